@@ -1,0 +1,112 @@
+//! What Cilium's agent makes of an object: its rules, or the reason it refuses it.
+//!
+//! The agent sees an object as the API server stored it. One bad rule makes it refuse the whole object; nothing
+//! of it is enforced then. <https://docs.cilium.io/en/stable/security/policy/language/>
+
+mod cidr;
+mod cilium;
+mod kubernetes;
+mod peers;
+mod ports;
+mod proxy;
+mod selectors;
+
+use verdikt_scenario::document::{Node, Value};
+
+use crate::admission::Refusal;
+use crate::behaviour::Behaviour;
+use crate::resolve::Surroundings;
+use crate::rule::Rule;
+
+/// What parsing an object needs to know besides the object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context<'a> {
+    /// The object's index among the manifests.
+    pub(crate) object: usize,
+    /// Its namespace; none for a clusterwide object.
+    pub(crate) namespace: Option<&'a str>,
+    /// How this version behaves.
+    pub(crate) behaviour: &'a Behaviour,
+    /// The services and CIDR groups around it.
+    pub(crate) surroundings: &'a Surroundings<'a>,
+}
+
+/// An object's rules, and a refusal that shows in no condition.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    /// The rules.
+    pub(crate) rules: Vec<Rule>,
+    /// Why agents refuse the object although its `Valid` condition, which the operator sets without looking at
+    /// the namespace, is true.
+    pub(crate) hidden: Option<Refusal>,
+}
+
+/// Reads a `CiliumNetworkPolicy` or `CiliumClusterwideNetworkPolicy`.
+pub(crate) fn cilium_policy(object: &Node, context: &Context<'_>) -> Result<Parsed, Refusal> {
+    let mut parsed = Parsed::default();
+    let spec = object.get("spec").map(|spec| (None, spec));
+    let specs = object.get("specs").map_or(&[][..], Node::elements);
+    let specs = specs.iter().enumerate().map(|(index, spec)| (Some(index), spec));
+    if spec.is_none() && object.get("specs").is_none() {
+        return Err(refusal(object, "spec or specs must be provided"));
+    }
+    for (index, spec) in spec.into_iter().chain(specs) {
+        cilium::rule(spec, index, context, &mut parsed)?;
+    }
+    Ok(parsed)
+}
+
+/// Reads a `NetworkPolicy`.
+pub(crate) fn network_policy(object: &Node, context: &Context<'_>) -> Result<Parsed, Refusal> {
+    let spec = object.get("spec").ok_or_else(|| refusal(object, "spec must be provided"))?;
+    Ok(Parsed { rules: vec![kubernetes::rule(spec, context)?], hidden: None })
+}
+
+/// A refusal at a node.
+fn refusal(node: &Node, message: impl Into<String>) -> Refusal {
+    Refusal { message: message.into(), position: node.position }
+}
+
+/// The list under a key; none if the key is absent or null.
+fn list<'a>(node: &'a Node, key: &str) -> Result<Option<&'a [Node]>, Refusal> {
+    match node.get(key) {
+        None => Ok(None),
+        Some(Node { value: Value::List(elements), .. }) => Ok(Some(elements)),
+        Some(other) => Err(cannot_decode(other, key, "a list")),
+    }
+}
+
+/// The text under a key; none if the key is absent or null.
+fn text<'a>(node: &'a Node, key: &str) -> Result<Option<&'a str>, Refusal> {
+    match node.get(key) {
+        None => Ok(None),
+        Some(Node { value: Value::Text(text), .. }) => Ok(Some(text)),
+        Some(other) => Err(cannot_decode(other, key, "a text")),
+    }
+}
+
+/// The number under a key; none if the key is absent or null.
+fn number(node: &Node, key: &str) -> Result<Option<i64>, Refusal> {
+    match node.get(key) {
+        None => Ok(None),
+        Some(Node { value: Value::Integer(number), .. }) => Ok(Some(*number)),
+        Some(other) => Err(cannot_decode(other, key, "a whole number")),
+    }
+}
+
+/// The text of a list's element.
+fn element_text<'a>(node: &'a Node, field: &str) -> Result<&'a str, Refusal> {
+    node.text().ok_or_else(|| cannot_decode(node, field, "a text"))
+}
+
+fn cannot_decode(node: &Node, field: &str, wanted: &str) -> Refusal {
+    refusal(
+        node,
+        format!("cannot decode {field}: {wanted} is wanted, and {} is given", node.value.type_name()),
+    )
+}
+
+/// The selector of a `k8sServiceSelector`.
+pub(crate) fn selector_of_service(node: &Node) -> Result<crate::selector::Selector, Refusal> {
+    selectors::selector(node, selectors::Keys::WithSource)
+}

@@ -1,0 +1,105 @@
+//! One specification of a `CiliumNetworkPolicy` or `CiliumClusterwideNetworkPolicy`.
+
+use verdikt_scenario::document::{Node, Value};
+
+use super::peers::{ItemPeers, peers};
+use super::ports::ports;
+use super::selectors::{Keys, confine_subject, selector};
+use super::{Context, Parsed, list, refusal, text};
+use crate::admission::Refusal;
+use crate::label::Source;
+use crate::rule::{Direction, Effect, Entry, Gap, Origin, Ports, Rule, Section, Subject};
+
+const SECTIONS: [(Section, Direction, Effect); 4] = [
+    (Section::Ingress, Direction::Ingress, Effect::Allow),
+    (Section::IngressDeny, Direction::Ingress, Effect::Deny),
+    (Section::Egress, Direction::Egress, Effect::Allow),
+    (Section::EgressDeny, Direction::Egress, Effect::Deny),
+];
+
+/// Reads one specification and adds its rule.
+pub(super) fn rule(
+    spec: &Node,
+    index: Option<usize>,
+    context: &Context<'_>,
+    parsed: &mut Parsed,
+) -> Result<(), Refusal> {
+    let subject = subject(spec, context)?;
+    let subject_is_init = matches!(&subject, Subject::Endpoints(selector) if selector.has_key(|requirement| {
+        requirement.source == Some(Source::Reserved) && requirement.key == "init"
+    }));
+    let mut entries = Vec::new();
+    for (section, direction, effect) in SECTIONS {
+        let isolates = isolates(spec, direction)?;
+        for (position, item) in list(spec, section.word())?.unwrap_or_default().iter().enumerate() {
+            let origin = Origin {
+                object: context.object,
+                spec: index,
+                section,
+                index: position,
+                position: item.position,
+            };
+            let ItemPeers { peers, unnamed, requires, gap } =
+                peers(item, direction, effect, subject_is_init, context)?;
+            let with_services = item.get("toServices").is_some_and(|node| !node.elements().is_empty());
+            let ports = ports(item, direction, effect, context)?;
+            if with_services && ports.is_some() && !context.behaviour.services_with_ports {
+                return Err(refusal(item, "combining ToServices and ToPorts is not supported yet"));
+            }
+            let ports = match (ports, unnamed && gap.is_none()) {
+                (Some(ports), _) => ports,
+                (None, false) => Ports::All,
+                // Neither a peer nor a port: an item that is about nothing, and isolates all the same.
+                (None, true) => Ports::OneOf(Vec::new()),
+            };
+            let gap = gap.or(authentication(item)?);
+            entries.push(Entry { direction, effect, isolates, peers, requires, ports, gap, origin });
+        }
+    }
+    if entries.is_empty() && context.behaviour.refuses_rules_without_direction {
+        return Err(refusal(spec, "rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny"));
+    }
+    if subject == Subject::Nodes && context.namespace.is_some() {
+        let message = "a namespaced policy cannot select nodes: nodeSelector belongs to a CiliumClusterwideNetworkPolicy";
+        parsed.hidden = Some(refusal(spec.get("nodeSelector").unwrap_or(spec), message));
+    }
+    parsed.rules.push(Rule { subject, entries });
+    Ok(())
+}
+
+fn subject(spec: &Node, context: &Context<'_>) -> Result<Subject, Refusal> {
+    match (spec.get("endpointSelector"), spec.get("nodeSelector")) {
+        (Some(_), Some(_)) => Err(refusal(spec, "rule cannot have both EndpointSelector and NodeSelector")),
+        (None, None) => Err(refusal(spec, "rule must have one of EndpointSelector or NodeSelector")),
+        (None, Some(node)) => selector(node, Keys::WithSource).map(|_| Subject::Nodes),
+        (Some(node), None) => {
+            let mut selector = selector(node, Keys::WithSource)?;
+            if let Some(namespace) = context.namespace {
+                confine_subject(&mut selector, node, namespace);
+            }
+            Ok(Subject::Endpoints(selector))
+        }
+    }
+}
+
+/// Whether items of a direction isolate: they do, unless `enableDefaultDeny` says otherwise.
+/// <https://docs.cilium.io/en/stable/security/policy/language/#policy-deny-default>
+fn isolates(spec: &Node, direction: Direction) -> Result<bool, Refusal> {
+    let key = match direction {
+        Direction::Ingress => "ingress",
+        Direction::Egress => "egress",
+    };
+    match spec.get("enableDefaultDeny").and_then(|node| node.get(key)) {
+        None => Ok(true),
+        Some(Node { value: Value::Boolean(value), .. }) => Ok(*value),
+        Some(other) => Err(super::cannot_decode(other, "enableDefaultDeny", "true or false")),
+    }
+}
+
+fn authentication(item: &Node) -> Result<Option<Gap>, Refusal> {
+    let Some(node) = item.get("authentication") else { return Ok(None) };
+    Ok(match text(node, "mode")? {
+        None | Some("disabled") => None,
+        Some(_) => Some(Gap::WhenMatched("whether mutual authentication succeeds")),
+    })
+}

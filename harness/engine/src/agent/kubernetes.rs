@@ -1,0 +1,153 @@
+//! The specification of a `NetworkPolicy`, in Cilium's reading of it.
+//!
+//! It departs from the Kubernetes text in one point: both sections are enforced, whatever `policyTypes` lists.
+//! <https://kubernetes.io/docs/concepts/services-networking/network-policies/>
+
+use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::topology::Protocol;
+
+use super::ports::is_service_name;
+use super::selectors::{Keys, confine_subject, imply_cluster, selector};
+use super::{Context, cidr, list, number, refusal, text};
+use crate::admission::Refusal;
+use crate::label::NAMESPACE;
+use crate::rule::{
+    Direction, Effect, Entry, Origin, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Rule, Section,
+    Subject,
+};
+use crate::selector::{Operator, Requirement, Selector};
+
+/// Reads the specification.
+pub(super) fn rule(spec: &Node, context: &Context<'_>) -> Result<Rule, Refusal> {
+    let mut subject = match spec.get("podSelector") {
+        Some(node) => selector(node, Keys::OfPods)?,
+        None => Selector::default(),
+    };
+    let namespace = context.namespace.unwrap_or("default");
+    confine_subject(&mut subject, spec, namespace);
+    let mut entries = Vec::new();
+    for (index, item) in list(spec, "ingress")?.unwrap_or_default().iter().enumerate() {
+        entries.push(entry(item, index, Section::Ingress, namespace, context)?);
+    }
+    for (index, item) in list(spec, "egress")?.unwrap_or_default().iter().enumerate() {
+        entries.push(entry(item, index, Section::Egress, namespace, context)?);
+    }
+    let types = spec.get("policyTypes");
+    let has_type =
+        |word: &str| types.is_some_and(|types| types.elements().iter().any(|t| t.text() == Some(word)));
+    let has = |entries: &[Entry], direction| entries.iter().any(|entry| entry.direction == direction);
+    let place = types.unwrap_or(spec);
+    // Without types, Kubernetes means ingress; a policy that lists Egress alone leaves ingress open.
+    if !has(&entries, Direction::Ingress) && (has_type("Ingress") || !has_type("Egress")) {
+        entries.push(isolation(Direction::Ingress, place, context));
+    }
+    if !has(&entries, Direction::Egress) && has_type("Egress") {
+        entries.push(isolation(Direction::Egress, place, context));
+    }
+    Ok(Rule { subject: Subject::Endpoints(subject), entries })
+}
+
+/// An entry that allows nothing and isolates.
+fn isolation(direction: Direction, place: &Node, context: &Context<'_>) -> Entry {
+    let (object, position) = (context.object, place.position);
+    Entry {
+        direction,
+        effect: Effect::Allow,
+        isolates: true,
+        peers: Peers::OneOf(Vec::new()),
+        requires: Vec::new(),
+        ports: Ports::OneOf(Vec::new()),
+        gap: None,
+        origin: Origin { object, spec: None, section: Section::PolicyTypes, index: 0, position },
+    }
+}
+
+fn entry(
+    item: &Node,
+    index: usize,
+    section: Section,
+    namespace: &str,
+    context: &Context<'_>,
+) -> Result<Entry, Refusal> {
+    let (direction, field) = match section {
+        Section::Ingress => (Direction::Ingress, "from"),
+        _ => (Direction::Egress, "to"),
+    };
+    let listed = list(item, field)?.unwrap_or_default();
+    let mut peers = Vec::new();
+    for (position, node) in listed.iter().enumerate() {
+        let mut add =
+            |matcher| peers.push(Peer { matcher, path: (field, position), position: node.position });
+        if let Some(block) = node.get("ipBlock") {
+            add(cidr::ip_block(block)?);
+            if direction == Direction::Ingress && context.behaviour.ip_block_admits_own_namespace {
+                add(PeerMatcher::Selector(peer_selector(None, None, namespace, context)?));
+            }
+        } else {
+            let (pods, namespaces) = (node.get("podSelector"), node.get("namespaceSelector"));
+            add(PeerMatcher::Selector(peer_selector(pods, namespaces, namespace, context)?));
+        }
+    }
+    let peers = if listed.is_empty() { Peers::Any } else { Peers::OneOf(peers) };
+    let listed = list(item, "ports")?.unwrap_or_default();
+    let ports =
+        listed.iter().enumerate().map(|(index, node)| port(node, index)).collect::<Result<Vec<_>, _>>()?;
+    let ports = if listed.is_empty() { Ports::All } else { Ports::OneOf(ports) };
+    let origin = Origin { object: context.object, spec: None, section, index, position: item.position };
+    let requires = Vec::new();
+    Ok(Entry { direction, effect: Effect::Allow, isolates: true, peers, requires, ports, gap: None, origin })
+}
+
+/// Pods by their labels, by their namespaces' labels, or by both at once.
+fn peer_selector(
+    pods: Option<&Node>,
+    namespaces: Option<&Node>,
+    namespace: &str,
+    context: &Context<'_>,
+) -> Result<Selector, Refusal> {
+    let mut requirements = match pods {
+        Some(node) => selector(node, Keys::OfPods)?.requirements,
+        None => Vec::new(),
+    };
+    match namespaces {
+        None => requirements.push(Requirement::implied(NAMESPACE, Operator::In(vec![namespace.to_owned()]))),
+        Some(node) => {
+            let of_namespaces = selector(node, Keys::OfNamespaces)?.requirements;
+            if of_namespaces.is_empty() {
+                requirements.push(Requirement::implied(NAMESPACE, Operator::Exists));
+            }
+            requirements.extend(of_namespaces);
+        }
+    }
+    let mut selector = Selector { requirements };
+    imply_cluster(&mut selector, context.behaviour.peers_are_of_the_local_cluster);
+    Ok(selector)
+}
+
+fn port(node: &Node, index: usize) -> Result<PortRule, Refusal> {
+    let protocol = match text(node, "protocol")? {
+        None | Some("" | "TCP") => Protocol::Tcp,
+        Some("UDP") => Protocol::Udp,
+        Some("SCTP") => Protocol::Sctp,
+        Some(other) => {
+            return Err(refusal(node, format!("invalid protocol {other:?}, must be TCP, UDP or SCTP")));
+        }
+    };
+    let protocol = Some(protocol);
+    let port_number =
+        |number: i64| u16::try_from(number).map_err(|_| refusal(node, "port must be a port number"));
+    let end_port = number(node, "endPort")?.map(port_number).transpose()?;
+    let matcher = match node.get("port").map(|port| &port.value) {
+        None => PortMatcher::Range { protocol, first: 0, last: u16::MAX },
+        Some(Value::Integer(number)) => {
+            let first = port_number(*number)?;
+            let last = if first == 0 { u16::MAX } else { end_port.unwrap_or(first).max(first) };
+            PortMatcher::Range { protocol, first, last }
+        }
+        Some(Value::Text(name)) if is_service_name(name) => {
+            PortMatcher::Name { protocol, name: name.to_ascii_lowercase(), end_port }
+        }
+        Some(_) => return Err(refusal(node, "port must be a number or a port name")),
+    };
+    Ok(PortRule { matcher, proxy: None, path: (0, index), position: node.position })
+}

@@ -1,0 +1,233 @@
+//! The ports and ICMP types of a rule's item.
+
+use std::sync::Arc;
+
+use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::topology::Protocol;
+
+use super::{Context, list, number, proxy, refusal, text};
+use crate::admission::Refusal;
+use crate::rule::{Direction, Effect, PortMatcher, PortRule, Ports};
+
+/// The most ports one list may have, and the most ICMP types.
+const MOST: usize = 40;
+
+/// Reads `toPorts` or `icmps`; none where the item has neither.
+pub(super) fn ports(
+    item: &Node,
+    direction: Direction,
+    effect: Effect,
+    context: &Context<'_>,
+) -> Result<Option<Ports>, Refusal> {
+    let lists = list(item, "toPorts")?.unwrap_or_default();
+    let icmps = list(item, "icmps")?.unwrap_or_default();
+    if !icmps.is_empty() && !lists.is_empty() {
+        let message =
+            "the ICMPs block may only be present without ToPorts. Define a separate rule to use ToPorts";
+        return Err(refusal(item, message));
+    }
+    if lists.is_empty() && icmps.is_empty() {
+        return Ok(None);
+    }
+    let mut rules = Vec::new();
+    for (index, list) in lists.iter().enumerate() {
+        port_list(list, index, direction, effect, context, &mut rules)?;
+    }
+    for (index, icmp) in icmps.iter().enumerate() {
+        icmp_list(icmp, index, &mut rules)?;
+    }
+    Ok(Some(Ports::OneOf(rules)))
+}
+
+fn port_list(
+    node: &Node,
+    index: usize,
+    direction: Direction,
+    effect: Effect,
+    context: &Context<'_>,
+    rules: &mut Vec<PortRule>,
+) -> Result<(), Refusal> {
+    let ports = list(node, "ports")?.unwrap_or_default();
+    if ports.len() > MOST {
+        return Err(refusal(node, format!("too many ports, the max is {MOST}")));
+    }
+    let matchers = ports.iter().map(port).collect::<Result<Vec<_>, _>>()?;
+    let proxy = match effect {
+        Effect::Allow => proxy::proxy(node, direction, &matchers, context)?.map(Arc::new),
+        Effect::Deny => None,
+    };
+    for (position, (matcher, port)) in matchers.into_iter().zip(ports).enumerate() {
+        rules.push(PortRule {
+            matcher,
+            proxy: proxy.clone(),
+            path: (index, position),
+            position: port.position,
+        });
+    }
+    Ok(())
+}
+
+fn port(node: &Node) -> Result<PortMatcher, Refusal> {
+    let protocol = protocol(text(node, "protocol")?.unwrap_or_default(), node)?;
+    let written = text(node, "port")?.filter(|text| !text.is_empty());
+    let written = written.ok_or_else(|| refusal(node, "port must be specified"))?;
+    let end_port = number(node, "endPort")?.map(u16::try_from).transpose();
+    let end_port = end_port.map_err(|_| refusal(node, "endPort must be a port number"))?;
+    if is_service_name(written) {
+        let name = written.to_ascii_lowercase();
+        return Ok(PortMatcher::Name { protocol, name, end_port });
+    }
+    let first = parse_number(written).map_err(|why| {
+        refusal(node, format!("unable to parse port: strconv.ParseUint: parsing {written:?}: {why}"))
+    })?;
+    let last = if first == 0 { u16::MAX } else { end_port.unwrap_or(first).max(first) };
+    Ok(PortMatcher::Range { protocol, first, last })
+}
+
+/// The protocol of a port; none stands for TCP, UDP and SCTP. Letter case does not matter to the agent.
+fn protocol(written: &str, node: &Node) -> Result<Option<Protocol>, Refusal> {
+    let known = [
+        ("", None),
+        ("ANY", None),
+        ("TCP", Some(Protocol::Tcp)),
+        ("UDP", Some(Protocol::Udp)),
+        ("SCTP", Some(Protocol::Sctp)),
+    ];
+    let found =
+        known.iter().find(|(word, _)| word.eq_ignore_ascii_case(written)).map(|(_, protocol)| *protocol);
+    found.ok_or_else(|| refusal(node, format!("invalid protocol {written:?}, must be TCP, UDP, SCTP or ANY")))
+}
+
+/// A port name by the rules of IANA: at most 15 letters, digits and single inner hyphens, with one letter.
+pub(super) fn is_service_name(text: &str) -> bool {
+    let alphanumeric = |c: Option<&u8>| c.is_some_and(u8::is_ascii_alphanumeric);
+    text.len() <= 15
+        && alphanumeric(text.as_bytes().first())
+        && alphanumeric(text.as_bytes().last())
+        && text.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-')
+        && !text.contains("--")
+        && text.bytes().any(|c| c.is_ascii_alphabetic())
+}
+
+/// A port number as the agent reads it: underscores may separate digits, and a leading zero means octal.
+fn parse_number(text: &str) -> Result<u16, &'static str> {
+    let (digits, radix) = match text.strip_prefix('0') {
+        Some(rest) if !rest.is_empty() => (rest.strip_prefix('_').unwrap_or(rest), 8),
+        _ => (text, 10),
+    };
+    let separated = !digits.starts_with('_') && !digits.ends_with('_') && !digits.contains("__");
+    let plain = digits.replace('_', "");
+    if !separated || plain.is_empty() || !plain.chars().all(|c| c.is_digit(radix)) {
+        return Err("invalid syntax");
+    }
+    u16::from_str_radix(&plain, radix).map_err(|_| "value out of range")
+}
+
+fn icmp_list(node: &Node, index: usize, rules: &mut Vec<PortRule>) -> Result<(), Refusal> {
+    let fields = list(node, "fields")?.unwrap_or_default();
+    if fields.len() > MOST {
+        return Err(refusal(node, format!("too many types, the max is {MOST}")));
+    }
+    for (position, field) in fields.iter().enumerate() {
+        let v6 = match text(field, "family")? {
+            None | Some("" | "IPv4") => false,
+            Some("IPv6") => true,
+            Some(other) => {
+                return Err(refusal(field, format!("invalid family {other:?}, must be IPv4 or IPv6")));
+            }
+        };
+        let kind = icmp_type(field, v6)?;
+        // The type is kept where a port is, and port 0 stands for every port.
+        let matcher = PortMatcher::Icmp { v6, kind: (kind != 0).then_some(kind) };
+        rules.push(PortRule { matcher, proxy: None, path: (index, position), position: field.position });
+    }
+    Ok(())
+}
+
+fn icmp_type(field: &Node, v6: bool) -> Result<u8, Refusal> {
+    let node = field.get("type").ok_or_else(|| refusal(field, "type must be specified"))?;
+    let number = match &node.value {
+        Value::Integer(number) => u8::try_from(*number).ok(),
+        Value::Text(text) => text.parse().ok().or_else(|| {
+            let names: &[(&str, u8)] = if v6 { &ICMPV6_TYPES } else { &ICMPV4_TYPES };
+            names.iter().find(|(name, _)| *name == text.as_str()).map(|(_, number)| *number)
+        }),
+        _ => None,
+    };
+    let family = if v6 { "IPv6" } else { "IPv4" };
+    number.ok_or_else(|| refusal(node, format!("not an ICMP type of {family}")))
+}
+
+/// <https://www.iana.org/assignments/icmp-parameters/icmp-parameters.xhtml>
+const ICMPV4_TYPES: [(&str, u8); 14] = [
+    ("EchoReply", 0),
+    ("DestinationUnreachable", 3),
+    ("Redirect", 5),
+    ("Echo", 8),
+    ("EchoRequest", 8),
+    ("RouterAdvertisement", 9),
+    ("RouterSelection", 10),
+    ("TimeExceeded", 11),
+    ("ParameterProblem", 12),
+    ("Timestamp", 13),
+    ("TimestampReply", 14),
+    ("Photuris", 40),
+    ("ExtendedEchoRequest", 42),
+    ("ExtendedEchoReply", 43),
+];
+
+/// <https://www.iana.org/assignments/icmpv6-parameters/icmpv6-parameters.xhtml>
+const ICMPV6_TYPES: [(&str, u8); 27] = [
+    ("DestinationUnreachable", 1),
+    ("PacketTooBig", 2),
+    ("TimeExceeded", 3),
+    ("ParameterProblem", 4),
+    ("EchoRequest", 128),
+    ("EchoReply", 129),
+    ("MulticastListenerQuery", 130),
+    ("MulticastListenerReport", 131),
+    ("MulticastListenerDone", 132),
+    ("RouterSolicitation", 133),
+    ("RouterAdvertisement", 134),
+    ("NeighborSolicitation", 135),
+    ("NeighborAdvertisement", 136),
+    ("RedirectMessage", 137),
+    ("RouterRenumbering", 138),
+    ("ICMPNodeInformationQuery", 139),
+    ("ICMPNodeInformationResponse", 140),
+    ("InverseNeighborDiscoverySolicitation", 141),
+    ("InverseNeighborDiscoveryAdvertisement", 142),
+    ("HomeAgentAddressDiscoveryRequest", 144),
+    ("HomeAgentAddressDiscoveryReply", 145),
+    ("MobilePrefixSolicitation", 146),
+    ("MobilePrefixAdvertisement", 147),
+    ("DuplicateAddressRequestCodeSuffix", 157),
+    ("DuplicateAddressConfirmationCodeSuffix", 158),
+    ("ExtendedEchoRequest", 160),
+    ("ExtendedEchoReply", 161),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn port_numbers() {
+        let check = |text: &str, expected: Result<u16, &'static str>| {
+            assert_eq!(parse_number(text), expected, "{text}");
+        };
+        check("80", Ok(80));
+        check("0", Ok(0));
+        check("0120", Ok(80));
+        check("8_0", Ok(80));
+        check("65535", Ok(65535));
+        check("70000", Err("value out of range"));
+        check("08", Err("invalid syntax"));
+        check("80-90", Err("invalid syntax"));
+        check("_80", Err("invalid syntax"));
+        check("-1", Err("invalid syntax"));
+        check("a-very-long-name-x", Err("invalid syntax"));
+        assert!(is_service_name("0x50"));
+        assert!(!is_service_name("http_x"));
+    }
+}

@@ -1,0 +1,161 @@
+//! What a list of ports asks of a proxy: HTTP rules, DNS rules, TLS server names.
+
+use verdikt_scenario::document::Node;
+use verdikt_scenario::topology::Protocol;
+
+use super::{Context, list, refusal, text};
+use crate::admission::Refusal;
+use crate::dns::NamePattern;
+use crate::http::{HeaderRule, HttpRule, Pattern};
+use crate::rule::{Direction, PortMatcher, Proxy};
+
+/// The longest DNS name or pattern.
+const LONGEST_NAME: usize = 255;
+
+/// Reads what follows `ports` in an element of `toPorts`; none for plain ports.
+pub(super) fn proxy(
+    node: &Node,
+    direction: Direction,
+    ports: &[PortMatcher],
+    context: &Context<'_>,
+) -> Result<Option<Proxy>, Refusal> {
+    let rules = node.get("rules");
+    let kind = |key: &str| rules.and_then(|rules| rules.get(key)).filter(|kind| !kind.elements().is_empty());
+    let (http, dns) = (kind("http"), kind("dns"));
+    let other = kind("kafka").or(kind("l7"));
+    if [http, dns, other].iter().flatten().count() > 1 {
+        return Err(refusal(node, "multiple L7 protocol rule types specified in single rule"));
+    }
+    let names = list(node, "serverNames")?.unwrap_or_default();
+    if let Some(empty) = names.iter().find(|name| name.text().is_none_or(str::is_empty)) {
+        return Err(refusal(empty, "empty server name is not allowed"));
+    }
+    if !names.is_empty() && http.is_some() && node.get("terminatingTLS").is_none() {
+        return Err(refusal(node, "serverNames are not allowed with L7 rules without TLS termination"));
+    }
+    let listener = node.get("listener").is_some();
+    if listener && direction == Direction::Ingress {
+        return Err(refusal(node, "listener is not allowed on ingress"));
+    }
+    if listener && [http, dns, other].iter().any(Option::is_some) {
+        return Err(refusal(node, "listener is not allowed with L7 rules"));
+    }
+    if let Some(rules) = [http, dns, other].into_iter().flatten().next() {
+        check_ports(rules, dns.is_some(), direction, ports, context)?;
+    }
+    let http =
+        http.map(|node| node.elements().iter().map(http_rule).collect::<Result<_, _>>()).transpose()?;
+    let dns = dns
+        .map(|node| node.elements().iter().map(|n| name(n, context)).collect::<Result<_, _>>())
+        .transpose()?;
+    let tls = ["terminatingTLS", "originatingTLS"].iter().any(|key| node.get(key).is_some());
+    Ok(match (http, dns) {
+        _ if tls => Some(Proxy::Other("what a proxy sees inside TLS")),
+        (Some(rules), _) => Some(Proxy::Http(rules)),
+        (_, Some(patterns)) => Some(Proxy::Dns(patterns)),
+        _ if other.is_some() => Some(Proxy::Other("Kafka and generic L7 rules")),
+        _ if !names.is_empty() => Some(Proxy::Other("which server name a TLS client sends")),
+        _ if listener => Some(Proxy::Other("what a listener of one's own does")),
+        _ => None,
+    })
+}
+
+fn check_ports(
+    rules: &Node,
+    dns: bool,
+    direction: Direction,
+    ports: &[PortMatcher],
+    context: &Context<'_>,
+) -> Result<(), Refusal> {
+    if dns && direction == Direction::Ingress {
+        return Err(refusal(rules, "L7 protocol DNS is not supported on ingress yet"));
+    }
+    if dns && ports.is_empty() {
+        return Err(refusal(rules, "port 53 must be specified for DNS rules"));
+    }
+    for port in ports {
+        let (protocol, range) = match port {
+            PortMatcher::Range { first: 0, .. } => {
+                return Err(refusal(rules, "L7 rules can not be used when a port is 0"));
+            }
+            PortMatcher::Range { protocol, first, last } => (protocol, first < last),
+            PortMatcher::Name { protocol, end_port, .. } => (protocol, end_port.is_some()),
+            PortMatcher::Icmp { .. } => continue,
+        };
+        if range && dns {
+            return Err(refusal(rules, "DNS rules do not support port ranges"));
+        }
+        if range && !context.behaviour.http_with_port_range {
+            return Err(refusal(rules, "L7 rules do not support port ranges"));
+        }
+        if !dns && *protocol != Some(Protocol::Tcp) {
+            let protocol = protocol.map_or_else(|| "ANY".to_owned(), |p| p.to_string().to_uppercase());
+            let message = format!("L7 rules can only apply to TCP (not {protocol}) except for DNS rules");
+            return Err(refusal(rules, message));
+        }
+    }
+    Ok(())
+}
+
+fn http_rule(node: &Node) -> Result<HttpRule, Refusal> {
+    let pattern = |key: &str| -> Result<Option<Pattern>, Refusal> {
+        let Some(written) = text(node, key)?.filter(|text| !text.is_empty()) else { return Ok(None) };
+        let place = node.get(key).unwrap_or(node);
+        Pattern::new(written).map(Some).map_err(|message| refusal(place, message))
+    };
+    let mut rule = HttpRule { method: pattern("method")?, path: pattern("path")?, ..HttpRule::default() };
+    // The agent does not check the host; a pattern that does not compile is refused by the proxy later.
+    match pattern("host") {
+        Ok(host) => rule.host = host,
+        Err(_) => rule.unknown = Some("what the proxy does with a host that is no regular expression"),
+    }
+    for header in list(node, "headers")?.unwrap_or_default() {
+        rule.headers.push(HeaderRule::parse(super::element_text(header, "headers")?));
+    }
+    for header in list(node, "headerMatches")?.unwrap_or_default() {
+        let name = text(header, "name")?.unwrap_or_default().to_owned();
+        match text(header, "mismatch")? {
+            None | Some("") if header.get("secret").is_some() => {
+                rule.unknown = Some("the secret a header is compared with");
+            }
+            None | Some("") => {
+                let value = text(header, "value")?.filter(|value| !value.is_empty()).map(str::to_owned);
+                rule.headers.push(HeaderRule { name, value });
+            }
+            // These only change or log the request.
+            Some("LOG" | "ADD" | "DELETE" | "REPLACE") => {}
+            Some(other) => return Err(refusal(header, format!("invalid mismatch action {other:?}"))),
+        }
+    }
+    Ok(rule)
+}
+
+/// An element of `toFQDNs` or of DNS rules.
+pub(super) fn name(node: &Node, context: &Context<'_>) -> Result<NamePattern, Refusal> {
+    let (name, pattern) = (text(node, "matchName")?, text(node, "matchPattern")?);
+    let check = |text: &str, stars: bool| {
+        let legal = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c) || stars && c == b'*';
+        if !text.bytes().all(legal) {
+            let kind = if stars { "matchPattern" } else { "matchName" };
+            return Err(refusal(node, format!("invalid characters in {kind}: {text:?}")));
+        }
+        if context.behaviour.limits_name_length && text.len() > LONGEST_NAME {
+            return Err(refusal(
+                node,
+                format!("a name or pattern can have at most {LONGEST_NAME} characters"),
+            ));
+        }
+        Ok(())
+    };
+    match (name.filter(|name| !name.is_empty()), pattern.filter(|pattern| !pattern.is_empty())) {
+        (Some(_), Some(_)) => {
+            Err(refusal(node, "only one of MatchName or MatchPattern is allowed in an FQDNSelector"))
+        }
+        (Some(name), None) => check(name, false).map(|()| NamePattern::exact(name)),
+        (None, Some(pattern)) => {
+            check(pattern.trim(), true).map(|()| NamePattern::pattern(pattern, context.behaviour))
+        }
+        // Neither matches the root name alone.
+        (None, None) => Ok(NamePattern::exact("")),
+    }
+}

@@ -1,0 +1,198 @@
+//! Label selectors: reading them, and what is implied in them.
+
+use verdikt_scenario::document::{Node, Value};
+
+use super::{cannot_decode, element_text, list, refusal, text};
+use crate::admission::Refusal;
+use crate::label::{CLUSTER, CLUSTER_NAME, NAMESPACE, NAMESPACE_LABELS, Source};
+use crate::selector::{Operator, Requirement, Selector};
+
+/// Reads a selector. Keys may carry a source before their first colon, unless they are Kubernetes' own.
+pub(super) fn selector(node: &Node, keys: Keys) -> Result<Selector, Refusal> {
+    let mut requirements = Vec::new();
+    if let Some(labels) = node.get("matchLabels") {
+        if !matches!(labels.value, Value::Map(_)) {
+            return Err(cannot_decode(labels, "matchLabels", "a mapping"));
+        }
+        for entry in labels.entries() {
+            let value = match &entry.value.value {
+                Value::Null => "",
+                Value::Text(value) => value,
+                _ => return Err(cannot_decode(&entry.value, "matchLabels", "a text")),
+            };
+            check_key(&entry.key, "matchLabels", &entry.value)?;
+            check_value(value, "matchLabels", &entry.value)?;
+            requirements.push(keys.requirement(&entry.key, Operator::In(vec![value.to_owned()])));
+        }
+    }
+    for (index, expression) in list(node, "matchExpressions")?.unwrap_or_default().iter().enumerate() {
+        requirements.push(self::expression(expression, index, keys)?);
+    }
+    Ok(Selector { requirements })
+}
+
+/// How the keys of a selector are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// As in Cilium's policies: `k8s:app`, `any:app`, `app`.
+    WithSource,
+    /// As in a `podSelector`: Kubernetes is the source.
+    OfPods,
+    /// As in a `namespaceSelector`: labels of the namespace, as its pods inherit them.
+    OfNamespaces,
+}
+
+impl Keys {
+    fn requirement(self, key: &str, operator: Operator) -> Requirement {
+        let (source, key) = match self {
+            Self::WithSource => {
+                let (source, key) = Requirement::split_key(key);
+                (source, key.to_owned())
+            }
+            Self::OfPods => (Some(Source::Kubernetes), key.to_owned()),
+            Self::OfNamespaces => (Some(Source::Kubernetes), format!("{NAMESPACE_LABELS}{key}")),
+        };
+        Requirement { source, key, operator, implied: false }
+    }
+}
+
+fn expression(node: &Node, index: usize, keys: Keys) -> Result<Requirement, Refusal> {
+    let path = format!("matchExpressions[{index}]");
+    let key = text(node, "key")?.unwrap_or_default();
+    check_key(key, &format!("{path}.key"), node)?;
+    let listed = list(node, "values")?.unwrap_or_default();
+    let values = || -> Result<Vec<String>, Refusal> {
+        if listed.is_empty() {
+            let message = "Required value: must be specified when `operator` is 'In' or 'NotIn'";
+            return Err(refusal(node, format!("invalid label selector: {path}.values: {message}")));
+        }
+        let read = |value: &Node| {
+            let text = element_text(value, "values")?;
+            check_value(text, &format!("{path}.values"), value)?;
+            Ok(text.to_owned())
+        };
+        listed.iter().map(read).collect()
+    };
+    let nothing = || {
+        let message = "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+        let message = format!("invalid label selector: {path}.values: {message}");
+        if listed.is_empty() { Ok(()) } else { Err(refusal(node, message)) }
+    };
+    let operator = match text(node, "operator")? {
+        Some("In") => Operator::In(values()?),
+        Some("NotIn") => Operator::NotIn(values()?),
+        Some("Exists") => nothing().map(|()| Operator::Exists)?,
+        Some("DoesNotExist") => nothing().map(|()| Operator::DoesNotExist)?,
+        other => {
+            let other = other.unwrap_or_default();
+            let message = format!("{path}.operator: Invalid value: {other:?}: not a valid selector operator");
+            return Err(refusal(node, format!("invalid label selector: {message}")));
+        }
+    };
+    Ok(keys.requirement(key, operator))
+}
+
+/// A key is an optional source and a qualified name.
+/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
+fn check_key(key: &str, path: &str, node: &Node) -> Result<(), Refusal> {
+    let name = key.split_once(':').map_or(key, |(_, name)| name);
+    let (prefix, name) = name.split_once('/').map_or((None, name), |(prefix, name)| (Some(prefix), name));
+    let invalid = |why: &str| {
+        Err(refusal(node, format!("invalid label selector: {path}: Invalid value: {key:?}: {why}")))
+    };
+    if name.is_empty() {
+        return invalid("name part must be non-empty");
+    }
+    if name.len() > 63 {
+        return invalid("name part must be no more than 63 characters");
+    }
+    if !is_qualified(name) {
+        return invalid(
+            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+        );
+    }
+    let is_prefix = |prefix: &str| verdikt_scenario::name::is_dns_subdomain(prefix);
+    if prefix.is_some_and(|prefix| !is_prefix(prefix)) {
+        return invalid("prefix part must be a lower-case DNS subdomain");
+    }
+    Ok(())
+}
+
+/// A value is empty, or at most 63 characters of the same kind as a key's.
+fn check_value(value: &str, path: &str, node: &Node) -> Result<(), Refusal> {
+    let invalid = |why: &str| {
+        Err(refusal(node, format!("invalid label selector: {path}: Invalid value: {value:?}: {why}")))
+    };
+    if value.len() > 63 {
+        return invalid("must be no more than 63 characters");
+    }
+    if !value.is_empty() && !is_qualified(value) {
+        return invalid(
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+        );
+    }
+    Ok(())
+}
+
+fn is_qualified(text: &str) -> bool {
+    let edge = |c: Option<&u8>| c.is_some_and(u8::is_ascii_alphanumeric);
+    edge(text.as_bytes().first())
+        && edge(text.as_bytes().last())
+        && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c))
+}
+
+/// Adds what a peer selector implies: the policy's namespace (or any namespace at all), and the local cluster.
+pub(super) fn imply_peer(
+    selector: &mut Selector,
+    namespace: Option<&str>,
+    subject_is_init: bool,
+    local_cluster: bool,
+) {
+    if selector.has_key(|requirement| requirement.source == Some(Source::Reserved)) {
+        return;
+    }
+    let from_kubernetes =
+        |requirement: &Requirement| matches!(requirement.source, None | Some(Source::Kubernetes));
+    if !selector.has_key(|requirement| from_kubernetes(requirement) && requirement.key == NAMESPACE) {
+        match namespace {
+            Some(namespace) => {
+                let spans_namespaces = selector.has_key(|requirement| {
+                    from_kubernetes(requirement) && requirement.key.starts_with(NAMESPACE_LABELS)
+                });
+                if !spans_namespaces {
+                    let operator = Operator::In(vec![namespace.to_owned()]);
+                    selector.requirements.push(Requirement::implied(NAMESPACE, operator));
+                }
+            }
+            None if !subject_is_init => {
+                selector.requirements.push(Requirement::implied(NAMESPACE, Operator::Exists));
+            }
+            None => {}
+        }
+    }
+    imply_cluster(selector, local_cluster);
+}
+
+/// Adds the local cluster to a peer selector that names no cluster.
+pub(super) fn imply_cluster(selector: &mut Selector, local_cluster: bool) {
+    let names_cluster = selector.has_key(|requirement| {
+        matches!(requirement.source, None | Some(Source::Kubernetes)) && requirement.key == CLUSTER
+    });
+    if local_cluster && !names_cluster {
+        let operator = Operator::In(vec![CLUSTER_NAME.to_owned()]);
+        selector.requirements.push(Requirement::implied(CLUSTER, operator));
+    }
+}
+
+/// Confines the subject of a namespaced policy to its namespace. A label of the written selector under exactly
+/// the key of the namespace is replaced; one written without a source, or as an expression, stays, and both must
+/// hold.
+pub(super) fn confine_subject(selector: &mut Selector, written: &Node, namespace: &str) {
+    let labels = written.get("matchLabels").map_or(&[][..], Node::entries);
+    let replaced = labels.iter().position(|entry| entry.key.strip_prefix("k8s:") == Some(NAMESPACE));
+    if let Some(index) = replaced {
+        selector.requirements.remove(index);
+    }
+    let operator = Operator::In(vec![namespace.to_owned()]);
+    selector.requirements.push(Requirement::implied(NAMESPACE, operator));
+}

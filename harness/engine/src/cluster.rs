@@ -1,0 +1,320 @@
+//! A cluster ready to be asked: every endpoint's identity, and the entries that select it.
+
+use std::collections::BTreeMap;
+
+use verdikt_scenario::name::{DnsName, NamespacedName};
+use verdikt_scenario::policy::{Manifest, Refuser};
+use verdikt_scenario::scenario::{Enforcement, EnforcementMode, FieldValidation};
+use verdikt_scenario::topology::{
+    CiliumEndpoint, DNS_LABELS, DNS_POD, Endpoint, LOCAL_NODE, Node, Pod, Topology,
+};
+use verdikt_scenario::version::CiliumVersion;
+
+use crate::admission::{self, Refusal};
+use crate::agent::{self, Context, Parsed};
+use crate::behaviour::Behaviour;
+use crate::identity::Identity;
+use crate::judgement::{Judgement, Refused};
+use crate::resolve::Surroundings;
+use crate::rule::{Direction, Effect, Entry, Peers, PortRule, Ports, Proxy, Rule, Subject};
+
+/// For which Cilium, and under which settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The version.
+    pub version: CiliumVersion,
+    /// What is enforced.
+    pub enforcement: Enforcement,
+    /// What the API server does with fields it does not know.
+    pub field_validation: FieldValidation,
+    /// Nothing is known of the ports that peers declare by name, as in a policy engine that runs without any
+    /// endpoints; egress rules by port name then match nothing.
+    pub peer_port_names_unknown: bool,
+}
+
+/// The names the DNS proxy of the node has learned. They belong to the agent, not to a policy, and stay known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// The names asked for, whose answers hold the addresses the topology gives them.
+    pub names: std::collections::BTreeSet<DnsName>,
+}
+
+/// The policies in force over one topology.
+#[derive(Clone, Debug)]
+pub struct Cluster<'a> {
+    pub(crate) topology: &'a Topology,
+    pub(crate) options: Options,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) dual_stack: bool,
+    pub(crate) objects: Vec<Object>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) learned: Learned,
+    pub(crate) subjects: BTreeMap<Endpoint, SubjectState>,
+    judgements: Vec<Judgement>,
+}
+
+/// What reasons need to know of a manifest.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    pub(crate) reference: verdikt_scenario::policy::ObjectRef,
+    pub(crate) file: std::sync::Arc<str>,
+}
+
+/// An endpoint: its identity, and the policy of each direction.
+#[derive(Clone, Debug)]
+pub(crate) struct SubjectState {
+    pub(crate) identity: Identity,
+    pub(crate) ingress: Side,
+    pub(crate) egress: Side,
+}
+
+/// An endpoint's policy in one direction.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Side {
+    /// Whether anything is enforced; without, everything passes.
+    pub(crate) enforced: bool,
+    /// Whether what nothing allows is denied.
+    pub(crate) isolated: bool,
+    /// The entries that select the endpoint, as (rule, entry) indices.
+    pub(crate) entries: Vec<(usize, usize)>,
+    /// Whether any of the entries has requirements on the peers of all.
+    pub(crate) requires: bool,
+    /// Why the policy cannot be computed, if so: the two entries that cannot stand together.
+    pub(crate) conflict: Option<[(usize, usize); 2]>,
+}
+
+impl SubjectState {
+    pub(crate) fn side(&self, direction: Direction) -> &Side {
+        match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        }
+    }
+}
+
+impl<'a> Cluster<'a> {
+    /// Judges every manifest and compiles those that are taken.
+    pub fn new(topology: &'a Topology, manifests: &[Manifest], options: &Options, learned: &Learned) -> Self {
+        let admit = |manifest: &Manifest| {
+            let admission = admission::admit(&manifest.root, options.version, options.field_validation);
+            match admission.refusals.into_iter().next() {
+                Some(refusal) => Err(refusal),
+                None => Ok(admission.stored),
+            }
+        };
+        let stored: Vec<_> = manifests.iter().map(admit).collect();
+        Self::compile(topology, manifests, &stored, *options, learned)
+    }
+
+    /// As [`Self::new`], without asking the API server: for objects that never met one.
+    pub fn without_api_server(
+        topology: &'a Topology,
+        manifests: &[Manifest],
+        options: &Options,
+        learned: &Learned,
+    ) -> Self {
+        let stored: Vec<_> = manifests.iter().map(|manifest| Ok(admission::prune(&manifest.root))).collect();
+        Self::compile(topology, manifests, &stored, *options, learned)
+    }
+
+    fn compile(
+        topology: &'a Topology,
+        manifests: &[Manifest],
+        stored: &[Result<verdikt_scenario::document::Node, Refusal>],
+        options: Options,
+        learned: &Learned,
+    ) -> Self {
+        let behaviour = Behaviour::of(options.version);
+        let objects: Vec<Object> = manifests
+            .iter()
+            .map(|manifest| Object {
+                reference: manifest.object(),
+                file: std::sync::Arc::clone(&manifest.file),
+            })
+            .collect();
+        let groups =
+            objects.iter().zip(stored).filter(|(object, _)| object.reference.kind == "CiliumCIDRGroup");
+        let surroundings = Surroundings::new(topology, groups.filter_map(|(_, stored)| stored.as_ref().ok()));
+        let mut rules = Vec::new();
+        let mut judgements = Vec::new();
+        for (index, (object, stored)) in objects.iter().zip(stored).enumerate() {
+            let reference = &object.reference;
+            let (by, parsed) = match stored {
+                Err(refusal) => (Refuser::ApiServer, Err(refusal.clone())),
+                Ok(stored) => {
+                    let namespaced = reference.kind != "CiliumClusterwideNetworkPolicy";
+                    let namespace = namespaced.then(|| reference.namespace.as_deref().unwrap_or("default"));
+                    let context = Context {
+                        object: index,
+                        namespace,
+                        behaviour: &behaviour,
+                        surroundings: &surroundings,
+                    };
+                    let parsed = match reference.kind.as_str() {
+                        "NetworkPolicy" => agent::network_policy(stored, &context),
+                        "CiliumCIDRGroup" => Ok(Parsed::default()),
+                        _ => agent::cilium_policy(stored, &context),
+                    };
+                    (Refuser::Agent, parsed)
+                }
+            };
+            let refused = |refusal: Refusal, hidden| {
+                Judgement::Refused(Refused {
+                    by,
+                    message: refusal.message,
+                    position: refusal.position,
+                    hidden,
+                })
+            };
+            judgements.push(match parsed {
+                Ok(Parsed { hidden: Some(refusal), .. }) => refused(refusal, true),
+                Ok(parsed) => {
+                    rules.extend(parsed.rules);
+                    Judgement::Accepted
+                }
+                Err(refusal) => refused(refusal, false),
+            });
+        }
+        let mut cluster = Self {
+            topology,
+            options,
+            behaviour,
+            dual_stack: topology.world.values().any(|host| host.address.is_ipv6()),
+            objects,
+            rules,
+            learned: learned.clone(),
+            subjects: BTreeMap::new(),
+            judgements,
+        };
+        cluster.subjects =
+            cluster.endpoints().into_iter().map(|(e, identity)| (e, cluster.subject(identity))).collect();
+        cluster
+    }
+
+    /// What became of each manifest, in their order.
+    pub fn judgements(&self) -> &[Judgement] {
+        &self.judgements
+    }
+
+    fn endpoints(&self) -> Vec<(Endpoint, Identity)> {
+        let topology = self.topology;
+        let mut endpoints = Vec::new();
+        for (name, pod) in &topology.pods {
+            endpoints.push((Endpoint::Pod(name.clone()), self.pod_identity(name, pod)));
+        }
+        if let Some((name, pod)) = implicit_dns(topology) {
+            let identity = self.pod_identity(&name, &pod);
+            endpoints.push((Endpoint::Pod(name), identity));
+        }
+        for (name, host) in &topology.world {
+            let names = host.names.iter().filter(|name| self.learned.names.contains(name));
+            let names = names.map(|name| name.as_str().to_owned()).collect();
+            endpoints
+                .push((Endpoint::World(name.clone()), Identity::world(host.address, names, self.dual_stack)));
+        }
+        for (name, node) in &topology.nodes {
+            endpoints.push((Endpoint::Node(name.clone()), Identity::node(name.as_str(), node)));
+        }
+        // The node is there whether or not a table names it.
+        if let Ok(name) = LOCAL_NODE.parse() {
+            let host = Endpoint::Node(name);
+            if !endpoints.iter().any(|(endpoint, _)| *endpoint == host) {
+                endpoints.push((host, Identity::node(LOCAL_NODE, &Node::default())));
+            }
+        }
+        for endpoint in [CiliumEndpoint::Ingress, CiliumEndpoint::Health] {
+            endpoints.push((Endpoint::Cilium(endpoint), Identity::cilium(endpoint)));
+        }
+        endpoints
+    }
+
+    fn pod_identity(&self, name: &NamespacedName, pod: &Pod) -> Identity {
+        let none = BTreeMap::new();
+        let labels = self.topology.namespaces.get(&name.namespace).unwrap_or(&none);
+        Identity::pod(&name.namespace, labels, pod, &self.behaviour)
+    }
+
+    fn subject(&self, identity: Identity) -> SubjectState {
+        let mut sides = [Side::default(), Side::default()];
+        // World hosts and nodes have no policy; a label of a pod called `host` makes Cilium take it for the node.
+        let managed =
+            identity.address.is_none() && !identity.is_reserved("remote-node") && !identity.has_key("host");
+        let enforces = managed && self.options.enforcement.mode != EnforcementMode::Never;
+        let forced = self.options.enforcement.mode == EnforcementMode::Always || identity.has_key("init");
+        if enforces {
+            for (rule_index, rule) in self.rules.iter().enumerate() {
+                let Subject::Endpoints(selector) = &rule.subject else { continue };
+                if !selector.selects(&identity) {
+                    continue;
+                }
+                for (index, entry) in rule.entries.iter().enumerate() {
+                    let side = &mut sides[usize::from(entry.direction == Direction::Egress)];
+                    side.isolated |= entry.isolates;
+                    side.requires |= !entry.requires.is_empty();
+                    side.entries.push((rule_index, index));
+                }
+            }
+            for side in &mut sides {
+                side.enforced = forced || !side.entries.is_empty();
+                side.isolated |= forced;
+                side.conflict = self.conflict(side);
+            }
+        }
+        let [ingress, egress] = sides;
+        SubjectState { identity, ingress, egress }
+    }
+
+    pub(crate) fn entry(&self, (rule, entry): (usize, usize)) -> &Entry {
+        &self.rules[rule].entries[entry]
+    }
+
+    /// Two kinds of L7 rules at the same port for the same peer cannot be merged: the agent then fails to compute
+    /// the endpoint's policy, and the old one stays.
+    fn conflict(&self, side: &Side) -> Option<[(usize, usize); 2]> {
+        type Seen<'a> = ((usize, usize), &'a Peers, &'a PortRule, &'a Proxy);
+        let mut seen: Vec<Seen<'_>> = Vec::new();
+        for &index in &side.entries {
+            let entry = self.entry(index);
+            let Ports::OneOf(ports) = &entry.ports else { continue };
+            if entry.effect == Effect::Deny {
+                continue;
+            }
+            for port in ports {
+                let Some(proxy) = port.proxy.as_deref() else { continue };
+                for &(other_index, peers, other, other_proxy) in &seen {
+                    let same_peer =
+                        self.behaviour.l7_kinds_conflict_per_port || share_peer(peers, &entry.peers);
+                    let kinds = (std::mem::discriminant(proxy), std::mem::discriminant(other_proxy));
+                    if kinds.0 != kinds.1 && same_peer && other.matcher.same_ports(&port.matcher) {
+                        let modelled = |proxy: &Proxy| !matches!(proxy, Proxy::Other(_));
+                        if modelled(proxy) && modelled(other_proxy) {
+                            return Some([other_index, index]);
+                        }
+                    }
+                }
+                seen.push((index, &entry.peers, port, proxy));
+            }
+        }
+        None
+    }
+}
+
+fn share_peer(one: &Peers, other: &Peers) -> bool {
+    match (one, other) {
+        (Peers::Any, Peers::Any) => true,
+        (Peers::OneOf(one), Peers::OneOf(other)) => {
+            one.iter().any(|peer| other.iter().any(|candidate| candidate.matcher == peer.matcher))
+        }
+        _ => false,
+    }
+}
+
+/// The cluster's DNS server, where the topology does not say more about it.
+pub(crate) fn implicit_dns(topology: &Topology) -> Option<(NamespacedName, Pod)> {
+    let name: NamespacedName = DNS_POD.parse().ok()?;
+    if topology.pods.contains_key(&name) {
+        return None;
+    }
+    let labels = DNS_LABELS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Some((name, Pod { labels, service_account: Some("coredns".to_owned()), serves: Vec::new() }))
+}

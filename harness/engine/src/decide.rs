@@ -1,0 +1,311 @@
+//! One endpoint, one direction, one peer: what the entries decide.
+//!
+//! An explicit deny wins over every allow, an allow over the absence of one; nothing else orders rules.
+//! <https://docs.cilium.io/en/stable/security/policy/intro/#rule-basics>
+
+use verdikt_scenario::topology::{Endpoint, Protocol};
+
+use crate::cluster::{Cluster, Side, SubjectState};
+use crate::identity::Identity;
+use crate::rule::{
+    Direction, Effect, Entry, Gap, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy,
+};
+
+/// Traffic as policies see it, after a service's address has been translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traffic {
+    /// A packet to a port.
+    Port(Protocol, u16),
+    /// An ICMP message of a type.
+    Icmp {
+        /// Whether it is `ICMPv6`.
+        v6: bool,
+        /// The type.
+        kind: u8,
+    },
+}
+
+/// What one side of a connection decides, and by which entries.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Decision<'a> {
+    /// Allow entries that match, once for each port rule that does.
+    pub(crate) allowed: Vec<Match<'a>>,
+    /// Deny entries that match.
+    pub(crate) denied: Vec<Match<'a>>,
+    /// The first thing that is not modelled and may matter.
+    pub(crate) gap: Option<(&'static str, (usize, usize))>,
+    pub(crate) verdict: SideVerdict,
+}
+
+/// An entry that matches, and a port rule of it that does; none where the entry is about all traffic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Match<'a> {
+    pub(crate) entry: &'a Entry,
+    pub(crate) port: Option<&'a PortRule>,
+}
+
+impl<'a> Match<'a> {
+    pub(crate) fn proxy(&self) -> Option<&'a Proxy> {
+        self.port.and_then(|port| port.proxy.as_deref())
+    }
+}
+
+/// The verdict of one side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SideVerdict {
+    /// Nothing is enforced there.
+    #[default]
+    NotEnforced,
+    /// It passes; to a proxy first where `redirected`.
+    Allow {
+        /// Whether a proxy judges further.
+        redirected: bool,
+    },
+    /// It is the node's own traffic to its pod, which passes without a rule.
+    LocalHost,
+    /// An explicit deny.
+    Denied,
+    /// Nothing allows it.
+    NoRuleAllows,
+    /// The engine does not know.
+    Unknown,
+    /// The agent cannot compute the endpoint's policy.
+    Conflict,
+}
+
+impl SideVerdict {
+    /// Whether the side drops the traffic.
+    pub fn denies(self) -> bool {
+        matches!(self, Self::Denied | Self::NoRuleAllows)
+    }
+}
+
+impl Cluster<'_> {
+    /// What the policy of `subject` in one direction decides about traffic of or to `peer`. At egress, named
+    /// ports are those of the peer, at ingress those of the subject.
+    pub(crate) fn decide(
+        &self,
+        subject: &SubjectState,
+        direction: Direction,
+        peer: &Identity,
+        traffic: Traffic,
+    ) -> Decision<'_> {
+        let side = subject.side(direction);
+        let mut decision = Decision::default();
+        if !side.enforced {
+            return decision;
+        }
+        if side.conflict.is_some() || subject.side(opposite(direction)).conflict.is_some() {
+            decision.verdict = SideVerdict::Conflict;
+            return decision;
+        }
+        let destination = if direction == Direction::Ingress { &subject.identity } else { peer };
+        for &index in &side.entries {
+            let entry = self.entry(index);
+            let ports = entry.ports.matching(traffic, destination, self, direction);
+            let mut ports = ports.peekable();
+            if ports.peek().is_none() {
+                continue;
+            }
+            if let Some(Gap::Peers(gap)) = entry.gap {
+                decision.gap.get_or_insert((gap, index));
+                continue;
+            }
+            if !self.is_about(side, entry, peer) {
+                continue;
+            }
+            if let Some(Gap::WhenMatched(gap)) = entry.gap {
+                decision.gap.get_or_insert((gap, index));
+            }
+            let matches = match entry.effect {
+                Effect::Allow => &mut decision.allowed,
+                Effect::Deny => &mut decision.denied,
+            };
+            matches.extend(ports.map(|port| Match { entry, port }));
+        }
+        let redirected = decision.allowed.iter().any(|matched| matched.proxy().is_some());
+        let local_host =
+            direction == Direction::Ingress && peer.is_local_host() && self.passes_local_host(side);
+        decision.verdict = if !decision.denied.is_empty() {
+            SideVerdict::Denied
+        } else if decision.gap.is_some() {
+            SideVerdict::Unknown
+        } else if !decision.allowed.is_empty() {
+            SideVerdict::Allow { redirected }
+        } else if !side.isolated {
+            SideVerdict::Allow { redirected: false }
+        } else if local_host {
+            SideVerdict::LocalHost
+        } else {
+            SideVerdict::NoRuleAllows
+        };
+        decision
+    }
+
+    /// Whether an entry that selects an endpoint is about a peer.
+    pub(crate) fn is_about(&self, side: &Side, entry: &Entry, peer: &Identity) -> bool {
+        let Peers::OneOf(peers) = &entry.peers else { return true };
+        if !side.requires {
+            return entry.peers.contain(peer);
+        }
+        let pool =
+            side.entries.iter().map(|index| self.entry(*index)).filter(|other| other.effect == entry.effect);
+        let fulfils = pool.flat_map(|other| &other.requires).all(|selector| selector.selects(peer));
+        peers.iter().any(|candidate| {
+            let chosen_by_labels = matches!(candidate.path.0, "fromEndpoints" | "toEndpoints");
+            candidate.matches(peer) && (fulfils || !chosen_by_labels)
+        })
+    }
+
+    /// Whether the node reaches a pod that nothing allows it to reach.
+    pub(crate) fn passes_local_host(&self, side: &Side) -> bool {
+        !side.entries.is_empty() || self.behaviour.local_host_reaches_pods_without_rules
+    }
+
+    /// The verdict of both sides for traffic between two endpoints: the source's egress policy, then the
+    /// destination's ingress policy. None for an endpoint that has no policy (a node, the world) or is not known.
+    pub fn sides(
+        &self,
+        source: &Endpoint,
+        destination: &Endpoint,
+        traffic: Traffic,
+    ) -> (Option<SideVerdict>, Option<SideVerdict>) {
+        let (Some(from), Some(to)) = (self.subjects.get(source), self.subjects.get(destination)) else {
+            return (None, None);
+        };
+        let side = |endpoint: &Endpoint, subject, direction, peer| {
+            is_managed(endpoint).then(|| self.decide(subject, direction, peer, traffic).verdict)
+        };
+        let egress = side(source, from, Direction::Egress, &to.identity);
+        (egress, side(destination, to, Direction::Ingress, &from.identity))
+    }
+}
+
+/// Whether Cilium enforces policies at an endpoint: at pods and its own endpoints, not at nodes (the host
+/// firewall is off) and not outside the cluster.
+pub(crate) fn is_managed(endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Pod(_) | Endpoint::Cilium(_))
+}
+
+fn opposite(direction: Direction) -> Direction {
+    match direction {
+        Direction::Ingress => Direction::Egress,
+        Direction::Egress => Direction::Ingress,
+    }
+}
+
+impl Peers {
+    /// Whether an identity is among them.
+    pub fn contain(&self, identity: &Identity) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf(peers) => peers.iter().any(|peer| peer.matches(identity)),
+        }
+    }
+}
+
+impl Peer {
+    /// Whether it matches an identity.
+    pub fn matches(&self, identity: &Identity) -> bool {
+        match &self.matcher {
+            PeerMatcher::Selector(selector) => selector.selects(identity),
+            PeerMatcher::Entity(entity) => entity.contains(identity),
+            PeerMatcher::Cidr { within, except } => identity.address.is_some_and(|address| {
+                within.iter().any(|prefix| prefix.contains(&address))
+                    && !except.iter().any(|prefix| prefix.contains(&address))
+            }),
+            PeerMatcher::Name(pattern) => identity.names.iter().any(|name| pattern.matches(name)),
+        }
+    }
+}
+
+impl Ports {
+    /// Whether the answer depends on what a destination declares.
+    pub(crate) fn name_ports(&self) -> bool {
+        matches!(self, Self::OneOf(rules) if rules.iter().any(|rule| matches!(rule.matcher, PortMatcher::Name { .. })))
+    }
+
+    /// The port rules that match the traffic; a single `None` where the entry is about all traffic.
+    pub(crate) fn matching<'a>(
+        &'a self,
+        traffic: Traffic,
+        destination: &Identity,
+        cluster: &Cluster<'_>,
+        direction: Direction,
+    ) -> impl Iterator<Item = Option<&'a PortRule>> {
+        let (all, rules) = match self {
+            Self::All => (Some(None), &[][..]),
+            Self::OneOf(rules) => (None, &rules[..]),
+        };
+        let matching = move |rule: &&PortRule| rule.matcher.matches(traffic, destination, cluster, direction);
+        all.into_iter().chain(rules.iter().filter(matching).map(Some))
+    }
+}
+
+impl PortMatcher {
+    /// Whether it matches traffic to a destination.
+    pub(crate) fn matches(
+        &self,
+        traffic: Traffic,
+        destination: &Identity,
+        cluster: &Cluster<'_>,
+        direction: Direction,
+    ) -> bool {
+        match (self, traffic) {
+            (Self::Range { protocol, first, last }, Traffic::Port(actual, port)) => {
+                protocol.is_none_or(|protocol| protocol == actual) && (*first..=*last).contains(&port)
+            }
+            (Self::Name { protocol, name, end_port }, Traffic::Port(actual, port)) => {
+                protocol.is_none_or(|protocol| protocol == actual)
+                    && cluster
+                        .resolve_port_name(name, actual, destination, direction)
+                        .is_some_and(|first| (first..=end_port.unwrap_or(first).max(first)).contains(&port))
+            }
+            (Self::Icmp { v6, kind }, Traffic::Icmp { v6: actual, kind: actual_kind }) => {
+                *v6 == actual && kind.is_none_or(|kind| kind == actual_kind)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether two matchers stand for the same ports, so that their rules are merged.
+    pub(crate) fn same_ports(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Range { protocol, first, last },
+                Self::Range { protocol: other_protocol, first: other_first, last: other_last },
+            ) => {
+                let shared = protocol.is_none() || other_protocol.is_none() || protocol == other_protocol;
+                shared && (first, last) == (other_first, other_last)
+            }
+            _ => self == other,
+        }
+    }
+}
+
+impl Cluster<'_> {
+    /// The number behind a port name. At ingress, and since 1.20 at egress, the destination's own declaration
+    /// counts; before, one table for the whole cluster, in which a name with two numbers means nothing.
+    fn resolve_port_name(
+        &self,
+        name: &str,
+        protocol: Protocol,
+        destination: &Identity,
+        direction: Direction,
+    ) -> Option<u16> {
+        let declared = |identity: &Identity| {
+            let named =
+                identity.port_names.iter().find(|named| named.name == name && named.protocol == protocol);
+            named.map(|named| named.port)
+        };
+        if direction == Direction::Egress && self.options.peer_port_names_unknown {
+            return None;
+        }
+        if direction == Direction::Ingress || self.behaviour.egress_port_names_per_destination {
+            return declared(destination);
+        }
+        let mut numbers = self.subjects.values().filter_map(|subject| declared(&subject.identity));
+        let first = numbers.next()?;
+        numbers.all(|number| number == first).then_some(first)
+    }
+}

@@ -1,0 +1,307 @@
+//! From a decision to a finding: the rules behind it, and for a denial the rule that came nearest.
+
+use verdikt_scenario::prediction::{Finding, Miss, RuleRef};
+
+use crate::cluster::{Cluster, Side, SubjectState};
+use crate::decide::{Decision, Match, SideVerdict, Traffic};
+use crate::dns::NamePattern;
+use crate::http::{Mismatch, RequestHead};
+use crate::identity::Identity;
+use crate::rule::{
+    Direction, Effect, Entry, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy, Section,
+};
+
+impl Cluster<'_> {
+    /// What a decision of one side found.
+    pub(crate) fn finding(
+        &self,
+        subject: &SubjectState,
+        direction: Direction,
+        peer: &Identity,
+        traffic: Traffic,
+        decision: &Decision<'_>,
+    ) -> Finding {
+        let side = subject.side(direction);
+        let rules = |matches: &[Match<'_>]| matches.iter().map(|matched| self.rule_of(matched)).collect();
+        match decision.verdict {
+            SideVerdict::NotEnforced => Finding::NotIsolated,
+            SideVerdict::Allow { .. } if decision.allowed.is_empty() => Finding::NotIsolated,
+            SideVerdict::Allow { .. } => Finding::Allowed { by: rules(&decision.allowed) },
+            SideVerdict::LocalHost => Finding::LocalHost,
+            SideVerdict::Denied => Finding::Denied { by: rules(&decision.denied) },
+            SideVerdict::NoRuleAllows => Finding::NoRuleAllows {
+                isolated_by: self.isolated_by(side),
+                nearest: self.nearest(side, subject, direction, peer, traffic),
+            },
+            SideVerdict::Unknown => {
+                let (gap, index) = decision.gap.map_or(("", None), |(gap, index)| (gap, Some(index)));
+                Finding::Unknown { gap: gap.to_owned(), rule: index.map(|index| self.rule(index)) }
+            }
+            SideVerdict::Conflict => {
+                let conflict = side.conflict.or(subject.ingress.conflict).or(subject.egress.conflict);
+                let gap = "which policy stays in force: two kinds of L7 rules at one port for the same peer cannot \
+                           be merged, the agent fails to compute this endpoint's policy and keeps the one before"
+                    .to_owned();
+                Finding::Unknown { gap, rule: conflict.map(|[_, second]| self.rule(second)) }
+            }
+        }
+    }
+
+    /// What the HTTP proxy finds: a request passes if any allow entry of the connection allows it, and an entry
+    /// without HTTP rules allows every request.
+    pub(crate) fn http_finding(&self, decision: &Decision<'_>, request: &RequestHead<'_>) -> Finding {
+        let mut unknown = None;
+        let mut nearest = None;
+        for matched in &decision.allowed {
+            match matched.proxy() {
+                None => return Finding::Allowed { by: vec![self.rule_of(matched)] },
+                Some(Proxy::Http(rules)) => {
+                    for rule in rules {
+                        match rule.allows(request) {
+                            Ok(()) => return Finding::Allowed { by: vec![self.rule_of(matched)] },
+                            Err(Mismatch::Unknown(gap)) => unknown = unknown.or(Some((gap, matched))),
+                            Err(Mismatch::Differs(on)) => {
+                                nearest = nearest.or(Some(Miss { rule: self.rule_of(matched), on }));
+                            }
+                        }
+                    }
+                }
+                Some(Proxy::Other(gap)) => unknown = unknown.or(Some((*gap, matched))),
+                Some(Proxy::Dns(_)) => {
+                    unknown = unknown.or(Some(("what the DNS proxy makes of HTTP", matched)));
+                }
+            }
+        }
+        // Entries that do not isolate let everything pass that they do not mention.
+        if !decision.allowed.iter().any(|matched| matched.entry.isolates) && unknown.is_none() {
+            return Finding::NotIsolated;
+        }
+        match unknown {
+            Some((gap, matched)) => {
+                Finding::Unknown { gap: gap.to_owned(), rule: Some(self.rule_of(matched)) }
+            }
+            None => Finding::NoRuleAllows { isolated_by: self.redirecting(decision), nearest },
+        }
+    }
+
+    /// What the DNS proxy finds, or none if the query does not go there. It asks only rules for exactly this port
+    /// and protocol, so that an allow of all ports does not help, and a plain allow of the port does.
+    pub(crate) fn dns_finding(&self, decision: &Decision<'_>, name: &str) -> Option<Finding> {
+        let dns = |matched: &&Match<'_>| matches!(matched.proxy(), Some(Proxy::Dns(_)));
+        let redirect = decision.allowed.iter().find(dns)?;
+        let filter = redirect.port.map(|port| &port.matcher)?;
+        let mut nearest = None;
+        for matched in &decision.allowed {
+            let Some(port) = matched.port else { continue };
+            if !port.matcher.same_ports(filter) {
+                continue;
+            }
+            let patterns = match matched.proxy() {
+                None => return Some(Finding::Allowed { by: vec![self.rule_of(matched)] }),
+                Some(Proxy::Dns(patterns)) => patterns,
+                Some(_) => continue,
+            };
+            if patterns.iter().any(|pattern| pattern.matches(name)) {
+                return Some(Finding::Allowed { by: vec![self.rule_of(matched)] });
+            }
+            nearest =
+                nearest.or_else(|| Some(Miss { rule: self.rule_of(matched), on: name_miss(name, patterns) }));
+        }
+        Some(Finding::NoRuleAllows { isolated_by: self.redirecting(decision), nearest })
+    }
+
+    /// What becomes of a connection that only wants to be established: the HTTP and DNS proxies take every one;
+    /// what else a proxy asks is not modelled.
+    pub(crate) fn reach_finding(&self, decision: &Decision<'_>) -> Option<Finding> {
+        if decision.allowed.iter().any(|matched| matched.proxy().is_none()) {
+            return None;
+        }
+        decision.allowed.iter().find_map(|matched| match matched.proxy() {
+            Some(Proxy::Other(gap)) => {
+                Some(Finding::Unknown { gap: (*gap).to_owned(), rule: Some(self.rule_of(matched)) })
+            }
+            _ => None,
+        })
+    }
+
+    fn redirecting(&self, decision: &Decision<'_>) -> Vec<RuleRef> {
+        let redirecting = decision.allowed.iter().filter(|matched| matched.proxy().is_some());
+        redirecting.map(|matched| self.rule_of(matched)).collect()
+    }
+
+    /// The rules that isolate an endpoint, one for each object.
+    fn isolated_by(&self, side: &Side) -> Vec<RuleRef> {
+        let mut objects = Vec::new();
+        let mut rules = Vec::new();
+        for &index in &side.entries {
+            let entry = self.entry(index);
+            if entry.isolates && !objects.contains(&entry.origin.object) {
+                objects.push(entry.origin.object);
+                rules.push(self.rule(index));
+            }
+        }
+        rules
+    }
+
+    /// The rule for an entry.
+    fn rule(&self, index: (usize, usize)) -> RuleRef {
+        self.rule_at(self.entry(index), None)
+    }
+
+    fn rule_of(&self, matched: &Match<'_>) -> RuleRef {
+        self.rule_at(matched.entry, matched.port)
+    }
+
+    fn rule_at(&self, entry: &Entry, port: Option<&PortRule>) -> RuleRef {
+        let object = &self.objects[entry.origin.object];
+        let path = port.map_or_else(|| entry.origin.to_string(), |port| port_path(entry, port));
+        let place = entry.origin.position.in_file(&object.file);
+        RuleRef { object: object.reference.clone(), path, place }
+    }
+
+    /// The allow entry that fails on least: on the port alone, or on the fewest requirements of a peer alone, or
+    /// on both.
+    fn nearest(
+        &self,
+        side: &Side,
+        subject: &SubjectState,
+        direction: Direction,
+        peer: &Identity,
+        traffic: Traffic,
+    ) -> Option<Miss> {
+        let destination = if direction == Direction::Ingress { &subject.identity } else { peer };
+        let allows = side.entries.iter().map(|index| (*index, self.entry(*index)));
+        let candidates =
+            allows.filter(|(_, entry)| entry.effect == Effect::Allow).filter_map(|(index, entry)| {
+                let port = match &entry.ports {
+                    Ports::All => None,
+                    Ports::OneOf(rules) if rules.is_empty() => return None,
+                    Ports::OneOf(rules) => {
+                        let matches = rules
+                            .iter()
+                            .any(|rule| rule.matcher.matches(traffic, destination, self, direction));
+                        (!matches).then(|| port_miss(rules, traffic, destination))
+                    }
+                };
+                let (distance, peer) = match &entry.peers {
+                    Peers::Any => (0, None),
+                    Peers::OneOf(peers) if peers.iter().any(|candidate| candidate.matches(peer)) => (0, None),
+                    Peers::OneOf(peers) => {
+                        let (distance, text) = peers
+                            .iter()
+                            .map(|candidate| peer_miss(candidate, peer))
+                            .min_by_key(|(distance, _)| *distance)?;
+                        (distance, Some(text))
+                    }
+                };
+                let distance = distance + if port.is_some() { 2 } else { 0 };
+                let parts: Vec<String> = peer.into_iter().chain(port).collect();
+                Some((distance, Miss { rule: self.rule(index), on: parts.join("; ") }))
+            });
+        candidates.min_by_key(|(distance, _)| *distance).map(|(_, miss)| miss)
+    }
+}
+
+/// The path of a port rule inside its object: `spec.ingress[0].toPorts[1].ports[0]`.
+fn port_path(entry: &Entry, port: &PortRule) -> String {
+    let (list, index) = port.path;
+    let of_kubernetes = matches!(entry.peers, Peers::OneOf(ref peers) if peers.iter().any(|peer| matches!(peer.path.0, "from" | "to")));
+    match port.matcher {
+        PortMatcher::Icmp { .. } => format!("{}.icmps[{list}].fields[{index}]", entry.origin),
+        _ if of_kubernetes || entry.origin.section == Section::PolicyTypes => {
+            format!("{}.ports[{index}]", entry.origin)
+        }
+        _ => format!("{}.toPorts[{list}].ports[{index}]", entry.origin),
+    }
+}
+
+fn name_miss(name: &str, patterns: &[NamePattern]) -> String {
+    let listed: Vec<String> = patterns.iter().map(|pattern| format!("`{pattern}`")).collect();
+    let hint = patterns.iter().find_map(|pattern| {
+        let text = pattern.to_string();
+        let suffix = text.strip_prefix("*.")?.to_owned();
+        let more_labels =
+            name.strip_suffix(&suffix).is_some_and(|rest| rest.trim_end_matches('.').contains('.'));
+        more_labels.then_some("; a star stands for one label only")
+    });
+    format!("name: {name} does not match {}{}", listed.join(" or "), hint.unwrap_or_default())
+}
+
+fn port_miss(rules: &[PortRule], traffic: Traffic, destination: &Identity) -> String {
+    let offered: Vec<String> = rules.iter().map(|rule| matcher_text(&rule.matcher)).collect();
+    let undeclared = rules.iter().find_map(|rule| match &rule.matcher {
+        PortMatcher::Name { name, .. } if !destination.port_names.iter().any(|named| named.name == *name) => {
+            Some(format!("; the destination declares no port named {name}"))
+        }
+        _ => None,
+    });
+    let actual = match traffic {
+        Traffic::Port(protocol, port) => format!("{protocol} {port}"),
+        Traffic::Icmp { v6, kind } => format!("{} type {kind}", if v6 { "icmpv6" } else { "icmp" }),
+    };
+    format!("port: {actual} is not {}{}", offered.join(" or "), undeclared.unwrap_or_default())
+}
+
+fn matcher_text(matcher: &PortMatcher) -> String {
+    let protocol_text = |protocol: &Option<_>| match protocol {
+        Some(protocol) => format!("{protocol} "),
+        None => "any ".to_owned(),
+    };
+    match matcher {
+        PortMatcher::Range { protocol, first: 0, .. } => format!("{}port", protocol_text(protocol)),
+        PortMatcher::Range { protocol, first, last } if first == last => {
+            format!("{}{first}", protocol_text(protocol))
+        }
+        PortMatcher::Range { protocol, first, last } => format!("{}{first}-{last}", protocol_text(protocol)),
+        PortMatcher::Name { protocol, name, .. } => format!("{}{name}", protocol_text(protocol)),
+        PortMatcher::Icmp { v6, kind } => {
+            let family = if *v6 { "icmpv6" } else { "icmp" };
+            kind.map_or_else(|| family.to_owned(), |kind| format!("{family} type {kind}"))
+        }
+    }
+}
+
+/// How far an identity is from a peer, and on what it fails.
+fn peer_miss(peer: &Peer, identity: &Identity) -> (usize, String) {
+    match &peer.matcher {
+        PeerMatcher::Selector(selector) => {
+            let failed: Vec<_> =
+                selector.requirements.iter().filter(|requirement| !requirement.holds(identity)).collect();
+            let wanted: Vec<String> = failed
+                .iter()
+                .map(|requirement| {
+                    let implied = if requirement.implied { " (implied)" } else { "" };
+                    format!("{requirement}{implied} is wanted, {}", requirement.instead(identity))
+                })
+                .collect();
+            let distance = if identity.address.is_some() { 6 } else { failed.len() };
+            (distance, format!("peer: {}", wanted.join(", ")))
+        }
+        PeerMatcher::Entity(entity) => {
+            (3, format!("peer: it does not belong to the entity {}", entity.word()))
+        }
+        PeerMatcher::Cidr { within, except } => {
+            let Some(address) = identity.address else {
+                return (4, "peer: CIDR rules match no endpoint of the cluster".to_owned());
+            };
+            if let Some(prefix) = except.iter().find(|prefix| prefix.contains(&address)) {
+                return (1, format!("peer: {address} is excepted by {prefix}"));
+            }
+            let listed: Vec<String> = within.iter().map(ToString::to_string).collect();
+            let listed =
+                if listed.is_empty() { "any prefix of the group".to_owned() } else { listed.join(" or ") };
+            (2, format!("peer: {address} is not inside {listed}"))
+        }
+        PeerMatcher::Name(pattern) => match (identity.address, identity.names.as_slice()) {
+            (None, _) => (4, format!("peer: toFQDNs `{pattern}` matches no endpoint of the cluster")),
+            (Some(address), []) => (
+                1,
+                format!("peer: the DNS proxy has learned no name for {address}, so `{pattern}` cannot match"),
+            ),
+            (Some(address), names) => (
+                1,
+                format!("peer: {address} is known as {}, which `{pattern}` does not match", names.join(", ")),
+            ),
+        },
+    }
+}

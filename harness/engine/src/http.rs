@@ -1,0 +1,225 @@
+//! HTTP rules: which requests they allow.
+//!
+//! <https://docs.cilium.io/en/stable/security/policy/language/#http>
+
+use regex::Regex;
+
+/// One HTTP rule: every field it has must match.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HttpRule {
+    /// The method.
+    pub method: Option<Pattern>,
+    /// The path with its query.
+    pub path: Option<Pattern>,
+    /// The authority: the host, with its port where the client sends it.
+    pub host: Option<Pattern>,
+    /// Headers that must be there.
+    pub headers: Vec<HeaderRule>,
+    /// A field that the engine does not model.
+    pub unknown: Option<&'static str>,
+}
+
+/// A header that must be present, with a value if one is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderRule {
+    /// The name; its case does not matter.
+    pub name: String,
+    /// The exact value.
+    pub value: Option<String>,
+}
+
+/// A regular expression that must match the whole text.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    /// None where the text contains nothing but itself.
+    regex: Option<Regex>,
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Pattern {
+    /// Compiles a pattern; the error reads like the agent's.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let literal = text.bytes().all(|c| c.is_ascii_alphanumeric() || b"/-_~=&%,:;@ ".contains(&c));
+        if literal {
+            return Ok(Self { text: text.to_owned(), regex: None });
+        }
+        // The pattern must be sound by itself: `a)(b` is not, and would be inside a group.
+        Regex::new(text).map_err(|error| syntax_error(text, &error))?;
+        let anchored = Regex::new(&format!("^(?:{text})$")).map_err(|error| syntax_error(text, &error))?;
+        Ok(Self { text: text.to_owned(), regex: Some(anchored) })
+    }
+
+    /// Whether it matches the whole text.
+    pub fn matches(&self, text: &str) -> bool {
+        self.regex.as_ref().map_or_else(|| self.text == text, |regex| regex.is_match(text))
+    }
+
+    /// The pattern as written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+fn syntax_error(text: &str, error: &regex::Error) -> String {
+    let detail = error.to_string();
+    let known = [
+        ("unclosed character class", "missing closing ]"),
+        ("unclosed group", "missing closing )"),
+        ("unopened group", "unexpected )"),
+        ("repetition operator missing expression", "missing argument to repetition operator"),
+        ("look-around", "invalid or unsupported Perl syntax"),
+        ("backreferences", "invalid escape sequence"),
+        ("incomplete escape", "trailing backslash at end of expression"),
+        ("unrecognized escape", "invalid escape sequence"),
+    ];
+    let words = known.iter().find(|(pattern, _)| detail.contains(pattern)).map(|(_, words)| *words);
+    match words {
+        Some("missing closing ]") => {
+            let class = text.rfind('[').map_or(text, |start| &text[start..]);
+            format!("error parsing regexp: missing closing ]: `{class}`")
+        }
+        Some(words) => format!("error parsing regexp: {words}: `{text}`"),
+        None => format!("error parsing regexp: `{text}` is not a regular expression of the RE2 syntax"),
+    }
+}
+
+/// What a client asks, as the proxy sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The path with its query.
+    pub path: &'a str,
+    /// The authority; none where it is an address that is not known before the run.
+    pub authority: Option<&'a str>,
+    /// The headers.
+    pub headers: &'a [(String, String)],
+}
+
+/// Why a rule does not allow a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mismatch {
+    /// It says something else, in words.
+    Differs(String),
+    /// The engine cannot tell, for this reason.
+    Unknown(&'static str),
+}
+
+impl HttpRule {
+    /// Whether the rule allows the request; if not, on what it failed.
+    pub fn allows(&self, request: &RequestHead<'_>) -> Result<(), Mismatch> {
+        let field = |name: &str, pattern: Option<&Pattern>, value: &str| match pattern {
+            Some(pattern) if !pattern.matches(value) => Err(Mismatch::Differs(format!(
+                "{name}: {value} does not match `{}` as a whole",
+                pattern.as_str()
+            ))),
+            _ => Ok(()),
+        };
+        field("method", self.method.as_ref(), request.method)?;
+        field("path", self.path.as_ref(), request.path)?;
+        for rule in &self.headers {
+            rule.allows(request.headers)?;
+        }
+        match (request.authority, &self.host) {
+            (Some(authority), host) => field("host", host.as_ref(), authority)?,
+            (None, Some(_)) => {
+                return Err(Mismatch::Unknown(
+                    "which address the client sends as the host; give the attempt a `Host=…` header",
+                ));
+            }
+            (None, None) => {}
+        }
+        self.unknown.map_or(Ok(()), |field| Err(Mismatch::Unknown(field)))
+    }
+}
+
+impl HeaderRule {
+    /// Reads an element of `headers`: a name, and after the first space a value.
+    pub fn parse(text: &str) -> Self {
+        match text.split_once(' ') {
+            Some((name, value)) => {
+                Self { name: name.trim_end_matches(':').to_owned(), value: Some(value.to_owned()) }
+            }
+            None => Self { name: text.to_owned(), value: None },
+        }
+    }
+
+    fn allows(&self, headers: &[(String, String)]) -> Result<(), Mismatch> {
+        let sent: Vec<&str> = headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(&self.name))
+            .map(|(_, value)| value.as_str())
+            .collect();
+        if sent.is_empty() {
+            return Err(Mismatch::Differs(format!("header: the request has no {}", self.name)));
+        }
+        match &self.value {
+            // Repeated headers reach the rule as one, joined by commas.
+            Some(value) if *value != sent.join(",") => {
+                Err(Mismatch::Differs(format!("header: {} is {}, not {value}", self.name, sent.join(","))))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(fields: &[(&str, &str)]) -> HttpRule {
+        let mut rule = HttpRule::default();
+        for (field, value) in fields {
+            let pattern = || Some(Pattern::new(value).unwrap());
+            match *field {
+                "method" => rule.method = pattern(),
+                "path" => rule.path = pattern(),
+                "host" => rule.host = pattern(),
+                _ => rule.headers.push(HeaderRule::parse(value)),
+            }
+        }
+        rule
+    }
+
+    #[test]
+    fn requests_against_rules() {
+        let check = |fields: &[(&str, &str)], method: &str, path: &str, authority: &str, expected: bool| {
+            let headers = [("x-token".to_owned(), "abc".to_owned())];
+            let request = RequestHead { method, path, authority: Some(authority), headers: &headers };
+            assert_eq!(
+                rule(fields).allows(&request).is_ok(),
+                expected,
+                "{fields:?} {method} {path} {authority}"
+            );
+        };
+        check(&[("path", "/public")], "GET", "/public", "a", true);
+        check(&[("path", "/public")], "GET", "/public/", "a", false);
+        check(&[("path", "/public")], "GET", "/public?x=1", "a", false);
+        check(&[("path", "/public.*")], "GET", "/public?x=1", "a", true);
+        check(&[("method", "get")], "GET", "/", "a", false);
+        check(&[("method", "GET|POST")], "POST", "/", "a", true);
+        check(&[("host", "a.com")], "GET", "/", "a.com:8080", false);
+        check(&[("host", "a.com")], "GET", "/", "axcom", true);
+        check(&[("header", "X-Token:abc")], "GET", "/", "a", false);
+        check(&[("header", "X-Token: abc")], "GET", "/", "a", true);
+        check(&[("header", "X-Token: ABC")], "GET", "/", "a", false);
+        check(&[("header", "X-Token")], "GET", "/", "a", true);
+        check(&[("path", "/api/v[0-9]+/.*")], "GET", "/api/v1", "a", false);
+        check(&[], "PUT", "/anything", "a", true);
+    }
+
+    #[test]
+    fn broken_patterns_read_like_the_agents_message() {
+        let check = |text: &str, expected: &str| assert_eq!(Pattern::new(text).unwrap_err(), expected);
+        check("/[", "error parsing regexp: missing closing ]: `[`");
+        check("/(a", "error parsing regexp: missing closing ): `/(a`");
+        check("(?=a)", "error parsing regexp: invalid or unsupported Perl syntax: `(?=a)`");
+        check("a)(b", "error parsing regexp: unexpected ): `a)(b`");
+    }
+}

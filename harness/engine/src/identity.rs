@@ -1,0 +1,142 @@
+//! Identities: the sets of labels by which Cilium knows an endpoint.
+//!
+//! <https://docs.cilium.io/en/stable/gettingstarted/terminology/#identity>
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use verdikt_scenario::name::NamespaceName;
+use verdikt_scenario::topology::{CiliumEndpoint, LOCAL_NODE, Labels, Node, Pod};
+
+use crate::behaviour::Behaviour;
+use crate::label::{
+    CLUSTER, CLUSTER_NAME, Label, NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT, Source, is_identity_relevant,
+};
+
+/// What Cilium knows of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Identity {
+    /// Its labels, by key.
+    pub labels: Vec<Label>,
+    /// The address of an endpoint outside the cluster; CIDR rules match nothing else.
+    pub address: Option<IpAddr>,
+    /// The names the DNS proxy has learned for that address.
+    pub names: Vec<String>,
+    /// The named TCP, UDP and SCTP ports a pod declares.
+    pub port_names: Vec<NamedPort>,
+}
+
+/// A port a pod declares by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamedPort {
+    /// The name, lower-case.
+    pub name: String,
+    /// The protocol it is declared for.
+    pub protocol: verdikt_scenario::topology::Protocol,
+    /// The number behind the name.
+    pub port: u16,
+}
+
+/// Prefixes of keys that belong to Cilium: a pod cannot carry such labels of its own.
+const OWNED_BY_CILIUM: [&str; 2] = ["io.cilium.k8s.", NAMESPACE];
+
+/// The label Kubernetes gives every namespace.
+/// <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-metadata-name>
+const METADATA_NAME: &str = "kubernetes.io/metadata.name";
+
+impl Identity {
+    /// The identity of a pod.
+    pub fn pod(
+        namespace: &NamespaceName,
+        namespace_labels: &Labels,
+        pod: &Pod,
+        behaviour: &Behaviour,
+    ) -> Self {
+        let own = pod
+            .labels
+            .iter()
+            .filter(|(key, _)| !OWNED_BY_CILIUM.iter().any(|prefix| key.starts_with(prefix)))
+            .filter(|(key, _)| is_identity_relevant(key, behaviour.topology_labels_in_identity))
+            .map(|(key, value)| Label::kubernetes(key, value));
+        let inherited = namespace_labels
+            .iter()
+            .map(|(key, value)| Label::kubernetes(format!("{NAMESPACE_LABELS}{key}"), value));
+        // Kubernetes gives every namespace a label with its name.
+        let own_name = (!namespace_labels.contains_key(METADATA_NAME))
+            .then(|| Label::kubernetes(format!("{NAMESPACE_LABELS}{METADATA_NAME}"), namespace.as_str()));
+        let account = pod.service_account.as_deref().unwrap_or("default");
+        let added = [
+            Label::kubernetes(NAMESPACE, namespace.as_str()),
+            Label::kubernetes(CLUSTER, CLUSTER_NAME),
+            Label::kubernetes(SERVICE_ACCOUNT, account),
+        ];
+        let mut labels: Vec<Label> = own.chain(inherited).chain(own_name).chain(added).collect();
+        labels.sort();
+        Self { labels, port_names: port_names(pod), ..Self::default() }
+    }
+
+    /// The identity of a node: the one that runs the pods, or another.
+    pub fn node(name: &str, node: &Node) -> Self {
+        let role = if name == LOCAL_NODE { "host" } else { "remote-node" };
+        let api_server = node.api_server.then(|| Label::reserved("kube-apiserver"));
+        let mut labels: Vec<Label> = api_server.into_iter().chain([Label::reserved(role)]).collect();
+        labels.sort();
+        Self { labels, ..Self::default() }
+    }
+
+    /// The identity of an endpoint Cilium runs itself.
+    pub fn cilium(endpoint: CiliumEndpoint) -> Self {
+        let key = match endpoint {
+            CiliumEndpoint::Ingress => "ingress",
+            CiliumEndpoint::Health => "health",
+        };
+        Self { labels: vec![Label::reserved(key)], ..Self::default() }
+    }
+
+    /// The identity of an address outside the cluster. Where the cluster has both address families, the world
+    /// has one identity for each.
+    pub fn world(address: IpAddr, names: Vec<String>, dual_stack: bool) -> Self {
+        let key = match (dual_stack, address) {
+            (false, _) => "world",
+            (true, IpAddr::V4(_)) => "world-ipv4",
+            (true, IpAddr::V6(_)) => "world-ipv6",
+        };
+        Self { labels: vec![Label::reserved(key)], address: Some(address), names, ..Self::default() }
+    }
+
+    /// Whether it carries a label of Cilium's own.
+    pub fn is_reserved(&self, key: &str) -> bool {
+        self.labels.iter().any(|label| label.source == Source::Reserved && label.key == key)
+    }
+
+    /// Whether it carries a label with this key, of whatever source: two of Cilium's look-ups ignore the source.
+    pub fn has_key(&self, key: &str) -> bool {
+        self.labels.iter().any(|label| label.key == key)
+    }
+
+    /// Whether it is the node that runs the pods.
+    pub fn is_local_host(&self) -> bool {
+        self.is_reserved("host")
+    }
+
+    /// The value of a Kubernetes label.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        let label =
+            self.labels.iter().find(|label| label.source == Source::Kubernetes && label.key == key)?;
+        Some(&label.value)
+    }
+}
+
+fn port_names(pod: &Pod) -> Vec<NamedPort> {
+    use verdikt_scenario::topology::Protocol;
+    let mut names = BTreeMap::new();
+    for served in &pod.serves {
+        let Some(name) = &served.name else { continue };
+        for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
+            if served.protocol.answers(protocol) {
+                names.insert((name.as_str().to_owned(), protocol), served.port.get());
+            }
+        }
+    }
+    names.into_iter().map(|((name, protocol), port)| NamedPort { name, protocol, port }).collect()
+}

@@ -1,0 +1,37 @@
+//! Whether an object is taken: by the API server, and then by the agent.
+
+use verdikt_scenario::place::Position;
+use verdikt_scenario::policy::Refuser;
+
+/// What becomes of one object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It is stored and enforced.
+    Accepted,
+    /// It is refused, and nothing of it is enforced.
+    Refused(Refused),
+}
+
+/// A refusal, with its reason in words close to those of who refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Who refuses it.
+    pub by: Refuser,
+    /// Why.
+    pub message: String,
+    /// Where in its file.
+    pub position: Position,
+    /// Whether the object's `Valid` condition is true nevertheless: the operator, which sets it, does not look at
+    /// everything that agents look at.
+    pub hidden: bool,
+}
+
+impl Judgement {
+    /// The refusal, if it is one.
+    pub fn refused(&self) -> Option<&Refused> {
+        match self {
+            Self::Accepted => None,
+            Self::Refused(refused) => Some(refused),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Labels as Cilium knows them: a source, a key and a value.
+
+use std::fmt;
+
+/// Where a label comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Kubernetes: labels of pods and namespaces, and what Cilium adds to them.
+    Kubernetes,
+    /// Cilium itself: `reserved:host`, `reserved:world`, …
+    Reserved,
+    /// Prefixes, matched by containment.
+    Cidr,
+    /// Any other source. No endpoint verdikt models carries one.
+    Other,
+}
+
+/// A label of an identity.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Label {
+    /// Its key.
+    pub key: String,
+    /// Its source.
+    pub source: Source,
+    /// Its value.
+    pub value: String,
+}
+
+impl Label {
+    /// A label Kubernetes is the source of.
+    pub fn kubernetes(key: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { key: key.into(), source: Source::Kubernetes, value: value.into() }
+    }
+
+    /// A label of Cilium's own.
+    pub fn reserved(key: &str) -> Self {
+        Self { key: key.to_owned(), source: Source::Reserved, value: String::new() }
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.source, self.value.is_empty()) {
+            (Source::Reserved, _) => write!(f, "reserved:{}", self.key),
+            (_, true) => f.write_str(&self.key),
+            (_, false) => write!(f, "{}={}", self.key, self.value),
+        }
+    }
+}
+
+/// The label that holds a pod's namespace.
+pub const NAMESPACE: &str = "io.kubernetes.pod.namespace";
+/// What precedes the key of a namespace's label in its pods' identities.
+pub const NAMESPACE_LABELS: &str = "io.cilium.k8s.namespace.labels.";
+/// The label that holds a pod's cluster.
+pub const CLUSTER: &str = "io.cilium.k8s.policy.cluster";
+/// The label that holds a pod's service account.
+pub const SERVICE_ACCOUNT: &str = "io.cilium.k8s.policy.serviceaccount";
+
+/// The name of the one cluster of a topology.
+pub const CLUSTER_NAME: &str = "default";
+
+/// Whether a label of a pod belongs to its identity, by Cilium's default label filter: the longest rule whose
+/// text begins the key decides, and what no rule names is kept.
+/// <https://docs.cilium.io/en/stable/operations/performance/scalability/identity-relevant-labels/>
+pub fn is_identity_relevant(key: &str, topology_labels: bool) -> bool {
+    const INCLUDED: [&str; 5] = [NAMESPACE, NAMESPACE_LABELS, "app.kubernetes.io", CLUSTER, SERVICE_ACCOUNT];
+    const EXCLUDED: [&str; 13] = [
+        "io.kubernetes",
+        "kubernetes.io",
+        "statefulset.kubernetes.io/pod-name",
+        "apps.kubernetes.io/pod-index",
+        "batch.kubernetes.io/job-completion-index",
+        "batch.kubernetes.io/controller-uid",
+        "k8s.io",
+        "pod-template-generation",
+        "pod-template-hash",
+        "controller-revision-hash",
+        "controller-uid",
+        "annotation",
+        "etcd_node",
+    ];
+    let longest =
+        |rules: &[&str]| rules.iter().filter(|rule| key.starts_with(**rule)).map(|rule| rule.len()).max();
+    let beta = key.find("beta.kubernetes.io").map(|start| start + "beta.kubernetes.io".len());
+    let topology = (!topology_labels && key.starts_with("topology.kubernetes.io")).then_some(22);
+    longest(&INCLUDED) >= longest(&EXCLUDED).max(beta).max(topology)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_filter() {
+        let check =
+            |key: &str, expected: bool| assert_eq!(is_identity_relevant(key, false), expected, "{key}");
+        check("app", true);
+        check("app.kubernetes.io/name", true);
+        check("k8s-app", true);
+        check("pod-template-hash", false);
+        check("kubernetes.io/arch", false);
+        check("failure-domain.beta.kubernetes.io/zone", false);
+        check("topology.kubernetes.io/zone", false);
+        check("io.kubernetes.pod.namespace", true);
+        assert!(is_identity_relevant("topology.kubernetes.io/zone", true));
+    }
+}

@@ -1,0 +1,30 @@
+//! An independent policy engine: topology, policies and an attempt in, a [`Prediction`] with its rules out.
+//!
+//! It follows the documents and the observable behaviour of Kubernetes and Cilium, version by version, and
+//! shares no code with them. Three judges in a row, each with its own folder: [`admission`] says what the API
+//! server's schema refuses, `agent` what Cilium's agent refuses of the rest and what the rules mean,
+//! and [`cluster`] what they decide. What is not modelled makes the engine abstain, never guess.
+//!
+//! Pure: no I/O, no clock, no randomness. Must not know any observation: neither what a client saw nor what
+//! Hubble reported.
+//!
+//! [`Prediction`]: verdikt_scenario::prediction::Prediction
+
+pub mod admission;
+pub mod behaviour;
+pub mod cluster;
+pub mod decide;
+pub mod identity;
+pub mod judgement;
+pub mod label;
+pub mod matrix;
+pub mod rule;
+pub mod selector;
+
+mod agent;
+
+mod dns;
+mod explain;
+mod http;
+pub mod predict;
+mod resolve;

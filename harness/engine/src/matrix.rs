@@ -1,0 +1,216 @@
+//! Every endpoint against every endpoint, on several ports at once.
+//!
+//! Works with identities instead of endpoints: endpoints with the same labels and port names share one, whatever
+//! their number. A selector is held against each identity once, and the rest is sets of bits.
+
+use std::collections::BTreeMap;
+
+use verdikt_scenario::topology::{Endpoint, Protocol};
+
+use crate::cluster::{Cluster, SubjectState};
+use crate::decide::{Traffic, is_managed};
+use crate::identity::Identity;
+use crate::rule::{Direction, Effect, Gap, Peers};
+
+/// A set of identities, by index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn none(size: usize) -> Self {
+        Self(vec![0; size.div_ceil(64)])
+    }
+
+    fn all(size: usize) -> Self {
+        Self(vec![u64::MAX; size.div_ceil(64)])
+    }
+
+    fn insert(&mut self, index: usize) {
+        self.0[index / 64] |= 1 << (index % 64);
+    }
+
+    fn contains(&self, index: usize) -> bool {
+        self.0[index / 64] >> (index % 64) & 1 == 1
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
+    }
+
+    fn remove(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word &= !other);
+    }
+}
+
+/// What one side makes of every peer, on one port.
+#[derive(Clone, Debug)]
+struct Row {
+    allowed: Bits,
+    unknown: Bits,
+}
+
+/// The verdict of one cell of a matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cell {
+    /// Both sides let it pass (to a proxy, perhaps).
+    Allow,
+    /// A side denies it.
+    Deny,
+    /// The engine does not know.
+    Unknown,
+}
+
+/// The verdicts between all endpoints of a cluster.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    endpoints: BTreeMap<Endpoint, usize>,
+    ports: usize,
+    /// By identity and port.
+    egress: Vec<Row>,
+    ingress: Vec<Row>,
+}
+
+impl Matrix {
+    /// Evaluates every pair of endpoints on every port.
+    pub fn new(cluster: &Cluster<'_>, ports: &[(Protocol, u16)]) -> Self {
+        let mut indices: BTreeMap<(&Identity, bool), usize> = BTreeMap::new();
+        let mut subjects: Vec<(&SubjectState, bool)> = Vec::new();
+        let mut endpoints = BTreeMap::new();
+        for (endpoint, subject) in &cluster.subjects {
+            let managed = is_managed(endpoint);
+            let index = *indices.entry((&subject.identity, managed)).or_insert_with(|| {
+                subjects.push((subject, managed));
+                subjects.len() - 1
+            });
+            endpoints.insert(endpoint.clone(), index);
+        }
+        let peers = peer_sets(cluster, &subjects);
+        let rows = |direction| {
+            let row = |(subject, managed): &(&SubjectState, bool), port: &(Protocol, u16)| {
+                row(cluster, subject, *managed, direction, Traffic::Port(port.0, port.1), &subjects, &peers)
+            };
+            subjects.iter().flat_map(|subject| ports.iter().map(move |port| row(subject, port))).collect()
+        };
+        let (egress, ingress) = (rows(Direction::Egress), rows(Direction::Ingress));
+        Self { endpoints, ports: ports.len(), egress, ingress }
+    }
+
+    /// How many identities the endpoints share.
+    pub fn identities(&self) -> usize {
+        self.egress.len() / self.ports.max(1)
+    }
+
+    /// The verdict from one endpoint to another on the port with this index; none for an unknown endpoint.
+    pub fn cell(&self, source: &Endpoint, destination: &Endpoint, port: usize) -> Option<Cell> {
+        Some(self.pair(*self.endpoints.get(source)?, *self.endpoints.get(destination)?, port))
+    }
+
+    /// Every cell: source by source, destination by destination, port by port, endpoints in their order.
+    pub fn cells(&self) -> impl Iterator<Item = Cell> + '_ {
+        let indices: Vec<usize> = self.endpoints.values().copied().collect();
+        let destinations = indices.clone();
+        indices.into_iter().flat_map(move |source| {
+            let destinations = destinations.clone();
+            destinations.into_iter().flat_map(move |destination| {
+                (0..self.ports).map(move |port| self.pair(source, destination, port))
+            })
+        })
+    }
+
+    fn pair(&self, source: usize, destination: usize, port: usize) -> Cell {
+        let egress = &self.egress[source * self.ports + port];
+        let ingress = &self.ingress[destination * self.ports + port];
+        let open = egress.allowed.contains(destination) && ingress.allowed.contains(source);
+        let unknown = egress.unknown.contains(destination) || ingress.unknown.contains(source);
+        // A side that surely denies decides, whatever the other side would say.
+        let surely_denied = |row: &Row, peer| !row.allowed.contains(peer) && !row.unknown.contains(peer);
+        if surely_denied(egress, destination) || surely_denied(ingress, source) {
+            Cell::Deny
+        } else if unknown {
+            Cell::Unknown
+        } else if open {
+            Cell::Allow
+        } else {
+            Cell::Deny
+        }
+    }
+}
+
+/// The identities each entry's peers match, by entry.
+fn peer_sets(cluster: &Cluster<'_>, subjects: &[(&SubjectState, bool)]) -> Vec<Vec<Option<Bits>>> {
+    let set = |peers: &Peers| match peers {
+        Peers::Any => None,
+        Peers::OneOf(_) => {
+            let mut bits = Bits::none(subjects.len());
+            for (index, (subject, _)) in subjects.iter().enumerate() {
+                if peers.contain(&subject.identity) {
+                    bits.insert(index);
+                }
+            }
+            Some(bits)
+        }
+    };
+    cluster.rules.iter().map(|rule| rule.entries.iter().map(|entry| set(&entry.peers)).collect()).collect()
+}
+
+fn row(
+    cluster: &Cluster<'_>,
+    of: &SubjectState,
+    managed: bool,
+    direction: Direction,
+    traffic: Traffic,
+    all: &[(&SubjectState, bool)],
+    sets: &[Vec<Option<Bits>>],
+) -> Row {
+    let size = all.len();
+    let side = of.side(direction);
+    if !managed || !side.enforced {
+        return Row { allowed: Bits::all(size), unknown: Bits::none(size) };
+    }
+    if of.ingress.conflict.is_some() || of.egress.conflict.is_some() {
+        return Row { allowed: Bits::none(size), unknown: Bits::all(size) };
+    }
+    let mut allowed = if side.isolated { Bits::none(size) } else { Bits::all(size) };
+    let mut denied = Bits::none(size);
+    let mut unknown = Bits::none(size);
+    for &(rule, index) in &side.entries {
+        let entry = cluster.entry((rule, index));
+        let covered =
+            |destination| entry.ports.matching(traffic, destination, cluster, direction).next().is_some();
+        let mut matching = match &sets[rule][index] {
+            Some(bits) => bits.clone(),
+            None => Bits::all(size),
+        };
+        if side.requires {
+            let about = |(_, (peer, _)): &(usize, &(&SubjectState, bool))| {
+                cluster.is_about(side, entry, &peer.identity)
+            };
+            matching = Bits::none(size);
+            all.iter().enumerate().filter(about).for_each(|(index, _)| matching.insert(index));
+        }
+        if matches!(entry.gap, Some(Gap::Peers(_))) {
+            matching = Bits::all(size);
+        }
+        if direction == Direction::Egress && entry.ports.name_ports() {
+            let outside = all.iter().enumerate().filter(|(_, (peer, _))| !covered(&peer.identity));
+            let mut bits = Bits::none(size);
+            outside.for_each(|(index, _)| bits.insert(index));
+            matching.remove(&bits);
+        } else if !covered(&of.identity) {
+            continue;
+        }
+        match (entry.gap, entry.effect) {
+            (Some(_), _) => unknown.add(&matching),
+            (None, Effect::Allow) => allowed.add(&matching),
+            (None, Effect::Deny) => denied.add(&matching),
+        }
+    }
+    if direction == Direction::Ingress && cluster.passes_local_host(side) {
+        let hosts = all.iter().enumerate().filter(|(_, (peer, _))| peer.identity.is_local_host());
+        hosts.for_each(|(index, _)| allowed.insert(index));
+    }
+    unknown.remove(&denied);
+    allowed.remove(&denied);
+    allowed.remove(&unknown);
+    Row { allowed, unknown }
+}

@@ -1,0 +1,418 @@
+//! An attempt from its first packet to its last: DNS, the service's address, egress, ingress, proxies.
+
+use std::net::IpAddr;
+
+use verdikt_scenario::attempt::{Attempt, Request, Target};
+use verdikt_scenario::name::{DnsName, NamespacedName};
+use verdikt_scenario::prediction::{Answer, Check, Finding, Gate, Prediction};
+use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, Port, Protocol, Resolved, TargetPort};
+
+use crate::cluster::{Cluster, Learned, SubjectState};
+use crate::decide::{Decision, SideVerdict, Traffic, is_managed};
+use crate::http::RequestHead;
+use crate::identity::Identity;
+use crate::rule::Direction;
+
+/// What all attempts of a step come to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepPredictions {
+    /// One prediction for each attempt, in their order.
+    pub predictions: Vec<Prediction>,
+    /// What the DNS proxy knows afterwards.
+    pub learned: Learned,
+}
+
+/// What an attempt asks of the proxies on its way.
+#[derive(Clone, Copy)]
+enum Question<'a> {
+    /// Nothing beyond reaching the port.
+    Reach,
+    /// An HTTP request, with its authority if that is known.
+    Http(&'a Request, Option<&'a str>),
+    /// A DNS query.
+    Dns(&'a DnsName),
+}
+
+/// The checks so far, and how they end if they have ended.
+#[derive(Default)]
+struct Course {
+    checks: Vec<Check>,
+    audited: Option<Gate>,
+    end: Option<Answer>,
+}
+
+impl Course {
+    fn ended(self) -> Prediction {
+        let passed = self.audited.map_or(Answer::Allow, Answer::Audit);
+        Prediction { answer: self.end.unwrap_or(passed), checks: self.checks }
+    }
+}
+
+impl Cluster<'_> {
+    /// What becomes of the attempts of a step. Attempts by address go first; then those that ask the DNS server.
+    /// Where an attempt by name depends on whether another pod's look-up came before it, the engine abstains.
+    pub fn predict_step(&self, attempts: &[(Endpoint, Attempt)]) -> StepPredictions {
+        let mut learned = self.learned.clone();
+        for (source, attempt) in attempts {
+            learned.names.extend(self.teaches(source, attempt));
+        }
+        let later = (learned != self.learned).then(|| self.knowing(&learned));
+        let predict = |(source, attempt): &(Endpoint, Attempt)| {
+            let first = self.predict(source, attempt);
+            let by_name = matches!(attempt.target(), Some(Target::Name(_)));
+            match later.as_ref().filter(|_| by_name).map(|later| later.predict(source, attempt)) {
+                Some(last) if last.answer != first.answer => order_dependent(source, attempt, first),
+                _ => first,
+            }
+        };
+        StepPredictions { predictions: attempts.iter().map(predict).collect(), learned }
+    }
+
+    /// The same cluster, knowing more names.
+    fn knowing(&self, learned: &Learned) -> Self {
+        let mut cluster = self.clone();
+        cluster.learned = learned.clone();
+        for (name, host) in &self.topology.world {
+            let names = host.names.iter().filter(|name| learned.names.contains(name));
+            if let Some(subject) = cluster.subjects.get_mut(&Endpoint::World(name.clone())) {
+                subject.identity.names = names.map(|name| name.as_str().to_owned()).collect();
+            }
+        }
+        cluster
+    }
+
+    /// The name an attempt teaches the DNS proxy, if its query passes there.
+    fn teaches(&self, source: &Endpoint, attempt: &Attempt) -> Option<DnsName> {
+        let (name, protocol) = match attempt {
+            Attempt::Dns { name, protocol } => (name, *protocol),
+            _ => match attempt.target()? {
+                Target::Name(name) => (name, Protocol::Udp),
+                _ => return None,
+            },
+        };
+        let mut course = Course::default();
+        let through_proxy = self.query(source, name, protocol, &mut course);
+        (through_proxy && course.end.is_none()).then(|| name.clone())
+    }
+
+    /// What becomes of one attempt, with what the DNS proxy knew before the step.
+    pub fn predict(&self, source: &Endpoint, attempt: &Attempt) -> Prediction {
+        let mut course = Course::default();
+        match attempt {
+            Attempt::Dns { name, protocol } => {
+                self.query(source, name, *protocol, &mut course);
+            }
+            Attempt::Connect { protocol, target, port } => {
+                self.reach(source, target, Some((*protocol, *port)), Question::Reach, &mut course);
+            }
+            Attempt::Ping { target } => self.reach(source, target, None, Question::Reach, &mut course),
+            Attempt::Http { target, port, request } => {
+                let authority = authority(target, *port, request);
+                let question = Question::Http(request, authority.as_deref());
+                self.reach(source, target, Some((Protocol::Tcp, *port)), question, &mut course);
+            }
+        }
+        course.ended()
+    }
+
+    /// A query to the cluster's DNS server. Answers whether the DNS proxy saw it. Only pods ask that server;
+    /// others have resolvers of their own.
+    fn query(&self, source: &Endpoint, name: &DnsName, protocol: Protocol, course: &mut Course) -> bool {
+        let (Ok(service), Some(port)) = (DNS_SERVICE.parse(), Port::new(53)) else { return false };
+        let servers = self.behind(&service, protocol, port).unwrap_or_default();
+        let mut through_proxy = false;
+        each_backend(&servers, course, |server, port, course| {
+            let traffic = Traffic::Port(protocol, port.get());
+            through_proxy |= self.cross(source, server, &[], traffic, Question::Dns(name), course);
+        });
+        through_proxy
+    }
+
+    /// Who stands behind a port of a service, and with which port of their own; none if the service has no such
+    /// port, nobody behind it, or a target port that somebody behind it does not name.
+    fn behind(&self, name: &NamespacedName, protocol: Protocol, port: Port) -> Option<Vec<(Endpoint, Port)>> {
+        let Some(service) = self.topology.services.get(name) else {
+            // The cluster's DNS server is there even where the topology does not speak of it.
+            let dns = name.to_string() == DNS_SERVICE && port.get() == 53;
+            return dns.then(|| DNS_POD.parse().map(|pod| (Endpoint::Pod(pod), port)).into_iter().collect());
+        };
+        let offered =
+            service.ports.iter().find(|offered| offered.port == port && offered.protocol == protocol)?;
+        let target = |backend: &Endpoint| match &offered.target {
+            TargetPort::Number(number) => Some(*number),
+            TargetPort::Name(wanted) => {
+                let mut served = self.topology.serves(backend).iter();
+                served.find(|served| served.name.as_ref() == Some(wanted)).map(|served| served.port)
+            }
+        };
+        let backends = self.topology.backends(name).into_iter();
+        let behind = backends
+            .map(|backend| target(&backend).map(|port| (backend, port)))
+            .collect::<Option<Vec<_>>>()?;
+        (!behind.is_empty()).then_some(behind)
+    }
+
+    fn reach(
+        &self,
+        source: &Endpoint,
+        target: &Target,
+        port: Option<(Protocol, Port)>,
+        question: Question<'_>,
+        course: &mut Course,
+    ) {
+        match target {
+            Target::Endpoint(endpoint) => {
+                self.cross(source, endpoint, &[], self.traffic(endpoint, port), question, course);
+            }
+            Target::Service(service) => self.through_service(source, service, port, question, course),
+            Target::Name(name) => {
+                let mut taught = false;
+                if matches!(source, Endpoint::Pod(_)) {
+                    taught = self.query(source, name, Protocol::Udp, course);
+                    if course.end.is_some() {
+                        return;
+                    }
+                }
+                match self.topology.resolve(name) {
+                    Some(Resolved::Service(service)) => {
+                        self.through_service(source, &service, port, question, course);
+                    }
+                    Some(Resolved::World(host)) => {
+                        let endpoint = Endpoint::World(host);
+                        let names = if taught { std::slice::from_ref(name) } else { &[] };
+                        let traffic = self.traffic(&endpoint, port);
+                        self.cross(source, &endpoint, names, traffic, question, course);
+                    }
+                    None => {
+                        course.unknown(
+                            source,
+                            question_text(port, target),
+                            "where the name leads".to_owned(),
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    fn through_service(
+        &self,
+        source: &Endpoint,
+        name: &NamespacedName,
+        port: Option<(Protocol, Port)>,
+        question: Question<'_>,
+        course: &mut Course,
+    ) {
+        let Some((protocol, backends)) =
+            port.and_then(|(protocol, port)| Some((protocol, self.behind(name, protocol, port)?)))
+        else {
+            let gap = format!("what a service answers that has no such port or nobody behind it: {name}");
+            return course.unknown(source, question_text(port, &Target::Service(name.clone())), gap);
+        };
+        each_backend(&backends, course, |backend, target, course| {
+            if backend == source {
+                // A pod that reaches itself through its service meets no policy.
+                let gate = Gate::Egress;
+                let question = format!("to itself through the service {name}");
+                course.checks.push(Check {
+                    gate,
+                    endpoint: source.clone(),
+                    question,
+                    finding: Finding::NotIsolated,
+                });
+                return;
+            }
+            let traffic = Traffic::Port(protocol, target.get());
+            self.cross(source, backend, &[], traffic, question, course);
+        });
+    }
+
+    fn traffic(&self, target: &Endpoint, port: Option<(Protocol, Port)>) -> Traffic {
+        if let Some((protocol, port)) = port {
+            return Traffic::Port(protocol, port.get());
+        }
+        let address = self.subjects.get(target).and_then(|subject| subject.identity.address);
+        let v6 = matches!(address, Some(IpAddr::V6(_)));
+        Traffic::Icmp { v6, kind: if v6 { 128 } else { 8 } }
+    }
+
+    /// The egress policy of the source, then the ingress policy of the destination, with the proxies of each.
+    /// Answers whether the DNS proxy judged.
+    fn cross(
+        &self,
+        source: &Endpoint,
+        destination: &Endpoint,
+        names: &[DnsName],
+        traffic: Traffic,
+        question: Question<'_>,
+        course: &mut Course,
+    ) -> bool {
+        let (Some(from), Some(to)) = (self.subjects.get(source), self.subjects.get(destination)) else {
+            course.unknown(source, format!("to {destination}"), "an end of this attempt".to_owned());
+            return false;
+        };
+        let mut peer = to.identity.clone();
+        peer.names.extend(names.iter().map(|name| name.as_str().to_owned()));
+        let mut through_dns_proxy = false;
+        if is_managed(source) {
+            let text = format!("to {destination}, {}", traffic_text(traffic));
+            let decision = self.decide(from, Direction::Egress, &peer, traffic);
+            self.gate(Gate::Egress, source, from, &peer, text, traffic, &decision, course);
+            if course.end.is_some() {
+                return false;
+            }
+            through_dns_proxy = self.proxies(source, traffic, question, &decision, course);
+        }
+        if course.end.is_none() && is_managed(destination) {
+            let text = format!("from {source}, {}", traffic_text(traffic));
+            let decision = self.decide(to, Direction::Ingress, &from.identity, traffic);
+            self.gate(Gate::Ingress, destination, to, &from.identity, text, traffic, &decision, course);
+            if course.end.is_none() {
+                self.proxies(destination, traffic, question, &decision, course);
+            }
+        }
+        through_dns_proxy
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one check has this many parts, and only one caller shape")]
+    fn gate(
+        &self,
+        gate: Gate,
+        endpoint: &Endpoint,
+        subject: &SubjectState,
+        peer: &Identity,
+        question: String,
+        traffic: Traffic,
+        decision: &Decision<'_>,
+        course: &mut Course,
+    ) {
+        let direction = if gate == Gate::Egress { Direction::Egress } else { Direction::Ingress };
+        let finding = self.finding(subject, direction, peer, traffic, decision);
+        course.checks.push(Check { gate, endpoint: endpoint.clone(), question, finding });
+        match decision.verdict {
+            verdict if verdict.denies() && self.options.enforcement.audit => {
+                course.audited.get_or_insert(gate);
+            }
+            verdict if verdict.denies() => course.end = Some(Answer::Deny(gate)),
+            SideVerdict::Unknown | SideVerdict::Conflict => course.end = Some(Answer::Abstain),
+            _ => {}
+        }
+    }
+
+    /// Asks the proxies that a decision leads to. Answers whether the DNS proxy judged.
+    fn proxies(
+        &self,
+        endpoint: &Endpoint,
+        traffic: Traffic,
+        question: Question<'_>,
+        decision: &Decision<'_>,
+        course: &mut Course,
+    ) -> bool {
+        if decision.verdict != (SideVerdict::Allow { redirected: true }) {
+            return false;
+        }
+        let mut dns = false;
+        let (gate, text, finding) = match question {
+            Question::Http(request, authority) => {
+                let head = RequestHead {
+                    method: &request.method,
+                    path: &request.path,
+                    authority,
+                    headers: &request.headers,
+                };
+                let text = format!("{} {}", request.method, request.path);
+                (Gate::Http, text, self.http_finding(decision, &head))
+            }
+            Question::Dns(name) => {
+                let Some(finding) = self.dns_finding(decision, name.as_str()) else { return false };
+                dns = true;
+                (Gate::Dns, format!("query {name}"), finding)
+            }
+            Question::Reach => match self.reach_finding(decision) {
+                Some(finding) => (Gate::Http, traffic_text(traffic), finding),
+                None => return false,
+            },
+        };
+        course.end = match &finding {
+            Finding::Unknown { .. } => Some(Answer::Abstain),
+            Finding::NoRuleAllows { .. } | Finding::Denied { .. } => Some(Answer::Deny(gate)),
+            Finding::Allowed { .. } | Finding::LocalHost | Finding::NotIsolated => None,
+        };
+        course.checks.push(Check { gate, endpoint: endpoint.clone(), question: text, finding });
+        dns
+    }
+}
+
+impl Course {
+    /// Ends the course with something the engine does not know.
+    fn unknown(&mut self, endpoint: &Endpoint, question: String, gap: String) {
+        let finding = Finding::Unknown { gap, rule: None };
+        self.checks.push(Check { gate: Gate::Egress, endpoint: endpoint.clone(), question, finding });
+        self.end = Some(Answer::Abstain);
+    }
+}
+
+/// Follows an attempt to every endpoint that may answer it. The client cannot choose, so the engine knows the
+/// answer only if it is the same for all.
+fn each_backend(
+    backends: &[(Endpoint, Port)],
+    course: &mut Course,
+    mut follow: impl FnMut(&Endpoint, Port, &mut Course),
+) {
+    let mut answers = Vec::new();
+    let mut first: Option<Course> = None;
+    for (backend, port) in backends {
+        let mut branch = Course::default();
+        follow(backend, *port, &mut branch);
+        answers.push(branch.end.or(branch.audited.map(Answer::Audit)));
+        first.get_or_insert(branch);
+    }
+    let Some(mut branch) = first else { return };
+    course.checks.append(&mut branch.checks);
+    course.audited = course.audited.or(branch.audited);
+    course.end = branch.end;
+    if answers.windows(2).any(|pair| pair[0] != pair[1]) {
+        let names: Vec<String> = backends.iter().map(|(backend, _)| backend.to_string()).collect();
+        let gap = format!("which of {} answers, and policies treat them differently", names.join(", "));
+        if let Some(last) = course.checks.last() {
+            let (endpoint, question) = (last.endpoint.clone(), last.question.clone());
+            course.unknown(&endpoint, question, gap);
+        }
+    }
+}
+
+fn order_dependent(source: &Endpoint, attempt: &Attempt, first: Prediction) -> Prediction {
+    let mut course = Course { checks: first.checks, ..Course::default() };
+    let gap = "whether another pod's look-up of the name comes first; put the look-up into a step of its own"
+        .to_owned();
+    course.unknown(source, attempt.to_string(), gap);
+    course.ended()
+}
+
+/// What the client names as the host of a request; none where it would be an address that is not known yet.
+fn authority(target: &Target, port: Port, request: &Request) -> Option<String> {
+    let header = request.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
+    if let Some((_, value)) = header {
+        return Some(value.clone());
+    }
+    match target {
+        Target::Name(name) if port.get() == 80 => Some(name.to_string()),
+        Target::Name(name) => Some(format!("{name}:{port}")),
+        Target::Endpoint(_) | Target::Service(_) => None,
+    }
+}
+
+fn traffic_text(traffic: Traffic) -> String {
+    match traffic {
+        Traffic::Port(protocol, port) => format!("{protocol} port {port}"),
+        Traffic::Icmp { v6: false, kind } => format!("icmp type {kind}"),
+        Traffic::Icmp { v6: true, kind } => format!("icmpv6 type {kind}"),
+    }
+}
+
+fn question_text(port: Option<(Protocol, Port)>, target: &Target) -> String {
+    match port {
+        Some((protocol, port)) => format!("to {target}, {protocol} port {port}"),
+        None => format!("to {target}, icmp"),
+    }
+}

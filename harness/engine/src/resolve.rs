@@ -1,0 +1,127 @@
+//! What policies refer to: services and CIDR groups.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use verdikt_scenario::document::Node;
+use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::topology::{Labels, Service, Topology};
+
+use crate::admission::Refusal;
+use crate::behaviour::Behaviour;
+use crate::identity::Identity;
+use crate::label::{Label, NAMESPACE};
+use crate::rule::PeerMatcher;
+use crate::selector::{Operator, Requirement, Selector};
+
+/// The services of a topology and the CIDR groups among its manifests.
+#[derive(Debug)]
+pub(crate) struct Surroundings<'a> {
+    topology: &'a Topology,
+    groups: BTreeMap<String, CidrGroup>,
+}
+
+/// A `CiliumCIDRGroup`.
+#[derive(Debug)]
+struct CidrGroup {
+    labels: Labels,
+    prefixes: Vec<IpNet>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Collects what policies may refer to. `groups` are `CiliumCIDRGroup` objects.
+    pub(crate) fn new<'n>(topology: &'a Topology, groups: impl Iterator<Item = &'n Node>) -> Self {
+        let groups = groups.filter_map(|object| {
+            let name = object.at(&["metadata", "name"])?.text()?.to_owned();
+            let labels = object.at(&["metadata", "labels"]).map_or(&[][..], Node::entries);
+            let labels =
+                labels.iter().filter_map(|entry| Some((entry.key.clone(), entry.value.text()?.to_owned())));
+            let prefixes = object.at(&["spec", "externalCIDRs"]).map_or(&[][..], Node::elements);
+            let prefixes = prefixes.iter().filter_map(|prefix| prefix.text()?.parse::<IpNet>().ok());
+            Some((
+                name,
+                CidrGroup { labels: labels.collect(), prefixes: prefixes.map(|p| p.trunc()).collect() },
+            ))
+        });
+        Self { topology, groups: groups.collect() }
+    }
+
+    /// The prefixes of a CIDR group; none if there is no such group.
+    pub(crate) fn cidr_group(&self, name: &str) -> Vec<IpNet> {
+        self.groups.get(name).map_or_else(Vec::new, |group| group.prefixes.clone())
+    }
+
+    /// The prefixes of every CIDR group whose labels a selector matches.
+    pub(crate) fn cidr_groups(&self, selector: &Selector) -> Vec<IpNet> {
+        let chosen = self.groups.values().filter(|group| selects(selector, &group.labels));
+        chosen.flat_map(|group| group.prefixes.iter().copied()).collect()
+    }
+
+    /// What an element of `toServices` stands for: the pods a service selects (their ports do not matter), or
+    /// the addresses behind a service without a selector.
+    /// <https://docs.cilium.io/en/stable/security/policy/language/#services-based>
+    pub(crate) fn service_peers(
+        &self,
+        element: &Node,
+        behaviour: &Behaviour,
+    ) -> Result<Vec<PeerMatcher>, Refusal> {
+        let mut matchers = Vec::new();
+        if let Some(reference) = element.get("k8sService") {
+            let wanted = reference.get("serviceName").and_then(Node::text).unwrap_or_default();
+            let namespace = reference.get("namespace").and_then(Node::text).unwrap_or_default();
+            for (name, service) in &self.topology.services {
+                // No namespace means the name in every namespace, not the policy's own.
+                if name.name.as_str() == wanted
+                    && (namespace.is_empty() || name.namespace.as_str() == namespace)
+                {
+                    matchers.extend(self.behind(name, service, behaviour));
+                }
+            }
+        }
+        if let Some(reference) = element.get("k8sServiceSelector") {
+            let namespace = reference.get("namespace").and_then(Node::text).unwrap_or_default();
+            let selector = match reference.get("selector") {
+                Some(node) => crate::agent::selector_of_service(node)?,
+                None => Selector::default(),
+            };
+            for (name, service) in &self.topology.services {
+                let here = namespace.is_empty() || name.namespace.as_str() == namespace;
+                if here && selects(&selector, &service.labels) {
+                    matchers.extend(self.behind(name, service, behaviour));
+                }
+            }
+        }
+        Ok(matchers)
+    }
+
+    fn behind(&self, name: &NamespacedName, service: &Service, behaviour: &Behaviour) -> Vec<PeerMatcher> {
+        match &service.selects {
+            Some(labels) if behaviour.services_with_selector => {
+                let wanted = labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+                let requirements = wanted
+                    .chain([(NAMESPACE, name.namespace.as_str())])
+                    .map(|(key, value)| Requirement::implied(key, Operator::In(vec![value.to_owned()])));
+                vec![PeerMatcher::Selector(Selector { requirements: requirements.collect() })]
+            }
+            Some(_) => Vec::new(),
+            None => {
+                let hosts = service.backends.iter().filter_map(|host| self.topology.world.get(host));
+                let within: Vec<IpNet> = hosts.map(|host| IpNet::from(host.address)).collect();
+                if within.is_empty() {
+                    Vec::new()
+                } else {
+                    vec![PeerMatcher::Cidr { within, except: Vec::new() }]
+                }
+            }
+        }
+    }
+}
+
+/// Whether a selector matches labels whose source does not matter.
+fn selects(selector: &Selector, labels: &Labels) -> bool {
+    let labels = labels.iter().map(|(key, value)| Label::kubernetes(key, value)).collect();
+    let identity = Identity { labels, ..Identity::default() };
+    let mut selector = selector.clone();
+    selector.requirements.iter_mut().for_each(|requirement| requirement.source = None);
+    selector.selects(&identity)
+}

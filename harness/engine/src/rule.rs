@@ -1,0 +1,298 @@
+//! Rules as the engine evaluates them: what every kind of policy is translated into.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use verdikt_scenario::place::Position;
+use verdikt_scenario::topology::Protocol;
+
+use crate::dns::NamePattern;
+use crate::http::HttpRule;
+use crate::identity::Identity;
+use crate::selector::Selector;
+
+/// The direction of traffic, seen from the endpoint a rule is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// Towards the endpoint.
+    Ingress,
+    /// Away from it.
+    Egress,
+}
+
+/// What a rule does with what it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Lets it pass.
+    Allow,
+    /// Drops it, whatever allows it.
+    Deny,
+}
+
+/// One specification: whom it is for, and its entries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Whom it is for.
+    pub subject: Subject,
+    /// One entry for each item of its lists.
+    pub entries: Vec<Entry>,
+}
+
+/// Whom a rule is for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subject {
+    /// Pods, and Cilium's own endpoints.
+    Endpoints(Selector),
+    /// Nodes; enforced by the host firewall alone, which is off.
+    Nodes,
+}
+
+/// One item of one list of a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The direction it is about.
+    pub direction: Direction,
+    /// What it does.
+    pub effect: Effect,
+    /// Whether its presence isolates the endpoint in its direction.
+    pub isolates: bool,
+    /// Whom it is about.
+    pub peers: Peers,
+    /// What peers chosen by their labels must fulfil as well, in every entry of this direction and effect that
+    /// selects the same endpoint (`fromRequires`, `toRequires`; gone since Cilium 1.19).
+    pub requires: Vec<Selector>,
+    /// Which traffic it is about.
+    pub ports: Ports,
+    /// What the engine does not model of it.
+    pub gap: Option<Gap>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// The other ends an entry is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Peers {
+    /// Everyone.
+    Any,
+    /// Whoever one of these matches; an empty list is nobody.
+    OneOf(Vec<Peer>),
+}
+
+/// One peer of an entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peer {
+    /// What matches.
+    pub matcher: PeerMatcher,
+    /// The field and the index in it: `fromEndpoints[0]`.
+    pub path: (&'static str, usize),
+    /// Where it stands.
+    pub position: Position,
+}
+
+/// What a peer matches.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PeerMatcher {
+    /// Endpoints of the cluster, by their labels.
+    Selector(Selector),
+    /// A group Cilium defines.
+    Entity(Entity),
+    /// Addresses outside the cluster: inside one of `within`, outside all of `except`.
+    Cidr {
+        /// The prefixes.
+        within: Vec<IpNet>,
+        /// The prefixes taken out of them.
+        except: Vec<IpNet>,
+    },
+    /// Addresses the DNS proxy has learned for a name.
+    Name(NamePattern),
+}
+
+/// A group of identities that Cilium defines.
+/// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is spelled as in a policy")]
+pub enum Entity {
+    All,
+    World,
+    WorldIpv4,
+    WorldIpv6,
+    Cluster,
+    Host,
+    Init,
+    Ingress,
+    Unmanaged,
+    RemoteNode,
+    Health,
+    None,
+    KubeApiserver,
+}
+
+impl Entity {
+    /// Every entity with the word for it.
+    pub const WORDS: [(&'static str, Self); 13] = [
+        ("all", Self::All),
+        ("world", Self::World),
+        ("world-ipv4", Self::WorldIpv4),
+        ("world-ipv6", Self::WorldIpv6),
+        ("cluster", Self::Cluster),
+        ("host", Self::Host),
+        ("init", Self::Init),
+        ("ingress", Self::Ingress),
+        ("unmanaged", Self::Unmanaged),
+        ("remote-node", Self::RemoteNode),
+        ("health", Self::Health),
+        ("none", Self::None),
+        ("kube-apiserver", Self::KubeApiserver),
+    ];
+
+    /// The word a policy has for it.
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, entity)| *entity == self).map_or("", |(word, _)| word)
+    }
+
+    /// Whether an identity belongs to it.
+    pub fn contains(self, identity: &Identity) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::World => ["world", "world-ipv4", "world-ipv6"].iter().any(|key| identity.is_reserved(key)),
+            // Only a cluster of both families has these labels, and the address says the same.
+            Self::WorldIpv4 => identity.address.is_some_and(|address| address.is_ipv4()),
+            Self::WorldIpv6 => identity.address.is_some_and(|address| address.is_ipv6()),
+            Self::Cluster => {
+                let reserved =
+                    ["host", "remote-node", "init", "ingress", "health", "unmanaged", "kube-apiserver"];
+                reserved.iter().any(|key| identity.is_reserved(key))
+                    || identity.value(crate::label::CLUSTER) == Some(crate::label::CLUSTER_NAME)
+            }
+            _ => identity.is_reserved(self.word()),
+        }
+    }
+}
+
+/// The traffic an entry is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ports {
+    /// Every protocol and port.
+    All,
+    /// Whatever one of these matches; an empty list is nothing.
+    OneOf(Vec<PortRule>),
+}
+
+/// One port, range or ICMP type of an entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PortRule {
+    /// What matches.
+    pub matcher: PortMatcher,
+    /// What the traffic must fulfil beyond that, judged by a proxy.
+    pub proxy: Option<Arc<Proxy>>,
+    /// The index of the list and the index in it: `toPorts[0].ports[1]`, `icmps[0].fields[1]`, `ports[1]`.
+    pub path: (usize, usize),
+    /// Where it stands.
+    pub position: Position,
+}
+
+/// What a port rule matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortMatcher {
+    /// Ports by number, both ends included; 0 to 65535 is every port.
+    Range {
+        /// The protocol; none is TCP, UDP and SCTP.
+        protocol: Option<Protocol>,
+        /// The first port.
+        first: u16,
+        /// The last port.
+        last: u16,
+    },
+    /// A port by the name the endpoint at the destination declares, to the end of a range if one is given.
+    Name {
+        /// The protocol; none is TCP, UDP and SCTP.
+        protocol: Option<Protocol>,
+        /// The name, lower-case.
+        name: String,
+        /// The last port of a range that begins at the named one.
+        end_port: Option<u16>,
+    },
+    /// An ICMP type; none is every type of the family.
+    Icmp {
+        /// Whether it is `ICMPv6`.
+        v6: bool,
+        /// The type.
+        kind: Option<u8>,
+    },
+}
+
+/// What a proxy judges.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Proxy {
+    /// HTTP requests: one of the rules must match.
+    Http(Vec<HttpRule>),
+    /// DNS queries: one of the patterns must match.
+    Dns(Vec<NamePattern>),
+    /// Something the engine does not model, in words.
+    Other(&'static str),
+}
+
+/// What the engine does not model of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// It matters for traffic the entry matches.
+    WhenMatched(&'static str),
+    /// The entry's peers are not known.
+    Peers(&'static str),
+}
+
+/// Where an entry stands in its object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The index of the object among the manifests.
+    pub object: usize,
+    /// The index in `specs`, or none for `spec`.
+    pub spec: Option<usize>,
+    /// The list.
+    pub section: Section,
+    /// The index in the list.
+    pub index: usize,
+    /// Where it stands in the file.
+    pub position: Position,
+}
+
+/// The lists of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is spelled as in a policy")]
+pub enum Section {
+    Ingress,
+    IngressDeny,
+    Egress,
+    EgressDeny,
+    /// The isolation a `NetworkPolicy` asks for by its `policyTypes`.
+    PolicyTypes,
+}
+
+impl Section {
+    /// The word a policy has for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ingress => "ingress",
+            Self::IngressDeny => "ingressDeny",
+            Self::Egress => "egress",
+            Self::EgressDeny => "egressDeny",
+            Self::PolicyTypes => "policyTypes",
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    /// The path in the object: `spec.ingress[0]`, `specs[1].egressDeny[2]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.spec {
+            None => f.write_str("spec")?,
+            Some(index) => write!(f, "specs[{index}]")?,
+        }
+        match self.section {
+            Section::PolicyTypes => f.write_str(".policyTypes"),
+            section => write!(f, ".{}[{}]", section.word(), self.index),
+        }
+    }
+}

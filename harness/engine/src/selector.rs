@@ -1,0 +1,132 @@
+//! Label selectors.
+
+use std::fmt;
+
+use crate::identity::Identity;
+use crate::label::{Label, Source};
+
+/// A selector: every requirement must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Selector {
+    /// Its requirements; none selects everything.
+    pub requirements: Vec<Requirement>,
+}
+
+/// One requirement on one key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Requirement {
+    /// The source of the key; none is any source.
+    pub source: Option<Source>,
+    /// The key without its source.
+    pub key: String,
+    /// What must hold.
+    pub operator: Operator,
+    /// Whether verdikt's reading of the policy added it: the namespace or cluster an author did not write.
+    pub implied: bool,
+}
+
+/// What a requirement asks of the value of its key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operator {
+    /// The key is present with one of these values.
+    In(Vec<String>),
+    /// The key is absent, or has none of these values.
+    NotIn(Vec<String>),
+    /// The key is present.
+    Exists,
+    /// The key is absent.
+    DoesNotExist,
+}
+
+impl Selector {
+    /// Whether it selects the identity.
+    pub fn selects(&self, identity: &Identity) -> bool {
+        self.requirements.iter().all(|requirement| requirement.holds(identity))
+    }
+
+    /// Whether any requirement speaks of a key that the test accepts.
+    pub fn has_key(&self, mut test: impl FnMut(&Requirement) -> bool) -> bool {
+        self.requirements.iter().any(&mut test)
+    }
+}
+
+impl Requirement {
+    /// A requirement an author did not write.
+    pub fn implied(key: &str, operator: Operator) -> Self {
+        Self { source: Some(Source::Kubernetes), key: key.to_owned(), operator, implied: true }
+    }
+
+    /// Splits a key at its first colon into source and key; without a colon, any source does.
+    pub fn split_key(text: &str) -> (Option<Source>, &str) {
+        match text.split_once(':') {
+            None => (None, text),
+            Some(("any", key)) => (None, key),
+            Some(("k8s", key)) => (Some(Source::Kubernetes), key),
+            Some(("reserved", key)) => (Some(Source::Reserved), key),
+            Some(("cidr", key)) => (Some(Source::Cidr), key),
+            Some((_, key)) => (Some(Source::Other), key),
+        }
+    }
+
+    fn label<'a>(&self, identity: &'a Identity) -> Option<&'a Label> {
+        identity
+            .labels
+            .iter()
+            .find(|label| label.key == self.key && self.source.is_none_or(|source| label.source == source))
+    }
+
+    /// Whether an identity fulfils it.
+    pub fn holds(&self, identity: &Identity) -> bool {
+        if self.source == Some(Source::Cidr) {
+            let inside = self
+                .key
+                .parse::<ipnet::IpNet>()
+                .is_ok_and(|prefix| identity.address.is_some_and(|address| prefix.contains(&address)));
+            return inside == matches!(self.operator, Operator::In(_) | Operator::Exists);
+        }
+        let value = self.label(identity).map(|label| label.value.as_str());
+        match &self.operator {
+            Operator::In(values) => value.is_some_and(|value| values.iter().any(|wanted| wanted == value)),
+            Operator::NotIn(values) => value.is_none_or(|value| values.iter().all(|wanted| wanted != value)),
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+        }
+    }
+
+    /// What the identity has instead, where the requirement does not hold: `app is frontend`.
+    pub fn instead(&self, identity: &Identity) -> String {
+        match self.label(identity) {
+            Some(label) if label.value.is_empty() => format!("it has {}", self.key),
+            Some(label) => format!("its {} is {}", self.key, label.value),
+            None => format!("it has no label {}", self.key),
+        }
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = match self.source {
+            Some(Source::Reserved) => "reserved:",
+            Some(Source::Cidr) => "cidr:",
+            _ => "",
+        };
+        let key = &self.key;
+        match &self.operator {
+            Operator::In(values) if values.len() == 1 => write!(f, "{prefix}{key}={}", values[0]),
+            Operator::In(values) => write!(f, "{prefix}{key} in ({})", values.join(", ")),
+            Operator::NotIn(values) => write!(f, "{prefix}{key} not in ({})", values.join(", ")),
+            Operator::Exists => write!(f, "{prefix}{key}"),
+            Operator::DoesNotExist => write!(f, "no {prefix}{key}"),
+        }
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.requirements.is_empty() {
+            return f.write_str("everything");
+        }
+        let parts: Vec<String> = self.requirements.iter().map(ToString::to_string).collect();
+        f.write_str(&parts.join(", "))
+    }
+}

@@ -1,0 +1,55 @@
+//! Objects that an author expects to be refused, held against what becomes of them.
+
+use verdikt_engine::cluster::{Cluster, Learned, Options};
+use verdikt_engine::judgement::{Judgement, Refused};
+use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::scenario::{ExpectedRejection, Scenario, Step};
+use verdikt_scenario::version::CiliumVersion;
+
+/// The engine's settings for a step.
+pub(crate) fn options(step: &Step, version: CiliumVersion) -> Options {
+    Options {
+        version,
+        enforcement: step.enforcement,
+        field_validation: step.field_validation,
+        ..Options::default()
+    }
+}
+
+/// What only the engine can tell is wrong with scenarios: an object that must be refused and is accepted. To be
+/// asked before anything is evaluated.
+pub fn mistakes(scenarios: &[Scenario], version: CiliumVersion) -> Vec<Diagnostic> {
+    let applicable = scenarios.iter().filter(|scenario| scenario.cilium.contains(version));
+    applicable.flat_map(|scenario| &scenario.steps).flat_map(|step| mistakes_of(step, version)).collect()
+}
+
+fn mistakes_of(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
+    let rejections = step.rejections(version);
+    if rejections.is_empty() {
+        return Vec::new();
+    }
+    let options = options(step, version);
+    let cluster = Cluster::new(&step.topology, &step.policies, &options, &Learned::default());
+    let accepted =
+        |rejection: &&ExpectedRejection| cluster.judgements()[rejection.policy] == Judgement::Accepted;
+    let mistake = |rejection: &ExpectedRejection| {
+        let object = step.policies[rejection.policy].object();
+        let message =
+            format!("{object} is accepted by Cilium {version}, and must be refused here by {}", rejection.by);
+        Diagnostic::error(rejection.place.clone(), message)
+            .help("correct the policy that should be refused, or take the object out of `rejected`")
+    };
+    rejections.iter().filter(accepted).map(mistake).collect()
+}
+
+/// Whether a refusal is the expected one.
+pub(crate) fn agrees(expected: Option<&ExpectedRejection>, refused: Option<&Refused>) -> bool {
+    match (expected, refused) {
+        (None, None) => true,
+        (Some(expected), Some(refused)) => {
+            let said = refused.message.to_lowercase();
+            expected.by == refused.by && said.contains(&expected.saying.to_lowercase())
+        }
+        _ => false,
+    }
+}

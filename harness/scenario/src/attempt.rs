@@ -1,0 +1,129 @@
+//! Attempts: one try from a source to a target, and the words a scenario file has for it.
+//!
+//! | written | means |
+//! |---|---|
+//! | `tcp database/redis:6379` | a TCP connection to a pod |
+//! | `udp client:53`, `sctp a/b:9` | a datagram there and back, an SCTP association |
+//! | `icmp database/redis` | an echo request |
+//! | `http GET backend/api:8080/path` | an HTTP request to a pod or through a service |
+//! | `http GET api.example.test/ X-Token=abc Host=a.test` | by name, with headers |
+//! | `dns api.example.test`, `dns+tcp api.example.test` | a query to the cluster's DNS server |
+
+use std::fmt;
+use std::num::NonZeroU16;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{DnsName, NamespacedName};
+use crate::topology::{Endpoint, Port, Protocol};
+
+/// One try, without its source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Attempt {
+    /// Reach a port: connect, or send a datagram and wait for the answer.
+    Connect {
+        /// The protocol.
+        protocol: Protocol,
+        /// Who is to be reached.
+        target: Target,
+        /// On which port.
+        port: Port,
+    },
+    /// An ICMP echo request.
+    Ping {
+        /// Who is to answer.
+        target: Target,
+    },
+    /// An HTTP request.
+    Http {
+        /// Whom to ask.
+        target: Target,
+        /// On which port.
+        port: Port,
+        /// What to ask.
+        request: Request,
+    },
+    /// A query to the cluster's DNS server.
+    Dns {
+        /// The name asked for.
+        name: DnsName,
+        /// UDP, unless the author wants TCP.
+        protocol: Protocol,
+    },
+}
+
+/// An HTTP request.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Request {
+    /// The method, in the case written.
+    pub method: String,
+    /// The path with its query, beginning with `/`.
+    pub path: String,
+    /// Headers in the order written; a `Host` header replaces the authority.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Who is to be reached.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Target {
+    /// An endpoint, by its address.
+    Endpoint(Endpoint),
+    /// A service, by its cluster address.
+    Service(NamespacedName),
+    /// A DNS name: the attempt resolves it first, as an application would.
+    Name(DnsName),
+}
+
+impl Target {
+    /// The endpoint itself, where the target is one: it is no source of its own attempt.
+    pub fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Endpoint(endpoint) => Some(endpoint),
+            Self::Service(_) | Self::Name(_) => None,
+        }
+    }
+}
+
+impl Attempt {
+    /// Who is to be reached; none for a DNS query, which goes to the cluster's DNS server.
+    pub fn target(&self) -> Option<&Target> {
+        match self {
+            Self::Connect { target, .. } | Self::Ping { target } | Self::Http { target, .. } => Some(target),
+            Self::Dns { .. } => None,
+        }
+    }
+
+    /// The port tried; none for a ping.
+    pub fn port(&self) -> Option<Port> {
+        match self {
+            Self::Connect { port, .. } | Self::Http { port, .. } => Some(*port),
+            Self::Dns { .. } => NonZeroU16::new(53),
+            Self::Ping { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Endpoint(endpoint) => endpoint.fmt(f),
+            Self::Service(name) => name.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connect { protocol, target, port } => write!(f, "{protocol} {target}:{port}"),
+            Self::Ping { target } => write!(f, "icmp {target}"),
+            Self::Http { target, port, request } => {
+                write!(f, "http {} {target}:{port}{}", request.method, request.path)?;
+                request.headers.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
+            }
+            Self::Dns { name, protocol: Protocol::Tcp } => write!(f, "dns+tcp {name}"),
+            Self::Dns { name, .. } => write!(f, "dns {name}"),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Mistakes and warnings: a message, a place, and what to do; drawn with the line they concern.
+
+mod render;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::place::Place;
+
+pub use render::render;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Nothing can be evaluated.
+    Error,
+    /// Legal, and almost surely not what was meant.
+    Warning,
+}
+
+/// Something wrong with a file, with its place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// Where.
+    pub place: Place,
+    /// How bad.
+    pub severity: Severity,
+    /// A short name for the kind of warning, such as `selects-nothing`; none for mistakes.
+    pub code: Option<String>,
+    /// What is wrong, as a lower-case fragment.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A mistake.
+    pub fn error(place: Place, message: impl Into<String>) -> Self {
+        Self { place, severity: Severity::Error, code: None, message: message.into(), help: None }
+    }
+
+    /// A warning of a named kind.
+    pub fn warning(place: Place, code: &str, message: impl Into<String>) -> Self {
+        let code = Some(code.to_owned());
+        Self { place, severity: Severity::Warning, code, message: message.into(), help: None }
+    }
+
+    /// The same with advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// The texts of the files read, for showing lines.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    texts: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl Sources {
+    /// Remembers the text of a file.
+    pub fn add(&mut self, file: &Arc<str>, text: &Arc<str>) {
+        self.texts.insert(Arc::clone(file), Arc::clone(text));
+    }
+
+    /// Takes over all files of another set.
+    pub fn extend(&mut self, other: &Self) {
+        self.texts.extend(other.texts.iter().map(|(file, text)| (Arc::clone(file), Arc::clone(text))));
+    }
+
+    /// The text of a file.
+    pub fn text(&self, file: &str) -> Option<&str> {
+        self.texts.get(file).map(AsRef::as_ref)
+    }
+
+    /// A line of a file, without its end; none if the file or line is not known.
+    pub fn line(&self, place: &Place) -> Option<&str> {
+        let number = usize::try_from(place.line).ok()?.checked_sub(1)?;
+        self.texts.get(&place.file)?.lines().nth(number)
+    }
+}

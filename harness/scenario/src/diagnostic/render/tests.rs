@@ -1,0 +1,99 @@
+//! Drawing: the mark under the right characters, whatever the line.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::render;
+use crate::diagnostic::{Diagnostic, Sources};
+use crate::place::Place;
+
+fn draw(text: &str, line: u32, column: u32, message: &str, help: Option<&str>) -> String {
+    let file: Arc<str> = "a.yaml".into();
+    let mut sources = Sources::default();
+    sources.add(&file, &text.into());
+    let diagnostic = Diagnostic::error(Place { file, line, column }, message);
+    render(&[Diagnostic { help: help.map(str::to_owned), ..diagnostic }], &sources, false)
+}
+
+#[test]
+fn marks_stand_under_what_they_concern() {
+    insta::assert_snapshot!(draw("x: 1\nallow: [a/b, c/d]\n", 2, 14, "no pod is called `c/d`", Some("did you mean `a/b`?")), @"
+    error: no pod is called `c/d`
+     --> a.yaml:2:14
+      |
+    2 | allow: [a/b, c/d]
+      |              ^^^
+      |
+      = help: did you mean `a/b`?
+    ");
+    insta::assert_snapshot!(draw("  tcp a/b:80: {allow: x}\r\n", 1, 3, "wrong", None), @"
+    error: wrong
+     --> a.yaml:1:3
+      |
+    1 |   tcp a/b:80: {allow: x}
+      |   ^^^^^^^^^^^
+    ");
+    insta::assert_snapshot!(draw("é: \"ü, ö\" # remark\n", 1, 4, "wrong", None), @r#"
+    error: wrong
+     --> a.yaml:1:4
+      |
+    1 | é: "ü, ö" # remark
+      |    ^^^^^^
+    "#);
+    insta::assert_snapshot!(draw("\tx: y\n", 1, 1, "a tab", None), @"
+    error: a tab
+     --> a.yaml:1:1
+      |
+    1 |     x: y
+      | ^^^^^^
+    ");
+    insta::assert_snapshot!(draw("", 1, 1, "empty", None), @"
+    error: empty
+    --> a.yaml:1:1
+    ");
+    insta::assert_snapshot!(draw("a\n", 9, 9, "beyond the end", None), @"
+    error: beyond the end
+    --> a.yaml:9:9
+    ");
+    insta::assert_snapshot!(draw(&format!("{}here, {}", "x".repeat(1000), "y".repeat(1000)), 1, 1001, "long", None), @"
+    error: long
+     --> a.yaml:1:1001
+      |
+     :::
+    1 | ...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxhere, yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy...
+      |                                                                                    ^^^^
+    ");
+}
+
+#[test]
+fn diagnostics_are_sorted_and_drawn_once() {
+    let at = |file: &str, line| Place { file: file.into(), line, column: 1 };
+    let second = Diagnostic::error(at("b.yaml", 1), "second").help("do this");
+    let first = Diagnostic::warning(at("a.yaml", 2), "selects-nothing", "first\nand more");
+    let all = [second.clone(), first, second];
+    insta::assert_snapshot!(render(&all, &Sources::default(), false), @"
+    warning[selects-nothing]: first and more
+    --> a.yaml
+
+    error: second
+    --> b.yaml
+     = help: do this
+    ");
+    assert_eq!(render(&[], &Sources::default(), true), "");
+    assert!(render(&all, &Sources::default(), true).contains("\u{1b}["));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+    #[test]
+    fn any_place_in_any_text_can_be_drawn(
+        text in "(\\PC|\t|\r|\n|\u{1b}){0,300}", line in 0..5u32, column in any::<u16>(), message in "(.|\n){0,20}",
+    ) {
+        let small = u32::from(column % 40);
+        draw(&text, line, small, &message, Some(&message));
+        draw(&text, line, u32::from(column), &message, None);
+        draw(&text, u32::MAX, u32::MAX, &message, None);
+    }
+}

@@ -1,0 +1,284 @@
+//! YAML documents as trees in which every key and value knows its place.
+//!
+//! One tree serves the loader (unknown keys, wrong shapes) and the engine (which rule of which line). Input is
+//! bounded: 16 MiB a file, 250,000 nodes, and no alias expansion beyond that, so that neither a huge file nor a
+//! nest of anchors can exhaust the machine.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{DuplicateKeyPolicy, Spanned};
+
+use crate::place::Position;
+
+/// The largest file that is parsed, in bytes.
+pub const LARGEST_FILE: usize = 16 << 20;
+
+/// A value of a document, with its position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where it stands.
+    pub position: Position,
+}
+
+/// A YAML or JSON value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `null`, `~` or nothing.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    Text(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A mapping, in the order of the file.
+    Map(Vec<Entry>),
+}
+
+/// One key of a mapping with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key stands.
+    pub position: Position,
+    /// Its value.
+    pub value: Node,
+}
+
+/// Why a text is not a YAML document.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct DocumentError {
+    /// What the parser says, without the place.
+    pub message: String,
+    /// Where.
+    pub position: Position,
+}
+
+/// The documents of a YAML stream (JSON is YAML). Empty documents are left out.
+pub fn parse(text: &str) -> Result<Vec<Node>, DocumentError> {
+    if text.len() > LARGEST_FILE {
+        let message =
+            format!("the file has {} bytes, and {LARGEST_FILE} are the most verdikt reads", text.len());
+        return Err(DocumentError { message, position: Position { line: 1, column: 1 } });
+    }
+    let options = serde_saphyr::options! {
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        with_snippet: false,
+    };
+    serde_saphyr::from_multiple_with_options::<Node>(text, options).map_err(|error| document_error(&error))
+}
+
+fn document_error(error: &serde_saphyr::Error) -> DocumentError {
+    let position = error.location().map_or(Position { line: 1, column: 1 }, |location| Position {
+        line: number(location.line()).max(1),
+        column: number(location.column()).max(1),
+    });
+    let text = error.without_snippet().to_string();
+    let message = text.split(" at line ").next().unwrap_or(&text);
+    let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or(message);
+    DocumentError { message: message.to_owned(), position }
+}
+
+fn number(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+impl Node {
+    /// The value under a key, if this is a mapping that has it and the value is not null.
+    ///
+    /// The API server drops a null where a field is not nullable, which holds for every field verdikt reads:
+    /// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        let entry = self.entries().iter().find(|entry| entry.key == key)?;
+        (entry.value.value != Value::Null).then_some(&entry.value)
+    }
+
+    /// The value at the end of a path of keys.
+    pub fn at(&self, path: &[&str]) -> Option<&Node> {
+        path.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// The entries of a mapping; none for any other value.
+    pub fn entries(&self) -> &[Entry] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The elements of a list; none for any other value.
+    pub fn elements(&self) -> &[Node] {
+        match &self.value {
+            Value::List(elements) => elements,
+            _ => &[],
+        }
+    }
+
+    /// The text, if this is one.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Value {
+    /// What the value is, in the words of JSON Schema.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean(_) => "boolean",
+            Self::Integer(_) => "integer",
+            Self::Float(_) => "number",
+            Self::Text(_) => "string",
+            Self::List(_) => "array",
+            Self::Map(_) => "object",
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Value>::deserialize(deserializer)?;
+        Ok(Self { position: position_of(&spanned.referenced), value: spanned.value })
+    }
+}
+
+fn position_of(location: &serde_saphyr::Location) -> Position {
+    Position { line: number(location.line()), column: number(location.column()) }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor::<Located>(PhantomData))
+    }
+}
+
+/// Reads a tree without positions, from a format that has none (JSON no person wrote).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unlocated(pub Node);
+
+impl<'de> Deserialize<'de> for Unlocated {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = deserializer.deserialize_any(ValueVisitor::<Plain>(PhantomData))?;
+        Ok(Self(Node { value, position: Position::default() }))
+    }
+}
+
+/// How the parts of a tree are read: with their positions, or without.
+trait Parts<'de> {
+    type Element: Deserialize<'de> + Into<Node>;
+    type Key: Deserialize<'de> + Into<Key>;
+}
+
+struct Located;
+struct Plain;
+
+impl Parts<'_> for Located {
+    type Element = Node;
+    type Key = Spanned<String>;
+}
+
+impl Parts<'_> for Plain {
+    type Element = Unlocated;
+    type Key = String;
+}
+
+struct Key(String, Position);
+
+impl From<Spanned<String>> for Key {
+    fn from(key: Spanned<String>) -> Self {
+        let position = position_of(&key.referenced);
+        Self(key.value, position)
+    }
+}
+
+impl From<String> for Key {
+    fn from(key: String) -> Self {
+        Self(key, Position::default())
+    }
+}
+
+impl From<Unlocated> for Node {
+    fn from(Unlocated(node): Unlocated) -> Self {
+        node
+    }
+}
+
+struct ValueVisitor<P>(PhantomData<P>);
+
+impl<'de, P: Parts<'de>> Visitor<'de> for ValueVisitor<P> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Boolean(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Integer(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        i64::try_from(value)
+            .map(Value::Integer)
+            .map_err(|_| E::custom(format!("{value} is too large a number")))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        // A leading zero makes the parser answer 120.0 for `0120`; whole numbers stay whole.
+        #[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
+        if value.fract() == 0.0 && value.abs() < 9e15 {
+            return Ok(Value::Integer(value as i64));
+        }
+        Ok(Value::Float(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = access.next_element::<P::Element>()? {
+            elements.push(element.into());
+        }
+        Ok(Value::List(elements))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = access.next_key::<P::Key>()? {
+            let Key(key, position) = key.into();
+            let value = access.next_value::<P::Element>()?.into();
+            entries.push(Entry { key, position, value });
+        }
+        Ok(Value::Map(entries))
+    }
+}

@@ -1,0 +1,189 @@
+//! The scenario file as authors write it: its keys as types, from which the JSON Schema is generated.
+//!
+//! Nothing here is judged: names are texts, tables are lists. [`crate::lower`] gives them their meaning.
+
+pub(crate) mod deserialize;
+pub(crate) mod located;
+pub(crate) mod words;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) use located::{Located, Table};
+pub(crate) use words::{
+    CiliumEndpointWord, FieldValidationWord, ModeWord, RefuserWord, Sources, TargetPortWord,
+};
+
+/// A verdikt scenario: a small topology, and steps that put policies in force and state what every attempt
+/// must come to.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Scenario")]
+pub(crate) struct ScenarioFile {
+    /// The name of the scenario, unique in a run.
+    pub(crate) scenario: Located<String>,
+    /// Why the scenario exists, in one or two sentences.
+    pub(crate) about: Located<String>,
+    /// The Cilium versions the scenario holds for, such as `>=1.17 <1.20`; every version if left out.
+    pub(crate) cilium: Option<Located<String>>,
+    /// Namespaces, pods, services, nodes, and the hosts outside the cluster.
+    pub(crate) topology: TopologyFile,
+    /// The steps, in order; at least one.
+    #[schemars(length(min = 1))]
+    pub(crate) steps: Located<Vec<Located<StepFile>>>,
+}
+
+/// Namespaces, pods, services, nodes, and the hosts outside the cluster. A file that is included has exactly
+/// this shape.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+#[schemars(rename = "Topology")]
+pub(crate) struct TopologyFile {
+    /// Topology files to start from, relative to this file; what is written here wins key by key, and of two
+    /// included files the later one.
+    pub(crate) include: Vec<Located<String>>,
+    /// Namespaces by name. Every namespace that a pod or service uses is declared here.
+    pub(crate) namespaces: Table<NamespaceFile>,
+    /// Pods by `namespace/name`.
+    pub(crate) pods: Table<PodFile>,
+    /// Services by `namespace/name`.
+    pub(crate) services: Table<ServiceFile>,
+    /// Hosts outside the cluster, by a name without dots.
+    pub(crate) world: Table<WorldHostFile>,
+    /// Nodes that take part as source or target; `host` is the node the pods run on, every other one is a
+    /// remote node.
+    pub(crate) nodes: Table<NodeFile>,
+    /// Cilium's own endpoints that take part as sources.
+    pub(crate) cilium: Vec<Located<CiliumEndpointWord>>,
+}
+
+/// A namespace.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+#[schemars(rename = "Namespace")]
+pub(crate) struct NamespaceFile {
+    /// Its labels; `kubernetes.io/metadata.name` is always there.
+    pub(crate) labels: Table<Located<String>>,
+}
+
+/// A pod.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+#[schemars(rename = "Pod")]
+pub(crate) struct PodFile {
+    /// Its labels.
+    pub(crate) labels: Table<Located<String>>,
+    /// What it serves: `http 80`, `tcp 6379`, `udp 53`, `sctp 9`, `dns 53`, with the name of the port where it
+    /// has one: `http 3000 as web`.
+    pub(crate) serves: Vec<Located<String>>,
+    /// Its service account; `default` if left out.
+    pub(crate) service_account: Option<Located<String>>,
+}
+
+/// A service: a name and an address in front of pods, or of hosts outside the cluster.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+#[schemars(rename = "Service")]
+pub(crate) struct ServiceFile {
+    /// Labels of the service itself.
+    pub(crate) labels: Table<Located<String>>,
+    /// The labels of the pods of its namespace that stand behind it.
+    pub(crate) selects: Option<Table<Located<String>>>,
+    /// The hosts outside the cluster behind a service without a selector.
+    pub(crate) backends: Vec<Located<String>>,
+    /// What it offers: the service's port, with `/udp` or `/sctp` unless it is TCP, and the port of the pods
+    /// behind it, by number or by name.
+    pub(crate) ports: Table<Located<TargetPortWord>>,
+}
+
+/// A host outside the cluster.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+#[schemars(rename = "WorldHost")]
+pub(crate) struct WorldHostFile {
+    /// Its address; the next free one of 192.0.2.0/24 if left out.
+    pub(crate) address: Option<Located<String>>,
+    /// The DNS names that lead to it.
+    pub(crate) names: Vec<Located<String>>,
+    /// What it serves, as for a pod.
+    pub(crate) serves: Vec<Located<String>>,
+}
+
+/// A node of the cluster.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+#[schemars(rename = "Node")]
+pub(crate) struct NodeFile {
+    /// Whether it runs the Kubernetes API server.
+    pub(crate) api_server: bool,
+    /// What it serves, as for a pod.
+    pub(crate) serves: Vec<Located<String>>,
+}
+
+/// Attempts, each with verdicts and the sources they hold for: `tcp database/redis:6379: {allow:
+/// [backend/backend], deny ingress: others}`.
+pub(crate) type ExpectFile = Table<Table<Sources>>;
+
+/// A step: the policies in force, and the table of what every attempt must come to.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Step")]
+pub(crate) struct StepFile {
+    /// The name of the step, unique in the scenario.
+    pub(crate) step: Located<String>,
+    /// The complete set of policies in force: files (`policies/a.yaml`), folders (`policies/`), both relative to
+    /// the scenario, and names of manifests that follow in the same file (`lockdown`, `database/lockdown`).
+    #[serde(default)]
+    pub(crate) policies: Vec<Located<String>>,
+    /// Labels that change from this step on, by `namespace NAME` or `pod NAMESPACE/NAME`; null removes a label.
+    #[serde(default)]
+    pub(crate) labels: Table<Table<Located<Option<String>>>>,
+    /// Pods that are added from this step on.
+    #[serde(default)]
+    pub(crate) pods: Table<PodFile>,
+    /// Pods that are gone from this step on.
+    #[serde(default)]
+    pub(crate) remove: Vec<Located<String>>,
+    /// How policies are enforced in this step; `default` if left out.
+    #[serde(default)]
+    pub(crate) mode: ModeWord,
+    /// What the API server does with fields it does not know; `strict` if left out.
+    #[serde(default)]
+    pub(crate) field_validation: FieldValidationWord,
+    /// Objects that must be refused, by `namespace/name`, `name`, or a policy file with one document.
+    #[serde(default)]
+    pub(crate) rejected: Table<RejectionFile>,
+    /// For every attempt, the verdict of every source.
+    #[schemars(length(min = 1))]
+    pub(crate) expect: Located<ExpectFile>,
+    /// What differs in some Cilium versions.
+    #[serde(default)]
+    pub(crate) differs: Vec<Located<DifferenceFile>>,
+}
+
+/// The refusal that is expected of an object.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Rejection")]
+pub(crate) struct RejectionFile {
+    /// Who refuses it.
+    pub(crate) by: RefuserWord,
+    /// Part of what the refusal says; letter case does not matter.
+    pub(crate) saying: Located<String>,
+}
+
+/// What differs in some Cilium versions.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Difference")]
+pub(crate) struct DifferenceFile {
+    /// The versions, such as `<1.19`.
+    pub(crate) cilium: Located<String>,
+    /// Why they differ.
+    pub(crate) because: Located<String>,
+    /// Cells that replace those of the step.
+    #[serde(default)]
+    pub(crate) expect: ExpectFile,
+    /// Rejections that replace those of the step.
+    pub(crate) rejected: Option<Table<RejectionFile>>,
+}

@@ -1,0 +1,208 @@
+//! The small vocabularies of a scenario file, and the two places where it takes more than one shape.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor, value::SeqAccessDeserializer};
+
+use super::Located;
+use crate::policy::Refuser;
+use crate::scenario::{Enforcement, EnforcementMode, FieldValidation};
+use crate::topology::CiliumEndpoint;
+
+/// An endpoint of Cilium's own.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "CiliumEndpoint")]
+pub(crate) enum CiliumEndpointWord {
+    /// The proxy of Cilium's Ingress and Gateway API.
+    Ingress,
+    /// The health endpoint of the node.
+    Health,
+}
+
+impl From<CiliumEndpointWord> for CiliumEndpoint {
+    fn from(word: CiliumEndpointWord) -> Self {
+        match word {
+            CiliumEndpointWord::Ingress => Self::Ingress,
+            CiliumEndpointWord::Health => Self::Health,
+        }
+    }
+}
+
+/// How policies are enforced.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Mode")]
+pub(crate) enum ModeWord {
+    /// An endpoint is isolated in a direction once a policy of that direction selects it.
+    #[default]
+    Default,
+    /// Every endpoint is isolated.
+    Always,
+    /// Nothing is enforced.
+    Never,
+    /// As `default`, and denials are only reported.
+    Audit,
+}
+
+impl From<ModeWord> for Enforcement {
+    fn from(word: ModeWord) -> Self {
+        let (mode, audit) = match word {
+            ModeWord::Default => (EnforcementMode::Default, false),
+            ModeWord::Always => (EnforcementMode::Always, false),
+            ModeWord::Never => (EnforcementMode::Never, false),
+            ModeWord::Audit => (EnforcementMode::Default, true),
+        };
+        Self { mode, audit }
+    }
+}
+
+/// What the API server does with fields it does not know.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "FieldValidation")]
+pub(crate) enum FieldValidationWord {
+    /// It refuses the object, as for `kubectl apply`.
+    #[default]
+    Strict,
+    /// It drops them.
+    Ignore,
+}
+
+impl From<FieldValidationWord> for FieldValidation {
+    fn from(word: FieldValidationWord) -> Self {
+        match word {
+            FieldValidationWord::Strict => Self::Strict,
+            FieldValidationWord::Ignore => Self::Ignore,
+        }
+    }
+}
+
+/// Who refuses an object.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(rename = "Refuser")]
+pub(crate) enum RefuserWord {
+    /// The API server: `kubectl apply` fails.
+    ApiServer,
+    /// Cilium's agent: the object is stored and not enforced.
+    Agent,
+}
+
+impl From<RefuserWord> for Refuser {
+    fn from(word: RefuserWord) -> Self {
+        match word {
+            RefuserWord::ApiServer => Self::ApiServer,
+            RefuserWord::Agent => Self::Agent,
+        }
+    }
+}
+
+/// The sources of a verdict: one, or a list; `others` stands for every source the attempt does not name.
+#[derive(Clone, Debug)]
+pub(crate) struct Sources(pub(crate) Vec<Located<String>>);
+
+impl<'de> Deserialize<'de> for Sources {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let sources = Located::<OneOrMany>::deserialize(deserializer)?;
+        Ok(Self(match sources.value {
+            OneOrMany::One(value) => vec![Located { value, position: sources.position }],
+            OneOrMany::Many(many) => many,
+        }))
+    }
+}
+
+enum OneOrMany {
+    One(String),
+    Many(Vec<Located<String>>),
+}
+
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(OneOrManyVisitor)
+    }
+}
+
+struct OneOrManyVisitor;
+
+impl<'de> Visitor<'de> for OneOrManyVisitor {
+    type Value = OneOrMany;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a source or a list of sources")
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<OneOrMany, E> {
+        Ok(OneOrMany::One(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<OneOrMany, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(access)).map(OneOrMany::Many)
+    }
+}
+
+impl JsonSchema for Sources {
+    fn schema_name() -> Cow<'static, str> {
+        "Sources".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "description": "One source, or a list: pods (`namespace/name`), hosts outside the cluster, nodes, \
+                Cilium's own endpoints, and `others` for every source the attempt does not name.",
+            "type": ["string", "array"],
+            "items": { "type": "string" },
+        })
+    }
+}
+
+/// The port of the pods behind a service, by number or by name.
+#[derive(Clone, Debug)]
+pub(crate) enum TargetPortWord {
+    /// By number, in range or not.
+    Number(i64),
+    /// By name.
+    Name(String),
+}
+
+impl<'de> Deserialize<'de> for TargetPortWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TargetPortVisitor)
+    }
+}
+
+struct TargetPortVisitor;
+
+impl Visitor<'_> for TargetPortVisitor {
+    type Value = TargetPortWord;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a port number or a port name")
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<TargetPortWord, E> {
+        Ok(TargetPortWord::Number(value))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<TargetPortWord, E> {
+        Ok(TargetPortWord::Name(value.to_owned()))
+    }
+}
+
+impl JsonSchema for TargetPortWord {
+    fn schema_name() -> Cow<'static, str> {
+        "TargetPort".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "description": "The port of the pods behind the service: a number, or the name the pods give it.",
+            "type": ["integer", "string"],
+            "minimum": 1,
+            "maximum": 65535,
+        })
+    }
+}

@@ -1,0 +1,229 @@
+//! What a scenario file refers to, brought together: topologies it includes, policy files and folders.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{Disk, LoadedPolicies, Opened, files_of, text};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::document::{Node, Value};
+use crate::file::deserialize::from_node;
+use crate::file::{Located, ScenarioFile, TopologyFile};
+use crate::lower::mistake::{Mistake, Mistakes};
+use crate::lower::policies::{is_path, is_policy_file};
+use crate::lower::topology::TopologyPart;
+use crate::lower::{self, Input, manifest};
+use crate::policy::Manifest;
+use crate::scenario::Scenario;
+use crate::schema::check;
+
+/// Whether a document is a scenario, or was meant to be one.
+pub(super) fn is_scenario(document: &Node) -> bool {
+    let has = |key: &str| document.entries().iter().any(|entry| entry.key == key);
+    has("scenario") || (has("steps") && has("topology"))
+}
+
+/// Whether a document is a list of Kubernetes objects.
+pub(super) fn is_list(document: &Node) -> bool {
+    document.get("kind").and_then(Node::text) == Some("List")
+}
+
+/// Loads the scenario of a file; none if it has mistakes.
+pub(super) fn scenario(
+    disk: &mut Disk,
+    path: &Path,
+    opened: &Opened,
+    mistakes: &mut Mistakes,
+) -> Option<Scenario> {
+    let file = &opened.file;
+    let documents = match &opened.documents {
+        Ok(documents) => documents,
+        Err(diagnostic) => {
+            mistakes.0.push(diagnostic.clone());
+            return None;
+        }
+    };
+    let first = documents.first().filter(|document| is_scenario(document));
+    let Some((root, following)) = first.and_then(|_| documents.split_first()) else {
+        let mistake = Mistake::new("this file is no scenario");
+        let position =
+            documents.first().map_or(crate::place::Position { line: 1, column: 1 }, |node| node.position);
+        let help = "a scenario begins with `scenario: NAME`".to_owned();
+        mistakes.add(file, position, mistake.help(help));
+        return None;
+    };
+    let inline: Vec<Manifest> =
+        following.iter().flat_map(|node| manifest::expand(node.clone(), file)).collect();
+    let misfits = check::scenario(root, file);
+    if !misfits.is_empty() {
+        mistakes.0.extend(misfits);
+        manifest::check_all(&inline, mistakes);
+        return None;
+    }
+    let content: ScenarioFile = read_shape(root, file, mistakes)?;
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    let mut includes =
+        Includes { disk, parts: Vec::new(), above: Vec::new(), done: BTreeSet::new(), mistakes };
+    includes.follow(&content.topology.include, file, &folder);
+    let mut parts = includes.parts;
+    parts.push(TopologyPart { file: Arc::clone(file), content: Arc::new(content.topology.clone()) });
+    let mut entries = BTreeMap::new();
+    let named = content.steps.value.iter().flat_map(|step| &step.value.policies);
+    for entry in named.filter(|entry| is_path(&entry.value)) {
+        if !entries.contains_key(&entry.value)
+            && let Some(manifests) = policy_entry(disk, entry, file, &folder, mistakes)
+        {
+            entries.insert(entry.value.clone(), manifests);
+        }
+    }
+    let input = Input { file, content: &content, parts: &parts, inline: &inline, entries: &entries };
+    let scenario = lower::lower(&input, mistakes);
+    let is_good = mistakes.0.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
+    is_good.then_some(scenario)
+}
+
+fn read_shape<T: serde::de::DeserializeOwned>(
+    root: &Node,
+    file: &Arc<str>,
+    mistakes: &mut Mistakes,
+) -> Option<T> {
+    from_node(root)
+        .map_err(|error| {
+            let position = error.position.unwrap_or(root.position);
+            mistakes.add(file, position, Mistake::new(error.message));
+        })
+        .ok()
+}
+
+/// The topology files a scenario includes, directly or through others.
+struct Includes<'a> {
+    disk: &'a mut Disk,
+    parts: Vec<TopologyPart>,
+    above: Vec<PathBuf>,
+    done: BTreeSet<PathBuf>,
+    mistakes: &'a mut Mistakes,
+}
+
+impl Includes<'_> {
+    fn follow(&mut self, includes: &[Located<String>], file: &Arc<str>, folder: &Path) {
+        for include in includes {
+            let path = folder.join(&include.value);
+            match self.disk.open(&path) {
+                Err(mistake) => self.mistakes.add(file, include.position, mistake),
+                Ok(opened) if self.above.contains(&opened.canonical) => {
+                    let mistake = Mistake::new(format!("`{}` includes itself in the end", opened.file));
+                    self.mistakes.add(
+                        file,
+                        include.position,
+                        mistake.help("take one include out".to_owned()),
+                    );
+                }
+                Ok(opened) if self.done.insert(opened.canonical.clone()) => {
+                    self.topology(include, file, &path, &opened);
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+
+    fn topology(&mut self, include: &Located<String>, file: &Arc<str>, path: &Path, opened: &Rc<Opened>) {
+        let documents = match &opened.documents {
+            Ok(documents) => documents,
+            Err(diagnostic) => return self.mistakes.0.push(diagnostic.clone()),
+        };
+        let [root] = &documents[..] else {
+            let message =
+                format!("`{}` has {} documents, and a topology file has one", opened.file, documents.len());
+            return self.mistakes.add(file, include.position, Mistake::new(message));
+        };
+        let misfits = check::topology(root, &opened.file);
+        if !misfits.is_empty() {
+            return self.mistakes.0.extend(misfits);
+        }
+        let Some(content) = read_shape::<TopologyFile>(root, &opened.file, self.mistakes) else { return };
+        self.above.push(opened.canonical.clone());
+        self.follow(&content.include, &opened.file, path.parent().unwrap_or(Path::new("")));
+        self.above.pop();
+        self.parts.push(TopologyPart { file: Arc::clone(&opened.file), content: Arc::new(content) });
+    }
+}
+
+/// The manifests of an entry of `policies` that is a file or a folder; none if one of its files cannot be read.
+fn policy_entry(
+    disk: &mut Disk,
+    entry: &Located<String>,
+    file: &Arc<str>,
+    folder: &Path,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<Manifest>> {
+    let path = folder.join(&entry.value);
+    let files = files_of(&path, is_policy_file);
+    let wants_folder = entry.value.ends_with('/');
+    let wrong_kind = if files.problems.is_empty() && files.of_folder != wants_folder {
+        Some(if wants_folder {
+            "is a file; leave the final `/` out"
+        } else {
+            "is a folder; write a final `/`"
+        })
+    } else {
+        None
+    };
+    if let Some(wrong) = wrong_kind {
+        let mistake = Mistake::new(format!("`{}` {wrong}", text::display(&path)));
+        mistakes.add(file, entry.position, mistake);
+        return None;
+    }
+    if !files.problems.is_empty() {
+        for problem in files.problems {
+            let place = entry.position.in_file(file);
+            mistakes.0.push(Diagnostic { place, ..problem });
+        }
+        return None;
+    }
+    let mut manifests = Vec::new();
+    for path in &files.paths {
+        let opened = mistakes.keep(file, entry.position, disk.open(path))?;
+        match &opened.documents {
+            Ok(documents) => {
+                let found = documents.iter().flat_map(|node| manifest::expand(node.clone(), &opened.file));
+                manifests.extend(found);
+            }
+            Err(diagnostic) => {
+                mistakes.0.push(diagnostic.clone());
+                return None;
+            }
+        }
+    }
+    if manifests.is_empty() {
+        let mistake = Mistake::new(format!("`{}` has no policy", text::display(&path)));
+        let help = wants_folder.then(|| "policies are in files that end in .yaml, .yml or .json".to_owned());
+        mistakes.add(file, entry.position, mistake.help(help));
+        return None;
+    }
+    Some(manifests)
+}
+
+/// Takes the policies of a file's documents, and counts the rest.
+pub(super) fn plain_policies(
+    documents: &[Node],
+    file: &Arc<str>,
+    loaded: &mut LoadedPolicies,
+    mistakes: &mut Mistakes,
+) {
+    for manifest in documents.iter().flat_map(|document| manifest::expand(document.clone(), file)) {
+        if !matches!(manifest.root.value, Value::Map(_)) || !manifest::is_policy(&manifest.root) {
+            loaded.ignored += 1;
+            continue;
+        }
+        manifest::check(&manifest, mistakes);
+        if let Some(Err(position)) = manifest::namespace(&manifest) {
+            let message = format!("{} has no namespace of its own", manifest.object());
+            let warning = Diagnostic::warning(position.in_file(file), "no-namespace", message);
+            let help =
+                "`kubectl apply` puts it into whatever namespace is current: name it in `metadata.namespace`";
+            mistakes.0.push(warning.help(help));
+        }
+        loaded.manifests.push(manifest);
+    }
+}

@@ -1,0 +1,242 @@
+//! Attempts, verdicts and sources.
+
+use super::{check, each, spoilt};
+
+const OPEN: &str = "tcp data/redis:6379: {allow: others}";
+
+fn attempts(attempts: &[&str]) -> String {
+    let texts: Vec<String> =
+        attempts.iter().map(|attempt| format!("? {attempt}\n    : {{allow: others}}")).collect();
+    each(&texts.iter().map(|text| (OPEN, text.as_str())).collect::<Vec<_>>())
+}
+
+#[test]
+fn attempts_that_can_be_made() {
+    insta::assert_snapshot!(attempts(&[
+        "tcp shop/front:8080",
+        "http GET shop/web/",
+        "http GET shop/front:8080/api/v1?x=y X-Token=abc Host=a.test",
+        "http POST pay.example.test:443/",
+        "http GET pay:443/pay/now",
+        "tcp front.shop.svc.cluster.local:8080",
+        "icmp client",
+        "dns pay.example.test",
+        "dns+tcp nobody.example.test",
+        "udp kube-system/coredns:53",
+        "tcp kube-system/kube-dns:53",
+    ]), @r#"
+    ? tcp shop/front:8080\n    : {allow: others}
+      nothing
+    ? http GET shop/web/\n    : {allow: others}
+      nothing
+    ? http GET shop/front:8080/api/v1?x=y X-Token=abc Host=a.test\n    : {allow: others}
+      nothing
+    ? http POST pay.example.test:443/\n    : {allow: others}
+      nothing
+    ? http GET pay:443/pay/now\n    : {allow: others}
+      nothing
+    ? tcp front.shop.svc.cluster.local:8080\n    : {allow: others}
+      nothing
+    ? icmp client\n    : {allow: others}
+      nothing
+    ? dns pay.example.test\n    : {allow: others}
+      nothing
+    ? dns+tcp nobody.example.test\n    : {allow: others}
+      nothing
+    ? udp kube-system/coredns:53\n    : {allow: others}
+      nothing
+    ? tcp kube-system/kube-dns:53\n    : {allow: others}
+      nothing
+    "#);
+}
+
+#[test]
+fn attempts_that_cannot_be_made() {
+    insta::assert_snapshot!(attempts(&[
+        "tpc data/redis:6379",
+        "data/redis:6379",
+        "tcp data/redis",
+        "tcp data/reddis:6379",
+        "tcp redis:6379",
+        "tcp nobody:80",
+        "tcp data/redis:6380",
+        "tcp data/redis:http",
+        "tcp shop/api:8080",
+        "tcp shop/front:3000",
+        "tcp shop/front:9",
+        "udp shop/front:8080",
+        "tcp client:80",
+        "icmp data/redis:80",
+        "icmp shop/front",
+        "http GET data/redis:6379/",
+        "http get shop/web/",
+        "http GET shop/web",
+        "http GET",
+        "http GET shop/web/ nonsense",
+        "http GET nobody.example.test/",
+        "http GET pay.example.tset:443/",
+        "tcp api.shop.svc.cluster.local:8080",
+        "dns pay",
+        "dns Pay.example.test.",
+        "dns a.test b.test",
+        "udp kube-system/coredns:54",
+        "tcp ingress:80",
+    ]), @r#"
+    ? tpc data/redis:6379\n    : {allow: others}
+      s.yaml:18:7: `tpc` is no kind of attempt => did you mean `tcp`?
+    ? data/redis:6379\n    : {allow: others}
+      s.yaml:18:7: `data/redis:6379` is no kind of attempt => an attempt begins with: `tcp`, `udp`, `sctp`, `icmp`, `http`, `dns` and `dns+tcp`
+    ? tcp data/redis\n    : {allow: others}
+      s.yaml:18:7: the tcp attempt has no port => write `tcp data/redis:PORT`
+    ? tcp data/reddis:6379\n    : {allow: others}
+      s.yaml:18:7: no pod or service is called `data/reddis` => did you mean `data/redis`?
+    ? tcp redis:6379\n    : {allow: others}
+      s.yaml:18:7: no host or node is called `redis` => did you mean `data/redis`?
+    ? tcp nobody:80\n    : {allow: others}
+      s.yaml:18:7: no host or node is called `nobody` => the targets are: `data/redis`, `shop/api`, `shop/web`, `shop/front`, `client`, `pay`, `host` and `pay.example.test`
+    ? tcp data/redis:6380\n    : {allow: others}
+      s.yaml:18:7: `data/redis` does not serve tcp 6380 => it serves `tcp 6379`
+    ? tcp data/redis:http\n    : {allow: others}
+      s.yaml:18:7: `http` is no port: ports are numbers from 1 to 65535
+    ? tcp shop/api:8080\n    : {allow: others}
+      s.yaml:18:7: `shop/api` does not serve tcp 8080 => 8080 is the port of service `shop/front` in front of it; it serves `http 3000`
+    ? tcp shop/front:3000\n    : {allow: others}
+      s.yaml:18:7: service `shop/front` does not offer tcp 3000 => 3000 is the port of what is behind it; it offers `8080/tcp`
+    ? tcp shop/front:9\n    : {allow: others}
+      s.yaml:18:7: service `shop/front` does not offer tcp 9 => it offers `8080/tcp`
+    ? udp shop/front:8080\n    : {allow: others}
+      s.yaml:18:7: service `shop/front` does not offer udp 8080 => it offers `8080/tcp`
+    ? tcp client:80\n    : {allow: others}
+      s.yaml:18:7: `client` does not serve tcp 80 => it serves nothing
+    ? icmp data/redis:80\n    : {allow: others}
+      s.yaml:18:7: a ping has no port, and this one has `80` => write `icmp data/redis`
+    ? icmp shop/front\n    : {allow: others}
+      s.yaml:18:7: `shop/front` is a service, and its address answers no ping => ping a pod behind it
+    ? http GET data/redis:6379/\n    : {allow: others}
+      s.yaml:18:7: `data/redis` does not serve http 6379 => it serves `tcp 6379`
+    ? http get shop/web/\n    : {allow: others}
+      s.yaml:18:7: `get` is no HTTP method => methods are written in capitals: `http GET …`
+    ? http GET shop/web\n    : {allow: others}
+      s.yaml:18:7: `shop/web` has no path => write `http GET namespace/name:8080/path Header=value`
+    ? http GET\n    : {allow: others}
+      s.yaml:18:7: the HTTP attempt has no target => write `http GET namespace/name:8080/path Header=value`
+    ? http GET shop/web/ nonsense\n    : {allow: others}
+      s.yaml:18:7: `nonsense` is no header => write `Name=value`
+    ? http GET nobody.example.test/\n    : {allow: others}
+      s.yaml:18:7: `nobody.example.test` leads nowhere in this topology => the names that lead somewhere are: `pay.example.test` and `front.shop.svc.cluster.local`
+    ? http GET pay.example.tset:443/\n    : {allow: others}
+      s.yaml:18:7: `pay.example.tset` leads nowhere in this topology => did you mean `pay.example.test`?
+    ? tcp api.shop.svc.cluster.local:8080\n    : {allow: others}
+      s.yaml:18:7: `api.shop.svc.cluster.local` leads nowhere in this topology => the names that lead somewhere are: `pay.example.test` and `front.shop.svc.cluster.local`
+    ? dns pay\n    : {allow: others}
+      s.yaml:18:7: `pay` is not a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test`
+    ? dns Pay.example.test.\n    : {allow: others}
+      s.yaml:18:7: `Pay.example.test.` is not a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test`
+    ? dns a.test b.test\n    : {allow: others}
+      s.yaml:18:7: a DNS attempt has one name => write `dns api.example.test`
+    ? udp kube-system/coredns:54\n    : {allow: others}
+      s.yaml:18:7: `kube-system/coredns` does not serve udp 54 => it serves `dns 53`
+    ? tcp ingress:80\n    : {allow: others}
+      s.yaml:18:7: no host or node is called `ingress` => the targets are: `data/redis`, `shop/api`, `shop/web`, `shop/front`, `client`, `pay`, `host` and `pay.example.test`
+    "#);
+}
+
+#[test]
+fn verdicts_and_sources() {
+    insta::assert_snapshot!(each(&[
+        ("{allow: others}", "{alow: others}"),
+        ("{allow: others}", "{deny https: others}"),
+        ("{allow: others}", "{reject: [client], allow: others}"),
+        ("{allow: others}", "{allow by lockdown: others}"),
+        ("data/lockdown: others", "data/lokdown: others"),
+        ("{allow: others}", "{allow: [shop/web, shop/api]}"),
+        ("{allow: others}", "{allow: []}"),
+        ("{allow: others}", "{allow: [shop/web, shop/api, client, pay]}"),
+        ("{allow: others}", "{allow: [shop/web, shop/api, client, pay, host, others]}"),
+        ("{allow: others}", "{allow: [client, client, others]}"),
+        ("{allow: others}", "{allow: [client, others], deny: client}"),
+        ("{allow: others}", "{allow: others, deny: [client, others]}"),
+        ("{allow: others}", "{allow: [data/redis, others]}"),
+        ("{allow: others}", "{allow: [shop/wbe, others]}"),
+        ("{allow: others}", "{allow: [web, others]}"),
+        ("{allow: others}", "{allow: [shop/front, others]}"),
+        ("{allow: others}", "{allow: [kube-system/coredns, others]}"),
+        (OPEN, "http GET shop/web/: {allow: others}\n    http GET shop/web:80/: {deny: others}"),
+        (OPEN, "tcp data/redis:6379: {allow: others}\n    tcp  data/redis:6379: {deny: others}"),
+    ]), @r#"
+    {alow: others}
+      s.yaml:18:27: `alow` is no verdict => did you mean `allow`?
+    {deny https: others}
+      s.yaml:18:27: `deny https` is no verdict => did you mean `deny http`?
+    {reject: [client], allow: others}
+      s.yaml:18:27: `reject` is no verdict => the verdicts are: `allow`, `deny`, `deny egress`, `deny ingress`, `deny dns`, `deny http` and `audit`
+    {allow by lockdown: others}
+      s.yaml:18:27: no policy of this step is called `lockdown` => its policies are: none
+    data/lokdown: others
+      s.yaml:24:7: no policy of this step is called `data/lokdown` => did you mean `data/lockdown`?
+    {allow: [shop/web, shop/api]}
+      s.yaml:18:5: `client`, `pay` and `host` have no verdict for `tcp data/redis:6379` => name every source, or write `others`
+    {allow: []}
+      s.yaml:18:5: `shop/api`, `shop/web`, `client`, `pay` and `host` have no verdict for `tcp data/redis:6379` => name every source, or write `others`
+    {allow: [shop/web, shop/api, client, pay]}
+      s.yaml:18:5: `host` has no verdict for `tcp data/redis:6379` => name every source, or write `others`
+    {allow: [shop/web, shop/api, client, pay, host, others]}
+      s.yaml:18:74: `others` stands for nobody: every source is named => leave it out
+    {allow: [client, client, others]}
+      s.yaml:18:43: `client` has a verdict for this attempt already => line 18 says `allow`
+    {allow: [client, others], deny: client}
+      s.yaml:18:58: `client` has a verdict for this attempt already => line 18 says `allow`
+    {allow: others, deny: [client, others]}
+      s.yaml:18:57: `others` stands twice for the same attempt
+    {allow: [data/redis, others]}
+      s.yaml:18:35: `data/redis` is the target, and no source of this attempt
+    {allow: [shop/wbe, others]}
+      s.yaml:18:35: no pod is called `shop/wbe` => did you mean `shop/web`?
+    {allow: [web, others]}
+      s.yaml:18:35: no source is called `web` => did you mean `shop/web`?
+    {allow: [shop/front, others]}
+      s.yaml:18:35: `shop/front` is a service, and services attempt nothing => name the pods that make the attempt
+    {allow: [kube-system/coredns, others]}
+      s.yaml:18:35: no pod is called `kube-system/coredns` => the sources are: `data/redis`, `shop/api`, `shop/web`, `client`, `pay`, `host` and `others`
+    http GET shop/web/: {allow: others}\n    http GET shop/web:80/: {deny: others}
+      s.yaml:19:5: the attempt `http GET shop/web:80/` is in the table already => line 18 has it: bring the cells together there
+    tcp data/redis:6379: {allow: others}\n    tcp  data/redis:6379: {deny: others}
+      s.yaml:19:5: the attempt `tcp  data/redis:6379` is in the table already => line 18 has it: bring the cells together there
+    "#);
+}
+
+#[test]
+fn a_broken_pod_brings_no_further_mistakes() {
+    insta::assert_snapshot!(each(&[
+        ("data/redis: {labels: {app: redis}, serves: [tcp 6379]}", "data/redis: {labels: {app: redis}, serves: [tcp x]}"),
+        ("shop/api:", "shop/Api:"),
+    ]), @"
+    data/redis: {labels: {app: redis}, serves: [tcp x]}
+      s.yaml:8:49: `x` is no port: ports are numbers from 1 to 65535
+    shop/Api:
+      s.yaml:7:5: `Api` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)
+      s.yaml:23:15: no pod is called `shop/api` => the sources are: `data/redis`, `shop/web`, `client`, `pay`, `host` and `others`
+    ");
+}
+
+#[test]
+fn a_mistake_is_drawn_with_its_line() {
+    insta::assert_snapshot!(check(&[("s.yaml", &spoilt("[shop/api, host]", "[shop/apy, host]"))]), @"
+    error: no pod is called `shop/apy`
+      --> s.yaml:23:15
+       |
+    23 |       allow: [shop/apy, host]
+       |               ^^^^^^^^
+       |
+       = help: did you mean `shop/api`?
+    ");
+    insta::assert_snapshot!(check(&[("s.yaml", &spoilt(OPEN, "tcp data/reddis:6379: {allow: [client]}"))]), @"
+    error: no pod or service is called `data/reddis`
+      --> s.yaml:18:5
+       |
+    18 |     tcp data/reddis:6379: {allow: [client]}
+       |     ^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: did you mean `data/redis`?
+    ");
+}

@@ -1,0 +1,168 @@
+//! From a scenario file to a [`Scenario`]: every name resolved, every mistake collected, nothing read from disk.
+
+pub(crate) mod attempt;
+pub(crate) mod changes;
+pub(crate) mod manifest;
+pub(crate) mod mistake;
+pub(crate) mod policies;
+pub(crate) mod served;
+pub(crate) mod services;
+pub(crate) mod suggest;
+pub(crate) mod table;
+pub(crate) mod topology;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::file::{Located, ScenarioFile, StepFile};
+use crate::policy::Manifest;
+use crate::scenario::{Difference, Scenario, Step};
+use crate::topology::Topology;
+use crate::version::{CiliumVersion, VersionRange};
+
+use mistake::{Mistake, Mistakes};
+use topology::{Draft, TopologyPart};
+
+/// A scenario file with everything it refers to.
+pub(crate) struct Input<'a> {
+    /// The file, as the user named it.
+    pub(crate) file: &'a Arc<str>,
+    /// What stands in it.
+    pub(crate) content: &'a ScenarioFile,
+    /// The topology files, in the order of rising precedence; the scenario's own is the last.
+    pub(crate) parts: &'a [TopologyPart],
+    /// The manifests that follow in the scenario file.
+    pub(crate) inline: &'a [Manifest],
+    /// The manifests of every policy file and folder that a step names; entries that cannot be read are missing.
+    pub(crate) entries: &'a BTreeMap<String, Vec<Manifest>>,
+}
+
+/// Lowers a scenario. What comes back is only meant for use if no mistake was found.
+pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
+    let Input { file, content, .. } = *input;
+    check_text(&content.scenario, "the scenario's name", file, mistakes);
+    check_text(&content.about, "`about`", file, mistakes);
+    let cilium = content.cilium.as_ref().and_then(|range| version_range(range, file, mistakes));
+    let cilium = cilium.unwrap_or_else(VersionRange::all);
+    let mut draft = topology::lower(input.parts, mistakes);
+    if content.steps.value.is_empty() {
+        mistakes.add(file, content.steps.position, Mistake::new("a scenario has at least one step"));
+    }
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    let mut drafts = Vec::new();
+    for raw in &content.steps.value {
+        let name = &raw.value.step;
+        check_text(name, "the step's name", file, mistakes);
+        if !names.insert(&name.value) {
+            let message = format!("two steps are called `{}`", name.value);
+            mistakes.add(file, name.position, Mistake::new(message));
+        }
+        changes::apply(&raw.value, file, &mut draft, mistakes);
+        drafts.push(Draft { topology: draft.topology.clone(), broken: draft.broken.clone() });
+    }
+    let topologies: Vec<&Topology> = drafts.iter().map(|draft| &draft.topology).collect();
+    if !topologies.is_empty() {
+        services::check(input.parts, &topologies, &draft.broken, mistakes);
+    }
+    manifest::check_all(input.inline, mistakes);
+    manifest::check_twice(input.inline, mistakes);
+    let steps = content.steps.value.iter().zip(drafts);
+    let steps: Vec<Step> = steps.map(|(raw, draft)| step(input, raw, draft, &cilium, mistakes)).collect();
+    policies::check_unused(input, mistakes);
+    let (name, about) = (content.scenario.value.clone(), content.about.value.clone());
+    Scenario { name, about, place: content.scenario.position.in_file(file), cilium, steps }
+}
+
+fn step(
+    input: &Input<'_>,
+    raw: &Located<StepFile>,
+    draft: Draft,
+    cilium: &VersionRange,
+    mistakes: &mut Mistakes,
+) -> Step {
+    let file = input.file;
+    let content = &raw.value;
+    let in_force = policies::in_force(input, content, &draft, mistakes);
+    let rejected = policies::rejections(&content.rejected, &in_force, file, mistakes);
+    if content.expect.value.0.is_empty() {
+        let mistake = Mistake::new(format!("step `{}` expects nothing", content.step.value));
+        mistakes.add(file, content.expect.position, mistake);
+    }
+    let against = table::Context { file, draft: &draft, in_force: &in_force };
+    let table = table::rows(&against, &content.expect.value, mistakes);
+    let mut differences: Vec<Difference> = Vec::new();
+    for difference in &content.differs {
+        let difference = &difference.value;
+        check_text(&difference.because, "`because`", file, mistakes);
+        let range = version_range(&difference.cilium, file, mistakes);
+        let cells = table::replaced_cells(&against, &difference.expect, &table, mistakes);
+        let rejected =
+            difference.rejected.as_ref().map(|table| policies::rejections(table, &in_force, file, mistakes));
+        if difference.expect.0.is_empty() && rejected.is_none() {
+            let mistake = Mistake::new("this difference has no cells and no rejections");
+            mistakes.add(file, difference.cilium.position, mistake);
+        }
+        let Some(range) = range else { continue };
+        if !CiliumVersion::ALL.iter().any(|version| range.contains(*version) && cilium.contains(*version)) {
+            let message = format!("`{range}` has no version in common with the scenario's `{cilium}`");
+            mistakes.add(file, difference.cilium.position, Mistake::new(message));
+        }
+        let because = difference.because.value.clone();
+        let new = Difference { cilium: range, because, cells, rejected };
+        overlaps(&differences, &new, difference.cilium.position, file, mistakes);
+        differences.push(new);
+    }
+    Step {
+        name: content.step.value.clone(),
+        place: content.step.position.in_file(file),
+        enforcement: content.mode.into(),
+        field_validation: content.field_validation.into(),
+        policies: in_force.manifests.into_iter().map(|(manifest, _)| manifest).collect(),
+        rejected,
+        table,
+        differences,
+        topology: draft.topology,
+    }
+}
+
+/// The same cell, or the rejections, given by two differences for the same version.
+fn overlaps(
+    earlier: &[Difference],
+    new: &Difference,
+    position: crate::place::Position,
+    file: &Arc<str>,
+    mistakes: &mut Mistakes,
+) {
+    for other in earlier {
+        let common = CiliumVersion::ALL
+            .iter()
+            .find(|version| new.cilium.contains(**version) && other.cilium.contains(**version));
+        let Some(version) = common else { continue };
+        for (attempt, source, expectation) in &new.cells {
+            if let Some((.., first)) = other.cells.iter().find(|cell| cell.0 == *attempt && cell.1 == *source)
+            {
+                let message = format!("for Cilium {version}, the cell of `{source}` is given twice");
+                let position =
+                    crate::place::Position { line: expectation.place.line, column: expectation.place.column };
+                let help = format!("it is also given at line {}", first.place.line);
+                mistakes.add(file, position, Mistake::new(message).help(help));
+            }
+        }
+        if new.rejected.is_some() && other.rejected.is_some() {
+            let message = format!("for Cilium {version}, `rejected` is given twice");
+            mistakes.add(file, position, Mistake::new(message));
+        }
+    }
+}
+
+fn version_range(text: &Located<String>, file: &Arc<str>, mistakes: &mut Mistakes) -> Option<VersionRange> {
+    mistakes.keep(file, text.position, text.value.parse::<VersionRange>())
+}
+
+fn check_text(text: &Located<String>, what: &str, file: &Arc<str>, mistakes: &mut Mistakes) {
+    if text.value.trim().is_empty() {
+        mistakes.add(file, text.position, Mistake::new(format!("{what} is empty")));
+    } else if what.ends_with("name") && text.value.chars().any(char::is_control) {
+        mistakes.add(file, text.position, Mistake::new(format!("{what} is more than one line of text")));
+    }
+}

@@ -1,0 +1,346 @@
+//! From the words of an attempt, or of a source, to what they mean in a topology.
+
+use super::mistake::Mistake;
+use super::served;
+use super::services::{served_text, target_served};
+use super::suggest::{did_you_mean, listed};
+use super::topology::OTHERS;
+use crate::attempt::{Attempt, Request, Target};
+use crate::name::{DnsName, HostName, NamespacedName};
+use crate::topology::{
+    CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, Port, Protocol, Resolved, ServedProtocol, ServicePort,
+    Topology,
+};
+
+const KINDS: [&str; 7] = ["tcp", "udp", "sctp", "icmp", "http", "dns", "dns+tcp"];
+
+/// Reads an attempt as an author writes it, `tcp database/redis:6379`, and checks that it can be made: the target
+/// exists and serves the port.
+pub fn parse_attempt(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
+    let text = text.trim();
+    let (kind, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let rest = rest.trim();
+    match kind {
+        "tcp" => connect(Protocol::Tcp, rest, topology),
+        "udp" => connect(Protocol::Udp, rest, topology),
+        "sctp" => connect(Protocol::Sctp, rest, topology),
+        "icmp" => ping(rest, topology),
+        "http" => http(rest, topology),
+        "dns" => Ok(Attempt::Dns { name: dns_name(rest)?, protocol: Protocol::Udp }),
+        "dns+tcp" => Ok(Attempt::Dns { name: dns_name(rest)?, protocol: Protocol::Tcp }),
+        _ => {
+            let help = did_you_mean(kind, "an attempt begins with", &KINDS);
+            Err(Mistake::new(format!("`{kind}` is no kind of attempt")).help(help))
+        }
+    }
+}
+
+/// Reads a source as an author writes it: a pod, a host outside the cluster, a node, or an endpoint of Cilium's own.
+pub fn parse_source(text: &str, topology: &Topology) -> Result<Endpoint, Mistake> {
+    if let Some(endpoint) = endpoint(text, topology) {
+        return Ok(endpoint);
+    }
+    let known: Vec<String> = topology.sources().iter().map(Endpoint::to_string).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).chain([OTHERS]).collect();
+    let name = text.parse::<NamespacedName>().ok();
+    if name.is_some_and(|name| topology.services.contains_key(&name) || text == DNS_SERVICE) {
+        let help = "name the pods that make the attempt".to_owned();
+        return Err(Mistake::new(format!("`{text}` is a service, and services attempt nothing")).help(help));
+    }
+    let what = if text.contains('/') { "pod" } else { "source" };
+    Err(Mistake::new(format!("no {what} is called `{text}`")).help(did_you_mean(
+        text,
+        "the sources are",
+        &known,
+    )))
+}
+
+/// The name of the target inside the words of an attempt, as far as it can be told.
+pub(crate) fn target_text(text: &str) -> &str {
+    let mut words = text.split_whitespace();
+    let kind = words.next().unwrap_or_default();
+    let target = if kind == "http" { words.nth(1) } else { words.next() };
+    let target = target.unwrap_or_default();
+    let target = target.split_once(':').map_or(target, |(name, _)| name);
+    let slashes = target.match_indices('/').nth(1);
+    slashes.map_or(target, |(second, _)| &target[..second])
+}
+
+fn endpoint(text: &str, topology: &Topology) -> Option<Endpoint> {
+    if text.contains('/') {
+        let name = text.parse::<NamespacedName>().ok()?;
+        return topology.pods.contains_key(&name).then_some(Endpoint::Pod(name));
+    }
+    let own = match text {
+        "ingress" => Some(CiliumEndpoint::Ingress),
+        "health" => Some(CiliumEndpoint::Health),
+        _ => None,
+    };
+    if let Some(own) = own.filter(|own| topology.cilium.contains(own)) {
+        return Some(Endpoint::Cilium(own));
+    }
+    let name = text.parse::<HostName>().ok()?;
+    if topology.world.contains_key(&name) {
+        return Some(Endpoint::World(name));
+    }
+    topology.nodes.contains_key(&name).then_some(Endpoint::Node(name))
+}
+
+fn dns_name(text: &str) -> Result<DnsName, Mistake> {
+    if text.split_whitespace().nth(1).is_some() {
+        return Err(
+            Mistake::new("a DNS attempt has one name").help("write `dns api.example.test`".to_owned())
+        );
+    }
+    Ok(text.parse()?)
+}
+
+fn target(text: &str, topology: &Topology) -> Result<Target, Mistake> {
+    if !text.contains('/') && text.contains('.') {
+        return Ok(Target::Name(text.parse()?));
+    }
+    if let Some(endpoint) = endpoint(text, topology) {
+        return match endpoint {
+            Endpoint::Cilium(_) => Err(Mistake::new(format!(
+                "`{text}` is one of Cilium's own endpoints, which are sources only"
+            ))),
+            endpoint => Ok(Target::Endpoint(endpoint)),
+        };
+    }
+    if text.contains('/') {
+        let name = text.parse::<NamespacedName>()?;
+        if topology.services.contains_key(&name) || text == DNS_SERVICE {
+            return Ok(Target::Service(name));
+        }
+        if text == DNS_POD {
+            return Ok(Target::Endpoint(Endpoint::Pod(name)));
+        }
+    }
+    let targets = targets(topology);
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    let what = if text.contains('/') { "pod or service" } else { "host or node" };
+    let mistake = Mistake::new(format!("no {what} is called `{text}`"));
+    Err(mistake.help(did_you_mean(text, "the targets are", &targets)))
+}
+
+fn targets(topology: &Topology) -> Vec<String> {
+    let pods = topology.pods.keys().chain(topology.services.keys()).map(ToString::to_string);
+    let hosts = topology.world.keys().chain(topology.nodes.keys()).map(ToString::to_string);
+    let names = topology.world.values().flat_map(|host| host.names.iter().map(ToString::to_string));
+    pods.chain(hosts).chain(names).collect()
+}
+
+fn connect(protocol: Protocol, text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
+    let Some((name, port)) = text.rsplit_once(':') else {
+        let help = format!("write `{protocol} {}:PORT`", if text.is_empty() { "TARGET" } else { text });
+        return Err(Mistake::new(format!("the {protocol} attempt has no port")).help(help));
+    };
+    let target = target(name, topology)?;
+    let port = served::port(port)?;
+    reachable(&target, protocol, port, false, topology)?;
+    Ok(Attempt::Connect { protocol, target, port })
+}
+
+fn ping(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
+    if let Some((name, port)) = text.rsplit_once(':') {
+        let mistake = Mistake::new(format!("a ping has no port, and this one has `{port}`"));
+        return Err(mistake.help(format!("write `icmp {name}`")));
+    }
+    let target = target(text, topology)?;
+    let service = match &target {
+        Target::Endpoint(_) => return Ok(Attempt::Ping { target }),
+        Target::Service(name) => Some(name.clone()),
+        Target::Name(name) => match resolve(name, topology)? {
+            Resolved::Service(name) => Some(name),
+            Resolved::World(_) => None,
+        },
+    };
+    if let Some(service) = service {
+        let mistake = Mistake::new(format!("`{service}` is a service, and its address answers no ping"));
+        return Err(mistake.help("ping a pod behind it".to_owned()));
+    }
+    Ok(Attempt::Ping { target })
+}
+
+fn http(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
+    let form = || "write `http GET namespace/name:8080/path Header=value`".to_owned();
+    let mut words = text.split_whitespace();
+    let (Some(method), Some(url)) = (words.next(), words.next()) else {
+        return Err(Mistake::new("the HTTP attempt has no target").help(form()));
+    };
+    if !is_token(method) || method.bytes().any(|c| c.is_ascii_lowercase()) {
+        let mistake = Mistake::new(format!("`{method}` is no HTTP method"));
+        return Err(mistake.help("methods are written in capitals: `http GET …`".to_owned()));
+    }
+    let Some((authority, path)) = split_url(url, topology) else {
+        return Err(Mistake::new(format!("`{url}` has no path")).help(form()));
+    };
+    let (name, port) = match authority.rsplit_once(':') {
+        Some((name, port)) => (name, served::port(port)?),
+        None => (authority, served::port("80")?),
+    };
+    let mut headers = Vec::new();
+    for word in words {
+        let header = word.split_once('=').filter(|(name, _)| is_token(name));
+        let Some((name, value)) = header else {
+            let mistake = Mistake::new(format!("`{word}` is no header"));
+            return Err(mistake.help("write `Name=value`".to_owned()));
+        };
+        headers.push((name.to_owned(), value.to_owned()));
+    }
+    let target = target(name, topology)?;
+    reachable(&target, Protocol::Tcp, port, true, topology)?;
+    let request = Request { method: method.to_owned(), path: path.to_owned(), headers };
+    Ok(Attempt::Http { target, port, request })
+}
+
+/// A token of HTTP: <https://www.rfc-editor.org/rfc/rfc9110#name-tokens>
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c))
+}
+
+/// Splits `T[:PORT]/PATH`, in which a pod's or service's name has a slash of its own.
+fn split_url<'a>(url: &'a str, topology: &Topology) -> Option<(&'a str, &'a str)> {
+    let first = url.find('/')?;
+    let second = url[first + 1..].find('/').map(|offset| first + 1 + offset);
+    let head = &url[..first];
+    let at = |index: usize| (&url[..index], &url[index..]);
+    if head.contains([':', '.']) {
+        return Some(at(first));
+    }
+    let is_host = endpoint(head, topology).is_some();
+    match second {
+        Some(second) if !is_host => Some(at(second)),
+        // A host and a namespace may share a name; the longer reading wins where it leads somewhere.
+        Some(second) => {
+            let name = at(second).0.rsplit_once(':').map_or(at(second).0, |(name, _)| name);
+            let leads = target(name, topology).is_ok();
+            Some(at(if leads { second } else { first }))
+        }
+        None => is_host.then(|| at(first)),
+    }
+}
+
+fn resolve(name: &DnsName, topology: &Topology) -> Result<Resolved, Mistake> {
+    topology.resolve(name).ok_or_else(|| {
+        let names: Vec<&str> =
+            topology.world.values().flat_map(|host| host.names.iter().map(DnsName::as_str)).collect();
+        let services = topology.services.keys().map(|service| {
+            format!("{}.{}.svc.{}", service.name, service.namespace, crate::topology::CLUSTER_DOMAIN)
+        });
+        let services: Vec<String> = services.collect();
+        let known: Vec<&str> = names.into_iter().chain(services.iter().map(String::as_str)).collect();
+        let help = did_you_mean(name.as_str(), "the names that lead somewhere are", &known);
+        Mistake::new(format!("`{name}` leads nowhere in this topology")).help(help)
+    })
+}
+
+/// Whether someone answers on the port.
+fn reachable(
+    target: &Target,
+    protocol: Protocol,
+    port: Port,
+    http: bool,
+    topology: &Topology,
+) -> Result<(), Mistake> {
+    match target {
+        Target::Endpoint(endpoint) => endpoint_answers(endpoint, protocol, port, http, topology),
+        Target::Service(name) => service_answers(name, protocol, port, http, topology),
+        Target::Name(name) => match resolve(name, topology)? {
+            Resolved::Service(name) => service_answers(&name, protocol, port, http, topology),
+            Resolved::World(host) => endpoint_answers(&Endpoint::World(host), protocol, port, http, topology),
+        },
+    }
+}
+
+fn wanted(protocol: Protocol, port: Port, http: bool) -> String {
+    if http { format!("http {port}") } else { format!("{protocol} {port}") }
+}
+
+fn endpoint_answers(
+    endpoint: &Endpoint,
+    protocol: Protocol,
+    port: Port,
+    http: bool,
+    topology: &Topology,
+) -> Result<(), Mistake> {
+    let is_dns = endpoint.to_string() == DNS_POD && port.get() == 53 && protocol != Protocol::Sctp && !http;
+    let serves = topology.serves(endpoint);
+    let answers = |served: &crate::topology::Served| {
+        served.port == port
+            && served.protocol.answers(protocol)
+            && (!http || served.protocol == ServedProtocol::Http)
+    };
+    if is_dns || serves.iter().any(answers) {
+        return Ok(());
+    }
+    let message = format!("`{endpoint}` does not serve {}", wanted(protocol, port, http));
+    let offered = topology.services.iter().find(|(name, service)| {
+        service.ports.iter().any(|offered| offered.port == port) && topology.backends(name).contains(endpoint)
+    });
+    let mut all: Vec<String> = serves.iter().map(served_text).collect();
+    if all.is_empty() && endpoint.to_string() == DNS_POD {
+        all.push("dns 53".to_owned());
+    }
+    let all = if all.is_empty() {
+        "it serves nothing".to_owned()
+    } else {
+        format!("it serves {}", listed(all.iter().map(String::as_str)))
+    };
+    let help = match offered {
+        Some((service, _)) => format!("{port} is the port of service `{service}` in front of it; {all}"),
+        None => all,
+    };
+    Err(Mistake::new(message).help(help))
+}
+
+fn service_answers(
+    name: &NamespacedName,
+    protocol: Protocol,
+    port: Port,
+    http: bool,
+    topology: &Topology,
+) -> Result<(), Mistake> {
+    let Some(service) = topology.services.get(name) else {
+        // The only service that nobody has to declare is the one in front of the DNS server.
+        if port.get() == 53 && protocol != Protocol::Sctp && !http {
+            return Ok(());
+        }
+        let message = format!("service `{name}` does not offer {}", wanted(protocol, port, http));
+        return Err(Mistake::new(message).help("it offers `53` over UDP and TCP".to_owned()));
+    };
+    let offered = service.ports.iter().find(|offered| offered.port == port && offered.protocol == protocol);
+    let Some(offered) = offered else {
+        return Err(port_not_offered(name, protocol, port, topology, &service.ports));
+    };
+    let backends = topology.backends(name);
+    if backends.is_empty() {
+        return Err(Mistake::new(format!("nothing stands behind service `{name}` in this step")));
+    }
+    let answers = |endpoint: &Endpoint| {
+        target_served(topology, endpoint, protocol, &offered.target)
+            .is_some_and(|port| endpoint_answers(endpoint, protocol, port, http, topology).is_ok())
+    };
+    if backends.iter().any(answers) {
+        return Ok(());
+    }
+    let what = if http { "HTTP" } else { "anything" };
+    Err(Mistake::new(format!("nobody behind port {port} of service `{name}` serves {what} in this step")))
+}
+
+fn port_not_offered(
+    name: &NamespacedName,
+    protocol: Protocol,
+    port: Port,
+    topology: &Topology,
+    ports: &[ServicePort],
+) -> Mistake {
+    let offers: Vec<String> =
+        ports.iter().map(|offered| format!("{}/{}", offered.port, offered.protocol)).collect();
+    let offers = format!("it offers {}", listed(offers.iter().map(String::as_str)));
+    let backends = topology.backends(name);
+    let behind =
+        backends.iter().any(|endpoint| topology.serves(endpoint).iter().any(|served| served.port == port));
+    let help = if behind { format!("{port} is the port of what is behind it; {offers}") } else { offers };
+    Mistake::new(format!("service `{name}` does not offer {protocol} {port}")).help(help)
+}

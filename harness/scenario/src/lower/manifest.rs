@@ -1,0 +1,184 @@
+//! What a manifest must say of itself before anyone can judge it: its kind, version, name and namespace.
+//!
+//! What a policy means, and whether it is valid, is the engine's business.
+
+use std::collections::BTreeMap;
+
+use super::mistake::{Mistake, Mistakes};
+use super::suggest::{listed, nearest};
+use crate::document::{Node, Value};
+use crate::name::{NamespaceName, ObjectName};
+use crate::place::Position;
+use crate::policy::{Manifest, ObjectRef};
+
+/// A kind of policy object.
+struct Kind {
+    name: &'static str,
+    versions: &'static [&'static str],
+    namespaced: bool,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind { name: "NetworkPolicy", versions: &["networking.k8s.io/v1"], namespaced: true },
+    Kind { name: "CiliumNetworkPolicy", versions: &["cilium.io/v2"], namespaced: true },
+    Kind { name: "CiliumClusterwideNetworkPolicy", versions: &["cilium.io/v2"], namespaced: false },
+    Kind { name: "CiliumCIDRGroup", versions: &["cilium.io/v2", "cilium.io/v2alpha1"], namespaced: false },
+];
+
+fn text_at<'a>(root: &'a Node, key: &str) -> Option<&'a str> {
+    root.get(key).and_then(Node::text)
+}
+
+/// The manifests of a document: itself, or the items of a `List`.
+/// <https://kubernetes.io/docs/reference/using-api/api-concepts/#collections>
+pub(crate) fn expand(root: Node, file: &std::sync::Arc<str>) -> Vec<Manifest> {
+    let is_list = text_at(&root, "kind") == Some("List") && text_at(&root, "apiVersion") == Some("v1");
+    if !is_list {
+        return vec![Manifest { file: file.clone(), root }];
+    }
+    let Value::Map(entries) = root.value else { return Vec::new() };
+    let items = entries.into_iter().find(|entry| entry.key == "items").map(|entry| entry.value.value);
+    let Some(Value::List(items)) = items else { return Vec::new() };
+    items.into_iter().flat_map(|item| expand(item, file)).collect()
+}
+
+/// Whether the document is, or was probably meant to be, of a kind verdikt knows.
+pub(crate) fn is_policy(root: &Node) -> bool {
+    let Some(kind) = text_at(root, "kind") else { return false };
+    let known = || KINDS.iter().map(|kind| kind.name);
+    let ours = text_at(root, "apiVersion").is_some_and(|version| {
+        version.starts_with("cilium.io/") || version.starts_with("networking.k8s.io/")
+    });
+    known().any(|name| name == kind)
+        || (ours && nearest(kind, known()).is_some_and(|near| near.len() == kind.len()))
+}
+
+/// Checks what manifests say of themselves.
+pub(crate) fn check_all(manifests: &[Manifest], mistakes: &mut Mistakes) {
+    for manifest in manifests {
+        check(manifest, mistakes);
+    }
+}
+
+/// Checks kind, version and name. Whether a namespace is there, [`namespace`] says.
+pub(crate) fn check(manifest: &Manifest, mistakes: &mut Mistakes) {
+    let mut add = |position: Position, mistake: Mistake| mistakes.add(&manifest.file, position, mistake);
+    let root = &manifest.root;
+    if !matches!(root.value, Value::Map(_)) {
+        let mistake = Mistake::new("this document is no Kubernetes object");
+        return add(
+            root.position,
+            mistake.help("an object is a mapping with `apiVersion` and `kind`".to_owned()),
+        );
+    }
+    match (text_at(root, "kind"), text_at(root, "apiVersion")) {
+        (Some(kind), Some(version)) => {
+            if let Err((key, mistake)) = known(kind, version) {
+                add(position(root, &[key]), mistake);
+            }
+        }
+        (kind, version) => {
+            for (key, _) in
+                [("kind", kind), ("apiVersion", version)].iter().filter(|(_, text)| text.is_none())
+            {
+                add(position(root, &[key]), Mistake::new(format!("the object has no `{key}`")));
+            }
+        }
+    }
+    let name_position = position(root, &["metadata", "name"]);
+    match root.at(&["metadata", "name"]) {
+        None => add(name_position, Mistake::new("the object has no `metadata.name`")),
+        Some(node) => match node.text() {
+            None => add(
+                name_position,
+                Mistake::new("`metadata.name` is not text").help("write it in quotes".to_owned()),
+            ),
+            Some(text) => {
+                if let Err(error) = text.parse::<ObjectName>() {
+                    add(name_position, error.into());
+                }
+            }
+        },
+    }
+    if let Some(node) = root.at(&["metadata", "namespace"]) {
+        let clusterwide =
+            text_at(root, "kind").and_then(|kind| KINDS.iter().find(|known| known.name == kind));
+        if let Some(kind) = clusterwide.filter(|kind| !kind.namespaced) {
+            let mistake = Mistake::new(format!("a {} has no namespace", kind.name));
+            add(node.position, mistake.help("leave `metadata.namespace` out".to_owned()));
+        } else {
+            match node.text().map(str::parse::<NamespaceName>) {
+                None => add(node.position, Mistake::new("`metadata.namespace` is not text")),
+                Some(Err(error)) => add(node.position, error.into()),
+                Some(Ok(_)) => {}
+            }
+        }
+    }
+}
+
+fn known(kind: &str, version: &str) -> Result<(), (&'static str, Mistake)> {
+    let Some(known) = KINDS.iter().find(|known| known.name == kind) else {
+        let names = || KINDS.iter().map(|known| known.name);
+        let help = match nearest(kind, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("verdikt knows {}", listed(names())),
+        };
+        return Err((
+            "kind",
+            Mistake::new(format!("`{kind}` is no kind of policy verdikt knows")).help(help),
+        ));
+    };
+    if known.versions.contains(&version) {
+        return Ok(());
+    }
+    let help = format!("write {}", listed(known.versions.iter().copied()));
+    Err(("apiVersion", Mistake::new(format!("there is no {kind} in `{version}`")).help(help)))
+}
+
+/// The namespace of a manifest whose kind has one: with its position, or the position where it is missing.
+pub(crate) fn namespace(manifest: &Manifest) -> Option<Result<(NamespaceName, Position), Position>> {
+    let kind = text_at(&manifest.root, "kind")?;
+    if !KINDS.iter().any(|known| known.name == kind && known.namespaced) {
+        return None;
+    }
+    match manifest.root.at(&["metadata", "namespace"]) {
+        None => Some(Err(position(&manifest.root, &["metadata", "name"]))),
+        Some(node) => Some(Ok((node.text()?.parse().ok()?, node.position))),
+    }
+}
+
+/// Objects that stand in a set twice: the position of the second, and the first.
+pub(crate) fn check_twice<'a>(manifests: impl IntoIterator<Item = &'a Manifest>, mistakes: &mut Mistakes) {
+    let mut seen: BTreeMap<ObjectRef, &Manifest> = BTreeMap::new();
+    for manifest in manifests {
+        let object = manifest.object();
+        if object.name.is_empty() {
+            continue;
+        }
+        let place = |manifest: &Manifest| manifest.place(position(&manifest.root, &["metadata", "name"]));
+        match seen.get(&object) {
+            None => drop(seen.insert(object, manifest)),
+            Some(first) => {
+                let mistake = Mistake::new(format!("{object} is there twice"));
+                let help = format!("it is also at {}", place(first));
+                mistakes.add(
+                    &manifest.file,
+                    position(&manifest.root, &["metadata", "name"]),
+                    mistake.help(help),
+                );
+            }
+        }
+    }
+}
+
+/// The position of a value, or of the nearest thing around it that is there.
+fn position(root: &Node, path: &[&str]) -> Position {
+    let mut node = root;
+    for key in path {
+        match node.get(key) {
+            Some(inner) => node = inner,
+            None => break,
+        }
+    }
+    node.position
+}

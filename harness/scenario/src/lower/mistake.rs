@@ -1,0 +1,63 @@
+//! A mistake before it has its place.
+
+use std::sync::Arc;
+
+use crate::diagnostic::Diagnostic;
+use crate::place::Position;
+
+/// What is wrong with a text, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Mistake {
+    /// What is wrong, as a lower-case fragment.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Mistake {
+    /// A mistake without advice.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
+    }
+
+    /// The same with advice, where there is any.
+    #[must_use]
+    pub(crate) fn help(self, help: impl Into<Option<String>>) -> Self {
+        Self { help: help.into(), ..self }
+    }
+}
+
+/// The mistakes found so far in one scenario.
+#[derive(Debug, Default)]
+pub(crate) struct Mistakes(pub(crate) Vec<Diagnostic>);
+
+impl Mistakes {
+    /// Adds a mistake at its place.
+    pub(crate) fn add(&mut self, file: &Arc<str>, position: Position, mistake: Mistake) {
+        let diagnostic = Diagnostic::error(position.in_file(file), mistake.message);
+        self.0.push(Diagnostic { help: mistake.help, ..diagnostic });
+    }
+
+    /// The value, or its mistake put on record.
+    pub(crate) fn keep<T>(
+        &mut self,
+        file: &Arc<str>,
+        position: Position,
+        result: Result<T, impl Into<Mistake>>,
+    ) -> Option<T> {
+        result.map_err(|mistake| self.add(file, position, mistake.into())).ok()
+    }
+}
+
+macro_rules! mistake_from {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Mistake {
+            fn from(error: $error) -> Self {
+                Self::new(error.to_string())
+            }
+        })*
+    };
+}
+
+mistake_from!(crate::name::NameError, crate::version::VersionError);

@@ -1,0 +1,203 @@
+//! The policies of a step: entries resolved to manifests, and the refusals expected of them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Input;
+use super::manifest::{check, check_twice, namespace};
+use super::mistake::{Mistake, Mistakes};
+use super::suggest::{did_you_mean, nearest};
+use super::topology::{Draft, known_namespace};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::file::{RejectionFile, StepFile, Table};
+use crate::policy::Manifest;
+use crate::scenario::ExpectedRejection;
+
+/// The entry of `policies` that brought a manifest.
+pub(crate) type Origin = String;
+
+/// The policies in force at a step.
+pub(crate) struct InForce {
+    /// Every manifest with its entry.
+    pub(crate) manifests: Vec<(Manifest, Origin)>,
+    /// Whether every entry was found, so that a name that is not there is truly unknown.
+    pub(crate) complete: bool,
+}
+
+/// Whether an entry of `policies` names a file or a folder.
+pub(crate) fn is_path(entry: &str) -> bool {
+    entry.ends_with('/') || is_policy_file(entry)
+}
+
+/// Whether a file is one that holds manifests.
+pub(crate) fn is_policy_file(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
+    extension.is_some_and(|extension| matches!(extension, "yaml" | "yml" | "json"))
+}
+
+/// Resolves the entries of a step.
+pub(crate) fn in_force(
+    input: &Input<'_>,
+    step: &StepFile,
+    draft: &Draft,
+    mistakes: &mut Mistakes,
+) -> InForce {
+    let mut in_force = InForce { manifests: Vec::new(), complete: true };
+    let mut seen = BTreeSet::new();
+    for entry in &step.policies {
+        if !seen.insert(entry.value.as_str()) {
+            let mistake = Mistake::new(format!("`{}` is on the list already", entry.value));
+            mistakes.add(input.file, entry.position, mistake);
+            continue;
+        }
+        let found = if is_path(&entry.value) {
+            // What cannot be read has its diagnostic from the reader.
+            input.entries.get(&entry.value).cloned()
+        } else {
+            mistakes
+                .keep(input.file, entry.position, inline(input, &entry.value))
+                .map(|manifest| vec![manifest])
+        };
+        in_force.complete &= found.is_some();
+        let found = found.into_iter().flatten().map(|manifest| (manifest, entry.value.clone()));
+        in_force.manifests.extend(found);
+    }
+    for (manifest, _) in &in_force.manifests {
+        check(manifest, mistakes);
+        check_namespace(manifest, draft, mistakes);
+    }
+    check_twice(in_force.manifests.iter().map(|(manifest, _)| manifest), mistakes);
+    in_force
+}
+
+fn check_namespace(manifest: &Manifest, draft: &Draft, mistakes: &mut Mistakes) {
+    match namespace(manifest) {
+        None => {}
+        Some(Ok((name, position))) => {
+            mistakes.keep(&manifest.file, position, known_namespace(&name, draft));
+        }
+        Some(Err(position)) => {
+            let mistake = Mistake::new(format!("{} has no `metadata.namespace`", manifest.object()));
+            mistakes.add(&manifest.file, position, mistake.help("name its namespace".to_owned()));
+        }
+    }
+}
+
+/// Whether the name an author writes is the object's.
+fn is_called(manifest: &Manifest, name: &str) -> bool {
+    let object = manifest.object();
+    object.short() == name || object.name == name
+}
+
+fn inline(input: &Input<'_>, name: &str) -> Result<Manifest, Mistake> {
+    let matching: Vec<&Manifest> = input.inline.iter().filter(|manifest| is_called(manifest, name)).collect();
+    match matching[..] {
+        [only] => Ok(only.clone()),
+        [] => {
+            let mistake = Mistake::new(format!("no manifest called `{name}` follows in this file"));
+            let known: Vec<String> = input.inline.iter().map(|manifest| manifest.object().short()).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let near = nearest(name, known.iter().copied());
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "files end in .yaml, .yml or .json, and folders in `/`".to_owned(),
+            };
+            Err(mistake.help(help))
+        }
+        [first, ..] if matching.iter().all(|manifest| manifest.object() == first.object()) => {
+            Ok(first.clone())
+        }
+        _ => {
+            let exact: Vec<&&Manifest> =
+                matching.iter().filter(|manifest| manifest.object().short() == name).collect();
+            if let [only] = exact[..] {
+                return Ok((*only).clone());
+            }
+            let names: Vec<String> = matching.iter().map(|manifest| manifest.object().to_string()).collect();
+            let message = format!("`{name}` may be {}", names.join(" or "));
+            Err(Mistake::new(message)
+                .help("write `namespace/name`, or move one of them to a file".to_owned()))
+        }
+    }
+}
+
+/// The refusals a step expects.
+pub(crate) fn rejections(
+    table: &Table<RejectionFile>,
+    in_force: &InForce,
+    file: &Arc<str>,
+    mistakes: &mut Mistakes,
+) -> Vec<ExpectedRejection> {
+    let mut rejections: Vec<ExpectedRejection> = Vec::new();
+    for (key, rejection) in table {
+        if rejection.saying.value.trim().is_empty() {
+            let mistake = Mistake::new("`saying` is empty, and every refusal says something");
+            mistakes.add(file, rejection.saying.position, mistake);
+        }
+        let policy = match rejected_policy(&key.value, in_force) {
+            Ok(policy) => policy,
+            Err(mistake) => {
+                if let Some(mistake) = mistake {
+                    mistakes.add(file, key.position, mistake);
+                }
+                continue;
+            }
+        };
+        if rejections.iter().any(|other| other.policy == policy) {
+            let mistake = Mistake::new(format!("`{}` is expected to be refused already", key.value));
+            mistakes.add(file, key.position, mistake);
+            continue;
+        }
+        let saying = rejection.saying.value.clone();
+        let place = key.position.in_file(file);
+        rejections.push(ExpectedRejection { policy, by: rejection.by.into(), saying, place });
+    }
+    rejections
+}
+
+/// The policy of a step that a key of `rejected` names; no mistake if it may be one that could not be read.
+fn rejected_policy(key: &str, in_force: &InForce) -> Result<usize, Option<Mistake>> {
+    let indexed = || in_force.manifests.iter().enumerate();
+    let by_entry: Vec<usize> =
+        indexed().filter(|(_, (_, origin))| is_path(key) && origin == key).map(|(i, _)| i).collect();
+    let by_name = |exact: bool| -> Vec<usize> {
+        let called = |manifest: &Manifest| {
+            if exact { manifest.object().short() == key } else { is_called(manifest, key) }
+        };
+        indexed().filter(|(_, (manifest, _))| called(manifest)).map(|(index, _)| index).collect()
+    };
+    let found = [by_entry, by_name(true), by_name(false)].into_iter().find(|found| !found.is_empty());
+    match found.as_deref() {
+        Some([only]) => Ok(*only),
+        Some(several) => {
+            let names: Vec<String> =
+                several.iter().map(|index| in_force.manifests[*index].0.object().to_string()).collect();
+            let mistake = Mistake::new(format!("`{key}` may be {}", names.join(" or ")));
+            Err(Some(mistake.help("write `namespace/name`, or a file with only this object".to_owned())))
+        }
+        None if !in_force.complete => Err(None),
+        None => {
+            let known: Vec<String> = indexed().map(|(_, (manifest, _))| manifest.object().short()).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let mistake = Mistake::new(format!("no policy of this step is called `{key}`"));
+            Err(Some(mistake.help(did_you_mean(key, "its policies are", &known))))
+        }
+    }
+}
+
+/// Warns about manifests in the scenario file that no step puts in force, unless a mistake may be the reason.
+pub(crate) fn check_unused(input: &Input<'_>, mistakes: &mut Mistakes) {
+    if mistakes.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return;
+    }
+    let entries = || input.content.steps.value.iter().flat_map(|step| &step.value.policies);
+    for manifest in input.inline {
+        let object = manifest.object();
+        if !object.name.is_empty() && !entries().any(|entry| is_called(manifest, &entry.value)) {
+            let place = manifest.place(manifest.root.position);
+            let warning =
+                Diagnostic::warning(place, "unused-manifest", format!("no step puts {object} in force"));
+            mistakes.0.push(warning.help("name it under `policies` of a step, or take it out"));
+        }
+    }
+}

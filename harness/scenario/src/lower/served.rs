@@ -1,0 +1,154 @@
+//! What an endpoint serves, labels, and ports: the small texts of a topology.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::mistake::{Mistake, Mistakes};
+use super::suggest::did_you_mean;
+use crate::file::{Located, Table};
+use crate::name::{PortName, is_dns_subdomain};
+use crate::topology::{Labels, Port, Protocol, Served, ServedProtocol, TargetPort};
+
+/// The label that Kubernetes gives every namespace.
+/// <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-metadata-name>
+pub(crate) const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+const PROTOCOLS: [(&str, ServedProtocol); 5] = [
+    ("http", ServedProtocol::Http),
+    ("tcp", ServedProtocol::Tcp),
+    ("udp", ServedProtocol::Udp),
+    ("sctp", ServedProtocol::Sctp),
+    ("dns", ServedProtocol::Dns),
+];
+
+/// A port number from 1 to 65535.
+pub(crate) fn port(text: &str) -> Result<Port, Mistake> {
+    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    let number = if digits { text.parse::<Port>().ok() } else { None };
+    number.ok_or_else(|| Mistake::new(format!("`{text}` is no port: ports are numbers from 1 to 65535")))
+}
+
+/// `http 3000 as web`.
+pub(crate) fn served(text: &str) -> Result<Served, Mistake> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (protocol, number, name) = match words[..] {
+        [protocol, number] => (protocol, number, None),
+        [protocol, number, "as", name] => (protocol, number, Some(name)),
+        _ => {
+            let message = format!("`{text}` does not say what is served");
+            return Err(Mistake::new(message).help(format!("write {}", "`http 80` or `http 3000 as web`")));
+        }
+    };
+    let known = PROTOCOLS.iter().find(|(word, _)| *word == protocol);
+    let Some((_, protocol)) = known else {
+        let words = PROTOCOLS.map(|(word, _)| word);
+        let message = format!("`{protocol}` is nothing a pod or host can serve");
+        return Err(Mistake::new(message).help(did_you_mean(protocol, "it can serve", &words)));
+    };
+    let name = name.map(str::parse::<PortName>).transpose()?;
+    Ok(Served { protocol: *protocol, port: port(number)?, name })
+}
+
+/// Everything an endpoint serves; a port or port name twice is a mistake. The flag says whether all of it was
+/// understood.
+pub(crate) fn all_served(
+    texts: &[Located<String>],
+    file: &Arc<str>,
+    mistakes: &mut Mistakes,
+) -> (Vec<Served>, bool) {
+    let mut all: Vec<Served> = Vec::new();
+    let mut understood = true;
+    for text in texts {
+        let Some(served) = mistakes.keep(file, text.position, served(&text.value)) else {
+            understood = false;
+            continue;
+        };
+        let overlaps = |other: &Served| {
+            other.port == served.port
+                && [Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
+                    .iter()
+                    .any(|protocol| other.protocol.answers(*protocol) && served.protocol.answers(*protocol))
+        };
+        if all.iter().any(overlaps) {
+            let mistake = Mistake::new(format!("port {} is served twice", served.port));
+            mistakes.add(file, text.position, mistake);
+        }
+        if let Some(name) = &served.name
+            && all.iter().any(|other| other.name.as_ref() == Some(name))
+        {
+            mistakes.add(file, text.position, Mistake::new(format!("two ports are called `{name}`")));
+        }
+        all.push(served);
+    }
+    (all, understood)
+}
+
+/// A service's port: `8080`, `53/udp`.
+pub(crate) fn service_port(text: &str) -> Result<(Port, Protocol), Mistake> {
+    let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let protocol = match protocol {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        "sctp" => Protocol::Sctp,
+        _ => {
+            let help = did_you_mean(protocol, "the protocols of a service are", &["tcp", "udp", "sctp"]);
+            return Err(Mistake::new(format!("`{protocol}` is no protocol of a service")).help(help));
+        }
+    };
+    Ok((port(number)?, protocol))
+}
+
+/// The port of the pods behind a service.
+pub(crate) fn target_port(word: &crate::file::TargetPortWord) -> Result<TargetPort, Mistake> {
+    match word {
+        crate::file::TargetPortWord::Number(number) => port(&number.to_string()).map(TargetPort::Number),
+        crate::file::TargetPortWord::Name(name) if name.bytes().all(|c| c.is_ascii_digit()) => {
+            port(name).map(TargetPort::Number)
+        }
+        crate::file::TargetPortWord::Name(name) => Ok(TargetPort::Name(name.parse()?)),
+    }
+}
+
+/// Labels, with the rules Kubernetes has for them.
+pub(crate) fn labels(table: &Table<Located<String>>, file: &Arc<str>, mistakes: &mut Mistakes) -> Labels {
+    let mut labels = Labels::new();
+    let mut seen = BTreeSet::new();
+    for (key, value) in table {
+        let key_is_good = mistakes.keep(file, key.position, label_key(&key.value)).is_some();
+        let value_is_good = mistakes.keep(file, value.position, label_value(&value.value)).is_some();
+        if key_is_good && value_is_good && seen.insert(&key.value) {
+            labels.insert(key.value.clone(), value.value.clone());
+        }
+    }
+    labels
+}
+
+/// A label's key: a name of at most 63 characters, with an optional DNS prefix.
+/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
+pub(crate) fn label_key(key: &str) -> Result<(), Mistake> {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    if prefix.is_none_or(is_dns_subdomain) && !name.is_empty() && is_label_text(name) {
+        return Ok(());
+    }
+    let help = "letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit, \
+                and before it perhaps a DNS name and `/`";
+    Err(Mistake::new(format!("`{key}` is not a label key")).help(help.to_owned()))
+}
+
+/// A label's value: empty, or as the name of a key.
+pub(crate) fn label_value(value: &str) -> Result<(), Mistake> {
+    if value.is_empty() || is_label_text(value) {
+        return Ok(());
+    }
+    let help = "letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit";
+    Err(Mistake::new(format!("`{value}` is not a label value")).help(help.to_owned()))
+}
+
+fn is_label_text(text: &str) -> bool {
+    let edge = |c: Option<&u8>| c.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = text.as_bytes();
+    bytes.len() <= 63
+        && edge(bytes.first())
+        && edge(bytes.last())
+        && bytes.iter().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(c))
+}

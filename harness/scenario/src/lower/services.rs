@@ -1,0 +1,179 @@
+//! Services: what stands behind them, and whether anyone there serves what they offer.
+
+use std::collections::BTreeSet;
+
+use super::mistake::{Mistake, Mistakes};
+use super::served::{labels, service_port, target_port};
+use super::suggest::listed;
+use super::topology::{Draft, TopologyPart, Winner, known_host, known_namespace, winners};
+use crate::file::ServiceFile;
+use crate::name::NamespacedName;
+use crate::topology::{Endpoint, Port, Protocol, Service, ServicePort, TargetPort, Topology};
+
+/// Adds a service.
+pub(crate) fn lower(
+    name: &str,
+    winner: &Winner<'_, ServiceFile>,
+    draft: &mut Draft,
+    mistakes: &mut Mistakes,
+) {
+    let Winner { file, position, value } = winner;
+    let own = labels(&value.labels, file, mistakes);
+    let selects = value.selects.as_ref().map(|selects| labels(selects, file, mistakes));
+    let mut backends = BTreeSet::new();
+    for backend in &value.backends {
+        match known_host(&backend.value, draft) {
+            Ok(host) => drop(backends.insert(host)),
+            Err(_) if draft.broken.contains(&backend.value) => {}
+            Err(mistake) => mistakes.add(file, backend.position, mistake),
+        }
+    }
+    match (&selects, value.backends.is_empty()) {
+        (Some(selects), true) if selects.is_empty() => {
+            let mistake = Mistake::new(format!("service `{name}` has an empty selector"));
+            mistakes.add(file, *position, mistake.help("name labels of the pods behind it".to_owned()));
+        }
+        (Some(_), true) | (None, false) => {}
+        (Some(_), false) => {
+            let mistake = Mistake::new(format!("service `{name}` has a selector and backends"));
+            mistakes.add(file, *position, mistake.help("keep `selects` or `backends`".to_owned()));
+        }
+        (None, true) => {
+            let mistake = Mistake::new(format!("service `{name}` has nothing behind it"));
+            mistakes.add(file, *position, mistake.help("give it `selects` or `backends`".to_owned()));
+        }
+    }
+    let mut ports: Vec<ServicePort> = Vec::new();
+    let mut understood = !value.ports.0.is_empty();
+    for (key, target) in &value.ports {
+        let offered = mistakes.keep(file, key.position, service_port(&key.value));
+        let target = mistakes.keep(file, target.position, target_port(&target.value));
+        let (Some((port, protocol)), Some(target)) = (offered, target) else {
+            understood = false;
+            continue;
+        };
+        if ports.iter().any(|other| other.port == port && other.protocol == protocol) {
+            mistakes.add(
+                file,
+                key.position,
+                Mistake::new(format!("port {port}/{protocol} is offered twice")),
+            );
+        }
+        ports.push(ServicePort { port, protocol, target });
+    }
+    if value.ports.0.is_empty() {
+        let mistake = Mistake::new(format!("service `{name}` offers no port"));
+        mistakes.add(file, *position, mistake.help("give it `ports: {80: 8080}`".to_owned()));
+    }
+    if !understood {
+        draft.broken.insert(name.to_owned());
+    }
+    match name.parse::<NamespacedName>() {
+        Ok(name) => {
+            mistakes.keep(file, *position, known_namespace(&name.namespace, draft));
+            let service = Service { labels: own, selects, backends, ports };
+            draft.topology.services.insert(name, service);
+        }
+        Err(error) => {
+            mistakes.add(file, *position, error.into());
+            draft.broken.insert(name.to_owned());
+        }
+    }
+}
+
+/// Services that lead nowhere in every step, and names that are a pod and a service.
+pub(crate) fn check(
+    parts: &[TopologyPart],
+    steps: &[&Topology],
+    broken: &BTreeSet<String>,
+    mistakes: &mut Mistakes,
+) {
+    for (text, Winner { file, position, value }) in winners(parts, |part| &part.services) {
+        let Ok(name) = text.parse::<NamespacedName>() else { continue };
+        if steps.iter().any(|topology| topology.pods.contains_key(&name)) {
+            let mistake = Mistake::new(format!("`{name}` is a pod and a service"));
+            mistakes.add(file, position, mistake.help("give one of them another name".to_owned()));
+        }
+        let is_known = steps.iter().any(|topology| topology.namespaces.contains_key(&name.namespace));
+        let siblings = format!("{}/", name.namespace);
+        let behind_is_unclear = broken.iter().any(|other| other.starts_with(&siblings) || other == text);
+        if behind_is_unclear || !is_known || (value.selects.is_some() != value.backends.is_empty()) {
+            continue;
+        }
+        if !steps.iter().any(|topology| !topology.backends(&name).is_empty()) {
+            if value.selects.as_ref().is_some_and(|selects| !selects.0.is_empty()) {
+                let message = format!("the selector of service `{name}` matches no pod");
+                let help = labels_of_namespace(steps, &name);
+                mistakes.add(file, position, Mistake::new(message).help(help));
+            }
+            continue;
+        }
+        for (key, target) in &value.ports {
+            let (Ok((_, protocol)), Ok(port)) = (service_port(&key.value), target_port(&target.value)) else {
+                continue;
+            };
+            let behind = steps.iter().flat_map(|topology| {
+                topology.backends(&name).into_iter().map(move |endpoint| (*topology, endpoint))
+            });
+            let mut offers = BTreeSet::new();
+            let mut answered = false;
+            for (topology, endpoint) in behind {
+                answered |= broken.contains(&endpoint.to_string())
+                    || target_served(topology, &endpoint, protocol, &port).is_some();
+                offers.extend(topology.serves(&endpoint).iter().map(served_text));
+            }
+            if !answered {
+                let target = match &port {
+                    TargetPort::Number(number) => number.to_string(),
+                    TargetPort::Name(name) => format!("`{name}`"),
+                };
+                let message = format!("nobody behind service `{name}` serves {protocol} port {target}");
+                let help = format!("what is behind it serves {}", listed(offers.iter().map(String::as_str)));
+                mistakes.add(file, key.position, Mistake::new(message).help(help));
+            }
+        }
+    }
+}
+
+fn labels_of_namespace(steps: &[&Topology], service: &NamespacedName) -> String {
+    let pods = steps.iter().flat_map(|topology| &topology.pods);
+    let pods = pods.filter(|(pod, _)| pod.namespace == service.namespace);
+    let labels: BTreeSet<String> =
+        pods.flat_map(|(_, pod)| pod.labels.iter().map(|(key, value)| format!("{key}: {value}"))).collect();
+    if labels.is_empty() {
+        return format!("namespace `{}` has no pod with labels", service.namespace);
+    }
+    let labels = listed(labels.iter().map(String::as_str));
+    format!("the labels of pods in namespace `{}` are {labels}", service.namespace)
+}
+
+/// The port by which an endpoint serves what a service leads to, if it does.
+pub(crate) fn target_served(
+    topology: &Topology,
+    endpoint: &Endpoint,
+    protocol: Protocol,
+    target: &TargetPort,
+) -> Option<Port> {
+    let serves = topology.serves(endpoint).iter().filter(|served| served.protocol.answers(protocol));
+    let mut matching = serves.filter(|served| match target {
+        TargetPort::Number(number) => served.port == *number,
+        TargetPort::Name(name) => served.name.as_ref() == Some(name),
+    });
+    matching.next().map(|served| served.port)
+}
+
+/// A served port as an author writes it.
+pub(crate) fn served_text(served: &crate::topology::Served) -> String {
+    use crate::topology::ServedProtocol;
+    let protocol = match served.protocol {
+        ServedProtocol::Http => "http",
+        ServedProtocol::Tcp => "tcp",
+        ServedProtocol::Udp => "udp",
+        ServedProtocol::Sctp => "sctp",
+        ServedProtocol::Dns => "dns",
+    };
+    match &served.name {
+        Some(name) => format!("{protocol} {} as {name}", served.port),
+        None => format!("{protocol} {}", served.port),
+    }
+}

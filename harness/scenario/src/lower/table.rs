@@ -1,0 +1,216 @@
+//! Tables: from verdicts and their sources to one cell for every source of every attempt.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::attempt::{parse_attempt, parse_source, target_text};
+use super::mistake::{Mistake, Mistakes};
+use super::policies::InForce;
+use super::suggest::{did_you_mean, listed};
+use super::topology::{Draft, OTHERS};
+use crate::attempt::{Attempt, Target};
+use crate::expect::{Expectation, Expected, VERDICT_WORDS};
+use crate::file::{ExpectFile, Located, Sources, Table};
+use crate::scenario::Row;
+use crate::topology::Endpoint;
+
+/// What a table is read against.
+pub(crate) struct Context<'a> {
+    /// The scenario file.
+    pub(crate) file: &'a Arc<str>,
+    /// The topology of the step.
+    pub(crate) draft: &'a Draft,
+    /// The policies of the step.
+    pub(crate) in_force: &'a InForce,
+}
+
+/// The cells of one attempt, as far as they are understood.
+struct Cells {
+    named: BTreeMap<Endpoint, Expectation>,
+    others: Option<Expectation>,
+    /// Whether every entry was understood, so that a missing source is truly missing.
+    complete: bool,
+}
+
+/// The total table of a step.
+pub(crate) fn rows(context: &Context<'_>, table: &ExpectFile, mistakes: &mut Mistakes) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut seen: BTreeMap<Attempt, u32> = BTreeMap::new();
+    for (key, verdicts) in table {
+        let attempt = attempt(context, key, mistakes);
+        let cells = cells(context, attempt.as_ref(), verdicts, mistakes);
+        let Some(attempt) = attempt else { continue };
+        if let Some(line) = seen.get(&attempt) {
+            let message = format!("the attempt `{}` is in the table already", key.value);
+            let help = format!("line {line} has it: bring the cells together there");
+            mistakes.add(context.file, key.position, Mistake::new(message).help(help));
+            continue;
+        }
+        seen.insert(attempt.clone(), key.position.line);
+        let sources = sources(context, &attempt);
+        let cells = total(context, key, &sources, cells, mistakes);
+        rows.push(Row { attempt, place: key.position.in_file(context.file), cells });
+    }
+    rows
+}
+
+/// The cells of a partial table, which replace cells of the step's.
+pub(crate) fn replaced_cells(
+    context: &Context<'_>,
+    table: &ExpectFile,
+    rows: &[Row],
+    mistakes: &mut Mistakes,
+) -> Vec<(Attempt, Endpoint, Expectation)> {
+    let mut replaced = Vec::new();
+    let mut seen: BTreeMap<Attempt, u32> = BTreeMap::new();
+    for (key, verdicts) in table {
+        let attempt = attempt(context, key, mistakes);
+        let cells = cells(context, attempt.as_ref(), verdicts, mistakes);
+        let Some(attempt) = attempt else { continue };
+        if let Some(line) = seen.get(&attempt) {
+            let message = format!("the attempt `{}` is in this difference already", key.value);
+            let help = format!("line {line} has it: bring the cells together there");
+            mistakes.add(context.file, key.position, Mistake::new(message).help(help));
+            continue;
+        }
+        seen.insert(attempt.clone(), key.position.line);
+        let Some(row) = rows.iter().find(|row| row.attempt == attempt) else {
+            let known: Vec<String> = rows.iter().map(|row| row.attempt.to_string()).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let message = format!("the step's `expect` has no attempt `{}`", key.value);
+            let help = did_you_mean(&attempt.to_string(), "its attempts are", &known);
+            mistakes.add(context.file, key.position, Mistake::new(message).help(help));
+            continue;
+        };
+        let Cells { mut named, others, .. } = cells;
+        if let Some(others) = others {
+            for (source, _) in &row.cells {
+                named.entry(source.clone()).or_insert_with(|| others.clone());
+            }
+        }
+        replaced.extend(named.into_iter().map(|(source, cell)| (attempt.clone(), source, cell)));
+    }
+    replaced
+}
+
+/// Every source of an attempt: all of the topology but the target itself.
+fn sources(context: &Context<'_>, attempt: &Attempt) -> Vec<Endpoint> {
+    let target = attempt.target().and_then(Target::endpoint);
+    let mut sources = context.draft.topology.sources();
+    sources.retain(|source| Some(source) != target);
+    sources
+}
+
+fn attempt(context: &Context<'_>, key: &Located<String>, mistakes: &mut Mistakes) -> Option<Attempt> {
+    match parse_attempt(&key.value, &context.draft.topology) {
+        Ok(attempt) => Some(attempt),
+        Err(_) if context.draft.broken.contains(target_text(&key.value)) => None,
+        Err(mistake) => {
+            mistakes.add(context.file, key.position, mistake);
+            None
+        }
+    }
+}
+
+fn cells(
+    context: &Context<'_>,
+    attempt: Option<&Attempt>,
+    verdicts: &Table<Sources>,
+    mistakes: &mut Mistakes,
+) -> Cells {
+    let target = attempt.and_then(Attempt::target).and_then(Target::endpoint);
+    let mut cells = Cells { named: BTreeMap::new(), others: None, complete: true };
+    for (words, sources) in verdicts {
+        let expected = expected(context, words, mistakes);
+        for source in &sources.0 {
+            let place = source.position.in_file(context.file);
+            let expectation = expected.clone().map(|expected| Expectation { expected, place });
+            cells.complete &= expectation.is_some();
+            if source.value == OTHERS {
+                if cells.others.is_some() {
+                    let mistake = Mistake::new("`others` stands twice for the same attempt");
+                    mistakes.add(context.file, source.position, mistake);
+                }
+                cells.others = expectation.or(cells.others);
+                continue;
+            }
+            let endpoint = match parse_source(&source.value, &context.draft.topology) {
+                Ok(endpoint) => endpoint,
+                Err(mistake) => {
+                    cells.complete = false;
+                    if !context.draft.broken.contains(&source.value) {
+                        mistakes.add(context.file, source.position, mistake);
+                    }
+                    continue;
+                }
+            };
+            if Some(&endpoint) == target {
+                let message = format!("`{endpoint}` is the target, and no source of this attempt");
+                mistakes.add(context.file, source.position, Mistake::new(message));
+                continue;
+            }
+            if let Some(first) = cells.named.get(&endpoint) {
+                let message = format!("`{endpoint}` has a verdict for this attempt already");
+                let help = format!("line {} says `{}`", first.place.line, first.expected);
+                mistakes.add(context.file, source.position, Mistake::new(message).help(help));
+                continue;
+            }
+            if let Some(expectation) = expectation {
+                cells.named.insert(endpoint, expectation);
+            }
+        }
+    }
+    cells
+}
+
+/// Verdict words, and the policy they name.
+fn expected(context: &Context<'_>, words: &Located<String>, mistakes: &mut Mistakes) -> Option<Expected> {
+    let expected = words.value.parse::<Expected>().map_err(|words| {
+        let help = did_you_mean(&words, "the verdicts are", &VERDICT_WORDS);
+        Mistake::new(format!("`{words}` is no verdict")).help(help)
+    });
+    let expected = mistakes.keep(context.file, words.position, expected)?;
+    if let Some(by) = &expected.by {
+        let known: Vec<String> =
+            context.in_force.manifests.iter().map(|(manifest, _)| manifest.object().short()).collect();
+        if context.in_force.complete && !known.contains(&by.0) {
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            let message = format!("no policy of this step is called `{by}`");
+            let help = did_you_mean(&by.0, "its policies are", &known);
+            mistakes.add(context.file, words.position, Mistake::new(message).help(help));
+        }
+    }
+    Some(expected)
+}
+
+/// One cell for every source, or the mistake that some are missing.
+fn total(
+    context: &Context<'_>,
+    key: &Located<String>,
+    sources: &[Endpoint],
+    cells: Cells,
+    mistakes: &mut Mistakes,
+) -> Vec<(Endpoint, Expectation)> {
+    let Cells { named, others, complete } = cells;
+    let unnamed: Vec<&Endpoint> = sources.iter().filter(|source| !named.contains_key(*source)).collect();
+    match &others {
+        Some(others) if unnamed.is_empty() && complete => {
+            let position = crate::place::Position { line: others.place.line, column: others.place.column };
+            let mistake = Mistake::new("`others` stands for nobody: every source is named");
+            mistakes.add(context.file, position, mistake.help("leave it out".to_owned()));
+        }
+        None if !unnamed.is_empty() && complete => {
+            let names: Vec<String> = unnamed.iter().map(ToString::to_string).collect();
+            // A person fixing the table needs every name, so none is left out here.
+            let quoted = names.chunks(12).map(|chunk| listed(chunk.iter().map(String::as_str)));
+            let quoted: Vec<String> = quoted.collect();
+            let verb = if names.len() == 1 { "has" } else { "have" };
+            let message = format!("{} {verb} no verdict for `{}`", quoted.join(", "), key.value);
+            let help = "name every source, or write `others`".to_owned();
+            mistakes.add(context.file, key.position, Mistake::new(message).help(help));
+        }
+        _ => {}
+    }
+    let cell = |source: &Endpoint| named.get(source).or(others.as_ref()).cloned();
+    sources.iter().filter_map(|source| Some((source.clone(), cell(source)?))).collect()
+}

@@ -1,0 +1,294 @@
+//! From topology files to one topology: includes merged, names checked, addresses given out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use super::mistake::{Mistake, Mistakes};
+use super::served::{NAMESPACE_NAME_LABEL, all_served, labels};
+use super::services;
+use super::suggest::did_you_mean;
+use crate::file::{Located, NamespaceFile, PodFile, Table, TopologyFile, WorldHostFile};
+use crate::name::{DnsName, HostName, NamespaceName, NamespacedName, is_dns_subdomain};
+use crate::place::Position;
+use crate::topology::{CLUSTER_DOMAIN, DNS_NAMESPACE, LOCAL_NODE, Labels, Node, Pod, Topology, WorldHost};
+
+/// The word that stands for every source not named, and so is no name.
+pub(crate) const OTHERS: &str = "others";
+
+/// A topology file that a scenario uses: its own, or one it includes.
+#[derive(Clone, Debug)]
+pub(crate) struct TopologyPart {
+    /// The file.
+    pub(crate) file: Arc<str>,
+    /// What stands in it.
+    pub(crate) content: Arc<TopologyFile>,
+}
+
+/// A key that wins over the same key of other files.
+pub(crate) struct Winner<'a, V> {
+    pub(crate) file: &'a Arc<str>,
+    pub(crate) position: Position,
+    pub(crate) value: &'a V,
+}
+
+/// A topology in the making.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    /// What is understood so far.
+    pub(crate) topology: Topology,
+    /// Names, as written, of what is not fully understood: a mistake about them would only follow from another.
+    pub(crate) broken: BTreeSet<String>,
+}
+
+/// The topology of the first step, from its parts in the order of rising precedence.
+pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Draft {
+    let mut draft = Draft::default();
+    namespaces(parts, &mut draft, mistakes);
+    for (name, winner) in winners(parts, |part| &part.pods) {
+        pod(name, &winner, &mut draft, mistakes);
+    }
+    nodes(parts, &mut draft, mistakes);
+    for endpoint in parts.iter().flat_map(|part| &part.content.cilium) {
+        draft.topology.cilium.insert(endpoint.value.into());
+    }
+    world(parts, &mut draft, mistakes);
+    collisions(parts, &draft, mistakes);
+    for (name, winner) in winners(parts, |part| &part.services) {
+        services::lower(name, &winner, &mut draft, mistakes);
+    }
+    draft
+}
+
+/// Of every key, the value of the file that wins.
+pub(crate) fn winners<V>(
+    parts: &[TopologyPart],
+    table: fn(&TopologyFile) -> &Table<V>,
+) -> BTreeMap<&str, Winner<'_, V>> {
+    let mut winners = BTreeMap::new();
+    for part in parts {
+        for (key, value) in table(&part.content) {
+            let winner = Winner { file: &part.file, position: key.position, value };
+            winners.insert(key.value.as_str(), winner);
+        }
+    }
+    winners
+}
+
+fn namespaces(parts: &[TopologyPart], draft: &mut Draft, mistakes: &mut Mistakes) {
+    for (name, winner) in winners(parts, |part| &part.namespaces) {
+        let Winner { file, position, value: NamespaceFile { labels: written } } = winner;
+        let mut labels = labels(written, file, mistakes);
+        for (key, _) in written.into_iter().filter(|(key, _)| key.value == NAMESPACE_NAME_LABEL) {
+            mistakes.add(file, key.position, metadata_name_is_given());
+        }
+        match name.parse::<NamespaceName>() {
+            Ok(name) => {
+                labels.insert(NAMESPACE_NAME_LABEL.to_owned(), name.to_string());
+                draft.topology.namespaces.insert(name, labels);
+            }
+            Err(error) => {
+                mistakes.add(file, position, error.into());
+                draft.broken.insert(name.to_owned());
+            }
+        }
+    }
+    // Every cluster has the namespace of its DNS server.
+    if let Ok(name) = DNS_NAMESPACE.parse::<NamespaceName>() {
+        let label = (NAMESPACE_NAME_LABEL.to_owned(), name.to_string());
+        draft.topology.namespaces.entry(name).or_insert_with(|| Labels::from([label]));
+    }
+}
+
+/// The label that no author sets.
+pub(crate) fn metadata_name_is_given() -> Mistake {
+    Mistake::new(format!("Kubernetes sets the label `{NAMESPACE_NAME_LABEL}` itself"))
+        .help("leave it out".to_owned())
+}
+
+/// A mistake unless the topology has the namespace.
+pub(crate) fn known_namespace(namespace: &NamespaceName, draft: &Draft) -> Result<(), Mistake> {
+    if draft.topology.namespaces.contains_key(namespace) || draft.broken.contains(namespace.as_str()) {
+        return Ok(());
+    }
+    let known: Vec<&str> = draft.topology.namespaces.keys().map(NamespaceName::as_str).collect();
+    let help = super::suggest::nearest(namespace.as_str(), known.iter().copied()).map_or_else(
+        || format!("declare it: `namespaces: {{{namespace}: {{}}}}`"),
+        |near| format!("did you mean `{near}`?"),
+    );
+    Err(Mistake::new(format!("namespace `{namespace}` is not in the topology")).help(help))
+}
+
+/// Adds a pod; also one that a step adds.
+pub(crate) fn pod(name: &str, winner: &Winner<'_, PodFile>, draft: &mut Draft, mistakes: &mut Mistakes) {
+    let Winner { file, position, value } = winner;
+    let labels = labels(&value.labels, file, mistakes);
+    let (serves, understood) = all_served(&value.serves, file, mistakes);
+    if !understood {
+        draft.broken.insert(name.to_owned());
+    }
+    let account = value.service_account.as_ref().filter(|account| {
+        let good = is_dns_subdomain(&account.value);
+        if !good {
+            let message = format!("`{}` is not the name of a service account", account.value);
+            mistakes.add(file, account.position, Mistake::new(message));
+        }
+        good
+    });
+    match name.parse::<NamespacedName>() {
+        Ok(name) => {
+            mistakes.keep(file, *position, known_namespace(&name.namespace, draft));
+            let service_account = account.map(|account| account.value.clone());
+            draft.topology.pods.insert(name, Pod { labels, service_account, serves });
+        }
+        Err(error) => {
+            mistakes.add(file, *position, error.into());
+            draft.broken.insert(name.to_owned());
+        }
+    }
+}
+
+fn nodes(parts: &[TopologyPart], draft: &mut Draft, mistakes: &mut Mistakes) {
+    for (name, Winner { file, position, value }) in winners(parts, |part| &part.nodes) {
+        let (serves, understood) = all_served(&value.serves, file, mistakes);
+        if !understood {
+            draft.broken.insert(name.to_owned());
+        }
+        if let Some(name) = host_name(name, file, position, draft, mistakes) {
+            draft.topology.nodes.insert(name, Node { api_server: value.api_server, serves });
+        }
+    }
+}
+
+fn host_name(
+    name: &str,
+    file: &Arc<str>,
+    position: Position,
+    draft: &mut Draft,
+    mistakes: &mut Mistakes,
+) -> Option<HostName> {
+    let parsed = match name.parse::<HostName>() {
+        Ok(_) if name == OTHERS => {
+            Err(Mistake::new("`others` stands for every source not named, and is no name"))
+        }
+        Ok(name) => Ok(name),
+        Err(error) => Err(error.into()),
+    };
+    let kept = mistakes.keep(file, position, parsed);
+    if kept.is_none() {
+        draft.broken.insert(name.to_owned());
+    }
+    kept
+}
+
+fn world(parts: &[TopologyPart], draft: &mut Draft, mistakes: &mut Mistakes) {
+    let hosts = winners(parts, |part| &part.world);
+    let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
+    let mut addresses: BTreeMap<&str, IpAddr> = BTreeMap::new();
+    for (name, Winner { file, value, .. }) in &hosts {
+        let Some(written) = &value.address else { continue };
+        let Some(address) = mistakes.keep(file, written.position, address(&written.value)) else { continue };
+        if let Some(owner) = owners.get(&address) {
+            let message = format!("`{owner}` has the address {address} already");
+            mistakes.add(file, written.position, Mistake::new(message));
+        }
+        owners.entry(address).or_insert(name);
+        addresses.insert(name, address);
+    }
+    let mut free = (1..=254).map(|last| IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)));
+    let mut names: BTreeMap<DnsName, &str> = BTreeMap::new();
+    for (name, Winner { file, position, value }) in &hosts {
+        let (serves, understood) = all_served(&value.serves, file, mistakes);
+        if !understood {
+            draft.broken.insert((*name).to_owned());
+        }
+        let dns_names = dns_names(name, value, file, &mut names, mistakes);
+        let address = addresses.get(name).copied().or_else(|| free.find(|next| !owners.contains_key(next)));
+        let Some(address) = address else {
+            mistakes.add(file, *position, Mistake::new("192.0.2.0/24 has no address left for this host"));
+            continue;
+        };
+        if *name == LOCAL_NODE {
+            let mistake =
+                Mistake::new("`host` is the node that runs the pods, and no host outside the cluster");
+            mistakes.add(file, *position, mistake.help("give the host another name".to_owned()));
+        }
+        if let Some(name) = host_name(name, file, *position, draft, mistakes) {
+            draft.topology.world.insert(name, WorldHost { address, names: dns_names, serves });
+        }
+    }
+}
+
+fn address(text: &str) -> Result<IpAddr, Mistake> {
+    let bad = || Mistake::new(format!("`{text}` is not the address of a host"));
+    let Ok(address) = text.parse::<IpAddr>() else {
+        let help = text.contains('/').then(|| "write an address, not a range".to_owned());
+        return Err(bad().help(help));
+    };
+    if address.is_unspecified() || address.is_loopback() || address.is_multicast() {
+        return Err(
+            bad().help("unspecified, loopback and multicast addresses belong to no single host".to_owned())
+        );
+    }
+    Ok(address)
+}
+
+fn dns_names<'a>(
+    host: &'a str,
+    value: &WorldHostFile,
+    file: &Arc<str>,
+    owners: &mut BTreeMap<DnsName, &'a str>,
+    mistakes: &mut Mistakes,
+) -> BTreeSet<DnsName> {
+    let mut names = BTreeSet::new();
+    for Located { value: text, position } in &value.names {
+        let Some(name) = mistakes.keep(file, *position, text.parse::<DnsName>()) else { continue };
+        if name.as_str().ends_with(&format!(".{CLUSTER_DOMAIN}")) {
+            let message = format!("`{name}` is a name of the cluster, and leads to no host outside it");
+            mistakes.add(file, *position, Mistake::new(message));
+        }
+        if let Some(owner) = owners.insert(name.clone(), host) {
+            let message = format!("`{name}` leads to `{owner}` already");
+            mistakes.add(file, *position, Mistake::new(message));
+        }
+        names.insert(name);
+    }
+    names
+}
+
+/// A host, a node and an endpoint of Cilium's own with the same name could not be told apart in a table.
+fn collisions(parts: &[TopologyPart], draft: &Draft, mistakes: &mut Mistakes) {
+    let world = winners(parts, |part| &part.world);
+    for (name, Winner { file, position, .. }) in winners(parts, |part| &part.nodes) {
+        if world.contains_key(name) && name != LOCAL_NODE {
+            let message = format!("`{name}` is a node and a host outside the cluster");
+            let help = "give one of them another name".to_owned();
+            mistakes.add(file, position, Mistake::new(message).help(help));
+        }
+    }
+    let nodes = winners(parts, |part| &part.nodes);
+    let named = world.iter().map(|(name, host)| (name, host.file, host.position));
+    let named = named.chain(nodes.iter().map(|(name, node)| (name, node.file, node.position)));
+    let own: BTreeSet<String> = draft
+        .topology
+        .cilium
+        .iter()
+        .map(|endpoint| crate::topology::Endpoint::Cilium(*endpoint).to_string())
+        .collect();
+    for (name, file, position) in named.filter(|(name, ..)| own.contains(**name)) {
+        let message = format!("`{name}` is also one of Cilium's own endpoints");
+        let help = "give it another name, or take the endpoint off the list `cilium`".to_owned();
+        mistakes.add(file, position, Mistake::new(message).help(help));
+    }
+}
+
+/// A host outside the cluster that the topology has.
+pub(crate) fn known_host(text: &str, draft: &Draft) -> Result<HostName, Mistake> {
+    let name = text.parse::<HostName>()?;
+    if draft.topology.world.contains_key(&name) {
+        return Ok(name);
+    }
+    let hosts: Vec<&str> = draft.topology.world.keys().map(HostName::as_str).collect();
+    let help = did_you_mean(text, "the hosts outside the cluster are", &hosts);
+    Err(Mistake::new(format!("`{text}` is no host outside the cluster")).help(help))
+}

@@ -1,0 +1,200 @@
+//! Names, each with the rules Kubernetes or DNS has for it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a text is not a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not {expected}")]
+pub struct NameError {
+    /// The text as written.
+    pub text: String,
+    /// What was wanted, with its rule: completes "is not …".
+    pub expected: &'static str,
+}
+
+/// An RFC 1123 label: lower-case letters, digits and inner hyphens, at most 63 characters.
+/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
+pub fn is_dns_label(text: &str) -> bool {
+    let edge = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let bytes = text.as_bytes();
+    matches!((bytes.first(), bytes.last()), (Some(&first), Some(&last)) if edge(first) && edge(last))
+        && bytes.len() <= 63
+        && bytes.iter().all(|&c| edge(c) || c == b'-')
+}
+
+/// An RFC 1123 subdomain: labels joined by dots, at most 253 characters.
+pub fn is_dns_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_dns_label)
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident, $check:expr, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                let check: fn(&str) -> bool = $check;
+                if check(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(NameError { text: text.to_owned(), expected: $expected })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+
+            fn try_from(text: String) -> Result<Self, NameError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+name_type!(
+    /// The name of a namespace.
+    NamespaceName,
+    is_dns_label,
+    "a namespace name (lower-case letters, digits and inner hyphens, at most 63 characters)"
+);
+name_type!(
+    /// The name of an object: a pod, a service, a policy.
+    ObjectName,
+    is_dns_subdomain,
+    "an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)"
+);
+name_type!(
+    /// The name of a host outside the cluster, or of a node, inside a scenario. Has no dot, so that it is
+    /// never taken for a DNS name.
+    HostName,
+    is_dns_label,
+    "a host name (lower-case letters, digits and inner hyphens, no dots, at most 63 characters)"
+);
+name_type!(
+    /// A fully qualified DNS name, lower-case, without its final dot.
+    DnsName,
+    |text| is_dns_name(text),
+    "a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test`"
+);
+name_type!(
+    /// The name of a container port: an IANA service name of at most 15 characters.
+    PortName,
+    |text| is_port_name(text),
+    "a port name (at most 15 lower-case letters, digits and single inner hyphens, with at least one letter)"
+);
+
+fn is_dns_name(text: &str) -> bool {
+    let ok = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_';
+    text.len() <= 253
+        && text.contains('.')
+        && text.split('.').all(|label| !label.is_empty() && label.len() <= 63 && label.bytes().all(ok))
+}
+
+fn is_port_name(text: &str) -> bool {
+    is_dns_label(text)
+        && text.len() <= 15
+        && text.bytes().any(|c| c.is_ascii_lowercase())
+        && !text.contains("--")
+}
+
+/// `namespace/name`, as `kubectl` users write it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NamespacedName {
+    /// The namespace.
+    pub namespace: NamespaceName,
+    /// The name inside the namespace.
+    pub name: ObjectName,
+}
+
+impl FromStr for NamespacedName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let Some((namespace, name)) = text.split_once('/') else {
+            return Err(NameError { text: text.to_owned(), expected: "of the form `namespace/name`" });
+        };
+        Ok(Self { namespace: namespace.parse()?, name: name.parse()? })
+    }
+}
+
+impl TryFrom<String> for NamespacedName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<NamespacedName> for String {
+    fn from(name: NamespacedName) -> Self {
+        name.to_string()
+    }
+}
+
+impl fmt::Display for NamespacedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{}/{}", self.namespace, self.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_their_rules() {
+        let check = |ok: bool, parsed: bool, text: &str| assert_eq!(ok, parsed, "{text}");
+        for (text, ok) in
+            [("a", true), ("a-b", true), ("", false), ("-a", false), ("A", false), ("a.b", false)]
+        {
+            check(ok, text.parse::<NamespaceName>().is_ok(), text);
+        }
+        for (text, ok) in [("a.b", true), ("a..b", false), ("a_b", false), ("pod-1", true)] {
+            check(ok, text.parse::<ObjectName>().is_ok(), text);
+        }
+        for (text, ok) in [
+            ("api.example.test", true),
+            ("localhost", false),
+            ("_x.a", true),
+            ("A.b", false),
+            ("a.b.", false),
+        ] {
+            check(ok, text.parse::<DnsName>().is_ok(), text);
+        }
+        for (text, ok) in [("http", true), ("80", false), ("a--b", false), ("a-very-long-name", false)] {
+            check(ok, text.parse::<PortName>().is_ok(), text);
+        }
+        for (text, ok) in [("a/b", true), ("a", false), ("a/b/c", false), ("/b", false)] {
+            check(ok, text.parse::<NamespacedName>().is_ok(), text);
+        }
+    }
+}

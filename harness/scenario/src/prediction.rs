@@ -1,0 +1,144 @@
+//! Predictions: what an engine says of one attempt, with the rules behind it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::place::Place;
+use crate::policy::ObjectRef;
+use crate::topology::Endpoint;
+
+/// What the engine says of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// The answer.
+    pub answer: Answer,
+    /// Every check on the attempt's way, in the order it meets them, up to the one that ends it.
+    pub checks: Vec<Check>,
+}
+
+/// The answer in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// It passes.
+    Allow,
+    /// It is denied there.
+    Deny(Gate),
+    /// A policy denies it there, and audit mode lets it pass.
+    Audit(Gate),
+    /// The engine does not know; the last check says why.
+    Abstain,
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allow => f.pad("allow"),
+            Self::Deny(gate) => f.pad(&format!("deny {gate}")),
+            Self::Audit(gate) => f.pad(&format!("audit {gate}")),
+            Self::Abstain => f.pad("abstains"),
+        }
+    }
+}
+
+/// Where an attempt can be denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gate {
+    /// The egress policy of the source.
+    Egress,
+    /// The ingress policy of the destination.
+    Ingress,
+    /// The DNS proxy.
+    Dns,
+    /// The HTTP proxy.
+    Http,
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Egress => "egress",
+            Self::Ingress => "ingress",
+            Self::Dns => "dns",
+            Self::Http => "http",
+        })
+    }
+}
+
+/// One policy check of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Where.
+    pub gate: Gate,
+    /// Whose policy is asked: the source's at egress, the destination's at ingress.
+    pub endpoint: Endpoint,
+    /// What is asked, to read after the endpoint: `to tcp database/redis:6379`, `from client, tcp port 80`,
+    /// `query api.example.test`, `GET /api`.
+    pub question: String,
+    /// The finding.
+    pub finding: Finding,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding {
+    /// The endpoint has no policy of this kind, or none that isolates it: everything passes.
+    NotIsolated,
+    /// These rules allow it, each sufficient alone; the first is the one that decides.
+    Allowed {
+        /// The rules.
+        by: Vec<RuleRef>,
+    },
+    /// The node's own traffic to its pods passes without a rule.
+    /// <https://docs.cilium.io/en/stable/network/kubernetes/policy/#known-missing-features>
+    LocalHost,
+    /// An explicit deny rule.
+    Denied {
+        /// The rules that deny it; the first decides.
+        by: Vec<RuleRef>,
+    },
+    /// Nothing allows it, and the endpoint is isolated.
+    NoRuleAllows {
+        /// The rules whose presence isolates the endpoint in this direction (or, at a proxy, the rules that
+        /// send the traffic there).
+        isolated_by: Vec<RuleRef>,
+        /// The rule that came nearest to allowing it.
+        nearest: Option<Miss>,
+    },
+    /// The engine does not know, for this reason.
+    Unknown {
+        /// What is not modelled: completes "does not know …".
+        gap: String,
+        /// The rule concerned.
+        rule: Option<RuleRef>,
+    },
+}
+
+/// A rule that allows nothing of this attempt, and on what it failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Miss {
+    /// The rule.
+    pub rule: RuleRef,
+    /// On what it failed, as a sentence fragment: `peer: its label app is frontend, not backend`.
+    pub on: String,
+}
+
+/// One rule of one policy object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RuleRef {
+    /// The object.
+    pub object: ObjectRef,
+    /// The rule inside it: `spec.ingress[0].toPorts[1].ports[0]`.
+    pub path: String,
+    /// Where that rule was written.
+    pub place: Place,
+}
+
+impl fmt::Display for RuleRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{} {}", self.object, self.path))
+    }
+}

@@ -1,0 +1,149 @@
+//! A scenario, loaded: everything resolved, every name checked.
+
+use crate::attempt::Attempt;
+use crate::expect::Expectation;
+use crate::place::Place;
+use crate::policy::{Manifest, Refuser};
+use crate::topology::{Endpoint, Topology};
+use crate::version::{CiliumVersion, VersionRange};
+
+/// One scenario file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// Its name, unique in a run.
+    pub name: String,
+    /// Why it exists, in a sentence.
+    pub about: String,
+    /// The file.
+    pub place: Place,
+    /// The Cilium versions it holds for.
+    pub cilium: VersionRange,
+    /// Its steps, in order. Never empty.
+    pub steps: Vec<Step>,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Its name, unique in the scenario.
+    pub name: String,
+    /// Where it begins.
+    pub place: Place,
+    /// The topology as it is in this step, with the changes of all steps so far.
+    pub topology: Topology,
+    /// What is enforced.
+    pub enforcement: Enforcement,
+    /// What happens to fields the API server does not know.
+    pub field_validation: FieldValidation,
+    /// Every policy in force, in the order of the files.
+    pub policies: Vec<Manifest>,
+    /// Objects that must be refused, for the versions that have no entry of their own in `differences`.
+    pub rejected: Vec<ExpectedRejection>,
+    /// The table: every (attempt, source) pair, attempts in the order of the file, sources in the order of
+    /// [`Topology::sources`].
+    pub table: Vec<Row>,
+    /// Cells and rejections that differ in some versions.
+    pub differences: Vec<Difference>,
+}
+
+/// One attempt and what is expected of each source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// Where its key was written.
+    pub place: Place,
+    /// One cell for every source.
+    pub cells: Vec<(Endpoint, Expectation)>,
+}
+
+/// What differs in a range of versions, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// The versions.
+    pub cilium: VersionRange,
+    /// Why they differ.
+    pub because: String,
+    /// Cells that replace those of the table.
+    pub cells: Vec<(Attempt, Endpoint, Expectation)>,
+    /// Rejections that replace those of the step, if given.
+    pub rejected: Option<Vec<ExpectedRejection>>,
+}
+
+/// An object that must be refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpectedRejection {
+    /// The object, as an index into the step's policies.
+    pub policy: usize,
+    /// Who refuses it.
+    pub by: Refuser,
+    /// What the refusal says, in part; letter case does not matter.
+    pub saying: String,
+    /// Where the author wrote it.
+    pub place: Place,
+}
+
+/// How policies are enforced in a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Enforcement {
+    /// Which endpoints are isolated.
+    pub mode: EnforcementMode,
+    /// Whether denials are only reported.
+    pub audit: bool,
+}
+
+/// Cilium's `enable-policy`.
+/// <https://docs.cilium.io/en/stable/security/policy/intro/#policy-enforcement-modes>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EnforcementMode {
+    /// An endpoint is isolated in a direction once a rule of that direction selects it.
+    #[default]
+    Default,
+    /// Every endpoint is isolated.
+    Always,
+    /// Nothing is enforced.
+    Never,
+}
+
+/// What the API server does with fields it does not know.
+/// <https://kubernetes.io/docs/reference/using-api/api-concepts/#setting-the-field-validation-level>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FieldValidation {
+    /// It refuses the object, as for `kubectl apply`.
+    #[default]
+    Strict,
+    /// It drops them, as for many controllers.
+    Ignore,
+}
+
+impl Step {
+    /// What is expected of one cell in one version, with the reason where the version differs.
+    pub fn expectation<'a>(
+        &'a self,
+        row: &'a Row,
+        source: &Endpoint,
+        version: CiliumVersion,
+    ) -> Option<(&'a Expectation, Option<&'a str>)> {
+        let differs = self.differences.iter().filter(|difference| difference.cilium.contains(version));
+        let replaced = differs.flat_map(|difference| {
+            let because = difference.because.as_str();
+            difference.cells.iter().map(move |(attempt, endpoint, cell)| (attempt, endpoint, cell, because))
+        });
+        for (attempt, endpoint, cell, because) in replaced {
+            if *attempt == row.attempt && endpoint == source {
+                return Some((cell, Some(because)));
+            }
+        }
+        row.cells.iter().find(|(endpoint, _)| endpoint == source).map(|(_, cell)| (cell, None))
+    }
+
+    /// The objects that must be refused in one version.
+    pub fn rejections(&self, version: CiliumVersion) -> &[ExpectedRejection] {
+        let replaced = self
+            .differences
+            .iter()
+            .filter(|difference| difference.cilium.contains(version))
+            .find_map(|difference| difference.rejected.as_deref());
+        replaced.unwrap_or(&self.rejected)
+    }
+}

@@ -1,0 +1,161 @@
+//! The structural check: a tree against the schema, with every misfit reported at its place.
+//!
+//! A deserializer stops at the first misfit; an author wants to see all of them. The check reads the same schema
+//! that editors get, so the two cannot disagree.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::json_schema;
+use crate::diagnostic::Diagnostic;
+use crate::document::{Node, Value};
+use crate::lower::suggest::{listed, nearest};
+use crate::place::Position;
+
+/// The misfits of a scenario.
+pub(crate) fn scenario(node: &Node, file: &Arc<str>) -> Vec<Diagnostic> {
+    check(json_schema(), node, file, "the scenario")
+}
+
+/// The misfits of a topology file.
+pub(crate) fn topology(node: &Node, file: &Arc<str>) -> Vec<Diagnostic> {
+    check(&json_schema()["$defs"]["Topology"], node, file, "the topology")
+}
+
+fn check(schema: &Json, node: &Node, file: &Arc<str>, what: &str) -> Vec<Diagnostic> {
+    let mut check = Check { file, diagnostics: Vec::new() };
+    check.node(schema, node, what);
+    check.diagnostics
+}
+
+struct Check<'a> {
+    file: &'a Arc<str>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Check<'_> {
+    fn report(&mut self, position: Position, message: String, help: Option<String>) {
+        let diagnostic = Diagnostic::error(position.in_file(self.file), message);
+        self.diagnostics.push(Diagnostic { help, ..diagnostic });
+    }
+
+    fn node(&mut self, schema: &Json, node: &Node, what: &str) {
+        let schema = resolve(schema, node);
+        if let Some(words) = words(schema) {
+            return self.word(&words, node, what);
+        }
+        let types = types(schema);
+        let fits = |wanted: &&str| {
+            *wanted == node.value.type_name()
+                || (*wanted == "number" && matches!(node.value, Value::Integer(_)))
+        };
+        if !types.is_empty() && !types.iter().any(fits) {
+            return self.wrong_type(&types, node, what);
+        }
+        for element in node.elements() {
+            if let Some(items) = schema.get("items") {
+                self.node(items, element, &format!("an entry of {what}"));
+            }
+        }
+        if let Value::Map(_) = node.value {
+            self.mapping(schema, node, what);
+        }
+    }
+
+    fn mapping(&mut self, schema: &Json, node: &Node, what: &str) {
+        let properties = schema.get("properties").and_then(Json::as_object);
+        let known = || properties.into_iter().flat_map(|keys| keys.keys().map(String::as_str));
+        for entry in node.entries() {
+            let own = properties.and_then(|keys| keys.get(&entry.key));
+            match own.or_else(|| schema.get("additionalProperties")) {
+                None => {}
+                Some(Json::Bool(false)) => {
+                    let help = nearest(&entry.key, known()).map_or_else(
+                        || format!("the keys known here are {}", listed(known())),
+                        |near| format!("did you mean `{near}`?"),
+                    );
+                    self.report(entry.position, format!("unknown key `{}`", entry.key), Some(help));
+                }
+                Some(schema) => self.node(schema, &entry.value, &format!("`{}`", entry.key)),
+            }
+        }
+        let required = schema.get("required").and_then(Json::as_array);
+        for key in required.into_iter().flatten().filter_map(Json::as_str) {
+            if !node.entries().iter().any(|entry| entry.key == key) {
+                self.report(node.position, format!("`{key}` is missing in {what}"), None);
+            }
+        }
+    }
+
+    fn word(&mut self, words: &[&str], node: &Node, what: &str) {
+        let Some(text) = node.text() else { return self.wrong_type(&["string"], node, what) };
+        if !words.contains(&text) {
+            let help = nearest(text, words.iter().copied()).map_or_else(
+                || format!("the words known here are {}", listed(words.iter().copied())),
+                |near| format!("did you mean `{near}`?"),
+            );
+            self.report(node.position, format!("`{text}` is no word for {what}"), Some(help));
+        }
+    }
+
+    fn wrong_type(&mut self, wanted: &[&str], node: &Node, what: &str) {
+        let found = node.value.type_name();
+        let names: Vec<&str> =
+            wanted.iter().filter(|name| **name != "null").map(|name| in_words(name)).collect();
+        let message = format!("{what} must be {}, and this is {}", names.join(" or "), in_words(found));
+        let help = match found {
+            "boolean" | "integer" | "number" if wanted.contains(&"string") => Some("write it in quotes"),
+            "null" if wanted.contains(&"object") => Some("write `{}` where there is nothing to say"),
+            "null" if wanted.contains(&"array") => Some("write `[]` where there is nothing to say"),
+            "string" if wanted == ["array"] => Some("write it in brackets: `[…]`"),
+            _ => None,
+        };
+        self.report(node.position, message, help.map(str::to_owned));
+    }
+}
+
+/// Follows references, and of alternatives takes the one that is not `null`.
+fn resolve<'a>(schema: &'a Json, node: &Node) -> &'a Json {
+    if let Some(reference) = schema.get("$ref").and_then(Json::as_str) {
+        let name = reference.trim_start_matches("#/$defs/");
+        return resolve(&json_schema()["$defs"][name], node);
+    }
+    let Some(alternatives) = schema.get("anyOf").and_then(Json::as_array) else { return schema };
+    let is_null = |alternative: &&Json| alternative["type"] == "null";
+    let found = if node.value == Value::Null {
+        alternatives.iter().find(is_null)
+    } else {
+        alternatives.iter().find(|alternative| !is_null(alternative))
+    };
+    found.map_or(schema, |schema| resolve(schema, node))
+}
+
+fn types(schema: &Json) -> Vec<&str> {
+    match schema.get("type") {
+        Some(Json::String(name)) => vec![name],
+        Some(Json::Array(names)) => names.iter().filter_map(Json::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The words of a vocabulary, if the schema describes one.
+fn words(schema: &Json) -> Option<Vec<&str>> {
+    if let Some(words) = schema.get("enum").and_then(Json::as_array) {
+        return Some(words.iter().filter_map(Json::as_str).collect());
+    }
+    let alternatives = schema.get("oneOf")?.as_array()?;
+    Some(alternatives.iter().filter_map(|alternative| alternative.get("const")?.as_str()).collect())
+}
+
+fn in_words(type_name: &str) -> &str {
+    match type_name {
+        "object" => "a mapping",
+        "array" => "a list",
+        "string" => "text",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "`true` or `false`",
+        _ => "nothing",
+    }
+}

@@ -1,0 +1,101 @@
+//! One cell: what the author expects, held against the verdict.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use verdikt_scenario::expect::{Expected, ExpectedVerdict};
+use verdikt_scenario::prediction::{Answer, Finding, Gate, Prediction};
+
+/// What the harness concludes about one cell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It passed.
+    Allowed,
+    /// It was denied there.
+    Denied(Gate),
+    /// A policy would have denied it there, and audit mode let it pass.
+    Audited(Gate),
+    /// The evidence does not tell, for this reason.
+    Inconclusive(String),
+}
+
+impl Verdict {
+    /// The verdict where the prediction is all the evidence there is: the `model` backend.
+    pub fn of_prediction(prediction: &Prediction) -> Self {
+        match prediction.answer {
+            Answer::Allow => Self::Allowed,
+            Answer::Deny(gate) => Self::Denied(gate),
+            Answer::Audit(gate) => Self::Audited(gate),
+            Answer::Abstain => {
+                let gap = prediction.checks.iter().rev().find_map(|check| match &check.finding {
+                    Finding::Unknown { gap, .. } => Some(gap.as_str()),
+                    _ => None,
+                });
+                Self::Inconclusive(format!("the engine does not know {}", gap.unwrap_or("this attempt")))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Allowed => f.pad("allow"),
+            Self::Denied(gate) => f.pad(&format!("deny {gate}")),
+            Self::Audited(_) => f.pad("audit"),
+            Self::Inconclusive(_) => f.pad("inconclusive"),
+        }
+    }
+}
+
+/// Whether a cell is as its author expects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CellResult {
+    /// It is.
+    AsExpected,
+    /// The verdict is another one.
+    Differs,
+    /// The verdict is the expected one, and another policy decides.
+    DecidedByAnother,
+    /// There is no verdict to compare.
+    Inconclusive,
+}
+
+/// Compares an expectation with a verdict; the prediction tells which policy decided.
+pub fn compare(expected: &Expected, verdict: &Verdict, prediction: &Prediction) -> CellResult {
+    let matches = match (expected.verdict, verdict) {
+        (_, Verdict::Inconclusive(_)) => return CellResult::Inconclusive,
+        (ExpectedVerdict::Allow, Verdict::Allowed)
+        | (ExpectedVerdict::Deny, Verdict::Denied(_))
+        | (ExpectedVerdict::Audit, Verdict::Audited(_)) => true,
+        (ExpectedVerdict::DenyAt(expected), Verdict::Denied(actual)) => expected == *actual,
+        _ => false,
+    };
+    match (&expected.by, matches) {
+        (_, false) => CellResult::Differs,
+        (Some(by), true) if !deciders(prediction).contains(&by.0) => CellResult::DecidedByAnother,
+        _ => CellResult::AsExpected,
+    }
+}
+
+/// The policies that decide a prediction, by their short names. Of an allow it is every policy that allows it on
+/// its way; of a denial the one that denies it, or those that isolate the endpoint.
+pub fn deciders(prediction: &Prediction) -> Vec<String> {
+    let rules = |finding: &Finding| match finding {
+        Finding::Allowed { by } | Finding::Denied { by } => by.clone(),
+        Finding::NoRuleAllows { isolated_by, .. } => isolated_by.clone(),
+        Finding::Unknown { .. } | Finding::NotIsolated | Finding::LocalHost => Vec::new(),
+    };
+    let denies = |finding: &Finding| matches!(finding, Finding::Denied { .. } | Finding::NoRuleAllows { .. });
+    let fails = matches!(prediction.answer, Answer::Deny(_) | Answer::Audit(_));
+    let deciding = prediction.checks.iter().filter(|check| !fails || denies(&check.finding));
+    let names: BTreeSet<String> =
+        deciding.flat_map(|check| rules(&check.finding)).map(|rule| rule.object.short()).collect();
+    names.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! The events of a run, in the order they happen: one JSON object a line.
+//!
+//! Everything a report shows is in here, so that any report can be made from a log afterwards.
+
+use serde::{Deserialize, Serialize};
+use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::expect::Expected;
+use verdikt_scenario::place::Place;
+use verdikt_scenario::policy::{ObjectRef, Refuser};
+use verdikt_scenario::prediction::Prediction;
+use verdikt_scenario::topology::Endpoint;
+use verdikt_scenario::version::CiliumVersion;
+
+use crate::compare::{CellResult, Verdict};
+use crate::outcome::{Outcome, Totals};
+
+/// The version of the log's format. Readers refuse a log of another one.
+pub const FORMAT: u32 = 1;
+
+/// Something that happened in a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The run begins.
+    RunStarted(RunStarted),
+    /// A scenario begins.
+    ScenarioStarted(ScenarioStarted),
+    /// A scenario is left out.
+    ScenarioSkipped(ScenarioSkipped),
+    /// A step begins.
+    StepStarted(StepStarted),
+    /// A policy object of the step was judged.
+    ObjectJudged(ObjectJudged),
+    /// A cell of the step's table has its verdict.
+    CellJudged(Box<CellJudged>),
+    /// The step is over.
+    StepFinished(StepFinished),
+    /// The run is over.
+    RunFinished(RunFinished),
+}
+
+/// The run begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The version of verdikt.
+    pub verdikt: String,
+    /// Where the steps run: `model`.
+    pub backend: String,
+    /// The Cilium version of the predictions.
+    pub cilium: CiliumVersion,
+}
+
+/// A scenario begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioStarted {
+    /// Its name.
+    pub scenario: String,
+    /// Why it exists.
+    pub about: String,
+    /// Its file.
+    pub place: Place,
+}
+
+/// A scenario is left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioSkipped {
+    /// Its name.
+    pub scenario: String,
+    /// Its file.
+    pub place: Place,
+    /// Why: a sentence fragment.
+    pub because: String,
+}
+
+/// A step begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepStarted {
+    /// The scenario.
+    pub scenario: String,
+    /// The step's name.
+    pub step: String,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// A policy object was judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectJudged {
+    /// The scenario.
+    pub scenario: String,
+    /// The step.
+    pub step: String,
+    /// The object.
+    pub object: ObjectRef,
+    /// Where it is written, or where in it the reason of its refusal stands.
+    pub place: Place,
+    /// The refusal the author expects.
+    pub expected: Option<Refusal>,
+    /// The refusal, if it was refused.
+    pub refused: Option<Refusal>,
+    /// Whether both agree.
+    pub as_expected: bool,
+}
+
+/// Who refuses an object, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Who.
+    pub by: Refuser,
+    /// The message, or the part of it that an author expects.
+    pub message: String,
+}
+
+/// A cell has its verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellJudged {
+    /// The scenario.
+    pub scenario: String,
+    /// The step.
+    pub step: String,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// Who made it.
+    pub source: Endpoint,
+    /// What the author expects.
+    pub expected: Expected,
+    /// Where the author wrote that.
+    pub place: Place,
+    /// Why this Cilium version differs, where it does.
+    pub because: Option<String>,
+    /// What the engine says.
+    pub prediction: Prediction,
+    /// What the harness concludes.
+    pub verdict: Verdict,
+    /// How expectation and verdict compare.
+    pub result: CellResult,
+}
+
+/// A step is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepFinished {
+    /// The scenario.
+    pub scenario: String,
+    /// The step.
+    pub step: String,
+}
+
+/// The run is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFinished {
+    /// What was counted.
+    pub totals: Totals,
+    /// What it comes to.
+    pub outcome: Outcome,
+}
+
+impl Event {
+    /// The event as a line of the log, without the line's end.
+    pub fn to_line(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// An event from a line of the log.
+    pub fn from_line(line: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(line)
+    }
+}

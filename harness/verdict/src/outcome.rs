@@ -1,0 +1,115 @@
+//! What a run comes to.
+
+use serde::{Deserialize, Serialize};
+
+use crate::compare::CellResult;
+use crate::event::Event;
+
+/// What a run counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Scenarios evaluated.
+    pub scenarios: usize,
+    /// Scenarios left out.
+    pub skipped: usize,
+    /// Steps evaluated.
+    pub steps: usize,
+    /// Cells evaluated.
+    pub cells: usize,
+    /// Cells that differ, in verdict or in the policy that decides.
+    pub differing: usize,
+    /// Cells without a verdict.
+    pub inconclusive: usize,
+    /// Objects judged.
+    pub objects: usize,
+    /// Objects refused that should not have been, or for another reason.
+    pub objects_differing: usize,
+}
+
+impl Totals {
+    /// Counts the events of a run.
+    pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
+        let mut totals = Self::default();
+        events.into_iter().for_each(|event| totals.add(event));
+        totals
+    }
+
+    /// Counts one event.
+    pub fn add(&mut self, event: &Event) {
+        match event {
+            Event::ScenarioStarted(_) => self.scenarios += 1,
+            Event::ScenarioSkipped(_) => self.skipped += 1,
+            Event::StepStarted(_) => self.steps += 1,
+            Event::ObjectJudged(judged) => {
+                self.objects += 1;
+                self.objects_differing += usize::from(!judged.as_expected);
+            }
+            Event::CellJudged(judged) => {
+                self.cells += 1;
+                match judged.result {
+                    CellResult::AsExpected => {}
+                    CellResult::Differs | CellResult::DecidedByAnother => self.differing += 1,
+                    CellResult::Inconclusive => self.inconclusive += 1,
+                }
+            }
+            Event::RunStarted(_) | Event::StepFinished(_) | Event::RunFinished(_) => {}
+        }
+    }
+}
+
+/// What a run comes to. Only [`Outcome::of`] decides it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Every cell and object is as expected.
+    AsExpected,
+    /// At least one differs.
+    Differs,
+    /// None differs, and at least one has no verdict.
+    Inconclusive,
+    /// Nothing was evaluated.
+    NothingToRun,
+}
+
+impl Outcome {
+    /// The outcome of what was counted.
+    pub fn of(totals: &Totals) -> Self {
+        if totals.differing > 0 || totals.objects_differing > 0 {
+            Self::Differs
+        } else if totals.inconclusive > 0 {
+            Self::Inconclusive
+        } else if totals.cells == 0 {
+            Self::NothingToRun
+        } else {
+            Self::AsExpected
+        }
+    }
+
+    /// The exit code of a command that ends with this outcome.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::AsExpected => 0,
+            Self::Differs => 1,
+            Self::Inconclusive => 3,
+            Self::NothingToRun => 5,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_decides() {
+        let check = |cells, differing, inconclusive, objects_differing, expected: u8| {
+            let totals = Totals { cells, differing, inconclusive, objects_differing, ..Totals::default() };
+            assert_eq!(Outcome::of(&totals).exit_code(), expected, "{totals:?}");
+        };
+        check(1, 0, 0, 0, 0);
+        check(2, 1, 1, 0, 1);
+        check(2, 0, 0, 1, 1);
+        check(2, 0, 1, 0, 3);
+        check(0, 0, 0, 0, 5);
+    }
+}
