@@ -19,6 +19,8 @@ pub struct Behaviour {
     pub services_with_ports: bool,
     /// HTTP rules may stand at a port range.
     pub http_with_port_range: bool,
+    /// DNS rules may stand in the egress rules of a node.
+    pub dns_rules_of_nodes: bool,
     /// CIDR groups can be chosen by their labels.
     pub cidr_group_selector: bool,
     /// `**.` at the beginning of a DNS pattern stands for several labels, and `**` for every name.
@@ -55,6 +57,7 @@ impl Behaviour {
             services_with_selector: since(V1_17),
             services_with_ports: since(V1_17),
             http_with_port_range: since(V1_17),
+            dns_rules_of_nodes: since(V1_17),
             cidr_group_selector: since(V1_17),
             multi_level_dns_patterns: since(V1_19),
             requires: before(V1_19),

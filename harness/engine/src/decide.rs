@@ -34,7 +34,21 @@ pub(crate) struct Decision<'a> {
     pub(crate) denied: Vec<Match<'a>>,
     /// The first thing that is not modelled and may matter.
     pub(crate) gap: Option<(&'static str, (usize, usize))>,
+    /// What becomes of what no rule allows.
+    pub(crate) otherwise: Otherwise,
     pub(crate) verdict: SideVerdict,
+}
+
+/// What becomes of traffic, or of a request, that no rule allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Otherwise {
+    /// It passes: nothing isolates the endpoint.
+    #[default]
+    Passes,
+    /// It passes, because it is the node's own.
+    PassesFromLocalHost,
+    /// It is denied.
+    Denied,
 }
 
 /// An entry that matches, and a port rule of it that does; none where the entry is about all traffic.
@@ -126,18 +140,23 @@ impl Cluster<'_> {
         let redirected = decision.allowed.iter().any(|matched| matched.proxy().is_some());
         let local_host =
             direction == Direction::Ingress && peer.is_local_host() && self.passes_local_host(side);
+        decision.otherwise = match (side.isolated, local_host) {
+            (false, _) => Otherwise::Passes,
+            (true, true) => Otherwise::PassesFromLocalHost,
+            (true, false) => Otherwise::Denied,
+        };
         decision.verdict = if !decision.denied.is_empty() {
             SideVerdict::Denied
         } else if decision.gap.is_some() {
             SideVerdict::Unknown
         } else if !decision.allowed.is_empty() {
             SideVerdict::Allow { redirected }
-        } else if !side.isolated {
-            SideVerdict::Allow { redirected: false }
-        } else if local_host {
-            SideVerdict::LocalHost
         } else {
-            SideVerdict::NoRuleAllows
+            match decision.otherwise {
+                Otherwise::Passes => SideVerdict::Allow { redirected: false },
+                Otherwise::PassesFromLocalHost => SideVerdict::LocalHost,
+                Otherwise::Denied => SideVerdict::NoRuleAllows,
+            }
         };
         decision
     }

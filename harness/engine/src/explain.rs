@@ -3,13 +3,11 @@
 use verdikt_scenario::prediction::{Finding, Miss, RuleRef};
 
 use crate::cluster::{Cluster, Side, SubjectState};
-use crate::decide::{Decision, Match, SideVerdict, Traffic};
+use crate::decide::{Decision, Match, Otherwise, SideVerdict, Traffic};
 use crate::dns::NamePattern;
 use crate::http::{Mismatch, RequestHead};
 use crate::identity::Identity;
-use crate::rule::{
-    Direction, Effect, Entry, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy, Section,
-};
+use crate::rule::{Direction, Effect, Entry, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy};
 
 impl Cluster<'_> {
     /// What a decision of one side found.
@@ -72,15 +70,20 @@ impl Cluster<'_> {
                 }
             }
         }
-        // Entries that do not isolate let everything pass that they do not mention.
-        if !decision.allowed.iter().any(|matched| matched.entry.isolates) && unknown.is_none() {
-            return Finding::NotIsolated;
-        }
         match unknown {
             Some((gap, matched)) => {
                 Finding::Unknown { gap: gap.to_owned(), rule: Some(self.rule_of(matched)) }
             }
-            None => Finding::NoRuleAllows { isolated_by: self.redirecting(decision), nearest },
+            None => self.otherwise(decision, nearest),
+        }
+    }
+
+    /// What becomes of a request that no rule of a proxy allows.
+    fn otherwise(&self, decision: &Decision<'_>, nearest: Option<Miss>) -> Finding {
+        match decision.otherwise {
+            Otherwise::Passes => Finding::NotIsolated,
+            Otherwise::PassesFromLocalHost => Finding::LocalHost,
+            Otherwise::Denied => Finding::NoRuleAllows { isolated_by: self.redirecting(decision), nearest },
         }
     }
 
@@ -107,7 +110,7 @@ impl Cluster<'_> {
             nearest =
                 nearest.or_else(|| Some(Miss { rule: self.rule_of(matched), on: name_miss(name, patterns) }));
         }
-        Some(Finding::NoRuleAllows { isolated_by: self.redirecting(decision), nearest })
+        Some(self.otherwise(decision, nearest))
     }
 
     /// What becomes of a connection that only wants to be established: the HTTP and DNS proxies take every one;
@@ -154,7 +157,10 @@ impl Cluster<'_> {
 
     fn rule_at(&self, entry: &Entry, port: Option<&PortRule>) -> RuleRef {
         let object = &self.objects[entry.origin.object];
-        let path = port.map_or_else(|| entry.origin.to_string(), |port| port_path(entry, port));
+        let path = match port {
+            Some(port) => format!("{}.{}", entry.origin, port.path),
+            None => entry.origin.to_string(),
+        };
         let place = entry.origin.position.in_file(&object.file);
         RuleRef { object: object.reference.clone(), path, place }
     }
@@ -199,19 +205,6 @@ impl Cluster<'_> {
                 Some((distance, Miss { rule: self.rule(index), on: parts.join("; ") }))
             });
         candidates.min_by_key(|(distance, _)| *distance).map(|(_, miss)| miss)
-    }
-}
-
-/// The path of a port rule inside its object: `spec.ingress[0].toPorts[1].ports[0]`.
-fn port_path(entry: &Entry, port: &PortRule) -> String {
-    let (list, index) = port.path;
-    let of_kubernetes = matches!(entry.peers, Peers::OneOf(ref peers) if peers.iter().any(|peer| matches!(peer.path.0, "from" | "to")));
-    match port.matcher {
-        PortMatcher::Icmp { .. } => format!("{}.icmps[{list}].fields[{index}]", entry.origin),
-        _ if of_kubernetes || entry.origin.section == Section::PolicyTypes => {
-            format!("{}.ports[{index}]", entry.origin)
-        }
-        _ => format!("{}.toPorts[{list}].ports[{index}]", entry.origin),
     }
 }
 

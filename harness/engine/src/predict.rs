@@ -121,7 +121,7 @@ impl Cluster<'_> {
         let (Ok(service), Some(port)) = (DNS_SERVICE.parse(), Port::new(53)) else { return false };
         let servers = self.behind(&service, protocol, port).unwrap_or_default();
         let mut through_proxy = false;
-        each_backend(&servers, course, |server, port, course| {
+        each_backend(source, &servers, course, |server, port, course| {
             let traffic = Traffic::Port(protocol, port.get());
             through_proxy |= self.cross(source, server, &[], traffic, Question::Dns(name), course);
         });
@@ -209,7 +209,7 @@ impl Cluster<'_> {
             let gap = format!("what a service answers that has no such port or nobody behind it: {name}");
             return course.unknown(source, question_text(port, &Target::Service(name.clone())), gap);
         };
-        each_backend(&backends, course, |backend, target, course| {
+        each_backend(source, &backends, course, |backend, target, course| {
             if backend == source {
                 // A pod that reaches itself through its service meets no policy.
                 let gate = Gate::Egress;
@@ -355,6 +355,7 @@ impl Course {
 /// Follows an attempt to every endpoint that may answer it. The client cannot choose, so the engine knows the
 /// answer only if it is the same for all.
 fn each_backend(
+    source: &Endpoint,
     backends: &[(Endpoint, Port)],
     course: &mut Course,
     mut follow: impl FnMut(&Endpoint, Port, &mut Course),
@@ -374,10 +375,7 @@ fn each_backend(
     if answers.windows(2).any(|pair| pair[0] != pair[1]) {
         let names: Vec<String> = backends.iter().map(|(backend, _)| backend.to_string()).collect();
         let gap = format!("which of {} answers, and policies treat them differently", names.join(", "));
-        if let Some(last) = course.checks.last() {
-            let (endpoint, question) = (last.endpoint.clone(), last.question.clone());
-            course.unknown(&endpoint, question, gap);
-        }
+        course.unknown(source, "through a service".to_owned(), gap);
     }
 }
 

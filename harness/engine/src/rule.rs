@@ -187,10 +187,31 @@ pub struct PortRule {
     pub matcher: PortMatcher,
     /// What the traffic must fulfil beyond that, judged by a proxy.
     pub proxy: Option<Arc<Proxy>>,
-    /// The index of the list and the index in it: `toPorts[0].ports[1]`, `icmps[0].fields[1]`, `ports[1]`.
-    pub path: (usize, usize),
+    /// Where it stands in its entry.
+    pub path: PortPath,
     /// Where it stands.
     pub position: Position,
+}
+
+/// Where a port rule stands in its entry, by the index of the list and the index in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortPath {
+    /// `toPorts[0].ports[1]`
+    ToPorts(usize, usize),
+    /// `icmps[0].fields[1]`
+    Icmps(usize, usize),
+    /// `ports[1]`
+    Ports(usize),
+}
+
+impl fmt::Display for PortPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ToPorts(list, index) => write!(f, "toPorts[{list}].ports[{index}]"),
+            Self::Icmps(list, index) => write!(f, "icmps[{list}].fields[{index}]"),
+            Self::Ports(index) => write!(f, "ports[{index}]"),
+        }
+    }
 }
 
 /// What a port rule matches.

@@ -8,7 +8,7 @@ use super::selectors::{Keys, confine_subject, selector};
 use super::{Context, Parsed, list, refusal, text};
 use crate::admission::Refusal;
 use crate::label::Source;
-use crate::rule::{Direction, Effect, Entry, Gap, Origin, Ports, Rule, Section, Subject};
+use crate::rule::{Direction, Effect, Entry, Gap, Origin, Ports, Proxy, Rule, Section, Subject};
 
 const SECTIONS: [(Section, Direction, Effect); 4] = [
     (Section::Ingress, Direction::Ingress, Effect::Allow),
@@ -46,6 +46,9 @@ pub(super) fn rule(
             if with_services && ports.is_some() && !context.behaviour.services_with_ports {
                 return Err(refusal(item, "combining ToServices and ToPorts is not supported yet"));
             }
+            if subject == Subject::Nodes {
+                refuse_proxies_of_nodes(item, direction, ports.as_ref(), context)?;
+            }
             let ports = match (ports, unnamed && gap.is_none()) {
                 (Some(ports), _) => ports,
                 (None, false) => Ports::All,
@@ -78,6 +81,30 @@ fn subject(spec: &Node, context: &Context<'_>) -> Result<Subject, Refusal> {
                 confine_subject(&mut selector, node, namespace);
             }
             Ok(Subject::Endpoints(selector))
+        }
+    }
+}
+
+/// A node has no proxy for its ingress, and at egress one for DNS alone.
+fn refuse_proxies_of_nodes(
+    item: &Node,
+    direction: Direction,
+    ports: Option<&Ports>,
+    context: &Context<'_>,
+) -> Result<(), Refusal> {
+    let Some(Ports::OneOf(rules)) = ports else { return Ok(()) };
+    let dns_passes = direction == Direction::Egress && context.behaviour.dns_rules_of_nodes;
+    let refused = rules
+        .iter()
+        .filter_map(|rule| rule.proxy.as_deref())
+        .any(|proxy| !(dns_passes && matches!(proxy, Proxy::Dns(_))));
+    match (refused, direction) {
+        (false, _) => Ok(()),
+        (true, Direction::Ingress) => {
+            Err(refusal(item, "L7 rules are not supported on the ingress of a host policy"))
+        }
+        (true, Direction::Egress) => {
+            Err(refusal(item, "L7 rules other than DNS are not supported in a host policy"))
         }
     }
 }

@@ -12,8 +12,8 @@ use super::{Context, cidr, list, number, refusal, text};
 use crate::admission::Refusal;
 use crate::label::NAMESPACE;
 use crate::rule::{
-    Direction, Effect, Entry, Origin, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Rule, Section,
-    Subject,
+    Direction, Effect, Entry, Origin, Peer, PeerMatcher, Peers, PortMatcher, PortPath, PortRule, Ports, Rule,
+    Section, Subject,
 };
 use crate::selector::{Operator, Requirement, Selector};
 
@@ -149,5 +149,5 @@ fn port(node: &Node, index: usize) -> Result<PortRule, Refusal> {
         }
         Some(_) => return Err(refusal(node, "port must be a number or a port name")),
     };
-    Ok(PortRule { matcher, proxy: None, path: (0, index), position: node.position })
+    Ok(PortRule { matcher, proxy: None, path: PortPath::Ports(index), position: node.position })
 }

@@ -7,7 +7,7 @@ use verdikt_scenario::topology::Protocol;
 
 use super::{Context, list, number, proxy, refusal, text};
 use crate::admission::Refusal;
-use crate::rule::{Direction, Effect, PortMatcher, PortRule, Ports};
+use crate::rule::{Direction, Effect, PortMatcher, PortPath, PortRule, Ports};
 
 /// The most ports one list may have, and the most ICMP types.
 const MOST: usize = 40;
@@ -60,7 +60,7 @@ fn port_list(
         rules.push(PortRule {
             matcher,
             proxy: proxy.clone(),
-            path: (index, position),
+            path: PortPath::ToPorts(index, position),
             position: port.position,
         });
     }
@@ -139,7 +139,12 @@ fn icmp_list(node: &Node, index: usize, rules: &mut Vec<PortRule>) -> Result<(),
         let kind = icmp_type(field, v6)?;
         // The type is kept where a port is, and port 0 stands for every port.
         let matcher = PortMatcher::Icmp { v6, kind: (kind != 0).then_some(kind) };
-        rules.push(PortRule { matcher, proxy: None, path: (index, position), position: field.position });
+        rules.push(PortRule {
+            matcher,
+            proxy: None,
+            path: PortPath::Icmps(index, position),
+            position: field.position,
+        });
     }
     Ok(())
 }

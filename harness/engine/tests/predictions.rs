@@ -1,0 +1,308 @@
+//! Predictions with their reasons: every check on an attempt's way, as a line.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use insta::assert_snapshot;
+use verdikt_engine::cluster::{Cluster, Learned, Options};
+use verdikt_scenario::attempt::{Attempt, Request, Target};
+use verdikt_scenario::document;
+use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::prediction::{Finding, Prediction, RuleRef};
+use verdikt_scenario::scenario::Enforcement;
+use verdikt_scenario::topology::{
+    Endpoint, Node, Pod, Port, Protocol, Service, ServicePort, TargetPort, Topology, WorldHost,
+};
+
+fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// Two pods of `shop` behind one service, one pod of `bank`, a host with two names.
+fn topology() -> Topology {
+    let mut topology = Topology::default();
+    for namespace in ["shop", "bank", "kube-system"] {
+        topology.namespaces.insert(namespace.parse().unwrap(), BTreeMap::new());
+    }
+    for (name, pairs) in [
+        ("shop/web", [("app", "web"), ("track", "stable")]),
+        ("shop/canary", [("app", "web"), ("track", "canary")]),
+        ("bank/ledger", [("app", "ledger"), ("track", "stable")]),
+    ] {
+        topology.pods.insert(name.parse().unwrap(), Pod { labels: labels(&pairs), ..Pod::default() });
+    }
+    let port = ServicePort {
+        port: Port::new(80).unwrap(),
+        protocol: Protocol::Tcp,
+        target: TargetPort::Number(Port::new(8080).unwrap()),
+    };
+    let selects = Some(labels(&[("app", "web")]));
+    let service = Service { labels: BTreeMap::new(), selects, backends: [].into(), ports: vec![port] };
+    topology.services.insert("shop/front".parse().unwrap(), service);
+    let host = WorldHost {
+        address: "203.0.113.10".parse().unwrap(),
+        names: ["api.example.test".parse().unwrap(), "www.example.test".parse().unwrap()].into(),
+        serves: Vec::new(),
+    };
+    topology.world.insert("api".parse().unwrap(), host);
+    topology.nodes.insert("host".parse().unwrap(), Node::default());
+    topology
+}
+
+fn endpoint(text: &str) -> Endpoint {
+    match text {
+        "host" => Endpoint::Node(text.parse().unwrap()),
+        "api" => Endpoint::World(text.parse().unwrap()),
+        _ => Endpoint::Pod(text.parse().unwrap()),
+    }
+}
+
+/// Reads `tcp TARGET:PORT`, `http TARGET:PORT/PATH`, `dns NAME`.
+fn attempt(text: &str) -> Attempt {
+    let (word, rest) = text.split_once(' ').unwrap();
+    if word == "dns" {
+        return Attempt::Dns { name: rest.parse().unwrap(), protocol: Protocol::Udp };
+    }
+    let (target, rest) = rest.split_once(':').unwrap();
+    let (port, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let target = match target {
+        "shop/front" => Target::Service(target.parse().unwrap()),
+        _ if target.contains('.') => Target::Name(target.parse().unwrap()),
+        _ => Target::Endpoint(endpoint(target)),
+    };
+    let port = port.parse().unwrap();
+    if word == "tcp" {
+        return Attempt::Connect { protocol: Protocol::Tcp, target, port };
+    }
+    let request = Request { method: "GET".to_owned(), path: format!("/{path}"), headers: Vec::new() };
+    Attempt::Http { target, port, request }
+}
+
+fn manifests(text: &str) -> Vec<Manifest> {
+    let documents = document::parse(text).unwrap();
+    documents.into_iter().map(|root| Manifest { file: Arc::from("policy.yaml"), root }).collect()
+}
+
+fn shown(prediction: &Prediction) -> String {
+    let rules = |rules: &[RuleRef]| {
+        let shown: Vec<String> = rules
+            .iter()
+            .map(|rule| format!("{} {} ({})", rule.object.short(), rule.path, rule.place))
+            .collect();
+        shown.join(", ")
+    };
+    let mut text = format!("{}\n", prediction.answer);
+    for check in &prediction.checks {
+        let finding = match &check.finding {
+            Finding::NotIsolated => "not isolated".to_owned(),
+            Finding::LocalHost => "the node's own".to_owned(),
+            Finding::Allowed { by } => format!("allowed by {}", rules(by)),
+            Finding::Denied { by } => format!("denied by {}", rules(by)),
+            Finding::NoRuleAllows { isolated_by, nearest } => {
+                let nearest =
+                    nearest.as_ref().map(|miss| format!("; nearest {}: {}", miss.rule.path, miss.on));
+                format!("isolated by {}{}", rules(isolated_by), nearest.unwrap_or_default())
+            }
+            Finding::Unknown { gap, .. } => format!("does not know {gap}"),
+        };
+        writeln!(text, "{} of {}, {}: {finding}", check.gate, check.endpoint, check.question).unwrap();
+    }
+    text
+}
+
+fn check(policies: &str, source: &str, attempt_text: &str) -> String {
+    check_with(policies, Options::default(), &Learned::default(), source, attempt_text)
+}
+
+fn check_with(policies: &str, options: Options, learned: &Learned, source: &str, text: &str) -> String {
+    let topology = topology();
+    let manifests = manifests(policies);
+    let cluster = Cluster::new(&topology, &manifests, &options, learned);
+    let refused: Vec<_> = cluster.judgements().iter().filter_map(|judgement| judgement.refused()).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    shown(&cluster.predict(&endpoint(source), &attempt(text)))
+}
+
+const LEDGER: &str = "
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: ledger, namespace: bank}
+spec:
+  endpointSelector: {matchLabels: {app: ledger}}
+  ingress:
+  - fromEndpoints:
+    - matchLabels: {app: web, track: stable, k8s:io.kubernetes.pod.namespace: shop}
+    toPorts:
+    - ports: [{port: \"5432\", protocol: TCP}]
+";
+
+#[test]
+fn an_allow_names_its_rule() {
+    assert_snapshot!(check(LEDGER, "shop/web", "tcp bank/ledger:5432"), @r"
+    allow
+    egress of shop/web, to bank/ledger, tcp port 5432: not isolated
+    ingress of bank/ledger, from shop/web, tcp port 5432: allowed by bank/ledger spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5)
+    ");
+}
+
+#[test]
+fn a_default_deny_names_who_caused_it_and_the_nearest_rule() {
+    assert_snapshot!(check(LEDGER, "shop/canary", "tcp bank/ledger:5432"), @r"
+    deny ingress
+    egress of shop/canary, to bank/ledger, tcp port 5432: not isolated
+    ingress of bank/ledger, from shop/canary, tcp port 5432: isolated by bank/ledger spec.ingress[0] (policy.yaml:8:5); nearest spec.ingress[0]: peer: track=stable is wanted, its track is canary
+    ");
+    assert_snapshot!(check(LEDGER, "shop/web", "tcp bank/ledger:80"), @r"
+    deny ingress
+    egress of shop/web, to bank/ledger, tcp port 80: not isolated
+    ingress of bank/ledger, from shop/web, tcp port 80: isolated by bank/ledger spec.ingress[0] (policy.yaml:8:5); nearest spec.ingress[0]: port: tcp 80 is not tcp 5432
+    ");
+}
+
+#[test]
+fn audit_mode_lets_a_denial_pass_and_says_so() {
+    let options =
+        Options { enforcement: Enforcement { audit: true, ..Enforcement::default() }, ..Options::default() };
+    let text = check_with(LEDGER, options, &Learned::default(), "shop/canary", "tcp bank/ledger:80");
+    assert!(text.starts_with("audit ingress\n"), "{text}");
+}
+
+/// What a pod may look up and reach by name.
+const BY_NAME: &str = "
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: by-name, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {track: stable}}
+  egress:
+  - toFQDNs: [{matchName: api.example.test}]
+  - toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: kube-system, k8s-app: kube-dns}}]
+    toPorts:
+    - ports: [{port: \"53\", protocol: ANY}]
+      rules: {dns: [{matchPattern: \"*.test\"}, {matchName: api.example.test}]}
+";
+
+#[test]
+fn an_address_is_open_once_its_name_was_looked_up() {
+    assert_snapshot!(check(BY_NAME, "shop/web", "tcp api:80"), @r"
+    deny egress
+    egress of shop/web, to api, tcp port 80: isolated by shop/by-name spec.egress[0] (policy.yaml:8:5); nearest spec.egress[0]: peer: the DNS proxy has learned no name for 203.0.113.10, so `api.example.test` cannot match
+    ");
+    assert_snapshot!(check(BY_NAME, "shop/web", "tcp api.example.test:80"), @r"
+    allow
+    egress of shop/web, to kube-system/coredns, udp port 53: allowed by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:9:5)
+    dns of shop/web, query api.example.test: allowed by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:9:5)
+    ingress of kube-system/coredns, from shop/web, udp port 53: not isolated
+    egress of shop/web, to api, tcp port 80: allowed by shop/by-name spec.egress[0] (policy.yaml:8:5)
+    ");
+    let learned = Learned { names: ["api.example.test".parse().unwrap()].into() };
+    let text = check_with(BY_NAME, Options::default(), &learned, "shop/web", "tcp api:80");
+    assert!(text.starts_with("allow\n"), "{text}");
+}
+
+#[test]
+fn a_refused_name_says_what_a_star_stands_for() {
+    assert_snapshot!(check(BY_NAME, "shop/web", "dns www.example.test"), @r"
+    deny dns
+    egress of shop/web, to kube-system/coredns, udp port 53: allowed by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:9:5)
+    dns of shop/web, query www.example.test: isolated by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:9:5); nearest spec.egress[1].toPorts[0].ports[0]: name: www.example.test does not match `*.test` or `api.example.test`; a star stands for one label only
+    ");
+}
+
+/// A canary without a proxy of its own profits from names that others look up, if they come first.
+#[test]
+fn what_depends_on_the_order_of_look_ups_is_not_guessed() {
+    let policies = format!(
+        "{BY_NAME}---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {{name: plain-dns, namespace: shop}}
+spec:
+  endpointSelector: {{matchLabels: {{track: canary}}}}
+  egress:
+  - toFQDNs: [{{matchName: api.example.test}}]
+  - toPorts:
+    - ports: [{{port: \"53\", protocol: ANY}}]
+"
+    );
+    let topology = topology();
+    let manifests = manifests(&policies);
+    let cluster = Cluster::new(&topology, &manifests, &Options::default(), &Learned::default());
+    let cells =
+        ["shop/web", "shop/canary"].map(|source| (endpoint(source), attempt("tcp api.example.test:80")));
+    let step = cluster.predict_step(&cells);
+    let answers: Vec<String> =
+        step.predictions.iter().map(|prediction| prediction.answer.to_string()).collect();
+    assert_eq!(answers, ["allow", "abstains"]);
+    // In a step of its own, later, the name is known.
+    let cluster = Cluster::new(&topology, &manifests, &Options::default(), &step.learned);
+    assert_eq!(cluster.predict_step(&cells[1..]).predictions[0].answer.to_string(), "allow");
+}
+
+const ROUTES: &str = "
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: routes, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  ingress:
+  - toPorts:
+    - ports: [{port: \"8080\", protocol: TCP}]
+      rules: {http: [{method: GET, path: /health}]}
+";
+
+#[test]
+fn a_request_is_judged_by_the_http_rules() {
+    assert_snapshot!(check(ROUTES, "bank/ledger", "http shop/web:8080/admin"), @r"
+    deny http
+    egress of bank/ledger, to shop/web, tcp port 8080: not isolated
+    ingress of shop/web, from bank/ledger, tcp port 8080: allowed by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5)
+    http of shop/web, GET /admin: isolated by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5); nearest spec.ingress[0].toPorts[0].ports[0]: path: /admin does not match `/health` as a whole
+    ");
+    // The node's own requests fall through to what lets it reach its pods.
+    assert!(check(ROUTES, "host", "http shop/web:8080/admin").starts_with("allow\n"));
+}
+
+#[test]
+fn http_rules_that_do_not_isolate_let_every_request_pass() {
+    let open = ROUTES.replace("  ingress:", "  enableDefaultDeny: {ingress: false}\n  ingress:");
+    assert!(check(&open, "bank/ledger", "http shop/web:8080/admin").starts_with("allow\n"));
+    // Unless another policy isolates the pod after all.
+    let isolated =
+        format!("{open}---\n{}", LEDGER.replace("bank", "shop").replace("app: ledger", "app: web"));
+    assert!(check(&isolated, "bank/ledger", "http shop/web:8080/admin").starts_with("deny http\n"));
+}
+
+#[test]
+fn a_service_is_judged_by_the_pods_behind_it() {
+    assert_snapshot!(check(ROUTES, "bank/ledger", "http shop/front:80/health"), @r"
+    allow
+    egress of bank/ledger, to shop/canary, tcp port 8080: not isolated
+    ingress of shop/canary, from bank/ledger, tcp port 8080: allowed by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5)
+    http of shop/canary, GET /health: allowed by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5)
+    ");
+    let one_of_two = ROUTES.replace("app: web", "track: canary");
+    assert_snapshot!(check(&one_of_two, "bank/ledger", "http shop/front:80/admin"), @r"
+    abstains
+    egress of bank/ledger, to shop/canary, tcp port 8080: not isolated
+    ingress of shop/canary, from bank/ledger, tcp port 8080: allowed by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5)
+    http of shop/canary, GET /admin: isolated by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5); nearest spec.ingress[0].toPorts[0].ports[0]: path: /admin does not match `/health` as a whole
+    egress of bank/ledger, through a service: does not know which of shop/canary, shop/web answers, and policies treat them differently
+    ");
+}
+
+/// Mutual authentication is not modelled: the engine abstains for the rule's endpoint, direction and traffic, and
+/// for nothing else.
+#[test]
+fn what_is_not_modelled_is_not_guessed_and_stays_confined() {
+    let policy = LEDGER.replace("    toPorts:", "    authentication: {mode: required}\n    toPorts:");
+    let answer =
+        |source: &str, attempt: &str| check(&policy, source, attempt).lines().next().unwrap().to_owned();
+    assert_eq!(answer("shop/web", "tcp bank/ledger:5432"), "abstains");
+    assert_eq!(answer("shop/web", "tcp bank/ledger:80"), "deny ingress");
+    assert_eq!(answer("shop/canary", "tcp bank/ledger:5432"), "deny ingress");
+    assert_eq!(answer("bank/ledger", "tcp shop/web:5432"), "allow");
+}
