@@ -30,7 +30,7 @@ pub(crate) fn synthetic(pods: usize, namespaces: usize, policies: usize) -> (Top
     let mut topology = Topology::default();
     for index in 0..namespaces {
         let labels = [("team".to_owned(), format!("t{}", index % 7))].into();
-        topology.namespaces.insert(name(format!("ns{index}")), labels);
+        topology.namespaces.insert(name(&format!("ns{index}")), labels);
     }
     for index in 0..pods {
         let labels: BTreeMap<String, String> = [
@@ -39,13 +39,13 @@ pub(crate) fn synthetic(pods: usize, namespaces: usize, policies: usize) -> (Top
         ]
         .into();
         let pod = Pod { labels, ..Pod::default() };
-        topology.pods.insert(name(format!("ns{}/pod{index}", index % namespaces)), pod);
+        topology.pods.insert(name(&format!("ns{}/pod{index}", index % namespaces)), pod);
     }
     let manifests = (0..policies).map(|index| manifest(&policy(index, namespaces))).collect();
     (topology, manifests)
 }
 
-fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: String) -> T {
+fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().unwrap_or_else(|error| unreachable!("{text}: {error:?}"))
 }
 

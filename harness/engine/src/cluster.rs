@@ -1,7 +1,9 @@
 //! A cluster ready to be asked: every endpoint's identity, and the entries that select it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use verdikt_scenario::document::Node as Document;
 use verdikt_scenario::name::{DnsName, NamespacedName};
 use verdikt_scenario::policy::{Manifest, Refuser};
 use verdikt_scenario::scenario::{Enforcement, EnforcementMode, FieldValidation};
@@ -95,13 +97,7 @@ impl SubjectState {
 impl<'a> Cluster<'a> {
     /// Judges every manifest and compiles those that are taken.
     pub fn new(topology: &'a Topology, manifests: &[Manifest], options: &Options, learned: &Learned) -> Self {
-        let admit = |manifest: &Manifest| {
-            let admission = admission::admit(&manifest.root, options.version, options.field_validation);
-            match admission.refusals.into_iter().next() {
-                Some(refusal) => Err(refusal),
-                None => Ok(admission.stored),
-            }
-        };
+        let admit = |manifest| admitted(manifest, options);
         let stored: Vec<_> = manifests.iter().map(admit).collect();
         Self::compile(topology, manifests, &stored, *options, learned)
     }
@@ -113,14 +109,14 @@ impl<'a> Cluster<'a> {
         options: &Options,
         learned: &Learned,
     ) -> Self {
-        let stored: Vec<_> = manifests.iter().map(|manifest| Ok(admission::prune(&manifest.root))).collect();
+        let stored: Vec<_> = manifests.iter().map(|manifest| Ok(admission::prune(&manifest.root, options.version))).collect();
         Self::compile(topology, manifests, &stored, *options, learned)
     }
 
     fn compile(
         topology: &'a Topology,
         manifests: &[Manifest],
-        stored: &[Result<verdikt_scenario::document::Node, Refusal>],
+        stored: &[Result<Cow<'_, Document>, Refusal>],
         options: Options,
         learned: &Learned,
     ) -> Self {
@@ -134,7 +130,7 @@ impl<'a> Cluster<'a> {
             .collect();
         let groups =
             objects.iter().zip(stored).filter(|(object, _)| object.reference.kind == "CiliumCIDRGroup");
-        let surroundings = Surroundings::new(topology, groups.filter_map(|(_, stored)| stored.as_ref().ok()));
+        let surroundings = Surroundings::new(topology, groups.filter_map(|(_, stored)| stored.as_deref().ok()));
         let mut rules = Vec::new();
         let mut judgements = Vec::new();
         for (index, (object, stored)) in objects.iter().zip(stored).enumerate() {
@@ -297,6 +293,14 @@ impl<'a> Cluster<'a> {
         }
         None
     }
+}
+
+/// What the API server stores of a manifest, or all its reasons not to.
+fn admitted<'m>(manifest: &'m Manifest, options: &Options) -> Result<Cow<'m, Document>, Refusal> {
+    let admission = admission::admit(&manifest.root, options.version, options.field_validation);
+    let Some(first) = admission.refusals.first() else { return Ok(admission.stored) };
+    let messages: Vec<&str> = admission.refusals.iter().map(|refusal| refusal.message.as_str()).collect();
+    Err(Refusal { message: messages.join("; "), position: first.position })
 }
 
 fn share_peer(one: &Peers, other: &Peers) -> bool {

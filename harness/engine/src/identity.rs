@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use compact_str::format_compact;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::topology::{CiliumEndpoint, LOCAL_NODE, Labels, Node, Pod};
 
@@ -57,13 +58,14 @@ impl Identity {
             .iter()
             .filter(|(key, _)| !OWNED_BY_CILIUM.iter().any(|prefix| key.starts_with(prefix)))
             .filter(|(key, _)| is_identity_relevant(key, behaviour.topology_labels_in_identity))
-            .map(|(key, value)| Label::kubernetes(key, value));
-        let inherited = namespace_labels
-            .iter()
-            .map(|(key, value)| Label::kubernetes(format!("{NAMESPACE_LABELS}{key}"), value));
+            .map(|(key, value)| Label::kubernetes(key.as_str(), value.as_str()));
+        let inherited = namespace_labels.iter().map(|(key, value)| {
+            Label::kubernetes(format_compact!("{NAMESPACE_LABELS}{key}"), value.as_str())
+        });
         // Kubernetes gives every namespace a label with its name.
-        let own_name = (!namespace_labels.contains_key(METADATA_NAME))
-            .then(|| Label::kubernetes(format!("{NAMESPACE_LABELS}{METADATA_NAME}"), namespace.as_str()));
+        let own_name = (!namespace_labels.contains_key(METADATA_NAME)).then(|| {
+            Label::kubernetes(format_compact!("{NAMESPACE_LABELS}{METADATA_NAME}"), namespace.as_str())
+        });
         let account = pod.service_account.as_deref().unwrap_or("default");
         let added = [
             Label::kubernetes(NAMESPACE, namespace.as_str()),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use compact_str::CompactString;
+
 /// Where a label comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
@@ -19,22 +21,22 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Label {
     /// Its key.
-    pub key: String,
+    pub key: CompactString,
     /// Its source.
     pub source: Source,
     /// Its value.
-    pub value: String,
+    pub value: CompactString,
 }
 
 impl Label {
     /// A label Kubernetes is the source of.
-    pub fn kubernetes(key: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn kubernetes(key: impl Into<CompactString>, value: impl Into<CompactString>) -> Self {
         Self { key: key.into(), source: Source::Kubernetes, value: value.into() }
     }
 
     /// A label of Cilium's own.
     pub fn reserved(key: &str) -> Self {
-        Self { key: key.to_owned(), source: Source::Reserved, value: String::new() }
+        Self { key: key.into(), source: Source::Reserved, value: CompactString::default() }
     }
 }
 

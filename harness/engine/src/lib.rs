@@ -17,6 +17,7 @@ pub mod decide;
 pub mod identity;
 pub mod judgement;
 pub mod label;
+pub mod lint;
 pub mod matrix;
 pub mod rule;
 pub mod selector;

@@ -34,8 +34,9 @@ impl<'a> Surroundings<'a> {
         let groups = groups.filter_map(|object| {
             let name = object.at(&["metadata", "name"])?.text()?.to_owned();
             let labels = object.at(&["metadata", "labels"]).map_or(&[][..], Node::entries);
-            let labels =
-                labels.iter().filter_map(|entry| Some((entry.key.clone(), entry.value.text()?.to_owned())));
+            let labels = labels
+                .iter()
+                .filter_map(|entry| Some((entry.key.to_string(), entry.value.text()?.to_owned())));
             let prefixes = object.at(&["spec", "externalCIDRs"]).map_or(&[][..], Node::elements);
             let prefixes = prefixes.iter().filter_map(|prefix| prefix.text()?.parse::<IpNet>().ok());
             Some((
@@ -100,7 +101,7 @@ impl<'a> Surroundings<'a> {
                 let wanted = labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
                 let requirements = wanted
                     .chain([(NAMESPACE, name.namespace.as_str())])
-                    .map(|(key, value)| Requirement::implied(key, Operator::In(vec![value.to_owned()])));
+                    .map(|(key, value)| Requirement::implied(key, Operator::equals(value)));
                 vec![PeerMatcher::Selector(Selector { requirements: requirements.collect() })]
             }
             Some(_) => Vec::new(),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use compact_str::CompactString;
+
 use crate::identity::Identity;
 use crate::label::{Label, Source};
 
@@ -18,7 +20,7 @@ pub struct Requirement {
     /// The source of the key; none is any source.
     pub source: Option<Source>,
     /// The key without its source.
-    pub key: String,
+    pub key: CompactString,
     /// What must hold.
     pub operator: Operator,
     /// Whether verdikt's reading of the policy added it: the namespace or cluster an author did not write.
@@ -29,13 +31,20 @@ pub struct Requirement {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operator {
     /// The key is present with one of these values.
-    In(Vec<String>),
+    In(Vec<CompactString>),
     /// The key is absent, or has none of these values.
-    NotIn(Vec<String>),
+    NotIn(Vec<CompactString>),
     /// The key is present.
     Exists,
     /// The key is absent.
     DoesNotExist,
+}
+
+impl Operator {
+    /// The key is present with exactly this value.
+    pub fn equals(value: &str) -> Self {
+        Self::In(vec![value.into()])
+    }
 }
 
 impl Selector {
@@ -53,7 +62,7 @@ impl Selector {
 impl Requirement {
     /// A requirement an author did not write.
     pub fn implied(key: &str, operator: Operator) -> Self {
-        Self { source: Some(Source::Kubernetes), key: key.to_owned(), operator, implied: true }
+        Self { source: Some(Source::Kubernetes), key: key.into(), operator, implied: true }
     }
 
     /// Splits a key at its first colon into source and key; without a colon, any source does.

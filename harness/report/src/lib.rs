@@ -1,1 +1,24 @@
-//! placeholder
+//! From the events of a run to text: for the terminal, as `JUnit` XML and as JSON; and one prediction explained.
+//!
+//! Every report is made from the [`Event`](verdikt_verdict::event::Event)s alone, so that a log gives the same
+//! reports as the run itself.
+//!
+//! Pure. Must not know: the runner, a cluster, the clock, or where the text goes.
+
+pub mod explain;
+pub mod json;
+pub mod junit;
+pub mod terminal;
+
+mod checks;
+mod difference;
+mod legend;
+mod object;
+mod paint;
+mod table;
+mod text;
+mod tree;
+mod words;
+
+#[cfg(test)]
+mod fixture;

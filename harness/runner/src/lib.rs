@@ -10,4 +10,4 @@ pub mod model;
 
 mod rejections;
 
-pub use rejections::mistakes;
+pub use rejections::{mistakes, options};

@@ -4,6 +4,8 @@ use std::io;
 
 use verdikt_engine::cluster::{Cluster, Learned};
 use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::prediction::Prediction;
 use verdikt_scenario::scenario::{Row, Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
@@ -181,4 +183,24 @@ fn objects(
             }
         });
     judged.collect()
+}
+
+/// What becomes of attempts in one step, each by itself, with what the DNS proxy has learned in the steps before.
+/// `policies` replace those of the step.
+pub fn predict(
+    scenario: &Scenario,
+    step: usize,
+    policies: Option<&[Manifest]>,
+    attempts: &[(Endpoint, Attempt)],
+    version: CiliumVersion,
+) -> Vec<Prediction> {
+    let (before, from_here) = scenario.steps.split_at(step);
+    let Some(step) = from_here.first() else { return Vec::new() };
+    let learned = before.iter().fold(Learned::default(), |learned, step| {
+        let cells: Vec<_> = all_cells(step).map(|(row, source)| (source.clone(), row.attempt.clone())).collect();
+        Cluster::new(&step.topology, &step.policies, &options(step, version), &learned).predict_step(&cells).learned
+    });
+    let policies = policies.unwrap_or(&step.policies);
+    let cluster = Cluster::new(&step.topology, policies, &options(step, version), &learned);
+    attempts.iter().map(|(source, attempt)| cluster.predict(source, attempt)).collect()
 }

@@ -7,7 +7,7 @@ use verdikt_scenario::scenario::{ExpectedRejection, Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
 
 /// The engine's settings for a step.
-pub(crate) fn options(step: &Step, version: CiliumVersion) -> Options {
+pub fn options(step: &Step, version: CiliumVersion) -> Options {
     Options {
         version,
         enforcement: step.enforcement,

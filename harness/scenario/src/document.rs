@@ -7,6 +7,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use compact_str::CompactString;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Spanned};
 
@@ -36,7 +37,7 @@ pub enum Value {
     /// Any other number.
     Float(f64),
     /// Text.
-    Text(String),
+    Text(CompactString),
     /// A list.
     List(Vec<Node>),
     /// A mapping, in the order of the file.
@@ -47,7 +48,7 @@ pub enum Value {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
     /// The key.
-    pub key: String,
+    pub key: CompactString,
     /// Where the key stands.
     pub position: Position,
     /// Its value.
@@ -187,25 +188,25 @@ struct Plain;
 
 impl Parts<'_> for Located {
     type Element = Node;
-    type Key = Spanned<String>;
+    type Key = Spanned<CompactString>;
 }
 
 impl Parts<'_> for Plain {
     type Element = Unlocated;
-    type Key = String;
+    type Key = CompactString;
 }
 
-struct Key(String, Position);
+struct Key(CompactString, Position);
 
-impl From<Spanned<String>> for Key {
-    fn from(key: Spanned<String>) -> Self {
+impl From<Spanned<CompactString>> for Key {
+    fn from(key: Spanned<CompactString>) -> Self {
         let position = position_of(&key.referenced);
         Self(key.value, position)
     }
 }
 
-impl From<String> for Key {
-    fn from(key: String) -> Self {
+impl From<CompactString> for Key {
+    fn from(key: CompactString) -> Self {
         Self(key, Position::default())
     }
 }
@@ -261,7 +262,7 @@ impl<'de, P: Parts<'de>> Visitor<'de> for ValueVisitor<P> {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Text(value.to_owned()))
+        Ok(Value::Text(value.into()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {

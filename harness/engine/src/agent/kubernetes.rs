@@ -110,7 +110,7 @@ fn peer_selector(
         None => Vec::new(),
     };
     match namespaces {
-        None => requirements.push(Requirement::implied(NAMESPACE, Operator::In(vec![namespace.to_owned()]))),
+        None => requirements.push(Requirement::implied(NAMESPACE, Operator::equals(namespace))),
         Some(node) => {
             let of_namespaces = selector(node, Keys::OfNamespaces)?.requirements;
             if of_namespaces.is_empty() {
@@ -145,7 +145,7 @@ fn port(node: &Node, index: usize) -> Result<PortRule, Refusal> {
             PortMatcher::Range { protocol, first, last }
         }
         Some(Value::Text(name)) if is_service_name(name) => {
-            PortMatcher::Name { protocol, name: name.to_ascii_lowercase(), end_port }
+            PortMatcher::Name { protocol, name: name.as_str().to_ascii_lowercase(), end_port }
         }
         Some(_) => return Err(refusal(node, "port must be a number or a port name")),
     };

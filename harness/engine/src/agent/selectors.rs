@@ -1,5 +1,6 @@
 //! Label selectors: reading them, and what is implied in them.
 
+use compact_str::{CompactString, format_compact};
 use verdikt_scenario::document::{Node, Value};
 
 use super::{cannot_decode, element_text, list, refusal, text};
@@ -22,7 +23,7 @@ pub(super) fn selector(node: &Node, keys: Keys) -> Result<Selector, Refusal> {
             };
             check_key(&entry.key, "matchLabels", &entry.value)?;
             check_value(value, "matchLabels", &entry.value)?;
-            requirements.push(keys.requirement(&entry.key, Operator::In(vec![value.to_owned()])));
+            requirements.push(keys.requirement(&entry.key, Operator::equals(value)));
         }
     }
     for (index, expression) in list(node, "matchExpressions")?.unwrap_or_default().iter().enumerate() {
@@ -47,10 +48,10 @@ impl Keys {
         let (source, key) = match self {
             Self::WithSource => {
                 let (source, key) = Requirement::split_key(key);
-                (source, key.to_owned())
+                (source, key.into())
             }
-            Self::OfPods => (Some(Source::Kubernetes), key.to_owned()),
-            Self::OfNamespaces => (Some(Source::Kubernetes), format!("{NAMESPACE_LABELS}{key}")),
+            Self::OfPods => (Some(Source::Kubernetes), key.into()),
+            Self::OfNamespaces => (Some(Source::Kubernetes), format_compact!("{NAMESPACE_LABELS}{key}")),
         };
         Requirement { source, key, operator, implied: false }
     }
@@ -61,7 +62,7 @@ fn expression(node: &Node, index: usize, keys: Keys) -> Result<Requirement, Refu
     let key = text(node, "key")?.unwrap_or_default();
     check_key(key, &format!("{path}.key"), node)?;
     let listed = list(node, "values")?.unwrap_or_default();
-    let values = || -> Result<Vec<String>, Refusal> {
+    let values = || -> Result<Vec<CompactString>, Refusal> {
         if listed.is_empty() {
             let message = "Required value: must be specified when `operator` is 'In' or 'NotIn'";
             return Err(refusal(node, format!("invalid label selector: {path}.values: {message}")));
@@ -69,7 +70,7 @@ fn expression(node: &Node, index: usize, keys: Keys) -> Result<Requirement, Refu
         let read = |value: &Node| {
             let text = element_text(value, "values")?;
             check_value(text, &format!("{path}.values"), value)?;
-            Ok(text.to_owned())
+            Ok(text.into())
         };
         listed.iter().map(read).collect()
     };
@@ -160,7 +161,7 @@ pub(super) fn imply_peer(
                     from_kubernetes(requirement) && requirement.key.starts_with(NAMESPACE_LABELS)
                 });
                 if !spans_namespaces {
-                    let operator = Operator::In(vec![namespace.to_owned()]);
+                    let operator = Operator::equals(namespace);
                     selector.requirements.push(Requirement::implied(NAMESPACE, operator));
                 }
             }
@@ -179,7 +180,7 @@ pub(super) fn imply_cluster(selector: &mut Selector, local_cluster: bool) {
         matches!(requirement.source, None | Some(Source::Kubernetes)) && requirement.key == CLUSTER
     });
     if local_cluster && !names_cluster {
-        let operator = Operator::In(vec![CLUSTER_NAME.to_owned()]);
+        let operator = Operator::equals(CLUSTER_NAME);
         selector.requirements.push(Requirement::implied(CLUSTER, operator));
     }
 }
@@ -193,6 +194,6 @@ pub(super) fn confine_subject(selector: &mut Selector, written: &Node, namespace
     if let Some(index) = replaced {
         selector.requirements.remove(index);
     }
-    let operator = Operator::In(vec![namespace.to_owned()]);
+    let operator = Operator::equals(namespace);
     selector.requirements.push(Requirement::implied(NAMESPACE, operator));
 }

@@ -67,7 +67,7 @@ impl Check<'_> {
         let properties = schema.get("properties").and_then(Json::as_object);
         let known = || properties.into_iter().flat_map(|keys| keys.keys().map(String::as_str));
         for entry in node.entries() {
-            let own = properties.and_then(|keys| keys.get(&entry.key));
+            let own = properties.and_then(|keys| keys.get(entry.key.as_str()));
             match own.or_else(|| schema.get("additionalProperties")) {
                 None => {}
                 Some(Json::Bool(false)) => {

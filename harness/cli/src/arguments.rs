@@ -1,0 +1,173 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use verdikt_runner::filter::Filter;
+use verdikt_scenario::version::CiliumVersion;
+
+/// Tells whether network policies do what their authors think.
+#[derive(Debug, Parser)]
+#[command(name = "verdikt", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) colour: Colour,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all as expected; 1 at least one verdict differs; 2 the command or a scenario \
+                          is wrong; 3 inconclusive; 4 the machine failed; 5 nothing to run";
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Evaluate scenarios: each step's table, expected against predicted, with the rule behind every verdict
+    Run(Run),
+    /// Check scenarios and policies without evaluating tables, and warn of policies that are almost surely wrong
+    Check(Check),
+    /// Tell why an attempt is allowed or denied
+    Explain(Explain),
+    /// Render the reports of an earlier run from its event log
+    Replay(Replay),
+    /// Print the JSON Schema of scenario files
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Scenario files and folders [default: scenarios/]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Where the steps run
+    #[arg(long, value_name = "BACKEND", default_value = "model")]
+    pub(crate) on: Backend,
+    /// The Cilium version to predict for: 1.16, 1.17, 1.18, 1.19 or 1.20
+    #[arg(long, value_name = "VERSION", default_value_t)]
+    pub(crate) cilium: CiliumVersion,
+    /// Only cells whose name `scenario/step/attempt/source` contains this text, or matches it where it has stars;
+    /// may be given more than once
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Vec<Filter>,
+    /// Only list the names of the cells
+    #[arg(long)]
+    pub(crate) list: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// Write the event log, one JSON object a line, as things happen
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
+}
+
+/// How results are shown.
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// One line for each step, and the differences
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Write a report: junit=FILE or json=FILE; may be given more than once
+    #[arg(long = "report", value_name = "KIND=FILE")]
+    pub(crate) reports: Vec<ReportFile>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Scenarios, policy files and folders of both [default: scenarios/]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The Cilium version
+    #[arg(long, value_name = "VERSION", default_value_t)]
+    pub(crate) cilium: CiliumVersion,
+    /// Exit with 1 if there is a warning
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The scenario file
+    pub(crate) scenario: PathBuf,
+    /// The step [default: the last]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) step: Option<String>,
+    /// The source [default: every source of the attempt]
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) from: Option<String>,
+    /// The attempt, of the step's table or any other: 'tcp database/redis:6379' [default: every one of the table]
+    #[arg(long, value_name = "ATTEMPT")]
+    pub(crate) attempt: Option<String>,
+    /// Policy files and folders in place of the step's own
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub(crate) policies: Vec<PathBuf>,
+    /// The Cilium version
+    #[arg(long, value_name = "VERSION", default_value_t)]
+    pub(crate) cilium: CiliumVersion,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// An event log that `run --events` wrote
+    pub(crate) log: PathBuf,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Where steps run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// The engine alone.
+    Model,
+}
+
+impl FromStr for Backend {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split(':').next() {
+            Some("model") if text == "model" => Ok(Self::Model),
+            Some("lab" | "kind" | "cluster") => Err("this version of verdikt has the backend `model` only".to_owned()),
+            _ => Err("there is no such backend; this version of verdikt has `model`".to_owned()),
+        }
+    }
+}
+
+/// A report and where it goes.
+#[derive(Clone, Debug)]
+pub(crate) struct ReportFile {
+    pub(crate) kind: ReportKind,
+    pub(crate) path: PathBuf,
+}
+
+/// The formats of reports in files.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ReportKind {
+    Junit,
+    Json,
+}
+
+impl FromStr for ReportFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, path) = text.split_once('=').ok_or("a report is written as junit=FILE or json=FILE")?;
+        let kind = match kind {
+            "junit" => ReportKind::Junit,
+            "json" => ReportKind::Json,
+            _ => return Err(format!("`{kind}` is no report; there are junit=FILE and json=FILE")),
+        };
+        if path.is_empty() {
+            return Err("the name of the file is missing".to_owned());
+        }
+        Ok(Self { kind, path: path.into() })
+    }
+}

@@ -1,0 +1,32 @@
+//! Reports in files, made from the events of a run.
+
+use std::fs::{self, OpenOptions};
+
+use verdikt_report::{json, junit};
+use verdikt_verdict::event::Event;
+
+use crate::arguments::{ReportFile, ReportKind};
+use crate::failure::Failure;
+
+/// Makes sure that every report can be written, before anything runs.
+pub(crate) fn prepare(reports: &[ReportFile]) -> Result<(), Failure> {
+    for ReportFile { path, .. } in reports {
+        let opened = OpenOptions::new().create(true).append(true).open(path);
+        opened.map_err(|error| Failure::file("write the report", path, &error))?;
+    }
+    Ok(())
+}
+
+/// Writes every report.
+pub(crate) fn write(reports: &[ReportFile], events: &[Event]) -> Result<(), Failure> {
+    for ReportFile { kind, path } in reports {
+        let text = match kind {
+            ReportKind::Junit => junit::junit(events).map_err(|error| error.to_string()),
+            ReportKind::Json => json::json(events).map_err(|error| error.to_string()),
+        };
+        let failed = |cause: &dyn std::fmt::Display| Failure::file("write the report", path, cause);
+        let text = text.map_err(|cause| failed(&cause))?;
+        fs::write(path, text).map_err(|error| failed(&error))?;
+    }
+    Ok(())
+}

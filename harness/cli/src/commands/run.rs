@@ -1,0 +1,76 @@
+//! `verdikt run`: evaluates scenarios.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::process::ExitCode;
+
+use verdikt_report::terminal::{Options, Terminal};
+use verdikt_runner::model::{self, RunOptions};
+use verdikt_verdict::event::Event;
+
+use super::{load_scenarios, paths_or_default, reports};
+use crate::arguments::{Backend, Run};
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// How the report writes the command that repeats one cell.
+const COMMAND: &str = "verdikt run";
+
+pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failure> {
+    let Run { paths, on: Backend::Model, cilium, filter, list, output, events: log } = arguments;
+    let loaded = load_scenarios(&paths_or_default(paths)?, printer)?;
+    let mistakes = verdikt_runner::mistakes(&loaded.scenarios, *cilium);
+    if !mistakes.is_empty() {
+        return Err(Failure::mistakes(mistakes, loaded.sources));
+    }
+    let options = RunOptions { version: *cilium, filters: filter.clone() };
+    let cells = model::cells(&loaded.scenarios, &options);
+    if cells.is_empty() {
+        let nothing = Failure::nothing("there is nothing to run");
+        return Err(match filter.is_empty() {
+            false => nothing.hint("no cell matches the filter; `--list` shows the names of all"),
+            true => nothing.hint(format!("no scenario holds for Cilium {cilium}")),
+        });
+    }
+    if *list {
+        let names: String = cells.iter().map(|name| format!("{name}\n")).collect();
+        printer.data(&names)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    reports::prepare(&output.reports)?;
+    let mut log = match log {
+        None => None,
+        Some(path) => {
+            let file = File::create(path).map_err(|error| Failure::file("write the event log", path, &error))?;
+            Some(BufWriter::new(file))
+        }
+    };
+    let mut terminal = Terminal::new(Options {
+        width: Printer::width(),
+        colour: printer.colour,
+        quiet: output.quiet,
+        command: COMMAND.to_owned(),
+    });
+    let mut events = Vec::new();
+    let mut failure = None;
+    let outcome = model::run(&loaded.scenarios, &options, &mut |event: Event| {
+        if let Some(log) = &mut log {
+            writeln!(log, "{}", event.to_line()?)?;
+        }
+        let shown = printer.data(&terminal.push(&event));
+        events.push(event);
+        shown.map_err(|error| {
+            failure = Some(error);
+            io::Error::other("the output is closed")
+        })
+    });
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    let outcome = outcome.map_err(|error| Failure::output(&error))?;
+    if let Some(mut log) = log {
+        log.flush().map_err(|error| Failure::output(&error))?;
+    }
+    reports::write(&output.reports, &events)?;
+    Ok(ExitCode::from(outcome.exit_code()))
+}

@@ -1,0 +1,74 @@
+//! Expected failures: what went wrong, why, and what to do.
+
+use std::fmt::Display;
+use std::io;
+use std::path::Path;
+
+use verdikt_scenario::diagnostic::{Diagnostic, Sources};
+
+use crate::exit;
+
+/// A failure that is somebody's to mend, and no bug.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The exit code.
+    pub(crate) code: u8,
+    pub(crate) what: What,
+}
+
+/// What a failure shows.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// Mistakes in files, each with its place.
+    Mistakes(Vec<Diagnostic>, Sources),
+    /// A sentence.
+    Message { message: String, cause: Option<String>, hint: Option<String> },
+    /// Nothing: whoever reads the output has gone.
+    OutputClosed,
+}
+
+impl Failure {
+    /// The command is wrong.
+    pub(crate) fn wrong(message: impl Into<String>) -> Self {
+        Self { code: exit::WRONG_INPUT, what: What::Message { message: message.into(), cause: None, hint: None } }
+    }
+
+    /// There is nothing to do.
+    pub(crate) fn nothing(message: impl Into<String>) -> Self {
+        Self { code: exit::NOTHING_TO_RUN, ..Self::wrong(message) }
+    }
+
+    /// Files are wrong.
+    pub(crate) fn mistakes(diagnostics: Vec<Diagnostic>, sources: Sources) -> Self {
+        Self { code: exit::WRONG_INPUT, what: What::Mistakes(diagnostics, sources) }
+    }
+
+    /// A file that the command names cannot be written or read.
+    pub(crate) fn file(doing: &str, path: &Path, cause: &dyn Display) -> Self {
+        Self::wrong(format!("cannot {doing} `{}`", path.display())).cause(cause)
+    }
+
+    /// Writing what the command has to say failed.
+    pub(crate) fn output(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self { code: exit::AS_EXPECTED, what: What::OutputClosed };
+        }
+        Self { code: exit::MACHINE_FAILED, ..Self::wrong("cannot write the output").cause(error) }
+    }
+
+    /// The same with its cause.
+    pub(crate) fn cause(mut self, cause: &(impl Display + ?Sized)) -> Self {
+        if let What::Message { cause: slot, .. } = &mut self.what {
+            *slot = Some(cause.to_string());
+        }
+        self
+    }
+
+    /// The same with advice.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        if let What::Message { hint: slot, .. } = &mut self.what {
+            *slot = Some(hint.into());
+        }
+        self
+    }
+}

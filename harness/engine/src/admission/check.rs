@@ -1,0 +1,174 @@
+//! Holds an object against its schema, in the words of the API server.
+
+use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::version::CiliumVersion;
+
+use super::Refusal;
+use super::schema::{Form, Group, GroupRule, Object, TextRule, Type};
+
+/// The fields that the API server does not know, as a strict client reports them.
+pub(super) fn unknown_fields(object: &Node, schema: &Object, version: CiliumVersion) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    unknown_in_object(object, schema, "", version, &mut refusals);
+    refusals
+}
+
+fn unknown_in_object(node: &Node, schema: &Object, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+    for entry in node.entries() {
+        let path = join(path, &entry.key);
+        match schema.field(&entry.key, version) {
+            Some(field) => unknown_in_value(&entry.value, &field.kind, &path, version, refusals),
+            None => {
+                let message = format!("strict decoding error: unknown field {path:?}");
+                refusals.push(Refusal { message, position: entry.position });
+            }
+        }
+    }
+}
+
+fn unknown_in_value(node: &Node, kind: &Type, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+    match kind {
+        Type::Object(schema) => unknown_in_object(node, schema, path, version, refusals),
+        Type::List { element, .. } => {
+            for (index, node) in node.elements().iter().enumerate() {
+                unknown_in_value(node, element, &format!("{path}[{index}]"), version, refusals);
+            }
+        }
+        // A mapping where a text is wanted has nothing but unknown fields.
+        Type::Text(_) => {
+            for entry in node.entries() {
+                let message = format!("strict decoding error: unknown field {:?}", join(path, &entry.key));
+                refusals.push(Refusal { message, position: entry.position });
+            }
+        }
+        _ => {}
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// Why the API server refuses an object without unknown fields.
+pub(super) fn refusals(object: &Node, schema: &Object, version: CiliumVersion) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    check_object(object, schema, "", version, &mut refusals);
+    refusals
+}
+
+fn refuse(node: &Node, message: String, refusals: &mut Vec<Refusal>) {
+    refusals.push(Refusal { message, position: node.position });
+}
+
+fn check_object(node: &Node, schema: &Object, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+    if !matches!(node.value, Value::Map(_)) {
+        return wrong_type(node, path, "object", refusals);
+    }
+    for group in schema.groups.iter().filter(|group| group.versions.contain(version)) {
+        check_group(node, group, path, refusals);
+    }
+    for field in schema.fields.iter().filter(|field| field.exists.contain(version)) {
+        let path = join(path, field.name);
+        match node.get(field.name) {
+            Some(value) => check_value(value, &field.kind, &path, version, refusals),
+            None if field.required.contain(version) => refuse(node, format!("{path}: Required value"), refusals),
+            None => {}
+        }
+    }
+    if let Some(extra) = schema.extra {
+        extra(node, path, version, refusals);
+    }
+}
+
+fn check_group(node: &Node, group: &Group, path: &str, refusals: &mut Vec<Refusal>) {
+    let present = group.keys.iter().filter(|key| node.get(key).is_some()).count();
+    let message = match (group.rule, present) {
+        (GroupRule::AnyOf, 0) => format!("<nil>: Invalid value: \"\": {path:?} must validate at least one schema (anyOf)"),
+        (GroupRule::OneOf, 0) => {
+            format!("<nil>: Invalid value: \"\": {path:?} must validate one and only one schema (oneOf). Found none valid")
+        }
+        (GroupRule::OneOf, 2..) => format!(
+            "<nil>: Invalid value: \"\": {path:?} must validate one and only one schema (oneOf). Found {present} valid alternatives"
+        ),
+        _ => return,
+    };
+    refuse(node, message, refusals);
+    if present == 0 {
+        refuse(node, format!("{}: Required value", join(path, group.keys[0])), refusals);
+    }
+}
+
+fn wrong_type(node: &Node, path: &str, wanted: &str, refusals: &mut Vec<Refusal>) {
+    let given = node.value.type_name();
+    refuse(node, format!("{path}: Invalid value: {given:?}: {path} in body must be of type {wanted}: {given:?}"), refusals);
+}
+
+fn check_value(node: &Node, kind: &Type, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+    match (kind, &node.value) {
+        (Type::Anything, _) | (Type::Boolean, Value::Boolean(_)) | (Type::IntegerOrText(_), Value::Integer(_)) => {}
+        (Type::Boolean, _) => wrong_type(node, path, "boolean", refusals),
+        (Type::Integer(least, most), Value::Integer(number)) => {
+            let (bound, words) = if number < least { (least, "greater") } else { (most, "less") };
+            if number < least || number > most {
+                let message = format!("{path}: Invalid value: {number}: {path} in body should be {words} than or equal to {bound}");
+                refuse(node, message, refusals);
+            }
+        }
+        (Type::Integer(..), _) => wrong_type(node, path, "integer", refusals),
+        (Type::Text(rules) | Type::IntegerOrText(rules), Value::Text(text)) => {
+            check_text(node, text, rules, path, version, refusals);
+        }
+        (Type::Text(_), _) => wrong_type(node, path, "string", refusals),
+        (Type::IntegerOrText(_), _) => wrong_type(node, path, "integer,string", refusals),
+        (Type::Texts(rules), Value::Map(entries)) => {
+            for entry in entries.iter().filter(|entry| entry.value.value != Value::Null) {
+                check_value(&entry.value, &Type::Text(rules), &join(path, &entry.key), version, refusals);
+            }
+        }
+        (Type::Texts(_), _) => wrong_type(node, path, "object", refusals),
+        (Type::List { element, most: limit }, Value::List(elements)) => {
+            let (count, limited) = (elements.len(), limit.versions.contain(version));
+            for (index, node) in elements.iter().enumerate() {
+                check_value(node, element, &format!("{path}[{index}]"), version, refusals);
+            }
+            if limited && count > limit.most {
+                refuse(node, format!("{path}: Too many: {count}: must have at most {} items", limit.most), refusals);
+            }
+            if limited && count < limit.fewest {
+                let message = format!("{path}: Invalid value: {count}: {path} in body should have at least {} items", limit.fewest);
+                refuse(node, message, refusals);
+            }
+        }
+        (Type::List { .. }, _) => wrong_type(node, path, "array", refusals),
+        (Type::Object(schema), _) => check_object(node, schema, path, version, refusals),
+    }
+}
+
+fn check_text(
+    node: &Node,
+    text: &str,
+    rules: &[TextRule],
+    path: &str,
+    version: CiliumVersion,
+    refusals: &mut Vec<Refusal>,
+) {
+    for rule in rules.iter().filter(|rule| rule.versions.contain(version)) {
+        let message = match &rule.form {
+            Form::OneOf(words) if !words.contains(&text) => {
+                let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
+                format!("{path}: Unsupported value: {text:?}: supported values: {}", words.join(", "))
+            }
+            Form::Pattern(test, pattern) if !test(text) => {
+                format!("{path}: Invalid value: {text:?}: {path} in body should match '{pattern}'")
+            }
+            Form::Format(test, name) if !test(text) => {
+                format!("{path}: Invalid value: {text:?}: {path} in body must be of type {name}: {text:?}")
+            }
+            Form::AtMost(most) if text.chars().count() > *most => {
+                format!("{path}: Too long: may not be more than {most} bytes")
+            }
+            _ => continue,
+        };
+        refuse(node, message, refusals);
+    }
+}

@@ -1,0 +1,136 @@
+//! The checks of a prediction in words: who was asked what, the finding, and the rules behind it.
+
+use verdikt_scenario::prediction::{Answer, Check, Finding, Gate, Prediction, RuleRef};
+
+use crate::paint::{Paint, Tone};
+use crate::text::{plain, width, wrap};
+use crate::words;
+
+/// How far a finding is indented below its question, and a rule below its finding.
+const INDENT: usize = 3;
+
+/// Every check as a numbered chain, in lines of at most `width` columns where they can be broken: places and rules
+/// stay whole.
+pub(crate) fn chain(prediction: &Prediction, paint: Paint, width: usize) -> Vec<String> {
+    let mut chain = Chain { paint, width, lines: Vec::new() };
+    for (index, check) in prediction.checks.iter().enumerate() {
+        let number = format!("{}. ", index + 1);
+        let question = plain(&format!("{} {}", asked(check), check.question));
+        for (at, line) in wrap(&question, width.saturating_sub(INDENT)).iter().enumerate() {
+            let lead = if at == 0 { number.clone() } else { " ".repeat(number.len()) };
+            chain.lines.push(format!("{lead}{line}"));
+        }
+        chain.finding(check, prediction.answer);
+    }
+    chain.lines
+}
+
+/// Whose policy is asked.
+fn asked(check: &Check) -> String {
+    let endpoint = &check.endpoint;
+    match check.gate {
+        Gate::Egress => format!("egress of {endpoint}"),
+        Gate::Ingress => format!("ingress of {endpoint}"),
+        Gate::Dns => format!("DNS proxy of {endpoint},"),
+        Gate::Http => format!("HTTP proxy of {endpoint},"),
+    }
+}
+
+struct Chain {
+    paint: Paint,
+    width: usize,
+    lines: Vec<String>,
+}
+
+impl Chain {
+    fn finding(&mut self, check: &Check, answer: Answer) {
+        let denied = denied_words(check.gate, answer);
+        let (endpoint, gate) = (&check.endpoint, check.gate);
+        match &check.finding {
+            Finding::NotIsolated => self.sentence(Tone::Allow, &not_isolated(check)),
+            Finding::LocalHost => {
+                self.sentence(Tone::Allow, "allowed: the node's own traffic to its pods needs no rule");
+            }
+            Finding::Allowed { by } => {
+                let words = if by.len() > 1 { "allowed by any of" } else { "allowed by" };
+                self.sentence(Tone::Allow, words);
+                self.rules(by);
+            }
+            Finding::Denied { by } => {
+                let words = if by.len() > 1 { "each of these rules" } else { "this rule" };
+                self.sentence(Tone::Deny, &format!("{denied}: {words} denies it, whatever others allow"));
+                self.rules(by);
+            }
+            Finding::NoRuleAllows { isolated_by, nearest } => {
+                let cause = match (gate, isolated_by.is_empty()) {
+                    (Gate::Egress | Gate::Ingress, true) => {
+                        format!(
+                            "no rule allows it, and every endpoint is isolated in this mode, {endpoint} too"
+                        )
+                    }
+                    (Gate::Egress | Gate::Ingress, false) => {
+                        format!("no rule allows it, and {endpoint} is isolated at {gate} (default deny) by")
+                    }
+                    (Gate::Dns | Gate::Http, true) => "no rule of the proxy allows it".to_owned(),
+                    (Gate::Dns | Gate::Http, false) => {
+                        "no rule of the proxy allows it; it was sent there by".to_owned()
+                    }
+                };
+                self.sentence(Tone::Deny, &format!("{denied}: {cause}"));
+                self.rules(isolated_by);
+                if let Some(miss) = nearest {
+                    self.sentence(Tone::Plain, "the nearest rule that allows something is");
+                    self.rules(std::slice::from_ref(&miss.rule));
+                    self.indented(2 * INDENT, Tone::Plain, &format!("it fails on {}", plain(&miss.on)));
+                }
+            }
+            Finding::Unknown { gap, rule } => {
+                self.sentence(Tone::Inconclusive, &format!("the engine does not know {}", plain(gap)));
+                self.rules(rule.as_slice());
+            }
+        }
+    }
+
+    fn sentence(&mut self, tone: Tone, text: &str) {
+        self.indented(INDENT, tone, text);
+    }
+
+    fn indented(&mut self, indent: usize, tone: Tone, text: &str) {
+        for line in wrap(text, self.width.saturating_sub(indent)) {
+            self.lines.push(format!("{}{}", " ".repeat(indent), self.paint.paint(tone, &line)));
+        }
+    }
+
+    fn rules(&mut self, rules: &[RuleRef]) {
+        let indent = " ".repeat(2 * INDENT);
+        for rule in rules {
+            let (place, rule) = (words::place(&rule.place), words::rule(rule));
+            let whole = indent.len() + width(&place) + 2 + width(&rule) <= self.width;
+            let place = self.paint.paint(Tone::Quiet, &place);
+            if whole {
+                self.lines.push(format!("{indent}{place}  {rule}"));
+            } else {
+                self.lines.push(format!("{indent}{place}"));
+                self.lines.push(format!("{indent}  {rule}"));
+            }
+        }
+    }
+}
+
+fn not_isolated(check: &Check) -> String {
+    match check.gate {
+        Gate::Egress | Gate::Ingress => {
+            format!("allowed: no policy isolates {} at {}", check.endpoint, check.gate)
+        }
+        Gate::Dns | Gate::Http => "allowed: no rule restricts what passes the proxy".to_owned(),
+    }
+}
+
+/// What a denying check means for the attempt: in audit mode it passes a gate that would have ended it.
+fn denied_words(gate: Gate, answer: Answer) -> &'static str {
+    match answer {
+        Answer::Audit(_) => "audited, not denied",
+        Answer::Deny(ended) if ended != gate => "audited, not denied",
+        _ => "denied",
+    }
+}

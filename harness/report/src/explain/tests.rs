@@ -1,0 +1,143 @@
+//! Every kind of finding, explained.
+
+use verdikt_scenario::prediction::{Check, Finding, Gate};
+
+use super::*;
+use crate::fixture::{cells, check, dns, no_rule_allows, pod, redis_rule, rule, tcp};
+
+fn explained(answer: Answer, checks: Vec<Check>) -> String {
+    let prediction = Prediction { answer, checks };
+    explain(&pod("frontend/web"), &tcp("database/redis", 6379), &prediction, false)
+}
+
+fn at_ingress(finding: Finding) -> Check {
+    check(Gate::Ingress, "database/redis", "from frontend/web, tcp port 6379", finding)
+}
+
+#[test]
+fn passes_without_policies() {
+    let egress =
+        check(Gate::Egress, "frontend/web", "to database/redis, tcp port 6379", Finding::NotIsolated);
+    insta::assert_snapshot!(explained(Answer::Allow, vec![egress, at_ingress(Finding::NotIsolated)]), @"
+    frontend/web -> tcp database/redis:6379: allow
+      1. egress of frontend/web to database/redis, tcp port 6379
+         allowed: no policy isolates frontend/web at egress
+      2. ingress of database/redis from frontend/web, tcp port 6379
+         allowed: no policy isolates database/redis at ingress
+    ");
+}
+
+#[test]
+fn allowed_by_rules() {
+    let by = vec![redis_rule(), rule("database/admin", "spec.ingress[2]", 31)];
+    insta::assert_snapshot!(explained(Answer::Allow, vec![at_ingress(Finding::Allowed { by })]), @"
+    frontend/web -> tcp database/redis:6379: allow
+      1. ingress of database/redis from frontend/web, tcp port 6379
+         allowed by any of
+            policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+            policies/admin.yaml:31  CiliumNetworkPolicy database/admin spec.ingress[2]
+    ");
+}
+
+#[test]
+fn allowed_as_the_node_itself() {
+    insta::assert_snapshot!(explained(Answer::Allow, vec![at_ingress(Finding::LocalHost)]), @"
+    frontend/web -> tcp database/redis:6379: allow
+      1. ingress of database/redis from frontend/web, tcp port 6379
+         allowed: the node's own traffic to its pods needs no rule
+    ");
+}
+
+#[test]
+fn denied_by_a_rule() {
+    let by = vec![rule("database/no-frontend", "spec.ingressDeny[0]", 9)];
+    let denied = at_ingress(Finding::Denied { by });
+    insta::assert_snapshot!(explained(Answer::Deny(Gate::Ingress), vec![denied]), @"
+    frontend/web -> tcp database/redis:6379: deny ingress
+      1. ingress of database/redis from frontend/web, tcp port 6379
+         denied: this rule denies it, whatever others allow
+            policies/no-frontend.yaml:9  CiliumNetworkPolicy database/no-frontend spec.ingressDeny[0]
+    ");
+}
+
+#[test]
+fn denied_by_default() {
+    insta::assert_snapshot!(explained(Answer::Deny(Gate::Ingress), vec![at_ingress(no_rule_allows())]), @"
+    frontend/web -> tcp database/redis:6379: deny ingress
+      1. ingress of database/redis from frontend/web, tcp port 6379
+         denied: no rule allows it, and database/redis is isolated at ingress (default deny) by
+            policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0]
+            policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+         the nearest rule that allows something is
+            policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+            it fails on peer: app=backend is wanted, its label app is frontend
+    ");
+}
+
+#[test]
+fn denied_by_the_mode() {
+    let finding = Finding::NoRuleAllows { isolated_by: Vec::new(), nearest: None };
+    insta::assert_snapshot!(explained(Answer::Deny(Gate::Ingress), vec![at_ingress(finding)]), @"
+    frontend/web -> tcp database/redis:6379: deny ingress
+      1. ingress of database/redis from frontend/web, tcp port 6379
+         denied: no rule allows it, and every endpoint is isolated in this mode, database/redis too
+    ");
+}
+
+#[test]
+fn audited() {
+    insta::assert_snapshot!(explained(Answer::Audit(Gate::Ingress), vec![at_ingress(no_rule_allows())]), @"
+    frontend/web -> tcp database/redis:6379: audit ingress, which lets it pass
+      1. ingress of database/redis from frontend/web, tcp port 6379
+         audited, not denied: no rule allows it, and database/redis is isolated at ingress (default deny) by
+            policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0]
+            policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+         the nearest rule that allows something is
+            policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+            it fails on peer: app=backend is wanted, its label app is frontend
+    ");
+}
+
+#[test]
+fn refused_by_the_dns_proxy() {
+    let finding = Finding::NoRuleAllows {
+        isolated_by: vec![rule("frontend/dns", "spec.egress[0].toPorts[0]", 14)],
+        nearest: None,
+    };
+    let checks = vec![check(Gate::Dns, "frontend/web", "query api.example.test", finding)];
+    let prediction = Prediction { answer: Answer::Deny(Gate::Dns), checks };
+    insta::assert_snapshot!(explain(&pod("frontend/web"), &dns("api.example.test"), &prediction, false), @"
+    frontend/web -> dns api.example.test: deny dns
+      1. DNS proxy of frontend/web, query api.example.test
+         denied: no rule of the proxy allows it; it was sent there by
+            policies/dns.yaml:14  CiliumNetworkPolicy frontend/dns spec.egress[0].toPorts[0]
+    ");
+}
+
+#[test]
+fn not_known() {
+    let finding =
+        Finding::Unknown { gap: "what a Kafka rule makes of it".to_owned(), rule: Some(redis_rule()) };
+    insta::assert_snapshot!(explained(Answer::Abstain, vec![at_ingress(finding)]), @"
+    frontend/web -> tcp database/redis:6379: the engine abstains
+      1. ingress of database/redis from frontend/web, tcp port 6379
+         the engine does not know what a Kafka rule makes of it
+            policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+    ");
+}
+
+#[test]
+fn through_a_proxy() {
+    let cell = &cells()[6];
+    insta::assert_snapshot!(explain(&cell.source, &cell.attempt, &cell.prediction, false), @"
+    frontend/web -> http GET backend/api:8080/api?page=1: deny http
+      1. egress of frontend/web to backend/api-0, tcp port 3000
+         allowed: no policy isolates frontend/web at egress
+      2. ingress of backend/api-0 from frontend/web, tcp port 3000
+         allowed by
+            policies/api.yaml:11  CiliumNetworkPolicy backend/api spec.ingress[0].toPorts[0].ports[0]
+      3. HTTP proxy of backend/api-0, GET /api?page=1
+         denied: no rule of the proxy allows it; it was sent there by
+            policies/api.yaml:11  CiliumNetworkPolicy backend/api spec.ingress[0].toPorts[0].ports[0]
+    ");
+}

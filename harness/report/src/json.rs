@@ -1,0 +1,165 @@
+//! A run as one JSON document, for programs.
+//!
+//! Attempts, sources, expectations and verdicts are the words of a scenario file; everything else has the shape
+//! of the event log.
+
+use serde::Serialize;
+use verdikt_scenario::place::Place;
+use verdikt_scenario::prediction::{Finding, Gate};
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::compare::{CellResult, Verdict};
+use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, Refusal};
+use verdikt_verdict::outcome::{Outcome, Totals};
+
+use crate::tree::Run;
+use crate::words;
+
+/// The version of the document's format.
+pub const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format: u32,
+    verdikt: Option<&'a str>,
+    backend: Option<&'a str>,
+    cilium: Option<CiliumVersion>,
+    outcome: Outcome,
+    totals: Totals,
+    scenarios: Vec<ScenarioPart<'a>>,
+    skipped: Vec<SkippedPart<'a>>,
+}
+
+#[derive(Serialize)]
+struct ScenarioPart<'a> {
+    name: &'a str,
+    about: &'a str,
+    place: &'a Place,
+    steps: Vec<StepPart<'a>>,
+}
+
+#[derive(Serialize)]
+struct StepPart<'a> {
+    step: &'a str,
+    place: &'a Place,
+    objects: Vec<ObjectPart<'a>>,
+    cells: Vec<CellPart<'a>>,
+}
+
+#[derive(Serialize)]
+struct ObjectPart<'a> {
+    kind: &'a str,
+    namespace: Option<&'a str>,
+    name: &'a str,
+    place: &'a Place,
+    expected: Option<&'a Refusal>,
+    refused: Option<&'a Refusal>,
+    as_expected: bool,
+}
+
+#[derive(Serialize)]
+struct CellPart<'a> {
+    attempt: String,
+    source: String,
+    expected: String,
+    place: &'a Place,
+    because: Option<&'a str>,
+    verdict: String,
+    inconclusive_because: Option<&'a str>,
+    result: CellResult,
+    checks: Vec<CheckPart<'a>>,
+}
+
+#[derive(Serialize)]
+struct CheckPart<'a> {
+    gate: Gate,
+    endpoint: String,
+    question: &'a str,
+    finding: &'a Finding,
+}
+
+#[derive(Serialize)]
+struct SkippedPart<'a> {
+    name: &'a str,
+    place: &'a Place,
+    because: &'a str,
+}
+
+/// The document of a run, indented, with a line's end after the last line.
+pub fn json(events: &[Event]) -> Result<String, serde_json::Error> {
+    let run = Run::of(events);
+    let document = Document {
+        format: FORMAT,
+        verdikt: run.started.map(|run| run.verdikt.as_str()),
+        backend: run.started.map(|run| run.backend.as_str()),
+        cilium: run.started.map(|run| run.cilium),
+        outcome: run.outcome,
+        totals: run.totals,
+        scenarios: run
+            .scenarios
+            .iter()
+            .map(|scenario| ScenarioPart {
+                name: &scenario.started.scenario,
+                about: &scenario.started.about,
+                place: &scenario.started.place,
+                steps: scenario
+                    .steps
+                    .iter()
+                    .map(|step| StepPart {
+                        step: &step.started.step,
+                        place: &step.started.place,
+                        objects: step.objects.iter().map(|judged| object_part(judged)).collect(),
+                        cells: step.cells.iter().map(|judged| cell_part(judged)).collect(),
+                    })
+                    .collect(),
+            })
+            .collect(),
+        skipped: run
+            .skipped
+            .iter()
+            .map(|skipped| SkippedPart {
+                name: &skipped.scenario,
+                place: &skipped.place,
+                because: &skipped.because,
+            })
+            .collect(),
+    };
+    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
+
+fn object_part(judged: &ObjectJudged) -> ObjectPart<'_> {
+    ObjectPart {
+        kind: &judged.object.kind,
+        namespace: judged.object.namespace.as_deref(),
+        name: &judged.object.name,
+        place: &judged.place,
+        expected: judged.expected.as_ref(),
+        refused: judged.refused.as_ref(),
+        as_expected: judged.as_expected,
+    }
+}
+
+fn cell_part(judged: &CellJudged) -> CellPart<'_> {
+    let checks = judged.prediction.checks.iter().map(|check| CheckPart {
+        gate: check.gate,
+        endpoint: check.endpoint.to_string(),
+        question: &check.question,
+        finding: &check.finding,
+    });
+    CellPart {
+        attempt: judged.attempt.to_string(),
+        source: judged.source.to_string(),
+        expected: judged.expected.to_string(),
+        place: &judged.place,
+        because: judged.because.as_deref(),
+        verdict: words::verdict(&judged.verdict),
+        inconclusive_because: match &judged.verdict {
+            Verdict::Inconclusive(why) => Some(why),
+            Verdict::Allowed | Verdict::Denied(_) | Verdict::Audited(_) => None,
+        },
+        result: judged.result,
+        checks: checks.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

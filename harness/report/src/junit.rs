@@ -1,0 +1,89 @@
+//! A run as `JUnit` XML, for what shows test results: a suite for each scenario, a case for each cell.
+//! <https://github.com/testmoapp/junitxml>
+//!
+//! A cell that differs is a failure and one without a verdict an error, each with its explanation. An object that
+//! is refused, or that should be, is a case too. There are no times in it: the same run gives the same text.
+
+use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::compare::CellResult;
+use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, ScenarioSkipped};
+
+use crate::difference::{self, Setting};
+use crate::object;
+use crate::paint::Paint;
+use crate::tree::{Run, Scenario};
+use crate::words;
+
+/// The XML document of a run.
+pub fn junit(events: &[Event]) -> Result<String, SerializeError> {
+    let run = Run::of(events);
+    let version = run.started.map(|run| run.cilium).unwrap_or_default();
+    let mut report = Report::new("verdikt");
+    report.add_test_suites(run.scenarios.iter().map(|scenario| suite(scenario, version)));
+    report.add_test_suites(run.skipped.iter().map(|skipped| skipped_suite(skipped)));
+    report.to_string()
+}
+
+fn suite(scenario: &Scenario<'_>, version: CiliumVersion) -> TestSuite {
+    let mut suite = TestSuite::new(scenario.started.scenario.as_str());
+    let setting = Setting {
+        command: "verdikt run",
+        file: &scenario.started.place.file,
+        version,
+        paint: Paint { colour: false },
+        width: usize::MAX,
+    };
+    for step in &scenario.steps {
+        suite.add_test_cases(step.objects.iter().filter_map(|judged| object_case(judged)));
+        suite.add_test_cases(step.cells.iter().map(|judged| cell_case(judged, setting)));
+    }
+    suite
+}
+
+fn cell_case(judged: &CellJudged, setting: Setting<'_>) -> TestCase {
+    let status = match judged.result {
+        CellResult::AsExpected => TestCaseStatus::success(),
+        CellResult::Differs | CellResult::DecidedByAnother => {
+            explained(NonSuccessKind::Failure, judged, setting)
+        }
+        CellResult::Inconclusive => explained(NonSuccessKind::Error, judged, setting),
+    };
+    let name = format!("{} / {} / {}", judged.step, judged.attempt, judged.source);
+    case(&judged.scenario, name, status)
+}
+
+fn explained(kind: NonSuccessKind, judged: &CellJudged, setting: Setting<'_>) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(words::result(judged.result));
+    status.set_message(format!("{}, expected {}", words::verdict_by(judged), judged.expected));
+    status.set_description(difference::lines(judged, setting).join("\n"));
+    status
+}
+
+fn object_case(judged: &ObjectJudged) -> Option<TestCase> {
+    let sentence = object::sentence(judged)?;
+    let mut status = TestCaseStatus::success();
+    if !judged.as_expected {
+        status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_type("object").set_message(sentence);
+    }
+    Some(case(&judged.scenario, format!("{} / {}", judged.step, judged.object), status))
+}
+
+fn skipped_suite(skipped: &ScenarioSkipped) -> TestSuite {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(skipped.because.as_str());
+    let mut suite = TestSuite::new(skipped.scenario.as_str());
+    suite.add_test_case(case(&skipped.scenario, "every step".to_owned(), status));
+    suite
+}
+
+fn case(scenario: &str, name: String, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname(scenario);
+    case
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! The rules behind the verdicts of a table, numbered for its cells to refer to.
+
+use verdikt_scenario::prediction::{Answer, Finding, Gate, Prediction, RuleRef};
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::event::CellJudged;
+
+use crate::paint::{Paint, Tone};
+use crate::text::{pad, plain, width, wrap};
+use crate::words;
+
+/// What a rule, or the lack of one, does for a verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Entry {
+    /// The rule that lets it pass.
+    AllowedBy(RuleRef),
+    /// The rule that denies it.
+    DeniedBy(RuleRef),
+    /// The rules that isolate the endpoint where nothing allows it, or that send it to a proxy.
+    DefaultDeny(Gate, Vec<RuleRef>),
+    /// The rule that the engine does not know enough of.
+    Unknown(RuleRef),
+    /// The node's own traffic to its pods.
+    LocalHost,
+    /// The author's reason why this version differs.
+    Version(CiliumVersion, String),
+}
+
+/// The entries referred to so far.
+#[derive(Debug, Default)]
+pub(crate) struct Legend {
+    entries: Vec<Entry>,
+    /// Whether some attempt passes without any rule.
+    free: bool,
+}
+
+impl Legend {
+    /// What a cell refers to: `[1,3]`, or nothing.
+    pub(crate) fn refer(&mut self, cell: &CellJudged, version: CiliumVersion) -> String {
+        let mut entries = behind(&cell.prediction);
+        self.free |= entries.is_empty() && cell.prediction.answer == Answer::Allow;
+        entries.extend(cell.because.iter().map(|because| Entry::Version(version, plain(because))));
+        let mut numbers: Vec<usize> = Vec::new();
+        for entry in entries {
+            let number = self.number(entry);
+            if !numbers.contains(&number) {
+                numbers.push(number);
+            }
+        }
+        let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+        if numbers.is_empty() { String::new() } else { format!("[{}]", numbers.join(",")) }
+    }
+
+    fn number(&mut self, entry: Entry) -> usize {
+        let known = self.entries.iter().position(|known| *known == entry);
+        known.unwrap_or_else(|| {
+            self.entries.push(entry);
+            self.entries.len() - 1
+        }) + 1
+    }
+
+    /// The legend below a table. Rules and places stay whole; a rule stands below its place where the width asks.
+    pub(crate) fn lines(&self, paint: Paint, limit: usize) -> Vec<String> {
+        let mut rows: Vec<Row> = Vec::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            rows.extend(entry.rows(format!("[{}]", index + 1)));
+        }
+        if self.free {
+            let text = "no number: no policy isolates the source at egress or the target at ingress";
+            rows.push(Row::note("·".to_owned(), text.to_owned()));
+        }
+        let widest = |of: fn(&Row) -> &str| rows.iter().map(|row| width(of(row))).max().unwrap_or(0);
+        let numbers = widest(|row| &row.number);
+        let roles = widest(|row| if row.rule.is_some() { &row.role } else { "" });
+        let places = widest(|row| row.rule.as_ref().map_or("", |(place, _)| place));
+        let rules = widest(|row| row.rule.as_ref().map_or("", |(_, rule)| rule));
+        let aligned = numbers + 1 + roles + 2 + places + 2 + rules <= limit;
+        let mut lines = Vec::new();
+        for row in &rows {
+            let number = paint.paint(Tone::Quiet, &pad(&row.number, numbers));
+            let Some((place, rule)) = &row.rule else {
+                for (at, line) in wrap(&row.role, limit.saturating_sub(numbers + 1)).iter().enumerate() {
+                    let lead = if at == 0 { number.clone() } else { " ".repeat(numbers) };
+                    lines.push(format!("{lead} {line}"));
+                }
+                continue;
+            };
+            let head = format!("{number} {}", pad(&row.role, roles));
+            let fits = numbers + 1 + roles + 2 + width(place) + 2 + width(rule) <= limit;
+            let padded = if aligned { pad(place, places) } else { place.clone() };
+            let place = paint.paint(Tone::Quiet, &padded);
+            if fits {
+                lines.push(format!("{head}  {place}  {rule}"));
+            } else {
+                lines.push(format!("{head}  {place}"));
+                lines.push(format!("{}{rule}", " ".repeat(numbers + 3)));
+            }
+        }
+        lines
+    }
+}
+
+/// One line of a legend: a rule with its role, or a note.
+struct Row {
+    number: String,
+    role: String,
+    rule: Option<(String, String)>,
+}
+
+impl Row {
+    fn note(number: String, text: String) -> Self {
+        Self { number, role: text, rule: None }
+    }
+}
+
+impl Entry {
+    fn rows(&self, number: String) -> Vec<Row> {
+        let (role, rules) = match self {
+            Self::AllowedBy(rule) => ("allowed by", std::slice::from_ref(rule)),
+            Self::DeniedBy(rule) => ("denied by", std::slice::from_ref(rule)),
+            Self::Unknown(rule) => ("not known", std::slice::from_ref(rule)),
+            Self::DefaultDeny(Gate::Egress | Gate::Ingress, rules) => ("default deny", rules.as_slice()),
+            Self::DefaultDeny(Gate::Dns | Gate::Http, rules) => ("no match in", rules.as_slice()),
+            Self::LocalHost | Self::Version(..) => ("", &[][..]),
+        };
+        if rules.is_empty() {
+            return vec![Row::note(number, self.without_rules())];
+        }
+        let row = |(at, rule): (usize, &RuleRef)| Row {
+            number: if at == 0 { number.clone() } else { String::new() },
+            role: if at == 0 { role.to_owned() } else { "and".to_owned() },
+            rule: Some((words::place(&rule.place), words::rule(rule))),
+        };
+        rules.iter().enumerate().map(row).collect()
+    }
+
+    /// What to say where no rule is behind it.
+    fn without_rules(&self) -> String {
+        match self {
+            Self::LocalHost => "the node's own traffic to its pods needs no rule".to_owned(),
+            Self::Version(version, because) => format!("Cilium {version} differs: {because}"),
+            Self::DefaultDeny(gate @ (Gate::Dns | Gate::Http), _) => {
+                format!("no rule of the {} proxy allows it", gate.to_string().to_uppercase())
+            }
+            Self::DefaultDeny(gate, _) => {
+                format!("default deny: every endpoint is isolated at {gate} in this mode")
+            }
+            Self::AllowedBy(_) | Self::DeniedBy(_) | Self::Unknown(_) => String::new(),
+        }
+    }
+}
+
+/// What is behind a prediction: of an allow every rule it needed, otherwise what ended it.
+fn behind(prediction: &Prediction) -> Vec<Entry> {
+    let wanted = |finding: &Finding| match prediction.answer {
+        Answer::Allow => true,
+        Answer::Deny(_) | Answer::Audit(_) => {
+            matches!(finding, Finding::Denied { .. } | Finding::NoRuleAllows { .. })
+        }
+        Answer::Abstain => matches!(finding, Finding::Unknown { .. }),
+    };
+    let checks = prediction.checks.iter().filter(|check| wanted(&check.finding));
+    let entries = checks.filter_map(|check| match &check.finding {
+        Finding::NotIsolated => None,
+        Finding::Allowed { by } => by.first().cloned().map(Entry::AllowedBy),
+        Finding::LocalHost => Some(Entry::LocalHost),
+        Finding::Denied { by } => by.first().cloned().map(Entry::DeniedBy),
+        Finding::NoRuleAllows { isolated_by, .. } => {
+            Some(Entry::DefaultDeny(check.gate, isolated_by.clone()))
+        }
+        Finding::Unknown { rule, .. } => rule.clone().map(Entry::Unknown),
+    });
+    entries.collect()
+}
+
+#[cfg(test)]
+mod tests;

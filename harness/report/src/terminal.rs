@@ -1,0 +1,136 @@
+//! The report for people, as the run goes: the table of every step, the rules behind its verdicts, and every
+//! difference explained.
+
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::compare::CellResult;
+use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, ScenarioStarted, StepStarted};
+
+use crate::difference::Setting;
+use crate::paint::{Paint, Tone};
+use crate::text::{plain, wrap};
+
+mod step;
+mod summary;
+
+/// How a run is shown.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The columns of the terminal. Places, rules and commands stay whole even where they take more.
+    pub width: usize,
+    /// Whether there are colours.
+    pub colour: bool,
+    /// Whether steps that are as expected take one line, and others one line and their differences.
+    pub quiet: bool,
+    /// The command that runs a scenario file, up to the file's name: `verdikt run`. The report adds the file, the
+    /// Cilium version if it is not the default, and the filter for one cell.
+    pub command: String,
+}
+
+/// A run being shown: feed it every event, in order, and print what it answers.
+#[derive(Debug)]
+pub struct Terminal {
+    options: Options,
+    version: CiliumVersion,
+    file: String,
+    step: Option<StepShown>,
+    /// What the summary repeats: a line for each step that is not as expected.
+    remarkable: Vec<String>,
+}
+
+/// What is known of the step that runs.
+#[derive(Debug)]
+struct StepShown {
+    started: StepStarted,
+    objects: Vec<ObjectJudged>,
+    cells: Vec<CellJudged>,
+}
+
+impl Terminal {
+    /// Nothing shown yet.
+    pub fn new(options: Options) -> Self {
+        let version = CiliumVersion::default();
+        Self { options, version, file: String::new(), step: None, remarkable: Vec::new() }
+    }
+
+    /// What to print after this event: whole lines, or nothing. A step is shown when it is over.
+    pub fn push(&mut self, event: &Event) -> String {
+        let lines = match event {
+            Event::RunStarted(run) => {
+                self.version = run.cilium;
+                let line = format!("verdikt {}, backend {}, Cilium {}", run.verdikt, run.backend, run.cilium);
+                if self.options.quiet { Vec::new() } else { vec![plain(&line)] }
+            }
+            Event::ScenarioStarted(scenario) => self.scenario(scenario),
+            Event::ScenarioSkipped(skipped) => {
+                let line = format!("{}: {}", plain(&skipped.scenario), plain(&skipped.because));
+                let mut lines = step::after_word("skipped", &line, self.options.width, str::to_owned);
+                if !self.options.quiet {
+                    lines.insert(0, String::new());
+                }
+                lines
+            }
+            Event::StepStarted(started) => {
+                self.step =
+                    Some(StepShown { started: started.clone(), objects: Vec::new(), cells: Vec::new() });
+                Vec::new()
+            }
+            Event::ObjectJudged(judged) => {
+                self.step.iter_mut().for_each(|step| step.objects.push(judged.clone()));
+                Vec::new()
+            }
+            Event::CellJudged(judged) => {
+                self.step.iter_mut().for_each(|step| step.cells.push(judged.as_ref().clone()));
+                Vec::new()
+            }
+            Event::StepFinished(_) => self.step.take().map_or_else(Vec::new, |step| self.finished(&step)),
+            Event::RunFinished(run) => {
+                summary::lines(run, &self.remarkable, self.paint(), self.options.width)
+            }
+        };
+        lines.into_iter().map(|line| line + "\n").collect()
+    }
+
+    fn paint(&self) -> Paint {
+        Paint { colour: self.options.colour }
+    }
+
+    fn scenario(&mut self, scenario: &ScenarioStarted) -> Vec<String> {
+        self.file = scenario.place.file.to_string();
+        if self.options.quiet {
+            return Vec::new();
+        }
+        let paint = self.paint();
+        let name = paint.paint(Tone::Heading, &plain(&scenario.scenario));
+        let mut lines =
+            vec![String::new(), format!("{name}  {}", paint.paint(Tone::Quiet, &plain(&self.file)))];
+        let about = wrap(&plain(&scenario.about), self.options.width.saturating_sub(2));
+        lines.extend(about.into_iter().map(|line| format!("  {line}")));
+        lines
+    }
+
+    fn finished(&mut self, step: &StepShown) -> Vec<String> {
+        let setting = Setting {
+            command: &self.options.command,
+            file: &self.file,
+            version: self.version,
+            paint: self.paint(),
+            width: self.options.width,
+        };
+        let lines = step::lines(step, setting, self.options.quiet);
+        if !step.as_expected() {
+            let width = setting.width.saturating_sub(2);
+            self.remarkable.extend(step::status(step, width, setting.paint));
+        }
+        lines
+    }
+}
+
+impl StepShown {
+    fn as_expected(&self) -> bool {
+        self.objects.iter().all(|object| object.as_expected)
+            && self.cells.iter().all(|cell| cell.result == CellResult::AsExpected)
+    }
+}
+
+#[cfg(test)]
+mod tests;

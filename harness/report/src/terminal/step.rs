@@ -1,0 +1,168 @@
+//! One step, when it is over: its table with legend, its objects, and its differences.
+
+use std::collections::BTreeSet;
+
+use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::topology::Endpoint;
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::compare::{CellResult, Verdict};
+use verdikt_verdict::event::{CellJudged, ObjectJudged};
+
+use super::StepShown;
+use crate::difference::{self, Setting};
+use crate::legend::Legend;
+use crate::object;
+use crate::paint::{Paint, Tone};
+use crate::table::{self, Cell, Grid};
+use crate::text::{counted, pad, plain, width, wrap};
+use crate::words;
+
+/// The columns of the word in front of a step's line: `inconclusive` is the longest.
+const WORD: usize = 14;
+
+/// A text with a word in the column in front of it.
+pub(super) fn after_word(
+    word: &str,
+    text: &str,
+    width: usize,
+    paint: impl Fn(&str) -> String,
+) -> Vec<String> {
+    let lines = wrap(text, width.saturating_sub(WORD)).into_iter().enumerate();
+    let lead = |at| if at == 0 { paint(&pad(word, WORD)) } else { " ".repeat(WORD) };
+    lines.map(|(at, line)| format!("{}{line}", lead(at))).collect()
+}
+
+/// Everything there is to say of a step.
+pub(super) fn lines(step: &StepShown, setting: Setting<'_>, quiet: bool) -> Vec<String> {
+    let paint = setting.paint;
+    let mut lines = Vec::new();
+    if quiet {
+        lines.extend(status(step, setting.width, paint));
+    } else {
+        let place = paint.paint(Tone::Quiet, &words::place(&step.started.place));
+        lines.push(String::new());
+        lines.extend(status(step, setting.width, paint));
+        lines.push(format!("  {place}"));
+        if !step.cells.is_empty() {
+            lines.push(String::new());
+            lines.extend(indented(table_lines(&step.cells, setting), 2));
+        }
+    }
+    lines.extend(object_lines(&step.objects, setting, quiet));
+    for cell in step.cells.iter().filter(|cell| cell.result != CellResult::AsExpected) {
+        let (mark, tone) = marked(cell);
+        let name = plain(&words::cell_name(cell));
+        let result = words::result(cell.result);
+        lines.push(String::new());
+        for (at, line) in
+            wrap(&format!("{name}: {result}"), setting.width.saturating_sub(2)).iter().enumerate()
+        {
+            let mark = if at == 0 { mark } else { " " };
+            lines.push(paint.paint(tone, &format!("{mark} {line}")));
+        }
+        let inside = Setting { width: setting.width.saturating_sub(4), ..setting };
+        lines.extend(indented(difference::lines(cell, inside), 4));
+    }
+    lines
+}
+
+/// A step in one line, if the width allows: its result in a word, its name, and what was counted.
+pub(super) fn status(step: &StepShown, width: usize, paint: Paint) -> Vec<String> {
+    let differing = step.cells.iter().filter(|cell| differs(cell)).count();
+    let unclear = step.cells.iter().filter(|cell| cell.result == CellResult::Inconclusive).count();
+    let objects = step.objects.iter().filter(|object| !object.as_expected).count();
+    let (word, tone) = match (differing + objects, unclear) {
+        (0, 0) => ("ok", Tone::Allow),
+        (0, _) => ("inconclusive", Tone::Inconclusive),
+        _ => ("DIFFERS", Tone::Differs),
+    };
+    let cells = step.cells.len();
+    let mut counts = vec![counted(cells, "cell")];
+    for (count, words) in [
+        (differing, format!("{differing} differing")),
+        (unclear, format!("{unclear} inconclusive")),
+        (objects, format!("{} not as expected", counted(objects, "object"))),
+    ] {
+        if count > 0 {
+            counts.push(words);
+        }
+    }
+    let name = plain(&format!("{} / {}", step.started.scenario, step.started.step));
+    let text = format!("{name}: {}", counts.join(", "));
+    after_word(word, &text, width, |word| paint.paint(tone, word))
+}
+
+fn differs(cell: &CellJudged) -> bool {
+    matches!(cell.result, CellResult::Differs | CellResult::DecidedByAnother)
+}
+
+fn marked(cell: &CellJudged) -> (&'static str, Tone) {
+    match (cell.result, &cell.verdict) {
+        (CellResult::Differs | CellResult::DecidedByAnother, _) => ("!", Tone::Differs),
+        (CellResult::Inconclusive, _) => ("?", Tone::Inconclusive),
+        (CellResult::AsExpected, Verdict::Allowed) => (" ", Tone::Allow),
+        (CellResult::AsExpected, _) => (" ", Tone::Deny),
+    }
+}
+
+fn table_lines(cells: &[CellJudged], setting: Setting<'_>) -> Vec<String> {
+    let (mut attempts, mut sources) = (Vec::<&Attempt>::new(), BTreeSet::<&Endpoint>::new());
+    for cell in cells {
+        if !attempts.contains(&&cell.attempt) {
+            attempts.push(&cell.attempt);
+        }
+        sources.insert(&cell.source);
+    }
+    let all_as_expected = cells.iter().all(|cell| cell.result == CellResult::AsExpected);
+    let mut legend = Legend::default();
+    let mut shown = |cell: &CellJudged| shown_cell(cell, setting.version, all_as_expected, &mut legend);
+    let mut rows = Vec::new();
+    for source in sources {
+        let find = |attempt: &&Attempt| {
+            cells.iter().find(|cell| cell.attempt == **attempt && cell.source == *source)
+        };
+        let row = attempts.iter().map(|attempt| find(attempt).map(&mut shown)).collect();
+        rows.push((source.to_string(), row));
+    }
+    let columns = attempts.iter().map(|attempt| plain(&attempt.to_string())).collect();
+    let missing = if all_as_expected { "-" } else { "  -" };
+    let limit = setting.width.saturating_sub(2);
+    let mut lines = table::lines(&Grid { columns, rows, missing }, limit, setting.paint);
+    let legend = legend.lines(setting.paint, limit);
+    if !legend.is_empty() {
+        lines.push(String::new());
+        lines.extend(legend);
+    }
+    lines
+}
+
+/// A cell with its mark, where any cell of the table has one, and the numbers of its rules.
+fn shown_cell(cell: &CellJudged, version: CiliumVersion, unmarked: bool, legend: &mut Legend) -> Cell {
+    let (mark, tone) = marked(cell);
+    let mark = if unmarked { String::new() } else { format!("{mark} ") };
+    let verdict = words::verdict(&cell.verdict);
+    let numbers = legend.refer(cell, version);
+    let space = if numbers.is_empty() { "" } else { " " };
+    Cell { text: format!("{mark}{verdict}{space}{numbers}"), more: words::instead(cell), tone }
+}
+
+fn object_lines(objects: &[ObjectJudged], setting: Setting<'_>, quiet: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for judged in objects.iter().filter(|judged| !quiet || !judged.as_expected) {
+        let Some(sentence) = object::sentence(judged) else { continue };
+        let (mark, tone) = if judged.as_expected { (" ", Tone::Quiet) } else { ("!", Tone::Differs) };
+        if lines.is_empty() {
+            lines.push(String::new());
+        }
+        for (at, line) in wrap(&sentence, setting.width.saturating_sub(2)).iter().enumerate() {
+            let mark = if at == 0 { mark } else { " " };
+            lines.push(setting.paint.paint(tone, &format!("{mark} {line}")));
+        }
+    }
+    lines
+}
+
+fn indented(lines: Vec<String>, columns: usize) -> impl Iterator<Item = String> {
+    let indent = " ".repeat(columns);
+    lines.into_iter().map(move |line| if width(&line) == 0 { line } else { format!("{indent}{line}") })
+}

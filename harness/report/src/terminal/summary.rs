@@ -1,0 +1,46 @@
+//! The end of a run: what was not as expected, and what it comes to.
+
+use verdikt_verdict::event::RunFinished;
+use verdikt_verdict::outcome::Outcome;
+
+use crate::paint::{Paint, Tone};
+use crate::text::{counted, wrap};
+
+/// The steps to look at again, and the sums.
+pub(super) fn lines(run: &RunFinished, remarkable: &[String], paint: Paint, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    if !remarkable.is_empty() {
+        lines.push("not as expected:".to_owned());
+        lines.extend(remarkable.iter().map(|line| format!("  {line}")));
+        lines.push(String::new());
+    }
+    let totals = run.totals;
+    let (tone, words) = match run.outcome {
+        Outcome::AsExpected => (Tone::Allow, "as expected"),
+        Outcome::Differs => (Tone::Differs, "DIFFERS"),
+        Outcome::Inconclusive => (Tone::Inconclusive, "inconclusive"),
+        Outcome::NothingToRun => (Tone::Inconclusive, "nothing to run"),
+    };
+    let mut counts = vec![
+        counted(totals.scenarios, "scenario"),
+        counted(totals.steps, "step"),
+        counted(totals.cells, "cell"),
+        counted(totals.objects, "policy object"),
+    ];
+    for (count, words) in [
+        (totals.differing, counted(totals.differing, "differing cell")),
+        (totals.inconclusive, counted(totals.inconclusive, "inconclusive cell")),
+        (
+            totals.objects_differing,
+            format!("{} not as expected", counted(totals.objects_differing, "object")),
+        ),
+        (totals.skipped, format!("{} skipped", counted(totals.skipped, "scenario"))),
+    ] {
+        if count > 0 {
+            counts.push(words);
+        }
+    }
+    let counts = wrap(&format!("{words}: {}", counts.join(", ")), width);
+    lines.extend(counts.iter().map(|line| paint.paint(tone, line)));
+    lines
+}

@@ -1,0 +1,498 @@
+//! What people see of runs, at several widths.
+
+use proptest::prelude::*;
+use verdikt_scenario::prediction::{Answer, Finding};
+
+use super::*;
+use crate::fixture::{at_redis, cell, cells, get, objects, pod, run, tcp};
+
+mod layout;
+
+fn shown(events: &[Event], width: usize, quiet: bool, colour: bool) -> String {
+    let options = Options { width, colour, quiet, command: "verdikt run".to_owned() };
+    let mut terminal = Terminal::new(options);
+    events.iter().map(|event| terminal.push(event)).collect()
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "the snapshot is long")]
+fn every_kind_of_cell() {
+    insta::assert_snapshot!(shown(&run(objects(), cells()), 100, false, false), @r#"
+    verdikt 0.1.0, backend model, Cilium 1.18
+
+    skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
+
+    three-tier  scenarios/three-tier.yaml
+      Redis takes connections only from the backend; every tier takes them only from the tier in front
+      of it.
+
+    ok            three-tier / without policies: 1 cell
+      scenarios/three-tier.yaml:20
+
+                     tcp database/redis:6379
+      frontend/web   allow
+
+      · no number: no policy isolates the source at egress or the target at ingress
+
+    DIFFERS       three-tier / locked down: 11 cells, 4 differing, 1 inconclusive, 2 objects not as
+                  expected
+      scenarios/three-tier.yaml:30
+
+                        tcp database/redis:6379             http GET backend/api:8080/api?page=1
+      backend/api-0       allow [1,2]                         -
+      frontend/web        deny ingress [3]                    deny http [4]
+      frontend/worker     deny egress [5]                   ! deny http [4,6]
+                                                              (expected allow)
+      monitor/monitor     audit ingress [3]                   allow [7]
+      shop/cart         ! deny ingress [3]                  ! allow
+                          (expected by database/lockdown)     (expected deny ingress by backend/api)
+      client            ! deny ingress [3]                  ? inconclusive [8]
+                          (expected allow)                    (expected allow)
+
+      [1] allowed by    policies/egress.yaml:9  CiliumNetworkPolicy backend/egress spec.egress[0]
+      [2] allowed by    policies/redis.yaml:12
+            CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+      [3] default deny  policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0]
+          and           policies/default-deny.yaml:7
+            CiliumNetworkPolicy database/default-deny spec.ingress[0]
+      [4] no match in   policies/api.yaml:11
+            CiliumNetworkPolicy backend/api spec.ingress[0].toPorts[0].ports[0]
+      [5] denied by     policies/no-database.yaml:20
+            CiliumNetworkPolicy frontend/no-database spec.egressDeny[0]
+      [6] Cilium 1.18 differs: queries were not part of the path
+      [7] Cilium 1.18 differs: nothing isolated it yet
+      [8] not known     policies/envoy.yaml:15
+            CiliumNetworkPolicy backend/envoy spec.ingress[0].toPorts[0].listener
+      ·   no number: no policy isolates the source at egress or the target at ingress
+
+      refused as expected: CiliumNetworkPolicy database/empty by the agent: rule must have at least one
+      of Ingress, Egress
+    ! refused: CiliumNetworkPolicy database/typo at policies/refused.yaml:6 by the API server: unknown
+      field "spec.ingres"; it is not in force, and no refusal is expected
+    ! refused for another reason: CiliumNetworkPolicy database/ports at policies/refused.yaml:6 by the
+      agent: invalid port range; expected by the agent, saying "too many ports"
+
+    ! three-tier/locked down/tcp database/redis:6379/shop/cart: another policy decides
+        expected   deny ingress by database/lockdown, at scenarios/three-tier.yaml:42
+        predicted  deny ingress by database/default-deny, database/redis
+        checks
+          1. egress of shop/cart to database/redis, tcp port 6379
+             allowed: no policy isolates shop/cart at egress
+          2. ingress of database/redis from shop/cart, tcp port 6379
+             denied: no rule allows it, and database/redis is isolated at ingress (default deny) by
+                policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0]
+                policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+             the nearest rule that allows something is
+                policies/redis.yaml:12
+                  CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+                it fails on peer: app=backend is wanted, its label app is frontend
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/tcp database/redis:6379/shop/cart'
+
+    ! three-tier/locked down/tcp database/redis:6379/client: differs
+        expected   allow, at scenarios/three-tier.yaml:42
+        predicted  deny ingress
+        checks
+          1. egress of client/as-pod to database/redis, tcp port 6379
+             allowed: no policy isolates client/as-pod at egress
+          2. ingress of database/redis from client/as-pod, tcp port 6379
+             denied: no rule allows it, and database/redis is isolated at ingress (default deny) by
+                policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0]
+                policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+             the nearest rule that allows something is
+                policies/redis.yaml:12
+                  CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+                it fails on peer: app=backend is wanted, its label app is frontend
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/tcp database/redis:6379/client'
+
+    ! three-tier/locked down/http GET backend/api:8080/api?page=1/frontend/worker: differs
+        expected   allow, at scenarios/three-tier.yaml:42
+        because    Cilium 1.18 differs: queries were not part of the path
+        predicted  deny http
+        checks
+          1. egress of frontend/worker to backend/api-0, tcp port 3000
+             allowed: no policy isolates frontend/worker at egress
+          2. ingress of backend/api-0 from frontend/worker, tcp port 3000
+             allowed by
+                policies/api.yaml:11
+                  CiliumNetworkPolicy backend/api spec.ingress[0].toPorts[0].ports[0]
+          3. HTTP proxy of backend/api-0, GET /api?page=1
+             denied: no rule of the proxy allows it; it was sent there by
+                policies/api.yaml:11
+                  CiliumNetworkPolicy backend/api spec.ingress[0].toPorts[0].ports[0]
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/http GET backend/api:8080/api?page=1/frontend/worker'
+
+    ! three-tier/locked down/http GET backend/api:8080/api?page=1/shop/cart: differs
+        expected   deny ingress by backend/api, at scenarios/three-tier.yaml:42
+        predicted  allow by no policy
+        checks
+          1. egress of shop/cart to database/redis, tcp port 6379
+             allowed: no policy isolates shop/cart at egress
+          2. ingress of database/redis from shop/cart, tcp port 6379
+             allowed: no policy isolates database/redis at ingress
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/http GET backend/api:8080/api?page=1/shop/cart'
+
+    ? three-tier/locked down/http GET backend/api:8080/api?page=1/client: inconclusive
+        expected   allow, at scenarios/three-tier.yaml:42
+        predicted  inconclusive: the engine does not know what an Envoy filter of its own makes of it
+        checks
+          1. egress of shop/cart to database/redis, tcp port 6379
+             allowed: the node's own traffic to its pods needs no rule
+          2. ingress of database/redis from shop/cart, tcp port 6379
+             the engine does not know what an Envoy filter of its own makes of it
+                policies/envoy.yaml:15
+                  CiliumNetworkPolicy backend/envoy spec.ingress[0].toPorts[0].listener
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/http GET backend/api:8080/api?page=1/client'
+
+    not as expected:
+      DIFFERS       three-tier / locked down: 11 cells, 4 differing, 1 inconclusive, 2 objects not as
+                    expected
+
+    DIFFERS: 1 scenario, 2 steps, 12 cells, 4 policy objects, 4 differing cells, 1 inconclusive cell, 2
+    objects not as expected, 1 scenario skipped
+    "#);
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "the snapshot is long")]
+fn every_kind_of_cell_in_sixty_columns() {
+    insta::assert_snapshot!(shown(&run(objects(), cells()), 60, false, false), @r#"
+    verdikt 0.1.0, backend model, Cilium 1.18
+
+    skipped       newer: it holds for Cilium >=1.19, and this
+                  run is for 1.18
+
+    three-tier  scenarios/three-tier.yaml
+      Redis takes connections only from the backend; every tier
+      takes them only from the tier in front of it.
+
+    ok            three-tier / without policies: 1 cell
+      scenarios/three-tier.yaml:20
+
+                     tcp database/redis:6379
+      frontend/web   allow
+
+      · no number: no policy isolates the source at egress or
+        the target at ingress
+
+    DIFFERS       three-tier / locked down: 11 cells, 4
+                  differing, 1 inconclusive, 2 objects not as
+                  expected
+      scenarios/three-tier.yaml:30
+
+                        tcp database/redis:6379
+      backend/api-0       allow [1,2]
+      frontend/web        deny ingress [3]
+      frontend/worker     deny egress [5]
+      monitor/monitor     audit ingress [3]
+      shop/cart         ! deny ingress [3]
+                          (expected by database/lockdown)
+      client            ! deny ingress [3]
+                          (expected allow)
+
+                        http GET backend/api:8080/api?page=1
+      backend/api-0       -
+      frontend/web        deny http [4]
+      frontend/worker   ! deny http [4,6]
+                          (expected allow)
+      monitor/monitor     allow [7]
+      shop/cart         ! allow
+                          (expected deny ingress by backend/api)
+      client            ? inconclusive [8]
+                          (expected allow)
+
+      [1] allowed by    policies/egress.yaml:9
+            CiliumNetworkPolicy backend/egress spec.egress[0]
+      [2] allowed by    policies/redis.yaml:12
+            CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+      [3] default deny  policies/redis.yaml:12
+            CiliumNetworkPolicy database/redis spec.ingress[0]
+          and           policies/default-deny.yaml:7
+            CiliumNetworkPolicy database/default-deny spec.ingress[0]
+      [4] no match in   policies/api.yaml:11
+            CiliumNetworkPolicy backend/api spec.ingress[0].toPorts[0].ports[0]
+      [5] denied by     policies/no-database.yaml:20
+            CiliumNetworkPolicy frontend/no-database spec.egressDeny[0]
+      [6] Cilium 1.18 differs: queries were not part of the path
+      [7] Cilium 1.18 differs: nothing isolated it yet
+      [8] not known     policies/envoy.yaml:15
+            CiliumNetworkPolicy backend/envoy spec.ingress[0].toPorts[0].listener
+      ·   no number: no policy isolates the source at egress or
+          the target at ingress
+
+      refused as expected: CiliumNetworkPolicy database/empty by
+      the agent: rule must have at least one of Ingress, Egress
+    ! refused: CiliumNetworkPolicy database/typo at
+      policies/refused.yaml:6 by the API server: unknown field
+      "spec.ingres"; it is not in force, and no refusal is
+      expected
+    ! refused for another reason: CiliumNetworkPolicy
+      database/ports at policies/refused.yaml:6 by the agent:
+      invalid port range; expected by the agent, saying "too
+      many ports"
+
+    ! three-tier/locked down/tcp database/redis:6379/shop/cart:
+      another policy decides
+        expected   deny ingress by database/lockdown, at
+                   scenarios/three-tier.yaml:42
+        predicted  deny ingress by database/default-deny,
+                   database/redis
+        checks
+          1. egress of shop/cart to database/redis, tcp port
+             6379
+             allowed: no policy isolates shop/cart at egress
+          2. ingress of database/redis from shop/cart, tcp port
+             6379
+             denied: no rule allows it, and database/redis is
+             isolated at ingress (default deny) by
+                policies/redis.yaml:12
+                  CiliumNetworkPolicy database/redis spec.ingress[0]
+                policies/default-deny.yaml:7
+                  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+             the nearest rule that allows something is
+                policies/redis.yaml:12
+                  CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+                it fails on peer: app=backend is wanted, its
+                label app is frontend
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/tcp database/redis:6379/shop/cart'
+
+    ! three-tier/locked down/tcp database/redis:6379/client:
+      differs
+        expected   allow, at scenarios/three-tier.yaml:42
+        predicted  deny ingress
+        checks
+          1. egress of client/as-pod to database/redis, tcp port
+             6379
+             allowed: no policy isolates client/as-pod at egress
+          2. ingress of database/redis from client/as-pod, tcp
+             port 6379
+             denied: no rule allows it, and database/redis is
+             isolated at ingress (default deny) by
+                policies/redis.yaml:12
+                  CiliumNetworkPolicy database/redis spec.ingress[0]
+                policies/default-deny.yaml:7
+                  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+             the nearest rule that allows something is
+                policies/redis.yaml:12
+                  CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+                it fails on peer: app=backend is wanted, its
+                label app is frontend
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/tcp database/redis:6379/client'
+
+    ! three-tier/locked down/http GET
+      backend/api:8080/api?page=1/frontend/worker: differs
+        expected   allow, at scenarios/three-tier.yaml:42
+        because    Cilium 1.18 differs: queries were not part of
+                   the path
+        predicted  deny http
+        checks
+          1. egress of frontend/worker to backend/api-0, tcp
+             port 3000
+             allowed: no policy isolates frontend/worker at
+             egress
+          2. ingress of backend/api-0 from frontend/worker, tcp
+             port 3000
+             allowed by
+                policies/api.yaml:11
+                  CiliumNetworkPolicy backend/api spec.ingress[0].toPorts[0].ports[0]
+          3. HTTP proxy of backend/api-0, GET /api?page=1
+             denied: no rule of the proxy allows it; it was sent
+             there by
+                policies/api.yaml:11
+                  CiliumNetworkPolicy backend/api spec.ingress[0].toPorts[0].ports[0]
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/http GET backend/api:8080/api?page=1/frontend/worker'
+
+    ! three-tier/locked down/http GET
+      backend/api:8080/api?page=1/shop/cart: differs
+        expected   deny ingress by backend/api, at
+                   scenarios/three-tier.yaml:42
+        predicted  allow by no policy
+        checks
+          1. egress of shop/cart to database/redis, tcp port
+             6379
+             allowed: no policy isolates shop/cart at egress
+          2. ingress of database/redis from shop/cart, tcp port
+             6379
+             allowed: no policy isolates database/redis at
+             ingress
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/http GET backend/api:8080/api?page=1/shop/cart'
+
+    ? three-tier/locked down/http GET
+      backend/api:8080/api?page=1/client: inconclusive
+        expected   allow, at scenarios/three-tier.yaml:42
+        predicted  inconclusive: the engine does not know what
+                   an Envoy filter of its own makes of it
+        checks
+          1. egress of shop/cart to database/redis, tcp port
+             6379
+             allowed: the node's own traffic to its pods needs
+             no rule
+          2. ingress of database/redis from shop/cart, tcp port
+             6379
+             the engine does not know what an Envoy filter of
+             its own makes of it
+                policies/envoy.yaml:15
+                  CiliumNetworkPolicy backend/envoy spec.ingress[0].toPorts[0].listener
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/http GET backend/api:8080/api?page=1/client'
+
+    not as expected:
+      DIFFERS       three-tier / locked down: 11 cells, 4
+                    differing, 1 inconclusive, 2 objects not as
+                    expected
+
+    DIFFERS: 1 scenario, 2 steps, 12 cells, 4 policy objects, 4
+    differing cells, 1 inconclusive cell, 2 objects not as
+    expected, 1 scenario skipped
+    "#);
+}
+
+#[test]
+fn quiet() {
+    insta::assert_snapshot!(shown(&run(objects(), cells()), 100, true, false), @r#"
+    skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
+    ok            three-tier / without policies: 1 cell
+    DIFFERS       three-tier / locked down: 11 cells, 4 differing, 1 inconclusive, 2 objects not as
+                  expected
+
+    ! refused: CiliumNetworkPolicy database/typo at policies/refused.yaml:6 by the API server: unknown
+      field "spec.ingres"; it is not in force, and no refusal is expected
+    ! refused for another reason: CiliumNetworkPolicy database/ports at policies/refused.yaml:6 by the
+      agent: invalid port range; expected by the agent, saying "too many ports"
+
+    ! three-tier/locked down/tcp database/redis:6379/shop/cart: another policy decides
+        expected   deny ingress by database/lockdown, at scenarios/three-tier.yaml:42
+        predicted  deny ingress by database/default-deny, database/redis
+        checks
+          1. egress of shop/cart to database/redis, tcp port 6379
+             allowed: no policy isolates shop/cart at egress
+          2. ingress of database/redis from shop/cart, tcp port 6379
+             denied: no rule allows it, and database/redis is isolated at ingress (default deny) by
+                policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0]
+                policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+             the nearest rule that allows something is
+                policies/redis.yaml:12
+                  CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+                it fails on peer: app=backend is wanted, its label app is frontend
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/tcp database/redis:6379/shop/cart'
+
+    ! three-tier/locked down/tcp database/redis:6379/client: differs
+        expected   allow, at scenarios/three-tier.yaml:42
+        predicted  deny ingress
+        checks
+          1. egress of client/as-pod to database/redis, tcp port 6379
+             allowed: no policy isolates client/as-pod at egress
+          2. ingress of database/redis from client/as-pod, tcp port 6379
+             denied: no rule allows it, and database/redis is isolated at ingress (default deny) by
+                policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0]
+                policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+             the nearest rule that allows something is
+                policies/redis.yaml:12
+                  CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+                it fails on peer: app=backend is wanted, its label app is frontend
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/tcp database/redis:6379/client'
+
+    ! three-tier/locked down/http GET backend/api:8080/api?page=1/frontend/worker: differs
+        expected   allow, at scenarios/three-tier.yaml:42
+        because    Cilium 1.18 differs: queries were not part of the path
+        predicted  deny http
+        checks
+          1. egress of frontend/worker to backend/api-0, tcp port 3000
+             allowed: no policy isolates frontend/worker at egress
+          2. ingress of backend/api-0 from frontend/worker, tcp port 3000
+             allowed by
+                policies/api.yaml:11
+                  CiliumNetworkPolicy backend/api spec.ingress[0].toPorts[0].ports[0]
+          3. HTTP proxy of backend/api-0, GET /api?page=1
+             denied: no rule of the proxy allows it; it was sent there by
+                policies/api.yaml:11
+                  CiliumNetworkPolicy backend/api spec.ingress[0].toPorts[0].ports[0]
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/http GET backend/api:8080/api?page=1/frontend/worker'
+
+    ! three-tier/locked down/http GET backend/api:8080/api?page=1/shop/cart: differs
+        expected   deny ingress by backend/api, at scenarios/three-tier.yaml:42
+        predicted  allow by no policy
+        checks
+          1. egress of shop/cart to database/redis, tcp port 6379
+             allowed: no policy isolates shop/cart at egress
+          2. ingress of database/redis from shop/cart, tcp port 6379
+             allowed: no policy isolates database/redis at ingress
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/http GET backend/api:8080/api?page=1/shop/cart'
+
+    ? three-tier/locked down/http GET backend/api:8080/api?page=1/client: inconclusive
+        expected   allow, at scenarios/three-tier.yaml:42
+        predicted  inconclusive: the engine does not know what an Envoy filter of its own makes of it
+        checks
+          1. egress of shop/cart to database/redis, tcp port 6379
+             allowed: the node's own traffic to its pods needs no rule
+          2. ingress of database/redis from shop/cart, tcp port 6379
+             the engine does not know what an Envoy filter of its own makes of it
+                policies/envoy.yaml:15
+                  CiliumNetworkPolicy backend/envoy spec.ingress[0].toPorts[0].listener
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/http GET backend/api:8080/api?page=1/client'
+
+    not as expected:
+      DIFFERS       three-tier / locked down: 11 cells, 4 differing, 1 inconclusive, 2 objects not as
+                    expected
+
+    DIFFERS: 1 scenario, 2 steps, 12 cells, 4 policy objects, 4 differing cells, 1 inconclusive cell, 2
+    objects not as expected, 1 scenario skipped
+    "#);
+}
+
+#[test]
+fn colours_repeat_the_words() {
+    let events = run(objects(), cells());
+    let coloured = shown(&events, 100, false, true);
+    let mut plain = String::new();
+    let mut rest = coloured.as_str();
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        plain.push_str(before);
+        rest = after.split_once('m').unwrap().1;
+    }
+    plain.push_str(rest);
+    assert_ne!(coloured, plain);
+    assert_eq!(plain, shown(&events, 100, false, false));
+}
+
+#[test]
+fn texts_of_files_do_not_control_the_terminal() {
+    let mut events = run(objects(), cells());
+    for event in &mut events {
+        match event {
+            Event::ScenarioStarted(scenario) => scenario.about = "two\nlines \u{1b}[2J".to_owned(),
+            Event::StepStarted(step) => step.step = "\u{1b}[1A\u{7}".to_owned(),
+            Event::CellJudged(cell) => {
+                cell.step = "\u{1b}[1A".to_owned();
+                cell.because = Some("\r\u{9b}31m".to_owned());
+            }
+            Event::ObjectJudged(object) => object.object.name = "\u{1b}]0;title\u{7}".to_owned(),
+            _ => {}
+        }
+    }
+    let text = shown(&events, 100, false, false);
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+}
+
+#[test]
+fn a_log_that_was_cut_off_is_shown_as_far_as_it_goes() {
+    let events = run(objects(), cells());
+    for start in 0..events.len() {
+        shown(&events[start..], usize::MAX, false, false);
+        shown(&events[..start], usize::MAX, true, false);
+    }
+}
+
+proptest! {
+    /// No width is too small, and tables keep to what they can.
+    #[test]
+    fn every_width_is_shown(width in 0_usize..200, paths in prop::collection::vec("[/a-z表 ]{0,60}", 0..8)) {
+        let redis = tcp("database/redis", 6379);
+        let attempts = paths.iter().map(|path| get("shop/storefront", 80, path)).chain([redis]);
+        let mut all = cells();
+        for attempt in attempts {
+            let prediction = at_redis("shop/cart", Answer::Allow, Finding::NotIsolated, None);
+            all.push(cell(attempt, pod("shop/cart"), "deny egress", prediction));
+        }
+        let text = shown(&run(objects(), all), width, false, false);
+        prop_assert!(!text.is_empty());
+    }
+}

@@ -1,0 +1,65 @@
+//! A run's events gathered by scenario and step, for the reports that are one document.
+
+use verdikt_verdict::event::{
+    CellJudged, Event, ObjectJudged, RunStarted, ScenarioSkipped, ScenarioStarted, StepStarted,
+};
+use verdikt_verdict::outcome::{Outcome, Totals};
+
+/// A run.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    pub(crate) started: Option<&'a RunStarted>,
+    pub(crate) scenarios: Vec<Scenario<'a>>,
+    pub(crate) skipped: Vec<&'a ScenarioSkipped>,
+    pub(crate) totals: Totals,
+    pub(crate) outcome: Outcome,
+}
+
+/// A scenario that was evaluated.
+#[derive(Debug)]
+pub(crate) struct Scenario<'a> {
+    pub(crate) started: &'a ScenarioStarted,
+    pub(crate) steps: Vec<Step<'a>>,
+}
+
+/// A step of it.
+#[derive(Debug)]
+pub(crate) struct Step<'a> {
+    pub(crate) started: &'a StepStarted,
+    pub(crate) objects: Vec<&'a ObjectJudged>,
+    pub(crate) cells: Vec<&'a CellJudged>,
+}
+
+impl<'a> Run<'a> {
+    /// Gathers events, which may end early: the log of a run that was cut off.
+    pub(crate) fn of(events: &'a [Event]) -> Self {
+        let totals = Totals::of(events);
+        let (mut started, mut scenarios, mut skipped) = (None, Vec::<Scenario<'a>>::new(), Vec::new());
+        for event in events {
+            let scenario = scenarios.last_mut();
+            match event {
+                Event::RunStarted(run) => started = Some(run),
+                Event::ScenarioSkipped(event) => skipped.push(event),
+                Event::ScenarioStarted(started) => scenarios.push(Scenario { started, steps: Vec::new() }),
+                Event::StepStarted(started) => {
+                    let step = Step { started, objects: Vec::new(), cells: Vec::new() };
+                    if let Some(scenario) = scenario {
+                        scenario.steps.push(step);
+                    }
+                }
+                Event::ObjectJudged(judged) => {
+                    if let Some(step) = scenario.and_then(|scenario| scenario.steps.last_mut()) {
+                        step.objects.push(judged);
+                    }
+                }
+                Event::CellJudged(judged) => {
+                    if let Some(step) = scenario.and_then(|scenario| scenario.steps.last_mut()) {
+                        step.cells.push(judged);
+                    }
+                }
+                Event::StepFinished(_) | Event::RunFinished(_) => {}
+            }
+        }
+        Self { started, scenarios, skipped, totals, outcome: Outcome::of(&totals) }
+    }
+}

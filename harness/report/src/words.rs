@@ -1,0 +1,72 @@
+//! The words that all reports share: verdicts, expectations, rules, places, and the names of cells.
+
+use verdikt_scenario::place::Place;
+use verdikt_scenario::prediction::RuleRef;
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::compare::{CellResult, Verdict, deciders};
+use verdikt_verdict::event::CellJudged;
+
+use crate::text::{plain, shell_quote};
+
+/// A verdict with its direction: `deny ingress`, `audit egress`.
+pub(crate) fn verdict(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Audited(gate) => format!("audit {gate}"),
+        other => other.to_string(),
+    }
+}
+
+/// The verdict of a cell, with the policies that decided where the author names one.
+pub(crate) fn verdict_by(cell: &CellJudged) -> String {
+    let words = verdict(&cell.verdict);
+    match (&cell.verdict, &cell.expected.by) {
+        (Verdict::Inconclusive(why), _) => format!("{words}: {}", plain(why)),
+        (_, None) => words,
+        (_, Some(_)) => match deciders(&cell.prediction).as_slice() {
+            [] => format!("{words} by no policy"),
+            names => format!("{words} by {}", plain(&names.join(", "))),
+        },
+    }
+}
+
+/// How an expectation compares, in one word.
+pub(crate) fn result(result: CellResult) -> &'static str {
+    match result {
+        CellResult::AsExpected => "as expected",
+        CellResult::Differs => "differs",
+        CellResult::DecidedByAnother => "another policy decides",
+        CellResult::Inconclusive => "inconclusive",
+    }
+}
+
+/// What a table adds to a cell that is not as expected.
+pub(crate) fn instead(cell: &CellJudged) -> Option<String> {
+    match (cell.result, &cell.expected.by) {
+        (CellResult::AsExpected, _) => None,
+        (CellResult::DecidedByAnother, Some(by)) => Some(format!("(expected by {})", plain(&by.0))),
+        _ => Some(format!("(expected {})", plain(&cell.expected.to_string()))),
+    }
+}
+
+/// `file:line`, or the file alone for what was never written in lines.
+pub(crate) fn place(place: &Place) -> String {
+    let file = plain(&place.file);
+    if place.line == 0 { file } else { format!("{file}:{}", place.line) }
+}
+
+/// A rule: its object, and the path inside it.
+pub(crate) fn rule(rule: &RuleRef) -> String {
+    plain(&rule.to_string())
+}
+
+/// The name of a cell, as a filter takes it: `scenario/step/attempt/source`.
+pub(crate) fn cell_name(cell: &CellJudged) -> String {
+    format!("{}/{}/{}/{}", cell.scenario, cell.step, cell.attempt, cell.source)
+}
+
+/// The command that evaluates one cell again.
+pub(crate) fn again(run: &str, file: &str, version: CiliumVersion, cell: &CellJudged) -> String {
+    let version =
+        if version == CiliumVersion::default() { String::new() } else { format!(" --cilium {version}") };
+    plain(&format!("{run} {}{version} --filter {}", shell_quote(file), shell_quote(&cell_name(cell))))
+}
