@@ -21,14 +21,19 @@ fn main() -> ExitCode {
     let mistakes = verdikt_runner::mistakes(&scenarios, CiliumVersion::default());
     let problems: Vec<_> = diagnostics.into_iter().chain(mistakes).collect();
     trials.push(Trial::test("the set loads without a mistake", move || {
-        if problems.is_empty() { Ok(()) } else { Err(Failed::from(diagnostic::render(&problems, &sources, false))) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Failed::from(diagnostic::render(&problems, &sources, false)))
+        }
     }));
     for version in CiliumVersion::ALL {
         let events = events(&scenarios, version);
         if version == CiliumVersion::default() {
             trials.extend(steps(&events));
         } else {
-            trials.push(Trial::test(format!("the whole set under Cilium {version}"), move || verdict(&events)));
+            trials
+                .push(Trial::test(format!("the whole set under Cilium {version}"), move || verdict(&events)));
         }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
@@ -68,7 +73,8 @@ fn verdict(events: &[Event]) -> Result<(), Failed> {
     if Outcome::of(&Totals::of(events)) == Outcome::AsExpected {
         return Ok(());
     }
-    let mut terminal = Terminal::new(Options { quiet: true, ..Options::default() });
+    let mut terminal =
+        Terminal::new(Options { width: 100, colour: false, quiet: true, command: "verdikt run".to_owned() });
     let shown: String = events.iter().map(|event| terminal.push(event)).collect();
     Err(Failed::from(shown))
 }

@@ -135,7 +135,9 @@ impl FromStr for Backend {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split(':').next() {
             Some("model") if text == "model" => Ok(Self::Model),
-            Some("lab" | "kind" | "cluster") => Err("this version of verdikt has the backend `model` only".to_owned()),
+            Some("lab" | "kind" | "cluster") => {
+                Err("this version of verdikt has the backend `model` only".to_owned())
+            }
             _ => Err("there is no such backend; this version of verdikt has `model`".to_owned()),
         }
     }

@@ -30,7 +30,10 @@ pub(crate) enum What {
 impl Failure {
     /// The command is wrong.
     pub(crate) fn wrong(message: impl Into<String>) -> Self {
-        Self { code: exit::WRONG_INPUT, what: What::Message { message: message.into(), cause: None, hint: None } }
+        Self {
+            code: exit::WRONG_INPUT,
+            what: What::Message { message: message.into(), cause: None, hint: None },
+        }
     }
 
     /// There is nothing to do.

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Command::Check(check) => commands::check::check(&check, &printer),
         Command::Explain(explain) => commands::explain::explain(&explain, &printer),
         Command::Replay(replay) => commands::replay::replay(&replay, &printer),
-        Command::Schema => commands::schema::schema(&printer),
+        Command::Schema => commands::schema::schema(),
     };
     match result {
         Ok(code) => code,

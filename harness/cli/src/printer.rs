@@ -43,20 +43,23 @@ impl Printer {
     }
 
     /// Prints data.
-    pub(crate) fn data(&self, text: &str) -> Result<(), Failure> {
+    pub(crate) fn data(text: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| Failure::output(&error))
+        stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+            .map_err(|error| Failure::output(&error))
     }
 
     /// Tells people something. If nobody can hear it, the command goes on.
-    pub(crate) fn tell(&self, text: &str) {
+    pub(crate) fn tell(text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
     /// Shows what is wrong with files.
     pub(crate) fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &Sources) {
         if !diagnostics.is_empty() {
-            self.tell(&render(diagnostics, sources, self.colour_for_people));
+            Self::tell(&render(diagnostics, sources, self.colour_for_people));
         }
     }
 
@@ -66,12 +69,12 @@ impl Printer {
             What::OutputClosed => {}
             What::Mistakes(diagnostics, sources) => self.diagnostics(diagnostics, sources),
             What::Message { message, cause, hint } => {
-                self.tell(&format!("{} {message}\n", self.painted("error:", AnsiColor::Red)));
+                Self::tell(&format!("{} {message}\n", self.painted("error:", AnsiColor::Red)));
                 if let Some(cause) = cause {
-                    self.tell(&format!("  caused by: {cause}\n"));
+                    Self::tell(&format!("  caused by: {cause}\n"));
                 }
                 if let Some(hint) = hint {
-                    self.tell(&format!("\n{} {hint}\n", self.painted("hint:", AnsiColor::Cyan)));
+                    Self::tell(&format!("\n{} {hint}\n", self.painted("hint:", AnsiColor::Cyan)));
                 }
             }
         }

@@ -40,7 +40,10 @@ pub struct Refusal {
 pub fn admit(object: &Node, version: CiliumVersion, field_validation: FieldValidation) -> Admission<'_> {
     let Some(schema) = schema_of(object) else {
         let message = "no kind of object that verdikt knows".to_owned();
-        return Admission { refusals: vec![Refusal { message, position: object.position }], stored: Cow::Borrowed(object) };
+        return Admission {
+            refusals: vec![Refusal { message, position: object.position }],
+            stored: Cow::Borrowed(object),
+        };
     };
     // A client that is strict refuses unknown fields before anything else is looked at.
     let strict = field_validation == FieldValidation::Strict;
@@ -71,7 +74,8 @@ fn prune_object<'a>(node: &'a Node, schema: &Object, version: CiliumVersion) -> 
     let Value::Map(entries) = &node.value else { return Cow::Borrowed(node) };
     let mut kept: Option<Vec<Entry>> = None;
     for (index, entry) in entries.iter().enumerate() {
-        let pruned = schema.field(&entry.key, version).map(|field| prune_value(&entry.value, &field.kind, version));
+        let pruned =
+            schema.field(&entry.key, version).map(|field| prune_value(&entry.value, &field.kind, version));
         match (&mut kept, pruned) {
             (None, Some(Cow::Borrowed(_))) => {}
             (None, other) => {

@@ -97,7 +97,7 @@ impl SubjectState {
 impl<'a> Cluster<'a> {
     /// Judges every manifest and compiles those that are taken.
     pub fn new(topology: &'a Topology, manifests: &[Manifest], options: &Options, learned: &Learned) -> Self {
-        let admit = |manifest| admitted(manifest, options);
+        let admit = |manifest| admitted(manifest, *options);
         let stored: Vec<_> = manifests.iter().map(admit).collect();
         Self::compile(topology, manifests, &stored, *options, learned)
     }
@@ -109,7 +109,8 @@ impl<'a> Cluster<'a> {
         options: &Options,
         learned: &Learned,
     ) -> Self {
-        let stored: Vec<_> = manifests.iter().map(|manifest| Ok(admission::prune(&manifest.root, options.version))).collect();
+        let stored: Vec<_> =
+            manifests.iter().map(|manifest| Ok(admission::prune(&manifest.root, options.version))).collect();
         Self::compile(topology, manifests, &stored, *options, learned)
     }
 
@@ -130,7 +131,8 @@ impl<'a> Cluster<'a> {
             .collect();
         let groups =
             objects.iter().zip(stored).filter(|(object, _)| object.reference.kind == "CiliumCIDRGroup");
-        let surroundings = Surroundings::new(topology, groups.filter_map(|(_, stored)| stored.as_deref().ok()));
+        let surroundings =
+            Surroundings::new(topology, groups.filter_map(|(_, stored)| stored.as_deref().ok()));
         let mut rules = Vec::new();
         let mut judgements = Vec::new();
         for (index, (object, stored)) in objects.iter().zip(stored).enumerate() {
@@ -296,7 +298,7 @@ impl<'a> Cluster<'a> {
 }
 
 /// What the API server stores of a manifest, or all its reasons not to.
-fn admitted<'m>(manifest: &'m Manifest, options: &Options) -> Result<Cow<'m, Document>, Refusal> {
+fn admitted(manifest: &Manifest, options: Options) -> Result<Cow<'_, Document>, Refusal> {
     let admission = admission::admit(&manifest.root, options.version, options.field_validation);
     let Some(first) = admission.refusals.first() else { return Ok(admission.stored) };
     let messages: Vec<&str> = admission.refusals.iter().map(|refusal| refusal.message.as_str()).collect();

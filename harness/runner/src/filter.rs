@@ -39,6 +39,11 @@ impl FromStr for Filter {
 }
 
 impl Filter {
+    /// Whether this is the full name of the cell.
+    pub fn is(&self, CellName(name): &CellName) -> bool {
+        self.0 == *name
+    }
+
     /// Whether the cell is wanted.
     pub fn wants(&self, CellName(name): &CellName) -> bool {
         if !self.0.contains('*') {

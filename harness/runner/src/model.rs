@@ -31,12 +31,6 @@ pub struct RunOptions {
     pub filters: Vec<Filter>,
 }
 
-impl RunOptions {
-    fn wants(&self, name: &CellName) -> bool {
-        self.filters.is_empty() || self.filters.iter().any(|filter| filter.wants(name))
-    }
-}
-
 /// Where the events of a run go. An error ends the run.
 pub type Sink<'a> = &'a mut dyn FnMut(Event) -> io::Result<()>;
 
@@ -63,7 +57,16 @@ fn wanted<'a>(scenario: &Scenario, step: &'a Step, options: &RunOptions) -> Vec<
         let name = CellName::new(scenario, step, &row.attempt, source);
         WantedCell { name, index, row, source }
     });
-    cells.filter(|cell| options.wants(&cell.name)).collect()
+    let mut cells: Vec<WantedCell<'a>> = cells.collect();
+    if !options.filters.is_empty() {
+        // The full name of a cell means this cell, and not those whose names go on.
+        let names: Vec<CellName> = cells.iter().map(|cell| cell.name.clone()).collect();
+        let wants = |filter: &Filter, name: &CellName| {
+            filter.is(name) || filter.wants(name) && !names.iter().any(|other| filter.is(other))
+        };
+        cells.retain(|cell| options.filters.iter().any(|filter| wants(filter, &cell.name)));
+    }
+    cells
 }
 
 fn all_cells(step: &Step) -> impl Iterator<Item = (&Row, &Endpoint)> {
@@ -197,8 +200,11 @@ pub fn predict(
     let (before, from_here) = scenario.steps.split_at(step);
     let Some(step) = from_here.first() else { return Vec::new() };
     let learned = before.iter().fold(Learned::default(), |learned, step| {
-        let cells: Vec<_> = all_cells(step).map(|(row, source)| (source.clone(), row.attempt.clone())).collect();
-        Cluster::new(&step.topology, &step.policies, &options(step, version), &learned).predict_step(&cells).learned
+        let cells: Vec<_> =
+            all_cells(step).map(|(row, source)| (source.clone(), row.attempt.clone())).collect();
+        Cluster::new(&step.topology, &step.policies, &options(step, version), &learned)
+            .predict_step(&cells)
+            .learned
     });
     let policies = policies.unwrap_or(&step.policies);
     let cluster = Cluster::new(&step.topology, policies, &options(step, version), &learned);

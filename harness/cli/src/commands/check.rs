@@ -39,9 +39,10 @@ pub(crate) fn check(arguments: &Check, printer: &Printer) -> Result<ExitCode, Fa
     found.diagnostics.sort();
     found.diagnostics.dedup();
     printer.diagnostics(&found.diagnostics, &found.sources);
-    let count = |severity| found.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
+    let count =
+        |severity| found.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    printer.tell(&format!(
+    Printer::tell(&format!(
         "{} and {} checked for Cilium {}: {}, {}\n",
         counted(found.scenarios, "scenario"),
         counted(found.policies, "policy object"),
@@ -87,7 +88,9 @@ fn warnings(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
         })
         .collect();
     let mut warnings = lint(Some(&step.topology), &step.policies, &options);
-    warnings.retain(|warning| warning.code.as_deref() != Some(lint::REFUSED) || !expected.contains(&warning.place));
+    warnings.retain(|warning| {
+        warning.code.as_deref() != Some(lint::REFUSED) || !expected.contains(&warning.place)
+    });
     warnings
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn explain(arguments: &Explain, printer: &Printer) -> Result<ExitCode
     let texts = cells.iter().zip(&predictions).map(|((source, attempt), prediction)| {
         format!("\n{}", explained(source, attempt, prediction, printer.colour))
     });
-    printer.data(&(heading + &texts.collect::<String>()))?;
+    Printer::data(&(heading + &texts.collect::<String>()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -56,7 +56,11 @@ fn other_policies(arguments: &Explain, printer: &Printer) -> Result<Vec<Manifest
 }
 
 /// The cells asked for: of the step's table, or any other that its topology can make.
-fn cells(step: &Step, from: Option<&str>, attempt: Option<&str>) -> Result<Vec<(Endpoint, Attempt)>, Failure> {
+fn cells(
+    step: &Step,
+    from: Option<&str>,
+    attempt: Option<&str>,
+) -> Result<Vec<(Endpoint, Attempt)>, Failure> {
     let wrong = |message: String, help: Option<String>| {
         let failure = Failure::wrong(message);
         match help {
@@ -66,12 +70,14 @@ fn cells(step: &Step, from: Option<&str>, attempt: Option<&str>) -> Result<Vec<(
     };
     let source = from.map(|text| parse_source(text, &step.topology).map_err(|m| wrong(m.message, m.help)));
     let source = source.transpose()?;
-    let attempt = attempt.map(|text| parse_attempt(text, &step.topology).map_err(|m| wrong(m.message, m.help)));
+    let attempt =
+        attempt.map(|text| parse_attempt(text, &step.topology).map_err(|m| wrong(m.message, m.help)));
     let attempt = attempt.transpose()?;
     if let (Some(source), Some(attempt)) = (&source, &attempt) {
         return Ok(vec![(source.clone(), attempt.clone())]);
     }
-    let in_table = step.table.iter().flat_map(|row| row.cells.iter().map(|(source, _)| (source, &row.attempt)));
+    let in_table =
+        step.table.iter().flat_map(|row| row.cells.iter().map(|(source, _)| (source, &row.attempt)));
     let asked: Vec<(Endpoint, Attempt)> = in_table
         .filter(|(from, _)| source.as_ref().is_none_or(|source| source == *from))
         .filter(|(_, tried)| attempt.as_ref().is_none_or(|attempt| attempt == *tried))

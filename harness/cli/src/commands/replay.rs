@@ -19,14 +19,22 @@ pub(crate) fn replay(arguments: &Replay, printer: &Printer) -> Result<ExitCode, 
     for (index, line) in text.lines().enumerate() {
         let place = format!("{}:{}", log.display(), index + 1);
         let event = Event::from_line(line);
-        let event = event.map_err(|error| Failure::wrong(format!("{place}: no event of a run")).cause(&error))?;
+        let event =
+            event.map_err(|error| Failure::wrong(format!("{place}: no event of a run")).cause(&error))?;
         match (&event, index) {
             (Event::RunStarted(started), 0) if started.format == FORMAT => {}
             (Event::RunStarted(started), 0) => {
-                let message = format!("{place}: the log has format {}, and this verdikt reads {FORMAT}", started.format);
+                let message = format!(
+                    "{place}: the log has format {}, and this verdikt reads {FORMAT}",
+                    started.format
+                );
                 return Err(Failure::wrong(message));
             }
-            (_, 0) => return Err(Failure::wrong(format!("{place}: the log does not begin with the start of a run"))),
+            (_, 0) => {
+                return Err(Failure::wrong(format!(
+                    "{place}: the log does not begin with the start of a run"
+                )));
+            }
             _ => {}
         }
         events.push(event);
@@ -42,11 +50,11 @@ pub(crate) fn replay(arguments: &Replay, printer: &Printer) -> Result<ExitCode, 
         command: "verdikt run".to_owned(),
     });
     for event in &events {
-        printer.data(&terminal.push(event))?;
+        Printer::data(&terminal.push(event))?;
     }
     reports::write(&output.reports, &events)?;
     if !matches!(events.last(), Some(Event::RunFinished(_))) {
-        printer.tell("the run of this log did not come to its end\n");
+        Printer::tell("the run of this log did not come to its end\n");
     }
     Ok(ExitCode::from(Outcome::of(&Totals::of(&events)).exit_code()))
 }

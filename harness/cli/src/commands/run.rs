@@ -26,22 +26,25 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
     let options = RunOptions { version: *cilium, filters: filter.clone() };
     let cells = model::cells(&loaded.scenarios, &options);
     if cells.is_empty() {
-        let nothing = Failure::nothing("there is nothing to run");
-        return Err(match filter.is_empty() {
-            false => nothing.hint("no cell matches the filter; `--list` shows the names of all"),
-            true => nothing.hint(format!("no scenario holds for Cilium {cilium}")),
-        });
+        let hint = if filter.is_empty() {
+            format!("no scenario holds for Cilium {cilium}")
+        } else {
+            "no cell matches the filter; `--list` shows the names of all".to_owned()
+        };
+        return Err(Failure::nothing("there is nothing to run").hint(hint));
     }
     if *list {
-        let names: String = cells.iter().map(|name| format!("{name}\n")).collect();
-        printer.data(&names)?;
+        for name in cells {
+            Printer::data(&format!("{name}\n"))?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     reports::prepare(&output.reports)?;
     let mut log = match log {
         None => None,
         Some(path) => {
-            let file = File::create(path).map_err(|error| Failure::file("write the event log", path, &error))?;
+            let file =
+                File::create(path).map_err(|error| Failure::file("write the event log", path, &error))?;
             Some(BufWriter::new(file))
         }
     };
@@ -57,7 +60,7 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
         if let Some(log) = &mut log {
             writeln!(log, "{}", event.to_line()?)?;
         }
-        let shown = printer.data(&terminal.push(&event));
+        let shown = Printer::data(&terminal.push(&event));
         events.push(event);
         shown.map_err(|error| {
             failure = Some(error);

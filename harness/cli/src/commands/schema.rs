@@ -7,7 +7,7 @@ use verdikt_scenario::schema::json_schema_text;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-pub(crate) fn schema(printer: &Printer) -> Result<ExitCode, Failure> {
-    printer.data(&json_schema_text())?;
+pub(crate) fn schema() -> Result<ExitCode, Failure> {
+    Printer::data(&json_schema_text())?;
     Ok(ExitCode::SUCCESS)
 }

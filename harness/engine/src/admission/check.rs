@@ -13,20 +13,31 @@ pub(super) fn unknown_fields(object: &Node, schema: &Object, version: CiliumVers
     refusals
 }
 
-fn unknown_in_object(node: &Node, schema: &Object, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn unknown_in_object(
+    node: &Node,
+    schema: &Object,
+    path: &str,
+    version: CiliumVersion,
+    refusals: &mut Vec<Refusal>,
+) {
     for entry in node.entries() {
         let path = join(path, &entry.key);
-        match schema.field(&entry.key, version) {
-            Some(field) => unknown_in_value(&entry.value, &field.kind, &path, version, refusals),
-            None => {
-                let message = format!("strict decoding error: unknown field {path:?}");
-                refusals.push(Refusal { message, position: entry.position });
-            }
+        if let Some(field) = schema.field(&entry.key, version) {
+            unknown_in_value(&entry.value, &field.kind, &path, version, refusals);
+        } else {
+            let message = format!("strict decoding error: unknown field {path:?}");
+            refusals.push(Refusal { message, position: entry.position });
         }
     }
 }
 
-fn unknown_in_value(node: &Node, kind: &Type, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn unknown_in_value(
+    node: &Node,
+    kind: &Type,
+    path: &str,
+    version: CiliumVersion,
+    refusals: &mut Vec<Refusal>,
+) {
     match kind {
         Type::Object(schema) => unknown_in_object(node, schema, path, version, refusals),
         Type::List { element, .. } => {
@@ -60,7 +71,13 @@ fn refuse(node: &Node, message: String, refusals: &mut Vec<Refusal>) {
     refusals.push(Refusal { message, position: node.position });
 }
 
-fn check_object(node: &Node, schema: &Object, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn check_object(
+    node: &Node,
+    schema: &Object,
+    path: &str,
+    version: CiliumVersion,
+    refusals: &mut Vec<Refusal>,
+) {
     if !matches!(node.value, Value::Map(_)) {
         return wrong_type(node, path, "object", refusals);
     }
@@ -71,7 +88,9 @@ fn check_object(node: &Node, schema: &Object, path: &str, version: CiliumVersion
         let path = join(path, field.name);
         match node.get(field.name) {
             Some(value) => check_value(value, &field.kind, &path, version, refusals),
-            None if field.required.contain(version) => refuse(node, format!("{path}: Required value"), refusals),
+            None if field.required.contain(version) => {
+                refuse(node, format!("{path}: Required value"), refusals);
+            }
             None => {}
         }
     }
@@ -83,9 +102,13 @@ fn check_object(node: &Node, schema: &Object, path: &str, version: CiliumVersion
 fn check_group(node: &Node, group: &Group, path: &str, refusals: &mut Vec<Refusal>) {
     let present = group.keys.iter().filter(|key| node.get(key).is_some()).count();
     let message = match (group.rule, present) {
-        (GroupRule::AnyOf, 0) => format!("<nil>: Invalid value: \"\": {path:?} must validate at least one schema (anyOf)"),
+        (GroupRule::AnyOf, 0) => {
+            format!("<nil>: Invalid value: \"\": {path:?} must validate at least one schema (anyOf)")
+        }
         (GroupRule::OneOf, 0) => {
-            format!("<nil>: Invalid value: \"\": {path:?} must validate one and only one schema (oneOf). Found none valid")
+            format!(
+                "<nil>: Invalid value: \"\": {path:?} must validate one and only one schema (oneOf). Found none valid"
+            )
         }
         (GroupRule::OneOf, 2..) => format!(
             "<nil>: Invalid value: \"\": {path:?} must validate one and only one schema (oneOf). Found {present} valid alternatives"
@@ -100,17 +123,25 @@ fn check_group(node: &Node, group: &Group, path: &str, refusals: &mut Vec<Refusa
 
 fn wrong_type(node: &Node, path: &str, wanted: &str, refusals: &mut Vec<Refusal>) {
     let given = node.value.type_name();
-    refuse(node, format!("{path}: Invalid value: {given:?}: {path} in body must be of type {wanted}: {given:?}"), refusals);
+    refuse(
+        node,
+        format!("{path}: Invalid value: {given:?}: {path} in body must be of type {wanted}: {given:?}"),
+        refusals,
+    );
 }
 
 fn check_value(node: &Node, kind: &Type, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     match (kind, &node.value) {
-        (Type::Anything, _) | (Type::Boolean, Value::Boolean(_)) | (Type::IntegerOrText(_), Value::Integer(_)) => {}
+        (Type::Anything, _)
+        | (Type::Boolean, Value::Boolean(_))
+        | (Type::IntegerOrText(_), Value::Integer(_)) => {}
         (Type::Boolean, _) => wrong_type(node, path, "boolean", refusals),
         (Type::Integer(least, most), Value::Integer(number)) => {
             let (bound, words) = if number < least { (least, "greater") } else { (most, "less") };
             if number < least || number > most {
-                let message = format!("{path}: Invalid value: {number}: {path} in body should be {words} than or equal to {bound}");
+                let message = format!(
+                    "{path}: Invalid value: {number}: {path} in body should be {words} than or equal to {bound}"
+                );
                 refuse(node, message, refusals);
             }
         }
@@ -132,10 +163,17 @@ fn check_value(node: &Node, kind: &Type, path: &str, version: CiliumVersion, ref
                 check_value(node, element, &format!("{path}[{index}]"), version, refusals);
             }
             if limited && count > limit.most {
-                refuse(node, format!("{path}: Too many: {count}: must have at most {} items", limit.most), refusals);
+                refuse(
+                    node,
+                    format!("{path}: Too many: {count}: must have at most {} items", limit.most),
+                    refusals,
+                );
             }
             if limited && count < limit.fewest {
-                let message = format!("{path}: Invalid value: {count}: {path} in body should have at least {} items", limit.fewest);
+                let message = format!(
+                    "{path}: Invalid value: {count}: {path} in body should have at least {} items",
+                    limit.fewest
+                );
                 refuse(node, message, refusals);
             }
         }

@@ -7,8 +7,8 @@ use verdikt_scenario::version::CiliumVersion::{self, V1_16, V1_17, V1_18, V1_19,
 
 use super::Refusal;
 use super::schema::{
-    ALWAYS, Field, Form, Group, GroupRule, Limit, Object, TextRule, Type, Versions, in_versions, list, object,
-    optional, required,
+    ALWAYS, Field, Form, Group, GroupRule, Limit, Object, TextRule, Type, Versions, in_versions, list,
+    object, optional, required,
 };
 use super::text;
 
@@ -84,19 +84,32 @@ const RULE: Object = Object {
 
 const DEFAULT_DENY: Object = object(&[optional("egress", Type::Boolean), optional("ingress", Type::Boolean)]);
 
-const RULE_LABEL: Object =
-    object(&[optional("cidr", Type::Anything), required("key", TEXT), optional("source", TEXT), optional("value", TEXT)]);
+const RULE_LABEL: Object = object(&[
+    optional("cidr", Type::Anything),
+    required("key", TEXT),
+    optional("source", TEXT),
+    optional("value", TEXT),
+]);
 
 const SELECTOR: Type = Type::Object(&object(&[
-    optional("matchLabels", Type::Texts(&[
-        form(Form::AtMost(63)),
-        form(Form::Pattern(text::is_label_value, "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")),
-    ])),
-    optional("matchExpressions", list(&Type::Object(&object(&[
-        required("key", TEXT),
-        required("operator", Type::Text(&[form(Form::OneOf(&["In", "NotIn", "Exists", "DoesNotExist"]))])),
-        optional("values", list(&TEXT)),
-    ])))),
+    optional(
+        "matchLabels",
+        Type::Texts(&[
+            form(Form::AtMost(63)),
+            form(Form::Pattern(text::is_label_value, "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")),
+        ]),
+    ),
+    optional(
+        "matchExpressions",
+        list(&Type::Object(&object(&[
+            required("key", TEXT),
+            required(
+                "operator",
+                Type::Text(&[form(Form::OneOf(&["In", "NotIn", "Exists", "DoesNotExist"]))]),
+            ),
+            optional("values", list(&TEXT)),
+        ]))),
+    ),
 ]));
 
 const SELECTORS: Type = list(&SELECTOR);
@@ -132,12 +145,15 @@ const ENTITIES: Type = list(&Type::Text(&[form(Form::OneOf(&[
     "kube-apiserver",
 ]))]));
 
-const GROUPS: Type = list(&Type::Object(&object(&[optional("aws", Type::Object(&object(&[
-    optional("labels", Type::Texts(&[])),
-    optional("region", TEXT),
-    optional("securityGroupsIds", list(&TEXT)),
-    optional("securityGroupsNames", list(&TEXT)),
-])))])));
+const GROUPS: Type = list(&Type::Object(&object(&[optional(
+    "aws",
+    Type::Object(&object(&[
+        optional("labels", Type::Texts(&[])),
+        optional("region", TEXT),
+        optional("securityGroupsIds", list(&TEXT)),
+        optional("securityGroupsNames", list(&TEXT)),
+    ])),
+)])));
 
 const AUTHENTICATION: Type = Type::Object(&object(&[required(
     "mode",
@@ -145,8 +161,7 @@ const AUTHENTICATION: Type = Type::Object(&object(&[required(
 )]));
 
 /// Since 1.19 the field is there for old objects to be rejected by, and takes no element.
-const NO_MORE: Type =
-    Type::List { element: &TEXT, most: Limit { most: 0, fewest: 0, versions: ALWAYS } };
+const NO_MORE: Type = Type::List { element: &TEXT, most: Limit { most: 0, fewest: 0, versions: ALWAYS } };
 
 const INGRESS: Object = object(&[
     optional("authentication", AUTHENTICATION),
@@ -208,36 +223,52 @@ const EGRESS_DENY: Object = object(&[
 /// Entries of `toFQDNs` and of DNS rules.
 const NAMES: Type = list(&Type::Object(&Object {
     fields: &[
-        optional("matchName", Type::Text(&[
-            form_in(SINCE_1_17, Form::AtMost(255)),
-            form(Form::Pattern(text::is_match_name, "^([-a-zA-Z0-9_]+[.]?)+$")),
-        ])),
-        optional("matchPattern", Type::Text(&[
-            form_in(SINCE_1_17, Form::AtMost(255)),
-            form(Form::Pattern(text::is_match_pattern, "^([-a-zA-Z0-9_*]+[.]?)+$")),
-        ])),
+        optional(
+            "matchName",
+            Type::Text(&[
+                form_in(SINCE_1_17, Form::AtMost(255)),
+                form(Form::Pattern(text::is_match_name, "^([-a-zA-Z0-9_]+[.]?)+$")),
+            ]),
+        ),
+        optional(
+            "matchPattern",
+            Type::Text(&[
+                form_in(SINCE_1_17, Form::AtMost(255)),
+                form(Form::Pattern(text::is_match_pattern, "^([-a-zA-Z0-9_*]+[.]?)+$")),
+            ]),
+        ),
     ],
     groups: &[Group { rule: GroupRule::OneOf, keys: &["matchName", "matchPattern"], versions: ALWAYS }],
     extra: None,
 }));
 
 const SERVICES: Type = list(&Type::Object(&object(&[
-    optional("k8sService", Type::Object(&object(&[optional("namespace", TEXT), optional("serviceName", TEXT)]))),
-    optional("k8sServiceSelector", Type::Object(&object(&[optional("namespace", TEXT), required("selector", SELECTOR)]))),
+    optional(
+        "k8sService",
+        Type::Object(&object(&[optional("namespace", TEXT), optional("serviceName", TEXT)])),
+    ),
+    optional(
+        "k8sServiceSelector",
+        Type::Object(&object(&[optional("namespace", TEXT), required("selector", SELECTOR)])),
+    ),
 ])));
 
 const FORTY: Limit = Limit { most: 40, fewest: 0, versions: ALWAYS };
 
-const ICMPS: Type = list(&Type::Object(&object(&[optional("fields", Type::List {
-    element: &Type::Object(&object(&[
-        optional("family", Type::Text(&[form(Form::OneOf(&["IPv4", "IPv6"]))])),
-        required("type", Type::IntegerOrText(&[form(Form::Pattern(text::is_icmp_type, ICMP_PATTERN))])),
-    ])),
-    most: FORTY,
-})])));
+const ICMPS: Type = list(&Type::Object(&object(&[optional(
+    "fields",
+    Type::List {
+        element: &Type::Object(&object(&[
+            optional("family", Type::Text(&[form(Form::OneOf(&["IPv4", "IPv6"]))])),
+            required("type", Type::IntegerOrText(&[form(Form::Pattern(text::is_icmp_type, ICMP_PATTERN))])),
+        ])),
+        most: FORTY,
+    },
+)])));
 
 /// The beginning of the pattern, which lists every number and name.
-const ICMP_PATTERN: &str = "^([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]|EchoReply|DestinationUnreachable|…)$";
+const ICMP_PATTERN: &str =
+    "^([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]|EchoReply|DestinationUnreachable|…)$";
 
 const PORT_PATTERN: &str = "^(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})|([a-zA-Z0-9]-?)*[a-zA-Z](-?[a-zA-Z0-9])*$";
 
@@ -249,13 +280,19 @@ const PORT: Type = Type::Object(&object(&[
         required: BEFORE_1_19,
         exists: ALWAYS,
     },
-    optional("protocol", Type::Text(&[
-        form_in(BEFORE_1_19, Form::OneOf(&["TCP", "UDP", "SCTP", "ANY"])),
-        form_in(Versions(V1_19, V1_19), Form::OneOf(&["TCP", "UDP", "SCTP", "VRRP", "IGMP", "ANY"])),
-        form_in(Versions(V1_20, V1_20), Form::OneOf(&[
-            "TCP", "UDP", "SCTP", "VRRP", "IGMP", "GRE", "IPIP", "IPV6", "ESP", "AH", "ANY",
-        ])),
-    ])),
+    optional(
+        "protocol",
+        Type::Text(&[
+            form_in(BEFORE_1_19, Form::OneOf(&["TCP", "UDP", "SCTP", "ANY"])),
+            form_in(Versions(V1_19, V1_19), Form::OneOf(&["TCP", "UDP", "SCTP", "VRRP", "IGMP", "ANY"])),
+            form_in(
+                Versions(V1_20, V1_20),
+                Form::OneOf(&[
+                    "TCP", "UDP", "SCTP", "VRRP", "IGMP", "GRE", "IPIP", "IPV6", "ESP", "AH", "ANY",
+                ]),
+            ),
+        ]),
+    ),
 ]));
 
 const PORT_DENY_RULE: Object = object(&[optional("ports", list(&PORT))]);
@@ -265,18 +302,30 @@ const PORT_RULE: Object = object(&[
     optional("originatingTLS", TLS),
     optional("ports", Type::List { element: &PORT, most: FORTY }),
     optional("rules", Type::Object(&L7_RULES)),
-    optional("serverNames", Type::List {
-        element: &Type::Text(&[form_in(SINCE_1_18, Form::Pattern(text::is_server_name, "^[-a-zA-Z0-9_*.]+$"))]),
-        most: Limit { most: usize::MAX, fewest: 1, versions: SINCE_1_18 },
-    }),
+    optional(
+        "serverNames",
+        Type::List {
+            element: &Type::Text(&[form_in(
+                SINCE_1_18,
+                Form::Pattern(text::is_server_name, "^[-a-zA-Z0-9_*.]+$"),
+            )]),
+            most: Limit { most: usize::MAX, fewest: 1, versions: SINCE_1_18 },
+        },
+    ),
     optional("terminatingTLS", TLS),
 ]);
 
 const LISTENER: Object = object(&[
-    required("envoyConfig", Type::Object(&object(&[
-        optional("kind", Type::Text(&[form(Form::OneOf(&["CiliumEnvoyConfig", "CiliumClusterwideEnvoyConfig"]))])),
-        required("name", TEXT),
-    ]))),
+    required(
+        "envoyConfig",
+        Type::Object(&object(&[
+            optional(
+                "kind",
+                Type::Text(&[form(Form::OneOf(&["CiliumEnvoyConfig", "CiliumClusterwideEnvoyConfig"]))]),
+            ),
+            required("name", TEXT),
+        ])),
+    ),
     required("name", TEXT),
     optional("priority", Type::Integer(1, 100)),
 ]);
@@ -306,12 +355,15 @@ const L7_RULES: Object = Object {
 };
 
 const HTTP: Object = object(&[
-    optional("headerMatches", list(&Type::Object(&object(&[
-        optional("mismatch", Type::Text(&[form(Form::OneOf(&["LOG", "ADD", "DELETE", "REPLACE"]))])),
-        required("name", TEXT),
-        optional("secret", SECRET),
-        optional("value", TEXT),
-    ])))),
+    optional(
+        "headerMatches",
+        list(&Type::Object(&object(&[
+            optional("mismatch", Type::Text(&[form(Form::OneOf(&["LOG", "ADD", "DELETE", "REPLACE"]))])),
+            required("name", TEXT),
+            optional("secret", SECRET),
+            optional("value", TEXT),
+        ]))),
+    ),
     optional("headers", list(&TEXT)),
     optional("host", TEXT),
     optional("method", TEXT),

@@ -45,8 +45,11 @@ const PEERS: Type = list(&Type::Object(&Object {
     extra: Some(check_peer),
 }));
 
-const IP_BLOCK: Object =
-    Object { fields: &[required("cidr", TEXT), optional("except", list(&TEXT))], groups: &[], extra: Some(check_block) };
+const IP_BLOCK: Object = Object {
+    fields: &[required("cidr", TEXT), optional("except", list(&TEXT))],
+    groups: &[],
+    extra: Some(check_block),
+};
 
 const PORTS: Type = list(&Type::Object(&Object {
     fields: &[
@@ -59,19 +62,28 @@ const PORTS: Type = list(&Type::Object(&Object {
 }));
 
 const SELECTOR: Type = Type::Object(&object(&[
-    optional("matchLabels", Type::Texts(&[TextRule { versions: ALWAYS, form: Form::AtMost(63) }, TextRule {
-        versions: ALWAYS,
-        form: Form::Pattern(text::is_label_value, "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"),
-    }])),
-    optional("matchExpressions", list(&Type::Object(&Object {
-        fields: &[
-            required("key", TEXT),
-            required("operator", Type::Text(&[words(&["In", "NotIn", "Exists", "DoesNotExist"])])),
-            optional("values", list(&TEXT)),
-        ],
-        groups: &[],
-        extra: Some(check_expression),
-    }))),
+    optional(
+        "matchLabels",
+        Type::Texts(&[
+            TextRule { versions: ALWAYS, form: Form::AtMost(63) },
+            TextRule {
+                versions: ALWAYS,
+                form: Form::Pattern(text::is_label_value, "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"),
+            },
+        ]),
+    ),
+    optional(
+        "matchExpressions",
+        list(&Type::Object(&Object {
+            fields: &[
+                required("key", TEXT),
+                required("operator", Type::Text(&[words(&["In", "NotIn", "Exists", "DoesNotExist"])])),
+                optional("values", list(&TEXT)),
+            ],
+            groups: &[],
+            extra: Some(check_expression),
+        })),
+    ),
 ]));
 
 fn refuse(node: &Node, message: String, refusals: &mut Vec<Refusal>) {
@@ -110,12 +122,17 @@ fn check_block(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut 
         let text = node.text()?;
         let parsed: Option<IpNet> = text.parse().ok();
         if parsed.is_none() {
-            let message = format!("{path}: Invalid value: {text:?}: must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)");
+            let message = format!(
+                "{path}: Invalid value: {text:?}: must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+            );
             refuse(node, message, refusals);
         }
         parsed
     };
-    let Some(within) = node.get("cidr").and_then(|cidr| prefix(cidr, &format!("{path}.cidr"), refusals)) else { return };
+    let Some(within) = node.get("cidr").and_then(|cidr| prefix(cidr, &format!("{path}.cidr"), refusals))
+    else {
+        return;
+    };
     for (index, excepted) in node.get("except").map_or(&[][..], Node::elements).iter().enumerate() {
         let path = format!("{path}.except[{index}]");
         let Some(inner) = prefix(excepted, &path, refusals) else { continue };
@@ -131,17 +148,31 @@ fn check_port(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut V
     match node.get("port").map(|port| (port, &port.value)) {
         None => {
             if let Some(end) = end_port {
-                refuse(end, format!("{path}.endPort: Invalid value: may not be specified when `port` is not specified"), refusals);
+                refuse(
+                    end,
+                    format!(
+                        "{path}.endPort: Invalid value: may not be specified when `port` is not specified"
+                    ),
+                    refusals,
+                );
             }
         }
         Some((port, Value::Integer(number))) => {
             if !(1..=65_535).contains(number) {
-                refuse(port, format!("{path}.port: Invalid value: {number}: must be between 1 and 65535, inclusive"), refusals);
+                refuse(
+                    port,
+                    format!("{path}.port: Invalid value: {number}: must be between 1 and 65535, inclusive"),
+                    refusals,
+                );
             }
             if let Some(Node { value: Value::Integer(end), .. }) = end_port
                 && end < number
             {
-                refuse(node, format!("{path}.endPort: Invalid value: {end}: must be greater than or equal to `port`"), refusals);
+                refuse(
+                    node,
+                    format!("{path}.endPort: Invalid value: {end}: must be greater than or equal to `port`"),
+                    refusals,
+                );
             }
         }
         Some((port, Value::Text(name))) => {
@@ -150,7 +181,11 @@ fn check_port(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut V
                 refuse(port, format!("{path}.port: Invalid value: {name:?}: {message}"), refusals);
             }
             if let Some(end) = end_port {
-                refuse(end, format!("{path}.endPort: Invalid value: may not be specified when `port` is non-numeric"), refusals);
+                refuse(
+                    end,
+                    format!("{path}.endPort: Invalid value: may not be specified when `port` is non-numeric"),
+                    refusals,
+                );
             }
         }
         Some(_) => {}

@@ -27,9 +27,12 @@ fn check(spec: &str, version: &str) -> String {
 fn what_changed_between_versions() {
     let accepted = |spec: &str, version: &str| assert_eq!(check(spec, version), "", "{spec} {version}");
     let refused = |spec: &str, version: &str| assert_ne!(check(spec, version), "", "{spec} {version}");
-    let port = |port: &str| format!("{{endpointSelector: {{}}, ingress: [{{toPorts: [{{ports: [{port}]}}]}}]}}");
+    let port =
+        |port: &str| format!("{{endpointSelector: {{}}, ingress: [{{toPorts: [{{ports: [{port}]}}]}}]}}");
     let at_port = |more: &str| {
-        format!("{{endpointSelector: {{}}, egress: [{{toPorts: [{{ports: [{{port: \"443\", protocol: TCP}}], {more}}}]}}]}}")
+        format!(
+            "{{endpointSelector: {{}}, egress: [{{toPorts: [{{ports: [{{port: \"443\", protocol: TCP}}], {more}}}]}}]}}"
+        )
     };
     accepted("{endpointSelector: {}}", "1.16");
     refused("{endpointSelector: {}}", "1.17");
@@ -46,7 +49,8 @@ fn what_changed_between_versions() {
     let requires = "{endpointSelector: {}, ingress: [{fromRequires: [{matchLabels: {a: b}}]}]}";
     accepted(requires, "1.18");
     refused(requires, "1.19");
-    let name = format!("{{endpointSelector: {{}}, egress: [{{toFQDNs: [{{matchName: {}}}]}}]}}", "a".repeat(256));
+    let name =
+        format!("{{endpointSelector: {{}}, egress: [{{toFQDNs: [{{matchName: {}}}]}}]}}", "a".repeat(256));
     accepted(&name, "1.16");
     refused(&name, "1.17");
     refused("{endpointSelector: {}, ingress: [{}], log: {value: x}}", "1.17");
@@ -100,9 +104,13 @@ fn network_policies_are_checked_by_kubernetes_itself() {
 #[test]
 fn pruning_keeps_what_is_known_and_copies_only_what_changes() {
     let parse = |text: &str| document::parse(text).unwrap().remove(0);
-    let clean = parse("{kind: CiliumNetworkPolicy, metadata: {labels: {any: thing}}, spec: {endpointSelector: {}, ingress: [{}]}}");
+    let clean = parse(
+        "{kind: CiliumNetworkPolicy, metadata: {labels: {any: thing}}, spec: {endpointSelector: {}, ingress: [{}]}}",
+    );
     assert!(matches!(prune(&clean, CiliumVersion::V1_20), Cow::Borrowed(_)));
-    let unclean = parse("{kind: CiliumNetworkPolicy, spec: {endpointSelector: {matchLabel: {a: b}}, ingress: [{from: []}, {}], x: 1}}");
+    let unclean = parse(
+        "{kind: CiliumNetworkPolicy, spec: {endpointSelector: {matchLabel: {a: b}}, ingress: [{from: []}, {}], x: 1}}",
+    );
     let pruned = prune(&unclean, CiliumVersion::V1_20);
     let keys = |node: &Node| node.entries().iter().map(|entry| entry.key.to_string()).collect::<Vec<_>>();
     assert_eq!(keys(pruned.at(&["spec"]).unwrap()), ["endpointSelector", "ingress"]);
