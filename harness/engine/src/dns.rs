@@ -50,6 +50,14 @@ impl NamePattern {
         Self { text: pattern.to_owned(), shape }
     }
 
+    /// The name, if it stands for one alone.
+    pub fn name(&self) -> Option<&str> {
+        match &self.shape {
+            Shape::Exact(name) => Some(name),
+            Shape::Every | Shape::Stars { .. } => None,
+        }
+    }
+
     /// Whether it matches a name.
     pub fn matches(&self, name: &str) -> bool {
         let name = normal(name);

@@ -13,10 +13,11 @@ fn check_kind(kind: &str, spec: &str, version: &str) -> String {
     let version = version.parse().unwrap();
     let messages = |validation| {
         let admission = admit(&object, version, validation);
-        admission.refusals.iter().map(|refusal| format!("{}\n", refusal.message)).collect::<String>()
+        let messages: Vec<&str> = admission.refusals.iter().map(|refusal| refusal.message.as_str()).collect();
+        messages.join("\n")
     };
     let (lenient, strict) = (messages(FieldValidation::Ignore), messages(FieldValidation::Strict));
-    if lenient == strict { lenient } else { format!("{lenient}strict: {strict}") }
+    if lenient == strict { lenient } else { format!("{lenient}\nstrict: {strict}") }
 }
 
 fn check(spec: &str, version: &str) -> String {

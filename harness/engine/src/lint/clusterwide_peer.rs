@@ -1,0 +1,39 @@
+//! A peer of a clusterwide policy that names labels and no namespace: any namespace can have such pods.
+
+use verdikt_scenario::diagnostic::Diagnostic;
+
+use super::Ground;
+use crate::label::{NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT, Source};
+use crate::rule::{Effect, PeerMatcher, Peers};
+
+pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    for (_, entry) in ground.entries() {
+        let clusterwide =
+            ground.cluster.objects[entry.origin.object].reference.kind == "CiliumClusterwideNetworkPolicy";
+        let Peers::OneOf(peers) = &entry.peers else { continue };
+        if !clusterwide || entry.effect == Effect::Deny {
+            continue;
+        }
+        for peer in peers {
+            let PeerMatcher::Selector(selector) = &peer.matcher else { continue };
+            let written: Vec<_> =
+                selector.requirements.iter().filter(|requirement| !requirement.implied).collect();
+            let says_where = written.iter().any(|requirement| {
+                requirement.source == Some(Source::Reserved)
+                    || requirement.key == NAMESPACE
+                    || requirement.key == SERVICE_ACCOUNT
+                    || requirement.key.starts_with(NAMESPACE_LABELS)
+            });
+            if written.is_empty() || says_where || peer.path.0 == "toServices" {
+                continue;
+            }
+            let message = "this peer is any pod with these labels, in every namespace";
+            let warning =
+                Diagnostic::warning(ground.place(entry, peer.position), "clusterwide-peer", message);
+            warnings
+                .push(warning.help(format!("add `k8s:{NAMESPACE}: NAMESPACE` if one namespace is meant")));
+        }
+    }
+    warnings
+}

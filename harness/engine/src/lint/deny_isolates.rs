@@ -1,0 +1,51 @@
+//! An explicit deny that switches on default deny: everything else is denied as well.
+//!
+//! <https://docs.cilium.io/en/stable/security/policy/language/#deny-policies>
+
+use verdikt_scenario::diagnostic::Diagnostic;
+
+use super::{Ground, listed, may_share_endpoints};
+use crate::rule::{Direction, Effect, Entry, Rule};
+
+pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    for rule in &ground.cluster.rules {
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let own = || rule.entries.iter().filter(move |entry| entry.direction == direction);
+            let Some(first) = own().find(|entry| entry.effect == Effect::Deny && entry.isolates) else {
+                continue;
+            };
+            let Some(whom) = isolated_by_it_alone(ground, rule, direction) else { continue };
+            let (word, key) = match direction {
+                Direction::Ingress => ("reach", "ingress"),
+                Direction::Egress => ("be reached from", "egress"),
+            };
+            let message =
+                format!("this deny isolates: nothing else may {word} {whom} either, for no rule allows it");
+            let help = format!(
+                "add `enableDefaultDeny: {{{key}: false}}` if only this is to be denied, or rules that allow the rest"
+            );
+            let place = ground.place(first, first.origin.position);
+            warnings.push(Diagnostic::warning(place, "deny-isolates", message).help(help));
+        }
+    }
+    warnings
+}
+
+/// Whom a rule isolates that no rule allows anything in the direction, in words.
+fn isolated_by_it_alone(ground: &Ground<'_>, rule: &Rule, direction: Direction) -> Option<String> {
+    let allows = |entry: &Entry| entry.direction == direction && entry.effect == Effect::Allow;
+    if ground.topology.is_none() {
+        let others = ground.cluster.rules.iter().filter(|other| may_share_endpoints(rule, other));
+        let allowed = rule.entries.iter().chain(others.flat_map(|other| &other.entries)).any(allows);
+        return (!allowed).then(|| "what it selects".to_owned());
+    }
+    let selected = ground.selected(rule).into_iter();
+    let alone: Vec<_> = selected
+        .filter(|endpoint| {
+            let side = ground.cluster.subjects.get(endpoint).map(|subject| subject.side(direction));
+            side.is_some_and(|side| !side.entries.iter().any(|index| allows(ground.cluster.entry(*index))))
+        })
+        .collect();
+    (!alone.is_empty()).then(|| listed(&alone))
+}

@@ -1,0 +1,71 @@
+//! What is accepted and has no effect.
+
+use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::scenario::FieldValidation;
+
+use super::Ground;
+use crate::admission;
+
+const CODE: &str = "ignored";
+
+pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
+    let judged = ground.manifests.iter().zip(ground.cluster.judgements());
+    let accepted = judged.filter(|(_, judgement)| judgement.refused().is_none());
+    accepted.flat_map(|(manifest, _)| of_object(manifest, ground)).collect()
+}
+
+fn of_object(manifest: &Manifest, ground: &Ground<'_>) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    let strict = admission::admit(&manifest.root, ground.options.version, FieldValidation::Strict);
+    for refusal in strict.refusals.iter().filter(|refusal| refusal.message.contains("unknown field")) {
+        let field = refusal.message.rsplit(' ').next().unwrap_or_default();
+        let message = format!("the API server drops the field {field}, which it does not know");
+        let warning = Diagnostic::warning(manifest.place(refusal.position), CODE, message);
+        warnings.push(warning.help("correct its name; what remains may allow or deny more than you mean"));
+    }
+    if !manifest.object().kind.starts_with("Cilium") {
+        return warnings;
+    }
+    let specs = manifest.root.get("specs").map_or(&[][..], Node::elements);
+    for spec in manifest.root.get("spec").into_iter().chain(specs) {
+        of_spec(spec, manifest, &mut warnings);
+    }
+    warnings
+}
+
+fn of_spec(spec: &Node, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) {
+    let mut warn = |node: &Node, message: String, help: &str| {
+        warnings.push(Diagnostic::warning(manifest.place(node.position), CODE, message).help(help));
+    };
+    if let Some(selector) = spec.get("nodeSelector") {
+        let message =
+            "a policy for nodes is enforced by the host firewall alone, which is off by default".to_owned();
+        warn(selector, message, "switch the host firewall on, or select pods with `endpointSelector`");
+    }
+    let empty = |node: Option<&Node>| node.is_some_and(|node| node.value == Value::List(Vec::new()));
+    for (section, deny) in [("ingress", "ingressDeny"), ("egress", "egressDeny")] {
+        let items = |key: &str| spec.get(key).map_or(0, |list| list.elements().len());
+        if let (Some(list), true, 0) = (spec.get(section), empty(spec.get(section)), items(deny)) {
+            let message = format!("`{section}: []` has no effect: it does not isolate");
+            warn(list, message, &format!("write `{section}: [{{}}]` to isolate, or leave it out"));
+        }
+        let wanted =
+            spec.at(&["enableDefaultDeny", section]).filter(|node| node.value == Value::Boolean(true));
+        if let (Some(node), 0) = (wanted, items(section) + items(deny)) {
+            let message =
+                format!("`enableDefaultDeny.{section}: true` has no effect without an item of `{section}`");
+            warn(node, message, &format!("add `{section}: [{{}}]` to isolate"));
+        }
+        for item in spec.get(section).map_or(&[][..], Node::elements) {
+            for key in ["toFQDNs", "toServices", "toGroups", "fromGroups"] {
+                if let (Some(list), true) = (item.get(key), empty(item.get(key))) {
+                    let message =
+                        format!("`{key}: []` counts as absent: with ports, the rule allows everyone");
+                    warn(list, message, "name the peers, or leave the list out if everyone is meant");
+                }
+            }
+        }
+    }
+}
