@@ -19,6 +19,7 @@ use crate::topology::{Endpoint, Port, Protocol};
 
 /// One try, without its source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Attempt {
     /// Reach a port: connect, or send a datagram and wait for the answer.
     Connect {
@@ -65,6 +66,7 @@ pub struct Request {
 
 /// Who is to be reached.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// An endpoint, by its address.
     Endpoint(Endpoint),

@@ -1,5 +1,7 @@
 //! The event log: every event is one line, and reads back as it was.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
+
 use proptest::prelude::*;
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::place::Place;
@@ -47,7 +49,8 @@ fn run_started() -> Event {
 }
 
 fn cell(attempt: Attempt, source: Endpoint, expected: &str, answer: Answer, finding: Finding) -> Event {
-    let check = Check { gate: Gate::Ingress, endpoint: pod("database/redis"), question: text("from a"), finding };
+    let check =
+        Check { gate: Gate::Ingress, endpoint: pod("database/redis"), question: text("from a"), finding };
     let prediction = Prediction { answer, checks: vec![check] };
     let (expected, verdict) = (expected.parse().unwrap(), Verdict::of_prediction(&prediction));
     let result = compare(&expected, &verdict, &prediction);
@@ -94,7 +97,10 @@ fn findings() -> Vec<(Answer, Finding)> {
         (Answer::Allow, Finding::Allowed { by: vec![rule(), rule()] }),
         (Answer::Deny(Gate::Egress), Finding::Denied { by: vec![rule()] }),
         (Answer::Deny(Gate::Dns), Finding::NoRuleAllows { isolated_by: vec![], nearest: None }),
-        (Answer::Audit(Gate::Http), Finding::NoRuleAllows { isolated_by: vec![rule()], nearest: Some(nearest) }),
+        (
+            Answer::Audit(Gate::Http),
+            Finding::NoRuleAllows { isolated_by: vec![rule()], nearest: Some(nearest) },
+        ),
         (Answer::Abstain, Finding::Unknown { gap: text("what Kafka allows"), rule: Some(rule()) }),
         (Answer::Abstain, Finding::Unknown { gap: text("this field"), rule: None }),
     ]
@@ -165,13 +171,14 @@ fn the_format_stays() {
         Answer::Deny(Gate::Ingress),
         Finding::Denied { by: vec![rule()] },
     );
-    insta::assert_snapshot!(check(&event), @"");
+    insta::assert_snapshot!(check(&event), @r#"{"event":"cell-judged","scenario":"three-tier","step":"locked down","attempt":{"connect":{"protocol":"tcp","target":{"endpoint":{"pod":"database/redis"}},"port":65535}},"source":{"world":"client"},"expected":{"verdict":{"deny-at":"ingress"},"by":"database/redis"},"place":{"file":"policies/redis.yaml","line":12,"column":5},"because":"it was so before","prediction":{"answer":{"deny":"ingress"},"checks":[{"gate":"ingress","endpoint":{"pod":"database/redis"},"question":"from a","finding":{"denied":{"by":[{"object":{"kind":"CiliumNetworkPolicy","namespace":"database","name":"redis"},"path":"spec.ingress[0]","place":{"file":"policies/redis.yaml","line":12,"column":5}}]}}}]},"verdict":{"denied":"ingress"},"result":"as-expected"}"#);
 }
 
 #[test]
 fn what_is_no_event_is_an_error() {
     let started = run_started().to_line().unwrap();
-    let lines = ["", "null", "{}", "{\"event\":\"other\"}", "{\"event\":\"step-started\"}", &started[..20], "[1]"];
+    let lines =
+        ["", "null", "{}", "{\"event\":\"other\"}", "{\"event\":\"step-started\"}", &started[..20], "[1]"];
     for line in lines {
         assert!(Event::from_line(line).is_err(), "{line}");
     }
@@ -187,7 +194,8 @@ fn totals_follow_from_the_events_alone() {
     let read: Vec<Event> = events.iter().map(|event| Event::from_line(&check(event)).unwrap()).collect();
     let totals = Totals::of(&read);
     assert_eq!(totals, Totals { cells: 8, differing: 3, inconclusive: 2, ..Totals::default() });
-    let judged = |event: &Event| matches!(event, Event::CellJudged(cell) if cell.result == CellResult::Inconclusive);
+    let judged =
+        |event: &Event| matches!(event, Event::CellJudged(cell) if cell.result == CellResult::Inconclusive);
     assert_eq!(read.iter().filter(|event| judged(event)).count(), 2);
 }
 

@@ -53,8 +53,11 @@ pub(crate) fn replay(arguments: &Replay, printer: &Printer) -> Result<ExitCode, 
         Printer::data(&terminal.push(event))?;
     }
     reports::write(&output.reports, &events)?;
-    if !matches!(events.last(), Some(Event::RunFinished(_))) {
-        Printer::tell("the run of this log did not come to its end\n");
+    let outcome = Outcome::of(&Totals::of(&events));
+    if matches!(events.last(), Some(Event::RunFinished(_))) || outcome == Outcome::Differs {
+        return Ok(ExitCode::from(outcome.exit_code()));
     }
-    Ok(ExitCode::from(Outcome::of(&Totals::of(&events)).exit_code()))
+    // What was not evaluated is neither as expected nor different.
+    Printer::tell("the run of this log did not come to its end\n");
+    Ok(ExitCode::from(Outcome::Inconclusive.exit_code()))
 }

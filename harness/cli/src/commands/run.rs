@@ -1,7 +1,9 @@
 //! `verdikt run`: evaluates scenarios.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use verdikt_report::terminal::{Options, Terminal};
@@ -9,8 +11,8 @@ use verdikt_runner::model::{self, RunOptions};
 use verdikt_verdict::event::Event;
 
 use super::{load_scenarios, paths_or_default, reports};
-use crate::arguments::{Backend, Run};
-use crate::failure::Failure;
+use crate::arguments::{Backend, ReportFile, Run};
+use crate::failure::{Failure, What};
 use crate::printer::Printer;
 
 /// How the report writes the command that repeats one cell.
@@ -39,6 +41,7 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
         }
         return Ok(ExitCode::SUCCESS);
     }
+    refuse_shared_files(&output.reports, log.as_deref())?;
     reports::prepare(&output.reports)?;
     let mut log = match log {
         None => None,
@@ -56,16 +59,23 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
     });
     let mut events = Vec::new();
     let mut failure = None;
+    let mut closed = false;
     let outcome = model::run(&loaded.scenarios, &options, &mut |event: Event| {
         if let Some(log) = &mut log {
             writeln!(log, "{}", event.to_line()?)?;
         }
-        let shown = Printer::data(&terminal.push(&event));
+        // A reader that has gone ends the printing, and neither the log nor the reports nor the exit code.
+        let shown = if closed { Ok(()) } else { Printer::data(&terminal.push(&event)) };
         events.push(event);
-        shown.map_err(|error| {
-            failure = Some(error);
-            io::Error::other("the output is closed")
-        })
+        match shown {
+            Err(Failure { what: What::OutputClosed, .. }) => closed = true,
+            Err(other) => {
+                failure = Some(other);
+                return Err(io::Error::other("the output cannot be written"));
+            }
+            Ok(()) => {}
+        }
+        Ok(())
     });
     if let Some(failure) = failure {
         return Err(failure);
@@ -76,4 +86,16 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
     }
     reports::write(&output.reports, &events)?;
     Ok(ExitCode::from(outcome.exit_code()))
+}
+
+/// Two outputs in one file would overwrite each other.
+fn refuse_shared_files(reports: &[ReportFile], log: Option<&Path>) -> Result<(), Failure> {
+    let mut seen = BTreeSet::new();
+    for path in reports.iter().map(|report| report.path.as_path()).chain(log) {
+        if !seen.insert(path) {
+            return Err(Failure::wrong(format!("`{}` is to be written twice", path.display()))
+                .hint("give every report and the event log a file of its own"));
+        }
+    }
+    Ok(())
 }

@@ -56,12 +56,13 @@ pub(super) fn scenario(
     let inline: Vec<Manifest> =
         following.iter().flat_map(|node| manifest::expand(node.clone(), file)).collect();
     let misfits = check::scenario(root, file);
-    if !misfits.is_empty() {
-        mistakes.0.extend(misfits);
+    let readable = misfits.readable(root);
+    mistakes.0.extend(misfits.diagnostics);
+    let Some(root) = readable else {
         manifest::check_all(&inline, mistakes);
         return None;
-    }
-    let content: ScenarioFile = read_shape(root, file, mistakes)?;
+    };
+    let content: ScenarioFile = read_shape(&root, file, mistakes)?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let mut includes =
         Includes { disk, parts: Vec::new(), above: Vec::new(), done: BTreeSet::new(), mistakes };
@@ -138,10 +139,10 @@ impl Includes<'_> {
             return self.mistakes.add(file, include.position, Mistake::new(message));
         };
         let misfits = check::topology(root, &opened.file);
-        if !misfits.is_empty() {
-            return self.mistakes.0.extend(misfits);
-        }
-        let Some(content) = read_shape::<TopologyFile>(root, &opened.file, self.mistakes) else { return };
+        let readable = misfits.readable(root);
+        self.mistakes.0.extend(misfits.diagnostics);
+        let Some(root) = readable else { return };
+        let Some(content) = read_shape::<TopologyFile>(&root, &opened.file, self.mistakes) else { return };
         self.above.push(opened.canonical.clone());
         self.follow(&content.include, &opened.file, path.parent().unwrap_or(Path::new("")));
         self.above.pop();

@@ -3,41 +3,76 @@
 //! A deserializer stops at the first misfit; an author wants to see all of them. The check reads the same schema
 //! that editors get, so the two cannot disagree.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use super::json_schema;
 use crate::diagnostic::Diagnostic;
-use crate::document::{Node, Value};
+use crate::document::{Entry, Node, Value};
 use crate::lower::suggest::{listed, nearest};
 use crate::place::Position;
 
+/// How a tree fits the schema.
+pub(crate) struct Misfits {
+    /// Every misfit.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Where unknown keys stand.
+    unknown: Vec<Position>,
+}
+
+impl Misfits {
+    /// The tree as far as it can be read: without its unknown keys, or none if more is wrong with it.
+    pub(crate) fn readable<'a>(&self, node: &'a Node) -> Option<Cow<'a, Node>> {
+        match (self.diagnostics.len(), self.unknown.len()) {
+            (0, _) => Some(Cow::Borrowed(node)),
+            (misfits, unknown) if misfits == unknown => Some(Cow::Owned(without(node, &self.unknown))),
+            _ => None,
+        }
+    }
+}
+
+/// A tree without the keys at some places.
+fn without(node: &Node, keys: &[Position]) -> Node {
+    let value = match &node.value {
+        Value::List(elements) => Value::List(elements.iter().map(|node| without(node, keys)).collect()),
+        Value::Map(entries) => {
+            let kept = entries.iter().filter(|entry| !keys.contains(&entry.position));
+            Value::Map(
+                kept.map(|entry| Entry { value: without(&entry.value, keys), ..entry.clone() }).collect(),
+            )
+        }
+        other => other.clone(),
+    };
+    Node { value, position: node.position }
+}
+
 /// The misfits of a scenario.
-pub(crate) fn scenario(node: &Node, file: &Arc<str>) -> Vec<Diagnostic> {
+pub(crate) fn scenario(node: &Node, file: &Arc<str>) -> Misfits {
     check(json_schema(), node, file, "the scenario")
 }
 
 /// The misfits of a topology file.
-pub(crate) fn topology(node: &Node, file: &Arc<str>) -> Vec<Diagnostic> {
+pub(crate) fn topology(node: &Node, file: &Arc<str>) -> Misfits {
     check(&json_schema()["$defs"]["Topology"], node, file, "the topology")
 }
 
-fn check(schema: &Json, node: &Node, file: &Arc<str>, what: &str) -> Vec<Diagnostic> {
-    let mut check = Check { file, diagnostics: Vec::new() };
+fn check(schema: &Json, node: &Node, file: &Arc<str>, what: &str) -> Misfits {
+    let mut check = Check { file, misfits: Misfits { diagnostics: Vec::new(), unknown: Vec::new() } };
     check.node(schema, node, what);
-    check.diagnostics
+    check.misfits
 }
 
 struct Check<'a> {
     file: &'a Arc<str>,
-    diagnostics: Vec<Diagnostic>,
+    misfits: Misfits,
 }
 
 impl Check<'_> {
     fn report(&mut self, position: Position, message: String, help: Option<String>) {
         let diagnostic = Diagnostic::error(position.in_file(self.file), message);
-        self.diagnostics.push(Diagnostic { help, ..diagnostic });
+        self.misfits.diagnostics.push(Diagnostic { help, ..diagnostic });
     }
 
     fn node(&mut self, schema: &Json, node: &Node, what: &str) {
@@ -75,6 +110,7 @@ impl Check<'_> {
                         || format!("the keys known here are {}", listed(known())),
                         |near| format!("did you mean `{near}`?"),
                     );
+                    self.misfits.unknown.push(entry.position);
                     self.report(entry.position, format!("unknown key `{}`", entry.key), Some(help));
                 }
                 Some(schema) => self.node(schema, &entry.value, &format!("`{}`", entry.key)),

@@ -132,3 +132,11 @@ fn texts_that_say_nothing() {
     let head = GOOD.split_once("steps:").unwrap().0;
     insta::assert_snapshot!(lines(&[("s.yaml", &format!("{head}steps: []\n"))]), @"s.yaml:15:8: a scenario has at least one step");
 }
+
+#[test]
+fn unknown_keys_hide_no_other_mistake() {
+    let text = GOOD.replace("steps:\n", "colour: red\nsteps:\n").replace("shop/", "shopp/");
+    let found = lines(&[("s.yaml", &text)]);
+    assert!(found.contains("unknown key `colour`"), "{found}");
+    assert!(found.contains("shopp"), "{found}");
+}

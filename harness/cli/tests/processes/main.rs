@@ -1,0 +1,11 @@
+//! The `verdikt` binary as its users meet it: real processes, their exit codes, stdout and stderr.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
+
+mod bad_command;
+mod bad_input;
+mod check;
+mod explain;
+mod project;
+mod replay;
+mod run;

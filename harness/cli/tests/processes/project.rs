@@ -1,0 +1,110 @@
+//! A folder with files, and what `verdikt` makes of it.
+
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder that lasts as long as its test.
+pub(crate) struct Project(TempDir);
+
+/// What came of a process.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Project {
+    /// A folder with these files: their paths below it, and their contents.
+    pub(crate) fn with<Contents: AsRef<[u8]>>(files: &[(&str, Contents)]) -> Self {
+        let project = Self(tempfile::tempdir().unwrap());
+        for (path, contents) in files {
+            let path = project.path(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, contents).unwrap();
+        }
+        project
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    pub(crate) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap()
+    }
+
+    /// The command in this folder, whatever the terminal of the test is.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_verdikt"));
+        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        command.env_remove("NO_COLOR").env("TERM", "xterm").env("COLUMNS", "100");
+        command
+    }
+
+    /// Runs `verdikt` in this folder.
+    pub(crate) fn verdikt(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).output().unwrap();
+        let ran = Ran {
+            code: output.status.code().expect("the process ends by itself"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        assert!(!ran.stderr.contains("panicked"), "{ran}");
+        ran
+    }
+}
+
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "exit code {}", self.code)?;
+        for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if !text.is_empty() {
+                writeln!(f, "--- {name}\n{}", text.trim_end())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A scenario whose every cell is as expected.
+pub(crate) const GOOD: &str = "scenario: redis
+about: Redis takes connections from the cart alone.
+topology:
+  namespaces: {database: {}, shop: {}}
+  pods:
+    database/redis: {labels: {app: redis}, serves: [tcp 6379]}
+    shop/cart: {labels: {app: cart}}
+    shop/stock: {labels: {app: stock}}
+steps:
+- step: open
+  expect:
+    tcp database/redis:6379: {allow: others}
+- step: locked down
+  policies: [cart-only]
+  expect:
+    tcp database/redis:6379:
+      allow: [shop/cart]
+      deny ingress by database/cart-only: [shop/stock]
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: cart-only, namespace: database}
+spec:
+  endpointSelector: {}
+  ingress:
+  - fromEndpoints:
+    - matchLabels: {app: cart, io.kubernetes.pod.namespace: shop}
+";
+
+/// The same with one cell that differs.
+pub(crate) fn differing() -> String {
+    GOOD.replace(
+        "      allow: [shop/cart]\n      deny ingress by database/cart-only: [shop/stock]\n",
+        "      allow: others\n",
+    )
+}

@@ -1,0 +1,213 @@
+//! `verdikt run`: tables, filters, reports and exit codes.
+
+use std::process::Stdio;
+
+use insta::assert_snapshot;
+
+use crate::project::{GOOD, Project, differing};
+
+#[test]
+fn as_expected() {
+    let project = Project::with(&[("scenarios/redis.yaml", GOOD)]);
+    let ran = project.verdikt(&["run"]);
+    assert_snapshot!(ran, @r"
+    exit code 0
+    --- stdout
+    verdikt 0.1.0, backend model, Cilium 1.20
+
+    redis  scenarios/redis.yaml
+      Redis takes connections from the cart alone.
+
+    ok            redis / open: 2 cells
+      scenarios/redis.yaml:10
+
+                   tcp database/redis:6379
+      shop/cart    allow
+      shop/stock   allow
+
+      · no number: no policy isolates the source at egress or the target at ingress
+
+    ok            redis / locked down: 2 cells
+      scenarios/redis.yaml:13
+
+                   tcp database/redis:6379
+      shop/cart    allow [1]
+      shop/stock   deny ingress [2]
+
+      [1] allowed by    scenarios/redis.yaml:26  CiliumNetworkPolicy database/cart-only spec.ingress[0]
+      [2] default deny  scenarios/redis.yaml:26  CiliumNetworkPolicy database/cart-only spec.ingress[0]
+
+    as expected: 1 scenario, 2 steps, 4 cells, 1 policy object
+    ");
+    assert!(ran == project.verdikt(&["run", "scenarios"]), "`scenarios/` is the default");
+    assert!(ran == project.verdikt(&["run", "--on", "model", "--cilium", "1.20"]), "and so are these");
+}
+
+#[test]
+fn differs() {
+    let project = Project::with(&[("redis.yaml", differing())]);
+    assert_snapshot!(project.verdikt(&["run", "redis.yaml", "--quiet"]), @r"
+    exit code 1
+    --- stdout
+    ok            redis / open: 2 cells
+    DIFFERS       redis / locked down: 2 cells, 1 differing
+
+    ! redis/locked down/tcp database/redis:6379/shop/stock: differs
+        expected   allow, at redis.yaml:17
+        predicted  deny ingress
+        checks
+          1. egress of shop/stock to database/redis, tcp port 6379
+             allowed: no policy isolates shop/stock at egress
+          2. ingress of database/redis from shop/stock, tcp port 6379
+             denied: no rule allows it, and database/redis is isolated at ingress (default deny) by
+                redis.yaml:25  CiliumNetworkPolicy database/cart-only spec.ingress[0]
+             the nearest rule that allows something is
+                redis.yaml:25  CiliumNetworkPolicy database/cart-only spec.ingress[0]
+                it fails on peer: app=cart is wanted, its app is stock
+        again      verdikt run redis.yaml --filter 'redis/locked down/tcp database/redis:6379/shop/stock'
+
+    not as expected:
+      DIFFERS       redis / locked down: 2 cells, 1 differing
+
+    DIFFERS: 1 scenario, 2 steps, 4 cells, 1 policy object, 1 differing cell
+    ");
+}
+
+/// The command that a difference names evaluates that cell and no other.
+#[test]
+fn the_command_for_one_cell_works() {
+    let scenario = differing().replace("scenario: redis", "scenario: it's $HOME");
+    let scenario = scenario.replace("shop/stock: ", "shop/stock-2: {labels: {app: stock}}\n    shop/stock: ");
+    let project = Project::with(&[("a folder/it's.yaml", scenario)]);
+    let ran = project.verdikt(&["run", "a folder", "--quiet"]);
+    let commands: Vec<&str> =
+        ran.stdout.lines().filter_map(|line| line.trim().strip_prefix("again")).map(str::trim).collect();
+    assert_eq!(commands.len(), 2, "{ran}");
+    for command in commands {
+        let arguments = command.strip_prefix("verdikt ").unwrap();
+        let script = format!("exec \"$VERDIKT\" {arguments} --list");
+        let mut shell = std::process::Command::new("sh");
+        shell
+            .args(["-c", &script])
+            .current_dir(project.path(""))
+            .env("VERDIKT", env!("CARGO_BIN_EXE_verdikt"));
+        let output = shell.output().unwrap();
+        let listed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(listed.lines().count(), 1, "{command}\n{listed}");
+    }
+}
+
+#[test]
+fn a_list_is_the_names_alone() {
+    let project = Project::with(&[("redis.yaml", GOOD)]);
+    assert_snapshot!(project.verdikt(&["run", "redis.yaml", "--list"]), @r"
+    exit code 0
+    --- stdout
+    redis/open/tcp database/redis:6379/shop/cart
+    redis/open/tcp database/redis:6379/shop/stock
+    redis/locked down/tcp database/redis:6379/shop/cart
+    redis/locked down/tcp database/redis:6379/shop/stock
+    ");
+    let filtered = project.verdikt(&["run", "redis.yaml", "--list", "--filter", "open/*/shop/cart"]);
+    assert_eq!(filtered.stdout.lines().count(), 0, "stars make it the whole name: {filtered}");
+    let filtered = project.verdikt(&["run", "redis.yaml", "--list", "--filter", "*/open/*/shop/cart"]);
+    assert_eq!(filtered.stdout, "redis/open/tcp database/redis:6379/shop/cart\n");
+}
+
+#[test]
+fn exit_codes() {
+    let old = GOOD.replace("topology:", "cilium: \"<=1.17\"\ntopology:");
+    // The engine knows what mutual authentication is, not whether a pod passes it.
+    let unknown =
+        GOOD.replace("  - fromEndpoints:", "  - authentication: {mode: required}\n    fromEndpoints:");
+    let project = Project::with(&[
+        ("good.yaml", GOOD),
+        ("differs.yaml", &differing()),
+        ("old.yaml", &old),
+        ("unknown.yaml", &unknown),
+        ("wrong.yaml", "scenario: wrong\n"),
+    ]);
+    let check = |arguments: &[&str], expected: i32| {
+        let ran = project.verdikt(arguments);
+        assert_eq!(ran.code, expected, "{arguments:?}\n{ran}");
+    };
+    check(&["run", "good.yaml"], 0);
+    check(&["run", "differs.yaml"], 1);
+    check(&["run", "differs.yaml", "--filter", "open"], 0);
+    check(&["run", "wrong.yaml"], 2);
+    check(&["run", "good.yaml", "wrong.yaml"], 2);
+    check(&["run", "unknown.yaml", "--filter", "locked down"], 3);
+    check(&["run", "old.yaml"], 5);
+    check(&["run", "old.yaml", "--cilium", "1.17"], 0);
+    check(&["run", "good.yaml", "--filter", "nowhere"], 5);
+}
+
+#[test]
+fn a_scenario_for_other_versions_is_seen() {
+    let old = GOOD
+        .replace("scenario: redis", "scenario: old")
+        .replace("topology:", "cilium: \"<=1.17\"\ntopology:");
+    let project = Project::with(&[("good.yaml", GOOD), ("old.yaml", &old)]);
+    assert_snapshot!(project.verdikt(&["run", "good.yaml", "old.yaml", "-q"]), @r"
+    exit code 0
+    --- stdout
+    ok            redis / open: 2 cells
+    ok            redis / locked down: 2 cells
+    skipped       old: it holds for Cilium <=1.17, and this run is for 1.20
+
+    as expected: 1 scenario, 2 steps, 4 cells, 1 policy object, 1 scenario skipped
+    ");
+}
+
+#[test]
+fn colours_are_taken_only_where_asked_for() {
+    let project = Project::with(&[("redis.yaml", differing())]);
+    let coloured = |arguments: &[&str]| project.verdikt(arguments).stdout.contains('\u{1b}');
+    assert!(!coloured(&["run", "redis.yaml"]));
+    assert!(coloured(&["run", "redis.yaml", "--colour", "always"]));
+    assert!(!coloured(&["--colour", "never", "run", "redis.yaml"]));
+}
+
+/// Reports say the same as the terminal does, and the same again in the next run.
+#[test]
+fn reports_in_files() {
+    let project = Project::with(&[("redis.yaml", differing())]);
+    let arguments = [
+        "run",
+        "redis.yaml",
+        "-q",
+        "--report",
+        "junit=a.xml",
+        "--report",
+        "json=a.json",
+        "--events",
+        "a.log",
+    ];
+    let ran = project.verdikt(&arguments);
+    assert!(ran == project.verdikt(&["run", "redis.yaml", "-q"]), "{ran}");
+    let junit = project.read("a.xml");
+    for count in ["tests=\"4\"", "failures=\"1\"", "errors=\"0\"", "skipped=\"0\""] {
+        assert!(junit.contains(count), "{junit}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&project.read("a.json")).unwrap();
+    assert_eq!((&json["outcome"], &json["totals"]["differing"]), (&"differs".into(), &1.into()));
+    let log = project.read("a.log");
+    assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
+    assert!(log.starts_with("{\"event\":\"run-started\",\"format\":1,"), "{log}");
+    project.verdikt(&arguments);
+    assert_eq!((project.read("a.xml"), project.read("a.log")), (junit, log));
+}
+
+/// Whoever reads the output may go at any time.
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let project = Project::with(&[("redis.yaml", GOOD)]);
+    for arguments in [&["run", "redis.yaml"][..], &["run", "redis.yaml", "--list"], &["schema"]] {
+        let mut process =
+            project.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(process.stdout.take());
+        let output = process.wait_with_output().unwrap();
+        assert!(output.status.code().is_some(), "{arguments:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{arguments:?}");
+    }
+}

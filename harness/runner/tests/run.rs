@@ -1,0 +1,303 @@
+//! Runs over scenario files: which events they give, in which order, and what they come to.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use verdikt_runner::filter::Filter;
+use verdikt_runner::mistakes;
+use verdikt_runner::model::{RunOptions, cells, run};
+use verdikt_scenario::loader::load;
+use verdikt_scenario::scenario::Scenario;
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::event::{Event, ObjectJudged};
+use verdikt_verdict::outcome::{Outcome, Totals};
+
+const TOPOLOGY: &str = "
+topology:
+  namespaces: {database: {}, shop: {}}
+  pods:
+    database/redis: {labels: {app: redis}, serves: [tcp 6379]}
+    shop/cart: {labels: {app: cart}}
+    shop/stock: {labels: {app: stock}}
+steps:
+";
+
+/// Isolates everything in `database`, and lets the cart in.
+const CART_ONLY: &str = "
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: cart-only, namespace: database}
+spec:
+  endpointSelector: {}
+  ingress: [{fromEndpoints: [{matchLabels: {app: cart, io.kubernetes.pod.namespace: shop}}]}]
+";
+
+/// The agent refuses it: no direction has a rule.
+const REFUSED: &str = "
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: nothing, namespace: database}
+spec: {endpointSelector: {}, egress: []}
+";
+
+const TABLE: &str = "
+  expect:
+    tcp database/redis:6379:
+      allow: [shop/cart]
+      deny ingress by database/cart-only: [shop/stock]
+";
+
+fn scenario(name: &str, cilium: &str, steps: &str, manifests: &str) -> String {
+    format!("scenario: {name}\nabout: Why.\ncilium: \"{cilium}\"{TOPOLOGY}{steps}{manifests}")
+}
+
+fn scenarios(test: &str, files: &[String]) -> Vec<Scenario> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("run").join(test);
+    fs::create_dir_all(&folder).unwrap();
+    let paths: Vec<PathBuf> = (0..files.len()).map(|number| folder.join(format!("{number}.yaml"))).collect();
+    paths.iter().zip(files).for_each(|(path, text)| fs::write(path, text).unwrap());
+    let loaded = load(&paths);
+    assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
+    loaded.scenarios
+}
+
+fn options(version: CiliumVersion, filters: &[&str]) -> RunOptions {
+    let filters = filters.iter().map(|text| text.parse::<Filter>().unwrap()).collect();
+    RunOptions { version, filters }
+}
+
+fn events(scenarios: &[Scenario], options: &RunOptions) -> (Vec<Event>, Outcome) {
+    let mut events = Vec::new();
+    let outcome = run(scenarios, options, &mut |event| {
+        events.push(event);
+        Ok(())
+    });
+    (events, outcome.unwrap())
+}
+
+/// The events, one a line, as far as these tests care.
+fn summary(events: &[Event]) -> String {
+    let mut text = String::new();
+    for event in events {
+        let line = match event {
+            Event::RunStarted(run) => format!("run {} {}", run.backend, run.cilium),
+            Event::ScenarioStarted(scenario) => format!("scenario {}", scenario.scenario),
+            Event::ScenarioSkipped(skipped) => format!("skipped {}: {}", skipped.scenario, skipped.because),
+            Event::StepStarted(step) => format!("  step {}", step.step),
+            Event::ObjectJudged(judged) => format!("    {}", object(judged)),
+            Event::CellJudged(cell) => {
+                let because = cell.because.as_ref().map(|because| format!(", because {because}"));
+                let (expected, verdict, result) = (&cell.expected, &cell.verdict, cell.result);
+                let because = because.unwrap_or_default();
+                format!(
+                    "    {} {}: expected {expected}, {verdict}, {result:?}{because}",
+                    cell.source, cell.attempt
+                )
+            }
+            Event::StepFinished(step) => format!("  end {}", step.step),
+            Event::RunFinished(run) => format!("run {:?}", run.outcome),
+        };
+        writeln!(text, "{line}").unwrap();
+    }
+    text
+}
+
+fn object(judged: &ObjectJudged) -> String {
+    let refused =
+        judged.refused.as_ref().map_or("accepted".to_owned(), |refused| format!("refused by {}", refused.by));
+    format!("{}: {refused}, as expected: {}", judged.object, judged.as_expected)
+}
+
+fn two_steps(name: &str) -> String {
+    let open = "- step: open\n  expect:\n    tcp database/redis:6379: {allow: others}\n";
+    scenario(name, ">=1.16", &format!("{open}- step: locked\n  policies: [cart-only]{TABLE}"), CART_ONLY)
+}
+
+#[test]
+fn events_come_in_the_order_of_the_files() {
+    let scenarios = scenarios("order", &[two_steps("first"), two_steps("second")]);
+    let options = options(CiliumVersion::V1_20, &[]);
+    let (seen, outcome) = events(&scenarios, &options);
+    insta::assert_snapshot!(summary(&seen), @r"
+    run model 1.20
+    scenario first
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    scenario second
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    run AsExpected
+    ");
+    assert_eq!(outcome, Outcome::AsExpected);
+    assert_eq!(events(&scenarios, &options).0, seen, "the same input gives the same events");
+    let Some(Event::RunFinished(finished)) = seen.last() else { panic!("{seen:?}") };
+    assert_eq!(finished.totals, Totals::of(&seen));
+    let listed = cells(&scenarios, &options);
+    assert_eq!(listed.len(), finished.totals.cells);
+    assert_eq!(listed[0].to_string(), "first/open/tcp database/redis:6379/shop/cart");
+}
+
+#[test]
+fn a_filter_leaves_only_what_it_names() {
+    let scenarios = scenarios("filter", &[two_steps("first"), two_steps("second")]);
+    let check = |filters: &[&str], expected: usize, outcome: Outcome| {
+        let options = options(CiliumVersion::V1_20, filters);
+        let (seen, came_to) = events(&scenarios, &options);
+        let totals = Totals::of(&seen);
+        assert_eq!((totals.cells, came_to), (expected, outcome), "{filters:?}");
+        assert_eq!(cells(&scenarios, &options).len(), expected, "{filters:?}");
+    };
+    check(&[], 8, Outcome::AsExpected);
+    check(&["locked"], 4, Outcome::AsExpected);
+    check(&["second/locked/tcp database/redis:6379/shop/stock"], 1, Outcome::AsExpected);
+    check(&["first/*/shop/cart", "second/open"], 4, Outcome::AsExpected);
+    check(&["nowhere"], 0, Outcome::NothingToRun);
+    let (seen, _) = events(&scenarios, &options(CiliumVersion::V1_20, &["second/locked"]));
+    assert_eq!((Totals::of(&seen).scenarios, Totals::of(&seen).steps), (1, 1));
+}
+
+#[test]
+fn a_scenario_for_other_versions_is_skipped_and_seen() {
+    let old =
+        scenario("old", "<=1.17", &format!("- step: locked\n  policies: [cart-only]{TABLE}"), CART_ONLY);
+    let scenarios = scenarios("skipped", &[old]);
+    let (seen, outcome) = events(&scenarios, &options(CiliumVersion::V1_20, &[]));
+    insta::assert_snapshot!(summary(&seen), @r"
+    run model 1.20
+    skipped old: it holds for Cilium <=1.17, and this run is for 1.20
+    run NothingToRun
+    ");
+    assert_eq!(outcome, Outcome::NothingToRun);
+    assert_eq!(events(&scenarios, &options(CiliumVersion::V1_17, &[])).1, Outcome::AsExpected);
+}
+
+#[test]
+fn what_differs_in_a_version_replaces_the_cell_and_says_why() {
+    let differs = "  differs:
+  - cilium: \"<1.18\"
+    because: it was open before
+    expect: {\"tcp database/redis:6379\": {allow: [shop/stock]}}
+";
+    let steps = format!("- step: locked\n  policies: [cart-only]{TABLE}{differs}");
+    let scenarios = scenarios("differs", &[scenario("versions", ">=1.16", &steps, CART_ONLY)]);
+    assert_eq!(events(&scenarios, &options(CiliumVersion::V1_18, &[])).1, Outcome::AsExpected);
+    let (seen, outcome) = events(&scenarios, &options(CiliumVersion::V1_17, &[]));
+    insta::assert_snapshot!(summary(&seen), @r"
+    run model 1.17
+    scenario versions
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, deny ingress, Differs, because it was open before
+      end locked
+    run Differs
+    ");
+    assert_eq!(outcome, Outcome::Differs);
+}
+
+/// A refusal is compared in who refuses, and in what it says.
+#[test]
+fn a_refusal_is_compared() {
+    let check = |test: &str, rejected: &str, expected: Outcome| {
+        let steps = format!("- step: locked\n  policies: [cart-only, nothing]\n{rejected}{TABLE}");
+        let text = scenario("refused", ">=1.16", &steps, &format!("{CART_ONLY}{REFUSED}"));
+        let scenarios = scenarios(test, &[text]);
+        assert!(mistakes(&scenarios, CiliumVersion::V1_20).is_empty(), "{test}");
+        let (seen, outcome) = events(&scenarios, &options(CiliumVersion::V1_20, &[]));
+        assert_eq!(outcome, expected, "{test}\n{}", summary(&seen));
+    };
+    let rejected = |by: &str, saying: &str| {
+        format!("  rejected: {{database/nothing: {{by: {by}, saying: \"{saying}\"}}}}\n")
+    };
+    check("refused-unexpectedly", "", Outcome::Differs);
+    check("refused-as-expected", &rejected("agent", "AT LEAST one of ingress"), Outcome::AsExpected);
+    check("refused-by-another", &rejected("api-server", "at least one of Ingress"), Outcome::Differs);
+    check("refused-for-another-reason", &rejected("agent", "too many ports"), Outcome::Differs);
+}
+
+/// Whoever expects a refusal that does not come has made a mistake, in the versions where it does not come.
+#[test]
+fn an_expected_refusal_that_does_not_come_is_a_mistake() {
+    let rejected = "  rejected: {database/cart-only: {by: agent, saying: \"no rule\"}}\n";
+    let steps = format!("- step: locked\n  policies: [cart-only]\n{rejected}{TABLE}");
+    let scenarios = scenarios("accepted", &[scenario("accepted", ">=1.18", &steps, CART_ONLY)]);
+    let found = mistakes(&scenarios, CiliumVersion::V1_20);
+    let [mistake] = found.as_slice() else { panic!("{found:?}") };
+    insta::assert_snapshot!(mistake.message, @"CiliumNetworkPolicy database/cart-only is accepted by Cilium 1.20, and must be refused here by the agent");
+    assert!(mistake.place.file.ends_with("accepted/0.yaml") && mistake.place.line > 1, "{}", mistake.place);
+    assert!(
+        mistakes(&scenarios, CiliumVersion::V1_17).is_empty(),
+        "the scenario does not hold for this version"
+    );
+}
+
+/// What one step's attempts look up lets a later step in by address, also where a filter leaves the first one out.
+#[test]
+fn names_learned_in_one_step_are_known_in_the_next() {
+    let topology = "
+topology:
+  namespaces: {shop: {}}
+  pods: {shop/cart: {labels: {app: cart}}}
+  world: {api: {names: [api.example.test], serves: [http 80]}}
+";
+    let step = |name: &str, attempt: &str, verdict: &str| {
+        let table = format!("expect: {{\"{attempt}\": {{{verdict}: others}}}}");
+        format!("- step: {name}\n  policies: [names]\n  {table}\n")
+    };
+    let by_address = "http GET api:80/";
+    let steps = [
+        step("before", by_address, "deny egress"),
+        step("by name", "http GET api.example.test/", "allow"),
+        step("after", by_address, "allow"),
+    ]
+    .concat();
+    let policy = "
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: names, namespace: shop}
+spec:
+  endpointSelector: {}
+  egress:
+  - toEndpoints: [{matchLabels: {k8s-app: kube-dns, io.kubernetes.pod.namespace: kube-system}}]
+    toPorts: [{ports: [{port: \"53\"}], rules: {dns: [{matchPattern: \"*\"}]}}]
+  - toFQDNs: [{matchName: api.example.test}]
+";
+    let text = format!("scenario: names\nabout: Why.{topology}steps:\n{steps}{policy}");
+    let scenarios = scenarios("learned", &[text]);
+    for filters in [&[][..], &["/after/"]] {
+        let (seen, outcome) = events(&scenarios, &options(CiliumVersion::V1_20, filters));
+        assert_eq!(outcome, Outcome::AsExpected, "{}", summary(&seen));
+    }
+}
+
+#[test]
+fn an_error_of_the_sink_ends_the_run() {
+    let scenarios = scenarios("sink", &[two_steps("first")]);
+    let mut taken = 0;
+    let result = run(&scenarios, &options(CiliumVersion::V1_20, &[]), &mut |_| {
+        taken += 1;
+        if taken == 3 { Err(io::Error::other("the disk is full")) } else { Ok(()) }
+    });
+    assert_eq!(result.unwrap_err().to_string(), "the disk is full");
+    assert_eq!(taken, 3);
+}
