@@ -7,7 +7,7 @@ use verdikt_scenario::topology::{DNS_NAMESPACE, DNS_POD, Endpoint, Protocol};
 
 use super::{Ground, listed};
 use crate::decide::Traffic;
-use crate::rule::{Direction, Effect, Entry, Peers, PortMatcher, Ports};
+use crate::rule::{Direction, Effect, Entry, Peers, Ports};
 
 const CODE: &str = "egress-cuts-dns";
 const HELP: &str = "allow port 53 (protocol ANY) to k8s-app: kube-dns in the namespace kube-system, in the same object \
@@ -53,20 +53,16 @@ fn by_endpoint(ground: &Ground<'_>) -> Vec<Diagnostic> {
     cut.into_iter().map(warning).collect()
 }
 
-/// Without a topology: no object at all speaks of port 53, or of every port.
+/// Without a topology: no object at all lets anybody ask the DNS server.
 fn by_object(ground: &Ground<'_>) -> Vec<Diagnostic> {
+    let server = DNS_POD.parse().ok().and_then(|pod| ground.cluster.subjects.get(&Endpoint::Pod(pod)));
+    let Some(server) = server.map(|subject| &subject.identity) else { return Vec::new() };
     let may_resolve = |entry: &Entry| {
-        allows_something(entry)
-            && match &entry.ports {
-                Ports::All => {
-                    !matches!(&entry.peers, Peers::OneOf(peers) if peers.iter().all(|p| matches!(p.path.0, "toFQDNs" | "toCIDR" | "toCIDRSet")))
-                }
-                Ports::OneOf(ports) => ports.iter().any(|port| match port.matcher {
-                    PortMatcher::Range { first, last, .. } => (first..=last).contains(&53),
-                    PortMatcher::Name { .. } => true,
-                    PortMatcher::Icmp { .. } => false,
-                }),
-            }
+        let asks = |protocol| {
+            let traffic = Traffic::Port(protocol, 53);
+            entry.ports.matching(traffic, server, ground.cluster, Direction::Egress).next().is_some()
+        };
+        allows_something(entry) && entry.peers.contain(server) && (asks(Protocol::Udp) || asks(Protocol::Tcp))
     };
     if ground.entries().any(|(_, entry)| may_resolve(entry)) {
         return Vec::new();
