@@ -7,20 +7,26 @@ mod clusterwide_peer;
 mod deny_isolates;
 mod dns_one_label;
 mod egress_cuts_dns;
+mod foreign_namespace;
+mod fqdn_of_pods;
 mod fqdn_without_dns;
+mod http_method;
 mod ignored;
+mod nearest;
+mod policy_types;
 mod refused;
 mod selects_nothing;
 mod service_port;
 
 use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::document::Node;
 use verdikt_scenario::place::{Place, Position};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
 use crate::cluster::{Cluster, Learned, Options};
-use crate::rule::{Entry, Rule, Subject};
-use crate::selector::Selector;
+use crate::rule::{Entry, Origin, Peer, Rule, Subject};
+use crate::selector::{Operator, Requirement};
 
 /// The code of warnings about objects that will be refused.
 pub const REFUSED: &str = "refused";
@@ -41,17 +47,21 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Optio
     let empty = Topology::default();
     let cluster = Cluster::new(topology.unwrap_or(&empty), manifests, options, &Learned::default());
     let ground = Ground { topology, manifests, options, cluster: &cluster };
-    let lints: [fn(&Ground<'_>) -> Vec<Diagnostic>; 10] = [
+    let lints: [fn(&Ground<'_>) -> Vec<Diagnostic>; 14] = [
         refused::lint,
         ignored::lint,
         selects_nothing::lint,
+        foreign_namespace::lint,
         service_port::lint,
         fqdn_without_dns::lint,
+        fqdn_of_pods::lint,
         dns_one_label::lint,
         cidr_for_pods::lint,
         clusterwide_peer::lint,
         egress_cuts_dns::lint,
         deny_isolates::lint,
+        http_method::lint,
+        policy_types::lint,
     ];
     let mut warnings: Vec<Diagnostic> = lints.iter().flat_map(|lint| lint(&ground)).collect();
     warnings.sort();
@@ -75,6 +85,25 @@ impl Ground<'_> {
         self.cluster.objects[entry.origin.object].reference.to_string()
     }
 
+    /// The specification that something was read from.
+    fn spec(&self, origin: &Origin) -> Option<&Node> {
+        let root = &self.manifests[origin.object].root;
+        match origin.spec {
+            None => root.get("spec"),
+            Some(index) => root.get("specs")?.elements().get(index),
+        }
+    }
+
+    /// The list item that an entry was read from; none where the entry comes of `policyTypes`.
+    fn item(&self, origin: &Origin) -> Option<&Node> {
+        self.spec(origin)?.get(origin.section.word())?.elements().get(origin.index)
+    }
+
+    /// The list element that a peer was read from.
+    fn peer_node(&self, entry: &Entry, peer: &Peer) -> Option<&Node> {
+        self.item(&entry.origin)?.get(peer.path.0)?.elements().get(peer.path.1)
+    }
+
     /// The endpoints a rule selects.
     fn selected(&self, rule: &Rule) -> Vec<&Endpoint> {
         let Subject::Endpoints(selector) = &rule.subject else { return Vec::new() };
@@ -86,16 +115,49 @@ impl Ground<'_> {
     }
 }
 
-/// Whether a rule might select some of the endpoints another selects, judged by its selector alone: it is the same,
-/// or has nothing but what is implied.
+/// Whether a rule might select some of the endpoints another selects, judged by the selectors alone: unless a
+/// requirement of one excludes one of the other.
 fn may_share_endpoints(one: &Rule, other: &Rule) -> bool {
-    let own = |selector: &Selector| selector.requirements.iter().filter(|r| !r.implied).count();
     match (&one.subject, &other.subject) {
-        (Subject::Endpoints(one), Subject::Endpoints(other)) => {
-            one == other || own(one) == 0 || own(other) == 0
-        }
+        (Subject::Endpoints(one), Subject::Endpoints(other)) => !one
+            .requirements
+            .iter()
+            .any(|requirement| other.has_key(|candidate| excludes(requirement, candidate))),
         _ => false,
     }
+}
+
+/// Whether no identity fulfils both requirements.
+fn excludes(one: &Requirement, other: &Requirement) -> bool {
+    let same_source = one.source == other.source || one.source.is_none() || other.source.is_none();
+    let never_both = match (&one.operator, &other.operator) {
+        (Operator::In(one), Operator::In(other)) => !one.iter().any(|value| other.contains(value)),
+        (Operator::In(values), Operator::NotIn(excluded))
+        | (Operator::NotIn(excluded), Operator::In(values)) => {
+            values.iter().all(|value| excluded.contains(value))
+        }
+        (Operator::In(_) | Operator::Exists, Operator::DoesNotExist)
+        | (Operator::DoesNotExist, Operator::In(_) | Operator::Exists) => true,
+        _ => false,
+    };
+    same_source && one.key == other.key && never_both
+}
+
+/// The specifications of an object.
+fn specs(object: &Node) -> impl Iterator<Item = &Node> {
+    let specs = object.get("specs").map_or(&[][..], Node::elements);
+    object.get("spec").into_iter().chain(specs)
+}
+
+/// Every value under a key, however deep.
+fn values_under<'a>(node: &'a Node, key: &str, found: &mut Vec<&'a Node>) {
+    for entry in node.entries() {
+        if entry.key == key {
+            found.push(&entry.value);
+        }
+        values_under(&entry.value, key, found);
+    }
+    node.elements().iter().for_each(|element| values_under(element, key, found));
 }
 
 /// The first of some endpoints, in words: `shop/web, shop/api and 3 more`.

@@ -14,15 +14,19 @@ use verdikt_scenario::scenario::FieldValidation;
 use verdikt_scenario::topology::{
     Pod, Port, Protocol, Served, ServedProtocol, Service, ServicePort, TargetPort, Topology, WorldHost,
 };
+use verdikt_scenario::version::CiliumVersion;
 
 fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-/// A web pod that calls an API through a service (8080 to 3000), and a host outside.
+/// A web pod that calls an API through a service (8080 to 3000), a pod of another namespace, and a host outside.
 fn topology() -> Topology {
     let mut topology = Topology::default();
     topology.namespaces.insert("shop".parse().unwrap(), BTreeMap::new());
+    topology.namespaces.insert("bank".parse().unwrap(), BTreeMap::new());
+    let ledger = Pod { labels: labels(&[("app", "ledger")]), ..Pod::default() };
+    topology.pods.insert("bank/ledger".parse().unwrap(), ledger);
     let number = |port: u16| Port::new(port).unwrap();
     for (name, app, port) in [("shop/web", "web", 80), ("shop/api", "api", 3000)] {
         let serves = vec![Served { protocol: ServedProtocol::Http, port: number(port), name: None }];
@@ -56,12 +60,30 @@ fn check_alone(spec: &str) -> String {
 }
 
 fn warnings(kind: &str, metadata: &str, spec: &str, topology: Option<&Topology>) -> String {
-    let text =
-        format!("apiVersion: cilium.io/v2\nkind: {kind}\nmetadata: {{name: {metadata}}}\nspec:\n  {spec}\n");
-    let root = document::parse(&text).unwrap().remove(0);
-    let manifests = [Manifest { file: Arc::from("p.yaml"), root }];
-    let options = Options { field_validation: FieldValidation::Ignore, ..Options::default() };
-    let shown: Vec<String> = lint(topology, &manifests, &options)
+    shown(topology, &[manifest("cilium.io/v2", kind, metadata, spec)], CiliumVersion::default())
+}
+
+/// The same for a policy of Kubernetes.
+fn check_kubernetes(spec: &str, version: CiliumVersion) -> String {
+    let manifest = manifest("networking.k8s.io/v1", "NetworkPolicy", "p, namespace: shop", spec);
+    shown(Some(&topology()), &[manifest], version)
+}
+
+/// The same for two policies of a folder, the second named `q`.
+fn check_folder(one: &str, other: &str) -> String {
+    let policy = |metadata, spec| manifest("cilium.io/v2", "CiliumNetworkPolicy", metadata, spec);
+    let manifests = [policy("p, namespace: shop", one), policy("q, namespace: shop", other)];
+    shown(None, &manifests, CiliumVersion::default())
+}
+
+fn manifest(api: &str, kind: &str, metadata: &str, spec: &str) -> Manifest {
+    let text = format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: {metadata}}}\nspec:\n  {spec}\n");
+    Manifest { file: Arc::from("p.yaml"), root: document::parse(&text).unwrap().remove(0) }
+}
+
+fn shown(topology: Option<&Topology>, manifests: &[Manifest], version: CiliumVersion) -> String {
+    let options = Options { version, field_validation: FieldValidation::Ignore, ..Options::default() };
+    let shown: Vec<String> = lint(topology, manifests, &options)
         .iter()
         .map(|warning| {
             let (code, help) = (warning.code.as_deref().unwrap(), warning.help.as_deref().unwrap_or("-"));
@@ -101,7 +123,7 @@ fn refused_and_ignored() {
 
 #[test]
 fn selectors_that_select_nothing() {
-    assert_snapshot!(check("{endpointSelector: {matchLabels: {app: webb}}, ingress: [{}]}"), @"5:22 selects-nothing: CiliumNetworkPolicy shop/p selects no endpoint of the topology => shop/api comes nearest: app=webb is wanted, its app is api");
+    assert_snapshot!(check("{endpointSelector: {matchLabels: {app: webb}}, ingress: [{}]}"), @"5:22 selects-nothing: CiliumNetworkPolicy shop/p selects no endpoint of the topology => shop/web comes nearest: app=webb is wanted, its app is web");
     assert_snapshot!(check("{endpointSelector: {}, ingress: [{fromEndpoints: [{matchLabels: {app: cart}}]}]}"), @"5:53 peer-selects-nothing: this peer of CiliumNetworkPolicy shop/p is no endpoint of the topology => shop/api comes nearest: app=cart is wanted, its app is api");
     assert_eq!(check_alone("{endpointSelector: {matchLabels: {app: webb}}, ingress: [{}]}"), "");
 }
@@ -161,8 +183,8 @@ fn a_clusterwide_peer_without_namespace() {
 fn egress_without_dns() {
     let to_api =
         "{endpointSelector: {matchLabels: {app: web}}, egress: [{toEndpoints: [{matchLabels: {app: api}}]}]}";
-    assert_snapshot!(check(to_api), @"5:58 egress-cuts-dns: no rule lets shop/web ask the cluster's DNS server, so no name resolves => allow port 53 (protocol ANY) to k8s-app: kube-dns in the namespace kube-system, in the same object so that both come into force at once");
-    assert_snapshot!(check_alone(to_api), @"5:58 egress-cuts-dns: CiliumNetworkPolicy shop/p isolates at egress, and no policy here allows DNS => allow port 53 (protocol ANY) to k8s-app: kube-dns in the namespace kube-system, in the same object so that both come into force at once");
+    assert_snapshot!(check(to_api), @"5:58 egress-cuts-dns: no rule lets shop/web ask the cluster's DNS server, so no name resolves => allow port 53, UDP and TCP, to k8s-app: kube-dns in the namespace kube-system, in the same object so that both come into force at once");
+    assert_snapshot!(check_alone(to_api), @"5:58 egress-cuts-dns: CiliumNetworkPolicy shop/p isolates at egress, and no policy here allows DNS => allow port 53, UDP and TCP, to k8s-app: kube-dns in the namespace kube-system, in the same object so that both come into force at once");
     assert_eq!(check(&to_api.replace("egress: [", &format!("egress: [{DNS}, "))), "");
 }
 
@@ -172,4 +194,181 @@ fn a_deny_that_isolates() {
     assert_snapshot!(check(deny), @"5:40 deny-isolates: this deny isolates: nothing else may reach shop/api, shop/web either, for no rule allows it => add `enableDefaultDeny: {ingress: false}` if only this is to be denied, or rules that allow the rest");
     assert!(check_alone(deny).contains("deny-isolates"));
     assert_eq!(check(&deny.replace("ingressDeny", "ingress: [{fromEntities: [cluster]}], ingressDeny")), "");
+}
+
+#[test]
+fn advice_on_selectors() {
+    let from = |labels: &str| {
+        check(&format!(
+            "{{endpointSelector: {{}}, ingress: [{{fromEndpoints: [{{matchLabels: {{{labels}}}}}]}}]}}"
+        ))
+    };
+    assert_snapshot!(from("app: ledger"), @"5:53 peer-selects-nothing: this peer of CiliumNetworkPolicy shop/p is no endpoint of the topology => bank/ledger has these labels; without a namespace, a peer is of the policy's own: add `k8s:io.kubernetes.pod.namespace: bank`");
+    assert_eq!(from("app: ledger, k8s:io.kubernetes.pod.namespace: bank"), "");
+    let pods = "{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: ledger}}}]}]}";
+    assert!(
+        check_kubernetes(pods, CiliumVersion::V1_20)
+            .contains("namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: bank}}")
+    );
+    assert_snapshot!(from("pod-template-hash: abc"), @"5:53 peer-selects-nothing: this peer of CiliumNetworkPolicy shop/p is no endpoint of the topology => Cilium leaves the label pod-template-hash out of identities: select by another label");
+    assert_snapshot!(from("\"team:app\": web"), @"5:53 peer-selects-nothing: this peer of CiliumNetworkPolicy shop/p is no endpoint of the topology => labels of pods have the source k8s: write `app` without what precedes its colon");
+    assert_eq!(from("\"reserved:remote-node\": \"\""), "");
+    let of =
+        |selector: &str| format!("{{endpointSelector: {{matchLabels: {{{selector}}}}}, ingress: [{{}}]}}");
+    assert_snapshot!(check(&of("\"reserved:init\": \"\"")), @"5:22 selects-nothing: CiliumNetworkPolicy shop/p selects no endpoint of the topology => endpoints with reserved labels have no namespace: make it a CiliumClusterwideNetworkPolicy");
+    assert_eq!(check_clusterwide(&of("\"reserved:init\": \"\"")), "");
+    assert_eq!(check_clusterwide(&of("io.cilium.k8s.namespace.labels.closed: \"yes\"")), "");
+}
+
+#[test]
+fn peers_that_do_not_exist() {
+    let to = |service: &str| {
+        check(&format!(
+            "{{endpointSelector: {{}}, egress: [{DNS}, {{toServices: [{{k8sService: {{serviceName: {service}, namespace: shop}}}}], toPorts: [{{ports: [{{port: \"3000\"}}]}}]}}]}}"
+        ))
+    };
+    assert_snapshot!(to("frnt"), @"5:236 peer-selects-nothing: the topology has no service shop/frnt => until it exists the rule names no peer: its ports, if it has any, are open to everyone");
+    assert_eq!(to("front"), "");
+    assert_snapshot!(check("{endpointSelector: {}, ingress: [{fromCIDRSet: [{cidrGroupRef: partners}]}]}"), @"5:51 peer-selects-nothing: no CiliumCIDRGroup partners is among the policies, so this peer is nobody => add the group, or correct its name");
+}
+
+#[test]
+fn a_subject_of_another_namespace() {
+    let of = |key: &str, namespace: &str| {
+        check(&format!("{{endpointSelector: {{matchLabels: {{{key}: {namespace}}}}}, ingress: [{{}}]}}"))
+    };
+    assert_snapshot!(of("k8s:io.kubernetes.pod.namespace", "bank"), @"5:70 foreign-namespace: the namespace bank is replaced by the policy's own, shop, whose pods this selects => put the policy into the namespace bank, or make it a CiliumClusterwideNetworkPolicy");
+    assert_snapshot!(of("io.kubernetes.pod.namespace", "bank"), @"5:66 foreign-namespace: this selects nothing: pods of bank, which a policy of shop cannot select => put the policy into the namespace bank, or make it a CiliumClusterwideNetworkPolicy");
+    assert_eq!(of("k8s:io.kubernetes.pod.namespace", "shop"), "");
+    let clusterwide =
+        "{endpointSelector: {matchLabels: {k8s:io.kubernetes.pod.namespace: bank}}, ingress: [{}]}";
+    assert_eq!(check_clusterwide(clusterwide), "");
+}
+
+#[test]
+fn lists_that_say_nothing() {
+    let ingress = |item: &str| check(&format!("{{endpointSelector: {{}}, ingress: [{item}]}}"));
+    assert_snapshot!(ingress("{fromEndpoints: [], toPorts: [{ports: [{port: \"80\"}]}]}"), @"5:52 ignored: `fromEndpoints: []` is nobody, so the rule allows nothing => name the peers, or leave the list out if everyone is meant");
+    assert_eq!(ingress("{fromEndpoints: []}"), "");
+    assert_snapshot!(ingress("{toPorts: [{ports: [{port: \"80\", protocol: TCP}], rules: {http: []}}]}"), @"5:100 ignored: `http: []` is no rule: every request passes => write the rules, or leave the list out");
+    let deny = "{endpointSelector: {}, enableDefaultDeny: {egress: false}, egressDeny: [{toServices: [{k8sService: {serviceName: front, namespace: shop}}], toPorts: [{ports: [{port: \"3000\"}]}]}]}";
+    assert_snapshot!(check(deny), @"5:88 ignored: services are looked up for allow rules only: this denies its ports to everyone => deny the pods behind the service with `toEndpoints`");
+    assert_eq!(check(&deny.replace("egressDeny", "egress")), "");
+}
+
+#[test]
+fn names_of_pods() {
+    let to = |name: &str| {
+        check(&format!("{{endpointSelector: {{}}, egress: [{{toFQDNs: [{{matchName: {name}}}]}}, {DNS}]}}"))
+    };
+    assert_snapshot!(to("front.shop.svc.cluster.local"), @"5:46 fqdn-of-pods: `front.shop.svc.cluster.local` names a service of the cluster, and names never match pods => choose the pods with `toEndpoints`, or the service with `toServices`");
+    assert_eq!(to("cluster.local.example.test"), "");
+    assert_eq!(to("notcluster.local"), "");
+}
+
+#[test]
+fn one_label_beside_a_wider_pattern() {
+    let wide = DNS.replace(
+        "[{matchPattern: \"*\"}]",
+        "[{matchPattern: \"*.svc.cluster.local\"}, {matchPattern: \"*\"}]",
+    );
+    assert_eq!(check(&format!("{{endpointSelector: {{}}, egress: [{wide}]}}")), "");
+}
+
+#[test]
+fn private_ranges() {
+    let from = |cidr: &str| format!("{{endpointSelector: {{}}, ingress: [{{fromCIDR: [{cidr}]}}]}}");
+    assert_snapshot!(check(&from("192.168.7.0/24")), @"5:48 cidr-for-pods: no host of the topology is in 192.168.7.0/24, and CIDR rules match neither pods nor services => choose pods by their labels (`fromEndpoints`), or all with `fromEntities: [cluster]`");
+    assert_eq!(check_alone(&from("192.168.7.0/24")), "");
+    assert!(check_alone(&from("10.0.0.0/8")).contains("cidr-for-pods"));
+    assert_eq!(check(&from("198.51.100.0/24")), "");
+    let deny = "{endpointSelector: {}, enableDefaultDeny: {ingress: false}, ingressDeny: [{fromCIDR: [192.168.7.0/24]}]}";
+    assert_eq!(check(deny), "");
+}
+
+#[test]
+fn every_address() {
+    let ingress = |items: &str| check(&format!("{{endpointSelector: {{}}, ingress: [{items}]}}"));
+    assert_snapshot!(ingress("{fromCIDR: [0.0.0.0/0]}"), @"5:48 cidr-for-pods: 0.0.0.0/0 is every address outside the cluster: no pod gets in by it => choose pods by their labels (`fromEndpoints`), or all with `fromEntities: [cluster]`");
+    assert_eq!(ingress("{fromCIDR: [0.0.0.0/0]}, {fromEntities: [cluster]}"), "");
+    let block =
+        "{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 0.0.0.0/0}}]}]}";
+    assert_snapshot!(check_kubernetes(block, CiliumVersion::V1_20), @"5:63 cidr-for-pods: 0.0.0.0/0 is every address outside the cluster: no pod gets in by it => choose pods with `podSelector` and `namespaceSelector`");
+    // This version lets the policy's own namespace in.
+    assert_eq!(check_kubernetes(block, CiliumVersion::V1_19), "");
+}
+
+#[test]
+fn sections_that_policy_types_do_not_list() {
+    let of = |types: &str| {
+        let spec = format!(
+            "{{podSelector: {{}}, policyTypes: [{types}], ingress: [{{from: [{{podSelector: {{}}}}]}}]}}"
+        );
+        check_kubernetes(&spec, CiliumVersion::V1_20)
+    };
+    assert_snapshot!(of("Egress"), @"5:53 policy-types: `policyTypes` does not list Ingress: Kubernetes ignores this section, and Cilium enforces it => add Ingress to `policyTypes`, or leave the section out");
+    assert_eq!(of("Ingress"), "");
+}
+
+#[test]
+fn a_method_in_lower_case() {
+    let of = |method: &str| {
+        check(&format!(
+            "{{endpointSelector: {{}}, ingress: [{{toPorts: [{{ports: [{{port: \"80\", protocol: TCP}}], rules: {{http: [{{method: \"{method}\"}}]}}}}]}}]}}"
+        ))
+    };
+    assert_snapshot!(of("get|post"), @"5:110 http-method: the method `get|post` matches no request: clients send methods in capitals => write `GET|POST`");
+    assert_eq!(of("GET|POST"), "");
+    assert_eq!(of("(?i)get"), "");
+}
+
+#[test]
+fn a_services_port_that_may_be_meant_for_someone_else() {
+    let to = |peers: &str| {
+        check(&format!(
+            "{{endpointSelector: {{}}, egress: [{DNS}, {{{peers}toPorts: [{{ports: [{{port: \"8080\"}}]}}]}}]}}"
+        ))
+    };
+    assert!(to("toEndpoints: [{matchLabels: {app: api}}], ").contains("service-port"));
+    assert_eq!(to("toEntities: [world], "), "");
+    assert_eq!(to(""), "");
+    let apart = "{endpointSelector: {matchLabels: {app: api}}, ingress: [{toPorts: [{ports: [{port: \"8080\"}]}]}, {toPorts: [{ports: [{port: \"3000\"}]}]}]}";
+    assert_eq!(check(apart), "");
+}
+
+#[test]
+fn egress_that_needs_no_names() {
+    let to = |peers: &str| check(&format!("{{endpointSelector: {{}}, egress: [{peers}]}}"));
+    assert!(to("{toEntities: [world]}").contains("egress-cuts-dns"));
+    assert_eq!(to("{toCIDR: [203.0.113.10/32]}"), "");
+    assert_eq!(to("{toEntities: [kube-apiserver]}"), "");
+    assert_eq!(
+        to("{toEntities: [world]}, {toCIDR: [203.0.113.10/32], toPorts: [{ports: [{port: \"53\"}]}]}"),
+        ""
+    );
+    let names = to("{toFQDNs: [{matchName: a.test}]}");
+    assert!(names.contains("fqdn-without-dns") && !names.contains("egress-cuts-dns"), "{names}");
+}
+
+#[test]
+fn a_deny_of_everyone_or_of_someone_else() {
+    assert_eq!(check("{endpointSelector: {}, ingressDeny: [{fromEntities: [all]}]}"), "");
+    let deny = "{endpointSelector: {matchLabels: {app: web}}, ingressDeny: [{fromEntities: [world]}]}";
+    let allow = |app: &str| {
+        format!(
+            "{{endpointSelector: {{matchLabels: {{app: {app}}}}}, ingress: [{{fromEntities: [cluster]}}]}}"
+        )
+    };
+    assert_eq!(check_folder(deny, &allow("web")), "");
+    assert!(check_folder(deny, &allow("api")).contains("deny-isolates"));
+    let by_another_label = allow("web").replace("app: web", "tier: front");
+    assert_eq!(check_folder(deny, &by_another_label), "");
+}
+
+#[test]
+fn dns_allowed_by_another_policy() {
+    let egress = "{endpointSelector: {matchLabels: {app: web}}, egress: [{toEntities: [world]}]}";
+    let dns = |app: &str| format!("{{endpointSelector: {{matchLabels: {{app: {app}}}}}, egress: [{DNS}]}}");
+    assert_eq!(check_folder(egress, &dns("web")), "");
+    assert!(check_folder(egress, &dns("api")).contains("egress-cuts-dns"));
 }

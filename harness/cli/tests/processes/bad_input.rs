@@ -208,6 +208,23 @@ fn names_that_kubernetes_refuses() {
     ");
 }
 
+/// A policy is refused like the rest, in a scenario and on its own.
+#[test]
+fn policies_with_names_that_kubernetes_refuses() {
+    assert_snapshot!(check(GOOD.replace("cart-only", "Cart_Only")), @r"
+    error: `Cart_Only` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)
+      s.yaml:22:18
+    ");
+    let policy = GOOD.split_once("---\n").unwrap().1.replace("cart-only", "Cart_Only");
+    let project = Project::with(&[("policies/p.yaml", policy)]);
+    let ran = project.verdikt(&["check", "policies"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
+    assert_snapshot!(mistakes(&ran), @r"
+    error: `Cart_Only` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)
+      policies/p.yaml:3:18
+    ");
+}
+
 #[test]
 fn an_expected_refusal_that_does_not_come() {
     let rejected =

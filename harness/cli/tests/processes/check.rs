@@ -53,6 +53,35 @@ fn mistakes_are_all_told_at_once() {
     assert!(ran.stderr.starts_with(&run.stderr), "{run}");
 }
 
+/// A policy that the agent refuses is worth a warning, which may be made to fail.
+#[test]
+fn warnings_fail_where_they_are_denied() {
+    let policy = "apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: lockdown, namespace: database}
+spec:
+  endpointSelector: {}
+  ingress: []
+  egress: []
+";
+    let project = Project::with(&[("policies/lockdown.yaml", policy)]);
+    let ran = project.verdikt(&["check", "policies"]);
+    assert_snapshot!(ran, @r"
+    exit code 0
+    --- stderr
+    warning[refused]: CiliumNetworkPolicy database/lockdown is refused by the agent, and nothing of it is enforced: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny
+     --> policies/lockdown.yaml:5:3
+      |
+    5 |   endpointSelector: {}
+      |   ^^^^^^^^^^^^^^^^^
+      |
+      = help: an empty list is no default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing
+    0 scenarios and 1 policy object checked for Cilium 1.20: 0 mistakes, 1 warning
+    ");
+    let denied = project.verdikt(&["check", "policies", "--deny-warnings"]);
+    assert_eq!((denied.code, &denied.stdout, &denied.stderr), (1, &ran.stdout, &ran.stderr));
+}
+
 /// The schema is JSON, and an editor finds the keys of a scenario in it.
 #[test]
 fn the_schema_is_printed() {
@@ -63,4 +92,6 @@ fn the_schema_is_printed() {
     for key in ["scenario", "about", "topology", "steps"] {
         assert!(schema["properties"].get(key).is_some(), "{key}: {ran}");
     }
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/schema.json");
+    assert!(ran.stdout == std::fs::read_to_string(file).unwrap(), "scenarios/schema.json is not current");
 }

@@ -73,6 +73,35 @@ fn differs() {
     ");
 }
 
+#[test]
+fn inconclusive() {
+    let unknown =
+        GOOD.replace("  - fromEndpoints:", "  - authentication: {mode: required}\n    fromEndpoints:");
+    let project = Project::with(&[("redis.yaml", unknown)]);
+    assert_snapshot!(project.verdikt(&["run", "redis.yaml", "--quiet"]), @r"
+    exit code 3
+    --- stdout
+    ok            redis / open: 2 cells
+    inconclusive  redis / locked down: 2 cells, 1 inconclusive
+
+    ? redis/locked down/tcp database/redis:6379/shop/cart: inconclusive
+        expected   allow, at redis.yaml:17
+        predicted  inconclusive: the engine does not know whether mutual authentication succeeds
+        checks
+          1. egress of shop/cart to database/redis, tcp port 6379
+             allowed: no policy isolates shop/cart at egress
+          2. ingress of database/redis from shop/cart, tcp port 6379
+             the engine does not know whether mutual authentication succeeds
+                redis.yaml:26  CiliumNetworkPolicy database/cart-only spec.ingress[0]
+        again      verdikt run redis.yaml --filter 'redis/locked down/tcp database/redis:6379/shop/cart'
+
+    not as expected:
+      inconclusive  redis / locked down: 2 cells, 1 inconclusive
+
+    inconclusive: 1 scenario, 2 steps, 4 cells, 1 policy object, 1 inconclusive cell
+    ");
+}
+
 /// The command that a difference names evaluates that cell and no other.
 #[test]
 fn the_command_for_one_cell_works() {
@@ -138,6 +167,7 @@ fn exit_codes() {
     check(&["run", "good.yaml", "wrong.yaml"], 2);
     check(&["run", "unknown.yaml", "--filter", "locked down"], 3);
     check(&["run", "old.yaml"], 5);
+    check(&["run", "old.yaml", "--cilium", "1.16"], 0);
     check(&["run", "old.yaml", "--cilium", "1.17"], 0);
     check(&["run", "good.yaml", "--filter", "nowhere"], 5);
 }
@@ -203,11 +233,12 @@ fn reports_in_files() {
 fn a_closed_pipe_is_no_panic() {
     let project = Project::with(&[("redis.yaml", GOOD)]);
     for arguments in [&["run", "redis.yaml"][..], &["run", "redis.yaml", "--list"], &["schema"]] {
-        let mut process =
-            project.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(process.stdout.take());
+        // The reader has gone before the process begins, so that its first line already fails.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let process = project.command(arguments).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
         let output = process.wait_with_output().unwrap();
-        assert!(output.status.code().is_some(), "{arguments:?}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
         assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{arguments:?}");
     }
 }

@@ -1,37 +1,101 @@
 //! A CIDR that was meant for pods: CIDR rules match addresses outside the cluster alone.
+//!
+//! <https://docs.cilium.io/en/stable/security/policy/language/#ip-cidr-based>
 
 use ipnet::IpNet;
 use verdikt_scenario::diagnostic::Diagnostic;
 
 use super::Ground;
-use crate::rule::{PeerMatcher, Peers};
+use crate::rule::{Direction, Effect, Entity, Entry, Peer, PeerMatcher, Peers, Rule};
+
+const CODE: &str = "cidr-for-pods";
 
 /// The ranges from which clusters take the addresses of pods and services, by the defaults of common installers.
 const USUAL: [&str; 6] =
     ["10.244.0.0/16", "10.42.0.0/16", "10.43.0.0/16", "10.96.0.0/12", "10.0.0.0/16", "100.64.0.0/10"];
 
+/// The ranges that are no address of the public internet. What is in them and no host of the topology is probably
+/// in the cluster. <https://www.rfc-editor.org/rfc/rfc1918>
+const PRIVATE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"];
+
 pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
-    let usual: Vec<IpNet> = USUAL.iter().filter_map(|text| text.parse().ok()).collect();
     let mut warnings = Vec::new();
-    for (_, entry) in ground.entries() {
+    for (rule, entry) in ground.entries() {
         let Peers::OneOf(peers) = &entry.peers else { continue };
-        for peer in peers {
+        for peer in peers.iter().filter(|peer| peer.path.0 != "toServices") {
             let PeerMatcher::Cidr { within, .. } = &peer.matcher else { continue };
-            let of_pods = |prefix: &IpNet| usual.iter().any(|usual| usual.contains(prefix));
-            let Some(prefix) = within.first().filter(|_| within.iter().all(of_pods)) else { continue };
-            let hosts = ground.topology.iter().flat_map(|topology| topology.world.values());
-            if hosts.clone().any(|host| within.iter().any(|prefix| prefix.contains(&host.address))) {
+            let Some(message) =
+                inside(ground, entry, within).or_else(|| everything(ground, rule, entry, peer))
+            else {
                 continue;
-            }
-            let message =
-                format!("{prefix} is where pods and services usually live, and CIDR rules match neither");
-            let warning = Diagnostic::warning(ground.place(entry, peer.position), "cidr-for-pods", message);
-            let direction = if peer.path.0.starts_with("from") { "from" } else { "to" };
-            let help = format!(
-                "choose pods by their labels (`{direction}Endpoints`), or all with `{direction}Entities: [cluster]`"
-            );
-            warnings.push(warning.help(help));
+            };
+            let direction = if entry.direction == Direction::Ingress { "from" } else { "to" };
+            let help = if peer.path.0.ends_with("CIDR") || peer.path.0.ends_with("CIDRSet") {
+                format!(
+                    "choose pods by their labels (`{direction}Endpoints`), or all with `{direction}Entities: [cluster]`"
+                )
+            } else {
+                "choose pods with `podSelector` and `namespaceSelector`".to_owned()
+            };
+            let place = ground.place(entry, peer.position);
+            warnings.push(Diagnostic::warning(place, CODE, message).help(help));
         }
     }
     warnings
+}
+
+/// A range in which the cluster is, and no host of the topology.
+fn inside(ground: &Ground<'_>, entry: &Entry, within: &[IpNet]) -> Option<String> {
+    let first = within.first()?;
+    let hosts = ground.topology.iter().flat_map(|topology| topology.world.values());
+    if hosts.clone().any(|host| within.iter().any(|prefix| prefix.contains(&host.address))) {
+        return None;
+    }
+    let all_in = |ranges: &[&str]| {
+        let ranges: Vec<IpNet> = ranges.iter().filter_map(|text| text.parse().ok()).collect();
+        within.iter().all(|prefix| ranges.iter().any(|range| range.contains(prefix)))
+    };
+    if all_in(&USUAL) || within.iter().any(|prefix| prefix.to_string() == PRIVATE[0]) {
+        return Some(format!(
+            "{first} is where pods and services usually live, and CIDR rules match neither"
+        ));
+    }
+    // A deny of private ranges is often a precaution.
+    (ground.topology.is_some() && entry.effect == Effect::Allow && all_in(&PRIVATE)).then(|| {
+        format!("no host of the topology is in {first}, and CIDR rules match neither pods nor services")
+    })
+}
+
+/// Every address at ingress, where nothing lets the cluster's own pods in.
+fn everything(ground: &Ground<'_>, rule: &Rule, entry: &Entry, peer: &Peer) -> Option<String> {
+    let PeerMatcher::Cidr { within, except } = &peer.matcher else { return None };
+    let prefix = within.iter().find(|prefix| prefix.prefix_len() == 0).filter(|_| except.is_empty())?;
+    if (entry.direction, entry.effect) != (Direction::Ingress, Effect::Allow) {
+        return None;
+    }
+    let selected = ground.selected(rule);
+    let states = selected.iter().filter_map(|endpoint| ground.cluster.subjects.get(endpoint));
+    let of_endpoints =
+        states.flat_map(|state| state.ingress.entries.iter().map(|index| ground.cluster.entry(*index)));
+    let others = ground.cluster.rules.iter().filter(|other| super::may_share_endpoints(rule, other));
+    let admits = if ground.topology.is_some() {
+        of_endpoints.into_iter().any(admits_cluster)
+    } else {
+        others.flat_map(|other| &other.entries).any(admits_cluster)
+    };
+    (!admits).then(|| format!("{prefix} is every address outside the cluster: no pod gets in by it"))
+}
+
+/// Whether an entry lets something of the cluster in, or says that only the world is meant.
+fn admits_cluster(entry: &Entry) -> bool {
+    let inside = |peer: &Peer| match &peer.matcher {
+        PeerMatcher::Selector(_) => true,
+        PeerMatcher::Entity(entity) => *entity != Entity::None,
+        PeerMatcher::Cidr { .. } | PeerMatcher::Name(_) => false,
+    };
+    let peers = match &entry.peers {
+        Peers::Any => entry.ports != crate::rule::Ports::OneOf(Vec::new()),
+        Peers::OneOf(peers) => peers.iter().any(inside),
+    };
+    (entry.direction, entry.effect) == (Direction::Ingress, Effect::Allow) && peers
 }

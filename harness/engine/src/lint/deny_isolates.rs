@@ -5,7 +5,7 @@
 use verdikt_scenario::diagnostic::Diagnostic;
 
 use super::{Ground, listed, may_share_endpoints};
-use crate::rule::{Direction, Effect, Entry, Rule};
+use crate::rule::{Direction, Effect, Entity, Entry, PeerMatcher, Peers, Ports, Rule};
 
 pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
@@ -15,6 +15,9 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
             let Some(first) = own().find(|entry| entry.effect == Effect::Deny && entry.isolates) else {
                 continue;
             };
+            if own().any(denies_everyone) {
+                continue;
+            }
             let Some(whom) = isolated_by_it_alone(ground, rule, direction) else { continue };
             let (word, key) = match direction {
                 Direction::Ingress => ("reach", "ingress"),
@@ -32,6 +35,15 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
     warnings
 }
 
+/// Whether an entry denies everything anyway, so that isolation changes nothing.
+fn denies_everyone(entry: &Entry) -> bool {
+    let all = |peers: &Peers| match peers {
+        Peers::Any => true,
+        Peers::OneOf(peers) => peers.iter().any(|peer| peer.matcher == PeerMatcher::Entity(Entity::All)),
+    };
+    entry.effect == Effect::Deny && entry.ports == Ports::All && all(&entry.peers)
+}
+
 /// Whom a rule isolates that no rule allows anything in the direction, in words.
 fn isolated_by_it_alone(ground: &Ground<'_>, rule: &Rule, direction: Direction) -> Option<String> {
     let allows = |entry: &Entry| entry.direction == direction && entry.effect == Effect::Allow;
@@ -44,7 +56,9 @@ fn isolated_by_it_alone(ground: &Ground<'_>, rule: &Rule, direction: Direction) 
     let alone: Vec<_> = selected
         .filter(|endpoint| {
             let side = ground.cluster.subjects.get(endpoint).map(|subject| subject.side(direction));
-            side.is_some_and(|side| !side.entries.iter().any(|index| allows(ground.cluster.entry(*index))))
+            side.is_some_and(|side| {
+                side.isolated && !side.entries.iter().any(|index| allows(ground.cluster.entry(*index)))
+            })
         })
         .collect();
     (!alone.is_empty()).then(|| listed(&alone))

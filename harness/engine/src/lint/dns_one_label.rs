@@ -4,42 +4,45 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::Node;
 use verdikt_scenario::topology::CLUSTER_DOMAIN;
 
-use super::Ground;
+use super::{Ground, values_under};
+use crate::dns::NamePattern;
 
 pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
+    let behaviour = &ground.cluster.behaviour;
+    let (services, cluster) = (format!("*.svc.{CLUSTER_DOMAIN}"), format!("*.{CLUSTER_DOMAIN}"));
+    let some_service = format!("service.namespace.svc.{CLUSTER_DOMAIN}");
     let mut warnings = Vec::new();
     for manifest in ground.manifests {
-        let mut found = Vec::new();
-        patterns(&manifest.root, &mut found);
-        for node in found {
-            let Some(text) = node.text() else { continue };
-            let written = text.trim().trim_end_matches('.');
-            let (service, cluster) = (format!("*.svc.{CLUSTER_DOMAIN}"), format!("*.{CLUSTER_DOMAIN}"));
-            if written != service && written != cluster {
+        let mut lists = Vec::new();
+        values_under(&manifest.root, "dns", &mut lists);
+        for list in lists {
+            let patterns: Vec<(&Node, &str)> = list
+                .elements()
+                .iter()
+                .filter_map(|rule| rule.get("matchPattern"))
+                .filter_map(|node| Some((node, node.text()?)))
+                .collect();
+            // Another pattern of the list may let the services pass.
+            if patterns.iter().any(|(_, text)| NamePattern::pattern(text, behaviour).matches(&some_service)) {
                 continue;
             }
-            let message = format!(
-                "`{text}` matches no service: a star stands for one label, and their names have more"
-            );
-            let mend = if ground.cluster.behaviour.multi_level_dns_patterns {
-                format!("write `**.{}`", written.trim_start_matches("*."))
-            } else {
-                format!("write `*.*.svc.{CLUSTER_DOMAIN}`")
-            };
-            let place = manifest.place(node.position);
-            warnings.push(Diagnostic::warning(place, "dns-one-label", message).help(mend));
+            for (node, text) in patterns {
+                let written = text.trim().trim_end_matches('.');
+                if written != services && written != cluster {
+                    continue;
+                }
+                let message = format!(
+                    "`{text}` matches no service: a star stands for one label, and their names have more"
+                );
+                let mend = if behaviour.multi_level_dns_patterns {
+                    format!("write `**.{}`", written.trim_start_matches("*."))
+                } else {
+                    format!("write `*.*.svc.{CLUSTER_DOMAIN}`")
+                };
+                let place = manifest.place(node.position);
+                warnings.push(Diagnostic::warning(place, "dns-one-label", message).help(mend));
+            }
         }
     }
     warnings
-}
-
-/// Every value under a key `matchPattern`.
-fn patterns<'a>(node: &'a Node, found: &mut Vec<&'a Node>) {
-    for entry in node.entries() {
-        if entry.key == "matchPattern" {
-            found.push(&entry.value);
-        }
-        patterns(&entry.value, found);
-    }
-    node.elements().iter().for_each(|element| patterns(element, found));
 }

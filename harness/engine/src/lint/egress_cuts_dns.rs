@@ -1,47 +1,100 @@
-//! An egress policy that allows something, and not the DNS server by whose names everything is found.
+//! An egress policy for clients that find what they call by name, and no way to the DNS server that knows the names.
 
 use std::collections::BTreeMap;
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::topology::{DNS_NAMESPACE, DNS_POD, Endpoint, Protocol};
 
-use super::{Ground, listed};
-use crate::decide::Traffic;
-use crate::rule::{Direction, Effect, Entry, Peers, Ports};
+use super::{Ground, listed, may_share_endpoints};
+use crate::decide::{SideVerdict, Traffic};
+use crate::identity::Identity;
+use crate::rule::{Direction, Effect, Entity, Entry, PeerMatcher, Peers, PortMatcher, Ports};
 
 const CODE: &str = "egress-cuts-dns";
-const HELP: &str = "allow port 53 (protocol ANY) to k8s-app: kube-dns in the namespace kube-system, in the same object \
+const HELP: &str = "allow port 53, UDP and TCP, to k8s-app: kube-dns in the namespace kube-system, in the same object \
                     so that both come into force at once";
 
 pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
-    if ground.topology.is_some() { by_endpoint(ground) } else { by_object(ground) }
-}
-
-/// Whether an entry allows anything at all.
-fn allows_something(entry: &Entry) -> bool {
-    let nobody = |peers: &Peers| matches!(peers, Peers::OneOf(peers) if peers.is_empty());
-    let nothing = |ports: &Ports| matches!(ports, Ports::OneOf(ports) if ports.is_empty());
-    entry.effect == Effect::Allow
-        && entry.direction == Direction::Egress
-        && !nobody(&entry.peers)
-        && !nothing(&entry.ports)
-}
-
-fn by_endpoint(ground: &Ground<'_>) -> Vec<Diagnostic> {
     let Ok(server) = DNS_POD.parse().map(Endpoint::Pod) else { return Vec::new() };
-    let mut cut: BTreeMap<(usize, usize), Vec<&Endpoint>> = BTreeMap::new();
+    let Some(identity) = ground.cluster.subjects.get(&server).map(|subject| &subject.identity) else {
+        return Vec::new();
+    };
+    if ground.topology.is_some() {
+        by_endpoint(ground, &server, identity)
+    } else {
+        by_object(ground, identity)
+    }
+}
+
+/// Whether an entry isolates and allows something that is usually found by a name of the cluster or the world. What
+/// has `toFQDNs` is the affair of another warning; addresses, nodes and the API server are found without DNS.
+fn needs_names(entry: &Entry) -> bool {
+    let by_name = |matcher: &PeerMatcher| match matcher {
+        PeerMatcher::Selector(_) => true,
+        PeerMatcher::Entity(entity) => {
+            matches!(
+                entity,
+                Entity::All | Entity::World | Entity::WorldIpv4 | Entity::WorldIpv6 | Entity::Cluster
+            )
+        }
+        PeerMatcher::Cidr { within, .. } => within.iter().any(|prefix| prefix.prefix_len() == 0),
+        PeerMatcher::Name(_) => false,
+    };
+    let peers = match &entry.peers {
+        Peers::Any => true,
+        Peers::OneOf(peers) => peers.iter().any(|peer| by_name(&peer.matcher)),
+    };
+    let ports = match &entry.ports {
+        Ports::All => true,
+        Ports::OneOf(ports) => ports.iter().any(|port| !matches!(port.matcher, PortMatcher::Icmp { .. })),
+    };
+    let allows = (entry.effect, entry.direction) == (Effect::Allow, Direction::Egress);
+    allows && entry.isolates && peers && ports
+}
+
+/// Whether an entry may be how names are resolved: it reaches the cluster's DNS server on all ports, or says port 53
+/// of anyone, who is then another server.
+fn may_resolve(entry: &Entry, server: &Identity) -> bool {
+    if (entry.effect, entry.direction) != (Effect::Allow, Direction::Egress)
+        || matches!(&entry.peers, Peers::OneOf(peers) if peers.is_empty())
+    {
+        return false;
+    }
+    let reaches = entry.gap.is_some() || entry.peers.contain(server);
+    match &entry.ports {
+        Ports::All => reaches,
+        Ports::OneOf(ports) => ports.iter().any(|port| match port.matcher {
+            PortMatcher::Range { first, last, .. } => {
+                (first..=last).contains(&53) && (reaches || last - first < u16::MAX)
+            }
+            PortMatcher::Name { .. } => reaches,
+            PortMatcher::Icmp { .. } => false,
+        }),
+    }
+}
+
+fn by_endpoint(ground: &Ground<'_>, server: &Endpoint, identity: &Identity) -> Vec<Diagnostic> {
+    // The endpoints cut off by each object, and its first entry that needs names.
+    let mut cut: BTreeMap<usize, ((usize, usize), Vec<&Endpoint>)> = BTreeMap::new();
     for (endpoint, subject) in &ground.cluster.subjects {
         let resolves = matches!(endpoint, Endpoint::Pod(name) if name.namespace.as_str() != DNS_NAMESPACE);
         let entries = || subject.egress.entries.iter().map(|index| (*index, ground.cluster.entry(*index)));
-        if !resolves || !entries().any(|(_, entry)| allows_something(entry)) {
+        if !resolves || entries().any(|(_, entry)| may_resolve(entry, identity)) {
             continue;
         }
-        let denied = [Protocol::Udp, Protocol::Tcp].iter().all(|protocol| {
-            let (egress, _) = ground.cluster.sides(endpoint, &server, Traffic::Port(*protocol, 53));
-            egress.is_some_and(crate::decide::SideVerdict::denies)
+        // An explicit deny is meant.
+        let unallowed = [Protocol::Udp, Protocol::Tcp].iter().all(|protocol| {
+            let (egress, _) = ground.cluster.sides(endpoint, server, Traffic::Port(*protocol, 53));
+            egress == Some(SideVerdict::NoRuleAllows)
         });
-        if let (true, Some((index, _))) = (denied, entries().find(|(_, entry)| allows_something(entry))) {
-            cut.entry(index).or_default().push(endpoint);
+        if !unallowed {
+            continue;
+        }
+        for (index, entry) in entries().filter(|(_, entry)| needs_names(entry)) {
+            let (_, endpoints) = cut.entry(entry.origin.object).or_insert((index, Vec::new()));
+            if endpoints.last() != Some(&endpoint) {
+                endpoints.push(endpoint);
+            }
         }
     }
     let warning = |(index, endpoints): ((usize, usize), Vec<&Endpoint>)| {
@@ -50,25 +103,18 @@ fn by_endpoint(ground: &Ground<'_>) -> Vec<Diagnostic> {
             format!("no rule lets {} ask the cluster's DNS server, so no name resolves", listed(&endpoints));
         Diagnostic::warning(ground.place(entry, entry.origin.position), CODE, message).help(HELP)
     };
-    cut.into_iter().map(warning).collect()
+    cut.into_values().map(warning).collect()
 }
 
-/// Without a topology: no object at all lets anybody ask the DNS server.
-fn by_object(ground: &Ground<'_>) -> Vec<Diagnostic> {
-    let server = DNS_POD.parse().ok().and_then(|pod| ground.cluster.subjects.get(&Endpoint::Pod(pod)));
-    let Some(server) = server.map(|subject| &subject.identity) else { return Vec::new() };
-    let may_resolve = |entry: &Entry| {
-        let asks = |protocol| {
-            let traffic = Traffic::Port(protocol, 53);
-            entry.ports.matching(traffic, server, ground.cluster, Direction::Egress).next().is_some()
-        };
-        allows_something(entry) && entry.peers.contain(server) && (asks(Protocol::Udp) || asks(Protocol::Tcp))
-    };
-    if ground.entries().any(|(_, entry)| may_resolve(entry)) {
-        return Vec::new();
-    }
+/// Without a topology: no rule that may select the same endpoints can be how they resolve names.
+fn by_object(ground: &Ground<'_>, server: &Identity) -> Vec<Diagnostic> {
     let mut warnings: BTreeMap<usize, Diagnostic> = BTreeMap::new();
-    for (_, entry) in ground.entries().filter(|(_, entry)| allows_something(entry) && entry.isolates) {
+    for rule in &ground.cluster.rules {
+        let Some(entry) = rule.entries.iter().find(|entry| needs_names(entry)) else { continue };
+        let mut others = ground.cluster.rules.iter().filter(|other| may_share_endpoints(rule, other));
+        if others.any(|other| other.entries.iter().any(|entry| may_resolve(entry, server))) {
+            continue;
+        }
         let message = format!("{} isolates at egress, and no policy here allows DNS", ground.name(entry));
         let warning =
             Diagnostic::warning(ground.place(entry, entry.origin.position), CODE, message).help(HELP);

@@ -5,7 +5,7 @@ use verdikt_scenario::document::{Node, Value};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::FieldValidation;
 
-use super::Ground;
+use super::{Ground, specs};
 use crate::admission;
 
 const CODE: &str = "ignored";
@@ -28,8 +28,7 @@ fn of_object(manifest: &Manifest, ground: &Ground<'_>) -> Vec<Diagnostic> {
     if !manifest.object().kind.starts_with("Cilium") {
         return warnings;
     }
-    let specs = manifest.root.get("specs").map_or(&[][..], Node::elements);
-    for spec in manifest.root.get("spec").into_iter().chain(specs) {
+    for spec in specs(&manifest.root) {
         of_spec(spec, manifest, &mut warnings);
     }
     warnings
@@ -58,14 +57,51 @@ fn of_spec(spec: &Node, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) {
                 format!("`enableDefaultDeny.{section}: true` has no effect without an item of `{section}`");
             warn(node, message, &format!("add `{section}: [{{}}]` to isolate"));
         }
-        for item in spec.get(section).map_or(&[][..], Node::elements) {
-            for key in ["toFQDNs", "toServices", "toGroups", "fromGroups"] {
-                if let (Some(list), true) = (item.get(key), empty(item.get(key))) {
-                    let message =
-                        format!("`{key}: []` counts as absent: with ports, the rule allows everyone");
-                    warn(list, message, "name the peers, or leave the list out if everyone is meant");
-                }
+        for (list, denies) in [(section, false), (deny, true)] {
+            for item in spec.get(list).map_or(&[][..], Node::elements) {
+                of_item(item, denies, &mut warn);
             }
+        }
+    }
+}
+
+/// Lists of an item that are empty, or of no use in a deny rule.
+fn of_item(item: &Node, denies: bool, warn: &mut impl FnMut(&Node, String, &str)) {
+    let list = |key: &str| item.get(key).filter(|node| matches!(node.value, Value::List(_)));
+    let is_empty = |node: &&Node| node.elements().is_empty();
+    for key in ["toFQDNs", "toServices", "toGroups", "fromGroups"] {
+        let Some(list) = list(key) else { continue };
+        let help = "name the peers, or leave the list out if everyone is meant";
+        if list.elements().is_empty() {
+            let effect = if denies { "denies" } else { "allows" };
+            warn(list, format!("`{key}: []` counts as absent: with ports, the rule {effect} everyone"), help);
+        } else if denies && key == "toServices" {
+            let message = "services are looked up for allow rules only: this denies its ports to everyone";
+            warn(list, message.to_owned(), "deny the pods behind the service with `toEndpoints`");
+        }
+    }
+    let ports = item.get("toPorts").map_or(&[][..], Node::elements);
+    for key in ["Endpoints", "CIDR", "CIDRSet", "Entities"] {
+        for key in [format!("from{key}"), format!("to{key}")] {
+            // Alone in an allow rule it is one more way to isolate; beside ports something was meant.
+            let Some(list) = list(&key).filter(is_empty).filter(|_| denies || !ports.is_empty()) else {
+                continue;
+            };
+            let message = format!(
+                "`{key}: []` is nobody, so the rule {} nothing",
+                if denies { "denies" } else { "allows" }
+            );
+            warn(list, message, "name the peers, or leave the list out if everyone is meant");
+        }
+    }
+    for rules in ports.iter().filter_map(|ports| ports.get("rules")) {
+        for (key, effect) in
+            [("http", "every request passes"), ("dns", "no query is looked at and no name learned")]
+        {
+            let Some(list) = rules.get(key).filter(|node| node.value == Value::List(Vec::new())) else {
+                continue;
+            };
+            warn(list, format!("`{key}: []` is no rule: {effect}"), "write the rules, or leave the list out");
         }
     }
 }

@@ -1,73 +1,124 @@
-//! Selectors that select no endpoint of the topology: of a policy's subject, or of a peer.
+//! Selectors that select no endpoint of the topology, of a policy's subject or of a peer, and peers that do not exist.
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::Node;
-use verdikt_scenario::topology::Endpoint;
+use verdikt_scenario::topology::Topology;
 
-use super::Ground;
-use crate::rule::{Entry, PeerMatcher, Peers, Subject};
+use super::{Ground, foreign_namespace, nearest};
+use crate::label::{NAMESPACE_LABELS, Source};
+use crate::rule::{Effect, Entry, Peer, PeerMatcher, Peers, Rule, Subject};
 use crate::selector::Selector;
 
+const PEER: &str = "peer-selects-nothing";
+
+/// Reserved labels of endpoints that a topology need not have: starting pods, unmanaged ones, other nodes.
+const SELDOM: [&str; 4] = ["init", "unmanaged", "remote-node", "kube-apiserver"];
+
 pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
-    if ground.topology.is_none() {
-        return Vec::new();
-    }
+    let Some(topology) = ground.topology else { return Vec::new() };
     let mut warnings = Vec::new();
     for rule in &ground.cluster.rules {
-        let (Subject::Endpoints(selector), Some(first)) = (&rule.subject, rule.entries.first()) else {
-            continue;
-        };
-        if ground.selected(rule).is_empty() {
-            let place = ground.place(first, subject_node(ground, first).position);
-            let message = format!("{} selects no endpoint of the topology", ground.name(first));
-            warnings
-                .push(Diagnostic::warning(place, "selects-nothing", message).help(nearest(ground, selector)));
+        if let (Subject::Endpoints(selector), Some(first)) = (&rule.subject, rule.entries.first())
+            && ground.selected(rule).is_empty()
+        {
             // What its peers select does not matter then.
+            warnings.extend(subject(ground, rule, selector, first));
             continue;
         }
         for entry in &rule.entries {
             let Peers::OneOf(peers) = &entry.peers else { continue };
-            for peer in peers {
-                let PeerMatcher::Selector(selector) = &peer.matcher else { continue };
-                let found =
-                    ground.cluster.subjects.values().any(|subject| selector.selects(&subject.identity));
-                if !found && peer.path.0 != "toServices" {
-                    let place = ground.place(entry, peer.position);
-                    let message =
-                        format!("this peer of {} is no endpoint of the topology", ground.name(entry));
-                    let warning = Diagnostic::warning(place, "peer-selects-nothing", message);
-                    warnings.push(warning.help(nearest(ground, selector)));
-                }
-            }
+            warnings.extend(peers.iter().filter_map(|peer| self::peer(ground, entry, peer)));
+        }
+        for entry in &rule.entries {
+            warnings.extend(missing_services(ground, topology, entry));
         }
     }
     warnings
 }
 
-/// The selector of the subject, as written.
-fn subject_node<'a>(ground: &'a Ground<'_>, entry: &Entry) -> &'a Node {
+fn subject(ground: &Ground<'_>, rule: &Rule, selector: &Selector, entry: &Entry) -> Option<Diagnostic> {
     let root = &ground.manifests[entry.origin.object].root;
-    let spec = match entry.origin.spec {
-        None => root.get("spec"),
-        Some(index) => root.get("specs").and_then(|specs| specs.elements().get(index)),
+    let spec = ground.spec(&entry.origin).unwrap_or(root);
+    let object = &ground.cluster.objects[entry.origin.object].reference;
+    let own = object.namespace.as_deref().unwrap_or("default");
+    if object.kind == "CiliumNetworkPolicy" && foreign_namespace::named_by(spec, own).is_some() {
+        return None;
+    }
+    let reserved = selector.has_key(|requirement| requirement.source == Some(Source::Reserved));
+    let help = if reserved && object.kind == "CiliumNetworkPolicy" {
+        "endpoints with reserved labels have no namespace: make it a CiliumClusterwideNetworkPolicy"
+            .to_owned()
+    } else if is_seldom(selector) || is_joined_by_label(selector) {
+        return None;
+    } else {
+        nearest::advice(ground, selector, None)
     };
-    let selector = spec.and_then(|spec| spec.get("endpointSelector").or(spec.get("podSelector")));
-    selector.or(spec).unwrap_or(root)
+    let node = spec.get("endpointSelector").or(spec.get("podSelector")).unwrap_or(spec);
+    let message = format!("{} selects no endpoint of the topology", ground.name(&rule.entries[0]));
+    let place = ground.place(entry, node.position);
+    Some(Diagnostic::warning(place, "selects-nothing", message).help(help))
 }
 
-/// The pod that fails on least, and on what.
-fn nearest(ground: &Ground<'_>, selector: &Selector) -> String {
-    let pods = ground.cluster.subjects.iter().filter(|(endpoint, _)| matches!(endpoint, Endpoint::Pod(_)));
-    let missed = pods.map(|(endpoint, subject)| {
-        let failed: Vec<_> = selector.requirements.iter().filter(|r| !r.holds(&subject.identity)).collect();
-        (
-            failed.len(),
-            endpoint,
-            failed.first().map(|r| format!("{r} is wanted, {}", r.instead(&subject.identity))),
-        )
-    });
-    match missed.min_by_key(|(count, endpoint, _)| (*count, *endpoint)) {
-        Some((1, endpoint, Some(on))) => format!("{endpoint} comes nearest: {on}"),
-        _ => format!("it selects {selector}"),
+/// Whether a selector is about endpoints that a topology need not have.
+fn is_seldom(selector: &Selector) -> bool {
+    let mut written = selector.requirements.iter().filter(|requirement| !requirement.implied);
+    written.all(|r| r.source == Some(Source::Reserved) && SELDOM.contains(&r.key.as_str()))
+        && selector.has_key(|requirement| requirement.source == Some(Source::Reserved))
+}
+
+/// Whether a selector is about labels of namespaces alone: such a policy often waits for namespaces to join it.
+fn is_joined_by_label(selector: &Selector) -> bool {
+    let mut written = selector.requirements.iter().filter(|requirement| !requirement.implied).peekable();
+    written.peek().is_some() && written.all(|requirement| requirement.key.starts_with(NAMESPACE_LABELS))
+}
+
+fn peer(ground: &Ground<'_>, entry: &Entry, peer: &Peer) -> Option<Diagnostic> {
+    let place = ground.place(entry, peer.position);
+    match &peer.matcher {
+        PeerMatcher::Selector(selector) if peer.path.0 != "toServices" && !is_seldom(selector) => {
+            let mut subjects = ground.cluster.subjects.values();
+            if subjects.any(|subject| selector.selects(&subject.identity)) {
+                return None;
+            }
+            let message = format!("this peer of {} is no endpoint of the topology", ground.name(entry));
+            Some(Diagnostic::warning(place, PEER, message).help(nearest::advice(
+                ground,
+                selector,
+                Some(peer.path.0),
+            )))
+        }
+        PeerMatcher::Cidr { within, .. } if within.is_empty() => {
+            let group = ground.peer_node(entry, peer)?.get("cidrGroupRef")?.text()?;
+            let message = format!("no CiliumCIDRGroup {group} is among the policies, so this peer is nobody");
+            Some(Diagnostic::warning(place, PEER, message).help("add the group, or correct its name"))
+        }
+        _ => None,
     }
+}
+
+/// The services that an entry names and the topology does not have.
+fn missing_services(ground: &Ground<'_>, topology: &Topology, entry: &Entry) -> Vec<Diagnostic> {
+    let list = ground.item(&entry.origin).and_then(|item| item.get("toServices"));
+    let elements = list.filter(|_| entry.effect == Effect::Allow).map_or(&[][..], Node::elements);
+    let text = |node: &Node, key: &str| node.get(key).and_then(Node::text).unwrap_or_default().to_owned();
+    let mut warnings = Vec::new();
+    for element in elements {
+        let Some(service) = element.get("k8sService") else { continue };
+        let (wanted, namespace) = (text(service, "serviceName"), text(service, "namespace"));
+        let is_it = |name: &verdikt_scenario::name::NamespacedName| {
+            name.name.as_str() == wanted && (namespace.is_empty() || name.namespace.as_str() == namespace)
+        };
+        if topology.services.keys().any(is_it) {
+            continue;
+        }
+        let named = if namespace.is_empty() { wanted } else { format!("{namespace}/{wanted}") };
+        let message = format!("the topology has no service {named}");
+        let help = if matches!(entry.peers, Peers::Any) {
+            "until it exists the rule names no peer: its ports, if it has any, are open to everyone"
+        } else {
+            "until it exists nobody is meant by it"
+        };
+        warnings.push(Diagnostic::warning(ground.place(entry, element.position), PEER, message).help(help));
+    }
+    warnings
 }

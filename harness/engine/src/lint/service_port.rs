@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::topology::{Endpoint, TargetPort, Topology};
+use verdikt_scenario::topology::{Endpoint, ServicePort, TargetPort, Topology};
 
 use super::Ground;
 use crate::decide::Traffic;
-use crate::rule::{Direction, Entry, PortMatcher, Ports, Rule};
+use crate::identity::Identity;
+use crate::rule::{Direction, Entry, PeerMatcher, Peers, PortMatcher, Ports, Rule};
 
 pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
     let Some(topology) = ground.topology else { return Vec::new() };
@@ -20,8 +21,11 @@ fn destinations(ground: &Ground<'_>, rule: &Rule, entry: &Entry) -> BTreeSet<End
         Direction::Ingress => ground.selected(rule),
         Direction::Egress => {
             let peers = ground.cluster.subjects.iter();
+            // Whoever names no pods, as by an entity, may mean the port of someone else.
+            let Peers::OneOf(wanted) = &entry.peers else { return BTreeSet::new() };
+            let pods = || wanted.iter().filter(|peer| matches!(peer.matcher, PeerMatcher::Selector(_)));
             peers
-                .filter(|(_, peer)| entry.peers.contain(&peer.identity))
+                .filter(|(_, peer)| pods().any(|wanted| wanted.matches(&peer.identity)))
                 .map(|(endpoint, _)| endpoint)
                 .collect()
         }
@@ -46,13 +50,16 @@ fn of_entry(ground: &Ground<'_>, topology: &Topology, rule: &Rule, entry: &Entry
                 continue;
             };
             for offered in service.ports.iter().filter(|offered| offered.port.get() == first) {
-                let TargetPort::Number(target) = offered.target else { continue };
-                let identity = ground.cluster.subjects.get(backend).map(|subject| &subject.identity);
-                let traffic = Traffic::Port(offered.protocol, target.get());
-                let covered = identity.is_some_and(|identity| {
-                    entry.ports.matching(traffic, identity, ground.cluster, entry.direction).next().is_some()
-                });
-                if !covered && target != offered.port {
+                let Some(subject) = ground.cluster.subjects.get(backend) else { continue };
+                let Some(target) = container_port(offered, &subject.identity) else { continue };
+                let traffic = Traffic::Port(offered.protocol, target);
+                let covers = |other: &Entry| {
+                    let mut ports =
+                        other.ports.matching(traffic, &subject.identity, ground.cluster, other.direction);
+                    (other.direction, other.effect) == (entry.direction, entry.effect)
+                        && ports.next().is_some()
+                };
+                if !rule.entries.iter().any(covers) && target != offered.port.get() {
                     let message =
                         format!("port {first} is that of the service {name}; its pods listen on {target}");
                     let warning =
@@ -63,4 +70,17 @@ fn of_entry(ground: &Ground<'_>, topology: &Topology, rule: &Rule, entry: &Entry
         }
     }
     warnings
+}
+
+/// The port of a pod behind a service's port.
+fn container_port(offered: &ServicePort, pod: &Identity) -> Option<u16> {
+    match &offered.target {
+        TargetPort::Number(port) => Some(port.get()),
+        TargetPort::Name(name) => {
+            let mut named = pod.port_names.iter();
+            named
+                .find(|named| named.name == name.as_str() && named.protocol == offered.protocol)
+                .map(|named| named.port)
+        }
+    }
 }

@@ -116,8 +116,8 @@ fn each(changes: &[(&str, &str)]) -> String {
     for (from, to) in changes {
         let said = lines(&[("s.yaml", &spoilt(from, to))]);
         let said = if said.is_empty() { "nothing\n" } else { &said };
-        writeln!(text, "{}\n  {}", to.trim().replace('\n', "\\n"), said.trim_end().replace('\n', "\n  "))
-            .unwrap();
+        let shown = to.trim().replace('\n', "\\n").replace('\t', "\\t");
+        writeln!(text, "{shown}\n  {}", said.trim_end().replace('\n', "\n  ")).unwrap();
     }
     text
 }

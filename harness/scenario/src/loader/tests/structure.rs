@@ -63,7 +63,7 @@ fn yaml_that_does_not_parse_has_its_place() {
     ]), @r#"
     about: Only
       s.yaml:1:11: while scanning a plain scalar, found a tab => indent with spaces: YAML takes no tabs there
-    pods:\n	shop/x: {}
+    pods:\n\tshop/x: {}
       s.yaml:6:2: tabs disallowed within this context (block indentation) => indent with spaces: YAML takes no tabs there
     client: {}
       s.yaml:13:5: while parsing a block mapping, did not find expected key

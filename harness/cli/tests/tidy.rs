@@ -1,0 +1,364 @@
+//! The rules of the workspace that the compiler does not know: who may depend on whom, what pure crates may touch,
+//! how long files get, and what text must not contain. Each failure names its file and what to do.
+
+#![expect(clippy::unwrap_used, reason = "a workspace that cannot be read is not tidy")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+
+/// The packages of the workspace, and those of ours that each may depend on.
+const EDGES: [(&str, &[&str]); 7] = [
+    ("verdikt-scenario", &[]),
+    ("verdikt-engine", &["verdikt-scenario"]),
+    ("verdikt-verdict", &["verdikt-scenario"]),
+    ("verdikt-report", &["verdikt-scenario", "verdikt-verdict"]),
+    ("verdikt-runner", &["verdikt-engine", "verdikt-scenario", "verdikt-verdict"]),
+    (
+        "verdikt",
+        &["verdikt-engine", "verdikt-report", "verdikt-runner", "verdikt-scenario", "verdikt-verdict"],
+    ),
+    (
+        "verdikt-scenarios",
+        &[
+            "verdikt",
+            "verdikt-engine",
+            "verdikt-report",
+            "verdikt-runner",
+            "verdikt-scenario",
+            "verdikt-verdict",
+        ],
+    ),
+];
+
+/// The packages that do no I/O and know no clock, by the names of their folders below `harness`.
+const PURE: [&str; 4] = ["scenario", "engine", "verdict", "report"];
+
+/// What no pure package may depend on, however indirectly.
+const IMPURE_PACKAGES: [&str; 6] = ["tokio", "kube", "hyper", "reqwest", "socket2", "mio"];
+
+/// What no pure package may name.
+const IMPURE_PATHS: [&str; 8] = [
+    "std::fs",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "std::process",
+    "std::env",
+    "std::thread",
+];
+
+/// The only part of a pure package that may read files: its root file and its folder.
+const LOADER: [&str; 2] = ["harness/scenario/src/loader.rs", "harness/scenario/src/loader/"];
+
+/// What the loader may name all the same.
+const PATHS_OF_THE_LOADER: [&str; 2] = ["std::fs", "std::env"];
+
+const MOST_LINES: usize = 600;
+const MOST_LINES_IN_THE_MIDDLE: usize = 200;
+
+/// What is not finished. Put together here, so that this file does not contain it.
+const UNFINISHED: [&str; 6] = [
+    concat!("to", "do!"),
+    concat!("unimplement", "ed!"),
+    concat!("db", "g!"),
+    concat!("TO", "DO"),
+    concat!("FIX", "ME"),
+    concat!("XX", "X"),
+];
+
+/// A text file of the repository.
+struct Source {
+    /// Its path from the root of the repository, with slashes.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    fn is_rust(&self) -> bool {
+        Path::new(&self.path).extension() == Some(OsStr::new("rs"))
+    }
+
+    /// Whether it is part of what is built for users.
+    fn is_production(&self) -> bool {
+        let test = |part: &str| matches!(part, "tests" | "tests.rs" | "fixture.rs");
+        self.is_rust() && self.path.contains("/src/") && !self.path.split('/').any(test)
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+/// Every text file that people write, in order of path. What is recorded or built is none.
+fn sources() -> Vec<Source> {
+    let root = root();
+    let mut sources = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let (path, name) = (entry.path(), entry.file_name());
+            if name.as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            if entry.file_type().unwrap().is_dir() {
+                if name != "target" && name != "fixtures" {
+                    folders.push(path);
+                }
+            } else if ["rs", "yaml", "md", "toml"].map(OsStr::new).map(Some).contains(&path.extension()) {
+                let text = fs::read_to_string(&path).unwrap();
+                let path = path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+                sources.push(Source { path, text });
+            }
+        }
+    }
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(
+        sources.iter().any(|source| source.path == "harness/cli/src/main.rs"),
+        "the repository is not here"
+    );
+    sources
+}
+
+/// The packages as cargo sees them, for one platform: nothing must be fetched that a build did not need.
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .other_options(["--locked", "--filter-platform", "x86_64-unknown-linux-gnu"].map(str::to_owned))
+        .exec()
+        .unwrap()
+}
+
+/// Fails with everything that breaks a rule, and with what to do about it.
+fn none(broken: &[String], to_do: &str) {
+    assert!(broken.is_empty(), "{to_do}:\n  {}", broken.join("\n  "));
+}
+
+/// `path:line` of each line that breaks a rule.
+fn lines(source: &Source, breaks: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let numbered = (1..).zip(source.text.lines());
+    numbered
+        .filter_map(|(number, line)| breaks(line).map(|why| format!("{}:{number}: {why}", source.path)))
+        .collect()
+}
+
+#[test]
+fn our_packages_depend_on_each_other_as_designed() {
+    let allowed = BTreeMap::from(EDGES);
+    let metadata = metadata();
+    let ours: BTreeSet<&str> =
+        metadata.workspace_packages().iter().map(|package| package.name.as_str()).collect();
+    let mut broken = Vec::new();
+    for package in metadata.workspace_packages() {
+        let Some(allowed) = allowed.get(package.name.as_str()) else {
+            broken.push(format!("{}: this package is not in EDGES of this test", package.manifest_path));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let name = dependency.name.as_str();
+            if ours.contains(name) && !allowed.contains(&name) {
+                broken.push(format!("{}: {} depends on {name}", package.manifest_path, package.name));
+            }
+        }
+    }
+    none(&broken, "remove the dependency, or change the design and EDGES of this test");
+}
+
+#[test]
+fn pure_packages_depend_on_nothing_that_does_io() {
+    let metadata = metadata();
+    let packages: BTreeMap<&PackageId, &Package> =
+        metadata.packages.iter().map(|package| (&package.id, package)).collect();
+    let nodes = &metadata.resolve.as_ref().unwrap().nodes;
+    let mut broken = Vec::new();
+    for pure in PURE.map(|folder| format!("verdikt-{folder}")) {
+        let first = metadata.workspace_packages().into_iter().find(|package| package.name == pure).unwrap();
+        // Each package with the way to it.
+        let mut ways = BTreeMap::from([(&first.id, pure.clone())]);
+        let mut open = vec![&first.id];
+        while let Some(id) = open.pop() {
+            let node = nodes.iter().find(|node| node.id == *id).unwrap();
+            let normal = node.deps.iter().filter(|dependency| {
+                dependency.dep_kinds.iter().any(|kind| kind.kind == DependencyKind::Normal)
+            });
+            for dependency in normal {
+                let way = format!("{} -> {}", ways[id], packages[&dependency.pkg].name);
+                if !ways.contains_key(&dependency.pkg) {
+                    ways.insert(&dependency.pkg, way);
+                    open.push(&dependency.pkg);
+                }
+            }
+        }
+        let impure = ways.iter().filter(|(id, _)| IMPURE_PACKAGES.contains(&packages[*id].name.as_str()));
+        broken.extend(impure.map(|(_, way)| way.clone()));
+    }
+    none(&broken, "pure packages do no I/O: move what needs this dependency to `runner` or `cli`");
+}
+
+/// Every path below `std` that the text names, those in braces one by one.
+fn std_paths(text: &str) -> Vec<String> {
+    fn expand(prefix: &str, rest: &str, found: &mut Vec<String>) {
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
+        let path = format!("{prefix}{}", &rest[..end]);
+        let Some(group) = rest[end..].strip_prefix('{').filter(|_| path.ends_with("::")) else {
+            found.push(path.trim_end_matches("::self").trim_end_matches(':').to_owned());
+            return;
+        };
+        let (mut depth, mut start) = (0_usize, 0);
+        for (index, c) in group.char_indices() {
+            match c {
+                '{' => depth += 1,
+                ',' | '}' if depth == 0 => {
+                    let item = group[start..index].trim();
+                    if !item.is_empty() {
+                        expand(&path, item, found);
+                    }
+                    start = index + 1;
+                    if c == '}' {
+                        return;
+                    }
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (index, _) in text.match_indices("std::") {
+        let inside_a_word = text[..index].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        if !inside_a_word {
+            expand("", &text[index..], &mut found);
+        }
+    }
+    found
+}
+
+/// Whether a path is the forbidden one, below it, or a module that has it (`use std::time;` brings the clock).
+fn reaches(path: &str, forbidden: &str) -> bool {
+    path.starts_with(forbidden) || forbidden.strip_prefix(path).is_some_and(|rest| rest.starts_with("::"))
+}
+
+#[test]
+fn std_paths_are_found_however_they_are_written() {
+    let check = |text: &str, expected: &[&str]| assert_eq!(std_paths(text), expected, "{text}");
+    check("use std::fs;", &["std::fs"]);
+    check("let x = std::env::var(\"X\");", &["std::env::var"]);
+    check(
+        "use std::{fmt, time::{self, Instant},\n    thread as t};",
+        &["std::fmt", "std::time", "std::time::Instant", "std::thread"],
+    );
+    check("use std::net::{IpAddr, TcpStream};", &["std::net::IpAddr", "std::net::TcpStream"]);
+    check("use std::net::*;", &["std::net"]);
+    check("my_std::fs", &[]);
+    assert!(reaches("std::net::TcpStream", "std::net::Tcp") && reaches("std::net", "std::net::Tcp"));
+    assert!(
+        !reaches("std::net::IpAddr", "std::net::Tcp")
+            && !reaches("std::time::Duration", "std::time::Instant")
+    );
+}
+
+#[test]
+fn pure_packages_name_nothing_that_does_io() {
+    let mut broken = Vec::new();
+    for source in sources().iter().filter(|source| source.is_production()) {
+        if !PURE.iter().any(|folder| source.path.starts_with(&format!("harness/{folder}/"))) {
+            continue;
+        }
+        let loader = LOADER.iter().any(|part| source.path.starts_with(part));
+        for path in std_paths(&source.text) {
+            let forbidden = IMPURE_PATHS.iter().find(|forbidden| reaches(&path, forbidden));
+            if forbidden.is_some_and(|forbidden| !loader || !PATHS_OF_THE_LOADER.contains(forbidden)) {
+                broken.push(format!("{}: {path}", source.path));
+            }
+        }
+    }
+    none(
+        &broken,
+        "pure packages do no I/O and know no clock: take it as an argument, or move it to `runner` or `cli`",
+    );
+}
+
+#[test]
+fn files_are_short() {
+    let mut counts: Vec<(usize, String)> = sources()
+        .into_iter()
+        .filter(Source::is_production)
+        .map(|source| (source.text.lines().count(), source.path))
+        .collect();
+    counts.sort();
+    let long = counts.iter().filter(|(lines, _)| *lines > MOST_LINES);
+    let long: Vec<String> = long.map(|(lines, path)| format!("{path}: {lines} lines")).collect();
+    none(&long, &format!("split these files, {MOST_LINES} lines are the most: one job for each"));
+    let (middle, path) = &counts[counts.len() / 2];
+    assert!(
+        *middle <= MOST_LINES_IN_THE_MIDDLE,
+        "half of all files have more lines than {path} with {middle}; split the longest until they have \
+         {MOST_LINES_IN_THE_MIDDLE} at most"
+    );
+}
+
+#[test]
+fn files_say_their_job() {
+    let sources = sources();
+    // `tests.rs` is a child of the file it tests, which says it.
+    let speaks = |source: &Source| source.text.starts_with("//! ") || source.path.ends_with("/tests.rs");
+    let silent = sources.iter().filter(|source| source.is_rust() && !speaks(source));
+    let silent: Vec<String> = silent.map(|source| source.path.clone()).collect();
+    none(&silent, "open these files with `//! ` and what they are for");
+}
+
+#[test]
+fn modules_are_named_after_themselves() {
+    let sources = sources();
+    let nameless = sources.iter().filter(|source| source.path.ends_with("/mod.rs"));
+    let nameless: Vec<String> = nameless.map(|source| source.path.clone()).collect();
+    none(&nameless, "rename `x/mod.rs` to `x.rs` beside the folder `x`");
+}
+
+#[test]
+fn nothing_is_unfinished() {
+    let unfinished =
+        |line: &str| UNFINISHED.iter().find(|word| line.contains(**word)).map(ToString::to_string);
+    let broken: Vec<String> = sources().iter().flat_map(|source| lines(source, unfinished)).collect();
+    none(&broken, "finish this, or open an issue and remove it");
+}
+
+#[test]
+fn packages_are_licensed_and_linted_alike() {
+    let mut broken = Vec::new();
+    for package in metadata().workspace_packages() {
+        let path = &package.manifest_path;
+        if package.license.as_deref() != Some("Apache-2.0") {
+            broken.push(format!("{path}: write `license.workspace = true` in [package]"));
+        }
+        let manifest = fs::read_to_string(path).unwrap();
+        let lints = manifest.split_once("\n[lints]\n").map(|(_, below)| below.lines().next());
+        if lints != Some(Some("workspace = true")) {
+            broken.push(format!("{path}: write `workspace = true` in [lints]"));
+        }
+    }
+    none(&broken, "every package has the licence and the lints of the workspace");
+}
+
+#[test]
+fn white_space_is_tidy() {
+    let untidy = |line: &str| {
+        if line.ends_with(char::is_whitespace) {
+            return Some("white space at the end of the line".to_owned());
+        }
+        line.contains('\t').then(|| "a tab".to_owned())
+    };
+    let sources = sources();
+    let mut broken: Vec<String> = sources.iter().flat_map(|source| lines(source, untidy)).collect();
+    let open = sources.iter().filter(|source| !source.text.is_empty() && !source.text.ends_with('\n'));
+    broken.extend(open.map(|source| format!("{}: no line break at the end", source.path)));
+    none(
+        &broken,
+        "remove white space at the ends of lines, write spaces for tabs (`\\t` in strings), end the last line",
+    );
+}

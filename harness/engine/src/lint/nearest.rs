@@ -1,0 +1,96 @@
+//! Why a selector selects nobody, as advice: what its author probably meant.
+
+use verdikt_scenario::topology::Endpoint;
+
+use super::Ground;
+use crate::identity::Identity;
+use crate::label::{NAMESPACE, Source, is_identity_relevant};
+use crate::selector::{Operator, Requirement, Selector};
+
+/// The label Kubernetes gives every namespace.
+const METADATA_NAME: &str = "kubernetes.io/metadata.name";
+
+/// What to do about a selector without endpoints: the reason that holds whatever pods there are, or the pod that
+/// fails on least and on what. `peer` is the field of a peer, and none for a subject.
+pub(super) fn advice(ground: &Ground<'_>, selector: &Selector, peer: Option<&str>) -> String {
+    if let Some(reason) = selector.requirements.iter().find_map(|requirement| never_held(ground, requirement))
+    {
+        return reason;
+    }
+    let subjects = ground.cluster.subjects.iter();
+    let pods = subjects.filter(|(endpoint, _)| matches!(endpoint, Endpoint::Pod(_)));
+    let missed = pods.map(|(endpoint, subject)| {
+        let failed = selector.requirements.iter().filter(|requirement| !requirement.holds(&subject.identity));
+        (endpoint, &subject.identity, failed.collect::<Vec<_>>())
+    });
+    let nearest = missed.min_by_key(|(endpoint, identity, failed)| {
+        (failed.len(), far_off(failed.first(), identity), *endpoint)
+    });
+    let Some((endpoint, identity, failed)) = nearest else { return format!("it selects {selector}") };
+    match &failed[..] {
+        [only] if only.implied && only.key == NAMESPACE => {
+            let namespace = identity.value(NAMESPACE).unwrap_or_default();
+            let mend = match peer {
+                None => {
+                    return format!(
+                        "{endpoint} has these labels: put the policy into the namespace {namespace}"
+                    );
+                }
+                Some("from" | "to") => {
+                    format!("`namespaceSelector: {{matchLabels: {{{METADATA_NAME}: {namespace}}}}}`")
+                }
+                Some(_) => format!("`k8s:{NAMESPACE}: {namespace}`"),
+            };
+            format!(
+                "{endpoint} has these labels; without a namespace, a peer is of the policy's own: add {mend}"
+            )
+        }
+        [only] => format!("{endpoint} comes nearest: {only} is wanted, {}", only.instead(identity)),
+        _ => format!("it selects {selector}"),
+    }
+}
+
+/// Why no pod fulfils a requirement, whatever its labels.
+fn never_held(ground: &Ground<'_>, requirement: &Requirement) -> Option<String> {
+    let Requirement { source, key, operator, implied } = requirement;
+    if *implied || !matches!(operator, Operator::In(_) | Operator::Exists) {
+        return None;
+    }
+    if *source == Some(Source::Other) {
+        return Some(format!(
+            "labels of pods have the source k8s: write `{key}` without what precedes its colon"
+        ));
+    }
+    let of_pods = matches!(source, None | Some(Source::Kubernetes));
+    if of_pods && !is_identity_relevant(key, ground.cluster.behaviour.topology_labels_in_identity) {
+        return Some(format!("Cilium leaves the label {key} out of identities: select by another label"));
+    }
+    None
+}
+
+/// How far a value is from the one wanted: where only the namespace is another, everything written holds; then slips
+/// of the fingers, other values, and no label at all.
+fn far_off(failed: Option<&&Requirement>, identity: &Identity) -> usize {
+    let Some(requirement) = failed.filter(|requirement| !requirement.implied) else { return 0 };
+    match (&requirement.operator, identity.value(&requirement.key)) {
+        (Operator::In(wanted), Some(value)) => {
+            wanted.iter().map(|wanted| distance(wanted, value)).min().unwrap_or(usize::MAX)
+        }
+        _ => usize::MAX,
+    }
+}
+
+/// The number of characters to insert, delete or replace between two labels' values, which have 63 at most.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, c) in one.bytes().enumerate() {
+        let mut diagonal = index;
+        row[0] = index + 1;
+        for (position, candidate) in other.bytes().enumerate() {
+            let replaced = diagonal + usize::from(c != candidate);
+            diagonal = row[position + 1];
+            row[position + 1] = replaced.min(diagonal + 1).min(row[position] + 1);
+        }
+    }
+    row[other.len()]
+}
