@@ -6,17 +6,20 @@
 mod check;
 mod cilium;
 mod kubernetes;
+mod label;
+mod metadata;
+mod prune;
 mod schema;
 mod text;
 
 use std::borrow::Cow;
 
-use verdikt_scenario::document::{Entry, Node, Value};
+use verdikt_scenario::document::Node;
 use verdikt_scenario::place::Position;
 use verdikt_scenario::scenario::FieldValidation;
 use verdikt_scenario::version::CiliumVersion;
 
-use schema::{Object, Type};
+use schema::Object;
 
 /// What becomes of an object at the API server.
 #[derive(Clone, Debug)]
@@ -38,75 +41,81 @@ pub struct Refusal {
 
 /// Judges an object as the API server of a cluster with this Cilium version does.
 pub fn admit(object: &Node, version: CiliumVersion, field_validation: FieldValidation) -> Admission<'_> {
-    let Some(schema) = schema_of(object) else {
-        let message = "no kind of object that verdikt knows".to_owned();
-        return Admission {
-            refusals: vec![Refusal { message, position: object.position }],
-            stored: Cow::Borrowed(object),
-        };
+    let kind = match served_kind(object, version) {
+        Ok(kind) => kind,
+        Err(message) => {
+            let refusals = vec![Refusal { message, position: object.position }];
+            return Admission { refusals, stored: Cow::Borrowed(object) };
+        }
     };
     // A client that is strict refuses unknown fields before anything else is looked at.
     let strict = field_validation == FieldValidation::Strict;
-    let unknown = if strict { check::unknown_fields(object, schema, version) } else { Vec::new() };
-    let stored = prune(object, version);
-    let refusals = if unknown.is_empty() { check::refusals(&stored, schema, version) } else { unknown };
+    let unknown = if strict { check::unknown_fields(object, kind.schema, version) } else { Vec::new() };
+    let stored = prune::prune(object, kind, version);
+    let refusals = if unknown.is_empty() { check::refusals(&stored, kind.schema, version) } else { unknown };
     Admission { refusals, stored }
 }
 
-/// The object without the fields the API server does not know; borrowed if there is none.
+/// The object without the fields the API server does not know and without nulls; borrowed if there are none.
 pub fn prune(object: &Node, version: CiliumVersion) -> Cow<'_, Node> {
-    match schema_of(object) {
-        Some(schema) => prune_object(object, schema, version),
+    match kind_of(object) {
+        Some(kind) => prune::prune(object, kind, version),
         None => Cow::Borrowed(object),
     }
 }
 
-fn schema_of(object: &Node) -> Option<&'static Object> {
-    match object.get("kind")?.text()? {
-        "NetworkPolicy" => Some(&kubernetes::NETWORK_POLICY),
-        "CiliumNetworkPolicy" | "CiliumClusterwideNetworkPolicy" => Some(&cilium::POLICY),
-        "CiliumCIDRGroup" => Some(&cilium::CIDR_GROUP),
-        _ => None,
-    }
+/// A kind of object.
+#[derive(Debug)]
+struct Kind {
+    name: &'static str,
+    /// The versions of the API that serve it, and since when.
+    served: &'static [(&'static str, CiliumVersion)],
+    schema: &'static Object,
+    /// A null in an object of a custom resource is dropped; in a kind of Kubernetes' own it is an empty value.
+    /// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>
+    custom: bool,
 }
 
-fn prune_object<'a>(node: &'a Node, schema: &Object, version: CiliumVersion) -> Cow<'a, Node> {
-    let Value::Map(entries) = &node.value else { return Cow::Borrowed(node) };
-    let mut kept: Option<Vec<Entry>> = None;
-    for (index, entry) in entries.iter().enumerate() {
-        let pruned =
-            schema.field(&entry.key, version).map(|field| prune_value(&entry.value, &field.kind, version));
-        match (&mut kept, pruned) {
-            (None, Some(Cow::Borrowed(_))) => {}
-            (None, other) => {
-                let mut before = entries[..index].to_vec();
-                before.extend(other.map(|value| Entry { value: value.into_owned(), ..entry.clone() }));
-                kept = Some(before);
-            }
-            (Some(kept), other) => {
-                kept.extend(other.map(|value| Entry { value: value.into_owned(), ..entry.clone() }));
-            }
-        }
-    }
-    kept.map_or(Cow::Borrowed(node), |entries| {
-        Cow::Owned(Node { value: Value::Map(entries), position: node.position })
-    })
+static KINDS: [Kind; 4] = [
+    Kind {
+        name: "NetworkPolicy",
+        served: &[("networking.k8s.io/v1", CiliumVersion::V1_16)],
+        schema: &kubernetes::NETWORK_POLICY,
+        custom: false,
+    },
+    Kind {
+        name: "CiliumNetworkPolicy",
+        served: &[("cilium.io/v2", CiliumVersion::V1_16)],
+        schema: &cilium::POLICY,
+        custom: true,
+    },
+    Kind {
+        name: "CiliumClusterwideNetworkPolicy",
+        served: &[("cilium.io/v2", CiliumVersion::V1_16)],
+        schema: &cilium::POLICY,
+        custom: true,
+    },
+    Kind {
+        name: "CiliumCIDRGroup",
+        served: &[("cilium.io/v2alpha1", CiliumVersion::V1_16), ("cilium.io/v2", CiliumVersion::V1_18)],
+        schema: &cilium::CIDR_GROUP,
+        custom: true,
+    },
+];
+
+fn kind_of(object: &Node) -> Option<&'static Kind> {
+    let name = object.get("kind")?.text()?;
+    KINDS.iter().find(|kind| kind.name == name)
 }
 
-fn prune_value<'a>(node: &'a Node, kind: &Type, version: CiliumVersion) -> Cow<'a, Node> {
-    match (kind, &node.value) {
-        (Type::Object(schema), _) => prune_object(node, schema, version),
-        (Type::List { element, .. }, Value::List(elements)) => {
-            let pruned: Vec<Cow<'_, Node>> =
-                elements.iter().map(|node| prune_value(node, element, version)).collect();
-            if pruned.iter().all(|node| matches!(node, Cow::Borrowed(_))) {
-                return Cow::Borrowed(node);
-            }
-            let elements = pruned.into_iter().map(Cow::into_owned).collect();
-            Cow::Owned(Node { value: Value::List(elements), position: node.position })
-        }
-        _ => Cow::Borrowed(node),
-    }
+/// The kind of an object, or why the API server has none such.
+fn served_kind(object: &Node, version: CiliumVersion) -> Result<&'static Kind, String> {
+    let text = |key: &str| object.get(key).and_then(Node::text).ok_or_else(|| format!("{key} not set"));
+    let (api_version, name) = (text("apiVersion")?, text("kind")?);
+    let serves =
+        |kind: &Kind| kind.served.iter().any(|&(served, since)| served == api_version && since <= version);
+    let missing = || format!("no matches for kind {name:?} in version {api_version:?}");
+    kind_of(object).filter(|kind| serves(kind)).ok_or_else(missing)
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
 use crate::cluster::{Cluster, Learned, Options};
+use crate::decide::is_managed;
 use crate::rule::{Entry, Origin, Peer, Rule, Subject};
 use crate::selector::{Operator, Requirement};
 
@@ -104,12 +105,12 @@ impl Ground<'_> {
         self.item(&entry.origin)?.get(peer.path.0)?.elements().get(peer.path.1)
     }
 
-    /// The endpoints a rule selects.
+    /// The endpoints a rule selects, of those that have policies.
     fn selected(&self, rule: &Rule) -> Vec<&Endpoint> {
         let Subject::Endpoints(selector) = &rule.subject else { return Vec::new() };
         let subjects = self.cluster.subjects.iter();
         subjects
-            .filter(|(_, subject)| selector.selects(&subject.identity))
+            .filter(|(endpoint, subject)| is_managed(endpoint) && selector.selects(&subject.identity))
             .map(|(endpoint, _)| endpoint)
             .collect()
     }

@@ -372,3 +372,13 @@ fn dns_allowed_by_another_policy() {
     assert_eq!(check_folder(egress, &dns("web")), "");
     assert!(check_folder(egress, &dns("api")).contains("egress-cuts-dns"));
 }
+
+#[test]
+fn names_learned_by_a_policy_of_a_namespace() {
+    let names = "{endpointSelector: {}, egress: [{toFQDNs: [{matchName: a.test}]}]}";
+    let dns = format!("{{endpointSelector: {{}}, egress: [{DNS}]}}");
+    let of = |kind, metadata, spec: &str| manifest("cilium.io/v2", kind, metadata, spec);
+    let clusterwide = of("CiliumClusterwideNetworkPolicy", "p", names);
+    let namespaced = of("CiliumNetworkPolicy", "q, namespace: shop", &dns);
+    assert_eq!(shown(None, &[clusterwide, namespaced], CiliumVersion::default()), "");
+}

@@ -18,16 +18,20 @@ pub struct NameError {
 /// An RFC 1123 label: lower-case letters, digits and inner hyphens, at most 63 characters.
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
 pub fn is_dns_label(text: &str) -> bool {
+    text.len() <= 63 && is_hyphenated(text)
+}
+
+/// An RFC 1123 subdomain as Kubernetes checks it: parts joined by dots, at most 253 characters in all. A part has no
+/// limit of its own.
+pub fn is_dns_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_hyphenated)
+}
+
+fn is_hyphenated(text: &str) -> bool {
     let edge = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
     let bytes = text.as_bytes();
     matches!((bytes.first(), bytes.last()), (Some(&first), Some(&last)) if edge(first) && edge(last))
-        && bytes.len() <= 63
         && bytes.iter().all(|&c| edge(c) || c == b'-')
-}
-
-/// An RFC 1123 subdomain: labels joined by dots, at most 253 characters.
-pub fn is_dns_subdomain(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(is_dns_label)
 }
 
 macro_rules! name_type {

@@ -97,7 +97,13 @@ fn warnings(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
 fn check_policies(paths: &[PathBuf], version: CiliumVersion, found: &mut Found) {
     let loaded = load_policies(paths);
     let options = Options { version, ..Options::default() };
-    found.diagnostics.extend(lint(None, &loaded.manifests, &options));
+    let mut warnings = lint(None, &loaded.manifests, &options);
+    // A mistake says already that the object is refused, and why.
+    warnings.retain(|warning| {
+        warning.code.as_deref() != Some(lint::REFUSED)
+            || !loaded.diagnostics.iter().any(|mistake| mistake.place == warning.place)
+    });
+    found.diagnostics.extend(warnings);
     found.diagnostics.extend(loaded.diagnostics);
     found.sources.extend(&loaded.sources);
     found.policies += loaded.manifests.len();

@@ -154,3 +154,17 @@ fn help_names_every_command_and_exit_code() {
     }
     assert_eq!(project.verdikt(&["--version"]).stdout, format!("verdikt {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+#[test]
+fn two_outputs_in_one_file() {
+    let project = Project::with(&[("redis.yaml", GOOD)]);
+    let ran = project.verdikt(&["run", "redis.yaml", "--report", "junit=out", "--events", "out"]);
+    assert_snapshot!(ran, @r"
+    exit code 2
+    --- stderr
+    error: `out` is to be written twice
+
+    hint: give every report and the event log a file of its own
+    ");
+    assert!(!project.path("out").exists());
+}

@@ -68,3 +68,17 @@ fn a_run_that_did_not_end_is_shown_as_far_as_it_came() {
     ");
     assert_eq!(ran.stderr, "the run of this log did not come to its end\n");
 }
+
+/// What was not evaluated is neither as expected nor different.
+#[test]
+fn a_log_that_breaks_off_is_inconclusive() {
+    for (scenario, code) in [(GOOD.to_owned(), 3), (differing(), 1)] {
+        let project = Project::with(&[("redis.yaml", scenario)]);
+        project.verdikt(&["run", "redis.yaml", "--events", "log"]);
+        let log = project.read("log");
+        let (without_last, _) = log.trim_end().rsplit_once('\n').unwrap();
+        std::fs::write(project.path("short"), without_last).unwrap();
+        let ran = project.verdikt(&["replay", "short"]);
+        assert_eq!(ran.code, code, "{ran}");
+    }
+}

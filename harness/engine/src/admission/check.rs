@@ -45,8 +45,8 @@ fn unknown_in_value(
                 unknown_in_value(node, element, &format!("{path}[{index}]"), version, refusals);
             }
         }
-        // A mapping where a text is wanted has nothing but unknown fields.
-        Type::Text(_) => {
+        // A mapping where a text or a number is wanted has nothing but unknown fields.
+        Type::Text(_) | Type::Integer(..) | Type::IntegerOrText(_) | Type::Boolean => {
             for entry in node.entries() {
                 let message = format!("strict decoding error: unknown field {:?}", join(path, &entry.key));
                 refusals.push(Refusal { message, position: entry.position });
@@ -67,7 +67,7 @@ pub(super) fn refusals(object: &Node, schema: &Object, version: CiliumVersion) -
     refusals
 }
 
-fn refuse(node: &Node, message: String, refusals: &mut Vec<Refusal>) {
+pub(super) fn refuse(node: &Node, message: String, refusals: &mut Vec<Refusal>) {
     refusals.push(Refusal { message, position: node.position });
 }
 
@@ -85,11 +85,10 @@ fn check_object(
         check_group(node, group, path, refusals);
     }
     for field in schema.fields.iter().filter(|field| field.exists.contain(version)) {
-        let path = join(path, field.name);
         match node.get(field.name) {
-            Some(value) => check_value(value, &field.kind, &path, version, refusals),
+            Some(value) => check_value(value, &field.kind, &join(path, field.name), version, refusals),
             None if field.required.contain(version) => {
-                refuse(node, format!("{path}: Required value"), refusals);
+                refuse(node, format!("{}: Required value", join(path, field.name)), refusals);
             }
             None => {}
         }
@@ -201,6 +200,9 @@ fn check_text(
             }
             Form::Format(test, name) if !test(text) => {
                 format!("{path}: Invalid value: {text:?}: {path} in body must be of type {name}: {text:?}")
+            }
+            Form::NotEmpty if text.is_empty() => {
+                format!("{path}: Invalid value: \"\": {path} in body should be at least 1 chars long")
             }
             Form::AtMost(most) if text.chars().count() > *most => {
                 format!("{path}: Too long: may not be more than {most} bytes")

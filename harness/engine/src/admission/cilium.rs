@@ -6,6 +6,8 @@ use verdikt_scenario::document::Node;
 use verdikt_scenario::version::CiliumVersion::{self, V1_16, V1_17, V1_18, V1_19, V1_20};
 
 use super::Refusal;
+use super::check::refuse;
+use super::metadata::METADATA;
 use super::schema::{
     ALWAYS, Field, Form, Group, GroupRule, Limit, Object, TextRule, Type, Versions, in_versions, list,
     object, optional, required,
@@ -32,7 +34,7 @@ pub(super) const POLICY: Object = Object {
     fields: &[
         optional("apiVersion", TEXT),
         optional("kind", TEXT),
-        required("metadata", Type::Anything),
+        required("metadata", METADATA),
         optional("spec", Type::Object(&RULE)),
         optional("specs", list(&Type::Object(&RULE))),
         optional("status", Type::Anything),
@@ -44,8 +46,7 @@ pub(super) const POLICY: Object = Object {
 /// Since 1.20 the API server itself wants a specification.
 fn spec_or_specs(node: &Node, _path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     if version >= V1_20 && node.get("spec").is_none() && node.get("specs").is_none() {
-        let message = "<nil>: Invalid value: spec or specs must be provided".to_owned();
-        refusals.push(Refusal { message, position: node.position });
+        refuse(node, "<nil>: Invalid value: spec or specs must be provided".to_owned(), refusals);
     }
 }
 
@@ -53,9 +54,8 @@ fn spec_or_specs(node: &Node, _path: &str, version: CiliumVersion, refusals: &mu
 pub(super) const CIDR_GROUP: Object = object(&[
     optional("apiVersion", TEXT),
     optional("kind", TEXT),
-    required("metadata", Type::Anything),
+    required("metadata", METADATA),
     required("spec", Type::Object(&object(&[required("externalCIDRs", list(&CIDR))]))),
-    optional("status", Type::Anything),
 ]);
 
 const RULE: Object = Object {
@@ -69,7 +69,7 @@ const RULE: Object = Object {
         optional("egress", list(&Type::Object(&EGRESS))),
         optional("egressDeny", list(&Type::Object(&EGRESS_DENY))),
         optional("labels", list(&Type::Object(&RULE_LABEL))),
-        in_versions("log", Type::Object(&object(&[optional("value", TEXT)])), SINCE_1_18),
+        in_versions("log", Type::Object(&object(&[optional("value", LOG_VALUE)])), SINCE_1_18),
     ],
     groups: &[
         Group {
@@ -82,22 +82,18 @@ const RULE: Object = Object {
     extra: None,
 };
 
+const LOG_VALUE: Type =
+    Type::Text(&[form(Form::AtMost(32)), form(Form::Pattern(text::is_printable, text::PRINTABLE))]);
+
 const DEFAULT_DENY: Object = object(&[optional("egress", Type::Boolean), optional("ingress", Type::Boolean)]);
 
-const RULE_LABEL: Object = object(&[
-    optional("cidr", Type::Anything),
-    required("key", TEXT),
-    optional("source", TEXT),
-    optional("value", TEXT),
-]);
+const RULE_LABEL: Object =
+    object(&[required("key", TEXT), optional("source", TEXT), optional("value", TEXT)]);
 
 const SELECTOR: Type = Type::Object(&object(&[
     optional(
         "matchLabels",
-        Type::Texts(&[
-            form(Form::AtMost(63)),
-            form(Form::Pattern(text::is_label_value, "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$")),
-        ]),
+        Type::Texts(&[form(Form::AtMost(63)), form(Form::Pattern(text::is_label_value, text::LABEL_VALUE))]),
     ),
     optional(
         "matchExpressions",
@@ -119,7 +115,13 @@ const CIDRS: Type = list(&CIDR);
 const CIDR_SETS: Type = list(&Type::Object(&Object {
     fields: &[
         optional("cidr", CIDR),
-        optional("cidrGroupRef", Type::Text(&[form(Form::AtMost(253))])),
+        optional(
+            "cidrGroupRef",
+            Type::Text(&[
+                form(Form::AtMost(253)),
+                form(Form::Pattern(text::is_lower_case_name, text::LOWER_CASE_NAME)),
+            ]),
+        ),
         in_versions("cidrGroupSelector", SELECTOR, SINCE_1_17),
         optional("except", CIDRS),
     ],
@@ -227,14 +229,14 @@ const NAMES: Type = list(&Type::Object(&Object {
             "matchName",
             Type::Text(&[
                 form_in(SINCE_1_17, Form::AtMost(255)),
-                form(Form::Pattern(text::is_match_name, "^([-a-zA-Z0-9_]+[.]?)+$")),
+                form(Form::Pattern(text::is_match_name, text::MATCH_NAME)),
             ]),
         ),
         optional(
             "matchPattern",
             Type::Text(&[
                 form_in(SINCE_1_17, Form::AtMost(255)),
-                form(Form::Pattern(text::is_match_pattern, "^([-a-zA-Z0-9_*]+[.]?)+$")),
+                form(Form::Pattern(text::is_match_pattern, text::MATCH_PATTERN)),
             ]),
         ),
     ],
@@ -260,23 +262,20 @@ const ICMPS: Type = list(&Type::Object(&object(&[optional(
     Type::List {
         element: &Type::Object(&object(&[
             optional("family", Type::Text(&[form(Form::OneOf(&["IPv4", "IPv6"]))])),
-            required("type", Type::IntegerOrText(&[form(Form::Pattern(text::is_icmp_type, ICMP_PATTERN))])),
+            required(
+                "type",
+                Type::IntegerOrText(&[form(Form::Pattern(text::is_icmp_type, text::ICMP_TYPE))]),
+            ),
         ])),
         most: FORTY,
     },
 )])));
 
-/// The beginning of the pattern, which lists every number and name.
-const ICMP_PATTERN: &str =
-    "^([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]|EchoReply|DestinationUnreachable|…)$";
-
-const PORT_PATTERN: &str = "^(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})|([a-zA-Z0-9]-?)*[a-zA-Z](-?[a-zA-Z0-9])*$";
-
 const PORT: Type = Type::Object(&object(&[
     optional("endPort", Type::Integer(0, 65_535)),
     Field {
         name: "port",
-        kind: Type::Text(&[form(Form::Pattern(text::is_port, PORT_PATTERN))]),
+        kind: Type::Text(&[form(Form::Pattern(text::is_port, text::PORT))]),
         required: BEFORE_1_19,
         exists: ALWAYS,
     },
@@ -297,23 +296,47 @@ const PORT: Type = Type::Object(&object(&[
 
 const PORT_DENY_RULE: Object = object(&[optional("ports", list(&PORT))]);
 
-const PORT_RULE: Object = object(&[
-    optional("listener", Type::Object(&LISTENER)),
-    optional("originatingTLS", TLS),
-    optional("ports", Type::List { element: &PORT, most: FORTY }),
-    optional("rules", Type::Object(&L7_RULES)),
-    optional(
-        "serverNames",
-        Type::List {
-            element: &Type::Text(&[form_in(
-                SINCE_1_18,
-                Form::Pattern(text::is_server_name, "^[-a-zA-Z0-9_*.]+$"),
-            )]),
-            most: Limit { most: usize::MAX, fewest: 1, versions: SINCE_1_18 },
-        },
-    ),
-    optional("terminatingTLS", TLS),
+const PORT_RULE: Object = Object {
+    fields: &[
+        optional("listener", Type::Object(&LISTENER)),
+        optional("originatingTLS", TLS),
+        optional("ports", Type::List { element: &PORT, most: FORTY }),
+        optional("rules", Type::Object(&L7_RULES)),
+        optional(
+            "serverNames",
+            Type::List {
+                element: &SERVER_NAME,
+                most: Limit { most: usize::MAX, fewest: 1, versions: SINCE_1_18 },
+            },
+        ),
+        optional("terminatingTLS", TLS),
+    ],
+    groups: &[],
+    extra: Some(distinct_server_names),
+};
+
+const SERVER_NAME: Type = Type::Text(&[
+    form_in(SINCE_1_18, Form::AtMost(255)),
+    form_in(Versions(V1_18, V1_19), Form::Pattern(text::is_server_name_with_leading_star, text::SERVER_NAME)),
+    form_in(Versions(V1_20, V1_20), Form::Pattern(text::is_match_pattern, text::MATCH_PATTERN)),
 ]);
+
+/// Since 1.18 the server names are a set.
+fn distinct_server_names(node: &Node, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+    if version < V1_18 {
+        return;
+    }
+    let names = node.get("serverNames").map_or(&[][..], Node::elements);
+    for (index, name) in names.iter().enumerate() {
+        if let Some(text) = name.text()
+            && names[..index].iter().any(|before| before.text() == Some(text))
+        {
+            refuse(name, format!("{path}.serverNames[{index}]: Duplicate value: {text:?}"), refusals);
+        }
+    }
+}
+
+const NOT_EMPTY: Type = Type::Text(&[form(Form::NotEmpty)]);
 
 const LISTENER: Object = object(&[
     required(
@@ -323,10 +346,10 @@ const LISTENER: Object = object(&[
                 "kind",
                 Type::Text(&[form(Form::OneOf(&["CiliumEnvoyConfig", "CiliumClusterwideEnvoyConfig"]))]),
             ),
-            required("name", TEXT),
+            required("name", NOT_EMPTY),
         ])),
     ),
-    required("name", TEXT),
+    required("name", NOT_EMPTY),
     optional("priority", Type::Integer(1, 100)),
 ]);
 
@@ -343,8 +366,8 @@ const L7_RULES: Object = Object {
     fields: &[
         optional("dns", NAMES),
         optional("http", list(&Type::Object(&HTTP))),
-        in_versions("kafka", list(&Type::Anything), BEFORE_1_20),
-        in_versions("l7", list(&Type::Anything), BEFORE_1_20),
+        in_versions("kafka", list(&Type::Object(&KAFKA)), BEFORE_1_20),
+        in_versions("l7", list(&Type::Texts(&[])), BEFORE_1_20),
         in_versions("l7proto", TEXT, BEFORE_1_20),
     ],
     groups: &[
@@ -354,17 +377,26 @@ const L7_RULES: Object = Object {
     extra: None,
 };
 
+const KAFKA: Object = object(&[
+    optional("apiKey", TEXT),
+    optional("apiVersion", TEXT),
+    optional("clientID", TEXT),
+    optional("role", Type::Text(&[form(Form::OneOf(&["produce", "consume"]))])),
+    optional("topic", Type::Text(&[form(Form::AtMost(255))])),
+]);
+
 const HTTP: Object = object(&[
     optional(
         "headerMatches",
         list(&Type::Object(&object(&[
             optional("mismatch", Type::Text(&[form(Form::OneOf(&["LOG", "ADD", "DELETE", "REPLACE"]))])),
-            required("name", TEXT),
+            required("name", NOT_EMPTY),
             optional("secret", SECRET),
             optional("value", TEXT),
         ]))),
     ),
     optional("headers", list(&TEXT)),
+    // Its format, `idn-hostname`, is none that the API server checks.
     optional("host", TEXT),
     optional("method", TEXT),
     optional("path", TEXT),

@@ -7,8 +7,10 @@ use verdikt_scenario::document::{Node, Value};
 use verdikt_scenario::version::CiliumVersion;
 
 use super::Refusal;
+use super::check::refuse;
+use super::label::SELECTOR;
+use super::metadata::METADATA;
 use super::schema::{ALWAYS, Form, Object, TextRule, Type, list, object, optional, required};
-use super::text;
 
 const TEXT: Type = Type::Text(&[]);
 
@@ -20,17 +22,28 @@ const fn words(words: &'static [&'static str]) -> TextRule {
 pub(super) const NETWORK_POLICY: Object = object(&[
     optional("apiVersion", TEXT),
     optional("kind", TEXT),
-    required("metadata", Type::Anything),
+    required("metadata", METADATA),
     optional("spec", Type::Object(&SPEC)),
     optional("status", Type::Anything),
 ]);
 
-const SPEC: Object = object(&[
-    optional("egress", list(&Type::Object(&EGRESS))),
-    optional("ingress", list(&Type::Object(&INGRESS))),
-    optional("podSelector", SELECTOR),
-    optional("policyTypes", list(&Type::Text(&[words(&["Ingress", "Egress"])]))),
-]);
+const SPEC: Object = Object {
+    fields: &[
+        optional("egress", list(&Type::Object(&EGRESS))),
+        optional("ingress", list(&Type::Object(&INGRESS))),
+        optional("podSelector", SELECTOR),
+        optional("policyTypes", list(&Type::Text(&[words(&["Ingress", "Egress"])]))),
+    ],
+    groups: &[],
+    extra: Some(check_policy_types),
+};
+
+fn check_policy_types(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+    if let Some(types) = node.get("policyTypes").filter(|types| types.elements().len() > 2) {
+        let message = format!("{path}.policyTypes: Invalid value: may not specify more than two policyTypes");
+        refuse(types, message, refusals);
+    }
+}
 
 const INGRESS: Object = object(&[optional("from", PEERS), optional("ports", PORTS)]);
 const EGRESS: Object = object(&[optional("ports", PORTS), optional("to", PEERS)]);
@@ -53,57 +66,13 @@ const IP_BLOCK: Object = Object {
 
 const PORTS: Type = list(&Type::Object(&Object {
     fields: &[
-        optional("endPort", Type::Integer(1, 65_535)),
+        optional("endPort", Type::Integer(i64::MIN, i64::MAX)),
         optional("port", Type::IntegerOrText(&[])),
         optional("protocol", Type::Text(&[words(&["TCP", "UDP", "SCTP"])])),
     ],
     groups: &[],
     extra: Some(check_port),
 }));
-
-const SELECTOR: Type = Type::Object(&object(&[
-    optional(
-        "matchLabels",
-        Type::Texts(&[
-            TextRule { versions: ALWAYS, form: Form::AtMost(63) },
-            TextRule {
-                versions: ALWAYS,
-                form: Form::Pattern(text::is_label_value, "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?"),
-            },
-        ]),
-    ),
-    optional(
-        "matchExpressions",
-        list(&Type::Object(&Object {
-            fields: &[
-                required("key", TEXT),
-                required("operator", Type::Text(&[words(&["In", "NotIn", "Exists", "DoesNotExist"])])),
-                optional("values", list(&TEXT)),
-            ],
-            groups: &[],
-            extra: Some(check_expression),
-        })),
-    ),
-]));
-
-fn refuse(node: &Node, message: String, refusals: &mut Vec<Refusal>) {
-    refusals.push(Refusal { message, position: node.position });
-}
-
-fn check_expression(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
-    let count = node.get("values").map_or(0, |values| values.elements().len());
-    match node.get("operator").and_then(Node::text) {
-        Some("In" | "NotIn") if count == 0 => {
-            let message = "Required value: must be specified when `operator` is 'In' or 'NotIn'";
-            refuse(node, format!("{path}.values: {message}"), refusals);
-        }
-        Some("Exists" | "DoesNotExist") if count > 0 => {
-            let message = "Forbidden: may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-            refuse(node, format!("{path}.values: {message}"), refusals);
-        }
-        _ => {}
-    }
-}
 
 fn check_peer(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     let selectors = ["podSelector", "namespaceSelector"].iter().any(|key| node.get(key).is_some());
@@ -137,61 +106,64 @@ fn check_block(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut 
         let path = format!("{path}.except[{index}]");
         let Some(inner) = prefix(excepted, &path, refusals) else { continue };
         if !within.contains(&inner.network()) || inner.prefix_len() <= within.prefix_len() {
-            let message = format!("{path}: Invalid value: \"{inner}\": must be a strict subset of `cidr`");
+            let text = excepted.text().unwrap_or_default();
+            let message = format!("{path}: Invalid value: {text:?}: must be a strict subset of `cidr`");
             refuse(excepted, message, refusals);
         }
     }
 }
 
 fn check_port(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
-    let end_port = node.get("endPort");
-    match node.get("port").map(|port| (port, &port.value)) {
-        None => {
-            if let Some(end) = end_port {
-                refuse(
-                    end,
-                    format!(
-                        "{path}.endPort: Invalid value: may not be specified when `port` is not specified"
-                    ),
-                    refusals,
-                );
-            }
+    let end = node.get("endPort").and_then(|node| match node.value {
+        Value::Integer(number) => Some((node, number)),
+        _ => None,
+    });
+    let wrong_end = |fault: &str, refusals: &mut Vec<Refusal>| {
+        if let Some((node, number)) = end {
+            refuse(node, format!("{path}.endPort: Invalid value: {number}: {fault}"), refusals);
         }
+    };
+    match node.get("port").map(|port| (port, &port.value)) {
+        None => wrong_end("may not be specified when `port` is not specified", refusals),
         Some((port, Value::Integer(number))) => {
-            if !(1..=65_535).contains(number) {
-                refuse(
-                    port,
-                    format!("{path}.port: Invalid value: {number}: must be between 1 and 65535, inclusive"),
-                    refusals,
-                );
+            if !is_port_number(*number) {
+                refuse(port, format!("{path}.port: Invalid value: {number}: {PORT_NUMBER}"), refusals);
             }
-            if let Some(Node { value: Value::Integer(end), .. }) = end_port
-                && end < number
-            {
-                refuse(
-                    node,
-                    format!("{path}.endPort: Invalid value: {end}: must be greater than or equal to `port`"),
-                    refusals,
-                );
+            if end.is_some_and(|(_, end)| end < *number) {
+                wrong_end("must be greater than or equal to `port`", refusals);
+            }
+            if end.is_some_and(|(_, end)| !is_port_number(end)) {
+                wrong_end(PORT_NUMBER, refusals);
             }
         }
         Some((port, Value::Text(name))) => {
-            if !is_port_name(name) {
-                let message = "must be a valid port name: at most 15 lower-case letters, digits and single inner hyphens, with at least one letter";
-                refuse(port, format!("{path}.port: Invalid value: {name:?}: {message}"), refusals);
-            }
-            if let Some(end) = end_port {
-                refuse(
-                    end,
-                    format!("{path}.endPort: Invalid value: may not be specified when `port` is non-numeric"),
-                    refusals,
-                );
+            wrong_end("may not be specified when `port` is non-numeric", refusals);
+            for fault in faults_of_port_name(name) {
+                refuse(port, format!("{path}.port: Invalid value: {name:?}: {fault}"), refusals);
             }
         }
         Some(_) => {}
     }
 }
 
-fn is_port_name(name: &str) -> bool {
-    name.parse::<verdikt_scenario::name::PortName>().is_ok()
+const PORT_NUMBER: &str = "must be between 1 and 65535, inclusive";
+
+fn is_port_number(number: i64) -> bool {
+    (1..=65_535).contains(&number)
+}
+
+/// What keeps a text from being a service name: <https://www.rfc-editor.org/rfc/rfc6335#section-5.1>
+fn faults_of_port_name(name: &str) -> impl Iterator<Item = &'static str> {
+    let letter = |c: char| c.is_ascii_lowercase();
+    let faults = [
+        (name.len() > 15, "must be no more than 15 characters long"),
+        (
+            name.is_empty() || !name.chars().all(|c| letter(c) || c.is_ascii_digit() || c == '-'),
+            "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)",
+        ),
+        (!name.chars().any(letter), "must contain at least one letter (a-z)"),
+        (name.contains("--"), "must not contain consecutive hyphens"),
+        (name.starts_with('-') || name.ends_with('-'), "must not begin or end with a hyphen"),
+    ];
+    faults.into_iter().filter_map(|(found, fault)| found.then_some(fault))
 }

@@ -94,6 +94,8 @@ pub(super) enum Form {
     Format(fn(&str) -> bool, &'static str),
     /// At most so many characters.
     AtMost(usize),
+    /// At least one character.
+    NotEmpty,
 }
 
 /// Keys of which some must be there.

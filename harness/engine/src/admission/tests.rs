@@ -1,8 +1,12 @@
+use compact_str::CompactString;
 use insta::assert_snapshot;
 use proptest::prelude::*;
-use verdikt_scenario::document;
+use verdikt_scenario::document::{self, Entry, Value};
 
 use super::*;
+
+mod corpora;
+mod matrix;
 
 /// The refusals of a policy whose specification is given, a line each; a strict client's after them if they are
 /// others.
@@ -94,9 +98,9 @@ fn network_policies_are_checked_by_kubernetes_itself() {
     "#);
     assert_snapshot!(check("{podSelector: {matchExpressions: [{key: a, operator: In}]}, egress: [{ports: [{port: 0}, {port: http, endPort: 9}, {port: 90, endPort: 80}, {endPort: 1}, {port: 1, protocol: tcp}]}]}"), @r#"
     spec.egress[0].ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive
-    spec.egress[0].ports[1].endPort: Invalid value: may not be specified when `port` is non-numeric
+    spec.egress[0].ports[1].endPort: Invalid value: 9: may not be specified when `port` is non-numeric
     spec.egress[0].ports[2].endPort: Invalid value: 80: must be greater than or equal to `port`
-    spec.egress[0].ports[3].endPort: Invalid value: may not be specified when `port` is not specified
+    spec.egress[0].ports[3].endPort: Invalid value: 1: may not be specified when `port` is not specified
     spec.egress[0].ports[4].protocol: Unsupported value: "tcp": supported values: "TCP", "UDP", "SCTP"
     spec.podSelector.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'
     "#);
@@ -119,6 +123,22 @@ fn pruning_keeps_what_is_known_and_copies_only_what_changes() {
     assert_eq!(pruned.at(&["spec", "ingress"]).unwrap().elements().len(), 2);
 }
 
+#[test]
+fn nulls_are_dropped_where_the_kind_has_a_schema_of_its_own() {
+    let count = |kind: &str| {
+        let selector = "{matchLabels: {a: }, matchExpressions: }";
+        let text =
+            format!("{{kind: {kind}, spec: {{podSelector: {selector}, endpointSelector: {selector}}}}}");
+        let object = document::parse(&text).unwrap().remove(0);
+        let stored = prune(&object, CiliumVersion::V1_20).into_owned();
+        let selector =
+            stored.at(&["spec", "podSelector"]).or(stored.at(&["spec", "endpointSelector"])).unwrap();
+        (selector.entries().len(), selector.get("matchLabels").unwrap().entries().len())
+    };
+    assert_eq!(count("CiliumNetworkPolicy"), (1, 0));
+    assert_eq!(count("NetworkPolicy"), (2, 1));
+}
+
 proptest! {
     /// Whatever is stored has no unknown field left, and storing it again changes nothing.
     #[test]
@@ -130,6 +150,83 @@ proptest! {
             let unknown = strict.refusals.iter().any(|refusal| refusal.message.contains("unknown field"));
             // A mapping where a text is wanted is refused by a strict client, and not pruned.
             prop_assert!(!unknown || text.matches('{').count() > 2, "{text}");
+        }
+    }
+}
+
+/// A word that a schema knows, or not.
+fn word() -> impl Strategy<Value = CompactString> {
+    let words = [
+        "apiVersion",
+        "kind",
+        "metadata",
+        "name",
+        "spec",
+        "specs",
+        "endpointSelector",
+        "podSelector",
+        "ingress",
+        "egress",
+        "ingressDeny",
+        "from",
+        "fromCIDRSet",
+        "cidr",
+        "except",
+        "ipBlock",
+        "toPorts",
+        "ports",
+        "port",
+        "endPort",
+        "rules",
+        "http",
+        "dns",
+        "serverNames",
+        "matchLabels",
+        "matchExpressions",
+        "values",
+        "labels",
+    ];
+    prop_oneof![
+        prop::sample::select(words.to_vec()).prop_map(CompactString::from),
+        "\\PC{0,4}".prop_map(CompactString::from)
+    ]
+}
+
+fn tree() -> impl Strategy<Value = Node> {
+    let located = |value| Node { value, position: Position { line: 1, column: 1 } };
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::Boolean),
+        any::<i64>().prop_map(Value::Integer),
+        any::<f64>().prop_map(Value::Float),
+        "\\PC{0,12}".prop_map(|text| Value::Text(text.into())),
+    ];
+    leaf.prop_map(located).prop_recursive(8, 96, 5, move |inner| {
+        let entry =
+            (word(), inner.clone()).prop_map(|(key, value)| Entry { key, position: value.position, value });
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(Value::List),
+            prop::collection::vec(entry, 0..5).prop_map(Value::Map),
+        ]
+        .prop_map(located)
+    })
+}
+
+proptest! {
+    /// Whatever an object holds, it is judged, and what is stored of it is stored again as it is.
+    #[test]
+    fn any_tree_is_judged(parts in prop::collection::vec((word(), tree()), 0..4), kind in 0..KINDS.len()) {
+        let position = Position { line: 1, column: 1 };
+        let text = |text: &str| Node { value: Value::Text(text.into()), position };
+        let kind = &KINDS[kind];
+        let head = [("apiVersion".into(), text(kind.served[0].0)), ("kind".into(), text(kind.name))];
+        let entries = head.into_iter().chain(parts).map(|(key, value)| Entry { key, position, value }).collect();
+        let object = Node { value: Value::Map(entries), position };
+        for version in CiliumVersion::ALL {
+            for validation in [FieldValidation::Strict, FieldValidation::Ignore] {
+                let stored = admit(&object, version, validation).stored.into_owned();
+                prop_assert!(matches!(prune(&stored, version), Cow::Borrowed(_)));
+            }
         }
     }
 }

@@ -1,8 +1,14 @@
 //! Forms of texts, as predicates: the languages of the API server's patterns and formats.
 
-use ipnet::IpNet;
+use std::sync::LazyLock;
 
-/// `^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`
+use ipnet::IpNet;
+use regex::Regex;
+
+/// The pattern of a label's value.
+pub(super) const LABEL_VALUE: &str = "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$";
+
+/// [`LABEL_VALUE`].
 pub(super) fn is_label_value(text: &str) -> bool {
     let edge = |c: Option<&u8>| c.is_none_or(u8::is_ascii_alphanumeric);
     edge(text.as_bytes().first())
@@ -11,7 +17,11 @@ pub(super) fn is_label_value(text: &str) -> bool {
 }
 
 /// The pattern of a port. Its alternative for numbers is not anchored at its end, that for names not at its
-/// beginning: whatever begins with a digit passes, and whatever ends like a name.
+/// beginning.
+pub(super) const PORT: &str = "^(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})|\
+([a-zA-Z0-9]-?)*[a-zA-Z](-?[a-zA-Z0-9])*$";
+
+/// [`PORT`]: whatever begins with a digit passes, and whatever ends like a name.
 pub(super) fn is_port(text: &str) -> bool {
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         return true;
@@ -21,12 +31,18 @@ pub(super) fn is_port(text: &str) -> bool {
     rest.bytes().all(|c| c.is_ascii_digit() || c == b'-') && !rest.ends_with('-') && !rest.contains("--")
 }
 
-/// `^([-a-zA-Z0-9_]+[.]?)+$`
+/// The pattern of `matchName`.
+pub(super) const MATCH_NAME: &str = "^([-a-zA-Z0-9_]+[.]?)+$";
+
+/// [`MATCH_NAME`].
 pub(super) fn is_match_name(text: &str) -> bool {
     is_dotted(text, |c| c.is_ascii_alphanumeric() || b"-_".contains(&c))
 }
 
-/// `^([-a-zA-Z0-9_*]+[.]?)+$`
+/// The pattern of `matchPattern`, and since 1.20 of server names.
+pub(super) const MATCH_PATTERN: &str = "^([-a-zA-Z0-9_*]+[.]?)+$";
+
+/// [`MATCH_PATTERN`].
 pub(super) fn is_match_pattern(text: &str) -> bool {
     is_dotted(text, |c| c.is_ascii_alphanumeric() || b"-_*".contains(&c))
 }
@@ -36,9 +52,36 @@ fn is_dotted(text: &str, legal: fn(u8) -> bool) -> bool {
     !text.is_empty() && text.split('.').all(|label| !label.is_empty() && label.bytes().all(legal))
 }
 
-/// A TLS server name; since 1.18 a star may stand for labels.
-pub(super) fn is_server_name(text: &str) -> bool {
-    is_match_pattern(text) && text.len() <= 255
+/// The pattern of server names of 1.18 and 1.19.
+pub(super) const SERVER_NAME: &str = r"^(\*?\*\.)?([-a-zA-Z0-9_]+\.?)+$";
+
+/// [`SERVER_NAME`].
+pub(super) fn is_server_name_with_leading_star(text: &str) -> bool {
+    let rest = text.strip_prefix("**.").or_else(|| text.strip_prefix("*.")).unwrap_or(text);
+    is_match_name(rest)
+}
+
+/// The pattern of what is written to a log: nothing that cannot be printed.
+pub(super) const PRINTABLE: &str = r"^\PC*$";
+
+/// [`PRINTABLE`].
+pub(super) fn is_printable(text: &str) -> bool {
+    static PATTERN: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(PRINTABLE).expect("a pattern that a test compiles"));
+    PATTERN.is_match(text)
+}
+
+/// The pattern of the names of most objects.
+pub(super) const LOWER_CASE_NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+
+/// [`LOWER_CASE_NAME`], which sets no limit to the length of a label.
+pub(super) fn is_lower_case_name(text: &str) -> bool {
+    let edge = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    text.split('.').all(|label| {
+        edge(label.as_bytes().first())
+            && edge(label.as_bytes().last())
+            && label.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+    })
 }
 
 /// The format `cidr`: an address and a prefix length. Host bits may be set.
@@ -46,50 +89,30 @@ pub(super) fn is_cidr(text: &str) -> bool {
     text.parse::<IpNet>().is_ok()
 }
 
-/// The types of ICMP by number or name, without regard to the family.
+/// The pattern of an ICMP type: the numbers, and the names of both families, one of them misspelt.
+pub(super) const ICMP_TYPE: &str = "^([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]|\
+EchoReply|DestinationUnreachable|Redirect|Echo|RouterAdvertisement|RouterSelection|TimeExceeded|\
+ParameterProblem|Timestamp|TimestampReply|Photuris|ExtendedEchoRequest|ExtendedEcho Reply|\
+PacketTooBig|ParameterProblem|EchoRequest|MulticastListenerQuery|MulticastListenerReport|\
+MulticastListenerDone|RouterSolicitation|RouterAdvertisement|NeighborSolicitation|\
+NeighborAdvertisement|RedirectMessage|RouterRenumbering|ICMPNodeInformationQuery|\
+ICMPNodeInformationResponse|InverseNeighborDiscoverySolicitation|\
+InverseNeighborDiscoveryAdvertisement|HomeAgentAddressDiscoveryRequest|\
+HomeAgentAddressDiscoveryReply|MobilePrefixSolicitation|MobilePrefixAdvertisement|\
+DuplicateAddressRequestCodeSuffix|DuplicateAddressConfirmationCodeSuffix)$";
+
+/// [`ICMP_TYPE`]: a number of one byte, or one of the names.
 pub(super) fn is_icmp_type(text: &str) -> bool {
-    const NAMES: [&str; 33] = [
-        "EchoReply",
-        "DestinationUnreachable",
-        "Redirect",
-        "Echo",
-        "EchoRequest",
-        "RouterAdvertisement",
-        "RouterSelection",
-        "TimeExceeded",
-        "ParameterProblem",
-        "Timestamp",
-        "TimestampReply",
-        "Photuris",
-        "ExtendedEchoRequest",
-        // Misspelt in the schema.
-        "ExtendedEcho Reply",
-        "PacketTooBig",
-        "MulticastListenerQuery",
-        "MulticastListenerReport",
-        "MulticastListenerDone",
-        "RouterSolicitation",
-        "NeighborSolicitation",
-        "NeighborAdvertisement",
-        "RedirectMessage",
-        "RouterRenumbering",
-        "ICMPNodeInformationQuery",
-        "ICMPNodeInformationResponse",
-        "InverseNeighborDiscoverySolicitation",
-        "InverseNeighborDiscoveryAdvertisement",
-        "HomeAgentAddressDiscoveryRequest",
-        "HomeAgentAddressDiscoveryReply",
-        "MobilePrefixSolicitation",
-        "MobilePrefixAdvertisement",
-        "DuplicateAddressRequestCodeSuffix",
-        "DuplicateAddressConfirmationCodeSuffix",
-    ];
     let number = text.parse::<u8>().is_ok_and(|number| number.to_string() == text);
-    number || NAMES.contains(&text)
+    let is_name = text.starts_with(|c: char| c.is_ascii_alphabetic());
+    let alternatives = ICMP_TYPE.trim_start_matches("^(").trim_end_matches(")$");
+    number || (is_name && alternatives.split('|').any(|name| name == text))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -100,6 +123,38 @@ mod tests {
         }
         for text in ["", "-1", "http-", "a--1", "_"] {
             check(text, false);
+        }
+    }
+
+    /// A text that is often almost of the form.
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[-a-zA-Z0-9_.*]{0,9}",
+            "[a-b0-1._*-]{0,7}",
+            "[a-z]{1,3}([-.]{1,2}[a-z0-9]{1,3}){0,3}",
+            "\\PC{0,5}",
+            "[0-9]{1,3}",
+            prop::sample::select(ICMP_TYPE.trim_matches(['^', '(', ')', '$']).split('|').collect::<Vec<_>>())
+                .prop_map(str::to_owned),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn predicates_decide_the_languages_of_the_patterns(text in text()) {
+            let check = |test: fn(&str) -> bool, pattern: &str| {
+                prop_assert_eq!(test(&text), Regex::new(pattern).unwrap().is_match(&text), "{:?} {}", text, pattern);
+                Ok(())
+            };
+            check(is_label_value, LABEL_VALUE)?;
+            check(is_port, PORT)?;
+            check(is_match_name, MATCH_NAME)?;
+            check(is_match_pattern, MATCH_PATTERN)?;
+            check(is_server_name_with_leading_star, SERVER_NAME)?;
+            check(is_lower_case_name, LOWER_CASE_NAME)?;
+            check(is_icmp_type, ICMP_TYPE)?;
         }
     }
 

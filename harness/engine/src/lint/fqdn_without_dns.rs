@@ -30,7 +30,7 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
 fn is_learned(ground: &Ground<'_>, rule: &Rule, name: &NamePattern) -> bool {
     let selected = ground.selected(rule);
     let together = |other: &Rule| {
-        if selected.is_empty() {
+        if ground.topology.is_none() || selected.is_empty() {
             return std::ptr::eq(rule, other) || may_share_endpoints(rule, other);
         }
         ground.selected(other).iter().any(|endpoint| selected.contains(endpoint))
