@@ -44,7 +44,7 @@ pub struct Learned {
 /// The policies in force over one topology.
 #[derive(Clone, Debug)]
 pub struct Cluster<'a> {
-    pub(crate) topology: &'a Topology,
+    pub(crate) topology: Cow<'a, Topology>,
     pub(crate) options: Options,
     pub(crate) behaviour: Behaviour,
     pub(crate) dual_stack: bool,
@@ -174,7 +174,7 @@ impl<'a> Cluster<'a> {
             });
         }
         let mut cluster = Self {
-            topology,
+            topology: Cow::Borrowed(topology),
             options,
             behaviour,
             dual_stack: topology.world.values().any(|host| host.address.is_ipv6()),
@@ -189,13 +189,28 @@ impl<'a> Cluster<'a> {
         cluster
     }
 
+    /// The same cluster, with a topology of its own.
+    pub fn into_owned(self) -> Cluster<'static> {
+        Cluster {
+            topology: Cow::Owned(self.topology.into_owned()),
+            options: self.options,
+            behaviour: self.behaviour,
+            dual_stack: self.dual_stack,
+            objects: self.objects,
+            rules: self.rules,
+            learned: self.learned,
+            subjects: self.subjects,
+            judgements: self.judgements,
+        }
+    }
+
     /// What became of each manifest, in their order.
     pub fn judgements(&self) -> &[Judgement] {
         &self.judgements
     }
 
     fn endpoints(&self) -> Vec<(Endpoint, Identity)> {
-        let topology = self.topology;
+        let topology = &*self.topology;
         let mut endpoints = Vec::new();
         for (name, pod) in &topology.pods {
             endpoints.push((Endpoint::Pod(name.clone()), self.pod_identity(name, pod)));

@@ -20,6 +20,7 @@ pub mod label;
 pub mod lint;
 pub mod matrix;
 pub mod rule;
+pub mod ruling;
 pub mod selector;
 
 mod agent;

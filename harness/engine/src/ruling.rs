@@ -1,0 +1,203 @@
+//! The policy as a datapath asks it: packet by packet, query by query, request by request.
+
+use std::net::IpAddr;
+
+use verdikt_scenario::prediction::{Finding, RuleRef};
+use verdikt_scenario::topology::Endpoint;
+
+use crate::cluster::{Cluster, SubjectState};
+use crate::decide::{Decision, SideVerdict, Traffic, is_managed};
+pub use crate::http::RequestHead;
+use crate::identity::Identity;
+use crate::rule::{Direction, Peers, PortMatcher, Ports, Proxy};
+
+/// What the policy of one endpoint in one direction says of a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// The verdict.
+    pub verdict: SideVerdict,
+    /// On what the deciding rule matched.
+    pub match_kind: MatchKind,
+    /// The proxy that judges further, where the verdict is a redirect to one.
+    pub proxy: Option<ProxyKind>,
+    /// The rules that allow or deny it; none where nothing isolates the endpoint, or nothing allows it.
+    pub rules: Vec<RuleRef>,
+    /// Why the engine does not know, where it does not.
+    pub gap: Option<String>,
+}
+
+/// What a proxy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProxyKind {
+    /// DNS.
+    Dns,
+    /// HTTP.
+    Http,
+}
+
+/// Hubble's `policy_match_type`.
+/// <https://docs.cilium.io/en/stable/_api/v1/flow/README/#flow-Flow>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MatchKind {
+    /// Nothing matched.
+    #[default]
+    None,
+    /// The peer.
+    PeerOnly,
+    /// The peer and the port.
+    PeerAndPort,
+    /// The port, whoever the peer.
+    PortOnly,
+    /// A rule about everything.
+    All,
+    /// The peer and the protocol.
+    PeerAndProtocol,
+    /// The protocol, whoever the peer.
+    ProtocolOnly,
+}
+
+impl MatchKind {
+    /// The number Hubble has for it.
+    pub fn number(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::PeerOnly => 1,
+            Self::PeerAndPort => 2,
+            Self::PortOnly => 3,
+            Self::All => 4,
+            Self::PeerAndProtocol => 5,
+            Self::ProtocolOnly => 6,
+        }
+    }
+}
+
+impl Cluster<'_> {
+    /// The identity of an endpoint of the topology.
+    pub fn identity(&self, endpoint: &Endpoint) -> Option<&Identity> {
+        self.subjects.get(endpoint).map(|subject| &subject.identity)
+    }
+
+    /// The identity of an address outside the cluster, with the names learned for it.
+    pub fn world_identity(&self, address: IpAddr, names: Vec<String>) -> Identity {
+        Identity::world(address, names, self.dual_stack)
+    }
+
+    /// What the policy of `subject` says of a packet of or to a peer. Endpoints without a policy (nodes, the
+    /// world, those the topology does not have) enforce nothing.
+    pub fn rule_on(
+        &self,
+        subject: &Endpoint,
+        direction: Direction,
+        peer: &Identity,
+        traffic: Traffic,
+    ) -> Ruling {
+        let Some((state, decision)) = self.asked(subject, direction, peer, traffic) else {
+            return Ruling {
+                verdict: SideVerdict::NotEnforced,
+                match_kind: MatchKind::None,
+                proxy: None,
+                rules: Vec::new(),
+                gap: None,
+            };
+        };
+        let deciding = if decision.denied.is_empty() { &decision.allowed } else { &decision.denied };
+        let match_kind = deciding.first().map_or(MatchKind::None, |matched| {
+            match_kind(&matched.entry.peers, &matched.entry.ports, matched.port.map(|port| &port.matcher))
+        });
+        let (rules, gap) = match self.finding(state, direction, peer, traffic, &decision) {
+            Finding::Allowed { by } | Finding::Denied { by } => (by, None),
+            Finding::Unknown { gap, .. } => (Vec::new(), Some(gap)),
+            _ => (Vec::new(), None),
+        };
+        let proxy = proxy_kind(&decision);
+        if decision.verdict == (SideVerdict::Allow { redirected: true }) && proxy.is_none() {
+            let gap = Self::reach_gap(&decision);
+            return Ruling { verdict: SideVerdict::Unknown, match_kind, proxy, rules, gap };
+        }
+        Ruling { verdict: decision.verdict, match_kind, proxy, rules, gap }
+    }
+
+    /// What the HTTP proxy finds about a request on a connection that was sent there.
+    pub fn rule_on_request(
+        &self,
+        subject: &Endpoint,
+        direction: Direction,
+        peer: &Identity,
+        traffic: Traffic,
+        request: &RequestHead<'_>,
+    ) -> Finding {
+        match self.asked(subject, direction, peer, traffic) {
+            Some((state, decision))
+                if !matches!(decision.verdict, SideVerdict::Allow { redirected: true }) =>
+            {
+                self.finding(state, direction, peer, traffic, &decision)
+            }
+            Some((_, decision)) => self.http_finding(&decision, request),
+            None => Finding::NotIsolated,
+        }
+    }
+
+    /// What the DNS proxy finds about a query that was sent there.
+    pub fn rule_on_query(
+        &self,
+        subject: &Endpoint,
+        direction: Direction,
+        peer: &Identity,
+        traffic: Traffic,
+        name: &str,
+    ) -> Finding {
+        let Some((state, decision)) = self.asked(subject, direction, peer, traffic) else {
+            return Finding::NotIsolated;
+        };
+        let redirected = matches!(decision.verdict, SideVerdict::Allow { redirected: true });
+        let judged = if redirected { self.dns_finding(&decision, name) } else { None };
+        judged.unwrap_or_else(|| self.finding(state, direction, peer, traffic, &decision))
+    }
+
+    fn reach_gap(decision: &Decision<'_>) -> Option<String> {
+        decision.allowed.iter().find_map(|matched| match matched.proxy() {
+            Some(Proxy::Other(gap)) => Some((*gap).to_owned()),
+            _ => None,
+        })
+    }
+
+    fn asked(
+        &self,
+        subject: &Endpoint,
+        direction: Direction,
+        peer: &Identity,
+        traffic: Traffic,
+    ) -> Option<(&SubjectState, Decision<'_>)> {
+        let state = self.subjects.get(subject).filter(|_| is_managed(subject))?;
+        Some((state, self.decide(state, direction, peer, traffic)))
+    }
+}
+
+fn proxy_kind(decision: &Decision<'_>) -> Option<ProxyKind> {
+    if decision.verdict != (SideVerdict::Allow { redirected: true }) {
+        return None;
+    }
+    let mut proxies = decision.allowed.iter().filter_map(|matched| matched.proxy());
+    let dns = proxies.clone().any(|proxy| matches!(proxy, Proxy::Dns(_)));
+    let http = proxies.any(|proxy| matches!(proxy, Proxy::Http(_)));
+    if dns { Some(ProxyKind::Dns) } else { http.then_some(ProxyKind::Http) }
+}
+
+fn match_kind(peers: &Peers, ports: &Ports, port: Option<&PortMatcher>) -> MatchKind {
+    let any_peer = matches!(peers, Peers::Any);
+    let every_port = match (ports, port) {
+        (Ports::All, _) | (_, None) => Some(true),
+        (_, Some(PortMatcher::Range { protocol, first, last })) if (*first, *last) == (0, u16::MAX) => {
+            Some(protocol.is_none())
+        }
+        _ => None,
+    };
+    match (any_peer, every_port) {
+        (true, Some(true)) => MatchKind::All,
+        (true, Some(false)) => MatchKind::ProtocolOnly,
+        (true, None) => MatchKind::PortOnly,
+        (false, Some(true)) => MatchKind::PeerOnly,
+        (false, Some(false)) => MatchKind::PeerAndProtocol,
+        (false, None) => MatchKind::PeerAndPort,
+    }
+}

@@ -1,0 +1,91 @@
+//! The policy in force, as datapath and proxies ask it: the engine's, with what the DNS proxy has learned.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use verdikt_engine::cluster::Cluster;
+use verdikt_engine::decide::Traffic;
+use verdikt_engine::identity::Identity;
+use verdikt_engine::rule::Direction;
+use verdikt_engine::ruling::{RequestHead, Ruling};
+use verdikt_scenario::prediction::Finding;
+use verdikt_scenario::topology::Endpoint;
+
+/// One version of the policy; never changes. What was judged by an older [`Self::revision`] is judged anew.
+#[derive(Debug)]
+pub struct Policy {
+    cluster: Cluster<'static>,
+    /// The endpoint that has an address.
+    endpoints: BTreeMap<IpAddr, Endpoint>,
+    /// The names learned for an address outside the cluster.
+    names: BTreeMap<IpAddr, BTreeSet<String>>,
+    revision: u64,
+    audit: bool,
+}
+
+impl Policy {
+    /// A version of the policy.
+    pub fn new(
+        cluster: Cluster<'static>,
+        endpoints: BTreeMap<IpAddr, Endpoint>,
+        names: BTreeMap<IpAddr, BTreeSet<String>>,
+        revision: u64,
+        audit: bool,
+    ) -> Self {
+        Self { cluster, endpoints, names, revision, audit }
+    }
+
+    /// Grows with every change.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Whether denials of packets are reported only.
+    pub fn audit(&self) -> bool {
+        self.audit
+    }
+
+    /// The endpoint that has an address.
+    pub fn endpoint(&self, address: IpAddr) -> Option<&Endpoint> {
+        self.endpoints.get(&address)
+    }
+
+    /// What Cilium knows of the owner of an address: its endpoint's identity, or that of an address outside.
+    pub fn identity(&self, address: IpAddr) -> Identity {
+        let names = || self.names.get(&address).into_iter().flatten().cloned().collect::<Vec<_>>();
+        match self.endpoint(address).map(|endpoint| (endpoint, self.cluster.identity(endpoint))) {
+            Some((Endpoint::World(_), _)) | None => self.cluster.world_identity(address, names()),
+            Some((_, Some(identity))) => identity.clone(),
+            Some((_, None)) => self.cluster.world_identity(address, Vec::new()),
+        }
+    }
+
+    /// What the policy of `subject` says of a packet of (ingress) or to (egress) the owner of an address.
+    pub fn packet(&self, subject: &Endpoint, direction: Direction, peer: IpAddr, traffic: Traffic) -> Ruling {
+        self.cluster.rule_on(subject, direction, &self.identity(peer), traffic)
+    }
+
+    /// What the HTTP proxy finds about a request.
+    pub fn request(
+        &self,
+        subject: &Endpoint,
+        direction: Direction,
+        peer: IpAddr,
+        traffic: Traffic,
+        request: &RequestHead<'_>,
+    ) -> Finding {
+        self.cluster.rule_on_request(subject, direction, &self.identity(peer), traffic, request)
+    }
+
+    /// What the DNS proxy finds about a query.
+    pub fn query(
+        &self,
+        subject: &Endpoint,
+        direction: Direction,
+        peer: IpAddr,
+        traffic: Traffic,
+        name: &str,
+    ) -> Finding {
+        self.cluster.rule_on_query(subject, direction, &self.identity(peer), traffic, name)
+    }
+}

@@ -1,0 +1,8 @@
+//! The agent that runs beside a pod's traffic: it serves what the pod serves, and attempts what it is told.
+//!
+//! It is told by [`wire::Order`]s, one JSON object a line, and answers with [`wire::Report`]s. It ends when its
+//! orders end.
+//!
+//! Must not know: Kubernetes, scenario files, or what a policy is.
+
+pub mod wire;

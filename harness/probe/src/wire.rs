@@ -1,0 +1,319 @@
+//! What an agent is told and what it answers: one JSON object a line, in both directions.
+//!
+//! The agent speaks first, with [`Report::Ready`]. Every attempt ends with one [`Report::Finished`], whatever
+//! happens to it. Times are whole microseconds.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+/// The version of this format. Both sides refuse another one.
+pub const FORMAT: u32 = 1;
+
+/// The request header that carries an attempt's number to the server.
+pub const ATTEMPT_HEADER: &str = "x-verdikt-attempt";
+
+/// What an agent is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "kebab-case")]
+pub enum Order {
+    /// Listen on a port. Answered by [`Report::Serving`] or [`Report::NotServing`].
+    Serve(Serve),
+    /// Stop listening; connections that stand are closed.
+    StopServing {
+        /// The server.
+        server: u64,
+    },
+    /// Resolve names like this from now on.
+    Resolve(Resolver),
+    /// Attempt something.
+    Attempt(Attempt),
+    /// Finish an attempt now, with [`Outcome::Ended`], if it has not finished.
+    End {
+        /// The attempt.
+        attempt: u64,
+    },
+}
+
+/// A server to be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Serve {
+    /// Its number.
+    pub server: u64,
+    /// What it speaks.
+    pub speaks: Speaks,
+    /// The port it listens on, on every address of both families; 0 lets the system choose.
+    pub port: u16,
+    /// What a DNS server answers.
+    #[serde(default)]
+    pub zone: Zone,
+}
+
+/// What a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Speaks {
+    /// HTTP/1.1 with keep-alive: 200 for every request, with the peer, method and path in the body.
+    Http,
+    /// TCP: sends back what it receives.
+    Tcp,
+    /// UDP: sends back what it receives.
+    Udp,
+    /// SCTP: acknowledges an association's begin.
+    Sctp,
+    /// DNS over UDP and TCP.
+    Dns,
+}
+
+/// What a DNS server knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Zone {
+    /// Names without a final dot, lower case, with their records. A name that ends another one's records
+    /// exists without addresses of its own.
+    pub names: BTreeMap<String, Records>,
+}
+
+/// The records of one name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Records {
+    /// Its addresses.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
+    /// The name it is an alias of.
+    #[serde(default)]
+    pub alias: Option<String>,
+    /// For how many seconds the answer may be kept.
+    pub ttl: u32,
+}
+
+/// How names are resolved, as by a pod's `/etc/resolv.conf` and `/etc/hosts`.
+/// <https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-config>
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolver {
+    /// Names that need no query.
+    #[serde(default)]
+    pub hosts: BTreeMap<String, Vec<IpAddr>>,
+    /// The servers, asked in their order.
+    #[serde(default)]
+    pub servers: Vec<SocketAddr>,
+    /// The domains tried after a name with fewer than `ndots` dots.
+    #[serde(default)]
+    pub search: Vec<String>,
+    /// See `search`.
+    #[serde(default)]
+    pub ndots: u8,
+    /// Whether a refused query ends the look-up, as in musl; glibc goes on to the next domain.
+    #[serde(default)]
+    pub refused_ends: bool,
+}
+
+/// Something to attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its number, unique among those of all agents of a run.
+    pub attempt: u64,
+    /// What to try.
+    #[serde(rename = "try")]
+    pub action: Action,
+    /// After how many milliseconds each of its stages times out.
+    pub timeout: u32,
+}
+
+/// What to try.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Connect, and close.
+    Tcp {
+        /// Whom.
+        target: Target,
+        /// On which port.
+        port: u16,
+    },
+    /// Send a datagram and wait for it to come back.
+    Udp {
+        /// To whom.
+        target: Target,
+        /// On which port.
+        port: u16,
+    },
+    /// Begin an association.
+    Sctp {
+        /// With whom.
+        target: Target,
+        /// On which port.
+        port: u16,
+    },
+    /// Send an echo request.
+    Ping {
+        /// To whom.
+        target: Target,
+    },
+    /// Ask the resolver's first server: for IPv4 addresses, and if there are none for IPv6 addresses. A name with
+    /// a final dot is asked as it is, any other by the resolver's rules.
+    Dns {
+        /// For what.
+        name: String,
+        /// Over TCP instead of UDP.
+        tcp: bool,
+    },
+    /// Send a request and read the whole answer.
+    Http {
+        /// To whom.
+        target: Target,
+        /// On which port.
+        port: u16,
+        /// The method.
+        method: String,
+        /// The path with its query.
+        path: String,
+        /// The headers; a `Host` replaces the one made from target and port.
+        headers: Vec<(String, String)>,
+    },
+}
+
+/// Whom to reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// An address.
+    Address(IpAddr),
+    /// A name, to be resolved first; with a final dot as it is, else by the resolver's rules.
+    Name(String),
+}
+
+/// What an agent answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "report", rename_all = "kebab-case")]
+pub enum Report {
+    /// The agent is there.
+    Ready {
+        /// [`FORMAT`].
+        format: u32,
+    },
+    /// A server listens.
+    Serving {
+        /// The server.
+        server: u64,
+        /// The port.
+        port: u16,
+    },
+    /// A server cannot listen.
+    NotServing {
+        /// The server.
+        server: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A stage of an attempt has its socket, and sends its first packet after this report.
+    Bound(Bound),
+    /// A stage of an attempt has come to something.
+    StageEnded {
+        /// The attempt.
+        attempt: u64,
+        /// What.
+        outcome: Outcome,
+        /// The addresses of a look-up.
+        addresses: Vec<IpAddr>,
+        /// How long the stage took, in microseconds.
+        took: u64,
+    },
+    /// An attempt is over.
+    Finished {
+        /// The attempt.
+        attempt: u64,
+        /// What it came to: the outcome of its last stage.
+        outcome: Outcome,
+        /// How long all of it took, in microseconds.
+        took: u64,
+    },
+    /// Something reached a server.
+    Arrived(Arrived),
+    /// An order that cannot be followed.
+    Misunderstood {
+        /// Why, with the line.
+        reason: String,
+    },
+}
+
+/// A stage of an attempt that is about to send.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The attempt.
+    pub attempt: u64,
+    /// The stage.
+    pub stage: Stage,
+    /// Over what.
+    pub transport: Transport,
+    /// Its own address and port; for ICMP the identifier.
+    pub local: SocketAddr,
+    /// Whom it addresses; port 0 for ICMP.
+    pub remote: SocketAddr,
+}
+
+/// Something that reached a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrived {
+    /// The server.
+    pub server: u64,
+    /// Over what.
+    pub transport: Transport,
+    /// Who sent it, as the server sees it.
+    pub peer: SocketAddr,
+    /// The attempt it says to be part of: from the header of a request or the text of a datagram.
+    pub attempt: Option<u64>,
+}
+
+/// The stages of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// A DNS query; one for each name and type asked for.
+    LookUp,
+    /// The connection, the datagram, the echo.
+    Connect,
+    /// The request on the connection before.
+    Request,
+}
+
+/// What carries a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each is spelled as everywhere")]
+pub enum Transport {
+    Tcp,
+    Udp,
+    Sctp,
+    Icmp,
+}
+
+/// What a client saw. A closed set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The connection was accepted, the datagram or echo answered, the name resolved.
+    Answered,
+    /// A TCP reset, or an ICMP message that nobody listens there.
+    Refused,
+    /// The connection was accepted and then reset.
+    Reset,
+    /// An ICMP message or the own routing table says that the address cannot be reached.
+    Unreachable,
+    /// Nothing was heard for the whole time.
+    TimedOut,
+    /// It was ended by [`Order::End`].
+    Ended,
+    /// The DNS server or proxy refused the query.
+    NameRefused,
+    /// The name does not exist, or has no address.
+    NoSuchName,
+    /// Another DNS response code: `ServFail`.
+    NameFailed(String),
+    /// The HTTP status of the answer.
+    HttpStatus(u16),
+    /// The answer cannot be understood, in words.
+    Garbled(String),
+    /// It could not be made, for this reason.
+    NotAttempted(String),
+}

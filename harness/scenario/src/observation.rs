@@ -1,0 +1,123 @@
+//! Observations: what the client of an attempt saw, stage by stage.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::topology::Protocol;
+
+/// What became of one attempt, as its client saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// What the last stage came to.
+    pub outcome: Outcome,
+    /// The stages, in their order; none where the attempt could not be made.
+    pub stages: Vec<Stage>,
+    /// Whether a server saw it.
+    pub arrival: Arrival,
+}
+
+/// One stage of an attempt: a look-up, a connection, a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// What was tried.
+    pub kind: StageKind,
+    /// The transport; none is ICMP.
+    pub protocol: Option<Protocol>,
+    /// The client's own address and port (for ICMP the identifier), chosen before the first packet.
+    pub local: Option<SocketAddr>,
+    /// Whom it addressed: for a service the service's address.
+    pub remote: Option<SocketAddr>,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// The addresses a look-up learned.
+    pub addresses: Vec<IpAddr>,
+    /// When it began, counted from the begin of the run.
+    pub began: Duration,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// The kinds of stages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StageKind {
+    /// A DNS query.
+    LookUp,
+    /// A connection, a datagram and its answer, an echo.
+    Connect,
+    /// An HTTP request on the connection before.
+    Request,
+}
+
+/// What a client saw. A closed set.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The connection was accepted, the datagram or echo answered, the name resolved.
+    Answered,
+    /// A TCP reset, or an ICMP message that nobody listens there.
+    Refused,
+    /// The connection was accepted and then reset.
+    Reset,
+    /// An ICMP message or the own routing table says that the address cannot be reached.
+    Unreachable,
+    /// Nothing was heard for the attempt's whole time.
+    TimedOut,
+    /// It was ended before its time, because the datapath had already reported it dropped.
+    Ended,
+    /// The DNS server or proxy refused the query.
+    NameRefused,
+    /// The name does not exist, or has no address.
+    NoSuchName,
+    /// Another DNS response code.
+    NameFailed(String),
+    /// The HTTP status of the answer.
+    HttpStatus(u16),
+    /// The answer cannot be understood, in words.
+    Garbled(String),
+    /// It could not be made, for this reason.
+    NotAttempted(String),
+}
+
+/// Whether a server saw an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrival {
+    /// A server reported it.
+    Arrived,
+    /// No server reported it, and every server that could have was listening.
+    NotSeen,
+    /// No server that could report it is ours.
+    #[default]
+    Unknown,
+}
+
+impl Observation {
+    /// An attempt that could not be made.
+    pub fn not_attempted(reason: impl Into<String>) -> Self {
+        let outcome = Outcome::NotAttempted(reason.into());
+        Self { outcome, stages: Vec::new(), arrival: Arrival::Unknown }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered => f.pad("answered"),
+            Self::Refused => f.pad("refused"),
+            Self::Reset => f.pad("reset"),
+            Self::Unreachable => f.pad("unreachable"),
+            Self::TimedOut => f.pad("timed out"),
+            Self::Ended => f.pad("ended when its packet was dropped"),
+            Self::NameRefused => f.pad("name refused"),
+            Self::NoSuchName => f.pad("no such name"),
+            Self::NameFailed(code) => f.pad(&format!("name failed: {code}")),
+            Self::HttpStatus(status) => f.pad(&format!("HTTP {status}")),
+            Self::Garbled(reason) => f.pad(&format!("garbled answer: {reason}")),
+            Self::NotAttempted(reason) => f.pad(&format!("not attempted: {reason}")),
+        }
+    }
+}
