@@ -6,5 +6,19 @@
 //!
 //! Must not know: Kubernetes, or what a scenario expects.
 
+pub mod addresses;
+pub mod control;
+pub mod current;
+pub mod datapath;
+pub mod identities;
+pub mod names;
+pub mod namespace;
+pub mod packet;
 pub mod policy;
 pub mod redirect;
+pub mod servers;
+pub mod services;
+
+mod agent;
+mod carrier;
+mod error;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use verdikt_engine::cluster::Cluster;
 use verdikt_engine::decide::Traffic;
@@ -14,9 +15,9 @@ use verdikt_scenario::topology::Endpoint;
 /// One version of the policy; never changes. What was judged by an older [`Self::revision`] is judged anew.
 #[derive(Debug)]
 pub struct Policy {
-    cluster: Cluster<'static>,
+    cluster: Arc<Cluster<'static>>,
     /// The endpoint that has an address.
-    endpoints: BTreeMap<IpAddr, Endpoint>,
+    endpoints: Arc<BTreeMap<IpAddr, Endpoint>>,
     /// The names learned for an address outside the cluster.
     names: BTreeMap<IpAddr, BTreeSet<String>>,
     revision: u64,
@@ -26,8 +27,8 @@ pub struct Policy {
 impl Policy {
     /// A version of the policy.
     pub fn new(
-        cluster: Cluster<'static>,
-        endpoints: BTreeMap<IpAddr, Endpoint>,
+        cluster: Arc<Cluster<'static>>,
+        endpoints: Arc<BTreeMap<IpAddr, Endpoint>>,
         names: BTreeMap<IpAddr, BTreeSet<String>>,
         revision: u64,
         audit: bool,

@@ -1,0 +1,171 @@
+//! Which address every endpoint and service of a topology has.
+//!
+//! | who | IPv4 | IPv6, where the topology has a host with an IPv6 address |
+//! |---|---|---|
+//! | pods, and Cilium's own endpoints | 10.244.0.0/16 | `fd00:10:244::/64` |
+//! | services | 10.96.0.0/16; cluster DNS is 10.96.0.10 | `fd00:10:96::/64` |
+//! | nodes | 172.30.0.0/24 | `fd00:172:30::/64` |
+//! | world hosts | as the scenario says | as the scenario says |
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Topology};
+
+/// The addresses of a topology. What keeps its name from step to step keeps its addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// Of every endpoint: one, or one of each family.
+    pub endpoints: BTreeMap<Endpoint, Vec<IpAddr>>,
+    /// Of every service.
+    pub services: BTreeMap<NamespacedName, Vec<IpAddr>>,
+}
+
+const DNS_SERVICE_V4: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
+const DNS_SERVICE_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x10, 0x96, 0, 0, 0, 0, 10);
+
+impl Addresses {
+    /// The addresses of a topology that follows the one these are of.
+    #[must_use]
+    pub fn next(&self, topology: &Topology) -> Self {
+        let dual_stack = topology.world.values().any(|host| host.address.is_ipv6());
+        let given: BTreeSet<IpAddr> = topology.world.values().map(|host| host.address).collect();
+        let held = self.endpoints.values().chain(self.services.values()).flatten();
+        let mut used: BTreeSet<IpAddr> = held.copied().chain(given).collect();
+        let mut pick = |pool: Pool, before: Option<&Vec<IpAddr>>| {
+            let mut addresses = before.cloned().unwrap_or_default();
+            if addresses.is_empty() {
+                addresses.extend(pool.first_free(false, &used));
+            }
+            if dual_stack && addresses.len() == 1 {
+                addresses.extend(pool.first_free(true, &used));
+            }
+            used.extend(&addresses);
+            addresses
+        };
+        let mut next = Self::default();
+        for endpoint in all_endpoints(topology) {
+            let addresses = match &endpoint {
+                Endpoint::World(name) => {
+                    topology.world.get(name).map_or_else(Vec::new, |host| vec![host.address])
+                }
+                Endpoint::Node(_) => pick(Pool::Nodes, self.endpoints.get(&endpoint)),
+                Endpoint::Pod(_) | Endpoint::Cilium(_) => pick(Pool::Pods, self.endpoints.get(&endpoint)),
+            };
+            next.endpoints.insert(endpoint, addresses);
+        }
+        let dns: Option<NamespacedName> = DNS_SERVICE.parse().ok();
+        for service in topology.services.keys().filter(|service| Some(*service) != dns.as_ref()) {
+            let addresses = pick(Pool::Services, self.services.get(service));
+            next.services.insert(service.clone(), addresses);
+        }
+        if let Some(dns) = dns {
+            let v6 = dual_stack.then_some(IpAddr::V6(DNS_SERVICE_V6));
+            next.services.insert(dns, [IpAddr::V4(DNS_SERVICE_V4)].into_iter().chain(v6).collect());
+        }
+        next
+    }
+
+    /// The address at which `source` reaches one of these addresses: of a family that both have, IPv4 first.
+    pub fn reachable(&self, source: &Endpoint, addresses: &[IpAddr]) -> Option<IpAddr> {
+        let own = self.endpoints.get(source)?;
+        let shared =
+            addresses.iter().find(|address| own.iter().any(|own| own.is_ipv4() == address.is_ipv4()));
+        shared.or(addresses.first()).copied()
+    }
+}
+
+/// Every endpoint the lab runs: those of the topology, the node, and the cluster's DNS server.
+pub fn all_endpoints(topology: &Topology) -> BTreeSet<Endpoint> {
+    let mut endpoints: BTreeSet<Endpoint> = topology.sources().into_iter().collect();
+    endpoints.extend(DNS_POD.parse().map(Endpoint::Pod));
+    endpoints.extend(LOCAL_NODE.parse().map(Endpoint::Node));
+    endpoints
+}
+
+#[derive(Clone, Copy)]
+enum Pool {
+    Pods,
+    Services,
+    Nodes,
+}
+
+impl Pool {
+    fn first_free(self, v6: bool, used: &BTreeSet<IpAddr>) -> Option<IpAddr> {
+        let numbers = match self {
+            // The first addresses are the node's, the first services the cluster's own.
+            Self::Pods => 10..=u16::MAX - 1,
+            Self::Services => 256..=u16::MAX - 1,
+            Self::Nodes => 2..=254,
+        };
+        numbers.map(|number| self.address(v6, number)).find(|address| !used.contains(address))
+    }
+
+    fn address(self, v6: bool, number: u16) -> IpAddr {
+        let [high, low] = number.to_be_bytes();
+        let (v4, prefix) = match self {
+            Self::Pods => (Ipv4Addr::new(10, 244, high, low), [0xfd00, 0x10, 0x244]),
+            Self::Services => (Ipv4Addr::new(10, 96, high, low), [0xfd00, 0x10, 0x96]),
+            Self::Nodes => (Ipv4Addr::new(172, 30, high, low), [0xfd00, 0x172, 0x30]),
+        };
+        let [one, two, three] = prefix;
+        if v6 { Ipv6Addr::new(one, two, three, 0, 0, 0, 0, number).into() } else { v4.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use verdikt_scenario::topology::{Pod, Service, WorldHost};
+
+    use super::*;
+
+    #[test]
+    fn what_stays_keeps_its_address() {
+        let mut topology = Topology::default();
+        topology.pods.insert("a/one".parse().unwrap(), Pod::default());
+        topology.pods.insert("a/two".parse().unwrap(), Pod::default());
+        let service = Service {
+            labels: BTreeMap::new(),
+            selects: Some(BTreeMap::new()),
+            backends: BTreeSet::new(),
+            ports: Vec::new(),
+        };
+        topology.services.insert("a/front".parse().unwrap(), service);
+        let first = Addresses::default().next(&topology);
+        topology.pods.remove(&"a/one".parse().unwrap());
+        topology.pods.insert("a/aaa".parse().unwrap(), Pod::default());
+        let host = |address: &str| WorldHost {
+            address: address.parse().unwrap(),
+            names: BTreeSet::new(),
+            serves: Vec::new(),
+        };
+        topology.world.insert("six".parse().unwrap(), host("2001:db8::1"));
+        let second = first.next(&topology);
+        let show = |addresses: &Addresses| {
+            let lines = addresses.endpoints.iter().map(|(endpoint, list)| format!("{endpoint} {list:?}"));
+            let services = addresses.services.iter().map(|(service, list)| format!("{service} {list:?}"));
+            lines.chain(services).collect::<Vec<_>>().join("\n")
+        };
+        insta::assert_snapshot!(show(&first), @"
+        a/one [10.244.0.10]
+        a/two [10.244.0.11]
+        kube-system/coredns [10.244.0.12]
+        host [172.30.0.2]
+        a/front [10.96.1.0]
+        kube-system/kube-dns [10.96.0.10]
+        ");
+        insta::assert_snapshot!(show(&second), @"
+        a/aaa [10.244.0.13, fd00:10:244::a]
+        a/two [10.244.0.11, fd00:10:244::b]
+        kube-system/coredns [10.244.0.12, fd00:10:244::c]
+        six [2001:db8::1]
+        host [172.30.0.2, fd00:172:30::2]
+        a/front [10.96.1.0, fd00:10:96::100]
+        kube-system/kube-dns [10.96.0.10, fd00:10:96::a]
+        ");
+        let six = Endpoint::World("six".parse().unwrap());
+        let two = Endpoint::Pod("a/two".parse().unwrap());
+        assert!(second.reachable(&six, &second.endpoints[&two]).unwrap().is_ipv6());
+    }
+}

@@ -1,0 +1,199 @@
+//! The thread that carries packets: reads every TUN device, asks the datapath, writes what it says.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{AbortHandle, LocalSet};
+use verdikt_scenario::flow::Flow;
+
+use crate::current::CurrentPolicy;
+use crate::datapath::{Datapath, Effects, LinkId, LinkOwner, Services};
+use crate::redirect::Redirects;
+
+/// The longest packet a device gives.
+const MTU: usize = 1500;
+/// After so many packets of one device the others have their turn.
+const BATCH: usize = 32;
+/// How often idle connections are looked for.
+const EXPIRY: Duration = Duration::from_secs(5);
+
+/// A running datapath. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Carrier {
+    commands: Option<mpsc::UnboundedSender<Command>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Attach(LinkId, LinkOwner, File, oneshot::Sender<io::Result<()>>),
+    Detach(LinkId, oneshot::Sender<()>),
+    Own(LinkId, LinkOwner, oneshot::Sender<()>),
+    Services(Services, oneshot::Sender<()>),
+}
+
+/// What the tasks of the thread share.
+struct Shared {
+    datapath: Datapath,
+    revision: u64,
+    policy: Arc<CurrentPolicy>,
+    devices: BTreeMap<LinkId, (Rc<AsyncFd<File>>, AbortHandle)>,
+    effects: Effects,
+    flows: mpsc::UnboundedSender<Flow>,
+    begin: Instant,
+}
+
+impl Carrier {
+    /// Starts the thread. Flows go to `flows`, with times counted from `begin`.
+    pub fn start(
+        policy: Arc<CurrentPolicy>,
+        redirects: Arc<Redirects>,
+        flows: mpsc::UnboundedSender<Flow>,
+        begin: Instant,
+    ) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let (commands, received) = mpsc::unbounded_channel();
+        let thread = std::thread::Builder::new().name("datapath".to_owned()).spawn(move || {
+            let current = policy.get();
+            let revision = current.revision();
+            let datapath = Datapath::new(redirects, current);
+            let devices = BTreeMap::new();
+            let effects = Effects::default();
+            let shared = Shared { datapath, revision, policy, devices, effects, flows, begin };
+            LocalSet::new().block_on(&runtime, follow(Rc::new(RefCell::new(shared)), received));
+        })?;
+        Ok(Self { commands: Some(commands), thread: Some(thread) })
+    }
+
+    /// Begins to carry the packets of a device.
+    pub async fn attach(&self, link: LinkId, owner: LinkOwner, device: File) -> io::Result<()> {
+        self.ask(|answer| Command::Attach(link, owner, device, answer)).await?
+    }
+
+    /// Ends to carry the packets of a device, and forgets its connections.
+    pub async fn detach(&self, link: LinkId) -> io::Result<()> {
+        self.ask(|answer| Command::Detach(link, answer)).await
+    }
+
+    /// Tells whose device it is from now on.
+    pub async fn own(&self, link: LinkId, owner: LinkOwner) -> io::Result<()> {
+        self.ask(|answer| Command::Own(link, owner, answer)).await
+    }
+
+    /// Replaces the services.
+    pub async fn services(&self, services: Services) -> io::Result<()> {
+        self.ask(|answer| Command::Services(services, answer)).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> io::Result<T> {
+        let gone = || io::Error::other("the datapath has ended");
+        let (sender, answer) = oneshot::channel();
+        let commands = self.commands.as_ref().ok_or_else(gone)?;
+        commands.send(command(sender)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.commands = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn follow(shared: Rc<RefCell<Shared>>, mut commands: mpsc::UnboundedReceiver<Command>) {
+    let mut expiry = tokio::time::interval(EXPIRY);
+    loop {
+        tokio::select! {
+            command = commands.recv() => match command {
+                Some(command) => obey(&shared, command),
+                None => return,
+            },
+            _ = expiry.tick() => {
+                let mut shared = shared.borrow_mut();
+                let at = shared.begin.elapsed();
+                shared.datapath.expire(at);
+            }
+        }
+    }
+}
+
+// An answer that nobody waits for any more is no mistake.
+fn obey(shared: &Rc<RefCell<Shared>>, command: Command) {
+    let mut state = shared.borrow_mut();
+    match command {
+        Command::Attach(link, owner, device, answer) => {
+            let attached = AsyncFd::register(device).map_err(io::Error::from).map(|device| {
+                let device = Rc::new(device);
+                let task = tokio::task::spawn_local(carry(Rc::clone(shared), link, Rc::clone(&device)));
+                state.datapath.attach(link, owner);
+                state.devices.insert(link, (device, task.abort_handle()));
+            });
+            let _ = answer.send(attached);
+        }
+        Command::Detach(link, answer) => {
+            if let Some((_, task)) = state.devices.remove(&link) {
+                task.abort();
+            }
+            state.datapath.detach(link);
+            let _ = answer.send(());
+        }
+        Command::Own(link, owner, answer) => {
+            state.datapath.attach(link, owner);
+            let _ = answer.send(());
+        }
+        Command::Services(services, answer) => {
+            state.datapath.set_services(services);
+            let _ = answer.send(());
+        }
+    }
+}
+
+/// Carries one device's packets until the device is gone.
+async fn carry(shared: Rc<RefCell<Shared>>, link: LinkId, device: Rc<AsyncFd<File>>) {
+    let mut buffer = [0; MTU];
+    loop {
+        let Ok(mut ready) = device.readable().await else { return };
+        for _ in 0..BATCH {
+            match ready.try_io(|device| device.get_ref().read(&mut buffer)) {
+                Ok(Ok(length)) => shared.borrow_mut().packet(link, &mut buffer[..length]),
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Err(_)) => return,
+                Err(_would_block) => break,
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+impl Shared {
+    fn packet(&mut self, link: LinkId, packet: &mut [u8]) {
+        if self.policy.revision() != self.revision {
+            let policy = self.policy.get();
+            self.revision = policy.revision();
+            self.datapath.set_policy(policy);
+        }
+        self.datapath.packet(link, packet, self.begin.elapsed(), &mut self.effects);
+        for flow in self.effects.flows.drain(..) {
+            // Nobody follows the flows any more only while the lab ends.
+            let _ = self.flows.send(flow);
+        }
+        for (to, packet) in self.effects.packets.drain(..) {
+            if let Some((device, _)) = self.devices.get(&to) {
+                // A device that takes no packet loses it, as a wire would.
+                let _ = device.get_ref().write(&packet);
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The policy in force now, for every thread of the lab.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use verdikt_engine::cluster::Cluster;
+use verdikt_scenario::topology::Endpoint;
+
+use crate::policy::Policy;
+
+/// The policy in force, and the names learned. Whoever has changed it knows that every later packet, query and
+/// request is judged by the new one.
+#[derive(Debug)]
+pub struct CurrentPolicy {
+    revision: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    policy: Arc<Policy>,
+    cluster: Arc<Cluster<'static>>,
+    endpoints: Arc<BTreeMap<IpAddr, Endpoint>>,
+    audit: bool,
+    /// By address and name, until when it is known.
+    names: BTreeMap<(IpAddr, String), Duration>,
+}
+
+impl CurrentPolicy {
+    /// The first policy.
+    pub fn new(cluster: Cluster<'static>, endpoints: BTreeMap<IpAddr, Endpoint>, audit: bool) -> Self {
+        let (cluster, endpoints) = (Arc::new(cluster), Arc::new(endpoints));
+        let policy = Policy::new(Arc::clone(&cluster), Arc::clone(&endpoints), BTreeMap::new(), 0, audit);
+        let state = State { policy: Arc::new(policy), cluster, endpoints, audit, names: BTreeMap::new() };
+        Self { revision: AtomicU64::new(0), state: Mutex::new(state) }
+    }
+
+    /// The policy in force.
+    pub fn get(&self) -> Arc<Policy> {
+        Arc::clone(&self.state().policy)
+    }
+
+    /// Its revision: cheaper than the policy itself.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// Puts another policy in force. What was learned stays known.
+    pub fn replace(&self, cluster: Cluster<'static>, endpoints: BTreeMap<IpAddr, Endpoint>, audit: bool) {
+        let mut state = self.state();
+        state.cluster = Arc::new(cluster);
+        state.endpoints = Arc::new(endpoints);
+        state.audit = audit;
+        self.renew(&mut state);
+    }
+
+    /// Takes note that a name leads to addresses until a time.
+    pub fn learn(&self, name: &str, addresses: &[IpAddr], until: Duration) {
+        let mut state = self.state();
+        let mut news = false;
+        for address in addresses {
+            let known = state.names.entry((*address, name.to_owned())).or_insert_with(|| {
+                news = true;
+                until
+            });
+            *known = until.max(*known);
+        }
+        if news {
+            self.renew(&mut state);
+        }
+    }
+
+    /// Forgets the names whose time is over, unless a connection to the address stands.
+    pub fn forget(&self, now: Duration, stands: impl Fn(IpAddr) -> bool) {
+        let mut state = self.state();
+        let before = state.names.len();
+        state.names.retain(|(address, _), until| *until > now || stands(*address));
+        if state.names.len() != before {
+            self.renew(&mut state);
+        }
+    }
+
+    fn renew(&self, state: &mut State) {
+        let mut names: BTreeMap<IpAddr, BTreeSet<String>> = BTreeMap::new();
+        for (address, name) in state.names.keys() {
+            names.entry(*address).or_default().insert(name.clone());
+        }
+        let revision = state.policy.revision() + 1;
+        let (cluster, endpoints) = (Arc::clone(&state.cluster), Arc::clone(&state.endpoints));
+        state.policy = Arc::new(Policy::new(cluster, endpoints, names, revision, state.audit));
+        self.revision.store(revision, Ordering::Release);
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // Every change is made whole before it can be seen.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,54 @@
+//! Numeric identities: the same labels, the same number.
+//!
+//! <https://docs.cilium.io/en/stable/gettingstarted/terminology/#special-identities>
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use verdikt_engine::cluster::Cluster;
+use verdikt_engine::identity::Identity;
+use verdikt_scenario::topology::Endpoint;
+
+/// The first number of identities that are not reserved.
+const FIRST: u32 = 1_000;
+
+/// Numbers for every identity a lab has seen.
+#[derive(Clone, Debug, Default)]
+pub struct Identities {
+    numbers: BTreeMap<Identity, u32>,
+    endpoints: BTreeMap<Endpoint, u32>,
+}
+
+impl Identities {
+    /// Gives numbers to the endpoints of a cluster; identities seen before keep theirs.
+    pub fn extend(&mut self, endpoints: &BTreeSet<Endpoint>, cluster: &Cluster<'_>) {
+        self.endpoints.clear();
+        for endpoint in endpoints {
+            let Some(identity) = cluster.identity(endpoint) else { continue };
+            let number = reserved(identity).unwrap_or_else(|| {
+                let next = FIRST + u32::try_from(self.numbers.len()).unwrap_or(u32::MAX - FIRST);
+                *self.numbers.entry(identity.clone()).or_insert(next)
+            });
+            self.endpoints.insert(endpoint.clone(), number);
+        }
+    }
+
+    /// The number of an endpoint; 0 is unknown.
+    pub fn number(&self, endpoint: &Endpoint) -> u32 {
+        self.endpoints.get(endpoint).copied().unwrap_or(0)
+    }
+}
+
+
+fn reserved(identity: &Identity) -> Option<u32> {
+    let numbers = [
+        ("host", 1),
+        ("kube-apiserver", 7),
+        ("remote-node", 6),
+        ("world", 2),
+        ("world-ipv4", 9),
+        ("world-ipv6", 10),
+        ("health", 4),
+        ("ingress", 8),
+    ];
+    numbers.iter().find(|(key, _)| identity.is_reserved(key)).map(|(_, number)| *number)
+}

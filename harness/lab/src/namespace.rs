@@ -1,0 +1,94 @@
+//! Network namespaces with one TUN device each, and the processes and threads that live in them.
+//!
+//! One thread, the keeper, moves from new namespace to new namespace and starts what shall live there. Nothing has
+//! a name outside this process: the namespaces end with the file descriptors and the processes that hold them.
+
+mod device;
+mod keeper;
+
+use std::ffi::OsString;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::Child;
+
+pub use keeper::Keeper;
+
+/// A namespace to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// For messages: the endpoint's name.
+    pub name: String,
+    /// The addresses of its device: one, or one of each family.
+    pub addresses: Vec<IpAddr>,
+    /// Prefixes whose every address belongs to the namespace, as (first address, length).
+    pub local_prefixes: Vec<(IpAddr, u8)>,
+}
+
+/// The program that becomes the agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentProgram {
+    /// The executable.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+/// A namespace with an agent. The agent ends when this is dropped.
+#[derive(Debug)]
+pub struct Site {
+    /// Its device: every packet that is read comes from the namespace, every packet written goes into it.
+    /// Never blocks.
+    pub device: OwnedFd,
+    /// The agent's process number.
+    pub pid: u32,
+    /// The agent's standard input.
+    pub orders: OwnedFd,
+    /// The agent's standard output.
+    pub reports: OwnedFd,
+    /// The agent's process.
+    pub process: Process,
+}
+
+/// A process that is killed, and waited for, when this is dropped.
+#[derive(Debug)]
+pub struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended by itself and was waited for.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What can go wrong with a namespace.
+#[derive(Debug, thiserror::Error)]
+pub enum NamespaceError {
+    /// A step of making it failed.
+    #[error("the namespace of {name} cannot {what}")]
+    Make {
+        /// Whose namespace.
+        name: String,
+        /// What cannot be done.
+        what: &'static str,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The agent cannot be started.
+    #[error("the agent of {name} cannot be started from {path}")]
+    Agent {
+        /// Whose agent.
+        name: String,
+        /// The executable.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The keeper's thread is no more.
+    #[error("the thread that keeps the namespaces has ended")]
+    KeeperEnded,
+}
