@@ -5,4 +5,10 @@
 //!
 //! Must not know: Kubernetes, scenario files, or what a policy is.
 
+pub mod agent;
+mod attempt;
+mod failure;
+mod mark;
+mod serve;
+mod socket;
 pub mod wire;

@@ -1,0 +1,58 @@
+//! The agent as a process of its own.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
+use tokio::net::unix::pipe;
+use tokio::runtime;
+
+use crate::failure;
+
+/// Follows the orders on standard input and reports to standard output, until standard input ends or the thread that
+/// started the process does.
+///
+/// Fails where the streams do; says so on standard error.
+pub fn main() -> ExitCode {
+    match follow() {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader is gone: so is whom it would be told.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "verdikt-probe: {}", failure::words(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn follow() -> io::Result<()> {
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    allow_many_sockets()?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let followed = runtime.block_on(over_standard_streams());
+    // A read of a terminal cannot be given up, and nobody waits for it.
+    runtime.shutdown_background();
+    followed
+}
+
+/// Allows as many open files as may be allowed: each attempt in flight has one.
+fn allow_many_sockets() -> io::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
+}
+
+/// Pipes are waited for with everything else; other streams cost a thread.
+async fn over_standard_streams() -> io::Result<()> {
+    let (input, output) = (io::stdin(), io::stdout());
+    let input = pipe::Receiver::from_owned_fd(input.as_fd().try_clone_to_owned()?);
+    let output = pipe::Sender::from_owned_fd(output.as_fd().try_clone_to_owned()?);
+    match (input, output) {
+        (Ok(input), Ok(output)) => super::run(input, output).await,
+        (Ok(input), Err(_)) => super::run(input, tokio::io::stdout()).await,
+        (Err(_), Ok(output)) => super::run(tokio::io::stdin(), output).await,
+        (Err(_), Err(_)) => super::run(tokio::io::stdin(), tokio::io::stdout()).await,
+    }
+}

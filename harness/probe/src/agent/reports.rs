@@ -1,0 +1,66 @@
+//! Writing reports: everything that has something to report has a [`Reporter`], and one task writes.
+
+use std::io;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::wire::Report;
+
+/// How many reports are written at once at most.
+const AT_ONCE: usize = 256;
+
+/// A report that waits to be written.
+pub(crate) struct Waiting {
+    report: Report,
+    /// Told when it has been written.
+    written: Option<oneshot::Sender<()>>,
+}
+
+/// Takes reports, without bound: a slow reader loses none.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    queue: mpsc::UnboundedSender<Waiting>,
+}
+
+/// A reporter, and what [`write`] wants.
+pub(crate) fn channel() -> (Reporter, mpsc::UnboundedReceiver<Waiting>) {
+    let (queue, reports) = mpsc::unbounded_channel();
+    (Reporter { queue }, reports)
+}
+
+impl Reporter {
+    /// Reports. When nobody writes any more, nobody reads either.
+    pub(crate) fn tell(&self, report: Report) {
+        let _ = self.queue.send(Waiting { report, written: None });
+    }
+
+    /// Reports, and returns when the report has left.
+    pub(crate) async fn tell_first(&self, report: Report) {
+        let (written, leaves) = oneshot::channel();
+        let _ = self.queue.send(Waiting { report, written: Some(written) });
+        let _ = leaves.await;
+    }
+}
+
+/// Writes reports in their order, until every [`Reporter`] is gone.
+pub(crate) async fn write(
+    mut reports: mpsc::UnboundedReceiver<Waiting>,
+    mut output: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
+    let mut waiting = Vec::new();
+    let mut text = Vec::new();
+    while reports.recv_many(&mut waiting, AT_ONCE).await > 0 {
+        for Waiting { report, .. } in &waiting {
+            serde_json::to_writer(&mut text, report)?;
+            text.push(b'\n');
+        }
+        output.write_all(&text).await?;
+        output.flush().await?;
+        text.clear();
+        for Waiting { written, .. } in waiting.drain(..) {
+            written.map(|written| written.send(()));
+        }
+    }
+    Ok(())
+}

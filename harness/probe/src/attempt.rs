@@ -1,0 +1,50 @@
+//! Attempts, by what they try.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::wire::{Action, Outcome, Resolver};
+
+mod echo;
+mod http;
+mod look_up;
+mod ping;
+mod progress;
+mod query;
+mod tcp;
+mod udp;
+
+pub(crate) use progress::Progress;
+
+use look_up::address;
+
+/// Makes an attempt, and tells what it came to.
+pub(crate) async fn make(action: Action, resolver: Arc<Resolver>, mut progress: Progress) -> Outcome {
+    let made = answered(&action, &resolver, &mut progress).await;
+    made.unwrap_or_else(|outcome| outcome)
+}
+
+/// The outcome of an attempt that was answered; the error is that of any other.
+async fn answered(action: &Action, resolver: &Resolver, progress: &mut Progress) -> Result<Outcome, Outcome> {
+    match action {
+        Action::Tcp { target, port } => {
+            let address = address(progress, resolver, target).await?;
+            tcp::make(progress, SocketAddr::new(address, *port)).await
+        }
+        Action::Udp { target, port } => {
+            let address = address(progress, resolver, target).await?;
+            udp::make(progress, SocketAddr::new(address, *port)).await
+        }
+        Action::Sctp { .. } => Err(Outcome::NotAttempted("the agent does not speak SCTP".to_owned())),
+        Action::Ping { target } => {
+            let address = address(progress, resolver, target).await?;
+            ping::make(progress, address).await
+        }
+        Action::Dns { name, tcp } => look_up::by_first_server(progress, resolver, name, *tcp).await,
+        Action::Http { target, port, method, path, headers } => {
+            let request = http::request(progress.attempt(), target, *port, method, path, headers)?;
+            let address = address(progress, resolver, target).await?;
+            http::make(progress, SocketAddr::new(address, *port), request).await
+        }
+    }
+}

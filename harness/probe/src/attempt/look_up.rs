@@ -1,0 +1,140 @@
+//! Looking up a name as a C library does, by the rules of `/etc/resolv.conf`:
+//! <https://man7.org/linux/man-pages/man5/resolv.conf.5.html>.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::{Name, RecordType};
+
+use super::progress::{Brings, Progress};
+use super::query;
+use crate::socket;
+use crate::wire::{Outcome, Resolver, Target};
+
+/// The address to reach a target by. Of several ones it is the first that there is a route to.
+pub(crate) async fn address(
+    progress: &mut Progress,
+    resolver: &Resolver,
+    target: &Target,
+) -> Result<IpAddr, Outcome> {
+    let name = match target {
+        Target::Address(address) => return Ok(*address),
+        Target::Name(name) => name,
+    };
+    let plain = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let addresses = match resolver.hosts.get(&plain) {
+        Some(known) => known.clone(),
+        None => look_up(progress, resolver, name, &resolver.servers, false).await?,
+    };
+    let reachable = addresses.iter().find(|address| socket::source_of(**address).is_ok());
+    reachable.or(addresses.first()).copied().ok_or(Outcome::NoSuchName)
+}
+
+/// Asks the first server for a name.
+pub(crate) async fn by_first_server(
+    progress: &mut Progress,
+    resolver: &Resolver,
+    name: &str,
+    tcp: bool,
+) -> Result<Outcome, Outcome> {
+    let first = resolver.servers.get(..1).unwrap_or_default();
+    look_up(progress, resolver, name, first, tcp).await.map(|_| Outcome::Answered)
+}
+
+/// The addresses of a name: never none.
+async fn look_up(
+    progress: &mut Progress,
+    resolver: &Resolver,
+    name: &str,
+    servers: &[SocketAddr],
+    tcp: bool,
+) -> Result<Vec<IpAddr>, Outcome> {
+    let mut worst = Outcome::NoSuchName;
+    for candidate in candidates(name, resolver)? {
+        match addresses_of(progress, resolver, &candidate, servers, tcp).await {
+            Ok(addresses) => return Ok(addresses),
+            Err(Outcome::NoSuchName) => {}
+            Err(Outcome::NameRefused) if !resolver.refused_ends => worst = Outcome::NameRefused,
+            Err(failed @ Outcome::NameFailed(_)) if worst == Outcome::NoSuchName => worst = failed,
+            Err(Outcome::NameFailed(_)) => {}
+            Err(outcome) => return Err(outcome),
+        }
+    }
+    Err(worst)
+}
+
+/// The names to ask for, in their order: a name with at least `ndots` dots is tried as it is before the search
+/// domains, any other after them.
+fn candidates(name: &str, resolver: &Resolver) -> Result<Vec<Name>, Outcome> {
+    let absolute = |text: &str| {
+        Name::from_ascii(text).map(|mut name| {
+            name.set_fqdn(true);
+            name
+        })
+    };
+    let as_it_is =
+        absolute(name).map_err(|error| Outcome::NotAttempted(format!("{name:?} is no name: {error}")))?;
+    if name.ends_with('.') {
+        return Ok(vec![as_it_is]);
+    }
+    // What gets too long with a domain cannot be asked for.
+    let mut names: Vec<Name> = resolver
+        .search
+        .iter()
+        .filter_map(|domain| absolute(&format!("{name}.{}", domain.trim_matches('.'))).ok())
+        .collect();
+    let dots = name.bytes().filter(|byte| *byte == b'.').count();
+    if dots >= usize::from(resolver.ndots) {
+        names.insert(0, as_it_is);
+    } else {
+        names.push(as_it_is);
+    }
+    Ok(names)
+}
+
+/// The addresses of one name: of IPv4, or if there are none of IPv6.
+async fn addresses_of(
+    progress: &mut Progress,
+    resolver: &Resolver,
+    name: &Name,
+    servers: &[SocketAddr],
+    tcp: bool,
+) -> Result<Vec<IpAddr>, Outcome> {
+    for kind in [RecordType::A, RecordType::AAAA] {
+        let answer = ask_in_order(progress, resolver, name, kind, servers, tcp).await?;
+        match answer.outcome() {
+            Outcome::Answered if !answer.addresses.is_empty() => return Ok(answer.addresses),
+            Outcome::Answered => {}
+            // The name is there, without addresses of this family.
+            Outcome::NoSuchName if answer.code == ResponseCode::NoError => {}
+            outcome => return Err(outcome),
+        }
+    }
+    Err(Outcome::NoSuchName)
+}
+
+/// What the first server says that is able and willing to say something, or else the last.
+async fn ask_in_order(
+    progress: &mut Progress,
+    resolver: &Resolver,
+    name: &Name,
+    kind: RecordType,
+    servers: &[SocketAddr],
+    tcp: bool,
+) -> Result<query::Answer, Outcome> {
+    let mut said = Err(Outcome::NotAttempted("there is no DNS server to ask".to_owned()));
+    for server in servers {
+        said = query::ask(progress, *server, &query::for_addresses(name, kind), tcp).await;
+        match said.as_ref().map_or_else(Outcome::clone, Brings::outcome) {
+            Outcome::NameRefused if !resolver.refused_ends => {}
+            Outcome::NameFailed(_)
+            | Outcome::Refused
+            | Outcome::Reset
+            | Outcome::Unreachable
+            | Outcome::TimedOut
+            | Outcome::Garbled(_) => {}
+            _ => break,
+        }
+    }
+    said
+}

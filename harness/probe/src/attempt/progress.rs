@@ -1,0 +1,106 @@
+//! How far an attempt has come: its stages, each reported as it begins and as it ends.
+
+use std::future::{Future, pending};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use crate::agent::microseconds;
+use crate::agent::reports::Reporter;
+use crate::wire::{Bound, Outcome, Report, Stage, Transport};
+
+/// An attempt between its stages.
+pub(crate) struct Progress {
+    attempt: u64,
+    timeout: Duration,
+    reporter: Reporter,
+    /// Comes when the attempt is to end; none when it has come.
+    end: Option<oneshot::Receiver<()>>,
+}
+
+/// What a stage runs over.
+#[derive(Clone, Copy)]
+pub(crate) struct Over {
+    pub(crate) stage: Stage,
+    pub(crate) transport: Transport,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+}
+
+/// What a stage that was answered brings.
+pub(crate) trait Brings {
+    /// What the client saw.
+    fn outcome(&self) -> Outcome {
+        Outcome::Answered
+    }
+
+    /// The addresses of a look-up.
+    fn addresses(&self) -> Vec<IpAddr> {
+        Vec::new()
+    }
+}
+
+impl Brings for () {}
+
+impl Progress {
+    pub(crate) fn new(
+        attempt: u64,
+        timeout: Duration,
+        reporter: Reporter,
+        end: oneshot::Receiver<()>,
+    ) -> Self {
+        Self { attempt, timeout, reporter, end: Some(end) }
+    }
+
+    /// The attempt's number.
+    pub(crate) fn attempt(&self) -> u64 {
+        self.attempt
+    }
+
+    /// Goes through a stage: `work` sends its first packet when the stage has been reported, and is given up when its
+    /// time is over or the attempt is to end.
+    ///
+    /// Errors: what the client saw instead of an answer.
+    pub(crate) async fn stage<T: Brings>(
+        &mut self,
+        over: Over,
+        work: impl Future<Output = Result<T, Outcome>>,
+    ) -> Result<T, Outcome> {
+        let Over { stage, transport, local, remote } = over;
+        let bound = Bound { attempt: self.attempt, stage, transport, local, remote };
+        let (reporter, timeout) = (&self.reporter, self.timeout);
+        let mut since = Instant::now();
+        let came = tokio::select! {
+            came = async {
+                reporter.tell_first(Report::Bound(bound)).await;
+                since = Instant::now();
+                tokio::select! {
+                    biased;
+                    came = work => came,
+                    () = sleep(timeout) => Err(Outcome::TimedOut),
+                }
+            } => came,
+            () = told(&mut self.end) => Err(Outcome::Ended),
+        };
+        let took = microseconds(since.elapsed());
+        let (outcome, addresses) = match &came {
+            Ok(brought) => (brought.outcome(), brought.addresses()),
+            Err(outcome) => (outcome.clone(), Vec::new()),
+        };
+        self.reporter.tell(Report::StageEnded { attempt: self.attempt, outcome, addresses, took });
+        came
+    }
+}
+
+/// Returns when the attempt is to end, and each time it is asked later.
+async fn told(end: &mut Option<oneshot::Receiver<()>>) {
+    if let Some(end) = end
+        && end.await.is_err()
+    {
+        // Nobody can say so any more.
+        return pending().await;
+    }
+    *end = None;
+}

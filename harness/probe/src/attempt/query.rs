@@ -1,0 +1,152 @@
+//! One DNS query, and the answer to it. <https://www.rfc-editor.org/rfc/rfc1035>
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
+use hickory_proto::rr::{Name, RData, RecordType};
+use socket2::{Protocol, Type};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
+
+use super::progress::{Brings, Over, Progress};
+use crate::failure;
+use crate::socket::{self, datagrams};
+use crate::wire::{Outcome, Stage, Transport};
+
+/// A server's answer.
+pub(crate) struct Answer {
+    /// How it answered.
+    pub(crate) code: ResponseCode,
+    /// The addresses of the name, or of what it is an alias of, in the server's order.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Whether something is missing.
+    pub(crate) truncated: bool,
+}
+
+impl Brings for Answer {
+    fn outcome(&self) -> Outcome {
+        match self.code {
+            ResponseCode::NoError if self.truncated || !self.addresses.is_empty() => Outcome::Answered,
+            ResponseCode::NoError | ResponseCode::NXDomain => Outcome::NoSuchName,
+            ResponseCode::Refused => Outcome::NameRefused,
+            code => Outcome::NameFailed(format!("{code:?}")),
+        }
+    }
+
+    fn addresses(&self) -> Vec<IpAddr> {
+        self.addresses.clone()
+    }
+}
+
+/// Asks over UDP, and again over TCP if the answer is truncated; or over TCP at once.
+pub(crate) async fn ask(
+    progress: &mut Progress,
+    server: SocketAddr,
+    query: &Query,
+    tcp: bool,
+) -> Result<Answer, Outcome> {
+    if !tcp {
+        let answer = over_udp(progress, server, query).await?;
+        if !answer.truncated {
+            return Ok(answer);
+        }
+    }
+    over_tcp(progress, server, query).await
+}
+
+async fn over_udp(progress: &mut Progress, server: SocketAddr, query: &Query) -> Result<Answer, Outcome> {
+    let (socket, local) =
+        socket::connected(server, Type::DGRAM, Protocol::UDP).map_err(|error| failure::not_made(&error))?;
+    let over = Over { stage: Stage::LookUp, transport: Transport::Udp, local, remote: server };
+    let (question, text) = message(query)?;
+    let exchange = async {
+        socket.send(&text).await.map_err(|error| failure::outcome(&error))?;
+        let mut buffer = vec![0; datagrams::LARGEST];
+        loop {
+            let length = socket.recv(&mut buffer).await.map_err(|error| failure::outcome(&error))?;
+            // What answers another question may be anybody's.
+            if let Some(answer) = read(&question, &buffer[..length])? {
+                return Ok(answer);
+            }
+        }
+    };
+    progress.stage(over, exchange).await
+}
+
+async fn over_tcp(progress: &mut Progress, server: SocketAddr, query: &Query) -> Result<Answer, Outcome> {
+    let (socket, local) = socket::unconnected(server).map_err(|error| failure::not_made(&error))?;
+    let over = Over { stage: Stage::LookUp, transport: Transport::Tcp, local, remote: server };
+    let (question, text) = message(query)?;
+    let exchange = async {
+        let text = through_tcp(socket, server, &text).await.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                Outcome::Garbled("the connection was closed before the whole answer had come".to_owned())
+            }
+            _ => failure::outcome(&error),
+        })?;
+        read(&question, &text)?
+            .ok_or_else(|| Outcome::Garbled("the answer is to another question".to_owned()))
+    };
+    progress.stage(over, exchange).await
+}
+
+/// Over TCP, messages follow their lengths.
+async fn through_tcp(socket: TcpSocket, server: SocketAddr, text: &[u8]) -> io::Result<Vec<u8>> {
+    let mut stream = socket.connect(server).await?;
+    let length = u16::try_from(text.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes(), text].concat()).await?;
+    let mut answer = vec![0; stream.read_u16().await?.into()];
+    stream.read_exact(&mut answer).await?;
+    Ok(answer)
+}
+
+/// A question with a number nobody can guess, and its bytes.
+fn message(query: &Query) -> Result<(Message, Vec<u8>), Outcome> {
+    let mut question = Message::query();
+    question.metadata.recursion_desired = true;
+    question.add_query(query.clone());
+    match question.to_vec() {
+        Ok(text) => Ok((question, text)),
+        Err(error) => Err(Outcome::NotAttempted(format!("cannot ask for {}: {error}", query.name()))),
+    }
+}
+
+/// Reads an answer; none if it is to another question.
+fn read(question: &Message, text: &[u8]) -> Result<Option<Answer>, Outcome> {
+    let message =
+        Message::from_vec(text).map_err(|error| Outcome::Garbled(format!("not a DNS message: {error}")))?;
+    let metadata = &message.metadata;
+    // A server that cannot read the question does not repeat it.
+    let same = message.queries == question.queries
+        || (message.queries.is_empty() && metadata.response_code == ResponseCode::FormErr);
+    if metadata.message_type != MessageType::Response || metadata.id != question.metadata.id || !same {
+        return Ok(None);
+    }
+    let addresses = question.queries.first().map(|query| addresses(query, &message)).unwrap_or_default();
+    Ok(Some(Answer { code: metadata.response_code, addresses, truncated: metadata.truncation }))
+}
+
+/// The addresses that an answer has for its question, through the aliases in it.
+fn addresses(query: &Query, answer: &Message) -> Vec<IpAddr> {
+    let mut names: Vec<&Name> = vec![query.name()];
+    let mut next = 0;
+    while let Some(name) = names.get(next).copied() {
+        for record in answer.answers.iter().filter(|record| record.name == *name) {
+            if let RData::CNAME(alias) = &record.data
+                && !names.contains(&&alias.0)
+            {
+                names.push(&alias.0);
+            }
+        }
+        next += 1;
+    }
+    let of_kind = |record: &&hickory_proto::rr::Record| record.record_type() == query.query_type();
+    let known = answer.answers.iter().filter(of_kind).filter(|record| names.contains(&&record.name));
+    known.filter_map(|record| record.data.ip_addr()).collect()
+}
+
+/// A question for the addresses of one family.
+pub(crate) fn for_addresses(name: &Name, kind: RecordType) -> Query {
+    Query::query(name.clone(), kind)
+}

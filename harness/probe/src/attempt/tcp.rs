@@ -1,0 +1,51 @@
+//! TCP: connect, and close.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::progress::{Brings, Over, Progress};
+use crate::failure;
+use crate::socket;
+use crate::wire::{Outcome, Stage, Transport};
+
+/// How long the other side of a connection may take to close it.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// A connection with its own address.
+pub(crate) struct Connection {
+    pub(crate) stream: TcpStream,
+    pub(crate) local: SocketAddr,
+}
+
+impl Brings for Connection {}
+
+/// Connects, and closes politely.
+pub(crate) async fn make(progress: &mut Progress, remote: SocketAddr) -> Result<Outcome, Outcome> {
+    let connection = connect(progress, remote).await?;
+    tokio::spawn(timeout(CLOSING, close(connection.stream)));
+    Ok(Outcome::Answered)
+}
+
+/// The stage that connects.
+pub(crate) async fn connect(progress: &mut Progress, remote: SocketAddr) -> Result<Connection, Outcome> {
+    let (socket, local) = socket::unconnected(remote).map_err(|error| failure::not_made(&error))?;
+    let over = Over { stage: Stage::Connect, transport: Transport::Tcp, local, remote };
+    let connecting = async {
+        let stream = socket.connect(remote).await.map_err(|error| failure::outcome(&error))?;
+        Ok(Connection { stream, local })
+    };
+    progress.stage(over, connecting).await
+}
+
+/// Says that nothing follows and waits until the other side does so too. What it sends until then is taken, because a
+/// socket closed on unread bytes resets its connection.
+async fn close(mut stream: TcpStream) {
+    let mut ignored = [0; 1024];
+    if stream.shutdown().await.is_ok() {
+        while matches!(stream.read(&mut ignored).await, Ok(1..)) {}
+    }
+}

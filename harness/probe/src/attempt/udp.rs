@@ -1,0 +1,31 @@
+//! UDP: a datagram there and back.
+
+use std::net::SocketAddr;
+
+use socket2::{Protocol, Type};
+
+use super::progress::{Over, Progress};
+use crate::failure;
+use crate::mark;
+use crate::socket::{self, datagrams};
+use crate::wire::{Outcome, Stage, Transport};
+
+/// Sends one datagram, and wants the same one back.
+pub(crate) async fn make(progress: &mut Progress, remote: SocketAddr) -> Result<Outcome, Outcome> {
+    let (socket, local) =
+        socket::connected(remote, Type::DGRAM, Protocol::UDP).map_err(|error| failure::not_made(&error))?;
+    let over = Over { stage: Stage::Connect, transport: Transport::Udp, local, remote };
+    let text = mark::text(progress.attempt());
+    let exchange = async {
+        socket.send(&text).await.map_err(|error| failure::outcome(&error))?;
+        let mut answer = vec![0; datagrams::LARGEST];
+        let length = socket.recv(&mut answer).await.map_err(|error| failure::outcome(&error))?;
+        if answer[..length] == text {
+            Ok(())
+        } else {
+            Err(Outcome::Garbled("another datagram came back than was sent".to_owned()))
+        }
+    };
+    progress.stage(over, exchange).await?;
+    Ok(Outcome::Answered)
+}

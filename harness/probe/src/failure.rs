@@ -1,0 +1,50 @@
+//! What a client has seen when the system answers with an error.
+
+use std::io;
+
+use nix::errno::Errno;
+
+use crate::wire::Outcome;
+
+/// What an error of a socket that has its address means for the attempt.
+///
+/// The system turns ICMP messages into error numbers: <https://man7.org/linux/man-pages/man7/icmp.7.html>.
+pub(crate) fn outcome(error: &io::Error) -> Outcome {
+    let Some(number) = error.raw_os_error() else { return Outcome::NotAttempted(words(error)) };
+    match Errno::from_raw(number) {
+        // A protocol that nobody speaks there is told by ENOPROTOOPT.
+        Errno::ECONNREFUSED | Errno::ENOPROTOOPT => Outcome::Refused,
+        Errno::ECONNRESET | Errno::EPIPE => Outcome::Reset,
+        Errno::EHOSTUNREACH
+        | Errno::ENETUNREACH
+        | Errno::EHOSTDOWN
+        | Errno::ENETDOWN
+        | Errno::ENONET
+        | Errno::EACCES => Outcome::Unreachable,
+        Errno::ETIMEDOUT => Outcome::TimedOut,
+        _ => Outcome::NotAttempted(words(error)),
+    }
+}
+
+/// What an error means where no socket could be made.
+pub(crate) fn not_made(error: &io::Error) -> Outcome {
+    match outcome(error) {
+        // Only the routing table can say so before the first packet.
+        Outcome::Unreachable if error.kind() != io::ErrorKind::PermissionDenied => Outcome::Unreachable,
+        Outcome::NotAttempted(reason) => Outcome::NotAttempted(reason),
+        _ => Outcome::NotAttempted(words(error)),
+    }
+}
+
+/// An error in words that go on a sentence.
+pub(crate) fn words(error: &io::Error) -> String {
+    let text = match error.raw_os_error() {
+        Some(number) => Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
+    };
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => text,
+    }
+}

@@ -1,0 +1,76 @@
+//! DNS over UDP and TCP, on the same port.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Arrivals, Started, connections};
+use crate::socket;
+use crate::socket::datagrams::Datagrams;
+use crate::wire::{Transport, Zone};
+use answer::Names;
+
+mod answer;
+
+/// How often a port is chosen that must be free for both.
+const CHOICES: usize = 16;
+
+/// Reports each query before it is answered.
+pub(super) fn start(port: u16, zone: &Zone, arrivals: Arrivals) -> Started {
+    let names = Names::of(zone).map_err(io::Error::other)?;
+    let (datagrams, listener) = bind(port)?;
+    let port = datagrams.port()?;
+    let serving = async move {
+        let names = Arc::new(names);
+        tokio::join!(
+            over_udp(datagrams, Arc::clone(&names), arrivals.clone()),
+            connections::accept(listener, |stream, peer| {
+                let (names, arrivals) = (Arc::clone(&names), arrivals.clone());
+                async move {
+                    // The other side may close or reset whenever it likes.
+                    let _ = over_tcp(stream, &names, || arrivals.tell(Transport::Tcp, peer, None)).await;
+                }
+            }),
+        );
+    };
+    Ok((port, tokio::spawn(serving)))
+}
+
+fn bind(port: u16) -> io::Result<(Datagrams, TcpListener)> {
+    let mut choices = 1;
+    loop {
+        let datagrams = Datagrams::bind(port)?;
+        match socket::listener(datagrams.port()?) {
+            Ok(listener) => return Ok((datagrams, listener)),
+            Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse && choices < CHOICES => {
+                choices += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn over_udp(mut datagrams: Datagrams, names: Arc<Names>, arrivals: Arrivals) {
+    loop {
+        // What cannot be received, understood or answered is the sender's loss, as with any datagram.
+        let Ok((text, ends)) = datagrams.receive().await else { continue };
+        arrivals.tell(Transport::Udp, ends.peer, None);
+        if let Some(answer) = names.answer_datagram(text) {
+            let _ = datagrams.answer(ends, &answer).await;
+        }
+    }
+}
+
+/// Answers the queries of a connection in their order, each after its length, until one is not understood.
+async fn over_tcp(mut stream: TcpStream, names: &Names, arrived: impl Fn()) -> io::Result<()> {
+    loop {
+        let mut query = vec![0; stream.read_u16().await?.into()];
+        stream.read_exact(&mut query).await?;
+        arrived();
+        let Some(answer) = names.answer_stream(&query) else { return Ok(()) };
+        let length = u16::try_from(answer.len()).map_err(io::Error::other)?;
+        stream.write_all(&[&length.to_be_bytes(), answer.as_slice()].concat()).await?;
+    }
+}

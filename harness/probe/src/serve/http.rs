@@ -1,0 +1,45 @@
+//! HTTP/1.1 with keep-alive: 200 for every request.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+
+use super::{Arrivals, Started, connections};
+use crate::socket;
+use crate::wire::{ATTEMPT_HEADER, Transport};
+
+/// Reports each request when its head has come.
+pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
+    let listener = socket::listener(port)?;
+    let port = listener.local_addr()?.port();
+    let serving = connections::accept(listener, move |stream, peer| {
+        let arrivals = arrivals.clone();
+        async move {
+            let answer = service_fn(|request| {
+                arrivals.tell(Transport::Tcp, peer, attempt(&request));
+                async move { Ok::<_, Infallible>(answer(peer, &request)) }
+            });
+            // What is no request is answered with 400; the other side may close or reset whenever it likes.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+        }
+    });
+    Ok((port, tokio::spawn(serving)))
+}
+
+fn attempt(request: &Request<Incoming>) -> Option<u64> {
+    request.headers().get(ATTEMPT_HEADER)?.to_str().ok()?.parse().ok()
+}
+
+fn answer(peer: SocketAddr, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let text = format!("peer: {peer}\nmethod: {}\npath: {}\n", request.method(), request.uri());
+    let mut response = Response::new(Full::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("text/plain"));
+    response
+}

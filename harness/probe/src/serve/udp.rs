@@ -1,0 +1,22 @@
+//! UDP: sends back what it receives.
+
+use super::{Arrivals, Started};
+use crate::mark;
+use crate::socket::datagrams::Datagrams;
+use crate::wire::Transport;
+
+/// Reports each datagram before it is answered.
+pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
+    let mut datagrams = Datagrams::bind(port)?;
+    let port = datagrams.port()?;
+    let serving = async move {
+        loop {
+            // What cannot be received or answered is the sender's loss, as with any datagram.
+            let Ok((text, ends)) = datagrams.receive().await else { continue };
+            arrivals.tell(Transport::Udp, ends.peer, mark::attempt(text));
+            let text = text.to_owned();
+            let _ = datagrams.answer(ends, &text).await;
+        }
+    };
+    Ok((port, tokio::spawn(serving)))
+}

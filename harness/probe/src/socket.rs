@@ -1,0 +1,101 @@
+//! Sockets that know their own address before they send, and listeners for both families.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+
+pub(crate) mod datagrams;
+
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// The address from which the system sends to another one, found without sending.
+pub(crate) fn source_of(remote: IpAddr) -> io::Result<IpAddr> {
+    let socket = Socket::new(Domain::for_address((remote, 0).into()), Type::DGRAM, None)?;
+    // Any port will do.
+    socket.connect(&SockAddr::from(SocketAddr::new(remote, 9)))?;
+    Ok(local_of(&socket)?.ip())
+}
+
+/// A TCP socket that will connect to `remote`, and its own address and port.
+pub(crate) fn unconnected(remote: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
+    let source = source_of(remote.ip())?;
+    let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.bind((source, 0).into())?;
+    let local = socket.local_addr()?;
+    Ok((socket, local))
+}
+
+/// A socket that exchanges datagrams of a protocol with `remote` alone, and its own address; its port is what the
+/// protocol has instead. ICMP messages about what it sends are errors of the next call.
+pub(crate) fn connected(
+    remote: SocketAddr,
+    kind: Type,
+    protocol: Protocol,
+) -> io::Result<(UdpSocket, SocketAddr)> {
+    let socket = Socket::new(Domain::for_address(remote), kind, Some(protocol))?;
+    socket.set_nonblocking(true)?;
+    if remote.is_ipv4() {
+        setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
+    } else {
+        setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
+    }
+    socket.connect(&remote.into())?;
+    let local = local_of(&socket)?;
+    Ok((UdpSocket::from_std(socket.into())?, local))
+}
+
+/// A listener for TCP on every address of both families, or of IPv4 where there is no IPv6.
+pub(crate) fn listener(port: u16) -> io::Result<TcpListener> {
+    let socket =
+        on_every_address(port, Type::STREAM, Protocol::TCP, |socket| socket.set_reuse_address(true))?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Bound to a port of every address. `prepare` is called before.
+fn on_every_address(
+    port: u16,
+    kind: Type,
+    protocol: Protocol,
+    prepare: impl Fn(&Socket) -> io::Result<()>,
+) -> io::Result<Socket> {
+    let of_both = || -> io::Result<Socket> {
+        let socket = Socket::new(Domain::IPV6, kind, Some(protocol))?;
+        socket.set_only_v6(false)?;
+        prepare(&socket)?;
+        socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
+        Ok(socket)
+    };
+    let of_ipv4 = || -> io::Result<Socket> {
+        let socket = Socket::new(Domain::IPV4, kind, Some(protocol))?;
+        prepare(&socket)?;
+        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
+        Ok(socket)
+    };
+    let socket = match of_both() {
+        Err(error) if without_ipv6(&error) => of_ipv4()?,
+        made => made?,
+    };
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn without_ipv6(error: &io::Error) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|number| matches!(Errno::from_raw(number), Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL))
+}
+
+fn local_of(socket: &Socket) -> io::Result<SocketAddr> {
+    socket.local_addr()?.as_socket().ok_or_else(|| io::Error::other("the socket has no internet address"))
+}
+
+/// An address without the IPv6 form that sockets of both families give IPv4 addresses.
+pub(crate) fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
