@@ -44,15 +44,25 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Print the JSON Schema of scenario files
     Schema,
+    /// Serve and attempt as told on the standard input
+    #[command(hide = true)]
+    Agent,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
     /// Scenario files and folders [default: scenarios/]
     pub(crate) paths: Vec<PathBuf>,
-    /// Where the steps run
-    #[arg(long, value_name = "BACKEND", default_value = "model")]
-    pub(crate) on: Backend,
+    /// Where the steps run: lab (real sockets in namespaces of this machine) or model (the engine alone)
+    /// [default: lab, or model where there can be no lab]
+    #[arg(long, value_name = "BACKEND")]
+    pub(crate) on: Option<Backend>,
+    /// How many scenarios the lab runs at the same time
+    #[arg(long, value_name = "NUMBER", default_value = "4")]
+    pub(crate) parallel: std::num::NonZeroU8,
+    /// After how many milliseconds a connection, query or request of the lab times out
+    #[arg(long, value_name = "MILLISECONDS", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=600_000))]
+    pub(crate) timeout: u32,
     /// The Cilium version to predict for: 1.16, 1.17, 1.18, 1.19 or 1.20
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(crate) cilium: CiliumVersion,
@@ -127,6 +137,8 @@ pub(crate) struct Replay {
 pub(crate) enum Backend {
     /// The engine alone.
     Model,
+    /// Real sockets on this machine.
+    Lab,
 }
 
 impl FromStr for Backend {
@@ -135,10 +147,11 @@ impl FromStr for Backend {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split(':').next() {
             Some("model") if text == "model" => Ok(Self::Model),
-            Some("lab" | "kind" | "cluster") => {
-                Err("this version of verdikt has the backend `model` only".to_owned())
+            Some("lab") if text == "lab" => Ok(Self::Lab),
+            Some("kind" | "cluster") => {
+                Err("this version of verdikt has the backends `lab` and `model` only".to_owned())
             }
-            _ => Err("there is no such backend; this version of verdikt has `model`".to_owned()),
+            _ => Err("there is no such backend; this version of verdikt has `lab` and `model`".to_owned()),
         }
     }
 }

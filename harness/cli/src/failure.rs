@@ -41,6 +41,11 @@ impl Failure {
         Self { code: exit::NOTHING_TO_RUN, ..Self::wrong(message) }
     }
 
+    /// The machine cannot do it.
+    pub(crate) fn machine(message: impl Into<String>) -> Self {
+        Self { code: exit::MACHINE_FAILED, ..Self::wrong(message) }
+    }
+
     /// Files are wrong.
     pub(crate) fn mistakes(diagnostics: Vec<Diagnostic>, sources: Sources) -> Self {
         Self { code: exit::WRONG_INPUT, what: What::Mistakes(diagnostics, sources) }

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Explain(explain) => commands::explain::explain(&explain, &printer),
         Command::Replay(replay) => commands::replay::replay(&replay, &printer),
         Command::Schema => commands::schema::schema(),
+        Command::Agent => return verdikt_probe::agent::main(),
     };
     match result {
         Ok(code) => code,

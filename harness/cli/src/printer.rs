@@ -56,6 +56,11 @@ impl Printer {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 
+    /// Shows a remark.
+    pub(crate) fn note(&self, text: &str) {
+        Self::tell(&format!("{} {text}\n", self.painted("note:", AnsiColor::Cyan)));
+    }
+
     /// Shows what is wrong with files.
     pub(crate) fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &Sources) {
         if !diagnostics.is_empty() {

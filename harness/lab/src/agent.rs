@@ -11,7 +11,7 @@ use verdikt_scenario::topology::Endpoint;
 
 /// What is heard of an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub(crate) enum Heard {
     /// A report.
     Report(Report),
     /// It has ended, or says what cannot be understood; the reason.
@@ -20,15 +20,15 @@ pub enum Heard {
 
 /// An agent that can be told something.
 #[derive(Debug)]
-pub struct Agent {
+pub(crate) struct Agent {
     /// Its process.
-    pub pid: u32,
+    pub(crate) pid: u32,
     orders: mpsc::UnboundedSender<Order>,
 }
 
 impl Agent {
     /// Begins the conversation. What the agent says goes to `heard`, with its endpoint.
-    pub fn start(
+    pub(crate) fn start(
         pid: u32,
         orders: OwnedFd,
         reports: OwnedFd,
@@ -44,7 +44,7 @@ impl Agent {
     }
 
     /// Tells it something. An agent that has ended is reported as [`Heard::Gone`].
-    pub fn tell(&self, order: Order) {
+    pub(crate) fn tell(&self, order: Order) {
         let _ = self.orders.send(order);
     }
 }

@@ -2,16 +2,15 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, LocalSet};
+use tun_rs::{AsyncDevice, SyncDevice};
 use verdikt_scenario::flow::Flow;
 
 use crate::current::CurrentPolicy;
@@ -27,14 +26,13 @@ const EXPIRY: Duration = Duration::from_secs(5);
 
 /// A running datapath. It ends when this is dropped.
 #[derive(Debug)]
-pub struct Carrier {
+pub(crate) struct Carrier {
     commands: Option<mpsc::UnboundedSender<Command>>,
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Debug)]
 enum Command {
-    Attach(LinkId, LinkOwner, File, oneshot::Sender<io::Result<()>>),
+    Attach(LinkId, LinkOwner, SyncDevice, oneshot::Sender<io::Result<()>>),
     Detach(LinkId, oneshot::Sender<()>),
     Own(LinkId, LinkOwner, oneshot::Sender<()>),
     Services(Services, oneshot::Sender<()>),
@@ -45,7 +43,7 @@ struct Shared {
     datapath: Datapath,
     revision: u64,
     policy: Arc<CurrentPolicy>,
-    devices: BTreeMap<LinkId, (Rc<AsyncFd<File>>, AbortHandle)>,
+    devices: BTreeMap<LinkId, (Rc<AsyncDevice>, AbortHandle)>,
     effects: Effects,
     flows: mpsc::UnboundedSender<Flow>,
     begin: Instant,
@@ -53,7 +51,7 @@ struct Shared {
 
 impl Carrier {
     /// Starts the thread. Flows go to `flows`, with times counted from `begin`.
-    pub fn start(
+    pub(crate) fn start(
         policy: Arc<CurrentPolicy>,
         redirects: Arc<Redirects>,
         flows: mpsc::UnboundedSender<Flow>,
@@ -74,22 +72,22 @@ impl Carrier {
     }
 
     /// Begins to carry the packets of a device.
-    pub async fn attach(&self, link: LinkId, owner: LinkOwner, device: File) -> io::Result<()> {
+    pub(crate) async fn attach(&self, link: LinkId, owner: LinkOwner, device: SyncDevice) -> io::Result<()> {
         self.ask(|answer| Command::Attach(link, owner, device, answer)).await?
     }
 
     /// Ends to carry the packets of a device, and forgets its connections.
-    pub async fn detach(&self, link: LinkId) -> io::Result<()> {
+    pub(crate) async fn detach(&self, link: LinkId) -> io::Result<()> {
         self.ask(|answer| Command::Detach(link, answer)).await
     }
 
     /// Tells whose device it is from now on.
-    pub async fn own(&self, link: LinkId, owner: LinkOwner) -> io::Result<()> {
+    pub(crate) async fn own(&self, link: LinkId, owner: LinkOwner) -> io::Result<()> {
         self.ask(|answer| Command::Own(link, owner, answer)).await
     }
 
     /// Replaces the services.
-    pub async fn services(&self, services: Services) -> io::Result<()> {
+    pub(crate) async fn services(&self, services: Services) -> io::Result<()> {
         self.ask(|answer| Command::Services(services, answer)).await
     }
 
@@ -117,7 +115,7 @@ async fn follow(shared: Rc<RefCell<Shared>>, mut commands: mpsc::UnboundedReceiv
     loop {
         tokio::select! {
             command = commands.recv() => match command {
-                Some(command) => obey(&shared, command),
+                Some(command) => obey(&shared, command).await,
                 None => return,
             },
             _ = expiry.tick() => {
@@ -130,19 +128,14 @@ async fn follow(shared: Rc<RefCell<Shared>>, mut commands: mpsc::UnboundedReceiv
 }
 
 // An answer that nobody waits for any more is no mistake.
-fn obey(shared: &Rc<RefCell<Shared>>, command: Command) {
-    let mut state = shared.borrow_mut();
+async fn obey(shared: &Rc<RefCell<Shared>>, command: Command) {
     match command {
         Command::Attach(link, owner, device, answer) => {
-            let attached = AsyncFd::register(device).map_err(io::Error::from).map(|device| {
-                let device = Rc::new(device);
-                let task = tokio::task::spawn_local(carry(Rc::clone(shared), link, Rc::clone(&device)));
-                state.datapath.attach(link, owner);
-                state.devices.insert(link, (device, task.abort_handle()));
-            });
+            let attached = connect(shared, link, owner, device).await;
             let _ = answer.send(attached);
         }
         Command::Detach(link, answer) => {
+            let mut state = shared.borrow_mut();
             if let Some((_, task)) = state.devices.remove(&link) {
                 task.abort();
             }
@@ -150,27 +143,42 @@ fn obey(shared: &Rc<RefCell<Shared>>, command: Command) {
             let _ = answer.send(());
         }
         Command::Own(link, owner, answer) => {
-            state.datapath.attach(link, owner);
+            shared.borrow_mut().datapath.attach(link, owner);
             let _ = answer.send(());
         }
         Command::Services(services, answer) => {
-            state.datapath.set_services(services);
+            shared.borrow_mut().datapath.set_services(services);
             let _ = answer.send(());
         }
     }
 }
 
+async fn connect(
+    shared: &Rc<RefCell<Shared>>,
+    link: LinkId,
+    owner: LinkOwner,
+    device: SyncDevice,
+) -> io::Result<()> {
+    let device = Rc::new(AsyncDevice::new(device)?);
+    // Until it is known to take packets, the first ones would be lost.
+    device.writable().await?;
+    let task = tokio::task::spawn_local(carry(Rc::clone(shared), link, Rc::clone(&device)));
+    let mut state = shared.borrow_mut();
+    state.datapath.attach(link, owner);
+    state.devices.insert(link, (device, task.abort_handle()));
+    Ok(())
+}
+
 /// Carries one device's packets until the device is gone.
-async fn carry(shared: Rc<RefCell<Shared>>, link: LinkId, device: Rc<AsyncFd<File>>) {
+async fn carry(shared: Rc<RefCell<Shared>>, link: LinkId, device: Rc<AsyncDevice>) {
     let mut buffer = [0; MTU];
-    loop {
-        let Ok(mut ready) = device.readable().await else { return };
+    while device.readable().await.is_ok() {
         for _ in 0..BATCH {
-            match ready.try_io(|device| device.get_ref().read(&mut buffer)) {
-                Ok(Ok(length)) => shared.borrow_mut().packet(link, &mut buffer[..length]),
-                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(Err(_)) => return,
-                Err(_would_block) => break,
+            match device.try_recv(&mut buffer) {
+                Ok(length) => shared.borrow_mut().packet(link, &mut buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
             }
         }
         tokio::task::yield_now().await;
@@ -192,7 +200,7 @@ impl Shared {
         for (to, packet) in self.effects.packets.drain(..) {
             if let Some((device, _)) = self.devices.get(&to) {
                 // A device that takes no packet loses it, as a wire would.
-                let _ = device.get_ref().write(&packet);
+                let _ = device.try_send(&packet);
             }
         }
     }

@@ -1,7 +1,6 @@
 //! A lab: one topology with real sockets, through all steps of its scenario.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fs::File;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +20,6 @@ use crate::error::LabError;
 use crate::identities::Identities;
 use crate::names;
 use crate::namespace::{AgentProgram, Keeper, Process, Site, Wanted};
-use crate::proxies::Proxies;
 use crate::redirect::Redirects;
 use crate::servers;
 use crate::services;
@@ -45,7 +43,6 @@ pub struct Lab {
     flows: mpsc::UnboundedReceiver<Flow>,
     waiting: VecDeque<Signal>,
     // Dropped in this order: the devices must be carried as long as proxies and agents live.
-    proxies: Proxies,
     carrier: Carrier,
     keeper: Keeper,
 }
@@ -88,8 +85,6 @@ impl Lab {
         let carrier = Carrier::start(Arc::clone(&policy), Arc::clone(&redirects), tells.clone(), begin)
             .map_err(LabError::Datapath)?;
         let link = LinkId(0);
-        let (proxies, device) = Proxies::start(&keeper, Arc::clone(&policy), redirects, tells, begin)?;
-        carrier.attach(link, LinkOwner::Proxy, device).await.map_err(LabError::Datapath)?;
         Ok(Self {
             agent,
             begin,
@@ -103,7 +98,6 @@ impl Lab {
             hears,
             flows,
             waiting: VecDeque::new(),
-            proxies,
             carrier,
             keeper,
         })
@@ -172,7 +166,7 @@ impl Lab {
         self.last_link += 1;
         let link = LinkId(self.last_link);
         let owner = self.owner(endpoint);
-        self.carrier.attach(link, owner, File::from(device)).await.map_err(LabError::Datapath)?;
+        self.carrier.attach(link, owner, device).await.map_err(LabError::Datapath)?;
         let (servers, resolver) = (BTreeMap::new(), Resolver::default());
         let occupied = Occupied { link, addresses, agent, servers, resolver, process };
         self.sites.insert(endpoint.clone(), occupied);

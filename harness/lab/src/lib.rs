@@ -10,7 +10,10 @@ pub mod addresses;
 pub mod control;
 pub mod current;
 pub mod datapath;
+pub mod enter;
+pub mod error;
 pub mod identities;
+pub mod lab;
 pub mod names;
 pub mod namespace;
 pub mod packet;
@@ -21,4 +24,4 @@ pub mod services;
 
 mod agent;
 mod carrier;
-mod error;
+

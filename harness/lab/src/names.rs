@@ -31,14 +31,15 @@ pub fn zone(topology: &Topology, addresses: &Addresses) -> Zone {
 /// policy of the cluster touches.
 /// <https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-config>
 pub fn resolver(endpoint: &Endpoint, zone: &Zone, addresses: &Addresses) -> Resolver {
-    let Endpoint::Pod(pod) = endpoint else {
-        let hosts = zone.names.iter().map(|(name, records)| (name.clone(), records.addresses.clone()));
-        return Resolver { hosts: hosts.collect(), ..Resolver::default() };
-    };
     let dns = DNS_SERVICE.parse().ok().and_then(|service| addresses.services.get(&service));
     let server = dns.and_then(|list| addresses.reachable(endpoint, list));
+    let servers = server.map(|address| SocketAddr::new(address, 53)).into_iter().collect();
+    let Endpoint::Pod(pod) = endpoint else {
+        let hosts = zone.names.iter().map(|(name, records)| (name.clone(), records.addresses.clone()));
+        return Resolver { hosts: hosts.collect(), servers, ..Resolver::default() };
+    };
     Resolver {
-        servers: server.map(|address| SocketAddr::new(address, 53)).into_iter().collect(),
+        servers,
         search: vec![
             format!("{}.svc.{CLUSTER_DOMAIN}", pod.namespace),
             format!("svc.{CLUSTER_DOMAIN}"),

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::process::Child;
 
 pub use keeper::Keeper;
+use tun_rs::SyncDevice;
 
 /// A namespace to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +37,9 @@ pub struct AgentProgram {
 }
 
 /// A namespace with an agent. The agent ends when this is dropped.
-#[derive(Debug)]
 pub struct Site {
     /// Its device: every packet that is read comes from the namespace, every packet written goes into it.
-    /// Never blocks.
-    pub device: OwnedFd,
+    pub device: SyncDevice,
     /// The agent's process number.
     pub pid: u32,
     /// The agent's standard input.

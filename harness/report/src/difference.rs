@@ -5,6 +5,7 @@ use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::CellJudged;
 
 use crate::checks;
+use crate::evidence;
 use crate::paint::{Paint, Tone};
 use crate::text::{plain, wrap};
 use crate::words;
@@ -43,7 +44,16 @@ pub(crate) fn lines(cell: &CellJudged, setting: Setting<'_>) -> Vec<String> {
     if let Some(because) = &cell.because {
         say("because", Tone::Plain, &format!("Cilium {} differs: {}", setting.version, plain(because)));
     }
-    say("predicted", tone, &words::verdict_by(cell));
+    match &cell.evidence {
+        None => say("predicted", tone, &words::verdict_by(cell)),
+        Some(evidence) => {
+            say("verdict", tone, &words::verdict_by(cell));
+            say("predicted", Tone::Plain, &cell.prediction.answer.to_string());
+            for (at, line) in evidence::lines(evidence).iter().enumerate() {
+                say(if at == 0 { "evidence" } else { "" }, Tone::Plain, line);
+            }
+        }
+    }
     lines.push("checks".to_owned());
     let chain = checks::chain(&cell.prediction, paint, width.saturating_sub(2));
     lines.extend(chain.into_iter().map(|line| format!("  {line}")));

@@ -8,6 +8,7 @@ use verdikt_scenario::place::Place;
 use verdikt_scenario::prediction::{Finding, Gate};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict};
+use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, Refusal};
 use verdikt_verdict::outcome::{Outcome, Totals};
 
@@ -27,6 +28,7 @@ struct Document<'a> {
     totals: Totals,
     scenarios: Vec<ScenarioPart<'a>>,
     skipped: Vec<SkippedPart<'a>>,
+    failed: Vec<FailedPart<'a>>,
 }
 
 #[derive(Serialize)]
@@ -66,6 +68,10 @@ struct CellPart<'a> {
     verdict: String,
     inconclusive_because: Option<&'a str>,
     result: CellResult,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    basis: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<&'a Evidence>,
     checks: Vec<CheckPart<'a>>,
 }
 
@@ -82,6 +88,13 @@ struct SkippedPart<'a> {
     name: &'a str,
     place: &'a Place,
     because: &'a str,
+}
+
+#[derive(Serialize)]
+struct FailedPart<'a> {
+    name: &'a str,
+    place: &'a Place,
+    reason: &'a str,
 }
 
 /// The document of a run, indented, with a line's end after the last line.
@@ -122,6 +135,11 @@ pub fn json(events: &[Event]) -> Result<String, serde_json::Error> {
                 because: &skipped.because,
             })
             .collect(),
+        failed: run
+            .failed
+            .iter()
+            .map(|failed| FailedPart { name: &failed.scenario, place: &failed.place, reason: &failed.reason })
+            .collect(),
     };
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
 }
@@ -157,6 +175,8 @@ fn cell_part(judged: &CellJudged) -> CellPart<'_> {
             Verdict::Allowed | Verdict::Denied(_) | Verdict::Audited(_) => None,
         },
         result: judged.result,
+        basis: judged.basis.map(|basis| basis.to_string()),
+        evidence: judged.evidence.as_ref(),
         checks: checks.collect(),
     }
 }

@@ -7,7 +7,7 @@
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
-use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, ScenarioSkipped};
+use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, ScenarioFailed, ScenarioSkipped};
 
 use crate::difference::{self, Setting};
 use crate::object;
@@ -22,6 +22,7 @@ pub fn junit(events: &[Event]) -> Result<String, SerializeError> {
     let mut report = Report::new("verdikt");
     report.add_test_suites(run.scenarios.iter().map(|scenario| suite(scenario, version)));
     report.add_test_suites(run.skipped.iter().map(|skipped| skipped_suite(skipped)));
+    report.add_test_suites(run.failed.iter().map(|failed| failed_suite(failed)));
     report.to_string()
 }
 
@@ -44,7 +45,7 @@ fn suite(scenario: &Scenario<'_>, version: CiliumVersion) -> TestSuite {
 fn cell_case(judged: &CellJudged, setting: Setting<'_>) -> TestCase {
     let status = match judged.result {
         CellResult::AsExpected => TestCaseStatus::success(),
-        CellResult::Differs | CellResult::DecidedByAnother => {
+        CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted => {
             explained(NonSuccessKind::Failure, judged, setting)
         }
         CellResult::Inconclusive => explained(NonSuccessKind::Error, judged, setting),
@@ -69,6 +70,14 @@ fn object_case(judged: &ObjectJudged) -> Option<TestCase> {
         status.set_type("object").set_message(sentence);
     }
     Some(case(&judged.scenario, format!("{} / {}", judged.step, judged.object), status))
+}
+
+fn failed_suite(failed: &ScenarioFailed) -> TestSuite {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_type("failed").set_message(failed.reason.as_str());
+    let mut suite = TestSuite::new(failed.scenario.as_str());
+    suite.add_test_case(case(&failed.scenario, "the scenario".to_owned(), status));
+    suite
 }
 
 fn skipped_suite(skipped: &ScenarioSkipped) -> TestSuite {

@@ -5,6 +5,7 @@
 //!
 //! Pure. Must not know: the runner, a cluster, the clock, or where the text goes.
 
+pub mod evidence;
 pub mod explain;
 pub mod json;
 pub mod junit;

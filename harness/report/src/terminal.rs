@@ -69,6 +69,14 @@ impl Terminal {
                 }
                 lines
             }
+            Event::ScenarioFailed(failed) => {
+                self.step = None;
+                let line = plain(&format!("{}: {}", failed.scenario, failed.reason));
+                self.remarkable.push(format!("FAILED        {line}"));
+                step::after_word("FAILED", &line, self.options.width, |word| {
+                    self.paint().paint(Tone::Differs, word)
+                })
+            }
             Event::StepStarted(started) => {
                 self.step =
                     Some(StepShown { started: started.clone(), objects: Vec::new(), cells: Vec::new() });

@@ -1,7 +1,7 @@
 //! A run's events gathered by scenario and step, for the reports that are one document.
 
 use verdikt_verdict::event::{
-    CellJudged, Event, ObjectJudged, RunStarted, ScenarioSkipped, ScenarioStarted, StepStarted,
+    CellJudged, Event, ObjectJudged, RunStarted, ScenarioFailed, ScenarioSkipped, ScenarioStarted, StepStarted,
 };
 use verdikt_verdict::outcome::{Outcome, Totals};
 
@@ -11,6 +11,7 @@ pub(crate) struct Run<'a> {
     pub(crate) started: Option<&'a RunStarted>,
     pub(crate) scenarios: Vec<Scenario<'a>>,
     pub(crate) skipped: Vec<&'a ScenarioSkipped>,
+    pub(crate) failed: Vec<&'a ScenarioFailed>,
     pub(crate) totals: Totals,
     pub(crate) outcome: Outcome,
 }
@@ -34,12 +35,15 @@ impl<'a> Run<'a> {
     /// Gathers events, which may end early: the log of a run that was cut off.
     pub(crate) fn of(events: &'a [Event]) -> Self {
         let totals = Totals::of(events);
-        let (mut started, mut scenarios, mut skipped) = (None, Vec::<Scenario<'a>>::new(), Vec::new());
+        let mut outcome = None;
+        let (mut started, mut scenarios) = (None, Vec::<Scenario<'a>>::new());
+        let (mut skipped, mut failed) = (Vec::new(), Vec::new());
         for event in events {
             let scenario = scenarios.last_mut();
             match event {
                 Event::RunStarted(run) => started = Some(run),
                 Event::ScenarioSkipped(event) => skipped.push(event),
+                Event::ScenarioFailed(event) => failed.push(event),
                 Event::ScenarioStarted(started) => scenarios.push(Scenario { started, steps: Vec::new() }),
                 Event::StepStarted(started) => {
                     let step = Step { started, objects: Vec::new(), cells: Vec::new() };
@@ -57,9 +61,11 @@ impl<'a> Run<'a> {
                         step.cells.push(judged);
                     }
                 }
-                Event::StepFinished(_) | Event::RunFinished(_) => {}
+                Event::RunFinished(run) => outcome = Some(run.outcome),
+                Event::StepFinished(_) => {}
             }
         }
-        Self { started, scenarios, skipped, totals, outcome: Outcome::of(&totals) }
+        let outcome = outcome.unwrap_or_else(|| Outcome::of(&totals));
+        Self { started, scenarios, skipped, failed, totals, outcome }
     }
 }

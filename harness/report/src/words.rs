@@ -35,6 +35,7 @@ pub(crate) fn result(result: CellResult) -> &'static str {
         CellResult::AsExpected => "as expected",
         CellResult::Differs => "differs",
         CellResult::DecidedByAnother => "another policy decides",
+        CellResult::Contradicted => "the engine predicts otherwise",
         CellResult::Inconclusive => "inconclusive",
     }
 }
@@ -43,6 +44,7 @@ pub(crate) fn result(result: CellResult) -> &'static str {
 pub(crate) fn instead(cell: &CellJudged) -> Option<String> {
     match (cell.result, &cell.expected.by) {
         (CellResult::AsExpected, _) => None,
+        (CellResult::Contradicted, _) => Some(format!("(predicted {})", cell.prediction.answer)),
         (CellResult::DecidedByAnother, Some(by)) => Some(format!("(expected by {})", plain(&by.0))),
         _ => Some(format!("(expected {})", plain(&cell.expected.to_string()))),
     }

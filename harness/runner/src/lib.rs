@@ -1,13 +1,19 @@
 //! Orchestrates a run: every scenario, step by step, over a backend.
 //!
 //! A run tells what happens as [`Event`](verdikt_verdict::event::Event)s, in a stable order, and prints nothing.
-//! There is one backend: `model`, in which the engine's predictions are the verdicts.
+//! In [`model`] the engine's predictions are the verdicts; over a [`backend::Backend`] attempts are made, and
+//! [`run`] collects the evidence about them.
 //!
 //! Must not know: output formats, or how a command line is written.
 
+pub mod backend;
 pub mod filter;
+pub mod lab;
 pub mod model;
+pub mod plan;
+pub mod run;
 
+mod attempts;
 mod rejections;
 
 pub use rejections::{mistakes, options};

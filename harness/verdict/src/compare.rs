@@ -60,6 +60,8 @@ pub enum CellResult {
     Differs,
     /// The verdict is the expected one, and another policy decides.
     DecidedByAnother,
+    /// The verdict is the expected one, and the engine predicts another.
+    Contradicted,
     /// There is no verdict to compare.
     Inconclusive,
 }
@@ -76,8 +78,21 @@ pub fn compare(expected: &Expected, verdict: &Verdict, prediction: &Prediction) 
     };
     match (&expected.by, matches) {
         (_, false) => CellResult::Differs,
+        (_, true) if contradicts(prediction.answer, verdict) => CellResult::Contradicted,
         (Some(by), true) if !deciders(prediction).contains(&by.0) => CellResult::DecidedByAnother,
         _ => CellResult::AsExpected,
+    }
+}
+
+/// Whether a prediction says another thing than a verdict. One that abstains says nothing.
+pub fn contradicts(predicted: Answer, verdict: &Verdict) -> bool {
+    match (predicted, verdict) {
+        (Answer::Abstain, _)
+        | (_, Verdict::Inconclusive(_))
+        | (Answer::Allow, Verdict::Allowed)
+        | (Answer::Audit(_), Verdict::Audited(_)) => false,
+        (Answer::Deny(predicted), Verdict::Denied(actual)) => predicted != *actual,
+        _ => true,
     }
 }
 

@@ -12,10 +12,11 @@ use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
 
 use crate::compare::{CellResult, Verdict};
+use crate::evidence::{Basis, Evidence};
 use crate::outcome::{Outcome, Totals};
 
 /// The version of the log's format. Readers refuse a log of another one.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub enum Event {
     ScenarioStarted(ScenarioStarted),
     /// A scenario is left out.
     ScenarioSkipped(ScenarioSkipped),
+    /// A scenario cannot go on.
+    ScenarioFailed(ScenarioFailed),
     /// A step begins.
     StepStarted(StepStarted),
     /// A policy object of the step was judged.
@@ -46,7 +49,7 @@ pub struct RunStarted {
     pub format: u32,
     /// The version of verdikt.
     pub verdikt: String,
-    /// Where the steps run: `model`.
+    /// Where the steps run: `model`, `lab`.
     pub backend: String,
     /// The Cilium version of the predictions.
     pub cilium: CiliumVersion,
@@ -72,6 +75,17 @@ pub struct ScenarioSkipped {
     pub place: Place,
     /// Why: a sentence fragment.
     pub because: String,
+}
+
+/// A scenario cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioFailed {
+    /// Its name.
+    pub scenario: String,
+    /// Its file.
+    pub place: Place,
+    /// Why, naming the object and what to do.
+    pub reason: String,
 }
 
 /// A step begins.
@@ -132,6 +146,10 @@ pub struct CellJudged {
     pub because: Option<String>,
     /// What the engine says.
     pub prediction: Prediction,
+    /// What was seen; none where nothing is attempted.
+    pub evidence: Option<Evidence>,
+    /// What the verdict rests on; none where nothing is attempted.
+    pub basis: Option<Basis>,
     /// What the harness concludes.
     pub verdict: Verdict,
     /// How expectation and verdict compare.

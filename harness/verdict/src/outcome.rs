@@ -12,6 +12,9 @@ pub struct Totals {
     pub scenarios: usize,
     /// Scenarios left out.
     pub skipped: usize,
+    /// Scenarios that could not go on.
+    #[serde(default)]
+    pub failed: usize,
     /// Steps evaluated.
     pub steps: usize,
     /// Cells evaluated.
@@ -39,6 +42,7 @@ impl Totals {
         match event {
             Event::ScenarioStarted(_) => self.scenarios += 1,
             Event::ScenarioSkipped(_) => self.skipped += 1,
+            Event::ScenarioFailed(_) => self.failed += 1,
             Event::StepStarted(_) => self.steps += 1,
             Event::ObjectJudged(judged) => {
                 self.objects += 1;
@@ -48,7 +52,9 @@ impl Totals {
                 self.cells += 1;
                 match judged.result {
                     CellResult::AsExpected => {}
-                    CellResult::Differs | CellResult::DecidedByAnother => self.differing += 1,
+                    CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted => {
+                        self.differing += 1;
+                    }
                     CellResult::Inconclusive => self.inconclusive += 1,
                 }
             }
@@ -65,6 +71,10 @@ pub enum Outcome {
     AsExpected,
     /// At least one differs.
     Differs,
+    /// The machine or the cluster failed in at least one scenario; none differs in the others.
+    Failed,
+    /// It was interrupted; what was known until then is reported.
+    Interrupted,
     /// None differs, and at least one has no verdict.
     Inconclusive,
     /// Nothing was evaluated.
@@ -76,6 +86,8 @@ impl Outcome {
     pub fn of(totals: &Totals) -> Self {
         if totals.differing > 0 || totals.objects_differing > 0 {
             Self::Differs
+        } else if totals.failed > 0 {
+            Self::Failed
         } else if totals.inconclusive > 0 {
             Self::Inconclusive
         } else if totals.cells == 0 {
@@ -91,6 +103,7 @@ impl Outcome {
             Self::AsExpected => 0,
             Self::Differs => 1,
             Self::Inconclusive => 3,
+            Self::Failed | Self::Interrupted => 4,
             Self::NothingToRun => 5,
         }
     }

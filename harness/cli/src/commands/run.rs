@@ -1,13 +1,17 @@
 //! `verdikt run`: evaluates scenarios.
 
+mod lab;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use verdikt_report::terminal::{Options, Terminal};
-use verdikt_runner::model::{self, RunOptions};
+use verdikt_runner::model;
+use verdikt_runner::plan::{RunOptions, cells};
 use verdikt_verdict::event::Event;
 
 use super::{load_scenarios, paths_or_default, reports};
@@ -19,14 +23,19 @@ use crate::printer::Printer;
 const COMMAND: &str = "verdikt run";
 
 pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failure> {
-    let Run { paths, on: Backend::Model, cilium, filter, list, output, events: log } = arguments;
+    let Run { paths, on, parallel, timeout, cilium, filter, list, output, events: log } = arguments;
     let loaded = load_scenarios(&paths_or_default(paths)?, printer)?;
     let mistakes = verdikt_runner::mistakes(&loaded.scenarios, *cilium);
     if !mistakes.is_empty() {
         return Err(Failure::mistakes(mistakes, loaded.sources));
     }
-    let options = RunOptions { version: *cilium, filters: filter.clone() };
-    let cells = model::cells(&loaded.scenarios, &options);
+    let options = RunOptions {
+        version: *cilium,
+        filters: filter.clone(),
+        parallel: parallel.get().into(),
+        timeout: Duration::from_millis((*timeout).into()),
+    };
+    let cells = cells(&loaded.scenarios, &options);
     if cells.is_empty() {
         let hint = if filter.is_empty() {
             format!("no scenario holds for Cilium {cilium}")
@@ -41,6 +50,7 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
         }
         return Ok(ExitCode::SUCCESS);
     }
+    let backend = choose(*on, printer)?;
     refuse_shared_files(&output.reports, log.as_deref())?;
     reports::prepare(&output.reports)?;
     let mut log = match log {
@@ -60,9 +70,10 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
     let mut events = Vec::new();
     let mut failure = None;
     let mut closed = false;
-    let outcome = model::run(&loaded.scenarios, &options, &mut |event: Event| {
+    let mut sink = |event: Event| {
         if let Some(log) = &mut log {
             writeln!(log, "{}", event.to_line()?)?;
+            log.flush()?;
         }
         // A reader that has gone ends the printing, and neither the log nor the reports nor the exit code.
         let shown = if closed { Ok(()) } else { Printer::data(&terminal.push(&event)) };
@@ -76,16 +87,36 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
             Ok(()) => {}
         }
         Ok(())
-    });
+    };
+    let outcome = match backend {
+        Backend::Model => model::run(&loaded.scenarios, &options, &mut sink),
+        Backend::Lab => lab::run(&loaded.scenarios, &options, &mut sink),
+    };
     if let Some(failure) = failure {
         return Err(failure);
     }
     let outcome = outcome.map_err(|error| Failure::output(&error))?;
-    if let Some(mut log) = log {
-        log.flush().map_err(|error| Failure::output(&error))?;
-    }
     reports::write(&output.reports, &events)?;
     Ok(ExitCode::from(outcome.exit_code()))
+}
+
+/// Where to run: as wished, or in the lab if there can be one.
+fn choose(wished: Option<Backend>, printer: &Printer) -> Result<Backend, Failure> {
+    match wished {
+        Some(Backend::Model) => Ok(Backend::Model),
+        Some(Backend::Lab) => match verdikt_lab::enter::enter() {
+            Ok(_) => Ok(Backend::Lab),
+            Err(obstacle) => Err(Failure::machine("there can be no lab here").cause(&lab::reason(&obstacle))
+                .hint("`--on model` evaluates with the engine alone")),
+        },
+        None => match verdikt_lab::enter::enter() {
+            Ok(_) => Ok(Backend::Lab),
+            Err(obstacle) => {
+                printer.note(&format!("model instead of lab: {}", lab::reason(&obstacle)));
+                Ok(Backend::Model)
+            }
+        },
+    }
 }
 
 /// Two outputs in one file would overwrite each other.

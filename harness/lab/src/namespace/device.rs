@@ -3,11 +3,11 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, OwnedFd};
 
 use rtnetlink::packet_route::route::{RouteScope, RouteType};
 use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
 use tokio::runtime::Runtime;
+use tun_rs::SyncDevice;
 
 use super::{NamespaceError, Wanted};
 
@@ -34,7 +34,7 @@ const SETTINGS: [(&str, &str); 6] = [
 ];
 
 /// Furnishes the namespace this thread is in; answers its device.
-pub(super) fn furnish(runtime: &Runtime, wanted: &Wanted) -> Result<OwnedFd, NamespaceError> {
+pub(super) fn furnish(runtime: &Runtime, wanted: &Wanted) -> Result<SyncDevice, NamespaceError> {
     let failed = |what| {
         move |source: io::Error| NamespaceError::Make { name: wanted.name.clone(), what, source }
     };
@@ -50,10 +50,9 @@ pub(super) fn furnish(runtime: &Runtime, wanted: &Wanted) -> Result<OwnedFd, Nam
         .inherit_enable_state()
         .build_sync()
         .map_err(failed("have a TUN device"))?;
-    device.set_nonblocking(true).map_err(failed("have a TUN device"))?;
     let index = device.if_index().map_err(failed("have a TUN device"))?;
     runtime.block_on(connect(index, wanted)).map_err(failed("be given addresses and routes"))?;
-    device.as_fd().try_clone_to_owned().map_err(failed("keep its TUN device"))
+    Ok(device)
 }
 
 async fn connect(index: u32, wanted: &Wanted) -> io::Result<()> {

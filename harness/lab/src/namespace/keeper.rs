@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 
 use nix::sched::{CloneFlags, unshare};
 use tokio::runtime::Runtime;
+use tun_rs::SyncDevice;
 
 use super::device::furnish;
 use super::{AgentProgram, NamespaceError, Process, Site, Wanted};
@@ -43,7 +44,7 @@ impl Keeper {
         &self,
         wanted: Wanted,
         work: impl FnOnce() + Send + 'static,
-    ) -> Result<(OwnedFd, JoinHandle<()>), NamespaceError> {
+    ) -> Result<(SyncDevice, JoinHandle<()>), NamespaceError> {
         self.inside(wanted, move |wanted, device| {
             // A thread begins in the namespace of the one that starts it.
             let thread = std::thread::Builder::new().name(wanted.name.clone()).spawn(work);
@@ -58,7 +59,7 @@ impl Keeper {
     fn inside<T: Send + 'static>(
         &self,
         wanted: Wanted,
-        furnished: impl FnOnce(&Wanted, OwnedFd) -> T + Send + 'static,
+        furnished: impl FnOnce(&Wanted, SyncDevice) -> T + Send + 'static,
     ) -> Result<T, NamespaceError> {
         let (sender, answer) = mpsc::sync_channel(1);
         let job: Job = Box::new(move |runtime| {
@@ -87,7 +88,7 @@ impl Drop for Keeper {
     }
 }
 
-fn start(wanted: &Wanted, agent: &AgentProgram, device: OwnedFd) -> Result<Site, NamespaceError> {
+fn start(wanted: &Wanted, agent: &AgentProgram, device: SyncDevice) -> Result<Site, NamespaceError> {
     let failed = |source: io::Error| NamespaceError::Agent {
         name: wanted.name.clone(),
         path: agent.path.clone(),

@@ -93,12 +93,12 @@ pub(super) fn status(step: &StepShown, width: usize, paint: Paint) -> Vec<String
 }
 
 fn differs(cell: &CellJudged) -> bool {
-    matches!(cell.result, CellResult::Differs | CellResult::DecidedByAnother)
+    matches!(cell.result, CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted)
 }
 
 fn marked(cell: &CellJudged) -> (&'static str, Tone) {
     match (cell.result, &cell.verdict) {
-        (CellResult::Differs | CellResult::DecidedByAnother, _) => ("!", Tone::Differs),
+        (CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted, _) => ("!", Tone::Differs),
         (CellResult::Inconclusive, _) => ("?", Tone::Inconclusive),
         (CellResult::AsExpected, Verdict::Allowed) => (" ", Tone::Allow),
         (CellResult::AsExpected, _) => (" ", Tone::Deny),

@@ -18,6 +18,8 @@ pub(super) fn lines(run: &RunFinished, remarkable: &[String], paint: Paint, widt
     let (tone, words) = match run.outcome {
         Outcome::AsExpected => (Tone::Allow, "as expected"),
         Outcome::Differs => (Tone::Differs, "DIFFERS"),
+        Outcome::Failed => (Tone::Differs, "FAILED"),
+        Outcome::Interrupted => (Tone::Inconclusive, "interrupted"),
         Outcome::Inconclusive => (Tone::Inconclusive, "inconclusive"),
         Outcome::NothingToRun => (Tone::Inconclusive, "nothing to run"),
     };
@@ -34,6 +36,7 @@ pub(super) fn lines(run: &RunFinished, remarkable: &[String], paint: Paint, widt
             totals.objects_differing,
             format!("{} not as expected", counted(totals.objects_differing, "object")),
         ),
+        (totals.failed, format!("{} failed", counted(totals.failed, "scenario"))),
         (totals.skipped, format!("{} skipped", counted(totals.skipped, "scenario"))),
     ] {
         if count > 0 {

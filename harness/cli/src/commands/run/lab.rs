@@ -1,0 +1,45 @@
+//! `verdikt run --on lab`: the runner over labs, until it is done or interrupted.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io;
+
+use verdikt_lab::namespace::AgentProgram;
+use verdikt_runner::lab::{LabBackend, NAME};
+use verdikt_runner::plan::{RunOptions, Sink};
+use verdikt_runner::run::run_on;
+use verdikt_scenario::scenario::Scenario;
+use verdikt_verdict::outcome::Outcome;
+
+pub(super) fn run(scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) -> io::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let agent = agent()?;
+    runtime.block_on(async {
+        let open = async || LabBackend::open(agent.clone(), options.version, options.timeout).await;
+        run_on(NAME, scenarios, options, open, interrupted(), sink).await
+    })
+}
+
+/// This program is its own agent.
+fn agent() -> io::Result<AgentProgram> {
+    Ok(AgentProgram { path: std::env::current_exe()?, arguments: vec![OsString::from("agent")] })
+}
+
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without a handler the signal ends the process at once, and its agents with it.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// An error and its causes in one line.
+pub(super) fn reason(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,98 @@
+//! What was seen of an attempt, in words: the client's stages, the server, the flows.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowEnd, FlowVerdict, ProxyRequest};
+use verdikt_scenario::observation::{Arrival, Stage, StageKind};
+use verdikt_verdict::evidence::Evidence;
+
+use crate::text::plain;
+
+/// One line for each thing seen.
+pub(crate) fn lines(evidence: &Evidence) -> Vec<String> {
+    let mut lines: Vec<String> = evidence.observation.stages.iter().map(stage).collect();
+    if lines.is_empty() {
+        lines.push(format!("client: {}", plain(&evidence.observation.outcome.to_string())));
+    }
+    lines.push(match evidence.observation.arrival {
+        Arrival::Arrived => "server: it arrived".to_owned(),
+        Arrival::NotSeen => "server: it did not arrive".to_owned(),
+        Arrival::Unknown => "server: none that could tell".to_owned(),
+    });
+    lines.extend(evidence.flows.iter().map(|seen| format!("flow: {}", flow(seen))));
+    if evidence.flows.is_empty() {
+        lines.push("flow: none".to_owned());
+    }
+    lines.extend(evidence.lost.iter().map(|lost| format!("flow: some may be missing, {}", plain(lost))));
+    lines
+}
+
+fn stage(stage: &Stage) -> String {
+    let kind = match stage.kind {
+        StageKind::LookUp => "look-up",
+        StageKind::Connect => "connect",
+        StageKind::Request => "request",
+    };
+    let protocol = stage.protocol.map_or_else(|| "icmp".to_owned(), |protocol| protocol.to_string());
+    let socket = |socket: Option<SocketAddr>| socket.map_or_else(|| "?".to_owned(), |socket| socket.to_string());
+    let learned = match stage.addresses.as_slice() {
+        [] => String::new(),
+        list => format!(" ({})", list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    };
+    let (local, remote) = (socket(stage.local), socket(stage.remote));
+    let (outcome, took) = (plain(&stage.outcome.to_string()), milliseconds(stage.took));
+    format!("client: {kind} {protocol} {local} -> {remote}: {outcome}{learned}, {took} ms")
+}
+
+/// A flow in one line, in the order of `hubble observe`: ends, what judged, verdict.
+pub fn flow(flow: &Flow) -> String {
+    let direction = match flow.direction {
+        FlowDirection::Ingress => "ingress",
+        FlowDirection::Egress => "egress",
+    };
+    let verdict = match flow.verdict {
+        FlowVerdict::Forwarded => "FORWARDED",
+        FlowVerdict::Redirected => "REDIRECTED",
+        FlowVerdict::Dropped => "DROPPED",
+        FlowVerdict::Audit => "AUDIT",
+        FlowVerdict::Error => "ERROR",
+    };
+    let reason = match &flow.drop_reason {
+        None => String::new(),
+        Some(DropReason::PolicyDenied) => " (no rule allows it)".to_owned(),
+        Some(DropReason::PolicyDeny) => " (a rule denies it)".to_owned(),
+        Some(DropReason::InvalidSourceAddress) => " (not the sender's address)".to_owned(),
+        Some(DropReason::Malformed(reason)) => format!(" ({})", plain(reason)),
+        Some(DropReason::NoDestination) => " (nobody is there)".to_owned(),
+        Some(DropReason::RefusedByProxy) => " (refused by the proxy)".to_owned(),
+        Some(DropReason::NotModelled(gap)) => format!(" (not modelled: {})", plain(gap)),
+    };
+    let request = match &flow.request {
+        None => String::new(),
+        Some(ProxyRequest::Dns { name, kind, code, .. }) => {
+            let code = code.as_ref().map_or_else(String::new, |code| format!(" {code}"));
+            format!(" dns {} {}{code}", plain(name), plain(kind))
+        }
+        Some(ProxyRequest::Http { method, path, host, status }) => {
+            let status = status.map_or_else(String::new, |status| format!(" {status}"));
+            format!(" http {} {}{}{status}", plain(method), plain(host), plain(path))
+        }
+    };
+    let policies = match flow.policies.as_slice() {
+        [] => String::new(),
+        names => format!(" by {}", plain(&names.join(", "))),
+    };
+    let (source, destination) = (end(&flow.source), end(&flow.destination));
+    format!("{source} -> {destination} {}{request} {direction} {verdict}{reason}{policies}", flow.protocol)
+}
+
+fn end(end: &FlowEnd) -> String {
+    let name = end.endpoint.as_ref().map_or_else(|| end.address.to_string(), ToString::to_string);
+    let port = end.port.map_or_else(String::new, |port| format!(":{port}"));
+    format!("{}{port} (ID:{})", plain(&name), end.identity)
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1}", time.as_secs_f64() * 1_000.0)
+}

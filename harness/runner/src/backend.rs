@@ -1,0 +1,120 @@
+//! What the runner needs of a place where steps run.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::flow::Flow;
+use verdikt_scenario::observation::{Outcome, StageKind};
+use verdikt_scenario::scenario::Step;
+use verdikt_scenario::topology::{Endpoint, Protocol};
+
+/// The number of an attempt, unique in a backend's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AttemptNumber(pub u64);
+
+impl fmt::Display for AttemptNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One topology of one scenario, living through its steps.
+pub trait Backend {
+    /// Makes the step's topology and policies the ones in force. Returns when they are.
+    fn apply(&mut self, step: &Step) -> impl Future<Output = Result<(), BackendError>>;
+
+    /// Begins an attempt. What becomes of it is told by [`Self::next`].
+    fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt);
+
+    /// Ends an attempt before its time.
+    fn end(&mut self, number: AttemptNumber);
+
+    /// The next thing that happens. Cancel-safe.
+    fn next(&mut self) -> impl Future<Output = Signal>;
+
+    /// Where an attempt may arrive, by its true addresses and ports; empty where no server of the backend can
+    /// tell of it.
+    fn destinations(&self, source: &Endpoint, attempt: &Attempt) -> Destinations;
+
+    /// The time, counted as that of flows is.
+    fn now(&self) -> Duration;
+}
+
+/// Where an attempt may arrive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Destinations {
+    /// Every address and port behind the target.
+    pub sockets: Vec<SocketAddr>,
+    /// Whether a server there tells of what reaches it.
+    pub tells: bool,
+}
+
+/// Something that happens while attempts are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// A stage of an attempt is about to send.
+    Bound {
+        /// The attempt.
+        number: AttemptNumber,
+        /// The stage.
+        stage: StageKind,
+        /// The transport; none is ICMP.
+        protocol: Option<Protocol>,
+        /// Its own address and port.
+        local: SocketAddr,
+        /// Whom it addresses.
+        remote: SocketAddr,
+    },
+    /// The stage has come to something.
+    StageEnded {
+        /// The attempt.
+        number: AttemptNumber,
+        /// What.
+        outcome: Outcome,
+        /// What a look-up learned.
+        addresses: Vec<IpAddr>,
+        /// How long it took.
+        took: Duration,
+    },
+    /// An attempt is over.
+    Finished {
+        /// The attempt.
+        number: AttemptNumber,
+        /// What it came to.
+        outcome: Outcome,
+    },
+    /// Something reached a server.
+    Arrived {
+        /// The transport; none is ICMP.
+        protocol: Option<Protocol>,
+        /// Who sent it, as the server sees it.
+        peer: SocketAddr,
+        /// The attempt it says to be part of.
+        number: Option<AttemptNumber>,
+    },
+    /// The datapath reports.
+    Flow(Box<Flow>),
+    /// Flows may be missing from now on, for this reason.
+    Lost(String),
+    /// An endpoint can attempt nothing any more, for this reason.
+    Gone(Endpoint, String),
+}
+
+/// Why a backend cannot go on; names the object and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct BackendError {
+    message: String,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl BackendError {
+    /// An error of the backend's own.
+    pub fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        let source = error.source().map(|source| source.to_string().into());
+        Self { message: error.to_string(), source }
+    }
+}

@@ -1,0 +1,214 @@
+//! What a run has to do: which cells of which steps, and what its objects come to.
+
+use std::io;
+use std::time::Duration;
+
+use verdikt_engine::cluster::{Cluster, Learned};
+use verdikt_engine::predict::StepPredictions;
+use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::scenario::{Row, Scenario, Step};
+use verdikt_scenario::topology::Endpoint;
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::compare::compare;
+use verdikt_verdict::event::{
+    CellJudged, Event, ObjectJudged, Refusal, ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
+};
+use verdikt_verdict::evidence::Evidence;
+use verdikt_verdict::compare::Verdict;
+use verdikt_verdict::fuse::fuse;
+
+use crate::filter::{CellName, Filter};
+use crate::rejections::{agrees, options};
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The Cilium version.
+    pub version: CiliumVersion,
+    /// Cells are wanted that one of these wants; all, if there is none.
+    pub filters: Vec<Filter>,
+    /// How many scenarios run at the same time, where they need time. At least one.
+    pub parallel: usize,
+    /// After how long a stage of an attempt times out.
+    pub timeout: Duration,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            version: CiliumVersion::default(),
+            filters: Vec::new(),
+            parallel: 4,
+            timeout: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Where the events of a run go. An error ends the run.
+pub type Sink<'a> = &'a mut dyn FnMut(Event) -> io::Result<()>;
+
+/// The names of the cells a run would evaluate, in its order.
+pub fn cells(scenarios: &[Scenario], options: &RunOptions) -> Vec<CellName> {
+    let applicable = scenarios.iter().filter(|scenario| scenario.cilium.contains(options.version));
+    let steps = applicable.flat_map(|scenario| scenario.steps.iter().map(move |step| (scenario, step)));
+    steps
+        .flat_map(|(scenario, step)| wanted(scenario, step, options).into_iter().map(|cell| cell.name))
+        .collect()
+}
+
+/// A cell to evaluate.
+pub(crate) struct WantedCell<'a> {
+    name: CellName,
+    /// Its place among all cells of the step.
+    pub(crate) index: usize,
+    pub(crate) row: &'a Row,
+    pub(crate) source: &'a Endpoint,
+}
+
+pub(crate) fn wanted<'a>(scenario: &Scenario, step: &'a Step, options: &RunOptions) -> Vec<WantedCell<'a>> {
+    let cells = all_cells(step).enumerate().map(|(index, (row, source))| {
+        let name = CellName::new(scenario, step, &row.attempt, source);
+        WantedCell { name, index, row, source }
+    });
+    let mut cells: Vec<WantedCell<'a>> = cells.collect();
+    if !options.filters.is_empty() {
+        // The full name of a cell means this cell, and not those whose names go on.
+        let names: Vec<CellName> = cells.iter().map(|cell| cell.name.clone()).collect();
+        let wants = |filter: &Filter, name: &CellName| {
+            filter.is(name) || filter.wants(name) && !names.iter().any(|other| filter.is(other))
+        };
+        cells.retain(|cell| options.filters.iter().any(|filter| wants(filter, &cell.name)));
+    }
+    cells
+}
+
+pub(crate) fn all_cells(step: &Step) -> impl Iterator<Item = (&Row, &Endpoint)> {
+    step.table.iter().flat_map(|row| row.cells.iter().map(move |(source, _)| (row, source)))
+}
+
+/// A scenario whose cells are wanted, ready to begin.
+pub(crate) struct Plan<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) steps: Vec<(&'a Step, Vec<WantedCell<'a>>)>,
+}
+
+/// Begins a scenario: none if nothing of it is wanted, or it does not hold for the version.
+pub(crate) fn begin<'a>(
+    scenario: &'a Scenario,
+    options: &RunOptions,
+    sink: Sink<'_>,
+) -> io::Result<Option<Plan<'a>>> {
+    let steps: Vec<_> = scenario.steps.iter().map(|step| (step, wanted(scenario, step, options))).collect();
+    if steps.iter().all(|(_, cells)| cells.is_empty()) {
+        return Ok(None);
+    }
+    let (name, place) = (scenario.name.clone(), scenario.place.clone());
+    if !scenario.cilium.contains(options.version) {
+        let because =
+            format!("it holds for Cilium {}, and this run is for {}", scenario.cilium, options.version);
+        sink(Event::ScenarioSkipped(ScenarioSkipped { scenario: name, place, because }))?;
+        return Ok(None);
+    }
+    sink(Event::ScenarioStarted(ScenarioStarted { scenario: name, about: scenario.about.clone(), place }))?;
+    Ok(Some(Plan { scenario, steps }))
+}
+
+/// What the engine says of a step. All cells are predicted, wanted or not: what one of them looks up may matter to
+/// another.
+pub(crate) struct PredictedStep<'a> {
+    pub(crate) cluster: Cluster<'a>,
+    pub(crate) predicted: StepPredictions,
+}
+
+/// Asks the engine about a step.
+pub(crate) fn predict_step<'a>(step: &'a Step, version: CiliumVersion, learned: &Learned) -> PredictedStep<'a> {
+    let cluster = Cluster::new(&step.topology, &step.policies, &options(step, version), learned);
+    let attempts: Vec<(Endpoint, Attempt)> =
+        all_cells(step).map(|(row, source)| (source.clone(), row.attempt.clone())).collect();
+    let predicted = cluster.predict_step(&attempts);
+    PredictedStep { cluster, predicted }
+}
+
+/// Begins a step, and tells what became of its objects.
+pub(crate) fn begin_step(
+    scenario: &Scenario,
+    step: &Step,
+    cluster: &Cluster<'_>,
+    version: CiliumVersion,
+    sink: Sink<'_>,
+) -> io::Result<()> {
+    sink(Event::StepStarted(StepStarted {
+        scenario: scenario.name.clone(),
+        step: step.name.clone(),
+        place: step.place.clone(),
+    }))?;
+    objects(scenario, step, cluster, version).into_iter().try_for_each(|judged| sink(Event::ObjectJudged(judged)))
+}
+
+/// Tells the verdicts of a step's cells, from their evidence or, where there is none, from the predictions; and
+/// ends the step.
+pub(crate) fn end_step(
+    scenario: &Scenario,
+    step: &Step,
+    cells: &[WantedCell<'_>],
+    predicted: &StepPredictions,
+    evidence: Option<Vec<Evidence>>,
+    version: CiliumVersion,
+    sink: Sink<'_>,
+) -> io::Result<()> {
+    let mut evidence = evidence.map(Vec::into_iter);
+    for cell in cells {
+        let prediction = predicted.predictions[cell.index].clone();
+        let evidence = evidence.as_mut().and_then(Iterator::next);
+        let Some((expectation, because)) = step.expectation(cell.row, cell.source, version) else {
+            continue;
+        };
+        let (verdict, basis) = match evidence.as_ref().map(fuse) {
+            Some(fused) => (fused.verdict, Some(fused.basis)),
+            None => (Verdict::of_prediction(&prediction), None),
+        };
+        let result = compare(&expectation.expected, &verdict, &prediction);
+        sink(Event::CellJudged(Box::new(CellJudged {
+            scenario: scenario.name.clone(),
+            step: step.name.clone(),
+            attempt: cell.row.attempt.clone(),
+            source: cell.source.clone(),
+            expected: expectation.expected.clone(),
+            place: expectation.place.clone(),
+            because: because.map(str::to_owned),
+            prediction,
+            evidence,
+            basis,
+            verdict,
+            result,
+        })))?;
+    }
+    let (scenario, step) = (scenario.name.clone(), step.name.clone());
+    sink(Event::StepFinished(StepFinished { scenario, step }))
+}
+
+fn objects(
+    scenario: &Scenario,
+    step: &Step,
+    cluster: &Cluster<'_>,
+    version: CiliumVersion,
+) -> Vec<ObjectJudged> {
+    let rejections = step.rejections(version);
+    let judged =
+        step.policies.iter().zip(cluster.judgements()).enumerate().map(|(index, (manifest, judgement))| {
+            let expected = rejections.iter().find(|rejection| rejection.policy == index);
+            let refused = judgement.refused();
+            ObjectJudged {
+                scenario: scenario.name.clone(),
+                step: step.name.clone(),
+                object: manifest.object(),
+                place: manifest.place(refused.map_or(manifest.root.position, |refused| refused.position)),
+                expected: expected
+                    .map(|expected| Refusal { by: expected.by, message: expected.saying.clone() }),
+                refused: refused.map(|refused| Refusal { by: refused.by, message: refused.message.clone() }),
+                as_expected: agrees(expected, refused),
+            }
+        });
+    judged.collect()
+}
+
