@@ -40,7 +40,9 @@ pub(crate) fn connected(
     kind: Type,
     protocol: Protocol,
 ) -> io::Result<(UdpSocket, SocketAddr)> {
-    let socket = Socket::new(Domain::for_address(remote), kind, Some(protocol))?;
+    let domain = Domain::for_address(remote);
+    let socket =
+        if kind == Type::RAW { raw(domain, protocol) } else { Socket::new(domain, kind, Some(protocol)) }?;
     socket.set_nonblocking(true)?;
     if remote.is_ipv4() {
         setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
@@ -50,6 +52,14 @@ pub(crate) fn connected(
     socket.connect(&remote.into())?;
     let local = local_of(&socket)?;
     Ok((UdpSocket::from_std(socket.into())?, local))
+}
+
+/// A raw socket, which needs a capability.
+pub(crate) fn raw(domain: Domain, protocol: Protocol) -> io::Result<Socket> {
+    Socket::new(domain, Type::RAW, Some(protocol)).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => io::Error::other("raw sockets are not allowed (CAP_NET_RAW)"),
+        _ => error,
+    })
 }
 
 /// A listener for TCP on every address of both families, or of IPv4 where there is no IPv6.

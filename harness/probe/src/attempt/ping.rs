@@ -44,7 +44,7 @@ impl Pinger {
             Ok((socket, local)) => Ok((Self { socket, family, reserved: None }, local)),
             // The system allows ping sockets to the groups of net.ipv4.ping_group_range only.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let (socket, _) = socket::connected(remote, Type::RAW, protocol).map_err(not_allowed)?;
+                let (socket, _) = socket::connected(remote, Type::RAW, protocol)?;
                 let (reserved, local) = socket::reserved(address)?;
                 Ok((Self { socket, family, reserved: Some(reserved) }, local))
             }
@@ -73,13 +73,4 @@ impl Pinger {
         };
         exchange.await.map_err(|error: io::Error| failure::outcome(&error))
     }
-}
-
-fn not_allowed(error: io::Error) -> io::Error {
-    if error.kind() != io::ErrorKind::PermissionDenied {
-        return error;
-    }
-    io::Error::other(
-        "neither ping sockets (net.ipv4.ping_group_range) nor raw sockets (CAP_NET_RAW) are allowed",
-    )
 }

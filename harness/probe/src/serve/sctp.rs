@@ -4,7 +4,7 @@ use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol};
 use tokio::net::UdpSocket;
 
 use super::{Arrivals, Started};
@@ -17,9 +17,9 @@ use crate::wire::Transport;
 ///
 /// Where the system has SCTP of its own, that refuses what reaches it beside this server.
 pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
-    let four = raw(Domain::IPV4)?;
+    let four = listener(Domain::IPV4)?;
     // Where there is no IPv6, nobody will use it.
-    let six = raw(Domain::IPV6).ok();
+    let six = listener(Domain::IPV6).ok();
     let (_reserved, address) = socket::reserved(IpAddr::from([127, 0, 0, 1]))?;
     let port = if port == 0 { address.port() } else { port };
     let serving = async move {
@@ -33,8 +33,8 @@ pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
     Ok((port, tokio::spawn(serving)))
 }
 
-fn raw(domain: Domain) -> io::Result<UdpSocket> {
-    let socket = Socket::new(domain, Type::RAW, Some(Protocol::from(PROTOCOL)))?;
+fn listener(domain: Domain) -> io::Result<UdpSocket> {
+    let socket = socket::raw(domain, Protocol::from(PROTOCOL))?;
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket.into())
 }
