@@ -25,8 +25,9 @@ pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
                 arrivals.tell(Transport::Tcp, peer, attempt(&request));
                 answer(peer, request)
             });
-            // What is no request is answered with 400; the other side may close or reset whenever it likes.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+            // A client that has said all is answered all the same. What is no request is answered with 400; the other side may close or reset whenever it likes.
+            let _ =
+                http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), answer).await;
         }
     });
     Ok((port, tokio::spawn(serving)))

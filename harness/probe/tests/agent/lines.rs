@@ -37,7 +37,7 @@ fn lines_that_are_no_orders_are_complained_of_and_nothing_else() {
     check(&mut agent, b"{\"order\":\"end\",\"attempt\":1} x\n", "trailing characters", "} x");
     check(
         &mut agent,
-        &[&b"{\"order\":\"end\",\"x\":"[..], &[b'['; 100_000], b"\n"].concat(),
+        &[&b"{\"order\":\"end\",\"x\":"[..], &vec![b'['; 100_000], b"\n"].concat(),
         "recursion limit exceeded",
         "[[[…",
     );

@@ -47,7 +47,8 @@ fn asking_itself(resolver: Resolver) -> Agent {
 fn text(outcomes: &[&str]) -> String {
     let mut lines: Vec<String> =
         outcomes.iter().map(|outcome| format!("look-up udp 127.0.0.1: {outcome}")).collect();
-    *lines.last_mut().unwrap() = (*outcomes.last().unwrap()).to_owned();
+    lines.pop();
+    lines.extend(outcomes.last().map(|last| (*last).to_owned()));
     lines.join("\n")
 }
 
