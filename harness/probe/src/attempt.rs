@@ -11,6 +11,7 @@ mod look_up;
 mod ping;
 mod progress;
 mod query;
+mod sctp;
 mod tcp;
 mod udp;
 
@@ -35,7 +36,10 @@ async fn answered(action: &Action, resolver: &Resolver, progress: &mut Progress)
             let address = address(progress, resolver, target).await?;
             udp::make(progress, SocketAddr::new(address, *port)).await
         }
-        Action::Sctp { .. } => Err(Outcome::NotAttempted("the agent does not speak SCTP".to_owned())),
+        Action::Sctp { target, port } => {
+            let address = address(progress, resolver, target).await?;
+            sctp::make(progress, SocketAddr::new(address, *port)).await
+        }
         Action::Ping { target } => {
             let address = address(progress, resolver, target).await?;
             ping::make(progress, address).await

@@ -28,11 +28,13 @@ pub(crate) fn outcome(error: &io::Error) -> Outcome {
 
 /// What an error means where no socket could be made.
 pub(crate) fn not_made(error: &io::Error) -> Outcome {
-    match outcome(error) {
-        // Only the routing table can say so before the first packet.
-        Outcome::Unreachable if error.kind() != io::ErrorKind::PermissionDenied => Outcome::Unreachable,
-        Outcome::NotAttempted(reason) => Outcome::NotAttempted(reason),
-        _ => Outcome::NotAttempted(words(error)),
+    // Only the routing table can say so before the first packet. Where there is no address to send from, there is none
+    // to answer to either.
+    let unreachable = [Errno::EHOSTUNREACH, Errno::ENETUNREACH, Errno::ENETDOWN, Errno::EADDRNOTAVAIL];
+    if error.raw_os_error().is_some_and(|number| unreachable.contains(&Errno::from_raw(number))) {
+        Outcome::Unreachable
+    } else {
+        Outcome::NotAttempted(words(error))
     }
 }
 

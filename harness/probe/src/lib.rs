@@ -9,6 +9,8 @@ pub mod agent;
 mod attempt;
 mod failure;
 mod mark;
+mod random;
+mod sctp;
 mod serve;
 mod socket;
 pub mod wire;

@@ -12,6 +12,7 @@ use crate::wire::{Arrived, Report, Serve, Speaks, Transport};
 mod connections;
 mod dns;
 mod http;
+mod sctp;
 mod tcp;
 mod udp;
 
@@ -51,7 +52,7 @@ pub(crate) fn start(wanted: &Serve, reporter: &Reporter) -> Result<Server, Strin
         Speaks::Tcp => tcp::start(port, arrivals),
         Speaks::Udp => udp::start(port, arrivals),
         Speaks::Dns => dns::start(port, &wanted.zone, arrivals),
-        Speaks::Sctp => Err(io::Error::other("the agent does not speak SCTP")),
+        Speaks::Sctp => sctp::start(port, arrivals),
     };
     started
         .map(|(port, task)| Server { port, task })

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 
 pub(crate) mod datagrams;
@@ -13,19 +13,22 @@ pub(crate) mod datagrams;
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// The address from which the system sends to another one, found without sending.
-pub(crate) fn source_of(remote: IpAddr) -> io::Result<IpAddr> {
-    let socket = Socket::new(Domain::for_address((remote, 0).into()), Type::DGRAM, None)?;
-    // Any port will do.
-    socket.connect(&SockAddr::from(SocketAddr::new(remote, 9)))?;
-    Ok(local_of(&socket)?.ip())
+/// The address from which the system sends to another one, found without sending, with a port that no other such
+/// socket gets while this one lives.
+pub(crate) fn reserved(remote: IpAddr) -> io::Result<(Socket, SocketAddr)> {
+    // Any port of the other side will do.
+    let remote = SocketAddr::new(remote, 9);
+    let socket = Socket::new(Domain::for_address(remote), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.connect(&remote.into())?;
+    let local = local_of(&socket)?;
+    Ok((socket, local))
 }
 
 /// A TCP socket that will connect to `remote`, and its own address and port.
 pub(crate) fn unconnected(remote: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
-    let source = source_of(remote.ip())?;
+    let (_, source) = reserved(remote.ip())?;
     let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.bind((source, 0).into())?;
+    socket.bind((source.ip(), 0).into())?;
     let local = socket.local_addr()?;
     Ok((socket, local))
 }
@@ -37,7 +40,9 @@ pub(crate) fn connected(
     kind: Type,
     protocol: Protocol,
 ) -> io::Result<(UdpSocket, SocketAddr)> {
-    let socket = Socket::new(Domain::for_address(remote), kind, Some(protocol))?;
+    let domain = Domain::for_address(remote);
+    let socket =
+        if kind == Type::RAW { raw(domain, protocol) } else { Socket::new(domain, kind, Some(protocol)) }?;
     socket.set_nonblocking(true)?;
     if remote.is_ipv4() {
         setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?;
@@ -47,6 +52,14 @@ pub(crate) fn connected(
     socket.connect(&remote.into())?;
     let local = local_of(&socket)?;
     Ok((UdpSocket::from_std(socket.into())?, local))
+}
+
+/// A raw socket, which needs a capability.
+pub(crate) fn raw(domain: Domain, protocol: Protocol) -> io::Result<Socket> {
+    Socket::new(domain, Type::RAW, Some(protocol)).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => io::Error::other("raw sockets are not allowed (CAP_NET_RAW)"),
+        _ => error,
+    })
 }
 
 /// A listener for TCP on every address of both families, or of IPv4 where there is no IPv6.
@@ -93,6 +106,16 @@ fn without_ipv6(error: &io::Error) -> bool {
 
 fn local_of(socket: &Socket) -> io::Result<SocketAddr> {
     socket.local_addr()?.as_socket().ok_or_else(|| io::Error::other("the socket has no internet address"))
+}
+
+/// The part of an IPv4 packet after its header, whose length stands in its first byte in words of four bytes: raw
+/// sockets of IPv4 have it, those of IPv6 do not.
+pub(crate) fn without_ipv4_header(packet: &[u8], peer: SocketAddr) -> &[u8] {
+    if peer.is_ipv6() {
+        return packet;
+    }
+    let header = packet.first().map_or(0, |first| usize::from(first & 0x0f) * 4);
+    packet.get(header..).unwrap_or_default()
 }
 
 /// An address without the IPv6 form that sockets of both families give IPv4 addresses.

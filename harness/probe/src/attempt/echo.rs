@@ -1,4 +1,4 @@
-//! Echo requests and replies, which ICMP and ICMPv6 write alike but for their numbers and checksums.
+//! Echo requests and replies, which the ICMP of both families writes alike but for their numbers and checksums.
 //! <https://www.rfc-editor.org/rfc/rfc792> and <https://www.rfc-editor.org/rfc/rfc4443#section-4>
 
 /// The bytes before the text.
@@ -27,11 +27,11 @@ pub(crate) struct Family {
 /// Those of ICMP.
 pub(crate) const IPV4: Family = Family { request: 8, reply: 0 };
 
-/// Those of ICMPv6.
+/// Those of ICMP for IPv6.
 pub(crate) const IPV6: Family = Family { request: 128, reply: 129 };
 
 impl<'a> Echo<'a> {
-    /// Its bytes, with the checksum of ICMP; that of ICMPv6 is the system's to fill in.
+    /// Its bytes, with the checksum of ICMP; that of IPv6 is the system's to fill in.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = vec![self.kind, 0, 0, 0];
         bytes.extend(self.identifier.to_be_bytes());

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use hickory_proto::op::ResponseCode;
+use hickory_proto::op::{Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 
 use super::progress::{Brings, Progress};
@@ -26,7 +26,7 @@ pub(crate) async fn address(
         Some(known) => known.clone(),
         None => look_up(progress, resolver, name, &resolver.servers, false).await?,
     };
-    let reachable = addresses.iter().find(|address| socket::source_of(**address).is_ok());
+    let reachable = addresses.iter().find(|address| socket::reserved(**address).is_ok());
     reachable.or(addresses.first()).copied().ok_or(Outcome::NoSuchName)
 }
 
@@ -55,8 +55,11 @@ async fn look_up(
             Ok(addresses) => return Ok(addresses),
             Err(Outcome::NoSuchName) => {}
             Err(Outcome::NameRefused) if !resolver.refused_ends => worst = Outcome::NameRefused,
-            Err(failed @ Outcome::NameFailed(_)) if worst == Outcome::NoSuchName => worst = failed,
-            Err(Outcome::NameFailed(_)) => {}
+            Err(failed @ Outcome::NameFailed(_)) => {
+                if worst == Outcome::NoSuchName {
+                    worst = failed;
+                }
+            }
             Err(outcome) => return Err(outcome),
         }
     }
@@ -124,7 +127,7 @@ async fn ask_in_order(
 ) -> Result<query::Answer, Outcome> {
     let mut said = Err(Outcome::NotAttempted("there is no DNS server to ask".to_owned()));
     for server in servers {
-        said = query::ask(progress, *server, &query::for_addresses(name, kind), tcp).await;
+        said = query::ask(progress, *server, &Query::query(name.clone(), kind), tcp).await;
         match said.as_ref().map_or_else(Outcome::clone, Brings::outcome) {
             Outcome::NameRefused if !resolver.refused_ends => {}
             Outcome::NameFailed(_)

@@ -4,8 +4,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use hickory_proto::op::Message;
-use socket2::{Protocol, Type};
+use socket2::{Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::echo::{self, Echo, Family};
@@ -21,7 +20,7 @@ pub(crate) async fn make(progress: &mut Progress, address: IpAddr) -> Result<Out
     let remote = SocketAddr::new(address, 0);
     let over = Over { stage: Stage::Connect, transport: Transport::Icmp, local, remote };
     let text = mark::text(progress.attempt());
-    progress.stage(over, pinger.exchange(local.port(), &text)).await?;
+    progress.stage(over, pinger.exchange(local, remote, &text)).await?;
     Ok(Outcome::Answered)
 }
 
@@ -29,8 +28,8 @@ pub(crate) async fn make(progress: &mut Progress, address: IpAddr) -> Result<Out
 struct Pinger {
     socket: UdpSocket,
     family: Family,
-    /// Whether what is received begins with the IPv4 header.
-    below: bool,
+    /// Where the socket is a raw one: what reserves its identifier.
+    reserved: Option<Socket>,
 }
 
 impl Pinger {
@@ -42,28 +41,30 @@ impl Pinger {
         };
         let remote = SocketAddr::new(address, 0);
         match socket::connected(remote, Type::DGRAM, protocol) {
-            Ok((socket, local)) => Ok((Self { socket, family, below: false }, local)),
+            Ok((socket, local)) => Ok((Self { socket, family, reserved: None }, local)),
             // The system allows ping sockets to the groups of net.ipv4.ping_group_range only.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let (socket, local) =
-                    socket::connected(remote, Type::RAW, protocol).map_err(|_| not_allowed())?;
-                let local = SocketAddr::new(local.ip(), random());
-                Ok((Self { socket, family, below: address.is_ipv4() }, local))
+                let (socket, _) = socket::connected(remote, Type::RAW, protocol)?;
+                let (reserved, local) = socket::reserved(address)?;
+                Ok((Self { socket, family, reserved: Some(reserved) }, local))
             }
             Err(error) => Err(error),
         }
     }
 
-    async fn exchange(&self, identifier: u16, text: &[u8]) -> Result<(), Outcome> {
+    async fn exchange(&self, local: SocketAddr, remote: SocketAddr, text: &[u8]) -> Result<(), Outcome> {
+        let identifier = local.port();
         let request = Echo { kind: self.family.request, identifier, text }.bytes();
         let wanted = Echo { kind: self.family.reply, identifier, text };
-        let mut answer = [0; 2048];
+        let mut buffer = [0; 2048];
         let exchange = async {
             self.socket.send(&request).await?;
             loop {
-                let length = self.socket.recv(&mut answer).await?;
-                let message =
-                    if self.below { after_ipv4_header(&answer[..length]) } else { &answer[..length] };
+                let length = self.socket.recv(&mut buffer).await?;
+                let mut message = &buffer[..length];
+                if self.reserved.is_some() {
+                    message = socket::without_ipv4_header(message, remote);
+                }
                 // A raw socket also hears what others are sent.
                 if Echo::read(message) == Some(wanted) {
                     return Ok(());
@@ -72,21 +73,4 @@ impl Pinger {
         };
         exchange.await.map_err(|error: io::Error| failure::outcome(&error))
     }
-}
-
-fn not_allowed() -> io::Error {
-    io::Error::other(
-        "neither ping sockets (net.ipv4.ping_group_range) nor raw sockets (CAP_NET_RAW) are allowed",
-    )
-}
-
-/// The part after a header whose length stands in its first byte, in words of four bytes.
-fn after_ipv4_header(packet: &[u8]) -> &[u8] {
-    let header = packet.first().map_or(0, |first| usize::from(first & 0x0f) * 4);
-    packet.get(header..).unwrap_or_default()
-}
-
-/// A random number, as queries have them.
-fn random() -> u16 {
-    Message::query().metadata.id
 }

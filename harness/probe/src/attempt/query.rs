@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
-use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_proto::rr::{Name, RData};
 use socket2::{Protocol, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
@@ -141,12 +141,10 @@ fn addresses(query: &Query, answer: &Message) -> Vec<IpAddr> {
         }
         next += 1;
     }
-    let of_kind = |record: &&hickory_proto::rr::Record| record.record_type() == query.query_type();
-    let known = answer.answers.iter().filter(of_kind).filter(|record| names.contains(&&record.name));
-    known.filter_map(|record| record.data.ip_addr()).collect()
-}
-
-/// A question for the addresses of one family.
-pub(crate) fn for_addresses(name: &Name, kind: RecordType) -> Query {
-    Query::query(name.clone(), kind)
+    answer
+        .answers
+        .iter()
+        .filter(|record| record.record_type() == query.query_type() && names.contains(&&record.name))
+        .filter_map(|record| record.data.ip_addr())
+        .collect()
 }

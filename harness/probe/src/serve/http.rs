@@ -1,11 +1,10 @@
 //! HTTP/1.1 with keep-alive: 200 for every request.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -24,10 +23,11 @@ pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
         async move {
             let answer = service_fn(|request| {
                 arrivals.tell(Transport::Tcp, peer, attempt(&request));
-                async move { Ok::<_, Infallible>(answer(peer, &request)) }
+                answer(peer, request)
             });
-            // What is no request is answered with 400; the other side may close or reset whenever it likes.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+            // A client that has said all is answered all the same. What is no request is answered with 400; the other side may close or reset whenever it likes.
+            let _ =
+                http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), answer).await;
         }
     });
     Ok((port, tokio::spawn(serving)))
@@ -37,9 +37,13 @@ fn attempt(request: &Request<Incoming>) -> Option<u64> {
     request.headers().get(ATTEMPT_HEADER)?.to_str().ok()?.parse().ok()
 }
 
-fn answer(peer: SocketAddr, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+/// Answers when the whole request has come: the next one of the connection begins after it.
+async fn answer(peer: SocketAddr, mut request: Request<Incoming>) -> hyper::Result<Response<Full<Bytes>>> {
+    while let Some(frame) = request.frame().await {
+        frame?;
+    }
     let text = format!("peer: {peer}\nmethod: {}\npath: {}\n", request.method(), request.uri());
     let mut response = Response::new(Full::from(text));
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("text/plain"));
-    response
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    Ok(response)
 }

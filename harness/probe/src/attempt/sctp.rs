@@ -1,0 +1,44 @@
+//! SCTP: ask for an association. It is not completed: the acknowledgement is the answer, and binds the server to
+//! nothing.
+
+use std::net::SocketAddr;
+
+use socket2::{Protocol, Type};
+
+use super::progress::{Over, Progress};
+use crate::failure;
+use crate::random;
+use crate::sctp::{PROTOCOL, Packet, Says};
+use crate::socket;
+use crate::wire::{Outcome, Stage, Transport};
+
+/// Sends one `INIT`, and wants it acknowledged.
+pub(crate) async fn make(progress: &mut Progress, remote: SocketAddr) -> Result<Outcome, Outcome> {
+    let not_made = |error| failure::not_made(&error);
+    let (_reserved, local) = socket::reserved(remote.ip()).map_err(not_made)?;
+    let protocol = Protocol::from(PROTOCOL);
+    let portless = SocketAddr::new(remote.ip(), 0);
+    let (socket, _) = socket::connected(portless, Type::RAW, protocol).map_err(not_made)?;
+    let over = Over { stage: Stage::Connect, transport: Transport::Sctp, local, remote };
+    let tag = random::tag();
+    let init = Packet { from: local.port(), to: remote.port(), tag: 0, says: Says::Init(tag) }.bytes();
+    let exchange = async {
+        socket.send(&init).await.map_err(|error| failure::outcome(&error))?;
+        let mut buffer = [0; 2048];
+        loop {
+            let length = socket.recv(&mut buffer).await.map_err(|error| failure::outcome(&error))?;
+            let bytes = socket::without_ipv4_header(&buffer[..length], remote);
+            // A raw socket also hears what others are sent.
+            let answer = Packet::read(bytes)
+                .filter(|packet| packet.from == remote.port() && packet.to == local.port());
+            match answer.map(|packet| (packet.tag, packet.says)) {
+                Some((seen, Says::InitAck(_))) if seen == tag => return Ok(()),
+                // Who knows no tag to send, sends back the one that it was sent: none.
+                Some((seen, Says::Abort)) if seen == tag || seen == 0 => return Err(Outcome::Refused),
+                _ => {}
+            }
+        }
+    };
+    progress.stage(over, exchange).await?;
+    Ok(Outcome::Answered)
+}

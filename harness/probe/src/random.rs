@@ -1,0 +1,9 @@
+//! Numbers that nobody can guess.
+
+use std::hash::{BuildHasher, RandomState};
+
+/// A tag for an SCTP association: never 0.
+pub(crate) fn tag() -> u32 {
+    // The standard library keys its hashes with what the system has of randomness.
+    u32::try_from(RandomState::new().hash_one(()) >> 32).unwrap_or(1).max(1)
+}

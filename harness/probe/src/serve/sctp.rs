@@ -1,0 +1,57 @@
+//! SCTP: acknowledges the begin of an association, and remembers nothing.
+
+use std::future::pending;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use socket2::{Domain, Protocol};
+use tokio::net::UdpSocket;
+
+use super::{Arrivals, Started};
+use crate::random;
+use crate::sctp::{PROTOCOL, Packet, Says};
+use crate::socket;
+use crate::wire::Transport;
+
+/// Reports each begin before it is acknowledged. Other ports are left alone: nobody refuses for them.
+///
+/// Where the system has SCTP of its own, that refuses what reaches it beside this server.
+pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
+    let four = listener(Domain::IPV4)?;
+    // Where there is no IPv6, nobody will use it.
+    let six = listener(Domain::IPV6).ok();
+    let (_reserved, address) = socket::reserved(IpAddr::from([127, 0, 0, 1]))?;
+    let port = if port == 0 { address.port() } else { port };
+    let serving = async move {
+        tokio::join!(acknowledge(&four, port, &arrivals), async {
+            match &six {
+                Some(six) => acknowledge(six, port, &arrivals).await,
+                None => pending().await,
+            }
+        });
+    };
+    Ok((port, tokio::spawn(serving)))
+}
+
+fn listener(domain: Domain) -> io::Result<UdpSocket> {
+    let socket = socket::raw(domain, Protocol::from(PROTOCOL))?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket.into())
+}
+
+async fn acknowledge(socket: &UdpSocket, port: u16, arrivals: &Arrivals) {
+    let mut buffer = [0; 2048];
+    loop {
+        let Ok((length, peer)) = socket.recv_from(&mut buffer).await else { continue };
+        let Some(packet) = Packet::read(socket::without_ipv4_header(&buffer[..length], peer)) else {
+            continue;
+        };
+        let Packet { from, to, tag: 0, says: Says::Init(tag) } = packet else { continue };
+        if to == port {
+            arrivals.tell(Transport::Sctp, SocketAddr::new(peer.ip(), from), None);
+            let answer = Packet { from: port, to: from, tag, says: Says::InitAck(random::tag()) };
+            // What cannot be answered is the sender's loss, as with any datagram.
+            let _ = socket.send_to(&answer.bytes(), peer).await;
+        }
+    }
+}

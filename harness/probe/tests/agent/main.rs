@@ -1,0 +1,13 @@
+//! Drives the real agent over its pipes, on loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod answered;
+mod ended;
+mod failures;
+mod http;
+mod lines;
+mod many;
+mod names;
+mod process;
+mod servers;

@@ -1,0 +1,94 @@
+//! Many attempts at once, and too many.
+
+use std::collections::BTreeMap;
+use std::net::UdpSocket;
+
+use verdikt_probe::wire::{Action, Order, Outcome, Report, Speaks, Target, Zone};
+
+use crate::process::{Agent, LONG, LOOPBACK, PROGRAM, get, tcp, udp};
+
+const MANY: usize = 500;
+
+/// Reads until every attempt has finished; each may do so once.
+fn outcomes(agent: &mut Agent, attempts: usize) -> BTreeMap<u64, Outcome> {
+    let mut outcomes = BTreeMap::new();
+    while outcomes.len() < attempts {
+        if let Report::Finished { attempt, outcome, .. } = agent.next() {
+            assert_eq!(outcomes.insert(attempt, outcome), None, "attempt {attempt} has finished twice");
+        }
+    }
+    outcomes
+}
+
+#[test]
+fn many_attempts_in_flight_end_when_they_are_told_to() {
+    let mut agent = Agent::start();
+    let silent = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+    let action = udp(silent.local_addr().unwrap());
+    let begun: Vec<u64> = (0..MANY).map(|_| agent.begin(action.clone(), 600_000)).collect();
+    let mut locals = BTreeMap::new();
+    while locals.len() < MANY {
+        let Report::Bound(bound) = agent.next() else { panic!("not bound") };
+        assert_eq!(locals.insert(bound.local, bound.attempt), None, "two have {}", bound.local);
+    }
+    for attempt in &begun {
+        agent.order(&Order::End { attempt: *attempt });
+    }
+    let outcomes = outcomes(&mut agent, MANY);
+    assert!(outcomes.values().all(|outcome| *outcome == Outcome::Ended), "{outcomes:?}");
+    assert!(outcomes.keys().eq(&begun));
+}
+
+#[test]
+fn many_attempts_of_every_kind_are_answered() {
+    let mut agent = Agent::start();
+    let (_, echo) = agent.serve(Speaks::Tcp, Zone::default());
+    let (_, datagrams) = agent.serve(Speaks::Udp, Zone::default());
+    let (_, web) = agent.serve(Speaks::Http, Zone::default());
+    for number in 0..MANY {
+        let action = match number % 4 {
+            0 => tcp((LOOPBACK, echo).into()),
+            1 => udp((LOOPBACK, datagrams).into()),
+            2 => get(Target::Address(LOOPBACK), web, "/"),
+            _ => Action::Ping { target: Target::Address(LOOPBACK) },
+        };
+        agent.begin(action, LONG);
+    }
+    let answered = |outcome: &Outcome| matches!(outcome, Outcome::Answered | Outcome::HttpStatus(200));
+    let outcomes = outcomes(&mut agent, MANY);
+    assert!(outcomes.values().all(answered), "{outcomes:?}");
+}
+
+#[test]
+fn without_sockets_nothing_is_attempted_and_nothing_breaks() {
+    let mut agent = Agent::start_through("sh", ["-c", "ulimit -n 32; exec \"$0\"", PROGRAM]);
+    let silent = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+    let action = udp(silent.local_addr().unwrap());
+    let begun: Vec<u64> = (0..64).map(|_| agent.begin(action.clone(), 600_000)).collect();
+    let (mut bound, mut refused) = (0, 0);
+    while bound + refused < begun.len() {
+        match agent.next() {
+            Report::Bound(_) => bound += 1,
+            Report::Finished { outcome, .. } => {
+                assert_eq!(outcome, Outcome::NotAttempted("too many open files".to_owned()));
+                refused += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(bound > 8 && refused > 32, "{bound} bound, {refused} refused");
+    agent.order(&Order::Serve(verdikt_probe::wire::Serve {
+        server: 1,
+        speaks: Speaks::Tcp,
+        port: 0,
+        zone: Zone::default(),
+    }));
+    let Report::NotServing { reason, .. } = agent.next() else { panic!("served") };
+    assert_eq!(reason, "cannot listen on port 0: too many open files");
+    for attempt in begun {
+        agent.order(&Order::End { attempt });
+    }
+    outcomes(&mut agent, bound);
+    let (_, port) = agent.serve(Speaks::Tcp, Zone::default());
+    agent.check(tcp((LOOPBACK, port).into()), LONG, "connect tcp 127.0.0.1: answered\nanswered");
+}
