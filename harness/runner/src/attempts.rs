@@ -192,7 +192,12 @@ impl<'a> Wave<'a> {
             // The query before a connection is no arrival of the attempt.
             let last = running.stages.iter().rev().find(|stage| Origin::of_stage(stage) == Some(origin));
             let look_up = last.is_some_and(|stage| stage.kind == StageKind::LookUp);
-            running.arrived |= !look_up || matches!(running.attempt, Attempt::Dns { .. });
+            running.arrived |= match running.attempt {
+                Attempt::Dns { .. } => true,
+                // A request says itself to which attempt it belongs.
+                Attempt::Http { .. } => false,
+                Attempt::Connect { .. } | Attempt::Ping { .. } => !look_up,
+            };
             true
         });
         told

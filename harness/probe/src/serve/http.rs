@@ -14,11 +14,13 @@ use super::{Arrivals, Started, connections};
 use crate::socket;
 use crate::wire::{ATTEMPT_HEADER, Transport};
 
-/// Reports each request when its head has come.
+/// Reports each connection as it is accepted, and each request when its head has come.
 pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
     let listener = socket::listener(port)?;
     let port = listener.local_addr()?.port();
     let serving = connections::accept(listener, move |stream, peer| {
+        // A client that connects and asks nothing has arrived too.
+        arrivals.tell(Transport::Tcp, peer, None);
         let arrivals = arrivals.clone();
         async move {
             let answer = service_fn(|request| {
