@@ -20,6 +20,8 @@ use crate::error::LabError;
 use crate::identities::Identities;
 use crate::names;
 use crate::namespace::{AgentProgram, Keeper, Process, Site, Wanted};
+use crate::policy::Owner;
+use crate::proxy::Proxies;
 use crate::redirect::Redirects;
 use crate::servers;
 use crate::services;
@@ -43,6 +45,8 @@ pub struct Lab {
     flows: mpsc::UnboundedReceiver<Flow>,
     waiting: VecDeque<Signal>,
     // Dropped in this order: the devices must be carried as long as proxies and agents live.
+    #[expect(dead_code, reason = "the proxies live as long as this is held")]
+    proxies: Proxies,
     carrier: Carrier,
     keeper: Keeper,
 }
@@ -85,6 +89,9 @@ impl Lab {
         let carrier = Carrier::start(Arc::clone(&policy), Arc::clone(&redirects), tells.clone(), begin)
             .map_err(LabError::Datapath)?;
         let link = LinkId(0);
+        let (proxies, device) =
+            Proxies::start(&keeper, Arc::clone(&policy), redirects, tells, begin).map_err(LabError::Namespace)?;
+        carrier.attach(link, LinkOwner::Proxy, device).await.map_err(LabError::Datapath)?;
         Ok(Self {
             agent,
             begin,
@@ -98,6 +105,7 @@ impl Lab {
             hears,
             flows,
             waiting: VecDeque::new(),
+            proxies,
             carrier,
             keeper,
         })
@@ -140,7 +148,10 @@ impl Lab {
             .addresses
             .endpoints
             .iter()
-            .flat_map(|(endpoint, list)| list.iter().map(move |address| (*address, endpoint.clone())))
+            .flat_map(|(endpoint, list)| {
+                let owner = Owner { endpoint: endpoint.clone(), identity: self.identities.number(endpoint) };
+                list.iter().map(move |address| (*address, owner.clone()))
+            })
             .collect();
         self.carrier.services(services::of(topology, &self.addresses)).await.map_err(LabError::Datapath)?;
         self.policy.replace(cluster, by_address, audit);

@@ -24,4 +24,5 @@ pub mod services;
 
 mod agent;
 mod carrier;
+mod proxy;
 

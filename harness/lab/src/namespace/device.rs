@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use rtnetlink::packet_route::address::AddressHeaderFlags;
 use rtnetlink::packet_route::route::{RouteScope, RouteType};
 use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
 use tokio::runtime::Runtime;
@@ -73,7 +74,10 @@ async fn addresses_and_routes(
     }
     for address in &wanted.addresses {
         let length = if address.is_ipv4() { 32 } else { 128 };
-        handle.address().add(index, *address, length).execute().await?;
+        let mut request = handle.address().add(index, *address, length);
+        // Nobody else can have it; without this an IPv6 address is usable only after a while.
+        request.message_mut().header.flags = AddressHeaderFlags::Nodad;
+        request.execute().await?;
     }
     for (address, length) in &wanted.local_prefixes {
         let route = match address {
