@@ -137,8 +137,8 @@ impl Lab {
         let mut starting = BTreeSet::new();
         for endpoint in &wanted {
             if let Some(site) = self.sites.get(endpoint) {
-                let owner = self.owner(endpoint);
-                self.carrier.own(site.link, owner).await.map_err(LabError::Datapath)?;
+                let identity = self.identities.number(endpoint);
+                self.carrier.identify(site.link, identity).await.map_err(LabError::Datapath)?;
             } else {
                 self.enter(endpoint).await?;
                 starting.insert(endpoint.clone());

@@ -16,7 +16,6 @@ pub mod identities;
 pub mod lab;
 pub mod names;
 pub mod namespace;
-pub mod packet;
 pub mod policy;
 pub mod redirect;
 pub mod servers;
@@ -24,5 +23,6 @@ pub mod services;
 
 mod agent;
 mod carrier;
+mod packet;
 mod proxy;
 
