@@ -265,8 +265,8 @@ pub struct Bound {
     pub remote: SocketAddr,
 }
 
-/// Something that reached a server: a connection over TCP when it is accepted, each request on one, each datagram,
-/// each DNS query, each begin of an association. Told before the server answers.
+/// Something that reached a server, told before the server answers: a connection to a TCP or HTTP server when it is
+/// accepted, each HTTP request, each datagram, each DNS query over UDP or TCP, each begin of an SCTP association.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrived {
     /// The server.
@@ -275,7 +275,8 @@ pub struct Arrived {
     pub transport: Transport,
     /// Who sent it, as the server sees it.
     pub peer: SocketAddr,
-    /// The attempt it says to be part of: from the header of a request or the text of a datagram.
+    /// The attempt it says to be part of: from the header of a request or the text of a datagram. Connections and DNS
+    /// queries do not say.
     pub attempt: Option<u64>,
 }
 
