@@ -173,7 +173,7 @@ impl Backend for LabBackend {
         };
         let own = self.behind_endpoint(source, port);
         // A pod that reaches itself arrives under another address, and an echo is answered by the kernel.
-        let itself = sockets.iter().any(|socket| own.contains(socket));
+        let itself = sockets.iter().any(|socket| own.iter().any(|own| own.ip() == socket.ip()));
         let tells = !matches!(attempt, Attempt::Ping { .. }) && !sockets.is_empty() && !itself;
         Destinations { sockets, tells }
     }

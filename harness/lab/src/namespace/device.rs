@@ -51,6 +51,9 @@ pub(super) fn furnish(runtime: &Runtime, wanted: &Wanted) -> Result<SyncDevice, 
         .inherit_enable_state()
         .build_sync()
         .map_err(failed("have a TUN device"))?;
+    // Closing a device that is not persistent waits for the kernel to have forgotten it, tens of milliseconds. A
+    // persistent one goes with its namespace, and nobody waits.
+    device.persist().map_err(failed("have a TUN device"))?;
     let index = device.if_index().map_err(failed("have a TUN device"))?;
     runtime.block_on(connect(index, wanted)).map_err(failed("be given addresses and routes"))?;
     Ok(device)
