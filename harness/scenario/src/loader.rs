@@ -131,6 +131,7 @@ pub fn load_policies(paths: &[PathBuf], besides: &BTreeSet<PathBuf>) -> LoadedPo
                 has_none = false;
                 continue;
             }
+            mistakes.0.extend_from_slice(&opened.duplicates);
             match &opened.documents {
                 Err(diagnostic) => {
                     has_none = false;
@@ -206,6 +207,8 @@ struct Opened {
     canonical: PathBuf,
     /// Its documents, or why it has none.
     documents: Result<Vec<Node>, Diagnostic>,
+    /// Keys that stand twice, which the documents have once.
+    duplicates: Vec<Diagnostic>,
 }
 
 /// The files of a path.
@@ -235,11 +238,15 @@ impl Disk {
         let text: Arc<str> = text::decode(path, read(path)?)?.into();
         let file: Arc<str> = display_of(path, &canonical).into();
         self.sources.add(&file, &text);
-        let documents = document::parse(&text).map_err(|error| {
+        let in_place = |error: &document::DocumentError| {
             let diagnostic = Diagnostic::error(error.position.in_file(&file), text::in_words(&error.message));
             Diagnostic { help: text::advice(&error.message, &text, error.position), ..diagnostic }
-        });
-        let opened = Rc::new(Opened { file, canonical: canonical.clone(), documents });
+        };
+        let (documents, duplicates) = match document::parse_past_duplicates(&text) {
+            Ok((documents, duplicates)) => (Ok(documents), duplicates.iter().map(in_place).collect()),
+            Err(error) => (Err(in_place(&error)), Vec::new()),
+        };
+        let opened = Rc::new(Opened { file, canonical: canonical.clone(), documents, duplicates });
         self.opened.insert(canonical, Rc::clone(&opened));
         Ok(opened)
     }

@@ -37,6 +37,7 @@ pub(super) fn scenario(
 ) -> Option<Scenario> {
     let file = &opened.file;
     disk.used.insert(opened.canonical.clone());
+    mistakes.0.extend_from_slice(&opened.duplicates);
     let documents = match &opened.documents {
         Ok(documents) => documents,
         Err(diagnostic) => {
@@ -130,6 +131,7 @@ impl Includes<'_> {
 
     fn topology(&mut self, include: &Located<String>, file: &Arc<str>, path: &Path, opened: &Rc<Opened>) {
         self.disk.used.insert(opened.canonical.clone());
+        self.mistakes.0.extend_from_slice(&opened.duplicates);
         let documents = match &opened.documents {
             Ok(documents) => documents,
             Err(diagnostic) => return self.mistakes.0.push(diagnostic.clone()),
@@ -187,6 +189,7 @@ fn policy_entry(
     for path in &files.paths {
         let opened = mistakes.keep(file, entry.position, disk.open(path))?;
         disk.used.insert(opened.canonical.clone());
+        mistakes.0.extend_from_slice(&opened.duplicates);
         match &opened.documents {
             Ok(documents) => {
                 let found = documents.iter().flat_map(|node| manifest::expand(node.clone(), &opened.file));
