@@ -87,8 +87,7 @@ fn of_item(item: &Node, denies: bool, isolates: bool, warn: &mut impl FnMut(&Nod
         for key in [format!("from{key}"), format!("to{key}")] {
             let Some(list) = list(&key).filter(is_empty) else { continue };
             // Alone in an allow rule it is one more way to isolate, and may be meant as such.
-            let alone =
-                !denies && ports.is_empty() && !item.get("icmps").is_some_and(|icmps| !is_empty(&icmps));
+            let alone = !denies && ports.is_empty() && item.get("icmps").is_none_or(|icmps| is_empty(&icmps));
             let (effect, help) = match (denies, alone && isolates) {
                 (true, _) => ("denies nothing", "name the peers, or leave the list out if everyone is meant"),
                 (false, false) => {
