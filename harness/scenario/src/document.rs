@@ -87,7 +87,9 @@ pub(crate) fn parse_past_duplicates(text: &str) -> Result<(Vec<Node>, Vec<Docume
     let documents = serde_saphyr::from_multiple_with_options::<Node>(text, options);
     let mut documents = documents.map_err(|error| document_error(&error))?;
     let mut duplicates = Vec::new();
-    documents.iter_mut().for_each(|document| take_duplicates(document, &mut duplicates));
+    for document in &mut documents {
+        take_duplicates(document, &mut duplicates);
+    }
     Ok((documents, duplicates))
 }
 
@@ -104,7 +106,9 @@ fn take_duplicates(node: &mut Node, duplicates: &mut Vec<DocumentError>) {
                 }
                 is_first
             });
-            entries.iter_mut().for_each(|entry| take_duplicates(&mut entry.value, duplicates));
+            for entry in entries {
+                take_duplicates(&mut entry.value, duplicates);
+            }
         }
         _ => {}
     }

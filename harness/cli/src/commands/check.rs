@@ -48,10 +48,9 @@ pub(crate) fn check(arguments: &Check, printer: &Printer) -> Result<ExitCode, Fa
             .help("scenarios begin with `scenario: NAME`; policies are in .yaml, .yml and .json files")
     });
     let without: Vec<Diagnostic> = without.collect();
-    let loaded_without = loaded.without.clone();
-    check_policies(loaded, version, Set::Whole, &mut found);
     // A file that was named is wrong; a folder may be empty.
-    let only_folders = loaded_without.iter().all(|path| path.is_dir());
+    let only_folders = loaded.without.iter().all(|path| path.is_dir());
+    check_policies(loaded, version, Set::Whole, &mut found);
     let is_empty = only_folders && found.diagnostics.is_empty() && found.scenarios + found.policies == 0;
     found.diagnostics.extend(without);
     found.diagnostics.sort();

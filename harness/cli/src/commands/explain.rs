@@ -39,12 +39,11 @@ pub(crate) fn explain(arguments: &Explain, printer: &Printer) -> Result<ExitCode
     if let Some(others) = &others {
         text += &replaced(policies, others.len());
     }
-    for note in refused(step, others.as_deref().unwrap_or(&step.policies), *cilium) {
-        text += &format!("{note}\n");
-    }
-    for ((source, attempt), prediction) in cells.iter().zip(&predictions) {
-        text += &format!("\n{}", explained(source, attempt, prediction, printer.colour));
-    }
+    let notes = refused(step, others.as_deref().unwrap_or(&step.policies), *cilium);
+    text.extend(notes.into_iter().map(|note| note + "\n"));
+    text.extend(cells.iter().zip(&predictions).map(|((source, attempt), prediction)| {
+        format!("\n{}", explained(source, attempt, prediction, printer.colour))
+    }));
     Printer::data(&text)?;
     let abstains = predictions.iter().any(|prediction| prediction.answer == Answer::Abstain);
     Ok(ExitCode::from(if abstains { exit::INCONCLUSIVE } else { exit::AS_EXPECTED }))
