@@ -123,7 +123,7 @@ fn choose(wished: Option<Backend>, printer: &Printer) -> Result<Backend, Failure
 fn refuse_shared_files(reports: &[ReportFile], log: Option<&Path>) -> Result<(), Failure> {
     let mut seen = BTreeSet::new();
     for path in reports.iter().map(|report| report.path.as_path()).chain(log) {
-        if !seen.insert(path) {
+        if !seen.insert(reports::place_of(path)) {
             return Err(Failure::wrong(format!("`{}` is to be written twice", path.display()))
                 .hint("give every report and the event log a file of its own"));
         }
