@@ -72,12 +72,16 @@ impl Addresses {
         next
     }
 
-    /// The address at which `source` reaches one of these addresses: of a family that both have, IPv4 first.
+    /// The one of these addresses that `source` uses. A world host uses its own family, the one of the address that
+    /// policies see; everything else the first address, which of a world host is the one that policies see.
     pub fn reachable(&self, source: &Endpoint, addresses: &[IpAddr]) -> Option<IpAddr> {
         let own = self.endpoints.get(source)?;
-        let shared =
-            addresses.iter().find(|address| own.iter().any(|own| own.is_ipv4() == address.is_ipv4()));
-        shared.or(addresses.first()).copied()
+        let same_family = |own: &IpAddr| addresses.iter().find(|address| own.is_ipv4() == address.is_ipv4());
+        let preferred = match source {
+            Endpoint::World(_) => own.first().and_then(same_family),
+            Endpoint::Pod(_) | Endpoint::Node(_) | Endpoint::Cilium(_) => None,
+        };
+        preferred.or(addresses.first()).copied()
     }
 }
 

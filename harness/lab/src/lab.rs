@@ -71,7 +71,7 @@ pub enum Signal {
     /// An agent has ended, for this reason.
     Gone(Endpoint, String),
     /// The datapath or a proxy reports.
-    Flow(Flow),
+    Flow(Box<Flow>),
 }
 
 impl Lab {
@@ -89,8 +89,8 @@ impl Lab {
         let carrier = Carrier::start(Arc::clone(&policy), Arc::clone(&redirects), tells.clone(), begin)
             .map_err(LabError::Datapath)?;
         let link = LinkId(0);
-        let (proxies, device) =
-            Proxies::start(&keeper, Arc::clone(&policy), redirects, tells, begin).map_err(LabError::Namespace)?;
+        let (proxies, device) = Proxies::start(&keeper, Arc::clone(&policy), redirects, tells, begin)
+            .map_err(LabError::Namespace)?;
         carrier.attach(link, LinkOwner::Proxy, device).await.map_err(LabError::Datapath)?;
         Ok(Self {
             agent,
@@ -270,7 +270,7 @@ impl Lab {
                         return signal;
                     }
                 }
-                Some(flow) = self.flows.recv() => return Signal::Flow(flow),
+                Some(flow) = self.flows.recv() => return Signal::Flow(Box::new(flow)),
             }
         }
     }

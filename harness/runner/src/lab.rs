@@ -105,7 +105,8 @@ impl LabBackend {
 impl Backend for LabBackend {
     async fn apply(&mut self, step: &Step) -> Result<(), BackendError> {
         let options = options(step, self.version);
-        let cluster = Cluster::new(&step.topology, &step.policies, &options, &Learned::default()).into_owned();
+        let cluster =
+            Cluster::new(&step.topology, &step.policies, &options, &Learned::default()).into_owned();
         self.topology = step.topology.clone();
         self.lab.apply(&step.topology, cluster, step.enforcement.audit).await.map_err(BackendError::new)
     }
@@ -137,7 +138,7 @@ impl Backend for LabBackend {
         }
         loop {
             match self.lab.next().await {
-                LabSignal::Flow(flow) => return Signal::Flow(Box::new(flow)),
+                LabSignal::Flow(flow) => return Signal::Flow(flow),
                 LabSignal::Gone(endpoint, reason) => return Signal::Gone(endpoint, reason),
                 LabSignal::Report(_, report) => {
                     if let Some(signal) = signal(report) {

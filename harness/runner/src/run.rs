@@ -110,11 +110,8 @@ async fn run_steps<B: Backend>(
     for (step, cells) in &plan.steps {
         let asked = predict_step(step, version, &learned);
         backend.apply(step).await?;
-        let begun = if cells.is_empty() {
-            Ok(())
-        } else {
-            begin_step(scenario, step, &asked.cluster, version, sink)
-        };
+        let begun =
+            if cells.is_empty() { Ok(()) } else { begin_step(scenario, step, &asked.cluster, version, sink) };
         let evidence = attempt(step, backend, options, &last).await;
         let wanted = cells.iter().map(|cell| evidence[cell.index].clone()).collect();
         let ended = begun.and_then(|()| {

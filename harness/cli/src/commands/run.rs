@@ -106,7 +106,8 @@ fn choose(wished: Option<Backend>, printer: &Printer) -> Result<Backend, Failure
         Some(Backend::Model) => Ok(Backend::Model),
         Some(Backend::Lab) => match verdikt_lab::enter::enter() {
             Ok(_) => Ok(Backend::Lab),
-            Err(obstacle) => Err(Failure::machine("there can be no lab here").cause(&lab::reason(&obstacle))
+            Err(obstacle) => Err(Failure::machine("there can be no lab here")
+                .cause(&lab::reason(&obstacle))
                 .hint("`--on model` evaluates with the engine alone")),
         },
         None => match verdikt_lab::enter::enter() {

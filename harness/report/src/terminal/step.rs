@@ -101,7 +101,9 @@ fn differs(cell: &CellJudged) -> bool {
 
 fn marked(cell: &CellJudged) -> (&'static str, Tone) {
     match (cell.result, &cell.verdict) {
-        (CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted, _) => ("!", Tone::Differs),
+        (CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted, _) => {
+            ("!", Tone::Differs)
+        }
         (CellResult::Inconclusive, _) => ("?", Tone::Inconclusive),
         (CellResult::AsExpected, Verdict::Allowed) => (" ", Tone::Allow),
         (CellResult::AsExpected, _) => (" ", Tone::Deny),
