@@ -210,7 +210,8 @@ impl Datapath {
         if connection.revision != self.policy.revision() {
             let passage = connection.passage();
             let judged = self.judge(&passage, visit.at, effects);
-            let same = match (&judged, self.connections.get(number).and_then(|known| known.redirect.as_ref())) {
+            let same = match (&judged, self.connections.get(number).and_then(|known| known.redirect.as_ref()))
+            {
                 (Judged::Pass, None) => true,
                 (Judged::Redirect { kind, subject, .. }, Some(redirect)) => {
                     *kind == redirect.kind && *subject == redirect.subject

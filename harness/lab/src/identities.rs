@@ -38,7 +38,6 @@ impl Identities {
     }
 }
 
-
 fn reserved(identity: &Identity) -> Option<u32> {
     let numbers = [
         ("host", 1),

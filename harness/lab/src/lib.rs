@@ -24,4 +24,3 @@ pub mod services;
 
 mod agent;
 mod carrier;
-

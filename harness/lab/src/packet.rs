@@ -105,11 +105,9 @@ impl Packet {
         let mut packet = Self::read_header_of(held, true)?;
         let start = packet.payload;
         packet.transport = match packet.protocol {
-            number::TCP | number::UDP | number::SCTP => Transport::Ports {
-                source: word(held, start)?,
-                destination: word(held, start + 2)?,
-                flags: 0,
-            },
+            number::TCP | number::UDP | number::SCTP => {
+                Transport::Ports { source: word(held, start)?, destination: word(held, start + 2)?, flags: 0 }
+            }
             number::ICMP | number::ICMPV6 => icmp(held, packet.protocol, start)?,
             _ => Transport::Unknown,
         };
@@ -236,7 +234,8 @@ fn read_v6(bytes: &[u8], cut: bool) -> Result<Packet, Malformed> {
             protocol = byte(extension, 0)?;
             payload += 8 + usize::from(byte(extension, 1)?) * 8;
         } else if protocol == FRAGMENT && fragment.is_none() {
-            let extension: &[u8; 8] = bytes[..length].get(payload..).and_then(<[u8]>::first_chunk).ok_or(short)?;
+            let extension: &[u8; 8] =
+                bytes[..length].get(payload..).and_then(<[u8]>::first_chunk).ok_or(short)?;
             let offset = u16::from_be_bytes([extension[2], extension[3]]);
             let [.., a, b, c, d] = *extension;
             let whole = offset & 0xfff9 == 0;
@@ -271,6 +270,7 @@ fn byte(bytes: &[u8], at: usize) -> Result<u8, Malformed> {
 }
 
 fn word(bytes: &[u8], at: usize) -> Result<u16, Malformed> {
-    let pair: &[u8; 2] = bytes.get(at..).and_then(<[u8]>::first_chunk).ok_or(Malformed("truncated header"))?;
+    let pair: &[u8; 2] =
+        bytes.get(at..).and_then(<[u8]>::first_chunk).ok_or(Malformed("truncated header"))?;
     Ok(u16::from_be_bytes(*pair))
 }

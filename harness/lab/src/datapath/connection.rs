@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::judge::{Passage, Stage};
 use super::LinkId;
+use super::judge::{Passage, Stage};
 use crate::packet::{Ends, Packet, Transport, flag, number};
 use crate::redirect::Redirect;
 

@@ -26,8 +26,7 @@ impl Fragments {
     /// The ends of a packet; none for a later part of a datagram whose first part was not seen.
     pub(super) fn ends(&mut self, from: LinkId, packet: &Packet, at: Duration) -> Option<Ends> {
         let Some(fragment) = packet.fragment else { return Some(own_ends(packet)) };
-        let datagram =
-            (from, packet.source, packet.destination, packet.protocol, fragment.identification);
+        let datagram = (from, packet.source, packet.destination, packet.protocol, fragment.identification);
         if !fragment.first {
             return self.known.get(&datagram).map(|(ends, _)| *ends);
         }

@@ -78,7 +78,9 @@ impl Datapath {
             (Stage::AfterEgress, Direction::Ingress, destination.ip(), source.ip()),
         ];
         for (needed, direction, own, peer) in sides {
-            if passage.stage == Stage::AfterIngress || passage.stage == Stage::AfterEgress && needed == Stage::Begin {
+            if passage.stage == Stage::AfterIngress
+                || passage.stage == Stage::AfterEgress && needed == Stage::Begin
+            {
                 continue;
             }
             let judged = self.ask(direction, own, peer, traffic, passage, at, effects);

@@ -33,7 +33,8 @@ impl Limits {
         if denials.len() >= DENIALS {
             denials.retain(|_, told| is_recent(*told, at));
         }
-        if denials.len() >= DENIALS || denials.get(&(protocol, ends)).is_some_and(|told| is_recent(*told, at)) {
+        if denials.len() >= DENIALS || denials.get(&(protocol, ends)).is_some_and(|told| is_recent(*told, at))
+        {
             return false;
         }
         denials.insert((protocol, ends), at);

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use verdikt_engine::rule::Direction;
 use verdikt_engine::ruling::Ruling;
-use verdikt_scenario::flow::{
-    DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict,
-};
+use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict};
 use verdikt_scenario::topology::Protocol;
 
 use super::judge::Passage;
@@ -89,10 +87,11 @@ impl Datapath {
         at: Duration,
         effects: &mut Effects,
     ) {
-        let Some(LinkOwner::Endpoint { endpoint, addresses, identity }) = self.links.get(&from) else { return };
+        let Some(LinkOwner::Endpoint { endpoint, addresses, identity }) = self.links.get(&from) else {
+            return;
+        };
         let Some(address) = addresses.first().copied() else { return };
-        let source =
-            FlowEnd { address, port: None, identity: *identity, endpoint: Some(endpoint.clone()) };
+        let source = FlowEnd { address, port: None, identity: *identity, endpoint: Some(endpoint.clone()) };
         if !self.limits.tell_drop(from, at) {
             return;
         }

@@ -4,7 +4,12 @@
 
 /// The one's complement sum of some bytes, folded; of bytes that hold their right checksum it is 0xffff.
 pub(super) fn sum(bytes: &[u8]) -> u16 {
-    fold(bytes.chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)]))).sum())
+    fold(
+        bytes
+            .chunks(2)
+            .map(|pair| u32::from(u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)])))
+            .sum(),
+    )
 }
 
 /// A checksum after some 16-bit words of what it covers have changed.

@@ -15,7 +15,8 @@ pub struct Ends {
 
 /// Gives a packet other ends, of its own family. `bytes` is what `packet` was read from.
 pub fn rewrite(bytes: &mut [u8], packet: &Packet, ends: &Ends) {
-    if packet.source.is_ipv4() != ends.source.is_ipv4() || ends.source.is_ipv4() != ends.destination.is_ipv4() {
+    if packet.source.is_ipv4() != ends.source.is_ipv4() || ends.source.is_ipv4() != ends.destination.is_ipv4()
+    {
         return;
     }
     let covered = addresses(packet.source, packet.destination);
