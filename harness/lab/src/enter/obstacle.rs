@@ -9,7 +9,9 @@ use nix::sched::CloneFlags;
 #[derive(Debug, thiserror::Error)]
 pub enum Obstacle {
     /// There are no TUN devices.
-    #[error("this machine has no /dev/net/tun; load the module `tun`, or give a container `--device /dev/net/tun`")]
+    #[error(
+        "this machine has no /dev/net/tun; load the module `tun`, or give a container `--device /dev/net/tun`"
+    )]
     NoTun,
     /// TUN devices are not for this user.
     #[error("/dev/net/tun is not open to this user; run as root, or `chmod 0666 /dev/net/tun` once")]
@@ -43,7 +45,9 @@ pub enum Obstacle {
         what: &'static str,
     },
     /// There are too many namespaces.
-    #[error("there are as many {what} as the kernel's setting {name} allows; raise it, or end what holds them")]
+    #[error(
+        "there are as many {what} as the kernel's setting {name} allows; raise it, or end what holds them"
+    )]
     Full {
         /// What there is too much of.
         what: &'static str,

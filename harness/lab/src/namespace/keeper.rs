@@ -24,8 +24,7 @@ type Job = Box<dyn FnOnce() + Send>;
 impl Keeper {
     /// Starts the thread.
     pub fn start() -> Result<Self, NamespaceError> {
-        let failed =
-            |source| NamespaceError::Make { name: "the lab".to_owned(), step: Step::Keeper, source };
+        let failed = |source| NamespaceError::Make { name: "the lab".to_owned(), step: Step::Keeper, source };
         let (jobs, received) = mpsc::channel::<Job>();
         let thread = std::thread::Builder::new().name("namespaces".to_owned());
         let thread = thread.spawn(move || received.iter().for_each(|job| job())).map_err(failed)?;

@@ -105,7 +105,8 @@ fn route(device: u32, family: AddressFamily) -> RouteMessage {
     message.header.table = MAIN_TABLE;
     message.header.protocol = RouteProtocol::Static;
     message.header.kind = RouteType::Unicast;
-    message.header.scope = if family == AddressFamily::Inet { RouteScope::Link } else { RouteScope::Universe };
+    message.header.scope =
+        if family == AddressFamily::Inet { RouteScope::Link } else { RouteScope::Universe };
     message.attributes.push(RouteAttribute::Oif(device));
     message
 }
