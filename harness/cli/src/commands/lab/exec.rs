@@ -15,10 +15,12 @@ pub(super) fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
     let ask = Ask::Inside { endpoint: arguments.endpoint.clone() };
     let mut line = String::new();
     lab.ask(&ask).and_then(|mut answers| answers.read_line(&mut line)).map_err(|error| gone(&error))?;
-    let inside = match serde_json::from_str(&line) {
+    let inside = match Answer::from_line(&line) {
         Ok(Answer::Inside(inside)) => inside,
         Ok(Answer::Refused(refusal)) => return Err(Failure::wrong(refusal.refused)),
-        Ok(Answer::Flow(_)) | Err(_) => return Err(Failure::machine("the lab is of another version of verdikt")),
+        Ok(Answer::Flow(_)) | Err(_) => {
+            return Err(Failure::machine("the lab is of another version of verdikt"));
+        }
     };
     let [program, rest @ ..] = arguments.program.as_slice() else {
         return Err(Failure::wrong("no program is given"));

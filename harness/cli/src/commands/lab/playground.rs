@@ -37,9 +37,8 @@ pub(super) fn play(arguments: &Lab, file: &Path, printer: &Printer) -> Result<Ex
             .hint("a lab is for one; name its file"));
     };
     find_step(scenario, arguments.step.as_deref())?;
-    verdikt_lab::enter::enter().map_err(|obstacle| {
-        Failure::machine("there can be no lab here").cause(&reason(&obstacle))
-    })?;
+    verdikt_lab::enter::enter()
+        .map_err(|obstacle| Failure::machine("there can be no lab here").cause(&reason(&obstacle)))?;
     let failed = |error: std::io::Error| Failure::machine("the lab cannot start").cause(&error);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(keep_up(arguments, file, scenario, printer))
@@ -70,11 +69,16 @@ async fn keep_up(
     let (tells, mut flows) = mpsc::unbounded_channel();
     backend.follow(tells);
     let listener = told::listen(&scenario.name).map_err(failed)?;
-    let mut watch = Watch::start().map_err(|error| Failure::machine("files cannot be watched").cause(&error))?;
+    let mut watch =
+        Watch::start().map_err(|error| Failure::machine("files cannot be watched").cause(&error))?;
     let (asks, mut asked) = mpsc::unbounded_channel();
     let mut followers: Vec<OwnedWriteHalf> = Vec::new();
-    let mut playground =
-        Playground { options, step: arguments.step.clone(), attempts: Cell::new(0), learned: Learned::default() };
+    let mut playground = Playground {
+        options,
+        step: arguments.step.clone(),
+        attempts: Cell::new(0),
+        learned: Learned::default(),
+    };
 
     let stop = interrupted();
     tokio::pin!(stop);
@@ -182,9 +186,8 @@ fn show(scenario: &Scenario, events: &[Event], printer: &Printer) -> Result<(), 
 fn welcome(backend: &LabBackend, step: &Step) -> String {
     let addresses = backend.lab().addresses();
     let mut lines = vec![String::new(), "the lab is up:".to_owned()];
-    let shown = |list: &[std::net::IpAddr]| {
-        list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
+    let shown =
+        |list: &[std::net::IpAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let width = addresses.endpoints.keys().map(|endpoint| endpoint.to_string().len()).max().unwrap_or(0);
     for (endpoint, list) in &addresses.endpoints {
         lines.push(format!("  {:width$}  {}", endpoint.to_string(), shown(list)));
