@@ -4,7 +4,7 @@ use std::io::BufRead;
 use std::process::ExitCode;
 
 use verdikt_lab::control::{Answer, Ask};
-use verdikt_lab::exec::{Inside, run_inside};
+use verdikt_lab::exec::{ExecError, Inside, run_inside};
 
 use super::running::{find, gone};
 use crate::arguments::LabExec;
@@ -35,6 +35,7 @@ pub(super) fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
     });
     match failed {
         Ok(never) => match never {},
+        Err(error @ ExecError::NotFound { .. }) => Err(Failure::wrong(error.to_string())),
         Err(error) => Err(Failure::from_error(&error)),
     }
 }

@@ -85,7 +85,7 @@ async fn keep_up(
     let first = find_step(scenario, arguments.step.as_deref())?;
     let mut events = Vec::new();
     let mut before = playground.try_out(scenario, first, &mut backend, &mut events).await?;
-    show(scenario, &events, printer)?;
+    show(&events, printer)?;
     Printer::data(&welcome(&backend, first))?;
     let mut topology = first.topology.clone();
     follow_files(&mut watch, file, scenario)?;
@@ -172,14 +172,13 @@ impl Playground {
     }
 }
 
-fn show(scenario: &Scenario, events: &[Event], printer: &Printer) -> Result<(), Failure> {
+fn show(events: &[Event], printer: &Printer) -> Result<(), Failure> {
     let mut terminal = Terminal::new(Options {
         width: Printer::width(),
         colour: printer.colour,
         quiet: false,
         command: format!("verdikt run --on {NAME}"),
     });
-    let _ = scenario;
     events.iter().try_for_each(|event| Printer::data(&terminal.push(event)))
 }
 
@@ -188,7 +187,9 @@ fn welcome(backend: &LabBackend, step: &Step) -> String {
     let mut lines = vec![String::new(), "the lab is up:".to_owned()];
     let shown =
         |list: &[std::net::IpAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let width = addresses.endpoints.keys().map(|endpoint| endpoint.to_string().len()).max().unwrap_or(0);
+    let endpoints = addresses.endpoints.keys().map(|endpoint| endpoint.to_string().len());
+    let services = addresses.services.keys().map(|service| service.to_string().len());
+    let width = endpoints.chain(services).max().unwrap_or(0);
     for (endpoint, list) in &addresses.endpoints {
         lines.push(format!("  {:width$}  {}", endpoint.to_string(), shown(list)));
     }
