@@ -51,6 +51,11 @@ impl Failure {
         Self { code: exit::WRONG_INPUT, what: What::Mistakes(diagnostics, sources) }
     }
 
+    /// Nothing is wrong but that there is nothing to do, which has its places.
+    pub(crate) fn nothing_in(diagnostics: Vec<Diagnostic>, sources: Sources) -> Self {
+        Self { code: exit::NOTHING_TO_RUN, ..Self::mistakes(diagnostics, sources) }
+    }
+
     /// A file that the command names cannot be written or read.
     pub(crate) fn file(doing: &str, path: &Path, cause: &dyn Display) -> Self {
         Self::wrong(format!("cannot {doing} `{}`", path.display())).cause(cause)

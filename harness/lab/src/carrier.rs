@@ -14,7 +14,7 @@ use tun_rs::{AsyncDevice, SyncDevice};
 use verdikt_scenario::flow::Flow;
 
 use crate::current::CurrentPolicy;
-use crate::datapath::{Datapath, Effects, LinkId, LinkOwner, Services};
+use crate::datapath::{Datapath, Effects, LinkId, LinkOwner, ServiceTable};
 use crate::redirect::Redirects;
 
 /// The longest packet a device gives.
@@ -22,7 +22,7 @@ const MTU: usize = 1500;
 /// After so many packets of one device the others have their turn.
 const BATCH: usize = 32;
 /// How often idle connections are looked for.
-const EXPIRY: Duration = Duration::from_secs(5);
+const EXPIRY: Duration = Duration::from_secs(1);
 
 /// A running datapath. It ends when this is dropped.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub(crate) struct Carrier {
 enum Command {
     Attach(LinkId, LinkOwner, SyncDevice, oneshot::Sender<io::Result<()>>),
     Detach(LinkId, oneshot::Sender<()>),
-    Own(LinkId, LinkOwner, oneshot::Sender<()>),
-    Services(Services, oneshot::Sender<()>),
+    Identify(LinkId, u32, oneshot::Sender<()>),
+    Services(ServiceTable, oneshot::Sender<()>),
 }
 
 /// What the tasks of the thread share.
@@ -81,13 +81,13 @@ impl Carrier {
         self.ask(|answer| Command::Detach(link, answer)).await
     }
 
-    /// Tells whose device it is from now on.
-    pub(crate) async fn own(&self, link: LinkId, owner: LinkOwner) -> io::Result<()> {
-        self.ask(|answer| Command::Own(link, owner, answer)).await
+    /// Tells the identity of the endpoint behind a device from now on.
+    pub(crate) async fn identify(&self, link: LinkId, identity: u32) -> io::Result<()> {
+        self.ask(|answer| Command::Identify(link, identity, answer)).await
     }
 
     /// Replaces the services.
-    pub(crate) async fn services(&self, services: Services) -> io::Result<()> {
+    pub(crate) async fn services(&self, services: ServiceTable) -> io::Result<()> {
         self.ask(|answer| Command::Services(services, answer)).await
     }
 
@@ -142,8 +142,8 @@ async fn obey(shared: &Rc<RefCell<Shared>>, command: Command) {
             state.datapath.detach(link);
             let _ = answer.send(());
         }
-        Command::Own(link, owner, answer) => {
-            shared.borrow_mut().datapath.attach(link, owner);
+        Command::Identify(link, identity, answer) => {
+            shared.borrow_mut().datapath.identify(link, identity);
             let _ = answer.send(());
         }
         Command::Services(services, answer) => {

@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use verdikt_engine::cluster::Cluster;
-use verdikt_scenario::topology::Endpoint;
 
-use crate::policy::Policy;
+use crate::policy::{Owner, Policy};
 
 /// The policy in force, and the names learned. Whoever has changed it knows that every later packet, query and
 /// request is judged by the new one.
@@ -23,7 +22,7 @@ pub struct CurrentPolicy {
 struct State {
     policy: Arc<Policy>,
     cluster: Arc<Cluster<'static>>,
-    endpoints: Arc<BTreeMap<IpAddr, Endpoint>>,
+    endpoints: Arc<BTreeMap<IpAddr, Owner>>,
     audit: bool,
     /// By address and name, until when it is known.
     names: BTreeMap<(IpAddr, String), Duration>,
@@ -31,7 +30,7 @@ struct State {
 
 impl CurrentPolicy {
     /// The first policy.
-    pub fn new(cluster: Cluster<'static>, endpoints: BTreeMap<IpAddr, Endpoint>, audit: bool) -> Self {
+    pub fn new(cluster: Cluster<'static>, endpoints: BTreeMap<IpAddr, Owner>, audit: bool) -> Self {
         let (cluster, endpoints) = (Arc::new(cluster), Arc::new(endpoints));
         let policy = Policy::new(Arc::clone(&cluster), Arc::clone(&endpoints), BTreeMap::new(), 0, audit);
         let state = State { policy: Arc::new(policy), cluster, endpoints, audit, names: BTreeMap::new() };
@@ -49,7 +48,7 @@ impl CurrentPolicy {
     }
 
     /// Puts another policy in force. What was learned stays known.
-    pub fn replace(&self, cluster: Cluster<'static>, endpoints: BTreeMap<IpAddr, Endpoint>, audit: bool) {
+    pub fn replace(&self, cluster: Cluster<'static>, endpoints: BTreeMap<IpAddr, Owner>, audit: bool) {
         let mut state = self.state();
         state.cluster = Arc::new(cluster);
         state.endpoints = Arc::new(endpoints);

@@ -8,6 +8,8 @@ use verdikt_engine::cluster::Cluster;
 use verdikt_engine::identity::Identity;
 use verdikt_scenario::topology::Endpoint;
 
+use crate::datapath::identity::reserved;
+
 /// The first number of identities that are not reserved.
 const FIRST: u32 = 1_000;
 
@@ -36,18 +38,4 @@ impl Identities {
     pub fn number(&self, endpoint: &Endpoint) -> u32 {
         self.endpoints.get(endpoint).copied().unwrap_or(0)
     }
-}
-
-fn reserved(identity: &Identity) -> Option<u32> {
-    let numbers = [
-        ("host", 1),
-        ("kube-apiserver", 7),
-        ("remote-node", 6),
-        ("world", 2),
-        ("world-ipv4", 9),
-        ("world-ipv6", 10),
-        ("health", 4),
-        ("ingress", 8),
-    ];
-    numbers.iter().find(|(key, _)| identity.is_reserved(key)).map(|(_, number)| *number)
 }

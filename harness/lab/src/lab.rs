@@ -20,6 +20,8 @@ use crate::error::LabError;
 use crate::identities::Identities;
 use crate::names;
 use crate::namespace::{AgentProgram, Keeper, Process, Site, Wanted};
+use crate::policy::Owner;
+use crate::proxy::Proxies;
 use crate::redirect::Redirects;
 use crate::servers;
 use crate::services;
@@ -43,6 +45,8 @@ pub struct Lab {
     flows: mpsc::UnboundedReceiver<Flow>,
     waiting: VecDeque<Signal>,
     // Dropped in this order: the devices must be carried as long as proxies and agents live.
+    #[expect(dead_code, reason = "the proxies live as long as this is held")]
+    proxies: Proxies,
     carrier: Carrier,
     keeper: Keeper,
 }
@@ -67,7 +71,7 @@ pub enum Signal {
     /// An agent has ended, for this reason.
     Gone(Endpoint, String),
     /// The datapath or a proxy reports.
-    Flow(Flow),
+    Flow(Box<Flow>),
 }
 
 impl Lab {
@@ -85,6 +89,9 @@ impl Lab {
         let carrier = Carrier::start(Arc::clone(&policy), Arc::clone(&redirects), tells.clone(), begin)
             .map_err(LabError::Datapath)?;
         let link = LinkId(0);
+        let (proxies, device) = Proxies::start(&keeper, Arc::clone(&policy), redirects, tells, begin)
+            .map_err(LabError::Namespace)?;
+        carrier.attach(link, LinkOwner::Proxy, device).await.map_err(LabError::Datapath)?;
         Ok(Self {
             agent,
             begin,
@@ -98,6 +105,7 @@ impl Lab {
             hears,
             flows,
             waiting: VecDeque::new(),
+            proxies,
             carrier,
             keeper,
         })
@@ -129,8 +137,8 @@ impl Lab {
         let mut starting = BTreeSet::new();
         for endpoint in &wanted {
             if let Some(site) = self.sites.get(endpoint) {
-                let owner = self.owner(endpoint);
-                self.carrier.own(site.link, owner).await.map_err(LabError::Datapath)?;
+                let identity = self.identities.number(endpoint);
+                self.carrier.identify(site.link, identity).await.map_err(LabError::Datapath)?;
             } else {
                 self.enter(endpoint).await?;
                 starting.insert(endpoint.clone());
@@ -140,7 +148,10 @@ impl Lab {
             .addresses
             .endpoints
             .iter()
-            .flat_map(|(endpoint, list)| list.iter().map(move |address| (*address, endpoint.clone())))
+            .flat_map(|(endpoint, list)| {
+                let owner = Owner { endpoint: endpoint.clone(), identity: self.identities.number(endpoint) };
+                list.iter().map(move |address| (*address, owner.clone()))
+            })
             .collect();
         self.carrier.services(services::of(topology, &self.addresses)).await.map_err(LabError::Datapath)?;
         self.policy.replace(cluster, by_address, audit);
@@ -259,7 +270,7 @@ impl Lab {
                         return signal;
                     }
                 }
-                Some(flow) = self.flows.recv() => return Signal::Flow(flow),
+                Some(flow) = self.flows.recv() => return Signal::Flow(Box::new(flow)),
             }
         }
     }

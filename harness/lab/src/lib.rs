@@ -17,7 +17,6 @@ pub mod identities;
 pub mod lab;
 pub mod names;
 pub mod namespace;
-pub mod packet;
 pub mod policy;
 pub mod redirect;
 pub mod servers;
@@ -25,3 +24,5 @@ pub mod services;
 
 mod agent;
 mod carrier;
+mod packet;
+mod proxy;

@@ -107,6 +107,8 @@ pub enum Step {
     Addresses,
     /// A thread in it.
     Thread,
+    /// Its servers.
+    Listeners,
 }
 
 impl Step {
@@ -117,6 +119,7 @@ impl Step {
             Self::Device => "have a TUN device",
             Self::Addresses => "be given addresses and routes",
             Self::Thread => "have a thread",
+            Self::Listeners => "have listeners",
         }
     }
 }

@@ -1,276 +1,247 @@
-//! IP packets as the datapath reads and rewrites them.
+//! Reading IP packets: what of them the datapath goes by. Any bytes may come; none make it panic.
 //!
-//! Whatever the bytes, reading never panics: it answers [`Malformed`]. Rewriting keeps every checksum right.
+//! IPv4: RFC 791, IPv6: RFC 8200.
 
 mod checksum;
-mod rewrite;
+pub(crate) mod error;
+mod network;
+pub(crate) mod rewrite;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-pub use rewrite::{Ends, age, rewrite, rewrite_error};
+use self::network::{Extent, Network};
 
-/// Protocol numbers. <https://www.iana.org/assignments/protocol-numbers>
-pub mod number {
-    #![expect(missing_docs, reason = "each is the protocol's name")]
-    pub const ICMP: u8 = 1;
-    pub const TCP: u8 = 6;
-    pub const UDP: u8 = 17;
-    pub const ICMPV6: u8 = 58;
-    pub const SCTP: u8 = 132;
+/// Protocol numbers.
+/// <https://www.iana.org/assignments/protocol-numbers>
+pub(crate) const ICMP: u8 = 1;
+pub(crate) const TCP: u8 = 6;
+pub(crate) const UDP: u8 = 17;
+pub(crate) const ICMP_V6: u8 = 58;
+pub(crate) const SCTP: u8 = 132;
+
+/// What tells connections apart. An echo request has its identifier in place of the source port, an echo reply
+/// in place of the destination port, so that one is the reverse of the other; other ICMP messages have no ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Tuple {
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) source_port: u16,
+    pub(crate) destination_port: u16,
+    pub(crate) protocol: u8,
 }
 
-/// A packet that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Packet {
-    /// The address it comes from.
-    pub source: IpAddr,
-    /// The address it goes to.
-    pub destination: IpAddr,
-    /// The protocol it carries.
-    pub protocol: u8,
-    /// Where that protocol's header begins.
-    pub payload: usize,
-    /// How long the packet is; what follows in the buffer is no part of it.
-    pub length: usize,
-    /// How many more hops it may make.
-    pub hops: u8,
-    /// Which part of a datagram it is; none for a whole one.
-    pub fragment: Option<Fragment>,
-    /// What the header of its protocol says. Not to be read in a later fragment.
-    pub transport: Transport,
+impl Tuple {
+    /// The tuple of the answer.
+    pub(crate) fn reversed(self) -> Self {
+        Self {
+            source: self.destination,
+            destination: self.source,
+            source_port: self.destination_port,
+            destination_port: self.source_port,
+            protocol: self.protocol,
+        }
+    }
 }
 
-/// A part of a datagram.
+/// What a packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fragment {
-    /// The datagram.
-    pub identification: u32,
-    /// Whether it is the first part, which has the ports.
-    pub first: bool,
-}
-
-/// What the header of a protocol says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// Ports, and for TCP the flags.
-    Ports {
-        /// The port it comes from.
-        source: u16,
-        /// The port it goes to.
-        destination: u16,
-        /// FIN 1, SYN 2, RST 4, ACK 16; 0 for other protocols.
-        flags: u8,
-    },
-    /// An ICMP message; for an echo with its identifier.
-    Icmp {
-        /// Its type.
+pub(crate) enum Content {
+    /// A TCP segment.
+    Tcp(Flags),
+    /// A UDP datagram.
+    Udp,
+    /// An SCTP packet.
+    Sctp,
+    /// An ICMP echo request or reply.
+    Echo {
+        /// The message's type.
         kind: u8,
-        /// The identifier of an echo request or reply.
-        echo: Option<u16>,
-        /// Whether it reports an error of the packet it holds.
-        error: bool,
+        /// Whether it is the request.
+        request: bool,
     },
-    /// A protocol without ports, or a later fragment.
-    Unknown,
+    /// An ICMP message about another packet, a part of which it carries.
+    IcmpError {
+        /// The message's type.
+        kind: u8,
+    },
+    /// Any other ICMP message.
+    Icmp {
+        /// The message's type.
+        kind: u8,
+    },
+    /// A fragment other than the first: its ports are those of the first.
+    LaterFragment,
+    /// A protocol the datapath does not carry.
+    Other,
 }
 
-/// Why a packet cannot be read; a fragment for people.
+impl Content {
+    /// The type of an ICMP message.
+    pub(crate) fn icmp_kind(self) -> Option<u8> {
+        match self {
+            Self::Echo { kind, .. } | Self::IcmpError { kind } | Self::Icmp { kind } => Some(kind),
+            _ => None,
+        }
+    }
+}
+
+/// The flags of a TCP segment that move a connection's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Malformed(pub &'static str);
+pub(crate) struct Flags(u8);
 
-/// TCP's flags.
-pub mod flag {
-    #![expect(missing_docs, reason = "each is the flag's name")]
-    pub const FIN: u8 = 1;
-    pub const SYN: u8 = 2;
-    pub const RST: u8 = 4;
-    pub const ACK: u8 = 16;
-}
-
-/// Where the header of the transport begins in an ICMP message that holds a packet.
-const ICMP_HEADER: usize = 8;
-/// IPv6 extension headers: hop-by-hop options, routing, destination options.
-const OPTIONS: [u8; 3] = [0, 43, 60];
-const FRAGMENT: u8 = 44;
-
-impl Packet {
-    /// Reads a packet.
-    pub fn read(bytes: &[u8]) -> Result<Self, Malformed> {
-        Self::read_header(bytes)?.with_transport(bytes)
+impl Flags {
+    /// Whether it asks for a new connection.
+    pub(crate) fn opens(self) -> bool {
+        self.0 & 0b1_0010 == 0b10
     }
 
-    /// Reads the packet that an ICMP error holds, of which only the beginning is there.
-    pub fn read_held(&self, bytes: &[u8]) -> Result<Self, Malformed> {
-        let held = bytes.get(self.payload + ICMP_HEADER..self.length).ok_or(Malformed("short ICMP error"))?;
-        let mut packet = Self::read_header_of(held, true)?;
-        let start = packet.payload;
-        packet.transport = match packet.protocol {
-            number::TCP | number::UDP | number::SCTP => {
-                Transport::Ports { source: word(held, start)?, destination: word(held, start + 2)?, flags: 0 }
-            }
-            number::ICMP | number::ICMPV6 => icmp(held, packet.protocol, start)?,
-            _ => Transport::Unknown,
-        };
-        Ok(packet)
+    pub(crate) fn fin(self) -> bool {
+        self.0 & 0b1 != 0
     }
 
-    /// Where the packet that an ICMP error holds begins.
-    pub fn held(&self) -> usize {
-        self.payload + ICMP_HEADER
-    }
-
-    fn read_header(bytes: &[u8]) -> Result<Self, Malformed> {
-        Self::read_header_of(bytes, false)
-    }
-
-    fn read_header_of(bytes: &[u8], cut: bool) -> Result<Self, Malformed> {
-        match bytes.first().map(|first| first >> 4) {
-            Some(4) => read_v4(bytes, cut),
-            Some(6) => read_v6(bytes, cut),
-            Some(_) => Err(Malformed("neither IPv4 nor IPv6")),
-            None => Err(Malformed("empty packet")),
-        }
-    }
-
-    fn with_transport(mut self, bytes: &[u8]) -> Result<Self, Malformed> {
-        if self.fragment.is_some_and(|fragment| !fragment.first) {
-            return Ok(self);
-        }
-        let bytes = bytes.get(..self.length).ok_or(Malformed("truncated packet"))?;
-        let start = self.payload;
-        let ports = |flags| -> Result<Transport, Malformed> {
-            let (source, destination) = (word(bytes, start)?, word(bytes, start + 2)?);
-            Ok(Transport::Ports { source, destination, flags })
-        };
-        self.transport = match self.protocol {
-            number::TCP => {
-                let header = usize::from(byte(bytes, start + 12)? >> 4) * 4;
-                if header < 20 || start + header > self.length {
-                    return Err(Malformed("truncated TCP header"));
-                }
-                ports(byte(bytes, start + 13)?)?
-            }
-            number::UDP => {
-                let length = usize::from(word(bytes, start + 4)?);
-                if length < 8 || self.fragment.is_none() && start + length > self.length {
-                    return Err(Malformed("truncated UDP datagram"));
-                }
-                ports(0)?
-            }
-            number::SCTP => {
-                word(bytes, start + 10)?;
-                ports(0)?
-            }
-            number::ICMP if self.source.is_ipv4() => icmp(bytes, self.protocol, start)?,
-            number::ICMPV6 if self.source.is_ipv6() => icmp(bytes, self.protocol, start)?,
-            number::ICMP | number::ICMPV6 => return Err(Malformed("ICMP of the other family")),
-            _ => Transport::Unknown,
-        };
-        Ok(self)
+    pub(crate) fn reset(self) -> bool {
+        self.0 & 0b100 != 0
     }
 }
 
-fn icmp(bytes: &[u8], protocol: u8, start: usize) -> Result<Transport, Malformed> {
-    let kind = byte(bytes, start)?;
-    let (echo, error) = if protocol == number::ICMP {
-        (matches!(kind, 0 | 8), matches!(kind, 3 | 4 | 5 | 11 | 12))
-    } else {
-        (matches!(kind, 128 | 129), kind < 128)
-    };
-    let identifier = word(bytes, start + 4)?;
-    byte(bytes, start + ICMP_HEADER - 1)?;
-    Ok(Transport::Icmp { kind, echo: echo.then_some(identifier), error })
+/// Where a fragment belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fragment {
+    /// What all fragments of a packet share, with the addresses and the protocol.
+    pub(crate) identification: u32,
+    /// The protocol field all fragments share; in IPv6 it may be that of a further extension header.
+    pub(crate) protocol: u8,
+    /// Where in this packet the part begins that was cut into pieces.
+    pub(crate) begin: usize,
+    /// Where its payload belongs, in bytes.
+    pub(crate) offset: usize,
+    /// Whether others follow.
+    pub(crate) more: bool,
 }
 
-fn read_v4(bytes: &[u8], cut: bool) -> Result<Packet, Malformed> {
-    let short = Malformed("truncated IPv4 header");
-    let header: &[u8; 20] = bytes.first_chunk().ok_or(short)?;
-    let payload = usize::from(header[0] & 15) * 4;
-    let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    if payload < 20 || length < payload || payload > bytes.len() {
-        return Err(short);
+/// What the datapath goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Headers {
+    pub(crate) tuple: Tuple,
+    pub(crate) content: Content,
+    pub(crate) fragment: Option<Fragment>,
+    /// TTL or hop limit.
+    pub(crate) hops: u8,
+    /// Where the transport header begins, or a later fragment's payload.
+    pub(crate) transport: usize,
+    /// The packet's length as its header says; what follows in the buffer does not belong to it.
+    pub(crate) length: usize,
+}
+
+/// Why a packet cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unreadable {
+    #[error("neither IPv4 nor IPv6")]
+    Version,
+    #[error("cut off in its IP header")]
+    Header,
+    #[error("its IP header gives a wrong length")]
+    Length,
+    #[error("more extension headers than any packet needs")]
+    TooManyExtensions,
+    #[error("an extension header where it may not be")]
+    MisplacedExtension,
+    #[error("it wants to be routed through other hosts")]
+    SourceRoute,
+    #[error("a fragment that fits into no packet")]
+    Fragment,
+    #[error("a first fragment without the whole transport header")]
+    TinyFragment,
+    #[error("cut off in its transport header")]
+    Transport,
+    #[error("its transport header gives a wrong length")]
+    TransportLength,
+}
+
+/// The shortest header of a transport protocol.
+fn shortest_header(protocol: u8) -> usize {
+    match protocol {
+        TCP => 20,
+        SCTP => 12,
+        _ => 8,
     }
-    if length > bytes.len() && !cut {
-        return Err(Malformed("truncated packet"));
-    }
-    if !cut && checksum::sum(&bytes[..payload]) != 0xffff {
-        return Err(Malformed("wrong IPv4 checksum"));
-    }
-    let offset = u16::from_be_bytes([header[6], header[7]]);
-    let (more, offset) = (offset & 0x2000 != 0, offset & 0x1fff);
-    let fragment = (more || offset != 0).then(|| Fragment {
-        identification: u16::from_be_bytes([header[4], header[5]]).into(),
-        first: offset == 0,
-    });
-    Ok(Packet {
-        source: Ipv4Addr::new(header[12], header[13], header[14], header[15]).into(),
-        destination: Ipv4Addr::new(header[16], header[17], header[18], header[19]).into(),
-        protocol: header[9],
-        payload,
-        length: length.min(bytes.len()),
-        hops: header[8],
-        fragment,
-        transport: Transport::Unknown,
+}
+
+/// Reads a packet.
+pub(crate) fn parse(packet: &[u8]) -> Result<Headers, Unreadable> {
+    let network = network::read(packet, Extent::Whole)?;
+    let payload = &packet[network.transport..network.length];
+    let later = network.fragment.is_some_and(|fragment| fragment.offset > 0);
+    let (content, source_port, destination_port) =
+        if later { (Content::LaterFragment, 0, 0) } else { transport(&network, payload)? };
+    Ok(Headers {
+        tuple: network.tuple(source_port, destination_port),
+        content,
+        fragment: network.fragment,
+        hops: network.hops,
+        transport: network.transport,
+        length: network.length,
     })
 }
 
-fn read_v6(bytes: &[u8], cut: bool) -> Result<Packet, Malformed> {
-    let short = Malformed("truncated IPv6 header");
-    let header: &[u8; 40] = bytes.first_chunk().ok_or(short)?;
-    let length = 40 + usize::from(u16::from_be_bytes([header[4], header[5]]));
-    if length > bytes.len() && !cut {
-        return Err(Malformed("truncated packet"));
+fn transport(network: &Network, payload: &[u8]) -> Result<(Content, u16, u16), Unreadable> {
+    let short = if network.fragment.is_some() { Unreadable::TinyFragment } else { Unreadable::Transport };
+    let number =
+        |at: usize| payload.get(at..at + 2).map_or(0, |bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
+    let known = matches!(
+        (network.protocol, network.source),
+        (TCP | UDP | SCTP, _) | (ICMP, IpAddr::V4(_)) | (ICMP_V6, IpAddr::V6(_))
+    );
+    if !known {
+        return Ok((Content::Other, 0, 0));
     }
-    let length = length.min(bytes.len());
-    let address = |from: usize| {
-        let mut octets = [0; 16];
-        octets.copy_from_slice(&header[from..from + 16]);
-        IpAddr::V6(Ipv6Addr::from(octets))
-    };
-    let (mut protocol, mut payload, mut fragment) = (header[6], 40, None);
-    loop {
-        if OPTIONS.contains(&protocol) {
-            let extension = bytes[..length].get(payload..).ok_or(short)?;
-            protocol = byte(extension, 0)?;
-            payload += 8 + usize::from(byte(extension, 1)?) * 8;
-        } else if protocol == FRAGMENT && fragment.is_none() {
-            let extension: &[u8; 8] =
-                bytes[..length].get(payload..).and_then(<[u8]>::first_chunk).ok_or(short)?;
-            let offset = u16::from_be_bytes([extension[2], extension[3]]);
-            let [.., a, b, c, d] = *extension;
-            let whole = offset & 0xfff9 == 0;
-            let part = Fragment { identification: u32::from_be_bytes([a, b, c, d]), first: offset >> 3 == 0 };
-            fragment = (!whole).then_some(part);
-            protocol = extension[0];
-            payload += 8;
-            if !part.first {
-                break;
-            }
-        } else {
-            break;
-        }
-    }
-    if payload > length {
+    if payload.len() < shortest_header(network.protocol) {
         return Err(short);
     }
-    Ok(Packet {
-        source: address(8),
-        destination: address(24),
-        protocol,
-        payload,
-        length,
-        hops: header[7],
-        fragment,
-        transport: Transport::Unknown,
-    })
+    match network.protocol {
+        TCP => {
+            let length = usize::from(payload[12] >> 4) * 4;
+            if length < 20 {
+                return Err(Unreadable::TransportLength);
+            }
+            if length > payload.len() {
+                return Err(short);
+            }
+            Ok((Content::Tcp(Flags(payload[13])), number(0), number(2)))
+        }
+        UDP => {
+            let length = usize::from(number(4));
+            if length < 8 || (network.fragment.is_none() && length > payload.len()) {
+                return Err(Unreadable::TransportLength);
+            }
+            Ok((Content::Udp, number(0), number(2)))
+        }
+        SCTP => Ok((Content::Sctp, number(0), number(2))),
+        _ => {
+            let kind = payload[0];
+            Ok(match (network.protocol, kind) {
+                (ICMP, 8) | (ICMP_V6, 128) => (Content::Echo { kind, request: true }, number(4), 0),
+                (ICMP, 0) | (ICMP_V6, 129) => (Content::Echo { kind, request: false }, 0, number(4)),
+                (ICMP, 3 | 11 | 12) | (ICMP_V6, 1..=4) => (Content::IcmpError { kind }, 0, 0),
+                _ => (Content::Icmp { kind }, 0, 0),
+            })
+        }
+    }
 }
 
-fn byte(bytes: &[u8], at: usize) -> Result<u8, Malformed> {
-    bytes.get(at).copied().ok_or(Malformed("truncated header"))
-}
+impl Headers {
+    /// Up to where a first fragment says what the datapath goes by. A fragment that belongs before overwrites it.
+    pub(crate) fn end_of_transport(&self, fragment: Fragment) -> usize {
+        self.transport - fragment.begin + shortest_header(self.tuple.protocol)
+    }
 
-fn word(bytes: &[u8], at: usize) -> Result<u16, Malformed> {
-    let pair: &[u8; 2] =
-        bytes.get(at..).and_then(<[u8]>::first_chunk).ok_or(Malformed("truncated header"))?;
-    Ok(u16::from_be_bytes(*pair))
+    /// Whether it only concerns neighbours on a wire, which no endpoint has: multicast, broadcast, and the
+    /// discovery of neighbours, routers and listeners in IPv6.
+    pub(crate) fn is_for_neighbours(&self) -> bool {
+        let Tuple { destination, protocol, .. } = self.tuple;
+        let discovery = protocol == ICMP_V6
+            && self.content.icmp_kind().is_some_and(|kind| matches!(kind, 130..=137 | 143));
+        let broadcast = matches!(destination, IpAddr::V4(address) if address.is_broadcast());
+        discovery || broadcast || destination.is_multicast()
+    }
 }

@@ -12,12 +12,24 @@ use verdikt_engine::ruling::{RequestHead, Ruling};
 use verdikt_scenario::prediction::Finding;
 use verdikt_scenario::topology::Endpoint;
 
+/// The identity of an address outside the cluster that nobody has.
+const WORLD: u32 = 2;
+
+/// Who has an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The endpoint.
+    pub endpoint: Endpoint,
+    /// Its numeric identity.
+    pub identity: u32,
+}
+
 /// One version of the policy; never changes. What was judged by an older [`Self::revision`] is judged anew.
 #[derive(Debug)]
 pub struct Policy {
     cluster: Arc<Cluster<'static>>,
-    /// The endpoint that has an address.
-    endpoints: Arc<BTreeMap<IpAddr, Endpoint>>,
+    /// Who has an address.
+    endpoints: Arc<BTreeMap<IpAddr, Owner>>,
     /// The names learned for an address outside the cluster.
     names: BTreeMap<IpAddr, BTreeSet<String>>,
     revision: u64,
@@ -28,7 +40,7 @@ impl Policy {
     /// A version of the policy.
     pub fn new(
         cluster: Arc<Cluster<'static>>,
-        endpoints: Arc<BTreeMap<IpAddr, Endpoint>>,
+        endpoints: Arc<BTreeMap<IpAddr, Owner>>,
         names: BTreeMap<IpAddr, BTreeSet<String>>,
         revision: u64,
         audit: bool,
@@ -48,7 +60,13 @@ impl Policy {
 
     /// The endpoint that has an address.
     pub fn endpoint(&self, address: IpAddr) -> Option<&Endpoint> {
-        self.endpoints.get(&address)
+        self.endpoints.get(&address).map(|owner| &owner.endpoint)
+    }
+
+    /// The endpoint that has an address, and the address's numeric identity.
+    pub fn owner(&self, address: IpAddr) -> (Option<Endpoint>, u32) {
+        let owner = self.endpoints.get(&address);
+        owner.map_or((None, WORLD), |owner| (Some(owner.endpoint.clone()), owner.identity))
     }
 
     /// What Cilium knows of the owner of an address: its endpoint's identity, or that of an address outside.

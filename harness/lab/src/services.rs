@@ -6,11 +6,11 @@ use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, Port, Protocol, TargetPort, Topology};
 
 use crate::addresses::Addresses;
-use crate::datapath::Services;
+use crate::datapath::ServiceTable;
 
 /// Every port of every service, in each family its address and a backend have.
-pub fn of(topology: &Topology, addresses: &Addresses) -> Services {
-    let mut table = Services::new();
+pub fn of(topology: &Topology, addresses: &Addresses) -> ServiceTable {
+    let mut table = ServiceTable::new();
     for (name, list) in &addresses.services {
         for (protocol, port) in ports(topology, name) {
             let backends = backends(topology, addresses, name, protocol, port);

@@ -1,7 +1,12 @@
 //! What an agent is told and what it answers: one JSON object a line, in both directions.
 //!
 //! The agent speaks first, with [`Report::Ready`]. Every attempt ends with one [`Report::Finished`], whatever
-//! happens to it. Times are whole microseconds.
+//! happens to it; before that come its stages, one after the other, each as a [`Report::Bound`] and a
+//! [`Report::StageEnded`]. What cannot even be bound has no stage: a missing route, too few sockets, a request that
+//! cannot be written. Times are whole microseconds.
+//!
+//! A line is at most 1 MiB long. A longer one, and one that is no order, is a [`Report::Misunderstood`] and changes
+//! nothing; empty ones are passed over. When the orders end, the agent gives up all it does and ends without a word.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -18,18 +23,20 @@ pub const ATTEMPT_HEADER: &str = "x-verdikt-attempt";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "kebab-case")]
 pub enum Order {
-    /// Listen on a port. Answered by [`Report::Serving`] or [`Report::NotServing`].
+    /// Listen on a port. Answered by [`Report::Serving`] or [`Report::NotServing`]; the latter also where the server's
+    /// number is in use, and then of the new server alone.
     Serve(Serve),
-    /// Stop listening; connections that stand are closed.
+    /// Stop listening; connections that stand are closed. The port is free for the next order. It is not answered.
     StopServing {
         /// The server.
         server: u64,
     },
-    /// Resolve names like this from now on.
+    /// Resolve names like this from now on. Attempts in flight go on with what they began with.
     Resolve(Resolver),
-    /// Attempt something.
+    /// Attempt something. A number that is in flight is refused at once with [`Outcome::NotAttempted`]; the attempt that
+    /// has it goes on.
     Attempt(Attempt),
-    /// Finish an attempt now, with [`Outcome::Ended`], if it has not finished.
+    /// Finish an attempt now, with [`Outcome::Ended`], if it has not finished. The stage that it is in ends likewise.
     End {
         /// The attempt.
         attempt: u64,
@@ -43,7 +50,8 @@ pub struct Serve {
     pub server: u64,
     /// What it speaks.
     pub speaks: Speaks,
-    /// The port it listens on, on every address of both families; 0 lets the system choose.
+    /// The port it listens on, on every address of both families, or of IPv4 where there is no IPv6; 0 lets the system
+    /// choose.
     pub port: u16,
     /// What a DNS server answers.
     #[serde(default)]
@@ -54,23 +62,24 @@ pub struct Serve {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Speaks {
-    /// HTTP/1.1 with keep-alive: 200 for every request, with the peer, method and path in the body.
+    /// HTTP/1.1 with keep-alive: 200 for every request, with the peer, method and path in the body, a line each.
     Http,
     /// TCP: sends back what it receives.
     Tcp,
-    /// UDP: sends back what it receives.
+    /// UDP: sends back what it receives, from the address that it was sent to.
     Udp,
-    /// SCTP: acknowledges an association's begin.
+    /// SCTP: acknowledges an association's begin. Needs a raw socket (`CAP_NET_RAW`).
     Sctp,
-    /// DNS over UDP and TCP.
+    /// DNS over UDP and TCP. Answers over UDP that are longer than 512 bytes, or what the query allows, are truncated.
     Dns,
 }
 
 /// What a DNS server knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Zone {
-    /// Names without a final dot, lower case, with their records. A name that ends another one's records
-    /// exists without addresses of its own.
+    /// Names without a final dot, lower case, with their records. Where a name is here, the domains above it exist
+    /// without records; any other name does not exist. An answer holds the aliases on the way and the records of the
+    /// last name.
     pub names: BTreeMap<String, Records>,
 }
 
@@ -94,10 +103,12 @@ pub struct Resolver {
     /// Names that need no query.
     #[serde(default)]
     pub hosts: BTreeMap<String, Vec<IpAddr>>,
-    /// The servers, asked in their order.
+    /// The servers, asked in their order: the next one where one cannot be reached, says nothing, or fails.
     #[serde(default)]
     pub servers: Vec<SocketAddr>,
-    /// The domains tried after a name with fewer than `ndots` dots.
+    /// The domains tried with a name without a final dot: before the name as it is where that has fewer than `ndots`
+    /// dots, else after it. The first that has an address is taken. Of what is said instead, a refusal outweighs a
+    /// failure, and that a name that does not exist. Silence ends the look-up.
     #[serde(default)]
     pub search: Vec<String>,
     /// See `search`.
@@ -124,34 +135,34 @@ pub struct Attempt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
-    /// Connect, and close.
+    /// Connect, and close as soon as the connection stands.
     Tcp {
         /// Whom.
         target: Target,
         /// On which port.
         port: u16,
     },
-    /// Send a datagram and wait for it to come back.
+    /// Send one datagram and wait for it to come back.
     Udp {
         /// To whom.
         target: Target,
         /// On which port.
         port: u16,
     },
-    /// Begin an association.
+    /// Begin an association, and leave it at that. Needs a raw socket (`CAP_NET_RAW`).
     Sctp {
         /// With whom.
         target: Target,
         /// On which port.
         port: u16,
     },
-    /// Send an echo request.
+    /// Send one echo request. Needs a ping socket (`net.ipv4.ping_group_range`) or a raw one (`CAP_NET_RAW`).
     Ping {
         /// To whom.
         target: Target,
     },
     /// Ask the resolver's first server: for IPv4 addresses, and if there are none for IPv6 addresses. A name with
-    /// a final dot is asked as it is, any other by the resolver's rules.
+    /// a final dot is asked as it is, any other by the resolver's rules; its `hosts` are not looked at.
     Dns {
         /// For what.
         name: String,
@@ -179,7 +190,8 @@ pub enum Action {
 pub enum Target {
     /// An address.
     Address(IpAddr),
-    /// A name, to be resolved first; with a final dot as it is, else by the resolver's rules.
+    /// A name, to be resolved first; with a final dot as it is, else by the resolver's rules. No look-up is made for
+    /// one of its `hosts`. Of several addresses the first is taken that there is a route to.
     Name(String),
 }
 
@@ -208,15 +220,16 @@ pub enum Report {
     },
     /// A stage of an attempt has its socket, and sends its first packet after this report.
     Bound(Bound),
-    /// A stage of an attempt has come to something.
+    /// The stage of an attempt that was bound last has come to something.
     StageEnded {
         /// The attempt.
         attempt: u64,
-        /// What.
+        /// What. A query answered without addresses is [`Outcome::NoSuchName`], unless the answer was truncated: then
+        /// the next stage asks over TCP.
         outcome: Outcome,
         /// The addresses of a look-up.
         addresses: Vec<IpAddr>,
-        /// How long the stage took, in microseconds.
+        /// How long the stage took, in microseconds, since its [`Report::Bound`] left the agent.
         took: u64,
     },
     /// An attempt is over.
@@ -252,7 +265,8 @@ pub struct Bound {
     pub remote: SocketAddr,
 }
 
-/// Something that reached a server.
+/// Something that reached a server, told before the server answers: a connection to a TCP or HTTP server when it is
+/// accepted, each HTTP request, each datagram, each DNS query over UDP or TCP, each begin of an SCTP association.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrived {
     /// The server.
@@ -261,7 +275,8 @@ pub struct Arrived {
     pub transport: Transport,
     /// Who sent it, as the server sees it.
     pub peer: SocketAddr,
-    /// The attempt it says to be part of: from the header of a request or the text of a datagram.
+    /// The attempt it says to be part of: from the header of a request or the text of a datagram. Connections and DNS
+    /// queries do not say.
     pub attempt: Option<u64>,
 }
 

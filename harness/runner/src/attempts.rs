@@ -187,20 +187,18 @@ impl<'a> Wave<'a> {
         let numbers = self.by_origin.get(&origin).cloned().unwrap_or_default();
         // Of several attempts with one origin only one can be open.
         let Some(number) = numbers.last() else { return false };
-        let running = self.running.get_mut(number);
-        let told = running.is_some_and(|running| {
+        let Some(running) = self.running.get_mut(number) else { return false };
+        let last = running.stages.iter().rev().find(|stage| Origin::of_stage(stage) == Some(origin));
+        running.arrived |= match running.attempt {
+            Attempt::Dns { .. } => true,
+            // A request says itself to which attempt it belongs.
+            Attempt::Http { .. } => false,
             // The query before a connection is no arrival of the attempt.
-            let last = running.stages.iter().rev().find(|stage| Origin::of_stage(stage) == Some(origin));
-            let look_up = last.is_some_and(|stage| stage.kind == StageKind::LookUp);
-            running.arrived |= match running.attempt {
-                Attempt::Dns { .. } => true,
-                // A request says itself to which attempt it belongs.
-                Attempt::Http { .. } => false,
-                Attempt::Connect { .. } | Attempt::Ping { .. } => !look_up,
-            };
-            true
-        });
-        told
+            Attempt::Connect { .. } | Attempt::Ping { .. } => {
+                last.is_some_and(|stage| stage.kind != StageKind::LookUp)
+            }
+        };
+        true
     }
 
     /// Gives a flow to the attempt it belongs to; back if there is none yet. A denied attempt is ended.
@@ -214,7 +212,8 @@ impl<'a> Wave<'a> {
                 let same = Origin::of_stage(stage) == Origin::of_flow(&flow);
                 let look_up = stage.kind == StageKind::LookUp;
                 // A look-up goes to the cluster's DNS server, whose true address is no destination of the attempt.
-                same && (look_up && stage.remote.is_some_and(|remote| Some(remote.port()) == flow.destination.port)
+                same && (look_up
+                    && stage.remote.is_some_and(|remote| Some(remote.port()) == flow.destination.port)
                     || same_destination(&flow, stage, &running.destinations.sockets))
             };
             if flow.at < running.began || !running.stages.iter().any(own) {
@@ -235,11 +234,12 @@ impl<'a> Wave<'a> {
 /// gets an answer; and while a proxy has the client's request, its own judgement may come before the server's.
 fn may_end(running: &Running<'_>) -> bool {
     let packet_dropped = |flow: &Flow| {
-        flow.kind == FlowKind::PolicyVerdict && matches!(flow.verdict, FlowVerdict::Dropped | FlowVerdict::Error)
+        flow.kind == FlowKind::PolicyVerdict
+            && matches!(flow.verdict, FlowVerdict::Dropped | FlowVerdict::Error)
     };
     let tcp = || running.flows.iter().filter(|flow| flow.protocol == FlowProtocol::Port(Protocol::Tcp));
-    let proxied = tcp()
-        .any(|flow| flow.verdict == FlowVerdict::Redirected && flow.direction == FlowDirection::Egress);
+    let proxied =
+        tcp().any(|flow| flow.verdict == FlowVerdict::Redirected && flow.direction == FlowDirection::Egress);
     let judged = tcp().any(|flow| flow.kind == FlowKind::Proxy);
     let asks = matches!(running.attempt, Attempt::Http { .. });
     running.flows.iter().any(packet_dropped) && (!asks || !proxied || judged)

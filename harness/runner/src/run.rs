@@ -17,7 +17,9 @@ use verdikt_verdict::outcome::{Outcome, Totals};
 use crate::attempts::Wave;
 use crate::backend::{AttemptNumber, Backend, BackendError};
 use crate::model::started;
-use crate::plan::{Plan, RunOptions, Sink, all_cells, begin, begin_step, end_step, predict_step};
+use crate::plan::{
+    Plan, RunOptions, Sink, WantedCell, all_cells, begin, begin_step, end_step, predict_step, wanted,
+};
 
 /// How many stages an attempt has at most, each with its own timeout: two look-ups, a connection, a request.
 const STAGES: u32 = 4;
@@ -104,31 +106,62 @@ async fn run_steps<B: Backend>(
     backend: &mut B,
     sink: Sink<'_>,
 ) -> Result<(), BackendError> {
-    let (scenario, version) = (plan.scenario, options.version);
+    let scenario = plan.scenario;
     let mut learned = Learned::default();
     let last = Cell::new(0);
     for (step, cells) in &plan.steps {
-        let asked = predict_step(step, version, &learned);
-        backend.apply(step).await?;
-        let begun = if cells.is_empty() {
-            Ok(())
-        } else {
-            begin_step(scenario, step, &asked.cluster, version, sink)
-        };
-        let evidence = attempt(step, backend, options, &last).await;
-        let wanted = cells.iter().map(|cell| evidence[cell.index].clone()).collect();
-        let ended = begun.and_then(|()| {
-            if cells.is_empty() {
-                return Ok(());
-            }
-            end_step(scenario, step, cells, &asked.predicted, Some(wanted), version, sink)
-        });
-        if ended.is_err() {
-            return Ok(());
-        }
-        learned = asked.predicted.learned;
+        let run = StepRun { scenario, step, options, attempts: &last };
+        learned = run.evaluate(cells, backend, &learned, sink).await?;
     }
     Ok(())
+}
+
+/// One step to be run over a backend.
+#[derive(Clone, Copy, Debug)]
+pub struct StepRun<'a> {
+    /// Its scenario.
+    pub scenario: &'a Scenario,
+    /// The step.
+    pub step: &'a Step,
+    /// How it is run.
+    pub options: &'a RunOptions,
+    /// How many attempts the backend has made in its life.
+    pub attempts: &'a Cell<u64>,
+}
+
+impl StepRun<'_> {
+    /// Makes the step the one in force and attempts its whole table. `learned` is what the engine says the DNS proxy
+    /// knows from before; answers what it knows afterwards.
+    pub async fn run<B: Backend>(
+        &self,
+        backend: &mut B,
+        learned: &Learned,
+        sink: Sink<'_>,
+    ) -> Result<Learned, BackendError> {
+        let cells = wanted(self.scenario, self.step, self.options);
+        self.evaluate(&cells, backend, learned, sink).await
+    }
+
+    async fn evaluate<B: Backend>(
+        &self,
+        cells: &[WantedCell<'_>],
+        backend: &mut B,
+        learned: &Learned,
+        sink: Sink<'_>,
+    ) -> Result<Learned, BackendError> {
+        let Self { scenario, step, options, attempts } = *self;
+        let asked = predict_step(step, options.version, learned);
+        backend.apply(step).await?;
+        // A sink that fails belongs to a run that is over; there is nobody to tell.
+        let begun =
+            cells.is_empty() || begin_step(scenario, step, &asked.cluster, options.version, sink).is_ok();
+        let evidence = attempt(step, backend, options, attempts).await;
+        if !cells.is_empty() && begun {
+            let wanted = cells.iter().map(|cell| evidence[cell.index].clone()).collect();
+            let _ = end_step(scenario, step, cells, &asked.predicted, Some(wanted), options.version, sink);
+        }
+        Ok(asked.predicted.learned)
+    }
 }
 
 /// Makes the attempts of a step: first those by address, then those that ask the DNS server, for these may teach

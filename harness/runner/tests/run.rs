@@ -8,7 +8,8 @@ use std::{fs, io};
 
 use verdikt_runner::filter::Filter;
 use verdikt_runner::mistakes;
-use verdikt_runner::model::{RunOptions, cells, run};
+use verdikt_runner::model::run;
+use verdikt_runner::plan::{RunOptions, cells};
 use verdikt_scenario::loader::load;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
@@ -68,7 +69,7 @@ fn scenarios(test: &str, files: &[String]) -> Vec<Scenario> {
 
 fn options(version: CiliumVersion, filters: &[&str]) -> RunOptions {
     let filters = filters.iter().map(|text| text.parse::<Filter>().unwrap()).collect();
-    RunOptions { version, filters }
+    RunOptions { version, filters, ..RunOptions::default() }
 }
 
 fn events(scenarios: &[Scenario], options: &RunOptions) -> (Vec<Event>, Outcome) {
@@ -87,6 +88,7 @@ fn summary(events: &[Event]) -> String {
         let line = match event {
             Event::RunStarted(run) => format!("run {} {}", run.backend, run.cilium),
             Event::ScenarioStarted(scenario) => format!("scenario {}", scenario.scenario),
+            Event::ScenarioFailed(failed) => format!("failed {}", failed.scenario),
             Event::ScenarioSkipped(skipped) => format!("skipped {}: {}", skipped.scenario, skipped.because),
             Event::StepStarted(step) => format!("  step {}", step.step),
             Event::ObjectJudged(judged) => format!("    {}", object(judged)),

@@ -49,39 +49,35 @@ pub fn fuse(evidence: &Evidence) -> Fused {
     let seen = format!("the client saw: {outcome}");
     let passed = !matches!(flows, Flows::Silent);
     let basis = |flow, arrival| Basis { outcome: true, flow, arrival };
-    let inconclusive = |reason: String| Fused {
-        verdict: Verdict::Inconclusive(reason),
-        basis: Basis::default(),
-    };
+    let inconclusive =
+        |reason: String| Fused { verdict: Verdict::Inconclusive(reason), basis: Basis::default() };
     let lost = evidence.lost.as_ref();
     match (client, flows, arrival) {
         (Client::NotAttempted, ..) => inconclusive(outcome.to_string()),
         (_, Flows::NotModelled(gap), _) => inconclusive(format!("the datapath does not know {gap}")),
-        (Client::Succeeded, Flows::Denied(gate), Arrival::NotSeen) => {
-            Fused { verdict: Verdict::Denied(gate), basis: Basis { outcome: false, flow: true, arrival: true } }
-        }
+        (Client::Succeeded, Flows::Denied(gate), Arrival::NotSeen) => Fused {
+            verdict: Verdict::Denied(gate),
+            basis: Basis { outcome: false, flow: true, arrival: true },
+        },
         (Client::Succeeded, Flows::Denied(gate), Arrival::Arrived | Arrival::Unknown) => {
             inconclusive(format!("{seen}, although its packets were denied at {gate}"))
         }
         (Client::Succeeded, _, Arrival::NotSeen) => inconclusive(format!("{seen}, and no server saw it")),
-        (Client::Succeeded, Flows::Audited(gate), arrival) => Fused {
-            verdict: Verdict::Audited(gate),
-            basis: basis(true, arrival == Arrival::Arrived),
-        },
-        (Client::Succeeded, Flows::Passed | Flows::Silent, arrival) => Fused {
-            verdict: Verdict::Allowed,
-            basis: basis(passed, arrival == Arrival::Arrived),
-        },
+        (Client::Succeeded, Flows::Audited(gate), arrival) => {
+            Fused { verdict: Verdict::Audited(gate), basis: basis(true, arrival == Arrival::Arrived) }
+        }
+        (Client::Succeeded, Flows::Passed | Flows::Silent, arrival) => {
+            Fused { verdict: Verdict::Allowed, basis: basis(passed, arrival == Arrival::Arrived) }
+        }
         (Client::Refused, Flows::Denied(gate), _) => {
             Fused { verdict: Verdict::Denied(gate), basis: basis(true, false) }
         }
         (Client::Failed | Client::Ended, Flows::Denied(gate), Arrival::Arrived) => {
             inconclusive(format!("{seen}, and its server, although its packets were denied at {gate}"))
         }
-        (Client::Failed | Client::Ended, Flows::Denied(gate), arrival) => Fused {
-            verdict: Verdict::Denied(gate),
-            basis: basis(true, arrival == Arrival::NotSeen),
-        },
+        (Client::Failed | Client::Ended, Flows::Denied(gate), arrival) => {
+            Fused { verdict: Verdict::Denied(gate), basis: basis(true, arrival == Arrival::NotSeen) }
+        }
         (_, _, arrival) => {
             let why = match (lost, arrival) {
                 (Some(lost), _) => format!("flows may be missing: {lost}"),
@@ -95,8 +91,8 @@ pub fn fuse(evidence: &Evidence) -> Fused {
 
 fn client(outcome: &Outcome, flows: &Flows) -> Client {
     match (outcome, flows) {
-        (Outcome::HttpStatus(403), Flows::Denied(Gate::Http)) => Client::Refused,
-        (Outcome::NameRefused, Flows::Denied(Gate::Dns)) => Client::Refused,
+        (Outcome::HttpStatus(403), Flows::Denied(Gate::Http))
+        | (Outcome::NameRefused, Flows::Denied(Gate::Dns)) => Client::Refused,
         (Outcome::Answered | Outcome::HttpStatus(_), _) => Client::Succeeded,
         (Outcome::Ended, _) => Client::Ended,
         (Outcome::NotAttempted(_), _) => Client::NotAttempted,

@@ -63,6 +63,8 @@ fn cell(attempt: Attempt, source: Endpoint, expected: &str, answer: Answer, find
         place: place(),
         because: Some(text("it was so before")),
         prediction,
+        evidence: None,
+        basis: None,
         verdict,
         result,
     }))
@@ -162,7 +164,7 @@ fn every_kind_of_cell_reads_back() {
 /// Other programs read these lines: whoever changes them raises [`FORMAT`].
 #[test]
 fn the_format_stays() {
-    insta::assert_snapshot!(check(&run_started()), @r#"{"event":"run-started","format":1,"verdikt":"0.1.0","backend":"model","cilium":"1.18"}"#);
+    insta::assert_snapshot!(check(&run_started()), @r#"{"event":"run-started","format":2,"verdikt":"0.1.0","backend":"model","cilium":"1.18"}"#);
     let attempt = attempts().remove(0);
     let event = cell(
         attempt,

@@ -1,64 +1,86 @@
-//! The ports of datagrams that come in parts: only the first part has them.
+//! Fragments: the ports stand in the first only, the others belong to the same connection.
+//!
+//! Nothing is put together: the receiver does that. <https://docs.cilium.io/en/stable/network/concepts/fragmentation/>
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::LinkId;
-use crate::packet::{Ends, Packet, Transport};
+use rustc_hash::FxHashMap;
 
-/// How long later parts may take. <https://www.rfc-editor.org/rfc/rfc791#section-3.2>
-const LIFETIME: Duration = Duration::from_secs(15);
-/// How many datagrams are remembered for one link.
-const PER_LINK: usize = 1_024;
+use super::report::Dropped;
+use crate::packet::{Fragment, Headers, Tuple};
 
-/// One datagram of one link.
-type Datagram = (LinkId, IpAddr, IpAddr, u8, u32);
+/// How many packets in fragments are remembered for a link.
+const MOST: usize = 1024;
 
-/// Datagrams whose first part has been seen.
+/// As long as Linux waits for the rest of a packet (`ipfrag_time`).
+const REMEMBERED: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    source: IpAddr,
+    destination: IpAddr,
+    identification: u32,
+    protocol: u8,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct First {
+    tuple: Tuple,
+    /// Where fragments that overwrite nothing may begin.
+    end_of_transport: usize,
+    expires: Duration,
+}
+
+/// The first fragments seen of a link.
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
-    known: HashMap<Datagram, (Ends, Duration)>,
-    by_link: HashMap<LinkId, usize>,
+    firsts: FxHashMap<Key, First>,
+    order: VecDeque<Key>,
 }
 
 impl Fragments {
-    /// The ends of a packet; none for a later part of a datagram whose first part was not seen.
-    pub(super) fn ends(&mut self, from: LinkId, packet: &Packet, at: Duration) -> Option<Ends> {
-        let Some(fragment) = packet.fragment else { return Some(own_ends(packet)) };
-        let datagram = (from, packet.source, packet.destination, packet.protocol, fragment.identification);
-        if !fragment.first {
-            return self.known.get(&datagram).map(|(ends, _)| *ends);
+    /// Remembers a first fragment, and gives a later one the tuple of its first.
+    pub(super) fn complete(
+        &mut self,
+        headers: &mut Headers,
+        fragment: Fragment,
+        at: Duration,
+    ) -> Result<(), Dropped> {
+        let key = Key {
+            source: headers.tuple.source,
+            destination: headers.tuple.destination,
+            identification: fragment.identification,
+            protocol: fragment.protocol,
+        };
+        if fragment.offset == 0 {
+            let first = First {
+                tuple: headers.tuple,
+                end_of_transport: headers.end_of_transport(fragment),
+                expires: at + REMEMBERED,
+            };
+            if self.firsts.insert(key, first).is_none() {
+                self.order.push_back(key);
+            }
+            if self.order.len() > MOST
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.firsts.remove(&oldest);
+            }
+            return Ok(());
         }
-        let ends = own_ends(packet);
-        let count = self.by_link.entry(from).or_default();
-        if *count < PER_LINK && self.known.insert(datagram, (ends, at)).is_none() {
-            *count += 1;
+        let first = self.firsts.get(&key).filter(|first| at < first.expires);
+        let first = first.ok_or_else(|| Dropped::odd("a fragment whose first has not been seen", headers))?;
+        if fragment.offset < first.end_of_transport {
+            return Err(Dropped::odd("a fragment that overwrites the transport header", headers));
         }
-        Some(ends)
+        headers.tuple = first.tuple;
+        Ok(())
     }
 
     pub(super) fn expire(&mut self, at: Duration) {
-        self.known.retain(|(link, ..), (_, seen)| {
-            let keep = at.saturating_sub(*seen) <= LIFETIME;
-            if !keep && let Some(count) = self.by_link.get_mut(link) {
-                *count -= 1;
-            }
-            keep
-        });
-    }
-}
-
-/// The ends a packet has by itself. The identifier of an echo is the port of the side that asked.
-pub(super) fn own_ends(packet: &Packet) -> Ends {
-    let (source, destination) = match packet.transport {
-        Transport::Ports { source, destination, .. } => (source, destination),
-        Transport::Icmp { kind: 8 | 128, echo: Some(identifier), .. } => (identifier, 0),
-        Transport::Icmp { echo: Some(identifier), .. } => (0, identifier),
-        Transport::Icmp { .. } | Transport::Unknown => (0, 0),
-    };
-    Ends {
-        source: SocketAddr::new(packet.source, source),
-        destination: SocketAddr::new(packet.destination, destination),
+        self.firsts.retain(|_, first| at < first.expires);
+        self.order.retain(|key| self.firsts.contains_key(key));
     }
 }

@@ -1,170 +1,161 @@
-//! What the policies of both ends say of a packet.
+//! The policies of both sides: the source's at egress, then the destination's at ingress.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use verdikt_engine::decide::{SideVerdict, Traffic};
+use verdikt_engine::decide::SideVerdict;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::ProxyKind;
-use verdikt_scenario::flow::{DropReason, FlowVerdict};
-use verdikt_scenario::topology::{Endpoint, Protocol};
+use verdikt_engine::ruling::{MatchKind, ProxyKind, Ruling};
+use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowKind, FlowProtocol, FlowVerdict};
+use verdikt_scenario::topology::Endpoint;
 
-use super::{Datapath, Effects};
-use crate::packet::{Ends, Packet, Transport, number};
+use super::Datapath;
+use super::connection::Leg;
 
-/// How far a packet's way has been judged already.
+/// What becomes of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// It comes from its client.
-    Begin,
-    /// It comes from the proxy of the client's egress policy.
-    AfterEgress,
-    /// It comes from the proxy of the server's ingress policy.
-    AfterIngress,
-}
-
-impl Stage {
-    /// Where it goes on after the proxy of a direction.
-    pub(super) fn after(direction: Direction) -> Self {
-        match direction {
-            Direction::Egress => Self::AfterEgress,
-            Direction::Ingress => Self::AfterIngress,
-        }
-    }
-}
-
-/// A packet to be judged.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Passage {
-    pub(super) stage: Stage,
-    /// The client's and the server's true addresses and ports.
-    pub(super) ends: Ends,
-    pub(super) packet: Packet,
-    /// Whether a pod reaches itself through its service, which no policy sees.
-    pub(super) own_service: bool,
-}
-
-/// What becomes of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Judged {
-    /// It goes to its destination.
+pub(super) enum Route {
+    /// It goes on to its destination.
     Pass,
-    /// It goes to a proxy first.
-    Redirect {
-        /// Which.
-        kind: ProxyKind,
-        /// Whose policy wants that.
-        subject: Endpoint,
-        /// In which direction.
-        direction: Direction,
-    },
-    /// It vanishes; a flow has told so.
-    Drop,
+    /// A proxy judges further, for the policy of this direction.
+    Proxy(ProxyKind, Direction),
+    /// It vanishes.
+    Vanish,
+}
+
+/// A route, and what there is to report: one flow for each side that has a policy, up to the one that stops it.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) route: Route,
+    pub(super) flows: Vec<Flow>,
+}
+
+/// What one side makes of a ruling.
+struct Side {
+    verdict: FlowVerdict,
+    drop_reason: Option<DropReason>,
+    route: Route,
 }
 
 impl Datapath {
-    /// Asks the policies a packet has not passed yet, and tells what they say.
-    pub(super) fn judge(&mut self, passage: &Passage, at: Duration, effects: &mut Effects) -> Judged {
-        if passage.own_service {
-            return Judged::Pass;
-        }
-        let Some(traffic) = traffic(&passage.packet, &passage.ends) else {
-            // Cilium has no rule for other protocols than these; only endpoints without policy let them pass.
-            return self.judge_other(passage, at, effects);
+    /// Judges a connection by every policy that is still to come.
+    pub(super) fn judge(&self, leg: &Leg, at: Duration) -> Judged {
+        let mut judged = Judged { route: Route::Pass, flows: Vec::new() };
+        let Some(traffic) = leg.traffic() else { return judged };
+        let destination = self.addresses.get(&leg.truth.destination);
+        let passed = leg.via.as_ref().map(|redirect| redirect.direction);
+        let egress = (leg.client, Direction::Egress, leg.truth.destination);
+        let sides = match passed {
+            None => [Some(egress), destination.map(|link| (*link, Direction::Ingress, leg.truth.source))],
+            Some(Direction::Egress) => {
+                [None, destination.map(|link| (*link, Direction::Ingress, leg.truth.source))]
+            }
+            Some(Direction::Ingress) => [None, None],
         };
-        let Ends { source, destination } = passage.ends;
-        let sides = [
-            (Stage::Begin, Direction::Egress, source.ip(), destination.ip()),
-            (Stage::AfterEgress, Direction::Ingress, destination.ip(), source.ip()),
-        ];
-        for (needed, direction, own, peer) in sides {
-            if passage.stage == Stage::AfterIngress
-                || passage.stage == Stage::AfterEgress && needed == Stage::Begin
-            {
-                continue;
-            }
-            let judged = self.ask(direction, own, peer, traffic, passage, at, effects);
-            if judged != Judged::Pass {
-                return judged;
+        for (link, direction, peer) in sides.into_iter().flatten() {
+            let Some(subject) = self.links.get(&link).and_then(|link| link.endpoint()) else { continue };
+            let ruling = self.policy.packet(subject, direction, peer, traffic);
+            let Some(side) = self.side(&ruling, direction, leg.protocol()) else { continue };
+            judged.flows.push(self.verdict_flow(leg, direction, &ruling, &side, at));
+            judged.route = side.route;
+            if side.route != Route::Pass {
+                break;
             }
         }
-        Judged::Pass
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one question has this many parts, and only one caller")]
-    fn ask(
-        &mut self,
-        direction: Direction,
-        own: IpAddr,
-        peer: IpAddr,
-        traffic: Traffic,
-        passage: &Passage,
-        at: Duration,
-        effects: &mut Effects,
-    ) -> Judged {
-        let policy = std::sync::Arc::clone(&self.policy);
-        let Some(subject) = policy.endpoint(own) else { return Judged::Pass };
-        let ruling = policy.packet(subject, direction, peer, traffic);
-        let (verdict, reason, judged) = match ruling.verdict {
-            SideVerdict::NotEnforced => return Judged::Pass,
-            SideVerdict::Allow { .. } | SideVerdict::LocalHost => match ruling.proxy {
-                Some(kind) => {
-                    let judged = Judged::Redirect { kind, subject: subject.clone(), direction };
-                    (FlowVerdict::Redirected, None, judged)
-                }
-                None => (FlowVerdict::Forwarded, None, Judged::Pass),
-            },
-            denied @ (SideVerdict::Denied | SideVerdict::NoRuleAllows) => {
-                let explicit = denied == SideVerdict::Denied;
-                let reason = if explicit { DropReason::PolicyDeny } else { DropReason::PolicyDenied };
-                if policy.audit() {
-                    (FlowVerdict::Audit, Some(reason), Judged::Pass)
-                } else {
-                    (FlowVerdict::Dropped, Some(reason), Judged::Drop)
-                }
-            }
-            SideVerdict::Unknown | SideVerdict::Conflict => {
-                let gap = ruling.gap.clone().unwrap_or_else(|| "a rule that matters here".to_owned());
-                (FlowVerdict::Error, Some(DropReason::NotModelled(gap)), Judged::Drop)
-            }
-        };
-        self.tell_verdict(direction, passage, &ruling, verdict, reason, at, effects);
         judged
     }
 
-    fn judge_other(&mut self, passage: &Passage, at: Duration, effects: &mut Effects) -> Judged {
-        // Whether anything at all is enforced shows in any traffic.
-        let any = Traffic::Port(Protocol::Tcp, 1);
-        let Ends { source, destination } = passage.ends;
-        let sides = [
-            (Direction::Egress, source.ip(), destination.ip()),
-            (Direction::Ingress, destination.ip(), source.ip()),
-        ];
-        let policy = std::sync::Arc::clone(&self.policy);
-        for (direction, own, peer) in sides {
-            let Some(subject) = policy.endpoint(own) else { continue };
-            let mut ruling = policy.packet(subject, direction, peer, any);
-            if ruling.verdict != SideVerdict::NotEnforced {
-                ruling.rules.clear();
-                let gap = format!("what Cilium does with protocol {}", passage.packet.protocol);
-                let reason = Some(DropReason::NotModelled(gap));
-                self.tell_verdict(direction, passage, &ruling, FlowVerdict::Error, reason, at, effects);
-                return Judged::Drop;
+    /// None where nothing is enforced.
+    fn side(&self, ruling: &Ruling, direction: Direction, protocol: FlowProtocol) -> Option<Side> {
+        let pass = Side { verdict: FlowVerdict::Forwarded, drop_reason: None, route: Route::Pass };
+        let denied = |reason| {
+            if self.policy.audit() {
+                Side { verdict: FlowVerdict::Audit, drop_reason: None, route: Route::Pass }
+            } else {
+                Side { verdict: FlowVerdict::Dropped, drop_reason: Some(reason), route: Route::Vanish }
+            }
+        };
+        let unknown = |gap: &str| Side {
+            verdict: FlowVerdict::Error,
+            drop_reason: Some(DropReason::NotModelled(gap.to_owned())),
+            route: Route::Vanish,
+        };
+        Some(match ruling.verdict {
+            SideVerdict::NotEnforced => return None,
+            SideVerdict::LocalHost | SideVerdict::Allow { redirected: false } => pass,
+            SideVerdict::Allow { redirected: true } => match (ruling.proxy, protocol) {
+                (Some(kind), FlowProtocol::Port(_)) => Side {
+                    verdict: FlowVerdict::Redirected,
+                    drop_reason: None,
+                    route: Route::Proxy(kind, direction),
+                },
+                _ => unknown("what this proxy does"),
+            },
+            SideVerdict::Denied => denied(DropReason::PolicyDeny),
+            SideVerdict::NoRuleAllows => denied(DropReason::PolicyDenied),
+            SideVerdict::Unknown => unknown(ruling.gap.as_deref().unwrap_or("what a rule does")),
+            SideVerdict::Conflict => {
+                unknown("what is in force where the agent cannot compute the endpoint's policy")
+            }
+        })
+    }
+
+    fn verdict_flow(
+        &self,
+        leg: &Leg,
+        direction: Direction,
+        ruling: &Ruling,
+        side: &Side,
+        at: Duration,
+    ) -> Flow {
+        let protocol = leg.protocol();
+        let [source, destination] = self.ends(&leg.truth, protocol);
+        let mut policies: Vec<String> = Vec::new();
+        for rule in &ruling.rules {
+            let name = rule.object.short();
+            if !policies.contains(&name) {
+                policies.push(name);
             }
         }
-        Judged::Pass
+        Flow {
+            at,
+            kind: FlowKind::PolicyVerdict,
+            verdict: side.verdict,
+            direction: match direction {
+                Direction::Ingress => FlowDirection::Ingress,
+                Direction::Egress => FlowDirection::Egress,
+            },
+            source,
+            destination,
+            protocol,
+            drop_reason: side.drop_reason.clone(),
+            match_type: match_kind(ruling).number(),
+            policies,
+            request: None,
+        }
+    }
+
+    /// The endpoint whose policy judges in a direction.
+    pub(super) fn subject(&self, leg: &Leg, direction: Direction) -> Option<&Endpoint> {
+        let link = match direction {
+            Direction::Egress => Some(leg.client),
+            Direction::Ingress => self.owner(leg.truth.destination),
+        };
+        self.links.get(&link?)?.endpoint()
+    }
+
+    /// The link that has an address.
+    pub(super) fn owner(&self, address: IpAddr) -> Option<super::LinkId> {
+        self.addresses.get(&address).copied()
     }
 }
 
-/// The traffic of a packet as policies see it; none for protocols they do not know.
-fn traffic(packet: &Packet, ends: &Ends) -> Option<Traffic> {
-    let port = ends.destination.port();
-    Some(match (packet.protocol, packet.transport) {
-        (number::TCP, _) => Traffic::Port(Protocol::Tcp, port),
-        (number::UDP, _) => Traffic::Port(Protocol::Udp, port),
-        (number::SCTP, _) => Traffic::Port(Protocol::Sctp, port),
-        (number::ICMP, Transport::Icmp { kind, .. }) => Traffic::Icmp { v6: false, kind },
-        (number::ICMPV6, Transport::Icmp { kind, .. }) => Traffic::Icmp { v6: true, kind },
-        _ => return None,
-    })
+/// Where no rule of the author decides, one that Cilium adds does: all traffic where nothing isolates the
+/// endpoint, and the local host.
+fn match_kind(ruling: &Ruling) -> MatchKind {
+    match ruling.verdict {
+        SideVerdict::Allow { .. } if ruling.rules.is_empty() => MatchKind::All,
+        SideVerdict::LocalHost => MatchKind::PeerOnly,
+        _ => ruling.match_kind,
+    }
 }

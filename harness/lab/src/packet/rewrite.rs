@@ -1,119 +1,95 @@
-//! Changing a packet's ends, with all checksums that cover them.
+//! Changing a packet on its way: addresses, ports and hops, with the checksums that cover them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use super::{Packet, Transport, checksum, number};
+use super::checksum::{self, Delta};
+use super::{Content, Headers, ICMP_V6, SCTP, TCP, Tuple, UDP};
 
-/// Both ends of a packet. The ports of an echo mean nothing here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Ends {
-    /// Where it comes from.
-    pub source: SocketAddr,
-    /// Where it goes to.
-    pub destination: SocketAddr,
+/// Gives a packet other addresses and ports, and takes one hop from it. `headers` are its own, as parsed.
+pub(crate) fn forward(packet: &mut [u8], headers: &Headers, to: &Tuple) {
+    take_hop(packet);
+    if headers.tuple == *to {
+        return;
+    }
+    let addresses = set_addresses(packet, &headers.tuple, to);
+    if headers.content != Content::LaterFragment {
+        set_ports(packet, headers.transport, &headers.tuple, to, addresses);
+    }
+    if headers.content == Content::Sctp && headers.fragment.is_none() {
+        let sctp = &mut packet[headers.transport..headers.length];
+        sctp[8..12].fill(0);
+        let sum = checksum::crc32c(sctp);
+        sctp[8..12].copy_from_slice(&sum);
+    }
 }
 
-/// Gives a packet other ends, of its own family. `bytes` is what `packet` was read from.
-pub fn rewrite(bytes: &mut [u8], packet: &Packet, ends: &Ends) {
-    if packet.source.is_ipv4() != ends.source.is_ipv4() || ends.source.is_ipv4() != ends.destination.is_ipv4()
+fn take_hop(packet: &mut [u8]) {
+    if packet[0] >> 4 == 6 {
+        packet[7] = packet[7].saturating_sub(1);
+        return;
+    }
+    let old = word(packet, 8);
+    packet[8] = packet[8].saturating_sub(1);
+    let mut delta = Delta::default();
+    delta.word(old, word(packet, 8));
+    adjust(packet, 10, delta);
+}
+
+/// Sets the addresses of an IP header at the beginning of `packet`, and an IPv4 header's checksum. What changed
+/// is also what a transport checksum must take in.
+pub(super) fn set_addresses(packet: &mut [u8], from: &Tuple, to: &Tuple) -> Delta {
+    let mut delta = Delta::default();
+    for (old, new, at_4, at_6) in
+        [(from.source, to.source, 12, 8), (from.destination, to.destination, 16, 24)]
     {
-        return;
-    }
-    let covered = addresses(packet.source, packet.destination);
-    let renewed = addresses(ends.source.ip(), ends.destination.ip());
-    let at = if packet.source.is_ipv4() { 12 } else { 8 };
-    bytes[at..at + renewed.len()].copy_from_slice(&renewed);
-    if packet.source.is_ipv4() {
-        change(bytes, 10, &covered, &renewed, false);
-    }
-    if packet.fragment.is_some_and(|fragment| !fragment.first) {
-        return;
-    }
-    let start = packet.payload;
-    match (packet.protocol, packet.transport) {
-        (number::TCP | number::UDP, Transport::Ports { source, destination, .. }) => {
-            let before = [covered.as_slice(), &ports(source, destination)].concat();
-            let ports = ports(ends.source.port(), ends.destination.port());
-            let after = [renewed.as_slice(), &ports].concat();
-            bytes[start..start + 4].copy_from_slice(&ports);
-            if packet.protocol == number::TCP {
-                change(bytes, start + 16, &before, &after, false);
-            } else if packet.source.is_ipv6() || bytes[start + 6..start + 8] != [0, 0] {
-                change(bytes, start + 6, &before, &after, true);
-            }
+        match (old, new) {
+            (IpAddr::V4(_), IpAddr::V4(new)) => packet[at_4..at_4 + 4].copy_from_slice(&new.octets()),
+            (IpAddr::V6(_), IpAddr::V6(new)) => packet[at_6..at_6 + 16].copy_from_slice(&new.octets()),
+            _ => continue,
         }
-        (number::SCTP, Transport::Ports { .. }) => {
-            bytes[start..start + 4].copy_from_slice(&ports(ends.source.port(), ends.destination.port()));
-            bytes[start + 8..start + 12].fill(0);
-            let sum = checksum::crc32c(&bytes[start..packet.length]);
-            bytes[start + 8..start + 12].copy_from_slice(&sum);
-        }
-        (number::ICMPV6, Transport::Icmp { .. }) => change(bytes, start + 2, &covered, &renewed, false),
-        _ => {}
+        delta.address(old, new);
     }
+    if from.source.is_ipv4() {
+        adjust(packet, 10, delta);
+    }
+    delta
 }
 
-/// Gives an ICMP error other addresses, and the packet it holds other ends.
-pub fn rewrite_error(bytes: &mut [u8], packet: &Packet, source: IpAddr, destination: IpAddr, held: &Ends) {
-    let Ok(inner) = packet.read_held(bytes) else { return };
-    let (start, at) = (packet.payload, packet.held());
-    if inner.source.is_ipv4() != held.source.is_ipv4() {
+/// Sets the ports of a transport header and its checksum, as far as they are there.
+pub(super) fn set_ports(packet: &mut [u8], transport: usize, from: &Tuple, to: &Tuple, addresses: Delta) {
+    let mut delta = addresses;
+    if matches!(from.protocol, TCP | UDP | SCTP) {
+        for (at, new) in [(transport, to.source_port), (transport + 2, to.destination_port)] {
+            delta.word(word(packet, at), new);
+            packet[at..at + 2].copy_from_slice(&new.to_be_bytes());
+        }
+    }
+    let checksum_at = transport
+        + match from.protocol {
+            TCP => 16,
+            UDP => 6,
+            ICMP_V6 => 2,
+            _ => return,
+        };
+    if checksum_at + 2 > packet.len() {
         return;
     }
-    let addresses_at = at + if inner.source.is_ipv4() { 12 } else { 8 };
-    let covered = addresses(inner.source, inner.destination);
-    let renewed = addresses(held.source.ip(), held.destination.ip());
-    bytes[addresses_at..addresses_at + renewed.len()].copy_from_slice(&renewed);
-    if inner.source.is_ipv4() {
-        change(bytes, at + 10, &covered, &renewed, false);
+    // In UDP, 0 says that there is no checksum (RFC 768).
+    let udp = from.protocol == UDP;
+    if udp && word(packet, checksum_at) == 0 {
+        return;
     }
-    if matches!(inner.transport, Transport::Ports { .. }) {
-        let ports = ports(held.source.port(), held.destination.port());
-        bytes[at + inner.payload..at + inner.payload + 4].copy_from_slice(&ports);
-    }
-    let ends = Ends { source: SocketAddr::new(source, 0), destination: SocketAddr::new(destination, 0) };
-    rewrite(bytes, packet, &ends);
-    bytes[start + 2..start + 4].fill(0);
-    let mut covered = Vec::new();
-    if packet.protocol == number::ICMPV6 {
-        let length = u32::try_from(packet.length - start).unwrap_or(u32::MAX);
-        covered.extend(addresses(source, destination));
-        covered.extend(length.to_be_bytes());
-        covered.extend([0, 0, 0, number::ICMPV6]);
-    }
-    covered.extend(&bytes[start..packet.length]);
-    let sum = !checksum::sum(&covered);
-    bytes[start + 2..start + 4].copy_from_slice(&sum.to_be_bytes());
-}
-
-/// Takes a hop from a packet's life.
-pub fn age(bytes: &mut [u8], packet: &Packet) {
-    if packet.source.is_ipv4() {
-        let before = [bytes[8], bytes[9]];
-        bytes[8] = packet.hops.saturating_sub(1);
-        let after = [bytes[8], bytes[9]];
-        change(bytes, 10, &before, &after, false);
-    } else {
-        bytes[7] = packet.hops.saturating_sub(1);
+    adjust(packet, checksum_at, delta);
+    if udp && word(packet, checksum_at) == 0 {
+        packet[checksum_at..checksum_at + 2].fill(0xff);
     }
 }
 
-/// Updates the checksum at an offset. Where zero means "none", a sum of zero is written as its other form.
-fn change(bytes: &mut [u8], at: usize, before: &[u8], after: &[u8], zero_is_none: bool) {
-    let sum = checksum::updated(u16::from_be_bytes([bytes[at], bytes[at + 1]]), before, after);
-    let sum = if sum == 0 && zero_is_none { u16::MAX } else { sum };
-    bytes[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+fn adjust(packet: &mut [u8], at: usize, delta: Delta) {
+    let checksum = delta.apply(word(packet, at));
+    packet[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
 }
 
-fn addresses(source: IpAddr, destination: IpAddr) -> Vec<u8> {
-    match (source, destination) {
-        (IpAddr::V4(source), IpAddr::V4(destination)) => [source.octets(), destination.octets()].concat(),
-        (IpAddr::V6(source), IpAddr::V6(destination)) => [source.octets(), destination.octets()].concat(),
-        _ => Vec::new(),
-    }
-}
-
-fn ports(source: u16, destination: u16) -> [u8; 4] {
-    let ([a, b], [c, d]) = (source.to_be_bytes(), destination.to_be_bytes());
-    [a, b, c, d]
+fn word(packet: &[u8], at: usize) -> u16 {
+    u16::from_be_bytes([packet[at], packet[at + 1]])
 }

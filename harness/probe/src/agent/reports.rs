@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::wire::Report;
 
 /// How many reports are written at once at most.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 /// A report that waits to be written.
 pub(crate) struct Waiting {

@@ -11,8 +11,11 @@ use tokio::net::TcpSocket;
 
 use super::progress::{Brings, Over, Progress};
 use crate::failure;
-use crate::socket::{self, datagrams};
+use crate::socket;
 use crate::wire::{Outcome, Stage, Transport};
+
+/// The longest answer over UDP that is read, in bytes. The query allows one of 512.
+const LONGEST: usize = 4096;
 
 /// A server's answer.
 pub(crate) struct Answer {
@@ -62,7 +65,7 @@ async fn over_udp(progress: &mut Progress, server: SocketAddr, query: &Query) ->
     let (question, text) = message(query)?;
     let exchange = async {
         socket.send(&text).await.map_err(|error| failure::outcome(&error))?;
-        let mut buffer = vec![0; datagrams::LARGEST];
+        let mut buffer = vec![0; LONGEST];
         loop {
             let length = socket.recv(&mut buffer).await.map_err(|error| failure::outcome(&error))?;
             // What answers another question may be anybody's.

@@ -7,7 +7,7 @@ use socket2::{Protocol, Type};
 use super::progress::{Over, Progress};
 use crate::failure;
 use crate::mark;
-use crate::socket::{self, datagrams};
+use crate::socket;
 use crate::wire::{Outcome, Stage, Transport};
 
 /// Sends one datagram, and wants the same one back.
@@ -18,7 +18,8 @@ pub(crate) async fn make(progress: &mut Progress, remote: SocketAddr) -> Result<
     let text = mark::text(progress.attempt());
     let exchange = async {
         socket.send(&text).await.map_err(|error| failure::outcome(&error))?;
-        let mut answer = vec![0; datagrams::LARGEST];
+        // One that is longer is another one.
+        let mut answer = vec![0; text.len() + 1];
         let length = socket.recv(&mut answer).await.map_err(|error| failure::outcome(&error))?;
         if answer[..length] == text {
             Ok(())

@@ -16,7 +16,11 @@ use tokio::net::UdpSocket;
 use super::{on_every_address, plain};
 
 /// The largest datagram.
-pub(crate) const LARGEST: usize = 65_535;
+const LARGEST: usize = 65_535;
+
+/// The room for datagrams that have not been read, in bytes: that of the system holds less than 300 of those that come
+/// at once.
+const ROOM: usize = 4 << 20;
 
 /// A UDP socket on a port of every address.
 pub(crate) struct Datagrams {
@@ -42,6 +46,10 @@ impl Datagrams {
             setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
         } else {
             setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+        }
+        // Who may not have more than the system's limit gets that.
+        if setsockopt(&socket, sockopt::RcvBufForce, &ROOM).is_err() {
+            setsockopt(&socket, sockopt::RcvBuf, &ROOM)?;
         }
         Ok(Self { socket: UdpSocket::from_std(socket.into())?, buffer: vec![0; LARGEST] })
     }

@@ -1,6 +1,6 @@
 //! What is not answered, told apart.
 
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::process::Command;
 use std::thread;
 
@@ -9,11 +9,14 @@ use verdikt_probe::wire::{Action, Outcome, Target};
 
 use crate::process::{Agent, LONG, LOOPBACK, PROGRAM, SHORT, get, sctp, tcp, udp};
 
-/// A port that nobody listens on for now.
-fn unused() -> SocketAddr {
-    let listener = TcpListener::bind((LOOPBACK, 0)).unwrap();
-    let datagrams = UdpSocket::bind(listener.local_addr().unwrap()).unwrap();
-    datagrams.local_addr().unwrap()
+/// A socket on a port on which nobody hears: a TCP socket that does not listen, or a UDP one that has another peer.
+fn deaf(kind: Type) -> (SocketAddr, Socket) {
+    let socket = Socket::new(Domain::IPV4, kind, None).unwrap();
+    socket.bind(&SocketAddr::new(LOOPBACK, 0).into()).unwrap();
+    if kind == Type::DGRAM {
+        socket.connect(&SocketAddr::new(LOOPBACK, 9).into()).unwrap();
+    }
+    (socket.local_addr().unwrap().as_socket().unwrap(), socket)
 }
 
 /// A listener that takes no more connections: the system drops what would begin one. Lives with the value.
@@ -35,9 +38,10 @@ pub(crate) fn full() -> (SocketAddr, Vec<Socket>) {
 #[test]
 fn refused() {
     let mut agent = Agent::start();
-    let address = unused();
+    let (address, _stream) = deaf(Type::STREAM);
     agent.check(tcp(address), LONG, "connect tcp 127.0.0.1: refused\nrefused");
-    agent.check(udp(address), LONG, "connect udp 127.0.0.1: refused\nrefused");
+    let (datagrams, _socket) = deaf(Type::DGRAM);
+    agent.check(udp(datagrams), LONG, "connect udp 127.0.0.1: refused\nrefused");
     agent.check(
         get(Target::Address(LOOPBACK), address.port(), "/"),
         LONG,

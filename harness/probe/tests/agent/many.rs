@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
+use std::sync::Arc;
 
-use verdikt_probe::wire::{Action, Order, Outcome, Report, Speaks, Target, Zone};
+use verdikt_probe::wire::{Order, Outcome, Report, Speaks, Target, Zone};
 
 use crate::process::{Agent, LONG, LOOPBACK, PROGRAM, get, tcp, udp};
 
@@ -46,17 +47,50 @@ fn many_attempts_of_every_kind_are_answered() {
     let (_, datagrams) = agent.serve(Speaks::Udp, Zone::default());
     let (_, web) = agent.serve(Speaks::Http, Zone::default());
     for number in 0..MANY {
-        let action = match number % 4 {
+        let action = match number % 3 {
             0 => tcp((LOOPBACK, echo).into()),
             1 => udp((LOOPBACK, datagrams).into()),
-            2 => get(Target::Address(LOOPBACK), web, "/"),
-            _ => Action::Ping { target: Target::Address(LOOPBACK) },
+            _ => get(Target::Address(LOOPBACK), web, "/"),
         };
         agent.begin(action, LONG);
     }
     let answered = |outcome: &Outcome| matches!(outcome, Outcome::Answered | Outcome::HttpStatus(200));
     let outcomes = outcomes(&mut agent, MANY);
     assert!(outcomes.values().all(answered), "{outcomes:?}");
+}
+
+#[test]
+fn a_slow_reader_loses_nothing_and_holds_nobody_up_who_orders() {
+    // Many times what a pipe holds.
+    const LINES: usize = 10_000;
+    let mut agent = Agent::start();
+    let (_, port) = agent.serve(Speaks::Tcp, Zone::default());
+    let reading = Arc::clone(&agent.reading);
+    let slow = reading.lock().unwrap();
+    for line in 0..LINES {
+        agent.write(format!("line {line}\n").as_bytes());
+    }
+    for _ in 0..MANY {
+        agent.begin(tcp((LOOPBACK, port).into()), LONG);
+    }
+    drop(slow);
+    for line in 0..LINES {
+        let Report::Misunderstood { reason } = agent.next() else { panic!("not complained of: line {line}") };
+        assert!(reason.ends_with(&format!(": line {line}")), "{reason}");
+    }
+    let outcomes = outcomes(&mut agent, MANY);
+    assert!(outcomes.values().all(|outcome| *outcome == Outcome::Answered), "{outcomes:?}");
+}
+
+#[test]
+fn a_server_keeps_all_datagrams_that_come_at_once() {
+    let mut agent = Agent::start();
+    let (_, port) = agent.serve(Speaks::Udp, Zone::default());
+    for _ in 0..2 * MANY {
+        agent.begin(udp((LOOPBACK, port).into()), LONG);
+    }
+    let outcomes = outcomes(&mut agent, 2 * MANY);
+    assert!(outcomes.values().all(|outcome| *outcome == Outcome::Answered), "{outcomes:?}");
 }
 
 #[test]

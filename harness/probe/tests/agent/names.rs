@@ -102,7 +102,7 @@ fn an_answer_that_does_not_fit_is_asked_for_again_over_tcp() {
     let [(Transport::Udp, some), (Transport::Tcp, rest)] = told.as_slice() else { panic!("{told:?}") };
     assert!(some.len() < 32 && all.starts_with(some), "{some:?}");
     assert_eq!(*rest, all);
-    let arrivals = agent.arrivals();
+    let arrivals = agent.arrivals(2);
     let seen: Vec<_> = arrivals.iter().map(|arrived| (arrived.transport, arrived.peer)).collect();
     let made: Vec<_> = attempted.bound().iter().map(|bound| (bound.transport, bound.local)).collect();
     assert_eq!(seen, made);
@@ -110,7 +110,7 @@ fn an_answer_that_does_not_fit_is_asked_for_again_over_tcp() {
     let name = "many.example.test.".to_owned();
     let over_tcp = agent.attempt(Action::Dns { name, tcp: true }, LONG);
     assert_eq!(over_tcp.bound().len(), 1);
-    let [Arrived { transport: Transport::Tcp, attempt: None, .. }] = agent.arrivals()[..] else {
+    let [Arrived { transport: Transport::Tcp, attempt: None, .. }] = agent.arrivals(1)[..] else {
         panic!("not one query over TCP")
     };
 }
@@ -158,9 +158,9 @@ fn a_target_by_name_is_looked_up_and_reached() {
         &format!("{looked_up}{connected}answered"),
     );
     agent.check(
-        Action::Ping { target: by_name("six.example.test") },
+        Action::Tcp { target: by_name("six.example.test"), port },
         LONG,
-        "look-up udp 127.0.0.1: no-such-name\nlook-up udp 127.0.0.1: answered ::1\nconnect icmp ::1: answered\nanswered",
+        "look-up udp 127.0.0.1: no-such-name\nlook-up udp 127.0.0.1: answered ::1\nconnect tcp ::1: answered\nanswered",
     );
 }
 
@@ -321,8 +321,13 @@ fn the_next_server_is_asked_for_a_target_and_only_the_first_for_a_query() {
     let failed = "look-up udp 127.0.0.1: {\"name-failed\":\"ServFail\"}\n";
     agent.check(dns("a.test."), LONG, &format!("{failed}{{\"name-failed\":\"ServFail\"}}"));
     let hosts = BTreeMap::new();
-    let unused = UdpSocket::bind((LOOPBACK, 0)).unwrap().local_addr().unwrap();
-    agent.resolve(Resolver { hosts, servers: vec![unused, odd(refuses)], ..Resolver::default() });
+    let deaf = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+    deaf.connect((LOOPBACK, 9)).unwrap();
+    agent.resolve(Resolver {
+        hosts,
+        servers: vec![deaf.local_addr().unwrap(), odd(refuses)],
+        ..Resolver::default()
+    });
     agent.check(
         Action::Tcp { target: by_name("a.test"), port: 1 },
         LONG,

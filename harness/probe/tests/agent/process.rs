@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ pub(crate) struct Agent {
     child: Child,
     orders: Option<ChildStdin>,
     reports: Receiver<Report>,
+    /// Reports are read while this is not locked.
+    pub(crate) reading: Arc<Mutex<()>>,
     /// What the servers have reported while something else was waited for.
     arrivals: Vec<Arrived>,
     last: u64,
@@ -62,16 +65,19 @@ impl Agent {
             .unwrap_or_else(|error| panic!("{program} does not start: {error}"));
         let (orders, output) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
         let (sender, reports) = mpsc::channel();
+        let reading = Arc::new(Mutex::new(()));
+        let allowed = Arc::clone(&reading);
         thread::spawn(move || {
             for line in output.lines() {
                 let line = line.unwrap();
+                drop(allowed.lock().unwrap());
                 let report = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
                 if sender.send(report).is_err() {
                     return;
                 }
             }
         });
-        let mut agent = Self { child, orders, reports, arrivals: Vec::new(), last: 0 };
+        let mut agent = Self { child, orders, reports, reading, arrivals: Vec::new(), last: 0 };
         assert_eq!(agent.next(), Report::Ready { format: FORMAT });
         agent
     }
@@ -113,9 +119,9 @@ impl Agent {
         }
     }
 
-    /// What has arrived since this was asked; waits for at least one.
-    pub(crate) fn arrivals(&mut self) -> Vec<Arrived> {
-        while self.arrivals.is_empty() {
+    /// What has arrived since this was asked; waits for as many as are wanted.
+    pub(crate) fn arrivals(&mut self, wanted: usize) -> Vec<Arrived> {
+        while self.arrivals.len() < wanted {
             match self.next() {
                 Report::Arrived(arrived) => self.arrivals.push(arrived),
                 report => panic!("not an arrival: {report:?}"),

@@ -33,11 +33,12 @@ fn every_expectation_against_every_verdict() {
     for word in words {
         let expected: Expected = word.parse().unwrap();
         for verdict in &verdicts {
-            let result = compare(&expected, verdict, &prediction(Answer::Allow, Finding::NotIsolated));
+            let result = compare(&expected, verdict, &prediction(Answer::Abstain, Finding::NotIsolated));
             let shown = match (verdict, result) {
                 (_, CellResult::AsExpected) => "=",
                 (_, CellResult::Differs) => "x",
                 (_, CellResult::DecidedByAnother) => "b",
+                (_, CellResult::Contradicted) => "c",
                 (_, CellResult::Inconclusive) => "?",
             };
             table.push_str(shown);
@@ -47,6 +48,31 @@ fn every_expectation_against_every_verdict() {
     // Columns: allowed, inconclusive, denied at egress, ingress, dns, http, audited at the same four.
     let expected = "=?xxxxxxxx\nx?====xxxx\nx?=xxxxxxx\nx?x=xxxxxx\nx?xx=xxxxx\nx?xxx=xxxx\nx?xxxx====\n";
     assert_eq!(table, expected);
+}
+
+/// A verdict that is expected and that the engine does not predict is no success.
+#[test]
+fn every_prediction_against_every_verdict_that_is_expected() {
+    let mut answers = vec![Answer::Allow, Answer::Abstain];
+    answers.extend(GATES.map(Answer::Deny));
+    answers.extend(GATES.map(Answer::Audit));
+    let verdicts = [
+        ("allow", Verdict::Allowed),
+        ("deny", Verdict::Denied(Gate::Egress)),
+        ("audit", Verdict::Audited(Gate::Dns)),
+    ];
+    let mut table = String::new();
+    for (word, verdict) in verdicts {
+        for answer in &answers {
+            let prediction = prediction(*answer, Finding::NotIsolated);
+            let result = compare(&word.parse().unwrap(), &verdict, &prediction);
+            assert!(matches!(result, CellResult::AsExpected | CellResult::Contradicted));
+            table.push(if result == CellResult::AsExpected { '=' } else { 'c' });
+        }
+        table.push('\n');
+    }
+    // Columns: allow, abstains, denied at egress, ingress, dns, http, audited at the same four.
+    assert_eq!(table, "==cccccccc\nc==ccccccc\nc=cccc====\n");
 }
 
 #[test]

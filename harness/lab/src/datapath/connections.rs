@@ -1,0 +1,233 @@
+//! The connections known, and who may have how many of them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use super::LinkId;
+use super::connection::{Connection, Way};
+use super::services::Services;
+use crate::packet::Tuple;
+use crate::redirect::Redirects;
+
+/// How many connections a link may have, and how many of those may go through proxies: what a flood can take.
+const LIMIT: Limits = Limits { direct: 16_384, redirected: 8_192 };
+
+/// How many established connections are spared, of the oldest, when one has to go.
+const SPARED: usize = 16;
+
+struct Limits {
+    direct: usize,
+    redirected: usize,
+}
+
+/// What a packet is recognised by: the same tuple from another link belongs to another connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) link: LinkId,
+    pub(super) tuple: Tuple,
+}
+
+/// A connection's place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Slot(usize);
+
+/// The connections of one link in the order they began; also some that have gone.
+#[derive(Debug, Default)]
+struct Queue {
+    alive: usize,
+    order: VecDeque<(Slot, u64)>,
+}
+
+#[derive(Debug, Default)]
+struct Queues {
+    direct: Queue,
+    redirected: Queue,
+}
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct Connections {
+    redirects: Arc<Redirects>,
+    by_key: FxHashMap<Key, (Slot, Way)>,
+    slots: Vec<Option<(u64, Connection)>>,
+    free: Vec<Slot>,
+    /// The number of the newest connection.
+    last: u64,
+    queues: FxHashMap<LinkId, Queues>,
+}
+
+impl Connections {
+    pub(super) fn new(redirects: Arc<Redirects>) -> Self {
+        Self {
+            redirects,
+            by_key: FxHashMap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            last: 0,
+            queues: FxHashMap::default(),
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// The connection a packet belongs to, and which way the packet goes.
+    pub(super) fn find(&mut self, key: &Key, at: Duration) -> Option<(Slot, Way)> {
+        let &(slot, way) = self.by_key.get(key)?;
+        if self.get(slot)?.life.expires > at {
+            return Some((slot, way));
+        }
+        self.forget(slot);
+        None
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Option<&Connection> {
+        self.slots.get(slot.0)?.as_ref().map(|(_, connection)| connection)
+    }
+
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Connection> {
+        self.slots.get_mut(slot.0)?.as_mut().map(|(_, connection)| connection)
+    }
+
+    /// Makes room for one more connection of a client's link, at the cost of its oldest. False if all of those
+    /// are in use.
+    pub(super) fn make_room(&mut self, client: LinkId, redirected: bool, at: Duration) -> bool {
+        let limit = if redirected { LIMIT.redirected } else { LIMIT.direct };
+        for _ in 0..SPARED {
+            let queue = queue(&mut self.queues, client, redirected);
+            if queue.alive < limit {
+                return true;
+            }
+            let Some((slot, number)) = queue.order.pop_front() else { return true };
+            let Some((_, connection)) = self.slots[slot.0].as_ref().filter(|(current, _)| *current == number)
+            else {
+                continue;
+            };
+            if connection.life.is_established() && connection.life.expires > at {
+                queue.order.push_back((slot, number));
+            } else {
+                self.forget(slot);
+            }
+        }
+        queue(&mut self.queues, client, redirected).alive < limit
+    }
+
+    /// Adds a connection. Others that cannot be told from it, in either direction, give way.
+    pub(super) fn add(&mut self, connection: Connection) -> Slot {
+        let keys = keys(&connection);
+        for key in keys {
+            if let Some(&(slot, _)) = self.by_key.get(&key) {
+                self.forget(slot);
+            }
+        }
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            Slot(self.slots.len() - 1)
+        });
+        self.last += 1;
+        let queue = queue(&mut self.queues, connection.leg.client, connection.redirect.is_some());
+        queue.alive += 1;
+        queue.order.push_back((slot, self.last));
+        for (key, way) in keys.into_iter().zip([Way::Original, Way::Reply]) {
+            self.by_key.insert(key, (slot, way));
+        }
+        self.slots[slot.0] = Some((self.last, connection));
+        self.tidy();
+        slot
+    }
+
+    /// Forgets a connection, and with one to a proxy also the proxy's own to the server.
+    pub(super) fn forget(&mut self, slot: Slot) {
+        let Some((_, connection)) = self.slots.get_mut(slot.0).and_then(Option::take) else { return };
+        self.free.push(slot);
+        for key in keys(&connection) {
+            if self.by_key.get(&key).is_some_and(|(owner, _)| *owner == slot) {
+                self.by_key.remove(&key);
+            }
+        }
+        let queue = queue(&mut self.queues, connection.leg.client, connection.redirect.is_some());
+        queue.alive = queue.alive.saturating_sub(1);
+        let Some(redirect) = connection.redirect else { return };
+        self.redirects.remove(redirect.number);
+        let tuple = Tuple {
+            source: redirect.upstream().ip(),
+            destination: redirect.server.ip(),
+            source_port: redirect.upstream().port(),
+            destination_port: redirect.server.port(),
+            protocol: connection.incoming.protocol,
+        };
+        // The proxy's own connection comes from the link this one goes to.
+        if let Some(&(upstream, _)) = self.by_key.get(&Key { link: connection.to, tuple }) {
+            self.forget(upstream);
+        }
+    }
+
+    /// Forgets every connection that a link has a part in.
+    pub(super) fn forget_link(&mut self, link: LinkId) {
+        self.forget_if(|connection| [connection.from, connection.to, connection.leg.client].contains(&link));
+        self.queues.remove(&link);
+    }
+
+    /// Forgets connections whose backend has left their service.
+    pub(super) fn forget_services(&mut self, services: &Services) {
+        self.forget_if(|connection| match (connection.service, connection.leg.transport()) {
+            (Some((address, port)), Some(protocol)) => {
+                let Tuple { destination, destination_port, .. } = connection.leg.truth;
+                !services.has((address, protocol, port), (destination, destination_port))
+            }
+            _ => services.has_address(connection.incoming.destination) && connection.leg.via.is_none(),
+        });
+    }
+
+    /// Forgets what has been idle for too long.
+    pub(super) fn expire(&mut self, at: Duration) {
+        self.forget_if(|connection| connection.life.expires <= at);
+        for queues in self.queues.values_mut() {
+            for queue in [&mut queues.direct, &mut queues.redirected] {
+                tidy(queue, &self.slots);
+            }
+        }
+    }
+
+    fn forget_if(&mut self, condition: impl Fn(&Connection) -> bool) {
+        for index in 0..self.slots.len() {
+            if self.get(Slot(index)).is_some_and(&condition) {
+                self.forget(Slot(index));
+            }
+        }
+    }
+
+    /// Now and then, drops from the queues what has gone, so that they stay in proportion to what is there.
+    fn tidy(&mut self) {
+        if !self.last.is_multiple_of(4096) {
+            return;
+        }
+        for queues in self.queues.values_mut() {
+            for queue in [&mut queues.direct, &mut queues.redirected] {
+                if queue.order.len() > 2 * queue.alive {
+                    tidy(queue, &self.slots);
+                }
+            }
+        }
+    }
+}
+
+fn tidy(queue: &mut Queue, slots: &[Option<(u64, Connection)>]) {
+    queue.order.retain(|(slot, number)| slots[slot.0].as_ref().is_some_and(|(current, _)| current == number));
+}
+
+fn queue(queues: &mut FxHashMap<LinkId, Queues>, client: LinkId, redirected: bool) -> &mut Queue {
+    let queues = queues.entry(client).or_default();
+    if redirected { &mut queues.redirected } else { &mut queues.direct }
+}
+
+fn keys(connection: &Connection) -> [Key; 2] {
+    [
+        Key { link: connection.from, tuple: connection.incoming },
+        Key { link: connection.to, tuple: connection.outgoing.reversed() },
+    ]
+}

@@ -1,0 +1,139 @@
+//! A packet's way through the datapath, and the packets of connections that are known.
+
+use std::time::Duration;
+
+use verdikt_scenario::flow::DropReason;
+
+use super::connection::Way;
+use super::connections::{Key, Slot};
+use super::judge::Route;
+use super::link::DENIAL_REPORTED_EVERY;
+use super::report::Dropped;
+use super::{Datapath, Effects, LinkId};
+use crate::packet::{self, Content, Headers, TCP, Tuple, rewrite};
+
+/// Where a packet goes, and with which addresses and ports.
+pub(super) type Next = (LinkId, Tuple);
+
+impl Datapath {
+    pub(super) fn forward(
+        &mut self,
+        from: LinkId,
+        packet: &mut [u8],
+        at: Duration,
+        effects: &mut Effects,
+    ) -> Result<(), Dropped> {
+        let link = self.links.get_mut(&from).ok_or(Dropped::Silently)?;
+        let mut headers = packet::parse(packet)?;
+        if headers.is_for_neighbours() {
+            return Err(Dropped::Silently);
+        }
+        if !link.owns(headers.tuple.source) {
+            return Err(Dropped::because(DropReason::InvalidSourceAddress, &headers));
+        }
+        if headers.content == Content::Other {
+            return Err(Dropped::odd(
+                "its protocol is not carried: neither TCP nor UDP nor SCTP nor ICMP",
+                &headers,
+            ));
+        }
+        if headers.hops <= 1 {
+            return Err(Dropped::odd("its time to live has run out", &headers));
+        }
+        if let Some(fragment) = headers.fragment {
+            link.fragments.complete(&mut headers, fragment, at)?;
+        }
+        if matches!(headers.content, Content::IcmpError { .. })
+            && self.forward_related(from, packet, &headers, at, effects)?
+        {
+            return Ok(());
+        }
+        let (to, tuple) = self.next(from, &headers, at, effects)?;
+        let packet = &mut packet[..headers.length];
+        rewrite::forward(packet, &headers, &tuple);
+        effects.packets.push((to, packet.to_vec()));
+        Ok(())
+    }
+
+    fn next(
+        &mut self,
+        from: LinkId,
+        headers: &Headers,
+        at: Duration,
+        effects: &mut Effects,
+    ) -> Result<Next, Dropped> {
+        let key = Key { link: from, tuple: headers.tuple };
+        let Some((slot, way)) = self.connections.find(&key, at) else {
+            return self.open(from, headers, at, effects);
+        };
+        let opens = matches!(headers.content, Content::Tcp(flags) if flags.opens());
+        if opens
+            && self.connections.get(slot).is_some_and(|old| old.life.is_closing() || old.blocked.is_some())
+        {
+            self.connections.forget(slot);
+            return self.open(from, headers, at, effects);
+        }
+        if way == Way::Original && self.is_to_be_judged(slot, at) {
+            self.judge_again(slot, headers, at, effects)?;
+        }
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return self.open(from, headers, at, effects);
+        };
+        if connection.blocked.is_some() && way == Way::Original {
+            return Err(Dropped::Silently);
+        }
+        connection.life.touch(headers.content, way, at);
+        Ok(match way {
+            Way::Original => (connection.to, connection.outgoing),
+            Way::Reply => (connection.from, connection.incoming.reversed()),
+        })
+    }
+
+    /// Whether the policy has changed since a connection was judged, or its denial is to be reported again.
+    fn is_to_be_judged(&self, slot: Slot, at: Duration) -> bool {
+        let Some(connection) = self.connections.get(slot) else { return false };
+        let Some(revision) = connection.judged else { return false };
+        revision != self.policy.revision()
+            || connection.blocked.is_some_and(|since| at >= since + DENIAL_REPORTED_EVERY)
+    }
+
+    /// Judges an established connection by the policy now in force. What it now denies is stopped, and so is a TCP
+    /// connection that it now leads through a proxy, or no longer: neither end could go on with it. Others are
+    /// begun anew.
+    fn judge_again(
+        &mut self,
+        slot: Slot,
+        headers: &Headers,
+        at: Duration,
+        effects: &mut Effects,
+    ) -> Result<(), Dropped> {
+        let Some(leg) = self.connections.get(slot).map(|connection| connection.leg.clone()) else {
+            return Ok(());
+        };
+        let judged = self.judge(&leg, at);
+        let revision = self.policy.revision();
+        let Some(connection) = self.connections.get_mut(slot) else { return Ok(()) };
+        let before = match &connection.redirect {
+            Some(redirect) => Route::Proxy(redirect.kind, redirect.direction),
+            None => Route::Pass,
+        };
+        connection.judged = Some(revision);
+        if judged.route == before {
+            connection.blocked = None;
+            return Ok(());
+        }
+        // What has no state yet, or none at all, is begun anew, with all that is reported then.
+        let opens = matches!(headers.content, Content::Tcp(flags) if flags.opens());
+        let denied = judged.route == Route::Vanish;
+        if opens || (headers.tuple.protocol != TCP && !denied) {
+            self.connections.forget(slot);
+            return Ok(());
+        }
+        connection.blocked = Some(at);
+        if denied {
+            effects.flows.extend(judged.flows.into_iter().last());
+            return Ok(());
+        }
+        Err(Dropped::odd("its connection began before the policy led it to, or past, a proxy", headers))
+    }
+}

@@ -1,0 +1,193 @@
+//! First packets: whose they are, which backend they go to, and whether they may.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use verdikt_engine::rule::Direction;
+use verdikt_engine::ruling::ProxyKind;
+use verdikt_scenario::flow::DropReason;
+use verdikt_scenario::topology::Protocol;
+
+use super::connection::{Connection, Leg, Life};
+use super::forward::Next;
+use super::judge::{Judged, Route};
+use super::report::Dropped;
+use super::services::own_service_client;
+use super::{Datapath, Effects, LinkId, LinkOwner};
+use crate::packet::{Content, Headers, Tuple};
+use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect};
+
+/// A connection about to begin.
+struct Start {
+    leg: Leg,
+    service: Option<(IpAddr, u16)>,
+    /// Whether a pod reaches itself through its service: no policy applies, and it sees another client than itself.
+    to_itself: bool,
+}
+
+impl Datapath {
+    /// Handles a packet that belongs to no connection known.
+    pub(super) fn open(
+        &mut self,
+        from: LinkId,
+        headers: &Headers,
+        at: Duration,
+        effects: &mut Effects,
+    ) -> Result<Next, Dropped> {
+        // The first fragment begins a connection, or nothing does.
+        if headers.content == Content::LaterFragment {
+            return Err(Dropped::Silently);
+        }
+        let revision = self.policy.revision();
+        let kind = headers.content.icmp_kind();
+        let link = self.links.get(&from).ok_or(Dropped::Silently)?;
+        if link.denials.has(&headers.tuple, kind, revision, at) {
+            return Err(Dropped::Silently);
+        }
+        let start = match link.owner {
+            LinkOwner::Endpoint { .. } => self.start(from, headers)?,
+            LinkOwner::Proxy => self.start_upstream(headers)?,
+        };
+        let judged = if start.to_itself {
+            Judged { route: Route::Pass, flows: Vec::new() }
+        } else {
+            self.judge(&start.leg, at)
+        };
+        effects.flows.extend(judged.flows);
+        let (to, outgoing, redirect) = match judged.route {
+            Route::Vanish => {
+                if let Some(link) = self.links.get_mut(&from) {
+                    link.denials.add(headers.tuple, kind, revision, at);
+                }
+                return Err(Dropped::Silently);
+            }
+            Route::Pass => {
+                let mut outgoing = start.leg.truth;
+                let to = self.owner(outgoing.destination);
+                let to = to.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
+                if start.to_itself {
+                    outgoing.source = own_service_client(outgoing.source);
+                }
+                (to, outgoing, None)
+            }
+            Route::Proxy(kind, direction) => {
+                let (to, outgoing, redirect) = self.redirect(&start.leg, kind, direction, headers, at)?;
+                (to, outgoing, Some(redirect))
+            }
+        };
+        // Echo requests are answered by echo replies; of other ICMP messages each is judged on its own.
+        if !matches!(
+            headers.content,
+            Content::Tcp(_) | Content::Udp | Content::Sctp | Content::Echo { request: true, .. }
+        ) {
+            return Ok((to, outgoing));
+        }
+        if redirect.is_none() && !self.connections.make_room(start.leg.client, false, at) {
+            return Err(Dropped::odd("its endpoint has too many connections", headers));
+        }
+        self.connections.add(Connection {
+            leg: start.leg,
+            from,
+            to,
+            incoming: headers.tuple,
+            outgoing,
+            service: start.service,
+            redirect,
+            judged: (!start.to_itself).then_some(revision),
+            blocked: None,
+            life: Life::begin(headers.content, at),
+        });
+        Ok((to, outgoing))
+    }
+
+    /// From an endpoint: to a service's backend, if it is a service's address.
+    fn start(&self, from: LinkId, headers: &Headers) -> Result<Start, Dropped> {
+        let tuple = headers.tuple;
+        let leg = |truth| Leg { client: from, truth, icmp_kind: headers.content.icmp_kind(), via: None };
+        if !self.services.has_address(tuple.destination) {
+            return Ok(Start { leg: leg(tuple), service: None, to_itself: false });
+        }
+        let transport = leg(tuple).transport();
+        let backend = transport.and_then(|protocol| self.services.backend(&tuple, protocol));
+        let backend = backend.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
+        let truth = Tuple { destination: backend.ip(), destination_port: backend.port(), ..tuple };
+        Ok(Start {
+            leg: leg(truth),
+            service: Some((tuple.destination, tuple.destination_port)),
+            to_itself: self.owner(backend.ip()) == Some(from),
+        })
+    }
+
+    /// From a proxy: what it does for the client of a connection it judges.
+    fn start_upstream(&self, headers: &Headers) -> Result<Start, Dropped> {
+        let tuple = headers.tuple;
+        // An answer or an error for a connection that is no more.
+        if tuple.source == PROXY_V4 || tuple.source == PROXY_V6 {
+            return Err(Dropped::because(DropReason::NoDestination, headers));
+        }
+        let source = SocketAddr::new(tuple.source, tuple.source_port);
+        let destination = SocketAddr::new(tuple.destination, tuple.destination_port);
+        let protocol = match headers.content {
+            Content::Tcp(_) => Some(Protocol::Tcp),
+            Content::Udp => Some(Protocol::Udp),
+            Content::Sctp => Some(Protocol::Sctp),
+            _ => None,
+        };
+        let redirect = self.redirects.of(tuple.source).filter(|redirect| {
+            redirect.upstream() == source
+                && redirect.server == destination
+                && Some(redirect.protocol) == protocol
+        });
+        let redirect = redirect.ok_or_else(|| Dropped::because(DropReason::InvalidSourceAddress, headers))?;
+        let client = self.owner(redirect.client.ip());
+        let client = client.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
+        let truth = Tuple { source: redirect.client.ip(), source_port: redirect.client.port(), ..tuple };
+        let leg = Leg { client, truth, icmp_kind: None, via: Some(redirect) };
+        Ok(Start { leg, service: None, to_itself: false })
+    }
+
+    /// Leads a connection to a proxy, under a token of its own.
+    fn redirect(
+        &mut self,
+        leg: &Leg,
+        kind: ProxyKind,
+        direction: Direction,
+        headers: &Headers,
+        at: Duration,
+    ) -> Result<(LinkId, Tuple, Arc<Redirect>), Dropped> {
+        let nobody = || Dropped::because(DropReason::NoDestination, headers);
+        let proxy = self.proxy.ok_or_else(nobody)?;
+        let subject = self.subject(leg, direction).cloned().ok_or_else(nobody)?;
+        let protocol = leg.transport().ok_or_else(nobody)?;
+        let too_many = || Dropped::odd("its endpoint has too many connections to the proxies", headers);
+        if !self.connections.make_room(leg.client, true, at) {
+            return Err(too_many());
+        }
+        // The room may have been that of the connection a proxy does this for.
+        let done_for_nobody = leg.via.as_ref().is_some_and(|via| {
+            self.redirects.of(via.upstream().ip()).is_none_or(|live| !Arc::ptr_eq(&live, via))
+        });
+        if done_for_nobody {
+            return Err(too_many());
+        }
+        let truth = leg.truth;
+        let client = SocketAddr::new(truth.source, truth.source_port);
+        let server = SocketAddr::new(truth.destination, truth.destination_port);
+        let redirect = self
+            .redirects
+            .add(|number| Redirect { number, kind, subject, direction, protocol, client, server })
+            .ok_or_else(too_many)?;
+        let outgoing = Tuple {
+            source: redirect.token().ip(),
+            destination: if truth.source.is_ipv4() { PROXY_V4.into() } else { PROXY_V6.into() },
+            source_port: redirect.token().port(),
+            destination_port: match kind {
+                ProxyKind::Dns => DNS_PORT,
+                ProxyKind::Http => HTTP_PORT,
+            },
+            protocol: truth.protocol,
+        };
+        Ok((proxy, outgoing, redirect))
+    }
+}

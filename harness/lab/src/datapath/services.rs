@@ -1,0 +1,64 @@
+//! Services: addresses in front of backends.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, BuildHasherDefault};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use rustc_hash::{FxHashMap, FxHasher};
+use verdikt_scenario::topology::Protocol;
+
+use crate::packet::Tuple;
+
+/// The address under which a pod that reaches itself through its service sees its client.
+const SELF_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 42, 1);
+const SELF_V6: Ipv6Addr = Ipv6Addr::new(0xfd98, 0x14, 0, 0, 0, 0, 0, 1);
+
+/// The source a pod gets when it reaches itself, in the family of its own address.
+pub(super) fn own_service_client(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => SELF_V4.into(),
+        IpAddr::V6(_) => SELF_V6.into(),
+    }
+}
+
+/// Every service.
+#[derive(Debug, Default)]
+pub(super) struct Services {
+    backends: FxHashMap<(IpAddr, Protocol, u16), Vec<SocketAddr>>,
+    addresses: BTreeSet<IpAddr>,
+}
+
+impl Services {
+    pub(super) fn new(services: BTreeMap<(IpAddr, Protocol, u16), Vec<SocketAddr>>) -> Self {
+        let addresses = services.keys().map(|(address, ..)| *address).collect();
+        let of_the_family = services.into_iter().map(|(key, mut backends)| {
+            backends.retain(|backend| backend.is_ipv4() == key.0.is_ipv4());
+            (key, backends)
+        });
+        Self { backends: of_the_family.collect(), addresses }
+    }
+
+    /// Whether an address is a service's.
+    pub(super) fn has_address(&self, address: IpAddr) -> bool {
+        self.addresses.contains(&address)
+    }
+
+    /// Whether a backend stands behind a port of a service.
+    pub(super) fn has(&self, service: (IpAddr, Protocol, u16), backend: (IpAddr, u16)) -> bool {
+        let backend = SocketAddr::from(backend);
+        self.backends.get(&service).is_some_and(|backends| backends.contains(&backend))
+    }
+
+    /// The backend for a connection: always the same for the same client port.
+    pub(super) fn backend(&self, tuple: &Tuple, protocol: Protocol) -> Option<SocketAddr> {
+        let backends = self.backends.get(&(tuple.destination, protocol, tuple.destination_port))?;
+        if backends.is_empty() {
+            return None;
+        }
+        let hash = BuildHasherDefault::<FxHasher>::default().hash_one(tuple);
+        // The hash is made for tables; for a fair share among few backends its bits need more mixing.
+        let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let index = usize::try_from(mixed).unwrap_or_default() % backends.len();
+        backends.get(index).copied()
+    }
+}

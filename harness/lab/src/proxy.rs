@@ -1,0 +1,140 @@
+//! The proxies that judge what a packet does not show: DNS queries and HTTP requests.
+//!
+//! They live in a namespace and a thread of their own. The datapath hands them connections under tokens, see
+//! [`crate::redirect`]; their own connections to the servers leave from the tokens' siblings.
+
+mod dns;
+mod http;
+mod judge;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
+use tokio::sync::{mpsc, oneshot};
+use tun_rs::SyncDevice;
+use verdikt_scenario::flow::Flow;
+
+use crate::current::CurrentPolicy;
+use crate::namespace::{Keeper, NamespaceError, Step, Wanted};
+use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect, Redirects};
+use judge::Judge;
+
+/// The running proxies. They end when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Proxies {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Proxies {
+    /// Starts the proxies; answers the device of their namespace too.
+    pub(crate) fn start(
+        keeper: &Keeper,
+        policy: Arc<CurrentPolicy>,
+        redirects: Arc<Redirects>,
+        flows: mpsc::UnboundedSender<Flow>,
+        begin: Instant,
+    ) -> Result<(Self, SyncDevice), NamespaceError> {
+        let wanted = Wanted {
+            name: "the proxies".to_owned(),
+            addresses: vec![PROXY_V4.into(), PROXY_V6.into()],
+            local_prefixes: vec![
+                (Ipv4Addr::new(198, 19, 0, 0).into(), 16),
+                (Ipv6Addr::new(0xfd98, 19, 0, 0, 0, 0, 0, 0).into(), 64),
+            ],
+        };
+        let (stop, stopped) = oneshot::channel();
+        let (ready, listening) = std::sync::mpsc::sync_channel(1);
+        let judge = Arc::new(Judge::new(policy, redirects, flows, begin));
+        let (device, thread) = keeper.thread(wanted, move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let served = runtime.and_then(|runtime| runtime.block_on(serve(judge, &ready, stopped)));
+            if let Err(error) = served {
+                // Once they listen, nothing ends them but the lab.
+                let _ = ready.send(Err(error));
+            }
+        })?;
+        let failed =
+            |source| NamespaceError::Make { name: "the proxies".to_owned(), step: Step::Listeners, source };
+        listening
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("their thread has ended")))
+            .map_err(failed)?;
+        Ok((Self { stop: Some(stop), thread: Some(thread) }, device))
+    }
+}
+
+impl Drop for Proxies {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been printed already.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn serve(
+    judge: Arc<Judge>,
+    ready: &std::sync::mpsc::SyncSender<io::Result<()>>,
+    stopped: oneshot::Receiver<()>,
+) -> io::Result<()> {
+    for address in [IpAddr::V4(PROXY_V4), IpAddr::V6(PROXY_V6)] {
+        let requests = TcpListener::bind((address, HTTP_PORT)).await?;
+        let queries = TcpListener::bind((address, DNS_PORT)).await?;
+        let datagrams = UdpSocket::bind((address, DNS_PORT)).await?;
+        let (http, tcp, udp) = (Arc::clone(&judge), Arc::clone(&judge), Arc::clone(&judge));
+        tokio::spawn(accept(
+            requests,
+            move |stream, redirect| http::connection(stream, redirect, Arc::clone(&http)),
+            Arc::clone(&judge),
+        ));
+        tokio::spawn(accept(
+            queries,
+            move |stream, redirect| dns::connection(stream, redirect, Arc::clone(&tcp)),
+            Arc::clone(&judge),
+        ));
+        tokio::spawn(dns::datagrams(datagrams, udp));
+    }
+    let _ = ready.send(Ok(()));
+    // An error says that the other side was dropped, which means the same.
+    let _ = stopped.await;
+    Ok(())
+}
+
+async fn accept<F: Future<Output = ()> + Send + 'static>(
+    listener: TcpListener,
+    serve: impl Fn(TcpStream, Arc<Redirect>) -> F,
+    judge: Arc<Judge>,
+) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, token)) => {
+                if let Some(redirect) = judge.redirect(token.ip()) {
+                    tokio::spawn(serve(stream, redirect));
+                }
+            }
+            // Too many open files, or a client that has gone already: the next one may do better.
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// A connection to the server that a client meant, from where the datapath knows it.
+async fn upstream(redirect: &Redirect) -> io::Result<TcpStream> {
+    let socket = if redirect.server.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(redirect.upstream())?;
+    socket.connect(redirect.server).await
+}
+
+/// A socket for datagrams to the server that a client meant.
+async fn upstream_datagrams(redirect: &Redirect) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind::<SocketAddr>(redirect.upstream()).await?;
+    socket.connect(redirect.server).await?;
+    Ok(socket)
+}

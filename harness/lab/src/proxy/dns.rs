@@ -1,0 +1,228 @@
+//! The DNS proxy: refuses what no rule allows, and learns what the others lead to.
+//!
+//! <https://docs.cilium.io/en/stable/security/dns/>
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
+use hickory_proto::rr::{Name, RData};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::judge::{Judge, Judgement};
+use super::{upstream, upstream_datagrams};
+use crate::redirect::Redirect;
+
+/// After how long without a message a client is forgotten.
+const IDLE: Duration = Duration::from_secs(10);
+/// How many clients of datagrams there may be: each has a socket.
+const CLIENTS: usize = 512;
+/// How many queries of one client may wait.
+const WAITING: usize = 64;
+/// How many queries of one client may be open at the server.
+const OPEN: usize = 256;
+/// The longest message.
+const LONGEST: usize = 65_535;
+
+/// Serves queries that come as datagrams.
+pub(super) async fn datagrams(socket: UdpSocket, judge: Arc<Judge>) {
+    let socket = Arc::new(socket);
+    let mut clients: BTreeMap<SocketAddr, mpsc::Sender<Vec<u8>>> = BTreeMap::new();
+    let mut buffer = vec![0; LONGEST];
+    loop {
+        // An error tells of a client that has gone.
+        let Ok((length, token)) = socket.recv_from(&mut buffer).await else { continue };
+        let message = buffer[..length].to_vec();
+        let message = match clients.get(&token).map(|client| client.try_send(message)) {
+            Some(Ok(()) | Err(mpsc::error::TrySendError::Full(_))) => continue,
+            Some(Err(mpsc::error::TrySendError::Closed(message))) => message,
+            None => buffer[..length].to_vec(),
+        };
+        if clients.len() >= CLIENTS {
+            clients.retain(|_, client| !client.is_closed());
+        }
+        let Some(redirect) = judge.redirect(token.ip()).filter(|_| clients.len() < CLIENTS) else { continue };
+        let (client, queries) = mpsc::channel(WAITING);
+        // The channel is empty, so there is room.
+        let _ = client.try_send(message);
+        clients.insert(token, client);
+        tokio::spawn(one_client(Arc::clone(&socket), token, redirect, queries, Arc::clone(&judge)));
+    }
+}
+
+/// Serves the datagrams of one client's port, which all leave from one port.
+async fn one_client(
+    socket: Arc<UdpSocket>,
+    token: SocketAddr,
+    redirect: Arc<Redirect>,
+    mut queries: mpsc::Receiver<Vec<u8>>,
+    judge: Arc<Judge>,
+) {
+    let Ok(server) = upstream_datagrams(&redirect).await else { return };
+    let mut open: Vec<Message> = Vec::new();
+    let mut buffer = vec![0; LONGEST];
+    loop {
+        let step = async {
+            tokio::select! {
+                query = queries.recv() => query.map(Ok),
+                answer = server.recv(&mut buffer) => Some(Err(answer)),
+            }
+        };
+        // Whoever waits for an answer longer than this has given up.
+        let Ok(Some(step)) = timeout(IDLE, step).await else { return };
+        match step {
+            Ok(bytes) => match judged(&bytes, &redirect, &judge) {
+                Verdict::Forward(query) => {
+                    if open.len() >= OPEN {
+                        open.remove(0);
+                    }
+                    open.push(*query);
+                    let _ = server.send(&bytes).await;
+                }
+                Verdict::Answer(answer) => drop(socket.send_to(&answer, token).await),
+                Verdict::Nothing => {}
+            },
+            Err(Ok(length)) => {
+                let answer = &buffer[..length];
+                let Some(question) = open.iter().position(|question| is_answer(question, answer)) else {
+                    continue;
+                };
+                learn(&open.swap_remove(question), answer, &judge);
+                let _ = socket.send_to(answer, token).await;
+            }
+            // Nobody listens at the server: the client hears nothing, as from Cilium.
+            Err(Err(_)) => {}
+        }
+    }
+}
+
+/// Serves queries that come over a connection, one after the other.
+pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, judge: Arc<Judge>) {
+    // Either side may close or reset whenever it likes.
+    let _ = serve_connection(&mut client, &redirect, &judge).await;
+}
+
+async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &Judge) -> io::Result<()> {
+    let mut server = upstream(redirect).await?;
+    loop {
+        let bytes = timeout(IDLE, read_message(client)).await.map_err(io::Error::from)??;
+        match judged(&bytes, redirect, judge) {
+            Verdict::Forward(query) => {
+                write_message(&mut server, &bytes).await?;
+                let answer = loop {
+                    let answer =
+                        timeout(IDLE, read_message(&mut server)).await.map_err(io::Error::from)??;
+                    if is_answer(&query, &answer) {
+                        break answer;
+                    }
+                };
+                learn(&query, &answer, judge);
+                write_message(client, &answer).await?;
+            }
+            Verdict::Answer(answer) => write_message(client, &answer).await?,
+            Verdict::Nothing => return Ok(()),
+        }
+    }
+}
+
+async fn read_message(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+    let mut message = vec![0; stream.read_u16().await?.into()];
+    stream.read_exact(&mut message).await?;
+    Ok(message)
+}
+
+async fn write_message(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
+    let length = u16::try_from(message.len()).map_err(io::Error::other)?;
+    stream.write_all(&[&length.to_be_bytes(), message].concat()).await
+}
+
+/// What becomes of a message of a client.
+enum Verdict {
+    /// It goes to the server.
+    Forward(Box<Message>),
+    /// It gets this answer.
+    Answer(Vec<u8>),
+    /// It is no query.
+    Nothing,
+}
+
+fn judged(bytes: &[u8], redirect: &Redirect, judge: &Judge) -> Verdict {
+    let Ok(query) = Message::from_vec(bytes) else { return Verdict::Nothing };
+    if query.metadata.message_type != MessageType::Query {
+        return Verdict::Nothing;
+    }
+    let code = match query.queries.as_slice() {
+        [question] => {
+            let (name, kind) = (plain_name(question), question.query_type().to_string());
+            match judge.query(redirect, &name, &kind) {
+                Judgement::Passes => return Verdict::Forward(Box::new(query)),
+                Judgement::Refused => ResponseCode::Refused,
+                Judgement::NotModelled(_) => ResponseCode::ServFail,
+            }
+        }
+        _ => ResponseCode::FormErr,
+    };
+    let mut answer = Message::response(query.metadata.id, query.metadata.op_code);
+    answer.metadata.recursion_desired = query.metadata.recursion_desired;
+    answer.metadata.recursion_available = true;
+    answer.metadata.response_code = code;
+    answer.add_queries(query.queries);
+    answer.to_vec().map_or(Verdict::Nothing, Verdict::Answer)
+}
+
+/// The name asked for as policies write it: lower case, without a final dot.
+fn plain_name(question: &Query) -> String {
+    let name = question.name().to_ascii();
+    name.strip_suffix('.').unwrap_or(&name).to_ascii_lowercase()
+}
+
+/// Whether bytes of the server answer a question.
+fn is_answer(question: &Message, bytes: &[u8]) -> bool {
+    Message::from_vec(bytes).is_ok_and(|answer| {
+        answer.metadata.message_type == MessageType::Response
+            && answer.metadata.id == question.metadata.id
+            && answer.queries == question.queries
+    })
+}
+
+/// Takes note of the addresses in an answer, which belong to the name that was asked for, through whatever aliases.
+fn learn(question: &Message, bytes: &[u8], judge: &Judge) {
+    let Ok(answer) = Message::from_vec(bytes) else { return };
+    let Some(asked) = question.queries.first() else { return };
+    let (addresses, ttl) = addresses(asked.name(), &answer);
+    if !addresses.is_empty() {
+        judge.learn(&plain_name(asked), &addresses, ttl);
+    }
+}
+
+/// The addresses an answer has for a name, through the aliases in it, and the shortest time they may be kept, in
+/// seconds. A time beyond 2^31 - 1 means zero: <https://www.rfc-editor.org/rfc/rfc2181#section-8>.
+fn addresses(name: &Name, answer: &Message) -> (Vec<IpAddr>, u32) {
+    let sane = |ttl: u32| if ttl > i32::MAX.unsigned_abs() { 0 } else { ttl };
+    let (mut addresses, mut ttl) = (Vec::new(), u32::MAX);
+    let mut current = name.clone();
+    // As many aliases as records: more would be a circle.
+    for _ in 0..=answer.answers.len() {
+        let mut next = None;
+        for record in answer.answers.iter().filter(|record| record.name == current) {
+            match &record.data {
+                RData::A(address) => addresses.push(IpAddr::V4(address.0)),
+                RData::AAAA(address) => addresses.push(IpAddr::V6(address.0)),
+                RData::CNAME(alias) => next = Some(alias.0.clone()),
+                _ => continue,
+            }
+            ttl = ttl.min(sane(record.ttl));
+        }
+        match next {
+            Some(alias) if addresses.is_empty() => current = alias,
+            _ => break,
+        }
+    }
+    (addresses, ttl)
+}

@@ -1,0 +1,138 @@
+//! What the proxies ask and tell: the policy in force, the names they learn, the flows.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use verdikt_engine::decide::Traffic;
+use verdikt_engine::rule::Direction;
+use verdikt_engine::ruling::RequestHead;
+use verdikt_scenario::flow::{
+    DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
+};
+use verdikt_scenario::prediction::Finding;
+
+use crate::current::CurrentPolicy;
+use crate::redirect::{Redirect, Redirects};
+
+/// What a proxy does with a query or request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// It goes on to the server.
+    Passes,
+    /// It is refused.
+    Refused,
+    /// What Cilium would do is not known.
+    NotModelled(String),
+}
+
+/// What all connections of the proxies share.
+#[derive(Debug)]
+pub(super) struct Judge {
+    policy: Arc<CurrentPolicy>,
+    redirects: Arc<Redirects>,
+    flows: mpsc::UnboundedSender<Flow>,
+    begin: Instant,
+}
+
+impl Judge {
+    pub(super) fn new(
+        policy: Arc<CurrentPolicy>,
+        redirects: Arc<Redirects>,
+        flows: mpsc::UnboundedSender<Flow>,
+        begin: Instant,
+    ) -> Self {
+        Self { policy, redirects, flows, begin }
+    }
+
+    pub(super) fn redirect(&self, token: IpAddr) -> Option<Arc<Redirect>> {
+        self.redirects.of(token)
+    }
+
+    /// Judges a query for a name, and tells so.
+    pub(super) fn query(&self, redirect: &Redirect, name: &str, kind: &str) -> Judgement {
+        let policy = self.policy.get();
+        let finding =
+            policy.query(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect), name);
+        let (name, kind) = (name.to_owned(), kind.to_owned());
+        let request = ProxyRequest::Dns { name, kind, code: None, addresses: Vec::new(), ttl: None };
+        self.tell(redirect, &finding, request)
+    }
+
+    /// Judges a request, and tells so.
+    pub(super) fn request(&self, redirect: &Redirect, head: &RequestHead<'_>) -> Judgement {
+        let policy = self.policy.get();
+        let finding =
+            policy.request(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect), head);
+        let request = ProxyRequest::Http {
+            method: head.method.to_owned(),
+            path: head.path.to_owned(),
+            host: head.authority.unwrap_or_default().to_owned(),
+            status: None,
+        };
+        self.tell(redirect, &finding, request)
+    }
+
+    /// Takes note that a name leads to addresses. When this returns, every later packet is judged so.
+    pub(super) fn learn(&self, name: &str, addresses: &[IpAddr], ttl: u32) {
+        let until = self.begin.elapsed().saturating_add(Duration::from_secs(ttl.into()));
+        self.policy.learn(name, addresses, until);
+    }
+
+    fn tell(&self, redirect: &Redirect, finding: &Finding, request: ProxyRequest) -> Judgement {
+        let (judgement, verdict, drop_reason, rules) = match finding {
+            Finding::NoRuleAllows { isolated_by, .. } => (
+                Judgement::Refused,
+                FlowVerdict::Dropped,
+                Some(DropReason::RefusedByProxy),
+                isolated_by.as_slice(),
+            ),
+            Finding::Denied { by } => {
+                (Judgement::Refused, FlowVerdict::Dropped, Some(DropReason::RefusedByProxy), by.as_slice())
+            }
+            Finding::Unknown { gap, .. } => (
+                Judgement::NotModelled(gap.clone()),
+                FlowVerdict::Error,
+                Some(DropReason::NotModelled(gap.clone())),
+                &[][..],
+            ),
+            Finding::Allowed { by } => (Judgement::Passes, FlowVerdict::Forwarded, None, by.as_slice()),
+            Finding::NotIsolated | Finding::LocalHost => {
+                (Judgement::Passes, FlowVerdict::Forwarded, None, &[][..])
+            }
+        };
+        let mut policies: Vec<String> = rules.iter().map(|rule| rule.object.short()).collect();
+        policies.sort();
+        policies.dedup();
+        let flow = Flow {
+            at: self.begin.elapsed(),
+            kind: FlowKind::Proxy,
+            verdict,
+            direction: match redirect.direction {
+                Direction::Egress => FlowDirection::Egress,
+                Direction::Ingress => FlowDirection::Ingress,
+            },
+            source: self.end(redirect.client),
+            destination: self.end(redirect.server),
+            protocol: FlowProtocol::Port(redirect.protocol),
+            drop_reason,
+            match_type: 0,
+            policies,
+            request: Some(request),
+        };
+        // Nobody follows the flows any more only while the lab ends.
+        let _ = self.flows.send(flow);
+        judgement
+    }
+
+    fn end(&self, socket: std::net::SocketAddr) -> FlowEnd {
+        let policy = self.policy.get();
+        let (endpoint, identity) = policy.owner(socket.ip());
+        FlowEnd { address: socket.ip(), port: Some(socket.port()), identity, endpoint }
+    }
+}
+
+fn traffic(redirect: &Redirect) -> Traffic {
+    Traffic::Port(redirect.protocol, redirect.server.port())
+}
