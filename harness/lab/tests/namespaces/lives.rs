@@ -1,21 +1,25 @@
 //! What comes and goes with a lab.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
 
 use verdikt_lab::namespace::{AgentProgram, Keeper};
 
-use crate::process::{Held, Holder, Test, inhabited, lives, network_of, role, until};
+use crate::process::{Held, Holder, Test, inhabited, lives, network_of, processes, role, until};
 use crate::roles::{chain, site, wanted};
 
 pub(crate) const TESTS: [Test; 6] = [
     ("each site has a network of its own", each_its_own),
     ("a hundred sites come and go", || come_and_go(100)),
-    ("a killed lab leaves nothing", || killed(10)),
+    ("a killed lab leaves nothing", killed),
     ("a dropped site ends its agent", dropped_site),
     ("namespaces are given back", given_back),
     ("an agent that does not start", no_agent),
 ];
+
+/// A variable of the environment that tells a test's processes from others.
+const MARK: &str = "VERDIKT_TEST_MARK";
 
 fn each_its_own() {
     let holder = Holder::start(role(&["hold", "3"]));
@@ -38,12 +42,34 @@ fn come_and_go(count: usize) {
     nothing_of(&holder.sites);
 }
 
-fn killed(count: usize) {
-    let mut holder = Holder::start(role(&["hold", &count.to_string()]));
-    holder.process.kill().unwrap();
-    holder.process.wait().unwrap();
-    until("the end of the agents", || !holder.sites.iter().any(|site| lives(site.agent)));
-    nothing_of(&holder.sites);
+/// Kills labs of ten sites while they are made and after.
+fn killed() {
+    for known in [0, 1, 2, 5, 9, 10, 10] {
+        let mark = format!("{}.{known}", std::process::id());
+        let mut command = role(&["hold", "10"]);
+        command.env(MARK, &mark).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = command.spawn().unwrap();
+        // One line for each site that is there.
+        let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+        let lines: Vec<String> = lines.take(known).map(Result::unwrap).collect();
+        assert!(marked(&mark) > lines.len(), "it and its agents bear the mark");
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        until("the end of the agents", || marked(&mark) == 0);
+        for network in lines.iter().filter_map(|line| line.split(' ').nth(1)) {
+            assert!(!inhabited(network), "somebody is in {network}");
+        }
+    }
+}
+
+/// How many living processes have this mark in their environment.
+fn marked(mark: &str) -> usize {
+    let setting = format!("{MARK}={mark}");
+    let bears = |process: &u32| {
+        let environment = std::fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|one| one == setting.as_bytes())
+    };
+    processes().filter(bears).count()
 }
 
 fn nothing_of(sites: &[Held]) {

@@ -79,11 +79,13 @@ fn hold(count: u8) -> ExitCode {
     enter().unwrap();
     let keeper = Keeper::start().unwrap();
     let begin = std::time::Instant::now();
-    let sites: Vec<Site> = (0..count).map(|number| site(&keeper, number).unwrap()).collect();
-    let took = begin.elapsed();
-    for site in &sites {
+    let make = |number| {
+        let site = site(&keeper, number).unwrap();
         println!("{} {}", site.pid, network_of(&site.pid.to_string()).unwrap());
-    }
+        site
+    };
+    let sites: Vec<Site> = (0..count).map(make).collect();
+    let took = begin.elapsed();
     println!("ready");
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     drop(sites);
