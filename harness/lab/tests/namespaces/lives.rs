@@ -50,9 +50,10 @@ fn killed() {
         command.env(MARK, &mark).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut holder = command.spawn().unwrap();
         // One line for each site that is there.
-        let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
-        let lines: Vec<String> = lines.take(known).map(Result::unwrap).collect();
-        assert!(marked(&mark) > lines.len(), "it and its agents bear the mark");
+        let mut told = BufReader::new(holder.stdout.take().unwrap()).lines();
+        let lines: Vec<String> = told.by_ref().take(known).map(Result::unwrap).collect();
+        // A program that has just been started shows its environment a moment later.
+        until("the mark of it and its agents", || marked(&mark) > lines.len());
         holder.kill().unwrap();
         holder.wait().unwrap();
         until("the end of the agents", || marked(&mark) == 0);
@@ -96,8 +97,8 @@ fn given_back() {
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
     let full = "the namespace of site 6 cannot be made: No space left on device (os error 28)";
-    let rounds: String = (0..5).map(|round| format!("round {round}: {full}\n")).collect();
-    assert_eq!(told, rounds);
+    let rounds: Vec<String> = (0..5).map(|round| format!("round {round}: {full}")).collect();
+    assert_eq!(told.lines().collect::<Vec<_>>(), rounds);
 }
 
 fn no_agent() {

@@ -21,7 +21,7 @@ pub(crate) const HOSTS: &str = "127.0.0.1 localhost\n10.0.0.1 inside\n";
 pub(crate) const HOSTNAME: &str = "inside";
 
 /// Plays the role that the arguments name.
-pub(crate) fn play(arguments: Vec<OsString>) -> ExitCode {
+pub(crate) fn play(arguments: &[OsString]) -> ExitCode {
     let texts: Vec<&str> = arguments.iter().map(|argument| argument.to_str().unwrap()).collect();
     match texts[..] {
         ["enter", directory] => tell_entered(Path::new(directory)),
