@@ -108,11 +108,6 @@ pub(crate) fn processes() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// Whether any process is in this network namespace.
-pub(crate) fn inhabited(network: &str) -> bool {
-    processes().any(|process| network_of(&process.to_string()).is_some_and(|other| other == network))
-}
-
 /// Waits until something is so, but not forever.
 pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
