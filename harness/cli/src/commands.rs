@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod explain;
+pub(crate) mod lab;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;

@@ -18,7 +18,7 @@ use crate::current::CurrentPolicy;
 use crate::datapath::{LinkId, LinkOwner};
 use crate::error::LabError;
 use crate::identities::Identities;
-use crate::names;
+use crate::names::{self, Resolution};
 use crate::namespace::{AgentProgram, Keeper, Process, Site, Wanted};
 use crate::policy::Owner;
 use crate::proxy::Proxies;
@@ -287,6 +287,13 @@ impl Lab {
     /// The addresses in use.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// How programs inside an endpoint resolve names: the same as its agent.
+    pub fn resolution(&self, topology: &Topology, endpoint: &Endpoint) -> Resolution {
+        let zone = names::zone(topology, &self.addresses);
+        let own = self.addresses.endpoints.get(endpoint).map_or(&[][..], Vec::as_slice);
+        names::resolution(&names::resolver(endpoint, &zone, &self.addresses), endpoint, own)
     }
 
     /// When times begin.

@@ -107,7 +107,7 @@ pub enum Step {
     Addresses,
     /// A thread in it.
     Thread,
-    /// Its servers.
+    /// What listens in it.
     Listeners,
 }
 

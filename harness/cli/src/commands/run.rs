@@ -1,6 +1,6 @@
 //! `verdikt run`: evaluates scenarios.
 
-mod lab;
+pub(crate) mod lab;
 
 use std::collections::BTreeSet;
 use std::fs::File;
