@@ -124,11 +124,11 @@ mod tests {
     #[test]
     fn a_device_that_does_not_open() {
         let check = |error: Errno| told(&no_device(error.into()));
-        insta::assert_snapshot!(check(Errno::ENOENT), @"");
-        insta::assert_snapshot!(check(Errno::EACCES), @"");
-        insta::assert_snapshot!(check(Errno::EPERM), @"");
-        insta::assert_snapshot!(check(Errno::ENODEV), @"");
-        insta::assert_snapshot!(check(Errno::EMFILE), @"");
+        insta::assert_snapshot!(check(Errno::ENOENT), @"this machine has no /dev/net/tun; load the module `tun`, or give a container `--device /dev/net/tun`");
+        insta::assert_snapshot!(check(Errno::EACCES), @"/dev/net/tun is not open to this user; run as root, or `chmod 0666 /dev/net/tun` once");
+        insta::assert_snapshot!(check(Errno::EPERM), @"this container may not use /dev/net/tun; start it with `--device /dev/net/tun`");
+        insta::assert_snapshot!(check(Errno::ENODEV), @"this machine has no /dev/net/tun; load the module `tun`, or give a container `--device /dev/net/tun`");
+        insta::assert_snapshot!(check(Errno::EMFILE), @"a network namespace cannot have a TUN device here: Too many open files (os error 24)");
     }
 
     #[test]
@@ -142,15 +142,15 @@ mod tests {
         let (user, net) = (CloneFlags::CLONE_NEWUSER, CloneFlags::CLONE_NEWNET);
         let clone = ("kernel.unprivileged_userns_clone", "0");
         let apparmor = ("kernel.apparmor_restrict_unprivileged_userns", "1");
-        insta::assert_snapshot!(check(user, Errno::EPERM, &[clone, apparmor]), @"");
-        insta::assert_snapshot!(check(user, Errno::EPERM, &[(clone.0, "1"), apparmor]), @"");
-        insta::assert_snapshot!(check(net, Errno::EPERM, &[apparmor]), @"");
-        insta::assert_snapshot!(check(user, Errno::EPERM, &[(clone.0, "1"), (apparmor.0, "0")]), @"");
-        insta::assert_snapshot!(check(net, Errno::EPERM, &[]), @"");
-        insta::assert_snapshot!(check(user, Errno::ENOSPC, &[("user.max_user_namespaces", "0")]), @"");
-        insta::assert_snapshot!(check(user, Errno::ENOSPC, &[("user.max_user_namespaces", "9")]), @"");
-        insta::assert_snapshot!(check(net, Errno::ENOSPC, &[("user.max_net_namespaces", "0")]), @"");
-        insta::assert_snapshot!(check(user, Errno::ENOSYS, &[]), @"");
-        insta::assert_snapshot!(check(user, Errno::EINVAL, &[]), @"");
+        insta::assert_snapshot!(check(user, Errno::EPERM, &[clone, apparmor]), @"the kernel's setting kernel.unprivileged_userns_clone is 0; run as root, or `sysctl -w kernel.unprivileged_userns_clone=1` once");
+        insta::assert_snapshot!(check(user, Errno::EPERM, &[(clone.0, "1"), apparmor]), @"the kernel's setting kernel.apparmor_restrict_unprivileged_userns is 1; run as root, or `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` once");
+        insta::assert_snapshot!(check(net, Errno::EPERM, &[apparmor]), @"the kernel's setting kernel.apparmor_restrict_unprivileged_userns is 1; run as root, or `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0` once");
+        insta::assert_snapshot!(check(user, Errno::EPERM, &[(clone.0, "1"), (apparmor.0, "0")]), @"this process may not make user namespaces, as in a container without privileges or a chroot; run outside of it, or start the container with `--privileged`");
+        insta::assert_snapshot!(check(net, Errno::EPERM, &[]), @"this process may not make network namespaces, as in a container without privileges or a chroot; run outside of it, or start the container with `--privileged`");
+        insta::assert_snapshot!(check(user, Errno::ENOSPC, &[("user.max_user_namespaces", "0")]), @"the kernel's setting user.max_user_namespaces is 0; run as root, or `sysctl -w user.max_user_namespaces=10000` once");
+        insta::assert_snapshot!(check(user, Errno::ENOSPC, &[("user.max_user_namespaces", "9")]), @"there are as many user namespaces as the kernel's setting user.max_user_namespaces allows; raise it, or end what holds them");
+        insta::assert_snapshot!(check(net, Errno::ENOSPC, &[("user.max_net_namespaces", "0")]), @"the kernel's setting user.max_net_namespaces is 0; run as root, or `sysctl -w user.max_net_namespaces=10000` once");
+        insta::assert_snapshot!(check(user, Errno::ENOSYS, &[]), @"this kernel has no user namespaces; use one that has");
+        insta::assert_snapshot!(check(user, Errno::EINVAL, &[]), @"user namespaces cannot be made here: EINVAL: Invalid argument");
     }
 }

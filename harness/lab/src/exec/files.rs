@@ -68,7 +68,12 @@ mod tests {
     #[test]
     fn only_the_hosts_of_the_switch_change() {
         let check = by_files_and_dns;
-        insta::assert_snapshot!(check(""), @"");
-        insta::assert_snapshot!(check("passwd: files systemd\n# hosts: nis\nhosts:  mymachines resolve [!UNAVAIL=return] files\nhosts : nis\nservices: db\n"), @"");
+        insta::assert_snapshot!(check(""), @"hosts: files dns");
+        insta::assert_snapshot!(check("passwd: files systemd\n# hosts: nis\nhosts:  mymachines resolve [!UNAVAIL=return] files\nhosts : nis\nservices: db\n"), @r"
+        passwd: files systemd
+        # hosts: nis
+        services: db
+        hosts: files dns
+        ");
     }
 }

@@ -17,13 +17,15 @@ const NAME: &str = "eth0";
 /// All of them are comforts: the agent has the rights that these give to others, and containers often forbid to
 /// write here. A group range can only hold groups of the user namespace, which may have but one.
 /// <https://docs.kernel.org/networking/ip-sysctl.html>
-const SETTINGS: [(&str, &[&str]); 8] = [
+const SETTINGS: [(&str, &[&str]); 9] = [
     // Echo requests without privileges, and servers on low ports.
     ("ipv4/ping_group_range", &["0 2147483647", "0 0"]),
     ("ipv4/ip_unprivileged_port_start", &["0"]),
     // The proxies answer to addresses that no route leads back to.
     ("ipv4/conf/all/rp_filter", &["0"]),
     ("ipv4/conf/default/rp_filter", &["0"]),
+    // A prefix of addresses is enough for IPv4 to bind to any of them, but not for IPv6.
+    ("ipv6/ip_nonlocal_bind", &["1"]),
     // Machines without IPv6 have namespaces without it, unless asked.
     ("ipv6/conf/all/disable_ipv6", &["0"]),
     ("ipv6/conf/default/disable_ipv6", &["0"]),

@@ -59,6 +59,10 @@ pub(super) fn build(ways: &Ways<'_>) -> io::Result<()> {
 fn messages(ways: &Ways<'_>) -> Vec<RouteNetlinkMessage> {
     let mut messages = vec![up(LOOPBACK), up(ways.device)];
     messages.extend(ways.addresses.iter().map(|address| own(ways.device, *address)));
+    // The kernel makes an IPv6 address's route to itself later, in a thread of its own; until then packets to the
+    // address are lost, and a denial would be seen where there is none.
+    let late = ways.addresses.iter().filter(|address| address.is_ipv6());
+    messages.extend(late.map(|address| local(*address, whole(address))));
     messages.extend(ways.local_prefixes.iter().map(|(first, length)| local(*first, *length)));
     let families = [AddressFamily::Inet, AddressFamily::Inet6];
     let present = |family: &AddressFamily| ways.addresses.iter().any(|address| family_of(address) == *family);

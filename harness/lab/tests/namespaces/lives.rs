@@ -1,21 +1,26 @@
 //! What comes and goes with a lab.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
 
 use verdikt_lab::namespace::{AgentProgram, Keeper};
 
-use crate::process::{Held, Holder, Test, inhabited, lives, network_of, role, until};
+use crate::process::{Holder, Test, lives, network_of, processes, role, until};
 use crate::roles::{chain, site, wanted};
 
 pub(crate) const TESTS: [Test; 6] = [
     ("each site has a network of its own", each_its_own),
     ("a hundred sites come and go", || come_and_go(100)),
-    ("a killed lab leaves nothing", || killed(10)),
+    ("a killed lab leaves nothing", killed),
     ("a dropped site ends its agent", dropped_site),
+    // The kernel gives the numbers of namespaces anew, so nobody can look whether one is still there.
     ("namespaces are given back", given_back),
     ("an agent that does not start", no_agent),
 ];
+
+/// A variable of the environment that tells a test's processes from others.
+const MARK: &str = "VERDIKT_TEST_MARK";
 
 fn each_its_own() {
     let holder = Holder::start(role(&["hold", "3"]));
@@ -35,22 +40,35 @@ fn come_and_go(count: usize) {
     print!("{told}");
     assert!(holder.process.wait().unwrap().success());
     // It has waited for its agents: nothing has to be waited for here.
-    nothing_of(&holder.sites);
+    assert!(!holder.sites.iter().any(|site| lives(site.agent)));
 }
 
-fn killed(count: usize) {
-    let mut holder = Holder::start(role(&["hold", &count.to_string()]));
-    holder.process.kill().unwrap();
-    holder.process.wait().unwrap();
-    until("the end of the agents", || !holder.sites.iter().any(|site| lives(site.agent)));
-    nothing_of(&holder.sites);
-}
-
-fn nothing_of(sites: &[Held]) {
-    for site in sites {
-        assert!(!lives(site.agent), "agent {} lives on", site.agent);
-        assert!(!inhabited(&site.network), "somebody is in {}", site.network);
+/// Kills labs of ten sites while they are made and after.
+fn killed() {
+    for known in [0, 1, 2, 5, 9, 10, 10] {
+        let mark = format!("{}.{known}", std::process::id());
+        let mut command = role(&["hold", "10"]);
+        command.env(MARK, &mark).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = command.spawn().unwrap();
+        // One line for each site that is there.
+        let mut told = BufReader::new(holder.stdout.take().unwrap()).lines();
+        let lines: Vec<String> = told.by_ref().take(known).map(Result::unwrap).collect();
+        // A program that has just been started shows its environment a moment later.
+        until("the mark of it and its agents", || marked(&mark) > lines.len());
+        holder.kill().unwrap();
+        holder.wait().unwrap();
+        until("the end of the agents", || marked(&mark) == 0);
     }
+}
+
+/// How many living processes have this mark in their environment.
+fn marked(mark: &str) -> usize {
+    let setting = format!("{MARK}={mark}");
+    let bears = |process: &u32| {
+        let environment = std::fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|one| one == setting.as_bytes())
+    };
+    processes().filter(bears).count()
 }
 
 fn dropped_site() {
@@ -69,7 +87,9 @@ fn given_back() {
     let output = role(&["limits"]).output().unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    insta::assert_snapshot!(told, @"");
+    let full = "the namespace of site 6 cannot be made: No space left on device (os error 28)";
+    let rounds: Vec<String> = (0..5).map(|round| format!("round {round}: {full}")).collect();
+    assert_eq!(told.lines().collect::<Vec<_>>(), rounds);
 }
 
 fn no_agent() {
@@ -78,8 +98,8 @@ fn no_agent() {
         let agent = AgentProgram { path: path.into(), arguments: Vec::new() };
         chain(&keeper.site(wanted(0), agent).err().unwrap())
     };
-    insta::assert_snapshot!(check("/no/such/agent"), @"");
-    insta::assert_snapshot!(check("/etc/passwd"), @"");
+    insta::assert_snapshot!(check("/no/such/agent"), @"the agent of site 0 cannot be started from /no/such/agent: No such file or directory (os error 2)");
+    insta::assert_snapshot!(check("/etc/passwd"), @"the agent of site 0 cannot be started from /etc/passwd: Permission denied (os error 13)");
     // The keeper goes on.
     assert!(lives(site(&keeper, 1).unwrap().pid));
 }

@@ -3,6 +3,9 @@
 //! The tests start themselves anew in other roles (`roles.rs`): with fewer rights, to be killed, to become another
 //! program. Where namespaces are forbidden all tests are ignored, and the name of each tells why.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "the roles and the measurements tell what they found")]
+
 mod exec;
 mod lives;
 mod packets;
@@ -18,7 +21,7 @@ use verdikt_lab::enter::{Entered, enter};
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     if arguments.nth(1).is_some_and(|first| first == process::ROLE) {
-        return roles::play(arguments.collect());
+        return roles::play(&arguments.collect::<Vec<_>>());
     }
     let entered = enter();
     let mut trials = Vec::new();

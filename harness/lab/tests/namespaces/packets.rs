@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tun_rs::{AsyncDevice, SyncDevice};
 use verdikt_lab::namespace::{Keeper, Wanted};
 
-use crate::process::Test;
+use crate::process::{Test, until};
 use crate::roles::{any, v4, v6, wanted};
 
 pub(crate) const TESTS: [Test; 3] = [
@@ -148,9 +148,16 @@ fn prefixes() {
             }
         })
         .unwrap();
+    device.set_nonblocking(true).unwrap();
     for (from, to) in froms {
         let mut buffer = [0; 2000];
-        let length = device.recv(&mut buffer).unwrap();
+        let mut length = 0;
+        until("the packet", || {
+            // Otherwise it would say why it sends nothing, and this would wait forever.
+            assert!(!thread.is_finished());
+            length = device.recv(&mut buffer).unwrap_or_default();
+            length > 0
+        });
         let packet = &mut buffer[..length];
         let seen = see(packet);
         assert_eq!((seen.source, seen.destination), (from, to));

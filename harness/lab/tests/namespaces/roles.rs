@@ -21,7 +21,7 @@ pub(crate) const HOSTS: &str = "127.0.0.1 localhost\n10.0.0.1 inside\n";
 pub(crate) const HOSTNAME: &str = "inside";
 
 /// Plays the role that the arguments name.
-pub(crate) fn play(arguments: Vec<OsString>) -> ExitCode {
+pub(crate) fn play(arguments: &[OsString]) -> ExitCode {
     let texts: Vec<&str> = arguments.iter().map(|argument| argument.to_str().unwrap()).collect();
     match texts[..] {
         ["enter", directory] => tell_entered(Path::new(directory)),
@@ -79,11 +79,13 @@ fn hold(count: u8) -> ExitCode {
     enter().unwrap();
     let keeper = Keeper::start().unwrap();
     let begin = std::time::Instant::now();
-    let sites: Vec<Site> = (0..count).map(|number| site(&keeper, number).unwrap()).collect();
-    let took = begin.elapsed();
-    for site in &sites {
+    let make = |number| {
+        let site = site(&keeper, number).unwrap();
         println!("{} {}", site.pid, network_of(&site.pid.to_string()).unwrap());
-    }
+        site
+    };
+    let sites: Vec<Site> = (0..count).map(make).collect();
+    let took = begin.elapsed();
     println!("ready");
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     drop(sites);
