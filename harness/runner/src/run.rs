@@ -1,6 +1,5 @@
 //! A run over a backend: apply, attempt, collect, fuse, compare, step by step; several scenarios side by side.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
@@ -14,7 +13,7 @@ use verdikt_verdict::event::{Event, RunFinished, ScenarioFailed};
 use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::outcome::{Outcome, Totals};
 
-use crate::attempts::Wave;
+use crate::attempts::{Gone, make};
 use crate::backend::{AttemptNumber, Backend, BackendError};
 use crate::model::started;
 use crate::plan::{Plan, RunOptions, Sink, all_cells, begin, begin_step, end_step, predict_step};
@@ -106,7 +105,7 @@ async fn run_steps<B: Backend>(
 ) -> Result<(), BackendError> {
     let (scenario, version) = (plan.scenario, options.version);
     let mut learned = Learned::default();
-    let last = Cell::new(0);
+    let mut last = 0;
     for (step, cells) in &plan.steps {
         let asked = predict_step(step, version, &learned);
         backend.apply(step).await?;
@@ -115,7 +114,8 @@ async fn run_steps<B: Backend>(
         } else {
             begin_step(scenario, step, &asked.cluster, version, sink)
         };
-        let evidence = attempt(step, backend, options, &last).await;
+        let mut gone = Gone::new();
+        let evidence = attempt(step, backend, options, &mut last, &mut gone).await;
         let wanted = cells.iter().map(|cell| evidence[cell.index].clone()).collect();
         let ended = begun.and_then(|()| {
             if cells.is_empty() {
@@ -125,6 +125,9 @@ async fn run_steps<B: Backend>(
         });
         if ended.is_err() {
             return Ok(());
+        }
+        if let Some((endpoint, reason)) = gone.pop_first() {
+            return Err(BackendError::Gone { endpoint, reason });
         }
         learned = asked.predicted.learned;
     }
@@ -138,19 +141,20 @@ async fn attempt<B: Backend>(
     step: &Step,
     backend: &mut B,
     options: &RunOptions,
-    last: &Cell<u64>,
+    last: &mut u64,
+    gone: &mut Gone,
 ) -> Vec<Evidence> {
     let mut evidence = BTreeMap::new();
     for asking in [false, true] {
         let chosen = all_cells(step).enumerate().filter(|(_, (row, _))| asks(&row.attempt) == asking);
         let (indices, attempts): (Vec<usize>, Vec<(AttemptNumber, &Endpoint, &Attempt)>) = chosen
             .map(|(index, (row, source))| {
-                last.set(last.get() + 1);
-                (index, (AttemptNumber(last.get()), source, &row.attempt))
+                *last += 1;
+                (index, (AttemptNumber(*last), source, &row.attempt))
             })
             .unzip();
         if !attempts.is_empty() {
-            let made = Wave::make(backend, &attempts, options.timeout * STAGES).await;
+            let made = make(backend, &attempts, options.timeout * STAGES, gone).await;
             evidence.extend(indices.into_iter().zip(made));
         }
     }
