@@ -62,14 +62,10 @@ async fn check(test: &str, other: (&'static str, &'static str), plays: (&'static
     let script = Script::new(&[other, plays]);
     let (cells, _, _, took) = play(test, &script).await;
     assert_eq!(cells.len(), 2);
-    let mut text = String::new();
-    for cell in &cells {
-        if cell.source.to_string() == plays.0 {
-            let ended = script.told().contains("end ");
-            writeln!(text, "{}, ended {ended}, {} ms", line(cell), took.as_millis()).unwrap();
-        }
-    }
-    text
+    // Attempts have their numbers in the order of the table.
+    let (number, cell) = (1..).zip(&cells).find(|(_, cell)| cell.source.to_string() == plays.0).unwrap();
+    let ended = if script.told().contains(&format!("end {number}")) { ", ended" } else { "" };
+    format!("{}{ended}, {} ms\n", line(cell), took.as_millis())
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,8 +73,16 @@ async fn a_denied_attempt_ends_with_its_own_flow() {
     let script = Script::new(&[CART, STOCK]);
     let (cells, _, outcome, took) = play("denied", &script).await;
     let lines: Vec<String> = cells.iter().map(line).collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
-    insta::assert_snapshot!(script.told(), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    shop/cart: allow (by outcome+flow+arrival, 2 flows), AsExpected
+    shop/stock: deny ingress (by outcome+flow+arrival, 2 flows), AsExpected
+    ");
+    insta::assert_snapshot!(script.told(), @r"
+    apply locked
+    begin 1: shop/cart tcp database/redis:6379
+    begin 2: shop/stock tcp database/redis:6379
+    end 2
+    ");
     assert_eq!((outcome, took), (Outcome::AsExpected, Duration::ZERO), "nothing waits for a timeout");
     let stock = cells[1].evidence.as_ref().unwrap();
     assert_eq!(stock.observation.stages.len(), 1);
@@ -121,7 +125,48 @@ async fn what_becomes_of_a_denied_attempt() {
         let shown = check("stock", CART, ("shop/stock", words)).await;
         write!(text, "{words}\n  {shown}").unwrap();
     }
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r"
+    ingress dropped; bound
+      shop/stock: deny ingress (by outcome+flow+arrival, 1 flows), AsExpected, ended, 0 ms
+    bound; ingress dropped; ingress dropped
+      shop/stock: deny ingress (by outcome+flow+arrival, 1 flows), AsExpected, ended, 0 ms
+    bound; other dropped; timed out
+      shop/stock: inconclusive: the client saw: timed out, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 500 ms
+    bound; ingress dropped; after 1; timed out
+      shop/stock: deny ingress (by outcome+flow+arrival, 1 flows), AsExpected, ended, 0 ms
+    bound; ingress dropped; egress dropped
+      shop/stock: deny egress (by outcome+flow+arrival, 2 flows), Differs, ended, 0 ms
+    bound; timed out
+      shop/stock: inconclusive: the client saw: timed out, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 500 ms
+    bound; refused
+      shop/stock: inconclusive: the client saw: refused, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 500 ms
+    bound; vanished dropped; timed out
+      shop/stock: inconclusive: the client saw: timed out, and its packet was dropped: nobody is there (by nothing, 1 flows), Inconclusive, 500 ms
+    bound; ingress forwarded; arrived; timed out
+      shop/stock: inconclusive: the client saw: timed out, and it reached its server, and the answer was lost (by nothing, 1 flows), Inconclusive, 500 ms
+    bound; ingress dropped; arrived
+      shop/stock: inconclusive: the client saw: ended when its packet was dropped, and it reached its server although its packets were denied at ingress (by nothing, 1 flows), Inconclusive, ended, 0 ms
+    bound; answered; ingress dropped
+      shop/stock: inconclusive: the client saw: answered, although its packets were denied at ingress (by nothing, 1 flows), Inconclusive, 0 ms
+    bound; egress redirected; answered; after 20; ingress dropped
+      shop/stock: deny ingress (by flow+arrival, 2 flows), AsExpected, 20 ms
+    bound; ingress dropped; egress unknown
+      shop/stock: inconclusive: the datapath does not know what Kafka allows (by nothing, 2 flows), Inconclusive, ended, 0 ms
+    bound; egress forwarded; ingress forwarded; arrived; answered
+      shop/stock: allow (by outcome+flow+arrival, 2 flows), Differs, 0 ms
+    bound; reset; after 400; ingress dropped
+      shop/stock: deny ingress (by outcome+flow+arrival, 1 flows), AsExpected, 400 ms
+    bound; reset; after 600; ingress dropped
+      shop/stock: inconclusive: the client saw: reset, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 500 ms
+    bound
+      shop/stock: inconclusive: not attempted: its agent has not said what became of it (by nothing, 0 flows), Inconclusive, ended, 14000 ms
+
+      shop/stock: inconclusive: not attempted: its agent has not said what became of it (by nothing, 0 flows), Inconclusive, ended, 14000 ms
+    bound; lost; timed out
+      shop/stock: inconclusive: the client saw: timed out, and flows may be missing: the stream was cut (by nothing, 0 flows), Inconclusive, 500 ms
+    lost; bound; ingress dropped
+      shop/stock: deny ingress (by outcome+flow+arrival, 1 flows), AsExpected, ended, 0 ms
+    ");
 }
 
 /// What the cart may play, which the engine predicts allowed.
@@ -153,7 +198,40 @@ async fn what_becomes_of_an_allowed_attempt() {
         let shown = check("cart", STOCK, ("shop/cart", words)).await;
         write!(text, "{words}\n  {shown}").unwrap();
     }
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r"
+    arrived; bound; answered
+      shop/cart: allow (by outcome+arrival, 0 flows), AsExpected, 0 ms
+    bound; arrived; arrived; answered; answered
+      shop/cart: allow (by outcome+arrival, 0 flows), AsExpected, 0 ms
+    bound; request; answered
+      shop/cart: allow (by outcome+arrival, 0 flows), AsExpected, 0 ms
+    bound; answered; after 400; arrived
+      shop/cart: allow (by outcome+arrival, 0 flows), AsExpected, 400 ms
+    bound; answered; after 600; arrived
+      shop/cart: inconclusive: the client saw: answered, and no server saw it (by nothing, 0 flows), Inconclusive, 500 ms
+    bound; answered
+      shop/cart: inconclusive: the client saw: answered, and no server saw it (by nothing, 0 flows), Inconclusive, 500 ms
+    bound; arrived; answered; ingress audited
+      shop/cart: audit ingress (by outcome+flow+arrival, 1 flows), Differs, 0 ms
+    bound; arrived; answered; ingress dropped
+      shop/cart: inconclusive: the client saw: answered, although its packets were denied at ingress (by nothing, 1 flows), Inconclusive, 0 ms
+    bound; arrived; answered; after 1; ingress dropped
+      shop/cart: allow (by outcome+arrival, 0 flows), AsExpected, 0 ms
+    bound; bound; arrived; stage answered; stage refused; answered; refused
+      shop/cart: allow (by outcome+arrival, 0 flows), AsExpected, 0 ms
+    bound; lost; arrived; answered
+      shop/cart: allow (by outcome+arrival, 0 flows), AsExpected, 0 ms
+    bound; arrived; HTTP 403
+      shop/cart: allow (by outcome+arrival, 0 flows), AsExpected, 0 ms
+    look-up; arrived; stage answered; connect; answered
+      shop/cart: inconclusive: the client saw: answered, and no server saw it (by nothing, 0 flows), Inconclusive, 500 ms
+    look-up; egress redirected; dns forwarded; stage answered; connect; ingress forwarded; arrived; answered
+      shop/cart: allow (by outcome+flow+arrival, 3 flows), AsExpected, 0 ms
+    look-up; egress redirected; dns dropped; name refused
+      shop/cart: deny dns (by outcome+flow+arrival, 2 flows), Differs, 0 ms
+    bound; egress forwarded; ingress dropped
+      shop/cart: deny ingress (by outcome+flow+arrival, 2 flows), Differs, ended, 0 ms
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,7 +240,10 @@ async fn an_allow_rests_on_the_outcome_where_servers_tell_nothing() {
     script.silent_servers = true;
     let (cells, _, outcome, took) = play("silent", &script).await;
     let lines: Vec<String> = cells.iter().map(line).collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    shop/cart: allow (by outcome, 0 flows), AsExpected
+    shop/stock: deny ingress (by outcome+flow, 2 flows), AsExpected
+    ");
     assert_eq!((outcome, took), (Outcome::AsExpected, Duration::ZERO));
 }
 
@@ -170,7 +251,8 @@ async fn an_allow_rests_on_the_outcome_where_servers_tell_nothing() {
 /// it is told.
 #[tokio::test(start_paused = true)]
 async fn a_port_that_was_given_up_may_be_anothers() {
-    let steps = "- step: open
+    let steps = "- step: locked
+  policies: [cart-only]
   expect:
     tcp database/redis:6379: {allow: others}
     tcp database/redis:6380: {allow: others}
@@ -186,5 +268,10 @@ async fn a_port_that_was_given_up_may_be_anothers() {
     let (cells, ..) = play_steps("ports", &script, steps).await;
     let shown = |cell: &CellJudged| format!("{} {}", cell.attempt, line(cell));
     let lines: Vec<String> = cells.iter().map(shown).collect();
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    tcp database/redis:6379 shop/cart: allow (by outcome+arrival, 0 flows), AsExpected
+    tcp database/redis:6379 shop/stock: audit ingress (by outcome+flow+arrival, 1 flows), Differs
+    tcp database/redis:6380 shop/cart: deny ingress (by outcome+flow+arrival, 1 flows), Differs
+    tcp database/redis:6380 shop/stock: allow (by outcome+arrival, 0 flows), Contradicted
+    ");
 }

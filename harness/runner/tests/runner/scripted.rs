@@ -44,7 +44,8 @@ pub(crate) struct Script {
     pub(crate) hangs: Option<&'static str>,
     /// Whether servers tell of what arrives.
     pub(crate) silent_servers: bool,
-    told: Rc<RefCell<Vec<String>>>,
+    /// What the backend was told, in order.
+    pub(crate) told: Rc<RefCell<Vec<String>>>,
 }
 
 impl Script {
@@ -52,7 +53,7 @@ impl Script {
         Self { plays: plays.iter().copied().collect(), ..Self::default() }
     }
 
-    /// What the backend was told, in order.
+    /// The same, one a line.
     pub(crate) fn told(&self) -> String {
         self.told.borrow().join("\n")
     }

@@ -59,7 +59,40 @@ async fn events_come_in_the_order_of_the_scenarios() {
     let scripts = || vec![good(SLOW_CART, STOCK), good(CART, STOCK), good(SLOW_CART, STOCK)];
     let (alone, alone_at, outcome) = run("one-by-one", &names, scripts(), 1, pending()).await;
     assert_eq!(outcome, Outcome::AsExpected);
-    insta::assert_snapshot!(summary(&alone), @"");
+    insta::assert_snapshot!(summary(&alone), @r"
+    run scripted 1.20
+    scenario first
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    scenario second
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    scenario third
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    run AsExpected
+    ");
     for parallel in [2, 3, 8] {
         let (beside, beside_at, outcome) = run("one-by-one", &names, scripts(), parallel, pending()).await;
         assert_eq!((summary(&beside), outcome), (summary(&alone), Outcome::AsExpected), "{parallel}");
@@ -79,7 +112,34 @@ async fn a_failure_ends_its_scenario_and_not_the_run() {
     let scripts = vec![breaks, agent_dies, good(CART, STOCK)];
     let names = ["breaks", "dies", "good", "unopened"];
     let (events, _, outcome) = run("failures", &names, scripts, 1, pending()).await;
-    insta::assert_snapshot!(summary(&events), @"");
+    insta::assert_snapshot!(summary(&events), @r"
+    run scripted 1.20
+    scenario breaks
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+    failed breaks: no more namespaces
+    scenario dies
+      step open
+        shop/cart tcp database/redis:6379: expected allow, inconclusive, Inconclusive
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+    failed dies: the agent of shop/cart has ended: killed
+    scenario good
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    scenario unopened
+    failed unopened: no namespace can be made
+    run Failed
+    ");
     assert_eq!((outcome, outcome.exit_code()), (Outcome::Failed, 4));
     assert_eq!(Totals::of(&events).failed, 3);
 }
@@ -98,7 +158,11 @@ async fn the_step_of_an_agent_that_dies_is_judged() {
     let script = good("gone", STOCK);
     let (events, times, _) = run("dies", &["dies"], vec![script.clone()], 1, pending()).await;
     assert_eq!(times.last(), Some(&0), "nobody waits for the dead");
-    insta::assert_snapshot!(script.told(), @"");
+    insta::assert_snapshot!(script.told(), @r"
+    apply open
+    begin 1: shop/cart tcp database/redis:6379
+    begin 2: shop/stock tcp database/redis:6379
+    ");
     let cells = events.iter().filter(|event| matches!(event, Event::CellJudged(_)));
     assert_eq!(cells.count(), 2);
 }
@@ -113,7 +177,35 @@ async fn an_interrupted_run_tells_what_it_knows() {
     };
     let (events, times, outcome) =
         run("interrupted", &names, scripts(), 2, sleep(Duration::from_millis(50))).await;
-    insta::assert_snapshot!(summary(&events), @"");
+    insta::assert_snapshot!(summary(&events), @r"
+    run scripted 1.20
+    scenario first
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+    scenario second
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    scenario third
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    run Interrupted
+    ");
     assert_eq!((outcome, outcome.exit_code()), (Outcome::Interrupted, 4));
     assert_eq!(times.last(), Some(&50), "it ends at once");
     let Some(Event::RunFinished(finished)) = events.last() else { panic!("{events:?}") };
