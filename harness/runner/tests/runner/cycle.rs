@@ -263,7 +263,7 @@ async fn a_port_that_was_given_up_may_be_anothers() {
         ("#1", "bound to 7; arrived; answered; late 20; egress forwarded"),
         ("#3", "after 10; bound to 7; ingress dropped"),
         ("#2", "bound to 8; arrived; answered; after 2; ingress audited"),
-        ("#4", "after 10; bound to 8; arrived; answered; after 12; ingress forwarded; late 1; egress forwarded"),
+        ("#4", "after 10; bound to 8; ingress forwarded; arrived; after 15; answered"),
     ]);
     let (cells, ..) = play_steps("ports", &script, steps).await;
     let shown = |cell: &CellJudged| format!("{} {}", cell.attempt, line(cell));
