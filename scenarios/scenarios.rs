@@ -1,12 +1,20 @@
 //! Runs the scenario set: one test for every step, named `scenario::step`, and one for the whole set under each
 //! older Cilium version.
+//!
+//! Steps run in the lab, with real sockets; where there can be no lab, and with `VERDIKT_ON=model`, with the engine
+//! alone. The older versions are the engine's.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use verdikt_lab::enter::enter;
+use verdikt_lab::namespace::AgentProgram;
 use verdikt_report::terminal::{Options, Terminal};
-use verdikt_runner::model::{RunOptions, run};
+use verdikt_runner::lab::LabBackend;
+use verdikt_runner::plan::RunOptions;
+use verdikt_runner::run::run_on;
+use verdikt_runner::{lab, model};
 use verdikt_scenario::diagnostic;
 use verdikt_scenario::loader::{Loaded, load};
 use verdikt_scenario::scenario::Scenario;
@@ -14,8 +22,15 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 use verdikt_verdict::outcome::{Outcome, Totals};
 
+/// The word that makes this program the agent of a lab's endpoint.
+const AGENT: &str = "agent";
+
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(AGENT) {
+        return verdikt_probe::agent::main();
+    }
     let arguments = Arguments::from_args();
+    let in_lab = !arguments.list && wants_lab();
     let Loaded { scenarios, diagnostics, sources, .. } = load(&[PathBuf::from(verdikt_scenarios::FOLDER)]);
     let mut trials = Vec::new();
     let mistakes = verdikt_runner::mistakes(&scenarios, CiliumVersion::default());
@@ -28,8 +43,9 @@ fn main() -> ExitCode {
         }
     }));
     for version in CiliumVersion::ALL {
-        let events = events(&scenarios, version);
-        if version == CiliumVersion::default() {
+        let newest = version == CiliumVersion::default();
+        let events = if newest && in_lab { lab_events(&scenarios) } else { events(&scenarios, version) };
+        if newest {
             trials.extend(steps(&events));
         } else {
             trials
@@ -42,7 +58,7 @@ fn main() -> ExitCode {
 fn events(scenarios: &[Scenario], version: CiliumVersion) -> Vec<Event> {
     let mut events = Vec::new();
     let options = RunOptions { version, ..RunOptions::default() };
-    let told = run(scenarios, &options, &mut |event| {
+    let told = model::run(scenarios, &options, &mut |event| {
         events.push(event);
         Ok(())
     });
@@ -51,11 +67,52 @@ fn events(scenarios: &[Scenario], version: CiliumVersion) -> Vec<Event> {
     events
 }
 
+/// Whether the steps run in the lab. To be asked before there is a second thread.
+#[expect(clippy::print_stderr, reason = "a test that runs with less than it could says so")]
+fn wants_lab() -> bool {
+    match std::env::var("VERDIKT_ON").as_deref() {
+        Ok("model") => false,
+        Ok("lab") => {
+            enter().expect("VERDIKT_ON=lab asks for a lab");
+            true
+        }
+        Ok(other) => panic!("VERDIKT_ON is lab or model, not {other}"),
+        Err(_) => match enter() {
+            Ok(_) => true,
+            Err(obstacle) => {
+                eprintln!("the engine alone, without sockets: {obstacle}");
+                false
+            }
+        },
+    }
+}
+
+fn lab_events(scenarios: &[Scenario]) -> Vec<Event> {
+    let mut events = Vec::new();
+    let options = RunOptions::default();
+    let path = std::env::current_exe().expect("this program has a path");
+    let agent = AgentProgram { path, arguments: vec![AGENT.into()] };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let open = async || LabBackend::open(agent.clone(), options.version, options.timeout).await;
+    let mut sink = |event| {
+        events.push(event);
+        Ok(())
+    };
+    let run = run_on(lab::NAME, scenarios, &options, open, std::future::pending(), &mut sink);
+    // The sink above never fails.
+    assert!(runtime.block_on(run).is_ok());
+    events
+}
+
 /// A test for every step, from the events between its beginning and its end.
 fn steps(events: &[Event]) -> Vec<Trial> {
     let mut trials = Vec::new();
     let mut step: Vec<Event> = Vec::new();
     for event in events {
+        if let Event::ScenarioFailed(failed) = event {
+            let reason = failed.reason.clone();
+            trials.push(Trial::test(failed.scenario.clone(), move || Err(Failed::from(reason))));
+        }
         if let Event::StepStarted(_) = event {
             step.clear();
         }

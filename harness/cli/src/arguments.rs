@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Render the reports of an earlier run from its event log
     Replay(Replay),
+    /// Keep a scenario's topology up, to run programs inside its pods and to change its policies
+    Lab(Lab),
     /// Print the JSON Schema of scenario files
     Schema,
     /// Serve and attempt as told on the standard input
@@ -122,6 +124,51 @@ pub(crate) struct Explain {
     /// The Cilium version
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(crate) cilium: CiliumVersion,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Lab {
+    #[command(subcommand)]
+    pub(crate) command: Option<LabCommand>,
+    /// The scenario file
+    pub(crate) scenario: Option<PathBuf>,
+    /// The step whose topology and policies are brought up [default: the last]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) step: Option<String>,
+    /// The Cilium version
+    #[arg(long, value_name = "VERSION", default_value_t)]
+    pub(crate) cilium: CiliumVersion,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabCommand {
+    /// Run a program of this machine inside an endpoint of a running lab
+    Exec(LabExec),
+    /// Follow the flows of a running lab
+    Flows(LabFlows),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabExec {
+    /// The lab, by its scenario's name [default: the only one that runs]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) lab: Option<String>,
+    /// The endpoint, as the scenario names it: frontend/frontend
+    pub(crate) endpoint: String,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+    pub(crate) program: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabFlows {
+    /// The lab, by its scenario's name [default: the only one that runs]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) lab: Option<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

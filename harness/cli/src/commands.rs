@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod explain;
+pub(crate) mod lab;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
@@ -35,9 +36,31 @@ fn paths_or_default(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 /// Loads scenarios; warnings are shown, mistakes fail.
 fn load_scenarios(paths: &[PathBuf], printer: &Printer) -> Result<Loaded, Failure> {
     let loaded = load(paths);
+    if loaded.is_empty {
+        return Err(Failure::nothing_in(loaded.diagnostics, loaded.sources));
+    }
     if loaded.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(Failure::mistakes(loaded.diagnostics, loaded.sources));
     }
     printer.diagnostics(&loaded.diagnostics, &loaded.sources);
     Ok(loaded)
+}
+
+/// Tells how much was passed over, so that nobody takes it for checked.
+fn tell_passed_over((documents, files): (usize, usize)) {
+    let mut parts = Vec::new();
+    if documents > 0 {
+        parts.push(format!("{} of other kinds", counted(documents, "document")));
+    }
+    if files > 0 {
+        parts.push(counted(files, "empty file"));
+    }
+    if !parts.is_empty() {
+        Printer::tell(&format!("passed over, as no policies: {}\n", parts.join(" and ")));
+    }
+}
+
+/// A number with its noun: `1 warning`, `2 warnings`.
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

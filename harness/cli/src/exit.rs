@@ -7,6 +7,8 @@ pub(crate) const AS_EXPECTED: u8 = 0;
 pub(crate) const DIFFERS: u8 = 1;
 /// The command or a scenario is wrong.
 pub(crate) const WRONG_INPUT: u8 = 2;
+/// The engine does not model something that matters.
+pub(crate) const INCONCLUSIVE: u8 = 3;
 /// The machine failed.
 pub(crate) const MACHINE_FAILED: u8 = 4;
 /// Nothing to run.

@@ -46,9 +46,23 @@ impl Failure {
         Self { code: exit::MACHINE_FAILED, ..Self::wrong(message) }
     }
 
+    /// The machine cannot do it, for this reason.
+    pub(crate) fn from_error(error: &dyn std::error::Error) -> Self {
+        let failure = Self::machine(error.to_string());
+        match error.source() {
+            Some(cause) => failure.cause(&cause),
+            None => failure,
+        }
+    }
+
     /// Files are wrong.
     pub(crate) fn mistakes(diagnostics: Vec<Diagnostic>, sources: Sources) -> Self {
         Self { code: exit::WRONG_INPUT, what: What::Mistakes(diagnostics, sources) }
+    }
+
+    /// Nothing is wrong but that there is nothing to do, which has its places.
+    pub(crate) fn nothing_in(diagnostics: Vec<Diagnostic>, sources: Sources) -> Self {
+        Self { code: exit::NOTHING_TO_RUN, ..Self::mistakes(diagnostics, sources) }
     }
 
     /// A file that the command names cannot be written or read.

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Check(check) => commands::check::check(&check, &printer),
         Command::Explain(explain) => commands::explain::explain(&explain, &printer),
         Command::Replay(replay) => commands::replay::replay(&replay, &printer),
+        Command::Lab(lab) => commands::lab::lab(&lab, &printer),
         Command::Schema => commands::schema::schema(),
         Command::Agent => return verdikt_probe::agent::main(),
     };

@@ -6,7 +6,7 @@ use verdikt_scenario::prediction::{Finding, RuleRef};
 use verdikt_scenario::topology::Endpoint;
 
 use crate::cluster::{Cluster, SubjectState};
-use crate::decide::{Decision, SideVerdict, Traffic, is_managed};
+use crate::decide::{Decision, Match, SideVerdict, Traffic, is_managed};
 pub use crate::http::RequestHead;
 use crate::identity::Identity;
 use crate::rule::{Direction, Peers, PortMatcher, Ports, Proxy};
@@ -177,7 +177,7 @@ fn proxy_kind(decision: &Decision<'_>) -> Option<ProxyKind> {
     if decision.verdict != (SideVerdict::Allow { redirected: true }) {
         return None;
     }
-    let mut proxies = decision.allowed.iter().filter_map(|matched| matched.proxy());
+    let mut proxies = decision.allowed.iter().filter_map(Match::proxy);
     let dns = proxies.clone().any(|proxy| matches!(proxy, Proxy::Dns(_)));
     let http = proxies.any(|proxy| matches!(proxy, Proxy::Http(_)));
     if dns { Some(ProxyKind::Dns) } else { http.then_some(ProxyKind::Http) }

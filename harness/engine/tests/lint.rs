@@ -114,7 +114,7 @@ fn sound_policies_cause_none() {
 
 #[test]
 fn refused_and_ignored() {
-    assert_snapshot!(check("{endpointSelector: {}, ingress: []}"), @"5:3 refused: CiliumNetworkPolicy shop/p is refused by the agent, and nothing of it is enforced: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny => an empty list is no default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing");
+    assert_snapshot!(check("{endpointSelector: {}, ingress: []}"), @"5:26 refused: CiliumNetworkPolicy shop/p is refused by the agent, and nothing of it is enforced: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny => an empty list is no default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing");
     assert_snapshot!(check("{endpointSelector: {}, ingress: [], egress: [{}]}"), @"5:35 ignored: `ingress: []` has no effect: it does not isolate => write `ingress: [{}]` to isolate, or leave it out");
     assert_snapshot!(check("{endpointSelector: {}, ingress: [{from: []}]}"), @r#"5:37 ignored: the API server drops the field "spec.ingress[0].from", which it does not know => correct its name; what remains may allow or deny more than you mean"#);
     assert_snapshot!(check_clusterwide("{nodeSelector: {}, ingress: [{}]}"), @"5:18 ignored: a policy for nodes is enforced by the host firewall alone, which is off by default => switch the host firewall on, or select pods with `endpointSelector`");
@@ -249,7 +249,10 @@ fn a_subject_of_another_namespace() {
 fn lists_that_say_nothing() {
     let ingress = |item: &str| check(&format!("{{endpointSelector: {{}}, ingress: [{item}]}}"));
     assert_snapshot!(ingress("{fromEndpoints: [], toPorts: [{ports: [{port: \"80\"}]}]}"), @"5:52 ignored: `fromEndpoints: []` is nobody, so the rule allows nothing => name the peers, or leave the list out if everyone is meant");
-    assert_eq!(ingress("{fromEndpoints: []}"), "");
+    assert_snapshot!(ingress("{fromEndpoints: []}"), @"5:52 ignored: `fromEndpoints: []` is nobody, so the rule allows nothing and only isolates => name the peers, or write the item as `{}` if it is only to isolate");
+    assert_snapshot!(ingress("{fromEndpoints: [], icmps: [{fields: [{type: 8}]}]}"), @"5:52 ignored: `fromEndpoints: []` is nobody, so the rule allows nothing => name the peers, or leave the list out if everyone is meant");
+    assert_eq!(ingress("{fromEndpoints: [{}]}"), "");
+    assert_eq!(ingress("{}"), "");
     assert_snapshot!(ingress("{toPorts: [{ports: [{port: \"80\", protocol: TCP}], rules: {http: []}}]}"), @"5:100 ignored: `http: []` is no rule: every request passes => write the rules, or leave the list out");
     let deny = "{endpointSelector: {}, enableDefaultDeny: {egress: false}, egressDeny: [{toServices: [{k8sService: {serviceName: front, namespace: shop}}], toPorts: [{ports: [{port: \"3000\"}]}]}]}";
     assert_snapshot!(check(deny), @"5:88 ignored: services are looked up for allow rules only: this denies its ports to everyone => deny the pods behind the service with `toEndpoints`");

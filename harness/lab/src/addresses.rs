@@ -5,7 +5,7 @@
 //! | pods, and Cilium's own endpoints | 10.244.0.0/16 | `fd00:10:244::/64` |
 //! | services | 10.96.0.0/16; cluster DNS is 10.96.0.10 | `fd00:10:96::/64` |
 //! | nodes | 172.30.0.0/24 | `fd00:172:30::/64` |
-//! | world hosts | as the scenario says | as the scenario says |
+//! | world hosts | as the scenario says, else of 198.51.100.0/24 | as the scenario says, else of `fd00:198:51::/64` |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -38,8 +38,8 @@ impl Addresses {
             if addresses.is_empty() {
                 addresses.extend(pool.first_free(false, &used));
             }
-            if dual_stack && addresses.len() == 1 {
-                addresses.extend(pool.first_free(true, &used));
+            if let ([only], true) = (addresses.as_slice(), dual_stack) {
+                addresses.extend(pool.first_free(only.is_ipv4(), &used));
             }
             used.extend(&addresses);
             addresses
@@ -48,7 +48,12 @@ impl Addresses {
         for endpoint in all_endpoints(topology) {
             let addresses = match &endpoint {
                 Endpoint::World(name) => {
-                    topology.world.get(name).map_or_else(Vec::new, |host| vec![host.address])
+                    let before = self.endpoints.get(&endpoint);
+                    let host = topology.world.get(name);
+                    let given: Vec<IpAddr> = host.map(|host| host.address).into_iter().collect();
+                    // What it had keeps its place only if the scenario still says so.
+                    let before = before.filter(|before| before.first() == given.first()).unwrap_or(&given);
+                    pick(Pool::World, Some(before))
                 }
                 Endpoint::Node(_) => pick(Pool::Nodes, self.endpoints.get(&endpoint)),
                 Endpoint::Pod(_) | Endpoint::Cilium(_) => pick(Pool::Pods, self.endpoints.get(&endpoint)),
@@ -67,12 +72,16 @@ impl Addresses {
         next
     }
 
-    /// The address at which `source` reaches one of these addresses: of a family that both have, IPv4 first.
+    /// The one of these addresses that `source` uses. A world host uses its own family, the one of the address that
+    /// policies see; everything else the first address, which of a world host is the one that policies see.
     pub fn reachable(&self, source: &Endpoint, addresses: &[IpAddr]) -> Option<IpAddr> {
         let own = self.endpoints.get(source)?;
-        let shared =
-            addresses.iter().find(|address| own.iter().any(|own| own.is_ipv4() == address.is_ipv4()));
-        shared.or(addresses.first()).copied()
+        let same_family = |own: &IpAddr| addresses.iter().find(|address| own.is_ipv4() == address.is_ipv4());
+        let preferred = match source {
+            Endpoint::World(_) => own.first().and_then(same_family),
+            Endpoint::Pod(_) | Endpoint::Node(_) | Endpoint::Cilium(_) => None,
+        };
+        preferred.or(addresses.first()).copied()
     }
 }
 
@@ -89,6 +98,7 @@ enum Pool {
     Pods,
     Services,
     Nodes,
+    World,
 }
 
 impl Pool {
@@ -97,7 +107,7 @@ impl Pool {
             // The first addresses are the node's, the first services the cluster's own.
             Self::Pods => 10..=u16::MAX - 1,
             Self::Services => 256..=u16::MAX - 1,
-            Self::Nodes => 2..=254,
+            Self::Nodes | Self::World => 2..=254,
         };
         numbers.map(|number| self.address(v6, number)).find(|address| !used.contains(address))
     }
@@ -108,6 +118,7 @@ impl Pool {
             Self::Pods => (Ipv4Addr::new(10, 244, high, low), [0xfd00, 0x10, 0x244]),
             Self::Services => (Ipv4Addr::new(10, 96, high, low), [0xfd00, 0x10, 0x96]),
             Self::Nodes => (Ipv4Addr::new(172, 30, high, low), [0xfd00, 0x172, 0x30]),
+            Self::World => (Ipv4Addr::new(198, 51, 100, low), [0xfd00, 0x198, 0x51]),
         };
         let [one, two, three] = prefix;
         if v6 { Ipv6Addr::new(one, two, three, 0, 0, 0, 0, number).into() } else { v4.into() }
@@ -159,7 +170,7 @@ mod tests {
         a/aaa [10.244.0.13, fd00:10:244::a]
         a/two [10.244.0.11, fd00:10:244::b]
         kube-system/coredns [10.244.0.12, fd00:10:244::c]
-        six [2001:db8::1]
+        six [2001:db8::1, 198.51.100.2]
         host [172.30.0.2, fd00:172:30::2]
         a/front [10.96.1.0, fd00:10:96::100]
         kube-system/kube-dns [10.96.0.10, fd00:10:96::a]

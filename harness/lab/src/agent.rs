@@ -8,7 +8,6 @@ use tokio::sync::mpsc;
 use verdikt_probe::wire::{Order, Report};
 use verdikt_scenario::topology::Endpoint;
 
-
 /// What is heard of an agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Heard {
@@ -66,11 +65,7 @@ async fn write(mut orders: mpsc::UnboundedReceiver<Order>, mut input: pipe::Send
     }
 }
 
-async fn read(
-    output: pipe::Receiver,
-    endpoint: Endpoint,
-    heard: mpsc::UnboundedSender<(Endpoint, Heard)>,
-) {
+async fn read(output: pipe::Receiver, endpoint: Endpoint, heard: mpsc::UnboundedSender<(Endpoint, Heard)>) {
     let mut lines = BufReader::with_capacity(16 * 1024, output).lines();
     let end = loop {
         match lines.next_line().await {

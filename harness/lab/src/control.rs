@@ -76,7 +76,8 @@ impl RunningLab {
 
     /// Every lab that runs on this machine.
     pub fn all() -> io::Result<Vec<Self>> {
-        let mut labs: Vec<Self> = std::fs::read_to_string("/proc/net/unix")?.lines().filter_map(parse).collect();
+        let mut labs: Vec<Self> =
+            std::fs::read_to_string("/proc/net/unix")?.lines().filter_map(parse).collect();
         labs.sort();
         labs.dedup();
         Ok(labs)

@@ -18,7 +18,7 @@ use crate::current::CurrentPolicy;
 use crate::datapath::{LinkId, LinkOwner};
 use crate::error::LabError;
 use crate::identities::Identities;
-use crate::names;
+use crate::names::{self, Resolution};
 use crate::namespace::{AgentProgram, Keeper, Process, Site, Wanted};
 use crate::policy::Owner;
 use crate::proxy::Proxies;
@@ -71,7 +71,7 @@ pub enum Signal {
     /// An agent has ended, for this reason.
     Gone(Endpoint, String),
     /// The datapath or a proxy reports.
-    Flow(Flow),
+    Flow(Box<Flow>),
 }
 
 impl Lab {
@@ -89,8 +89,8 @@ impl Lab {
         let carrier = Carrier::start(Arc::clone(&policy), Arc::clone(&redirects), tells.clone(), begin)
             .map_err(LabError::Datapath)?;
         let link = LinkId(0);
-        let (proxies, device) =
-            Proxies::start(&keeper, Arc::clone(&policy), redirects, tells, begin).map_err(LabError::Namespace)?;
+        let (proxies, device) = Proxies::start(&keeper, Arc::clone(&policy), redirects, tells, begin)
+            .map_err(LabError::Namespace)?;
         carrier.attach(link, LinkOwner::Proxy, device).await.map_err(LabError::Datapath)?;
         Ok(Self {
             agent,
@@ -270,7 +270,7 @@ impl Lab {
                         return signal;
                     }
                 }
-                Some(flow) = self.flows.recv() => return Signal::Flow(flow),
+                Some(flow) = self.flows.recv() => return Signal::Flow(Box::new(flow)),
             }
         }
     }
@@ -287,6 +287,13 @@ impl Lab {
     /// The addresses in use.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// How programs inside an endpoint resolve names: the same as its agent.
+    pub fn resolution(&self, topology: &Topology, endpoint: &Endpoint) -> Resolution {
+        let zone = names::zone(topology, &self.addresses);
+        let own = self.addresses.endpoints.get(endpoint).map_or(&[][..], Vec::as_slice);
+        names::resolution(&names::resolver(endpoint, &zone, &self.addresses), endpoint, own)
     }
 
     /// When times begin.

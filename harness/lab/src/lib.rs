@@ -25,4 +25,3 @@ mod agent;
 mod carrier;
 mod packet;
 mod proxy;
-

@@ -1,6 +1,6 @@
 //! The names of a topology: what its DNS servers answer, and how its endpoints resolve.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use verdikt_probe::wire::{Records, Resolver, Zone};
 use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_SERVICE, Endpoint, Topology};
@@ -48,4 +48,33 @@ pub fn resolver(endpoint: &Endpoint, zone: &Zone, addresses: &Addresses) -> Reso
         ndots: 5,
         ..Resolver::default()
     }
+}
+
+/// How a program resolves names, as the text of two files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// `/etc/resolv.conf`
+    pub resolv_conf: String,
+    /// `/etc/hosts`
+    pub hosts: String,
+}
+
+/// The files of an endpoint with these addresses.
+pub fn resolution(resolver: &Resolver, endpoint: &Endpoint, own: &[IpAddr]) -> Resolution {
+    let mut resolv_conf: String =
+        resolver.servers.iter().map(|server| format!("nameserver {}\n", server.ip())).collect();
+    if !resolver.search.is_empty() {
+        resolv_conf.push_str(&format!("search {}\n", resolver.search.join(" ")));
+    }
+    resolv_conf.push_str(&format!("options ndots:{}\n", resolver.ndots.max(1)));
+    let name = match endpoint {
+        Endpoint::Pod(pod) => pod.name.to_string(),
+        other => other.to_string(),
+    };
+    let mut hosts = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
+    hosts.extend(own.iter().map(|address| format!("{address} {name}\n")));
+    for (name, addresses) in &resolver.hosts {
+        hosts.extend(addresses.iter().map(|address| format!("{address} {name}\n")));
+    }
+    Resolution { resolv_conf, hosts }
 }

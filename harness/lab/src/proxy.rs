@@ -58,12 +58,12 @@ impl Proxies {
                 let _ = ready.send(Err(error));
             }
         })?;
-        let failed = |source| NamespaceError::Make {
-            name: "the proxies".to_owned(),
-            what: "have listeners",
-            source,
-        };
-        listening.recv().unwrap_or_else(|_| Err(io::Error::other("their thread has ended"))).map_err(failed)?;
+        let failed =
+            |source| NamespaceError::Make { name: "the proxies".to_owned(), what: "have listeners", source };
+        listening
+            .recv()
+            .unwrap_or_else(|_| Err(io::Error::other("their thread has ended")))
+            .map_err(failed)?;
         Ok((Self { stop: Some(stop), thread: Some(thread) }, device))
     }
 }
@@ -88,12 +88,16 @@ async fn serve(
         let queries = TcpListener::bind((address, DNS_PORT)).await?;
         let datagrams = UdpSocket::bind((address, DNS_PORT)).await?;
         let (http, tcp, udp) = (Arc::clone(&judge), Arc::clone(&judge), Arc::clone(&judge));
-        tokio::spawn(accept(requests, move |stream, redirect| {
-            http::connection(stream, redirect, Arc::clone(&http))
-        }, Arc::clone(&judge)));
-        tokio::spawn(accept(queries, move |stream, redirect| {
-            dns::connection(stream, redirect, Arc::clone(&tcp))
-        }, Arc::clone(&judge)));
+        tokio::spawn(accept(
+            requests,
+            move |stream, redirect| http::connection(stream, redirect, Arc::clone(&http)),
+            Arc::clone(&judge),
+        ));
+        tokio::spawn(accept(
+            queries,
+            move |stream, redirect| dns::connection(stream, redirect, Arc::clone(&tcp)),
+            Arc::clone(&judge),
+        ));
         tokio::spawn(dns::datagrams(datagrams, udp));
     }
     let _ = ready.send(Ok(()));

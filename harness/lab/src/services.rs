@@ -27,7 +27,11 @@ pub fn of(topology: &Topology, addresses: &Addresses) -> ServiceTable {
 fn ports(topology: &Topology, name: &NamespacedName) -> Vec<(Protocol, Port)> {
     match topology.services.get(name) {
         Some(service) => service.ports.iter().map(|port| (port.protocol, port.port)).collect(),
-        None => Port::new(53).map(|port| [(Protocol::Udp, port), (Protocol::Tcp, port)]).into_iter().flatten().collect(),
+        None => Port::new(53)
+            .map(|port| [(Protocol::Udp, port), (Protocol::Tcp, port)])
+            .into_iter()
+            .flatten()
+            .collect(),
     }
 }
 
@@ -44,7 +48,8 @@ pub fn backends(
         list.into_iter().map(move |address| SocketAddr::new(address, port.get()))
     };
     let Some(service) = topology.services.get(name) else {
-        let dns = (name.to_string() == DNS_SERVICE && port.get() == 53).then(|| DNS_POD.parse().ok()).flatten();
+        let dns =
+            (name.to_string() == DNS_SERVICE && port.get() == 53).then(|| DNS_POD.parse().ok()).flatten();
         return dns.map(|pod| sockets(&Endpoint::Pod(pod), port).collect()).unwrap_or_default();
     };
     let offered = service.ports.iter().find(|offered| offered.port == port && offered.protocol == protocol);

@@ -35,7 +35,8 @@ fn stage(stage: &Stage) -> String {
         StageKind::Request => "request",
     };
     let protocol = stage.protocol.map_or_else(|| "icmp".to_owned(), |protocol| protocol.to_string());
-    let socket = |socket: Option<SocketAddr>| socket.map_or_else(|| "?".to_owned(), |socket| socket.to_string());
+    let socket =
+        |socket: Option<SocketAddr>| socket.map_or_else(|| "?".to_owned(), |socket| socket.to_string());
     let learned = match stage.addresses.as_slice() {
         [] => String::new(),
         list => format!(" ({})", list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),

@@ -107,6 +107,8 @@ pub(crate) fn cell(attempt: Attempt, source: Endpoint, expected: &str, predictio
         place: place(FILE, 42),
         because: None,
         prediction,
+        evidence: None,
+        basis: None,
         verdict,
         result,
     }

@@ -8,8 +8,8 @@ use verdikt_scenario::place::Place;
 use verdikt_scenario::prediction::{Finding, Gate};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict};
-use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, Refusal};
+use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::outcome::{Outcome, Totals};
 
 use crate::tree::Run;

@@ -7,8 +7,9 @@ use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, ScenarioStarted, S
 
 use crate::difference::Setting;
 use crate::paint::{Paint, Tone};
-use crate::text::{plain, wrap};
+use crate::text::{plain, width, wrap};
 
+mod group;
 mod step;
 mod summary;
 
@@ -109,8 +110,14 @@ impl Terminal {
         }
         let paint = self.paint();
         let name = paint.paint(Tone::Heading, &plain(&scenario.scenario));
-        let mut lines =
-            vec![String::new(), format!("{name}  {}", paint.paint(Tone::Quiet, &plain(&self.file)))];
+        let (title, file) = (plain(&scenario.scenario), plain(&self.file));
+        let on_one_line = width(&title) + 2 + width(&file) <= self.options.width;
+        let file = paint.paint(Tone::Quiet, &file);
+        let mut lines = if on_one_line {
+            vec![String::new(), format!("{name}  {file}")]
+        } else {
+            vec![String::new(), name, format!("  {file}")]
+        };
         let about = wrap(&plain(&scenario.about), self.options.width.saturating_sub(2));
         lines.extend(about.into_iter().map(|line| format!("  {line}")));
         lines

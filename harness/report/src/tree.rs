@@ -1,7 +1,8 @@
 //! A run's events gathered by scenario and step, for the reports that are one document.
 
 use verdikt_verdict::event::{
-    CellJudged, Event, ObjectJudged, RunStarted, ScenarioFailed, ScenarioSkipped, ScenarioStarted, StepStarted,
+    CellJudged, Event, ObjectJudged, RunStarted, ScenarioFailed, ScenarioSkipped, ScenarioStarted,
+    StepStarted,
 };
 use verdikt_verdict::outcome::{Outcome, Totals};
 

@@ -1,14 +1,17 @@
 //! The `lab` backend: attempts by real sockets in network namespaces of this machine.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc;
 use verdikt_engine::cluster::{Cluster, Learned};
 use verdikt_lab::lab::{Lab, Signal as LabSignal};
 use verdikt_lab::namespace::AgentProgram;
 use verdikt_lab::services;
 use verdikt_probe::wire;
 use verdikt_scenario::attempt::{Attempt, Target};
+use verdikt_scenario::flow::Flow;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::observation::{Outcome, StageKind};
 use verdikt_scenario::scenario::Step;
@@ -28,8 +31,9 @@ pub struct LabBackend {
     topology: Topology,
     version: CiliumVersion,
     timeout: Duration,
-    sources: std::collections::BTreeMap<AttemptNumber, Endpoint>,
-    refused: std::collections::VecDeque<Signal>,
+    sources: BTreeMap<AttemptNumber, Endpoint>,
+    refused: VecDeque<Signal>,
+    follower: Option<mpsc::UnboundedSender<Flow>>,
 }
 
 impl LabBackend {
@@ -45,9 +49,15 @@ impl LabBackend {
             topology: Topology::default(),
             version,
             timeout,
-            sources: std::collections::BTreeMap::new(),
-            refused: std::collections::VecDeque::new(),
+            sources: BTreeMap::new(),
+            refused: VecDeque::new(),
+            follower: None,
         })
+    }
+
+    /// Sends every flow from now on there too.
+    pub fn follow(&mut self, follower: mpsc::UnboundedSender<Flow>) {
+        self.follower = Some(follower);
     }
 
     /// The lab itself.
@@ -105,7 +115,8 @@ impl LabBackend {
 impl Backend for LabBackend {
     async fn apply(&mut self, step: &Step) -> Result<(), BackendError> {
         let options = options(step, self.version);
-        let cluster = Cluster::new(&step.topology, &step.policies, &options, &Learned::default()).into_owned();
+        let cluster =
+            Cluster::new(&step.topology, &step.policies, &options, &Learned::default()).into_owned();
         self.topology = step.topology.clone();
         self.lab.apply(&step.topology, cluster, step.enforcement.audit).await.map_err(BackendError::new)
     }
@@ -137,7 +148,13 @@ impl Backend for LabBackend {
         }
         loop {
             match self.lab.next().await {
-                LabSignal::Flow(flow) => return Signal::Flow(Box::new(flow)),
+                LabSignal::Flow(flow) => {
+                    if let Some(follower) = &self.follower {
+                        // A follower that has gone misses nothing.
+                        let _ = follower.send(flow.as_ref().clone());
+                    }
+                    return Signal::Flow(flow);
+                }
                 LabSignal::Gone(endpoint, reason) => return Signal::Gone(endpoint, reason),
                 LabSignal::Report(_, report) => {
                     if let Some(signal) = signal(report) {
@@ -173,7 +190,7 @@ impl Backend for LabBackend {
         };
         let own = self.behind_endpoint(source, port);
         // A pod that reaches itself arrives under another address, and an echo is answered by the kernel.
-        let itself = sockets.iter().any(|socket| own.contains(socket));
+        let itself = sockets.iter().any(|socket| own.iter().any(|own| own.ip() == socket.ip()));
         let tells = !matches!(attempt, Attempt::Ping { .. }) && !sockets.is_empty() && !itself;
         Destinations { sockets, tells }
     }

@@ -9,12 +9,12 @@ use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::scenario::{Row, Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::compare::Verdict;
 use verdikt_verdict::compare::compare;
 use verdikt_verdict::event::{
     CellJudged, Event, ObjectJudged, Refusal, ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
 };
 use verdikt_verdict::evidence::Evidence;
-use verdikt_verdict::compare::Verdict;
 use verdikt_verdict::fuse::fuse;
 
 use crate::filter::{CellName, Filter};
@@ -121,7 +121,11 @@ pub(crate) struct PredictedStep<'a> {
 }
 
 /// Asks the engine about a step.
-pub(crate) fn predict_step<'a>(step: &'a Step, version: CiliumVersion, learned: &Learned) -> PredictedStep<'a> {
+pub(crate) fn predict_step<'a>(
+    step: &'a Step,
+    version: CiliumVersion,
+    learned: &Learned,
+) -> PredictedStep<'a> {
     let cluster = Cluster::new(&step.topology, &step.policies, &options(step, version), learned);
     let attempts: Vec<(Endpoint, Attempt)> =
         all_cells(step).map(|(row, source)| (source.clone(), row.attempt.clone())).collect();
@@ -142,7 +146,9 @@ pub(crate) fn begin_step(
         step: step.name.clone(),
         place: step.place.clone(),
     }))?;
-    objects(scenario, step, cluster, version).into_iter().try_for_each(|judged| sink(Event::ObjectJudged(judged)))
+    objects(scenario, step, cluster, version)
+        .into_iter()
+        .try_for_each(|judged| sink(Event::ObjectJudged(judged)))
 }
 
 /// Tells the verdicts of a step's cells, from their evidence or, where there is none, from the predictions; and
@@ -211,4 +217,3 @@ fn objects(
         });
     judged.collect()
 }
-

@@ -1,5 +1,6 @@
 //! A run over a backend: apply, attempt, collect, fuse, compare, step by step; several scenarios side by side.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
@@ -16,7 +17,9 @@ use verdikt_verdict::outcome::{Outcome, Totals};
 use crate::attempts::{Gone, make};
 use crate::backend::{AttemptNumber, Backend, BackendError};
 use crate::model::started;
-use crate::plan::{Plan, RunOptions, Sink, all_cells, begin, begin_step, end_step, predict_step};
+use crate::plan::{
+    Plan, RunOptions, Sink, WantedCell, all_cells, begin, begin_step, end_step, predict_step, wanted,
+};
 
 /// How many stages an attempt has at most, each with its own timeout: two look-ups, a connection, a request.
 const STAGES: u32 = 4;
@@ -103,35 +106,67 @@ async fn run_steps<B: Backend>(
     backend: &mut B,
     sink: Sink<'_>,
 ) -> Result<(), BackendError> {
-    let (scenario, version) = (plan.scenario, options.version);
+    let scenario = plan.scenario;
     let mut learned = Learned::default();
-    let mut last = 0;
+    let last = Cell::new(0);
     for (step, cells) in &plan.steps {
-        let asked = predict_step(step, version, &learned);
-        backend.apply(step).await?;
-        let begun = if cells.is_empty() {
-            Ok(())
-        } else {
-            begin_step(scenario, step, &asked.cluster, version, sink)
-        };
-        let mut gone = Gone::new();
-        let evidence = attempt(step, backend, options, &mut last, &mut gone).await;
-        let wanted = cells.iter().map(|cell| evidence[cell.index].clone()).collect();
-        let ended = begun.and_then(|()| {
-            if cells.is_empty() {
-                return Ok(());
-            }
-            end_step(scenario, step, cells, &asked.predicted, Some(wanted), version, sink)
-        });
-        if ended.is_err() {
-            return Ok(());
-        }
-        if let Some((endpoint, reason)) = gone.pop_first() {
-            return Err(BackendError::Gone { endpoint, reason });
-        }
-        learned = asked.predicted.learned;
+        let run = StepRun { scenario, step, options, attempts: &last };
+        learned = run.evaluate(cells, backend, &learned, sink).await?;
     }
     Ok(())
+}
+
+/// One step to be run over a backend.
+#[derive(Clone, Copy, Debug)]
+pub struct StepRun<'a> {
+    /// Its scenario.
+    pub scenario: &'a Scenario,
+    /// The step.
+    pub step: &'a Step,
+    /// How it is run.
+    pub options: &'a RunOptions,
+    /// How many attempts the backend has made in its life.
+    pub attempts: &'a Cell<u64>,
+}
+
+impl StepRun<'_> {
+    /// Makes the step the one in force and attempts its whole table. `learned` is what the engine says the DNS proxy
+    /// knows from before; answers what it knows afterwards.
+    pub async fn run<B: Backend>(
+        &self,
+        backend: &mut B,
+        learned: &Learned,
+        sink: Sink<'_>,
+    ) -> Result<Learned, BackendError> {
+        let cells = wanted(self.scenario, self.step, self.options);
+        self.evaluate(&cells, backend, learned, sink).await
+    }
+
+    async fn evaluate<B: Backend>(
+        &self,
+        cells: &[WantedCell<'_>],
+        backend: &mut B,
+        learned: &Learned,
+        sink: Sink<'_>,
+    ) -> Result<Learned, BackendError> {
+        let Self { scenario, step, options, attempts } = *self;
+        let asked = predict_step(step, options.version, learned);
+        backend.apply(step).await?;
+        // A sink that fails belongs to a run that is over; there is nobody to tell.
+        let begun =
+            cells.is_empty() || begin_step(scenario, step, &asked.cluster, options.version, sink).is_ok();
+        let mut gone = Gone::new();
+        let evidence = attempt(step, backend, options, attempts, &mut gone).await;
+        if !cells.is_empty() && begun {
+            let wanted = cells.iter().map(|cell| evidence[cell.index].clone()).collect();
+            let _ = end_step(scenario, step, cells, &asked.predicted, Some(wanted), options.version, sink);
+        }
+        // What the others saw is told; a step without one of its endpoints would not be the step.
+        match gone.pop_first() {
+            Some((endpoint, reason)) => Err(BackendError::Gone { endpoint, reason }),
+            None => Ok(asked.predicted.learned),
+        }
+    }
 }
 
 /// Makes the attempts of a step: first those by address, then those that ask the DNS server, for these may teach
@@ -141,7 +176,7 @@ async fn attempt<B: Backend>(
     step: &Step,
     backend: &mut B,
     options: &RunOptions,
-    last: &mut u64,
+    last: &Cell<u64>,
     gone: &mut Gone,
 ) -> Vec<Evidence> {
     let mut evidence = BTreeMap::new();
@@ -149,8 +184,8 @@ async fn attempt<B: Backend>(
         let chosen = all_cells(step).enumerate().filter(|(_, (row, _))| asks(&row.attempt) == asking);
         let (indices, attempts): (Vec<usize>, Vec<(AttemptNumber, &Endpoint, &Attempt)>) = chosen
             .map(|(index, (row, source))| {
-                *last += 1;
-                (index, (AttemptNumber(*last), source, &row.attempt))
+                last.set(last.get() + 1);
+                (index, (AttemptNumber(last.get()), source, &row.attempt))
             })
             .unzip();
         if !attempts.is_empty() {

@@ -4,6 +4,7 @@
 //! bounded: 16 MiB a file, 250,000 nodes, and no alias expansion beyond that, so that neither a huge file nor a
 //! nest of anchors can exhaust the machine.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -67,16 +68,50 @@ pub struct DocumentError {
 
 /// The documents of a YAML stream (JSON is YAML). Empty documents are left out.
 pub fn parse(text: &str) -> Result<Vec<Node>, DocumentError> {
+    let (documents, duplicates) = parse_past_duplicates(text)?;
+    duplicates.into_iter().next().map_or(Ok(documents), Err)
+}
+
+/// The same, going on behind keys that stand twice in a mapping: of each, the first counts.
+pub(crate) fn parse_past_duplicates(text: &str) -> Result<(Vec<Node>, Vec<DocumentError>), DocumentError> {
     if text.len() > LARGEST_FILE {
         let message =
             format!("the file has {} bytes, and {LARGEST_FILE} are the most verdikt reads", text.len());
         return Err(DocumentError { message, position: Position { line: 1, column: 1 } });
     }
     let options = serde_saphyr::options! {
-        duplicate_keys: DuplicateKeyPolicy::Error,
+        // The tree gets every key, and the duplicates are found there, all of them.
+        duplicate_keys: DuplicateKeyPolicy::LastWins,
         with_snippet: false,
     };
-    serde_saphyr::from_multiple_with_options::<Node>(text, options).map_err(|error| document_error(&error))
+    let documents = serde_saphyr::from_multiple_with_options::<Node>(text, options);
+    let mut documents = documents.map_err(|error| document_error(&error))?;
+    let mut duplicates = Vec::new();
+    for document in &mut documents {
+        take_duplicates(document, &mut duplicates);
+    }
+    Ok((documents, duplicates))
+}
+
+fn take_duplicates(node: &mut Node, duplicates: &mut Vec<DocumentError>) {
+    match &mut node.value {
+        Value::List(elements) => elements.iter_mut().for_each(|node| take_duplicates(node, duplicates)),
+        Value::Map(entries) => {
+            let mut seen = BTreeSet::new();
+            entries.retain(|entry| {
+                let is_first = seen.insert(entry.key.clone());
+                if !is_first {
+                    let message = format!("duplicate mapping key: {}", entry.key);
+                    duplicates.push(DocumentError { message, position: entry.position });
+                }
+                is_first
+            });
+            for entry in entries {
+                take_duplicates(&mut entry.value, duplicates);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn document_error(error: &serde_saphyr::Error) -> DocumentError {

@@ -32,6 +32,10 @@ pub struct Loaded {
     pub scenarios: Vec<Scenario>,
     /// Every mistake and warning, sorted by place. Nothing may be evaluated if there is a mistake.
     pub diagnostics: Vec<Diagnostic>,
+    /// Whether nothing is wrong but that the paths hold no scenario.
+    pub is_empty: bool,
+    /// Where the files are that the scenarios consist of: their own, and what these refer to.
+    pub used: BTreeSet<PathBuf>,
     /// The texts of the files that were read.
     pub sources: Sources,
 }
@@ -43,21 +47,14 @@ pub struct LoadedPolicies {
     pub manifests: Vec<Manifest>,
     /// How many documents of other kinds were passed over.
     pub ignored: usize,
+    /// How many files without any document were passed over.
+    pub empty_files: usize,
+    /// The paths that can be read and hold no policy.
+    pub without: Vec<PathBuf>,
     /// Every mistake and warning, sorted by place.
     pub diagnostics: Vec<Diagnostic>,
     /// The texts of the files that were read.
     pub sources: Sources,
-}
-
-/// What a path holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Contents {
-    /// At least one scenario.
-    Scenarios,
-    /// No scenario, and at least one policy.
-    Policies,
-    /// Neither, or nothing that can be read.
-    Neither,
 }
 
 /// Loads every scenario of the paths. A folder gives the scenarios of all `*.yaml` and `*.yml` files below it,
@@ -66,6 +63,7 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
     let mut disk = Disk::default();
     let mut loaded = Loaded::default();
     let mut seen = BTreeSet::new();
+    let mut folders_without = 0;
     for path in paths {
         let files = files_of(path, is_scenario_file);
         let mut found_none = files.of_folder;
@@ -93,6 +91,7 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
             }
         }
         if found_none && files.problems.is_empty() {
+            folders_without += 1;
             let mistake = Mistake::new("this folder has no scenario");
             let help = "a scenario is a .yaml or .yml file that begins with `scenario: NAME`".to_owned();
             loaded.diagnostics.push(at_file(path, mistake.help(help)));
@@ -100,41 +99,52 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
         loaded.diagnostics.extend(files.problems);
     }
     unique_names(&loaded.scenarios, &mut loaded.diagnostics);
+    loaded.is_empty = loaded.scenarios.is_empty() && loaded.diagnostics.len() == folders_without;
     tidy(&mut loaded.diagnostics);
     loaded.sources = disk.sources;
+    loaded.used = disk.used;
     loaded
 }
 
 /// Loads every policy of the paths, files or folders of `*.yaml`, `*.yml` and `*.json`, without a topology to hold
-/// them against. Documents of other kinds are counted and passed over.
-pub fn load_policies(paths: &[PathBuf]) -> LoadedPolicies {
+/// them against. Documents of other kinds are counted and passed over, but for those that were probably meant to be
+/// policies; so are the files at the places `besides`, uncounted.
+pub fn load_policies(paths: &[PathBuf], besides: &BTreeSet<PathBuf>) -> LoadedPolicies {
     let mut disk = Disk::default();
     let mut loaded = LoadedPolicies::default();
     let mut mistakes = Mistakes::default();
     let mut seen = BTreeSet::new();
     for path in paths {
         let files = files_of(path, is_policy_file);
-        if files.of_folder && files.paths.is_empty() && files.problems.is_empty() {
-            let mistake = Mistake::new("this folder has no policy file");
-            let help = "policy files end in .yaml, .yml or .json".to_owned();
-            mistakes.0.push(at_file(path, mistake.help(help)));
-        }
+        let mut has_none = files.problems.is_empty();
         mistakes.0.extend(files.problems);
         for file in &files.paths {
             let opened = match disk.open(file) {
                 Ok(opened) => opened,
                 Err(mistake) => {
+                    has_none = false;
                     mistakes.0.push(at_file(file, mistake));
                     continue;
                 }
             };
-            if !seen.insert(opened.canonical.clone()) {
+            if besides.contains(&opened.canonical) || !seen.insert(opened.canonical.clone()) {
+                has_none = false;
                 continue;
             }
+            mistakes.0.extend_from_slice(&opened.duplicates);
             match &opened.documents {
-                Err(diagnostic) => mistakes.0.push(diagnostic.clone()),
-                Ok(documents) => gather::plain_policies(documents, &opened.file, &mut loaded, &mut mistakes),
+                Err(diagnostic) => {
+                    has_none = false;
+                    mistakes.0.push(diagnostic.clone());
+                }
+                Ok(documents) => {
+                    loaded.empty_files += usize::from(documents.is_empty());
+                    has_none &= !gather::plain_policies(documents, &opened.file, &mut loaded, &mut mistakes);
+                }
             }
+        }
+        if has_none {
+            loaded.without.push(path.clone());
         }
     }
     manifest::check_twice(&loaded.manifests, &mut mistakes);
@@ -144,28 +154,20 @@ pub fn load_policies(paths: &[PathBuf]) -> LoadedPolicies {
     loaded
 }
 
-/// What a path holds, so that a command can take scenarios and policies alike.
-pub fn contents(path: &Path) -> Contents {
+/// Whether a path is a scenario, or a folder with one, so that a command can take scenarios and policies alike.
+pub fn has_scenario(path: &Path) -> bool {
     let mut disk = Disk::default();
-    let mut contents = Contents::Neither;
-    for file in files_of(path, is_policy_file).paths {
-        let Ok(opened) = disk.open(&file) else { continue };
-        let Ok(documents) = &opened.documents else {
+    files_of(path, is_scenario_file).paths.iter().any(|file| {
+        let Ok(opened) = disk.open(file) else { return false };
+        match &opened.documents {
+            Ok(documents) => documents.first().is_some_and(gather::is_scenario),
             // Which of both it was meant to be, its text may tell.
-            if disk.sources.text(&opened.file).is_some_and(|text| text.contains("scenario:")) {
-                return Contents::Scenarios;
-            }
-            contents = Contents::Policies;
-            continue;
-        };
-        if documents.first().is_some_and(gather::is_scenario) {
-            return Contents::Scenarios;
+            Err(_) => disk
+                .sources
+                .text(&opened.file)
+                .is_some_and(|text| text.lines().any(|line| line.starts_with("scenario:"))),
         }
-        if documents.iter().any(|document| manifest::is_policy(document) || gather::is_list(document)) {
-            contents = Contents::Policies;
-        }
-    }
-    contents
+    })
 }
 
 fn is_scenario_file(name: &str) -> bool {
@@ -205,6 +207,8 @@ struct Opened {
     canonical: PathBuf,
     /// Its documents, or why it has none.
     documents: Result<Vec<Node>, Diagnostic>,
+    /// Keys that stand twice, which the documents have once.
+    duplicates: Vec<Diagnostic>,
 }
 
 /// The files of a path.
@@ -220,6 +224,8 @@ struct Files {
 struct Disk {
     opened: BTreeMap<PathBuf, Rc<Opened>>,
     sources: Sources,
+    /// The places of the files that scenarios consist of.
+    used: BTreeSet<PathBuf>,
 }
 
 impl Disk {
@@ -232,11 +238,15 @@ impl Disk {
         let text: Arc<str> = text::decode(path, read(path)?)?.into();
         let file: Arc<str> = display_of(path, &canonical).into();
         self.sources.add(&file, &text);
-        let documents = document::parse(&text).map_err(|error| {
+        let in_place = |error: &document::DocumentError| {
             let diagnostic = Diagnostic::error(error.position.in_file(&file), text::in_words(&error.message));
             Diagnostic { help: text::advice(&error.message, &text, error.position), ..diagnostic }
-        });
-        let opened = Rc::new(Opened { file, canonical: canonical.clone(), documents });
+        };
+        let (documents, duplicates) = match document::parse_past_duplicates(&text) {
+            Ok((documents, duplicates)) => (Ok(documents), duplicates.iter().map(in_place).collect()),
+            Err(error) => (Err(in_place(&error)), Vec::new()),
+        };
+        let opened = Rc::new(Opened { file, canonical: canonical.clone(), documents, duplicates });
         self.opened.insert(canonical, Rc::clone(&opened));
         Ok(opened)
     }

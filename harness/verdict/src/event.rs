@@ -147,8 +147,10 @@ pub struct CellJudged {
     /// What the engine says.
     pub prediction: Prediction,
     /// What was seen; none where nothing is attempted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
     /// What the verdict rests on; none where nothing is attempted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basis: Option<Basis>,
     /// What the harness concludes.
     pub verdict: Verdict,

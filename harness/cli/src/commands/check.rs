@@ -1,16 +1,19 @@
 //! `verdikt check`: mistakes in scenarios, and policies that are legal and almost surely wrong.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use verdikt_engine::cluster::{Cluster, Learned, Options};
 use verdikt_engine::lint::{self, lint};
 use verdikt_scenario::diagnostic::{Diagnostic, Severity, Sources};
-use verdikt_scenario::loader::{Contents, contents, load, load_policies};
+use verdikt_scenario::loader::{LoadedPolicies, has_scenario, load, load_policies};
+use verdikt_scenario::place::Place;
+use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
 
-use super::paths_or_default;
+use super::{counted, paths_or_default};
 use crate::arguments::Check;
 use crate::exit;
 use crate::failure::Failure;
@@ -23,22 +26,43 @@ struct Found {
     sources: Sources,
     scenarios: usize,
     policies: usize,
+    /// Documents and files that are none of both.
+    passed_over: (usize, usize),
 }
 
 pub(crate) fn check(arguments: &Check, printer: &Printer) -> Result<ExitCode, Failure> {
     let paths = paths_or_default(&arguments.paths)?;
-    let (policies, scenarios): (Vec<PathBuf>, Vec<PathBuf>) =
-        paths.into_iter().partition(|path| contents(path) == Contents::Policies);
+    let (scenarios, policies): (Vec<PathBuf>, Vec<PathBuf>) =
+        paths.into_iter().partition(|path| has_scenario(path));
+    let version = arguments.cilium;
     let mut found = Found::default();
     if !scenarios.is_empty() {
-        check_scenarios(&scenarios, arguments.cilium, &mut found);
+        let used = check_scenarios(&scenarios, version, &mut found);
+        // What no scenario names must not go unseen in the same folder.
+        check_policies(load_policies(&scenarios, &used), version, Set::Rest, &mut found);
     }
-    if !policies.is_empty() {
-        check_policies(&policies, arguments.cilium, &mut found);
-    }
+    let loaded = load_policies(&policies, &BTreeSet::new());
+    let without = loaded.without.iter().map(|path| {
+        let place = Place::start_of(path.display().to_string());
+        Diagnostic::error(place, "there is neither a scenario nor a policy here")
+            .help("scenarios begin with `scenario: NAME`; policies are in .yaml, .yml and .json files")
+    });
+    let without: Vec<Diagnostic> = without.collect();
+    // A file that was named is wrong; a folder may be empty.
+    let only_folders = loaded.without.iter().all(|path| path.is_dir());
+    check_policies(loaded, version, Set::Whole, &mut found);
+    let is_empty = only_folders && found.diagnostics.is_empty() && found.scenarios + found.policies == 0;
+    found.diagnostics.extend(without);
     found.diagnostics.sort();
     found.diagnostics.dedup();
+    if is_empty {
+        return Err(Failure::nothing_in(found.diagnostics, found.sources));
+    }
     printer.diagnostics(&found.diagnostics, &found.sources);
+    Ok(summary(&found, arguments))
+}
+
+fn summary(found: &Found, arguments: &Check) -> ExitCode {
     let count =
         |severity| found.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
@@ -50,61 +74,109 @@ pub(crate) fn check(arguments: &Check, printer: &Printer) -> Result<ExitCode, Fa
         counted(errors, "mistake"),
         counted(warnings, "warning"),
     ));
-    Ok(ExitCode::from(match (errors, warnings) {
+    super::tell_passed_over(found.passed_over);
+    ExitCode::from(match (errors, warnings) {
         (0, 0) => exit::AS_EXPECTED,
         (0, _) if !arguments.deny_warnings => exit::AS_EXPECTED,
         (0, _) => exit::DIFFERS,
         _ => exit::WRONG_INPUT,
-    }))
+    })
 }
 
-fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
-}
-
-fn check_scenarios(paths: &[PathBuf], version: CiliumVersion, found: &mut Found) {
+/// Answers where the files are that the scenarios consist of.
+fn check_scenarios(paths: &[PathBuf], version: CiliumVersion, found: &mut Found) -> BTreeSet<PathBuf> {
     let loaded = load(paths);
     found.diagnostics.extend(loaded.diagnostics);
     found.diagnostics.extend(verdikt_runner::mistakes(&loaded.scenarios, version));
     found.sources.extend(&loaded.sources);
-    found.scenarios = loaded.scenarios.len();
+    found.scenarios += loaded.scenarios.len();
     let applicable = loaded.scenarios.iter().filter(|scenario| scenario.cilium.contains(version));
     for step in applicable.flat_map(|scenario: &Scenario| &scenario.steps) {
         found.policies += step.policies.len();
         found.diagnostics.extend(warnings(step, version));
     }
+    loaded.used
 }
 
-/// The warnings of a step, without those for objects that its author expects to be refused.
+/// The warnings of a step, and the mistakes of objects that are refused and of which its author does not expect it.
 fn warnings(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
     let options = verdikt_runner::options(step, version);
-    let rejections = step.rejections(version);
+    let expected: BTreeSet<usize> =
+        step.rejections(version).iter().map(|rejection| rejection.policy).collect();
     let cluster = Cluster::new(&step.topology, &step.policies, &options, &Learned::default());
-    let expected: Vec<_> = rejections
-        .iter()
-        .filter_map(|rejection| {
-            let refused = cluster.judgements()[rejection.policy].refused()?;
-            Some(step.policies[rejection.policy].place(refused.position))
-        })
-        .collect();
-    let mut warnings = lint(Some(&step.topology), &step.policies, &options);
-    warnings.retain(|warning| {
-        warning.code.as_deref() != Some(lint::REFUSED) || !expected.contains(&warning.place)
-    });
-    warnings
+    let refused = |index: &usize| cluster.judgements()[*index].refused().is_some();
+    let as_expected: Vec<&Manifest> =
+        expected.iter().filter(|index| refused(index)).map(|index| &step.policies[*index]).collect();
+    let warnings = lint(Some(&step.topology), &step.policies, &options).into_iter();
+    let unexpected = |warning: &Diagnostic| {
+        let owner = owner(&step.policies, &warning.place);
+        !is_refusal(warning)
+            || !owner.is_some_and(|owner| as_expected.iter().any(|other| std::ptr::eq(*other, owner)))
+    };
+    warnings.filter(unexpected).map(severe).collect()
 }
 
-fn check_policies(paths: &[PathBuf], version: CiliumVersion, found: &mut Found) {
-    let loaded = load_policies(paths);
+/// Which policies of some paths are given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Set {
+    /// All that are in force together.
+    Whole,
+    /// Some that others may complete.
+    Rest,
+}
+
+fn check_policies(loaded: LoadedPolicies, version: CiliumVersion, set: Set, found: &mut Found) {
     let options = Options { version, ..Options::default() };
     let mut warnings = lint(None, &loaded.manifests, &options);
-    // A mistake says already that the object is refused, and why.
+    let wrong: Vec<&Place> = loaded
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .map(|diagnostic| &diagnostic.place)
+        .collect();
     warnings.retain(|warning| {
-        warning.code.as_deref() != Some(lint::REFUSED)
-            || !loaded.diagnostics.iter().any(|mistake| mistake.place == warning.place)
+        let already = || {
+            let object = owner(&loaded.manifests, &warning.place);
+            wrong.iter().any(|place| {
+                **place == warning.place
+                    || concerns_name(warning) && object.is_some() && object == owner(&loaded.manifests, place)
+            })
+        };
+        if is_refusal(warning) { !already() } else { set == Set::Whole }
     });
-    found.diagnostics.extend(warnings);
+    found.diagnostics.extend(warnings.into_iter().map(severe));
     found.diagnostics.extend(loaded.diagnostics);
     found.sources.extend(&loaded.sources);
     found.policies += loaded.manifests.len();
+    found.passed_over.0 += loaded.ignored;
+    found.passed_over.1 += loaded.empty_files;
+}
+
+fn is_refusal(warning: &Diagnostic) -> bool {
+    warning.code.as_deref() == Some(lint::REFUSED)
+}
+
+/// Whether a refusal is about an object's kind, version, name or namespace, which the loader looks at as well.
+fn concerns_name(refusal: &Diagnostic) -> bool {
+    ["no matches for kind", "apiVersion not set", "kind not set", ": metadata."]
+        .iter()
+        .any(|part| refusal.message.contains(part))
+}
+
+/// A refused object is a mistake: nothing of it is in force.
+fn severe(diagnostic: Diagnostic) -> Diagnostic {
+    if is_refusal(&diagnostic) {
+        Diagnostic { severity: Severity::Error, code: None, ..diagnostic }
+    } else {
+        diagnostic
+    }
+}
+
+/// The object a place stands in: the last one of its file that begins before it.
+fn owner<'a>(manifests: &'a [Manifest], place: &Place) -> Option<&'a Manifest> {
+    let before = manifests.iter().filter(|manifest| {
+        let start = manifest.place(manifest.root.position);
+        start.file == place.file && start <= *place
+    });
+    before.max_by_key(|manifest| manifest.root.position)
 }

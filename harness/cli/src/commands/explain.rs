@@ -1,18 +1,25 @@
 //! `verdikt explain`: why an attempt is allowed or denied.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use verdikt_engine::cluster::{Cluster, Learned};
+use verdikt_engine::judgement::Refused;
 use verdikt_report::explain::explain as explained;
 use verdikt_runner::model::predict;
-use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::loader::{load_policies, parse_attempt, parse_source};
 use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::prediction::Answer;
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
+use verdikt_scenario::version::CiliumVersion;
 
-use super::load_scenarios;
+use super::{counted, load_scenarios, tell_passed_over};
 use crate::arguments::Explain;
+use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -25,15 +32,46 @@ pub(crate) fn explain(arguments: &Explain, printer: &Printer) -> Result<ExitCode
     };
     let index = step_index(scenario, step.as_deref())?;
     let step = &scenario.steps[index];
-    let policies = if policies.is_empty() { None } else { Some(other_policies(arguments, printer)?) };
+    let others = if policies.is_empty() { None } else { Some(other_policies(arguments, printer)?) };
     let cells = cells(step, from.as_deref(), attempt.as_deref())?;
-    let predictions = predict(scenario, index, policies.as_deref(), &cells, *cilium);
-    let heading = format!("{} / {}, Cilium {cilium}\n", scenario.name, step.name);
-    let texts = cells.iter().zip(&predictions).map(|((source, attempt), prediction)| {
+    let predictions = predict(scenario, index, others.as_deref(), &cells, *cilium);
+    let mut text = format!("{} / {}, Cilium {cilium}\n", scenario.name, step.name);
+    if let Some(others) = &others {
+        text += &replaced(policies, others.len());
+    }
+    let notes = refused(step, others.as_deref().unwrap_or(&step.policies), *cilium);
+    text.extend(notes.into_iter().map(|note| note + "\n"));
+    text.extend(cells.iter().zip(&predictions).map(|((source, attempt), prediction)| {
         format!("\n{}", explained(source, attempt, prediction, printer.colour))
-    });
-    Printer::data(&(heading + &texts.collect::<String>()))?;
-    Ok(ExitCode::SUCCESS)
+    }));
+    Printer::data(&text)?;
+    let abstains = predictions.iter().any(|prediction| prediction.answer == Answer::Abstain);
+    Ok(ExitCode::from(if abstains { exit::INCONCLUSIVE } else { exit::AS_EXPECTED }))
+}
+
+/// The answer is about other policies than the step's.
+fn replaced(paths: &[PathBuf], objects: usize) -> String {
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    let objects = counted(objects, "policy object");
+    format!("with {objects} of {} in place of the policies of the step\n", paths.join(", "))
+}
+
+/// A sentence for every object that is refused, and so has no part in the answer.
+fn refused(step: &Step, policies: &[Manifest], version: CiliumVersion) -> Vec<String> {
+    let options = verdikt_runner::options(step, version);
+    let cluster = Cluster::new(&step.topology, policies, &options, &Learned::default());
+    let judged = policies.iter().zip(cluster.judgements());
+    let refused = judged.filter_map(|(manifest, judgement)| Some((manifest, judgement.refused()?)));
+    let note = |(manifest, refused): (&Manifest, &Refused)| {
+        format!(
+            "not in force: {} at {}, which {} refuses: {}",
+            manifest.object(),
+            manifest.place(refused.position),
+            refused.by,
+            refused.message
+        )
+    };
+    refused.map(note).collect()
 }
 
 fn step_index(scenario: &Scenario, name: Option<&str>) -> Result<usize, Failure> {
@@ -47,11 +85,17 @@ fn step_index(scenario: &Scenario, name: Option<&str>) -> Result<usize, Failure>
 }
 
 fn other_policies(arguments: &Explain, printer: &Printer) -> Result<Vec<Manifest>, Failure> {
-    let loaded = load_policies(&arguments.policies);
+    let loaded = load_policies(&arguments.policies, &BTreeSet::new());
     if loaded.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(Failure::mistakes(loaded.diagnostics, loaded.sources));
     }
     printer.diagnostics(&loaded.diagnostics, &loaded.sources);
+    if let Some(path) = loaded.without.first() {
+        return Err(Failure::wrong(format!("`{}` has no policy", path.display())).hint(
+            "policies are in .yaml, .yml and .json files; leave `--policies` out for those of the step",
+        ));
+    }
+    tell_passed_over((loaded.ignored, loaded.empty_files));
     Ok(loaded.manifests)
 }
 
@@ -74,6 +118,10 @@ fn cells(
         attempt.map(|text| parse_attempt(text, &step.topology).map_err(|m| wrong(m.message, m.help)));
     let attempt = attempt.transpose()?;
     if let (Some(source), Some(attempt)) = (&source, &attempt) {
+        if reaches_itself(source, attempt) {
+            return Err(Failure::wrong(format!("{source} would reach itself, which no policy ever sees"))
+                .hint("what a pod sends to its own address stays inside the pod; ask from another source"));
+        }
         return Ok(vec![(source.clone(), attempt.clone())]);
     }
     let in_table =
@@ -88,4 +136,9 @@ fn cells(
             .hint("give both `--from` and `--attempt` to ask for one that is not in the table"));
     }
     Ok(asked)
+}
+
+/// Whether an attempt goes from an endpoint to its own address, which no table has either.
+fn reaches_itself(source: &Endpoint, attempt: &Attempt) -> bool {
+    attempt.target().and_then(Target::endpoint) == Some(source)
 }

@@ -1,12 +1,22 @@
 //! Reports in files, made from the events of a run.
 
 use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
 
 use verdikt_report::{json, junit};
 use verdikt_verdict::event::Event;
 
 use crate::arguments::{ReportFile, ReportKind};
 use crate::failure::Failure;
+
+/// Where a file is or will be, however it is written.
+pub(crate) fn place_of(path: &Path) -> PathBuf {
+    let in_folder = || {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Some(folder.unwrap_or(Path::new(".")).canonicalize().ok()?.join(path.file_name()?))
+    };
+    path.canonicalize().ok().or_else(in_folder).unwrap_or_else(|| path.to_owned())
+}
 
 /// Makes sure that every report can be written, before anything runs.
 pub(crate) fn prepare(reports: &[ReportFile]) -> Result<(), Failure> {

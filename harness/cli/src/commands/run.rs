@@ -1,6 +1,6 @@
 //! `verdikt run`: evaluates scenarios.
 
-mod lab;
+pub(crate) mod lab;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -106,7 +106,8 @@ fn choose(wished: Option<Backend>, printer: &Printer) -> Result<Backend, Failure
         Some(Backend::Model) => Ok(Backend::Model),
         Some(Backend::Lab) => match verdikt_lab::enter::enter() {
             Ok(_) => Ok(Backend::Lab),
-            Err(obstacle) => Err(Failure::machine("there can be no lab here").cause(&lab::reason(&obstacle))
+            Err(obstacle) => Err(Failure::machine("there can be no lab here")
+                .cause(&lab::reason(&obstacle))
                 .hint("`--on model` evaluates with the engine alone")),
         },
         None => match verdikt_lab::enter::enter() {
@@ -123,7 +124,7 @@ fn choose(wished: Option<Backend>, printer: &Printer) -> Result<Backend, Failure
 fn refuse_shared_files(reports: &[ReportFile], log: Option<&Path>) -> Result<(), Failure> {
     let mut seen = BTreeSet::new();
     for path in reports.iter().map(|report| report.path.as_path()).chain(log) {
-        if !seen.insert(path) {
+        if !seen.insert(reports::place_of(path)) {
             return Err(Failure::wrong(format!("`{}` is to be written twice", path.display()))
                 .hint("give every report and the event log a file of its own"));
         }

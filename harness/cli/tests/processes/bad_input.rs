@@ -53,10 +53,6 @@ fn files_and_folders() {
     error: there is no file or folder `nowhere`
       nowhere
     ");
-    assert_snapshot!(refused(&project, "empty"), @r"
-    error: this folder has no scenario
-      empty
-    ");
     assert_snapshot!(refused(&project, "/dev/null"), @r"
     error: `/dev/null` is not a regular file
       /dev/null
@@ -81,13 +77,50 @@ fn yaml_that_does_not_parse() {
     error: illegal placement of ':' indicator
       s.yaml:18:41
     ");
-    assert_snapshot!(check(""), @r"
+}
+
+/// A folder that holds nothing is nothing to do; a file that was named is wrong. `check` takes policies too.
+#[test]
+fn neither_scenarios_nor_policies() {
+    let project = Project::with(&[
+        ("empty/notes.txt", ""),
+        ("nothing.yaml", ""),
+        ("list.yaml", "- a\n- b\n"),
+        ("apps/web.yaml", "apiVersion: apps/v1\nkind: Deployment\n"),
+    ]);
+    let mut told = String::new();
+    for path in ["empty", "nothing.yaml", "list.yaml", "apps"] {
+        for command in ["run", "check"] {
+            let ran = project.verdikt(&[command, path]);
+            assert_eq!(ran.stdout, "", "{ran}");
+            writeln!(told, "{command} {path}: {}\n{}", ran.code, mistakes(&ran)).unwrap();
+        }
+    }
+    assert_snapshot!(told, @r"
+    run empty: 5
+    error: this folder has no scenario
+      empty
+    check empty: 5
+    error: there is neither a scenario nor a policy here
+      empty
+    run nothing.yaml: 2
     error: this file is no scenario
-      s.yaml:1:1
-    ");
-    assert_snapshot!(check("- a\n- b\n"), @r"
+      nothing.yaml:1:1
+    check nothing.yaml: 2
+    error: there is neither a scenario nor a policy here
+      nothing.yaml:1:1
+    run list.yaml: 2
     error: this file is no scenario
-      s.yaml:1:1
+      list.yaml:1:1
+    check list.yaml: 2
+    error: there is neither a scenario nor a policy here
+      list.yaml:1:1
+    run apps: 5
+    error: this folder has no scenario
+      apps
+    check apps: 5
+    error: there is neither a scenario nor a policy here
+      apps
     ");
 }
 

@@ -53,10 +53,7 @@ fn mistakes_are_all_told_at_once() {
     assert!(ran.stderr.starts_with(&run.stderr), "{run}");
 }
 
-/// A policy that the agent refuses is worth a warning, which may be made to fail.
-#[test]
-fn warnings_fail_where_they_are_denied() {
-    let policy = "apiVersion: cilium.io/v2
+const LOCKDOWN: &str = "apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
 metadata: {name: lockdown, namespace: database}
 spec:
@@ -64,18 +61,106 @@ spec:
   ingress: []
   egress: []
 ";
+
+/// Nothing of a policy that the API server or the agent refuses is in force.
+#[test]
+fn refused_policies_are_mistakes() {
+    let several = "apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: Several, namespace: database}
+spec:
+  endpointSelector: {}
+  ingress:
+  - fromEntities: [wrld]
+  - fromCIDR: [10.0.0.0/33]
+";
+    let files = [("policies/lockdown.yaml", LOCKDOWN), ("policies/several.yaml", several)];
+    assert_snapshot!(Project::with(&files).verdikt(&["check", "policies"]), @r#"
+    exit code 2
+    --- stderr
+    error: CiliumNetworkPolicy database/lockdown is refused by the agent, and nothing of it is enforced: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny
+     --> policies/lockdown.yaml:6:3
+      |
+    6 |   ingress: []
+      |   ^^^^^^^^
+      |
+      = help: an empty list is no default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing
+
+    error: `Several` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)
+     --> policies/several.yaml:3:18
+      |
+    3 | metadata: {name: Several, namespace: database}
+      |                  ^^^^^^^
+
+    error: CiliumNetworkPolicy database/Several is refused by the API server, and nothing of it is enforced: spec.ingress[0].fromEntities[0]: Unsupported value: "wrld": supported values: "all", "world", "cluster", "host", "init", "ingress", "unmanaged", "remote-node", "health", "none", "kube-apiserver"
+     --> policies/several.yaml:7:20
+      |
+    7 |   - fromEntities: [wrld]
+      |                    ^^^^
+
+    error: CiliumNetworkPolicy database/Several is refused by the API server, and nothing of it is enforced: spec.ingress[1].fromCIDR[0]: Invalid value: "10.0.0.0/33": spec.ingress[1].fromCIDR[0] in body must be of type cidr: "10.0.0.0/33"
+     --> policies/several.yaml:8:16
+      |
+    8 |   - fromCIDR: [10.0.0.0/33]
+      |                ^^^^^^^^^^^
+    0 scenarios and 2 policy objects checked for Cilium 1.20: 4 mistakes, 0 warnings
+    "#);
+}
+
+/// What a folder holds beside policies is counted, and what was meant to be one is a mistake.
+#[test]
+fn nothing_is_passed_over_in_silence() {
+    let misspelt = LOCKDOWN.replace("NetworkPolicy", "Networkpolicy").replace("[]", "[{}]");
+    let older = LOCKDOWN.replace("cilium.io/v2", "cilium.io/v1").replace("[]", "[{}]").replace("lock", "b");
+    let mut files = vec![
+        ("p/a.yaml", misspelt.as_str()),
+        ("p/b.yaml", &older),
+        ("p/empty.yaml", ""),
+        ("p/web.yaml", "apiVersion: apps/v1\nkind: Deployment\n"),
+    ];
+    let ran = Project::with(&files).verdikt(&["check", "p"]);
+    assert_snapshot!(ran, @r"
+    exit code 2
+    --- stderr
+    error: `CiliumNetworkpolicy` is no kind of policy verdikt knows
+     --> p/a.yaml:2:7
+      |
+    2 | kind: CiliumNetworkpolicy
+      |       ^^^^^^^^^^^^^^^^^^^
+      |
+      = help: did you mean `CiliumNetworkPolicy`?
+
+    error: there is no CiliumNetworkPolicy in `cilium.io/v1`
+     --> p/b.yaml:1:13
+      |
+    1 | apiVersion: cilium.io/v1
+      |             ^^^^^^^^^^^^
+      |
+      = help: write `cilium.io/v2`
+    0 scenarios and 1 policy object checked for Cilium 1.20: 2 mistakes, 0 warnings
+    passed over, as no policies: 1 document of other kinds and 1 empty file
+    ");
+    // A scenario in the same folder changes nothing about that.
+    files.push(("p/redis.yaml", GOOD));
+    let beside = Project::with(&files).verdikt(&["check", "p"]);
+    assert_eq!((beside.code, beside.stderr.matches("error:").count()), (2, 2), "{beside}");
+}
+
+#[test]
+fn warnings_fail_where_they_are_denied() {
+    let policy = LOCKDOWN.replace("ingress: []", "ingress: [{}]");
     let project = Project::with(&[("policies/lockdown.yaml", policy)]);
     let ran = project.verdikt(&["check", "policies"]);
     assert_snapshot!(ran, @r"
     exit code 0
     --- stderr
-    warning[refused]: CiliumNetworkPolicy database/lockdown is refused by the agent, and nothing of it is enforced: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny
-     --> policies/lockdown.yaml:5:3
+    warning[ignored]: `egress: []` has no effect: it does not isolate
+     --> policies/lockdown.yaml:7:11
       |
-    5 |   endpointSelector: {}
-      |   ^^^^^^^^^^^^^^^^^
+    7 |   egress: []
+      |           ^
       |
-      = help: an empty list is no default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing
+      = help: write `egress: [{}]` to isolate, or leave it out
     0 scenarios and 1 policy object checked for Cilium 1.20: 0 mistakes, 1 warning
     ");
     let denied = project.verdikt(&["check", "policies", "--deny-warnings"]);

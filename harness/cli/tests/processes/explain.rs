@@ -63,6 +63,7 @@ spec: {podSelector: {}, policyTypes: [Egress]}
     exit code 0
     --- stdout
     redis / locked down, Cilium 1.20
+    with 1 policy object of policies in place of the policies of the step
 
     shop/cart -> dns api.example.test: deny egress
       1. egress of shop/cart to kube-system/coredns, udp port 53
@@ -83,5 +84,73 @@ fn a_cell_that_no_table_has_is_no_answer() {
     error: the table of the step `locked down` has no such cell
 
     hint: give both `--from` and `--attempt` to ask for one that is not in the table
+    ");
+}
+
+const REFUSED: &str = "apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: lockdown, namespace: database}
+spec: {endpointSelector: {}, ingress: []}
+";
+
+/// An answer that a refused object has no part in says so; other policies than the step's must be policies.
+#[test]
+fn policies_that_have_no_part_in_the_answer() {
+    let misspelt = REFUSED.replace("NetworkPolicy", "Networkpolicy");
+    let project = Project::with(&[
+        ("redis.yaml", GOOD),
+        ("refused.yaml", REFUSED),
+        ("misspelt/a.yaml", &misspelt),
+        ("empty.yaml", ""),
+    ]);
+    let cell = ["explain", "redis.yaml", "--from", "shop/stock", "--attempt", ATTEMPT, "--policies"];
+    let ask = |policies: &str| project.verdikt(&[&cell[..], &[policies]].concat());
+    assert_snapshot!(ask("refused.yaml"), @r"
+    exit code 0
+    --- stdout
+    redis / locked down, Cilium 1.20
+    with 1 policy object of refused.yaml in place of the policies of the step
+    not in force: CiliumNetworkPolicy database/lockdown at refused.yaml:4:30, which the agent refuses: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny
+
+    shop/stock -> tcp database/redis:6379: allow
+      1. egress of shop/stock to database/redis, tcp port 6379
+         allowed: no policy isolates shop/stock at egress
+      2. ingress of database/redis from shop/stock, tcp port 6379
+         allowed: no policy isolates database/redis at ingress
+    ");
+    assert_snapshot!(ask("misspelt"), @r"
+    exit code 2
+    --- stderr
+    error: `CiliumNetworkpolicy` is no kind of policy verdikt knows
+     --> misspelt/a.yaml:2:7
+      |
+    2 | kind: CiliumNetworkpolicy
+      |       ^^^^^^^^^^^^^^^^^^^
+      |
+      = help: did you mean `CiliumNetworkPolicy`?
+    ");
+    assert_snapshot!(ask("empty.yaml"), @r"
+    exit code 2
+    --- stderr
+    error: `empty.yaml` has no policy
+
+    hint: policies are in .yaml, .yml and .json files; leave `--policies` out for those of the step
+    ");
+}
+
+/// An abstention is no answer, and a pod that reaches itself is no question.
+#[test]
+fn what_cannot_be_answered() {
+    let mutual =
+        GOOD.replace("  - fromEndpoints:", "  - authentication: {mode: required}\n    fromEndpoints:");
+    let project = Project::with(&[("redis.yaml", mutual)]);
+    let ask = |from: &str| project.verdikt(&["explain", "redis.yaml", "--from", from, "--attempt", ATTEMPT]);
+    assert_eq!((ask("shop/cart").code, ask("shop/stock").code), (3, 0));
+    assert_snapshot!(ask("database/redis"), @r"
+    exit code 2
+    --- stderr
+    error: database/redis would reach itself, which no policy ever sees
+
+    hint: what a pod sends to its own address stays inside the pod; ask from another source
     ");
 }

@@ -242,3 +242,12 @@ fn a_closed_pipe_is_no_panic() {
         assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{arguments:?}");
     }
 }
+
+/// One file by two names is one file.
+#[test]
+fn outputs_that_are_the_same_file_by_another_name() {
+    let project = Project::with(&[("redis.yaml", GOOD)]);
+    let ran = project.verdikt(&["run", "redis.yaml", "--events", "x", "--report", "json=./x"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
+    assert!(ran.stderr.contains("is to be written twice"), "{ran}");
+}

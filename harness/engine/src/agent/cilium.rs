@@ -60,7 +60,11 @@ pub(super) fn rule(
         }
     }
     if entries.is_empty() && context.behaviour.refuses_rules_without_direction {
-        return Err(refusal(spec, "rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny"));
+        // At the first list that is empty, which is what its author took for a rule.
+        let is_section = |key: &str| SECTIONS.iter().any(|(section, ..)| section.word() == key);
+        let position = spec.entries().iter().find(|entry| is_section(&entry.key));
+        let message = "rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny".to_owned();
+        return Err(Refusal { message, position: position.map_or(spec.position, |entry| entry.position) });
     }
     if subject == Subject::Nodes && context.namespace.is_some() {
         let message = "a namespaced policy cannot select nodes: nodeSelector belongs to a CiliumClusterwideNetworkPolicy";

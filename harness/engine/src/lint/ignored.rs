@@ -57,16 +57,18 @@ fn of_spec(spec: &Node, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) {
                 format!("`enableDefaultDeny.{section}: true` has no effect without an item of `{section}`");
             warn(node, message, &format!("add `{section}: [{{}}]` to isolate"));
         }
+        let isolates =
+            spec.at(&["enableDefaultDeny", section]).is_none_or(|node| node.value != Value::Boolean(false));
         for (list, denies) in [(section, false), (deny, true)] {
             for item in spec.get(list).map_or(&[][..], Node::elements) {
-                of_item(item, denies, &mut warn);
+                of_item(item, denies, isolates, &mut warn);
             }
         }
     }
 }
 
 /// Lists of an item that are empty, or of no use in a deny rule.
-fn of_item(item: &Node, denies: bool, warn: &mut impl FnMut(&Node, String, &str)) {
+fn of_item(item: &Node, denies: bool, isolates: bool, warn: &mut impl FnMut(&Node, String, &str)) {
     let list = |key: &str| item.get(key).filter(|node| matches!(node.value, Value::List(_)));
     let is_empty = |node: &&Node| node.elements().is_empty();
     for key in ["toFQDNs", "toServices", "toGroups", "fromGroups"] {
@@ -83,15 +85,20 @@ fn of_item(item: &Node, denies: bool, warn: &mut impl FnMut(&Node, String, &str)
     let ports = item.get("toPorts").map_or(&[][..], Node::elements);
     for key in ["Endpoints", "CIDR", "CIDRSet", "Entities"] {
         for key in [format!("from{key}"), format!("to{key}")] {
-            // Alone in an allow rule it is one more way to isolate; beside ports something was meant.
-            let Some(list) = list(&key).filter(is_empty).filter(|_| denies || !ports.is_empty()) else {
-                continue;
+            let Some(list) = list(&key).filter(is_empty) else { continue };
+            // Alone in an allow rule it is one more way to isolate, and may be meant as such.
+            let alone = !denies && ports.is_empty() && item.get("icmps").is_none_or(|icmps| is_empty(&icmps));
+            let (effect, help) = match (denies, alone && isolates) {
+                (true, _) => ("denies nothing", "name the peers, or leave the list out if everyone is meant"),
+                (false, false) => {
+                    ("allows nothing", "name the peers, or leave the list out if everyone is meant")
+                }
+                (false, true) => (
+                    "allows nothing and only isolates",
+                    "name the peers, or write the item as `{}` if it is only to isolate",
+                ),
             };
-            let message = format!(
-                "`{key}: []` is nobody, so the rule {} nothing",
-                if denies { "denies" } else { "allows" }
-            );
-            warn(list, message, "name the peers, or leave the list out if everyone is meant");
+            warn(list, format!("`{key}: []` is nobody, so the rule {effect}"), help);
         }
     }
     for rules in ports.iter().filter_map(|ports| ports.get("rules")) {

@@ -1,27 +1,41 @@
 //! Objects that the API server or the agent refuses.
 
+use std::collections::BTreeSet;
+
 use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::policy::{Manifest, Refuser};
 
 use super::{Ground, REFUSED};
+use crate::admission::{self, Refusal};
+use crate::judgement::Judgement;
 
 pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
     let judged = ground.manifests.iter().zip(ground.cluster.judgements());
-    let refused = judged.filter_map(|(manifest, judgement)| Some((manifest, judgement.refused()?)));
-    let warning = |(manifest, refused): (&verdikt_scenario::policy::Manifest, &crate::judgement::Refused)| {
-        let unseen = if refused.hidden { ", although its `Valid` condition says true" } else { "" };
-        let message = format!(
-            "{} is refused by {}{unseen}, and nothing of it is enforced: {}",
-            manifest.object(),
-            refused.by,
-            refused.message
-        );
-        let warning = Diagnostic::warning(manifest.place(refused.position), REFUSED, message);
-        match help(&refused.message) {
+    judged.flat_map(|(manifest, judgement)| of_object(ground, manifest, judgement)).collect()
+}
+
+/// Every reason to refuse an object; the agent gives one alone.
+fn of_object(ground: &Ground<'_>, manifest: &Manifest, judgement: &Judgement) -> Vec<Diagnostic> {
+    let Some(refused) = judgement.refused() else { return Vec::new() };
+    let mut reasons = vec![Refusal { message: refused.message.clone(), position: refused.position }];
+    if refused.by == Refuser::ApiServer {
+        let options = ground.options;
+        reasons = admission::admit(&manifest.root, options.version, options.field_validation).refusals;
+        // What several rules say of one field is one mistake.
+        let mut seen = BTreeSet::new();
+        reasons.retain(|reason| seen.insert(reason.position));
+    }
+    let unseen = if refused.hidden { ", although its `Valid` condition says true" } else { "" };
+    let (object, by) = (manifest.object(), refused.by);
+    let warning = |Refusal { message, position }: Refusal| {
+        let text = format!("{object} is refused by {by}{unseen}, and nothing of it is enforced: {message}");
+        let warning = Diagnostic::warning(manifest.place(position), REFUSED, text);
+        match help(&message) {
             Some(help) => warning.help(help),
             None => warning,
         }
     };
-    refused.map(warning).collect()
+    reasons.into_iter().map(warning).collect()
 }
 
 fn help(message: &str) -> Option<&'static str> {

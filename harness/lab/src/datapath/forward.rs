@@ -32,7 +32,10 @@ impl Datapath {
             return Err(Dropped::because(DropReason::InvalidSourceAddress, &headers));
         }
         if headers.content == Content::Other {
-            return Err(Dropped::odd("its protocol is not carried: neither TCP nor UDP nor SCTP nor ICMP", &headers));
+            return Err(Dropped::odd(
+                "its protocol is not carried: neither TCP nor UDP nor SCTP nor ICMP",
+                &headers,
+            ));
         }
         if headers.hops <= 1 {
             return Err(Dropped::odd("its time to live has run out", &headers));

@@ -77,7 +77,10 @@ impl Datapath {
             }
         };
         // Echo requests are answered by echo replies; of other ICMP messages each is judged on its own.
-        if !matches!(headers.content, Content::Tcp(_) | Content::Udp | Content::Sctp | Content::Echo { request: true, .. }) {
+        if !matches!(
+            headers.content,
+            Content::Tcp(_) | Content::Udp | Content::Sctp | Content::Echo { request: true, .. }
+        ) {
             return Ok((to, outgoing));
         }
         if redirect.is_none() && !self.connections.make_room(start.leg.client, false, at) {

@@ -36,9 +36,8 @@ const SETTINGS: [(&str, &str); 6] = [
 
 /// Furnishes the namespace this thread is in; answers its device.
 pub(super) fn furnish(runtime: &Runtime, wanted: &Wanted) -> Result<SyncDevice, NamespaceError> {
-    let failed = |what| {
-        move |source: io::Error| NamespaceError::Make { name: wanted.name.clone(), what, source }
-    };
+    let failed =
+        |what| move |source: io::Error| NamespaceError::Make { name: wanted.name.clone(), what, source };
     for (setting, value) in SETTINGS {
         let written = fs::write(format!("/proc/sys/net/{setting}"), value);
         if setting.starts_with("ipv4/ip") || setting.starts_with("ipv4/ping") {
@@ -51,6 +50,9 @@ pub(super) fn furnish(runtime: &Runtime, wanted: &Wanted) -> Result<SyncDevice, 
         .inherit_enable_state()
         .build_sync()
         .map_err(failed("have a TUN device"))?;
+    // Closing a device that is not persistent waits for the kernel to have forgotten it, tens of milliseconds. A
+    // persistent one goes with its namespace, and nobody waits.
+    device.persist().map_err(failed("have a TUN device"))?;
     let index = device.if_index().map_err(failed("have a TUN device"))?;
     runtime.block_on(connect(index, wanted)).map_err(failed("be given addresses and routes"))?;
     Ok(device)
@@ -64,11 +66,7 @@ async fn connect(index: u32, wanted: &Wanted) -> io::Result<()> {
     connected.map_err(io::Error::other)
 }
 
-async fn addresses_and_routes(
-    handle: &Handle,
-    index: u32,
-    wanted: &Wanted,
-) -> Result<(), rtnetlink::Error> {
+async fn addresses_and_routes(handle: &Handle, index: u32, wanted: &Wanted) -> Result<(), rtnetlink::Error> {
     for device in [LOOPBACK, index] {
         handle.link().set(LinkUnspec::new_with_index(device).up().build()).execute().await?;
     }

@@ -2,7 +2,7 @@
 //!
 //! <https://docs.cilium.io/en/stable/security/dns/>
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ const LONGEST: usize = 65_535;
 /// Serves queries that come as datagrams.
 pub(super) async fn datagrams(socket: UdpSocket, judge: Arc<Judge>) {
     let socket = Arc::new(socket);
-    let mut clients: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
+    let mut clients: BTreeMap<SocketAddr, mpsc::Sender<Vec<u8>>> = BTreeMap::new();
     let mut buffer = vec![0; LONGEST];
     loop {
         // An error tells of a client that has gone.
@@ -116,7 +116,8 @@ async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &J
             Verdict::Forward(query) => {
                 write_message(&mut server, &bytes).await?;
                 let answer = loop {
-                    let answer = timeout(IDLE, read_message(&mut server)).await.map_err(io::Error::from)??;
+                    let answer =
+                        timeout(IDLE, read_message(&mut server)).await.map_err(io::Error::from)??;
                     if is_answer(&query, &answer) {
                         break answer;
                     }

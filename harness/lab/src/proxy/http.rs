@@ -69,7 +69,12 @@ async fn connect(redirect: Arc<Redirect>, server: Arc<Server>, told: watch::Send
     let _ = carried.with_upgrades().await;
 }
 
-async fn serve(request: Request<Incoming>, redirect: &Redirect, judge: &Judge, server: &Server) -> Response<Body> {
+async fn serve(
+    request: Request<Incoming>,
+    redirect: &Redirect,
+    judge: &Judge,
+    server: &Server,
+) -> Response<Body> {
     match judged(&request, redirect, judge) {
         Judgement::Passes => match forward(request, server).await {
             Some(response) => response,
@@ -114,7 +119,8 @@ async fn forward(mut request: Request<Incoming>, server: &Server) -> Option<Resp
         tokio::spawn(async move {
             if let (Ok(client), Ok(server)) = tokio::join!(upgrading, switched) {
                 // Either side may close or reset whenever it likes.
-                let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(server)).await;
+                let _ =
+                    tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(server)).await;
             }
         });
     }

@@ -88,12 +88,9 @@ impl Judge {
                 Some(DropReason::RefusedByProxy),
                 isolated_by.as_slice(),
             ),
-            Finding::Denied { by } => (
-                Judgement::Refused,
-                FlowVerdict::Dropped,
-                Some(DropReason::RefusedByProxy),
-                by.as_slice(),
-            ),
+            Finding::Denied { by } => {
+                (Judgement::Refused, FlowVerdict::Dropped, Some(DropReason::RefusedByProxy), by.as_slice())
+            }
             Finding::Unknown { gap, .. } => (
                 Judgement::NotModelled(gap.clone()),
                 FlowVerdict::Error,

@@ -8,7 +8,7 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict};
 use verdikt_verdict::event::{CellJudged, ObjectJudged};
 
-use super::StepShown;
+use super::{StepShown, group};
 use crate::difference::{self, Setting};
 use crate::legend::Legend;
 use crate::object;
@@ -49,7 +49,7 @@ pub(super) fn lines(step: &StepShown, setting: Setting<'_>, quiet: bool) -> Vec<
         }
     }
     lines.extend(object_lines(&step.objects, setting, quiet));
-    for cell in step.cells.iter().filter(|cell| cell.result != CellResult::AsExpected) {
+    for (cell, alike) in group::groups(&step.cells) {
         let (mark, tone) = marked(cell);
         let name = plain(&words::cell_name(cell));
         let result = words::result(cell.result);
@@ -62,6 +62,9 @@ pub(super) fn lines(step: &StepShown, setting: Setting<'_>, quiet: bool) -> Vec<
         }
         let inside = Setting { width: setting.width.saturating_sub(4), ..setting };
         lines.extend(indented(difference::lines(cell, inside), 4));
+        if !alike.is_empty() {
+            lines.extend(indented(group::also(&alike, inside.width), 4));
+        }
     }
     lines
 }
@@ -98,7 +101,9 @@ fn differs(cell: &CellJudged) -> bool {
 
 fn marked(cell: &CellJudged) -> (&'static str, Tone) {
     match (cell.result, &cell.verdict) {
-        (CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted, _) => ("!", Tone::Differs),
+        (CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted, _) => {
+            ("!", Tone::Differs)
+        }
         (CellResult::Inconclusive, _) => ("?", Tone::Inconclusive),
         (CellResult::AsExpected, Verdict::Allowed) => (" ", Tone::Allow),
         (CellResult::AsExpected, _) => (" ", Tone::Deny),

@@ -1,10 +1,10 @@
 //! What people see of runs, at several widths.
 
 use proptest::prelude::*;
-use verdikt_scenario::prediction::{Answer, Finding};
+use verdikt_scenario::prediction::{Answer, Finding, Gate};
 
 use super::*;
-use crate::fixture::{at_redis, cell, cells, get, objects, pod, run, tcp};
+use crate::fixture::{at_redis, cell, cells, get, no_rule_allows, objects, pod, run, tcp};
 
 mod layout;
 
@@ -495,4 +495,23 @@ proptest! {
         let text = shown(&run(objects(), all), width, false, false);
         prop_assert!(!text.is_empty());
     }
+}
+
+/// More than three cells of one reason are explained once.
+#[test]
+fn one_reason_is_explained_once() {
+    let denied = |source: &str| {
+        let prediction =
+            at_redis(source, Answer::Deny(Gate::Ingress), Finding::NotIsolated, Some(no_rule_allows()));
+        cell(tcp("database/redis", 6379), pod(source), "allow", prediction)
+    };
+    let blocks = |count: usize| {
+        let cells = (0..count).map(|number| denied(&format!("frontend/web-{number}"))).collect();
+        shown(&run(Vec::new(), cells), 100, true, false)
+    };
+    assert_eq!(blocks(3).matches("checks").count(), 3);
+    let shown = blocks(5);
+    assert_eq!(shown.matches("checks").count(), 1, "{shown}");
+    let rest = "tcp database/redis:6379 from frontend/web-1, frontend/web-2, frontend/web-3, frontend/web-4";
+    assert!(shown.contains("and 4 cells more for the same reason:") && shown.contains(rest), "{shown}");
 }

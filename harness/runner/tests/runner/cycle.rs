@@ -269,9 +269,9 @@ async fn a_port_that_was_given_up_may_be_anothers() {
     let shown = |cell: &CellJudged| format!("{} {}", cell.attempt, line(cell));
     let lines: Vec<String> = cells.iter().map(shown).collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
-    tcp database/redis:6379 shop/cart: allow (by outcome+arrival, 0 flows), AsExpected
+    tcp database/redis:6379 shop/cart: allow (by outcome+flow+arrival, 1 flows), AsExpected
     tcp database/redis:6379 shop/stock: audit ingress (by outcome+flow+arrival, 1 flows), Differs
     tcp database/redis:6380 shop/cart: deny ingress (by outcome+flow+arrival, 1 flows), Differs
-    tcp database/redis:6380 shop/stock: allow (by outcome+arrival, 0 flows), Contradicted
+    tcp database/redis:6380 shop/stock: allow (by outcome+flow+arrival, 1 flows), Contradicted
     ");
 }

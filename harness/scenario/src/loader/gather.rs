@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::{Disk, LoadedPolicies, Opened, files_of, text};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::document::{Node, Value};
+use crate::document::Node;
 use crate::file::deserialize::from_node;
 use crate::file::{Located, ScenarioFile, TopologyFile};
+use crate::lower::manifest::class::{Class, classify};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::policies::{is_path, is_policy_file};
 use crate::lower::topology::TopologyPart;
@@ -21,12 +22,10 @@ use crate::schema::check;
 /// Whether a document is a scenario, or was meant to be one.
 pub(super) fn is_scenario(document: &Node) -> bool {
     let has = |key: &str| document.entries().iter().any(|entry| entry.key == key);
-    has("scenario") || (has("steps") && has("topology"))
-}
-
-/// Whether a document is a list of Kubernetes objects.
-pub(super) fn is_list(document: &Node) -> bool {
-    document.get("kind").and_then(Node::text) == Some("List")
+    let is_object = has("apiVersion") || has("kind");
+    // A first word with a slip in it, beside words that nothing else has.
+    let meant = || document.entries().iter().any(|entry| strsim::osa_distance(&entry.key, "scenario") <= 2);
+    has("scenario") || (has("steps") && !is_object && (has("topology") || meant()))
 }
 
 /// Loads the scenario of a file; none if it has mistakes.
@@ -37,6 +36,8 @@ pub(super) fn scenario(
     mistakes: &mut Mistakes,
 ) -> Option<Scenario> {
     let file = &opened.file;
+    disk.used.insert(opened.canonical.clone());
+    mistakes.0.extend_from_slice(&opened.duplicates);
     let documents = match &opened.documents {
         Ok(documents) => documents,
         Err(diagnostic) => {
@@ -129,6 +130,8 @@ impl Includes<'_> {
     }
 
     fn topology(&mut self, include: &Located<String>, file: &Arc<str>, path: &Path, opened: &Rc<Opened>) {
+        self.disk.used.insert(opened.canonical.clone());
+        self.mistakes.0.extend_from_slice(&opened.duplicates);
         let documents = match &opened.documents {
             Ok(documents) => documents,
             Err(diagnostic) => return self.mistakes.0.push(diagnostic.clone()),
@@ -185,6 +188,8 @@ fn policy_entry(
     let mut manifests = Vec::new();
     for path in &files.paths {
         let opened = mistakes.keep(file, entry.position, disk.open(path))?;
+        disk.used.insert(opened.canonical.clone());
+        mistakes.0.extend_from_slice(&opened.duplicates);
         match &opened.documents {
             Ok(documents) => {
                 let found = documents.iter().flat_map(|node| manifest::expand(node.clone(), &opened.file));
@@ -205,18 +210,35 @@ fn policy_entry(
     Some(manifests)
 }
 
-/// Takes the policies of a file's documents, and counts the rest.
+/// Takes the policies of a file's documents, and counts the rest. Answers whether the file is about policies.
 pub(super) fn plain_policies(
     documents: &[Node],
     file: &Arc<str>,
     loaded: &mut LoadedPolicies,
     mistakes: &mut Mistakes,
-) {
+) -> bool {
+    let mut any = false;
     for manifest in documents.iter().flat_map(|document| manifest::expand(document.clone(), file)) {
-        if !matches!(manifest.root.value, Value::Map(_)) || !manifest::is_policy(&manifest.root) {
-            loaded.ignored += 1;
-            continue;
+        match classify(&manifest.root) {
+            Class::Policy => {}
+            Class::Other => {
+                loaded.ignored += 1;
+                continue;
+            }
+            Class::Unclear(position, mistake) => {
+                any = true;
+                mistakes.add(file, position, mistake);
+                continue;
+            }
+            Class::NotEvaluated(position, kind) => {
+                any = true;
+                let message = format!("{kind} objects are not evaluated by verdikt");
+                let warning = Diagnostic::warning(position.in_file(file), "not-evaluated", message);
+                mistakes.0.push(warning.help("what it allows or denies is in no answer of verdikt"));
+                continue;
+            }
         }
+        any = true;
         manifest::check(&manifest, mistakes);
         if let Some(Err(position)) = manifest::namespace(&manifest) {
             let message = format!("{} has no namespace of its own", manifest.object());
@@ -227,4 +249,5 @@ pub(super) fn plain_policies(
         }
         loaded.manifests.push(manifest);
     }
+    any
 }

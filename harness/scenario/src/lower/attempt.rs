@@ -1,10 +1,11 @@
 //! From the words of an attempt, or of a source, to what they mean in a topology.
 
+use std::collections::BTreeSet;
+
 use super::mistake::Mistake;
 use super::served;
 use super::services::{served_text, target_served};
 use super::suggest::{did_you_mean, listed};
-use super::topology::OTHERS;
 use crate::attempt::{Attempt, Request, Target};
 use crate::name::{DnsName, HostName, NamespacedName};
 use crate::topology::{
@@ -41,7 +42,7 @@ pub fn parse_source(text: &str, topology: &Topology) -> Result<Endpoint, Mistake
         return Ok(endpoint);
     }
     let known: Vec<String> = topology.sources().iter().map(Endpoint::to_string).collect();
-    let known: Vec<&str> = known.iter().map(String::as_str).chain([OTHERS]).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let name = text.parse::<NamespacedName>().ok();
     if name.is_some_and(|name| topology.services.contains_key(&name) || text == DNS_SERVICE) {
         let help = "name the pods that make the attempt".to_owned();
@@ -127,7 +128,9 @@ fn targets(topology: &Topology) -> Vec<String> {
     let pods = topology.pods.keys().chain(topology.services.keys()).map(ToString::to_string);
     let hosts = topology.world.keys().chain(topology.nodes.keys()).map(ToString::to_string);
     let names = topology.world.values().flat_map(|host| host.names.iter().map(ToString::to_string));
-    pods.chain(hosts).chain(names).collect()
+    // A host and a name it answers to may be called the same.
+    let targets: BTreeSet<String> = pods.chain(hosts).chain(names).collect();
+    targets.into_iter().collect()
 }
 
 fn connect(protocol: Protocol, text: &str, topology: &Topology) -> Result<Attempt, Mistake> {

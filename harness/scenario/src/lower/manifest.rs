@@ -2,6 +2,8 @@
 //!
 //! What a policy means, and whether it is valid, is the engine's business.
 
+pub(crate) mod class;
+
 use std::collections::BTreeMap;
 
 use super::mistake::{Mistake, Mistakes};
@@ -33,24 +35,14 @@ fn text_at<'a>(root: &'a Node, key: &str) -> Option<&'a str> {
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#collections>
 pub(crate) fn expand(root: Node, file: &std::sync::Arc<str>) -> Vec<Manifest> {
     let is_list = text_at(&root, "kind") == Some("List") && text_at(&root, "apiVersion") == Some("v1");
-    if !is_list {
+    let has_items = root.get("items").is_none_or(|items| matches!(items.value, Value::List(_)));
+    if !is_list || !has_items {
         return vec![Manifest { file: file.clone(), root }];
     }
     let Value::Map(entries) = root.value else { return Vec::new() };
     let items = entries.into_iter().find(|entry| entry.key == "items").map(|entry| entry.value.value);
     let Some(Value::List(items)) = items else { return Vec::new() };
     items.into_iter().flat_map(|item| expand(item, file)).collect()
-}
-
-/// Whether the document is, or was probably meant to be, of a kind verdikt knows.
-pub(crate) fn is_policy(root: &Node) -> bool {
-    let Some(kind) = text_at(root, "kind") else { return false };
-    let known = || KINDS.iter().map(|kind| kind.name);
-    let ours = text_at(root, "apiVersion").is_some_and(|version| {
-        version.starts_with("cilium.io/") || version.starts_with("networking.k8s.io/")
-    });
-    known().any(|name| name == kind)
-        || (ours && nearest(kind, known()).is_some_and(|near| near.len() == kind.len()))
 }
 
 /// Checks what manifests say of themselves.

@@ -139,6 +139,12 @@ fn cells(
                 Err(mistake) => {
                     cells.complete = false;
                     if !context.draft.broken.contains(&source.value) {
+                        let help = if strsim::osa_distance(&source.value, OTHERS) <= 1 {
+                            Some(format!("did you mean `{OTHERS}`?"))
+                        } else {
+                            mistake.help.clone()
+                        };
+                        let mistake = mistake.help(help);
                         mistakes.add(context.file, source.position, mistake);
                     }
                     continue;

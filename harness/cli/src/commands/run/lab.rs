@@ -21,11 +21,11 @@ pub(super) fn run(scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) 
 }
 
 /// This program is its own agent.
-fn agent() -> io::Result<AgentProgram> {
+pub(crate) fn agent() -> io::Result<AgentProgram> {
     Ok(AgentProgram { path: std::env::current_exe()?, arguments: vec![OsString::from("agent")] })
 }
 
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         // Without a handler the signal ends the process at once, and its agents with it.
         std::future::pending::<()>().await;
@@ -33,7 +33,7 @@ async fn interrupted() {
 }
 
 /// An error and its causes in one line.
-pub(super) fn reason(error: &dyn Error) -> String {
+pub(crate) fn reason(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

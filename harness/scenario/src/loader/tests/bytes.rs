@@ -12,7 +12,7 @@ fn survives(bytes: &[u8]) {
     let loaded = folder.load(&["s.yaml", ""]);
     assert!(!loaded.scenarios.is_empty() || !loaded.diagnostics.is_empty());
     render(&loaded.diagnostics, &loaded.sources, true);
-    let policies = load_policies(&[folder.path("")]);
+    let policies = load_policies(&[folder.path("")], &std::collections::BTreeSet::new());
     render(&policies.diagnostics, &policies.sources, false);
 }
 

@@ -1,6 +1,8 @@
 //! Policies: entries, documents, refusals, and plain policy folders.
 
-use super::super::{Contents, contents, load_policies};
+use std::collections::BTreeSet;
+
+use super::super::{has_scenario, load_policies};
 use super::{Folder, GOOD, each, lines, spoilt};
 
 const HEAD: &str = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n";
@@ -167,21 +169,89 @@ fn plain_policies_need_no_topology() {
         ),
         ("q/readme.md", ""),
     ]);
-    let loaded = load_policies(&[folder.path("p"), folder.path("q"), folder.path("r")]);
+    let loaded = load_policies(&[folder.path("p"), folder.path("q"), folder.path("r")], &BTreeSet::new());
     assert_eq!((loaded.manifests.len(), loaded.ignored), (4, 2));
-    insta::assert_snapshot!(folder.lines(&loaded.diagnostics), @"
+    insta::assert_snapshot!(folder.lines(&loaded.diagnostics), @r"
     p/b.yaml:3:18: [no-namespace] CiliumNetworkPolicy b has no namespace of its own => `kubectl apply` puts it into whatever namespace is current: name it in `metadata.namespace`
     p/c.yml:2:13: there is no CiliumNetworkPolicy in `cilium.io/v3` => write `cilium.io/v2`
     p/c.yml:3:18: `C` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)
     p/c.yml:3:18: [no-namespace] CiliumNetworkPolicy C has no namespace of its own => `kubectl apply` puts it into whatever namespace is current: name it in `metadata.namespace`
     p/d.yaml:1:1: expected string scalar
     p/e.json:1:84: CiliumNetworkPolicy anywhere/a is there twice => it is also at p/a.yaml:3:18
-    q:1:1: this folder has no policy file => policy files end in .yaml, .yml or .json
     r:1:1: there is no file or folder `r`
     ");
     folder.write("s/s.yaml", GOOD.as_bytes());
-    let found = ["p", "q", "s", "", "r"].map(|name| contents(&folder.path(name)));
-    let expected =
-        [Contents::Policies, Contents::Neither, Contents::Scenarios, Contents::Scenarios, Contents::Neither];
-    assert_eq!(found, expected);
+    let found = ["p", "q", "s", "", "r"].map(|name| has_scenario(&folder.path(name)));
+    assert_eq!(found, [false, false, true, true, false]);
+}
+
+/// What looks like a policy and cannot be read as one is never passed over in silence.
+#[test]
+fn documents_that_were_meant_to_be_policies() {
+    let say = |head: &str| {
+        let text = format!("{head}\nmetadata: {{name: a, namespace: b}}\nspec: {{endpointSelector: {{}}}}\n");
+        let folder = Folder::new(&[("p.yaml", &text)]);
+        let loaded = load_policies(&[folder.path("p.yaml")], &BTreeSet::new());
+        let passed = if loaded.ignored > 0 { "passed over" } else { "taken" };
+        let said = folder.lines(&loaded.diagnostics);
+        format!("{}\n  {}", head.replace('\n', ", "), if said.is_empty() { passed } else { said.trim_end() })
+    };
+    let heads = [
+        "apiVersion: cilium.io/v2\nkind: CiliumNetworkpolicy",
+        "apiVersion: cilium.io/v2\nkind: Cnp",
+        "apiVersion: cilium.io/v2",
+        "kind: CiliumNetwrkPolicy",
+        "metadta: {}",
+        "apiVersion: cilum.io/v2\nkind: CiliumNetwrkPolicy",
+        "apiVersion: cilium.io/v1\nkind: CiliumNetworkPolicy",
+        "apiVersion: networking.k8s.io/v1beta1\nkind: NetworkPolicy",
+        "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicies",
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress",
+        "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy",
+        "apiVersion: cilium.io/v2\nkind: CiliumLocalRedirectPolicy",
+        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicyList",
+        "apiVersion: v2\nkind: List",
+        "apiVersion: v1\nkind: List\nitems: {}",
+        "apiVersion: v1\nkind: NetworkPolcy",
+        "apiVersion: crd.projectcalico.org/v1\nkind: GlobalNetworkPolicy",
+        "apiVersion: apps/v1\nkind: Deployment",
+    ];
+    insta::assert_snapshot!(heads.map(say).join("\n"), @r"
+    apiVersion: cilium.io/v2, kind: CiliumNetworkpolicy
+      p.yaml:2:7: `CiliumNetworkpolicy` is no kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
+    apiVersion: cilium.io/v2, kind: Cnp
+      p.yaml:2:7: `Cnp` is no kind of policy verdikt knows => correct the kind; objects of other kinds are passed over, and not checked
+    apiVersion: cilium.io/v2
+      p.yaml:1:1: the object has no `kind`
+    kind: CiliumNetwrkPolicy
+      p.yaml:1:7: `CiliumNetwrkPolicy` is no kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
+    metadta: {}
+      p.yaml:1:1: the object has no `kind`
+    apiVersion: cilum.io/v2, kind: CiliumNetwrkPolicy
+      p.yaml:2:7: `CiliumNetwrkPolicy` is no kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
+    apiVersion: cilium.io/v1, kind: CiliumNetworkPolicy
+      p.yaml:1:13: there is no CiliumNetworkPolicy in `cilium.io/v1` => write `cilium.io/v2`
+    apiVersion: networking.k8s.io/v1beta1, kind: NetworkPolicy
+      p.yaml:1:13: there is no NetworkPolicy in `networking.k8s.io/v1beta1` => write `networking.k8s.io/v1`
+    apiVersion: networking.k8s.io/v1, kind: NetworkPolicies
+      p.yaml:2:7: `NetworkPolicies` is no kind of policy verdikt knows => did you mean `NetworkPolicy`?
+    apiVersion: networking.k8s.io/v1, kind: Ingress
+      passed over
+    apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy
+      p.yaml:2:7: [not-evaluated] AdminNetworkPolicy objects are not evaluated by verdikt => what it allows or denies is in no answer of verdikt
+    apiVersion: cilium.io/v2, kind: CiliumLocalRedirectPolicy
+      passed over
+    apiVersion: cilium.io/v2, kind: CiliumNetworkPolicyList
+      p.yaml:2:7: `CiliumNetworkPolicyList` is no kind of policy verdikt knows => write each item as a document of its own, or all as a `List` of `v1`
+    apiVersion: v2, kind: List
+      p.yaml:1:13: a `List` has `apiVersion: v1` => without it, nothing in the list is applied
+    apiVersion: v1, kind: List, items: {}
+      p.yaml:3:8: the `items` of a `List` must be a list
+    apiVersion: v1, kind: NetworkPolcy
+      p.yaml:2:7: `NetworkPolcy` is no kind of policy verdikt knows => did you mean `NetworkPolicy`?
+    apiVersion: crd.projectcalico.org/v1, kind: GlobalNetworkPolicy
+      passed over
+    apiVersion: apps/v1, kind: Deployment
+      passed over
+    ");
 }

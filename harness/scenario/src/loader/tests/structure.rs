@@ -140,3 +140,19 @@ fn unknown_keys_hide_no_other_mistake() {
     assert!(found.contains("unknown key `colour`"), "{found}");
     assert!(found.contains("shopp"), "{found}");
 }
+
+/// A key that stands twice hides nothing else.
+#[test]
+fn duplicate_keys() {
+    insta::assert_snapshot!(each(&[
+        ("    shop/api: {", "    shop/web: {}\n    shop/web: {}\n    shop/api: {"),
+        ("allow: [shop/api, host]\n", "allow: [shop/api, hots]\n      allow: [host]\n"),
+    ]), @r"
+    shop/web: {}\n    shop/web: {}\n    shop/api: {
+      s.yaml:7:5: duplicate mapping key: shop/web => keep one of them
+      s.yaml:8:5: duplicate mapping key: shop/web => keep one of them
+    allow: [shop/api, hots]\n      allow: [host]
+      s.yaml:23:25: no source is called `hots` => did you mean `host`?
+      s.yaml:24:7: duplicate mapping key: allow => keep one of them
+    ");
+}

@@ -1,0 +1,38 @@
+//! `verdikt lab exec`: becomes a program inside an endpoint of a running lab.
+
+use std::io::BufRead;
+use std::process::ExitCode;
+
+use verdikt_lab::control::{Answer, Ask};
+use verdikt_lab::exec::{Inside, run_inside};
+
+use super::running::{find, gone};
+use crate::arguments::LabExec;
+use crate::failure::Failure;
+
+pub(super) fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
+    let lab = find(arguments.lab.as_deref())?;
+    let ask = Ask::Inside { endpoint: arguments.endpoint.clone() };
+    let mut line = String::new();
+    lab.ask(&ask).and_then(|mut answers| answers.read_line(&mut line)).map_err(|error| gone(&error))?;
+    let inside = match serde_json::from_str(&line) {
+        Ok(Answer::Inside(inside)) => inside,
+        Ok(Answer::Refused(refusal)) => return Err(Failure::wrong(refusal.refused)),
+        Ok(Answer::Flow(_)) | Err(_) => return Err(Failure::machine("the lab is of another version of verdikt")),
+    };
+    let [program, rest @ ..] = arguments.program.as_slice() else {
+        return Err(Failure::wrong("no program is given"));
+    };
+    let failed = run_inside(Inside {
+        agent: inside.pid,
+        resolv_conf: inside.resolv_conf,
+        hosts: inside.hosts,
+        hostname: inside.hostname,
+        program: program.clone(),
+        arguments: rest.to_vec(),
+    });
+    match failed {
+        Ok(never) => match never {},
+        Err(error) => Err(Failure::from_error(&error)),
+    }
+}

@@ -1,0 +1,239 @@
+//! The running lab itself: brings a step up, tells its verdicts, and again whenever a file is saved.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::sync::mpsc;
+use verdikt_engine::cluster::Learned;
+use verdikt_lab::control::Ask;
+use verdikt_report::terminal::{Options, Terminal};
+use verdikt_runner::backend::Backend as _;
+use verdikt_runner::lab::{LabBackend, NAME};
+use verdikt_runner::plan::RunOptions;
+use verdikt_runner::run::StepRun;
+use verdikt_scenario::diagnostic::Severity;
+use verdikt_scenario::loader::load;
+use verdikt_scenario::scenario::{Scenario, Step};
+use verdikt_verdict::event::Event;
+
+use super::told;
+use super::watch::Watch;
+use crate::arguments::Lab;
+use crate::commands::load_scenarios;
+use crate::commands::run::lab::{agent, interrupted, reason};
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// The verdicts of a step, by attempt and source in words.
+type Verdicts = BTreeMap<(String, String), String>;
+
+pub(super) fn play(arguments: &Lab, file: &Path, printer: &Printer) -> Result<ExitCode, Failure> {
+    let loaded = load_scenarios(&[file.to_owned()], printer)?;
+    let [scenario] = loaded.scenarios.as_slice() else {
+        return Err(Failure::wrong(format!("`{}` has {} scenarios", file.display(), loaded.scenarios.len()))
+            .hint("a lab is for one; name its file"));
+    };
+    find_step(scenario, arguments.step.as_deref())?;
+    verdikt_lab::enter::enter().map_err(|obstacle| {
+        Failure::machine("there can be no lab here").cause(&reason(&obstacle))
+    })?;
+    let failed = |error: std::io::Error| Failure::machine("the lab cannot start").cause(&error);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(keep_up(arguments, file, scenario, printer))
+}
+
+fn find_step<'a>(scenario: &'a Scenario, name: Option<&str>) -> Result<&'a Step, Failure> {
+    let step = match name {
+        Some(name) => scenario.steps.iter().find(|step| step.name == name),
+        None => scenario.steps.last(),
+    };
+    step.ok_or_else(|| {
+        let names: Vec<String> = scenario.steps.iter().map(|step| format!("`{}`", step.name)).collect();
+        Failure::wrong(format!("there is no such step; the scenario has {}", names.join(", ")))
+    })
+}
+
+async fn keep_up(
+    arguments: &Lab,
+    file: &Path,
+    scenario: &Scenario,
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
+    let failed = |error: std::io::Error| Failure::machine("the lab cannot start").cause(&error);
+    let options = RunOptions { version: arguments.cilium, ..RunOptions::default() };
+    let program = agent().map_err(failed)?;
+    let backend = LabBackend::open(program, options.version, options.timeout).await;
+    let mut backend = backend.map_err(|error| Failure::from_error(&error))?;
+    let (tells, mut flows) = mpsc::unbounded_channel();
+    backend.follow(tells);
+    let listener = told::listen(&scenario.name).map_err(failed)?;
+    let mut watch = Watch::start().map_err(|error| Failure::machine("files cannot be watched").cause(&error))?;
+    let (asks, mut asked) = mpsc::unbounded_channel();
+    let mut followers: Vec<OwnedWriteHalf> = Vec::new();
+    let mut playground =
+        Playground { options, step: arguments.step.clone(), attempts: Cell::new(0), learned: Learned::default() };
+
+    let stop = interrupted();
+    tokio::pin!(stop);
+    let first = find_step(scenario, arguments.step.as_deref())?;
+    let mut events = Vec::new();
+    let mut before = playground.try_out(scenario, first, &mut backend, &mut events).await?;
+    show(scenario, &events, printer)?;
+    Printer::data(&welcome(&backend, first))?;
+    let mut topology = first.topology.clone();
+    follow_files(&mut watch, file, scenario)?;
+    loop {
+        tokio::select! {
+            () = &mut stop => return Ok(ExitCode::SUCCESS),
+            _ = backend.next() => {}
+            Some(flow) = flows.recv() => told::broadcast(&mut followers, flow).await,
+            Ok((stream, _)) = listener.accept() => {
+                let asks = asks.clone();
+                tokio::spawn(async move {
+                    if let Some(ask) = told::asked(stream).await {
+                        // Nobody answers any more only while the lab ends.
+                        let _ = asks.send(ask);
+                    }
+                });
+            }
+            Some((ask, mut write)) = asked.recv() => match ask {
+                Ask::Flows => followers.push(write),
+                Ask::Inside { endpoint } => {
+                    // A client that has gone needs no answer.
+                    let _ = told::answer(&mut write, &told::inside(&backend, &topology, &endpoint)).await;
+                }
+            },
+            names = watch.changed() => {
+                if names.is_empty() {
+                    continue;
+                }
+                let loaded = load(&[file.to_owned()]);
+                printer.diagnostics(&loaded.diagnostics, &loaded.sources);
+                let wrong = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
+                let (false, [scenario]) = (wrong, loaded.scenarios.as_slice()) else {
+                    Printer::tell("the policies before stay in force\n");
+                    continue;
+                };
+                let step = match find_step(scenario, playground.step.as_deref()) {
+                    Ok(step) => step,
+                    Err(failure) => {
+                        printer.failure(&failure);
+                        continue;
+                    }
+                };
+                events.clear();
+                let now = playground.try_out(scenario, step, &mut backend, &mut events).await?;
+                Printer::data(&changes(&names, &before, &now, &events))?;
+                before = now;
+                topology = step.topology.clone();
+                follow_files(&mut watch, file, scenario)?;
+            }
+        }
+    }
+}
+
+/// What is kept from one save to the next.
+struct Playground {
+    options: RunOptions,
+    step: Option<String>,
+    attempts: Cell<u64>,
+    learned: Learned,
+}
+
+impl Playground {
+    async fn try_out(
+        &mut self,
+        scenario: &Scenario,
+        step: &Step,
+        backend: &mut LabBackend,
+        events: &mut Vec<Event>,
+    ) -> Result<Verdicts, Failure> {
+        let run = StepRun { scenario, step, options: &self.options, attempts: &self.attempts };
+        let mut sink = |event| {
+            events.push(event);
+            Ok(())
+        };
+        let learned = run.run(backend, &self.learned, &mut sink).await;
+        self.learned = learned.map_err(|error| Failure::from_error(&error))?;
+        let cells = events.iter().filter_map(|event| match event {
+            Event::CellJudged(cell) => Some(cell),
+            _ => None,
+        });
+        Ok(cells
+            .map(|cell| ((cell.attempt.to_string(), cell.source.to_string()), cell.verdict.to_string()))
+            .collect())
+    }
+}
+
+fn show(scenario: &Scenario, events: &[Event], printer: &Printer) -> Result<(), Failure> {
+    let mut terminal = Terminal::new(Options {
+        width: Printer::width(),
+        colour: printer.colour,
+        quiet: false,
+        command: format!("verdikt run --on {NAME}"),
+    });
+    let _ = scenario;
+    events.iter().try_for_each(|event| Printer::data(&terminal.push(event)))
+}
+
+fn welcome(backend: &LabBackend, step: &Step) -> String {
+    let addresses = backend.lab().addresses();
+    let mut lines = vec![String::new(), "the lab is up:".to_owned()];
+    let shown = |list: &[std::net::IpAddr]| {
+        list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let width = addresses.endpoints.keys().map(|endpoint| endpoint.to_string().len()).max().unwrap_or(0);
+    for (endpoint, list) in &addresses.endpoints {
+        lines.push(format!("  {:width$}  {}", endpoint.to_string(), shown(list)));
+    }
+    for (service, list) in &addresses.services {
+        lines.push(format!("  {:width$}  {}  (service)", service.to_string(), shown(list)));
+    }
+    let pod = step.topology.sources().first().map_or_else(|| "POD".to_owned(), ToString::to_string);
+    lines.extend([
+        String::new(),
+        format!("in another terminal:  verdikt lab exec {pod} -- curl http://..."),
+        "                      verdikt lab flows".to_owned(),
+        "saved policy files are put in force at once; Ctrl-C ends the lab".to_owned(),
+    ]);
+    lines.join("\n") + "\n"
+}
+
+/// A line for every cell whose verdict changed, after what was saved.
+fn changes(names: &BTreeSet<String>, before: &Verdicts, now: &Verdicts, events: &[Event]) -> String {
+    let mut lines = Vec::new();
+    for event in events {
+        if let Event::ObjectJudged(judged) = event
+            && let Some(refused) = &judged.refused
+        {
+            lines.push(format!("  {} is refused: {}", judged.object, refused.message));
+        }
+    }
+    for (cell, verdict) in now {
+        let (attempt, source) = cell;
+        match before.get(cell) {
+            Some(same) if same == verdict => {}
+            Some(old) => lines.push(format!("  {attempt} from {source}: {old} -> {verdict}")),
+            None => lines.push(format!("  {attempt} from {source}: {verdict} (new)")),
+        }
+    }
+    for (attempt, source) in before.keys().filter(|cell| !now.contains_key(*cell)) {
+        lines.push(format!("  {attempt} from {source}: no more in the table"));
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let count = if lines.is_empty() { ", no verdict changed".to_owned() } else { String::new() };
+    lines.insert(0, format!("{} saved{count}", names.join(", ")));
+    lines.join("\n") + "\n"
+}
+
+fn follow_files(watch: &mut Watch, file: &Path, scenario: &Scenario) -> Result<(), Failure> {
+    let policies = scenario.steps.iter().flat_map(|step| &step.policies);
+    let files: BTreeSet<PathBuf> =
+        policies.map(|policy| PathBuf::from(policy.file.as_ref())).chain([file.to_owned()]).collect();
+    watch
+        .files(files.iter().map(PathBuf::as_path))
+        .map_err(|error| Failure::machine("files cannot be watched").cause(&error))
+}

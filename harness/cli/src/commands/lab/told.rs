@@ -1,0 +1,81 @@
+//! What a running lab tells other processes: how to get inside, and its flows.
+
+use std::io;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::net::{UnixListener, UnixStream};
+use verdikt_lab::control::{Answer, Ask, Inside, Refusal, RunningLab};
+use verdikt_runner::lab::LabBackend;
+use verdikt_scenario::flow::Flow;
+use verdikt_scenario::topology::{Endpoint, Topology};
+
+/// Listens as a lab.
+pub(super) fn listen(scenario: &str) -> io::Result<UnixListener> {
+    let lab = RunningLab { pid: std::process::id(), scenario: scenario.to_owned() };
+    let listener = lab.listen()?;
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
+}
+
+/// A client and what it asks. Only the lab's own user may ask; others are not answered.
+pub(super) async fn asked(stream: UnixStream) -> Option<(Ask, OwnedWriteHalf)> {
+    let own = nix::unistd::geteuid().as_raw();
+    let peer = stream.peer_cred().ok()?.uid();
+    if peer != own && peer != 0 {
+        return None;
+    }
+    let (read, write) = stream.into_split();
+    let line = BufReader::new(read).lines().next_line().await.ok()??;
+    Some((serde_json::from_str(&line).ok()?, write))
+}
+
+/// Answers with one line.
+pub(super) async fn answer(write: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    write.write_all(&line).await
+}
+
+/// What it takes to get inside an endpoint.
+pub(super) fn inside(backend: &LabBackend, topology: &Topology, wanted: &str) -> Answer {
+    let lab = backend.lab();
+    let endpoints = lab.addresses().endpoints.keys();
+    let Some(endpoint) = endpoints.clone().find(|endpoint| endpoint.to_string() == wanted) else {
+        let names: Vec<String> = endpoints.map(ToString::to_string).collect();
+        return refuse(format!("the lab has no `{wanted}`; it has {}", names.join(", ")));
+    };
+    let Some(pid) = lab.agent_pid(endpoint) else { return refuse(format!("{wanted} is gone")) };
+    let resolution = lab.resolution(topology, endpoint);
+    Answer::Inside(Inside {
+        pid,
+        resolv_conf: resolution.resolv_conf,
+        hosts: resolution.hosts,
+        hostname: hostname(endpoint),
+    })
+}
+
+fn refuse(refused: String) -> Answer {
+    Answer::Refused(Refusal { refused })
+}
+
+/// Pods have their own name, as in Kubernetes.
+fn hostname(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Pod(pod) => pod.name.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// Sends a flow to everyone who follows; forgets those who have gone.
+pub(super) async fn broadcast(followers: &mut Vec<OwnedWriteHalf>, flow: Flow) {
+    let told = Answer::Flow(Box::new(flow));
+    let mut staying = Vec::new();
+    for mut follower in followers.drain(..) {
+        let slow = std::time::Duration::from_millis(100);
+        if matches!(tokio::time::timeout(slow, answer(&mut follower, &told)).await, Ok(Ok(()))) {
+            staying.push(follower);
+        }
+    }
+    *followers = staying;
+}

@@ -1,0 +1,79 @@
+//! Cells of a step that are not as expected for one and the same reason: explained once, and then named.
+
+use std::collections::BTreeMap;
+
+use verdikt_scenario::prediction::{Finding, RuleRef};
+use verdikt_verdict::compare::CellResult;
+use verdikt_verdict::event::CellJudged;
+
+use crate::text::{counted, plain, wrap};
+use crate::words;
+
+/// The most cells of one reason that are each explained.
+const MOST: usize = 3;
+
+/// The cells to explain, in order, each with those that the explanation holds for as well.
+pub(super) fn groups(cells: &[CellJudged]) -> Vec<(&CellJudged, Vec<&CellJudged>)> {
+    let remarkable = || cells.iter().filter(|cell| cell.result != CellResult::AsExpected);
+    let mut alike: BTreeMap<String, Vec<&CellJudged>> = BTreeMap::new();
+    for cell in remarkable() {
+        alike.entry(reason(cell)).or_default().push(cell);
+    }
+    let mut groups = Vec::new();
+    for cell in remarkable() {
+        match alike.get(&reason(cell)).map(Vec::as_slice) {
+            Some([first, rest @ ..]) if rest.len() >= MOST => {
+                if std::ptr::eq(*first, cell) {
+                    groups.push((cell, rest.to_vec()));
+                }
+            }
+            _ => groups.push((cell, Vec::new())),
+        }
+    }
+    groups
+}
+
+/// What an explanation says apart from the names of the ends: expectation, verdict, and the rules of every check.
+fn reason(cell: &CellJudged) -> String {
+    let checks = cell.prediction.checks.iter().map(|check| (check.gate, kind(&check.finding)));
+    format!(
+        "{:?}",
+        (
+            words::result(cell.result),
+            cell.expected.to_string(),
+            words::verdict_by(cell),
+            &cell.because,
+            checks.collect::<Vec<_>>(),
+        )
+    )
+}
+
+/// A finding without what it says of one source alone.
+fn kind(finding: &Finding) -> (&'static str, &[RuleRef]) {
+    match finding {
+        Finding::NotIsolated => ("not isolated", &[]),
+        Finding::LocalHost => ("local host", &[]),
+        Finding::Allowed { by } => ("allowed", by),
+        Finding::Denied { by } => ("denied", by),
+        Finding::NoRuleAllows { isolated_by, .. } => ("no rule", isolated_by),
+        Finding::Unknown { rule, .. } => ("unknown", rule.as_slice()),
+    }
+}
+
+/// The cells that an explanation holds for as well: each attempt with its sources.
+pub(super) fn also(cells: &[&CellJudged], width: usize) -> Vec<String> {
+    let mut attempts: Vec<(String, Vec<String>)> = Vec::new();
+    for cell in cells {
+        let (attempt, source) = (plain(&cell.attempt.to_string()), plain(&cell.source.to_string()));
+        match attempts.iter_mut().find(|(other, _)| *other == attempt) {
+            Some((_, sources)) => sources.push(source),
+            None => attempts.push((attempt, vec![source])),
+        }
+    }
+    let mut lines = vec![format!("and {} more for the same reason:", counted(cells.len(), "cell"))];
+    for (attempt, sources) in attempts {
+        let text = format!("{attempt} from {}", sources.join(", "));
+        lines.extend(wrap(&text, width.saturating_sub(2)).into_iter().map(|line| format!("  {line}")));
+    }
+    lines
+}
