@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowEnd, FlowVerdict, ProxyRequest};
+use verdikt_scenario::flow::{Flow, FlowDirection, FlowEnd, FlowVerdict, ProxyRequest};
 use verdikt_scenario::observation::{Arrival, Stage, StageKind};
 use verdikt_verdict::evidence::Evidence;
 
@@ -59,16 +59,8 @@ pub fn flow(flow: &Flow) -> String {
         FlowVerdict::Audit => "AUDIT",
         FlowVerdict::Error => "ERROR",
     };
-    let reason = match &flow.drop_reason {
-        None => String::new(),
-        Some(DropReason::PolicyDenied) => " (no rule allows it)".to_owned(),
-        Some(DropReason::PolicyDeny) => " (a rule denies it)".to_owned(),
-        Some(DropReason::InvalidSourceAddress) => " (not the sender's address)".to_owned(),
-        Some(DropReason::Malformed(reason)) => format!(" ({})", plain(reason)),
-        Some(DropReason::NoDestination) => " (nobody is there)".to_owned(),
-        Some(DropReason::RefusedByProxy) => " (refused by the proxy)".to_owned(),
-        Some(DropReason::NotModelled(gap)) => format!(" (not modelled: {})", plain(gap)),
-    };
+    let reason = flow.drop_reason.as_ref();
+    let reason = reason.map_or_else(String::new, |reason| format!(" ({})", plain(&reason.to_string())));
     let request = match &flow.request {
         None => String::new(),
         Some(ProxyRequest::Dns { name, kind, code, .. }) => {

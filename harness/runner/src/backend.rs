@@ -104,17 +104,30 @@ pub enum Signal {
 
 /// Why a backend cannot go on; names the object and what to do.
 #[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct BackendError {
-    message: String,
-    #[source]
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+pub enum BackendError {
+    /// The backend says why.
+    #[error("{message}")]
+    Broken {
+        /// Why.
+        message: String,
+        /// The cause.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// An endpoint can attempt nothing any more.
+    #[error("the agent of {endpoint} has ended: {reason}")]
+    Gone {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// Why.
+        reason: String,
+    },
 }
 
 impl BackendError {
     /// An error of the backend's own.
     pub fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         let source = error.source().map(|source| source.to_string().into());
-        Self { message: error.to_string(), source }
+        Self::Broken { message: error.to_string(), source }
     }
 }

@@ -14,7 +14,7 @@ use verdikt_verdict::event::{Event, RunFinished, ScenarioFailed};
 use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::outcome::{Outcome, Totals};
 
-use crate::attempts::Wave;
+use crate::attempts::{Gone, make};
 use crate::backend::{AttemptNumber, Backend, BackendError};
 use crate::model::started;
 use crate::plan::{
@@ -155,12 +155,17 @@ impl StepRun<'_> {
         // A sink that fails belongs to a run that is over; there is nobody to tell.
         let begun =
             cells.is_empty() || begin_step(scenario, step, &asked.cluster, options.version, sink).is_ok();
-        let evidence = attempt(step, backend, options, attempts).await;
+        let mut gone = Gone::new();
+        let evidence = attempt(step, backend, options, attempts, &mut gone).await;
         if !cells.is_empty() && begun {
             let wanted = cells.iter().map(|cell| evidence[cell.index].clone()).collect();
             let _ = end_step(scenario, step, cells, &asked.predicted, Some(wanted), options.version, sink);
         }
-        Ok(asked.predicted.learned)
+        // What the others saw is told; a step without one of its endpoints would not be the step.
+        match gone.pop_first() {
+            Some((endpoint, reason)) => Err(BackendError::Gone { endpoint, reason }),
+            None => Ok(asked.predicted.learned),
+        }
     }
 }
 
@@ -172,6 +177,7 @@ async fn attempt<B: Backend>(
     backend: &mut B,
     options: &RunOptions,
     last: &Cell<u64>,
+    gone: &mut Gone,
 ) -> Vec<Evidence> {
     let mut evidence = BTreeMap::new();
     for asking in [false, true] {
@@ -183,7 +189,7 @@ async fn attempt<B: Backend>(
             })
             .unzip();
         if !attempts.is_empty() {
-            let made = Wave::make(backend, &attempts, options.timeout * STAGES).await;
+            let made = make(backend, &attempts, options.timeout * STAGES, gone).await;
             evidence.extend(indices.into_iter().zip(made));
         }
     }

@@ -162,6 +162,20 @@ impl FlowEnd {
     }
 }
 
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PolicyDenied => f.pad("no rule allows it"),
+            Self::PolicyDeny => f.pad("a rule denies it"),
+            Self::InvalidSourceAddress => f.pad("not the sender's address"),
+            Self::Malformed(reason) => f.pad(reason),
+            Self::NoDestination => f.pad("nobody is there"),
+            Self::RefusedByProxy => f.pad("refused by the proxy"),
+            Self::NotModelled(gap) => f.pad(&format!("not modelled: {gap}")),
+        }
+    }
+}
+
 impl fmt::Display for FlowProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,9 +1,10 @@
 //! Which flows and which arrivals belong to which attempt: those of its own packets.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use verdikt_scenario::flow::{Flow, FlowProtocol};
-use verdikt_scenario::observation::Stage;
+use verdikt_scenario::observation::{Stage, StageKind};
 use verdikt_scenario::topology::Protocol;
 
 /// What an attempt's packets are known by: the protocol, and the client's own address and port. For an echo, which
@@ -28,19 +29,33 @@ impl Origin {
     pub fn of_flow(flow: &Flow) -> Option<Self> {
         let protocol = match flow.protocol {
             FlowProtocol::Port(protocol) => Some(protocol),
-            FlowProtocol::Icmp { kind: 8 | 128, .. } => None,
+            FlowProtocol::Icmp { v6: false, kind: 8 } | FlowProtocol::Icmp { v6: true, kind: 128 } => None,
             FlowProtocol::Icmp { .. } | FlowProtocol::Other(_) => return None,
         };
         Some(Self { protocol, client: flow.source.socket() })
     }
 }
 
-/// Whether a flow of the same [`Origin`] goes where a stage goes: to the address the client used, or to one that a
-/// service leads to.
-pub fn same_destination(flow: &Flow, stage: &Stage, behind: &[SocketAddr]) -> bool {
+/// Whether a flow is of the packets, the query or the request of a stage: it has the stage's [`Origin`], and goes
+/// where the stage goes, which is the address the client used or one of those that a service leads to (`behind`).
+/// A look-up goes to some DNS server, and is known by its origin alone.
+pub fn is_of_stage(flow: &Flow, stage: &Stage, behind: &[SocketAddr]) -> bool {
     let destination = flow.destination.socket();
     let is = |socket: &SocketAddr| {
         socket.ip() == destination.ip() && (stage.protocol.is_none() || socket.port() == destination.port())
     };
-    stage.remote.as_ref().is_some_and(is) || behind.iter().any(is)
+    let origin = Origin::of_stage(stage);
+    origin.is_some()
+        && origin == Origin::of_flow(flow)
+        && (stage.kind == StageKind::LookUp || stage.remote.as_ref().is_some_and(is) || behind.iter().any(is))
 }
+
+/// Whether a stage that has ended can have sent something at a time: the system may have given its port to
+/// another attempt since. What is heard of a stage's begin is never before the begin itself, so that its end is
+/// no later than this.
+pub fn may_have_sent(stage: &Stage, at: Duration) -> bool {
+    at <= stage.began.saturating_add(stage.took)
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,17 @@
 //!
 //! "Failed" is not "denied": a denial needs a flow of the attempt's own packets, an allow needs the client's
 //! success, and what contradicts itself is inconclusive. [`fuse`] has an answer for every combination.
+//!
+//! Flows that may be missing take nothing from what was seen: a success stays one, and a denial that was reported
+//! too. They only add to the reason why a failure is inconclusive. A drop for another reason than policy is no
+//! denial, and takes nothing from a success.
 
-use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowVerdict, ProxyRequest};
+use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowKind, FlowVerdict, ProxyRequest};
 use verdikt_scenario::observation::{Arrival, Outcome};
 use verdikt_scenario::prediction::Gate;
 
 use crate::compare::Verdict;
+use crate::correlate::Origin;
 use crate::evidence::{Basis, Evidence, is_denial};
 
 /// A verdict and what it rests on.
@@ -15,28 +20,34 @@ use crate::evidence::{Basis, Evidence, is_denial};
 pub struct Fused {
     /// The verdict.
     pub verdict: Verdict,
-    /// What it rests on.
+    /// What it rests on; nothing where the verdict is inconclusive.
     pub basis: Basis,
 }
 
 /// What a client's outcome tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Client {
-    Succeeded,
+    /// Somebody accepted its connection, or answered its datagram, echo or query.
+    Answered,
+    /// A server answered its request.
+    Served,
     /// It got the answer by which a proxy denies.
     Refused,
     Failed,
-    Ended,
     NotAttempted,
 }
 
-/// What the flows tell.
+/// What the flows of one attempt tell together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Flows {
     Silent,
     Passed,
     Audited(Gate),
     Denied(Gate),
+    /// Denied at ingress, when a proxy of the source had already accepted the connection in the server's place.
+    DeniedBehindProxy,
+    /// Dropped for another reason than policy.
+    Dropped(String),
     NotModelled(String),
 }
 
@@ -45,47 +56,54 @@ pub fn fuse(evidence: &Evidence) -> Fused {
     let outcome = &evidence.observation.outcome;
     let flows = read(&evidence.flows);
     let arrival = evidence.observation.arrival;
-    let client = client(outcome, &flows);
+    let arrived = arrival == Arrival::Arrived;
     let seen = format!("the client saw: {outcome}");
-    let passed = !matches!(flows, Flows::Silent);
-    let basis = |flow, arrival| Basis { outcome: true, flow, arrival };
-    let inconclusive =
-        |reason: String| Fused { verdict: Verdict::Inconclusive(reason), basis: Basis::default() };
-    let lost = evidence.lost.as_ref();
-    match (client, flows, arrival) {
+    match (client(outcome, &flows), flows, arrival) {
         (Client::NotAttempted, ..) => inconclusive(outcome.to_string()),
         (_, Flows::NotModelled(gap), _) => inconclusive(format!("the datapath does not know {gap}")),
-        (Client::Succeeded, Flows::Denied(gate), Arrival::NotSeen) => Fused {
-            verdict: Verdict::Denied(gate),
-            basis: Basis { outcome: false, flow: true, arrival: true },
+
+        (Client::Answered, Flows::DeniedBehindProxy, Arrival::NotSeen) => {
+            let basis = Basis { outcome: false, flow: true, arrival: true };
+            Fused { verdict: Verdict::Denied(Gate::Ingress), basis }
+        }
+        (Client::Answered | Client::Served, flows, arrival) => match (denied(&flows), arrival) {
+            (Some(gate), _) => inconclusive(format!("{seen}, although its packets were denied at {gate}")),
+            (None, Arrival::NotSeen) => inconclusive(format!("{seen}, and no server saw it")),
+            (None, _) => {
+                let flow = !matches!(flows, Flows::Silent | Flows::Dropped(_));
+                let basis = Basis { outcome: true, flow, arrival: arrived };
+                let verdict = match flows {
+                    Flows::Audited(gate) => Verdict::Audited(gate),
+                    _ => Verdict::Allowed,
+                };
+                Fused { verdict, basis }
+            }
         },
-        (Client::Succeeded, Flows::Denied(gate), Arrival::Arrived | Arrival::Unknown) => {
-            inconclusive(format!("{seen}, although its packets were denied at {gate}"))
-        }
-        (Client::Succeeded, _, Arrival::NotSeen) => inconclusive(format!("{seen}, and no server saw it")),
-        (Client::Succeeded, Flows::Audited(gate), arrival) => {
-            Fused { verdict: Verdict::Audited(gate), basis: basis(true, arrival == Arrival::Arrived) }
-        }
-        (Client::Succeeded, Flows::Passed | Flows::Silent, arrival) => {
-            Fused { verdict: Verdict::Allowed, basis: basis(passed, arrival == Arrival::Arrived) }
-        }
-        (Client::Refused, Flows::Denied(gate), _) => {
-            Fused { verdict: Verdict::Denied(gate), basis: basis(true, false) }
-        }
-        (Client::Failed | Client::Ended, Flows::Denied(gate), Arrival::Arrived) => {
-            inconclusive(format!("{seen}, and its server, although its packets were denied at {gate}"))
-        }
-        (Client::Failed | Client::Ended, Flows::Denied(gate), arrival) => {
-            Fused { verdict: Verdict::Denied(gate), basis: basis(true, arrival == Arrival::NotSeen) }
-        }
-        (_, _, arrival) => {
-            let why = match (lost, arrival) {
-                (Some(lost), _) => format!("flows may be missing: {lost}"),
-                (None, Arrival::Arrived) => "it reached its server, and the answer was lost".to_owned(),
-                (None, _) => "no flow says that a policy denied it".to_owned(),
-            };
-            inconclusive(format!("{seen}, and {why}"))
-        }
+
+        (Client::Refused | Client::Failed, flows, arrival) => match (denied(&flows), arrival) {
+            (Some(gate), Arrival::Arrived) => inconclusive(format!(
+                "{seen}, and it reached its server although its packets were denied at {gate}"
+            )),
+            (Some(gate), _) => {
+                let basis = Basis { outcome: true, flow: true, arrival: arrival == Arrival::NotSeen };
+                Fused { verdict: Verdict::Denied(gate), basis }
+            }
+            (None, _) => inconclusive(format!("{seen}, and {}", why_unclear(&flows, arrived, evidence))),
+        },
+    }
+}
+
+fn inconclusive(reason: String) -> Fused {
+    Fused { verdict: Verdict::Inconclusive(reason), basis: Basis::default() }
+}
+
+/// Why a failure is no denial.
+fn why_unclear(flows: &Flows, arrived: bool, evidence: &Evidence) -> String {
+    match (flows, &evidence.lost) {
+        (Flows::Dropped(reason), _) => format!("its packet was dropped: {reason}"),
+        (_, _) if arrived => "it reached its server, and the answer was lost".to_owned(),
+        (_, Some(lost)) => format!("flows may be missing: {lost}"),
+        _ => "no flow says that a policy denied it".to_owned(),
     }
 }
 
@@ -93,14 +111,17 @@ fn client(outcome: &Outcome, flows: &Flows) -> Client {
     match (outcome, flows) {
         (Outcome::HttpStatus(403), Flows::Denied(Gate::Http))
         | (Outcome::NameRefused, Flows::Denied(Gate::Dns)) => Client::Refused,
-        (Outcome::Answered | Outcome::HttpStatus(_), _) => Client::Succeeded,
-        (Outcome::Ended, _) => Client::Ended,
+        // So answers a proxy that does not reach the server.
+        (Outcome::HttpStatus(502..=504), Flows::DeniedBehindProxy) => Client::Failed,
+        (Outcome::Answered, _) => Client::Answered,
+        (Outcome::HttpStatus(_), _) => Client::Served,
         (Outcome::NotAttempted(_), _) => Client::NotAttempted,
         (
             Outcome::Refused
             | Outcome::Reset
             | Outcome::Unreachable
             | Outcome::TimedOut
+            | Outcome::Ended
             | Outcome::NameRefused
             | Outcome::NoSuchName
             | Outcome::NameFailed(_)
@@ -110,23 +131,42 @@ fn client(outcome: &Outcome, flows: &Flows) -> Client {
     }
 }
 
-/// What the flows of one attempt tell together: what is not known outweighs a denial, a denial an audit.
+fn denied(flows: &Flows) -> Option<Gate> {
+    match flows {
+        Flows::Denied(gate) => Some(*gate),
+        Flows::DeniedBehindProxy => Some(Gate::Ingress),
+        Flows::Silent | Flows::Passed | Flows::Audited(_) | Flows::Dropped(_) | Flows::NotModelled(_) => None,
+    }
+}
+
+/// What the flows of one attempt tell together: what is not known outweighs a denial, a denial an audit, an audit
+/// another drop.
 fn read(flows: &[Flow]) -> Flows {
-    let unknown = flows.iter().find(|flow| flow.verdict == FlowVerdict::Error);
-    if let Some(flow) = unknown {
-        let gap = match &flow.drop_reason {
+    if let Some(flow) = flows.iter().find(|flow| flow.verdict == FlowVerdict::Error) {
+        return Flows::NotModelled(match &flow.drop_reason {
             Some(DropReason::NotModelled(gap)) => gap.clone(),
             _ => "what becomes of this attempt".to_owned(),
-        };
-        return Flows::NotModelled(gap);
+        });
     }
     // Of several denials the first on the way decides: egress before ingress, a packet before what it carries.
     let way = |flow: &&Flow| (flow.direction == FlowDirection::Ingress, flow.request.is_some());
-    if let Some(flow) = flows.iter().filter(|flow| is_denial(flow)).min_by_key(way) {
-        return Flows::Denied(gate(flow));
+    if let Some(denial) = flows.iter().filter(|flow| is_denial(flow)).min_by_key(way) {
+        let to_proxy = |flow: &Flow| {
+            flow.verdict == FlowVerdict::Redirected
+                && flow.direction == FlowDirection::Egress
+                && Origin::of_flow(flow) == Origin::of_flow(denial)
+        };
+        return match gate(denial) {
+            Gate::Ingress if flows.iter().any(to_proxy) => Flows::DeniedBehindProxy,
+            gate => Flows::Denied(gate),
+        };
     }
     if let Some(flow) = flows.iter().filter(|flow| flow.verdict == FlowVerdict::Audit).min_by_key(way) {
         return Flows::Audited(gate(flow));
+    }
+    if let Some(flow) = flows.iter().find(|flow| flow.kind == FlowKind::Drop) {
+        let reason = flow.drop_reason.as_ref();
+        return Flows::Dropped(reason.map_or_else(|| "no reason is given".to_owned(), ToString::to_string));
     }
     if flows.is_empty() { Flows::Silent } else { Flows::Passed }
 }
@@ -139,3 +179,6 @@ fn gate(flow: &Flow) -> Gate {
         (None, FlowDirection::Ingress) => Gate::Ingress,
     }
 }
+
+#[cfg(test)]
+mod tests;

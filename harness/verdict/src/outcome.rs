@@ -13,7 +13,6 @@ pub struct Totals {
     /// Scenarios left out.
     pub skipped: usize,
     /// Scenarios that could not go on.
-    #[serde(default)]
     pub failed: usize,
     /// Steps evaluated.
     pub steps: usize,
@@ -63,7 +62,9 @@ impl Totals {
     }
 }
 
-/// What a run comes to. Only [`Outcome::of`] decides it.
+/// What a run comes to. Of several things the worst: a verdict that differs is news about the policies, which
+/// neither a failure of the machine nor a missing verdict elsewhere takes back; a failure of the machine leaves more
+/// unknown than a missing verdict. Only [`Outcome::of`] decides it, except that a run was interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
@@ -115,14 +116,18 @@ mod tests {
 
     #[test]
     fn the_worst_decides() {
-        let check = |cells, differing, inconclusive, objects_differing, expected: u8| {
-            let totals = Totals { cells, differing, inconclusive, objects_differing, ..Totals::default() };
+        let check = |[cells, differing, objects_differing, failed, inconclusive]: [usize; 5], expected: u8| {
+            let totals =
+                Totals { cells, differing, objects_differing, failed, inconclusive, ..Totals::default() };
             assert_eq!(Outcome::of(&totals).exit_code(), expected, "{totals:?}");
         };
-        check(1, 0, 0, 0, 0);
-        check(2, 1, 1, 0, 1);
-        check(2, 0, 0, 1, 1);
-        check(2, 0, 1, 0, 3);
-        check(0, 0, 0, 0, 5);
+        check([1, 0, 0, 0, 0], 0);
+        check([2, 1, 0, 1, 1], 1);
+        check([2, 0, 1, 1, 1], 1);
+        check([2, 0, 0, 1, 1], 4);
+        check([0, 0, 0, 1, 0], 4);
+        check([2, 0, 0, 0, 1], 3);
+        check([0, 0, 0, 0, 0], 5);
+        assert_eq!(Outcome::Interrupted.exit_code(), 4);
     }
 }

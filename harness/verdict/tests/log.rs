@@ -2,8 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use verdikt_scenario::attempt::{Attempt, Request, Target};
+use verdikt_scenario::flow::{
+    DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
+};
+use verdikt_scenario::observation::{Arrival, Observation, Outcome, Stage, StageKind};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::policy::{ObjectRef, Refuser};
 use verdikt_scenario::prediction::{Answer, Check, Finding, Gate, Miss, Prediction, RuleRef};
@@ -11,10 +17,12 @@ use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict, compare};
 use verdikt_verdict::event::{
-    CellJudged, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunStarted, ScenarioSkipped,
+    CellJudged, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunStarted, ScenarioFailed, ScenarioSkipped,
     ScenarioStarted, StepFinished, StepStarted,
 };
-use verdikt_verdict::outcome::{Outcome, Totals};
+use verdikt_verdict::evidence::Evidence;
+use verdikt_verdict::fuse::{Fused, fuse};
+use verdikt_verdict::outcome::{Outcome as RunOutcome, Totals};
 
 fn check(event: &Event) -> String {
     let line = event.to_line().unwrap();
@@ -70,6 +78,98 @@ fn cell(attempt: Attempt, source: Endpoint, expected: &str, answer: Answer, find
     }))
 }
 
+/// A cell with all evidence there can be, or with as little as there can be.
+fn with_evidence(event: Event, evidence: Evidence) -> Event {
+    let Event::CellJudged(cell) = event else { panic!("{event:?}") };
+    let Fused { verdict, basis } = fuse(&evidence);
+    let result = compare(&cell.expected, &verdict, &cell.prediction);
+    let (evidence, basis) = (Some(evidence), Some(basis));
+    Event::CellJudged(Box::new(CellJudged { evidence, basis, verdict, result, ..*cell }))
+}
+
+fn end(address: &str, port: Option<u16>, endpoint: Option<Endpoint>) -> FlowEnd {
+    FlowEnd { address: address.parse().unwrap(), port, identity: 16_777_217, endpoint }
+}
+
+fn flows() -> Vec<Flow> {
+    let flow = |protocol, verdict, drop_reason, request| Flow {
+        at: Duration::new(1, 999_999_999),
+        kind: FlowKind::PolicyVerdict,
+        verdict,
+        direction: FlowDirection::Egress,
+        source: end("10.0.0.1", Some(40_000), Some(pod("shop/cart"))),
+        destination: end("fd00::2", None, None),
+        protocol,
+        drop_reason,
+        match_type: 2,
+        policies: vec![text("database/redis")],
+        request,
+    };
+    let tcp = FlowProtocol::Port(Protocol::Tcp);
+    let dns = ProxyRequest::Dns {
+        name: text("api.example.test"),
+        kind: text("A"),
+        code: Some(text("NoError")),
+        addresses: vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()],
+        ttl: Some(u32::MAX),
+    };
+    let (method, path, host) = (text("GET"), text("/"), text("api"));
+    let http = ProxyRequest::Http { method, path, host, status: Some(403) };
+    let mut flows = vec![
+        flow(FlowProtocol::Icmp { v6: true, kind: 128 }, FlowVerdict::Forwarded, None, None),
+        flow(FlowProtocol::Other(47), FlowVerdict::Audit, None, None),
+        flow(tcp, FlowVerdict::Redirected, None, Some(dns)),
+        flow(tcp, FlowVerdict::Dropped, Some(DropReason::RefusedByProxy), Some(http)),
+    ];
+    let reasons = [
+        DropReason::PolicyDenied,
+        DropReason::PolicyDeny,
+        DropReason::InvalidSourceAddress,
+        DropReason::Malformed(text("too short")),
+        DropReason::NoDestination,
+        DropReason::NotModelled(text("what Kafka allows")),
+    ];
+    flows.extend(reasons.map(|reason| flow(tcp, FlowVerdict::Error, Some(reason), None)));
+    flows
+}
+
+fn evidence(outcome: Outcome, flows: Vec<Flow>, lost: Option<&str>) -> Evidence {
+    let stage = |kind, protocol| Stage {
+        kind,
+        protocol,
+        local: Some("10.0.0.1:40000".parse().unwrap()),
+        remote: Some("[fd00::2]:53".parse().unwrap()),
+        outcome: outcome.clone(),
+        addresses: vec!["192.0.2.1".parse().unwrap()],
+        began: Duration::from_micros(1),
+        took: Duration::MAX,
+    };
+    let stages = vec![
+        stage(StageKind::LookUp, Some(Protocol::Udp)),
+        Stage { local: None, remote: None, addresses: Vec::new(), ..stage(StageKind::Connect, None) },
+        stage(StageKind::Request, Some(Protocol::Tcp)),
+    ];
+    let observation = Observation { outcome: outcome.clone(), stages, arrival: Arrival::NotSeen };
+    Evidence { observation, flows, lost: lost.map(text) }
+}
+
+fn outcomes() -> Vec<Outcome> {
+    vec![
+        Outcome::Answered,
+        Outcome::Refused,
+        Outcome::Reset,
+        Outcome::Unreachable,
+        Outcome::TimedOut,
+        Outcome::Ended,
+        Outcome::NameRefused,
+        Outcome::NoSuchName,
+        Outcome::NameFailed(text("ServFail")),
+        Outcome::HttpStatus(403),
+        Outcome::Garbled(text("a \"line\"\nand more")),
+        Outcome::NotAttempted(text("no address")),
+    ]
+}
+
 fn attempts() -> Vec<Attempt> {
     let port = |number| Port::new(number).unwrap();
     let target = || Target::Endpoint(pod("database/redis"));
@@ -119,6 +219,8 @@ fn every_event_reads_back() {
     }));
     let because = text("it holds for Cilium >=1.19");
     check(&Event::ScenarioSkipped(ScenarioSkipped { scenario: scenario.clone(), place: place(), because }));
+    let reason = text("the agent of shop/cart has ended: killed");
+    check(&Event::ScenarioFailed(ScenarioFailed { scenario: scenario.clone(), place: place(), reason }));
     let started = StepStarted { scenario: scenario.clone(), step: step.clone(), place: place() };
     check(&Event::StepStarted(started));
     for by in [Refuser::ApiServer, Refuser::Agent] {
@@ -136,7 +238,14 @@ fn every_event_reads_back() {
         }
     }
     check(&Event::StepFinished(StepFinished { scenario, step }));
-    for outcome in [Outcome::AsExpected, Outcome::Differs, Outcome::Inconclusive, Outcome::NothingToRun] {
+    for outcome in [
+        RunOutcome::AsExpected,
+        RunOutcome::Differs,
+        RunOutcome::Failed,
+        RunOutcome::Interrupted,
+        RunOutcome::Inconclusive,
+        RunOutcome::NothingToRun,
+    ] {
         let totals = Totals { cells: 3, differing: 2, ..Totals::default() };
         check(&Event::RunFinished(RunFinished { totals, outcome }));
     }
@@ -161,6 +270,18 @@ fn every_kind_of_cell_reads_back() {
     }
 }
 
+#[test]
+fn every_kind_of_evidence_reads_back() {
+    let cell = || cell(attempts().remove(0), pod("shop/cart"), "allow", Answer::Allow, Finding::NotIsolated);
+    for outcome in outcomes() {
+        check(&with_evidence(cell(), evidence(outcome.clone(), flows(), None)));
+        check(&with_evidence(cell(), evidence(outcome, Vec::new(), Some("the stream was cut"))));
+    }
+    for flow in flows() {
+        check(&with_evidence(cell(), evidence(Outcome::TimedOut, vec![flow], None)));
+    }
+}
+
 /// Other programs read these lines: whoever changes them raises [`FORMAT`].
 #[test]
 fn the_format_stays() {
@@ -174,6 +295,17 @@ fn the_format_stays() {
         Finding::Denied { by: vec![rule()] },
     );
     insta::assert_snapshot!(check(&event), @r#"{"event":"cell-judged","scenario":"three-tier","step":"locked down","attempt":{"connect":{"protocol":"tcp","target":{"endpoint":{"pod":"database/redis"}},"port":65535}},"source":{"world":"client"},"expected":{"verdict":{"deny-at":"ingress"},"by":"database/redis"},"place":{"file":"policies/redis.yaml","line":12,"column":5},"because":"it was so before","prediction":{"answer":{"deny":"ingress"},"checks":[{"gate":"ingress","endpoint":{"pod":"database/redis"},"question":"from a","finding":{"denied":{"by":[{"object":{"kind":"CiliumNetworkPolicy","namespace":"database","name":"redis"},"path":"spec.ingress[0]","place":{"file":"policies/redis.yaml","line":12,"column":5}}]}}}]},"verdict":{"denied":"ingress"},"result":"as-expected"}"#);
+}
+
+#[test]
+fn the_format_of_evidence_stays() {
+    let attempt = attempts().remove(0);
+    let event = cell(attempt, pod("shop/cart"), "deny", Answer::Abstain, Finding::NotIsolated);
+    let mut evidence = evidence(Outcome::Ended, flows().drain(3..4).collect(), Some("the stream was cut"));
+    evidence.observation.stages.truncate(1);
+    evidence.observation.stages[0].took = Duration::from_micros(250);
+    let line = check(&with_evidence(event, evidence));
+    insta::assert_snapshot!(line.split_once("\"evidence\":").unwrap().1, @r#"{"observation":{"outcome":"ended","stages":[{"kind":"look-up","protocol":"udp","local":"10.0.0.1:40000","remote":"[fd00::2]:53","outcome":"ended","addresses":["192.0.2.1"],"began":{"secs":0,"nanos":1000},"took":{"secs":0,"nanos":250000}}],"arrival":"not-seen"},"flows":[{"at":{"secs":1,"nanos":999999999},"kind":"policy-verdict","verdict":"dropped","direction":"egress","source":{"address":"10.0.0.1","port":40000,"identity":16777217,"endpoint":{"pod":"shop/cart"}},"destination":{"address":"fd00::2","port":null,"identity":16777217,"endpoint":null},"protocol":{"port":"tcp"},"drop_reason":"refused-by-proxy","match_type":2,"policies":["database/redis"],"request":{"http":{"method":"GET","path":"/","host":"api","status":403}}}],"lost":"the stream was cut"},"basis":{"outcome":true,"flow":true,"arrival":true},"verdict":{"denied":"http"},"result":"as-expected"}"#);
 }
 
 #[test]

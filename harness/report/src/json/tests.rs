@@ -17,6 +17,7 @@ fn one_cell_and_one_object() {
       "totals": {
         "scenarios": 1,
         "skipped": 1,
+        "failed": 0,
         "steps": 2,
         "cells": 2,
         "differing": 1,
@@ -192,7 +193,8 @@ fn one_cell_and_one_object() {
           },
           "because": "it holds for Cilium >=1.19, and this run is for 1.18"
         }
-      ]
+      ],
+      "failed": []
     }
     "#);
 }

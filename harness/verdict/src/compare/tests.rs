@@ -22,6 +22,16 @@ fn rule(name: &str) -> RuleRef {
     RuleRef { object, path: "spec.ingress[0]".to_owned(), place: Place::start_of("p.yaml") }
 }
 
+fn shown(result: CellResult) -> &'static str {
+    match result {
+        CellResult::AsExpected => "=",
+        CellResult::Differs => "x",
+        CellResult::DecidedByAnother => "b",
+        CellResult::Contradicted => "c",
+        CellResult::Inconclusive => "?",
+    }
+}
+
 /// Every expectation against every verdict: nothing passes but what is meant.
 #[test]
 fn every_expectation_against_every_verdict() {
@@ -34,14 +44,7 @@ fn every_expectation_against_every_verdict() {
         let expected: Expected = word.parse().unwrap();
         for verdict in &verdicts {
             let result = compare(&expected, verdict, &prediction(Answer::Abstain, Finding::NotIsolated));
-            let shown = match (verdict, result) {
-                (_, CellResult::AsExpected) => "=",
-                (_, CellResult::Differs) => "x",
-                (_, CellResult::DecidedByAnother) => "b",
-                (_, CellResult::Contradicted) => "c",
-                (_, CellResult::Inconclusive) => "?",
-            };
-            table.push_str(shown);
+            table.push_str(shown(result));
         }
         table.push('\n');
     }
@@ -50,29 +53,35 @@ fn every_expectation_against_every_verdict() {
     assert_eq!(table, expected);
 }
 
-/// A verdict that is expected and that the engine does not predict is no success.
+/// Every prediction against every verdict that is as the author expects: what the engine denies must be denied there.
 #[test]
-fn every_prediction_against_every_verdict_that_is_expected() {
+fn a_prediction_that_says_otherwise_contradicts() {
     let mut answers = vec![Answer::Allow, Answer::Abstain];
     answers.extend(GATES.map(Answer::Deny));
     answers.extend(GATES.map(Answer::Audit));
-    let verdicts = [
-        ("allow", Verdict::Allowed),
-        ("deny", Verdict::Denied(Gate::Egress)),
-        ("audit", Verdict::Audited(Gate::Dns)),
-    ];
+    let mut verdicts = vec![Verdict::Allowed, Verdict::Inconclusive("no evidence".to_owned())];
+    verdicts.extend(GATES.map(Verdict::Denied));
+    verdicts.extend(GATES.map(Verdict::Audited));
     let mut table = String::new();
-    for (word, verdict) in verdicts {
-        for answer in &answers {
-            let prediction = prediction(*answer, Finding::NotIsolated);
-            let result = compare(&word.parse().unwrap(), &verdict, &prediction);
-            assert!(matches!(result, CellResult::AsExpected | CellResult::Contradicted));
-            table.push(if result == CellResult::AsExpected { '=' } else { 'c' });
+    for answer in answers {
+        for verdict in &verdicts {
+            let word = match verdict {
+                Verdict::Allowed | Verdict::Inconclusive(_) => "allow",
+                Verdict::Denied(_) => "deny",
+                Verdict::Audited(_) => "audit",
+            };
+            let prediction = prediction(answer, Finding::NotIsolated);
+            table.push_str(shown(compare(&word.parse().unwrap(), verdict, &prediction)));
         }
         table.push('\n');
     }
-    // Columns: allow, abstains, denied at egress, ingress, dns, http, audited at the same four.
-    assert_eq!(table, "==cccccccc\nc==ccccccc\nc=cccc====\n");
+    // Columns as above; rows are the predictions allow, abstains, deny and audit at each of the four.
+    let expected = "=?cccccccc\n=?========\nc?=ccccccc\nc?c=cccccc\nc?cc=ccccc\nc?ccc=cccc\n\
+                    c?cccc====\nc?cccc====\nc?cccc====\nc?cccc====\n";
+    assert_eq!(table, expected);
+    // What differs from the expectation differs, whatever is predicted.
+    let predicted = prediction(Answer::Deny(Gate::Ingress), Finding::NotIsolated);
+    assert_eq!(compare(&"deny".parse().unwrap(), &Verdict::Allowed, &predicted), CellResult::Differs);
 }
 
 #[test]

@@ -1,0 +1,186 @@
+//! One attempt on its way: what has been seen of it so far.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::flow::{Flow, FlowDirection, FlowKind, FlowProtocol, FlowVerdict};
+use verdikt_scenario::observation::{Arrival, Observation, Outcome, Stage, StageKind};
+use verdikt_scenario::topology::{Endpoint, Protocol};
+use verdikt_verdict::correlate::{Origin, is_of_stage, may_have_sent};
+use verdikt_verdict::evidence::{Evidence, is_denial};
+
+use crate::backend::Destinations;
+
+/// One attempt on its way.
+pub(super) struct Running<'a> {
+    pub(super) source: &'a Endpoint,
+    attempt: &'a Attempt,
+    destinations: Destinations,
+    /// When it began; nothing before is of its packets.
+    began: Duration,
+    stages: Vec<Stage>,
+    /// Whether the last of the stages has not ended.
+    open: bool,
+    flows: Vec<Flow>,
+    arrived: bool,
+    finished: Option<Outcome>,
+    /// Whether its backend was told to end it.
+    ended: bool,
+}
+
+impl<'a> Running<'a> {
+    pub(super) fn new(
+        source: &'a Endpoint,
+        attempt: &'a Attempt,
+        destinations: Destinations,
+        began: Duration,
+    ) -> Self {
+        Self {
+            source,
+            attempt,
+            destinations,
+            began,
+            stages: Vec::new(),
+            open: false,
+            flows: Vec::new(),
+            arrived: false,
+            finished: None,
+            ended: false,
+        }
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished.is_some()
+    }
+
+    /// Whether everything that must come for a verdict has come.
+    pub(super) fn is_explained(&self) -> bool {
+        match &self.finished {
+            None => false,
+            Some(Outcome::NotAttempted(_)) => true,
+            Some(Outcome::Answered | Outcome::HttpStatus(_)) => {
+                self.arrived || !self.destinations.tells || self.flows.iter().any(is_denial)
+            }
+            Some(_) => self.flows.iter().any(|flow| is_denial(flow) || flow.verdict == FlowVerdict::Error),
+        }
+    }
+
+    /// A stage has its socket. Answers what its packets are known by; none if it is known already.
+    pub(super) fn bind(
+        &mut self,
+        kind: StageKind,
+        protocol: Option<Protocol>,
+        (local, remote): (SocketAddr, SocketAddr),
+        now: Duration,
+    ) -> Option<Origin> {
+        let again = |stage: &Stage| stage.kind == kind && stage.local == Some(local);
+        if self.is_finished() || self.open && self.stages.last().is_some_and(again) {
+            return None;
+        }
+        let stage = Stage {
+            kind,
+            protocol,
+            local: Some(local),
+            remote: Some(remote),
+            outcome: Outcome::TimedOut,
+            addresses: Vec::new(),
+            began: now,
+            took: Duration::ZERO,
+        };
+        let origin = Origin::of_stage(&stage);
+        self.stages.push(stage);
+        self.open = true;
+        origin
+    }
+
+    /// The stage that is open has come to something.
+    pub(super) fn end_stage(&mut self, outcome: Outcome, addresses: Vec<IpAddr>, took: Duration) {
+        if let Some(stage) = self.stages.last_mut().filter(|_| self.open) {
+            (stage.outcome, stage.addresses, stage.took) = (outcome, addresses, took);
+            self.open = false;
+        }
+    }
+
+    /// It is over; what is said again changes nothing.
+    pub(super) fn finish(&mut self, outcome: Outcome) {
+        self.finished.get_or_insert(outcome);
+    }
+
+    /// Its request or datagram has reached a server, and says so itself.
+    pub(super) fn arrive(&mut self) {
+        self.arrived = true;
+    }
+
+    /// Something of this origin has reached a server. Answers whether that is an arrival of this attempt, and news.
+    pub(super) fn arrive_from(&mut self, origin: Origin) -> bool {
+        let of_origin = self.stages.iter().rev().find(|stage| Origin::of_stage(stage) == Some(origin));
+        let Some(stage) = of_origin else { return false };
+        let counts = match self.attempt {
+            Attempt::Dns { .. } => true,
+            // A request says itself to which attempt it belongs; its connection may end at a proxy.
+            Attempt::Http { .. } => false,
+            // The query before a connection is no arrival of the attempt.
+            Attempt::Connect { .. } | Attempt::Ping { .. } => stage.kind != StageKind::LookUp,
+        };
+        let news = counts && !self.arrived;
+        self.arrived |= counts;
+        news
+    }
+
+    /// Whether a flow can be of this attempt's packets.
+    pub(super) fn owns(&self, flow: &Flow) -> bool {
+        let is_own = |stage: &Stage| is_of_stage(flow, stage, &self.destinations.sockets);
+        flow.at >= self.began && self.stages.iter().any(is_own)
+    }
+
+    /// Whether it can still have had the flow's port when the flow was made.
+    pub(super) fn had_port(&self, flow: &Flow) -> bool {
+        let origin = Origin::of_flow(flow);
+        let last = self.stages.iter().rposition(|stage| Origin::of_stage(stage) == origin);
+        let open = |index: usize| self.open && index + 1 == self.stages.len();
+        last.is_some_and(|index| open(index) || may_have_sent(&self.stages[index], flow.at))
+    }
+
+    /// Keeps a flow. Answers whether the attempt is to be ended now, which it is once.
+    pub(super) fn keep(&mut self, flow: Flow) -> bool {
+        if !self.flows.contains(&flow) {
+            self.flows.push(flow);
+        }
+        let end = !self.ended && !self.is_finished() && self.is_lost();
+        self.ended |= end;
+        end
+    }
+
+    /// Whether nothing but its timeout can come of it: one of its packets was dropped. What a proxy refuses gets an
+    /// answer; and while a proxy has the client's request, its own judgement may come before the server's.
+    fn is_lost(&self) -> bool {
+        let dropped = |flow: &Flow| {
+            flow.kind == FlowKind::PolicyVerdict
+                && matches!(flow.verdict, FlowVerdict::Dropped | FlowVerdict::Error)
+        };
+        let tcp = || self.flows.iter().filter(|flow| flow.protocol == FlowProtocol::Port(Protocol::Tcp));
+        let at_proxy = tcp()
+            .any(|flow| flow.verdict == FlowVerdict::Redirected && flow.direction == FlowDirection::Egress);
+        let judged = tcp().any(|flow| flow.kind == FlowKind::Proxy);
+        let asks = matches!(self.attempt, Attempt::Http { .. });
+        self.flows.iter().any(dropped) && (!asks || !at_proxy || judged)
+    }
+
+    /// What was seen of it, with why flows may be missing.
+    pub(super) fn into_evidence(self, lost: Option<&String>) -> Evidence {
+        let arrival = match (self.arrived, self.destinations.tells) {
+            (true, _) => Arrival::Arrived,
+            (false, true) => Arrival::NotSeen,
+            (false, false) => Arrival::Unknown,
+        };
+        let unfinished = || Outcome::NotAttempted("its agent has not said what became of it".to_owned());
+        let outcome = self.finished.unwrap_or_else(unfinished);
+        let mut stages = self.stages;
+        if let Some(stage) = stages.last_mut().filter(|_| self.open) {
+            stage.outcome = outcome.clone();
+        }
+        let observation = Observation { outcome, stages, arrival };
+        Evidence { observation, flows: self.flows, lost: lost.cloned() }
+    }
+}

@@ -1,0 +1,9 @@
+//! Runs over scenario files: of the engine alone, and over a backend that plays what it is told.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
+
+mod cycle;
+mod model;
+mod scripted;
+mod several;
+mod support;

@@ -1,0 +1,277 @@
+//! A backend that plays written signals, with a clock that stands still until nothing else is to be done.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use verdikt_runner::backend::{AttemptNumber, Backend, BackendError, Destinations, Signal};
+use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::flow::{
+    DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
+};
+use verdikt_scenario::observation::{Outcome, StageKind};
+use verdikt_scenario::scenario::Step;
+use verdikt_scenario::topology::{Endpoint, Protocol};
+
+/// Where every attempt goes.
+const SERVER: &str = "10.0.0.9:6379";
+
+/// What the backend plays, and what it was told.
+#[derive(Clone, Default)]
+pub(crate) struct Script {
+    /// What an attempt plays, by its number (`#3`), by `step/source`, or by source. Words are apart by semicolons:
+    ///
+    /// | words | plays |
+    /// |---|---|
+    /// | `bound` | the connection has its port, 40000 plus the attempt's number |
+    /// | `bound to 7` | the connection has port 7 |
+    /// | `look-up` | a query has its port, 50000 plus the attempt's number |
+    /// | `egress dropped` | the policy's verdict at egress, or `ingress`; `http dropped`, `dns dropped` a proxy's |
+    /// | `other dropped` | the policy's verdict at egress for a port of nobody |
+    /// | `arrived`, `request` | the server tells of the port; of the number |
+    /// | `answered`, `timed out`, `HTTP 403` … | the stage ends so, and with it the attempt |
+    /// | `stage answered` | only the stage ends so |
+    /// | `lost`, `gone` | flows may be missing; the source is gone |
+    /// | `after 300` | what follows happens so many milliseconds later |
+    /// | `late 300` | what follows is told so many milliseconds after it happens |
+    pub(crate) plays: BTreeMap<&'static str, &'static str>,
+    /// The step that cannot be applied.
+    pub(crate) breaks: Option<&'static str>,
+    /// The step that is never applied.
+    pub(crate) hangs: Option<&'static str>,
+    /// Whether servers tell of what arrives.
+    pub(crate) silent_servers: bool,
+    /// What the backend was told, in order.
+    pub(crate) told: Rc<RefCell<Vec<String>>>,
+}
+
+impl Script {
+    pub(crate) fn new(plays: &[(&'static str, &'static str)]) -> Self {
+        Self { plays: plays.iter().copied().collect(), ..Self::default() }
+    }
+
+    /// The same, one a line.
+    pub(crate) fn told(&self) -> String {
+        self.told.borrow().join("\n")
+    }
+
+    pub(crate) fn open(&self) -> Scripted {
+        let (script, begin) = (self.clone(), Instant::now());
+        Scripted { script, begin, step: String::new(), queue: VecDeque::new(), sources: BTreeMap::new() }
+    }
+}
+
+pub(crate) struct Scripted {
+    script: Script,
+    begin: Instant,
+    step: String,
+    queue: VecDeque<(Instant, Signal)>,
+    sources: BTreeMap<AttemptNumber, Endpoint>,
+}
+
+impl Scripted {
+    fn tell(&self, what: String) {
+        self.script.told.borrow_mut().push(what);
+    }
+
+    /// Keeps the order of those that come at the same time.
+    fn play(&mut self, at: Instant, signal: Signal) {
+        let behind = self.queue.iter().rposition(|(other, _)| *other <= at).map_or(0, |index| index + 1);
+        self.queue.insert(behind, (at, signal));
+    }
+
+    fn over(number: AttemptNumber, outcome: Outcome) -> [Signal; 2] {
+        let (addresses, took) = (Vec::new(), Duration::from_millis(3));
+        [
+            Signal::StageEnded { number, outcome: outcome.clone(), addresses, took },
+            Signal::Finished { number, outcome },
+        ]
+    }
+}
+
+impl Backend for Scripted {
+    async fn apply(&mut self, step: &Step) -> Result<(), BackendError> {
+        self.tell(format!("apply {}", step.name));
+        self.step = step.name.clone();
+        if self.script.hangs == Some(&step.name) {
+            std::future::pending::<()>().await;
+        }
+        if self.script.breaks == Some(&step.name) {
+            return Err(BackendError::new(std::io::Error::other("no more namespaces")));
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
+        self.tell(format!("begin {number}: {source} {attempt}"));
+        self.sources.insert(number, source.clone());
+        let plays = &self.script.plays;
+        let keys = [format!("#{number}"), format!("{}/{source}", self.step), source.to_string()];
+        let words = keys.iter().find_map(|key| plays.get(key.as_str())).copied().unwrap_or_default();
+        let port = 40_000 + u16::try_from(number.0).unwrap();
+        let (at, late, protocol) = (self.now(), Duration::ZERO, Protocol::Tcp);
+        let mut player = Player { number, source, port, protocol, at, late };
+        for word in words.split("; ").filter(|word| !word.is_empty()) {
+            for signal in player.signals(word) {
+                self.play(self.begin + player.at + player.late, signal);
+            }
+        }
+    }
+
+    fn end(&mut self, number: AttemptNumber) {
+        self.tell(format!("end {number}"));
+        for signal in Self::over(number, Outcome::Ended) {
+            self.play(Instant::now(), signal);
+        }
+    }
+
+    async fn next(&mut self) -> Signal {
+        let Some((at, _)) = self.queue.front() else { return std::future::pending().await };
+        if *at > Instant::now() {
+            tokio::time::sleep_until(*at).await;
+        }
+        self.queue.pop_front().unwrap().1
+    }
+
+    fn destinations(&self, _: &Endpoint, _: &Attempt) -> Destinations {
+        Destinations { sockets: vec![SERVER.parse().unwrap()], tells: !self.script.silent_servers }
+    }
+
+    fn now(&self) -> Duration {
+        self.begin.elapsed()
+    }
+}
+
+/// One attempt being played.
+struct Player<'a> {
+    number: AttemptNumber,
+    source: &'a Endpoint,
+    port: u16,
+    protocol: Protocol,
+    at: Duration,
+    late: Duration,
+}
+
+impl Player<'_> {
+    fn signals(&mut self, word: &str) -> Vec<Signal> {
+        let number = self.number;
+        let words: Vec<&str> = word.split(' ').collect();
+        match words.as_slice() {
+            ["bound"] => vec![self.bound(StageKind::Connect)],
+            ["request"] => {
+                let protocol = Some(self.protocol);
+                vec![Signal::Arrived { protocol, peer: self.local(), number: Some(number) }]
+            }
+            ["bound", "to", port] => {
+                self.port = port.parse().unwrap();
+                vec![self.bound(StageKind::Connect)]
+            }
+            ["look-up"] => {
+                self.protocol = Protocol::Udp;
+                self.port = 50_000 + u16::try_from(number.0).unwrap();
+                vec![self.bound(StageKind::LookUp)]
+            }
+            ["connect"] => {
+                self.protocol = Protocol::Tcp;
+                self.port = 40_000 + u16::try_from(number.0).unwrap();
+                vec![self.bound(StageKind::Connect)]
+            }
+            ["arrived"] => {
+                vec![Signal::Arrived { protocol: Some(self.protocol), peer: self.local(), number: None }]
+            }
+            ["lost"] => vec![Signal::Lost("the stream was cut".to_owned())],
+            ["gone"] => vec![Signal::Gone(self.source.clone(), "killed".to_owned())],
+            ["after", milliseconds] => {
+                self.at += Duration::from_millis(milliseconds.parse().unwrap());
+                Vec::new()
+            }
+            ["late", milliseconds] => {
+                self.late = Duration::from_millis(milliseconds.parse().unwrap());
+                Vec::new()
+            }
+            [place @ ("egress" | "ingress" | "other" | "http" | "dns" | "vanished"), verdict] => {
+                vec![Signal::Flow(Box::new(self.flow(place, verdict)))]
+            }
+            ["stage", rest @ ..] => {
+                let [stage, _] = Scripted::over(number, outcome(&rest.join(" ")));
+                vec![stage]
+            }
+            _ => Scripted::over(number, outcome(word)).to_vec(),
+        }
+    }
+
+    fn local(&self) -> SocketAddr {
+        let last = if self.source.to_string() == "shop/cart" { 1 } else { 2 };
+        SocketAddr::from(([10, 0, 0, last], self.port))
+    }
+
+    fn bound(&self, stage: StageKind) -> Signal {
+        let remote = SERVER.parse().unwrap();
+        let protocol = Some(self.protocol);
+        Signal::Bound { number: self.number, stage, protocol, local: self.local(), remote }
+    }
+
+    fn flow(&self, place: &str, verdict: &str) -> Flow {
+        let end = |socket: SocketAddr| {
+            FlowEnd { address: socket.ip(), port: Some(socket.port()), identity: 1, endpoint: None }
+        };
+        let mut source = self.local();
+        if place == "other" {
+            source.set_port(9);
+        }
+        let text = str::to_owned;
+        let request = match place {
+            "http" => {
+                Some(ProxyRequest::Http { method: text("GET"), path: text("/"), host: text("a"), status: None })
+            }
+            "dns" => Some(ProxyRequest::Dns {
+                name: text("a.test"),
+                kind: text("A"),
+                code: None,
+                addresses: Vec::new(),
+                ttl: None,
+            }),
+            _ => None,
+        };
+        let kind = match (place, &request) {
+            ("vanished", _) => FlowKind::Drop,
+            (_, Some(_)) => FlowKind::Proxy,
+            (_, None) => FlowKind::PolicyVerdict,
+        };
+        let (verdict, drop_reason) = match verdict {
+            "forwarded" => (FlowVerdict::Forwarded, None),
+            "redirected" => (FlowVerdict::Redirected, None),
+            "audited" => (FlowVerdict::Audit, None),
+            "unknown" => (FlowVerdict::Error, Some(DropReason::NotModelled(text("what Kafka allows")))),
+            _ if kind == FlowKind::Drop => (FlowVerdict::Dropped, Some(DropReason::NoDestination)),
+            _ => (FlowVerdict::Dropped, Some(DropReason::PolicyDenied)),
+        };
+        Flow {
+            at: self.at,
+            kind,
+            verdict,
+            direction: if place == "ingress" { FlowDirection::Ingress } else { FlowDirection::Egress },
+            source: end(source),
+            destination: end(SERVER.parse().unwrap()),
+            protocol: FlowProtocol::Port(self.protocol),
+            drop_reason,
+            match_type: 0,
+            policies: Vec::new(),
+            request,
+        }
+    }
+}
+
+fn outcome(words: &str) -> Outcome {
+    match words {
+        "answered" => Outcome::Answered,
+        "refused" => Outcome::Refused,
+        "reset" => Outcome::Reset,
+        "timed out" => Outcome::TimedOut,
+        "name refused" => Outcome::NameRefused,
+        other => Outcome::HttpStatus(other.strip_prefix("HTTP ").unwrap().parse().unwrap()),
+    }
+}

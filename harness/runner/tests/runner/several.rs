@@ -1,0 +1,233 @@
+//! Several scenarios and steps: the order of events, failures, and interruptions.
+
+use std::future::{pending, ready};
+use std::io;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use verdikt_runner::backend::BackendError;
+use verdikt_runner::plan::RunOptions;
+use verdikt_runner::run::run_on;
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::event::Event;
+use verdikt_verdict::outcome::{Outcome, Totals};
+
+use crate::scripted::Script;
+use crate::support::{options, scenarios, summary, two_steps};
+
+/// Events as they come, with the virtual milliseconds at which they come.
+async fn run(
+    test: &str,
+    names: &[&str],
+    scripts: Vec<Script>,
+    parallel: usize,
+    stop: impl Future<Output = ()>,
+) -> (Vec<Event>, Vec<u128>, Outcome) {
+    let files: Vec<String> = names.iter().map(|name| two_steps(name)).collect();
+    let scenarios = scenarios(test, &files);
+    let options = RunOptions { parallel, ..options(CiliumVersion::V1_20, &[]) };
+    let scripts = std::cell::RefCell::new(scripts.into_iter());
+    let open = async || {
+        let script = scripts.borrow_mut().next().ok_or_else(|| {
+            BackendError::new(io::Error::other("no namespace can be made"))
+        })?;
+        Ok(script.open())
+    };
+    let (mut events, mut times, began) = (Vec::new(), Vec::new(), Instant::now());
+    let mut sink = |event: Event| {
+        events.push(event);
+        times.push(began.elapsed().as_millis());
+        Ok(())
+    };
+    let outcome = run_on("scripted", &scenarios, &options, open, stop, &mut sink).await.unwrap();
+    (events, times, outcome)
+}
+
+/// Two steps: everything passes, then the stock is denied.
+fn good(cart: &'static str, stock: &'static str) -> Script {
+    Script::new(&[("shop/cart", cart), ("open/shop/stock", CART), ("locked/shop/stock", stock)])
+}
+
+const CART: &str = "bound; ingress forwarded; arrived; answered";
+const STOCK: &str = "bound; ingress dropped";
+const SLOW_CART: &str = "bound; ingress forwarded; arrived; after 300; answered";
+
+/// One after the other or side by side, and whichever is done first: the same events.
+#[tokio::test(start_paused = true)]
+async fn events_come_in_the_order_of_the_scenarios() {
+    let names = ["first", "second", "third"];
+    let scripts = || vec![good(SLOW_CART, STOCK), good(CART, STOCK), good(SLOW_CART, STOCK)];
+    let (alone, alone_at, outcome) = run("one-by-one", &names, scripts(), 1, pending()).await;
+    assert_eq!(outcome, Outcome::AsExpected);
+    insta::assert_snapshot!(summary(&alone), @r"
+    run scripted 1.20
+    scenario first
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    scenario second
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    scenario third
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    run AsExpected
+    ");
+    for parallel in [2, 3, 8] {
+        let (beside, beside_at, outcome) = run("one-by-one", &names, scripts(), parallel, pending()).await;
+        assert_eq!((summary(&beside), outcome), (summary(&alone), Outcome::AsExpected), "{parallel}");
+        assert!(beside_at.last() < alone_at.last(), "{parallel} at once take {beside_at:?}");
+    }
+    let (_, all_at, _) = run("one-by-one", &names, scripts(), 3, pending()).await;
+    // The first begins at once, its steps end at 300 and 600; what the others did meanwhile is told then.
+    assert_eq!((all_at[1], all_at.last()), (0, Some(&600)), "{all_at:?}");
+    assert!(all_at.contains(&300), "{all_at:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_ends_its_scenario_and_not_the_run() {
+    let breaks = Script { breaks: Some("locked"), ..good(CART, STOCK) };
+    let agent_dies = good("bound; after 5; gone", STOCK);
+    // There is no backend for the last one.
+    let scripts = vec![breaks, agent_dies, good(CART, STOCK)];
+    let names = ["breaks", "dies", "good", "unopened"];
+    let (events, _, outcome) = run("failures", &names, scripts, 1, pending()).await;
+    insta::assert_snapshot!(summary(&events), @r"
+    run scripted 1.20
+    scenario breaks
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+    failed breaks: no more namespaces
+    scenario dies
+      step open
+        shop/cart tcp database/redis:6379: expected allow, inconclusive, Inconclusive
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+    failed dies: the agent of shop/cart has ended: killed
+    scenario good
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    scenario unopened
+    failed unopened: no namespace can be made
+    run Failed
+    ");
+    assert_eq!((outcome, outcome.exit_code()), (Outcome::Failed, 4));
+    assert_eq!(Totals::of(&events).failed, 3);
+}
+
+/// A difference is news about the policies, whatever fails elsewhere.
+#[tokio::test(start_paused = true)]
+async fn a_difference_outweighs_a_failure() {
+    let scripts = vec![good(CART, CART)];
+    let (events, _, outcome) = run("worst", &["differs", "unopened"], scripts, 2, pending()).await;
+    assert_eq!((outcome, Totals::of(&events).failed), (Outcome::Differs, 1));
+}
+
+/// An endpoint that is gone attempts nothing more, and the rest of its step is still judged.
+#[tokio::test(start_paused = true)]
+async fn the_step_of_an_agent_that_dies_is_judged() {
+    let script = good("gone", STOCK);
+    let (events, times, _) = run("dies", &["dies"], vec![script.clone()], 1, pending()).await;
+    assert_eq!(times.last(), Some(&0), "nobody waits for the dead");
+    insta::assert_snapshot!(script.told(), @r"
+    apply open
+    begin 1: shop/cart tcp database/redis:6379
+    begin 2: shop/stock tcp database/redis:6379
+    ");
+    let cells = events.iter().filter(|event| matches!(event, Event::CellJudged(_)));
+    assert_eq!(cells.count(), 2);
+}
+
+/// Everything that was known until then is told, in order, and nothing else.
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_run_tells_what_it_knows() {
+    let names = ["first", "second", "third"];
+    let scripts = || {
+        let never = Script { hangs: Some("locked"), ..good(CART, STOCK) };
+        vec![never, good(CART, STOCK), good(CART, STOCK)]
+    };
+    let (events, times, outcome) =
+        run("interrupted", &names, scripts(), 2, sleep(Duration::from_millis(50))).await;
+    insta::assert_snapshot!(summary(&events), @r"
+    run scripted 1.20
+    scenario first
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+    scenario second
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    scenario third
+      step open
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
+      end open
+      step locked
+        CiliumNetworkPolicy database/cart-only: accepted, as expected: true
+        shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
+        shop/stock tcp database/redis:6379: expected deny ingress by database/cart-only, deny ingress, AsExpected
+      end locked
+    run Interrupted
+    ");
+    assert_eq!((outcome, outcome.exit_code()), (Outcome::Interrupted, 4));
+    assert_eq!(times.last(), Some(&50), "it ends at once");
+    let Some(Event::RunFinished(finished)) = events.last() else { panic!("{events:?}") };
+    assert_eq!(finished.totals, Totals::of(&events));
+
+    let (events, _, outcome) = run("interrupted", &names, scripts(), 2, ready(())).await;
+    assert_eq!(outcome, Outcome::Interrupted);
+    assert!(matches!(events.last(), Some(Event::RunFinished(_))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_the_sink_ends_the_run() {
+    let scenarios = scenarios("sink-of-backend", &[two_steps("first")]);
+    let options = options(CiliumVersion::V1_20, &[]);
+    let script = good(CART, STOCK);
+    let mut taken = 0;
+    let mut sink = |_| {
+        taken += 1;
+        if taken == 3 { Err(io::Error::other("the disk is full")) } else { Ok(()) }
+    };
+    let open = async || Ok(script.open());
+    let result = run_on("scripted", &scenarios, &options, open, pending(), &mut sink).await;
+    assert_eq!(result.unwrap_err().to_string(), "the disk is full");
+    assert_eq!(taken, 3);
+}

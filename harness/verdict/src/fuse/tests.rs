@@ -1,0 +1,340 @@
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use verdikt_scenario::flow::{FlowEnd, FlowProtocol};
+use verdikt_scenario::observation::Observation;
+use verdikt_scenario::topology::Protocol;
+
+use super::*;
+
+fn flow(kind: FlowKind, verdict: FlowVerdict, direction: FlowDirection) -> Flow {
+    let end = |address: &str, port| FlowEnd {
+        address: address.parse().unwrap(),
+        port: Some(port),
+        identity: 0,
+        endpoint: None,
+    };
+    Flow {
+        at: Duration::from_millis(1),
+        kind,
+        verdict,
+        direction,
+        source: end("10.0.0.1", 40_000),
+        destination: end("10.0.0.2", 80),
+        protocol: FlowProtocol::Port(Protocol::Tcp),
+        drop_reason: None,
+        match_type: 0,
+        policies: Vec::new(),
+        request: None,
+    }
+}
+
+fn judged(verdict: FlowVerdict, direction: FlowDirection) -> Flow {
+    flow(FlowKind::PolicyVerdict, verdict, direction)
+}
+
+fn by_proxy(verdict: FlowVerdict, request: ProxyRequest) -> Flow {
+    Flow { request: Some(request), ..flow(FlowKind::Proxy, verdict, FlowDirection::Egress) }
+}
+
+fn look_up(mut flow: Flow) -> Flow {
+    flow.protocol = FlowProtocol::Port(Protocol::Udp);
+    (flow.source.port, flow.destination.port) = (Some(40_001), Some(53));
+    flow
+}
+
+fn query() -> ProxyRequest {
+    let (name, kind) = ("api.example.test".to_owned(), "A".to_owned());
+    ProxyRequest::Dns { name, kind, code: None, addresses: Vec::new(), ttl: None }
+}
+
+fn request() -> ProxyRequest {
+    let (method, path, host) = ("GET".to_owned(), "/".to_owned(), "api".to_owned());
+    ProxyRequest::Http { method, path, host, status: None }
+}
+
+fn with_reason(reason: DropReason, flow: Flow) -> Flow {
+    Flow { drop_reason: Some(reason), ..flow }
+}
+
+/// Every class of flows, by its name.
+fn flows() -> Vec<(&'static str, Vec<Flow>)> {
+    use FlowDirection::{Egress, Ingress};
+    use FlowVerdict::{Audit, Dropped, Error, Forwarded, Redirected};
+    let gap = || DropReason::NotModelled("what Kafka allows".to_owned());
+    vec![
+        ("none", vec![]),
+        ("forwarded", vec![judged(Forwarded, Egress), judged(Forwarded, Ingress)]),
+        ("redirected", vec![judged(Redirected, Egress), by_proxy(Forwarded, request())]),
+        ("dropped for no policy", vec![with_reason(
+            DropReason::NoDestination,
+            flow(FlowKind::Drop, Dropped, Egress),
+        )]),
+        ("denied egress", vec![judged(Dropped, Egress)]),
+        ("denied ingress", vec![judged(Forwarded, Egress), judged(Dropped, Ingress)]),
+        ("denied ingress behind a proxy", vec![judged(Redirected, Egress), judged(Dropped, Ingress)]),
+        ("denied ingress after a look-up", vec![look_up(judged(Redirected, Egress)), judged(Dropped, Ingress)]),
+        ("denied dns", vec![judged(Redirected, Egress), by_proxy(Dropped, query())]),
+        ("denied http", vec![judged(Redirected, Ingress), by_proxy(Dropped, request())]),
+        ("audited egress", vec![judged(Audit, Egress)]),
+        ("audited ingress", vec![judged(Forwarded, Egress), judged(Audit, Ingress)]),
+        ("audited http", vec![judged(Redirected, Ingress), by_proxy(Audit, request())]),
+        ("audited egress, denied ingress", vec![judged(Audit, Egress), judged(Dropped, Ingress)]),
+        ("denied twice", vec![judged(Dropped, Ingress), by_proxy(Dropped, request()), judged(Dropped, Egress)]),
+        ("not modelled", vec![judged(Dropped, Egress), with_reason(gap(), judged(Error, Ingress))]),
+    ]
+}
+
+/// Every class of outcomes.
+fn outcomes() -> Vec<Outcome> {
+    vec![
+        Outcome::Answered,
+        Outcome::HttpStatus(200),
+        Outcome::HttpStatus(403),
+        Outcome::HttpStatus(500),
+        Outcome::HttpStatus(502),
+        Outcome::HttpStatus(503),
+        Outcome::HttpStatus(504),
+        Outcome::Refused,
+        Outcome::Reset,
+        Outcome::Unreachable,
+        Outcome::TimedOut,
+        Outcome::Ended,
+        Outcome::NameRefused,
+        Outcome::NoSuchName,
+        Outcome::NameFailed("ServFail".to_owned()),
+        Outcome::Garbled("no status line".to_owned()),
+        Outcome::NotAttempted("no address".to_owned()),
+    ]
+}
+
+const ARRIVALS: [Arrival; 3] = [Arrival::Arrived, Arrival::NotSeen, Arrival::Unknown];
+
+fn evidence(outcome: &Outcome, flows: &[Flow], arrival: Arrival, lost: Option<&str>) -> Evidence {
+    let observation = Observation { outcome: outcome.clone(), stages: Vec::new(), arrival };
+    Evidence { observation, flows: flows.to_vec(), lost: lost.map(str::to_owned) }
+}
+
+/// Verdict and basis in one column.
+fn shown(fused: &Fused) -> String {
+    let letters = [(fused.basis.outcome, 'o'), (fused.basis.flow, 'f'), (fused.basis.arrival, 'a')];
+    let basis: String = letters.iter().filter(|(rests, _)| *rests).map(|(_, letter)| letter).collect();
+    match &fused.verdict {
+        Verdict::Inconclusive(reason) => {
+            assert!(basis.is_empty() && !reason.is_empty(), "{fused:?}");
+            "?".to_owned()
+        }
+        Verdict::Audited(gate) => format!("audit {gate} {basis}"),
+        verdict => format!("{verdict} {basis}"),
+    }
+}
+
+fn table_of(outcome: &Outcome) -> String {
+    let mut table = String::new();
+    for (name, flows) in flows() {
+        let cells = ARRIVALS.map(|arrival| shown(&fuse(&evidence(outcome, &flows, arrival, None))));
+        let [arrived, not_seen, unknown] = cells;
+        let line = format!("  {name:32}{arrived:20}{not_seen:20}{unknown}");
+        writeln!(table, "{}", line.trim_end()).unwrap();
+    }
+    table
+}
+
+/// The whole table: for each outcome, or several that are treated alike, every class of flows; columns are arrived,
+/// not seen, unknown. Letters say what a verdict rests on: outcome, flow, arrival.
+#[test]
+fn every_combination_has_its_verdict() {
+    let mut tables: Vec<(Vec<String>, String)> = Vec::new();
+    for outcome in outcomes() {
+        let (name, table) = (outcome.to_string(), table_of(&outcome));
+        match tables.iter_mut().find(|(_, other)| *other == table) {
+            Some((names, _)) => names.push(name),
+            None => tables.push((vec![name], table)),
+        }
+    }
+    let text: String = tables.iter().map(|(names, table)| format!("{}\n{table}", names.join(", "))).collect();
+    insta::assert_snapshot!(text, @r"
+    answered
+      none                            allow oa            ?                   allow o
+      forwarded                       allow ofa           ?                   allow of
+      redirected                      allow ofa           ?                   allow of
+      dropped for no policy           allow oa            ?                   allow o
+      denied egress                   ?                   ?                   ?
+      denied ingress                  ?                   ?                   ?
+      denied ingress behind a proxy   ?                   deny ingress fa     ?
+      denied ingress after a look-up  ?                   ?                   ?
+      denied dns                      ?                   ?                   ?
+      denied http                     ?                   ?                   ?
+      audited egress                  audit egress ofa    ?                   audit egress of
+      audited ingress                 audit ingress ofa   ?                   audit ingress of
+      audited http                    audit http ofa      ?                   audit http of
+      audited egress, denied ingress  ?                   ?                   ?
+      denied twice                    ?                   ?                   ?
+      not modelled                    ?                   ?                   ?
+    HTTP 200, HTTP 500
+      none                            allow oa            ?                   allow o
+      forwarded                       allow ofa           ?                   allow of
+      redirected                      allow ofa           ?                   allow of
+      dropped for no policy           allow oa            ?                   allow o
+      denied egress                   ?                   ?                   ?
+      denied ingress                  ?                   ?                   ?
+      denied ingress behind a proxy   ?                   ?                   ?
+      denied ingress after a look-up  ?                   ?                   ?
+      denied dns                      ?                   ?                   ?
+      denied http                     ?                   ?                   ?
+      audited egress                  audit egress ofa    ?                   audit egress of
+      audited ingress                 audit ingress ofa   ?                   audit ingress of
+      audited http                    audit http ofa      ?                   audit http of
+      audited egress, denied ingress  ?                   ?                   ?
+      denied twice                    ?                   ?                   ?
+      not modelled                    ?                   ?                   ?
+    HTTP 403
+      none                            allow oa            ?                   allow o
+      forwarded                       allow ofa           ?                   allow of
+      redirected                      allow ofa           ?                   allow of
+      dropped for no policy           allow oa            ?                   allow o
+      denied egress                   ?                   ?                   ?
+      denied ingress                  ?                   ?                   ?
+      denied ingress behind a proxy   ?                   ?                   ?
+      denied ingress after a look-up  ?                   ?                   ?
+      denied dns                      ?                   ?                   ?
+      denied http                     ?                   deny http ofa       deny http of
+      audited egress                  audit egress ofa    ?                   audit egress of
+      audited ingress                 audit ingress ofa   ?                   audit ingress of
+      audited http                    audit http ofa      ?                   audit http of
+      audited egress, denied ingress  ?                   ?                   ?
+      denied twice                    ?                   ?                   ?
+      not modelled                    ?                   ?                   ?
+    HTTP 502, HTTP 503, HTTP 504
+      none                            allow oa            ?                   allow o
+      forwarded                       allow ofa           ?                   allow of
+      redirected                      allow ofa           ?                   allow of
+      dropped for no policy           allow oa            ?                   allow o
+      denied egress                   ?                   ?                   ?
+      denied ingress                  ?                   ?                   ?
+      denied ingress behind a proxy   ?                   deny ingress ofa    deny ingress of
+      denied ingress after a look-up  ?                   ?                   ?
+      denied dns                      ?                   ?                   ?
+      denied http                     ?                   ?                   ?
+      audited egress                  audit egress ofa    ?                   audit egress of
+      audited ingress                 audit ingress ofa   ?                   audit ingress of
+      audited http                    audit http ofa      ?                   audit http of
+      audited egress, denied ingress  ?                   ?                   ?
+      denied twice                    ?                   ?                   ?
+      not modelled                    ?                   ?                   ?
+    refused, reset, unreachable, timed out, ended when its packet was dropped, name refused, no such name, name failed: ServFail, garbled answer: no status line
+      none                            ?                   ?                   ?
+      forwarded                       ?                   ?                   ?
+      redirected                      ?                   ?                   ?
+      dropped for no policy           ?                   ?                   ?
+      denied egress                   ?                   deny egress ofa     deny egress of
+      denied ingress                  ?                   deny ingress ofa    deny ingress of
+      denied ingress behind a proxy   ?                   deny ingress ofa    deny ingress of
+      denied ingress after a look-up  ?                   deny ingress ofa    deny ingress of
+      denied dns                      ?                   deny dns ofa        deny dns of
+      denied http                     ?                   deny http ofa       deny http of
+      audited egress                  ?                   ?                   ?
+      audited ingress                 ?                   ?                   ?
+      audited http                    ?                   ?                   ?
+      audited egress, denied ingress  ?                   deny ingress ofa    deny ingress of
+      denied twice                    ?                   deny egress ofa     deny egress of
+      not modelled                    ?                   ?                   ?
+    not attempted: no address
+      none                            ?                   ?                   ?
+      forwarded                       ?                   ?                   ?
+      redirected                      ?                   ?                   ?
+      dropped for no policy           ?                   ?                   ?
+      denied egress                   ?                   ?                   ?
+      denied ingress                  ?                   ?                   ?
+      denied ingress behind a proxy   ?                   ?                   ?
+      denied ingress after a look-up  ?                   ?                   ?
+      denied dns                      ?                   ?                   ?
+      denied http                     ?                   ?                   ?
+      audited egress                  ?                   ?                   ?
+      audited ingress                 ?                   ?                   ?
+      audited http                    ?                   ?                   ?
+      audited egress, denied ingress  ?                   ?                   ?
+      denied twice                    ?                   ?                   ?
+      not modelled                    ?                   ?                   ?
+    ");
+}
+
+/// Nothing denies but a drop of the attempt's own, nothing allows but a success.
+#[test]
+fn no_verdict_without_its_proof() {
+    for outcome in outcomes() {
+        for (name, flows) in flows() {
+            for arrival in ARRIVALS {
+                let fused = fuse(&evidence(&outcome, &flows, arrival, None));
+                let success = matches!(outcome, Outcome::Answered | Outcome::HttpStatus(_));
+                let context = format!("{outcome}, {name}, {arrival:?}: {fused:?}");
+                match fused.verdict {
+                    Verdict::Denied(_) => {
+                        assert!(fused.basis.flow && flows.iter().any(is_denial), "{context}");
+                        assert_ne!(arrival, Arrival::Arrived, "{context}");
+                    }
+                    Verdict::Allowed | Verdict::Audited(_) => {
+                        assert!(fused.basis.outcome && success, "{context}");
+                        assert!(!flows.iter().any(is_denial), "{context}");
+                    }
+                    Verdict::Inconclusive(_) => {}
+                }
+            }
+        }
+    }
+}
+
+/// What may be missing changes no verdict, and gives a failure without flows its reason.
+#[test]
+fn lost_flows_change_reasons_only() {
+    for outcome in outcomes() {
+        for (name, flows) in flows() {
+            for arrival in ARRIVALS {
+                let whole = fuse(&evidence(&outcome, &flows, arrival, None));
+                let lossy = fuse(&evidence(&outcome, &flows, arrival, Some("the stream was cut")));
+                assert_eq!(shown(&whole), shown(&lossy), "{outcome}, {name}, {arrival:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn reasons_say_what_was_seen() {
+    let mut text = String::new();
+    let mut check = |outcome: Outcome, flows_named: &str, arrival: Arrival, lost: Option<&str>| {
+        let (_, flows) = flows().into_iter().find(|(name, _)| *name == flows_named).unwrap();
+        let fused = fuse(&evidence(&outcome, &flows, arrival, lost));
+        let Verdict::Inconclusive(reason) = fused.verdict else { panic!("{fused:?}") };
+        writeln!(text, "{reason}").unwrap();
+    };
+    check(Outcome::TimedOut, "none", Arrival::NotSeen, None);
+    check(Outcome::TimedOut, "none", Arrival::NotSeen, Some("the stream was cut"));
+    check(Outcome::TimedOut, "forwarded", Arrival::Arrived, None);
+    check(Outcome::TimedOut, "dropped for no policy", Arrival::Unknown, None);
+    check(Outcome::Refused, "forwarded", Arrival::NotSeen, None);
+    check(Outcome::NameRefused, "none", Arrival::Unknown, None);
+    check(Outcome::NameFailed("ServFail".to_owned()), "redirected", Arrival::Unknown, None);
+    check(Outcome::TimedOut, "audited egress", Arrival::NotSeen, None);
+    check(Outcome::Ended, "denied egress", Arrival::Arrived, None);
+    check(Outcome::HttpStatus(403), "denied http", Arrival::Arrived, None);
+    check(Outcome::Answered, "denied egress", Arrival::Arrived, None);
+    check(Outcome::Answered, "forwarded", Arrival::NotSeen, None);
+    check(Outcome::Answered, "not modelled", Arrival::Unknown, None);
+    check(Outcome::NotAttempted("no address".to_owned()), "denied egress", Arrival::Unknown, None);
+    insta::assert_snapshot!(text, @r"
+    the client saw: timed out, and no flow says that a policy denied it
+    the client saw: timed out, and flows may be missing: the stream was cut
+    the client saw: timed out, and it reached its server, and the answer was lost
+    the client saw: timed out, and its packet was dropped: nobody is there
+    the client saw: refused, and no flow says that a policy denied it
+    the client saw: name refused, and no flow says that a policy denied it
+    the client saw: name failed: ServFail, and no flow says that a policy denied it
+    the client saw: timed out, and no flow says that a policy denied it
+    the client saw: ended when its packet was dropped, and it reached its server although its packets were denied at egress
+    the client saw: HTTP 403, and it reached its server although its packets were denied at http
+    the client saw: answered, although its packets were denied at egress
+    the client saw: answered, and no server saw it
+    the datapath does not know what Kafka allows
+    not attempted: no address
+    ");
+}
