@@ -111,12 +111,11 @@ fn client(outcome: &Outcome, flows: &Flows) -> Client {
     match (outcome, flows) {
         (Outcome::HttpStatus(403), Flows::Denied(Gate::Http))
         | (Outcome::NameRefused, Flows::Denied(Gate::Dns)) => Client::Refused,
-        // So answers a proxy that does not reach the server.
-        (Outcome::HttpStatus(502..=504), Flows::DeniedBehindProxy) => Client::Failed,
         (Outcome::Answered, _) => Client::Answered,
-        (Outcome::HttpStatus(_), _) => Client::Served,
         (Outcome::NotAttempted(_), _) => Client::NotAttempted,
-        (
+        // With the first of them a proxy answers that does not reach the server.
+        (Outcome::HttpStatus(502..=504), Flows::DeniedBehindProxy)
+        | (
             Outcome::Refused
             | Outcome::Reset
             | Outcome::Unreachable
@@ -128,6 +127,7 @@ fn client(outcome: &Outcome, flows: &Flows) -> Client {
             | Outcome::Garbled(_),
             _,
         ) => Client::Failed,
+        (Outcome::HttpStatus(_), _) => Client::Served,
     }
 }
 
