@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn the_worst_decides() {
-        let check = |[cells, differing, objects_differing, failed, inconclusive]: [usize; 5], expected: u8| {
+        let check = |[cells, differing, objects_differing, failed, inconclusive]: [usize; 5],
+                     expected: u8| {
             let totals =
                 Totals { cells, differing, objects_differing, failed, inconclusive, ..Totals::default() };
             assert_eq!(Outcome::of(&totals).exit_code(), expected, "{totals:?}");

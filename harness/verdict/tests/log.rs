@@ -17,8 +17,8 @@ use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict, compare};
 use verdikt_verdict::event::{
-    CellJudged, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunStarted, ScenarioFailed, ScenarioSkipped,
-    ScenarioStarted, StepFinished, StepStarted,
+    CellJudged, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunStarted, ScenarioFailed,
+    ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
 };
 use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::fuse::{Fused, fuse};

@@ -15,8 +15,7 @@ use crate::scripted::Script;
 use crate::support::{CART_ONLY, TABLE, options, scenario, scenarios};
 
 /// What the cart plays where a test is about the stock, which is denied at ingress.
-const CART: (&str, &str) =
-    ("shop/cart", "bound; egress forwarded; ingress forwarded; arrived; answered");
+const CART: (&str, &str) = ("shop/cart", "bound; egress forwarded; ingress forwarded; arrived; answered");
 /// The other way round.
 const STOCK: (&str, &str) = ("shop/stock", "bound; egress forwarded; ingress dropped");
 
@@ -58,7 +57,11 @@ fn line(cell: &CellJudged) -> String {
 }
 
 /// Plays one cell beside another that is as usual, and gives its line with the time all took.
-async fn check(test: &str, other: (&'static str, &'static str), plays: (&'static str, &'static str)) -> String {
+async fn check(
+    test: &str,
+    other: (&'static str, &'static str),
+    plays: (&'static str, &'static str),
+) -> String {
     let script = Script::new(&[other, plays]);
     let (cells, _, _, took) = play(test, &script).await;
     assert_eq!(cells.len(), 2);

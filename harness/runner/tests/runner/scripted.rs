@@ -215,8 +215,11 @@ impl Player<'_> {
     }
 
     fn flow(&self, place: &str, verdict: &str) -> Flow {
-        let end = |socket: SocketAddr| {
-            FlowEnd { address: socket.ip(), port: Some(socket.port()), identity: 1, endpoint: None }
+        let end = |socket: SocketAddr| FlowEnd {
+            address: socket.ip(),
+            port: Some(socket.port()),
+            identity: 1,
+            endpoint: None,
         };
         let mut source = self.local();
         if place == "other" {
@@ -224,9 +227,12 @@ impl Player<'_> {
         }
         let text = str::to_owned;
         let request = match place {
-            "http" => {
-                Some(ProxyRequest::Http { method: text("GET"), path: text("/"), host: text("a"), status: None })
-            }
+            "http" => Some(ProxyRequest::Http {
+                method: text("GET"),
+                path: text("/"),
+                host: text("a"),
+                status: None,
+            }),
             "dns" => Some(ProxyRequest::Dns {
                 name: text("a.test"),
                 kind: text("A"),

@@ -28,9 +28,10 @@ async fn run(
     let options = RunOptions { parallel, ..options(CiliumVersion::V1_20, &[]) };
     let scripts = std::cell::RefCell::new(scripts.into_iter());
     let open = async || {
-        let script = scripts.borrow_mut().next().ok_or_else(|| {
-            BackendError::new(io::Error::other("no namespace can be made"))
-        })?;
+        let script = scripts
+            .borrow_mut()
+            .next()
+            .ok_or_else(|| BackendError::new(io::Error::other("no namespace can be made")))?;
         Ok(script.open())
     };
     let (mut events, mut times, began) = (Vec::new(), Vec::new(), Instant::now());

@@ -1,8 +1,8 @@
 //! Scenario files for the tests of this folder, and events in a form to read.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use verdikt_runner::filter::Filter;
 use verdikt_runner::plan::RunOptions;

@@ -66,21 +66,27 @@ fn flows() -> Vec<(&'static str, Vec<Flow>)> {
         ("none", vec![]),
         ("forwarded", vec![judged(Forwarded, Egress), judged(Forwarded, Ingress)]),
         ("redirected", vec![judged(Redirected, Egress), by_proxy(Forwarded, request())]),
-        ("dropped for no policy", vec![with_reason(
-            DropReason::NoDestination,
-            flow(FlowKind::Drop, Dropped, Egress),
-        )]),
+        (
+            "dropped for no policy",
+            vec![with_reason(DropReason::NoDestination, flow(FlowKind::Drop, Dropped, Egress))],
+        ),
         ("denied egress", vec![judged(Dropped, Egress)]),
         ("denied ingress", vec![judged(Forwarded, Egress), judged(Dropped, Ingress)]),
         ("denied ingress behind a proxy", vec![judged(Redirected, Egress), judged(Dropped, Ingress)]),
-        ("denied ingress after a look-up", vec![look_up(judged(Redirected, Egress)), judged(Dropped, Ingress)]),
+        (
+            "denied ingress after a look-up",
+            vec![look_up(judged(Redirected, Egress)), judged(Dropped, Ingress)],
+        ),
         ("denied dns", vec![judged(Redirected, Egress), by_proxy(Dropped, query())]),
         ("denied http", vec![judged(Redirected, Ingress), by_proxy(Dropped, request())]),
         ("audited egress", vec![judged(Audit, Egress)]),
         ("audited ingress", vec![judged(Forwarded, Egress), judged(Audit, Ingress)]),
         ("audited http", vec![judged(Redirected, Ingress), by_proxy(Audit, request())]),
         ("audited egress, denied ingress", vec![judged(Audit, Egress), judged(Dropped, Ingress)]),
-        ("denied twice", vec![judged(Dropped, Ingress), by_proxy(Dropped, request()), judged(Dropped, Egress)]),
+        (
+            "denied twice",
+            vec![judged(Dropped, Ingress), by_proxy(Dropped, request()), judged(Dropped, Egress)],
+        ),
         ("not modelled", vec![judged(Dropped, Egress), with_reason(gap(), judged(Error, Ingress))]),
     ]
 }
