@@ -103,6 +103,27 @@ pub enum Answer {
     Flow(Box<Flow>),
 }
 
+impl Ask {
+    /// What a client's line asks.
+    pub fn from_line(line: &str) -> io::Result<Self> {
+        Ok(serde_json::from_str(line)?)
+    }
+}
+
+impl Answer {
+    /// What a lab's line answers.
+    pub fn from_line(line: &str) -> io::Result<Self> {
+        Ok(serde_json::from_str(line)?)
+    }
+
+    /// The answer as a line, with its end.
+    pub fn to_line(&self) -> io::Result<Vec<u8>> {
+        let mut line = serde_json::to_vec(self)?;
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,21 @@
 //! Getting the rights a lab needs: as root they are there, else in a user namespace of the process's own.
 
-use std::fs;
-use std::io;
+mod obstacle;
 
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
+pub use obstacle::Obstacle;
+use obstacle::{forbidden, no_device};
 
-use crate::namespace::{Keeper, NamespaceError, Wanted};
+use crate::namespace::open_device;
+
+/// How long a thread that has ended may still count as one.
+const AFTERLIFE: Duration = Duration::from_secs(2);
 
 /// How the process got its rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,58 +26,64 @@ pub enum Entered {
     UserNamespace,
 }
 
-/// Why there can be no lab on this machine; says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum Obstacle {
-    /// There are no TUN devices.
-    #[error("this machine has no /dev/net/tun; load the module `tun`, or give it to the container")]
-    NoTun,
-    /// TUN devices are not for this user.
-    #[error("/dev/net/tun is not open to this user; run as root, or `chmod 0666 /dev/net/tun` once")]
-    TunForbidden,
-    /// User namespaces are not for this user.
-    #[error(
-        "this user may not make namespaces; run as root, or allow unprivileged user namespaces \
-         (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, \
-         kernel.apparmor_restrict_unprivileged_userns)"
-    )]
-    NamespacesForbidden(#[source] io::Error),
-    /// Something else fails.
-    #[error("a network namespace with a TUN device cannot be made here")]
-    Other(#[source] NamespaceError),
+/// Why a trial of what a lab is made of has failed.
+enum Failure {
+    Namespace(Errno),
+    Device(io::Error),
 }
 
 /// Gets the rights, and tries them. To be called before the process has a second thread.
+///
+/// After an obstacle the process goes on as usual, except that it may be in a user namespace of its own: files it
+/// writes are its user's all the same.
 pub fn enter() -> Result<Entered, Obstacle> {
-    let open = fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun");
-    match open.map_err(|error| error.kind()) {
-        Ok(_) => {}
-        Err(io::ErrorKind::PermissionDenied) => return Err(Obstacle::TunForbidden),
-        Err(_) => return Err(Obstacle::NoTun),
-    }
-    let first = try_it();
-    if first.is_ok() {
+    OpenOptions::new().read(true).write(true).open("/dev/net/tun").map_err(no_device)?;
+    // The trial of a user who is not root would fail.
+    if geteuid().is_root() && attempt().is_ok() {
         return Ok(Entered::Already);
     }
-    let (user, group) = (geteuid(), getegid());
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(|error| Obstacle::NamespacesForbidden(error.into()))?;
-    let map = |file: &str, line: String| fs::write(format!("/proc/self/{file}"), line);
-    // Without this the kernel lets nobody map groups; kernels before 3.19 do not have it.
-    let _ = map("setgroups", "deny".to_owned());
-    map("uid_map", format!("0 {user} 1")).map_err(Obstacle::NamespacesForbidden)?;
-    map("gid_map", format!("0 {group} 1")).map_err(Obstacle::NamespacesForbidden)?;
-    try_it().map_err(|error| match error {
-        NamespaceError::Make { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-            Obstacle::NamespacesForbidden(source)
-        }
-        other => Obstacle::Other(other),
-    })?;
-    Ok(Entered::UserNamespace)
+    become_root()?;
+    attempt().map(|()| Entered::UserNamespace).map_err(|failure| match failure {
+        Failure::Namespace(error) => forbidden(CloneFlags::CLONE_NEWNET, error, &setting),
+        Failure::Device(error) => Obstacle::Device(error),
+    })
 }
 
-/// Makes a namespace and forgets it. The thread that did so is over when this returns.
-fn try_it() -> Result<(), NamespaceError> {
-    let keeper = Keeper::start()?;
-    let wanted = Wanted { name: "a trial".to_owned(), addresses: Vec::new(), local_prefixes: Vec::new() };
-    keeper.thread(wanted, || {}).map(|_| ())
+/// Moves the process into a new user namespace, as root of it.
+fn become_root() -> Result<(), Obstacle> {
+    let (user, group) = (geteuid(), getegid());
+    let refused = |error: Errno| forbidden(CloneFlags::CLONE_NEWUSER, error, &setting);
+    let deadline = Instant::now() + AFTERLIFE;
+    loop {
+        // The thread of a trial may count for a moment after it was joined, and the kernel moves none of several.
+        let alone = fs::read_dir("/proc/self/task").map_or(true, |tasks| tasks.count() == 1);
+        match unshare(CloneFlags::CLONE_NEWUSER) {
+            Err(Errno::EINVAL) if !alone && Instant::now() < deadline => std::thread::yield_now(),
+            moved => break moved.map_err(refused)?,
+        }
+    }
+    let map = |file: &str, line: String| {
+        let written = fs::write(format!("/proc/self/{file}"), line);
+        written.map_err(|error| refused(error.raw_os_error().map_or(Errno::EPERM, Errno::from_raw)))
+    };
+    // Nobody may map groups without this: <https://man7.org/linux/man-pages/man7/user_namespaces.7.html>.
+    map("setgroups", "deny".to_owned())?;
+    map("uid_map", format!("0 {user} 1"))?;
+    map("gid_map", format!("0 {group} 1"))
+}
+
+/// Makes a network namespace with a device, and forgets it. In a thread, since the process shall stay where it is.
+fn attempt() -> Result<(), Failure> {
+    let thread = std::thread::Builder::new().spawn(|| {
+        unshare(CloneFlags::CLONE_NEWNET).map_err(Failure::Namespace)?;
+        open_device().map(|_| ()).map_err(Failure::Device)
+    });
+    let ended = thread.map_err(Failure::Device)?.join();
+    ended.unwrap_or_else(|_| Err(Failure::Device(io::Error::other("the trial panicked"))))
+}
+
+/// The value of a kernel setting, if the kernel has it.
+fn setting(name: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).ok()?;
+    Some(text.trim().to_owned())
 }

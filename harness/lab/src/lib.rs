@@ -12,6 +12,7 @@ pub mod current;
 pub mod datapath;
 pub mod enter;
 pub mod error;
+pub mod exec;
 pub mod identities;
 pub mod lab;
 pub mod names;

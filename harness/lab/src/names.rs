@@ -61,20 +61,22 @@ pub struct Resolution {
 
 /// The files of an endpoint with these addresses.
 pub fn resolution(resolver: &Resolver, endpoint: &Endpoint, own: &[IpAddr]) -> Resolution {
-    let mut resolv_conf: String =
-        resolver.servers.iter().map(|server| format!("nameserver {}\n", server.ip())).collect();
+    let mut lines: Vec<String> =
+        resolver.servers.iter().map(|server| format!("nameserver {}", server.ip())).collect();
     if !resolver.search.is_empty() {
-        resolv_conf.push_str(&format!("search {}\n", resolver.search.join(" ")));
+        lines.push(format!("search {}", resolver.search.join(" ")));
     }
-    resolv_conf.push_str(&format!("options ndots:{}\n", resolver.ndots.max(1)));
+    lines.push(format!("options ndots:{}", resolver.ndots.max(1)));
+    let resolv_conf = lines.join("\n") + "\n";
     let name = match endpoint {
         Endpoint::Pod(pod) => pod.name.to_string(),
         other => other.to_string(),
     };
-    let mut hosts = "127.0.0.1 localhost\n::1 localhost\n".to_owned();
-    hosts.extend(own.iter().map(|address| format!("{address} {name}\n")));
-    for (name, addresses) in &resolver.hosts {
-        hosts.extend(addresses.iter().map(|address| format!("{address} {name}\n")));
-    }
+    let own = own.iter().map(|address| (address, &name));
+    let known =
+        resolver.hosts.iter().flat_map(|(name, list)| list.iter().map(move |address| (address, name)));
+    let mut lines = vec!["127.0.0.1 localhost".to_owned(), "::1 localhost".to_owned()];
+    lines.extend(own.chain(known).map(|(address, name)| format!("{address} {name}")));
+    let hosts = lines.join("\n") + "\n";
     Resolution { resolv_conf, hosts }
 }

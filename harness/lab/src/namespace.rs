@@ -5,6 +5,7 @@
 
 mod device;
 mod keeper;
+mod route;
 
 use std::ffi::OsString;
 use std::io;
@@ -13,6 +14,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Child;
 
+pub(crate) use device::open as open_device;
 pub use keeper::Keeper;
 use tun_rs::SyncDevice;
 
@@ -66,12 +68,12 @@ impl Drop for Process {
 #[derive(Debug, thiserror::Error)]
 pub enum NamespaceError {
     /// A step of making it failed.
-    #[error("the namespace of {name} cannot {what}")]
+    #[error("the namespace of {name} cannot {}", step.text())]
     Make {
         /// Whose namespace.
         name: String,
         /// What cannot be done.
-        what: &'static str,
+        step: Step,
         /// The system's reason.
         #[source]
         source: io::Error,
@@ -90,4 +92,34 @@ pub enum NamespaceError {
     /// The keeper's thread is no more.
     #[error("the thread that keeps the namespaces has ended")]
     KeeperEnded,
+}
+
+/// A step of making a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Starting the thread that makes it.
+    Keeper,
+    /// Making it.
+    Namespace,
+    /// Its device.
+    Device,
+    /// The device's addresses and routes.
+    Addresses,
+    /// A thread in it.
+    Thread,
+    /// What listens in it.
+    Listeners,
+}
+
+impl Step {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Keeper => "be prepared",
+            Self::Namespace => "be made",
+            Self::Device => "have a TUN device",
+            Self::Addresses => "be given addresses and routes",
+            Self::Thread => "have a thread",
+            Self::Listeners => "have listeners",
+        }
+    }
 }

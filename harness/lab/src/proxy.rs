@@ -19,7 +19,7 @@ use tun_rs::SyncDevice;
 use verdikt_scenario::flow::Flow;
 
 use crate::current::CurrentPolicy;
-use crate::namespace::{Keeper, NamespaceError, Wanted};
+use crate::namespace::{Keeper, NamespaceError, Step, Wanted};
 use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect, Redirects};
 use judge::Judge;
 
@@ -59,7 +59,7 @@ impl Proxies {
             }
         })?;
         let failed =
-            |source| NamespaceError::Make { name: "the proxies".to_owned(), what: "have listeners", source };
+            |source| NamespaceError::Make { name: "the proxies".to_owned(), step: Step::Listeners, source };
         listening
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("their thread has ended")))

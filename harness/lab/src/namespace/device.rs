@@ -1,107 +1,73 @@
-//! The inside of a namespace: its devices, addresses, routes and settings.
+//! The device of a namespace, and the settings that must be made before it exists.
 
-use std::fs;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::net::IpAddr;
 
-use rtnetlink::packet_route::address::AddressHeaderFlags;
-use rtnetlink::packet_route::route::{RouteScope, RouteType};
-use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
-use tokio::runtime::Runtime;
-use tun_rs::SyncDevice;
+use tun_rs::{DeviceBuilder, SyncDevice};
 
-use super::{NamespaceError, Wanted};
+use super::route::{self, Ways};
+use super::{NamespaceError, Step, Wanted};
 
 /// The name of the device in every namespace.
 const NAME: &str = "eth0";
-/// Its longest packet.
-const MTU: u16 = 1500;
-/// The index of the loopback device in every namespace.
-const LOOPBACK: u32 = 1;
-/// The routing table whose routes are the namespace's own addresses.
-const LOCAL_TABLE: u8 = 255;
 
-/// Settings of a namespace, below `/proc/sys/net`. Those of a family the kernel lacks cannot be made.
-const SETTINGS: [(&str, &str); 6] = [
+/// Settings of a namespace, below `/proc/sys/net`, and their values; the kernel takes the first it can.
+///
+/// All of them are comforts: the agent has the rights that these give to others, and containers often forbid to
+/// write here. A group range can only hold groups of the user namespace, which may have but one.
+/// <https://docs.kernel.org/networking/ip-sysctl.html>
+const SETTINGS: [(&str, &[&str]); 9] = [
     // Echo requests without privileges, and servers on low ports.
-    ("ipv4/ping_group_range", "0 2147483647"),
-    ("ipv4/ip_unprivileged_port_start", "0"),
+    ("ipv4/ping_group_range", &["0 2147483647", "0 0"]),
+    ("ipv4/ip_unprivileged_port_start", &["0"]),
     // The proxies answer to addresses that no route leads back to.
-    ("ipv4/conf/all/rp_filter", "0"),
-    ("ipv4/conf/default/rp_filter", "0"),
+    ("ipv4/conf/all/rp_filter", &["0"]),
+    ("ipv4/conf/default/rp_filter", &["0"]),
+    // A prefix of addresses is enough for IPv4 to bind to any of them, but not for IPv6.
+    ("ipv6/ip_nonlocal_bind", &["1"]),
+    // Machines without IPv6 have namespaces without it, unless asked.
+    ("ipv6/conf/all/disable_ipv6", &["0"]),
+    ("ipv6/conf/default/disable_ipv6", &["0"]),
     // No packets but those of the attempts.
-    ("ipv6/conf/default/accept_ra", "0"),
-    ("ipv6/conf/default/addr_gen_mode", "1"),
+    ("ipv6/conf/default/accept_ra", &["0"]),
+    ("ipv6/conf/default/addr_gen_mode", &["1"]),
 ];
 
 /// Furnishes the namespace this thread is in; answers its device.
-pub(super) fn furnish(runtime: &Runtime, wanted: &Wanted) -> Result<SyncDevice, NamespaceError> {
+pub(super) fn furnish(wanted: &Wanted) -> Result<SyncDevice, NamespaceError> {
     let failed =
-        |what| move |source: io::Error| NamespaceError::Make { name: wanted.name.clone(), what, source };
-    for (setting, value) in SETTINGS {
-        let written = fs::write(format!("/proc/sys/net/{setting}"), value);
-        if setting.starts_with("ipv4/ip") || setting.starts_with("ipv4/ping") {
-            written.map_err(failed("be set up"))?;
-        }
+        |step| move |source: io::Error| NamespaceError::Make { name: wanted.name.clone(), step, source };
+    for (setting, values) in SETTINGS {
+        set(setting, values);
     }
-    let device = tun_rs::DeviceBuilder::new()
-        .name(NAME)
-        .mtu(MTU)
-        .inherit_enable_state()
-        .build_sync()
-        .map_err(failed("have a TUN device"))?;
-    // Closing a device that is not persistent waits for the kernel to have forgotten it, tens of milliseconds. A
-    // persistent one goes with its namespace, and nobody waits.
-    device.persist().map_err(failed("have a TUN device"))?;
-    let index = device.if_index().map_err(failed("have a TUN device"))?;
-    runtime.block_on(connect(index, wanted)).map_err(failed("be given addresses and routes"))?;
+    let device = open().map_err(failed(Step::Device))?;
+    let ways = Ways {
+        device: device.if_index().map_err(failed(Step::Device))?,
+        addresses: &wanted.addresses,
+        local_prefixes: &wanted.local_prefixes,
+    };
+    route::build(&ways).map_err(failed(Step::Addresses))?;
     Ok(device)
 }
 
-async fn connect(index: u32, wanted: &Wanted) -> io::Result<()> {
-    let (connection, handle, _) = rtnetlink::new_connection()?;
-    let task = tokio::spawn(connection);
-    let connected = addresses_and_routes(&handle, index, wanted).await;
-    task.abort();
-    connected.map_err(io::Error::other)
+/// A TUN device in the namespace this thread is in, which bears whole IP packets of at most 1500 bytes.
+pub(crate) fn open() -> io::Result<SyncDevice> {
+    let device = DeviceBuilder::new().name(NAME).inherit_enable_state().build_sync()?;
+    // A device that ends with its file descriptor is taken down while the descriptor is closed, for some 30 ms each.
+    // A persistent one ends with its namespace, which nobody waits for.
+    device.persist()?;
+    Ok(device)
 }
 
-async fn addresses_and_routes(handle: &Handle, index: u32, wanted: &Wanted) -> Result<(), rtnetlink::Error> {
-    for device in [LOOPBACK, index] {
-        handle.link().set(LinkUnspec::new_with_index(device).up().build()).execute().await?;
-    }
-    for address in &wanted.addresses {
-        let length = if address.is_ipv4() { 32 } else { 128 };
-        let mut request = handle.address().add(index, *address, length);
-        // Nobody else can have it; without this an IPv6 address is usable only after a while.
-        request.message_mut().header.flags = AddressHeaderFlags::Nodad;
-        request.execute().await?;
-    }
-    for (address, length) in &wanted.local_prefixes {
-        let route = match address {
-            IpAddr::V4(address) => RouteMessageBuilder::<Ipv4Addr>::new()
-                .destination_prefix(*address, *length)
-                .scope(RouteScope::Host)
-                .kind(RouteType::Local)
-                .table_id(LOCAL_TABLE.into())
-                .output_interface(LOOPBACK)
-                .build(),
-            IpAddr::V6(address) => RouteMessageBuilder::<Ipv6Addr>::new()
-                .destination_prefix(*address, *length)
-                .kind(RouteType::Local)
-                .table_id(LOCAL_TABLE.into())
-                .output_interface(LOOPBACK)
-                .build(),
-        };
-        handle.route().add(route).execute().await?;
-    }
-    if wanted.addresses.iter().any(IpAddr::is_ipv4) {
-        let route = RouteMessageBuilder::<Ipv4Addr>::new().output_interface(index).build();
-        handle.route().add(route).execute().await?;
-    }
-    if wanted.addresses.iter().any(IpAddr::is_ipv6) {
-        let route = RouteMessageBuilder::<Ipv6Addr>::new().output_interface(index).build();
-        handle.route().add(route).execute().await?;
-    }
-    Ok(())
+fn set(setting: &str, values: &[&str]) {
+    let path = format!("/proc/sys/net/{setting}");
+    let Ok(mut file) = OpenOptions::new().write(true).open(path) else { return };
+    // The one that is taken ends the search; that none is, is no failure.
+    let _ = values.iter().any(|value| file.write_all(value.as_bytes()).is_ok());
+}
+
+/// The length of a prefix that has but one address.
+pub(super) fn whole(address: &IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
 }

@@ -7,11 +7,10 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use nix::sched::{CloneFlags, unshare};
-use tokio::runtime::Runtime;
 use tun_rs::SyncDevice;
 
 use super::device::furnish;
-use super::{AgentProgram, NamespaceError, Process, Site, Wanted};
+use super::{AgentProgram, NamespaceError, Process, Site, Step, Wanted};
 
 /// Makes namespaces. Agents end with the thread that started them, so this must live as long as they shall.
 #[derive(Debug)]
@@ -20,17 +19,15 @@ pub struct Keeper {
     thread: Option<JoinHandle<()>>,
 }
 
-type Job = Box<dyn FnOnce(&Runtime) + Send>;
+type Job = Box<dyn FnOnce() + Send>;
 
 impl Keeper {
     /// Starts the thread.
     pub fn start() -> Result<Self, NamespaceError> {
-        let failed =
-            |source| NamespaceError::Make { name: "the lab".to_owned(), what: "be prepared", source };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
+        let failed = |source| NamespaceError::Make { name: "the lab".to_owned(), step: Step::Keeper, source };
         let (jobs, received) = mpsc::channel::<Job>();
         let thread = std::thread::Builder::new().name("namespaces".to_owned());
-        let thread = thread.spawn(move || received.iter().for_each(|job| job(&runtime))).map_err(failed)?;
+        let thread = thread.spawn(move || received.iter().for_each(|job| job())).map_err(failed)?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread) })
     }
 
@@ -50,7 +47,7 @@ impl Keeper {
             let thread = std::thread::Builder::new().name(wanted.name.clone()).spawn(work);
             thread.map(|thread| (device, thread)).map_err(|source| NamespaceError::Make {
                 name: wanted.name.clone(),
-                what: "have a thread",
+                step: Step::Thread,
                 source,
             })
         })?
@@ -62,13 +59,13 @@ impl Keeper {
         furnished: impl FnOnce(&Wanted, SyncDevice) -> T + Send + 'static,
     ) -> Result<T, NamespaceError> {
         let (sender, answer) = mpsc::sync_channel(1);
-        let job: Job = Box::new(move |runtime| {
+        let job: Job = Box::new(move || {
             let made = unshare(CloneFlags::CLONE_NEWNET).map_err(|source| NamespaceError::Make {
                 name: wanted.name.clone(),
-                what: "be made",
+                step: Step::Namespace,
                 source: source.into(),
             });
-            let device = made.and_then(|()| furnish(runtime, &wanted));
+            let device = made.and_then(|()| furnish(&wanted));
             // Nobody waits for the answer only if the asker has panicked.
             let _ = sender.send(device.map(|device| furnished(&wanted, device)));
         });

@@ -4,7 +4,7 @@ use std::io::BufRead;
 use std::process::ExitCode;
 
 use verdikt_lab::control::{Answer, Ask};
-use verdikt_lab::exec::{Inside, run_inside};
+use verdikt_lab::exec::{ExecError, Inside, run_inside};
 
 use super::running::{find, gone};
 use crate::arguments::LabExec;
@@ -15,10 +15,12 @@ pub(super) fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
     let ask = Ask::Inside { endpoint: arguments.endpoint.clone() };
     let mut line = String::new();
     lab.ask(&ask).and_then(|mut answers| answers.read_line(&mut line)).map_err(|error| gone(&error))?;
-    let inside = match serde_json::from_str(&line) {
+    let inside = match Answer::from_line(&line) {
         Ok(Answer::Inside(inside)) => inside,
         Ok(Answer::Refused(refusal)) => return Err(Failure::wrong(refusal.refused)),
-        Ok(Answer::Flow(_)) | Err(_) => return Err(Failure::machine("the lab is of another version of verdikt")),
+        Ok(Answer::Flow(_)) | Err(_) => {
+            return Err(Failure::machine("the lab is of another version of verdikt"));
+        }
     };
     let [program, rest @ ..] = arguments.program.as_slice() else {
         return Err(Failure::wrong("no program is given"));
@@ -33,6 +35,7 @@ pub(super) fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
     });
     match failed {
         Ok(never) => match never {},
+        Err(error @ ExecError::NotFound { .. }) => Err(Failure::wrong(error.to_string())),
         Err(error) => Err(Failure::from_error(&error)),
     }
 }

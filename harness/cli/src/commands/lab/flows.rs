@@ -17,7 +17,7 @@ pub(super) fn flows(arguments: &LabFlows) -> Result<ExitCode, Failure> {
     for line in answers.lines() {
         // The lab's end is the end of its flows.
         let Ok(line) = line else { break };
-        let shown = match serde_json::from_str(&line) {
+        let shown = match Answer::from_line(&line) {
             Ok(Answer::Flow(_)) if arguments.json => line,
             Ok(Answer::Flow(seen)) => flow(&seen),
             _ => return Err(Failure::machine("the lab is of another version of verdikt")),

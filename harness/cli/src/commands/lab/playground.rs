@@ -37,9 +37,8 @@ pub(super) fn play(arguments: &Lab, file: &Path, printer: &Printer) -> Result<Ex
             .hint("a lab is for one; name its file"));
     };
     find_step(scenario, arguments.step.as_deref())?;
-    verdikt_lab::enter::enter().map_err(|obstacle| {
-        Failure::machine("there can be no lab here").cause(&reason(&obstacle))
-    })?;
+    verdikt_lab::enter::enter()
+        .map_err(|obstacle| Failure::machine("there can be no lab here").cause(&reason(&obstacle)))?;
     let failed = |error: std::io::Error| Failure::machine("the lab cannot start").cause(&error);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(keep_up(arguments, file, scenario, printer))
@@ -70,18 +69,23 @@ async fn keep_up(
     let (tells, mut flows) = mpsc::unbounded_channel();
     backend.follow(tells);
     let listener = told::listen(&scenario.name).map_err(failed)?;
-    let mut watch = Watch::start().map_err(|error| Failure::machine("files cannot be watched").cause(&error))?;
+    let mut watch =
+        Watch::start().map_err(|error| Failure::machine("files cannot be watched").cause(&error))?;
     let (asks, mut asked) = mpsc::unbounded_channel();
     let mut followers: Vec<OwnedWriteHalf> = Vec::new();
-    let mut playground =
-        Playground { options, step: arguments.step.clone(), attempts: Cell::new(0), learned: Learned::default() };
+    let mut playground = Playground {
+        options,
+        step: arguments.step.clone(),
+        attempts: Cell::new(0),
+        learned: Learned::default(),
+    };
 
     let stop = interrupted();
     tokio::pin!(stop);
     let first = find_step(scenario, arguments.step.as_deref())?;
     let mut events = Vec::new();
     let mut before = playground.try_out(scenario, first, &mut backend, &mut events).await?;
-    show(scenario, &events, printer)?;
+    show(&events, printer)?;
     Printer::data(&welcome(&backend, first))?;
     let mut topology = first.topology.clone();
     follow_files(&mut watch, file, scenario)?;
@@ -168,24 +172,24 @@ impl Playground {
     }
 }
 
-fn show(scenario: &Scenario, events: &[Event], printer: &Printer) -> Result<(), Failure> {
+fn show(events: &[Event], printer: &Printer) -> Result<(), Failure> {
     let mut terminal = Terminal::new(Options {
         width: Printer::width(),
         colour: printer.colour,
         quiet: false,
         command: format!("verdikt run --on {NAME}"),
     });
-    let _ = scenario;
     events.iter().try_for_each(|event| Printer::data(&terminal.push(event)))
 }
 
 fn welcome(backend: &LabBackend, step: &Step) -> String {
     let addresses = backend.lab().addresses();
     let mut lines = vec![String::new(), "the lab is up:".to_owned()];
-    let shown = |list: &[std::net::IpAddr]| {
-        list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
-    let width = addresses.endpoints.keys().map(|endpoint| endpoint.to_string().len()).max().unwrap_or(0);
+    let shown =
+        |list: &[std::net::IpAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let endpoints = addresses.endpoints.keys().map(|endpoint| endpoint.to_string().len());
+    let services = addresses.services.keys().map(|service| service.to_string().len());
+    let width = endpoints.chain(services).max().unwrap_or(0);
     for (endpoint, list) in &addresses.endpoints {
         lines.push(format!("  {:width$}  {}", endpoint.to_string(), shown(list)));
     }

@@ -13,8 +13,10 @@ pub(super) fn find(name: Option<&str>) -> Result<RunningLab, Failure> {
         (Some(lab), None) => Ok(lab),
         (Some(_), Some(_)) => Err(Failure::wrong(format!("several labs run: {}", names.join(", ")))
             .hint("`--lab NAME` says which one is meant; of two with one name end one")),
-        (None, _) if names.is_empty() => Err(Failure::wrong("no lab is running")
-            .hint("start one in another terminal: `verdikt lab SCENARIO`")),
+        (None, _) if names.is_empty() => {
+            Err(Failure::wrong("no lab is running")
+                .hint("start one in another terminal: `verdikt lab SCENARIO`"))
+        }
         (None, _) => Err(Failure::wrong(format!("no such lab is running; there are {}", names.join(", ")))),
     }
 }

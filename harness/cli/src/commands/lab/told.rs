@@ -27,14 +27,12 @@ pub(super) async fn asked(stream: UnixStream) -> Option<(Ask, OwnedWriteHalf)> {
     }
     let (read, write) = stream.into_split();
     let line = BufReader::new(read).lines().next_line().await.ok()??;
-    Some((serde_json::from_str(&line).ok()?, write))
+    Some((Ask::from_line(&line).ok()?, write))
 }
 
 /// Answers with one line.
 pub(super) async fn answer(write: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
-    let mut line = serde_json::to_vec(answer)?;
-    line.push(b'\n');
-    write.write_all(&line).await
+    write.write_all(&answer.to_line()?).await
 }
 
 /// What it takes to get inside an endpoint.

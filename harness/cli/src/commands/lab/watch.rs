@@ -64,8 +64,8 @@ impl Watch {
 
 fn name(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_string_lossy();
-    let policy = Path::new(name.as_ref())
-        .extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml"));
+    let policy = Path::new(name.as_ref()).extension().is_some_and(|extension| {
+        extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml")
+    });
     policy.then(|| name.into_owned())
 }

@@ -1,0 +1,144 @@
+//! What this program does when a test starts it for something else than running tests.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::process::ExitCode;
+
+use nix::sched::{CloneFlags, unshare};
+use verdikt_lab::enter::{Entered, enter};
+use verdikt_lab::exec::{Inside, run_inside};
+use verdikt_lab::namespace::{AgentProgram, Keeper, NamespaceError, Site, Wanted};
+
+use crate::process::{network_of, until};
+
+/// The texts that a program inside sees.
+pub(crate) const RESOLV_CONF: &str = "nameserver 10.96.0.10\nsearch one.svc.cluster.local\n";
+/// See [`RESOLV_CONF`].
+pub(crate) const HOSTS: &str = "127.0.0.1 localhost\n10.0.0.1 inside\n";
+/// See [`RESOLV_CONF`].
+pub(crate) const HOSTNAME: &str = "inside";
+
+/// Plays the role that the arguments name.
+pub(crate) fn play(arguments: &[OsString]) -> ExitCode {
+    let texts: Vec<&str> = arguments.iter().map(|argument| argument.to_str().unwrap()).collect();
+    match texts[..] {
+        ["enter", directory] => tell_entered(Path::new(directory)),
+        ["hold", count] => hold(count.parse().unwrap()),
+        ["limits"] => limits(),
+        ["exec", agent, program, ..] => exec(agent.parse().unwrap(), program, &arguments[3..]),
+        _ => panic!("there is no role {texts:?}"),
+    }
+}
+
+/// A site with two addresses and an agent that does nothing.
+pub(crate) fn site(keeper: &Keeper, number: u8) -> Result<Site, NamespaceError> {
+    keeper.site(wanted(number), AgentProgram { path: "/bin/cat".into(), arguments: Vec::new() })
+}
+
+/// See [`site`].
+pub(crate) fn wanted(number: u8) -> Wanted {
+    Wanted {
+        name: format!("site {number}"),
+        addresses: vec![v4(number).into(), v6(number).into()],
+        local_prefixes: Vec::new(),
+    }
+}
+
+/// The IPv4 address of a site.
+pub(crate) fn v4(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, 0, number + 1)
+}
+
+/// The IPv6 address of a site.
+pub(crate) fn v6(number: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd98, 0, 0, 0, 0, 0, 0, u16::from(number) + 1)
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn tell_entered(directory: &Path) -> ExitCode {
+    let before = network_of("self");
+    match enter() {
+        Ok(Entered::Already) => println!("had the rights"),
+        Ok(Entered::UserNamespace) => println!("is in a user namespace"),
+        Err(obstacle) => println!("{}", chain(&obstacle)),
+    }
+    assert_eq!(network_of("self"), before, "the process itself stays in its network");
+    std::fs::write(directory.join("written"), "after it").unwrap();
+    ExitCode::SUCCESS
+}
+
+/// Makes sites, tells of them, and holds them until its input ends.
+fn hold(count: u8) -> ExitCode {
+    enter().unwrap();
+    let keeper = Keeper::start().unwrap();
+    let begin = std::time::Instant::now();
+    let make = |number| {
+        let site = site(&keeper, number).unwrap();
+        println!("{} {}", site.pid, network_of(&site.pid.to_string()).unwrap());
+        site
+    };
+    let sites: Vec<Site> = (0..count).map(make).collect();
+    let took = begin.elapsed();
+    println!("ready");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    drop(sites);
+    println!("{count} sites took {took:?}");
+    ExitCode::SUCCESS
+}
+
+/// Makes namespaces where the kernel allows but six: each round would fail if the one before had left any.
+fn limits() -> ExitCode {
+    own_user_namespace();
+    std::fs::write("/proc/sys/user/max_net_namespaces", "6").unwrap();
+    for round in 0..5 {
+        let keeper = Keeper::start().unwrap();
+        let mut sites = Vec::new();
+        until("the end of the namespaces before", || {
+            sites.extend(site(&keeper, 0).ok());
+            !sites.is_empty()
+        });
+        until("the end of the namespaces before", || {
+            sites.extend(site(&keeper, 1).ok());
+            sites.len() == 6
+        });
+        let error = site(&keeper, 6).err().unwrap();
+        println!("round {round}: {}", chain(&error));
+        if round % 2 == 0 {
+            drop(keeper);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn own_user_namespace() {
+    unshare(CloneFlags::CLONE_NEWUSER).unwrap();
+    std::fs::write("/proc/self/setgroups", "deny").unwrap();
+    std::fs::write("/proc/self/uid_map", "0 0 1").unwrap();
+    std::fs::write("/proc/self/gid_map", "0 0 1").unwrap();
+}
+
+fn exec(agent: u32, program: &str, arguments: &[OsString]) -> ExitCode {
+    let failed = run_inside(Inside {
+        agent,
+        resolv_conf: RESOLV_CONF.to_owned(),
+        hosts: HOSTS.to_owned(),
+        hostname: HOSTNAME.to_owned(),
+        program: program.into(),
+        arguments: arguments.to_vec(),
+    });
+    let error = failed.unwrap_err();
+    println!("{}", chain(&error));
+    ExitCode::from(2)
+}
+
+/// Any address of a family, for sockets that do not care.
+pub(crate) fn any(of: IpAddr) -> IpAddr {
+    if of.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+}
