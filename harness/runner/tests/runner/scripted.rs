@@ -95,7 +95,7 @@ impl Scripted {
 impl Backend for Scripted {
     async fn apply(&mut self, step: &Step) -> Result<(), BackendError> {
         self.tell(format!("apply {}", step.name));
-        self.step = step.name.clone();
+        self.step.clone_from(&step.name);
         if self.script.hangs == Some(&step.name) {
             std::future::pending::<()>().await;
         }
