@@ -119,7 +119,7 @@ mod tests {
         let check = |[cells, differing, objects_differing, failed, inconclusive]: [usize; 5],
                      expected: u8| {
             let totals =
-                Totals { cells, differing, objects_differing, failed, inconclusive, ..Totals::default() };
+                Totals { failed, cells, differing, inconclusive, objects_differing, ..Totals::default() };
             assert_eq!(Outcome::of(&totals).exit_code(), expected, "{totals:?}");
         };
         check([1, 0, 0, 0, 0], 0);

@@ -133,7 +133,7 @@ fn flows() -> Vec<Flow> {
     flows
 }
 
-fn evidence(outcome: Outcome, flows: Vec<Flow>, lost: Option<&str>) -> Evidence {
+fn evidence(outcome: &Outcome, flows: Vec<Flow>, lost: Option<&str>) -> Evidence {
     let stage = |kind, protocol| Stage {
         kind,
         protocol,
@@ -274,11 +274,11 @@ fn every_kind_of_cell_reads_back() {
 fn every_kind_of_evidence_reads_back() {
     let cell = || cell(attempts().remove(0), pod("shop/cart"), "allow", Answer::Allow, Finding::NotIsolated);
     for outcome in outcomes() {
-        check(&with_evidence(cell(), evidence(outcome.clone(), flows(), None)));
-        check(&with_evidence(cell(), evidence(outcome, Vec::new(), Some("the stream was cut"))));
+        check(&with_evidence(cell(), evidence(&outcome, flows(), None)));
+        check(&with_evidence(cell(), evidence(&outcome, Vec::new(), Some("the stream was cut"))));
     }
     for flow in flows() {
-        check(&with_evidence(cell(), evidence(Outcome::TimedOut, vec![flow], None)));
+        check(&with_evidence(cell(), evidence(&Outcome::TimedOut, vec![flow], None)));
     }
 }
 
@@ -301,7 +301,7 @@ fn the_format_stays() {
 fn the_format_of_evidence_stays() {
     let attempt = attempts().remove(0);
     let event = cell(attempt, pod("shop/cart"), "deny", Answer::Abstain, Finding::NotIsolated);
-    let mut evidence = evidence(Outcome::Ended, flows().drain(3..4).collect(), Some("the stream was cut"));
+    let mut evidence = evidence(&Outcome::Ended, flows().drain(3..4).collect(), Some("the stream was cut"));
     evidence.observation.stages.truncate(1);
     evidence.observation.stages[0].took = Duration::from_micros(250);
     let line = check(&with_evidence(event, evidence));
