@@ -196,9 +196,9 @@ impl FromStr for Backend {
             Some("model") if text == "model" => Ok(Self::Model),
             Some("lab") if text == "lab" => Ok(Self::Lab),
             Some("kind" | "cluster") => {
-                Err("this version of verdikt has the backends `lab` and `model` only".to_owned())
+                Err("clusters come in a later version of verdikt; there are `lab` and `model`".to_owned())
             }
-            _ => Err("there is no such backend; this version of verdikt has `lab` and `model`".to_owned()),
+            _ => Err("there is no such backend; there are `lab` and `model`".to_owned()),
         }
     }
 }

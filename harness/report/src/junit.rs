@@ -2,7 +2,8 @@
 //! <https://github.com/testmoapp/junitxml>
 //!
 //! A cell that differs is a failure and one without a verdict an error, each with its explanation. An object that
-//! is refused, or that should be, is a case too. There are no times in it: the same run gives the same text.
+//! is refused, or that should be, is a case too. What a verdict rests on is the case's property `evidence`. Only the
+//! explanations of attempts have times in them: the same run of the engine gives the same text.
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use verdikt_scenario::version::CiliumVersion;
@@ -51,7 +52,11 @@ fn cell_case(judged: &CellJudged, setting: Setting<'_>) -> TestCase {
         CellResult::Inconclusive => explained(NonSuccessKind::Error, judged, setting),
     };
     let name = format!("{} / {} / {}", judged.step, judged.attempt, judged.source);
-    case(&judged.scenario, name, status)
+    let mut case = case(&judged.scenario, name, status);
+    if let Some(basis) = judged.basis {
+        case.add_property(("evidence", basis.to_string().as_str()));
+    }
+    case
 }
 
 fn explained(kind: NonSuccessKind, judged: &CellJudged, setting: Setting<'_>) -> TestCaseStatus {

@@ -1,9 +1,12 @@
 //! The report for people, as the run goes: the table of every step, the rules behind its verdicts, and every
 //! difference explained.
 
+use std::collections::BTreeMap;
+
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, ScenarioStarted, StepStarted};
+use verdikt_verdict::evidence::Basis;
 
 use crate::difference::Setting;
 use crate::paint::{Paint, Tone};
@@ -36,6 +39,8 @@ pub struct Terminal {
     step: Option<StepShown>,
     /// What the summary repeats: a line for each step that is not as expected.
     remarkable: Vec<String>,
+    /// How many cells' verdicts rest on which evidence.
+    bases: BTreeMap<Basis, usize>,
 }
 
 /// What is known of the step that runs.
@@ -50,7 +55,8 @@ impl Terminal {
     /// Nothing shown yet.
     pub fn new(options: Options) -> Self {
         let version = CiliumVersion::default();
-        Self { options, version, file: String::new(), step: None, remarkable: Vec::new() }
+        let (remarkable, bases) = (Vec::new(), BTreeMap::new());
+        Self { options, version, file: String::new(), step: None, remarkable, bases }
     }
 
     /// What to print after this event: whole lines, or nothing. A step is shown when it is over.
@@ -88,12 +94,15 @@ impl Terminal {
                 Vec::new()
             }
             Event::CellJudged(judged) => {
+                if let Some(basis) = judged.basis.filter(|basis| *basis != Basis::default()) {
+                    *self.bases.entry(basis).or_default() += 1;
+                }
                 self.step.iter_mut().for_each(|step| step.cells.push(judged.as_ref().clone()));
                 Vec::new()
             }
             Event::StepFinished(_) => self.step.take().map_or_else(Vec::new, |step| self.finished(&step)),
             Event::RunFinished(run) => {
-                summary::lines(run, &self.remarkable, self.paint(), self.options.width)
+                summary::lines(run, &self.remarkable, &self.bases, self.paint(), self.options.width)
             }
         };
         lines.into_iter().map(|line| line + "\n").collect()

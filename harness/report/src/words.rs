@@ -3,8 +3,9 @@
 use verdikt_scenario::place::Place;
 use verdikt_scenario::prediction::RuleRef;
 use verdikt_scenario::version::CiliumVersion;
-use verdikt_verdict::compare::{CellResult, Verdict, deciders};
+use verdikt_verdict::compare::{CellResult, Verdict, contradicts, deciders};
 use verdikt_verdict::event::CellJudged;
+use verdikt_verdict::evidence::Basis;
 
 use crate::text::{plain, shell_quote};
 
@@ -19,6 +20,10 @@ pub(crate) fn verdict(verdict: &Verdict) -> String {
 /// The verdict of a cell, with the policies that decided where the author names one.
 pub(crate) fn verdict_by(cell: &CellJudged) -> String {
     let words = verdict(&cell.verdict);
+    // The policies are those of the prediction, and tell nothing of another verdict.
+    if contradicts(cell.prediction.answer, &cell.verdict) {
+        return words;
+    }
     match (&cell.verdict, &cell.expected.by) {
         (Verdict::Inconclusive(why), _) => format!("{words}: {}", plain(why)),
         (_, None) => words,
@@ -26,6 +31,15 @@ pub(crate) fn verdict_by(cell: &CellJudged) -> String {
             [] => format!("{words} by no policy"),
             names => format!("{words} by {}", plain(&names.join(", "))),
         },
+    }
+}
+
+/// What a verdict rests on, in words: `outcome, flow and arrival`.
+pub(crate) fn basis(basis: Basis) -> String {
+    let words = basis.to_string();
+    match words.rsplit_once('+') {
+        Some((first, last)) => format!("{} and {last}", first.replace('+', ", ")),
+        None => words,
     }
 }
 
@@ -44,6 +58,10 @@ pub(crate) fn result(result: CellResult) -> &'static str {
 pub(crate) fn instead(cell: &CellJudged) -> Option<String> {
     match (cell.result, &cell.expected.by) {
         (CellResult::AsExpected, _) => None,
+        (CellResult::Differs, _) if contradicts(cell.prediction.answer, &cell.verdict) => {
+            let expected = plain(&cell.expected.to_string());
+            Some(format!("(expected {expected}, predicted {})", cell.prediction.answer))
+        }
         (CellResult::Contradicted, _) => Some(format!("(predicted {})", cell.prediction.answer)),
         (CellResult::DecidedByAnother, Some(by)) => Some(format!("(expected by {})", plain(&by.0))),
         _ => Some(format!("(expected {})", plain(&cell.expected.to_string()))),

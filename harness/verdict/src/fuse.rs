@@ -108,26 +108,23 @@ fn why_unclear(flows: &Flows, arrived: bool, evidence: &Evidence) -> String {
 }
 
 fn client(outcome: &Outcome, flows: &Flows) -> Client {
-    match (outcome, flows) {
-        (Outcome::HttpStatus(403), Flows::Denied(Gate::Http))
-        | (Outcome::NameRefused, Flows::Denied(Gate::Dns)) => Client::Refused,
-        (Outcome::Answered, _) => Client::Answered,
-        (Outcome::NotAttempted(_), _) => Client::NotAttempted,
-        // With the first of them a proxy answers that does not reach the server.
-        (Outcome::HttpStatus(502..=504), Flows::DeniedBehindProxy)
-        | (
-            Outcome::Refused
-            | Outcome::Reset
-            | Outcome::Unreachable
-            | Outcome::TimedOut
-            | Outcome::Ended
-            | Outcome::NameRefused
-            | Outcome::NoSuchName
-            | Outcome::NameFailed(_)
-            | Outcome::Garbled(_),
-            _,
-        ) => Client::Failed,
-        (Outcome::HttpStatus(_), _) => Client::Served,
+    match outcome {
+        Outcome::HttpStatus(403) if *flows == Flows::Denied(Gate::Http) => Client::Refused,
+        Outcome::NameRefused if *flows == Flows::Denied(Gate::Dns) => Client::Refused,
+        // So answers a proxy that does not reach the server.
+        Outcome::HttpStatus(502..=504) if *flows == Flows::DeniedBehindProxy => Client::Failed,
+        Outcome::HttpStatus(_) => Client::Served,
+        Outcome::Answered => Client::Answered,
+        Outcome::NotAttempted(_) => Client::NotAttempted,
+        Outcome::Refused
+        | Outcome::Reset
+        | Outcome::Unreachable
+        | Outcome::TimedOut
+        | Outcome::Ended
+        | Outcome::NameRefused
+        | Outcome::NoSuchName
+        | Outcome::NameFailed(_)
+        | Outcome::Garbled(_) => Client::Failed,
     }
 }
 

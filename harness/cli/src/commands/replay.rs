@@ -1,6 +1,7 @@
 //! `verdikt replay`: the reports of an earlier run, from its event log.
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 
 use verdikt_report::terminal::{Options, Terminal};
@@ -14,7 +15,40 @@ use crate::printer::Printer;
 
 pub(crate) fn replay(arguments: &Replay, printer: &Printer) -> Result<ExitCode, Failure> {
     let Replay { log, output } = arguments;
-    let text = fs::read_to_string(log).map_err(|error| Failure::file("read the event log", log, &error))?;
+    let events = read(log)?;
+    reports::prepare(&output.reports)?;
+    let mut terminal = Terminal::new(Options {
+        width: Printer::width(),
+        colour: printer.colour,
+        quiet: output.quiet,
+        command: "verdikt run".to_owned(),
+    });
+    for event in &events {
+        Printer::data(&terminal.push(event))?;
+    }
+    reports::write(&output.reports, &events)?;
+    if let Some(Event::RunFinished(run)) = events.last() {
+        return Ok(ExitCode::from(run.outcome.exit_code()));
+    }
+    Printer::tell("the run of this log did not come to its end\n");
+    // What was not evaluated is neither as expected nor different.
+    let outcome = match Outcome::of(&Totals::of(&events)) {
+        known @ (Outcome::Differs | Outcome::Failed) => known,
+        _ => Outcome::Inconclusive,
+    };
+    Ok(ExitCode::from(outcome.exit_code()))
+}
+
+/// The events of a log, which may end anywhere: what a run was writing when it was killed is left out.
+fn read(log: &Path) -> Result<Vec<Event>, Failure> {
+    let mut bytes = fs::read(log).map_err(|error| Failure::file("read the event log", log, &error))?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let ends_well = str::from_utf8(&bytes[whole..]).is_ok_and(|line| Event::from_line(line).is_ok());
+    // A first line must be whole to tell what this is.
+    if !ends_well && whole > 0 {
+        bytes.truncate(whole);
+    }
+    let text = String::from_utf8(bytes).map_err(|error| Failure::file("read the event log", log, &error))?;
     let mut events = Vec::new();
     for (index, line) in text.lines().enumerate() {
         let place = format!("{}:{}", log.display(), index + 1);
@@ -22,14 +56,14 @@ pub(crate) fn replay(arguments: &Replay, printer: &Printer) -> Result<ExitCode, 
         let event =
             event.map_err(|error| Failure::wrong(format!("{place}: no event of a run")).cause(&error))?;
         match (&event, index) {
-            (Event::RunStarted(started), 0) if started.format == FORMAT => {}
-            (Event::RunStarted(started), 0) => {
-                let message = format!(
+            (Event::RunStarted(started), 0) if started.format != FORMAT => {
+                return Err(Failure::wrong(format!(
                     "{place}: the log has format {}, and this verdikt reads {FORMAT}",
                     started.format
-                );
-                return Err(Failure::wrong(message));
+                ))
+                .hint("run the scenarios again, or replay the log with the verdikt that wrote it"));
             }
+            (Event::RunStarted(_), 0) => {}
             (_, 0) => {
                 return Err(Failure::wrong(format!(
                     "{place}: the log does not begin with the start of a run"
@@ -42,22 +76,5 @@ pub(crate) fn replay(arguments: &Replay, printer: &Printer) -> Result<ExitCode, 
     if events.is_empty() {
         return Err(Failure::wrong(format!("{}: the log is empty", log.display())));
     }
-    reports::prepare(&output.reports)?;
-    let mut terminal = Terminal::new(Options {
-        width: Printer::width(),
-        colour: printer.colour,
-        quiet: output.quiet,
-        command: "verdikt run".to_owned(),
-    });
-    for event in &events {
-        Printer::data(&terminal.push(event))?;
-    }
-    reports::write(&output.reports, &events)?;
-    let outcome = Outcome::of(&Totals::of(&events));
-    if matches!(events.last(), Some(Event::RunFinished(_))) || outcome == Outcome::Differs {
-        return Ok(ExitCode::from(outcome.exit_code()));
-    }
-    // What was not evaluated is neither as expected nor different.
-    Printer::tell("the run of this log did not come to its end\n");
-    Ok(ExitCode::from(Outcome::Inconclusive.exit_code()))
+    Ok(events)
 }

@@ -14,9 +14,12 @@ fn every_wrong_command() {
         &["run"][..],
         &["check"],
         &["run", "nowhere.yaml"],
-        &["run", "redis.yaml", "--on", "lab"],
+        &["run", "redis.yaml", "--on", "lab:default"],
+        &["run", "redis.yaml", "--on", "cluster"],
         &["run", "redis.yaml", "--on", "kind:default"],
         &["run", "redis.yaml", "--on", "elsewhere"],
+        &["run", "redis.yaml", "--parallel", "0"],
+        &["run", "redis.yaml", "--timeout", "0"],
         &["run", "redis.yaml", "--cilium", "1.2"],
         &["run", "redis.yaml", "--report", "html=a.html"],
         &["run", "redis.yaml", "--report", "junit"],
@@ -51,18 +54,33 @@ fn every_wrong_command() {
     error: there is no file or folder `nowhere.yaml`
     --> nowhere.yaml
 
-    $ verdikt run redis.yaml --on lab
-    error: invalid value 'lab' for '--on <BACKEND>': this version of verdikt has the backend `model` only
+    $ verdikt run redis.yaml --on lab:default
+    error: invalid value 'lab:default' for '--on <BACKEND>': there is no such backend; there are `lab` and `model`
+
+    For more information, try '--help'.
+
+    $ verdikt run redis.yaml --on cluster
+    error: invalid value 'cluster' for '--on <BACKEND>': clusters come in a later version of verdikt; there are `lab` and `model`
 
     For more information, try '--help'.
 
     $ verdikt run redis.yaml --on kind:default
-    error: invalid value 'kind:default' for '--on <BACKEND>': this version of verdikt has the backend `model` only
+    error: invalid value 'kind:default' for '--on <BACKEND>': clusters come in a later version of verdikt; there are `lab` and `model`
 
     For more information, try '--help'.
 
     $ verdikt run redis.yaml --on elsewhere
-    error: invalid value 'elsewhere' for '--on <BACKEND>': there is no such backend; this version of verdikt has `model`
+    error: invalid value 'elsewhere' for '--on <BACKEND>': there is no such backend; there are `lab` and `model`
+
+    For more information, try '--help'.
+
+    $ verdikt run redis.yaml --parallel 0
+    error: invalid value '0' for '--parallel <NUMBER>': number would be zero for non-zero type
+
+    For more information, try '--help'.
+
+    $ verdikt run redis.yaml --timeout 0
+    error: invalid value '0' for '--timeout <MILLISECONDS>': 0 is not in 1..=600000
 
     For more information, try '--help'.
 

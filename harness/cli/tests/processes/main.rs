@@ -6,6 +6,7 @@ mod bad_command;
 mod bad_input;
 mod check;
 mod explain;
+mod lab;
 mod project;
 mod replay;
 mod run;

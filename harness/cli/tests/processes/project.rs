@@ -38,10 +38,15 @@ impl Project {
         fs::read_to_string(self.path(path)).unwrap()
     }
 
-    /// The command in this folder, whatever the terminal of the test is.
+    /// The command in this folder, whatever the terminal of the test is. A run is one of the engine alone, which is
+    /// the same each time, unless the test says where.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_verdikt"));
-        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        command.args(arguments);
+        if arguments.first() == Some(&"run") && !arguments.contains(&"--on") {
+            command.args(["--on", "model"]);
+        }
+        command.current_dir(self.0.path()).stdin(Stdio::null());
         command.env_remove("NO_COLOR").env("TERM", "xterm").env("COLUMNS", "100");
         command
     }

@@ -1,5 +1,8 @@
 //! `verdikt replay`: what a log shows is what its run showed.
 
+use std::collections::BTreeSet;
+use std::fs;
+
 use insta::assert_snapshot;
 
 use crate::project::{GOOD, Project, differing};
@@ -31,12 +34,13 @@ fn a_bad_log_is_refused_with_its_line() {
     for (name, contents) in [
         ("empty", String::new()),
         ("other", "scenario: redis\n".to_owned()),
-        ("cut", log[..log.len() - 20].to_owned()),
-        ("newer", log.replacen("\"format\":1", "\"format\":2", 1)),
+        ("cut", first[..20].to_owned()),
+        ("older", log.replacen("\"format\":2", "\"format\":1", 1)),
+        ("newer", log.replacen("\"format\":2", "\"format\":3", 1)),
         ("headless", log[first.len() + 1..].to_owned()),
         ("spoilt", format!("{first}\n{{\"event\":\"unheard-of\"}}\n")),
     ] {
-        std::fs::write(project.path(name), contents).unwrap();
+        fs::write(project.path(name), contents).unwrap();
         let ran = project.verdikt(&["replay", name]);
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{name}: {ran}");
         text.push_str(&ran.stderr);
@@ -45,12 +49,17 @@ fn a_bad_log_is_refused_with_its_line() {
     error: empty: the log is empty
     error: other:1: no event of a run
       caused by: expected value at line 1 column 1
-    error: cut:12: no event of a run
-      caused by: EOF while parsing a string at line 1 column 151
-    error: newer:1: the log has format 2, and this verdikt reads 1
+    error: cut:1: no event of a run
+      caused by: EOF while parsing a string at line 1 column 20
+    error: older:1: the log has format 1, and this verdikt reads 2
+
+    hint: run the scenarios again, or replay the log with the verdikt that wrote it
+    error: newer:1: the log has format 3, and this verdikt reads 2
+
+    hint: run the scenarios again, or replay the log with the verdikt that wrote it
     error: headless:1: the log does not begin with the start of a run
     error: spoilt:2: no event of a run
-      caused by: unknown variant `unheard-of`, expected one of `run-started`, `scenario-started`, `scenario-skipped`, `step-started`, `object-judged`, `cell-judged`, `step-finished`, `run-finished` at line 1 column 21
+      caused by: unknown variant `unheard-of`, expected one of `run-started`, `scenario-started`, `scenario-skipped`, `scenario-failed`, `step-started`, `object-judged`, `cell-judged`, `step-finished`, `run-finished` at line 1 column 21
     ");
 }
 
@@ -60,13 +69,53 @@ fn a_run_that_did_not_end_is_shown_as_far_as_it_came() {
     project.verdikt(&["run", "redis.yaml", "--events", "log"]);
     let log = project.read("log");
     let lines: Vec<&str> = log.lines().collect();
-    std::fs::write(project.path("log"), lines[..lines.len() - 1].join("\n")).unwrap();
+    fs::write(project.path("log"), lines[..lines.len() - 1].join("\n")).unwrap();
     let ran = project.verdikt(&["replay", "log", "--quiet"]);
     assert_snapshot!(ran.stdout, @r"
     ok            redis / open: 2 cells
     ok            redis / locked down: 2 cells
     ");
     assert_eq!(ran.stderr, "the run of this log did not come to its end\n");
+}
+
+/// What a run was writing when it was killed is left out, wherever that was.
+#[test]
+fn a_log_may_be_cut_anywhere() {
+    let project = Project::with(&[("redis.yaml", differing().replace("about: Redis", "about: 表 Redis"))]);
+    project.verdikt(&["run", "redis.yaml", "--events", "log"]);
+    let log = fs::read(project.path("log")).unwrap();
+    let first = log.iter().position(|byte| *byte == b'\n').unwrap();
+    let last = log[..log.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap();
+    let mut codes = BTreeSet::new();
+    for length in (first..=log.len()).step_by(97).chain([last + 1, log.len() - 20, log.len() - 1, log.len()])
+    {
+        fs::write(project.path("cut"), &log[..length]).unwrap();
+        let ran = project.verdikt(&["replay", "cut", "--report", "junit=a.xml", "--report", "json=a.json"]);
+        let ended = length + 1 >= log.len();
+        let expected = if ended { "" } else { "the run of this log did not come to its end\n" };
+        assert_eq!(ran.stderr, expected, "cut at {length}: {ran}");
+        codes.insert(ran.code);
+    }
+    assert_eq!(codes, BTreeSet::from([1, 3]), "different once that is known, until then inconclusive");
+}
+
+/// A run that failed or was interrupted is shown as such.
+#[test]
+fn an_outcome_is_that_of_the_run() {
+    let project = Project::with(&[("redis.yaml", GOOD)]);
+    project.verdikt(&["run", "redis.yaml", "--events", "log"]);
+    let log = project.read("log");
+    let check = |name: &str, log: &str, expected: i32, words: &str| {
+        fs::write(project.path(name), log).unwrap();
+        let ran = project.verdikt(&["replay", name]);
+        assert_eq!(ran.code, expected, "{ran}");
+        assert!(ran.stdout.contains(words), "{ran}");
+    };
+    let interrupted = log.replace(r#""outcome":"as-expected""#, r#""outcome":"interrupted""#);
+    check("interrupted", &interrupted, 4, "interrupted: ");
+    let (whole, _) = log.trim_end().rsplit_once('\n').unwrap();
+    let failed = r#"{"event":"scenario-failed","scenario":"redis","place":{"file":"redis.yaml","line":1,"column":1},"reason":"no more namespaces"}"#;
+    check("failed", &format!("{whole}\n{failed}\n"), 4, "no more namespaces");
 }
 
 /// What was not evaluated is neither as expected nor different.
@@ -77,7 +126,7 @@ fn a_log_that_breaks_off_is_inconclusive() {
         project.verdikt(&["run", "redis.yaml", "--events", "log"]);
         let log = project.read("log");
         let (without_last, _) = log.trim_end().rsplit_once('\n').unwrap();
-        std::fs::write(project.path("short"), without_last).unwrap();
+        fs::write(project.path("short"), without_last).unwrap();
         let ran = project.verdikt(&["replay", "short"]);
         assert_eq!(ran.code, code, "{ran}");
     }

@@ -223,7 +223,7 @@ fn reports_in_files() {
     assert_eq!((&json["outcome"], &json["totals"]["differing"]), (&"differs".into(), &1.into()));
     let log = project.read("a.log");
     assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
-    assert!(log.starts_with("{\"event\":\"run-started\",\"format\":1,"), "{log}");
+    assert!(log.starts_with("{\"event\":\"run-started\",\"format\":2,"), "{log}");
     project.verdikt(&arguments);
     assert_eq!((project.read("a.xml"), project.read("a.log")), (junit, log));
 }

@@ -1,13 +1,24 @@
 //! The end of a run: what was not as expected, and what it comes to.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use verdikt_verdict::event::RunFinished;
+use verdikt_verdict::evidence::Basis;
 use verdikt_verdict::outcome::Outcome;
 
 use crate::paint::{Paint, Tone};
 use crate::text::{counted, wrap};
+use crate::words;
 
 /// The steps to look at again, and the sums.
-pub(super) fn lines(run: &RunFinished, remarkable: &[String], paint: Paint, width: usize) -> Vec<String> {
+pub(super) fn lines(
+    run: &RunFinished,
+    remarkable: &[String],
+    bases: &BTreeMap<Basis, usize>,
+    paint: Paint,
+    width: usize,
+) -> Vec<String> {
     let mut lines = vec![String::new()];
     if !remarkable.is_empty() {
         lines.push("not as expected:".to_owned());
@@ -43,7 +54,21 @@ pub(super) fn lines(run: &RunFinished, remarkable: &[String], paint: Paint, widt
             counts.push(words);
         }
     }
+    if !bases.is_empty() {
+        lines.extend(wrap(&evidence(bases), width).iter().map(|line| paint.paint(Tone::Quiet, line)));
+    }
     let counts = wrap(&format!("{words}: {}", counts.join(", ")), width);
     lines.extend(counts.iter().map(|line| paint.paint(tone, line)));
     lines
+}
+
+/// How many verdicts rest on what: `evidence: 12 cells by outcome and arrival, 3 by outcome and flow`.
+fn evidence(bases: &BTreeMap<Basis, usize>) -> String {
+    let mut bases: Vec<(&Basis, &usize)> = bases.iter().collect();
+    bases.sort_by_key(|(_, count)| Reverse(**count));
+    let counts = bases.iter().enumerate().map(|(at, (basis, count))| {
+        let count = if at == 0 { counted(**count, "cell") } else { count.to_string() };
+        format!("{count} by {}", words::basis(**basis))
+    });
+    format!("evidence: {}", counts.collect::<Vec<_>>().join(", "))
 }

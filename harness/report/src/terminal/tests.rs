@@ -7,6 +7,7 @@ use super::*;
 use crate::fixture::{at_redis, cell, cells, get, no_rule_allows, objects, pod, run, tcp};
 
 mod layout;
+mod seen;
 
 fn shown(events: &[Event], width: usize, quiet: bool, colour: bool) -> String {
     let options = Options { width, colour, quiet, command: "verdikt run".to_owned() };

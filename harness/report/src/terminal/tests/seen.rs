@@ -1,0 +1,347 @@
+//! What people see of attempts that were made: what verdicts rest on, and what was seen where they surprise.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use verdikt_scenario::flow::{
+    DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
+};
+use verdikt_scenario::observation::{Arrival, Observation, Outcome, Stage, StageKind};
+use verdikt_scenario::topology::Protocol;
+use verdikt_verdict::compare::compare;
+use verdikt_verdict::event::{RunFinished, ScenarioFailed};
+use verdikt_verdict::evidence::Evidence;
+use verdikt_verdict::fuse::fuse;
+use verdikt_verdict::outcome::{Outcome as RunOutcome, Totals};
+
+use super::*;
+use crate::fixture::{FILE, place};
+use crate::json::json;
+use crate::junit::junit;
+
+const CLIENT: &str = "10.0.0.1:40001";
+const SERVER: &str = "10.0.0.2:6379";
+
+fn stage(kind: StageKind, protocol: Option<Protocol>, outcome: &Outcome) -> Stage {
+    let looks_up = kind == StageKind::LookUp;
+    Stage {
+        kind,
+        protocol,
+        local: CLIENT.parse().ok(),
+        remote: if looks_up { "10.96.0.10:53".parse().ok() } else { SERVER.parse().ok() },
+        outcome: if looks_up { Outcome::Answered } else { outcome.clone() },
+        addresses: if looks_up { vec!["10.0.0.2".parse().unwrap()] } else { Vec::new() },
+        began: Duration::from_millis(7),
+        took: Duration::from_micros(1_250),
+    }
+}
+
+fn flow(direction: FlowDirection, verdict: FlowVerdict, drop_reason: Option<DropReason>) -> Flow {
+    let end = |socket: &str, endpoint: Option<&str>| {
+        let socket: SocketAddr = socket.parse().unwrap();
+        let (address, port) = (socket.ip(), Some(socket.port()));
+        FlowEnd { address, port, identity: 50_000, endpoint: endpoint.map(pod) }
+    };
+    Flow {
+        at: Duration::from_millis(8),
+        kind: FlowKind::PolicyVerdict,
+        verdict,
+        direction,
+        source: end(CLIENT, None),
+        destination: end(SERVER, Some("database/redis")),
+        protocol: FlowProtocol::Port(Protocol::Tcp),
+        drop_reason,
+        match_type: 0,
+        policies: if verdict == FlowVerdict::Dropped { vec!["database/lockdown".to_owned()] } else { vec![] },
+        request: None,
+    }
+}
+
+fn evidence(outcome: Outcome, arrival: Arrival, flows: Vec<Flow>) -> Evidence {
+    let stages = vec![stage(StageKind::Connect, Some(Protocol::Tcp), &outcome)];
+    Evidence { observation: Observation { outcome, stages, arrival }, flows, lost: None }
+}
+
+/// A cell from `source` with its verdict by evidence.
+fn seen(source: &str, expected: &str, predicted: Answer, evidence: Evidence) -> CellJudged {
+    let finding = match predicted {
+        Answer::Deny(_) => no_rule_allows(),
+        _ => Finding::NotIsolated,
+    };
+    let prediction = at_redis(source, predicted, Finding::NotIsolated, Some(finding));
+    let mut cell = cell(tcp("database/redis", 6379), pod(source), expected, prediction);
+    let fused = fuse(&evidence);
+    cell.result = compare(&cell.expected, &fused.verdict, &cell.prediction);
+    (cell.verdict, cell.basis, cell.evidence) = (fused.verdict, Some(fused.basis), Some(evidence));
+    cell
+}
+
+fn passed() -> Evidence {
+    let flows = vec![flow(FlowDirection::Ingress, FlowVerdict::Forwarded, None)];
+    evidence(Outcome::Answered, Arrival::Arrived, flows)
+}
+
+fn denied() -> Evidence {
+    let reason = Some(DropReason::PolicyDenied);
+    let flows = vec![flow(FlowDirection::Ingress, FlowVerdict::Dropped, reason)];
+    evidence(Outcome::Ended, Arrival::NotSeen, flows)
+}
+
+/// As expected twice, and everything that is not.
+fn cells_seen() -> Vec<CellJudged> {
+    let at_ingress = Answer::Deny(Gate::Ingress);
+    let silent = || evidence(Outcome::Answered, Arrival::Unknown, Vec::new());
+    let request = ProxyRequest::Http {
+        method: "GET".to_owned(),
+        path: "/a\u{1b}b".to_owned(),
+        host: "api".to_owned(),
+        status: Some(403),
+    };
+    let mut unclear = evidence(Outcome::TimedOut, Arrival::NotSeen, Vec::new());
+    unclear.observation.stages.insert(0, stage(StageKind::LookUp, Some(Protocol::Udp), &Outcome::Answered));
+    unclear.flows = vec![
+        flow(FlowDirection::Egress, FlowVerdict::Redirected, None),
+        Flow { request: Some(request), ..flow(FlowDirection::Egress, FlowVerdict::Forwarded, None) },
+    ];
+    unclear.lost = Some("the stream was cut".to_owned());
+    let unmade = Evidence {
+        observation: Observation::not_attempted("database/redis has no address"),
+        flows: Vec::new(),
+        lost: None,
+    };
+    vec![
+        seen("shop/a", "allow", Answer::Allow, passed()),
+        seen("shop/b", "allow", Answer::Allow, passed()),
+        seen("shop/c", "allow", Answer::Allow, silent()),
+        seen("shop/d", "deny ingress by database/redis", at_ingress, denied()),
+        // The author is right, and the engine is not.
+        seen("shop/e", "allow", at_ingress, passed()),
+        // Both are wrong, and then the author alone.
+        seen("shop/f", "deny ingress by database/redis", at_ingress, passed()),
+        seen("shop/g", "allow", at_ingress, denied()),
+        seen("shop/h", "allow", Answer::Allow, unclear),
+        seen("shop/i", "allow", Answer::Allow, unmade),
+    ]
+}
+
+#[test]
+fn evidence_is_counted_and_shown_where_it_matters() {
+    let text = shown(&run(Vec::new(), cells_seen()), 110, false, false);
+    insta::assert_snapshot!(text, @r"
+    verdikt 0.1.0, backend model, Cilium 1.18
+
+    skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
+
+    three-tier  scenarios/three-tier.yaml
+      Redis takes connections only from the backend; every tier takes them only from the tier in front of it.
+
+    ok            three-tier / without policies: 1 cell
+      scenarios/three-tier.yaml:20
+
+                     tcp database/redis:6379
+      frontend/web   allow
+
+      · no number: no policy isolates the source at egress or the target at ingress
+
+    DIFFERS       three-tier / locked down: 9 cells, 3 differing, 2 inconclusive
+      scenarios/three-tier.yaml:30
+
+               tcp database/redis:6379
+      shop/a     allow
+      shop/b     allow
+      shop/c     allow
+      shop/d     deny ingress [1]
+      shop/e   ! allow [1] (predicted deny ingress)
+      shop/f   ! allow [1] (expected deny ingress by database/redis, predicted deny ingress)
+      shop/g   ! deny ingress [1] (expected allow)
+      shop/h   ? inconclusive (expected allow)
+      shop/i   ? inconclusive (expected allow)
+
+      [1] default deny  policies/redis.yaml:12        CiliumNetworkPolicy database/redis spec.ingress[0]
+          and           policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+      ·   no number: no policy isolates the source at egress or the target at ingress
+
+    ! three-tier/locked down/tcp database/redis:6379/shop/e: the engine predicts otherwise
+        expected   allow, at scenarios/three-tier.yaml:42
+        verdict    allow
+        predicted  deny ingress
+        evidence   client: connect tcp 10.0.0.1:40001 -> 10.0.0.2:6379: answered, 1.2 ms
+                   server: it arrived
+                   flow: 10.0.0.1:40001 (ID:50000) -> database/redis:6379 (ID:50000) tcp ingress FORWARDED
+        checks
+          1. egress of shop/e to database/redis, tcp port 6379
+             allowed: no policy isolates shop/e at egress
+          2. ingress of database/redis from shop/e, tcp port 6379
+             denied: no rule allows it, and database/redis is isolated at ingress (default deny) by
+                policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0]
+                policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+             the nearest rule that allows something is
+                policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+                it fails on peer: app=backend is wanted, its label app is frontend
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/tcp database/redis:6379/shop/e'
+
+    ! three-tier/locked down/tcp database/redis:6379/shop/f: differs
+        expected   deny ingress by database/redis, at scenarios/three-tier.yaml:42
+        verdict    allow
+        predicted  deny ingress
+        evidence   client: connect tcp 10.0.0.1:40001 -> 10.0.0.2:6379: answered, 1.2 ms
+                   server: it arrived
+                   flow: 10.0.0.1:40001 (ID:50000) -> database/redis:6379 (ID:50000) tcp ingress FORWARDED
+        checks
+          1. egress of shop/f to database/redis, tcp port 6379
+             allowed: no policy isolates shop/f at egress
+          2. ingress of database/redis from shop/f, tcp port 6379
+             denied: no rule allows it, and database/redis is isolated at ingress (default deny) by
+                policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0]
+                policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+             the nearest rule that allows something is
+                policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+                it fails on peer: app=backend is wanted, its label app is frontend
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/tcp database/redis:6379/shop/f'
+
+    ! three-tier/locked down/tcp database/redis:6379/shop/g: differs
+        expected   allow, at scenarios/three-tier.yaml:42
+        verdict    deny ingress
+        predicted  deny ingress
+        evidence   client: connect tcp 10.0.0.1:40001 -> 10.0.0.2:6379: ended when its packet was dropped, 1.2 ms
+                   server: it did not arrive
+                   flow: 10.0.0.1:40001 (ID:50000) -> database/redis:6379 (ID:50000) tcp ingress DROPPED (no rule
+                   allows it) by database/lockdown
+        checks
+          1. egress of shop/g to database/redis, tcp port 6379
+             allowed: no policy isolates shop/g at egress
+          2. ingress of database/redis from shop/g, tcp port 6379
+             denied: no rule allows it, and database/redis is isolated at ingress (default deny) by
+                policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0]
+                policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+             the nearest rule that allows something is
+                policies/redis.yaml:12  CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+                it fails on peer: app=backend is wanted, its label app is frontend
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/tcp database/redis:6379/shop/g'
+
+    ? three-tier/locked down/tcp database/redis:6379/shop/h: inconclusive
+        expected   allow, at scenarios/three-tier.yaml:42
+        verdict    inconclusive: the client saw: timed out, and flows may be missing: the stream was cut
+        predicted  allow
+        evidence   client: look-up udp 10.0.0.1:40001 -> 10.96.0.10:53: answered (10.0.0.2), 1.2 ms
+                   client: connect tcp 10.0.0.1:40001 -> 10.0.0.2:6379: timed out, 1.2 ms
+                   server: it did not arrive
+                   flow: 10.0.0.1:40001 (ID:50000) -> database/redis:6379 (ID:50000) tcp egress REDIRECTED
+                   flow: 10.0.0.1:40001 (ID:50000) -> database/redis:6379 (ID:50000) tcp http GET api/a\u{1b}b 403
+                   egress FORWARDED
+                   flow: some may be missing, the stream was cut
+        checks
+          1. egress of shop/h to database/redis, tcp port 6379
+             allowed: no policy isolates shop/h at egress
+          2. ingress of database/redis from shop/h, tcp port 6379
+             allowed: no policy isolates database/redis at ingress
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/tcp database/redis:6379/shop/h'
+
+    ? three-tier/locked down/tcp database/redis:6379/shop/i: inconclusive
+        expected   allow, at scenarios/three-tier.yaml:42
+        verdict    inconclusive: not attempted: database/redis has no address
+        predicted  allow
+        evidence   client: not attempted: database/redis has no address
+                   server: none that could tell
+                   flow: none
+        checks
+          1. egress of shop/i to database/redis, tcp port 6379
+             allowed: no policy isolates shop/i at egress
+          2. ingress of database/redis from shop/i, tcp port 6379
+             allowed: no policy isolates database/redis at ingress
+        again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/tcp database/redis:6379/shop/i'
+
+    not as expected:
+      DIFFERS       three-tier / locked down: 9 cells, 3 differing, 2 inconclusive
+
+    evidence: 6 cells by outcome, flow and arrival, 1 by outcome
+    DIFFERS: 1 scenario, 2 steps, 10 cells, 0 policy objects, 3 differing cells, 2 inconclusive cells, 1 scenario
+    skipped
+    ");
+}
+
+#[test]
+fn other_reports_have_the_evidence_of_every_cell() {
+    let events = run(Vec::new(), cells_seen());
+    let value: serde_json::Value = serde_json::from_str(&json(&events).unwrap()).unwrap();
+    let cells = value["scenarios"][0]["steps"][1]["cells"].as_array().unwrap();
+    let bases: Vec<&str> = cells.iter().map(|cell| cell["basis"].as_str().unwrap()).collect();
+    insta::assert_snapshot!(bases.join("\n"), @r"
+    outcome+flow+arrival
+    outcome+flow+arrival
+    outcome
+    outcome+flow+arrival
+    outcome+flow+arrival
+    outcome+flow+arrival
+    outcome+flow+arrival
+    nothing
+    nothing
+    ");
+    assert_eq!(cells[3]["evidence"]["flows"][0]["verdict"], "dropped");
+    assert_eq!(cells[4]["result"], "contradicted");
+    let xml = junit(&events).unwrap();
+    let properties = xml.lines().filter(|line| line.contains("<property "));
+    insta::assert_snapshot!(properties.collect::<Vec<_>>().join("\n"), @r#"
+    <property name="evidence" value="outcome+flow+arrival"/>
+    <property name="evidence" value="outcome+flow+arrival"/>
+    <property name="evidence" value="outcome"/>
+    <property name="evidence" value="outcome+flow+arrival"/>
+    <property name="evidence" value="outcome+flow+arrival"/>
+    <property name="evidence" value="outcome+flow+arrival"/>
+    <property name="evidence" value="outcome+flow+arrival"/>
+    <property name="evidence" value="nothing"/>
+    <property name="evidence" value="nothing"/>
+    "#);
+}
+
+/// Scenarios that cannot go on are in every report, with what was known of them until then.
+#[test]
+fn failures_are_shown() {
+    let mut events = run(Vec::new(), vec![cells_seen().remove(0)]);
+    events.pop();
+    let reason = "the agent of shop/a has ended: killed".to_owned();
+    events.push(Event::ScenarioFailed(ScenarioFailed {
+        scenario: "three-tier".to_owned(),
+        place: place(FILE, 1),
+        reason,
+    }));
+    let totals = Totals::of(&events);
+    events.push(Event::RunFinished(RunFinished { totals, outcome: RunOutcome::of(&totals) }));
+    insta::assert_snapshot!(shown(&events, 100, true, false), @r"
+    skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
+    ok            three-tier / without policies: 1 cell
+    ok            three-tier / locked down: 1 cell
+    FAILED        three-tier: the agent of shop/a has ended: killed
+
+    not as expected:
+      FAILED        three-tier: the agent of shop/a has ended: killed
+
+    evidence: 1 cell by outcome, flow and arrival
+    FAILED: 1 scenario, 2 steps, 2 cells, 0 policy objects, 1 scenario failed, 1 scenario skipped
+    ");
+    let value: serde_json::Value = serde_json::from_str(&json(&events).unwrap()).unwrap();
+    assert_eq!((&value["outcome"], &value["totals"]["failed"]), (&"failed".into(), &1.into()));
+    assert_eq!(value["failed"][0]["name"], "three-tier");
+    let xml = junit(&events).unwrap();
+    let failed = xml.lines().filter(|line| line.contains("<error")).collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(failed, @r#"            <error message="the agent of shop/a has ended: killed" type="failed"/>"#);
+}
+
+#[test]
+fn an_interrupted_run_says_so() {
+    let mut events = run(Vec::new(), cells_seen());
+    // In the midst of the second step.
+    events.truncate(9);
+    let totals = Totals::of(&events);
+    let outcome = RunOutcome::Interrupted;
+    events.push(Event::RunFinished(RunFinished { totals, outcome }));
+    insta::assert_snapshot!(shown(&events, 100, true, false), @r"
+    skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
+    ok            three-tier / without policies: 1 cell
+
+    evidence: 2 cells by outcome, flow and arrival
+    interrupted: 1 scenario, 2 steps, 3 cells, 0 policy objects, 1 scenario skipped
+    ");
+    let value: serde_json::Value = serde_json::from_str(&json(&events).unwrap()).unwrap();
+    assert_eq!(value["outcome"], "interrupted");
+}
