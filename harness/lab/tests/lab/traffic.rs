@@ -1,0 +1,5 @@
+//! To come.
+
+use crate::support::Trials;
+
+pub(crate) const TRIALS: Trials = &[];
