@@ -61,6 +61,9 @@ impl Proxies {
         let (ready, listening) = std::sync::mpsc::sync_channel(1);
         let judge = Arc::new(Judge::new(policy, redirects, flows, begin));
         let (device, thread) = keeper.thread(wanted, move || {
+            // Sockets may have any IPv4 address that a route calls local, but of IPv6 only those of devices. Where
+            // there is no IPv6, there is no such setting.
+            let _ = std::fs::write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1");
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let served = runtime.and_then(|runtime| runtime.block_on(serve(judge, &ready, stopped)));
             if let Err(error) = served {

@@ -19,6 +19,7 @@ pub(crate) const TRIALS: Trials = &[
     ("dns::names_without_a_rule_are_refused", names_without_a_rule_are_refused),
     ("dns::a_connection_carries_many_queries", a_connection_carries_many_queries),
     ("dns::what_is_no_query_is_not_forwarded", what_is_no_query_is_not_forwarded),
+    ("dns::six_is_learned_as_four", six_is_learned_as_four),
     ("dns::a_flood_leaves_room_for_others", a_flood_leaves_room_for_others),
 ];
 
@@ -44,23 +45,17 @@ fn address(host: &str) -> IpAddr {
     Ipv4Addr::new(203, 0, 113, 10 + u8::try_from(number).unwrap()).into()
 }
 
+/// What every client may.
+const RULES: &str = "egress: [{toEndpoints: [{matchLabels: {app: names}}], toPorts: [{ports: [{port: '53', protocol: \
+                     ANY}], rules: {dns: [{matchPattern: '*.example.test'}]}}]}, {toFQDNs: [{matchPattern: \
+                     '*.example.test'}]}]";
+
 fn bench(pods: &str) -> Bench {
     let mut endpoints = format!("names {pods}");
     for host in HOSTS {
         write!(endpoints, " {host}={}", address(host)).unwrap();
     }
-    let policies: Vec<String> = pods
-        .split(' ')
-        .map(|pod| {
-            rules(
-                pod,
-                pod,
-                "egress: [{toEndpoints: [{matchLabels: {app: names}}], toPorts: [{ports: [{port: '53', protocol: \
-                 ANY}], rules: {dns: [{matchPattern: '*.example.test'}]}}]}, {toFQDNs: [{matchPattern: \
-                 '*.example.test'}]}]",
-            )
-        })
-        .collect();
+    let policies: Vec<String> = pods.split(' ').map(|pod| rules(pod, pod, RULES)).collect();
     let bench = Bench::new(&endpoints, &policies);
     serve(bench.datagrams("names:53"), bench.listener("names:53"), bench.datagrams("names:54"));
     bench
@@ -80,35 +75,36 @@ fn answers(query: &Message, tcp: bool, elsewhere: impl Fn(&Message)) -> Vec<Mess
         return vec![answer];
     };
     let address = self::address(known);
-    let plain = [a(&asked, 300, address)];
-    match *known {
+    let records = match *known {
         "silent" => return Vec::new(),
-        "chain" => drop(answer.add_answers([
+        "chain" => vec![
             a(&name("c.elsewhere.test."), 300, address),
             alias("B.elsewhere.test.", "c.ELSEWHERE.test."),
             alias(&asked.to_ascii(), "b.elsewhere.test."),
-        ])),
+        ],
         "many" => {
             let others = (1..=200).map(|number| IpAddr::from([192, 0, 2, number]));
-            drop(answer.add_answers(others.chain([address]).map(|address| a(&asked, 300, address))));
+            others.chain([address]).map(|address| a(&asked, 300, address)).collect()
         }
-        "zero" => drop(answer.add_answers([a(&asked, 0, address)])),
-        "huge" => drop(answer.add_answers([a(&asked, u32::MAX, address)])),
-        "half" => drop(answer.add_answers([a(&asked, 1 << 31, address)])),
-        "truncated" if !tcp => answer.metadata.truncation = true,
-        "circle" => drop(answer.add_answers([
-            alias(&asked.to_ascii(), "b.elsewhere.test."),
-            alias("b.elsewhere.test.", &asked.to_ascii()),
-        ])),
-        "unrelated" => drop(answer.add_answers([a(&name("b.elsewhere.test."), 300, address)])),
+        "zero" => vec![a(&asked, 0, address)],
+        "huge" => vec![a(&asked, u32::MAX, address)],
+        "half" => vec![a(&asked, 1 << 31, address)],
+        "truncated" if !tcp => {
+            answer.metadata.truncation = true;
+            Vec::new()
+        }
+        "circle" => {
+            vec![alias(&asked.to_ascii(), "b.elsewhere.test."), alias("b.elsewhere.test.", &asked.to_ascii())]
+        }
+        "unrelated" => vec![a(&name("b.elsewhere.test."), 300, address)],
         "failed" => {
             answer.metadata.response_code = ResponseCode::ServFail;
-            drop(answer.add_answers(plain));
+            vec![a(&asked, 300, address)]
         }
         "forged" => {
             let mut right = answer.clone();
             right.metadata.response_code = ResponseCode::NXDomain;
-            answer.add_answers(plain);
+            answer.add_answer(a(&asked, 300, address));
             let mut other_number = answer.clone();
             other_number.metadata.id = answer.metadata.id.wrapping_add(1);
             let mut other_question = answer.clone();
@@ -120,8 +116,9 @@ fn answers(query: &Message, tcp: bool, elsewhere: impl Fn(&Message)) -> Vec<Mess
             elsewhere(&answer);
             return vec![other_number, other_question, no_question, no_answer, right];
         }
-        _ => drop(answer.add_answers(plain)),
-    }
+        _ => vec![a(&asked, 300, address)],
+    };
+    answer.add_answers(records);
     vec![answer]
 }
 
@@ -175,8 +172,8 @@ fn query(id: u16, name: &str) -> Vec<u8> {
 /// A client's socket for datagrams.
 fn client(bench: &Bench, from: &str) -> UdpSocket {
     let own = SocketAddr::new(bench.address(from), 0);
-    let server = bench.socket("names:53");
-    let socket = bench.at(from, move || {
+    let server = bench.socket(if own.is_ipv4() { "names:53" } else { "names6:53" });
+    let socket = bench.at(from.trim_end_matches('6'), move || {
         let socket = UdpSocket::bind(own).unwrap();
         socket.connect(server).unwrap();
         socket
@@ -344,6 +341,34 @@ fn what_is_no_query_is_not_forwarded() {
     no question: [11, 12], over TCP FormErr, 0 records
     two questions: [11, 12], over TCP FormErr, 0 records
     ");
+}
+
+fn six_is_learned_as_four() {
+    let policy = rules("web", "web", RULES);
+    let bench = Bench::new("web names six=2001:db8::10", &[policy]);
+    let six = bench.address("six6");
+    let datagrams = bench.datagrams("names6:53");
+    thread::spawn(move || {
+        let mut buffer = [0; 512];
+        while let Ok((length, peer)) = datagrams.recv_from(&mut buffer) {
+            let query = Message::from_vec(&buffer[..length]).unwrap();
+            let mut answer = Message::response(query.metadata.id, OpCode::Query);
+            let name = query.queries[0].name().clone();
+            answer.add_queries(query.queries).add_answer(Record::from_rdata(name, 1, RData::from(six)));
+            datagrams.send_to(&answer.to_vec().unwrap(), peer).unwrap();
+        }
+    });
+    let _server = bench.listener("six6:80");
+    let open = || bench.connect_within("web", "six6:80", Duration::from_millis(500)).is_ok();
+    assert!(!open());
+    let socket = client(&bench, "web6");
+    for (name, expected) in
+        [("refused.test.", "Refused, 0 records"), ("six.example.test.", "NoError, 1 records")]
+    {
+        socket.send(&query(3, name)).unwrap();
+        assert_eq!(words(hear(&socket).as_ref()), expected);
+    }
+    assert!(open());
 }
 
 fn a_flood_leaves_room_for_others() {
