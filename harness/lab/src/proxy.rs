@@ -7,14 +7,16 @@ mod dns;
 mod http;
 mod judge;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tun_rs::SyncDevice;
 use verdikt_scenario::flow::Flow;
 
@@ -22,6 +24,11 @@ use crate::current::CurrentPolicy;
 use crate::namespace::{Keeper, NamespaceError, Step, Wanted};
 use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect, Redirects};
 use judge::Judge;
+
+/// How many connections of one client each listener has at once: a flood takes no more.
+const CONNECTIONS: usize = 1024;
+/// How long a listener that cannot accept waits for others to end.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The running proxies. They end when this is dropped.
 #[derive(Debug)]
@@ -47,10 +54,16 @@ impl Proxies {
                 (Ipv6Addr::new(0xfd98, 19, 0, 0, 0, 0, 0, 0).into(), 64),
             ],
         };
+        // Each connection has two sockets. Where no more are allowed, fewer connections are served at once.
+        let _ = getrlimit(Resource::RLIMIT_NOFILE)
+            .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
         let (stop, stopped) = oneshot::channel();
         let (ready, listening) = std::sync::mpsc::sync_channel(1);
         let judge = Arc::new(Judge::new(policy, redirects, flows, begin));
         let (device, thread) = keeper.thread(wanted, move || {
+            // Sockets may have any IPv4 address that a route calls local, but of IPv6 only those of devices. Where
+            // there is no IPv6, there is no such setting.
+            let _ = std::fs::write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1");
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let served = runtime.and_then(|runtime| runtime.block_on(serve(judge, &ready, stopped)));
             if let Err(error) = served {
@@ -111,16 +124,39 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
     serve: impl Fn(TcpStream, Arc<Redirect>) -> F,
     judge: Arc<Judge>,
 ) {
+    let mut shares = Shares::new(CONNECTIONS);
     loop {
         match listener.accept().await {
             Ok((stream, token)) => {
-                if let Some(redirect) = judge.redirect(token.ip()) {
-                    tokio::spawn(serve(stream, redirect));
-                }
+                let Some(redirect) = judge.redirect(token.ip()) else { continue };
+                let Some(share) = shares.of(redirect.client.ip()) else { continue };
+                let served = serve(stream, redirect);
+                tokio::spawn(async move {
+                    served.await;
+                    drop(share);
+                });
             }
             // Too many open files, or a client that has gone already: the next one may do better.
-            Err(_) => tokio::task::yield_now().await,
+            Err(_) => tokio::time::sleep(PAUSE).await,
         }
+    }
+}
+
+/// What each client may have of something that there is not enough of for all.
+struct Shares {
+    each: usize,
+    by_client: BTreeMap<IpAddr, Arc<Semaphore>>,
+}
+
+impl Shares {
+    fn new(each: usize) -> Self {
+        Self { each, by_client: BTreeMap::new() }
+    }
+
+    /// One for a client, until it is dropped; none if the client has all of its share.
+    fn of(&mut self, client: IpAddr) -> Option<OwnedSemaphorePermit> {
+        let share = self.by_client.entry(client).or_insert_with(|| Arc::new(Semaphore::new(self.each)));
+        Arc::clone(share).try_acquire_owned().ok()
     }
 }
 

@@ -12,17 +12,21 @@ use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
 use super::judge::{Judge, Judgement};
-use super::{upstream, upstream_datagrams};
+use super::{Shares, upstream, upstream_datagrams};
 use crate::redirect::Redirect;
 
 /// After how long without a message a client is forgotten.
 const IDLE: Duration = Duration::from_secs(10);
-/// How many clients of datagrams there may be: each has a socket.
-const CLIENTS: usize = 512;
+/// How many ports of one client may wait for answers: each has a socket.
+const PORTS: usize = 256;
+/// After so many ports, those that wait no more are forgotten.
+const REMEMBERED: usize = 4096;
+/// How long a server may take to accept a connection.
+const CONNECT: Duration = Duration::from_secs(5);
 /// How many queries of one client may wait.
 const WAITING: usize = 64;
 /// How many queries of one client may be open at the server.
@@ -34,6 +38,7 @@ const LONGEST: usize = 65_535;
 pub(super) async fn datagrams(socket: UdpSocket, judge: Arc<Judge>) {
     let socket = Arc::new(socket);
     let mut clients: BTreeMap<SocketAddr, mpsc::Sender<Vec<u8>>> = BTreeMap::new();
+    let mut shares = Shares::new(PORTS);
     let mut buffer = vec![0; LONGEST];
     loop {
         // An error tells of a client that has gone.
@@ -44,38 +49,47 @@ pub(super) async fn datagrams(socket: UdpSocket, judge: Arc<Judge>) {
             Some(Err(mpsc::error::TrySendError::Closed(message))) => message,
             None => buffer[..length].to_vec(),
         };
-        if clients.len() >= CLIENTS {
+        if clients.len() >= REMEMBERED {
             clients.retain(|_, client| !client.is_closed());
         }
-        let Some(redirect) = judge.redirect(token.ip()).filter(|_| clients.len() < CLIENTS) else { continue };
+        let Some(redirect) = judge.redirect(token.ip()) else { continue };
+        let Some(share) = shares.of(redirect.client.ip()) else { continue };
         let (client, queries) = mpsc::channel(WAITING);
         // The channel is empty, so there is room.
         let _ = client.try_send(message);
         clients.insert(token, client);
-        tokio::spawn(one_client(Arc::clone(&socket), token, redirect, queries, Arc::clone(&judge)));
+        tokio::spawn(one_client(Arc::clone(&socket), token, redirect, queries, Arc::clone(&judge), share));
     }
 }
 
-/// Serves the datagrams of one client's port, which all leave from one port.
+/// Serves the datagrams of one client's port, which all leave from one port, until none waits for an answer.
 async fn one_client(
     socket: Arc<UdpSocket>,
     token: SocketAddr,
     redirect: Arc<Redirect>,
     mut queries: mpsc::Receiver<Vec<u8>>,
     judge: Arc<Judge>,
+    _share: OwnedSemaphorePermit,
 ) {
     let Ok(server) = upstream_datagrams(&redirect).await else { return };
     let mut open: Vec<Message> = Vec::new();
     let mut buffer = vec![0; LONGEST];
     loop {
-        let step = async {
-            tokio::select! {
-                query = queries.recv() => query.map(Ok),
-                answer = server.recv(&mut buffer) => Some(Err(answer)),
-            }
+        let step = if open.is_empty() {
+            // Most clients take another port for every query: this one makes room.
+            let Ok(query) = queries.try_recv() else { return };
+            Ok(query)
+        } else {
+            let step = async {
+                tokio::select! {
+                    query = queries.recv() => query.map(Ok),
+                    answer = server.recv(&mut buffer) => Some(Err(answer)),
+                }
+            };
+            // Whoever waits for an answer longer than this has given up.
+            let Ok(Some(step)) = timeout(IDLE, step).await else { return };
+            step
         };
-        // Whoever waits for an answer longer than this has given up.
-        let Ok(Some(step)) = timeout(IDLE, step).await else { return };
         match step {
             Ok(bytes) => match judged(&bytes, &redirect, &judge) {
                 Verdict::Forward(query) => {
@@ -109,7 +123,7 @@ pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, j
 }
 
 async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &Judge) -> io::Result<()> {
-    let mut server = upstream(redirect).await?;
+    let mut server = timeout(CONNECT, upstream(redirect)).await.map_err(io::Error::from)??;
     loop {
         let bytes = timeout(IDLE, read_message(client)).await.map_err(io::Error::from)??;
         match judged(&bytes, redirect, judge) {
@@ -194,6 +208,9 @@ fn is_answer(question: &Message, bytes: &[u8]) -> bool {
 /// Takes note of the addresses in an answer, which belong to the name that was asked for, through whatever aliases.
 fn learn(question: &Message, bytes: &[u8], judge: &Judge) {
     let Ok(answer) = Message::from_vec(bytes) else { return };
+    if answer.metadata.response_code != ResponseCode::NoError {
+        return;
+    }
     let Some(asked) = question.queries.first() else { return };
     let (addresses, ttl) = addresses(asked.name(), &answer);
     if !addresses.is_empty() {

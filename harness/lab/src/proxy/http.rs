@@ -10,10 +10,13 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self as client, SendRequest};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
+use hyper::header::{
+    CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+};
+use hyper::http::uri::PathAndQuery;
 use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
@@ -47,6 +50,7 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
     });
     let serving = server::Builder::new()
         .preserve_header_case(true)
+        .auto_date_header(false)
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(client), service)
@@ -70,20 +74,86 @@ async fn connect(redirect: Arc<Redirect>, server: Arc<Server>, told: watch::Send
 }
 
 async fn serve(
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     redirect: &Redirect,
     judge: &Judge,
     server: &Server,
 ) -> Response<Body> {
+    if let Err(reason) = make_plain(&mut request) {
+        return last(StatusCode::BAD_REQUEST, reason);
+    }
     match judged(&request, redirect, judge) {
         Judgement::Passes => match forward(request, server).await {
             Some(response) => response,
-            None => own(StatusCode::SERVICE_UNAVAILABLE, "the server cannot be reached\r\n"),
+            // There is no other connection to the server than this one.
+            None => last(StatusCode::SERVICE_UNAVAILABLE, "the server cannot be reached\r\n"),
         },
         Judgement::Refused => own(StatusCode::FORBIDDEN, "Access denied\r\n"),
         Judgement::NotModelled(_) => {
             own(StatusCode::NOT_IMPLEMENTED, "what a policy says of this request is not modelled\r\n")
         }
+    }
+}
+
+/// Leaves a request one meaning: what is judged is what every server understands. Refuses what could have two.
+fn make_plain(request: &mut Request<Incoming>) -> Result<(), &'static str> {
+    let headers = request.headers();
+    let only = |name| headers.get_all(name).iter().nth(1).is_none();
+    // <https://www.rfc-editor.org/rfc/rfc9112#section-3.2>
+    if !only(HOST) {
+        return Err("more than one host\r\n");
+    }
+    if request.version() == Version::HTTP_11 && !headers.contains_key(HOST) {
+        return Err("no host\r\n");
+    }
+    // A coding that others may read differently, or take for none; next to one, a length does not count:
+    // <https://www.rfc-editor.org/rfc/rfc9112#section-6.3>
+    let codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let chunked = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    if !only(TRANSFER_ENCODING) || !codings.into_iter().all(chunked) {
+        return Err("no length of the body that all agree on\r\n");
+    }
+    let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    if let Some(authority) = authority.filter(|_| request.method() != Method::CONNECT) {
+        // Only what leads elsewhere has use for a user: <https://www.rfc-editor.org/rfc/rfc9110#section-4.2.4>
+        let host = HeaderValue::try_from(authority.as_str()).ok().filter(|_| !authority.contains('@'));
+        let host = host.ok_or("a host that is none\r\n")?;
+        // The target outweighs the header, and takes its place:
+        // <https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2>
+        request.headers_mut().insert(HOST, host);
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
+    }
+    if upgrade(request.headers()).is_some_and(|to| to.eq_ignore_ascii_case("h2c")) {
+        stay_with_http1(request.headers_mut());
+    }
+    Ok(())
+}
+
+/// The protocol a client wants to go on with.
+fn upgrade(headers: &HeaderMap) -> Option<String> {
+    let wanted = tokens(headers).any(|token| token.eq_ignore_ascii_case("upgrade"));
+    let to = headers.get(UPGRADE).filter(|_| wanted)?;
+    Some(String::from_utf8_lossy(to.as_bytes()).trim().to_owned())
+}
+
+/// The words of the header `Connection`.
+fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim)
+}
+
+/// HTTP/2 would not be judged: as in Envoy, the server does not hear of the offer to go on with it.
+fn stay_with_http1(headers: &mut HeaderMap) {
+    const SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+    let other =
+        |token: &&str| ![UPGRADE, SETTINGS].iter().any(|name| token.eq_ignore_ascii_case(name.as_str()));
+    let kept = tokens(headers).filter(other).collect::<Vec<_>>().join(", ");
+    headers.remove(UPGRADE);
+    headers.remove(SETTINGS);
+    headers.remove(CONNECTION);
+    if let Some(kept) = HeaderValue::try_from(kept).ok().filter(|kept| !kept.is_empty()) {
+        headers.insert(CONNECTION, kept);
     }
 }
 
@@ -93,28 +163,37 @@ fn judged(request: &Request<Incoming>, redirect: &Redirect, judge: &Judge) -> Ju
         .iter()
         .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
         .collect();
-    let host = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let uri = request.uri();
     let head = RequestHead {
         method: request.method().as_str(),
-        path: uri.path_and_query().map_or("", |path| path.as_str()),
-        // An absolute target outweighs the header: <https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2>
-        authority: uri.authority().map(hyper::http::uri::Authority::as_str).or_else(host),
+        path: request.uri().path_and_query().map_or("", PathAndQuery::as_str),
+        authority: request.headers().get(HOST).and_then(|host| host.to_str().ok()),
         headers: &headers,
     };
-    judge.request(redirect, &head)
+    // What comes after these would not be judged. Of other protocols than this one Cilium's proxy has no settings.
+    let gap = match upgrade(request.headers()) {
+        _ if request.method() == Method::CONNECT => Some("what the HTTP proxy does with CONNECT".to_owned()),
+        Some(to) if !to.eq_ignore_ascii_case("websocket") => {
+            Some(format!("what the HTTP proxy does with an upgrade to {to}"))
+        }
+        _ => None,
+    };
+    judge.request(redirect, &head, gap)
 }
 
 /// Sends a request on; none if the server cannot be reached.
 async fn forward(mut request: Request<Incoming>, server: &Server) -> Option<Response<Body>> {
     let mut connected = server.connected.clone();
     connected.wait_for(|connected| *connected).await.ok()?;
+    let wanted = upgrade(request.headers()).is_some();
     let upgrading = hyper::upgrade::on(&mut request);
     let mut sender = server.sender.lock().await;
     let sender = sender.as_mut()?;
     sender.ready().await.ok()?;
     let mut response = sender.send_request(request).await.ok()?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        if !wanted {
+            return None;
+        }
         let switched = hyper::upgrade::on(&mut response);
         tokio::spawn(async move {
             if let (Ok(client), Ok(server)) = tokio::join!(upgrading, switched) {
@@ -125,6 +204,13 @@ async fn forward(mut request: Request<Incoming>, server: &Server) -> Option<Resp
         });
     }
     Some(response.map(BodyExt::boxed))
+}
+
+/// The last answer of a connection.
+fn last(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = own(status, text);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// An answer of the proxy itself.

@@ -60,11 +60,23 @@ impl Judge {
         self.tell(redirect, &finding, request)
     }
 
-    /// Judges a request, and tells so.
-    pub(super) fn request(&self, redirect: &Redirect, head: &RequestHead<'_>) -> Judgement {
+    /// Judges a request, and tells so. A request that no policy refuses does not pass if there is a gap in what is
+    /// known of it.
+    pub(super) fn request(
+        &self,
+        redirect: &Redirect,
+        head: &RequestHead<'_>,
+        gap: Option<String>,
+    ) -> Judgement {
         let policy = self.policy.get();
         let finding =
             policy.request(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect), head);
+        let finding = match (finding, gap) {
+            (Finding::Allowed { .. } | Finding::NotIsolated | Finding::LocalHost, Some(gap)) => {
+                Finding::Unknown { gap, rule: None }
+            }
+            (finding, _) => finding,
+        };
         let request = ProxyRequest::Http {
             method: head.method.to_owned(),
             path: head.path.to_owned(),

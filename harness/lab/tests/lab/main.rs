@@ -1,0 +1,38 @@
+//! Real sockets through a real lab: every trial has a small cluster of its own, whose ends are sockets of this test.
+//!
+//! The agents of the endpoints are this program too.
+
+mod dns;
+mod hostile;
+mod http;
+mod support;
+mod traffic;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("agent") {
+        return verdikt_probe::agent::main();
+    }
+    // Before there are threads.
+    let obstacle = verdikt_lab::enter::enter().err();
+    let mut trials: Vec<Trial> = Vec::new();
+    for list in [dns::TRIALS, http::TRIALS, traffic::TRIALS, hostile::TRIALS] {
+        for (name, run) in list {
+            let trial = Trial::test(*name, || {
+                run();
+                Ok(())
+            });
+            trials.push(trial.with_ignored_flag(obstacle.is_some()));
+        }
+    }
+    if let Some(obstacle) = obstacle {
+        #[expect(clippy::print_stderr, reason = "whoever runs the tests is to know why none ran")]
+        {
+            eprintln!("no lab here, all trials are ignored: {obstacle}");
+        }
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
