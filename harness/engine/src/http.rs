@@ -53,15 +53,6 @@ pub enum PatternError {
     Unknown,
 }
 
-/// Why a pattern cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PatternError {
-    /// It is no regular expression; the message reads like the agent's.
-    Syntax(String),
-    /// It is one, and the engine cannot evaluate it.
-    NotModelled,
-}
-
 impl Pattern {
     /// Compiles a pattern.
     pub fn new(text: &str) -> Result<Self, PatternError> {
@@ -69,8 +60,8 @@ impl Pattern {
         if literal {
             return Ok(Self { text: text.to_owned(), regex: None });
         }
-        let translated = re2::translate(text).map_err(|error| PatternError::Syntax(error.to_string()))?;
-        let regex = Regex::new(&format!("^(?:{translated})$")).map_err(|_| PatternError::NotModelled)?;
+        let translated = re2::translate(text).map_err(|error| PatternError::Refused(error.to_string()))?;
+        let regex = Regex::new(&format!("^(?:{translated})$")).map_err(|_| PatternError::Unknown)?;
         Ok(Self { text: text.to_owned(), regex: Some(regex) })
     }
 

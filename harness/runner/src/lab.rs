@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use verdikt_engine::cluster::{Cluster, Learned};
+use verdikt_engine::in_force::InForce;
 use verdikt_lab::lab::{Lab, Signal as LabSignal};
 use verdikt_lab::namespace::AgentProgram;
 use verdikt_lab::services;
@@ -26,6 +27,7 @@ pub const NAME: &str = "lab";
 pub struct LabBackend {
     lab: Lab,
     topology: Topology,
+    in_force: InForce,
     version: CiliumVersion,
     timeout: Duration,
     sources: std::collections::BTreeMap<AttemptNumber, Endpoint>,
@@ -43,6 +45,7 @@ impl LabBackend {
         Ok(Self {
             lab,
             topology: Topology::default(),
+            in_force: InForce::default(),
             version,
             timeout,
             sources: std::collections::BTreeMap::new(),
@@ -106,7 +109,9 @@ impl Backend for LabBackend {
     async fn apply(&mut self, step: &Step) -> Result<(), BackendError> {
         let options = options(step, self.version);
         let cluster =
-            Cluster::new(&step.topology, &step.policies, &options, &Learned::default()).into_owned();
+            Cluster::after(&self.in_force, &step.topology, &step.policies, &options, &Learned::default())
+                .into_owned();
+        self.in_force = self.in_force.then(&step.policies, cluster.judgements());
         self.topology = step.topology.clone();
         self.lab.apply(&step.topology, cluster, step.enforcement.audit).await.map_err(BackendError::new)
     }

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use verdikt_engine::cluster::{Cluster, Learned};
+use verdikt_engine::in_force::InForce;
 use verdikt_engine::predict::StepPredictions;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::scenario::{Row, Scenario, Step};
@@ -118,6 +119,8 @@ pub(crate) fn begin<'a>(
 pub(crate) struct PredictedStep<'a> {
     pub(crate) cluster: Cluster<'a>,
     pub(crate) predicted: StepPredictions,
+    /// The objects in force, for the step after.
+    pub(crate) in_force: InForce,
 }
 
 /// Asks the engine about a step.
@@ -125,12 +128,14 @@ pub(crate) fn predict_step<'a>(
     step: &'a Step,
     version: CiliumVersion,
     learned: &Learned,
+    before: &InForce,
 ) -> PredictedStep<'a> {
-    let cluster = Cluster::new(&step.topology, &step.policies, &options(step, version), learned);
+    let cluster = Cluster::after(before, &step.topology, &step.policies, &options(step, version), learned);
     let attempts: Vec<(Endpoint, Attempt)> =
         all_cells(step).map(|(row, source)| (source.clone(), row.attempt.clone())).collect();
     let predicted = cluster.predict_step(&attempts);
-    PredictedStep { cluster, predicted }
+    let in_force = before.then(&step.policies, cluster.judgements());
+    PredictedStep { cluster, predicted, in_force }
 }
 
 /// Begins a step, and tells what became of its objects.

@@ -7,6 +7,7 @@ use std::io;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
 use verdikt_engine::cluster::Learned;
+use verdikt_engine::in_force::InForce;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
@@ -105,10 +106,10 @@ async fn run_steps<B: Backend>(
     sink: Sink<'_>,
 ) -> Result<(), BackendError> {
     let (scenario, version) = (plan.scenario, options.version);
-    let mut learned = Learned::default();
+    let (mut learned, mut in_force) = (Learned::default(), InForce::default());
     let last = Cell::new(0);
     for (step, cells) in &plan.steps {
-        let asked = predict_step(step, version, &learned);
+        let asked = predict_step(step, version, &learned, &in_force);
         backend.apply(step).await?;
         let begun =
             if cells.is_empty() { Ok(()) } else { begin_step(scenario, step, &asked.cluster, version, sink) };
@@ -123,7 +124,7 @@ async fn run_steps<B: Backend>(
         if ended.is_err() {
             return Ok(());
         }
-        learned = asked.predicted.learned;
+        (learned, in_force) = (asked.predicted.learned, asked.in_force);
     }
     Ok(())
 }

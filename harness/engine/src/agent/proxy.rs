@@ -53,8 +53,9 @@ pub(super) fn proxy(
         _ if tls => Some(Proxy::Other("what a proxy sees inside TLS")),
         (Some(rules), _) => Some(Proxy::Http(rules)),
         (_, Some(patterns)) => Some(Proxy::Dns(patterns)),
-        _ if other.is_some() => Some(Proxy::Other("Kafka and generic L7 rules")),
-        _ if !names.is_empty() => Some(Proxy::Other("which server name a TLS client sends")),
+        _ if kind("kafka").is_some() => Some(Proxy::Other(Proxy::KAFKA)),
+        _ if other.is_some() => Some(Proxy::Other("what generic L7 rules allow")),
+        _ if !names.is_empty() => Some(Proxy::Other(Proxy::SERVER_NAMES)),
         _ if listener => Some(Proxy::Other("what a listener of one's own does")),
         _ => None,
     })

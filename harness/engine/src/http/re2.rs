@@ -61,7 +61,12 @@ pub(super) fn translate(expression: &str) -> Result<String, SyntaxError> {
             '\\' => writer.escape(rest)?,
             '*' | '+' | '?' => {
                 repetition = Some(before);
-                writer.repeat(before, &rest[1..], Count { least: 0, most: None, is_number: false }, last_repetition)?
+                writer.repeat(
+                    before,
+                    &rest[1..],
+                    Count { least: 0, most: None, is_number: false },
+                    last_repetition,
+                )?
             }
             '{' => match count(rest) {
                 Some((numbers, after)) => {
