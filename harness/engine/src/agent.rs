@@ -58,7 +58,9 @@ pub(crate) fn cilium_policy(object: &Node, context: &Context<'_>) -> Result<Pars
 
 /// Reads a `NetworkPolicy`.
 pub(crate) fn network_policy(object: &Node, context: &Context<'_>) -> Result<Parsed, Refusal> {
-    let spec = object.get("spec").ok_or_else(|| refusal(object, "spec must be provided"))?;
+    // Without a specification it is one that says nothing: for every pod of its namespace, and isolating.
+    let nothing = Node { position: object.position, value: Value::Map(Vec::new()) };
+    let spec = object.get("spec").unwrap_or(&nothing);
     Ok(Parsed { rules: vec![kubernetes::rule(spec, context)?], hidden: None })
 }
 

@@ -41,6 +41,9 @@ pub struct Behaviour {
     pub l7_kinds_conflict_per_port: bool,
     /// Names and patterns of more than 255 characters are refused by the agent.
     pub limits_name_length: bool,
+    /// Of the entries that allow traffic, the most specific one decides whether it goes to a proxy; since 1.17 one
+    /// entry with a proxy is enough.
+    pub most_specific_decides_redirect: bool,
     /// Kafka rules exist.
     pub kafka: bool,
 }
@@ -68,6 +71,7 @@ impl Behaviour {
             ip_block_admits_own_namespace: version == V1_19,
             l7_kinds_conflict_per_port: before(V1_18),
             limits_name_length: since(V1_19),
+            most_specific_decides_redirect: before(V1_17),
             kafka: before(V1_20),
         }
     }

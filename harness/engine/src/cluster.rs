@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use verdikt_scenario::document::Node as Document;
 use verdikt_scenario::name::{DnsName, NamespacedName};
-use verdikt_scenario::policy::{Manifest, Refuser};
+use verdikt_scenario::policy::{Manifest, ObjectRef, Refuser};
 use verdikt_scenario::scenario::{Enforcement, EnforcementMode, FieldValidation};
 use verdikt_scenario::topology::{
-    CiliumEndpoint, DNS_LABELS, DNS_POD, Endpoint, LOCAL_NODE, Node, Pod, Topology,
+    CiliumEndpoint, DNS_LABELS, DNS_POD, Endpoint, LOCAL_NODE, Node, Pod, Port, Served, ServedProtocol,
+    Topology,
 };
 use verdikt_scenario::version::CiliumVersion;
 
@@ -16,9 +18,12 @@ use crate::admission::{self, Refusal};
 use crate::agent::{self, Context, Parsed};
 use crate::behaviour::Behaviour;
 use crate::identity::Identity;
+use crate::in_force::InForce;
 use crate::judgement::{Judgement, Refused};
 use crate::resolve::Surroundings;
-use crate::rule::{Direction, Effect, Entry, Peers, PortRule, Ports, Proxy, Rule, Subject};
+use crate::rule::{
+    Direction, Effect, Entity, Entry, PeerMatcher, Peers, PortRule, Ports, Proxy, Rule, Subject,
+};
 
 /// For which Cilium, and under which settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,8 +63,8 @@ pub struct Cluster<'a> {
 /// What reasons need to know of a manifest.
 #[derive(Clone, Debug)]
 pub(crate) struct Object {
-    pub(crate) reference: verdikt_scenario::policy::ObjectRef,
-    pub(crate) file: std::sync::Arc<str>,
+    pub(crate) reference: ObjectRef,
+    pub(crate) file: Arc<str>,
 }
 
 /// An endpoint: its identity, and the policy of each direction.
@@ -81,8 +86,16 @@ pub(crate) struct Side {
     pub(crate) entries: Vec<(usize, usize)>,
     /// Whether any of the entries has requirements on the peers of all.
     pub(crate) requires: bool,
-    /// Why the policy cannot be computed, if so: the two entries that cannot stand together.
-    pub(crate) conflict: Option<[(usize, usize); 2]>,
+    /// Why the policy cannot be computed, if so.
+    pub(crate) conflict: Option<Conflict>,
+}
+
+/// Two entries that cannot stand together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Conflict {
+    pub(crate) entries: [(usize, usize); 2],
+    /// In what they differ.
+    pub(crate) what: &'static str,
 }
 
 impl SubjectState {
@@ -97,9 +110,21 @@ impl SubjectState {
 impl<'a> Cluster<'a> {
     /// Judges every manifest and compiles those that are taken.
     pub fn new(topology: &'a Topology, manifests: &[Manifest], options: &Options, learned: &Learned) -> Self {
+        Self::after(&InForce::default(), topology, manifests, options, learned)
+    }
+
+    /// As [`Self::new`], where objects were there before: of one whose new version is refused, the version before
+    /// stays in force. Judgements are those of the new versions.
+    pub fn after(
+        before: &InForce,
+        topology: &'a Topology,
+        manifests: &[Manifest],
+        options: &Options,
+        learned: &Learned,
+    ) -> Self {
         let admit = |manifest| admitted(manifest, *options);
         let stored: Vec<_> = manifests.iter().map(admit).collect();
-        Self::compile(topology, manifests, &stored, *options, learned)
+        Self::compile(topology, manifests, &stored, before, *options, learned)
     }
 
     /// As [`Self::new`], without asking the API server: for objects that never met one.
@@ -111,50 +136,44 @@ impl<'a> Cluster<'a> {
     ) -> Self {
         let stored: Vec<_> =
             manifests.iter().map(|manifest| Ok(admission::prune(&manifest.root, options.version))).collect();
-        Self::compile(topology, manifests, &stored, *options, learned)
+        Self::compile(topology, manifests, &stored, &InForce::default(), *options, learned)
     }
 
     fn compile(
         topology: &'a Topology,
         manifests: &[Manifest],
         stored: &[Result<Cow<'_, Document>, Refusal>],
+        before: &InForce,
         options: Options,
         learned: &Learned,
     ) -> Self {
         let behaviour = Behaviour::of(options.version);
-        let objects: Vec<Object> = manifests
-            .iter()
-            .map(|manifest| Object {
-                reference: manifest.object(),
-                file: std::sync::Arc::clone(&manifest.file),
-            })
-            .collect();
-        let groups =
-            objects.iter().zip(stored).filter(|(object, _)| object.reference.kind == "CiliumCIDRGroup");
-        let surroundings =
-            Surroundings::new(topology, groups.filter_map(|(_, stored)| stored.as_deref().ok()));
+        let object =
+            |manifest: &Manifest| Object { reference: manifest.object(), file: Arc::clone(&manifest.file) };
+        let mut objects: Vec<Object> = manifests.iter().map(object).collect();
+        let groups = objects.iter().zip(stored).filter_map(|(object, stored)| {
+            let of_groups = object.reference.kind == "CiliumCIDRGroup";
+            let current = stored.as_deref().ok().or_else(|| Some(&before.version(&object.reference)?.root));
+            current.filter(|_| of_groups)
+        });
+        let surroundings = Surroundings::new(topology, groups);
+        let parse = |index, reference: &ObjectRef, stored: &Document| {
+            let namespaced = reference.kind != "CiliumClusterwideNetworkPolicy";
+            let namespace = namespaced.then(|| reference.namespace.as_deref().unwrap_or("default"));
+            let (behaviour, surroundings) = (&behaviour, &surroundings);
+            let context = Context { object: index, namespace, behaviour, surroundings };
+            match reference.kind.as_str() {
+                "NetworkPolicy" => agent::network_policy(stored, &context),
+                "CiliumCIDRGroup" => Ok(Parsed::default()),
+                _ => agent::cilium_policy(stored, &context),
+            }
+        };
         let mut rules = Vec::new();
         let mut judgements = Vec::new();
         for (index, (object, stored)) in objects.iter().zip(stored).enumerate() {
-            let reference = &object.reference;
             let (by, parsed) = match stored {
                 Err(refusal) => (Refuser::ApiServer, Err(refusal.clone())),
-                Ok(stored) => {
-                    let namespaced = reference.kind != "CiliumClusterwideNetworkPolicy";
-                    let namespace = namespaced.then(|| reference.namespace.as_deref().unwrap_or("default"));
-                    let context = Context {
-                        object: index,
-                        namespace,
-                        behaviour: &behaviour,
-                        surroundings: &surroundings,
-                    };
-                    let parsed = match reference.kind.as_str() {
-                        "NetworkPolicy" => agent::network_policy(stored, &context),
-                        "CiliumCIDRGroup" => Ok(Parsed::default()),
-                        _ => agent::cilium_policy(stored, &context),
-                    };
-                    (Refuser::Agent, parsed)
-                }
+                Ok(stored) => (Refuser::Agent, parse(index, &object.reference, stored)),
             };
             let refused = |refusal: Refusal, hidden| {
                 Judgement::Refused(Refused {
@@ -172,6 +191,17 @@ impl<'a> Cluster<'a> {
                 }
                 Err(refusal) => refused(refusal, false),
             });
+        }
+        for (manifest, judgement) in manifests.iter().zip(&judgements) {
+            let reference = manifest.object();
+            let kept = before.version(&reference).filter(|_| *judgement != Judgement::Accepted);
+            let Some(kept) = kept else { continue };
+            // It was taken once; only the services and groups around it may have changed.
+            let parsed = parse(objects.len(), &reference, &admission::prune(&kept.root, options.version));
+            if let Ok(Parsed { rules: kept_rules, hidden: None }) = parsed {
+                rules.extend(kept_rules);
+                objects.push(object(kept));
+            }
         }
         let mut cluster = Self {
             topology: Cow::Borrowed(topology),
@@ -281,34 +311,72 @@ impl<'a> Cluster<'a> {
         &self.rules[rule].entries[entry]
     }
 
-    /// Two kinds of L7 rules at the same port for the same peer cannot be merged: the agent then fails to compute
-    /// the endpoint's policy, and the old one stays.
-    fn conflict(&self, side: &Side) -> Option<[(usize, usize); 2]> {
-        type Seen<'a> = ((usize, usize), &'a Peers, &'a PortRule, &'a Proxy);
-        let mut seen: Vec<Seen<'_>> = Vec::new();
+    /// Rules about the same port and peer that contradict each other cannot be merged: the agent then fails to
+    /// compute the endpoint's policy, and the old one stays.
+    fn conflict(&self, side: &Side) -> Option<Conflict> {
+        let mut seen: Vec<Filter<'_>> = Vec::new();
         for &index in &side.entries {
             let entry = self.entry(index);
-            let Ports::OneOf(ports) = &entry.ports else { continue };
             if entry.effect == Effect::Deny {
                 continue;
             }
+            let ports: Vec<Option<&PortRule>> = match &entry.ports {
+                Ports::All => vec![None],
+                Ports::OneOf(rules) => rules.iter().map(Some).collect(),
+            };
             for port in ports {
-                let Some(proxy) = port.proxy.as_deref() else { continue };
-                for &(other_index, peers, other, other_proxy) in &seen {
-                    let same_peer =
-                        self.behaviour.l7_kinds_conflict_per_port || share_peer(peers, &entry.peers);
-                    let kinds = (std::mem::discriminant(proxy), std::mem::discriminant(other_proxy));
-                    if kinds.0 != kinds.1 && same_peer && other.matcher.same_ports(&port.matcher) {
-                        let modelled = |proxy: &Proxy| !matches!(proxy, Proxy::Other(_));
-                        if modelled(proxy) && modelled(other_proxy) {
-                            return Some([other_index, index]);
-                        }
-                    }
+                let filter = Filter { index, entry, port };
+                if filter.proxy().is_none() && entry.authentication.is_none() {
+                    continue;
                 }
-                seen.push((index, &entry.peers, port, proxy));
+                let conflict = seen.iter().find_map(|other| {
+                    let what = self.contradiction(other, &filter)?;
+                    Some(Conflict { entries: [other.index, index], what })
+                });
+                if conflict.is_some() {
+                    return conflict;
+                }
+                seen.push(filter);
             }
         }
         None
+    }
+
+    fn contradiction(&self, one: &Filter<'_>, other: &Filter<'_>) -> Option<&'static str> {
+        let same_ports = match (one.port, other.port) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.matcher.same_ports(&other.matcher),
+            _ => false,
+        };
+        if !same_ports {
+            return None;
+        }
+        let same_peer = share_peer(&one.entry.peers, &other.entry.peers);
+        let proxies = one.proxy().zip(other.proxy());
+        // The rules of one list of ports are one.
+        let in_order = one.index.0 == other.index.0;
+        let merge = proxies.is_none_or(|(first, second)| {
+            Arc::ptr_eq(first, second) || first.merges_with(second) || in_order && first.takes_in(second)
+        });
+        if !merge && (same_peer || self.behaviour.l7_kinds_conflict_per_port) {
+            return Some("two kinds of L7 rules");
+        }
+        let modes = one.entry.authentication.zip(other.entry.authentication);
+        let agree = modes.is_none_or(|(one, other)| one == other);
+        (!agree && same_peer).then_some("two modes of authentication")
+    }
+}
+
+/// What an entry that allows says of one port, or of all traffic.
+struct Filter<'a> {
+    index: (usize, usize),
+    entry: &'a Entry,
+    port: Option<&'a PortRule>,
+}
+
+impl<'a> Filter<'a> {
+    fn proxy(&self) -> Option<&'a Arc<Proxy>> {
+        self.port.and_then(|port| port.proxy.as_ref())
     }
 }
 
@@ -321,14 +389,26 @@ fn admitted(manifest: &Manifest, options: Options) -> Result<Cow<'_, Document>, 
 }
 
 fn share_peer(one: &Peers, other: &Peers) -> bool {
+    let everyone = |peers: &Peers| match peers {
+        Peers::Any => true,
+        Peers::OneOf(peers) => peers.iter().any(|peer| peer.matcher == PeerMatcher::Entity(Entity::All)),
+    };
     match (one, other) {
-        (Peers::Any, Peers::Any) => true,
+        _ if everyone(one) && everyone(other) => true,
         (Peers::OneOf(one), Peers::OneOf(other)) => {
             one.iter().any(|peer| other.iter().any(|candidate| candidate.matcher == peer.matcher))
         }
         _ => false,
     }
 }
+
+/// The ports the DNS server declares.
+/// <https://github.com/kubernetes/kubernetes/blob/master/cluster/addons/dns/coredns/coredns.yaml.base>
+const DNS_PORTS: [(ServedProtocol, u16, &str); 3] = [
+    (ServedProtocol::Udp, 53, "dns"),
+    (ServedProtocol::Tcp, 53, "dns-tcp"),
+    (ServedProtocol::Tcp, 9153, "metrics"),
+];
 
 /// The cluster's DNS server, where the topology does not say more about it.
 pub(crate) fn implicit_dns(topology: &Topology) -> Option<(NamespacedName, Pod)> {
@@ -337,5 +417,9 @@ pub(crate) fn implicit_dns(topology: &Topology) -> Option<(NamespacedName, Pod)>
         return None;
     }
     let labels = DNS_LABELS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    Some((name, Pod { labels, service_account: Some("coredns".to_owned()), serves: Vec::new() }))
+    let named = |(protocol, port, name): &(ServedProtocol, u16, &str)| {
+        Some(Served { protocol: *protocol, port: Port::new(*port)?, name: name.parse().ok() })
+    };
+    let serves = DNS_PORTS.iter().filter_map(named).collect();
+    Some((name, Pod { labels, service_account: Some("coredns".to_owned()), serves }))
 }

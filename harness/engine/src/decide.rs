@@ -8,7 +8,7 @@ use verdikt_scenario::topology::{Endpoint, Protocol};
 use crate::cluster::{Cluster, Side, SubjectState};
 use crate::identity::Identity;
 use crate::rule::{
-    Direction, Effect, Entry, Gap, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy,
+    Direction, Effect, Entity, Entry, Gap, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy,
 };
 
 /// Traffic as policies see it, after a service's address has been translated.
@@ -61,6 +61,21 @@ pub(crate) struct Match<'a> {
 impl<'a> Match<'a> {
     pub(crate) fn proxy(&self) -> Option<&'a Proxy> {
         self.port.and_then(|port| port.proxy.as_deref())
+    }
+
+    /// How narrow it is: first by its ports, then by whether it names the peer.
+    fn specificity(&self, peer: &Identity) -> (u8, bool) {
+        let ports = match self.port.map(|port| &port.matcher) {
+            None => 0,
+            Some(PortMatcher::Range { protocol, first: 0, last: u16::MAX }) => u8::from(protocol.is_some()),
+            Some(PortMatcher::Range { first, last, .. }) if first < last => 2,
+            Some(_) => 3,
+        };
+        let named = |candidate: &Peer| {
+            candidate.matcher != PeerMatcher::Entity(Entity::All) && candidate.matches(peer)
+        };
+        let names_peer = matches!(&self.entry.peers, Peers::OneOf(peers) if peers.iter().any(named));
+        (ports, names_peer)
     }
 }
 
@@ -137,7 +152,7 @@ impl Cluster<'_> {
             };
             matches.extend(ports.map(|port| Match { entry, port }));
         }
-        let redirected = decision.allowed.iter().any(|matched| matched.proxy().is_some());
+        let redirected = self.is_redirected(&decision.allowed, peer);
         let local_host =
             direction == Direction::Ingress && peer.is_local_host() && self.passes_local_host(side);
         decision.otherwise = match (side.isolated, local_host) {
@@ -159,6 +174,18 @@ impl Cluster<'_> {
             }
         };
         decision
+    }
+
+    /// Whether allow entries that match send the traffic to a proxy.
+    fn is_redirected(&self, allowed: &[Match<'_>], peer: &Identity) -> bool {
+        let deciding = if self.behaviour.most_specific_decides_redirect {
+            allowed.iter().map(|matched| matched.specificity(peer)).max()
+        } else {
+            None
+        };
+        let decides =
+            |matched: &&Match<'_>| deciding.is_none_or(|deciding| matched.specificity(peer) == deciding);
+        allowed.iter().filter(decides).any(|matched| matched.proxy().is_some())
     }
 
     /// Whether an entry that selects an endpoint is about a peer.

@@ -37,10 +37,12 @@ impl Cluster<'_> {
             }
             SideVerdict::Conflict => {
                 let conflict = side.conflict.or(subject.ingress.conflict).or(subject.egress.conflict);
-                let gap = "which policy stays in force: two kinds of L7 rules at one port for the same peer cannot \
-                           be merged, the agent fails to compute this endpoint's policy and keeps the one before"
-                    .to_owned();
-                Finding::Unknown { gap, rule: conflict.map(|[_, second]| self.rule(second)) }
+                let what = conflict.map_or("rules", |conflict| conflict.what);
+                let gap = format!(
+                    "which policy stays in force: {what} at one port for the same peer cannot be merged, the agent \
+                     fails to compute this endpoint's policy and keeps the one before"
+                );
+                Finding::Unknown { gap, rule: conflict.map(|conflict| self.rule(conflict.entries[1])) }
             }
         }
     }
@@ -87,10 +89,15 @@ impl Cluster<'_> {
         }
     }
 
-    /// What the DNS proxy finds, or none if the query does not go there. It asks only rules for exactly this port
+    /// What the DNS proxy finds, or none if the query goes to no proxy. It asks only rules for exactly this port
     /// and protocol, so that an allow of all ports does not help, and a plain allow of the port does.
     pub(crate) fn dns_finding(&self, decision: &Decision<'_>, name: &str) -> Option<Finding> {
         let dns = |matched: &&Match<'_>| matches!(matched.proxy(), Some(Proxy::Dns(_)));
+        let another = |matched: &&Match<'_>| matched.proxy().is_some() && !dns(matched);
+        if let Some(matched) = decision.allowed.iter().find(another) {
+            let gap = "what a proxy for something else makes of a DNS query".to_owned();
+            return Some(Finding::Unknown { gap, rule: Some(self.rule_of(matched)) });
+        }
         let redirect = decision.allowed.iter().find(dns)?;
         let filter = redirect.port.map(|port| &port.matcher)?;
         let mut nearest = None;
@@ -102,7 +109,7 @@ impl Cluster<'_> {
             let patterns = match matched.proxy() {
                 None => return Some(Finding::Allowed { by: vec![self.rule_of(matched)] }),
                 Some(Proxy::Dns(patterns)) => patterns,
-                Some(_) => continue,
+                Some(Proxy::Http(_) | Proxy::Other(_)) => continue,
             };
             if patterns.iter().any(|pattern| pattern.matches(name)) {
                 return Some(Finding::Allowed { by: vec![self.rule_of(matched)] });
@@ -161,7 +168,8 @@ impl Cluster<'_> {
             Some(port) => format!("{}.{}", entry.origin, port.path),
             None => entry.origin.to_string(),
         };
-        let place = entry.origin.position.in_file(&object.file);
+        let position = port.map_or(entry.origin.position, |port| port.position);
+        let place = position.in_file(&object.file);
         RuleRef { object: object.reference.clone(), path, place }
     }
 

@@ -59,9 +59,11 @@ impl Identity {
             .filter(|(key, _)| !OWNED_BY_CILIUM.iter().any(|prefix| key.starts_with(prefix)))
             .filter(|(key, _)| is_identity_relevant(key, behaviour.topology_labels_in_identity))
             .map(|(key, value)| Label::kubernetes(key.as_str(), value.as_str()));
-        let inherited = namespace_labels.iter().map(|(key, value)| {
-            Label::kubernetes(format_compact!("{NAMESPACE_LABELS}{key}"), value.as_str())
-        });
+        // The filter sees the whole key, and some of its rules look past the prefix.
+        let inherited = namespace_labels
+            .iter()
+            .map(|(key, value)| Label::kubernetes(format_compact!("{NAMESPACE_LABELS}{key}"), value.as_str()))
+            .filter(|label| is_identity_relevant(&label.key, behaviour.topology_labels_in_identity));
         // Kubernetes gives every namespace a label with its name.
         let own_name = (!namespace_labels.contains_key(METADATA_NAME)).then(|| {
             Label::kubernetes(format_compact!("{NAMESPACE_LABELS}{METADATA_NAME}"), namespace.as_str())

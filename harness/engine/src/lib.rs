@@ -15,6 +15,7 @@ pub mod behaviour;
 pub mod cluster;
 pub mod decide;
 pub mod identity;
+pub mod in_force;
 pub mod judgement;
 pub mod label;
 pub mod lint;

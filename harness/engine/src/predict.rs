@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::name::{DnsName, NamespacedName};
 use verdikt_scenario::prediction::{Answer, Check, Finding, Gate, Prediction};
-use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, Port, Protocol, Resolved, TargetPort};
+use verdikt_scenario::topology::{
+    CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, Port, Protocol, Resolved, TargetPort,
+};
 
 use crate::cluster::{Cluster, Learned, SubjectState};
 use crate::decide::{Decision, SideVerdict, Traffic, is_managed};
@@ -119,9 +121,17 @@ impl Cluster<'_> {
     /// others have resolvers of their own.
     fn query(&self, source: &Endpoint, name: &DnsName, protocol: Protocol, course: &mut Course) -> bool {
         let (Ok(service), Some(port)) = (DNS_SERVICE.parse(), Port::new(53)) else { return false };
-        let servers = self.behind(&service, protocol, port).unwrap_or_default();
+        let Some(servers) = self.behind(&service, protocol, port) else {
+            let gap =
+                format!("who answers DNS over {protocol}: {service} has no such port, or nobody behind it");
+            course.unknown(source, format!("query {name}"), gap);
+            return false;
+        };
         let mut through_proxy = false;
         each_backend(source, &servers, course, |server, port, course| {
+            if server == source {
+                return itself(source, &service, course);
+            }
             let traffic = Traffic::Port(protocol, port.get());
             through_proxy |= self.cross(source, server, &[], traffic, Question::Dns(name), course);
         });
@@ -162,7 +172,8 @@ impl Cluster<'_> {
     ) {
         match target {
             Target::Endpoint(endpoint) => {
-                self.cross(source, endpoint, &[], self.traffic(endpoint, port), question, course);
+                let traffic = self.traffic(source, endpoint, port);
+                self.cross(source, endpoint, &[], traffic, question, course);
             }
             Target::Service(service) => self.through_service(source, service, port, question, course),
             Target::Name(name) => {
@@ -180,7 +191,7 @@ impl Cluster<'_> {
                     Some(Resolved::World(host)) => {
                         let endpoint = Endpoint::World(host);
                         let names = if taught { std::slice::from_ref(name) } else { &[] };
-                        let traffic = self.traffic(&endpoint, port);
+                        let traffic = self.traffic(source, &endpoint, port);
                         self.cross(source, &endpoint, names, traffic, question, course);
                     }
                     None => {
@@ -211,28 +222,21 @@ impl Cluster<'_> {
         };
         each_backend(source, &backends, course, |backend, target, course| {
             if backend == source {
-                // A pod that reaches itself through its service meets no policy.
-                let gate = Gate::Egress;
-                let question = format!("to itself through the service {name}");
-                course.checks.push(Check {
-                    gate,
-                    endpoint: source.clone(),
-                    question,
-                    finding: Finding::NotIsolated,
-                });
-                return;
+                return itself(source, name, course);
             }
             let traffic = Traffic::Port(protocol, target.get());
             self.cross(source, backend, &[], traffic, question, course);
         });
     }
 
-    fn traffic(&self, target: &Endpoint, port: Option<(Protocol, Port)>) -> Traffic {
+    fn traffic(&self, source: &Endpoint, target: &Endpoint, port: Option<(Protocol, Port)>) -> Traffic {
         if let Some((protocol, port)) = port {
             return Traffic::Port(protocol, port.get());
         }
-        let address = self.subjects.get(target).and_then(|subject| subject.identity.address);
-        let v6 = matches!(address, Some(IpAddr::V6(_)));
+        // Endpoints of the cluster have addresses of both families; the other end has the choice.
+        let address =
+            |endpoint: &Endpoint| self.subjects.get(endpoint).and_then(|subject| subject.identity.address);
+        let v6 = matches!(address(target).or_else(|| address(source)), Some(IpAddr::V6(_)));
         Traffic::Icmp { v6, kind: if v6 { 128 } else { 8 } }
     }
 
@@ -251,13 +255,23 @@ impl Cluster<'_> {
             course.unknown(source, format!("to {destination}"), "an end of this attempt".to_owned());
             return false;
         };
+        let finding = match (is_managed(source), is_managed(destination)) {
+            (false, false) => Some(Finding::OutsideCluster),
+            _ if source == destination => Some(Finding::Itself),
+            _ => None,
+        };
+        if let Some(finding) = finding {
+            let question = format!("to {destination}, {}", traffic_text(traffic));
+            course.checks.push(Check { gate: Gate::Egress, endpoint: source.clone(), question, finding });
+            return false;
+        }
         let mut peer = to.identity.clone();
         peer.names.extend(names.iter().map(|name| name.as_str().to_owned()));
         let mut through_dns_proxy = false;
         if is_managed(source) {
             let text = format!("to {destination}, {}", traffic_text(traffic));
             let decision = self.decide(from, Direction::Egress, &peer, traffic);
-            self.gate(Gate::Egress, source, from, &peer, text, traffic, &decision, course);
+            self.gate(Direction::Egress, source, from, &peer, text, traffic, &decision, course);
             if course.end.is_some() {
                 return false;
             }
@@ -266,7 +280,7 @@ impl Cluster<'_> {
         if course.end.is_none() && is_managed(destination) {
             let text = format!("from {source}, {}", traffic_text(traffic));
             let decision = self.decide(to, Direction::Ingress, &from.identity, traffic);
-            self.gate(Gate::Ingress, destination, to, &from.identity, text, traffic, &decision, course);
+            self.gate(Direction::Ingress, destination, to, &from.identity, text, traffic, &decision, course);
             if course.end.is_none() {
                 self.proxies(destination, traffic, question, &decision, course);
             }
@@ -277,7 +291,7 @@ impl Cluster<'_> {
     #[expect(clippy::too_many_arguments, reason = "one check has this many parts, and only one caller shape")]
     fn gate(
         &self,
-        gate: Gate,
+        direction: Direction,
         endpoint: &Endpoint,
         subject: &SubjectState,
         peer: &Identity,
@@ -286,11 +300,18 @@ impl Cluster<'_> {
         decision: &Decision<'_>,
         course: &mut Course,
     ) {
-        let direction = if gate == Gate::Egress { Direction::Egress } else { Direction::Ingress };
+        // The proxy of Cilium's Ingress keeps to its own egress policy itself: it answers 403, and audit mode does
+        // not reach it.
+        let in_proxy = *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress) && decision.verdict.denies();
+        let gate = match direction {
+            Direction::Egress if in_proxy => Gate::Http,
+            Direction::Egress => Gate::Egress,
+            Direction::Ingress => Gate::Ingress,
+        };
         let finding = self.finding(subject, direction, peer, traffic, decision);
         course.checks.push(Check { gate, endpoint: endpoint.clone(), question, finding });
         match decision.verdict {
-            verdict if verdict.denies() && self.options.enforcement.audit => {
+            verdict if verdict.denies() && self.options.enforcement.audit && gate != Gate::Http => {
                 course.audited.get_or_insert(gate);
             }
             verdict if verdict.denies() => course.end = Some(Answer::Deny(gate)),
@@ -336,7 +357,11 @@ impl Cluster<'_> {
         course.end = match &finding {
             Finding::Unknown { .. } => Some(Answer::Abstain),
             Finding::NoRuleAllows { .. } | Finding::Denied { .. } => Some(Answer::Deny(gate)),
-            Finding::Allowed { .. } | Finding::LocalHost | Finding::NotIsolated => None,
+            Finding::Allowed { .. }
+            | Finding::LocalHost
+            | Finding::NotIsolated
+            | Finding::Itself
+            | Finding::OutsideCluster => None,
         };
         course.checks.push(Check { gate, endpoint: endpoint.clone(), question: text, finding });
         dns
@@ -350,6 +375,13 @@ impl Course {
         self.checks.push(Check { gate: Gate::Egress, endpoint: endpoint.clone(), question, finding });
         self.end = Some(Answer::Abstain);
     }
+}
+
+/// A pod that reaches itself through a service meets no policy.
+fn itself(source: &Endpoint, service: &NamespacedName, course: &mut Course) {
+    let question = format!("to itself through the service {service}");
+    let finding = Finding::Itself;
+    course.checks.push(Check { gate: Gate::Egress, endpoint: source.clone(), question, finding });
 }
 
 /// Follows an attempt to every endpoint that may answer it. The client cannot choose, so the engine knows the

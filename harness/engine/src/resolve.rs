@@ -1,11 +1,11 @@
 //! What policies refer to: services and CIDR groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::IpNet;
 use verdikt_scenario::document::Node;
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{Labels, Service, Topology};
+use verdikt_scenario::topology::{DNS_LABELS, DNS_SERVICE, Labels, Service, Topology};
 
 use crate::admission::Refusal;
 use crate::behaviour::Behaviour;
@@ -18,6 +18,8 @@ use crate::selector::{Operator, Requirement, Selector};
 #[derive(Debug)]
 pub(crate) struct Surroundings<'a> {
     topology: &'a Topology,
+    /// The service of the DNS server, where the topology does not speak of it.
+    dns: Option<(NamespacedName, Service)>,
     groups: BTreeMap<String, CidrGroup>,
 }
 
@@ -44,7 +46,12 @@ impl<'a> Surroundings<'a> {
                 CidrGroup { labels: labels.collect(), prefixes: prefixes.map(|p| p.trunc()).collect() },
             ))
         });
-        Self { topology, groups: groups.collect() }
+        Self { topology, dns: implicit_dns_service(topology), groups: groups.collect() }
+    }
+
+    fn services(&self) -> impl Iterator<Item = (&NamespacedName, &Service)> {
+        let implicit = self.dns.iter().map(|(name, service)| (name, service));
+        self.topology.services.iter().chain(implicit)
     }
 
     /// The prefixes of a CIDR group; none if there is no such group.
@@ -70,7 +77,7 @@ impl<'a> Surroundings<'a> {
         if let Some(reference) = element.get("k8sService") {
             let wanted = reference.get("serviceName").and_then(Node::text).unwrap_or_default();
             let namespace = reference.get("namespace").and_then(Node::text).unwrap_or_default();
-            for (name, service) in &self.topology.services {
+            for (name, service) in self.services() {
                 // No namespace means the name in every namespace, not the policy's own.
                 if name.name.as_str() == wanted
                     && (namespace.is_empty() || name.namespace.as_str() == namespace)
@@ -85,7 +92,7 @@ impl<'a> Surroundings<'a> {
                 Some(node) => crate::agent::selector_of_service(node)?,
                 None => Selector::default(),
             };
-            for (name, service) in &self.topology.services {
+            for (name, service) in self.services() {
                 let here = namespace.is_empty() || name.namespace.as_str() == namespace;
                 if here && selects(&selector, &service.labels) {
                     matchers.extend(self.behind(name, service, behaviour));
@@ -116,6 +123,22 @@ impl<'a> Surroundings<'a> {
             }
         }
     }
+}
+
+/// The service in front of the cluster's DNS server, as kubeadm labels it; none where the topology has its own.
+/// <https://kubernetes.io/docs/tasks/administer-cluster/dns-custom-nameservers/>
+fn implicit_dns_service(topology: &Topology) -> Option<(NamespacedName, Service)> {
+    let name: NamespacedName = DNS_SERVICE.parse().ok()?;
+    if topology.services.contains_key(&name) {
+        return None;
+    }
+    let owned = |labels: &[(&str, &str)]| {
+        labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<Labels>()
+    };
+    let mut labels = owned(&DNS_LABELS);
+    labels.extend(owned(&[("kubernetes.io/cluster-service", "true"), ("kubernetes.io/name", "CoreDNS")]));
+    let selects = Some(owned(&DNS_LABELS));
+    Some((name, Service { labels, selects, backends: BTreeSet::new(), ports: Vec::new() }))
 }
 
 /// Whether a selector matches labels whose source does not matter.

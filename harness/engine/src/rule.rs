@@ -64,10 +64,22 @@ pub struct Entry {
     pub requires: Vec<Selector>,
     /// Which traffic it is about.
     pub ports: Ports,
+    /// What it says of mutual authentication.
+    pub authentication: Option<Authentication>,
     /// What the engine does not model of it.
     pub gap: Option<Gap>,
     /// Where it stands.
     pub origin: Origin,
+}
+
+/// What an entry says of mutual authentication.
+/// <https://docs.cilium.io/en/stable/network/servicemesh/mutual-authentication/mutual-authentication/>
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is spelled as in a policy")]
+pub enum Authentication {
+    Required,
+    Disabled,
+    TestAlwaysFail,
 }
 
 /// The other ends an entry is about.
@@ -253,6 +265,30 @@ pub enum Proxy {
     Dns(Vec<NamePattern>),
     /// Something the engine does not model, in words.
     Other(&'static str),
+}
+
+impl Proxy {
+    /// What [`Self::Other`] says of TLS server names.
+    pub const SERVER_NAMES: &'static str = "which server name a TLS client sends";
+    /// What [`Self::Other`] says of Kafka rules.
+    pub const KAFKA: &'static str = "what Kafka rules allow";
+
+    /// Whether the agent surely merges what two rules ask at one port for one peer.
+    pub(crate) fn merges_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Http(_), Self::Http(_)) | (Self::Dns(_), Self::Dns(_)) => true,
+            (Self::Other(one), Self::Other(other)) => {
+                one == other && [Self::SERVER_NAMES, Self::KAFKA].contains(one)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the agent merges what a later entry of the same rule asks into this: HTTP rules into server names, but
+    /// not the other way round.
+    pub(crate) fn takes_in(&self, later: &Self) -> bool {
+        matches!((self, later), (Self::Other(Self::SERVER_NAMES), Self::Http(_)))
+    }
 }
 
 /// What the engine does not model of an entry.

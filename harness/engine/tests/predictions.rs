@@ -99,6 +99,8 @@ fn shown(prediction: &Prediction) -> String {
         let finding = match &check.finding {
             Finding::NotIsolated => "not isolated".to_owned(),
             Finding::LocalHost => "the node's own".to_owned(),
+            Finding::Itself => "itself".to_owned(),
+            Finding::OutsideCluster => "outside the cluster".to_owned(),
             Finding::Allowed { by } => format!("allowed by {}", rules(by)),
             Finding::Denied { by } => format!("denied by {}", rules(by)),
             Finding::NoRuleAllows { isolated_by, nearest } => {
@@ -144,7 +146,7 @@ fn an_allow_names_its_rule() {
     assert_snapshot!(check(LEDGER, "shop/web", "tcp bank/ledger:5432"), @r"
     allow
     egress of shop/web, to bank/ledger, tcp port 5432: not isolated
-    ingress of bank/ledger, from shop/web, tcp port 5432: allowed by bank/ledger spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5)
+    ingress of bank/ledger, from shop/web, tcp port 5432: allowed by bank/ledger spec.ingress[0].toPorts[0].ports[0] (policy.yaml:11:15)
     ");
 }
 
@@ -193,8 +195,8 @@ fn an_address_is_open_once_its_name_was_looked_up() {
     ");
     assert_snapshot!(check(BY_NAME, "shop/web", "tcp api.example.test:80"), @r"
     allow
-    egress of shop/web, to kube-system/coredns, udp port 53: allowed by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:9:5)
-    dns of shop/web, query api.example.test: allowed by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:9:5)
+    egress of shop/web, to kube-system/coredns, udp port 53: allowed by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:11:15)
+    dns of shop/web, query api.example.test: allowed by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:11:15)
     ingress of kube-system/coredns, from shop/web, udp port 53: not isolated
     egress of shop/web, to api, tcp port 80: allowed by shop/by-name spec.egress[0] (policy.yaml:8:5)
     ");
@@ -207,8 +209,8 @@ fn an_address_is_open_once_its_name_was_looked_up() {
 fn a_refused_name_says_what_a_star_stands_for() {
     assert_snapshot!(check(BY_NAME, "shop/web", "dns www.example.test"), @r"
     deny dns
-    egress of shop/web, to kube-system/coredns, udp port 53: allowed by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:9:5)
-    dns of shop/web, query www.example.test: isolated by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:9:5); nearest spec.egress[1].toPorts[0].ports[0]: name: www.example.test does not match `*.test` or `api.example.test`; a star stands for one label only
+    egress of shop/web, to kube-system/coredns, udp port 53: allowed by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:11:15)
+    dns of shop/web, query www.example.test: isolated by shop/by-name spec.egress[1].toPorts[0].ports[0] (policy.yaml:11:15); nearest spec.egress[1].toPorts[0].ports[0]: name: www.example.test does not match `*.test` or `api.example.test`; a star stands for one label only
     ");
 }
 
@@ -259,8 +261,8 @@ fn a_request_is_judged_by_the_http_rules() {
     assert_snapshot!(check(ROUTES, "bank/ledger", "http shop/web:8080/admin"), @r"
     deny http
     egress of bank/ledger, to shop/web, tcp port 8080: not isolated
-    ingress of shop/web, from bank/ledger, tcp port 8080: allowed by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5)
-    http of shop/web, GET /admin: isolated by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5); nearest spec.ingress[0].toPorts[0].ports[0]: path: /admin does not match `/health` as a whole
+    ingress of shop/web, from bank/ledger, tcp port 8080: allowed by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:9:15)
+    http of shop/web, GET /admin: isolated by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:9:15); nearest spec.ingress[0].toPorts[0].ports[0]: path: /admin does not match `/health` as a whole
     ");
     // The node's own requests fall through to what lets it reach its pods.
     assert!(check(ROUTES, "host", "http shop/web:8080/admin").starts_with("allow\n"));
@@ -281,15 +283,15 @@ fn a_service_is_judged_by_the_pods_behind_it() {
     assert_snapshot!(check(ROUTES, "bank/ledger", "http shop/front:80/health"), @r"
     allow
     egress of bank/ledger, to shop/canary, tcp port 8080: not isolated
-    ingress of shop/canary, from bank/ledger, tcp port 8080: allowed by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5)
-    http of shop/canary, GET /health: allowed by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5)
+    ingress of shop/canary, from bank/ledger, tcp port 8080: allowed by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:9:15)
+    http of shop/canary, GET /health: allowed by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:9:15)
     ");
     let one_of_two = ROUTES.replace("app: web", "track: canary");
     assert_snapshot!(check(&one_of_two, "bank/ledger", "http shop/front:80/admin"), @r"
     abstains
     egress of bank/ledger, to shop/canary, tcp port 8080: not isolated
-    ingress of shop/canary, from bank/ledger, tcp port 8080: allowed by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5)
-    http of shop/canary, GET /admin: isolated by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:8:5); nearest spec.ingress[0].toPorts[0].ports[0]: path: /admin does not match `/health` as a whole
+    ingress of shop/canary, from bank/ledger, tcp port 8080: allowed by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:9:15)
+    http of shop/canary, GET /admin: isolated by shop/routes spec.ingress[0].toPorts[0].ports[0] (policy.yaml:9:15); nearest spec.ingress[0].toPorts[0].ports[0]: path: /admin does not match `/health` as a whole
     egress of bank/ledger, through a service: does not know which of shop/canary, shop/web answers, and policies treat them differently
     ");
 }

@@ -1,6 +1,7 @@
 //! The checks of a prediction in words: who was asked what, the finding, and the rules behind it.
 
 use verdikt_scenario::prediction::{Answer, Check, Finding, Gate, Prediction, RuleRef};
+use verdikt_scenario::topology::{CiliumEndpoint, Endpoint};
 
 use crate::paint::{Paint, Tone};
 use crate::text::{plain, width, wrap};
@@ -51,6 +52,19 @@ impl Chain {
             Finding::LocalHost => {
                 self.sentence(Tone::Allow, "allowed: the node's own traffic to its pods needs no rule");
             }
+            Finding::Itself => {
+                let how = if check.question.contains("service") { " through a service" } else { "" };
+                self.sentence(
+                    Tone::Allow,
+                    &format!("allowed: a pod that reaches itself{how} meets no policy"),
+                );
+            }
+            Finding::OutsideCluster => {
+                self.sentence(
+                    Tone::Allow,
+                    "allowed: no endpoint of the cluster is involved, so no policy is asked",
+                );
+            }
             Finding::Allowed { by } => {
                 let words = if by.len() > 1 { "allowed by any of" } else { "allowed by" };
                 self.sentence(Tone::Allow, words);
@@ -62,6 +76,9 @@ impl Chain {
                 self.rules(by);
             }
             Finding::NoRuleAllows { isolated_by, nearest } => {
+                // The proxy of Cilium's own is an endpoint too, and keeps to its egress policy itself.
+                let of_gateway = gate == Gate::Http && *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress);
+                let gate = if of_gateway { Gate::Egress } else { gate };
                 let cause = match (gate, isolated_by.is_empty()) {
                     (Gate::Egress | Gate::Ingress, true) => {
                         format!(

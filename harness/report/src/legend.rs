@@ -160,7 +160,7 @@ fn behind(prediction: &Prediction) -> Vec<Entry> {
     };
     let checks = prediction.checks.iter().filter(|check| wanted(&check.finding));
     let entries = checks.filter_map(|check| match &check.finding {
-        Finding::NotIsolated => None,
+        Finding::NotIsolated | Finding::Itself | Finding::OutsideCluster => None,
         Finding::Allowed { by } => by.first().cloned().map(Entry::AllowedBy),
         Finding::LocalHost => Some(Entry::LocalHost),
         Finding::Denied { by } => by.first().cloned().map(Entry::DeniedBy),

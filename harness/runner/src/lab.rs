@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use verdikt_engine::cluster::{Cluster, Learned};
+use verdikt_engine::in_force::InForce;
 use verdikt_lab::lab::{Lab, Signal as LabSignal};
 use verdikt_lab::namespace::AgentProgram;
 use verdikt_lab::services;
@@ -29,6 +30,7 @@ pub const NAME: &str = "lab";
 pub struct LabBackend {
     lab: Lab,
     topology: Topology,
+    in_force: InForce,
     version: CiliumVersion,
     timeout: Duration,
     sources: BTreeMap<AttemptNumber, Endpoint>,
@@ -47,6 +49,7 @@ impl LabBackend {
         Ok(Self {
             lab,
             topology: Topology::default(),
+            in_force: InForce::default(),
             version,
             timeout,
             sources: BTreeMap::new(),
@@ -116,7 +119,9 @@ impl Backend for LabBackend {
     async fn apply(&mut self, step: &Step) -> Result<(), BackendError> {
         let options = options(step, self.version);
         let cluster =
-            Cluster::new(&step.topology, &step.policies, &options, &Learned::default()).into_owned();
+            Cluster::after(&self.in_force, &step.topology, &step.policies, &options, &Learned::default())
+                .into_owned();
+        self.in_force = self.in_force.then(&step.policies, cluster.judgements());
         self.topology = step.topology.clone();
         self.lab.apply(&step.topology, cluster, step.enforcement.audit).await.map_err(BackendError::new)
     }

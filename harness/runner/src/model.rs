@@ -2,7 +2,6 @@
 
 use std::io;
 
-use verdikt_engine::cluster::{Cluster, Learned};
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::Prediction;
@@ -12,8 +11,7 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::{Event, FORMAT, RunFinished, RunStarted};
 use verdikt_verdict::outcome::{Outcome, Totals};
 
-use crate::plan::{RunOptions, Sink, all_cells, begin, begin_step, end_step, predict_step};
-use crate::rejections::options;
+use crate::plan::{Past, RunOptions, Sink, begin, begin_step, end_step, predict_step};
 
 /// The name of the backend in reports.
 pub const NAME: &str = "model";
@@ -46,14 +44,14 @@ pub(crate) fn started(backend: &str, version: CiliumVersion) -> Event {
 
 fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io::Result<()> {
     let Some(plan) = begin(scenario, options, sink)? else { return Ok(()) };
-    let mut learned = Learned::default();
+    let mut past = Past::default();
     for (step, cells) in plan.steps {
-        let asked = predict_step(step, options.version, &learned);
+        let asked = predict_step(step, options.version, &past);
         if !cells.is_empty() {
             begin_step(scenario, step, &asked.cluster, options.version, sink)?;
-            end_step(scenario, step, &cells, &asked.predicted, None, options.version, sink)?;
+            end_step(scenario, step, &cells, &asked.predictions, None, options.version, sink)?;
         }
-        learned = asked.predicted.learned;
+        past = asked.left;
     }
     Ok(())
 }
@@ -69,14 +67,7 @@ pub fn predict(
 ) -> Vec<Prediction> {
     let (before, from_here) = scenario.steps.split_at(step);
     let Some(step) = from_here.first() else { return Vec::new() };
-    let learned = before.iter().fold(Learned::default(), |learned, step| {
-        let cells: Vec<_> =
-            all_cells(step).map(|(row, source)| (source.clone(), row.attempt.clone())).collect();
-        Cluster::new(&step.topology, &step.policies, &options(step, version), &learned)
-            .predict_step(&cells)
-            .learned
-    });
-    let policies = policies.unwrap_or(&step.policies);
-    let cluster = Cluster::new(&step.topology, policies, &options(step, version), &learned);
+    let past = before.iter().fold(Past::default(), |past, step| predict_step(step, version, &past).left);
+    let cluster = past.cluster(step, policies.unwrap_or(&step.policies), version);
     attempts.iter().map(|(source, attempt)| cluster.predict(source, attempt)).collect()
 }

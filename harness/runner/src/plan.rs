@@ -4,8 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use verdikt_engine::cluster::{Cluster, Learned};
+use verdikt_engine::in_force::InForce;
 use verdikt_engine::predict::StepPredictions;
 use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::prediction::Prediction;
 use verdikt_scenario::scenario::{Row, Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
@@ -113,24 +116,44 @@ pub(crate) fn begin<'a>(
     Ok(Some(Plan { scenario, steps }))
 }
 
+/// What the steps before one have left behind.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// What the DNS proxy has learned, as the engine says.
+    learned: Learned,
+    /// The versions of the objects that are in force.
+    in_force: InForce,
+}
+
+impl Past {
+    /// The cluster of the step that follows, with these policies.
+    pub(crate) fn cluster<'a>(
+        &self,
+        step: &'a Step,
+        policies: &'a [Manifest],
+        version: CiliumVersion,
+    ) -> Cluster<'a> {
+        Cluster::after(&self.in_force, &step.topology, policies, &options(step, version), &self.learned)
+    }
+}
+
 /// What the engine says of a step. All cells are predicted, wanted or not: what one of them looks up may matter to
 /// another.
 pub(crate) struct PredictedStep<'a> {
     pub(crate) cluster: Cluster<'a>,
-    pub(crate) predicted: StepPredictions,
+    pub(crate) predictions: Vec<Prediction>,
+    /// For the step after.
+    pub(crate) left: Past,
 }
 
 /// Asks the engine about a step.
-pub(crate) fn predict_step<'a>(
-    step: &'a Step,
-    version: CiliumVersion,
-    learned: &Learned,
-) -> PredictedStep<'a> {
-    let cluster = Cluster::new(&step.topology, &step.policies, &options(step, version), learned);
+pub(crate) fn predict_step<'a>(step: &'a Step, version: CiliumVersion, past: &Past) -> PredictedStep<'a> {
+    let cluster = past.cluster(step, &step.policies, version);
     let attempts: Vec<(Endpoint, Attempt)> =
         all_cells(step).map(|(row, source)| (source.clone(), row.attempt.clone())).collect();
-    let predicted = cluster.predict_step(&attempts);
-    PredictedStep { cluster, predicted }
+    let StepPredictions { predictions, learned } = cluster.predict_step(&attempts);
+    let in_force = past.in_force.then(&step.policies, cluster.judgements());
+    PredictedStep { cluster, predictions, left: Past { learned, in_force } }
 }
 
 /// Begins a step, and tells what became of its objects.
@@ -157,14 +180,14 @@ pub(crate) fn end_step(
     scenario: &Scenario,
     step: &Step,
     cells: &[WantedCell<'_>],
-    predicted: &StepPredictions,
+    predictions: &[Prediction],
     evidence: Option<Vec<Evidence>>,
     version: CiliumVersion,
     sink: Sink<'_>,
 ) -> io::Result<()> {
     let mut evidence = evidence.map(Vec::into_iter);
     for cell in cells {
-        let prediction = predicted.predictions[cell.index].clone();
+        let prediction = predictions[cell.index].clone();
         let evidence = evidence.as_mut().and_then(Iterator::next);
         let Some((expectation, because)) = step.expectation(cell.row, cell.source, version) else {
             continue;

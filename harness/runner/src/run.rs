@@ -6,7 +6,6 @@ use std::io;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
-use verdikt_engine::cluster::Learned;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
@@ -18,7 +17,7 @@ use crate::attempts::{Gone, make};
 use crate::backend::{AttemptNumber, Backend, BackendError};
 use crate::model::started;
 use crate::plan::{
-    Plan, RunOptions, Sink, WantedCell, all_cells, begin, begin_step, end_step, predict_step, wanted,
+    Past, Plan, RunOptions, Sink, WantedCell, all_cells, begin, begin_step, end_step, predict_step, wanted,
 };
 
 /// How many stages an attempt has at most, each with its own timeout: two look-ups, a connection, a request.
@@ -107,11 +106,11 @@ async fn run_steps<B: Backend>(
     sink: Sink<'_>,
 ) -> Result<(), BackendError> {
     let scenario = plan.scenario;
-    let mut learned = Learned::default();
+    let mut past = Past::default();
     let last = Cell::new(0);
     for (step, cells) in &plan.steps {
         let run = StepRun { scenario, step, options, attempts: &last };
-        learned = run.evaluate(cells, backend, &learned, sink).await?;
+        past = run.evaluate(cells, backend, &past, sink).await?;
     }
     Ok(())
 }
@@ -130,27 +129,27 @@ pub struct StepRun<'a> {
 }
 
 impl StepRun<'_> {
-    /// Makes the step the one in force and attempts its whole table. `learned` is what the engine says the DNS proxy
-    /// knows from before; answers what it knows afterwards.
+    /// Makes the step the one in force and attempts its whole table. Answers what it leaves to the
+    /// step after.
     pub async fn run<B: Backend>(
         &self,
         backend: &mut B,
-        learned: &Learned,
+        past: &Past,
         sink: Sink<'_>,
-    ) -> Result<Learned, BackendError> {
+    ) -> Result<Past, BackendError> {
         let cells = wanted(self.scenario, self.step, self.options);
-        self.evaluate(&cells, backend, learned, sink).await
+        self.evaluate(&cells, backend, past, sink).await
     }
 
     async fn evaluate<B: Backend>(
         &self,
         cells: &[WantedCell<'_>],
         backend: &mut B,
-        learned: &Learned,
+        past: &Past,
         sink: Sink<'_>,
-    ) -> Result<Learned, BackendError> {
+    ) -> Result<Past, BackendError> {
         let Self { scenario, step, options, attempts } = *self;
-        let asked = predict_step(step, options.version, learned);
+        let asked = predict_step(step, options.version, past);
         backend.apply(step).await?;
         // A sink that fails belongs to a run that is over; there is nobody to tell.
         let begun =
@@ -159,12 +158,12 @@ impl StepRun<'_> {
         let evidence = attempt(step, backend, options, attempts, &mut gone).await;
         if !cells.is_empty() && begun {
             let wanted = cells.iter().map(|cell| evidence[cell.index].clone()).collect();
-            let _ = end_step(scenario, step, cells, &asked.predicted, Some(wanted), options.version, sink);
+            let _ = end_step(scenario, step, cells, &asked.predictions, Some(wanted), options.version, sink);
         }
         // What the others saw is told; a step without one of its endpoints would not be the step.
         match gone.pop_first() {
             Some((endpoint, reason)) => Err(BackendError::Gone { endpoint, reason }),
-            None => Ok(asked.predicted.learned),
+            None => Ok(asked.left),
         }
     }
 }

@@ -95,6 +95,10 @@ pub enum Finding {
     /// The node's own traffic to its pods passes without a rule.
     /// <https://docs.cilium.io/en/stable/network/kubernetes/policy/#known-missing-features>
     LocalHost,
+    /// A pod that reaches itself, through a service or by its own address, meets no policy.
+    Itself,
+    /// Neither end is an endpoint that policies select: both are nodes, or outside the cluster.
+    OutsideCluster,
     /// An explicit deny rule.
     Denied {
         /// The rules that deny it; the first decides.

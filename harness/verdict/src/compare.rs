@@ -102,7 +102,11 @@ pub fn deciders(prediction: &Prediction) -> Vec<String> {
     let rules = |finding: &Finding| match finding {
         Finding::Allowed { by } | Finding::Denied { by } => by.clone(),
         Finding::NoRuleAllows { isolated_by, .. } => isolated_by.clone(),
-        Finding::Unknown { .. } | Finding::NotIsolated | Finding::LocalHost => Vec::new(),
+        Finding::Unknown { .. }
+        | Finding::NotIsolated
+        | Finding::LocalHost
+        | Finding::Itself
+        | Finding::OutsideCluster => Vec::new(),
     };
     let denies = |finding: &Finding| matches!(finding, Finding::Denied { .. } | Finding::NoRuleAllows { .. });
     let fails = matches!(prediction.answer, Answer::Deny(_) | Answer::Audit(_));

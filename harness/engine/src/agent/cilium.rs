@@ -8,7 +8,9 @@ use super::selectors::{Keys, confine_subject, selector};
 use super::{Context, Parsed, list, refusal, text};
 use crate::admission::Refusal;
 use crate::label::Source;
-use crate::rule::{Direction, Effect, Entry, Gap, Origin, Ports, Proxy, Rule, Section, Subject};
+use crate::rule::{
+    Authentication, Direction, Effect, Entry, Gap, Origin, Ports, Proxy, Rule, Section, Subject,
+};
 
 const SECTIONS: [(Section, Direction, Effect); 4] = [
     (Section::Ingress, Direction::Ingress, Effect::Allow),
@@ -55,8 +57,20 @@ pub(super) fn rule(
                 // Neither a peer nor a port: an item that is about nothing, and isolates all the same.
                 (None, true) => Ports::OneOf(Vec::new()),
             };
-            let gap = gap.or(authentication(item)?);
-            entries.push(Entry { direction, effect, isolates, peers, requires, ports, gap, origin });
+            let authentication = authentication(item)?;
+            let in_doubt = authentication.is_some_and(|mode| mode != Authentication::Disabled);
+            let gap = gap.or(in_doubt.then_some(Gap::WhenMatched("whether mutual authentication succeeds")));
+            entries.push(Entry {
+                direction,
+                effect,
+                isolates,
+                peers,
+                requires,
+                ports,
+                authentication,
+                gap,
+                origin,
+            });
         }
     }
     if entries.is_empty() && context.behaviour.refuses_rules_without_direction {
@@ -127,10 +141,11 @@ fn isolates(spec: &Node, direction: Direction) -> Result<bool, Refusal> {
     }
 }
 
-fn authentication(item: &Node) -> Result<Option<Gap>, Refusal> {
+fn authentication(item: &Node) -> Result<Option<Authentication>, Refusal> {
     let Some(node) = item.get("authentication") else { return Ok(None) };
-    Ok(match text(node, "mode")? {
-        None | Some("disabled") => None,
-        Some(_) => Some(Gap::WhenMatched("whether mutual authentication succeeds")),
-    })
+    Ok(text(node, "mode")?.map(|mode| match mode {
+        "disabled" => Authentication::Disabled,
+        "test-always-fail" => Authentication::TestAlwaysFail,
+        _ => Authentication::Required,
+    }))
 }

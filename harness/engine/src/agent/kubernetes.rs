@@ -57,6 +57,7 @@ fn isolation(direction: Direction, place: &Node, context: &Context<'_>) -> Entry
         peers: Peers::OneOf(Vec::new()),
         requires: Vec::new(),
         ports: Ports::OneOf(Vec::new()),
+        authentication: None,
         gap: None,
         origin: Origin { object, spec: None, section: Section::PolicyTypes, index: 0, position },
     }
@@ -95,7 +96,17 @@ fn entry(
     let ports = if listed.is_empty() { Ports::All } else { Ports::OneOf(ports) };
     let origin = Origin { object: context.object, spec: None, section, index, position: item.position };
     let requires = Vec::new();
-    Ok(Entry { direction, effect: Effect::Allow, isolates: true, peers, requires, ports, gap: None, origin })
+    Ok(Entry {
+        direction,
+        effect: Effect::Allow,
+        isolates: true,
+        peers,
+        requires,
+        ports,
+        authentication: None,
+        gap: None,
+        origin,
+    })
 }
 
 /// Pods by their labels, by their namespaces' labels, or by both at once.

@@ -6,7 +6,7 @@ use verdikt_scenario::topology::Protocol;
 use super::{Context, list, refusal, text};
 use crate::admission::Refusal;
 use crate::dns::NamePattern;
-use crate::http::{HeaderRule, HttpRule, Pattern};
+use crate::http::{HeaderRule, HttpRule, Pattern, PatternError};
 use crate::rule::{Direction, PortMatcher, Proxy};
 
 /// The longest DNS name or pattern.
@@ -53,8 +53,9 @@ pub(super) fn proxy(
         _ if tls => Some(Proxy::Other("what a proxy sees inside TLS")),
         (Some(rules), _) => Some(Proxy::Http(rules)),
         (_, Some(patterns)) => Some(Proxy::Dns(patterns)),
-        _ if other.is_some() => Some(Proxy::Other("Kafka and generic L7 rules")),
-        _ if !names.is_empty() => Some(Proxy::Other("which server name a TLS client sends")),
+        _ if kind("kafka").is_some() => Some(Proxy::Other(Proxy::KAFKA)),
+        _ if other.is_some() => Some(Proxy::Other("what generic L7 rules allow")),
+        _ if !names.is_empty() => Some(Proxy::Other(Proxy::SERVER_NAMES)),
         _ if listener => Some(Proxy::Other("what a listener of one's own does")),
         _ => None,
     })
@@ -98,16 +99,32 @@ fn check_ports(
 }
 
 fn http_rule(node: &Node) -> Result<HttpRule, Refusal> {
-    let pattern = |key: &str| -> Result<Option<Pattern>, Refusal> {
-        let Some(written) = text(node, key)?.filter(|text| !text.is_empty()) else { return Ok(None) };
-        let place = node.get(key).unwrap_or(node);
-        Pattern::new(written).map(Some).map_err(|message| refusal(place, message))
+    let pattern = |key: &str| -> Result<Option<Result<Pattern, PatternError>>, Refusal> {
+        Ok(text(node, key)?.filter(|text| !text.is_empty()).map(Pattern::new))
     };
-    let mut rule = HttpRule { method: pattern("method")?, path: pattern("path")?, ..HttpRule::default() };
-    // The agent does not check the host; a pattern that does not compile is refused by the proxy later.
-    match pattern("host") {
-        Ok(host) => rule.host = host,
-        Err(_) => rule.unknown = Some("what the proxy does with a host that is no regular expression"),
+    let mut rule = HttpRule::default();
+    for key in ["method", "path", "host"] {
+        let compiled = match pattern(key)? {
+            None => continue,
+            Some(Ok(compiled)) => compiled,
+            Some(Err(PatternError::Refused(message))) if key != "host" => {
+                return Err(refusal(node.get(key).unwrap_or(node), message));
+            }
+            // The agent does not check the host; a pattern that does not compile is refused by the proxy later.
+            Some(Err(PatternError::Refused(_))) => {
+                rule.unknown = Some("what the proxy does with a host that is no regular expression");
+                continue;
+            }
+            Some(Err(PatternError::Unknown)) => {
+                rule.unknown = Some("what the proxy makes of an unusual regular expression");
+                continue;
+            }
+        };
+        match key {
+            "method" => rule.method = Some(compiled),
+            "path" => rule.path = Some(compiled),
+            _ => rule.host = Some(compiled),
+        }
     }
     for header in list(node, "headers")?.unwrap_or_default() {
         rule.headers.push(HeaderRule::parse(super::element_text(header, "headers")?));

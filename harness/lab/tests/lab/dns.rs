@@ -314,7 +314,12 @@ fn what_is_no_query_is_not_forwarded() {
         ("half a query", query(11, "plain.example.test.")[..20].to_vec()),
         ("an answer", with(&|message| message.metadata.message_type = MessageType::Response)),
         ("no question", with(&|message| message.queries.clear())),
-        ("two questions", with(&|message| drop(message.add_query(another.clone())))),
+        (
+            "two questions",
+            with(&|message| {
+                message.add_query(another.clone());
+            }),
+        ),
     ];
     let mut told = String::new();
     for (name, bytes) in cases {

@@ -53,6 +53,8 @@ fn kind(finding: &Finding) -> (&'static str, &[RuleRef]) {
     match finding {
         Finding::NotIsolated => ("not isolated", &[]),
         Finding::LocalHost => ("local host", &[]),
+        Finding::Itself => ("itself", &[]),
+        Finding::OutsideCluster => ("outside the cluster", &[]),
         Finding::Allowed { by } => ("allowed", by),
         Finding::Denied { by } => ("denied", by),
         Finding::NoRuleAllows { isolated_by, .. } => ("no rule", isolated_by),

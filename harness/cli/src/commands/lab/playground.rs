@@ -7,12 +7,11 @@ use std::process::ExitCode;
 
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
-use verdikt_engine::cluster::Learned;
 use verdikt_lab::control::Ask;
 use verdikt_report::terminal::{Options, Terminal};
 use verdikt_runner::backend::Backend as _;
 use verdikt_runner::lab::{LabBackend, NAME};
-use verdikt_runner::plan::RunOptions;
+use verdikt_runner::plan::{Past, RunOptions};
 use verdikt_runner::run::StepRun;
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::loader::load;
@@ -73,12 +72,8 @@ async fn keep_up(
         Watch::start().map_err(|error| Failure::machine("files cannot be watched").cause(&error))?;
     let (asks, mut asked) = mpsc::unbounded_channel();
     let mut followers: Vec<OwnedWriteHalf> = Vec::new();
-    let mut playground = Playground {
-        options,
-        step: arguments.step.clone(),
-        attempts: Cell::new(0),
-        learned: Learned::default(),
-    };
+    let mut playground =
+        Playground { options, step: arguments.step.clone(), attempts: Cell::new(0), past: Past::default() };
 
     let stop = interrupted();
     tokio::pin!(stop);
@@ -144,7 +139,7 @@ struct Playground {
     options: RunOptions,
     step: Option<String>,
     attempts: Cell<u64>,
-    learned: Learned,
+    past: Past,
 }
 
 impl Playground {
@@ -160,8 +155,8 @@ impl Playground {
             events.push(event);
             Ok(())
         };
-        let learned = run.run(backend, &self.learned, &mut sink).await;
-        self.learned = learned.map_err(|error| Failure::from_error(&error))?;
+        let left = run.run(backend, &self.past, &mut sink).await;
+        self.past = left.map_err(|error| Failure::from_error(&error))?;
         let cells = events.iter().filter_map(|event| match event {
             Event::CellJudged(cell) => Some(cell),
             _ => None,
