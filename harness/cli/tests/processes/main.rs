@@ -5,8 +5,11 @@
 mod bad_command;
 mod bad_input;
 mod check;
+mod endings;
 mod explain;
 mod lab;
+mod obstacles;
+mod playground;
 mod project;
 mod replay;
 mod run;

@@ -29,7 +29,7 @@ use crate::redirect::Redirect;
 
 /// How long a client may take for the head of a request, counted from the answer before it: as long as Cilium keeps an
 /// idle stream.
-const HEAD: Duration = Duration::from_secs(300);
+const HEAD: Duration = Duration::from_mins(5);
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
