@@ -1,0 +1,119 @@
+//! Why a server cannot be asked, and what to do.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+use super::source::Source;
+
+/// Why a server cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody is there.
+    #[error("cannot connect to Hubble of {server}: {reason}")]
+    Unreachable {
+        /// The server.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+    /// One side does not accept the other's certificate.
+    #[error("cannot connect to Hubble of {server}: {problem}")]
+    Certificate {
+        /// The server.
+        server: String,
+        /// Whose certificate, why not, and what to do.
+        problem: String,
+    },
+    /// It does not answer.
+    #[error("Hubble of {server} has not answered within {} s", .within.as_secs_f64())]
+    Silent {
+        /// The server.
+        server: String,
+        /// How long it had.
+        within: Duration,
+    },
+    /// It answers with an error, or with what is no answer of Hubble.
+    #[error("Hubble of {server} answers with an error: {reason}")]
+    Failed {
+        /// The server.
+        server: String,
+        /// What.
+        reason: String,
+    },
+}
+
+/// An error while connecting.
+pub(super) fn connecting(source: &Source, error: &tonic::transport::Error) -> ClientError {
+    of_tls(source, error).unwrap_or_else(|| ClientError::Unreachable {
+        server: source.to_string(),
+        reason: reason(error),
+    })
+}
+
+/// An answer that is an error.
+pub(super) fn answered(source: &Source, status: &Status) -> ClientError {
+    if let Some(error) = of_tls(source, status) {
+        return error;
+    }
+    let server = source.to_string();
+    match (status.code(), status.source()) {
+        (Code::Unimplemented, _) => {
+            let reason = "it is a gRPC server, but not Hubble; ask the agent's port (4244) or Relay".to_owned();
+            ClientError::Failed { server, reason }
+        }
+        (Code::Unavailable, Some(_)) => ClientError::Unreachable { server, reason: reason(status) },
+        (_, Some(cause)) => ClientError::Failed { server, reason: reason(cause) },
+        (code, None) => ClientError::Failed { server, reason: format!("{code:?}: {}", status.message()) },
+    }
+}
+
+/// The causes of an error, outermost first.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        // What an I/O error wraps is not its source, but its source's parent.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source())
+    })
+}
+
+/// The innermost cause, which says most.
+fn reason(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+fn of_tls(source: &Source, error: &(dyn Error + 'static)) -> Option<ClientError> {
+    use rustls::AlertDescription as Alert;
+    let tls = source.tls.as_ref()?;
+    let cause = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())?;
+    let mut problem = String::new();
+    let written = match cause {
+        rustls::Error::InvalidCertificate(why) => write!(
+            problem,
+            "its certificate is not accepted ({why}); it must be for `{}`, and signed by one of the given authorities",
+            tls.server_name
+        ),
+        rustls::Error::AlertReceived(Alert::CertificateRequired) => {
+            write!(problem, "it wants a client certificate, and none was given")
+        }
+        rustls::Error::AlertReceived(
+            alert @ (Alert::UnknownCA
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::DecryptError
+            | Alert::AccessDenied),
+        ) => write!(
+            problem,
+            "it does not accept the client certificate ({alert:?}); give one that the server's authority has signed"
+        ),
+        other => write!(problem, "no TLS connection: {other}"),
+    };
+    written.ok()?;
+    Some(ClientError::Certificate { server: source.to_string(), problem })
+}
