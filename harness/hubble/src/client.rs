@@ -20,12 +20,12 @@ use tonic::{Request, Response, Status, Streaming};
 
 use codec::Messages;
 pub use error::ClientError;
-pub use source::{Identity, Opening, Source, Stream, Tls};
 use source::Dial;
+pub use source::{Identity, Opening, Source, Stream, Tls};
 
 use crate::messages::{
-    EventTypeFilter, FlowFilter, GetFlowsRequest, GetFlowsResponse, ServerStatusRequest, ServerStatusResponse,
-    event_type,
+    EventTypeFilter, FlowFilter, GetFlowsRequest, GetFlowsResponse, ServerStatusRequest,
+    ServerStatusResponse, event_type,
 };
 
 /// The types of events asked for. A policy verdict tells all that a verdict needs; a drop says why a packet

@@ -18,9 +18,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prost_types::Timestamp;
-use verdikt_scenario::flow::{
-    DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict,
-};
+use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict};
 use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, LOCAL_NODE, Protocol};
 
@@ -149,11 +147,7 @@ fn node_change(status: NodeStatusEvent) -> NodeChange {
 }
 
 /// The flow; an error says what of it cannot be read.
-fn reported(
-    flow: messages::Flow,
-    node: String,
-    at: Option<Duration>,
-) -> Result<Option<Observed>, String> {
+fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<Option<Observed>, String> {
     let number = if flow.drop_reason_desc > 0 {
         flow.drop_reason_desc
     } else {

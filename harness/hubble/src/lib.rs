@@ -24,5 +24,5 @@ pub mod client;
 pub mod convert;
 pub mod json;
 pub mod messages;
-//S
-//W
+pub mod stream;
+pub mod way;

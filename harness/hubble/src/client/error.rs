@@ -48,10 +48,8 @@ pub enum ClientError {
 
 /// An error while connecting.
 pub(super) fn connecting(source: &Source, error: &tonic::transport::Error) -> ClientError {
-    of_tls(source, error).unwrap_or_else(|| ClientError::Unreachable {
-        server: source.to_string(),
-        reason: reason(error),
-    })
+    of_tls(source, error)
+        .unwrap_or_else(|| ClientError::Unreachable { server: source.to_string(), reason: reason(error) })
 }
 
 /// An answer that is an error.
@@ -62,7 +60,8 @@ pub(super) fn answered(source: &Source, status: &Status) -> ClientError {
     let server = source.to_string();
     match (status.code(), status.source()) {
         (Code::Unimplemented, _) => {
-            let reason = "it is a gRPC server, but not Hubble; ask the agent's port (4244) or Relay".to_owned();
+            let reason =
+                "it is a gRPC server, but not Hubble; ask the agent's port (4244) or Relay".to_owned();
             ClientError::Failed { server, reason }
         }
         (Code::Unavailable, Some(_)) => ClientError::Unreachable { server, reason: reason(status) },
