@@ -12,8 +12,8 @@
 
 pub(crate) mod reason;
 mod request;
+mod text;
 
-use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -299,32 +299,6 @@ fn short_name(policy: &Policy) -> Option<String> {
         (Some(namespace), Some(name)) => Some(format!("{namespace}/{name}")),
         (None, Some(name)) => Some(name),
         (_, None) => labelled("io.cilium.policy.derived-from="),
-    }
-}
-
-impl fmt::Display for LossReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::KernelRing => f.pad("the kernel wrote events faster than the agent read them"),
-            Self::AgentQueue => f.pad("the agent could not keep up with its events"),
-            Self::AgentRing => f.pad("the agent's ring was overwritten before it was read"),
-            Self::Unsaid => f.pad("Hubble does not say how"),
-            Self::Unreadable(what) => f.pad(&format!("Hubble sent {what}")),
-            Self::Cut(why) | Self::NodeAway(why) => f.pad(why),
-        }
-    }
-}
-
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let events = match self.count {
-            None => "events".to_owned(),
-            Some(1) => "1 event".to_owned(),
-            Some(count) => format!("{count} events"),
-        };
-        let node = if self.node.is_empty() { String::new() } else { format!(" of {}", self.node) };
-        let (from, to) = (self.from.as_secs_f64(), self.to.as_secs_f64());
-        write!(f, "{events}{node} may be missing, {from:.3} s to {to:.3} s: {}", self.reason)
     }
 }
 

@@ -81,7 +81,7 @@ impl Default for Patience {
             heartbeat: Duration::from_secs(5),
             first_pause: Duration::from_millis(50),
             longest_pause: Duration::from_secs(5),
-            give_up: Duration::from_secs(60),
+            give_up: Duration::from_mins(1),
         }
     }
 }

@@ -132,7 +132,10 @@ impl fmt::Debug for Identity {
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let client = self.identity.is_some();
-        f.debug_struct("Tls").field("server_name", &self.server_name).field("client", &client).finish()
+        f.debug_struct("Tls")
+            .field("server_name", &self.server_name)
+            .field("client", &client)
+            .finish_non_exhaustive()
     }
 }
 

@@ -19,7 +19,7 @@ const DISORDER: Duration = Duration::from_secs(2);
 const REMEMBERED: Duration = Duration::from_secs(30);
 const MOST_REMEMBERED: usize = 65_536;
 /// Events from further ahead have a broken time.
-const FUTURE: Duration = Duration::from_secs(3600);
+const FUTURE: Duration = Duration::from_hours(1);
 
 /// What is known of a source. All times are counted from the begin of the run.
 #[derive(Debug)]
