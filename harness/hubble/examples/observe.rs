@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             }
             News::Lost(loss) => println!("{loss}"),
             News::Node(change) => {
-                println!("nodes {}: {:?} {}", change.nodes.join(", "), change.state, change.message)
+                println!("nodes {}: {:?} {}", change.nodes.join(", "), change.state, change.message);
             }
             News::Following { source } => {
                 println!("{source}: followed");
