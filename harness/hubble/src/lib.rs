@@ -13,7 +13,8 @@
 //! milliseconds, and the drop only with whatever happens next: the first packet's repetition, about a second later.
 //! Three things follow for a caller:
 //!
-//! - key on [`FlowKind::PolicyVerdict`](verdikt_scenario::flow::FlowKind), never on the drop of the same packet;
+//! - key on the first [`FlowKind::PolicyVerdict`](verdikt_scenario::flow::FlowKind) of a packet, and never wait for
+//!   its second, which is the drop;
 //! - do not take silence on a quiet node for "no flow": send something known to be allowed, which pushes the last
 //!   event out, and wait for that;
 //! - prefer agents to Relay where milliseconds count: Relay also holds events back, about a second, to sort them.

@@ -1,7 +1,6 @@
 //! Why a server cannot be asked, and what to do.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::io;
 use std::time::Duration;
 
@@ -84,35 +83,37 @@ fn reason(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
+/// The names of alerts by which a server refuses a client's certificate.
+/// <https://www.iana.org/assignments/tls-parameters/tls-parameters.xhtml#tls-parameters-6>
+const CERTIFICATE_ALERTS: [&str; 8] = [
+    "AccessDenied",
+    "BadCertificate",
+    "CertificateExpired",
+    "CertificateRevoked",
+    "CertificateUnknown",
+    "DecryptError",
+    "UnknownCA",
+    "UnsupportedCertificate",
+];
+
 fn of_tls(source: &Source, error: &(dyn Error + 'static)) -> Option<ClientError> {
-    use rustls::AlertDescription as Alert;
     let tls = source.tls.as_ref()?;
-    let cause = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())?;
-    let mut problem = String::new();
-    let written = match cause {
-        rustls::Error::InvalidCertificate(why) => write!(
-            problem,
+    let cause = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
+    // A server judges the client's certificate after the client believes itself connected. The HTTP/2 library keeps
+    // no more of that error than its text.
+    let text = reason(error);
+    let problem = match (cause, text.strip_prefix("received fatal alert: ")) {
+        (Some(rustls::Error::InvalidCertificate(why)), _) => format!(
             "its certificate is not accepted ({why}); it must be for `{}`, and signed by one of the given authorities",
             tls.server_name
         ),
-        rustls::Error::AlertReceived(Alert::CertificateRequired) => {
-            write!(problem, "it wants a client certificate, and none was given")
-        }
-        rustls::Error::AlertReceived(
-            alert @ (Alert::UnknownCA
-            | Alert::BadCertificate
-            | Alert::UnsupportedCertificate
-            | Alert::CertificateRevoked
-            | Alert::CertificateExpired
-            | Alert::CertificateUnknown
-            | Alert::DecryptError
-            | Alert::AccessDenied),
-        ) => write!(
-            problem,
-            "it does not accept the client certificate ({alert:?}); give one that the server's authority has signed"
+        (_, Some("CertificateRequired")) => "it wants a client certificate, and none was given".to_owned(),
+        (_, Some(alert)) if CERTIFICATE_ALERTS.contains(&alert) => format!(
+            "it does not accept the client certificate ({alert}); give one that the server's authority has signed"
         ),
-        other => write!(problem, "no TLS connection: {other}"),
+        (_, Some(alert)) => format!("it ends the TLS connection ({alert})"),
+        (Some(other), None) => format!("no TLS connection: {other}"),
+        (None, None) => return None,
     };
-    written.ok()?;
     Some(ClientError::Certificate { server: source.to_string(), problem })
 }

@@ -110,7 +110,10 @@ pub(crate) fn meaning(number: i32) -> DropReason {
 fn words(number: i32) -> String {
     let name = NAMES.iter().find(|(known, _)| *known == number);
     name.map_or_else(
-        || format!("Cilium's drop reason {number}"),
+        || match number {
+            0 => "no reason is given".to_owned(),
+            _ => format!("Cilium's drop reason {number}"),
+        },
         |(_, name)| name.trim_start_matches("DROP_").to_lowercase().replace('_', " "),
     )
 }

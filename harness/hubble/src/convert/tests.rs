@@ -250,7 +250,7 @@ fn what_each_field_changes() {
     an old version's reason: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress policy-verdict DROPPED (a rule denies it)
     authentication: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress policy-verdict DROPPED (auth required)
     a reason of later: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress policy-verdict DROPPED (Cilium's drop reason 254)
-    a negative reason: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress policy-verdict DROPPED (Cilium's drop reason 0)
+    a negative reason: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress policy-verdict DROPPED (no reason is given)
     a policy drop: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress policy-verdict DROPPED (no rule allows it)
     a policy drop somewhere: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp egress drop DROPPED (no rule allows it)
     another drop: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress drop DROPPED (nobody is there)
