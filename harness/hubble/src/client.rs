@@ -29,7 +29,7 @@ use crate::messages::{
 };
 
 /// The types of events asked for. A policy verdict tells all that a verdict needs; a drop says why a packet
-/// vanished though policy allowed it. Traces tell nothing more, and are ten times as many.
+/// vanished though policy allowed it. Traces tell nothing more, and are most of all events.
 const EVENT_TYPES: [i32; 3] = [event_type::POLICY_VERDICT, event_type::DROP, event_type::L7];
 
 /// The fields of a flow that are read.
@@ -101,7 +101,7 @@ impl Client {
             grpc.ready().await.map_err(|error| error::connecting(&self.source, &error))?;
             let codec = Messages::<_, ServerStatusResponse>::default();
             let response = grpc.unary(Request::new(ServerStatusRequest {}), path, codec).await;
-            let response = response.map_err(|status| error::answered(&self.source, &status))?;
+            let response = response.map_err(|status| error::answered(&self.source, &status, true))?;
             response.into_inner().map_err(|error| ClientError::Failed {
                 server: self.source.to_string(),
                 reason: error.to_string(),
@@ -186,7 +186,7 @@ impl Responses {
             };
             return message.map_err(|status| {
                 self.state = State::Failed;
-                error::answered(&self.source, &status)
+                error::answered(&self.source, &status, false)
             });
         }
     }

@@ -38,7 +38,8 @@ pub enum News {
     /// What has become of nodes behind Relay.
     Node(NodeChange),
     /// The source answers and is followed from now on, for the first time or again. Before the first time nothing
-    /// is promised of it.
+    /// is promised of it. After a cut, what it still holds from then comes next, and what it may not hold any more
+    /// has been told to be lost.
     Following {
         /// Its name.
         source: Arc<str>,

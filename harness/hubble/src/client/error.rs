@@ -51,8 +51,8 @@ pub(super) fn connecting(source: &Source, error: &tonic::transport::Error) -> Cl
         .unwrap_or_else(|| ClientError::Unreachable { server: source.to_string(), reason: reason(error) })
 }
 
-/// An answer that is an error.
-pub(super) fn answered(source: &Source, status: &Status) -> ClientError {
+/// An answer that is an error; of the first question on a connection it may say what the server is.
+pub(super) fn answered(source: &Source, status: &Status, first: bool) -> ClientError {
     if let Some(error) = of_tls(source, status) {
         return error;
     }
@@ -64,7 +64,13 @@ pub(super) fn answered(source: &Source, status: &Status) -> ClientError {
             ClientError::Failed { server, reason }
         }
         (Code::Unavailable, Some(_)) => ClientError::Unreachable { server, reason: reason(status) },
-        (_, Some(cause)) => ClientError::Failed { server, reason: reason(cause) },
+        (_, Some(cause)) => {
+            let hint = match source.tls {
+                None if first => "; the port may be another program's, or want TLS",
+                _ => "",
+            };
+            ClientError::Failed { server, reason: reason(cause) + hint }
+        }
         (code, None) => ClientError::Failed { server, reason: format!("{code:?}: {}", status.message()) },
     }
 }

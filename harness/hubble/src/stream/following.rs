@@ -80,10 +80,10 @@ impl Following {
         };
         let since = self.begin + self.memory.since();
         let lost = self.memory.connected(&status, self.now());
-        self.tell(News::Following { source: Arc::clone(&self.source.name) }).await?;
         if let Some(loss) = lost {
             self.tell(News::Lost(loss)).await?;
         }
+        self.tell(News::Following { source: Arc::clone(&self.source.name) }).await?;
         let ended = self.events(&client, Ask { since: Some(since), ..Ask::default() }).await?;
         Ok(Connection { followed: true, ended })
     }
@@ -101,6 +101,9 @@ impl Following {
         let mut next_status = ask_again();
         loop {
             tokio::select! {
+                // Events first: when the status is read, so is everything before it. A stream that never pauses
+                // proves by itself that the server is there.
+                biased;
                 response = responses.next() => match response {
                     Ok(Some(Ok(response))) => self.event(response).await?,
                     Ok(Some(Err(_))) => {

@@ -83,16 +83,18 @@ impl Memory {
         true
     }
 
-    /// Takes note of what the source says about itself, on a connection that has lasted.
+    /// Takes note of what the source says about itself when everything that it has told until now has been read.
     pub(super) fn heard(&mut self, status: &ServerStatusResponse, now: Duration) {
         self.counters = Some(Counters { seen: status.seen_flows, at: now });
     }
 
-    /// The same on a new connection. Answers with what may have been lost before it.
+    /// Takes note of what it says at the begin of a connection, of which nothing has been read. Answers with what
+    /// may have been lost before it.
     pub(super) fn connected(&mut self, status: &ServerStatusResponse, now: Duration) -> Option<Loss> {
-        let before = self.counters;
-        self.heard(status, now);
-        let before = before?;
+        let Some(before) = self.counters else {
+            self.heard(status, now);
+            return None;
+        };
         let runs = Duration::from_nanos(status.uptime_ns);
         let passed = status.seen_flows.checked_sub(before.seen);
         let why = match passed {
@@ -108,6 +110,8 @@ impl Memory {
             ),
             Some(_) => return None,
         };
+        // What was before is told to be lost, so that nothing but what comes now needs to be kept.
+        self.heard(status, now);
         Some(self.cut(why, now))
     }
 

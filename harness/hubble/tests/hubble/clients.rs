@@ -1,5 +1,6 @@
 //! One server, reached in every way, and every way in which it can fail.
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use tokio::io::AsyncWriteExt;
@@ -11,7 +12,7 @@ use crate::server::{Agent, LONG, verdict};
 
 const SHORT: Duration = Duration::from_millis(300);
 
-fn tcp(address: impl ToString) -> Source {
+fn tcp(address: SocketAddr) -> Source {
     Source::tcp("node1", &address.to_string())
 }
 
@@ -88,7 +89,7 @@ async fn nobody_is_there() {
         Box::pin(async { Err(std::io::Error::other("the pod is not running")) })
     });
     insta::assert_snapshot!(problem(&opened).await, @"cannot connect to Hubble of node1 through kubectl: the pod is not running");
-    insta::assert_snapshot!(problem(&tcp("not an address")).await, @"cannot connect to Hubble of node1 at not an address: invalid socket address");
+    insta::assert_snapshot!(problem(&Source::tcp("node1", "not an address")).await, @"cannot connect to Hubble of node1 at not an address: invalid socket address");
 }
 
 #[tokio::test]
@@ -123,8 +124,8 @@ async fn servers_of_another_kind() {
         task.abort();
     }
     insta::assert_snapshot!(text, @r"
-    Hubble of node1 at 127.0.0.1:PORT answers with an error: connection error detected: frame with invalid size
-    Hubble of node1 at 127.0.0.1:PORT answers with an error: connection error detected: frame with invalid size
+    Hubble of node1 at 127.0.0.1:PORT answers with an error: connection error detected: frame with invalid size; the port may be another program's, or want TLS
+    Hubble of node1 at 127.0.0.1:PORT answers with an error: connection error detected: frame with invalid size; the port may be another program's, or want TLS
     ");
 }
 

@@ -253,12 +253,12 @@ impl ServerStreamingService<Vec<u8>> for Agent {
             loop {
                 let next = {
                     let state = agent.state.lock().unwrap();
-                    if state.cuts != cuts {
-                        Err(Status::unavailable("cut"))
-                    } else {
+                    if state.cuts == cuts {
                         told = told.min(state.ring.len());
                         let end = state.ring.len() - usize::from(!state.tells_newest).min(state.ring.len());
                         Ok(state.ring[told.min(end)..end].first().cloned())
+                    } else {
+                        Err(Status::unavailable("cut"))
                     }
                 };
                 let message = match next {
