@@ -6,6 +6,8 @@
 //!
 //! Must not know: what a policy means, flows, or verdicts.
 
+pub mod addresses;
+pub mod cluster;
 pub mod connect;
 pub mod error;
 pub mod exec;
@@ -17,6 +19,9 @@ pub mod namespaces;
 pub mod objects;
 pub mod permissions;
 pub mod pods;
+pub mod policies;
 pub mod services;
+pub mod wait;
 
-mod wait;
+mod agent;
+mod manifest;

@@ -10,7 +10,7 @@ use crate::connect::Connection;
 use crate::error::ApiError;
 use crate::mark::{OWNER, OWNER_LABEL, PREFIX, RUN_LABEL, RunId, SYSTEM_NAMESPACE};
 use crate::objects::{self, FieldValidation, NAMESPACE, Object, label, metadata};
-use crate::wait::{self, Late};
+use crate::wait::{self, Late, Progress};
 
 /// Why a namespace cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +90,7 @@ pub async fn ensure(
     name: &NamespaceName,
     labels: &Labels,
     run: &RunId,
+    progress: &Progress,
 ) -> Result<(), NamespaceError> {
     let mut wanted = labels.clone();
     wanted.extend(run.labels());
@@ -104,7 +105,7 @@ pub async fn ensure(
             Owner::Us(present) => {
                 return relabel(connection, name, &present, &wanted).await.map_err(Into::into);
             }
-            Owner::Leaving => gone(connection, name.as_str()).await?,
+            Owner::Leaving => gone(connection, name.as_str(), progress).await?,
             Owner::Run(run) => return Err(NamespaceError::OfAnotherRun { name: name.to_string(), run }),
             Owner::Other => return Err(NamespaceError::Foreign { name: name.to_string() }),
         }
@@ -137,7 +138,7 @@ async fn relabel(
 }
 
 /// Makes sure that the namespace of what belongs to no scenario exists.
-pub async fn ensure_system(connection: &Connection) -> Result<(), NamespaceError> {
+pub async fn ensure_system(connection: &Connection, progress: &Progress) -> Result<(), NamespaceError> {
     let labels = BTreeMap::from(
         [
             (OWNER_LABEL, OWNER),
@@ -156,7 +157,7 @@ pub async fn ensure_system(connection: &Connection) -> Result<(), NamespaceError
                 return Err(NamespaceError::Foreign { name: SYSTEM_NAMESPACE.to_owned() });
             }
             Some(found) if metadata(&found, "deletionTimestamp").is_some() => {
-                gone(connection, SYSTEM_NAMESPACE).await?;
+                gone(connection, SYSTEM_NAMESPACE, progress).await?;
             }
             Some(_) => return Ok(()),
         }
@@ -164,7 +165,11 @@ pub async fn ensure_system(connection: &Connection) -> Result<(), NamespaceError
 }
 
 /// Waits until a namespace that is being removed has gone.
-pub(crate) async fn gone(connection: &Connection, name: &str) -> Result<(), NamespaceError> {
+pub(crate) async fn gone(
+    connection: &Connection,
+    name: &str,
+    progress: &Progress,
+) -> Result<(), NamespaceError> {
     use k8s_openapi::api::core::v1::Namespace;
     let all: kube::Api<Namespace> = kube::Api::all(connection.client().clone());
     let watched = wait::named(all, name);
@@ -185,13 +190,12 @@ pub(crate) async fn gone(connection: &Connection, name: &str) -> Result<(), Name
         false => wait::Look::Not(stuck(seen)),
     };
     let what = format!("wait until the namespace {name} has gone");
-    wait::until(connection, &what, vec![watched], wait::GONE_DEADLINE, looked).await.map_err(
-        |late| match late {
-            Late::Api(error) => error.into(),
-            Late::Deadline { last, .. } | Late::Failed(last) => {
-                let last = if last.is_empty() { "nothing was said about why".to_owned() } else { last };
-                NamespaceError::Stuck { name: name.to_owned(), last }
-            }
-        },
-    )
+    let wait = wait::Wait { what: &what, deadline: wait::GONE_DEADLINE, progress };
+    wait::until(connection, wait, vec![watched], looked).await.map_err(|late| match late {
+        Late::Api(error) => error.into(),
+        Late::Deadline { last, .. } | Late::Failed(last) => {
+            let last = if last.is_empty() { "nothing was said about why".to_owned() } else { last };
+            NamespaceError::Stuck { name: name.to_owned(), last }
+        }
+    })
 }

@@ -160,10 +160,27 @@ pub async fn create(
 }
 
 /// Replaces an object; the body carries the version it replaces.
-pub async fn replace(connection: &Connection, object: &Object, body: &Value) -> Result<Value, ApiError> {
-    let path = format!("{}?fieldManager={FIELD_MANAGER}", object.path());
-    let request = Request::put(path).header("content-type", "application/json");
+pub async fn replace(
+    connection: &Connection,
+    object: &Object,
+    body: &Value,
+    validation: FieldValidation,
+) -> Result<Value, ApiError> {
+    let query = format!("fieldManager={FIELD_MANAGER}&fieldValidation={}", validation.as_str());
+    let request =
+        Request::put(format!("{}?{query}", object.path())).header("content-type", "application/json");
     call(connection, &format!("change {object}"), request, body).await
+}
+
+/// Changes the fields of an object's status that are given; null removes one.
+pub async fn merge_status(
+    connection: &Connection,
+    object: &Object,
+    change: &Value,
+) -> Result<Value, ApiError> {
+    let path = format!("{}/status?fieldManager={FIELD_MANAGER}", object.path());
+    let request = Request::patch(path).header("content-type", "application/merge-patch+json");
+    call(connection, &format!("change the status of {object}"), request, change).await
 }
 
 /// Changes the fields that are given; null removes one.

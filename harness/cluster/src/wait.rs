@@ -8,12 +8,40 @@ use futures_util::{StreamExt, stream};
 use kube::Api;
 use kube::runtime::watcher::{self, Event};
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
 
 use crate::connect::Connection;
 use crate::error::{ApiError, Asked};
 
 /// How long a namespace may take to go: its pods end at once, but controllers remove what is in it one by one.
 pub(crate) const GONE_DEADLINE: Duration = Duration::from_secs(120);
+
+/// Where waits tell what they wait for: one line each time something was seen. Nobody has to listen.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Option<mpsc::UnboundedSender<String>>);
+
+impl Progress {
+    /// Tells there.
+    pub fn to(listener: mpsc::UnboundedSender<String>) -> Self {
+        Self(Some(listener))
+    }
+
+    pub(crate) fn tell(&self, text: String) {
+        if let Some(listener) = &self.0 {
+            // One who has stopped listening misses nothing.
+            let _ = listener.send(text);
+        }
+    }
+}
+
+/// A wait: for what, how long, and where it is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait<'a> {
+    /// What is waited for: completes "cannot …".
+    pub(crate) what: &'a str,
+    pub(crate) deadline: Duration,
+    pub(crate) progress: &'a Progress,
+}
 
 /// Objects by namespace and name.
 pub(crate) type Seen<K> = BTreeMap<(String, String), K>;
@@ -50,9 +78,8 @@ pub(crate) fn named<K>(api: Api<K>, name: &str) -> Watched<K> {
 /// Watches until the objects are as wanted. A watch that breaks is begun again until the deadline.
 pub(crate) async fn until<K, T>(
     connection: &Connection,
-    what: &str,
+    wait: Wait<'_>,
     watched: Vec<Watched<K>>,
-    deadline: Duration,
     mut look: impl FnMut(&Seen<K>) -> Look<T>,
 ) -> Result<T, Late>
 where
@@ -72,8 +99,10 @@ where
     let mut complete = vec![false; count];
     let mut last = "nothing yet".to_owned();
     loop {
-        let next = tokio::time::timeout_at((begin + deadline).into(), events.next()).await;
-        let Ok(Some((index, event))) = next else { return Err(Late::Deadline { last, after: deadline }) };
+        let next = tokio::time::timeout_at((begin + wait.deadline).into(), events.next()).await;
+        let Ok(Some((index, event))) = next else {
+            return Err(Late::Deadline { last, after: wait.deadline });
+        };
         match event {
             Ok(Event::Init) => drop(listing.insert(index, Seen::new())),
             Ok(Event::InitApply(object)) => {
@@ -93,7 +122,7 @@ where
             }
             Ok(Event::Delete(object)) => drop(seen.remove(&key(&object))),
             Err(error) => {
-                let error = failure(connection, what, &error);
+                let error = failure(connection, wait.what, &error);
                 if let Some(error @ (ApiError::Forbidden { .. } | ApiError::Credentials { .. })) = error {
                     return Err(Late::Api(error));
                 }
@@ -106,7 +135,10 @@ where
         }
         match look(&seen) {
             Look::Done(answer) => return Ok(answer),
-            Look::Not(seen) => last = seen,
+            Look::Not(seen) => {
+                wait.progress.tell(format!("{}: {seen}", wait.what));
+                last = seen;
+            }
             Look::Never(why) => return Err(Late::Failed(why)),
         }
     }
