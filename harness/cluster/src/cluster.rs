@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use verdikt_probe::wire::{FORMAT, Order, Report, Resolver, Serve};
@@ -19,12 +20,13 @@ use crate::addresses::Addresses;
 use crate::agent::{Agent, Heard, Speaker};
 use crate::connect::Connection;
 use crate::error::{ApiError, list};
+use crate::exec::Container;
 use crate::image::AgentImage;
 use crate::inspect::Facts;
 use crate::lease::{Lease, LeaseError};
 use crate::mark::RunId;
 use crate::namespaces::{self, NamespaceError};
-use crate::objects::FieldValidation;
+use crate::objects::{FieldValidation, Object};
 use crate::policies::{self, Applied, Ground, PolicyError, Stored};
 use crate::wait::Progress;
 
@@ -135,8 +137,14 @@ pub struct Cluster {
     addresses: Addresses,
     sites: BTreeMap<Endpoint, Site>,
     /// The service accounts, services and slices that were made, as they were sent.
-    furniture: BTreeMap<crate::objects::Object, serde_json::Value>,
+    furniture: BTreeMap<Object, Value>,
     stored: Stored,
+    /// Every label that was ever predicted, by pod.
+    predicted: BTreeMap<NamespacedName, BTreeSet<String>>,
+    /// What the agents see after every policy of the step before.
+    fences: Vec<Object>,
+    /// The nodes that run pods of the run.
+    in_use: BTreeSet<String>,
     last_server: u64,
     last_speaker: u64,
     heard: mpsc::UnboundedReceiver<(Speaker, Heard)>,
@@ -155,7 +163,7 @@ struct Site {
     servers: BTreeMap<u64, Serve>,
     resolver: Resolver,
     /// Its pod as it was made; none of an agent outside the cluster.
-    pod: Option<serde_json::Value>,
+    pod: Option<Value>,
 }
 
 /// Something a cluster tells while attempts are made.
@@ -188,6 +196,9 @@ impl Cluster {
             sites: BTreeMap::new(),
             furniture: BTreeMap::new(),
             stored: Stored::default(),
+            predicted: BTreeMap::new(),
+            fences: Vec::new(),
+            in_use: BTreeSet::new(),
             last_server: 0,
             last_speaker: 0,
             heard,
@@ -312,6 +323,47 @@ impl Cluster {
             Endpoint::Pod(name) if site.pod.is_some() => Some(name),
             _ => None,
         })
+    }
+
+    /// The endpoints that have an agent.
+    pub fn sites(&self) -> impl Iterator<Item = &Endpoint> {
+        self.sites.keys()
+    }
+
+    /// The nodes that run pods of this run, with their Cilium agents.
+    pub(crate) fn nodes_in_use(&self) -> BTreeMap<String, Option<Container>> {
+        let agent = |node: &String| {
+            self.facts
+                .nodes
+                .get(node)
+                .and_then(|node| node.agent.as_ref())
+                .map(|agent| agent.container.clone())
+        };
+        self.in_use.iter().map(|node| (node.clone(), agent(node))).collect()
+    }
+
+    pub(crate) fn predicted(&self) -> &BTreeMap<NamespacedName, BTreeSet<String>> {
+        &self.predicted
+    }
+
+    pub(crate) fn remember(&mut self, predicted: &BTreeMap<NamespacedName, BTreeSet<String>>) {
+        for (pod, labels) in predicted {
+            self.predicted.entry(pod.clone()).or_default().extend(labels.iter().cloned());
+        }
+    }
+
+    pub(crate) fn take_fences(&mut self) -> Vec<Object> {
+        std::mem::take(&mut self.fences)
+    }
+
+    pub(crate) fn keep_fence(&mut self, fence: Object) {
+        self.fences.push(fence);
+    }
+
+    /// A number that was not given before.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.last_server += 1;
+        self.last_server
     }
 
     /// Ends the agents and gives the cluster back. Objects are left to [`crate::clean`].

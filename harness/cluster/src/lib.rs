@@ -21,6 +21,7 @@ pub mod permissions;
 pub mod pods;
 pub mod policies;
 pub mod services;
+pub mod settle;
 pub mod wait;
 
 mod agent;

@@ -26,7 +26,7 @@ impl Cluster {
                 site.agent.tell(Order::StopServing { server });
             }
             for serve in wanted {
-                if site.servers.values().any(|served| same(served, &serve)) {
+                if site.servers.values().any(|served| *served == serve) {
                     continue;
                 }
                 self.last_server += 1;
@@ -83,8 +83,4 @@ impl Cluster {
         }
         Ok(())
     }
-}
-
-fn same(one: &Serve, other: &Serve) -> bool {
-    (one.speaks, one.port, &one.zone) == (other.speaks, other.port, &other.zone)
 }

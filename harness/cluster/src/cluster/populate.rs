@@ -292,6 +292,10 @@ impl Cluster {
                 }
             }
         }
+        self.in_use = places.nodes.values().cloned().collect();
+        if wanted.keys().any(|endpoint| matches!(endpoint, Endpoint::Pod(_))) {
+            self.in_use.insert(places.pods.node.clone());
+        }
         for (name, node) in &places.nodes {
             let addresses = self.facts.nodes.get(node).map(|node| node.addresses.clone()).unwrap_or_default();
             self.addresses.endpoints.insert(Endpoint::Node(name.clone()), addresses);
