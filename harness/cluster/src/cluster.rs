@@ -143,7 +143,8 @@ pub struct Cluster {
     predicted: BTreeMap<NamespacedName, BTreeSet<String>>,
     /// What the agents see after every policy of the step before.
     fences: Vec<Object>,
-    /// The nodes that run pods of the run.
+    /// The node that runs the pods, and those whose network an agent is in.
+    pods_on: Option<String>,
     in_use: BTreeSet<String>,
     last_server: u64,
     last_speaker: u64,
@@ -198,6 +199,7 @@ impl Cluster {
             stored: Stored::default(),
             predicted: BTreeMap::new(),
             fences: Vec::new(),
+            pods_on: None,
             in_use: BTreeSet::new(),
             last_server: 0,
             last_speaker: 0,
@@ -271,7 +273,7 @@ impl Cluster {
     /// A signal for what an agent says; none for an agent that was sent away.
     fn signal(&self, (endpoint, speaker): Speaker, heard: Heard) -> Option<Signal> {
         let present = self.sites.get(&endpoint).is_some_and(|site| site.speaker == speaker);
-        present.then(|| match heard {
+        present.then_some(match heard {
             Heard::Report(report) => Signal::Report(endpoint, report),
             Heard::Gone(reason) => Signal::Gone(endpoint, reason),
         })
@@ -340,6 +342,11 @@ impl Cluster {
                 .map(|agent| agent.container.clone())
         };
         self.in_use.iter().map(|node| (node.clone(), agent(node))).collect()
+    }
+
+    /// The node that runs the pods; none without pods.
+    pub(crate) fn pods_on(&self) -> Option<&str> {
+        self.pods_on.as_deref()
     }
 
     pub(crate) fn predicted(&self) -> &BTreeMap<NamespacedName, BTreeSet<String>> {

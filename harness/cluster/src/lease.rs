@@ -135,6 +135,16 @@ impl Lease {
     }
 }
 
+/// Makes sure that no run is under way.
+pub(crate) async fn free(connection: &Connection) -> Result<(), LeaseError> {
+    let leases = api(connection);
+    let found = connection.ask("read the lease of the cluster", leases.get_opt(NAME)).await?;
+    match found.and_then(|lease| holder(&lease, Timestamp::now())) {
+        Some((holder, seconds)) => Err(LeaseError::Held { holder, seconds }),
+        None => Ok(()),
+    }
+}
+
 async fn put(connection: &Connection, run: &RunId) -> Result<(), LeaseError> {
     let leases = api(connection);
     let what = format!("take the lease {SYSTEM_NAMESPACE}/{NAME}");

@@ -7,9 +7,11 @@
 //! Must not know: what a policy means, flows, or verdicts.
 
 pub mod addresses;
+pub mod clean;
 pub mod cluster;
 pub mod connect;
 pub mod error;
+pub mod evidence;
 pub mod exec;
 pub mod image;
 pub mod inspect;

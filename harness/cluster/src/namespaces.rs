@@ -185,9 +185,8 @@ pub(crate) async fn gone(
             .collect::<Vec<_>>()
             .join("; ")
     };
-    let looked = |seen: &wait::Seen<Namespace>| match seen.is_empty() {
-        true => wait::Look::Done(()),
-        false => wait::Look::Not(stuck(seen)),
+    let looked = |seen: &wait::Seen<Namespace>| {
+        if seen.is_empty() { wait::Look::Done(()) } else { wait::Look::Not(stuck(seen)) }
     };
     let what = format!("wait until the namespace {name} has gone");
     let wait = wait::Wait { what: &what, deadline: wait::GONE_DEADLINE, progress };

@@ -216,6 +216,17 @@ pub async fn list(
     namespace: Option<&str>,
     selector: Option<&str>,
 ) -> Result<Vec<Value>, ApiError> {
+    select(connection, kind, namespace, selector, |_| true).await
+}
+
+/// The same, of those that are to be kept: a large cluster has more than fit into memory.
+pub async fn select(
+    connection: &Connection,
+    kind: Kind,
+    namespace: Option<&str>,
+    selector: Option<&str>,
+    keep: impl Fn(&Value) -> bool,
+) -> Result<Vec<Value>, ApiError> {
     let mut found = Vec::new();
     let mut from = String::new();
     loop {
@@ -228,7 +239,7 @@ pub async fn list(
             other => other?,
         };
         if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
-            found.extend(items);
+            found.extend(items.into_iter().filter(&keep));
         }
         match page.pointer("/metadata/continue").and_then(Value::as_str) {
             Some(next) if !next.is_empty() => from = format!("&continue={}", encode(next)),

@@ -47,7 +47,7 @@ pub const NEEDED: &[Rule] = &[
     rule("", "pods", OWN),
     rule("", "pods/exec", &["create", "get"]),
     rule("", "pods/log", &["get"]),
-    rule("", "serviceaccounts", &["create", "get", "list", "watch"]),
+    rule("", "serviceaccounts", &["create", "delete", "get", "list", "watch"]),
     rule("", "services", OWN),
     rule("apps", "daemonsets", &["list"]),
     rule("cilium.io", "ciliumcidrgroups", OWN),
@@ -120,17 +120,14 @@ fn review(wanted: Missing) -> SelfSubjectAccessReview {
 
 /// `clusters/rbac.yaml`: a service account that may do what verdikt needs, and nothing else.
 pub fn rbac() -> String {
-    let rules: String = NEEDED
+    let rules: Vec<String> = NEEDED
         .iter()
         .map(|rule| {
-            format!(
-                "- {{apiGroups: [{:?}], resources: [{}], verbs: [{}]}}\n",
-                rule.group,
-                rule.resource,
-                rule.verbs.join(", ")
-            )
+            let verbs = rule.verbs.join(", ");
+            format!("- {{apiGroups: [{:?}], resources: [{}], verbs: [{verbs}]}}", rule.group, rule.resource)
         })
         .collect();
+    let rules = rules.join("\n");
     format!(
         "# What verdikt needs in a cluster. Apply it, and run verdikt with a token of the service account:\n\
          #   kubectl apply -f clusters/rbac.yaml\n\
@@ -147,7 +144,7 @@ pub fn rbac() -> String {
          kind: ClusterRole\n\
          metadata: {{name: verdikt}}\n\
          rules:\n\
-         {rules}\
+         {rules}\n\
          ---\n\
          apiVersion: rbac.authorization.k8s.io/v1\n\
          kind: ClusterRoleBinding\n\

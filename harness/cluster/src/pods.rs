@@ -207,8 +207,8 @@ pub fn state(pod: &Pod) -> State {
         let message = condition.message.as_deref().unwrap_or("the scheduler found no node");
         return State::Waiting(format!("no node takes it: {message}"));
     }
-    let containers = status.container_statuses.iter().flatten();
-    for waiting in containers.filter_map(|container| container.state.as_ref()?.waiting.as_ref()) {
+    let mut containers = status.container_statuses.iter().flatten();
+    if let Some(waiting) = containers.find_map(|container| container.state.as_ref()?.waiting.as_ref()) {
         let reason = waiting.reason.as_deref().unwrap_or("waiting");
         let message = waiting.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
         return match FINAL.iter().find(|(known, _)| *known == reason) {
@@ -221,8 +221,8 @@ pub fn state(pod: &Pod) -> State {
 }
 
 fn ended(containers: Option<&Vec<ContainerStatus>>) -> String {
-    let states = containers.into_iter().flatten().filter_map(|container| container.state.as_ref());
-    let ended = states.filter_map(|state| state.terminated.as_ref()).next();
+    let mut states = containers.into_iter().flatten().filter_map(|container| container.state.as_ref());
+    let ended = states.find_map(|state| state.terminated.as_ref());
     ended.map_or("its container has ended".to_owned(), |ended| {
         let reason = ended.reason.as_deref().unwrap_or("Error");
         format!("its container has ended with exit code {} ({reason})", ended.exit_code)

@@ -152,13 +152,10 @@ async fn guard(connection: &Connection, object: &Object, ground: Ground<'_>) -> 
         return Ok(());
     }
     let found = objects::get(connection, &Object::new(objects::NAMESPACE, None, namespace)).await?;
-    match found {
-        None => Ok(()),
-        Some(_) => {
-            let (object, namespace) = (object.to_string(), namespace.clone());
-            Err(PolicyError::ForeignNamespace { object, namespace })
-        }
+    if found.is_none() {
+        return Ok(());
     }
+    Err(PolicyError::ForeignNamespace { object: object.to_string(), namespace: namespace.clone() })
 }
 
 /// Creates or replaces an object; its UID, or the words in which the API server refused it.

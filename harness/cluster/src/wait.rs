@@ -14,7 +14,7 @@ use crate::connect::Connection;
 use crate::error::{ApiError, Asked};
 
 /// How long a namespace may take to go: its pods end at once, but controllers remove what is in it one by one.
-pub(crate) const GONE_DEADLINE: Duration = Duration::from_secs(120);
+pub(crate) const GONE_DEADLINE: Duration = Duration::from_mins(2);
 
 /// Where waits tell what they wait for: one line each time something was seen. Nobody has to listen.
 #[derive(Clone, Debug, Default)]

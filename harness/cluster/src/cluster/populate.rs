@@ -292,10 +292,9 @@ impl Cluster {
                 }
             }
         }
-        self.in_use = places.nodes.values().cloned().collect();
-        if wanted.keys().any(|endpoint| matches!(endpoint, Endpoint::Pod(_))) {
-            self.in_use.insert(places.pods.node.clone());
-        }
+        let has_pods = wanted.keys().any(|endpoint| matches!(endpoint, Endpoint::Pod(_)));
+        self.pods_on = has_pods.then(|| places.pods.node.clone());
+        self.in_use = places.nodes.values().chain(&self.pods_on).cloned().collect();
         for (name, node) in &places.nodes {
             let addresses = self.facts.nodes.get(node).map(|node| node.addresses.clone()).unwrap_or_default();
             self.addresses.endpoints.insert(Endpoint::Node(name.clone()), addresses);

@@ -14,7 +14,7 @@ use crate::pods;
 /// The container of an agent's pod that has the agent's tools.
 const AGENT_CONTAINER: &str = "cilium-agent";
 
-/// DaemonSets of other networks, by how their names begin.
+/// `DaemonSets` of other networks, by how their names begin.
 const OTHERS: [(&str, &str); 12] = [
     ("antrea", "Antrea"),
     ("aws-node", "the Amazon VPC CNI"),

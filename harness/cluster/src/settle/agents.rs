@@ -33,9 +33,9 @@ impl Cluster {
         clock: Clock,
     ) -> Result<Result<(), String>, SettleError> {
         let host = self.sites().any(|endpoint| matches!(endpoint, Endpoint::Node(_)));
-        let pods: BTreeSet<String> = self.pods().map(ToString::to_string).collect();
         let asked = self.nodes_in_use().into_iter().map(|(node, agent)| {
-            let pods = &pods;
+            let of_node = self.pods().filter(|_| self.pods_on() == Some(node.as_str()));
+            let pods: BTreeSet<String> = of_node.map(ToString::to_string).collect();
             async move {
                 let Some(agent) = agent else { return Ok(Err(format!("node {node} has no Cilium agent"))) };
                 let what = format!("wait until the agent of node {node} has read the policies");
@@ -48,7 +48,7 @@ impl Cluster {
                 };
                 let what =
                     format!("wait until every pod of node {node} has the policy (revision {revision})");
-                let realized = |said: &str| have_realized(said, revision, pods, host);
+                let realized = |said: &str| have_realized(said, revision, &pods, host);
                 let realized =
                     self.ask_until(&what, &agent, &["endpoint", "list", "-o", "json"], clock, realized);
                 realized.await.map(|realized| realized.map(drop))
@@ -112,6 +112,10 @@ pub(super) fn have_realized(said: &str, revision: u64, pods: &BTreeSet<String>, 
     let Ok(Value::Array(endpoints)) = serde_json::from_str::<Value>(said) else {
         return Answer::No("the agent's endpoints cannot be understood".to_owned());
     };
+    let names: BTreeSet<String> = endpoints.iter().filter_map(name_of).collect();
+    if let Some(pod) = pods.difference(&names).next() {
+        return Answer::No(format!("the agent has no endpoint of {pod}"));
+    }
     for endpoint in &endpoints {
         let name = name_of(endpoint);
         let ours = name.as_ref().is_some_and(|name| pods.contains(name)) || (host && is_host(endpoint));
