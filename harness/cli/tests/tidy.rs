@@ -19,6 +19,7 @@ const EDGES: [(&str, &[&str]); 10] = [
     ("verdikt-probe", &[]),
     ("verdikt-hubble", &["verdikt-scenario"]),
     ("verdikt-lab", &["verdikt-engine", "verdikt-probe", "verdikt-scenario"]),
+    ("verdikt-cluster", &["verdikt-probe", "verdikt-scenario"]),
     (
         "verdikt-runner",
         &["verdikt-engine", "verdikt-lab", "verdikt-probe", "verdikt-scenario", "verdikt-verdict"],
