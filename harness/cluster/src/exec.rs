@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::AttachParams;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use kube::api::{AttachParams, AttachedProcess};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 use crate::connect::Connection;
 use crate::error::ApiError;
@@ -73,7 +73,11 @@ pub async fn output(
     })
 }
 
-async fn run(connection: &Connection, container: &Container, command: &[&str]) -> Result<String, ExecError> {
+async fn start(
+    connection: &Connection,
+    container: &Container,
+    command: &[&str],
+) -> Result<AttachedProcess, ApiError> {
     let pods: Api<Pod> = Api::namespaced(connection.client().clone(), &container.namespace);
     let parameters = AttachParams {
         container: Some(container.container.clone()),
@@ -81,8 +85,11 @@ async fn run(connection: &Connection, container: &Container, command: &[&str]) -
         ..AttachParams::default()
     };
     let what = format!("run `{}` in pod {container}", command.join(" "));
-    let mut process =
-        connection.ask(&what, pods.exec(&container.pod, command.iter().copied(), &parameters)).await?;
+    connection.ask(&what, pods.exec(&container.pod, command.iter().copied(), &parameters)).await
+}
+
+async fn run(connection: &Connection, container: &Container, command: &[&str]) -> Result<String, ExecError> {
+    let mut process = start(connection, container, command).await?;
     let (out, err) = (process.stdout(), process.stderr());
     let (out, err) = tokio::join!(text(out), text(err));
     let status = match process.take_status() {
@@ -107,4 +114,46 @@ async fn text(stream: Option<impl AsyncRead + Unpin>) -> String {
         let _ = stream.take(MOST_OUTPUT).read_to_end(&mut bytes).await;
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The lines that a command in a container prints, as it prints them. Dropping it ends the command.
+pub struct Lines {
+    process: AttachedProcess,
+    lines: tokio::io::Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
+    command: String,
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines").field("command", &self.command).finish_non_exhaustive()
+    }
+}
+
+impl Lines {
+    /// Starts a command.
+    pub async fn of(
+        connection: &Connection,
+        container: &Container,
+        command: &[&str],
+    ) -> Result<Self, ApiError> {
+        let mut process = start(connection, container, command).await?;
+        let out: Box<dyn AsyncRead + Send + Unpin> = match process.stdout() {
+            Some(out) => Box::new(out),
+            None => Box::new(tokio::io::empty()),
+        };
+        Ok(Self { process, lines: BufReader::new(out).lines(), command: command.join(" ") })
+    }
+
+    /// The next line, or why there is no more. Cancel-safe.
+    pub async fn next(&mut self) -> Result<String, String> {
+        match self.lines.next_line().await {
+            Ok(Some(line)) => Ok(line),
+            Ok(None) => {
+                let complaints = text(self.process.stderr()).await;
+                let said = complaints.trim().lines().last().map(|said| format!(": {said}"));
+                Err(format!("`{}` has ended{}", self.command, said.unwrap_or_default()))
+            }
+            Err(error) => Err(format!("the connection to `{}` broke: {error}", self.command)),
+        }
+    }
 }

@@ -77,6 +77,8 @@ pub struct CiliumFacts {
     pub kinds: BTreeSet<String>,
     /// The Service of Hubble Relay, if there is one: its address and port.
     pub relay: Option<(IpAddr, u16)>,
+    /// Whether a proxy for HTTP runs beside the agents, in a DaemonSet of its own.
+    pub envoy: bool,
 }
 
 impl CiliumFacts {
@@ -102,6 +104,11 @@ impl CiliumFacts {
     /// Whether HTTP and DNS rules are enforced.
     pub fn l7_proxy(&self) -> bool {
         self.is_on("enable-l7-proxy", true)
+    }
+
+    /// Whether HTTP rules can be enforced: agents without a proxy beside them have one inside, unless told otherwise.
+    pub fn http_proxy(&self) -> bool {
+        self.l7_proxy() && (self.envoy || !self.is_on("external-envoy-proxy", false))
     }
 
     /// Whether denials are only reported.
@@ -221,7 +228,8 @@ pub async fn inspect(connection: &Connection, kubernetes: &str) -> Result<Facts,
         return Err(InspectError::Version { context: context(), found: full_version });
     };
     let relay = relay.as_ref().and_then(cilium::service_address);
-    let cilium = CiliumFacts { namespace, full_version, version, config, kinds, relay };
+    let envoy = daemon_sets.items.iter().any(|set| set.metadata.name.as_deref() == Some("cilium-envoy"));
+    let cilium = CiliumFacts { namespace, full_version, version, config, kinds, relay, envoy };
     Ok(Facts { kubernetes: kubernetes.to_owned(), nodes, cilium, dns_service, dns_pods })
 }
 

@@ -1,7 +1,7 @@
 //! A cluster ready to be asked: every endpoint's identity, and the entries that select it.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use verdikt_scenario::document::Node as Document;
@@ -232,6 +232,18 @@ impl<'a> Cluster<'a> {
             subjects: self.subjects,
             judgements: self.judgements,
         }
+    }
+
+    /// The identity of each pod, as Cilium writes its labels: `k8s:app=redis`.
+    pub fn pod_labels(&self) -> BTreeMap<NamespacedName, BTreeSet<String>> {
+        let pods = self.subjects.iter().filter_map(|(endpoint, subject)| match endpoint {
+            Endpoint::Pod(name) => Some((name.clone(), subject)),
+            _ => None,
+        });
+        let labels = |subject: &SubjectState| {
+            subject.identity.labels.iter().map(|label| format!("k8s:{label}")).collect()
+        };
+        pods.map(|(name, subject)| (name, labels(subject))).collect()
     }
 
     /// What became of each manifest, in their order.

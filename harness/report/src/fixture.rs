@@ -227,6 +227,7 @@ pub(crate) fn object(
         expected: expected.map(refusal),
         refused: refused.map(refusal),
         as_expected,
+        disagreement: None,
     }
 }
 
@@ -253,6 +254,7 @@ pub(crate) fn run(objects: Vec<ObjectJudged>, cells: Vec<CellJudged>) -> Vec<Eve
             scenario: scenario(),
             step: step.to_owned(),
             place: place(FILE, line),
+            settled: None,
         })
     };
     let finished =

@@ -116,7 +116,7 @@ fn run(path: &PathBuf) -> Result<Measured, Box<dyn Error>> {
         return Err(format!("the run came to {outcome:?}").into());
     }
     let (own_memory, memory) = memory;
-    Ok(Measured { up, attempting: took - up, took, allowed, denied, own_memory, memory })
+    Ok(Measured { up, attempting: took.saturating_sub(up), took, allowed, denied, own_memory, memory })
 }
 
 /// The memory of this process, and of it and its agents, in KiB; what they share counts once.

@@ -1,14 +1,17 @@
 //! What the runner needs of a place where steps run.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use verdikt_engine::cluster::Cluster;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::observation::{Outcome, StageKind};
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::{Endpoint, Protocol};
+use verdikt_verdict::event::Refusal;
 
 /// The number of an attempt, unique in a backend's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,8 +25,13 @@ impl fmt::Display for AttemptNumber {
 
 /// One topology of one scenario, living through its steps.
 pub trait Backend {
-    /// Makes the step's topology and policies the ones in force. Returns when they are.
-    fn apply(&mut self, step: &Step) -> impl Future<Output = Result<(), BackendError>>;
+    /// Makes the step's topology and policies the ones in force. Returns when they are. `prediction` is what the
+    /// engine makes of both.
+    fn apply(
+        &mut self,
+        step: &Step,
+        prediction: &Cluster<'_>,
+    ) -> impl Future<Output = Result<Applied, BackendError>>;
 
     /// Begins an attempt. What becomes of it is told by [`Self::next`].
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt);
@@ -40,6 +48,23 @@ pub trait Backend {
 
     /// The time, counted as that of flows is.
     fn now(&self) -> Duration;
+
+    /// Gives back what it used.
+    fn close(self) -> impl Future<Output = Result<(), BackendError>>
+    where
+        Self: Sized,
+    {
+        std::future::ready(Ok(()))
+    }
+}
+
+/// What came of a step that was put in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The objects that were refused, by their index; none where nobody but the engine judges objects.
+    pub refused: Option<BTreeMap<usize, Refusal>>,
+    /// How long the datapath took to have the step, where there was something to wait for.
+    pub settled: Option<Duration>,
 }
 
 /// Where an attempt may arrive.

@@ -1,7 +1,6 @@
 //! The `lab` backend: attempts by real sockets in network namespaces of this machine.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -13,14 +12,15 @@ use verdikt_lab::services;
 use verdikt_probe::wire;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::flow::Flow;
-use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::observation::{Outcome, StageKind};
+use verdikt_scenario::observation::Outcome;
 use verdikt_scenario::scenario::Step;
-use verdikt_scenario::topology::{DNS_SERVICE, Endpoint, Port, Protocol, Resolved, Topology};
+use verdikt_scenario::topology::{Endpoint, Topology};
 use verdikt_scenario::version::CiliumVersion;
 
-use crate::backend::{AttemptNumber, Backend, BackendError, Destinations, Signal};
+use crate::backend::{Applied, AttemptNumber, Backend, BackendError, Destinations, Signal};
+use crate::destinations::destinations;
 use crate::rejections::options;
+use crate::wire_words::{order, signal};
 
 /// The name of the backend in reports.
 pub const NAME: &str = "lab";
@@ -68,32 +68,6 @@ impl LabBackend {
         &self.lab
     }
 
-    /// What an agent is told to try; the reason if it cannot be tried.
-    fn action(&self, source: &Endpoint, attempt: &Attempt) -> Result<wire::Action, String> {
-        let target = |target: &Target| self.wire_target(source, target);
-        Ok(match attempt {
-            Attempt::Connect { protocol, target: to, port } => {
-                let (target, port) = (target(to)?, port.get());
-                match protocol {
-                    Protocol::Tcp => wire::Action::Tcp { target, port },
-                    Protocol::Udp => wire::Action::Udp { target, port },
-                    Protocol::Sctp => wire::Action::Sctp { target, port },
-                }
-            }
-            Attempt::Ping { target: to } => wire::Action::Ping { target: target(to)? },
-            Attempt::Dns { name, protocol } => {
-                wire::Action::Dns { name: format!("{name}."), tcp: *protocol == Protocol::Tcp }
-            }
-            Attempt::Http { target: to, port, request } => wire::Action::Http {
-                target: target(to)?,
-                port: port.get(),
-                method: request.method.clone(),
-                path: request.path.clone(),
-                headers: request.headers.clone(),
-            },
-        })
-    }
-
     fn wire_target(&self, source: &Endpoint, target: &Target) -> Result<wire::Target, String> {
         let addresses = match target {
             Target::Endpoint(endpoint) => self.lab.addresses().endpoints.get(endpoint),
@@ -104,32 +78,26 @@ impl LabBackend {
         let address = addresses.and_then(|addresses| self.lab.addresses().reachable(source, addresses));
         address.map(wire::Target::Address).ok_or_else(|| format!("{target} has no address"))
     }
-
-    fn behind_service(&self, service: &NamespacedName, protocol: Protocol, port: Port) -> Vec<SocketAddr> {
-        services::backends(&self.topology, self.lab.addresses(), service, protocol, port)
-    }
-
-    fn behind_endpoint(&self, endpoint: &Endpoint, port: Option<Port>) -> Vec<SocketAddr> {
-        let addresses = self.lab.addresses().endpoints.get(endpoint).into_iter().flatten();
-        addresses.map(|address| SocketAddr::new(*address, port.map_or(0, Port::get))).collect()
-    }
 }
 
 impl Backend for LabBackend {
-    async fn apply(&mut self, step: &Step) -> Result<(), BackendError> {
+    async fn apply(&mut self, step: &Step, _: &Cluster<'_>) -> Result<Applied, BackendError> {
         let options = options(step, self.version);
         let cluster =
             Cluster::after(&self.in_force, &step.topology, &step.policies, &options, &Learned::default())
                 .into_owned();
         self.in_force = self.in_force.then(&step.policies, cluster.judgements());
         self.topology = step.topology.clone();
-        self.lab.apply(&step.topology, cluster, step.enforcement.audit).await.map_err(BackendError::new)
+        self.lab
+            .apply(&step.topology, cluster, step.enforcement.audit)
+            .await
+            .map_err(BackendError::new)?;
+        Ok(Applied::default())
     }
 
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
-        let told = self.action(source, attempt).and_then(|action| {
-            let timeout = u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX);
-            let order = wire::Order::Attempt(wire::Attempt { attempt: number.0, action, timeout });
+        let order = order(number, attempt, self.timeout, |target| self.wire_target(source, target));
+        let told = order.and_then(|order| {
             if self.lab.tell(source, order) { Ok(()) } else { Err(format!("the lab has no {source}")) }
         });
         match told {
@@ -174,99 +142,13 @@ impl Backend for LabBackend {
     }
 
     fn destinations(&self, source: &Endpoint, attempt: &Attempt) -> Destinations {
-        let protocol = match attempt {
-            Attempt::Connect { protocol, .. } | Attempt::Dns { protocol, .. } => *protocol,
-            Attempt::Ping { .. } | Attempt::Http { .. } => Protocol::Tcp,
-        };
-        let port = attempt.port();
-        let through = |service: &NamespacedName| {
-            port.map(|port| self.behind_service(service, protocol, port)).unwrap_or_default()
-        };
-        let dns = || DNS_SERVICE.parse().map(|service| through(&service)).unwrap_or_default();
-        let sockets = match attempt.target() {
-            None => dns(),
-            Some(Target::Endpoint(endpoint)) => self.behind_endpoint(endpoint, port),
-            Some(Target::Service(service)) => through(service),
-            Some(Target::Name(name)) => match self.topology.resolve(name) {
-                Some(Resolved::Service(service)) => through(&service),
-                Some(Resolved::World(host)) => self.behind_endpoint(&Endpoint::World(host), port),
-                None => Vec::new(),
-            },
-        };
-        let own = self.behind_endpoint(source, port);
-        // A pod that reaches itself arrives under another address, and an echo is answered by the kernel.
-        let itself = sockets.iter().any(|socket| own.iter().any(|own| own.ip() == socket.ip()));
-        let tells = !matches!(attempt, Attempt::Ping { .. }) && !sockets.is_empty() && !itself;
-        Destinations { sockets, tells }
+        let addresses = self.lab.addresses();
+        destinations(source, attempt, &self.topology, &addresses.endpoints, |service, protocol, port| {
+            services::backends(&self.topology, addresses, service, protocol, port)
+        })
     }
 
     fn now(&self) -> Duration {
         self.lab.begin().elapsed()
-    }
-}
-
-/// What an agent's report means to a run; none if nothing.
-fn signal(report: wire::Report) -> Option<Signal> {
-    Some(match report {
-        wire::Report::Bound(bound) => Signal::Bound {
-            number: AttemptNumber(bound.attempt),
-            stage: match bound.stage {
-                wire::Stage::LookUp => StageKind::LookUp,
-                wire::Stage::Connect => StageKind::Connect,
-                wire::Stage::Request => StageKind::Request,
-            },
-            protocol: protocol(bound.transport),
-            local: canonical(bound.local),
-            remote: canonical(bound.remote),
-        },
-        wire::Report::StageEnded { attempt, outcome: ended, addresses, took } => Signal::StageEnded {
-            number: AttemptNumber(attempt),
-            outcome: outcome(ended),
-            addresses,
-            took: Duration::from_micros(took),
-        },
-        wire::Report::Finished { attempt, outcome: ended, .. } => {
-            Signal::Finished { number: AttemptNumber(attempt), outcome: outcome(ended) }
-        }
-        wire::Report::Arrived(arrived) => Signal::Arrived {
-            protocol: protocol(arrived.transport),
-            peer: canonical(arrived.peer),
-            number: arrived.attempt.map(AttemptNumber),
-        },
-        wire::Report::Ready { .. }
-        | wire::Report::Serving { .. }
-        | wire::Report::NotServing { .. }
-        | wire::Report::Misunderstood { .. } => return None,
-    })
-}
-
-fn canonical(socket: SocketAddr) -> SocketAddr {
-    let address: IpAddr = socket.ip().to_canonical();
-    SocketAddr::new(address, socket.port())
-}
-
-fn protocol(transport: wire::Transport) -> Option<Protocol> {
-    match transport {
-        wire::Transport::Tcp => Some(Protocol::Tcp),
-        wire::Transport::Udp => Some(Protocol::Udp),
-        wire::Transport::Sctp => Some(Protocol::Sctp),
-        wire::Transport::Icmp => None,
-    }
-}
-
-fn outcome(outcome: wire::Outcome) -> Outcome {
-    match outcome {
-        wire::Outcome::Answered => Outcome::Answered,
-        wire::Outcome::Refused => Outcome::Refused,
-        wire::Outcome::Reset => Outcome::Reset,
-        wire::Outcome::Unreachable => Outcome::Unreachable,
-        wire::Outcome::TimedOut => Outcome::TimedOut,
-        wire::Outcome::Ended => Outcome::Ended,
-        wire::Outcome::NameRefused => Outcome::NameRefused,
-        wire::Outcome::NoSuchName => Outcome::NoSuchName,
-        wire::Outcome::NameFailed(code) => Outcome::NameFailed(code),
-        wire::Outcome::HttpStatus(status) => Outcome::HttpStatus(status),
-        wire::Outcome::Garbled(reason) => Outcome::Garbled(reason),
-        wire::Outcome::NotAttempted(reason) => Outcome::NotAttempted(reason),
     }
 }

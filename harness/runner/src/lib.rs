@@ -7,6 +7,7 @@
 //! Must not know: output formats, or how a command line is written.
 
 pub mod backend;
+pub mod cluster;
 pub mod filter;
 pub mod lab;
 pub mod model;
@@ -14,6 +15,8 @@ pub mod plan;
 pub mod run;
 
 mod attempts;
+mod destinations;
 mod rejections;
+mod wire_words;
 
 pub use rejections::{mistakes, options};

@@ -11,6 +11,7 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::{Event, FORMAT, RunFinished, RunStarted};
 use verdikt_verdict::outcome::{Outcome, Totals};
 
+use crate::backend::Applied;
 use crate::plan::{Past, RunOptions, Sink, begin, begin_step, end_step, predict_step};
 
 /// The name of the backend in reports.
@@ -43,12 +44,12 @@ pub(crate) fn started(backend: &str, version: CiliumVersion) -> Event {
 }
 
 fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io::Result<()> {
-    let Some(plan) = begin(scenario, options, sink)? else { return Ok(()) };
+    let Some(plan) = begin(scenario, options, |_| None, sink)? else { return Ok(()) };
     let mut past = Past::default();
     for (step, cells) in plan.steps {
         let asked = predict_step(step, options.version, &past);
         if !cells.is_empty() {
-            begin_step(scenario, step, &asked.cluster, options.version, sink)?;
+            begin_step(scenario, step, &asked.cluster, &Applied::default(), options.version, sink)?;
             end_step(scenario, step, &cells, &asked.predictions, None, options.version, sink)?;
         }
         past = asked.left;

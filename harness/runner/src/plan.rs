@@ -7,7 +7,7 @@ use verdikt_engine::cluster::{Cluster, Learned};
 use verdikt_engine::in_force::InForce;
 use verdikt_engine::predict::StepPredictions;
 use verdikt_scenario::attempt::Attempt;
-use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::policy::{Manifest, Refuser};
 use verdikt_scenario::prediction::Prediction;
 use verdikt_scenario::scenario::{Row, Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
@@ -20,8 +20,9 @@ use verdikt_verdict::event::{
 use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::fuse::fuse;
 
+use crate::backend::Applied;
 use crate::filter::{CellName, Filter};
-use crate::rejections::{agrees, options};
+use crate::rejections::{agrees, disagreement, options};
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -95,10 +96,12 @@ pub(crate) struct Plan<'a> {
     pub(crate) steps: Vec<(&'a Step, Vec<WantedCell<'a>>)>,
 }
 
-/// Begins a scenario: none if nothing of it is wanted, or it does not hold for the version.
+/// Begins a scenario: none if nothing of it is wanted, or it does not hold for the version, or `unfit` says why it
+/// cannot be run.
 pub(crate) fn begin<'a>(
     scenario: &'a Scenario,
     options: &RunOptions,
+    unfit: impl Fn(&Scenario) -> Option<String>,
     sink: Sink<'_>,
 ) -> io::Result<Option<Plan<'a>>> {
     let steps: Vec<_> = scenario.steps.iter().map(|step| (step, wanted(scenario, step, options))).collect();
@@ -106,9 +109,12 @@ pub(crate) fn begin<'a>(
         return Ok(None);
     }
     let (name, place) = (scenario.name.clone(), scenario.place.clone());
-    if !scenario.cilium.contains(options.version) {
-        let because =
-            format!("it holds for Cilium {}, and this run is for {}", scenario.cilium, options.version);
+    let because = if scenario.cilium.contains(options.version) {
+        unfit(scenario)
+    } else {
+        Some(format!("it holds for Cilium {}, and this run is for {}", scenario.cilium, options.version))
+    };
+    if let Some(because) = because {
         sink(Event::ScenarioSkipped(ScenarioSkipped { scenario: name, place, because }))?;
         return Ok(None);
     }
@@ -161,6 +167,7 @@ pub(crate) fn begin_step(
     scenario: &Scenario,
     step: &Step,
     cluster: &Cluster<'_>,
+    applied: &Applied,
     version: CiliumVersion,
     sink: Sink<'_>,
 ) -> io::Result<()> {
@@ -168,8 +175,9 @@ pub(crate) fn begin_step(
         scenario: scenario.name.clone(),
         step: step.name.clone(),
         place: step.place.clone(),
+        settled: applied.settled,
     }))?;
-    objects(scenario, step, cluster, version)
+    objects(scenario, step, cluster, applied, version)
         .into_iter()
         .try_for_each(|judged| sink(Event::ObjectJudged(judged)))
 }
@@ -220,23 +228,32 @@ fn objects(
     scenario: &Scenario,
     step: &Step,
     cluster: &Cluster<'_>,
+    applied: &Applied,
     version: CiliumVersion,
 ) -> Vec<ObjectJudged> {
     let rejections = step.rejections(version);
     let judged =
         step.policies.iter().zip(cluster.judgements()).enumerate().map(|(index, (manifest, judgement))| {
             let expected = rejections.iter().find(|rejection| rejection.policy == index);
-            let refused = judgement.refused();
+            let predicted = judgement.refused();
+            let (refused, disagreement) = match &applied.refused {
+                None => (predicted.map(|refused| refusal(refused.by, &refused.message)), None),
+                Some(seen) => (seen.get(&index).cloned(), disagreement(seen.get(&index), predicted)),
+            };
             ObjectJudged {
                 scenario: scenario.name.clone(),
                 step: step.name.clone(),
                 object: manifest.object(),
-                place: manifest.place(refused.map_or(manifest.root.position, |refused| refused.position)),
-                expected: expected
-                    .map(|expected| Refusal { by: expected.by, message: expected.saying.clone() }),
-                refused: refused.map(|refused| Refusal { by: refused.by, message: refused.message.clone() }),
-                as_expected: agrees(expected, refused),
+                place: manifest.place(predicted.map_or(manifest.root.position, |refused| refused.position)),
+                as_expected: agrees(expected, refused.as_ref()) && disagreement.is_none(),
+                expected: expected.map(|expected| refusal(expected.by, &expected.saying)),
+                refused,
+                disagreement,
             }
         });
     judged.collect()
+}
+
+fn refusal(by: Refuser, message: &str) -> Refusal {
+    Refusal { by, message: message.to_owned() }
 }

@@ -5,6 +5,7 @@ use verdikt_engine::judgement::{Judgement, Refused};
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::scenario::{ExpectedRejection, Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::event::Refusal;
 
 /// The engine's settings for a step.
 pub fn options(step: &Step, version: CiliumVersion) -> Options {
@@ -43,7 +44,7 @@ fn mistakes_of(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
 }
 
 /// Whether a refusal is the expected one.
-pub(crate) fn agrees(expected: Option<&ExpectedRejection>, refused: Option<&Refused>) -> bool {
+pub(crate) fn agrees(expected: Option<&ExpectedRejection>, refused: Option<&Refusal>) -> bool {
     match (expected, refused) {
         (None, None) => true,
         (Some(expected), Some(refused)) => {
@@ -51,5 +52,21 @@ pub(crate) fn agrees(expected: Option<&ExpectedRejection>, refused: Option<&Refu
             expected.by == refused.by && said.contains(&expected.saying.to_lowercase())
         }
         _ => false,
+    }
+}
+
+/// What the engine predicts of an object instead of what was seen of it, in words. What agents refuse without a sign
+/// at the object cannot be seen.
+pub(crate) fn disagreement(seen: Option<&Refusal>, predicted: Option<&Refused>) -> Option<String> {
+    match (seen, predicted) {
+        (Some(_), None) => Some("the engine predicts that it is accepted".to_owned()),
+        (None, Some(predicted)) if !predicted.hidden => {
+            let Refused { by, message, .. } = predicted;
+            Some(format!("the engine predicts that it is refused by {by}: {message}"))
+        }
+        (Some(seen), Some(predicted)) if seen.by != predicted.by => {
+            Some(format!("the engine predicts that it is refused by {}", predicted.by))
+        }
+        _ => None,
     }
 }

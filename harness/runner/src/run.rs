@@ -23,13 +23,15 @@ use crate::plan::{
 /// How many stages an attempt has at most, each with its own timeout: two look-ups, a connection, a request.
 const STAGES: u32 = 4;
 
-/// Runs scenarios over backends that `open` makes, one for each scenario. Events come in the order of the
+/// Runs scenarios over backends that `open` makes, one for each scenario; `unfit` says of a scenario why there can be
+/// no backend for it. Events come in the order of the
 /// scenarios, those of the first unfinished one as they happen. When `stop` ends, so does the run, with what is
 /// known so far.
 pub async fn run_on<B: Backend>(
     name: &str,
     scenarios: &[Scenario],
     options: &RunOptions,
+    unfit: impl Fn(&Scenario) -> Option<String>,
     open: impl AsyncFn() -> Result<B, BackendError>,
     stop: impl Future<Output = ()>,
     sink: Sink<'_>,
@@ -51,7 +53,7 @@ pub async fn run_on<B: Backend>(
             {
                 let (events, queue) = mpsc::unbounded_channel();
                 queues.push_back(queue);
-                running.push(run_scenario(scenario, options, &open, events));
+                running.push(run_scenario(scenario, options, &unfit, &open, events));
             }
             // The queue of a scenario that is over ends; the next one's turn comes.
             let Some(first) = queues.front_mut() else { break false };
@@ -82,15 +84,18 @@ pub async fn run_on<B: Backend>(
 async fn run_scenario<B: Backend>(
     scenario: &Scenario,
     options: &RunOptions,
+    unfit: &impl Fn(&Scenario) -> Option<String>,
     open: &impl AsyncFn() -> Result<B, BackendError>,
     events: mpsc::UnboundedSender<Event>,
 ) {
     // Nobody reads the events any more only after an interruption.
     let mut tell = |event: Event| events.send(event).map_err(io::Error::other);
     let run = async {
-        let Ok(Some(plan)) = begin(scenario, options, &mut tell) else { return Ok(()) };
+        let Ok(Some(plan)) = begin(scenario, options, unfit, &mut tell) else { return Ok(()) };
         let mut backend = open().await?;
-        run_steps(&plan, options, &mut backend, &mut tell).await
+        let ran = run_steps(&plan, options, &mut backend, &mut tell).await;
+        // What went wrong first is what matters.
+        ran.and(backend.close().await)
     };
     if let Err(error) = run.await {
         let reason = with_sources(&error);
@@ -150,10 +155,10 @@ impl StepRun<'_> {
     ) -> Result<Past, BackendError> {
         let Self { scenario, step, options, attempts } = *self;
         let asked = predict_step(step, options.version, past);
-        backend.apply(step).await?;
+        let applied = backend.apply(step, &asked.cluster).await?;
         // A sink that fails belongs to a run that is over; there is nobody to tell.
         let begun =
-            cells.is_empty() || begin_step(scenario, step, &asked.cluster, options.version, sink).is_ok();
+            cells.is_empty() || begin_step(scenario, step, &asked.cluster, &applied, options.version, sink).is_ok();
         let mut gone = Gone::new();
         let evidence = attempt(step, backend, options, attempts, &mut gone).await;
         if !cells.is_empty() && begun {

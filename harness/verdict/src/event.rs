@@ -2,6 +2,8 @@
 //!
 //! Everything a report shows is in here, so that any report can be made from a log afterwards.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::expect::Expected;
@@ -97,6 +99,9 @@ pub struct StepStarted {
     pub step: String,
     /// Where it is written.
     pub place: Place,
+    /// How long the datapath took to have the step, where there was something to wait for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Duration>,
 }
 
 /// A policy object was judged.
@@ -114,8 +119,11 @@ pub struct ObjectJudged {
     pub expected: Option<Refusal>,
     /// The refusal, if it was refused.
     pub refused: Option<Refusal>,
-    /// Whether both agree.
+    /// Whether both agree, and the engine agrees.
     pub as_expected: bool,
+    /// What the engine predicts instead, in words, where a cluster judged the object and the engine disagrees.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disagreement: Option<String>,
 }
 
 /// Who refuses an object, and why.

@@ -9,7 +9,7 @@ use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
-use netlink_packet_route::link::{LinkFlags, LinkMessage};
+use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -23,6 +23,9 @@ const LOOPBACK: u32 = 1;
 const MAIN_TABLE: u8 = 254;
 /// The table of the namespace's own addresses.
 const LOCAL_TABLE: u8 = 255;
+/// How many packets may wait to be carried: a network that loses none has to keep what all attempts of a step send
+/// at once.
+const QUEUE: u32 = 8192;
 /// Longer than an answer to a message of ours.
 const ANSWERS: usize = 16 * 1024;
 
@@ -75,6 +78,7 @@ fn up(device: u32) -> RouteNetlinkMessage {
     message.header.index = device;
     message.header.flags = LinkFlags::Up;
     message.header.change_mask = LinkFlags::Up;
+    message.attributes = vec![LinkAttribute::TxQueueLen(QUEUE)];
     RouteNetlinkMessage::SetLink(message)
 }
 

@@ -1,0 +1,56 @@
+//! Which scenarios a cluster can run.
+
+use verdikt_cluster::inspect::Facts;
+use verdikt_scenario::document::Node;
+use verdikt_scenario::scenario::{EnforcementMode, Scenario, Step};
+use verdikt_scenario::topology::LOCAL_NODE;
+
+/// Namespaces that every cluster has; what is in them is not ours to judge.
+const OF_THE_CLUSTER: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// Why a cluster cannot run a scenario, in words; none if it can.
+pub fn unfit(facts: &Facts, scenario: &Scenario) -> Option<String> {
+    scenario.steps.iter().find_map(|step| unfit_step(facts, step))
+}
+
+fn unfit_step(facts: &Facts, step: &Step) -> Option<String> {
+    let cilium = &facts.cilium;
+    let topology = &step.topology;
+    let mode = match step.enforcement.mode {
+        EnforcementMode::Default => "default",
+        EnforcementMode::Always => "always",
+        EnforcementMode::Never => "never",
+    };
+    if mode != cilium.enforcement() {
+        return Some(format!("it needs Cilium's enable-policy to be {mode}, and here it is {}", cilium.enforcement()));
+    }
+    if step.enforcement.audit != cilium.audit() {
+        let is = if cilium.audit() { "on" } else { "off" };
+        return Some(format!("it needs the other policy-audit-mode, which is {is} here"));
+    }
+    if let Some(host) = topology.world.keys().next() {
+        return Some(format!("it has hosts outside the cluster, as {host}, and this cluster has no agent for them"));
+    }
+    if !topology.cilium.is_empty() {
+        return Some("it attempts as Cilium's own endpoints, which is nobody else's right".to_owned());
+    }
+    let namespaces = topology.namespaces.keys().map(ToString::to_string);
+    if let Some(namespace) = namespaces.into_iter().find(|name| OF_THE_CLUSTER.contains(&name.as_str())) {
+        return Some(format!("it declares the namespace {namespace}, which is the cluster's own"));
+    }
+    let remote = topology.nodes.keys().filter(|name| name.as_str() != LOCAL_NODE).count();
+    let usable = facts.nodes.values().filter(|node| node.ready && node.agent.is_some()).count();
+    if remote >= usable.max(1) {
+        return Some(format!("it needs {} nodes, and the cluster has {usable}", remote + 1));
+    }
+    if !cilium.http_proxy() && step.policies.iter().any(|manifest| has_http_rules(&manifest.root)) {
+        return Some("it has HTTP rules, and the cluster has no HTTP proxy (DaemonSet cilium-envoy)".to_owned());
+    }
+    None
+}
+
+/// Whether a document has a list called `http` anywhere.
+fn has_http_rules(node: &Node) -> bool {
+    let below = |node: &Node| node.elements().iter().any(has_http_rules);
+    below(node) || node.entries().iter().any(|entry| entry.key == "http" || has_http_rules(&entry.value))
+}

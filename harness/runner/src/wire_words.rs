@@ -1,0 +1,109 @@
+//! Attempts and what becomes of them, in the words of the agents.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use verdikt_probe::wire;
+use verdikt_scenario::attempt::{Attempt, Target};
+use verdikt_scenario::observation::{Outcome, StageKind};
+use verdikt_scenario::topology::Protocol;
+
+use crate::backend::{AttemptNumber, Signal};
+
+/// What an agent is told to try; the reason if it cannot be tried. `target` says where a target is.
+pub(crate) fn order(
+    number: AttemptNumber,
+    attempt: &Attempt,
+    timeout: Duration,
+    target: impl Fn(&Target) -> Result<wire::Target, String>,
+) -> Result<wire::Order, String> {
+    let action = match attempt {
+        Attempt::Connect { protocol, target: to, port } => {
+            let (target, port) = (target(to)?, port.get());
+            match protocol {
+                Protocol::Tcp => wire::Action::Tcp { target, port },
+                Protocol::Udp => wire::Action::Udp { target, port },
+                Protocol::Sctp => wire::Action::Sctp { target, port },
+            }
+        }
+        Attempt::Ping { target: to } => wire::Action::Ping { target: target(to)? },
+        Attempt::Dns { name, protocol } => {
+            wire::Action::Dns { name: format!("{name}."), tcp: *protocol == Protocol::Tcp }
+        }
+        Attempt::Http { target: to, port, request } => wire::Action::Http {
+            target: target(to)?,
+            port: port.get(),
+            method: request.method.clone(),
+            path: request.path.clone(),
+            headers: request.headers.clone(),
+        },
+    };
+    let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+    Ok(wire::Order::Attempt(wire::Attempt { attempt: number.0, action, timeout }))
+}
+
+/// What an agent's report means to a run; none if nothing.
+pub(crate) fn signal(report: wire::Report) -> Option<Signal> {
+    Some(match report {
+        wire::Report::Bound(bound) => Signal::Bound {
+            number: AttemptNumber(bound.attempt),
+            stage: match bound.stage {
+                wire::Stage::LookUp => StageKind::LookUp,
+                wire::Stage::Connect => StageKind::Connect,
+                wire::Stage::Request => StageKind::Request,
+            },
+            protocol: protocol(bound.transport),
+            local: canonical(bound.local),
+            remote: canonical(bound.remote),
+        },
+        wire::Report::StageEnded { attempt, outcome: ended, addresses, took } => Signal::StageEnded {
+            number: AttemptNumber(attempt),
+            outcome: outcome(ended),
+            addresses,
+            took: Duration::from_micros(took),
+        },
+        wire::Report::Finished { attempt, outcome: ended, .. } => {
+            Signal::Finished { number: AttemptNumber(attempt), outcome: outcome(ended) }
+        }
+        wire::Report::Arrived(arrived) => Signal::Arrived {
+            protocol: protocol(arrived.transport),
+            peer: canonical(arrived.peer),
+            number: arrived.attempt.map(AttemptNumber),
+        },
+        wire::Report::Ready { .. }
+        | wire::Report::Serving { .. }
+        | wire::Report::NotServing { .. }
+        | wire::Report::Misunderstood { .. } => return None,
+    })
+}
+
+fn canonical(socket: SocketAddr) -> SocketAddr {
+    let address: IpAddr = socket.ip().to_canonical();
+    SocketAddr::new(address, socket.port())
+}
+
+fn protocol(transport: wire::Transport) -> Option<Protocol> {
+    match transport {
+        wire::Transport::Tcp => Some(Protocol::Tcp),
+        wire::Transport::Udp => Some(Protocol::Udp),
+        wire::Transport::Sctp => Some(Protocol::Sctp),
+        wire::Transport::Icmp => None,
+    }
+}
+
+fn outcome(outcome: wire::Outcome) -> Outcome {
+    match outcome {
+        wire::Outcome::Answered => Outcome::Answered,
+        wire::Outcome::Refused => Outcome::Refused,
+        wire::Outcome::Reset => Outcome::Reset,
+        wire::Outcome::Unreachable => Outcome::Unreachable,
+        wire::Outcome::TimedOut => Outcome::TimedOut,
+        wire::Outcome::Ended => Outcome::Ended,
+        wire::Outcome::NameRefused => Outcome::NameRefused,
+        wire::Outcome::NoSuchName => Outcome::NoSuchName,
+        wire::Outcome::NameFailed(code) => Outcome::NameFailed(code),
+        wire::Outcome::HttpStatus(status) => Outcome::HttpStatus(status),
+        wire::Outcome::Garbled(reason) => Outcome::Garbled(reason),
+        wire::Outcome::NotAttempted(reason) => Outcome::NotAttempted(reason),
+    }
+}
