@@ -1,11 +1,15 @@
 //! The command line.
 
+mod cluster;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use verdikt_runner::filter::Filter;
 use verdikt_scenario::version::CiliumVersion;
+
+pub(crate) use cluster::{Cluster, ClusterCommand, ClusterUp, Images};
 
 /// Tells whether network policies do what their authors think.
 #[derive(Debug, Parser)]
@@ -44,6 +48,10 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Keep a scenario's topology up, to run programs inside its pods and to change its policies
     Lab(Lab),
+    /// Bring kind clusters with Cilium up and down, each from a profile
+    Cluster(Cluster),
+    /// List every container image that the profiles need
+    Images(Images),
     /// Print the JSON Schema of scenario files
     Schema,
     /// Serve and attempt as told on the standard input

@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 /// The packages of the workspace, and those of ours that each may depend on.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("verdikt-scenario", &[]),
     ("verdikt-engine", &["verdikt-scenario"]),
     ("verdikt-verdict", &["verdikt-scenario"]),
     ("verdikt-report", &["verdikt-scenario", "verdikt-verdict"]),
     ("verdikt-probe", &[]),
+    ("verdikt-kind", &["verdikt-scenario"]),
     ("verdikt-lab", &["verdikt-engine", "verdikt-probe", "verdikt-scenario"]),
     (
         "verdikt-runner",
@@ -26,6 +27,7 @@ const EDGES: [(&str, &[&str]); 9] = [
         "verdikt",
         &[
             "verdikt-engine",
+            "verdikt-kind",
             "verdikt-lab",
             "verdikt-probe",
             "verdikt-report",
@@ -39,6 +41,7 @@ const EDGES: [(&str, &[&str]); 9] = [
         &[
             "verdikt",
             "verdikt-engine",
+            "verdikt-kind",
             "verdikt-lab",
             "verdikt-probe",
             "verdikt-report",
