@@ -12,7 +12,7 @@ const NO_DAEMON: [&str; 3] = [
 ];
 
 /// What programs say, in lower case, with what to do about it. The first that is found counts.
-const SAID: [(&[&str], &str); 10] = [
+const SAID: [(&[&str], &str); 11] = [
     (
         &["permission denied while trying to connect"],
         "let your user use docker: `sudo usermod -aG docker $USER`, then log in again",
@@ -30,6 +30,14 @@ const SAID: [(&[&str], &str); 10] = [
     (
         &["is not running", "no such container"],
         "the nodes have stopped: take the cluster down with `verdikt cluster down`, and up again",
+    ),
+    (
+        &[
+            "kubernetes cluster unreachable",
+            "could not locate any control plane nodes",
+            "failed to get cluster internal",
+        ],
+        "the cluster was never whole, or is no more: take it down with `verdikt cluster down`, and up again",
     ),
     (
         &["already exist for a cluster", "node(s) already exist"],

@@ -38,7 +38,10 @@ fn reply(mut stream: &TcpStream, address: SocketAddr, answer: Answer) {
     let path = request.split(' ').nth(1).unwrap();
     let (status, headers, body) = answer(path, token);
     let headers = headers.replace("HOST", &address.to_string());
-    let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n",
+        body.len()
+    );
     let body = if request.starts_with("HEAD") { Vec::new() } else { body };
     // A client that has enough may hang up.
     let _ = stream.write_all(&[head.into_bytes(), body].concat());
@@ -80,12 +83,13 @@ fn chart() -> Vec<u8> {
 
 /// Everything is well. The registry asks for a token, as Docker Hub does.
 fn well(path: &str, token: bool) -> (u16, String, Vec<u8>) {
-    let challenge = "WWW-Authenticate: Bearer realm=\"http://HOST/token\",service=\"stand-in\",scope=\"x\"\r\n";
+    let challenge =
+        "WWW-Authenticate: Bearer realm=\"http://HOST/token\",service=\"stand-in\",scope=\"x\"\r\n";
     let found = |digit| (200, format!("Docker-Content-Digest: {}\r\n", digest(digit)), Vec::new());
     match path {
         "/index.yaml" => (200, String::new(), INDEX.into()),
         "/cilium-1.20.10.tgz" => (200, String::new(), chart()),
-        _ if path.starts_with("/token?service=stand-in&scope=repository%3A") => {
+        _ if path.to_lowercase().starts_with("/token?service=stand-in&scope=repository%3a") => {
             (200, String::new(), br#"{"token": "secret", "expires_in": 300}"#.to_vec())
         }
         _ if path.starts_with("/v2/") && !token => (401, challenge.to_owned(), Vec::new()),

@@ -15,7 +15,8 @@ fn script(path: &str) -> PathBuf {
 
 /// A job with these programs in front of the machine's own, and the files that GitHub gives a step.
 fn job(programs: &[(&str, &str)], files: &[(&str, &str)]) -> Project {
-    let project = Project::with(&[("output", ""), ("summary", ""), ("path", ""), ("home/.cache/verdikt/none", "")]);
+    let project =
+        Project::with(&[("output", ""), ("summary", ""), ("path", ""), ("home/.cache/verdikt/none", "")]);
     for (path, text) in files {
         fs::create_dir_all(project.path(path).parent().unwrap()).unwrap();
         fs::write(project.path(path), text).unwrap();
@@ -34,9 +35,12 @@ fn step(project: &Project, path: &str, inputs: &[(&str, &str)]) -> Ran {
     let mut command = Command::new("bash");
     command.arg(script(path)).current_dir(project.path("."));
     command.env("PATH", format!("{}:/usr/bin:/bin", project.path("bin").display()));
-    for (name, file) in
-        [("GITHUB_OUTPUT", "output"), ("GITHUB_STEP_SUMMARY", "summary"), ("GITHUB_PATH", "path"), ("HOME", "home")]
-    {
+    for (name, file) in [
+        ("GITHUB_OUTPUT", "output"),
+        ("GITHUB_STEP_SUMMARY", "summary"),
+        ("GITHUB_PATH", "path"),
+        ("HOME", "home"),
+    ] {
         command.env(name, project.path(file));
     }
     command.env("RUNNER_TEMP", project.path("temp"));
@@ -64,7 +68,10 @@ fn a_run_tells_what_came_of_it() {
         (project, ran)
     };
     let (project, ran) = check(&differing(), 1, "differs", "## verdikt: 1 of 4 cells differing");
-    assert!(ran.stdout.lines().last().unwrap().starts_with("::error file=scenarios/redis.yaml,line="), "{ran}");
+    assert!(
+        ran.stdout.lines().last().unwrap().starts_with("::error file=scenarios/redis.yaml,line="),
+        "{ran}"
+    );
     for report in ["events.jsonl", "junit.xml", "report.json", "summary.md", "annotations.txt"] {
         assert!(!project.read(&format!("temp/verdikt/{report}")).is_empty(), "{report}");
     }
@@ -86,7 +93,7 @@ fn inputs_become_arguments() {
     let ran = step(&project, "ci/run", &inputs);
     assert_eq!((ran.code, project.read("output").as_str()), (3, "outcome=inconclusive\n"), "{ran}");
     let folder = project.path("temp/verdikt").display().to_string();
-    assert_snapshot!(project.read("calls").replace(&folder, "OUT"), @"");
+    assert_snapshot!(project.read("calls").replace(&folder, "OUT"), @"verdikt run scenarios more --quiet --events OUT/events.jsonl --report junit=OUT/junit.xml --report json=OUT/report.json --report markdown=OUT/summary.md --report github=OUT/annotations.txt --on lab --cilium 1.18 --shard 2/5 --parallel 2");
 }
 
 /// A `verdikt` whose cluster comes up, for profiles of Cilium 1.20.
@@ -108,13 +115,22 @@ fn a_cluster_comes_up_first_and_its_images_are_kept() {
         let calls = project.read("calls").replace(&project.path("temp/verdikt").display().to_string(), "OUT");
         calls.replace(&project.path("home").display().to_string(), "HOME")
     };
-    assert_snapshot!(calls(&project), @"");
+    assert_snapshot!(calls(&project), @r"
+    verdikt cluster up audit
+    verdikt cluster list
+    verdikt images --cilium 1.20.2
+    docker save --output HOME/.cache/verdikt/images.tar quay.io/cilium/cilium:v1.20.2
+    verdikt run scenarios --quiet --events OUT/events.jsonl --report junit=OUT/junit.xml --report json=OUT/report.json --report markdown=OUT/summary.md --report github=OUT/annotations.txt --on kind:audit --cilium 1.20
+    ");
     assert_eq!(project.read("home/.cache/verdikt/images.tar"), "images\n");
     fs::write(project.path("calls"), "").unwrap();
     let ran = step(&project, "ci/run", &inputs);
     assert_eq!(ran.code, 0, "{ran}");
     let calls = calls(&project);
-    assert!(calls.starts_with("verdikt cluster up audit --image-archive HOME/.cache/verdikt/images.tar\n"), "{calls}");
+    assert!(
+        calls.starts_with("verdikt cluster up audit --image-archive HOME/.cache/verdikt/images.tar\n"),
+        "{calls}"
+    );
     assert!(!calls.contains("docker save"), "{calls}");
 }
 
@@ -130,13 +146,28 @@ fn a_cluster_that_does_not_come_up() {
 fn preparing_for_kind() {
     let programs = |doctor: &'static str| {
         let verdikt = CLUSTERS.replacen("in\n", &format!("in\n    \"cluster doctor\") {doctor} ;;\n"), 1);
-        job(&[("verdikt", &verdikt), ("sudo", ""), ("go", "echo \"  GOBIN=$GOBIN\" >> calls; touch installed")], &[])
+        job(
+            &[
+                ("verdikt", &verdikt),
+                ("sudo", ""),
+                ("go", "echo \"  GOBIN=$GOBIN\" >> calls; touch installed"),
+            ],
+            &[],
+        )
     };
     let project = programs("[ -e installed ]");
     let ran = step(&project, "ci/prepare", &[("ON", "kind:audit")]);
     assert_eq!(ran.code, 0, "{ran}");
     let calls = project.read("calls").replace(&project.path("home").display().to_string(), "HOME");
-    assert_snapshot!(calls, @"");
+    assert_snapshot!(calls, @r"
+    sudo sysctl --quiet --write fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288
+    verdikt cluster doctor
+    go install sigs.k8s.io/kind@v0.32.0
+      GOBIN=HOME/.cache/verdikt/bin
+    verdikt cluster doctor
+    verdikt cluster list
+    verdikt images --cilium 1.20.2
+    ");
     assert!(project.read("output").starts_with("images=verdikt-images-"), "{}", project.read("output"));
     let ran = step(&project, "ci/prepare", &[("ON", "kind:nothing")]);
     assert_eq!(ran.code, 2, "{ran}");

@@ -178,9 +178,6 @@ fn up_without_the_internet() {
     assert_snapshot!(stand_ins.calls(), @r#"
     kind get clusters
     docker load --input images.tar
-    docker image inspect --format {{join .RepoDigests " "}} docker.io/kindest/node:v1.36.1
-    docker pull --quiet mirror:5000/kindest/node@sha256:3489c7674813ba5d8b1a9977baea8a6e553784dab7b84759d1014dbd78f7ebd5
-    docker tag mirror:5000/kindest/node@sha256:3489c7674813ba5d8b1a9977baea8a6e553784dab7b84759d1014dbd78f7ebd5 docker.io/kindest/node:v1.36.1
     docker image inspect --format {{join .RepoDigests " "}} quay.io/cilium/cilium:v1.20.2
     docker pull --quiet mirror:5000/cilium/cilium@sha256:2939231d0d3e3ebddcd80fffa168b7ddcc78fdf0dc864d1c8c126ff523c54f01
     docker tag mirror:5000/cilium/cilium@sha256:2939231d0d3e3ebddcd80fffa168b7ddcc78fdf0dc864d1c8c126ff523c54f01 quay.io/cilium/cilium:v1.20.2
@@ -387,6 +384,14 @@ fn every_failure_of_up() {
         },
         &[],
     );
+    check(
+        "a cluster that was never whole",
+        &|programs| {
+            programs.first("kind", r#""get clusters") echo verdikt-cilium-1.20 ;;"#);
+            programs.first("helm", "list*) echo 'Error: kubernetes cluster unreachable' >&2; exit 1 ;;");
+        },
+        &[],
+    );
     check("no such manifest", &|_| {}, &["gateway", "--manifest", "nowhere.yaml"]);
     assert_snapshot!(text, @r#"
     # no docker
@@ -476,6 +481,12 @@ fn every_failure_of_up() {
       | Error response from daemon: container 3f2 is not running
 
     hint: the nodes have stopped: take the cluster down with `verdikt cluster down`, and up again
+
+    # a cluster that was never whole
+    error: cannot ask for Cilium in `verdikt-cilium-1.20`: `helm` exits with 1
+      | Error: kubernetes cluster unreachable
+
+    hint: the cluster was never whole, or is no more: take it down with `verdikt cluster down`, and up again
 
     # no such manifest
     error: cannot read `nowhere.yaml`
@@ -585,4 +596,25 @@ fn an_unknown_profile() {
 
     hint: `verdikt cluster list` has all profiles, and what each is for
     ");
+}
+
+#[test]
+fn what_kind_began_is_removed_if_it_hangs() {
+    let stand_ins = StandIns::well();
+    // The cluster is there once kind has begun to create it.
+    let begun = stand_ins.0.path("begun").display().to_string();
+    stand_ins.first(
+        "kind",
+        &format!(
+            "create*) : > {begun}; while :; do :; done ;; \
+             'get clusters') [ ! -e {begun} ] || echo verdikt-cilium-1.20 ;;"
+        ),
+    );
+    let ran = stand_ins.verdikt(&["cluster", "up", "--timeout", "1"]);
+    assert_eq!(ran.code, 4, "{ran}");
+    assert!(
+        stand_ins.calls().ends_with("kind delete cluster --name verdikt-cilium-1.20\n"),
+        "{}",
+        stand_ins.calls()
+    );
 }

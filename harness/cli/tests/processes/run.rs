@@ -273,10 +273,24 @@ fn shards_share_the_scenarios() {
         "{first:?}"
     );
     let mut both = [first, second].concat();
+    let mut all = listed(&[]);
     both.sort();
-    assert_eq!(both, listed(&[]), "every cell in one shard");
-    assert_snapshot!(project.verdikt(&["run", "--shard", "5/5"]), @"");
-    assert_snapshot!(project.verdikt(&["run", "--shard", "3/2"]), @"");
+    all.sort();
+    assert_eq!(both, all, "every cell in one shard");
+    assert_snapshot!(project.verdikt(&["run", "--shard", "5/5"]), @r"
+    exit code 5
+    --- stderr
+    error: there is nothing to run
+
+    hint: shard 5/5 of 3 scenarios is empty
+    ");
+    assert_snapshot!(project.verdikt(&["run", "--shard", "3/2"]), @r"
+    exit code 2
+    --- stderr
+    error: invalid value '3/2' for '--shard <PART/PARTS>': a shard is written 2/5: the second of five parts
+
+    For more information, try '--help'.
+    ");
 }
 
 #[test]

@@ -27,13 +27,18 @@ pub(super) fn load_archives(options: &Options) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Makes sure that docker has an image by its tag; that name. None where its tag is not known.
-pub(super) fn fetch(image: &Image, options: &Options) -> Result<Option<String>, Error> {
+/// Makes sure that docker has an image by its tag; that name. None where its tag is not known. What archives held is
+/// taken as it is.
+pub(super) fn fetch(
+    image: &Image,
+    from_archives: &[String],
+    options: &Options,
+) -> Result<Option<String>, Error> {
     let (Some(tagged), Some(pulled_as)) = (image.tagged(), image.pulled_as(options.registry.as_deref()))
     else {
         return Ok(None);
     };
-    if is_here(&tagged, image.digest.as_deref()) {
+    if from_archives.iter().any(|name| is_same(name, &tagged)) || is_here(&tagged, image.digest.as_deref()) {
         return Ok(Some(tagged));
     }
     Call::new(Program::Docker, format!("pull the image `{pulled_as}`"))
@@ -46,6 +51,12 @@ pub(super) fn fetch(image: &Image, options: &Options) -> Result<Option<String>, 
             .run()?;
     }
     Ok(Some(tagged))
+}
+
+/// Whether two names are of one image: docker leaves out its own registry.
+pub(super) fn is_same(name: &str, tagged: &str) -> bool {
+    let short = |name: &str| name.strip_prefix("docker.io/").unwrap_or(name).to_owned();
+    short(name) == short(tagged)
 }
 
 /// Whether docker has the image. One that was loaded from an archive has no digests to compare.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use super::{Options, clusters, helm, images};
+use super::{Options, clusters, down, helm, images};
 use crate::doctor;
 use crate::error::Error;
 use crate::profile::Profile;
@@ -90,15 +90,15 @@ fn fetch_images(
     let mut names = images::load_archives(options)?;
     let node_image = profile.node_image();
     progress("fetch the images that are not here yet");
-    let node = images::fetch(node_image, options)?.unwrap_or_else(|| node_image.to_string());
-    names.retain(|name| !node.ends_with(name.as_str()) && *name != node);
+    let node = images::fetch(node_image, &names, options)?.unwrap_or_else(|| node_image.to_string());
+    names.retain(|name| !images::is_same(name, &node));
     for (_, image) in profile.release().images.by_role() {
-        match images::fetch(image, options)? {
+        match images::fetch(image, &names, options)? {
             Some(name) if !names.contains(&name) => names.push(name),
             Some(_) => {}
             None if names.iter().any(|name| name.starts_with(&image.name)) => {}
             None => {
-                progress(&format!("the tag of `{}` is the chart's: the nodes pull it themselves", image.name))
+                progress(&format!("the tag of `{}` is the chart's: the nodes pull it themselves", image.name));
             }
         }
     }
@@ -113,12 +113,17 @@ fn create(
 ) -> Result<(), Error> {
     let cluster = profile.cluster();
     progress(&format!("create the nodes of `{cluster}`, Kubernetes {}", profile.release().kubernetes));
-    Call::new(Program::Kind, format!("create the cluster `{cluster}`"))
+    let created = Call::new(Program::Kind, format!("create the cluster `{cluster}`"))
         .arguments(["create", "cluster", "--name", &cluster, "--image", node, "--config", "-"])
         .input(profile.kind_configuration)
         .deadline(options.timeout)
-        .run()
-        .map(drop)
+        .run();
+    if let Err(Error::TimedOut { .. }) = &created {
+        // kind removes what it began if it fails, and cannot if it is stopped. That it took too long is the news.
+        progress(&format!("remove what there is of `{cluster}`"));
+        let _ = down(profile);
+    }
+    created.map(drop)
 }
 
 /// Copies the images into the nodes; whether they are there. Where the nodes can pull them, they may do so.

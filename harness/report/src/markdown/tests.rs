@@ -130,7 +130,7 @@ fn a_text_too_long_leaves_out_tables_that_are_as_expected() {
     let mut events = run(vec![], vec![cells().remove(0)]);
     let step: Vec<Event> = events[3..6].to_vec();
     let end = events.split_off(events.len() - 1);
-    for _ in 0..5_000 {
+    for _ in 0..9_000 {
         events.extend(step.iter().cloned());
     }
     events.extend(end);
