@@ -72,7 +72,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "NUMBER", default_value = "4")]
     pub(crate) parallel: std::num::NonZeroU8,
     /// After how many milliseconds a connection, query or request of the lab times out
-    #[arg(long, value_name = "MILLISECONDS", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=600_000))]
+    #[arg(long, value_name = "MILLISECONDS", default_value = "3000", value_parser = clap::value_parser!(u32).range(1..=600_000))]
     pub(crate) timeout: u32,
     /// The Cilium version to predict for: 1.16, 1.17, 1.18, 1.19 or 1.20
     #[arg(long, value_name = "VERSION", default_value_t)]

@@ -5,7 +5,7 @@ use verdikt_scenario::prediction::{Finding, Miss, RuleRef};
 use crate::cluster::{Cluster, Side, SubjectState};
 use crate::decide::{Decision, Match, Otherwise, SideVerdict, Traffic};
 use crate::dns::NamePattern;
-use crate::http::{Mismatch, RequestHead};
+use crate::http::{Mismatch, RequestHead, normalize};
 use crate::identity::Identity;
 use crate::rule::{Direction, Effect, Entry, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy};
 
@@ -50,6 +50,16 @@ impl Cluster<'_> {
     /// What the HTTP proxy finds: a request passes if any allow entry of the connection allows it, and an entry
     /// without HTTP rules allows every request.
     pub(crate) fn http_finding(&self, decision: &Decision<'_>, request: &RequestHead<'_>) -> Finding {
+        let path = match normalize(request.path) {
+            Ok(path) => path,
+            Err(gap) => {
+                return Finding::Unknown {
+                    gap: gap.to_owned(),
+                    rule: self.redirecting(decision).into_iter().next(),
+                };
+            }
+        };
+        let request = &RequestHead { path: &path, ..*request };
         let mut unknown = None;
         let mut nearest = None;
         for matched in &decision.allowed {

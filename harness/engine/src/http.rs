@@ -2,9 +2,12 @@
 //!
 //! <https://docs.cilium.io/en/stable/security/policy/language/#http>
 
+mod path;
 mod re2;
 
 use regex::Regex;
+
+pub use path::normalize;
 
 /// One HTTP rule: every field it has must match.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -76,7 +79,7 @@ impl Pattern {
     }
 }
 
-/// What a client asks, as the proxy sees it.
+/// What a client asks.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
     /// The method.

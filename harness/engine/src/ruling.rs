@@ -7,7 +7,7 @@ use verdikt_scenario::topology::Endpoint;
 
 use crate::cluster::{Cluster, SubjectState};
 use crate::decide::{Decision, Match, SideVerdict, Traffic, is_managed};
-pub use crate::http::RequestHead;
+pub use crate::http::{RequestHead, normalize};
 use crate::identity::Identity;
 use crate::rule::{Direction, Peers, PortMatcher, Ports, Proxy};
 

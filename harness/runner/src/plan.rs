@@ -42,7 +42,7 @@ impl Default for RunOptions {
             version: CiliumVersion::default(),
             filters: Vec::new(),
             parallel: 4,
-            timeout: Duration::from_secs(1),
+            timeout: Duration::from_secs(3),
         }
     }
 }

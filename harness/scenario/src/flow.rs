@@ -121,6 +121,8 @@ pub enum DropReason {
     NoDestination,
     /// A proxy refused it.
     RefusedByProxy,
+    /// Another reason of the datapath's; in words.
+    Other(String),
     /// What the rule needs is not modelled; in words.
     NotModelled(String),
 }
@@ -168,7 +170,7 @@ impl fmt::Display for DropReason {
             Self::PolicyDenied => f.pad("no rule allows it"),
             Self::PolicyDeny => f.pad("a rule denies it"),
             Self::InvalidSourceAddress => f.pad("not the sender's address"),
-            Self::Malformed(reason) => f.pad(reason),
+            Self::Malformed(reason) | Self::Other(reason) => f.pad(reason),
             Self::NoDestination => f.pad("nobody is there"),
             Self::RefusedByProxy => f.pad("refused by the proxy"),
             Self::NotModelled(gap) => f.pad(&format!("not modelled: {gap}")),

@@ -128,6 +128,7 @@ fn flows() -> Vec<Flow> {
         DropReason::Malformed(text("too short")),
         DropReason::NoDestination,
         DropReason::NotModelled(text("what Kafka allows")),
+        DropReason::Other(text("missed tail call")),
     ];
     flows.extend(reasons.map(|reason| flow(tcp, FlowVerdict::Error, Some(reason), None)));
     flows

@@ -1,22 +1,21 @@
 //! `verdikt run`: evaluates scenarios.
 
 pub(crate) mod lab;
+mod output;
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use verdikt_report::terminal::{Options, Terminal};
+use verdikt_report::terminal::Options;
 use verdikt_runner::model;
 use verdikt_runner::plan::{RunOptions, cells};
-use verdikt_verdict::event::Event;
 
+use self::output::Output;
 use super::{counted, load_scenarios, paths_or_default, reports};
 use crate::arguments::{Backend, ReportFile, Run};
-use crate::failure::{Failure, What};
+use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// How the report writes the command that repeats one cell.
@@ -60,48 +59,22 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
     let backend = choose(*on, printer)?;
     refuse_shared_files(&output.reports, log.as_deref())?;
     reports::prepare(&output.reports)?;
-    let mut log = match log {
-        None => None,
-        Some(path) => {
-            let file =
-                File::create(path).map_err(|error| Failure::file("write the event log", path, &error))?;
-            Some(BufWriter::new(file))
-        }
-    };
-    let mut terminal = Terminal::new(Options {
+    let shown = Options {
         width: Printer::width(),
         colour: printer.colour,
         quiet: output.quiet,
         command: COMMAND.to_owned(),
-    });
-    let mut events = Vec::new();
-    let mut failure = None;
-    let mut closed = false;
-    let mut sink = |event: Event| {
-        if let Some(log) = &mut log {
-            writeln!(log, "{}", event.to_line()?)?;
-            log.flush()?;
-        }
-        // A reader that has gone ends the printing, and neither the log nor the reports nor the exit code.
-        let shown = if closed { Ok(()) } else { Printer::data(&terminal.push(&event)) };
-        events.push(event);
-        match shown {
-            Err(Failure { what: What::OutputClosed, .. }) => closed = true,
-            Err(other) => {
-                failure = Some(other);
-                return Err(io::Error::other("the output cannot be written"));
-            }
-            Ok(()) => {}
-        }
-        Ok(())
     };
+    let mut told = Output::new(shown, scenarios.len());
+    if let Some(path) = log {
+        told.log_to(path)?;
+    }
+    let mut sink = |event| told.tell(event);
     let outcome = match backend {
         Backend::Model => model::run(&scenarios, &options, &mut sink),
         Backend::Lab => lab::run(&scenarios, &options, &mut sink),
     };
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
+    let events = told.end()?;
     let outcome = outcome.map_err(|error| Failure::output(&error))?;
     reports::write(&output.reports, &events)?;
     Ok(ExitCode::from(outcome.exit_code()))

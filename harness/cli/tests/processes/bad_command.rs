@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use crate::project::{GOOD, Project};
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "there are many wrong commands")]
 fn every_wrong_command() {
     let project = Project::with(&[("redis.yaml", GOOD)]);
     let mut text = String::new();

@@ -11,6 +11,8 @@ use super::{NamespaceError, Step, Wanted};
 
 /// The name of the device in every namespace.
 const NAME: &str = "eth0";
+/// How many packets wait to be carried: a lossless network has to keep what all attempts of a step send at once.
+const QUEUE: u32 = 8192;
 
 /// Settings of a namespace, below `/proc/sys/net`, and their values; the kernel takes the first it can.
 ///
@@ -53,7 +55,7 @@ pub(super) fn furnish(wanted: &Wanted) -> Result<SyncDevice, NamespaceError> {
 
 /// A TUN device in the namespace this thread is in, which bears whole IP packets of at most 1500 bytes.
 pub(crate) fn open() -> io::Result<SyncDevice> {
-    let device = DeviceBuilder::new().name(NAME).inherit_enable_state().build_sync()?;
+    let device = DeviceBuilder::new().name(NAME).tx_queue_len(QUEUE).inherit_enable_state().build_sync()?;
     // A device that ends with its file descriptor is taken down while the descriptor is closed, for some 30 ms each.
     // A persistent one ends with its namespace, which nobody waits for.
     device.persist()?;

@@ -2,6 +2,7 @@
 //!
 //! <https://docs.cilium.io/en/stable/security/policy/language/#http>
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,14 +21,15 @@ use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
-use verdikt_engine::ruling::RequestHead;
+use verdikt_engine::ruling::{RequestHead, normalize};
 
 use super::judge::{Judge, Judgement};
 use super::upstream;
 use crate::redirect::Redirect;
 
-/// How long a client may take for the head of a request.
-const HEAD: Duration = Duration::from_secs(10);
+/// How long a client may take for the head of a request, counted from the answer before it: as long as Cilium keeps an
+/// idle stream.
+const HEAD: Duration = Duration::from_mins(5);
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -51,6 +53,7 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
     let serving = server::Builder::new()
         .preserve_header_case(true)
         .auto_date_header(false)
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(client), service)
@@ -123,6 +126,11 @@ fn make_plain(request: &mut Request<Incoming>) -> Result<(), &'static str> {
         request.headers_mut().insert(HOST, host);
         let path = request.uri().path_and_query().cloned();
         *request.uri_mut() = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
+    }
+    let path = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
+    // The server is asked for what was judged. Of paths with another meaning to each, the judge does not know.
+    if let Ok(Cow::Owned(path)) = normalize(path) {
+        *request.uri_mut() = Uri::try_from(path).map_err(|_| "a path that is none\r\n")?;
     }
     if upgrade(request.headers()).is_some_and(|to| to.eq_ignore_ascii_case("h2c")) {
         stay_with_http1(request.headers_mut());

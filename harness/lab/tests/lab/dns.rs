@@ -126,7 +126,7 @@ fn serve(datagrams: UdpSocket, listener: TcpListener, elsewhere: UdpSocket) {
     let elsewhere = Arc::new(elsewhere);
     thread::spawn(move || {
         datagrams.set_read_timeout(None).unwrap();
-        let mut buffer = [0; 65_535];
+        let mut buffer = vec![0; 65_535];
         while let Ok((length, peer)) = datagrams.recv_from(&mut buffer) {
             let query = Message::from_vec(&buffer[..length]).unwrap();
             let spoof = |message: &Message| drop(elsewhere.send_to(&message.to_vec().unwrap(), peer));
@@ -183,7 +183,7 @@ fn client(bench: &Bench, from: &str) -> UdpSocket {
 }
 
 fn hear(socket: &UdpSocket) -> Option<Message> {
-    let mut buffer = [0; 65_535];
+    let mut buffer = vec![0; 65_535];
     let length = socket.recv(&mut buffer).ok()?;
     Some(Message::from_vec(&buffer[..length]).unwrap())
 }

@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Instant;
 
 use crate::support::{Bench, DEADLINE, Trials, rest, rules, say};
 
@@ -17,7 +16,7 @@ pub(crate) const TRIALS: Trials = &[
     ("http::tunnels_are_for_websockets", tunnels_are_for_websockets),
     ("http::each_request_meets_the_policy_of_its_time", each_request_meets_the_policy_of_its_time),
     ("http::six_is_judged_as_four", six_is_judged_as_four),
-    ("http::a_slow_head_is_not_waited_for", a_slow_head_is_not_waited_for),
+    ("http::a_slow_head_keeps_nobody_waiting", a_slow_head_keeps_nobody_waiting),
     ("http::a_client_that_dies_takes_its_connection_along", a_client_that_dies_takes_its_connection_along),
     ("http::a_server_that_fails", a_server_that_fails),
 ];
@@ -39,7 +38,7 @@ fn policy_for(rule: &str) -> String {
 
 /// A request as a server has it.
 fn read_request(from: &mut impl BufRead) -> Option<String> {
-    let mut head = String::new();
+    let mut parts = Vec::new();
     let mut line = String::new();
     let (mut length, mut chunked) = (0, false);
     while from.read_line(&mut line).ok()? > 0 && line != "\r\n" {
@@ -50,7 +49,7 @@ fn read_request(from: &mut impl BufRead) -> Option<String> {
             "transfer-encoding" => chunked = true,
             _ => {}
         }
-        write!(head, "{} | ", line.trim_end()).unwrap();
+        parts.push(line.trim_end().to_owned());
         line.clear();
     }
     if line != "\r\n" {
@@ -73,7 +72,10 @@ fn read_request(from: &mut impl BufRead) -> Option<String> {
     } else {
         from.read_exact(&mut body).ok()?;
     }
-    Some(head + &String::from_utf8_lossy(&body))
+    if !body.is_empty() {
+        parts.push(String::from_utf8_lossy(&body).into_owned());
+    }
+    Some(parts.join(" | "))
 }
 
 /// A server that answers every request with 200 and its number, and tells what it gets.
@@ -150,7 +152,10 @@ fn each_request_is_judged() {
     let told = check_all(&[
         ("allowed, refused, allowed", [get("/open/1"), get("/secret"), get("/open/2")].concat()),
         ("the query is part of the path", [get("/?/open"), get("/open?x=/no")].concat()),
-        ("paths are judged as they are sent", [get("/open/../no"), get("//open"), get("/%6fpen")].concat()),
+        (
+            "paths are judged in their plain form",
+            [get("/open/../no"), get("//open"), get("/%6fpen"), get("/open/./a/../1")].concat(),
+        ),
         ("methods", wire("DELETE /open HTTP/1.1\nHost: api\n\nget /open HTTP/1.1\nHost: api\n\n")),
         ("hosts", wire("GET /open HTTP/1.1\nHost: other\n\nGET /open HTTP/1.1\nHost: api:80\n\n")),
         ("an old client", wire("GET /open HTTP/1.0\nHost: api\nConnection: keep-alive\n\n")),
@@ -161,38 +166,40 @@ fn each_request_is_judged() {
     client: HTTP/1.1 403 Forbidden
     client: HTTP/1.1 200 OK
     client: HTTP/1.1 200 OK
-    server: GET /open/1 HTTP/1.1 | Host: api | 
-    server: GET /open/2 HTTP/1.1 | Host: api | 
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: GET /open/1 HTTP/1.1 | Host: api
+    server: GET /open/2 HTTP/1.1 | Host: api
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- the query is part of the path
     client: HTTP/1.1 403 Forbidden
     client: HTTP/1.1 200 OK
     client: HTTP/1.1 200 OK
-    server: GET /open?x=/no HTTP/1.1 | Host: api | 
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
-    -- paths are judged as they are sent
-    client: HTTP/1.1 200 OK
-    client: HTTP/1.1 403 Forbidden
+    server: GET /open?x=/no HTTP/1.1 | Host: api
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
+    -- paths are judged in their plain form
     client: HTTP/1.1 403 Forbidden
     client: HTTP/1.1 200 OK
-    server: GET /open/../no HTTP/1.1 | Host: api | 
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    client: HTTP/1.1 501 Not Implemented
+    client: HTTP/1.1 200 OK
+    client: HTTP/1.1 200 OK
+    server: GET /open HTTP/1.1 | Host: api
+    server: GET /open/1 HTTP/1.1 | Host: api
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- methods
     client: HTTP/1.1 403 Forbidden
     client: HTTP/1.1 403 Forbidden
     client: HTTP/1.1 200 OK
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- hosts
     client: HTTP/1.1 403 Forbidden
     client: HTTP/1.1 200 OK
     client: HTTP/1.1 200 OK
-    server: GET /open HTTP/1.1 | Host: api:80 | 
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: GET /open HTTP/1.1 | Host: api:80
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- an old client
     client: HTTP/1.0 200 OK
     client: HTTP/1.1 200 OK
-    server: GET /open HTTP/1.0 | Host: api | Connection: keep-alive | 
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close |
+    server: GET /open HTTP/1.0 | Host: api | Connection: keep-alive
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     ");
 }
 
@@ -223,36 +230,36 @@ fn bodies_go_both_ways() {
     client: HTTP/1.1 200 OK
     client: HTTP/1.1 200 OK
     server: POST /open/1 HTTP/1.1 | Host: api | Content-Length: 4 | body
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- in chunks
     client: HTTP/1.1 200 OK
     client: HTTP/1.1 200 OK
     server: PUT /open/2 HTTP/1.1 | Host: api | Transfer-Encoding: chunked | onetwo
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- HEAD has none
     client: HTTP/1.1 200 OK
     client: HTTP/1.1 200 OK
-    server: HEAD /open/3 HTTP/1.1 | Host: api | 
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: HEAD /open/3 HTTP/1.1 | Host: api
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- one that is announced
     client: HTTP/1.1 100 Continue
     client: HTTP/1.1 200 OK
     client: HTTP/1.1 200 OK
     server: POST /open/4 HTTP/1.1 | Host: api | Expect: 100-continue | Content-Length: 4 | body
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- one that is announced and refused
     client: HTTP/1.1 403 Forbidden
     client: HTTP/1.1 200 OK
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- a refused one
     client: HTTP/1.1 403 Forbidden
     client: HTTP/1.1 200 OK
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- two of the same length
     client: HTTP/1.1 200 OK
     client: HTTP/1.1 200 OK
     server: POST /open/5 HTTP/1.1 | Host: api | Content-Length: 4 | body
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close |
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     ");
     long_bodies();
 }
@@ -320,16 +327,16 @@ fn the_host_judged_is_the_host_sent() {
     -- the target outweighs the header
     client: HTTP/1.1 200 OK
     client: HTTP/1.1 200 OK
-    server: GET /open/1?x HTTP/1.1 | Host: api | 
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: GET /open/1?x HTTP/1.1 | Host: api
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- also if it is the one refused
     client: HTTP/1.1 403 Forbidden
     client: HTTP/1.1 200 OK
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- a target without a path
     client: HTTP/1.1 403 Forbidden
     client: HTTP/1.1 200 OK
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- a target with a user
     client: HTTP/1.1 400 Bad Request
     -- two hosts
@@ -339,10 +346,11 @@ fn the_host_judged_is_the_host_sent() {
     -- the server as a whole
     client: HTTP/1.1 403 Forbidden
     client: HTTP/1.1 200 OK
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close |
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     ");
 }
 
+#[expect(clippy::too_many_lines, reason = "there are many ways to smuggle")]
 fn nothing_is_smuggled() {
     let hidden = "GET /secret HTTP/1.1\nHost: api\n\n";
     let post =
@@ -392,10 +400,10 @@ fn nothing_is_smuggled() {
     insta::assert_snapshot!(told, @"
     -- a length and chunks
     client: HTTP/1.1 200 OK
-    server: POST /open HTTP/1.1 | Host: api | Transfer-Encoding: chunked | 
+    server: POST /open HTTP/1.1 | Host: api | Transfer-Encoding: chunked
     -- chunks and a length
     client: HTTP/1.1 200 OK
-    server: POST /open HTTP/1.1 | Host: api | Transfer-Encoding: chunked | 
+    server: POST /open HTTP/1.1 | Host: api | Transfer-Encoding: chunked
     -- two lengths
     client: HTTP/1.1 400 Bad Request
     -- a list of lengths
@@ -416,8 +424,8 @@ fn nothing_is_smuggled() {
     client: HTTP/1.1 200 OK
     client: HTTP/1.1 403 Forbidden
     client: HTTP/1.1 200 OK
-    server: POST /open HTTP/1.1 | Host: api | Content-Length: 0 | 
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: POST /open HTTP/1.1 | Host: api | Content-Length: 0
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- a bare carriage return
     client: HTTP/1.1 400 Bad Request
     -- a zero byte
@@ -434,8 +442,8 @@ fn nothing_is_smuggled() {
     client: HTTP/1.1 200 OK
     client: HTTP/1.1 403 Forbidden
     client: HTTP/1.1 200 OK
-    server: POST /open HTTP/1.1 | Host: api | tRANSFER-eNCODING: CHUNKED | 
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: POST /open HTTP/1.1 | Host: api | tRANSFER-eNCODING: CHUNKED
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- chunks that lie
     client: HTTP/1.1 503 Service Unavailable
     -- a chunk too long to count
@@ -448,8 +456,8 @@ fn nothing_is_smuggled() {
     -- an offer of HTTP/2
     client: HTTP/1.1 200 OK
     client: HTTP/1.1 200 OK
-    server: GET /open HTTP/1.1 | Host: api | 
-    server: GET /open/last HTTP/1.1 | Host: api | Connection: close | 
+    server: GET /open HTTP/1.1 | Host: api
+    server: GET /open/last HTTP/1.1 | Host: api | Connection: close
     -- no HTTP
     client: HTTP/1.1 400 Bad Request
     -- no text
@@ -554,21 +562,19 @@ fn six_is_judged_as_four() {
         client.write_all(get(target).as_bytes()).unwrap();
         assert_eq!(next_status(&mut input), expected);
     }
-    assert_eq!(served.try_iter().collect::<Vec<_>>(), ["GET /open HTTP/1.1 | Host: api | "]);
+    assert_eq!(served.try_iter().collect::<Vec<_>>(), ["GET /open HTTP/1.1 | Host: api"]);
 }
 
-fn a_slow_head_is_not_waited_for() {
+fn a_slow_head_keeps_nobody_waiting() {
     let bench = Bench::new("web api", &[policy()]);
     let _served = serve(bench.listener("api:80"));
-    let began = Instant::now();
     let mut slow = bench.connect("web", "api:80").unwrap();
     slow.write_all(b"GET /open HTTP/1.1\r\nHos").unwrap();
-    // Others are served meanwhile.
     let mut client = bench.connect("web", "api:80").unwrap();
     client.write_all(get("/open").as_bytes()).unwrap();
     assert_eq!(next_status(&mut BufReader::new(client)), "HTTP/1.1 200 OK");
-    let text = rest(&mut slow);
-    assert!(!text.contains("200") && began.elapsed() < DEADLINE, "{text}");
+    slow.write_all(b"t: api\r\n\r\n").unwrap();
+    assert_eq!(next_status(&mut BufReader::new(slow)), "HTTP/1.1 200 OK");
 }
 
 fn a_client_that_dies_takes_its_connection_along() {

@@ -2,6 +2,8 @@
 //!
 //! The agents of the endpoints are this program too.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod dns;
 mod hostile;
 mod http;

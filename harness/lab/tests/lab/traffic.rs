@@ -128,7 +128,7 @@ fn datagrams_of_every_size() {
         let server = bench.datagrams(&format!("api{family}:53"));
         thread::spawn(move || {
             server.set_read_timeout(None).unwrap();
-            let mut buffer = [0; 65_535];
+            let mut buffer = vec![0; 65_535];
             while let Ok((length, peer)) = server.recv_from(&mut buffer) {
                 server.send_to(&buffer[..length], peer).unwrap();
             }
@@ -137,7 +137,7 @@ fn datagrams_of_every_size() {
         for length in [0, 1, 1452, 1453, 1472, 1473, 4000, 20_001, 65_507] {
             let sent: Vec<u8> = (0..length).map(|place| u8::try_from(place % 251).unwrap()).collect();
             client.send_to(&sent, bench.socket(&format!("api{family}:53"))).unwrap();
-            let mut buffer = [0; 65_535];
+            let mut buffer = vec![0; 65_535];
             let (heard, from) =
                 client.recv_from(&mut buffer).unwrap_or_else(|error| panic!("{length}: {error}"));
             assert!(buffer[..heard] == sent, "{length} bytes");

@@ -46,7 +46,7 @@ pub(super) fn bracketed(text: &str) -> Result<(String, &str), SyntaxError> {
             continue;
         }
         if let Some((class, after)) = named(rest)? {
-            out.push_str(&format!("[{class}]"));
+            out.extend(["[", &class, "]"]);
             rest = after;
             continue;
         }

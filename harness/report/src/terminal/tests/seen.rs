@@ -125,6 +125,7 @@ fn cells_seen() -> Vec<CellJudged> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "what is shown is long")]
 fn evidence_is_counted_and_shown_where_it_matters() {
     let text = shown(&run(Vec::new(), cells_seen()), 110, false, false);
     insta::assert_snapshot!(text, @r"

@@ -1,0 +1,95 @@
+//! `verdikt lab`: a topology that stays up, other programs inside it, its flows, and policies saved meanwhile.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::project::{GOOD, Project};
+
+struct Lab {
+    process: Child,
+    output: BufReader<ChildStdout>,
+    told: String,
+}
+
+impl Lab {
+    fn start(project: &Project, arguments: &[&str]) -> Self {
+        let mut command = project.command(&[&["lab", "redis.yaml"], arguments].concat());
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        Self { process, output, told: String::new() }
+    }
+
+    /// Reads on until it has said this.
+    fn until(&mut self, text: &str) {
+        while !self.told.contains(text) {
+            assert!(self.output.read_line(&mut self.told).unwrap() > 0, "{text}: {}", self.told);
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn interrupt(process: &Child) {
+    assert!(Command::new("kill").args(["-INT", &process.id().to_string()]).status().unwrap().success());
+}
+
+#[test]
+fn programs_policies_and_flows() {
+    let scenario = GOOD.replace("scenario: redis", "scenario: playground");
+    let project = Project::with(&[("redis.yaml", &scenario)]);
+    let mut lab = Lab::start(&project, &["--step", "locked down"]);
+    lab.until("Ctrl-C ends the lab");
+    let inside = |source: &str, script: &str| {
+        project.verdikt(&["lab", "exec", "--lab", "playground", source, "--", "bash", "-c", script])
+    };
+
+    // A program of this machine with the name, the addresses and the resolver of the pod.
+    let ran = inside("shop/cart", "hostname; cat /etc/resolv.conf; exit 7");
+    assert_eq!((ran.code, ran.stderr.as_str()), (7, ""), "{ran}");
+    assert!(ran.stdout.starts_with("cart\n") && ran.stdout.contains("nameserver 10.96.0.10"), "{ran}");
+
+    let address = lab.told.lines().find_map(|line| line.trim().strip_prefix("database/redis")).unwrap();
+    let connect = format!("exec 3<>/dev/tcp/{}/6379 && echo connected", address.trim());
+    let mut flows = project.command(&["lab", "flows", "--lab", "playground", "--json"]);
+    let mut flows = flows.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(flows.stdout.take().unwrap()).lines().map(Result::unwrap);
+    // The flows of these attempts are told as they happen: those of the pod that may, and of the one that may not.
+    let mut seen = |source: &str, port: &str, verdict: &str| {
+        lines.any(|line| {
+            let flow: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let text = |pointer: &str| flow.pointer(pointer).map(ToString::to_string).unwrap_or_default();
+            line.contains(source) && line.contains(port) && text("/verdict").contains(verdict)
+        })
+    };
+    assert_eq!(inside("shop/cart", &connect).stdout, "connected\n");
+    assert!(seen("cart", "6379", "forwarded"));
+    let denied = inside("shop/stock", &format!("timeout 0.2 bash -c '{connect}'"));
+    assert_eq!((denied.code, denied.stdout.as_str()), (124, ""), "{denied}");
+    assert!(seen("stock", "6379", "dropped"));
+    interrupt(&flows);
+    flows.wait().unwrap();
+
+    // What is saved is put in force at once; what is wrong is not.
+    let path = project.path("redis.yaml");
+    std::fs::write(&path, scenario.replace("app: cart, io", "app: stock, io")).unwrap();
+    lab.until("tcp database/redis:6379 from shop/stock: deny ingress -> allow\n");
+    assert!(
+        lab.told.contains("tcp database/redis:6379 from shop/cart: allow -> deny ingress\n"),
+        "{}",
+        lab.told
+    );
+    assert_eq!(inside("shop/stock", &connect).stdout, "connected\n");
+
+    interrupt(&lab.process);
+    let began = Instant::now();
+    let status = lab.process.wait().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1) && status.success(), "{status} {:?}", began.elapsed());
+    let ran = inside("shop/cart", "true");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
+}

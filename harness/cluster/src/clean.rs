@@ -1,0 +1,131 @@
+//! Removing what runs left: found by label, policies first, so that nothing that stays is cut off by what goes.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::connect::Connection;
+use crate::error::ApiError;
+use crate::lease::{self, LeaseError};
+use crate::mark::{OWNED, OWNER, OWNER_LABEL, RUN_LABEL, RunId, SYSTEM_NAMESPACE};
+use crate::namespaces::{self, NamespaceError};
+use crate::objects::{
+    self, ENDPOINT_SLICE, Kind, LEASE, NAMESPACE, Object, POD, POLICIES, SERVICE, SERVICE_ACCOUNT, metadata,
+};
+use crate::wait::Progress;
+
+/// Whose things are removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of one run, which is over. What belongs to no run stays.
+    Run(RunId),
+    /// Those of every run, if none is under way.
+    AllRuns,
+    /// Those of every run, also of one that is under way.
+    AllRunsForced,
+}
+
+/// Why not everything is removed.
+#[derive(Debug, thiserror::Error)]
+pub enum CleanError {
+    /// The API server does not do what it is asked.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// A run is under way.
+    #[error(transparent)]
+    Held(#[from] LeaseError),
+    /// A namespace does not go away.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+}
+
+/// Removes what runs left; returns when it has gone, with what it was. Nothing to remove is no error.
+pub async fn clean(
+    connection: &Connection,
+    whose: &Whose,
+    progress: &Progress,
+) -> Result<Vec<Object>, CleanError> {
+    let selector = match whose {
+        Whose::Run(run) => format!("{OWNED},{RUN_LABEL}={run}"),
+        Whose::AllRuns | Whose::AllRunsForced => OWNED.to_owned(),
+    };
+    if *whose == Whose::AllRuns {
+        lease::free(connection).await?;
+    }
+    let mut removed = BTreeSet::new();
+    for kind in POLICIES {
+        for found in objects::list(connection, kind, None, Some(&selector)).await? {
+            remove(connection, kind, &found, &mut removed).await?;
+        }
+    }
+    // With a namespace goes all that is in it.
+    let spaces = objects::list(connection, NAMESPACE, None, Some(&selector)).await?;
+    let going: BTreeSet<&str> = spaces.iter().filter_map(|space| metadata(space, "name")).collect();
+    let stays = |found: &Value| metadata(found, "namespace").is_some_and(|space| !going.contains(space));
+    let ours = |pod: &Value| stays(pod) && is_annotated(pod, whose);
+    for pod in objects::select(connection, POD, None, None, ours).await? {
+        remove(connection, POD, &pod, &mut removed).await?;
+    }
+    for kind in [SERVICE, ENDPOINT_SLICE, SERVICE_ACCOUNT] {
+        for found in
+            objects::list(connection, kind, None, Some(&selector)).await?.iter().filter(|it| stays(it))
+        {
+            // Kubernetes removes the slices of a service with it, and they carry the service's labels.
+            if kind != ENDPOINT_SLICE || found.pointer("/metadata/ownerReferences").is_none() {
+                remove(connection, kind, found, &mut removed).await?;
+            }
+        }
+    }
+    for space in &spaces {
+        remove(connection, NAMESPACE, space, &mut removed).await?;
+    }
+    if let Whose::Run(run) = whose {
+        release(connection, run, &mut removed).await?;
+    }
+    for name in &going {
+        progress.tell(format!("wait until the namespace {name} has gone"));
+        namespaces::gone(connection, name, progress).await?;
+    }
+    Ok(removed.into_iter().collect())
+}
+
+async fn remove(
+    connection: &Connection,
+    kind: Kind,
+    found: &Value,
+    removed: &mut BTreeSet<Object>,
+) -> Result<(), ApiError> {
+    let object = Object::new(kind, metadata(found, "namespace"), metadata(found, "name").unwrap_or_default());
+    // Two versions of one kind list the same objects.
+    if objects::delete(connection, &object, None).await? {
+        removed.insert(object);
+    }
+    Ok(())
+}
+
+/// The lease of a run that was killed: it would keep others off until it ends.
+async fn release(
+    connection: &Connection,
+    run: &RunId,
+    removed: &mut BTreeSet<Object>,
+) -> Result<(), ApiError> {
+    let object = Object::new(LEASE, Some(SYSTEM_NAMESPACE), lease::NAME);
+    let held = objects::get(connection, &object).await?;
+    let holder = held.as_ref().and_then(|lease| lease.pointer("/spec/holderIdentity")?.as_str());
+    if holder == Some(run.as_str()) && objects::delete(connection, &object, None).await? {
+        removed.insert(object);
+    }
+    Ok(())
+}
+
+fn is_annotated(pod: &Value, whose: &Whose) -> bool {
+    let annotation = |key: &str| pod.get("metadata")?.get("annotations")?.get(key)?.as_str();
+    let of_run = match whose {
+        Whose::Run(run) => annotation(RUN_LABEL) == Some(run.as_str()),
+        Whose::AllRuns | Whose::AllRunsForced => true,
+    };
+    annotation(OWNER_LABEL) == Some(OWNER) && of_run
+}

@@ -1,0 +1,391 @@
+//! A topology that lives on a cluster, through all steps of its scenario.
+
+mod furnish;
+mod place;
+mod populate;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use verdikt_probe::wire::{FORMAT, Order, Report, Resolver, Serve};
+use verdikt_scenario::name::{HostName, NamespaceName, NamespacedName};
+use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::topology::{Endpoint, Topology};
+
+use crate::addresses::Addresses;
+use crate::agent::{Agent, Heard, Speaker};
+use crate::connect::Connection;
+use crate::error::{ApiError, list};
+use crate::exec::Container;
+use crate::image::AgentImage;
+use crate::inspect::Facts;
+use crate::lease::{Lease, LeaseError};
+use crate::mark::RunId;
+use crate::namespaces::{self, NamespaceError};
+use crate::objects::{FieldValidation, Object};
+use crate::policies::{self, Applied, Ground, PolicyError, Stored};
+use crate::wait::Progress;
+
+/// How a run uses a cluster.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its name.
+    pub run: RunId,
+    /// The image of its agents.
+    pub image: AgentImage,
+    /// Namespaces that are not verdikt's and may be used all the same: pods, services and policies are added to them
+    /// and removed again; the namespaces themselves are left as they are.
+    pub borrowed: BTreeSet<NamespaceName>,
+    /// How long pods may take to be ready.
+    pub pod_deadline: Duration,
+    /// Where waits tell what they wait for.
+    pub progress: Progress,
+}
+
+/// Why a cluster cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The API server does not do what it is asked.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// Another run uses the cluster.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// A namespace cannot be used.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// A policy cannot be put in force.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The topology needs more nodes than there are.
+    #[error(
+        "the topology has {wanted} nodes, and the cluster has {found} that are ready and run a Cilium agent: {}",
+        list(names)
+    )]
+    Nodes {
+        /// How many it needs.
+        wanted: usize,
+        /// How many there are.
+        found: usize,
+        /// Those there are.
+        names: Vec<String>,
+    },
+    /// Pods do not get ready.
+    #[error("pod {pod} does not get ready: {reason}")]
+    Pod {
+        /// The first of them.
+        pod: String,
+        /// What was last seen, and what to do.
+        reason: String,
+    },
+    /// A service account or service does not get what it needs.
+    #[error("{object} does not get ready: {reason}")]
+    Object {
+        /// The object.
+        object: String,
+        /// What was last seen.
+        reason: String,
+    },
+    /// Agents that do not start or listen.
+    #[error("{} did not start to serve within {} s", list(endpoints), after.as_secs())]
+    Late {
+        /// Whose.
+        endpoints: Vec<Endpoint>,
+        /// How long they had.
+        after: Duration,
+    },
+    /// An agent of another version.
+    #[error("the agent of {endpoint} speaks format {format}; use an image of this version of verdikt")]
+    Format {
+        /// Whose.
+        endpoint: Endpoint,
+        /// What it speaks.
+        format: u32,
+    },
+    /// A server that cannot listen.
+    #[error("{endpoint} cannot serve port {port}: {reason}")]
+    NotServing {
+        /// Who.
+        endpoint: Endpoint,
+        /// The port.
+        port: u16,
+        /// Why.
+        reason: String,
+    },
+    /// An agent that ended while it was made ready.
+    #[error("the agent of {endpoint} has ended: {reason}")]
+    Gone {
+        /// Whose.
+        endpoint: Endpoint,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A topology that lives.
+#[derive(Debug)]
+pub struct Cluster {
+    connection: Connection,
+    facts: Facts,
+    options: Options,
+    begin: Instant,
+    namespaces: BTreeSet<NamespaceName>,
+    addresses: Addresses,
+    sites: BTreeMap<Endpoint, Site>,
+    /// The service accounts, services and slices that were made, as they were sent.
+    furniture: BTreeMap<Object, Value>,
+    stored: Stored,
+    /// Every label that was ever predicted, by pod.
+    predicted: BTreeMap<NamespacedName, BTreeSet<String>>,
+    /// What the agents see after every policy of the step before.
+    fences: Vec<Object>,
+    /// The node that runs the pods, and those whose network an agent is in.
+    pods_on: Option<String>,
+    in_use: BTreeSet<String>,
+    last_server: u64,
+    last_speaker: u64,
+    heard: mpsc::UnboundedReceiver<(Speaker, Heard)>,
+    hears: mpsc::UnboundedSender<(Speaker, Heard)>,
+    waiting: VecDeque<Signal>,
+    lease: Lease,
+}
+
+/// An endpoint that lives.
+#[derive(Debug)]
+struct Site {
+    speaker: u64,
+    agent: Agent,
+    /// Whether it has said that it is there.
+    ready: bool,
+    servers: BTreeMap<u64, Serve>,
+    resolver: Resolver,
+    /// Its pod as it was made; none of an agent outside the cluster.
+    pod: Option<Value>,
+}
+
+/// Something a cluster tells while attempts are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// An agent reports.
+    Report(Endpoint, Report),
+    /// An agent has ended, for this reason.
+    Gone(Endpoint, String),
+}
+
+impl Cluster {
+    /// A cluster with no endpoint yet, taken for this run. Times are counted from `begin`.
+    pub async fn open(
+        connection: Connection,
+        facts: Facts,
+        options: Options,
+        begin: Instant,
+    ) -> Result<Self, ClusterError> {
+        namespaces::ensure_system(&connection, &options.progress).await?;
+        let lease = Lease::take(&connection, &options.run).await?;
+        let (hears, heard) = mpsc::unbounded_channel();
+        Ok(Self {
+            connection,
+            facts,
+            options,
+            begin,
+            namespaces: BTreeSet::new(),
+            addresses: Addresses::default(),
+            sites: BTreeMap::new(),
+            furniture: BTreeMap::new(),
+            stored: Stored::default(),
+            predicted: BTreeMap::new(),
+            fences: Vec::new(),
+            pods_on: None,
+            in_use: BTreeSet::new(),
+            last_server: 0,
+            last_speaker: 0,
+            heard,
+            hears,
+            waiting: VecDeque::new(),
+            lease,
+        })
+    }
+
+    /// Adds an agent that runs outside the cluster: a world host at these addresses, talked to by these streams. It
+    /// takes part from the next [`Self::apply`] on.
+    pub fn join(
+        &mut self,
+        host: HostName,
+        addresses: Vec<IpAddr>,
+        reports: impl AsyncRead + Send + Unpin + 'static,
+        orders: impl AsyncWrite + Send + Unpin + 'static,
+    ) {
+        let endpoint = Endpoint::World(host);
+        self.last_speaker += 1;
+        let speaker = self.last_speaker;
+        let agent = Agent::over(reports, orders, (endpoint.clone(), speaker), self.hears.clone());
+        let (servers, resolver) = (BTreeMap::new(), Resolver::default());
+        self.sites
+            .insert(endpoint.clone(), Site { speaker, agent, ready: false, servers, resolver, pod: None });
+        self.addresses.endpoints.insert(endpoint, addresses);
+    }
+
+    /// Makes this topology the one that lives. What stays of the topology before lives on, with its connections.
+    /// Returns when every server listens.
+    pub async fn apply(&mut self, topology: &Topology) -> Result<(), ClusterError> {
+        self.populate(topology).await?;
+        self.furnish(topology).await
+    }
+
+    /// Makes these the policies of the run. What the API server refuses is told, and is no error.
+    pub async fn put_in_force(
+        &mut self,
+        manifests: &[Manifest],
+        validation: FieldValidation,
+    ) -> Result<Applied, ClusterError> {
+        let namespaces = self.namespaces.union(&self.options.borrowed).map(ToString::to_string).collect();
+        let ground = Ground { namespaces: &namespaces, run: &self.options.run };
+        Ok(policies::apply(&self.connection, &mut self.stored, manifests, validation, ground).await?)
+    }
+
+    /// Tells the agent of an endpoint something; false if there is no such endpoint.
+    pub fn tell(&self, endpoint: &Endpoint, order: Order) -> bool {
+        let site = self.sites.get(endpoint);
+        if let Some(site) = site {
+            site.agent.tell(order);
+        }
+        site.is_some()
+    }
+
+    /// The next thing that happens. Cancel-safe.
+    pub async fn next(&mut self) -> Signal {
+        loop {
+            if let Some(signal) = self.waiting.pop_front() {
+                return signal;
+            }
+            match self.heard.recv().await {
+                Some((speaker, heard)) => self.waiting.extend(self.signal(speaker, heard)),
+                // This holds one of the senders itself.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// A signal for what an agent says; none for an agent that was sent away.
+    fn signal(&self, (endpoint, speaker): Speaker, heard: Heard) -> Option<Signal> {
+        let present = self.sites.get(&endpoint).is_some_and(|site| site.speaker == speaker);
+        present.then_some(match heard {
+            Heard::Report(report) => Signal::Report(endpoint, report),
+            Heard::Gone(reason) => Signal::Gone(endpoint, reason),
+        })
+    }
+
+    /// The addresses in use.
+    pub fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// What the cluster is.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// The connection to it.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The run that uses it.
+    pub fn run(&self) -> &RunId {
+        &self.options.run
+    }
+
+    /// Where waits tell what they wait for.
+    pub fn progress(&self) -> &Progress {
+        &self.options.progress
+    }
+
+    /// The policies that the API server has of this run.
+    pub fn stored(&self) -> &Stored {
+        &self.stored
+    }
+
+    /// When times begin.
+    pub fn begin(&self) -> Instant {
+        self.begin
+    }
+
+    /// Why the cluster is this run's no longer; none as long as it is.
+    pub fn lost(&self) -> Option<String> {
+        self.lease.lost()
+    }
+
+    /// The pods of this run by the endpoints they are, without agents of nodes.
+    pub fn pods(&self) -> impl Iterator<Item = &NamespacedName> {
+        self.sites.iter().filter_map(|(endpoint, site)| match endpoint {
+            Endpoint::Pod(name) if site.pod.is_some() => Some(name),
+            _ => None,
+        })
+    }
+
+    /// The endpoints that have an agent.
+    pub fn sites(&self) -> impl Iterator<Item = &Endpoint> {
+        self.sites.keys()
+    }
+
+    /// The nodes that run pods of this run, with their Cilium agents.
+    pub(crate) fn nodes_in_use(&self) -> BTreeMap<String, Option<Container>> {
+        let agent = |node: &String| {
+            self.facts
+                .nodes
+                .get(node)
+                .and_then(|node| node.agent.as_ref())
+                .map(|agent| agent.container.clone())
+        };
+        self.in_use.iter().map(|node| (node.clone(), agent(node))).collect()
+    }
+
+    /// The node that runs the pods; none without pods.
+    pub(crate) fn pods_on(&self) -> Option<&str> {
+        self.pods_on.as_deref()
+    }
+
+    pub(crate) fn predicted(&self) -> &BTreeMap<NamespacedName, BTreeSet<String>> {
+        &self.predicted
+    }
+
+    pub(crate) fn remember(&mut self, predicted: &BTreeMap<NamespacedName, BTreeSet<String>>) {
+        for (pod, labels) in predicted {
+            self.predicted.entry(pod.clone()).or_default().extend(labels.iter().cloned());
+        }
+    }
+
+    pub(crate) fn take_fences(&mut self) -> Vec<Object> {
+        std::mem::take(&mut self.fences)
+    }
+
+    pub(crate) fn keep_fence(&mut self, fence: Object) {
+        self.fences.push(fence);
+    }
+
+    /// A number that was not given before.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.last_server += 1;
+        self.last_server
+    }
+
+    /// Ends the agents and gives the cluster back. Objects are left to [`crate::clean`].
+    pub async fn close(self) -> Result<(), ApiError> {
+        drop(self.sites);
+        self.lease.release().await
+    }
+}
+
+/// The first report of an agent that is not [`Report::Ready`] in our format.
+fn unfit(endpoint: &Endpoint, report: &Report) -> Option<ClusterError> {
+    match report {
+        Report::Ready { format } if *format != FORMAT => {
+            Some(ClusterError::Format { endpoint: endpoint.clone(), format: *format })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,404 @@
+//! The objects of a topology: namespaces, service accounts, services, pods.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use kube::Api;
+use serde_json::{Value, json};
+use verdikt_scenario::name::{NamespaceName, NamespacedName};
+use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, Topology};
+
+use super::place::{self, Places};
+use super::{Cluster, ClusterError, Site};
+use crate::agent::Agent;
+use crate::error::ApiError;
+use crate::exec::Container;
+use crate::mark::SYSTEM_NAMESPACE;
+use crate::namespaces;
+use crate::objects::{self, FieldValidation, Object, metadata};
+use crate::pods::{self, AGENT_CONTAINER, State};
+use crate::services;
+use crate::wait::{self, Late, Look, Wait};
+
+/// How many objects are made at once.
+const AT_ONCE: usize = 8;
+
+impl Cluster {
+    /// Makes the objects of a topology, removes those it no longer has, and starts the agents.
+    pub(super) async fn populate(&mut self, topology: &Topology) -> Result<(), ClusterError> {
+        let places = place::choose(&self.facts, topology)?;
+        let wanted = self.wanted_pods(topology, &places);
+        self.remove_leaving(topology, &wanted).await?;
+        self.ensure_namespaces(topology).await?;
+        self.ensure_accounts(topology).await?;
+        self.ensure_services(topology).await?;
+        self.ensure_pods(&wanted).await?;
+        self.learn_addresses(topology, &wanted, &places).await?;
+        Ok(())
+    }
+
+    /// The pods to be, by the endpoints they are: those of the topology but the cluster's own DNS, and one for each
+    /// node that takes part.
+    fn wanted_pods(&self, topology: &Topology, places: &Places) -> BTreeMap<Endpoint, Value> {
+        let (image, run) = (&self.options.image, &self.options.run);
+        let pods = topology.pods.iter().filter(|(name, _)| name.to_string() != DNS_POD).map(|(name, pod)| {
+            (Endpoint::Pod(name.clone()), pods::manifest(name, pod, image, run, Some(&places.pods)))
+        });
+        let nodes = places.nodes.iter().map(|(name, node)| {
+            let pod = format!("node-{name}");
+            (Endpoint::Node(name.clone()), pods::node_manifest(&pod, image, run, node))
+        });
+        pods.chain(nodes).collect()
+    }
+
+    async fn remove_leaving(
+        &mut self,
+        topology: &Topology,
+        wanted: &BTreeMap<Endpoint, Value>,
+    ) -> Result<(), ClusterError> {
+        let leaving: Vec<Endpoint> = self
+            .sites
+            .iter()
+            .filter(|(endpoint, site)| {
+                let stays = match (&site.pod, wanted.get(endpoint)) {
+                    (Some(present), Some(wanted)) => same_but_labels(present, wanted),
+                    (None, _) => true,
+                    (Some(_), None) => false,
+                };
+                !stays
+            })
+            .map(|(endpoint, _)| endpoint.clone())
+            .collect();
+        let mut removed = BTreeSet::new();
+        for endpoint in leaving {
+            self.addresses.endpoints.remove(&endpoint);
+            if let Some(object) =
+                self.sites.remove(&endpoint).and_then(|site| site.pod).map(|pod| pod_object(&pod))
+            {
+                objects::delete(&self.connection, &object, None).await?;
+                removed.insert(object);
+            }
+        }
+        self.wait_gone(&removed).await?;
+        let services = self.wanted_services(topology);
+        let stale: Vec<Object> =
+            self.furniture.keys().filter(|it| !services.contains_key(*it)).cloned().collect();
+        for object in stale {
+            if object.kind != objects::SERVICE_ACCOUNT {
+                objects::delete(&self.connection, &object, None).await?;
+                self.furniture.remove(&object);
+            }
+        }
+        let gone: Vec<NamespaceName> =
+            self.namespaces.iter().filter(|name| !topology.namespaces.contains_key(*name)).cloned().collect();
+        for name in gone {
+            objects::delete(&self.connection, &Object::new(objects::NAMESPACE, None, name.as_str()), None)
+                .await?;
+            self.furniture.retain(|object, _| object.namespace.as_deref() != Some(name.as_str()));
+            self.namespaces.remove(&name);
+        }
+        Ok(())
+    }
+
+    async fn wait_gone(&self, removed: &BTreeSet<Object>) -> Result<(), ClusterError> {
+        let namespaces: BTreeSet<&str> =
+            removed.iter().filter_map(|object| object.namespace.as_deref()).collect();
+        let watched = namespaces.into_iter().map(|namespace| self.all::<Pod>(namespace)).collect();
+        let what = "wait until pods of the step before have gone";
+        let wait = Wait { what, deadline: self.options.pod_deadline, progress: &self.options.progress };
+        if removed.is_empty() {
+            return Ok(());
+        }
+        let looked = |seen: &wait::Seen<Pod>| {
+            let left = removed.iter().find(|object| {
+                seen.contains_key(&(object.namespace.clone().unwrap_or_default(), object.name.clone()))
+            });
+            left.map_or(Look::Done(()), |object| Look::Not(object.to_string()))
+        };
+        wait::until(&self.connection, wait, watched, looked).await.map_err(|late| match late {
+            Late::Api(error) => error.into(),
+            Late::Deadline { last, .. } | Late::Failed(last) => {
+                ClusterError::Object { object: last, reason: "it is still being removed".to_owned() }
+            }
+        })
+    }
+
+    async fn ensure_namespaces(&mut self, topology: &Topology) -> Result<(), ClusterError> {
+        for (name, labels) in &topology.namespaces {
+            if self.options.borrowed.contains(name) || !is_used(topology, name) {
+                continue;
+            }
+            namespaces::ensure(&self.connection, name, labels, &self.options.run, &self.options.progress)
+                .await?;
+            self.namespaces.insert(name.clone());
+        }
+        Ok(())
+    }
+
+    /// Makes the service accounts, and waits for those that Kubernetes makes: no pod is admitted before.
+    async fn ensure_accounts(&mut self, topology: &Topology) -> Result<(), ClusterError> {
+        let pods = topology.pods.iter().filter(|(name, _)| name.to_string() != DNS_POD);
+        let accounts: BTreeSet<(String, String)> = pods
+            .map(|(name, pod)| {
+                (
+                    name.namespace.to_string(),
+                    pod.service_account.clone().unwrap_or_else(|| "default".to_owned()),
+                )
+            })
+            .chain([(SYSTEM_NAMESPACE.to_owned(), "default".to_owned())])
+            .collect();
+        for (namespace, account) in accounts.iter().filter(|(_, account)| account != "default") {
+            let object = Object::new(objects::SERVICE_ACCOUNT, Some(namespace), account);
+            let body = json!({
+                "apiVersion": "v1", "kind": "ServiceAccount",
+                "metadata": {"namespace": namespace, "name": account, "labels": self.options.run.labels()},
+            });
+            if self.furniture.contains_key(&object) {
+                continue;
+            }
+            match objects::create(&self.connection, &object, &body, FieldValidation::Strict).await {
+                Err(error) if error.is_conflict() => {}
+                made => drop(made?),
+            }
+            self.furniture.insert(object, body);
+        }
+        let namespaces: BTreeSet<&String> = accounts.iter().map(|(namespace, _)| namespace).collect();
+        let watched = namespaces.into_iter().map(|namespace| self.all::<ServiceAccount>(namespace)).collect();
+        let what = "wait until the service accounts exist";
+        let wait = Wait { what, deadline: self.options.pod_deadline, progress: &self.options.progress };
+        let looked = |seen: &wait::Seen<ServiceAccount>| {
+            let missing = accounts.iter().find(|account| !seen.contains_key(*account));
+            missing.map_or(Look::Done(()), |(namespace, name)| Look::Not(format!("{namespace}/{name}")))
+        };
+        wait::until(&self.connection, wait, watched, looked).await.map_err(|late| match late {
+            Late::Api(error) => error.into(),
+            Late::Deadline { last, .. } | Late::Failed(last) => ClusterError::Object {
+                object: format!("ServiceAccount {last}"),
+                reason: "Kubernetes has not made it; does kube-controller-manager run?".to_owned(),
+            },
+        })
+    }
+
+    fn wanted_services(&self, topology: &Topology) -> BTreeMap<Object, Value> {
+        let mut wanted = BTreeMap::new();
+        for (name, service) in topology.services.iter().filter(|(name, _)| name.to_string() != DNS_SERVICE) {
+            let namespace = Some(name.namespace.as_str());
+            let object = Object::new(objects::SERVICE, namespace, name.name.as_str());
+            wanted.insert(object, services::manifest(name, service, &self.options.run));
+            if service.selects.is_none() {
+                let hosts = service
+                    .backends
+                    .iter()
+                    .filter_map(|host| self.addresses.endpoints.get(&Endpoint::World(host.clone())));
+                let hosts: Vec<_> = hosts.flatten().copied().collect();
+                for slice in services::slices(name, service, &hosts, &self.options.run) {
+                    let slice_name = metadata(&slice, "name").unwrap_or_default().to_owned();
+                    wanted.insert(Object::new(objects::ENDPOINT_SLICE, namespace, &slice_name), slice);
+                }
+            }
+        }
+        wanted
+    }
+
+    async fn ensure_services(&mut self, topology: &Topology) -> Result<(), ClusterError> {
+        for (object, body) in self.wanted_services(topology) {
+            if self.furniture.get(&object) == Some(&body) {
+                continue;
+            }
+            let present = self.furniture.contains_key(&object);
+            let made = if present {
+                objects::merge(&self.connection, &object, &body).await?
+            } else {
+                objects::create(&self.connection, &object, &body, FieldValidation::Strict).await?
+            };
+            if object.kind == objects::SERVICE {
+                let listed = made.pointer("/spec/clusterIPs").and_then(Value::as_array).into_iter().flatten();
+                let addresses = listed.filter_map(|address| address.as_str()?.parse().ok()).collect();
+                if let Some(name) = namespaced(&object) {
+                    self.addresses.services.insert(name, addresses);
+                }
+            }
+            self.furniture.insert(object, body);
+        }
+        self.addresses.services.retain(|name, _| topology.services.contains_key(name));
+        if let Ok(dns) = DNS_SERVICE.parse() {
+            self.addresses.services.insert(dns, self.facts.dns_service.clone());
+        }
+        Ok(())
+    }
+
+    async fn ensure_pods(&mut self, wanted: &BTreeMap<Endpoint, Value>) -> Result<(), ClusterError> {
+        let mut making = Vec::new();
+        for (endpoint, pod) in wanted {
+            match self.sites.get_mut(endpoint).and_then(|site| site.pod.as_mut()) {
+                Some(present) if present == pod => {}
+                Some(present) => {
+                    let change = pods::label_change(&labels(present), &labels(pod));
+                    objects::merge(&self.connection, &pod_object(pod), &change).await?;
+                    *present = pod.clone();
+                }
+                None => making.push(pod),
+            }
+        }
+        let connection = &self.connection;
+        let made = stream::iter(making).map(|pod| async move {
+            let object = pod_object(pod);
+            match objects::create(connection, &object, pod, FieldValidation::Strict).await {
+                // What a run before left in a borrowed namespace, or somebody else's.
+                Err(error) if error.is_conflict() => Err(ClusterError::Pod {
+                    pod: format!("{}/{}", object.namespace.unwrap_or_default(), object.name),
+                    reason:
+                        "there is one of this name already: remove it, or what runs left with `verdikt clean`"
+                            .to_owned(),
+                }),
+                Err(error) => Err(error.into()),
+                Ok(_) => Ok(()),
+            }
+        });
+        made.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+        Ok(())
+    }
+
+    /// Waits until every pod is ready, learns the addresses, and starts the agents of those that are new.
+    async fn learn_addresses(
+        &mut self,
+        topology: &Topology,
+        wanted: &BTreeMap<Endpoint, Value>,
+        places: &Places,
+    ) -> Result<(), ClusterError> {
+        let objects: BTreeMap<(String, String), &Endpoint> = wanted
+            .iter()
+            .map(|(endpoint, pod)| {
+                let object = pod_object(pod);
+                ((object.namespace.unwrap_or_default(), object.name), endpoint)
+            })
+            .collect();
+        let namespaces: BTreeSet<&String> = objects.keys().map(|(namespace, _)| namespace).collect();
+        if !objects.is_empty() {
+            let watched = namespaces.into_iter().map(|namespace| self.all::<Pod>(namespace)).collect();
+            let what = format!("wait until {} pods are ready", objects.len());
+            let wait =
+                Wait { what: &what, deadline: self.options.pod_deadline, progress: &self.options.progress };
+            let ready = wait::until(&self.connection, wait, watched, |seen| all_ready(seen, &objects)).await;
+            let ready = ready.map_err(|late| match late {
+                Late::Api(error) => error.into(),
+                Late::Failed(last) => pod_error(&last, None),
+                Late::Deadline { last, after } => pod_error(&last, Some(after)),
+            })?;
+            for (key, pod) in ready {
+                if let Some(endpoint) = objects.get(&key) {
+                    self.addresses.endpoints.insert((*endpoint).clone(), pods::addresses(&pod));
+                }
+            }
+        }
+        let has_pods = wanted.keys().any(|endpoint| matches!(endpoint, Endpoint::Pod(_)));
+        self.pods_on = has_pods.then(|| places.pods.node.clone());
+        self.in_use = places.nodes.values().chain(&self.pods_on).cloned().collect();
+        for (name, node) in &places.nodes {
+            let addresses = self.facts.nodes.get(node).map(|node| node.addresses.clone()).unwrap_or_default();
+            self.addresses.endpoints.insert(Endpoint::Node(name.clone()), addresses);
+        }
+        if let Ok(dns) = DNS_POD.parse() {
+            self.addresses.endpoints.insert(Endpoint::Pod(dns), self.facts.dns_pods.clone());
+        }
+        let world = |endpoint: &Endpoint| match endpoint {
+            Endpoint::World(name) => topology.world.contains_key(name) || self.sites.contains_key(endpoint),
+            _ => true,
+        };
+        self.addresses.endpoints.retain(|endpoint, _| world(endpoint));
+        self.start_agents(wanted).await
+    }
+
+    async fn start_agents(&mut self, wanted: &BTreeMap<Endpoint, Value>) -> Result<(), ClusterError> {
+        let fresh: Vec<(&Endpoint, &Value, u64)> = wanted
+            .iter()
+            .filter(|(endpoint, _)| !self.sites.contains_key(*endpoint))
+            .zip(self.last_speaker + 1..)
+            .map(|((endpoint, pod), speaker)| (endpoint, pod, speaker))
+            .collect();
+        self.last_speaker += fresh.len() as u64;
+        let (connection, command, hears) = (&self.connection, &self.options.image.command, &self.hears);
+        let started = stream::iter(fresh).map(|(endpoint, pod, speaker)| async move {
+            let object = pod_object(pod);
+            let container = Container {
+                namespace: object.namespace.unwrap_or_default(),
+                pod: object.name,
+                container: AGENT_CONTAINER.to_owned(),
+            };
+            let agent =
+                Agent::start(connection, &container, command, (endpoint.clone(), speaker), hears.clone())
+                    .await?;
+            let (servers, resolver) = (BTreeMap::new(), verdikt_probe::wire::Resolver::default());
+            let site = Site { speaker, agent, ready: false, servers, resolver, pod: Some(pod.clone()) };
+            Ok::<_, ApiError>((endpoint.clone(), site))
+        });
+        let started: Vec<(Endpoint, Site)> = started.buffer_unordered(AT_ONCE).try_collect().await?;
+        self.sites.extend(started);
+        Ok(())
+    }
+
+    fn all<K>(&self, namespace: &str) -> wait::Watched<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        (
+            Api::namespaced(self.connection.client().clone(), namespace),
+            kube::runtime::watcher::Config::default(),
+        )
+    }
+}
+
+/// Whether the topology puts something into a namespace. One that is only named belongs to the cluster and is left alone.
+fn is_used(topology: &Topology, name: &NamespaceName) -> bool {
+    let labelled = topology.namespaces.get(name).is_some_and(|labels| !labels.is_empty());
+    let pods = topology.pods.keys().any(|pod| pod.namespace == *name && pod.to_string() != DNS_POD);
+    let services = topology.services.keys().any(|it| it.namespace == *name && it.to_string() != DNS_SERVICE);
+    labelled || pods || services || name.as_str() != verdikt_scenario::topology::DNS_NAMESPACE
+}
+
+fn all_ready(
+    seen: &wait::Seen<Pod>,
+    wanted: &BTreeMap<(String, String), &Endpoint>,
+) -> Look<Vec<((String, String), Pod)>> {
+    let mut ready = Vec::new();
+    let mut waiting = Vec::new();
+    for key in wanted.keys() {
+        let name = format!("{}/{}", key.0, key.1);
+        match seen.get(key).map(|pod| (pod, pods::state(pod))) {
+            Some((pod, State::Ready)) => ready.push((key.clone(), pod.clone())),
+            Some((_, State::Failed(why))) => return Look::Never(format!("{name}\n{why}")),
+            Some((_, State::Waiting(why))) => waiting.push(format!("{name}\n{why}")),
+            None => waiting.push(format!("{name}\nit does not exist any more")),
+        }
+    }
+    match waiting.into_iter().next() {
+        None => Look::Done(ready),
+        Some(first) => Look::Not(first),
+    }
+}
+
+fn pod_error(last: &str, after: Option<std::time::Duration>) -> ClusterError {
+    let (pod, why) = last.split_once('\n').unwrap_or(("", last));
+    let late = after.map(|after| format!("after {} s ", after.as_secs())).unwrap_or_default();
+    ClusterError::Pod { pod: pod.to_owned(), reason: format!("{late}{why}") }
+}
+
+fn pod_object(pod: &Value) -> Object {
+    Object::new(objects::POD, metadata(pod, "namespace"), metadata(pod, "name").unwrap_or_default())
+}
+
+fn namespaced(object: &Object) -> Option<NamespacedName> {
+    format!("{}/{}", object.namespace.as_deref()?, object.name).parse().ok()
+}
+
+fn labels(pod: &Value) -> BTreeMap<String, String> {
+    let labels = pod.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+    labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+/// Whether a pod can stay: everything but its labels is fixed once it exists.
+fn same_but_labels(present: &Value, wanted: &Value) -> bool {
+    present.get("spec") == wanted.get("spec")
+}

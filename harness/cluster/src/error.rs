@@ -1,0 +1,152 @@
+//! What a conversation with the API server can end in.
+
+use std::error::Error;
+use std::time::Duration;
+
+/// Why the API server did not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// It could not be reached, or the connection broke.
+    #[error("cannot {what}: the API server at {server} cannot be reached: {reason}")]
+    Unreachable {
+        /// What was asked.
+        what: String,
+        /// The address of the server.
+        server: String,
+        /// What the connection failed with.
+        reason: String,
+    },
+    /// It did not answer in time.
+    #[error("cannot {what}: the API server at {server} did not answer within {} s; is it overloaded, or does a firewall drop the connection?", after.as_secs())]
+    Slow {
+        /// What was asked.
+        what: String,
+        /// The address of the server.
+        server: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// It does not know who asks (401).
+    #[error(
+        "cannot {what}: the API server at {server} does not accept the credentials of context `{context}`; they may have expired: log in again, or renew the client certificate or token"
+    )]
+    Credentials {
+        /// What was asked.
+        what: String,
+        /// The address of the server.
+        server: String,
+        /// The context.
+        context: String,
+    },
+    /// Who asks may not do it (403).
+    #[error("cannot {what}: {reason}; grant it, for example with clusters/rbac.yaml")]
+    Forbidden {
+        /// What was asked.
+        what: String,
+        /// What the server says.
+        reason: String,
+    },
+    /// The object, or the kind of object, is not there (404).
+    #[error("cannot {what}: {reason}")]
+    Absent {
+        /// What was asked.
+        what: String,
+        /// What the server says.
+        reason: String,
+    },
+    /// The server, or an admission webhook of the cluster, refuses the request.
+    #[error("cannot {what}: the API server says: {reason}")]
+    Refused {
+        /// What was asked.
+        what: String,
+        /// What the server says.
+        reason: String,
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The answer cannot be understood.
+    #[error("cannot {what}: the answer of the API server at {server} cannot be understood: {reason}")]
+    Garbled {
+        /// What was asked.
+        what: String,
+        /// The address of the server.
+        server: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl ApiError {
+    /// Whether the object is not there.
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent { .. })
+    }
+
+    /// Whether another change came first (409).
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused { status: 409, .. })
+    }
+
+    /// Whether the server may answer if it is asked again: it restarts, or the network is gone for a moment.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Slow { .. } => true,
+            Self::Refused { status, .. } => matches!(status, 429 | 500 | 502 | 503 | 504),
+            _ => false,
+        }
+    }
+}
+
+/// Who was asked what; the rest of an error's text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) what: &'a str,
+    pub(crate) server: &'a str,
+    pub(crate) context: &'a str,
+}
+
+impl Asked<'_> {
+    /// What a failed call means.
+    pub(crate) fn failed(self, error: &kube::Error) -> ApiError {
+        let (what, server) = (self.what.to_owned(), self.server.to_owned());
+        match error {
+            kube::Error::Api(status) => {
+                let reason = [&status.message, &status.reason].into_iter().find(|text| !text.is_empty());
+                let reason = reason.map_or_else(|| format!("HTTP status {}", status.code), Clone::clone);
+                match status.code {
+                    401 => ApiError::Credentials { what, server, context: self.context.to_owned() },
+                    403 => ApiError::Forbidden { what, reason },
+                    404 => ApiError::Absent { what, reason },
+                    status => ApiError::Refused { what, reason, status },
+                }
+            }
+            kube::Error::Auth(_) => ApiError::Credentials { what, server, context: self.context.to_owned() },
+            kube::Error::Service(error) if error.is::<kube::client::AuthError>() => {
+                ApiError::Credentials { what, server, context: self.context.to_owned() }
+            }
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
+                ApiError::Garbled { what, server, reason: innermost(error) }
+            }
+            other => ApiError::Unreachable { what, server, reason: innermost(other) },
+        }
+    }
+}
+
+/// The text of the error at the bottom: the ones above it only say that something failed.
+pub(crate) fn innermost(error: &dyn Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// A list of names for a message: `a, b and c`.
+pub(crate) fn list<T: ToString>(names: impl IntoIterator<Item = T>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
+    match names.as_slice() {
+        [] => "none".to_owned(),
+        [only] => only.clone(),
+        [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}

@@ -1,0 +1,208 @@
+//! What explains a failure, collected before it is cleaned away.
+//!
+//! | file | what |
+//! |---|---|
+//! | `policies.yaml` | the policies of the run, as the API server has them, with what Cilium says of each |
+//! | `topology.yaml` | the namespaces, services and pods of the run |
+//! | `ciliumendpoints.yaml` | how Cilium knows the pods concerned |
+//! | `endpoints-NODE.json` | what the agent of a node has realized for them |
+//! | `agent-NODE.log` | the end of the agent's log |
+//! | `missing.txt` | what could not be had, and why |
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::LogParams;
+use serde_json::Value;
+use verdikt_scenario::name::NamespacedName;
+
+use crate::cluster::Cluster;
+use crate::error::ApiError;
+use crate::exec::{self, Container};
+use crate::mark::RUN_LABEL;
+use crate::objects::{self, CILIUM_ENDPOINT, Kind, NAMESPACE, Object, POD, POLICIES, SERVICE, metadata};
+
+/// How much of an agent's log is kept: the last lines, and no more bytes.
+const LOG_LINES: i64 = 2000;
+const LOG_BYTES: i64 = 4 << 20;
+/// How long an agent may take for its endpoints.
+const EXEC_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Why evidence cannot be kept.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}", path.display())]
+pub struct EvidenceError {
+    /// The file or folder.
+    path: PathBuf,
+    /// Why not.
+    #[source]
+    source: io::Error,
+}
+
+/// Collects the evidence of one failed step into a folder, which is made: of the pods concerned, or of all. What the
+/// cluster does not give is named in `missing.txt`; only a folder that cannot be written is an error. The files.
+pub async fn collect(
+    cluster: &Cluster,
+    folder: &Path,
+    concerned: &BTreeSet<NamespacedName>,
+) -> Result<Vec<PathBuf>, EvidenceError> {
+    let mut kept = Kept { folder, files: Vec::new(), missing: String::new() };
+    std::fs::create_dir_all(folder).map_err(|source| EvidenceError { path: folder.to_owned(), source })?;
+    let all: BTreeSet<NamespacedName> = cluster.pods().cloned().collect();
+    let concerned = if concerned.is_empty() { &all } else { concerned };
+
+    let mut policies = Vec::new();
+    for kind in POLICIES {
+        policies.extend(kept.take(&format!("{}s", kind.kind), ours(cluster, kind).await));
+    }
+    kept.write_documents("policies.yaml", &policies)?;
+
+    let mut topology = Vec::new();
+    for kind in [NAMESPACE, SERVICE] {
+        topology.extend(kept.take(&format!("{}s", kind.kind), ours(cluster, kind).await));
+    }
+    topology.extend(kept.take("Pods", each(cluster, POD, &all).await));
+    kept.write_documents("topology.yaml", &topology)?;
+
+    let endpoints = kept.take("CiliumEndpoints", each(cluster, CILIUM_ENDPOINT, concerned).await);
+    kept.write_documents("ciliumendpoints.yaml", &endpoints)?;
+
+    for (node, agent) in cluster.nodes_in_use() {
+        let Some(agent) = agent else { continue };
+        match endpoints_of(cluster, &agent, concerned).await {
+            Ok(text) => kept.write(&format!("endpoints-{node}.json"), &text)?,
+            Err(reason) => kept.miss(&format!("the endpoints of node {node}"), &reason),
+        }
+        match log_of(cluster, &agent).await {
+            Ok(text) => kept.write(&format!("agent-{node}.log"), &text)?,
+            Err(error) => kept.miss(&format!("the log of the agent of node {node}"), &error.to_string()),
+        }
+    }
+    if !kept.missing.is_empty() {
+        let missing = std::mem::take(&mut kept.missing);
+        kept.write("missing.txt", &missing)?;
+    }
+    Ok(kept.files)
+}
+
+/// What is kept so far.
+struct Kept<'a> {
+    folder: &'a Path,
+    files: Vec<PathBuf>,
+    missing: String,
+}
+
+impl Kept<'_> {
+    fn miss(&mut self, what: &str, reason: &str) {
+        // Writing to text cannot fail.
+        let _ = writeln!(self.missing, "{what}: {reason}");
+    }
+
+    fn take(&mut self, what: &str, found: Result<Vec<Value>, ApiError>) -> Vec<Value> {
+        found.unwrap_or_else(|error| {
+            self.miss(what, &error.to_string());
+            Vec::new()
+        })
+    }
+
+    fn write(&mut self, name: &str, text: &str) -> Result<(), EvidenceError> {
+        let path = self.folder.join(name);
+        std::fs::write(&path, text).map_err(|source| EvidenceError { path: path.clone(), source })?;
+        self.files.push(path);
+        Ok(())
+    }
+
+    fn write_documents(&mut self, name: &str, objects: &[Value]) -> Result<(), EvidenceError> {
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let documents: Vec<String> = objects.iter().map(document).collect();
+        self.write(name, &documents.join("---\n"))
+    }
+}
+
+/// An object as YAML, without the book-keeping of its fields.
+fn document(object: &Value) -> String {
+    let mut object = object.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+    // JSON is YAML too.
+    let mut text = serde_saphyr::to_string(&object).unwrap_or_else(|_| object.to_string());
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    text
+}
+
+async fn ours(cluster: &Cluster, kind: Kind) -> Result<Vec<Value>, ApiError> {
+    let selector = format!("{RUN_LABEL}={}", cluster.run());
+    let found = objects::list(cluster.connection(), kind, None, Some(&selector)).await?;
+    Ok(found.into_iter().map(|object| named(object, kind)).collect())
+}
+
+/// Lists leave out what their elements are.
+fn named(mut object: Value, kind: Kind) -> Value {
+    let version = if kind.group.is_empty() {
+        kind.version.to_owned()
+    } else {
+        format!("{}/{}", kind.group, kind.version)
+    };
+    let Some(fields) = object.as_object_mut() else { return object };
+    let rest = std::mem::take(fields);
+    fields.insert("apiVersion".to_owned(), Value::String(version));
+    fields.insert("kind".to_owned(), Value::String(kind.kind.to_owned()));
+    fields.extend(rest.into_iter().filter(|(key, _)| key != "apiVersion" && key != "kind"));
+    object
+}
+
+async fn each(
+    cluster: &Cluster,
+    kind: Kind,
+    pods: &BTreeSet<NamespacedName>,
+) -> Result<Vec<Value>, ApiError> {
+    let namespaces: BTreeSet<&str> = pods.iter().map(|pod| pod.namespace.as_str()).collect();
+    let mut found = Vec::new();
+    for namespace in namespaces {
+        let all = objects::list(cluster.connection(), kind, Some(namespace), None).await?;
+        found.extend(all.into_iter().map(|object| named(object, kind)).filter(|object| {
+            let name = metadata(object, "name").unwrap_or_default();
+            pods.iter().any(|pod| pod.namespace.as_str() == namespace && pod.name.as_str() == name)
+        }));
+    }
+    Ok(found)
+}
+
+async fn endpoints_of(
+    cluster: &Cluster,
+    agent: &Container,
+    concerned: &BTreeSet<NamespacedName>,
+) -> Result<String, String> {
+    let command = ["cilium-dbg", "endpoint", "list", "-o", "json"];
+    let said = exec::output(cluster.connection(), agent, &command, EXEC_DEADLINE).await;
+    let said = said.map_err(|error| error.to_string())?;
+    let endpoints: Vec<Value> = serde_json::from_str(&said).map_err(|error| error.to_string())?;
+    let is_concerned = |endpoint: &&Value| {
+        let name = endpoint.pointer("/status/external-identifiers/pod-name").and_then(Value::as_str);
+        name.is_some_and(|name| concerned.iter().any(|pod| pod.to_string() == name))
+    };
+    let ours: Vec<&Value> = endpoints.iter().filter(is_concerned).collect();
+    serde_json::to_string_pretty(&ours).map_err(|error| error.to_string())
+}
+
+async fn log_of(cluster: &Cluster, agent: &Container) -> Result<String, ApiError> {
+    let pods: Api<Pod> = Api::namespaced(cluster.connection().client().clone(), &agent.namespace);
+    let parameters = LogParams {
+        container: Some(agent.container.clone()),
+        tail_lines: Some(LOG_LINES),
+        limit_bytes: Some(LOG_BYTES),
+        ..LogParams::default()
+    };
+    let object = Object::new(POD, Some(&agent.namespace), &agent.pod);
+    cluster.connection().ask(&format!("read the log of {object}"), pods.logs(&agent.pod, &parameters)).await
+}

@@ -1,0 +1,110 @@
+//! Commands in containers that run already.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::AttachParams;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use crate::connect::Connection;
+use crate::error::ApiError;
+
+/// The longest output that is read: an endpoint list of a full node has less than this.
+const MOST_OUTPUT: u64 = 64 << 20;
+/// Room for what the other side sends before it is read.
+const BUFFER: usize = 256 << 10;
+
+/// A container.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Container {
+    /// The namespace of its pod.
+    pub namespace: String,
+    /// Its pod.
+    pub pod: String,
+    /// Its name.
+    pub container: String,
+}
+
+impl std::fmt::Display for Container {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&format!("{}/{}", self.namespace, self.pod))
+    }
+}
+
+/// Why a command has no output.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExecError {
+    /// It could not be started.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// It failed.
+    #[error("`{command}` failed in pod {container}: {reason}")]
+    Failed {
+        /// The command.
+        command: String,
+        /// Where.
+        container: Container,
+        /// What it wrote to standard error, or what the kubelet says.
+        reason: String,
+    },
+    /// It took too long.
+    #[error("`{command}` in pod {container} did not end within {} s", after.as_secs())]
+    Late {
+        /// The command.
+        command: String,
+        /// Where.
+        container: Container,
+        /// How long it had.
+        after: Duration,
+    },
+}
+
+/// The standard output of a command that ends on its own.
+pub async fn output(
+    connection: &Connection,
+    container: &Container,
+    command: &[&str],
+    deadline: Duration,
+) -> Result<String, ExecError> {
+    let running = run(connection, container, command);
+    tokio::time::timeout(deadline, running).await.unwrap_or_else(|_| {
+        Err(ExecError::Late { command: command.join(" "), container: container.clone(), after: deadline })
+    })
+}
+
+async fn run(connection: &Connection, container: &Container, command: &[&str]) -> Result<String, ExecError> {
+    let pods: Api<Pod> = Api::namespaced(connection.client().clone(), &container.namespace);
+    let parameters = AttachParams {
+        container: Some(container.container.clone()),
+        max_stdout_buf_size: Some(BUFFER),
+        ..AttachParams::default()
+    };
+    let what = format!("run `{}` in pod {container}", command.join(" "));
+    let mut process =
+        connection.ask(&what, pods.exec(&container.pod, command.iter().copied(), &parameters)).await?;
+    let (out, err) = (process.stdout(), process.stderr());
+    let (out, err) = tokio::join!(text(out), text(err));
+    let status = match process.take_status() {
+        Some(status) => status.await,
+        None => None,
+    };
+    match status {
+        Some(status) if status.status.as_deref() == Some("Success") => Ok(out),
+        status => {
+            let said = Some(err.trim().to_owned()).filter(|text| !text.is_empty());
+            let reason = said.or(status.and_then(|status| status.message));
+            let reason = reason.unwrap_or_else(|| "the connection to it broke".to_owned());
+            Err(ExecError::Failed { command: command.join(" "), container: container.clone(), reason })
+        }
+    }
+}
+
+async fn text(stream: Option<impl AsyncRead + Unpin>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(stream) = stream {
+        // A stream that breaks ends the output; whether the command succeeded is told by its status.
+        let _ = stream.take(MOST_OUTPUT).read_to_end(&mut bytes).await;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

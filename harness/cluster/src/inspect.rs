@@ -1,0 +1,246 @@
+//! What a cluster is: its nodes, its Cilium, what its agents are told.
+
+mod cilium;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Service};
+use kube::Api;
+use kube::api::ListParams;
+use verdikt_scenario::version::CiliumVersion;
+
+use crate::connect::Connection;
+use crate::error::{ApiError, list};
+use crate::exec::{self, Container, ExecError};
+
+/// The namespace of the cluster's own pods.
+pub const KUBE_SYSTEM: &str = "kube-system";
+/// How long an agent may take to say its version.
+const EXEC_DEADLINE: Duration = Duration::from_secs(15);
+
+/// What was found in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The version of Kubernetes, as its API server calls it: `v1.36.2`.
+    pub kubernetes: String,
+    /// The nodes, by name.
+    pub nodes: BTreeMap<String, NodeFacts>,
+    /// Its Cilium.
+    pub cilium: CiliumFacts,
+    /// The addresses of the cluster's DNS service; none where there is no such service.
+    pub dns_service: Vec<IpAddr>,
+    /// The addresses of the pods behind it.
+    pub dns_pods: Vec<IpAddr>,
+}
+
+/// A node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// Its addresses inside the cluster.
+    pub addresses: Vec<IpAddr>,
+    /// Whether Kubernetes says that it is ready.
+    pub ready: bool,
+    /// Whether pods without tolerations may run on it.
+    pub schedulable: bool,
+    /// Whether it is one of the control plane.
+    pub control_plane: bool,
+    /// Its Cilium agent.
+    pub agent: Option<AgentPod>,
+}
+
+/// The pod of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentPod {
+    /// Its container.
+    pub container: Container,
+    /// Whether it is ready.
+    pub ready: bool,
+}
+
+/// The Cilium of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CiliumFacts {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its full version, as it calls itself: `1.18.3`.
+    pub full_version: String,
+    /// The minor version.
+    pub version: CiliumVersion,
+    /// Everything in `cilium-config`.
+    pub config: BTreeMap<String, String>,
+    /// Kinds of the API group `cilium.io/v2` that the API server knows, by the plural of their names.
+    pub kinds: BTreeSet<String>,
+    /// The Service of Hubble Relay, if there is one: its address and port.
+    pub relay: Option<(IpAddr, u16)>,
+}
+
+impl CiliumFacts {
+    fn is_on(&self, option: &str, otherwise: bool) -> bool {
+        self.config.get(option).map_or(otherwise, |value| value == "true")
+    }
+
+    /// Whether agents offer flows.
+    pub fn hubble(&self) -> bool {
+        self.is_on("enable-hubble", false)
+    }
+
+    /// The port on which agents offer flows to the network.
+    pub fn hubble_port(&self) -> Option<u16> {
+        self.config.get("hubble-listen-address")?.rsplit(':').next()?.parse().ok()
+    }
+
+    /// Whether that port speaks TLS.
+    pub fn hubble_tls(&self) -> bool {
+        !self.is_on("hubble-disable-tls", false)
+    }
+
+    /// Whether HTTP and DNS rules are enforced.
+    pub fn l7_proxy(&self) -> bool {
+        self.is_on("enable-l7-proxy", true)
+    }
+
+    /// Whether denials are only reported.
+    pub fn audit(&self) -> bool {
+        self.is_on("policy-audit-mode", false)
+    }
+
+    /// Which endpoints are isolated: `default`, `always` or `never`.
+    pub fn enforcement(&self) -> &str {
+        self.config.get("enable-policy").map_or("default", String::as_str)
+    }
+
+    /// The name of the cluster in identities.
+    pub fn cluster_name(&self) -> &str {
+        self.config.get("cluster-name").map_or("default", String::as_str)
+    }
+}
+
+/// Why a cluster is none that verdikt can use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InspectError {
+    /// The API server does not answer.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// An agent does not say its version.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// There is no Cilium.
+    #[error("context `{context}` has no Cilium: there is no DaemonSet labelled k8s-app=cilium{}; verdikt tests policies on Cilium only", other.as_ref().map(|other| format!(", and its network is that of {other}")).unwrap_or_default())]
+    NoCilium {
+        /// The context.
+        context: String,
+        /// Whose network it has instead.
+        other: Option<String>,
+    },
+    /// The kinds of Cilium's policies are not known.
+    #[error(
+        "the API server of context `{context}` does not know {}: the CRDs of Cilium are missing; its operator creates them, look at its log",
+        list(missing)
+    )]
+    NoKinds {
+        /// The context.
+        context: String,
+        /// Those that are missing.
+        missing: Vec<String>,
+    },
+    /// A version that verdikt does not know.
+    #[error("context `{context}` runs Cilium {found}; verdikt knows {}", list(CiliumVersion::ALL))]
+    Version {
+        /// The context.
+        context: String,
+        /// What it runs.
+        found: String,
+    },
+    /// No agent runs.
+    #[error("no Cilium agent runs in context `{context}`: look at the DaemonSet {namespace}/cilium")]
+    NoAgent {
+        /// The context.
+        context: String,
+        /// The namespace of Cilium.
+        namespace: String,
+    },
+}
+
+/// The kinds that every Cilium has and verdikt needs.
+const KINDS: [&str; 3] = ["ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies", "ciliumendpoints"];
+
+/// Looks at a cluster. `kubernetes` is its version, as [`Connection::open`] found it.
+pub async fn inspect(connection: &Connection, kubernetes: &str) -> Result<Facts, InspectError> {
+    let context = || connection.context().to_owned();
+    let client = || connection.client().clone();
+    let daemon_sets: Api<DaemonSet> = Api::all(client());
+    let everything = ListParams::default();
+    let daemon_sets =
+        connection.ask("list the DaemonSets of the cluster", daemon_sets.list(&everything)).await?;
+    let Some(namespace) = cilium::namespace(&daemon_sets.items) else {
+        return Err(InspectError::NoCilium {
+            context: context(),
+            other: cilium::other_network(&daemon_sets.items),
+        });
+    };
+    let known = connection.client().list_api_group_resources("cilium.io/v2");
+    let kinds: BTreeSet<String> = match connection.ask("list the kinds of cilium.io/v2", known).await {
+        Ok(known) => known.resources.into_iter().map(|resource| resource.name).collect(),
+        Err(error) if error.is_absent() => BTreeSet::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let missing: Vec<String> =
+        KINDS.iter().filter(|kind| !kinds.contains(**kind)).map(|kind| format!("{kind}.cilium.io")).collect();
+    if !missing.is_empty() {
+        return Err(InspectError::NoKinds { context: context(), missing });
+    }
+    let configs: Api<ConfigMap> = Api::namespaced(client(), &namespace);
+    let what = format!("read the ConfigMap {namespace}/cilium-config");
+    let config = connection.ask(&what, configs.get("cilium-config")).await?.data.unwrap_or_default();
+    let services: Api<Service> = Api::namespaced(client(), &namespace);
+    let what = format!("read the Service {namespace}/hubble-relay");
+    let relay = connection.ask(&what, services.get_opt("hubble-relay")).await?;
+    let pods: Api<Pod> = Api::namespaced(client(), &namespace);
+    let what = format!("list the Cilium agents in {namespace}");
+    let labelled = ListParams::default().labels("k8s-app=cilium");
+    let agents = connection.ask(&what, pods.list(&labelled)).await?.items;
+    let nodes: Api<Node> = Api::all(client());
+    let nodes = connection.ask("list the nodes", nodes.list(&everything)).await?.items;
+    let nodes = cilium::nodes(&nodes, &agents, &namespace);
+    let (dns_service, dns_pods) = dns(connection).await?;
+
+    let answering = nodes.values().filter_map(|node| node.agent.as_ref()).find(|agent| agent.ready);
+    let Some(answering) = answering else {
+        return Err(InspectError::NoAgent { context: context(), namespace });
+    };
+    let full_version = match cilium::version_of_image(&agents) {
+        Some(version) => version,
+        None => version_of_agent(connection, &answering.container).await?,
+    };
+    let Some(version) = cilium::minor(&full_version) else {
+        return Err(InspectError::Version { context: context(), found: full_version });
+    };
+    let relay = relay.as_ref().and_then(cilium::service_address);
+    let cilium = CiliumFacts { namespace, full_version, version, config, kinds, relay };
+    Ok(Facts { kubernetes: kubernetes.to_owned(), nodes, cilium, dns_service, dns_pods })
+}
+
+async fn dns(connection: &Connection) -> Result<(Vec<IpAddr>, Vec<IpAddr>), ApiError> {
+    let services: Api<Service> = Api::namespaced(connection.client().clone(), KUBE_SYSTEM);
+    let service =
+        connection.ask("read the Service kube-system/kube-dns", services.get_opt("kube-dns")).await?;
+    let pods: Api<Pod> = Api::namespaced(connection.client().clone(), KUBE_SYSTEM);
+    let labelled = ListParams::default().labels("k8s-app=kube-dns");
+    let pods = connection.ask("list the pods of the cluster's DNS", pods.list(&labelled)).await?;
+    let spec = service.and_then(|service| service.spec);
+    let ips =
+        spec.map(|spec| spec.cluster_ips.or_else(|| spec.cluster_ip.map(|ip| vec![ip])).unwrap_or_default());
+    let service = ips.unwrap_or_default().iter().filter_map(|ip| ip.parse().ok()).collect();
+    let pods = pods.items.iter().flat_map(crate::pods::addresses).collect();
+    Ok((service, pods))
+}
+
+async fn version_of_agent(connection: &Connection, agent: &Container) -> Result<String, ExecError> {
+    let said = exec::output(connection, agent, &["cilium-dbg", "version"], EXEC_DEADLINE).await?;
+    Ok(cilium::version_of_output(&said))
+}

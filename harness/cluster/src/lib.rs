@@ -1,0 +1,30 @@
+//! Everything that touches Kubernetes: steps on the real datapath of a cluster with Cilium.
+//!
+//! [`connect`] finds the cluster of a kubeconfig, [`inspect`] says what it is and what is missing, [`lease`] keeps two
+//! runs apart, [`cluster::Cluster`] brings a topology to life and puts policies in force, [`settle`] waits until the
+//! datapath has them, [`evidence`] collects what explains a failure, and [`clean`] removes what any run ever left.
+//!
+//! Must not know: what a policy means, flows, or verdicts.
+
+pub mod addresses;
+pub mod clean;
+pub mod cluster;
+pub mod connect;
+pub mod error;
+pub mod evidence;
+pub mod exec;
+pub mod image;
+pub mod inspect;
+pub mod lease;
+pub mod mark;
+pub mod namespaces;
+pub mod objects;
+pub mod permissions;
+pub mod pods;
+pub mod policies;
+pub mod services;
+pub mod settle;
+pub mod wait;
+
+mod agent;
+mod manifest;

@@ -1,0 +1,54 @@
+//! Policies as the author wrote them, as the API server gets them.
+
+use serde_json::{Map, Number, Value};
+use verdikt_scenario::document::{self, Node};
+use verdikt_scenario::policy::Manifest;
+
+use crate::mark::RunId;
+use crate::objects::{Kind, Object, POLICIES};
+
+/// The namespace of an object that names none: <https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/>
+pub(crate) const DEFAULT_NAMESPACE: &str = "default";
+
+/// A document, value by value: nothing is added, dropped or put right.
+pub(crate) fn json(node: &Node) -> Value {
+    match &node.value {
+        document::Value::Null => Value::Null,
+        document::Value::Boolean(value) => Value::Bool(*value),
+        document::Value::Integer(value) => Value::Number((*value).into()),
+        document::Value::Float(value) => Number::from_f64(*value).map_or(Value::Null, Value::Number),
+        document::Value::Text(text) => Value::String(text.to_string()),
+        document::Value::List(elements) => elements.iter().map(json).collect(),
+        document::Value::Map(entries) => {
+            let entries = entries.iter().map(|entry| (entry.key.to_string(), json(&entry.value)));
+            Value::Object(entries.collect::<Map<_, _>>())
+        }
+    }
+}
+
+/// Which object a manifest means; else what `kubectl` would say.
+pub(crate) fn object(manifest: &Manifest) -> Result<Object, String> {
+    let reference = manifest.object();
+    let version = manifest.root.get("apiVersion").and_then(Node::text).unwrap_or_default();
+    let is_kind =
+        |kind: &&Kind| kind.kind == reference.kind && format!("{}/{}", kind.group, kind.version) == version;
+    let kind = POLICIES.iter().find(is_kind);
+    let kind =
+        kind.ok_or_else(|| format!("no matches for kind {:?} in version {version:?}", reference.kind))?;
+    let namespace = reference.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
+    Ok(Object::new(*kind, Some(namespace), &reference.name))
+}
+
+/// The same document with the run's marks in its metadata, which no policy looks at.
+pub(crate) fn marked(mut body: Value, run: &RunId) -> Value {
+    let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) else { return body };
+    let labels = metadata.entry("labels").or_insert(Value::Null);
+    if labels.is_null() {
+        *labels = Value::Object(Map::new());
+    }
+    // Labels that are none are refused by the API server, in its own words.
+    if let Some(labels) = labels.as_object_mut() {
+        labels.extend(run.labels().into_iter().map(|(key, value)| (key, Value::String(value))));
+    }
+    body
+}

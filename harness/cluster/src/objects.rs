@@ -1,0 +1,267 @@
+//! Objects as the API server takes and gives them: JSON, untyped.
+
+use std::fmt;
+
+use http::Request;
+use http::request::Builder;
+use serde_json::{Value, json};
+
+use crate::connect::Connection;
+use crate::error::ApiError;
+use crate::mark::FIELD_MANAGER;
+
+/// A kind of object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kind {
+    /// Its name, as manifests have it.
+    pub kind: &'static str,
+    /// The API group; empty for the core.
+    pub group: &'static str,
+    /// The version of the group.
+    pub version: &'static str,
+    /// What paths call it.
+    pub plural: &'static str,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+}
+
+const fn kind(
+    kind: &'static str,
+    group: &'static str,
+    version: &'static str,
+    plural: &'static str,
+    namespaced: bool,
+) -> Kind {
+    Kind { kind, group, version, plural, namespaced }
+}
+
+/// Namespaces.
+pub const NAMESPACE: Kind = kind("Namespace", "", "v1", "namespaces", false);
+/// Pods.
+pub const POD: Kind = kind("Pod", "", "v1", "pods", true);
+/// Services.
+pub const SERVICE: Kind = kind("Service", "", "v1", "services", true);
+/// Service accounts.
+pub const SERVICE_ACCOUNT: Kind = kind("ServiceAccount", "", "v1", "serviceaccounts", true);
+/// Endpoint slices.
+pub const ENDPOINT_SLICE: Kind = kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", true);
+/// Leases.
+pub const LEASE: Kind = kind("Lease", "coordination.k8s.io", "v1", "leases", true);
+/// Cilium's endpoints.
+pub const CILIUM_ENDPOINT: Kind = kind("CiliumEndpoint", "cilium.io", "v2", "ciliumendpoints", true);
+
+/// The kinds of policies, clusterwide ones first: in this order they are removed.
+pub const POLICIES: [Kind; 5] = [
+    kind("CiliumClusterwideNetworkPolicy", "cilium.io", "v2", "ciliumclusterwidenetworkpolicies", false),
+    kind("CiliumNetworkPolicy", "cilium.io", "v2", "ciliumnetworkpolicies", true),
+    kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", true),
+    kind("CiliumCIDRGroup", "cilium.io", "v2", "ciliumcidrgroups", false),
+    // Clusters before Cilium 1.17 know it by this version only.
+    kind("CiliumCIDRGroup", "cilium.io", "v2alpha1", "ciliumcidrgroups", false),
+];
+
+impl Kind {
+    /// The path of all objects of the kind, or of those of one namespace.
+    fn collection(&self, namespace: Option<&str>) -> String {
+        let base = if self.group.is_empty() {
+            format!("/api/{}", self.version)
+        } else {
+            format!("/apis/{}/{}", self.group, self.version)
+        };
+        match namespace.filter(|_| self.namespaced) {
+            Some(namespace) => format!("{base}/namespaces/{namespace}/{}", self.plural),
+            None => format!("{base}/{}", self.plural),
+        }
+    }
+}
+
+/// One object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Object {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let namespace = self.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+        f.pad(&format!("{} {namespace}{}", self.kind.kind, self.name))
+    }
+}
+
+impl Object {
+    /// An object of a kind; the namespace counts only where the kind has one.
+    pub fn new(kind: Kind, namespace: Option<&str>, name: &str) -> Self {
+        let namespace = namespace.filter(|_| kind.namespaced).map(str::to_owned);
+        Self { kind, namespace, name: name.to_owned() }
+    }
+
+    fn path(&self) -> String {
+        format!("{}/{}", self.kind.collection(self.namespace.as_deref()), self.name)
+    }
+}
+
+/// What becomes of fields that the API server does not know.
+/// <https://kubernetes.io/docs/reference/using-api/api-concepts/#setting-the-field-validation-level>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FieldValidation {
+    /// The object is refused, as by `kubectl apply`.
+    #[default]
+    Strict,
+    /// They are dropped.
+    Ignore,
+}
+
+impl FieldValidation {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "Strict",
+            Self::Ignore => "Ignore",
+        }
+    }
+}
+
+async fn call(
+    connection: &Connection,
+    what: &str,
+    builder: Builder,
+    body: &Value,
+) -> Result<Value, ApiError> {
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let request = builder.body(body).map_err(kube::Error::HttpError);
+    connection.ask(what, async { connection.client().request::<Value>(request?).await }).await
+}
+
+/// An object; none if it is not there.
+pub async fn get(connection: &Connection, object: &Object) -> Result<Option<Value>, ApiError> {
+    let request = Request::get(object.path());
+    match call(connection, &format!("read {object}"), request, &Value::Null).await {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes an object; what the API server made of it.
+pub async fn create(
+    connection: &Connection,
+    object: &Object,
+    body: &Value,
+    validation: FieldValidation,
+) -> Result<Value, ApiError> {
+    let path = object.kind.collection(object.namespace.as_deref());
+    let query = format!("fieldManager={FIELD_MANAGER}&fieldValidation={}", validation.as_str());
+    let request = Request::post(format!("{path}?{query}")).header("content-type", "application/json");
+    call(connection, &format!("create {object}"), request, body).await
+}
+
+/// Replaces an object; the body carries the version it replaces.
+pub async fn replace(
+    connection: &Connection,
+    object: &Object,
+    body: &Value,
+    validation: FieldValidation,
+) -> Result<Value, ApiError> {
+    let query = format!("fieldManager={FIELD_MANAGER}&fieldValidation={}", validation.as_str());
+    let request =
+        Request::put(format!("{}?{query}", object.path())).header("content-type", "application/json");
+    call(connection, &format!("change {object}"), request, body).await
+}
+
+/// Changes the fields of an object's status that are given; null removes one.
+pub async fn merge_status(
+    connection: &Connection,
+    object: &Object,
+    change: &Value,
+) -> Result<Value, ApiError> {
+    let path = format!("{}/status?fieldManager={FIELD_MANAGER}", object.path());
+    let request = Request::patch(path).header("content-type", "application/merge-patch+json");
+    call(connection, &format!("change the status of {object}"), request, change).await
+}
+
+/// Changes the fields that are given; null removes one.
+pub async fn merge(connection: &Connection, object: &Object, change: &Value) -> Result<Value, ApiError> {
+    let path = format!("{}?fieldManager={FIELD_MANAGER}", object.path());
+    let request = Request::patch(path).header("content-type", "application/merge-patch+json");
+    call(connection, &format!("change {object}"), request, change).await
+}
+
+/// Asks for an object to be removed, at once and with all that depends on it; false if it was not there. With a UID,
+/// only that object and no later one of the same name.
+pub async fn delete(connection: &Connection, object: &Object, uid: Option<&str>) -> Result<bool, ApiError> {
+    let mut options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"});
+    if let Some(uid) = uid {
+        options["preconditions"] = json!({"uid": uid});
+    }
+    if object.kind == POD {
+        options["gracePeriodSeconds"] = json!(0);
+    }
+    let request = Request::delete(object.path()).header("content-type", "application/json");
+    match call(connection, &format!("remove {object}"), request, &options).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is_absent() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Every object of a kind, in one namespace or in all, that a label selector selects. A kind the API server does not
+/// know has none.
+pub async fn list(
+    connection: &Connection,
+    kind: Kind,
+    namespace: Option<&str>,
+    selector: Option<&str>,
+) -> Result<Vec<Value>, ApiError> {
+    select(connection, kind, namespace, selector, |_| true).await
+}
+
+/// The same, of those that are to be kept: a large cluster has more than fit into memory.
+pub async fn select(
+    connection: &Connection,
+    kind: Kind,
+    namespace: Option<&str>,
+    selector: Option<&str>,
+    keep: impl Fn(&Value) -> bool,
+) -> Result<Vec<Value>, ApiError> {
+    let mut found = Vec::new();
+    let mut from = String::new();
+    loop {
+        let selector =
+            selector.map(|selector| format!("&labelSelector={}", encode(selector))).unwrap_or_default();
+        let path = format!("{}?limit=500{selector}{from}", kind.collection(namespace));
+        let page = call(connection, &format!("list {}", kind.plural), Request::get(path), &Value::Null).await;
+        let mut page = match page {
+            Err(error) if error.is_absent() => return Ok(found),
+            other => other?,
+        };
+        if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
+            found.extend(items.into_iter().filter(&keep));
+        }
+        match page.pointer("/metadata/continue").and_then(Value::as_str) {
+            Some(next) if !next.is_empty() => from = format!("&continue={}", encode(next)),
+            _ => return Ok(found),
+        }
+    }
+}
+
+/// A text as part of a query.
+fn encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// A text in an object's metadata.
+pub(crate) fn metadata<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
+    object.get("metadata")?.get(field)?.as_str()
+}
+
+/// A label of an object.
+pub(crate) fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object.get("metadata")?.get("labels")?.get(key)?.as_str()
+}

@@ -1,0 +1,156 @@
+//! What verdikt may do in a cluster, and what it must be allowed.
+
+use std::fmt;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use kube::Api;
+use kube::api::PostParams;
+
+use crate::connect::Connection;
+use crate::error::ApiError;
+
+/// How many reviews are asked for at once.
+const AT_ONCE: usize = 16;
+
+/// Verbs on a resource, in every namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The API group; empty for the core.
+    pub group: &'static str,
+    /// The resource, with its subresource: `pods/exec`.
+    pub resource: &'static str,
+    /// The verbs.
+    pub verbs: &'static [&'static str],
+}
+
+const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Rule {
+    Rule { group, resource, verbs }
+}
+
+/// Reading.
+const READ: &[&str] = &["get", "list", "watch"];
+/// Making and removing.
+const OWN: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
+
+/// All that verdikt needs; `clusters/rbac.yaml` grants exactly this.
+///
+/// A WebSocket opens a session with GET, and newer API servers ask for `create` all the same.
+/// <https://kubernetes.io/docs/reference/access-authn-authz/authorization/>
+pub const NEEDED: &[Rule] = &[
+    rule("", "configmaps", &["get"]),
+    rule("", "events", &["list"]),
+    rule("", "namespaces", OWN),
+    rule("", "nodes", READ),
+    rule("", "pods", OWN),
+    rule("", "pods/exec", &["create", "get"]),
+    rule("", "pods/log", &["get"]),
+    rule("", "serviceaccounts", &["create", "delete", "get", "list", "watch"]),
+    rule("", "services", OWN),
+    rule("apps", "daemonsets", &["list"]),
+    rule("cilium.io", "ciliumcidrgroups", OWN),
+    rule("cilium.io", "ciliumclusterwidenetworkpolicies", OWN),
+    rule("cilium.io", "ciliumclusterwidenetworkpolicies/status", &["patch"]),
+    rule("cilium.io", "ciliumendpoints", READ),
+    rule("cilium.io", "ciliumnetworkpolicies", OWN),
+    rule("cilium.io", "ciliumnetworkpolicies/status", &["patch"]),
+    rule("coordination.k8s.io", "leases", &["create", "delete", "get", "update"]),
+    rule("discovery.k8s.io", "endpointslices", OWN),
+    rule("networking.k8s.io", "networkpolicies", OWN),
+];
+
+/// Something that is not allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Missing {
+    /// The API group; empty for the core.
+    pub group: &'static str,
+    /// The resource.
+    pub resource: &'static str,
+    /// The verb.
+    pub verb: &'static str,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let group = if self.group.is_empty() { String::new() } else { format!(".{}", self.group) };
+        f.pad(&format!("{} {}{group}", self.verb, self.resource))
+    }
+}
+
+/// What of [`NEEDED`] the credentials do not allow, in the order of that list.
+pub async fn missing(connection: &Connection) -> Result<Vec<Missing>, ApiError> {
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(connection.client().clone());
+    let each = NEEDED.iter().flat_map(|rule| {
+        rule.verbs.iter().map(|verb| Missing { group: rule.group, resource: rule.resource, verb })
+    });
+    let asked = stream::iter(each).map(|wanted| {
+        let reviews = &reviews;
+        async move {
+            let review = review(wanted);
+            let parameters = PostParams::default();
+            let answer =
+                connection.ask("review the own permissions", reviews.create(&parameters, &review)).await?;
+            Ok::<_, ApiError>((wanted, answer.status.is_some_and(|status| status.allowed)))
+        }
+    });
+    let answers: Vec<(Missing, bool)> = asked.buffered(AT_ONCE).try_collect().await?;
+    Ok(answers.into_iter().filter(|(_, allowed)| !allowed).map(|(wanted, _)| wanted).collect())
+}
+
+fn review(wanted: Missing) -> SelfSubjectAccessReview {
+    let (resource, subresource) = match wanted.resource.split_once('/') {
+        Some((resource, subresource)) => (resource, Some(subresource)),
+        None => (wanted.resource, None),
+    };
+    let attributes = ResourceAttributes {
+        group: Some(wanted.group.to_owned()),
+        resource: Some(resource.to_owned()),
+        subresource: subresource.map(str::to_owned),
+        verb: Some(wanted.verb.to_owned()),
+        ..ResourceAttributes::default()
+    };
+    let spec = SelfSubjectAccessReviewSpec {
+        resource_attributes: Some(attributes),
+        ..SelfSubjectAccessReviewSpec::default()
+    };
+    SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() }
+}
+
+/// `clusters/rbac.yaml`: a service account that may do what verdikt needs, and nothing else.
+pub fn rbac() -> String {
+    let rules: Vec<String> = NEEDED
+        .iter()
+        .map(|rule| {
+            let verbs = rule.verbs.join(", ");
+            format!("- {{apiGroups: [{:?}], resources: [{}], verbs: [{verbs}]}}", rule.group, rule.resource)
+        })
+        .collect();
+    let rules = rules.join("\n");
+    format!(
+        "# What verdikt needs in a cluster. Apply it, and run verdikt with a token of the service account:\n\
+         #   kubectl apply -f clusters/rbac.yaml\n\
+         #   kubectl --namespace verdikt-system create token verdikt\n\
+         apiVersion: v1\n\
+         kind: Namespace\n\
+         metadata: {{name: verdikt-system, labels: {{verdikt.dev/owner: verdikt}}}}\n\
+         ---\n\
+         apiVersion: v1\n\
+         kind: ServiceAccount\n\
+         metadata: {{name: verdikt, namespace: verdikt-system}}\n\
+         ---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\n\
+         kind: ClusterRole\n\
+         metadata: {{name: verdikt}}\n\
+         rules:\n\
+         {rules}\n\
+         ---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\n\
+         kind: ClusterRoleBinding\n\
+         metadata: {{name: verdikt}}\n\
+         roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: verdikt}}\n\
+         subjects:\n\
+         - {{kind: ServiceAccount, name: verdikt, namespace: verdikt-system}}\n"
+    )
+}

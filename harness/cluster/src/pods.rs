@@ -1,0 +1,237 @@
+//! Pods as verdikt makes them, and what Kubernetes says of them.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use serde_json::{Value, json};
+use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::topology::{self, Protocol, Served};
+
+use crate::image::AgentImage;
+use crate::mark::{RunId, SYSTEM_NAMESPACE};
+
+/// The container of a pod that is its agent.
+pub const AGENT_CONTAINER: &str = "agent";
+/// The user the agent runs as. <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
+const USER: u32 = 65532;
+
+/// Where pods go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The node.
+    pub node: String,
+    /// Whether pods must tolerate what keeps others from it.
+    pub tolerate: bool,
+}
+
+impl Placement {
+    fn write(&self, spec: &mut Value) {
+        // The scheduler still checks whether the node has room, which `nodeName` would bypass.
+        spec["affinity"] = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchFields": [
+                {"key": "metadata.name", "operator": "In", "values": [self.node]}
+            ]}]
+        }}});
+        if self.tolerate {
+            spec["tolerations"] = json!([{"operator": "Exists"}]);
+        }
+    }
+}
+
+/// A pod of the topology: exactly its labels, since they are its identity, and the `restricted` profile.
+pub fn manifest(
+    name: &NamespacedName,
+    pod: &topology::Pod,
+    image: &AgentImage,
+    run: &RunId,
+    placement: Option<&Placement>,
+) -> Value {
+    let mut spec = common(image);
+    spec["serviceAccountName"] = json!(pod.service_account.as_deref().unwrap_or("default"));
+    let container = &mut spec["containers"][0];
+    container["ports"] = ports(&pod.serves);
+    container["securityContext"] = json!({
+        "allowPrivilegeEscalation": false,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": true,
+    });
+    spec["securityContext"] = json!({
+        "runAsNonRoot": true,
+        "runAsUser": USER,
+        "runAsGroup": USER,
+        "seccompProfile": {"type": "RuntimeDefault"},
+        // Both are safe ones, which need no permission of the kubelet: ports below 1024, and pings without a raw socket.
+        // https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/#safe-and-unsafe-sysctls
+        "sysctls": [
+            {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"},
+            {"name": "net.ipv4.ping_group_range", "value": "0 2147483647"},
+        ],
+    });
+    if let Some(placement) = placement {
+        placement.write(&mut spec);
+    }
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "namespace": name.namespace.as_str(),
+            "name": name.name.as_str(),
+            "labels": pod.labels,
+            "annotations": run.labels(),
+        },
+        "spec": spec,
+    })
+}
+
+/// The pod whose agent acts for a node: in the node's own network.
+pub fn node_manifest(name: &str, image: &AgentImage, run: &RunId, node: &str) -> Value {
+    let mut spec = common(image);
+    spec["hostNetwork"] = json!(true);
+    // The node's network has no sysctls of its own: root may listen and ping, and nothing else.
+    spec["containers"][0]["securityContext"] = json!({
+        "allowPrivilegeEscalation": false,
+        "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE", "NET_RAW"]},
+        "readOnlyRootFilesystem": true,
+        "runAsUser": 0,
+    });
+    Placement { node: node.to_owned(), tolerate: true }.write(&mut spec);
+    let marks = run.labels();
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": SYSTEM_NAMESPACE, "name": name, "labels": marks, "annotations": marks},
+        "spec": spec,
+    })
+}
+
+fn common(image: &AgentImage) -> Value {
+    json!({
+        "automountServiceAccountToken": false,
+        "enableServiceLinks": false,
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{
+            "name": AGENT_CONTAINER,
+            "image": image.reference,
+            "imagePullPolicy": image.pull.as_str(),
+            "command": image.command,
+            // The first process is an agent whose orders never come and never end; the agent that is talked to is
+            // started beside it.
+            "stdin": true,
+            "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"memory": "128Mi"}},
+        }],
+    })
+}
+
+/// The ports a pod declares: named ones are what policies and services mean by the name.
+fn ports(serves: &[Served]) -> Value {
+    let transports = [(Protocol::Tcp, "TCP"), (Protocol::Udp, "UDP"), (Protocol::Sctp, "SCTP")];
+    let each = serves.iter().flat_map(|served| {
+        let answered: Vec<&str> = transports
+            .iter()
+            .filter(|(protocol, _)| served.protocol.answers(*protocol))
+            .map(|(_, name)| *name)
+            .collect();
+        answered.into_iter().enumerate().map(move |(index, protocol)| {
+            let mut port = json!({"containerPort": served.port.get(), "protocol": protocol});
+            // A name may stand once in a pod: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#ports>
+            if let (Some(name), 0) = (&served.name, index) {
+                port["name"] = json!(name.as_str());
+            }
+            port
+        })
+    });
+    each.collect()
+}
+
+/// The addresses of a pod; none before it has any.
+pub fn addresses(pod: &Pod) -> Vec<IpAddr> {
+    let status = pod.status.as_ref();
+    let list = status.and_then(|status| status.pod_ips.as_ref()).into_iter().flatten();
+    let addresses: Vec<IpAddr> = list.filter_map(|entry| entry.ip.parse().ok()).collect();
+    let only = status.and_then(|status| status.pod_ip.as_deref()).and_then(|ip| ip.parse().ok());
+    if addresses.is_empty() { only.into_iter().collect() } else { addresses }
+}
+
+/// Whether a pod's containers run and are ready.
+pub fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// What keeps a pod from being ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing.
+    Ready,
+    /// It may yet become so; what was last seen.
+    Waiting(String),
+    /// It never will; why, and what to do.
+    Failed(String),
+}
+
+/// Reasons a container waits for that do not pass by waiting.
+/// <https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/types.go>
+const FINAL: [(&str, &str); 4] = [
+    (
+        "ErrImageNeverPull",
+        "load the image into the node first (`verdikt images`), or name a registry that has it",
+    ),
+    ("InvalidImageName", "give a valid image name"),
+    ("CreateContainerConfigError", "look at the pod's events"),
+    ("RunContainerError", "look at the pod's events"),
+];
+
+/// What Kubernetes says of a pod.
+pub fn state(pod: &Pod) -> State {
+    if is_ready(pod) && !addresses(pod).is_empty() {
+        return State::Ready;
+    }
+    let Some(status) = &pod.status else { return State::Waiting("it has no status yet".to_owned()) };
+    if status.phase.as_deref() == Some("Failed") {
+        let reason =
+            [&status.reason, &status.message].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ");
+        return State::Failed(if reason.is_empty() {
+            ended(status.container_statuses.as_ref())
+        } else {
+            reason
+        });
+    }
+    let conditions = status.conditions.iter().flatten();
+    let mut unscheduled = conditions.filter(|it| it.type_ == "PodScheduled" && it.status == "False");
+    if let Some(condition) = unscheduled.next() {
+        let message = condition.message.as_deref().unwrap_or("the scheduler found no node");
+        return State::Waiting(format!("no node takes it: {message}"));
+    }
+    let mut containers = status.container_statuses.iter().flatten();
+    if let Some(waiting) = containers.find_map(|container| container.state.as_ref()?.waiting.as_ref()) {
+        let reason = waiting.reason.as_deref().unwrap_or("waiting");
+        let message = waiting.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+        return match FINAL.iter().find(|(known, _)| *known == reason) {
+            Some((_, advice)) => State::Failed(format!("{reason}{message}; {advice}")),
+            None => State::Waiting(format!("its container is in state {reason}{message}")),
+        };
+    }
+    let phase = status.phase.as_deref().unwrap_or("unknown");
+    State::Waiting(format!("it is in phase {phase} and not ready"))
+}
+
+fn ended(containers: Option<&Vec<ContainerStatus>>) -> String {
+    let mut states = containers.into_iter().flatten().filter_map(|container| container.state.as_ref());
+    let ended = states.find_map(|state| state.terminated.as_ref());
+    ended.map_or("its container has ended".to_owned(), |ended| {
+        let reason = ended.reason.as_deref().unwrap_or("Error");
+        format!("its container has ended with exit code {} ({reason})", ended.exit_code)
+    })
+}
+
+/// The change that gives a pod these labels instead of those: keys no longer wanted become null.
+pub(crate) fn label_change(from: &BTreeMap<String, String>, to: &BTreeMap<String, String>) -> Value {
+    let gone = from.keys().filter(|key| !to.contains_key(*key)).map(|key| (key.clone(), Value::Null));
+    let wanted = to.iter().map(|(key, value)| (key.clone(), json!(value)));
+    json!({"metadata": {"labels": gone.chain(wanted).collect::<serde_json::Map<_, _>>()}})
+}

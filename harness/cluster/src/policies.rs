@@ -1,0 +1,213 @@
+//! The policies in force: each step's set, and nothing that a step no longer lists.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use verdikt_scenario::policy::{Manifest, Refuser};
+
+use crate::connect::Connection;
+use crate::error::ApiError;
+use crate::manifest;
+use crate::mark::{OWNER, OWNER_LABEL, RunId};
+use crate::objects::{self, FieldValidation, Object, label, metadata};
+
+/// How often a change is tried again that another one came before.
+const CONFLICTS: u32 = 5;
+
+/// Why policies cannot be put in force.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// The API server does not do what it is asked.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// There is such an object, of somebody else.
+    #[error("{object} exists and is not verdikt's: rename it in the scenario, or remove it from the cluster")]
+    Foreign {
+        /// The object.
+        object: String,
+    },
+    /// It would go where somebody else's pods are.
+    #[error(
+        "{object} would act in the namespace {namespace}, which is not verdikt's: use a namespace of the scenario, or allow its use"
+    )]
+    ForeignNamespace {
+        /// The object.
+        object: String,
+        /// The namespace.
+        namespace: String,
+    },
+}
+
+/// An object that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Who refused it.
+    pub by: Refuser,
+    /// In which words.
+    pub message: String,
+}
+
+/// The policies that the API server has of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stored {
+    objects: BTreeMap<Object, Version>,
+}
+
+/// A version of an object, as it was sent.
+#[derive(Clone, Debug, PartialEq)]
+struct Version {
+    uid: String,
+    body: Value,
+    validation: FieldValidation,
+}
+
+impl Stored {
+    /// The objects.
+    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.objects.keys()
+    }
+}
+
+/// What came of putting policies in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// What the API server refused, by the index of the manifest, in its own words. What it had of such an object
+    /// stays.
+    pub refused: BTreeMap<usize, Refusal>,
+    /// The objects of the manifests that it took, by index.
+    pub stored: BTreeMap<usize, Object>,
+    /// The objects that were made, changed or removed.
+    pub touched: BTreeSet<Object>,
+}
+
+/// Where policies may be put.
+#[derive(Clone, Copy, Debug)]
+pub struct Ground<'a> {
+    /// The namespaces of the run, and those it may use.
+    pub namespaces: &'a BTreeSet<String>,
+    /// The run.
+    pub run: &'a RunId,
+}
+
+/// Makes these the policies of the run. Each document is sent as it was written; an object that is already stored
+/// with these very values is left alone.
+///
+/// Objects are created and replaced as by `kubectl create` and `kubectl replace`: server-side apply refuses unknown
+/// fields whatever the validation asked for, so a document that the API server would take, dropping them, could not be
+/// tried.
+pub async fn apply(
+    connection: &Connection,
+    stored: &mut Stored,
+    manifests: &[Manifest],
+    validation: FieldValidation,
+    ground: Ground<'_>,
+) -> Result<Applied, PolicyError> {
+    let mut applied = Applied::default();
+    let named: Vec<Result<Object, String>> = manifests.iter().map(manifest::object).collect();
+    let listed: BTreeSet<&Object> = named.iter().flatten().collect();
+    let stale: Vec<Object> =
+        stored.objects.keys().filter(|object| !listed.contains(object)).cloned().collect();
+    for object in stale {
+        let uid = stored.objects.get(&object).map(|version| version.uid.clone());
+        objects::delete(connection, &object, uid.as_deref()).await?;
+        stored.objects.remove(&object);
+        applied.touched.insert(object);
+    }
+    for (index, (manifest, object)) in manifests.iter().zip(named).enumerate() {
+        let object = match object {
+            Ok(object) => object,
+            Err(message) => {
+                applied.refused.insert(index, Refusal { by: Refuser::ApiServer, message });
+                continue;
+            }
+        };
+        let body = manifest::json(&manifest.root);
+        let same = stored
+            .objects
+            .get(&object)
+            .is_some_and(|version| version.body == body && version.validation == validation);
+        if same {
+            applied.stored.insert(index, object);
+            continue;
+        }
+        guard(connection, &object, ground).await?;
+        match put(connection, &object, &manifest::marked(body.clone(), ground.run), validation).await? {
+            Ok(uid) => {
+                stored.objects.insert(object.clone(), Version { uid, body, validation });
+                applied.touched.insert(object.clone());
+                applied.stored.insert(index, object);
+            }
+            Err(message) => {
+                applied.refused.insert(index, Refusal { by: Refuser::ApiServer, message });
+            }
+        }
+    }
+    Ok(applied)
+}
+
+/// Refuses to act where somebody else's pods are. A namespace that does not exist is left to the API server.
+async fn guard(connection: &Connection, object: &Object, ground: Ground<'_>) -> Result<(), PolicyError> {
+    let Some(namespace) = &object.namespace else { return Ok(()) };
+    if ground.namespaces.contains(namespace) {
+        return Ok(());
+    }
+    let found = objects::get(connection, &Object::new(objects::NAMESPACE, None, namespace)).await?;
+    if found.is_none() {
+        return Ok(());
+    }
+    Err(PolicyError::ForeignNamespace { object: object.to_string(), namespace: namespace.clone() })
+}
+
+/// Creates or replaces an object; its UID, or the words in which the API server refused it.
+async fn put(
+    connection: &Connection,
+    object: &Object,
+    body: &Value,
+    validation: FieldValidation,
+) -> Result<Result<String, String>, PolicyError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let found = if object.name.is_empty() { None } else { objects::get(connection, object).await? };
+        let answer = match found {
+            None => objects::create(connection, object, body, validation).await,
+            Some(found) if label(&found, OWNER_LABEL) != Some(OWNER) => {
+                return Err(PolicyError::Foreign { object: object.to_string() });
+            }
+            Some(found) => replace(connection, object, body, &found, validation).await,
+        };
+        return match answer {
+            Ok(made) => Ok(Ok(metadata(&made, "uid").unwrap_or_default().to_owned())),
+            Err(error) if error.is_conflict() && tries < CONFLICTS => continue,
+            Err(ApiError::Refused { reason, status, .. })
+                if (400..500).contains(&status) && status != 429 =>
+            {
+                Ok(Err(reason))
+            }
+            // The namespace, or the kind, is not there.
+            Err(ApiError::Absent { reason, .. }) => Ok(Err(reason)),
+            Err(error) => Err(error.into()),
+        };
+    }
+}
+
+async fn replace(
+    connection: &Connection,
+    object: &Object,
+    body: &Value,
+    found: &Value,
+    validation: FieldValidation,
+) -> Result<Value, ApiError> {
+    let mut body = body.clone();
+    if let (Some(metadata), Some(version)) =
+        (body.get_mut("metadata").and_then(Value::as_object_mut), metadata(found, "resourceVersion"))
+    {
+        metadata.insert("resourceVersion".to_owned(), json!(version));
+    }
+    let replaced = objects::replace(connection, object, &body, validation).await?;
+    // The verdict on the version before still stands there, and would be taken for that on this one.
+    if replaced.pointer("/status/conditions").is_some() {
+        objects::merge_status(connection, object, &json!({"status": {"conditions": null}})).await?;
+    }
+    Ok(replaced)
+}

@@ -1,0 +1,117 @@
+//! Waiting until the datapath has what the API server has.
+//!
+//! Four things must be true before anything is attempted, and each is asked of the one who knows: Cilium's operator has
+//! judged each object (its condition `Valid`), each pod has the predicted labels as its identity (its
+//! `CiliumEndpoint`), the agent of each node has read every change, and each endpoint has realized that revision of the
+//! policy. Whether an attempt would now meet it is shown by a first attempt, the canary, which is the caller's.
+
+mod agents;
+mod fence;
+mod identities;
+#[cfg(test)]
+mod tests;
+mod validity;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use verdikt_scenario::name::NamespacedName;
+
+use crate::cluster::Cluster;
+use crate::error::ApiError;
+use crate::policies::{Applied, Refusal};
+use crate::wait::Late;
+
+/// Labels as Cilium writes them: `k8s:app=redis`.
+pub type IdentityLabels = BTreeSet<String>;
+
+/// What must be true.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The policies, as the API server took them.
+    pub applied: &'a Applied,
+    /// The labels predicted for each pod.
+    pub identities: &'a BTreeMap<NamespacedName, IdentityLabels>,
+    /// How long all of it may take.
+    pub deadline: Duration,
+}
+
+/// How settling went. Times are counted from its begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// What Cilium refused, by the index of the manifest.
+    pub refused: BTreeMap<usize, Refusal>,
+    /// When every object was judged.
+    pub judged: Duration,
+    /// When every pod had its labels.
+    pub identified: Duration,
+    /// When every endpoint had realized the policy; none where no agent could be asked.
+    pub realized: Option<Duration>,
+    /// Why agents could not be asked.
+    pub unasked: Option<String>,
+}
+
+/// Why a step does not settle.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettleError {
+    /// The API server does not do what it is asked.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// It took too long.
+    #[error("{what}: not so after {:.1} s: {last}", after.as_secs_f64())]
+    Late {
+        /// What was waited for.
+        what: String,
+        /// What was last seen.
+        last: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+}
+
+impl SettleError {
+    fn late(what: &str, late: Late) -> Self {
+        match late {
+            Late::Api(error) => Self::Api(error),
+            Late::Deadline { last, after } => Self::Late { what: what.to_owned(), last, after },
+            Late::Failed(last) => Self::Late { what: what.to_owned(), last, after: Duration::ZERO },
+        }
+    }
+}
+
+/// How much of a deadline is left.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    begin: Instant,
+    deadline: Duration,
+}
+
+impl Clock {
+    fn left(self) -> Duration {
+        self.deadline.saturating_sub(self.begin.elapsed())
+    }
+}
+
+impl Cluster {
+    /// Waits until the datapath has the topology and the policies of this step.
+    pub async fn settle(&mut self, wanted: Wanted<'_>) -> Result<Settled, SettleError> {
+        let clock = Clock { begin: Instant::now(), deadline: wanted.deadline };
+        let fences = self.raise_fences(&wanted.applied.touched).await?;
+        let judged = async {
+            let refused = self.judged(wanted.applied, clock).await?;
+            Ok::<_, SettleError>((refused, clock.begin.elapsed()))
+        };
+        let identified = async {
+            self.identified(wanted.identities, clock).await?;
+            Ok::<_, SettleError>(clock.begin.elapsed())
+        };
+        let ((refused, judged), identified) = tokio::try_join!(judged, identified)?;
+        self.remember(wanted.identities);
+        // Pods that change their identity get their policy after it.
+        let (realized, unasked) = match self.realized(&fences, clock).await? {
+            Ok(()) => (Some(clock.begin.elapsed()), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        Ok(Settled { refused, judged, identified, realized, unasked })
+    }
+}

@@ -1,0 +1,152 @@
+//! What the agents say: which policies they have read, and which revision each endpoint has realized.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+use verdikt_scenario::topology::Endpoint;
+
+use super::{Clock, SettleError};
+use crate::cluster::Cluster;
+use crate::exec::{self, Container, ExecError};
+
+/// The pauses between two questions; there is nothing to watch in an agent.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long an agent may take for one answer.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// What one question came to.
+pub(super) enum Answer {
+    /// All is so; the revision.
+    Yes(u64),
+    /// Not yet; what was seen.
+    No(String),
+}
+
+impl Cluster {
+    /// Waits until the agents of all nodes that run pods of the topology have read the fences, and until each endpoint
+    /// has realized that revision. The reason if an agent cannot be asked.
+    pub(super) async fn realized(
+        &self,
+        fences: &[String],
+        clock: Clock,
+    ) -> Result<Result<(), String>, SettleError> {
+        let host = self.sites().any(|endpoint| matches!(endpoint, Endpoint::Node(_)));
+        let asked = self.nodes_in_use().into_iter().map(|(node, agent)| {
+            let of_node = self.pods().filter(|_| self.pods_on() == Some(node.as_str()));
+            let pods: BTreeSet<String> = of_node.map(ToString::to_string).collect();
+            async move {
+                let Some(agent) = agent else { return Ok(Err(format!("node {node} has no Cilium agent"))) };
+                let what = format!("wait until the agent of node {node} has read the policies");
+                let read = |said: &str| has_read(said, fences);
+                let revision =
+                    self.ask_until(&what, &agent, &["policy", "get", "-o", "json"], clock, read).await;
+                let revision = match revision? {
+                    Ok(revision) => revision,
+                    Err(reason) => return Ok(Err(reason)),
+                };
+                let what =
+                    format!("wait until every pod of node {node} has the policy (revision {revision})");
+                let realized = |said: &str| have_realized(said, revision, &pods, host);
+                let realized =
+                    self.ask_until(&what, &agent, &["endpoint", "list", "-o", "json"], clock, realized);
+                realized.await.map(|realized| realized.map(drop))
+            }
+        });
+        let answers: Vec<Result<(), String>> = futures_util::future::try_join_all(asked).await?;
+        Ok(answers.into_iter().collect())
+    }
+
+    /// Asks an agent until the answer is yes; the reason if it cannot be asked.
+    async fn ask_until(
+        &self,
+        what: &str,
+        agent: &Container,
+        question: &[&str],
+        clock: Clock,
+        judge: impl Fn(&str) -> Answer,
+    ) -> Result<Result<u64, String>, SettleError> {
+        let command: Vec<&str> = std::iter::once("cilium-dbg").chain(question.iter().copied()).collect();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let last = match exec::output(self.connection(), agent, &command, ANSWER.min(clock.left())).await
+            {
+                Ok(said) => match judge(&said) {
+                    Answer::Yes(revision) => return Ok(Ok(revision)),
+                    Answer::No(last) => last,
+                },
+                // The agent may restart, and its pod with it.
+                Err(error @ (ExecError::Late { .. } | ExecError::Failed { .. })) => error.to_string(),
+                Err(ExecError::Api(error)) if error.may_pass() => error.to_string(),
+                Err(ExecError::Api(error)) => return Ok(Err(error.to_string())),
+            };
+            if clock.left().is_zero() {
+                return Err(SettleError::Late { what: what.to_owned(), last, after: clock.deadline });
+            }
+            self.progress().tell(format!("{what}: {last}"));
+            tokio::time::sleep(pause.min(clock.left())).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+}
+
+/// Whether an agent's policy holds these objects.
+pub(super) fn has_read(said: &str, fences: &[String]) -> Answer {
+    let Ok(said) = serde_json::from_str::<Value>(said) else {
+        return Answer::No("the agent's policy cannot be understood".to_owned());
+    };
+    let policy = said["policy"].as_str().unwrap_or_default();
+    let missing = fences.iter().filter(|uid| !policy.contains(uid.as_str())).count();
+    match (missing, said["revision"].as_u64()) {
+        (0, Some(revision)) => Answer::Yes(revision),
+        (0, None) => Answer::No("the agent's policy has no revision".to_owned()),
+        (missing, _) => {
+            Answer::No(format!("the agent has not read the last changes of {missing} kinds of policies"))
+        }
+    }
+}
+
+/// Whether each of these pods, and the node itself, has realized a revision.
+pub(super) fn have_realized(said: &str, revision: u64, pods: &BTreeSet<String>, host: bool) -> Answer {
+    let Ok(Value::Array(endpoints)) = serde_json::from_str::<Value>(said) else {
+        return Answer::No("the agent's endpoints cannot be understood".to_owned());
+    };
+    let names: BTreeSet<String> = endpoints.iter().filter_map(name_of).collect();
+    if let Some(pod) = pods.difference(&names).next() {
+        return Answer::No(format!("the agent has no endpoint of {pod}"));
+    }
+    for endpoint in &endpoints {
+        let name = name_of(endpoint);
+        let ours = name.as_ref().is_some_and(|name| pods.contains(name)) || (host && is_host(endpoint));
+        if !ours {
+            continue;
+        }
+        let name = name.unwrap_or_else(|| "the node".to_owned());
+        let state = endpoint.pointer("/status/state").and_then(Value::as_str).unwrap_or("unknown");
+        let realized = endpoint.pointer("/status/policy/realized/policy-revision").and_then(Value::as_u64);
+        match realized {
+            Some(realized) if realized >= revision && state == "ready" => {}
+            realized => {
+                let realized = realized.map_or("none".to_owned(), |realized| realized.to_string());
+                return Answer::No(format!(
+                    "{name} has realized revision {realized} and is in state {state}"
+                ));
+            }
+        }
+    }
+    Answer::Yes(revision)
+}
+
+fn name_of(endpoint: &Value) -> Option<String> {
+    let of = endpoint.pointer("/status/external-identifiers")?;
+    let named =
+        |namespace: &str, pod: &str| Some(format!("{}/{}", of[namespace].as_str()?, of[pod].as_str()?));
+    let named = named("k8s-namespace", "k8s-pod-name");
+    named.or_else(|| of["pod-name"].as_str().map(str::to_owned)).filter(|name| name != "/")
+}
+
+fn is_host(endpoint: &Value) -> bool {
+    let labels = endpoint.pointer("/status/identity/labels").and_then(Value::as_array);
+    labels.into_iter().flatten().any(|label| label == "reserved:host")
+}

@@ -1,0 +1,66 @@
+//! Fences: policies that select nothing, made after all others, so that an agent that has read a fence has read them.
+//!
+//! An agent says which objects it has, and which revision its policy has, but not which version of an object. It reads
+//! the changes of a kind in their order, so one fence for each kind that was touched tells that all changes of the
+//! step are in.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::SettleError;
+use crate::cluster::Cluster;
+use crate::mark::{RunId, SYSTEM_NAMESPACE};
+use crate::objects::{self, FieldValidation, Object, POLICIES, metadata};
+
+/// The label that no pod and no node has.
+const FENCE: &str = "verdikt.dev/fence";
+
+/// The kinds whose changes must be read, each with the kind of its fence. What a CIDR group holds is read with the
+/// policies that name it.
+fn kind_of_fence(kind: &str) -> &str {
+    if kind == "CiliumCIDRGroup" { "CiliumNetworkPolicy" } else { kind }
+}
+
+fn manifest(object: &Object, run: &RunId) -> Value {
+    let nothing = json!({"matchLabels": {FENCE: "selects-nothing"}});
+    let spec = if object.kind.group == "cilium.io" {
+        json!({"endpointSelector": nothing, "ingress": [{}]})
+    } else {
+        json!({"podSelector": nothing, "policyTypes": ["Ingress"]})
+    };
+    let mut metadata = json!({"name": object.name, "labels": run.labels()});
+    if let Some(namespace) = &object.namespace {
+        metadata["namespace"] = json!(namespace);
+    }
+    let version = format!("{}/{}", object.kind.group, object.kind.version);
+    json!({"apiVersion": version, "kind": object.kind.kind, "metadata": metadata, "spec": spec})
+}
+
+impl Cluster {
+    /// Makes a fence for each kind that was touched, in place of those of the step before; their UIDs.
+    pub(super) async fn raise_fences(
+        &mut self,
+        touched: &BTreeSet<Object>,
+    ) -> Result<Vec<String>, SettleError> {
+        let kinds: BTreeSet<&str> = touched.iter().map(|object| kind_of_fence(object.kind.kind)).collect();
+        if kinds.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (connection, run) = (self.connection().clone(), self.run().clone());
+        for old in self.take_fences() {
+            objects::delete(&connection, &old, None).await?;
+        }
+        let number = self.next_number();
+        let mut uids = Vec::new();
+        for kind in POLICIES.iter().filter(|kind| kinds.contains(kind.kind)) {
+            let object = Object::new(*kind, Some(SYSTEM_NAMESPACE), &format!("verdikt-fence-{number}"));
+            let made =
+                objects::create(&connection, &object, &manifest(&object, &run), FieldValidation::Strict)
+                    .await?;
+            uids.extend(metadata(&made, "uid").map(str::to_owned));
+            self.keep_fence(object);
+        }
+        Ok(uids)
+    }
+}

@@ -1,0 +1,85 @@
+//! What Cilium's operator says of the objects: their condition `Valid`.
+
+use std::collections::BTreeMap;
+
+use kube::Api;
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use serde_json::Value;
+use verdikt_scenario::policy::Refuser;
+
+use super::{Clock, SettleError};
+use crate::cluster::Cluster;
+use crate::mark::RUN_LABEL;
+use crate::objects::{Kind, Object};
+use crate::policies::{Applied, Refusal};
+use crate::wait::{self, Look, Seen, Wait, Watched};
+
+/// The kinds whose objects are judged.
+const JUDGED: [&str; 2] = ["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"];
+
+/// Every object of a kind, untyped.
+pub(super) fn untyped(cluster: &Cluster, kind: Kind, namespace: Option<&str>) -> Api<DynamicObject> {
+    let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
+    let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
+    let client = cluster.connection().client().clone();
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, &resource),
+        None => Api::all_with(client, &resource),
+    }
+}
+
+impl Cluster {
+    /// Waits until each object is judged; the refused ones.
+    pub(super) async fn judged(
+        &self,
+        applied: &Applied,
+        clock: Clock,
+    ) -> Result<BTreeMap<usize, Refusal>, SettleError> {
+        let judged = applied.stored.iter().filter(|(_, object)| JUDGED.contains(&object.kind.kind));
+        let judged: BTreeMap<usize, &Object> = judged.map(|(index, object)| (*index, object)).collect();
+        if judged.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut kinds: Vec<Kind> = judged.values().map(|object| object.kind).collect();
+        kinds.sort();
+        kinds.dedup();
+        let ours = format!("{RUN_LABEL}={}", self.run());
+        let watched: Vec<Watched<DynamicObject>> = kinds
+            .into_iter()
+            .map(|kind| (untyped(self, kind, None), kube::runtime::watcher::Config::default().labels(&ours)))
+            .collect();
+        let what = "wait until Cilium has judged every policy";
+        let wait = Wait { what, deadline: clock.left(), progress: self.progress() };
+        wait::until(self.connection(), wait, watched, |seen| look(seen, &judged))
+            .await
+            .map_err(|late| SettleError::late(what, late))
+    }
+}
+
+fn look(seen: &Seen<DynamicObject>, judged: &BTreeMap<usize, &Object>) -> Look<BTreeMap<usize, Refusal>> {
+    let mut refused = BTreeMap::new();
+    for (index, object) in judged {
+        let key = (object.namespace.clone().unwrap_or_default(), object.name.clone());
+        match seen.get(&key).map(|found| verdict(&found.data)) {
+            Some(Some(Ok(()))) => {}
+            Some(Some(Err(message))) => {
+                refused.insert(*index, Refusal { by: Refuser::Agent, message });
+            }
+            Some(None) => {
+                return Look::Not(format!(
+                    "{object} has no condition `Valid` yet; does cilium-operator run?"
+                ));
+            }
+            None => return Look::Not(format!("{object} is not there any more")),
+        }
+    }
+    Look::Done(refused)
+}
+
+/// The condition `Valid`; none as long as there is none.
+pub(super) fn verdict(object: &Value) -> Option<Result<(), String>> {
+    let conditions = object.pointer("/status/conditions")?.as_array()?;
+    let valid = conditions.iter().find(|condition| condition["type"] == "Valid")?;
+    let message = || valid["message"].as_str().unwrap_or("no reason is given").to_owned();
+    Some(if valid["status"] == "True" { Ok(()) } else { Err(message()) })
+}

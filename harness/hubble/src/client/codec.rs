@@ -1,0 +1,53 @@
+//! Messages on the wire. One that cannot be read does not end the stream.
+
+use std::marker::PhantomData;
+
+use prost::{DecodeError, Message};
+use tonic::Status;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+
+/// Sends one type of messages, receives another, or why it cannot be read.
+pub(super) struct Messages<S, R>(PhantomData<(S, R)>);
+
+impl<S, R> Default for Messages<S, R> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<S, R> Codec for Messages<S, R>
+where
+    S: Message + 'static,
+    R: Message + Default + 'static,
+{
+    type Encode = S;
+    type Decode = Result<R, DecodeError>;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self::default()
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self::default()
+    }
+}
+
+impl<S: Message, R> Encoder for Messages<S, R> {
+    type Item = S;
+    type Error = Status;
+
+    fn encode(&mut self, message: S, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        message.encode(buffer).map_err(|error| Status::internal(error.to_string()))
+    }
+}
+
+impl<S, R: Message + Default> Decoder for Messages<S, R> {
+    type Item = Result<R, DecodeError>;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
+        Ok(Some(R::decode(buffer)))
+    }
+}

@@ -1,0 +1,158 @@
+//! Where a Hubble server is, and how to get there.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tonic::codegen::Service;
+use tonic::codegen::http::Uri;
+
+/// Bytes both ways.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// A stream that is being opened.
+pub type Opening = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Send>>;
+
+/// A server: an agent, or Relay.
+#[derive(Clone)]
+pub struct Source {
+    /// The node of an agent, or what else messages and reports are to call it.
+    pub name: Arc<str>,
+    transport: Transport,
+    pub(super) tls: Option<Tls>,
+}
+
+#[derive(Clone)]
+enum Transport {
+    Tcp(Arc<str>),
+    Unix(PathBuf),
+    Opened { by: Arc<str>, open: Arc<dyn Fn() -> Opening + Send + Sync> },
+}
+
+/// What TLS needs. Agents listen with it unless told otherwise; the certificates are in the cluster's secrets.
+/// <https://docs.cilium.io/en/stable/observability/hubble/configuration/tls/>
+#[derive(Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificates, in PEM, of which one must have signed the server's.
+    pub authorities: String,
+    /// The name the server's certificate must have: `NODE.CLUSTER.hubble-grpc.cilium.io` of an agent, with `-` for
+    /// every dot of the node's name.
+    pub server_name: String,
+    /// The client's own certificate, where the server wants one.
+    pub identity: Option<Identity>,
+}
+
+/// A certificate and its key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate, with those between it and the authority, in PEM.
+    pub certificate: String,
+    /// Its key in PEM.
+    pub key: String,
+}
+
+impl Source {
+    /// At an address: `172.30.0.2:4244`, `hubble-relay.kube-system:80`.
+    pub fn tcp(name: &str, address: &str) -> Self {
+        Self { name: name.into(), transport: Transport::Tcp(address.into()), tls: None }
+    }
+
+    /// At a unix socket: on its node an agent has `/var/run/cilium/hubble.sock`.
+    pub fn unix(name: &str, path: impl Into<PathBuf>) -> Self {
+        Self { name: name.into(), transport: Transport::Unix(path.into()), tls: None }
+    }
+
+    /// Through streams that somebody else opens, one for each connection: a port-forward, a program in the agent's
+    /// pod. `by` says what it is in messages.
+    pub fn opened(name: &str, by: &str, open: impl Fn() -> Opening + Send + Sync + 'static) -> Self {
+        Self {
+            name: name.into(),
+            transport: Transport::Opened { by: by.into(), open: Arc::new(open) },
+            tls: None,
+        }
+    }
+
+    /// The same server, spoken to with TLS.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    fn open(&self) -> Opening {
+        match &self.transport {
+            Transport::Tcp(address) => {
+                let address = Arc::clone(address);
+                Box::pin(async move {
+                    let stream = TcpStream::connect(&*address).await?;
+                    stream.set_nodelay(true)?;
+                    Ok(Box::new(stream) as Box<dyn Stream>)
+                })
+            }
+            Transport::Unix(path) => {
+                let path = path.clone();
+                Box::pin(async move { Ok(Box::new(UnixStream::connect(path).await?) as Box<dyn Stream>) })
+            }
+            Transport::Opened { open, .. } => open(),
+        }
+    }
+}
+
+/// `worker-2 at 172.30.0.2:4244`.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.transport {
+            Transport::Tcp(address) => write!(f, "{} at {address}", self.name),
+            Transport::Unix(path) => write!(f, "{} at {}", self.name, path.display()),
+            Transport::Opened { by, .. } => write!(f, "{} through {by}", self.name),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({self})")
+    }
+}
+
+/// Keys are not for messages.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let client = self.identity.is_some();
+        f.debug_struct("Tls")
+            .field("server_name", &self.server_name)
+            .field("client", &client)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens the source's streams for tonic.
+pub(super) struct Dial(pub(super) Source);
+
+impl Service<Uri> for Dial {
+    type Response = TokioIo<Box<dyn Stream>>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let opening = self.0.open();
+        Box::pin(async { Ok(TokioIo::new(opening.await?)) })
+    }
+}

@@ -1,0 +1,115 @@
+//! Several sources at once: one stream of news, over cuts, with everything that may be missing.
+//!
+//! A source whose connection is cut is connected to again, after growing pauses and not for ever, and asked from
+//! the last event on. What it tells twice is told once. Where nobody can say that nothing was lost meanwhile, a
+//! [`Loss`] says so: attempts in its window prove nothing by silence and want to be made again.
+//!
+//! Flows have the time of their node's clock, [`News::Flow::received`] that of the caller's.
+
+mod following;
+mod memory;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::client::Source;
+use crate::convert::{Loss, NodeChange, Reported};
+use crate::way::Way;
+use following::Following;
+
+/// How many news wait to be taken before the sources are held back.
+const WAITING: usize = 1024;
+
+/// Something that a source tells, or that becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A flow.
+    Flow {
+        /// The flow.
+        reported: Box<Reported>,
+        /// When it was received, counted from the begin of the run.
+        received: Duration,
+    },
+    /// Events may be missing.
+    Lost(Loss),
+    /// What has become of nodes behind Relay.
+    Node(NodeChange),
+    /// The source answers and is followed from now on, for the first time or again. Before the first time nothing
+    /// is promised of it. After a cut, what it still holds from then comes next, and what it may not hold any more
+    /// has been told to be lost.
+    Following {
+        /// Its name.
+        source: Arc<str>,
+    },
+    /// The source does not answer. It is tried again; until the next [`Self::Following`] its flows may come late.
+    Cut {
+        /// Its name.
+        source: Arc<str>,
+        /// Why, naming the server.
+        reason: String,
+    },
+    /// The source is not tried any more: from the window of the [`Loss`] before on, all of its flows are missing.
+    GivenUp {
+        /// Its name.
+        source: Arc<str>,
+        /// Why, naming the server, and what was last heard of it.
+        reason: String,
+    },
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For a connection, and for each answer.
+    pub answer: Duration,
+    /// Between two questions whether the server is still there.
+    pub heartbeat: Duration,
+    /// Before the first attempt to connect again; each further pause is twice as long.
+    pub first_pause: Duration,
+    /// The longest pause.
+    pub longest_pause: Duration,
+    /// How long a source may not work before it is given up.
+    pub give_up: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            answer: Duration::from_secs(5),
+            heartbeat: Duration::from_secs(5),
+            first_pause: Duration::from_millis(50),
+            longest_pause: Duration::from_secs(5),
+            give_up: Duration::from_mins(1),
+        }
+    }
+}
+
+/// The news of several sources. Dropping it ends all connections.
+#[derive(Debug)]
+pub struct Flows {
+    news: mpsc::Receiver<News>,
+    /// They end with this.
+    _following: JoinSet<()>,
+}
+
+impl Flows {
+    /// Follows these sources: the agents of all nodes, or Relay. Flows from before the begin of the run are left
+    /// out. Needs a tokio runtime.
+    pub fn follow(sources: &[Source], way: Way, begin: SystemTime, patience: Patience) -> Self {
+        let (sender, news) = mpsc::channel(WAITING);
+        let mut following = JoinSet::new();
+        for source in sources {
+            let source = Following::new(source.clone(), way, begin, patience, sender.clone());
+            following.spawn(source.run());
+        }
+        Self { news, _following: following }
+    }
+
+    /// What comes next; none when every source is given up. Cancel-safe.
+    pub async fn next(&mut self) -> Option<News> {
+        self.news.recv().await
+    }
+}
