@@ -98,7 +98,10 @@ fn fetch_images(
             Some(_) => {}
             None if names.iter().any(|name| name.starts_with(&image.name)) => {}
             None => {
-                progress(&format!("the tag of `{}` is the chart's: the nodes pull it themselves", image.name));
+                progress(&format!(
+                    "the tag of `{}` is the chart's: the nodes pull it themselves",
+                    image.name
+                ));
             }
         }
     }
