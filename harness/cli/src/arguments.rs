@@ -1,11 +1,16 @@
 //! The command line.
 
+mod cluster;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use verdikt_runner::filter::Filter;
+use verdikt_runner::shard::Shard;
 use verdikt_scenario::version::CiliumVersion;
+
+pub(crate) use cluster::{Cluster, ClusterCommand, ClusterUp, Images};
 
 /// Tells whether network policies do what their authors think.
 #[derive(Debug, Parser)]
@@ -44,6 +49,10 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Keep a scenario's topology up, to run programs inside its pods and to change its policies
     Lab(Lab),
+    /// Bring kind clusters with Cilium up and down, each from a profile
+    Cluster(Cluster),
+    /// List every container image that the profiles need
+    Images(Images),
     /// Print the JSON Schema of scenario files
     Schema,
     /// Serve and attempt as told on the standard input
@@ -72,6 +81,9 @@ pub(crate) struct Run {
     /// may be given more than once
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Vec<Filter>,
+    /// Only one of several parts of the scenarios, for machines that share them: 2/5 is the second of five
+    #[arg(long, value_name = "PART/PARTS")]
+    pub(crate) shard: Option<Shard>,
     /// Only list the names of the cells
     #[arg(long)]
     pub(crate) list: bool,
@@ -88,7 +100,8 @@ pub(crate) struct Output {
     /// One line for each step, and the differences
     #[arg(long, short)]
     pub(crate) quiet: bool,
-    /// Write a report: junit=FILE or json=FILE; may be given more than once
+    /// Write a report: junit=FILE, json=FILE, markdown=FILE, or github=FILE (annotations as workflow commands);
+    /// may be given more than once
     #[arg(long = "report", value_name = "KIND=FILE")]
     pub(crate) reports: Vec<ReportFile>,
 }
@@ -215,6 +228,8 @@ pub(crate) struct ReportFile {
 pub(crate) enum ReportKind {
     Junit,
     Json,
+    Markdown,
+    Github,
 }
 
 impl FromStr for ReportFile {
@@ -225,7 +240,12 @@ impl FromStr for ReportFile {
         let kind = match kind {
             "junit" => ReportKind::Junit,
             "json" => ReportKind::Json,
-            _ => return Err(format!("`{kind}` is no report; there are junit=FILE and json=FILE")),
+            "markdown" => ReportKind::Markdown,
+            "github" => ReportKind::Github,
+            _ => {
+                let known = "junit=FILE, json=FILE, markdown=FILE and github=FILE";
+                return Err(format!("`{kind}` is no report; there are {known}"));
+            }
         };
         if path.is_empty() {
             return Err("the name of the file is missing".to_owned());

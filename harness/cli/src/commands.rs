@@ -1,7 +1,9 @@
 //! One file for each command.
 
 pub(crate) mod check;
+pub(crate) mod cluster;
 pub(crate) mod explain;
+pub(crate) mod images;
 pub(crate) mod lab;
 pub(crate) mod replay;
 pub(crate) mod run;

@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 /// The packages of the workspace, and those of ours that each may depend on.
-const EDGES: [(&str, &[&str]); 10] = [
+const EDGES: [(&str, &[&str]); 12] = [
     ("verdikt-scenario", &[]),
     ("verdikt-engine", &["verdikt-scenario"]),
     ("verdikt-verdict", &["verdikt-scenario"]),
     ("verdikt-report", &["verdikt-scenario", "verdikt-verdict"]),
     ("verdikt-probe", &[]),
+    ("verdikt-kind", &["verdikt-scenario"]),
     ("verdikt-hubble", &["verdikt-scenario"]),
     ("verdikt-lab", &["verdikt-engine", "verdikt-probe", "verdikt-scenario"]),
     ("verdikt-cluster", &["verdikt-probe", "verdikt-scenario"]),
@@ -28,6 +29,7 @@ const EDGES: [(&str, &[&str]); 10] = [
         "verdikt",
         &[
             "verdikt-engine",
+            "verdikt-kind",
             "verdikt-lab",
             "verdikt-probe",
             "verdikt-report",
@@ -41,6 +43,7 @@ const EDGES: [(&str, &[&str]); 10] = [
         &[
             "verdikt",
             "verdikt-engine",
+            "verdikt-kind",
             "verdikt-lab",
             "verdikt-probe",
             "verdikt-report",

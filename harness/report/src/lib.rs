@@ -1,4 +1,5 @@
-//! From the events of a run to text: for the terminal, as `JUnit` XML and as JSON; and one prediction explained.
+//! From the events of a run to text: for the terminal, as `JUnit` XML, JSON, Markdown and annotations on
+//! GitHub; and one prediction explained.
 //!
 //! Every report is made from the [`Event`](verdikt_verdict::event::Event)s alone, so that a log gives the same
 //! reports as the run itself.
@@ -7,8 +8,10 @@
 
 pub mod evidence;
 pub mod explain;
+pub mod github;
 pub mod json;
 pub mod junit;
+pub mod markdown;
 pub mod terminal;
 
 mod checks;

@@ -13,6 +13,7 @@ pub mod lab;
 pub mod model;
 pub mod plan;
 pub mod run;
+pub mod shard;
 
 mod attempts;
 mod destinations;

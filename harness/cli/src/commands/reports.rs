@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
-use verdikt_report::{json, junit};
+use verdikt_report::{github, json, junit, markdown};
 use verdikt_verdict::event::Event;
 
 use crate::arguments::{ReportFile, ReportKind};
@@ -33,6 +33,8 @@ pub(crate) fn write(reports: &[ReportFile], events: &[Event]) -> Result<(), Fail
         let text = match kind {
             ReportKind::Junit => junit::junit(events).map_err(|error| error.to_string()),
             ReportKind::Json => json::json(events).map_err(|error| error.to_string()),
+            ReportKind::Markdown => Ok(markdown::markdown(events)),
+            ReportKind::Github => Ok(github::github(events)),
         };
         let failed = |cause: &dyn std::fmt::Display| Failure::file("write the report", path, cause);
         let text = text.map_err(|cause| failed(&cause))?;

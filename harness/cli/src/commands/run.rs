@@ -13,7 +13,7 @@ use verdikt_runner::model;
 use verdikt_runner::plan::{RunOptions, cells};
 
 use self::output::Output;
-use super::{load_scenarios, paths_or_default, reports};
+use super::{counted, load_scenarios, paths_or_default, reports};
 use crate::arguments::{Backend, ReportFile, Run};
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -22,21 +22,28 @@ use crate::printer::Printer;
 const COMMAND: &str = "verdikt run";
 
 pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failure> {
-    let Run { paths, on, parallel, timeout, cilium, filter, list, output, events: log } = arguments;
+    let Run { paths, on, parallel, timeout, cilium, filter, shard, list, output, events: log } = arguments;
     let loaded = load_scenarios(&paths_or_default(paths)?, printer)?;
     let mistakes = verdikt_runner::mistakes(&loaded.scenarios, *cilium);
     if !mistakes.is_empty() {
         return Err(Failure::mistakes(mistakes, loaded.sources));
     }
+    let all = loaded.scenarios.len();
+    let scenarios = match shard {
+        None => loaded.scenarios,
+        Some(shard) => shard.of(loaded.scenarios),
+    };
     let options = RunOptions {
         version: *cilium,
         filters: filter.clone(),
         parallel: parallel.get().into(),
         timeout: Duration::from_millis((*timeout).into()),
     };
-    let cells = cells(&loaded.scenarios, &options);
+    let cells = cells(&scenarios, &options);
     if cells.is_empty() {
-        let hint = if filter.is_empty() {
+        let hint = if let Some(shard) = shard.filter(|_| scenarios.is_empty()) {
+            format!("shard {shard} of {} is empty", counted(all, "scenario"))
+        } else if filter.is_empty() {
             format!("no scenario holds for Cilium {cilium}")
         } else {
             "no cell matches the filter; `--list` shows the names of all".to_owned()
@@ -58,14 +65,14 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
         quiet: output.quiet,
         command: COMMAND.to_owned(),
     };
-    let mut told = Output::new(shown, loaded.scenarios.len());
+    let mut told = Output::new(shown, scenarios.len());
     if let Some(path) = log {
         told.log_to(path)?;
     }
     let mut sink = |event| told.tell(event);
     let outcome = match backend {
-        Backend::Model => model::run(&loaded.scenarios, &options, &mut sink),
-        Backend::Lab => lab::run(&loaded.scenarios, &options, &mut sink),
+        Backend::Model => model::run(&scenarios, &options, &mut sink),
+        Backend::Lab => lab::run(&scenarios, &options, &mut sink),
     };
     let events = told.end()?;
     let outcome = outcome.map_err(|error| Failure::output(&error))?;

@@ -91,7 +91,7 @@ fn every_wrong_command() {
     For more information, try '--help'.
 
     $ verdikt run redis.yaml --report html=a.html
-    error: invalid value 'html=a.html' for '--report <KIND=FILE>': `html` is no report; there are junit=FILE and json=FILE
+    error: invalid value 'html=a.html' for '--report <KIND=FILE>': `html` is no report; there are junit=FILE, json=FILE, markdown=FILE and github=FILE
 
     For more information, try '--help'.
 

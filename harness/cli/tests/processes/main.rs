@@ -5,6 +5,8 @@
 mod bad_command;
 mod bad_input;
 mod check;
+mod ci;
+mod cluster;
 mod endings;
 mod explain;
 mod lab;

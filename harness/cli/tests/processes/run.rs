@@ -251,3 +251,61 @@ fn outputs_that_are_the_same_file_by_another_name() {
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
     assert!(ran.stderr.contains("is to be written twice"), "{ran}");
 }
+
+#[test]
+fn shards_share_the_scenarios() {
+    let files: Vec<(String, String)> = (0..3)
+        .map(|number| {
+            let text = GOOD.replace("scenario: redis", &format!("scenario: redis-{number}"));
+            (format!("scenarios/{number}.yaml"), text)
+        })
+        .collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let project = Project::with(&files);
+    let listed = |arguments: &[&str]| {
+        let ran = project.verdikt(&[&["run", "--list"], arguments].concat());
+        assert_eq!(ran.code, 0, "{ran}");
+        ran.stdout.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let [first, second] = ["1/2", "2/2"].map(|shard| listed(&["--shard", shard]));
+    assert!(
+        first.iter().all(|cell| cell.starts_with("redis-0/") || cell.starts_with("redis-2/")),
+        "{first:?}"
+    );
+    let mut both = [first, second].concat();
+    let mut all = listed(&[]);
+    both.sort();
+    all.sort();
+    assert_eq!(both, all, "every cell in one shard");
+    assert_snapshot!(project.verdikt(&["run", "--shard", "5/5"]), @r"
+    exit code 5
+    --- stderr
+    error: there is nothing to run
+
+    hint: shard 5/5 of 3 scenarios is empty
+    ");
+    assert_snapshot!(project.verdikt(&["run", "--shard", "3/2"]), @r"
+    exit code 2
+    --- stderr
+    error: invalid value '3/2' for '--shard <PART/PARTS>': a shard is written 2/5: the second of five parts
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn reports_for_a_change() {
+    let project = Project::with(&[("redis.yaml", differing())]);
+    let ran = project.verdikt(&[
+        "run",
+        "redis.yaml",
+        "-q",
+        "--report",
+        "markdown=a.md",
+        "--report",
+        "github=b.txt",
+    ]);
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(project.read("a.md").starts_with("## verdikt: 1 of 4 cells differing\n"));
+    assert_snapshot!(project.read("b.txt"), @"::error file=redis.yaml,line=25,title=verdikt%3A not as expected::redis/locked down/tcp database/redis:6379/shop/stock: deny ingress, expected allow at redis.yaml:17");
+}

@@ -1,0 +1,74 @@
+//! The command line of `cluster` and `images`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use verdikt_kind::cluster::Options;
+use verdikt_kind::profile::DEFAULT;
+use verdikt_scenario::version::CiliumVersion;
+
+#[derive(Debug, Args)]
+pub(crate) struct Cluster {
+    #[command(subcommand)]
+    pub(crate) command: ClusterCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// Bring a cluster up, or see whether the one that is up is whole; prints its context
+    Up(ClusterUp),
+    /// Remove a cluster
+    Down {
+        /// The profile
+        profile: String,
+    },
+    /// List the profiles, and which of their clusters exist
+    List,
+    /// See whether docker, kind and helm are here and new enough
+    Doctor,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClusterUp {
+    /// The profile; `verdikt cluster list` has all
+    #[arg(default_value = DEFAULT)]
+    pub(crate) profile: String,
+    /// Take images from an archive that `docker save` wrote; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) image_archive: Vec<PathBuf>,
+    /// Pull images from this registry: `HOST/cilium/cilium` in place of `quay.io/cilium/cilium`
+    #[arg(long, value_name = "HOST")]
+    pub(crate) registry: Option<String>,
+    /// Take Cilium's chart from a file or an oci:// address
+    #[arg(long, value_name = "CHART")]
+    pub(crate) chart: Option<String>,
+    /// Apply a file in place of the profile's manifests; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Vec<PathBuf>,
+    /// How many seconds creating the nodes, and installing Cilium, may take, each
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) timeout: u32,
+}
+
+impl ClusterUp {
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            image_archives: self.image_archive.clone(),
+            registry: self.registry.clone(),
+            chart: self.chart.clone(),
+            manifests: self.manifest.clone(),
+            timeout: Duration::from_secs(self.timeout.into()),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Images {
+    /// Only those of one Cilium version
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) cilium: Option<CiliumVersion>,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,117 @@
+//! `verdikt cluster`: kind clusters come up and go.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use verdikt_kind::cluster::{self, Up};
+use verdikt_kind::doctor::{Finding, examine};
+use verdikt_kind::error::Error;
+use verdikt_kind::profile::{PREFIX, Profile, profile, profiles};
+
+use crate::arguments::{Cluster, ClusterCommand, ClusterUp};
+use crate::exit;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+pub(crate) fn cluster(Cluster { command }: Cluster, printer: &Printer) -> Result<ExitCode, Failure> {
+    match command {
+        ClusterCommand::Up(arguments) => up(&arguments),
+        ClusterCommand::Down { profile } => down(&profile),
+        ClusterCommand::List => list(printer),
+        ClusterCommand::Doctor => doctor(),
+    }
+}
+
+fn up(arguments: &ClusterUp) -> Result<ExitCode, Failure> {
+    let profile = named(&arguments.profile)?;
+    let begun = Instant::now();
+    let mut progress = |phase: &str| {
+        Printer::tell(&format!("{:>6.1} s  {phase}\n", begun.elapsed().as_secs_f64()));
+    };
+    let Up { cluster, context, was_up } =
+        cluster::up(&profile, &arguments.options(), &mut progress).map_err(|error| failure(&error))?;
+    progress(&if was_up {
+        format!("the cluster `{cluster}` was up already, and is whole")
+    } else {
+        format!("the cluster `{cluster}` is up")
+    });
+    Printer::data(&format!("{context}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn down(name: &str) -> Result<ExitCode, Failure> {
+    let profile = named(name)?;
+    let was_there = cluster::down(&profile).map_err(|error| failure(&error))?;
+    let cluster = profile.cluster();
+    Printer::tell(&if was_there {
+        format!("the cluster `{cluster}` is removed\n")
+    } else {
+        format!("there is no cluster `{cluster}`\n")
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(printer: &Printer) -> Result<ExitCode, Failure> {
+    let clusters = match cluster::clusters() {
+        Ok(clusters) => clusters,
+        Err(error) => {
+            printer.note(&format!("which clusters exist is not known: {error}"));
+            Vec::new()
+        }
+    };
+    let mut text = String::new();
+    let widest = profiles().map(|profile| profile.name.len()).max().unwrap_or_default();
+    for profile in profiles() {
+        let release = profile.release();
+        let state = if clusters.contains(&profile.cluster()) { "exists" } else { "-" };
+        let _ = writeln!(
+            text,
+            "{:<widest$}  Cilium {:<8}  Kubernetes {}  {state:<6}  {}",
+            profile.name,
+            release.version,
+            release.kubernetes,
+            profile.about()
+        );
+    }
+    let known: Vec<String> = profiles().map(|profile| profile.cluster()).collect();
+    for other in clusters.iter().filter(|cluster| !known.contains(cluster)) {
+        let name = other.strip_prefix(PREFIX).unwrap_or(other);
+        printer.note(&format!("the cluster `{other}` exists, and there is no profile `{name}`"));
+    }
+    Printer::data(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn doctor() -> Result<ExitCode, Failure> {
+    let findings = examine();
+    let mut text = String::new();
+    for Finding { program, wanted, found } in &findings {
+        let _ = match found {
+            Ok(version) => writeln!(text, "{program:<8}ok       {version}; {wanted} or newer is needed"),
+            Err(error) => {
+                let state = match error {
+                    Error::Missing(_) => "missing",
+                    Error::Old { .. } => "too old",
+                    _ => "fails",
+                };
+                let what = error.to_string().replace('\n', "\n                 ");
+                writeln!(text, "{program:<8}{state:<9}{what}\n                 {}", error.advice())
+            }
+        };
+    }
+    Printer::data(&text)?;
+    let well = findings.iter().all(|finding| finding.found.is_ok());
+    Ok(ExitCode::from(if well { exit::AS_EXPECTED } else { exit::MACHINE_FAILED }))
+}
+
+fn named(name: &str) -> Result<Profile, Failure> {
+    profile(name).map_err(|error| {
+        Failure::wrong(error.to_string())
+            .hint("`verdikt cluster list` has all profiles, and what each is for")
+    })
+}
+
+fn failure(error: &Error) -> Failure {
+    Failure::from_error(error).hint(error.advice())
+}

@@ -1,0 +1,62 @@
+//! `verdikt images`: every container image that the profiles need.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use verdikt_kind::image::Image;
+use verdikt_kind::versions::versions;
+use verdikt_scenario::version::CiliumVersion;
+
+use crate::arguments::Images;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+pub(crate) fn images(Images { cilium, json }: &Images) -> Result<ExitCode, Failure> {
+    let rows: Vec<Row> = versions()
+        .cilium
+        .iter()
+        .filter(|(minor, _)| cilium.is_none_or(|wanted| wanted == **minor))
+        .flat_map(|(minor, release)| {
+            let node = [("node", &versions().kubernetes[&release.kubernetes])];
+            node.into_iter().chain(release.images.by_role()).map(|(role, image)| (*minor, role, image))
+        })
+        .collect();
+    let text = if *json {
+        let rows: Vec<Value> = rows.iter().map(row_as_json).collect();
+        format!("{:#}\n", Value::Array(rows))
+    } else {
+        table(&rows)
+    };
+    Printer::data(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A Cilium minor, the role of an image there, and the image.
+type Row = (CiliumVersion, &'static str, &'static Image);
+
+fn row_as_json((minor, role, image): &Row) -> Value {
+    json!({
+        "cilium": minor,
+        "role": role,
+        "image": image.name,
+        "tag": image.tag,
+        "digest": image.digest,
+        "verified": image.verified,
+        "reference": image.to_string(),
+    })
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for (minor, role, image) in rows {
+        let note = match (&image.tag, &image.digest, image.verified) {
+            (None, ..) => "  (the chart knows the tag)",
+            (_, None, _) => "  (nobody could read the digest)",
+            (_, _, false) => "  (the digest was not read at its source)",
+            (_, _, true) => "",
+        };
+        let _ = writeln!(text, "Cilium {minor}  {role:<8}  {image}{note}");
+    }
+    text
+}

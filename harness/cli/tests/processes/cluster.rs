@@ -1,0 +1,621 @@
+//! `verdikt cluster` and `verdikt images`: with stand-ins for docker, kind and helm that record how they are called and
+//! answer as the programs do.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use insta::assert_snapshot;
+
+use crate::project::{Project, Ran};
+
+/// How the stand-ins answer where a test does not say otherwise: everything is well, and there is no cluster.
+const WELL: [(&str, &str); 3] = [
+    (
+        "docker",
+        r#"case "$*" in
+            version*) echo 28.2.2 ;;
+            "image inspect"*) exit 1 ;;
+            "load --input "*) echo "Loaded image: quay.io/cilium/cilium-envoy:v9"; echo "Loaded image: kindest/node:v1.36.1" ;;
+        esac"#,
+    ),
+    (
+        "kind",
+        r#"case "$*" in
+            version) echo "kind v0.32.0 go1.26.1 linux/amd64" ;;
+            "get clusters") echo "No kind clusters found." >&2 ;;
+        esac"#,
+    ),
+    ("helm", r#"case "$*" in version*) echo "v3.18.4+gd80839c" ;; list*) echo "[]" ;; esac"#),
+];
+
+/// What `helm list` says of Cilium as the profile has it.
+const INSTALLED: &str = r#"list*) echo '[{"name":"cilium","chart":"cilium-1.20.2","status":"deployed"}]' ;;"#;
+
+/// A folder with stand-ins as its only PATH.
+struct StandIns(Project);
+
+impl StandIns {
+    /// Stand-ins that answer well.
+    fn well() -> Self {
+        let stand_ins = Self(Project::with(&[("calls", ""), ("bin/none", "")]));
+        for (program, answers) in WELL {
+            stand_ins.answer(program, answers);
+        }
+        stand_ins
+    }
+
+    /// The stand-in of a program answers so.
+    fn answer(&self, program: &str, answers: &str) {
+        let path = self.0.path(&format!("bin/{program}"));
+        // What comes in is recorded by its first line, which names the file.
+        let script = format!(
+            "#!/bin/sh\necho \"{program} $*\" >> '{calls}'\n\
+             case \"$*\" in *\" -\"|*\" - \"*) read -r first; echo \"  < $first\" >> '{calls}' ;; esac\n{answers}\n",
+            calls = self.0.path("calls").display()
+        );
+        fs::write(&path, script).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// The same with other answers in front of a program's usual ones.
+    fn first(&self, program: &str, cases: &str) {
+        let (_, usual) = WELL.into_iter().find(|(name, _)| *name == program).unwrap();
+        self.answer(program, &usual.replacen("case \"$*\" in", &format!("case \"$*\" in {cases}"), 1));
+    }
+
+    fn without(&self, program: &str) {
+        fs::remove_file(self.0.path(&format!("bin/{program}"))).unwrap();
+    }
+
+    /// Runs `verdikt`; times and the folder's name are left out of what it says.
+    fn verdikt(&self, arguments: &[&str]) -> Ran {
+        fs::write(self.0.path("calls"), "").unwrap();
+        let output = self.0.command(arguments).env("PATH", self.0.path("bin")).output().unwrap();
+        let text = |bytes: Vec<u8>| {
+            let text = String::from_utf8(bytes).unwrap();
+            text.lines().flat_map(|line| [without_time(line), "\n"]).collect()
+        };
+        let ran = Ran {
+            code: output.status.code().unwrap(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        };
+        assert!(!ran.stderr.contains("panicked"), "{ran}");
+        ran
+    }
+
+    /// How the programs were called, their versions aside.
+    fn calls(&self) -> String {
+        let calls = self.0.read("calls");
+        let calls = calls.lines().filter(|call| !call.contains(" version"));
+        calls.flat_map(|call| [call, "\n"]).collect()
+    }
+}
+
+/// `   1.2 s  check` without the time.
+fn without_time(line: &str) -> &str {
+    match line.split_once(" s  ") {
+        Some((time, rest)) if time.trim().parse::<f64>().is_ok() => rest,
+        _ => line,
+    }
+}
+
+#[test]
+fn up() {
+    let stand_ins = StandIns::well();
+    assert_snapshot!(stand_ins.verdikt(&["cluster", "up"]), @r"
+    exit code 0
+    --- stdout
+    kind-verdikt-cilium-1.20
+    --- stderr
+    check docker, kind and helm
+    fetch the images that are not here yet
+    create the nodes of `verdikt-cilium-1.20`, Kubernetes 1.36
+    copy 4 images into the nodes
+    install Cilium 1.20.2 and wait until it is ready
+    wait for the nodes and the cluster's DNS
+    the cluster `verdikt-cilium-1.20` is up
+    ");
+    assert_snapshot!(stand_ins.calls(), @r#"
+    kind get clusters
+    docker image inspect --format {{join .RepoDigests " "}} docker.io/kindest/node:v1.36.1
+    docker pull --quiet docker.io/kindest/node@sha256:3489c7674813ba5d8b1a9977baea8a6e553784dab7b84759d1014dbd78f7ebd5
+    docker tag docker.io/kindest/node@sha256:3489c7674813ba5d8b1a9977baea8a6e553784dab7b84759d1014dbd78f7ebd5 docker.io/kindest/node:v1.36.1
+    docker image inspect --format {{join .RepoDigests " "}} quay.io/cilium/cilium:v1.20.2
+    docker pull --quiet quay.io/cilium/cilium@sha256:2939231d0d3e3ebddcd80fffa168b7ddcc78fdf0dc864d1c8c126ff523c54f01
+    docker tag quay.io/cilium/cilium@sha256:2939231d0d3e3ebddcd80fffa168b7ddcc78fdf0dc864d1c8c126ff523c54f01 quay.io/cilium/cilium:v1.20.2
+    docker image inspect --format {{join .RepoDigests " "}} quay.io/cilium/operator-generic:v1.20.2
+    docker pull --quiet quay.io/cilium/operator-generic@sha256:64d8798350e8569b8e7622563fed6e44dce2625f311e4651b774816516c744fc
+    docker tag quay.io/cilium/operator-generic@sha256:64d8798350e8569b8e7622563fed6e44dce2625f311e4651b774816516c744fc quay.io/cilium/operator-generic:v1.20.2
+    docker image inspect --format {{join .RepoDigests " "}} quay.io/cilium/hubble-relay:v1.20.2
+    docker pull --quiet quay.io/cilium/hubble-relay@sha256:d309c977870e9dbede7122a10eee09a4c9d66685e8d52af62d9c3c113f815b0f
+    docker tag quay.io/cilium/hubble-relay@sha256:d309c977870e9dbede7122a10eee09a4c9d66685e8d52af62d9c3c113f815b0f quay.io/cilium/hubble-relay:v1.20.2
+    docker image inspect --format {{join .RepoDigests " "}} quay.io/cilium/cilium-envoy:v1.37.6-1789133542-cbec91f666af0bf742da986d43832932dbb26b82
+    docker pull --quiet quay.io/cilium/cilium-envoy@sha256:af7382699576b9e65e9184efa52eeca0b58aea70ad6e511bf260c91d9f740463
+    docker tag quay.io/cilium/cilium-envoy@sha256:af7382699576b9e65e9184efa52eeca0b58aea70ad6e511bf260c91d9f740463 quay.io/cilium/cilium-envoy:v1.37.6-1789133542-cbec91f666af0bf742da986d43832932dbb26b82
+    kind create cluster --name verdikt-cilium-1.20 --image docker.io/kindest/node:v1.36.1 --config -
+      < # Cilium 1.20, the newest minor. The node image comes from ../versions.yaml.
+    kind load docker-image --name verdikt-cilium-1.20 quay.io/cilium/cilium:v1.20.2 quay.io/cilium/operator-generic:v1.20.2 quay.io/cilium/hubble-relay:v1.20.2 quay.io/cilium/cilium-envoy:v1.37.6-1789133542-cbec91f666af0bf742da986d43832932dbb26b82
+    helm upgrade --install cilium cilium --repo https://helm.cilium.io --version 1.20.2 --namespace kube-system --kube-context kind-verdikt-cilium-1.20 --values - --set image.useDigest=false --set operator.image.useDigest=false --set hubble.relay.image.useDigest=false --set envoy.image.useDigest=false --wait --timeout 600s
+    docker exec --interactive verdikt-cilium-1.20-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf wait --timeout=180s --for=condition=Ready nodes --all
+    docker exec --interactive verdikt-cilium-1.20-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf wait --timeout=180s --for=condition=Available --namespace kube-system deployment/coredns
+    "#);
+}
+
+#[test]
+fn up_with_manifests() {
+    let stand_ins = StandIns::well();
+    let ran = stand_ins.verdikt(&["cluster", "up", "gateway"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let calls = stand_ins.calls();
+    let calls: Vec<&str> = calls.lines().collect();
+    let applied = calls.iter().position(|call| call.contains("standard-install.yaml")).unwrap();
+    let installed = calls.iter().position(|call| call.starts_with("helm upgrade")).unwrap();
+    assert!(applied < installed, "{calls:#?}");
+}
+
+#[test]
+fn up_without_the_internet() {
+    let stand_ins = StandIns::well();
+    fs::write(stand_ins.0.path("crds.yaml"), "kind: CustomResourceDefinition\n").unwrap();
+    let ran = stand_ins.verdikt(&[
+        "cluster",
+        "up",
+        "gateway",
+        "--image-archive",
+        "images.tar",
+        "--registry",
+        "mirror:5000",
+        "--chart",
+        "cilium.tgz",
+        "--manifest",
+        "crds.yaml",
+        "--timeout",
+        "90",
+    ]);
+    assert_eq!(ran.code, 0, "{ran}");
+    assert_snapshot!(stand_ins.calls(), @r#"
+    kind get clusters
+    docker load --input images.tar
+    docker image inspect --format {{join .RepoDigests " "}} quay.io/cilium/cilium:v1.20.2
+    docker pull --quiet mirror:5000/cilium/cilium@sha256:2939231d0d3e3ebddcd80fffa168b7ddcc78fdf0dc864d1c8c126ff523c54f01
+    docker tag mirror:5000/cilium/cilium@sha256:2939231d0d3e3ebddcd80fffa168b7ddcc78fdf0dc864d1c8c126ff523c54f01 quay.io/cilium/cilium:v1.20.2
+    docker image inspect --format {{join .RepoDigests " "}} quay.io/cilium/operator-generic:v1.20.2
+    docker pull --quiet mirror:5000/cilium/operator-generic@sha256:64d8798350e8569b8e7622563fed6e44dce2625f311e4651b774816516c744fc
+    docker tag mirror:5000/cilium/operator-generic@sha256:64d8798350e8569b8e7622563fed6e44dce2625f311e4651b774816516c744fc quay.io/cilium/operator-generic:v1.20.2
+    docker image inspect --format {{join .RepoDigests " "}} quay.io/cilium/hubble-relay:v1.20.2
+    docker pull --quiet mirror:5000/cilium/hubble-relay@sha256:d309c977870e9dbede7122a10eee09a4c9d66685e8d52af62d9c3c113f815b0f
+    docker tag mirror:5000/cilium/hubble-relay@sha256:d309c977870e9dbede7122a10eee09a4c9d66685e8d52af62d9c3c113f815b0f quay.io/cilium/hubble-relay:v1.20.2
+    docker image inspect --format {{join .RepoDigests " "}} quay.io/cilium/cilium-envoy:v1.37.6-1789133542-cbec91f666af0bf742da986d43832932dbb26b82
+    docker pull --quiet mirror:5000/cilium/cilium-envoy@sha256:af7382699576b9e65e9184efa52eeca0b58aea70ad6e511bf260c91d9f740463
+    docker tag mirror:5000/cilium/cilium-envoy@sha256:af7382699576b9e65e9184efa52eeca0b58aea70ad6e511bf260c91d9f740463 quay.io/cilium/cilium-envoy:v1.37.6-1789133542-cbec91f666af0bf742da986d43832932dbb26b82
+    kind create cluster --name verdikt-gateway --image docker.io/kindest/node:v1.36.1 --config -
+      < # Gateway API with the L7 proxy. The node image comes from ../versions.yaml.
+    kind load docker-image --name verdikt-gateway quay.io/cilium/cilium-envoy:v9 quay.io/cilium/cilium:v1.20.2 quay.io/cilium/operator-generic:v1.20.2 quay.io/cilium/hubble-relay:v1.20.2 quay.io/cilium/cilium-envoy:v1.37.6-1789133542-cbec91f666af0bf742da986d43832932dbb26b82
+    docker exec --interactive verdikt-gateway-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf apply --server-side --filename -
+      < kind: CustomResourceDefinition
+    helm upgrade --install cilium cilium.tgz --namespace kube-system --kube-context kind-verdikt-gateway --values - --set image.useDigest=false --set operator.image.useDigest=false --set hubble.relay.image.useDigest=false --set envoy.image.useDigest=false --wait --timeout 90s
+    docker exec --interactive verdikt-gateway-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf wait --timeout=180s --for=condition=Ready nodes --all
+    docker exec --interactive verdikt-gateway-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf wait --timeout=180s --for=condition=Available --namespace kube-system deployment/coredns
+    "#);
+}
+
+#[test]
+fn up_again() {
+    let stand_ins = StandIns::well();
+    stand_ins.first("kind", r#""get clusters") printf 'kind\nverdikt-cilium-1.20\n' ;;"#);
+    stand_ins.first("helm", INSTALLED);
+    assert_snapshot!(stand_ins.verdikt(&["cluster", "up"]), @r"
+    exit code 0
+    --- stdout
+    kind-verdikt-cilium-1.20
+    --- stderr
+    check docker, kind and helm
+    the cluster `verdikt-cilium-1.20` exists: see whether it is whole
+    the cluster `verdikt-cilium-1.20` was up already, and is whole
+    ");
+    assert_snapshot!(stand_ins.calls(), @r"
+    kind get clusters
+    kind export kubeconfig --name verdikt-cilium-1.20
+    helm list --deployed --failed --pending --filter ^cilium$ --output json --namespace kube-system --kube-context kind-verdikt-cilium-1.20
+    docker exec --interactive verdikt-cilium-1.20-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf wait --timeout=180s --for=condition=Ready nodes --all
+    docker exec --interactive verdikt-cilium-1.20-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf wait --timeout=180s --for=condition=Available --namespace kube-system deployment/coredns
+    ");
+}
+
+#[test]
+fn up_goes_on_where_it_stopped() {
+    let stand_ins = StandIns::well();
+    stand_ins.first("kind", r#""get clusters") echo verdikt-cilium-1.20 ;;"#);
+    let pending = INSTALLED.replace("deployed", "pending-install");
+    stand_ins.first("helm", &pending);
+    let ran = stand_ins.verdikt(&["cluster", "up"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let calls = stand_ins.calls();
+    assert!(!calls.contains("create cluster"), "{calls}");
+    let [removed, installed] =
+        ["helm uninstall cilium", "helm upgrade --install"].map(|call| calls.find(call).unwrap());
+    assert!(removed < installed, "{calls}");
+}
+
+#[test]
+fn nodes_pull_what_cannot_be_copied() {
+    let stand_ins = StandIns::well();
+    stand_ins.first("kind", "load*) echo 'ERROR: failed to detect containerd snapshotter' >&2; exit 1 ;;");
+    let ran = stand_ins.verdikt(&["cluster", "up"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(
+        ran.stderr.contains("the nodes pull the images themselves, as copying failed: ERROR: failed"),
+        "{ran}"
+    );
+    assert!(!stand_ins.calls().contains("useDigest"), "by digest, as the chart has them");
+    let ran = stand_ins.verdikt(&["cluster", "up", "--registry", "mirror"]);
+    assert_eq!(ran.code, 4, "without the internet they cannot: {ran}");
+}
+
+#[test]
+fn images_that_are_here_are_not_pulled() {
+    let stand_ins = StandIns::well();
+    stand_ins.first(
+        "docker",
+        r#""image inspect"*cilium/cilium:*) echo "quay.io/cilium/cilium@sha256:old" ;; "image inspect"*) ;;"#,
+    );
+    let ran = stand_ins.verdikt(&["cluster", "up"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let calls = stand_ins.calls();
+    let pulled: Vec<&str> = calls.lines().filter(|call| call.starts_with("docker pull")).collect();
+    assert_eq!(pulled.len(), 1, "only the one with another digest: {pulled:?}");
+    assert!(pulled[0].contains("quay.io/cilium/cilium@sha256:"), "{pulled:?}");
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "one list of all messages, to be read as a whole")]
+fn every_failure_of_up() {
+    let mut text = String::new();
+    let mut check = |name: &str, change: &dyn Fn(&StandIns), arguments: &[&str]| {
+        let stand_ins = StandIns::well();
+        change(&stand_ins);
+        let ran = stand_ins.verdikt(&[&["cluster", "up"], arguments].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (4, ""), "{name}\n{ran}");
+        let said = &ran.stderr[ran.stderr.find("error:").unwrap()..];
+        writeln!(text, "# {name}\n{said}").unwrap();
+    };
+    check("no docker", &|programs| programs.without("docker"), &[]);
+    check("no kind", &|programs| programs.without("kind"), &[]);
+    check("no helm", &|programs| programs.without("helm"), &[]);
+    check("an old kind", &|programs| programs.first("kind", "version) echo 'kind v0.20.0 go1.20.4' ;;"), &[]);
+    check("a program of that name", &|programs| programs.first("helm", "version*) echo hello ;;"), &[]);
+    check(
+        "no daemon",
+        &|programs| {
+            programs.first(
+                "docker",
+                "version*) echo 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker \
+                 daemon running?' >&2; exit 1 ;;",
+            );
+        },
+        &[],
+    );
+    check(
+        "not allowed",
+        &|programs| {
+            programs.first(
+                "docker",
+                "version*) echo 'permission denied while trying to connect to the Docker daemon socket' >&2; exit 1 ;;",
+            );
+        },
+        &[],
+    );
+    check(
+        "an image that cannot be pulled",
+        &|programs| {
+            programs.first(
+                "docker",
+                "pull*) echo 'Error response from daemon: Get \"https://quay.io/v2/\": dial tcp: lookup quay.io: no such \
+                 host' >&2; exit 1 ;;",
+            );
+        },
+        &[],
+    );
+    check(
+        "no disk",
+        &|programs| {
+            programs.first(
+                "docker",
+                "pull*) echo 'failed to register layer: write /usr/bin/x: no space left on device' >&2; exit 1 ;;",
+            );
+        },
+        &[],
+    );
+    check(
+        "an archive that is none",
+        &|programs| {
+            programs.first("docker", "load*) echo 'open x.tar: no such file or directory' >&2; exit 1 ;;");
+        },
+        &["--image-archive", "x.tar"],
+    );
+    check(
+        "kind fails",
+        &|programs| {
+            programs.first(
+                "kind",
+                "create*) echo 'ERROR: failed to create cluster: failed to init node with kubeadm' >&2; exit 1 ;;",
+            );
+        },
+        &[],
+    );
+    check(
+        "kind hangs",
+        &|programs| programs.first("kind", "create*) while :; do :; done ;;"),
+        &["--timeout", "1"],
+    );
+    check(
+        "helm times out",
+        &|programs| {
+            programs.first("helm", "upgrade*) echo 'Error: context deadline exceeded' >&2; exit 1 ;;");
+        },
+        &[],
+    );
+    check(
+        "another Cilium is there",
+        &|programs| {
+            programs.first("kind", r#""get clusters") echo verdikt-cilium-1.20 ;;"#);
+            programs.first("helm", &INSTALLED.replace("1.20.2", "1.20.1"));
+        },
+        &[],
+    );
+    check(
+        "helm answers nonsense",
+        &|programs| {
+            programs.first("kind", r#""get clusters") echo verdikt-cilium-1.20 ;;"#);
+            programs.first("helm", "list*) echo '<html>' ;;");
+        },
+        &[],
+    );
+    check(
+        "the nodes have stopped",
+        &|programs| {
+            programs.first("kind", r#""get clusters") echo verdikt-cilium-1.20 ;;"#);
+            programs.first("helm", INSTALLED);
+            programs.first(
+                "docker",
+                "exec*) echo 'Error response from daemon: container 3f2 is not running' >&2; exit 1 ;;",
+            );
+        },
+        &[],
+    );
+    check(
+        "a cluster that was never whole",
+        &|programs| {
+            programs.first("kind", r#""get clusters") echo verdikt-cilium-1.20 ;;"#);
+            programs.first("helm", "list*) echo 'Error: kubernetes cluster unreachable' >&2; exit 1 ;;");
+        },
+        &[],
+    );
+    check("no such manifest", &|_| {}, &["gateway", "--manifest", "nowhere.yaml"]);
+    assert_snapshot!(text, @r#"
+    # no docker
+    error: `docker` is not installed, or not in the PATH
+
+    hint: install Docker Engine as https://docs.docker.com/engine/install/ says; then `verdikt cluster doctor`
+
+    # no kind
+    error: `kind` is not installed, or not in the PATH
+
+    hint: install kind with `go install sigs.k8s.io/kind@v0.32.0`, `brew install kind`, or as https://kind.sigs.k8s.io/docs/user/quick-start/#installation says; then `verdikt cluster doctor`
+
+    # no helm
+    error: `helm` is not installed, or not in the PATH
+
+    hint: install Helm with `brew install helm`, `snap install helm --classic`, or as https://helm.sh/docs/intro/install/ says; then `verdikt cluster doctor`
+
+    # an old kind
+    error: `kind` is 0.20.0; 0.32.0 or newer is needed
+
+    hint: install kind with `go install sigs.k8s.io/kind@v0.32.0`, `brew install kind`, or as https://kind.sigs.k8s.io/docs/user/quick-start/#installation says; then `verdikt cluster doctor`
+
+    # a program of that name
+    error: `helm` does not tell its version: it says `hello`
+
+    hint: install Helm with `brew install helm`, `snap install helm --classic`, or as https://helm.sh/docs/intro/install/ says; then `verdikt cluster doctor`
+
+    # no daemon
+    error: cannot ask docker for its version: `docker` exits with 1
+      | Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?
+
+    hint: start the docker daemon: `sudo systemctl start docker`, or start Docker Desktop; DOCKER_HOST says which daemon is meant, if it is set
+
+    # not allowed
+    error: cannot ask docker for its version: `docker` exits with 1
+      | permission denied while trying to connect to the Docker daemon socket
+
+    hint: let your user use docker: `sudo usermod -aG docker $USER`, then log in again
+
+    # an image that cannot be pulled
+    error: cannot pull the image `docker.io/kindest/node@sha256:3489c7674813ba5d8b1a9977baea8a6e553784dab7b84759d1014dbd78f7ebd5`: `docker` exits with 1
+      | Error response from daemon: Get "https://quay.io/v2/": dial tcp: lookup quay.io: no such host
+
+    hint: the registry or chart cannot be reached from here: see whether a proxy is needed (HTTPS_PROXY), or work without the internet: `--registry HOST` or `--image-archive FILE`, and `--chart FILE`
+
+    # no disk
+    error: cannot pull the image `docker.io/kindest/node@sha256:3489c7674813ba5d8b1a9977baea8a6e553784dab7b84759d1014dbd78f7ebd5`: `docker` exits with 1
+      | failed to register layer: write /usr/bin/x: no space left on device
+
+    hint: the disk is full: `docker system df` shows what docker keeps, `docker system prune` frees what nothing uses
+
+    # an archive that is none
+    error: cannot load the image archive `x.tar`: `docker` exits with 1
+      | open x.tar: no such file or directory
+
+    hint: see what the docker daemon has to say: `docker info`
+
+    # kind fails
+    error: cannot create the cluster `verdikt-cilium-1.20`: `kind` exits with 1
+      | ERROR: failed to create cluster: failed to init node with kubeadm
+
+    hint: `kind create cluster --retain -v 1` with the profile's kind.yaml keeps the nodes, and `kind export logs` says what happened in them
+
+    # kind hangs
+    error: cannot create the cluster `verdikt-cilium-1.20`: `kind` did not end within 1 s, and was stopped
+
+    hint: the machine or its network is too slow, or a pod waits for something: `kubectl get pods -A` and `kubectl get events -A` tell which; `--timeout SECONDS` waits longer
+
+    # helm times out
+    error: cannot install Cilium 1.20.2 in `verdikt-cilium-1.20`: `helm` exits with 1
+      | Error: context deadline exceeded
+
+    hint: see what the pods wait for: `kubectl get pods -n kube-system` and `kubectl get events -n kube-system`; `verdikt cluster up` goes on where it stopped, `--timeout SECONDS` waits longer
+
+    # another Cilium is there
+    error: the cluster `verdikt-cilium-1.20` has cilium-1.20.1; the profile has cilium-1.20.2
+
+    hint: replace it: `verdikt cluster down cilium-1.20`, then `verdikt cluster up cilium-1.20`
+
+    # helm answers nonsense
+    error: `helm` answers with something that cannot be read: `<html>`
+
+    hint: see whether `helm` is the program that verdikt expects: `verdikt cluster doctor`
+
+    # the nodes have stopped
+    error: cannot wait for the nodes of `verdikt-cilium-1.20`: `docker` exits with 1
+      | Error response from daemon: container 3f2 is not running
+
+    hint: the nodes have stopped: take the cluster down with `verdikt cluster down`, and up again
+
+    # a cluster that was never whole
+    error: cannot ask for Cilium in `verdikt-cilium-1.20`: `helm` exits with 1
+      | Error: kubernetes cluster unreachable
+
+    hint: the cluster was never whole, or is no more: take it down with `verdikt cluster down`, and up again
+
+    # no such manifest
+    error: cannot read `nowhere.yaml`
+      caused by: No such file or directory (os error 2)
+
+    hint: name a file that can be read
+    "#);
+}
+
+#[test]
+fn down() {
+    let stand_ins = StandIns::well();
+    assert_snapshot!(stand_ins.verdikt(&["cluster", "down", "audit"]), @r"
+    exit code 0
+    --- stderr
+    there is no cluster `verdikt-audit`
+    ");
+    stand_ins.first("kind", r#""get clusters") printf 'audit\nverdikt-audit\nverdikt-audit-2\n' ;;"#);
+    assert_snapshot!(stand_ins.verdikt(&["cluster", "down", "audit"]), @r"
+    exit code 0
+    --- stderr
+    the cluster `verdikt-audit` is removed
+    ");
+    assert_snapshot!(stand_ins.calls(), @r"
+    kind get clusters
+    kind delete cluster --name verdikt-audit
+    ");
+}
+
+#[test]
+fn list() {
+    let stand_ins = StandIns::well();
+    stand_ins.first("kind", r#""get clusters") printf 'mine\nverdikt-audit\nverdikt-old\n' ;;"#);
+    assert_snapshot!(stand_ins.verdikt(&["cluster", "list"]), @r"
+    exit code 0
+    --- stdout
+    cilium-1.16             Cilium 1.16.19   Kubernetes 1.30  -       Cilium 1.16, for comparing before an upgrade
+    cilium-1.17             Cilium 1.17.18   Kubernetes 1.32  -       Cilium 1.17, for comparing before an upgrade
+    cilium-1.18             Cilium 1.18.14   Kubernetes 1.33  -       Cilium 1.18, the oldest supported minor
+    cilium-1.19             Cilium 1.19.8    Kubernetes 1.35  -       Cilium 1.19, a supported minor
+    cilium-1.20             Cilium 1.20.2    Kubernetes 1.36  -       Cilium 1.20, the newest minor
+    kube-proxy-replacement  Cilium 1.20.2    Kubernetes 1.36  -       no kube-proxy: Cilium translates services itself
+    dual-stack              Cilium 1.20.2    Kubernetes 1.36  -       IPv4 and IPv6 side by side
+    two-workers             Cilium 1.20.2    Kubernetes 1.36  -       a control plane and two workers
+    audit                   Cilium 1.20.2    Kubernetes 1.36  exists  policy audit mode: what would be denied is let through and reported
+    gateway                 Cilium 1.20.2    Kubernetes 1.36  -       Gateway API with the L7 proxy
+    --- stderr
+    note: the cluster `verdikt-old` exists, and there is no profile `old`
+    ");
+    stand_ins.without("kind");
+    let ran = stand_ins.verdikt(&["cluster", "list"]);
+    assert!(ran.code == 0 && ran.stderr.contains("which clusters exist is not known"), "{ran}");
+}
+
+#[test]
+fn doctor() {
+    let stand_ins = StandIns::well();
+    assert_snapshot!(stand_ins.verdikt(&["cluster", "doctor"]), @r"
+    exit code 0
+    --- stdout
+    docker  ok       28.2.2; 24.0.0 or newer is needed
+    kind    ok       0.32.0; 0.32.0 or newer is needed
+    helm    ok       3.18.4; 3.14.0 or newer is needed
+    ");
+    stand_ins.without("helm");
+    stand_ins.first("kind", "version) echo 'kind v0.20.0 go1.20.4' ;;");
+    stand_ins.first("docker", "version*) echo 'Is the docker daemon running?' >&2; exit 1 ;;");
+    assert_snapshot!(stand_ins.verdikt(&["cluster", "doctor"]), @r"
+    exit code 4
+    --- stdout
+    docker  fails    cannot ask docker for its version: `docker` exits with 1
+                       | Is the docker daemon running?
+                     start the docker daemon: `sudo systemctl start docker`, or start Docker Desktop; DOCKER_HOST says which daemon is meant, if it is set
+    kind    too old  `kind` is 0.20.0; 0.32.0 or newer is needed
+                     install kind with `go install sigs.k8s.io/kind@v0.32.0`, `brew install kind`, or as https://kind.sigs.k8s.io/docs/user/quick-start/#installation says; then `verdikt cluster doctor`
+    helm    missing  `helm` is not installed, or not in the PATH
+                     install Helm with `brew install helm`, `snap install helm --classic`, or as https://helm.sh/docs/intro/install/ says; then `verdikt cluster doctor`
+    ");
+}
+
+#[test]
+fn images() {
+    let project = Project::with::<&str>(&[]);
+    assert_snapshot!(project.verdikt(&["images", "--cilium", "1.18"]), @r"
+    exit code 0
+    --- stdout
+    Cilium 1.18  node      docker.io/kindest/node:v1.33.12@sha256:3f5c8443c620245e4d355cfe09e96a91ead32ceaa569d3f1ca9edf0cb2fe2ff4  (the digest was not read at its source)
+    Cilium 1.18  agent     quay.io/cilium/cilium:v1.18.14@sha256:0e65a0910d74be4d56ebc8f8a010b566f9177444667dbb8eb5b2d8d840ea5406
+    Cilium 1.18  operator  quay.io/cilium/operator-generic:v1.18.14@sha256:6a77082c3938edad0433f53c46a90b8da08c9e4a9a255e51a1c2ff410db60104
+    Cilium 1.18  relay     quay.io/cilium/hubble-relay:v1.18.14@sha256:828c22fcde4c0f7317ad5bb0f73c42294c6b3e2be286bb9374cf66cea930fb5d
+    Cilium 1.18  envoy     quay.io/cilium/cilium-envoy  (the chart knows the tag)
+    ");
+    let all = project.verdikt(&["images", "--json"]);
+    let all: serde_json::Value = serde_json::from_str(&all.stdout).unwrap();
+    assert_eq!(all.as_array().unwrap().len(), 25);
+    assert_eq!(all[24]["role"], "envoy");
+    assert_eq!(all[24]["cilium"], "1.20");
+}
+
+#[test]
+fn an_unknown_profile() {
+    let project = Project::with::<&str>(&[]);
+    assert_snapshot!(project.verdikt(&["cluster", "up", "dualstack"]), @r"
+    exit code 2
+    --- stderr
+    error: there is no profile `dualstack`; did you mean `dual-stack`?
+
+    hint: `verdikt cluster list` has all profiles, and what each is for
+    ");
+}
+
+#[test]
+fn what_kind_began_is_removed_if_it_hangs() {
+    let stand_ins = StandIns::well();
+    // The cluster is there once kind has begun to create it.
+    let begun = stand_ins.0.path("begun").display().to_string();
+    stand_ins.first(
+        "kind",
+        &format!(
+            "create*) : > {begun}; while :; do :; done ;; \
+             'get clusters') [ ! -e {begun} ] || echo verdikt-cilium-1.20 ;;"
+        ),
+    );
+    let ran = stand_ins.verdikt(&["cluster", "up", "--timeout", "1"]);
+    assert_eq!(ran.code, 4, "{ran}");
+    assert!(
+        stand_ins.calls().ends_with("kind delete cluster --name verdikt-cilium-1.20\n"),
+        "{}",
+        stand_ins.calls()
+    );
+}

@@ -1,0 +1,122 @@
+//! The next step after each failure.
+
+use crate::error::Error;
+use crate::install;
+use crate::program::Program;
+
+/// What docker says where its daemon cannot be asked.
+const NO_DAEMON: [&str; 3] = [
+    "cannot connect to the docker daemon",
+    "failed to connect to the docker api",
+    "is the docker daemon running",
+];
+
+/// What programs say, in lower case, with what to do about it. The first that is found counts.
+const SAID: [(&[&str], &str); 11] = [
+    (
+        &["permission denied while trying to connect"],
+        "let your user use docker: `sudo usermod -aG docker $USER`, then log in again",
+    ),
+    (&NO_DAEMON, START_DOCKER),
+    (
+        &["no space left on device", "disk quota exceeded"],
+        "the disk is full: `docker system df` shows what docker keeps, `docker system prune` frees what nothing uses",
+    ),
+    (
+        &["too many open files", "failed to create fsnotify watcher"],
+        "give the nodes more watches: `sudo sysctl fs.inotify.max_user_instances=512 \
+         fs.inotify.max_user_watches=524288`; https://kind.sigs.k8s.io/docs/user/known-issues/#pod-errors-due-to-too-many-open-files",
+    ),
+    (
+        &["is not running", "no such container"],
+        "the nodes have stopped: take the cluster down with `verdikt cluster down`, and up again",
+    ),
+    (
+        &[
+            "kubernetes cluster unreachable",
+            "could not locate any control plane nodes",
+            "failed to get cluster internal",
+        ],
+        "the cluster was never whole, or is no more: take it down with `verdikt cluster down`, and up again",
+    ),
+    (
+        &["already exist for a cluster", "node(s) already exist"],
+        "what is left of an earlier cluster is in the way: take it down with `verdikt cluster down`, and up again",
+    ),
+    (
+        &["port is already allocated", "address already in use"],
+        "another program uses a port that a node needs: `docker ps` shows which container publishes it",
+    ),
+    (
+        &["toomanyrequests", "rate limit"],
+        "the registry answers no more for now: `docker login` raises its limit; or name a mirror with `--registry HOST`",
+    ),
+    (
+        &[
+            "no such host",
+            "dial tcp",
+            "i/o timeout",
+            "tls handshake timeout",
+            "temporary failure in name resolution",
+            "could not resolve",
+            "is not a valid chart repository",
+            "network is unreachable",
+        ],
+        "the registry or chart cannot be reached from here: see whether a proxy is needed (HTTPS_PROXY), or work without \
+         the internet: `--registry HOST` or `--image-archive FILE`, and `--chart FILE`",
+    ),
+    (
+        &["manifest unknown", "not found: manifest", "no such manifest", "pull access denied"],
+        "the registry does not have this image: `verdikt images` lists what it must have, by digest",
+    ),
+];
+
+const START_DOCKER: &str = "start the docker daemon: `sudo systemctl start docker`, or start Docker Desktop; DOCKER_HOST \
+                            says which daemon is meant, if it is set";
+
+/// What to do next.
+pub(crate) fn of(error: &Error) -> String {
+    match error {
+        Error::Missing(program) | Error::Old { program, .. } | Error::NoVersion { program, .. } => {
+            format!("{}; then `verdikt cluster doctor`", install::how(*program))
+        }
+        Error::NotStarted { program, .. } => {
+            format!("see whether `{program}` runs by itself: `{program} version`")
+        }
+        Error::Failed { program, said, .. } => of_failure(*program, said),
+        Error::TimedOut { program: Program::Docker, .. } => {
+            "see whether the docker daemon answers: `docker info`; a slow network may need the images beforehand: \
+             `--image-archive FILE`"
+                .to_owned()
+        }
+        Error::TimedOut { .. } => {
+            "the machine or its network is too slow, or a pod waits for something: `kubectl get pods -A` and `kubectl \
+             get events -A` tell which; `--timeout SECONDS` waits longer"
+                .to_owned()
+        }
+        Error::Differs { profile, .. } => {
+            format!("replace it: `verdikt cluster down {profile}`, then `verdikt cluster up {profile}`")
+        }
+        Error::Answer { program, .. } => {
+            format!("see whether `{program}` is the program that verdikt expects: `verdikt cluster doctor`")
+        }
+        Error::File { .. } => "name a file that can be read".to_owned(),
+    }
+}
+
+fn of_failure(program: Program, said: &str) -> String {
+    let said = said.to_lowercase();
+    let known = SAID.iter().find(|(texts, _)| texts.iter().any(|text| said.contains(text)));
+    if let Some((_, advice)) = known {
+        return (*advice).to_owned();
+    }
+    match program {
+        Program::Docker => "see what the docker daemon has to say: `docker info`".to_owned(),
+        Program::Kind => "`kind create cluster --retain -v 1` with the profile's kind.yaml keeps the nodes, and `kind \
+                          export logs` says what happened in them"
+            .to_owned(),
+        Program::Helm => "see what the pods wait for: `kubectl get pods -n kube-system` and `kubectl get events -n \
+                          kube-system`; `verdikt cluster up` goes on where it stopped, `--timeout SECONDS` waits longer"
+            .to_owned(),
+    }
+}

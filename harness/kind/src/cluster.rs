@@ -1,0 +1,63 @@
+//! Clusters: up, down, and which there are.
+
+mod helm;
+mod images;
+mod up;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::profile::{PREFIX, Profile};
+use crate::program::{Call, Program};
+
+pub use up::{Up, up};
+
+/// How a cluster is brought up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Archives with images, as `docker save` writes them. What they hold is not pulled.
+    pub image_archives: Vec<PathBuf>,
+    /// The registry that has every image in place of the images' own.
+    pub registry: Option<String>,
+    /// The chart `cilium`, an archive or an `oci://` address, in place of the one from its repository.
+    pub chart: Option<String>,
+    /// Files that are applied in place of the profile's manifests.
+    pub manifests: Vec<PathBuf>,
+    /// How long creating the nodes, and installing Cilium, may take, each.
+    pub timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            image_archives: Vec::new(),
+            registry: None,
+            chart: None,
+            manifests: Vec::new(),
+            timeout: Duration::from_mins(10),
+        }
+    }
+}
+
+/// The names of our clusters, in order.
+pub fn clusters() -> Result<Vec<String>, Error> {
+    let listed = Call::new(Program::Kind, "list the clusters").arguments(["get", "clusters"]).run()?;
+    let mut ours: Vec<String> =
+        listed.lines().map(str::trim).filter(|name| name.starts_with(PREFIX)).map(str::to_owned).collect();
+    ours.sort();
+    Ok(ours)
+}
+
+/// Removes the cluster of a profile; whether there was one.
+pub fn down(profile: &Profile) -> Result<bool, Error> {
+    let cluster = profile.cluster();
+    if !clusters()?.contains(&cluster) {
+        return Ok(false);
+    }
+    Call::new(Program::Kind, format!("remove the cluster `{cluster}`"))
+        .arguments(["delete", "cluster", "--name", &cluster])
+        .deadline(Duration::from_mins(5))
+        .run()?;
+    Ok(true)
+}

@@ -1,0 +1,83 @@
+//! Cilium in a cluster, through Helm.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Options;
+use crate::error::Error;
+use crate::profile::Profile;
+use crate::program::{Call, Program};
+use crate::versions::versions;
+
+/// How much longer than Helm itself we wait for Helm to say what it waited for.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// The images of the chart that are named by digest unless told otherwise.
+const IMAGES: [&str; 4] = ["image", "operator.image", "hubble.relay.image", "envoy.image"];
+
+/// What is installed under the name `cilium`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct Installed {
+    /// The chart with its version: `cilium-1.20.2`.
+    pub(super) chart: String,
+    /// What became of it: `deployed`, `failed`, `pending-install`.
+    pub(super) status: String,
+}
+
+/// What is installed in the cluster, if anything.
+pub(super) fn installed(profile: &Profile) -> Result<Option<Installed>, Error> {
+    let said = Call::new(Program::Helm, format!("ask for Cilium in `{}`", profile.cluster()))
+        .arguments([
+            "list",
+            "--deployed",
+            "--failed",
+            "--pending",
+            "--filter",
+            "^cilium$",
+            "--output",
+            "json",
+        ])
+        .arguments(place(profile))
+        .run()?;
+    let releases: Vec<Installed> = serde_json::from_str(&said)
+        .map_err(|_| Error::Answer { program: Program::Helm, said: said.trim().to_owned() })?;
+    Ok(releases.into_iter().next())
+}
+
+/// Removes an installation that was interrupted: Helm refuses to go on with it.
+pub(super) fn remove(profile: &Profile) -> Result<(), Error> {
+    Call::new(Program::Helm, format!("remove a half-installed Cilium from `{}`", profile.cluster()))
+        .arguments(["uninstall", "cilium", "--wait"])
+        .arguments(place(profile))
+        .deadline(Duration::from_mins(5))
+        .run()
+        .map(drop)
+}
+
+/// Installs Cilium and waits until it is ready. Images that were loaded into the nodes are known there by tag alone.
+pub(super) fn install(profile: &Profile, options: &Options, loaded: bool) -> Result<(), Error> {
+    let release = profile.release();
+    let call =
+        Call::new(Program::Helm, format!("install Cilium {} in `{}`", release.version, profile.cluster()));
+    let call = call.arguments(["upgrade", "--install", "cilium"]);
+    let call = match &options.chart {
+        Some(chart) => call.arguments([chart]),
+        None => call.arguments(["cilium", "--repo", &versions().charts, "--version", &release.chart]),
+    };
+    let mut call = call.arguments(place(profile)).arguments(["--values", "-"]);
+    if loaded {
+        call = call.arguments(
+            IMAGES.iter().flat_map(|image| ["--set".to_owned(), format!("{image}.useDigest=false")]),
+        );
+    }
+    call.arguments(["--wait", "--timeout", &format!("{}s", options.timeout.as_secs())])
+        .input(profile.values)
+        .deadline(options.timeout + GRACE)
+        .run()
+        .map(drop)
+}
+
+fn place(profile: &Profile) -> [String; 4] {
+    ["--namespace".to_owned(), "kube-system".to_owned(), "--kube-context".to_owned(), profile.context()]
+}

@@ -1,0 +1,82 @@
+//! Images: onto this machine, and into the nodes of a cluster.
+
+use std::time::Duration;
+
+use super::Options;
+use crate::error::Error;
+use crate::image::Image;
+use crate::profile::Profile;
+use crate::program::{Call, Program};
+
+/// How long one image may take.
+const DEADLINE: Duration = Duration::from_mins(15);
+
+/// How `docker load` begins the lines that name what it loaded.
+const LOADED: &str = "Loaded image: ";
+
+/// Loads the archives into docker; the names of the images they held.
+pub(super) fn load_archives(options: &Options) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for archive in &options.image_archives {
+        let said = Call::new(Program::Docker, format!("load the image archive `{}`", archive.display()))
+            .arguments(["load".as_ref(), "--input".as_ref(), archive.as_os_str()])
+            .deadline(DEADLINE)
+            .run()?;
+        names.extend(said.lines().filter_map(|line| line.strip_prefix(LOADED)).map(str::to_owned));
+    }
+    Ok(names)
+}
+
+/// Makes sure that docker has an image by its tag; that name. None where its tag is not known. What archives held is
+/// taken as it is.
+pub(super) fn fetch(
+    image: &Image,
+    from_archives: &[String],
+    options: &Options,
+) -> Result<Option<String>, Error> {
+    let (Some(tagged), Some(pulled_as)) = (image.tagged(), image.pulled_as(options.registry.as_deref()))
+    else {
+        return Ok(None);
+    };
+    if from_archives.iter().any(|name| is_same(name, &tagged)) || is_here(&tagged, image.digest.as_deref()) {
+        return Ok(Some(tagged));
+    }
+    Call::new(Program::Docker, format!("pull the image `{pulled_as}`"))
+        .arguments(["pull", "--quiet", &pulled_as])
+        .deadline(DEADLINE)
+        .run()?;
+    if pulled_as != tagged {
+        Call::new(Program::Docker, format!("give the image `{pulled_as}` its tag"))
+            .arguments(["tag", &pulled_as, &tagged])
+            .run()?;
+    }
+    Ok(Some(tagged))
+}
+
+/// Whether two names are of one image: docker leaves out its own registry.
+pub(super) fn is_same(name: &str, tagged: &str) -> bool {
+    let short = |name: &str| name.strip_prefix("docker.io/").unwrap_or(name).to_owned();
+    short(name) == short(tagged)
+}
+
+/// Whether docker has the image. One that was loaded from an archive has no digests to compare.
+fn is_here(tagged: &str, digest: Option<&str>) -> bool {
+    let digests = Call::new(Program::Docker, format!("look for the image `{tagged}`"))
+        .arguments(["image", "inspect", "--format", "{{join .RepoDigests \" \"}}", tagged])
+        .run();
+    digests.is_ok_and(|digests| {
+        let digests = digests.trim();
+        digests.is_empty() || digest.is_none_or(|digest| digests.contains(digest))
+    })
+}
+
+/// Copies images from docker into the nodes.
+pub(super) fn load_into_nodes(profile: &Profile, names: &[String]) -> Result<(), Error> {
+    let cluster = profile.cluster();
+    Call::new(Program::Kind, format!("load images into the nodes of `{cluster}`"))
+        .arguments(["load", "docker-image", "--name", &cluster])
+        .arguments(names)
+        .deadline(DEADLINE)
+        .run()
+        .map(drop)
+}

@@ -1,0 +1,214 @@
+//! A cluster comes up, in phases of which each can be repeated.
+
+use std::fs;
+use std::time::Duration;
+
+use super::{Options, clusters, down, helm, images};
+use crate::doctor;
+use crate::error::Error;
+use crate::profile::Profile;
+use crate::program::{Call, Program};
+
+/// How much longer than a program itself we wait for it to say what it waited for.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// How long the cluster's DNS and nodes may take once Cilium is ready.
+const READY: Duration = Duration::from_mins(3);
+
+/// A cluster that is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Up {
+    /// Its name.
+    pub cluster: String,
+    /// Its context in the kubeconfig.
+    pub context: String,
+    /// Whether it was there before.
+    pub was_up: bool,
+}
+
+/// Brings the cluster of a profile up, or makes sure that the one that is up is the profile's. Each phase is told as
+/// it begins. What an earlier, interrupted call has done is not done again.
+pub fn up(profile: &Profile, options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Up, Error> {
+    progress("check docker, kind and helm");
+    doctor::require_all()?;
+    let manifests = read_manifests(options)?;
+    let cluster = profile.cluster();
+    let context = profile.context();
+    let exists = clusters()?.contains(&cluster);
+    if exists {
+        progress(&format!("the cluster `{cluster}` exists: see whether it is whole"));
+        take_context(profile)?;
+        match helm::installed(profile)? {
+            Some(found) if found.chart != format!("cilium-{}", profile.release().chart) => {
+                return Err(Error::Differs {
+                    cluster,
+                    found: found.chart,
+                    wanted: format!("cilium-{}", profile.release().chart),
+                    profile: profile.name,
+                });
+            }
+            Some(found) if found.status == "deployed" => {
+                wait_ready(profile)?;
+                return Ok(Up { cluster, context, was_up: true });
+            }
+            Some(found) if found.status.starts_with("pending") => {
+                progress("remove a half-installed Cilium");
+                helm::remove(profile)?;
+            }
+            _ => {}
+        }
+    }
+    let loaded = fetch_images(profile, options, progress)?;
+    if !exists {
+        create(profile, &loaded.node, options, progress)?;
+    }
+    let in_nodes = load(profile, options, &loaded.names, progress)?;
+    apply(profile, &manifests, progress)?;
+    progress(&format!("install Cilium {} and wait until it is ready", profile.release().version));
+    helm::install(profile, options, in_nodes)?;
+    progress("wait for the nodes and the cluster's DNS");
+    wait_ready(profile)?;
+    Ok(Up { cluster, context, was_up: false })
+}
+
+/// What docker has for a cluster.
+struct Fetched {
+    /// The name of the node image.
+    node: String,
+    /// The names of the images that belong into the nodes.
+    names: Vec<String>,
+}
+
+fn fetch_images(
+    profile: &Profile,
+    options: &Options,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Fetched, Error> {
+    if !options.image_archives.is_empty() {
+        progress("load the image archives");
+    }
+    let mut names = images::load_archives(options)?;
+    let node_image = profile.node_image();
+    progress("fetch the images that are not here yet");
+    let node = images::fetch(node_image, &names, options)?.unwrap_or_else(|| node_image.to_string());
+    names.retain(|name| !images::is_same(name, &node));
+    for (_, image) in profile.release().images.by_role() {
+        match images::fetch(image, &names, options)? {
+            Some(name) if !names.contains(&name) => names.push(name),
+            Some(_) => {}
+            None if names.iter().any(|name| name.starts_with(&image.name)) => {}
+            None => {
+                progress(&format!(
+                    "the tag of `{}` is the chart's: the nodes pull it themselves",
+                    image.name
+                ));
+            }
+        }
+    }
+    Ok(Fetched { node, names })
+}
+
+fn create(
+    profile: &Profile,
+    node: &str,
+    options: &Options,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), Error> {
+    let cluster = profile.cluster();
+    progress(&format!("create the nodes of `{cluster}`, Kubernetes {}", profile.release().kubernetes));
+    let created = Call::new(Program::Kind, format!("create the cluster `{cluster}`"))
+        .arguments(["create", "cluster", "--name", &cluster, "--image", node, "--config", "-"])
+        .input(profile.kind_configuration)
+        .deadline(options.timeout)
+        .run();
+    if let Err(Error::TimedOut { .. }) = &created {
+        // kind removes what it began if it fails, and cannot if it is stopped. That it took too long is the news.
+        progress(&format!("remove what there is of `{cluster}`"));
+        let _ = down(profile);
+    }
+    created.map(drop)
+}
+
+/// Copies the images into the nodes; whether they are there. Where the nodes can pull them, they may do so.
+fn load(
+    profile: &Profile,
+    options: &Options,
+    names: &[String],
+    progress: &mut dyn FnMut(&str),
+) -> Result<bool, Error> {
+    progress(&format!("copy {} images into the nodes", names.len()));
+    match images::load_into_nodes(profile, names) {
+        Ok(()) => Ok(true),
+        Err(Error::Failed { said, .. })
+            if options.registry.is_none() && options.image_archives.is_empty() =>
+        {
+            let why = said.lines().last().unwrap_or("kind says nothing").to_owned();
+            progress(&format!("the nodes pull the images themselves, as copying failed: {why}"));
+            Ok(false)
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// Writes the cluster's context to the kubeconfig, where it may be missing.
+fn take_context(profile: &Profile) -> Result<(), Error> {
+    Call::new(Program::Kind, format!("write the context `{}` to the kubeconfig", profile.context()))
+        .arguments(["export", "kubeconfig", "--name", &profile.cluster()])
+        .run()
+        .map(drop)
+}
+
+fn read_manifests(options: &Options) -> Result<Vec<String>, Error> {
+    let read = |path: &std::path::PathBuf| {
+        fs::read_to_string(path).map_err(|source| Error::File { path: path.clone(), source })
+    };
+    options.manifests.iter().map(read).collect()
+}
+
+/// Applies the profile's manifests from their addresses, or the files given in their place.
+fn apply(profile: &Profile, files: &[String], progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    if profile.manifests().is_empty() && files.is_empty() {
+        return Ok(());
+    }
+    progress("apply the manifests");
+    let call = |name: &str| {
+        kubectl(profile, format!("apply {name} to `{}`", profile.cluster()))
+            .arguments(["apply", "--server-side", "--filename"])
+            .deadline(READY)
+    };
+    if files.is_empty() {
+        for address in profile.manifests() {
+            call(&format!("`{address}`")).arguments([address]).run()?;
+        }
+    }
+    for file in files {
+        call("the manifests").arguments(["-"]).input(file.as_str()).run()?;
+    }
+    Ok(())
+}
+
+fn wait_ready(profile: &Profile) -> Result<(), Error> {
+    let timeout = format!("--timeout={}s", READY.as_secs());
+    let wait = |what: &str, arguments: &[&str]| {
+        kubectl(profile, format!("wait for {what} of `{}`", profile.cluster()))
+            .arguments(["wait", &timeout])
+            .arguments(arguments)
+            .deadline(READY + GRACE)
+            .run()
+    };
+    wait("the nodes", &["--for=condition=Ready", "nodes", "--all"])?;
+    wait("the DNS", &["--for=condition=Available", "--namespace", "kube-system", "deployment/coredns"])?;
+    Ok(())
+}
+
+/// `kubectl` of the control plane, so that this machine needs none.
+fn kubectl(profile: &Profile, doing: String) -> Call {
+    Call::new(Program::Docker, doing).arguments([
+        "exec",
+        "--interactive",
+        &profile.control_plane(),
+        "kubectl",
+        "--kubeconfig",
+        "/etc/kubernetes/admin.conf",
+    ])
+}

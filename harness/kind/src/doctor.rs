@@ -1,0 +1,51 @@
+//! Whether this machine has the programs that clusters need.
+
+use crate::error::Error;
+use crate::program::{Call, Program};
+use crate::versions::{VersionNumber, versions};
+
+/// What was found out about one program.
+#[derive(Debug)]
+pub struct Finding {
+    /// The program.
+    pub program: Program,
+    /// The oldest version that will do.
+    pub wanted: VersionNumber,
+    /// Its version, or why it will not do.
+    pub found: Result<VersionNumber, Error>,
+}
+
+/// Looks at every program.
+pub fn examine() -> [Finding; 3] {
+    Program::ALL.map(|program| {
+        let least = versions().programs;
+        let wanted = match program {
+            Program::Docker => least.docker,
+            Program::Kind => least.kind,
+            Program::Helm => least.helm,
+        };
+        Finding { program, wanted, found: version(program, wanted) }
+    })
+}
+
+/// The first program that will not do fails.
+pub(crate) fn require_all() -> Result<(), Error> {
+    examine().into_iter().try_for_each(|finding| finding.found.map(drop))
+}
+
+fn version(program: Program, wanted: VersionNumber) -> Result<VersionNumber, Error> {
+    // The version of docker that counts is its daemon's, which tells as well whether the daemon can be asked.
+    let arguments: &[&str] = match program {
+        Program::Docker => &["version", "--format", "{{.Server.Version}}"],
+        Program::Kind => &["version"],
+        Program::Helm => &["version", "--short"],
+    };
+    let said = Call::new(program, format!("ask {program} for its version")).arguments(arguments).run()?;
+    let Some(found) = VersionNumber::first_in(&said) else {
+        return Err(Error::NoVersion { program, said: said.trim().to_owned() });
+    };
+    if found < wanted {
+        return Err(Error::Old { program, found, wanted });
+    }
+    Ok(found)
+}

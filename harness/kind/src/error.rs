@@ -1,0 +1,109 @@
+//! Why a cluster does not come up, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::advice;
+use crate::program::Program;
+use crate::versions::VersionNumber;
+
+/// Why a cluster does not come up, or go.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A program is not installed.
+    #[error("`{0}` is not installed, or not in the PATH")]
+    Missing(Program),
+    /// A program is too old.
+    #[error("`{program}` is {found}; {wanted} or newer is needed")]
+    Old {
+        /// The program.
+        program: Program,
+        /// Its version.
+        found: VersionNumber,
+        /// The oldest that will do.
+        wanted: VersionNumber,
+    },
+    /// A program does not tell its version.
+    #[error("`{program}` does not tell its version: it says `{said}`")]
+    NoVersion {
+        /// The program.
+        program: Program,
+        /// What it said in place of a version.
+        said: String,
+    },
+    /// A program is there and cannot be started.
+    #[error("cannot start `{program}`")]
+    NotStarted {
+        /// The program.
+        program: Program,
+        /// Why.
+        source: io::Error,
+    },
+    /// A program failed.
+    #[error("cannot {doing}: `{program}` {}", failed(*.status, .said))]
+    Failed {
+        /// What it was to do.
+        doing: String,
+        /// The program.
+        program: Program,
+        /// Its exit code; none if a signal ended it.
+        status: Option<i32>,
+        /// The last lines it said.
+        said: String,
+    },
+    /// A program did not end in time.
+    #[error("cannot {doing}: `{program}` did not end within {seconds} s, and was stopped")]
+    TimedOut {
+        /// What it was to do.
+        doing: String,
+        /// The program.
+        program: Program,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// The cluster that is there is another one than the profile describes.
+    #[error("the cluster `{cluster}` has {found}; the profile has {wanted}")]
+    Differs {
+        /// The cluster.
+        cluster: String,
+        /// What it has.
+        found: String,
+        /// What it should have.
+        wanted: String,
+        /// The profile.
+        profile: &'static str,
+    },
+    /// The answer of a program is not what it should be.
+    #[error("`{program}` answers with something that cannot be read: `{said}`")]
+    Answer {
+        /// The program.
+        program: Program,
+        /// What it said.
+        said: String,
+    },
+    /// A file that was named cannot be read.
+    #[error("cannot read `{}`", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// How a program failed, and what it said.
+fn failed(status: Option<i32>, said: &str) -> String {
+    let how = status.map_or_else(|| "was killed".to_owned(), |status| format!("exits with {status}"));
+    if said.is_empty() {
+        return format!("{how} and says nothing");
+    }
+    let said = said.replace('\n', "\n  | ");
+    format!("{how}\n  | {said}")
+}
+
+impl Error {
+    /// What to do next.
+    pub fn advice(&self) -> String {
+        advice::of(self)
+    }
+}

@@ -1,0 +1,160 @@
+//! `docker`, `kind` and `helm` as child processes with a deadline.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::{self, Read, Write as _};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::Error;
+
+/// How much of what a failing program said is repeated: its last lines.
+const LINES_SAID: usize = 12;
+
+/// A program that clusters need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Program {
+    /// The container engine.
+    Docker,
+    /// Kubernetes in containers.
+    Kind,
+    /// The installer of charts.
+    Helm,
+}
+
+impl Program {
+    /// All of them, in the order they are needed.
+    pub const ALL: [Self; 3] = [Self::Docker, Self::Kind, Self::Helm];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Kind => "kind",
+            Self::Helm => "helm",
+        }
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One call of a program.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    program: Program,
+    arguments: Vec<OsString>,
+    input: Option<Vec<u8>>,
+    deadline: Duration,
+    doing: String,
+}
+
+impl Call {
+    /// A call that does something, as in `cannot create the cluster`, and takes a minute at most.
+    pub(crate) fn new(program: Program, doing: impl Into<String>) -> Self {
+        let deadline = Duration::from_mins(1);
+        Self { program, arguments: Vec::new(), input: None, deadline, doing: doing.into() }
+    }
+
+    pub(crate) fn arguments<Argument: AsRef<OsStr>>(
+        mut self,
+        arguments: impl IntoIterator<Item = Argument>,
+    ) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// What the program reads on its standard input.
+    pub(crate) fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(input.into());
+        self
+    }
+
+    pub(crate) fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// What the program wrote to its standard output, if it succeeded.
+    pub(crate) fn run(self) -> Result<String, Error> {
+        let mut command = Command::new(self.program.name());
+        command.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
+        let mut child = command.spawn().map_err(|source| self.not_started(source))?;
+        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), self.input.clone()) {
+            // A program that ends without reading says why by itself.
+            thread::spawn(move || stdin.write_all(&input));
+        }
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let read = read_both(stdout, stderr);
+        let ended = collect(&read, Instant::now() + self.deadline);
+        let Some([stdout, stderr]) = ended else {
+            let seconds = self.deadline.as_secs();
+            kill(&mut child).map_err(|source| self.not_started(source))?;
+            return Err(Error::TimedOut { doing: self.doing, program: self.program, seconds });
+        };
+        let status = child.wait().map_err(|source| self.not_started(source))?;
+        if status.success() {
+            return Ok(stdout);
+        }
+        let said = if stderr.trim().is_empty() { stdout } else { stderr };
+        Err(Error::Failed {
+            doing: self.doing,
+            program: self.program,
+            status: status.code(),
+            said: last_lines(&said),
+        })
+    }
+
+    fn not_started(&self, source: io::Error) -> Error {
+        if source.kind() == io::ErrorKind::NotFound {
+            return Error::Missing(self.program);
+        }
+        Error::NotStarted { program: self.program, source }
+    }
+}
+
+/// Reads both outputs to their ends, each sent with its number.
+fn read_both(stdout: Option<ChildStdout>, stderr: Option<ChildStderr>) -> Receiver<(usize, String)> {
+    let (send, received) = mpsc::channel();
+    let read = |number: usize, from: Option<Box<dyn Read + Send>>| {
+        let send = send.clone();
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut from) = from {
+                // What was read before an error is all there is.
+                let _ = from.read_to_end(&mut bytes);
+            }
+            send.send((number, String::from_utf8_lossy(&bytes).into_owned()))
+        });
+    };
+    read(0, stdout.map(|stdout| Box::new(stdout) as Box<dyn Read + Send>));
+    read(1, stderr.map(|stderr| Box::new(stderr) as Box<dyn Read + Send>));
+    received
+}
+
+/// Both outputs, if they end in time.
+fn collect(read: &Receiver<(usize, String)>, deadline: Instant) -> Option<[String; 2]> {
+    let mut texts = [String::new(), String::new()];
+    for _ in 0..texts.len() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (number, text) = read.recv_timeout(left).ok()?;
+        texts[number] = text;
+    }
+    Some(texts)
+}
+
+fn kill(child: &mut Child) -> io::Result<()> {
+    child.kill()?;
+    child.wait().map(drop)
+}
+
+/// The last lines of what a program said, without empty ones.
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    lines[lines.len().saturating_sub(LINES_SAID)..].join("\n")
+}
