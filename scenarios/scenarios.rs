@@ -98,7 +98,7 @@ fn lab_events(scenarios: &[Scenario]) -> Vec<Event> {
         events.push(event);
         Ok(())
     };
-    let run = run_on(lab::NAME, scenarios, &options, open, std::future::pending(), &mut sink);
+    let run = run_on(lab::NAME, scenarios, &options, |_| None, open, std::future::pending(), &mut sink);
     // The sink above never fails.
     assert!(runtime.block_on(run).is_ok());
     events

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use verdikt_kind::profile::{DEFAULT, profile};
 use verdikt_runner::filter::Filter;
 use verdikt_runner::shard::Shard;
 use verdikt_scenario::version::CiliumVersion;
 
-pub(crate) use cluster::{Cluster, ClusterCommand, ClusterUp, Images};
+pub(crate) use cluster::{Clean, Cluster, ClusterCommand, ClusterUp, Images};
 
 /// Tells whether network policies do what their authors think.
 #[derive(Debug, Parser)]
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Lab(Lab),
     /// Bring kind clusters with Cilium up and down, each from a profile
     Cluster(Cluster),
+    /// Remove what runs left in a cluster
+    Clean(Clean),
     /// List every container image that the profiles need
     Images(Images),
     /// Print the JSON Schema of scenario files
@@ -64,19 +67,26 @@ pub(crate) enum Command {
 pub(crate) struct Run {
     /// Scenario files and folders [default: scenarios/]
     pub(crate) paths: Vec<PathBuf>,
-    /// Where the steps run: lab (real sockets in namespaces of this machine) or model (the engine alone)
+    /// Where the steps run: lab (real sockets in namespaces of this machine), model (the engine alone),
+    /// kind[:PROFILE] (a kind cluster, brought up if it is not) or cluster[:CONTEXT] (any cluster with Cilium)
     /// [default: lab, or model where there can be no lab]
     #[arg(long, value_name = "BACKEND")]
     pub(crate) on: Option<Backend>,
+    /// The registry from which the nodes of a cluster get the image of the agent; see `verdikt images --agent`
+    #[arg(long, value_name = "HOST")]
+    pub(crate) registry: Option<String>,
+    /// Leave what was made in a cluster; `verdikt clean` removes it
+    #[arg(long)]
+    pub(crate) keep: bool,
     /// How many scenarios the lab runs at the same time
     #[arg(long, value_name = "NUMBER", default_value = "4")]
     pub(crate) parallel: std::num::NonZeroU8,
-    /// After how many milliseconds a connection, query or request of the lab times out
+    /// After how many milliseconds a connection, query or request times out
     #[arg(long, value_name = "MILLISECONDS", default_value = "3000", value_parser = clap::value_parser!(u32).range(1..=600_000))]
     pub(crate) timeout: u32,
-    /// The Cilium version to predict for: 1.16, 1.17, 1.18, 1.19 or 1.20
-    #[arg(long, value_name = "VERSION", default_value_t)]
-    pub(crate) cilium: CiliumVersion,
+    /// The Cilium version to predict for: 1.16, 1.17, 1.18, 1.19 or 1.20 [default: 1.20, or that of the cluster]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) cilium: Option<CiliumVersion>,
     /// Only cells whose name `scenario/step/attempt/source` contains this text, or matches it where it has stars;
     /// may be given more than once
     #[arg(long, value_name = "TEXT")]
@@ -193,25 +203,32 @@ pub(crate) struct Replay {
 }
 
 /// Where steps run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
     /// The engine alone.
     Model,
     /// Real sockets on this machine.
     Lab,
+    /// The kind cluster of a profile.
+    Kind(String),
+    /// The cluster of a context of the kubeconfig; none is the current one.
+    Cluster(Option<String>),
 }
 
 impl FromStr for Backend {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.split(':').next() {
-            Some("model") if text == "model" => Ok(Self::Model),
-            Some("lab") if text == "lab" => Ok(Self::Lab),
-            Some("kind" | "cluster") => {
-                Err("clusters come in a later version of verdikt; there are `lab` and `model`".to_owned())
+        match text.split_once(':') {
+            None if text == "model" => Ok(Self::Model),
+            None if text == "lab" => Ok(Self::Lab),
+            None if text == "kind" => Ok(Self::Kind(DEFAULT.to_owned())),
+            None if text == "cluster" => Ok(Self::Cluster(None)),
+            Some(("kind", name)) => {
+                profile(name).map(|profile| Self::Kind(profile.name.to_owned())).map_err(|error| error.to_string())
             }
-            _ => Err("there is no such backend; there are `lab` and `model`".to_owned()),
+            Some(("cluster", context)) if !context.is_empty() => Ok(Self::Cluster(Some(context.to_owned()))),
+            _ => Err("there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`".to_owned()),
         }
     }
 }

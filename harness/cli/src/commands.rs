@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod check;
+pub(crate) mod clean;
 pub(crate) mod cluster;
 pub(crate) mod explain;
 pub(crate) mod images;

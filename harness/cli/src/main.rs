@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Explain(explain) => commands::explain::explain(&explain, &printer),
         Command::Replay(replay) => commands::replay::replay(&replay, &printer),
         Command::Lab(lab) => commands::lab::lab(&lab, &printer),
+        Command::Clean(clean) => commands::clean::clean(&clean),
         Command::Cluster(cluster) => commands::cluster::cluster(cluster, &printer),
         Command::Images(images) => commands::images::images(&images),
         Command::Schema => commands::schema::schema(),

@@ -4,7 +4,7 @@ mod helm;
 mod images;
 mod up;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Error;
@@ -47,6 +47,11 @@ pub fn clusters() -> Result<Vec<String>, Error> {
         listed.lines().map(str::trim).filter(|name| name.starts_with(PREFIX)).map(str::to_owned).collect();
     ours.sort();
     Ok(ours)
+}
+
+/// Copies the images of an archive, as `docker save` writes them, into the nodes of a profile's cluster.
+pub fn load_archive(profile: &Profile, archive: &Path) -> Result<(), Error> {
+    images::load_archive_into_nodes(profile, archive)
 }
 
 /// Removes the cluster of a profile; whether there was one.

@@ -107,6 +107,7 @@ fn run(path: &PathBuf) -> Result<Measured, Box<dyn Error>> {
         NAME,
         &loaded.scenarios,
         &options,
+        |_| None,
         open,
         std::future::pending(),
         &mut sink,

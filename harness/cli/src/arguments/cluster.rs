@@ -1,4 +1,4 @@
-//! The command line of `cluster` and `images`.
+//! The command line of `cluster`, `clean` and `images`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -65,10 +65,26 @@ impl ClusterUp {
 
 #[derive(Debug, Args)]
 pub(crate) struct Images {
+    /// Write the image of verdikt's own agent there, as an archive that container runtimes load, and print its name
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cilium", "json"])]
+    pub(crate) agent: Option<PathBuf>,
+    /// The registry that is to have it
+    #[arg(long, value_name = "HOST", requires = "agent")]
+    pub(crate) registry: Option<String>,
     /// Only those of one Cilium version
     #[arg(long, value_name = "VERSION")]
     pub(crate) cilium: Option<CiliumVersion>,
     /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Clean {
+    /// The context of the kubeconfig [default: the current one]
+    #[arg(long, value_name = "CONTEXT")]
+    pub(crate) context: Option<String>,
+    /// Also what belongs to a run that is under way
+    #[arg(long)]
+    pub(crate) force: bool,
 }

@@ -112,6 +112,6 @@ fn named(name: &str) -> Result<Profile, Failure> {
     })
 }
 
-fn failure(error: &Error) -> Failure {
+pub(crate) fn failure(error: &Error) -> Failure {
     Failure::from_error(error).hint(error.advice())
 }

@@ -1,6 +1,8 @@
 //! `verdikt run`: evaluates scenarios.
 
+pub(crate) mod cluster;
 pub(crate) mod lab;
+mod ground;
 mod output;
 
 use std::collections::BTreeSet;
@@ -12,9 +14,10 @@ use verdikt_report::terminal::Options;
 use verdikt_runner::model;
 use verdikt_runner::plan::{RunOptions, cells};
 
+use self::ground::Ground;
 use self::output::Output;
 use super::{counted, load_scenarios, paths_or_default, reports};
-use crate::arguments::{Backend, ReportFile, Run};
+use crate::arguments::{ReportFile, Run};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -22,9 +25,11 @@ use crate::printer::Printer;
 const COMMAND: &str = "verdikt run";
 
 pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failure> {
-    let Run { paths, on, parallel, timeout, cilium, filter, shard, list, output, events: log } = arguments;
+    let Run { paths, parallel, timeout, filter, shard, list, output, events: log, .. } = arguments;
     let loaded = load_scenarios(&paths_or_default(paths)?, printer)?;
-    let mistakes = verdikt_runner::mistakes(&loaded.scenarios, *cilium);
+    let ground = if *list { Ground::Model } else { Ground::choose(arguments, printer)? };
+    let cilium = ground.version(arguments.cilium)?;
+    let mistakes = verdikt_runner::mistakes(&loaded.scenarios, cilium);
     if !mistakes.is_empty() {
         return Err(Failure::mistakes(mistakes, loaded.sources));
     }
@@ -34,7 +39,7 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
         Some(shard) => shard.of(loaded.scenarios),
     };
     let options = RunOptions {
-        version: *cilium,
+        version: cilium,
         filters: filter.clone(),
         parallel: parallel.get().into(),
         timeout: Duration::from_millis((*timeout).into()),
@@ -56,7 +61,6 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let backend = choose(*on, printer)?;
     refuse_shared_files(&output.reports, log.as_deref())?;
     reports::prepare(&output.reports)?;
     let shown = Options {
@@ -70,34 +74,15 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
         told.log_to(path)?;
     }
     let mut sink = |event| told.tell(event);
-    let outcome = match backend {
-        Backend::Model => model::run(&scenarios, &options, &mut sink),
-        Backend::Lab => lab::run(&scenarios, &options, &mut sink),
+    let outcome = match ground {
+        Ground::Model => model::run(&scenarios, &options, &mut sink),
+        Ground::Lab => lab::run(&scenarios, &options, &mut sink),
+        Ground::Cluster(session) => session.run(&scenarios, &options, &mut sink),
     };
     let events = told.end()?;
     let outcome = outcome.map_err(|error| Failure::output(&error))?;
     reports::write(&output.reports, &events)?;
     Ok(ExitCode::from(outcome.exit_code()))
-}
-
-/// Where to run: as wished, or in the lab if there can be one.
-fn choose(wished: Option<Backend>, printer: &Printer) -> Result<Backend, Failure> {
-    match wished {
-        Some(Backend::Model) => Ok(Backend::Model),
-        Some(Backend::Lab) => match verdikt_lab::enter::enter() {
-            Ok(_) => Ok(Backend::Lab),
-            Err(obstacle) => Err(Failure::machine("there can be no lab here")
-                .cause(&lab::reason(&obstacle))
-                .hint("`--on model` evaluates with the engine alone")),
-        },
-        None => match verdikt_lab::enter::enter() {
-            Ok(_) => Ok(Backend::Lab),
-            Err(obstacle) => {
-                printer.note(&format!("model instead of lab: {}", lab::reason(&obstacle)));
-                Ok(Backend::Model)
-            }
-        },
-    }
 }
 
 /// Two outputs in one file would overwrite each other.

@@ -1,5 +1,6 @@
 //! Images: onto this machine, and into the nodes of a cluster.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::Options;
@@ -76,6 +77,16 @@ pub(super) fn load_into_nodes(profile: &Profile, names: &[String]) -> Result<(),
     Call::new(Program::Kind, format!("load images into the nodes of `{cluster}`"))
         .arguments(["load", "docker-image", "--name", &cluster])
         .arguments(names)
+        .deadline(DEADLINE)
+        .run()
+        .map(drop)
+}
+
+/// Copies an archive's images into the nodes, without docker.
+pub(super) fn load_archive_into_nodes(profile: &Profile, archive: &Path) -> Result<(), Error> {
+    let cluster = profile.cluster();
+    Call::new(Program::Kind, format!("load `{}` into the nodes of `{cluster}`", archive.display()))
+        .arguments(["load".as_ref(), "image-archive".as_ref(), "--name".as_ref(), cluster.as_ref(), archive.as_os_str()])
         .deadline(DEADLINE)
         .run()
         .map(drop)

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use verdikt_runner::backend::{AttemptNumber, Backend, BackendError, Destinations, Signal};
+use verdikt_engine::cluster::Cluster;
+use verdikt_runner::backend::{Applied, AttemptNumber, Backend, BackendError, Destinations, Signal};
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::{
     DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
@@ -93,7 +94,7 @@ impl Scripted {
 }
 
 impl Backend for Scripted {
-    async fn apply(&mut self, step: &Step) -> Result<(), BackendError> {
+    async fn apply(&mut self, step: &Step, _: &Cluster<'_>) -> Result<Applied, BackendError> {
         self.tell(format!("apply {}", step.name));
         self.step.clone_from(&step.name);
         if self.script.hangs == Some(&step.name) {
@@ -102,7 +103,7 @@ impl Backend for Scripted {
         if self.script.breaks == Some(&step.name) {
             return Err(BackendError::new(std::io::Error::other("no more namespaces")));
         }
-        Ok(())
+        Ok(Applied::default())
     }
 
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {

@@ -40,7 +40,7 @@ async fn run(
         times.push(began.elapsed().as_millis());
         Ok(())
     };
-    let outcome = run_on("scripted", &scenarios, &options, open, stop, &mut sink).await.unwrap();
+    let outcome = run_on("scripted", &scenarios, &options, |_| None, open, stop, &mut sink).await.unwrap();
     (events, times, outcome)
 }
 
@@ -228,7 +228,7 @@ async fn an_error_of_the_sink_ends_the_run() {
         if taken == 3 { Err(io::Error::other("the disk is full")) } else { Ok(()) }
     };
     let open = async || Ok(script.open());
-    let result = run_on("scripted", &scenarios, &options, open, pending(), &mut sink).await;
+    let result = run_on("scripted", &scenarios, &options, |_| None, open, pending(), &mut sink).await;
     assert_eq!(result.unwrap_err().to_string(), "the disk is full");
     assert_eq!(taken, 3);
 }

@@ -16,7 +16,7 @@ pub(super) fn run(scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) 
     let agent = agent()?;
     runtime.block_on(async {
         let open = async || LabBackend::open(agent.clone(), options.version, options.timeout).await;
-        run_on(NAME, scenarios, options, open, interrupted(), sink).await
+        run_on(NAME, scenarios, options, |_| None, open, interrupted(), sink).await
     })
 }
 

@@ -1,0 +1,80 @@
+//! Where a run takes place: as wished, or in the lab if there can be one.
+
+use std::time::Instant;
+
+use verdikt_kind::cluster::{Options, up};
+use verdikt_kind::profile::profile;
+use verdikt_scenario::version::CiliumVersion;
+
+use super::cluster::{Session, Settings};
+use super::lab;
+use crate::arguments::{Backend, Run};
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+pub(super) enum Ground {
+    Model,
+    Lab,
+    Cluster(Box<Session>),
+}
+
+impl Ground {
+    pub(super) fn choose(arguments: &Run, printer: &Printer) -> Result<Self, Failure> {
+        let settings = Settings { registry: arguments.registry.clone(), keep: arguments.keep };
+        match &arguments.on {
+            Some(Backend::Model) => Ok(Self::Model),
+            Some(Backend::Lab) => match verdikt_lab::enter::enter() {
+                Ok(_) => Ok(Self::Lab),
+                Err(obstacle) => Err(Failure::machine("there can be no lab here")
+                    .cause(&lab::reason(&obstacle))
+                    .hint("`--on model` evaluates with the engine alone")),
+            },
+            None => match verdikt_lab::enter::enter() {
+                Ok(_) => Ok(Self::Lab),
+                Err(obstacle) => {
+                    printer.note(&format!("model instead of lab: {}", lab::reason(&obstacle)));
+                    Ok(Self::Model)
+                }
+            },
+            Some(Backend::Cluster(context)) => {
+                Ok(Self::Cluster(Box::new(Session::open(context.clone(), &settings)?)))
+            }
+            Some(Backend::Kind(name)) => {
+                let context = kind(name)?;
+                Ok(Self::Cluster(Box::new(Session::open(Some(context), &settings)?)))
+            }
+        }
+    }
+
+    /// The Cilium version of a run: that of the cluster, or the one that is asked for.
+    pub(super) fn version(&self, asked: Option<CiliumVersion>) -> Result<CiliumVersion, Failure> {
+        let Self::Cluster(session) = self else { return Ok(asked.unwrap_or_default()) };
+        let is = session.version();
+        match asked.filter(|asked| *asked != is) {
+            None => Ok(is),
+            Some(asked) => Err(Failure::wrong(format!("the cluster runs Cilium {is}, and not {asked}"))
+                .hint("leave `--cilium` out: predictions are for the Cilium of the cluster")),
+        }
+    }
+}
+
+/// Brings the cluster of a profile up, with the agent's image on its nodes; its context.
+fn kind(name: &str) -> Result<String, Failure> {
+    let profile = profile(name).map_err(|error| Failure::wrong(error.to_string()))?;
+    let begun = Instant::now();
+    let mut progress =
+        |phase: &str| Printer::tell(&format!("{:>6.1} s  {phase}\n", begun.elapsed().as_secs_f64()));
+    let failed = |error: &verdikt_kind::error::Error| crate::commands::cluster::failure(error);
+    let up = up(&profile, &Options::default(), &mut progress).map_err(|error| failed(&error))?;
+    progress("load the image of the agent");
+    let built = super::cluster::agent_image(None)?;
+    // In a place of this process's own: the archive has to be a file.
+    let archive = std::env::temp_dir().join(format!("verdikt-agent-{}.tar", std::process::id()));
+    std::fs::write(&archive, &built.archive)
+        .map_err(|error| Failure::file("write the image of the agent", &archive, &error))?;
+    let loaded = verdikt_kind::cluster::load_archive(&profile, &archive).map_err(|error| failed(&error));
+    // A file that stays is small, and the system's to remove.
+    let _ = std::fs::remove_file(&archive);
+    loaded?;
+    Ok(up.context)
+}
