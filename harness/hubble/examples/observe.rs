@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut connecting: Option<(Instant, u16)> = None;
     while let Some(news) = flows.next().await {
         match news {
-            News::Flow { reported, .. } => {
+            News::Flow { reported, received } => {
                 if let Some((begun, _)) = connecting.take_if(|(_, port)| is_verdict(&reported, *port)) {
                     println!(
                         "{:.3} ms from connect() to the policy verdict",
@@ -43,7 +43,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 }
                 let ends = [reported.flow.source.address, reported.flow.destination.address];
                 if of.is_none_or(|address| ends.contains(&address)) {
-                    println!("{reported}");
+                    // By the same clock only if the node is this machine.
+                    let late = (received.as_secs_f64() - reported.flow.at.as_secs_f64()) * 1e3;
+                    println!("{reported}, read {late:.1} ms later");
                 }
             }
             News::Lost(loss) => println!("{loss}"),
