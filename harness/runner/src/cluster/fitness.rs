@@ -3,7 +3,7 @@
 use verdikt_cluster::inspect::Facts;
 use verdikt_scenario::document::Node;
 use verdikt_scenario::scenario::{EnforcementMode, Scenario, Step};
-use verdikt_scenario::topology::LOCAL_NODE;
+use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, LOCAL_NODE};
 
 /// Namespaces that every cluster has; what is in them is not ours to judge.
 const OF_THE_CLUSTER: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
@@ -34,9 +34,10 @@ fn unfit_step(facts: &Facts, step: &Step) -> Option<String> {
     if !topology.cilium.is_empty() {
         return Some("it attempts as Cilium's own endpoints, which is nobody else's right".to_owned());
     }
-    let namespaces = topology.namespaces.keys().map(ToString::to_string);
-    if let Some(namespace) = namespaces.into_iter().find(|name| OF_THE_CLUSTER.contains(&name.as_str())) {
-        return Some(format!("it declares the namespace {namespace}, which is the cluster's own"));
+    let pods = topology.pods.keys().filter(|pod| pod.to_string() != DNS_POD);
+    let services = topology.services.keys().filter(|service| service.to_string() != DNS_SERVICE);
+    if let Some(name) = pods.chain(services).find(|name| OF_THE_CLUSTER.contains(&name.namespace.as_str())) {
+        return Some(format!("it puts {name} into a namespace that is the cluster's own"));
     }
     let remote = topology.nodes.keys().filter(|name| name.as_str() != LOCAL_NODE).count();
     let usable = facts.nodes.values().filter(|node| node.ready && node.agent.is_some()).count();
