@@ -1,5 +1,8 @@
 //! The connection to the cluster of a kubeconfig's context.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -27,4 +27,6 @@ pub mod settle;
 pub mod wait;
 
 mod agent;
+#[cfg(test)]
+mod fixture;
 mod manifest;

@@ -1,5 +1,8 @@
 //! The namespaces of a run: they carry the scenario's own names, and nobody else's are touched.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};

@@ -1,5 +1,8 @@
 //! What verdikt may do in a cluster, and what it must be allowed.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use futures_util::{StreamExt, TryStreamExt, stream};

@@ -1,5 +1,8 @@
 //! Waiting for objects of a cluster to be in some state: by watching them, with a deadline.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
