@@ -156,7 +156,8 @@ pub async fn ensure_system(connection: &Connection, progress: &Progress) -> Resu
                 Err(error) if error.is_conflict() => {}
                 created => return created.map_err(Into::into),
             },
-            Some(found) if label(&found, OWNER_LABEL) != Some(OWNER) => {
+            // An administrator may have made it, with the permissions, and then it stays.
+            Some(found) if label(&found, OWNER_LABEL).is_none() => {
                 return Err(NamespaceError::Foreign { name: SYSTEM_NAMESPACE.to_owned() });
             }
             Some(found) if metadata(&found, "deletionTimestamp").is_some() => {

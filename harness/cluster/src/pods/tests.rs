@@ -29,111 +29,71 @@ fn a_pod_satisfies_the_restricted_profile() {
     let placement = Placement { node: "worker".to_owned(), tolerate: false };
     let manifest =
         manifest(&"shop/cart".parse().unwrap(), &pod, &image(), &"run-1".parse().unwrap(), Some(&placement));
-    insta::assert_snapshot!(serde_json::to_string_pretty(&manifest).unwrap(), @r#"
-    {
-      "apiVersion": "v1",
-      "kind": "Pod",
-      "metadata": {
-        "namespace": "shop",
-        "name": "cart",
-        "labels": {
-          "app": "cart"
-        },
-        "annotations": {
-          "verdikt.dev/owner": "verdikt",
-          "verdikt.dev/run": "run-1"
-        }
-      },
-      "spec": {
-        "automountServiceAccountToken": false,
-        "enableServiceLinks": false,
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": 0,
-        "containers": [
-          {
-            "name": "agent",
-            "image": "localhost/verdikt-agent:0123456789ab",
-            "imagePullPolicy": "Never",
-            "command": [
-              "/verdikt"
-            ],
-            "stdin": true,
-            "resources": {
-              "requests": {
-                "cpu": "5m",
-                "memory": "16Mi"
-              },
-              "limits": {
-                "memory": "128Mi"
-              }
-            },
-            "ports": [
-              {
-                "containerPort": 80,
-                "protocol": "TCP",
-                "name": "web"
-              },
-              {
-                "containerPort": 53,
-                "protocol": "TCP",
-                "name": "dns"
-              },
-              {
-                "containerPort": 53,
-                "protocol": "UDP"
-              }
-            ],
-            "securityContext": {
-              "allowPrivilegeEscalation": false,
-              "capabilities": {
-                "drop": [
-                  "ALL"
-                ]
-              },
-              "readOnlyRootFilesystem": true
-            }
-          }
-        ],
-        "serviceAccountName": "buyer",
-        "securityContext": {
-          "runAsNonRoot": true,
-          "runAsUser": 65532,
-          "runAsGroup": 65532,
-          "seccompProfile": {
-            "type": "RuntimeDefault"
-          },
-          "sysctls": [
-            {
-              "name": "net.ipv4.ip_unprivileged_port_start",
-              "value": "0"
-            },
-            {
-              "name": "net.ipv4.ping_group_range",
-              "value": "0 2147483647"
-            }
-          ]
-        },
-        "affinity": {
-          "nodeAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": {
-              "nodeSelectorTerms": [
-                {
-                  "matchFields": [
-                    {
-                      "key": "metadata.name",
-                      "operator": "In",
-                      "values": [
-                        "worker"
-                      ]
-                    }
-                  ]
-                }
-              ]
-            }
-          }
-        }
-      }
-    }
+    insta::assert_snapshot!(serde_saphyr::to_string(&manifest).unwrap(), @r#"
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      namespace: shop
+      name: cart
+      labels:
+        app: cart
+      annotations:
+        verdikt.dev/owner: verdikt
+        verdikt.dev/run: run-1
+    spec:
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      restartPolicy: Never
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: agent
+        image: localhost/verdikt-agent:0123456789ab
+        imagePullPolicy: Never
+        command:
+        - /verdikt
+        stdin: true
+        resources:
+          requests:
+            cpu: 5m
+            memory: 16Mi
+          limits:
+            memory: 128Mi
+        ports:
+        - containerPort: 80
+          protocol: TCP
+          name: web
+        - containerPort: 53
+          protocol: TCP
+          name: dns
+        - containerPort: 53
+          protocol: UDP
+        securityContext:
+          allowPrivilegeEscalation: false
+          capabilities:
+            drop:
+            - ALL
+          readOnlyRootFilesystem: true
+      serviceAccountName: buyer
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: 65532
+        runAsGroup: 65532
+        seccompProfile:
+          type: RuntimeDefault
+        sysctls:
+        - name: net.ipv4.ip_unprivileged_port_start
+          value: "0"
+        - name: net.ipv4.ping_group_range
+          value: 0 2147483647
+      affinity:
+        nodeAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            nodeSelectorTerms:
+            - matchFields:
+              - key: metadata.name
+                operator: In
+                values:
+                - worker
     "#);
     serde_json::from_value::<Pod>(manifest).unwrap();
 }
@@ -141,89 +101,59 @@ fn a_pod_satisfies_the_restricted_profile() {
 #[test]
 fn the_agent_of_a_node_lives_in_its_network() {
     let manifest = node_manifest("node-host", &image(), &"run-1".parse().unwrap(), "worker");
-    insta::assert_snapshot!(serde_json::to_string_pretty(&manifest).unwrap(), @r#"
-    {
-      "apiVersion": "v1",
-      "kind": "Pod",
-      "metadata": {
-        "namespace": "verdikt-system",
-        "name": "node-host",
-        "labels": {
-          "verdikt.dev/owner": "verdikt",
-          "verdikt.dev/run": "run-1"
-        },
-        "annotations": {
-          "verdikt.dev/owner": "verdikt",
-          "verdikt.dev/run": "run-1"
-        }
-      },
-      "spec": {
-        "automountServiceAccountToken": false,
-        "enableServiceLinks": false,
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": 0,
-        "containers": [
-          {
-            "name": "agent",
-            "image": "localhost/verdikt-agent:0123456789ab",
-            "imagePullPolicy": "Never",
-            "command": [
-              "/verdikt"
-            ],
-            "stdin": true,
-            "resources": {
-              "requests": {
-                "cpu": "5m",
-                "memory": "16Mi"
-              },
-              "limits": {
-                "memory": "128Mi"
-              }
-            },
-            "securityContext": {
-              "allowPrivilegeEscalation": false,
-              "capabilities": {
-                "drop": [
-                  "ALL"
-                ],
-                "add": [
-                  "NET_BIND_SERVICE",
-                  "NET_RAW"
-                ]
-              },
-              "readOnlyRootFilesystem": true,
-              "runAsUser": 0
-            }
-          }
-        ],
-        "hostNetwork": true,
-        "affinity": {
-          "nodeAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": {
-              "nodeSelectorTerms": [
-                {
-                  "matchFields": [
-                    {
-                      "key": "metadata.name",
-                      "operator": "In",
-                      "values": [
-                        "worker"
-                      ]
-                    }
-                  ]
-                }
-              ]
-            }
-          }
-        },
-        "tolerations": [
-          {
-            "operator": "Exists"
-          }
-        ]
-      }
-    }
-    "#);
+    insta::assert_snapshot!(serde_saphyr::to_string(&manifest).unwrap(), @"
+    apiVersion: v1
+    kind: Pod
+    metadata:
+      namespace: verdikt-system
+      name: node-host
+      labels:
+        verdikt.dev/owner: verdikt
+        verdikt.dev/run: run-1
+      annotations:
+        verdikt.dev/owner: verdikt
+        verdikt.dev/run: run-1
+    spec:
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      restartPolicy: Never
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: agent
+        image: localhost/verdikt-agent:0123456789ab
+        imagePullPolicy: Never
+        command:
+        - /verdikt
+        stdin: true
+        resources:
+          requests:
+            cpu: 5m
+            memory: 16Mi
+          limits:
+            memory: 128Mi
+        securityContext:
+          allowPrivilegeEscalation: false
+          capabilities:
+            drop:
+            - ALL
+            add:
+            - NET_BIND_SERVICE
+            - NET_RAW
+          readOnlyRootFilesystem: true
+          runAsUser: 0
+      hostNetwork: true
+      affinity:
+        nodeAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            nodeSelectorTerms:
+            - matchFields:
+              - key: metadata.name
+                operator: In
+                values:
+                - worker
+      tolerations:
+      - operator: Exists
+    ");
     serde_json::from_value::<Pod>(manifest).unwrap();
 }
 

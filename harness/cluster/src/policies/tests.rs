@@ -147,12 +147,12 @@ async fn what_is_not_ours_is_not_touched() {
 #[tokio::test]
 async fn a_conflict_is_tried_again() {
     let mut tries = 0;
-    let seen = check(&[CLOSED], move |asked| match asked.method.as_str() {
-        "GET" => absent(),
-        _ => {
-            tries += 1;
-            if tries == 1 { status(409, "AlreadyExists", "it exists") } else { made(asked) }
+    let seen = check(&[CLOSED], move |asked| {
+        if asked.method == "GET" {
+            return absent();
         }
+        tries += 1;
+        if tries == 1 { status(409, "AlreadyExists", "it exists") } else { made(asked) }
     })
     .await;
     insta::assert_snapshot!(seen, @r#"
