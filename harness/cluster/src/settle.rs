@@ -96,7 +96,6 @@ impl Cluster {
     /// Waits until the datapath has the topology and the policies of this step.
     pub async fn settle(&mut self, wanted: Wanted<'_>) -> Result<Settled, SettleError> {
         let clock = Clock { begin: Instant::now(), deadline: wanted.deadline };
-        let fences = self.raise_fences(&wanted.applied.touched).await?;
         let judged = async {
             let refused = self.judged(wanted.applied, clock).await?;
             Ok::<_, SettleError>((refused, clock.begin.elapsed()))
@@ -107,8 +106,7 @@ impl Cluster {
         };
         let ((refused, judged), identified) = tokio::try_join!(judged, identified)?;
         self.remember(wanted.identities);
-        // Pods that change their identity get their policy after it.
-        let (realized, unasked) = match self.realized(&fences, clock).await? {
+        let (realized, unasked) = match self.realized(&wanted.applied.touched, clock).await? {
             Ok(()) => (Some(clock.begin.elapsed()), None),
             Err(reason) => (None, Some(reason)),
         };

@@ -97,7 +97,7 @@ impl Live {
         let wanted = settle::Wanted {
             applied: &applied,
             identities: &identities(&self.topology),
-            deadline: Duration::from_secs(30),
+            deadline: Duration::from_mins(1),
         };
         let settled = self.cluster.settle(wanted).await.unwrap();
         println!(

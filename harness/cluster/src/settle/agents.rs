@@ -1,7 +1,7 @@
 //! What the agents say: which policies they have read, and which revision each endpoint has realized.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use verdikt_scenario::topology::Endpoint;
@@ -9,10 +9,13 @@ use verdikt_scenario::topology::Endpoint;
 use super::{Clock, SettleError};
 use crate::cluster::Cluster;
 use crate::exec::{self, Container, ExecError};
+use crate::objects::Object;
 
 /// The pauses between two questions; there is nothing to watch in an agent.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long endpoints may take before another fence is raised.
+const ROUND: Duration = Duration::from_secs(3);
 /// How long an agent may take for one answer.
 const ANSWER: Duration = Duration::from_secs(15);
 
@@ -25,9 +28,31 @@ pub(super) enum Answer {
 }
 
 impl Cluster {
-    /// Waits until the agents of all nodes that run pods of the topology have read the fences, and until each endpoint
-    /// has realized that revision. The reason if an agent cannot be asked.
+    /// Waits until the agents of all nodes that run pods of the topology have read the policies, and until each
+    /// endpoint has realized that revision. The reason if an agent cannot be asked.
+    ///
+    /// An endpoint that an agent has just made may say an old revision although its policy is the newest: it says the
+    /// one in which the policy of its identity was computed. The next change of any policy brings it up to date, so
+    /// there is always a fence, and after a while another one.
     pub(super) async fn realized(
+        &mut self,
+        touched: &BTreeSet<Object>,
+        clock: Clock,
+    ) -> Result<Result<(), String>, SettleError> {
+        loop {
+            let fences = self.raise_fences(touched).await?;
+            let round = Clock { begin: Instant::now(), deadline: ROUND.min(clock.left()) };
+            match self.realized_behind(&fences, round).await {
+                Err(SettleError::Late { what, last, .. }) if clock.left().is_zero() => {
+                    return Err(SettleError::Late { what, last, after: clock.deadline });
+                }
+                Err(SettleError::Late { .. }) => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn realized_behind(
         &self,
         fences: &[String],
         clock: Clock,
@@ -70,8 +95,7 @@ impl Cluster {
         let command: Vec<&str> = std::iter::once("cilium-dbg").chain(question.iter().copied()).collect();
         let mut pause = FIRST_PAUSE;
         loop {
-            let last = match exec::output(self.connection(), agent, &command, ANSWER.min(clock.left())).await
-            {
+            let last = match exec::output(self.connection(), agent, &command, ANSWER).await {
                 Ok(said) => match judge(&said) {
                     Answer::Yes(revision) => return Ok(Ok(revision)),
                     Answer::No(last) => last,
