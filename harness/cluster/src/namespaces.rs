@@ -180,14 +180,10 @@ pub(crate) async fn gone(
     let stuck = |seen: &wait::Seen<Namespace>| {
         let conditions =
             seen.values().filter_map(|namespace| namespace.status.as_ref()?.conditions.as_ref()).flatten();
-        let holding =
-            conditions.filter(|it| it.status == "True" && it.type_ != "NamespaceDeletionDiscoveryFailure");
-        holding
-            .filter_map(|it| it.message.clone())
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect::<Vec<_>>()
-            .join("; ")
+        let holding: BTreeSet<String> =
+            conditions.filter(|it| it.status == "True").filter_map(|it| it.message.clone()).collect();
+        let said: Vec<String> = holding.into_iter().collect();
+        if said.is_empty() { "it is being removed".to_owned() } else { said.join("; ") }
     };
     let looked = |seen: &wait::Seen<Namespace>| {
         if seen.is_empty() { wait::Look::Done(()) } else { wait::Look::Not(stuck(seen)) }
@@ -197,7 +193,6 @@ pub(crate) async fn gone(
     wait::until(connection, wait, vec![watched], looked).await.map_err(|late| match late {
         Late::Api(error) => error.into(),
         Late::Deadline { last, .. } | Late::Failed(last) => {
-            let last = if last.is_empty() { "nothing was said about why".to_owned() } else { last };
             NamespaceError::Stuck { name: name.to_owned(), last }
         }
     })

@@ -138,6 +138,7 @@ where
         }
         match look(&seen) {
             Look::Done(answer) => return Ok(answer),
+            Look::Not(seen) if seen == last => {}
             Look::Not(seen) => {
                 wait.progress.tell(format!("{}: {seen}", wait.what));
                 last = seen;

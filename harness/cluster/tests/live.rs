@@ -172,6 +172,13 @@ async fn steps_on_a_real_cluster() {
     assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::TimedOut);
     assert_eq!(live.attempt(&cart, to_service.clone(), 8080).await, Outcome::TimedOut);
 
+    live.cluster.audit(true).await.unwrap();
+    live.step("closed, audited", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
+    live.cluster.audit(false).await.unwrap();
+    live.step("closed, not audited", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::TimedOut);
+
     live.step("opened by a change", &policy("{fromEndpoints: [{matchLabels: {app: cart}}]}")).await;
     assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
 

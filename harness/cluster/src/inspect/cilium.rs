@@ -57,7 +57,9 @@ pub(super) fn nodes(nodes: &[Node], agents: &[Pod], namespace: &str) -> BTreeMap
         .map(|(name, node)| {
             let on_it =
                 |pod: &&Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(&name);
-            let agent = agents.iter().find(on_it).and_then(|pod| agent(pod, namespace));
+            // While an agent is replaced, the old pod is still there.
+            let here = agents.iter().filter(on_it).filter_map(|pod| agent(pod, namespace));
+            let agent = here.max_by_key(|agent| agent.ready);
             (name, NodeFacts { agent, ..node_facts(node) })
         })
         .collect()

@@ -46,7 +46,8 @@ impl Cluster {
                 Err(SettleError::Late { what, last, .. }) if clock.left().is_zero() => {
                     return Err(SettleError::Late { what, last, after: clock.deadline });
                 }
-                Err(SettleError::Late { .. }) => {}
+                // An agent that was restarted has another pod.
+                Err(SettleError::Late { .. }) => self.find_agents().await?,
                 other => return other,
             }
         }
@@ -94,6 +95,7 @@ impl Cluster {
     ) -> Result<Result<u64, String>, SettleError> {
         let command: Vec<&str> = std::iter::once("cilium-dbg").chain(question.iter().copied()).collect();
         let mut pause = FIRST_PAUSE;
+        let mut told = String::new();
         loop {
             let last = match exec::output(self.connection(), agent, &command, ANSWER).await {
                 Ok(said) => match judge(&said) {
@@ -102,13 +104,16 @@ impl Cluster {
                 },
                 // The agent may restart, and its pod with it.
                 Err(error @ (ExecError::Late { .. } | ExecError::Failed { .. })) => error.to_string(),
-                Err(ExecError::Api(error)) if error.may_pass() => error.to_string(),
+                Err(ExecError::Api(error)) if error.may_pass() || error.is_absent() => error.to_string(),
                 Err(ExecError::Api(error)) => return Ok(Err(error.to_string())),
             };
             if clock.left().is_zero() {
                 return Err(SettleError::Late { what: what.to_owned(), last, after: clock.deadline });
             }
-            self.progress().tell(format!("{what}: {last}"));
+            if last != told {
+                self.progress().tell(format!("{what}: {last}"));
+                told = last;
+            }
             tokio::time::sleep(pause.min(clock.left())).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
