@@ -1,11 +1,13 @@
 //! The real thing: a cluster with Cilium whose nodes have the agent's image. Run with
 //! `VERDIKT_TEST_IMAGE=NAME cargo test -p verdikt-cluster --test live -- --ignored --nocapture`; the cluster is that of
-//! the current context, and `VERDIKT_TEST_COMMAND` what its containers run if not `/verdikt`.
+//! the current context, `VERDIKT_TEST_COMMAND` what its containers run if not `/verdikt`, and `VERDIKT_TEST_WORLD` the
+//! address of a host outside the cluster and the command that becomes its agent.
 
 #![expect(clippy::print_stdout, reason = "what was measured is told")]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,10 +22,11 @@ use verdikt_cluster::wait::Progress;
 use verdikt_cluster::{evidence, inspect};
 use verdikt_probe::wire::{Action, Attempt, Order, Outcome, Report, Target};
 use verdikt_scenario::document;
-use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{
     Endpoint, Node, Pod, Protocol, Served, ServedProtocol, Service, ServicePort, TargetPort, Topology,
+    WorldHost,
 };
 
 const TIMEOUT: u32 = 700;
@@ -125,6 +128,23 @@ impl Live {
     }
 }
 
+/// Adds a host outside the cluster: `VERDIKT_TEST_WORLD` is its address, and then the command that becomes its agent.
+fn join_world(live: &mut Live) -> Option<(tokio::process::Child, Endpoint)> {
+    let world = std::env::var("VERDIKT_TEST_WORLD").ok()?;
+    let mut words = world.split_whitespace();
+    let address = words.next()?.parse().unwrap();
+    let mut command = tokio::process::Command::new(words.next()?);
+    command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut process = command.spawn().unwrap();
+    let name: HostName = "client".parse().unwrap();
+    let web = Served { protocol: ServedProtocol::Http, port: 8081.try_into().unwrap(), name: None };
+    let host = WorldHost { address, names: BTreeSet::new(), serves: vec![web] };
+    live.topology.world.insert(name.clone(), host);
+    let (reports, orders) = (process.stdout.take().unwrap(), process.stdin.take().unwrap());
+    live.cluster.join(name.clone(), vec![address], reports, orders);
+    Some((process, Endpoint::World(name)))
+}
+
 #[tokio::test]
 #[ignore = "needs a cluster with Cilium and the agent's image in VERDIKT_TEST_IMAGE"]
 async fn steps_on_a_real_cluster() {
@@ -160,6 +180,7 @@ async fn steps_on_a_real_cluster() {
     let orders = Endpoint::Pod("verdikt-shop/orders".parse().unwrap());
     let host = Endpoint::Node("host".parse().unwrap());
 
+    let world = join_world(&mut live);
     live.step("without policies", &[]).await;
     let to_orders = Target::Address(live.cluster.addresses().endpoints[&orders][0]);
     let service: NamespacedName = "verdikt-shop/orders".parse().unwrap();
@@ -167,6 +188,11 @@ async fn steps_on_a_real_cluster() {
     assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
     assert_eq!(live.attempt(&cart, to_service.clone(), 8080).await, Outcome::Answered);
     assert_eq!(live.attempt(&host, to_orders.clone(), 80).await, Outcome::Answered);
+    if let Some((_process, client)) = &world {
+        assert_eq!(live.attempt(client, to_orders.clone(), 80).await, Outcome::Answered);
+        let to_client = Target::Address(live.cluster.addresses().endpoints[client][0]);
+        assert_eq!(live.attempt(&cart, to_client, 8081).await, Outcome::Answered);
+    }
 
     live.step("closed", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
     assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::TimedOut);

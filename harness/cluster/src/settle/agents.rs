@@ -85,7 +85,7 @@ impl Cluster {
     }
 
     /// Asks an agent until the answer is yes; the reason if it cannot be asked.
-    async fn ask_until(
+    pub(super) async fn ask_until(
         &self,
         what: &str,
         agent: &Container,
@@ -167,7 +167,8 @@ pub(super) fn have_realized(said: &str, revision: u64, pods: &BTreeSet<String>, 
     Answer::Yes(revision)
 }
 
-fn name_of(endpoint: &Value) -> Option<String> {
+/// The pod of an endpoint.
+pub(super) fn name_of(endpoint: &Value) -> Option<String> {
     let of = endpoint.pointer("/status/external-identifiers")?;
     let named =
         |namespace: &str, pod: &str| Some(format!("{}/{}", of[namespace].as_str()?, of[pod].as_str()?));

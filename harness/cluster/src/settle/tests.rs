@@ -1,9 +1,9 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
 use super::agents::{Answer, has_read, have_realized};
-use super::identities::{Comparison, labels};
+use super::identities::{Comparison, are_known, labels};
 use super::validity::verdict;
 
 fn show(answer: Answer) -> String {
@@ -99,6 +99,26 @@ fn identities_are_compared_with_what_was_ever_predicted() {
     its identity lacks k8s:app=b, and its identity still has k8s:app=a
     the same
     the same
+    ");
+}
+
+#[test]
+fn an_agent_knows_pods_by_their_labels() {
+    let labels = BTreeSet::from(["k8s:app=cart".to_owned()]);
+    let comparison = Comparison { wanted: &labels, before: None };
+    let wanted = BTreeMap::from([(("shop".to_owned(), "cart".to_owned()), comparison)]);
+    let check = |labels: serde_json::Value| {
+        let endpoint = json!({"status": {
+            "external-identifiers": {"pod-name": "shop/cart"}, "identity": {"labels": labels},
+        }});
+        show(are_known(&json!([endpoint]).to_string(), &wanted))
+    };
+    let seen =
+        [check(json!(["k8s:app=cart"])), check(json!(["k8s:app=old"])), show(are_known("[]", &wanted))];
+    insta::assert_snapshot!(seen.join("\n"), @"
+    yes, revision 0
+    shop/cart: its identity lacks k8s:app=cart
+    the agent has no endpoint of shop/cart
     ");
 }
 
