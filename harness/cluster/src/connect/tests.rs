@@ -28,8 +28,11 @@ async fn no_connection_says_what_to_do() {
     std::fs::File::create(&path).unwrap().write_all(KUBECONFIG.as_bytes()).unwrap();
     let mut lines = Vec::new();
     let missing = folder.path().join("missing");
+    let garbled = folder.path().join("garbled");
+    std::fs::write(&garbled, "users:\n- name: a\n  user: secret-token\n").unwrap();
     for (file, context) in [
         (&missing, None),
+        (&garbled, None),
         (&path, None),
         (&path, Some("staging")),
         (&path, Some("broken")),
@@ -42,6 +45,7 @@ async fn no_connection_says_what_to_do() {
     }
     insta::assert_snapshot!(lines.join("\n"), @"
     there is no kubeconfig at FOLDER/missing: set KUBECONFIG, or create a cluster with `verdikt cluster up`
+    the kubeconfig cannot be used: it is no YAML that describes contexts in line 3, column 9
     the kubeconfig has no current context; name one of its contexts: kind-one, prod and broken
     the kubeconfig has no context `staging`; it has kind-one, prod and broken
     the kubeconfig cannot be used: failed to load the cluster of context: none
