@@ -1,5 +1,8 @@
 //! The conversation with the agent of one endpoint: one stream carries all its orders and reports.
 
+#[cfg(test)]
+mod tests;
+
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{AttachParams, AttachedProcess};

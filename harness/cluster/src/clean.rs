@@ -82,9 +82,7 @@ pub async fn clean(
     for space in &spaces {
         remove(connection, NAMESPACE, space, &mut removed).await?;
     }
-    if let Whose::Run(run) = whose {
-        release(connection, run, &mut removed).await?;
-    }
+    release(connection, whose, &mut removed).await?;
     for name in &going {
         progress.tell(format!("wait until the namespace {name} has gone"));
         namespaces::gone(connection, name, progress).await?;
@@ -109,13 +107,17 @@ async fn remove(
 /// The lease of a run that was killed: it would keep others off until it ends.
 async fn release(
     connection: &Connection,
-    run: &RunId,
+    whose: &Whose,
     removed: &mut BTreeSet<Object>,
 ) -> Result<(), ApiError> {
     let object = Object::new(LEASE, Some(SYSTEM_NAMESPACE), lease::NAME);
     let held = objects::get(connection, &object).await?;
     let holder = held.as_ref().and_then(|lease| lease.pointer("/spec/holderIdentity")?.as_str());
-    if holder == Some(run.as_str()) && objects::delete(connection, &object, None).await? {
+    let concerned = match whose {
+        Whose::Run(run) => holder == Some(run.as_str()),
+        Whose::AllRuns | Whose::AllRunsForced => held.is_some(),
+    };
+    if concerned && objects::delete(connection, &object, None).await? {
         removed.insert(object);
     }
     Ok(())

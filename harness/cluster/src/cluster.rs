@@ -22,7 +22,7 @@ use crate::connect::Connection;
 use crate::error::{ApiError, list};
 use crate::exec::Container;
 use crate::image::AgentImage;
-use crate::inspect::Facts;
+use crate::inspect::{self, Facts};
 use crate::lease::{Lease, LeaseError};
 use crate::mark::RunId;
 use crate::namespaces::{self, NamespaceError};
@@ -74,13 +74,24 @@ pub enum ClusterError {
         /// Those there are.
         names: Vec<String>,
     },
-    /// Pods do not get ready.
-    #[error("pod {pod} does not get ready: {reason}")]
-    Pod {
-        /// The first of them.
-        pod: String,
-        /// What was last seen, and what to do.
-        reason: String,
+    /// A pod does not get ready in time.
+    #[error("not every pod was ready after {} s: {last}", after.as_secs())]
+    Unready {
+        /// What was last seen of the first of them.
+        last: String,
+        /// How long they had.
+        after: Duration,
+    },
+    /// A pod will never be ready.
+    #[error("{0}")]
+    Pod(String),
+    /// There is something else of the name.
+    #[error(
+        "{object} exists already: rename it in the scenario, or remove what runs left with `verdikt clean`"
+    )]
+    Taken {
+        /// The object.
+        object: String,
     },
     /// A service account or service does not get what it needs.
     #[error("{object} does not get ready: {reason}")]
@@ -161,6 +172,8 @@ struct Site {
     agent: Agent,
     /// Whether it has said that it is there.
     ready: bool,
+    /// Whether it has ended; the next topology starts another one in the same pod.
+    gone: bool,
     servers: BTreeMap<u64, Serve>,
     resolver: Resolver,
     /// Its pod as it was made; none of an agent outside the cluster.
@@ -224,8 +237,10 @@ impl Cluster {
         let speaker = self.last_speaker;
         let agent = Agent::over(reports, orders, (endpoint.clone(), speaker), self.hears.clone());
         let (servers, resolver) = (BTreeMap::new(), Resolver::default());
-        self.sites
-            .insert(endpoint.clone(), Site { speaker, agent, ready: false, servers, resolver, pod: None });
+        self.sites.insert(
+            endpoint.clone(),
+            Site { speaker, agent, ready: false, gone: false, servers, resolver, pod: None },
+        );
         self.addresses.endpoints.insert(endpoint, addresses);
     }
 
@@ -263,7 +278,10 @@ impl Cluster {
                 return signal;
             }
             match self.heard.recv().await {
-                Some((speaker, heard)) => self.waiting.extend(self.signal(speaker, heard)),
+                Some((speaker, heard)) => {
+                    let signal = self.signal(speaker, heard);
+                    self.waiting.extend(signal);
+                }
                 // This holds one of the senders itself.
                 None => std::future::pending().await,
             }
@@ -271,11 +289,14 @@ impl Cluster {
     }
 
     /// A signal for what an agent says; none for an agent that was sent away.
-    fn signal(&self, (endpoint, speaker): Speaker, heard: Heard) -> Option<Signal> {
-        let present = self.sites.get(&endpoint).is_some_and(|site| site.speaker == speaker);
-        present.then_some(match heard {
+    fn signal(&mut self, (endpoint, speaker): Speaker, heard: Heard) -> Option<Signal> {
+        let site = self.sites.get_mut(&endpoint).filter(|site| site.speaker == speaker)?;
+        Some(match heard {
             Heard::Report(report) => Signal::Report(endpoint, report),
-            Heard::Gone(reason) => Signal::Gone(endpoint, reason),
+            Heard::Gone(reason) => {
+                site.gone = true;
+                Signal::Gone(endpoint, reason)
+            }
         })
     }
 
@@ -357,6 +378,12 @@ impl Cluster {
         for (pod, labels) in predicted {
             self.predicted.entry(pod.clone()).or_default().extend(labels.iter().cloned());
         }
+    }
+
+    /// Looks again where the Cilium agents are.
+    pub(crate) async fn find_agents(&mut self) -> Result<(), ApiError> {
+        self.facts.nodes = inspect::nodes(&self.connection, &self.facts.cilium.namespace).await?;
+        Ok(())
     }
 
     pub(crate) fn take_fences(&mut self) -> Vec<Object> {

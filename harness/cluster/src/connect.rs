@@ -1,5 +1,8 @@
 //! The connection to the cluster of a kubeconfig's context.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -162,6 +165,12 @@ fn read(wanted: &Wanted) -> Result<Kubeconfig, ConnectError> {
             ConnectError::NoKubeconfig { path }
         }
         KubeconfigError::FindPath => ConnectError::NoKubeconfig { path: "~/.kube/config".into() },
+        // The parser shows the line, which may hold a password.
+        KubeconfigError::Parse(error) => {
+            let place = error.location().map(|it| format!(" in line {}, column {}", it.line(), it.column()));
+            let place = place.unwrap_or_default();
+            ConnectError::Kubeconfig { reason: format!("it is no YAML that describes contexts{place}") }
+        }
         other => ConnectError::Kubeconfig { reason: full(&other) },
     })
 }

@@ -17,7 +17,7 @@ pub enum ApiError {
         reason: String,
     },
     /// It did not answer in time.
-    #[error("cannot {what}: the API server at {server} did not answer within {} s; is it overloaded, or does a firewall drop the connection?", after.as_secs())]
+    #[error("cannot {what}: the API server at {server} did not answer within {} s; is it overloaded, or does a firewall drop the connection?", after.as_secs_f64())]
     Slow {
         /// What was asked.
         what: String,
@@ -115,7 +115,10 @@ impl Asked<'_> {
                 let reason = reason.map_or_else(|| format!("HTTP status {}", status.code), Clone::clone);
                 match status.code {
                     401 => ApiError::Credentials { what, server, context: self.context.to_owned() },
-                    403 => ApiError::Forbidden { what, reason },
+                    // Admission refuses with the same status: webhooks, quotas, the profiles of Pod Security.
+                    403 if reason.contains("User ") && reason.contains(" cannot ") => {
+                        ApiError::Forbidden { what, reason }
+                    }
                     404 => ApiError::Absent { what, reason },
                     status => ApiError::Refused { what, reason, status },
                 }

@@ -207,13 +207,8 @@ pub async fn inspect(connection: &Connection, kubernetes: &str) -> Result<Facts,
     let services: Api<Service> = Api::namespaced(client(), &namespace);
     let what = format!("read the Service {namespace}/hubble-relay");
     let relay = connection.ask(&what, services.get_opt("hubble-relay")).await?;
-    let pods: Api<Pod> = Api::namespaced(client(), &namespace);
-    let what = format!("list the Cilium agents in {namespace}");
-    let labelled = ListParams::default().labels("k8s-app=cilium");
-    let agents = connection.ask(&what, pods.list(&labelled)).await?.items;
-    let nodes: Api<Node> = Api::all(client());
-    let nodes = connection.ask("list the nodes", nodes.list(&everything)).await?.items;
-    let nodes = cilium::nodes(&nodes, &agents, &namespace);
+    let agents = agents(connection, &namespace).await?;
+    let nodes = cilium::nodes(&all_nodes(connection).await?, &agents, &namespace);
     let (dns_service, dns_pods) = dns(connection).await?;
 
     let answering = nodes.values().filter_map(|node| node.agent.as_ref()).find(|agent| agent.ready);
@@ -231,6 +226,27 @@ pub async fn inspect(connection: &Connection, kubernetes: &str) -> Result<Facts,
     let envoy = daemon_sets.items.iter().any(|set| set.metadata.name.as_deref() == Some("cilium-envoy"));
     let cilium = CiliumFacts { namespace, full_version, version, config, kinds, relay, envoy };
     Ok(Facts { kubernetes: kubernetes.to_owned(), nodes, cilium, dns_service, dns_pods })
+}
+
+/// The nodes with their agents. `namespace` is that of Cilium.
+pub async fn nodes(
+    connection: &Connection,
+    namespace: &str,
+) -> Result<BTreeMap<String, NodeFacts>, ApiError> {
+    let agents = agents(connection, namespace).await?;
+    Ok(cilium::nodes(&all_nodes(connection).await?, &agents, namespace))
+}
+
+async fn agents(connection: &Connection, namespace: &str) -> Result<Vec<Pod>, ApiError> {
+    let pods: Api<Pod> = Api::namespaced(connection.client().clone(), namespace);
+    let what = format!("list the Cilium agents in {namespace}");
+    let labelled = ListParams::default().labels("k8s-app=cilium");
+    Ok(connection.ask(&what, pods.list(&labelled)).await?.items)
+}
+
+async fn all_nodes(connection: &Connection) -> Result<Vec<Node>, ApiError> {
+    let nodes: Api<Node> = Api::all(connection.client().clone());
+    Ok(connection.ask("list the nodes", nodes.list(&ListParams::default())).await?.items)
 }
 
 async fn dns(connection: &Connection) -> Result<(Vec<IpAddr>, Vec<IpAddr>), ApiError> {

@@ -7,6 +7,7 @@
 //! Must not know: what a policy means, flows, or verdicts.
 
 pub mod addresses;
+pub mod audit;
 pub mod clean;
 pub mod cluster;
 pub mod connect;
@@ -27,4 +28,6 @@ pub mod settle;
 pub mod wait;
 
 mod agent;
+#[cfg(test)]
+mod fixture;
 mod manifest;

@@ -1,5 +1,8 @@
 //! The namespaces of a run: they carry the scenario's own names, and nobody else's are touched.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
@@ -153,7 +156,8 @@ pub async fn ensure_system(connection: &Connection, progress: &Progress) -> Resu
                 Err(error) if error.is_conflict() => {}
                 created => return created.map_err(Into::into),
             },
-            Some(found) if label(&found, OWNER_LABEL) != Some(OWNER) => {
+            // An administrator may have made it, with the permissions, and then it stays.
+            Some(found) if label(&found, OWNER_LABEL).is_none() => {
                 return Err(NamespaceError::Foreign { name: SYSTEM_NAMESPACE.to_owned() });
             }
             Some(found) if metadata(&found, "deletionTimestamp").is_some() => {
@@ -176,14 +180,10 @@ pub(crate) async fn gone(
     let stuck = |seen: &wait::Seen<Namespace>| {
         let conditions =
             seen.values().filter_map(|namespace| namespace.status.as_ref()?.conditions.as_ref()).flatten();
-        let holding =
-            conditions.filter(|it| it.status == "True" && it.type_ != "NamespaceDeletionDiscoveryFailure");
-        holding
-            .filter_map(|it| it.message.clone())
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect::<Vec<_>>()
-            .join("; ")
+        let holding: BTreeSet<String> =
+            conditions.filter(|it| it.status == "True").filter_map(|it| it.message.clone()).collect();
+        let said: Vec<String> = holding.into_iter().collect();
+        if said.is_empty() { "it is being removed".to_owned() } else { said.join("; ") }
     };
     let looked = |seen: &wait::Seen<Namespace>| {
         if seen.is_empty() { wait::Look::Done(()) } else { wait::Look::Not(stuck(seen)) }
@@ -193,7 +193,6 @@ pub(crate) async fn gone(
     wait::until(connection, wait, vec![watched], looked).await.map_err(|late| match late {
         Late::Api(error) => error.into(),
         Late::Deadline { last, .. } | Late::Failed(last) => {
-            let last = if last.is_empty() { "nothing was said about why".to_owned() } else { last };
             NamespaceError::Stuck { name: name.to_owned(), last }
         }
     })

@@ -1,5 +1,8 @@
 //! What verdikt may do in a cluster, and what it must be allowed.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -30,10 +33,9 @@ const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'st
     Rule { group, resource, verbs }
 }
 
-/// Reading.
-const READ: &[&str] = &["get", "list", "watch"];
-/// Making and removing.
-const OWN: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
+/// Making and removing; policies are replaced, all else is patched.
+const POLICY: &[&str] = &["create", "delete", "get", "list", "update", "watch"];
+const MAKE: &[&str] = &["create", "delete", "get", "list", "patch", "watch"];
 
 /// All that verdikt needs; `clusters/rbac.yaml` grants exactly this.
 ///
@@ -41,24 +43,23 @@ const OWN: &[&str] = &["create", "delete", "get", "list", "patch", "update", "wa
 /// <https://kubernetes.io/docs/reference/access-authn-authz/authorization/>
 pub const NEEDED: &[Rule] = &[
     rule("", "configmaps", &["get"]),
-    rule("", "events", &["list"]),
-    rule("", "namespaces", OWN),
-    rule("", "nodes", READ),
-    rule("", "pods", OWN),
+    rule("", "namespaces", MAKE),
+    rule("", "nodes", &["list"]),
+    rule("", "pods", &["create", "delete", "list", "patch", "watch"]),
     rule("", "pods/exec", &["create", "get"]),
     rule("", "pods/log", &["get"]),
-    rule("", "serviceaccounts", &["create", "delete", "get", "list", "watch"]),
-    rule("", "services", OWN),
+    rule("", "serviceaccounts", &["create", "delete", "list", "watch"]),
+    rule("", "services", &["create", "delete", "get", "list", "patch"]),
     rule("apps", "daemonsets", &["list"]),
-    rule("cilium.io", "ciliumcidrgroups", OWN),
-    rule("cilium.io", "ciliumclusterwidenetworkpolicies", OWN),
+    rule("cilium.io", "ciliumcidrgroups", POLICY),
+    rule("cilium.io", "ciliumclusterwidenetworkpolicies", POLICY),
     rule("cilium.io", "ciliumclusterwidenetworkpolicies/status", &["patch"]),
-    rule("cilium.io", "ciliumendpoints", READ),
-    rule("cilium.io", "ciliumnetworkpolicies", OWN),
+    rule("cilium.io", "ciliumendpoints", &["list", "watch"]),
+    rule("cilium.io", "ciliumnetworkpolicies", POLICY),
     rule("cilium.io", "ciliumnetworkpolicies/status", &["patch"]),
     rule("coordination.k8s.io", "leases", &["create", "delete", "get", "update"]),
-    rule("discovery.k8s.io", "endpointslices", OWN),
-    rule("networking.k8s.io", "networkpolicies", OWN),
+    rule("discovery.k8s.io", "endpointslices", &["create", "delete", "list", "patch"]),
+    rule("networking.k8s.io", "networkpolicies", POLICY),
 ];
 
 /// Something that is not allowed.
@@ -134,7 +135,7 @@ pub fn rbac() -> String {
          #   kubectl --namespace verdikt-system create token verdikt\n\
          apiVersion: v1\n\
          kind: Namespace\n\
-         metadata: {{name: verdikt-system, labels: {{verdikt.dev/owner: verdikt}}}}\n\
+         metadata: {{name: verdikt-system, labels: {{verdikt.dev/owner: administrator}}}}\n\
          ---\n\
          apiVersion: v1\n\
          kind: ServiceAccount\n\

@@ -1,5 +1,8 @@
 //! The policies in force: each step's set, and nothing that a step no longer lists.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 //!
 //! Four things must be true before anything is attempted, and each is asked of the one who knows: Cilium's operator has
 //! judged each object (its condition `Valid`), each pod has the predicted labels as its identity (its
-//! `CiliumEndpoint`), the agent of each node has read every change, and each endpoint has realized that revision of the
+//! `CiliumEndpoint`, or its agent's word), the agent of each node has read every change, and each endpoint has realized that revision of the
 //! policy. Whether an attempt would now meet it is shown by a first attempt, the canary, which is the caller's.
 
 mod agents;
@@ -96,19 +96,21 @@ impl Cluster {
     /// Waits until the datapath has the topology and the policies of this step.
     pub async fn settle(&mut self, wanted: Wanted<'_>) -> Result<Settled, SettleError> {
         let clock = Clock { begin: Instant::now(), deadline: wanted.deadline };
-        let fences = self.raise_fences(&wanted.applied.touched).await?;
         let judged = async {
             let refused = self.judged(wanted.applied, clock).await?;
             Ok::<_, SettleError>((refused, clock.begin.elapsed()))
         };
         let identified = async {
-            self.identified(wanted.identities, clock).await?;
+            // The agent knows seconds before it tells the API server, and for pods of one node its word is the datapath's.
+            tokio::select! {
+                told = self.identified(wanted.identities, clock) => told?,
+                () = self.identified_by_agent(wanted.identities, clock) => {}
+            }
             Ok::<_, SettleError>(clock.begin.elapsed())
         };
         let ((refused, judged), identified) = tokio::try_join!(judged, identified)?;
         self.remember(wanted.identities);
-        // Pods that change their identity get their policy after it.
-        let (realized, unasked) = match self.realized(&fences, clock).await? {
+        let (realized, unasked) = match self.realized(&wanted.applied.touched, clock).await? {
             Ok(()) => (Some(clock.begin.elapsed()), None),
             Err(reason) => (None, Some(reason)),
         };

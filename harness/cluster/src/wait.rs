@@ -1,5 +1,8 @@
 //! Waiting for objects of a cluster to be in some state: by watching them, with a deadline.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
@@ -135,6 +138,7 @@ where
         }
         match look(&seen) {
             Look::Done(answer) => return Ok(answer),
+            Look::Not(seen) if seen == last => {}
             Look::Not(seen) => {
                 wait.progress.tell(format!("{}: {seen}", wait.what));
                 last = seen;

@@ -1,1 +1,88 @@
+use serde_json::json;
 
+use super::*;
+use crate::fixture::{Answer, Asked, absent, list, server};
+
+fn object(namespace: &str, name: &str) -> Value {
+    json!({"metadata": {"namespace": namespace, "name": name}})
+}
+
+/// A cluster with something of every kind, in a namespace of ours, in one that is not, and in that of others.
+fn full(asked: &Asked) -> Answer {
+    let path = asked.path.split('?').next().unwrap();
+    let ours = json!({"verdikt.dev/owner": "verdikt", "verdikt.dev/run": "run-1"});
+    let pod = |namespace: &str, marks: &Value| json!({"metadata": {"namespace": namespace, "name": "cart", "annotations": marks}});
+    if asked.method == "DELETE" {
+        return Answer::Json(200, json!({}));
+    }
+    if asked.path.contains("fieldSelector") {
+        return if asked.is_watch() { Answer::Events(Vec::new()) } else { list(&json!([])) };
+    }
+    match path.rsplit('/').next().unwrap() {
+        "namespaces" => list(&json!([{"metadata": {"name": "shop"}}])),
+        "pods" => list(&json!([pod("shop", &ours), pod("default", &ours), pod("prod", &json!({}))])),
+        "services" => list(&json!([object("shop", "api"), object("default", "api")])),
+        "endpointslices" => list(&json!([
+            object("default", "outside"),
+            {"metadata": {"namespace": "default", "name": "api-x1", "ownerReferences": []}},
+        ])),
+        "ciliumclusterwidenetworkpolicies" => list(&json!([{"metadata": {"name": "all"}}])),
+        "networkpolicies" => list(&json!([object("shop", "closed")])),
+        _ => absent(),
+    }
+}
+
+#[tokio::test]
+async fn policies_go_first_and_namespaces_last() {
+    let (connection, log) = server(full);
+    let whose = Whose::Run("run-1".parse().unwrap());
+    let removed = clean(&connection, &whose, &Progress::default()).await.unwrap();
+    let removed: Vec<String> = removed.iter().map(ToString::to_string).collect();
+    let asked = log.text();
+    let deletions: Vec<&str> = asked
+        .lines()
+        .filter(|line| line.starts_with("DELETE"))
+        .map(|line| line.split(" {").next().unwrap())
+        .collect();
+    insta::assert_snapshot!(deletions.join("\n"), @"
+    DELETE /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies/all
+    DELETE /apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/closed
+    DELETE /api/v1/namespaces/default/pods/cart
+    DELETE /api/v1/namespaces/default/services/api
+    DELETE /apis/discovery.k8s.io/v1/namespaces/default/endpointslices/outside
+    DELETE /api/v1/namespaces/shop
+    ");
+    insta::assert_snapshot!(removed.join("\n"), @"
+    CiliumClusterwideNetworkPolicy all
+    EndpointSlice default/outside
+    Namespace shop
+    NetworkPolicy shop/closed
+    Pod default/cart
+    Service default/api
+    ");
+    let selected = asked.lines().find(|line| line.contains("clusterwide")).unwrap();
+    insta::assert_snapshot!(selected, @"GET /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies?limit=500&labelSelector=verdikt.dev%2Fowner%3Dverdikt%2Cverdikt.dev%2Frun%3Drun-1");
+}
+
+#[tokio::test]
+async fn nothing_left_is_nothing_removed() {
+    let (connection, _) = server(|_| absent());
+    let removed = clean(&connection, &Whose::AllRuns, &Progress::default()).await.unwrap();
+    assert_eq!(removed, []);
+}
+
+#[tokio::test]
+async fn a_run_under_way_is_not_disturbed() {
+    let (connection, log) = server(|_| {
+        let now = k8s_openapi::jiff::Timestamp::now();
+        Answer::Json(
+            200,
+            json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {}, "spec": {
+                "holderIdentity": "run-2", "leaseDurationSeconds": 30, "renewTime": now.to_string(),
+            }}),
+        )
+    });
+    let error = clean(&connection, &Whose::AllRuns, &Progress::default()).await.unwrap_err();
+    insta::assert_snapshot!(error, @"the cluster is in use by run run-2, which last renewed its lease 0 s ago: wait until it has ended; should it have died, the lease ends 30 s after its last renewal");
+    assert!(!log.text().contains("DELETE"));
+}

@@ -77,8 +77,14 @@ impl Cluster {
                     let port = site.servers.get(&server).map_or(0, |serve| serve.port);
                     return Err(ClusterError::NotServing { endpoint, port, reason });
                 }
-                Heard::Gone(reason) => return Err(ClusterError::Gone { endpoint, reason }),
-                other @ Heard::Report(_) => self.waiting.extend(self.signal(speaker, other)),
+                Heard::Gone(reason) => {
+                    site.gone = true;
+                    return Err(ClusterError::Gone { endpoint, reason });
+                }
+                other @ Heard::Report(_) => {
+                    let signal = self.signal(speaker, other);
+                    self.waiting.extend(signal);
+                }
             }
         }
         Ok(())

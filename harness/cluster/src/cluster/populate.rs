@@ -246,12 +246,7 @@ impl Cluster {
             let object = pod_object(pod);
             match objects::create(connection, &object, pod, FieldValidation::Strict).await {
                 // What a run before left in a borrowed namespace, or somebody else's.
-                Err(error) if error.is_conflict() => Err(ClusterError::Pod {
-                    pod: format!("{}/{}", object.namespace.unwrap_or_default(), object.name),
-                    reason:
-                        "there is one of this name already: remove it, or what runs left with `verdikt clean`"
-                            .to_owned(),
-                }),
+                Err(error) if error.is_conflict() => Err(ClusterError::Taken { object: object.to_string() }),
                 Err(error) => Err(error.into()),
                 Ok(_) => Ok(()),
             }
@@ -283,8 +278,8 @@ impl Cluster {
             let ready = wait::until(&self.connection, wait, watched, |seen| all_ready(seen, &objects)).await;
             let ready = ready.map_err(|late| match late {
                 Late::Api(error) => error.into(),
-                Late::Failed(last) => pod_error(&last, None),
-                Late::Deadline { last, after } => pod_error(&last, Some(after)),
+                Late::Failed(last) => ClusterError::Pod(last),
+                Late::Deadline { last, after } => ClusterError::Unready { last, after },
             })?;
             for (key, pod) in ready {
                 if let Some(endpoint) = objects.get(&key) {
@@ -313,7 +308,7 @@ impl Cluster {
     async fn start_agents(&mut self, wanted: &BTreeMap<Endpoint, Value>) -> Result<(), ClusterError> {
         let fresh: Vec<(&Endpoint, &Value, u64)> = wanted
             .iter()
-            .filter(|(endpoint, _)| !self.sites.contains_key(*endpoint))
+            .filter(|(endpoint, _)| self.sites.get(*endpoint).is_none_or(|site| site.gone))
             .zip(self.last_speaker + 1..)
             .map(|((endpoint, pod), speaker)| (endpoint, pod, speaker))
             .collect();
@@ -330,7 +325,8 @@ impl Cluster {
                 Agent::start(connection, &container, command, (endpoint.clone(), speaker), hears.clone())
                     .await?;
             let (servers, resolver) = (BTreeMap::new(), verdikt_probe::wire::Resolver::default());
-            let site = Site { speaker, agent, ready: false, servers, resolver, pod: Some(pod.clone()) };
+            let site =
+                Site { speaker, agent, ready: false, gone: false, servers, resolver, pod: Some(pod.clone()) };
             Ok::<_, ApiError>((endpoint.clone(), site))
         });
         let started: Vec<(Endpoint, Site)> = started.buffer_unordered(AT_ONCE).try_collect().await?;
@@ -365,24 +361,18 @@ fn all_ready(
     let mut ready = Vec::new();
     let mut waiting = Vec::new();
     for key in wanted.keys() {
-        let name = format!("{}/{}", key.0, key.1);
+        let name = format!("pod {}/{}", key.0, key.1);
         match seen.get(key).map(|pod| (pod, pods::state(pod))) {
             Some((pod, State::Ready)) => ready.push((key.clone(), pod.clone())),
-            Some((_, State::Failed(why))) => return Look::Never(format!("{name}\n{why}")),
-            Some((_, State::Waiting(why))) => waiting.push(format!("{name}\n{why}")),
-            None => waiting.push(format!("{name}\nit does not exist any more")),
+            Some((_, State::Failed(why))) => return Look::Never(format!("{name} never gets ready: {why}")),
+            Some((_, State::Waiting(why))) => waiting.push(format!("{name}: {why}")),
+            None => waiting.push(format!("{name} does not exist any more")),
         }
     }
     match waiting.into_iter().next() {
         None => Look::Done(ready),
         Some(first) => Look::Not(first),
     }
-}
-
-fn pod_error(last: &str, after: Option<std::time::Duration>) -> ClusterError {
-    let (pod, why) = last.split_once('\n').unwrap_or(("", last));
-    let late = after.map(|after| format!("after {} s ", after.as_secs())).unwrap_or_default();
-    ClusterError::Pod { pod: pod.to_owned(), reason: format!("{late}{why}") }
 }
 
 fn pod_object(pod: &Value) -> Object {

@@ -57,7 +57,9 @@ pub(super) fn nodes(nodes: &[Node], agents: &[Pod], namespace: &str) -> BTreeMap
         .map(|(name, node)| {
             let on_it =
                 |pod: &&Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(&name);
-            let agent = agents.iter().find(on_it).and_then(|pod| agent(pod, namespace));
+            // While an agent is replaced, the old pod is still there.
+            let here = agents.iter().filter(on_it).filter_map(|pod| agent(pod, namespace));
+            let agent = here.max_by_key(|agent| agent.ready);
             (name, NodeFacts { agent, ..node_facts(node) })
         })
         .collect()
@@ -97,7 +99,9 @@ pub(super) fn version_of_image(agents: &[Pod]) -> Option<String> {
         containers.filter(|container| container.name == AGENT_CONTAINER).find_map(|it| it.image.clone())?;
     let tag = image.split('@').next()?.rsplit('/').next()?.split_once(':')?.1;
     let version = tag.trim_start_matches('v');
-    minor(version).is_some().then(|| version.to_owned())
+    let (major, rest) = version.split_once('.')?;
+    let is_version = major.parse::<u32>().is_ok() && rest.starts_with(|c: char| c.is_ascii_digit());
+    is_version.then(|| version.to_owned())
 }
 
 /// The version in what `cilium-dbg version` writes: `Client: 1.18.3 5f1e2a3 2026-…`.

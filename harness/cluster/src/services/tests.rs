@@ -1,1 +1,97 @@
+use std::collections::{BTreeMap, BTreeSet};
 
+use verdikt_scenario::topology::Port;
+
+use super::*;
+
+#[test]
+fn services_and_slices() {
+    let port = |number| Port::new(number).unwrap();
+    let service = |selects| Service {
+        labels: BTreeMap::from([("tier".to_owned(), "front".to_owned())]),
+        selects,
+        backends: BTreeSet::new(),
+        ports: vec![
+            ServicePort { port: port(8080), protocol: Protocol::Tcp, target: TargetPort::Number(port(3000)) },
+            ServicePort {
+                port: port(53),
+                protocol: Protocol::Udp,
+                target: TargetPort::Name("dns".parse().unwrap()),
+            },
+        ],
+    };
+    let (name, run) = ("shop/api".parse().unwrap(), "run-1".parse().unwrap());
+    let selects = Some(BTreeMap::from([("app".to_owned(), "api".to_owned())]));
+    let with_pods = serde_saphyr::to_string(&manifest(&name, &service(selects), &run)).unwrap();
+    insta::assert_snapshot!(with_pods, @"
+    apiVersion: v1
+    kind: Service
+    metadata:
+      namespace: shop
+      name: api
+      labels:
+        tier: front
+        verdikt.dev/owner: verdikt
+        verdikt.dev/run: run-1
+    spec:
+      type: ClusterIP
+      ports:
+      - name: tcp-8080
+        port: 8080
+        protocol: TCP
+        targetPort: 3000
+      - name: udp-53
+        port: 53
+        protocol: UDP
+        targetPort: dns
+      selector:
+        app: api
+    ");
+
+    let outside = service(None);
+    assert!(manifest(&name, &outside, &run)["spec"].get("selector").is_none());
+    let hosts = ["203.0.113.10".parse().unwrap(), "2001:db8::1".parse().unwrap()];
+    let slices = slices(&name, &outside, &hosts, &run);
+    insta::assert_snapshot!(serde_saphyr::to_string(&slices).unwrap(), @r#"
+    - apiVersion: discovery.k8s.io/v1
+      kind: EndpointSlice
+      metadata:
+        namespace: shop
+        name: api-ipv4
+        labels:
+          endpointslice.kubernetes.io/managed-by: verdikt
+          kubernetes.io/service-name: api
+          verdikt.dev/owner: verdikt
+          verdikt.dev/run: run-1
+      addressType: IPv4
+      endpoints:
+      - addresses:
+        - "203.0.113.10"
+        conditions:
+          ready: true
+      ports:
+      - name: tcp-8080
+        port: 3000
+        protocol: TCP
+    - apiVersion: discovery.k8s.io/v1
+      kind: EndpointSlice
+      metadata:
+        namespace: shop
+        name: api-ipv6
+        labels:
+          endpointslice.kubernetes.io/managed-by: verdikt
+          kubernetes.io/service-name: api
+          verdikt.dev/owner: verdikt
+          verdikt.dev/run: run-1
+      addressType: IPv6
+      endpoints:
+      - addresses:
+        - 2001:db8::1
+        conditions:
+          ready: true
+      ports:
+      - name: tcp-8080
+        port: 3000
+        protocol: TCP
+    "#);
+}

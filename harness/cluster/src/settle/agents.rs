@@ -1,7 +1,7 @@
 //! What the agents say: which policies they have read, and which revision each endpoint has realized.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use verdikt_scenario::topology::Endpoint;
@@ -9,10 +9,13 @@ use verdikt_scenario::topology::Endpoint;
 use super::{Clock, SettleError};
 use crate::cluster::Cluster;
 use crate::exec::{self, Container, ExecError};
+use crate::objects::Object;
 
 /// The pauses between two questions; there is nothing to watch in an agent.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// How long endpoints may take before another fence is raised.
+const ROUND: Duration = Duration::from_secs(3);
 /// How long an agent may take for one answer.
 const ANSWER: Duration = Duration::from_secs(15);
 
@@ -25,9 +28,32 @@ pub(super) enum Answer {
 }
 
 impl Cluster {
-    /// Waits until the agents of all nodes that run pods of the topology have read the fences, and until each endpoint
-    /// has realized that revision. The reason if an agent cannot be asked.
+    /// Waits until the agents of all nodes that run pods of the topology have read the policies, and until each
+    /// endpoint has realized that revision. The reason if an agent cannot be asked.
+    ///
+    /// An endpoint that an agent has just made may say an old revision although its policy is the newest: it says the
+    /// one in which the policy of its identity was computed. The next change of any policy brings it up to date, so
+    /// there is always a fence, and after a while another one.
     pub(super) async fn realized(
+        &mut self,
+        touched: &BTreeSet<Object>,
+        clock: Clock,
+    ) -> Result<Result<(), String>, SettleError> {
+        loop {
+            let fences = self.raise_fences(touched).await?;
+            let round = Clock { begin: Instant::now(), deadline: ROUND.min(clock.left()) };
+            match self.realized_behind(&fences, round).await {
+                Err(SettleError::Late { what, last, .. }) if clock.left().is_zero() => {
+                    return Err(SettleError::Late { what, last, after: clock.deadline });
+                }
+                // An agent that was restarted has another pod.
+                Err(SettleError::Late { .. }) => self.find_agents().await?,
+                other => return other,
+            }
+        }
+    }
+
+    async fn realized_behind(
         &self,
         fences: &[String],
         clock: Clock,
@@ -59,7 +85,7 @@ impl Cluster {
     }
 
     /// Asks an agent until the answer is yes; the reason if it cannot be asked.
-    async fn ask_until(
+    pub(super) async fn ask_until(
         &self,
         what: &str,
         agent: &Container,
@@ -69,22 +95,25 @@ impl Cluster {
     ) -> Result<Result<u64, String>, SettleError> {
         let command: Vec<&str> = std::iter::once("cilium-dbg").chain(question.iter().copied()).collect();
         let mut pause = FIRST_PAUSE;
+        let mut told = String::new();
         loop {
-            let last = match exec::output(self.connection(), agent, &command, ANSWER.min(clock.left())).await
-            {
+            let last = match exec::output(self.connection(), agent, &command, ANSWER).await {
                 Ok(said) => match judge(&said) {
                     Answer::Yes(revision) => return Ok(Ok(revision)),
                     Answer::No(last) => last,
                 },
                 // The agent may restart, and its pod with it.
                 Err(error @ (ExecError::Late { .. } | ExecError::Failed { .. })) => error.to_string(),
-                Err(ExecError::Api(error)) if error.may_pass() => error.to_string(),
+                Err(ExecError::Api(error)) if error.may_pass() || error.is_absent() => error.to_string(),
                 Err(ExecError::Api(error)) => return Ok(Err(error.to_string())),
             };
             if clock.left().is_zero() {
                 return Err(SettleError::Late { what: what.to_owned(), last, after: clock.deadline });
             }
-            self.progress().tell(format!("{what}: {last}"));
+            if last != told {
+                self.progress().tell(format!("{what}: {last}"));
+                told = last;
+            }
             tokio::time::sleep(pause.min(clock.left())).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
@@ -138,7 +167,8 @@ pub(super) fn have_realized(said: &str, revision: u64, pods: &BTreeSet<String>, 
     Answer::Yes(revision)
 }
 
-fn name_of(endpoint: &Value) -> Option<String> {
+/// The pod of an endpoint.
+pub(super) fn name_of(endpoint: &Value) -> Option<String> {
     let of = endpoint.pointer("/status/external-identifiers")?;
     let named =
         |namespace: &str, pod: &str| Some(format!("{}/{}", of[namespace].as_str()?, of[pod].as_str()?));

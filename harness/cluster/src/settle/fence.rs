@@ -16,10 +16,13 @@ use crate::objects::{self, FieldValidation, Object, POLICIES, metadata};
 /// The label that no pod and no node has.
 const FENCE: &str = "verdikt.dev/fence";
 
+/// The kind of the fence that is always raised.
+const ALWAYS: &str = "CiliumNetworkPolicy";
+
 /// The kinds whose changes must be read, each with the kind of its fence. What a CIDR group holds is read with the
 /// policies that name it.
 fn kind_of_fence(kind: &str) -> &str {
-    if kind == "CiliumCIDRGroup" { "CiliumNetworkPolicy" } else { kind }
+    if kind == "CiliumCIDRGroup" { ALWAYS } else { kind }
 }
 
 fn manifest(object: &Object, run: &RunId) -> Value {
@@ -38,15 +41,13 @@ fn manifest(object: &Object, run: &RunId) -> Value {
 }
 
 impl Cluster {
-    /// Makes a fence for each kind that was touched, in place of those of the step before; their UIDs.
+    /// Makes a fence for each kind that was touched, and one in any case, in place of those before; their UIDs.
     pub(super) async fn raise_fences(
         &mut self,
         touched: &BTreeSet<Object>,
     ) -> Result<Vec<String>, SettleError> {
-        let kinds: BTreeSet<&str> = touched.iter().map(|object| kind_of_fence(object.kind.kind)).collect();
-        if kinds.is_empty() {
-            return Ok(Vec::new());
-        }
+        let touched = touched.iter().map(|object| kind_of_fence(object.kind.kind));
+        let kinds: BTreeSet<&str> = touched.chain([ALWAYS]).collect();
         let (connection, run) = (self.connection().clone(), self.run().clone());
         for old in self.take_fences() {
             objects::delete(&connection, &old, None).await?;

@@ -8,6 +8,7 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 use verdikt_scenario::name::NamespacedName;
 
+use super::agents::{Answer, name_of};
 use super::validity::untyped;
 use super::{Clock, IdentityLabels, SettleError};
 use crate::cluster::Cluster;
@@ -63,14 +64,7 @@ impl Cluster {
         wanted: &BTreeMap<NamespacedName, IdentityLabels>,
         clock: Clock,
     ) -> Result<(), SettleError> {
-        let wanted: BTreeMap<(String, String), Comparison<'_>> = wanted
-            .iter()
-            .filter(|(pod, _)| self.pods().any(|ours| ours == *pod))
-            .map(|(pod, labels)| {
-                let comparison = Comparison { wanted: labels, before: self.predicted().get(pod) };
-                ((pod.namespace.to_string(), pod.name.to_string()), comparison)
-            })
-            .collect();
+        let wanted = self.compared(wanted);
         if wanted.is_empty() {
             return Ok(());
         }
@@ -86,6 +80,56 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// The same, as the agent of the pods' node says; never, if it cannot be asked or the time is over.
+    pub(super) async fn identified_by_agent(
+        &self,
+        wanted: &BTreeMap<NamespacedName, IdentityLabels>,
+        clock: Clock,
+    ) {
+        let agent = self.pods_on().and_then(|node| self.nodes_in_use().remove(node)).flatten();
+        if let Some(agent) = agent {
+            let wanted = self.compared(wanted);
+            let what = "wait until the agent knows every pod by its labels";
+            let question = ["endpoint", "list", "-o", "json"];
+            let told = self.ask_until(what, &agent, &question, clock, |said| are_known(said, &wanted)).await;
+            if matches!(told, Ok(Ok(_))) {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn compared<'a>(
+        &'a self,
+        wanted: &'a BTreeMap<NamespacedName, IdentityLabels>,
+    ) -> BTreeMap<(String, String), Comparison<'a>> {
+        let ours = wanted.iter().filter(|(pod, _)| self.pods().any(|ours| ours == *pod));
+        ours.map(|(pod, labels)| {
+            let comparison = Comparison { wanted: labels, before: self.predicted().get(pod) };
+            ((pod.namespace.to_string(), pod.name.to_string()), comparison)
+        })
+        .collect()
+    }
+}
+
+/// Whether an agent knows the pods by their labels.
+pub(super) fn are_known(said: &str, wanted: &BTreeMap<(String, String), Comparison<'_>>) -> Answer {
+    let endpoints = serde_json::from_str::<Vec<Value>>(said).unwrap_or_default();
+    let known: BTreeMap<String, IdentityLabels> =
+        endpoints.iter().filter_map(|endpoint| Some((name_of(endpoint)?, labels(endpoint)))).collect();
+    for ((namespace, pod), comparison) in wanted {
+        let name = format!("{namespace}/{pod}");
+        let Some(actual) = known.get(&name) else {
+            return Answer::No(format!("the agent has no endpoint of {name}"));
+        };
+        if let Some(wrong) = comparison.differs(actual) {
+            return Answer::No(format!("{name}: {wrong}"));
+        }
+    }
+    Answer::Yes(0)
+}
+
 fn look(seen: &Seen<DynamicObject>, wanted: &BTreeMap<(String, String), Comparison<'_>>) -> Look<()> {
     for (key, comparison) in wanted {
         let Some(endpoint) = seen.get(key) else {
@@ -98,7 +142,7 @@ fn look(seen: &Seen<DynamicObject>, wanted: &BTreeMap<(String, String), Comparis
     Look::Done(())
 }
 
-/// The labels in a `CiliumEndpoint`.
+/// The labels of an endpoint, in a `CiliumEndpoint` and in what an agent says.
 pub(super) fn labels(endpoint: &Value) -> IdentityLabels {
     let labels = endpoint.pointer("/status/identity/labels").and_then(Value::as_array);
     labels.into_iter().flatten().filter_map(|label| Some(label.as_str()?.to_owned())).collect()

@@ -1,1 +1,144 @@
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
+
+use super::agents::{Answer, has_read, have_realized};
+use super::identities::{Comparison, are_known, labels};
+use super::validity::verdict;
+
+fn show(answer: Answer) -> String {
+    match answer {
+        Answer::Yes(revision) => format!("yes, revision {revision}"),
+        Answer::No(last) => last,
+    }
+}
+
+#[test]
+fn an_agent_has_read_what_its_policy_holds() {
+    let said = r#"{"policy": "[{\"labels\": [{\"key\": \"io.cilium.k8s.policy.uid\", \"value\": \"u-1\"}]}]", "revision": 12}"#;
+    let check = |said: &str, fences: &[&str]| {
+        show(has_read(said, &fences.iter().map(|uid| (*uid).to_owned()).collect::<Vec<_>>()))
+    };
+    let seen = [
+        check(said, &[]),
+        check(said, &["u-1"]),
+        check(said, &["u-1", "u-2"]),
+        check(r#"{"policy": "[]"}"#, &[]),
+        check("Error: Cannot get policy", &[]),
+    ];
+    insta::assert_snapshot!(seen.join("\n"), @"
+    yes, revision 12
+    yes, revision 12
+    the agent has not read the last changes of 1 kinds of policies
+    the agent's policy has no revision
+    the agent's policy cannot be understood
+    ");
+}
+
+#[test]
+fn every_pod_must_have_realized_the_revision() {
+    let endpoint = |pod: &str, state: &str, revision: u64| {
+        json!({"id": 7, "status": {
+            "external-identifiers": {"k8s-namespace": "shop", "k8s-pod-name": pod, "pod-name": format!("shop/{pod}")},
+            "state": state, "policy": {"realized": {"policy-revision": revision}},
+        }})
+    };
+    let host = |revision: u64| {
+        json!({"id": 1, "status": {
+            "external-identifiers": {"pod-name": "/"}, "identity": {"labels": ["reserved:host"]},
+            "state": "ready", "policy": {"realized": {"policy-revision": revision}},
+        }})
+    };
+    let pods = BTreeSet::from(["shop/cart".to_owned(), "shop/search".to_owned()]);
+    let check = |endpoints: serde_json::Value, with_host: bool| {
+        show(have_realized(&endpoints.to_string(), 12, &pods, with_host))
+    };
+    let (cart, search) = (endpoint("cart", "ready", 12), endpoint("search", "ready", 13));
+    let seen = [
+        check(json!([cart, search, endpoint("other", "regenerating", 1)]), false),
+        check(json!([cart, search, host(11)]), false),
+        check(json!([cart, search, host(11)]), true),
+        check(json!([cart]), false),
+        check(json!([cart, endpoint("search", "ready", 11)]), false),
+        check(json!([cart, endpoint("search", "regenerating", 12)]), false),
+        check(json!("garbage"), false),
+    ];
+    insta::assert_snapshot!(seen.join("\n"), @"
+    yes, revision 12
+    yes, revision 12
+    the node has realized revision 11 and is in state ready
+    the agent has no endpoint of shop/search
+    shop/search has realized revision 11 and is in state ready
+    shop/search has realized revision 12 and is in state regenerating
+    the agent's endpoints cannot be understood
+    ");
+}
+
+#[test]
+fn identities_are_compared_with_what_was_ever_predicted() {
+    let set = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect::<BTreeSet<_>>();
+    let check = |wanted: &[&str], before: &[&str], actual: &[&str]| {
+        let (wanted, before) = (set(wanted), set(before));
+        Comparison { wanted: &wanted, before: Some(&before) }
+            .differs(&set(actual))
+            .unwrap_or_else(|| "the same".to_owned())
+    };
+    let cluster = "k8s:io.cilium.k8s.policy.cluster=";
+    let seen = [
+        check(&["k8s:app=a"], &[], &["k8s:app=a", "k8s:somebody=else"]),
+        check(&["k8s:app=a", "k8s:new=1"], &[], &["k8s:app=a"]),
+        check(&["k8s:app=a"], &["k8s:old=1"], &["k8s:app=a", "k8s:old=1"]),
+        check(&["k8s:app=b"], &["k8s:app=a"], &["k8s:app=a"]),
+        check(&["k8s:app="], &[], &["k8s:app"]),
+        check(&[&format!("{cluster}default")], &[], &[&format!("{cluster}prod")]),
+    ];
+    insta::assert_snapshot!(seen.join("\n"), @"
+    the same
+    its identity lacks k8s:new=1
+    its identity still has k8s:old=1
+    its identity lacks k8s:app=b, and its identity still has k8s:app=a
+    the same
+    the same
+    ");
+}
+
+#[test]
+fn an_agent_knows_pods_by_their_labels() {
+    let labels = BTreeSet::from(["k8s:app=cart".to_owned()]);
+    let comparison = Comparison { wanted: &labels, before: None };
+    let wanted = BTreeMap::from([(("shop".to_owned(), "cart".to_owned()), comparison)]);
+    let check = |labels: serde_json::Value| {
+        let endpoint = json!({"status": {
+            "external-identifiers": {"pod-name": "shop/cart"}, "identity": {"labels": labels},
+        }});
+        show(are_known(&json!([endpoint]).to_string(), &wanted))
+    };
+    let seen =
+        [check(json!(["k8s:app=cart"])), check(json!(["k8s:app=old"])), show(are_known("[]", &wanted))];
+    insta::assert_snapshot!(seen.join("\n"), @"
+    yes, revision 0
+    shop/cart: its identity lacks k8s:app=cart
+    the agent has no endpoint of shop/cart
+    ");
+}
+
+#[test]
+fn objects_say_how_they_were_judged() {
+    let endpoint = json!({"status": {"identity": {"id": 1, "labels": ["k8s:app=redis", "k8s:x"]}}});
+    assert_eq!(labels(&endpoint).len(), 2);
+    let check = |conditions: serde_json::Value| {
+        format!("{:?}", verdict(&json!({"status": {"conditions": conditions}})))
+    };
+    let seen = [
+        check(json!(null)),
+        check(json!([{"type": "Other", "status": "True"}])),
+        check(json!([{"type": "Valid", "status": "True", "message": "Policy validation succeeded"}])),
+        check(json!([{"type": "Valid", "status": "False", "message": "unable to parse port"}])),
+    ];
+    insta::assert_snapshot!(seen.join("\n"), @r#"
+    None
+    None
+    Some(Ok(()))
+    Some(Err("unable to parse port"))
+    "#);
+}

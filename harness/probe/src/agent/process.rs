@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
+use nix::unistd::getppid;
 use tokio::net::unix::pipe;
 use tokio::runtime;
 
 use crate::failure;
 
 /// Follows the orders on standard input and reports to standard output, until standard input ends or the thread that
-/// started the process does.
+/// started the process does. In a container it does not end with that thread, which has gone before it begins.
 ///
 /// Fails where the streams do; says so on standard error.
 pub fn main() -> ExitCode {
@@ -29,7 +30,11 @@ pub fn main() -> ExitCode {
 }
 
 fn follow() -> io::Result<()> {
-    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    // A parent outside the process namespace, which has no number here, is the runtime of a container: it leaves what it
+    // has started to another one.
+    if getppid().as_raw() != 0 {
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+    }
     allow_many_sockets()?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let followed = runtime.block_on(over_standard_streams());

@@ -1,0 +1,44 @@
+//! Audit mode of the pods of a run: denials are reported, and the traffic passes.
+//!
+//! It is set for each endpoint by itself, so that nothing else in the cluster is opened.
+//! <https://docs.cilium.io/en/stable/security/policy-creation/#policy-audit-mode>
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cluster::Cluster;
+use crate::exec::{self, ExecError};
+
+/// How long an agent may take for one answer.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+impl Cluster {
+    /// Turns audit mode of every pod of the run on or off. Settling waits until it is so.
+    pub async fn audit(&self, on: bool) -> Result<(), ExecError> {
+        let Some((_, Some(agent))) =
+            self.nodes_in_use().into_iter().find(|(node, _)| self.pods_on() == Some(node.as_str()))
+        else {
+            return Ok(());
+        };
+        let list = ["cilium-dbg", "endpoint", "list", "-o", "json"];
+        let said = exec::output(self.connection(), &agent, &list, DEADLINE).await?;
+        let value = if on { "PolicyAuditMode=Enabled" } else { "PolicyAuditMode=Disabled" };
+        let ours: Vec<String> = self.pods().map(ToString::to_string).collect();
+        for id in endpoints(&said, &ours) {
+            let set = ["cilium-dbg", "endpoint", "config", &id, value];
+            exec::output(self.connection(), &agent, &set, DEADLINE).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The numbers of the endpoints of these pods.
+fn endpoints(said: &str, pods: &[String]) -> Vec<String> {
+    let Ok(Value::Array(endpoints)) = serde_json::from_str::<Value>(said) else { return Vec::new() };
+    let ours = endpoints.iter().filter(|endpoint| {
+        let name = endpoint.pointer("/status/external-identifiers/pod-name").and_then(Value::as_str);
+        name.is_some_and(|name| pods.iter().any(|pod| pod == name))
+    });
+    ours.filter_map(|endpoint| endpoint["id"].as_u64()).map(|id| id.to_string()).collect()
+}

@@ -1,0 +1,117 @@
+//! An API server for tests: it answers from a table and writes down what it was asked.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use http::{Request, Response};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Bytes, Frame};
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use crate::connect::Connection;
+
+/// What the server is asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    /// The path with its query.
+    pub(crate) path: String,
+    pub(crate) body: Value,
+}
+
+impl Asked {
+    /// Whether it is this.
+    pub(crate) fn is(&self, method: &str, path: &str) -> bool {
+        self.method == method && self.path.split('?').next() == Some(path)
+    }
+
+    /// Whether it is a watch.
+    pub(crate) fn is_watch(&self) -> bool {
+        self.path.contains("watch=")
+    }
+}
+
+/// What the server answers.
+pub(crate) enum Answer {
+    /// A status with a body.
+    Json(u16, Value),
+    /// Events of a watch that goes on.
+    Events(Vec<Value>),
+    /// Nothing, ever.
+    Silence,
+}
+
+/// A status as the API server sends it with an error.
+pub(crate) fn status(code: u16, reason: &str, message: &str) -> Answer {
+    Answer::Json(
+        code,
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message}),
+    )
+}
+
+/// That an object is not there.
+pub(crate) fn absent() -> Answer {
+    status(404, "NotFound", "not found")
+}
+
+/// A list of objects.
+pub(crate) fn list(items: &Value) -> Answer {
+    Answer::Json(
+        200,
+        json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items}),
+    )
+}
+
+/// All that was asked, a line each.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    pub(crate) fn text(&self) -> String {
+        self.0.lock().unwrap().join("\n")
+    }
+}
+
+/// A connection to a server that answers like this, with short patience; and what it was asked.
+pub(crate) fn server(answers: impl FnMut(&Asked) -> Answer + Send + 'static) -> (Connection, Log) {
+    let (service, mut handle) =
+        tower_test::mock::pair::<Request<Body>, Response<BoxBody<Bytes, Infallible>>>();
+    let log = Log::default();
+    let written = log.clone();
+    let mut answers = answers;
+    tokio::spawn(async move {
+        let mut silent = Vec::new();
+        while let Some((request, send)) = handle.next_request().await {
+            let (parts, body) = request.into_parts();
+            let bytes = body.collect().await.unwrap().to_bytes();
+            let asked = Asked {
+                method: parts.method.to_string(),
+                path: parts.uri.path_and_query().unwrap().to_string(),
+                body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+            };
+            let said = if asked.body.is_null() { String::new() } else { format!(" {}", asked.body) };
+            written.0.lock().unwrap().push(format!("{} {}{said}", asked.method, asked.path));
+            match answers(&asked) {
+                Answer::Json(status, body) => {
+                    let body = Full::new(Bytes::from(body.to_string())).boxed();
+                    send.send_response(Response::builder().status(status).body(body).unwrap());
+                }
+                Answer::Events(events) => {
+                    let lines = events.into_iter().map(|event| Bytes::from(format!("{event}\n")));
+                    let frames = stream::iter(lines)
+                        .chain(stream::pending())
+                        .map(|line| Ok::<_, Infallible>(Frame::data(line)));
+                    let body = BodyExt::boxed(StreamBody::new(frames));
+                    send.send_response(Response::builder().status(200).body(body).unwrap());
+                }
+                Answer::Silence => silent.push(send),
+            }
+        }
+    });
+    let client = kube::Client::new(service, "default");
+    (Connection::over(client, "https://api.test:6443", "test", Duration::from_millis(200)), log)
+}

@@ -1,0 +1,247 @@
+//! The real thing: a cluster with Cilium whose nodes have the agent's image. Run with
+//! `VERDIKT_TEST_IMAGE=NAME cargo test -p verdikt-cluster --test live -- --ignored --nocapture`; the cluster is that of
+//! the current context, `VERDIKT_TEST_COMMAND` what its containers run if not `/verdikt`, and `VERDIKT_TEST_WORLD` the
+//! address of a host outside the cluster and the command that becomes its agent.
+
+#![expect(clippy::print_stdout, reason = "what was measured is told")]
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use verdikt_cluster::clean::{self, Whose};
+use verdikt_cluster::cluster::{Cluster, Options, Signal};
+use verdikt_cluster::connect::{Connection, Wanted};
+use verdikt_cluster::image::{AgentImage, Pull};
+use verdikt_cluster::mark::RunId;
+use verdikt_cluster::objects::FieldValidation;
+use verdikt_cluster::settle::{self, Settled};
+use verdikt_cluster::wait::Progress;
+use verdikt_cluster::{evidence, inspect};
+use verdikt_probe::wire::{Action, Attempt, Order, Outcome, Report, Target};
+use verdikt_scenario::document;
+use verdikt_scenario::name::{HostName, NamespacedName};
+use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::topology::{
+    Endpoint, Node, Pod, Protocol, Served, ServedProtocol, Service, ServicePort, TargetPort, Topology,
+    WorldHost,
+};
+
+const TIMEOUT: u32 = 700;
+
+fn policy(rules: &str) -> Vec<Manifest> {
+    let text = format!(
+        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: orders, namespace: verdikt-shop}}\n\
+         spec: {{endpointSelector: {{matchLabels: {{app: orders}}}}, ingress: [{rules}]}}\n"
+    );
+    let documents = document::parse(&text).unwrap().into_iter();
+    documents.map(|root| Manifest { file: Arc::from("policy.yaml"), root }).collect()
+}
+
+fn pod(app: &str, serves: Vec<Served>) -> Pod {
+    Pod { labels: BTreeMap::from([("app".to_owned(), app.to_owned())]), service_account: None, serves }
+}
+
+fn topology() -> Topology {
+    let web = Served {
+        protocol: ServedProtocol::Http,
+        port: 80.try_into().unwrap(),
+        name: Some("web".parse().unwrap()),
+    };
+    let mut topology = Topology::default();
+    let labels = BTreeMap::from([("team".to_owned(), "shop".to_owned())]);
+    topology.namespaces.insert("verdikt-shop".parse().unwrap(), labels);
+    topology.pods.insert("verdikt-shop/cart".parse().unwrap(), pod("cart", Vec::new()));
+    topology.pods.insert("verdikt-shop/orders".parse().unwrap(), pod("orders", vec![web]));
+    let service = Service {
+        labels: BTreeMap::new(),
+        selects: Some(BTreeMap::from([("app".to_owned(), "orders".to_owned())])),
+        backends: BTreeSet::new(),
+        ports: vec![ServicePort {
+            port: 8080.try_into().unwrap(),
+            protocol: Protocol::Tcp,
+            target: TargetPort::Name("web".parse().unwrap()),
+        }],
+    };
+    topology.services.insert("verdikt-shop/orders".parse().unwrap(), service);
+    topology.nodes.insert("host".parse().unwrap(), Node { api_server: true, serves: Vec::new() });
+    topology
+}
+
+fn identities(topology: &Topology) -> BTreeMap<NamespacedName, BTreeSet<String>> {
+    let of = |name: &NamespacedName, pod: &Pod| {
+        let own = pod.labels.iter().map(|(key, value)| format!("k8s:{key}={value}"));
+        let inherited = topology.namespaces[&name.namespace].iter();
+        let inherited =
+            inherited.map(|(key, value)| format!("k8s:io.cilium.k8s.namespace.labels.{key}={value}"));
+        let namespace = format!("k8s:io.kubernetes.pod.namespace={}", name.namespace);
+        own.chain(inherited).chain([namespace]).collect()
+    };
+    topology.pods.iter().map(|(name, pod)| (name.clone(), of(name, pod))).collect()
+}
+
+struct Live {
+    cluster: Cluster,
+    topology: Topology,
+    last: u64,
+}
+
+impl Live {
+    /// Puts this in force, waits until it is, and says how long that took.
+    async fn step(&mut self, name: &str, policies: &[Manifest]) -> Settled {
+        let begin = Instant::now();
+        self.cluster.apply(&self.topology).await.unwrap();
+        let populated = begin.elapsed();
+        let applied = self.cluster.put_in_force(policies, FieldValidation::Strict).await.unwrap();
+        assert_eq!(applied.refused, BTreeMap::new());
+        let stored = begin.elapsed();
+        let wanted = settle::Wanted {
+            applied: &applied,
+            identities: &identities(&self.topology),
+            deadline: Duration::from_mins(1),
+        };
+        let settled = self.cluster.settle(wanted).await.unwrap();
+        println!(
+            "{name}: topology {populated:?}, stored {:?}, {settled:?}",
+            stored.checked_sub(populated).unwrap()
+        );
+        settled
+    }
+
+    async fn attempt(&mut self, source: &Endpoint, target: Target, port: u16) -> Outcome {
+        self.last += 1;
+        let action = Action::Tcp { target, port };
+        let order = Order::Attempt(Attempt { attempt: self.last, action, timeout: TIMEOUT });
+        assert!(self.cluster.tell(source, order));
+        loop {
+            match self.cluster.next().await {
+                Signal::Report(_, Report::Finished { attempt, outcome, took }) if attempt == self.last => {
+                    println!("  {source} -> {port}: {outcome:?} after {took} us");
+                    return outcome;
+                }
+                Signal::Gone(endpoint, reason) => panic!("{endpoint} is gone: {reason}"),
+                Signal::Report(..) => {}
+            }
+        }
+    }
+}
+
+/// Adds a host outside the cluster: `VERDIKT_TEST_WORLD` is its address, and then the command that becomes its agent.
+fn join_world(live: &mut Live) -> Option<(tokio::process::Child, Endpoint)> {
+    let world = std::env::var("VERDIKT_TEST_WORLD").ok()?;
+    let mut words = world.split_whitespace();
+    let address = words.next()?.parse().unwrap();
+    let mut command = tokio::process::Command::new(words.next()?);
+    command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut process = command.spawn().unwrap();
+    let name: HostName = "client".parse().unwrap();
+    let web = Served { protocol: ServedProtocol::Http, port: 8081.try_into().unwrap(), name: None };
+    let host = WorldHost { address, names: BTreeSet::new(), serves: vec![web] };
+    live.topology.world.insert(name.clone(), host);
+    let (reports, orders) = (process.stdout.take().unwrap(), process.stdin.take().unwrap());
+    live.cluster.join(name.clone(), vec![address], reports, orders);
+    Some((process, Endpoint::World(name)))
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster with Cilium and the agent's image in VERDIKT_TEST_IMAGE"]
+async fn steps_on_a_real_cluster() {
+    let reference = std::env::var("VERDIKT_TEST_IMAGE").unwrap();
+    let command = std::env::var("VERDIKT_TEST_COMMAND").unwrap_or_else(|_| "/verdikt".to_owned());
+    let (connection, kubernetes) = Connection::open(&Wanted::default()).await.unwrap();
+    let begin = Instant::now();
+    let facts = inspect::inspect(&connection, &kubernetes).await.unwrap();
+    println!("inspected in {:?}: Cilium {}", begin.elapsed(), facts.cilium.full_version);
+    let run: RunId = "live-test".parse().unwrap();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel::<String>();
+    tokio::spawn(async move {
+        while let Some(line) = told.recv().await {
+            println!("    {line}");
+        }
+    });
+    let progress = Progress::to(tell);
+    let removed = clean::clean(&connection, &Whose::AllRunsForced, &progress).await.unwrap();
+    println!("removed of runs before: {}", removed.len());
+    let options = Options {
+        run: run.clone(),
+        image: AgentImage { reference, command: vec![command], pull: Pull::Never },
+        borrowed: BTreeSet::new(),
+        pod_deadline: Duration::from_mins(1),
+        progress: progress.clone(),
+    };
+    let cluster = Cluster::open(connection.clone(), facts.clone(), options.clone(), begin).await.unwrap();
+    let second = Options { run: "other".parse().unwrap(), ..options };
+    println!("{}", Cluster::open(connection.clone(), facts, second, begin).await.unwrap_err());
+
+    let mut live = Live { cluster, topology: topology(), last: 0 };
+    let cart = Endpoint::Pod("verdikt-shop/cart".parse().unwrap());
+    let orders = Endpoint::Pod("verdikt-shop/orders".parse().unwrap());
+    let host = Endpoint::Node("host".parse().unwrap());
+
+    let world = join_world(&mut live);
+    live.step("without policies", &[]).await;
+    let to_orders = Target::Address(live.cluster.addresses().endpoints[&orders][0]);
+    let service: NamespacedName = "verdikt-shop/orders".parse().unwrap();
+    let to_service = Target::Address(live.cluster.addresses().services[&service][0]);
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
+    assert_eq!(live.attempt(&cart, to_service.clone(), 8080).await, Outcome::Answered);
+    assert_eq!(live.attempt(&host, to_orders.clone(), 80).await, Outcome::Answered);
+    if let Some((_process, client)) = &world {
+        assert_eq!(live.attempt(client, to_orders.clone(), 80).await, Outcome::Answered);
+        let to_client = Target::Address(live.cluster.addresses().endpoints[client][0]);
+        assert_eq!(live.attempt(&cart, to_client, 8081).await, Outcome::Answered);
+    }
+
+    live.step("closed", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::TimedOut);
+    assert_eq!(live.attempt(&cart, to_service.clone(), 8080).await, Outcome::TimedOut);
+
+    live.cluster.audit(true).await.unwrap();
+    live.step("closed, audited", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
+    live.cluster.audit(false).await.unwrap();
+    live.step("closed, not audited", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::TimedOut);
+
+    live.step("opened by a change", &policy("{fromEndpoints: [{matchLabels: {app: cart}}]}")).await;
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
+
+    let refused = policy("{fromEndpoints: [{}], toPorts: [{ports: [{port: '70000', protocol: TCP}]}]}");
+    let settled = live.step("changed to what the agent refuses", &refused).await;
+    assert!(settled.refused[&0].message.contains("unable to parse port"), "{settled:?}");
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
+
+    live.step("closed again", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::TimedOut);
+
+    let name = "verdikt-shop/cart".parse().unwrap();
+    live.topology.pods.insert(name, pod("search", Vec::new()));
+    live.step("another label", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
+
+    let spaces = BTreeMap::from([("team".to_owned(), "other".to_owned())]);
+    live.topology.namespaces.insert("verdikt-shop".parse().unwrap(), spaces);
+    live.step("another label of the namespace", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}"))
+        .await;
+
+    live.step("without policies again", &[]).await;
+    assert_eq!(live.attempt(&cart, to_orders, 80).await, Outcome::Answered);
+
+    let folder = tempfile::tempdir().unwrap();
+    let begin = Instant::now();
+    let files = evidence::collect(&live.cluster, folder.path(), &BTreeSet::new()).await.unwrap();
+    println!("evidence in {:?}", begin.elapsed());
+    for file in &files {
+        println!("  {} {}", file.file_name().unwrap().display(), std::fs::metadata(file).unwrap().len());
+    }
+    if let Ok(missing) = std::fs::read_to_string(folder.path().join("missing.txt")) {
+        println!("{missing}");
+    }
+    let begin = Instant::now();
+    live.cluster.close().await.unwrap();
+    let removed = clean::clean(&connection, &Whose::Run(run), &progress).await.unwrap();
+    println!("cleaned in {:?}: {removed:?}", begin.elapsed());
+    assert!(clean::clean(&connection, &Whose::AllRuns, &progress).await.unwrap().len() <= 1);
+}
