@@ -1,7 +1,7 @@
 //! The `cluster` backend: attempts by pods of a Kubernetes cluster, met by the real datapath of Cilium.
 
-mod flows;
 mod fitness;
+mod flows;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -40,6 +40,8 @@ pub struct ClusterBackend {
     topology: Topology,
     timeout: Duration,
     keep: bool,
+    /// Whether the pods are in audit mode.
+    audit: bool,
     sources: BTreeMap<AttemptNumber, Endpoint>,
     refused: VecDeque<Signal>,
 }
@@ -55,10 +57,10 @@ impl ClusterBackend {
     ) -> Result<Self, BackendError> {
         let (begin, at) = (Instant::now(), SystemTime::now());
         let flows = Flows::follow(&connection, &facts, at).await.map_err(BackendError::new)?;
-        let cluster =
-            Cluster::open(connection, facts, options, begin).await.map_err(BackendError::new)?;
+        let cluster = Cluster::open(connection, facts, options, begin).await.map_err(BackendError::new)?;
+        let audit = cluster.facts().cilium.audit();
         let (sources, refused) = (BTreeMap::new(), VecDeque::new());
-        Ok(Self { cluster, flows, topology: Topology::default(), timeout, keep, sources, refused })
+        Ok(Self { cluster, flows, topology: Topology::default(), timeout, keep, audit, sources, refused })
     }
 
     fn wire_target(&self, source: &Endpoint, target: &Target) -> Result<wire::Target, String> {
@@ -83,6 +85,10 @@ impl Backend for ClusterBackend {
         };
         let applied =
             self.cluster.put_in_force(&step.policies, validation).await.map_err(BackendError::new)?;
+        if self.audit != step.enforcement.audit {
+            self.audit = step.enforcement.audit;
+            self.cluster.audit(self.audit).await.map_err(BackendError::new)?;
+        }
         let identities = prediction.pod_labels();
         let wanted = Wanted { applied: &applied, identities: &identities, deadline: SETTLE };
         let begin = Instant::now();

@@ -88,10 +88,7 @@ impl Backend for LabBackend {
                 .into_owned();
         self.in_force = self.in_force.then(&step.policies, cluster.judgements());
         self.topology = step.topology.clone();
-        self.lab
-            .apply(&step.topology, cluster, step.enforcement.audit)
-            .await
-            .map_err(BackendError::new)?;
+        self.lab.apply(&step.topology, cluster, step.enforcement.audit).await.map_err(BackendError::new)?;
         Ok(Applied::default())
     }
 

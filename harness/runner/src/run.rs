@@ -157,8 +157,8 @@ impl StepRun<'_> {
         let asked = predict_step(step, options.version, past);
         let applied = backend.apply(step, &asked.cluster).await?;
         // A sink that fails belongs to a run that is over; there is nobody to tell.
-        let begun =
-            cells.is_empty() || begin_step(scenario, step, &asked.cluster, &applied, options.version, sink).is_ok();
+        let begun = cells.is_empty()
+            || begin_step(scenario, step, &asked.cluster, &applied, options.version, sink).is_ok();
         let mut gone = Gone::new();
         let evidence = attempt(step, backend, options, attempts, &mut gone).await;
         if !cells.is_empty() && begun {

@@ -222,7 +222,12 @@ fn every_event_reads_back() {
     check(&Event::ScenarioSkipped(ScenarioSkipped { scenario: scenario.clone(), place: place(), because }));
     let reason = text("the agent of shop/cart has ended: killed");
     check(&Event::ScenarioFailed(ScenarioFailed { scenario: scenario.clone(), place: place(), reason }));
-    let started = StepStarted { scenario: scenario.clone(), step: step.clone(), place: place(), settled: Some(Duration::from_millis(1200)) };
+    let started = StepStarted {
+        scenario: scenario.clone(),
+        step: step.clone(),
+        place: place(),
+        settled: Some(Duration::from_millis(1200)),
+    };
     check(&Event::StepStarted(started));
     for by in [Refuser::ApiServer, Refuser::Agent] {
         let refusal = Refusal { by, message: text("at least one of Ingress") };

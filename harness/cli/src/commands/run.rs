@@ -1,8 +1,8 @@
 //! `verdikt run`: evaluates scenarios.
 
 pub(crate) mod cluster;
-pub(crate) mod lab;
 mod ground;
+pub(crate) mod lab;
 mod output;
 
 use std::collections::BTreeSet;

@@ -348,7 +348,9 @@ impl Cluster {
 
 /// Whether the topology puts something into a namespace. One that is only named belongs to the cluster and is left alone.
 fn is_used(topology: &Topology, name: &NamespaceName) -> bool {
-    let labelled = topology.namespaces.get(name).is_some_and(|labels| !labels.is_empty());
+    // Kubernetes gives every namespace a label with its name.
+    let own = |key: &String| key == "kubernetes.io/metadata.name";
+    let labelled = topology.namespaces.get(name).is_some_and(|labels| !labels.keys().all(own));
     let pods = topology.pods.keys().any(|pod| pod.namespace == *name && pod.to_string() != DNS_POD);
     let services = topology.services.keys().any(|it| it.namespace == *name && it.to_string() != DNS_SERVICE);
     labelled || pods || services || name.as_str() != verdikt_scenario::topology::DNS_NAMESPACE

@@ -86,7 +86,13 @@ pub(super) fn load_into_nodes(profile: &Profile, names: &[String]) -> Result<(),
 pub(super) fn load_archive_into_nodes(profile: &Profile, archive: &Path) -> Result<(), Error> {
     let cluster = profile.cluster();
     Call::new(Program::Kind, format!("load `{}` into the nodes of `{cluster}`", archive.display()))
-        .arguments(["load".as_ref(), "image-archive".as_ref(), "--name".as_ref(), cluster.as_ref(), archive.as_os_str()])
+        .arguments([
+            "load".as_ref(),
+            "image-archive".as_ref(),
+            "--name".as_ref(),
+            cluster.as_ref(),
+            archive.as_os_str(),
+        ])
         .deadline(DEADLINE)
         .run()
         .map(drop)

@@ -22,14 +22,15 @@ fn unfit_step(facts: &Facts, step: &Step) -> Option<String> {
         EnforcementMode::Never => "never",
     };
     if mode != cilium.enforcement() {
-        return Some(format!("it needs Cilium's enable-policy to be {mode}, and here it is {}", cilium.enforcement()));
-    }
-    if step.enforcement.audit != cilium.audit() {
-        let is = if cilium.audit() { "on" } else { "off" };
-        return Some(format!("it needs the other policy-audit-mode, which is {is} here"));
+        return Some(format!(
+            "it needs Cilium's enable-policy to be {mode}, and here it is {}",
+            cilium.enforcement()
+        ));
     }
     if let Some(host) = topology.world.keys().next() {
-        return Some(format!("it has hosts outside the cluster, as {host}, and this cluster has no agent for them"));
+        return Some(format!(
+            "it has hosts outside the cluster, as {host}, and this cluster has no agent for them"
+        ));
     }
     if !topology.cilium.is_empty() {
         return Some("it attempts as Cilium's own endpoints, which is nobody else's right".to_owned());
@@ -45,7 +46,9 @@ fn unfit_step(facts: &Facts, step: &Step) -> Option<String> {
         return Some(format!("it needs {} nodes, and the cluster has {usable}", remote + 1));
     }
     if !cilium.http_proxy() && step.policies.iter().any(|manifest| has_http_rules(&manifest.root)) {
-        return Some("it has HTTP rules, and the cluster has no HTTP proxy (DaemonSet cilium-envoy)".to_owned());
+        return Some(
+            "it has HTTP rules, and the cluster has no HTTP proxy (DaemonSet cilium-envoy)".to_owned(),
+        );
     }
     None
 }

@@ -14,7 +14,16 @@ use crate::backend::Signal;
 
 /// What an agent's pod runs: it reads the agent's own ring.
 const OBSERVE: [&str; 10] = [
-    "hubble", "observe", "--follow", "--output", "jsonpb", "--type", "policy-verdict", "--type", "drop", "--type=l7",
+    "hubble",
+    "observe",
+    "--follow",
+    "--output",
+    "jsonpb",
+    "--type",
+    "policy-verdict",
+    "--type",
+    "drop",
+    "--type=l7",
 ];
 /// Before an agent is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -61,10 +70,8 @@ impl Flows {
         let mut following = JoinSet::new();
         for (node, agent) in facts.nodes.iter().filter_map(|(node, it)| Some((node, it.agent.as_ref()?))) {
             let agent = agent.container.clone();
-            let lines = Lines::of(connection, &agent, &OBSERVE).await.map_err(|error| FlowsError::Silent {
-                node: node.clone(),
-                agent: agent.clone(),
-                reason: error.to_string(),
+            let lines = Lines::of(connection, &agent, &OBSERVE).await.map_err(|error| {
+                FlowsError::Silent { node: node.clone(), agent: agent.clone(), reason: error.to_string() }
             })?;
             let node = Node { name: node.clone(), agent, connection: connection.clone(), begin };
             following.spawn(node.follow(lines, tell.clone()));

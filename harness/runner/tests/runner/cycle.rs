@@ -37,7 +37,8 @@ async fn play_steps(
         Ok(())
     };
     let open = async || Ok(script.open());
-    let outcome = run_on("scripted", &scenarios, &options, |_| None, open, pending(), &mut sink).await.unwrap();
+    let outcome =
+        run_on("scripted", &scenarios, &options, |_| None, open, pending(), &mut sink).await.unwrap();
     let took = began.elapsed();
     let cells = events.iter().filter_map(|event| match event {
         Event::CellJudged(cell) => Some(cell.as_ref().clone()),

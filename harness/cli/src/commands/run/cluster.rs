@@ -68,7 +68,12 @@ impl Session {
     }
 
     /// Runs scenarios there, one after the other.
-    pub(super) fn run(&self, scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) -> io::Result<Outcome> {
+    pub(super) fn run(
+        &self,
+        scenarios: &[Scenario],
+        options: &RunOptions,
+        sink: Sink<'_>,
+    ) -> io::Result<Outcome> {
         let agents = self.facts.nodes.values().filter(|node| node.agent.is_some()).count();
         let name = format!(
             "cluster {} (Kubernetes {}, Cilium {}, flows of {agents} agents)",
@@ -132,7 +137,8 @@ pub(crate) async fn look(context: Option<String>) -> Result<(Connection, Facts),
 
 /// The image of the agents, of this program or the one beside it.
 pub(crate) fn agent_image(registry: Option<&str>) -> Result<image::Built, Failure> {
-    let running = std::env::current_exe().map_err(|error| Failure::machine("cannot find this program").cause(&error))?;
+    let running = std::env::current_exe()
+        .map_err(|error| Failure::machine("cannot find this program").cause(&error))?;
     image::build(&image::candidates(&running), registry).map_err(|error| Failure::machine(reason(&error)))
 }
 
