@@ -97,7 +97,7 @@ impl Cluster {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     fn compared<'a>(
