@@ -23,11 +23,20 @@ const EDGES: [(&str, &[&str]); 12] = [
     ("verdikt-cluster", &["verdikt-probe", "verdikt-scenario"]),
     (
         "verdikt-runner",
-        &["verdikt-engine", "verdikt-lab", "verdikt-probe", "verdikt-scenario", "verdikt-verdict"],
+        &[
+            "verdikt-cluster",
+            "verdikt-engine",
+            "verdikt-hubble",
+            "verdikt-lab",
+            "verdikt-probe",
+            "verdikt-scenario",
+            "verdikt-verdict",
+        ],
     ),
     (
         "verdikt",
         &[
+            "verdikt-cluster",
             "verdikt-engine",
             "verdikt-kind",
             "verdikt-lab",
@@ -42,6 +51,7 @@ const EDGES: [(&str, &[&str]); 12] = [
         "verdikt-scenarios",
         &[
             "verdikt",
+            "verdikt-cluster",
             "verdikt-engine",
             "verdikt-kind",
             "verdikt-lab",

@@ -27,7 +27,11 @@ impl Cluster {
         let ours: Vec<String> = self.pods().map(ToString::to_string).collect();
         for id in endpoints(&said, &ours) {
             let set = ["cilium-dbg", "endpoint", "config", &id, value];
-            exec::output(self.connection(), &agent, &set, DEADLINE).await?;
+            match exec::output(self.connection(), &agent, &set, DEADLINE).await {
+                // That of a pod that had the name before, and has gone since.
+                Err(ExecError::Failed { reason, .. }) if reason.contains("[404]") => {}
+                other => drop(other?),
+            }
         }
         Ok(())
     }

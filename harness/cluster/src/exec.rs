@@ -119,7 +119,7 @@ async fn text(stream: Option<impl AsyncRead + Unpin>) -> String {
 /// The lines that a command in a container prints, as it prints them. Dropping it ends the command.
 pub struct Lines {
     process: AttachedProcess,
-    lines: tokio::io::Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
+    printed: tokio::io::Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
     command: String,
 }
 
@@ -141,12 +141,12 @@ impl Lines {
             Some(out) => Box::new(out),
             None => Box::new(tokio::io::empty()),
         };
-        Ok(Self { process, lines: BufReader::new(out).lines(), command: command.join(" ") })
+        Ok(Self { process, printed: BufReader::new(out).lines(), command: command.join(" ") })
     }
 
     /// The next line, or why there is no more. Cancel-safe.
     pub async fn next(&mut self) -> Result<String, String> {
-        match self.lines.next_line().await {
+        match self.printed.next_line().await {
             Ok(Some(line)) => Ok(line),
             Ok(None) => {
                 let complaints = text(self.process.stderr()).await;

@@ -77,7 +77,7 @@ pub struct CiliumFacts {
     pub kinds: BTreeSet<String>,
     /// The Service of Hubble Relay, if there is one: its address and port.
     pub relay: Option<(IpAddr, u16)>,
-    /// Whether a proxy for HTTP runs beside the agents, in a DaemonSet of its own.
+    /// Whether a proxy for HTTP runs beside the agents, in a `DaemonSet` of its own.
     pub envoy: bool,
 }
 

@@ -26,6 +26,15 @@ pub(crate) fn outcome(error: &io::Error) -> Outcome {
     }
 }
 
+/// Whether a datagram was sent. One that the sender's own machine drops on its way out, as a datapath there does, is
+/// lost like any other: its answer does not come.
+pub(crate) fn sent(result: io::Result<usize>) -> io::Result<()> {
+    match result {
+        Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
 /// What an error means where no socket could be made.
 pub(crate) fn not_made(error: &io::Error) -> Outcome {
     // Only the routing table can say so before the first packet. Where there is no address to send from, there is none

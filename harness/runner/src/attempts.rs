@@ -87,6 +87,12 @@ impl<'a, B: Backend> Wave<'a, '_, B> {
                 Err(_) => break,
             }
         }
+        let told = Instant::now() + self.backend.flush();
+        while Instant::now() < told
+            && let Ok(signal) = tokio::time::timeout_at(told, self.backend.next()).await
+        {
+            self.hear(signal);
+        }
         // What has been told already belongs to the evidence, wherever it stands in line: an attempt that audit mode
         // let pass is answered no earlier than its flow was made.
         let drained = deadline.min(Instant::now() + LATE);

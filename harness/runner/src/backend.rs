@@ -42,6 +42,11 @@ pub trait Backend {
     /// The next thing that happens. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Signal>;
 
+    /// All attempts have ended: makes the datapath tell what it may still hold back. Answers how long that may take.
+    fn flush(&mut self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Where an attempt may arrive, by its true addresses and ports; empty where no server of the backend can
     /// tell of it.
     fn destinations(&self, source: &Endpoint, attempt: &Attempt) -> Destinations;

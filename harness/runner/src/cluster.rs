@@ -29,6 +29,14 @@ use crate::wire_words::{order, signal};
 
 pub use self::fitness::unfit;
 
+/// Attempts from this number on are no attempts of a table.
+const FIRST_NUDGE: u64 = 1 << 63;
+/// How long they may take, in milliseconds.
+const NUDGE: u32 = 300;
+/// How long a flow may need from the datapath to here, once the next one is made.
+const LAG: Duration = Duration::from_millis(250);
+/// A port on which nobody listens.
+const DISCARD: u16 = 9;
 /// How long a step may take to settle.
 const SETTLE: Duration = Duration::from_mins(1);
 
@@ -42,6 +50,7 @@ pub struct ClusterBackend {
     keep: bool,
     /// Whether the pods are in audit mode.
     audit: bool,
+    nudges: u64,
     sources: BTreeMap<AttemptNumber, Endpoint>,
     refused: VecDeque<Signal>,
 }
@@ -60,7 +69,17 @@ impl ClusterBackend {
         let cluster = Cluster::open(connection, facts, options, begin).await.map_err(BackendError::new)?;
         let audit = cluster.facts().cilium.audit();
         let (sources, refused) = (BTreeMap::new(), VecDeque::new());
-        Ok(Self { cluster, flows, topology: Topology::default(), timeout, keep, audit, sources, refused })
+        Ok(Self {
+            cluster,
+            flows,
+            topology: Topology::default(),
+            timeout,
+            keep,
+            audit,
+            nudges: 0,
+            sources,
+            refused,
+        })
     }
 
     fn wire_target(&self, source: &Endpoint, target: &Target) -> Result<wire::Target, String> {
@@ -131,7 +150,7 @@ impl Backend for ClusterBackend {
                 heard = self.cluster.next() => match heard {
                     ClusterSignal::Gone(endpoint, reason) => return Signal::Gone(endpoint, reason),
                     ClusterSignal::Report(_, report) => {
-                        if let Some(signal) = signal(report) {
+                        if let Some(signal) = signal(report).filter(is_of_the_table) {
                             if let Signal::Finished { number, .. } = &signal {
                                 self.sources.remove(number);
                             }
@@ -141,6 +160,22 @@ impl Backend for ClusterBackend {
                 },
             }
         }
+    }
+
+    /// An agent of Cilium shows its newest event only when the next one is there, so one is provoked: a connection
+    /// from a pod to its node, whatever becomes of it.
+    fn flush(&mut self) -> Duration {
+        let addresses = self.cluster.addresses();
+        let node = self.cluster.facts().nodes.values().flat_map(|node| &node.addresses).copied();
+        let pods = self.cluster.sites().filter(|site| matches!(site, Endpoint::Pod(_)));
+        let pairs = pods.flat_map(|pod| node.clone().map(move |address| (pod, address)));
+        let mut reachable = pairs.filter(|(pod, node)| addresses.reachable(pod, &[*node]).is_some());
+        let Some((pod, address)) = reachable.next() else { return LAG };
+        let action = wire::Action::Tcp { target: wire::Target::Address(address), port: DISCARD };
+        let attempt = wire::Attempt { attempt: FIRST_NUDGE + self.nudges, action, timeout: NUDGE };
+        self.cluster.tell(pod, wire::Order::Attempt(attempt));
+        self.nudges += 1;
+        LAG
     }
 
     fn destinations(&self, source: &Endpoint, attempt: &Attempt) -> Destinations {
@@ -171,5 +206,16 @@ impl Backend for ClusterBackend {
             clean(&connection, &whose, &progress).await.map_err(BackendError::new)?;
         }
         Ok(())
+    }
+}
+
+/// Whether a signal is about an attempt of a table, or about none.
+fn is_of_the_table(signal: &Signal) -> bool {
+    match signal {
+        Signal::Bound { number, .. }
+        | Signal::StageEnded { number, .. }
+        | Signal::Finished { number, .. }
+        | Signal::Arrived { number: Some(number), .. } => number.0 < FIRST_NUDGE,
+        Signal::Arrived { number: None, .. } | Signal::Flow(_) | Signal::Lost(_) | Signal::Gone(..) => true,
     }
 }

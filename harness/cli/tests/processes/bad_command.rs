@@ -16,7 +16,7 @@ fn every_wrong_command() {
         &["check"],
         &["run", "nowhere.yaml"],
         &["run", "redis.yaml", "--on", "lab:default"],
-        &["run", "redis.yaml", "--on", "cluster"],
+        &["run", "redis.yaml", "--on", "cluster:"],
         &["run", "redis.yaml", "--on", "kind:default"],
         &["run", "redis.yaml", "--on", "elsewhere"],
         &["run", "redis.yaml", "--parallel", "0"],
@@ -56,22 +56,22 @@ fn every_wrong_command() {
     --> nowhere.yaml
 
     $ verdikt run redis.yaml --on lab:default
-    error: invalid value 'lab:default' for '--on <BACKEND>': there is no such backend; there are `lab` and `model`
+    error: invalid value 'lab:default' for '--on <BACKEND>': there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`
 
     For more information, try '--help'.
 
-    $ verdikt run redis.yaml --on cluster
-    error: invalid value 'cluster' for '--on <BACKEND>': clusters come in a later version of verdikt; there are `lab` and `model`
+    $ verdikt run redis.yaml --on cluster:
+    error: invalid value 'cluster:' for '--on <BACKEND>': there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`
 
     For more information, try '--help'.
 
     $ verdikt run redis.yaml --on kind:default
-    error: invalid value 'kind:default' for '--on <BACKEND>': clusters come in a later version of verdikt; there are `lab` and `model`
+    error: invalid value 'kind:default' for '--on <BACKEND>': there is no profile `default`
 
     For more information, try '--help'.
 
     $ verdikt run redis.yaml --on elsewhere
-    error: invalid value 'elsewhere' for '--on <BACKEND>': there is no such backend; there are `lab` and `model`
+    error: invalid value 'elsewhere' for '--on <BACKEND>': there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`
 
     For more information, try '--help'.
 

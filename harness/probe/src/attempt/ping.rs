@@ -58,7 +58,7 @@ impl Pinger {
         let wanted = Echo { kind: self.family.reply, identifier, text };
         let mut buffer = [0; 2048];
         let exchange = async {
-            self.socket.send(&request).await?;
+            failure::sent(self.socket.send(&request).await)?;
             loop {
                 let length = self.socket.recv(&mut buffer).await?;
                 let mut message = &buffer[..length];

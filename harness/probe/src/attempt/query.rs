@@ -64,7 +64,7 @@ async fn over_udp(progress: &mut Progress, server: SocketAddr, query: &Query) ->
     let over = Over { stage: Stage::LookUp, transport: Transport::Udp, local, remote: server };
     let (question, text) = message(query)?;
     let exchange = async {
-        socket.send(&text).await.map_err(|error| failure::outcome(&error))?;
+        failure::sent(socket.send(&text).await).map_err(|error| failure::outcome(&error))?;
         let mut buffer = vec![0; LONGEST];
         loop {
             let length = socket.recv(&mut buffer).await.map_err(|error| failure::outcome(&error))?;

@@ -17,7 +17,7 @@ pub(crate) async fn make(progress: &mut Progress, remote: SocketAddr) -> Result<
     let over = Over { stage: Stage::Connect, transport: Transport::Udp, local, remote };
     let text = mark::text(progress.attempt());
     let exchange = async {
-        socket.send(&text).await.map_err(|error| failure::outcome(&error))?;
+        failure::sent(socket.send(&text).await).map_err(|error| failure::outcome(&error))?;
         // One that is longer is another one.
         let mut answer = vec![0; text.len() + 1];
         let length = socket.recv(&mut answer).await.map_err(|error| failure::outcome(&error))?;

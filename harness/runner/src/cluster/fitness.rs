@@ -1,12 +1,16 @@
 //! Which scenarios a cluster can run.
 
 use verdikt_cluster::inspect::Facts;
+use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::document::Node;
 use verdikt_scenario::scenario::{EnforcementMode, Scenario, Step};
-use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, LOCAL_NODE};
+use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, LOCAL_NODE, Protocol, Served};
 
 /// Namespaces that every cluster has; what is in them is not ours to judge.
 const OF_THE_CLUSTER: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// The port of the kubelet.
+const KUBELET: u16 = 10250;
 
 /// Why a cluster cannot run a scenario, in words; none if it can.
 pub fn unfit(facts: &Facts, scenario: &Scenario) -> Option<String> {
@@ -32,6 +36,13 @@ fn unfit_step(facts: &Facts, step: &Step) -> Option<String> {
             "it has hosts outside the cluster, as {host}, and this cluster has no agent for them"
         ));
     }
+    if step.table.iter().any(|row| is_sctp(&row.attempt)) {
+        return Some("it attempts SCTP, for which a pod without capabilities has no right".to_owned());
+    }
+    let kubelet = |served: &Served| served.port.get() == KUBELET;
+    if topology.nodes.values().any(|node| node.serves.iter().any(kubelet)) {
+        return Some("it serves the kubelet's port of a node".to_owned());
+    }
     if !topology.cilium.is_empty() {
         return Some("it attempts as Cilium's own endpoints, which is nobody else's right".to_owned());
     }
@@ -39,6 +50,10 @@ fn unfit_step(facts: &Facts, step: &Step) -> Option<String> {
     let services = topology.services.keys().filter(|service| service.to_string() != DNS_SERVICE);
     if let Some(name) = pods.chain(services).find(|name| OF_THE_CLUSTER.contains(&name.namespace.as_str())) {
         return Some(format!("it puts {name} into a namespace that is the cluster's own"));
+    }
+    let in_policies = step.policies.iter().filter_map(|manifest| manifest.object().namespace);
+    if let Some(namespace) = in_policies.into_iter().find(|name| OF_THE_CLUSTER.contains(&name.as_str())) {
+        return Some(format!("it has a policy in the namespace {namespace}, which is the cluster's own"));
     }
     let remote = topology.nodes.keys().filter(|name| name.as_str() != LOCAL_NODE).count();
     let usable = facts.nodes.values().filter(|node| node.ready && node.agent.is_some()).count();
@@ -51,6 +66,10 @@ fn unfit_step(facts: &Facts, step: &Step) -> Option<String> {
         );
     }
     None
+}
+
+fn is_sctp(attempt: &Attempt) -> bool {
+    matches!(attempt, Attempt::Connect { protocol: Protocol::Sctp, .. })
 }
 
 /// Whether a document has a list called `http` anywhere.
