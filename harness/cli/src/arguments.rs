@@ -75,6 +75,9 @@ pub(crate) struct Run {
     /// The registry from which the nodes of a cluster get the image of the agent; see `verdikt images --agent`
     #[arg(long, value_name = "HOST")]
     pub(crate) registry: Option<String>,
+    /// Keep the objects, endpoint states and agent logs of every step that is not as expected on a cluster there
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) evidence: Option<PathBuf>,
     /// Leave what was made in a cluster; `verdikt clean` removes it
     #[arg(long)]
     pub(crate) keep: bool,

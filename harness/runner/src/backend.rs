@@ -54,6 +54,16 @@ pub trait Backend {
     /// The time, counted as that of flows is.
     fn now(&self) -> Duration;
 
+    /// The step that is in force was not as expected: keeps what may explain it.
+    fn keep_evidence(
+        &mut self,
+        scenario: &str,
+        step: &str,
+    ) -> impl Future<Output = Result<(), BackendError>> {
+        let _ = (scenario, step);
+        std::future::ready(Ok(()))
+    }
+
     /// Gives back what it used.
     fn close(self) -> impl Future<Output = Result<(), BackendError>>
     where

@@ -3,13 +3,15 @@
 mod fitness;
 mod flows;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use verdikt_cluster::clean::{Whose, clean};
 use verdikt_cluster::cluster::{Cluster, Options, Signal as ClusterSignal};
 use verdikt_cluster::connect::Connection;
+use verdikt_cluster::evidence::collect;
 use verdikt_cluster::inspect::Facts;
 use verdikt_cluster::objects::FieldValidation;
 use verdikt_cluster::policies::Refusal as ClusterRefusal;
@@ -46,8 +48,7 @@ pub struct ClusterBackend {
     cluster: Cluster,
     flows: Flows,
     topology: Topology,
-    timeout: Duration,
-    keep: bool,
+    manner: Manner,
     /// Whether the pods are in audit mode.
     audit: bool,
     nudges: u64,
@@ -55,31 +56,32 @@ pub struct ClusterBackend {
     refused: VecDeque<Signal>,
 }
 
+/// How a cluster is used.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// After how long a stage of an attempt times out.
+    pub timeout: Duration,
+    /// Whether what is made stays there.
+    pub keep: bool,
+    /// The folder for what may explain a step that is not as expected: a folder for each scenario, and in it one for
+    /// each step.
+    pub evidence: Option<PathBuf>,
+}
+
 impl ClusterBackend {
-    /// No topology yet, in a cluster that is taken for this run. With `keep` what is made stays there.
+    /// No topology yet, in a cluster that is taken for this run.
     pub async fn open(
         connection: Connection,
         facts: Facts,
         options: Options,
-        timeout: Duration,
-        keep: bool,
+        manner: Manner,
     ) -> Result<Self, BackendError> {
         let (begin, at) = (Instant::now(), SystemTime::now());
         let flows = Flows::follow(&connection, &facts, at).await.map_err(BackendError::new)?;
         let cluster = Cluster::open(connection, facts, options, begin).await.map_err(BackendError::new)?;
         let audit = cluster.facts().cilium.audit();
         let (sources, refused) = (BTreeMap::new(), VecDeque::new());
-        Ok(Self {
-            cluster,
-            flows,
-            topology: Topology::default(),
-            timeout,
-            keep,
-            audit,
-            nudges: 0,
-            sources,
-            refused,
-        })
+        Ok(Self { cluster, flows, topology: Topology::default(), manner, audit, nudges: 0, sources, refused })
     }
 
     fn wire_target(&self, source: &Endpoint, target: &Target) -> Result<wire::Target, String> {
@@ -120,7 +122,7 @@ impl Backend for ClusterBackend {
     }
 
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
-        let order = order(number, attempt, self.timeout, |target| self.wire_target(source, target));
+        let order = order(number, attempt, self.manner.timeout, |target| self.wire_target(source, target));
         let told = order.and_then(|order| {
             if self.cluster.tell(source, order) { Ok(()) } else { Err(format!("{source} has no agent")) }
         });
@@ -197,12 +199,18 @@ impl Backend for ClusterBackend {
         self.cluster.begin().elapsed()
     }
 
+    async fn keep_evidence(&mut self, scenario: &str, step: &str) -> Result<(), BackendError> {
+        let Some(folder) = &self.manner.evidence else { return Ok(()) };
+        let folder = folder.join(scenario.replace('/', "-")).join(step.replace('/', "-"));
+        collect(&self.cluster, &folder, &BTreeSet::new()).await.map(drop).map_err(BackendError::new)
+    }
+
     async fn close(self) -> Result<(), BackendError> {
         let connection = self.cluster.connection().clone();
         let whose = Whose::Run(self.cluster.run().clone());
         let progress = self.cluster.progress().clone();
         self.cluster.close().await.map_err(BackendError::new)?;
-        if !self.keep {
+        if !self.manner.keep {
             clean(&connection, &whose, &progress).await.map_err(BackendError::new)?;
         }
         Ok(())

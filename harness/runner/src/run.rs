@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
+use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{Event, RunFinished, ScenarioFailed};
 use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::outcome::{Outcome, Totals};
@@ -156,20 +157,38 @@ impl StepRun<'_> {
         let Self { scenario, step, options, attempts } = *self;
         let asked = predict_step(step, options.version, past);
         let applied = backend.apply(step, &asked.cluster).await?;
+        let mut unexpected = false;
+        let mut sink = |event: Event| {
+            unexpected |= is_unexpected(&event);
+            sink(event)
+        };
         // A sink that fails belongs to a run that is over; there is nobody to tell.
         let begun = cells.is_empty()
-            || begin_step(scenario, step, &asked.cluster, &applied, options.version, sink).is_ok();
+            || begin_step(scenario, step, &asked.cluster, &applied, options.version, &mut sink).is_ok();
         let mut gone = Gone::new();
         let evidence = attempt(step, backend, options, attempts, &mut gone).await;
         if !cells.is_empty() && begun {
             let wanted = cells.iter().map(|cell| evidence[cell.index].clone()).collect();
-            let _ = end_step(scenario, step, cells, &asked.predictions, Some(wanted), options.version, sink);
+            let _ =
+                end_step(scenario, step, cells, &asked.predictions, Some(wanted), options.version, &mut sink);
+        }
+        if unexpected {
+            backend.keep_evidence(&scenario.name, &step.name).await?;
         }
         // What the others saw is told; a step without one of its endpoints would not be the step.
         match gone.pop_first() {
             Some((endpoint, reason)) => Err(BackendError::Gone { endpoint, reason }),
             None => Ok(asked.left),
         }
+    }
+}
+
+/// Whether an event tells of something that is not as expected.
+fn is_unexpected(event: &Event) -> bool {
+    match event {
+        Event::CellJudged(cell) => cell.result != CellResult::AsExpected,
+        Event::ObjectJudged(object) => !object.as_expected,
+        _ => false,
     }
 }
 

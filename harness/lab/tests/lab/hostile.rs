@@ -111,9 +111,7 @@ fn nobody_sends_from_an_address_of_others() {
         socket.send_to(b"spoofed", api).unwrap();
     });
     let flow = bench.flow(|flow| flow.verdict == FlowVerdict::Dropped);
-    insta::assert_snapshot!(format!("{:?} {:?}", flow.kind, flow.drop_reason), @"
-    Drop Some(InvalidSourceAddress)
-    ");
+    insta::assert_snapshot!(format!("{:?} {:?}", flow.kind, flow.drop_reason), @"Drop Some(InvalidSourceAddress)");
     server.set_read_timeout(Some(SILENCE)).unwrap();
     assert!(server.recv_from(&mut [0; 100]).is_err());
 }

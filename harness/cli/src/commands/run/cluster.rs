@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
@@ -14,7 +15,7 @@ use verdikt_cluster::inspect::{Facts, inspect};
 use verdikt_cluster::mark::RunId;
 use verdikt_cluster::permissions;
 use verdikt_cluster::wait::Progress;
-use verdikt_runner::cluster::{ClusterBackend, unfit};
+use verdikt_runner::cluster::{ClusterBackend, Manner, unfit};
 use verdikt_runner::plan::{RunOptions, Sink};
 use verdikt_runner::run::run_on;
 use verdikt_scenario::scenario::Scenario;
@@ -37,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) registry: Option<String>,
     /// Whether what is made stays.
     pub(crate) keep: bool,
+    /// Where what may explain failures is kept.
+    pub(crate) evidence: Option<PathBuf>,
 }
 
 /// A cluster that can be used.
@@ -46,7 +49,7 @@ pub(crate) struct Session {
     facts: Facts,
     image: AgentImage,
     run: RunId,
-    keep: bool,
+    settings: Settings,
 }
 
 impl Session {
@@ -59,7 +62,7 @@ impl Session {
         let (connection, facts) = runtime.block_on(look(context))?;
         let built = agent_image(settings.registry.as_deref())?;
         let run = run_id().map_err(|error| Failure::from_error(&error))?;
-        Ok(Self { runtime, connection, facts, image: built.image, run, keep: settings.keep })
+        Ok(Self { runtime, connection, facts, image: built.image, run, settings: settings.clone() })
     }
 
     /// The Cilium it runs.
@@ -95,8 +98,11 @@ impl Session {
                     self.connection.clone(),
                     self.facts.clone(),
                     options_here,
-                    options.timeout,
-                    self.keep,
+                    Manner {
+                        timeout: options.timeout,
+                        keep: self.settings.keep,
+                        evidence: self.settings.evidence.clone(),
+                    },
                 )
                 .await
             };
@@ -104,7 +110,7 @@ impl Session {
             // The pods of one scenario are alone in the cluster.
             let options = RunOptions { parallel: 1, ..options.clone() };
             let outcome = run_on(&name, scenarios, &options, unfit, open, interrupted(), sink).await?;
-            if [Outcome::Interrupted, Outcome::Failed].contains(&outcome) && !self.keep {
+            if [Outcome::Interrupted, Outcome::Failed].contains(&outcome) && !self.settings.keep {
                 let whose = Whose::Run(self.run.clone());
                 let cleaning = clean(&self.connection, &whose, &progress);
                 if !matches!(tokio::time::timeout(FAREWELL, cleaning).await, Ok(Ok(_))) {

@@ -20,7 +20,11 @@ pub(super) enum Ground {
 
 impl Ground {
     pub(super) fn choose(arguments: &Run, printer: &Printer) -> Result<Self, Failure> {
-        let settings = Settings { registry: arguments.registry.clone(), keep: arguments.keep };
+        let settings = Settings {
+            registry: arguments.registry.clone(),
+            keep: arguments.keep,
+            evidence: arguments.evidence.clone(),
+        };
         match &arguments.on {
             Some(Backend::Model) => Ok(Self::Model),
             Some(Backend::Lab) => match verdikt_lab::enter::enter() {
