@@ -13,6 +13,7 @@ mod progress;
 mod query;
 mod sctp;
 mod tcp;
+mod tls;
 mod udp;
 
 pub(crate) use progress::Progress;
@@ -45,10 +46,12 @@ async fn answered(action: &Action, resolver: &Resolver, progress: &mut Progress)
             ping::make(progress, address).await
         }
         Action::Dns { name, tcp } => look_up::by_first_server(progress, resolver, name, *tcp).await,
-        Action::Http { target, port, method, path, headers } => {
-            let request = http::request(progress.attempt(), target, *port, method, path, headers)?;
+        Action::Http { target, port, method, path, headers, tls } => {
+            let host = http::host(target, *port, *tls);
+            let request = http::request(progress.attempt(), &host, method, path, headers)?;
+            let tls = tls.then(|| tls::Client::of(target)).transpose()?;
             let address = address(progress, resolver, target).await?;
-            http::make(progress, SocketAddr::new(address, *port), request).await
+            http::make(progress, SocketAddr::new(address, *port), request, tls).await
         }
     }
 }

@@ -14,6 +14,7 @@ mod dns;
 mod http;
 mod sctp;
 mod tcp;
+mod tls;
 mod udp;
 
 /// A server that serves until it is stopped or dropped.
@@ -49,6 +50,7 @@ pub(crate) fn start(wanted: &Serve, reporter: &Reporter) -> Result<Server, Strin
     let port = wanted.port;
     let started = match wanted.speaks {
         Speaks::Http => http::start(port, arrivals),
+        Speaks::Https => http::start_over_tls(port, arrivals),
         Speaks::Tcp => tcp::start(port, arrivals),
         Speaks::Udp => udp::start(port, arrivals),
         Speaks::Dns => dns::start(port, &wanted.zone, arrivals),

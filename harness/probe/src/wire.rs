@@ -64,6 +64,8 @@ pub struct Serve {
 pub enum Speaks {
     /// HTTP/1.1 with keep-alive: 200 for every request, with the peer, method and path in the body, a line each.
     Http,
+    /// The same over TLS 1.2 or 1.3, with a certificate that the server signs itself as it begins.
+    Https,
     /// TCP: sends back what it receives.
     Tcp,
     /// UDP: sends back what it receives, from the address that it was sent to.
@@ -169,7 +171,8 @@ pub enum Action {
         /// Over TCP instead of UDP.
         tcp: bool,
     },
-    /// Send a request and read the whole answer.
+    /// Send a request and read the whole answer. Over TLS any certificate is accepted: what is tried is whether the
+    /// server can be reached, not who it is.
     Http {
         /// To whom.
         target: Target,
@@ -181,6 +184,10 @@ pub enum Action {
         path: String,
         /// The headers; a `Host` replaces the one made from target and port.
         headers: Vec<(String, String)>,
+        /// Whether over TLS. A name that is asked for is told to the server before the handshake is encrypted (SNI), an
+        /// address is not. <https://www.rfc-editor.org/rfc/rfc6066#section-3>
+        #[serde(default)]
+        tls: bool,
     },
 }
 
@@ -265,8 +272,8 @@ pub struct Bound {
     pub remote: SocketAddr,
 }
 
-/// Something that reached a server, told before the server answers: a connection to a TCP or HTTP server when it is
-/// accepted, each HTTP request, each datagram, each DNS query over UDP or TCP, each begin of an SCTP association.
+/// Something that reached a server, told before the server answers: a connection to a TCP, HTTP or HTTPS server when
+/// it is accepted, each HTTP request, each datagram, each DNS query over UDP or TCP, each begin of an SCTP association.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arrived {
     /// The server.
@@ -288,7 +295,7 @@ pub enum Stage {
     LookUp,
     /// The connection, the datagram, the echo.
     Connect,
-    /// The request on the connection before.
+    /// The request on the connection before, with the TLS handshake that it needs.
     Request,
 }
 
@@ -327,7 +334,7 @@ pub enum Outcome {
     NameFailed(String),
     /// The HTTP status of the answer.
     HttpStatus(u16),
-    /// The answer cannot be understood, in words.
+    /// The answer cannot be understood, or no TLS can be agreed on, in words.
     Garbled(String),
     /// It could not be made, for this reason.
     NotAttempted(String),

@@ -36,6 +36,7 @@ pub(crate) fn order(
             method: request.method.clone(),
             path: request.path.clone(),
             headers: request.headers.clone(),
+            tls: false,
         },
     };
     let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);

@@ -1,4 +1,4 @@
-//! HTTP: a connection, a request, and the whole answer.
+//! HTTP: a connection, TLS on it where that is wanted, a request, and the whole answer.
 
 use std::error::Error;
 use std::io;
@@ -11,15 +11,16 @@ use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::progress::{Brings, Over, Progress};
-use super::tcp;
+use super::{tcp, tls};
 use crate::failure;
 use crate::wire::{ATTEMPT_HEADER, Outcome, Stage, Target, Transport};
 
-/// The port that a `Host` header does not name.
+/// The ports that a `Host` header does not name, without TLS and with it.
 const USUAL_PORT: u16 = 80;
+const USUAL_PORT_OF_TLS: u16 = 443;
 
 impl Brings for StatusCode {
     fn outcome(&self) -> Outcome {
@@ -32,20 +33,27 @@ pub(crate) async fn make(
     progress: &mut Progress,
     remote: SocketAddr,
     request: Request<Empty<Bytes>>,
+    tls: Option<tls::Client>,
 ) -> Result<Outcome, Outcome> {
     let tcp::Connection { stream, local } = tcp::connect(progress, remote).await?;
     let over = Over { stage: Stage::Request, transport: Transport::Tcp, local, remote };
-    let status = progress.stage(over, exchange(stream, request)).await?;
+    let exchanging = async {
+        match tls {
+            None => exchange(stream, request).await,
+            // In a place of its own: it needs some twenty kilobytes, which no other attempt shall take.
+            Some(client) => Box::pin(async { exchange(client.begin(stream).await?, request).await }).await,
+        }
+    };
+    let status = progress.stage(over, exchanging).await?;
     Ok(status.outcome())
 }
 
-/// The request of an attempt.
+/// The request of an attempt; `host` is its `Host` where the headers have none.
 ///
 /// Errors: [`Outcome::NotAttempted`], where something cannot stand in a request.
 pub(crate) fn request(
     attempt: u64,
-    target: &Target,
-    port: u16,
+    host: &str,
     method: &str,
     path: &str,
     headers: &[(String, String)],
@@ -66,25 +74,28 @@ pub(crate) fn request(
         request.headers_mut().append(key, value);
     }
     if !request.headers().contains_key(HOST) {
-        let host = host(target, port);
-        let value = HeaderValue::from_str(&host).map_err(|_| cannot("the host", &host))?;
+        let value = HeaderValue::from_str(host).map_err(|_| cannot("the host", host))?;
         request.headers_mut().insert(HOST, value);
     }
     request.headers_mut().insert(ATTEMPT_HEADER, attempt.into());
     Ok(request)
 }
 
-/// <https://www.rfc-editor.org/rfc/rfc9110#name-host-and-authority>
-fn host(target: &Target, port: u16) -> String {
+/// What a request says of whom it asks. <https://www.rfc-editor.org/rfc/rfc9110#name-host-and-authority>
+pub(crate) fn host(target: &Target, port: u16, tls: bool) -> String {
     let host = match target {
         Target::Address(IpAddr::V4(address)) => address.to_string(),
         Target::Address(IpAddr::V6(address)) => format!("[{address}]"),
         Target::Name(name) => name.strip_suffix('.').unwrap_or(name).to_owned(),
     };
-    if port == USUAL_PORT { host } else { format!("{host}:{port}") }
+    let usual = if tls { USUAL_PORT_OF_TLS } else { USUAL_PORT };
+    if port == usual { host } else { format!("{host}:{port}") }
 }
 
-async fn exchange(stream: TcpStream, request: Request<Empty<Bytes>>) -> Result<StatusCode, Outcome> {
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: Request<Empty<Bytes>>,
+) -> Result<StatusCode, Outcome> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
     let mut connection = pin!(connection);
@@ -116,8 +127,26 @@ fn failed(error: &hyper::Error) -> Outcome {
             Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Outcome::Garbled("the connection was closed in the middle of the answer".to_owned());
             }
+            Some(error) if tls::reason(error).is_some() => return tls::failed(error),
             _ => cause = known.source(),
         }
     }
     Outcome::Garbled(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_names_its_port_but_the_usual_one() {
+        let check = |port: u16, tls: bool, wanted: &str| {
+            let target = Target::Name("api.test.".to_owned());
+            assert_eq!(host(&target, port, tls), wanted, "{port}, TLS: {tls}");
+        };
+        check(80, false, "api.test");
+        check(443, false, "api.test:443");
+        check(443, true, "api.test");
+        check(80, true, "api.test:80");
+    }
 }

@@ -1,4 +1,4 @@
-//! HTTP/1.1 with keep-alive: 200 for every request.
+//! HTTP/1.1 with keep-alive, over TLS or not: 200 for every request.
 
 use std::net::SocketAddr;
 
@@ -9,8 +9,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Arrivals, Started, connections};
+use super::{Arrivals, Started, connections, tls};
 use crate::socket;
 use crate::wire::{ATTEMPT_HEADER, Transport};
 
@@ -21,18 +22,38 @@ pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
     let serving = connections::accept(listener, move |stream, peer| {
         // A client that connects and asks nothing has arrived too.
         arrivals.tell(Transport::Tcp, peer, None);
-        let arrivals = arrivals.clone();
+        serve(stream, peer, arrivals.clone())
+    });
+    Ok((port, tokio::spawn(serving)))
+}
+
+/// The same over TLS.
+pub(super) fn start_over_tls(port: u16, arrivals: Arrivals) -> Started {
+    let acceptor = tls::acceptor()?;
+    let listener = socket::listener(port)?;
+    let port = listener.local_addr()?.port();
+    let serving = connections::accept(listener, move |stream, peer| {
+        arrivals.tell(Transport::Tcp, peer, None);
+        let (accepting, arrivals) = (acceptor.accept(stream), arrivals.clone());
         async move {
-            let answer = service_fn(|request| {
-                arrivals.tell(Transport::Tcp, peer, attempt(&request));
-                answer(peer, request)
-            });
-            // A client that has said all is answered all the same. What is no request is answered with 400; the other side may close or reset whenever it likes.
-            let _ =
-                http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), answer).await;
+            // What is no TLS is answered with an alert.
+            if let Ok(stream) = accepting.await {
+                serve(stream, peer, arrivals).await;
+            }
         }
     });
     Ok((port, tokio::spawn(serving)))
+}
+
+/// Serves a connection to its end.
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr, arrivals: Arrivals) {
+    let answer = service_fn(|request| {
+        arrivals.tell(Transport::Tcp, peer, attempt(&request));
+        answer(peer, request)
+    });
+    // A client that has said all is answered all the same. What is no request is answered with 400; the other side may
+    // close or reset whenever it likes.
+    let _ = http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), answer).await;
 }
 
 fn attempt(request: &Request<Incoming>) -> Option<u64> {

@@ -6,7 +6,7 @@ use verdikt_probe::wire::{
     Action, Arrived, Order, Outcome, Report, Serve, Speaks, Stage, Target, Transport, Zone,
 };
 
-use crate::process::{Agent, LONG, LOOPBACK, get, sctp, tcp, udp};
+use crate::process::{Agent, LONG, LOOPBACK, get, get_over_tls, sctp, tcp, udp};
 
 /// Loopback addresses. The second is not the one that the system sends from by itself.
 fn addresses() -> [IpAddr; 3] {
@@ -59,6 +59,14 @@ fn http_has_a_connection_and_a_request() {
     let wanted =
         "connect tcp ADDRESS: answered\nrequest tcp ADDRESS: {\"http-status\":200}\n{\"http-status\":200}";
     check(Speaks::Http, Transport::Tcp, what, wanted, true);
+}
+
+#[test]
+fn https_has_a_connection_and_a_request() {
+    let what = |address: SocketAddr| get_over_tls(Target::Address(address.ip()), address.port(), "/a?b=c");
+    let wanted =
+        "connect tcp ADDRESS: answered\nrequest tcp ADDRESS: {\"http-status\":200}\n{\"http-status\":200}";
+    check(Speaks::Https, Transport::Tcp, what, wanted, true);
 }
 
 #[test]

@@ -128,8 +128,14 @@ fn a_request_says_what_it_is_told_to() {
             hosts: [("api.test".to_owned(), vec![LOOPBACK])].into(),
             ..Default::default()
         });
-        let action =
-            Action::Http { target, port, method: "PATCH".to_owned(), path: "/a%20b?c=d".to_owned(), headers };
+        let action = Action::Http {
+            target,
+            port,
+            method: "PATCH".to_owned(),
+            path: "/a%20b?c=d".to_owned(),
+            headers,
+            tls: false,
+        };
         assert_eq!(*agent.attempt(action, LONG).outcome(), Outcome::HttpStatus(204));
         served.join().unwrap().replace(&port.to_string(), "PORT").replace("\r\n", "\n")
     };
@@ -158,6 +164,7 @@ fn what_cannot_stand_in_a_request_is_not_attempted() {
             method: method.to_owned(),
             path: path.to_owned(),
             headers: vec![(header.0.to_owned(), header.1.to_owned())],
+            tls: false,
         };
         let attempted = agent.attempt(action, LONG);
         assert_eq!(*attempted.outcome(), Outcome::NotAttempted(wanted.to_owned()));

@@ -6,6 +6,7 @@ mod answered;
 mod ended;
 mod failures;
 mod http;
+mod https;
 mod lines;
 mod many;
 mod names;

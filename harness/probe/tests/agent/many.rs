@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use verdikt_probe::wire::{Order, Outcome, Report, Speaks, Target, Zone};
 
-use crate::process::{Agent, LONG, LOOPBACK, PROGRAM, get, tcp, udp};
+use crate::process::{Agent, LONG, LOOPBACK, PROGRAM, get, get_over_tls, tcp, udp};
 
 const MANY: usize = 500;
 
@@ -46,17 +46,30 @@ fn many_attempts_of_every_kind_are_answered() {
     let (_, echo) = agent.serve(Speaks::Tcp, Zone::default());
     let (_, datagrams) = agent.serve(Speaks::Udp, Zone::default());
     let (_, web) = agent.serve(Speaks::Http, Zone::default());
+    let (_, web_over_tls) = agent.serve(Speaks::Https, Zone::default());
     for number in 0..MANY {
-        let action = match number % 3 {
+        let action = match number % 4 {
             0 => tcp((LOOPBACK, echo).into()),
             1 => udp((LOOPBACK, datagrams).into()),
-            _ => get(Target::Address(LOOPBACK), web, "/"),
+            2 => get(Target::Address(LOOPBACK), web, "/"),
+            _ => get_over_tls(Target::Address(LOOPBACK), web_over_tls, "/"),
         };
         agent.begin(action, LONG);
     }
     let answered = |outcome: &Outcome| matches!(outcome, Outcome::Answered | Outcome::HttpStatus(200));
     let outcomes = outcomes(&mut agent, MANY);
     assert!(outcomes.values().all(answered), "{outcomes:?}");
+}
+
+#[test]
+fn many_attempts_over_tls_are_answered() {
+    let mut agent = Agent::start();
+    let (_, port) = agent.serve(Speaks::Https, Zone::default());
+    for _ in 0..MANY {
+        agent.begin(get_over_tls(Target::Address(LOOPBACK), port, "/"), LONG);
+    }
+    let outcomes = outcomes(&mut agent, MANY);
+    assert!(outcomes.values().all(|outcome| *outcome == Outcome::HttpStatus(200)), "{outcomes:?}");
 }
 
 #[test]

@@ -300,7 +300,26 @@ pub(crate) fn sctp(address: SocketAddr) -> Action {
 }
 
 pub(crate) fn get(target: Target, port: u16, path: &str) -> Action {
-    Action::Http { target, port, method: "GET".to_owned(), path: path.to_owned(), headers: Vec::new() }
+    Action::Http {
+        target,
+        port,
+        method: "GET".to_owned(),
+        path: path.to_owned(),
+        headers: Vec::new(),
+        tls: false,
+    }
+}
+
+/// The same over TLS.
+pub(crate) fn get_over_tls(target: Target, port: u16, path: &str) -> Action {
+    Action::Http {
+        target,
+        port,
+        method: "GET".to_owned(),
+        path: path.to_owned(),
+        headers: Vec::new(),
+        tls: true,
+    }
 }
 
 pub(crate) fn dns(name: &str) -> Action {

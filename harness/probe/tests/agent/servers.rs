@@ -184,11 +184,11 @@ fn start_on(agent: &mut Agent, server: u64, speaks: Speaks, port: u16, zone: Zon
 
 #[test]
 fn a_stopped_server_closes_its_connections_and_frees_its_port() {
-    for speaks in [Speaks::Http, Speaks::Tcp, Speaks::Udp, Speaks::Dns] {
+    for speaks in [Speaks::Http, Speaks::Https, Speaks::Tcp, Speaks::Udp, Speaks::Dns] {
         let mut agent = Agent::start();
         let (server, port) = agent.serve(speaks, Zone::default());
         let stream = (speaks != Speaks::Udp).then(|| connect(port));
-        if matches!(speaks, Speaks::Tcp | Speaks::Http) {
+        if matches!(speaks, Speaks::Tcp | Speaks::Http | Speaks::Https) {
             agent.arrivals(1);
         }
         agent.order(&Order::StopServing { server });

@@ -1,0 +1,110 @@
+//! TLS of a client that wants to know whether it reaches a server, not whether that is the one it names.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+
+use crate::failure;
+use crate::wire::{Outcome, Target};
+
+/// The client's side of a connection to be.
+pub(crate) struct Client {
+    connector: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl Client {
+    /// A client that tells the server the name it is asked for by, and no address.
+    ///
+    /// Errors: [`Outcome::NotAttempted`], where a name cannot be told.
+    pub(crate) fn of(target: &Target) -> Result<Self, Outcome> {
+        let name = match target {
+            Target::Address(address) => ServerName::from(*address),
+            Target::Name(name) => ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
+                .map_err(|_| Outcome::NotAttempted(format!("{name:?} cannot be the server name of TLS")))?,
+        };
+        let provider = Arc::new(ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Outcome::NotAttempted(format!("no TLS can be spoken: {error}")))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+            .with_no_client_auth();
+        // No attempt may depend on what another has agreed on.
+        config.resumption = Resumption::disabled();
+        Ok(Self { connector: Arc::new(config).into(), name })
+    }
+
+    /// Goes through the handshake.
+    pub(crate) async fn begin(self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Outcome> {
+        self.connector.connect(self.name, stream).await.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                Outcome::Garbled("the connection was closed in the TLS handshake".to_owned())
+            }
+            _ => failed(&error),
+        })
+    }
+}
+
+/// What a client has seen where TLS, or the connection beneath it, came to an end.
+pub(crate) fn failed(error: &io::Error) -> Outcome {
+    match reason(error) {
+        None => failure::outcome(error),
+        Some(reason @ Error::InvalidMessage(_)) => {
+            Outcome::Garbled(format!("the server does not speak TLS: {reason}"))
+        }
+        Some(reason) => Outcome::Garbled(format!("TLS has failed: {reason}")),
+    }
+}
+
+/// The reason of TLS for an error of its stream; none where the connection has one.
+pub(crate) fn reason(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Takes every server for the one it says it is.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
