@@ -11,19 +11,21 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 /// The packages of the workspace, and those of ours that each may depend on.
-const EDGES: [(&str, &[&str]); 12] = [
+const EDGES: [(&str, &[&str]); 13] = [
     ("verdikt-scenario", &[]),
     ("verdikt-engine", &["verdikt-scenario"]),
     ("verdikt-verdict", &["verdikt-scenario"]),
     ("verdikt-report", &["verdikt-scenario", "verdikt-verdict"]),
     ("verdikt-probe", &[]),
+    ("verdikt-agents", &["verdikt-probe", "verdikt-scenario"]),
     ("verdikt-kind", &["verdikt-scenario"]),
     ("verdikt-hubble", &["verdikt-scenario"]),
-    ("verdikt-lab", &["verdikt-engine", "verdikt-probe", "verdikt-scenario"]),
-    ("verdikt-cluster", &["verdikt-probe", "verdikt-scenario"]),
+    ("verdikt-lab", &["verdikt-agents", "verdikt-engine", "verdikt-probe", "verdikt-scenario"]),
+    ("verdikt-cluster", &["verdikt-agents", "verdikt-probe", "verdikt-scenario"]),
     (
         "verdikt-runner",
         &[
+            "verdikt-agents",
             "verdikt-cluster",
             "verdikt-engine",
             "verdikt-hubble",

@@ -4,20 +4,19 @@ mod furnish;
 mod place;
 mod populate;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::mpsc;
-use verdikt_probe::wire::{FORMAT, Order, Report, Resolver, Serve};
+use verdikt_agents::addresses::Addresses;
+use verdikt_agents::agents::{AgentError, Agents, Signal};
+use verdikt_probe::wire::Order;
 use verdikt_scenario::name::{HostName, NamespaceName, NamespacedName};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
-use crate::addresses::Addresses;
-use crate::agent::{Agent, Heard, Speaker};
 use crate::connect::Connection;
 use crate::error::{ApiError, list};
 use crate::exec::Container;
@@ -101,40 +100,9 @@ pub enum ClusterError {
         /// What was last seen.
         reason: String,
     },
-    /// Agents that do not start or listen.
-    #[error("{} did not start to serve within {} s", list(endpoints), after.as_secs())]
-    Late {
-        /// Whose.
-        endpoints: Vec<Endpoint>,
-        /// How long they had.
-        after: Duration,
-    },
-    /// An agent of another version.
-    #[error("the agent of {endpoint} speaks format {format}; use an image of this version of verdikt")]
-    Format {
-        /// Whose.
-        endpoint: Endpoint,
-        /// What it speaks.
-        format: u32,
-    },
-    /// A server that cannot listen.
-    #[error("{endpoint} cannot serve port {port}: {reason}")]
-    NotServing {
-        /// Who.
-        endpoint: Endpoint,
-        /// The port.
-        port: u16,
-        /// Why.
-        reason: String,
-    },
-    /// An agent that ended while it was made ready.
-    #[error("the agent of {endpoint} has ended: {reason}")]
-    Gone {
-        /// Whose.
-        endpoint: Endpoint,
-        /// Why.
-        reason: String,
-    },
+    /// An agent is not as it has to be.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
 }
 
 /// A topology that lives.
@@ -146,7 +114,9 @@ pub struct Cluster {
     begin: Instant,
     namespaces: BTreeSet<NamespaceName>,
     addresses: Addresses,
-    sites: BTreeMap<Endpoint, Site>,
+    agents: Agents,
+    /// The pods that have agents, as they were made.
+    pods: BTreeMap<Endpoint, Value>,
     /// The service accounts, services and slices that were made, as they were sent.
     furniture: BTreeMap<Object, Value>,
     stored: Stored,
@@ -157,36 +127,8 @@ pub struct Cluster {
     /// The node that runs the pods, and those whose network an agent is in.
     pods_on: Option<String>,
     in_use: BTreeSet<String>,
-    last_server: u64,
-    last_speaker: u64,
-    heard: mpsc::UnboundedReceiver<(Speaker, Heard)>,
-    hears: mpsc::UnboundedSender<(Speaker, Heard)>,
-    waiting: VecDeque<Signal>,
+    last_fence: u64,
     lease: Lease,
-}
-
-/// An endpoint that lives.
-#[derive(Debug)]
-struct Site {
-    speaker: u64,
-    agent: Agent,
-    /// Whether it has said that it is there.
-    ready: bool,
-    /// Whether it has ended; the next topology starts another one in the same pod.
-    gone: bool,
-    servers: BTreeMap<u64, Serve>,
-    resolver: Resolver,
-    /// Its pod as it was made; none of an agent outside the cluster.
-    pod: Option<Value>,
-}
-
-/// Something a cluster tells while attempts are made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// An agent reports.
-    Report(Endpoint, Report),
-    /// An agent has ended, for this reason.
-    Gone(Endpoint, String),
 }
 
 impl Cluster {
@@ -199,7 +141,6 @@ impl Cluster {
     ) -> Result<Self, ClusterError> {
         namespaces::ensure_system(&connection, &options.progress).await?;
         let lease = Lease::take(&connection, &options.run).await?;
-        let (hears, heard) = mpsc::unbounded_channel();
         Ok(Self {
             connection,
             facts,
@@ -207,18 +148,15 @@ impl Cluster {
             begin,
             namespaces: BTreeSet::new(),
             addresses: Addresses::default(),
-            sites: BTreeMap::new(),
+            agents: Agents::default(),
+            pods: BTreeMap::new(),
             furniture: BTreeMap::new(),
             stored: Stored::default(),
             predicted: BTreeMap::new(),
             fences: Vec::new(),
             pods_on: None,
             in_use: BTreeSet::new(),
-            last_server: 0,
-            last_speaker: 0,
-            heard,
-            hears,
-            waiting: VecDeque::new(),
+            last_fence: 0,
             lease,
         })
     }
@@ -233,14 +171,7 @@ impl Cluster {
         orders: impl AsyncWrite + Send + Unpin + 'static,
     ) {
         let endpoint = Endpoint::World(host);
-        self.last_speaker += 1;
-        let speaker = self.last_speaker;
-        let agent = Agent::over(reports, orders, (endpoint.clone(), speaker), self.hears.clone());
-        let (servers, resolver) = (BTreeMap::new(), Resolver::default());
-        self.sites.insert(
-            endpoint.clone(),
-            Site { speaker, agent, ready: false, gone: false, servers, resolver, pod: None },
-        );
+        self.agents.add(endpoint.clone(), reports, orders, std::future::ready(None));
         self.addresses.endpoints.insert(endpoint, addresses);
     }
 
@@ -264,40 +195,12 @@ impl Cluster {
 
     /// Tells the agent of an endpoint something; false if there is no such endpoint.
     pub fn tell(&self, endpoint: &Endpoint, order: Order) -> bool {
-        let site = self.sites.get(endpoint);
-        if let Some(site) = site {
-            site.agent.tell(order);
-        }
-        site.is_some()
+        self.agents.tell(endpoint, order)
     }
 
     /// The next thing that happens. Cancel-safe.
     pub async fn next(&mut self) -> Signal {
-        loop {
-            if let Some(signal) = self.waiting.pop_front() {
-                return signal;
-            }
-            match self.heard.recv().await {
-                Some((speaker, heard)) => {
-                    let signal = self.signal(speaker, heard);
-                    self.waiting.extend(signal);
-                }
-                // This holds one of the senders itself.
-                None => std::future::pending().await,
-            }
-        }
-    }
-
-    /// A signal for what an agent says; none for an agent that was sent away.
-    fn signal(&mut self, (endpoint, speaker): Speaker, heard: Heard) -> Option<Signal> {
-        let site = self.sites.get_mut(&endpoint).filter(|site| site.speaker == speaker)?;
-        Some(match heard {
-            Heard::Report(report) => Signal::Report(endpoint, report),
-            Heard::Gone(reason) => {
-                site.gone = true;
-                Signal::Gone(endpoint, reason)
-            }
-        })
+        self.agents.next().await
     }
 
     /// The addresses in use.
@@ -342,15 +245,15 @@ impl Cluster {
 
     /// The pods of this run by the endpoints they are, without agents of nodes.
     pub fn pods(&self) -> impl Iterator<Item = &NamespacedName> {
-        self.sites.iter().filter_map(|(endpoint, site)| match endpoint {
-            Endpoint::Pod(name) if site.pod.is_some() => Some(name),
+        self.pods.keys().filter_map(|endpoint| match endpoint {
+            Endpoint::Pod(name) => Some(name),
             _ => None,
         })
     }
 
     /// The endpoints that have an agent.
     pub fn sites(&self) -> impl Iterator<Item = &Endpoint> {
-        self.sites.keys()
+        self.agents.endpoints()
     }
 
     /// The nodes that run pods of this run, with their Cilium agents.
@@ -394,25 +297,15 @@ impl Cluster {
         self.fences.push(fence);
     }
 
-    /// A number that was not given before.
-    pub(crate) fn next_number(&mut self) -> u64 {
-        self.last_server += 1;
-        self.last_server
+    /// A number that no fence has had.
+    pub(crate) fn next_fence(&mut self) -> u64 {
+        self.last_fence += 1;
+        self.last_fence
     }
 
     /// Ends the agents and gives the cluster back. Objects are left to [`crate::clean`].
     pub async fn close(self) -> Result<(), ApiError> {
-        drop(self.sites);
+        drop(self.agents);
         self.lease.release().await
-    }
-}
-
-/// The first report of an agent that is not [`Report::Ready`] in our format.
-fn unfit(endpoint: &Endpoint, report: &Report) -> Option<ClusterError> {
-    match report {
-        Report::Ready { format } if *format != FORMAT => {
-            Some(ClusterError::Format { endpoint: endpoint.clone(), format: *format })
-        }
-        _ => None,
     }
 }

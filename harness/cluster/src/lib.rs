@@ -6,7 +6,6 @@
 //!
 //! Must not know: what a policy means, flows, or verdicts.
 
-pub mod addresses;
 pub mod audit;
 pub mod clean;
 pub mod cluster;

@@ -11,8 +11,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use verdikt_agents::agents::Signal;
 use verdikt_cluster::clean::{self, Whose};
-use verdikt_cluster::cluster::{Cluster, Options, Signal};
+use verdikt_cluster::cluster::{Cluster, Options};
 use verdikt_cluster::connect::{Connection, Wanted};
 use verdikt_cluster::image::{AgentImage, Pull};
 use verdikt_cluster::mark::RunId;

@@ -5,9 +5,7 @@ use std::net::IpAddr;
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::name::{DnsName, NamespacedName};
 use verdikt_scenario::prediction::{Answer, Check, Finding, Gate, Prediction};
-use verdikt_scenario::topology::{
-    CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, Port, Protocol, Resolved, TargetPort,
-};
+use verdikt_scenario::topology::{CiliumEndpoint, DNS_SERVICE, Endpoint, Port, Protocol, Resolved};
 
 use crate::cluster::{Cluster, Learned, SubjectState};
 use crate::decide::{Decision, SideVerdict, Traffic, is_managed};
@@ -141,24 +139,8 @@ impl Cluster<'_> {
     /// Who stands behind a port of a service, and with which port of their own; none if the service has no such
     /// port, nobody behind it, or a target port that somebody behind it does not name.
     fn behind(&self, name: &NamespacedName, protocol: Protocol, port: Port) -> Option<Vec<(Endpoint, Port)>> {
-        let Some(service) = self.topology.services.get(name) else {
-            // The cluster's DNS server is there even where the topology does not speak of it.
-            let dns = name.to_string() == DNS_SERVICE && port.get() == 53;
-            return dns.then(|| DNS_POD.parse().map(|pod| (Endpoint::Pod(pod), port)).into_iter().collect());
-        };
-        let offered =
-            service.ports.iter().find(|offered| offered.port == port && offered.protocol == protocol)?;
-        let target = |backend: &Endpoint| match &offered.target {
-            TargetPort::Number(number) => Some(*number),
-            TargetPort::Name(wanted) => {
-                let mut served = self.topology.serves(backend).iter();
-                served.find(|served| served.name.as_ref() == Some(wanted)).map(|served| served.port)
-            }
-        };
-        let backends = self.topology.backends(name).into_iter();
-        let behind = backends
-            .map(|backend| target(&backend).map(|port| (backend, port)))
-            .collect::<Option<Vec<_>>>()?;
+        let behind = self.topology.behind(name, protocol, port).into_iter();
+        let behind = behind.map(|(backend, port)| Some((backend, port?))).collect::<Option<Vec<_>>>()?;
         (!behind.is_empty()).then_some(behind)
     }
 

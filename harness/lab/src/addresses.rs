@@ -7,82 +7,59 @@
 //! | nodes | 172.30.0.0/24 | `fd00:172:30::/64` |
 //! | world hosts | as the scenario says, else of 198.51.100.0/24 | as the scenario says, else of `fd00:198:51::/64` |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use verdikt_agents::addresses::Addresses;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Topology};
-
-/// The addresses of a topology. What keeps its name from step to step keeps its addresses.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Addresses {
-    /// Of every endpoint: one, or one of each family.
-    pub endpoints: BTreeMap<Endpoint, Vec<IpAddr>>,
-    /// Of every service.
-    pub services: BTreeMap<NamespacedName, Vec<IpAddr>>,
-}
 
 const DNS_SERVICE_V4: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
 const DNS_SERVICE_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x10, 0x96, 0, 0, 0, 0, 10);
 
-impl Addresses {
-    /// The addresses of a topology that follows the one these are of.
-    #[must_use]
-    pub fn next(&self, topology: &Topology) -> Self {
-        let dual_stack = topology.world.values().any(|host| host.address.is_ipv6());
-        let given: BTreeSet<IpAddr> = topology.world.values().map(|host| host.address).collect();
-        let held = self.endpoints.values().chain(self.services.values()).flatten();
-        let mut used: BTreeSet<IpAddr> = held.copied().chain(given).collect();
-        let mut pick = |pool: Pool, before: Option<&Vec<IpAddr>>| {
-            let mut addresses = before.cloned().unwrap_or_default();
-            if addresses.is_empty() {
-                addresses.extend(pool.first_free(false, &used));
+/// The addresses of a topology that follows the one that `before` is of. What keeps its name keeps its addresses.
+pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
+    let dual_stack = topology.world.values().any(|host| host.address.is_ipv6());
+    let given: BTreeSet<IpAddr> = topology.world.values().map(|host| host.address).collect();
+    let held = before.endpoints.values().chain(before.services.values()).flatten();
+    let mut used: BTreeSet<IpAddr> = held.copied().chain(given).collect();
+    let mut pick = |pool: Pool, before: Option<&Vec<IpAddr>>| {
+        let mut addresses = before.cloned().unwrap_or_default();
+        if addresses.is_empty() {
+            addresses.extend(pool.first_free(false, &used));
+        }
+        if let ([only], true) = (addresses.as_slice(), dual_stack) {
+            addresses.extend(pool.first_free(only.is_ipv4(), &used));
+        }
+        used.extend(&addresses);
+        addresses
+    };
+    let mut next = Addresses::default();
+    for endpoint in all_endpoints(topology) {
+        let addresses = match &endpoint {
+            Endpoint::World(name) => {
+                let before = before.endpoints.get(&endpoint);
+                let host = topology.world.get(name);
+                let given: Vec<IpAddr> = host.map(|host| host.address).into_iter().collect();
+                // What it had keeps its place only if the scenario still says so.
+                let before = before.filter(|before| before.first() == given.first()).unwrap_or(&given);
+                pick(Pool::World, Some(before))
             }
-            if let ([only], true) = (addresses.as_slice(), dual_stack) {
-                addresses.extend(pool.first_free(only.is_ipv4(), &used));
-            }
-            used.extend(&addresses);
-            addresses
+            Endpoint::Node(_) => pick(Pool::Nodes, before.endpoints.get(&endpoint)),
+            Endpoint::Pod(_) | Endpoint::Cilium(_) => pick(Pool::Pods, before.endpoints.get(&endpoint)),
         };
-        let mut next = Self::default();
-        for endpoint in all_endpoints(topology) {
-            let addresses = match &endpoint {
-                Endpoint::World(name) => {
-                    let before = self.endpoints.get(&endpoint);
-                    let host = topology.world.get(name);
-                    let given: Vec<IpAddr> = host.map(|host| host.address).into_iter().collect();
-                    // What it had keeps its place only if the scenario still says so.
-                    let before = before.filter(|before| before.first() == given.first()).unwrap_or(&given);
-                    pick(Pool::World, Some(before))
-                }
-                Endpoint::Node(_) => pick(Pool::Nodes, self.endpoints.get(&endpoint)),
-                Endpoint::Pod(_) | Endpoint::Cilium(_) => pick(Pool::Pods, self.endpoints.get(&endpoint)),
-            };
-            next.endpoints.insert(endpoint, addresses);
-        }
-        let dns: Option<NamespacedName> = DNS_SERVICE.parse().ok();
-        for service in topology.services.keys().filter(|service| Some(*service) != dns.as_ref()) {
-            let addresses = pick(Pool::Services, self.services.get(service));
-            next.services.insert(service.clone(), addresses);
-        }
-        if let Some(dns) = dns {
-            let v6 = dual_stack.then_some(IpAddr::V6(DNS_SERVICE_V6));
-            next.services.insert(dns, [IpAddr::V4(DNS_SERVICE_V4)].into_iter().chain(v6).collect());
-        }
-        next
+        next.endpoints.insert(endpoint, addresses);
     }
-
-    /// The one of these addresses that `source` uses. A world host uses its own family, the one of the address that
-    /// policies see; everything else the first address, which of a world host is the one that policies see.
-    pub fn reachable(&self, source: &Endpoint, addresses: &[IpAddr]) -> Option<IpAddr> {
-        let own = self.endpoints.get(source)?;
-        let same_family = |own: &IpAddr| addresses.iter().find(|address| own.is_ipv4() == address.is_ipv4());
-        let preferred = match source {
-            Endpoint::World(_) => own.first().and_then(same_family),
-            Endpoint::Pod(_) | Endpoint::Node(_) | Endpoint::Cilium(_) => None,
-        };
-        preferred.or(addresses.first()).copied()
+    let dns: Option<NamespacedName> = DNS_SERVICE.parse().ok();
+    for service in topology.services.keys().filter(|service| Some(*service) != dns.as_ref()) {
+        let addresses = pick(Pool::Services, before.services.get(service));
+        next.services.insert(service.clone(), addresses);
     }
+    if let Some(dns) = dns {
+        let v6 = dual_stack.then_some(IpAddr::V6(DNS_SERVICE_V6));
+        next.services.insert(dns, [IpAddr::V4(DNS_SERVICE_V4)].into_iter().chain(v6).collect());
+    }
+    next
 }
 
 /// Every endpoint the lab runs: those of the topology, the node, and the cluster's DNS server.
@@ -127,6 +104,8 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use verdikt_scenario::topology::{Pod, Service, WorldHost};
 
     use super::*;
@@ -143,7 +122,7 @@ mod tests {
             ports: Vec::new(),
         };
         topology.services.insert("a/front".parse().unwrap(), service);
-        let first = Addresses::default().next(&topology);
+        let first = next(&Addresses::default(), &topology);
         topology.pods.remove(&"a/one".parse().unwrap());
         topology.pods.insert("a/aaa".parse().unwrap(), Pod::default());
         let host = |address: &str| WorldHost {
@@ -152,7 +131,7 @@ mod tests {
             serves: Vec::new(),
         };
         topology.world.insert("six".parse().unwrap(), host("2001:db8::1"));
-        let second = first.next(&topology);
+        let second = next(&first, &topology);
         let show = |addresses: &Addresses| {
             let lines = addresses.endpoints.iter().map(|(endpoint, list)| format!("{endpoint} {list:?}"));
             let services = addresses.services.iter().map(|(service, list)| format!("{service} {list:?}"));

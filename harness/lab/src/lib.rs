@@ -19,10 +19,8 @@ pub mod names;
 pub mod namespace;
 pub mod policy;
 pub mod redirect;
-pub mod servers;
 pub mod services;
 
-mod agent;
 mod carrier;
 mod packet;
 mod proxy;

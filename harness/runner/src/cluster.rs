@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
+use verdikt_agents::agents::Signal as ClusterSignal;
 use verdikt_cluster::clean::{Whose, clean};
-use verdikt_cluster::cluster::{Cluster, Options, Signal as ClusterSignal};
+use verdikt_cluster::cluster::{Cluster, Options};
 use verdikt_cluster::connect::Connection;
 use verdikt_cluster::evidence::collect;
 use verdikt_cluster::inspect::Facts;

@@ -8,7 +8,6 @@ use verdikt_engine::cluster::{Cluster, Learned};
 use verdikt_engine::in_force::InForce;
 use verdikt_lab::lab::{Lab, Signal as LabSignal};
 use verdikt_lab::namespace::AgentProgram;
-use verdikt_lab::services;
 use verdikt_probe::wire;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::flow::Flow;
@@ -141,7 +140,7 @@ impl Backend for LabBackend {
     fn destinations(&self, source: &Endpoint, attempt: &Attempt) -> Destinations {
         let addresses = self.lab.addresses();
         destinations(source, attempt, &self.topology, &addresses.endpoints, |service, protocol, port| {
-            services::backends(&self.topology, addresses, service, protocol, port)
+            addresses.behind(&self.topology, service, protocol, port)
         })
     }
 

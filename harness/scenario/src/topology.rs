@@ -243,6 +243,38 @@ impl Topology {
         }
     }
 
+    /// The endpoints behind one port of a service, each with its own port; none where it does not declare the name that
+    /// the service means. Empty for a service or a port that there is not.
+    pub fn behind(
+        &self,
+        service: &NamespacedName,
+        protocol: Protocol,
+        port: Port,
+    ) -> Vec<(Endpoint, Option<Port>)> {
+        let Some(known) = self.services.get(service) else {
+            // The cluster's DNS server is there even where the topology does not speak of it.
+            let is_dns = service.to_string() == DNS_SERVICE && port.get() == 53;
+            let pod = is_dns.then(|| DNS_POD.parse().ok()).flatten();
+            return pod.map(|pod| (Endpoint::Pod(pod), Some(port))).into_iter().collect();
+        };
+        let offered = known.ports.iter().find(|offered| offered.port == port && offered.protocol == protocol);
+        let Some(offered) = offered else { return Vec::new() };
+        let target = |endpoint: &Endpoint| match &offered.target {
+            TargetPort::Number(number) => Some(*number),
+            TargetPort::Name(wanted) => {
+                let mut served = self.serves(endpoint).iter();
+                served.find(|served| served.name.as_ref() == Some(wanted)).map(|served| served.port)
+            }
+        };
+        let backends = self.backends(service).into_iter();
+        backends
+            .map(|endpoint| {
+                let port = target(&endpoint);
+                (endpoint, port)
+            })
+            .collect()
+    }
+
     /// Who answers to a DNS name: a service of the cluster, or a world host.
     pub fn resolve(&self, name: &DnsName) -> Option<Resolved> {
         if let Some(service) = service_of_name(name) {

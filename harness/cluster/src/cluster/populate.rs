@@ -10,8 +10,8 @@ use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, Topology};
 
 use super::place::{self, Places};
-use super::{Cluster, ClusterError, Site};
-use crate::agent::Agent;
+use super::{Cluster, ClusterError};
+use crate::agent;
 use crate::error::ApiError;
 use crate::exec::Container;
 use crate::mark::SYSTEM_NAMESPACE;
@@ -57,25 +57,20 @@ impl Cluster {
         topology: &Topology,
         wanted: &BTreeMap<Endpoint, Value>,
     ) -> Result<(), ClusterError> {
+        let stays = |endpoint: &Endpoint, present: &Value| {
+            wanted.get(endpoint).is_some_and(|wanted| same_but_labels(present, wanted))
+        };
         let leaving: Vec<Endpoint> = self
-            .sites
+            .pods
             .iter()
-            .filter(|(endpoint, site)| {
-                let stays = match (&site.pod, wanted.get(endpoint)) {
-                    (Some(present), Some(wanted)) => same_but_labels(present, wanted),
-                    (None, _) => true,
-                    (Some(_), None) => false,
-                };
-                !stays
-            })
+            .filter(|(endpoint, present)| !stays(endpoint, present))
             .map(|(endpoint, _)| endpoint.clone())
             .collect();
         let mut removed = BTreeSet::new();
         for endpoint in leaving {
             self.addresses.endpoints.remove(&endpoint);
-            if let Some(object) =
-                self.sites.remove(&endpoint).and_then(|site| site.pod).map(|pod| pod_object(&pod))
-            {
+            self.agents.remove(&endpoint);
+            if let Some(object) = self.pods.remove(&endpoint).map(|pod| pod_object(&pod)) {
                 objects::delete(&self.connection, &object, None).await?;
                 removed.insert(object);
             }
@@ -231,7 +226,7 @@ impl Cluster {
     async fn ensure_pods(&mut self, wanted: &BTreeMap<Endpoint, Value>) -> Result<(), ClusterError> {
         let mut making = Vec::new();
         for (endpoint, pod) in wanted {
-            match self.sites.get_mut(endpoint).and_then(|site| site.pod.as_mut()) {
+            match self.pods.get_mut(endpoint) {
                 Some(present) if present == pod => {}
                 Some(present) => {
                     let change = pods::label_change(&labels(present), &labels(pod));
@@ -298,7 +293,7 @@ impl Cluster {
             self.addresses.endpoints.insert(Endpoint::Pod(dns), self.facts.dns_pods.clone());
         }
         let world = |endpoint: &Endpoint| match endpoint {
-            Endpoint::World(name) => topology.world.contains_key(name) || self.sites.contains_key(endpoint),
+            Endpoint::World(name) => topology.world.contains_key(name) || self.agents.is_there(endpoint),
             _ => true,
         };
         self.addresses.endpoints.retain(|endpoint, _| world(endpoint));
@@ -306,31 +301,23 @@ impl Cluster {
     }
 
     async fn start_agents(&mut self, wanted: &BTreeMap<Endpoint, Value>) -> Result<(), ClusterError> {
-        let fresh: Vec<(&Endpoint, &Value, u64)> = wanted
-            .iter()
-            .filter(|(endpoint, _)| self.sites.get(*endpoint).is_none_or(|site| site.gone))
-            .zip(self.last_speaker + 1..)
-            .map(|((endpoint, pod), speaker)| (endpoint, pod, speaker))
-            .collect();
-        self.last_speaker += fresh.len() as u64;
-        let (connection, command, hears) = (&self.connection, &self.options.image.command, &self.hears);
-        let started = stream::iter(fresh).map(|(endpoint, pod, speaker)| async move {
+        let fresh: Vec<(&Endpoint, &Value)> =
+            wanted.iter().filter(|(endpoint, _)| !self.agents.is_there(endpoint)).collect();
+        let (connection, command) = (&self.connection, &self.options.image.command);
+        let started = stream::iter(fresh).map(|(endpoint, pod)| async move {
             let object = pod_object(pod);
             let container = Container {
                 namespace: object.namespace.unwrap_or_default(),
                 pod: object.name,
                 container: AGENT_CONTAINER.to_owned(),
             };
-            let agent =
-                Agent::start(connection, &container, command, (endpoint.clone(), speaker), hears.clone())
-                    .await?;
-            let (servers, resolver) = (BTreeMap::new(), verdikt_probe::wire::Resolver::default());
-            let site =
-                Site { speaker, agent, ready: false, gone: false, servers, resolver, pod: Some(pod.clone()) };
-            Ok::<_, ApiError>((endpoint.clone(), site))
+            let started = agent::start(connection, &container, command).await?;
+            Ok::<_, ApiError>((endpoint, pod, started))
         });
-        let started: Vec<(Endpoint, Site)> = started.buffer_unordered(AT_ONCE).try_collect().await?;
-        self.sites.extend(started);
+        for (endpoint, pod, started) in started.buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await? {
+            self.agents.add(endpoint.clone(), started.output, started.input, started.epitaph);
+            self.pods.insert(endpoint.clone(), pod.clone());
+        }
         Ok(())
     }
 

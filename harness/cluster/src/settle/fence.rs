@@ -52,7 +52,7 @@ impl Cluster {
         for old in self.take_fences() {
             objects::delete(&connection, &old, None).await?;
         }
-        let number = self.next_number();
+        let number = self.next_fence();
         let mut uids = Vec::new();
         for kind in POLICIES.iter().filter(|kind| kinds.contains(kind.kind)) {
             let object = Object::new(*kind, Some(SYSTEM_NAMESPACE), &format!("verdikt-fence-{number}"));

@@ -3,8 +3,8 @@
 use verdikt_probe::wire::{Serve, Speaks, Zone};
 use verdikt_scenario::topology::{DNS_POD, Endpoint, ServedProtocol, Topology};
 
-/// The servers of an endpoint, without their numbers.
-pub fn of(topology: &Topology, endpoint: &Endpoint, zone: &Zone) -> Vec<Serve> {
+/// The servers of an endpoint, without their numbers. Its DNS servers know the names of `zone`.
+pub fn servers(topology: &Topology, endpoint: &Endpoint, zone: &Zone) -> Vec<Serve> {
     let declared = topology.serves(endpoint).iter().map(|served| (served.protocol, served.port.get()));
     // The cluster's DNS server answers even where the topology does not speak of it.
     let implicit = matches!(endpoint, Endpoint::Pod(pod) if pod.to_string() == DNS_POD && !topology.pods.contains_key(pod));

@@ -1,0 +1,257 @@
+//! All agents of a topology: who there is, what each was told, and what they say.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use verdikt_probe::wire::{FORMAT, Order, Report, Resolver, Serve};
+use verdikt_scenario::topology::Endpoint;
+
+use crate::conversation::{Conversation, Heard, Speaker};
+
+/// Why agents are not as they have to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AgentError {
+    /// Agents that do not start or listen.
+    #[error("{} did not start to serve within {} s", list(endpoints), after.as_secs())]
+    Late {
+        /// Whose.
+        endpoints: Vec<Endpoint>,
+        /// How long they had.
+        after: Duration,
+    },
+    /// An agent of another version.
+    #[error("the agent of {endpoint} speaks format {format}; use an agent of this version of verdikt")]
+    Format {
+        /// Whose.
+        endpoint: Endpoint,
+        /// What it speaks.
+        format: u32,
+    },
+    /// A server that cannot listen.
+    #[error("{endpoint} cannot serve port {port}: {reason}")]
+    NotServing {
+        /// Who.
+        endpoint: Endpoint,
+        /// The port.
+        port: u16,
+        /// Why.
+        reason: String,
+    },
+    /// An agent that ended while it was made ready.
+    #[error("the agent of {endpoint} has ended: {reason}")]
+    Gone {
+        /// Whose.
+        endpoint: Endpoint,
+        /// Why.
+        reason: String,
+    },
+}
+
+fn list(endpoints: &[Endpoint]) -> String {
+    endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Something agents tell while attempts are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// An agent reports.
+    Report(Endpoint, Report),
+    /// An agent has ended, for this reason.
+    Gone(Endpoint, String),
+}
+
+/// The agents of a topology.
+#[derive(Debug)]
+pub struct Agents {
+    members: BTreeMap<Endpoint, Member>,
+    /// The last number given to a conversation or a server.
+    last: u64,
+    heard: mpsc::UnboundedReceiver<(Speaker, Heard)>,
+    hears: mpsc::UnboundedSender<(Speaker, Heard)>,
+    waiting: VecDeque<Signal>,
+}
+
+/// One agent.
+#[derive(Debug)]
+struct Member {
+    number: u64,
+    conversation: Conversation,
+    /// Whether it has said that it is there.
+    ready: bool,
+    /// Whether it has ended.
+    gone: bool,
+    servers: BTreeMap<u64, Serve>,
+    resolver: Resolver,
+}
+
+impl Member {
+    /// Makes the agent serve and resolve like this; the servers that are new to it. `last` is the last number given.
+    fn furnish(&mut self, wanted: Vec<Serve>, resolver: Resolver, last: &mut u64) -> Vec<u64> {
+        let stale: Vec<u64> =
+            self.servers.iter().filter(|(_, serve)| !wanted.contains(serve)).map(|(id, _)| *id).collect();
+        for server in stale {
+            self.servers.remove(&server);
+            self.conversation.tell(Order::StopServing { server });
+        }
+        let mut fresh = Vec::new();
+        for serve in wanted {
+            if self.servers.values().any(|served| *served == serve) {
+                continue;
+            }
+            *last += 1;
+            let server = *last;
+            self.servers.insert(server, serve.clone());
+            fresh.push(server);
+            self.conversation.tell(Order::Serve(Serve { server, ..serve }));
+        }
+        if resolver != self.resolver {
+            self.resolver = resolver.clone();
+            self.conversation.tell(Order::Resolve(resolver));
+        }
+        fresh
+    }
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        let (hears, heard) = mpsc::unbounded_channel();
+        Self { members: BTreeMap::new(), last: 0, heard, hears, waiting: VecDeque::new() }
+    }
+}
+
+impl Agents {
+    /// Begins the conversation with the agent of an endpoint, in place of any before. `output` is what the agent writes;
+    /// when it has ended, `epitaph` may say more about why.
+    pub fn add(
+        &mut self,
+        endpoint: Endpoint,
+        output: impl AsyncRead + Send + Unpin + 'static,
+        input: impl AsyncWrite + Send + Unpin + 'static,
+        epitaph: impl Future<Output = Option<String>> + Send + 'static,
+    ) {
+        self.last += 1;
+        let number = self.last;
+        let speaker = (endpoint.clone(), number);
+        let conversation = Conversation::begin(output, input, epitaph, speaker, self.hears.clone());
+        let (servers, resolver) = (BTreeMap::new(), Resolver::default());
+        let member = Member { number, conversation, ready: false, gone: false, servers, resolver };
+        self.members.insert(endpoint, member);
+    }
+
+    /// Ends the conversation with the agent of an endpoint.
+    pub fn remove(&mut self, endpoint: &Endpoint) {
+        self.members.remove(endpoint);
+    }
+
+    /// Whether an endpoint has an agent that has not ended.
+    pub fn is_there(&self, endpoint: &Endpoint) -> bool {
+        self.members.get(endpoint).is_some_and(|member| !member.gone)
+    }
+
+    /// The endpoints that have an agent.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.members.keys()
+    }
+
+    /// Tells the agent of an endpoint something; false if there is no such endpoint.
+    pub fn tell(&self, endpoint: &Endpoint, order: Order) -> bool {
+        let member = self.members.get(endpoint);
+        if let Some(member) = member {
+            member.conversation.tell(order);
+        }
+        member.is_some()
+    }
+
+    /// The next thing that happens. Cancel-safe.
+    pub async fn next(&mut self) -> Signal {
+        loop {
+            if let Some(signal) = self.waiting.pop_front() {
+                return signal;
+            }
+            match self.heard.recv().await {
+                Some((speaker, heard)) => {
+                    let signal = self.signal(speaker, heard);
+                    self.waiting.extend(signal);
+                }
+                // This holds one of the senders itself.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// A signal for what an agent says; none for an agent that was sent away.
+    fn signal(&mut self, (endpoint, number): Speaker, heard: Heard) -> Option<Signal> {
+        let member = self.members.get_mut(&endpoint).filter(|member| member.number == number)?;
+        Some(match heard {
+            Heard::Report(report) => Signal::Report(endpoint, report),
+            Heard::Gone(reason) => {
+                member.gone = true;
+                Signal::Gone(endpoint, reason)
+            }
+        })
+    }
+
+    /// Makes every agent serve and resolve as `wanted` says, and waits until all of it is so, for `patience` at most.
+    /// An agent without a server is ready once it has said so, before its first order.
+    pub async fn furnish(
+        &mut self,
+        wanted: impl Fn(&Endpoint) -> (Vec<Serve>, Resolver),
+        patience: Duration,
+    ) -> Result<(), AgentError> {
+        let mut awaited = BTreeSet::new();
+        for (endpoint, member) in &mut self.members {
+            let (servers, resolver) = wanted(endpoint);
+            let fresh = member.furnish(servers, resolver, &mut self.last).into_iter().map(Some);
+            let starts = (!member.ready).then_some(None);
+            awaited.extend(fresh.chain(starts).map(|server| (endpoint.clone(), server)));
+        }
+        let deadline = Instant::now() + patience;
+        while !awaited.is_empty() {
+            let Ok(heard) = tokio::time::timeout_at(deadline.into(), self.heard.recv()).await else {
+                let late: BTreeSet<Endpoint> = awaited.into_iter().map(|(endpoint, _)| endpoint).collect();
+                return Err(AgentError::Late { endpoints: late.into_iter().collect(), after: patience });
+            };
+            let Some((speaker, heard)) = heard else { continue };
+            if let Some(done) = self.hear_of_beginning(speaker, heard)? {
+                awaited.remove(&done);
+            }
+        }
+        Ok(())
+    }
+
+    /// What has begun: a server, or where there is none the agent itself. What is no news of a beginning waits.
+    fn hear_of_beginning(
+        &mut self,
+        (endpoint, number): Speaker,
+        heard: Heard,
+    ) -> Result<Option<(Endpoint, Option<u64>)>, AgentError> {
+        let Some(member) = self.members.get_mut(&endpoint).filter(|member| member.number == number) else {
+            return Ok(None);
+        };
+        match heard {
+            Heard::Report(Report::Ready { format: FORMAT }) => {
+                member.ready = true;
+                Ok(Some((endpoint, None)))
+            }
+            Heard::Report(Report::Ready { format }) => Err(AgentError::Format { endpoint, format }),
+            Heard::Report(Report::Serving { server, .. }) => Ok(Some((endpoint, Some(server)))),
+            Heard::Report(Report::NotServing { server, reason }) => {
+                let port = member.servers.get(&server).map_or(0, |serve| serve.port);
+                Err(AgentError::NotServing { endpoint, port, reason })
+            }
+            Heard::Gone(reason) => {
+                member.gone = true;
+                Err(AgentError::Gone { endpoint, reason })
+            }
+            Heard::Report(report) => {
+                self.waiting.push_back(Signal::Report(endpoint, report));
+                Ok(None)
+            }
+        }
+    }
+}
