@@ -27,7 +27,7 @@ const AGENT: &str = "agent";
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(AGENT) {
-        return verdikt_probe::agent::main();
+        return verdikt_probe::agent::main(None);
     }
     let arguments = Arguments::from_args();
     let in_lab = !arguments.list && wants_lab();

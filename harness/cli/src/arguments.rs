@@ -60,7 +60,11 @@ pub(crate) enum Command {
     Schema,
     /// Serve and attempt as told on the standard input
     #[command(hide = true)]
-    Agent,
+    Agent {
+        /// Where it lives, if it shares its machine with others
+        #[arg(long)]
+        address: Option<std::net::IpAddr>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Command::Cluster(cluster) => commands::cluster::cluster(cluster, &printer),
         Command::Images(images) => commands::images::images(&images),
         Command::Schema => commands::schema::schema(),
-        Command::Agent => return verdikt_probe::agent::main(),
+        Command::Agent { address } => return verdikt_probe::agent::main(address),
     };
     match result {
         Ok(code) => code,

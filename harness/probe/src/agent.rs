@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::attempt::{self, Progress};
 use crate::serve::{self, Server};
+use crate::socket::Home;
 use crate::wire::{Attempt, FORMAT, Order, Outcome, Report, Resolver, Serve};
 
 pub(crate) mod orders;
@@ -34,11 +35,20 @@ const LAST_REPORTS: Duration = Duration::from_millis(100);
 ///
 /// Errors: those of `input` and `output`.
 pub async fn run(input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpin) -> io::Result<()> {
+    run_at(Home::default(), input, output).await
+}
+
+/// The same for an agent that lives at one address.
+async fn run_at(
+    home: Home,
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
     let (reporter, reports) = reports::channel();
     reporter.tell(Report::Ready { format: FORMAT });
     let mut writing = pin!(reports::write(reports, output));
     {
-        let mut obeying = pin!(Agent::new(reporter).obey(Lines::of(input)));
+        let mut obeying = pin!(Agent::new(home, reporter).obey(Lines::of(input)));
         tokio::select! {
             written = &mut writing => return written,
             obeyed = &mut obeying => obeyed?,
@@ -56,6 +66,7 @@ struct InFlight {
 }
 
 struct Agent {
+    home: Home,
     reporter: Reporter,
     resolver: Arc<Resolver>,
     servers: BTreeMap<u64, Server>,
@@ -64,8 +75,9 @@ struct Agent {
 }
 
 impl Agent {
-    fn new(reporter: Reporter) -> Self {
+    fn new(home: Home, reporter: Reporter) -> Self {
         Self {
+            home,
             reporter,
             resolver: Arc::default(),
             servers: BTreeMap::new(),
@@ -115,7 +127,7 @@ impl Agent {
         let started = if self.servers.contains_key(&server) {
             Err(format!("server {server} already serves"))
         } else {
-            serve::start(wanted, &self.reporter)
+            serve::start(self.home, wanted, &self.reporter)
         };
         self.reporter.tell(match started {
             Ok(running) => {
@@ -135,8 +147,13 @@ impl Agent {
             return;
         }
         let (end, ended) = oneshot::channel();
-        let progress =
-            Progress::new(number, Duration::from_millis(wanted.timeout.into()), self.reporter.clone(), ended);
+        let progress = Progress::new(
+            number,
+            self.home,
+            Duration::from_millis(wanted.timeout.into()),
+            self.reporter.clone(),
+            ended,
+        );
         let since = Instant::now();
         let made = attempt::make(wanted.action, Arc::clone(&self.resolver), progress);
         let task = self.attempts.spawn(async move { (number, made.await) }).id();

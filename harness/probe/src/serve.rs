@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 
 use crate::agent::reports::Reporter;
 use crate::failure;
+use crate::socket::Home;
 use crate::wire::{Arrived, Report, Serve, Speaks, Transport};
 
 mod connections;
@@ -45,16 +46,16 @@ impl Drop for Server {
 /// Starts a server. Its sockets listen when this returns.
 ///
 /// Errors: why it cannot listen, in words.
-pub(crate) fn start(wanted: &Serve, reporter: &Reporter) -> Result<Server, String> {
+pub(crate) fn start(home: Home, wanted: &Serve, reporter: &Reporter) -> Result<Server, String> {
     let arrivals = Arrivals { server: wanted.server, reporter: reporter.clone() };
     let port = wanted.port;
     let started = match wanted.speaks {
-        Speaks::Http => http::start(port, arrivals),
-        Speaks::Https => http::start_over_tls(port, arrivals),
-        Speaks::Tcp => tcp::start(port, arrivals),
-        Speaks::Udp => udp::start(port, arrivals),
-        Speaks::Dns => dns::start(port, &wanted.zone, arrivals),
-        Speaks::Sctp => sctp::start(port, arrivals),
+        Speaks::Http => http::start(home, port, arrivals),
+        Speaks::Https => http::start_over_tls(home, port, arrivals),
+        Speaks::Tcp => tcp::start(home, port, arrivals),
+        Speaks::Udp => udp::start(home, port, arrivals),
+        Speaks::Dns => dns::start(home, port, &wanted.zone, arrivals),
+        Speaks::Sctp => sctp::start(home, port, arrivals),
     };
     started
         .map(|(port, task)| Server { port, task })

@@ -9,24 +9,28 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 
 pub(crate) mod datagrams;
+mod home;
+
+pub(crate) use home::Home;
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// The address from which the system sends to another one, found without sending, with a port that no other such
+/// The address from which an agent sends to another one, found without sending, with a port that no other such
 /// socket gets while this one lives.
-pub(crate) fn reserved(remote: IpAddr) -> io::Result<(Socket, SocketAddr)> {
+pub(crate) fn reserved(home: Home, remote: IpAddr) -> io::Result<(Socket, SocketAddr)> {
     // Any port of the other side will do.
     let remote = SocketAddr::new(remote, 9);
     let socket = Socket::new(Domain::for_address(remote), Type::DGRAM, Some(Protocol::UDP))?;
+    home.leave_from(&socket, remote.ip())?;
     socket.connect(&remote.into())?;
     let local = local_of(&socket)?;
     Ok((socket, local))
 }
 
 /// A TCP socket that will connect to `remote`, and its own address and port.
-pub(crate) fn unconnected(remote: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
-    let (_, source) = reserved(remote.ip())?;
+pub(crate) fn unconnected(home: Home, remote: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
+    let (_, source) = reserved(home, remote.ip())?;
     let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.bind((source.ip(), 0).into())?;
     let local = socket.local_addr()?;
@@ -36,6 +40,7 @@ pub(crate) fn unconnected(remote: SocketAddr) -> io::Result<(TcpSocket, SocketAd
 /// A socket that exchanges datagrams of a protocol with `remote` alone, and its own address; its port is what the
 /// protocol has instead. ICMP messages about what it sends are errors of the next call.
 pub(crate) fn connected(
+    home: Home,
     remote: SocketAddr,
     kind: Type,
     protocol: Protocol,
@@ -49,6 +54,7 @@ pub(crate) fn connected(
     } else {
         setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?;
     }
+    home.leave_from(&socket, remote.ip())?;
     socket.connect(&remote.into())?;
     let local = local_of(&socket)?;
     Ok((UdpSocket::from_std(socket.into())?, local))
@@ -62,16 +68,17 @@ pub(crate) fn raw(domain: Domain, protocol: Protocol) -> io::Result<Socket> {
     })
 }
 
-/// A listener for TCP on every address of both families, or of IPv4 where there is no IPv6.
-pub(crate) fn listener(port: u16) -> io::Result<TcpListener> {
-    let socket =
-        on_every_address(port, Type::STREAM, Protocol::TCP, |socket| socket.set_reuse_address(true))?;
+/// A listener for TCP on the agent's own address, or on every address of both families, or of IPv4 where there is no
+/// IPv6.
+pub(crate) fn listener(home: Home, port: u16) -> io::Result<TcpListener> {
+    let socket = at_home(home, port, Type::STREAM, Protocol::TCP, |socket| socket.set_reuse_address(true))?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
 
-/// Bound to a port of every address. `prepare` is called before.
-fn on_every_address(
+/// Bound to a port of the agent's own address, or of every address. `prepare` is called before.
+fn at_home(
+    home: Home,
     port: u16,
     kind: Type,
     protocol: Protocol,
@@ -84,15 +91,19 @@ fn on_every_address(
         socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
         Ok(socket)
     };
-    let of_ipv4 = || -> io::Result<Socket> {
-        let socket = Socket::new(Domain::IPV4, kind, Some(protocol))?;
+    let of_one = |address: IpAddr| -> io::Result<Socket> {
+        let address = SocketAddr::new(address, port);
+        let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
         prepare(&socket)?;
-        socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
+        socket.bind(&address.into())?;
         Ok(socket)
     };
-    let socket = match of_both() {
-        Err(error) if without_ipv6(&error) => of_ipv4()?,
-        made => made?,
+    let socket = match home.address() {
+        Some(address) => of_one(address)?,
+        None => match of_both() {
+            Err(error) if without_ipv6(&error) => of_one(Ipv4Addr::UNSPECIFIED.into())?,
+            made => made?,
+        },
     };
     socket.set_nonblocking(true)?;
     Ok(socket)

@@ -1,6 +1,7 @@
 //! The agent as a process of its own.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
@@ -12,13 +13,17 @@ use tokio::net::unix::pipe;
 use tokio::runtime;
 
 use crate::failure;
+use crate::socket::Home;
 
 /// Follows the orders on standard input and reports to standard output, until standard input ends or the thread that
 /// started the process does. In a container it does not end with that thread, which has gone before it begins.
 ///
 /// Fails where the streams do; says so on standard error.
-pub fn main() -> ExitCode {
-    match follow() {
+///
+/// An agent with an address lives there: its servers listen there alone, and its attempts leave from there, so that
+/// several can share a machine.
+pub fn main(address: Option<IpAddr>) -> ExitCode {
+    match follow(Home::at(address)) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader is gone: so is whom it would be told.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -29,7 +34,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn follow() -> io::Result<()> {
+fn follow(home: Home) -> io::Result<()> {
     // A parent outside the process namespace, which has no number here, is the runtime of a container: it leaves what it
     // has started to another one.
     if getppid().as_raw() != 0 {
@@ -37,7 +42,7 @@ fn follow() -> io::Result<()> {
     }
     allow_many_sockets()?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let followed = runtime.block_on(over_standard_streams());
+    let followed = runtime.block_on(over_standard_streams(home));
     // A read of a terminal cannot be given up, and nobody waits for it.
     runtime.shutdown_background();
     followed
@@ -50,14 +55,14 @@ fn allow_many_sockets() -> io::Result<()> {
 }
 
 /// Pipes are waited for with everything else; other streams cost a thread.
-async fn over_standard_streams() -> io::Result<()> {
+async fn over_standard_streams(home: Home) -> io::Result<()> {
     let (input, output) = (io::stdin(), io::stdout());
     let input = pipe::Receiver::from_owned_fd(input.as_fd().try_clone_to_owned()?);
     let output = pipe::Sender::from_owned_fd(output.as_fd().try_clone_to_owned()?);
     match (input, output) {
-        (Ok(input), Ok(output)) => super::run(input, output).await,
-        (Ok(input), Err(_)) => super::run(input, tokio::io::stdout()).await,
-        (Err(_), Ok(output)) => super::run(tokio::io::stdin(), output).await,
-        (Err(_), Err(_)) => super::run(tokio::io::stdin(), tokio::io::stdout()).await,
+        (Ok(input), Ok(output)) => super::run_at(home, input, output).await,
+        (Ok(input), Err(_)) => super::run_at(home, input, tokio::io::stdout()).await,
+        (Err(_), Ok(output)) => super::run_at(home, tokio::io::stdin(), output).await,
+        (Err(_), Err(_)) => super::run_at(home, tokio::io::stdin(), tokio::io::stdout()).await,
     }
 }

@@ -26,7 +26,7 @@ pub(crate) async fn address(
         Some(known) => known.clone(),
         None => look_up(progress, resolver, name, &resolver.servers, false).await?,
     };
-    let reachable = addresses.iter().find(|address| socket::reserved(**address).is_ok());
+    let reachable = addresses.iter().find(|address| socket::reserved(progress.home(), **address).is_ok());
     reachable.or(addresses.first()).copied().ok_or(Outcome::NoSuchName)
 }
 

@@ -11,12 +11,12 @@ use super::echo::{self, Echo, Family};
 use super::progress::{Over, Progress};
 use crate::failure;
 use crate::mark;
-use crate::socket;
+use crate::socket::{self, Home};
 use crate::wire::{Outcome, Stage, Transport};
 
 /// Sends one echo request, and wants its reply.
 pub(crate) async fn make(progress: &mut Progress, address: IpAddr) -> Result<Outcome, Outcome> {
-    let (pinger, local) = Pinger::of(address).map_err(|error| failure::not_made(&error))?;
+    let (pinger, local) = Pinger::of(progress.home(), address).map_err(|error| failure::not_made(&error))?;
     let remote = SocketAddr::new(address, 0);
     let over = Over { stage: Stage::Connect, transport: Transport::Icmp, local, remote };
     let text = mark::text(progress.attempt());
@@ -34,18 +34,18 @@ struct Pinger {
 
 impl Pinger {
     /// With its own address; the port is the identifier of the echoes.
-    fn of(address: IpAddr) -> io::Result<(Self, SocketAddr)> {
+    fn of(home: Home, address: IpAddr) -> io::Result<(Self, SocketAddr)> {
         let (protocol, family) = match address {
             IpAddr::V4(_) => (Protocol::ICMPV4, echo::IPV4),
             IpAddr::V6(_) => (Protocol::ICMPV6, echo::IPV6),
         };
         let remote = SocketAddr::new(address, 0);
-        match socket::connected(remote, Type::DGRAM, protocol) {
+        match socket::connected(home, remote, Type::DGRAM, protocol) {
             Ok((socket, local)) => Ok((Self { socket, family, reserved: None }, local)),
             // The system allows ping sockets to the groups of net.ipv4.ping_group_range only.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let (socket, _) = socket::connected(remote, Type::RAW, protocol)?;
-                let (reserved, local) = socket::reserved(address)?;
+                let (socket, _) = socket::connected(home, remote, Type::RAW, protocol)?;
+                let (reserved, local) = socket::reserved(home, address)?;
                 Ok((Self { socket, family, reserved: Some(reserved) }, local))
             }
             Err(error) => Err(error),

@@ -9,11 +9,13 @@ use tokio::time::sleep;
 
 use crate::agent::microseconds;
 use crate::agent::reports::Reporter;
+use crate::socket::Home;
 use crate::wire::{Bound, Outcome, Report, Stage, Transport};
 
 /// An attempt between its stages.
 pub(crate) struct Progress {
     attempt: u64,
+    home: Home,
     timeout: Duration,
     reporter: Reporter,
     /// Comes when the attempt is to end; none when it has come.
@@ -47,16 +49,22 @@ impl Brings for () {}
 impl Progress {
     pub(crate) fn new(
         attempt: u64,
+        home: Home,
         timeout: Duration,
         reporter: Reporter,
         end: oneshot::Receiver<()>,
     ) -> Self {
-        Self { attempt, timeout, reporter, end: Some(end) }
+        Self { attempt, home, timeout, reporter, end: Some(end) }
     }
 
     /// The attempt's number.
     pub(crate) fn attempt(&self) -> u64 {
         self.attempt
+    }
+
+    /// Where its agent lives.
+    pub(crate) fn home(&self) -> Home {
+        self.home
     }
 
     /// Goes through a stage: `work` sends its first packet when the stage has been reported, and is given up when its

@@ -59,8 +59,8 @@ pub(crate) async fn ask(
 }
 
 async fn over_udp(progress: &mut Progress, server: SocketAddr, query: &Query) -> Result<Answer, Outcome> {
-    let (socket, local) =
-        socket::connected(server, Type::DGRAM, Protocol::UDP).map_err(|error| failure::not_made(&error))?;
+    let (socket, local) = socket::connected(progress.home(), server, Type::DGRAM, Protocol::UDP)
+        .map_err(|error| failure::not_made(&error))?;
     let over = Over { stage: Stage::LookUp, transport: Transport::Udp, local, remote: server };
     let (question, text) = message(query)?;
     let exchange = async {
@@ -78,7 +78,8 @@ async fn over_udp(progress: &mut Progress, server: SocketAddr, query: &Query) ->
 }
 
 async fn over_tcp(progress: &mut Progress, server: SocketAddr, query: &Query) -> Result<Answer, Outcome> {
-    let (socket, local) = socket::unconnected(server).map_err(|error| failure::not_made(&error))?;
+    let (socket, local) =
+        socket::unconnected(progress.home(), server).map_err(|error| failure::not_made(&error))?;
     let over = Over { stage: Stage::LookUp, transport: Transport::Tcp, local, remote: server };
     let (question, text) = message(query)?;
     let exchange = async {

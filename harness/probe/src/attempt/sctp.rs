@@ -15,10 +15,10 @@ use crate::wire::{Outcome, Stage, Transport};
 /// Sends one `INIT`, and wants it acknowledged.
 pub(crate) async fn make(progress: &mut Progress, remote: SocketAddr) -> Result<Outcome, Outcome> {
     let not_made = |error| failure::not_made(&error);
-    let (_reserved, local) = socket::reserved(remote.ip()).map_err(not_made)?;
+    let (_reserved, local) = socket::reserved(progress.home(), remote.ip()).map_err(not_made)?;
     let protocol = Protocol::from(PROTOCOL);
     let portless = SocketAddr::new(remote.ip(), 0);
-    let (socket, _) = socket::connected(portless, Type::RAW, protocol).map_err(not_made)?;
+    let (socket, _) = socket::connected(progress.home(), portless, Type::RAW, protocol).map_err(not_made)?;
     let over = Over { stage: Stage::Connect, transport: Transport::Sctp, local, remote };
     let tag = random::tag();
     let init = Packet { from: local.port(), to: remote.port(), tag: 0, says: Says::Init(tag) }.bytes();

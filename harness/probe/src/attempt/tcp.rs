@@ -32,7 +32,8 @@ pub(crate) async fn make(progress: &mut Progress, remote: SocketAddr) -> Result<
 
 /// The stage that connects.
 pub(crate) async fn connect(progress: &mut Progress, remote: SocketAddr) -> Result<Connection, Outcome> {
-    let (socket, local) = socket::unconnected(remote).map_err(|error| failure::not_made(&error))?;
+    let (socket, local) =
+        socket::unconnected(progress.home(), remote).map_err(|error| failure::not_made(&error))?;
     let over = Over { stage: Stage::Connect, transport: Transport::Tcp, local, remote };
     let connecting = async {
         let stream = socket.connect(remote).await.map_err(|error| failure::outcome(&error))?;

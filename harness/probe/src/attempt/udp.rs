@@ -12,8 +12,8 @@ use crate::wire::{Outcome, Stage, Transport};
 
 /// Sends one datagram, and wants the same one back.
 pub(crate) async fn make(progress: &mut Progress, remote: SocketAddr) -> Result<Outcome, Outcome> {
-    let (socket, local) =
-        socket::connected(remote, Type::DGRAM, Protocol::UDP).map_err(|error| failure::not_made(&error))?;
+    let (socket, local) = socket::connected(progress.home(), remote, Type::DGRAM, Protocol::UDP)
+        .map_err(|error| failure::not_made(&error))?;
     let over = Over { stage: Stage::Connect, transport: Transport::Udp, local, remote };
     let text = mark::text(progress.attempt());
     let exchange = async {

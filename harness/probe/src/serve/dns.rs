@@ -7,8 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Arrivals, Started, connections};
-use crate::socket;
 use crate::socket::datagrams::Datagrams;
+use crate::socket::{self, Home};
 use crate::wire::{Transport, Zone};
 use answer::Names;
 
@@ -18,9 +18,9 @@ mod answer;
 const CHOICES: usize = 16;
 
 /// Reports each query before it is answered.
-pub(super) fn start(port: u16, zone: &Zone, arrivals: Arrivals) -> Started {
+pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> Started {
     let names = Names::of(zone).map_err(io::Error::other)?;
-    let (datagrams, listener) = bind(port)?;
+    let (datagrams, listener) = bind(home, port)?;
     let port = datagrams.port()?;
     let serving = async move {
         let names = Arc::new(names);
@@ -38,11 +38,11 @@ pub(super) fn start(port: u16, zone: &Zone, arrivals: Arrivals) -> Started {
     Ok((port, tokio::spawn(serving)))
 }
 
-fn bind(port: u16) -> io::Result<(Datagrams, TcpListener)> {
+fn bind(home: Home, port: u16) -> io::Result<(Datagrams, TcpListener)> {
     let mut choices = 1;
     loop {
-        let datagrams = Datagrams::bind(port)?;
-        match socket::listener(datagrams.port()?) {
+        let datagrams = Datagrams::bind(home, port)?;
+        match socket::listener(home, datagrams.port()?) {
             Ok(listener) => return Ok((datagrams, listener)),
             Err(error) if port == 0 && error.kind() == io::ErrorKind::AddrInUse && choices < CHOICES => {
                 choices += 1;

@@ -12,12 +12,12 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Arrivals, Started, connections, tls};
-use crate::socket;
+use crate::socket::{self, Home};
 use crate::wire::{ATTEMPT_HEADER, Transport};
 
 /// Reports each connection as it is accepted, and each request when its head has come.
-pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
-    let listener = socket::listener(port)?;
+pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> Started {
+    let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
     let serving = connections::accept(listener, move |stream, peer| {
         // A client that connects and asks nothing has arrived too.
@@ -28,9 +28,9 @@ pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
 }
 
 /// The same over TLS.
-pub(super) fn start_over_tls(port: u16, arrivals: Arrivals) -> Started {
+pub(super) fn start_over_tls(home: Home, port: u16, arrivals: Arrivals) -> Started {
     let acceptor = tls::acceptor()?;
-    let listener = socket::listener(port)?;
+    let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
     let serving = connections::accept(listener, move |stream, peer| {
         arrivals.tell(Transport::Tcp, peer, None);

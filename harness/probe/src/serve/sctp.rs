@@ -10,17 +10,17 @@ use tokio::net::UdpSocket;
 use super::{Arrivals, Started};
 use crate::random;
 use crate::sctp::{PROTOCOL, Packet, Says};
-use crate::socket;
+use crate::socket::{self, Home};
 use crate::wire::Transport;
 
 /// Reports each begin before it is acknowledged. Other ports are left alone: nobody refuses for them.
 ///
 /// Where the system has SCTP of its own, that refuses what reaches it beside this server.
-pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
-    let four = listener(Domain::IPV4)?;
+pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> Started {
+    let four = listener(home, Domain::IPV4)?;
     // Where there is no IPv6, nobody will use it.
-    let six = listener(Domain::IPV6).ok();
-    let (_reserved, address) = socket::reserved(IpAddr::from([127, 0, 0, 1]))?;
+    let six = listener(home, Domain::IPV6).ok();
+    let (_reserved, address) = socket::reserved(Home::default(), IpAddr::from([127, 0, 0, 1]))?;
     let port = if port == 0 { address.port() } else { port };
     let serving = async move {
         tokio::join!(acknowledge(&four, port, &arrivals), async {
@@ -33,8 +33,11 @@ pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
     Ok((port, tokio::spawn(serving)))
 }
 
-fn listener(domain: Domain) -> io::Result<UdpSocket> {
+fn listener(home: Home, domain: Domain) -> io::Result<UdpSocket> {
     let socket = socket::raw(domain, Protocol::from(PROTOCOL))?;
+    if let Some(own) = home.address().filter(|own| own.is_ipv4() == (domain == Domain::IPV4)) {
+        socket.bind(&SocketAddr::new(own, 0).into())?;
+    }
     socket.set_nonblocking(true)?;
     UdpSocket::from_std(socket.into())
 }

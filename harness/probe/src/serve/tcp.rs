@@ -3,12 +3,12 @@
 use tokio::io;
 
 use super::{Arrivals, Started, connections};
-use crate::socket;
+use crate::socket::{self, Home};
 use crate::wire::Transport;
 
 /// Reports each connection as it is accepted.
-pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
-    let listener = socket::listener(port)?;
+pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> Started {
+    let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
     let serving = connections::accept(listener, move |mut stream, peer| {
         arrivals.tell(Transport::Tcp, peer, None);

@@ -2,12 +2,13 @@
 
 use super::{Arrivals, Started};
 use crate::mark;
+use crate::socket::Home;
 use crate::socket::datagrams::Datagrams;
 use crate::wire::Transport;
 
 /// Reports each datagram before it is answered.
-pub(super) fn start(port: u16, arrivals: Arrivals) -> Started {
-    let mut datagrams = Datagrams::bind(port)?;
+pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> Started {
+    let mut datagrams = Datagrams::bind(home, port)?;
     let port = datagrams.port()?;
     let serving = async move {
         loop {

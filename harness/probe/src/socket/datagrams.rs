@@ -13,7 +13,7 @@ use socket2::{Protocol, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use super::{on_every_address, plain};
+use super::{Home, at_home, plain};
 
 /// The largest datagram.
 const LARGEST: usize = 65_535;
@@ -22,7 +22,7 @@ const LARGEST: usize = 65_535;
 /// at once.
 const ROOM: usize = 4 << 20;
 
-/// A UDP socket on a port of every address.
+/// A UDP socket on a port of the agent's own address, or of every address.
 pub(crate) struct Datagrams {
     socket: UdpSocket,
     buffer: Vec<u8>,
@@ -40,8 +40,8 @@ pub(crate) struct Ends {
 }
 
 impl Datagrams {
-    pub(crate) fn bind(port: u16) -> io::Result<Self> {
-        let socket = on_every_address(port, Type::DGRAM, Protocol::UDP, |_| Ok(()))?;
+    pub(crate) fn bind(home: Home, port: u16) -> io::Result<Self> {
+        let socket = at_home(home, port, Type::DGRAM, Protocol::UDP, |_| Ok(()))?;
         if socket.local_addr()?.is_ipv6() {
             setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
         } else {

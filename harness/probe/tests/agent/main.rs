@@ -12,3 +12,4 @@ mod many;
 mod names;
 mod process;
 mod servers;
+mod shared;
