@@ -11,7 +11,7 @@ use verdikt_runner::filter::Filter;
 use verdikt_runner::shard::Shard;
 use verdikt_scenario::version::CiliumVersion;
 
-pub(crate) use cluster::{Clean, Cluster, ClusterCommand, ClusterUp, Images};
+pub(crate) use cluster::{Clean, Cluster, ClusterCommand, ClusterUp, Images, World};
 
 /// Tells whether network policies do what their authors think.
 #[derive(Debug, Parser)]
@@ -79,6 +79,8 @@ pub(crate) struct Run {
     /// The registry from which the nodes of a cluster get the image of the agent; see `verdikt images --agent`
     #[arg(long, value_name = "HOST")]
     pub(crate) registry: Option<String>,
+    #[command(flatten)]
+    pub(crate) world: World,
     /// Keep the objects, endpoint states and agent logs of every step that is not as expected on a cluster there
     #[arg(long, value_name = "FOLDER")]
     pub(crate) evidence: Option<PathBuf>,

@@ -1,19 +1,20 @@
 //! A topology that lives on a cluster, through all steps of its scenario.
 
 mod furnish;
+mod outside;
 mod place;
 mod populate;
 
+pub use self::furnish::is_served_by_node;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
 use verdikt_agents::addresses::Addresses;
 use verdikt_agents::agents::{AgentError, Agents, Signal};
 use verdikt_probe::wire::Order;
-use verdikt_scenario::name::{HostName, NamespaceName, NamespacedName};
+use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
@@ -28,6 +29,7 @@ use crate::namespaces::{self, NamespaceError};
 use crate::objects::{FieldValidation, Object};
 use crate::policies::{self, Applied, Ground, PolicyError, Stored};
 use crate::wait::Progress;
+use crate::world::World;
 
 /// How a run uses a cluster.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub struct Options {
     /// Namespaces that are not verdikt's and may be used all the same: pods, services and policies are added to them
     /// and removed again; the namespaces themselves are left as they are.
     pub borrowed: BTreeSet<NamespaceName>,
+    /// Where hosts outside the cluster are; none if there is no such place.
+    pub world: Option<World>,
     /// How long pods may take to be ready.
     pub pod_deadline: Duration,
     /// Where waits tell what they wait for.
@@ -100,6 +104,14 @@ pub enum ClusterError {
         /// What was last seen.
         reason: String,
     },
+    /// There can be no agent outside the cluster.
+    #[error("`{command}` cannot be started: {reason}")]
+    Outside {
+        /// What starts such agents.
+        command: String,
+        /// Why not.
+        reason: String,
+    },
     /// An agent is not as it has to be.
     #[error(transparent)]
     Agent(#[from] AgentError),
@@ -115,6 +127,10 @@ pub struct Cluster {
     namespaces: BTreeSet<NamespaceName>,
     addresses: Addresses,
     agents: Agents,
+    /// The one that answers for the names of hosts outside.
+    names: Agents,
+    /// The names it has answered for.
+    known_names: BTreeSet<String>,
     /// The pods that have agents, as they were made.
     pods: BTreeMap<Endpoint, Value>,
     /// The service accounts, services and slices that were made, as they were sent.
@@ -149,6 +165,8 @@ impl Cluster {
             namespaces: BTreeSet::new(),
             addresses: Addresses::default(),
             agents: Agents::default(),
+            names: Agents::default(),
+            known_names: BTreeSet::new(),
             pods: BTreeMap::new(),
             furniture: BTreeMap::new(),
             stored: Stored::default(),
@@ -159,20 +177,6 @@ impl Cluster {
             last_fence: 0,
             lease,
         })
-    }
-
-    /// Adds an agent that runs outside the cluster: a world host at these addresses, talked to by these streams. It
-    /// takes part from the next [`Self::apply`] on.
-    pub fn join(
-        &mut self,
-        host: HostName,
-        addresses: Vec<IpAddr>,
-        reports: impl AsyncRead + Send + Unpin + 'static,
-        orders: impl AsyncWrite + Send + Unpin + 'static,
-    ) {
-        let endpoint = Endpoint::World(host);
-        self.agents.add(endpoint.clone(), reports, orders, std::future::ready(None));
-        self.addresses.endpoints.insert(endpoint, addresses);
     }
 
     /// Makes this topology the one that lives. What stays of the topology before lives on, with its connections.
@@ -200,7 +204,14 @@ impl Cluster {
 
     /// The next thing that happens. Cancel-safe.
     pub async fn next(&mut self) -> Signal {
-        self.agents.next().await
+        loop {
+            tokio::select! {
+                biased;
+                signal = self.agents.next() => return signal,
+                // What it is asked is not news.
+                told = self.names.next() => if let Signal::Gone(..) = told { return told },
+            }
+        }
     }
 
     /// The addresses in use.

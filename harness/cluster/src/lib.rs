@@ -25,6 +25,7 @@ pub mod policies;
 pub mod services;
 pub mod settle;
 pub mod wait;
+pub mod world;
 
 mod agent;
 #[cfg(test)]

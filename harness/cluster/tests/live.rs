@@ -7,7 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Stdio;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use verdikt_cluster::mark::RunId;
 use verdikt_cluster::objects::FieldValidation;
 use verdikt_cluster::settle::{self, Settled};
 use verdikt_cluster::wait::Progress;
+use verdikt_cluster::world::World;
 use verdikt_cluster::{evidence, inspect};
 use verdikt_probe::wire::{Action, Attempt, Order, Outcome, Report, Target};
 use verdikt_scenario::document;
@@ -129,21 +130,20 @@ impl Live {
     }
 }
 
-/// Adds a host outside the cluster: `VERDIKT_TEST_WORLD` is its address, and then the command that becomes its agent.
-fn join_world(live: &mut Live) -> Option<(tokio::process::Child, Endpoint)> {
-    let world = std::env::var("VERDIKT_TEST_WORLD").ok()?;
-    let mut words = world.split_whitespace();
-    let address = words.next()?.parse().unwrap();
-    let mut command = tokio::process::Command::new(words.next()?);
-    command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-    let mut process = command.spawn().unwrap();
+/// A host outside the cluster: `VERDIKT_TEST_WORLD` is its address, and then the command that becomes its agent.
+fn world() -> Option<(World, IpAddr)> {
+    let given = std::env::var("VERDIKT_TEST_WORLD").ok()?;
+    let (address, command) = given.split_once(' ')?;
+    let address: IpAddr = address.parse().unwrap();
+    Some((World { command: command.to_owned(), addresses: vec![address.into()], dns: None }, address))
+}
+
+/// Adds that host to a topology.
+fn add_client(topology: &mut Topology, address: IpAddr) -> Endpoint {
     let name: HostName = "client".parse().unwrap();
     let web = Served { protocol: ServedProtocol::Http, port: 8081.try_into().unwrap(), name: None };
-    let host = WorldHost { address, names: BTreeSet::new(), serves: vec![web] };
-    live.topology.world.insert(name.clone(), host);
-    let (reports, orders) = (process.stdout.take().unwrap(), process.stdin.take().unwrap());
-    live.cluster.join(name.clone(), vec![address], reports, orders);
-    Some((process, Endpoint::World(name)))
+    topology.world.insert(name.clone(), WorldHost { address, names: BTreeSet::new(), serves: vec![web] });
+    Endpoint::World(name)
 }
 
 #[tokio::test]
@@ -165,10 +165,12 @@ async fn steps_on_a_real_cluster() {
     let progress = Progress::to(tell);
     let removed = clean::clean(&connection, &Whose::AllRunsForced, &progress).await.unwrap();
     println!("removed of runs before: {}", removed.len());
+    let outside = world();
     let options = Options {
         run: run.clone(),
         image: AgentImage { reference, command: vec![command], pull: Pull::Never },
         borrowed: BTreeSet::new(),
+        world: outside.as_ref().map(|(world, _)| world.clone()),
         pod_deadline: Duration::from_mins(1),
         progress: progress.clone(),
     };
@@ -181,7 +183,7 @@ async fn steps_on_a_real_cluster() {
     let orders = Endpoint::Pod("verdikt-shop/orders".parse().unwrap());
     let host = Endpoint::Node("host".parse().unwrap());
 
-    let world = join_world(&mut live);
+    let client = outside.map(|(_, address)| add_client(&mut live.topology, address));
     live.step("without policies", &[]).await;
     let to_orders = Target::Address(live.cluster.addresses().endpoints[&orders][0]);
     let service: NamespacedName = "verdikt-shop/orders".parse().unwrap();
@@ -189,7 +191,7 @@ async fn steps_on_a_real_cluster() {
     assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
     assert_eq!(live.attempt(&cart, to_service.clone(), 8080).await, Outcome::Answered);
     assert_eq!(live.attempt(&host, to_orders.clone(), 80).await, Outcome::Answered);
-    if let Some((_process, client)) = &world {
+    if let Some(client) = &client {
         assert_eq!(live.attempt(client, to_orders.clone(), 80).await, Outcome::Answered);
         let to_client = Target::Address(live.cluster.addresses().endpoints[client][0]);
         assert_eq!(live.attempt(&cart, to_client, 8081).await, Outcome::Answered);

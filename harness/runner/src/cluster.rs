@@ -8,9 +8,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
+use verdikt_agents::addresses::Addresses;
 use verdikt_agents::agents::Signal as ClusterSignal;
 use verdikt_cluster::clean::{Whose, clean};
-use verdikt_cluster::cluster::{Cluster, Options};
+use verdikt_cluster::cluster::{Cluster, Options, is_served_by_node};
 use verdikt_cluster::connect::Connection;
 use verdikt_cluster::evidence::collect;
 use verdikt_cluster::inspect::Facts;
@@ -22,7 +23,7 @@ use verdikt_probe::wire;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::observation::Outcome;
 use verdikt_scenario::scenario::{self, Step};
-use verdikt_scenario::topology::{Endpoint, Topology};
+use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 use verdikt_verdict::event::Refusal;
 
 use self::flows::Flows;
@@ -192,7 +193,15 @@ impl Backend for ClusterBackend {
             let sites = self.cluster.sites().filter_map(|site| addresses.endpoints.get(site));
             sites.flatten().any(|address| *address == socket.ip())
         };
-        found.tells &= found.sockets.iter().all(ours);
+        let of_node = |socket: &SocketAddr| {
+            let mut nodes = self.topology.nodes.keys().cloned().map(Endpoint::Node);
+            let has = |node: &Endpoint| {
+                addresses.endpoints.get(node).is_some_and(|list| list.contains(&socket.ip()))
+            };
+            nodes.any(|node| is_served_by_node(&node, socket.port()) && has(&node))
+        };
+        found.tells &= found.sockets.iter().all(|socket| ours(socket) && !of_node(socket))
+            && !is_told_of_a_node(source, attempt, &found.sockets, addresses);
         found
     }
 
@@ -216,6 +225,25 @@ impl Backend for ClusterBackend {
         }
         Ok(())
     }
+}
+
+/// Whether a server takes the attempt for one of the source's node, whose address Cilium gives to what leaves the
+/// cluster, and the attempt does not carry its number.
+/// <https://docs.cilium.io/en/stable/network/concepts/masquerading/>
+fn is_told_of_a_node(
+    source: &Endpoint,
+    attempt: &Attempt,
+    sockets: &[SocketAddr],
+    addresses: &Addresses,
+) -> bool {
+    let carries_number = match attempt {
+        Attempt::Http { .. } | Attempt::Connect { protocol: Protocol::Udp, .. } => true,
+        Attempt::Connect { .. } | Attempt::Ping { .. } | Attempt::Dns { .. } => false,
+    };
+    let mut outside =
+        addresses.endpoints.iter().filter(|(endpoint, _)| matches!(endpoint, Endpoint::World(_)));
+    let is_outside = outside.any(|(_, list)| sockets.iter().any(|socket| list.contains(&socket.ip())));
+    matches!(source, Endpoint::Pod(_)) && is_outside && !carries_number
 }
 
 /// Whether a signal is about an attempt of a table, or about none.

@@ -1,9 +1,11 @@
 //! The command line of `cluster`, `clean` and `images`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use ipnet::IpNet;
 use verdikt_kind::cluster::Options;
 use verdikt_kind::profile::DEFAULT;
 use verdikt_scenario::version::CiliumVersion;
@@ -87,4 +89,42 @@ pub(crate) struct Clean {
     /// Also what belongs to a run that is under way
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// Where hosts outside a cluster are.
+#[derive(Debug, Args)]
+pub(crate) struct World {
+    /// A command that starts verdikt's agent outside the cluster, for hosts of `world`: 'ssh gateway verdikt-probe';
+    /// it is given `--address ADDRESS`
+    #[arg(long = "world", value_name = "COMMAND", requires = "addresses")]
+    command: Option<String>,
+    /// The addresses that lead there, from the cluster's nodes and pods: 203.0.113.0/24,198.51.100.7
+    #[arg(
+        id = "addresses",
+        long = "world-addresses",
+        value_name = "RANGES",
+        value_delimiter = ',',
+        requires = "command",
+        value_parser = range
+    )]
+    addresses: Vec<IpNet>,
+    /// The address there at which the cluster's DNS server asks for names in the domain `test`
+    #[arg(long = "world-dns", value_name = "ADDRESS", requires = "command")]
+    dns: Option<IpAddr>,
+}
+
+impl World {
+    pub(crate) fn place(&self) -> Option<verdikt_cluster::world::World> {
+        let command = self.command.clone()?;
+        Some(verdikt_cluster::world::World { command, addresses: self.addresses.clone(), dns: self.dns })
+    }
+}
+
+/// A range of addresses, or one.
+fn range(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from).ok();
+    text.parse()
+        .ok()
+        .or_else(address)
+        .ok_or_else(|| "it is neither an address nor a range such as 203.0.113.0/24".to_owned())
 }

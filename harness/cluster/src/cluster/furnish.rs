@@ -1,5 +1,6 @@
 //! What the agents of a topology serve, and how they resolve names.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use verdikt_agents::names::{resolver, zone};
@@ -9,19 +10,38 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 
 use super::{Cluster, ClusterError};
 
+/// The port of the API server.
+const API_SERVER: u16 = 6443;
+/// The port of the kubelet.
+const KUBELET: u16 = 10250;
 /// How long an agent may take to start or to listen, once its pod is ready.
-const AGENT_DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const AGENT_DEADLINE: Duration = Duration::from_secs(20);
 
 impl Cluster {
     /// Brings what the endpoints serve, and how they resolve names, up to date; waits until all of it is so.
     pub(super) async fn furnish(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         let (addresses, zone) = (&self.addresses, zone(topology, &self.addresses));
+        let dns_pods = &self.facts.dns_pods;
         let wanted = |endpoint: &Endpoint| {
             let mut servers = servers(topology, endpoint, &zone);
             // It needs a raw socket, which no agent of a pod has.
-            servers.retain(|server| server.speaks != Speaks::Sctp);
-            (servers, resolver(endpoint, &zone, addresses))
+            servers
+                .retain(|server| server.speaks != Speaks::Sctp && !is_served_by_node(endpoint, server.port));
+            let mut resolver = resolver(endpoint, &zone, addresses);
+            if let Endpoint::World(_) = endpoint {
+                // The addresses of services are the cluster's own: from outside, the server itself is asked.
+                let server =
+                    addresses.reachable(endpoint, dns_pods).map(|address| SocketAddr::new(address, 53));
+                resolver.servers = server.into_iter().collect();
+            }
+            (servers, resolver)
         };
         Ok(self.agents.furnish(wanted, AGENT_DEADLINE).await?)
     }
+}
+
+/// Whether a port of an endpoint is one on which every node, or every one with an API server, listens already.
+/// <https://kubernetes.io/docs/reference/networking/ports-and-protocols/>
+pub fn is_served_by_node(endpoint: &Endpoint, port: u16) -> bool {
+    matches!(endpoint, Endpoint::Node(_)) && [API_SERVER, KUBELET].contains(&port)
 }

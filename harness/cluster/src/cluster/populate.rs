@@ -32,9 +32,10 @@ impl Cluster {
         self.remove_leaving(topology, &wanted).await?;
         self.ensure_namespaces(topology).await?;
         self.ensure_accounts(topology).await?;
+        self.ensure_world(topology).await?;
         self.ensure_services(topology).await?;
         self.ensure_pods(&wanted).await?;
-        self.learn_addresses(topology, &wanted, &places).await?;
+        self.learn_addresses(&wanted, &places).await?;
         Ok(())
     }
 
@@ -253,7 +254,6 @@ impl Cluster {
     /// Waits until every pod is ready, learns the addresses, and starts the agents of those that are new.
     async fn learn_addresses(
         &mut self,
-        topology: &Topology,
         wanted: &BTreeMap<Endpoint, Value>,
         places: &Places,
     ) -> Result<(), ClusterError> {
@@ -292,11 +292,6 @@ impl Cluster {
         if let Ok(dns) = DNS_POD.parse() {
             self.addresses.endpoints.insert(Endpoint::Pod(dns), self.facts.dns_pods.clone());
         }
-        let world = |endpoint: &Endpoint| match endpoint {
-            Endpoint::World(name) => topology.world.contains_key(name) || self.agents.is_there(endpoint),
-            _ => true,
-        };
-        self.addresses.endpoints.retain(|endpoint, _| world(endpoint));
         self.start_agents(wanted).await
     }
 

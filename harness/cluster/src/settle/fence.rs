@@ -55,7 +55,7 @@ impl Cluster {
         let number = self.next_fence();
         let mut uids = Vec::new();
         for kind in POLICIES.iter().filter(|kind| kinds.contains(kind.kind)) {
-            let object = Object::new(*kind, Some(SYSTEM_NAMESPACE), &format!("verdikt-fence-{number}"));
+            let object = Object::new(*kind, Some(SYSTEM_NAMESPACE), &format!("verdikt-fence-{run}-{number}"));
             let made =
                 objects::create(&connection, &object, &manifest(&object, &run), FieldValidation::Strict)
                     .await?;

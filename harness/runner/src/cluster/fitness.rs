@@ -1,23 +1,21 @@
 //! Which scenarios a cluster can run.
 
 use verdikt_cluster::inspect::Facts;
+use verdikt_cluster::world::World;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::document::Node;
 use verdikt_scenario::scenario::{EnforcementMode, Scenario, Step};
-use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, LOCAL_NODE, Protocol, Served};
+use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, LOCAL_NODE, Protocol, Topology};
 
 /// Namespaces that every cluster has; what is in them is not ours to judge.
 const OF_THE_CLUSTER: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
-/// The port of the kubelet.
-const KUBELET: u16 = 10250;
-
 /// Why a cluster cannot run a scenario, in words; none if it can.
-pub fn unfit(facts: &Facts, scenario: &Scenario) -> Option<String> {
-    scenario.steps.iter().find_map(|step| unfit_step(facts, step))
+pub fn unfit(facts: &Facts, world: Option<&World>, scenario: &Scenario) -> Option<String> {
+    scenario.steps.iter().find_map(|step| unfit_step(facts, world, step))
 }
 
-fn unfit_step(facts: &Facts, step: &Step) -> Option<String> {
+fn unfit_step(facts: &Facts, world: Option<&World>, step: &Step) -> Option<String> {
     let cilium = &facts.cilium;
     let topology = &step.topology;
     let mode = match step.enforcement.mode {
@@ -31,17 +29,11 @@ fn unfit_step(facts: &Facts, step: &Step) -> Option<String> {
             cilium.enforcement()
         ));
     }
-    if let Some(host) = topology.world.keys().next() {
-        return Some(format!(
-            "it has hosts outside the cluster, as {host}, and this cluster has no agent for them"
-        ));
+    if let Some(reason) = unfit_world(world, topology) {
+        return Some(reason);
     }
     if step.table.iter().any(|row| is_sctp(&row.attempt)) {
         return Some("it attempts SCTP, for which a pod without capabilities has no right".to_owned());
-    }
-    let kubelet = |served: &Served| served.port.get() == KUBELET;
-    if topology.nodes.values().any(|node| node.serves.iter().any(kubelet)) {
-        return Some("it serves the kubelet's port of a node".to_owned());
     }
     if !topology.cilium.is_empty() {
         return Some("it attempts as Cilium's own endpoints, which is nobody else's right".to_owned());
@@ -66,6 +58,16 @@ fn unfit_step(facts: &Facts, step: &Step) -> Option<String> {
         );
     }
     None
+}
+
+fn unfit_world(world: Option<&World>, topology: &Topology) -> Option<String> {
+    match (world, topology.world.keys().next()) {
+        (Some(world), _) => world.unfit(topology),
+        (None, Some(host)) => Some(format!(
+            "it has hosts outside the cluster, as {host}, and nothing says where: see `--world`"
+        )),
+        (None, None) => None,
+    }
 }
 
 fn is_sctp(attempt: &Attempt) -> bool {

@@ -15,6 +15,7 @@ use verdikt_cluster::inspect::{Facts, inspect};
 use verdikt_cluster::mark::RunId;
 use verdikt_cluster::permissions;
 use verdikt_cluster::wait::Progress;
+use verdikt_cluster::world::World;
 use verdikt_runner::cluster::{ClusterBackend, Manner, unfit};
 use verdikt_runner::plan::{RunOptions, Sink};
 use verdikt_runner::run::run_on;
@@ -36,6 +37,8 @@ const FAREWELL: Duration = Duration::from_secs(20);
 pub(crate) struct Settings {
     /// The registry that has the agent's image; none if the nodes have it.
     pub(crate) registry: Option<String>,
+    /// Where hosts outside the cluster are.
+    pub(crate) world: Option<World>,
     /// Whether what is made stays.
     pub(crate) keep: bool,
     /// Where what may explain failures is kept.
@@ -91,6 +94,7 @@ impl Session {
                     run: self.run.clone(),
                     image: self.image.clone(),
                     borrowed: std::collections::BTreeSet::new(),
+                    world: self.settings.world.clone(),
                     pod_deadline: PODS,
                     progress: progress.clone(),
                 };
@@ -106,7 +110,7 @@ impl Session {
                 )
                 .await
             };
-            let unfit = |scenario: &Scenario| unfit(&self.facts, scenario);
+            let unfit = |scenario: &Scenario| unfit(&self.facts, self.settings.world.as_ref(), scenario);
             // The pods of one scenario are alone in the cluster.
             let options = RunOptions { parallel: 1, ..options.clone() };
             let outcome = run_on(&name, scenarios, &options, unfit, open, interrupted(), sink).await?;

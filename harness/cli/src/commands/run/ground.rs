@@ -22,6 +22,7 @@ impl Ground {
     pub(super) fn choose(arguments: &Run, printer: &Printer) -> Result<Self, Failure> {
         let settings = Settings {
             registry: arguments.registry.clone(),
+            world: arguments.world.place(),
             keep: arguments.keep,
             evidence: arguments.evidence.clone(),
         };

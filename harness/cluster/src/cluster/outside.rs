@@ -1,0 +1,95 @@
+//! The hosts outside the cluster, and their names.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use verdikt_agents::agents::Agents;
+use verdikt_agents::names::world_zone;
+use verdikt_probe::wire::{Resolver, Serve, Speaks};
+use verdikt_scenario::topology::{Endpoint, Topology};
+
+use super::furnish::AGENT_DEADLINE;
+use super::{Cluster, ClusterError};
+use crate::exec;
+use crate::world::World;
+
+/// How messages call the server of the names.
+const SERVER: &str = "world-dns";
+/// The port of DNS servers.
+const DNS_PORT: u16 = 53;
+/// How long an agent of Cilium may take to forget a name.
+const ANSWER: Duration = Duration::from_secs(15);
+
+impl Cluster {
+    /// Starts the agents of the hosts outside, and lets go of those that are no more.
+    pub(super) async fn ensure_world(&mut self, topology: &Topology) -> Result<(), ClusterError> {
+        let leaving: Vec<Endpoint> = self
+            .agents
+            .endpoints()
+            .filter(|endpoint| match endpoint {
+                Endpoint::World(name) => {
+                    let address = topology.world.get(name).map(|host| host.address);
+                    self.addresses.endpoints.get(*endpoint).and_then(|list| list.first()) != address.as_ref()
+                }
+                _ => false,
+            })
+            .cloned()
+            .collect();
+        for endpoint in leaving {
+            self.agents.remove(&endpoint);
+            self.addresses.endpoints.remove(&endpoint);
+        }
+        let Some(world) = self.options.world.clone() else { return Ok(()) };
+        for (name, host) in &topology.world {
+            let endpoint = Endpoint::World(name.clone());
+            if !self.agents.is_there(&endpoint) {
+                start(&world, host.address, &mut self.agents, endpoint.clone())?;
+                self.addresses.endpoints.insert(endpoint, vec![host.address]);
+            }
+        }
+        self.answer_for_names(&world, topology).await
+    }
+
+    /// Answers for the names of the hosts, and makes Cilium forget what it has learned of them before: that outlives
+    /// the pods that asked.
+    async fn answer_for_names(&mut self, world: &World, topology: &Topology) -> Result<(), ClusterError> {
+        let Some(address) = world.dns else { return Ok(()) };
+        let Ok(server) = SERVER.parse().map(Endpoint::World) else { return Ok(()) };
+        if !self.names.is_there(&server) {
+            start(world, address, &mut self.names, server)?;
+        }
+        let zone = world_zone(topology);
+        let fresh: BTreeSet<String> =
+            zone.names.keys().filter(|name| !self.known_names.contains(*name)).cloned().collect();
+        let serve = Serve { server: 0, speaks: Speaks::Dns, port: DNS_PORT, zone };
+        self.names.furnish(|_| (vec![serve.clone()], Resolver::default()), AGENT_DEADLINE).await?;
+        for agent in self.facts.nodes.values().filter_map(|node| node.agent.as_ref()) {
+            for name in &fresh {
+                // Without its final dot it would match nothing.
+                let whole = format!("{name}.");
+                let command = ["cilium-dbg", "fqdn", "cache", "clean", "--force", "--matchpattern", &whole];
+                // An agent that cannot be asked may know nothing.
+                if let Err(error) = exec::output(&self.connection, &agent.container, &command, ANSWER).await {
+                    self.options.progress.tell(format!("{name} may be known from an earlier run: {error}"));
+                }
+            }
+        }
+        self.known_names.extend(fresh);
+        Ok(())
+    }
+}
+
+fn start(
+    world: &World,
+    address: IpAddr,
+    agents: &mut Agents,
+    endpoint: Endpoint,
+) -> Result<(), ClusterError> {
+    let running = world.start(address).map_err(|error| ClusterError::Outside {
+        command: world.command.clone(),
+        reason: error.to_string(),
+    })?;
+    running.join(agents, endpoint);
+    Ok(())
+}

@@ -1,0 +1,74 @@
+use std::time::Duration;
+
+use verdikt_agents::agents::Signal;
+use verdikt_probe::wire::Resolver;
+use verdikt_scenario::topology::{Endpoint, WorldHost};
+
+use super::*;
+
+fn world(command: &str, dns: Option<&str>) -> World {
+    World {
+        command: command.to_owned(),
+        addresses: vec!["203.0.113.0/24".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        dns: dns.map(|address| address.parse().unwrap()),
+    }
+}
+
+#[test]
+fn hosts_need_an_address_and_their_names_a_server() {
+    let check = |address: &str, name: &str, dns: Option<&str>| {
+        let mut topology = Topology::default();
+        let names = (!name.is_empty()).then(|| name.parse().unwrap()).into_iter().collect();
+        let host = WorldHost { address: address.parse().unwrap(), names, serves: Vec::new() };
+        topology.world.insert("api".parse().unwrap(), host);
+        world("", dns).unfit(&topology).unwrap_or_else(|| "fit".to_owned())
+    };
+    let dns = Some("203.0.113.53");
+    let lines = [
+        check("203.0.113.10", "", None),
+        check("2001:db8::1", "api.example.test", dns),
+        check("198.51.100.7", "", dns),
+        check("203.0.113.53", "", dns),
+        check("203.0.113.10", "api.example.test", None),
+        check("203.0.113.10", "api.example.com", dns),
+        check("203.0.113.10", "the.contest", dns),
+    ];
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    fit
+    fit
+    its host api is at 198.51.100.7, which is none of `--world-addresses`
+    its host api is at 203.0.113.53, the address of `--world-dns`
+    its host api has the DNS name api.example.test; it needs `--world-dns`
+    its host api has the DNS name api.example.com, which is not in the domain `test`
+    its host api has the DNS name the.contest, which is not in the domain `test`
+    ");
+}
+
+/// What becomes of an agent that is started like this.
+async fn started(command: &str) -> String {
+    let mut agents = Agents::default();
+    let running = world(command, None).start("127.0.0.7".parse().unwrap()).unwrap();
+    running.join(&mut agents, Endpoint::World("api".parse().unwrap()));
+    let patience = Duration::from_secs(10);
+    match agents.furnish(|_| (Vec::new(), Resolver::default()), patience).await {
+        Ok(()) => match agents.next().await {
+            Signal::Gone(endpoint, reason) => format!("{endpoint}: {reason}"),
+            Signal::Report(..) => "it talks".to_owned(),
+        },
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_fails_is_told() {
+    let lines = [
+        started("printf '{\"report\":\"ready\",\"format\":1}\n' #").await,
+        started("echo").await,
+        started("no-such-program").await,
+    ];
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    api: the stream to it has ended: exit status: 0
+    the agent of api has ended: it says what no agent says: invalid number at line 1 column 2: exit status: 0
+    the agent of api has ended: the stream to it has ended: sh: 1: exec: no-such-program: not found
+    ");
+}
