@@ -1,22 +1,32 @@
 //! Attempts and what becomes of them, in the words of the agents.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use verdikt_probe::wire;
 use verdikt_scenario::attempt::{Attempt, Target};
+use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::observation::{Outcome, StageKind};
-use verdikt_scenario::topology::Protocol;
+use verdikt_scenario::topology::{Endpoint, Protocol};
 
 use crate::backend::{AttemptNumber, Signal};
 
-/// What an agent is told to try; the reason if it cannot be tried. `target` says where a target is.
+/// What an agent is told to try; the reason if it cannot be tried. `address` answers where the agent finds a target that
+/// is no name.
 pub(crate) fn order(
     number: AttemptNumber,
     attempt: &Attempt,
     timeout: Duration,
-    target: impl Fn(&Target) -> Result<wire::Target, String>,
+    address: impl Fn(&Target) -> Option<IpAddr>,
 ) -> Result<wire::Order, String> {
+    let target = |target: &Target| match target {
+        // The names of a table are whole, and are asked for as they are.
+        Target::Name(name) => Ok(wire::Target::Name(format!("{name}."))),
+        Target::Endpoint(_) | Target::Service(_) => {
+            address(target).map(wire::Target::Address).ok_or_else(|| format!("{target} has no address"))
+        }
+    };
     let action = match attempt {
         Attempt::Connect { protocol, target: to, port } => {
             let (target, port) = (target(to)?, port.get());
@@ -41,6 +51,20 @@ pub(crate) fn order(
     };
     let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     Ok(wire::Order::Attempt(wire::Attempt { attempt: number.0, action, timeout }))
+}
+
+/// The addresses of a target that is no name, among those of all endpoints and services.
+pub(crate) fn addresses_of<'a>(
+    target: &Target,
+    endpoints: &'a BTreeMap<Endpoint, Vec<IpAddr>>,
+    services: &'a BTreeMap<NamespacedName, Vec<IpAddr>>,
+) -> Option<&'a [IpAddr]> {
+    let addresses = match target {
+        Target::Endpoint(endpoint) => endpoints.get(endpoint),
+        Target::Service(service) => services.get(service),
+        Target::Name(_) => None,
+    };
+    addresses.map(Vec::as_slice)
 }
 
 /// What an agent's report means to a run; none if nothing.
