@@ -9,7 +9,7 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use verdikt_lab::control::Ask;
 use verdikt_report::terminal::{Options, Terminal};
-use verdikt_runner::backend::Backend as _;
+use verdikt_runner::backend::{Backend as _, reason};
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::{Past, RunOptions};
 use verdikt_runner::run::StepRun;
@@ -22,7 +22,7 @@ use super::told;
 use super::watch::Watch;
 use crate::arguments::Lab;
 use crate::commands::load_scenarios;
-use crate::commands::run::lab::{agent, interrupted, reason};
+use crate::commands::run::lab::{agent, interrupted};
 use crate::failure::Failure;
 use crate::printer::Printer;
 

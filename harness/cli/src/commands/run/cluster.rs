@@ -15,6 +15,7 @@ use verdikt_cluster::inspect::{Facts, inspect};
 use verdikt_cluster::mark::RunId;
 use verdikt_cluster::permissions;
 use verdikt_cluster::wait::Progress;
+use verdikt_runner::backend::reason;
 use verdikt_runner::cluster::{ClusterBackend, Manner, unfit};
 use verdikt_runner::plan::{RunOptions, Sink};
 use verdikt_runner::run::run_on;
@@ -22,7 +23,7 @@ use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::outcome::Outcome;
 
-use super::lab::{interrupted, reason};
+use super::lab::interrupted;
 use crate::failure::Failure;
 use crate::printer::Printer;
 

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use verdikt_kind::cluster::{Options, up};
 use verdikt_kind::profile::profile;
+use verdikt_runner::backend::reason;
 use verdikt_scenario::version::CiliumVersion;
 
 use super::cluster::{Session, Settings};
-use super::lab;
 use crate::arguments::{Backend, Run};
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -30,13 +30,13 @@ impl Ground {
             Some(Backend::Lab) => match verdikt_lab::enter::enter() {
                 Ok(_) => Ok(Self::Lab),
                 Err(obstacle) => Err(Failure::machine("there can be no lab here")
-                    .cause(&lab::reason(&obstacle))
+                    .cause(&reason(&obstacle))
                     .hint("`--on model` evaluates with the engine alone")),
             },
             None => match verdikt_lab::enter::enter() {
                 Ok(_) => Ok(Self::Lab),
                 Err(obstacle) => {
-                    printer.note(&format!("model instead of lab: {}", lab::reason(&obstacle)));
+                    printer.note(&format!("model instead of lab: {}", reason(&obstacle)));
                     Ok(Self::Model)
                 }
             },

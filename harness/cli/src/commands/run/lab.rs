@@ -1,6 +1,5 @@
 //! `verdikt run --on lab`: the runner over labs, until it is done or interrupted.
 
-use std::error::Error;
 use std::ffi::OsString;
 use std::io;
 
@@ -30,16 +29,4 @@ pub(crate) async fn interrupted() {
         // Without a handler the signal ends the process at once, and its agents with it.
         std::future::pending::<()>().await;
     }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn reason(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
