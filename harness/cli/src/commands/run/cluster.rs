@@ -54,16 +54,24 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Connects to the cluster of a context, and looks whether it can be used.
-    pub(crate) fn open(context: Option<String>, settings: &Settings) -> Result<Self, Failure> {
+    /// Connects to the cluster of a context, and looks whether it can be used. `image` is that of its agents, if it
+    /// is built already.
+    pub(crate) fn open(
+        context: Option<String>,
+        image: Option<AgentImage>,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::machine("cannot start").cause(&error))?;
         let (connection, facts) = runtime.block_on(look(context))?;
-        let built = agent_image(settings.registry.as_deref())?;
+        let image = match image {
+            Some(image) => image,
+            None => agent_image(settings.registry.as_deref())?.image,
+        };
         let run = run_id().map_err(|error| Failure::from_error(&error))?;
-        Ok(Self { runtime, connection, facts, image: built.image, run, settings: settings.clone() })
+        Ok(Self { runtime, connection, facts, image, run, settings: settings.clone() })
     }
 
     /// The Cilium it runs.
