@@ -21,8 +21,8 @@ use verdikt_verdict::event::Event;
 use super::told;
 use super::watch::Watch;
 use crate::arguments::Lab;
-use crate::commands::load_scenarios;
 use crate::commands::run::lab::{agent, interrupted};
+use crate::commands::{load_scenarios, runtime};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -39,8 +39,7 @@ pub(super) fn play(arguments: &Lab, file: &Path, printer: &Printer) -> Result<Ex
     verdikt_lab::enter::enter()
         .map_err(|obstacle| Failure::machine("there can be no lab here").cause(&reason(&obstacle)))?;
     let failed = |error: std::io::Error| Failure::machine("the lab cannot start").cause(&error);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(keep_up(arguments, file, scenario, printer))
+    runtime().map_err(failed)?.block_on(keep_up(arguments, file, scenario, printer))
 }
 
 fn find_step<'a>(scenario: &'a Scenario, name: Option<&str>) -> Result<&'a Step, Failure> {

@@ -24,6 +24,7 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::outcome::Outcome;
 
 use super::lab::interrupted;
+use crate::commands::runtime;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -61,10 +62,7 @@ impl Session {
         image: Option<AgentImage>,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::machine("cannot start").cause(&error))?;
+        let runtime = started()?;
         let (connection, facts) = runtime.block_on(look(context))?;
         let image = match image {
             Some(image) => image,
@@ -178,6 +176,9 @@ pub(crate) fn told() -> Progress {
 
 /// Waits for something on a runtime of its own.
 pub(crate) fn wait<T>(what: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::machine("cannot start").cause(&error))?.block_on(what)
+    started()?.block_on(what)
+}
+
+fn started() -> Result<Runtime, Failure> {
+    runtime().map_err(|error| Failure::machine("cannot start").cause(&error))
 }

@@ -10,8 +10,10 @@ use verdikt_runner::run::run_on;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_verdict::outcome::Outcome;
 
+use crate::commands::runtime;
+
 pub(super) fn run(scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) -> io::Result<Outcome> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let agent = agent()?;
     runtime.block_on(async {
         let open = async || LabBackend::open(agent.clone(), options.version, options.timeout).await;
