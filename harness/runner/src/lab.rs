@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use verdikt_engine::cluster::{Cluster, Learned};
-use verdikt_engine::in_force::InForce;
 use verdikt_lab::lab::{Lab, Signal as LabSignal};
 use verdikt_lab::namespace::AgentProgram;
 use verdikt_lab::services;
@@ -12,12 +11,10 @@ use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::{Endpoint, Topology};
-use verdikt_scenario::version::CiliumVersion;
 
 use crate::backend::{Applied, AttemptNumber, Backend, BackendError, Destinations, Signal};
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
-use crate::rejections::options;
 use crate::wire_words::{addresses_of, order};
 
 /// The name of the backend in reports.
@@ -28,8 +25,6 @@ pub const NAME: &str = "lab";
 pub struct LabBackend {
     lab: Lab,
     topology: Topology,
-    in_force: InForce,
-    version: CiliumVersion,
     timeout: Duration,
     in_flight: InFlight,
     follower: Option<mpsc::UnboundedSender<Flow>>,
@@ -37,17 +32,11 @@ pub struct LabBackend {
 
 impl LabBackend {
     /// An empty lab. `agent` is the program that becomes the agents.
-    pub async fn open(
-        agent: AgentProgram,
-        version: CiliumVersion,
-        timeout: Duration,
-    ) -> Result<Self, BackendError> {
+    pub async fn open(agent: AgentProgram, timeout: Duration) -> Result<Self, BackendError> {
         let lab = Lab::start(agent, Instant::now()).await.map_err(BackendError::new)?;
         Ok(Self {
             lab,
             topology: Topology::default(),
-            in_force: InForce::default(),
-            version,
             timeout,
             in_flight: InFlight::default(),
             follower: None,
@@ -66,12 +55,9 @@ impl LabBackend {
 }
 
 impl Backend for LabBackend {
-    async fn apply(&mut self, step: &Step, _: &Cluster<'_>) -> Result<Applied, BackendError> {
-        let options = options(step, self.version);
-        let cluster =
-            Cluster::after(&self.in_force, &step.topology, &step.policies, &options, &Learned::default())
-                .into_owned();
-        self.in_force = self.in_force.then(&step.policies, cluster.judgements());
+    async fn apply(&mut self, step: &Step, prediction: &Cluster<'_>) -> Result<Applied, BackendError> {
+        // Which names are known is for the lab's own DNS proxy to say.
+        let cluster = prediction.knowing(&Learned::default()).into_owned();
         self.topology = step.topology.clone();
         self.lab.apply(&step.topology, cluster, step.enforcement.audit).await.map_err(BackendError::new)?;
         Ok(Applied::default())

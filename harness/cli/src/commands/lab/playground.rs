@@ -62,7 +62,7 @@ async fn keep_up(
     let failed = |error: std::io::Error| Failure::machine("the lab cannot start").cause(&error);
     let options = RunOptions { version: arguments.cilium, ..RunOptions::default() };
     let program = agent().map_err(failed)?;
-    let backend = LabBackend::open(program, options.version, options.timeout).await;
+    let backend = LabBackend::open(program, options.timeout).await;
     let mut backend = backend.map_err(|error| Failure::from_error(&error))?;
     let (tells, mut flows) = mpsc::unbounded_channel();
     backend.follow(tells);

@@ -16,7 +16,7 @@ pub(super) fn run(scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) 
     let runtime = runtime()?;
     let agent = agent()?;
     runtime.block_on(async {
-        let open = async || LabBackend::open(agent.clone(), options.version, options.timeout).await;
+        let open = async || LabBackend::open(agent.clone(), options.timeout).await;
         run_on(NAME, scenarios, options, |_| None, open, interrupted(), sink).await
     })
 }
