@@ -93,7 +93,7 @@ fn lab_events(scenarios: &[Scenario]) -> Vec<Event> {
     let path = std::env::current_exe().expect("this program has a path");
     let agent = AgentProgram { path, arguments: vec![AGENT.into()] };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let open = async || LabBackend::open(agent.clone(), options.version, options.timeout).await;
+    let open = async || LabBackend::open(agent.clone(), options.timeout).await;
     let mut sink = |event| {
         events.push(event);
         Ok(())

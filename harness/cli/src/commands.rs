@@ -12,8 +12,10 @@ pub(crate) mod schema;
 
 mod reports;
 
+use std::io;
 use std::path::PathBuf;
 
+use tokio::runtime::{Builder, Runtime};
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::loader::{Loaded, load};
 
@@ -47,6 +49,11 @@ fn load_scenarios(paths: &[PathBuf], printer: &Printer) -> Result<Loaded, Failur
     }
     printer.diagnostics(&loaded.diagnostics, &loaded.sources);
     Ok(loaded)
+}
+
+/// What runs everything that waits: this thread alone.
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 /// Tells how much was passed over, so that nobody takes it for checked.

@@ -68,8 +68,9 @@ impl Cluster<'_> {
         StepPredictions { predictions: attempts.iter().map(predict).collect(), learned }
     }
 
-    /// The same cluster, knowing more names.
-    fn knowing(&self, learned: &Learned) -> Self {
+    /// The same cluster, where the DNS proxy knows these names and no others.
+    #[must_use]
+    pub fn knowing(&self, learned: &Learned) -> Self {
         let mut cluster = self.clone();
         cluster.learned = learned.clone();
         for (name, host) in &self.topology.world {

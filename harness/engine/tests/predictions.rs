@@ -206,6 +206,16 @@ fn an_address_is_open_once_its_name_was_looked_up() {
 }
 
 #[test]
+fn a_cluster_that_forgets_its_names_is_as_one_that_never_knew_any() {
+    let (topology, manifests) = (topology(), manifests(BY_NAME));
+    let with = |learned: &Learned| Cluster::new(&topology, &manifests, &Options::default(), learned);
+    let shown = |cluster: &Cluster<'_>| format!("{cluster:?}");
+    let (none, one) = (Learned::default(), Learned { names: ["api.example.test".parse().unwrap()].into() });
+    assert_ne!(shown(&with(&one)), shown(&with(&none)));
+    assert_eq!(shown(&with(&one).knowing(&none)), shown(&with(&none)));
+}
+
+#[test]
 fn a_refused_name_says_what_a_star_stands_for() {
     assert_snapshot!(check(BY_NAME, "shop/web", "dns www.example.test"), @r"
     deny dns

@@ -25,6 +25,13 @@ pub(crate) struct Setting<'a> {
     pub(crate) width: usize,
 }
 
+impl<'a> Setting<'a> {
+    /// That of a document about a scenario's file: without colours, and as wide as its lines.
+    pub(crate) fn of_document(file: &'a str, version: CiliumVersion) -> Self {
+        Self { command: "verdikt run", file, version, paint: Paint { colour: false }, width: usize::MAX }
+    }
+}
+
 /// The width of the words in front.
 const LEAD: usize = 11;
 

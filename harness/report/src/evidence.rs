@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use verdikt_scenario::flow::{Flow, FlowDirection, FlowEnd, FlowVerdict, ProxyRequest};
+use verdikt_scenario::flow::{Flow, FlowEnd, ProxyRequest};
 use verdikt_scenario::observation::{Arrival, Stage, StageKind};
 use verdikt_verdict::evidence::Evidence;
 
@@ -48,17 +48,6 @@ fn stage(stage: &Stage) -> String {
 
 /// A flow in one line, in the order of `hubble observe`: ends, what judged, verdict.
 pub fn flow(flow: &Flow) -> String {
-    let direction = match flow.direction {
-        FlowDirection::Ingress => "ingress",
-        FlowDirection::Egress => "egress",
-    };
-    let verdict = match flow.verdict {
-        FlowVerdict::Forwarded => "FORWARDED",
-        FlowVerdict::Redirected => "REDIRECTED",
-        FlowVerdict::Dropped => "DROPPED",
-        FlowVerdict::Audit => "AUDIT",
-        FlowVerdict::Error => "ERROR",
-    };
     let reason = flow.drop_reason.as_ref();
     let reason = reason.map_or_else(String::new, |reason| format!(" ({})", plain(&reason.to_string())));
     let request = match &flow.request {
@@ -77,7 +66,8 @@ pub fn flow(flow: &Flow) -> String {
         names => format!(" by {}", plain(&names.join(", "))),
     };
     let (source, destination) = (end(&flow.source), end(&flow.destination));
-    format!("{source} -> {destination} {}{request} {direction} {verdict}{reason}{policies}", flow.protocol)
+    let Flow { protocol, direction, verdict, .. } = flow;
+    format!("{source} -> {destination} {protocol}{request} {direction} {verdict}{reason}{policies}")
 }
 
 fn end(end: &FlowEnd) -> String {

@@ -12,7 +12,6 @@ use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, ScenarioFailed, Sc
 
 use crate::difference::{self, Setting};
 use crate::object;
-use crate::paint::Paint;
 use crate::tree::{Run, Scenario};
 use crate::words;
 
@@ -29,13 +28,7 @@ pub fn junit(events: &[Event]) -> Result<String, SerializeError> {
 
 fn suite(scenario: &Scenario<'_>, version: CiliumVersion) -> TestSuite {
     let mut suite = TestSuite::new(scenario.started.scenario.as_str());
-    let setting = Setting {
-        command: "verdikt run",
-        file: &scenario.started.place.file,
-        version,
-        paint: Paint { colour: false },
-        width: usize::MAX,
-    };
+    let setting = Setting::of_document(&scenario.started.place.file, version);
     for step in &scenario.steps {
         suite.add_test_cases(step.objects.iter().filter_map(|judged| object_case(judged)));
         suite.add_test_cases(step.cells.iter().map(|judged| cell_case(judged, setting)));

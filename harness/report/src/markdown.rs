@@ -16,7 +16,6 @@ use verdikt_verdict::outcome::Outcome;
 
 use crate::difference::{self, Setting};
 use crate::object;
-use crate::paint::Paint;
 use crate::text::{counted, plain};
 use crate::tree::{Run, Step};
 use crate::words;
@@ -31,13 +30,7 @@ pub fn markdown(events: &[Event]) -> String {
     let mut text = head(&run);
     let mut folded = Vec::new();
     for scenario in &run.scenarios {
-        let setting = Setting {
-            command: "verdikt run",
-            file: &scenario.started.place.file,
-            version,
-            paint: Paint { colour: false },
-            width: usize::MAX,
-        };
+        let setting = Setting::of_document(&scenario.started.place.file, version);
         for step in &scenario.steps {
             if is_as_expected(step) {
                 folded.push(step);

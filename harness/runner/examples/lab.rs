@@ -102,7 +102,7 @@ fn run(path: &PathBuf) -> Result<Measured, Box<dyn Error>> {
         Ok(())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let open = async || LabBackend::open(agent.clone(), options.version, options.timeout).await;
+    let open = async || LabBackend::open(agent.clone(), options.timeout).await;
     let outcome = runtime.block_on(run_on(
         NAME,
         &loaded.scenarios,

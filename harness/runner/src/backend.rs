@@ -171,3 +171,15 @@ impl BackendError {
         Self::Broken { message: error.to_string(), source }
     }
 }
+
+/// An error and its causes in one line.
+pub fn reason(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -3,7 +3,7 @@
 mod fitness;
 mod flows;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
@@ -20,8 +20,7 @@ use verdikt_cluster::policies::Refusal as ClusterRefusal;
 use verdikt_cluster::settle::Wanted;
 use verdikt_engine::cluster::Cluster as Prediction;
 use verdikt_probe::wire;
-use verdikt_scenario::attempt::{Attempt, Target};
-use verdikt_scenario::observation::Outcome;
+use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::scenario::{self, Step};
 use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 use verdikt_verdict::event::Refusal;
@@ -29,7 +28,8 @@ use verdikt_verdict::event::Refusal;
 use self::flows::Flows;
 use crate::backend::{Applied, AttemptNumber, Backend, BackendError, Destinations, Signal};
 use crate::destinations::destinations;
-use crate::wire_words::{order, signal};
+use crate::in_flight::InFlight;
+use crate::wire_words::order;
 
 pub use self::fitness::unfit;
 
@@ -54,8 +54,7 @@ pub struct ClusterBackend {
     /// Whether the pods are in audit mode.
     audit: bool,
     nudges: u64,
-    sources: BTreeMap<AttemptNumber, Endpoint>,
-    refused: VecDeque<Signal>,
+    in_flight: InFlight,
 }
 
 /// How a cluster is used.
@@ -82,19 +81,8 @@ impl ClusterBackend {
         let flows = Flows::follow(&connection, &facts, at).await.map_err(BackendError::new)?;
         let cluster = Cluster::open(connection, facts, options, begin).await.map_err(BackendError::new)?;
         let audit = cluster.facts().cilium.audit();
-        let (sources, refused) = (BTreeMap::new(), VecDeque::new());
-        Ok(Self { cluster, flows, topology: Topology::default(), manner, audit, nudges: 0, sources, refused })
-    }
-
-    fn wire_target(&self, source: &Endpoint, target: &Target) -> Result<wire::Target, String> {
-        let addresses = match target {
-            Target::Endpoint(endpoint) => self.cluster.addresses().endpoints.get(endpoint),
-            Target::Service(service) => self.cluster.addresses().services.get(service),
-            // The names of a table are whole, and are asked for as they are.
-            Target::Name(name) => return Ok(wire::Target::Name(format!("{name}."))),
-        };
-        let address = addresses.and_then(|addresses| self.cluster.addresses().reachable(source, addresses));
-        address.map(wire::Target::Address).ok_or_else(|| format!("{target} has no address"))
+        let (topology, in_flight) = (Topology::default(), InFlight::default());
+        Ok(Self { cluster, flows, topology, manner, audit, nudges: 0, in_flight })
     }
 }
 
@@ -124,27 +112,19 @@ impl Backend for ClusterBackend {
     }
 
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
-        let order = order(number, attempt, self.manner.timeout, |target| self.wire_target(source, target));
-        let told = order.and_then(|order| {
-            if self.cluster.tell(source, order) { Ok(()) } else { Err(format!("{source} has no agent")) }
-        });
-        match told {
-            Ok(()) => drop(self.sources.insert(number, source.clone())),
-            Err(reason) => {
-                let outcome = Outcome::NotAttempted(reason);
-                self.refused.push_back(Signal::Finished { number, outcome });
-            }
-        }
+        let told =
+            order(number, source, attempt, self.manner.timeout, self.cluster.addresses()).and_then(|order| {
+                if self.cluster.tell(source, order) { Ok(()) } else { Err(format!("{source} has no agent")) }
+            });
+        self.in_flight.begin(number, source, told);
     }
 
     fn end(&mut self, number: AttemptNumber) {
-        if let Some(source) = self.sources.get(&number) {
-            self.cluster.tell(source, wire::Order::End { attempt: number.0 });
-        }
+        self.in_flight.end(number, |source, order| self.cluster.tell(source, order));
     }
 
     async fn next(&mut self) -> Signal {
-        if let Some(signal) = self.refused.pop_front() {
+        if let Some(signal) = self.in_flight.refused() {
             return signal;
         }
         loop {
@@ -154,10 +134,7 @@ impl Backend for ClusterBackend {
                 heard = self.cluster.next() => match heard {
                     ClusterSignal::Gone(endpoint, reason) => return Signal::Gone(endpoint, reason),
                     ClusterSignal::Report(_, report) => {
-                        if let Some(signal) = signal(report).filter(is_of_the_table) {
-                            if let Signal::Finished { number, .. } = &signal {
-                                self.sources.remove(number);
-                            }
+                        if let Some(signal) = self.in_flight.heard(report).filter(is_of_the_table) {
                             return signal;
                         }
                     }

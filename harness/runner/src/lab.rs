@@ -1,25 +1,20 @@
 //! The `lab` backend: attempts by real sockets in network namespaces of this machine.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use verdikt_engine::cluster::{Cluster, Learned};
-use verdikt_engine::in_force::InForce;
 use verdikt_lab::lab::{Lab, Signal as LabSignal};
 use verdikt_lab::namespace::AgentProgram;
-use verdikt_probe::wire;
-use verdikt_scenario::attempt::{Attempt, Target};
+use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
-use verdikt_scenario::observation::Outcome;
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::{Endpoint, Topology};
-use verdikt_scenario::version::CiliumVersion;
 
 use crate::backend::{Applied, AttemptNumber, Backend, BackendError, Destinations, Signal};
 use crate::destinations::destinations;
-use crate::rejections::options;
-use crate::wire_words::{order, signal};
+use crate::in_flight::InFlight;
+use crate::wire_words::order;
 
 /// The name of the backend in reports.
 pub const NAME: &str = "lab";
@@ -29,30 +24,20 @@ pub const NAME: &str = "lab";
 pub struct LabBackend {
     lab: Lab,
     topology: Topology,
-    in_force: InForce,
-    version: CiliumVersion,
     timeout: Duration,
-    sources: BTreeMap<AttemptNumber, Endpoint>,
-    refused: VecDeque<Signal>,
+    in_flight: InFlight,
     follower: Option<mpsc::UnboundedSender<Flow>>,
 }
 
 impl LabBackend {
     /// An empty lab. `agent` is the program that becomes the agents.
-    pub async fn open(
-        agent: AgentProgram,
-        version: CiliumVersion,
-        timeout: Duration,
-    ) -> Result<Self, BackendError> {
+    pub async fn open(agent: AgentProgram, timeout: Duration) -> Result<Self, BackendError> {
         let lab = Lab::start(agent, Instant::now()).await.map_err(BackendError::new)?;
         Ok(Self {
             lab,
             topology: Topology::default(),
-            in_force: InForce::default(),
-            version,
             timeout,
-            sources: BTreeMap::new(),
-            refused: VecDeque::new(),
+            in_flight: InFlight::default(),
             follower: None,
         })
     }
@@ -66,53 +51,30 @@ impl LabBackend {
     pub fn lab(&self) -> &Lab {
         &self.lab
     }
-
-    fn wire_target(&self, source: &Endpoint, target: &Target) -> Result<wire::Target, String> {
-        let addresses = match target {
-            Target::Endpoint(endpoint) => self.lab.addresses().endpoints.get(endpoint),
-            Target::Service(service) => self.lab.addresses().services.get(service),
-            // The names of a table are whole, and are asked for as they are.
-            Target::Name(name) => return Ok(wire::Target::Name(format!("{name}."))),
-        };
-        let address = addresses.and_then(|addresses| self.lab.addresses().reachable(source, addresses));
-        address.map(wire::Target::Address).ok_or_else(|| format!("{target} has no address"))
-    }
 }
 
 impl Backend for LabBackend {
-    async fn apply(&mut self, step: &Step, _: &Cluster<'_>) -> Result<Applied, BackendError> {
-        let options = options(step, self.version);
-        let cluster =
-            Cluster::after(&self.in_force, &step.topology, &step.policies, &options, &Learned::default())
-                .into_owned();
-        self.in_force = self.in_force.then(&step.policies, cluster.judgements());
+    async fn apply(&mut self, step: &Step, prediction: &Cluster<'_>) -> Result<Applied, BackendError> {
+        // Which names are known is for the lab's own DNS proxy to say.
+        let cluster = prediction.knowing(&Learned::default()).into_owned();
         self.topology = step.topology.clone();
         self.lab.apply(&step.topology, cluster, step.enforcement.audit).await.map_err(BackendError::new)?;
         Ok(Applied::default())
     }
 
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
-        let order = order(number, attempt, self.timeout, |target| self.wire_target(source, target));
-        let told = order.and_then(|order| {
+        let told = order(number, source, attempt, self.timeout, self.lab.addresses()).and_then(|order| {
             if self.lab.tell(source, order) { Ok(()) } else { Err(format!("the lab has no {source}")) }
         });
-        match told {
-            Ok(()) => drop(self.sources.insert(number, source.clone())),
-            Err(reason) => {
-                let outcome = Outcome::NotAttempted(reason);
-                self.refused.push_back(Signal::Finished { number, outcome });
-            }
-        }
+        self.in_flight.begin(number, source, told);
     }
 
     fn end(&mut self, number: AttemptNumber) {
-        if let Some(source) = self.sources.get(&number) {
-            self.lab.tell(source, wire::Order::End { attempt: number.0 });
-        }
+        self.in_flight.end(number, |source, order| self.lab.tell(source, order));
     }
 
     async fn next(&mut self) -> Signal {
-        if let Some(signal) = self.refused.pop_front() {
+        if let Some(signal) = self.in_flight.refused() {
             return signal;
         }
         loop {
@@ -126,10 +88,7 @@ impl Backend for LabBackend {
                 }
                 LabSignal::Gone(endpoint, reason) => return Signal::Gone(endpoint, reason),
                 LabSignal::Report(_, report) => {
-                    if let Some(signal) = signal(report) {
-                        if let Signal::Finished { number, .. } = &signal {
-                            self.sources.remove(number);
-                        }
+                    if let Some(signal) = self.in_flight.heard(report) {
                         return signal;
                     }
                 }

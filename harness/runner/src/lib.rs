@@ -17,6 +17,7 @@ pub mod shard;
 
 mod attempts;
 mod destinations;
+mod in_flight;
 mod rejections;
 mod wire_words;
 

@@ -15,7 +15,7 @@ use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::outcome::{Outcome, Totals};
 
 use crate::attempts::{Gone, make};
-use crate::backend::{AttemptNumber, Backend, BackendError};
+use crate::backend::{AttemptNumber, Backend, BackendError, reason};
 use crate::model::started;
 use crate::plan::{
     Past, Plan, RunOptions, Sink, WantedCell, all_cells, begin, begin_step, end_step, predict_step, wanted,
@@ -99,7 +99,7 @@ async fn run_scenario<B: Backend>(
         ran.and(backend.close().await)
     };
     if let Err(error) = run.await {
-        let reason = with_sources(&error);
+        let reason = reason(&error);
         let (scenario, place) = (scenario.name.clone(), scenario.place.clone());
         let _ = events.send(Event::ScenarioFailed(ScenarioFailed { scenario, place, reason }));
     }
@@ -221,15 +221,4 @@ async fn attempt<B: Backend>(
 
 fn asks(attempt: &Attempt) -> bool {
     matches!(attempt, Attempt::Dns { .. }) || matches!(attempt.target(), Some(Target::Name(_)))
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -3,20 +3,34 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use verdikt_agents::addresses::Addresses;
 use verdikt_probe::wire;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::observation::{Outcome, StageKind};
-use verdikt_scenario::topology::Protocol;
+use verdikt_scenario::topology::{Endpoint, Protocol};
 
 use crate::backend::{AttemptNumber, Signal};
 
-/// What an agent is told to try; the reason if it cannot be tried. `target` says where a target is.
+/// What the agent of a source is told to try; the reason if it cannot be tried.
 pub(crate) fn order(
     number: AttemptNumber,
+    source: &Endpoint,
     attempt: &Attempt,
     timeout: Duration,
-    target: impl Fn(&Target) -> Result<wire::Target, String>,
+    known: &Addresses,
 ) -> Result<wire::Order, String> {
+    let target = |target: &Target| {
+        let addresses = match target {
+            // The names of a table are whole, and are asked for as they are.
+            Target::Name(name) => return Ok(wire::Target::Name(format!("{name}."))),
+            Target::Endpoint(endpoint) => known.endpoints.get(endpoint),
+            Target::Service(service) => known.services.get(service),
+        };
+        let address = addresses.and_then(|addresses| known.reachable(source, addresses));
+        address
+            .map(wire::Target::Address)
+            .ok_or_else(|| format!("{target} has no address that {source} can reach"))
+    };
     let action = match attempt {
         Attempt::Connect { protocol, target: to, port } => {
             let (target, port) = (target(to)?, port.get());

@@ -164,6 +164,28 @@ impl FlowEnd {
     }
 }
 
+/// As `hubble observe` writes it: `FORWARDED`.
+impl fmt::Display for FlowVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Forwarded => "FORWARDED",
+            Self::Redirected => "REDIRECTED",
+            Self::Dropped => "DROPPED",
+            Self::Audit => "AUDIT",
+            Self::Error => "ERROR",
+        })
+    }
+}
+
+impl fmt::Display for FlowDirection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+        })
+    }
+}
+
 impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use verdikt_cluster::clean::{Whose, clean as remove};
 use verdikt_cluster::connect::{Connection, Wanted};
+use verdikt_runner::backend::reason;
 
 use super::run::cluster::{told, wait};
-use super::run::lab::reason;
 use crate::arguments::Clean;
 use crate::failure::Failure;
 use crate::printer::Printer;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use verdikt_kind::cluster::{self, Up};
+use verdikt_kind::cluster::{self, Options, Up};
 use verdikt_kind::doctor::{Finding, examine};
 use verdikt_kind::error::Error;
 use verdikt_kind::profile::{PREFIX, Profile, profile, profiles};
@@ -25,12 +25,8 @@ pub(crate) fn cluster(Cluster { command }: Cluster, printer: &Printer) -> Result
 
 fn up(arguments: &ClusterUp) -> Result<ExitCode, Failure> {
     let profile = named(&arguments.profile)?;
-    let begun = Instant::now();
-    let mut progress = |phase: &str| {
-        Printer::tell(&format!("{:>6.1} s  {phase}\n", begun.elapsed().as_secs_f64()));
-    };
-    let Up { cluster, context, was_up } =
-        cluster::up(&profile, &arguments.options(), &mut progress).map_err(|error| failure(&error))?;
+    let mut progress = phases();
+    let Up { cluster, context, was_up } = bring_up(&profile, &arguments.options(), &mut progress)?;
     progress(&if was_up {
         format!("the cluster `{cluster}` was up already, and is whole")
     } else {
@@ -105,7 +101,23 @@ fn doctor() -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(if well { exit::AS_EXPECTED } else { exit::MACHINE_FAILED }))
 }
 
-fn named(name: &str) -> Result<Profile, Failure> {
+/// Brings the cluster of a profile up, where it is not.
+pub(crate) fn bring_up(
+    profile: &Profile,
+    options: &Options,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Up, Failure> {
+    cluster::up(profile, options, progress).map_err(|error| failure(&error))
+}
+
+/// Tells of phases as they begin, with the seconds since it was made.
+pub(crate) fn phases() -> impl FnMut(&str) {
+    let begun = Instant::now();
+    move |phase| Printer::tell(&format!("{:>6.1} s  {phase}\n", begun.elapsed().as_secs_f64()))
+}
+
+/// The profile of a name.
+pub(crate) fn named(name: &str) -> Result<Profile, Failure> {
     profile(name).map_err(|error| {
         Failure::wrong(error.to_string())
             .hint("`verdikt cluster list` has all profiles, and what each is for")

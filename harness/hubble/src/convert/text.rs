@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use verdikt_scenario::flow::{FlowDirection, FlowEnd, FlowKind, FlowVerdict, ProxyRequest};
+use verdikt_scenario::flow::{FlowEnd, FlowKind, ProxyRequest};
 
 use super::{Loss, LossReason, Reported};
 
@@ -10,27 +10,16 @@ use super::{Loss, LossReason, Reported};
 impl fmt::Display for Reported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let flow = &self.flow;
-        let direction = match flow.direction {
-            FlowDirection::Ingress => "ingress",
-            FlowDirection::Egress => "egress",
-        };
         let kind = match flow.kind {
             FlowKind::PolicyVerdict => "policy-verdict",
             FlowKind::Drop => "drop",
             FlowKind::Proxy => "proxy",
         };
-        let verdict = match flow.verdict {
-            FlowVerdict::Forwarded => "FORWARDED",
-            FlowVerdict::Redirected => "REDIRECTED",
-            FlowVerdict::Dropped => "DROPPED",
-            FlowVerdict::Audit => "AUDIT",
-            FlowVerdict::Error => "ERROR",
-        };
         write!(f, "{:.6} {}: ", flow.at.as_secs_f64(), plain(&self.node))?;
         end(f, &flow.source, &self.source_names)?;
         write!(f, " {} ", if self.is_reply { "<-" } else { "->" })?;
         end(f, &flow.destination, &self.destination_names)?;
-        write!(f, " {} {direction} {kind} {verdict}", flow.protocol)?;
+        write!(f, " {} {} {kind} {}", flow.protocol, flow.direction, flow.verdict)?;
         if let Some(reason) = &flow.drop_reason {
             write!(f, " ({reason})")?;
         }

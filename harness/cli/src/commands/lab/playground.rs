@@ -9,7 +9,7 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use verdikt_lab::control::Ask;
 use verdikt_report::terminal::{Options, Terminal};
-use verdikt_runner::backend::Backend as _;
+use verdikt_runner::backend::{Backend as _, reason};
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::{Past, RunOptions};
 use verdikt_runner::run::StepRun;
@@ -21,8 +21,8 @@ use verdikt_verdict::event::Event;
 use super::told;
 use super::watch::Watch;
 use crate::arguments::Lab;
-use crate::commands::load_scenarios;
-use crate::commands::run::lab::{agent, interrupted, reason};
+use crate::commands::run::lab::{agent, interrupted};
+use crate::commands::{load_scenarios, runtime};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -39,8 +39,7 @@ pub(super) fn play(arguments: &Lab, file: &Path, printer: &Printer) -> Result<Ex
     verdikt_lab::enter::enter()
         .map_err(|obstacle| Failure::machine("there can be no lab here").cause(&reason(&obstacle)))?;
     let failed = |error: std::io::Error| Failure::machine("the lab cannot start").cause(&error);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(keep_up(arguments, file, scenario, printer))
+    runtime().map_err(failed)?.block_on(keep_up(arguments, file, scenario, printer))
 }
 
 fn find_step<'a>(scenario: &'a Scenario, name: Option<&str>) -> Result<&'a Step, Failure> {
@@ -63,7 +62,7 @@ async fn keep_up(
     let failed = |error: std::io::Error| Failure::machine("the lab cannot start").cause(&error);
     let options = RunOptions { version: arguments.cilium, ..RunOptions::default() };
     let program = agent().map_err(failed)?;
-    let backend = LabBackend::open(program, options.version, options.timeout).await;
+    let backend = LabBackend::open(program, options.timeout).await;
     let mut backend = backend.map_err(|error| Failure::from_error(&error))?;
     let (tells, mut flows) = mpsc::unbounded_channel();
     backend.follow(tells);

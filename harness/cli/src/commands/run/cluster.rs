@@ -16,6 +16,7 @@ use verdikt_cluster::mark::RunId;
 use verdikt_cluster::permissions;
 use verdikt_cluster::wait::Progress;
 use verdikt_cluster::world::World;
+use verdikt_runner::backend::reason;
 use verdikt_runner::cluster::{ClusterBackend, Manner, unfit};
 use verdikt_runner::plan::{RunOptions, Sink};
 use verdikt_runner::run::run_on;
@@ -23,7 +24,8 @@ use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::outcome::Outcome;
 
-use super::lab::{interrupted, reason};
+use super::lab::interrupted;
+use crate::commands::runtime;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -56,16 +58,21 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Connects to the cluster of a context, and looks whether it can be used.
-    pub(crate) fn open(context: Option<String>, settings: &Settings) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::machine("cannot start").cause(&error))?;
+    /// Connects to the cluster of a context, and looks whether it can be used. `image` is that of its agents, if it
+    /// is built already.
+    pub(crate) fn open(
+        context: Option<String>,
+        image: Option<AgentImage>,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
+        let runtime = started()?;
         let (connection, facts) = runtime.block_on(look(context))?;
-        let built = agent_image(settings.registry.as_deref())?;
+        let image = match image {
+            Some(image) => image,
+            None => agent_image(settings.registry.as_deref())?.image,
+        };
         let run = run_id().map_err(|error| Failure::from_error(&error))?;
-        Ok(Self { runtime, connection, facts, image: built.image, run, settings: settings.clone() })
+        Ok(Self { runtime, connection, facts, image, run, settings: settings.clone() })
     }
 
     /// The Cilium it runs.
@@ -173,6 +180,9 @@ pub(crate) fn told() -> Progress {
 
 /// Waits for something on a runtime of its own.
 pub(crate) fn wait<T>(what: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::machine("cannot start").cause(&error))?.block_on(what)
+    started()?.block_on(what)
+}
+
+fn started() -> Result<Runtime, Failure> {
+    runtime().map_err(|error| Failure::machine("cannot start").cause(&error))
 }

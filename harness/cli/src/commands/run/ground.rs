@@ -1,14 +1,13 @@
 //! Where a run takes place: as wished, or in the lab if there can be one.
 
-use std::time::Instant;
-
-use verdikt_kind::cluster::{Options, up};
-use verdikt_kind::profile::profile;
+use verdikt_cluster::image::AgentImage;
+use verdikt_kind::cluster::{Options, load_archive};
+use verdikt_runner::backend::reason;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::cluster::{Session, Settings};
-use super::lab;
+use super::cluster::{Session, Settings, agent_image};
 use crate::arguments::{Backend, Run};
+use crate::commands::cluster::{bring_up, failure, named, phases};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -31,22 +30,24 @@ impl Ground {
             Some(Backend::Lab) => match verdikt_lab::enter::enter() {
                 Ok(_) => Ok(Self::Lab),
                 Err(obstacle) => Err(Failure::machine("there can be no lab here")
-                    .cause(&lab::reason(&obstacle))
+                    .cause(&reason(&obstacle))
                     .hint("`--on model` evaluates with the engine alone")),
             },
             None => match verdikt_lab::enter::enter() {
                 Ok(_) => Ok(Self::Lab),
                 Err(obstacle) => {
-                    printer.note(&format!("model instead of lab: {}", lab::reason(&obstacle)));
+                    printer.note(&format!("model instead of lab: {}", reason(&obstacle)));
                     Ok(Self::Model)
                 }
             },
             Some(Backend::Cluster(context)) => {
-                Ok(Self::Cluster(Box::new(Session::open(context.clone(), &settings)?)))
+                Ok(Self::Cluster(Box::new(Session::open(context.clone(), None, &settings)?)))
             }
             Some(Backend::Kind(name)) => {
-                let context = kind(name)?;
-                Ok(Self::Cluster(Box::new(Session::open(Some(context), &settings)?)))
+                let (context, image) = kind(name)?;
+                // With a registry, pods call the image by a name of that registry.
+                let image = settings.registry.is_none().then_some(image);
+                Ok(Self::Cluster(Box::new(Session::open(Some(context), image, &settings)?)))
             }
         }
     }
@@ -63,23 +64,20 @@ impl Ground {
     }
 }
 
-/// Brings the cluster of a profile up, with the agent's image on its nodes; its context.
-fn kind(name: &str) -> Result<String, Failure> {
-    let profile = profile(name).map_err(|error| Failure::wrong(error.to_string()))?;
-    let begun = Instant::now();
-    let mut progress =
-        |phase: &str| Printer::tell(&format!("{:>6.1} s  {phase}\n", begun.elapsed().as_secs_f64()));
-    let failed = |error: &verdikt_kind::error::Error| crate::commands::cluster::failure(error);
-    let up = up(&profile, &Options::default(), &mut progress).map_err(|error| failed(&error))?;
+/// Brings the cluster of a profile up, with the agent's image on its nodes; its context, and the image.
+fn kind(name: &str) -> Result<(String, AgentImage), Failure> {
+    let profile = named(name)?;
+    let mut progress = phases();
+    let up = bring_up(&profile, &Options::default(), &mut progress)?;
     progress("load the image of the agent");
-    let built = super::cluster::agent_image(None)?;
+    let built = agent_image(None)?;
     // In a place of this process's own: the archive has to be a file.
     let archive = std::env::temp_dir().join(format!("verdikt-agent-{}.tar", std::process::id()));
     std::fs::write(&archive, &built.archive)
         .map_err(|error| Failure::file("write the image of the agent", &archive, &error))?;
-    let loaded = verdikt_kind::cluster::load_archive(&profile, &archive).map_err(|error| failed(&error));
+    let loaded = load_archive(&profile, &archive).map_err(|error| failure(&error));
     // A file that stays is small, and the system's to remove.
     let _ = std::fs::remove_file(&archive);
     loaded?;
-    Ok(up.context)
+    Ok((up.context, built.image))
 }

@@ -1,6 +1,5 @@
 //! `verdikt run --on lab`: the runner over labs, until it is done or interrupted.
 
-use std::error::Error;
 use std::ffi::OsString;
 use std::io;
 
@@ -11,11 +10,13 @@ use verdikt_runner::run::run_on;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_verdict::outcome::Outcome;
 
+use crate::commands::runtime;
+
 pub(super) fn run(scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) -> io::Result<Outcome> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime()?;
     let agent = agent()?;
     runtime.block_on(async {
-        let open = async || LabBackend::open(agent.clone(), options.version, options.timeout).await;
+        let open = async || LabBackend::open(agent.clone(), options.timeout).await;
         run_on(NAME, scenarios, options, |_| None, open, interrupted(), sink).await
     })
 }
@@ -30,16 +31,4 @@ pub(crate) async fn interrupted() {
         // Without a handler the signal ends the process at once, and its agents with it.
         std::future::pending::<()>().await;
     }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn reason(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
