@@ -224,6 +224,10 @@ fn is_of_the_table(signal: &Signal) -> bool {
         | Signal::StageEnded { number, .. }
         | Signal::Finished { number, .. }
         | Signal::Arrived { number: Some(number), .. } => number.0 < FIRST_NUDGE,
-        Signal::Arrived { number: None, .. } | Signal::Flow(_) | Signal::Lost(_) | Signal::Gone(..) => true,
+        Signal::Arrived { number: None, .. }
+        | Signal::Flow(_)
+        | Signal::Lost(_)
+        | Signal::Regained
+        | Signal::Gone(..) => true,
     }
 }
