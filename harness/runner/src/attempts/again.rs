@@ -69,7 +69,9 @@ async fn wave<B: Backend>(
     });
     let numbered: Vec<_> = numbered.collect();
     let mut evidence = make(backend, &numbered, manner.patience, gone).await;
-    evidence.iter_mut().for_each(|evidence| evidence.audit = manner.audit);
+    for evidence in &mut evidence {
+        evidence.audit = manner.audit;
+    }
     evidence
 }
 
