@@ -52,8 +52,8 @@ pub async fn open(
     let pods: Api<Pod> = Api::namespaced(connection.client().clone(), namespace);
     let what = format!("forward to port {port} of pod {namespace}/{pod}");
     let mut forwarder = connection.ask(&what, pods.portforward(pod, &[*port])).await?;
-    let stream = forwarder.take_stream(*port);
-    Ok(stream.expect("the stream of the port that was asked for is there once"))
+    let nothing = || ApiError::Absent { what: what.clone(), reason: "nothing is forwarded".to_owned() };
+    forwarder.take_stream(*port).ok_or_else(nothing)
 }
 
 #[cfg(test)]

@@ -169,17 +169,18 @@ impl Backend for ClusterBackend {
     /// An agent of Cilium shows its newest event only when the next one is there, so one is provoked: a connection
     /// from a pod to its node, whatever becomes of it.
     fn flush(&mut self) -> Duration {
+        let lag = self.flows.flush();
         let addresses = self.cluster.addresses();
         let node = self.cluster.facts().nodes.values().flat_map(|node| &node.addresses).copied();
         let pods = self.cluster.sites().filter(|site| matches!(site, Endpoint::Pod(_)));
         let pairs = pods.flat_map(|pod| node.clone().map(move |address| (pod, address)));
         let mut reachable = pairs.filter(|(pod, node)| addresses.reachable(pod, &[*node]).is_some());
-        let Some((pod, address)) = reachable.next() else { return self.flows.lag() };
+        let Some((pod, address)) = reachable.next() else { return lag };
         let action = wire::Action::Tcp { target: wire::Target::Address(address), port: DISCARD };
         let attempt = wire::Attempt { attempt: FIRST_NUDGE + self.nudges, action, timeout: NUDGE };
         self.cluster.tell(pod, wire::Order::Attempt(attempt));
         self.nudges += 1;
-        self.flows.lag()
+        lag
     }
 
     fn flowing(&self) -> Flowing {

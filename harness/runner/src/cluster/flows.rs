@@ -17,6 +17,7 @@ use verdikt_cluster::inspect::Facts;
 use verdikt_hubble::way::{self, Choice, WayError};
 use verdikt_scenario::flow::Flow;
 
+use self::relay::Past;
 use crate::backend::{Flowing, Signal};
 
 /// How long an agent or Relay may take for an answer.
@@ -25,8 +26,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 const ABSENCE: Duration = Duration::from_mins(1);
 /// How long a flow may need from the datapath to here, once the next one is made.
 const LAG: Duration = Duration::from_millis(250);
-/// The same through Relay: it holds flows back until none has come for a second, to sort them.
-const LAG_OF_RELAY: Duration = Duration::from_millis(2500);
+/// How long Relay may take to tell the flows that it holds back.
+const PAST: Duration = Duration::from_secs(1);
 
 /// Why flows cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,9 +98,10 @@ pub(super) struct Flows {
     told: mpsc::UnboundedReceiver<Told>,
     /// From where no flows come.
     away: BTreeMap<String, Absence>,
-    lag: Duration,
-    /// They end with this.
-    _following: JoinSet<()>,
+    /// What asks Relay for the flows that it holds back.
+    past: Option<Past>,
+    /// Those who tell; they end with this.
+    tellers: JoinSet<()>,
 }
 
 /// That no flows come.
@@ -119,27 +121,31 @@ impl Flows {
         begin: SystemTime,
     ) -> Result<Self, FlowsError> {
         let (tell, told) = mpsc::unbounded_channel();
-        let mut following = JoinSet::new();
-        let lag = match choice {
+        let mut tellers = JoinSet::new();
+        let past = match choice {
             Choice::Agents { .. } => {
                 for (node, agent) in agents_of(facts) {
                     let followed = agents::follow(connection, (node, agent), begin, tell.clone());
-                    following.spawn(followed.await?);
+                    tellers.spawn(followed.await?);
                 }
-                LAG
+                None
             }
             Choice::Relay { source, .. } => {
                 let nodes = agents_of(facts).map(|(node, _)| node.clone()).collect();
-                following.spawn(relay::follow(source, nodes, begin, tell).await?);
-                LAG_OF_RELAY
+                tellers.spawn(relay::follow(source, nodes, begin, tell.clone()).await?);
+                Some(Past::new(source, begin, tell).await?)
             }
         };
-        Ok(Self { told, away: BTreeMap::new(), lag, _following: following })
+        Ok(Self { told, away: BTreeMap::new(), past, tellers })
     }
 
-    /// How long a flow may need from the datapath to here, once the next one is made.
-    pub(super) fn lag(&self) -> Duration {
-        self.lag
+    /// Has everybody tell the flows that are held back, but for the newest of each agent. Answers how long that may
+    /// take, if the next one is made at once.
+    pub(super) fn flush(&mut self) -> Duration {
+        while self.tellers.try_join_next().is_some() {}
+        let Some(past) = &mut self.past else { return LAG };
+        self.tellers.spawn(past.tell());
+        LAG + PAST + LAG
     }
 
     /// Whether they come from everywhere.

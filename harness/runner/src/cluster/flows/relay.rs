@@ -1,19 +1,22 @@
 //! Flows of Relay, which hears the agents of all nodes, through a port-forward to its pod.
+//!
+//! Relay sorts what it follows: it holds flows back until none has come for a second, or a hundred wait. So it is asked
+//! for them once more when they are needed: what has been is sorted and told at once.
 
 use std::collections::BTreeSet;
 use std::io;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::UnboundedSender;
 use verdikt_cluster::connect::Connection;
 use verdikt_cluster::forward;
 use verdikt_cluster::relay::{SERVER_NAME, find};
-use verdikt_hubble::client::{Source, Stream, Tls};
-use verdikt_hubble::convert::{LossReason, NodeState};
+use verdikt_hubble::client::{Client, Source, Stream, Tls};
+use verdikt_hubble::convert::{LossReason, NodeState, Observed, observed};
 use verdikt_hubble::stream::{Flows, News, Patience};
 use verdikt_hubble::way::Way;
 
-use super::{FlowsError, Told};
+use super::{ANSWER, FlowsError, LAG, PAST, Told};
 
 /// Its name in messages.
 const NAME: &str = "Relay";
@@ -71,6 +74,55 @@ pub(super) async fn follow(
             }
         }
     })
+}
+
+/// How far back Relay is asked beyond the last time: the clocks of nodes differ.
+const OVERLAP: Duration = Duration::from_secs(10);
+
+/// Asks Relay for flows that it holds back.
+#[derive(Debug)]
+pub(super) struct Past {
+    client: Client,
+    begin: SystemTime,
+    since: SystemTime,
+    tell: UnboundedSender<Told>,
+}
+
+impl Past {
+    pub(super) async fn new(
+        source: &Source,
+        begin: SystemTime,
+        tell: UnboundedSender<Told>,
+    ) -> Result<Self, FlowsError> {
+        let client = Client::connect(source, ANSWER).await;
+        let client = client.map_err(|error| FlowsError::Relay { reason: error.to_string() })?;
+        Ok(Self { client, begin, since: begin, tell })
+    }
+
+    /// Tells all flows since the last time, when the newest of now can be read; some twice. Where they are not told in
+    /// time they may be missing.
+    pub(super) fn tell(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let (client, begin, tell) = (self.client.clone(), self.begin, self.tell.clone());
+        let now = SystemTime::now();
+        let since = std::mem::replace(&mut self.since, now.checked_sub(OVERLAP).unwrap_or(begin));
+        async move {
+            tokio::time::sleep(LAG).await;
+            let mut responses = client.past(since);
+            let all = async {
+                while let Some(response) = responses.next().await.map_err(|error| error.to_string())? {
+                    let response = response.map_err(|error| error.to_string())?;
+                    if let Some(Observed::Flow(reported)) = observed(response, begin) {
+                        let _ = tell.send(Told::Flow(Box::new(reported.flow)));
+                    }
+                }
+                Ok::<_, String>(())
+            };
+            let late = || format!("it has not told them within {} s", PAST.as_secs_f64());
+            if let Err(reason) = tokio::time::timeout(PAST, all).await.unwrap_or_else(|_| Err(late())) {
+                let _ = tell.send(Told::Lost(format!("Relay holds flows back: {reason}")));
+            }
+        }
+    }
 }
 
 /// What has become of the nodes.

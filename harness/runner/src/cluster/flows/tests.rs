@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use verdikt_hubble::convert::{Loss, LossReason, NodeChange, NodeState, Reported};
@@ -59,7 +60,7 @@ fn news(words: &str) -> News {
 
 fn flows() -> Flows {
     let (_, told) = mpsc::unbounded_channel();
-    Flows { told, away: BTreeMap::new(), lag: LAG, _following: JoinSet::new() }
+    Flows { told, away: BTreeMap::new(), past: None, tellers: JoinSet::new() }
 }
 
 /// What news of Relay mean to a run, one after the other, and whether flows come then.
@@ -83,7 +84,7 @@ fn what_relay_says_becomes_signals() {
                 Flowing::NotNow(reason) => format!("not now ({reason})"),
                 Flowing::NoMore(reason) => format!("no more ({reason})"),
             };
-            text.push_str(&format!("{words}: {} -> {flowing}\n", signals.join(", ")));
+            writeln!(text, "{words}: {} -> {flowing}", signals.join(", ")).unwrap();
         }
         text.push('\n');
     };
