@@ -14,8 +14,9 @@ use verdikt_verdict::event::{Event, RunFinished, ScenarioFailed};
 use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::outcome::{Outcome, Totals};
 
-use crate::attempts::{Gone, make};
-use crate::backend::{AttemptNumber, Backend, BackendError, reason};
+use crate::attempts::Gone;
+use crate::attempts::again::{Manner, made};
+use crate::backend::{Backend, BackendError, reason};
 use crate::model::started;
 use crate::plan::{
     Past, Plan, RunOptions, Sink, WantedCell, all_cells, begin, begin_step, end_step, predict_step, wanted,
@@ -202,17 +203,14 @@ async fn attempt<B: Backend>(
     last: &Cell<u64>,
     gone: &mut Gone,
 ) -> Vec<Evidence> {
+    let manner = Manner { patience: options.timeout * STAGES, audit: step.enforcement.audit, last };
     let mut evidence = BTreeMap::new();
     for asking in [false, true] {
         let chosen = all_cells(step).enumerate().filter(|(_, (row, _))| asks(&row.attempt) == asking);
-        let (indices, attempts): (Vec<usize>, Vec<(AttemptNumber, &Endpoint, &Attempt)>) = chosen
-            .map(|(index, (row, source))| {
-                last.set(last.get() + 1);
-                (index, (AttemptNumber(last.get()), source, &row.attempt))
-            })
-            .unzip();
+        let (indices, attempts): (Vec<usize>, Vec<(&Endpoint, &Attempt)>) =
+            chosen.map(|(index, (row, source))| (index, (source, &row.attempt))).unzip();
         if !attempts.is_empty() {
-            let made = make(backend, &attempts, options.timeout * STAGES, gone).await;
+            let made = made(backend, &attempts, &manner, gone).await;
             evidence.extend(indices.into_iter().zip(made));
         }
     }

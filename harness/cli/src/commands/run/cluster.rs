@@ -17,7 +17,7 @@ use verdikt_cluster::permissions;
 use verdikt_cluster::wait::Progress;
 use verdikt_cluster::world::World;
 use verdikt_runner::backend::reason;
-use verdikt_runner::cluster::{ClusterBackend, Manner, unfit};
+use verdikt_runner::cluster::{ClusterBackend, FlowsOf, Manner, choose_flows, unfit};
 use verdikt_runner::plan::{RunOptions, Sink};
 use verdikt_runner::run::run_on;
 use verdikt_scenario::scenario::Scenario;
@@ -52,6 +52,7 @@ pub(crate) struct Session {
     runtime: Runtime,
     connection: Connection,
     facts: Facts,
+    flows: FlowsOf,
     image: AgentImage,
     run: RunId,
     settings: Settings,
@@ -67,12 +68,14 @@ impl Session {
     ) -> Result<Self, Failure> {
         let runtime = started()?;
         let (connection, facts) = runtime.block_on(look(context))?;
+        let flows = runtime.block_on(choose_flows(&connection, &facts));
+        let flows = flows.map_err(|error| Failure::machine(reason(&error)))?;
         let image = match image {
             Some(image) => image,
             None => agent_image(settings.registry.as_deref())?.image,
         };
         let run = run_id().map_err(|error| Failure::from_error(&error))?;
-        Ok(Self { runtime, connection, facts, image, run, settings: settings.clone() })
+        Ok(Self { runtime, connection, facts, flows, image, run, settings: settings.clone() })
     }
 
     /// The Cilium it runs.
@@ -87,12 +90,12 @@ impl Session {
         options: &RunOptions,
         sink: Sink<'_>,
     ) -> io::Result<Outcome> {
-        let agents = self.facts.nodes.values().filter(|node| node.agent.is_some()).count();
         let name = format!(
-            "cluster {} (Kubernetes {}, Cilium {}, flows of {agents} agents)",
+            "cluster {} (Kubernetes {}, Cilium {}, flows of {})",
             self.connection.context(),
             self.facts.kubernetes,
-            self.facts.cilium.full_version
+            self.facts.cilium.full_version,
+            self.flows
         );
         self.runtime.block_on(async {
             let progress = told();
@@ -113,6 +116,7 @@ impl Session {
                         timeout: options.timeout,
                         keep: self.settings.keep,
                         evidence: self.settings.evidence.clone(),
+                        flows: self.flows.clone(),
                     },
                 )
                 .await
