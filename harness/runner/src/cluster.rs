@@ -2,6 +2,7 @@
 
 mod fitness;
 mod flows;
+mod meeting;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -32,6 +33,7 @@ use crate::in_flight::InFlight;
 use crate::wire_words::order;
 
 pub use self::fitness::unfit;
+pub use self::meeting::{Footprint, asks_for_names};
 
 /// Attempts from this number on are no attempts of a table.
 const FIRST_NUDGE: u64 = 1 << 63;
@@ -70,7 +72,7 @@ pub struct Manner {
 }
 
 impl ClusterBackend {
-    /// No topology yet, in a cluster that is taken for this run.
+    /// No topology yet, in a cluster that is as [`Cluster::new`] wants it.
     pub async fn open(
         connection: Connection,
         facts: Facts,
@@ -79,7 +81,7 @@ impl ClusterBackend {
     ) -> Result<Self, BackendError> {
         let (begin, at) = (Instant::now(), SystemTime::now());
         let flows = Flows::follow(&connection, &facts, at).await.map_err(BackendError::new)?;
-        let cluster = Cluster::open(connection, facts, options, begin).await.map_err(BackendError::new)?;
+        let cluster = Cluster::new(connection, facts, options, begin);
         let audit = cluster.facts().cilium.audit();
         let (topology, in_flight) = (Topology::default(), InFlight::default());
         Ok(Self { cluster, flows, topology, manner, audit, nudges: 0, in_flight })
@@ -196,7 +198,7 @@ impl Backend for ClusterBackend {
         let connection = self.cluster.connection().clone();
         let whose = Whose::Run(self.cluster.run().clone());
         let progress = self.cluster.progress().clone();
-        self.cluster.close().await.map_err(BackendError::new)?;
+        drop(self.cluster);
         if !self.manner.keep {
             clean(&connection, &whose, &progress).await.map_err(BackendError::new)?;
         }
