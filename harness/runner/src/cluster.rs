@@ -2,6 +2,7 @@
 
 mod fitness;
 mod flows;
+mod meeting;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -33,6 +34,7 @@ use crate::wire_words::order;
 
 pub use self::fitness::unfit;
 pub use self::flows::{FlowsError, choose as choose_flows};
+pub use self::meeting::{Footprint, asks_for_names};
 pub use verdikt_hubble::way::Choice as FlowsOf;
 
 /// Attempts from this number on are no attempts of a table.
@@ -72,7 +74,7 @@ pub struct Manner {
 }
 
 impl ClusterBackend {
-    /// No topology yet, in a cluster that is taken for this run.
+    /// No topology yet, in a cluster that is as [`Cluster::new`] wants it.
     pub async fn open(
         connection: Connection,
         facts: Facts,
@@ -81,7 +83,7 @@ impl ClusterBackend {
     ) -> Result<Self, BackendError> {
         let (begin, at) = (Instant::now(), SystemTime::now());
         let flows = Flows::follow(&connection, &facts, &manner.flows, at).await.map_err(BackendError::new)?;
-        let cluster = Cluster::open(connection, facts, options, begin).await.map_err(BackendError::new)?;
+        let cluster = Cluster::new(connection, facts, options, begin);
         let audit = cluster.facts().cilium.audit();
         let (topology, in_flight) = (Topology::default(), InFlight::default());
         Ok(Self { cluster, flows, topology, manner, audit, nudges: 0, in_flight })
@@ -203,7 +205,7 @@ impl Backend for ClusterBackend {
         let connection = self.cluster.connection().clone();
         let whose = Whose::Run(self.cluster.run().clone());
         let progress = self.cluster.progress().clone();
-        self.cluster.close().await.map_err(BackendError::new)?;
+        drop(self.cluster);
         if !self.manner.keep {
             clean(&connection, &whose, &progress).await.map_err(BackendError::new)?;
         }

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use verdikt_runner::run::run_on;
+use verdikt_runner::run::{Venue, run_on};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::Verdict;
 use verdikt_verdict::event::{CellJudged, Event};
@@ -37,9 +37,9 @@ pub(crate) async fn play_steps(
         events.push(event);
         Ok(())
     };
-    let open = async || Ok(script.open());
-    let outcome =
-        run_on("scripted", &scenarios, &options, |_| None, open, pending(), &mut sink).await.unwrap();
+    let open = async |_| Ok(script.open());
+    let venue = Venue::of_all("scripted");
+    let outcome = run_on(venue, &scenarios, &options, open, pending(), &mut sink).await.unwrap();
     let took = began.elapsed();
     let cells = events.iter().filter_map(|event| match event {
         Event::CellJudged(cell) => Some(cell.as_ref().clone()),
