@@ -92,12 +92,12 @@ async fn one_scenario_removes_its_own() {
         let removed = clean(&connection, &whose, &Progress::default()).await.unwrap();
         removed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
-    insta::assert_snapshot!(of(Whose::Run(run.scenario(3))).await, @"");
+    insta::assert_snapshot!(of(Whose::Run(run.scenario(3))).await, @"Pod default/ours");
     let text = log.text();
     let selected = text.lines().find(|line| line.contains("clusterwide")).unwrap();
-    insta::assert_snapshot!(selected, @"");
-    insta::assert_snapshot!(of(Whose::Run(run)).await, @"");
-    insta::assert_snapshot!(of(Whose::AllRunsForced).await, @"");
+    insta::assert_snapshot!(selected, @"GET /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies?limit=500&labelSelector=verdikt.dev%2Fowner%3Dverdikt%2Cverdikt.dev%2Frun%3Drun-1%2Cverdikt.dev%2Fscenario%3D3");
+    insta::assert_snapshot!(of(Whose::Run(run)).await, @"Pod default/of-the-next, Pod default/of-the-run, Pod default/ours, Lease verdikt-system/verdikt");
+    insta::assert_snapshot!(of(Whose::AllRunsForced).await, @"Pod default/of-another-run, Pod default/of-the-next, Pod default/of-the-run, Pod default/ours, Lease verdikt-system/verdikt");
 }
 
 #[tokio::test]

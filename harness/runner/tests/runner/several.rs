@@ -138,12 +138,36 @@ async fn those_that_meet_are_not_run_at_once() {
         (summary(&events), format!("{}all at {}", begun.take(), times.last().unwrap()))
     };
     let (events, one_by_one) = run_with(1).await;
-    insta::assert_snapshot!(one_by_one, @"");
+    insta::assert_snapshot!(one_by_one, @"
+    a1 at 0
+    a2 at 600
+    b1 at 1200
+    b2 at 1800
+    alone at 2400
+    c1 at 3000
+    all at 3600
+    ");
     let (beside, in_pairs) = run_with(2).await;
-    insta::assert_snapshot!(in_pairs, @"");
+    insta::assert_snapshot!(in_pairs, @"
+    a1 at 0
+    b1 at 0
+    a2 at 600
+    b2 at 600
+    c1 at 1200
+    alone at 1800
+    all at 2400
+    ");
     assert_eq!(beside, events);
     let (beside, all) = run_with(8).await;
-    insta::assert_snapshot!(all, @"");
+    insta::assert_snapshot!(all, @"
+    a1 at 0
+    b1 at 0
+    c1 at 0
+    a2 at 600
+    b2 at 600
+    alone at 1200
+    all at 1800
+    ");
     assert_eq!(beside, events);
 }
 

@@ -10,9 +10,8 @@ use super::*;
 const FIRST: &str = "- step: first\n  expect: {tcp shop/api:80: {allow: others}}\n";
 
 fn policy(kind: &str, namespace: &str) -> String {
-    let metadata = if namespace.is_empty() { String::new() } else { format!(", namespace: {namespace}") };
     format!(
-        "---\napiVersion: cilium.io/v2\nkind: {kind}\nmetadata: {{name: closed{metadata}}}\n\
+        "---\napiVersion: cilium.io/v2\nkind: {kind}\nmetadata: {{name: closed{namespace}}}\n\
          spec: {{endpointSelector: {{}}, ingress: [{{}}]}}\n"
     )
 }
@@ -28,15 +27,14 @@ fn written() -> Vec<(&'static str, String)> {
         (name, text.replace("shop", namespace))
     };
     let closed = "- step: closed\n  policies: [closed]\n  expect: {tcp shop/api:80: {allow: others}}\n";
-    let host = |address: &str, more: &str| format!("  world: {{host: {{address: {address}{more}}}}}\n");
+    let host = |address: &str, more: &str| format!("  world: {{client: {{address: {address}{more}}}}}\n");
     let named = ", names: [a.example.test]";
     let asks = |name: &str| format!("- step: asks\n  expect: {{dns {name}: {{allow: others}}}}\n");
     vec![
         make("plain", "", "", ""),
         make("same-namespace", "", "", ""),
-        make("policy", "", closed, &policy("CiliumNetworkPolicy", "shop")),
+        make("policy", "", closed, &policy("CiliumNetworkPolicy", ", namespace: shop")),
         make("clusterwide", "", closed, &policy("CiliumClusterwideNetworkPolicy", "")),
-        make("policy-elsewhere", "", closed, &policy("CiliumNetworkPolicy", "plain")),
         make("nodes", "  nodes: {host: {}}\n", "", ""),
         make("more-nodes", "  nodes: {host: {}}\n", "", ""),
         make("host", &host("203.0.113.1", ""), "", ""),
@@ -73,5 +71,17 @@ fn who_meets_whom() {
         assert!(one.meets(one), "{}", scenario.name);
         assert!(!one.meets(&Footprint::default()), "one that is not run meets nobody");
     }
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @"
+    plain: same-namespace, clusterwide
+    same-namespace: plain, clusterwide
+    policy: clusterwide
+    clusterwide: plain, same-namespace, policy, nodes, more-nodes, host, same-address, named, asks, asks-the-cluster
+    nodes: clusterwide, more-nodes
+    more-nodes: clusterwide, nodes
+    host: clusterwide, same-address
+    same-address: clusterwide, host
+    named: clusterwide, asks
+    asks: clusterwide, named
+    asks-the-cluster: clusterwide
+    ");
 }
