@@ -37,6 +37,9 @@ pub(crate) fn clean(arguments: &Clean) -> Result<ExitCode, Failure> {
 fn clean_machine() -> Result<ExitCode, Failure> {
     let Cleaned { containers, clusters, others } =
         verdikt_kind::cluster::clean().map_err(|error| failure(&error))?;
+    if containers.is_empty() && clusters.is_empty() {
+        Printer::tell("nothing of verdikt is left on this machine\n");
+    }
     let containers = containers.iter().map(|name| format!("container {name}\n"));
     for line in containers.chain(clusters.iter().map(|name| format!("cluster {name}\n"))) {
         Printer::data(&line)?;
