@@ -1,5 +1,6 @@
 //! Clusters: up, down, which there are, and what is outside of them.
 
+mod containers;
 mod dns;
 mod helm;
 mod images;
@@ -59,7 +60,7 @@ pub fn load_archive(profile: &Profile, archive: &Path) -> Result<(), Error> {
 /// Removes the cluster of a profile, and the container of the hosts outside of it; whether there was a cluster.
 pub fn down(profile: &Profile) -> Result<bool, Error> {
     let cluster = profile.cluster();
-    world::remove_of(&cluster)?;
+    containers::remove_all(&containers::of_cluster(&cluster))?;
     if !clusters()?.contains(&cluster) {
         return Ok(false);
     }
@@ -82,7 +83,7 @@ pub struct Cleaned {
 pub fn clean() -> Result<Cleaned, Error> {
     let of_profiles: Vec<String> = profiles().map(|profile| profile.cluster()).collect();
     let (clusters, others) = clusters()?.into_iter().partition(|name| of_profiles.contains(name));
-    let cleaned = Cleaned { containers: world::remove_all()?, clusters, others };
+    let cleaned = Cleaned { containers: containers::remove_all(containers::OURS)?, clusters, others };
     cleaned.clusters.iter().try_for_each(|cluster| delete(cluster))?;
     Ok(cleaned)
 }
