@@ -134,7 +134,7 @@ fn every_failure_of_making_room() {
     );
     check(
         "a node has stopped",
-        r#"*two-workers-worker\ sh*) echo 'Error response from daemon: container 3f2 is not running' >&2; exit 1 ;;"#,
+        r"*two-workers-worker\ sh*) echo 'Error response from daemon: container 3f2 is not running' >&2; exit 1 ;;",
     );
     check("no disk", r#"*"cat > "*) echo 'cat: write error: No space left on device' >&2; exit 1 ;;"#);
     check(
