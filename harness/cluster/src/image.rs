@@ -85,6 +85,8 @@ pub enum ImageError {
 pub struct Built {
     /// How pods use it.
     pub image: AgentImage,
+    /// The program in it.
+    pub program: AgentProgram,
     /// The digest of its manifest: `sha256:…`.
     pub digest: String,
     /// The processor it is for, as container runtimes call it: `amd64`.
@@ -99,7 +101,7 @@ pub fn build(programs: &[AgentProgram], registry: Option<&str>) -> Result<Built,
     for program in programs {
         match std::fs::read(&program.path) {
             Ok(bytes) => match elf::architecture(&bytes) {
-                Ok(architecture) => return Ok(archive(&bytes, &program.arguments, architecture, registry)),
+                Ok(architecture) => return Ok(archive(&bytes, program, architecture, registry)),
                 Err(reason) => {
                     unfit.get_or_insert(ImageError::Unfit { path: program.path.clone(), reason });
                 }
@@ -125,14 +127,14 @@ pub fn candidates(running: &Path) -> Vec<AgentProgram> {
 }
 
 fn archive(
-    program: &[u8],
-    arguments: &[String],
+    bytes: &[u8],
+    program: &AgentProgram,
     architecture: &'static str,
     registry: Option<&str>,
 ) -> Built {
     let command: Vec<String> =
-        std::iter::once(format!("/{PROGRAM}")).chain(arguments.iter().cloned()).collect();
-    let layer = tar_of(&[(PROGRAM.to_owned(), program, 0o755)]);
+        std::iter::once(format!("/{PROGRAM}")).chain(program.arguments.iter().cloned()).collect();
+    let layer = tar_of(&[(PROGRAM.to_owned(), bytes, 0o755)]);
     let config = json!({
         "architecture": architecture,
         "config": {"Entrypoint": command, "User": "65532:65532", "WorkingDir": "/"},
@@ -175,7 +177,8 @@ fn archive(
         ("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#, 0o644),
     ]);
     let pull = if registry.is_some() { Pull::IfNotPresent } else { Pull::Never };
-    Built { image: AgentImage { reference, command, pull }, digest, architecture, archive }
+    let image = AgentImage { reference, command, pull };
+    Built { image, program: program.clone(), digest, architecture, archive }
 }
 
 fn digest(bytes: &[u8]) -> String {

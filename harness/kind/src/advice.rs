@@ -12,7 +12,7 @@ const NO_DAEMON: [&str; 3] = [
 ];
 
 /// What programs say, in lower case, with what to do about it. The first that is found counts.
-const SAID: [(&[&str], &str); 11] = [
+const SAID: [(&[&str], &str); 15] = [
     (
         &["permission denied while trying to connect"],
         "let your user use docker: `sudo usermod -aG docker $USER`, then log in again",
@@ -42,6 +42,24 @@ const SAID: [(&[&str], &str); 11] = [
     (
         &["already exist for a cluster", "node(s) already exist"],
         "what is left of an earlier cluster is in the way: take it down with `verdikt cluster down`, and up again",
+    ),
+    (
+        &["is already in use by container"],
+        "another run of verdikt may be making it now: try again; if it stays, `verdikt clean --local` removes it",
+    ),
+    (
+        &["rtnetlink answers", "ip: not found", "executable file not found", "can't find device"],
+        "the container engine does not let verdikt route on the nodes' network: put hosts outside elsewhere with `--world`, \
+         `--world-addresses` and `--world-dns`",
+    ),
+    (
+        &["configmaps \"coredns\" not found", "deployments.apps \"coredns\" not found"],
+        "the cluster's DNS is not the one that kind installs: take the cluster down with `verdikt cluster down`, and up again",
+    ),
+    (
+        &["timed out waiting for the condition", "exceeded its progress deadline"],
+        "a pod waits for something: `kubectl get pods -A` and `kubectl get events -A` tell which, and `kubectl logs -n \
+         kube-system -l k8s-app=kube-dns` what the DNS complains of",
     ),
     (
         &["port is already allocated", "address already in use"],

@@ -1,14 +1,17 @@
-//! Clusters: up, down, and which there are.
+//! Clusters: up, down, which there are, and what is outside of them.
 
+mod containers;
+mod dns;
 mod helm;
 mod images;
 mod up;
+pub mod world;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::profile::{PREFIX, Profile};
+use crate::profile::{PREFIX, Profile, profiles};
 use crate::program::{Call, Program};
 
 pub use up::{Up, up};
@@ -54,15 +57,41 @@ pub fn load_archive(profile: &Profile, archive: &Path) -> Result<(), Error> {
     images::load_archive_into_nodes(profile, archive)
 }
 
-/// Removes the cluster of a profile; whether there was one.
+/// Removes the cluster of a profile, and the container of the hosts outside of it; whether there was a cluster.
 pub fn down(profile: &Profile) -> Result<bool, Error> {
     let cluster = profile.cluster();
+    containers::remove_all(&containers::of_cluster(&cluster))?;
     if !clusters()?.contains(&cluster) {
         return Ok(false);
     }
-    Call::new(Program::Kind, format!("remove the cluster `{cluster}`"))
-        .arguments(["delete", "cluster", "--name", &cluster])
-        .deadline(Duration::from_mins(5))
-        .run()?;
+    delete(&cluster)?;
     Ok(true)
+}
+
+/// What was removed from this machine, by name, and what was not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cleaned {
+    /// The containers of hosts outside.
+    pub containers: Vec<String>,
+    /// The clusters of profiles.
+    pub clusters: Vec<String>,
+    /// Clusters that have a name of ours and no profile: they stay.
+    pub others: Vec<String>,
+}
+
+/// Removes the clusters of all profiles, and all containers of hosts outside.
+pub fn clean() -> Result<Cleaned, Error> {
+    let of_profiles: Vec<String> = profiles().map(|profile| profile.cluster()).collect();
+    let (clusters, others) = clusters()?.into_iter().partition(|name| of_profiles.contains(name));
+    let cleaned = Cleaned { containers: containers::remove_all(containers::OURS)?, clusters, others };
+    cleaned.clusters.iter().try_for_each(|cluster| delete(cluster))?;
+    Ok(cleaned)
+}
+
+fn delete(cluster: &str) -> Result<(), Error> {
+    Call::new(Program::Kind, format!("remove the cluster `{cluster}`"))
+        .arguments(["delete", "cluster", "--name", cluster])
+        .deadline(Duration::from_mins(5))
+        .run()
+        .map(drop)
 }

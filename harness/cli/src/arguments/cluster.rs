@@ -89,13 +89,16 @@ pub(crate) struct Clean {
     /// Also what belongs to a run that is under way
     #[arg(long)]
     pub(crate) force: bool,
+    /// Instead, remove what verdikt made on this machine: the kind clusters of its profiles, and its containers
+    #[arg(long, conflicts_with_all = ["context", "force"])]
+    pub(crate) local: bool,
 }
 
-/// Where hosts outside a cluster are.
+/// Where hosts outside a cluster are. Beside a kind cluster there is room for them without a word.
 #[derive(Debug, Args)]
 pub(crate) struct World {
     /// A command that starts verdikt's agent outside the cluster, for hosts of `world`: 'ssh gateway verdikt-probe';
-    /// it is given `--address ADDRESS`
+    /// it is given `--address ADDRESS` [default with kind: a container beside the nodes]
     #[arg(long = "world", value_name = "COMMAND", requires = "addresses")]
     command: Option<String>,
     /// The addresses that lead there, from the cluster's nodes and pods: 203.0.113.0/24,198.51.100.7

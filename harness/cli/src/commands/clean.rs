@@ -1,18 +1,23 @@
-//! `verdikt clean`: removes what runs left in a cluster.
+//! `verdikt clean`: removes what runs left in a cluster, or all that verdikt made on this machine.
 
 use std::process::ExitCode;
 
 use verdikt_cluster::clean::{Whose, clean as remove};
 use verdikt_cluster::connect::{Connection, Wanted};
+use verdikt_kind::cluster::Cleaned;
 use verdikt_runner::backend::reason;
 
+use super::cluster::failure;
 use super::run::cluster::{told, wait};
 use crate::arguments::Clean;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 pub(crate) fn clean(arguments: &Clean) -> Result<ExitCode, Failure> {
-    let Clean { context, force } = arguments;
+    let Clean { context, force, local } = arguments;
+    if *local {
+        return clean_machine();
+    }
     let whose = if *force { Whose::AllRunsForced } else { Whose::AllRuns };
     wait(async {
         let wanted = Wanted { context: context.clone(), kubeconfig: None };
@@ -27,4 +32,22 @@ pub(crate) fn clean(arguments: &Clean) -> Result<ExitCode, Failure> {
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+fn clean_machine() -> Result<ExitCode, Failure> {
+    let Cleaned { containers, clusters, others } =
+        verdikt_kind::cluster::clean().map_err(|error| failure(&error))?;
+    if containers.is_empty() && clusters.is_empty() {
+        Printer::tell("nothing of verdikt is left on this machine\n");
+    }
+    let containers = containers.iter().map(|name| format!("container {name}\n"));
+    for line in containers.chain(clusters.iter().map(|name| format!("cluster {name}\n"))) {
+        Printer::data(&line)?;
+    }
+    for name in others {
+        Printer::tell(&format!(
+            "the cluster `{name}` is of no profile, and stays: `kind delete cluster --name {name}` removes it\n"
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -41,7 +41,12 @@ impl Project {
     /// The command in this folder, whatever the terminal of the test is. A run is one of the engine alone, which is
     /// the same each time, unless the test says where.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_verdikt"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_verdikt")), arguments)
+    }
+
+    /// The same for the program elsewhere.
+    pub(crate) fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments);
         if arguments.first() == Some(&"run") && !arguments.contains(&"--on") {
             command.args(["--on", "model"]);
@@ -49,6 +54,21 @@ impl Project {
         command.current_dir(self.0.path()).stdin(Stdio::null());
         command.env_remove("NO_COLOR").env("TERM", "xterm").env("COLUMNS", "100");
         command
+    }
+
+    /// The program in a folder of this name, beside which lies an agent.
+    pub(crate) fn program_beside(&self, agent: &[u8]) -> PathBuf {
+        let program = self.path("beside/verdikt");
+        if !program.exists() {
+            fs::create_dir(self.path("beside")).unwrap();
+            let built = Path::new(env!("CARGO_BIN_EXE_verdikt"));
+            // On another file system there is no second name for it.
+            if fs::hard_link(built, &program).is_err() {
+                fs::copy(built, &program).unwrap();
+            }
+            fs::write(self.path("beside/verdikt-probe"), agent).unwrap();
+        }
+        program
     }
 
     /// Runs `verdikt` in this folder.

@@ -37,7 +37,7 @@ fn files(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn the_same_program_gives_the_same_bytes() {
     let (one, other) = (built(&program(62, 1), None), built(&program(62, 1), None));
-    assert_eq!(one, other);
+    assert_eq!((&one.image, &one.digest, &one.archive), (&other.image, &other.digest, &other.archive));
     assert_ne!(one.image.reference, built(&program(62, 2), None).image.reference);
     assert_ne!(one.digest, built(&program(183, 1), None).digest);
 }

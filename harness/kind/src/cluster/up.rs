@@ -10,10 +10,10 @@ use crate::profile::Profile;
 use crate::program::{Call, Program};
 
 /// How much longer than a program itself we wait for it to say what it waited for.
-const GRACE: Duration = Duration::from_secs(15);
+pub(super) const GRACE: Duration = Duration::from_secs(15);
 
 /// How long the cluster's DNS and nodes may take once Cilium is ready.
-const READY: Duration = Duration::from_mins(3);
+pub(super) const READY: Duration = Duration::from_mins(3);
 
 /// A cluster that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,7 +202,7 @@ fn wait_ready(profile: &Profile) -> Result<(), Error> {
 }
 
 /// `kubectl` of the control plane, so that this machine needs none.
-fn kubectl(profile: &Profile, doing: String) -> Call {
+pub(super) fn kubectl(profile: &Profile, doing: String) -> Call {
     Call::new(Program::Docker, doing).arguments([
         "exec",
         "--interactive",

@@ -1,8 +1,14 @@
 //! Where a run takes place: as wished, or in the lab if there can be one.
 
-use verdikt_cluster::image::AgentImage;
+use std::net::IpAddr;
+
+use verdikt_cluster::image::Built;
+use verdikt_cluster::world::World;
+use verdikt_kind::cluster::world::{ADDRESSES, Agent, DNS, world};
 use verdikt_kind::cluster::{Options, load_archive};
+use verdikt_kind::profile::Profile;
 use verdikt_runner::backend::reason;
+use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 
 use super::cluster::{Session, Settings, agent_image};
@@ -18,8 +24,13 @@ pub(super) enum Ground {
 }
 
 impl Ground {
-    pub(super) fn choose(arguments: &Run, printer: &Printer) -> Result<Self, Failure> {
-        let settings = Settings {
+    /// `scenarios` are those that are to run there, or more.
+    pub(super) fn choose(
+        arguments: &Run,
+        scenarios: &[Scenario],
+        printer: &Printer,
+    ) -> Result<Self, Failure> {
+        let mut settings = Settings {
             registry: arguments.registry.clone(),
             world: arguments.world.place(),
             keep: arguments.keep,
@@ -44,9 +55,16 @@ impl Ground {
                 Ok(Self::Cluster(Box::new(Session::open(context.clone(), None, &settings)?)))
             }
             Some(Backend::Kind(name)) => {
-                let (context, image) = kind(name)?;
+                let profile = named(name)?;
+                let mut progress = phases();
+                let (context, built) = kind(&profile, &mut progress)?;
+                let has_world =
+                    |scenario: &Scenario| scenario.steps.iter().any(|step| !step.topology.world.is_empty());
+                if settings.world.is_none() && scenarios.iter().any(has_world) {
+                    settings.world = Some(outside(&profile, &built, &mut progress)?);
+                }
                 // With a registry, pods call the image by a name of that registry.
-                let image = settings.registry.is_none().then_some(image);
+                let image = settings.registry.is_none().then_some(built.image);
                 Ok(Self::Cluster(Box::new(Session::open(Some(context), image, &settings)?)))
             }
         }
@@ -65,19 +83,26 @@ impl Ground {
 }
 
 /// Brings the cluster of a profile up, with the agent's image on its nodes; its context, and the image.
-fn kind(name: &str) -> Result<(String, AgentImage), Failure> {
-    let profile = named(name)?;
-    let mut progress = phases();
-    let up = bring_up(&profile, &Options::default(), &mut progress)?;
+fn kind(profile: &Profile, progress: &mut dyn FnMut(&str)) -> Result<(String, Built), Failure> {
+    let up = bring_up(profile, &Options::default(), progress)?;
     progress("load the image of the agent");
     let built = agent_image(None)?;
     // In a place of this process's own: the archive has to be a file.
     let archive = std::env::temp_dir().join(format!("verdikt-agent-{}.tar", std::process::id()));
     std::fs::write(&archive, &built.archive)
         .map_err(|error| Failure::file("write the image of the agent", &archive, &error))?;
-    let loaded = load_archive(&profile, &archive).map_err(|error| failure(&error));
+    let loaded = load_archive(profile, &archive).map_err(|error| failure(&error));
     // A file that stays is small, and the system's to remove.
     let _ = std::fs::remove_file(&archive);
     loaded?;
-    Ok((up.context, built.image))
+    Ok((up.context, built))
+}
+
+/// Where hosts outside the cluster of a profile are: in a container beside its nodes.
+fn outside(profile: &Profile, built: &Built, progress: &mut dyn FnMut(&str)) -> Result<World, Failure> {
+    let id = built.image.reference.rsplit(':').next().unwrap_or_default();
+    let agent = Agent { id, program: &built.program.path, arguments: &built.program.arguments };
+    let command = world(profile, &agent, progress).map_err(|error| failure(&error))?;
+    let addresses = ADDRESSES.map(Into::into).to_vec();
+    Ok(World { command, addresses, dns: Some(IpAddr::V4(DNS)) })
 }

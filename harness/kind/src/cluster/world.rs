@@ -1,0 +1,124 @@
+//! Hosts outside a cluster: one container beside its nodes, to which they route the addresses of all hosts.
+//!
+//! The container does nothing by itself: each agent that is started in it is one host. Everything that a restart of it or
+//! of a node loses is set again by the next call.
+
+mod nodes;
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use ipnet::Ipv4Net;
+
+use self::nodes::nodes;
+use super::containers::{OURS, docker, of_cluster, remove, shell, unreadable, words};
+use super::dns;
+use crate::error::Error;
+use crate::profile::{PREFIX, Profile};
+
+/// The addresses of hosts outside: those for documents, which are nobody's. <https://www.rfc-editor.org/rfc/rfc5737>
+///
+/// Of IPv6 there are none.
+pub const ADDRESSES: [Ipv4Net; 3] = [
+    Ipv4Net::new_assert(Ipv4Addr::new(192, 0, 2, 0), 24),
+    Ipv4Net::new_assert(Ipv4Addr::new(198, 51, 100, 0), 24),
+    Ipv4Net::new_assert(Ipv4Addr::new(203, 0, 113, 0), 24),
+];
+
+/// The one of them at which the cluster's DNS server asks for names in the domain `test`.
+pub const DNS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 253);
+
+/// The program that becomes a host outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Agent<'a> {
+    /// What tells it from every other program: digits and letters.
+    pub id: &'a str,
+    /// Where it lies.
+    pub program: &'a Path,
+    /// What it must be given to be an agent.
+    pub arguments: &'a [String],
+}
+
+/// Makes sure that hosts outside can be; the command that starts the agent of one, to which `--address ADDRESS` is to be
+/// added. What is there already stays as it is.
+pub fn world(profile: &Profile, agent: &Agent<'_>, progress: &mut dyn FnMut(&str)) -> Result<String, Error> {
+    progress("make room for hosts outside the cluster");
+    let name = container(profile);
+    let address = start(profile, &name)?;
+    let nodes = nodes(profile)?;
+    let here = ADDRESSES.iter().map(|range| format!("ip route replace local {range} dev lo"));
+    let pods = nodes.iter().flat_map(|node| {
+        node.pods.iter().map(|range| format!("ip route replace {range} via {}", node.address))
+    });
+    let routes: Vec<String> = here.chain(pods).collect();
+    shell(&name, format!("set the routes of `{name}`"), &routes, None)?;
+    for node in &nodes {
+        let routes = ADDRESSES.map(|range| format!("ip route replace {range} via {address}"));
+        shell(&node.name, format!("set the routes of `{}`", node.name), &routes, None)?;
+    }
+    let program = put(&name, agent)?;
+    dns::forward(profile, DNS, progress)?;
+    let command = [&["docker", "exec", "--interactive", &name, &program].map(str::to_owned), agent.arguments];
+    Ok(command.concat().join(" "))
+}
+
+/// The name of the container beside a cluster.
+fn container(profile: &Profile) -> String {
+    format!("{PREFIX}world-{}", profile.name)
+}
+
+/// Starts the container, if it does not run; its address. It has the image of the nodes, which is here and has `ip`, and
+/// is on their network.
+fn start(profile: &Profile, name: &str) -> Result<Ipv4Addr, Error> {
+    let control_plane = profile.control_plane();
+    let said = docker(format!("look at the node `{control_plane}`"))
+        .arguments(["container", "inspect", "--format"])
+        .arguments(["{{.Image}}{{range $name, $_ := .NetworkSettings.Networks}} {{$name}}{{end}}"])
+        .arguments([&control_plane])
+        .run()?;
+    let [image, network] = words(&said)?;
+    match docker(format!("look at the container `{name}`")).arguments(look(name)).run() {
+        Ok(said) => match words(&said)? {
+            ["true", address] => return address.parse().map_err(|_| unreadable(&said)),
+            _ => remove(&[name.to_owned()])?,
+        },
+        // What keeps docker from looking keeps it from starting as well.
+        Err(Error::Failed { .. }) => {}
+        Err(other) => return Err(other),
+    }
+    docker(format!("start the container `{name}`"))
+        .arguments(["run", "--detach", "--name", name])
+        .arguments(["--label", OURS, "--label", &of_cluster(&profile.cluster())])
+        .arguments(["--network", network, "--cap-add", "NET_ADMIN"])
+        .arguments(["--entrypoint", "sleep", image, "infinity"])
+        .run()?;
+    let said = docker(format!("look at the container `{name}`")).arguments(look(name)).run()?;
+    match words(&said)? {
+        ["true", address] => address.parse().map_err(|_| unreadable(&said)),
+        _ => Err(unreadable(&said)),
+    }
+}
+
+/// Asks whether a container runs, and for its address.
+fn look(name: &str) -> [&str; 5] {
+    let format = "{{.State.Running}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{else}}-{{end}}";
+    ["container", "inspect", "--format", format, name]
+}
+
+/// Puts the agent's program into the container, if it is not there; where it is. It gets its name when it is whole.
+fn put(name: &str, agent: &Agent<'_>) -> Result<String, Error> {
+    let path = format!("/verdikt-agent-{}", agent.id);
+    let there = docker(format!("look for the agent in `{name}`"))
+        .arguments(["exec", name, "test", "-x", &path])
+        .run()
+        .is_ok();
+    if !there {
+        let program = fs::read(agent.program)
+            .map_err(|source| Error::File { path: agent.program.to_owned(), source })?;
+        let part = format!("{path}.part");
+        let lines = [format!("cat > {part}"), format!("chmod 755 {part}"), format!("mv {part} {path}")];
+        shell(name, format!("copy the agent into `{name}`"), &lines, Some(program))?;
+    }
+    Ok(path)
+}

@@ -1,0 +1,105 @@
+//! The nodes of a cluster, and where their pods are.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use serde::Deserialize;
+
+use crate::cluster::containers::unreadable;
+use crate::cluster::up::kubectl;
+use crate::error::Error;
+use crate::profile::Profile;
+
+/// A node of a cluster.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Node {
+    /// Its name, and its container's.
+    pub(super) name: String,
+    /// Its own address.
+    pub(super) address: Ipv4Addr,
+    /// Those of its pods.
+    pub(super) pods: Vec<Ipv4Net>,
+}
+
+/// All of them.
+pub(super) fn nodes(profile: &Profile) -> Result<Vec<Node>, Error> {
+    let said = kubectl(profile, format!("list the nodes of `{}`", profile.cluster()))
+        .arguments(["get", "nodes", "--output", "json"])
+        .run()?;
+    let nodes = read_nodes(&said).filter(|nodes| !nodes.is_empty());
+    nodes.ok_or_else(|| unreadable(&said))
+}
+
+/// The nodes of a `NodeList`. Kubernetes says which addresses the pods of a node get, as every profile has
+/// `ipam.mode: kubernetes`: <https://docs.cilium.io/en/stable/network/concepts/ipam/kubernetes/>
+fn read_nodes(json: &str) -> Option<Vec<Node>> {
+    #[derive(Deserialize)]
+    struct List {
+        items: Vec<Item>,
+    }
+    #[derive(Deserialize)]
+    struct Item {
+        metadata: Metadata,
+        spec: Spec,
+        status: Status,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        name: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Spec {
+        #[serde(rename = "podCIDRs")]
+        pods: Vec<String>,
+    }
+    #[derive(Deserialize)]
+    struct Status {
+        addresses: Vec<Address>,
+    }
+    #[derive(Deserialize)]
+    struct Address {
+        #[serde(rename = "type")]
+        kind: String,
+        address: String,
+    }
+    let list: List = serde_json::from_str(json).ok()?;
+    let node = |Item { metadata, spec, status }| {
+        let mut internal = status.addresses.iter().filter(|address| address.kind == "InternalIP");
+        let address = internal.find_map(|address| address.address.parse().ok())?;
+        // Ranges of IPv6 lead nowhere, as hosts have no such addresses.
+        let pods: Vec<Ipv4Net> = spec.pods.iter().filter_map(|range| range.parse().ok()).collect();
+        (!pods.is_empty()).then_some(Node { name: metadata.name, address, pods })
+    };
+    list.items.into_iter().map(node).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_of_both_families_have_those_of_ipv4() {
+        let node = |name: &str, addresses: &str, pods: &str| {
+            format!(
+                r#"{{"metadata": {{"name": "{name}"}}, "spec": {{"podCIDRs": {pods}}}, "status": {{"addresses": {addresses}}}}}"#
+            )
+        };
+        let both = node(
+            "one",
+            r#"[{"type": "Hostname", "address": "one"}, {"type": "InternalIP", "address": "fc00::3"},
+                {"type": "InternalIP", "address": "172.18.0.3"}]"#,
+            r#"["10.244.0.0/24", "fd00:10:244::/64"]"#,
+        );
+        let check = |items: &str| {
+            let nodes = read_nodes(&format!(r#"{{"items": [{items}]}}"#))?;
+            let text = |node: &Node| format!("{} {} {:?}", node.name, node.address, node.pods);
+            Some(nodes.iter().map(text).collect::<Vec<_>>().join("\n"))
+        };
+        assert_eq!(check(&both).unwrap(), "one 172.18.0.3 [10.244.0.0/24]");
+        assert_eq!(check(&node("one", "[]", r#"["10.244.0.0/24"]"#)), None, "without an address");
+        let address = r#"[{"type": "InternalIP", "address": "172.18.0.3"}]"#;
+        assert_eq!(check(&node("one", address, "[]")), None, "without addresses for pods");
+        assert_eq!(check("1"), None);
+    }
+}
