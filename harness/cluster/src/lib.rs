@@ -7,6 +7,7 @@
 //! Must not know: what a policy means, flows, or verdicts.
 
 pub mod audit;
+pub mod borrow;
 pub mod clean;
 pub mod cluster;
 pub mod connect;

@@ -1,5 +1,6 @@
 //! The `cluster` backend: attempts by pods of a Kubernetes cluster, met by the real datapath of Cilium.
 
+mod borrowing;
 mod fitness;
 mod flows;
 
@@ -31,7 +32,7 @@ use crate::destinations::destinations;
 use crate::in_flight::InFlight;
 use crate::wire_words::order;
 
-pub use self::fitness::unfit;
+pub use self::fitness::{OF_THE_CLUSTER, unfit};
 
 /// Attempts from this number on are no attempts of a table.
 const FIRST_NUDGE: u64 = 1 << 63;
@@ -89,6 +90,7 @@ impl ClusterBackend {
 impl Backend for ClusterBackend {
     async fn apply(&mut self, step: &Step, prediction: &Prediction<'_>) -> Result<Applied, BackendError> {
         self.topology = step.topology.clone();
+        borrowing::check(self.cluster.borrowed(), &step.topology)?;
         self.cluster.apply(&step.topology).await.map_err(BackendError::new)?;
         let validation = match step.field_validation {
             scenario::FieldValidation::Strict => FieldValidation::Strict,
@@ -165,10 +167,10 @@ impl Backend for ClusterBackend {
             destinations(source, attempt, &self.topology, &addresses.endpoints, |service, protocol, port| {
                 addresses.behind(&self.topology, service, protocol, port)
             });
-        // The cluster's own DNS server tells nothing.
+        // The cluster's own DNS server tells nothing, nor does a program of somebody else's.
         let ours = |socket: &SocketAddr| {
-            let sites = self.cluster.sites().filter_map(|site| addresses.endpoints.get(site));
-            sites.flatten().any(|address| *address == socket.ip())
+            let sites = self.cluster.sites().filter(|site| !self.cluster.is_lent(site));
+            sites.filter_map(|site| addresses.endpoints.get(site)).flatten().any(|address| *address == socket.ip())
         };
         let of_node = |socket: &SocketAddr| {
             let mut nodes = self.topology.nodes.keys().cloned().map(Endpoint::Node);
