@@ -25,7 +25,11 @@ impl Cluster {
         let list = ["cilium-dbg", "endpoint", "list", "-o", "json"];
         let said = exec::output(self.connection(), &agent, &list, DEADLINE).await?;
         let value = if on { "PolicyAuditMode=Enabled" } else { "PolicyAuditMode=Disabled" };
-        let ours: Vec<String> = self.pods().filter(|pod| !self.is_lent(&Endpoint::Pod((*pod).clone()))).map(ToString::to_string).collect();
+        let ours: Vec<String> = self
+            .pods()
+            .filter(|pod| !self.is_lent(&Endpoint::Pod((*pod).clone())))
+            .map(ToString::to_string)
+            .collect();
         for id in endpoints(&said, &ours) {
             let set = ["cilium-dbg", "endpoint", "config", &id, value];
             match exec::output(self.connection(), &agent, &set, DEADLINE).await {

@@ -75,7 +75,9 @@ pub enum BorrowError {
     #[error("there is no namespace {0} to borrow")]
     Absent(NamespaceName),
     /// It is nobody else's.
-    #[error("the namespace {0} is verdikt's own: it needs no borrowing; `verdikt clean` removes what runs left")]
+    #[error(
+        "the namespace {0} is verdikt's own: it needs no borrowing; `verdikt clean` removes what runs left"
+    )]
     Ours(NamespaceName),
 }
 

@@ -23,7 +23,7 @@ pub enum NamespaceError {
     Api(#[from] ApiError),
     /// It is somebody else's.
     #[error(
-        "the namespace {name} exists and is not verdikt's: rename it in the scenario, remove it from the cluster, or allow its use"
+        "the namespace {name} exists and is not verdikt's: rename it in the scenario, remove it from the cluster, or allow its use with `--borrow`"
     )]
     Foreign {
         /// The namespace.

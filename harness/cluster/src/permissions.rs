@@ -64,8 +64,11 @@ pub const NEEDED: &[Rule] = &[
 
 /// What verdikt needs besides in a namespace that is somebody else's and that a run borrows; `clusters/rbac.yaml` has it
 /// as a role of its own, which an administrator grants there.
-pub const BORROWING: &[Rule] =
-    &[rule("", "pods/attach", &["create", "get"]), rule("", "pods/ephemeralcontainers", &["patch"])];
+pub const BORROWING: &[Rule] = &[
+    rule("", "pods", &["get"]),
+    rule("", "pods/attach", &["create", "get"]),
+    rule("", "pods/ephemeralcontainers", &["patch"]),
+];
 
 /// Something that is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -90,7 +90,8 @@ impl ClusterBackend {
 impl Backend for ClusterBackend {
     async fn apply(&mut self, step: &Step, prediction: &Prediction<'_>) -> Result<Applied, BackendError> {
         self.topology = step.topology.clone();
-        borrowing::check(self.cluster.borrowed(), &step.topology)?;
+        let version = self.cluster.facts().cilium.version;
+        borrowing::check(self.cluster.borrowed(), &step.topology, version)?;
         self.cluster.apply(&step.topology).await.map_err(BackendError::new)?;
         let validation = match step.field_validation {
             scenario::FieldValidation::Strict => FieldValidation::Strict,
@@ -170,7 +171,10 @@ impl Backend for ClusterBackend {
         // The cluster's own DNS server tells nothing, nor does a program of somebody else's.
         let ours = |socket: &SocketAddr| {
             let sites = self.cluster.sites().filter(|site| !self.cluster.is_lent(site));
-            sites.filter_map(|site| addresses.endpoints.get(site)).flatten().any(|address| *address == socket.ip())
+            sites
+                .filter_map(|site| addresses.endpoints.get(site))
+                .flatten()
+                .any(|address| *address == socket.ip())
         };
         let of_node = |socket: &SocketAddr| {
             let mut nodes = self.topology.nodes.keys().cloned().map(Endpoint::Node);

@@ -223,7 +223,8 @@ impl Cluster {
             }
             self.furniture.insert(object, body);
         }
-        let lent = self.borrowed.services.iter().map(|(name, service)| (name.clone(), service.addresses.clone()));
+        let lent =
+            self.borrowed.services.iter().map(|(name, service)| (name.clone(), service.addresses.clone()));
         self.addresses.services.extend(lent);
         self.addresses.services.retain(|name, _| topology.services.contains_key(name));
         if let Ok(dns) = DNS_SERVICE.parse() {

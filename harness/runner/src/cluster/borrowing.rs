@@ -7,10 +7,12 @@ mod tests;
 use std::collections::BTreeMap;
 
 use verdikt_cluster::borrow::{Borrowed, Lent, LentService};
+use verdikt_engine::behaviour::Behaviour;
 use verdikt_engine::label::is_identity_relevant;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::topology::{Labels, Pod, Service, Topology};
+use verdikt_scenario::version::CiliumVersion;
 
 use crate::backend::BackendError;
 
@@ -63,9 +65,13 @@ fn change(borrowed: &Borrowed, before: &Topology, after: &Topology) -> Option<St
         .or_else(|| namespaces.into_iter().find_map(changed))
 }
 
-/// Refuses a topology that describes what is somebody else's otherwise than it is.
-pub(super) fn check(borrowed: &Borrowed, topology: &Topology) -> Result<(), BackendError> {
-    match unlike(borrowed, topology) {
+/// Refuses a topology that describes what is somebody else's otherwise than it is, for this Cilium.
+pub(super) fn check(
+    borrowed: &Borrowed,
+    topology: &Topology,
+    version: CiliumVersion,
+) -> Result<(), BackendError> {
+    match unlike(borrowed, topology, version) {
         None => Ok(()),
         Some(difference) => Err(BackendError::new(Unlike(difference))),
     }
@@ -76,13 +82,13 @@ pub(super) fn check(borrowed: &Borrowed, topology: &Topology) -> Result<(), Back
 #[error("{0}; the topology has to describe what a run borrows as it is")]
 struct Unlike(String);
 
-fn unlike(borrowed: &Borrowed, topology: &Topology) -> Option<String> {
+fn unlike(borrowed: &Borrowed, topology: &Topology, version: CiliumVersion) -> Option<String> {
     let namespaces = topology.namespaces.iter().filter_map(|(name, wanted)| {
         let labels = borrowed.namespaces.get(name)?;
         missing(wanted, labels).map(|label| format!("namespace {name} has no label {label}"))
     });
     let pods = topology.pods.iter().filter_map(|(name, pod)| {
-        unlike_pod(pod, borrowed.pods.get(name)?).map(|why| format!("pod {name} {why}"))
+        unlike_pod(pod, borrowed.pods.get(name)?, version).map(|why| format!("pod {name} {why}"))
     });
     let services = topology.services.iter().filter_map(|(name, service)| {
         let why = unlike_service(name, service, borrowed, topology)?;
@@ -91,15 +97,16 @@ fn unlike(borrowed: &Borrowed, topology: &Topology) -> Option<String> {
     namespaces.chain(pods).chain(services).next()
 }
 
-fn unlike_pod(wanted: &Pod, lent: &Lent) -> Option<String> {
+fn unlike_pod(wanted: &Pod, lent: &Lent, version: CiliumVersion) -> Option<String> {
     if lent.in_host_network {
         return Some("lives in the network of its node, where no policy selects it by its labels".to_owned());
     }
     if let Some(label) = missing(&wanted.labels, &lent.labels) {
         return Some(format!("has no label {label}"));
     }
-    let identity: Labels =
-        lent.labels.iter().filter(|(key, _)| is_identity_relevant(key, true)).map(owned).collect();
+    let with_topology = Behaviour::of(version).topology_labels_in_identity;
+    let identity = lent.labels.iter().filter(|(key, _)| is_identity_relevant(key, with_topology));
+    let identity: Labels = identity.map(owned).collect();
     if let Some(label) = missing(&identity, &wanted.labels) {
         return Some(format!("also has the label {label}"));
     }
@@ -129,9 +136,10 @@ fn unlike_service(
         return Some(format!("has no port {}/{} with such a target", port.port, port.protocol));
     }
     let selects = wanted.selects.as_ref()?;
-    let mut behind = borrowed.pods.iter().filter(|(pod, lent)| {
-        pod.namespace == name.namespace && missing(selects, &lent.labels).is_none()
-    });
+    let mut behind = borrowed
+        .pods
+        .iter()
+        .filter(|(pod, lent)| pod.namespace == name.namespace && missing(selects, &lent.labels).is_none());
     let unknown = behind.find(|(pod, _)| !topology.pods.contains_key(*pod));
     unknown.map(|(pod, _)| format!("also leads to pod {pod}, which the topology does not have"))
 }

@@ -169,9 +169,11 @@ async fn look_at_borrowed(
         let missing = permissions::missing_to_borrow(connection, name.as_str()).await;
         let missing = missing.map_err(|error| failed(&error))?;
         if !missing.is_empty() {
-            return Err(not_allowed(connection, &format!(" in the namespace {name}"), &missing).hint(format!(
-                "an administrator can bind the ClusterRole verdikt-borrow of clusters/rbac.yaml in {name}"
-            )));
+            return Err(not_allowed(connection, &format!(" in the namespace {name}"), &missing).hint(
+                format!(
+                    "an administrator can bind the ClusterRole verdikt-borrow of clusters/rbac.yaml in {name}"
+                ),
+            ));
         }
     }
     let borrowed = borrow::look(connection, names).await.map_err(|error| match error {
