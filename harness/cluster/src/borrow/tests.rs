@@ -50,7 +50,75 @@ fn shop(asked: &Asked) -> Answer {
 async fn what_runs_have_left_is_not_lent() {
     let (connection, log) = server(shop);
     let borrowed = look(&connection, &names(&["shop"])).await.unwrap();
-    insta::assert_snapshot!(format!("{borrowed:#?}"), @"");
+    insta::assert_snapshot!(format!("{borrowed:#?}"), @r#"
+    Borrowed {
+        namespaces: {
+            NamespaceName(
+                "shop",
+            ): {
+                "team": "shop",
+            },
+        },
+        pods: {
+            NamespacedName {
+                namespace: NamespaceName(
+                    "shop",
+                ),
+                name: ObjectName(
+                    "cart",
+                ),
+            }: Lent {
+                uid: "u1",
+                labels: {
+                    "app": "cart",
+                },
+                service_account: "buyer",
+                node: Some(
+                    "worker",
+                ),
+                in_host_network: false,
+            },
+        },
+        services: {
+            NamespacedName {
+                namespace: NamespaceName(
+                    "shop",
+                ),
+                name: ObjectName(
+                    "cart",
+                ),
+            }: LentService {
+                addresses: [
+                    10.96.1.1,
+                ],
+                labels: {},
+                selects: Some(
+                    {
+                        "app": "cart",
+                    },
+                ),
+                ports: [
+                    ServicePort {
+                        port: 80,
+                        protocol: Tcp,
+                        target: Name(
+                            PortName(
+                                "web",
+                            ),
+                        ),
+                    },
+                    ServicePort {
+                        port: 53,
+                        protocol: Udp,
+                        target: Number(
+                            53,
+                        ),
+                    },
+                ],
+            },
+        },
+    }
+    "#);
     assert!(log.text().lines().all(|line| line.starts_with("GET ")), "{}", log.text());
 }
 
@@ -81,7 +149,33 @@ fn an_agent_is_added_with_the_restricted_profile_and_ends_with_its_session() {
         pull: Pull::Never,
     };
     let change = addition("u1", "verdikt-run-1-0", &image);
-    insta::assert_snapshot!(serde_saphyr::to_string(&change).unwrap(), @"");
+    insta::assert_snapshot!(serde_saphyr::to_string(&change).unwrap(), @r#"
+    metadata:
+      uid: u1
+    spec:
+      ephemeralContainers:
+      - name: verdikt-run-1-0
+        image: localhost/verdikt-agent:0123456789ab
+        imagePullPolicy: Never
+        command:
+        - /verdikt
+        - agent
+        - --patience
+        - "60"
+        stdin: true
+        stdinOnce: true
+        securityContext:
+          allowPrivilegeEscalation: false
+          capabilities:
+            drop:
+            - ALL
+          readOnlyRootFilesystem: true
+          runAsNonRoot: true
+          runAsUser: 65532
+          runAsGroup: 65532
+          seccompProfile:
+            type: RuntimeDefault
+    "#);
 }
 
 #[test]
