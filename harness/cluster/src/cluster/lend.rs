@@ -36,7 +36,7 @@ impl Cluster {
     }
 
     /// The nodes of those of these endpoints that are somebody else's pods.
-    pub(super) fn lent_on<'a>(&'a self, endpoints: impl Iterator<Item = Endpoint>) -> BTreeSet<&'a str> {
+    pub(super) fn lent_on(&self, endpoints: impl Iterator<Item = Endpoint>) -> BTreeSet<&str> {
         let lent = endpoints.filter_map(|endpoint| self.lent(&endpoint).map(|(_, lent)| lent));
         lent.filter_map(|lent| lent.node.as_deref()).collect()
     }

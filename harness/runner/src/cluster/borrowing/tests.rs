@@ -18,7 +18,7 @@ topology:
 /// A scenario with these steps, each with its table.
 fn scenario(test: &str, steps: &[&str]) -> Scenario {
     let table = "\n  expect: {\"tcp shop/stock:6379\": {allow: others}}\n";
-    let steps: String = steps.iter().map(|step| format!("- step: {step}{table}")).collect();
+    let steps = steps.iter().map(|step| format!("- step: {step}{table}")).collect::<Vec<_>>().concat();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(format!("{test}.yaml"));
     fs::write(&path, format!("scenario: borrowing\nabout: Why.{TOPOLOGY}steps:\n{steps}")).unwrap();
