@@ -96,7 +96,7 @@ pub(crate) struct Run {
     /// Leave what was made in a cluster; `verdikt clean` removes it
     #[arg(long)]
     pub(crate) keep: bool,
-    /// How many scenarios the lab runs at the same time
+    /// How many scenarios run at the same time; on a cluster, of those that have nothing in common
     #[arg(long, value_name = "NUMBER", default_value = "4")]
     pub(crate) parallel: std::num::NonZeroU8,
     /// After how many milliseconds a connection, query or request times out

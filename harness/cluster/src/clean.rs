@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::connect::Connection;
 use crate::error::ApiError;
 use crate::lease::{self, LeaseError};
-use crate::mark::{OWNED, OWNER, OWNER_LABEL, RUN_LABEL, RunId, SYSTEM_NAMESPACE};
+use crate::mark::{OWNED, OWNER, OWNER_LABEL, RunId, SYSTEM_NAMESPACE};
 use crate::namespaces::{self, NamespaceError};
 use crate::objects::{
     self, ENDPOINT_SLICE, Kind, LEASE, NAMESPACE, Object, POD, POLICIES, SERVICE, SERVICE_ACCOUNT, metadata,
@@ -20,7 +20,7 @@ use crate::wait::Progress;
 /// Whose things are removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// Those of one run, which is over. What belongs to no run stays.
+    /// Those of one run, which is over, or of one scenario, which is over. What belongs to no run stays.
     Run(RunId),
     /// Those of every run, if none is under way.
     AllRuns,
@@ -49,7 +49,7 @@ pub async fn clean(
     progress: &Progress,
 ) -> Result<Vec<Object>, CleanError> {
     let selector = match whose {
-        Whose::Run(run) => format!("{OWNED},{RUN_LABEL}={run}"),
+        Whose::Run(run) => run.selector(),
         Whose::AllRuns | Whose::AllRunsForced => OWNED.to_owned(),
     };
     if *whose == Whose::AllRuns {
@@ -104,7 +104,7 @@ async fn remove(
     Ok(())
 }
 
-/// The lease of a run that was killed: it would keep others off until it ends.
+/// The lease of a run that was killed: it would keep others off until it ends. That of a scenario's run stays.
 async fn release(
     connection: &Connection,
     whose: &Whose,
@@ -114,7 +114,7 @@ async fn release(
     let held = objects::get(connection, &object).await?;
     let holder = held.as_ref().and_then(|lease| lease.pointer("/spec/holderIdentity")?.as_str());
     let concerned = match whose {
-        Whose::Run(run) => holder == Some(run.as_str()),
+        Whose::Run(run) => *run == run.whole() && holder == Some(run.as_str()),
         Whose::AllRuns | Whose::AllRunsForced => held.is_some(),
     };
     if concerned && objects::delete(connection, &object, None).await? {
@@ -125,9 +125,8 @@ async fn release(
 
 fn is_annotated(pod: &Value, whose: &Whose) -> bool {
     let annotation = |key: &str| pod.get("metadata")?.get("annotations")?.get(key)?.as_str();
-    let of_run = match whose {
-        Whose::Run(run) => annotation(RUN_LABEL) == Some(run.as_str()),
-        Whose::AllRuns | Whose::AllRunsForced => true,
-    };
-    annotation(OWNER_LABEL) == Some(OWNER) && of_run
+    match whose {
+        Whose::Run(run) => run.made(annotation),
+        Whose::AllRuns | Whose::AllRunsForced => annotation(OWNER_LABEL) == Some(OWNER),
+    }
 }

@@ -25,18 +25,17 @@ use crate::error::{ApiError, list};
 use crate::exec::Container;
 use crate::image::AgentImage;
 use crate::inspect::{self, Facts};
-use crate::lease::{Lease, LeaseError};
 use crate::mark::RunId;
-use crate::namespaces::{self, NamespaceError};
+use crate::namespaces::NamespaceError;
 use crate::objects::{FieldValidation, Object};
 use crate::policies::{self, Applied, Ground, PolicyError, Stored};
 use crate::wait::Progress;
 use crate::world::World;
 
-/// How a run uses a cluster.
+/// How a scenario uses a cluster.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Its name.
+    /// Its mark, which all has that is made for it.
     pub run: RunId,
     /// The image of its agents.
     pub image: AgentImage,
@@ -57,15 +56,9 @@ pub enum ClusterError {
     /// The API server does not do what it is asked.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// Another run uses the cluster.
-    #[error(transparent)]
-    Lease(#[from] LeaseError),
     /// A namespace cannot be used.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
-    /// A namespace cannot be borrowed.
-    #[error(transparent)]
-    Borrow(#[from] BorrowError),
     /// A policy cannot be put in force.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -131,7 +124,7 @@ pub enum ClusterError {
     Agent(#[from] AgentError),
 }
 
-/// A topology that lives.
+/// A topology that lives. Its agents end with it; its objects are left to [`crate::clean`].
 #[derive(Debug)]
 pub struct Cluster {
     connection: Connection,
@@ -159,19 +152,18 @@ pub struct Cluster {
     pods_on: Option<String>,
     in_use: BTreeSet<String>,
     last_fence: u64,
-    lease: Lease,
 }
 
 impl Cluster {
-    /// A cluster with no endpoint yet, taken for this run. Times are counted from `begin`.
+    /// A cluster with no endpoint yet. The run must hold its [lease](crate::lease::Lease), and the
+    /// [namespace of what belongs to no scenario](crate::namespaces::ensure_system) must exist. Times are counted from
+    /// `begin`.
     pub async fn open(
         connection: Connection,
         facts: Facts,
         options: Options,
         begin: Instant,
-    ) -> Result<Self, ClusterError> {
-        namespaces::ensure_system(&connection, &options.progress).await?;
-        let lease = Lease::take(&connection, &options.run).await?;
+    ) -> Result<Self, BorrowError> {
         let borrowed = borrow::look(&connection, &options.borrowed).await?;
         Ok(Self {
             connection,
@@ -192,7 +184,6 @@ impl Cluster {
             pods_on: None,
             in_use: BTreeSet::new(),
             last_fence: 0,
-            lease,
         })
     }
 
@@ -203,7 +194,7 @@ impl Cluster {
         self.furnish(topology).await
     }
 
-    /// Makes these the policies of the run. What the API server refuses is told, and is no error.
+    /// Makes these the policies of the scenario. What the API server refuses is told, and is no error.
     pub async fn put_in_force(
         &mut self,
         manifests: &[Manifest],
@@ -246,7 +237,7 @@ impl Cluster {
         &self.connection
     }
 
-    /// The run that uses it.
+    /// The mark of what is made for it.
     pub fn run(&self) -> &RunId {
         &self.options.run
     }
@@ -256,7 +247,7 @@ impl Cluster {
         &self.options.progress
     }
 
-    /// The policies that the API server has of this run.
+    /// The policies that the API server has of this scenario.
     pub fn stored(&self) -> &Stored {
         &self.stored
     }
@@ -266,12 +257,7 @@ impl Cluster {
         self.begin
     }
 
-    /// Why the cluster is this run's no longer; none as long as it is.
-    pub fn lost(&self) -> Option<String> {
-        self.lease.lost()
-    }
-
-    /// The pods of this run by the endpoints they are, without agents of nodes.
+    /// The pods of this scenario by the endpoints they are, without agents of nodes.
     pub fn pods(&self) -> impl Iterator<Item = &NamespacedName> {
         self.pods.keys().filter_map(|endpoint| match endpoint {
             Endpoint::Pod(name) => Some(name),
@@ -284,7 +270,7 @@ impl Cluster {
         self.agents.endpoints()
     }
 
-    /// The nodes that run pods of this run, with their Cilium agents.
+    /// The nodes that run pods of this scenario, with their Cilium agents.
     pub(crate) fn nodes_in_use(&self) -> BTreeMap<String, Option<Container>> {
         let agent = |node: &String| {
             self.facts
@@ -329,11 +315,5 @@ impl Cluster {
     pub(crate) fn next_fence(&mut self) -> u64 {
         self.last_fence += 1;
         self.last_fence
-    }
-
-    /// Ends the agents and gives the cluster back. Objects are left to [`crate::clean`].
-    pub async fn close(self) -> Result<(), ApiError> {
-        drop(self.agents);
-        self.lease.release().await
     }
 }

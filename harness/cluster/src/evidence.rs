@@ -2,8 +2,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `policies.yaml` | the policies of the run, as the API server has them, with what Cilium says of each |
-//! | `topology.yaml` | the namespaces, services and pods of the run |
+//! | `policies.yaml` | the policies of the scenario, as the API server has them, with what Cilium says of each |
+//! | `topology.yaml` | the namespaces, services and pods of the scenario |
 //! | `ciliumendpoints.yaml` | how Cilium knows the pods concerned |
 //! | `endpoints-NODE.json` | what the agent of a node has realized for them |
 //! | `agent-NODE.log` | the end of the agent's log |
@@ -25,7 +25,6 @@ use verdikt_scenario::topology::Endpoint;
 use crate::cluster::Cluster;
 use crate::error::ApiError;
 use crate::exec::{self, Container};
-use crate::mark::RUN_LABEL;
 use crate::objects::{self, CILIUM_ENDPOINT, Kind, NAMESPACE, Object, POD, POLICIES, SERVICE, metadata};
 
 /// How much of an agent's log is kept: the last lines, and no more bytes.
@@ -144,7 +143,7 @@ fn document(object: &Value) -> String {
 }
 
 async fn ours(cluster: &Cluster, kind: Kind) -> Result<Vec<Value>, ApiError> {
-    let selector = format!("{RUN_LABEL}={}", cluster.run());
+    let selector = cluster.run().selector();
     let found = objects::list(cluster.connection(), kind, None, Some(&selector)).await?;
     Ok(found.into_iter().map(|object| named(object, kind)).collect())
 }

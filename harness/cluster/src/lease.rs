@@ -71,12 +71,12 @@ fn held_by(run: &RunId, now: Timestamp, before: Option<&Object>) -> Object {
         metadata: ObjectMeta {
             name: Some(NAME.to_owned()),
             namespace: Some(SYSTEM_NAMESPACE.to_owned()),
-            labels: Some(run.labels()),
+            labels: Some(run.whole().labels()),
             resource_version: before.and_then(|lease| lease.metadata.resource_version.clone()),
             ..ObjectMeta::default()
         },
         spec: Some(LeaseSpec {
-            holder_identity: Some(run.to_string()),
+            holder_identity: Some(run.as_str().to_owned()),
             lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),
             acquire_time: before_spec.acquire_time.filter(|_| ours).or(Some(MicroTime(now))),
             renew_time: Some(MicroTime(now)),
@@ -111,9 +111,16 @@ impl Lease {
         Ok(Self { connection: connection.clone(), run: run.clone(), lost, renewing })
     }
 
-    /// Why the lease has been lost; none as long as it is held.
-    pub fn lost(&self) -> Option<String> {
-        self.lost.borrow().clone()
+    /// Ends when the lease has been lost, with the reason: from then on the cluster may be another run's.
+    /// Cancel-safe.
+    pub async fn lost(&self) -> String {
+        let mut lost = self.lost.clone();
+        let reason = lost.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        match reason {
+            Some(reason) => reason,
+            // Only a lease that is given back is not renewed any more.
+            None => std::future::pending().await,
+        }
     }
 
     /// Gives the lease back.
@@ -189,7 +196,10 @@ async fn renew(connection: Connection, run: RunId, lost: watch::Sender<Option<St
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::fixture::{Answer, absent, server};
 
     #[test]
     fn a_lease_is_held_while_it_is_renewed() {
@@ -210,5 +220,32 @@ mod tests {
         assert_eq!((renewed.acquire_time, renewed.lease_transitions), (Some(MicroTime(time(0))), Some(0)));
         let taken = held_by(&run("two"), time(40), Some(&lease)).spec.unwrap();
         assert_eq!((taken.acquire_time, taken.lease_transitions), (Some(MicroTime(time(40))), Some(1)));
+        assert_eq!(held_by(&run("one").scenario(7), time(0), None), lease, "a scenario has that of its run");
+    }
+
+    /// Renewed once, then taken by another run, as after a pause that was longer than the lease.
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_another_run_has_is_lost() {
+        let mut stored: Option<Value> = None;
+        let mut changes = 0;
+        let (connection, log) = server(move |asked| {
+            if asked.method != "GET" {
+                changes += 1;
+                stored = Some(asked.body.clone());
+            }
+            if changes == 2
+                && let Some(lease) = &mut stored
+            {
+                lease["spec"]["holderIdentity"] = json!("run-2");
+            }
+            stored.clone().map_or_else(absent, |lease| Answer::Json(200, lease))
+        });
+        let lease = Lease::take(&connection, &"run-1".parse().unwrap()).await.unwrap();
+        let begin = tokio::time::Instant::now();
+        let reason = lease.lost().await;
+        assert!(reason.starts_with("the cluster is in use by run run-2"), "{reason}");
+        assert_eq!(begin.elapsed(), RENEWAL * 2);
+        lease.release().await.unwrap();
+        assert!(!log.text().contains("DELETE"), "it is that of the other run");
     }
 }

@@ -73,6 +73,7 @@ fn owner(found: Option<&Value>, run: &RunId) -> Owner {
         return Owner::Leaving;
     }
     match label(found, RUN_LABEL) {
+        // What another scenario of the run has left is the run's too.
         Some(other) if other != run.as_str() => Owner::Run(other.to_owned()),
         _ => Owner::Us(labels_of(found)),
     }

@@ -37,7 +37,7 @@ const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'st
 const POLICY: &[&str] = &["create", "delete", "get", "list", "update", "watch"];
 const MAKE: &[&str] = &["create", "delete", "get", "list", "patch", "watch"];
 
-/// All that verdikt needs; `clusters/rbac.yaml` grants exactly this.
+/// All that verdikt needs; `clusters/rbac.yaml` grants exactly this and [`FALLBACK`].
 ///
 /// A WebSocket opens a session with GET, and newer API servers ask for `create` all the same.
 /// <https://kubernetes.io/docs/reference/access-authn-authz/authorization/>
@@ -61,6 +61,9 @@ pub const NEEDED: &[Rule] = &[
     rule("discovery.k8s.io", "endpointslices", &["create", "delete", "list", "patch"]),
     rule("networking.k8s.io", "networkpolicies", POLICY),
 ];
+
+/// What is only needed where the agents of Cilium do not tell their flows, and Hubble Relay is asked.
+pub const FALLBACK: &[Rule] = &[rule("", "pods/portforward", &["create", "get"])];
 
 /// What verdikt needs besides in a namespace that is somebody else's and that a run borrows; `clusters/rbac.yaml` has it
 /// as a role of its own, which an administrator grants there.
@@ -143,14 +146,14 @@ fn review(wanted: Missing, namespace: Option<&str>) -> SelfSubjectAccessReview {
 
 /// `clusters/rbac.yaml`: a service account that may do what verdikt needs, and nothing else.
 pub fn rbac() -> String {
-    let written = |rules: &[Rule]| {
-        let lines = rules.iter().map(|rule| {
+    let listed = |rules: &[Rule]| {
+        let line = |rule: &Rule| {
             let verbs = rule.verbs.join(", ");
             format!("- {{apiGroups: [{:?}], resources: [{}], verbs: [{verbs}]}}", rule.group, rule.resource)
-        });
-        lines.collect::<Vec<_>>().join("\n")
+        };
+        rules.iter().map(line).collect::<Vec<_>>().join("\n")
     };
-    let (rules, borrowing) = (written(NEEDED), written(BORROWING));
+    let (needed, fallback, borrowing) = (listed(NEEDED), listed(FALLBACK), listed(BORROWING));
     format!(
         "# What verdikt needs in a cluster. Apply it, and run verdikt with a token of the service account:\n\
          #   kubectl apply -f clusters/rbac.yaml\n\
@@ -167,7 +170,9 @@ pub fn rbac() -> String {
          kind: ClusterRole\n\
          metadata: {{name: verdikt}}\n\
          rules:\n\
-         {rules}\n\
+         {needed}\n\
+         # Only for flows of Hubble Relay, where the agents of Cilium do not tell theirs.\n\
+         {fallback}\n\
          ---\n\
          apiVersion: rbac.authorization.k8s.io/v1\n\
          kind: ClusterRoleBinding\n\

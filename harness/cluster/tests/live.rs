@@ -16,12 +16,13 @@ use verdikt_cluster::clean::{self, Whose};
 use verdikt_cluster::cluster::{Cluster, Options};
 use verdikt_cluster::connect::{Connection, Wanted};
 use verdikt_cluster::image::{AgentImage, Pull};
+use verdikt_cluster::lease::Lease;
 use verdikt_cluster::mark::RunId;
 use verdikt_cluster::objects::FieldValidation;
 use verdikt_cluster::settle::{self, Settled};
 use verdikt_cluster::wait::Progress;
 use verdikt_cluster::world::World;
-use verdikt_cluster::{evidence, inspect};
+use verdikt_cluster::{evidence, inspect, namespaces};
 use verdikt_probe::wire::{Action, Attempt, Order, Outcome, Report, Target};
 use verdikt_scenario::document;
 use verdikt_scenario::name::{HostName, NamespacedName};
@@ -167,16 +168,17 @@ async fn steps_on_a_real_cluster() {
     println!("removed of runs before: {}", removed.len());
     let outside = world();
     let options = Options {
-        run: run.clone(),
+        run: run.scenario(0),
         image: AgentImage { reference, command: vec![command], pull: Pull::Never },
         borrowed: BTreeSet::new(),
         world: outside.as_ref().map(|(world, _)| world.clone()),
         pod_deadline: Duration::from_mins(1),
         progress: progress.clone(),
     };
-    let cluster = Cluster::open(connection.clone(), facts.clone(), options.clone(), begin).await.unwrap();
-    let second = Options { run: "other".parse().unwrap(), ..options };
-    println!("{}", Cluster::open(connection.clone(), facts, second, begin).await.unwrap_err());
+    namespaces::ensure_system(&connection, &progress).await.unwrap();
+    let lease = Lease::take(&connection, &run).await.unwrap();
+    println!("{}", Lease::take(&connection, &"other".parse().unwrap()).await.unwrap_err());
+    let cluster = Cluster::open(connection.clone(), facts, options, begin).await.unwrap();
 
     let mut live = Live { cluster, topology: topology(), last: 0 };
     let cart = Endpoint::Pod("verdikt-shop/cart".parse().unwrap());
@@ -243,7 +245,8 @@ async fn steps_on_a_real_cluster() {
         println!("{missing}");
     }
     let begin = Instant::now();
-    live.cluster.close().await.unwrap();
+    drop(live);
+    lease.release().await.unwrap();
     let removed = clean::clean(&connection, &Whose::Run(run), &progress).await.unwrap();
     println!("cleaned in {:?}: {removed:?}", begin.elapsed());
     assert!(clean::clean(&connection, &Whose::AllRuns, &progress).await.unwrap().len() <= 1);

@@ -14,7 +14,7 @@ use tokio::net::TcpSocket;
 use verdikt_hubble::client::{Identity, Source, Tls};
 use verdikt_hubble::convert::Reported;
 use verdikt_hubble::stream::{Flows, News, Patience};
-use verdikt_hubble::way::choose;
+use verdikt_hubble::way::{Way, status};
 use verdikt_scenario::flow::FlowKind;
 
 #[tokio::main(flavor = "current_thread")]
@@ -28,9 +28,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             None => of = Some(argument.parse()?),
         }
     }
-    let choice = choose(vec![source(&server)?], None, Duration::from_secs(5)).await?;
-    println!("asking the {}: {}; {:?}", choice.way, choice.reason, choice.versions);
-    let mut flows = Flows::follow(&choice.sources, choice.way, SystemTime::now(), Patience::default());
+    let source = source(&server)?;
+    println!("asking {source}, {}", status(&source, Duration::from_secs(5)).await?.version);
+    let mut flows = Flows::follow(&[source], Way::Agents, SystemTime::now(), Patience::default());
     let mut connecting: Option<(Instant, u16)> = None;
     while let Some(news) = flows.next().await {
         match news {

@@ -111,12 +111,20 @@ impl Client {
         tokio::time::timeout(self.within, call).await.map_err(silent)?
     }
 
+    /// The events that verdikt judges by, from a time on until now, by the node's clock. Relay holds none of them back.
+    pub fn past(&self, since: SystemTime) -> Responses {
+        self.get_flows(GetFlowsRequest {
+            whitelist: whitelist(),
+            since: Some(since.into()),
+            ..GetFlowsRequest::default()
+        })
+    }
+
     /// Follows the events that verdikt judges by.
     pub fn follow(&self, ask: &Ask) -> Responses {
-        let types = EVENT_TYPES.map(|kind| EventTypeFilter { kind, ..EventTypeFilter::default() });
         let request = GetFlowsRequest {
             follow: true,
-            whitelist: vec![FlowFilter { event_type: types.to_vec() }],
+            whitelist: whitelist(),
             since: ask.since.map(Into::into),
             field_mask: ask
                 .only_what_is_read
@@ -138,6 +146,11 @@ impl Client {
         };
         Responses { source: self.source.clone(), state: State::Asking(Box::pin(call)) }
     }
+}
+
+fn whitelist() -> Vec<FlowFilter> {
+    let types = EVENT_TYPES.map(|kind| EventTypeFilter { kind, ..EventTypeFilter::default() });
+    vec![FlowFilter { event_type: types.to_vec() }]
 }
 
 fn tls_config(tls: &Tls) -> ClientTlsConfig {

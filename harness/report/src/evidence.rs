@@ -25,7 +25,19 @@ pub(crate) fn lines(evidence: &Evidence) -> Vec<String> {
         lines.push("flow: none".to_owned());
     }
     lines.extend(evidence.lost.iter().map(|lost| format!("flow: some may be missing, {}", plain(lost))));
+    lines.extend(again(evidence));
     lines
+}
+
+/// That the attempt was made again, and why each time; none if it was not.
+pub(crate) fn again(evidence: &Evidence) -> Option<String> {
+    let each = evidence.again.iter();
+    let each: Vec<String> = each
+        .map(|before| {
+            format!("{} (the client saw: {})", plain(&before.lost), plain(&before.outcome.to_string()))
+        })
+        .collect();
+    (!each.is_empty()).then(|| format!("attempted again: {}", each.join("; ")))
 }
 
 fn stage(stage: &Stage) -> String {

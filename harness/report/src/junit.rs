@@ -2,8 +2,9 @@
 //! <https://github.com/testmoapp/junitxml>
 //!
 //! A cell that differs is a failure and one without a verdict an error, each with its explanation. An object that
-//! is refused, or that should be, is a case too. What a verdict rests on is the case's property `evidence`. Only the
-//! explanations of attempts have times in them: the same run of the engine gives the same text.
+//! is refused, or that should be, is a case too. What a verdict rests on is the case's property `evidence`, and why it
+//! was attempted again its property `again`. Only the explanations of attempts have times in them: the same run of the
+//! engine gives the same text.
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use verdikt_scenario::version::CiliumVersion;
@@ -11,6 +12,7 @@ use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, ScenarioFailed, ScenarioSkipped};
 
 use crate::difference::{self, Setting};
+use crate::evidence;
 use crate::object;
 use crate::tree::{Run, Scenario};
 use crate::words;
@@ -48,6 +50,9 @@ fn cell_case(judged: &CellJudged, setting: Setting<'_>) -> TestCase {
     let mut case = case(&judged.scenario, name, status);
     if let Some(basis) = judged.basis {
         case.add_property(("evidence", basis.to_string().as_str()));
+    }
+    if let Some(again) = judged.evidence.as_ref().and_then(evidence::again) {
+        case.add_property(("again", again.as_str()));
     }
     case
 }

@@ -4,6 +4,7 @@ use verdikt_scenario::prediction::{Answer, Finding, Gate, Prediction, RuleRef};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::CellJudged;
 
+use crate::evidence;
 use crate::paint::{Paint, Tone};
 use crate::text::{pad, plain, width, wrap};
 use crate::words;
@@ -23,6 +24,8 @@ enum Entry {
     LocalHost,
     /// The author's reason why this version differs.
     Version(CiliumVersion, String),
+    /// That it was attempted again, and why.
+    Again(String),
 }
 
 /// The entries referred to so far.
@@ -39,6 +42,7 @@ impl Legend {
         let mut entries = behind(&cell.prediction);
         self.free |= entries.is_empty() && cell.prediction.answer == Answer::Allow;
         entries.extend(cell.because.iter().map(|because| Entry::Version(version, plain(because))));
+        entries.extend(cell.evidence.as_ref().and_then(evidence::again).map(Entry::Again));
         let mut numbers: Vec<usize> = Vec::new();
         for entry in entries {
             let number = self.number(entry);
@@ -120,7 +124,7 @@ impl Entry {
             Self::Unknown(rule) => ("not known", std::slice::from_ref(rule)),
             Self::DefaultDeny(Gate::Egress | Gate::Ingress, rules) => ("default deny", rules.as_slice()),
             Self::DefaultDeny(Gate::Dns | Gate::Http, rules) => ("no match in", rules.as_slice()),
-            Self::LocalHost | Self::Version(..) => ("", &[][..]),
+            Self::LocalHost | Self::Version(..) | Self::Again(_) => ("", &[][..]),
         };
         if rules.is_empty() {
             return vec![Row::note(number, self.without_rules())];
@@ -138,6 +142,7 @@ impl Entry {
         match self {
             Self::LocalHost => "the node's own traffic to its pods needs no rule".to_owned(),
             Self::Version(version, because) => format!("Cilium {version} differs: {because}"),
+            Self::Again(why) => why.clone(),
             Self::DefaultDeny(gate @ (Gate::Dns | Gate::Http), _) => {
                 format!("no rule of the {} proxy allows it", gate.to_string().to_uppercase())
             }

@@ -15,6 +15,7 @@ use verdikt_verdict::event::{CellJudged, Event};
 use verdikt_verdict::outcome::Outcome;
 
 use crate::difference::{self, Setting};
+use crate::evidence;
 use crate::object;
 use crate::text::{counted, plain};
 use crate::tree::{Run, Step};
@@ -144,7 +145,7 @@ fn folded_step(step: &Step<'_>) -> String {
     )
 }
 
-/// The table of a step: a row for each source, a column for each attempt.
+/// The table of a step: a row for each source, a column for each attempt; and what was attempted again.
 fn table(step: &Step<'_>) -> String {
     let (mut attempts, mut sources) = (Vec::<&Attempt>::new(), BTreeSet::<&Endpoint>::new());
     for cell in &step.cells {
@@ -168,6 +169,14 @@ fn table(step: &Step<'_>) -> String {
             let _ = write!(text, " {} |", cell.map_or_else(String::new, |cell| shown(cell)));
         }
         text.push('\n');
+    }
+    let mut lead = "\n";
+    for cell in &step.cells {
+        if let Some(again) = cell.evidence.as_ref().and_then(evidence::again) {
+            let (attempt, source) = (code(&cell.attempt.to_string()), code(&cell.source.to_string()));
+            let _ = writeln!(text, "{lead}- {attempt} from {source}: {}", inline(&again));
+            lead = "";
+        }
     }
     text
 }

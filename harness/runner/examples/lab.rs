@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use verdikt_lab::namespace::AgentProgram;
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::RunOptions;
-use verdikt_runner::run::run_on;
+use verdikt_runner::run::{Venue, run_on};
 use verdikt_scenario::diagnostic::render;
 use verdikt_scenario::loader::load;
 use verdikt_verdict::event::Event;
@@ -102,12 +102,11 @@ fn run(path: &PathBuf) -> Result<Measured, Box<dyn Error>> {
         Ok(())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let open = async || LabBackend::open(agent.clone(), options.timeout).await;
+    let open = async |_| LabBackend::open(agent.clone(), options.timeout).await;
     let outcome = runtime.block_on(run_on(
-        NAME,
+        Venue::of_all(NAME),
         &loaded.scenarios,
         &options,
-        |_| None,
         open,
         std::future::pending(),
         &mut sink,

@@ -13,8 +13,9 @@ use verdikt_verdict::correlate::Origin;
 use verdikt_verdict::evidence::Evidence;
 
 use self::running::Running;
-use crate::backend::{AttemptNumber, Backend, Signal};
+use crate::backend::{AttemptNumber, Backend, Flowing, Signal};
 
+pub(crate) mod again;
 mod running;
 
 /// How long flows and arrivals may come after the last attempt has finished.
@@ -40,19 +41,23 @@ struct Wave<'a, 'b, B> {
 
 /// Begins attempts, and hears of them until everything is known. Answers their evidence, in their order. `patience`
 /// is how long one attempt may take. Endpoints that go are added to `gone`; what is there attempts nothing.
-pub(crate) async fn make<'a, B: Backend>(
+async fn make<'a, B: Backend>(
     backend: &mut B,
     attempts: &[(AttemptNumber, &'a Endpoint, &'a Attempt)],
     patience: Duration,
     gone: &mut Gone,
 ) -> Vec<Evidence> {
+    let lost = match backend.flowing() {
+        Flowing::Yes => None,
+        Flowing::NotNow(reason) | Flowing::NoMore(reason) => Some(reason),
+    };
     let mut wave = Wave {
         backend,
         running: BTreeMap::new(),
         by_origin: BTreeMap::new(),
         early: BTreeMap::new(),
         early_arrivals: Vec::new(),
-        lost: None,
+        lost,
         gone,
     };
     for (number, source, attempt) in attempts {
@@ -145,6 +150,7 @@ impl<'a, B: Backend> Wave<'a, '_, B> {
             }
             Signal::Flow(flow) => self.belongs(*flow),
             Signal::Lost(reason) => self.lost = Some(reason),
+            Signal::Regained => {}
             Signal::Gone(endpoint, reason) => {
                 for running in self.running.values_mut().filter(|running| *running.source == endpoint) {
                     running.finish(not_attempted(&endpoint, &reason));

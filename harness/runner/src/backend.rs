@@ -47,6 +47,11 @@ pub trait Backend {
         Duration::ZERO
     }
 
+    /// Whether flows come from everywhere now. Where they do not, and will, [`Self::next`] tells when.
+    fn flowing(&self) -> Flowing {
+        Flowing::Yes
+    }
+
     /// Where an attempt may arrive, by its true addresses and ports; empty where no server of the backend can
     /// tell of it.
     fn destinations(&self, source: &Endpoint, attempt: &Attempt) -> Destinations;
@@ -80,6 +85,17 @@ pub struct Applied {
     pub refused: Option<BTreeMap<usize, Refusal>>,
     /// How long the datapath took to have the step, where there was something to wait for.
     pub settled: Option<Duration>,
+}
+
+/// Whether flows come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flowing {
+    /// From everywhere.
+    Yes,
+    /// Some do not, for this reason, and may again.
+    NotNow(String),
+    /// Some do not, for this reason, and nobody waits for them any more.
+    NoMore(String),
 }
 
 /// Where an attempt may arrive.
@@ -136,8 +152,10 @@ pub enum Signal {
     },
     /// The datapath reports.
     Flow(Box<Flow>),
-    /// Flows may be missing from now on, for this reason.
+    /// Flows of until now may be missing, for this reason; those from now on too, while [`Backend::flowing`] says so.
     Lost(String),
+    /// Flows come again from where they did not.
+    Regained,
     /// An endpoint can attempt nothing any more, for this reason.
     Gone(Endpoint, String),
 }

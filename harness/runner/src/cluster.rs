@@ -3,6 +3,7 @@
 mod borrowing;
 mod fitness;
 mod flows;
+mod meeting;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -27,19 +28,20 @@ use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 use verdikt_verdict::event::Refusal;
 
 use self::flows::Flows;
-use crate::backend::{Applied, AttemptNumber, Backend, BackendError, Destinations, Signal};
+use crate::backend::{Applied, AttemptNumber, Backend, BackendError, Destinations, Flowing, Signal};
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
 use crate::wire_words::order;
 
 pub use self::fitness::{OF_THE_CLUSTER, unfit};
+pub use self::flows::{FlowsError, choose as choose_flows};
+pub use self::meeting::{Footprint, asks_for_names};
+pub use verdikt_hubble::way::Choice as FlowsOf;
 
 /// Attempts from this number on are no attempts of a table.
 const FIRST_NUDGE: u64 = 1 << 63;
 /// How long they may take, in milliseconds.
 const NUDGE: u32 = 300;
-/// How long a flow may need from the datapath to here, once the next one is made.
-const LAG: Duration = Duration::from_millis(250);
 /// A port on which nobody listens.
 const DISCARD: u16 = 9;
 /// How long a step may take to settle.
@@ -68,10 +70,12 @@ pub struct Manner {
     /// The folder for what may explain a step that is not as expected: a folder for each scenario, and in it one for
     /// each step.
     pub evidence: Option<PathBuf>,
+    /// Whose flows are followed, as [`choose_flows`] says.
+    pub flows: FlowsOf,
 }
 
 impl ClusterBackend {
-    /// No topology yet, in a cluster that is taken for this run.
+    /// No topology yet, in a cluster that is as [`Cluster::open`] wants it.
     pub async fn open(
         connection: Connection,
         facts: Facts,
@@ -79,7 +83,7 @@ impl ClusterBackend {
         manner: Manner,
     ) -> Result<Self, BackendError> {
         let (begin, at) = (Instant::now(), SystemTime::now());
-        let flows = Flows::follow(&connection, &facts, at).await.map_err(BackendError::new)?;
+        let flows = Flows::follow(&connection, &facts, &manner.flows, at).await.map_err(BackendError::new)?;
         let cluster = Cluster::open(connection, facts, options, begin).await.map_err(BackendError::new)?;
         let audit = cluster.facts().cilium.audit();
         let (topology, in_flight) = (Topology::default(), InFlight::default());
@@ -149,17 +153,22 @@ impl Backend for ClusterBackend {
     /// An agent of Cilium shows its newest event only when the next one is there, so one is provoked: a connection
     /// from a pod to its node, whatever becomes of it.
     fn flush(&mut self) -> Duration {
+        let lag = self.flows.flush();
         let addresses = self.cluster.addresses();
         let node = self.cluster.facts().nodes.values().flat_map(|node| &node.addresses).copied();
         let pods = self.cluster.sites().filter(|site| matches!(site, Endpoint::Pod(_)));
         let pairs = pods.flat_map(|pod| node.clone().map(move |address| (pod, address)));
         let mut reachable = pairs.filter(|(pod, node)| addresses.reachable(pod, &[*node]).is_some());
-        let Some((pod, address)) = reachable.next() else { return LAG };
+        let Some((pod, address)) = reachable.next() else { return lag };
         let action = wire::Action::Tcp { target: wire::Target::Address(address), port: DISCARD };
         let attempt = wire::Attempt { attempt: FIRST_NUDGE + self.nudges, action, timeout: NUDGE };
         self.cluster.tell(pod, wire::Order::Attempt(attempt));
         self.nudges += 1;
-        LAG
+        lag
+    }
+
+    fn flowing(&self) -> Flowing {
+        self.flows.flowing()
     }
 
     fn destinations(&self, source: &Endpoint, attempt: &Attempt) -> Destinations {
@@ -202,7 +211,7 @@ impl Backend for ClusterBackend {
         let connection = self.cluster.connection().clone();
         let whose = Whose::Run(self.cluster.run().clone());
         let progress = self.cluster.progress().clone();
-        self.cluster.close().await.map_err(BackendError::new)?;
+        drop(self.cluster);
         if !self.manner.keep {
             clean(&connection, &whose, &progress).await.map_err(BackendError::new)?;
         }
@@ -236,6 +245,10 @@ fn is_of_the_table(signal: &Signal) -> bool {
         | Signal::StageEnded { number, .. }
         | Signal::Finished { number, .. }
         | Signal::Arrived { number: Some(number), .. } => number.0 < FIRST_NUDGE,
-        Signal::Arrived { number: None, .. } | Signal::Flow(_) | Signal::Lost(_) | Signal::Gone(..) => true,
+        Signal::Arrived { number: None, .. }
+        | Signal::Flow(_)
+        | Signal::Lost(_)
+        | Signal::Regained
+        | Signal::Gone(..) => true,
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use verdikt_engine::cluster::{Cluster, Learned};
 use verdikt_engine::in_force::InForce;
+use verdikt_engine::judgement::Refused;
 use verdikt_engine::predict::StepPredictions;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::policy::{Manifest, Refuser};
@@ -197,7 +198,7 @@ pub(crate) fn end_step(
     for cell in cells {
         let prediction = predictions[cell.index].clone();
         let evidence = evidence.as_mut().and_then(Iterator::next);
-        let Some((expectation, because)) = step.expectation(cell.row, cell.source, version) else {
+        let Some((expectation, difference)) = step.expectation(cell.row, cell.source, version) else {
             continue;
         };
         let (verdict, basis) = match evidence.as_ref().map(fuse) {
@@ -212,7 +213,7 @@ pub(crate) fn end_step(
             source: cell.source.clone(),
             expected: expectation.expected.clone(),
             place: expectation.place.clone(),
-            because: because.map(str::to_owned),
+            because: difference.map(ToString::to_string),
             prediction,
             evidence,
             basis,
@@ -236,9 +237,15 @@ fn objects(
         step.policies.iter().zip(cluster.judgements()).enumerate().map(|(index, (manifest, judgement))| {
             let expected = rejections.iter().find(|rejection| rejection.policy == index);
             let predicted = judgement.refused();
+            let of_engine = |refused: &Refused| refusal(refused.by, &refused.message);
             let (refused, disagreement) = match &applied.refused {
-                None => (predicted.map(|refused| refusal(refused.by, &refused.message)), None),
-                Some(seen) => (seen.get(&index).cloned(), disagreement(seen.get(&index), predicted)),
+                None => (predicted.map(of_engine), None),
+                Some(seen) => {
+                    let seen = seen.get(&index);
+                    // What leaves no sign at the object is for the cells to show.
+                    let unseen = || predicted.filter(|predicted| predicted.hidden).map(of_engine);
+                    (seen.cloned().or_else(unseen), disagreement(seen, predicted))
+                }
             };
             ObjectJudged {
                 scenario: scenario.name.clone(),

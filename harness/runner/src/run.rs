@@ -1,7 +1,8 @@
 //! A run over a backend: apply, attempt, collect, fuse, compare, step by step; several scenarios side by side.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::io;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -14,8 +15,9 @@ use verdikt_verdict::event::{Event, RunFinished, ScenarioFailed};
 use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::outcome::{Outcome, Totals};
 
-use crate::attempts::{Gone, make};
-use crate::backend::{AttemptNumber, Backend, BackendError, reason};
+use crate::attempts::Gone;
+use crate::attempts::again::{Manner, made};
+use crate::backend::{Backend, BackendError, reason};
 use crate::model::started;
 use crate::plan::{
     Past, Plan, RunOptions, Sink, WantedCell, all_cells, begin, begin_step, end_step, predict_step, wanted,
@@ -24,16 +26,39 @@ use crate::plan::{
 /// How many stages an attempt has at most, each with its own timeout: two look-ups, a connection, a request.
 const STAGES: u32 = 4;
 
-/// Runs scenarios over backends that `open` makes, one for each scenario; `unfit` says of a scenario why there can be
-/// no backend for it. Events come in the order of the
-/// scenarios, those of the first unfinished one as they happen. When `stop` ends, so does the run, with what is
+/// Where scenarios are run. They are named by their indices.
+#[derive(Clone, Copy)]
+pub struct Venue<'a> {
+    /// Its name in reports.
+    pub name: &'a str,
+    /// Why there can be no backend for a scenario.
+    pub unfit: &'a dyn Fn(&Scenario) -> Option<String>,
+    /// Whether two scenarios may not be run at the same time.
+    pub meet: &'a dyn Fn(usize, usize) -> bool,
+}
+
+impl<'a> Venue<'a> {
+    /// One that fits every scenario, and keeps them apart by itself.
+    pub fn of_all(name: &'a str) -> Self {
+        Self { name, unfit: &|_| None, meet: &|_, _| false }
+    }
+}
+
+impl fmt::Debug for Venue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Venue").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Runs scenarios over backends that `open` makes, one for each scenario, by its index. Whenever there is room, the
+/// first one begins that meets none of those under way. Events come in the order of the scenarios whatever the order in
+/// which they begin, those of the first unfinished one as they happen. When `stop` ends, so does the run, with what is
 /// known so far.
 pub async fn run_on<B: Backend>(
-    name: &str,
+    venue: Venue<'_>,
     scenarios: &[Scenario],
     options: &RunOptions,
-    unfit: impl Fn(&Scenario) -> Option<String>,
-    open: impl AsyncFn() -> Result<B, BackendError>,
+    open: impl AsyncFn(usize) -> Result<B, BackendError>,
     stop: impl Future<Output = ()>,
     sink: Sink<'_>,
 ) -> io::Result<Outcome> {
@@ -42,19 +67,34 @@ pub async fn run_on<B: Backend>(
         totals.add(&event);
         sink(event)
     };
-    tell(started(name, options.version))?;
+    tell(started(venue.name, options.version))?;
     let interrupted = {
-        let mut waiting = scenarios.iter();
+        let (mut waiting, mut queues): (Vec<_>, VecDeque<_>) = (0..scenarios.len())
+            .map(|index| {
+                let (events, queue) = mpsc::unbounded_channel();
+                ((index, events), queue)
+            })
+            .unzip();
         let mut running = FuturesUnordered::new();
-        let mut queues: VecDeque<mpsc::UnboundedReceiver<Event>> = VecDeque::new();
+        let mut under_way = BTreeSet::new();
+        let mut may_begin = true;
         tokio::pin!(stop);
         loop {
-            while running.len() < options.parallel.max(1)
-                && let Some(scenario) = waiting.next()
-            {
-                let (events, queue) = mpsc::unbounded_channel();
-                queues.push_back(queue);
-                running.push(run_scenario(scenario, options, &unfit, &open, events));
+            while may_begin {
+                let met = |index: usize| under_way.iter().any(|other| (venue.meet)(index, *other));
+                let next = waiting.iter().position(|(index, _)| !met(*index));
+                match next.filter(|_| under_way.len() < options.parallel.max(1)) {
+                    None => may_begin = false,
+                    Some(next) => {
+                        let (index, events) = waiting.remove(next);
+                        under_way.insert(index);
+                        let (scenario, opened) = (&scenarios[index], open(index));
+                        running.push(async move {
+                            run_scenario(scenario, options, venue.unfit, opened, events).await;
+                            index
+                        });
+                    }
+                }
             }
             // The queue of a scenario that is over ends; the next one's turn comes.
             let Some(first) = queues.front_mut() else { break false };
@@ -64,7 +104,10 @@ pub async fn run_on<B: Backend>(
                     Some(event) => tell(event)?,
                     None => drop(queues.pop_front()),
                 },
-                Some(()) = running.next(), if !running.is_empty() => {}
+                Some(index) = running.next(), if !running.is_empty() => {
+                    under_way.remove(&index);
+                    may_begin = true;
+                }
                 () = &mut stop => {
                     drop(running);
                     for mut queue in queues {
@@ -85,15 +128,15 @@ pub async fn run_on<B: Backend>(
 async fn run_scenario<B: Backend>(
     scenario: &Scenario,
     options: &RunOptions,
-    unfit: &impl Fn(&Scenario) -> Option<String>,
-    open: &impl AsyncFn() -> Result<B, BackendError>,
+    unfit: &dyn Fn(&Scenario) -> Option<String>,
+    opened: impl Future<Output = Result<B, BackendError>>,
     events: mpsc::UnboundedSender<Event>,
 ) {
     // Nobody reads the events any more only after an interruption.
     let mut tell = |event: Event| events.send(event).map_err(io::Error::other);
     let run = async {
         let Ok(Some(plan)) = begin(scenario, options, unfit, &mut tell) else { return Ok(()) };
-        let mut backend = open().await?;
+        let mut backend = opened.await?;
         let ran = run_steps(&plan, options, &mut backend, &mut tell).await;
         // What went wrong first is what matters.
         ran.and(backend.close().await)
@@ -202,17 +245,14 @@ async fn attempt<B: Backend>(
     last: &Cell<u64>,
     gone: &mut Gone,
 ) -> Vec<Evidence> {
+    let manner = Manner { patience: options.timeout * STAGES, audit: step.enforcement.audit, last };
     let mut evidence = BTreeMap::new();
     for asking in [false, true] {
         let chosen = all_cells(step).enumerate().filter(|(_, (row, _))| asks(&row.attempt) == asking);
-        let (indices, attempts): (Vec<usize>, Vec<(AttemptNumber, &Endpoint, &Attempt)>) = chosen
-            .map(|(index, (row, source))| {
-                last.set(last.get() + 1);
-                (index, (AttemptNumber(last.get()), source, &row.attempt))
-            })
-            .unzip();
+        let (indices, attempts): (Vec<usize>, Vec<(&Endpoint, &Attempt)>) =
+            chosen.map(|(index, (row, source))| (index, (source, &row.attempt))).unzip();
         if !attempts.is_empty() {
-            let made = make(backend, &attempts, options.timeout * STAGES, gone).await;
+            let made = made(backend, &attempts, &manner, gone).await;
             evidence.extend(indices.into_iter().zip(made));
         }
     }

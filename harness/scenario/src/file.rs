@@ -181,6 +181,8 @@ pub(crate) struct DifferenceFile {
     pub(crate) cilium: Located<String>,
     /// Why they differ.
     pub(crate) because: Located<String>,
+    /// The address of the change in Cilium, or of its description.
+    pub(crate) see: Option<Located<String>>,
     /// Cells that replace those of the step.
     #[serde(default)]
     pub(crate) expect: ExpectFile,

@@ -94,6 +94,10 @@ fn step(
     for difference in &content.differs {
         let difference = &difference.value;
         check_text(&difference.because, "`because`", file, mistakes);
+        if let Some(see) = difference.see.as_ref().filter(|see| !see.value.starts_with("https://")) {
+            let message = format!("`{}` is no address that begins with `https://`", see.value);
+            mistakes.add(file, see.position, Mistake::new(message));
+        }
         let range = version_range(&difference.cilium, file, mistakes);
         let cells = table::replaced_cells(&against, &difference.expect, &table, mistakes);
         let rejected =
@@ -108,7 +112,8 @@ fn step(
             mistakes.add(file, difference.cilium.position, Mistake::new(message));
         }
         let because = difference.because.value.clone();
-        let new = Difference { cilium: range, because, cells, rejected };
+        let see = difference.see.as_ref().map(|see| see.value.clone());
+        let new = Difference { cilium: range, because, see, cells, rejected };
         overlaps(&differences, &new, difference.cilium.position, file, mistakes);
         differences.push(new);
     }

@@ -1,5 +1,7 @@
 //! A scenario, loaded: everything resolved, every name checked.
 
+use std::fmt;
+
 use crate::attempt::Attempt;
 use crate::expect::Expectation;
 use crate::place::Place;
@@ -64,10 +66,19 @@ pub struct Difference {
     pub cilium: VersionRange,
     /// Why they differ.
     pub because: String,
+    /// Where the change in Cilium can be read.
+    pub see: Option<String>,
     /// Cells that replace those of the table.
     pub cells: Vec<(Attempt, Endpoint, Expectation)>,
     /// Rejections that replace those of the step, if given.
     pub rejected: Option<Vec<ExpectedRejection>>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.because)?;
+        self.see.as_ref().map_or(Ok(()), |see| write!(f, ", see {see}"))
+    }
 }
 
 /// An object that must be refused.
@@ -117,21 +128,23 @@ pub enum FieldValidation {
 }
 
 impl Step {
-    /// What is expected of one cell in one version, with the reason where the version differs.
+    /// What is expected of one cell in one version, with the difference where the version differs.
     pub fn expectation<'a>(
         &'a self,
         row: &'a Row,
         source: &Endpoint,
         version: CiliumVersion,
-    ) -> Option<(&'a Expectation, Option<&'a str>)> {
+    ) -> Option<(&'a Expectation, Option<&'a Difference>)> {
         let differs = self.differences.iter().filter(|difference| difference.cilium.contains(version));
         let replaced = differs.flat_map(|difference| {
-            let because = difference.because.as_str();
-            difference.cells.iter().map(move |(attempt, endpoint, cell)| (attempt, endpoint, cell, because))
+            difference
+                .cells
+                .iter()
+                .map(move |(attempt, endpoint, cell)| (attempt, endpoint, cell, difference))
         });
-        for (attempt, endpoint, cell, because) in replaced {
+        for (attempt, endpoint, cell, difference) in replaced {
             if *attempt == row.attempt && endpoint == source {
-                return Some((cell, Some(because)));
+                return Some((cell, Some(difference)));
             }
         }
         row.cells.iter().find(|(endpoint, _)| endpoint == source).map(|(_, cell)| (cell, None))

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use verdikt_scenario::flow::{Flow, FlowKind, FlowVerdict};
-use verdikt_scenario::observation::Observation;
+use verdikt_scenario::observation::{Observation, Outcome};
 
 /// Everything seen of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,9 +15,30 @@ pub struct Evidence {
     pub flows: Vec<Flow>,
     /// Why flows may be missing, if so.
     pub lost: Option<String>,
+    /// Whether audit mode was on: then nothing but a flow tells whether what passed would have been denied.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub audit: bool,
+    /// What was seen before, each time that the attempt was made again because a flow may have been missing. It
+    /// counts for nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<Before>,
+}
+
+/// What was seen of an attempt before it was made again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// What the client saw.
+    pub outcome: Outcome,
+    /// Why flows may have been missing.
+    pub lost: String,
 }
 
 impl Evidence {
+    /// Evidence of which no flow is missing, of an attempt that was made once and without audit mode.
+    pub fn new(observation: Observation, flows: Vec<Flow>) -> Self {
+        Self { observation, flows, lost: None, audit: false, again: Vec::new() }
+    }
+
     /// Whether a flow tells that the attempt was denied.
     pub fn is_denied(&self) -> bool {
         self.flows.iter().any(is_denial)

@@ -3,9 +3,10 @@
 //! "Failed" is not "denied": a denial needs a flow of the attempt's own packets, an allow needs the client's
 //! success, and what contradicts itself is inconclusive. [`fuse`] has an answer for every combination.
 //!
-//! Flows that may be missing take nothing from what was seen: a success stays one, and a denial that was reported
-//! too. They only add to the reason why a failure is inconclusive. A drop for another reason than policy is no
-//! denial, and takes nothing from a success.
+//! Flows that may be missing take nothing from what was seen: a denial that was reported stays one, and a success
+//! too, unless a flow alone tells it from something else: the answer by which a proxy denies, or what audit mode let
+//! pass. What [`needs_lost_flow`] is inconclusive. A drop for another reason than policy is no denial, and takes
+//! nothing from a success.
 
 use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowKind, FlowVerdict, ProxyRequest};
 use verdikt_scenario::observation::{Arrival, Outcome};
@@ -53,8 +54,48 @@ enum Flows {
 
 /// Concludes from all evidence of one attempt.
 pub fn fuse(evidence: &Evidence) -> Fused {
-    let outcome = &evidence.observation.outcome;
+    match &evidence.lost {
+        Some(lost) if needs_lost_flow(evidence) => {
+            let outcome = &evidence.observation.outcome;
+            inconclusive(format!("the client saw: {outcome}, and flows may be missing: {lost}"))
+        }
+        _ => conclude(evidence, read(&evidence.flows)),
+    }
+}
+
+/// Whether flows may be missing, and one of them would give the evidence another verdict. What anybody expects is
+/// nothing to it.
+pub fn needs_lost_flow(evidence: &Evidence) -> bool {
+    if evidence.lost.is_none() {
+        return false;
+    }
     let flows = read(&evidence.flows);
+    let with_more = with_more(&flows, evidence.audit);
+    let known = conclude(evidence, flows).verdict;
+    let mut others = with_more.into_iter().map(|flows| conclude(evidence, flows).verdict);
+    others.any(|other| !matches!(other, Verdict::Inconclusive(_)) && other != known)
+}
+
+/// What these flows and more may tell together. A packet that was denied gets nowhere else.
+fn with_more(flows: &Flows, audit: bool) -> Vec<Flows> {
+    match flows {
+        Flows::Silent | Flows::Passed | Flows::Dropped(_) | Flows::Audited(_) => {
+            let mut more: Vec<Flows> =
+                [Gate::Egress, Gate::Ingress, Gate::Dns, Gate::Http].map(Flows::Denied).into();
+            more.push(Flows::DeniedBehindProxy);
+            if audit && !matches!(flows, Flows::Audited(_)) {
+                more.push(Flows::Audited(Gate::Ingress));
+            }
+            more
+        }
+        Flows::Denied(Gate::Ingress) => vec![Flows::DeniedBehindProxy],
+        Flows::Denied(_) | Flows::DeniedBehindProxy | Flows::NotModelled(_) => Vec::new(),
+    }
+}
+
+/// The verdict where the flows tell this.
+fn conclude(evidence: &Evidence, flows: Flows) -> Fused {
+    let outcome = &evidence.observation.outcome;
     let arrival = evidence.observation.arrival;
     let arrived = arrival == Arrival::Arrived;
     let seen = format!("the client saw: {outcome}");
@@ -88,7 +129,7 @@ pub fn fuse(evidence: &Evidence) -> Fused {
                 let basis = Basis { outcome: true, flow: true, arrival: arrival == Arrival::NotSeen };
                 Fused { verdict: Verdict::Denied(gate), basis }
             }
-            (None, _) => inconclusive(format!("{seen}, and {}", why_unclear(&flows, arrived, evidence))),
+            (None, _) => inconclusive(format!("{seen}, and {}", why_unclear(&flows, arrived))),
         },
     }
 }
@@ -98,11 +139,10 @@ fn inconclusive(reason: String) -> Fused {
 }
 
 /// Why a failure is no denial.
-fn why_unclear(flows: &Flows, arrived: bool, evidence: &Evidence) -> String {
-    match (flows, &evidence.lost) {
-        (Flows::Dropped(reason), _) => format!("its packet was dropped: {reason}"),
-        (_, _) if arrived => "it reached its server, and the answer was lost".to_owned(),
-        (_, Some(lost)) => format!("flows may be missing: {lost}"),
+fn why_unclear(flows: &Flows, arrived: bool) -> String {
+    match flows {
+        Flows::Dropped(reason) => format!("its packet was dropped: {reason}"),
+        _ if arrived => "it reached its server, and the answer was lost".to_owned(),
         _ => "no flow says that a policy denied it".to_owned(),
     }
 }

@@ -20,7 +20,7 @@ use verdikt_verdict::event::{
     CellJudged, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunStarted, ScenarioFailed,
     ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
 };
-use verdikt_verdict::evidence::Evidence;
+use verdikt_verdict::evidence::{Before, Evidence};
 use verdikt_verdict::fuse::{Fused, fuse};
 use verdikt_verdict::outcome::{Outcome as RunOutcome, Totals};
 
@@ -151,7 +151,9 @@ fn evidence(outcome: &Outcome, flows: Vec<Flow>, lost: Option<&str>) -> Evidence
         stage(StageKind::Request, Some(Protocol::Tcp)),
     ];
     let observation = Observation { outcome: outcome.clone(), stages, arrival: Arrival::NotSeen };
-    Evidence { observation, flows, lost: lost.map(text) }
+    let again = lost.map(|lost| Before { outcome: outcome.clone(), lost: text(lost) });
+    let (lost, audit) = (lost.map(text), lost.is_some());
+    Evidence { observation, flows, lost, audit, again: again.into_iter().collect() }
 }
 
 fn outcomes() -> Vec<Outcome> {
@@ -289,6 +291,16 @@ fn every_kind_of_evidence_reads_back() {
     }
 }
 
+/// A log of before attempts were made again.
+#[test]
+fn evidence_without_what_was_before_reads() {
+    let event = cell(attempts().remove(0), pod("shop/cart"), "deny", Answer::Abstain, Finding::NotIsolated);
+    let whole = with_evidence(event, evidence(&Outcome::Ended, flows(), None));
+    let line = whole.to_line().unwrap();
+    assert!(!line.contains("again") && !line.contains("audit\":"), "{line}");
+    assert_eq!(Event::from_line(&line).unwrap(), whole);
+}
+
 /// Other programs read these lines: whoever changes them raises [`FORMAT`].
 #[test]
 fn the_format_stays() {
@@ -312,7 +324,7 @@ fn the_format_of_evidence_stays() {
     evidence.observation.stages.truncate(1);
     evidence.observation.stages[0].took = Duration::from_micros(250);
     let line = check(&with_evidence(event, evidence));
-    insta::assert_snapshot!(line.split_once("\"evidence\":").unwrap().1, @r#"{"observation":{"outcome":"ended","stages":[{"kind":"look-up","protocol":"udp","local":"10.0.0.1:40000","remote":"[fd00::2]:53","outcome":"ended","addresses":["192.0.2.1"],"began":{"secs":0,"nanos":1000},"took":{"secs":0,"nanos":250000}}],"arrival":"not-seen"},"flows":[{"at":{"secs":1,"nanos":999999999},"kind":"policy-verdict","verdict":"dropped","direction":"egress","source":{"address":"10.0.0.1","port":40000,"identity":16777217,"endpoint":{"pod":"shop/cart"}},"destination":{"address":"fd00::2","port":null,"identity":16777217,"endpoint":null},"protocol":{"port":"tcp"},"drop_reason":"refused-by-proxy","match_type":2,"policies":["database/redis"],"request":{"http":{"method":"GET","path":"/","host":"api","status":403}}}],"lost":"the stream was cut"},"basis":{"outcome":true,"flow":true,"arrival":true},"verdict":{"denied":"http"},"result":"as-expected"}"#);
+    insta::assert_snapshot!(line.split_once("\"evidence\":").unwrap().1, @r#"{"observation":{"outcome":"ended","stages":[{"kind":"look-up","protocol":"udp","local":"10.0.0.1:40000","remote":"[fd00::2]:53","outcome":"ended","addresses":["192.0.2.1"],"began":{"secs":0,"nanos":1000},"took":{"secs":0,"nanos":250000}}],"arrival":"not-seen"},"flows":[{"at":{"secs":1,"nanos":999999999},"kind":"policy-verdict","verdict":"dropped","direction":"egress","source":{"address":"10.0.0.1","port":40000,"identity":16777217,"endpoint":{"pod":"shop/cart"}},"destination":{"address":"fd00::2","port":null,"identity":16777217,"endpoint":null},"protocol":{"port":"tcp"},"drop_reason":"refused-by-proxy","match_type":2,"policies":["database/redis"],"request":{"http":{"method":"GET","path":"/","host":"api","status":403}}}],"lost":"the stream was cut","audit":true,"again":[{"outcome":"ended","lost":"the stream was cut"}]},"basis":{"outcome":true,"flow":true,"arrival":true},"verdict":{"denied":"http"},"result":"as-expected"}"#);
 }
 
 #[test]

@@ -77,7 +77,7 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
     let outcome = match ground {
         Ground::Model => model::run(&scenarios, &options, &mut sink),
         Ground::Lab => lab::run(&scenarios, &options, &mut sink),
-        Ground::Cluster(session) => session.run(&scenarios, &options, &mut sink),
+        Ground::Cluster(session) => session.run(&scenarios, &options, &mut sink)?,
     };
     let events = told.end()?;
     let outcome = outcome.map_err(|error| Failure::output(&error))?;

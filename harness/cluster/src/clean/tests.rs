@@ -64,6 +64,42 @@ async fn policies_go_first_and_namespaces_last() {
     insta::assert_snapshot!(selected, @"GET /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies?limit=500&labelSelector=verdikt.dev%2Fowner%3Dverdikt%2Cverdikt.dev%2Frun%3Drun-1");
 }
 
+/// What the other scenarios and the run itself have stays, the lease with it.
+#[tokio::test]
+async fn one_scenario_removes_its_own() {
+    let (connection, log) = server(|asked| {
+        let path = asked.path.split('?').next().unwrap();
+        if asked.method == "DELETE" {
+            return Answer::Json(200, json!({}));
+        }
+        let pod = |name: &str, marks: Value| json!({"metadata": {"namespace": "default", "name": name, "annotations": marks}});
+        let marks = |run: &str, scenario: &str| json!({"verdikt.dev/owner": "verdikt", "verdikt.dev/run": run, "verdikt.dev/scenario": scenario});
+        let whole = json!({"verdikt.dev/owner": "verdikt", "verdikt.dev/run": "run-1"});
+        match path.rsplit('/').next().unwrap() {
+            "pods" => list(&json!([
+                pod("ours", marks("run-1", "3")),
+                pod("of-the-next", marks("run-1", "4")),
+                pod("of-another-run", marks("run-2", "3")),
+                pod("of-the-run", whole),
+                pod("foreign", Value::Null),
+            ])),
+            "verdikt" => Answer::Json(200, json!({"metadata": {}, "spec": {"holderIdentity": "run-1"}})),
+            _ => absent(),
+        }
+    });
+    let run: RunId = "run-1".parse().unwrap();
+    let of = async |whose: Whose| {
+        let removed = clean(&connection, &whose, &Progress::default()).await.unwrap();
+        removed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    insta::assert_snapshot!(of(Whose::Run(run.scenario(3))).await, @"");
+    let text = log.text();
+    let selected = text.lines().find(|line| line.contains("clusterwide")).unwrap();
+    insta::assert_snapshot!(selected, @"");
+    insta::assert_snapshot!(of(Whose::Run(run)).await, @"");
+    insta::assert_snapshot!(of(Whose::AllRunsForced).await, @"");
+}
+
 #[tokio::test]
 async fn nothing_left_is_nothing_removed() {
     let (connection, _) = server(|_| absent());

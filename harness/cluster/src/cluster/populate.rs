@@ -48,7 +48,8 @@ impl Cluster {
             (Endpoint::Pod(name.clone()), pods::manifest(name, pod, image, run, Some(&places.pods)))
         });
         let nodes = places.nodes.iter().map(|(name, node)| {
-            let pod = format!("node-{name}");
+            // These of all scenarios are in one namespace.
+            let pod = format!("node-{name}-{run}");
             (Endpoint::Node(name.clone()), pods::node_manifest(&pod, image, run, node))
         });
         pods.chain(nodes).collect()

@@ -9,7 +9,6 @@ use verdikt_scenario::policy::Refuser;
 
 use super::{Clock, SettleError};
 use crate::cluster::Cluster;
-use crate::mark::RUN_LABEL;
 use crate::objects::{Kind, Object};
 use crate::policies::{Applied, Refusal};
 use crate::wait::{self, Look, Seen, Wait, Watched};
@@ -43,7 +42,7 @@ impl Cluster {
         let mut kinds: Vec<Kind> = judged.values().map(|object| object.kind).collect();
         kinds.sort();
         kinds.dedup();
-        let ours = format!("{RUN_LABEL}={}", self.run());
+        let ours = self.run().selector();
         let watched: Vec<Watched<DynamicObject>> = kinds
             .into_iter()
             .map(|kind| (untyped(self, kind, None), kube::runtime::watcher::Config::default().labels(&ours)))

@@ -242,6 +242,7 @@ impl ServerStreamingService<Vec<u8>> for Agent {
         let agent = self.clone();
         let request = GetFlowsRequest::decode(request.into_inner().as_slice()).unwrap();
         let since = request.since.and_then(|since| SystemTime::try_from(since).ok()).unwrap_or(UNIX_EPOCH);
+        let follow = request.follow;
         let mut changed = agent.changed.subscribe();
         let cuts = agent.state.lock().unwrap().cuts;
         agent.change(|state| state.asked.push(request));
@@ -269,7 +270,7 @@ impl ServerStreamingService<Vec<u8>> for Agent {
                         }
                         Ok(bytes)
                     }
-                    Ok(None) if changed.changed().await.is_err() => return,
+                    Ok(None) if !follow || changed.changed().await.is_err() => return,
                     Ok(None) => continue,
                     Err(status) => Err(status),
                 };

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use prost_types::Timestamp;
-use verdikt_hubble::client::Source;
+use verdikt_hubble::client::{Client, Source};
 use verdikt_hubble::messages::{GetFlowsResponse, LostEvent, NodeStatusEvent};
 use verdikt_hubble::stream::{Flows, News, Patience};
 use verdikt_hubble::way::Way;
@@ -281,4 +281,24 @@ async fn several_agents_are_one_stream() {
     assert_eq!(take(&mut flows, 2).await, ["cut w1", "following w1"]);
     agents[1].write(&verdict(begin, 2, 2));
     assert_eq!(next(&mut flows).await, "flow 2");
+}
+
+/// What has been is told whole, and the end of it too.
+#[tokio::test]
+async fn the_past_ends() {
+    let (begin, agent) = (SystemTime::now(), Agent::new());
+    let served = agent.serve(None).await;
+    for (at, port) in [(10, 1), (5000, 2), (6000, 3)] {
+        agent.write(&verdict(begin, at, port));
+    }
+    let source = Source::tcp("Relay", &served.address.to_string());
+    let client = Client::connect(&source, LONG).await.unwrap();
+    let mut past = client.past(begin + Duration::from_secs(1));
+    let mut ports = Vec::new();
+    while let Some(response) = past.next().await.unwrap() {
+        ports.push(response.unwrap().flow.unwrap().l4.unwrap().tcp.unwrap().source_port);
+    }
+    assert_eq!(ports, [2, 3]);
+    let asked = agent.asked().remove(0);
+    assert!(!asked.follow && asked.whitelist.len() == 1, "{asked:?}");
 }

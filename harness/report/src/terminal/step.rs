@@ -74,6 +74,8 @@ pub(super) fn status(step: &StepShown, width: usize, paint: Paint) -> Vec<String
     let differing = step.cells.iter().filter(|cell| differs(cell)).count();
     let unclear = step.cells.iter().filter(|cell| cell.result == CellResult::Inconclusive).count();
     let objects = step.objects.iter().filter(|object| !object.as_expected).count();
+    let was_again = |cell: &&CellJudged| cell.evidence.as_ref().is_some_and(|it| !it.again.is_empty());
+    let again = step.cells.iter().filter(was_again).count();
     let (word, tone) = match (differing + objects, unclear) {
         (0, 0) => ("ok", Tone::Allow),
         (0, _) => ("inconclusive", Tone::Inconclusive),
@@ -85,6 +87,7 @@ pub(super) fn status(step: &StepShown, width: usize, paint: Paint) -> Vec<String
         (differing, format!("{differing} differing")),
         (unclear, format!("{unclear} inconclusive")),
         (objects, format!("{} not as expected", counted(objects, "object"))),
+        (again, format!("{again} attempted again")),
     ] {
         if count > 0 {
             counts.push(words);

@@ -181,6 +181,6 @@ impl<'a> Running<'a> {
             stage.outcome = outcome.clone();
         }
         let observation = Observation { outcome, stages, arrival };
-        Evidence { observation, flows: self.flows, lost: lost.cloned() }
+        Evidence { lost: lost.cloned(), ..Evidence::new(observation, self.flows) }
     }
 }

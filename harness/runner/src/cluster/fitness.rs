@@ -3,10 +3,10 @@
 use verdikt_cluster::borrow::Borrowed;
 use verdikt_cluster::inspect::Facts;
 use verdikt_cluster::world::World;
-use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::document::Node;
-use verdikt_scenario::scenario::{EnforcementMode, Scenario, Step};
-use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, LOCAL_NODE, Protocol, Topology};
+use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
+use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, Resolved, Topology};
 
 use super::borrowing;
 
@@ -40,6 +40,11 @@ fn unfit_step(facts: &Facts, world: Option<&World>, step: &Step) -> Option<Strin
     }
     if let Some(reason) = unfit_world(world, topology) {
         return Some(reason);
+    }
+    if let Some((host, target)) = step.table.iter().find_map(|row| from_outside_to_service(topology, row)) {
+        return Some(format!(
+            "its host {host} attempts {target}, a service whose address is the cluster's own"
+        ));
     }
     if step.table.iter().any(|row| is_sctp(&row.attempt)) {
         return Some("it attempts SCTP, for which a pod without capabilities has no right".to_owned());
@@ -77,6 +82,19 @@ fn unfit_world(world: Option<&World>, topology: &Topology) -> Option<String> {
         )),
         (None, None) => None,
     }
+}
+
+/// A host outside that attempts a service: such an address is routed nowhere but inside the cluster.
+/// <https://kubernetes.io/docs/concepts/services-networking/service/#type-clusterip>
+fn from_outside_to_service<'a>(topology: &Topology, row: &'a Row) -> Option<(&'a Endpoint, &'a Target)> {
+    let target = row.attempt.target()?;
+    let is_service = match target {
+        Target::Service(_) => true,
+        Target::Name(name) => matches!(topology.resolve(name), Some(Resolved::Service(_))),
+        Target::Endpoint(_) => false,
+    };
+    let outside = row.cells.iter().find(|(source, _)| matches!(source, Endpoint::World(_)));
+    outside.filter(|_| is_service).map(|(source, _)| (source, target))
 }
 
 fn is_sctp(attempt: &Attempt) -> bool {

@@ -1,44 +1,46 @@
 //! What Hubble saw: the flows of every node, from its own agent, or from Relay where an agent does not answer.
 
-use std::time::{Duration, SystemTime};
+mod agents;
+mod relay;
+#[cfg(test)]
+mod tests;
 
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use verdikt_cluster::connect::Connection;
-use verdikt_cluster::exec::{Container, Lines};
+use verdikt_cluster::exec::Container;
 use verdikt_cluster::inspect::Facts;
-use verdikt_hubble::convert::{Observed, observed};
-use verdikt_hubble::json;
+use verdikt_hubble::way::{self, Choice, WayError};
+use verdikt_scenario::flow::Flow;
 
-use crate::backend::Signal;
+use self::relay::Past;
+use crate::backend::{Flowing, Signal};
 
-/// What an agent's pod runs: it reads the agent's own ring.
-const OBSERVE: [&str; 10] = [
-    "hubble",
-    "observe",
-    "--follow",
-    "--output",
-    "jsonpb",
-    "--type",
-    "policy-verdict",
-    "--type",
-    "drop",
-    "--type=l7",
-];
-/// Before an agent is asked again.
-const PAUSE: Duration = Duration::from_millis(500);
-/// How often an agent is asked again before it is given up.
-const TRIES: u32 = 20;
+/// How long an agent or Relay may take for an answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long flows may stay away before nobody waits for them any more.
+const ABSENCE: Duration = Duration::from_mins(1);
+/// How long a flow may need from the datapath to here, once the next one is made.
+const LAG: Duration = Duration::from_millis(250);
+/// How long Relay may take to tell the flows that it holds back.
+const PAST: Duration = Duration::from_secs(1);
 
 /// Why flows cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum FlowsError {
+pub enum FlowsError {
     /// The cluster reports no flows.
     #[error("Hubble is off in this cluster: enable it (`hubble.enabled=true`)")]
     Off,
-    /// An agent reports no flows.
+    /// Neither the agents nor Relay answer.
+    #[error(transparent)]
+    Nobody(#[from] WayError),
+    /// An agent tells no flows.
     #[error("the flows of node {node} cannot be had from pod {agent}: {reason}")]
-    Silent {
+    Agent {
         /// The node.
         node: String,
         /// Its agent's pod.
@@ -46,94 +48,147 @@ pub(super) enum FlowsError {
         /// Why.
         reason: String,
     },
+    /// Relay tells no flows.
+    #[error("the flows of Relay cannot be had: {reason}")]
+    Relay {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Decides who is asked for flows: the agents, or Relay if one of them does not answer.
+pub async fn choose(connection: &Connection, facts: &Facts) -> Result<Choice, FlowsError> {
+    if !facts.cilium.hubble() {
+        return Err(FlowsError::Off);
+    }
+    let answers = agents_of(facts).map(|(node, agent)| async move {
+        let answer = agents::answers(connection, agent).await;
+        answer.map_err(|error| format!("the flows of node {node} cannot be had: {error}"))
+    });
+    let answers = join_all(answers).await;
+    let relay = relay::source(connection, &facts.cilium.namespace);
+    Ok(way::choose(answers, relay, ANSWER).await?)
+}
+
+/// The agents of the nodes that can be used.
+fn agents_of(facts: &Facts) -> impl Iterator<Item = (&String, &Container)> {
+    let usable = facts.nodes.iter().filter(|(_, node)| node.ready);
+    let agents = usable.filter_map(|(name, node)| Some((name, node.agent.as_ref()?)));
+    agents.filter(|(_, agent)| agent.ready).map(|(name, agent)| (name, &agent.container))
+}
+
+/// What those tell who follow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Told {
+    /// A flow.
+    Flow(Box<Flow>),
+    /// Flows of until now may be missing, for this reason.
+    Lost(String),
+    /// From a node, or Relay, no flows come, for this reason.
+    Away { from: String, reason: String },
+    /// They come again.
+    Back { from: String },
+    /// They will not come again.
+    GivenUp { from: String, reason: String },
 }
 
 /// The flows of all nodes.
 #[derive(Debug)]
 pub(super) struct Flows {
-    told: mpsc::UnboundedReceiver<Signal>,
-    /// They end with this.
-    _following: JoinSet<()>,
+    told: mpsc::UnboundedReceiver<Told>,
+    /// From where no flows come.
+    away: BTreeMap<String, Absence>,
+    /// What asks Relay for the flows that it holds back.
+    past: Option<Past>,
+    /// Those who tell; they end with this.
+    tellers: JoinSet<()>,
+}
+
+/// That no flows come.
+#[derive(Debug)]
+struct Absence {
+    reason: String,
+    /// Until when they are waited for.
+    until: Instant,
 }
 
 impl Flows {
-    /// Follows the agents of all nodes. Times are counted from `begin`, by the clocks of the nodes.
+    /// Follows whom was chosen. Times are counted from `begin`, by the clocks of the nodes.
     pub(super) async fn follow(
         connection: &Connection,
         facts: &Facts,
+        choice: &Choice,
         begin: SystemTime,
     ) -> Result<Self, FlowsError> {
-        if !facts.cilium.hubble() {
-            return Err(FlowsError::Off);
-        }
         let (tell, told) = mpsc::unbounded_channel();
-        let mut following = JoinSet::new();
-        for (node, agent) in facts.nodes.iter().filter_map(|(node, it)| Some((node, it.agent.as_ref()?))) {
-            let agent = agent.container.clone();
-            let lines = Lines::of(connection, &agent, &OBSERVE).await.map_err(|error| {
-                FlowsError::Silent { node: node.clone(), agent: agent.clone(), reason: error.to_string() }
-            })?;
-            let node = Node { name: node.clone(), agent, connection: connection.clone(), begin };
-            following.spawn(node.follow(lines, tell.clone()));
+        let mut tellers = JoinSet::new();
+        let past = match choice {
+            Choice::Agents { .. } => {
+                for (node, agent) in agents_of(facts) {
+                    let followed = agents::follow(connection, (node, agent), begin, tell.clone());
+                    tellers.spawn(followed.await?);
+                }
+                None
+            }
+            Choice::Relay { source, .. } => {
+                let nodes = agents_of(facts).map(|(node, _)| node.clone()).collect();
+                tellers.spawn(relay::follow(source, nodes, begin, tell.clone()).await?);
+                Some(Past::new(source, begin, tell).await?)
+            }
+        };
+        Ok(Self { told, away: BTreeMap::new(), past, tellers })
+    }
+
+    /// Has everybody tell the flows that are held back, but for the newest of each agent. Answers how long that may
+    /// take, if the next one is made at once.
+    pub(super) fn flush(&mut self) -> Duration {
+        while self.tellers.try_join_next().is_some() {}
+        let Some(past) = &mut self.past else { return LAG };
+        self.tellers.spawn(past.tell());
+        LAG + PAST + LAG
+    }
+
+    /// Whether they come from everywhere.
+    pub(super) fn flowing(&self) -> Flowing {
+        let now = Instant::now();
+        let over = self.away.values().find(|absence| absence.until <= now);
+        match over.or(self.away.values().next()) {
+            None => Flowing::Yes,
+            Some(absence) if absence.until <= now => Flowing::NoMore(absence.reason.clone()),
+            Some(absence) => Flowing::NotNow(absence.reason.clone()),
         }
-        Ok(Self { told, _following: following })
     }
 
     /// What is told next. Cancel-safe.
     pub(super) async fn next(&mut self) -> Signal {
-        match self.told.recv().await {
-            Some(signal) => signal,
-            // Every agent was given up, which has been told.
-            None => std::future::pending().await,
-        }
-    }
-}
-
-/// The agent of a node.
-struct Node {
-    name: String,
-    agent: Container,
-    connection: Connection,
-    begin: SystemTime,
-}
-
-impl Node {
-    /// Tells its flows, and when some may be missing.
-    async fn follow(self, lines: Lines, tell: mpsc::UnboundedSender<Signal>) {
-        let mut following = Some(lines);
-        let mut tries = 0;
-        while let Some(mut lines) = following.take() {
-            let reason = loop {
-                match lines.next().await {
-                    Ok(line) => {
-                        tries = 0;
-                        if let Some(signal) = self.signal(&line) {
-                            // Nobody listens any more only while the run ends.
-                            let _ = tell.send(signal);
-                        }
+        loop {
+            match self.told.recv().await {
+                Some(told) => {
+                    if let Some(signal) = self.signal(told) {
+                        return signal;
                     }
-                    Err(reason) => break reason,
                 }
-            };
-            let _ = tell.send(Signal::Lost(format!("node {}: {reason}", self.name)));
-            while following.is_none() && tries < TRIES {
-                tries += 1;
-                tokio::time::sleep(PAUSE).await;
-                following = Lines::of(&self.connection, &self.agent, &OBSERVE).await.ok();
+                // Everybody was given up, which has been told.
+                None => std::future::pending().await,
             }
         }
-        let _ = tell.send(Signal::Lost(format!("node {} was given up", self.name)));
     }
 
-    fn signal(&self, line: &str) -> Option<Signal> {
-        let lost = |reason: String| Some(Signal::Lost(format!("node {}: {reason}", self.name)));
-        match json::line(line) {
-            Ok(response) => match observed(response, self.begin)? {
-                Observed::Flow(reported) => Some(Signal::Flow(Box::new(reported.flow))),
-                Observed::Lost(loss) => lost(loss.to_string()),
-                Observed::Node(_) => None,
-            },
-            Err(error) => lost(error.to_string()),
+    /// What it means to a run; none if it is no news.
+    fn signal(&mut self, told: Told) -> Option<Signal> {
+        let now = Instant::now();
+        match told {
+            Told::Flow(flow) => Some(Signal::Flow(flow)),
+            Told::Lost(reason) => Some(Signal::Lost(reason)),
+            Told::Away { from, reason } => {
+                self.away.entry(from).or_insert(Absence { reason: reason.clone(), until: now + ABSENCE });
+                Some(Signal::Lost(reason))
+            }
+            Told::Back { from } => self.away.remove(&from).map(|_| Signal::Regained),
+            Told::GivenUp { from, reason } => {
+                self.away.insert(from, Absence { reason: reason.clone(), until: now });
+                Some(Signal::Lost(reason))
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use verdikt_runner::run::run_on;
+use verdikt_runner::run::{Venue, run_on};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::Verdict;
 use verdikt_verdict::event::{CellJudged, Event};
@@ -15,16 +15,17 @@ use crate::scripted::Script;
 use crate::support::{CART_ONLY, TABLE, options, scenario, scenarios};
 
 /// What the cart plays where a test is about the stock, which is denied at ingress.
-const CART: (&str, &str) = ("shop/cart", "bound; egress forwarded; ingress forwarded; arrived; answered");
+pub(crate) const CART: (&str, &str) =
+    ("shop/cart", "bound; egress forwarded; ingress forwarded; arrived; answered");
 /// The other way round.
-const STOCK: (&str, &str) = ("shop/stock", "bound; egress forwarded; ingress dropped");
+pub(crate) const STOCK: (&str, &str) = ("shop/stock", "bound; egress forwarded; ingress dropped");
 
 /// One step with two cells; answers the cells, what the run comes to, and the virtual time it took.
 async fn play(test: &str, script: &Script) -> (Vec<CellJudged>, Vec<Event>, Outcome, Duration) {
     play_steps(test, script, &format!("- step: locked\n  policies: [cart-only]{TABLE}")).await
 }
 
-async fn play_steps(
+pub(crate) async fn play_steps(
     test: &str,
     script: &Script,
     steps: &str,
@@ -36,9 +37,9 @@ async fn play_steps(
         events.push(event);
         Ok(())
     };
-    let open = async || Ok(script.open());
-    let outcome =
-        run_on("scripted", &scenarios, &options, |_| None, open, pending(), &mut sink).await.unwrap();
+    let open = async |_| Ok(script.open());
+    let venue = Venue::of_all("scripted");
+    let outcome = run_on(venue, &scenarios, &options, open, pending(), &mut sink).await.unwrap();
     let took = began.elapsed();
     let cells = events.iter().filter_map(|event| match event {
         Event::CellJudged(cell) => Some(cell.as_ref().clone()),
@@ -47,7 +48,7 @@ async fn play_steps(
     (cells.collect(), events, outcome, took)
 }
 
-fn line(cell: &CellJudged) -> String {
+pub(crate) fn line(cell: &CellJudged) -> String {
     let verdict = match &cell.verdict {
         Verdict::Inconclusive(reason) => format!("inconclusive: {reason}"),
         Verdict::Audited(gate) => format!("audit {gate}"),
@@ -167,7 +168,7 @@ async fn what_becomes_of_a_denied_attempt() {
 
       shop/stock: inconclusive: not attempted: its agent has not said what became of it (by nothing, 0 flows), Inconclusive, ended, 22000 ms
     bound; lost; timed out
-      shop/stock: inconclusive: the client saw: timed out, and flows may be missing: the stream was cut (by nothing, 0 flows), Inconclusive, 500 ms
+      shop/stock: inconclusive: the client saw: timed out, and flows may be missing: the stream was cut (by nothing, 0 flows), Inconclusive, 1500 ms
     lost; bound; ingress dropped
       shop/stock: deny ingress (by outcome+flow+arrival, 1 flows), AsExpected, ended, 0 ms
     ");

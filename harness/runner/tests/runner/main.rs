@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
+mod again;
 mod cycle;
 mod model;
 mod scripted;

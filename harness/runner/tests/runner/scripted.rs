@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use verdikt_engine::cluster::Cluster;
-use verdikt_runner::backend::{Applied, AttemptNumber, Backend, BackendError, Destinations, Signal};
+use verdikt_runner::backend::{Applied, AttemptNumber, Backend, BackendError, Destinations, Flowing, Signal};
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::{
     DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
@@ -36,6 +36,7 @@ pub(crate) struct Script {
     /// | `answered`, `timed out`, `HTTP 403` … | the stage ends so, and with it the attempt |
     /// | `stage answered` | only the stage ends so |
     /// | `lost`, `gone` | flows may be missing; the source is gone |
+    /// | `cut`, `given up`, `regained` | no flows come, for now or for ever; they come again |
     /// | `after 300` | what follows happens so many milliseconds later |
     /// | `late 300` | what follows is told so many milliseconds after it happens |
     pub(crate) plays: BTreeMap<&'static str, &'static str>,
@@ -61,7 +62,14 @@ impl Script {
 
     pub(crate) fn open(&self) -> Scripted {
         let (script, begin) = (self.clone(), Instant::now());
-        Scripted { script, begin, step: String::new(), queue: VecDeque::new(), sources: BTreeMap::new() }
+        Scripted {
+            script,
+            begin,
+            step: String::new(),
+            queue: VecDeque::new(),
+            sources: BTreeMap::new(),
+            flowing: Flowing::Yes,
+        }
     }
 }
 
@@ -71,7 +79,12 @@ pub(crate) struct Scripted {
     step: String,
     queue: VecDeque<(Instant, Signal)>,
     sources: BTreeMap<AttemptNumber, Endpoint>,
+    flowing: Flowing,
 }
+
+/// Why no flows come.
+const CUT: &str = "node n1 is not heard";
+const GIVEN_UP: &str = "node n1 was given up";
 
 impl Scripted {
     fn tell(&self, what: String) {
@@ -134,7 +147,18 @@ impl Backend for Scripted {
         if *at > Instant::now() {
             tokio::time::sleep_until(*at).await;
         }
-        self.queue.pop_front().unwrap().1
+        let (_, signal) = self.queue.pop_front().unwrap();
+        match &signal {
+            Signal::Lost(reason) if reason == CUT => self.flowing = Flowing::NotNow(reason.clone()),
+            Signal::Lost(reason) if reason == GIVEN_UP => self.flowing = Flowing::NoMore(reason.clone()),
+            Signal::Regained => self.flowing = Flowing::Yes,
+            _ => {}
+        }
+        signal
+    }
+
+    fn flowing(&self) -> Flowing {
+        self.flowing.clone()
     }
 
     fn destinations(&self, _: &Endpoint, _: &Attempt) -> Destinations {
@@ -184,6 +208,9 @@ impl Player<'_> {
                 vec![Signal::Arrived { protocol: Some(self.protocol), peer: self.local(), number: None }]
             }
             ["lost"] => vec![Signal::Lost("the stream was cut".to_owned())],
+            ["cut"] => vec![Signal::Lost(CUT.to_owned())],
+            ["given", "up"] => vec![Signal::Lost(GIVEN_UP.to_owned())],
+            ["regained"] => vec![Signal::Regained],
             ["gone"] => vec![Signal::Gone(self.source.clone(), "killed".to_owned())],
             ["after", milliseconds] => {
                 self.at += Duration::from_millis(milliseconds.parse().unwrap());

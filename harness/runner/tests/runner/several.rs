@@ -1,5 +1,7 @@
 //! Several scenarios and steps: the order of events, failures, and interruptions.
 
+use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::future::{pending, ready};
 use std::io;
 use std::time::Duration;
@@ -7,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use verdikt_runner::backend::BackendError;
 use verdikt_runner::plan::RunOptions;
-use verdikt_runner::run::run_on;
+use verdikt_runner::run::{Venue, run_on};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 use verdikt_verdict::outcome::{Outcome, Totals};
@@ -23,14 +25,26 @@ async fn run(
     parallel: usize,
     stop: impl Future<Output = ()>,
 ) -> (Vec<Event>, Vec<u128>, Outcome) {
+    run_at((Venue::of_all("scripted"), &RefCell::default()), test, names, scripts, parallel, stop).await
+}
+
+/// The same at a venue; who began there, and at which virtual millisecond, is written down.
+async fn run_at(
+    (venue, begun): (Venue<'_>, &RefCell<String>),
+    test: &str,
+    names: &[&str],
+    scripts: Vec<Script>,
+    parallel: usize,
+    stop: impl Future<Output = ()>,
+) -> (Vec<Event>, Vec<u128>, Outcome) {
     let files: Vec<String> = names.iter().map(|name| two_steps(name)).collect();
     let scenarios = scenarios(test, &files);
     let options = RunOptions { parallel, ..options(CiliumVersion::V1_20, &[]) };
-    let scripts = std::cell::RefCell::new(scripts.into_iter());
-    let open = async || {
+    let start = Instant::now();
+    let open = async |index: usize| {
+        writeln!(begun.borrow_mut(), "{} at {}", names[index], start.elapsed().as_millis()).unwrap();
         let script = scripts
-            .borrow_mut()
-            .next()
+            .get(index)
             .ok_or_else(|| BackendError::new(io::Error::other("no namespace can be made")))?;
         Ok(script.open())
     };
@@ -40,7 +54,7 @@ async fn run(
         times.push(began.elapsed().as_millis());
         Ok(())
     };
-    let outcome = run_on("scripted", &scenarios, &options, |_| None, open, stop, &mut sink).await.unwrap();
+    let outcome = run_on(venue, &scenarios, &options, open, stop, &mut sink).await.unwrap();
     (events, times, outcome)
 }
 
@@ -103,6 +117,34 @@ async fn events_come_in_the_order_of_the_scenarios() {
     // The first begins at once, its steps end at 300 and 600; what the others did meanwhile is told then.
     assert_eq!((all_at[1], all_at.last()), (0, Some(&600)), "{all_at:?}");
     assert!(all_at.contains(&300), "{all_at:?}");
+}
+
+/// Whichever may not be run beside which: the same events, and never two that meet at once.
+#[tokio::test(start_paused = true)]
+async fn those_that_meet_are_not_run_at_once() {
+    let names = ["a1", "a2", "b1", "b2", "alone", "c1"];
+    // Those of one letter meet, and `alone` meets everybody.
+    let meet = |one: usize, other: usize| {
+        let (one, other) = (names[one], names[other]);
+        one == "alone" || other == "alone" || one[..1] == other[..1]
+    };
+    let venue = Venue { meet: &meet, ..Venue::of_all("scripted") };
+    let run_with = async |parallel: usize| {
+        // Each takes 600 ms.
+        let (begun, scripts) = (RefCell::default(), vec![good(SLOW_CART, STOCK); names.len()]);
+        let (events, times, outcome) =
+            run_at((venue, &begun), "meeting", &names, scripts, parallel, pending()).await;
+        assert_eq!(outcome, Outcome::AsExpected);
+        (summary(&events), format!("{}all at {}", begun.take(), times.last().unwrap()))
+    };
+    let (events, one_by_one) = run_with(1).await;
+    insta::assert_snapshot!(one_by_one, @"");
+    let (beside, in_pairs) = run_with(2).await;
+    insta::assert_snapshot!(in_pairs, @"");
+    assert_eq!(beside, events);
+    let (beside, all) = run_with(8).await;
+    insta::assert_snapshot!(all, @"");
+    assert_eq!(beside, events);
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,8 +269,9 @@ async fn an_error_of_the_sink_ends_the_run() {
         taken += 1;
         if taken == 3 { Err(io::Error::other("the disk is full")) } else { Ok(()) }
     };
-    let open = async || Ok(script.open());
-    let result = run_on("scripted", &scenarios, &options, |_| None, open, pending(), &mut sink).await;
+    let open = async |_| Ok(script.open());
+    let venue = Venue::of_all("scripted");
+    let result = run_on(venue, &scenarios, &options, open, pending(), &mut sink).await;
     assert_eq!(result.unwrap_err().to_string(), "the disk is full");
     assert_eq!(taken, 3);
 }

@@ -118,7 +118,7 @@ const ARRIVALS: [Arrival; 3] = [Arrival::Arrived, Arrival::NotSeen, Arrival::Unk
 
 fn evidence(outcome: &Outcome, flows: &[Flow], arrival: Arrival, lost: Option<&str>) -> Evidence {
     let observation = Observation { outcome: outcome.clone(), stages: Vec::new(), arrival };
-    Evidence { observation, flows: flows.to_vec(), lost: lost.map(str::to_owned) }
+    Evidence { lost: lost.map(str::to_owned), ..Evidence::new(observation, flows.to_vec()) }
 }
 
 /// Verdict and basis in one column.
@@ -293,18 +293,163 @@ fn no_verdict_without_its_proof() {
     }
 }
 
-/// What may be missing changes no verdict, and gives a failure without flows its reason.
+/// What may be missing changes no verdict, but that one is inconclusive where a flow would decide; and then the
+/// reason says so.
 #[test]
-fn lost_flows_change_reasons_only() {
-    for outcome in outcomes() {
-        for (name, flows) in flows() {
-            for arrival in ARRIVALS {
-                let whole = fuse(&evidence(&outcome, &flows, arrival, None));
-                let lossy = fuse(&evidence(&outcome, &flows, arrival, Some("the stream was cut")));
-                assert_eq!(shown(&whole), shown(&lossy), "{outcome}, {name}, {arrival:?}");
+fn lost_flows_make_inconclusive_or_nothing() {
+    let mut text = String::new();
+    for audit in [false, true] {
+        for outcome in outcomes() {
+            for (name, flows) in flows() {
+                for arrival in ARRIVALS {
+                    let context = format!("{outcome}, {name}, {arrival:?}, audit: {audit}");
+                    let whole = Evidence { audit, ..evidence(&outcome, &flows, arrival, None) };
+                    let lossy = Evidence { lost: Some("the stream was cut".to_owned()), ..whole.clone() };
+                    assert!(!needs_lost_flow(&whole), "{context}");
+                    let (whole, fused) = (fuse(&whole), fuse(&lossy));
+                    match &fused.verdict {
+                        Verdict::Inconclusive(reason) if needs_lost_flow(&lossy) => {
+                            let said = "and flows may be missing: the stream was cut";
+                            assert!(reason.ends_with(said), "{context}: {reason}");
+                            if !matches!(whole.verdict, Verdict::Inconclusive(_)) {
+                                writeln!(text, "{context}: {} without loss", shown(&whole)).unwrap();
+                            }
+                        }
+                        _ => assert_eq!(whole, fused, "{context}"),
+                    }
+                }
             }
         }
     }
+    let (without_audit, with_audit): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.contains("audit: false"));
+    insta::assert_snapshot!(without_audit.join("\n"), @r"
+    HTTP 403, none, Unknown, audit: false: allow o without loss
+    HTTP 403, forwarded, Unknown, audit: false: allow of without loss
+    HTTP 403, redirected, Unknown, audit: false: allow of without loss
+    HTTP 403, dropped for no policy, Unknown, audit: false: allow o without loss
+    HTTP 403, audited egress, Unknown, audit: false: audit egress of without loss
+    HTTP 403, audited ingress, Unknown, audit: false: audit ingress of without loss
+    HTTP 403, audited http, Unknown, audit: false: audit http of without loss
+    HTTP 502, none, Unknown, audit: false: allow o without loss
+    HTTP 502, forwarded, Unknown, audit: false: allow of without loss
+    HTTP 502, redirected, Unknown, audit: false: allow of without loss
+    HTTP 502, dropped for no policy, Unknown, audit: false: allow o without loss
+    HTTP 502, audited egress, Unknown, audit: false: audit egress of without loss
+    HTTP 502, audited ingress, Unknown, audit: false: audit ingress of without loss
+    HTTP 502, audited http, Unknown, audit: false: audit http of without loss
+    HTTP 503, none, Unknown, audit: false: allow o without loss
+    HTTP 503, forwarded, Unknown, audit: false: allow of without loss
+    HTTP 503, redirected, Unknown, audit: false: allow of without loss
+    HTTP 503, dropped for no policy, Unknown, audit: false: allow o without loss
+    HTTP 503, audited egress, Unknown, audit: false: audit egress of without loss
+    HTTP 503, audited ingress, Unknown, audit: false: audit ingress of without loss
+    HTTP 503, audited http, Unknown, audit: false: audit http of without loss
+    HTTP 504, none, Unknown, audit: false: allow o without loss
+    HTTP 504, forwarded, Unknown, audit: false: allow of without loss
+    HTTP 504, redirected, Unknown, audit: false: allow of without loss
+    HTTP 504, dropped for no policy, Unknown, audit: false: allow o without loss
+    HTTP 504, audited egress, Unknown, audit: false: audit egress of without loss
+    HTTP 504, audited ingress, Unknown, audit: false: audit ingress of without loss
+    HTTP 504, audited http, Unknown, audit: false: audit http of without loss
+    ");
+    let passed = |line: &&&str| line.contains("none, Arrived");
+    let with_audit: Vec<&str> = with_audit.iter().filter(passed).copied().collect();
+    insta::assert_snapshot!(with_audit.join("\n"), @r"
+    answered, none, Arrived, audit: true: allow oa without loss
+    HTTP 200, none, Arrived, audit: true: allow oa without loss
+    HTTP 403, none, Arrived, audit: true: allow oa without loss
+    HTTP 500, none, Arrived, audit: true: allow oa without loss
+    HTTP 502, none, Arrived, audit: true: allow oa without loss
+    HTTP 503, none, Arrived, audit: true: allow oa without loss
+    HTTP 504, none, Arrived, audit: true: allow oa without loss
+    ");
+}
+
+/// Which failures and contradictions a flow would decide.
+#[test]
+fn what_needs_a_lost_flow() {
+    let mut text = String::new();
+    for outcome in [Outcome::TimedOut, Outcome::Answered, Outcome::HttpStatus(200), Outcome::HttpStatus(403)]
+    {
+        writeln!(text, "{outcome}").unwrap();
+        for (name, flows) in flows() {
+            let needs = |arrival| needs_lost_flow(&evidence(&outcome, &flows, arrival, Some("cut")));
+            let [arrived, not_seen, unknown] =
+                ARRIVALS.map(|arrival| if needs(arrival) { "yes" } else { "-" });
+            writeln!(text, "  {name:32}{arrived:8}{not_seen:8}{unknown}").unwrap();
+        }
+    }
+    insta::assert_snapshot!(text, @r"
+    timed out
+      none                            -       yes     yes
+      forwarded                       -       yes     yes
+      redirected                      -       yes     yes
+      dropped for no policy           -       yes     yes
+      denied egress                   -       -       -
+      denied ingress                  -       -       -
+      denied ingress behind a proxy   -       -       -
+      denied ingress after a look-up  -       -       -
+      denied dns                      -       -       -
+      denied http                     -       -       -
+      audited egress                  -       yes     yes
+      audited ingress                 -       yes     yes
+      audited http                    -       yes     yes
+      audited egress, denied ingress  -       -       -
+      denied twice                    -       -       -
+      not modelled                    -       -       -
+    answered
+      none                            -       yes     -
+      forwarded                       -       yes     -
+      redirected                      -       yes     -
+      dropped for no policy           -       yes     -
+      denied egress                   -       -       -
+      denied ingress                  -       yes     -
+      denied ingress behind a proxy   -       -       -
+      denied ingress after a look-up  -       yes     -
+      denied dns                      -       -       -
+      denied http                     -       -       -
+      audited egress                  -       yes     -
+      audited ingress                 -       yes     -
+      audited http                    -       yes     -
+      audited egress, denied ingress  -       yes     -
+      denied twice                    -       -       -
+      not modelled                    -       -       -
+    HTTP 200
+      none                            -       -       -
+      forwarded                       -       -       -
+      redirected                      -       -       -
+      dropped for no policy           -       -       -
+      denied egress                   -       -       -
+      denied ingress                  -       -       -
+      denied ingress behind a proxy   -       -       -
+      denied ingress after a look-up  -       -       -
+      denied dns                      -       -       -
+      denied http                     -       -       -
+      audited egress                  -       -       -
+      audited ingress                 -       -       -
+      audited http                    -       -       -
+      audited egress, denied ingress  -       -       -
+      denied twice                    -       -       -
+      not modelled                    -       -       -
+    HTTP 403
+      none                            -       yes     yes
+      forwarded                       -       yes     yes
+      redirected                      -       yes     yes
+      dropped for no policy           -       yes     yes
+      denied egress                   -       -       -
+      denied ingress                  -       -       -
+      denied ingress behind a proxy   -       -       -
+      denied ingress after a look-up  -       -       -
+      denied dns                      -       -       -
+      denied http                     -       -       -
+      audited egress                  -       yes     yes
+      audited ingress                 -       yes     yes
+      audited http                    -       yes     yes
+      audited egress, denied ingress  -       -       -
+      denied twice                    -       -       -
+      not modelled                    -       -       -
+    ");
 }
 
 #[test]

@@ -14,14 +14,17 @@ use verdikt_cluster::cluster::Options;
 use verdikt_cluster::connect::{Connection, Wanted};
 use verdikt_cluster::image::{self, AgentImage};
 use verdikt_cluster::inspect::{Facts, inspect};
+use verdikt_cluster::lease::Lease;
 use verdikt_cluster::mark::RunId;
-use verdikt_cluster::permissions;
 use verdikt_cluster::wait::Progress;
 use verdikt_cluster::world::World;
+use verdikt_cluster::{namespaces, permissions};
 use verdikt_runner::backend::reason;
-use verdikt_runner::cluster::{ClusterBackend, Manner, unfit};
+use verdikt_runner::cluster::{
+    ClusterBackend, FlowsOf, Footprint, Manner, asks_for_names, choose_flows, unfit,
+};
 use verdikt_runner::plan::{RunOptions, Sink};
-use verdikt_runner::run::run_on;
+use verdikt_runner::run::{Venue, run_on};
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
@@ -57,6 +60,7 @@ pub(crate) struct Session {
     runtime: Runtime,
     connection: Connection,
     facts: Facts,
+    flows: FlowsOf,
     image: AgentImage,
     run: RunId,
     borrowed: Borrowed,
@@ -74,12 +78,14 @@ impl Session {
         let runtime = started()?;
         let (connection, facts) = runtime.block_on(look(context))?;
         let borrowed = runtime.block_on(look_at_borrowed(&connection, &settings.borrowed))?;
+        let flows = runtime.block_on(choose_flows(&connection, &facts));
+        let flows = flows.map_err(|error| Failure::machine(reason(&error)))?;
         let image = match image {
             Some(image) => image,
             None => agent_image(settings.registry.as_deref())?.image,
         };
         let run = run_id().map_err(|error| Failure::from_error(&error))?;
-        Ok(Self { runtime, connection, facts, image, run, borrowed, settings: settings.clone() })
+        Ok(Self { runtime, connection, facts, flows, image, run, borrowed, settings: settings.clone() })
     }
 
     /// The Cilium it runs.
@@ -87,28 +93,35 @@ impl Session {
         self.facts.cilium.version
     }
 
-    /// Runs scenarios there, one after the other.
+    /// Runs scenarios there, those that do not meet side by side, while no other run is there. An error of the sink is
+    /// the inner one.
     pub(super) fn run(
         &self,
         scenarios: &[Scenario],
         options: &RunOptions,
         sink: Sink<'_>,
-    ) -> io::Result<Outcome> {
-        let agents = self.facts.nodes.values().filter(|node| node.agent.is_some()).count();
+    ) -> Result<io::Result<Outcome>, Failure> {
         let name = format!(
-            "cluster {} (Kubernetes {}, Cilium {}, flows of {agents} agents)",
+            "cluster {} (Kubernetes {}, Cilium {}, flows of {})",
             self.connection.context(),
             self.facts.kubernetes,
-            self.facts.cilium.full_version
+            self.facts.cilium.full_version,
+            self.flows
         );
         self.runtime.block_on(async {
             let progress = told();
-            let open = async || {
+            let lease = self.take(&progress).await?;
+            let open = async |index: usize| {
+                let mut world = self.settings.world.clone();
+                // The server of the names is one for all: whoever needs it is there without others that do.
+                if let Some(world) = world.as_mut().filter(|_| !asks_for_names(&scenarios[index])) {
+                    world.dns = None;
+                }
                 let options_here = Options {
-                    run: self.run.clone(),
+                    run: self.run.scenario(index),
                     image: self.image.clone(),
                     borrowed: self.settings.borrowed.clone(),
-                    world: self.settings.world.clone(),
+                    world,
                     pod_deadline: PODS,
                     progress: progress.clone(),
                 };
@@ -120,6 +133,7 @@ impl Session {
                         timeout: options.timeout,
                         keep: self.settings.keep,
                         evidence: self.settings.evidence.clone(),
+                        flows: self.flows.clone(),
                     },
                 )
                 .await
@@ -127,18 +141,44 @@ impl Session {
             let unfit = |scenario: &Scenario| {
                 unfit(&self.facts, self.settings.world.as_ref(), &self.borrowed, scenario)
             };
-            // The pods of one scenario are alone in the cluster.
-            let options = RunOptions { parallel: 1, ..options.clone() };
-            let outcome = run_on(&name, scenarios, &options, unfit, open, interrupted(), sink).await?;
-            if [Outcome::Interrupted, Outcome::Failed].contains(&outcome) && !self.settings.keep {
-                let whose = Whose::Run(self.run.clone());
-                let cleaning = clean(&self.connection, &whose, &progress);
-                if !matches!(tokio::time::timeout(FAREWELL, cleaning).await, Ok(Ok(_))) {
-                    Printer::tell("something is left in the cluster: `verdikt clean` removes it\n");
+            let footprint = |scenario: &Scenario| {
+                let is_run = scenario.cilium.contains(options.version) && unfit(scenario).is_none();
+                if is_run { Footprint::of(scenario) } else { Footprint::default() }
+            };
+            let footprints: Vec<Footprint> = scenarios.iter().map(footprint).collect();
+            let meet = |one: usize, other: usize| footprints[one].meets(&footprints[other]);
+            let venue = Venue { name: &name, unfit: &unfit, meet: &meet };
+            let stop = async {
+                tokio::select! {
+                    () = interrupted() => {}
+                    reason = lease.lost() => Printer::tell(&format!("the run ends: {reason}\n")),
                 }
-            }
+            };
+            let outcome = run_on(venue, scenarios, options, open, stop, sink).await;
+            self.leave(lease, &progress).await;
             Ok(outcome)
         })
+    }
+
+    /// Keeps other runs off, from now on.
+    async fn take(&self, progress: &Progress) -> Result<Lease, Failure> {
+        let failed = |error: &dyn std::error::Error| Failure::machine(reason(error));
+        namespaces::ensure_system(&self.connection, progress).await.map_err(|error| failed(&error))?;
+        Lease::take(&self.connection, &self.run).await.map_err(|error| failed(&error))
+    }
+
+    /// Removes what scenarios that failed or were interrupted have left, and lets other runs come.
+    async fn leave(&self, lease: Lease, progress: &Progress) {
+        let farewell = async {
+            if !self.settings.keep {
+                let whose = Whose::Run(self.run.clone());
+                clean(&self.connection, &whose, progress).await.map_err(|error| reason(&error))?;
+            }
+            lease.release().await.map_err(|error| error.to_string())
+        };
+        if !matches!(tokio::time::timeout(FAREWELL, farewell).await, Ok(Ok(()))) {
+            Printer::tell("something is left in the cluster: `verdikt clean` removes it\n");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use verdikt_lab::namespace::AgentProgram;
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::{RunOptions, Sink};
-use verdikt_runner::run::run_on;
+use verdikt_runner::run::{Venue, run_on};
 use verdikt_scenario::scenario::Scenario;
 use verdikt_verdict::outcome::Outcome;
 
@@ -16,8 +16,8 @@ pub(super) fn run(scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) 
     let runtime = runtime()?;
     let agent = agent()?;
     runtime.block_on(async {
-        let open = async || LabBackend::open(agent.clone(), options.timeout).await;
-        run_on(NAME, scenarios, options, |_| None, open, interrupted(), sink).await
+        let open = async |_| LabBackend::open(agent.clone(), options.timeout).await;
+        run_on(Venue::of_all(NAME), scenarios, options, open, interrupted(), sink).await
     })
 }
 

@@ -10,7 +10,7 @@ use verdikt_scenario::observation::{Arrival, Observation, Outcome, Stage, StageK
 use verdikt_scenario::topology::Protocol;
 use verdikt_verdict::compare::compare;
 use verdikt_verdict::event::{RunFinished, ScenarioFailed};
-use verdikt_verdict::evidence::Evidence;
+use verdikt_verdict::evidence::{Before, Evidence};
 use verdikt_verdict::fuse::fuse;
 use verdikt_verdict::outcome::{Outcome as RunOutcome, Totals};
 
@@ -18,6 +18,7 @@ use super::*;
 use crate::fixture::{FILE, place};
 use crate::json::json;
 use crate::junit::junit;
+use crate::markdown::markdown;
 
 const CLIENT: &str = "10.0.0.1:40001";
 const SERVER: &str = "10.0.0.2:6379";
@@ -59,7 +60,7 @@ fn flow(direction: FlowDirection, verdict: FlowVerdict, drop_reason: Option<Drop
 
 fn evidence(outcome: Outcome, arrival: Arrival, flows: Vec<Flow>) -> Evidence {
     let stages = vec![stage(StageKind::Connect, Some(Protocol::Tcp), &outcome)];
-    Evidence { observation: Observation { outcome, stages, arrival }, flows, lost: None }
+    Evidence::new(Observation { outcome, stages, arrival }, flows)
 }
 
 /// A cell from `source` with its verdict by evidence.
@@ -104,11 +105,8 @@ fn cells_seen() -> Vec<CellJudged> {
         Flow { request: Some(request), ..flow(FlowDirection::Egress, FlowVerdict::Forwarded, None) },
     ];
     unclear.lost = Some("the stream was cut".to_owned());
-    let unmade = Evidence {
-        observation: Observation::not_attempted("database/redis has no address"),
-        flows: Vec::new(),
-        lost: None,
-    };
+    let unmade = Observation::not_attempted("database/redis has no address");
+    let unmade = Evidence::new(unmade, Vec::new());
     vec![
         seen("shop/a", "allow", Answer::Allow, passed()),
         seen("shop/b", "allow", Answer::Allow, passed()),
@@ -293,6 +291,70 @@ fn other_reports_have_the_evidence_of_every_cell() {
     <property name="evidence" value="nothing"/>
     <property name="evidence" value="nothing"/>
     "#);
+}
+
+/// What was attempted again, also where it is as expected, with why and what was seen before.
+#[test]
+fn what_was_attempted_again_is_in_every_report() {
+    let before = |outcome, lost: &str| Before { outcome, lost: lost.to_owned() };
+    let lost = || before(Outcome::TimedOut, "node n1: 12 flows were lost");
+    let denied = || Evidence { again: vec![lost()], ..denied() };
+    let more = vec![lost(), before(Outcome::HttpStatus(403), "node n|2: *cut*")];
+    let unclear = Evidence {
+        lost: Some("node n1: cut".to_owned()),
+        again: more,
+        ..evidence(Outcome::TimedOut, Arrival::NotSeen, Vec::new())
+    };
+    let at_ingress = Answer::Deny(Gate::Ingress);
+    let events = run(
+        Vec::new(),
+        vec![
+            seen("shop/a", "deny ingress", at_ingress, denied()),
+            seen("shop/b", "deny ingress", at_ingress, denied()),
+            seen("shop/c", "allow", Answer::Allow, unclear),
+        ],
+    );
+    let quiet = shown(&events, 110, true, false);
+    let text = shown(&events, 110, false, false);
+    let is_about = |line: &&str| line.contains("again:") || line.contains("attempted again");
+    insta::assert_snapshot!(quiet.lines().filter(is_about).collect::<Vec<_>>().join("\n"), @r"
+    inconclusive  three-tier / locked down: 3 cells, 1 inconclusive, 3 attempted again
+                   attempted again: node n1: 12 flows were lost (the client saw: timed out); node n|2: *cut* (the
+      inconclusive  three-tier / locked down: 3 cells, 1 inconclusive, 3 attempted again
+    ");
+    let table = text.split("three-tier.yaml:30").nth(1).unwrap().split("\n\n").take(3);
+    insta::assert_snapshot!(table.collect::<Vec<_>>().join("\n\n"), @r"
+
+
+             tcp database/redis:6379
+    shop/a     deny ingress [1,2]
+    shop/b     deny ingress [1,2]
+    shop/c   ? inconclusive [3] (expected allow)
+
+    [1] default deny  policies/redis.yaml:12        CiliumNetworkPolicy database/redis spec.ingress[0]
+        and           policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
+    [2] attempted again: node n1: 12 flows were lost (the client saw: timed out)
+    [3] attempted again: node n1: 12 flows were lost (the client saw: timed out); node n|2: *cut* (the client
+        saw: HTTP 403)
+    ·   no number: no policy isolates the source at egress or the target at ingress
+    ");
+    let xml = junit(&events).unwrap();
+    let properties = xml.lines().filter(|line| line.contains("<property name=\"again\""));
+    insta::assert_snapshot!(properties.collect::<Vec<_>>().join("\n"), @r#"
+    <property name="again" value="attempted again: node n1: 12 flows were lost (the client saw: timed out)"/>
+    <property name="again" value="attempted again: node n1: 12 flows were lost (the client saw: timed out)"/>
+    <property name="again" value="attempted again: node n1: 12 flows were lost (the client saw: timed out); node n|2: *cut* (the client saw: HTTP 403)"/>
+    "#);
+    let page = markdown(&events);
+    insta::assert_snapshot!(page.lines().filter(is_about).collect::<Vec<_>>().join("\n"), @r"
+    - `tcp database/redis:6379` from `shop/a`: attempted again: node n1: 12 flows were lost (the client saw: timed out)
+    - `tcp database/redis:6379` from `shop/b`: attempted again: node n1: 12 flows were lost (the client saw: timed out)
+    - `tcp database/redis:6379` from `shop/c`: attempted again: node n1: 12 flows were lost (the client saw: timed out); node n\|2: \*cut\* (the client saw: HTTP 403)
+               attempted again: node n1: 12 flows were lost (the client saw: timed out); node n|2: *cut* (the client saw: HTTP 403)
+    ");
+    let value: serde_json::Value = serde_json::from_str(&json(&events).unwrap()).unwrap();
+    let again = &value["scenarios"][0]["steps"][1]["cells"][0]["evidence"]["again"];
+    insta::assert_snapshot!(again.to_string(), @r#"[{"outcome":"timed-out","lost":"node n1: 12 flows were lost"}]"#);
 }
 
 /// Scenarios that cannot go on are in every report, with what was known of them until then.

@@ -52,6 +52,7 @@ fn differences_between_versions() {
         "  - {cilium: '<1.16', because: x, expect: {tcp data/redis:6379: {allow: client}}}\n",
         "  - {cilium: '<1.19', because: '', expect: {tcp data/redis:6379: {allow: client}}}\n",
         "  - {cilium: '<1.19', because: x}\n",
+        "  - {cilium: '<1.19', because: x, see: elsewhere, expect: {tcp data/redis:6379: {allow: client}}}\n",
         "  - {cilium: '<1.19', because: x, expect: {tcp shop/web:80: {allow: client}}}\n",
         "  - {cilium: '<1.19', because: x, expect: {tcp data/redis:6379: {allow: [cleint, data/redis]}}}\n",
         "  - {cilium: '<1.19', because: x, expect: {tcp data/redis:6379: {allow: client}, 'tcp  data/redis:6379': {allow: host}}}\n",
@@ -61,13 +62,15 @@ fn differences_between_versions() {
     ];
     let cases: Vec<String> = cases.iter().map(|text| differs(text)).collect();
     let cases: Vec<(&str, &str)> = cases.iter().map(|text| (cell, text.as_str())).collect();
-    insta::assert_snapshot!(each(&cases), @r#"
+    insta::assert_snapshot!(each(&cases), @r"
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.16', because: x, expect: {tcp data/redis:6379: {allow: client}}}
       s.yaml:26:14: no Cilium version verdikt knows lies in `<1.16`
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: '', expect: {tcp data/redis:6379: {allow: client}}}
       s.yaml:26:32: `because` is empty
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x}
       s.yaml:26:14: this difference has no cells and no rejections
+    deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x, see: elsewhere, expect: {tcp data/redis:6379: {allow: client}}}
+      s.yaml:26:40: `elsewhere` is no address that begins with `https://`
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x, expect: {tcp shop/web:80: {allow: client}}}
       s.yaml:26:44: the step's `expect` has no attempt `tcp shop/web:80` => its attempts are: `tcp data/redis:6379`
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x, expect: {tcp data/redis:6379: {allow: [cleint, data/redis]}}}
@@ -81,12 +84,12 @@ fn differences_between_versions() {
       s.yaml:27:14: for Cilium 1.18, `rejected` is given twice
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.18', because: x, expect: {tcp data/redis:6379: {allow: others}}}
       nothing
-    "#);
+    ");
     insta::assert_snapshot!(each(&[(
         "steps:\n- step: open\n  expect:\n    tcp data/redis:6379: {allow: others}\n",
         "cilium: '>=1.19'\nsteps:\n- step: open\n  expect:\n    tcp data/redis:6379: {allow: others}\n  differs:\n  - {cilium: '1.16', because: x, expect: {tcp data/redis:6379: {deny: client}}}\n",
-    )]), @r#"
+    )]), @r"
     cilium: '>=1.19'\nsteps:\n- step: open\n  expect:\n    tcp data/redis:6379: {allow: others}\n  differs:\n  - {cilium: '1.16', because: x, expect: {tcp data/redis:6379: {deny: client}}}
       s.yaml:21:14: `1.16` has no version in common with the scenario's `>=1.19`
-    "#);
+    ");
 }

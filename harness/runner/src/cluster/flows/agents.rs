@@ -1,0 +1,121 @@
+//! Flows of the agents themselves: each is followed by a program in its own pod, which reads the agent's ring.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+use verdikt_cluster::connect::Connection;
+use verdikt_cluster::exec::{Container, ExecError, Lines, output};
+use verdikt_cluster::inspect::nodes;
+use verdikt_hubble::convert::{Observed, observed};
+use verdikt_hubble::json;
+
+use super::{ABSENCE, ANSWER, FlowsError, Told};
+
+/// What an agent's pod runs to say whether its flows can be had.
+const STATUS: [&str; 2] = ["hubble", "status"];
+/// What an agent's pod runs.
+const OBSERVE: [&str; 10] = [
+    "hubble",
+    "observe",
+    "--follow",
+    "--output",
+    "jsonpb",
+    "--type",
+    "policy-verdict",
+    "--type",
+    "drop",
+    "--type=l7",
+];
+/// What it runs besides after a cut: the program itself needs a moment before it reads, and what is told twice counts
+/// once.
+const SINCE: &str = "--since=10s";
+/// Before an agent is asked again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The agent of a node.
+struct Node {
+    name: String,
+    agent: Container,
+    connection: Connection,
+    begin: SystemTime,
+}
+
+/// Whether an agent tells its flows: nothing may keep verdikt from its pod, which has the program, and it answers.
+pub(super) async fn answers(connection: &Connection, agent: &Container) -> Result<(), ExecError> {
+    output(connection, agent, &STATUS, ANSWER).await.map(drop)
+}
+
+/// Follows the agent of a node; what it returns goes on until the agent is given up.
+pub(super) async fn follow(
+    connection: &Connection,
+    (node, agent): (&str, &Container),
+    begin: SystemTime,
+    tell: UnboundedSender<Told>,
+) -> Result<impl Future<Output = ()> + Send + use<>, FlowsError> {
+    let lines = Lines::of(connection, agent, &OBSERVE).await.map_err(|error| FlowsError::Agent {
+        node: node.to_owned(),
+        agent: agent.clone(),
+        reason: error.to_string(),
+    })?;
+    let node = Node { name: node.to_owned(), agent: agent.clone(), connection: connection.clone(), begin };
+    Ok(node.follow(lines, tell))
+}
+
+impl Node {
+    /// Tells its flows, and when some may be missing.
+    async fn follow(mut self, mut lines: Lines, tell: UnboundedSender<Told>) {
+        // Nobody listens any more only while the run ends.
+        let tell = |told| drop(tell.send(told));
+        loop {
+            let reason = loop {
+                match lines.next().await {
+                    Ok(line) => self.told(&line).into_iter().for_each(&tell),
+                    Err(reason) => break reason,
+                }
+            };
+            tell(Told::Away { from: self.name.clone(), reason: format!("node {}: {reason}", self.name) });
+            match self.again().await {
+                Some(again) => {
+                    lines = again;
+                    tell(Told::Back { from: self.name.clone() });
+                }
+                None => break,
+            }
+        }
+        let reason = format!("node {} was given up", self.name);
+        tell(Told::GivenUp { from: self.name, reason });
+    }
+
+    /// The agent again, which may be in another pod by now; none if it stays away.
+    async fn again(&mut self) -> Option<Lines> {
+        let deadline = Instant::now() + ABSENCE;
+        let command: Vec<&str> = OBSERVE.into_iter().chain([SINCE]).collect();
+        while Instant::now() < deadline {
+            tokio::time::sleep(PAUSE).await;
+            if let Ok(mut found) = nodes(&self.connection, &self.agent.namespace).await
+                && let Some(agent) = found.remove(&self.name).and_then(|node| node.agent)
+            {
+                self.agent = agent.container;
+            }
+            if answers(&self.connection, &self.agent).await.is_ok()
+                && let Ok(lines) = Lines::of(&self.connection, &self.agent, &command).await
+            {
+                return Some(lines);
+            }
+        }
+        None
+    }
+
+    fn told(&self, line: &str) -> Option<Told> {
+        let lost = |reason: String| Some(Told::Lost(format!("node {}: {reason}", self.name)));
+        match json::line(line) {
+            Ok(response) => match observed(response, self.begin)? {
+                Observed::Flow(reported) => Some(Told::Flow(Box::new(reported.flow))),
+                Observed::Lost(loss) => lost(loss.to_string()),
+                Observed::Node(_) => None,
+            },
+            Err(error) => lost(error.to_string()),
+        }
+    }
+}
