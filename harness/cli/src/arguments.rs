@@ -9,8 +9,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use verdikt_kind::profile::{DEFAULT, profile};
 use verdikt_runner::filter::Filter;
 use verdikt_runner::shard::Shard;
+use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::version::CiliumVersion;
 
+use cluster::borrowable;
 pub(crate) use cluster::{Clean, Cluster, ClusterCommand, ClusterUp, Images, World};
 
 /// Tells whether network policies do what their authors think.
@@ -64,6 +66,9 @@ pub(crate) enum Command {
         /// Where it lives, if it shares its machine with others
         #[arg(long)]
         address: Option<std::net::IpAddr>,
+        /// After how many seconds without a first order it ends
+        #[arg(long)]
+        patience: Option<u64>,
     },
 }
 
@@ -81,6 +86,10 @@ pub(crate) struct Run {
     pub(crate) registry: Option<String>,
     #[command(flatten)]
     pub(crate) world: World,
+    /// A namespace of a cluster that is somebody else's: pods and services of the scenarios that are there already are
+    /// used as they are, by an ephemeral container in each such pod; may be given more than once
+    #[arg(long, value_name = "NAMESPACE", value_parser = borrowable)]
+    pub(crate) borrow: Vec<NamespaceName>,
     /// Keep the objects, endpoint states and agent logs of every step that is not as expected on a cluster there
     #[arg(long, value_name = "FOLDER")]
     pub(crate) evidence: Option<PathBuf>,

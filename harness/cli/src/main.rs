@@ -7,6 +7,7 @@ mod failure;
 mod printer;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser as _;
 
@@ -26,7 +27,9 @@ fn main() -> ExitCode {
         Command::Cluster(cluster) => commands::cluster::cluster(cluster, &printer),
         Command::Images(images) => commands::images::images(&images),
         Command::Schema => commands::schema::schema(),
-        Command::Agent { address } => return verdikt_probe::agent::main(address),
+        Command::Agent { address, patience } => {
+            return verdikt_probe::agent::main(address, patience.map(Duration::from_secs));
+        }
     };
     match result {
         Ok(code) => code,

@@ -1,8 +1,12 @@
 //! The agent of a pod: one session carries all its orders and reports.
 
+use std::io::Cursor;
+use std::time::Duration;
+
+use futures_util::{AsyncBufReadExt, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{AttachParams, AttachedProcess};
+use kube::api::{AttachParams, AttachedProcess, LogParams};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::connect::Connection;
@@ -13,6 +17,8 @@ use crate::exec::Container;
 const BUFFER: usize = 256 << 10;
 /// How much of what an agent complains of is kept.
 const MOST_COMPLAINTS: u64 = 4096;
+/// How long an agent that runs may take to say so.
+const FIRST_WORD: Duration = Duration::from_secs(15);
 
 /// An agent that was started.
 pub(crate) struct Started<O, I, E> {
@@ -38,15 +44,78 @@ pub(crate) async fn start(
     ApiError,
 > {
     let pods: Api<Pod> = Api::namespaced(connection.client().clone(), &container.namespace);
-    let parameters = AttachParams {
+    let what = format!("start the agent of pod {container}");
+    let process = connection.ask(&what, pods.exec(&container.pod, command, &session(container))).await?;
+    talk(connection, what, process)
+}
+
+/// Begins the session with an agent that is a container of its own, and ends with the session.
+pub(crate) async fn attach(
+    connection: &Connection,
+    container: &Container,
+) -> Result<
+    Started<
+        impl AsyncRead + Send + Unpin + use<>,
+        impl AsyncWrite + Send + Unpin + use<>,
+        impl Future<Output = Option<String>> + Send + use<>,
+    >,
+    ApiError,
+> {
+    let pods: Api<Pod> = Api::namespaced(connection.client().clone(), &container.namespace);
+    let said = first_word(connection, &pods, container).await?;
+    let what = format!("attach to the agent of pod {container}");
+    let process = connection.ask(&what, pods.attach(&container.pod, &session(container))).await?;
+    let Started { output, input, epitaph } = talk(connection, what, process)?;
+    Ok(Started { output: Cursor::new(said).chain(output), input, epitaph })
+}
+
+/// The line with which an agent begins: who attaches hears nothing of what was said before, but it is in the log. It is
+/// the only one before the first order.
+async fn first_word(
+    connection: &Connection,
+    pods: &Api<Pod>,
+    container: &Container,
+) -> Result<String, ApiError> {
+    let what = format!("read what the agent of pod {container} says");
+    let parameters =
+        LogParams { container: Some(container.container.clone()), follow: true, ..LogParams::default() };
+    let log = connection.ask(&what, pods.log_stream(&container.pod, &parameters)).await?;
+    let mut lines = Box::pin(log).lines();
+    let garbled = |reason: String| ApiError::Garbled {
+        what: what.clone(),
+        server: connection.server().to_owned(),
+        reason,
+    };
+    match tokio::time::timeout(FIRST_WORD, lines.next()).await {
+        Ok(Some(Ok(line))) => Ok(format!("{line}\n")),
+        Ok(Some(Err(error))) => Err(garbled(error.to_string())),
+        Ok(None) => Err(garbled("its log ends with nothing said".to_owned())),
+        Err(_) => Err(garbled(format!("it said nothing within {} s", FIRST_WORD.as_secs()))),
+    }
+}
+
+fn session(container: &Container) -> AttachParams {
+    AttachParams {
         container: Some(container.container.clone()),
         stdin: true,
         max_stdin_buf_size: Some(BUFFER),
         max_stdout_buf_size: Some(BUFFER),
         ..AttachParams::default()
-    };
-    let what = format!("start the agent of pod {container}");
-    let mut process = connection.ask(&what, pods.exec(&container.pod, command, &parameters)).await?;
+    }
+}
+
+fn talk(
+    connection: &Connection,
+    what: String,
+    mut process: AttachedProcess,
+) -> Result<
+    Started<
+        impl AsyncRead + Send + Unpin + use<>,
+        impl AsyncWrite + Send + Unpin + use<>,
+        impl Future<Output = Option<String>> + Send + use<>,
+    >,
+    ApiError,
+> {
     let (Some(output), Some(input)) = (process.stdout(), process.stdin()) else {
         let (server, reason) = (connection.server().to_owned(), "the session has no streams".to_owned());
         return Err(ApiError::Garbled { what, server, reason });

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use verdikt_scenario::topology::Endpoint;
 
 use crate::cluster::Cluster;
 use crate::exec::{self, ExecError};
@@ -14,7 +15,7 @@ use crate::exec::{self, ExecError};
 const DEADLINE: Duration = Duration::from_secs(15);
 
 impl Cluster {
-    /// Turns audit mode of every pod of the run on or off. Settling waits until it is so.
+    /// Turns audit mode of every pod that the run has made on or off. Settling waits until it is so.
     pub async fn audit(&self, on: bool) -> Result<(), ExecError> {
         let Some((_, Some(agent))) =
             self.nodes_in_use().into_iter().find(|(node, _)| self.pods_on() == Some(node.as_str()))
@@ -24,7 +25,11 @@ impl Cluster {
         let list = ["cilium-dbg", "endpoint", "list", "-o", "json"];
         let said = exec::output(self.connection(), &agent, &list, DEADLINE).await?;
         let value = if on { "PolicyAuditMode=Enabled" } else { "PolicyAuditMode=Disabled" };
-        let ours: Vec<String> = self.pods().map(ToString::to_string).collect();
+        let ours: Vec<String> = self
+            .pods()
+            .filter(|pod| !self.is_lent(&Endpoint::Pod((*pod).clone())))
+            .map(ToString::to_string)
+            .collect();
         for id in endpoints(&said, &ours) {
             let set = ["cilium-dbg", "endpoint", "config", &id, value];
             match exec::output(self.connection(), &agent, &set, DEADLINE).await {

@@ -1,6 +1,7 @@
 //! A topology that lives on a cluster, through all steps of its scenario.
 
 mod furnish;
+mod lend;
 mod outside;
 mod place;
 mod populate;
@@ -18,6 +19,7 @@ use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
+use crate::borrow::{self, BorrowError, Borrowed};
 use crate::connect::Connection;
 use crate::error::{ApiError, list};
 use crate::exec::Container;
@@ -37,8 +39,8 @@ pub struct Options {
     pub run: RunId,
     /// The image of its agents.
     pub image: AgentImage,
-    /// Namespaces that are not verdikt's and may be used all the same: pods, services and policies are added to them
-    /// and removed again; the namespaces themselves are left as they are.
+    /// Namespaces that are not verdikt's and may be used all the same: pods and services that are there are used as
+    /// they are, others and policies are added and removed again; the namespaces themselves are left as they are.
     pub borrowed: BTreeSet<NamespaceName>,
     /// Where hosts outside the cluster are; none if there is no such place.
     pub world: Option<World>,
@@ -72,6 +74,15 @@ pub enum ClusterError {
         found: usize,
         /// Those there are.
         names: Vec<String>,
+    },
+    /// The topology has nodes, and its pods are not all on one of the cluster's.
+    #[error(
+        "the topology has nodes, so its pods must be on one node, and the borrowed ones are on {}",
+        list(nodes)
+    )]
+    Scattered {
+        /// Where they are.
+        nodes: Vec<String>,
     },
     /// A pod does not get ready in time.
     #[error("not every pod was ready after {} s: {last}", after.as_secs())]
@@ -119,6 +130,7 @@ pub struct Cluster {
     connection: Connection,
     facts: Facts,
     options: Options,
+    borrowed: Borrowed,
     begin: Instant,
     namespaces: BTreeSet<NamespaceName>,
     addresses: Addresses,
@@ -127,7 +139,7 @@ pub struct Cluster {
     names: Agents,
     /// The names it has answered for.
     known_names: BTreeSet<String>,
-    /// The pods that have agents, as they were made.
+    /// The pods that have agents, as they were made, or would have been if they were not there already.
     pods: BTreeMap<Endpoint, Value>,
     /// The service accounts, services and slices that were made, as they were sent.
     furniture: BTreeMap<Object, Value>,
@@ -146,11 +158,18 @@ impl Cluster {
     /// A cluster with no endpoint yet. The run must hold its [lease](crate::lease::Lease), and the
     /// [namespace of what belongs to no scenario](crate::namespaces::ensure_system) must exist. Times are counted from
     /// `begin`.
-    pub fn new(connection: Connection, facts: Facts, options: Options, begin: Instant) -> Self {
-        Self {
+    pub async fn open(
+        connection: Connection,
+        facts: Facts,
+        options: Options,
+        begin: Instant,
+    ) -> Result<Self, BorrowError> {
+        let borrowed = borrow::look(&connection, &options.borrowed).await?;
+        Ok(Self {
             connection,
             facts,
             options,
+            borrowed,
             begin,
             namespaces: BTreeSet::new(),
             addresses: Addresses::default(),
@@ -165,7 +184,7 @@ impl Cluster {
             pods_on: None,
             in_use: BTreeSet::new(),
             last_fence: 0,
-        }
+        })
     }
 
     /// Makes this topology the one that lives. What stays of the topology before lives on, with its connections.

@@ -20,6 +20,7 @@ use kube::Api;
 use kube::api::LogParams;
 use serde_json::Value;
 use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::topology::Endpoint;
 
 use crate::cluster::Cluster;
 use crate::error::ApiError;
@@ -65,7 +66,9 @@ pub async fn collect(
     for kind in [NAMESPACE, SERVICE] {
         topology.extend(kept.take(&format!("{}s", kind.kind), ours(cluster, kind).await));
     }
-    topology.extend(kept.take("Pods", each(cluster, POD, &all).await));
+    // What is in somebody else's pods is theirs, and may be secret.
+    let made = all.iter().filter(|pod| !cluster.is_lent(&Endpoint::Pod((*pod).clone()))).cloned().collect();
+    topology.extend(kept.take("Pods", each(cluster, POD, &made).await));
     kept.write_documents("topology.yaml", &topology)?;
 
     let endpoints = kept.take("CiliumEndpoints", each(cluster, CILIUM_ENDPOINT, concerned).await);

@@ -1,12 +1,14 @@
 //! Everything that touches Kubernetes: steps on the real datapath of a cluster with Cilium.
 //!
 //! [`connect`] finds the cluster of a kubeconfig, [`inspect`] says what it is and what is missing, [`lease`] keeps two
-//! runs apart, [`cluster::Cluster`] brings a topology to life and puts policies in force, [`settle`] waits until the
-//! datapath has them, [`evidence`] collects what explains a failure, and [`clean`] removes what any run ever left.
+//! runs apart, [`borrow`] tells what is somebody else's and used as it is, [`cluster::Cluster`] brings a topology to
+//! life and puts policies in force, [`settle`] waits until the datapath has them, [`evidence`] collects what explains a
+//! failure, and [`clean`] removes what any run ever left.
 //!
 //! Must not know: what a policy means, flows, or verdicts.
 
 pub mod audit;
+pub mod borrow;
 pub mod clean;
 pub mod cluster;
 pub mod connect;

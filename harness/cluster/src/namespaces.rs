@@ -12,7 +12,7 @@ use verdikt_scenario::topology::Labels;
 use crate::connect::Connection;
 use crate::error::ApiError;
 use crate::mark::{OWNER, OWNER_LABEL, PREFIX, RUN_LABEL, RunId, SYSTEM_NAMESPACE};
-use crate::objects::{self, FieldValidation, NAMESPACE, Object, label, metadata};
+use crate::objects::{self, FieldValidation, NAMESPACE, Object, label, labels_of, metadata};
 use crate::wait::{self, Late, Progress};
 
 /// Why a namespace cannot be used.
@@ -23,7 +23,7 @@ pub enum NamespaceError {
     Api(#[from] ApiError),
     /// It is somebody else's.
     #[error(
-        "the namespace {name} exists and is not verdikt's: rename it in the scenario, remove it from the cluster, or allow its use"
+        "the namespace {name} exists and is not verdikt's: rename it in the scenario, remove it from the cluster, or allow its use with `--borrow`"
     )]
     Foreign {
         /// The namespace.
@@ -77,11 +77,6 @@ fn owner(found: Option<&Value>, run: &RunId) -> Owner {
         Some(other) if other != run.as_str() => Owner::Run(other.to_owned()),
         _ => Owner::Us(labels_of(found)),
     }
-}
-
-fn labels_of(object: &Value) -> BTreeMap<String, String> {
-    let labels = object.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
-    labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 fn object(name: &str) -> Object {

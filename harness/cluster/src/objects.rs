@@ -1,10 +1,12 @@
 //! Objects as the API server takes and gives them: JSON, untyped.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use http::Request;
 use http::request::Builder;
 use serde_json::{Value, json};
+use verdikt_scenario::name::NamespacedName;
 
 use crate::connect::Connection;
 use crate::error::ApiError;
@@ -190,6 +192,18 @@ pub async fn merge(connection: &Connection, object: &Object, change: &Value) -> 
     call(connection, &format!("change {object}"), request, change).await
 }
 
+/// Gives a pod what is in the change: ephemeral containers, which a pod takes in no other way.
+/// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/>
+pub(crate) async fn add_container(
+    connection: &Connection,
+    pod: &Object,
+    change: &Value,
+) -> Result<Value, ApiError> {
+    let path = format!("{}/ephemeralcontainers?fieldManager={FIELD_MANAGER}", pod.path());
+    let request = Request::patch(path).header("content-type", "application/strategic-merge-patch+json");
+    call(connection, &format!("add an agent to {pod}"), request, change).await
+}
+
 /// Asks for an object to be removed, at once and with all that depends on it; false if it was not there. With a UID,
 /// only that object and no later one of the same name.
 pub async fn delete(connection: &Connection, object: &Object, uid: Option<&str>) -> Result<bool, ApiError> {
@@ -264,4 +278,15 @@ pub(crate) fn metadata<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
 /// A label of an object.
 pub(crate) fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get("metadata")?.get("labels")?.get(key)?.as_str()
+}
+
+/// The labels of an object.
+pub(crate) fn labels_of(object: &Value) -> BTreeMap<String, String> {
+    let labels = object.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+    labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+/// The name of an object that lives in a namespace.
+pub(crate) fn namespaced_name(object: &Value) -> Option<NamespacedName> {
+    format!("{}/{}", metadata(object, "namespace")?, metadata(object, "name")?).parse().ok()
 }

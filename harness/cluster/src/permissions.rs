@@ -65,6 +65,14 @@ pub const NEEDED: &[Rule] = &[
 /// What is only needed where the agents of Cilium do not tell their flows, and Hubble Relay is asked.
 pub const FALLBACK: &[Rule] = &[rule("", "pods/portforward", &["create", "get"])];
 
+/// What verdikt needs besides in a namespace that is somebody else's and that a run borrows; `clusters/rbac.yaml` has it
+/// as a role of its own, which an administrator grants there.
+pub const BORROWING: &[Rule] = &[
+    rule("", "pods", &["get"]),
+    rule("", "pods/attach", &["create", "get"]),
+    rule("", "pods/ephemeralcontainers", &["patch"]),
+];
+
 /// Something that is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Missing {
@@ -85,14 +93,27 @@ impl fmt::Display for Missing {
 
 /// What of [`NEEDED`] the credentials do not allow, in the order of that list.
 pub async fn missing(connection: &Connection) -> Result<Vec<Missing>, ApiError> {
+    missing_of(connection, NEEDED, None).await
+}
+
+/// What of [`BORROWING`] the credentials do not allow in a namespace.
+pub async fn missing_to_borrow(connection: &Connection, namespace: &str) -> Result<Vec<Missing>, ApiError> {
+    missing_of(connection, BORROWING, Some(namespace)).await
+}
+
+async fn missing_of(
+    connection: &Connection,
+    rules: &'static [Rule],
+    namespace: Option<&str>,
+) -> Result<Vec<Missing>, ApiError> {
     let reviews: Api<SelfSubjectAccessReview> = Api::all(connection.client().clone());
-    let each = NEEDED.iter().flat_map(|rule| {
+    let each = rules.iter().flat_map(|rule| {
         rule.verbs.iter().map(|verb| Missing { group: rule.group, resource: rule.resource, verb })
     });
     let asked = stream::iter(each).map(|wanted| {
         let reviews = &reviews;
         async move {
-            let review = review(wanted);
+            let review = review(wanted, namespace);
             let parameters = PostParams::default();
             let answer =
                 connection.ask("review the own permissions", reviews.create(&parameters, &review)).await?;
@@ -103,13 +124,14 @@ pub async fn missing(connection: &Connection) -> Result<Vec<Missing>, ApiError> 
     Ok(answers.into_iter().filter(|(_, allowed)| !allowed).map(|(wanted, _)| wanted).collect())
 }
 
-fn review(wanted: Missing) -> SelfSubjectAccessReview {
+fn review(wanted: Missing, namespace: Option<&str>) -> SelfSubjectAccessReview {
     let (resource, subresource) = match wanted.resource.split_once('/') {
         Some((resource, subresource)) => (resource, Some(subresource)),
         None => (wanted.resource, None),
     };
     let attributes = ResourceAttributes {
         group: Some(wanted.group.to_owned()),
+        namespace: namespace.map(str::to_owned),
         resource: Some(resource.to_owned()),
         subresource: subresource.map(str::to_owned),
         verb: Some(wanted.verb.to_owned()),
@@ -131,7 +153,7 @@ pub fn rbac() -> String {
         };
         rules.iter().map(line).collect::<Vec<_>>().join("\n")
     };
-    let (needed, fallback) = (listed(NEEDED), listed(FALLBACK));
+    let (needed, fallback, borrowing) = (listed(NEEDED), listed(FALLBACK), listed(BORROWING));
     format!(
         "# What verdikt needs in a cluster. Apply it, and run verdikt with a token of the service account:\n\
          #   kubectl apply -f clusters/rbac.yaml\n\
@@ -157,6 +179,15 @@ pub fn rbac() -> String {
          metadata: {{name: verdikt}}\n\
          roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: verdikt}}\n\
          subjects:\n\
-         - {{kind: ServiceAccount, name: verdikt, namespace: verdikt-system}}\n"
+         - {{kind: ServiceAccount, name: verdikt, namespace: verdikt-system}}\n\
+         ---\n\
+         # What `verdikt run --borrow NAMESPACE` needs besides. It is granted nowhere yet; for each such namespace:\n\
+         #   kubectl --namespace NAMESPACE create rolebinding verdikt-borrow --clusterrole verdikt-borrow \\\n\
+         #     --serviceaccount verdikt-system:verdikt\n\
+         apiVersion: rbac.authorization.k8s.io/v1\n\
+         kind: ClusterRole\n\
+         metadata: {{name: verdikt-borrow}}\n\
+         rules:\n\
+         {borrowing}\n"
     )
 }

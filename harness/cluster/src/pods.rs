@@ -17,7 +17,7 @@ use crate::mark::{RunId, SYSTEM_NAMESPACE};
 /// The container of a pod that is its agent.
 pub const AGENT_CONTAINER: &str = "agent";
 /// The user the agent runs as. <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
-const USER: u32 = 65532;
+pub(crate) const USER: u32 = 65532;
 
 /// Where pods go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -196,7 +196,7 @@ pub fn state(pod: &Pod) -> State {
         let reason =
             [&status.reason, &status.message].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ");
         return State::Failed(if reason.is_empty() {
-            ended(status.container_statuses.as_ref())
+            ended(status.container_statuses.iter().flatten())
         } else {
             reason
         });
@@ -207,21 +207,27 @@ pub fn state(pod: &Pod) -> State {
         let message = condition.message.as_deref().unwrap_or("the scheduler found no node");
         return State::Waiting(format!("no node takes it: {message}"));
     }
-    let mut containers = status.container_statuses.iter().flatten();
-    if let Some(waiting) = containers.find_map(|container| container.state.as_ref()?.waiting.as_ref()) {
-        let reason = waiting.reason.as_deref().unwrap_or("waiting");
-        let message = waiting.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
-        return match FINAL.iter().find(|(known, _)| *known == reason) {
-            Some((_, advice)) => State::Failed(format!("{reason}{message}; {advice}")),
-            None => State::Waiting(format!("its container is in state {reason}{message}")),
-        };
+    if let Some(state) = status.container_statuses.iter().flatten().find_map(waiting) {
+        return state;
     }
     let phase = status.phase.as_deref().unwrap_or("unknown");
     State::Waiting(format!("it is in phase {phase} and not ready"))
 }
 
-fn ended(containers: Option<&Vec<ContainerStatus>>) -> String {
-    let mut states = containers.into_iter().flatten().filter_map(|container| container.state.as_ref());
+/// What a container waits for; none if it does not wait.
+pub(crate) fn waiting(container: &ContainerStatus) -> Option<State> {
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref().unwrap_or("waiting");
+    let message = waiting.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
+    Some(match FINAL.iter().find(|(known, _)| *known == reason) {
+        Some((_, advice)) => State::Failed(format!("{reason}{message}; {advice}")),
+        None => State::Waiting(format!("its container is in state {reason}{message}")),
+    })
+}
+
+/// How the first of these containers that has ended did so.
+pub(crate) fn ended<'a>(containers: impl IntoIterator<Item = &'a ContainerStatus>) -> String {
+    let mut states = containers.into_iter().filter_map(|container| container.state.as_ref());
     let ended = states.find_map(|state| state.terminated.as_ref());
     ended.map_or("its container has ended".to_owned(), |ended| {
         let reason = ended.reason.as_deref().unwrap_or("Error");

@@ -31,7 +31,7 @@ pub enum PolicyError {
     },
     /// It would go where somebody else's pods are.
     #[error(
-        "{object} would act in the namespace {namespace}, which is not verdikt's: use a namespace of the scenario, or allow its use"
+        "{object} would act in the namespace {namespace}, which is not verdikt's: use a namespace of the scenario, or allow its use with `--borrow`"
     )]
     ForeignNamespace {
         /// The object.

@@ -178,7 +178,7 @@ async fn steps_on_a_real_cluster() {
     namespaces::ensure_system(&connection, &progress).await.unwrap();
     let lease = Lease::take(&connection, &run).await.unwrap();
     println!("{}", Lease::take(&connection, &"other".parse().unwrap()).await.unwrap_err());
-    let cluster = Cluster::new(connection.clone(), facts, options, begin);
+    let cluster = Cluster::open(connection.clone(), facts, options, begin).await.unwrap();
 
     let mut live = Live { cluster, topology: topology(), last: 0 };
     let cart = Endpoint::Pod("verdikt-shop/cart".parse().unwrap());

@@ -35,12 +35,13 @@ const LAST_REPORTS: Duration = Duration::from_millis(100);
 ///
 /// Errors: those of `input` and `output`.
 pub async fn run(input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpin) -> io::Result<()> {
-    run_at(Home::default(), input, output).await
+    run_at(Home::default(), None, input, output).await
 }
 
-/// The same for an agent that lives at one address.
+/// The same for an agent that lives at one address, and does not wait longer for its first order than this.
 async fn run_at(
     home: Home,
+    patience: Option<Duration>,
     input: impl AsyncRead + Unpin,
     output: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
@@ -48,7 +49,7 @@ async fn run_at(
     reporter.tell(Report::Ready { format: FORMAT });
     let mut writing = pin!(reports::write(reports, output));
     {
-        let mut obeying = pin!(Agent::new(home, reporter).obey(Lines::of(input)));
+        let mut obeying = pin!(Agent::new(home, reporter).obey(Lines::of(input), patience));
         tokio::select! {
             written = &mut writing => return written,
             obeyed = &mut obeying => obeyed?,
@@ -86,21 +87,33 @@ impl Agent {
         }
     }
 
-    async fn obey(mut self, mut lines: Lines<impl AsyncRead + Unpin>) -> io::Result<()> {
+    async fn obey(
+        mut self,
+        mut lines: Lines<impl AsyncRead + Unpin>,
+        patience: Option<Duration>,
+    ) -> io::Result<()> {
+        // There is nothing else to wait for yet.
+        let mut line = match patience {
+            Some(patience) => timeout(patience, lines.next()).await.unwrap_or(Ok(None))?,
+            None => lines.next().await?,
+        };
         loop {
-            tokio::select! {
-                line = lines.next() => match line? {
-                    None => return Ok(()),
-                    Some(Line::Order(order)) => self.follow(*order).await,
-                    Some(Line::Misunderstood(reason)) => self.misunderstood(reason),
-                },
-                Some(done) = self.attempts.join_next() => {
-                    match done {
-                        Ok((number, outcome)) => self.finish(number, outcome),
-                        Err(panic) => self.finish_broken(&panic),
+            match line {
+                None => return Ok(()),
+                Some(Line::Order(order)) => self.follow(*order).await,
+                Some(Line::Misunderstood(reason)) => self.misunderstood(reason),
+            }
+            line = loop {
+                tokio::select! {
+                    line = lines.next() => break line?,
+                    Some(done) = self.attempts.join_next() => {
+                        match done {
+                            Ok((number, outcome)) => self.finish(number, outcome),
+                            Err(panic) => self.finish_broken(&panic),
+                        }
                     }
                 }
-            }
+            };
         }
     }
 

@@ -1,19 +1,33 @@
-//! The agent as a program: orders on standard input, reports on standard output. `--address ADDRESS` lets it live there.
+//! The agent as a program: orders on standard input, reports on standard output. `--address ADDRESS` lets it live there;
+//! `--patience SECONDS` lets it end if nobody gives it an order for that long.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let address: Result<Option<IpAddr>, _> = match arguments.as_slice() {
-        [] => Ok(None),
-        [flag, address] if flag == "--address" => address.parse().map(Some).map_err(|_| ()),
-        _ => Err(()),
-    };
-    let Ok(address) = address else {
-        let _ = writeln!(io::stderr(), "verdikt-probe: it takes nothing but `--address ADDRESS`");
+    let Some((address, patience)) = read(&arguments) else {
+        let _ = writeln!(
+            io::stderr(),
+            "verdikt-probe: it takes nothing but `--address ADDRESS` and `--patience SECONDS`"
+        );
         return ExitCode::from(2);
     };
-    verdikt_probe::agent::main(address)
+    verdikt_probe::agent::main(address, patience)
+}
+
+fn read(arguments: &[String]) -> Option<(Option<IpAddr>, Option<Duration>)> {
+    let (mut address, mut patience) = (None, None);
+    for argument in arguments.chunks(2) {
+        match argument {
+            [flag, value] if flag == "--address" => address = Some(value.parse().ok()?),
+            [flag, value] if flag == "--patience" => {
+                patience = Some(Duration::from_secs(value.parse().ok()?));
+            }
+            _ => return None,
+        }
+    }
+    Some((address, patience))
 }

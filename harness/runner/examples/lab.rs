@@ -26,7 +26,7 @@ const POLICIES: usize = 50;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     if std::env::args().nth(1).as_deref() == Some("agent") {
-        return Ok(verdikt_probe::agent::main(None));
+        return Ok(verdikt_probe::agent::main(None, None));
     }
     // Before there are threads.
     verdikt_lab::enter::enter()?;

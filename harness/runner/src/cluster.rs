@@ -1,5 +1,6 @@
 //! The `cluster` backend: attempts by pods of a Kubernetes cluster, met by the real datapath of Cilium.
 
+mod borrowing;
 mod fitness;
 mod flows;
 mod meeting;
@@ -32,7 +33,7 @@ use crate::destinations::destinations;
 use crate::in_flight::InFlight;
 use crate::wire_words::order;
 
-pub use self::fitness::unfit;
+pub use self::fitness::{OF_THE_CLUSTER, unfit};
 pub use self::flows::{FlowsError, choose as choose_flows};
 pub use self::meeting::{Footprint, asks_for_names};
 pub use verdikt_hubble::way::Choice as FlowsOf;
@@ -74,7 +75,7 @@ pub struct Manner {
 }
 
 impl ClusterBackend {
-    /// No topology yet, in a cluster that is as [`Cluster::new`] wants it.
+    /// No topology yet, in a cluster that is as [`Cluster::open`] wants it.
     pub async fn open(
         connection: Connection,
         facts: Facts,
@@ -83,7 +84,7 @@ impl ClusterBackend {
     ) -> Result<Self, BackendError> {
         let (begin, at) = (Instant::now(), SystemTime::now());
         let flows = Flows::follow(&connection, &facts, &manner.flows, at).await.map_err(BackendError::new)?;
-        let cluster = Cluster::new(connection, facts, options, begin);
+        let cluster = Cluster::open(connection, facts, options, begin).await.map_err(BackendError::new)?;
         let audit = cluster.facts().cilium.audit();
         let (topology, in_flight) = (Topology::default(), InFlight::default());
         Ok(Self { cluster, flows, topology, manner, audit, nudges: 0, in_flight })
@@ -93,6 +94,8 @@ impl ClusterBackend {
 impl Backend for ClusterBackend {
     async fn apply(&mut self, step: &Step, prediction: &Prediction<'_>) -> Result<Applied, BackendError> {
         self.topology = step.topology.clone();
+        let version = self.cluster.facts().cilium.version;
+        borrowing::check(self.cluster.borrowed(), &step.topology, version)?;
         self.cluster.apply(&step.topology).await.map_err(BackendError::new)?;
         let validation = match step.field_validation {
             scenario::FieldValidation::Strict => FieldValidation::Strict,
@@ -174,10 +177,13 @@ impl Backend for ClusterBackend {
             destinations(source, attempt, &self.topology, &addresses.endpoints, |service, protocol, port| {
                 addresses.behind(&self.topology, service, protocol, port)
             });
-        // The cluster's own DNS server tells nothing.
+        // The cluster's own DNS server tells nothing, nor does a program of somebody else's.
         let ours = |socket: &SocketAddr| {
-            let sites = self.cluster.sites().filter_map(|site| addresses.endpoints.get(site));
-            sites.flatten().any(|address| *address == socket.ip())
+            let sites = self.cluster.sites().filter(|site| !self.cluster.is_lent(site));
+            sites
+                .filter_map(|site| addresses.endpoints.get(site))
+                .flatten()
+                .any(|address| *address == socket.ip())
         };
         let of_node = |socket: &SocketAddr| {
             let mut nodes = self.topology.nodes.keys().cloned().map(Endpoint::Node);

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
+use verdikt_cluster::mark::SYSTEM_NAMESPACE;
 use verdikt_kind::cluster::Options;
 use verdikt_kind::profile::DEFAULT;
+use verdikt_runner::cluster::OF_THE_CLUSTER;
+use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::version::CiliumVersion;
 
 #[derive(Debug, Args)]
@@ -121,6 +124,18 @@ impl World {
         let command = self.command.clone()?;
         Some(verdikt_cluster::world::World { command, addresses: self.addresses.clone(), dns: self.dns })
     }
+}
+
+/// A namespace that may be somebody else's.
+pub(crate) fn borrowable(text: &str) -> Result<NamespaceName, String> {
+    let name: NamespaceName = text.parse().map_err(|error| format!("{error}"))?;
+    if OF_THE_CLUSTER.contains(&text) {
+        return Err("it is the cluster's own, and what is in it is nobody's to use".to_owned());
+    }
+    if text == SYSTEM_NAMESPACE {
+        return Err("it is verdikt's own".to_owned());
+    }
+    Ok(name)
 }
 
 /// A range of addresses, or one.

@@ -19,6 +19,8 @@ fn every_wrong_command() {
         &["run", "redis.yaml", "--on", "cluster:"],
         &["run", "redis.yaml", "--on", "kind:default"],
         &["run", "redis.yaml", "--on", "elsewhere"],
+        &["run", "redis.yaml", "--borrow", "kube-system"],
+        &["run", "redis.yaml", "--borrow", "verdikt-system"],
         &["run", "redis.yaml", "--parallel", "0"],
         &["run", "redis.yaml", "--timeout", "0"],
         &["run", "redis.yaml", "--cilium", "1.2"],
@@ -72,6 +74,16 @@ fn every_wrong_command() {
 
     $ verdikt run redis.yaml --on elsewhere
     error: invalid value 'elsewhere' for '--on <BACKEND>': there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`
+
+    For more information, try '--help'.
+
+    $ verdikt run redis.yaml --borrow kube-system
+    error: invalid value 'kube-system' for '--borrow <NAMESPACE>': it is the cluster's own, and what is in it is nobody's to use
+
+    For more information, try '--help'.
+
+    $ verdikt run redis.yaml --borrow verdikt-system
+    error: invalid value 'verdikt-system' for '--borrow <NAMESPACE>': it is verdikt's own
 
     For more information, try '--help'.
 

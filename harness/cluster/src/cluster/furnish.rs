@@ -1,5 +1,6 @@
 //! What the agents of a topology serve, and how they resolve names.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -22,8 +23,13 @@ impl Cluster {
     pub(super) async fn furnish(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         let (addresses, zone) = (&self.addresses, zone(topology, &self.addresses));
         let dns_pods = &self.facts.dns_pods;
+        let lent: BTreeSet<Endpoint> = self.borrowed.pods.keys().cloned().map(Endpoint::Pod).collect();
         let wanted = |endpoint: &Endpoint| {
             let mut servers = servers(topology, endpoint, &zone);
+            if lent.contains(endpoint) {
+                // Its own program serves.
+                servers.clear();
+            }
             // It needs a raw socket, which no agent of a pod has.
             servers
                 .retain(|server| server.speaks != Speaks::Sctp && !is_served_by_node(endpoint, server.port));

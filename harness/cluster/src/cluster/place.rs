@@ -1,6 +1,6 @@
 //! Which nodes of a cluster are the nodes of a topology.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_scenario::name::HostName;
 use verdikt_scenario::topology::{LOCAL_NODE, Topology};
@@ -17,8 +17,12 @@ pub(super) struct Places {
 }
 
 /// A node of the control plane where the topology says that the API server runs, else one that is not; workers that take
-/// pods first, in the order of their names.
-pub(super) fn choose(facts: &Facts, topology: &Topology) -> Result<Places, ClusterError> {
+/// pods first, in the order of their names. Where pods are somebody else's and on these nodes already, one of those.
+pub(super) fn choose(
+    facts: &Facts,
+    topology: &Topology,
+    lent_on: &BTreeSet<&str>,
+) -> Result<Places, ClusterError> {
     let usable = |node: &NodeFacts| node.ready && node.agent.as_ref().is_some_and(|agent| agent.ready);
     let mut free: Vec<(&String, &NodeFacts)> = facts.nodes.iter().filter(|(_, node)| usable(node)).collect();
     let names: Vec<String> = free.iter().map(|(name, _)| (*name).clone()).collect();
@@ -26,19 +30,23 @@ pub(super) fn choose(facts: &Facts, topology: &Topology) -> Result<Places, Clust
     let remote = topology.nodes.iter().filter(|(name, _)| name.as_str() != LOCAL_NODE);
     let wanted = 1 + remote.clone().count();
     let too_few = || ClusterError::Nodes { wanted, found: names.len(), names: names.clone() };
-    let mut take = |api_server: bool| {
-        let best = free
-            .iter()
-            .enumerate()
-            .min_by_key(|(index, (_, node))| (node.control_plane != api_server, !node.schedulable, *index));
+    let mut take = |api_server: bool, pods: bool| {
+        let best = free.iter().enumerate().min_by_key(|(index, (name, node))| {
+            let elsewhere = pods && !lent_on.is_empty() && !lent_on.contains(name.as_str());
+            (elsewhere, node.control_plane != api_server, !node.schedulable, *index)
+        });
         best.map(|(index, _)| index).map(|index| free.remove(index))
     };
-    let (pods_on, node) = take(local.is_some_and(|(_, node)| node.api_server)).ok_or_else(too_few)?;
+    let (pods_on, node) = take(local.is_some_and(|(_, node)| node.api_server), true).ok_or_else(too_few)?;
+    if !topology.nodes.is_empty() && lent_on.iter().any(|name| name != pods_on) {
+        let nodes = lent_on.iter().map(|name| (*name).to_owned()).collect();
+        return Err(ClusterError::Scattered { nodes });
+    }
     let pods = Placement { node: pods_on.clone(), tolerate: !node.schedulable };
     let mut nodes: BTreeMap<HostName, String> =
         local.into_iter().map(|(name, _)| (name.clone(), pods_on.clone())).collect();
     for (name, node) in remote {
-        let (chosen, _) = take(node.api_server).ok_or_else(too_few)?;
+        let (chosen, _) = take(node.api_server, false).ok_or_else(too_few)?;
         nodes.insert(name.clone(), chosen.clone());
     }
     Ok(Places { pods, nodes })

@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::exec::Container;
 use crate::mark::SYSTEM_NAMESPACE;
 use crate::namespaces;
-use crate::objects::{self, FieldValidation, Object, metadata};
+use crate::objects::{self, FieldValidation, Object, labels_of, metadata, namespaced_name};
 use crate::pods::{self, AGENT_CONTAINER, State};
 use crate::services;
 use crate::wait::{self, Late, Look, Wait};
@@ -27,7 +27,8 @@ const AT_ONCE: usize = 8;
 impl Cluster {
     /// Makes the objects of a topology, removes those it no longer has, and starts the agents.
     pub(super) async fn populate(&mut self, topology: &Topology) -> Result<(), ClusterError> {
-        let places = place::choose(&self.facts, topology)?;
+        let lent_on = self.lent_on(topology.pods.keys().cloned().map(Endpoint::Pod));
+        let places = place::choose(&self.facts, topology, &lent_on)?;
         let wanted = self.wanted_pods(topology, &places);
         self.remove_leaving(topology, &wanted).await?;
         self.ensure_namespaces(topology).await?;
@@ -60,7 +61,8 @@ impl Cluster {
         wanted: &BTreeMap<Endpoint, Value>,
     ) -> Result<(), ClusterError> {
         let stays = |endpoint: &Endpoint, present: &Value| {
-            wanted.get(endpoint).is_some_and(|wanted| same_but_labels(present, wanted))
+            let wanted = wanted.get(endpoint);
+            wanted.is_some_and(|wanted| self.is_lent(endpoint) || same_but_labels(present, wanted))
         };
         let leaving: Vec<Endpoint> = self
             .pods
@@ -72,7 +74,8 @@ impl Cluster {
         for endpoint in leaving {
             self.addresses.endpoints.remove(&endpoint);
             self.agents.remove(&endpoint);
-            if let Some(object) = self.pods.remove(&endpoint).map(|pod| pod_object(&pod)) {
+            let made = self.pods.remove(&endpoint).filter(|_| !self.is_lent(&endpoint));
+            if let Some(object) = made.map(|pod| pod_object(&pod)) {
                 objects::delete(&self.connection, &object, None).await?;
                 removed.insert(object);
             }
@@ -179,7 +182,10 @@ impl Cluster {
 
     fn wanted_services(&self, topology: &Topology) -> BTreeMap<Object, Value> {
         let mut wanted = BTreeMap::new();
-        for (name, service) in topology.services.iter().filter(|(name, _)| name.to_string() != DNS_SERVICE) {
+        let ours = |name: &NamespacedName| {
+            name.to_string() != DNS_SERVICE && !self.borrowed.services.contains_key(name)
+        };
+        for (name, service) in topology.services.iter().filter(|(name, _)| ours(name)) {
             let namespace = Some(name.namespace.as_str());
             let object = Object::new(objects::SERVICE, namespace, name.name.as_str());
             wanted.insert(object, services::manifest(name, service, &self.options.run));
@@ -212,12 +218,15 @@ impl Cluster {
             if object.kind == objects::SERVICE {
                 let listed = made.pointer("/spec/clusterIPs").and_then(Value::as_array).into_iter().flatten();
                 let addresses = listed.filter_map(|address| address.as_str()?.parse().ok()).collect();
-                if let Some(name) = namespaced(&object) {
+                if let Some(name) = namespaced_name(&body) {
                     self.addresses.services.insert(name, addresses);
                 }
             }
             self.furniture.insert(object, body);
         }
+        let lent =
+            self.borrowed.services.iter().map(|(name, service)| (name.clone(), service.addresses.clone()));
+        self.addresses.services.extend(lent);
         self.addresses.services.retain(|name, _| topology.services.contains_key(name));
         if let Ok(dns) = DNS_SERVICE.parse() {
             self.addresses.services.insert(dns, self.facts.dns_service.clone());
@@ -228,10 +237,12 @@ impl Cluster {
     async fn ensure_pods(&mut self, wanted: &BTreeMap<Endpoint, Value>) -> Result<(), ClusterError> {
         let mut making = Vec::new();
         for (endpoint, pod) in wanted {
+            let is_lent = self.is_lent(endpoint);
             match self.pods.get_mut(endpoint) {
+                _ if is_lent => {}
                 Some(present) if present == pod => {}
                 Some(present) => {
-                    let change = pods::label_change(&labels(present), &labels(pod));
+                    let change = pods::label_change(&labels_of(present), &labels_of(pod));
                     objects::merge(&self.connection, &pod_object(pod), &change).await?;
                     *present = pod.clone();
                 }
@@ -285,7 +296,9 @@ impl Cluster {
         }
         let has_pods = wanted.keys().any(|endpoint| matches!(endpoint, Endpoint::Pod(_)));
         self.pods_on = has_pods.then(|| places.pods.node.clone());
-        self.in_use = places.nodes.values().chain(&self.pods_on).cloned().collect();
+        let lent_on = self.lent_on(wanted.keys().cloned());
+        let lent_on: BTreeSet<String> = lent_on.into_iter().map(str::to_owned).collect();
+        self.in_use = places.nodes.values().chain(&self.pods_on).chain(&lent_on).cloned().collect();
         for (name, node) in &places.nodes {
             let addresses = self.facts.nodes.get(node).map(|node| node.addresses.clone()).unwrap_or_default();
             self.addresses.endpoints.insert(Endpoint::Node(name.clone()), addresses);
@@ -293,12 +306,13 @@ impl Cluster {
         if let Ok(dns) = DNS_POD.parse() {
             self.addresses.endpoints.insert(Endpoint::Pod(dns), self.facts.dns_pods.clone());
         }
-        self.start_agents(wanted).await
+        self.start_agents(wanted).await?;
+        self.start_lent(wanted).await
     }
 
     async fn start_agents(&mut self, wanted: &BTreeMap<Endpoint, Value>) -> Result<(), ClusterError> {
         let fresh: Vec<(&Endpoint, &Value)> =
-            wanted.iter().filter(|(endpoint, _)| !self.agents.is_there(endpoint)).collect();
+            wanted.iter().filter(|(it, _)| !self.agents.is_there(it) && !self.is_lent(it)).collect();
         let (connection, command) = (&self.connection, &self.options.image.command);
         let started = stream::iter(fresh).map(|(endpoint, pod)| async move {
             let object = pod_object(pod);
@@ -362,15 +376,6 @@ fn all_ready(
 
 fn pod_object(pod: &Value) -> Object {
     Object::new(objects::POD, metadata(pod, "namespace"), metadata(pod, "name").unwrap_or_default())
-}
-
-fn namespaced(object: &Object) -> Option<NamespacedName> {
-    format!("{}/{}", object.namespace.as_deref()?, object.name).parse().ok()
-}
-
-fn labels(pod: &Value) -> BTreeMap<String, String> {
-    let labels = pod.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
-    labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 /// Whether a pod can stay: everything but its labels is fixed once it exists.

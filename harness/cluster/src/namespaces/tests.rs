@@ -36,7 +36,7 @@ async fn one_of_somebody_else_is_never_touched() {
     let seen = check(|_| namespace(&json!({"kubernetes.io/metadata.name": "shop"})));
     insta::assert_snapshot!(seen.await, @"
     GET /api/v1/namespaces/shop
-    the namespace shop exists and is not verdikt's: rename it in the scenario, remove it from the cluster, or allow its use
+    the namespace shop exists and is not verdikt's: rename it in the scenario, remove it from the cluster, or allow its use with `--borrow`
     ");
 }
 
@@ -115,6 +115,6 @@ async fn one_that_somebody_made_in_between_is_looked_at_again() {
     GET /api/v1/namespaces/shop
     POST /api/v1/namespaces?fieldManager=verdikt&fieldValidation=Strict {"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop","labels":{"team":"a","verdikt.dev/owner":"verdikt","verdikt.dev/run":"run-1"}}}
     GET /api/v1/namespaces/shop
-    the namespace shop exists and is not verdikt's: rename it in the scenario, remove it from the cluster, or allow its use
+    the namespace shop exists and is not verdikt's: rename it in the scenario, remove it from the cluster, or allow its use with `--borrow`
     "#);
 }

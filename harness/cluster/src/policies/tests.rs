@@ -140,7 +140,7 @@ async fn what_is_not_ours_is_not_touched() {
     let elsewhere = CLOSED.replace("shop", "kube-system");
     insta::assert_snapshot!(check(&[&elsewhere], theirs).await, @"
     GET /api/v1/namespaces/kube-system
-    = CiliumNetworkPolicy kube-system/closed would act in the namespace kube-system, which is not verdikt's: use a namespace of the scenario, or allow its use
+    = CiliumNetworkPolicy kube-system/closed would act in the namespace kube-system, which is not verdikt's: use a namespace of the scenario, or allow its use with `--borrow`
     ");
 }
 

@@ -60,7 +60,7 @@ impl Cluster {
     ) -> Result<Result<(), String>, SettleError> {
         let host = self.sites().any(|endpoint| matches!(endpoint, Endpoint::Node(_)));
         let asked = self.nodes_in_use().into_iter().map(|(node, agent)| {
-            let of_node = self.pods().filter(|_| self.pods_on() == Some(node.as_str()));
+            let of_node = self.pods().filter(|pod| self.node_of(pod) == Some(node.as_str()));
             let pods: BTreeSet<String> = of_node.map(ToString::to_string).collect();
             async move {
                 let Some(agent) = agent else { return Ok(Err(format!("node {node} has no Cilium agent"))) };

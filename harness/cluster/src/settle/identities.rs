@@ -88,7 +88,8 @@ impl Cluster {
         clock: Clock,
     ) {
         let agent = self.pods_on().and_then(|node| self.nodes_in_use().remove(node)).flatten();
-        if let Some(agent) = agent {
+        let together = self.pods().all(|pod| self.node_of(pod) == self.pods_on());
+        if let Some(agent) = agent.filter(|_| together) {
             let wanted = self.compared(wanted);
             let what = "wait until the agent knows every pod by its labels";
             let question = ["endpoint", "list", "-o", "json"];

@@ -16,7 +16,7 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("agent") {
-        return verdikt_probe::agent::main(None);
+        return verdikt_probe::agent::main(None, None);
     }
     // Before there are threads.
     let obstacle = verdikt_lab::enter::enter().err();

@@ -39,10 +39,24 @@ fn each_has_every_port_for_itself() {
 
 #[test]
 fn arguments_that_mean_nothing_are_refused() {
-    for arguments in [&["--address"][..], &["--address", "nowhere"], &["--port", "80"]] {
+    for arguments in [&["--address"][..], &["--address", "nowhere"], &["--patience", "-1"], &["--port", "80"]]
+    {
         let output = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(said, "verdikt-probe: it takes nothing but `--address ADDRESS`\n");
+        assert_eq!(
+            said,
+            "verdikt-probe: it takes nothing but `--address ADDRESS` and `--patience SECONDS`\n"
+        );
     }
+}
+
+#[test]
+fn patience_is_for_the_first_order_alone() {
+    let mut told = Agent::start_through(PROGRAM, ["--patience", "1"]);
+    let (_, port) = told.serve(Speaks::Tcp, Zone::default());
+    let mut waits = Agent::start_through(PROGRAM, ["--patience", "1"]);
+    assert!(waits.ends().success());
+    let attempted = told.attempt(tcp(SocketAddr::new(loopback(1), port)), LONG);
+    assert_eq!(*attempted.outcome(), Outcome::Answered);
 }

@@ -1,5 +1,6 @@
 //! Which scenarios a cluster can run.
 
+use verdikt_cluster::borrow::Borrowed;
 use verdikt_cluster::inspect::Facts;
 use verdikt_cluster::world::World;
 use verdikt_scenario::attempt::{Attempt, Target};
@@ -7,12 +8,20 @@ use verdikt_scenario::document::Node;
 use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
 use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, Resolved, Topology};
 
-/// Namespaces that every cluster has; what is in them is not ours to judge.
-const OF_THE_CLUSTER: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+use super::borrowing;
+
+/// Namespaces that every cluster has and nobody borrows; what is in them is not ours to judge.
+pub const OF_THE_CLUSTER: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
 /// Why a cluster cannot run a scenario, in words; none if it can.
-pub fn unfit(facts: &Facts, world: Option<&World>, scenario: &Scenario) -> Option<String> {
-    scenario.steps.iter().find_map(|step| unfit_step(facts, world, step))
+pub fn unfit(
+    facts: &Facts,
+    world: Option<&World>,
+    borrowed: &Borrowed,
+    scenario: &Scenario,
+) -> Option<String> {
+    let step = || scenario.steps.iter().find_map(|step| unfit_step(facts, world, step));
+    step().or_else(|| borrowing::unfit(borrowed, facts.cilium.audit(), scenario))
 }
 
 fn unfit_step(facts: &Facts, world: Option<&World>, step: &Step) -> Option<String> {

@@ -1,5 +1,6 @@
 //! `verdikt run --on kind` and `--on cluster`: the runner over a Kubernetes cluster with Cilium.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use verdikt_cluster::borrow::{self, BorrowError, Borrowed};
 use verdikt_cluster::clean::{Whose, clean};
 use verdikt_cluster::cluster::Options;
 use verdikt_cluster::connect::{Connection, Wanted};
@@ -23,6 +25,7 @@ use verdikt_runner::cluster::{
 };
 use verdikt_runner::plan::{RunOptions, Sink};
 use verdikt_runner::run::{Venue, run_on};
+use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::outcome::Outcome;
@@ -44,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) registry: Option<String>,
     /// Where hosts outside the cluster are.
     pub(crate) world: Option<World>,
+    /// The namespaces that are somebody else's and are used all the same.
+    pub(crate) borrowed: BTreeSet<NamespaceName>,
     /// Whether what is made stays.
     pub(crate) keep: bool,
     /// Where what may explain failures is kept.
@@ -58,6 +63,7 @@ pub(crate) struct Session {
     flows: FlowsOf,
     image: AgentImage,
     run: RunId,
+    borrowed: Borrowed,
     settings: Settings,
 }
 
@@ -71,6 +77,7 @@ impl Session {
     ) -> Result<Self, Failure> {
         let runtime = started()?;
         let (connection, facts) = runtime.block_on(look(context))?;
+        let borrowed = runtime.block_on(look_at_borrowed(&connection, &settings.borrowed))?;
         let flows = runtime.block_on(choose_flows(&connection, &facts));
         let flows = flows.map_err(|error| Failure::machine(reason(&error)))?;
         let image = match image {
@@ -78,7 +85,7 @@ impl Session {
             None => agent_image(settings.registry.as_deref())?.image,
         };
         let run = run_id().map_err(|error| Failure::from_error(&error))?;
-        Ok(Self { runtime, connection, facts, flows, image, run, settings: settings.clone() })
+        Ok(Self { runtime, connection, facts, flows, image, run, borrowed, settings: settings.clone() })
     }
 
     /// The Cilium it runs.
@@ -113,7 +120,7 @@ impl Session {
                 let options_here = Options {
                     run: self.run.scenario(index),
                     image: self.image.clone(),
-                    borrowed: std::collections::BTreeSet::new(),
+                    borrowed: self.settings.borrowed.clone(),
                     world,
                     pod_deadline: PODS,
                     progress: progress.clone(),
@@ -131,7 +138,9 @@ impl Session {
                 )
                 .await
             };
-            let unfit = |scenario: &Scenario| unfit(&self.facts, self.settings.world.as_ref(), scenario);
+            let unfit = |scenario: &Scenario| {
+                unfit(&self.facts, self.settings.world.as_ref(), &self.borrowed, scenario)
+            };
             let footprint = |scenario: &Scenario| {
                 let is_run = scenario.cilium.contains(options.version) && unfit(scenario).is_none();
                 if is_run { Footprint::of(scenario) } else { Footprint::default() }
@@ -180,16 +189,57 @@ pub(crate) async fn look(context: Option<String>) -> Result<(Connection, Facts),
     let (connection, kubernetes) = Connection::open(&wanted).await.map_err(|error| failed(&error))?;
     let missing = permissions::missing(&connection).await.map_err(|error| failed(&error))?;
     if !missing.is_empty() {
-        let list: Vec<String> = missing.iter().map(ToString::to_string).collect();
-        return Err(Failure::machine(format!(
-            "the credentials of context `{}` do not allow: {}",
-            connection.context(),
-            list.join(", ")
-        ))
-        .hint("an administrator can apply clusters/rbac.yaml, which allows what verdikt needs"));
+        return Err(not_allowed(&connection, "", &missing)
+            .hint("an administrator can apply clusters/rbac.yaml, which allows what verdikt needs"));
     }
     let facts = inspect(&connection, &kubernetes).await.map_err(|error| failed(&error))?;
     Ok((connection, facts))
+}
+
+/// Looks at the namespaces that are somebody else's, and says which policies of others are in force there.
+async fn look_at_borrowed(
+    connection: &Connection,
+    names: &BTreeSet<NamespaceName>,
+) -> Result<Borrowed, Failure> {
+    let failed = |error: &dyn std::error::Error| Failure::machine(reason(error));
+    if names.is_empty() {
+        return Ok(Borrowed::default());
+    }
+    for name in names {
+        let missing = permissions::missing_to_borrow(connection, name.as_str()).await;
+        let missing = missing.map_err(|error| failed(&error))?;
+        if !missing.is_empty() {
+            return Err(not_allowed(connection, &format!(" in the namespace {name}"), &missing).hint(
+                format!(
+                    "an administrator can bind the ClusterRole verdikt-borrow of clusters/rbac.yaml in {name}"
+                ),
+            ));
+        }
+    }
+    let borrowed = borrow::look(connection, names).await.map_err(|error| match error {
+        BorrowError::Api(error) => failed(&error),
+        BorrowError::Absent(_) | BorrowError::Ours(_) => Failure::wrong(error.to_string()),
+    })?;
+    let policies = borrow::policies(connection, names).await.map_err(|error| failed(&error))?;
+    if !policies.is_empty() {
+        let list: Vec<String> = policies.iter().map(ToString::to_string).collect();
+        Printer::tell(&format!(
+            "policies of others stay in force, and the engine does not know them; those that select pods of a scenario \
+             may change its verdicts ({}): {}\n",
+            list.len(),
+            list.join(", ")
+        ));
+    }
+    Ok(borrowed)
+}
+
+fn not_allowed(connection: &Connection, place: &str, missing: &[permissions::Missing]) -> Failure {
+    let list: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    let context = connection.context();
+    Failure::machine(format!(
+        "the credentials of context `{context}` do not allow{place}: {}",
+        list.join(", ")
+    ))
 }
 
 /// The image of the agents, of this program or the one beside it.

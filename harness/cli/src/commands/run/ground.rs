@@ -33,6 +33,7 @@ impl Ground {
         let mut settings = Settings {
             registry: arguments.registry.clone(),
             world: arguments.world.place(),
+            borrowed: arguments.borrow.iter().cloned().collect(),
             keep: arguments.keep,
             evidence: arguments.evidence.clone(),
         };

@@ -1,0 +1,161 @@
+//! Pods and services that are somebody else's: whether a topology describes them as they are, and a scenario leaves them
+//! so.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use verdikt_cluster::borrow::{Borrowed, Lent, LentService};
+use verdikt_engine::behaviour::Behaviour;
+use verdikt_engine::label::is_identity_relevant;
+use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::scenario::Scenario;
+use verdikt_scenario::topology::{Labels, Pod, Service, Topology};
+use verdikt_scenario::version::CiliumVersion;
+
+use crate::backend::BackendError;
+
+/// Why a scenario cannot have these pods, in words: it would change them; none if it can. `audit` is whether the
+/// cluster is in audit mode.
+pub(super) fn unfit(borrowed: &Borrowed, audit: bool, scenario: &Scenario) -> Option<String> {
+    let mut before: Option<&Topology> = None;
+    for step in &scenario.steps {
+        let topology = &step.topology;
+        let mut lent = topology.pods.keys().filter(|pod| borrowed.pods.contains_key(*pod));
+        if let Some(pod) = lent.next().filter(|_| step.enforcement.audit != audit) {
+            return Some(format!(
+                "its step \"{}\" changes the audit mode, and pod {pod} is not verdikt's",
+                step.name
+            ));
+        }
+        if let Some(change) = before.and_then(|before| change(borrowed, before, topology)) {
+            return Some(format!("its step \"{}\" {change}, which is not verdikt's", step.name));
+        }
+        before = Some(topology);
+    }
+    None
+}
+
+/// What of somebody else's differs between two steps.
+fn change(borrowed: &Borrowed, before: &Topology, after: &Topology) -> Option<String> {
+    let pods = before.pods.iter().filter(|(name, _)| borrowed.pods.contains_key(*name));
+    let pod = |(name, pod): (&NamespacedName, &Pod)| match after.pods.get(name) {
+        None => Some(format!("removes pod {name}")),
+        Some(after) if after.labels != pod.labels => Some(format!("changes the labels of pod {name}")),
+        Some(after) if after.service_account != pod.service_account => {
+            Some(format!("changes the service account of pod {name}"))
+        }
+        Some(_) => None,
+    };
+    let services = before.services.iter().filter(|(name, _)| borrowed.services.contains_key(*name));
+    let service = |(name, service): (&NamespacedName, &Service)| match after.services.get(name) {
+        None => Some(format!("removes service {name}")),
+        Some(after) if after != service => Some(format!("changes service {name}")),
+        Some(_) => None,
+    };
+    let namespaces = before.namespaces.iter().filter(|(name, _)| borrowed.namespaces.contains_key(*name));
+    let changed = |(name, labels): (_, &Labels)| {
+        let differ = after.namespaces.get(name).is_some_and(|after| after != labels);
+        differ.then(|| format!("changes the labels of namespace {name}"))
+    };
+    pods.into_iter()
+        .find_map(pod)
+        .or_else(|| services.into_iter().find_map(service))
+        .or_else(|| namespaces.into_iter().find_map(changed))
+}
+
+/// Refuses a topology that describes what is somebody else's otherwise than it is, for this Cilium.
+pub(super) fn check(
+    borrowed: &Borrowed,
+    topology: &Topology,
+    version: CiliumVersion,
+) -> Result<(), BackendError> {
+    match unlike(borrowed, topology, version) {
+        None => Ok(()),
+        Some(difference) => Err(BackendError::new(Unlike(difference))),
+    }
+}
+
+/// A topology that is not that of the cluster.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; the topology has to describe what a run borrows as it is")]
+struct Unlike(String);
+
+fn unlike(borrowed: &Borrowed, topology: &Topology, version: CiliumVersion) -> Option<String> {
+    let namespaces = topology.namespaces.iter().filter_map(|(name, wanted)| {
+        let labels = borrowed.namespaces.get(name)?;
+        missing(wanted, labels).map(|label| format!("namespace {name} has no label {label}"))
+    });
+    let pods = topology.pods.iter().filter_map(|(name, pod)| {
+        unlike_pod(pod, borrowed.pods.get(name)?, version).map(|why| format!("pod {name} {why}"))
+    });
+    let services = topology.services.iter().filter_map(|(name, service)| {
+        let why = unlike_service(name, service, borrowed, topology)?;
+        Some(format!("service {name} {why}"))
+    });
+    namespaces.chain(pods).chain(services).next()
+}
+
+fn unlike_pod(wanted: &Pod, lent: &Lent, version: CiliumVersion) -> Option<String> {
+    if lent.in_host_network {
+        return Some("lives in the network of its node, where no policy selects it by its labels".to_owned());
+    }
+    if let Some(label) = missing(&wanted.labels, &lent.labels) {
+        return Some(format!("has no label {label}"));
+    }
+    let with_topology = Behaviour::of(version).topology_labels_in_identity;
+    let identity = lent.labels.iter().filter(|(key, _)| is_identity_relevant(key, with_topology));
+    let identity: Labels = identity.map(owned).collect();
+    if let Some(label) = missing(&identity, &wanted.labels) {
+        return Some(format!("also has the label {label}"));
+    }
+    let account = wanted.service_account.as_deref().unwrap_or("default");
+    (account != lent.service_account)
+        .then(|| format!("has the service account {}, and not {account}", lent.service_account))
+}
+
+fn unlike_service(
+    name: &NamespacedName,
+    wanted: &Service,
+    borrowed: &Borrowed,
+    topology: &Topology,
+) -> Option<String> {
+    let lent: &LentService = borrowed.services.get(name)?;
+    if lent.addresses.is_empty() {
+        return Some("has no address of its own".to_owned());
+    }
+    if let Some(label) = missing(&wanted.labels, &lent.labels) {
+        return Some(format!("has no label {label}"));
+    }
+    if lent.selects != wanted.selects {
+        let words = |selects: &Option<Labels>| selects.as_ref().map_or("nothing".to_owned(), written);
+        return Some(format!("selects {}, and not {}", words(&lent.selects), words(&wanted.selects)));
+    }
+    if let Some(port) = wanted.ports.iter().find(|port| !lent.ports.contains(port)) {
+        return Some(format!("has no port {}/{} with such a target", port.port, port.protocol));
+    }
+    let selects = wanted.selects.as_ref()?;
+    let mut behind = borrowed
+        .pods
+        .iter()
+        .filter(|(pod, lent)| pod.namespace == name.namespace && missing(selects, &lent.labels).is_none());
+    let unknown = behind.find(|(pod, _)| !topology.pods.contains_key(*pod));
+    unknown.map(|(pod, _)| format!("also leads to pod {pod}, which the topology does not have"))
+}
+
+/// The first of the wanted labels that is not there.
+fn missing(wanted: &Labels, present: &Labels) -> Option<String> {
+    wanted
+        .iter()
+        .find(|(key, value)| present.get(*key) != Some(value))
+        .map(|(key, value)| format!("{key}={value}"))
+}
+
+fn owned((key, value): (&String, &String)) -> (String, String) {
+    (key.clone(), value.clone())
+}
+
+fn written(labels: &BTreeMap<String, String>) -> String {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+}
