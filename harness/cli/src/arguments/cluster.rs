@@ -102,12 +102,13 @@ pub(crate) struct Clean {
 pub(crate) struct World {
     /// A command that starts verdikt's agent outside the cluster, for hosts of `world`: 'ssh gateway verdikt-probe';
     /// it is given `--address ADDRESS` [default with kind: a container beside the nodes]
-    #[arg(long = "world", value_name = "COMMAND", requires = "addresses")]
+    #[arg(long = "world", env = "VERDIKT_WORLD", value_name = "COMMAND", requires = "addresses")]
     command: Option<String>,
     /// The addresses that lead there, from the cluster's nodes and pods: 203.0.113.0/24,198.51.100.7
     #[arg(
         id = "addresses",
         long = "world-addresses",
+        env = "VERDIKT_WORLD_ADDRESSES",
         value_name = "RANGES",
         value_delimiter = ',',
         requires = "command",
@@ -115,7 +116,7 @@ pub(crate) struct World {
     )]
     addresses: Vec<IpNet>,
     /// The address there at which the cluster's DNS server asks for names in the domain `test`
-    #[arg(long = "world-dns", value_name = "ADDRESS", requires = "command")]
+    #[arg(long = "world-dns", env = "VERDIKT_WORLD_DNS", value_name = "ADDRESS", requires = "command")]
     dns: Option<IpAddr>,
 }
 
