@@ -96,8 +96,8 @@ async fn one_scenario_removes_its_own() {
     let text = log.text();
     let selected = text.lines().find(|line| line.contains("clusterwide")).unwrap();
     insta::assert_snapshot!(selected, @"GET /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies?limit=500&labelSelector=verdikt.dev%2Fowner%3Dverdikt%2Cverdikt.dev%2Frun%3Drun-1%2Cverdikt.dev%2Fscenario%3D3");
-    insta::assert_snapshot!(of(Whose::Run(run)).await, @"Pod default/of-the-next, Pod default/of-the-run, Pod default/ours, Lease verdikt-system/verdikt");
-    insta::assert_snapshot!(of(Whose::AllRunsForced).await, @"Pod default/of-another-run, Pod default/of-the-next, Pod default/of-the-run, Pod default/ours, Lease verdikt-system/verdikt");
+    insta::assert_snapshot!(of(Whose::Run(run)).await, @"Lease verdikt-system/verdikt, Pod default/of-the-next, Pod default/of-the-run, Pod default/ours");
+    insta::assert_snapshot!(of(Whose::AllRunsForced).await, @"Lease verdikt-system/verdikt, Pod default/of-another-run, Pod default/of-the-next, Pod default/of-the-run, Pod default/ours");
 }
 
 #[tokio::test]
