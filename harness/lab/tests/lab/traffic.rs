@@ -190,7 +190,7 @@ fn a_pod_that_dies_takes_nobody_along() {
         Signal::Gone(endpoint, reason) => Some((endpoint, reason)),
         _ => None,
     });
-    assert_eq!(gone, (Endpoint::Pod("shop/other".parse().unwrap()), "it has ended".to_owned()));
+    assert_eq!(gone, (Endpoint::Pod("shop/other".parse().unwrap()), "the stream to it has ended".to_owned()));
     assert!(lives(&mut kept, DEADLINE));
     bench.apply(&policies, false);
     assert!(lives(&mut kept, DEADLINE));
