@@ -3,11 +3,14 @@
 use std::io::Cursor;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use futures_util::{AsyncBufReadExt, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{AttachParams, AttachedProcess, LogParams};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use verdikt_agents::agents::Agents;
+use verdikt_scenario::topology::Endpoint;
 
 use crate::connect::Connection;
 use crate::error::ApiError;
@@ -21,13 +24,18 @@ const MOST_COMPLAINTS: u64 = 4096;
 const FIRST_WORD: Duration = Duration::from_secs(15);
 
 /// An agent that was started.
-pub(crate) struct Started<O, I, E> {
-    /// What it writes.
-    pub(crate) output: O,
-    /// What it reads.
-    pub(crate) input: I,
+pub(crate) struct Started {
+    output: Box<dyn AsyncRead + Send + Unpin>,
+    input: Box<dyn AsyncWrite + Send + Unpin>,
     /// When it has ended: why, if anybody says so.
-    pub(crate) epitaph: E,
+    epitaph: BoxFuture<'static, Option<String>>,
+}
+
+impl Started {
+    /// Lets it be the agent of an endpoint.
+    pub(crate) fn join(self, agents: &mut Agents, endpoint: Endpoint) {
+        agents.add(endpoint, self.output, self.input, self.epitaph);
+    }
 }
 
 /// Starts the agent of a pod that runs, by one session that lasts as long as the agent.
@@ -35,14 +43,7 @@ pub(crate) async fn start(
     connection: &Connection,
     container: &Container,
     command: &[String],
-) -> Result<
-    Started<
-        impl AsyncRead + Send + Unpin + use<>,
-        impl AsyncWrite + Send + Unpin + use<>,
-        impl Future<Output = Option<String>> + Send + use<>,
-    >,
-    ApiError,
-> {
+) -> Result<Started, ApiError> {
     let pods: Api<Pod> = Api::namespaced(connection.client().clone(), &container.namespace);
     let what = format!("start the agent of pod {container}");
     let process = connection.ask(&what, pods.exec(&container.pod, command, &session(container))).await?;
@@ -50,23 +51,13 @@ pub(crate) async fn start(
 }
 
 /// Begins the session with an agent that is a container of its own, and ends with the session.
-pub(crate) async fn attach(
-    connection: &Connection,
-    container: &Container,
-) -> Result<
-    Started<
-        impl AsyncRead + Send + Unpin + use<>,
-        impl AsyncWrite + Send + Unpin + use<>,
-        impl Future<Output = Option<String>> + Send + use<>,
-    >,
-    ApiError,
-> {
+pub(crate) async fn attach(connection: &Connection, container: &Container) -> Result<Started, ApiError> {
     let pods: Api<Pod> = Api::namespaced(connection.client().clone(), &container.namespace);
     let said = first_word(connection, &pods, container).await?;
     let what = format!("attach to the agent of pod {container}");
     let process = connection.ask(&what, pods.attach(&container.pod, &session(container))).await?;
     let Started { output, input, epitaph } = talk(connection, what, process)?;
-    Ok(Started { output: Cursor::new(said).chain(output), input, epitaph })
+    Ok(Started { output: Box::new(Cursor::new(said).chain(output)), input, epitaph })
 }
 
 /// The line with which an agent begins: who attaches hears nothing of what was said before, but it is in the log. It is
@@ -104,23 +95,12 @@ fn session(container: &Container) -> AttachParams {
     }
 }
 
-fn talk(
-    connection: &Connection,
-    what: String,
-    mut process: AttachedProcess,
-) -> Result<
-    Started<
-        impl AsyncRead + Send + Unpin + use<>,
-        impl AsyncWrite + Send + Unpin + use<>,
-        impl Future<Output = Option<String>> + Send + use<>,
-    >,
-    ApiError,
-> {
+fn talk(connection: &Connection, what: String, mut process: AttachedProcess) -> Result<Started, ApiError> {
     let (Some(output), Some(input)) = (process.stdout(), process.stdin()) else {
         let (server, reason) = (connection.server().to_owned(), "the session has no streams".to_owned());
         return Err(ApiError::Garbled { what, server, reason });
     };
-    Ok(Started { output, input, epitaph: epitaph(process) })
+    Ok(Started { output: Box::new(output), input: Box::new(input), epitaph: Box::pin(epitaph(process)) })
 }
 
 async fn epitaph(mut process: AttachedProcess) -> Option<String> {

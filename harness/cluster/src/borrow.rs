@@ -9,7 +9,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::topology::{Labels, Protocol, ServicePort, TargetPort};
 
@@ -20,7 +20,7 @@ use crate::mark::{OWNER, OWNER_LABEL, RunId};
 use crate::objects::{
     self, NAMESPACE, Object, POD, POLICIES, SERVICE, label, labels_of, metadata, namespaced_name,
 };
-use crate::pods::{self, USER};
+use crate::pods;
 
 /// How long an agent in somebody's pod waits for its first order, in seconds: a run that is killed before it speaks to
 /// the agent leaves nothing that runs for ever.
@@ -190,15 +190,8 @@ pub(crate) fn next_name(pod: &Value, run: &RunId) -> String {
 pub(crate) fn addition(uid: &str, name: &str, image: &AgentImage) -> Value {
     let patience = ["--patience".to_owned(), PATIENCE.to_string()];
     let command: Vec<&String> = image.command.iter().chain(&patience).collect();
-    let security = json!({
-        "allowPrivilegeEscalation": false,
-        "capabilities": {"drop": ["ALL"]},
-        "readOnlyRootFilesystem": true,
-        "runAsNonRoot": true,
-        "runAsUser": USER,
-        "runAsGroup": USER,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    });
+    // Whose pod it is may not ask as much of its containers.
+    let security: Map<String, Value> = pods::confined().into_iter().chain(pods::unprivileged()).collect();
     json!({
         "metadata": {"uid": uid},
         "spec": {"ephemeralContainers": [{

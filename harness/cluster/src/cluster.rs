@@ -29,7 +29,7 @@ use crate::mark::RunId;
 use crate::namespaces::NamespaceError;
 use crate::objects::{FieldValidation, Object};
 use crate::policies::{self, Applied, Ground, PolicyError, Stored};
-use crate::wait::Progress;
+use crate::wait::{Late, Progress};
 use crate::world::World;
 
 /// How a scenario uses a cluster.
@@ -122,6 +122,17 @@ pub enum ClusterError {
     /// An agent is not as it has to be.
     #[error(transparent)]
     Agent(#[from] AgentError),
+}
+
+impl ClusterError {
+    /// What it means that pods were waited for in vain.
+    fn unready(late: Late) -> Self {
+        match late {
+            Late::Api(error) => error.into(),
+            Late::Failed(last) => Self::Pod(last),
+            Late::Deadline { last, after } => Self::Unready { last, after },
+        }
+    }
 }
 
 /// A topology that lives. Its agents end with it; its objects are left to [`crate::clean`].

@@ -7,17 +7,18 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{self, Protocol, Served};
 
 use crate::image::AgentImage;
 use crate::mark::{RunId, SYSTEM_NAMESPACE};
+use crate::services;
 
 /// The container of a pod that is its agent.
 pub const AGENT_CONTAINER: &str = "agent";
 /// The user the agent runs as. <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
-pub(crate) const USER: u32 = 65532;
+const USER: u32 = 65532;
 
 /// Where pods go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,23 +55,14 @@ pub fn manifest(
     spec["serviceAccountName"] = json!(pod.service_account.as_deref().unwrap_or("default"));
     let container = &mut spec["containers"][0];
     container["ports"] = ports(&pod.serves);
-    container["securityContext"] = json!({
-        "allowPrivilegeEscalation": false,
-        "capabilities": {"drop": ["ALL"]},
-        "readOnlyRootFilesystem": true,
-    });
-    spec["securityContext"] = json!({
-        "runAsNonRoot": true,
-        "runAsUser": USER,
-        "runAsGroup": USER,
-        "seccompProfile": {"type": "RuntimeDefault"},
-        // Both are safe ones, which need no permission of the kubelet: ports below 1024, and pings without a raw socket.
-        // https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/#safe-and-unsafe-sysctls
-        "sysctls": [
-            {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"},
-            {"name": "net.ipv4.ping_group_range", "value": "0 2147483647"},
-        ],
-    });
+    container["securityContext"] = confined().into();
+    spec["securityContext"] = unprivileged().into();
+    // Both are safe ones, which need no permission of the kubelet: ports below 1024, and pings without a raw socket.
+    // https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/#safe-and-unsafe-sysctls
+    spec["securityContext"]["sysctls"] = json!([
+        {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"},
+        {"name": "net.ipv4.ping_group_range", "value": "0 2147483647"},
+    ]);
     if let Some(placement) = placement {
         placement.write(&mut spec);
     }
@@ -85,6 +77,32 @@ pub fn manifest(
         },
         "spec": spec,
     })
+}
+
+/// What the `restricted` profile wants of a container.
+/// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
+pub(crate) fn confined() -> Map<String, Value> {
+    [
+        ("allowPrivilegeEscalation", json!(false)),
+        ("capabilities", json!({"drop": ["ALL"]})),
+        ("readOnlyRootFilesystem", json!(true)),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into_iter()
+    .collect()
+}
+
+/// What it wants of a pod, or of a container in a pod that does not say so.
+pub(crate) fn unprivileged() -> Map<String, Value> {
+    [
+        ("runAsNonRoot", json!(true)),
+        ("runAsUser", json!(USER)),
+        ("runAsGroup", json!(USER)),
+        ("seccompProfile", json!({"type": "RuntimeDefault"})),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into_iter()
+    .collect()
 }
 
 /// The pod whose agent acts for a node: in the node's own network.
@@ -129,12 +147,12 @@ fn common(image: &AgentImage) -> Value {
 
 /// The ports a pod declares: named ones are what policies and services mean by the name.
 fn ports(serves: &[Served]) -> Value {
-    let transports = [(Protocol::Tcp, "TCP"), (Protocol::Udp, "UDP"), (Protocol::Sctp, "SCTP")];
+    let transports = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
     let each = serves.iter().flat_map(|served| {
         let answered: Vec<&str> = transports
             .iter()
-            .filter(|(protocol, _)| served.protocol.answers(*protocol))
-            .map(|(_, name)| *name)
+            .filter(|protocol| served.protocol.answers(**protocol))
+            .map(|protocol| services::protocol(*protocol))
             .collect();
         answered.into_iter().enumerate().map(move |(index, protocol)| {
             let mut port = json!({"containerPort": served.port.get(), "protocol": protocol});

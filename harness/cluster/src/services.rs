@@ -11,7 +11,8 @@ use verdikt_scenario::topology::{Protocol, Service, ServicePort, TargetPort};
 
 use crate::mark::RunId;
 
-fn protocol(protocol: Protocol) -> &'static str {
+/// A protocol as Kubernetes writes it.
+pub(crate) fn protocol(protocol: Protocol) -> &'static str {
     match protocol {
         Protocol::Tcp => "TCP",
         Protocol::Udp => "UDP",

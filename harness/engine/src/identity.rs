@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use compact_str::format_compact;
 use verdikt_scenario::name::NamespaceName;
-use verdikt_scenario::topology::{CiliumEndpoint, LOCAL_NODE, Labels, Node, Pod};
+use verdikt_scenario::topology::{CiliumEndpoint, LOCAL_NODE, Labels, NAMESPACE_NAME_LABEL, Node, Pod};
 
 use crate::behaviour::Behaviour;
 use crate::label::{
@@ -41,10 +41,6 @@ pub struct NamedPort {
 /// Prefixes of keys that belong to Cilium: a pod cannot carry such labels of its own.
 const OWNED_BY_CILIUM: [&str; 2] = ["io.cilium.k8s.", NAMESPACE];
 
-/// The label Kubernetes gives every namespace.
-/// <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-metadata-name>
-const METADATA_NAME: &str = "kubernetes.io/metadata.name";
-
 impl Identity {
     /// The identity of a pod.
     pub fn pod(
@@ -65,8 +61,8 @@ impl Identity {
             .map(|(key, value)| Label::kubernetes(format_compact!("{NAMESPACE_LABELS}{key}"), value.as_str()))
             .filter(|label| is_identity_relevant(&label.key, behaviour.topology_labels_in_identity));
         // Kubernetes gives every namespace a label with its name.
-        let own_name = (!namespace_labels.contains_key(METADATA_NAME)).then(|| {
-            Label::kubernetes(format_compact!("{NAMESPACE_LABELS}{METADATA_NAME}"), namespace.as_str())
+        let own_name = (!namespace_labels.contains_key(NAMESPACE_NAME_LABEL)).then(|| {
+            Label::kubernetes(format_compact!("{NAMESPACE_LABELS}{NAMESPACE_NAME_LABEL}"), namespace.as_str())
         });
         let account = pod.service_account.as_deref().unwrap_or("default");
         let added = [

@@ -167,6 +167,10 @@ pub struct Topology {
     pub cilium: BTreeSet<CiliumEndpoint>,
 }
 
+/// The label that Kubernetes gives every namespace: its name.
+/// <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-metadata-name>
+pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
 /// The node that runs the pods.
 pub const LOCAL_NODE: &str = "host";
 

@@ -15,7 +15,7 @@ use crate::borrow::{self, Borrowed, Lent};
 use crate::exec::Container;
 use crate::objects::{self, Object, POD, metadata};
 use crate::pods::State;
-use crate::wait::{self, Late, Look, Wait};
+use crate::wait::{self, Look, Wait};
 
 impl Cluster {
     /// What the namespaces that are somebody else's had when this cluster was opened.
@@ -59,8 +59,7 @@ impl Cluster {
                 continue;
             };
             let container = self.add_agent(name, lent).await?;
-            let started = agent::attach(&self.connection, &container).await?;
-            self.agents.add(endpoint.clone(), started.output, started.input, started.epitaph);
+            agent::attach(&self.connection, &container).await?.join(&mut self.agents, endpoint.clone());
             // An agent that is told nothing for a while takes its run for dead. This changes nothing.
             self.agents.tell(endpoint, Order::Resolve(Resolver::default()));
             self.pods.insert(endpoint.clone(), pod.clone());
@@ -94,11 +93,7 @@ impl Cluster {
             },
         };
         let watched = vec![wait::named(pods, &container.pod)];
-        wait::until(&self.connection, wait, watched, look).await.map_err(|late| match late {
-            Late::Api(error) => error.into(),
-            Late::Failed(last) => ClusterError::Pod(last),
-            Late::Deadline { last, after } => ClusterError::Unready { last, after },
-        })?;
+        wait::until(&self.connection, wait, watched, look).await.map_err(ClusterError::unready)?;
         Ok(container)
     }
 }

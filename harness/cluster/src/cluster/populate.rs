@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::Api;
 use serde_json::{Value, json};
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
-use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, Topology};
+use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, NAMESPACE_NAME_LABEL, Topology};
 
 use super::place::{self, Places};
 use super::{Cluster, ClusterError};
@@ -283,12 +283,7 @@ impl Cluster {
             let wait =
                 Wait { what: &what, deadline: self.options.pod_deadline, progress: &self.options.progress };
             let ready = wait::until(&self.connection, wait, watched, |seen| all_ready(seen, &objects)).await;
-            let ready = ready.map_err(|late| match late {
-                Late::Api(error) => error.into(),
-                Late::Failed(last) => ClusterError::Pod(last),
-                Late::Deadline { last, after } => ClusterError::Unready { last, after },
-            })?;
-            for (key, pod) in ready {
+            for (key, pod) in ready.map_err(ClusterError::unready)? {
                 if let Some(endpoint) = objects.get(&key) {
                     self.addresses.endpoints.insert((*endpoint).clone(), pods::addresses(&pod));
                 }
@@ -325,7 +320,7 @@ impl Cluster {
             Ok::<_, ApiError>((endpoint, pod, started))
         });
         for (endpoint, pod, started) in started.buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await? {
-            self.agents.add(endpoint.clone(), started.output, started.input, started.epitaph);
+            started.join(&mut self.agents, endpoint.clone());
             self.pods.insert(endpoint.clone(), pod.clone());
         }
         Ok(())
@@ -345,8 +340,7 @@ impl Cluster {
 
 /// Whether the topology puts something into a namespace. One that is only named belongs to the cluster and is left alone.
 fn is_used(topology: &Topology, name: &NamespaceName) -> bool {
-    // Kubernetes gives every namespace a label with its name.
-    let own = |key: &String| key == "kubernetes.io/metadata.name";
+    let own = |key: &String| key == NAMESPACE_NAME_LABEL;
     let labelled = topology.namespaces.get(name).is_some_and(|labels| !labels.keys().all(own));
     let pods = topology.pods.keys().any(|pod| pod.namespace == *name && pod.to_string() != DNS_POD);
     let services = topology.services.keys().any(|it| it.namespace == *name && it.to_string() != DNS_SERVICE);

@@ -1,14 +1,11 @@
 //! Why a selector selects nobody, as advice: what its author probably meant.
 
-use verdikt_scenario::topology::Endpoint;
+use verdikt_scenario::topology::{Endpoint, NAMESPACE_NAME_LABEL};
 
 use super::Ground;
 use crate::identity::Identity;
 use crate::label::{NAMESPACE, Source, is_identity_relevant};
 use crate::selector::{Operator, Requirement, Selector};
-
-/// The label Kubernetes gives every namespace.
-const METADATA_NAME: &str = "kubernetes.io/metadata.name";
 
 /// What to do about a selector without endpoints: the reason that holds whatever pods there are, or the pod that
 /// fails on least and on what. `peer` is the field of a peer, and none for a subject.
@@ -37,7 +34,7 @@ pub(super) fn advice(ground: &Ground<'_>, selector: &Selector, peer: Option<&str
                     );
                 }
                 Some("from" | "to") => {
-                    format!("`namespaceSelector: {{matchLabels: {{{METADATA_NAME}: {namespace}}}}}`")
+                    format!("`namespaceSelector: {{matchLabels: {{{NAMESPACE_NAME_LABEL}: {namespace}}}}}`")
                 }
                 Some(_) => format!("`k8s:{NAMESPACE}: {namespace}`"),
             };

@@ -300,26 +300,17 @@ pub(crate) fn sctp(address: SocketAddr) -> Action {
 }
 
 pub(crate) fn get(target: Target, port: u16, path: &str) -> Action {
-    Action::Http {
-        target,
-        port,
-        method: "GET".to_owned(),
-        path: path.to_owned(),
-        headers: Vec::new(),
-        tls: false,
-    }
+    request(target, port, path, false)
 }
 
 /// The same over TLS.
 pub(crate) fn get_over_tls(target: Target, port: u16, path: &str) -> Action {
-    Action::Http {
-        target,
-        port,
-        method: "GET".to_owned(),
-        path: path.to_owned(),
-        headers: Vec::new(),
-        tls: true,
-    }
+    request(target, port, path, true)
+}
+
+fn request(target: Target, port: u16, path: &str, tls: bool) -> Action {
+    let (method, path) = ("GET".to_owned(), path.to_owned());
+    Action::Http { target, port, method, path, headers: Vec::new(), tls }
 }
 
 pub(crate) fn dns(name: &str) -> Action {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::mistake::{Mistake, Mistakes};
-use super::served::{NAMESPACE_NAME_LABEL, label_key, label_value};
+use super::served::{label_key, label_value};
 use super::suggest::did_you_mean;
 use super::topology::{Draft, Winner, known_namespace, metadata_name_is_given, pod};
 use crate::file::{Located, StepFile, Table};
 use crate::name::{NamespaceName, NamespacedName};
-use crate::topology::{Labels, Topology};
+use crate::topology::{Labels, NAMESPACE_NAME_LABEL, Topology};
 
 /// Applies the changes of a step: removals, then additions, then labels.
 pub(crate) fn apply(step: &StepFile, file: &Arc<str>, draft: &mut Draft, mistakes: &mut Mistakes) {

@@ -9,10 +9,6 @@ use crate::file::{Located, Table};
 use crate::name::{PortName, is_dns_subdomain};
 use crate::topology::{Labels, Port, Protocol, Served, ServedProtocol, TargetPort};
 
-/// The label that Kubernetes gives every namespace.
-/// <https://kubernetes.io/docs/reference/labels-annotations-taints/#kubernetes-io-metadata-name>
-pub(crate) const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
-
 const PROTOCOLS: [(&str, ServedProtocol); 5] = [
     ("http", ServedProtocol::Http),
     ("tcp", ServedProtocol::Tcp),

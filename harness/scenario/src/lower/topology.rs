@@ -5,13 +5,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::mistake::{Mistake, Mistakes};
-use super::served::{NAMESPACE_NAME_LABEL, all_served, labels};
+use super::served::{all_served, labels};
 use super::services;
 use super::suggest::did_you_mean;
 use crate::file::{Located, NamespaceFile, PodFile, Table, TopologyFile, WorldHostFile};
 use crate::name::{DnsName, HostName, NamespaceName, NamespacedName, is_dns_subdomain};
 use crate::place::Position;
-use crate::topology::{CLUSTER_DOMAIN, DNS_NAMESPACE, LOCAL_NODE, Labels, Node, Pod, Topology, WorldHost};
+use crate::topology::{
+    CLUSTER_DOMAIN, DNS_NAMESPACE, LOCAL_NODE, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Topology, WorldHost,
+};
 
 /// The word that stands for every source not named, and so is no name.
 pub(crate) const OTHERS: &str = "others";
