@@ -13,7 +13,12 @@ pub struct Addresses {
     pub endpoints: BTreeMap<Endpoint, Vec<IpAddr>>,
     /// Of every service.
     pub services: BTreeMap<NamespacedName, Vec<IpAddr>>,
+    /// Where hosts outside reach the services that are open to them.
+    pub doors: BTreeMap<NamespacedName, Doors>,
 }
+
+/// The addresses and ports by which hosts outside reach each port of a service.
+pub type Doors = BTreeMap<(Protocol, Port), Vec<SocketAddr>>;
 
 impl Addresses {
     /// The one of these addresses that `source` uses, in a family that it has. A host outside uses the family of its
@@ -32,6 +37,29 @@ impl Addresses {
         found.copied()
     }
 
+    /// The address and port by which `source` reaches one port of a service: a door for hosts outside, where it has one.
+    pub fn way_in(
+        &self,
+        source: &Endpoint,
+        service: &NamespacedName,
+        protocol: Protocol,
+        port: Port,
+    ) -> Option<SocketAddr> {
+        let doors = self.doors.get(service).filter(|_| matches!(source, Endpoint::World(_)));
+        match doors {
+            Some(doors) => {
+                let doors = doors.get(&(protocol, port))?;
+                let addresses: Vec<IpAddr> = doors.iter().map(SocketAddr::ip).collect();
+                let address = self.reachable(source, &addresses)?;
+                doors.iter().find(|door| door.ip() == address).copied()
+            }
+            None => {
+                let address = self.reachable(source, self.services.get(service)?)?;
+                Some(SocketAddr::new(address, port.get()))
+            }
+        }
+    }
+
     /// Addresses and ports behind one port of a service, in the order of the endpoints.
     pub fn behind(
         &self,
@@ -48,5 +76,39 @@ impl Addresses {
                 addresses.map(|address| SocketAddr::new(*address, port.get())).collect::<Vec<_>>()
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doors_are_for_hosts_outside() {
+        let (service, pod) = ("shop/front".parse().unwrap(), "shop/cart".parse().unwrap());
+        let (office, six) =
+            (Endpoint::World("office".parse().unwrap()), Endpoint::World("six".parse().unwrap()));
+        let mut addresses = Addresses::default();
+        for (endpoint, address) in [
+            (Endpoint::Pod(pod), "10.244.0.9"),
+            (office.clone(), "203.0.113.1"),
+            (six.clone(), "2001:db8::1"),
+        ] {
+            addresses.endpoints.insert(endpoint, vec![address.parse().unwrap()]);
+        }
+        addresses.services.insert("shop/front".parse().unwrap(), vec!["10.96.0.9".parse().unwrap()]);
+        let check = |addresses: &Addresses, port: u16, expected: [Option<&str>; 3]| {
+            let found = addresses.endpoints.keys().map(|source| {
+                let way_in = addresses.way_in(source, &service, Protocol::Tcp, port.try_into().unwrap());
+                way_in.map(|way_in| way_in.to_string())
+            });
+            assert_eq!(found.collect::<Vec<_>>(), expected.map(|socket| socket.map(str::to_owned)));
+        };
+        check(&addresses, 80, [Some("10.96.0.9:80"), Some("10.96.0.9:80"), None]);
+        let doors = vec!["172.30.0.2:30080".parse().unwrap(), "[fd00::2]:30080".parse().unwrap()];
+        let doors = Doors::from([((Protocol::Tcp, 80.try_into().unwrap()), doors)]);
+        addresses.doors.insert(service.clone(), doors);
+        check(&addresses, 80, [Some("10.96.0.9:80"), Some("172.30.0.2:30080"), Some("[fd00::2]:30080")]);
+        check(&addresses, 81, [Some("10.96.0.9:81"), None, None]);
     }
 }

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
-use verdikt_scenario::topology::{Labels, Protocol, ServicePort, TargetPort};
+use verdikt_scenario::topology::{Labels, ServicePort, ServiceType, TargetPort};
 
 use crate::connect::Connection;
 use crate::error::ApiError;
@@ -21,6 +21,7 @@ use crate::objects::{
     self, NAMESPACE, Object, POD, POLICIES, SERVICE, label, labels_of, metadata, namespaced_name,
 };
 use crate::pods;
+use crate::services::protocol_of;
 
 /// How long an agent in somebody's pod waits for its first order, in seconds: a run that is killed before it speaks to
 /// the agent leaves nothing that runs for ever.
@@ -57,6 +58,8 @@ pub struct Lent {
 pub struct LentService {
     /// Its addresses in the cluster.
     pub addresses: Vec<IpAddr>,
+    /// How far it reaches.
+    pub service_type: ServiceType,
     /// Its labels.
     pub labels: Labels,
     /// The pods behind it; none for a service without a selector.
@@ -153,6 +156,11 @@ fn lent_service(service: &Value) -> LentService {
     });
     LentService {
         addresses: addresses.filter_map(|address| address.as_str()?.parse().ok()).collect(),
+        service_type: match spec["type"].as_str() {
+            Some("NodePort") => ServiceType::NodePort,
+            Some("LoadBalancer") => ServiceType::LoadBalancer,
+            _ => ServiceType::ClusterIp,
+        },
         labels: labels_of(service),
         selects,
         ports: spec["ports"].as_array().into_iter().flatten().filter_map(service_port).collect(),
@@ -161,12 +169,7 @@ fn lent_service(service: &Value) -> LentService {
 
 fn service_port(port: &Value) -> Option<ServicePort> {
     let number = |value: &Value| u16::try_from(value.as_u64()?).ok()?.try_into().ok();
-    let protocol = match port["protocol"].as_str() {
-        None | Some("TCP") => Protocol::Tcp,
-        Some("UDP") => Protocol::Udp,
-        Some("SCTP") => Protocol::Sctp,
-        Some(_) => return None,
-    };
+    let protocol = protocol_of(port["protocol"].as_str())?;
     let target = match &port["targetPort"] {
         Value::String(name) => TargetPort::Name(name.parse().ok()?),
         Value::Null => TargetPort::Number(number(&port["port"])?),

@@ -1,5 +1,6 @@
 //! A topology that lives on a cluster, through all steps of its scenario.
 
+mod doors;
 mod furnish;
 mod lend;
 mod outside;

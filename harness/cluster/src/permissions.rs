@@ -49,7 +49,7 @@ pub const NEEDED: &[Rule] = &[
     rule("", "pods/exec", &["create", "get"]),
     rule("", "pods/log", &["get"]),
     rule("", "serviceaccounts", &["create", "delete", "list", "watch"]),
-    rule("", "services", &["create", "delete", "get", "list", "patch"]),
+    rule("", "services", &["create", "delete", "get", "list", "patch", "watch"]),
     rule("apps", "daemonsets", &["list"]),
     rule("cilium.io", "ciliumcidrgroups", POLICY),
     rule("cilium.io", "ciliumclusterwidenetworkpolicies", POLICY),

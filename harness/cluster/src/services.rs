@@ -3,11 +3,13 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use k8s_openapi::api::core::v1::Service as CoreService;
 use serde_json::{Value, json};
+use verdikt_agents::addresses::Doors;
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{Protocol, Service, ServicePort, TargetPort};
+use verdikt_scenario::topology::{Port, Protocol, Service, ServicePort, ServiceType, TargetPort};
 
 use crate::mark::RunId;
 
@@ -17,6 +19,16 @@ pub(crate) fn protocol(protocol: Protocol) -> &'static str {
         Protocol::Tcp => "TCP",
         Protocol::Udp => "UDP",
         Protocol::Sctp => "SCTP",
+    }
+}
+
+/// A protocol of a service's port, which is TCP where none is said; none if it is another.
+pub(crate) fn protocol_of(written: Option<&str>) -> Option<Protocol> {
+    match written {
+        None | Some("TCP") => Some(Protocol::Tcp),
+        Some("UDP") => Some(Protocol::Udp),
+        Some("SCTP") => Some(Protocol::Sctp),
+        Some(_) => None,
     }
 }
 
@@ -43,7 +55,12 @@ pub fn manifest(name: &NamespacedName, service: &Service, run: &RunId) -> Value 
             })
         })
         .collect();
-    let mut spec = json!({"type": "ClusterIP", "ports": ports});
+    let mut spec = json!({"type": service.service_type.to_string(), "ports": ports});
+    if service.service_type != ServiceType::ClusterIp {
+        // Otherwise a node may put its own address in the place of the client's.
+        // https://kubernetes.io/docs/tutorials/services/source-ip/
+        spec["externalTrafficPolicy"] = json!("Local");
+    }
     if let Some(selects) = &service.selects {
         spec["selector"] = json!(selects);
     }
@@ -53,6 +70,28 @@ pub fn manifest(name: &NamespacedName, service: &Service, run: &RunId) -> Value 
         "metadata": {"namespace": name.namespace.as_str(), "name": name.name.as_str(), "labels": labels},
         "spec": spec,
     })
+}
+
+/// Where hosts outside reach a service: the addresses that its load balancer gave, or else its ports of these nodes. None
+/// while a load balancer has given no address.
+pub(crate) fn doors(service: &CoreService, nodes: &[IpAddr]) -> Option<Doors> {
+    let spec = service.spec.as_ref()?;
+    let is_balanced = spec.type_.as_deref() == Some("LoadBalancer");
+    let ingress = || service.status.as_ref()?.load_balancer.as_ref()?.ingress.as_ref();
+    let balanced: Vec<IpAddr> =
+        ingress().into_iter().flatten().filter_map(|given| given.ip.as_ref()?.parse().ok()).collect();
+    if is_balanced && balanced.is_empty() {
+        return None;
+    }
+    let number = |port: i32| u16::try_from(port).ok().and_then(Port::new);
+    let ports = spec.ports.iter().flatten();
+    let doors = ports.filter_map(|port| {
+        let offered = (protocol_of(port.protocol.as_deref())?, number(port.port)?);
+        let (addresses, door) =
+            if is_balanced { (balanced.as_slice(), offered.1) } else { (nodes, number(port.node_port?)?) };
+        Some((offered, addresses.iter().map(|address| SocketAddr::new(*address, door.get())).collect()))
+    });
+    Some(doors.collect())
 }
 
 /// The endpoints of a service without a selector: the addresses of hosts outside, one family in each slice.

@@ -21,16 +21,30 @@ pub(crate) const GONE_DEADLINE: Duration = Duration::from_mins(2);
 
 /// Where waits tell what they wait for: one line each time something was seen. Nobody has to listen.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Option<mpsc::UnboundedSender<String>>);
+pub struct Progress {
+    listener: Option<mpsc::UnboundedSender<String>>,
+    /// What the waits are for.
+    subject: Option<String>,
+}
 
 impl Progress {
     /// Tells there.
     pub fn to(listener: mpsc::UnboundedSender<String>) -> Self {
-        Self(Some(listener))
+        Self { listener: Some(listener), subject: None }
+    }
+
+    /// Tells in the same place, and says each time what the waits are for.
+    #[must_use]
+    pub fn about(&self, subject: &str) -> Self {
+        Self { listener: self.listener.clone(), subject: Some(subject.to_owned()) }
     }
 
     pub(crate) fn tell(&self, text: String) {
-        if let Some(listener) = &self.0 {
+        if let Some(listener) = &self.listener {
+            let text = match &self.subject {
+                Some(subject) => format!("{subject}: {text}"),
+                None => text,
+            };
             // One who has stopped listening misses nothing.
             let _ = listener.send(text);
         }

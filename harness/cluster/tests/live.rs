@@ -28,8 +28,8 @@ use verdikt_scenario::document;
 use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{
-    Endpoint, Node, Pod, Protocol, Served, ServedProtocol, Service, ServicePort, TargetPort, Topology,
-    WorldHost,
+    Endpoint, Node, Pod, Protocol, Served, ServedProtocol, Service, ServicePort, ServiceType, TargetPort,
+    Topology, WorldHost,
 };
 
 const TIMEOUT: u32 = 700;
@@ -59,6 +59,7 @@ fn topology() -> Topology {
     topology.pods.insert("verdikt-shop/cart".parse().unwrap(), pod("cart", Vec::new()));
     topology.pods.insert("verdikt-shop/orders".parse().unwrap(), pod("orders", vec![web]));
     let service = Service {
+        service_type: ServiceType::ClusterIp,
         labels: BTreeMap::new(),
         selects: Some(BTreeMap::from([("app".to_owned(), "orders".to_owned())])),
         backends: BTreeSet::new(),

@@ -1,6 +1,6 @@
 //! What policies refer to: services and CIDR groups.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 use verdikt_scenario::document::Node;
@@ -138,7 +138,7 @@ fn implicit_dns_service(topology: &Topology) -> Option<(NamespacedName, Service)
     let mut labels = owned(&DNS_LABELS);
     labels.extend(owned(&[("kubernetes.io/cluster-service", "true"), ("kubernetes.io/name", "CoreDNS")]));
     let selects = Some(owned(&DNS_LABELS));
-    Some((name, Service { labels, selects, backends: BTreeSet::new(), ports: Vec::new() }))
+    Some((name, Service { labels, selects, ..Service::default() }))
 }
 
 /// Whether a selector matches labels whose source does not matter.

@@ -37,7 +37,7 @@ fn topology() -> Topology {
     let port =
         ServicePort { port: number(8080), protocol: Protocol::Tcp, target: TargetPort::Number(number(3000)) };
     let selects = Some(labels(&[("app", "api")]));
-    let service = Service { labels: BTreeMap::new(), selects, backends: [].into(), ports: vec![port] };
+    let service = Service { selects, ports: vec![port], ..Service::default() };
     topology.services.insert("shop/front".parse().unwrap(), service);
     let host = WorldHost { address: "203.0.113.10".parse().unwrap(), names: [].into(), serves: Vec::new() };
     topology.world.insert("pay".parse().unwrap(), host);

@@ -40,7 +40,7 @@ fn topology() -> Topology {
         target: TargetPort::Number(Port::new(8080).unwrap()),
     };
     let selects = Some(labels(&[("app", "web")]));
-    let service = Service { labels: BTreeMap::new(), selects, backends: [].into(), ports: vec![port] };
+    let service = Service { selects, ports: vec![port], ..Service::default() };
     topology.services.insert("shop/front".parse().unwrap(), service);
     let host = WorldHost {
         address: "203.0.113.10".parse().unwrap(),

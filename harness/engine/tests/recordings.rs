@@ -38,12 +38,8 @@ fn topology() -> Topology {
         protocol: Protocol::Tcp,
         target: TargetPort::Number(Port::new(3000).unwrap()),
     };
-    let service = Service {
-        labels: BTreeMap::new(),
-        selects: Some(labels(&[("app", "backend")])),
-        backends: [].into(),
-        ports: vec![port],
-    };
+    let selects = Some(labels(&[("app", "backend")]));
+    let service = Service { selects, ports: vec![port], ..Service::default() };
     topology.services.insert("backend/backend".parse().unwrap(), service);
     for (host, address, name) in [
         ("world", "203.0.113.1", None),

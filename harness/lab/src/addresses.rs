@@ -115,12 +115,7 @@ mod tests {
         let mut topology = Topology::default();
         topology.pods.insert("a/one".parse().unwrap(), Pod::default());
         topology.pods.insert("a/two".parse().unwrap(), Pod::default());
-        let service = Service {
-            labels: BTreeMap::new(),
-            selects: Some(BTreeMap::new()),
-            backends: BTreeSet::new(),
-            ports: Vec::new(),
-        };
+        let service = Service { selects: Some(BTreeMap::new()), ..Service::default() };
         topology.services.insert("a/front".parse().unwrap(), service);
         let first = next(&Addresses::default(), &topology);
         topology.pods.remove(&"a/one".parse().unwrap());

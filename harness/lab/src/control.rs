@@ -22,7 +22,7 @@ pub enum Ask {
         /// The endpoint as in the scenario.
         endpoint: String,
     },
-    /// Every flow from now on. Answered by [`Flow`]s until the lab ends.
+    /// Every flow from now on. Answered by [`Following`], and then by [`Flow`]s until the lab ends.
     Flows,
 }
 
@@ -37,6 +37,13 @@ pub struct Inside {
     pub hosts: String,
     /// Its host name.
     pub hostname: String,
+}
+
+/// From here on no flow is missed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Following {
+    /// The scenario whose flows follow.
+    pub following: String,
 }
 
 /// Why a lab does not do what it is asked; a fragment for people.
@@ -99,6 +106,8 @@ pub enum Answer {
     Inside(Inside),
     /// It does not do it.
     Refused(Refusal),
+    /// See [`Ask::Flows`].
+    Following(Following),
     /// See [`Ask::Flows`].
     Flow(Box<Flow>),
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use verdikt_agents::addresses::Addresses;
 use verdikt_probe::wire;
 use verdikt_scenario::attempt::{Attempt, Target};
+use verdikt_scenario::name::DnsName;
 use verdikt_scenario::observation::{Outcome, StageKind};
-use verdikt_scenario::topology::{Endpoint, Protocol};
+use verdikt_scenario::topology::{Endpoint, Port, Protocol};
 
 use crate::backend::{AttemptNumber, Signal};
 
@@ -19,39 +20,52 @@ pub(crate) fn order(
     timeout: Duration,
     known: &Addresses,
 ) -> Result<wire::Order, String> {
-    let target = |target: &Target| {
-        let addresses = match target {
+    let of_endpoint = |endpoint: &Endpoint| {
+        known.endpoints.get(endpoint).and_then(|addresses| known.reachable(source, addresses))
+    };
+    let none = |target: &Target| format!("{target} has no address that {source} can reach");
+    let by_name = |name: &DnsName| wire::Target::Name(format!("{name}."));
+    let socket = |target: &Target, protocol: Protocol, port: Port| {
+        let found = match target {
             // The names of a table are whole, and are asked for as they are.
-            Target::Name(name) => return Ok(wire::Target::Name(format!("{name}."))),
-            Target::Endpoint(endpoint) => known.endpoints.get(endpoint),
-            Target::Service(service) => known.services.get(service),
+            Target::Name(name) => return Ok((by_name(name), port.get())),
+            Target::Endpoint(endpoint) => of_endpoint(endpoint).map(|it| SocketAddr::new(it, port.get())),
+            Target::Service(service) => known.way_in(source, service, protocol, port),
         };
-        let address = addresses.and_then(|addresses| known.reachable(source, addresses));
-        address
-            .map(wire::Target::Address)
-            .ok_or_else(|| format!("{target} has no address that {source} can reach"))
+        let found = found.map(|found| (wire::Target::Address(found.ip()), found.port()));
+        found.ok_or_else(|| none(target))
     };
     let action = match attempt {
         Attempt::Connect { protocol, target: to, port } => {
-            let (target, port) = (target(to)?, port.get());
+            let (target, port) = socket(to, *protocol, *port)?;
             match protocol {
                 Protocol::Tcp => wire::Action::Tcp { target, port },
                 Protocol::Udp => wire::Action::Udp { target, port },
                 Protocol::Sctp => wire::Action::Sctp { target, port },
             }
         }
-        Attempt::Ping { target: to } => wire::Action::Ping { target: target(to)? },
+        Attempt::Ping { target } => {
+            let address = match target {
+                Target::Name(name) => Ok(by_name(name)),
+                Target::Endpoint(endpoint) => of_endpoint(endpoint).map(wire::Target::Address).ok_or(target),
+                Target::Service(_) => Err(target),
+            };
+            wire::Action::Ping { target: address.map_err(none)? }
+        }
         Attempt::Dns { name, protocol } => {
             wire::Action::Dns { name: format!("{name}."), tcp: *protocol == Protocol::Tcp }
         }
-        Attempt::Http { target: to, port, request } => wire::Action::Http {
-            target: target(to)?,
-            port: port.get(),
-            method: request.method.clone(),
-            path: request.path.clone(),
-            headers: request.headers.clone(),
-            tls: false,
-        },
+        Attempt::Http { target: to, port, request } => {
+            let (target, port) = socket(to, Protocol::Tcp, *port)?;
+            wire::Action::Http {
+                target,
+                port,
+                method: request.method.clone(),
+                path: request.path.clone(),
+                headers: request.headers.clone(),
+                tls: false,
+            }
+        }
     };
     let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     Ok(wire::Order::Attempt(wire::Attempt { attempt: number.0, action, timeout }))

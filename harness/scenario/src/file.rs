@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 pub(crate) use located::{Located, Table};
 pub(crate) use words::{
-    CiliumEndpointWord, FieldValidationWord, ModeWord, RefuserWord, Sources, TargetPortWord,
+    CiliumEndpointWord, FieldValidationWord, ModeWord, RefuserWord, ServiceTypeWord, Sources, TargetPortWord,
 };
 
 /// A verdikt scenario: a small topology, and steps that put policies in force and state what every attempt
@@ -85,6 +85,10 @@ pub(crate) struct PodFile {
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 #[schemars(rename = "Service")]
 pub(crate) struct ServiceFile {
+    /// How far it reaches; `ClusterIP`, no further than the cluster, if left out. Hosts outside that attempt a service of
+    /// type `NodePort` or `LoadBalancer` go in by that door; everybody else uses its address in the cluster.
+    #[serde(rename = "type")]
+    pub(crate) service_type: ServiceTypeWord,
     /// Labels of the service itself.
     pub(crate) labels: Table<Located<String>>,
     /// The labels of the pods of its namespace that stand behind it.

@@ -87,9 +87,34 @@ pub struct Pod {
     pub serves: Vec<Served>,
 }
 
+/// How far a service reaches.
+/// <https://kubernetes.io/docs/concepts/services-networking/service/#publishing-services-service-types>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServiceType {
+    /// No further than the cluster.
+    #[default]
+    ClusterIp,
+    /// Hosts outside reach it by a port of the node too.
+    NodePort,
+    /// Hosts outside reach it by an address of a load balancer too.
+    LoadBalancer,
+}
+
+impl fmt::Display for ServiceType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::ClusterIp => "ClusterIP",
+            Self::NodePort => "NodePort",
+            Self::LoadBalancer => "LoadBalancer",
+        })
+    }
+}
+
 /// A service: a name in front of pods.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Service {
+    /// How far it reaches.
+    pub service_type: ServiceType,
     /// Labels of the service object itself, which `k8sServiceSelector` matches.
     pub labels: Labels,
     /// The pods of its namespace behind it; none for a service without a selector.

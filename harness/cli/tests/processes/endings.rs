@@ -89,10 +89,10 @@ fn devices() -> String {
     names("/sys/class/net")
 }
 
-/// Names of namespaces are mounts.
+/// What a lab mounts has its name in it; others may mount what they want meanwhile.
 fn mounts() -> String {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    mounts.lines().filter(|line| line.contains("nsfs") || line.contains("verdikt")).collect()
+    mounts.lines().filter(|line| line.contains("verdikt")).collect()
 }
 
 fn files(project: &Project) -> String {

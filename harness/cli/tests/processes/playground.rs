@@ -57,7 +57,10 @@ fn programs_policies_and_flows() {
     let address = lab.told.lines().find_map(|line| line.trim().strip_prefix("database/redis")).unwrap();
     let connect = format!("exec 3<>/dev/tcp/{}/6379 && echo connected", address.trim());
     let mut flows = project.command(&["lab", "flows", "--lab", "playground", "--json"]);
-    let mut flows = flows.stdout(Stdio::piped()).spawn().unwrap();
+    let mut flows = flows.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    BufReader::new(flows.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    assert_eq!(told, "the flows of `playground` follow; Ctrl-C ends them\n");
     let mut lines = BufReader::new(flows.stdout.take().unwrap()).lines().map(Result::unwrap);
     // The flows of these attempts are told as they happen: those of the pod that may, and of the one that may not.
     let mut seen = |source: &str, port: &str, verdict: &str| {

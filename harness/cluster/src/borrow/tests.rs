@@ -91,6 +91,7 @@ async fn what_runs_have_left_is_not_lent() {
                 addresses: [
                     10.96.1.1,
                 ],
+                service_type: ClusterIp,
                 labels: {},
                 selects: Some(
                     {

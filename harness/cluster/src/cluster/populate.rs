@@ -37,7 +37,7 @@ impl Cluster {
         self.ensure_services(topology).await?;
         self.ensure_pods(&wanted).await?;
         self.learn_addresses(&wanted, &places).await?;
-        Ok(())
+        self.learn_doors(topology).await
     }
 
     /// The pods to be, by the endpoints they are: those of the topology but the cluster's own DNS, and one for each

@@ -7,7 +7,8 @@ use super::*;
 #[test]
 fn services_and_slices() {
     let port = |number| Port::new(number).unwrap();
-    let service = |selects| Service {
+    let service = |service_type, selects| Service {
+        service_type,
         labels: BTreeMap::from([("tier".to_owned(), "front".to_owned())]),
         selects,
         backends: BTreeSet::new(),
@@ -22,8 +23,10 @@ fn services_and_slices() {
     };
     let (name, run) = ("shop/api".parse().unwrap(), "run-1".parse().unwrap());
     let selects = Some(BTreeMap::from([("app".to_owned(), "api".to_owned())]));
-    let with_pods = serde_saphyr::to_string(&manifest(&name, &service(selects), &run)).unwrap();
-    insta::assert_snapshot!(with_pods, @"
+    let with_pods =
+        serde_saphyr::to_string(&manifest(&name, &service(ServiceType::ClusterIp, selects.clone()), &run))
+            .unwrap();
+    insta::assert_snapshot!(with_pods, @r"
     apiVersion: v1
     kind: Service
     metadata:
@@ -48,7 +51,13 @@ fn services_and_slices() {
         app: api
     ");
 
-    let outside = service(None);
+    let open = manifest(&name, &service(ServiceType::NodePort, selects), &run);
+    assert_eq!(
+        (&open["spec"]["type"], &open["spec"]["externalTrafficPolicy"]),
+        (&json!("NodePort"), &json!("Local"))
+    );
+
+    let outside = service(ServiceType::ClusterIp, None);
     assert!(manifest(&name, &outside, &run)["spec"].get("selector").is_none());
     let hosts = ["203.0.113.10".parse().unwrap(), "2001:db8::1".parse().unwrap()];
     let slices = slices(&name, &outside, &hosts, &run);
@@ -94,4 +103,32 @@ fn services_and_slices() {
         port: 3000
         protocol: TCP
     "#);
+}
+
+#[test]
+fn doors_of_services() {
+    let ports = json!([
+        {"port": 80, "targetPort": 8080, "nodePort": 30080},
+        {"port": 53, "targetPort": "dns", "nodePort": 30053, "protocol": "UDP"},
+    ]);
+    let given = |ingress: serde_json::Value| json!({"loadBalancer": {"ingress": ingress}});
+    let check = |service_type: &str, status: serde_json::Value, expected: &str| {
+        let service = json!({"spec": {"type": service_type, "ports": ports}, "status": status});
+        let nodes = ["172.30.0.2".parse().unwrap(), "fd00::2".parse().unwrap()];
+        let doors = doors(&serde_json::from_value(service).unwrap(), &nodes);
+        let shown = doors.map_or("none yet".to_owned(), |doors| {
+            let lines = doors.iter().map(|((protocol, port), doors)| format!("{port}/{protocol} {doors:?}"));
+            lines.collect::<Vec<_>>().join(", ")
+        });
+        assert_eq!(shown, expected, "{service_type}");
+    };
+    let of_nodes = "80/tcp [172.30.0.2:30080, [fd00::2]:30080], 53/udp [172.30.0.2:30053, [fd00::2]:30053]";
+    check("NodePort", json!({}), of_nodes);
+    check("LoadBalancer", json!({}), "none yet");
+    check("LoadBalancer", given(json!([{"hostname": "lb.example.test"}])), "none yet");
+    check(
+        "LoadBalancer",
+        given(json!([{"ip": "192.0.2.7"}])),
+        "80/tcp [192.0.2.7:80], 53/udp [192.0.2.7:53]",
+    );
 }

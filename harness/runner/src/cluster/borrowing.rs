@@ -11,7 +11,7 @@ use verdikt_engine::behaviour::Behaviour;
 use verdikt_engine::label::is_identity_relevant;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::scenario::Scenario;
-use verdikt_scenario::topology::{Labels, Pod, Service, Topology};
+use verdikt_scenario::topology::{Labels, Pod, Service, ServiceType, Topology};
 use verdikt_scenario::version::CiliumVersion;
 
 use crate::backend::BackendError;
@@ -124,6 +124,9 @@ fn unlike_service(
     let lent: &LentService = borrowed.services.get(name)?;
     if lent.addresses.is_empty() {
         return Some("has no address of its own".to_owned());
+    }
+    if wanted.service_type != ServiceType::ClusterIp && lent.service_type != wanted.service_type {
+        return Some(format!("is of type {}, and not {}", lent.service_type, wanted.service_type));
     }
     if let Some(label) = missing(&wanted.labels, &lent.labels) {
         return Some(format!("has no label {label}"));

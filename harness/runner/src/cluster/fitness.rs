@@ -1,12 +1,17 @@
 //! Which scenarios a cluster can run.
 
+#[cfg(test)]
+mod tests;
+
 use verdikt_cluster::borrow::Borrowed;
 use verdikt_cluster::inspect::Facts;
 use verdikt_cluster::world::World;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::document::Node;
 use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
-use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, Resolved, Topology};
+use verdikt_scenario::topology::{
+    DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, Resolved, ServiceType, Topology,
+};
 
 use super::borrowing;
 
@@ -43,7 +48,8 @@ fn unfit_step(facts: &Facts, world: Option<&World>, step: &Step) -> Option<Strin
     }
     if let Some((host, target)) = step.table.iter().find_map(|row| from_outside_to_service(topology, row)) {
         return Some(format!(
-            "its host {host} attempts {target}, a service whose address is the cluster's own"
+            "its host {host} attempts {target}, an address of the cluster's own; a service of type NodePort or \
+             LoadBalancer can be attempted from outside, though not by its name in the cluster"
         ));
     }
     if step.table.iter().any(|row| is_sctp(&row.attempt)) {
@@ -88,13 +94,16 @@ fn unfit_world(world: Option<&World>, topology: &Topology) -> Option<String> {
 /// <https://kubernetes.io/docs/concepts/services-networking/service/#type-clusterip>
 fn from_outside_to_service<'a>(topology: &Topology, row: &'a Row) -> Option<(&'a Endpoint, &'a Target)> {
     let target = row.attempt.target()?;
-    let is_service = match target {
-        Target::Service(_) => true,
+    let is_own = match target {
+        Target::Service(name) => {
+            let service = topology.services.get(name);
+            service.is_none_or(|service| service.service_type == ServiceType::ClusterIp)
+        }
         Target::Name(name) => matches!(topology.resolve(name), Some(Resolved::Service(_))),
         Target::Endpoint(_) => false,
     };
     let outside = row.cells.iter().find(|(source, _)| matches!(source, Endpoint::World(_)));
-    outside.filter(|_| is_service).map(|(source, _)| (source, target))
+    outside.filter(|_| is_own).map(|(source, _)| (source, target))
 }
 
 fn is_sctp(attempt: &Attempt) -> bool {

@@ -10,7 +10,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor, value::SeqAccessDeserial
 use super::Located;
 use crate::policy::Refuser;
 use crate::scenario::{Enforcement, EnforcementMode, FieldValidation};
-use crate::topology::CiliumEndpoint;
+use crate::topology::{CiliumEndpoint, ServiceType};
 
 /// An endpoint of Cilium's own.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -28,6 +28,30 @@ impl From<CiliumEndpointWord> for CiliumEndpoint {
         match word {
             CiliumEndpointWord::Ingress => Self::Ingress,
             CiliumEndpointWord::Health => Self::Health,
+        }
+    }
+}
+
+/// How far a service reaches.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "ServiceType")]
+pub(crate) enum ServiceTypeWord {
+    /// No further than the cluster.
+    #[default]
+    #[serde(rename = "ClusterIP")]
+    ClusterIp,
+    /// Hosts outside reach it by a port of the node too.
+    NodePort,
+    /// Hosts outside reach it by an address of a load balancer too.
+    LoadBalancer,
+}
+
+impl From<ServiceTypeWord> for ServiceType {
+    fn from(word: ServiceTypeWord) -> Self {
+        match word {
+            ServiceTypeWord::ClusterIp => Self::ClusterIp,
+            ServiceTypeWord::NodePort => Self::NodePort,
+            ServiceTypeWord::LoadBalancer => Self::LoadBalancer,
         }
     }
 }

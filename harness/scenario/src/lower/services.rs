@@ -6,9 +6,9 @@ use super::mistake::{Mistake, Mistakes};
 use super::served::{labels, service_port, target_port};
 use super::suggest::listed;
 use super::topology::{Draft, TopologyPart, Winner, known_host, known_namespace, winners};
-use crate::file::ServiceFile;
+use crate::file::{ServiceFile, ServiceTypeWord};
 use crate::name::NamespacedName;
-use crate::topology::{Endpoint, Port, Protocol, Service, ServicePort, TargetPort, Topology};
+use crate::topology::{Endpoint, Port, Protocol, Service, ServicePort, ServiceType, TargetPort, Topology};
 
 /// Adds a service.
 pub(crate) fn lower(
@@ -33,11 +33,17 @@ pub(crate) fn lower(
             let mistake = Mistake::new(format!("service `{name}` has an empty selector"));
             mistakes.add(file, *position, mistake.help("name labels of the pods behind it".to_owned()));
         }
-        (Some(_), true) | (None, false) => {}
         (Some(_), false) => {
             let mistake = Mistake::new(format!("service `{name}` has a selector and backends"));
             mistakes.add(file, *position, mistake.help("keep `selects` or `backends`".to_owned()));
         }
+        (None, false) if !matches!(value.service_type, ServiceTypeWord::ClusterIp) => {
+            let message =
+                format!("service `{name}` leads hosts outside the cluster to hosts outside the cluster");
+            let help = "leave its `type` away, and attempt the hosts themselves from outside".to_owned();
+            mistakes.add(file, *position, Mistake::new(message).help(help));
+        }
+        (Some(_), true) | (None, false) => {}
         (None, true) => {
             let mistake = Mistake::new(format!("service `{name}` has nothing behind it"));
             mistakes.add(file, *position, mistake.help("give it `selects` or `backends`".to_owned()));
@@ -71,7 +77,8 @@ pub(crate) fn lower(
     match name.parse::<NamespacedName>() {
         Ok(name) => {
             mistakes.keep(file, *position, known_namespace(&name.namespace, draft));
-            let service = Service { labels: own, selects, backends, ports };
+            let service_type = ServiceType::from(value.service_type);
+            let service = Service { service_type, labels: own, selects, backends, ports };
             draft.topology.services.insert(name, service);
         }
         Err(error) => {

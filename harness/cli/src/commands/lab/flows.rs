@@ -3,7 +3,7 @@
 use std::io::BufRead;
 use std::process::ExitCode;
 
-use verdikt_lab::control::{Answer, Ask};
+use verdikt_lab::control::{Answer, Ask, Following};
 use verdikt_report::evidence::flow;
 
 use super::running::{find, gone};
@@ -20,6 +20,10 @@ pub(super) fn flows(arguments: &LabFlows) -> Result<ExitCode, Failure> {
         let shown = match Answer::from_line(&line) {
             Ok(Answer::Flow(_)) if arguments.json => line,
             Ok(Answer::Flow(seen)) => flow(&seen),
+            Ok(Answer::Following(Following { following })) => {
+                Printer::tell(&format!("the flows of `{following}` follow; Ctrl-C ends them\n"));
+                continue;
+            }
             _ => return Err(Failure::machine("the lab is of another version of verdikt")),
         };
         match Printer::data(&(shown + "\n")) {

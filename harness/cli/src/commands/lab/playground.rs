@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
-use verdikt_lab::control::Ask;
+use verdikt_lab::control::{Answer, Ask, Following};
 use verdikt_report::terminal::{Options, Terminal};
 use verdikt_runner::backend::{Backend as _, reason};
 use verdikt_runner::lab::{LabBackend, NAME};
@@ -98,7 +98,12 @@ async fn keep_up(
                 });
             }
             Some((ask, mut write)) = asked.recv() => match ask {
-                Ask::Flows => followers.push(write),
+                Ask::Flows => {
+                    let following = Following { following: scenario.name.clone() };
+                    // Whom it does not reach the next flow does not reach either.
+                    let _ = told::answer(&mut write, &Answer::Following(following)).await;
+                    followers.push(write);
+                }
                 Ask::Inside { endpoint } => {
                     // A client that has gone needs no answer.
                     let _ = told::answer(&mut write, &told::inside(&backend, &topology, &endpoint)).await;

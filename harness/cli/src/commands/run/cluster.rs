@@ -123,7 +123,7 @@ impl Session {
                     borrowed: self.settings.borrowed.clone(),
                     world,
                     pod_deadline: PODS,
-                    progress: progress.clone(),
+                    progress: progress.about(&scenarios[index].name),
                 };
                 ClusterBackend::open(
                     self.connection.clone(),

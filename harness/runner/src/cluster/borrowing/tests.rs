@@ -1,6 +1,7 @@
 use std::fs;
 
 use verdikt_scenario::loader::load;
+use verdikt_scenario::topology::ServiceType;
 
 use super::*;
 
@@ -51,6 +52,7 @@ fn borrowed() -> Borrowed {
     }];
     let service = LentService {
         addresses: vec!["10.96.1.1".parse().unwrap()],
+        service_type: ServiceType::ClusterIp,
         labels: Labels::new(),
         selects: Some(labels("app=stock")),
         ports,

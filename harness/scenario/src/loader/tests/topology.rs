@@ -76,6 +76,9 @@ fn services() {
         ("{selects: {app: api},", "{selects: {app: api}, backends: [pay],"),
         ("{selects: {app: api}, ports: {8080: 3000}}", "{backends: [pya], ports: {80: 443}}"),
         ("{selects: {app: api}, ports: {8080: 3000}}", "{backends: [pay], ports: {80: 443}}"),
+        ("{selects: {app: api}, ports: {8080: 3000}}", "{type: NodePort, backends: [pay], ports: {80: 443}}"),
+        ("{selects: {app: api},", "{type: LoadBalancer, selects: {app: api},"),
+        ("{selects: {app: api},", "{type: Nodeport, selects: {app: api},"),
         ("ports: {8080: 3000}", "ports: {}"),
         ("ports: {8080: 3000}", "ports: {8080: 3001}"),
         ("ports: {8080: 3000}", "ports: {8080: web}"),
@@ -98,6 +101,12 @@ fn services() {
       s.yaml:10:29: `pya` is no host outside the cluster => did you mean `pay`?
     {backends: [pay], ports: {80: 443}}
       nothing
+    {type: NodePort, backends: [pay], ports: {80: 443}}
+      s.yaml:10:5: service `shop/front` leads hosts outside the cluster to hosts outside the cluster => leave its `type` away, and attempt the hosts themselves from outside
+    {type: LoadBalancer, selects: {app: api},
+      nothing
+    {type: Nodeport, selects: {app: api},
+      s.yaml:10:24: `Nodeport` is no word for `type` => did you mean `NodePort`?
     ports: {}
       s.yaml:10:5: service `shop/front` offers no port => give it `ports: {80: 8080}`
     ports: {8080: 3001}
