@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use super::{Options, clusters, down, helm, images};
+use super::{Options, clusters, down, helm, images, waiting};
 use crate::doctor;
 use crate::error::Error;
 use crate::profile::Profile;
@@ -32,6 +32,7 @@ pub fn up(profile: &Profile, options: &Options, progress: &mut dyn FnMut(&str)) 
     progress("check docker, kind and helm");
     doctor::require_all()?;
     let manifests = read_manifests(options)?;
+    helm::require_chart(profile, options)?;
     let cluster = profile.cluster();
     let context = profile.context();
     let exists = clusters()?.contains(&cluster);
@@ -48,14 +49,16 @@ pub fn up(profile: &Profile, options: &Options, progress: &mut dyn FnMut(&str)) 
                 });
             }
             Some(found) if found.status == "deployed" => {
-                wait_ready(profile)?;
+                wait_ready(profile).inspect_err(|_| waiting::tell(profile, progress))?;
                 return Ok(Up { cluster, context, was_up: true });
             }
-            Some(found) if found.status.starts_with("pending") => {
+            // Helm does not go on with an installation that was interrupted, and gives up at once on one that failed: a
+            // workload that was not ready in time counts as failed until it is another one.
+            Some(_) => {
                 progress("remove a half-installed Cilium");
                 helm::remove(profile)?;
             }
-            _ => {}
+            None => {}
         }
     }
     let loaded = fetch_images(profile, options, progress)?;
@@ -65,9 +68,9 @@ pub fn up(profile: &Profile, options: &Options, progress: &mut dyn FnMut(&str)) 
     let in_nodes = load(profile, options, &loaded.names, progress)?;
     apply(profile, &manifests, progress)?;
     progress(&format!("install Cilium {} and wait until it is ready", profile.release().version));
-    helm::install(profile, options, in_nodes)?;
+    helm::install(profile, options, in_nodes).inspect_err(|_| waiting::tell(profile, progress))?;
     progress("wait for the nodes and the cluster's DNS");
-    wait_ready(profile)?;
+    wait_ready(profile).inspect_err(|_| waiting::tell(profile, progress))?;
     Ok(Up { cluster, context, was_up: false })
 }
 
