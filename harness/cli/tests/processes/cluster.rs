@@ -126,10 +126,33 @@ fn up_again() {
     assert_snapshot!(stand_ins.calls(), @r"
     kind get clusters
     kind export kubeconfig --name verdikt-cilium-1.20
+    docker exec --interactive verdikt-cilium-1.20-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz
     helm list --deployed --failed --pending --filter ^cilium$ --output json --namespace kube-system --kube-context kind-verdikt-cilium-1.20
     docker exec --interactive verdikt-cilium-1.20-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf wait --timeout=180s --for=condition=Ready nodes --all
     docker exec --interactive verdikt-cilium-1.20-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf wait --timeout=180s --for=condition=Available --namespace kube-system deployment/coredns
     ");
+}
+
+#[test]
+fn up_waits_for_nodes_that_have_just_been_started() {
+    let stand_ins = StandIns::well();
+    stand_ins.first("kind", r#""get clusters") echo verdikt-cilium-1.20 ;;"#);
+    stand_ins.first("helm", INSTALLED);
+    // What an API server that starts has to say at first, each once.
+    let said = stand_ins.0.path("said").display().to_string();
+    let answers = format!(
+        r#"*"get --raw /readyz"*)
+            if [ ! -e '{said}.1' ]; then : > '{said}.1'; echo 'The connection to the server was refused' >&2; exit 1
+            elif [ ! -e '{said}.2' ]; then : > '{said}.2'; echo 'Error from server (Forbidden): no' >&2; exit 1
+            fi ;;"#
+    );
+    stand_ins.first("docker", &answers);
+    let ran = stand_ins.verdikt(&["cluster", "up"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    assert_eq!(ran.stderr.matches("wait for the API server").count(), 1, "{ran}");
+    let calls = stand_ins.calls();
+    assert_eq!(calls.matches("/readyz").count(), 3, "{calls}");
+    assert!(calls.rfind("/readyz") < calls.find("helm list"), "{calls}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A cluster comes up, in phases of which each can be repeated.
 
 use std::fs;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{Options, clusters, down, helm, images, waiting};
 use crate::doctor;
@@ -14,6 +15,12 @@ pub(super) const GRACE: Duration = Duration::from_secs(15);
 
 /// How long the cluster's DNS and nodes may take once Cilium is ready.
 pub(super) const READY: Duration = Duration::from_mins(3);
+
+/// How long the API server of nodes that have just been started may take to answer.
+const STARTED: Duration = Duration::from_mins(1);
+
+/// What `kubectl` says of an API server that has been started and does not yet serve, one after the other.
+const STARTING: [&str; 3] = ["was refused", "(Forbidden)", "(InternalError)"];
 
 /// A cluster that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +46,7 @@ pub fn up(profile: &Profile, options: &Options, progress: &mut dyn FnMut(&str)) 
     if exists {
         progress(&format!("the cluster `{cluster}` exists: see whether it is whole"));
         take_context(profile)?;
+        wait_for_api(profile, progress);
         match helm::installed(profile)? {
             Some(found) if found.chart != format!("cilium-{}", profile.release().chart) => {
                 return Err(Error::Differs {
@@ -159,6 +167,27 @@ fn take_context(profile: &Profile) -> Result<(), Error> {
         .arguments(["export", "kubeconfig", "--name", &profile.cluster()])
         .run()
         .map(drop)
+}
+
+/// Waits for an API server that is just starting, as after a restart of docker. One that will never answer is the news of
+/// whoever asks it next.
+fn wait_for_api(profile: &Profile, progress: &mut dyn FnMut(&str)) {
+    let until = Instant::now() + STARTED;
+    let mut told = false;
+    while Instant::now() < until {
+        let asked = kubectl(profile, format!("ask the API server of `{}`", profile.cluster()))
+            .arguments(["get", "--raw", "/readyz"])
+            .run();
+        match asked {
+            Err(Error::Failed { said, .. }) if STARTING.iter().any(|text| said.contains(text)) => {}
+            _ => return,
+        }
+        if !told {
+            progress("wait for the API server, which has just been started");
+        }
+        told = true;
+        thread::sleep(Duration::from_millis(500));
+    }
 }
 
 fn read_manifests(options: &Options) -> Result<Vec<String>, Error> {

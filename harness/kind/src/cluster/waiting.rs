@@ -114,8 +114,8 @@ fn waiting(Pod { metadata, status }: Pod) -> Option<Waiting> {
     if status.phase == "Succeeded" || condition("Ready").is_some_and(|ready| ready.status == "True") {
         return None;
     }
-    let containers = status.init_container_statuses.iter().chain(&status.container_statuses);
-    let (why, ended) = match containers.filter_map(of_container).next() {
+    let mut containers = status.init_container_statuses.iter().chain(&status.container_statuses);
+    let (why, ended) = match containers.find_map(of_container) {
         Some(found) => found,
         None => match condition("PodScheduled").filter(|scheduled| scheduled.status != "True") {
             Some(scheduled) => (format!("no node takes it: {}", scheduled.message), None),
