@@ -171,6 +171,7 @@ fn take_context(profile: &Profile) -> Result<(), Error> {
 
 /// Waits for an API server that is just starting, as after a restart of docker. One that will never answer is the news of
 /// whoever asks it next.
+#[expect(clippy::disallowed_methods, reason = "between two calls of a program, until a deadline")]
 fn wait_for_api(profile: &Profile, progress: &mut dyn FnMut(&str)) {
     let until = Instant::now() + STARTED;
     let mut told = false;
