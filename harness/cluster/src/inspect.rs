@@ -260,7 +260,9 @@ async fn dns(connection: &Connection) -> Result<(Vec<IpAddr>, Vec<IpAddr>), ApiE
     let ips =
         spec.map(|spec| spec.cluster_ips.or_else(|| spec.cluster_ip.map(|ip| vec![ip])).unwrap_or_default());
     let service = ips.unwrap_or_default().iter().filter_map(|ip| ip.parse().ok()).collect();
-    let pods = pods.items.iter().flat_map(crate::pods::addresses).collect();
+    // A pod that is on its way out, as after a restart, still has its address, and nobody listens there.
+    let stays = |pod: &&Pod| pod.metadata.deletion_timestamp.is_none();
+    let pods = pods.items.iter().filter(stays).flat_map(crate::pods::addresses).collect();
     Ok((service, pods))
 }
 

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::install;
 use crate::program::Program;
+use crate::versions::versions;
 
 /// What docker says where its daemon cannot be asked.
 const NO_DAEMON: [&str; 3] = [
@@ -12,7 +13,7 @@ const NO_DAEMON: [&str; 3] = [
 ];
 
 /// What programs say, in lower case, with what to do about it. The first that is found counts.
-const SAID: [(&[&str], &str); 15] = [
+const SAID: [(&[&str], &str); 17] = [
     (
         &["permission denied while trying to connect"],
         "let your user use docker: `sudo usermod -aG docker $USER`, then log in again",
@@ -87,6 +88,19 @@ const SAID: [(&[&str], &str); 15] = [
         &["manifest unknown", "not found: manifest", "no such manifest", "pull access denied"],
         "the registry does not have this image: `verdikt images` lists what it must have, by digest",
     ),
+    (
+        &["does not appear to be a gzipped archive", ".tgz\" not found"],
+        "name a chart that is there, and that `helm pull` wrote",
+    ),
+    (
+        &[
+            "error processing tar file",
+            "invalid tar header",
+            "unrecognized image format",
+            "no such file or directory",
+        ],
+        "name an archive that is there, and that `docker save` wrote",
+    ),
 ];
 
 const START_DOCKER: &str = "start the docker daemon: `sudo systemctl start docker`, or start Docker Desktop; DOCKER_HOST \
@@ -115,6 +129,10 @@ pub(crate) fn of(error: &Error) -> String {
         Error::Differs { profile, .. } => {
             format!("replace it: `verdikt cluster down {profile}`, then `verdikt cluster up {profile}`")
         }
+        Error::Chart { wanted, .. } => format!(
+            "fetch that one where the internet is: `helm pull cilium --repo {} --version {wanted}`",
+            versions().charts
+        ),
         Error::Answer { program, .. } => {
             format!("see whether `{program}` is the program that verdikt expects: `verdikt cluster doctor`")
         }
@@ -133,8 +151,8 @@ fn of_failure(program: Program, said: &str) -> String {
         Program::Kind => "`kind create cluster --retain -v 1` with the profile's kind.yaml keeps the nodes, and `kind \
                           export logs` says what happened in them"
             .to_owned(),
-        Program::Helm => "see what the pods wait for: `kubectl get pods -n kube-system` and `kubectl get events -n \
-                          kube-system`; `verdikt cluster up` goes on where it stopped, `--timeout SECONDS` waits longer"
+        Program::Helm => "the lines above say which pods are not ready; `kubectl get events -n kube-system` may tell more; \
+                          `verdikt cluster up` goes on where it stopped, `--timeout SECONDS` waits longer"
             .to_owned(),
     }
 }

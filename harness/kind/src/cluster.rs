@@ -5,6 +5,7 @@ mod dns;
 mod helm;
 mod images;
 mod up;
+mod waiting;
 pub mod world;
 
 use std::path::{Path, PathBuf};

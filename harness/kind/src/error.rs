@@ -73,6 +73,18 @@ pub enum Error {
         /// The profile.
         profile: &'static str,
     },
+    /// The chart that was given is another one than the profile describes.
+    #[error("the chart `{chart}` is {found}; the profile `{profile}` has cilium {wanted}")]
+    Chart {
+        /// The chart, as it was named.
+        chart: String,
+        /// What it is.
+        found: String,
+        /// The version it should have.
+        wanted: &'static str,
+        /// The profile.
+        profile: &'static str,
+    },
     /// The answer of a program is not what it should be.
     #[error("`{program}` answers with something that cannot be read: `{said}`")]
     Answer {

@@ -83,6 +83,7 @@ fn up_without_the_internet() {
     ]);
     assert_eq!(ran.code, 0, "{ran}");
     assert_snapshot!(stand_ins.calls(), @r#"
+    helm show chart cilium.tgz
     kind get clusters
     docker load --input images.tar
     docker image inspect --format {{join .RepoDigests " "}} quay.io/cilium/cilium:v1.20.2
@@ -125,6 +126,7 @@ fn up_again() {
     assert_snapshot!(stand_ins.calls(), @r"
     kind get clusters
     kind export kubeconfig --name verdikt-cilium-1.20
+    docker exec --interactive verdikt-cilium-1.20-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz
     helm list --deployed --failed --pending --filter ^cilium$ --output json --namespace kube-system --kube-context kind-verdikt-cilium-1.20
     docker exec --interactive verdikt-cilium-1.20-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf wait --timeout=180s --for=condition=Ready nodes --all
     docker exec --interactive verdikt-cilium-1.20-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf wait --timeout=180s --for=condition=Available --namespace kube-system deployment/coredns
@@ -132,18 +134,79 @@ fn up_again() {
 }
 
 #[test]
-fn up_goes_on_where_it_stopped() {
+fn up_waits_for_nodes_that_have_just_been_started() {
     let stand_ins = StandIns::well();
     stand_ins.first("kind", r#""get clusters") echo verdikt-cilium-1.20 ;;"#);
-    let pending = INSTALLED.replace("deployed", "pending-install");
-    stand_ins.first("helm", &pending);
+    stand_ins.first("helm", INSTALLED);
+    // What an API server that starts has to say at first, each once.
+    let said = stand_ins.0.path("said").display().to_string();
+    let answers = format!(
+        r#"*"get --raw /readyz"*)
+            if [ ! -e '{said}.1' ]; then : > '{said}.1'; echo 'The connection to the server was refused' >&2; exit 1
+            elif [ ! -e '{said}.2' ]; then : > '{said}.2'; echo 'Error from server (Forbidden): no' >&2; exit 1
+            fi ;;"#
+    );
+    stand_ins.first("docker", &answers);
     let ran = stand_ins.verdikt(&["cluster", "up"]);
     assert_eq!(ran.code, 0, "{ran}");
+    assert_eq!(ran.stderr.matches("wait for the API server").count(), 1, "{ran}");
     let calls = stand_ins.calls();
-    assert!(!calls.contains("create cluster"), "{calls}");
-    let [removed, installed] =
-        ["helm uninstall cilium", "helm upgrade --install"].map(|call| calls.find(call).unwrap());
-    assert!(removed < installed, "{calls}");
+    assert_eq!(calls.matches("/readyz").count(), 3, "{calls}");
+    assert!(calls.rfind("/readyz") < calls.find("helm list"), "{calls}");
+}
+
+#[test]
+fn up_goes_on_where_it_stopped() {
+    for status in ["pending-install", "failed"] {
+        let stand_ins = StandIns::well();
+        stand_ins.first("kind", r#""get clusters") echo verdikt-cilium-1.20 ;;"#);
+        stand_ins.first("helm", &INSTALLED.replace("deployed", status));
+        let ran = stand_ins.verdikt(&["cluster", "up"]);
+        assert_eq!(ran.code, 0, "{status}\n{ran}");
+        let calls = stand_ins.calls();
+        assert!(!calls.contains("create cluster"), "{status}\n{calls}");
+        let [removed, installed] =
+            ["helm uninstall cilium", "helm upgrade --install"].map(|call| calls.find(call).unwrap());
+        assert!(removed < installed, "{status}\n{calls}");
+    }
+}
+
+#[test]
+fn up_tells_what_a_failed_installation_waits_for() {
+    let stand_ins = StandIns::well();
+    stand_ins.first(
+        "helm",
+        "upgrade*) echo 'Error: resource Deployment/kube-system/hubble-relay not ready. status: InProgress, message: \
+         Available: 0/1' >&2; echo 'context deadline exceeded' >&2; exit 1 ;;",
+    );
+    stand_ins.first(
+        "docker",
+        r#"*"get pods"*) echo '{"items": [
+            {"metadata": {"namespace": "kube-system", "name": "cilium-x"},
+             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}},
+            {"metadata": {"namespace": "kube-system", "name": "hubble-relay-y"},
+             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}],
+                        "containerStatuses": [{"name": "hubble-relay", "ready": false,
+                            "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                            "lastState": {"terminated": {"exitCode": 1}}}]}}]}' ;;
+        *"logs --namespace kube-system hubble-relay-y --container hubble-relay"*) echo 'Error: no certificate' ;;"#,
+    );
+    assert_snapshot!(stand_ins.verdikt(&["cluster", "up"]), @r"
+    exit code 4
+    --- stderr
+    check docker, kind and helm
+    fetch the images that are not here yet
+    create the nodes of `verdikt-cilium-1.20`, Kubernetes 1.36
+    copy 4 images into the nodes
+    install Cilium 1.20.2 and wait until it is ready
+    kube-system/hubble-relay-y is not ready: its container hubble-relay ends with 1
+    kube-system/hubble-relay-y says: Error: no certificate
+    error: cannot install Cilium 1.20.2 in `verdikt-cilium-1.20`: `helm` exits with 1
+      | Error: resource Deployment/kube-system/hubble-relay not ready. status: InProgress, message: Available: 0/1
+      | context deadline exceeded
+
+    hint: the lines above say which pods are not ready; `kubectl get events -n kube-system` may tell more; `verdikt cluster up` goes on where it stopped, `--timeout SECONDS` waits longer
+    ");
 }
 
 #[test]
@@ -300,6 +363,33 @@ fn every_failure_of_up() {
         },
         &[],
     );
+    check(
+        "another chart",
+        &|programs| {
+            programs.first("helm", "'show chart'*) printf 'name: cilium\\nversion: 1.20.0\\n' ;;");
+        },
+        &["--chart", "cilium.tgz"],
+    );
+    check(
+        "no chart",
+        &|programs| {
+            programs.first(
+                "helm",
+                "'show chart'*) echo 'Error: path \"/x/cilium.tgz\" not found' >&2; exit 1 ;;",
+            );
+        },
+        &["--chart", "/x/cilium.tgz"],
+    );
+    check(
+        "an archive that is cut off",
+        &|programs| {
+            programs.first(
+                "docker",
+                "load*) echo 'Error processing tar file(exit status 1): unexpected EOF' >&2; exit 1 ;;",
+            );
+        },
+        &["--image-archive", "x.tar"],
+    );
     check("no such manifest", &|_| {}, &["gateway", "--manifest", "nowhere.yaml"]);
     assert_snapshot!(text, @r#"
     # no docker
@@ -355,7 +445,7 @@ fn every_failure_of_up() {
     error: cannot load the image archive `x.tar`: `docker` exits with 1
       | open x.tar: no such file or directory
 
-    hint: see what the docker daemon has to say: `docker info`
+    hint: name an archive that is there, and that `docker save` wrote
 
     # kind fails
     error: cannot create the cluster `verdikt-cilium-1.20`: `kind` exits with 1
@@ -372,7 +462,7 @@ fn every_failure_of_up() {
     error: cannot install Cilium 1.20.2 in `verdikt-cilium-1.20`: `helm` exits with 1
       | Error: context deadline exceeded
 
-    hint: see what the pods wait for: `kubectl get pods -n kube-system` and `kubectl get events -n kube-system`; `verdikt cluster up` goes on where it stopped, `--timeout SECONDS` waits longer
+    hint: the lines above say which pods are not ready; `kubectl get events -n kube-system` may tell more; `verdikt cluster up` goes on where it stopped, `--timeout SECONDS` waits longer
 
     # another Cilium is there
     error: the cluster `verdikt-cilium-1.20` has cilium-1.20.1; the profile has cilium-1.20.2
@@ -395,6 +485,23 @@ fn every_failure_of_up() {
       | Error: kubernetes cluster unreachable
 
     hint: the cluster was never whole, or is no more: take it down with `verdikt cluster down`, and up again
+
+    # another chart
+    error: the chart `cilium.tgz` is cilium 1.20.0; the profile `cilium-1.20` has cilium 1.20.2
+
+    hint: fetch that one where the internet is: `helm pull cilium --repo https://helm.cilium.io --version 1.20.2`
+
+    # no chart
+    error: cannot read the chart `/x/cilium.tgz`: `helm` exits with 1
+      | Error: path "/x/cilium.tgz" not found
+
+    hint: name a chart that is there, and that `helm pull` wrote
+
+    # an archive that is cut off
+    error: cannot load the image archive `x.tar`: `docker` exits with 1
+      | Error processing tar file(exit status 1): unexpected EOF
+
+    hint: name an archive that is there, and that `docker save` wrote
 
     # no such manifest
     error: cannot read `nowhere.yaml`
@@ -456,7 +563,7 @@ fn doctor() {
     assert_snapshot!(stand_ins.verdikt(&["cluster", "doctor"]), @r"
     exit code 0
     --- stdout
-    docker  ok       28.2.2; 24.0.0 or newer is needed
+    docker  ok       28.2.2; 20.10.0 or newer is needed
     kind    ok       0.32.0; 0.32.0 or newer is needed
     helm    ok       3.18.4; 3.14.0 or newer is needed
     ");

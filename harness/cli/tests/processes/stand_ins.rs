@@ -23,7 +23,11 @@ const WELL: [(&str, &str); 3] = [
             "get clusters") echo "No kind clusters found." >&2 ;;
         esac"#,
     ),
-    ("helm", r#"case "$*" in version*) echo "v3.18.4+gd80839c" ;; list*) echo "[]" ;; esac"#),
+    (
+        "helm",
+        r#"case "$*" in version*) echo "v3.18.4+gd80839c" ;; list*) echo "[]" ;;
+            "show chart"*) printf 'apiVersion: v2\nname: cilium\nversion: 1.20.2\n' ;; esac"#,
+    ),
 ];
 
 /// What `helm list` says of Cilium as the profile has it.

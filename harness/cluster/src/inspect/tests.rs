@@ -36,9 +36,13 @@ fn healthy(asked: &Asked) -> Answer {
         "/api/v1/namespaces/kube-system/services/kube-dns" => {
             Answer::Json(200, json!({"metadata": {}, "spec": {"clusterIPs": ["10.96.0.10"]}}))
         }
-        "/api/v1/namespaces/kube-system/pods" if asked.path.contains("kube-dns") => {
-            list(&json!([{"metadata": {}, "status": {"podIPs": [{"ip": "10.244.0.3"}]}}]))
-        }
+        "/api/v1/namespaces/kube-system/pods" if asked.path.contains("kube-dns") => list(&json!([
+            {"metadata": {}, "status": {"podIPs": [{"ip": "10.244.0.3"}]}},
+            {
+                "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"},
+                "status": {"podIPs": [{"ip": "10.244.0.2"}]},
+            },
+        ])),
         "/api/v1/namespaces/kube-system/pods" => {
             list(&json!([agent("cilium-old", "worker", "False"), agent("cilium-new", "worker", "True"),]))
         }

@@ -25,6 +25,30 @@ pub(super) struct Installed {
     pub(super) status: String,
 }
 
+/// A chart, as `helm show chart` tells of it.
+#[derive(Deserialize)]
+struct Chart {
+    name: String,
+    version: String,
+}
+
+/// Makes sure that the chart that was given is the profile's: a cluster with another one is another cluster, which later
+/// calls would want to be replaced.
+pub(super) fn require_chart(profile: &Profile, options: &Options) -> Result<(), Error> {
+    let Some(chart) = &options.chart else { return Ok(()) };
+    let said = Call::new(Program::Helm, format!("read the chart `{chart}`"))
+        .arguments(["show", "chart", chart])
+        .run()?;
+    let Chart { name, version } = serde_saphyr::from_str(&said)
+        .map_err(|_| Error::Answer { program: Program::Helm, said: said.trim().to_owned() })?;
+    let wanted = &profile.release().chart;
+    if (name.as_str(), &version) != ("cilium", wanted) {
+        let found = format!("{name} {version}");
+        return Err(Error::Chart { chart: chart.clone(), found, wanted, profile: profile.name });
+    }
+    Ok(())
+}
+
 /// What is installed in the cluster, if anything.
 pub(super) fn installed(profile: &Profile) -> Result<Option<Installed>, Error> {
     let said = Call::new(Program::Helm, format!("ask for Cilium in `{}`", profile.cluster()))
@@ -45,7 +69,7 @@ pub(super) fn installed(profile: &Profile) -> Result<Option<Installed>, Error> {
     Ok(releases.into_iter().next())
 }
 
-/// Removes an installation that was interrupted: Helm refuses to go on with it.
+/// Removes an installation that was interrupted, or that failed.
 pub(super) fn remove(profile: &Profile) -> Result<(), Error> {
     Call::new(Program::Helm, format!("remove a half-installed Cilium from `{}`", profile.cluster()))
         .arguments(["uninstall", "cilium", "--wait"])

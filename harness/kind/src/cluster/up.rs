@@ -1,9 +1,10 @@
 //! A cluster comes up, in phases of which each can be repeated.
 
 use std::fs;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use super::{Options, clusters, down, helm, images};
+use super::{Options, clusters, down, helm, images, waiting};
 use crate::doctor;
 use crate::error::Error;
 use crate::profile::Profile;
@@ -14,6 +15,12 @@ pub(super) const GRACE: Duration = Duration::from_secs(15);
 
 /// How long the cluster's DNS and nodes may take once Cilium is ready.
 pub(super) const READY: Duration = Duration::from_mins(3);
+
+/// How long the API server of nodes that have just been started may take to answer.
+const STARTED: Duration = Duration::from_mins(1);
+
+/// What `kubectl` says of an API server that has been started and does not yet serve, one after the other.
+const STARTING: [&str; 3] = ["was refused", "(Forbidden)", "(InternalError)"];
 
 /// A cluster that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +39,14 @@ pub fn up(profile: &Profile, options: &Options, progress: &mut dyn FnMut(&str)) 
     progress("check docker, kind and helm");
     doctor::require_all()?;
     let manifests = read_manifests(options)?;
+    helm::require_chart(profile, options)?;
     let cluster = profile.cluster();
     let context = profile.context();
     let exists = clusters()?.contains(&cluster);
     if exists {
         progress(&format!("the cluster `{cluster}` exists: see whether it is whole"));
         take_context(profile)?;
+        wait_for_api(profile, progress);
         match helm::installed(profile)? {
             Some(found) if found.chart != format!("cilium-{}", profile.release().chart) => {
                 return Err(Error::Differs {
@@ -48,14 +57,16 @@ pub fn up(profile: &Profile, options: &Options, progress: &mut dyn FnMut(&str)) 
                 });
             }
             Some(found) if found.status == "deployed" => {
-                wait_ready(profile)?;
+                wait_ready(profile).inspect_err(|_| waiting::tell(profile, progress))?;
                 return Ok(Up { cluster, context, was_up: true });
             }
-            Some(found) if found.status.starts_with("pending") => {
+            // Helm does not go on with an installation that was interrupted, and gives up at once on one that failed: a
+            // workload that was not ready in time counts as failed until it is another one.
+            Some(_) => {
                 progress("remove a half-installed Cilium");
                 helm::remove(profile)?;
             }
-            _ => {}
+            None => {}
         }
     }
     let loaded = fetch_images(profile, options, progress)?;
@@ -65,9 +76,9 @@ pub fn up(profile: &Profile, options: &Options, progress: &mut dyn FnMut(&str)) 
     let in_nodes = load(profile, options, &loaded.names, progress)?;
     apply(profile, &manifests, progress)?;
     progress(&format!("install Cilium {} and wait until it is ready", profile.release().version));
-    helm::install(profile, options, in_nodes)?;
+    helm::install(profile, options, in_nodes).inspect_err(|_| waiting::tell(profile, progress))?;
     progress("wait for the nodes and the cluster's DNS");
-    wait_ready(profile)?;
+    wait_ready(profile).inspect_err(|_| waiting::tell(profile, progress))?;
     Ok(Up { cluster, context, was_up: false })
 }
 
@@ -156,6 +167,28 @@ fn take_context(profile: &Profile) -> Result<(), Error> {
         .arguments(["export", "kubeconfig", "--name", &profile.cluster()])
         .run()
         .map(drop)
+}
+
+/// Waits for an API server that is just starting, as after a restart of docker. One that will never answer is the news of
+/// whoever asks it next.
+#[expect(clippy::disallowed_methods, reason = "between two calls of a program, until a deadline")]
+fn wait_for_api(profile: &Profile, progress: &mut dyn FnMut(&str)) {
+    let until = Instant::now() + STARTED;
+    let mut told = false;
+    while Instant::now() < until {
+        let asked = kubectl(profile, format!("ask the API server of `{}`", profile.cluster()))
+            .arguments(["get", "--raw", "/readyz"])
+            .run();
+        match asked {
+            Err(Error::Failed { said, .. }) if STARTING.iter().any(|text| said.contains(text)) => {}
+            _ => return,
+        }
+        if !told {
+            progress("wait for the API server, which has just been started");
+        }
+        told = true;
+        thread::sleep(Duration::from_millis(500));
+    }
 }
 
 fn read_manifests(options: &Options) -> Result<Vec<String>, Error> {
