@@ -121,6 +121,12 @@ impl CiliumFacts {
         self.config.get("enable-policy").map_or("default", String::as_str)
     }
 
+    /// Whether nodes reach pods of each other through a tunnel, and so by an address of their own for it.
+    /// <https://docs.cilium.io/en/stable/network/concepts/routing/>
+    pub fn tunnels(&self) -> bool {
+        self.config.get("routing-mode").is_none_or(|mode| mode == "tunnel")
+    }
+
     /// The name of the cluster in identities.
     pub fn cluster_name(&self) -> &str {
         self.config.get("cluster-name").map_or("default", String::as_str)

@@ -17,6 +17,8 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use verdikt_agents::agents::Agents;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
+use crate::error::list;
+
 /// The domain whose names the cluster's DNS server must ask for there. It is nobody's:
 /// <https://www.rfc-editor.org/rfc/rfc2606#section-2>
 pub const DOMAIN: &str = "test";
@@ -42,7 +44,8 @@ impl World {
             let address = host.address;
             if !self.addresses.iter().any(|range| range.contains(&address)) {
                 return Some(format!(
-                    "its host {name} is at {address}, which is none of `--world-addresses`"
+                    "its host {name} is at {address}, and hosts outside can only be in {}",
+                    list(&self.addresses)
                 ));
             }
             if self.dns == Some(address) {

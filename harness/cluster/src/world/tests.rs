@@ -36,7 +36,7 @@ fn hosts_need_an_address_and_their_names_a_server() {
     insta::assert_snapshot!(lines.join("\n"), @r"
     fit
     fit
-    its host api is at 198.51.100.7, which is none of `--world-addresses`
+    its host api is at 198.51.100.7, and hosts outside can only be in 203.0.113.0/24 and 2001:db8::/32
     its host api is at 203.0.113.53, the address of `--world-dns`
     its host api has the DNS name api.example.test; it needs `--world-dns`
     its host api has the DNS name api.example.com, which is not in the domain `test`

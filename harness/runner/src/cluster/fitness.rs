@@ -7,7 +7,9 @@ use verdikt_cluster::borrow::Borrowed;
 use verdikt_cluster::inspect::Facts;
 use verdikt_cluster::world::World;
 use verdikt_scenario::attempt::{Attempt, Target};
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::name::HostName;
+use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
 use verdikt_scenario::topology::{
     DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, Resolved, ServiceType, Topology,
@@ -28,6 +30,10 @@ pub fn unfit(
     let step = || scenario.steps.iter().find_map(|step| unfit_step(facts, world, step));
     step().or_else(|| borrowing::unfit(borrowed, facts.cilium.audit(), scenario))
 }
+
+/// The entity of the API server.
+/// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
+const API_SERVER: &str = "kube-apiserver";
 
 fn unfit_step(facts: &Facts, world: Option<&World>, step: &Step) -> Option<String> {
     let cilium = &facts.cilium;
@@ -50,6 +56,12 @@ fn unfit_step(facts: &Facts, world: Option<&World>, step: &Step) -> Option<Strin
         return Some(format!(
             "its host {host} attempts {target}, an address of the cluster's own; a service of type NodePort or \
              LoadBalancer can be attempted from outside, though not by its name in the cluster"
+        ));
+    }
+    if let Some(node) = hidden_api_server(cilium.tunnels(), step) {
+        return Some(format!(
+            "it has a policy for the entity {API_SERVER}, and its node {node} reaches pods through Cilium's tunnel, by \
+             an address that is no API server's"
         ));
     }
     if step.table.iter().any(|row| is_sctp(&row.attempt)) {
@@ -104,6 +116,29 @@ fn from_outside_to_service<'a>(topology: &Topology, row: &'a Row) -> Option<(&'a
     };
     let outside = row.cells.iter().find(|(source, _)| matches!(source, Endpoint::World(_)));
     outside.filter(|_| is_own).map(|(source, _)| (source, target))
+}
+
+/// A remote node with the API server that attempts something where a policy speaks of the API server: only the address
+/// at which the API server is reached carries its label.
+fn hidden_api_server(tunnels: bool, step: &Step) -> Option<&HostName> {
+    let speaks_of_it = |manifest: &Manifest| has_text(&manifest.root, API_SERVER);
+    if !tunnels || !step.policies.iter().any(speaks_of_it) {
+        return None;
+    }
+    let mut sources = step.table.iter().flat_map(|row| &row.cells);
+    sources.find_map(|(source, _)| match source {
+        Endpoint::Node(name) if name.as_str() != LOCAL_NODE => {
+            step.topology.nodes.get(name).filter(|node| node.api_server).map(|_| name)
+        }
+        _ => None,
+    })
+}
+
+/// Whether a document has this text anywhere.
+fn has_text(node: &Node, text: &str) -> bool {
+    matches!(&node.value, Value::Text(found) if found == text)
+        || node.elements().iter().any(|node| has_text(node, text))
+        || node.entries().iter().any(|entry| has_text(&entry.value, text))
 }
 
 fn is_sctp(attempt: &Attempt) -> bool {
