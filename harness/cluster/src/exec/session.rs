@@ -37,7 +37,11 @@ impl<R> Output<R> {
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Output<R> {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(context, to) {
             return Poll::Ready(read);
