@@ -36,7 +36,10 @@ pub(super) fn serve(server: &ApiServer, head: &Head, mut stream: TcpStream) -> i
     let text = head.text();
     let said = match text.split_once("/exec ").map_or("", |(_, command)| command) {
         "hubble status" => "Healthcheck: Ok".to_owned(),
-        command if command.starts_with("hubble observe") => return wait(reading),
+        command if command.starts_with("hubble observe") => {
+            wait(reading);
+            return Ok(());
+        }
         command if command.starts_with("cilium-dbg policy get") => policy(&server.state()),
         command if command.starts_with("cilium-dbg endpoint list") => endpoints(&server.state()),
         _ => return agent(server, &head.path, reading, writing),
@@ -45,7 +48,8 @@ pub(super) fn serve(server: &ApiServer, head: &Head, mut stream: TcpStream) -> i
     say(&mut writing, OUTPUT, &said)?;
     say(&mut writing, STATUS, &status.to_string())?;
     writing.close(None).map_err(io::Error::other)?;
-    wait(reading)
+    wait(reading);
+    Ok(())
 }
 
 fn say(writing: &mut WebSocket<TcpStream>, channel: u8, text: &str) -> io::Result<()> {
@@ -53,9 +57,8 @@ fn say(writing: &mut WebSocket<TcpStream>, channel: u8, text: &str) -> io::Resul
     writing.send(Message::binary(bytes)).map_err(io::Error::other)
 }
 
-fn wait(mut reading: WebSocket<TcpStream>) -> io::Result<()> {
+fn wait(mut reading: WebSocket<TcpStream>) {
     while reading.read().is_ok() {}
-    Ok(())
 }
 
 /// Every object there is, in one revision.
