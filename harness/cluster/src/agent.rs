@@ -15,6 +15,7 @@ use verdikt_scenario::topology::Endpoint;
 use crate::connect::Connection;
 use crate::error::ApiError;
 use crate::exec::Container;
+use crate::exec::session::{End, Output, end};
 
 /// Room for what one side sends before the other reads it.
 const BUFFER: usize = 256 << 10;
@@ -100,18 +101,20 @@ fn talk(connection: &Connection, what: String, mut process: AttachedProcess) -> 
         let (server, reason) = (connection.server().to_owned(), "the session has no streams".to_owned());
         return Err(ApiError::Garbled { what, server, reason });
     };
-    Ok(Started { output: Box::new(output), input: Box::new(input), epitaph: Box::pin(epitaph(process)) })
+    let end = end(&mut process);
+    let output = Box::new(Output::new(output, end.clone()));
+    Ok(Started { output, input: Box::new(input), epitaph: Box::pin(epitaph(process, end)) })
 }
 
-async fn epitaph(mut process: AttachedProcess) -> Option<String> {
+async fn epitaph(mut process: AttachedProcess, end: End) -> Option<String> {
     let mut said = String::new();
     if let Some(complaints) = process.stderr() {
         // A stream that breaks ends the complaints.
-        let _ = complaints.take(MOST_COMPLAINTS).read_to_string(&mut said).await;
+        let _ = Output::new(complaints, end.clone()).take(MOST_COMPLAINTS).read_to_string(&mut said).await;
     }
     let said = Some(said.trim().to_owned()).filter(|said| !said.is_empty());
     if said.is_some() {
         return said;
     }
-    process.take_status()?.await?.message
+    end.await?.message
 }

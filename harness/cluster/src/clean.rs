@@ -42,6 +42,18 @@ pub enum CleanError {
     Namespace(#[from] NamespaceError),
 }
 
+impl CleanError {
+    /// Whether the API server may do it if it is asked again.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Api(error)
+            | Self::Held(LeaseError::Api(error))
+            | Self::Namespace(NamespaceError::Api(error)) => error.may_pass(),
+            Self::Held(_) | Self::Namespace(_) => false,
+        }
+    }
+}
+
 /// Removes what runs left; returns when it has gone, with what it was. Nothing to remove is no error.
 pub async fn clean(
     connection: &Connection,

@@ -1,5 +1,7 @@
 //! Commands in containers that run already.
 
+pub(crate) mod session;
+
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -7,6 +9,7 @@ use kube::Api;
 use kube::api::{AttachParams, AttachedProcess};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
+use self::session::{End, Output, end};
 use crate::connect::Connection;
 use crate::error::ApiError;
 
@@ -90,13 +93,10 @@ async fn start(
 
 async fn run(connection: &Connection, container: &Container, command: &[&str]) -> Result<String, ExecError> {
     let mut process = start(connection, container, command).await?;
+    let end = end(&mut process);
     let (out, err) = (process.stdout(), process.stderr());
-    let (out, err) = tokio::join!(text(out), text(err));
-    let status = match process.take_status() {
-        Some(status) => status.await,
-        None => None,
-    };
-    match status {
+    let (out, err) = tokio::join!(text(out, &end), text(err, &end));
+    match end.await {
         Some(status) if status.status.as_deref() == Some("Success") => Ok(out),
         status => {
             let said = Some(err.trim().to_owned()).filter(|text| !text.is_empty());
@@ -107,11 +107,11 @@ async fn run(connection: &Connection, container: &Container, command: &[&str]) -
     }
 }
 
-async fn text(stream: Option<impl AsyncRead + Unpin>) -> String {
+async fn text(stream: Option<impl AsyncRead + Unpin>, end: &End) -> String {
     let mut bytes = Vec::new();
     if let Some(stream) = stream {
         // A stream that breaks ends the output; whether the command succeeded is told by its status.
-        let _ = stream.take(MOST_OUTPUT).read_to_end(&mut bytes).await;
+        let _ = Output::new(stream, end.clone()).take(MOST_OUTPUT).read_to_end(&mut bytes).await;
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -119,6 +119,7 @@ async fn text(stream: Option<impl AsyncRead + Unpin>) -> String {
 /// The lines that a command in a container prints, as it prints them. Dropping it ends the command.
 pub struct Lines {
     process: AttachedProcess,
+    end: End,
     printed: tokio::io::Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
     command: String,
 }
@@ -137,11 +138,12 @@ impl Lines {
         command: &[&str],
     ) -> Result<Self, ApiError> {
         let mut process = start(connection, container, command).await?;
+        let end = end(&mut process);
         let out: Box<dyn AsyncRead + Send + Unpin> = match process.stdout() {
-            Some(out) => Box::new(out),
+            Some(out) => Box::new(Output::new(out, end.clone())),
             None => Box::new(tokio::io::empty()),
         };
-        Ok(Self { process, printed: BufReader::new(out).lines(), command: command.join(" ") })
+        Ok(Self { process, end, printed: BufReader::new(out).lines(), command: command.join(" ") })
     }
 
     /// The next line, or why there is no more. Cancel-safe.
@@ -149,7 +151,7 @@ impl Lines {
         match self.printed.next_line().await {
             Ok(Some(line)) => Ok(line),
             Ok(None) => {
-                let complaints = text(self.process.stderr()).await;
+                let complaints = text(self.process.stderr(), &self.end).await;
                 let said = complaints.trim().lines().last().map(|said| format!(": {said}"));
                 Err(format!("`{}` has ended{}", self.command, said.unwrap_or_default()))
             }

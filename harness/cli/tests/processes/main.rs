@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
+mod api_server;
 mod bad_command;
 mod bad_input;
 mod check;
@@ -10,6 +11,7 @@ mod cluster;
 mod endings;
 mod engine;
 mod explain;
+mod growth;
 mod lab;
 mod obstacles;
 mod outside;

@@ -118,7 +118,7 @@ fn without_time(line: &str) -> &str {
 }
 
 /// The smallest program that goes for one that needs no libraries: a header, and one segment to load.
-fn static_program() -> Vec<u8> {
+pub(crate) fn static_program() -> Vec<u8> {
     let mut bytes = vec![0; 64 + 56];
     bytes[..6].copy_from_slice(b"\x7fELF\x02\x01");
     bytes[18] = 62;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use verdikt_cluster::borrow::{self, BorrowError, Borrowed};
 use verdikt_cluster::clean::{Whose, clean};
 use verdikt_cluster::cluster::Options;
@@ -37,8 +38,12 @@ use crate::printer::Printer;
 
 /// How long the pods of a scenario may take to be ready.
 const PODS: Duration = Duration::from_mins(2);
-/// How long cleaning up after an interruption may take.
-const FAREWELL: Duration = Duration::from_secs(20);
+/// How long cleaning up at the end may take: longer than an API server takes to restart.
+const FAREWELL: Duration = Duration::from_secs(30);
+/// Before it is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long giving back the lease may take; it ends by itself.
+const RELEASE: Duration = Duration::from_secs(5);
 
 /// What a run does besides running.
 #[derive(Clone, Debug, Default)]
@@ -167,17 +172,31 @@ impl Session {
         Lease::take(&self.connection, &self.run).await.map_err(|error| failed(&error))
     }
 
-    /// Removes what scenarios that failed or were interrupted have left, and lets other runs come.
+    /// Removes what scenarios that failed or were interrupted have left, and lets other runs come, whatever is left.
     async fn leave(&self, lease: Lease, progress: &Progress) {
-        let farewell = async {
-            if !self.settings.keep {
-                let whose = Whose::Run(self.run.clone());
-                clean(&self.connection, &whose, progress).await.map_err(|error| reason(&error))?;
+        let cleaned = if self.settings.keep { Ok(()) } else { self.clean(progress).await };
+        let released = tokio::time::timeout(RELEASE, lease.release()).await;
+        let released = released.unwrap_or(Ok(())).map_err(|error| error.to_string());
+        if let Err(reason) = cleaned.and(released) {
+            Printer::tell(&format!(
+                "something is left in the cluster: `verdikt clean` removes it; {reason}\n"
+            ));
+        }
+    }
+
+    /// Removes what is left; tries again while the API server is away, as after a restart.
+    async fn clean(&self, progress: &Progress) -> Result<(), String> {
+        let whose = Whose::Run(self.run.clone());
+        let deadline = Instant::now() + FAREWELL;
+        loop {
+            match tokio::time::timeout_at(deadline, clean(&self.connection, &whose, progress)).await {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(error)) if error.may_pass() && Instant::now() + PAUSE < deadline => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Ok(Err(error)) => return Err(reason(&error)),
+                Err(_) => return Err(format!("it was not gone within {} s", FAREWELL.as_secs())),
             }
-            lease.release().await.map_err(|error| error.to_string())
-        };
-        if !matches!(tokio::time::timeout(FAREWELL, farewell).await, Ok(Ok(()))) {
-            Printer::tell("something is left in the cluster: `verdikt clean` removes it\n");
         }
     }
 }

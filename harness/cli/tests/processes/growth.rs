@@ -1,0 +1,122 @@
+//! What a run on a cluster costs: as many requests and sessions for many attempts as for few, and little memory. And
+//! what it does when the cluster does not go on.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Stdio;
+
+use insta::assert_snapshot;
+
+use crate::api_server::ApiServer;
+use crate::project::{Project, Ran};
+use crate::stand_ins::static_program;
+
+/// The memory that a run with hundreds of attempts may take, in kB.
+const MEMORY: u64 = 150_000;
+
+/// What a run over two pods and so many attempts came to.
+fn run(server: &ApiServer, attempts: usize) -> Ran {
+    let mut scenario =
+        "scenario: shop\nabout: Many attempts.\ntopology:\n  namespaces: {shop: {}}\n  pods:\n    \
+                        shop/cart: {labels: {app: cart}}\n    \
+                        shop/stock: {labels: {app: stock}, serves: [http 80]}\n\
+                        steps:\n- step: open\n  expect:\n"
+            .to_owned();
+    for number in 0..attempts {
+        writeln!(scenario, "    http GET shop/stock:80/{number}: {{allow: others}}").unwrap();
+    }
+    let project = Project::with(&[("shop.yaml", scenario), ("kubeconfig", server.kubeconfig())]);
+    let program = project.program_beside(&static_program());
+    let mut command = project.command_of(&program, &["run", "shop.yaml", "--on", "cluster", "--quiet"]);
+    command.env("KUBECONFIG", project.path("kubeconfig"));
+    for (name, file) in [("out", 1), ("err", 2)] {
+        let stream = Stdio::from(fs::File::create(project.path(name)).unwrap());
+        if file == 1 {
+            command.stdout(stream)
+        } else {
+            command.stderr(stream)
+        };
+    }
+    let mut running = command.spawn().unwrap();
+    server.watch_memory(running.id());
+    let code = running.wait().unwrap().code().unwrap();
+    Ran { code, stdout: project.read("out"), stderr: project.read("err") }
+}
+
+/// What a run asks however long it takes, in the order of the alphabet. Settling asks an agent and watches endpoints at
+/// the same time, and goes on with whichever answers first.
+fn asked(server: &ApiServer) -> String {
+    let mut lines = server.asked();
+    lines.retain(|line| !line.contains(" watch") && !line.contains("ciliumendpoints"));
+    for line in &mut lines {
+        // The name of a run is the time and its process.
+        if let Some((before, _)) = line.split_once("verdikt-fence-") {
+            *line = format!("{before}verdikt-fence");
+        }
+    }
+    lines.sort();
+    lines.join("\n")
+}
+
+#[test]
+fn requests_and_sessions_do_not_grow_with_the_number_of_attempts() {
+    let few = ApiServer::start();
+    let many = ApiServer::start();
+    for (server, attempts) in [(&few, 10), (&many, 300)] {
+        let ran = run(server, attempts);
+        assert_eq!(ran.code, 0, "{ran}\n{}", asked(server));
+        assert!(ran.stdout.contains(&format!("{attempts} cells")), "{ran}");
+    }
+    assert_eq!(asked(&few), asked(&many));
+    let sessions = |server: &ApiServer| {
+        asked(server).lines().filter(|line| line.contains("/exec ")).collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(sessions(&many), @r"
+    GET /api/v1/namespaces/kube-system/pods/cilium-1/exec cilium-dbg endpoint list -o json
+    GET /api/v1/namespaces/kube-system/pods/cilium-1/exec cilium-dbg endpoint list -o json
+    GET /api/v1/namespaces/kube-system/pods/cilium-1/exec cilium-dbg policy get -o json
+    GET /api/v1/namespaces/kube-system/pods/cilium-1/exec hubble observe --follow --output jsonpb --type policy-verdict --type drop --type%3Dl7
+    GET /api/v1/namespaces/kube-system/pods/cilium-1/exec hubble status
+    GET /api/v1/namespaces/shop/pods/cart/exec %2Fverdikt
+    GET /api/v1/namespaces/shop/pods/stock/exec %2Fverdikt
+    ");
+    let memory = many.most_memory();
+    assert!(memory < MEMORY, "{memory} kB");
+}
+
+#[test]
+fn an_api_server_that_breaks_off_ends_the_scenario() {
+    let server = ApiServer::start();
+    server.break_at(1);
+    let ran = run(&server, 10);
+    let failed: Vec<&str> = ran.stdout.lines().filter(|line| line.starts_with("FAILED")).collect();
+    assert_snapshot!(format!("exit code {}\n{}{}", ran.code, failed.join("\n"), ran.stderr), @r"
+    exit code 4
+    FAILED        shop: the agent of shop/cart has ended: the stream to it has ended
+    FAILED: 1 scenario, 1 step, 10 cells, 0 policy objects, 10 inconclusive cells, 1 scenario failed
+    ");
+    assert!(asked(&server).contains("DELETE /api/v1/namespaces/shop"), "what was made is removed");
+}
+
+#[test]
+fn what_cannot_be_removed_keeps_nobody_off() {
+    let server = ApiServer::start();
+    server.refuse("DELETE /api/v1/namespaces/shop");
+    assert_snapshot!(run(&server, 2), @r#"
+    exit code 4
+    --- stdout
+    ok            shop / open: 2 cells
+    FAILED        shop: cannot remove Namespace shop: the API server says: admission webhook "keeper"
+                  denied the request
+
+    not as expected:
+      FAILED        shop: cannot remove Namespace shop: the API server says: admission webhook "keeper" denied the request
+
+    evidence: 2 cells by outcome and arrival
+    FAILED: 1 scenario, 1 step, 2 cells, 0 policy objects, 1 scenario failed
+    --- stderr
+    something is left in the cluster: `verdikt clean` removes it; cannot remove Namespace shop: the API server says: admission webhook "keeper" denied the request
+    "#);
+    let lease = "DELETE /apis/coordination.k8s.io/v1/namespaces/verdikt-system/leases/verdikt";
+    assert!(server.asked().iter().any(|asked| asked == lease), "others may come");
+}
