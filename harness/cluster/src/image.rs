@@ -4,6 +4,7 @@ mod elf;
 #[cfg(test)]
 mod tests;
 
+use std::env::consts::ARCH;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ use sha2::{Digest, Sha256};
 
 /// Where the program lies in the image.
 const PROGRAM: &str = "verdikt";
+/// The program that is an agent and nothing else.
+const PROBE: &str = "verdikt-probe";
 /// The name of the image, without registry and tag.
 const NAME: &str = "verdikt-agent";
 /// The registry of an image that is loaded into nodes: none answers to this name.
@@ -71,7 +74,7 @@ pub enum ImageError {
         source: io::Error,
     },
     /// A program that runs in no image from scratch.
-    #[error("{} cannot be the agent of a cluster: {reason}; build one with `cargo build --release -p verdikt-probe --target x86_64-unknown-linux-musl`", path.display())]
+    #[error("{} cannot be the agent of a cluster: {reason}; build one with `RUSTFLAGS=\"-C target-feature=+crt-static\" cargo build --release -p verdikt-probe --target {ARCH}-unknown-linux-gnu`", path.display())]
     Unfit {
         /// The program.
         path: PathBuf,
@@ -117,13 +120,18 @@ pub fn build(programs: &[AgentProgram], registry: Option<&str>) -> Result<Built,
     Err(unfit.unwrap_or_else(nothing))
 }
 
-/// The programs that may be the agent: `verdikt-probe` beside the running program, and that itself.
+/// The programs that may be the agent: `verdikt-probe` beside the running program, one that Cargo has built to be static
+/// in the same folder of targets, and the running program itself.
 pub fn candidates(running: &Path) -> Vec<AgentProgram> {
-    let probe = running.with_file_name("verdikt-probe");
-    vec![
-        AgentProgram { path: probe, arguments: Vec::new() },
-        AgentProgram { path: running.to_owned(), arguments: vec!["agent".to_owned()] },
-    ]
+    let beside = running.with_file_name(PROBE);
+    let built = running
+        .ancestors()
+        .nth(2)
+        .map(|target| target.join(format!("{ARCH}-unknown-linux-gnu")).join("release").join(PROBE));
+    let probes = std::iter::once(beside).chain(built);
+    let probes = probes.map(|path| AgentProgram { path, arguments: Vec::new() });
+    let itself = AgentProgram { path: running.to_owned(), arguments: vec!["agent".to_owned()] };
+    probes.chain([itself]).collect()
 }
 
 fn archive(

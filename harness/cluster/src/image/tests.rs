@@ -78,6 +78,17 @@ fn a_registry_is_part_of_the_name() {
 }
 
 #[test]
+fn programs_of_a_target_folder() {
+    let found = candidates(Path::new("/verdikt/target/debug/verdikt"));
+    let found = found.iter().map(|program| program.path.display().to_string().replace(ARCH, "ARCH"));
+    insta::assert_snapshot!(found.collect::<Vec<_>>().join("\n"), @"
+    /verdikt/target/debug/verdikt-probe
+    /verdikt/target/ARCH-unknown-linux-gnu/release/verdikt-probe
+    /verdikt/target/debug/verdikt
+    ");
+}
+
+#[test]
 fn programs_that_need_libraries_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut lines = Vec::new();
@@ -90,12 +101,12 @@ fn programs_that_need_libraries_are_refused() {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         let error = build(&[AgentProgram { path, arguments: Vec::new() }], None).unwrap_err().to_string();
-        lines.push(error.replace(&folder.path().display().to_string(), "FOLDER"));
+        lines.push(error.replace(&folder.path().display().to_string(), "FOLDER").replace(ARCH, "ARCH"));
     }
-    insta::assert_snapshot!(lines.join("\n"), @"
-    FOLDER/dynamic cannot be the agent of a cluster: it is linked dynamically, and an image from scratch has no libraries; build one with `cargo build --release -p verdikt-probe --target x86_64-unknown-linux-musl`
-    FOLDER/other cannot be the agent of a cluster: it is for neither x86-64 nor ARM64; build one with `cargo build --release -p verdikt-probe --target x86_64-unknown-linux-musl`
-    FOLDER/script cannot be the agent of a cluster: it is no Linux program; build one with `cargo build --release -p verdikt-probe --target x86_64-unknown-linux-musl`
-    FOLDER/cut cannot be the agent of a cluster: it is cut off; build one with `cargo build --release -p verdikt-probe --target x86_64-unknown-linux-musl`
-    ");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    FOLDER/dynamic cannot be the agent of a cluster: it is linked dynamically, and an image from scratch has no libraries; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
+    FOLDER/other cannot be the agent of a cluster: it is for neither x86-64 nor ARM64; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
+    FOLDER/script cannot be the agent of a cluster: it is no Linux program; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
+    FOLDER/cut cannot be the agent of a cluster: it is cut off; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
+    "#);
 }

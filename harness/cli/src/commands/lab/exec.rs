@@ -18,7 +18,7 @@ pub(super) fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
     let inside = match Answer::from_line(&line) {
         Ok(Answer::Inside(inside)) => inside,
         Ok(Answer::Refused(refusal)) => return Err(Failure::wrong(refusal.refused)),
-        Ok(Answer::Flow(_)) | Err(_) => {
+        Ok(Answer::Following(_) | Answer::Flow(_)) | Err(_) => {
             return Err(Failure::machine("the lab is of another version of verdikt"));
         }
     };
