@@ -45,19 +45,14 @@ impl Addresses {
         protocol: Protocol,
         port: Port,
     ) -> Option<SocketAddr> {
-        let doors = self.doors.get(service).filter(|_| matches!(source, Endpoint::World(_)));
-        match doors {
-            Some(doors) => {
-                let doors = doors.get(&(protocol, port))?;
-                let addresses: Vec<IpAddr> = doors.iter().map(SocketAddr::ip).collect();
-                let address = self.reachable(source, &addresses)?;
-                doors.iter().find(|door| door.ip() == address).copied()
-            }
-            None => {
-                let address = self.reachable(source, self.services.get(service)?)?;
-                Some(SocketAddr::new(address, port.get()))
-            }
+        if let (Endpoint::World(_), Some(doors)) = (source, self.doors.get(service)) {
+            let doors = doors.get(&(protocol, port))?;
+            let addresses: Vec<IpAddr> = doors.iter().map(SocketAddr::ip).collect();
+            let address = self.reachable(source, &addresses)?;
+            return doors.iter().find(|door| door.ip() == address).copied();
         }
+        let address = self.reachable(source, self.services.get(service)?)?;
+        Some(SocketAddr::new(address, port.get()))
     }
 
     /// Addresses and ports behind one port of a service, in the order of the endpoints.

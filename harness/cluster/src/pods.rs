@@ -192,17 +192,30 @@ pub enum State {
     Failed(String),
 }
 
-/// Reasons a container waits for that do not pass by waiting.
+/// Whether what a container waits for may come by itself.
+#[derive(Clone, Copy)]
+enum Comes {
+    Perhaps,
+    Never,
+}
+
+/// What to do about reasons for which a container waits.
 /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/types.go>
-const FINAL: [(&str, &str); 4] = [
+const ADVICE: [(&str, Comes, &str); 6] = [
     (
         "ErrImageNeverPull",
+        Comes::Never,
         "load the image into the node first (`verdikt images`), or name a registry that has it",
     ),
-    ("InvalidImageName", "give a valid image name"),
-    ("CreateContainerConfigError", "look at the pod's events"),
-    ("RunContainerError", "look at the pod's events"),
+    ("ErrImagePull", Comes::Perhaps, PULL),
+    ("ImagePullBackOff", Comes::Perhaps, PULL),
+    ("InvalidImageName", Comes::Never, "give a valid image name"),
+    ("CreateContainerConfigError", Comes::Never, "look at the pod's events"),
+    ("RunContainerError", Comes::Never, "look at the pod's events"),
 ];
+
+const PULL: &str =
+    "can the node reach the registry, and is the image there (`verdikt images --agent FILE` writes it)?";
 
 /// What Kubernetes says of a pod.
 pub fn state(pod: &Pod) -> State {
@@ -237,8 +250,11 @@ pub(crate) fn waiting(container: &ContainerStatus) -> Option<State> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let reason = waiting.reason.as_deref().unwrap_or("waiting");
     let message = waiting.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
-    Some(match FINAL.iter().find(|(known, _)| *known == reason) {
-        Some((_, advice)) => State::Failed(format!("{reason}{message}; {advice}")),
+    Some(match ADVICE.iter().find(|(known, ..)| *known == reason) {
+        Some((_, Comes::Never, advice)) => State::Failed(format!("{reason}{message}; {advice}")),
+        Some((_, Comes::Perhaps, advice)) => {
+            State::Waiting(format!("its container is in state {reason}{message}; {advice}"))
+        }
         None => State::Waiting(format!("its container is in state {reason}{message}")),
     })
 }

@@ -189,7 +189,7 @@ fn states_say_what_was_seen() {
     Waiting("it is in phase unknown and not ready")
     Waiting("no node takes it: 0/1 nodes are available: 1 Insufficient cpu.")
     Failed("ErrImageNeverPull: Container image is not present; load the image into the node first (`verdikt images`), or name a registry that has it")
-    Waiting("its container is in state ImagePullBackOff: Back-off pulling image")
+    Waiting("its container is in state ImagePullBackOff: Back-off pulling image; can the node reach the registry, and is the image there (`verdikt images --agent FILE` writes it)?")
     Waiting("its container is in state ContainerCreating")
     Failed("Evicted: The node was low on memory.")
     Failed("its container has ended with exit code 137 (OOMKilled)")
