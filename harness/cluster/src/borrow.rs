@@ -21,7 +21,7 @@ use crate::objects::{
     self, NAMESPACE, Object, POD, POLICIES, SERVICE, label, labels_of, metadata, namespaced_name,
 };
 use crate::pods;
-use crate::services::protocol_of;
+use crate::services::{protocol_of, type_of};
 
 /// How long an agent in somebody's pod waits for its first order, in seconds: a run that is killed before it speaks to
 /// the agent leaves nothing that runs for ever.
@@ -156,11 +156,7 @@ fn lent_service(service: &Value) -> LentService {
     });
     LentService {
         addresses: addresses.filter_map(|address| address.as_str()?.parse().ok()).collect(),
-        service_type: match spec["type"].as_str() {
-            Some("NodePort") => ServiceType::NodePort,
-            Some("LoadBalancer") => ServiceType::LoadBalancer,
-            _ => ServiceType::ClusterIp,
-        },
+        service_type: type_of(spec["type"].as_str()),
         labels: labels_of(service),
         selects,
         ports: spec["ports"].as_array().into_iter().flatten().filter_map(service_port).collect(),

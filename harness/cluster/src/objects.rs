@@ -102,6 +102,11 @@ impl Object {
         Self { kind, namespace, name: name.to_owned() }
     }
 
+    /// An object that lives in a namespace.
+    pub fn named(kind: Kind, name: &NamespacedName) -> Self {
+        Self::new(kind, Some(name.namespace.as_str()), name.name.as_str())
+    }
+
     fn path(&self) -> String {
         format!("{}/{}", self.kind.collection(self.namespace.as_deref()), self.name)
     }
@@ -180,16 +185,13 @@ pub async fn merge_status(
     object: &Object,
     change: &Value,
 ) -> Result<Value, ApiError> {
-    let path = format!("{}/status?fieldManager={FIELD_MANAGER}", object.path());
-    let request = Request::patch(path).header("content-type", "application/merge-patch+json");
-    call(connection, &format!("change the status of {object}"), request, change).await
+    let what = format!("change the status of {object}");
+    patch(connection, &what, (object, "/status"), "merge", change).await
 }
 
 /// Changes the fields that are given; null removes one.
 pub async fn merge(connection: &Connection, object: &Object, change: &Value) -> Result<Value, ApiError> {
-    let path = format!("{}?fieldManager={FIELD_MANAGER}", object.path());
-    let request = Request::patch(path).header("content-type", "application/merge-patch+json");
-    call(connection, &format!("change {object}"), request, change).await
+    patch(connection, &format!("change {object}"), (object, ""), "merge", change).await
 }
 
 /// Gives a pod what is in the change: ephemeral containers, which a pod takes in no other way.
@@ -199,9 +201,22 @@ pub(crate) async fn add_container(
     pod: &Object,
     change: &Value,
 ) -> Result<Value, ApiError> {
-    let path = format!("{}/ephemeralcontainers?fieldManager={FIELD_MANAGER}", pod.path());
-    let request = Request::patch(path).header("content-type", "application/strategic-merge-patch+json");
-    call(connection, &format!("add an agent to {pod}"), request, change).await
+    let what = format!("add an agent to {pod}");
+    patch(connection, &what, (pod, "/ephemeralcontainers"), "strategic-merge", change).await
+}
+
+/// Changes an object, or a part of it by a path of its own, in one of the manners that Kubernetes has for it.
+/// <https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply>
+async fn patch(
+    connection: &Connection,
+    what: &str,
+    (object, part): (&Object, &str),
+    manner: &str,
+    change: &Value,
+) -> Result<Value, ApiError> {
+    let path = format!("{}{part}?fieldManager={FIELD_MANAGER}", object.path());
+    let request = Request::patch(path).header("content-type", format!("application/{manner}-patch+json"));
+    call(connection, what, request, change).await
 }
 
 /// Asks for an object to be removed, at once and with all that depends on it; false if it was not there. With a UID,

@@ -32,6 +32,15 @@ pub(crate) fn protocol_of(written: Option<&str>) -> Option<Protocol> {
     }
 }
 
+/// The type of a service, which is `ClusterIP` where none is said.
+pub(crate) fn type_of(written: Option<&str>) -> ServiceType {
+    match written {
+        Some("NodePort") => ServiceType::NodePort,
+        Some("LoadBalancer") => ServiceType::LoadBalancer,
+        _ => ServiceType::ClusterIp,
+    }
+}
+
 /// Services with several ports must name them.
 /// <https://kubernetes.io/docs/concepts/services-networking/service/#multi-port-services>
 fn port_name(port: &ServicePort) -> String {
@@ -76,7 +85,7 @@ pub fn manifest(name: &NamespacedName, service: &Service, run: &RunId) -> Value 
 /// while a load balancer has given no address.
 pub(crate) fn doors(service: &CoreService, nodes: &[IpAddr]) -> Option<Doors> {
     let spec = service.spec.as_ref()?;
-    let is_balanced = spec.type_.as_deref() == Some("LoadBalancer");
+    let is_balanced = type_of(spec.type_.as_deref()) == ServiceType::LoadBalancer;
     let ingress = || service.status.as_ref()?.load_balancer.as_ref()?.ingress.as_ref();
     let balanced: Vec<IpAddr> =
         ingress().into_iter().flatten().filter_map(|given| given.ip.as_ref()?.parse().ok()).collect();

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::Service;
-use kube::Api;
 use verdikt_agents::addresses::Doors;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{DNS_SERVICE, Endpoint, ServiceType, Topology};
@@ -22,7 +21,6 @@ impl Cluster {
             let service = topology.services.get(name).filter(|_| name.to_string() != DNS_SERVICE);
             service.is_some_and(|service| service.service_type != ServiceType::ClusterIp)
         };
-        self.addresses.doors.retain(|name, _| is_open(name));
         let open: BTreeMap<(String, String), &NamespacedName> = topology
             .services
             .keys()
@@ -30,18 +28,13 @@ impl Cluster {
             .map(|name| ((name.namespace.to_string(), name.name.to_string()), name))
             .collect();
         if open.is_empty() {
+            self.addresses.doors.clear();
             return Ok(());
         }
         let nodes: BTreeMap<&NamespacedName, Vec<IpAddr>> =
             open.values().map(|name| (*name, self.nodes_behind(topology, name))).collect();
-        let client = self.connection.client();
         let namespaces: BTreeSet<&str> = open.values().map(|name| name.namespace.as_str()).collect();
-        let watched = namespaces
-            .into_iter()
-            .map(|namespace| {
-                (Api::namespaced(client.clone(), namespace), kube::runtime::watcher::Config::default())
-            })
-            .collect();
+        let watched = namespaces.into_iter().map(|namespace| self.all::<Service>(namespace)).collect();
         let what = "wait until services can be reached from outside";
         let wait = Wait { what, deadline: self.options.pod_deadline, progress: &self.options.progress };
         let looked = |seen: &wait::Seen<Service>| {
@@ -50,7 +43,7 @@ impl Cluster {
                 let nodes = nodes.get(name).map(Vec::as_slice).unwrap_or_default();
                 match seen.get(key).and_then(|service| services::doors(service, nodes)) {
                     Some(found) => drop(doors.insert((*name).clone(), found)),
-                    None => return Look::Not(object(name)),
+                    None => return Look::Not(Object::named(SERVICE, name).to_string()),
                 }
             }
             Look::Done(doors)
@@ -83,8 +76,4 @@ impl Cluster {
         let found = nodes.into_iter().filter_map(|node| self.facts.nodes.get(node));
         found.flat_map(|node| node.addresses.iter().copied()).collect()
     }
-}
-
-fn object(name: &NamespacedName) -> String {
-    Object::new(SERVICE, Some(name.namespace.as_str()), name.name.as_str()).to_string()
 }

@@ -69,7 +69,7 @@ impl Cluster {
 
     /// Adds an agent's container to a pod, and waits until it runs.
     async fn add_agent(&self, name: &NamespacedName, lent: &Lent) -> Result<Container, ClusterError> {
-        let object = Object::new(POD, Some(name.namespace.as_str()), name.name.as_str());
+        let object = Object::named(POD, name);
         let replaced = || ClusterError::Pod(format!("{object} was removed or replaced since the run began"));
         let present = objects::get(&self.connection, &object).await?;
         let present = present.filter(|pod| metadata(pod, "uid") == Some(&lent.uid)).ok_or_else(replaced)?;

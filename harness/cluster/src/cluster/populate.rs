@@ -186,8 +186,7 @@ impl Cluster {
             name.to_string() != DNS_SERVICE && !self.borrowed.services.contains_key(name)
         };
         for (name, service) in topology.services.iter().filter(|(name, _)| ours(name)) {
-            let namespace = Some(name.namespace.as_str());
-            let object = Object::new(objects::SERVICE, namespace, name.name.as_str());
+            let object = Object::named(objects::SERVICE, name);
             wanted.insert(object, services::manifest(name, service, &self.options.run));
             if service.selects.is_none() {
                 let hosts = service
@@ -197,6 +196,7 @@ impl Cluster {
                 let hosts: Vec<_> = hosts.flatten().copied().collect();
                 for slice in services::slices(name, service, &hosts, &self.options.run) {
                     let slice_name = metadata(&slice, "name").unwrap_or_default().to_owned();
+                    let namespace = Some(name.namespace.as_str());
                     wanted.insert(Object::new(objects::ENDPOINT_SLICE, namespace, &slice_name), slice);
                 }
             }
@@ -326,7 +326,8 @@ impl Cluster {
         Ok(())
     }
 
-    fn all<K>(&self, namespace: &str) -> wait::Watched<K>
+    /// Watches every object of a kind in a namespace.
+    pub(super) fn all<K>(&self, namespace: &str) -> wait::Watched<K>
     where
         K: kube::Resource<Scope = kube::core::NamespaceResourceScope>,
         K::DynamicType: Default,

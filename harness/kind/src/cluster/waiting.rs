@@ -128,14 +128,12 @@ fn waiting(Pod { metadata, status }: Pod) -> Option<Waiting> {
 /// Why a container keeps its pod from being ready, if it does, and its name if it has ended.
 fn of_container(container: &Container) -> Option<(String, Option<String>)> {
     let Container { name, ready, state, last_state } = container;
-    let ended = state.terminated.as_ref().or(last_state.terminated.as_ref());
-    let code = ended.map(|ended| ended.exit_code);
     // An init container is ready once it has ended well.
     if *ready {
         return None;
     }
-    if let Some(code) = code {
-        return Some((format!("its container {name} ends with {code}"), Some(name.clone())));
+    if let Some(Ended { exit_code }) = state.terminated.as_ref().or(last_state.terminated.as_ref()) {
+        return Some((format!("its container {name} ends with {exit_code}"), Some(name.clone())));
     }
     match &state.waiting {
         // What a container waits for while another one is not done says nothing.

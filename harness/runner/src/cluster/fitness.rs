@@ -7,7 +7,7 @@ use verdikt_cluster::borrow::Borrowed;
 use verdikt_cluster::inspect::Facts;
 use verdikt_cluster::world::World;
 use verdikt_scenario::attempt::{Attempt, Target};
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::Node;
 use verdikt_scenario::name::HostName;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
@@ -20,6 +20,10 @@ use super::borrowing;
 /// Namespaces that every cluster has and nobody borrows; what is in them is not ours to judge.
 pub const OF_THE_CLUSTER: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
+/// The entity of the API server.
+/// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
+const API_SERVER: &str = "kube-apiserver";
+
 /// Why a cluster cannot run a scenario, in words; none if it can.
 pub fn unfit(
     facts: &Facts,
@@ -30,10 +34,6 @@ pub fn unfit(
     let step = || scenario.steps.iter().find_map(|step| unfit_step(facts, world, step));
     step().or_else(|| borrowing::unfit(borrowed, facts.cilium.audit(), scenario))
 }
-
-/// The entity of the API server.
-/// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
-const API_SERVER: &str = "kube-apiserver";
 
 fn unfit_step(facts: &Facts, world: Option<&World>, step: &Step) -> Option<String> {
     let cilium = &facts.cilium;
@@ -121,7 +121,7 @@ fn from_outside_to_service<'a>(topology: &Topology, row: &'a Row) -> Option<(&'a
 /// A remote node with the API server that attempts something where a policy speaks of the API server: only the address
 /// at which the API server is reached carries its label.
 fn hidden_api_server(tunnels: bool, step: &Step) -> Option<&HostName> {
-    let speaks_of_it = |manifest: &Manifest| has_text(&manifest.root, API_SERVER);
+    let speaks_of_it = |manifest: &Manifest| has(&manifest.root, &|node| node.text() == Some(API_SERVER));
     if !tunnels || !step.policies.iter().any(speaks_of_it) {
         return None;
     }
@@ -134,19 +134,18 @@ fn hidden_api_server(tunnels: bool, step: &Step) -> Option<&HostName> {
     })
 }
 
-/// Whether a document has this text anywhere.
-fn has_text(node: &Node, text: &str) -> bool {
-    matches!(&node.value, Value::Text(found) if found == text)
-        || node.elements().iter().any(|node| has_text(node, text))
-        || node.entries().iter().any(|entry| has_text(&entry.value, text))
-}
-
 fn is_sctp(attempt: &Attempt) -> bool {
     matches!(attempt, Attempt::Connect { protocol: Protocol::Sctp, .. })
 }
 
 /// Whether a document has a list called `http` anywhere.
-fn has_http_rules(node: &Node) -> bool {
-    let below = |node: &Node| node.elements().iter().any(has_http_rules);
-    below(node) || node.entries().iter().any(|entry| entry.key == "http" || has_http_rules(&entry.value))
+fn has_http_rules(root: &Node) -> bool {
+    has(root, &|node| node.entries().iter().any(|entry| entry.key == "http"))
+}
+
+/// Whether a node of a document is such, at any depth.
+fn has(node: &Node, is_such: &impl Fn(&Node) -> bool) -> bool {
+    is_such(node)
+        || node.elements().iter().any(|node| has(node, is_such))
+        || node.entries().iter().any(|entry| has(&entry.value, is_such))
 }
