@@ -2,10 +2,11 @@
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#setting-an-error-message>
 //!
 //! A cell that differs is shown at the line of the policy that decides it, and where no policy does, at the line of
-//! the table that expects otherwise. GitHub shows only few annotations of a step: all cells of one line are one.
+//! the table that expects otherwise. GitHub shows only few annotations of a step: all cells of one line are one, and the
+//! last one that is shown counts those that are not.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use verdikt_scenario::expect::ExpectedVerdict;
 use verdikt_scenario::place::Place;
@@ -20,6 +21,9 @@ use crate::words;
 
 /// How many cells one annotation names.
 const CELLS_NAMED: usize = 10;
+/// How many annotations of one level GitHub shows of a step, the first ones.
+/// <https://github.com/orgs/community/discussions/26680>
+const SHOWN: usize = 10;
 
 /// How grave an annotation is, the gravest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,22 +33,33 @@ enum Level {
 }
 
 /// Where annotations stand, and what they say.
-type Annotations = BTreeMap<(Level, String, u32, &'static str), Vec<String>>;
+type Annotations = BTreeMap<(Level, String, u32, &'static str), Messages>;
+
+/// What an annotation says: the first messages, and how many there are.
+#[derive(Debug, Default)]
+struct Messages {
+    first: Vec<String>,
+    count: usize,
+}
 
 /// The commands of a run, one a line; errors first.
 pub fn github(events: &[Event]) -> String {
     let run = Run::of(events);
     let mut annotations = Annotations::new();
-    let mut add = |level: Level, place: &Place, title: &'static str, message: String| {
-        annotations.entry((level, normal(&place.file), place.line, title)).or_default().push(message);
+    let mut add = |level: Level, place: &Place, title: &'static str, message: &dyn Fn() -> String| {
+        let messages = annotations.entry((level, normal(&place.file), place.line, title)).or_default();
+        messages.count += 1;
+        if messages.first.len() < CELLS_NAMED {
+            messages.first.push(message());
+        }
     };
     for failed in &run.failed {
-        add(Level::Error, &failed.place, "the scenario failed", plain(&failed.reason));
+        add(Level::Error, &failed.place, "the scenario failed", &|| plain(&failed.reason));
     }
     for step in run.scenarios.iter().flat_map(|scenario| &scenario.steps) {
         for judged in step.objects.iter().filter(|judged| !judged.as_expected) {
             if let Some(sentence) = object::sentence(judged) {
-                add(Level::Error, &judged.place, "policy object", sentence);
+                add(Level::Error, &judged.place, "policy object", &|| sentence.clone());
             }
         }
         for cell in &step.cells {
@@ -55,18 +70,28 @@ pub fn github(events: &[Event]) -> String {
                     (Level::Error, "not as expected")
                 }
             };
-            add(level, place(cell), title, message(cell));
+            add(level, place(cell), title, &|| message(cell));
         }
     }
     let mut text = String::new();
-    for ((level, file, line, title), messages) in &annotations {
-        let level = match level {
-            Level::Error => "error",
-            Level::Warning => "warning",
-        };
-        let line = if *line == 0 { String::new() } else { format!(",line={line}") };
-        let (file, message) = (property(file), data(&joined(messages)));
-        let _ = writeln!(text, "::{level} file={file}{line},title=verdikt%3A {title}::{message}");
+    for level in [Level::Error, Level::Warning] {
+        let of_level = || annotations.iter().filter(|((other, ..), _)| *other == level);
+        let count = of_level().count();
+        let shown = if count > SHOWN { SHOWN - 1 } else { count };
+        for ((_, file, line, title), messages) in of_level().take(shown) {
+            let line = if *line == 0 { String::new() } else { format!(",line={line}") };
+            let (file, message) = (property(file), data(&messages.joined()));
+            let _ = writeln!(text, "::{level} file={file}{line},title=verdikt%3A {title}::{message}");
+        }
+        if shown < count {
+            let messages: usize = of_level().skip(shown).map(|(_, messages)| messages.count).sum();
+            let _ = writeln!(
+                text,
+                "::{level} title=verdikt%3A more::{messages} more at {} other lines, which GitHub does not show: the \
+                 other reports have all",
+                count - shown
+            );
+        }
     }
     text
 }
@@ -95,15 +120,26 @@ fn deciding(prediction: &Prediction, gate: Option<Gate>) -> Option<&RuleRef> {
 
 fn message(cell: &CellJudged) -> String {
     let expected = format!("expected {} at {}", plain(&cell.expected.to_string()), words::place(&cell.place));
-    format!("{}: {}, {expected}", plain(&words::cell_name(cell)), words::verdict_by(cell))
+    format!("{}: {}, {expected}", cell.name(), words::verdict_by(cell))
 }
 
-fn joined(messages: &[String]) -> String {
-    let mut lines = messages[..messages.len().min(CELLS_NAMED)].join("\n");
-    if messages.len() > CELLS_NAMED {
-        let _ = write!(lines, "\nand {} more", messages.len() - CELLS_NAMED);
+impl Messages {
+    fn joined(&self) -> String {
+        let mut lines = self.first.join("\n");
+        if self.count > self.first.len() {
+            let _ = write!(lines, "\nand {} more", self.count - self.first.len());
+        }
+        lines
     }
-    lines
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
 }
 
 /// A path as it stands in the repository: without `.` and, where possible, `..`.

@@ -60,6 +60,8 @@ struct ObjectPart<'a> {
 
 #[derive(Serialize)]
 struct CellPart<'a> {
+    /// As a filter takes it.
+    name: String,
     attempt: String,
     source: String,
     expected: String,
@@ -164,6 +166,7 @@ fn cell_part(judged: &CellJudged) -> CellPart<'_> {
         finding: &check.finding,
     });
     CellPart {
+        name: judged.name().to_string(),
         attempt: judged.attempt.to_string(),
         source: judged.source.to_string(),
         expected: judged.expected.to_string(),

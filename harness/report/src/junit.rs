@@ -7,6 +7,7 @@
 //! engine gives the same text.
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, ScenarioFailed, ScenarioSkipped};
@@ -46,8 +47,7 @@ fn cell_case(judged: &CellJudged, setting: Setting<'_>) -> TestCase {
         }
         CellResult::Inconclusive => explained(NonSuccessKind::Error, judged, setting),
     };
-    let name = format!("{} / {} / {}", judged.step, judged.attempt, judged.source);
-    let mut case = case(&judged.scenario, name, status);
+    let mut case = case(&judged.scenario, judged.name().to_string(), status);
     if let Some(basis) = judged.basis {
         case.add_property(("evidence", basis.to_string().as_str()));
     }
@@ -72,7 +72,8 @@ fn object_case(judged: &ObjectJudged) -> Option<TestCase> {
         status = TestCaseStatus::non_success(NonSuccessKind::Failure);
         status.set_type("object").set_message(sentence);
     }
-    Some(case(&judged.scenario, format!("{} / {}", judged.step, judged.object), status))
+    let step = StepName { scenario: &judged.scenario, step: &judged.step };
+    Some(case(&judged.scenario, format!("{step}/{}", judged.object), status))
 }
 
 fn failed_suite(failed: &ScenarioFailed) -> TestSuite {

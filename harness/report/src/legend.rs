@@ -6,20 +6,21 @@ use verdikt_verdict::event::CellJudged;
 
 use crate::evidence;
 use crate::paint::{Paint, Tone};
+use crate::step_table::Numbered;
 use crate::text::{pad, plain, width, wrap};
 use crate::words;
 
 /// What a rule, or the lack of one, does for a verdict.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Entry {
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Entry<'a> {
     /// The rule that lets it pass.
-    AllowedBy(RuleRef),
+    AllowedBy(&'a RuleRef),
     /// The rule that denies it.
-    DeniedBy(RuleRef),
+    DeniedBy(&'a RuleRef),
     /// The rules that isolate the endpoint where nothing allows it, or that send it to a proxy.
-    DefaultDeny(Gate, Vec<RuleRef>),
+    DefaultDeny(Gate, &'a [RuleRef]),
     /// The rule that the engine does not know enough of.
-    Unknown(RuleRef),
+    Unknown(&'a RuleRef),
     /// The node's own traffic to its pods.
     LocalHost,
     /// The author's reason why this version differs.
@@ -30,22 +31,22 @@ enum Entry {
 
 /// The entries referred to so far.
 #[derive(Debug, Default)]
-pub(crate) struct Legend {
-    entries: Vec<Entry>,
+pub(crate) struct Legend<'a> {
+    entries: Numbered<Entry<'a>>,
     /// Whether some attempt passes without any rule.
     free: bool,
 }
 
-impl Legend {
+impl<'a> Legend<'a> {
     /// What a cell refers to: `[1,3]`, or nothing.
-    pub(crate) fn refer(&mut self, cell: &CellJudged, version: CiliumVersion) -> String {
+    pub(crate) fn refer(&mut self, cell: &'a CellJudged, version: CiliumVersion) -> String {
         let mut entries = behind(&cell.prediction);
         self.free |= entries.is_empty() && cell.prediction.answer == Answer::Allow;
         entries.extend(cell.because.iter().map(|because| Entry::Version(version, plain(because))));
         entries.extend(cell.evidence.as_ref().and_then(evidence::again).map(Entry::Again));
         let mut numbers: Vec<usize> = Vec::new();
         for entry in entries {
-            let number = self.number(entry);
+            let number = self.entries.number(entry) + 1;
             if !numbers.contains(&number) {
                 numbers.push(number);
             }
@@ -54,18 +55,10 @@ impl Legend {
         if numbers.is_empty() { String::new() } else { format!("[{}]", numbers.join(",")) }
     }
 
-    fn number(&mut self, entry: Entry) -> usize {
-        let known = self.entries.iter().position(|known| *known == entry);
-        known.unwrap_or_else(|| {
-            self.entries.push(entry);
-            self.entries.len() - 1
-        }) + 1
-    }
-
     /// The legend below a table. Rules and places stay whole; a rule stands below its place where the width asks.
     pub(crate) fn lines(&self, paint: Paint, limit: usize) -> Vec<String> {
         let mut rows: Vec<Row> = Vec::new();
-        for (index, entry) in self.entries.iter().enumerate() {
+        for (index, entry) in self.entries.things.iter().enumerate() {
             rows.extend(entry.rows(format!("[{}]", index + 1)));
         }
         if self.free {
@@ -116,14 +109,14 @@ impl Row {
     }
 }
 
-impl Entry {
+impl Entry<'_> {
     fn rows(&self, number: String) -> Vec<Row> {
         let (role, rules) = match self {
-            Self::AllowedBy(rule) => ("allowed by", std::slice::from_ref(rule)),
-            Self::DeniedBy(rule) => ("denied by", std::slice::from_ref(rule)),
-            Self::Unknown(rule) => ("not known", std::slice::from_ref(rule)),
-            Self::DefaultDeny(Gate::Egress | Gate::Ingress, rules) => ("default deny", rules.as_slice()),
-            Self::DefaultDeny(Gate::Dns | Gate::Http, rules) => ("no match in", rules.as_slice()),
+            Self::AllowedBy(rule) => ("allowed by", std::slice::from_ref(*rule)),
+            Self::DeniedBy(rule) => ("denied by", std::slice::from_ref(*rule)),
+            Self::Unknown(rule) => ("not known", std::slice::from_ref(*rule)),
+            Self::DefaultDeny(Gate::Egress | Gate::Ingress, rules) => ("default deny", *rules),
+            Self::DefaultDeny(Gate::Dns | Gate::Http, rules) => ("no match in", *rules),
             Self::LocalHost | Self::Version(..) | Self::Again(_) => ("", &[][..]),
         };
         if rules.is_empty() {
@@ -155,7 +148,7 @@ impl Entry {
 }
 
 /// What is behind a prediction: of an allow every rule it needed, otherwise what ended it.
-fn behind(prediction: &Prediction) -> Vec<Entry> {
+fn behind(prediction: &Prediction) -> Vec<Entry<'_>> {
     let wanted = |finding: &Finding| match prediction.answer {
         Answer::Allow => true,
         Answer::Deny(_) | Answer::Audit(_) => {
@@ -166,13 +159,11 @@ fn behind(prediction: &Prediction) -> Vec<Entry> {
     let checks = prediction.checks.iter().filter(|check| wanted(&check.finding));
     let entries = checks.filter_map(|check| match &check.finding {
         Finding::NotIsolated | Finding::Itself | Finding::OutsideCluster => None,
-        Finding::Allowed { by } => by.first().cloned().map(Entry::AllowedBy),
+        Finding::Allowed { by } => by.first().map(Entry::AllowedBy),
         Finding::LocalHost => Some(Entry::LocalHost),
-        Finding::Denied { by } => by.first().cloned().map(Entry::DeniedBy),
-        Finding::NoRuleAllows { isolated_by, .. } => {
-            Some(Entry::DefaultDeny(check.gate, isolated_by.clone()))
-        }
-        Finding::Unknown { rule, .. } => rule.clone().map(Entry::Unknown),
+        Finding::Denied { by } => by.first().map(Entry::DeniedBy),
+        Finding::NoRuleAllows { isolated_by, .. } => Some(Entry::DefaultDeny(check.gate, isolated_by)),
+        Finding::Unknown { rule, .. } => rule.as_ref().map(Entry::Unknown),
     });
     entries.collect()
 }

@@ -19,6 +19,7 @@ mod difference;
 mod legend;
 mod object;
 mod paint;
+mod step_table;
 mod table;
 mod text;
 mod tree;

@@ -2,14 +2,13 @@
 //! rows, and every difference explained.
 //!
 //! The tables of steps that are as expected are folded. They are left out, and counted, where the text would get
-//! longer than GitHub takes for the summary of a job.
+//! longer than GitHub takes for the summary of a job; where even what differs is longer, so are all tables, and then as
+//! many cells as have to be.
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits>
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use verdikt_scenario::attempt::Attempt;
-use verdikt_scenario::topology::Endpoint;
+use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{CellJudged, Event};
 use verdikt_verdict::outcome::Outcome;
@@ -17,9 +16,12 @@ use verdikt_verdict::outcome::Outcome;
 use crate::difference::{self, Setting};
 use crate::evidence;
 use crate::object;
+use crate::step_table::StepTable;
 use crate::text::{counted, plain};
 use crate::tree::{Run, Step};
 use crate::words;
+
+mod short;
 
 /// The most bytes of a document, below the 1 MiB that GitHub takes for a step.
 const MOST: usize = 900_000;
@@ -28,32 +30,13 @@ const MOST: usize = 900_000;
 pub fn markdown(events: &[Event]) -> String {
     let run = Run::of(events);
     let version = run.started.map(|run| run.cilium).unwrap_or_default();
-    let mut text = head(&run);
-    let mut folded = Vec::new();
-    for scenario in &run.scenarios {
-        let setting = Setting::of_document(&scenario.started.place.file, version);
-        for step in &scenario.steps {
-            if is_as_expected(step) {
-                folded.push(step);
-            } else {
-                text.push_str(&open_step(step, setting));
-            }
-        }
-    }
-    for failed in &run.failed {
-        let _ = write!(
-            text,
-            "\n### {}: failed\n\n{}, {}\n",
-            inline(&failed.scenario),
-            inline(&failed.reason),
-            code(&words::place(&failed.place))
-        );
-    }
-    for skipped in &run.skipped {
-        let _ = write!(text, "\n{} is skipped: {}\n", inline(&skipped.scenario), inline(&skipped.because));
-    }
+    let (open, folded): (Vec<_>, Vec<_>) = steps(&run, version).partition(|(step, _)| !is_as_expected(step));
+    let head = head(&run);
+    let Some(mut text) = whole(head.clone(), &open, &run) else {
+        return short::document(head, &open, folded.len(), &run);
+    };
     let mut left_out = 0;
-    for step in folded {
+    for (step, _) in folded {
         let one = folded_step(step);
         if text.len() + one.len() > MOST {
             left_out += 1;
@@ -61,14 +44,53 @@ pub fn markdown(events: &[Event]) -> String {
             text.push_str(&one);
         }
     }
-    if left_out > 0 {
-        let _ = write!(
-            text,
-            "\nThe tables of {} as expected are left out: the text would be too long.\n",
-            counted(left_out, "more step")
-        );
-    }
+    text.push_str(&tables_left_out(left_out));
     text
+}
+
+/// The steps of a run, each with what its explanations need.
+fn steps<'a>(run: &'a Run<'a>, version: CiliumVersion) -> impl Iterator<Item = (&'a Step<'a>, Setting<'a>)> {
+    run.scenarios.iter().flat_map(move |scenario| {
+        let setting = Setting::of_document(&scenario.started.place.file, version);
+        scenario.steps.iter().map(move |step| (step, setting))
+    })
+}
+
+/// Everything that has to be seen: every step that is not as expected, and scenarios that were not run. None if it would
+/// be too long.
+fn whole(mut text: String, open: &[(&Step<'_>, Setting<'_>)], run: &Run<'_>) -> Option<String> {
+    let steps = open.iter().flat_map(|(step, setting)| open_step(step, *setting));
+    for part in steps.chain(not_run(run)) {
+        text.push_str(&part);
+        if text.len() > MOST {
+            return None;
+        }
+    }
+    Some(text)
+}
+
+/// Scenarios that failed, and those that were skipped.
+fn not_run<'a>(run: &'a Run<'_>) -> impl Iterator<Item = String> + 'a {
+    let failed = run.failed.iter().map(|failed| {
+        let place = code(&words::place(&failed.place));
+        format!("\n### {}: failed\n\n{}, {place}\n", inline(&failed.scenario), inline(&failed.reason))
+    });
+    let skipped = run
+        .skipped
+        .iter()
+        .map(|skipped| format!("\n{} is skipped: {}\n", inline(&skipped.scenario), inline(&skipped.because)));
+    failed.chain(skipped)
+}
+
+/// How many steps that are as expected are not shown.
+fn tables_left_out(steps: usize) -> String {
+    if steps == 0 {
+        return String::new();
+    }
+    format!(
+        "\nThe tables of {} as expected are left out: the text would be too long.\n",
+        counted(steps, "more step")
+    )
 }
 
 /// What the run comes to, and what was counted.
@@ -110,36 +132,35 @@ fn is_as_expected(step: &Step<'_>) -> bool {
         && step.objects.iter().all(|object| object.as_expected)
 }
 
-fn name(step: &Step<'_>) -> String {
-    inline(&format!("{} / {}", step.started.scenario, step.started.step))
+/// A step that is not as expected, in parts: its table, its objects, and each difference folded.
+fn open_step<'a>(step: &'a Step<'_>, setting: Setting<'a>) -> impl Iterator<Item = String> + 'a {
+    let heading = std::iter::once_with(|| format!("{}{}", heading(step), table(step)));
+    heading.chain(differences(step, setting))
 }
 
-/// A step that is not as expected: its table, its objects, and each difference folded.
-fn open_step(step: &Step<'_>, setting: Setting<'_>) -> String {
-    let mut text =
-        format!("\n### {}\n\n{}\n{}", name(step), code(&words::place(&step.started.place)), table(step));
-    for judged in step.objects.iter().filter(|judged| !judged.as_expected) {
-        if let Some(sentence) = object::sentence(judged) {
-            let _ = write!(text, "\n- **{}**\n", inline(&sentence));
-        }
-    }
-    for cell in step.cells.iter().filter(|cell| cell.result != CellResult::AsExpected) {
-        let summary = format!("{} from {}: {}", cell.attempt, cell.source, words::result(cell.result));
+fn heading(step: &Step<'_>) -> String {
+    let (name, place) = (words::step_name(step.started), words::place(&step.started.place));
+    format!("\n### {}\n\n{}\n", inline(&name), code(&place))
+}
+
+/// What is not as expected in a step: each object, and each cell folded.
+fn differences<'a>(step: &'a Step<'_>, setting: Setting<'a>) -> impl Iterator<Item = String> + 'a {
+    let objects = step.objects.iter().filter(|judged| !judged.as_expected);
+    let objects = objects.filter_map(|judged| object::sentence(judged));
+    let objects = objects.map(|sentence| format!("\n- **{}**\n", inline(&sentence)));
+    let cells = step.cells.iter().filter(|cell| cell.result != CellResult::AsExpected);
+    objects.chain(cells.map(move |cell| {
+        let summary = format!("{}: {}", cell.name(), words::result(cell.result));
         let lines = difference::lines(cell, setting).join("\n");
         let fence = fence_for(&lines);
-        let _ = write!(
-            text,
-            "\n<details><summary>{}</summary>\n\n{fence}\n{lines}\n{fence}\n</details>\n",
-            inline(&summary)
-        );
-    }
-    text
+        format!("\n<details><summary>{}</summary>\n\n{fence}\n{lines}\n{fence}\n</details>\n", html(&summary))
+    }))
 }
 
 fn folded_step(step: &Step<'_>) -> String {
     format!(
         "\n<details><summary>{}: {} as expected</summary>\n{}\n</details>\n",
-        name(step),
+        html(&words::step_name(step.started)),
         counted(step.cells.len(), "cell"),
         table(step)
     )
@@ -147,13 +168,8 @@ fn folded_step(step: &Step<'_>) -> String {
 
 /// The table of a step: a row for each source, a column for each attempt; and what was attempted again.
 fn table(step: &Step<'_>) -> String {
-    let (mut attempts, mut sources) = (Vec::<&Attempt>::new(), BTreeSet::<&Endpoint>::new());
-    for cell in &step.cells {
-        if !attempts.contains(&&cell.attempt) {
-            attempts.push(&cell.attempt);
-        }
-        sources.insert(&cell.source);
-    }
+    let StepTable { attempts, rows } =
+        StepTable::of(step.cells.iter().map(|cell| (&cell.attempt, &cell.source, *cell)));
     if attempts.is_empty() {
         return String::new();
     }
@@ -162,19 +178,17 @@ fn table(step: &Step<'_>) -> String {
         let _ = write!(text, " {} |", code(&attempt.to_string()));
     }
     let _ = writeln!(text, "\n|{}", " --- |".repeat(attempts.len() + 1));
-    for source in sources {
+    for (source, cells) in rows {
         let _ = write!(text, "| {} |", code(&source.to_string()));
-        for attempt in &attempts {
-            let cell = step.cells.iter().find(|cell| cell.attempt == **attempt && cell.source == *source);
-            let _ = write!(text, " {} |", cell.map_or_else(String::new, |cell| shown(cell)));
+        for cell in cells {
+            let _ = write!(text, " {} |", cell.map_or_else(String::new, shown));
         }
         text.push('\n');
     }
     let mut lead = "\n";
     for cell in &step.cells {
         if let Some(again) = cell.evidence.as_ref().and_then(evidence::again) {
-            let (attempt, source) = (code(&cell.attempt.to_string()), code(&cell.source.to_string()));
-            let _ = writeln!(text, "{lead}- {attempt} from {source}: {}", inline(&again));
+            let _ = writeln!(text, "{lead}- {}: {}", code(&cell.name().to_string()), inline(&again));
             lead = "";
         }
     }
@@ -201,6 +215,20 @@ fn inline(text: &str) -> String {
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '@' => {
                 out.push('\\');
                 out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Text inside an HTML element, where Markdown is not read: in one line, and so that it is copied as it was.
+fn html(text: &str) -> String {
+    let mut out = String::new();
+    for c in plain(text).chars() {
+        match c {
+            '<' | '>' | '&' | '@' | '#' => {
+                let _ = write!(out, "&#{};", u32::from(c));
             }
             c => out.push(c),
         }

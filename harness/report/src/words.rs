@@ -1,10 +1,11 @@
 //! The words that all reports share: verdicts, expectations, rules, places, and the names of cells.
 
+use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::place::Place;
 use verdikt_scenario::prediction::RuleRef;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict, contradicts, deciders};
-use verdikt_verdict::event::CellJudged;
+use verdikt_verdict::event::{CellJudged, StepStarted};
 use verdikt_verdict::evidence::Basis;
 
 use crate::text::{plain, shell_quote};
@@ -79,14 +80,16 @@ pub(crate) fn rule(rule: &RuleRef) -> String {
     plain(&rule.to_string())
 }
 
-/// The name of a cell, as a filter takes it: `scenario/step/attempt/source`.
-pub(crate) fn cell_name(cell: &CellJudged) -> String {
-    format!("{}/{}/{}/{}", cell.scenario, cell.step, cell.attempt, cell.source)
+/// The name of a step: how the names of its cells begin.
+pub(crate) fn step_name(started: &StepStarted) -> String {
+    let StepStarted { scenario, step, .. } = started;
+    StepName { scenario, step }.to_string()
 }
 
 /// The command that evaluates one cell again.
 pub(crate) fn again(run: &str, file: &str, version: CiliumVersion, cell: &CellJudged) -> String {
     let version =
         if version == CiliumVersion::default() { String::new() } else { format!(" --cilium {version}") };
-    plain(&format!("{run} {}{version} --filter {}", shell_quote(file), shell_quote(&cell_name(cell))))
+    let file = plain(&shell_quote(file));
+    format!("{run} {file}{version} --filter {}", shell_quote(&cell.name().to_string()))
 }

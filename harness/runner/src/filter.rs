@@ -1,67 +1,107 @@
 //! Which cells of a run are wanted.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::str::FromStr;
 
-use verdikt_scenario::attempt::Attempt;
-use verdikt_scenario::scenario::{Scenario, Step};
+use verdikt_scenario::cell_name::CellName;
+use verdikt_scenario::expect::Expectation;
+use verdikt_scenario::scenario::{Row, Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
 
-/// The name of a cell: `scenario/step/attempt/source`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CellName(String);
-
-impl CellName {
-    /// The name of one cell.
-    pub fn new(scenario: &Scenario, step: &Step, attempt: &Attempt, source: &Endpoint) -> Self {
-        Self(format!("{}/{}/{attempt}/{source}", scenario.name, step.name))
-    }
-}
-
-impl fmt::Display for CellName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-/// A text that stands somewhere in the names of the cells wanted; where it has stars, each stands for any text,
-/// and the whole name must match.
+/// A text that stands somewhere in the [names](CellName) of the cells wanted; where it has stars, each stands for any
+/// text, and the whole name must match. The whole name of a cell means this cell, and not those whose names go on. A star
+/// behind a backslash is one of the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filter(String);
+pub struct Filter {
+    text: String,
+    /// The texts between the stars: one where there is none.
+    parts: Vec<String>,
+}
 
 impl FromStr for Filter {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
+        let (mut parts, mut part, mut escaped) = (Vec::new(), String::new(), false);
+        for c in text.chars() {
+            if c == '*' && !escaped {
+                parts.push(std::mem::take(&mut part));
+            } else {
+                part.push(c);
+            }
+            escaped = c == '\\' && !escaped;
+        }
+        parts.push(part);
+        Ok(Self { text: text.to_owned(), parts })
     }
 }
 
 impl Filter {
-    /// Whether this is the full name of the cell.
-    pub fn is(&self, CellName(name): &CellName) -> bool {
-        self.0 == *name
-    }
-
-    /// Whether the cell is wanted.
-    pub fn wants(&self, CellName(name): &CellName) -> bool {
-        if !self.0.contains('*') {
-            return name.contains(&self.0);
-        }
-        let mut parts = self.0.split('*');
-        let first = parts.next().unwrap_or_default();
-        let Some(mut rest) = name.strip_prefix(first) else { return false };
-        let mut parts: Vec<&str> = parts.collect();
-        let last = parts.pop().unwrap_or_default();
-        for part in parts {
-            match rest.find(part) {
+    /// Whether a name matches.
+    fn matches(&self, name: &str) -> bool {
+        let [first, middle @ .., last] = self.parts.as_slice() else {
+            return name.contains(&self.text);
+        };
+        let Some(mut rest) = name.strip_prefix(first.as_str()) else { return false };
+        for part in middle {
+            match rest.find(part.as_str()) {
                 Some(at) => rest = &rest[at + part.len()..],
                 None => return false,
             }
         }
-        rest.ends_with(last)
+        rest.ends_with(last.as_str())
     }
+}
+
+/// A cell to evaluate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WantedCell<'a> {
+    /// Its place among all cells of the step.
+    pub(crate) index: usize,
+    pub(crate) row: &'a Row,
+    pub(crate) source: &'a Endpoint,
+    pub(crate) expectation: &'a Expectation,
+}
+
+/// The cells of a step that one of the filters wants; all, if there is none. Every name is written once and read once for
+/// each filter.
+pub(crate) fn wanted<'a>(scenario: &Scenario, step: &'a Step, filters: &[Filter]) -> Vec<WantedCell<'a>> {
+    let cells = all_cells(step);
+    if filters.is_empty() {
+        return cells.collect();
+    }
+    let names: Vec<String> = all_cells(step).map(|cell| name(scenario, step, &cell)).collect();
+    let mut chosen = vec![false; names.len()];
+    for filter in filters {
+        let mut exact = false;
+        for (chosen, _) in chosen.iter_mut().zip(&names).filter(|(_, name)| **name == filter.text) {
+            (*chosen, exact) = (true, true);
+        }
+        if !exact {
+            chosen.iter_mut().zip(&names).for_each(|(chosen, name)| *chosen |= filter.matches(name));
+        }
+    }
+    cells.zip(chosen).filter(|(_, chosen)| *chosen).map(|(cell, _)| cell).collect()
+}
+
+/// The name of a cell of a step.
+pub(crate) fn name(scenario: &Scenario, step: &Step, cell: &WantedCell<'_>) -> String {
+    let WantedCell { row, source, .. } = *cell;
+    CellName { scenario: &scenario.name, step: &step.name, attempt: &row.attempt, source }.to_string()
+}
+
+/// Every cell of a step, in the order of its table.
+pub(crate) fn all_cells(step: &Step) -> impl Iterator<Item = WantedCell<'_>> {
+    let cells = step
+        .table
+        .iter()
+        .flat_map(|row| row.cells.iter().map(move |(source, expectation)| (row, source, expectation)));
+    cells.enumerate().map(|(index, (row, source, expectation))| WantedCell {
+        index,
+        row,
+        source,
+        expectation,
+    })
 }
 
 #[cfg(test)]
@@ -70,10 +110,10 @@ mod tests {
 
     #[test]
     fn texts_and_stars() {
-        let name = CellName("three-tier/locked down/tcp database/redis:6379/client".to_owned());
+        let name = "three-tier/locked down/tcp database/redis:6379/client";
         let check = |text: &str, expected: bool| {
             let Ok(filter) = text.parse::<Filter>();
-            assert_eq!(filter.wants(&name), expected, "{text}");
+            assert_eq!(filter.matches(name), expected, "{text}");
         };
         check("", true);
         check("redis", true);
@@ -86,5 +126,18 @@ mod tests {
         check("*redis*redis*", false);
         check("tier/*", false);
         check("*/clien", false);
+        check(r"*\*", false);
+    }
+
+    #[test]
+    fn stars_of_a_name() {
+        let check = |text: &str, name: &str, expected: bool| {
+            let Ok(filter) = text.parse::<Filter>();
+            assert_eq!(filter.matches(name), expected, "{text}");
+        };
+        check(r"a\*b", r"s/a\*b/x", true);
+        check(r"a\*b", "s/a-b/x", false);
+        check(r"s/a\\*", r"s/a\\-b", true);
+        check(r"s/a\\*", r"s/a\*", false);
     }
 }

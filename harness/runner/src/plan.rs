@@ -10,7 +10,7 @@ use verdikt_engine::predict::StepPredictions;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::policy::{Manifest, Refuser};
 use verdikt_scenario::prediction::Prediction;
-use verdikt_scenario::scenario::{Row, Scenario, Step};
+use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::Verdict;
@@ -22,7 +22,7 @@ use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::fuse::fuse;
 
 use crate::backend::Applied;
-use crate::filter::{CellName, Filter};
+use crate::filter::{Filter, WantedCell, all_cells, name, wanted};
 use crate::rejections::{agrees, disagreement, options};
 
 /// What to run.
@@ -53,42 +53,16 @@ impl Default for RunOptions {
 pub type Sink<'a> = &'a mut dyn FnMut(Event) -> io::Result<()>;
 
 /// The names of the cells a run would evaluate, in its order.
-pub fn cells(scenarios: &[Scenario], options: &RunOptions) -> Vec<CellName> {
+pub fn cell_names<'a>(
+    scenarios: &'a [Scenario],
+    options: &'a RunOptions,
+) -> impl Iterator<Item = String> + 'a {
     let applicable = scenarios.iter().filter(|scenario| scenario.cilium.contains(options.version));
     let steps = applicable.flat_map(|scenario| scenario.steps.iter().map(move |step| (scenario, step)));
-    steps
-        .flat_map(|(scenario, step)| wanted(scenario, step, options).into_iter().map(|cell| cell.name))
-        .collect()
-}
-
-/// A cell to evaluate.
-pub(crate) struct WantedCell<'a> {
-    name: CellName,
-    /// Its place among all cells of the step.
-    pub(crate) index: usize,
-    pub(crate) row: &'a Row,
-    pub(crate) source: &'a Endpoint,
-}
-
-pub(crate) fn wanted<'a>(scenario: &Scenario, step: &'a Step, options: &RunOptions) -> Vec<WantedCell<'a>> {
-    let cells = all_cells(step).enumerate().map(|(index, (row, source))| {
-        let name = CellName::new(scenario, step, &row.attempt, source);
-        WantedCell { name, index, row, source }
-    });
-    let mut cells: Vec<WantedCell<'a>> = cells.collect();
-    if !options.filters.is_empty() {
-        // The full name of a cell means this cell, and not those whose names go on.
-        let names: Vec<CellName> = cells.iter().map(|cell| cell.name.clone()).collect();
-        let wants = |filter: &Filter, name: &CellName| {
-            filter.is(name) || filter.wants(name) && !names.iter().any(|other| filter.is(other))
-        };
-        cells.retain(|cell| options.filters.iter().any(|filter| wants(filter, &cell.name)));
-    }
-    cells
-}
-
-pub(crate) fn all_cells(step: &Step) -> impl Iterator<Item = (&Row, &Endpoint)> {
-    step.table.iter().flat_map(|row| row.cells.iter().map(move |(source, _)| (row, source)))
+    steps.flat_map(|(scenario, step)| {
+        let cells = wanted(scenario, step, &options.filters).into_iter();
+        cells.map(move |cell| name(scenario, step, &cell))
+    })
 }
 
 /// A scenario whose cells are wanted, ready to begin.
@@ -105,7 +79,8 @@ pub(crate) fn begin<'a>(
     unfit: impl Fn(&Scenario) -> Option<String>,
     sink: Sink<'_>,
 ) -> io::Result<Option<Plan<'a>>> {
-    let steps: Vec<_> = scenario.steps.iter().map(|step| (step, wanted(scenario, step, options))).collect();
+    let steps: Vec<_> =
+        scenario.steps.iter().map(|step| (step, wanted(scenario, step, &options.filters))).collect();
     if steps.iter().all(|(_, cells)| cells.is_empty()) {
         return Ok(None);
     }
@@ -157,7 +132,7 @@ pub(crate) struct PredictedStep<'a> {
 pub(crate) fn predict_step<'a>(step: &'a Step, version: CiliumVersion, past: &Past) -> PredictedStep<'a> {
     let cluster = past.cluster(step, &step.policies, version);
     let attempts: Vec<(Endpoint, Attempt)> =
-        all_cells(step).map(|(row, source)| (source.clone(), row.attempt.clone())).collect();
+        all_cells(step).map(|cell| (cell.source.clone(), cell.row.attempt.clone())).collect();
     let StepPredictions { predictions, learned } = cluster.predict_step(&attempts);
     let in_force = past.in_force.then(&step.policies, cluster.judgements());
     PredictedStep { cluster, predictions, left: Past { learned, in_force } }
@@ -194,12 +169,14 @@ pub(crate) fn end_step(
     version: CiliumVersion,
     sink: Sink<'_>,
 ) -> io::Result<()> {
+    let replaced = step.replaced_cells(version);
     let mut evidence = evidence.map(Vec::into_iter);
     for cell in cells {
         let prediction = predictions[cell.index].clone();
         let evidence = evidence.as_mut().and_then(Iterator::next);
-        let Some((expectation, difference)) = step.expectation(cell.row, cell.source, version) else {
-            continue;
+        let (expectation, difference) = match replaced.get(&(&cell.row.attempt, cell.source)) {
+            Some((expectation, difference)) => (*expectation, Some(*difference)),
+            None => (cell.expectation, None),
         };
         let (verdict, basis) = match evidence.as_ref().map(fuse) {
             Some(fused) => (fused.verdict, Some(fused.basis)),

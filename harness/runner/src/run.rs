@@ -18,10 +18,9 @@ use verdikt_verdict::outcome::{Outcome, Totals};
 use crate::attempts::Gone;
 use crate::attempts::again::{Manner, made};
 use crate::backend::{Backend, BackendError, reason};
+use crate::filter::{WantedCell, all_cells, wanted};
 use crate::model::started;
-use crate::plan::{
-    Past, Plan, RunOptions, Sink, WantedCell, all_cells, begin, begin_step, end_step, predict_step, wanted,
-};
+use crate::plan::{Past, Plan, RunOptions, Sink, begin, begin_step, end_step, predict_step};
 
 /// How many stages an attempt has at most, each with its own timeout: two look-ups, a connection, a request.
 const STAGES: u32 = 4;
@@ -186,7 +185,7 @@ impl StepRun<'_> {
         past: &Past,
         sink: Sink<'_>,
     ) -> Result<Past, BackendError> {
-        let cells = wanted(self.scenario, self.step, self.options);
+        let cells = wanted(self.scenario, self.step, &self.options.filters);
         self.evaluate(&cells, backend, past, sink).await
     }
 
@@ -248,9 +247,9 @@ async fn attempt<B: Backend>(
     let manner = Manner { patience: options.timeout * STAGES, audit: step.enforcement.audit, last };
     let mut evidence = BTreeMap::new();
     for asking in [false, true] {
-        let chosen = all_cells(step).enumerate().filter(|(_, (row, _))| asks(&row.attempt) == asking);
+        let chosen = all_cells(step).filter(|cell| asks(&cell.row.attempt) == asking);
         let (indices, attempts): (Vec<usize>, Vec<(&Endpoint, &Attempt)>) =
-            chosen.map(|(index, (row, source))| (index, (source, &row.attempt))).unzip();
+            chosen.map(|cell| (cell.index, (cell.source, &cell.row.attempt))).unzip();
         if !attempts.is_empty() {
             let made = made(backend, &attempts, &manner, gone).await;
             evidence.extend(indices.into_iter().zip(made));

@@ -7,6 +7,7 @@
 //! Must not know: Kubernetes clients, sockets, async, and how a policy decides. Only [`loader`] reads files.
 
 pub mod attempt;
+pub mod cell_name;
 pub mod diagnostic;
 pub mod document;
 pub mod expect;

@@ -1,5 +1,6 @@
 //! A scenario, loaded: everything resolved, every name checked.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::attempt::Attempt;
@@ -128,26 +129,19 @@ pub enum FieldValidation {
 }
 
 impl Step {
-    /// What is expected of one cell in one version, with the difference where the version differs.
-    pub fn expectation<'a>(
-        &'a self,
-        row: &'a Row,
-        source: &Endpoint,
+    /// The cells that differ from the table in one version, each with its difference. Of two differences about one cell
+    /// the first counts.
+    pub fn replaced_cells(
+        &self,
         version: CiliumVersion,
-    ) -> Option<(&'a Expectation, Option<&'a Difference>)> {
-        let differs = self.differences.iter().filter(|difference| difference.cilium.contains(version));
-        let replaced = differs.flat_map(|difference| {
-            difference
-                .cells
-                .iter()
-                .map(move |(attempt, endpoint, cell)| (attempt, endpoint, cell, difference))
-        });
-        for (attempt, endpoint, cell, difference) in replaced {
-            if *attempt == row.attempt && endpoint == source {
-                return Some((cell, Some(difference)));
+    ) -> BTreeMap<(&Attempt, &Endpoint), (&Expectation, &Difference)> {
+        let mut replaced = BTreeMap::new();
+        for difference in self.differences.iter().filter(|difference| difference.cilium.contains(version)) {
+            for (attempt, endpoint, cell) in &difference.cells {
+                replaced.entry((attempt, endpoint)).or_insert((cell, difference));
             }
         }
-        row.cells.iter().find(|(endpoint, _)| endpoint == source).map(|(_, cell)| (cell, None))
+        replaced
     }
 
     /// The objects that must be refused in one version.

@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
 use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::cell_name::CellName;
 use verdikt_scenario::expect::Expected;
 use verdikt_scenario::place::Place;
 use verdikt_scenario::policy::{ObjectRef, Refuser};
@@ -18,7 +20,7 @@ use crate::evidence::{Basis, Evidence};
 use crate::outcome::{Outcome, Totals};
 
 /// The version of the log's format. Readers refuse a log of another one.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,8 +137,8 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// A cell has its verdict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A cell has its verdict. In the log it also has its `name`, as a filter takes it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct CellJudged {
     /// The scenario.
     pub scenario: String,
@@ -155,10 +157,10 @@ pub struct CellJudged {
     /// What the engine says.
     pub prediction: Prediction,
     /// What was seen; none where nothing is attempted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub evidence: Option<Evidence>,
     /// What the verdict rests on; none where nothing is attempted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub basis: Option<Basis>,
     /// What the harness concludes.
     pub verdict: Verdict,
@@ -182,6 +184,40 @@ pub struct RunFinished {
     pub totals: Totals,
     /// What it comes to.
     pub outcome: Outcome,
+}
+
+impl CellJudged {
+    /// Its name.
+    pub fn name(&self) -> CellName<'_> {
+        let Self { scenario, step, attempt, source, .. } = self;
+        CellName { scenario, step, attempt, source }
+    }
+}
+
+impl Serialize for CellJudged {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { scenario, step, attempt, source, expected, place, because, .. } = self;
+        let Self { prediction, evidence, basis, verdict, result, .. } = self;
+        let mut fields = serializer.serialize_struct("CellJudged", 13)?;
+        fields.serialize_field("name", &format_args!("{}", self.name()))?;
+        fields.serialize_field("scenario", scenario)?;
+        fields.serialize_field("step", step)?;
+        fields.serialize_field("attempt", attempt)?;
+        fields.serialize_field("source", source)?;
+        fields.serialize_field("expected", expected)?;
+        fields.serialize_field("place", place)?;
+        fields.serialize_field("because", because)?;
+        fields.serialize_field("prediction", prediction)?;
+        if let Some(evidence) = evidence {
+            fields.serialize_field("evidence", evidence)?;
+        }
+        if let Some(basis) = basis {
+            fields.serialize_field("basis", basis)?;
+        }
+        fields.serialize_field("verdict", verdict)?;
+        fields.serialize_field("result", result)?;
+        fields.end()
+    }
 }
 
 impl Event {

@@ -304,7 +304,7 @@ fn evidence_without_what_was_before_reads() {
 /// Other programs read these lines: whoever changes them raises [`FORMAT`].
 #[test]
 fn the_format_stays() {
-    insta::assert_snapshot!(check(&run_started()), @r#"{"event":"run-started","format":2,"verdikt":"0.1.0","backend":"model","cilium":"1.18"}"#);
+    insta::assert_snapshot!(check(&run_started()), @r#"{"event":"run-started","format":3,"verdikt":"0.1.0","backend":"model","cilium":"1.18"}"#);
     let attempt = attempts().remove(0);
     let event = cell(
         attempt,
@@ -313,7 +313,7 @@ fn the_format_stays() {
         Answer::Deny(Gate::Ingress),
         Finding::Denied { by: vec![rule()] },
     );
-    insta::assert_snapshot!(check(&event), @r#"{"event":"cell-judged","scenario":"three-tier","step":"locked down","attempt":{"connect":{"protocol":"tcp","target":{"endpoint":{"pod":"database/redis"}},"port":65535}},"source":{"world":"client"},"expected":{"verdict":{"deny-at":"ingress"},"by":"database/redis"},"place":{"file":"policies/redis.yaml","line":12,"column":5},"because":"it was so before","prediction":{"answer":{"deny":"ingress"},"checks":[{"gate":"ingress","endpoint":{"pod":"database/redis"},"question":"from a","finding":{"denied":{"by":[{"object":{"kind":"CiliumNetworkPolicy","namespace":"database","name":"redis"},"path":"spec.ingress[0]","place":{"file":"policies/redis.yaml","line":12,"column":5}}]}}}]},"verdict":{"denied":"ingress"},"result":"as-expected"}"#);
+    insta::assert_snapshot!(check(&event), @r#"{"event":"cell-judged","name":"three-tier/locked down/tcp database/redis:65535/client","scenario":"three-tier","step":"locked down","attempt":{"connect":{"protocol":"tcp","target":{"endpoint":{"pod":"database/redis"}},"port":65535}},"source":{"world":"client"},"expected":{"verdict":{"deny-at":"ingress"},"by":"database/redis"},"place":{"file":"policies/redis.yaml","line":12,"column":5},"because":"it was so before","prediction":{"answer":{"deny":"ingress"},"checks":[{"gate":"ingress","endpoint":{"pod":"database/redis"},"question":"from a","finding":{"denied":{"by":[{"object":{"kind":"CiliumNetworkPolicy","namespace":"database","name":"redis"},"path":"spec.ingress[0]","place":{"file":"policies/redis.yaml","line":12,"column":5}}]}}}]},"verdict":{"denied":"ingress"},"result":"as-expected"}"#);
 }
 
 #[test]

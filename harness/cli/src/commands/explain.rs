@@ -9,6 +9,7 @@ use verdikt_engine::judgement::Refused;
 use verdikt_report::explain::explain as explained;
 use verdikt_runner::model::predict;
 use verdikt_scenario::attempt::{Attempt, Target};
+use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::loader::{load_policies, parse_attempt, parse_source};
 use verdikt_scenario::policy::Manifest;
@@ -35,7 +36,8 @@ pub(crate) fn explain(arguments: &Explain, printer: &Printer) -> Result<ExitCode
     let others = if policies.is_empty() { None } else { Some(other_policies(arguments, printer)?) };
     let cells = cells(step, from.as_deref(), attempt.as_deref())?;
     let predictions = predict(scenario, index, others.as_deref(), &cells, *cilium);
-    let mut text = format!("{} / {}, Cilium {cilium}\n", scenario.name, step.name);
+    let name = StepName { scenario: &scenario.name, step: &step.name };
+    let mut text = format!("{name}, Cilium {cilium}\n");
     if let Some(others) = &others {
         text += &replaced(policies, others.len());
     }

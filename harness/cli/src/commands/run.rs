@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use verdikt_report::terminal::Options;
 use verdikt_runner::model;
-use verdikt_runner::plan::{RunOptions, cells};
+use verdikt_runner::plan::{RunOptions, cell_names};
 
 use self::ground::Ground;
 use self::output::Output;
@@ -44,8 +44,8 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
         parallel: parallel.get().into(),
         timeout: Duration::from_millis((*timeout).into()),
     };
-    let cells = cells(&scenarios, &options);
-    if cells.is_empty() {
+    let mut names = cell_names(&scenarios, &options).peekable();
+    if names.peek().is_none() {
         let hint = if let Some(shard) = shard.filter(|_| scenarios.is_empty()) {
             format!("shard {shard} of {} is empty", counted(all, "scenario"))
         } else if filter.is_empty() {
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
         return Err(Failure::nothing("there is nothing to run").hint(hint));
     }
     if *list {
-        for name in cells {
+        for name in names {
             Printer::data(&format!("{name}\n"))?;
         }
         return Ok(ExitCode::SUCCESS);

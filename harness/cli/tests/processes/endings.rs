@@ -40,7 +40,7 @@ fn an_interrupt_ends_a_run_within_a_second() {
     let project = many(400);
     let (mut process, mut output) = start(&project, "interrupt", &["--parallel", "1", "--events", "log"]);
     let mut text = String::new();
-    while !text.contains("redis-003 / open") {
+    while !text.contains("redis-003/open") {
         assert!(output.read_line(&mut text).unwrap() > 0, "{text}");
     }
     let began = Instant::now();
@@ -51,7 +51,7 @@ fn an_interrupt_ends_a_run_within_a_second() {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!(status.code(), Some(4), "{text}");
     // What is known so far is told, and nothing after it.
-    assert!(text.contains("ok            redis-002 / locked down: 2 cells"), "{text}");
+    assert!(text.contains("ok            redis-002/locked down: 2 cells"), "{text}");
     assert!(text.contains("\ninterrupted: ") && !text.contains("redis-399"), "{text}");
     let log = project.read("log");
     let last = log.lines().last().unwrap();

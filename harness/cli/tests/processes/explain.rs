@@ -13,7 +13,7 @@ fn one_cell_of_the_last_step() {
     assert_snapshot!(ran, @r"
     exit code 0
     --- stdout
-    redis / locked down, Cilium 1.20
+    redis/locked down, Cilium 1.20
 
     shop/stock -> tcp database/redis:6379: deny ingress
       1. egress of shop/stock to database/redis, tcp port 6379
@@ -33,7 +33,7 @@ fn every_cell_that_fits() {
     assert_snapshot!(project.verdikt(&["explain", "redis.yaml", "--step", "open", "--attempt", ATTEMPT]), @r"
     exit code 0
     --- stdout
-    redis / open, Cilium 1.20
+    redis/open, Cilium 1.20
 
     shop/cart -> tcp database/redis:6379: allow
       1. egress of shop/cart to database/redis, tcp port 6379
@@ -62,7 +62,7 @@ spec: {podSelector: {}, policyTypes: [Egress]}
     assert_snapshot!(project.verdikt(&[&arguments[..], &["--policies", "policies"]].concat()), @r"
     exit code 0
     --- stdout
-    redis / locked down, Cilium 1.20
+    redis/locked down, Cilium 1.20
     with 1 policy object of policies in place of the policies of the step
 
     shop/cart -> dns api.example.test: deny egress
@@ -108,7 +108,7 @@ fn policies_that_have_no_part_in_the_answer() {
     assert_snapshot!(ask("refused.yaml"), @r"
     exit code 0
     --- stdout
-    redis / locked down, Cilium 1.20
+    redis/locked down, Cilium 1.20
     with 1 policy object of refused.yaml in place of the policies of the step
     not in force: CiliumNetworkPolicy database/lockdown at refused.yaml:4:30, which the agent refuses: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny
 

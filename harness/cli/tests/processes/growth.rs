@@ -105,7 +105,7 @@ fn what_cannot_be_removed_keeps_nobody_off() {
     assert_snapshot!(run(&server, 2), @r#"
     exit code 4
     --- stdout
-    ok            shop / open: 2 cells
+    ok            shop/open: 2 cells
     FAILED        shop: cannot remove Namespace shop: the API server says: admission webhook "keeper"
                   denied the request
 

@@ -35,8 +35,8 @@ fn a_bad_log_is_refused_with_its_line() {
         ("empty", String::new()),
         ("other", "scenario: redis\n".to_owned()),
         ("cut", first[..20].to_owned()),
-        ("older", log.replacen("\"format\":2", "\"format\":1", 1)),
-        ("newer", log.replacen("\"format\":2", "\"format\":3", 1)),
+        ("older", log.replacen("\"format\":3", "\"format\":2", 1)),
+        ("newer", log.replacen("\"format\":3", "\"format\":4", 1)),
         ("headless", log[first.len() + 1..].to_owned()),
         ("spoilt", format!("{first}\n{{\"event\":\"unheard-of\"}}\n")),
     ] {
@@ -51,10 +51,10 @@ fn a_bad_log_is_refused_with_its_line() {
       caused by: expected value at line 1 column 1
     error: cut:1: no event of a run
       caused by: EOF while parsing a string at line 1 column 20
-    error: older:1: the log has format 1, and this verdikt reads 2
+    error: older:1: the log has format 2, and this verdikt reads 3
 
     hint: run the scenarios again, or replay the log with the verdikt that wrote it
-    error: newer:1: the log has format 3, and this verdikt reads 2
+    error: newer:1: the log has format 4, and this verdikt reads 3
 
     hint: run the scenarios again, or replay the log with the verdikt that wrote it
     error: headless:1: the log does not begin with the start of a run
@@ -72,8 +72,8 @@ fn a_run_that_did_not_end_is_shown_as_far_as_it_came() {
     fs::write(project.path("log"), lines[..lines.len() - 1].join("\n")).unwrap();
     let ran = project.verdikt(&["replay", "log", "--quiet"]);
     assert_snapshot!(ran.stdout, @r"
-    ok            redis / open: 2 cells
-    ok            redis / locked down: 2 cells
+    ok            redis/open: 2 cells
+    ok            redis/locked down: 2 cells
     ");
     assert_eq!(ran.stderr, "the run of this log did not come to its end\n");
 }

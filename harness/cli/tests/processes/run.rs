@@ -18,7 +18,7 @@ fn as_expected() {
     redis  scenarios/redis.yaml
       Redis takes connections from the cart alone.
 
-    ok            redis / open: 2 cells
+    ok            redis/open: 2 cells
       scenarios/redis.yaml:10
 
                    tcp database/redis:6379
@@ -27,7 +27,7 @@ fn as_expected() {
 
       · no number: no policy isolates the source at egress or the target at ingress
 
-    ok            redis / locked down: 2 cells
+    ok            redis/locked down: 2 cells
       scenarios/redis.yaml:13
 
                    tcp database/redis:6379
@@ -49,8 +49,8 @@ fn differs() {
     assert_snapshot!(project.verdikt(&["run", "redis.yaml", "--quiet"]), @r"
     exit code 1
     --- stdout
-    ok            redis / open: 2 cells
-    DIFFERS       redis / locked down: 2 cells, 1 differing
+    ok            redis/open: 2 cells
+    DIFFERS       redis/locked down: 2 cells, 1 differing
 
     ! redis/locked down/tcp database/redis:6379/shop/stock: differs
         expected   allow, at redis.yaml:17
@@ -67,7 +67,7 @@ fn differs() {
         again      verdikt run redis.yaml --filter 'redis/locked down/tcp database/redis:6379/shop/stock'
 
     not as expected:
-      DIFFERS       redis / locked down: 2 cells, 1 differing
+      DIFFERS       redis/locked down: 2 cells, 1 differing
 
     DIFFERS: 1 scenario, 2 steps, 4 cells, 1 policy object, 1 differing cell
     ");
@@ -81,8 +81,8 @@ fn inconclusive() {
     assert_snapshot!(project.verdikt(&["run", "redis.yaml", "--quiet"]), @r"
     exit code 3
     --- stdout
-    ok            redis / open: 2 cells
-    inconclusive  redis / locked down: 2 cells, 1 inconclusive
+    ok            redis/open: 2 cells
+    inconclusive  redis/locked down: 2 cells, 1 inconclusive
 
     ? redis/locked down/tcp database/redis:6379/shop/cart: inconclusive
         expected   allow, at redis.yaml:17
@@ -96,7 +96,7 @@ fn inconclusive() {
         again      verdikt run redis.yaml --filter 'redis/locked down/tcp database/redis:6379/shop/cart'
 
     not as expected:
-      inconclusive  redis / locked down: 2 cells, 1 inconclusive
+      inconclusive  redis/locked down: 2 cells, 1 inconclusive
 
     inconclusive: 1 scenario, 2 steps, 4 cells, 1 policy object, 1 inconclusive cell
     ");
@@ -181,8 +181,8 @@ fn a_scenario_for_other_versions_is_seen() {
     assert_snapshot!(project.verdikt(&["run", "good.yaml", "old.yaml", "-q"]), @r"
     exit code 0
     --- stdout
-    ok            redis / open: 2 cells
-    ok            redis / locked down: 2 cells
+    ok            redis/open: 2 cells
+    ok            redis/locked down: 2 cells
     skipped       old: it holds for Cilium <=1.17, and this run is for 1.20
 
     as expected: 1 scenario, 2 steps, 4 cells, 1 policy object, 1 scenario skipped
@@ -223,7 +223,7 @@ fn reports_in_files() {
     assert_eq!((&json["outcome"], &json["totals"]["differing"]), (&"differs".into(), &1.into()));
     let log = project.read("a.log");
     assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
-    assert!(log.starts_with("{\"event\":\"run-started\",\"format\":2,"), "{log}");
+    assert!(log.starts_with("{\"event\":\"run-started\",\"format\":3,"), "{log}");
     project.verdikt(&arguments);
     assert_eq!((project.read("a.xml"), project.read("a.log")), (junit, log));
 }
@@ -308,4 +308,73 @@ fn reports_for_a_change() {
     assert_eq!(ran.code, 1, "{ran}");
     assert!(project.read("a.md").starts_with("## verdikt: 1 of 4 cells differing\n"));
     assert_snapshot!(project.read("b.txt"), @"::error file=redis.yaml,line=25,title=verdikt%3A not as expected::redis/locked down/tcp database/redis:6379/shop/stock: deny ingress, expected allow at redis.yaml:17");
+}
+
+/// Steps, a path and a source whose names have everything that shells, filters and reports read as something else.
+const ODD: &str = r#"
+scenario: "odd / names"
+about: Names that want care.
+topology:
+  namespaces: {shop: {}}
+  pods:
+    shop/cart: {labels: {app: cart}}
+    shop/store: {labels: {app: store}, serves: [http 80]}
+  world:
+    client: {}
+steps:
+- step: "a/b"
+  expect: &table
+    http GET shop/store:80/x*?q=[a]&b=%2F|<c>'"_@#~: {deny: others}
+    http GET shop/store:80/x: {deny: others}
+    http GET shop/store:80/x/y X-Header=a/b,c: {deny: others}
+- step: "a\\/b"
+  expect: *table
+- step: "a  b*"
+  expect: *table
+- step: "--a $(x) `y` \u202E "
+  expect: *table
+"#;
+
+#[test]
+fn every_name_that_a_report_prints_can_be_given_to_a_filter() {
+    let project = Project::with(&[("odd.yaml", ODD)]);
+    let listed = project.verdikt(&["run", "odd.yaml", "--list"]);
+    assert_eq!(listed.code, 0, "{listed}");
+    let names: Vec<&str> = listed.stdout.lines().collect();
+    assert_eq!(names.len(), 24, "{listed}");
+    let shown = project.verdikt(&[
+        "run",
+        "odd.yaml",
+        "--events",
+        "log",
+        "--report",
+        "json=json",
+        "--report",
+        "junit=junit",
+        "--report",
+        "markdown=markdown",
+        "--report",
+        "github=github",
+    ]);
+    assert_eq!(shown.code, 1, "{shown}");
+    let [log, json, junit, markdown, github] =
+        ["log", "json", "junit", "markdown", "github"].map(|file| project.read(file));
+    for name in names {
+        let found = project.verdikt(&["run", "odd.yaml", "--list", "--filter", name]);
+        assert_eq!(found.stdout, format!("{name}\n"), "its own name finds a cell");
+        let quoted = serde_json::to_string(name).unwrap();
+        assert!(log.contains(&format!("\"name\":{quoted}")), "{name} in the event log");
+        assert!(json.contains(&format!("\"name\": {quoted}")), "{name} in JSON");
+        let in_xml = name.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let in_xml = in_xml.replace('"', "&quot;").replace('\'', "&apos;");
+        assert!(junit.contains(&format!("name=\"{in_xml}\"")), "{name} in JUnit: {junit}");
+        let in_html: String = name
+            .chars()
+            .map(|c| if "&<>@#".contains(c) { format!("&#{};", u32::from(c)) } else { c.to_string() })
+            .collect();
+        assert!(markdown.contains(&format!("<summary>{in_html}: differs</summary>")), "{name} in Markdown");
+        assert!(github.contains(&name.replace('%', "%25")), "{name} in annotations: {github}");
+        let in_shell = format!("--filter '{}'\n", name.replace('\'', r"'\''"));
+        assert!(shown.stdout.contains(&in_shell), "{name} in the terminal: {}", shown.stdout);
+    }
 }

@@ -28,6 +28,23 @@ fn one_annotation_names_so_many_cells() {
 }
 
 #[test]
+fn what_github_does_not_show_is_counted() {
+    let failing = |line: u32| {
+        let mut cell = cells().remove(9);
+        cell.place.line = line;
+        cell
+    };
+    let text = github(&run(vec![], (1..=12).flat_map(|line| [failing(line), failing(line)]).collect()));
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), SHOWN);
+    assert!(lines[8].contains("line=9,"), "{text}");
+    let last = "::error title=verdikt%3A more::6 more at 3 other lines, which GitHub does not show: the other reports have all";
+    assert_eq!(lines[9], last);
+    let whole = github(&run(vec![], (1..=10).map(failing).collect()));
+    assert!(whole.lines().count() == SHOWN && !whole.contains("more"), "{whole}");
+}
+
+#[test]
 fn paths_and_what_is_escaped() {
     let check = |file: &str, expected: &str| assert_eq!(property(&normal(file)), expected, "{file}");
     check("scenarios/../policies/redis.yaml", "policies/redis.yaml");

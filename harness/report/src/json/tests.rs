@@ -45,6 +45,7 @@ fn one_cell_and_one_object() {
               "objects": [],
               "cells": [
                 {
+                  "name": "three-tier/without policies/tcp database/redis:6379/frontend/web",
                   "attempt": "tcp database/redis:6379",
                   "source": "frontend/web",
                   "expected": "allow",
@@ -104,6 +105,7 @@ fn one_cell_and_one_object() {
               ],
               "cells": [
                 {
+                  "name": "three-tier/locked down/tcp database/redis:6379/client",
                   "attempt": "tcp database/redis:6379",
                   "source": "client",
                   "expected": "allow",

@@ -11,13 +11,13 @@ fn every_status() {
     <?xml version="1.0" encoding="UTF-8"?>
     <testsuites name="verdikt" tests="7" skipped="1" failures="2" errors="1">
         <testsuite name="three-tier" tests="6" skipped="0" errors="1" failures="2">
-            <testcase name="without policies / tcp database/redis:6379 / frontend/web" classname="three-tier"/>
-            <testcase name="locked down / CiliumNetworkPolicy database/empty" classname="three-tier"/>
-            <testcase name="locked down / CiliumNetworkPolicy database/typo" classname="three-tier">
+            <testcase name="three-tier/without policies/tcp database/redis:6379/frontend/web" classname="three-tier"/>
+            <testcase name="three-tier/locked down/CiliumNetworkPolicy database/empty" classname="three-tier"/>
+            <testcase name="three-tier/locked down/CiliumNetworkPolicy database/typo" classname="three-tier">
                 <failure message="refused: CiliumNetworkPolicy database/typo at policies/refused.yaml:6 by the API server: unknown field &quot;spec.ingres&quot;; it is not in force, and no refusal is expected" type="object"/>
             </testcase>
-            <testcase name="locked down / tcp database/redis:6379 / backend/api-0" classname="three-tier"/>
-            <testcase name="locked down / tcp database/redis:6379 / client" classname="three-tier">
+            <testcase name="three-tier/locked down/tcp database/redis:6379/backend/api-0" classname="three-tier"/>
+            <testcase name="three-tier/locked down/tcp database/redis:6379/client" classname="three-tier">
                 <failure message="deny ingress, expected allow" type="differs">expected   allow, at scenarios/three-tier.yaml:42
     predicted  deny ingress
     checks
@@ -32,7 +32,7 @@ fn every_status() {
             it fails on peer: app=backend is wanted, its label app is frontend
     again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter &apos;three-tier/locked down/tcp database/redis:6379/client&apos;</failure>
             </testcase>
-            <testcase name="locked down / http GET backend/api:8080/api?page=1 / client" classname="three-tier">
+            <testcase name="three-tier/locked down/http GET backend/api:8080/api?page=1/client" classname="three-tier">
                 <error message="inconclusive: the engine does not know what an Envoy filter of its own makes of it, expected allow" type="inconclusive">expected   allow, at scenarios/three-tier.yaml:42
     predicted  inconclusive: the engine does not know what an Envoy filter of its own makes of it
     checks

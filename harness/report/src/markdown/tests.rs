@@ -12,7 +12,7 @@ fn a_run_with_differences() {
 
     Cilium 1.18, backend model: 1 scenario, 2 steps, 4 cells.
 
-    ### three-tier / locked down
+    ### three-tier/locked down
 
     `scenarios/three-tier.yaml:30`
 
@@ -23,7 +23,7 @@ fn a_run_with_differences() {
 
     - **refused: CiliumNetworkPolicy database/typo at policies/refused.yaml:6 by the API server: unknown field "spec.ingres"; it is not in force, and no refusal is expected**
 
-    <details><summary>tcp database/redis:6379 from client: differs</summary>
+    <details><summary>three-tier/locked down/tcp database/redis:6379/client: differs</summary>
 
     ```
     expected   allow, at scenarios/three-tier.yaml:42
@@ -42,7 +42,7 @@ fn a_run_with_differences() {
     ```
     </details>
 
-    <details><summary>http GET backend/api:8080/api?page=1 from client: inconclusive</summary>
+    <details><summary>three-tier/locked down/http GET backend/api:8080/api?page=1/client: inconclusive</summary>
 
     ```
     expected   allow, at scenarios/three-tier.yaml:42
@@ -59,7 +59,7 @@ fn a_run_with_differences() {
 
     newer is skipped: it holds for Cilium &gt;=1.19, and this run is for 1.18
 
-    <details><summary>three-tier / without policies: 1 cell as expected</summary>
+    <details><summary>three-tier/without policies: 1 cell as expected</summary>
 
     | from | `tcp database/redis:6379` |
     | --- | --- |
@@ -78,7 +78,7 @@ fn a_run_as_expected() {
 
     newer is skipped: it holds for Cilium &gt;=1.19, and this run is for 1.18
 
-    <details><summary>three-tier / without policies: 1 cell as expected</summary>
+    <details><summary>three-tier/without policies: 1 cell as expected</summary>
 
     | from | `tcp database/redis:6379` |
     | --- | --- |
@@ -86,7 +86,7 @@ fn a_run_as_expected() {
 
     </details>
 
-    <details><summary>three-tier / locked down: 1 cell as expected</summary>
+    <details><summary>three-tier/locked down: 1 cell as expected</summary>
 
     | from | `tcp database/redis:6379` |
     | --- | --- |
@@ -138,4 +138,45 @@ fn a_text_too_long_leaves_out_tables_that_are_as_expected() {
     assert!(text.len() < MOST + 200, "{}", text.len());
     let last = text.lines().last().unwrap();
     assert!(last.starts_with("The tables of ") && last.ends_with("the text would be too long."), "{last}");
+}
+
+/// A run in which so many cells differ in each of so many steps.
+fn differing(steps: usize, cells: usize) -> Vec<Event> {
+    let failing = crate::fixture::cells().remove(5);
+    let mut events = run(vec![], vec![failing; cells]);
+    let step: Vec<Event> = events[6..events.len() - 1].to_vec();
+    let end = events.split_off(events.len() - 1);
+    for _ in 1..steps {
+        events.extend(step.iter().cloned());
+    }
+    events.extend(end);
+    events
+}
+
+#[test]
+fn a_summary_is_never_longer_than_github_takes() {
+    for (steps, cells) in [(1, 2_000), (3, 700), (20_000, 1)] {
+        let text = markdown(&differing(steps, cells));
+        assert!(text.len() <= MOST, "{} bytes of {steps} steps", text.len());
+        assert!(text.len() > MOST / 2, "{} bytes of {steps} steps: the room is used", text.len());
+        assert!(text.contains("\nThis is a part: "), "it says so");
+    }
+    let text = markdown(&differing(1, 2_000));
+    let shown = text.matches("<details><summary>three-tier/locked down/").count();
+    let last: Vec<&str> = text.lines().rev().filter(|line| !line.is_empty()).take(2).collect();
+    assert_eq!(last[1], format!("and {} more that are not as expected in this step", 2_000 - shown));
+    assert_eq!(last[0], "The tables of 1 more step as expected are left out: the text would be too long.");
+}
+
+#[test]
+fn steps_share_the_room() {
+    let text = markdown(&differing(3, 700));
+    let mut shown = text.split("\n### ").skip(1).map(|step| step.matches("<details>").count());
+    let first = shown.next().unwrap();
+    assert!(first > 100 && shown.all(|cells| cells.abs_diff(first) <= 2), "{first} of the first step");
+}
+
+#[test]
+fn a_name_in_a_summary_is_copied_as_it_is() {
+    assert_eq!(html(r"a_b/\*<c>/@d"), r"a_b/\*&#60;c&#62;/&#64;d");
 }

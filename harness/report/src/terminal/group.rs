@@ -6,6 +6,7 @@ use verdikt_scenario::prediction::{Finding, RuleRef};
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::CellJudged;
 
+use crate::step_table::Numbered;
 use crate::text::{counted, plain, wrap};
 use crate::words;
 
@@ -14,20 +15,21 @@ const MOST: usize = 3;
 
 /// The cells to explain, in order, each with those that the explanation holds for as well.
 pub(super) fn groups(cells: &[CellJudged]) -> Vec<(&CellJudged, Vec<&CellJudged>)> {
-    let remarkable = || cells.iter().filter(|cell| cell.result != CellResult::AsExpected);
-    let mut alike: BTreeMap<String, Vec<&CellJudged>> = BTreeMap::new();
-    for cell in remarkable() {
-        alike.entry(reason(cell)).or_default().push(cell);
+    let remarkable = cells.iter().filter(|cell| cell.result != CellResult::AsExpected);
+    let reasoned: Vec<(String, &CellJudged)> = remarkable.map(|cell| (reason(cell), cell)).collect();
+    let mut alike: BTreeMap<&str, Vec<&CellJudged>> = BTreeMap::new();
+    for (reason, cell) in &reasoned {
+        alike.entry(reason).or_default().push(cell);
     }
     let mut groups = Vec::new();
-    for cell in remarkable() {
-        match alike.get(&reason(cell)).map(Vec::as_slice) {
+    for (reason, cell) in &reasoned {
+        match alike.get(reason.as_str()).map(Vec::as_slice) {
             Some([first, rest @ ..]) if rest.len() >= MOST => {
-                if std::ptr::eq(*first, cell) {
-                    groups.push((cell, rest.to_vec()));
+                if std::ptr::eq(*first, *cell) {
+                    groups.push((*cell, rest.to_vec()));
                 }
             }
-            _ => groups.push((cell, Vec::new())),
+            _ => groups.push((*cell, Vec::new())),
         }
     }
     groups
@@ -64,16 +66,15 @@ fn kind(finding: &Finding) -> (&'static str, &[RuleRef]) {
 
 /// The cells that an explanation holds for as well: each attempt with its sources.
 pub(super) fn also(cells: &[&CellJudged], width: usize) -> Vec<String> {
-    let mut attempts: Vec<(String, Vec<String>)> = Vec::new();
+    let mut attempts = Numbered::default();
+    let mut sources: Vec<Vec<String>> = Vec::new();
     for cell in cells {
-        let (attempt, source) = (plain(&cell.attempt.to_string()), plain(&cell.source.to_string()));
-        match attempts.iter_mut().find(|(other, _)| *other == attempt) {
-            Some((_, sources)) => sources.push(source),
-            None => attempts.push((attempt, vec![source])),
-        }
+        let number = attempts.number(plain(&cell.attempt.to_string()));
+        sources.resize_with(attempts.things.len(), Vec::new);
+        sources[number].push(plain(&cell.source.to_string()));
     }
     let mut lines = vec![format!("and {} more for the same reason:", counted(cells.len(), "cell"))];
-    for (attempt, sources) in attempts {
+    for (attempt, sources) in attempts.things.iter().zip(sources) {
         let text = format!("{attempt} from {}", sources.join(", "));
         lines.extend(wrap(&text, width.saturating_sub(2)).into_iter().map(|line| format!("  {line}")));
     }

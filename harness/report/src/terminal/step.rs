@@ -1,8 +1,5 @@
 //! One step, when it is over: its table with legend, its objects, and its differences.
 
-use std::collections::BTreeSet;
-
-use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict};
@@ -13,6 +10,7 @@ use crate::difference::{self, Setting};
 use crate::legend::Legend;
 use crate::object;
 use crate::paint::{Paint, Tone};
+use crate::step_table::StepTable;
 use crate::table::{self, Cell, Grid};
 use crate::text::{counted, pad, plain, width, wrap};
 use crate::words;
@@ -51,7 +49,7 @@ pub(super) fn lines(step: &StepShown, setting: Setting<'_>, quiet: bool) -> Vec<
     lines.extend(object_lines(&step.objects, setting, quiet));
     for (cell, alike) in group::groups(&step.cells) {
         let (mark, tone) = marked(cell);
-        let name = plain(&words::cell_name(cell));
+        let name = cell.name();
         let result = words::result(cell.result);
         lines.push(String::new());
         for (at, line) in
@@ -93,7 +91,7 @@ pub(super) fn status(step: &StepShown, width: usize, paint: Paint) -> Vec<String
             counts.push(words);
         }
     }
-    let name = plain(&format!("{} / {}", step.started.scenario, step.started.step));
+    let name = words::step_name(&step.started);
     let text = format!("{name}: {}", counts.join(", "));
     after_word(word, &text, width, |word| paint.paint(tone, word))
 }
@@ -114,24 +112,15 @@ fn marked(cell: &CellJudged) -> (&'static str, Tone) {
 }
 
 fn table_lines(cells: &[CellJudged], setting: Setting<'_>) -> Vec<String> {
-    let (mut attempts, mut sources) = (Vec::<&Attempt>::new(), BTreeSet::<&Endpoint>::new());
-    for cell in cells {
-        if !attempts.contains(&&cell.attempt) {
-            attempts.push(&cell.attempt);
-        }
-        sources.insert(&cell.source);
-    }
+    let StepTable { attempts, rows } =
+        StepTable::of(cells.iter().map(|cell| (&cell.attempt, &cell.source, cell)));
     let all_as_expected = cells.iter().all(|cell| cell.result == CellResult::AsExpected);
     let mut legend = Legend::default();
-    let mut shown = |cell: &CellJudged| shown_cell(cell, setting.version, all_as_expected, &mut legend);
-    let mut rows = Vec::new();
-    for source in sources {
-        let find = |attempt: &&Attempt| {
-            cells.iter().find(|cell| cell.attempt == **attempt && cell.source == *source)
-        };
-        let row = attempts.iter().map(|attempt| find(attempt).map(&mut shown)).collect();
-        rows.push((source.to_string(), row));
-    }
+    let mut shown = |cell| shown_cell(cell, setting.version, all_as_expected, &mut legend);
+    let mut row = |(source, cells): (&Endpoint, Vec<Option<_>>)| {
+        (source.to_string(), cells.into_iter().map(|cell| cell.map(&mut shown)).collect())
+    };
+    let rows = rows.into_iter().map(&mut row).collect();
     let columns = attempts.iter().map(|attempt| plain(&attempt.to_string())).collect();
     let missing = if all_as_expected { "-" } else { "  -" };
     let limit = setting.width.saturating_sub(2);
@@ -145,7 +134,12 @@ fn table_lines(cells: &[CellJudged], setting: Setting<'_>) -> Vec<String> {
 }
 
 /// A cell with its mark, where any cell of the table has one, and the numbers of its rules.
-fn shown_cell(cell: &CellJudged, version: CiliumVersion, unmarked: bool, legend: &mut Legend) -> Cell {
+fn shown_cell<'a>(
+    cell: &'a CellJudged,
+    version: CiliumVersion,
+    unmarked: bool,
+    legend: &mut Legend<'a>,
+) -> Cell {
     let (mark, tone) = marked(cell);
     let mark = if unmarked { String::new() } else { format!("{mark} ") };
     let verdict = words::verdict(&cell.verdict);

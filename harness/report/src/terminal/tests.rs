@@ -27,7 +27,7 @@ fn every_kind_of_cell() {
       Redis takes connections only from the backend; every tier takes them only from the tier in front
       of it.
 
-    ok            three-tier / without policies: 1 cell
+    ok            three-tier/without policies: 1 cell
       scenarios/three-tier.yaml:20
 
                      tcp database/redis:6379
@@ -35,7 +35,7 @@ fn every_kind_of_cell() {
 
       · no number: no policy isolates the source at egress or the target at ingress
 
-    DIFFERS       three-tier / locked down: 11 cells, 4 differing, 1 inconclusive, 2 objects not as
+    DIFFERS       three-tier/locked down: 11 cells, 4 differing, 1 inconclusive, 2 objects not as
                   expected
       scenarios/three-tier.yaml:30
 
@@ -145,7 +145,7 @@ fn every_kind_of_cell() {
         again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/http GET backend/api:8080/api?page=1/client'
 
     not as expected:
-      DIFFERS       three-tier / locked down: 11 cells, 4 differing, 1 inconclusive, 2 objects not as
+      DIFFERS       three-tier/locked down: 11 cells, 4 differing, 1 inconclusive, 2 objects not as
                     expected
 
     DIFFERS: 1 scenario, 2 steps, 12 cells, 4 policy objects, 4 differing cells, 1 inconclusive cell, 2
@@ -166,7 +166,7 @@ fn every_kind_of_cell_in_sixty_columns() {
       Redis takes connections only from the backend; every tier
       takes them only from the tier in front of it.
 
-    ok            three-tier / without policies: 1 cell
+    ok            three-tier/without policies: 1 cell
       scenarios/three-tier.yaml:20
 
                      tcp database/redis:6379
@@ -175,9 +175,8 @@ fn every_kind_of_cell_in_sixty_columns() {
       · no number: no policy isolates the source at egress or
         the target at ingress
 
-    DIFFERS       three-tier / locked down: 11 cells, 4
-                  differing, 1 inconclusive, 2 objects not as
-                  expected
+    DIFFERS       three-tier/locked down: 11 cells, 4 differing,
+                  1 inconclusive, 2 objects not as expected
       scenarios/three-tier.yaml:30
 
                         tcp database/redis:6379
@@ -336,7 +335,7 @@ fn every_kind_of_cell_in_sixty_columns() {
         again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/http GET backend/api:8080/api?page=1/client'
 
     not as expected:
-      DIFFERS       three-tier / locked down: 11 cells, 4
+      DIFFERS       three-tier/locked down: 11 cells, 4
                     differing, 1 inconclusive, 2 objects not as
                     expected
 
@@ -350,8 +349,8 @@ fn every_kind_of_cell_in_sixty_columns() {
 fn quiet() {
     insta::assert_snapshot!(shown(&run(objects(), cells()), 100, true, false), @r#"
     skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
-    ok            three-tier / without policies: 1 cell
-    DIFFERS       three-tier / locked down: 11 cells, 4 differing, 1 inconclusive, 2 objects not as
+    ok            three-tier/without policies: 1 cell
+    DIFFERS       three-tier/locked down: 11 cells, 4 differing, 1 inconclusive, 2 objects not as
                   expected
 
     ! refused: CiliumNetworkPolicy database/typo at policies/refused.yaml:6 by the API server: unknown
@@ -431,7 +430,7 @@ fn quiet() {
         again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/http GET backend/api:8080/api?page=1/client'
 
     not as expected:
-      DIFFERS       three-tier / locked down: 11 cells, 4 differing, 1 inconclusive, 2 objects not as
+      DIFFERS       three-tier/locked down: 11 cells, 4 differing, 1 inconclusive, 2 objects not as
                     expected
 
     DIFFERS: 1 scenario, 2 steps, 12 cells, 4 policy objects, 4 differing cells, 1 inconclusive cell, 2

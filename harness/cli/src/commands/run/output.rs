@@ -6,7 +6,8 @@ use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use verdikt_report::terminal::{Options, Terminal};
-use verdikt_verdict::event::Event;
+use verdikt_scenario::cell_name::StepName;
+use verdikt_verdict::event::{Event, StepStarted};
 
 use crate::failure::{Failure, What};
 use crate::printer::Printer;
@@ -58,7 +59,8 @@ impl Output {
         }
         match &event {
             Event::StepStarted(step) => {
-                self.progress.set_message(format!("{} / {}", step.scenario, step.step));
+                let StepStarted { scenario, step, .. } = step;
+                self.progress.set_message(StepName { scenario, step }.to_string());
             }
             Event::ScenarioStarted(_) | Event::ScenarioSkipped(_) => self.progress.inc(1),
             Event::RunFinished(_) => self.progress.finish_and_clear(),

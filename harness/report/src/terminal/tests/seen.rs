@@ -134,7 +134,7 @@ fn evidence_is_counted_and_shown_where_it_matters() {
     three-tier  scenarios/three-tier.yaml
       Redis takes connections only from the backend; every tier takes them only from the tier in front of it.
 
-    ok            three-tier / without policies: 1 cell
+    ok            three-tier/without policies: 1 cell
       scenarios/three-tier.yaml:20
 
                      tcp database/redis:6379
@@ -142,7 +142,7 @@ fn evidence_is_counted_and_shown_where_it_matters() {
 
       · no number: no policy isolates the source at egress or the target at ingress
 
-    DIFFERS       three-tier / locked down: 9 cells, 3 differing, 2 inconclusive
+    DIFFERS       three-tier/locked down: 9 cells, 3 differing, 2 inconclusive
       scenarios/three-tier.yaml:30
 
                tcp database/redis:6379
@@ -251,7 +251,7 @@ fn evidence_is_counted_and_shown_where_it_matters() {
         again      verdikt run scenarios/three-tier.yaml --cilium 1.18 --filter 'three-tier/locked down/tcp database/redis:6379/shop/i'
 
     not as expected:
-      DIFFERS       three-tier / locked down: 9 cells, 3 differing, 2 inconclusive
+      DIFFERS       three-tier/locked down: 9 cells, 3 differing, 2 inconclusive
 
     evidence: 6 cells by outcome, flow and arrival, 1 by outcome
     DIFFERS: 1 scenario, 2 steps, 10 cells, 0 policy objects, 3 differing cells, 2 inconclusive cells, 1 scenario
@@ -318,9 +318,9 @@ fn what_was_attempted_again_is_in_every_report() {
     let text = shown(&events, 110, false, false);
     let is_about = |line: &&str| line.contains("again:") || line.contains("attempted again");
     insta::assert_snapshot!(quiet.lines().filter(is_about).collect::<Vec<_>>().join("\n"), @r"
-    inconclusive  three-tier / locked down: 3 cells, 1 inconclusive, 3 attempted again
+    inconclusive  three-tier/locked down: 3 cells, 1 inconclusive, 3 attempted again
                    attempted again: node n1: 12 flows were lost (the client saw: timed out); node n|2: *cut* (the
-      inconclusive  three-tier / locked down: 3 cells, 1 inconclusive, 3 attempted again
+      inconclusive  three-tier/locked down: 3 cells, 1 inconclusive, 3 attempted again
     ");
     let table = text.split("three-tier.yaml:30").nth(1).unwrap().split("\n\n").take(3);
     insta::assert_snapshot!(table.collect::<Vec<_>>().join("\n\n"), @r"
@@ -347,9 +347,9 @@ fn what_was_attempted_again_is_in_every_report() {
     "#);
     let page = markdown(&events);
     insta::assert_snapshot!(page.lines().filter(is_about).collect::<Vec<_>>().join("\n"), @r"
-    - `tcp database/redis:6379` from `shop/a`: attempted again: node n1: 12 flows were lost (the client saw: timed out)
-    - `tcp database/redis:6379` from `shop/b`: attempted again: node n1: 12 flows were lost (the client saw: timed out)
-    - `tcp database/redis:6379` from `shop/c`: attempted again: node n1: 12 flows were lost (the client saw: timed out); node n\|2: \*cut\* (the client saw: HTTP 403)
+    - `three-tier/locked down/tcp database/redis:6379/shop/a`: attempted again: node n1: 12 flows were lost (the client saw: timed out)
+    - `three-tier/locked down/tcp database/redis:6379/shop/b`: attempted again: node n1: 12 flows were lost (the client saw: timed out)
+    - `three-tier/locked down/tcp database/redis:6379/shop/c`: attempted again: node n1: 12 flows were lost (the client saw: timed out); node n\|2: \*cut\* (the client saw: HTTP 403)
                attempted again: node n1: 12 flows were lost (the client saw: timed out); node n|2: *cut* (the client saw: HTTP 403)
     ");
     let value: serde_json::Value = serde_json::from_str(&json(&events).unwrap()).unwrap();
@@ -372,8 +372,8 @@ fn failures_are_shown() {
     events.push(Event::RunFinished(RunFinished { totals, outcome: RunOutcome::of(&totals) }));
     insta::assert_snapshot!(shown(&events, 100, true, false), @r"
     skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
-    ok            three-tier / without policies: 1 cell
-    ok            three-tier / locked down: 1 cell
+    ok            three-tier/without policies: 1 cell
+    ok            three-tier/locked down: 1 cell
     FAILED        three-tier: the agent of shop/a has ended: killed
 
     not as expected:
@@ -400,7 +400,7 @@ fn an_interrupted_run_says_so() {
     events.push(Event::RunFinished(RunFinished { totals, outcome }));
     insta::assert_snapshot!(shown(&events, 100, true, false), @r"
     skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
-    ok            three-tier / without policies: 1 cell
+    ok            three-tier/without policies: 1 cell
 
     evidence: 2 cells by outcome, flow and arrival
     interrupted: 1 scenario, 2 steps, 3 cells, 0 policy objects, 1 scenario skipped
