@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 
 /// The packages of the workspace, and those of ours that each may depend on.
-const EDGES: [(&str, &[&str]); 13] = [
+const EDGES: [(&str, &[&str]); 14] = [
+    ("verdikt-unify", &[]),
     ("verdikt-scenario", &[]),
     ("verdikt-engine", &["verdikt-scenario"]),
     ("verdikt-verdict", &["verdikt-scenario"]),
@@ -199,6 +200,33 @@ fn our_packages_depend_on_each_other_as_designed() {
         }
     }
     none(&broken, "remove the dependency, or change the design and EDGES of this test");
+}
+
+#[test]
+fn runs_and_tests_share_one_build() {
+    let metadata = metadata();
+    let packages = metadata.workspace_packages();
+    let unify = packages.iter().find(|package| package.name == "verdikt-unify").unwrap();
+    let unified = |name: &str, feature: Option<&String>| {
+        let mut named = unify.dependencies.iter().filter(|dependency| dependency.name == name);
+        named.any(|dependency| feature.is_none_or(|feature| dependency.features.contains(feature)))
+    };
+    let mut broken = Vec::new();
+    for package in &packages {
+        let of_tests = package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind == DependencyKind::Development && dependency.path.is_none());
+        for dependency in of_tests {
+            let name = &dependency.name;
+            if !unified(name, None) {
+                broken.push(format!("{}: {name}", package.name));
+            }
+            let missing = dependency.features.iter().filter(|feature| !unified(name, Some(feature)));
+            broken.extend(missing.map(|feature| format!("{}: {name}, feature {feature}", package.name)));
+        }
+    }
+    none(&broken, "name these development dependencies in harness/unify/Cargo.toml too");
 }
 
 #[test]
