@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use verdikt_kind::profile::{DEFAULT, profile};
 use verdikt_runner::filter::Filter;
 use verdikt_runner::shard::Shard;
+use verdikt_scenario::loader::Reach;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::version::CiliumVersion;
 
@@ -74,7 +75,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Scenario files and folders [default: scenarios/]
+    /// Scenario files and folders; `-` is the standard input [default: scenarios/]
     pub(crate) paths: Vec<PathBuf>,
     /// Where the steps run: lab (real sockets in namespaces of this machine), model (the engine alone),
     /// kind[:PROFILE] (a kind cluster, brought up if it is not) or cluster[:CONTEXT] (any cluster with Cilium)
@@ -116,10 +117,26 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) list: bool,
     #[command(flatten)]
+    pub(crate) files: Files,
+    #[command(flatten)]
     pub(crate) output: Output,
     /// Write the event log, one JSON object a line, as things happen
     #[arg(long, value_name = "FILE")]
     pub(crate) events: Option<PathBuf>,
+}
+
+/// Which files may be read.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Files {
+    /// Let scenarios and links name files outside the paths given and the git repositories they lie in
+    #[arg(long)]
+    allow_outside: bool,
+}
+
+impl Files {
+    pub(crate) fn reach(self) -> Reach {
+        if self.allow_outside { Reach::Anywhere } else { Reach::Inside }
+    }
 }
 
 /// How results are shown.
@@ -136,7 +153,7 @@ pub(crate) struct Output {
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Scenarios, policy files and folders of both [default: scenarios/]
+    /// Scenarios, policy files and folders of both; `-` is the standard input [default: scenarios/]
     pub(crate) paths: Vec<PathBuf>,
     /// The Cilium version
     #[arg(long, value_name = "VERSION", default_value_t)]
@@ -144,6 +161,8 @@ pub(crate) struct Check {
     /// Exit with 1 if there is a warning
     #[arg(long)]
     pub(crate) deny_warnings: bool,
+    #[command(flatten)]
+    pub(crate) files: Files,
 }
 
 #[derive(Debug, Args)]
@@ -165,6 +184,8 @@ pub(crate) struct Explain {
     /// The Cilium version
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(crate) cilium: CiliumVersion,
+    #[command(flatten)]
+    pub(crate) files: Files,
 }
 
 #[derive(Debug, Args)]
@@ -180,6 +201,8 @@ pub(crate) struct Lab {
     /// The Cilium version
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(crate) cilium: CiliumVersion,
+    #[command(flatten)]
+    pub(crate) files: Files,
 }
 
 #[derive(Debug, Subcommand)]

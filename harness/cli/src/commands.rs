@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use tokio::runtime::{Builder, Runtime};
 use verdikt_scenario::diagnostic::Severity;
-use verdikt_scenario::loader::{Loaded, load};
+use verdikt_scenario::loader::{AllUnrendered, Loaded, Loader, Reach};
 
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -39,8 +39,8 @@ fn paths_or_default(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Loads scenarios; warnings are shown, mistakes fail.
-fn load_scenarios(paths: &[PathBuf], printer: &Printer) -> Result<Loaded, Failure> {
-    let loaded = load(paths);
+fn load_scenarios(paths: &[PathBuf], reach: Reach, printer: &Printer) -> Result<Loaded, Failure> {
+    let loaded = Loader::new(paths, reach).scenarios(paths);
     if loaded.is_empty {
         return Err(Failure::nothing_in(loaded.diagnostics, loaded.sources));
     }
@@ -67,6 +67,13 @@ fn tell_passed_over((documents, files): (usize, usize)) {
     }
     if !parts.is_empty() {
         Printer::tell(&format!("passed over, as no policies: {}\n", parts.join(" and ")));
+    }
+}
+
+/// Remarks on what is not checked as it will be applied, with what to do.
+fn tell_unrendered(unrendered: &AllUnrendered, printer: &Printer) {
+    for (why, names) in unrendered {
+        printer.note(&why.remark(names));
     }
 }
 

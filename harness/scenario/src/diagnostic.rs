@@ -77,10 +77,4 @@ impl Sources {
     pub fn text(&self, file: &str) -> Option<&str> {
         self.texts.get(file).map(AsRef::as_ref)
     }
-
-    /// A line of a file, without its end; none if the file or line is not known.
-    pub fn line(&self, place: &Place) -> Option<&str> {
-        let number = usize::try_from(place.line).ok()?.checked_sub(1)?;
-        self.texts.get(&place.file)?.lines().nth(number)
-    }
 }

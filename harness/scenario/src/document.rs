@@ -1,21 +1,24 @@
 //! YAML documents as trees in which every key and value knows its place.
 //!
-//! One tree serves the loader (unknown keys, wrong shapes) and the engine (which rule of which line). Input is
-//! bounded: 16 MiB a file, 250,000 nodes, and no alias expansion beyond that, so that neither a huge file nor a
-//! nest of anchors can exhaust the machine.
+//! One tree serves the loader (unknown keys, wrong shapes) and the engine (which rule of which line).
 
-use std::collections::BTreeSet;
+mod kubectl;
+mod limits;
+mod parse;
+
 use std::fmt;
 use std::marker::PhantomData;
 
 use compact_str::CompactString;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{DuplicateKeyPolicy, Spanned};
+use serde_saphyr::Spanned;
 
 use crate::place::Position;
 
-/// The largest file that is parsed, in bytes.
-pub const LARGEST_FILE: usize = 16 << 20;
+pub(crate) use self::kubectl::refused_tab;
+pub(crate) use self::limits::LARGEST_FILE;
+pub use self::parse::{DocumentError, parse};
+pub(crate) use self::parse::{Parsed, parse_all};
 
 /// A value of a document, with its position.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,79 +57,6 @@ pub struct Entry {
     pub position: Position,
     /// Its value.
     pub value: Node,
-}
-
-/// Why a text is not a YAML document.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct DocumentError {
-    /// What the parser says, without the place.
-    pub message: String,
-    /// Where.
-    pub position: Position,
-}
-
-/// The documents of a YAML stream (JSON is YAML). Empty documents are left out.
-pub fn parse(text: &str) -> Result<Vec<Node>, DocumentError> {
-    let (documents, duplicates) = parse_past_duplicates(text)?;
-    duplicates.into_iter().next().map_or(Ok(documents), Err)
-}
-
-/// The same, going on behind keys that stand twice in a mapping: of each, the first counts.
-pub(crate) fn parse_past_duplicates(text: &str) -> Result<(Vec<Node>, Vec<DocumentError>), DocumentError> {
-    if text.len() > LARGEST_FILE {
-        let message =
-            format!("the file has {} bytes, and {LARGEST_FILE} are the most verdikt reads", text.len());
-        return Err(DocumentError { message, position: Position { line: 1, column: 1 } });
-    }
-    let options = serde_saphyr::options! {
-        // The tree gets every key, and the duplicates are found there, all of them.
-        duplicate_keys: DuplicateKeyPolicy::LastWins,
-        with_snippet: false,
-    };
-    let documents = serde_saphyr::from_multiple_with_options::<Node>(text, options);
-    let mut documents = documents.map_err(|error| document_error(&error))?;
-    let mut duplicates = Vec::new();
-    for document in &mut documents {
-        take_duplicates(document, &mut duplicates);
-    }
-    Ok((documents, duplicates))
-}
-
-fn take_duplicates(node: &mut Node, duplicates: &mut Vec<DocumentError>) {
-    match &mut node.value {
-        Value::List(elements) => elements.iter_mut().for_each(|node| take_duplicates(node, duplicates)),
-        Value::Map(entries) => {
-            let mut seen = BTreeSet::new();
-            entries.retain(|entry| {
-                let is_first = seen.insert(entry.key.clone());
-                if !is_first {
-                    let message = format!("duplicate mapping key: {}", entry.key);
-                    duplicates.push(DocumentError { message, position: entry.position });
-                }
-                is_first
-            });
-            for entry in entries {
-                take_duplicates(&mut entry.value, duplicates);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn document_error(error: &serde_saphyr::Error) -> DocumentError {
-    let position = error.location().map_or(Position { line: 1, column: 1 }, |location| Position {
-        line: number(location.line()).max(1),
-        column: number(location.column()).max(1),
-    });
-    let text = error.without_snippet().to_string();
-    let message = text.split(" at line ").next().unwrap_or(&text);
-    let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or(message);
-    DocumentError { message: message.to_owned(), position }
-}
-
-fn number(value: u64) -> u32 {
-    u32::try_from(value).unwrap_or(u32::MAX)
 }
 
 impl Node {
@@ -192,6 +122,7 @@ impl<'de> Deserialize<'de> for Node {
 }
 
 fn position_of(location: &serde_saphyr::Location) -> Position {
+    let number = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
     Position { line: number(location.line()), column: number(location.column()) }
 }
 

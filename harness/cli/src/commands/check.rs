@@ -7,13 +7,13 @@ use std::process::ExitCode;
 use verdikt_engine::cluster::{Cluster, Learned, Options};
 use verdikt_engine::lint::{self, lint};
 use verdikt_scenario::diagnostic::{Diagnostic, Severity, Sources};
-use verdikt_scenario::loader::{LoadedPolicies, has_scenario, load, load_policies};
+use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies, Loader};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
 
-use super::{counted, paths_or_default};
+use super::{counted, paths_or_default, tell_unrendered};
 use crate::arguments::Check;
 use crate::exit;
 use crate::failure::Failure;
@@ -28,20 +28,22 @@ struct Found {
     policies: usize,
     /// Documents and files that are none of both.
     passed_over: (usize, usize),
+    unrendered: AllUnrendered,
 }
 
 pub(crate) fn check(arguments: &Check, printer: &Printer) -> Result<ExitCode, Failure> {
     let paths = paths_or_default(&arguments.paths)?;
+    let mut loader = Loader::new(&paths, arguments.files.reach());
     let (scenarios, policies): (Vec<PathBuf>, Vec<PathBuf>) =
-        paths.into_iter().partition(|path| has_scenario(path));
+        paths.into_iter().partition(|path| loader.has_scenario(path));
     let version = arguments.cilium;
     let mut found = Found::default();
     if !scenarios.is_empty() {
-        let used = check_scenarios(&scenarios, version, &mut found);
+        let used = check_scenarios(loader.scenarios(&scenarios), version, &mut found);
         // What no scenario names must not go unseen in the same folder.
-        check_policies(load_policies(&scenarios, &used), version, Set::Rest, &mut found);
+        check_policies(loader.policies(&scenarios, &used), version, Set::Rest, &mut found);
     }
-    let loaded = load_policies(&policies, &BTreeSet::new());
+    let loaded = loader.policies(&policies, &BTreeSet::new());
     let without = loaded.without.iter().map(|path| {
         let place = Place::start_of(path.display().to_string());
         Diagnostic::error(place, "there is neither a scenario nor a policy here")
@@ -55,6 +57,7 @@ pub(crate) fn check(arguments: &Check, printer: &Printer) -> Result<ExitCode, Fa
     found.diagnostics.extend(without);
     found.diagnostics.sort();
     found.diagnostics.dedup();
+    tell_unrendered(&found.unrendered, printer);
     if is_empty {
         return Err(Failure::nothing_in(found.diagnostics, found.sources));
     }
@@ -84,8 +87,7 @@ fn summary(found: &Found, arguments: &Check) -> ExitCode {
 }
 
 /// Answers where the files are that the scenarios consist of.
-fn check_scenarios(paths: &[PathBuf], version: CiliumVersion, found: &mut Found) -> BTreeSet<PathBuf> {
-    let loaded = load(paths);
+fn check_scenarios(loaded: Loaded, version: CiliumVersion, found: &mut Found) -> BTreeSet<PathBuf> {
     found.diagnostics.extend(loaded.diagnostics);
     found.diagnostics.extend(verdikt_runner::mistakes(&loaded.scenarios, version));
     found.sources.extend(&loaded.sources);
@@ -150,6 +152,9 @@ fn check_policies(loaded: LoadedPolicies, version: CiliumVersion, set: Set, foun
     found.policies += loaded.manifests.len();
     found.passed_over.0 += loaded.ignored;
     found.passed_over.1 += loaded.empty_files;
+    for (why, names) in loaded.unrendered {
+        found.unrendered.entry(why).or_default().extend(names);
+    }
 }
 
 fn is_refusal(warning: &Diagnostic) -> bool {

@@ -11,22 +11,22 @@ use verdikt_runner::model::predict;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::diagnostic::Severity;
-use verdikt_scenario::loader::{load_policies, parse_attempt, parse_source};
+use verdikt_scenario::loader::{Loader, parse_attempt, parse_source};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::Answer;
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::{counted, load_scenarios, tell_passed_over};
+use super::{counted, load_scenarios, tell_passed_over, tell_unrendered};
 use crate::arguments::Explain;
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 pub(crate) fn explain(arguments: &Explain, printer: &Printer) -> Result<ExitCode, Failure> {
-    let Explain { scenario, step, from, attempt, policies, cilium } = arguments;
-    let loaded = load_scenarios(std::slice::from_ref(scenario), printer)?;
+    let Explain { scenario, step, from, attempt, policies, cilium, files } = arguments;
+    let loaded = load_scenarios(std::slice::from_ref(scenario), files.reach(), printer)?;
     let [scenario] = loaded.scenarios.as_slice() else {
         return Err(Failure::wrong(format!("`{}` holds more than one scenario", scenario.display()))
             .hint("name the file of one"));
@@ -87,7 +87,8 @@ fn step_index(scenario: &Scenario, name: Option<&str>) -> Result<usize, Failure>
 }
 
 fn other_policies(arguments: &Explain, printer: &Printer) -> Result<Vec<Manifest>, Failure> {
-    let loaded = load_policies(&arguments.policies, &BTreeSet::new());
+    let loaded = Loader::new(&arguments.policies, arguments.files.reach())
+        .policies(&arguments.policies, &BTreeSet::new());
     if loaded.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(Failure::mistakes(loaded.diagnostics, loaded.sources));
     }
@@ -97,6 +98,7 @@ fn other_policies(arguments: &Explain, printer: &Printer) -> Result<Vec<Manifest
             "policies are in .yaml, .yml and .json files; leave `--policies` out for those of the step",
         ));
     }
+    tell_unrendered(&loaded.unrendered, printer);
     tell_passed_over((loaded.ignored, loaded.empty_files));
     Ok(loaded.manifests)
 }

@@ -25,8 +25,8 @@ use crate::printer::Printer;
 const COMMAND: &str = "verdikt run";
 
 pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failure> {
-    let Run { paths, parallel, timeout, filter, shard, list, output, events: log, .. } = arguments;
-    let loaded = load_scenarios(&paths_or_default(paths)?, printer)?;
+    let Run { paths, parallel, timeout, filter, shard, list, files, output, events: log, .. } = arguments;
+    let loaded = load_scenarios(&paths_or_default(paths)?, files.reach(), printer)?;
     let ground = if *list { Ground::Model } else { Ground::choose(arguments, &loaded.scenarios, printer)? };
     let cilium = ground.version(arguments.cilium)?;
     let mistakes = verdikt_runner::mistakes(&loaded.scenarios, cilium);

@@ -1,43 +1,91 @@
 //! Diagnostics as people read them: a title, the place, the line with a mark under it, and advice.
 
+mod lines;
+
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
+use self::lines::Lines;
 use super::{Diagnostic, Severity, Sources};
 
 /// The longest line that is shown whole, in characters; of a longer one, a piece around the place.
 const LONGEST_LINE: usize = 160;
 
-/// Draws diagnostics, sorted by place and each once, with an empty line between them. The text ends with a line
-/// break unless there is nothing to draw.
+/// The longest message that is shown whole, in characters.
+const LONGEST_MESSAGE: usize = 600;
+
+/// The diagnostics that are drawn; of more, the number is told.
+const MOST_DRAWN: usize = 100;
+
+/// Draws diagnostics, sorted by place and each once, with an empty line between them; of very many, the first mistakes
+/// and then the first warnings. The text ends with a line break unless there is nothing to draw.
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> String {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort();
     sorted.dedup();
+    let more = cut(&mut sorted);
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(LONGEST_LINE + 40);
-    let drawn: Vec<String> = sorted.iter().map(|diagnostic| draw(diagnostic, sources, &renderer)).collect();
+    let mut files = BTreeMap::new();
+    let mut drawn: Vec<String> = Vec::new();
+    for diagnostic in sorted {
+        let file: &str = &diagnostic.place.file;
+        let lines = files.entry(file).or_insert_with(|| sources.text(file).map(Lines::of));
+        drawn.push(draw(diagnostic, lines.as_mut(), &renderer));
+    }
+    drawn.extend(more);
     if drawn.is_empty() { String::new() } else { format!("{}\n", drawn.join("\n\n")) }
 }
 
-fn draw(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
+/// Leaves what is drawn, and says how much is not.
+fn cut(sorted: &mut Vec<&Diagnostic>) -> Option<String> {
+    if sorted.len() <= MOST_DRAWN {
+        return None;
+    }
+    let is_error = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
+    let errors = sorted.iter().filter(|diagnostic| is_error(diagnostic)).count();
+    let (mut errors_left, mut warnings_left) = (MOST_DRAWN, MOST_DRAWN.saturating_sub(errors));
+    let (mut more_errors, mut more_warnings) = (0_usize, 0_usize);
+    sorted.retain(|diagnostic| {
+        let (left, more) = match diagnostic.severity {
+            Severity::Error => (&mut errors_left, &mut more_errors),
+            Severity::Warning => (&mut warnings_left, &mut more_warnings),
+        };
+        let is_drawn = *left > 0;
+        *left = left.saturating_sub(1);
+        *more += usize::from(!is_drawn);
+        is_drawn
+    });
+    let counted = |count: usize, noun: &str| match count {
+        0 => None,
+        1 => Some(format!("1 more {noun}")),
+        count => Some(format!("{count} more {noun}s")),
+    };
+    let more: Vec<String> =
+        counted(more_errors, "mistake").into_iter().chain(counted(more_warnings, "warning")).collect();
+    Some(format!("and {}, which are not shown: correct those above first", more.join(" and ")))
+}
+
+fn draw(diagnostic: &Diagnostic, lines: Option<&mut Lines<'_>>, renderer: &Renderer) -> String {
     let Diagnostic { place, severity, code, message, help } = diagnostic;
     let level = match severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut title = level.primary_title(plain(message));
+    let mut title = level.primary_title(short(message));
     if let Some(code) = code {
         title = title.id(plain(code));
     }
     let number = usize::try_from(place.line).unwrap_or(usize::MAX).max(1);
     let column = usize::try_from(place.column).unwrap_or(usize::MAX).max(1);
     let origin = Origin::path(plain(&place.file));
-    let excerpt = sources.line(place).map(|line| excerpt(line, column));
-    let mut group = match (&excerpt, sources.text(&place.file)) {
-        (Some(excerpt), _) => {
+    let is_read = lines.is_some();
+    let excerpt = lines.and_then(|lines| excerpt(lines, number, column));
+    let mut group = match &excerpt {
+        Some(excerpt) => {
             let snippet = Snippet::source(excerpt.text.as_str())
                 .line_start(number)
                 .annotation(AnnotationKind::Primary.span(excerpt.mark.clone()));
@@ -49,12 +97,12 @@ fn draw(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> Stri
             }
         }
         // The place is beyond the end of the file.
-        (None, Some(_)) => title.element(origin.line(number).char_column(column)),
+        None if is_read => title.element(origin.line(number).char_column(column)),
         // What concerns a file that was never read has no line.
-        (None, None) => title.element(origin),
+        None => title.element(origin),
     };
     if let Some(help) = help {
-        group = group.element(Level::HELP.message(plain(help)));
+        group = group.element(Level::HELP.message(short(help)));
     }
     let drawn = renderer.render(&[group]);
     let lines: Vec<&str> = drawn.lines().map(str::trim_end).collect();
@@ -69,12 +117,14 @@ struct Excerpt {
     is_whole_before: bool,
 }
 
-fn excerpt(line: &str, column: usize) -> Excerpt {
+/// The piece of a line around a column; none if there is no such line.
+fn excerpt(lines: &mut Lines<'_>, number: usize, column: usize) -> Option<Excerpt> {
+    let line = lines.line(number)?;
     let before = (column - 1).min(LONGEST_LINE / 2);
     let skipped = column - 1 - before;
     let cut_before = skipped > 0 && line.chars().nth(LONGEST_LINE).is_some();
     let skipped = if cut_before { skipped } else { 0 };
-    let mut rest = line.chars().skip(skipped);
+    let mut rest = lines.from(number, skipped).chars();
     let mut text = String::new();
     if cut_before {
         text.push_str("...");
@@ -107,7 +157,7 @@ fn excerpt(line: &str, column: usize) -> Excerpt {
     if rest.next().is_some() {
         text.push_str("...");
     }
-    Excerpt { text, mark: start..end.max(start), is_whole_before }
+    Some(Excerpt { text, mark: start..end.max(start), is_whole_before })
 }
 
 /// How far the key or value goes that begins at a place.
@@ -136,6 +186,14 @@ impl Marked {
                     || (next == '#' && previous.is_whitespace())
             }
         }
+    }
+}
+
+/// A message on one line, of which a very long one is cut: what it quotes may be as long as a file.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_MESSAGE) {
+        None => plain(text),
+        Some((end, _)) => plain(&text[..end]) + "...",
     }
 }
 

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Disk, LoadedPolicies, Opened, files_of, text};
+use super::disk::{Disk, Opened};
+use super::text;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::document::Node;
 use crate::file::deserialize::from_node;
 use crate::file::{Located, ScenarioFile, TopologyFile};
-use crate::lower::manifest::class::{Class, classify};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::policies::{is_path, is_policy_file};
 use crate::lower::topology::TopologyPart;
@@ -28,16 +28,16 @@ pub(super) fn is_scenario(document: &Node) -> bool {
     has("scenario") || (has("steps") && !is_object && (has("topology") || meant()))
 }
 
-/// Loads the scenario of a file; none if it has mistakes.
+/// Loads the scenario of a file, which names others from a folder; none if it has mistakes.
 pub(super) fn scenario(
     disk: &mut Disk,
-    path: &Path,
+    folder: &Path,
     opened: &Opened,
     mistakes: &mut Mistakes,
 ) -> Option<Scenario> {
     let file = &opened.file;
     disk.used.insert(opened.canonical.clone());
-    mistakes.0.extend_from_slice(&opened.duplicates);
+    mistakes.0.extend_from_slice(&opened.remarks);
     let documents = match &opened.documents {
         Ok(documents) => documents,
         Err(diagnostic) => {
@@ -64,17 +64,16 @@ pub(super) fn scenario(
         return None;
     };
     let content: ScenarioFile = read_shape(&root, file, mistakes)?;
-    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     let mut includes =
         Includes { disk, parts: Vec::new(), above: Vec::new(), done: BTreeSet::new(), mistakes };
-    includes.follow(&content.topology.include, file, &folder);
+    includes.follow(&content.topology.include, file, folder);
     let mut parts = includes.parts;
     parts.push(TopologyPart { file: Arc::clone(file), content: Arc::new(content.topology.clone()) });
     let mut entries = BTreeMap::new();
     let named = content.steps.value.iter().flat_map(|step| &step.value.policies);
     for entry in named.filter(|entry| is_path(&entry.value)) {
         if !entries.contains_key(&entry.value)
-            && let Some(manifests) = policy_entry(disk, entry, file, &folder, mistakes)
+            && let Some(manifests) = policy_entry(disk, entry, file, folder, mistakes)
         {
             entries.insert(entry.value.clone(), manifests);
         }
@@ -131,7 +130,7 @@ impl Includes<'_> {
 
     fn topology(&mut self, include: &Located<String>, file: &Arc<str>, path: &Path, opened: &Rc<Opened>) {
         self.disk.used.insert(opened.canonical.clone());
-        self.mistakes.0.extend_from_slice(&opened.duplicates);
+        self.mistakes.0.extend_from_slice(&opened.remarks);
         let documents = match &opened.documents {
             Ok(documents) => documents,
             Err(diagnostic) => return self.mistakes.0.push(diagnostic.clone()),
@@ -162,7 +161,7 @@ fn policy_entry(
     mistakes: &mut Mistakes,
 ) -> Option<Vec<Manifest>> {
     let path = folder.join(&entry.value);
-    let files = files_of(&path, is_policy_file);
+    let files = disk.files_of(&path, is_policy_file);
     let wants_folder = entry.value.ends_with('/');
     let wrong_kind = if files.problems.is_empty() && files.of_folder != wants_folder {
         Some(if wants_folder {
@@ -180,8 +179,9 @@ fn policy_entry(
     }
     if !files.problems.is_empty() {
         for problem in files.problems {
+            // Without all of its files, a step is not what it says.
             let place = entry.position.in_file(file);
-            mistakes.0.push(Diagnostic { place, ..problem });
+            mistakes.0.push(Diagnostic { place, severity: Severity::Error, code: None, ..problem });
         }
         return None;
     }
@@ -189,7 +189,7 @@ fn policy_entry(
     for path in &files.paths {
         let opened = mistakes.keep(file, entry.position, disk.open(path))?;
         disk.used.insert(opened.canonical.clone());
-        mistakes.0.extend_from_slice(&opened.duplicates);
+        mistakes.0.extend_from_slice(&opened.remarks);
         match &opened.documents {
             Ok(documents) => {
                 let found = documents.iter().flat_map(|node| manifest::expand(node.clone(), &opened.file));
@@ -208,46 +208,4 @@ fn policy_entry(
         return None;
     }
     Some(manifests)
-}
-
-/// Takes the policies of a file's documents, and counts the rest. Answers whether the file is about policies.
-pub(super) fn plain_policies(
-    documents: &[Node],
-    file: &Arc<str>,
-    loaded: &mut LoadedPolicies,
-    mistakes: &mut Mistakes,
-) -> bool {
-    let mut any = false;
-    for manifest in documents.iter().flat_map(|document| manifest::expand(document.clone(), file)) {
-        match classify(&manifest.root) {
-            Class::Policy => {}
-            Class::Other => {
-                loaded.ignored += 1;
-                continue;
-            }
-            Class::Unclear(position, mistake) => {
-                any = true;
-                mistakes.add(file, position, mistake);
-                continue;
-            }
-            Class::NotEvaluated(position, kind) => {
-                any = true;
-                let message = format!("{kind} objects are not evaluated by verdikt");
-                let warning = Diagnostic::warning(position.in_file(file), "not-evaluated", message);
-                mistakes.0.push(warning.help("what it allows or denies is in no answer of verdikt"));
-                continue;
-            }
-        }
-        any = true;
-        manifest::check(&manifest, mistakes);
-        if let Some(Err(position)) = manifest::namespace(&manifest) {
-            let message = format!("{} has no namespace of its own", manifest.object());
-            let warning = Diagnostic::warning(position.in_file(file), "no-namespace", message);
-            let help =
-                "`kubectl apply` puts it into whatever namespace is current: name it in `metadata.namespace`";
-            mistakes.0.push(warning.help(help));
-        }
-        loaded.manifests.push(manifest);
-    }
-    any
 }

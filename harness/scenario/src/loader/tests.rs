@@ -1,8 +1,10 @@
 //! Loading, seen from outside: every kind of mistake, with its place and advice.
 
+mod boundary;
 mod bytes;
 mod disk;
 mod policies;
+mod rendering;
 mod steps;
 mod structure;
 mod table;

@@ -3,9 +3,11 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use crate::document::LARGEST_FILE;
+use super::gather;
+use crate::diagnostic::Diagnostic;
+use crate::document::{DocumentError, LARGEST_FILE, Node, refused_tab};
 use crate::lower::mistake::Mistake;
-use crate::place::Position;
+use crate::place::{Place, Position};
 
 /// A path as it is shown: without `./`.
 pub(super) fn display(path: &Path) -> String {
@@ -38,14 +40,13 @@ pub(super) fn cannot_read(path: &Path, error: &io::Error) -> Mistake {
     }
 }
 
-/// A file beyond the limit.
-pub(super) fn too_large(path: &Path, bytes: u64) -> Mistake {
+/// A file beyond the limit, with its size if that is known.
+pub(super) fn too_large(path: &Path, bytes: Option<u64>) -> Mistake {
     let limit = LARGEST_FILE >> 20;
-    let megabytes = bytes >> 20;
-    Mistake::new(format!(
-        "`{}` is too large: {megabytes} MiB, and {limit} MiB are the most verdikt reads",
-        display(path)
-    ))
+    let size = bytes.map(|bytes| format!(": {} MiB", bytes >> 20)).unwrap_or_default();
+    let message =
+        format!("`{}` is too large{size}, and {limit} MiB are the most verdikt reads", display(path));
+    Mistake::new(message).help("split it into several files".to_owned())
 }
 
 /// The text of a file: UTF-8, without a byte order mark.
@@ -65,23 +66,27 @@ pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Mistake> {
     })
 }
 
-/// What the parser says, in words for authors where it speaks of its own limits.
-pub(super) fn in_words(message: &str) -> String {
-    if message.starts_with("budget breached: Depth") || message.starts_with("recursion limit") {
-        "the values are nested too deeply to be a scenario or a policy".to_owned()
-    } else if message.starts_with("budget breached") {
-        "the file grows beyond what verdikt reads: too many values, aliases or documents".to_owned()
-    } else {
-        message.to_owned()
-    }
-}
-
-/// What to do about a text that is no YAML.
-pub(super) fn advice(message: &str, text: &str, position: Position) -> Option<String> {
+/// What to do about tabs, where a text is no YAML because of them.
+pub(super) fn advice(text: &str, position: Position) -> Option<String> {
     let line = usize::try_from(position.line).ok()?.checked_sub(1)?;
     let mut lines = text.lines().skip(line.saturating_sub(1)).take(2);
-    if lines.any(|line| line.trim_start_matches(' ').starts_with('\t')) {
-        return Some("indent with spaces: YAML takes no tabs there".to_owned());
+    lines
+        .any(|line| line.trim_start_matches(' ').starts_with('\t'))
+        .then(|| "indent with spaces: YAML takes no tabs there".to_owned())
+}
+
+/// A warning about documents that are not read.
+pub(super) fn unread(place: Place) -> Diagnostic {
+    let message = "nothing is read from here to the next `---`: kubectl stops at `...`";
+    Diagnostic::warning(place, "unread", message).help("write `---` in place of `...` to separate documents")
+}
+
+/// Why kubectl refuses a text that is YAML; it never sees scenarios.
+pub(super) fn refused(documents: &[Node], text: &str) -> Option<DocumentError> {
+    if documents.first().is_some_and(gather::is_scenario) {
+        return None;
     }
-    message.contains("duplicate").then(|| "keep one of them".to_owned())
+    let message = "kubectl refuses the whole file: found character that cannot start any token".to_owned();
+    let help = Some("take the tab out of this blank line");
+    refused_tab(text).map(|position| DocumentError { message, help, position })
 }

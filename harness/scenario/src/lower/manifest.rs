@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::{listed, nearest};
-use crate::document::{Node, Value};
+use crate::document::{Entry, Node, Value};
 use crate::name::{NamespaceName, ObjectName};
 use crate::place::Position;
 use crate::policy::{Manifest, ObjectRef};
@@ -31,10 +31,12 @@ fn text_at<'a>(root: &'a Node, key: &str) -> Option<&'a str> {
     root.get(key).and_then(Node::text)
 }
 
-/// The manifests of a document: itself, or the items of a `List`.
+/// The manifests of a document: itself, or the items of a `List` or of a list of policies.
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#collections>
 pub(crate) fn expand(root: Node, file: &std::sync::Arc<str>) -> Vec<Manifest> {
-    let is_list = text_at(&root, "kind") == Some("List") && text_at(&root, "apiVersion") == Some("v1");
+    let items_are = items_are(&root);
+    let is_list = items_are.is_some()
+        || text_at(&root, "kind") == Some("List") && text_at(&root, "apiVersion") == Some("v1");
     let has_items = root.get("items").is_none_or(|items| matches!(items.value, Value::List(_)));
     if !is_list || !has_items {
         return vec![Manifest { file: file.clone(), root }];
@@ -42,7 +44,27 @@ pub(crate) fn expand(root: Node, file: &std::sync::Arc<str>) -> Vec<Manifest> {
     let Value::Map(entries) = root.value else { return Vec::new() };
     let items = entries.into_iter().find(|entry| entry.key == "items").map(|entry| entry.value.value);
     let Some(Value::List(items)) = items else { return Vec::new() };
-    items.into_iter().flat_map(|item| expand(item, file)).collect()
+    items.into_iter().flat_map(|item| expand(typed(item, items_are.as_ref()), file)).collect()
+}
+
+/// The version and kind of the items of a list of policies, such as a `NetworkPolicyList`.
+fn items_are(root: &Node) -> Option<[Entry; 2]> {
+    let kind = text_at(root, "kind")?.strip_suffix("List")?;
+    let known = KINDS.iter().find(|known| known.name == kind)?;
+    let entry = |key: &str| root.entries().iter().find(|entry| entry.key == key).cloned();
+    let mut of_items = entry("kind")?;
+    of_items.value.value = Value::Text(known.name.into());
+    Some([entry("apiVersion")?, of_items])
+}
+
+/// An item of a list, which has the version and kind that the list says if it has none itself.
+fn typed(mut item: Node, are: Option<&[Entry; 2]>) -> Node {
+    if let (Some(are), Value::Map(entries)) = (are, &mut item.value)
+        && !entries.iter().any(|entry| matches!(entry.key.as_str(), "kind" | "apiVersion"))
+    {
+        entries.extend_from_slice(are);
+    }
+    item
 }
 
 /// Checks what manifests say of themselves.

@@ -14,7 +14,7 @@ use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::{Past, RunOptions};
 use verdikt_runner::run::StepRun;
 use verdikt_scenario::diagnostic::Severity;
-use verdikt_scenario::loader::load;
+use verdikt_scenario::loader::Loader;
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_verdict::event::Event;
 
@@ -30,7 +30,7 @@ use crate::printer::Printer;
 type Verdicts = BTreeMap<(String, String), String>;
 
 pub(super) fn play(arguments: &Lab, file: &Path, printer: &Printer) -> Result<ExitCode, Failure> {
-    let loaded = load_scenarios(&[file.to_owned()], printer)?;
+    let loaded = load_scenarios(&[file.to_owned()], arguments.files.reach(), printer)?;
     let [scenario] = loaded.scenarios.as_slice() else {
         return Err(Failure::wrong(format!("`{}` has {} scenarios", file.display(), loaded.scenarios.len()))
             .hint("a lab is for one; name its file"));
@@ -113,7 +113,8 @@ async fn keep_up(
                 if names.is_empty() {
                     continue;
                 }
-                let loaded = load(&[file.to_owned()]);
+                let paths = [file.to_owned()];
+                let loaded = Loader::new(&paths, arguments.files.reach()).scenarios(&paths);
                 printer.diagnostics(&loaded.diagnostics, &loaded.sources);
                 let wrong = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
                 let (false, [scenario]) = (wrong, loaded.scenarios.as_slice()) else {

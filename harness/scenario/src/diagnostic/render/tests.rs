@@ -97,3 +97,56 @@ proptest! {
         draw(&text, u32::MAX, u32::MAX, &message, None);
     }
 }
+
+/// What ten times the mistakes cost is little more: the text is walked once, and only the first are drawn.
+#[test]
+fn many_mistakes_are_counted_and_the_first_are_drawn() {
+    let draw = |mistakes: u32, one_line: bool| {
+        let file: Arc<str> = "a.yaml".into();
+        let mut sources = Sources::default();
+        let key = format!("key{}: 1,", "é".repeat(100));
+        let text = (0..mistakes)
+            .map(|_| if one_line { key.clone() } else { format!("{key}\n") })
+            .collect::<String>();
+        sources.add(&file, &text.as_str().into());
+        let width = u32::try_from(key.chars().count()).unwrap();
+        let diagnostics: Vec<Diagnostic> = (0..mistakes)
+            .map(|n| {
+                let (line, column) = if one_line { (1, n * width + 1) } else { (n + 1, 1) };
+                Diagnostic::error(Place { file: Arc::clone(&file), line, column }, "x".repeat(5000))
+            })
+            .collect();
+        let drawn = render(&diagnostics, &sources, false);
+        let mut lines = super::Lines::of(&text);
+        for diagnostic in &diagnostics[..100] {
+            let (number, column) = (diagnostic.place.line as usize, diagnostic.place.column as usize);
+            super::excerpt(&mut lines, number, column).unwrap();
+        }
+        (drawn, lines.steps, text.len())
+    };
+    for one_line in [false, true] {
+        let (few, many) = (draw(1000, one_line), draw(10_000, one_line));
+        assert!(many.0.len() < few.0.len() + 1000, "{} and {} bytes are drawn", few.0.len(), many.0.len());
+        assert!(many.1 <= 2 * many.2 + 200 * 1024, "{} steps over {} bytes", many.1, many.2);
+        assert!(
+            many.0.ends_with("\nand 9900 more mistakes, which are not shown: correct those above first\n")
+        );
+        assert_eq!(many.0.matches("--> a.yaml:").count(), 100);
+    }
+}
+
+#[test]
+fn mistakes_come_before_warnings_where_there_are_too_many() {
+    let file: Arc<str> = "a.yaml".into();
+    let place = |line| Place { file: Arc::clone(&file), line, column: 1 };
+    let warnings = (1..=150).map(|line| Diagnostic::warning(place(line), "code", "legal"));
+    let mistakes = (151..=210).map(|line| Diagnostic::error(place(line), "wrong"));
+    let all: Vec<Diagnostic> = warnings.chain(mistakes).collect();
+    let drawn = render(&all, &Sources::default(), false);
+    assert_eq!((drawn.matches("error: wrong").count(), drawn.matches("warning[code]").count()), (60, 40));
+    assert!(
+        drawn.ends_with("\nand 110 more warnings, which are not shown: correct those above first\n"),
+        "{drawn}"
+    );
+    assert!(!render(&all[..100], &Sources::default(), false).contains("not shown"));
+}

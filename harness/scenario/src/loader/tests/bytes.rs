@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::load_policies;
+use super::super::{Loader, Reach};
 use super::{Folder, GOOD};
 use crate::diagnostic::render;
 
@@ -12,7 +12,8 @@ fn survives(bytes: &[u8]) {
     let loaded = folder.load(&["s.yaml", ""]);
     assert!(!loaded.scenarios.is_empty() || !loaded.diagnostics.is_empty());
     render(&loaded.diagnostics, &loaded.sources, true);
-    let policies = load_policies(&[folder.path("")], &std::collections::BTreeSet::new());
+    let paths = [folder.path("")];
+    let policies = Loader::new(&paths, Reach::Inside).policies(&paths, &std::collections::BTreeSet::new());
     render(&policies.diagnostics, &policies.sources, false);
 }
 

@@ -47,7 +47,7 @@ fn a_large_file_is_not_read() {
     let folder = Folder::new(&[]);
     std::fs::File::create(folder.path("large.yaml")).unwrap().set_len(100 << 20).unwrap();
     let loaded = folder.load(&["large.yaml"]);
-    insta::assert_snapshot!(folder.lines(&loaded.diagnostics), @"large.yaml:1:1: `large.yaml` is too large: 100 MiB, and 16 MiB are the most verdikt reads");
+    insta::assert_snapshot!(folder.lines(&loaded.diagnostics), @"large.yaml:1:1: `large.yaml` is too large: 100 MiB, and 16 MiB are the most verdikt reads => split it into several files");
 }
 
 #[test]

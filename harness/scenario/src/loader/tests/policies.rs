@@ -1,9 +1,14 @@
 //! Policies: entries, documents, refusals, and plain policy folders.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
-use super::super::{has_scenario, load_policies};
+use super::super::{LoadedPolicies, Loader, Reach};
 use super::{Folder, GOOD, each, lines, spoilt};
+
+fn load_policies(paths: &[PathBuf]) -> LoadedPolicies {
+    Loader::new(paths, Reach::Inside).policies(paths, &BTreeSet::new())
+}
 
 const HEAD: &str = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n";
 
@@ -169,19 +174,21 @@ fn plain_policies_need_no_topology() {
         ),
         ("q/readme.md", ""),
     ]);
-    let loaded = load_policies(&[folder.path("p"), folder.path("q"), folder.path("r")], &BTreeSet::new());
+    let loaded = load_policies(&[folder.path("p"), folder.path("q"), folder.path("r")]);
     assert_eq!((loaded.manifests.len(), loaded.ignored), (4, 2));
-    insta::assert_snapshot!(folder.lines(&loaded.diagnostics), @r"
+    insta::assert_snapshot!(folder.lines(&loaded.diagnostics), @"
     p/b.yaml:3:18: [no-namespace] CiliumNetworkPolicy b has no namespace of its own => `kubectl apply` puts it into whatever namespace is current: name it in `metadata.namespace`
     p/c.yml:2:13: there is no CiliumNetworkPolicy in `cilium.io/v3` => write `cilium.io/v2`
     p/c.yml:3:18: `C` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)
     p/c.yml:3:18: [no-namespace] CiliumNetworkPolicy C has no namespace of its own => `kubectl apply` puts it into whatever namespace is current: name it in `metadata.namespace`
-    p/d.yaml:1:1: expected string scalar
     p/e.json:1:84: CiliumNetworkPolicy anywhere/a is there twice => it is also at p/a.yaml:3:18
     r:1:1: there is no file or folder `r`
     ");
     folder.write("s/s.yaml", GOOD.as_bytes());
-    let found = ["p", "q", "s", "", "r"].map(|name| has_scenario(&folder.path(name)));
+    let found = ["p", "q", "s", "", "r"].map(|name| {
+        let path = folder.path(name);
+        Loader::new(std::slice::from_ref(&path), Reach::Inside).has_scenario(&path)
+    });
     assert_eq!(found, [false, false, true, true, false]);
 }
 
@@ -191,7 +198,7 @@ fn documents_that_were_meant_to_be_policies() {
     let say = |head: &str| {
         let text = format!("{head}\nmetadata: {{name: a, namespace: b}}\nspec: {{endpointSelector: {{}}}}\n");
         let folder = Folder::new(&[("p.yaml", &text)]);
-        let loaded = load_policies(&[folder.path("p.yaml")], &BTreeSet::new());
+        let loaded = load_policies(&[folder.path("p.yaml")]);
         let passed = if loaded.ignored > 0 { "passed over" } else { "taken" };
         let said = folder.lines(&loaded.diagnostics);
         format!("{}\n  {}", head.replace('\n', ", "), if said.is_empty() { passed } else { said.trim_end() })
@@ -216,11 +223,11 @@ fn documents_that_were_meant_to_be_policies() {
         "apiVersion: crd.projectcalico.org/v1\nkind: GlobalNetworkPolicy",
         "apiVersion: apps/v1\nkind: Deployment",
     ];
-    insta::assert_snapshot!(heads.map(say).join("\n"), @r"
+    insta::assert_snapshot!(heads.map(say).join("\n"), @"
     apiVersion: cilium.io/v2, kind: CiliumNetworkpolicy
       p.yaml:2:7: `CiliumNetworkpolicy` is no kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
     apiVersion: cilium.io/v2, kind: Cnp
-      p.yaml:2:7: `Cnp` is no kind of policy verdikt knows => correct the kind; objects of other kinds are passed over, and not checked
+      p.yaml:2:7: `Cnp` is no kind of policy verdikt knows => correct the kind; objects of other kinds are skipped, and not checked
     apiVersion: cilium.io/v2
       p.yaml:1:1: the object has no `kind`
     kind: CiliumNetwrkPolicy
@@ -242,7 +249,7 @@ fn documents_that_were_meant_to_be_policies() {
     apiVersion: cilium.io/v2, kind: CiliumLocalRedirectPolicy
       passed over
     apiVersion: cilium.io/v2, kind: CiliumNetworkPolicyList
-      p.yaml:2:7: `CiliumNetworkPolicyList` is no kind of policy verdikt knows => write each item as a document of its own, or all as a `List` of `v1`
+      taken
     apiVersion: v2, kind: List
       p.yaml:1:13: a `List` has `apiVersion: v1` => without it, nothing in the list is applied
     apiVersion: v1, kind: List, items: {}

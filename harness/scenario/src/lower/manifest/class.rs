@@ -21,9 +21,10 @@ pub(crate) enum Class {
     Other,
 }
 
-/// The kinds of `cilium.io` that are no network policies.
-/// <https://github.com/cilium/cilium/tree/main/pkg/k8s/apis/cilium.io>
-const OTHERS_OF_CILIUM: [&str; 22] = [
+/// The kinds of `cilium.io` that are no network policies: of Cilium, and of Tetragon.
+/// <https://github.com/cilium/cilium/tree/main/pkg/k8s/apis/cilium.io>,
+/// <https://github.com/cilium/tetragon/tree/main/pkg/k8s/apis/cilium.io>
+const OTHERS_OF_CILIUM: [&str; 26] = [
     "CiliumBGPAdvertisement",
     "CiliumBGPClusterConfig",
     "CiliumBGPNodeConfig",
@@ -32,6 +33,7 @@ const OTHERS_OF_CILIUM: [&str; 22] = [
     "CiliumBGPPeeringPolicy",
     "CiliumClusterwideEnvoyConfig",
     "CiliumEgressGatewayPolicy",
+    "CiliumEgressNATPolicy",
     "CiliumEndpoint",
     "CiliumEndpointSlice",
     "CiliumEnvoyConfig",
@@ -46,10 +48,13 @@ const OTHERS_OF_CILIUM: [&str; 22] = [
     "CiliumPodIPPool",
     "CiliumVTEPConfig",
     "CiliumVTEPPolicy",
+    "PodInfo",
+    "TracingPolicy",
+    "TracingPolicyNamespaced",
 ];
 
 /// The kinds of `networking.k8s.io` that are no network policies.
-const OTHERS_OF_KUBERNETES: [&str; 4] = ["Ingress", "IngressClass", "IPAddress", "ServiceCIDR"];
+const OTHERS_OF_KUBERNETES: [&str; 4] = ["IPAddress", "Ingress", "IngressClass", "ServiceCIDR"];
 
 /// Policies of the whole cluster, which most clusters with Cilium do not enforce.
 /// <https://network-policy-api.sigs.k8s.io/>
@@ -63,45 +68,68 @@ pub(crate) fn classify(root: &Node) -> Class {
     let group = text_at(root, "apiVersion").map(|version| version.split('/').next().unwrap_or_default());
     let unclear = |key: &str, mistake: Mistake| Class::Unclear(position(root, &[key]), mistake);
     let Some(kind) = text_at(root, "kind") else {
-        let looks_like_one = ["endpointSelector", "podSelector", "nodeSelector"]
-            .iter()
-            .any(|selector| root.at(&["spec", selector]).is_some());
-        if group.is_some_and(|group| GROUPS.contains(&group)) || (group.is_none() && looks_like_one) {
+        if group.is_some_and(|group| GROUPS.contains(&group))
+            || (group.is_none() && looks_like_a_policy(root))
+        {
             return unclear("kind", Mistake::new("the object has no `kind`"));
         }
         return Class::Other;
     };
     if KINDS.iter().any(|known| known.name == kind) {
-        return Class::Policy;
+        // Calico, Antrea and others have a `NetworkPolicy` of their own.
+        return if group.is_some_and(is_of_others) { Class::Other } else { Class::Policy };
     }
     if kind == "List" {
         return list(root, &unclear);
     }
+    if kind.strip_suffix("List").is_some_and(|of| KINDS.iter().any(|known| known.name == of)) {
+        // Lists of policies are taken apart, but for those without a list.
+        return unclear("items", Mistake::new(format!("the `items` of a `{kind}` must be a list")));
+    }
     if group == Some(ADMIN_GROUP) {
         return Class::NotEvaluated(position(root, &["kind"]), kind.to_owned());
     }
-    if OTHERS_OF_CILIUM.contains(&kind) || OTHERS_OF_KUBERNETES.contains(&kind) {
+    if OTHERS_OF_CILIUM.contains(&kind)
+        || OTHERS_OF_KUBERNETES.contains(&kind)
+        || group.is_some_and(is_of_others) && !is_ours_by_name(kind)
+    {
         return Class::Other;
     }
     let no_kind = || Mistake::new(format!("`{kind}` is no kind of policy verdikt knows"));
-    if kind.strip_suffix("List").is_some_and(|of| KINDS.iter().any(|known| known.name == of)) {
-        let help = "write each item as a document of its own, or all as a `List` of `v1`".to_owned();
-        return unclear("kind", no_kind().help(help));
-    }
     let near = nearest(kind, KINDS.iter().map(|known| known.name));
-    let ours = kind.to_lowercase().starts_with("cilium")
-        || group.is_none_or(|group| GROUPS.iter().any(|known| strsim::osa_distance(known, group) <= 2));
     match near {
         // Other projects have kinds with similar names; a slip of a letter or two is none of them.
-        Some(near) if ours || is_a_slip(kind, near) => {
+        Some(near) if is_ours_by_name(kind) || group.is_none_or(is_ours) || is_a_slip(kind, near) => {
             unclear("kind", no_kind().help(format!("did you mean `{near}`?")))
         }
-        _ if group.is_some_and(|group| GROUPS.contains(&group)) || kind.starts_with("Cilium") => {
-            let help = "correct the kind; objects of other kinds are passed over, and not checked".to_owned();
+        _ if looks_like_a_policy(root) && group.is_some_and(|group| GROUPS.contains(&group)) => {
+            let help = "correct the kind; objects of other kinds are skipped, and not checked".to_owned();
             unclear("kind", no_kind().help(help))
         }
         _ => Class::Other,
     }
+}
+
+/// Whether a document selects endpoints as policies do.
+fn looks_like_a_policy(root: &Node) -> bool {
+    let has = |keys: &[&str]| keys.iter().any(|key| root.at(&["spec", key]).is_some());
+    has(&["endpointSelector", "podSelector"])
+        // Much of what is no policy selects nodes.
+        || has(&["nodeSelector"]) && has(&["ingress", "ingressDeny", "egress", "egressDeny"])
+}
+
+/// Whether a group is one of the policies', perhaps with a slip in it.
+fn is_ours(group: &str) -> bool {
+    GROUPS.iter().any(|known| strsim::osa_distance(known, group) <= 2)
+}
+
+/// Whether a group belongs to neither Kubernetes nor Cilium: theirs have no dot, or end like Kubernetes' own.
+fn is_of_others(group: &str) -> bool {
+    group.contains('.') && !is_ours(group) && !group.ends_with("k8s.io")
+}
+
+fn is_ours_by_name(kind: &str) -> bool {
+    kind.to_lowercase().starts_with("cilium")
 }
 
 fn is_a_slip(kind: &str, near: &str) -> bool {

@@ -1,0 +1,64 @@
+//! The lines of a text, found without reading it again for each of them.
+
+use std::collections::BTreeMap;
+
+/// The characters between two places of a line that are remembered.
+const STRIDE: usize = 1024;
+
+/// A text by lines and columns.
+#[derive(Debug)]
+pub(super) struct Lines<'a> {
+    text: &'a str,
+    /// Where each line begins, in bytes.
+    starts: Vec<usize>,
+    /// For each line that was asked for, where every so many characters begin.
+    strides: BTreeMap<usize, Vec<usize>>,
+    /// The characters looked at so far, which must not grow with the number of questions.
+    #[cfg(test)]
+    pub(super) steps: usize,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn of(text: &'a str) -> Self {
+        let breaks = text.match_indices('\n').map(|(index, _)| index + 1);
+        let starts = std::iter::once(0).chain(breaks.filter(|start| *start < text.len())).collect();
+        Self {
+            text,
+            starts,
+            strides: BTreeMap::new(),
+            #[cfg(test)]
+            steps: text.len(),
+        }
+    }
+
+    /// A line without its end, by its number from 1.
+    pub(super) fn line(&self, number: usize) -> Option<&'a str> {
+        let index = number.checked_sub(1)?;
+        let start = *self.starts.get(index).filter(|start| **start < self.text.len())?;
+        let end = self.starts.get(index + 1).copied().unwrap_or(self.text.len());
+        let line = &self.text[start..end];
+        let line = line.strip_suffix('\n').unwrap_or(line);
+        Some(line.strip_suffix('\r').unwrap_or(line))
+    }
+
+    /// What is left of a line behind so many characters.
+    pub(super) fn from(&mut self, number: usize, skipped: usize) -> &'a str {
+        let Some(line) = self.line(number) else { return "" };
+        #[cfg(test)]
+        let steps = &mut self.steps;
+        let strides = self.strides.entry(number).or_insert_with(|| {
+            #[cfg(test)]
+            {
+                *steps += line.len();
+            }
+            line.char_indices().step_by(STRIDE).map(|(index, _)| index).collect()
+        });
+        let Some(start) = strides.get(skipped / STRIDE) else { return "" };
+        let rest = &line[*start..];
+        #[cfg(test)]
+        {
+            self.steps += skipped % STRIDE;
+        }
+        rest.char_indices().nth(skipped % STRIDE).map_or("", |(index, _)| &rest[index..])
+    }
+}

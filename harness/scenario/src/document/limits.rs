@@ -1,0 +1,84 @@
+//! How much of a text is read, so that neither a huge file nor a nest of anchors can exhaust the machine.
+
+use serde_saphyr::Budget;
+use serde_saphyr::budget::BudgetBreach;
+
+/// The largest file that is parsed, in bytes.
+pub(crate) const LARGEST_FILE: usize = 16 << 20;
+
+const DOCUMENTS: usize = 100_000;
+const VALUES: usize = 2_000_000;
+const ALIASES: usize = 50_000;
+const DEPTH: usize = 64;
+/// The values that aliases stand for, together.
+const COPIES: usize = 1_000_000;
+
+/// The limits as the parser takes them.
+pub(super) fn budget() -> Option<Budget> {
+    serde_saphyr::budget! {
+        max_documents: DOCUMENTS,
+        max_nodes: VALUES,
+        // Every value has at most a beginning and an end, and so has every document.
+        max_events: 2 * (VALUES + DOCUMENTS),
+        max_aliases: ALIASES,
+        max_anchors: ALIASES,
+        max_recorded_anchor_events: COPIES,
+        max_depth: DEPTH,
+        flow_nesting_limit: DEPTH,
+        // An anchor that a thousand rules use is no bomb; what they stand for is counted.
+        enforce_alias_anchor_ratio: false,
+    }
+}
+
+/// What a limit says to an author.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Excess {
+    pub(super) message: String,
+    pub(super) help: &'static str,
+}
+
+const SPLIT: &str = "split the file into several";
+
+/// The excess of a file of so many bytes.
+pub(super) fn too_many_bytes(bytes: usize) -> Excess {
+    Excess {
+        message: format!("the file has {bytes} bytes, and {LARGEST_FILE} are the most verdikt reads"),
+        help: SPLIT,
+    }
+}
+
+/// The excess of values that are nested too deeply.
+pub(super) fn too_deep() -> Excess {
+    Excess {
+        message: format!("the values are nested more than {DEPTH} levels deep, and verdikt reads no deeper"),
+        help: "no policy or scenario needs that depth: look for a bracket that is not closed",
+    }
+}
+
+/// The excess of aliases, or of what they stand for.
+pub(super) fn too_many_copies() -> Excess {
+    let message = format!(
+        "the file has more than {ALIASES} anchors or aliases, or more than {COPIES} values behind them, and verdikt \
+         reads no more"
+    );
+    Excess { message, help: "write the values out, or split the file into several" }
+}
+
+/// The excess that the parser found.
+pub(super) fn excess(breach: &BudgetBreach) -> Excess {
+    let more_than = |most: usize, what: &str| Excess {
+        message: format!("the file has more than {most} {what}, and verdikt reads no more"),
+        help: SPLIT,
+    };
+    match breach {
+        BudgetBreach::Documents { .. } => more_than(DOCUMENTS, "documents"),
+        BudgetBreach::Depth { .. } => too_deep(),
+        BudgetBreach::Aliases { .. }
+        | BudgetBreach::Anchors { .. }
+        | BudgetBreach::AliasAnchorRatio { .. }
+        | BudgetBreach::RecordedAnchorEvents { .. }
+        | BudgetBreach::RecordedAnchorBytes { .. } => too_many_copies(),
+        BudgetBreach::MergeKeys { .. } => more_than(Budget::default().max_merge_keys, "merge keys (`<<`)"),
+        _ => more_than(VALUES, "values"),
+    }
+}

@@ -1,0 +1,128 @@
+//! From text to trees: the documents of a YAML stream, or why there are none.
+
+use std::collections::BTreeSet;
+
+use serde_saphyr::granit_parser::ErrorKind;
+use serde_saphyr::localizer::ExternalMessageSource;
+use serde_saphyr::{DuplicateKeyPolicy, Error};
+
+use super::kubectl;
+use super::limits::{self, Excess};
+use super::{LARGEST_FILE, Node, Value, position_of};
+use crate::place::Position;
+
+/// Why a text is not a YAML document.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct DocumentError {
+    /// What the parser says, without the place.
+    pub message: String,
+    /// What to do, where the parser's words do not say it.
+    pub help: Option<&'static str>,
+    /// Where.
+    pub position: Position,
+}
+
+/// The documents of a YAML stream (JSON is YAML). Empty documents are left out.
+pub fn parse(text: &str) -> Result<Vec<Node>, DocumentError> {
+    let Parsed { documents, duplicates, .. } = parse_all(text)?;
+    duplicates.into_iter().next().map_or(Ok(documents), Err)
+}
+
+/// What stands in a text.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    /// The documents that kubectl reads. Of keys that stand twice in a mapping, the first counts.
+    pub(crate) documents: Vec<Node>,
+    /// The keys that stand twice.
+    pub(crate) duplicates: Vec<DocumentError>,
+    /// Where the parts begin that kubectl does not look at.
+    pub(crate) unread: Vec<Position>,
+}
+
+/// Reads a text, going on behind keys that stand twice.
+pub(crate) fn parse_all(text: &str) -> Result<Parsed, DocumentError> {
+    if text.len() > LARGEST_FILE {
+        return Err(DocumentError::excess(limits::too_many_bytes(text.len()), START));
+    }
+    let options = serde_saphyr::options! {
+        budget: limits::budget(),
+        // The tree gets every key, and the duplicates are found there, all of them.
+        duplicate_keys: DuplicateKeyPolicy::LastWins,
+        // Otherwise the parser keeps them, and only so many in a row.
+        emit_comments: false,
+        with_snippet: false,
+    };
+    let kubectl::Text { read, unread } = kubectl::read(text);
+    let documents = serde_saphyr::from_multiple_with_options::<Node>(&read, options);
+    let mut documents = documents.map_err(|error| DocumentError::from_parser(&error))?;
+    let mut duplicates = Vec::new();
+    for document in &mut documents {
+        take_duplicates(document, &mut duplicates);
+    }
+    Ok(Parsed { documents, duplicates, unread })
+}
+
+const START: Position = Position { line: 1, column: 1 };
+
+fn take_duplicates(node: &mut Node, duplicates: &mut Vec<DocumentError>) {
+    match &mut node.value {
+        Value::List(elements) => elements.iter_mut().for_each(|node| take_duplicates(node, duplicates)),
+        Value::Map(entries) => {
+            let mut seen = BTreeSet::new();
+            entries.retain(|entry| {
+                let is_first = seen.insert(entry.key.clone());
+                if !is_first {
+                    let message = format!("duplicate mapping key: {}", entry.key);
+                    let help = Some("keep one of them");
+                    duplicates.push(DocumentError { message, help, position: entry.position });
+                }
+                is_first
+            });
+            for entry in entries {
+                take_duplicates(&mut entry.value, duplicates);
+            }
+        }
+        _ => {}
+    }
+}
+
+impl DocumentError {
+    fn excess(excess: Excess, position: Position) -> Self {
+        Self { message: excess.message, help: Some(excess.help), position }
+    }
+
+    fn from_parser(error: &Error) -> Self {
+        let position = error.location().map_or(START, |location| position_of(&location));
+        let position = Position { line: position.line.max(1), column: position.column.max(1) };
+        match excess(error) {
+            Some(excess) => Self::excess(excess, position),
+            None => Self { message: words(error), help: None, position },
+        }
+    }
+}
+
+/// The limit that an error is about.
+fn excess(error: &Error) -> Option<Excess> {
+    match error.without_snippet() {
+        Error::Budget { breach, .. } => Some(limits::excess(breach)),
+        Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. } => Some(limits::too_many_copies()),
+        Error::ExternalMessage { source, .. } => match &**source {
+            ExternalMessageSource::Parser(error) if *error.kind() == ErrorKind::RecursionLimitExceeded => {
+                Some(limits::too_deep())
+            }
+            _ => None,
+        },
+        Error::AliasError { error, .. } => excess(error),
+        _ => None,
+    }
+}
+
+/// What the parser says, without the place and without advice for programmers.
+fn words(error: &Error) -> String {
+    let text = error.without_snippet().to_string();
+    let message = text.split(" at line ").next().unwrap_or(&text);
+    message.split(", set DuplicateKeyPolicy").next().unwrap_or(message).to_owned()
+}

@@ -1,0 +1,133 @@
+//! The disk, every file of which is read and parsed once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::boundary::Boundary;
+use super::walk::{self, Files, Limits};
+use super::{read, rendering, text};
+use crate::diagnostic::{Diagnostic, Sources};
+use crate::document::{self, Node, Parsed};
+use crate::lower::mistake::Mistake;
+
+/// A file that was read.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// Its name, as diagnostics show it.
+    pub(super) file: Arc<str>,
+    /// Where it truly is; the name of a stream.
+    pub(super) canonical: PathBuf,
+    /// Its documents, or why it has none.
+    pub(super) documents: Result<Vec<Node>, Diagnostic>,
+    /// Whether it has no documents because it is a template.
+    pub(super) is_template: bool,
+    /// What is wrong with documents that can be read: keys that stand twice, parts that kubectl does not look at.
+    pub(super) remarks: Vec<Diagnostic>,
+}
+
+/// The files that were read, and those that may be.
+#[derive(Debug)]
+pub(super) struct Disk {
+    boundary: Boundary,
+    limits: Limits,
+    opened: BTreeMap<PathBuf, Rc<Opened>>,
+    pub(super) sources: Sources,
+    /// The places of the files that scenarios consist of.
+    pub(super) used: BTreeSet<PathBuf>,
+}
+
+impl Disk {
+    pub(super) fn new(boundary: Boundary, limits: Limits) -> Self {
+        let (opened, sources, used) = (BTreeMap::new(), Sources::default(), BTreeSet::new());
+        Self { boundary, limits, opened, sources, used }
+    }
+
+    /// The files of a path that a file names.
+    pub(super) fn files_of(&self, path: &Path, fits: fn(&str) -> bool) -> Files {
+        walk::files_of(path, fits, &self.boundary, self.limits)
+    }
+
+    /// The files of a path that the command names.
+    pub(super) fn files_of_named(&self, path: &Path, fits: fn(&str) -> bool) -> Files {
+        if read::is_stream(path) {
+            return Files { paths: vec![path.to_owned()], ..Files::default() };
+        }
+        self.files_of(path, fits)
+    }
+
+    /// Reads one of the files of a path that the command names, or remembers it.
+    pub(super) fn open_of(&mut self, files: &Files, path: &Path) -> Result<Rc<Opened>, Mistake> {
+        // A pipe in a folder is not what the command names, and may never end.
+        if files.of_folder { self.open(path) } else { self.open_named(path) }
+    }
+
+    fn open_named(&mut self, path: &Path) -> Result<Rc<Opened>, Mistake> {
+        if !read::is_stream(path) {
+            return self.open(path);
+        }
+        if let Some(opened) = self.opened.get(path) {
+            return Ok(Rc::clone(opened));
+        }
+        let text = text::decode(path, read::stream(path)?)?;
+        Ok(self.parse(text, read::name_of_stream(path), path.to_owned()))
+    }
+
+    /// Reads a file, or remembers it.
+    pub(super) fn open(&mut self, path: &Path) -> Result<Rc<Opened>, Mistake> {
+        let canonical = fs::canonicalize(path).map_err(|error| text::cannot_read(path, &error))?;
+        if let Some(opened) = self.opened.get(&canonical) {
+            return Ok(Rc::clone(opened));
+        }
+        self.boundary.check(path, &canonical)?;
+        let text = text::decode(path, read::file(path, &canonical)?)?;
+        let name = display_of(path, &canonical);
+        Ok(self.parse(text, name, canonical))
+    }
+
+    fn parse(&mut self, text: String, name: String, canonical: PathBuf) -> Rc<Opened> {
+        let (text, file): (Arc<str>, Arc<str>) = (text.into(), name.into());
+        self.sources.add(&file, &text);
+        let in_place = |error: document::DocumentError| {
+            let diagnostic = Diagnostic::error(error.position.in_file(&file), error.message);
+            Diagnostic { help: error.help.map(str::to_owned), ..diagnostic }
+        };
+        let (documents, remarks) = match document::parse_all(&text) {
+            Ok(Parsed { documents, duplicates, unread }) => {
+                let unread = unread.into_iter().map(|position| text::unread(position.in_file(&file)));
+                let remarks = duplicates.into_iter().map(in_place).chain(unread).collect();
+                match text::refused(&documents, &text) {
+                    Some(error) => (Err(in_place(error)), Vec::new()),
+                    None => (Ok(documents), remarks),
+                }
+            }
+            Err(error) => {
+                let advice = text::advice(&text, error.position);
+                let wrong = in_place(error);
+                (Err(Diagnostic { help: wrong.help.clone().or(advice), ..wrong }), Vec::new())
+            }
+        };
+        let is_template = documents.is_err() && rendering::is_template(&text);
+        let opened = Rc::new(Opened { file, canonical: canonical.clone(), documents, is_template, remarks });
+        self.opened.insert(canonical, Rc::clone(&opened));
+        opened
+    }
+}
+
+/// The folder from which a file that the command names names others.
+pub(super) fn folder_of_named(path: &Path) -> PathBuf {
+    // What comes out of a pipe names files as the command does.
+    let folder = if read::is_stream(path) { None } else { path.parent() };
+    folder.map(Path::to_owned).unwrap_or_default()
+}
+
+/// The name to show: without `x/../`, unless a link makes that another file.
+fn display_of(path: &Path, canonical: &Path) -> String {
+    let short = text::without_detours(path);
+    match fs::canonicalize(&short) {
+        Ok(same) if same == canonical => text::display(&short),
+        _ => text::display(path),
+    }
+}
