@@ -151,7 +151,7 @@ mod tests {
         check("a: 1\t\nb:\t2\n", None);
         check("a: [1,\n\t\n2]\nb: {c: [3,\n\t\n4]}\n", None);
         check("a: [1]\n\t\nb: [2,\n\t\n3]\n", Some((2, 1)));
-        check("a: \"x\n\t\n  y\"\nb: |\n  x\n  \t\n  y\n", None);
+        check("a: \"x\n  \t\n  y\"\nb: |\n  x\n  \t\n  y\n", None);
         check("a: [1,\n2]\n\t\nb: 3\n", Some((3, 1)));
     }
 }
