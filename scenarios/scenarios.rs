@@ -162,6 +162,8 @@ fn cluster_events(backend: &str, files: &[PathBuf]) -> Vec<Event> {
         .args(["run", "--quiet", "--package", "verdikt", "--", "run", "--quiet", "--on", backend, "--events"])
         .arg(&log)
         .args(files)
+        // Nobody is asked in a test: VERDIKT_YES and VERDIKT_CLUSTERWIDE say what may be used.
+        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status();
     let text = std::fs::read_to_string(&log).unwrap_or_else(|error| {

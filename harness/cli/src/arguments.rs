@@ -5,6 +5,7 @@ mod cluster;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use verdikt_kind::profile::{DEFAULT, profile};
 use verdikt_runner::filter::Filter;
@@ -91,6 +92,13 @@ pub(crate) struct Run {
     /// used as they are, by an ephemeral container in each such pod; may be given more than once
     #[arg(long, value_name = "NAMESPACE", value_parser = borrowable)]
     pub(crate) borrow: Vec<NamespaceName>,
+    /// Run scenarios with clusterwide policies on a cluster too: these are in force for everybody there while their
+    /// steps last. Whom they select beyond the scenario is listed first. Clusters of `--on kind` need no such word
+    #[arg(long, env = "VERDIKT_CLUSTERWIDE", value_parser = FalseyValueParser::new())]
+    pub(crate) clusterwide: bool,
+    /// Use a cluster that is not a kind cluster without asking
+    #[arg(long, env = "VERDIKT_YES", value_parser = FalseyValueParser::new())]
+    pub(crate) yes: bool,
     /// Keep the objects, endpoint states and agent logs of every step that is not as expected on a cluster there
     #[arg(long, value_name = "FOLDER")]
     pub(crate) evidence: Option<PathBuf>,

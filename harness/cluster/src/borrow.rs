@@ -130,7 +130,7 @@ pub async fn policies(
 }
 
 /// Whether an object is not verdikt's, by its labels or, as with pods, its annotations.
-fn is_foreign(object: &Value) -> bool {
+pub(crate) fn is_foreign(object: &Value) -> bool {
     let annotation = || object.get("metadata")?.get("annotations")?.get(OWNER_LABEL)?.as_str();
     label(object, OWNER_LABEL) != Some(OWNER) && annotation() != Some(OWNER)
 }

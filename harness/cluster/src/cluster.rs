@@ -8,6 +8,7 @@ mod place;
 mod populate;
 
 pub use self::furnish::is_served_by_node;
+pub use self::place::{Places, choose_places};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Api;
 use kube::api::ListParams;
 use verdikt_scenario::version::CiliumVersion;
@@ -30,6 +31,9 @@ pub struct Facts {
     pub kubernetes: String,
     /// The nodes, by name.
     pub nodes: BTreeMap<String, NodeFacts>,
+    /// Where the API server is reached, as the cluster's own service of it says: an address of each node that runs one,
+    /// or addresses of none.
+    pub api_servers: BTreeSet<IpAddr>,
     /// Its Cilium.
     pub cilium: CiliumFacts,
     /// The addresses of the cluster's DNS service; none where there is no such service.
@@ -38,17 +42,40 @@ pub struct Facts {
     pub dns_pods: Vec<IpAddr>,
 }
 
+impl Facts {
+    /// Whether a node runs the API server.
+    pub fn runs_api_server(&self, node: &NodeFacts) -> bool {
+        node.addresses.iter().any(|address| self.api_servers.contains(address))
+    }
+
+    /// The name of the kind cluster that this is; none if it is not one. Every node of kind says so of its machine.
+    /// <https://github.com/kubernetes-sigs/kind/blob/main/pkg/cluster/internal/kubeadm/config.go>
+    pub fn kind_cluster(&self) -> Option<&str> {
+        let mut names = self.nodes.values().map(NodeFacts::kind_cluster);
+        let first = names.next()??;
+        names.all(|name| name == Some(first)).then_some(first)
+    }
+}
+
+impl NodeFacts {
+    fn kind_cluster(&self) -> Option<&str> {
+        self.machine.as_deref()?.strip_prefix("kind://")?.split('/').nth(1)
+    }
+}
+
 /// A node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeFacts {
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The machine that it is, as whoever provides it says: `kind://docker/verdikt-cilium-1.20/…`.
+    pub machine: Option<String>,
     /// Its addresses inside the cluster.
     pub addresses: Vec<IpAddr>,
     /// Whether Kubernetes says that it is ready.
     pub ready: bool,
     /// Whether pods without tolerations may run on it.
     pub schedulable: bool,
-    /// Whether it is one of the control plane.
-    pub control_plane: bool,
     /// Its Cilium agent.
     pub agent: Option<AgentPod>,
 }
@@ -215,6 +242,7 @@ pub async fn inspect(connection: &Connection, kubernetes: &str) -> Result<Facts,
     let relay = connection.ask(&what, services.get_opt("hubble-relay")).await?;
     let agents = agents(connection, &namespace).await?;
     let nodes = cilium::nodes(&all_nodes(connection).await?, &agents, &namespace);
+    let api_servers = api_servers(connection).await?;
     let (dns_service, dns_pods) = dns(connection).await?;
 
     let answering = nodes.values().filter_map(|node| node.agent.as_ref()).find(|agent| agent.ready);
@@ -231,7 +259,7 @@ pub async fn inspect(connection: &Connection, kubernetes: &str) -> Result<Facts,
     let relay = relay.as_ref().and_then(cilium::service_address);
     let envoy = daemon_sets.items.iter().any(|set| set.metadata.name.as_deref() == Some("cilium-envoy"));
     let cilium = CiliumFacts { namespace, full_version, version, config, kinds, relay, envoy };
-    Ok(Facts { kubernetes: kubernetes.to_owned(), nodes, cilium, dns_service, dns_pods })
+    Ok(Facts { kubernetes: kubernetes.to_owned(), nodes, api_servers, cilium, dns_service, dns_pods })
 }
 
 /// The nodes with their agents. `namespace` is that of Cilium.
@@ -253,6 +281,16 @@ async fn agents(connection: &Connection, namespace: &str) -> Result<Vec<Pod>, Ap
 async fn all_nodes(connection: &Connection) -> Result<Vec<Node>, ApiError> {
     let nodes: Api<Node> = Api::all(connection.client().clone());
     Ok(connection.ask("list the nodes", nodes.list(&ListParams::default())).await?.items)
+}
+
+/// Where the service `kubernetes` leads.
+/// <https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#directly-accessing-the-rest-api>
+async fn api_servers(connection: &Connection) -> Result<BTreeSet<IpAddr>, ApiError> {
+    let slices: Api<EndpointSlice> = Api::namespaced(connection.client().clone(), "default");
+    let of_service = ListParams::default().labels("kubernetes.io/service-name=kubernetes");
+    let slices = connection.ask("list the addresses of the API server", slices.list(&of_service)).await?;
+    let addresses = slices.items.iter().flat_map(|slice| &slice.endpoints).flat_map(|it| &it.addresses);
+    Ok(addresses.filter_map(|address| address.parse().ok()).collect())
 }
 
 async fn dns(connection: &Connection) -> Result<(Vec<IpAddr>, Vec<IpAddr>), ApiError> {

@@ -22,6 +22,7 @@ pub mod lease;
 pub mod mark;
 pub mod namespaces;
 pub mod objects;
+pub mod others;
 pub mod permissions;
 pub mod pods;
 pub mod policies;

@@ -22,6 +22,7 @@ pub mod lint;
 pub mod matrix;
 pub mod rule;
 pub mod ruling;
+pub mod selected;
 pub mod selector;
 
 mod agent;

@@ -45,7 +45,7 @@ pub enum Subject {
     /// Pods, and Cilium's own endpoints.
     Endpoints(Selector),
     /// Nodes; enforced by the host firewall alone, which is off.
-    Nodes,
+    Nodes(Selector),
 }
 
 /// One item of one list of a rule.

@@ -1,6 +1,7 @@
 //! The `cluster` backend: attempts by pods of a Kubernetes cluster, met by the real datapath of Cilium.
 
 mod borrowing;
+mod clusterwide;
 mod fitness;
 mod flows;
 mod meeting;
@@ -33,6 +34,7 @@ use crate::destinations::destinations;
 use crate::in_flight::InFlight;
 use crate::wire_words::order;
 
+pub use self::clusterwide::{Clusterwide, Reach, reach};
 pub use self::fitness::{OF_THE_CLUSTER, unfit};
 pub use self::flows::{FlowsError, choose as choose_flows};
 pub use self::meeting::{Footprint, asks_for_names};

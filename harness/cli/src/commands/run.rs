@@ -1,6 +1,7 @@
 //! `verdikt run`: evaluates scenarios.
 
 pub(crate) mod cluster;
+mod consent;
 mod ground;
 pub(crate) mod lab;
 mod output;

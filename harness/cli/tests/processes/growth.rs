@@ -27,7 +27,8 @@ fn run(server: &ApiServer, attempts: usize) -> Ran {
     }
     let project = Project::with(&[("shop.yaml", scenario), ("kubeconfig", server.kubeconfig())]);
     let program = project.program_beside(&static_program());
-    let mut command = project.command_of(&program, &["run", "shop.yaml", "--on", "cluster", "--quiet"]);
+    let mut command =
+        project.command_of(&program, &["run", "shop.yaml", "--on", "cluster", "--yes", "--quiet"]);
     command.env("KUBECONFIG", project.path("kubeconfig"));
     for (name, file) in [("out", 1), ("err", 2)] {
         let stream = Stdio::from(fs::File::create(project.path(name)).unwrap());

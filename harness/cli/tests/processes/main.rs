@@ -20,4 +20,5 @@ mod playground;
 mod project;
 mod replay;
 mod run;
+mod shared_cluster;
 mod stand_ins;

@@ -52,7 +52,10 @@ impl Project {
             command.args(["--on", "model"]);
         }
         command.current_dir(self.0.path()).stdin(Stdio::null());
-        command.env_remove("NO_COLOR").env("TERM", "xterm").env("COLUMNS", "100");
+        for name in ["NO_COLOR", "VERDIKT_CLUSTERWIDE", "VERDIKT_YES"] {
+            command.env_remove(name);
+        }
+        command.env("TERM", "xterm").env("COLUMNS", "100");
         command
     }
 

@@ -11,14 +11,17 @@ use crate::pods::Placement;
 
 /// The node that runs the pods, and every node that the topology names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Places {
-    pub(super) pods: Placement,
-    pub(super) nodes: BTreeMap<HostName, String>,
+pub struct Places {
+    /// The node that runs the pods.
+    pub pods: Placement,
+    /// The cluster's node for each node of the topology.
+    pub nodes: BTreeMap<HostName, String>,
 }
 
-/// A node of the control plane where the topology says that the API server runs, else one that is not; workers that take
-/// pods first, in the order of their names. Where pods are somebody else's and on these nodes already, one of those.
-pub(super) fn choose(
+/// Chooses a node of the cluster for each of the topology's: one that runs the API server where the topology says so,
+/// else one that does not; those that take pods first, in the order of their names. Where pods are somebody else's and
+/// on these nodes already (`lent_on`), one of those.
+pub fn choose_places(
     facts: &Facts,
     topology: &Topology,
     lent_on: &BTreeSet<&str>,
@@ -33,7 +36,7 @@ pub(super) fn choose(
     let mut take = |api_server: bool, pods: bool| {
         let best = free.iter().enumerate().min_by_key(|(index, (name, node))| {
             let elsewhere = pods && !lent_on.is_empty() && !lent_on.contains(name.as_str());
-            (elsewhere, node.control_plane != api_server, !node.schedulable, *index)
+            (elsewhere, facts.runs_api_server(node) != api_server, !node.schedulable, *index)
         });
         best.map(|(index, _)| index).map(|index| free.remove(index))
     };

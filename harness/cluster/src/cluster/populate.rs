@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, NAMESPACE_NAME_LABEL, Topology};
 
-use super::place::{self, Places};
+use super::place::{Places, choose_places};
 use super::{Cluster, ClusterError};
 use crate::agent;
 use crate::error::ApiError;
@@ -28,7 +28,7 @@ impl Cluster {
     /// Makes the objects of a topology, removes those it no longer has, and starts the agents.
     pub(super) async fn populate(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         let lent_on = self.lent_on(topology.pods.keys().cloned().map(Endpoint::Pod));
-        let places = place::choose(&self.facts, topology, &lent_on)?;
+        let places = choose_places(&self.facts, topology, &lent_on)?;
         let wanted = self.wanted_pods(topology, &places);
         self.remove_leaving(topology, &wanted).await?;
         self.ensure_namespaces(topology).await?;

@@ -73,12 +73,12 @@ fn node_facts(node: &Node) -> NodeFacts {
     let spec = node.spec.clone().unwrap_or_default();
     let repels = |effect: &str| matches!(effect, "NoSchedule" | "NoExecute");
     let tainted = spec.taints.unwrap_or_default().iter().any(|taint| repels(&taint.effect));
-    let labels = node.metadata.labels.clone().unwrap_or_default();
     NodeFacts {
+        labels: node.metadata.labels.clone().unwrap_or_default(),
+        machine: spec.provider_id.clone(),
         addresses: internal.filter_map(|address| address.address.parse().ok()).collect(),
         ready: conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"),
         schedulable: !spec.unschedulable.unwrap_or_default() && !tainted,
-        control_plane: labels.contains_key("node-role.kubernetes.io/control-plane"),
         agent: None,
     }
 }

@@ -46,10 +46,16 @@ fn healthy(asked: &Asked) -> Answer {
         "/api/v1/namespaces/kube-system/pods" => {
             list(&json!([agent("cilium-old", "worker", "False"), agent("cilium-new", "worker", "True"),]))
         }
+        "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices" => list(&json!([
+            {"metadata": {"name": "kubernetes"}, "addressType": "IPv4", "endpoints": [{"addresses": ["172.18.0.2"]}]},
+        ])),
         "/api/v1/nodes" => list(&json!([
             {
                 "metadata": {"name": "control", "labels": {"node-role.kubernetes.io/control-plane": ""}},
-                "spec": {"taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]},
+                "spec": {
+                    "providerID": "kind://docker/shop/control",
+                    "taints": [{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}],
+                },
                 "status": {"addresses": [{"type": "InternalIP", "address": "172.18.0.2"}]},
             },
             {
@@ -92,8 +98,12 @@ async fn check(answers: impl FnMut(&Asked) -> Answer + Send + 'static) -> String
             );
             let nodes: Vec<String> =
                 facts.nodes.iter().map(|(name, node)| format!("{name}: {node:?}")).collect();
+            let servers = facts.nodes.iter().filter(|(_, node)| facts.runs_api_server(node));
+            let servers: Vec<&String> = servers.map(|(name, _)| name).collect();
             let dns = format!("DNS {:?} {:?}", facts.dns_service, facts.dns_pods);
-            format!("{} is {}\n{options}\n{}\n{dns}", cilium.full_version, cilium.version, nodes.join("\n"))
+            let nodes = nodes.join("\n");
+            let versions = format!("{} is {}", cilium.full_version, cilium.version);
+            format!("{versions}\n{options}\n{nodes}\nAPI server on {servers:?}\n{dns}")
         }
         Err(error) => error.to_string(),
     }
@@ -104,10 +114,46 @@ async fn a_cluster_with_cilium() {
     insta::assert_snapshot!(check(healthy).await, @r#"
     1.18.3 is 1.18
     prod always audit true l7 false hubble true Some(4244) tls true relay Some((10.96.7.7, 443))
-    control: NodeFacts { addresses: [172.18.0.2], ready: false, schedulable: false, control_plane: true, agent: None }
-    worker: NodeFacts { addresses: [172.18.0.3], ready: true, schedulable: true, control_plane: false, agent: Some(AgentPod { container: Container { namespace: "kube-system", pod: "cilium-new", container: "cilium-agent" }, ready: true }) }
+    control: NodeFacts { labels: {"node-role.kubernetes.io/control-plane": ""}, machine: Some("kind://docker/shop/control"), addresses: [172.18.0.2], ready: false, schedulable: false, agent: None }
+    worker: NodeFacts { labels: {}, machine: None, addresses: [172.18.0.3], ready: true, schedulable: true, agent: Some(AgentPod { container: Container { namespace: "kube-system", pod: "cilium-new", container: "cilium-agent" }, ready: true }) }
+    API server on ["control"]
     DNS [10.96.0.10] [10.244.0.3]
     "#);
+}
+
+#[test]
+fn kind_clusters() {
+    let check = |machines: &[Option<&str>], expected: Option<&str>| {
+        let node = |machine: &Option<&str>| NodeFacts {
+            machine: machine.map(str::to_owned),
+            ..NodeFacts::default()
+        };
+        let nodes =
+            machines.iter().enumerate().map(|(index, machine)| (format!("node{index}"), node(machine)));
+        let facts = Facts {
+            kubernetes: String::new(),
+            nodes: nodes.collect(),
+            api_servers: BTreeSet::new(),
+            cilium: CiliumFacts {
+                namespace: String::new(),
+                full_version: String::new(),
+                version: CiliumVersion::V1_20,
+                config: BTreeMap::new(),
+                kinds: BTreeSet::new(),
+                relay: None,
+                envoy: false,
+            },
+            dns_service: Vec::new(),
+            dns_pods: Vec::new(),
+        };
+        assert_eq!(facts.kind_cluster(), expected, "{machines:?}");
+    };
+    let (one, other) = (Some("kind://docker/shop/shop-worker"), Some("kind://docker/bank/bank-worker"));
+    check(&[one, one], Some("shop"));
+    check(&[one, None], None);
+    check(&[one, other], None);
+    check(&[Some("aws:///eu-west-1a/i-0123")], None);
+    check(&[], None);
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ pub(super) fn rule(
             if with_services && ports.is_some() && !context.behaviour.services_with_ports {
                 return Err(refusal(item, "combining ToServices and ToPorts is not supported yet"));
             }
-            if subject == Subject::Nodes {
+            if matches!(subject, Subject::Nodes(_)) {
                 refuse_proxies_of_nodes(item, direction, ports.as_ref(), context)?;
             }
             let ports = match (ports, unnamed && gap.is_none()) {
@@ -80,7 +80,7 @@ pub(super) fn rule(
         let message = "rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny".to_owned();
         return Err(Refusal { message, position: position.map_or(spec.position, |entry| entry.position) });
     }
-    if subject == Subject::Nodes && context.namespace.is_some() {
+    if matches!(subject, Subject::Nodes(_)) && context.namespace.is_some() {
         let message = "a namespaced policy cannot select nodes: nodeSelector belongs to a CiliumClusterwideNetworkPolicy";
         parsed.hidden = Some(refusal(spec.get("nodeSelector").unwrap_or(spec), message));
     }
@@ -92,7 +92,7 @@ fn subject(spec: &Node, context: &Context<'_>) -> Result<Subject, Refusal> {
     match (spec.get("endpointSelector"), spec.get("nodeSelector")) {
         (Some(_), Some(_)) => Err(refusal(spec, "rule cannot have both EndpointSelector and NodeSelector")),
         (None, None) => Err(refusal(spec, "rule must have one of EndpointSelector or NodeSelector")),
-        (None, Some(node)) => selector(node, Keys::WithSource).map(|_| Subject::Nodes),
+        (None, Some(node)) => selector(node, Keys::WithSource).map(Subject::Nodes),
         (Some(node), None) => {
             let mut selector = selector(node, Keys::WithSource)?;
             if let Some(namespace) = context.namespace {

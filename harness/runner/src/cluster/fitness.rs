@@ -1,5 +1,7 @@
 //! Which scenarios a cluster can run.
 
+mod described;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +17,7 @@ use verdikt_scenario::topology::{
     DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, Resolved, ServiceType, Topology,
 };
 
-use super::borrowing;
+use super::{Clusterwide, borrowing, clusterwide};
 
 /// Namespaces that every cluster has and nobody borrows; what is in them is not ours to judge.
 pub const OF_THE_CLUSTER: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
@@ -29,13 +31,16 @@ pub fn unfit(
     facts: &Facts,
     world: Option<&World>,
     borrowed: &Borrowed,
+    allowed: Clusterwide,
     scenario: &Scenario,
 ) -> Option<String> {
-    let step = || scenario.steps.iter().find_map(|step| unfit_step(facts, world, step));
-    step().or_else(|| borrowing::unfit(borrowed, facts.cilium.audit(), scenario))
+    let step = || scenario.steps.iter().find_map(|step| unfit_step(facts, world, borrowed, step));
+    step()
+        .or_else(|| clusterwide::unfit(allowed, scenario))
+        .or_else(|| borrowing::unfit(borrowed, facts.cilium.audit(), scenario))
 }
 
-fn unfit_step(facts: &Facts, world: Option<&World>, step: &Step) -> Option<String> {
+fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &Step) -> Option<String> {
     let cilium = &facts.cilium;
     let topology = &step.topology;
     let mode = match step.enforcement.mode {
@@ -49,8 +54,11 @@ fn unfit_step(facts: &Facts, world: Option<&World>, step: &Step) -> Option<Strin
             cilium.enforcement()
         ));
     }
-    if let Some(reason) = unfit_world(world, topology) {
-        return Some(reason);
+    let otherwise = || described::otherwise(facts, borrowed, step);
+    let reason =
+        settings::otherwise(cilium, step).or_else(|| unfit_world(world, topology)).or_else(otherwise);
+    if reason.is_some() {
+        return reason;
     }
     if let Some((host, target)) = step.table.iter().find_map(|row| from_outside_to_service(topology, row)) {
         return Some(format!(
@@ -121,8 +129,7 @@ fn from_outside_to_service<'a>(topology: &Topology, row: &'a Row) -> Option<(&'a
 /// A remote node with the API server that attempts something where a policy speaks of the API server: only the address
 /// at which the API server is reached carries its label.
 fn hidden_api_server(tunnels: bool, step: &Step) -> Option<&HostName> {
-    let speaks_of_it = |manifest: &Manifest| has(&manifest.root, &|node| node.text() == Some(API_SERVER));
-    if !tunnels || !step.policies.iter().any(speaks_of_it) {
+    if !tunnels || !speaks_of_api_server(step) {
         return None;
     }
     let mut sources = step.table.iter().flat_map(|row| &row.cells);
@@ -134,13 +141,25 @@ fn hidden_api_server(tunnels: bool, step: &Step) -> Option<&HostName> {
     })
 }
 
+/// Whether a policy speaks of the API server: by its entity, or by its label as a key.
+fn speaks_of_api_server(step: &Step) -> bool {
+    let is_it = |text: &str| text.strip_prefix("reserved:").unwrap_or(text) == API_SERVER;
+    let speaks =
+        |node: &Node| node.text().is_some_and(is_it) || node.entries().iter().any(|entry| is_it(&entry.key));
+    step.policies.iter().any(|manifest: &Manifest| has(&manifest.root, &speaks))
+}
+
 fn is_sctp(attempt: &Attempt) -> bool {
     matches!(attempt, Attempt::Connect { protocol: Protocol::Sctp, .. })
 }
 
 /// Whether a document has a list called `http` anywhere.
 fn has_http_rules(root: &Node) -> bool {
-    has(root, &|node| node.entries().iter().any(|entry| entry.key == "http"))
+    has(root, &|node| has_key(node, "http"))
+}
+
+fn has_key(node: &Node, key: &str) -> bool {
+    node.entries().iter().any(|entry| entry.key == key)
 }
 
 /// Whether a node of a document is such, at any depth.

@@ -22,7 +22,7 @@ use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_NAMESPACE};
 
 /// The kinds of policies that act in their namespace alone. Any other is taken for a clusterwide one.
-const NAMESPACED: [&str; 2] = ["CiliumNetworkPolicy", "NetworkPolicy"];
+pub(super) const NAMESPACED: [&str; 2] = ["CiliumNetworkPolicy", "NetworkPolicy"];
 /// The namespace of a policy that names none.
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/>
 const DEFAULT_NAMESPACE: &str = "default";

@@ -17,12 +17,13 @@ use verdikt_cluster::image::{self, AgentImage};
 use verdikt_cluster::inspect::{Facts, inspect};
 use verdikt_cluster::lease::Lease;
 use verdikt_cluster::mark::RunId;
+use verdikt_cluster::others::others;
 use verdikt_cluster::wait::Progress;
 use verdikt_cluster::world::World;
 use verdikt_cluster::{namespaces, permissions};
 use verdikt_runner::backend::reason;
 use verdikt_runner::cluster::{
-    ClusterBackend, FlowsOf, Footprint, Manner, asks_for_names, choose_flows, unfit,
+    ClusterBackend, Clusterwide, FlowsOf, Footprint, Manner, asks_for_names, choose_flows, reach, unfit,
 };
 use verdikt_runner::plan::{RunOptions, Sink};
 use verdikt_runner::run::{Venue, run_on};
@@ -31,7 +32,7 @@ use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::outcome::Outcome;
 
-use super::lab::interrupted;
+use super::{consent, lab::interrupted};
 use crate::commands::runtime;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -54,6 +55,10 @@ pub(crate) struct Settings {
     pub(crate) world: Option<World>,
     /// The namespaces that are somebody else's and are used all the same.
     pub(crate) borrowed: BTreeSet<NamespaceName>,
+    /// Whether scenarios with clusterwide policies run although the cluster is somebody else's.
+    pub(crate) clusterwide: bool,
+    /// Whether a cluster that is not a kind cluster is used without asking.
+    pub(crate) yes: bool,
     /// Whether what is made stays.
     pub(crate) keep: bool,
     /// Where what may explain failures is kept.
@@ -82,6 +87,7 @@ impl Session {
     ) -> Result<Self, Failure> {
         let runtime = started()?;
         let (connection, facts) = runtime.block_on(look(context))?;
+        consent::ask(&connection, &facts, settings.yes)?;
         let borrowed = runtime.block_on(look_at_borrowed(&connection, &settings.borrowed))?;
         let flows = runtime.block_on(choose_flows(&connection, &facts));
         let flows = flows.map_err(|error| Failure::machine(reason(&error)))?;
@@ -114,6 +120,13 @@ impl Session {
             self.flows
         );
         self.runtime.block_on(async {
+            let unfit = |scenario: &Scenario| {
+                let world = self.settings.world.as_ref();
+                unfit(&self.facts, world, &self.borrowed, self.clusterwide(), scenario)
+            };
+            let is_run =
+                |scenario: &Scenario| scenario.cilium.contains(options.version) && unfit(scenario).is_none();
+            self.tell_reach(scenarios.iter().filter(|scenario| is_run(scenario))).await?;
             let progress = told();
             let lease = self.take(&progress).await?;
             let open = async |index: usize| {
@@ -143,12 +156,8 @@ impl Session {
                 )
                 .await
             };
-            let unfit = |scenario: &Scenario| {
-                unfit(&self.facts, self.settings.world.as_ref(), &self.borrowed, scenario)
-            };
             let footprint = |scenario: &Scenario| {
-                let is_run = scenario.cilium.contains(options.version) && unfit(scenario).is_none();
-                if is_run { Footprint::of(scenario) } else { Footprint::default() }
+                if is_run(scenario) { Footprint::of(scenario) } else { Footprint::default() }
             };
             let footprints: Vec<Footprint> = scenarios.iter().map(footprint).collect();
             let meet = |one: usize, other: usize| footprints[one].meets(&footprints[other]);
@@ -163,6 +172,27 @@ impl Session {
             self.leave(lease, &progress).await;
             Ok(outcome)
         })
+    }
+
+    /// Whether scenarios with clusterwide policies run.
+    fn clusterwide(&self) -> Clusterwide {
+        if self.settings.clusterwide || consent::is_own(&self.facts) {
+            Clusterwide::Allowed
+        } else {
+            Clusterwide::Skipped
+        }
+    }
+
+    /// Lists whom the clusterwide policies of scenarios that run select beyond them, on a cluster with others.
+    async fn tell_reach(&self, runs: impl Iterator<Item = &Scenario>) -> Result<(), Failure> {
+        if !self.settings.clusterwide || consent::is_own(&self.facts) {
+            return Ok(());
+        }
+        let others = others(&self.connection).await.map_err(|error| Failure::machine(reason(&error)))?;
+        for reach in runs.flat_map(|scenario| reach(&self.facts, &others, scenario, self.version())) {
+            Printer::tell(&format!("clusterwide: {reach}\n"));
+        }
+        Ok(())
     }
 
     /// Keeps other runs off, from now on.

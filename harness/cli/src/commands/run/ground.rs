@@ -34,6 +34,8 @@ impl Ground {
             registry: arguments.registry.clone(),
             world: arguments.world.place(),
             borrowed: arguments.borrow.iter().cloned().collect(),
+            clusterwide: arguments.clusterwide,
+            yes: arguments.yes,
             keep: arguments.keep,
             evidence: arguments.evidence.clone(),
         };

@@ -1,6 +1,10 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use verdikt_cluster::exec::Container;
+use verdikt_cluster::inspect::{AgentPod, CiliumFacts, NodeFacts};
 use verdikt_scenario::loader::load;
+use verdikt_scenario::version::CiliumVersion;
 
 use super::*;
 
@@ -55,4 +59,148 @@ fn api_servers_behind_a_tunnel() {
     check(false, "control-plane", "kube-apiserver", None);
     check(true, "control-plane", "remote-node", None);
     check(true, "host", "kube-apiserver", None);
+}
+
+/// A cluster of one node with the API server, and of Cilium with these settings.
+fn facts(settings: &[(&str, &str)]) -> Facts {
+    let container = Container {
+        namespace: "kube-system".into(),
+        pod: "cilium-1".into(),
+        container: "cilium-agent".into(),
+    };
+    let node = NodeFacts {
+        addresses: vec!["172.30.0.2".parse().unwrap()],
+        ready: true,
+        schedulable: true,
+        agent: Some(AgentPod { container, ready: true }),
+        ..NodeFacts::default()
+    };
+    let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let cilium = CiliumFacts {
+        namespace: "kube-system".to_owned(),
+        full_version: "1.20.0".to_owned(),
+        version: CiliumVersion::V1_20,
+        config: settings.chain([("routing-mode".to_owned(), "native".to_owned())]).collect(),
+        kinds: BTreeSet::new(),
+        relay: None,
+        envoy: false,
+    };
+    Facts {
+        kubernetes: "v1.36.0".to_owned(),
+        nodes: BTreeMap::from([("node1".to_owned(), node)]),
+        api_servers: BTreeSet::from(["172.30.0.2".parse().unwrap()]),
+        cilium,
+        dns_service: Vec::new(),
+        dns_pods: Vec::new(),
+    }
+}
+
+fn policy(rules: &str) -> String {
+    format!(
+        "  policies: [guard]\n---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: guard, \
+         namespace: shop}}\nspec: {{endpointSelector: {{}}, {rules}}}\n"
+    )
+}
+
+#[test]
+fn api_servers_are_described() {
+    let check = |node: &str, runs: bool, peers: &str| {
+        let mut facts = facts(&[]);
+        if !runs {
+            facts.api_servers.clear();
+        }
+        let policy = policy(&format!("egress: [{{{peers}}}]"));
+        let step = step(&format!("  nodes: {{{node}}}\n"), "tcp shop/web:80", &policy);
+        let found = described::otherwise(&facts, &Borrowed::default(), &step);
+        let runs = if runs { "runs it" } else { "does not" };
+        format!("{node}, {runs}, {peers} => {}", found.unwrap_or_else(|| "fits".to_owned()))
+    };
+    let entity = "toEntities: [kube-apiserver]";
+    let label = "toEndpoints: [{matchLabels: {\"reserved:kube-apiserver\": \"\"}}]";
+    let seen = [
+        check("host: {}", true, entity),
+        check("host: {}", true, label),
+        check("host: {apiServer: true}", false, entity),
+        check("host: {apiServer: true}", true, entity),
+        check("host: {}", false, entity),
+        check("host: {}", true, "toEntities: [world]"),
+    ];
+    insta::assert_snapshot!(seen.join("\n"), @r#"
+    host: {}, runs it, toEntities: [kube-apiserver] => it has a policy for the entity kube-apiserver, and its node host would be node1, which runs the API server; the topology has to say so (`apiServer: true`)
+    host: {}, runs it, toEndpoints: [{matchLabels: {"reserved:kube-apiserver": ""}}] => it has a policy for the entity kube-apiserver, and its node host would be node1, which runs the API server; the topology has to say so (`apiServer: true`)
+    host: {apiServer: true}, does not, toEntities: [kube-apiserver] => it has a policy for the entity kube-apiserver, and its node host would be node1, which does not run the API server as the topology says
+    host: {apiServer: true}, runs it, toEntities: [kube-apiserver] => fits
+    host: {}, does not, toEntities: [kube-apiserver] => fits
+    host: {}, runs it, toEntities: [world] => fits
+    "#);
+}
+
+#[test]
+fn hosts_outside_have_addresses_of_their_own() {
+    let check = |address: &str, api_server: &str| {
+        let mut facts = facts(&[]);
+        facts.api_servers.insert(api_server.parse().unwrap());
+        let step = step(&format!("  world: {{office: {{address: {address}}}}}\n"), "tcp shop/web:80", "");
+        let found = described::otherwise(&facts, &Borrowed::default(), &step);
+        found.unwrap_or_else(|| "fits".to_owned())
+    };
+    let seen = [
+        check("172.30.0.2", "172.30.0.2"),
+        check("203.0.113.5", "203.0.113.5"),
+        check("203.0.113.5", "203.0.113.6"),
+    ];
+    insta::assert_snapshot!(seen.join("\n"), @"
+    its host office has the address 172.30.0.2, and here that is the node node1
+    its host office has the address 203.0.113.5, and here that is the API server
+    fits
+    ");
+}
+
+#[test]
+fn settings_under_which_policies_mean_something_else() {
+    let check = |setting: (&str, &str), topology: &str, rules: &str| {
+        let step = step(topology, "tcp shop/web:80", &policy(rules));
+        let found = settings::otherwise(&facts(&[setting]).cilium, &step);
+        format!("{}={}, {rules} => {}", setting.0, setting.1, found.unwrap_or_else(|| "fits".to_owned()))
+    };
+    let host = "  nodes: {host: {}}\n";
+    let client = "    shop/client: {}\n";
+    let range = "ingress: [{fromCIDR: [172.30.0.0/16]}]";
+    let dns = "egress: [{toPorts: [{ports: [{port: \"53\", protocol: UDP}], rules: {dns: [{matchPattern: \"*\"}]}}]}]";
+    let seen = [
+        check(("enable-cilium-network-policy", "false"), host, "ingress: [{}]"),
+        check(("enable-cilium-network-policy", "true"), host, "ingress: [{}]"),
+        check(("enable-k8s-networkpolicy", "false"), host, "ingress: [{}]"),
+        check(("enable-l7-proxy", "false"), host, dns),
+        check(("enable-l7-proxy", "false"), host, "ingress: [{}]"),
+        check(("enable-icmp-rules", "false"), host, "ingress: [{icmps: [{fields: [{type: 8}]}]}]"),
+        check(
+            ("enable-non-default-deny-policies", "false"),
+            host,
+            "ingress: [{}], enableDefaultDeny: {ingress: false}",
+        ),
+        check(("enable-host-firewall", "true"), host, "ingress: [{}]"),
+        check(("allow-localhost", "policy"), host, "ingress: [{}]"),
+        check(("allow-localhost", "policy"), client, "ingress: [{}]"),
+        check(("allow-localhost", "always"), host, "ingress: [{}]"),
+        check(("policy-cidr-match-mode", "nodes"), host, range),
+        check(("policy-cidr-match-mode", ""), host, range),
+        check(("policy-cidr-match-mode", "nodes"), client, range),
+    ];
+    insta::assert_snapshot!(seen.join("\n"), @r#"
+    enable-cilium-network-policy=false, ingress: [{}] => it has a CiliumNetworkPolicy, and here Cilium's enable-cilium-network-policy is false
+    enable-cilium-network-policy=true, ingress: [{}] => fits
+    enable-k8s-networkpolicy=false, ingress: [{}] => fits
+    enable-l7-proxy=false, egress: [{toPorts: [{ports: [{port: "53", protocol: UDP}], rules: {dns: [{matchPattern: "*"}]}}]}] => it has DNS rules, and here Cilium's enable-l7-proxy is false
+    enable-l7-proxy=false, ingress: [{}] => fits
+    enable-icmp-rules=false, ingress: [{icmps: [{fields: [{type: 8}]}]}] => it has ICMP rules, and here Cilium's enable-icmp-rules is false
+    enable-non-default-deny-policies=false, ingress: [{}], enableDefaultDeny: {ingress: false} => it has a policy with enableDefaultDeny, and here Cilium's enable-non-default-deny-policies is false
+    enable-host-firewall=true, ingress: [{}] => fits
+    allow-localhost=policy, ingress: [{}] => it attempts from the node of the pods, and here Cilium's allow-localhost is policy
+    allow-localhost=policy, ingress: [{}] => fits
+    allow-localhost=always, ingress: [{}] => fits
+    policy-cidr-match-mode=nodes, ingress: [{fromCIDR: [172.30.0.0/16]}] => it has nodes, and policies for ranges of addresses, and here Cilium's policy-cidr-match-mode is nodes
+    policy-cidr-match-mode=, ingress: [{fromCIDR: [172.30.0.0/16]}] => fits
+    policy-cidr-match-mode=nodes, ingress: [{fromCIDR: [172.30.0.0/16]}] => fits
+    "#);
 }

@@ -1,0 +1,50 @@
+//! Whose cluster it is, and whether a run may use it.
+
+use std::io::{self, IsTerminal as _};
+
+use verdikt_cluster::connect::Connection;
+use verdikt_cluster::inspect::Facts;
+use verdikt_kind::profile::profiles;
+
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// Whether a cluster is verdikt's own: the kind cluster of a profile.
+pub(super) fn is_own(facts: &Facts) -> bool {
+    facts.kind_cluster().is_some_and(|name| profiles().any(|profile| profile.cluster() == name))
+}
+
+/// Names the cluster that a run is about to use. Where it is not a kind cluster, asks whether it may be used, unless
+/// `yes` says so already.
+pub(super) fn ask(connection: &Connection, facts: &Facts, yes: bool) -> Result<(), Failure> {
+    let what = match facts.kind_cluster() {
+        Some(name) => format!("kind cluster {name}"),
+        None => format!("{}, not a kind cluster", connection.server()),
+    };
+    let (context, nodes) = (connection.context(), facts.nodes.len());
+    let nodes = format!("{nodes} node{}", if nodes == 1 { "" } else { "s" });
+    Printer::tell(&format!(
+        "using context {context}: {what}, Kubernetes {}, Cilium {}, {nodes}\n",
+        facts.kubernetes, facts.cilium.full_version
+    ));
+    if yes || facts.kind_cluster().is_some() {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Failure::wrong(format!(
+            "cannot use context {context} without being told to: it is not a kind cluster, and nobody can be asked here"
+        ))
+        .hint("give `--yes`, or set VERDIKT_YES=1, if verdikt may make namespaces, pods and policies there"));
+    }
+    Printer::tell(
+        "verdikt makes namespaces, pods and policies there, and removes them at the end. Go on? [y/N] ",
+    );
+    let mut answer = String::new();
+    let read = io::stdin().read_line(&mut answer);
+    let agrees = read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
+    if agrees {
+        Ok(())
+    } else {
+        Err(Failure::wrong(format!("context {context} is not used: the answer was no")))
+    }
+}

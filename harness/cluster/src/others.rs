@@ -1,0 +1,36 @@
+//! Pods that are not verdikt's: whom a clusterwide policy may concern.
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+use verdikt_scenario::topology::{Pod, Topology};
+
+use crate::borrow::is_foreign;
+use crate::connect::Connection;
+use crate::error::ApiError;
+use crate::objects::{self, NAMESPACE, POD, labels_of, metadata, namespaced_name};
+
+/// Looks at the pods that are endpoints of Cilium, with the labels of their namespaces, as a topology.
+pub async fn others(connection: &Connection) -> Result<Topology, ApiError> {
+    let mut others = Topology::default();
+    for namespace in objects::select(connection, NAMESPACE, None, None, |_| true).await? {
+        let name = metadata(&namespace, "name").and_then(|name| name.parse().ok());
+        others.namespaces.extend(name.map(|name| (name, labels_of(&namespace))));
+    }
+    let is_endpoint = |pod: &Value| is_foreign(pod) && has_endpoint(pod);
+    for pod in objects::select(connection, POD, None, None, is_endpoint).await? {
+        let service_account = pod.pointer("/spec/serviceAccountName").and_then(Value::as_str);
+        let service_account = service_account.map(str::to_owned);
+        let described = Pod { labels: labels_of(&pod), service_account, serves: Vec::new() };
+        others.pods.extend(namespaced_name(&pod).map(|name| (name, described)));
+    }
+    Ok(others)
+}
+
+/// Whether a pod has a network of its own, and has not ended.
+fn has_endpoint(pod: &Value) -> bool {
+    let in_host_network = pod.pointer("/spec/hostNetwork").and_then(Value::as_bool).unwrap_or_default();
+    let phase = pod.pointer("/status/phase").and_then(Value::as_str);
+    !in_host_network && !matches!(phase, Some("Succeeded" | "Failed"))
+}

@@ -1,0 +1,102 @@
+//! Clusterwide policies: which scenarios have them, and whom they concern beyond their scenario.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use verdikt_cluster::inspect::Facts;
+use verdikt_engine::cluster::{Cluster, Learned};
+use verdikt_engine::selected::Selected;
+use verdikt_scenario::policy::{Manifest, ObjectRef};
+use verdikt_scenario::scenario::{Scenario, Step};
+use verdikt_scenario::topology::{Labels, Topology};
+use verdikt_scenario::version::CiliumVersion;
+
+use super::meeting::NAMESPACED;
+use crate::rejections::options;
+
+/// How many names are listed of each kind.
+const LISTED: usize = 8;
+
+/// Whether scenarios with clusterwide policies run on a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clusterwide {
+    /// They are skipped.
+    Skipped,
+    /// They run: the cluster is verdikt's own, or its user has allowed it.
+    Allowed,
+}
+
+/// Why a scenario is skipped; none if it has no clusterwide policy.
+pub(super) fn unfit(clusterwide: Clusterwide, scenario: &Scenario) -> Option<String> {
+    let policy = scenario.steps.iter().flat_map(of_step).next()?.object();
+    let reason = format!(
+        "it has a policy that is in force for everybody on the cluster, {policy}; `--clusterwide` lists whom it \
+         selects, and runs it"
+    );
+    (clusterwide == Clusterwide::Skipped).then_some(reason)
+}
+
+/// The clusterwide policies of a step: all kinds that are not known to act in one namespace, or on nobody.
+fn of_step(step: &Step) -> impl Iterator<Item = &Manifest> {
+    step.policies.iter().filter(|manifest| {
+        let kind = manifest.object().kind;
+        kind != "CiliumCIDRGroup" && !NAMESPACED.contains(&kind.as_str())
+    })
+}
+
+/// What one clusterwide policy of a scenario selects that is not the scenario's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The scenario.
+    pub scenario: String,
+    /// The policy.
+    pub policy: ObjectRef,
+    /// The pods and nodes of others.
+    pub selected: Selected,
+}
+
+/// Finds what the clusterwide policies of a scenario select beyond it, where `others` are the pods that are there
+/// already. A policy that the engine does not read is listed with nothing.
+pub fn reach(facts: &Facts, others: &Topology, scenario: &Scenario, version: CiliumVersion) -> Vec<Reach> {
+    let nodes: BTreeMap<String, Labels> =
+        facts.nodes.iter().map(|(name, node)| (name.clone(), node.labels.clone())).collect();
+    let mut found: BTreeMap<ObjectRef, Selected> = BTreeMap::new();
+    for step in &scenario.steps {
+        let policies: Vec<Manifest> = of_step(step).cloned().collect();
+        for policy in &policies {
+            found.entry(policy.object()).or_default();
+        }
+        let model = Cluster::new(others, &policies, &options(step, version), &Learned::default());
+        for (policy, selected) in model.selected(&nodes) {
+            let of_others = |pod: &_| others.pods.contains_key(pod) && !step.topology.pods.contains_key(pod);
+            let all = found.entry(policy).or_default();
+            all.pods.extend(selected.pods.into_iter().filter(of_others));
+            all.nodes.extend(selected.nodes);
+        }
+    }
+    let reach = |(policy, selected)| Reach { scenario: scenario.name.clone(), policy, selected };
+    found.into_iter().map(reach).collect()
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Selected { pods, nodes } = &self.selected;
+        let pods = listed("pod", pods.iter().map(ToString::to_string));
+        let nodes = listed("node", nodes.iter().cloned());
+        let all: Vec<String> = pods.into_iter().chain(nodes).collect();
+        let all = if all.is_empty() { "nothing of others".to_owned() } else { all.join("; ") };
+        write!(f, "{} of {}: {all}", self.policy, self.scenario)
+    }
+}
+
+/// `3 pods (a, b, c)`, with the first of many names; none of nothing.
+fn listed(what: &str, names: impl ExactSizeIterator<Item = String>) -> Option<String> {
+    let count = names.len();
+    let shown: Vec<String> = names.take(LISTED).collect();
+    let more = if count > LISTED { ", …" } else { "" };
+    let plural = if count == 1 { "" } else { "s" };
+    (count > 0).then(|| format!("{count} {what}{plural} ({}{more})", shown.join(", ")))
+}

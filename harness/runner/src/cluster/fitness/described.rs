@@ -1,0 +1,56 @@
+//! Whether a cluster's nodes and addresses are as a topology describes them, as far as a verdict may hang on it.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use verdikt_cluster::borrow::Borrowed;
+use verdikt_cluster::cluster::choose_places;
+use verdikt_cluster::inspect::Facts;
+use verdikt_scenario::scenario::Step;
+use verdikt_scenario::topology::{Node, Topology};
+
+use super::{API_SERVER, speaks_of_api_server};
+
+/// What the topology of a step says otherwise than the cluster is; none if nothing that matters.
+pub(super) fn otherwise(facts: &Facts, borrowed: &Borrowed, step: &Step) -> Option<String> {
+    let topology = &step.topology;
+    let api_server = || if speaks_of_api_server(step) { api_server(facts, borrowed, topology) } else { None };
+    api_server().or_else(|| taken_address(facts, topology))
+}
+
+/// A node that runs the API server and is described as one that does not, or the other way round.
+fn api_server(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Option<String> {
+    let lent = topology.pods.keys().filter_map(|pod| borrowed.pods.get(pod)?.node.as_deref());
+    let lent_on: BTreeSet<&str> = lent.collect();
+    // A cluster with too few nodes has a reason of its own.
+    let places = choose_places(facts, topology, &lent_on).ok()?;
+    places.nodes.iter().find_map(|(name, node)| {
+        let described: &Node = topology.nodes.get(name)?;
+        let runs = facts.nodes.get(node).is_some_and(|facts_of| facts.runs_api_server(facts_of));
+        match (described.api_server, runs) {
+            (false, true) => Some(format!(
+                "it has a policy for the entity {API_SERVER}, and its node {name} would be {node}, which runs the API \
+                 server; the topology has to say so (`apiServer: true`)"
+            )),
+            (true, false) => Some(format!(
+                "it has a policy for the entity {API_SERVER}, and its node {name} would be {node}, which does not run \
+                 the API server as the topology says"
+            )),
+            (true, true) | (false, false) => None,
+        }
+    })
+}
+
+/// A host outside with an address that a node or the API server has, and so with another identity.
+fn taken_address(facts: &Facts, topology: &Topology) -> Option<String> {
+    topology.world.iter().find_map(|(host, described)| {
+        let address: &IpAddr = &described.address;
+        let node = facts.nodes.iter().find(|(_, node)| node.addresses.contains(address));
+        let of = match node {
+            Some((node, _)) => format!("the node {node}"),
+            None if facts.api_servers.contains(address) => "the API server".to_owned(),
+            None => return None,
+        };
+        Some(format!("its host {host} has the address {address}, and here that is {of}"))
+    })
+}

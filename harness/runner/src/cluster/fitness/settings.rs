@@ -1,0 +1,106 @@
+//! Settings of a cluster's Cilium under which policies do not mean what they usually mean.
+
+use verdikt_cluster::inspect::CiliumFacts;
+use verdikt_scenario::scenario::Step;
+use verdikt_scenario::topology::{Endpoint, LOCAL_NODE};
+
+use super::{has, has_key};
+
+/// A setting whose usual value the engine predicts for.
+struct Setting {
+    /// Its name in the ConfigMap `cilium-config`.
+    name: &'static str,
+    /// Whether it has another than its usual value.
+    is_unusual: fn(&str) -> bool,
+    /// Whether that matters to a step.
+    matters: fn(&Step) -> bool,
+    /// What the step has to which it matters.
+    because: &'static str,
+}
+
+/// <https://docs.cilium.io/en/stable/cmdref/cilium-agent/>
+const SETTINGS: [Setting; 9] = [
+    Setting {
+        name: "enable-k8s-networkpolicy",
+        is_unusual: is_off,
+        matters: |step| has_kind(step, "NetworkPolicy"),
+        because: "it has a NetworkPolicy",
+    },
+    Setting {
+        name: "enable-cilium-network-policy",
+        is_unusual: is_off,
+        matters: |step| has_kind(step, "CiliumNetworkPolicy"),
+        because: "it has a CiliumNetworkPolicy",
+    },
+    Setting {
+        name: "enable-cilium-clusterwide-network-policy",
+        is_unusual: is_off,
+        matters: |step| has_kind(step, "CiliumClusterwideNetworkPolicy"),
+        because: "it has a CiliumClusterwideNetworkPolicy",
+    },
+    Setting {
+        name: "enable-l7-proxy",
+        is_unusual: is_off,
+        matters: |step| has_field(step, "dns"),
+        because: "it has DNS rules",
+    },
+    Setting {
+        name: "enable-icmp-rules",
+        is_unusual: is_off,
+        matters: |step| has_field(step, "icmps"),
+        because: "it has ICMP rules",
+    },
+    Setting {
+        name: "enable-non-default-deny-policies",
+        is_unusual: is_off,
+        matters: |step| has_field(step, "enableDefaultDeny"),
+        because: "it has a policy with enableDefaultDeny",
+    },
+    Setting {
+        name: "enable-host-firewall",
+        is_unusual: |value| value == "true",
+        matters: |step| has_field(step, "nodeSelector"),
+        because: "it has a policy for nodes",
+    },
+    Setting {
+        name: "allow-localhost",
+        is_unusual: |value| value == "policy",
+        matters: |step| is_source(step, LOCAL_NODE),
+        because: "it attempts from the node of the pods",
+    },
+    Setting {
+        name: "policy-cidr-match-mode",
+        is_unusual: |value| value.split([',', ' ']).any(|mode| mode == "nodes"),
+        matters: |step| !step.topology.nodes.is_empty() && CIDR.iter().any(|field| has_field(step, field)),
+        because: "it has nodes, and policies for ranges of addresses",
+    },
+];
+
+/// Where policies name ranges of addresses.
+const CIDR: [&str; 5] = ["fromCIDR", "fromCIDRSet", "toCIDR", "toCIDRSet", "ipBlock"];
+
+/// Why a step does not mean on this Cilium what it usually means; none if it does.
+pub(super) fn otherwise(cilium: &CiliumFacts, step: &Step) -> Option<String> {
+    SETTINGS.iter().find_map(|setting| {
+        let value = cilium.config.get(setting.name).filter(|value| (setting.is_unusual)(value))?;
+        let Setting { name, because, .. } = setting;
+        (setting.matters)(step).then(|| format!("{because}, and here Cilium's {name} is {value}"))
+    })
+}
+
+fn is_off(value: &str) -> bool {
+    value == "false"
+}
+
+fn has_kind(step: &Step, kind: &str) -> bool {
+    step.policies.iter().any(|manifest| manifest.object().kind == kind)
+}
+
+fn has_field(step: &Step, field: &str) -> bool {
+    step.policies.iter().any(|manifest| has(&manifest.root, &|node| has_key(node, field)))
+}
+
+fn is_source(step: &Step, node: &str) -> bool {
+    let is_it = |source: &Endpoint| matches!(source, Endpoint::Node(name) if name.as_str() == node);
+    step.table.iter().flat_map(|row| &row.cells).any(|(source, _)| is_it(source))
+}
