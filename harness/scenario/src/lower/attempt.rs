@@ -36,9 +36,21 @@ pub fn parse_attempt(text: &str, topology: &Topology) -> Result<Attempt, Mistake
     }
 }
 
+/// Whether an attempt may lead somewhere, which costs no comparison with all the names that there are.
+pub(crate) fn may_lead_somewhere(text: &str, topology: &Topology) -> bool {
+    let target = target_text(text);
+    let is_service =
+        || target.parse().is_ok_and(|name: NamespacedName| topology.services.contains_key(&name));
+    let is_name = !target.contains('/') && (target.contains('.') || !target.contains(char::is_alphabetic));
+    is_name
+        || find_source(target, topology).is_some()
+        || is_service()
+        || [DNS_SERVICE, DNS_POD].contains(&target)
+}
+
 /// Reads a source as an author writes it: a pod, a host outside the cluster, a node, or an endpoint of Cilium's own.
 pub fn parse_source(text: &str, topology: &Topology) -> Result<Endpoint, Mistake> {
-    if let Some(endpoint) = endpoint(text, topology) {
+    if let Some(endpoint) = find_source(text, topology) {
         return Ok(endpoint);
     }
     let known: Vec<String> = topology.sources().iter().map(Endpoint::to_string).collect();
@@ -67,7 +79,8 @@ pub(crate) fn target_text(text: &str) -> &str {
     slashes.map_or(target, |(second, _)| &target[..second])
 }
 
-fn endpoint(text: &str, topology: &Topology) -> Option<Endpoint> {
+/// The source of a name, if the topology has it.
+pub(crate) fn find_source(text: &str, topology: &Topology) -> Option<Endpoint> {
     if text.contains('/') {
         let name = text.parse::<NamespacedName>().ok()?;
         return topology.pods.contains_key(&name).then_some(Endpoint::Pod(name));
@@ -100,7 +113,7 @@ fn target(text: &str, topology: &Topology) -> Result<Target, Mistake> {
     if !text.contains('/') && text.contains('.') {
         return Ok(Target::Name(text.parse()?));
     }
-    if let Some(endpoint) = endpoint(text, topology) {
+    if let Some(endpoint) = find_source(text, topology) {
         return match endpoint {
             Endpoint::Cilium(_) => Err(Mistake::new(format!(
                 "`{text}` is one of Cilium's own endpoints, which are sources only"
@@ -211,7 +224,7 @@ fn split_url<'a>(url: &'a str, topology: &Topology) -> Option<(&'a str, &'a str)
     if head.contains([':', '.']) {
         return Some(at(first));
     }
-    let is_host = endpoint(head, topology).is_some();
+    let is_host = find_source(head, topology).is_some();
     match second {
         Some(second) if !is_host => Some(at(second)),
         // A host and a namespace may share a name; the longer reading wins where it leads somewhere.

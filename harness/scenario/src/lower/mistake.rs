@@ -32,7 +32,16 @@ impl Mistake {
 #[derive(Debug, Default)]
 pub(crate) struct Mistakes(pub(crate) Vec<Diagnostic>);
 
+/// So many mistakes are found whole; of those beyond, which nobody reads before the first are corrected, the names that
+/// may have been meant are not looked for.
+const MANY: usize = 1000;
+
 impl Mistakes {
+    /// Whether there are so many already that suggestions are left out.
+    pub(crate) fn are_many(&self) -> bool {
+        self.0.len() >= MANY
+    }
+
     /// Adds a mistake at its place.
     pub(crate) fn add(&mut self, file: &Arc<str>, position: Position, mistake: Mistake) {
         let diagnostic = Diagnostic::error(position.in_file(file), mistake.message);

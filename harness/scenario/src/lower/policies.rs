@@ -1,6 +1,6 @@
 //! The policies of a step: entries resolved to manifests, and the refusals expected of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Input;
@@ -20,6 +20,8 @@ pub(crate) type Origin = String;
 pub(crate) struct InForce {
     /// Every manifest with its entry.
     pub(crate) manifests: Vec<(Manifest, Origin)>,
+    /// The names of the manifests, by which cells name them.
+    pub(crate) names: BTreeSet<String>,
     /// Whether every entry was found, so that a name that is not there is truly unknown.
     pub(crate) complete: bool,
 }
@@ -42,8 +44,9 @@ pub(crate) fn in_force(
     draft: &Draft,
     mistakes: &mut Mistakes,
 ) -> InForce {
-    let mut in_force = InForce { manifests: Vec::new(), complete: true };
+    let mut in_force = InForce { manifests: Vec::new(), names: BTreeSet::new(), complete: true };
     let mut seen = BTreeSet::new();
+    let by_name = by_name(input.inline);
     for entry in &step.policies {
         if !seen.insert(entry.value.as_str()) {
             let mistake = Mistake::new(format!("`{}` is on the list already", entry.value));
@@ -55,7 +58,7 @@ pub(crate) fn in_force(
             input.entries.get(&entry.value).cloned()
         } else {
             mistakes
-                .keep(input.file, entry.position, inline(input, &entry.value))
+                .keep(input.file, entry.position, inline(input, &by_name, &entry.value))
                 .map(|manifest| vec![manifest])
         };
         in_force.complete &= found.is_some();
@@ -67,7 +70,21 @@ pub(crate) fn in_force(
         check_namespace(manifest, draft, mistakes);
     }
     check_twice(in_force.manifests.iter().map(|(manifest, _)| manifest), mistakes);
+    in_force.names = in_force.manifests.iter().map(|(manifest, _)| manifest.object().short()).collect();
     in_force
+}
+
+/// Manifests by the last part of their names, which every name an author writes for one ends in.
+fn by_name(manifests: &[Manifest]) -> BTreeMap<String, Vec<&Manifest>> {
+    let mut named: BTreeMap<String, Vec<&Manifest>> = BTreeMap::new();
+    for manifest in manifests {
+        named.entry(last_part(&manifest.object().name).to_owned()).or_default().push(manifest);
+    }
+    named
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
 }
 
 fn check_namespace(manifest: &Manifest, draft: &Draft, mistakes: &mut Mistakes) {
@@ -89,8 +106,14 @@ fn is_called(manifest: &Manifest, name: &str) -> bool {
     object.short() == name || object.name == name
 }
 
-fn inline(input: &Input<'_>, name: &str) -> Result<Manifest, Mistake> {
-    let matching: Vec<&Manifest> = input.inline.iter().filter(|manifest| is_called(manifest, name)).collect();
+fn inline(
+    input: &Input<'_>,
+    by_name: &BTreeMap<String, Vec<&Manifest>>,
+    name: &str,
+) -> Result<Manifest, Mistake> {
+    let named = by_name.get(last_part(name)).map_or(&[][..], Vec::as_slice);
+    let matching: Vec<&Manifest> =
+        named.iter().copied().filter(|manifest| is_called(manifest, name)).collect();
     match matching[..] {
         [only] => Ok(only.clone()),
         [] => {
@@ -190,10 +213,13 @@ pub(crate) fn check_unused(input: &Input<'_>, mistakes: &mut Mistakes) {
     if mistakes.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return;
     }
-    let entries = || input.content.steps.value.iter().flat_map(|step| &step.value.policies);
+    let entries = input.content.steps.value.iter().flat_map(|step| &step.value.policies);
+    let entries: BTreeSet<&str> = entries.map(|entry| entry.value.as_str()).collect();
     for manifest in input.inline {
         let object = manifest.object();
-        if !object.name.is_empty() && !entries().any(|entry| is_called(manifest, &entry.value)) {
+        let is_named =
+            [object.short(), object.name.clone()].iter().any(|name| entries.contains(name.as_str()));
+        if !object.name.is_empty() && !is_named {
             let place = manifest.place(manifest.root.position);
             let warning =
                 Diagnostic::warning(place, "unused-manifest", format!("no step puts {object} in force"));

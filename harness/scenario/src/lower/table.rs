@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::attempt::{parse_attempt, parse_source, target_text};
+use super::attempt::{find_source, may_lead_somewhere, parse_attempt, parse_source, target_text};
 use super::mistake::{Mistake, Mistakes};
 use super::policies::InForce;
 use super::suggest::{did_you_mean, listed};
@@ -102,6 +102,13 @@ fn sources(context: &Context<'_>, attempt: &Attempt) -> Vec<Endpoint> {
 }
 
 fn attempt(context: &Context<'_>, key: &Located<String>, mistakes: &mut Mistakes) -> Option<Attempt> {
+    if mistakes.are_many() && !may_lead_somewhere(&key.value, &context.draft.topology) {
+        if !context.draft.broken.contains(target_text(&key.value)) {
+            let message = format!("the attempt `{}` leads nowhere", key.value);
+            mistakes.add(context.file, key.position, Mistake::new(message));
+        }
+        return None;
+    }
     match parse_attempt(&key.value, &context.draft.topology) {
         Ok(attempt) => Some(attempt),
         Err(_) if context.draft.broken.contains(target_text(&key.value)) => None,
@@ -134,7 +141,13 @@ fn cells(
                 cells.others = expectation.or(cells.others);
                 continue;
             }
-            let endpoint = match parse_source(&source.value, &context.draft.topology) {
+            let found = if mistakes.are_many() {
+                let unknown = || Mistake::new(format!("no source is called `{}`", source.value));
+                find_source(&source.value, &context.draft.topology).ok_or_else(unknown)
+            } else {
+                parse_source(&source.value, &context.draft.topology)
+            };
+            let endpoint = match found {
                 Ok(endpoint) => endpoint,
                 Err(mistake) => {
                     cells.complete = false;
@@ -177,8 +190,7 @@ fn expected(context: &Context<'_>, words: &Located<String>, mistakes: &mut Mista
     });
     let expected = mistakes.keep(context.file, words.position, expected)?;
     if let Some(by) = &expected.by {
-        let known: Vec<String> =
-            context.in_force.manifests.iter().map(|(manifest, _)| manifest.object().short()).collect();
+        let known = &context.in_force.names;
         if context.in_force.complete && !known.contains(&by.0) {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             let message = format!("no policy of this step is called `{by}`");

@@ -1,6 +1,6 @@
 //! Attempts, verdicts and sources.
 
-use super::{check, each, spoilt};
+use super::{Folder, check, each, spoilt};
 
 const OPEN: &str = "tcp data/redis:6379: {allow: others}";
 
@@ -239,4 +239,23 @@ fn a_mistake_is_drawn_with_its_line() {
        |
        = help: did you mean `data/redis`?
     ");
+}
+
+/// Comparing each with all the names there are is left out once there are more mistakes than anybody reads.
+#[test]
+fn very_many_mistakes_cost_one_comparison_each() {
+    let unknown = |count: usize, name: &str| (0..count).map(|n| format!("{name}{n}")).collect::<Vec<_>>();
+    let sources = unknown(3000, "shop/wbe").join(", ");
+    let text = spoilt("allow: [shop/api, host]", &format!("allow: [shop/api, host, {sources}]"));
+    let attempts: String = unknown(3000, "data/rdis")
+        .iter()
+        .map(|pod| format!("    tcp {pod}:6379: {{allow: others}}\n"))
+        .collect();
+    let text = text.replacen("- step: locked", &format!("{attempts}- step: locked"), 1);
+    let folder = Folder::new(&[("s.yaml", &text)]);
+    let loaded = folder.load(&["s.yaml"]);
+    let helped = loaded.diagnostics.iter().filter(|diagnostic| diagnostic.help.is_some()).count();
+    assert_eq!((loaded.diagnostics.len(), helped), (6000, 1000));
+    let last = folder.lines(&loaded.diagnostics[5999..]);
+    insta::assert_snapshot!(last, @"s.yaml:3023:40907: no source is called `shop/wbe2999`");
 }
