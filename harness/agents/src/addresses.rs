@@ -13,6 +13,8 @@ pub struct Addresses {
     pub endpoints: BTreeMap<Endpoint, Vec<IpAddr>>,
     /// Of every service.
     pub services: BTreeMap<NamespacedName, Vec<IpAddr>>,
+    /// Where one of the endpoints behind a service is reached through it, and no other. None where no client can choose.
+    pub backends: BTreeMap<(NamespacedName, Endpoint), Vec<IpAddr>>,
     /// Where hosts outside reach the services that are open to them.
     pub doors: BTreeMap<NamespacedName, Doors>,
 }
@@ -53,6 +55,18 @@ impl Addresses {
         }
         let address = self.reachable(source, self.services.get(service)?)?;
         Some(SocketAddr::new(address, port.get()))
+    }
+
+    /// The address and port by which `source` reaches one port of a service, and this one of the endpoints behind it.
+    pub fn way_to_backend(
+        &self,
+        source: &Endpoint,
+        service: &NamespacedName,
+        backend: &Endpoint,
+        port: Port,
+    ) -> Option<SocketAddr> {
+        let addresses = self.backends.get(&(service.clone(), backend.clone()))?;
+        Some(SocketAddr::new(self.reachable(source, addresses)?, port.get()))
     }
 
     /// Addresses and ports behind one port of a service, in the order of the endpoints.

@@ -158,7 +158,10 @@ impl Cluster<'_> {
                 let traffic = self.traffic(source, endpoint, port);
                 self.cross(source, endpoint, &[], traffic, question, course);
             }
-            Target::Service(service) => self.through_service(source, service, port, question, course),
+            Target::Service(service) => self.through_service(source, service, None, port, question, course),
+            Target::Backend { service, backend } => {
+                self.through_service(source, service, Some(backend), port, question, course);
+            }
             Target::Name(name) => {
                 let mut taught = false;
                 if matches!(source, Endpoint::Pod(_)) {
@@ -169,7 +172,7 @@ impl Cluster<'_> {
                 }
                 match self.topology.resolve(name) {
                     Some(Resolved::Service(service)) => {
-                        self.through_service(source, &service, port, question, course);
+                        self.through_service(source, &service, None, port, question, course);
                     }
                     Some(Resolved::World(host)) => {
                         let endpoint = Endpoint::World(host);
@@ -193,13 +196,17 @@ impl Cluster<'_> {
         &self,
         source: &Endpoint,
         name: &NamespacedName,
+        only: Option<&Endpoint>,
         port: Option<(Protocol, Port)>,
         question: Question<'_>,
         course: &mut Course,
     ) {
-        let Some((protocol, backends)) =
-            port.and_then(|(protocol, port)| Some((protocol, self.behind(name, protocol, port)?)))
-        else {
+        let chosen = port.and_then(|(protocol, port)| {
+            let mut backends = self.behind(name, protocol, port)?;
+            backends.retain(|(backend, _)| only.is_none_or(|only| only == backend));
+            (!backends.is_empty()).then_some((protocol, backends))
+        });
+        let Some((protocol, backends)) = chosen else {
             let gap = format!("what a service answers that has no such port or nobody behind it: {name}");
             return course.unknown(source, question_text(port, &Target::Service(name.clone())), gap);
         };
@@ -338,7 +345,7 @@ impl Cluster<'_> {
             },
         };
         course.end = match &finding {
-            Finding::Unknown { .. } => Some(Answer::Abstain),
+            Finding::Unknown { .. } | Finding::Chance { .. } => Some(Answer::Abstain),
             Finding::NoRuleAllows { .. } | Finding::Denied { .. } => Some(Answer::Deny(gate)),
             Finding::Allowed { .. }
             | Finding::LocalHost
@@ -354,7 +361,15 @@ impl Cluster<'_> {
 impl Course {
     /// Ends the course with something the engine does not know.
     fn unknown(&mut self, endpoint: &Endpoint, question: String, gap: String) {
-        let finding = Finding::Unknown { gap, rule: None };
+        self.abstain(endpoint, question, Finding::Unknown { gap, rule: None });
+    }
+
+    /// Ends the course with something that nobody knows.
+    fn chance(&mut self, endpoint: &Endpoint, question: String, gap: String) {
+        self.abstain(endpoint, question, Finding::Chance { gap });
+    }
+
+    fn abstain(&mut self, endpoint: &Endpoint, question: String, finding: Finding) {
         self.checks.push(Check { gate: Gate::Egress, endpoint: endpoint.clone(), question, finding });
         self.end = Some(Answer::Abstain);
     }
@@ -390,7 +405,7 @@ fn each_backend(
     if answers.windows(2).any(|pair| pair[0] != pair[1]) {
         let names: Vec<String> = backends.iter().map(|(backend, _)| backend.to_string()).collect();
         let gap = format!("which of {} answers, and policies treat them differently", names.join(", "));
-        course.unknown(source, "through a service".to_owned(), gap);
+        course.chance(source, "through a service".to_owned(), gap);
     }
 }
 
@@ -398,7 +413,7 @@ fn order_dependent(source: &Endpoint, attempt: &Attempt, first: Prediction) -> P
     let mut course = Course { checks: first.checks, ..Course::default() };
     let gap = "whether another pod's look-up of the name comes first; put the look-up into a step of its own"
         .to_owned();
-    course.unknown(source, attempt.to_string(), gap);
+    course.chance(source, attempt.to_string(), gap);
     course.ended()
 }
 
@@ -411,7 +426,7 @@ fn authority(target: &Target, port: Port, request: &Request) -> Option<String> {
     match target {
         Target::Name(name) if port.get() == 80 => Some(name.to_string()),
         Target::Name(name) => Some(format!("{name}:{port}")),
-        Target::Endpoint(_) | Target::Service(_) => None,
+        Target::Endpoint(_) | Target::Service(_) | Target::Backend { .. } => None,
     }
 }
 

@@ -108,7 +108,7 @@ fn shown(prediction: &Prediction) -> String {
                     nearest.as_ref().map(|miss| format!("; nearest {}: {}", miss.rule.path, miss.on));
                 format!("isolated by {}{}", rules(isolated_by), nearest.unwrap_or_default())
             }
-            Finding::Unknown { gap, .. } => format!("does not know {gap}"),
+            Finding::Unknown { gap, .. } | Finding::Chance { gap } => format!("does not know {gap}"),
         };
         writeln!(text, "{} of {}, {}: {finding}", check.gate, check.endpoint, check.question).unwrap();
     }

@@ -3,9 +3,19 @@
 //! | who | IPv4 | IPv6, where the topology has a host with an IPv6 address |
 //! |---|---|---|
 //! | pods, and Cilium's own endpoints | 10.244.0.0/16 | `fd00:10:244::/64` |
-//! | services | 10.96.0.0/16; cluster DNS is 10.96.0.10 | `fd00:10:96::/64` |
-//! | nodes | 172.30.0.0/24 | `fd00:172:30::/64` |
+//! | services | 245.96.0.0/16; cluster DNS is 245.96.0.10 | `fd76:6572:6469:96::/64` |
+//! | one backend of a service, where there are several | 245.97.0.0/16 | `fd76:6572:6469:97::/64` |
+//! | nodes | 245.172.30.0/24 | `fd76:6572:6469:172::/64` |
 //! | world hosts | as the scenario says, else of 198.51.100.0/24 | as the scenario says, else of `fd00:198:51::/64` |
+//!
+//! Where Cilium replaces kube-proxy it rewrites the addresses of its services, and the ports of its nodes, in the
+//! sockets of every process of the machine, whatever network namespace they are in. So services and nodes have
+//! addresses that no cluster has: in IPv4 of the block that is reserved for future use, which Linux routes like any
+//! other ([RFC 1112, section 4](https://www.rfc-editor.org/rfc/rfc1112#section-4)), away from 240.0.0.0/8, which clouds
+//! and meshes use inside; in IPv6 of a [unique local prefix](https://www.rfc-editor.org/rfc/rfc4193). Policies never see
+//! either: a service's address is translated before policies judge, and nodes are known by their identity. Pods keep
+//! the range that most clusters have, for readers and for rules that name it; no socket's address is rewritten for
+//! being a pod's.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -14,14 +24,15 @@ use verdikt_agents::addresses::Addresses;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Topology};
 
-const DNS_SERVICE_V4: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
-const DNS_SERVICE_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x10, 0x96, 0, 0, 0, 0, 10);
+const DNS_SERVICE_V4: Ipv4Addr = Ipv4Addr::new(245, 96, 0, 10);
+const DNS_SERVICE_V6: Ipv6Addr = Ipv6Addr::new(0xfd76, 0x6572, 0x6469, 0x96, 0, 0, 0, 10);
 
 /// The addresses of a topology that follows the one that `before` is of. What keeps its name keeps its addresses.
 pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
     let dual_stack = topology.world.values().any(|host| host.address.is_ipv6());
     let given: BTreeSet<IpAddr> = topology.world.values().map(|host| host.address).collect();
-    let held = before.endpoints.values().chain(before.services.values()).flatten();
+    let held =
+        before.endpoints.values().chain(before.services.values()).chain(before.backends.values()).flatten();
     let mut used: BTreeSet<IpAddr> = held.copied().chain(given).collect();
     let mut pick = |pool: Pool, before: Option<&Vec<IpAddr>>| {
         let mut addresses = before.cloned().unwrap_or_default();
@@ -50,6 +61,14 @@ pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
         };
         next.endpoints.insert(endpoint, addresses);
     }
+    for service in topology.services.keys() {
+        let backends = topology.backends(service);
+        for backend in backends.iter().filter(|_| backends.len() > 1) {
+            let key = (service.clone(), backend.clone());
+            let addresses = pick(Pool::Backends, before.backends.get(&key));
+            next.backends.insert(key, addresses);
+        }
+    }
     let dns: Option<NamespacedName> = DNS_SERVICE.parse().ok();
     for service in topology.services.keys().filter(|service| Some(*service) != dns.as_ref()) {
         let addresses = pick(Pool::Services, before.services.get(service));
@@ -74,6 +93,7 @@ pub fn all_endpoints(topology: &Topology) -> BTreeSet<Endpoint> {
 enum Pool {
     Pods,
     Services,
+    Backends,
     Nodes,
     World,
 }
@@ -83,7 +103,7 @@ impl Pool {
         let numbers = match self {
             // The first addresses are the node's, the first services the cluster's own.
             Self::Pods => 10..=u16::MAX - 1,
-            Self::Services => 256..=u16::MAX - 1,
+            Self::Services | Self::Backends => 256..=u16::MAX - 1,
             Self::Nodes | Self::World => 2..=254,
         };
         numbers.map(|number| self.address(v6, number)).find(|address| !used.contains(address))
@@ -92,13 +112,14 @@ impl Pool {
     fn address(self, v6: bool, number: u16) -> IpAddr {
         let [high, low] = number.to_be_bytes();
         let (v4, prefix) = match self {
-            Self::Pods => (Ipv4Addr::new(10, 244, high, low), [0xfd00, 0x10, 0x244]),
-            Self::Services => (Ipv4Addr::new(10, 96, high, low), [0xfd00, 0x10, 0x96]),
-            Self::Nodes => (Ipv4Addr::new(172, 30, high, low), [0xfd00, 0x172, 0x30]),
-            Self::World => (Ipv4Addr::new(198, 51, 100, low), [0xfd00, 0x198, 0x51]),
+            Self::Pods => (Ipv4Addr::new(10, 244, high, low), [0xfd00, 0x10, 0x244, 0]),
+            Self::Services => (Ipv4Addr::new(245, 96, high, low), [0xfd76, 0x6572, 0x6469, 0x96]),
+            Self::Backends => (Ipv4Addr::new(245, 97, high, low), [0xfd76, 0x6572, 0x6469, 0x97]),
+            Self::Nodes => (Ipv4Addr::new(245, 172, 30, low), [0xfd76, 0x6572, 0x6469, 0x172]),
+            Self::World => (Ipv4Addr::new(198, 51, 100, low), [0xfd00, 0x198, 0x51, 0]),
         };
-        let [one, two, three] = prefix;
-        if v6 { Ipv6Addr::new(one, two, three, 0, 0, 0, 0, number).into() } else { v4.into() }
+        let [one, two, three, four] = prefix;
+        if v6 { Ipv6Addr::new(one, two, three, four, 0, 0, 0, number).into() } else { v4.into() }
     }
 }
 
@@ -130,24 +151,32 @@ mod tests {
         let show = |addresses: &Addresses| {
             let lines = addresses.endpoints.iter().map(|(endpoint, list)| format!("{endpoint} {list:?}"));
             let services = addresses.services.iter().map(|(service, list)| format!("{service} {list:?}"));
-            lines.chain(services).collect::<Vec<_>>().join("\n")
+            let backends = addresses
+                .backends
+                .iter()
+                .map(|((service, backend), list)| format!("{service} via {backend} {list:?}"));
+            lines.chain(services).chain(backends).collect::<Vec<_>>().join("\n")
         };
         insta::assert_snapshot!(show(&first), @"
         a/one [10.244.0.10]
         a/two [10.244.0.11]
         kube-system/coredns [10.244.0.12]
-        host [172.30.0.2]
-        a/front [10.96.1.0]
-        kube-system/kube-dns [10.96.0.10]
+        host [245.172.30.2]
+        a/front [245.96.1.0]
+        kube-system/kube-dns [245.96.0.10]
+        a/front via a/one [245.97.1.0]
+        a/front via a/two [245.97.1.1]
         ");
         insta::assert_snapshot!(show(&second), @"
         a/aaa [10.244.0.13, fd00:10:244::a]
         a/two [10.244.0.11, fd00:10:244::b]
         kube-system/coredns [10.244.0.12, fd00:10:244::c]
         six [2001:db8::1, 198.51.100.2]
-        host [172.30.0.2, fd00:172:30::2]
-        a/front [10.96.1.0, fd00:10:96::100]
-        kube-system/kube-dns [10.96.0.10, fd00:10:96::a]
+        host [245.172.30.2, fd76:6572:6469:172::2]
+        a/front [245.96.1.0, fd76:6572:6469:96::100]
+        kube-system/kube-dns [245.96.0.10, fd76:6572:6469:96::a]
+        a/front via a/aaa [245.97.1.2, fd76:6572:6469:97::100]
+        a/front via a/two [245.97.1.1, fd76:6572:6469:97::101]
         ");
         let six = Endpoint::World("six".parse().unwrap());
         let two = Endpoint::Pod("a/two".parse().unwrap());

@@ -15,6 +15,7 @@ use verdikt_scenario::flow::Flow;
 
 use crate::current::CurrentPolicy;
 use crate::datapath::{Datapath, Effects, LinkId, LinkOwner, ServiceTable};
+use crate::losses::{Loss, Losses};
 use crate::redirect::Redirects;
 
 /// The longest packet a device gives.
@@ -46,15 +47,17 @@ struct Shared {
     devices: BTreeMap<LinkId, (Rc<AsyncDevice>, AbortHandle)>,
     effects: Effects,
     flows: mpsc::UnboundedSender<Flow>,
+    losses: Arc<Losses>,
     begin: Instant,
 }
 
 impl Carrier {
-    /// Starts the thread. Flows go to `flows`, with times counted from `begin`.
+    /// Starts the thread. Flows go to `flows`, with times counted from `begin`; packets lost are added to `losses`.
     pub(crate) fn start(
         policy: Arc<CurrentPolicy>,
         redirects: Arc<Redirects>,
         flows: mpsc::UnboundedSender<Flow>,
+        losses: Arc<Losses>,
         begin: Instant,
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
@@ -65,7 +68,7 @@ impl Carrier {
             let datapath = Datapath::new(redirects, current);
             let devices = BTreeMap::new();
             let effects = Effects::default();
-            let shared = Shared { datapath, revision, policy, devices, effects, flows, begin };
+            let shared = Shared { datapath, revision, policy, devices, effects, flows, losses, begin };
             LocalSet::new().block_on(&runtime, follow(Rc::new(RefCell::new(shared)), received));
         })?;
         Ok(Self { commands: Some(commands), thread: Some(thread) })
@@ -178,11 +181,13 @@ async fn carry(shared: Rc<RefCell<Shared>>, link: LinkId, device: Rc<AsyncDevice
                 Ok(length) => shared.borrow_mut().packet(link, &mut buffer[..length]),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
+                // Whatever its endpoint sends from here on is lost.
+                Err(_) => return shared.borrow().losses.add(Loss::Queue),
             }
         }
         tokio::task::yield_now().await;
     }
+    shared.borrow().losses.add(Loss::Queue);
 }
 
 impl Shared {
@@ -200,7 +205,9 @@ impl Shared {
         for (to, packet) in self.effects.packets.drain(..) {
             if let Some((device, _)) = self.devices.get(&to) {
                 // A device that takes no packet loses it, as a wire would.
-                let _ = device.try_send(&packet);
+                if device.try_send(&packet).is_err() {
+                    self.losses.add(Loss::Refused);
+                }
             }
         }
     }

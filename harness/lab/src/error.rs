@@ -5,6 +5,7 @@ use std::io;
 use verdikt_agents::agents::AgentError;
 
 use crate::namespace::NamespaceError;
+use crate::rewriting::RewrittenServices;
 
 /// Why a lab cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,12 @@ pub enum LabError {
     /// The datapath or an agent cannot be talked to.
     #[error("the lab's datapath cannot go on")]
     Datapath(#[source] io::Error),
+    /// Something on this machine rewrites the addresses of the lab's services.
+    #[error(
+        "cannot use the addresses of the lab's services: something on this machine rewrites them under every process \
+         ({0}), as Cilium does where it replaces kube-proxy; run verdikt on another machine, or with `--on model`"
+    )]
+    Rewritten(RewrittenServices),
     /// An agent is not as it has to be.
     #[error(transparent)]
     Agent(#[from] AgentError),

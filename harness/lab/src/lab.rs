@@ -1,7 +1,7 @@
 //! A lab: one topology with real sockets, through all steps of its scenario.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,19 +14,21 @@ use verdikt_agents::servers::servers;
 use verdikt_engine::cluster::{Cluster, Learned, Options};
 use verdikt_probe::wire::{Order, Report};
 use verdikt_scenario::flow::Flow;
-use verdikt_scenario::topology::{Endpoint, Topology};
+use verdikt_scenario::topology::{DNS_SERVICE, Endpoint, Port, Protocol, Topology};
 
 use crate::addresses::{all_endpoints, next};
 use crate::carrier::Carrier;
 use crate::current::CurrentPolicy;
-use crate::datapath::{LinkId, LinkOwner};
+use crate::datapath::{LinkId, LinkOwner, ServiceTable};
 use crate::error::LabError;
 use crate::identities::Identities;
+use crate::losses::{Loss, Losses, Lost, dropped_by_queues};
 use crate::names::{self, Resolution};
 use crate::namespace::{AgentProgram, Keeper, Process, Site, Wanted};
 use crate::policy::Owner;
-use crate::proxy::Proxies;
+use crate::proxy::{Judge, Proxies};
 use crate::redirect::Redirects;
+use crate::rewriting::{RewrittenServices, ServicePort, rewritten};
 use crate::services;
 
 /// How long an agent may take to start or to listen.
@@ -43,7 +45,10 @@ pub struct Lab {
     sites: BTreeMap<Endpoint, Occupied>,
     agents: Agents,
     last_link: usize,
+    /// The ports of services that were found to be as the lab has them.
+    untouched: BTreeSet<ServicePort>,
     flows: mpsc::UnboundedReceiver<Flow>,
+    losses: Arc<Losses>,
     // Dropped in this order: the devices must be carried as long as proxies and agents live.
     #[expect(dead_code, reason = "the proxies live as long as this is held")]
     proxies: Proxies,
@@ -58,6 +63,8 @@ struct Occupied {
     addresses: Vec<IpAddr>,
     /// The process of its agent.
     pid: u32,
+    /// How many packets its queues had no room for when that was last counted.
+    dropped: u64,
     #[expect(dead_code, reason = "the agent lives as long as this is held")]
     process: Process,
 }
@@ -71,6 +78,8 @@ pub enum Signal {
     Gone(Endpoint, String),
     /// The datapath or a proxy reports.
     Flow(Box<Flow>),
+    /// The lab itself has lost something that was on its way until now.
+    Lost(Lost),
 }
 
 impl Lab {
@@ -84,11 +93,16 @@ impl Lab {
             false,
         ));
         let redirects = Arc::new(Redirects::default());
-        let carrier = Carrier::start(Arc::clone(&policy), Arc::clone(&redirects), tells.clone(), begin)
+        let losses = Arc::new(Losses::default());
+        let (carried, lost) = (tells.clone(), Arc::clone(&losses));
+        let carrier = Carrier::start(Arc::clone(&policy), Arc::clone(&redirects), carried, lost, begin)
             .map_err(LabError::Datapath)?;
         let link = LinkId(0);
-        let (proxies, device) = Proxies::start(&keeper, Arc::clone(&policy), redirects, tells, begin)
-            .map_err(LabError::Namespace)?;
+        let (proxies, device) = Proxies::start(
+            &keeper,
+            Judge::new(Arc::clone(&policy), redirects, tells, Arc::clone(&losses), begin),
+        )
+        .map_err(LabError::Namespace)?;
         carrier.attach(link, LinkOwner::Proxy, device).await.map_err(LabError::Datapath)?;
         Ok(Self {
             agent,
@@ -99,7 +113,9 @@ impl Lab {
             sites: BTreeMap::new(),
             agents: Agents::default(),
             last_link: link.0,
+            untouched: BTreeSet::new(),
             flows,
+            losses,
             proxies,
             carrier,
             keeper,
@@ -146,9 +162,29 @@ impl Lab {
                 list.iter().map(move |address| (*address, owner.clone()))
             })
             .collect();
-        self.carrier.services(services::of(topology, &self.addresses)).await.map_err(LabError::Datapath)?;
+        let services = services::of(topology, &self.addresses);
+        self.try_services(&services)?;
+        self.carrier.services(services).await.map_err(LabError::Datapath)?;
         self.policy.replace(cluster, by_address, audit);
-        self.furnish(topology).await
+        self.furnish(topology).await?;
+        // What was lost while all of this was made belongs to no attempt.
+        for site in self.sites.values_mut() {
+            site.dropped = dropped(site.pid).unwrap_or(site.dropped);
+        }
+        Ok(())
+    }
+
+    /// Tries the ports of services that are new: nothing may rewrite them.
+    fn try_services(&mut self, services: &ServiceTable) -> Result<(), LabError> {
+        let ports =
+            services.keys().map(|(address, protocol, port)| (*protocol, SocketAddr::new(*address, *port)));
+        let new: Vec<ServicePort> = ports.filter(|port| !self.untouched.contains(port)).collect();
+        let found = rewritten(&self.keeper, &new).map_err(LabError::Namespace)?;
+        if !found.is_empty() {
+            return Err(LabError::Rewritten(RewrittenServices(found)));
+        }
+        self.untouched.extend(new);
+        Ok(())
     }
 
     fn owner(&self, endpoint: &Endpoint) -> LinkOwner {
@@ -172,7 +208,7 @@ impl Lab {
         let link = LinkId(self.last_link);
         let owner = self.owner(endpoint);
         self.carrier.attach(link, owner, device).await.map_err(LabError::Datapath)?;
-        let occupied = Occupied { link, addresses, pid, process };
+        let occupied = Occupied { link, addresses, pid, dropped: 0, process };
         self.sites.insert(endpoint.clone(), occupied);
         Ok(())
     }
@@ -205,12 +241,30 @@ impl Lab {
                 Heard::Gone(endpoint, reason) => Signal::Gone(endpoint, reason),
             },
             Some(flow) = self.flows.recv() => Signal::Flow(Box::new(flow)),
+            lost = self.losses.next() => Signal::Lost(lost),
+        }
+    }
+
+    /// Counts the packets for which the queues of the endpoints' devices had no room. [`Self::next`] tells of them.
+    pub fn count_losses(&mut self) {
+        for site in self.sites.values_mut() {
+            // An agent that has ended is told of by itself.
+            let Some(dropped) = dropped(site.pid) else { continue };
+            self.losses.add_several(Loss::Queue, dropped.saturating_sub(site.dropped));
+            site.dropped = dropped;
         }
     }
 
     /// The addresses in use.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// The addresses and ports of the cluster's DNS servers.
+    pub fn dns_servers(&self, topology: &Topology) -> Vec<SocketAddr> {
+        let (Ok(service), Some(port)) = (DNS_SERVICE.parse(), Port::new(53)) else { return Vec::new() };
+        let protocols = [Protocol::Udp, Protocol::Tcp].into_iter();
+        protocols.flat_map(|protocol| self.addresses.behind(topology, &service, protocol, port)).collect()
     }
 
     /// How programs inside an endpoint resolve names: the same as its agent.
@@ -229,4 +283,10 @@ impl Lab {
     pub fn agent_pid(&self, endpoint: &Endpoint) -> Option<u32> {
         self.sites.get(endpoint).map(|site| site.pid)
     }
+}
+
+/// How many packets the queues of a process's namespace had no room for; none if the process has ended.
+fn dropped(pid: u32) -> Option<u64> {
+    let devices = std::fs::read_to_string(format!("/proc/{pid}/net/dev")).ok()?;
+    Some(dropped_by_queues(&devices))
 }

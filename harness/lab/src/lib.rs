@@ -15,10 +15,12 @@ pub mod error;
 pub mod exec;
 pub mod identities;
 pub mod lab;
+pub mod losses;
 pub mod names;
 pub mod namespace;
 pub mod policy;
 pub mod redirect;
+pub mod rewriting;
 pub mod services;
 
 mod carrier;

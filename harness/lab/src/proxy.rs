@@ -12,18 +12,17 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tun_rs::SyncDevice;
-use verdikt_scenario::flow::Flow;
 
-use crate::current::CurrentPolicy;
+use crate::losses::Loss;
 use crate::namespace::{Keeper, NamespaceError, Step, Wanted};
-use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect, Redirects};
-use judge::Judge;
+use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect};
+pub(crate) use judge::Judge;
 
 /// How many connections of one client each listener has at once: a flood takes no more.
 const CONNECTIONS: usize = 1024;
@@ -39,13 +38,7 @@ pub(crate) struct Proxies {
 
 impl Proxies {
     /// Starts the proxies; answers the device of their namespace too.
-    pub(crate) fn start(
-        keeper: &Keeper,
-        policy: Arc<CurrentPolicy>,
-        redirects: Arc<Redirects>,
-        flows: mpsc::UnboundedSender<Flow>,
-        begin: Instant,
-    ) -> Result<(Self, SyncDevice), NamespaceError> {
+    pub(crate) fn start(keeper: &Keeper, judge: Judge) -> Result<(Self, SyncDevice), NamespaceError> {
         let wanted = Wanted {
             name: "the proxies".to_owned(),
             addresses: vec![PROXY_V4.into(), PROXY_V6.into()],
@@ -59,7 +52,7 @@ impl Proxies {
             .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
         let (stop, stopped) = oneshot::channel();
         let (ready, listening) = std::sync::mpsc::sync_channel(1);
-        let judge = Arc::new(Judge::new(policy, redirects, flows, begin));
+        let judge = Arc::new(judge);
         let (device, thread) = keeper.thread(wanted, move || {
             // Sockets may have any IPv4 address that a route calls local, but of IPv6 only those of devices. Where
             // there is no IPv6, there is no such setting.
@@ -128,8 +121,12 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
     loop {
         match listener.accept().await {
             Ok((stream, token)) => {
-                let Some(redirect) = judge.redirect(token.ip()) else { continue };
-                let Some(share) = shares.of(redirect.client.ip()) else { continue };
+                let redirect = judge.redirect(token.ip());
+                let share = redirect.as_ref().and_then(|redirect| shares.of(redirect.client.ip()));
+                let Some((redirect, share)) = redirect.zip(share) else {
+                    judge.lose(Loss::Connection);
+                    continue;
+                };
                 let served = serve(stream, redirect);
                 tokio::spawn(async move {
                     served.await;

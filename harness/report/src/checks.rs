@@ -101,6 +101,9 @@ impl Chain {
                     self.indented(2 * INDENT, Tone::Plain, &format!("it fails on {}", plain(&miss.on)));
                 }
             }
+            Finding::Chance { gap } => {
+                self.sentence(Tone::Inconclusive, &format!("the engine does not know {}", plain(gap)));
+            }
             Finding::Unknown { gap, rule } => {
                 self.sentence(Tone::Inconclusive, &format!("the engine does not know {}", plain(gap)));
                 self.rules(rule.as_slice());

@@ -103,6 +103,7 @@ pub(crate) fn cell(attempt: Attempt, source: Endpoint, expected: &str, predictio
         step: "locked down".to_owned(),
         attempt,
         source,
+        via: None,
         expected,
         place: place(FILE, 42),
         because: None,

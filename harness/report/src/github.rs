@@ -114,7 +114,11 @@ fn deciding(prediction: &Prediction, gate: Option<Gate>) -> Option<&RuleRef> {
             nearest.as_ref().map(|nearest| &nearest.rule).or(isolated_by.first())
         }
         Finding::Unknown { rule, .. } => rule.as_ref(),
-        Finding::NotIsolated | Finding::LocalHost | Finding::Itself | Finding::OutsideCluster => None,
+        Finding::NotIsolated
+        | Finding::LocalHost
+        | Finding::Itself
+        | Finding::OutsideCluster
+        | Finding::Chance { .. } => None,
     })
 }
 

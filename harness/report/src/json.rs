@@ -64,6 +64,8 @@ struct CellPart<'a> {
     name: String,
     attempt: String,
     source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<String>,
     expected: String,
     place: &'a Place,
     because: Option<&'a str>,
@@ -169,6 +171,7 @@ fn cell_part(judged: &CellJudged) -> CellPart<'_> {
         name: judged.name().to_string(),
         attempt: judged.attempt.to_string(),
         source: judged.source.to_string(),
+        via: judged.via.as_ref().map(ToString::to_string),
         expected: judged.expected.to_string(),
         place: &judged.place,
         because: judged.because.as_deref(),

@@ -18,9 +18,12 @@ pub(crate) fn verdict(verdict: &Verdict) -> String {
     }
 }
 
-/// The verdict of a cell, with the policies that decided where the author names one.
+/// The verdict of a cell, with the backend of a service that it is about where it is one of several, and the policies
+/// that decided where the author names one.
 pub(crate) fn verdict_by(cell: &CellJudged) -> String {
-    let words = verdict(&cell.verdict);
+    let via =
+        cell.via.as_ref().map_or_else(String::new, |backend| format!(" via {}", plain(&backend.to_string())));
+    let words = verdict(&cell.verdict) + &via;
     // The policies are those of the prediction, and tell nothing of another verdict.
     if contradicts(cell.prediction.answer, &cell.verdict) {
         return words;

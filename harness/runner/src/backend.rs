@@ -11,6 +11,7 @@ use verdikt_scenario::flow::Flow;
 use verdikt_scenario::observation::{Outcome, StageKind};
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::{Endpoint, Protocol};
+use verdikt_verdict::correlate::DnsServers;
 use verdikt_verdict::event::Refusal;
 
 /// The number of an attempt, unique in a backend's life.
@@ -52,6 +53,11 @@ pub trait Backend {
         Flowing::Yes
     }
 
+    /// Whose datapath it is.
+    fn datapath(&self) -> Datapath {
+        Datapath::Cilium
+    }
+
     /// Where an attempt may arrive, by its true addresses and ports; empty where no server of the backend can
     /// tell of it.
     fn destinations(&self, source: &Endpoint, attempt: &Attempt) -> Destinations;
@@ -76,6 +82,15 @@ pub trait Backend {
     {
         std::future::ready(Ok(()))
     }
+}
+
+/// Whose datapath a backend has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Datapath {
+    /// Cilium's, which knows nothing of the engine, and leads a client to whichever backend of a service it likes.
+    Cilium,
+    /// The lab's, which applies the engine's rules, and leads a client to the backend of a service that it names.
+    Lab,
 }
 
 /// What came of a step that was put in force.
@@ -105,6 +120,8 @@ pub struct Destinations {
     pub sockets: Vec<SocketAddr>,
     /// Whether a server there tells of what reaches it.
     pub tells: bool,
+    /// Who may answer a look-up.
+    pub dns_servers: DnsServers,
 }
 
 /// Something that happens while attempts are made.

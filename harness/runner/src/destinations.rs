@@ -7,6 +7,8 @@ use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{DNS_SERVICE, Endpoint, Port, Protocol, Resolved, Topology};
 
+use verdikt_verdict::correlate::DnsServers;
+
 use crate::backend::Destinations;
 
 /// Every address and port behind the target of an attempt, where `addresses` are those of the endpoints and `behind`
@@ -34,6 +36,10 @@ pub(crate) fn destinations(
         None => dns(),
         Some(Target::Endpoint(endpoint)) => at(endpoint),
         Some(Target::Service(service)) => through(service),
+        Some(Target::Backend { service, backend }) => {
+            let own = addresses.get(backend).map_or(&[][..], Vec::as_slice);
+            through(service).into_iter().filter(|socket| own.contains(&socket.ip())).collect()
+        }
         Some(Target::Name(name)) => match topology.resolve(name) {
             Some(Resolved::Service(service)) => through(&service),
             Some(Resolved::World(host)) => at(&Endpoint::World(host)),
@@ -44,5 +50,5 @@ pub(crate) fn destinations(
     // A pod that reaches itself arrives under another address, and an echo is answered by the kernel.
     let itself = sockets.iter().any(|socket| own.iter().any(|own| own.ip() == socket.ip()));
     let tells = !matches!(attempt, Attempt::Ping { .. }) && !sockets.is_empty() && !itself;
-    Destinations { sockets, tells }
+    Destinations { sockets, tells, dns_servers: DnsServers::Anybody }
 }

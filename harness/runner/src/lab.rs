@@ -11,7 +11,9 @@ use verdikt_scenario::flow::Flow;
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
-use crate::backend::{Applied, AttemptNumber, Backend, BackendError, Destinations, Signal};
+use verdikt_verdict::correlate::DnsServers;
+
+use crate::backend::{Applied, AttemptNumber, Backend, BackendError, Datapath, Destinations, Signal};
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
 use crate::wire_words::order;
@@ -86,6 +88,7 @@ impl Backend for LabBackend {
                     }
                     return Signal::Flow(flow);
                 }
+                LabSignal::Lost(lost) => return Signal::Lost(lost.to_string()),
                 LabSignal::Gone(endpoint, reason) => return Signal::Gone(endpoint, reason),
                 LabSignal::Report(_, report) => {
                     if let Some(signal) = self.in_flight.heard(report) {
@@ -96,11 +99,22 @@ impl Backend for LabBackend {
         }
     }
 
+    fn flush(&mut self) -> Duration {
+        self.lab.count_losses();
+        Duration::ZERO
+    }
+
+    fn datapath(&self) -> Datapath {
+        Datapath::Lab
+    }
+
     fn destinations(&self, source: &Endpoint, attempt: &Attempt) -> Destinations {
         let addresses = self.lab.addresses();
-        destinations(source, attempt, &self.topology, &addresses.endpoints, |service, protocol, port| {
-            addresses.behind(&self.topology, service, protocol, port)
-        })
+        let found =
+            destinations(source, attempt, &self.topology, &addresses.endpoints, |service, protocol, port| {
+                addresses.behind(&self.topology, service, protocol, port)
+            });
+        Destinations { dns_servers: DnsServers::Known(self.lab.dns_servers(&self.topology)), ..found }
     }
 
     fn now(&self) -> Duration {

@@ -7,6 +7,7 @@
 //! Must not know: output formats, or how a command line is written.
 
 pub mod backend;
+mod cell;
 pub mod cluster;
 pub mod filter;
 pub mod lab;

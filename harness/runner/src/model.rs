@@ -12,6 +12,7 @@ use verdikt_verdict::event::{Event, FORMAT, RunFinished, RunStarted};
 use verdikt_verdict::outcome::{Outcome, Totals};
 
 use crate::backend::Applied;
+use crate::cell::Observed;
 use crate::plan::{Past, RunOptions, Sink, begin, begin_step, end_step, predict_step};
 
 /// The name of the backend in reports.
@@ -50,7 +51,7 @@ fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io
         let asked = predict_step(step, options.version, &past);
         if !cells.is_empty() {
             begin_step(scenario, step, &asked.cluster, &Applied::default(), options.version, sink)?;
-            end_step(scenario, step, &cells, &asked.predictions, None, options.version, sink)?;
+            end_step(scenario, step, &cells, &asked.predictions, &Observed::Nothing, options.version, sink)?;
         }
         past = asked.left;
     }

@@ -9,19 +9,15 @@ use verdikt_engine::judgement::Refused;
 use verdikt_engine::predict::StepPredictions;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::policy::{Manifest, Refuser};
-use verdikt_scenario::prediction::Prediction;
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
-use verdikt_verdict::compare::Verdict;
-use verdikt_verdict::compare::compare;
 use verdikt_verdict::event::{
     CellJudged, Event, ObjectJudged, Refusal, ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
 };
-use verdikt_verdict::evidence::Evidence;
-use verdikt_verdict::fuse::fuse;
 
 use crate::backend::Applied;
+use crate::cell::{Judged, Observed, PredictedAttempt, judge_cell};
 use crate::filter::{Filter, WantedCell, all_cells, name, wanted};
 use crate::rejections::{agrees, disagreement, options};
 
@@ -123,7 +119,8 @@ impl Past {
 /// another.
 pub(crate) struct PredictedStep<'a> {
     pub(crate) cluster: Cluster<'a>,
-    pub(crate) predictions: Vec<Prediction>,
+    /// The attempts of each cell.
+    pub(crate) predictions: Vec<Vec<PredictedAttempt>>,
     /// For the step after.
     pub(crate) left: Past,
 }
@@ -131,9 +128,23 @@ pub(crate) struct PredictedStep<'a> {
 /// Asks the engine about a step.
 pub(crate) fn predict_step<'a>(step: &'a Step, version: CiliumVersion, past: &Past) -> PredictedStep<'a> {
     let cluster = past.cluster(step, &step.policies, version);
-    let attempts: Vec<(Endpoint, Attempt)> =
-        all_cells(step).map(|cell| (cell.source.clone(), cell.row.attempt.clone())).collect();
+    let of_cells: Vec<Vec<Attempt>> =
+        all_cells(step).map(|cell| cell.row.attempt.to_each_backend(&step.topology)).collect();
+    let cells = all_cells(step).zip(&of_cells);
+    let attempts: Vec<(Endpoint, Attempt)> = cells
+        .flat_map(|(cell, attempts)| {
+            attempts.iter().map(move |attempt| (cell.source.clone(), attempt.clone()))
+        })
+        .collect();
     let StepPredictions { predictions, learned } = cluster.predict_step(&attempts);
+    let mut predictions = predictions.into_iter();
+    let predictions = of_cells
+        .into_iter()
+        .map(|attempts| {
+            let attempts = attempts.into_iter().zip(predictions.by_ref());
+            attempts.map(|(attempt, prediction)| PredictedAttempt { attempt, prediction }).collect()
+        })
+        .collect();
     let in_force = past.in_force.then(&step.policies, cluster.judgements());
     PredictedStep { cluster, predictions, left: Past { learned, in_force } }
 }
@@ -158,36 +169,31 @@ pub(crate) fn begin_step(
         .try_for_each(|judged| sink(Event::ObjectJudged(judged)))
 }
 
-/// Tells the verdicts of a step's cells, from their evidence or, where there is none, from the predictions; and
-/// ends the step.
+/// Tells the verdicts of a step's cells, from what was observed or, where nothing was, from the predictions; and ends
+/// the step.
 pub(crate) fn end_step(
     scenario: &Scenario,
     step: &Step,
     cells: &[WantedCell<'_>],
-    predictions: &[Prediction],
-    evidence: Option<Vec<Evidence>>,
+    predictions: &[Vec<PredictedAttempt>],
+    observed: &Observed,
     version: CiliumVersion,
     sink: Sink<'_>,
 ) -> io::Result<()> {
     let replaced = step.replaced_cells(version);
-    let mut evidence = evidence.map(Vec::into_iter);
     for cell in cells {
-        let prediction = predictions[cell.index].clone();
-        let evidence = evidence.as_mut().and_then(Iterator::next);
         let (expectation, difference) = match replaced.get(&(&cell.row.attempt, cell.source)) {
             Some((expectation, difference)) => (*expectation, Some(*difference)),
             None => (cell.expectation, None),
         };
-        let (verdict, basis) = match evidence.as_ref().map(fuse) {
-            Some(fused) => (fused.verdict, Some(fused.basis)),
-            None => (Verdict::of_prediction(&prediction), None),
-        };
-        let result = compare(&expectation.expected, &verdict, &prediction);
+        let judged = judge_cell(&expectation.expected, &predictions[cell.index], observed, cell.index);
+        let Some(Judged { via, prediction, evidence, basis, verdict, result }) = judged else { continue };
         sink(Event::CellJudged(Box::new(CellJudged {
             scenario: scenario.name.clone(),
             step: step.name.clone(),
             attempt: cell.row.attempt.clone(),
             source: cell.source.clone(),
+            via,
             expected: expectation.expected.clone(),
             place: expectation.place.clone(),
             because: difference.map(ToString::to_string),

@@ -17,7 +17,8 @@ use verdikt_verdict::outcome::{Outcome, Totals};
 
 use crate::attempts::Gone;
 use crate::attempts::again::{Manner, made};
-use crate::backend::{Backend, BackendError, reason};
+use crate::backend::{Backend, BackendError, Datapath, reason};
+use crate::cell::{CellEvidence, Observed, PredictedAttempt};
 use crate::filter::{WantedCell, all_cells, wanted};
 use crate::model::started;
 use crate::plan::{Past, Plan, RunOptions, Sink, begin, begin_step, end_step, predict_step};
@@ -208,11 +209,11 @@ impl StepRun<'_> {
         let begun = cells.is_empty()
             || begin_step(scenario, step, &asked.cluster, &applied, options.version, &mut sink).is_ok();
         let mut gone = Gone::new();
-        let evidence = attempt(step, backend, options, attempts, &mut gone).await;
+        let evidence = attempt(step, &asked.predictions, backend, options, attempts, &mut gone).await;
         if !cells.is_empty() && begun {
-            let wanted = cells.iter().map(|cell| evidence[cell.index].clone()).collect();
+            let observed = Observed::Evidence(backend.datapath(), evidence);
             let _ =
-                end_step(scenario, step, cells, &asked.predictions, Some(wanted), options.version, &mut sink);
+                end_step(scenario, step, cells, &asked.predictions, &observed, options.version, &mut sink);
         }
         if unexpected {
             backend.keep_evidence(&scenario.name, &step.name).await?;
@@ -235,27 +236,49 @@ fn is_unexpected(event: &Event) -> bool {
 }
 
 /// Makes the attempts of a step: first those by address, then those that ask the DNS server, for these may teach
-/// its proxy names. Answers their evidence in the order of the table. Cells that are not wanted are attempted
-/// too: what they look up stays known in the steps to come.
+/// its proxy names. Answers the evidence of every cell in the order of the table. Cells that are not wanted are
+/// attempted too: what they look up stays known in the steps to come.
 async fn attempt<B: Backend>(
     step: &Step,
+    predicted: &[Vec<PredictedAttempt>],
     backend: &mut B,
     options: &RunOptions,
     last: &Cell<u64>,
     gone: &mut Gone,
-) -> Vec<Evidence> {
+) -> Vec<CellEvidence> {
     let manner = Manner { patience: options.timeout * STAGES, audit: step.enforcement.audit, last };
-    let mut evidence = BTreeMap::new();
+    let datapath = backend.datapath();
+    let each = |attempts: &[PredictedAttempt]| datapath == Datapath::Lab || attempts.len() == 1;
+    let attempts: Vec<(usize, &Endpoint, &Attempt)> = all_cells(step)
+        .zip(predicted)
+        .flat_map(|(cell, predicted)| {
+            let attempts: Vec<&Attempt> = if each(predicted) {
+                predicted.iter().map(|predicted| &predicted.attempt).collect()
+            } else {
+                vec![&cell.row.attempt]
+            };
+            attempts.into_iter().map(move |attempt| (cell.index, cell.source, attempt))
+        })
+        .collect();
+    let mut evidence: BTreeMap<usize, Evidence> = BTreeMap::new();
     for asking in [false, true] {
-        let chosen = all_cells(step).filter(|cell| asks(&cell.row.attempt) == asking);
-        let (indices, attempts): (Vec<usize>, Vec<(&Endpoint, &Attempt)>) =
-            chosen.map(|cell| (cell.index, (cell.source, &cell.row.attempt))).unzip();
-        if !attempts.is_empty() {
-            let made = made(backend, &attempts, &manner, gone).await;
-            evidence.extend(indices.into_iter().zip(made));
+        let chosen = attempts.iter().enumerate().filter(|(_, (.., attempt))| asks(attempt) == asking);
+        let (places, chosen): (Vec<usize>, Vec<(&Endpoint, &Attempt)>) =
+            chosen.map(|(place, (_, source, attempt))| (place, (*source, *attempt))).unzip();
+        if !chosen.is_empty() {
+            let made = made(backend, &chosen, &manner, gone).await;
+            evidence.extend(places.into_iter().zip(made));
         }
     }
-    evidence.into_values().collect()
+    let mut of_cells: Vec<Vec<Evidence>> = vec![Vec::new(); predicted.len()];
+    for ((index, ..), evidence) in attempts.iter().zip(evidence.into_values()) {
+        of_cells[*index].push(evidence);
+    }
+    let of_cell = |(mut evidence, predicted): (Vec<Evidence>, &Vec<PredictedAttempt>)| match evidence.pop() {
+        Some(any) if !each(predicted) => CellEvidence::OfAny(Box::new(any)),
+        last => CellEvidence::OfEach(evidence.into_iter().chain(last).collect()),
+    };
+    of_cells.into_iter().zip(predicted).map(of_cell).collect()
 }
 
 fn asks(attempt: &Attempt) -> bool {

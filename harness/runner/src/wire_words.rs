@@ -31,6 +31,12 @@ pub(crate) fn order(
             Target::Name(name) => return Ok((by_name(name), port.get())),
             Target::Endpoint(endpoint) => of_endpoint(endpoint).map(|it| SocketAddr::new(it, port.get())),
             Target::Service(service) => known.way_in(source, service, protocol, port),
+            Target::Backend { service, backend } if known.backends.is_empty() => {
+                return Err(format!(
+                    "no client can choose {backend} among what is behind {service}; only the model and the lab can"
+                ));
+            }
+            Target::Backend { service, backend } => known.way_to_backend(source, service, backend, port),
         };
         let found = found.map(|found| (wire::Target::Address(found.ip()), found.port()));
         found.ok_or_else(|| none(target))
@@ -48,7 +54,7 @@ pub(crate) fn order(
             let address = match target {
                 Target::Name(name) => Ok(by_name(name)),
                 Target::Endpoint(endpoint) => of_endpoint(endpoint).map(wire::Target::Address).ok_or(target),
-                Target::Service(_) => Err(target),
+                Target::Service(_) | Target::Backend { .. } => Err(target),
             };
             wire::Action::Ping { target: address.map_err(none)? }
         }

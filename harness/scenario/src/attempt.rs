@@ -8,6 +8,9 @@
 //! | `http GET backend/api:8080/path` | an HTTP request to a pod or through a service |
 //! | `http GET api.example.test/ X-Token=abc Host=a.test` | by name, with headers |
 //! | `dns api.example.test`, `dns+tcp api.example.test` | a query to the cluster's DNS server |
+//! | `tcp shop/web:80 via shop/web-1` | through a service to this one of its backends |
+//!
+//! An attempt through a service stands for one to every backend, and what is expected of it is expected of each.
 
 use std::fmt;
 use std::num::NonZeroU16;
@@ -15,7 +18,7 @@ use std::num::NonZeroU16;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{DnsName, NamespacedName};
-use crate::topology::{Endpoint, Port, Protocol};
+use crate::topology::{Endpoint, Port, Protocol, Topology};
 
 /// One try, without its source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,6 +75,13 @@ pub enum Target {
     Endpoint(Endpoint),
     /// A service, by its cluster address.
     Service(NamespacedName),
+    /// A service, and this one of the endpoints behind it. Shown as the service alone: an [`Attempt`] adds the rest.
+    Backend {
+        /// The service.
+        service: NamespacedName,
+        /// The endpoint that is to answer.
+        backend: Endpoint,
+    },
     /// A DNS name: the attempt resolves it first, as an application would.
     Name(DnsName),
 }
@@ -81,7 +91,7 @@ impl Target {
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match self {
             Self::Endpoint(endpoint) => Some(endpoint),
-            Self::Service(_) | Self::Name(_) => None,
+            Self::Service(_) | Self::Backend { .. } | Self::Name(_) => None,
         }
     }
 }
@@ -103,13 +113,66 @@ impl Attempt {
             Self::Ping { .. } => None,
         }
     }
+
+    /// The protocol of the port tried; none for a ping.
+    pub fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Self::Connect { protocol, .. } | Self::Dns { protocol, .. } => Some(*protocol),
+            Self::Http { .. } => Some(Protocol::Tcp),
+            Self::Ping { .. } => None,
+        }
+    }
+
+    /// The backend of a service that is to answer, where the attempt names one.
+    pub fn backend(&self) -> Option<&Endpoint> {
+        match self.target() {
+            Some(Target::Backend { backend, .. }) => Some(backend),
+            _ => None,
+        }
+    }
+
+    /// The attempts this one stands for: one to each backend of a service that has several, otherwise itself. By the
+    /// only backend of a service it is an attempt through the service.
+    #[must_use]
+    pub fn to_each_backend(&self, topology: &Topology) -> Vec<Self> {
+        let (service, named) = match self.target() {
+            Some(Target::Service(service)) => (service, None),
+            Some(Target::Backend { service, backend }) => (service, Some(backend)),
+            Some(Target::Endpoint(_) | Target::Name(_)) | None => return vec![self.clone()],
+        };
+        let behind = self.protocol().zip(self.port());
+        let behind =
+            behind.map(|(protocol, port)| topology.behind(service, protocol, port)).unwrap_or_default();
+        let to = |backend: &Endpoint| {
+            let (service, backend) = (service.clone(), backend.clone());
+            self.with_target(Target::Backend { service, backend })
+        };
+        match (behind.len(), named) {
+            (1, _) => vec![self.with_target(Target::Service(service.clone()))],
+            (0, _) | (_, Some(_)) => vec![self.clone()],
+            (_, None) => behind.iter().map(|(backend, _)| to(backend)).collect(),
+        }
+    }
+
+    /// The same attempt to somebody else.
+    #[must_use]
+    pub(crate) fn with_target(&self, other: Target) -> Self {
+        let mut attempt = self.clone();
+        match &mut attempt {
+            Self::Connect { target, .. } | Self::Ping { target } | Self::Http { target, .. } => {
+                *target = other;
+            }
+            Self::Dns { .. } => {}
+        }
+        attempt
+    }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Endpoint(endpoint) => endpoint.fmt(f),
-            Self::Service(name) => name.fmt(f),
+            Self::Service(name) | Self::Backend { service: name, .. } => name.fmt(f),
             Self::Name(name) => name.fmt(f),
         }
     }
@@ -118,14 +181,15 @@ impl fmt::Display for Target {
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connect { protocol, target, port } => write!(f, "{protocol} {target}:{port}"),
-            Self::Ping { target } => write!(f, "icmp {target}"),
+            Self::Connect { protocol, target, port } => write!(f, "{protocol} {target}:{port}")?,
+            Self::Ping { target } => write!(f, "icmp {target}")?,
             Self::Http { target, port, request } => {
                 write!(f, "http {} {target}:{port}{}", request.method, request.path)?;
-                request.headers.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))
+                request.headers.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))?;
             }
-            Self::Dns { name, protocol: Protocol::Tcp } => write!(f, "dns+tcp {name}"),
-            Self::Dns { name, .. } => write!(f, "dns {name}"),
+            Self::Dns { name, protocol: Protocol::Tcp } => write!(f, "dns+tcp {name}")?,
+            Self::Dns { name, .. } => write!(f, "dns {name}")?,
         }
+        self.backend().map_or(Ok(()), |backend| write!(f, " via {backend}"))
     }
 }

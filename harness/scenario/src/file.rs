@@ -157,7 +157,8 @@ pub(crate) struct StepFile {
     /// Objects that must be refused, by `namespace/name`, `name`, or a policy file with one document.
     #[serde(default)]
     pub(crate) rejected: Table<RejectionFile>,
-    /// For every attempt, the verdict of every source.
+    /// For every attempt, the verdict of every source. What is expected of an attempt through a service is expected of
+    /// each of its backends; `tcp shop/web:80 via shop/web-1` names one of them.
     #[schemars(length(min = 1))]
     pub(crate) expect: Located<ExpectFile>,
     /// What differs in some Cilium versions.

@@ -1,6 +1,7 @@
 //! From a scenario file to a [`Scenario`]: every name resolved, every mistake collected, nothing read from disk.
 
 pub(crate) mod attempt;
+mod backend;
 pub(crate) mod changes;
 pub(crate) mod manifest;
 pub(crate) mod mistake;

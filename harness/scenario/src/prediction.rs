@@ -17,6 +17,24 @@ pub struct Prediction {
     pub checks: Vec<Check>,
 }
 
+impl Prediction {
+    /// Why the engine abstains, if it does: completes "does not know …".
+    pub fn gap(&self) -> Option<&str> {
+        if self.answer != Answer::Abstain {
+            return None;
+        }
+        self.checks.iter().rev().find_map(|check| match &check.finding {
+            Finding::Unknown { gap, .. } | Finding::Chance { gap } => Some(gap.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Whether chance decides, so that no observation is a verdict.
+    pub fn is_chance(&self) -> bool {
+        self.checks.iter().any(|check| matches!(check.finding, Finding::Chance { .. }))
+    }
+}
+
 /// The answer in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -118,6 +136,11 @@ pub enum Finding {
         gap: String,
         /// The rule concerned.
         rule: Option<RuleRef>,
+    },
+    /// Chance decides, on a cluster as well: whatever is seen of one attempt tells nothing of the next.
+    Chance {
+        /// What chance decides: completes "does not know …".
+        gap: String,
     },
 }
 

@@ -29,11 +29,8 @@ impl Verdict {
             Answer::Deny(gate) => Self::Denied(gate),
             Answer::Audit(gate) => Self::Audited(gate),
             Answer::Abstain => {
-                let gap = prediction.checks.iter().rev().find_map(|check| match &check.finding {
-                    Finding::Unknown { gap, .. } => Some(gap.as_str()),
-                    _ => None,
-                });
-                Self::Inconclusive(format!("the engine does not know {}", gap.unwrap_or("this attempt")))
+                let gap = prediction.gap().unwrap_or("this attempt");
+                Self::Inconclusive(format!("the engine does not know {gap}"))
             }
         }
     }
@@ -103,6 +100,7 @@ pub fn deciders(prediction: &Prediction) -> Vec<String> {
         Finding::Allowed { by } | Finding::Denied { by } => by.clone(),
         Finding::NoRuleAllows { isolated_by, .. } => isolated_by.clone(),
         Finding::Unknown { .. }
+        | Finding::Chance { .. }
         | Finding::NotIsolated
         | Finding::LocalHost
         | Finding::Itself

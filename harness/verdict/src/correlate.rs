@@ -36,10 +36,30 @@ impl Origin {
     }
 }
 
+/// Who may answer a look-up, by their true addresses and ports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DnsServers {
+    /// Whoever the cluster leads it to, which may be a cache on the node.
+    #[default]
+    Anybody,
+    /// These, and nobody else.
+    Known(Vec<SocketAddr>),
+}
+
+impl DnsServers {
+    fn include(&self, is: impl Fn(&SocketAddr) -> bool) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Known(servers) => servers.iter().any(is),
+        }
+    }
+}
+
 /// Whether a flow is of the packets, the query or the request of a stage: it has the stage's [`Origin`], and goes
-/// where the stage goes, which is the address the client used or one of those that a service leads to (`behind`).
-/// A look-up goes to some DNS server, and is known by its origin alone.
-pub fn is_of_stage(flow: &Flow, stage: &Stage, behind: &[SocketAddr]) -> bool {
+/// where the stage goes: to the address the client used, or to one of those that a service leads to (`behind`), or for
+/// a look-up to one of the DNS servers. What goes elsewhere was led there by something that nobody knows of, and tells
+/// nothing of the attempt.
+pub fn is_of_stage(flow: &Flow, stage: &Stage, behind: &[SocketAddr], dns_servers: &DnsServers) -> bool {
     let destination = flow.destination.socket();
     let is = |socket: &SocketAddr| {
         socket.ip() == destination.ip() && (stage.protocol.is_none() || socket.port() == destination.port())
@@ -47,7 +67,9 @@ pub fn is_of_stage(flow: &Flow, stage: &Stage, behind: &[SocketAddr]) -> bool {
     let origin = Origin::of_stage(stage);
     origin.is_some()
         && origin == Origin::of_flow(flow)
-        && (stage.kind == StageKind::LookUp || stage.remote.as_ref().is_some_and(is) || behind.iter().any(is))
+        && (stage.remote.as_ref().is_some_and(is)
+            || behind.iter().any(is)
+            || stage.kind == StageKind::LookUp && dns_servers.include(is))
 }
 
 /// Whether a stage that has ended can have sent something at a time: the system may have given its port to

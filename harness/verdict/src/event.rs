@@ -148,6 +148,10 @@ pub struct CellJudged {
     pub attempt: Attempt,
     /// Who made it.
     pub source: Endpoint,
+    /// The backend that the verdict is about, where the cell stands for one attempt to each backend of a service and not
+    /// all of them are as expected.
+    #[serde(default)]
+    pub via: Option<Endpoint>,
     /// What the author expects.
     pub expected: Expected,
     /// Where the author wrote that.
@@ -196,14 +200,17 @@ impl CellJudged {
 
 impl Serialize for CellJudged {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { scenario, step, attempt, source, expected, place, because, .. } = self;
+        let Self { scenario, step, attempt, source, via, expected, place, because, .. } = self;
         let Self { prediction, evidence, basis, verdict, result, .. } = self;
-        let mut fields = serializer.serialize_struct("CellJudged", 13)?;
+        let mut fields = serializer.serialize_struct("CellJudged", 14)?;
         fields.serialize_field("name", &format_args!("{}", self.name()))?;
         fields.serialize_field("scenario", scenario)?;
         fields.serialize_field("step", step)?;
         fields.serialize_field("attempt", attempt)?;
         fields.serialize_field("source", source)?;
+        if let Some(via) = via {
+            fields.serialize_field("via", via)?;
+        }
         fields.serialize_field("expected", expected)?;
         fields.serialize_field("place", place)?;
         fields.serialize_field("because", because)?;

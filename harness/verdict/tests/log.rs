@@ -9,6 +9,7 @@ use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::flow::{
     DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
 };
+use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::observation::{Arrival, Observation, Outcome, Stage, StageKind};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::policy::{ObjectRef, Refuser};
@@ -67,6 +68,7 @@ fn cell(attempt: Attempt, source: Endpoint, expected: &str, answer: Answer, find
         step: text("locked down"),
         attempt,
         source,
+        via: None,
         expected,
         place: place(),
         because: Some(text("it was so before")),
@@ -188,7 +190,12 @@ fn attempts() -> Vec<Attempt> {
         path: text("/a?b=\"c\""),
         headers: vec![(text("X-Token"), text("1 2")), (text("X-Token"), String::new())],
     };
-    for target in [Target::Service("backend/api".parse().unwrap()), Target::Name("a.test".parse().unwrap())] {
+    let service: NamespacedName = "backend/api".parse().unwrap();
+    for target in [
+        Target::Service(service.clone()),
+        Target::Backend { service, backend: pod("backend/one") },
+        Target::Name("a.test".parse().unwrap()),
+    ] {
         attempts.push(Attempt::Http { target, port: port(1), request: request.clone() });
     }
     attempts
@@ -208,6 +215,7 @@ fn findings() -> Vec<(Answer, Finding)> {
         ),
         (Answer::Abstain, Finding::Unknown { gap: text("what Kafka allows"), rule: Some(rule()) }),
         (Answer::Abstain, Finding::Unknown { gap: text("this field"), rule: None }),
+        (Answer::Abstain, Finding::Chance { gap: text("who comes first") }),
     ]
 }
 
@@ -291,6 +299,14 @@ fn every_kind_of_evidence_reads_back() {
     }
 }
 
+#[test]
+fn a_backend_reads_back() {
+    let event = cell(attempts().remove(0), pod("shop/cart"), "deny", Answer::Allow, Finding::NotIsolated);
+    let Event::CellJudged(cell) = event else { panic!("{event:?}") };
+    let line = check(&Event::CellJudged(Box::new(CellJudged { via: Some(pod("backend/one")), ..*cell })));
+    assert!(line.contains(r#""via":{"pod":"backend/one"}"#), "{line}");
+}
+
 /// A log of before attempts were made again.
 #[test]
 fn evidence_without_what_was_before_reads() {
@@ -346,10 +362,10 @@ fn totals_follow_from_the_events_alone() {
         .collect();
     let read: Vec<Event> = events.iter().map(|event| Event::from_line(&check(event)).unwrap()).collect();
     let totals = Totals::of(&read);
-    assert_eq!(totals, Totals { cells: 8, differing: 3, inconclusive: 2, ..Totals::default() });
+    assert_eq!(totals, Totals { cells: 9, differing: 3, inconclusive: 3, ..Totals::default() });
     let judged =
         |event: &Event| matches!(event, Event::CellJudged(cell) if cell.result == CellResult::Inconclusive);
-    assert_eq!(read.iter().filter(|event| judged(event)).count(), 2);
+    assert_eq!(read.iter().filter(|event| judged(event)).count(), 3);
 }
 
 proptest! {

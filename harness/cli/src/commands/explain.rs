@@ -13,7 +13,7 @@ use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::loader::{Loader, parse_attempt, parse_source};
 use verdikt_scenario::policy::Manifest;
-use verdikt_scenario::prediction::Answer;
+use verdikt_scenario::prediction::{Answer, Prediction};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
@@ -35,7 +35,7 @@ pub(crate) fn explain(arguments: &Explain, printer: &Printer) -> Result<ExitCode
     let step = &scenario.steps[index];
     let others = if policies.is_empty() { None } else { Some(other_policies(arguments, printer)?) };
     let cells = cells(step, from.as_deref(), attempt.as_deref())?;
-    let predictions = predict(scenario, index, others.as_deref(), &cells, *cilium);
+    let explained_cells = predict_each(scenario, index, others.as_deref(), &cells, *cilium);
     let name = StepName { scenario: &scenario.name, step: &step.name };
     let mut text = format!("{name}, Cilium {cilium}\n");
     if let Some(others) = &others {
@@ -43,12 +43,45 @@ pub(crate) fn explain(arguments: &Explain, printer: &Printer) -> Result<ExitCode
     }
     let notes = refused(step, others.as_deref().unwrap_or(&step.policies), *cilium);
     text.extend(notes.into_iter().map(|note| note + "\n"));
-    text.extend(cells.iter().zip(&predictions).map(|((source, attempt), prediction)| {
+    text.extend(explained_cells.iter().map(|(source, attempt, prediction)| {
         format!("\n{}", explained(source, attempt, prediction, printer.colour))
     }));
     Printer::data(&text)?;
-    let abstains = predictions.iter().any(|prediction| prediction.answer == Answer::Abstain);
+    let abstains = explained_cells.iter().any(|(.., prediction)| prediction.answer == Answer::Abstain);
     Ok(ExitCode::from(if abstains { exit::INCONCLUSIVE } else { exit::AS_EXPECTED }))
+}
+
+/// What the engine says of each cell; of one that goes through a service to several backends by each of them, where the
+/// answer differs.
+fn predict_each(
+    scenario: &Scenario,
+    step: usize,
+    policies: Option<&[Manifest]>,
+    cells: &[(Endpoint, Attempt)],
+    version: CiliumVersion,
+) -> Vec<(Endpoint, Attempt, Prediction)> {
+    let topology = &scenario.steps[step].topology;
+    let to_each = |(source, attempt): &(Endpoint, Attempt)| -> Vec<(Endpoint, Attempt)> {
+        attempt.to_each_backend(topology).into_iter().map(|attempt| (source.clone(), attempt)).collect()
+    };
+    let attempts: Vec<Vec<(Endpoint, Attempt)>> = cells.iter().map(to_each).collect();
+    let mut predictions = predict(scenario, step, policies, &attempts.concat(), version).into_iter();
+    let mut explained = Vec::new();
+    for (cell, attempts) in cells.iter().zip(attempts) {
+        let mut of_cell: Vec<(Endpoint, Attempt, Prediction)> = attempts
+            .into_iter()
+            .zip(predictions.by_ref())
+            .map(|((source, attempt), prediction)| (source, attempt, prediction))
+            .collect();
+        if of_cell.windows(2).all(|pair| pair[0].2.answer == pair[1].2.answer) {
+            of_cell.truncate(1);
+            for (_, attempt, _) in &mut of_cell {
+                attempt.clone_from(&cell.1);
+            }
+        }
+        explained.extend(of_cell);
+    }
+    explained
 }
 
 /// The answer is about other policies than the step's.

@@ -31,3 +31,91 @@ fn verdicts_rest_on_evidence() {
         assert_eq!(project.read("a.xml"), project.read("b.xml"));
     }
 }
+
+const TWO_BACKENDS: &str = "
+scenario: two-backends
+about: A service in front of two pods, one of which asks.
+topology:
+  namespaces: {shop: {}}
+  pods:
+    shop/a: {labels: {app: web, n: a}, serves: [tcp 80]}
+    shop/b: {labels: {app: web, n: b}, serves: [tcp 80]}
+    shop/c: {labels: {app: c}}
+  services:
+    shop/web: {selects: {app: web}, ports: {80: 80}}
+steps:
+- step: one backend closed
+  policies: [half]
+  expect:
+    tcp shop/web:80: {allow: others}
+    tcp shop/web:80 via shop/b: {allow: others}
+- step: both closed to one
+  policies: [both]
+  expect:
+    tcp shop/web:80: {deny ingress: shop/c, allow: others}
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: half, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {n: a}}
+  ingress: [{}]
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: both, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  ingress: [{fromEndpoints: [{matchLabels: {app: web}}]}]
+";
+
+/// What a service leads to is attempted backend by backend, so that chance decides nothing.
+#[test]
+fn every_backend_of_a_service_is_attempted() {
+    let project = Project::with(&[("two.yaml", TWO_BACKENDS)]);
+    for place in ["model", "lab"] {
+        let ran = project.verdikt(&["run", "two.yaml", "--on", place, "--report", "json=a.json"]);
+        assert_eq!(ran.code, 1, "{ran}");
+        let report: Value = serde_json::from_str(&project.read("a.json")).unwrap();
+        let steps = report["scenarios"][0]["steps"].as_array().unwrap();
+        let cells = steps.iter().flat_map(|step| step["cells"].as_array().unwrap());
+        let cells: Vec<String> = cells
+            .map(|cell| {
+                let words = ["attempt", "source", "via", "verdict", "result"].map(|key| match &cell[key] {
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                });
+                words.join(" | ")
+            })
+            .collect();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(cells.join("\n"), @"
+            tcp shop/web:80 | shop/a | null | allow | as-expected
+            tcp shop/web:80 | shop/b | shop/a | deny ingress | differs
+            tcp shop/web:80 | shop/c | shop/a | deny ingress | differs
+            tcp shop/web:80 via shop/b | shop/a | null | allow | as-expected
+            tcp shop/web:80 via shop/b | shop/b | null | allow | as-expected
+            tcp shop/web:80 via shop/b | shop/c | null | allow | as-expected
+            tcp shop/web:80 | shop/a | null | allow | as-expected
+            tcp shop/web:80 | shop/b | null | allow | as-expected
+            tcp shop/web:80 | shop/c | null | deny ingress | as-expected
+            ");
+        }
+    }
+}
+
+/// What applies the engine's rules cannot know what the engine does not.
+#[test]
+fn what_the_engine_does_not_know_is_inconclusive_in_the_lab() {
+    let by_name = TWO_BACKENDS.replace("tcp shop/web:80:", "tcp web.shop.svc.cluster.local:80:");
+    for expected in ["allow", "deny"] {
+        let scenario = by_name.replacen("{allow: others}", &format!("{{{expected}: others}}"), 1);
+        let project = Project::with(&[("two.yaml", scenario)]);
+        let filter = ["--filter", "one backend closed/tcp web.shop.svc.cluster.local:80/shop/c"];
+        for place in ["model", "lab"] {
+            let ran = project.verdikt(&[&["run", "two.yaml", "--on", place], &filter[..]].concat());
+            assert_eq!(ran.code, 3, "{ran}");
+            assert!(ran.stdout.contains("which of shop/a, shop/b answers"), "{ran}");
+        }
+    }
+}

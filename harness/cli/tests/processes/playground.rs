@@ -52,7 +52,7 @@ fn programs_policies_and_flows() {
     // A program of this machine with the name, the addresses and the resolver of the pod.
     let ran = inside("shop/cart", "hostname; cat /etc/resolv.conf; exit 7");
     assert_eq!((ran.code, ran.stderr.as_str()), (7, ""), "{ran}");
-    assert!(ran.stdout.starts_with("cart\n") && ran.stdout.contains("nameserver 10.96.0.10"), "{ran}");
+    assert!(ran.stdout.starts_with("cart\n") && ran.stdout.contains("nameserver 245.96.0.10"), "{ran}");
 
     let address = lab.told.lines().find_map(|line| line.trim().strip_prefix("database/redis")).unwrap();
     let connect = format!("exec 3<>/dev/tcp/{}/6379 && echo connected", address.trim());

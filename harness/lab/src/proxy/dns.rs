@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use super::judge::{Judge, Judgement};
 use super::{Shares, upstream, upstream_datagrams};
+use crate::losses::Loss;
 use crate::redirect::Redirect;
 
 /// After how long without a message a client is forgotten.
@@ -45,18 +46,27 @@ pub(super) async fn datagrams(socket: UdpSocket, judge: Arc<Judge>) {
         let Ok((length, token)) = socket.recv_from(&mut buffer).await else { continue };
         let message = buffer[..length].to_vec();
         let message = match clients.get(&token).map(|client| client.try_send(message)) {
-            Some(Ok(()) | Err(mpsc::error::TrySendError::Full(_))) => continue,
+            Some(Ok(())) => continue,
+            Some(Err(mpsc::error::TrySendError::Full(_))) => {
+                judge.lose(Loss::Query);
+                continue;
+            }
             Some(Err(mpsc::error::TrySendError::Closed(message))) => message,
             None => buffer[..length].to_vec(),
         };
         if clients.len() >= REMEMBERED {
             clients.retain(|_, client| !client.is_closed());
         }
-        let Some(redirect) = judge.redirect(token.ip()) else { continue };
-        let Some(share) = shares.of(redirect.client.ip()) else { continue };
+        let redirect = judge.redirect(token.ip());
+        let share = redirect.as_ref().and_then(|redirect| shares.of(redirect.client.ip()));
+        let Some((redirect, share)) = redirect.zip(share) else {
+            judge.lose(Loss::Query);
+            continue;
+        };
         let (client, queries) = mpsc::channel(WAITING);
-        // The channel is empty, so there is room.
-        let _ = client.try_send(message);
+        if client.try_send(message).is_err() {
+            judge.lose(Loss::Query);
+        }
         clients.insert(token, client);
         tokio::spawn(one_client(Arc::clone(&socket), token, redirect, queries, Arc::clone(&judge), share));
     }
@@ -71,7 +81,7 @@ async fn one_client(
     judge: Arc<Judge>,
     _share: OwnedSemaphorePermit,
 ) {
-    let Ok(server) = upstream_datagrams(&redirect).await else { return };
+    let Ok(server) = upstream_datagrams(&redirect).await else { return judge.lose(Loss::Query) };
     let mut open: Vec<Message> = Vec::new();
     let mut buffer = vec![0; LONGEST];
     loop {
@@ -95,11 +105,14 @@ async fn one_client(
                 Verdict::Forward(query) => {
                     if open.len() >= OPEN {
                         open.remove(0);
+                        judge.lose(Loss::Query);
                     }
                     open.push(*query);
-                    let _ = server.send(&bytes).await;
+                    if send(&server, &bytes).await.is_err() {
+                        judge.lose(Loss::Query);
+                    }
                 }
-                Verdict::Answer(answer) => drop(socket.send_to(&answer, token).await),
+                Verdict::Answer(answer) => answer_client(&socket, &answer, token, &judge).await,
                 Verdict::Nothing => {}
             },
             Err(Ok(length)) => {
@@ -108,11 +121,26 @@ async fn one_client(
                     continue;
                 };
                 learn(&open.swap_remove(question), answer, &judge);
-                let _ = socket.send_to(answer, token).await;
+                answer_client(&socket, answer, token, &judge).await;
             }
             // Nobody listens at the server: the client hears nothing, as from Cilium.
             Err(Err(_)) => {}
         }
+    }
+}
+
+/// Sends a datagram to the server. That nobody listened there when the one before came is told in its place.
+async fn send(server: &UdpSocket, bytes: &[u8]) -> io::Result<usize> {
+    match server.send(bytes).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => server.send(bytes).await,
+        sent => sent,
+    }
+}
+
+/// Sends an answer to a client.
+async fn answer_client(socket: &UdpSocket, answer: &[u8], token: SocketAddr, judge: &Judge) {
+    if socket.send_to(answer, token).await.is_err() {
+        judge.lose(Loss::Query);
     }
 }
 

@@ -14,6 +14,7 @@ use verdikt_scenario::flow::{
 use verdikt_scenario::prediction::Finding;
 
 use crate::current::CurrentPolicy;
+use crate::losses::{Loss, Losses};
 use crate::redirect::{Redirect, Redirects};
 
 /// What a proxy does with a query or request.
@@ -29,25 +30,32 @@ pub(super) enum Judgement {
 
 /// What all connections of the proxies share.
 #[derive(Debug)]
-pub(super) struct Judge {
+pub(crate) struct Judge {
     policy: Arc<CurrentPolicy>,
     redirects: Arc<Redirects>,
     flows: mpsc::UnboundedSender<Flow>,
+    losses: Arc<Losses>,
     begin: Instant,
 }
 
 impl Judge {
-    pub(super) fn new(
+    pub(crate) fn new(
         policy: Arc<CurrentPolicy>,
         redirects: Arc<Redirects>,
         flows: mpsc::UnboundedSender<Flow>,
+        losses: Arc<Losses>,
         begin: Instant,
     ) -> Self {
-        Self { policy, redirects, flows, begin }
+        Self { policy, redirects, flows, losses, begin }
     }
 
     pub(super) fn redirect(&self, token: IpAddr) -> Option<Arc<Redirect>> {
         self.redirects.of(token)
+    }
+
+    /// Tells that a proxy has let go of something.
+    pub(super) fn lose(&self, loss: Loss) {
+        self.losses.add(loss);
     }
 
     /// Judges a query for a name, and tells so.
@@ -103,7 +111,7 @@ impl Judge {
             Finding::Denied { by } => {
                 (Judgement::Refused, FlowVerdict::Dropped, Some(DropReason::RefusedByProxy), by.as_slice())
             }
-            Finding::Unknown { gap, .. } => (
+            Finding::Unknown { gap, .. } | Finding::Chance { gap } => (
                 Judgement::NotModelled(gap.clone()),
                 FlowVerdict::Error,
                 Some(DropReason::NotModelled(gap.clone())),

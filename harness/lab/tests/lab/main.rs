@@ -7,6 +7,8 @@
 mod dns;
 mod hostile;
 mod http;
+mod losses;
+mod rewriting;
 mod support;
 mod traffic;
 
@@ -18,10 +20,15 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("agent") {
         return verdikt_probe::agent::main(None, None);
     }
+    if std::env::args().nth(1).as_deref() == Some(rewriting::ROLE) {
+        return rewriting::play();
+    }
     // Before there are threads.
     let obstacle = verdikt_lab::enter::enter().err();
     let mut trials: Vec<Trial> = Vec::new();
-    for list in [dns::TRIALS, http::TRIALS, traffic::TRIALS, hostile::TRIALS] {
+    for list in
+        [dns::TRIALS, http::TRIALS, traffic::TRIALS, hostile::TRIALS, losses::TRIALS, rewriting::TRIALS]
+    {
         for (name, run) in list {
             let trial = Trial::test(*name, || {
                 run();

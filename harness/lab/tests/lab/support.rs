@@ -158,6 +158,11 @@ impl Bench {
         assert!(self.lab.tell(&self.endpoint(name), order));
     }
 
+    /// Counts what the queues had no room for.
+    pub(crate) fn count_losses(&mut self) {
+        self.lab.count_losses();
+    }
+
     /// Waits for a signal.
     pub(crate) fn signal<T>(&mut self, mut wanted: impl FnMut(Signal) -> Option<T>) -> T {
         let lab = &mut self.lab;

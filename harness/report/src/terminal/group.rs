@@ -60,6 +60,7 @@ fn kind(finding: &Finding) -> (&'static str, &[RuleRef]) {
         Finding::Allowed { by } => ("allowed", by),
         Finding::Denied { by } => ("denied", by),
         Finding::NoRuleAllows { isolated_by, .. } => ("no rule", isolated_by),
+        Finding::Chance { .. } => ("chance", &[]),
         Finding::Unknown { rule, .. } => ("unknown", rule.as_slice()),
     }
 }

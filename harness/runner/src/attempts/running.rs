@@ -130,7 +130,9 @@ impl<'a> Running<'a> {
 
     /// Whether a flow can be of this attempt's packets.
     pub(super) fn owns(&self, flow: &Flow) -> bool {
-        let is_own = |stage: &Stage| is_of_stage(flow, stage, &self.destinations.sockets);
+        let is_own = |stage: &Stage| {
+            is_of_stage(flow, stage, &self.destinations.sockets, &self.destinations.dns_servers)
+        };
         flow.at >= self.began && self.stages.iter().any(is_own)
     }
 

@@ -162,7 +162,8 @@ impl Backend for Scripted {
     }
 
     fn destinations(&self, _: &Endpoint, _: &Attempt) -> Destinations {
-        Destinations { sockets: vec![SERVER.parse().unwrap()], tells: !self.script.silent_servers }
+        let sockets = vec![SERVER.parse().unwrap()];
+        Destinations { sockets, tells: !self.script.silent_servers, ..Destinations::default() }
     }
 
     fn now(&self) -> Duration {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::backend::{split_via, through};
 use super::mistake::Mistake;
 use super::served;
 use super::services::{served_text, target_served};
@@ -18,7 +19,12 @@ const KINDS: [&str; 7] = ["tcp", "udp", "sctp", "icmp", "http", "dns", "dns+tcp"
 /// Reads an attempt as an author writes it, `tcp database/redis:6379`, and checks that it can be made: the target
 /// exists and serves the port.
 pub fn parse_attempt(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
-    let text = text.trim();
+    let (text, via) = split_via(text.trim());
+    let attempt = parse_plain(text, topology)?;
+    via.map_or_else(|| Ok(attempt.clone()), |via| through(&attempt, via, topology))
+}
+
+fn parse_plain(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
     let (kind, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let rest = rest.trim();
     match kind {
@@ -165,7 +171,7 @@ fn ping(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
     let target = target(text, topology)?;
     let service = match &target {
         Target::Endpoint(_) => return Ok(Attempt::Ping { target }),
-        Target::Service(name) => Some(name.clone()),
+        Target::Service(name) | Target::Backend { service: name, .. } => Some(name.clone()),
         Target::Name(name) => match resolve(name, topology)? {
             Resolved::Service(name) => Some(name),
             Resolved::World(_) => None,
@@ -261,7 +267,9 @@ fn reachable(
 ) -> Result<(), Mistake> {
     match target {
         Target::Endpoint(endpoint) => endpoint_answers(endpoint, protocol, port, http, topology),
-        Target::Service(name) => service_answers(name, protocol, port, http, topology),
+        Target::Service(name) | Target::Backend { service: name, .. } => {
+            service_answers(name, protocol, port, http, topology)
+        }
         Target::Name(name) => match resolve(name, topology)? {
             Resolved::Service(name) => service_answers(&name, protocol, port, http, topology),
             Resolved::World(host) => endpoint_answers(&Endpoint::World(host), protocol, port, http, topology),
@@ -273,7 +281,7 @@ fn wanted(protocol: Protocol, port: Port, http: bool) -> String {
     if http { format!("http {port}") } else { format!("{protocol} {port}") }
 }
 
-fn endpoint_answers(
+pub(super) fn endpoint_answers(
     endpoint: &Endpoint,
     protocol: Protocol,
     port: Port,

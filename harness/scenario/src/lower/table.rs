@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::attempt::{find_source, may_lead_somewhere, parse_attempt, parse_source, target_text};
+use super::backend::split_via;
 use super::mistake::{Mistake, Mistakes};
 use super::policies::InForce;
 use super::suggest::{did_you_mean, listed};
@@ -111,12 +112,19 @@ fn attempt(context: &Context<'_>, key: &Located<String>, mistakes: &mut Mistakes
     }
     match parse_attempt(&key.value, &context.draft.topology) {
         Ok(attempt) => Some(attempt),
-        Err(_) if context.draft.broken.contains(target_text(&key.value)) => None,
+        Err(_) if is_broken(context, &key.value) => None,
         Err(mistake) => {
             mistakes.add(context.file, key.position, mistake);
             None
         }
     }
+}
+
+/// Whether an attempt speaks of something that was not understood, which has been said already.
+fn is_broken(context: &Context<'_>, text: &str) -> bool {
+    let (text, via) = split_via(text.trim());
+    let broken = &context.draft.broken;
+    broken.contains(target_text(text)) || via.is_some_and(|via| broken.contains(via))
 }
 
 fn cells(

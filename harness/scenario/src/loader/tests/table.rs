@@ -24,6 +24,8 @@ fn attempts_that_can_be_made() {
         "dns+tcp nobody.example.test",
         "udp kube-system/coredns:53",
         "tcp kube-system/kube-dns:53",
+        "tcp shop/front:8080  via  shop/api",
+        "http GET shop/front:8080/via X-Token=abc via shop/api",
     ]), @r#"
     ? tcp shop/front:8080\n    : {allow: others}
       nothing
@@ -46,6 +48,10 @@ fn attempts_that_can_be_made() {
     ? udp kube-system/coredns:53\n    : {allow: others}
       nothing
     ? tcp kube-system/kube-dns:53\n    : {allow: others}
+      nothing
+    ? tcp shop/front:8080  via  shop/api\n    : {allow: others}
+      nothing
+    ? http GET shop/front:8080/via X-Token=abc via shop/api\n    : {allow: others}
       nothing
     "#);
 }
@@ -138,6 +144,31 @@ fn attempts_that_cannot_be_made() {
       s.yaml:18:7: `kube-system/coredns` does not serve udp 54 => it serves `dns 53`
     ? tcp ingress:80\n    : {allow: others}
       s.yaml:18:7: no host or node is called `ingress` => the targets are: `client`, `data/redis`, `host`, `pay`, `pay.example.test`, `shop/api`, `shop/front` and `shop/web`
+    ");
+}
+
+#[test]
+fn backends_that_cannot_answer() {
+    insta::assert_snapshot!(attempts(&[
+        "tcp shop/front:8080 via shop/web",
+        "tcp shop/front:8080 via shop/apy",
+        "tcp shop/front:8080 via",
+        "tcp data/redis:6379 via shop/api",
+        "tcp front.shop.svc.cluster.local:8080 via shop/api",
+        "dns pay.example.test via shop/api",
+    ]), @r"
+    ? tcp shop/front:8080 via shop/web\n    : {allow: others}
+      s.yaml:18:7: `shop/web` is not behind service `shop/front` => behind it are: `shop/api`
+    ? tcp shop/front:8080 via shop/apy\n    : {allow: others}
+      s.yaml:18:7: `shop/apy` is not behind service `shop/front` => did you mean `shop/api`?
+    ? tcp shop/front:8080 via\n    : {allow: others}
+      s.yaml:18:7: `8080 via` is no port: ports are numbers from 1 to 65535
+    ? tcp data/redis:6379 via shop/api\n    : {allow: others}
+      s.yaml:18:7: `data/redis` is no service, and only a service leads to one of several backends => name the service by its namespace and name, or leave out `via`
+    ? tcp front.shop.svc.cluster.local:8080 via shop/api\n    : {allow: others}
+      s.yaml:18:7: `front.shop.svc.cluster.local` is no service, and only a service leads to one of several backends => name the service by its namespace and name, or leave out `via`
+    ? dns pay.example.test via shop/api\n    : {allow: others}
+      s.yaml:18:7: a query asks the cluster's DNS server, and only a service leads to one of several backends => name the service by its namespace and name, or leave out `via`
     ");
 }
 

@@ -1,0 +1,221 @@
+//! Finds out whether something on this machine rewrites the addresses of services in the sockets of its processes.
+//!
+//! Where Cilium replaces kube-proxy, eBPF programs of the root cgroup do that to every process, whatever network
+//! namespace it is in. A socket does not show it, for what it says of its peer is rewritten back: only its packets do.
+//! <https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/#socket-loadbalancer-bypass-in-pod-namespace>
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socket2::{Domain, SockAddr, Socket, Type};
+use tun_rs::SyncDevice;
+use verdikt_scenario::topology::Protocol;
+
+use crate::namespace::{Keeper, NamespaceError, Step, Wanted};
+use crate::packet::{TCP, Tuple, UDP, parse};
+
+/// From where services are tried.
+const HOME_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
+/// See [`HOME_V4`].
+const HOME_V6: Ipv6Addr = Ipv6Addr::new(0xfd98, 0x12, 0, 0, 0, 0, 0, 2);
+/// How many ports of services are tried at the same time: each with three sockets.
+const TOGETHER: usize = 100;
+/// How long a packet may take from a socket to the device.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Longer than any packet that is sent here.
+const LONGEST: usize = 1500;
+
+/// A port of a service.
+pub(crate) type ServicePort = (Protocol, SocketAddr);
+
+/// What becomes of packets to a port of a service on this machine, in place of going there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The transport.
+    pub protocol: Protocol,
+    /// The service's address and port.
+    pub service: SocketAddr,
+    /// Where they go.
+    pub to: RewrittenTo,
+}
+
+/// Where packets go instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RewrittenTo {
+    /// There.
+    Socket(SocketAddr),
+    /// Nowhere: none is sent.
+    Nowhere,
+    /// Nowhere: the socket is refused, for this reason of the system's.
+    Refused(io::ErrorKind),
+}
+
+impl fmt::Display for Rewritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { protocol, service, to } = self;
+        match to {
+            RewrittenTo::Socket(socket) => write!(f, "{protocol} {service} becomes {protocol} {socket}"),
+            RewrittenTo::Nowhere => write!(f, "no packet to {protocol} {service} is sent"),
+            RewrittenTo::Refused(kind) => write!(f, "{protocol} {service} is refused to sockets: {kind}"),
+        }
+    }
+}
+
+/// All that are rewritten; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RewrittenServices(pub Vec<Rewritten>);
+
+impl fmt::Display for RewrittenServices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(all) = self;
+        if let Some(first) = all.first() {
+            first.fmt(f)?;
+        }
+        match all.len() {
+            0 | 1 => Ok(()),
+            count => write!(f, ", and {} more", count - 1),
+        }
+    }
+}
+
+/// One socket that was told to send something to a service.
+struct Sent {
+    service: ServicePort,
+    from: io::Result<u16>,
+}
+
+/// Tries ports of services from a namespace of its own; answers those that are rewritten, in their order.
+pub(crate) fn rewritten(keeper: &Keeper, services: &[ServicePort]) -> Result<Vec<Rewritten>, NamespaceError> {
+    let mut found = Vec::new();
+    for services in services.chunks(TOGETHER) {
+        let (tell, told) = mpsc::sync_channel(1);
+        let wanted = Wanted {
+            name: "the trial of services".to_owned(),
+            addresses: vec![HOME_V4.into(), HOME_V6.into()],
+            local_prefixes: Vec::new(),
+        };
+        let (name, of_thread) = (wanted.name.clone(), services.to_vec());
+        let (device, thread) = keeper.thread(wanted, move || {
+            // Nobody waits for it only if the lab has panicked.
+            let _ = tell.send(send_all(&of_thread));
+        })?;
+        let failed = |source| NamespaceError::Make { name, step: Step::Thread, source };
+        let sent = told.recv().map_err(|_| failed(io::Error::other("it has ended")));
+        // A panic of the thread has been printed already, and is an error above.
+        let _ = thread.join();
+        found.extend(compare(sent?, &device));
+    }
+    Ok(found)
+}
+
+/// Sends something to every port in every way that clients do.
+fn send_all(services: &[ServicePort]) -> Vec<Sent> {
+    // All sockets stay open, so that no two have the same port.
+    let mut open = Vec::new();
+    let mut sent = Vec::new();
+    for &(protocol, service) in services {
+        let ways: &[fn(&SockAddr) -> io::Result<Socket>] = match protocol {
+            Protocol::Tcp => &[connect],
+            Protocol::Udp => &[send_connected, send_unconnected],
+            Protocol::Sctp => &[],
+        };
+        for way in ways {
+            let from = way(&service.into()).and_then(|socket| {
+                let local = socket.local_addr()?.as_socket();
+                open.push(socket);
+                local.map(|local| local.port()).ok_or_else(|| io::Error::other("it has no port"))
+            });
+            sent.push(Sent { service: (protocol, service), from });
+        }
+    }
+    sent
+}
+
+fn connect(service: &SockAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::from(i32::from(service.family())), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(service) {
+        Err(error) if error.raw_os_error() != Some(nix::libc::EINPROGRESS) => Err(error),
+        _ => Ok(socket),
+    }
+}
+
+fn send_connected(service: &SockAddr) -> io::Result<Socket> {
+    let socket = datagrams(service)?;
+    socket.connect(service)?;
+    socket.send(b"verdikt")?;
+    Ok(socket)
+}
+
+fn send_unconnected(service: &SockAddr) -> io::Result<Socket> {
+    let socket = datagrams(service)?;
+    socket.send_to(b"verdikt", service)?;
+    Ok(socket)
+}
+
+fn datagrams(service: &SockAddr) -> io::Result<Socket> {
+    Socket::new(Domain::from(i32::from(service.family())), Type::DGRAM, None)
+}
+
+/// Compares what was sent with the packets on the device.
+fn compare(sent: Vec<Sent>, device: &SyncDevice) -> Vec<Rewritten> {
+    let key = |sent: &Sent| Some((number(sent.service.0)?, *sent.from.as_ref().ok()?));
+    let expected: Vec<(u8, u16)> = sent.iter().filter_map(key).collect();
+    let seen = packets(device, &expected);
+    let mut found: Vec<Rewritten> = Vec::new();
+    for sent in sent {
+        let (protocol, service) = sent.service;
+        let to = match (&sent.from, key(&sent).and_then(|key| seen.get(&key))) {
+            (_, Some(seen)) if *seen == service => continue,
+            (_, Some(seen)) => RewrittenTo::Socket(*seen),
+            (Err(error), None) => RewrittenTo::Refused(error.kind()),
+            (Ok(_), None) => RewrittenTo::Nowhere,
+        };
+        let rewritten = Rewritten { protocol, service, to };
+        if !found.contains(&rewritten) {
+            found.push(rewritten);
+        }
+    }
+    found
+}
+
+/// Where the first packet from each port goes, as long as there are any to come.
+fn packets(device: &SyncDevice, expected: &[(u8, u16)]) -> BTreeMap<(u8, u16), SocketAddr> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut seen = BTreeMap::new();
+    let mut buffer = [0; LONGEST];
+    while expected.iter().any(|key| !seen.contains_key(key)) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let mut ready = [PollFd::new(device.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        match poll(&mut ready, timeout) {
+            // A signal came, which is for others.
+            Err(Errno::EINTR) => continue,
+            // An error means the same as no packet.
+            Ok(0) | Err(_) => break,
+            Ok(_) => {}
+        }
+        let Ok(length) = device.recv(&mut buffer) else { break };
+        let Ok(headers) = parse(&buffer[..length]) else { continue };
+        let Tuple { destination, source_port, destination_port, protocol, .. } = headers.tuple;
+        let to = SocketAddr::new(destination, destination_port);
+        seen.entry((protocol, source_port)).or_insert(to);
+    }
+    seen
+}
+
+fn number(protocol: Protocol) -> Option<u8> {
+    match protocol {
+        Protocol::Tcp => Some(TCP),
+        Protocol::Udp => Some(UDP),
+        // No balancer at sockets knows it.
+        Protocol::Sctp => None,
+    }
+}

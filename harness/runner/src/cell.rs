@@ -1,0 +1,137 @@
+//! One cell: what was predicted and seen of the attempts it stands for, and its verdict.
+//!
+//! A cell of an attempt through a service stands for one attempt to each of its backends, and is as expected only if
+//! each of them is. The first that is not decides.
+
+use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::expect::Expected;
+use verdikt_scenario::prediction::{Answer, Prediction};
+use verdikt_scenario::topology::Endpoint;
+use verdikt_verdict::compare::{CellResult, Verdict, compare};
+use verdikt_verdict::evidence::{Basis, Evidence};
+use verdikt_verdict::fuse::fuse;
+
+use crate::backend::Datapath;
+
+/// One of the attempts that a cell stands for, and what the engine says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PredictedAttempt {
+    pub(crate) attempt: Attempt,
+    pub(crate) prediction: Prediction,
+}
+
+/// What was seen of the cells of a step.
+pub(crate) enum Observed {
+    /// Nothing: the predictions are the verdicts.
+    Nothing,
+    /// The evidence of every cell, by its place in the step.
+    Evidence(Datapath, Vec<CellEvidence>),
+}
+
+/// What was seen of one cell.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum CellEvidence {
+    /// Of each of its attempts, in their order.
+    OfEach(Vec<Evidence>),
+    /// Of one, whichever backend it was led to.
+    OfAny(Box<Evidence>),
+}
+
+/// The verdict of a cell.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Judged {
+    /// The backend that it is about, where the attempts of the cell go to several, and it is not as expected.
+    pub(crate) via: Option<Endpoint>,
+    pub(crate) prediction: Prediction,
+    pub(crate) evidence: Option<Evidence>,
+    pub(crate) basis: Option<Basis>,
+    pub(crate) verdict: Verdict,
+    pub(crate) result: CellResult,
+}
+
+/// Judges the cell at `index`: none if it stands for no attempt.
+pub(crate) fn judge_cell(
+    expected: &Expected,
+    attempts: &[PredictedAttempt],
+    observed: &Observed,
+    index: usize,
+) -> Option<Judged> {
+    let judged: Vec<Judged> = match observed {
+        Observed::Nothing => attempts.iter().map(|attempt| judge(expected, attempt, None)).collect(),
+        Observed::Evidence(datapath, cells) => match cells.get(index)? {
+            CellEvidence::OfEach(evidence) => {
+                let pairs = attempts.iter().zip(evidence);
+                pairs
+                    .map(|(attempt, evidence)| judge(expected, attempt, Some((*datapath, evidence))))
+                    .collect()
+            }
+            CellEvidence::OfAny(evidence) => {
+                let first = attempts.first()?;
+                let mut judged = judge(expected, first, Some((*datapath, evidence)));
+                if attempts.iter().any(|other| other.prediction.answer != first.prediction.answer) {
+                    judged.verdict = Verdict::Inconclusive(by_chance(attempts));
+                    judged.basis = Some(Basis::default());
+                    judged.result = CellResult::Inconclusive;
+                }
+                judged.via = None;
+                vec![judged]
+            }
+        },
+    };
+    let mut worst = judged.into_iter().min_by_key(|judged| severity(judged.result))?;
+    // A row that names a backend says it itself; and where one is as expected, so is every other.
+    if worst.result == CellResult::AsExpected || attempts.len() == 1 {
+        worst.via = None;
+    }
+    Some(worst)
+}
+
+fn judge(expected: &Expected, attempt: &PredictedAttempt, seen: Option<(Datapath, &Evidence)>) -> Judged {
+    let PredictedAttempt { attempt, prediction } = attempt;
+    let (verdict, basis) = match seen {
+        None => (Verdict::of_prediction(prediction), None),
+        Some((datapath, evidence)) => {
+            // What applies the engine's rules cannot know what the engine does not; and chance proves nothing.
+            let unknown = prediction.answer == Answer::Abstain && datapath == Datapath::Lab;
+            if unknown || prediction.is_chance() {
+                (Verdict::of_prediction(prediction), Some(Basis::default()))
+            } else {
+                let fused = fuse(evidence);
+                (fused.verdict, Some(fused.basis))
+            }
+        }
+    };
+    let result = compare(expected, &verdict, prediction);
+    Judged {
+        via: attempt.backend().cloned(),
+        prediction: prediction.clone(),
+        evidence: seen.map(|(_, evidence)| evidence.clone()),
+        basis,
+        verdict,
+        result,
+    }
+}
+
+/// Which result of several attempts decides about a cell: the smallest.
+fn severity(result: CellResult) -> u8 {
+    match result {
+        CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted => 0,
+        CellResult::Inconclusive => 1,
+        CellResult::AsExpected => 2,
+    }
+}
+
+fn by_chance(attempts: &[PredictedAttempt]) -> String {
+    let said = |attempt: &PredictedAttempt| {
+        let backend = attempt.attempt.backend().map_or_else(String::new, ToString::to_string);
+        format!("{backend}: {}", attempt.prediction.answer)
+    };
+    let said: Vec<String> = attempts.iter().map(said).collect();
+    format!(
+        "chance decides which backend of the service answers, and policies treat them differently ({})",
+        said.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests;

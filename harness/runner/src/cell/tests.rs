@@ -1,0 +1,109 @@
+use verdikt_scenario::attempt::Target;
+use verdikt_scenario::observation::{Arrival, Observation, Outcome};
+use verdikt_scenario::prediction::{Check, Finding, Gate};
+use verdikt_scenario::topology::Protocol;
+
+use super::*;
+
+fn pod(name: &str) -> Endpoint {
+    Endpoint::Pod(format!("shop/{name}").parse().unwrap())
+}
+
+/// An attempt through a service to this backend, of which the engine says this.
+fn attempt(backend: &str, answer: Answer) -> PredictedAttempt {
+    let target = Target::Backend { service: "shop/web".parse().unwrap(), backend: pod(backend) };
+    let attempt = Attempt::Connect { protocol: Protocol::Tcp, target, port: 80.try_into().unwrap() };
+    let finding = if answer == Answer::Abstain {
+        Finding::Unknown { gap: "this rule".to_owned(), rule: None }
+    } else {
+        Finding::NotIsolated
+    };
+    let check =
+        Check { gate: Gate::Ingress, endpoint: pod(backend), question: "from shop/cart".to_owned(), finding };
+    PredictedAttempt { attempt, prediction: Prediction { answer, checks: vec![check] } }
+}
+
+fn answered() -> Evidence {
+    let observation =
+        Observation { outcome: Outcome::Answered, stages: Vec::new(), arrival: Arrival::Arrived };
+    Evidence::new(observation, Vec::new())
+}
+
+fn timed_out() -> Evidence {
+    let observation =
+        Observation { outcome: Outcome::TimedOut, stages: Vec::new(), arrival: Arrival::NotSeen };
+    Evidence::new(observation, Vec::new())
+}
+
+fn judged(expected: &str, attempts: &[PredictedAttempt], observed: &Observed) -> String {
+    let judged = judge_cell(&expected.parse().unwrap(), attempts, observed, 0).unwrap();
+    let via = judged.via.map_or_else(String::new, |backend| format!(" via {backend}"));
+    let why = match &judged.verdict {
+        Verdict::Inconclusive(why) => format!(": {why}"),
+        _ => String::new(),
+    };
+    format!("{}{via}, {:?}{why}", judged.verdict, judged.result)
+}
+
+const INGRESS: Answer = Answer::Deny(Gate::Ingress);
+
+#[test]
+fn every_backend_has_to_be_as_expected() {
+    let check = |expected: &str, answers: [Answer; 2], said: &str| {
+        let attempts = [attempt("a", answers[0]), attempt("b", answers[1])];
+        assert_eq!(judged(expected, &attempts, &Observed::Nothing), said, "{expected} {answers:?}");
+    };
+    check("allow", [Answer::Allow, Answer::Allow], "allow, AsExpected");
+    check("allow", [Answer::Allow, INGRESS], "deny ingress via shop/b, Differs");
+    check("deny", [Answer::Allow, INGRESS], "allow via shop/a, Differs");
+    check("deny", [Answer::Deny(Gate::Egress), INGRESS], "deny egress, AsExpected");
+    check("deny ingress", [Answer::Deny(Gate::Egress), INGRESS], "deny egress via shop/a, Differs");
+    check(
+        "allow",
+        [Answer::Allow, Answer::Abstain],
+        "inconclusive via shop/b, Inconclusive: the engine does not know this rule",
+    );
+    check("allow", [Answer::Abstain, INGRESS], "deny ingress via shop/b, Differs");
+}
+
+#[test]
+fn evidence_is_compared_backend_by_backend() {
+    let attempts = [attempt("a", Answer::Allow), attempt("b", Answer::Allow)];
+    let of_each = CellEvidence::OfEach(vec![answered(), timed_out()]);
+    let observed = Observed::Evidence(Datapath::Lab, vec![of_each]);
+    insta::assert_snapshot!(judged("allow", &attempts, &observed), @"inconclusive via shop/b, Inconclusive: the client saw: timed out, and no flow says that a policy denied it");
+}
+
+/// Whichever backend it was led to: one answer is one of all only where all are alike.
+#[test]
+fn where_the_cluster_chooses_the_backend_alike_ones_can_be_judged() {
+    let alike = [attempt("a", Answer::Allow), attempt("b", Answer::Allow)];
+    let unlike = [attempt("a", Answer::Allow), attempt("b", INGRESS)];
+    let any = || Observed::Evidence(Datapath::Cilium, vec![CellEvidence::OfAny(Box::new(answered()))]);
+    assert_eq!(judged("allow", &alike, &any()), "allow, AsExpected");
+    for expected in ["allow", "deny"] {
+        assert_eq!(
+            judged(expected, &unlike, &any()),
+            "inconclusive, Inconclusive: chance decides which backend of the service answers, and policies treat \
+             them differently (shop/a: allow, shop/b: deny ingress)"
+        );
+    }
+}
+
+#[test]
+fn an_abstention_is_neither_agreement_nor_difference() {
+    let observed = |datapath| Observed::Evidence(datapath, vec![CellEvidence::OfEach(vec![answered()])]);
+    let unknown = [attempt("a", Answer::Abstain)];
+    let mut chance = unknown.clone();
+    chance[0].prediction.checks[0].finding = Finding::Chance { gap: "who comes first".to_owned() };
+    for expected in ["allow", "deny"] {
+        // The lab applies what the engine knows; a cluster shows what the engine does not.
+        let said = judged(expected, &unknown, &observed(Datapath::Lab));
+        assert_eq!(said, "inconclusive, Inconclusive: the engine does not know this rule");
+        for datapath in [Datapath::Lab, Datapath::Cilium] {
+            let said = judged(expected, &chance, &observed(datapath));
+            assert_eq!(said, "inconclusive, Inconclusive: the engine does not know who comes first");
+        }
+    }
+    assert_eq!(judged("allow", &unknown, &observed(Datapath::Cilium)), "allow, AsExpected");
+}
