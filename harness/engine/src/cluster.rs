@@ -7,6 +7,7 @@ use std::sync::Arc;
 use verdikt_scenario::document::Node as Document;
 use verdikt_scenario::name::{DnsName, NamespacedName};
 use verdikt_scenario::policy::{Manifest, ObjectRef, Refuser};
+use verdikt_scenario::prediction::RuleRef;
 use verdikt_scenario::scenario::{Enforcement, EnforcementMode, FieldValidation};
 use verdikt_scenario::topology::{
     CiliumEndpoint, DNS_LABELS, DNS_POD, Endpoint, LOCAL_NODE, Node, Pod, Port, Served, ServedProtocol,
@@ -53,11 +54,12 @@ pub struct Cluster<'a> {
     pub(crate) options: Options,
     pub(crate) behaviour: Behaviour,
     pub(crate) dual_stack: bool,
-    pub(crate) objects: Vec<Object>,
-    pub(crate) rules: Vec<Rule>,
+    pub(crate) objects: Arc<[Object]>,
+    pub(crate) rules: Arc<[Rule]>,
     pub(crate) learned: Learned,
-    pub(crate) subjects: BTreeMap<Endpoint, SubjectState>,
-    judgements: Vec<Judgement>,
+    /// Endpoints of one identity share their policy.
+    pub(crate) subjects: BTreeMap<Endpoint, Arc<SubjectState>>,
+    judgements: Arc<[Judgement]>,
 }
 
 /// What reasons need to know of a manifest.
@@ -86,6 +88,8 @@ pub(crate) struct Side {
     pub(crate) entries: Vec<(usize, usize)>,
     /// Whether any of the entries has requirements on the peers of all.
     pub(crate) requires: bool,
+    /// The rules that isolate it, one for each object.
+    pub(crate) isolated_by: Arc<[Arc<RuleRef>]>,
     /// Why the policy cannot be computed, if so.
     pub(crate) conflict: Option<Conflict>,
 }
@@ -208,14 +212,21 @@ impl<'a> Cluster<'a> {
             options,
             behaviour,
             dual_stack: topology.world.values().any(|host| host.address.is_ipv6()),
-            objects,
-            rules,
+            objects: objects.into(),
+            rules: rules.into(),
             learned: learned.clone(),
             subjects: BTreeMap::new(),
-            judgements,
+            judgements: judgements.into(),
         };
-        cluster.subjects =
-            cluster.endpoints().into_iter().map(|(e, identity)| (e, cluster.subject(identity))).collect();
+        let mut by_identity: BTreeMap<Identity, Arc<SubjectState>> = BTreeMap::new();
+        let mut subject = |identity: Identity| {
+            let known = by_identity.entry(identity);
+            let computed = known.or_insert_with_key(|identity| Arc::new(cluster.subject(identity.clone())));
+            Arc::clone(computed)
+        };
+        let endpoints = cluster.endpoints().into_iter();
+        let subjects = endpoints.map(|(endpoint, identity)| (endpoint, subject(identity))).collect();
+        cluster.subjects = subjects;
         cluster
     }
 
@@ -240,7 +251,7 @@ impl<'a> Cluster<'a> {
             Endpoint::Pod(name) => Some((name.clone(), subject)),
             _ => None,
         });
-        let labels = |subject: &SubjectState| {
+        let labels = |subject: &Arc<SubjectState>| {
             subject.identity.labels.iter().map(|label| format!("k8s:{label}")).collect()
         };
         pods.map(|(name, subject)| (name, labels(subject))).collect()
@@ -312,6 +323,7 @@ impl<'a> Cluster<'a> {
             for side in &mut sides {
                 side.enforced = forced || !side.entries.is_empty();
                 side.isolated |= forced;
+                side.isolated_by = self.isolated_by(side);
                 side.conflict = self.conflict(side);
             }
         }
@@ -434,4 +446,22 @@ pub(crate) fn implicit_dns(topology: &Topology) -> Option<(NamespacedName, Pod)>
     };
     let serves = DNS_PORTS.iter().filter_map(named).collect();
     Some((name, Pod { labels, service_account: Some("coredns".to_owned()), serves }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pods_of_one_identity_share_their_policy() {
+        let mut topology = Topology::default();
+        for (name, app) in [("shop/a", "web"), ("shop/b", "web"), ("shop/c", "api")] {
+            let pod = Pod { labels: [("app".to_owned(), app.to_owned())].into(), ..Pod::default() };
+            topology.pods.insert(name.parse().unwrap(), pod);
+        }
+        let cluster = Cluster::new(&topology, &[], &Options::default(), &Learned::default());
+        let [a, b, c] = ["shop/a", "shop/b", "shop/c"]
+            .map(|name| &cluster.subjects[&Endpoint::Pod(name.parse().unwrap())]);
+        assert!(Arc::ptr_eq(a, b) && !Arc::ptr_eq(a, c));
+    }
 }

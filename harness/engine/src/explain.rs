@@ -1,5 +1,8 @@
 //! From a decision to a finding: the rules behind it, and for a denial the rule that came nearest.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use verdikt_scenario::prediction::{Finding, Miss, RuleRef};
 
 use crate::cluster::{Cluster, Side, SubjectState};
@@ -28,8 +31,8 @@ impl Cluster<'_> {
             SideVerdict::LocalHost => Finding::LocalHost,
             SideVerdict::Denied => Finding::Denied { by: rules(&decision.denied) },
             SideVerdict::NoRuleAllows => Finding::NoRuleAllows {
-                isolated_by: self.isolated_by(side),
-                nearest: self.nearest(side, subject, direction, peer, traffic),
+                isolated_by: Arc::clone(&side.isolated_by),
+                nearest: self.nearest(side, subject, direction, peer, traffic).map(Box::new),
             },
             SideVerdict::Unknown => {
                 let (gap, index) = decision.gap.map_or(("", None), |(gap, index)| (gap, Some(index)));
@@ -55,7 +58,7 @@ impl Cluster<'_> {
             Err(gap) => {
                 return Finding::Unknown {
                     gap: gap.to_owned(),
-                    rule: self.redirecting(decision).into_iter().next(),
+                    rule: self.redirecting(decision).first().cloned(),
                 };
             }
         };
@@ -92,6 +95,7 @@ impl Cluster<'_> {
 
     /// What becomes of a request that no rule of a proxy allows.
     fn otherwise(&self, decision: &Decision<'_>, nearest: Option<Miss>) -> Finding {
+        let nearest = nearest.map(Box::new);
         match decision.otherwise {
             Otherwise::Passes => Finding::NotIsolated,
             Otherwise::PassesFromLocalHost => Finding::LocalHost,
@@ -144,43 +148,42 @@ impl Cluster<'_> {
         })
     }
 
-    fn redirecting(&self, decision: &Decision<'_>) -> Vec<RuleRef> {
+    fn redirecting(&self, decision: &Decision<'_>) -> Arc<[Arc<RuleRef>]> {
         let redirecting = decision.allowed.iter().filter(|matched| matched.proxy().is_some());
         redirecting.map(|matched| self.rule_of(matched)).collect()
     }
 
     /// The rules that isolate an endpoint, one for each object.
-    fn isolated_by(&self, side: &Side) -> Vec<RuleRef> {
-        let mut objects = Vec::new();
-        let mut rules = Vec::new();
-        for &index in &side.entries {
-            let entry = self.entry(index);
-            if entry.isolates && !objects.contains(&entry.origin.object) {
-                objects.push(entry.origin.object);
-                rules.push(self.rule(index));
-            }
-        }
-        rules
+    pub(crate) fn isolated_by(&self, side: &Side) -> Arc<[Arc<RuleRef>]> {
+        let mut objects = BTreeSet::new();
+        let isolating = side.entries.iter().filter(|index| {
+            let entry = self.entry(**index);
+            entry.isolates && objects.insert(entry.origin.object)
+        });
+        isolating.map(|index| self.rule(*index)).collect()
     }
 
     /// The rule for an entry.
-    fn rule(&self, index: (usize, usize)) -> RuleRef {
+    fn rule(&self, index: (usize, usize)) -> Arc<RuleRef> {
         self.rule_at(self.entry(index), None)
     }
 
-    fn rule_of(&self, matched: &Match<'_>) -> RuleRef {
+    fn rule_of(&self, matched: &Match<'_>) -> Arc<RuleRef> {
         self.rule_at(matched.entry, matched.port)
     }
 
-    fn rule_at(&self, entry: &Entry, port: Option<&PortRule>) -> RuleRef {
-        let object = &self.objects[entry.origin.object];
-        let path = match port {
-            Some(port) => format!("{}.{}", entry.origin, port.path),
-            None => entry.origin.to_string(),
-        };
-        let position = port.map_or(entry.origin.position, |port| port.position);
-        let place = position.in_file(&object.file);
-        RuleRef { object: object.reference.clone(), path, place }
+    fn rule_at(&self, entry: &Entry, port: Option<&PortRule>) -> Arc<RuleRef> {
+        let reference = port.map_or(&entry.reference, |port| &port.reference);
+        reference.get(|| {
+            let object = &self.objects[entry.origin.object];
+            let path = match port {
+                Some(port) => format!("{}.{}", entry.origin, port.path),
+                None => entry.origin.to_string(),
+            };
+            let position = port.map_or(entry.origin.position, |port| port.position);
+            let place = position.in_file(&object.file);
+            RuleRef { object: object.reference.clone(), path, place }
+        })
     }
 
     /// The allow entry that fails on least: on the port alone, or on the fewest requirements of a peer alone, or
@@ -204,25 +207,46 @@ impl Cluster<'_> {
                         let matches = rules
                             .iter()
                             .any(|rule| rule.matcher.matches(traffic, destination, self, direction));
-                        (!matches).then(|| port_miss(rules, traffic, destination))
+                        (!matches).then_some(rules)
                     }
                 };
-                let (distance, peer) = match &entry.peers {
+                let (distance, candidate) = match &entry.peers {
                     Peers::Any => (0, None),
                     Peers::OneOf(peers) if peers.iter().any(|candidate| candidate.matches(peer)) => (0, None),
                     Peers::OneOf(peers) => {
-                        let (distance, text) = peers
-                            .iter()
-                            .map(|candidate| peer_miss(candidate, peer))
-                            .min_by_key(|(distance, _)| *distance)?;
-                        (distance, Some(text))
+                        let distances =
+                            peers.iter().map(|candidate| (peer_distance(candidate, peer), candidate));
+                        let (distance, candidate) = distances.min_by_key(|(distance, _)| *distance)?;
+                        (distance, Some(candidate))
                     }
                 };
                 let distance = distance + if port.is_some() { 2 } else { 0 };
-                let parts: Vec<String> = peer.into_iter().chain(port).collect();
-                Some((distance, Miss { rule: self.rule(index), on: parts.join("; ") }))
+                Some((distance, index, port, candidate))
             });
-        candidates.min_by_key(|(distance, _)| *distance).map(|(_, miss)| miss)
+        // Only the nearest one is put into words.
+        let (_, index, port, candidate) = candidates.min_by_key(|(distance, ..)| *distance)?;
+        let candidate = candidate.map(|candidate| peer_miss(candidate, peer));
+        let port = port.map(|rules| port_miss(rules, traffic, destination));
+        let parts: Vec<String> = candidate.into_iter().chain(port).collect();
+        Some(Miss { rule: self.rule(index), on: parts.join("; ") })
+    }
+}
+
+/// How far an identity is from a peer.
+fn peer_distance(peer: &Peer, identity: &Identity) -> usize {
+    match &peer.matcher {
+        PeerMatcher::Selector(_) if identity.address.is_some() => 6,
+        PeerMatcher::Selector(selector) => {
+            selector.requirements.iter().filter(|requirement| !requirement.holds(identity)).count()
+        }
+        PeerMatcher::Entity(_) => 3,
+        PeerMatcher::Cidr { except, .. } => match identity.address {
+            None => 4,
+            Some(address) if except.iter().any(|prefix| prefix.contains(&address)) => 1,
+            Some(_) => 2,
+        },
+        PeerMatcher::Name(_) if identity.address.is_none() => 4,
+        PeerMatcher::Name(_) => 1,
     }
 }
 
@@ -272,8 +296,8 @@ fn matcher_text(matcher: &PortMatcher) -> String {
     }
 }
 
-/// How far an identity is from a peer, and on what it fails.
-fn peer_miss(peer: &Peer, identity: &Identity) -> (usize, String) {
+/// On what an identity fails to be a peer.
+fn peer_miss(peer: &Peer, identity: &Identity) -> String {
     match &peer.matcher {
         PeerMatcher::Selector(selector) => {
             let failed: Vec<_> =
@@ -285,34 +309,31 @@ fn peer_miss(peer: &Peer, identity: &Identity) -> (usize, String) {
                     format!("{requirement}{implied} is wanted, {}", requirement.instead(identity))
                 })
                 .collect();
-            let distance = if identity.address.is_some() { 6 } else { failed.len() };
-            (distance, format!("peer: {}", wanted.join(", ")))
+            format!("peer: {}", wanted.join(", "))
         }
         PeerMatcher::Entity(entity) => {
-            (3, format!("peer: it does not belong to the entity {}", entity.word()))
+            format!("peer: it does not belong to the entity {}", entity.word())
         }
         PeerMatcher::Cidr { within, except } => {
             let Some(address) = identity.address else {
-                return (4, "peer: CIDR rules match no endpoint of the cluster".to_owned());
+                return "peer: CIDR rules match no endpoint of the cluster".to_owned();
             };
             if let Some(prefix) = except.iter().find(|prefix| prefix.contains(&address)) {
-                return (1, format!("peer: {address} is excepted by {prefix}"));
+                return format!("peer: {address} is excepted by {prefix}");
             }
             let listed: Vec<String> = within.iter().map(ToString::to_string).collect();
             let listed =
                 if listed.is_empty() { "any prefix of the group".to_owned() } else { listed.join(" or ") };
-            (2, format!("peer: {address} is not inside {listed}"))
+            format!("peer: {address} is not inside {listed}")
         }
         PeerMatcher::Name(pattern) => match (identity.address, identity.names.as_slice()) {
-            (None, _) => (4, format!("peer: toFQDNs `{pattern}` matches no endpoint of the cluster")),
-            (Some(address), []) => (
-                1,
-                format!("peer: the DNS proxy has learned no name for {address}, so `{pattern}` cannot match"),
-            ),
-            (Some(address), names) => (
-                1,
-                format!("peer: {address} is known as {}, which `{pattern}` does not match", names.join(", ")),
-            ),
+            (None, _) => format!("peer: toFQDNs `{pattern}` matches no endpoint of the cluster"),
+            (Some(address), []) => {
+                format!("peer: the DNS proxy has learned no name for {address}, so `{pattern}` cannot match")
+            }
+            (Some(address), names) => {
+                format!("peer: {address} is known as {}, which `{pattern}` does not match", names.join(", "))
+            }
         },
     }
 }

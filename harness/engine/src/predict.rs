@@ -1,6 +1,8 @@
 //! An attempt from its first packet to its last: DNS, the service's address, egress, ingress, proxies.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::name::{DnsName, NamespacedName};
@@ -13,13 +15,36 @@ use crate::http::RequestHead;
 use crate::identity::Identity;
 use crate::rule::Direction;
 
-/// What all attempts of a step come to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StepPredictions {
-    /// One prediction for each attempt, in their order.
-    pub predictions: Vec<Prediction>,
-    /// What the DNS proxy knows afterwards.
-    pub learned: Learned,
+/// A cluster in the course of a step: as it is when the first attempt is made, and when all names are known.
+#[derive(Clone, Debug)]
+pub struct StepModel<'a> {
+    first: Cluster<'a>,
+    /// None where the step teaches the DNS proxy nothing.
+    last: Option<Cluster<'a>>,
+    learned: Learned,
+}
+
+impl<'a> StepModel<'a> {
+    /// The cluster as it is when the first attempt is made.
+    pub fn cluster(&self) -> &Cluster<'a> {
+        &self.first
+    }
+
+    /// What the DNS proxy knows after the step.
+    pub fn learned(&self) -> &Learned {
+        &self.learned
+    }
+
+    /// What becomes of one attempt of the step. Where an attempt by name depends on whether another pod's look-up came
+    /// before it, the engine abstains.
+    pub fn predict(&self, source: &Endpoint, attempt: &Attempt) -> Prediction {
+        let first = self.first.predict(source, attempt);
+        let by_name = matches!(attempt.target(), Some(Target::Name(_)));
+        match self.last.as_ref().filter(|_| by_name).map(|last| last.predict(source, attempt)) {
+            Some(last) if last.answer != first.answer => order_dependent(source, attempt, first),
+            _ => first,
+        }
+    }
 }
 
 /// What an attempt asks of the proxies on its way.
@@ -34,38 +59,39 @@ enum Question<'a> {
 }
 
 /// The checks so far, and how they end if they have ended.
-#[derive(Default)]
 struct Course {
+    /// Most attempts meet two.
     checks: Vec<Check>,
     audited: Option<Gate>,
     end: Option<Answer>,
 }
 
+impl Default for Course {
+    fn default() -> Self {
+        Self { checks: Vec::with_capacity(2), audited: None, end: None }
+    }
+}
+
 impl Course {
-    fn ended(self) -> Prediction {
+    fn ended(mut self) -> Prediction {
+        self.checks.shrink_to_fit();
         let passed = self.audited.map_or(Answer::Allow, Answer::Audit);
         Prediction { answer: self.end.unwrap_or(passed), checks: self.checks }
     }
 }
 
-impl Cluster<'_> {
-    /// What becomes of the attempts of a step. Attempts by address go first; then those that ask the DNS server.
-    /// Where an attempt by name depends on whether another pod's look-up came before it, the engine abstains.
-    pub fn predict_step(&self, attempts: &[(Endpoint, Attempt)]) -> StepPredictions {
+impl<'a> Cluster<'a> {
+    /// The cluster in a step with these attempts. Attempts by address go first; then those that ask the DNS server.
+    pub fn in_step<'b>(
+        self,
+        attempts: impl IntoIterator<Item = (&'b Endpoint, &'b Attempt)>,
+    ) -> StepModel<'a> {
         let mut learned = self.learned.clone();
         for (source, attempt) in attempts {
             learned.names.extend(self.teaches(source, attempt));
         }
-        let later = (learned != self.learned).then(|| self.knowing(&learned));
-        let predict = |(source, attempt): &(Endpoint, Attempt)| {
-            let first = self.predict(source, attempt);
-            let by_name = matches!(attempt.target(), Some(Target::Name(_)));
-            match later.as_ref().filter(|_| by_name).map(|later| later.predict(source, attempt)) {
-                Some(last) if last.answer != first.answer => order_dependent(source, attempt, first),
-                _ => first,
-            }
-        };
-        StepPredictions { predictions: attempts.iter().map(predict).collect(), learned }
+        let last = (learned != self.learned).then(|| self.knowing(&learned));
+        StepModel { first: self, last, learned }
     }
 
     /// The same cluster, where the DNS proxy knows these names and no others.
@@ -76,7 +102,7 @@ impl Cluster<'_> {
         for (name, host) in &self.topology.world {
             let names = host.names.iter().filter(|name| learned.names.contains(name));
             if let Some(subject) = cluster.subjects.get_mut(&Endpoint::World(name.clone())) {
-                subject.identity.names = names.map(|name| name.as_str().to_owned()).collect();
+                Arc::make_mut(subject).identity.names = names.map(|name| name.as_str().to_owned()).collect();
             }
         }
         cluster
@@ -255,8 +281,10 @@ impl Cluster<'_> {
             course.checks.push(Check { gate: Gate::Egress, endpoint: source.clone(), question, finding });
             return false;
         }
-        let mut peer = to.identity.clone();
-        peer.names.extend(names.iter().map(|name| name.as_str().to_owned()));
+        let mut peer = Cow::Borrowed(&to.identity);
+        if !names.is_empty() {
+            peer.to_mut().names.extend(names.iter().map(|name| name.as_str().to_owned()));
+        }
         let mut through_dns_proxy = false;
         if is_managed(source) {
             let text = format!("to {destination}, {}", traffic_text(traffic));

@@ -1,10 +1,11 @@
 //! Rules as the engine evaluates them: what every kind of policy is translated into.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
 use verdikt_scenario::place::Position;
+use verdikt_scenario::prediction::RuleRef;
 use verdikt_scenario::topology::Protocol;
 
 use crate::dns::NamePattern;
@@ -70,6 +71,8 @@ pub struct Entry {
     pub gap: Option<Gap>,
     /// Where it stands.
     pub origin: Origin,
+    /// The same as reports name it.
+    pub(crate) reference: Reference,
 }
 
 /// What an entry says of mutual authentication.
@@ -203,6 +206,8 @@ pub struct PortRule {
     pub path: PortPath,
     /// Where it stands.
     pub position: Position,
+    /// The same as reports name it.
+    pub(crate) reference: Reference,
 }
 
 /// Where a port rule stands in its entry, by the index of the list and the index in it.
@@ -254,6 +259,24 @@ pub enum PortMatcher {
         /// The type.
         kind: Option<u8>,
     },
+}
+
+/// The name of a rule for reports, made when it is needed first and shared from then on. It says nothing that the rule
+/// does not say, so that two are always equal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reference(OnceLock<Arc<RuleRef>>);
+
+impl Reference {
+    /// The name; `make` makes it.
+    pub(crate) fn get(&self, make: impl FnOnce() -> RuleRef) -> Arc<RuleRef> {
+        Arc::clone(self.0.get_or_init(|| Arc::new(make())))
+    }
+}
+
+impl PartialEq for Reference {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// What a proxy judges.

@@ -1,6 +1,7 @@
 //! The policy as a datapath asks it: packet by packet, query by query, request by request.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use verdikt_scenario::prediction::{Finding, RuleRef};
 use verdikt_scenario::topology::Endpoint;
@@ -21,7 +22,7 @@ pub struct Ruling {
     /// The proxy that judges further, where the verdict is a redirect to one.
     pub proxy: Option<ProxyKind>,
     /// The rules that allow or deny it; none where nothing isolates the endpoint, or nothing allows it.
-    pub rules: Vec<RuleRef>,
+    pub rules: Vec<Arc<RuleRef>>,
     /// Why the engine does not know, where it does not.
     pub gap: Option<String>,
 }

@@ -87,7 +87,7 @@ fn manifests(text: &str) -> Vec<Manifest> {
 }
 
 fn shown(prediction: &Prediction) -> String {
-    let rules = |rules: &[RuleRef]| {
+    let rules = |rules: &[Arc<RuleRef>]| {
         let shown: Vec<String> = rules
             .iter()
             .map(|rule| format!("{} {} ({})", rule.object.short(), rule.path, rule.place))
@@ -245,13 +245,14 @@ spec:
     let cluster = Cluster::new(&topology, &manifests, &Options::default(), &Learned::default());
     let cells =
         ["shop/web", "shop/canary"].map(|source| (endpoint(source), attempt("tcp api.example.test:80")));
-    let step = cluster.predict_step(&cells);
-    let answers: Vec<String> =
-        step.predictions.iter().map(|prediction| prediction.answer.to_string()).collect();
+    let step = cluster.in_step(cells.iter().map(|(source, attempt)| (source, attempt)));
+    let answers = cells.each_ref().map(|(source, attempt)| step.predict(source, attempt).answer.to_string());
     assert_eq!(answers, ["allow", "abstains"]);
     // In a step of its own, later, the name is known.
-    let cluster = Cluster::new(&topology, &manifests, &Options::default(), &step.learned);
-    assert_eq!(cluster.predict_step(&cells[1..]).predictions[0].answer.to_string(), "allow");
+    let cluster = Cluster::new(&topology, &manifests, &Options::default(), step.learned());
+    let (source, attempt) = &cells[1];
+    let step = cluster.in_step([(source, attempt)]);
+    assert_eq!(step.predict(source, attempt).answer.to_string(), "allow");
 }
 
 const ROUTES: &str = "

@@ -162,12 +162,12 @@ fn every_recorded_verdict_is_predicted() {
             let command: Vec<String> = serde_json::from_value(probe["command"].clone()).unwrap();
             let cell = (source(probe["from"].as_str().unwrap()), attempt(&command));
             // One probe after the other was made, each knowing what those before had taught.
-            let step = cluster.predict_step(std::slice::from_ref(&cell));
-            learned = step.learned;
+            let step = cluster.in_step([(&cell.0, &cell.1)]);
+            learned = step.learned().clone();
             probes += 1;
             let expected = recorded(probe);
-            if !expected.contains(&step.predictions[0].answer) {
-                let predicted = &step.predictions[0];
+            let predicted = step.predict(&cell.0, &cell.1);
+            if !expected.contains(&predicted.answer) {
                 wrong.push(format!("{name}: {} {}: recorded {expected:?}, {predicted:?}", cell.0, cell.1));
             }
         }

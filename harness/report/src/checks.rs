@@ -1,5 +1,7 @@
 //! The checks of a prediction in words: who was asked what, the finding, and the rules behind it.
 
+use std::sync::Arc;
+
 use verdikt_scenario::prediction::{Answer, Check, Finding, Gate, Prediction, RuleRef};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint};
 
@@ -121,7 +123,7 @@ impl Chain {
         }
     }
 
-    fn rules(&mut self, rules: &[RuleRef]) {
+    fn rules(&mut self, rules: &[Arc<RuleRef>]) {
         let indent = " ".repeat(2 * INDENT);
         for rule in rules {
             let (place, rule) = (words::place(&rule.place), words::rule(rule));

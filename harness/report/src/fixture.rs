@@ -11,7 +11,7 @@ use verdikt_scenario::topology::Protocol;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{Verdict, compare};
 use verdikt_verdict::event::{
-    CellJudged, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunStarted, ScenarioSkipped,
+    CellJudged, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunOrigin, RunStarted, ScenarioSkipped,
     ScenarioStarted, StepFinished, StepStarted,
 };
 use verdikt_verdict::outcome::{Outcome, Totals};
@@ -45,34 +45,36 @@ pub(crate) fn dns(name: &str) -> Attempt {
     Attempt::Dns { name: name.parse().unwrap(), protocol: Protocol::Udp }
 }
 
-pub(crate) fn rule(policy: &str, path: &str, line: u32) -> RuleRef {
+pub(crate) fn rule(policy: &str, path: &str, line: u32) -> Arc<RuleRef> {
     let (namespace, name) = policy.split_once('/').unwrap();
     let object = ObjectRef {
         kind: "CiliumNetworkPolicy".to_owned(),
         namespace: Some(namespace.to_owned()),
         name: name.to_owned(),
     };
-    RuleRef { object, path: path.to_owned(), place: place(&format!("policies/{name}.yaml"), line) }
+    let place = place(&format!("policies/{name}.yaml"), line);
+    Arc::new(RuleRef { object, path: path.to_owned(), place })
 }
 
 pub(crate) fn check(gate: Gate, endpoint: &str, question: &str, finding: Finding) -> Check {
     Check { gate, endpoint: pod(endpoint), question: question.to_owned(), finding }
 }
 
-pub(crate) fn redis_rule() -> RuleRef {
+pub(crate) fn redis_rule() -> Arc<RuleRef> {
     rule("database/redis", "spec.ingress[0].toPorts[0].ports[0]", 12)
 }
 
 pub(crate) fn no_rule_allows() -> Finding {
     Finding::NoRuleAllows {
-        isolated_by: vec![
+        isolated_by: [
             rule("database/redis", "spec.ingress[0]", 12),
             rule("database/default-deny", "spec.ingress[0]", 7),
-        ],
-        nearest: Some(Miss {
+        ]
+        .into(),
+        nearest: Some(Box::new(Miss {
             rule: redis_rule(),
             on: "peer: app=backend is wanted, its label app is frontend".to_owned(),
-        }),
+        })),
     }
 }
 
@@ -99,9 +101,9 @@ pub(crate) fn cell(attempt: Attempt, source: Endpoint, expected: &str, predictio
     let verdict = Verdict::of_prediction(&prediction);
     let result = compare(&expected, &verdict, &prediction);
     CellJudged {
-        scenario: "three-tier".to_owned(),
-        step: "locked down".to_owned(),
-        attempt,
+        scenario: "three-tier".into(),
+        step: "locked down".into(),
+        attempt: Arc::new(attempt),
         source,
         via: None,
         expected,
@@ -139,7 +141,7 @@ pub(crate) fn cells() -> Vec<CellJudged> {
                 "backend/api-0",
                 "GET /api?page=1",
                 Finding::NoRuleAllows {
-                    isolated_by: vec![rule("backend/api", "spec.ingress[0].toPorts[0].ports[0]", 11)],
+                    isolated_by: [rule("backend/api", "spec.ingress[0].toPorts[0].ports[0]", 11)].into(),
                     nearest: None,
                 },
             ),
@@ -204,8 +206,8 @@ pub(crate) fn cells() -> Vec<CellJudged> {
             at_redis("shop/cart", Answer::Abstain, Finding::LocalHost, Some(unknown)),
         ),
     ];
-    cells[7].because = Some("queries were not part of the path".to_owned());
-    cells[8].because = Some("nothing isolated it yet".to_owned());
+    cells[7].because = Some("queries were not part of the path".into());
+    cells[8].because = Some("nothing isolated it yet".into());
     cells
 }
 
@@ -223,7 +225,7 @@ pub(crate) fn object(
     ObjectJudged {
         scenario: "three-tier".to_owned(),
         step: "locked down".to_owned(),
-        object: rule(name, "", 1).object,
+        object: rule(name, "", 1).object.clone(),
         place: place("policies/refused.yaml", 6),
         expected: expected.map(refusal),
         refused: refused.map(refusal),
@@ -255,11 +257,13 @@ pub(crate) fn run(objects: Vec<ObjectJudged>, cells: Vec<CellJudged>) -> Vec<Eve
             scenario: scenario(),
             step: step.to_owned(),
             place: place(FILE, line),
+            started: None,
             settled: None,
         })
     };
-    let finished =
-        |step: &str| Event::StepFinished(StepFinished { scenario: scenario(), step: step.to_owned() });
+    let finished = |step: &str| {
+        Event::StepFinished(StepFinished { scenario: scenario(), step: step.to_owned(), took: None })
+    };
     let first = cell(
         tcp("database/redis", 6379),
         pod("frontend/web"),
@@ -272,6 +276,7 @@ pub(crate) fn run(objects: Vec<ObjectJudged>, cells: Vec<CellJudged>) -> Vec<Eve
             verdikt: "0.1.0".to_owned(),
             backend: "model".to_owned(),
             cilium: CiliumVersion::V1_18,
+            origin: RunOrigin::default(),
         }),
         Event::ScenarioSkipped(ScenarioSkipped {
             scenario: "newer".to_owned(),
@@ -287,14 +292,14 @@ pub(crate) fn run(objects: Vec<ObjectJudged>, cells: Vec<CellJudged>) -> Vec<Eve
             place: place(FILE, 1),
         }),
         step("without policies", 20),
-        Event::CellJudged(Box::new(CellJudged { step: "without policies".to_owned(), ..first })),
+        Event::CellJudged(Arc::new(CellJudged { step: "without policies".into(), ..first })),
         finished("without policies"),
         step("locked down", 30),
     ];
     events.extend(objects.into_iter().map(Event::ObjectJudged));
-    events.extend(cells.into_iter().map(|cell| Event::CellJudged(Box::new(cell))));
+    events.extend(cells.into_iter().map(|cell| Event::CellJudged(Arc::new(cell))));
     events.push(finished("locked down"));
     let totals = Totals::of(&events);
-    events.push(Event::RunFinished(RunFinished { totals, outcome: Outcome::of(&totals) }));
+    events.push(Event::RunFinished(RunFinished { totals, outcome: Outcome::of(&totals), took: None }));
     events
 }

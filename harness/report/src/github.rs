@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use verdikt_scenario::expect::ExpectedVerdict;
 use verdikt_scenario::place::Place;
@@ -106,7 +107,7 @@ fn place(cell: &CellJudged) -> &Place {
     deciding(&cell.prediction, gate).map_or(&cell.place, |rule| &rule.place)
 }
 
-fn deciding(prediction: &Prediction, gate: Option<Gate>) -> Option<&RuleRef> {
+fn deciding(prediction: &Prediction, gate: Option<Gate>) -> Option<&Arc<RuleRef>> {
     let checks = prediction.checks.iter().filter(|check| gate.is_none_or(|gate| check.gate == gate));
     checks.rev().find_map(|check| match &check.finding {
         Finding::Denied { by } | Finding::Allowed { by } => by.first(),

@@ -3,14 +3,17 @@
 //! Attempts, sources, expectations and verdicts are the words of a scenario file; everything else has the shape
 //! of the event log.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use verdikt_scenario::place::Place;
 use verdikt_scenario::prediction::{Finding, Gate};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict};
-use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, Refusal};
+use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, Refusal, RunOrigin};
 use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::outcome::{Outcome, Totals};
+use verdikt_verdict::timestamp::Timestamp;
 
 use crate::tree::Run;
 use crate::words;
@@ -24,6 +27,10 @@ struct Document<'a> {
     verdikt: Option<&'a str>,
     backend: Option<&'a str>,
     cilium: Option<CiliumVersion>,
+    #[serde(flatten)]
+    origin: Option<&'a RunOrigin>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    took: Option<Duration>,
     outcome: Outcome,
     totals: Totals,
     scenarios: Vec<ScenarioPart<'a>>,
@@ -43,6 +50,10 @@ struct ScenarioPart<'a> {
 struct StepPart<'a> {
     step: &'a str,
     place: &'a Place,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    took: Option<Duration>,
     objects: Vec<ObjectPart<'a>>,
     cells: Vec<CellPart<'a>>,
 }
@@ -74,6 +85,8 @@ struct CellPart<'a> {
     result: CellResult,
     #[serde(skip_serializing_if = "Option::is_none")]
     basis: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    took: Option<Duration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<&'a Evidence>,
     checks: Vec<CheckPart<'a>>,
@@ -109,6 +122,8 @@ pub fn json(events: &[Event]) -> Result<String, serde_json::Error> {
         verdikt: run.started.map(|run| run.verdikt.as_str()),
         backend: run.started.map(|run| run.backend.as_str()),
         cilium: run.started.map(|run| run.cilium),
+        origin: run.started.map(|run| &run.origin),
+        took: run.took,
         outcome: run.outcome,
         totals: run.totals,
         scenarios: run
@@ -124,6 +139,8 @@ pub fn json(events: &[Event]) -> Result<String, serde_json::Error> {
                     .map(|step| StepPart {
                         step: &step.started.step,
                         place: &step.started.place,
+                        started: step.started.started,
+                        took: step.took,
                         objects: step.objects.iter().map(|judged| object_part(judged)).collect(),
                         cells: step.cells.iter().map(|judged| cell_part(judged)).collect(),
                     })
@@ -182,7 +199,8 @@ fn cell_part(judged: &CellJudged) -> CellPart<'_> {
         },
         result: judged.result,
         basis: judged.basis.map(|basis| basis.to_string()),
-        evidence: judged.evidence.as_ref(),
+        took: judged.took(),
+        evidence: judged.evidence.as_deref(),
         checks: checks.collect(),
     }
 }

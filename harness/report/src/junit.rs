@@ -3,14 +3,17 @@
 //!
 //! A cell that differs is a failure and one without a verdict an error, each with its explanation. An object that
 //! is refused, or that should be, is a case too. What a verdict rests on is the case's property `evidence`, and why it
-//! was attempted again its property `again`. Only the explanations of attempts have times in them: the same run of the
-//! engine gives the same text.
+//! was attempted again its property `again`. A case takes as long as its attempt, a suite as long as the steps of its
+//! scenario.
 
+use chrono::{DateTime, FixedOffset};
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, ScenarioFailed, ScenarioSkipped};
+
+use verdikt_verdict::timestamp::Timestamp;
 
 use crate::difference::{self, Setting};
 use crate::evidence;
@@ -23,6 +26,8 @@ pub fn junit(events: &[Event]) -> Result<String, SerializeError> {
     let run = Run::of(events);
     let version = run.started.map(|run| run.cilium).unwrap_or_default();
     let mut report = Report::new("verdikt");
+    report.timestamp = run.started.and_then(|run| run.origin.started).map(moment);
+    report.time = run.took;
     report.add_test_suites(run.scenarios.iter().map(|scenario| suite(scenario, version)));
     report.add_test_suites(run.skipped.iter().map(|skipped| skipped_suite(skipped)));
     report.add_test_suites(run.failed.iter().map(|failed| failed_suite(failed)));
@@ -32,6 +37,8 @@ pub fn junit(events: &[Event]) -> Result<String, SerializeError> {
 fn suite(scenario: &Scenario<'_>, version: CiliumVersion) -> TestSuite {
     let mut suite = TestSuite::new(scenario.started.scenario.as_str());
     let setting = Setting::of_document(&scenario.started.place.file, version);
+    suite.timestamp = scenario.steps.first().and_then(|step| step.started.started).map(moment);
+    suite.time = scenario.steps.iter().map(|step| step.took).sum();
     for step in &scenario.steps {
         suite.add_test_cases(step.objects.iter().filter_map(|judged| object_case(judged)));
         suite.add_test_cases(step.cells.iter().map(|judged| cell_case(judged, setting)));
@@ -48,10 +55,11 @@ fn cell_case(judged: &CellJudged, setting: Setting<'_>) -> TestCase {
         CellResult::Inconclusive => explained(NonSuccessKind::Error, judged, setting),
     };
     let mut case = case(&judged.scenario, judged.name().to_string(), status);
+    case.time = judged.took();
     if let Some(basis) = judged.basis {
         case.add_property(("evidence", basis.to_string().as_str()));
     }
-    if let Some(again) = judged.evidence.as_ref().and_then(evidence::again) {
+    if let Some(again) = judged.evidence.as_deref().and_then(evidence::again) {
         case.add_property(("again", again.as_str()));
     }
     case
@@ -90,6 +98,10 @@ fn skipped_suite(skipped: &ScenarioSkipped) -> TestSuite {
     let mut suite = TestSuite::new(skipped.scenario.as_str());
     suite.add_test_case(case(&skipped.scenario, "every step".to_owned(), status));
     suite
+}
+
+fn moment(timestamp: Timestamp) -> DateTime<FixedOffset> {
+    timestamp.to_date_time().into()
 }
 
 fn case(scenario: &str, name: String, status: TestCaseStatus) -> TestCase {

@@ -1,5 +1,7 @@
 //! The rules behind the verdicts of a table, numbered for its cells to refer to.
 
+use std::sync::Arc;
+
 use verdikt_scenario::prediction::{Answer, Finding, Gate, Prediction, RuleRef};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::CellJudged;
@@ -14,13 +16,13 @@ use crate::words;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Entry<'a> {
     /// The rule that lets it pass.
-    AllowedBy(&'a RuleRef),
+    AllowedBy(&'a Arc<RuleRef>),
     /// The rule that denies it.
-    DeniedBy(&'a RuleRef),
+    DeniedBy(&'a Arc<RuleRef>),
     /// The rules that isolate the endpoint where nothing allows it, or that send it to a proxy.
-    DefaultDeny(Gate, &'a [RuleRef]),
+    DefaultDeny(Gate, &'a [Arc<RuleRef>]),
     /// The rule that the engine does not know enough of.
-    Unknown(&'a RuleRef),
+    Unknown(&'a Arc<RuleRef>),
     /// The node's own traffic to its pods.
     LocalHost,
     /// The author's reason why this version differs.
@@ -43,7 +45,7 @@ impl<'a> Legend<'a> {
         let mut entries = behind(&cell.prediction);
         self.free |= entries.is_empty() && cell.prediction.answer == Answer::Allow;
         entries.extend(cell.because.iter().map(|because| Entry::Version(version, plain(because))));
-        entries.extend(cell.evidence.as_ref().and_then(evidence::again).map(Entry::Again));
+        entries.extend(cell.evidence.as_deref().and_then(evidence::again).map(Entry::Again));
         let mut numbers: Vec<usize> = Vec::new();
         for entry in entries {
             let number = self.entries.number(entry) + 1;
@@ -122,7 +124,7 @@ impl Entry<'_> {
         if rules.is_empty() {
             return vec![Row::note(number, self.without_rules())];
         }
-        let row = |(at, rule): (usize, &RuleRef)| Row {
+        let row = |(at, rule): (usize, &Arc<RuleRef>)| Row {
             number: if at == 0 { number.clone() } else { String::new() },
             role: if at == 0 { role.to_owned() } else { "and".to_owned() },
             rule: Some((words::place(&rule.place), words::rule(rule))),

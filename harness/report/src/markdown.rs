@@ -169,7 +169,7 @@ fn folded_step(step: &Step<'_>) -> String {
 /// The table of a step: a row for each source, a column for each attempt; and what was attempted again.
 fn table(step: &Step<'_>) -> String {
     let StepTable { attempts, rows } =
-        StepTable::of(step.cells.iter().map(|cell| (&cell.attempt, &cell.source, *cell)));
+        StepTable::of(step.cells.iter().map(|cell| (&*cell.attempt, &cell.source, *cell)));
     if attempts.is_empty() {
         return String::new();
     }
@@ -187,7 +187,7 @@ fn table(step: &Step<'_>) -> String {
     }
     let mut lead = "\n";
     for cell in &step.cells {
-        if let Some(again) = cell.evidence.as_ref().and_then(evidence::again) {
+        if let Some(again) = cell.evidence.as_deref().and_then(evidence::again) {
             let _ = writeln!(text, "{lead}- {}: {}", code(&cell.name().to_string()), inline(&again));
             lead = "";
         }

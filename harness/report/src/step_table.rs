@@ -50,11 +50,12 @@ impl<T> Default for Numbered<T> {
 impl<T: Clone + Ord> Numbered<T> {
     /// The number of a thing, which is a new one if the thing is new.
     pub(crate) fn number(&mut self, thing: T) -> usize {
-        let next = self.things.len();
-        let number = *self.numbers.entry(thing.clone()).or_insert(next);
-        if number == next {
-            self.things.push(thing);
+        if let Some(number) = self.numbers.get(&thing) {
+            return *number;
         }
+        let number = self.things.len();
+        self.numbers.insert(thing.clone(), number);
+        self.things.push(thing);
         number
     }
 }

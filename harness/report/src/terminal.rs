@@ -2,6 +2,7 @@
 //! difference explained.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
@@ -23,7 +24,8 @@ pub struct Options {
     pub width: usize,
     /// Whether there are colours.
     pub colour: bool,
-    /// Whether steps that are as expected take one line, and others one line and their differences.
+    /// Whether steps that are as expected take one line, and others one line and their differences. Then nothing is kept
+    /// of cells that are as expected.
     pub quiet: bool,
     /// The command that runs a scenario file, up to the file's name: `verdikt run`. The report adds the file, the
     /// Cilium version if it is not the default, and the filter for one cell.
@@ -48,7 +50,32 @@ pub struct Terminal {
 struct StepShown {
     started: StepStarted,
     objects: Vec<ObjectJudged>,
-    cells: Vec<CellJudged>,
+    /// Those that are shown.
+    cells: Vec<Arc<CellJudged>>,
+    counts: Counts,
+}
+
+/// What is counted of a step's cells.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    cells: usize,
+    differing: usize,
+    inconclusive: usize,
+    again: usize,
+}
+
+impl Counts {
+    fn add(&mut self, cell: &CellJudged) {
+        self.cells += 1;
+        self.again += usize::from(cell.evidence.as_ref().is_some_and(|evidence| !evidence.again.is_empty()));
+        match cell.result {
+            CellResult::AsExpected => {}
+            CellResult::Inconclusive => self.inconclusive += 1,
+            CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted => {
+                self.differing += 1
+            }
+        }
+    }
 }
 
 impl Terminal {
@@ -85,8 +112,12 @@ impl Terminal {
                 })
             }
             Event::StepStarted(started) => {
-                self.step =
-                    Some(StepShown { started: started.clone(), objects: Vec::new(), cells: Vec::new() });
+                self.step = Some(StepShown {
+                    started: started.clone(),
+                    objects: Vec::new(),
+                    cells: Vec::new(),
+                    counts: Counts::default(),
+                });
                 Vec::new()
             }
             Event::ObjectJudged(judged) => {
@@ -97,7 +128,12 @@ impl Terminal {
                 if let Some(basis) = judged.basis.filter(|basis| *basis != Basis::default()) {
                     *self.bases.entry(basis).or_default() += 1;
                 }
-                self.step.iter_mut().for_each(|step| step.cells.push(judged.as_ref().clone()));
+                if let Some(step) = &mut self.step {
+                    step.counts.add(judged);
+                    if !self.options.quiet || judged.result != CellResult::AsExpected {
+                        step.cells.push(Arc::clone(judged));
+                    }
+                }
                 Vec::new()
             }
             Event::StepFinished(_) => self.step.take().map_or_else(Vec::new, |step| self.finished(&step)),
@@ -152,7 +188,7 @@ impl Terminal {
 impl StepShown {
     fn as_expected(&self) -> bool {
         self.objects.iter().all(|object| object.as_expected)
-            && self.cells.iter().all(|cell| cell.result == CellResult::AsExpected)
+            && self.counts.differing + self.counts.inconclusive == 0
     }
 }
 

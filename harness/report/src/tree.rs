@@ -1,5 +1,7 @@
 //! A run's events gathered by scenario and step, for the reports that are one document.
 
+use std::time::Duration;
+
 use verdikt_verdict::event::{
     CellJudged, Event, ObjectJudged, RunStarted, ScenarioFailed, ScenarioSkipped, ScenarioStarted,
     StepStarted,
@@ -15,6 +17,7 @@ pub(crate) struct Run<'a> {
     pub(crate) failed: Vec<&'a ScenarioFailed>,
     pub(crate) totals: Totals,
     pub(crate) outcome: Outcome,
+    pub(crate) took: Option<Duration>,
 }
 
 /// A scenario that was evaluated.
@@ -30,13 +33,14 @@ pub(crate) struct Step<'a> {
     pub(crate) started: &'a StepStarted,
     pub(crate) objects: Vec<&'a ObjectJudged>,
     pub(crate) cells: Vec<&'a CellJudged>,
+    pub(crate) took: Option<Duration>,
 }
 
 impl<'a> Run<'a> {
     /// Gathers events, which may end early: the log of a run that was cut off.
     pub(crate) fn of(events: &'a [Event]) -> Self {
         let totals = Totals::of(events);
-        let mut outcome = None;
+        let (mut outcome, mut took) = (None, None);
         let (mut started, mut scenarios) = (None, Vec::<Scenario<'a>>::new());
         let (mut skipped, mut failed) = (Vec::new(), Vec::new());
         for event in events {
@@ -47,7 +51,7 @@ impl<'a> Run<'a> {
                 Event::ScenarioFailed(event) => failed.push(event),
                 Event::ScenarioStarted(started) => scenarios.push(Scenario { started, steps: Vec::new() }),
                 Event::StepStarted(started) => {
-                    let step = Step { started, objects: Vec::new(), cells: Vec::new() };
+                    let step = Step { started, objects: Vec::new(), cells: Vec::new(), took: None };
                     if let Some(scenario) = scenario {
                         scenario.steps.push(step);
                     }
@@ -62,11 +66,15 @@ impl<'a> Run<'a> {
                         step.cells.push(judged);
                     }
                 }
-                Event::RunFinished(run) => outcome = Some(run.outcome),
-                Event::StepFinished(_) => {}
+                Event::RunFinished(run) => (outcome, took) = (Some(run.outcome), run.took),
+                Event::StepFinished(finished) => {
+                    if let Some(step) = scenario.and_then(|scenario| scenario.steps.last_mut()) {
+                        step.took = finished.took;
+                    }
+                }
             }
         }
         let outcome = outcome.unwrap_or_else(|| Outcome::of(&totals));
-        Self { started, scenarios, skipped, failed, totals, outcome }
+        Self { started, scenarios, skipped, failed, totals, outcome, took }
     }
 }

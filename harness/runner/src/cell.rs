@@ -43,7 +43,7 @@ pub(crate) struct Judged {
     /// The backend that it is about, where the attempts of the cell go to several, and it is not as expected.
     pub(crate) via: Option<Endpoint>,
     pub(crate) prediction: Prediction,
-    pub(crate) evidence: Option<Evidence>,
+    pub(crate) evidence: Option<Box<Evidence>>,
     pub(crate) basis: Option<Basis>,
     pub(crate) verdict: Verdict,
     pub(crate) result: CellResult,
@@ -52,24 +52,28 @@ pub(crate) struct Judged {
 /// Judges the cell at `index`: none if it stands for no attempt.
 pub(crate) fn judge_cell(
     expected: &Expected,
-    attempts: &[PredictedAttempt],
+    attempts: Vec<PredictedAttempt>,
     observed: &Observed,
     index: usize,
 ) -> Option<Judged> {
+    let count = attempts.len();
     let judged: Vec<Judged> = match observed {
-        Observed::Nothing => attempts.iter().map(|attempt| judge(expected, attempt, None)).collect(),
+        Observed::Nothing => attempts.into_iter().map(|attempt| judge(expected, attempt, None)).collect(),
         Observed::Evidence(datapath, cells) => match cells.get(index)? {
             CellEvidence::OfEach(evidence) => {
-                let pairs = attempts.iter().zip(evidence);
+                let pairs = attempts.into_iter().zip(evidence);
                 pairs
                     .map(|(attempt, evidence)| judge(expected, attempt, Some((*datapath, evidence))))
                     .collect()
             }
             CellEvidence::OfAny(evidence) => {
-                let first = attempts.first()?;
+                let answer = |attempt: &PredictedAttempt| attempt.prediction.answer;
+                let unlike = attempts.windows(2).any(|pair| answer(&pair[0]) != answer(&pair[1]));
+                let chance = unlike.then(|| by_chance(&attempts));
+                let first = attempts.into_iter().next()?;
                 let mut judged = judge(expected, first, Some((*datapath, evidence)));
-                if attempts.iter().any(|other| other.prediction.answer != first.prediction.answer) {
-                    judged.verdict = Verdict::Inconclusive(by_chance(attempts));
+                if let Some(chance) = chance {
+                    judged.verdict = Verdict::Inconclusive(chance);
                     judged.basis = Some(Basis::default());
                     judged.result = CellResult::Inconclusive;
                 }
@@ -80,32 +84,32 @@ pub(crate) fn judge_cell(
     };
     let mut worst = judged.into_iter().min_by_key(|judged| severity(judged.result))?;
     // A row that names a backend says it itself; and where one is as expected, so is every other.
-    if worst.result == CellResult::AsExpected || attempts.len() == 1 {
+    if worst.result == CellResult::AsExpected || count == 1 {
         worst.via = None;
     }
     Some(worst)
 }
 
-fn judge(expected: &Expected, attempt: &PredictedAttempt, seen: Option<(Datapath, &Evidence)>) -> Judged {
+fn judge(expected: &Expected, attempt: PredictedAttempt, seen: Option<(Datapath, &Evidence)>) -> Judged {
     let PredictedAttempt { attempt, prediction } = attempt;
     let (verdict, basis) = match seen {
-        None => (Verdict::of_prediction(prediction), None),
+        None => (Verdict::of_prediction(&prediction), None),
         Some((datapath, evidence)) => {
             // What applies the engine's rules cannot know what the engine does not; and chance proves nothing.
             let unknown = prediction.answer == Answer::Abstain && datapath == Datapath::Lab;
             if unknown || prediction.is_chance() {
-                (Verdict::of_prediction(prediction), Some(Basis::default()))
+                (Verdict::of_prediction(&prediction), Some(Basis::default()))
             } else {
                 let fused = fuse(evidence);
                 (fused.verdict, Some(fused.basis))
             }
         }
     };
-    let result = compare(expected, &verdict, prediction);
+    let result = compare(expected, &verdict, &prediction);
     Judged {
         via: attempt.backend().cloned(),
-        prediction: prediction.clone(),
-        evidence: seen.map(|(_, evidence)| evidence.clone()),
+        prediction,
+        evidence: seen.map(|(_, evidence)| Box::new(evidence.clone())),
         basis,
         verdict,
         result,

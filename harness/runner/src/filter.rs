@@ -58,6 +58,8 @@ impl Filter {
 pub(crate) struct WantedCell<'a> {
     /// Its place among all cells of the step.
     pub(crate) index: usize,
+    /// The place of its row in the table.
+    pub(crate) row_index: usize,
     pub(crate) row: &'a Row,
     pub(crate) source: &'a Endpoint,
     pub(crate) expectation: &'a Expectation,
@@ -92,12 +94,12 @@ pub(crate) fn name(scenario: &Scenario, step: &Step, cell: &WantedCell<'_>) -> S
 
 /// Every cell of a step, in the order of its table.
 pub(crate) fn all_cells(step: &Step) -> impl Iterator<Item = WantedCell<'_>> {
-    let cells = step
-        .table
-        .iter()
-        .flat_map(|row| row.cells.iter().map(move |(source, expectation)| (row, source, expectation)));
-    cells.enumerate().map(|(index, (row, source, expectation))| WantedCell {
+    let cells = step.table.iter().enumerate().flat_map(|(row_index, row)| {
+        row.cells.iter().map(move |(source, expectation)| (row_index, row, source, expectation))
+    });
+    cells.enumerate().map(|(index, (row_index, row, source, expectation))| WantedCell {
         index,
+        row_index,
         row,
         source,
         expectation,

@@ -7,7 +7,7 @@
 //! Must not know: output formats, or how a command line is written.
 
 pub mod backend;
-mod cell;
+pub mod clock;
 pub mod cluster;
 pub mod filter;
 pub mod lab;
@@ -17,6 +17,7 @@ pub mod run;
 pub mod shard;
 
 mod attempts;
+mod cell;
 mod destinations;
 mod in_flight;
 mod rejections;

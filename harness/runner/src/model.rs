@@ -13,7 +13,7 @@ use verdikt_verdict::outcome::{Outcome, Totals};
 
 use crate::backend::Applied;
 use crate::cell::Observed;
-use crate::plan::{Past, RunOptions, Sink, begin, begin_step, end_step, predict_step};
+use crate::plan::{Past, RunOptions, Sink, StepUnderWay, begin, predict_step};
 
 /// The name of the backend in reports.
 pub const NAME: &str = "model";
@@ -25,22 +25,24 @@ pub fn run(scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) -> io::
         totals.add(&event);
         sink(event)
     };
-    tell(started(NAME, options.version))?;
+    let began = options.clock.begin();
+    tell(started(NAME, options))?;
     for scenario in scenarios {
         run_scenario(scenario, options, &mut tell)?;
     }
     let outcome = Outcome::of(&totals);
-    sink(Event::RunFinished(RunFinished { totals, outcome }))?;
+    sink(Event::RunFinished(RunFinished { totals, outcome, took: began.took() }))?;
     Ok(outcome)
 }
 
 /// The first event of a run.
-pub(crate) fn started(backend: &str, version: CiliumVersion) -> Event {
+pub(crate) fn started(backend: &str, options: &RunOptions) -> Event {
     Event::RunStarted(RunStarted {
         format: FORMAT,
         verdikt: env!("CARGO_PKG_VERSION").to_owned(),
         backend: backend.to_owned(),
-        cilium: version,
+        cilium: options.version,
+        origin: options.origin.clone(),
     })
 }
 
@@ -48,10 +50,11 @@ fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io
     let Some(plan) = begin(scenario, options, |_| None, sink)? else { return Ok(()) };
     let mut past = Past::default();
     for (step, cells) in plan.steps {
+        let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
         let asked = predict_step(step, options.version, &past);
         if !cells.is_empty() {
-            begin_step(scenario, step, &asked.cluster, &Applied::default(), options.version, sink)?;
-            end_step(scenario, step, &cells, &asked.predictions, &Observed::Nothing, options.version, sink)?;
+            this.begin(asked.model.cluster(), &Applied::default(), sink)?;
+            this.end(&cells, &asked, &Observed::Nothing, sink)?;
         }
         past = asked.left;
     }

@@ -1,23 +1,25 @@
 //! What a run has to do: which cells of which steps, and what its objects come to.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use verdikt_engine::cluster::{Cluster, Learned};
 use verdikt_engine::in_force::InForce;
 use verdikt_engine::judgement::Refused;
-use verdikt_engine::predict::StepPredictions;
+use verdikt_engine::predict::StepModel;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::policy::{Manifest, Refuser};
 use verdikt_scenario::scenario::{Scenario, Step};
-use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::{
-    CellJudged, Event, ObjectJudged, Refusal, ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
+    CellJudged, Event, ObjectJudged, Refusal, RunOrigin, ScenarioSkipped, ScenarioStarted, StepFinished,
+    StepStarted,
 };
 
 use crate::backend::Applied;
 use crate::cell::{Judged, Observed, PredictedAttempt, judge_cell};
+use crate::clock::{Began, Clock};
 use crate::filter::{Filter, WantedCell, all_cells, name, wanted};
 use crate::rejections::{agrees, disagreement, options};
 
@@ -32,6 +34,10 @@ pub struct RunOptions {
     pub parallel: usize,
     /// After how long a stage of an attempt times out.
     pub timeout: Duration,
+    /// What tells the times of the log.
+    pub clock: Clock,
+    /// What the log says of the run itself.
+    pub origin: RunOrigin,
 }
 
 impl Default for RunOptions {
@@ -41,6 +47,8 @@ impl Default for RunOptions {
             filters: Vec::new(),
             parallel: 4,
             timeout: Duration::from_secs(3),
+            clock: Clock::None,
+            origin: RunOrigin::default(),
         }
     }
 }
@@ -118,9 +126,9 @@ impl Past {
 /// What the engine says of a step. All cells are predicted, wanted or not: what one of them looks up may matter to
 /// another.
 pub(crate) struct PredictedStep<'a> {
-    pub(crate) cluster: Cluster<'a>,
-    /// The attempts of each cell.
-    pub(crate) predictions: Vec<Vec<PredictedAttempt>>,
+    pub(crate) model: StepModel<'a>,
+    /// The attempts that a cell of each row stands for.
+    pub(crate) attempts: Vec<Vec<Attempt>>,
     /// For the step after.
     pub(crate) left: Past,
 }
@@ -128,84 +136,97 @@ pub(crate) struct PredictedStep<'a> {
 /// Asks the engine about a step.
 pub(crate) fn predict_step<'a>(step: &'a Step, version: CiliumVersion, past: &Past) -> PredictedStep<'a> {
     let cluster = past.cluster(step, &step.policies, version);
-    let of_cells: Vec<Vec<Attempt>> =
-        all_cells(step).map(|cell| cell.row.attempt.to_each_backend(&step.topology)).collect();
-    let cells = all_cells(step).zip(&of_cells);
-    let attempts: Vec<(Endpoint, Attempt)> = cells
-        .flat_map(|(cell, attempts)| {
-            attempts.iter().map(move |attempt| (cell.source.clone(), attempt.clone()))
-        })
-        .collect();
-    let StepPredictions { predictions, learned } = cluster.predict_step(&attempts);
-    let mut predictions = predictions.into_iter();
-    let predictions = of_cells
-        .into_iter()
-        .map(|attempts| {
-            let attempts = attempts.into_iter().zip(predictions.by_ref());
-            attempts.map(|(attempt, prediction)| PredictedAttempt { attempt, prediction }).collect()
-        })
-        .collect();
     let in_force = past.in_force.then(&step.policies, cluster.judgements());
-    PredictedStep { cluster, predictions, left: Past { learned, in_force } }
+    let attempts: Vec<Vec<Attempt>> =
+        step.table.iter().map(|row| row.attempt.to_each_backend(&step.topology)).collect();
+    let model = cluster.in_step(
+        all_cells(step)
+            .flat_map(|cell| attempts[cell.row_index].iter().map(move |attempt| (cell.source, attempt))),
+    );
+    let learned = model.learned().clone();
+    PredictedStep { model, attempts, left: Past { learned, in_force } }
 }
 
-/// Begins a step, and tells what became of its objects.
-pub(crate) fn begin_step(
-    scenario: &Scenario,
-    step: &Step,
-    cluster: &Cluster<'_>,
-    applied: &Applied,
-    version: CiliumVersion,
-    sink: Sink<'_>,
-) -> io::Result<()> {
-    sink(Event::StepStarted(StepStarted {
-        scenario: scenario.name.clone(),
-        step: step.name.clone(),
-        place: step.place.clone(),
-        settled: applied.settled,
-    }))?;
-    objects(scenario, step, cluster, applied, version)
-        .into_iter()
-        .try_for_each(|judged| sink(Event::ObjectJudged(judged)))
-}
-
-/// Tells the verdicts of a step's cells, from what was observed or, where nothing was, from the predictions; and ends
-/// the step.
-pub(crate) fn end_step(
-    scenario: &Scenario,
-    step: &Step,
-    cells: &[WantedCell<'_>],
-    predictions: &[Vec<PredictedAttempt>],
-    observed: &Observed,
-    version: CiliumVersion,
-    sink: Sink<'_>,
-) -> io::Result<()> {
-    let replaced = step.replaced_cells(version);
-    for cell in cells {
-        let (expectation, difference) = match replaced.get(&(&cell.row.attempt, cell.source)) {
-            Some((expectation, difference)) => (*expectation, Some(*difference)),
-            None => (cell.expectation, None),
+impl PredictedStep<'_> {
+    /// The attempts that a cell stands for, each with what the engine says of it.
+    fn of_cell(&self, cell: &WantedCell<'_>) -> Vec<PredictedAttempt> {
+        let predict = |attempt: &Attempt| PredictedAttempt {
+            attempt: attempt.clone(),
+            prediction: self.model.predict(cell.source, attempt),
         };
-        let judged = judge_cell(&expectation.expected, &predictions[cell.index], observed, cell.index);
-        let Some(Judged { via, prediction, evidence, basis, verdict, result }) = judged else { continue };
-        sink(Event::CellJudged(Box::new(CellJudged {
+        self.attempts[cell.row_index].iter().map(predict).collect()
+    }
+}
+
+/// A step under way, and who is told of it.
+#[derive(Clone, Copy)]
+pub(crate) struct StepUnderWay<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) step: &'a Step,
+    pub(crate) version: CiliumVersion,
+    pub(crate) began: Began,
+}
+
+impl StepUnderWay<'_> {
+    /// Tells that the step begins, and what became of its objects.
+    pub(crate) fn begin(&self, cluster: &Cluster<'_>, applied: &Applied, sink: Sink<'_>) -> io::Result<()> {
+        let Self { scenario, step, version, began } = *self;
+        sink(Event::StepStarted(StepStarted {
             scenario: scenario.name.clone(),
             step: step.name.clone(),
-            attempt: cell.row.attempt.clone(),
-            source: cell.source.clone(),
-            via,
-            expected: expectation.expected.clone(),
-            place: expectation.place.clone(),
-            because: difference.map(ToString::to_string),
-            prediction,
-            evidence,
-            basis,
-            verdict,
-            result,
-        })))?;
+            place: step.place.clone(),
+            started: began.at(),
+            settled: applied.settled,
+        }))?;
+        objects(scenario, step, cluster, applied, version)
+            .into_iter()
+            .try_for_each(|judged| sink(Event::ObjectJudged(judged)))
     }
-    let (scenario, step) = (scenario.name.clone(), step.name.clone());
-    sink(Event::StepFinished(StepFinished { scenario, step }))
+
+    /// Tells the verdicts of the step's cells one by one, from what was observed or, where nothing was, from the
+    /// predictions; and ends the step.
+    pub(crate) fn end(
+        &self,
+        cells: &[WantedCell<'_>],
+        predicted: &PredictedStep<'_>,
+        observed: &Observed,
+        sink: Sink<'_>,
+    ) -> io::Result<()> {
+        let Self { scenario, step, version, began } = *self;
+        let replaced = step.replaced_cells(version);
+        let names: (Arc<str>, Arc<str>) = (scenario.name.as_str().into(), step.name.as_str().into());
+        let mut row_before = None;
+        for cell in cells {
+            let (expectation, difference) = match replaced.get(&(&cell.row.attempt, cell.source)) {
+                Some((expectation, difference)) => (*expectation, Some(*difference)),
+                None => (cell.expectation, None),
+            };
+            let judged = judge_cell(&expectation.expected, predicted.of_cell(cell), observed, cell.index);
+            let Some(Judged { via, prediction, evidence, basis, verdict, result }) = judged else { continue };
+            // The cells of a row stand side by side, and share its attempt.
+            let attempt = match &row_before {
+                Some((row, attempt)) if std::ptr::eq(*row, cell.row) => Arc::clone(attempt),
+                _ => Arc::clone(&row_before.insert((cell.row, Arc::new(cell.row.attempt.clone()))).1),
+            };
+            sink(Event::CellJudged(Arc::new(CellJudged {
+                scenario: Arc::clone(&names.0),
+                step: Arc::clone(&names.1),
+                attempt,
+                source: cell.source.clone(),
+                via: via.map(Box::new),
+                expected: expectation.expected.clone(),
+                place: expectation.place.clone(),
+                because: difference.map(|difference| difference.to_string().into()),
+                prediction,
+                evidence,
+                basis,
+                verdict,
+                result,
+            })))?;
+        }
+        let (scenario, step, took) = (scenario.name.clone(), step.name.clone(), began.took());
+        sink(Event::StepFinished(StepFinished { scenario, step, took }))
+    }
 }
 
 fn objects(

@@ -18,10 +18,10 @@ use verdikt_verdict::outcome::{Outcome, Totals};
 use crate::attempts::Gone;
 use crate::attempts::again::{Manner, made};
 use crate::backend::{Backend, BackendError, Datapath, reason};
-use crate::cell::{CellEvidence, Observed, PredictedAttempt};
+use crate::cell::{CellEvidence, Observed};
 use crate::filter::{WantedCell, all_cells, wanted};
 use crate::model::started;
-use crate::plan::{Past, Plan, RunOptions, Sink, begin, begin_step, end_step, predict_step};
+use crate::plan::{Past, Plan, RunOptions, Sink, StepUnderWay, begin, predict_step};
 
 /// How many stages an attempt has at most, each with its own timeout: two look-ups, a connection, a request.
 const STAGES: u32 = 4;
@@ -67,7 +67,8 @@ pub async fn run_on<B: Backend>(
         totals.add(&event);
         sink(event)
     };
-    tell(started(venue.name, options.version))?;
+    let began = options.clock.begin();
+    tell(started(venue.name, options))?;
     let interrupted = {
         let (mut waiting, mut queues): (Vec<_>, VecDeque<_>) = (0..scenarios.len())
             .map(|index| {
@@ -121,7 +122,7 @@ pub async fn run_on<B: Backend>(
         }
     };
     let outcome = if interrupted { Outcome::Interrupted } else { Outcome::of(&totals) };
-    sink(Event::RunFinished(RunFinished { totals, outcome }))?;
+    sink(Event::RunFinished(RunFinished { totals, outcome, took: began.took() }))?;
     Ok(outcome)
 }
 
@@ -198,22 +199,21 @@ impl StepRun<'_> {
         sink: Sink<'_>,
     ) -> Result<Past, BackendError> {
         let Self { scenario, step, options, attempts } = *self;
+        let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
         let asked = predict_step(step, options.version, past);
-        let applied = backend.apply(step, &asked.cluster).await?;
+        let applied = backend.apply(step, asked.model.cluster()).await?;
         let mut unexpected = false;
         let mut sink = |event: Event| {
             unexpected |= is_unexpected(&event);
             sink(event)
         };
         // A sink that fails belongs to a run that is over; there is nobody to tell.
-        let begun = cells.is_empty()
-            || begin_step(scenario, step, &asked.cluster, &applied, options.version, &mut sink).is_ok();
+        let begun = cells.is_empty() || this.begin(asked.model.cluster(), &applied, &mut sink).is_ok();
         let mut gone = Gone::new();
-        let evidence = attempt(step, &asked.predictions, backend, options, attempts, &mut gone).await;
+        let evidence = attempt(step, &asked.attempts, backend, options, attempts, &mut gone).await;
         if !cells.is_empty() && begun {
             let observed = Observed::Evidence(backend.datapath(), evidence);
-            let _ =
-                end_step(scenario, step, cells, &asked.predictions, &observed, options.version, &mut sink);
+            let _ = this.end(cells, &asked, &observed, &mut sink);
         }
         if unexpected {
             backend.keep_evidence(&scenario.name, &step.name).await?;
@@ -240,7 +240,7 @@ fn is_unexpected(event: &Event) -> bool {
 /// attempted too: what they look up stays known in the steps to come.
 async fn attempt<B: Backend>(
     step: &Step,
-    predicted: &[Vec<PredictedAttempt>],
+    attempts_of_rows: &[Vec<Attempt>],
     backend: &mut B,
     options: &RunOptions,
     last: &Cell<u64>,
@@ -248,16 +248,12 @@ async fn attempt<B: Backend>(
 ) -> Vec<CellEvidence> {
     let manner = Manner { patience: options.timeout * STAGES, audit: step.enforcement.audit, last };
     let datapath = backend.datapath();
-    let each = |attempts: &[PredictedAttempt]| datapath == Datapath::Lab || attempts.len() == 1;
+    let each = |attempts: &[Attempt]| datapath == Datapath::Lab || attempts.len() == 1;
     let attempts: Vec<(usize, &Endpoint, &Attempt)> = all_cells(step)
-        .zip(predicted)
-        .flat_map(|(cell, predicted)| {
-            let attempts: Vec<&Attempt> = if each(predicted) {
-                predicted.iter().map(|predicted| &predicted.attempt).collect()
-            } else {
-                vec![&cell.row.attempt]
-            };
-            attempts.into_iter().map(move |attempt| (cell.index, cell.source, attempt))
+        .flat_map(|cell| {
+            let of_row = attempts_of_rows[cell.row_index].as_slice();
+            let attempts = if each(of_row) { of_row } else { std::slice::from_ref(&cell.row.attempt) };
+            attempts.iter().map(move |attempt| (cell.index, cell.source, attempt))
         })
         .collect();
     let mut evidence: BTreeMap<usize, Evidence> = BTreeMap::new();
@@ -270,15 +266,16 @@ async fn attempt<B: Backend>(
             evidence.extend(places.into_iter().zip(made));
         }
     }
-    let mut of_cells: Vec<Vec<Evidence>> = vec![Vec::new(); predicted.len()];
+    let rows: Vec<usize> = all_cells(step).map(|cell| cell.row_index).collect();
+    let mut of_cells: Vec<Vec<Evidence>> = vec![Vec::new(); rows.len()];
     for ((index, ..), evidence) in attempts.iter().zip(evidence.into_values()) {
         of_cells[*index].push(evidence);
     }
-    let of_cell = |(mut evidence, predicted): (Vec<Evidence>, &Vec<PredictedAttempt>)| match evidence.pop() {
-        Some(any) if !each(predicted) => CellEvidence::OfAny(Box::new(any)),
+    let of_cell = |(mut evidence, row): (Vec<Evidence>, usize)| match evidence.pop() {
+        Some(any) if !each(&attempts_of_rows[row]) => CellEvidence::OfAny(Box::new(any)),
         last => CellEvidence::OfEach(evidence.into_iter().chain(last).collect()),
     };
-    of_cells.into_iter().zip(predicted).map(of_cell).collect()
+    of_cells.into_iter().zip(rows).map(of_cell).collect()
 }
 
 fn asks(attempt: &Attempt) -> bool {

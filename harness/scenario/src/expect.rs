@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +37,7 @@ impl fmt::Display for ExpectedVerdict {
 /// A policy as a cell names it: `database/lockdown`, or `lockdown` for a clusterwide one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct PolicyName(pub String);
+pub struct PolicyName(pub Arc<str>);
 
 impl fmt::Display for PolicyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,7 +82,7 @@ impl FromStr for Expected {
     /// The error is the text that is no verdict, without the `by` part.
     fn from_str(text: &str) -> Result<Self, String> {
         let (words, by) = match text.split_once(" by ") {
-            Some((words, by)) => (words.trim(), Some(PolicyName(by.trim().to_owned()))),
+            Some((words, by)) => (words.trim(), Some(PolicyName(by.trim().into()))),
             None => (text.trim(), None),
         };
         let verdict = match words {

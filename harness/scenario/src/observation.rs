@@ -96,6 +96,12 @@ pub enum Arrival {
 }
 
 impl Observation {
+    /// How long the attempt took: from the beginning of its first stage to the end of its last.
+    pub fn took(&self) -> Option<Duration> {
+        let (first, last) = (self.stages.first()?, self.stages.last()?);
+        Some(last.began.saturating_add(last.took).saturating_sub(first.began))
+    }
+
     /// An attempt that could not be made.
     pub fn not_attempted(reason: impl Into<String>) -> Self {
         let outcome = Outcome::NotAttempted(reason.into());

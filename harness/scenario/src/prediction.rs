@@ -1,6 +1,7 @@
 //! Predictions: what an engine says of one attempt, with the rules behind it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -99,7 +100,7 @@ pub struct Check {
     pub finding: Finding,
 }
 
-/// What a check found.
+/// What a check found. Rules are shared: a table has many more findings than there are rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {
@@ -108,7 +109,7 @@ pub enum Finding {
     /// These rules allow it, each sufficient alone; the first is the one that decides.
     Allowed {
         /// The rules.
-        by: Vec<RuleRef>,
+        by: Vec<Arc<RuleRef>>,
     },
     /// The node's own traffic to its pods passes without a rule.
     /// <https://docs.cilium.io/en/stable/network/kubernetes/policy/#known-missing-features>
@@ -120,22 +121,22 @@ pub enum Finding {
     /// An explicit deny rule.
     Denied {
         /// The rules that deny it; the first decides.
-        by: Vec<RuleRef>,
+        by: Vec<Arc<RuleRef>>,
     },
     /// Nothing allows it, and the endpoint is isolated.
     NoRuleAllows {
         /// The rules whose presence isolates the endpoint in this direction (or, at a proxy, the rules that
         /// send the traffic there).
-        isolated_by: Vec<RuleRef>,
+        isolated_by: Arc<[Arc<RuleRef>]>,
         /// The rule that came nearest to allowing it.
-        nearest: Option<Miss>,
+        nearest: Option<Box<Miss>>,
     },
     /// The engine does not know, for this reason.
     Unknown {
         /// What is not modelled: completes "does not know …".
         gap: String,
         /// The rule concerned.
-        rule: Option<RuleRef>,
+        rule: Option<Arc<RuleRef>>,
     },
     /// Chance decides, on a cluster as well: whatever is seen of one attempt tells nothing of the next.
     Chance {
@@ -148,7 +149,7 @@ pub enum Finding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Miss {
     /// The rule.
-    pub rule: RuleRef,
+    pub rule: Arc<RuleRef>,
     /// On what it failed, as a sentence fragment: `peer: its label app is frontend, not backend`.
     pub on: String,
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use verdikt_scenario::expect::{Expected, ExpectedVerdict};
-use verdikt_scenario::prediction::{Answer, Finding, Gate, Prediction};
+use verdikt_scenario::prediction::{Answer, Finding, Gate, Prediction, RuleRef};
 
 /// What the harness concludes about one cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +77,9 @@ pub fn compare(expected: &Expected, verdict: &Verdict, prediction: &Prediction) 
     match (&expected.by, matches) {
         (_, false) => CellResult::Differs,
         (_, true) if contradicts(prediction.answer, verdict) => CellResult::Contradicted,
-        (Some(by), true) if !deciders(prediction).contains(&by.0) => CellResult::DecidedByAnother,
+        (Some(by), true) if !deciders(prediction).iter().any(|name| **name == *by.0) => {
+            CellResult::DecidedByAnother
+        }
         _ => CellResult::AsExpected,
     }
 }
@@ -96,22 +99,25 @@ pub fn contradicts(predicted: Answer, verdict: &Verdict) -> bool {
 /// The policies that decide a prediction, by their short names. Of an allow it is every policy that allows it on
 /// its way; of a denial the one that denies it, or those that isolate the endpoint.
 pub fn deciders(prediction: &Prediction) -> Vec<String> {
-    let rules = |finding: &Finding| match finding {
-        Finding::Allowed { by } | Finding::Denied { by } => by.clone(),
-        Finding::NoRuleAllows { isolated_by, .. } => isolated_by.clone(),
-        Finding::Unknown { .. }
-        | Finding::Chance { .. }
-        | Finding::NotIsolated
-        | Finding::LocalHost
-        | Finding::Itself
-        | Finding::OutsideCluster => Vec::new(),
-    };
     let denies = |finding: &Finding| matches!(finding, Finding::Denied { .. } | Finding::NoRuleAllows { .. });
     let fails = matches!(prediction.answer, Answer::Deny(_) | Answer::Audit(_));
     let deciding = prediction.checks.iter().filter(|check| !fails || denies(&check.finding));
     let names: BTreeSet<String> =
         deciding.flat_map(|check| rules(&check.finding)).map(|rule| rule.object.short()).collect();
     names.into_iter().collect()
+}
+
+fn rules(finding: &Finding) -> &[Arc<RuleRef>] {
+    match finding {
+        Finding::Allowed { by } | Finding::Denied { by } => by,
+        Finding::NoRuleAllows { isolated_by, .. } => isolated_by,
+        Finding::Unknown { .. }
+        | Finding::Chance { .. }
+        | Finding::NotIsolated
+        | Finding::LocalHost
+        | Finding::Itself
+        | Finding::OutsideCluster => &[],
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Everything a report shows is in here, so that any report can be made from a log afterwards.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::ser::SerializeStruct as _;
@@ -18,6 +19,7 @@ use verdikt_scenario::version::CiliumVersion;
 use crate::compare::{CellResult, Verdict};
 use crate::evidence::{Basis, Evidence};
 use crate::outcome::{Outcome, Totals};
+use crate::timestamp::Timestamp;
 
 /// The version of the log's format. Readers refuse a log of another one.
 pub const FORMAT: u32 = 3;
@@ -39,7 +41,7 @@ pub enum Event {
     /// A policy object of the step was judged.
     ObjectJudged(ObjectJudged),
     /// A cell of the step's table has its verdict.
-    CellJudged(Box<CellJudged>),
+    CellJudged(Arc<CellJudged>),
     /// The step is over.
     StepFinished(StepFinished),
     /// The run is over.
@@ -57,6 +59,26 @@ pub struct RunStarted {
     pub backend: String,
     /// The Cilium version of the predictions.
     pub cilium: CiliumVersion,
+    /// Which run it is.
+    #[serde(flatten)]
+    pub origin: RunOrigin,
+}
+
+/// Which run a log is of. Empty where the same run is to give the same log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunOrigin {
+    /// What no other run is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    /// The command line, without the program.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<String>,
+    /// The context of the cluster it ran on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
 }
 
 /// A scenario begins.
@@ -101,6 +123,9 @@ pub struct StepStarted {
     pub step: String,
     /// Where it is written.
     pub place: Place,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
     /// How long the datapath took to have the step, where there was something to wait for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<Duration>,
@@ -137,32 +162,34 @@ pub struct Refusal {
     pub message: String,
 }
 
-/// A cell has its verdict. In the log it also has its `name`, as a filter takes it.
+/// A cell has its verdict. In the log it also has its `name`, as a filter takes it, and how long the attempt `took`.
+///
+/// Runs have a million of them: what several have in common they share.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct CellJudged {
     /// The scenario.
-    pub scenario: String,
+    pub scenario: Arc<str>,
     /// The step.
-    pub step: String,
+    pub step: Arc<str>,
     /// The attempt.
-    pub attempt: Attempt,
+    pub attempt: Arc<Attempt>,
     /// Who made it.
     pub source: Endpoint,
     /// The backend that the verdict is about, where the cell stands for one attempt to each backend of a service and not
     /// all of them are as expected.
     #[serde(default)]
-    pub via: Option<Endpoint>,
+    pub via: Option<Box<Endpoint>>,
     /// What the author expects.
     pub expected: Expected,
     /// Where the author wrote that.
     pub place: Place,
     /// Why this Cilium version differs, where it does.
-    pub because: Option<String>,
+    pub because: Option<Box<str>>,
     /// What the engine says.
     pub prediction: Prediction,
     /// What was seen; none where nothing is attempted.
     #[serde(default)]
-    pub evidence: Option<Evidence>,
+    pub evidence: Option<Box<Evidence>>,
     /// What the verdict rests on; none where nothing is attempted.
     #[serde(default)]
     pub basis: Option<Basis>,
@@ -179,6 +206,9 @@ pub struct StepFinished {
     pub scenario: String,
     /// The step.
     pub step: String,
+    /// How long it took, from putting it in force to its last verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took: Option<Duration>,
 }
 
 /// The run is over.
@@ -188,6 +218,9 @@ pub struct RunFinished {
     pub totals: Totals,
     /// What it comes to.
     pub outcome: Outcome,
+    /// How long it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took: Option<Duration>,
 }
 
 impl CellJudged {
@@ -195,6 +228,11 @@ impl CellJudged {
     pub fn name(&self) -> CellName<'_> {
         let Self { scenario, step, attempt, source, .. } = self;
         CellName { scenario, step, attempt, source }
+    }
+
+    /// How long the attempt took; none where nothing was attempted.
+    pub fn took(&self) -> Option<Duration> {
+        self.evidence.as_ref().and_then(|evidence| evidence.observation.took())
     }
 }
 
@@ -220,6 +258,9 @@ impl Serialize for CellJudged {
         }
         if let Some(basis) = basis {
             fields.serialize_field("basis", basis)?;
+        }
+        if let Some(took) = self.took() {
+            fields.serialize_field("took", &took)?;
         }
         fields.serialize_field("verdict", verdict)?;
         fields.serialize_field("result", result)?;

@@ -13,3 +13,4 @@ pub mod event;
 pub mod evidence;
 pub mod fuse;
 pub mod outcome;
+pub mod timestamp;

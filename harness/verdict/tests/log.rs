@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -18,12 +19,13 @@ use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict, compare};
 use verdikt_verdict::event::{
-    CellJudged, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunStarted, ScenarioFailed,
+    CellJudged, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunOrigin, RunStarted, ScenarioFailed,
     ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
 };
 use verdikt_verdict::evidence::{Before, Evidence};
 use verdikt_verdict::fuse::{Fused, fuse};
 use verdikt_verdict::outcome::{Outcome as RunOutcome, Totals};
+use verdikt_verdict::timestamp::Timestamp;
 
 fn check(event: &Event) -> String {
     let line = event.to_line().unwrap();
@@ -44,8 +46,9 @@ fn object(namespace: Option<&str>) -> ObjectRef {
     ObjectRef { kind: text("CiliumNetworkPolicy"), namespace: namespace.map(text), name: text("redis") }
 }
 
-fn rule() -> RuleRef {
-    RuleRef { object: object(Some("database")), path: text("spec.ingress[0]"), place: place() }
+fn rule() -> Arc<RuleRef> {
+    let object = object(Some("database"));
+    Arc::new(RuleRef { object, path: text("spec.ingress[0]"), place: place() })
 }
 
 fn pod(name: &str) -> Endpoint {
@@ -53,8 +56,18 @@ fn pod(name: &str) -> Endpoint {
 }
 
 fn run_started() -> Event {
-    let cilium = CiliumVersion::V1_18;
-    Event::RunStarted(RunStarted { format: FORMAT, verdikt: text("0.1.0"), backend: text("model"), cilium })
+    let (cilium, origin) = (CiliumVersion::V1_18, RunOrigin::default());
+    Event::RunStarted(RunStarted {
+        format: FORMAT,
+        verdikt: text("0.1.0"),
+        backend: text("model"),
+        cilium,
+        origin,
+    })
+}
+
+fn moment() -> Option<Timestamp> {
+    Timestamp::since_1970(Duration::from_millis(1_795_848_300_250))
 }
 
 fn cell(attempt: Attempt, source: Endpoint, expected: &str, answer: Answer, finding: Finding) -> Event {
@@ -63,15 +76,15 @@ fn cell(attempt: Attempt, source: Endpoint, expected: &str, answer: Answer, find
     let prediction = Prediction { answer, checks: vec![check] };
     let (expected, verdict) = (expected.parse().unwrap(), Verdict::of_prediction(&prediction));
     let result = compare(&expected, &verdict, &prediction);
-    Event::CellJudged(Box::new(CellJudged {
-        scenario: text("three-tier"),
-        step: text("locked down"),
-        attempt,
+    Event::CellJudged(Arc::new(CellJudged {
+        scenario: "three-tier".into(),
+        step: "locked down".into(),
+        attempt: Arc::new(attempt),
         source,
         via: None,
         expected,
         place: place(),
-        because: Some(text("it was so before")),
+        because: Some("it was so before".into()),
         prediction,
         evidence: None,
         basis: None,
@@ -85,8 +98,9 @@ fn with_evidence(event: Event, evidence: Evidence) -> Event {
     let Event::CellJudged(cell) = event else { panic!("{event:?}") };
     let Fused { verdict, basis } = fuse(&evidence);
     let result = compare(&cell.expected, &verdict, &cell.prediction);
-    let (evidence, basis) = (Some(evidence), Some(basis));
-    Event::CellJudged(Box::new(CellJudged { evidence, basis, verdict, result, ..*cell }))
+    let (evidence, basis) = (Some(Box::new(evidence)), Some(basis));
+    let cell = Arc::unwrap_or_clone(cell);
+    Event::CellJudged(Arc::new(CellJudged { evidence, basis, verdict, result, ..cell }))
 }
 
 fn end(address: &str, port: Option<u16>, endpoint: Option<Endpoint>) -> FlowEnd {
@@ -208,10 +222,10 @@ fn findings() -> Vec<(Answer, Finding)> {
         (Answer::Allow, Finding::LocalHost),
         (Answer::Allow, Finding::Allowed { by: vec![rule(), rule()] }),
         (Answer::Deny(Gate::Egress), Finding::Denied { by: vec![rule()] }),
-        (Answer::Deny(Gate::Dns), Finding::NoRuleAllows { isolated_by: vec![], nearest: None }),
+        (Answer::Deny(Gate::Dns), Finding::NoRuleAllows { isolated_by: [].into(), nearest: None }),
         (
             Answer::Audit(Gate::Http),
-            Finding::NoRuleAllows { isolated_by: vec![rule()], nearest: Some(nearest) },
+            Finding::NoRuleAllows { isolated_by: [rule()].into(), nearest: Some(Box::new(nearest)) },
         ),
         (Answer::Abstain, Finding::Unknown { gap: text("what Kafka allows"), rule: Some(rule()) }),
         (Answer::Abstain, Finding::Unknown { gap: text("this field"), rule: None }),
@@ -236,6 +250,7 @@ fn every_event_reads_back() {
         scenario: scenario.clone(),
         step: step.clone(),
         place: place(),
+        started: moment(),
         settled: Some(Duration::from_millis(1200)),
     };
     check(&Event::StepStarted(started));
@@ -254,7 +269,8 @@ fn every_event_reads_back() {
             }));
         }
     }
-    check(&Event::StepFinished(StepFinished { scenario, step }));
+    let took = Some(Duration::from_micros(1_234_567));
+    check(&Event::StepFinished(StepFinished { scenario, step, took }));
     for outcome in [
         RunOutcome::AsExpected,
         RunOutcome::Differs,
@@ -264,7 +280,7 @@ fn every_event_reads_back() {
         RunOutcome::NothingToRun,
     ] {
         let totals = Totals { cells: 3, differing: 2, ..Totals::default() };
-        check(&Event::RunFinished(RunFinished { totals, outcome }));
+        check(&Event::RunFinished(RunFinished { totals, outcome, took }));
     }
 }
 
@@ -303,7 +319,10 @@ fn every_kind_of_evidence_reads_back() {
 fn a_backend_reads_back() {
     let event = cell(attempts().remove(0), pod("shop/cart"), "deny", Answer::Allow, Finding::NotIsolated);
     let Event::CellJudged(cell) = event else { panic!("{event:?}") };
-    let line = check(&Event::CellJudged(Box::new(CellJudged { via: Some(pod("backend/one")), ..*cell })));
+    let line = check(&Event::CellJudged(Arc::new(CellJudged {
+        via: Some(Box::new(pod("backend/one"))),
+        ..Arc::unwrap_or_clone(cell)
+    })));
     assert!(line.contains(r#""via":{"pod":"backend/one"}"#), "{line}");
 }
 
@@ -315,6 +334,18 @@ fn evidence_without_what_was_before_reads() {
     let line = whole.to_line().unwrap();
     assert!(!line.contains("again") && !line.contains("audit\":"), "{line}");
     assert_eq!(Event::from_line(&line).unwrap(), whole);
+}
+
+#[test]
+fn a_log_says_which_run_it_is_of() {
+    let Event::RunStarted(started) = run_started() else { panic!("the first event of a run") };
+    let origin = RunOrigin {
+        run: Some(text("20261128T064500Z-7")),
+        started: moment(),
+        arguments: vec![text("run"), text("--filter"), text("a b")],
+        context: Some(text("kind-verdikt")),
+    };
+    insta::assert_snapshot!(check(&Event::RunStarted(RunStarted { origin, ..started })), @r#"{"event":"run-started","format":3,"verdikt":"0.1.0","backend":"model","cilium":"1.18","run":"20261128T064500Z-7","started":"2026-11-28T06:45:00.250Z","arguments":["run","--filter","a b"],"context":"kind-verdikt"}"#);
 }
 
 /// Other programs read these lines: whoever changes them raises [`FORMAT`].
@@ -340,7 +371,7 @@ fn the_format_of_evidence_stays() {
     evidence.observation.stages.truncate(1);
     evidence.observation.stages[0].took = Duration::from_micros(250);
     let line = check(&with_evidence(event, evidence));
-    insta::assert_snapshot!(line.split_once("\"evidence\":").unwrap().1, @r#"{"observation":{"outcome":"ended","stages":[{"kind":"look-up","protocol":"udp","local":"10.0.0.1:40000","remote":"[fd00::2]:53","outcome":"ended","addresses":["192.0.2.1"],"began":{"secs":0,"nanos":1000},"took":{"secs":0,"nanos":250000}}],"arrival":"not-seen"},"flows":[{"at":{"secs":1,"nanos":999999999},"kind":"policy-verdict","verdict":"dropped","direction":"egress","source":{"address":"10.0.0.1","port":40000,"identity":16777217,"endpoint":{"pod":"shop/cart"}},"destination":{"address":"fd00::2","port":null,"identity":16777217,"endpoint":null},"protocol":{"port":"tcp"},"drop_reason":"refused-by-proxy","match_type":2,"policies":["database/redis"],"request":{"http":{"method":"GET","path":"/","host":"api","status":403}}}],"lost":"the stream was cut","audit":true,"again":[{"outcome":"ended","lost":"the stream was cut"}]},"basis":{"outcome":true,"flow":true,"arrival":true},"verdict":{"denied":"http"},"result":"as-expected"}"#);
+    insta::assert_snapshot!(line.split_once("\"evidence\":").unwrap().1, @r#"{"observation":{"outcome":"ended","stages":[{"kind":"look-up","protocol":"udp","local":"10.0.0.1:40000","remote":"[fd00::2]:53","outcome":"ended","addresses":["192.0.2.1"],"began":{"secs":0,"nanos":1000},"took":{"secs":0,"nanos":250000}}],"arrival":"not-seen"},"flows":[{"at":{"secs":1,"nanos":999999999},"kind":"policy-verdict","verdict":"dropped","direction":"egress","source":{"address":"10.0.0.1","port":40000,"identity":16777217,"endpoint":{"pod":"shop/cart"}},"destination":{"address":"fd00::2","port":null,"identity":16777217,"endpoint":null},"protocol":{"port":"tcp"},"drop_reason":"refused-by-proxy","match_type":2,"policies":["database/redis"],"request":{"http":{"method":"GET","path":"/","host":"api","status":403}}}],"lost":"the stream was cut","audit":true,"again":[{"outcome":"ended","lost":"the stream was cut"}]},"basis":{"outcome":true,"flow":true,"arrival":true},"took":{"secs":0,"nanos":250000},"verdict":{"denied":"http"},"result":"as-expected"}"#);
 }
 
 #[test]
@@ -366,6 +397,13 @@ fn totals_follow_from_the_events_alone() {
     let judged =
         |event: &Event| matches!(event, Event::CellJudged(cell) if cell.result == CellResult::Inconclusive);
     assert_eq!(read.iter().filter(|event| judged(event)).count(), 3);
+}
+
+/// A run may have a million cells.
+#[test]
+fn a_cell_is_light() {
+    let cell = size_of::<CellJudged>() + 2 * size_of::<Check>();
+    assert!(cell <= 448, "{cell} bytes without texts");
 }
 
 proptest! {

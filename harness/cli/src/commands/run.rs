@@ -12,8 +12,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use verdikt_report::terminal::Options;
+use verdikt_runner::clock::Clock;
 use verdikt_runner::model;
 use verdikt_runner::plan::{RunOptions, cell_names};
+use verdikt_verdict::event::RunOrigin;
 
 use self::ground::Ground;
 use self::output::Output;
@@ -44,6 +46,8 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
         filters: filter.clone(),
         parallel: parallel.get().into(),
         timeout: Duration::from_millis((*timeout).into()),
+        clock: Clock::System,
+        origin: origin(ground.context()),
     };
     let mut names = cell_names(&scenarios, &options).peekable();
     if names.peek().is_none() {
@@ -70,7 +74,7 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
         quiet: output.quiet,
         command: COMMAND.to_owned(),
     };
-    let mut told = Output::new(shown, scenarios.len());
+    let mut told = Output::new(shown, scenarios.len(), &output.reports);
     if let Some(path) = log {
         told.log_to(path)?;
     }
@@ -84,6 +88,15 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
     let outcome = outcome.map_err(|error| Failure::output(&error))?;
     reports::write(&output.reports, &events)?;
     Ok(ExitCode::from(outcome.exit_code()))
+}
+
+/// Which run this is: its name is its time and its process.
+fn origin(context: Option<String>) -> RunOrigin {
+    let started = Clock::System.now();
+    let run = started.map(|started| format!("{started}-{}", std::process::id()));
+    let arguments = std::env::args_os().skip(1);
+    let arguments = arguments.map(|argument| argument.to_string_lossy().into_owned()).collect();
+    RunOrigin { run, started, arguments, context }
 }
 
 /// Two outputs in one file would overwrite each other.

@@ -9,7 +9,7 @@ use super::{Context, Parsed, list, refusal, text};
 use crate::admission::Refusal;
 use crate::label::Source;
 use crate::rule::{
-    Authentication, Direction, Effect, Entry, Gap, Origin, Ports, Proxy, Rule, Section, Subject,
+    Authentication, Direction, Effect, Entry, Gap, Origin, Ports, Proxy, Reference, Rule, Section, Subject,
 };
 
 const SECTIONS: [(Section, Direction, Effect); 4] = [
@@ -70,6 +70,7 @@ pub(super) fn rule(
                 authentication,
                 gap,
                 origin,
+                reference: Reference::default(),
             });
         }
     }

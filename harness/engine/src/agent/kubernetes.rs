@@ -12,8 +12,8 @@ use super::{Context, cidr, list, number, refusal, text};
 use crate::admission::Refusal;
 use crate::label::NAMESPACE;
 use crate::rule::{
-    Direction, Effect, Entry, Origin, Peer, PeerMatcher, Peers, PortMatcher, PortPath, PortRule, Ports, Rule,
-    Section, Subject,
+    Direction, Effect, Entry, Origin, Peer, PeerMatcher, Peers, PortMatcher, PortPath, PortRule, Ports,
+    Reference, Rule, Section, Subject,
 };
 use crate::selector::{Operator, Requirement, Selector};
 
@@ -60,6 +60,7 @@ fn isolation(direction: Direction, place: &Node, context: &Context<'_>) -> Entry
         authentication: None,
         gap: None,
         origin: Origin { object, spec: None, section: Section::PolicyTypes, index: 0, position },
+        reference: Reference::default(),
     }
 }
 
@@ -106,6 +107,7 @@ fn entry(
         authentication: None,
         gap: None,
         origin,
+        reference: Reference::default(),
     })
 }
 
@@ -160,5 +162,6 @@ fn port(node: &Node, index: usize) -> Result<PortRule, Refusal> {
         }
         Some(_) => return Err(refusal(node, "port must be a number or a port name")),
     };
-    Ok(PortRule { matcher, proxy: None, path: PortPath::Ports(index), position: node.position })
+    let (path, position) = (PortPath::Ports(index), node.position);
+    Ok(PortRule { matcher, proxy: None, path, position, reference: Reference::default() })
 }

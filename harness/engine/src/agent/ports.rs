@@ -7,7 +7,7 @@ use verdikt_scenario::topology::Protocol;
 
 use super::{Context, list, number, proxy, refusal, text};
 use crate::admission::Refusal;
-use crate::rule::{Direction, Effect, PortMatcher, PortPath, PortRule, Ports};
+use crate::rule::{Direction, Effect, PortMatcher, PortPath, PortRule, Ports, Reference};
 
 /// The most ports one list may have, and the most ICMP types.
 const MOST: usize = 40;
@@ -62,6 +62,7 @@ fn port_list(
             proxy: proxy.clone(),
             path: PortPath::ToPorts(index, position),
             position: port.position,
+            reference: Reference::default(),
         });
     }
     Ok(())
@@ -144,6 +145,7 @@ fn icmp_list(node: &Node, index: usize, rules: &mut Vec<PortRule>) -> Result<(),
             proxy: None,
             path: PortPath::Icmps(index, position),
             position: field.position,
+            reference: Reference::default(),
         });
     }
     Ok(())

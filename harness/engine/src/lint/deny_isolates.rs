@@ -9,7 +9,7 @@ use crate::rule::{Direction, Effect, Entity, Entry, PeerMatcher, Peers, Ports, R
 
 pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
-    for rule in &ground.cluster.rules {
+    for rule in ground.cluster.rules.iter() {
         for direction in [Direction::Ingress, Direction::Egress] {
             let own = || rule.entries.iter().filter(move |entry| entry.direction == direction);
             let Some(first) = own().find(|entry| entry.effect == Effect::Deny && entry.isolates) else {

@@ -109,7 +109,7 @@ fn by_endpoint(ground: &Ground<'_>, server: &Endpoint, identity: &Identity) -> V
 /// Without a topology: no rule that may select the same endpoints can be how they resolve names.
 fn by_object(ground: &Ground<'_>, server: &Identity) -> Vec<Diagnostic> {
     let mut warnings: BTreeMap<usize, Diagnostic> = BTreeMap::new();
-    for rule in &ground.cluster.rules {
+    for rule in ground.cluster.rules.iter() {
         let Some(entry) = rule.entries.iter().find(|entry| needs_names(entry)) else { continue };
         let mut others = ground.cluster.rules.iter().filter(|other| may_share_endpoints(rule, other));
         if others.any(|other| other.entries.iter().any(|entry| may_resolve(entry, server))) {

@@ -17,7 +17,7 @@ const SELDOM: [&str; 4] = ["init", "unmanaged", "remote-node", "kube-apiserver"]
 pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
     let Some(topology) = ground.topology else { return Vec::new() };
     let mut warnings = Vec::new();
-    for rule in &ground.cluster.rules {
+    for rule in ground.cluster.rules.iter() {
         if let (Subject::Endpoints(selector), Some(first)) = (&rule.subject, rule.entries.first())
             && ground.selected(rule).is_empty()
         {

@@ -102,12 +102,9 @@ impl Judge {
 
     fn tell(&self, redirect: &Redirect, finding: &Finding, request: ProxyRequest) -> Judgement {
         let (judgement, verdict, drop_reason, rules) = match finding {
-            Finding::NoRuleAllows { isolated_by, .. } => (
-                Judgement::Refused,
-                FlowVerdict::Dropped,
-                Some(DropReason::RefusedByProxy),
-                isolated_by.as_slice(),
-            ),
+            Finding::NoRuleAllows { isolated_by, .. } => {
+                (Judgement::Refused, FlowVerdict::Dropped, Some(DropReason::RefusedByProxy), &isolated_by[..])
+            }
             Finding::Denied { by } => {
                 (Judgement::Refused, FlowVerdict::Dropped, Some(DropReason::RefusedByProxy), by.as_slice())
             }

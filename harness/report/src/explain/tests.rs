@@ -76,7 +76,7 @@ fn denied_by_default() {
 
 #[test]
 fn denied_by_the_mode() {
-    let finding = Finding::NoRuleAllows { isolated_by: Vec::new(), nearest: None };
+    let finding = Finding::NoRuleAllows { isolated_by: [].into(), nearest: None };
     insta::assert_snapshot!(explained(Answer::Deny(Gate::Ingress), vec![at_ingress(finding)]), @"
     frontend/web -> tcp database/redis:6379: deny ingress
       1. ingress of database/redis from frontend/web, tcp port 6379
@@ -101,7 +101,7 @@ fn audited() {
 #[test]
 fn refused_by_the_dns_proxy() {
     let finding = Finding::NoRuleAllows {
-        isolated_by: vec![rule("frontend/dns", "spec.egress[0].toPorts[0]", 14)],
+        isolated_by: [rule("frontend/dns", "spec.egress[0].toPorts[0]", 14)].into(),
         nearest: None,
     };
     let checks = vec![check(Gate::Dns, "frontend/web", "query api.example.test", finding)];

@@ -1,5 +1,12 @@
 //! The `JUnit` XML document.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use verdikt_scenario::observation::{Observation, Outcome, Stage, StageKind};
+use verdikt_verdict::evidence::Evidence;
+use verdikt_verdict::timestamp::Timestamp;
+
 use super::*;
 use crate::fixture::{cells, objects, run};
 
@@ -58,11 +65,59 @@ fn what_xml_cannot_hold_is_left_out() {
     let mut events = run(objects(), cells());
     for event in &mut events {
         if let Event::CellJudged(cell) = event {
-            cell.step = "<&\"'\u{0}\u{1b}]]>".to_owned();
+            Arc::make_mut(cell).step = "<&\"'\u{0}\u{1b}]]>".into();
         }
     }
     let text = junit(&events).unwrap();
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
     assert!(text.contains("&lt;&amp;"));
     assert_eq!(text, junit(&events).unwrap());
+}
+
+#[test]
+fn times_are_told_where_the_log_has_them() {
+    let mut events = run(vec![], vec![cells().remove(0)]);
+    assert!(!junit(&events).unwrap().contains("time"), "nothing is made up");
+    let moment = |milliseconds| Timestamp::since_1970(Duration::from_millis(milliseconds));
+    for event in &mut events {
+        match event {
+            Event::RunStarted(run) => run.origin.started = moment(1_795_848_300_000),
+            Event::StepStarted(step) => step.started = moment(1_795_848_300_250),
+            Event::StepFinished(step) => step.took = Some(Duration::from_millis(120)),
+            Event::RunFinished(run) => run.took = Some(Duration::from_millis(1_500)),
+            Event::CellJudged(cell) => {
+                let observation = Observation {
+                    stages: vec![stage(Duration::from_millis(3), 4), stage(Duration::from_millis(7), 8)],
+                    ..Observation::not_attempted("not shown")
+                };
+                let cell = Arc::make_mut(cell);
+                cell.evidence = Some(Box::new(Evidence::new(observation, Vec::new())));
+            }
+            _ => {}
+        }
+    }
+    let text = junit(&events).unwrap();
+    let heads = text.lines().map(str::trim).filter(|line| line.starts_with("<test"));
+    insta::assert_snapshot!(heads.collect::<Vec<_>>().join("\n"), @r#"
+    <testsuites name="verdikt" tests="3" skipped="1" failures="0" errors="0" timestamp="2026-11-28T06:45:00.000+00:00" time="1.500">
+    <testsuite name="three-tier" tests="2" skipped="0" errors="0" failures="0" timestamp="2026-11-28T06:45:00.250+00:00" time="0.240">
+    <testcase name="three-tier/without policies/tcp database/redis:6379/frontend/web" classname="three-tier" time="0.012"/>
+    <testcase name="three-tier/locked down/tcp database/redis:6379/backend/api-0" classname="three-tier" time="0.012"/>
+    <testsuite name="newer" tests="1" skipped="1" errors="0" failures="0">
+    <testcase name="every step" classname="newer">
+    "#);
+}
+
+/// A stage that began then, and took so many milliseconds.
+fn stage(began: Duration, took: u64) -> Stage {
+    Stage {
+        kind: StageKind::Connect,
+        protocol: None,
+        local: None,
+        remote: None,
+        outcome: Outcome::Answered,
+        addresses: Vec::new(),
+        began,
+        took: Duration::from_millis(took),
+    }
 }

@@ -26,7 +26,7 @@ fn rules_stand_below_each_other_where_they_fit() {
 
 #[test]
 fn the_mode_isolates() {
-    let finding = Finding::NoRuleAllows { isolated_by: Vec::new(), nearest: None };
+    let finding = Finding::NoRuleAllows { isolated_by: [].into(), nearest: None };
     let prediction = at_redis("frontend/web", Answer::Deny(Gate::Egress), finding, None);
     insta::assert_snapshot!(legend(prediction, "deny egress", 100), @"
     cell deny egress[1]

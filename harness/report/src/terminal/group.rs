@@ -1,6 +1,6 @@
 //! Cells of a step that are not as expected for one and the same reason: explained once, and then named.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use verdikt_scenario::prediction::{Finding, RuleRef};
 use verdikt_verdict::compare::CellResult;
@@ -14,22 +14,26 @@ use crate::words;
 const MOST: usize = 3;
 
 /// The cells to explain, in order, each with those that the explanation holds for as well.
-pub(super) fn groups(cells: &[CellJudged]) -> Vec<(&CellJudged, Vec<&CellJudged>)> {
-    let remarkable = cells.iter().filter(|cell| cell.result != CellResult::AsExpected);
-    let reasoned: Vec<(String, &CellJudged)> = remarkable.map(|cell| (reason(cell), cell)).collect();
-    let mut alike: BTreeMap<&str, Vec<&CellJudged>> = BTreeMap::new();
-    for (reason, cell) in &reasoned {
-        alike.entry(reason).or_default().push(cell);
+pub(super) fn groups(cells: &[Arc<CellJudged>]) -> Vec<(&CellJudged, Vec<&CellJudged>)> {
+    let remarkable = || cells.iter().map(Arc::as_ref).filter(|cell| cell.result != CellResult::AsExpected);
+    let mut reasons = Numbered::default();
+    let mut alike: Vec<Vec<&CellJudged>> = Vec::new();
+    let mut reasons_of_cells: Vec<usize> = Vec::new();
+    for cell in remarkable() {
+        let number = reasons.number(reason(cell));
+        alike.resize_with(reasons.things.len(), Vec::new);
+        alike[number].push(cell);
+        reasons_of_cells.push(number);
     }
     let mut groups = Vec::new();
-    for (reason, cell) in &reasoned {
-        match alike.get(reason.as_str()).map(Vec::as_slice) {
-            Some([first, rest @ ..]) if rest.len() >= MOST => {
-                if std::ptr::eq(*first, *cell) {
-                    groups.push((*cell, rest.to_vec()));
+    for (cell, number) in remarkable().zip(reasons_of_cells) {
+        match alike[number].as_slice() {
+            [first, rest @ ..] if rest.len() >= MOST => {
+                if std::ptr::eq(*first, cell) {
+                    groups.push((cell, rest.to_vec()));
                 }
             }
-            _ => groups.push((*cell, Vec::new())),
+            _ => groups.push((cell, Vec::new())),
         }
     }
     groups
@@ -51,7 +55,7 @@ fn reason(cell: &CellJudged) -> String {
 }
 
 /// A finding without what it says of one source alone.
-fn kind(finding: &Finding) -> (&'static str, &[RuleRef]) {
+fn kind(finding: &Finding) -> (&'static str, &[Arc<RuleRef>]) {
     match finding {
         Finding::NotIsolated => ("not isolated", &[]),
         Finding::LocalHost => ("local host", &[]),

@@ -1,11 +1,13 @@
 //! One step, when it is over: its table with legend, its objects, and its differences.
 
+use std::sync::Arc;
+
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict};
 use verdikt_verdict::event::{CellJudged, ObjectJudged};
 
-use super::{StepShown, group};
+use super::{Counts, StepShown, group};
 use crate::difference::{self, Setting};
 use crate::legend::Legend;
 use crate::object;
@@ -69,17 +71,13 @@ pub(super) fn lines(step: &StepShown, setting: Setting<'_>, quiet: bool) -> Vec<
 
 /// A step in one line, if the width allows: its result in a word, its name, and what was counted.
 pub(super) fn status(step: &StepShown, width: usize, paint: Paint) -> Vec<String> {
-    let differing = step.cells.iter().filter(|cell| differs(cell)).count();
-    let unclear = step.cells.iter().filter(|cell| cell.result == CellResult::Inconclusive).count();
+    let Counts { cells, differing, inconclusive: unclear, again } = step.counts;
     let objects = step.objects.iter().filter(|object| !object.as_expected).count();
-    let was_again = |cell: &&CellJudged| cell.evidence.as_ref().is_some_and(|it| !it.again.is_empty());
-    let again = step.cells.iter().filter(was_again).count();
     let (word, tone) = match (differing + objects, unclear) {
         (0, 0) => ("ok", Tone::Allow),
         (0, _) => ("inconclusive", Tone::Inconclusive),
         _ => ("DIFFERS", Tone::Differs),
     };
-    let cells = step.cells.len();
     let mut counts = vec![counted(cells, "cell")];
     for (count, words) in [
         (differing, format!("{differing} differing")),
@@ -96,10 +94,6 @@ pub(super) fn status(step: &StepShown, width: usize, paint: Paint) -> Vec<String
     after_word(word, &text, width, |word| paint.paint(tone, word))
 }
 
-fn differs(cell: &CellJudged) -> bool {
-    matches!(cell.result, CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted)
-}
-
 fn marked(cell: &CellJudged) -> (&'static str, Tone) {
     match (cell.result, &cell.verdict) {
         (CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted, _) => {
@@ -111,9 +105,9 @@ fn marked(cell: &CellJudged) -> (&'static str, Tone) {
     }
 }
 
-fn table_lines(cells: &[CellJudged], setting: Setting<'_>) -> Vec<String> {
+fn table_lines(cells: &[Arc<CellJudged>], setting: Setting<'_>) -> Vec<String> {
     let StepTable { attempts, rows } =
-        StepTable::of(cells.iter().map(|cell| (&cell.attempt, &cell.source, cell)));
+        StepTable::of(cells.iter().map(|cell| (&*cell.attempt, &cell.source, &**cell)));
     let all_as_expected = cells.iter().all(|cell| cell.result == CellResult::AsExpected);
     let mut legend = Legend::default();
     let mut shown = |cell| shown_cell(cell, setting.version, all_as_expected, &mut legend);

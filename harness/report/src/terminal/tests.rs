@@ -454,6 +454,22 @@ fn colours_repeat_the_words() {
 }
 
 #[test]
+fn nothing_is_kept_of_what_is_not_shown() {
+    let [passing, failing] = [0, 5].map(|index: usize| Arc::new(cells().remove(index)));
+    for (quiet, kept) in [(false, [2, 2]), (true, [1, 2])] {
+        let options = Options { width: 100, colour: false, quiet, command: "verdikt run".to_owned() };
+        let mut terminal = Terminal::new(options);
+        for event in run(vec![], vec![]).iter().take(7) {
+            terminal.push(event);
+        }
+        for cell in [&passing, &failing] {
+            terminal.push(&Event::CellJudged(Arc::clone(cell)));
+        }
+        assert_eq!([&passing, &failing].map(Arc::strong_count), kept, "quiet: {quiet}");
+    }
+}
+
+#[test]
 fn texts_of_files_do_not_control_the_terminal() {
     let mut events = run(objects(), cells());
     for event in &mut events {
@@ -461,8 +477,9 @@ fn texts_of_files_do_not_control_the_terminal() {
             Event::ScenarioStarted(scenario) => scenario.about = "two\nlines \u{1b}[2J".to_owned(),
             Event::StepStarted(step) => step.step = "\u{1b}[1A\u{7}".to_owned(),
             Event::CellJudged(cell) => {
-                cell.step = "\u{1b}[1A".to_owned();
-                cell.because = Some("\r\u{9b}31m".to_owned());
+                let cell = Arc::make_mut(cell);
+                cell.step = "\u{1b}[1A".into();
+                cell.because = Some("\r\u{9b}31m".into());
             }
             Event::ObjectJudged(object) => object.object.name = "\u{1b}]0;title\u{7}".to_owned(),
             _ => {}

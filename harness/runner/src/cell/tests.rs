@@ -36,7 +36,7 @@ fn timed_out() -> Evidence {
 }
 
 fn judged(expected: &str, attempts: &[PredictedAttempt], observed: &Observed) -> String {
-    let judged = judge_cell(&expected.parse().unwrap(), attempts, observed, 0).unwrap();
+    let judged = judge_cell(&expected.parse().unwrap(), attempts.to_vec(), observed, 0).unwrap();
     let via = judged.via.map_or_else(String::new, |backend| format!(" via {backend}"));
     let why = match &judged.verdict {
         Verdict::Inconclusive(why) => format!(": {why}"),

@@ -1,13 +1,15 @@
 //! The engine alone: which events a run gives, in which order, and what it comes to.
 
 use std::io;
+use std::sync::Arc;
 
 use verdikt_runner::mistakes;
 use verdikt_runner::model::run;
 use verdikt_runner::plan::{RunOptions, cell_names};
+use verdikt_scenario::prediction::Finding;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
-use verdikt_verdict::event::Event;
+use verdikt_verdict::event::{CellJudged, Event};
 use verdikt_verdict::outcome::{Outcome, Totals};
 
 use crate::support::{CART_ONLY, REFUSED, TABLE, options, scenario, scenarios, summary, two_steps};
@@ -203,4 +205,27 @@ fn an_error_of_the_sink_ends_the_run() {
     });
     assert_eq!(result.unwrap_err().to_string(), "the disk is full");
     assert_eq!(taken, 3);
+}
+
+/// A run may have a million cells: what is the same for many of them is there once.
+#[test]
+fn cells_share_what_they_have_in_common() {
+    let scenarios = scenarios("shared", &[two_steps("first")]);
+    let (seen, _) = events(&scenarios, &options(CiliumVersion::V1_20, &["locked"]));
+    let cells: Vec<&Arc<CellJudged>> = seen
+        .iter()
+        .filter_map(|event| match event {
+            Event::CellJudged(cell) => Some(cell),
+            _ => None,
+        })
+        .collect();
+    let [allowed, denied] = cells.as_slice() else { panic!("{cells:?}") };
+    assert!(Arc::ptr_eq(&allowed.attempt, &denied.attempt), "cells of a row share its attempt");
+    assert!(Arc::ptr_eq(&allowed.scenario, &denied.scenario) && Arc::ptr_eq(&allowed.step, &denied.step));
+    let finding = |cell: &CellJudged| cell.prediction.checks[1].finding.clone();
+    let Finding::Allowed { by } = finding(allowed) else { panic!("{allowed:?}") };
+    let Finding::NoRuleAllows { nearest: Some(miss), isolated_by } = finding(denied) else {
+        panic!("{denied:?}")
+    };
+    assert!(Arc::ptr_eq(&by[0], &miss.rule) && Arc::ptr_eq(&by[0], &isolated_by[0]), "a rule has one name");
 }

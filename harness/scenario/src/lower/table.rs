@@ -199,7 +199,7 @@ fn expected(context: &Context<'_>, words: &Located<String>, mistakes: &mut Mista
     let expected = mistakes.keep(context.file, words.position, expected)?;
     if let Some(by) = &expected.by {
         let known = &context.in_force.names;
-        if context.in_force.complete && !known.contains(&by.0) {
+        if context.in_force.complete && !known.contains(&*by.0) {
             let known: Vec<&str> = known.iter().map(String::as_str).collect();
             let message = format!("no policy of this step is called `{by}`");
             let help = did_you_mean(&by.0, "its policies are", &known);

@@ -13,13 +13,13 @@ fn prediction(answer: Answer, finding: Finding) -> Prediction {
     Prediction { answer, checks: vec![check] }
 }
 
-fn rule(name: &str) -> RuleRef {
+fn rule(name: &str) -> Arc<RuleRef> {
     let object = ObjectRef {
         kind: "CiliumNetworkPolicy".to_owned(),
         namespace: Some("database".to_owned()),
         name: name.to_owned(),
     };
-    RuleRef { object, path: "spec.ingress[0]".to_owned(), place: Place::start_of("p.yaml") }
+    Arc::new(RuleRef { object, path: "spec.ingress[0]".to_owned(), place: Place::start_of("p.yaml") })
 }
 
 fn shown(result: CellResult) -> &'static str {
@@ -93,7 +93,7 @@ fn a_named_policy_must_be_one_that_decides() {
         assert_eq!(compare(&expectation, &verdict, &prediction), expected, "{words}");
     };
     let denied = || Finding::Denied { by: vec![rule("lockdown")] };
-    let isolated = || Finding::NoRuleAllows { isolated_by: vec![rule("one"), rule("two")], nearest: None };
+    let isolated = || Finding::NoRuleAllows { isolated_by: [rule("one"), rule("two")].into(), nearest: None };
     let at_ingress = Answer::Deny(Gate::Ingress);
     check("deny ingress by database/lockdown", denied(), at_ingress, CellResult::AsExpected);
     check("deny ingress by database/other", denied(), at_ingress, CellResult::DecidedByAnother);

@@ -104,6 +104,11 @@ impl Session {
         self.facts.cilium.version
     }
 
+    /// The context of the kubeconfig.
+    pub(super) fn context(&self) -> &str {
+        self.connection.context()
+    }
+
     /// Runs scenarios there, those that do not meet side by side, while no other run is there. An error of the sink is
     /// the inner one.
     pub(super) fn run(

@@ -73,6 +73,14 @@ impl Ground {
         }
     }
 
+    /// The context of the cluster; none elsewhere.
+    pub(super) fn context(&self) -> Option<String> {
+        match self {
+            Self::Model | Self::Lab => None,
+            Self::Cluster(session) => Some(session.context().to_owned()),
+        }
+    }
+
     /// The Cilium version of a run: that of the cluster, or the one that is asked for.
     pub(super) fn version(&self, asked: Option<CiliumVersion>) -> Result<CiliumVersion, Failure> {
         let Self::Cluster(session) = self else { return Ok(asked.unwrap_or_default()) };

@@ -9,6 +9,7 @@ use verdikt_report::terminal::{Options, Terminal};
 use verdikt_scenario::cell_name::StepName;
 use verdikt_verdict::event::{Event, StepStarted};
 
+use crate::arguments::ReportFile;
 use crate::failure::{Failure, What};
 use crate::printer::Printer;
 
@@ -17,14 +18,15 @@ pub(super) struct Output {
     log: Option<BufWriter<File>>,
     terminal: Terminal,
     progress: ProgressBar,
-    events: Vec<Event>,
+    /// What the reports in files are made of; nothing is kept where there are none.
+    events: Option<Vec<Event>>,
     failure: Option<Failure>,
     closed: bool,
 }
 
 impl Output {
-    /// An output without a log yet, for so many scenarios.
-    pub(super) fn new(options: Options, scenarios: usize) -> Self {
+    /// An output without a log yet, for so many scenarios and these reports.
+    pub(super) fn new(options: Options, scenarios: usize, reports: &[ReportFile]) -> Self {
         // Nothing is drawn where stderr is no terminal.
         let progress = ProgressBar::with_draw_target(
             u64::try_from(scenarios).ok(),
@@ -38,7 +40,7 @@ impl Output {
             log: None,
             terminal: Terminal::new(options),
             progress,
-            events: Vec::new(),
+            events: (!reports.is_empty()).then(Vec::new),
             failure: None,
             closed: false,
         }
@@ -55,7 +57,10 @@ impl Output {
     pub(super) fn tell(&mut self, event: Event) -> io::Result<()> {
         if let Some(log) = &mut self.log {
             writeln!(log, "{}", event.to_line()?)?;
-            log.flush()?;
+            // The cells of a step are told at once, and its end after them.
+            if !matches!(event, Event::CellJudged(_)) {
+                log.flush()?;
+            }
         }
         match &event {
             Event::StepStarted(step) => {
@@ -68,7 +73,9 @@ impl Output {
         }
         // A reader that has gone ends the printing, and neither the log nor the reports nor the exit code.
         let text = self.terminal.push(&event);
-        self.events.push(event);
+        if let Some(events) = &mut self.events {
+            events.push(event);
+        }
         if self.closed || text.is_empty() {
             return Ok(());
         }
@@ -85,8 +92,8 @@ impl Output {
         }
     }
 
-    /// All events, or why they could not be told.
+    /// All events where reports need them, or why they could not be told.
     pub(super) fn end(self) -> Result<Vec<Event>, Failure> {
-        self.failure.map_or(Ok(self.events), Err)
+        self.failure.map_or(Ok(self.events.unwrap_or_default()), Err)
     }
 }

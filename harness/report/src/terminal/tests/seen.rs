@@ -73,7 +73,7 @@ fn seen(source: &str, expected: &str, predicted: Answer, evidence: Evidence) -> 
     let mut cell = cell(tcp("database/redis", 6379), pod(source), expected, prediction);
     let fused = fuse(&evidence);
     cell.result = compare(&cell.expected, &fused.verdict, &cell.prediction);
-    (cell.verdict, cell.basis, cell.evidence) = (fused.verdict, Some(fused.basis), Some(evidence));
+    (cell.verdict, cell.basis, cell.evidence) = (fused.verdict, Some(fused.basis), Some(Box::new(evidence)));
     cell
 }
 
@@ -369,7 +369,7 @@ fn failures_are_shown() {
         reason,
     }));
     let totals = Totals::of(&events);
-    events.push(Event::RunFinished(RunFinished { totals, outcome: RunOutcome::of(&totals) }));
+    events.push(Event::RunFinished(RunFinished { totals, outcome: RunOutcome::of(&totals), took: None }));
     insta::assert_snapshot!(shown(&events, 100, true, false), @r"
     skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
     ok            three-tier/without policies: 1 cell
@@ -397,7 +397,7 @@ fn an_interrupted_run_says_so() {
     events.truncate(9);
     let totals = Totals::of(&events);
     let outcome = RunOutcome::Interrupted;
-    events.push(Event::RunFinished(RunFinished { totals, outcome }));
+    events.push(Event::RunFinished(RunFinished { totals, outcome, took: None }));
     insta::assert_snapshot!(shown(&events, 100, true, false), @r"
     skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
     ok            three-tier/without policies: 1 cell

@@ -1,0 +1,47 @@
+//! Where a run takes the time from, for its log.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use verdikt_verdict::timestamp::Timestamp;
+
+/// What tells the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clock {
+    /// Nothing: events have no times, so that the same run gives the same events.
+    #[default]
+    None,
+    /// The machine's clock.
+    System,
+}
+
+/// Something that has begun.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Began {
+    at: Option<Timestamp>,
+    since: Option<Instant>,
+}
+
+impl Clock {
+    /// The time now, where it is told.
+    pub fn now(self) -> Option<Timestamp> {
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Timestamp::since_1970(since_1970).filter(|_| self == Self::System)
+    }
+
+    /// Something begins.
+    pub(crate) fn begin(self) -> Began {
+        Began { at: self.now(), since: (self == Self::System).then(Instant::now) }
+    }
+}
+
+impl Began {
+    /// When it began, where times are told.
+    pub(crate) fn at(self) -> Option<Timestamp> {
+        self.at
+    }
+
+    /// How long it has taken until now, where times are told.
+    pub(crate) fn took(self) -> Option<Duration> {
+        self.since.map(|since| since.elapsed())
+    }
+}

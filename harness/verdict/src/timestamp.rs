@@ -1,0 +1,57 @@
+//! A moment, as logs and reports write it. Whoever runs something reads the clock; here a moment is data.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// A moment in UTC, in milliseconds: `2026-11-28T06:45:00.250Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(DateTime<Utc>);
+
+impl Timestamp {
+    /// The moment so long after the start of 1970; none beyond what a calendar knows.
+    pub fn since_1970(time: Duration) -> Option<Self> {
+        let milliseconds = i64::try_from(time.as_millis()).ok()?;
+        DateTime::from_timestamp_millis(milliseconds).map(Self)
+    }
+
+    /// The same for other crates.
+    pub fn to_date_time(self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let moment = DateTime::parse_from_rfc3339(&text).map_err(D::Error::custom)?;
+        Ok(Self(moment.to_utc()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_are_kept() {
+        let moment = Timestamp::since_1970(Duration::from_millis(1_795_848_300_250)).unwrap();
+        assert_eq!(moment.to_string(), "2026-11-28T06:45:00.250Z");
+        assert_eq!(serde_json::from_str::<Timestamp>("\"2026-11-28T07:45:00.250+01:00\"").unwrap(), moment);
+        assert!(Timestamp::since_1970(Duration::MAX).is_none());
+    }
+}
