@@ -14,12 +14,13 @@ use verdikt_scenario::loader::Reach;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::version::CiliumVersion;
 
+use crate::exit;
 use cluster::borrowable;
 pub(crate) use cluster::{Clean, Cluster, ClusterCommand, ClusterUp, Images, World};
 
 /// Tells whether network policies do what their authors think.
 #[derive(Debug, Parser)]
-#[command(name = "verdikt", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "verdikt", version, about, max_term_width = 100, after_help = exit::table())]
 pub(crate) struct Arguments {
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -27,9 +28,6 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
-
-const EXIT_CODES: &str = "Exit codes: 0 all as expected; 1 at least one verdict differs; 2 the command or a scenario \
-                          is wrong; 3 inconclusive; 4 the machine failed; 5 nothing to run";
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -128,7 +126,8 @@ pub(crate) struct Run {
     pub(crate) files: Files,
     #[command(flatten)]
     pub(crate) output: Output,
-    /// Write the event log, one JSON object a line, as things happen
+    /// Write the event log, one JSON object a line, as things happen. If FILE has a text already, that stays until the
+    /// run has ended, and the log is in FILE.part meanwhile
     #[arg(long, value_name = "FILE")]
     pub(crate) events: Option<PathBuf>,
 }
@@ -153,8 +152,8 @@ pub(crate) struct Output {
     /// One line for each step, and the differences
     #[arg(long, short)]
     pub(crate) quiet: bool,
-    /// Write a report: junit=FILE, json=FILE, markdown=FILE, or github=FILE (annotations as workflow commands);
-    /// may be given more than once
+    /// Write a report when the run has ended: junit=FILE, json=FILE, markdown=FILE, or github=FILE (annotations as
+    /// workflow commands); may be given more than once
     #[arg(long = "report", value_name = "KIND=FILE")]
     pub(crate) reports: Vec<ReportFile>,
 }
@@ -215,7 +214,10 @@ pub(crate) struct Lab {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LabCommand {
-    /// Run a program of this machine inside an endpoint of a running lab
+    /// Run a program of this machine inside an endpoint of a running lab of your own: with the endpoint's network, names
+    /// and policies. Everything else is yours: the program runs as you, with your environment, and sees the files and the
+    /// processes of this machine. As root it has what root has in a container: it reads and writes every file, and can
+    /// ping and capture packets; it cannot change networks, mounts or the kernel
     Exec(LabExec),
     /// Follow the flows of a running lab
     Flows(LabFlows),

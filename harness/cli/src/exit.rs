@@ -1,15 +1,30 @@
-//! Exit codes, for scripts that must tell "the policy is wrong" from "we are". The outcome of a run has its own:
-//! 0 as expected, 1 differs, 3 inconclusive, 5 nothing to run.
+//! The exit codes as numbers. What each means is in the one table: [`Exit`].
 
-/// All as expected.
-pub(crate) const AS_EXPECTED: u8 = 0;
-/// At least one verdict differs, or a warning that must not be.
-pub(crate) const DIFFERS: u8 = 1;
-/// The command or a scenario is wrong.
-pub(crate) const WRONG_INPUT: u8 = 2;
-/// The engine does not model something that matters.
-pub(crate) const INCONCLUSIVE: u8 = 3;
-/// The machine failed.
-pub(crate) const MACHINE_FAILED: u8 = 4;
-/// Nothing to run.
-pub(crate) const NOTHING_TO_RUN: u8 = 5;
+use verdikt_verdict::exit::Exit;
+
+pub(crate) const AS_EXPECTED: u8 = Exit::AsExpected.code();
+pub(crate) const DIFFERS: u8 = Exit::Differs.code();
+pub(crate) const WRONG_INPUT: u8 = Exit::WrongInput.code();
+pub(crate) const INCONCLUSIVE: u8 = Exit::Inconclusive.code();
+pub(crate) const MACHINE_FAILED: u8 = Exit::Failed.code();
+pub(crate) const NOTHING_TO_RUN: u8 = Exit::NothingToRun.code();
+
+/// The table, for the help.
+pub(crate) fn table() -> String {
+    let rows = Exit::ALL.map(|exit| format!("\n  {}  {}", exit.code(), exit.meaning()));
+    format!("Exit codes:{}", rows.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The README has the same table.
+    #[test]
+    fn the_readme_has_the_table() {
+        let readme = include_str!("../../../README.md");
+        let (_, table) = readme.split_once("| exit code | meaning |\n|---|---|\n").unwrap();
+        let rows = Exit::ALL.map(|exit| format!("| {} | {} |\n", exit.code(), exit.meaning()));
+        assert_eq!(table.split_once("\n\n").unwrap().0.to_owned() + "\n", rows.concat());
+    }
+}

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use verdikt_scenario::diagnostic::{Diagnostic, Sources};
+use verdikt_scenario::plain::Plain;
 
 use crate::exit;
 
@@ -46,6 +47,11 @@ impl Failure {
         Self { code: exit::MACHINE_FAILED, ..Self::wrong(message) }
     }
 
+    /// A signal asked the process to end.
+    pub(crate) fn interrupted() -> Self {
+        Self::machine("interrupted")
+    }
+
     /// The machine cannot do it, for this reason.
     pub(crate) fn from_error(error: &dyn std::error::Error) -> Self {
         let failure = Self::machine(error.to_string());
@@ -67,7 +73,7 @@ impl Failure {
 
     /// A file that the command names cannot be written or read.
     pub(crate) fn file(doing: &str, path: &Path, cause: &dyn Display) -> Self {
-        Self::wrong(format!("cannot {doing} `{}`", path.display())).cause(cause)
+        Self::wrong(format!("cannot {doing} `{}`", Plain::line(&path.display().to_string()))).cause(cause)
     }
 
     /// Writing what the command has to say failed.

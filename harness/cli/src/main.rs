@@ -4,19 +4,36 @@ mod arguments;
 mod commands;
 mod exit;
 mod failure;
+mod files;
 mod printer;
+mod signals;
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Colour, Command};
+use crate::failure::Failure;
 use crate::printer::Printer;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    std::panic::set_hook(Box::new(|panic| Printer::tell(&format!("{panic}\n{}", backtrace()))));
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(answer) => {
+            Printer::new(Colour::Auto).command_line(&answer);
+            return ExitCode::from(if answer.use_stderr() { exit::WRONG_INPUT } else { exit::AS_EXPECTED });
+        }
+    };
     let printer = Printer::new(arguments.colour);
+    if !matches!(arguments.command, Command::Agent { .. })
+        && let Err(error) = signals::install()
+    {
+        printer.failure(&Failure::machine("cannot listen to signals").cause(&error));
+        return ExitCode::from(exit::MACHINE_FAILED);
+    }
     let result = match arguments.command {
         Command::Run(run) => commands::run::run(&run, &printer),
         Command::Check(check) => commands::check::check(&check, &printer),
@@ -38,4 +55,10 @@ fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// Where a panic comes from, if the environment asks for it.
+fn backtrace() -> String {
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured { format!("{backtrace}\n") } else { String::new() }
 }

@@ -1,27 +1,45 @@
 //! The only place that prints: data to stdout, words for people to stderr.
+//!
+//! All of it goes through the [`guard`], so that no text of others reaches a terminal or a CI runner as it is.
+
+mod guard;
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
+use nix::errno::Errno;
 use verdikt_scenario::diagnostic::{Diagnostic, Sources, render};
 
 use crate::arguments::Colour;
 use crate::failure::{Failure, What};
 
+use guard::{guard_json, guard_text};
+
 /// The columns of an output that is no terminal.
 const DEFAULT_WIDTH: usize = 100;
 
+/// How the outputs of this process may look: decided once.
+static LOOKS: OnceLock<Printer> = OnceLock::new();
+
 /// Where the output goes, and how it may look.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Printer {
     /// Whether stdout takes colours.
     pub(crate) colour: bool,
+    /// Whether stdout is a terminal, which can go.
+    is_terminal: bool,
     /// Whether stderr takes colours.
     colour_for_people: bool,
 }
 
 impl Printer {
+    /// Decides how the outputs look, the first time it is called.
     pub(crate) fn new(colour: Colour) -> Self {
+        *LOOKS.get_or_init(|| Self::looks(colour))
+    }
+
+    fn looks(colour: Colour) -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let allowed = |terminal: bool| match colour {
@@ -29,8 +47,10 @@ impl Printer {
             Colour::Never => false,
             Colour::Auto => terminal && !plain,
         };
+        let is_terminal = io::stdout().is_terminal();
         Self {
-            colour: allowed(io::stdout().is_terminal()),
+            colour: allowed(is_terminal),
+            is_terminal,
             colour_for_people: allowed(io::stderr().is_terminal()),
         }
     }
@@ -42,18 +62,32 @@ impl Printer {
         asked.or_else(actual).unwrap_or(DEFAULT_WIDTH)
     }
 
-    /// Prints data.
+    /// Prints text.
     pub(crate) fn data(text: &str) -> Result<(), Failure> {
+        Self::write(&guard_text(text, LOOKS.get().is_some_and(|looks| looks.colour)))
+    }
+
+    /// Prints JSON.
+    pub(crate) fn json(text: &str) -> Result<(), Failure> {
+        Self::write(&guard_json(text))
+    }
+
+    fn write(guarded: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-            .map_err(|error| Failure::output(&error))
+        stdout.write_all(guarded.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| {
+            // What is left of a terminal that was closed.
+            let hung_up = error.raw_os_error() == Some(Errno::EIO as i32);
+            if hung_up && LOOKS.get().is_some_and(|looks| looks.is_terminal) {
+                return Failure::output(&io::ErrorKind::BrokenPipe.into());
+            }
+            Failure::output(&error)
+        })
     }
 
     /// Tells people something. If nobody can hear it, the command goes on.
     pub(crate) fn tell(text: &str) {
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let guarded = guard_text(text, LOOKS.get().is_some_and(|looks| looks.colour_for_people));
+        let _ = io::stderr().lock().write_all(guarded.as_bytes());
     }
 
     /// Shows a remark.
@@ -74,14 +108,27 @@ impl Printer {
             What::OutputClosed => {}
             What::Mistakes(diagnostics, sources) => self.diagnostics(diagnostics, sources),
             What::Message { message, cause, hint } => {
+                let message = indented(message);
                 Self::tell(&format!("{} {message}\n", self.painted("error:", AnsiColor::Red)));
                 if let Some(cause) = cause {
-                    Self::tell(&format!("  caused by: {cause}\n"));
+                    Self::tell(&format!("  caused by: {}\n", indented(cause)));
                 }
                 if let Some(hint) = hint {
+                    let hint = indented(hint);
                     Self::tell(&format!("\n{} {hint}\n", self.painted("hint:", AnsiColor::Cyan)));
                 }
             }
+        }
+    }
+
+    /// Shows what the command line is answered: its mistakes, its help, or the version.
+    pub(crate) fn command_line(&self, answer: &clap::Error) {
+        let styled = answer.render();
+        if answer.use_stderr() {
+            Self::tell(&if self.colour_for_people { styled.ansi().to_string() } else { styled.to_string() });
+        } else {
+            // Who asks for help and closes the output has enough of it.
+            let _ = Self::data(&if self.colour { styled.ansi().to_string() } else { styled.to_string() });
         }
     }
 
@@ -92,4 +139,18 @@ impl Printer {
         let style = Style::new().bold().fg_color(Some(colour.into()));
         format!("{style}{text}{style:#}")
     }
+}
+
+/// Text of which every line but the first is indented, so that none of it passes for another message.
+fn indented(text: &str) -> String {
+    let mut lines = text.lines();
+    let mut out = lines.next().unwrap_or_default().to_owned();
+    for line in lines {
+        out.push('\n');
+        if !line.is_empty() && !line.starts_with(' ') {
+            out.push_str("  ");
+        }
+        out.push_str(line);
+    }
+    out
 }

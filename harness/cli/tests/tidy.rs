@@ -422,3 +422,22 @@ fn white_space_is_tidy() {
         "remove white space at the ends of lines, write spaces for tabs (`\\t` in strings), end the last line",
     );
 }
+
+/// All that is printed goes through the guard of `printer`, but for the lines that an agent reports.
+#[test]
+fn only_the_printer_prints() {
+    let prints = |line: &str| {
+        let names = ["io::stdout()", "io::stderr()", "print!(", "println!("]
+            .iter()
+            .find(|name| line.contains(**name));
+        names.filter(|_| !line.contains("is_terminal")).map(ToString::to_string)
+    };
+    let ours = |source: &&Source| {
+        source.is_production()
+            && source.path.starts_with("harness/cli/")
+            && source.path != "harness/cli/src/printer.rs"
+    };
+    let broken: Vec<String> =
+        sources().iter().filter(ours).flat_map(|source| lines(source, prints)).collect();
+    none(&broken, "print by way of `Printer`: what strangers wrote must not steer a terminal or a CI runner");
+}

@@ -116,6 +116,7 @@ pub(crate) fn of(error: &Error) -> String {
             format!("see whether `{program}` runs by itself: `{program} version`")
         }
         Error::Failed { program, said, .. } => of_failure(*program, said),
+        Error::Interrupted { .. } => "the same command goes on where it stopped".to_owned(),
         Error::TimedOut { program: Program::Docker, .. } => {
             "see whether the docker daemon answers: `docker info`; a slow network may need the images beforehand: \
              `--image-archive FILE`"

@@ -93,6 +93,7 @@ fn delete(cluster: &str) -> Result<(), Error> {
     Call::new(Program::Kind, format!("remove the cluster `{cluster}`"))
         .arguments(["delete", "cluster", "--name", cluster])
         .deadline(Duration::from_mins(5))
+        .cleans_up()
         .run()
         .map(drop)
 }

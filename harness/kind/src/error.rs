@@ -61,6 +61,12 @@ pub enum Error {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// A signal ended it.
+    #[error("interrupted: cannot {doing}")]
+    Interrupted {
+        /// What was to be done.
+        doing: String,
+    },
     /// The cluster that is there is another one than the profile describes.
     #[error("the cluster `{cluster}` has {found}; the profile has {wanted}")]
     Differs {

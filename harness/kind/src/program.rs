@@ -3,8 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Read, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +15,20 @@ use crate::error::Error;
 
 /// How much of what a failing program said is repeated: its last lines.
 const LINES_SAID: usize = 12;
+/// How often it is looked whether calls are to end while a program runs.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What is set when whoever runs this process wants it to end.
+static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// Ends every program that is under way, and starts no other one, once this is set. Only the first flag counts.
+pub fn interrupt_by(flag: Arc<AtomicBool>) {
+    let _ = INTERRUPTED.set(flag);
+}
+
+fn is_interrupted() -> bool {
+    INTERRUPTED.get().is_some_and(|flag| flag.load(Ordering::SeqCst))
+}
 
 /// A program that clusters need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,13 +68,14 @@ pub(crate) struct Call {
     input: Option<Vec<u8>>,
     deadline: Duration,
     doing: String,
+    cleans_up: bool,
 }
 
 impl Call {
     /// A call that does something, as in `cannot create the cluster`, and takes a minute at most.
     pub(crate) fn new(program: Program, doing: impl Into<String>) -> Self {
         let deadline = Duration::from_mins(1);
-        Self { program, arguments: Vec::new(), input: None, deadline, doing: doing.into() }
+        Self { program, arguments: Vec::new(), input: None, deadline, doing: doing.into(), cleans_up: false }
     }
 
     pub(crate) fn arguments<Argument: AsRef<OsStr>>(
@@ -79,9 +97,24 @@ impl Call {
         self
     }
 
+    /// A call that is made even after an interruption, for it removes what was begun.
+    pub(crate) fn cleans_up(mut self) -> Self {
+        self.cleans_up = true;
+        self
+    }
+
+    fn is_over(&self) -> bool {
+        !self.cleans_up && is_interrupted()
+    }
+
     /// What the program wrote to its standard output, if it succeeded.
     pub(crate) fn run(self) -> Result<String, Error> {
+        if self.is_over() {
+            return Err(Error::Interrupted { doing: self.doing });
+        }
         let mut command = Command::new(self.program.name());
+        // An interrupt of the terminal is for this process, which ends the program.
+        command.process_group(0);
         command.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
         let mut child = command.spawn().map_err(|source| self.not_started(source))?;
@@ -91,10 +124,13 @@ impl Call {
         }
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let read = read_both(stdout, stderr);
-        let ended = collect(&read, Instant::now() + self.deadline);
+        let ended = collect(&read, Instant::now() + self.deadline, || self.is_over());
         let Some([stdout, stderr]) = ended else {
             let seconds = self.deadline.as_secs();
             kill(&mut child).map_err(|source| self.not_started(source))?;
+            if self.is_over() {
+                return Err(Error::Interrupted { doing: self.doing });
+            }
             return Err(Error::TimedOut { doing: self.doing, program: self.program, seconds });
         };
         let status = child.wait().map_err(|source| self.not_started(source))?;
@@ -137,13 +173,24 @@ fn read_both(stdout: Option<ChildStdout>, stderr: Option<ChildStderr>) -> Receiv
     received
 }
 
-/// Both outputs, if they end in time.
-fn collect(read: &Receiver<(usize, String)>, deadline: Instant) -> Option<[String; 2]> {
+/// Both outputs, if they end in time and before it is over.
+fn collect(
+    read: &Receiver<(usize, String)>,
+    deadline: Instant,
+    is_over: impl Fn() -> bool,
+) -> Option<[String; 2]> {
     let mut texts = [String::new(), String::new()];
-    for _ in 0..texts.len() {
+    let mut ended = 0;
+    while ended < texts.len() {
         let left = deadline.saturating_duration_since(Instant::now());
-        let (number, text) = read.recv_timeout(left).ok()?;
-        texts[number] = text;
+        match read.recv_timeout(left.min(LOOK)) {
+            Ok((number, text)) => {
+                texts[number] = text;
+                ended += 1;
+            }
+            Err(RecvTimeoutError::Timeout) if left > Duration::ZERO && !is_over() => {}
+            Err(_) => return None,
+        }
     }
     Some(texts)
 }

@@ -1,17 +1,16 @@
 //! How another process of the same user finds a running lab and talks to it.
 //!
 //! A lab listens on an abstract unix socket, which has no file and goes with its process. A client sends one
-//! [`Ask`] as a line of JSON and reads answers, one a line.
+//! [`Ask`] as a line of JSON and reads answers, one a line. Anybody can listen under such a name: a client talks only to
+//! the process that the name says, and only if that is its own user's ([`RunningLab`]).
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+mod running;
 
+use std::io;
+
+pub use running::{Found, RunningLab, Whose};
 use serde::{Deserialize, Serialize};
 use verdikt_scenario::flow::Flow;
-
-/// What begins the name of every lab's socket.
-const PREFIX: &str = "verdikt-lab/";
 
 /// What a client wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,51 +52,6 @@ pub struct Refusal {
     pub refused: String,
 }
 
-/// A running lab, as found from outside.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RunningLab {
-    /// Its process.
-    pub pid: u32,
-    /// The scenario it runs.
-    pub scenario: String,
-}
-
-impl RunningLab {
-    fn address(&self) -> io::Result<SocketAddr> {
-        SocketAddr::from_abstract_name(format!("{PREFIX}{}/{}", self.pid, self.scenario))
-    }
-
-    /// Begins to listen as this lab.
-    pub fn listen(&self) -> io::Result<UnixListener> {
-        UnixListener::bind_addr(&self.address()?)
-    }
-
-    /// Asks the lab; the answers are lines of JSON.
-    pub fn ask(&self, ask: &Ask) -> io::Result<impl BufRead + use<>> {
-        let mut stream = UnixStream::connect_addr(&self.address()?)?;
-        let mut line = serde_json::to_vec(ask)?;
-        line.push(b'\n');
-        stream.write_all(&line)?;
-        Ok(BufReader::new(stream))
-    }
-
-    /// Every lab that runs on this machine.
-    pub fn all() -> io::Result<Vec<Self>> {
-        let mut labs: Vec<Self> =
-            std::fs::read_to_string("/proc/net/unix")?.lines().filter_map(parse).collect();
-        labs.sort();
-        labs.dedup();
-        Ok(labs)
-    }
-}
-
-/// A lab from a line of `/proc/net/unix`, whose last column shows an abstract name after an `@`.
-fn parse(line: &str) -> Option<RunningLab> {
-    let (_, name) = line.split_once('@')?;
-    let (pid, scenario) = name.strip_prefix(PREFIX)?.split_once('/')?;
-    Some(RunningLab { pid: pid.parse().ok()?, scenario: scenario.to_owned() })
-}
-
 /// One answer of a lab.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -130,37 +84,5 @@ impl Answer {
         let mut line = serde_json::to_vec(self)?;
         line.push(b'\n');
         Ok(line)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lab_is_found_and_asked() {
-        let lab = RunningLab { pid: std::process::id(), scenario: "three tiers".to_owned() };
-        let listener = lab.listen().unwrap();
-        assert!(RunningLab::all().unwrap().contains(&lab));
-        let server = std::thread::spawn(move || {
-            let (stream, _) = listener.accept().unwrap();
-            let mut lines = BufReader::new(&stream).lines();
-            let ask: Ask = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
-            assert_eq!(ask, Ask::Inside { endpoint: "a/b".to_owned() });
-            (&stream).write_all(b"{\"refused\":\"there is no a/b\"}\n").unwrap();
-        });
-        let answer = lab.ask(&Ask::Inside { endpoint: "a/b".to_owned() }).unwrap().lines().next();
-        let answer: Answer = serde_json::from_str(&answer.unwrap().unwrap()).unwrap();
-        assert_eq!(answer, Answer::Refused(Refusal { refused: "there is no a/b".to_owned() }));
-        server.join().unwrap();
-    }
-
-    #[test]
-    fn other_sockets_are_no_labs() {
-        let check = |line: &str| assert_eq!(parse(line), None, "{line}");
-        check("Num       RefCount Protocol Flags    Type St Inode Path");
-        check("0000: 00000002 00000000 00010000 0001 01 1 /run/systemd/notify");
-        check("0000: 00000002 00000000 00010000 0001 01 1 @verdikt-lab/x/name");
-        check("0000: 00000002 00000000 00010000 0001 01 1 @other/1/name");
     }
 }

@@ -1,14 +1,17 @@
 //! Running a program of this machine inside an endpoint: in its network, with its resolver and its name.
 //!
 //! The process that asks becomes the program, so that terminal, directory, environment and exit code are those of
-//! the shell it was asked in. What the program sees of `/etc` is changed in a mount namespace of its own.
+//! the shell it was asked in. What the program sees of `/etc` is changed in a mount namespace of its own. It has the
+//! files and processes of its user, and the rights that root has in a container.
 
 mod files;
+mod rights;
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -21,6 +24,8 @@ use nix::unistd::sethostname;
 /// What to run, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inside {
+    /// The process of the lab.
+    pub lab: u32,
     /// The process whose namespaces are the endpoint's: its agent.
     pub agent: u32,
     /// The text of `/etc/resolv.conf`.
@@ -43,6 +48,14 @@ pub enum ExecError {
     Gone {
         /// The agent's process.
         agent: u32,
+    },
+    /// The process is none of the lab's, or has no network of its own.
+    #[error("process {agent} is no endpoint of the lab, process {lab}")]
+    NoEndpoint {
+        /// The process that should be the endpoint's agent.
+        agent: u32,
+        /// The lab's.
+        lab: u32,
     },
     /// The lab is somebody else's.
     #[error("the lab belongs to another user; run this as the user who runs the lab")]
@@ -77,12 +90,16 @@ pub enum ExecError {
 /// has only one thread: the kernel lets no other enter a user namespace.
 pub fn run_inside(inside: Inside) -> Result<Infallible, ExecError> {
     let failed = |what| move |source: nix::Error| ExecError::Enter { what, source: source.into() };
-    enter(inside.agent)?;
+    enter(inside.lab, inside.agent)?;
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS)
         .map_err(failed("have files and a name of its own"))?;
     files::replace(&inside.resolv_conf, &inside.hosts)
         .map_err(|source| ExecError::Enter { what: "have files of its own", source })?;
     sethostname(&inside.hostname).map_err(failed("have a name of its own"))?;
+    rights::drop_all_but_needed().map_err(|source| ExecError::Enter {
+        what: "give its rights up",
+        source: io::Error::other(source),
+    })?;
     // The last of all: a change of rights ends it.
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("end with the shell that asked"))?;
     let source = Command::new(&inside.program).args(&inside.arguments).exec();
@@ -94,15 +111,17 @@ pub fn run_inside(inside: Inside) -> Result<Infallible, ExecError> {
     })
 }
 
-/// Enters the user namespace, if it is another one, and the network of a process.
-fn enter(agent: u32) -> Result<(), ExecError> {
-    let open = |kind: &str| {
-        File::open(format!("/proc/{agent}/ns/{kind}")).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => ExecError::Gone { agent },
-            io::ErrorKind::PermissionDenied => ExecError::Foreign,
-            _ => ExecError::Enter { what: "find the endpoint's network", source },
-        })
+/// Enters the user namespace, if it is another one, and the network of a process that the lab has started.
+fn enter(lab: u32, agent: u32) -> Result<(), ExecError> {
+    let failed_open = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => ExecError::Gone { agent },
+        io::ErrorKind::PermissionDenied => ExecError::Foreign,
+        _ => ExecError::Enter { what: "find the endpoint's network", source },
     };
+    // All is asked of this one process: another may get its number once it has ended.
+    let process = File::open(format!("/proc/{agent}")).map_err(failed_open)?;
+    let below = |path: &str| format!("/proc/self/fd/{}/{path}", process.as_raw_fd());
+    let open = |kind: &str| File::open(below(&format!("ns/{kind}"))).map_err(failed_open);
     let failed = |what| {
         move |source: nix::Error| match source {
             nix::Error::EPERM => ExecError::Foreign,
@@ -111,13 +130,23 @@ fn enter(agent: u32) -> Result<(), ExecError> {
     };
     // Both are opened before either is entered: what was ours to see is seen with the rights we came with.
     let (user, network) = (open("user")?, open("net")?);
+    let stat = fs::read_to_string(below("stat")).map_err(failed_open)?;
     let same = |metadata: io::Result<Metadata>, other: io::Result<Metadata>| {
         let place = |metadata: Metadata| (metadata.dev(), metadata.ino());
         Ok::<_, io::Error>(place(metadata?) == place(other?))
     };
-    let inside = same(user.metadata(), std::fs::metadata("/proc/self/ns/user"));
+    let machines = same(network.metadata(), fs::metadata("/proc/self/ns/net"));
+    if parent(&stat) != Some(lab) || machines.map_err(failed_open)? {
+        return Err(ExecError::NoEndpoint { agent, lab });
+    }
+    let inside = same(user.metadata(), fs::metadata("/proc/self/ns/user"));
     if !inside.map_err(|source| ExecError::Enter { what: "find its own rights", source })? {
         setns(user, CloneFlags::CLONE_NEWUSER).map_err(failed("enter the lab's user namespace"))?;
     }
     setns(network, CloneFlags::CLONE_NEWNET).map_err(failed("enter the endpoint's network"))
+}
+
+/// The parent of a process, from its `stat`: after its name in parentheses and its state.
+fn parent(stat: &str) -> Option<u32> {
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }

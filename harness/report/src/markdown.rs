@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{CellJudged, Event};
-use verdikt_verdict::outcome::Outcome;
+use verdikt_verdict::outcome::{Outcome, Totals};
 
 use crate::difference::{self, Setting};
 use crate::evidence;
@@ -96,21 +96,13 @@ fn tables_left_out(steps: usize) -> String {
 /// What the run comes to, and what was counted.
 fn head(run: &Run<'_>) -> String {
     let totals = &run.totals;
-    let objects = counted(totals.objects_differing, "object");
     let title = match run.outcome {
         Outcome::AsExpected => format!("{} as expected", counted(totals.cells, "cell")),
-        Outcome::Differs if totals.differing == 0 => format!("{objects} not as expected"),
-        Outcome::Differs if totals.objects_differing == 0 => {
-            format!("{} of {} differing", totals.differing, counted(totals.cells, "cell"))
+        Outcome::Differs => what_differs(totals).join(", "),
+        Outcome::Failed => {
+            let failed = format!("{} failed", counted(totals.failed, "scenario"));
+            [vec![failed], what_differs(totals)].concat().join(", ")
         }
-        Outcome::Differs => {
-            format!(
-                "{} of {} differing, {objects} not as expected",
-                totals.differing,
-                counted(totals.cells, "cell")
-            )
-        }
-        Outcome::Failed => format!("{} failed", counted(totals.failed, "scenario")),
         Outcome::Interrupted => "interrupted".to_owned(),
         Outcome::Inconclusive => {
             format!("{} of {} inconclusive", totals.inconclusive, counted(totals.cells, "cell"))
@@ -125,6 +117,18 @@ fn head(run: &Run<'_>) -> String {
         [counted(totals.scenarios, "scenario"), counted(totals.steps, "step"), counted(totals.cells, "cell")];
     let _ = writeln!(text, "{}.", counts.join(", "));
     text
+}
+
+/// What differs, if anything does.
+fn what_differs(totals: &Totals) -> Vec<String> {
+    let mut words = Vec::new();
+    if totals.differing > 0 {
+        words.push(format!("{} of {} differing", totals.differing, counted(totals.cells, "cell")));
+    }
+    if totals.objects_differing > 0 {
+        words.push(format!("{} not as expected", counted(totals.objects_differing, "object")));
+    }
+    words
 }
 
 fn is_as_expected(step: &Step<'_>) -> bool {

@@ -1,24 +1,16 @@
 //! Widths, wrapping and quoting of plain text.
 
 use unicode_width::UnicodeWidthStr;
+use verdikt_scenario::plain::Plain;
 
 /// How many columns of a terminal the text takes.
 pub(crate) fn width(text: &str) -> usize {
     UnicodeWidthStr::width(text)
 }
 
-/// Text from files made safe for a terminal and for one line: control characters are written as escapes, line
-/// ends and tabs become spaces.
+/// Text of others in one line, as it is shown: see [`Plain`].
 pub(crate) fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.trim().chars() {
-        match c {
-            '\n' | '\r' | '\t' => out.push(' '),
-            c if c.is_control() => out.extend(c.escape_default()),
-            c => out.push(c),
-        }
-    }
-    out
+    Plain::line(text).into()
 }
 
 /// Breaks a text at its spaces into lines of at most `limit` columns; longer words stay whole.
@@ -132,10 +124,5 @@ mod tests {
         check("it's", r"'it'\''s'");
         check("$(x)", "'$(x)'");
         check("~a", "'~a'");
-    }
-
-    #[test]
-    fn control_characters_are_shown() {
-        assert_eq!(plain("a\u{1b}[2Jb\nc"), r"a\u{1b}[2Jb c");
     }
 }

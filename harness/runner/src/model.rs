@@ -20,17 +20,36 @@ pub const NAME: &str = "model";
 
 /// Evaluates scenarios.
 pub fn run(scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) -> io::Result<Outcome> {
+    run_until(scenarios, options, &|| false, sink)
+}
+
+/// Evaluates scenarios until `stop` says so; what is known then is told.
+pub fn run_until(
+    scenarios: &[Scenario],
+    options: &RunOptions,
+    stop: &dyn Fn() -> bool,
+    sink: Sink<'_>,
+) -> io::Result<Outcome> {
+    let began = options.clock.begin();
+    sink(started(NAME, options))?;
     let mut totals = Totals::default();
+    let mut stopped = false;
     let mut tell = |event: Event| {
+        stopped |= stop();
+        if stopped {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         totals.add(&event);
         sink(event)
     };
-    let began = options.clock.begin();
-    tell(started(NAME, options))?;
+    let mut ran = Ok(());
     for scenario in scenarios {
-        run_scenario(scenario, options, &mut tell)?;
+        ran = ran.and_then(|()| run_scenario(scenario, options, &mut tell));
     }
-    let outcome = Outcome::of(&totals);
+    if !stopped {
+        ran?;
+    }
+    let outcome = if stopped { Outcome::Interrupted } else { Outcome::of(&totals) };
     sink(Event::RunFinished(RunFinished { totals, outcome, took: began.took() }))?;
     Ok(outcome)
 }

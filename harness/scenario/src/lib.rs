@@ -16,6 +16,7 @@ pub mod loader;
 pub mod name;
 pub mod observation;
 pub mod place;
+pub mod plain;
 pub mod policy;
 pub mod prediction;
 pub mod scenario;

@@ -11,6 +11,7 @@ pub mod compare;
 pub mod correlate;
 pub mod event;
 pub mod evidence;
+pub mod exit;
 pub mod fuse;
 pub mod outcome;
 pub mod timestamp;

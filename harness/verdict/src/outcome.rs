@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compare::CellResult;
 use crate::event::Event;
+use crate::exit::Exit;
 
 /// What a run counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,17 +63,18 @@ impl Totals {
     }
 }
 
-/// What a run comes to. Of several things the worst: a verdict that differs is news about the policies, which
-/// neither a failure of the machine nor a missing verdict elsewhere takes back; a failure of the machine leaves more
-/// unknown than a missing verdict. Only [`Outcome::of`] decides it, except that a run was interrupted.
+/// What a run comes to. Of several things the one that leaves the most unknown: where the machine or the cluster failed
+/// nothing is known, and what differs beside it may have the same cause; a verdict that differs is news about the
+/// policies, which a missing verdict elsewhere does not take back. Only [`Outcome::of`] decides it, except that a run was
+/// interrupted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Every cell and object is as expected.
     AsExpected,
-    /// At least one differs.
+    /// At least one differs, and no scenario failed.
     Differs,
-    /// The machine or the cluster failed in at least one scenario; none differs in the others.
+    /// The machine or the cluster failed in at least one scenario.
     Failed,
     /// It was interrupted; what was known until then is reported.
     Interrupted,
@@ -85,10 +87,10 @@ pub enum Outcome {
 impl Outcome {
     /// The outcome of what was counted.
     pub fn of(totals: &Totals) -> Self {
-        if totals.differing > 0 || totals.objects_differing > 0 {
-            Self::Differs
-        } else if totals.failed > 0 {
+        if totals.failed > 0 {
             Self::Failed
+        } else if totals.differing > 0 || totals.objects_differing > 0 {
+            Self::Differs
         } else if totals.inconclusive > 0 {
             Self::Inconclusive
         } else if totals.cells == 0 {
@@ -98,15 +100,20 @@ impl Outcome {
         }
     }
 
-    /// The exit code of a command that ends with this outcome.
-    pub fn exit_code(self) -> u8 {
+    /// How a command ends that comes to this.
+    pub fn exit(self) -> Exit {
         match self {
-            Self::AsExpected => 0,
-            Self::Differs => 1,
-            Self::Inconclusive => 3,
-            Self::Failed | Self::Interrupted => 4,
-            Self::NothingToRun => 5,
+            Self::AsExpected => Exit::AsExpected,
+            Self::Differs => Exit::Differs,
+            Self::Inconclusive => Exit::Inconclusive,
+            Self::Failed | Self::Interrupted => Exit::Failed,
+            Self::NothingToRun => Exit::NothingToRun,
         }
+    }
+
+    /// The exit code of a command that comes to this.
+    pub fn exit_code(self) -> u8 {
+        self.exit().code()
     }
 }
 
@@ -123,8 +130,10 @@ mod tests {
             assert_eq!(Outcome::of(&totals).exit_code(), expected, "{totals:?}");
         };
         check([1, 0, 0, 0, 0], 0);
-        check([2, 1, 0, 1, 1], 1);
-        check([2, 0, 1, 1, 1], 1);
+        check([2, 1, 0, 0, 1], 1);
+        check([2, 0, 1, 0, 1], 1);
+        check([2, 1, 0, 1, 1], 4);
+        check([2, 0, 1, 1, 1], 4);
         check([2, 0, 0, 1, 1], 4);
         check([0, 0, 0, 1, 0], 4);
         check([2, 0, 0, 0, 1], 3);

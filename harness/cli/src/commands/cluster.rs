@@ -8,11 +8,13 @@ use verdikt_kind::cluster::{self, Options, Up};
 use verdikt_kind::doctor::{Finding, examine};
 use verdikt_kind::error::Error;
 use verdikt_kind::profile::{PREFIX, Profile, profile, profiles};
+use verdikt_kind::program::interrupt_by;
 
 use crate::arguments::{Cluster, ClusterCommand, ClusterUp};
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::signals;
 
 pub(crate) fn cluster(Cluster { command }: Cluster, printer: &Printer) -> Result<ExitCode, Failure> {
     match command {
@@ -107,7 +109,10 @@ pub(crate) fn bring_up(
     options: &Options,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Up, Failure> {
-    cluster::up(profile, options, progress).map_err(|error| failure(&error))
+    let signals = signals::hold();
+    interrupt_by(signals.flag());
+    let up = cluster::up(profile, options, progress).map_err(|error| failure(&error))?;
+    if signals.is_asked() { Err(Failure::interrupted()) } else { Ok(up) }
 }
 
 /// Tells of phases as they begin, with the seconds since it was made.

@@ -12,6 +12,7 @@ use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::loader::{Loader, parse_attempt, parse_source};
+use verdikt_scenario::plain::Plain;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::{Answer, Prediction};
 use verdikt_scenario::scenario::{Scenario, Step};
@@ -36,13 +37,13 @@ pub(crate) fn explain(arguments: &Explain, printer: &Printer) -> Result<ExitCode
     let others = if policies.is_empty() { None } else { Some(other_policies(arguments, printer)?) };
     let cells = cells(step, from.as_deref(), attempt.as_deref())?;
     let explained_cells = predict_each(scenario, index, others.as_deref(), &cells, *cilium);
-    let name = StepName { scenario: &scenario.name, step: &step.name };
+    let name = Plain::line(&StepName { scenario: &scenario.name, step: &step.name }.to_string());
     let mut text = format!("{name}, Cilium {cilium}\n");
     if let Some(others) = &others {
         text += &replaced(policies, others.len());
     }
     let notes = refused(step, others.as_deref().unwrap_or(&step.policies), *cilium);
-    text.extend(notes.into_iter().map(|note| note + "\n"));
+    text.extend(notes.iter().map(|note| format!("{}\n", Plain::line(note))));
     text.extend(explained_cells.iter().map(|(source, attempt, prediction)| {
         format!("\n{}", explained(source, attempt, prediction, printer.colour))
     }));

@@ -30,13 +30,12 @@ pub(crate) fn images(Images { cilium, json, agent, registry }: &Images) -> Resul
             node.into_iter().chain(release.images.by_role()).map(|(role, image)| (*minor, role, image))
         })
         .collect();
-    let text = if *json {
+    if *json {
         let rows: Vec<Value> = rows.iter().map(row_as_json).collect();
-        format!("{:#}\n", Value::Array(rows))
+        Printer::json(&format!("{:#}\n", Value::Array(rows)))?;
     } else {
-        table(&rows)
-    };
-    Printer::data(&text)?;
+        Printer::data(&table(&rows))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -12,11 +12,12 @@ use super::reports;
 use crate::arguments::Replay;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::signals;
 
 pub(crate) fn replay(arguments: &Replay, printer: &Printer) -> Result<ExitCode, Failure> {
     let Replay { log, output } = arguments;
     let events = read(log)?;
-    reports::prepare(&output.reports)?;
+    reports::check(&output.reports)?;
     let mut terminal = Terminal::new(Options {
         width: Printer::width(),
         colour: printer.colour,
@@ -26,7 +27,9 @@ pub(crate) fn replay(arguments: &Replay, printer: &Printer) -> Result<ExitCode, 
     for event in &events {
         Printer::data(&terminal.push(event))?;
     }
+    let held = signals::hold();
     reports::write(&output.reports, &events)?;
+    drop(held);
     if let Some(Event::RunFinished(run)) = events.last() {
         return Ok(ExitCode::from(run.outcome.exit_code()));
     }

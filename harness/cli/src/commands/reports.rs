@@ -1,6 +1,5 @@
-//! Reports in files, made from the events of a run.
+//! Reports in files, made from the events of a run. An older one stays until the new one is whole.
 
-use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use verdikt_report::{github, json, junit, markdown};
@@ -8,6 +7,7 @@ use verdikt_verdict::event::Event;
 
 use crate::arguments::{ReportFile, ReportKind};
 use crate::failure::Failure;
+use crate::files;
 
 /// Where a file is or will be, however it is written.
 pub(crate) fn place_of(path: &Path) -> PathBuf {
@@ -19,10 +19,9 @@ pub(crate) fn place_of(path: &Path) -> PathBuf {
 }
 
 /// Makes sure that every report can be written, before anything runs.
-pub(crate) fn prepare(reports: &[ReportFile]) -> Result<(), Failure> {
+pub(crate) fn check(reports: &[ReportFile]) -> Result<(), Failure> {
     for ReportFile { path, .. } in reports {
-        let opened = OpenOptions::new().create(true).append(true).open(path);
-        opened.map_err(|error| Failure::file("write the report", path, &error))?;
+        files::check(path).map_err(|error| Failure::file("write the report", path, &error))?;
     }
     Ok(())
 }
@@ -38,7 +37,7 @@ pub(crate) fn write(reports: &[ReportFile], events: &[Event]) -> Result<(), Fail
         };
         let failed = |cause: &dyn std::fmt::Display| Failure::file("write the report", path, cause);
         let text = text.map_err(|cause| failed(&cause))?;
-        fs::write(path, text).map_err(|error| failed(&error))?;
+        files::replace(path, text.as_bytes()).map_err(|error| failed(&error))?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 mod consent;
 mod ground;
 pub(crate) mod lab;
+mod log;
 mod output;
 
 use std::collections::BTreeSet;
@@ -18,11 +19,13 @@ use verdikt_runner::plan::{RunOptions, cell_names};
 use verdikt_verdict::event::RunOrigin;
 
 use self::ground::Ground;
+use self::log::Log;
 use self::output::Output;
 use super::{counted, load_scenarios, paths_or_default, reports};
 use crate::arguments::{ReportFile, Run};
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::signals;
 
 /// How the report writes the command that repeats one cell.
 const COMMAND: &str = "verdikt run";
@@ -30,6 +33,9 @@ const COMMAND: &str = "verdikt run";
 pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failure> {
     let Run { paths, parallel, timeout, filter, shard, list, files, output, events: log, .. } = arguments;
     let loaded = load_scenarios(&paths_or_default(paths)?, files.reach(), printer)?;
+    if !*list {
+        check_files(&output.reports, log.as_deref())?;
+    }
     let ground = if *list { Ground::Model } else { Ground::choose(arguments, &loaded.scenarios, printer)? };
     let cilium = ground.version(arguments.cilium)?;
     let mistakes = verdikt_runner::mistakes(&loaded.scenarios, cilium);
@@ -66,23 +72,20 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
         }
         return Ok(ExitCode::SUCCESS);
     }
-    refuse_shared_files(&output.reports, log.as_deref())?;
-    reports::prepare(&output.reports)?;
     let shown = Options {
         width: Printer::width(),
         colour: printer.colour,
         quiet: output.quiet,
         command: COMMAND.to_owned(),
     };
-    let mut told = Output::new(shown, scenarios.len(), &output.reports);
-    if let Some(path) = log {
-        told.log_to(path)?;
-    }
+    let signals = signals::hold();
+    let log = log.as_deref().map(Log::create).transpose()?;
+    let mut told = Output::new(shown, scenarios.len(), &output.reports, log);
     let mut sink = |event| told.tell(event);
     let outcome = match ground {
-        Ground::Model => model::run(&scenarios, &options, &mut sink),
-        Ground::Lab => lab::run(&scenarios, &options, &mut sink),
-        Ground::Cluster(session) => session.run(&scenarios, &options, &mut sink)?,
+        Ground::Model => model::run_until(&scenarios, &options, &|| signals.is_asked(), &mut sink),
+        Ground::Lab => lab::run(&scenarios, &options, &signals, &mut sink),
+        Ground::Cluster(session) => session.run(&scenarios, &options, &signals, &mut sink)?,
     };
     let events = told.end()?;
     let outcome = outcome.map_err(|error| Failure::output(&error))?;
@@ -99,14 +102,16 @@ fn origin(context: Option<String>) -> RunOrigin {
     RunOrigin { run, started, arguments, context }
 }
 
-/// Two outputs in one file would overwrite each other.
-fn refuse_shared_files(reports: &[ReportFile], log: Option<&Path>) -> Result<(), Failure> {
+/// Makes sure that every file can be written, before anything runs. Two outputs in one file would overwrite each other.
+fn check_files(reports: &[ReportFile], log: Option<&Path>) -> Result<(), Failure> {
     let mut seen = BTreeSet::new();
-    for path in reports.iter().map(|report| report.path.as_path()).chain(log) {
+    let part = log.map(log::part_of);
+    for path in reports.iter().map(|report| report.path.as_path()).chain(log).chain(part.as_deref()) {
         if !seen.insert(reports::place_of(path)) {
             return Err(Failure::wrong(format!("`{}` is to be written twice", path.display()))
                 .hint("give every report and the event log a file of its own"));
         }
     }
-    Ok(())
+    reports::check(reports)?;
+    log.map_or(Ok(()), log::check)
 }

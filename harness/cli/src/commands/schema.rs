@@ -8,6 +8,6 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 
 pub(crate) fn schema() -> Result<ExitCode, Failure> {
-    Printer::data(&json_schema_text())?;
+    Printer::json(&json_schema_text())?;
     Ok(ExitCode::SUCCESS)
 }

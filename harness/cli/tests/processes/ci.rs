@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 
 use insta::assert_snapshot;
 
@@ -32,6 +32,11 @@ fn job(programs: &[(&str, &str)], files: &[(&str, &str)]) -> Project {
 
 /// Runs a script as a step.
 fn step(project: &Project, path: &str, inputs: &[(&str, &str)]) -> Ran {
+    ran(command(project, path, inputs).output().unwrap())
+}
+
+/// A script as a step.
+fn command(project: &Project, path: &str, inputs: &[(&str, &str)]) -> Command {
     let mut command = Command::new("bash");
     command.arg(script(path)).current_dir(project.path("."));
     command.env("PATH", format!("{}:/usr/bin:/bin", project.path("bin").display()));
@@ -47,7 +52,10 @@ fn step(project: &Project, path: &str, inputs: &[(&str, &str)]) -> Ran {
     for name in ["PATHS", "ON", "CILIUM", "SHARD", "ARGUMENTS"] {
         command.env(name, inputs.iter().find(|(input, _)| *input == name).map_or("", |(_, value)| *value));
     }
-    let output = command.output().unwrap();
+    command
+}
+
+fn ran(output: Output) -> Ran {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
@@ -76,9 +84,49 @@ fn a_run_tells_what_came_of_it() {
         assert!(!project.read(&format!("temp/verdikt/{report}")).is_empty(), "{report}");
     }
     let (_, ran) = check(GOOD, 0, "as-expected", "## verdikt: 4 cells as expected");
-    assert!(!ran.stdout.contains("::"), "{ran}");
+    assert_eq!(commands(&ran), [] as [&str; 0], "{ran}");
     check("scenario: [", 2, "wrong", "");
 }
+
+/// What the runner takes for commands: those while it takes none are left out, and so is what stops and starts that.
+/// <https://github.com/actions/runner/blob/main/src/Runner.Worker/ActionCommandManager.cs>
+fn commands(ran: &Ran) -> Vec<&str> {
+    let mut resumes = None;
+    let mut commands = Vec::new();
+    for line in ran.stdout.split(['\n', '\r']).chain(ran.stderr.split(['\n', '\r'])) {
+        let line = line.trim_start();
+        match (&resumes, line.strip_prefix("::stop-commands::")) {
+            (None, Some(token)) => resumes = Some(format!("::{token}::")),
+            (Some(resume), _) if line == resume => resumes = None,
+            (None, None) if line.starts_with("::") || line.contains("##[") => commands.push(line),
+            _ => {}
+        }
+    }
+    assert_eq!(resumes, None, "commands stay stopped: {ran}");
+    commands
+}
+
+/// Whatever is printed, by verdikt or by a program below it: no token is the same twice, and none can be guessed.
+#[test]
+fn nothing_that_is_printed_is_a_command() {
+    let hostile =
+        "echo ::error::a; echo '##[error]b' >&2; printf 'c ##[add-mask]d\\r::set-output name=e::f'; exit 1";
+    let project = job(&[("verdikt", &format!("{ANNOTATES}; {hostile}"))], &[]);
+    let runs = [(); 2].map(|()| step(&project, "ci/run", &[("ON", "model")]));
+    for ran in &runs {
+        assert_eq!(ran.code, 1, "{ran}");
+        assert!(ran.stdout.contains("##[error]b"), "both outputs are one, in their order: {ran}");
+        assert_eq!(commands(ran), ["::error file=a::ours"], "{ran}");
+    }
+    assert_ne!(runs[0].stdout.lines().next(), runs[1].stdout.lines().next());
+    let project = job(&[("verdikt", CLUSTERS), ("sudo", "")], &[]);
+    let ran = step(&project, "ci/prepare", &[("ON", "kind:x\n::error::y")]);
+    let told = ["::error title=verdikt::there is no profile x???error??y; verdikt cluster list has all"];
+    assert_eq!(commands(&ran), told, "{ran}");
+}
+
+/// A program that writes one annotation.
+const ANNOTATES: &str = "echo '::error file=a::ours' > \"$RUNNER_TEMP/verdikt/annotations.txt\"";
 
 #[test]
 fn inputs_become_arguments() {
@@ -93,7 +141,40 @@ fn inputs_become_arguments() {
     let ran = step(&project, "ci/run", &inputs);
     assert_eq!((ran.code, project.read("output").as_str()), (3, "outcome=inconclusive\n"), "{ran}");
     let folder = project.path("temp/verdikt").display().to_string();
-    assert_snapshot!(project.read("calls").replace(&folder, "OUT"), @"verdikt run scenarios more --quiet --events OUT/events.jsonl --report junit=OUT/junit.xml --report json=OUT/report.json --report markdown=OUT/summary.md --report github=OUT/annotations.txt --on lab --cilium 1.18 --shard 2/5 --parallel 2");
+    assert_snapshot!(project.read("calls").replace(&folder, "OUT"), @"verdikt run --quiet --events OUT/events.jsonl --report junit=OUT/junit.xml --report json=OUT/report.json --report markdown=OUT/summary.md --report github=OUT/annotations.txt --on=lab --cilium=1.18 --shard=2/5 --parallel 2 -- scenarios more");
+}
+
+/// Nothing in an input is expanded, and no path is an option.
+#[test]
+fn inputs_are_lists_and_no_shell() {
+    let arguments = "printf '%s|' \"$@\" >> words";
+    let words = |paths: &str, more: &str| {
+        let project = job(&[("verdikt", arguments)], &[("a b.yaml", ""), ("--keep", "")]);
+        let ran = step(&project, "ci/run", &[("PATHS", paths), ("ARGUMENTS", more)]);
+        assert_eq!(ran.code, 0, "{ran}");
+        let words = project.read("words");
+        words.split_once("annotations.txt|").unwrap().1.to_owned()
+    };
+    assert_eq!(words("*  $HOME `id`", "--filter *"), "--filter|*|--|*|$HOME|`id`|");
+    assert_eq!(words("a b.yaml\n--keep\n\n", "--filter\n'a b'\n"), "--filter|'a b'|--|a b.yaml|--keep|");
+    assert_eq!(words("", ""), "--|");
+}
+
+/// Whoever stops the job stops the run, and what it knew is told.
+#[test]
+fn a_job_that_is_stopped_tells_what_is_known() {
+    let verdikt = "trap 'echo stopped; exit 4' TERM; : > ready; while :; do sleep 0.05; done";
+    let project = job(&[("verdikt", &format!("{ANNOTATES}; {verdikt}"))], &[]);
+    let mut command = command(&project, "ci/run", &[("ON", "model")]);
+    let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !project.path("ready").exists() {
+        std::thread::yield_now();
+    }
+    assert!(Command::new("kill").args(["-TERM", &process.id().to_string()]).status().unwrap().success());
+    let ran = ran(process.wait_with_output().unwrap());
+    assert_eq!((ran.code, project.read("output").as_str()), (4, "outcome=failed\n"), "{ran}");
+    assert!(ran.stdout.contains("stopped\n"), "{ran}");
+    assert_eq!(commands(&ran), ["::error file=a::ours"], "{ran}");
 }
 
 /// A `verdikt` whose cluster comes up, for profiles of Cilium 1.20.
@@ -120,7 +201,7 @@ fn a_cluster_comes_up_first_and_its_images_are_kept() {
     verdikt cluster list
     verdikt images --cilium 1.20.2
     docker save --output HOME/.cache/verdikt/images.tar quay.io/cilium/cilium:v1.20.2
-    verdikt run scenarios --quiet --events OUT/events.jsonl --report junit=OUT/junit.xml --report json=OUT/report.json --report markdown=OUT/summary.md --report github=OUT/annotations.txt --on kind:audit --cilium 1.20
+    verdikt run --quiet --events OUT/events.jsonl --report junit=OUT/junit.xml --report json=OUT/report.json --report markdown=OUT/summary.md --report github=OUT/annotations.txt --on=kind:audit --cilium=1.20 -- scenarios
     ");
     assert_eq!(project.read("home/.cache/verdikt/images.tar"), "images\n");
     fs::write(project.path("calls"), "").unwrap();
@@ -139,7 +220,8 @@ fn a_cluster_that_does_not_come_up() {
     let project = job(&[("verdikt", "exit 4")], &[]);
     let ran = step(&project, "ci/run", &[("ON", "kind:audit")]);
     assert_eq!((ran.code, project.read("output").as_str()), (4, "outcome=failed\n"), "{ran}");
-    assert!(ran.stdout.starts_with("::error title=verdikt::the cluster did not come up"), "{ran}");
+    let told = ["::error title=verdikt::the cluster did not come up; the log of this step says why"];
+    assert_eq!(commands(&ran), told, "{ran}");
 }
 
 #[test]

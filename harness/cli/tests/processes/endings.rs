@@ -35,29 +35,160 @@ fn start(project: &Project, mark: &str, arguments: &[&str]) -> (Child, BufReader
     (process, output)
 }
 
-#[test]
-fn an_interrupt_ends_a_run_within_a_second() {
-    let project = many(400);
-    let (mut process, mut output) = start(&project, "interrupt", &["--parallel", "1", "--events", "log"]);
+/// Sends a signal to a process.
+fn send(signal: &str, process: &Child) {
+    let number = process.id().to_string();
+    assert!(Command::new("kill").args([signal, &number]).status().unwrap().success());
+}
+
+/// Reads on until it has said this.
+fn until_said(output: &mut BufReader<ChildStdout>, said: &str) -> String {
     let mut text = String::new();
-    while !text.contains("redis-003/open") {
+    while !text.contains(said) {
         assert!(output.read_line(&mut text).unwrap() > 0, "{text}");
     }
-    let began = Instant::now();
-    let number = process.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &number]).status().unwrap().success());
+    text
+}
+
+const REPORTS: [&str; 6] = ["--events", "log", "--report", "json=a.json", "--report", "junit=a.xml"];
+
+#[test]
+fn a_signal_ends_a_run_within_a_second() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let project = many(400);
+        let (mut process, mut output) =
+            start(&project, signal, &[&["--parallel", "1"], &REPORTS[..]].concat());
+        let mut text = until_said(&mut output, "redis-003/open");
+        let began = Instant::now();
+        send(signal, &process);
+        output.read_to_string(&mut text).unwrap();
+        let status = process.wait().unwrap();
+        assert!(began.elapsed() < Duration::from_secs(1), "{signal}: {:?}", began.elapsed());
+        assert_eq!(status.code(), Some(4), "{signal}: {text}");
+        // What is known so far is told, and nothing after it.
+        assert!(text.contains("ok            redis-002/locked down: 2 cells"), "{text}");
+        assert!(text.contains("\ninterrupted: ") && !text.contains("redis-399"), "{text}");
+        assert!(!text.contains("FAILED"), "{text}");
+        let log = project.read("log");
+        let last = log.lines().last().unwrap();
+        assert!(last.contains("\"event\":\"run-finished\"") && last.contains("\"interrupted\""), "{last}");
+        is_interrupted(&project);
+        assert_eq!(project.verdikt(&["replay", "log"]).stdout, text);
+        until_gone(signal);
+    }
+}
+
+/// The reports are whole, and say that the run was interrupted.
+fn is_interrupted(project: &Project) {
+    let report: serde_json::Value = serde_json::from_str(&project.read("a.json")).unwrap();
+    assert_eq!(report["outcome"], "interrupted");
+    assert!(project.read("a.xml").trim_end().ends_with("</testsuites>"));
+}
+
+/// The engine alone, caught while it waits for its reader.
+#[test]
+fn a_signal_ends_a_run_of_the_model() {
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let project = many(400);
+        let mut command = project.command(&[&["run"], &REPORTS[..]].concat());
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut text = until_said(&mut output, "redis-003/open");
+        send(signal, &process);
+        output.read_to_string(&mut text).unwrap();
+        assert_eq!(process.wait().unwrap().code(), Some(4), "{signal}: {text}");
+        assert!(text.contains("\ninterrupted: ") && !text.contains("redis-399"), "{signal}: {text}");
+        is_interrupted(&project);
+        assert_eq!(project.verdikt(&["replay", "log"]).stdout, text);
+    }
+}
+
+/// A command that has nothing to clean up ends at once, and says by its exit code that it was interrupted.
+#[test]
+fn a_signal_ends_what_only_reads() {
+    for (signal, arguments) in
+        [("-TERM", &["replay", "pipe"][..]), ("-HUP", &["replay", "pipe"]), ("-INT", &["replay", "pipe"])]
+    {
+        let project = Project::with::<&str>(&[]);
+        assert!(Command::new("mkfifo").arg(project.path("pipe")).status().unwrap().success());
+        let mut process = project.command(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        // It has opened the log, which nobody ever writes.
+        let writer = fs::OpenOptions::new().write(true).open(project.path("pipe")).unwrap();
+        send(signal, &process);
+        assert_eq!(process.wait().unwrap().code(), Some(4), "{signal}");
+        drop(writer);
+    }
+}
+
+/// As `nohup` has it.
+#[test]
+fn a_run_may_outlive_its_terminal() {
+    let project = many(400);
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" run --on model", env!("CARGO_BIN_EXE_verdikt")]);
+    let mut process = command.current_dir(project.path("")).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(process.stdout.take().unwrap());
+    let mut text = until_said(&mut output, "redis-003/open");
+    send("-HUP", &process);
     output.read_to_string(&mut text).unwrap();
-    let status = process.wait().unwrap();
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    assert_eq!(status.code(), Some(4), "{text}");
-    // What is known so far is told, and nothing after it.
-    assert!(text.contains("ok            redis-002/locked down: 2 cells"), "{text}");
-    assert!(text.contains("\ninterrupted: ") && !text.contains("redis-399"), "{text}");
+    assert_eq!(process.wait().unwrap().code(), Some(0), "{text}");
+    assert!(text.contains("redis-399/locked down"), "{text}");
+}
+
+/// A terminal that is closed takes its output with it, and neither the reports nor the log.
+#[test]
+fn a_run_whose_terminal_is_closed_tells_what_is_known() {
+    let project = many(400);
+    let run =
+        format!("exec '{}' run --on lab --parallel 1 {}", env!("CARGO_BIN_EXE_verdikt"), REPORTS.join(" "));
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--command", &run, "typescript"]).env(MARK, "terminal");
+    terminal.current_dir(project.path("")).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut terminal = terminal.spawn().unwrap();
+    let mut output = BufReader::new(terminal.stdout.take().unwrap());
+    until_said(&mut output, "redis-003/open");
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    until_gone("terminal");
+    is_interrupted(&project);
+    assert!(project.read("log").trim_end().ends_with("\"outcome\":\"interrupted\"}"));
+}
+
+/// An older report, and an older log, are there until a run has ended.
+#[test]
+fn a_killed_run_destroys_no_older_output() {
+    let project = many(400);
+    let run = |older: &str| {
+        let (mut process, mut output) =
+            start(&project, "older", &[&["--parallel", "1"], &REPORTS[..]].concat());
+        until_said(&mut output, "redis-003/open");
+        for report in ["a.json", "a.xml"] {
+            assert_eq!(fs::read_to_string(project.path(report)).unwrap_or_default(), older, "{report}");
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
+        until_gone("older");
+    };
+    run("");
+    assert!(!project.path("a.json").exists() && !project.path("a.xml").exists());
     let log = project.read("log");
-    let last = log.lines().last().unwrap();
-    assert!(last.contains("\"event\":\"run-finished\"") && last.contains("\"interrupted\""), "{last}");
-    assert_eq!(project.verdikt(&["replay", "log"]).stdout, text);
-    until_gone("interrupt");
+    assert!(log.contains("\"redis-002\"") && !log.contains("run-finished"), "it is told as it happens");
+    for file in ["a.json", "a.xml", "log"] {
+        fs::write(project.path(file), "older").unwrap();
+    }
+    run("older");
+    for file in ["a.json", "a.xml", "log"] {
+        assert_eq!(project.read(file), "older", "{file}");
+    }
+    assert!(project.read("log.part").contains("\"redis-002\""));
+    assert_eq!(files(&project), "a.json a.xml log log.part scenarios");
+    // A run that ends takes their places.
+    fs::remove_dir_all(project.path("scenarios")).unwrap();
+    fs::write(project.path("redis.yaml"), GOOD).unwrap();
+    let ran = project.verdikt(&[&["run", "redis.yaml"], &REPORTS[..]].concat());
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(project.read("log").contains("run-finished") && project.read("a.json").contains("as-expected"));
+    assert_eq!(files(&project), "a.json a.xml log redis.yaml");
 }
 
 /// Wherever the kill finds it: nothing has to be cleaned up for a lab to be gone.

@@ -35,8 +35,8 @@ impl Drop for Lab {
     }
 }
 
-fn interrupt(process: &Child) {
-    assert!(Command::new("kill").args(["-INT", &process.id().to_string()]).status().unwrap().success());
+fn send(signal: &str, process: &Child) {
+    assert!(Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap().success());
 }
 
 #[test]
@@ -75,8 +75,8 @@ fn programs_policies_and_flows() {
     let denied = inside("shop/stock", &format!("timeout 0.2 bash -c '{connect}'"));
     assert_eq!((denied.code, denied.stdout.as_str()), (124, ""), "{denied}");
     assert!(seen("stock", "6379", "dropped"));
-    interrupt(&flows);
-    flows.wait().unwrap();
+    send("-TERM", &flows);
+    assert_eq!(flows.wait().unwrap().code(), Some(4));
 
     // What is saved is put in force at once; what is wrong is not.
     let path = project.path("redis.yaml");
@@ -89,10 +89,21 @@ fn programs_policies_and_flows() {
     );
     assert_eq!(inside("shop/stock", &connect).stdout, "connected\n");
 
-    interrupt(&lab.process);
-    let began = Instant::now();
-    let status = lab.process.wait().unwrap();
-    assert!(began.elapsed() < Duration::from_secs(1) && status.success(), "{status} {:?}", began.elapsed());
-    let ran = inside("shop/cart", "true");
-    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
+    // To be ended is how a lab ends.
+    for (signal, next) in [("-INT", true), ("-TERM", true), ("-HUP", false)] {
+        send(signal, &lab.process);
+        let began = Instant::now();
+        let status = lab.process.wait().unwrap();
+        assert!(
+            began.elapsed() < Duration::from_secs(1) && status.success(),
+            "{status} {:?}",
+            began.elapsed()
+        );
+        let ran = inside("shop/cart", "true");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
+        if next {
+            lab = Lab::start(&project, &[]);
+            lab.until("Ctrl-C ends the lab");
+        }
+    }
 }

@@ -116,6 +116,12 @@ fn an_outcome_is_that_of_the_run() {
     let (whole, _) = log.trim_end().rsplit_once('\n').unwrap();
     let failed = r#"{"event":"scenario-failed","scenario":"redis","place":{"file":"redis.yaml","line":1,"column":1},"reason":"no more namespaces"}"#;
     check("failed", &format!("{whole}\n{failed}\n"), 4, "no more namespaces");
+    // What differs beside it may have the same cause: it is told, and does not hide the failure.
+    fs::write(project.path("redis.yaml"), differing()).unwrap();
+    project.verdikt(&["run", "redis.yaml", "--events", "log"]);
+    let log = project.read("log");
+    let (whole, _) = log.trim_end().rsplit_once('\n').unwrap();
+    check("failed and differing", &format!("{whole}\n{failed}\n"), 4, "DIFFERS       redis/locked down");
 }
 
 /// What was not evaluated is neither as expected nor different.

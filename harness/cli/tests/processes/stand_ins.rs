@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use crate::project::{Project, Ran};
 
@@ -83,10 +83,23 @@ impl StandIns {
         self.run(&mut self.0.command_of(&program, arguments))
     }
 
-    fn run(&self, command: &mut Command) -> Ran {
+    /// Starts `verdikt`.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        fs::write(self.0.path("calls"), "").unwrap();
+        let mut command = self.0.command(arguments);
+        self.surround(&mut command);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// The command sees the stand-ins alone.
+    fn surround(&self, command: &mut Command) {
         command.env("PATH", self.0.path("bin")).env("TMPDIR", self.0.path(""));
         // No cluster is there, whatever the one who runs the tests has.
         command.env("KUBECONFIG", self.0.path("no-kubeconfig"));
+    }
+
+    fn run(&self, command: &mut Command) -> Ran {
+        self.surround(command);
         let output = command.output().unwrap();
         let text = |bytes: Vec<u8>| {
             let text = String::from_utf8(bytes).unwrap();

@@ -279,7 +279,7 @@ fn what_each_field_changes_in_a_flow() {
     an HTTP request: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress proxy DROPPED (refused by the proxy) http GET api.test:8080/v1?x=1
     an HTTP response: 0.500000 node1: database/redis 10.0.0.2:6379 (400) <- 10.0.0.1:40000 (300) tcp ingress proxy FORWARDED http GET api.test/ 200
     a proxy's error: 0.500000 node1: 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress proxy ERROR (the proxy failed) dns a.test A
-    control characters: 0.500000 node1:  [31mred  10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress policy-verdict DROPPED (no rule allows it)
+    control characters: 0.500000 node1: \u{1b}[31mred 10.0.0.1:40000 (300) -> database/redis 10.0.0.2:6379 (400) tcp ingress policy-verdict DROPPED (no rule allows it)
     ");
 }
 

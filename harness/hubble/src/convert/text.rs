@@ -3,6 +3,7 @@
 use std::fmt;
 
 use verdikt_scenario::flow::{FlowEnd, FlowKind, ProxyRequest};
+use verdikt_scenario::plain::Plain;
 
 use super::{Loss, LossReason, Reported};
 
@@ -21,7 +22,7 @@ impl fmt::Display for Reported {
         end(f, &flow.destination, &self.destination_names)?;
         write!(f, " {} {} {kind} {}", flow.protocol, flow.direction, flow.verdict)?;
         if let Some(reason) = &flow.drop_reason {
-            write!(f, " ({reason})")?;
+            write!(f, " ({})", plain(&reason.to_string()))?;
         }
         if flow.match_type != 0 {
             write!(f, " match {}", flow.match_type)?;
@@ -61,9 +62,9 @@ fn request(f: &mut fmt::Formatter<'_>, request: &ProxyRequest) -> fmt::Result {
     }
 }
 
-/// What others wrote, without control characters: it goes to terminals.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+/// What others wrote, in one line: it goes to terminals.
+fn plain(text: &str) -> Plain {
+    Plain::line(text)
 }
 
 impl fmt::Display for LossReason {

@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Options, clusters, down, helm, images, waiting};
+use super::{Options, clusters, delete, helm, images, waiting};
 use crate::doctor;
 use crate::error::Error;
 use crate::profile::Profile;
@@ -132,10 +132,10 @@ fn create(
         .input(profile.kind_configuration)
         .deadline(options.timeout)
         .run();
-    if let Err(Error::TimedOut { .. }) = &created {
-        // kind removes what it began if it fails, and cannot if it is stopped. That it took too long is the news.
+    if let Err(Error::TimedOut { .. } | Error::Interrupted { .. }) = &created {
+        // kind removes what it began if it fails, and cannot if it is stopped. That it was stopped is the news.
         progress(&format!("remove what there is of `{cluster}`"));
-        let _ = down(profile);
+        let _ = delete(&cluster);
     }
     created.map(drop)
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -93,6 +94,8 @@ fn start(wanted: &Wanted, agent: &AgentProgram, device: SyncDevice) -> Result<Si
     };
     let mut command = Command::new(&agent.path);
     command.args(&agent.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    // An interrupt of the terminal is for the lab, which ends its agents when it has told what it knows.
+    command.process_group(0);
     let mut child = command.spawn().map_err(failed)?;
     let pipes = child.stdin.take().zip(child.stdout.take());
     let (orders, reports) = pipes.ok_or_else(|| failed(io::Error::other("it has no pipes")))?;

@@ -9,8 +9,11 @@ use crate::process::{
 };
 use crate::roles::{HOSTNAME, HOSTS, RESOLV_CONF};
 
-pub(crate) const TESTS: [Test; 2] =
-    [("a program inside a site", inside), ("a program inside ends with its shell", ends_with_its_shell)];
+pub(crate) const TESTS: [Test; 3] = [
+    ("a program inside a site", inside),
+    ("the rights of a program inside", rights_inside),
+    ("a program inside ends with its shell", ends_with_its_shell),
+];
 
 pub(crate) const TESTS_AS_ROOT: [Test; 2] =
     [("a program inside a lab without root", inside_without_root), ("another user's lab", foreign)];
@@ -56,7 +59,38 @@ fn inside() {
     check(&["/etc/passwd"], &format!("the program `/etc/passwd` cannot be started: {denied}\n"), 2);
     let gone = "the endpoint is gone: its agent, process 4194305, has ended\n";
     assert_eq!(run(role(&["exec", "4194305", "true"])), (gone.to_owned(), Some(2)));
+    // What is not the lab's is not entered, nor what would be the machine's own network.
+    let other = |agent: u32| format!("process {agent} is no endpoint of the lab, process");
+    let outside = std::process::id();
+    let (told, code) = run(role(&["exec", &outside.to_string(), "true"]));
+    assert!(told.starts_with(&other(outside)) && code == Some(2), "{told}");
+    let (told, code) = run(role(&["exec-of", "1", &agent, "true"]));
+    assert!(told.starts_with(&other(site.agent)) && code == Some(2), "{told}");
     assert!(machine() == before, "the machine has changed");
+}
+
+/// Root inside has what root has in a container.
+fn rights_inside() {
+    let holder = Holder::start(role(&["hold", "1"]));
+    let agent = holder.sites[0].agent.to_string();
+    let (told, code) = run(role(&["exec", agent.as_str(), "grep", "^Cap", "/proc/self/status"]));
+    assert_eq!(code, Some(0), "{told}");
+    let sets: Vec<(&str, u64)> = told
+        .lines()
+        .map(|line| {
+            let (name, mask) = line.split_once(':').unwrap();
+            (name, u64::from_str_radix(mask.trim(), 16).unwrap())
+        })
+        .collect();
+    // The numbers of /usr/include/linux/capability.h: neither network, mounts, tracing, modules nor devices.
+    let kept = [0, 1, 3, 4, 5, 6, 7, 10, 13, 18, 29].iter().fold(0, |mask, number| mask | 1_u64 << number);
+    for (name, mask) in sets {
+        let allowed = if matches!(name, "CapInh" | "CapAmb") { 0 } else { kept };
+        assert_eq!(mask & !allowed, 0, "{name}: {told}");
+        assert!(allowed == 0 || mask & 1 << 13 != 0, "{name}, to ping: {told}");
+    }
+    let (told, code) = run(role(&["exec", agent.as_str(), "unshare", "--net", "true"]));
+    assert!(code != Some(0) && told.contains("not permitted"), "{told}");
 }
 
 fn ends_with_its_shell() {

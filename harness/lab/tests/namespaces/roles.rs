@@ -11,7 +11,7 @@ use verdikt_lab::enter::{Entered, enter};
 use verdikt_lab::exec::{Inside, run_inside};
 use verdikt_lab::namespace::{AgentProgram, Keeper, NamespaceError, Site, Wanted};
 
-use crate::process::{network_of, until};
+use crate::process::{network_of, parent_of, until};
 
 /// The texts that a program inside sees.
 pub(crate) const RESOLV_CONF: &str = "nameserver 10.96.0.10\nsearch one.svc.cluster.local\n";
@@ -27,7 +27,14 @@ pub(crate) fn play(arguments: &[OsString]) -> ExitCode {
         ["enter", directory] => tell_entered(Path::new(directory)),
         ["hold", count] => hold(count.parse().unwrap()),
         ["limits"] => limits(),
-        ["exec", agent, program, ..] => exec(agent.parse().unwrap(), program, &arguments[3..]),
+        ["exec", agent, program, ..] => {
+            let agent = agent.parse().unwrap();
+            // Whoever has started it holds the sites; there is none of a process that has gone.
+            exec(parent_of(agent).unwrap_or_default(), agent, program, &arguments[3..])
+        }
+        ["exec-of", lab, agent, program, ..] => {
+            exec(lab.parse().unwrap(), agent.parse().unwrap(), program, &arguments[4..])
+        }
         _ => panic!("there is no role {texts:?}"),
     }
 }
@@ -124,8 +131,9 @@ fn own_user_namespace() {
     std::fs::write("/proc/self/gid_map", "0 0 1").unwrap();
 }
 
-fn exec(agent: u32, program: &str, arguments: &[OsString]) -> ExitCode {
+fn exec(lab: u32, agent: u32, program: &str, arguments: &[OsString]) -> ExitCode {
     let failed = run_inside(Inside {
+        lab,
         agent,
         resolv_conf: RESOLV_CONF.to_owned(),
         hosts: HOSTS.to_owned(),

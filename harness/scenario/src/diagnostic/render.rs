@@ -10,6 +10,7 @@ use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use self::lines::Lines;
 use super::{Diagnostic, Severity, Sources};
+use crate::plain::{Plain, steers};
 
 /// The longest line that is shown whole, in characters; of a longer one, a piece around the place.
 const LONGEST_LINE: usize = 160;
@@ -135,7 +136,8 @@ fn excerpt(lines: &mut Lines<'_>, number: usize, column: usize) -> Option<Excerp
     let mut marked = Marked::default();
     for index in skipped + 1..=skipped + LONGEST_LINE {
         let Some(character) = rest.next() else { break };
-        let character = if character.is_control() && character != '\t' { '\u{fffd}' } else { character };
+        let steers = character != '\t' && steers(character, Some(previous));
+        let character = if steers { '\u{fffd}' } else { character };
         if index == column {
             start = Some(text.len());
         } else if start.is_some() && end.is_none() && marked.ends(previous, character) {
@@ -197,9 +199,9 @@ fn short(text: &str) -> String {
     }
 }
 
-/// A text on one line, without characters that steer a terminal.
+/// Text of others in one line: see [`Plain`].
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    Plain::line(text).into()
 }
 
 #[cfg(test)]

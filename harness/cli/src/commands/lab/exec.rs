@@ -26,6 +26,7 @@ pub(super) fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
         return Err(Failure::wrong("no program is given"));
     };
     let failed = run_inside(Inside {
+        lab: lab.pid,
         agent: inside.pid,
         resolv_conf: inside.resolv_conf,
         hosts: inside.hosts,

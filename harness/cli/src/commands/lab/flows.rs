@@ -17,16 +17,16 @@ pub(super) fn flows(arguments: &LabFlows) -> Result<ExitCode, Failure> {
     for line in answers.lines() {
         // The lab's end is the end of its flows.
         let Ok(line) = line else { break };
-        let shown = match Answer::from_line(&line) {
-            Ok(Answer::Flow(_)) if arguments.json => line,
-            Ok(Answer::Flow(seen)) => flow(&seen),
+        let printed = match Answer::from_line(&line) {
+            Ok(Answer::Flow(_)) if arguments.json => Printer::json(&(line + "\n")),
+            Ok(Answer::Flow(seen)) => Printer::data(&(flow(&seen) + "\n")),
             Ok(Answer::Following(Following { following })) => {
                 Printer::tell(&format!("the flows of `{following}` follow; Ctrl-C ends them\n"));
                 continue;
             }
             _ => return Err(Failure::machine("the lab is of another version of verdikt")),
         };
-        match Printer::data(&(shown + "\n")) {
+        match printed {
             Err(Failure { what: What::OutputClosed, .. }) => break,
             other => other?,
         }

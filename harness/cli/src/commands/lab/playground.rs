@@ -21,10 +21,11 @@ use verdikt_verdict::event::Event;
 use super::told;
 use super::watch::Watch;
 use crate::arguments::Lab;
-use crate::commands::run::lab::{agent, interrupted};
+use crate::commands::run::lab::agent;
 use crate::commands::{load_scenarios, runtime};
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::signals;
 
 /// The verdicts of a step, by attempt and source in words.
 type Verdicts = BTreeMap<(String, String), String>;
@@ -60,6 +61,7 @@ async fn keep_up(
     printer: &Printer,
 ) -> Result<ExitCode, Failure> {
     let failed = |error: std::io::Error| Failure::machine("the lab cannot start").cause(&error);
+    let signals = signals::hold();
     let options = RunOptions { version: arguments.cilium, ..RunOptions::default() };
     let program = agent().map_err(failed)?;
     let backend = LabBackend::open(program, options.timeout).await;
@@ -74,7 +76,7 @@ async fn keep_up(
     let mut playground =
         Playground { options, step: arguments.step.clone(), attempts: Cell::new(0), past: Past::default() };
 
-    let stop = interrupted();
+    let stop = signals.asked();
     tokio::pin!(stop);
     let first = find_step(scenario, arguments.step.as_deref())?;
     let mut events = Vec::new();

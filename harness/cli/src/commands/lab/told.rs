@@ -12,20 +12,22 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 
 /// Listens as a lab.
 pub(super) fn listen(scenario: &str) -> io::Result<UnixListener> {
-    let lab = RunningLab { pid: std::process::id(), scenario: scenario.to_owned() };
+    let lab = RunningLab { pid: std::process::id(), scenario: RunningLab::name_of(scenario) };
     let listener = lab.listen()?;
     listener.set_nonblocking(true)?;
     UnixListener::from_std(listener)
 }
 
-/// A client and what it asks. Only the lab's own user may ask; others are not answered.
+/// A client and what it asks. Only the lab's own user may ask; others are told so.
 pub(super) async fn asked(stream: UnixStream) -> Option<(Ask, OwnedWriteHalf)> {
     let own = nix::unistd::geteuid().as_raw();
     let peer = stream.peer_cred().ok()?.uid();
-    if peer != own && peer != 0 {
+    let (read, mut write) = stream.into_split();
+    if peer != own {
+        // One who does not want to hear it has gone.
+        let _ = answer(&mut write, &refuse("the lab belongs to another user".to_owned())).await;
         return None;
     }
-    let (read, write) = stream.into_split();
     let line = BufReader::new(read).lines().next_line().await.ok()??;
     Some((Ask::from_line(&line).ok()?, write))
 }

@@ -32,10 +32,11 @@ use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::outcome::Outcome;
 
-use super::{consent, lab::interrupted};
+use super::consent;
 use crate::commands::runtime;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::signals::Held;
 
 /// How long the pods of a scenario may take to be ready.
 const PODS: Duration = Duration::from_mins(2);
@@ -115,6 +116,7 @@ impl Session {
         &self,
         scenarios: &[Scenario],
         options: &RunOptions,
+        signals: &Held,
         sink: Sink<'_>,
     ) -> Result<io::Result<Outcome>, Failure> {
         let name = format!(
@@ -131,9 +133,11 @@ impl Session {
             };
             let is_run =
                 |scenario: &Scenario| scenario.cilium.contains(options.version) && unfit(scenario).is_none();
-            self.tell_reach(scenarios.iter().filter(|scenario| is_run(scenario))).await?;
+            signals
+                .or_interrupted(self.tell_reach(scenarios.iter().filter(|scenario| is_run(scenario))))
+                .await?;
             let progress = told();
-            let lease = self.take(&progress).await?;
+            let lease = signals.or_interrupted(self.take(&progress)).await?;
             let open = async |index: usize| {
                 let mut world = self.settings.world.clone();
                 // The server of the names is one for all: whoever needs it is there without others that do.
@@ -169,7 +173,7 @@ impl Session {
             let venue = Venue { name: &name, unfit: &unfit, meet: &meet };
             let stop = async {
                 tokio::select! {
-                    () = interrupted() => {}
+                    () = signals.asked() => {}
                     reason = lease.lost() => Printer::tell(&format!("the run ends: {reason}\n")),
                 }
             };

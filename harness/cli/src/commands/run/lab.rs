@@ -11,24 +11,23 @@ use verdikt_scenario::scenario::Scenario;
 use verdikt_verdict::outcome::Outcome;
 
 use crate::commands::runtime;
+use crate::signals::Held;
 
-pub(super) fn run(scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) -> io::Result<Outcome> {
+pub(super) fn run(
+    scenarios: &[Scenario],
+    options: &RunOptions,
+    signals: &Held,
+    sink: Sink<'_>,
+) -> io::Result<Outcome> {
     let runtime = runtime()?;
     let agent = agent()?;
     runtime.block_on(async {
         let open = async |_| LabBackend::open(agent.clone(), options.timeout).await;
-        run_on(Venue::of_all(NAME), scenarios, options, open, interrupted(), sink).await
+        run_on(Venue::of_all(NAME), scenarios, options, open, signals.asked(), sink).await
     })
 }
 
 /// This program is its own agent.
 pub(crate) fn agent() -> io::Result<AgentProgram> {
     Ok(AgentProgram { path: std::env::current_exe()?, arguments: vec![OsString::from("agent")] })
-}
-
-pub(crate) async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without a handler the signal ends the process at once, and its agents with it.
-        std::future::pending::<()>().await;
-    }
 }

@@ -1,21 +1,21 @@
 //! Where the events of a run go while it runs: the log, the terminal, a line that tells how far it is.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
-use std::path::Path;
+use std::io;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use verdikt_report::terminal::{Options, Terminal};
 use verdikt_scenario::cell_name::StepName;
+use verdikt_scenario::plain::Plain;
 use verdikt_verdict::event::{Event, StepStarted};
 
+use super::log::Log;
 use crate::arguments::ReportFile;
 use crate::failure::{Failure, What};
 use crate::printer::Printer;
 
 /// Everybody who is told of events.
 pub(super) struct Output {
-    log: Option<BufWriter<File>>,
+    log: Option<Log>,
     terminal: Terminal,
     progress: ProgressBar,
     /// What the reports in files are made of; nothing is kept where there are none.
@@ -25,8 +25,8 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// An output without a log yet, for so many scenarios and these reports.
-    pub(super) fn new(options: Options, scenarios: usize, reports: &[ReportFile]) -> Self {
+    /// An output for so many scenarios and these reports.
+    pub(super) fn new(options: Options, scenarios: usize, reports: &[ReportFile], log: Option<Log>) -> Self {
         // Nothing is drawn where stderr is no terminal.
         let progress = ProgressBar::with_draw_target(
             u64::try_from(scenarios).ok(),
@@ -37,7 +37,7 @@ impl Output {
             progress.set_style(style);
         }
         Self {
-            log: None,
+            log,
             terminal: Terminal::new(options),
             progress,
             events: (!reports.is_empty()).then(Vec::new),
@@ -46,26 +46,16 @@ impl Output {
         }
     }
 
-    /// Writes the log there.
-    pub(super) fn log_to(&mut self, path: &Path) -> Result<(), Failure> {
-        let file = File::create(path).map_err(|error| Failure::file("write the event log", path, &error))?;
-        self.log = Some(BufWriter::new(file));
-        Ok(())
-    }
-
     /// Tells of an event. After an error nothing more can be told.
     pub(super) fn tell(&mut self, event: Event) -> io::Result<()> {
-        if let Some(log) = &mut self.log {
-            writeln!(log, "{}", event.to_line()?)?;
-            // The cells of a step are told at once, and its end after them.
-            if !matches!(event, Event::CellJudged(_)) {
-                log.flush()?;
-            }
+        if let Some(Err(failure)) = self.log.as_mut().map(|log| log.write(&event)) {
+            return Err(self.fail(failure));
         }
         match &event {
             Event::StepStarted(step) => {
                 let StepStarted { scenario, step, .. } = step;
-                self.progress.set_message(StepName { scenario, step }.to_string());
+                let name = Plain::line(&StepName { scenario, step }.to_string());
+                self.progress.set_message(String::from(name));
             }
             Event::ScenarioStarted(_) | Event::ScenarioSkipped(_) => self.progress.inc(1),
             Event::RunFinished(_) => self.progress.finish_and_clear(),
@@ -85,15 +75,24 @@ impl Output {
                 self.closed = true;
                 Ok(())
             }
-            Err(other) => {
-                self.failure = Some(other);
-                Err(io::Error::other("the output cannot be written"))
-            }
+            Err(other) => Err(self.fail(other)),
         }
     }
 
-    /// All events where reports need them, or why they could not be told.
+    /// Keeps why nothing more can be told, for the end.
+    fn fail(&mut self, failure: Failure) -> io::Error {
+        self.failure = Some(failure);
+        io::Error::other("the output cannot be written")
+    }
+
+    /// All events where reports need them, or why they could not be told. A log of a run that did not end stays what it is.
     pub(super) fn end(self) -> Result<Vec<Event>, Failure> {
-        self.failure.map_or(Ok(self.events.unwrap_or_default()), Err)
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        if let Some(log) = self.log {
+            log.end()?;
+        }
+        Ok(self.events.unwrap_or_default())
     }
 }

@@ -1,0 +1,75 @@
+//! The event log of a run: written as things happen, and no end of an older log.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use verdikt_verdict::event::Event;
+
+use crate::failure::Failure;
+use crate::files::{self, Target};
+
+/// What is added to the name of a log that takes the place of an older one when its run ends.
+const PART: &str = ".part";
+
+/// A log that is being written.
+pub(super) struct Log {
+    /// As the command names it.
+    path: PathBuf,
+    writer: BufWriter<File>,
+    /// Where it is written until the run ends, and where it belongs then.
+    replaces: Option<(PathBuf, PathBuf)>,
+    /// Whether the run has ended.
+    is_whole: bool,
+}
+
+impl Log {
+    /// Begins a log. Where one is already, or any other text, it stays until the new one is whole.
+    pub(super) fn create(path: &Path) -> Result<Self, Failure> {
+        let failed = |error: io::Error| failure(path, &error);
+        let replaces = match files::target(path).map_err(failed)? {
+            Target::File(target) if fs::metadata(&target).is_ok_and(|old| old.len() > 0) => {
+                Some((part_of(&target), target))
+            }
+            Target::File(_) | Target::Stream => None,
+        };
+        let file = File::create(replaces.as_ref().map_or(path, |(part, _)| part)).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), writer: BufWriter::new(file), replaces, is_whole: false })
+    }
+
+    /// Writes an event, so that it is there whatever happens next. The cells of a step are told at once, and its end after
+    /// them.
+    pub(super) fn write(&mut self, event: &Event) -> Result<(), Failure> {
+        let written = event.to_line().map_err(io::Error::from).and_then(|line| {
+            writeln!(self.writer, "{line}")?;
+            if matches!(event, Event::CellJudged(_)) { Ok(()) } else { self.writer.flush() }
+        });
+        self.is_whole |= matches!(event, Event::RunFinished(_));
+        written.map_err(|error| failure(&self.path, &error))
+    }
+
+    /// Puts the log of a run that has ended in its place. Another one stays where it was written.
+    pub(super) fn end(mut self) -> Result<(), Failure> {
+        let ended = self.writer.flush().and_then(|()| match &self.replaces {
+            Some((part, target)) if self.is_whole => fs::rename(part, target),
+            _ => Ok(()),
+        });
+        ended.map_err(|error| failure(&self.path, &error))
+    }
+}
+
+/// Makes sure that a log can be written, and changes nothing.
+pub(super) fn check(path: &Path) -> Result<(), Failure> {
+    files::check(path).map_err(|error| failure(path, &error))
+}
+
+/// Where a log is written until it takes the place of an older one.
+pub(super) fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(PART);
+    name.into()
+}
+
+fn failure(path: &Path, cause: &io::Error) -> Failure {
+    Failure::file("write the event log", path, cause)
+}

@@ -1,0 +1,118 @@
+//! The signals that ask this process to end: an interrupt, a termination, and the end of its terminal.
+//!
+//! They end it at once, with the exit code for it, until a command holds them: one that has to clean up, or to write
+//! something to its end. It looks for what was asked by itself, and its own exit code is the last word.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::exit;
+use crate::failure::Failure;
+
+/// The one set of signals there is.
+static SIGNALS: OnceLock<Signals> = OnceLock::new();
+
+#[derive(Debug)]
+struct Signals {
+    numbers: Vec<i32>,
+    asked: Arc<AtomicBool>,
+    at_once: Arc<AtomicBool>,
+}
+
+/// Begins to listen, without a thread: a process with two of them cannot enter a user namespace.
+pub(crate) fn install() -> io::Result<()> {
+    let signals = Signals {
+        numbers: numbers(),
+        asked: Arc::new(AtomicBool::new(false)),
+        at_once: Arc::new(AtomicBool::new(true)),
+    };
+    for number in &signals.numbers {
+        // In this order: an end at once needs no note of it.
+        flag::register_conditional_shutdown(
+            *number,
+            exit::MACHINE_FAILED.into(),
+            Arc::clone(&signals.at_once),
+        )?;
+        flag::register(*number, Arc::clone(&signals.asked))?;
+    }
+    let _ = SIGNALS.set(signals);
+    Ok(())
+}
+
+/// The signals that are listened to. Whoever starts a command so that it outlives its terminal (`nohup`) means it.
+fn numbers() -> Vec<i32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    let ignores = |number: i32| ignored >> (number - 1) & 1 == 1;
+    let mut numbers = vec![SIGINT, SIGTERM];
+    if !ignores(SIGHUP) {
+        numbers.push(SIGHUP);
+    }
+    numbers
+}
+
+/// While this lives no signal ends the process by itself.
+#[derive(Debug)]
+pub(crate) struct Held {
+    numbers: &'static [i32],
+    asked: Arc<AtomicBool>,
+}
+
+/// Holds the signals. Only one part of the process does so at a time.
+pub(crate) fn hold() -> Held {
+    let Some(signals) = SIGNALS.get() else {
+        return Held { numbers: &[], asked: Arc::default() };
+    };
+    signals.at_once.store(false, Ordering::SeqCst);
+    Held { numbers: &signals.numbers, asked: Arc::clone(&signals.asked) }
+}
+
+impl Held {
+    /// Whether a signal has asked the process to end.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// What is set once a signal has asked the process to end.
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.asked)
+    }
+
+    /// Waits until a signal asks the process to end.
+    pub(crate) async fn asked(&self) {
+        let mut streams: Vec<Signal> =
+            self.numbers.iter().filter_map(|number| signal(SignalKind::from_raw(*number)).ok()).collect();
+        poll_fn(|context| {
+            let woken = streams.iter_mut().any(|stream| stream.poll_recv(context).is_ready());
+            if woken || self.is_asked() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    /// What comes of a wait that a signal ends.
+    pub(crate) async fn or_interrupted<T>(
+        &self,
+        wait: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            done = wait => done,
+            () = self.asked() => Err(Failure::interrupted()),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(signals) = SIGNALS.get() {
+            signals.at_once.store(true, Ordering::SeqCst);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `verdikt lab exec` and `flows` beside labs of other users, and processes that only say they are labs.
+
+use std::fs::{self, Permissions};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::project::{GOOD, Project, Ran};
+
+const NOBODY: [&str; 6] = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+
+fn listen(name: &[u8]) -> UnixListener {
+    UnixListener::bind_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap()
+}
+
+/// Both commands that talk to a lab.
+fn ask(project: &Project, lab: &str) -> [Ran; 2] {
+    let exec = ["lab", "exec", "--lab", lab, "shop/cart", "--", "true"];
+    [project.verdikt(&exec), project.verdikt(&["lab", "flows", "--lab", lab])]
+}
+
+/// A process that answers with another one, whose network would be the machine's own: it is never even asked.
+#[test]
+fn a_process_under_the_name_of_a_lab() {
+    let listener = listen(b"verdikt-lab/1/impostor");
+    let server = std::thread::spawn(move || {
+        let mut heard = Vec::new();
+        for _ in 0..2 {
+            listener.accept().unwrap().0.read_to_end(&mut heard).unwrap();
+        }
+        heard
+    });
+    let project = Project::with::<&str>(&[]);
+    for ran in ask(&project, "impostor") {
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
+        let hint = "a process that is not 1 listens as its lab `impostor`, and is not asked anything";
+        assert!(ran.stderr.contains("lab of yours is running") && ran.stderr.contains(hint), "{ran}");
+    }
+    assert_eq!(server.join().unwrap(), b"", "nothing was asked");
+}
+
+#[test]
+fn a_name_that_is_no_text() {
+    let pid = std::process::id();
+    let _listener = listen(&[format!("verdikt-lab/{pid}/").as_bytes(), b"\xff\xfe"].concat());
+    let project = Project::with::<&str>(&[]);
+    for ran in ask(&project, "nothing of the kind") {
+        assert_eq!(ran.code, 2, "{ran}");
+        assert!(ran.stderr.contains("lab of yours is running"), "{ran}");
+    }
+}
+
+/// A lab that somebody runs, with a program that every user may start.
+struct Lab {
+    project: Project,
+    program: PathBuf,
+    process: Child,
+}
+
+impl Lab {
+    fn of(user: &[&str], name: &str) -> Self {
+        let scenario = GOOD.replace("scenario: redis", &format!("scenario: {name}"));
+        let project = Project::with(&[("redis.yaml", scenario)]);
+        fs::set_permissions(project.path(""), Permissions::from_mode(0o755)).unwrap();
+        let program = project.path("verdikt");
+        fs::copy(env!("CARGO_BIN_EXE_verdikt"), &program).unwrap();
+        let script = "mount -t tmpfs none /dev/net; mknod -m 666 /dev/net/tun c 10 200; exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-euc", script, "sh"]).args(user).arg(&program);
+        command.args(["lab", "redis.yaml"]).current_dir(project.path("")).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let up = output.lines().any(|line| line.unwrap().contains("Ctrl-C ends the lab"));
+        assert!(up, "the lab does not come up");
+        Self { project, program, process }
+    }
+
+    fn ask_as(&self, user: &[&str], arguments: &[&str]) -> Ran {
+        let mut words = user.iter().map(ToString::to_string).chain([self.program.display().to_string()]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).args(arguments).current_dir(self.project.path(""));
+        let output = command.output().unwrap();
+        let [stdout, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        Ran { code: output.status.code().unwrap(), stdout, stderr }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Root is no exception, in either role: another user's lab could lead it anywhere.
+#[test]
+fn a_lab_of_another_user() {
+    for (owner, number, asker) in [(&NOBODY[..], "65534", &[][..]), (&[], "0", &NOBODY)] {
+        let name = format!("lab of {number}");
+        let lab = Lab::of(owner, &name);
+        let exec = ["lab", "exec", "--lab", &name, "shop/cart", "--", "hostname"];
+        let ran = lab.ask_as(owner, &exec);
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "cart\n"), "{ran}");
+        for arguments in [&exec[..], &["lab", "flows", "--lab", &name]] {
+            let ran = lab.ask_as(asker, arguments);
+            assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
+            let hint = format!("hint: the lab `{name}` is of the user {number}: run this as that user");
+            assert!(ran.stderr.contains(&hint), "{ran}");
+        }
+    }
+}

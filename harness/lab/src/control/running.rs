@@ -1,0 +1,119 @@
+//! Labs that run on this machine: found by the names of their sockets, and believed only if the kernel agrees.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, getsockopt, socket};
+use nix::unistd::geteuid;
+use verdikt_scenario::plain::Plain;
+
+use super::Ask;
+
+/// What begins the name of every lab's socket.
+const PREFIX: &str = "verdikt-lab/";
+/// The most bytes of a scenario's name in that of a socket, which has 107 at most.
+const LONGEST_NAME: usize = 80;
+
+/// A running lab, as found from outside.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunningLab {
+    /// Its process.
+    pub pid: u32,
+    /// The scenario it runs, by the name that [`RunningLab::name_of`] makes of it.
+    pub scenario: String,
+}
+
+/// A name of a lab that a process listens under, and whose process that is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Found {
+    /// What the name says.
+    pub lab: RunningLab,
+    /// What the kernel says.
+    pub whose: Whose,
+}
+
+/// Who listens under the name of a lab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// The lab, and it is this user's.
+    Ours,
+    /// The lab, and it is another user's.
+    OfUser(u32),
+    /// Not the process that the name says.
+    NotTheLab,
+}
+
+impl RunningLab {
+    /// The name of a scenario as labs are known by it: in one line, and not too long.
+    pub fn name_of(scenario: &str) -> String {
+        let name = String::from(Plain::line(scenario));
+        name[..name.floor_char_boundary(LONGEST_NAME)].to_owned()
+    }
+
+    /// The name of its socket.
+    fn socket(&self) -> String {
+        format!("{PREFIX}{}/{}", self.pid, self.scenario)
+    }
+
+    /// Begins to listen as this lab.
+    pub fn listen(&self) -> io::Result<UnixListener> {
+        UnixListener::bind_addr(&SocketAddr::from_abstract_name(self.socket())?)
+    }
+
+    /// Asks the lab, if it is this user's; the answers are lines of JSON.
+    pub fn ask(&self, ask: &Ask) -> io::Result<impl BufRead + use<>> {
+        let (mut stream, whose) = self.connect()?;
+        if whose != Whose::Ours {
+            let why = "who listens there is another user's, or not the lab";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        }
+        stream.set_nonblocking(false)?;
+        let mut line = serde_json::to_vec(ask)?;
+        line.push(b'\n');
+        stream.write_all(&line)?;
+        Ok(BufReader::new(stream))
+    }
+
+    /// Every lab that runs on this machine, and every process that says it is one. Nobody is asked anything.
+    pub fn all() -> io::Result<Vec<Found>> {
+        let sockets = std::fs::read("/proc/net/unix")?;
+        let mut labs: Vec<Self> = sockets.split(|byte| *byte == b'\n').filter_map(parse).collect();
+        labs.sort();
+        labs.dedup();
+        // One that cannot be reached has ended, or does not answer.
+        let found = |lab: Self| lab.connect().ok().map(|(_, whose)| Found { lab, whose });
+        Ok(labs.into_iter().filter_map(found).collect())
+    }
+
+    /// A connection to who listens under the lab's name, and whose process that is. Does not wait for one who takes no
+    /// connections.
+    fn connect(&self) -> io::Result<(UnixStream, Whose)> {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let end: OwnedFd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        connect(end.as_raw_fd(), &UnixAddr::new_abstract(self.socket().as_bytes())?)?;
+        let peer = getsockopt(&end, PeerCredentials)?;
+        let whose = if u32::try_from(peer.pid()).map_err(|_| Errno::ESRCH)? != self.pid {
+            Whose::NotTheLab
+        } else if peer.uid() == geteuid().as_raw() {
+            Whose::Ours
+        } else {
+            Whose::OfUser(peer.uid())
+        };
+        Ok((end.into(), whose))
+    }
+}
+
+/// A lab from a line of `/proc/net/unix`, whose last column shows an abstract name after an `@`. A name may have any
+/// bytes; one that is no text is no lab's.
+fn parse(line: &[u8]) -> Option<RunningLab> {
+    let (_, name) = str::from_utf8(line).ok()?.split_once('@')?;
+    let (pid, scenario) = name.strip_prefix(PREFIX)?.split_once('/')?;
+    Some(RunningLab { pid: pid.parse().ok()?, scenario: scenario.to_owned() })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! The exit codes of verdikt: one table, for scripts that must tell "the policy is wrong" from "we are".
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All is as expected.
+    AsExpected,
+    /// At least one verdict differs.
+    Differs,
+    /// The command or a file is wrong.
+    WrongInput,
+    /// The evidence does not tell, or the engine does not model something that matters.
+    Inconclusive,
+    /// The machine or the cluster failed, or a signal ended the command.
+    Failed,
+    /// There is nothing to do.
+    NothingToRun,
+}
+
+impl Exit {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Self; 6] = [
+        Self::AsExpected,
+        Self::Differs,
+        Self::WrongInput,
+        Self::Inconclusive,
+        Self::Failed,
+        Self::NothingToRun,
+    ];
+
+    /// The number that the process ends with.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::AsExpected => 0,
+            Self::Differs => 1,
+            Self::WrongInput => 2,
+            Self::Inconclusive => 3,
+            Self::Failed => 4,
+            Self::NothingToRun => 5,
+        }
+    }
+
+    /// What it means, for people.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::AsExpected => "all as expected; no mistake; explained",
+            Self::Differs => {
+                "at least one verdict differs, and nothing failed; a warning under `--deny-warnings`"
+            }
+            Self::WrongInput => {
+                "the command, a scenario or a policy is wrong; a report or log that the command names cannot be written \
+                 or read"
+            }
+            Self::Inconclusive => {
+                "inconclusive: the evidence does not tell, the engine does not model something that matters, or the log \
+                 of a `replay` breaks off"
+            }
+            Self::Failed => {
+                "the machine or the cluster failed, in at least one scenario and whatever the others came to; or a \
+                 signal ended the command"
+            }
+            Self::NothingToRun => {
+                "nothing to run, check or explain: an empty folder, or a filter that no cell matches"
+            }
+        }
+    }
+}
