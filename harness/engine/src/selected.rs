@@ -26,7 +26,7 @@ impl Cluster<'_> {
     /// refused.
     pub fn selected(&self, nodes: &BTreeMap<String, Labels>) -> BTreeMap<ObjectRef, Selected> {
         let mut found: BTreeMap<ObjectRef, Selected> = BTreeMap::new();
-        for rule in &self.rules {
+        for rule in &*self.rules {
             let Some(entry) = rule.entries.first() else { continue };
             let object = self.objects[entry.origin.object].reference.clone();
             let selected = found.entry(object).or_default();
