@@ -11,6 +11,7 @@ import ctypes
 import ipaddress
 import os
 import platform
+import select
 import struct
 import sys
 
@@ -88,6 +89,18 @@ def unified():
     raise OSError("no cgroup2 is mounted")
 
 
+def remove(group):
+    # Processes that the command has left end on their own, and the group with the last of them.
+    with open(os.path.join(group, "cgroup.events"), encoding="ascii") as events:
+        poll = select.poll()
+        poll.register(events, select.POLLPRI)
+        while "populated 0" not in events.read():
+            if not poll.poll(10_000):
+                break
+            events.seek(0)
+    os.rmdir(group)
+
+
 def main():
     network = ipaddress.ip_network(sys.argv[1])
     address, _, port = sys.argv[2].rpartition(":")
@@ -109,11 +122,15 @@ def main():
         sys.exit(77)
     child = os.fork()
     if child == 0:
-        with open(os.path.join(group, "cgroup.procs"), "w", encoding="ascii") as procs:
-            procs.write("0")
+        try:
+            with open(os.path.join(group, "cgroup.procs"), "w", encoding="ascii") as procs:
+                procs.write("0")
+        except OSError as error:
+            print(f"no process may enter a cgroup here: {error}", file=sys.stderr)
+            os._exit(77)
         os.execvp(sys.argv[3], sys.argv[3:])
     _, status = os.waitpid(child, 0)
-    os.rmdir(group)
+    remove(group)
     sys.exit(os.waitstatus_to_exitcode(status))
 
 
