@@ -29,6 +29,11 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
+fn help_of_cilium() -> String {
+    let (all, newest) = (CiliumVersion::all_named(), CiliumVersion::default());
+    format!("The Cilium version to predict for: {all} [default: {newest}, or that of the cluster]")
+}
+
 /// When to use colours.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Colour {
@@ -109,8 +114,7 @@ pub(crate) struct Run {
     /// After how many milliseconds a connection, query or request times out
     #[arg(long, value_name = "MILLISECONDS", default_value = "3000", value_parser = clap::value_parser!(u32).range(1..=600_000))]
     pub(crate) timeout: u32,
-    /// The Cilium version to predict for: 1.16, 1.17, 1.18, 1.19 or 1.20 [default: 1.20, or that of the cluster]
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", help = help_of_cilium())]
     pub(crate) cilium: Option<CiliumVersion>,
     /// Only cells whose name `scenario/step/attempt/source` contains this text, or matches it where it has stars;
     /// may be given more than once

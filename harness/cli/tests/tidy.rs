@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+use verdikt_scenario::version::CiliumVersion;
 
 /// The packages of the workspace, and those of ours that each may depend on.
 const EDGES: [(&str, &[&str]); 14] = [
@@ -440,4 +441,37 @@ fn only_the_printer_prints() {
     let broken: Vec<String> =
         sources().iter().filter(ours).flat_map(|source| lines(source, prints)).collect();
     none(&broken, "print by way of `Printer`: what strangers wrote must not steer a terminal or a CI runner");
+}
+
+/// The only files that may name a minor of Cilium as a constant.
+const NAME_VERSIONS: [&str; 2] = ["harness/scenario/src/version.rs", "harness/engine/src/behaviour.rs"];
+
+#[test]
+fn differences_between_versions_stand_in_one_table() {
+    let names_version = |line: &str| {
+        let rest = &line[line.find("V1_")? + 3..];
+        rest.starts_with(|c: char| c.is_ascii_digit()).then(|| line.trim().to_owned())
+    };
+    // Unit tests stand at the ends of files.
+    let production = |source: Source| Source {
+        text: source.text.split("#[cfg(test)]").next().unwrap_or_default().to_owned(),
+        ..source
+    };
+    let others = sources()
+        .into_iter()
+        .filter(|source| source.is_production() && !NAME_VERSIONS.contains(&source.path.as_str()));
+    let broken: Vec<String> = others.flat_map(|source| lines(&production(source), names_version)).collect();
+    none(&broken, "write the difference into `engine/src/behaviour.rs`, and ask for it by its name");
+}
+
+#[test]
+fn the_readme_names_the_known_versions() {
+    let [oldest, newest] = CiliumVersion::RANGE;
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    for words in [
+        format!("`--cilium {oldest}` to `{newest}` (default {newest}"),
+        format!("Cilium {oldest} to {newest} and Hubble"),
+    ] {
+        assert!(readme.contains(&words), "write {words:?} in README.md");
+    }
 }

@@ -7,6 +7,7 @@ use http::Request;
 use http::request::Builder;
 use serde_json::{Value, json};
 use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::policy::PolicyKind;
 
 use crate::connect::Connection;
 use crate::error::ApiError;
@@ -54,13 +55,19 @@ pub const CILIUM_ENDPOINT: Kind = kind("CiliumEndpoint", "cilium.io", "v2", "cil
 
 /// The kinds of policies, clusterwide ones first: in this order they are removed.
 pub const POLICIES: [Kind; 5] = [
-    kind("CiliumClusterwideNetworkPolicy", "cilium.io", "v2", "ciliumclusterwidenetworkpolicies", false),
-    kind("CiliumNetworkPolicy", "cilium.io", "v2", "ciliumnetworkpolicies", true),
-    kind("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies", true),
-    kind("CiliumCIDRGroup", "cilium.io", "v2", "ciliumcidrgroups", false),
-    // Clusters before Cilium 1.17 know it by this version only.
-    kind("CiliumCIDRGroup", "cilium.io", "v2alpha1", "ciliumcidrgroups", false),
+    policy(PolicyKind::CiliumClusterwideNetworkPolicy, 0),
+    policy(PolicyKind::CiliumNetworkPolicy, 0),
+    policy(PolicyKind::NetworkPolicy, 0),
+    policy(PolicyKind::CiliumCidrGroup, 0),
+    // Older clusters know it by this version only.
+    policy(PolicyKind::CiliumCidrGroup, 1),
 ];
+
+/// A kind of policy in one of the versions of its API.
+const fn policy(policy: PolicyKind, version: usize) -> Kind {
+    let version = policy.versions()[version];
+    kind(policy.name(), policy.group(), version, policy.plural(), policy.is_namespaced())
+}
 
 impl Kind {
     /// The path of all objects of the kind, or of those of one namespace.

@@ -12,13 +12,15 @@ use std::path::Path;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use verdikt_engine::cluster::{Cluster, Learned, Options};
 use verdikt_engine::matrix::Matrix;
+use verdikt_scenario::version::CiliumVersion;
 
 fn flows(criterion: &mut Criterion) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mixed.jsonl.gz");
     let mut group = criterion.benchmark_group("flows");
     group.throughput(Throughput::Elements(28_800)).sample_size(20);
-    group
-        .bench_function("mixed", |bencher| bencher.iter(|| vectors::count(&file).map(|counts| counts.flows)));
+    group.bench_function("mixed", |bencher| {
+        bencher.iter(|| vectors::count(&file, CiliumVersion::default()).map(|counts| counts.flows))
+    });
     group.finish();
 }
 

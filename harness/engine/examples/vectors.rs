@@ -1,8 +1,9 @@
 //! Holds the engine against recorded verdicts of Cilium's own policy engine.
 //!
-//! `cargo run --release -p verdikt-engine --example vectors -- FILE...` reads files of one case a line (plain or
-//! gzipped) and prints the counts of each, the first disagreements, and the speed of the whole program on one
-//! core, reading included. Exit code 1 if anything disagrees or the engine abstains.
+//! `cargo run --release -p verdikt-engine --example vectors -- [--cilium VERSION] FILE...` reads files of one case a
+//! line (plain or gzipped) and prints the counts of each, the first disagreements, and the speed of the whole program
+//! on one core, reading included. A case holds flows with the verdicts of a policy engine, or requests with the answers
+//! of a real proxy. Exit code 1 if anything disagrees, or the engine abstains on a flow.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -12,33 +13,93 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde::Deserialize;
-use verdikt_engine::cluster::{Cluster, Learned, Options};
+use verdikt_engine::cluster::{AddressFamilies, Cluster, Learned, Options};
 use verdikt_engine::decide::{SideVerdict, Traffic};
+use verdikt_engine::rule::Direction;
+use verdikt_engine::ruling::{RequestHead, Target, read_request};
 use verdikt_scenario::document::Unlocated;
 use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::prediction::Finding;
+use verdikt_scenario::scenario::{Enforcement, EnforcementMode};
 use verdikt_scenario::topology::{
-    Endpoint, Node, Pod, Port, Protocol, Served, ServedProtocol, Topology, WorldHost,
+    CiliumEndpoint, Endpoint, Node, Pod, Port, Protocol, Served, ServedProtocol, Service, Topology, WorldHost,
 };
+use verdikt_scenario::version::CiliumVersion;
 
-/// One line of a vector file.
+/// One line of a vector file: requests that a real proxy answered under the HTTP rules of a policy.
 #[derive(Deserialize)]
+struct HttpCase {
+    id: String,
+    rules: serde_json::Value,
+    /// Why the proxy cannot have the rules, if so.
+    refused: Option<String>,
+    #[serde(default)]
+    requests: Vec<CaseRequest>,
+}
+
+#[derive(Deserialize)]
+struct CaseRequest {
+    method: String,
+    target: String,
+    host: String,
+    headers: Vec<(String, String)>,
+    answer: String,
+}
+
+/// One line of a vector file: a topology and policies over it, with the flows between its ends.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Case {
     id: String,
     namespaces: BTreeMap<String, BTreeMap<String, String>>,
     pods: Vec<CasePod>,
     externals: Vec<External>,
     policies: Vec<CasePolicy>,
+    #[serde(default)]
+    services: Vec<CaseService>,
+    /// Whether IPv6 is off.
+    #[serde(default)]
+    single_stack: bool,
+    /// Whether the engine knew which ports the peers declare by name.
+    #[serde(default)]
+    named_ports: bool,
+    #[serde(default)]
+    enforcement: CaseEnforcement,
     flows: Vec<(String, String, String, u16, String, String)>,
 }
 
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum CaseEnforcement {
+    #[default]
+    Default,
+    Always,
+    Never,
+}
+
 #[derive(Deserialize)]
+struct CaseService {
+    name: String,
+    namespace: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    selector: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    backends: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct CasePod {
     name: String,
     namespace: String,
     #[serde(default)]
     labels: BTreeMap<String, String>,
+    service_account: Option<String>,
     #[serde(default)]
     ports: BTreeMap<String, Port>,
+    #[serde(default)]
+    udp_ports: BTreeMap<String, Port>,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +124,8 @@ pub(crate) struct Counts {
     pub(crate) abstained: usize,
     pub(crate) objects: usize,
     pub(crate) validity: usize,
+    /// Whether the flows are requests to a proxy.
+    pub(crate) requests: bool,
     pub(crate) shown: Vec<String>,
 }
 
@@ -75,18 +138,24 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut flows = 0;
     let mut wrong = 0;
     let mut out = std::io::stdout().lock();
-    for file in std::env::args().skip(1) {
-        let counts = count(Path::new(&file))?;
+    let mut files: Vec<String> = std::env::args().skip(1).collect();
+    let mut version = CiliumVersion::default();
+    if let Some(option) = files.iter().position(|argument| argument == "--cilium") {
+        version = files.get(option + 1).ok_or("--cilium needs a version")?.parse()?;
+        files.drain(option..option + 2);
+    }
+    for file in files {
+        let counts = count(Path::new(&file), version)?;
         writeln!(
             out,
             "{file}: flows {}, disagreements {}, abstained {}, objects {}, validity disagreements {}",
             counts.flows, counts.disagreements, counts.abstained, counts.objects, counts.validity
         )?;
-        for shown in counts.shown.iter().take(5) {
+        for shown in counts.shown.iter().take(10) {
             writeln!(out, "  {shown}")?;
         }
         flows += counts.flows;
-        wrong += counts.disagreements + counts.abstained + counts.validity;
+        wrong += counts.disagreements + counts.validity + if counts.requests { 0 } else { counts.abstained };
     }
     let seconds = start.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -96,10 +165,15 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 }
 
 /// Evaluates every case of a file.
-pub(crate) fn count(file: &Path) -> Result<Counts, Box<dyn Error>> {
+pub(crate) fn count(file: &Path, version: CiliumVersion) -> Result<Counts, Box<dyn Error>> {
     let mut counts = Counts::default();
     for line in read(file)?.lines().filter(|line| !line.is_empty()) {
-        run(serde_json::from_str(line)?, &mut counts)?;
+        match serde_json::from_str(line) {
+            Ok(case) => run(case, version, &mut counts)?,
+            Err(error) => {
+                run_requests(&serde_json::from_str(line).map_err(|_| error)?, version, &mut counts)?;
+            }
+        }
     }
     Ok(counts)
 }
@@ -112,15 +186,26 @@ fn read(file: &Path) -> Result<String, Box<dyn Error>> {
     Ok(String::from_utf8(bytes)?)
 }
 
-fn run(mut case: Case, counts: &mut Counts) -> Result<(), Box<dyn Error>> {
+fn run(mut case: Case, version: CiliumVersion, counts: &mut Counts) -> Result<(), Box<dyn Error>> {
     let (topology, learned) = topology(&case)?;
     let file = std::sync::Arc::from(case.id.as_str());
     let (objects, valid): (Vec<_>, Vec<_>) =
         case.policies.drain(..).map(|policy| (policy.object, policy.valid)).unzip();
     let manifest = |Unlocated(root)| Manifest { file: std::sync::Arc::clone(&file), root };
     let manifests: Vec<Manifest> = objects.into_iter().map(manifest).collect();
-    // The recorded engine ran without endpoints around it.
-    let options = Options { peer_port_names_unknown: true, ..Options::default() };
+    let mode = match case.enforcement {
+        CaseEnforcement::Default => EnforcementMode::Default,
+        CaseEnforcement::Always => EnforcementMode::Always,
+        CaseEnforcement::Never => EnforcementMode::Never,
+    };
+    let options = Options {
+        version,
+        enforcement: Enforcement { mode, ..Enforcement::default() },
+        // Where no endpoints were around the recorded engine, it knew none of their ports.
+        peer_port_names_unknown: !case.named_ports,
+        families: if case.single_stack { AddressFamilies::Ipv4 } else { AddressFamilies::Both },
+        ..Options::default()
+    };
     let cluster = Cluster::without_api_server(&topology, &manifests, &options, &learned);
     counts.objects += manifests.len();
     for ((valid, manifest), judgement) in valid.into_iter().zip(&manifests).zip(cluster.judgements()) {
@@ -145,14 +230,14 @@ fn run(mut case: Case, counts: &mut Counts) -> Result<(), Box<dyn Error>> {
             }
         }
         let sides = cluster.sides(&ends[from.as_str()], &ends[to.as_str()], traffic);
-        let unknown = [sides.0, sides.1]
-            .iter()
-            .any(|side| matches!(side, Some(SideVerdict::Unknown | SideVerdict::Conflict)));
+        let unknown = [sides.0, sides.1].contains(&Some(SideVerdict::Unknown));
         let answer = (word(sides.0), word(sides.1));
+        let (egress, ingress) = (expected(egress), expected(ingress));
         counts.flows += 1;
         if unknown {
             counts.abstained += 1;
-        } else if answer != (egress.as_str(), ingress.as_str()) {
+            counts.shown.push(format!("{} {from} -> {to} {protocol}/{port}: abstains", case.id));
+        } else if answer != (egress, ingress) {
             counts.disagreements += 1;
             counts.shown.push(format!(
                 "{} {from} -> {to} {protocol}/{port}: expected {egress}/{ingress}, got {}/{}",
@@ -163,11 +248,75 @@ fn run(mut case: Case, counts: &mut Counts) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// The word for an endpoint whose policy cannot be computed.
+const CONFLICT: &str = "error";
+
+/// A recorded verdict; of one that could not be computed the reason does not matter.
+fn expected(verdict: &str) -> &str {
+    if verdict.starts_with("error:") { CONFLICT } else { verdict }
+}
+
+fn run_requests(case: &HttpCase, version: CiliumVersion, counts: &mut Counts) -> Result<(), Box<dyn Error>> {
+    let mut topology = Topology::default();
+    topology.namespaces.insert("a".parse()?, BTreeMap::new());
+    for name in ["a/client", "a/server"] {
+        topology.pods.insert(name.parse()?, Pod::default());
+    }
+    let port =
+        serde_json::json!({"ports": [{"port": "80", "protocol": "TCP"}], "rules": {"http": case.rules}});
+    let policy = serde_json::json!({
+        "apiVersion": "cilium.io/v2",
+        "kind": "CiliumNetworkPolicy",
+        "metadata": {"name": "http", "namespace": "a"},
+        "spec": {"endpointSelector": {}, "ingress": [{"toPorts": [port]}]},
+    });
+    let Unlocated(root) = serde_json::from_value(policy)?;
+    let manifests = [Manifest { file: case.id.as_str().into(), root }];
+    let options = Options { version, ..Options::default() };
+    let cluster = Cluster::without_api_server(&topology, &manifests, &options, &Learned::default());
+    counts.objects += 1;
+    counts.requests = true;
+    if cluster.judgements()[0].refused().is_some() != case.refused.is_some() {
+        counts.validity += 1;
+        counts.shown.push(format!("{}: {:?}, but {:?}", case.id, cluster.judgements()[0], case.refused));
+        return Ok(());
+    }
+    let (client, server) = (Endpoint::Pod("a/client".parse()?), Endpoint::Pod("a/server".parse()?));
+    let client = cluster.identity(&client).ok_or("the client has no identity")?;
+    for CaseRequest { method, target, host, headers, answer } in &case.requests {
+        let head = RequestHead { method, path: target, authority: Some(host), headers };
+        let traffic = Traffic::Port(Protocol::Tcp, 80);
+        let found = match read_request(&head) {
+            Target::Rejected => "bad request",
+            Target::Redirected(_) => "redirect",
+            Target::Unknown(_) => "unknown",
+            Target::Judged(_) => {
+                match cluster.rule_on_request(&server, Direction::Ingress, client, traffic, &head) {
+                    Finding::Allowed { .. } => "allow",
+                    Finding::NoRuleAllows { .. } => "deny",
+                    _ => "unknown",
+                }
+            }
+        };
+        counts.flows += 1;
+        if found == "unknown" {
+            counts.abstained += 1;
+        } else if found != answer {
+            counts.disagreements += 1;
+            counts
+                .shown
+                .push(format!("{} {method} {target} of {host}: expected {answer}, got {found}", case.id));
+        }
+    }
+    Ok(())
+}
+
 fn word(side: Option<SideVerdict>) -> &'static str {
     match side {
         None => "none",
         Some(SideVerdict::Allow { redirected: true }) => "redirect",
         Some(SideVerdict::Denied | SideVerdict::NoRuleAllows) => "deny",
+        Some(SideVerdict::Conflict) => CONFLICT,
         Some(_) => "allow",
     }
 }
@@ -176,7 +325,11 @@ fn endpoint(text: &str) -> Result<Endpoint, Box<dyn Error>> {
     Ok(match (text.strip_prefix("ext:"), text.contains('/')) {
         (Some(name), _) => Endpoint::World(name.parse()?),
         (None, true) => Endpoint::Pod(text.parse()?),
-        (None, false) => Endpoint::Node(text.parse()?),
+        (None, false) => match text {
+            "health" => Endpoint::Cilium(CiliumEndpoint::Health),
+            "ingress" => Endpoint::Cilium(CiliumEndpoint::Ingress),
+            _ => Endpoint::Node(text.parse()?),
+        },
     })
 }
 
@@ -187,11 +340,13 @@ fn topology(case: &Case) -> Result<(Topology, Learned), Box<dyn Error>> {
         topology.namespaces.insert(name.parse()?, labels.clone());
     }
     for pod in &case.pods {
-        let serve = |(name, port): (&String, &Port)| -> Result<Served, Box<dyn Error>> {
-            Ok(Served { protocol: ServedProtocol::Tcp, port: *port, name: Some(name.parse()?) })
+        let serve = |(name, port): (&String, &Port), protocol| -> Result<Served, Box<dyn Error>> {
+            Ok(Served { protocol, port: *port, name: Some(name.parse()?) })
         };
-        let serves = pod.ports.iter().map(serve).collect::<Result<_, _>>()?;
-        let spec = Pod { labels: pod.labels.clone(), service_account: None, serves };
+        let tcp = pod.ports.iter().map(|port| serve(port, ServedProtocol::Tcp));
+        let udp = pod.udp_ports.iter().map(|port| serve(port, ServedProtocol::Udp));
+        let serves = tcp.chain(udp).collect::<Result<_, _>>()?;
+        let spec = Pod { labels: pod.labels.clone(), service_account: pod.service_account.clone(), serves };
         topology.pods.insert(format!("{}/{}", pod.namespace, pod.name).parse()?, spec);
     }
     for external in &case.externals {
@@ -199,6 +354,12 @@ fn topology(case: &Case) -> Result<(Topology, Learned), Box<dyn Error>> {
         learned.names.extend(names.iter().cloned());
         let host = WorldHost { address: external.ip, names, serves: Vec::new() };
         topology.world.insert(external.name.parse()?, host);
+    }
+    for service in &case.services {
+        let backends = service.backends.iter().map(|host| host.parse()).collect::<Result<_, _>>()?;
+        let (labels, selects) = (service.labels.clone(), service.selector.clone());
+        let spec = Service { labels, selects, backends, ..Service::default() };
+        topology.services.insert(format!("{}/{}", service.namespace, service.name).parse()?, spec);
     }
     for (name, api_server) in [("host", false), ("remote-node", false), ("kube-apiserver", true)] {
         topology.nodes.insert(name.parse()?, Node { api_server, serves: Vec::new() });

@@ -15,11 +15,14 @@ mod text;
 use std::borrow::Cow;
 
 use verdikt_scenario::document::Node;
-use verdikt_scenario::place::Position;
+use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::scenario::FieldValidation;
 use verdikt_scenario::version::CiliumVersion;
 
 use schema::Object;
+
+use crate::behaviour;
+use crate::refusal::{Part, Refusal, RefusalKind};
 
 /// What becomes of an object at the API server.
 #[derive(Clone, Debug)]
@@ -30,21 +33,13 @@ pub struct Admission<'a> {
     pub stored: Cow<'a, Node>,
 }
 
-/// One reason to refuse an object, in words close to those of who refuses it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// The words.
-    pub message: String,
-    /// Where in the object's file.
-    pub position: Position,
-}
-
 /// Judges an object as the API server of a cluster with this Cilium version does.
 pub fn admit(object: &Node, version: CiliumVersion, field_validation: FieldValidation) -> Admission<'_> {
     let kind = match served_kind(object, version) {
         Ok(kind) => kind,
         Err(message) => {
-            let refusals = vec![Refusal { message, position: object.position }];
+            let (kind, part) = (RefusalKind::NotServed, Part::Identity);
+            let refusals = vec![Refusal { kind, part, message, position: object.position }];
             return Admission { refusals, stored: Cow::Borrowed(object) };
         }
     };
@@ -64,58 +59,45 @@ pub fn prune(object: &Node, version: CiliumVersion) -> Cow<'_, Node> {
     }
 }
 
-/// A kind of object.
+/// What the API server has of a kind of object.
 #[derive(Debug)]
 struct Kind {
-    name: &'static str,
-    /// The versions of the API that serve it, and since when.
-    served: &'static [(&'static str, CiliumVersion)],
+    kind: PolicyKind,
     schema: &'static Object,
-    /// A null in an object of a custom resource is dropped; in a kind of Kubernetes' own it is an empty value.
-    /// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>
-    custom: bool,
 }
 
 static KINDS: [Kind; 4] = [
-    Kind {
-        name: "NetworkPolicy",
-        served: &[("networking.k8s.io/v1", CiliumVersion::V1_16)],
-        schema: &kubernetes::NETWORK_POLICY,
-        custom: false,
-    },
-    Kind {
-        name: "CiliumNetworkPolicy",
-        served: &[("cilium.io/v2", CiliumVersion::V1_16)],
-        schema: &cilium::POLICY,
-        custom: true,
-    },
-    Kind {
-        name: "CiliumClusterwideNetworkPolicy",
-        served: &[("cilium.io/v2", CiliumVersion::V1_16)],
-        schema: &cilium::POLICY,
-        custom: true,
-    },
-    Kind {
-        name: "CiliumCIDRGroup",
-        served: &[("cilium.io/v2alpha1", CiliumVersion::V1_16), ("cilium.io/v2", CiliumVersion::V1_18)],
-        schema: &cilium::CIDR_GROUP,
-        custom: true,
-    },
+    Kind { kind: PolicyKind::NetworkPolicy, schema: &kubernetes::NETWORK_POLICY },
+    Kind { kind: PolicyKind::CiliumNetworkPolicy, schema: &cilium::POLICY },
+    Kind { kind: PolicyKind::CiliumClusterwideNetworkPolicy, schema: &cilium::POLICY },
+    Kind { kind: PolicyKind::CiliumCidrGroup, schema: &cilium::CIDR_GROUP },
 ];
 
+impl Kind {
+    /// A null in an object of a custom resource is dropped; in a kind of Kubernetes' own it is an empty value.
+    /// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>
+    fn drops_nulls(&self) -> bool {
+        self.kind.is_of_cilium()
+    }
+
+    /// Whether the API server of a cluster with this Cilium has the kind in a version of its API.
+    fn is_served_as(&self, api_version: &str, cilium: CiliumVersion) -> bool {
+        let known = self.kind.api_versions().any(|served| served == api_version);
+        known && behaviour::schema::serves(self.kind, api_version).contain(cilium)
+    }
+}
+
 fn kind_of(object: &Node) -> Option<&'static Kind> {
-    let name = object.get("kind")?.text()?;
-    KINDS.iter().find(|kind| kind.name == name)
+    let name: PolicyKind = object.get("kind")?.text()?.parse().ok()?;
+    KINDS.iter().find(|kind| kind.kind == name)
 }
 
 /// The kind of an object, or why the API server has none such.
 fn served_kind(object: &Node, version: CiliumVersion) -> Result<&'static Kind, String> {
     let text = |key: &str| object.get(key).and_then(Node::text).ok_or_else(|| format!("{key} not set"));
     let (api_version, name) = (text("apiVersion")?, text("kind")?);
-    let serves =
-        |kind: &Kind| kind.served.iter().any(|&(served, since)| served == api_version && since <= version);
     let missing = || format!("no matches for kind {name:?} in version {api_version:?}");
-    kind_of(object).filter(|kind| serves(kind)).ok_or_else(missing)
+    kind_of(object).filter(|kind| kind.is_served_as(api_version, version)).ok_or_else(missing)
 }
 
 #[cfg(test)]

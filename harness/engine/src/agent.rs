@@ -13,8 +13,8 @@ mod selectors;
 
 use verdikt_scenario::document::{Node, Value};
 
-use crate::admission::Refusal;
 use crate::behaviour::Behaviour;
+use crate::refusal::{Part, Refusal, RefusalKind};
 use crate::resolve::Surroundings;
 use crate::rule::Rule;
 
@@ -27,6 +27,8 @@ pub(crate) struct Context<'a> {
     pub(crate) namespace: Option<&'a str>,
     /// How this version behaves.
     pub(crate) behaviour: &'a Behaviour,
+    /// Whether the cluster has addresses of both families.
+    pub(crate) dual_stack: bool,
     /// The services and CIDR groups around it.
     pub(crate) surroundings: &'a Surroundings<'a>,
 }
@@ -66,7 +68,12 @@ pub(crate) fn network_policy(object: &Node, context: &Context<'_>) -> Result<Par
 
 /// A refusal at a node.
 fn refusal(node: &Node, message: impl Into<String>) -> Refusal {
-    Refusal { message: message.into(), position: node.position }
+    refusal_of(RefusalKind::InvalidValue, node, message)
+}
+
+/// A refusal of a kind at a node.
+fn refusal_of(kind: RefusalKind, node: &Node, message: impl Into<String>) -> Refusal {
+    Refusal { kind, part: Part::Specification, message: message.into(), position: node.position }
 }
 
 /// The list under a key; none if the key is absent or null.
@@ -109,6 +116,9 @@ fn cannot_decode(node: &Node, field: &str, wanted: &str) -> Refusal {
 }
 
 /// The selector of a `k8sServiceSelector`.
-pub(crate) fn selector_of_service(node: &Node) -> Result<crate::selector::Selector, Refusal> {
-    selectors::selector(node, selectors::Keys::WithSource)
+pub(crate) fn selector_of_service(
+    node: &Node,
+    behaviour: &Behaviour,
+) -> Result<crate::selector::Selector, Refusal> {
+    selectors::selector(node, selectors::Keys::WithSource, behaviour)
 }

@@ -2,26 +2,29 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use verdikt_scenario::document::Node as Document;
 use verdikt_scenario::name::{DnsName, NamespacedName};
-use verdikt_scenario::policy::{Manifest, ObjectRef, Refuser};
+use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind, Refuser};
 use verdikt_scenario::prediction::RuleRef;
 use verdikt_scenario::scenario::{Enforcement, EnforcementMode, FieldValidation};
 use verdikt_scenario::topology::{
-    CiliumEndpoint, DNS_LABELS, DNS_POD, Endpoint, LOCAL_NODE, Node, Pod, Port, Served, ServedProtocol,
-    Topology,
+    CiliumEndpoint, DNS_LABELS, DNS_POD, Endpoint, LOCAL_NODE, Node, Pod, Port, Protocol, Served,
+    ServedProtocol, Topology,
 };
 use verdikt_scenario::version::CiliumVersion;
 
-use crate::admission::{self, Refusal};
+use crate::admission;
 use crate::agent::{self, Context, Parsed};
 use crate::behaviour::Behaviour;
-use crate::identity::Identity;
+use crate::identity::{Identity, NamedPort};
 use crate::in_force::InForce;
 use crate::judgement::{Judgement, Refused};
-use crate::resolve::Surroundings;
+use crate::label::Label;
+use crate::refusal::Refusal;
+use crate::resolve::{CidrGroups, Surroundings};
 use crate::rule::{
     Direction, Effect, Entity, Entry, PeerMatcher, Peers, PortRule, Ports, Proxy, Rule, Subject,
 };
@@ -38,6 +41,31 @@ pub struct Options {
     /// Nothing is known of the ports that peers declare by name, as in a policy engine that runs without any
     /// endpoints; egress rules by port name then match nothing.
     pub peer_port_names_unknown: bool,
+    /// Which families of addresses the cluster has.
+    pub families: AddressFamilies,
+}
+
+/// Which families of addresses a cluster has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AddressFamilies {
+    /// IPv6 beside IPv4 if a host outside has such an address.
+    #[default]
+    OfTopology,
+    /// IPv4 alone.
+    Ipv4,
+    /// Both.
+    Both,
+}
+
+impl AddressFamilies {
+    /// Whether the cluster of a topology has both.
+    fn are_both(self, topology: &Topology) -> bool {
+        match self {
+            Self::OfTopology => topology.world.values().any(|host| host.address.is_ipv6()),
+            Self::Ipv4 => false,
+            Self::Both => true,
+        }
+    }
 }
 
 /// The names the DNS proxy of the node has learned. They belong to the agent, not to a policy, and stay known.
@@ -54,6 +82,9 @@ pub struct Cluster<'a> {
     pub(crate) options: Options,
     pub(crate) behaviour: Behaviour,
     pub(crate) dual_stack: bool,
+    pub(crate) groups: CidrGroups,
+    /// The addresses of API servers that are no nodes.
+    pub(crate) api_servers: BTreeSet<IpAddr>,
     pub(crate) objects: Arc<[Object]>,
     pub(crate) rules: Arc<[Rule]>,
     pub(crate) learned: Learned,
@@ -67,6 +98,12 @@ pub struct Cluster<'a> {
 pub(crate) struct Object {
     pub(crate) reference: ObjectRef,
     pub(crate) file: Arc<str>,
+}
+
+impl Object {
+    pub(crate) fn kind(&self) -> Option<PolicyKind> {
+        self.reference.policy_kind()
+    }
 }
 
 /// An endpoint: its identity, and the policy of each direction.
@@ -156,19 +193,22 @@ impl<'a> Cluster<'a> {
             |manifest: &Manifest| Object { reference: manifest.object(), file: Arc::clone(&manifest.file) };
         let mut objects: Vec<Object> = manifests.iter().map(object).collect();
         let groups = objects.iter().zip(stored).filter_map(|(object, stored)| {
-            let of_groups = object.reference.kind == "CiliumCIDRGroup";
+            let of_groups = object.kind() == Some(PolicyKind::CiliumCidrGroup);
             let current = stored.as_deref().ok().or_else(|| Some(&before.version(&object.reference)?.root));
             current.filter(|_| of_groups)
         });
-        let surroundings = Surroundings::new(topology, groups);
+        let groups = CidrGroups::read(groups);
+        let surroundings = Surroundings::new(topology, groups.clone());
+        let dual_stack = options.families.are_both(topology);
         let parse = |index, reference: &ObjectRef, stored: &Document| {
-            let namespaced = reference.kind != "CiliumClusterwideNetworkPolicy";
+            let kind = reference.policy_kind();
+            let namespaced = kind != Some(PolicyKind::CiliumClusterwideNetworkPolicy);
             let namespace = namespaced.then(|| reference.namespace.as_deref().unwrap_or("default"));
             let (behaviour, surroundings) = (&behaviour, &surroundings);
-            let context = Context { object: index, namespace, behaviour, surroundings };
-            match reference.kind.as_str() {
-                "NetworkPolicy" => agent::network_policy(stored, &context),
-                "CiliumCIDRGroup" => Ok(Parsed::default()),
+            let context = Context { object: index, namespace, behaviour, dual_stack, surroundings };
+            match kind {
+                Some(PolicyKind::NetworkPolicy) => agent::network_policy(stored, &context),
+                Some(PolicyKind::CiliumCidrGroup) => Ok(Parsed::default()),
                 _ => agent::cilium_policy(stored, &context),
             }
         };
@@ -182,6 +222,7 @@ impl<'a> Cluster<'a> {
             let refused = |refusal: Refusal, hidden| {
                 Judgement::Refused(Refused {
                     by,
+                    kind: refusal.kind,
                     message: refusal.message,
                     position: refusal.position,
                     hidden,
@@ -211,20 +252,27 @@ impl<'a> Cluster<'a> {
             topology: Cow::Borrowed(topology),
             options,
             behaviour,
-            dual_stack: topology.world.values().any(|host| host.address.is_ipv6()),
+            dual_stack,
+            groups,
+            api_servers: external_api_servers(topology),
             objects: objects.into(),
             rules: rules.into(),
             learned: learned.clone(),
             subjects: BTreeMap::new(),
             judgements: judgements.into(),
         };
+        let mut endpoints = cluster.endpoints();
+        let mut entries = cluster.rules.iter().flat_map(|rule| &rule.entries);
+        if behaviour.egress_port_names_per_destination && entries.any(|entry| entry.ports.name_ports()) {
+            share_port_names(&mut endpoints);
+        }
         let mut by_identity: BTreeMap<Identity, Arc<SubjectState>> = BTreeMap::new();
         let mut subject = |identity: Identity| {
             let known = by_identity.entry(identity);
             let computed = known.or_insert_with_key(|identity| Arc::new(cluster.subject(identity.clone())));
             Arc::clone(computed)
         };
-        let endpoints = cluster.endpoints().into_iter();
+        let endpoints = endpoints.into_iter();
         let subjects = endpoints.map(|(endpoint, identity)| (endpoint, subject(identity))).collect();
         cluster.subjects = subjects;
         cluster
@@ -237,6 +285,8 @@ impl<'a> Cluster<'a> {
             options: self.options,
             behaviour: self.behaviour,
             dual_stack: self.dual_stack,
+            groups: self.groups,
+            api_servers: self.api_servers,
             objects: self.objects,
             rules: self.rules,
             learned: self.learned,
@@ -275,8 +325,7 @@ impl<'a> Cluster<'a> {
         for (name, host) in &topology.world {
             let names = host.names.iter().filter(|name| self.learned.names.contains(name));
             let names = names.map(|name| name.as_str().to_owned()).collect();
-            endpoints
-                .push((Endpoint::World(name.clone()), Identity::world(host.address, names, self.dual_stack)));
+            endpoints.push((Endpoint::World(name.clone()), self.world_identity(host.address, names)));
         }
         for (name, node) in &topology.nodes {
             endpoints.push((Endpoint::Node(name.clone()), Identity::node(name.as_str(), node)));
@@ -391,6 +440,42 @@ impl<'a> Cluster<'a> {
     }
 }
 
+/// The addresses behind the service of the API server that are outside the cluster. Cilium knows them by that label
+/// as well as by the world's.
+/// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
+fn external_api_servers(topology: &Topology) -> BTreeSet<IpAddr> {
+    let service = topology
+        .services
+        .iter()
+        .find(|(name, _)| (name.namespace.as_str(), name.name.as_str()) == ("default", "kubernetes"));
+    let hosts = service.iter().flat_map(|(_, service)| &service.backends);
+    hosts.filter_map(|host| Some(topology.world.get(host)?.address)).collect()
+}
+
+/// Gives every identity that several pods have the port names of all of them.
+fn share_port_names(endpoints: &mut [(Endpoint, Identity)]) {
+    let mut sharing: BTreeMap<Vec<Label>, Vec<usize>> = BTreeMap::new();
+    for (index, (endpoint, identity)) in endpoints.iter().enumerate() {
+        if matches!(endpoint, Endpoint::Pod(_)) {
+            sharing.entry(identity.labels.clone()).or_default().push(index);
+        }
+    }
+    for pods in sharing.values().filter(|pods| pods.len() > 1) {
+        let mut names: BTreeMap<(&str, Protocol), BTreeSet<u16>> = BTreeMap::new();
+        for named in pods.iter().flat_map(|pod| &endpoints[*pod].1.port_names) {
+            names.entry((&named.name, named.protocol)).or_default().insert(named.port);
+        }
+        let agreed = names.into_iter().filter(|(_, ports)| ports.len() == 1);
+        let agreed = agreed.flat_map(|((name, protocol), ports)| {
+            ports.into_iter().map(move |port| NamedPort { name: name.to_owned(), protocol, port })
+        });
+        let agreed: Vec<NamedPort> = agreed.collect();
+        for pod in pods {
+            endpoints[*pod].1.shared_port_names = Some(agreed.clone());
+        }
+    }
+}
+
 /// What an entry that allows says of one port, or of all traffic.
 struct Filter<'a> {
     index: (usize, usize),
@@ -407,9 +492,12 @@ impl<'a> Filter<'a> {
 /// What the API server stores of a manifest, or all its reasons not to.
 fn admitted(manifest: &Manifest, options: Options) -> Result<Cow<'_, Document>, Refusal> {
     let admission = admission::admit(&manifest.root, options.version, options.field_validation);
-    let Some(first) = admission.refusals.first() else { return Ok(admission.stored) };
     let messages: Vec<&str> = admission.refusals.iter().map(|refusal| refusal.message.as_str()).collect();
-    Err(Refusal { message: messages.join("; "), position: first.position })
+    let message = messages.join("; ");
+    match admission.refusals.into_iter().next() {
+        None => Ok(admission.stored),
+        Some(first) => Err(Refusal { message, ..first }),
+    }
 }
 
 fn share_peer(one: &Peers, other: &Peers) -> bool {

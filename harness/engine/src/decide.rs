@@ -3,12 +3,14 @@
 //! An explicit deny wins over every allow, an allow over the absence of one; nothing else orders rules.
 //! <https://docs.cilium.io/en/stable/security/policy/intro/#rule-basics>
 
+use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
 use crate::cluster::{Cluster, Side, SubjectState};
-use crate::identity::Identity;
+use crate::identity::{Identity, NamedPort};
 use crate::rule::{
-    Direction, Effect, Entity, Entry, Gap, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy,
+    Direction, Effect, Entity, Entry, Gap, Peer, PeerField, PeerMatcher, Peers, PortMatcher, PortRule, Ports,
+    Proxy,
 };
 
 /// Traffic as policies see it, after a service's address has been translated.
@@ -64,18 +66,32 @@ impl<'a> Match<'a> {
     }
 
     /// How narrow it is: first by its ports, then by whether it names the peer.
-    fn specificity(&self, peer: &Identity) -> (u8, bool) {
+    fn narrowness(&self) -> (u8, bool) {
         let ports = match self.port.map(|port| &port.matcher) {
             None => 0,
             Some(PortMatcher::Range { protocol, first: 0, last: u16::MAX }) => u8::from(protocol.is_some()),
             Some(PortMatcher::Range { first, last, .. }) if first < last => 2,
             Some(_) => 3,
         };
-        let named = |candidate: &Peer| {
-            candidate.matcher != PeerMatcher::Entity(Entity::All) && candidate.matches(peer)
-        };
-        let names_peer = matches!(&self.entry.peers, Peers::OneOf(peers) if peers.iter().any(named));
-        (ports, names_peer)
+        (ports, !self.is_about_everyone())
+    }
+
+    fn is_about_everyone(&self) -> bool {
+        let everyone = |peer: &Peer| peer.matcher == PeerMatcher::Entity(Entity::All);
+        match &self.entry.peers {
+            Peers::Any => true,
+            Peers::OneOf(peers) => peers.iter().any(everyone),
+        }
+    }
+
+    /// Whether it keeps another entry out of the agent's map: one that is about everyone and leads to a proxy covers
+    /// those about somebody at the same ports.
+    fn covers(&self, other: &Self) -> bool {
+        let (Some(port), Some(other_port)) = (self.port, other.port) else { return false };
+        self.proxy().is_some()
+            && self.is_about_everyone()
+            && !other.is_about_everyone()
+            && port.matcher.same_ports(&other_port.matcher)
     }
 }
 
@@ -121,11 +137,12 @@ impl Cluster<'_> {
     ) -> Decision<'_> {
         let side = subject.side(direction);
         let mut decision = Decision::default();
-        if !side.enforced {
-            return decision;
-        }
+        // What cannot be computed is the policy of the endpoint, of both directions.
         if side.conflict.is_some() || subject.side(opposite(direction)).conflict.is_some() {
             decision.verdict = SideVerdict::Conflict;
+            return decision;
+        }
+        if !side.enforced {
             return decision;
         }
         let destination = if direction == Direction::Ingress { &subject.identity } else { peer };
@@ -152,7 +169,7 @@ impl Cluster<'_> {
             };
             matches.extend(ports.map(|port| Match { entry, port }));
         }
-        let redirected = self.is_redirected(&decision.allowed, peer);
+        let redirected = self.is_redirected(&decision.allowed);
         let local_host =
             direction == Direction::Ingress && peer.is_local_host() && self.passes_local_host(side);
         decision.otherwise = match (side.isolated, local_host) {
@@ -177,30 +194,33 @@ impl Cluster<'_> {
     }
 
     /// Whether allow entries that match send the traffic to a proxy.
-    fn is_redirected(&self, allowed: &[Match<'_>], peer: &Identity) -> bool {
-        let deciding = if self.behaviour.most_specific_decides_redirect {
-            allowed.iter().map(|matched| matched.specificity(peer)).max()
-        } else {
-            None
-        };
-        let decides =
-            |matched: &&Match<'_>| deciding.is_none_or(|deciding| matched.specificity(peer) == deciding);
-        allowed.iter().filter(decides).any(|matched| matched.proxy().is_some())
+    fn is_redirected(&self, allowed: &[Match<'_>]) -> bool {
+        if !self.behaviour.most_specific_decides_redirect {
+            return allowed.iter().any(|matched| matched.proxy().is_some());
+        }
+        let is_in_map = |matched: &&Match<'_>| !allowed.iter().any(|other| other.covers(matched));
+        let in_map: Vec<&Match<'_>> = allowed.iter().filter(is_in_map).collect();
+        let narrowest = in_map.iter().map(|matched| matched.narrowness()).max();
+        in_map.iter().any(|matched| matched.proxy().is_some() && Some(matched.narrowness()) == narrowest)
     }
 
     /// Whether an entry that selects an endpoint is about a peer.
     pub(crate) fn is_about(&self, side: &Side, entry: &Entry, peer: &Identity) -> bool {
-        let Peers::OneOf(peers) = &entry.peers else { return true };
         if !side.requires {
             return entry.peers.contain(peer);
         }
         let pool =
             side.entries.iter().map(|index| self.entry(*index)).filter(|other| other.effect == entry.effect);
         let fulfils = pool.flat_map(|other| &other.requires).all(|selector| selector.selects(peer));
-        peers.iter().any(|candidate| {
-            let chosen_by_labels = matches!(candidate.path.0, "fromEndpoints" | "toEndpoints");
-            candidate.matches(peer) && (fulfils || !chosen_by_labels)
-        })
+        match &entry.peers {
+            // Everyone, in a NetworkPolicy, is a selector that selects everything.
+            Peers::Any => {
+                fulfils || self.objects[entry.origin.object].kind() != Some(PolicyKind::NetworkPolicy)
+            }
+            Peers::OneOf(peers) => peers
+                .iter()
+                .any(|candidate| candidate.matches(peer) && (fulfils || !candidate.is_chosen_by_labels())),
+        }
     }
 
     /// Whether the node reaches a pod that nothing allows it to reach.
@@ -251,6 +271,12 @@ impl Peers {
 }
 
 impl Peer {
+    /// Whether it was written as a selector of labels, which `fromRequires` and `toRequires` narrow.
+    fn is_chosen_by_labels(&self) -> bool {
+        matches!(self.field, PeerField::Endpoints | PeerField::Peers)
+            && matches!(self.matcher, PeerMatcher::Selector(_))
+    }
+
     /// Whether it matches an identity.
     pub fn matches(&self, identity: &Identity) -> bool {
         match &self.matcher {
@@ -260,6 +286,12 @@ impl Peer {
                 within.iter().any(|prefix| prefix.contains(&address))
                     && !except.iter().any(|prefix| prefix.contains(&address))
             }),
+            PeerMatcher::CidrGroups { selector, except } => {
+                let excepted = identity
+                    .address
+                    .is_some_and(|address| except.iter().any(|prefix| prefix.contains(&address)));
+                selector.selects(identity) && !excepted
+            }
             PeerMatcher::Name(pattern) => identity.names.iter().any(|name| pattern.matches(name)),
         }
     }
@@ -302,6 +334,7 @@ impl PortMatcher {
                 protocol.is_none_or(|protocol| protocol == actual) && (*first..=*last).contains(&port)
             }
             (Self::Name { protocol, name, end_port }, Traffic::Port(actual, port)) => {
+                let end_port = end_port.filter(|_| cluster.named_ports_have_ends(direction));
                 protocol.is_none_or(|protocol| protocol == actual)
                     && cluster
                         .resolve_port_name(name, actual, destination, direction)
@@ -330,8 +363,13 @@ impl PortMatcher {
 }
 
 impl Cluster<'_> {
-    /// The number behind a port name. At ingress, and since 1.20 at egress, the destination's own declaration
-    /// counts; before, one table for the whole cluster, in which a name with two numbers means nothing.
+    /// Whether an end makes a range of a port that is named.
+    fn named_ports_have_ends(&self, direction: Direction) -> bool {
+        direction == Direction::Ingress || !self.behaviour.egress_port_names_per_destination
+    }
+
+    /// The number behind a port name. At ingress the destination's own declaration counts, at egress that of all pods
+    /// of its identity or, in older versions, one table for the whole cluster; a name with two numbers means nothing.
     fn resolve_port_name(
         &self,
         name: &str,
@@ -339,18 +377,20 @@ impl Cluster<'_> {
         destination: &Identity,
         direction: Direction,
     ) -> Option<u16> {
-        let declared = |identity: &Identity| {
-            let named =
-                identity.port_names.iter().find(|named| named.name == name && named.protocol == protocol);
+        let find = |names: &[NamedPort]| {
+            let named = names.iter().find(|named| named.name == name && named.protocol == protocol);
             named.map(|named| named.port)
         };
         if direction == Direction::Egress && self.options.peer_port_names_unknown {
             return None;
         }
-        if direction == Direction::Ingress || self.behaviour.egress_port_names_per_destination {
-            return declared(destination);
+        if direction == Direction::Ingress {
+            return find(&destination.port_names);
         }
-        let mut numbers = self.subjects.values().filter_map(|subject| declared(&subject.identity));
+        if self.behaviour.egress_port_names_per_destination {
+            return find(destination.shared_port_names.as_ref().unwrap_or(&destination.port_names));
+        }
+        let mut numbers = self.subjects.values().filter_map(|subject| find(&subject.identity.port_names));
         let first = numbers.next()?;
         numbers.all(|number| number == first).then_some(first)
     }

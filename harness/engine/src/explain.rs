@@ -1,6 +1,7 @@
 //! From a decision to a finding: the rules behind it, and for a denial the rule that came nearest.
 
 use std::collections::BTreeSet;
+use std::mem::discriminant;
 use std::sync::Arc;
 
 use verdikt_scenario::prediction::{Finding, Miss, RuleRef};
@@ -8,7 +9,7 @@ use verdikt_scenario::prediction::{Finding, Miss, RuleRef};
 use crate::cluster::{Cluster, Side, SubjectState};
 use crate::decide::{Decision, Match, Otherwise, SideVerdict, Traffic};
 use crate::dns::NamePattern;
-use crate::http::{Mismatch, RequestHead, normalize};
+use crate::http::{CONNECT, Mismatch, Reading, RequestHead, Target, read_request};
 use crate::identity::Identity;
 use crate::rule::{Direction, Effect, Entry, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy};
 
@@ -50,19 +51,43 @@ impl Cluster<'_> {
         }
     }
 
-    /// What the HTTP proxy finds: a request passes if any allow entry of the connection allows it, and an entry
-    /// without HTTP rules allows every request.
+    /// What the HTTP proxy finds. Where releases of it read the request differently, and the rules would not decide
+    /// alike, the engine does not know.
     pub(crate) fn http_finding(&self, decision: &Decision<'_>, request: &RequestHead<'_>) -> Finding {
-        let path = match normalize(request.path) {
-            Ok(path) => path,
-            Err(gap) => {
-                return Finding::Unknown {
-                    gap: gap.to_owned(),
-                    rule: self.redirecting(decision).first().cloned(),
-                };
+        let target = match read_request(request) {
+            Target::Judged(target) => target,
+            Target::Redirected(path) => {
+                return self.unjudged(decision, format!("what the client does with a redirect to {path}"));
             }
+            Target::Rejected => {
+                let gap = "what a policy says of a request that the HTTP proxy rejects before any rule";
+                return self.unjudged(decision, gap.to_owned());
+            }
+            Target::Unknown(gap) => return self.unjudged(decision, gap.to_owned()),
         };
-        let request = &RequestHead { path: &path, ..*request };
+        let readings = Reading::all(request, &target);
+        let mut findings = readings.iter().map(|reading| self.finding_of_reading(decision, reading));
+        let Some(first) = findings.next() else { return self.otherwise(decision, None) };
+        if findings.all(|other| discriminant(&other) == discriminant(&first)) {
+            let passes = !matches!(first, Finding::NoRuleAllows { .. } | Finding::Unknown { .. });
+            return match request.method {
+                CONNECT if passes => {
+                    self.unjudged(decision, "what the HTTP proxy does with CONNECT".to_owned())
+                }
+                _ => first,
+            };
+        }
+        self.unjudged(decision, "which release of the HTTP proxy reads this request".to_owned())
+    }
+
+    /// A finding that no rule decides.
+    fn unjudged(&self, decision: &Decision<'_>, gap: String) -> Finding {
+        Finding::Unknown { gap, rule: self.redirecting(decision).first().cloned() }
+    }
+
+    /// What the rules say of a request that is read in one way: it passes if any allow entry of the connection allows
+    /// it, and an entry without HTTP rules allows every request.
+    fn finding_of_reading(&self, decision: &Decision<'_>, reading: &Reading<'_>) -> Finding {
         let mut unknown = None;
         let mut nearest = None;
         for matched in &decision.allowed {
@@ -70,7 +95,7 @@ impl Cluster<'_> {
                 None => return Finding::Allowed { by: vec![self.rule_of(matched)] },
                 Some(Proxy::Http(rules)) => {
                     for rule in rules {
-                        match rule.allows(request) {
+                        match rule.allows(reading) {
                             Ok(()) => return Finding::Allowed { by: vec![self.rule_of(matched)] },
                             Err(Mismatch::Unknown(gap)) => unknown = unknown.or(Some((gap, matched))),
                             Err(Mismatch::Differs(on)) => {
@@ -79,7 +104,7 @@ impl Cluster<'_> {
                         }
                     }
                 }
-                Some(Proxy::Other(gap)) => unknown = unknown.or(Some((*gap, matched))),
+                Some(Proxy::Unmodelled(what)) => unknown = unknown.or(Some((what.gap(), matched))),
                 Some(Proxy::Dns(_)) => {
                     unknown = unknown.or(Some(("what the DNS proxy makes of HTTP", matched)));
                 }
@@ -123,7 +148,7 @@ impl Cluster<'_> {
             let patterns = match matched.proxy() {
                 None => return Some(Finding::Allowed { by: vec![self.rule_of(matched)] }),
                 Some(Proxy::Dns(patterns)) => patterns,
-                Some(Proxy::Http(_) | Proxy::Other(_)) => continue,
+                Some(Proxy::Http(_) | Proxy::Unmodelled(_)) => continue,
             };
             if patterns.iter().any(|pattern| pattern.matches(name)) {
                 return Some(Finding::Allowed { by: vec![self.rule_of(matched)] });
@@ -141,8 +166,8 @@ impl Cluster<'_> {
             return None;
         }
         decision.allowed.iter().find_map(|matched| match matched.proxy() {
-            Some(Proxy::Other(gap)) => {
-                Some(Finding::Unknown { gap: (*gap).to_owned(), rule: Some(self.rule_of(matched)) })
+            Some(Proxy::Unmodelled(what)) => {
+                Some(Finding::Unknown { gap: what.gap().to_owned(), rule: Some(self.rule_of(matched)) })
             }
             _ => None,
         })
@@ -240,6 +265,7 @@ fn peer_distance(peer: &Peer, identity: &Identity) -> usize {
             selector.requirements.iter().filter(|requirement| !requirement.holds(identity)).count()
         }
         PeerMatcher::Entity(_) => 3,
+        PeerMatcher::CidrGroups { .. } => 2,
         PeerMatcher::Cidr { except, .. } => match identity.address {
             None => 4,
             Some(address) if except.iter().any(|prefix| prefix.contains(&address)) => 1,
@@ -325,6 +351,15 @@ fn peer_miss(peer: &Peer, identity: &Identity) -> String {
             let listed =
                 if listed.is_empty() { "any prefix of the group".to_owned() } else { listed.join(" or ") };
             format!("peer: {address} is not inside {listed}")
+        }
+        PeerMatcher::CidrGroups { selector, except } => {
+            let excepted = identity
+                .address
+                .and_then(|address| Some((address, except.iter().find(|prefix| prefix.contains(&address))?)));
+            match excepted {
+                Some((address, prefix)) => format!("peer: {address} is excepted by {prefix}"),
+                None => format!("peer: no CIDR group with {selector} contains it"),
+            }
         }
         PeerMatcher::Name(pattern) => match (identity.address, identity.names.as_slice()) {
             (None, _) => format!("peer: toFQDNs `{pattern}` matches no endpoint of the cluster"),

@@ -7,7 +7,7 @@ mod re2;
 
 use regex::Regex;
 
-pub use path::normalize;
+pub use path::{JudgedTarget, Target, normalize, read_target};
 
 /// One HTTP rule: every field it has must match.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -92,18 +92,112 @@ pub struct RequestHead<'a> {
     pub headers: &'a [(String, String)],
 }
 
+/// How repeated headers reach a rule. Releases of the proxy differ in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeated {
+    /// As one, joined by commas.
+    Joined,
+    /// Each on its own: one that matches is enough.
+    Each,
+}
+
+/// One way in which a release of the proxy may read a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'a> {
+    pub(crate) request: RequestHead<'a>,
+    pub(crate) repeated: Repeated,
+}
+
+impl<'a> Reading<'a> {
+    /// Every way in which a request whose target is judged may be read; one alone for most requests.
+    pub(crate) fn all(request: &RequestHead<'a>, target: &'a JudgedTarget<'a>) -> Vec<Self> {
+        let authority = target.authority.or(request.authority);
+        let paths = [Some(&*target.path), target.without_parameters.as_deref()];
+        let is_repeated = |(index, (name, _)): (usize, &(String, String))| {
+            request.headers[..index].iter().any(|(before, _)| before.eq_ignore_ascii_case(name))
+        };
+        let some_repeat = request.headers.iter().enumerate().any(is_repeated);
+        let ways: &[Repeated] =
+            if some_repeat { &[Repeated::Joined, Repeated::Each] } else { &[Repeated::Joined] };
+        let reading =
+            |path, repeated| Self { request: RequestHead { path, authority, ..*request }, repeated };
+        let paths = paths.into_iter().flatten();
+        paths.flat_map(|path| ways.iter().map(move |repeated| reading(path, *repeated))).collect()
+    }
+}
+
+/// Methods that the proxy takes; it answers others with 400.
+/// <https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/protocol.proto#config-core-v3-http1protocoloptions>
+const METHODS: [&str; 34] = [
+    "ACL",
+    "BIND",
+    "CHECKOUT",
+    CONNECT,
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MOVE",
+    "M-SEARCH",
+    "NOTIFY",
+    "OPTIONS",
+    "PATCH",
+    "POST",
+    "PROPFIND",
+    "PROPPATCH",
+    "PURGE",
+    "PUT",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "SOURCE",
+    "SUBSCRIBE",
+    "TRACE",
+    "UNBIND",
+    "UNLINK",
+    "UNLOCK",
+    "UNSUBSCRIBE",
+];
+
+/// The method that asks for a tunnel, to what the target names. The proxy opens none, so that it answers no such request
+/// as the server would. <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6>
+pub(crate) const CONNECT: &str = "CONNECT";
+
+/// What the proxy makes of a request before it asks any rule.
+pub fn read_request<'a>(request: &RequestHead<'a>) -> Target<'a> {
+    match request.method {
+        CONNECT => Target::Judged(JudgedTarget {
+            path: request.path.into(),
+            without_parameters: None,
+            authority: None,
+        }),
+        method if !METHODS.contains(&method) => Target::Rejected,
+        _ => read_target(request.path),
+    }
+}
+
 /// Why a rule does not allow a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mismatch {
+pub(crate) enum Mismatch {
     /// It says something else, in words.
     Differs(String),
     /// The engine cannot tell, for this reason.
     Unknown(&'static str),
 }
 
+/// What is not known of a request to an address that a run only finds out.
+const UNKNOWN_HOST: &str = "which address the client sends as the host; give the attempt a `Host=…` header";
+
 impl HttpRule {
-    /// Whether the rule allows the request; if not, on what it failed.
-    pub fn allows(&self, request: &RequestHead<'_>) -> Result<(), Mismatch> {
+    /// Whether the rule allows a request that is read in one way; if not, on what it failed.
+    pub(crate) fn allows(&self, reading: &Reading<'_>) -> Result<(), Mismatch> {
+        let request = &reading.request;
         let field = |name: &str, pattern: Option<&Pattern>, value: &str| match pattern {
             Some(pattern) if !pattern.matches(value) => Err(Mismatch::Differs(format!(
                 "{name}: {value} does not match `{}` as a whole",
@@ -114,15 +208,11 @@ impl HttpRule {
         field("method", self.method.as_ref(), request.method)?;
         field("path", self.path.as_ref(), request.path)?;
         for rule in &self.headers {
-            rule.allows(request.headers)?;
+            rule.allows(reading)?;
         }
         match (request.authority, &self.host) {
             (Some(authority), host) => field("host", host.as_ref(), authority)?,
-            (None, Some(_)) => {
-                return Err(Mismatch::Unknown(
-                    "which address the client sends as the host; give the attempt a `Host=…` header",
-                ));
-            }
+            (None, Some(_)) => return Err(Mismatch::Unknown(UNKNOWN_HOST)),
             (None, None) => {}
         }
         self.unknown.map_or(Ok(()), |field| Err(Mismatch::Unknown(field)))
@@ -140,22 +230,26 @@ impl HeaderRule {
         }
     }
 
-    fn allows(&self, headers: &[(String, String)]) -> Result<(), Mismatch> {
-        let sent: Vec<&str> = headers
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case(&self.name))
-            .map(|(_, value)| value.as_str())
-            .collect();
+    fn allows(&self, reading: &Reading<'_>) -> Result<(), Mismatch> {
+        let sent: Vec<&str> = if self.name.eq_ignore_ascii_case("host") {
+            vec![reading.request.authority.ok_or(Mismatch::Unknown(UNKNOWN_HOST))?]
+        } else {
+            let headers = reading.request.headers.iter();
+            let named = headers.filter(|(name, _)| name.eq_ignore_ascii_case(&self.name));
+            named.map(|(_, value)| value.trim_matches([' ', '\t'])).collect()
+        };
         if sent.is_empty() {
             return Err(Mismatch::Differs(format!("header: the request has no {}", self.name)));
         }
-        match &self.value {
-            // Repeated headers reach the rule as one, joined by commas.
-            Some(value) if *value != sent.join(",") => {
-                Err(Mismatch::Differs(format!("header: {} is {}, not {value}", self.name, sent.join(","))))
-            }
-            _ => Ok(()),
+        let Some(value) = &self.value else { return Ok(()) };
+        let matches = match reading.repeated {
+            Repeated::Joined => *value == sent.join(","),
+            Repeated::Each => sent.contains(&value.as_str()),
+        };
+        if matches {
+            return Ok(());
         }
+        Err(Mismatch::Differs(format!("header: {} is {}, not {value}", self.name, sent.join(","))))
     }
 }
 
@@ -183,7 +277,7 @@ mod tests {
             let headers = [("x-token".to_owned(), "abc".to_owned())];
             let request = RequestHead { method, path, authority: Some(authority), headers: &headers };
             assert_eq!(
-                rule(fields).allows(&request).is_ok(),
+                rule(fields).allows(&Reading { request, repeated: Repeated::Joined }).is_ok(),
                 expected,
                 "{fields:?} {method} {path} {authority}"
             );

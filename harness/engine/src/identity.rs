@@ -25,6 +25,9 @@ pub struct Identity {
     pub names: Vec<String>,
     /// The named TCP, UDP and SCTP ports a pod declares.
     pub port_names: Vec<NamedPort>,
+    /// The ports that all pods with these labels declare by name, none of those that mean two numbers; nothing where
+    /// no other pod has the same labels.
+    pub shared_port_names: Option<Vec<NamedPort>>,
 }
 
 /// A port a pod declares by name.
@@ -102,6 +105,15 @@ impl Identity {
             (true, IpAddr::V6(_)) => "world-ipv6",
         };
         Self { labels: vec![Label::reserved(key)], address: Some(address), names, ..Self::default() }
+    }
+
+    /// The same identity with more labels.
+    #[must_use]
+    pub(crate) fn carrying(mut self, labels: impl IntoIterator<Item = Label>) -> Self {
+        self.labels.extend(labels);
+        self.labels.sort();
+        self.labels.dedup();
+        self
     }
 
     /// Whether it carries a label of Cilium's own.

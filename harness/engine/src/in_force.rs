@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use verdikt_scenario::policy::{Manifest, ObjectRef};
+use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind};
 
 use crate::judgement::Judgement;
 
@@ -40,7 +40,7 @@ impl InForce {
 
 /// An object that names no namespace is one of `default`, unless it belongs to the cluster.
 fn key(mut object: ObjectRef) -> ObjectRef {
-    if ["NetworkPolicy", "CiliumNetworkPolicy"].contains(&object.kind.as_str()) {
+    if object.policy_kind().is_some_and(PolicyKind::is_namespaced) {
         object.namespace.get_or_insert_with(|| "default".to_owned());
     }
     object

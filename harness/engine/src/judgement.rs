@@ -3,6 +3,8 @@
 use verdikt_scenario::place::Position;
 use verdikt_scenario::policy::Refuser;
 
+use crate::refusal::RefusalKind;
+
 /// What becomes of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgement {
@@ -17,7 +19,9 @@ pub enum Judgement {
 pub struct Refused {
     /// Who refuses it.
     pub by: Refuser,
-    /// Why.
+    /// What is wrong: of several reasons the first.
+    pub kind: RefusalKind,
+    /// Every reason.
     pub message: String,
     /// Where in its file.
     pub position: Position,

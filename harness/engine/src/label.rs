@@ -13,6 +13,8 @@ pub enum Source {
     Reserved,
     /// Prefixes, matched by containment.
     Cidr,
+    /// CIDR groups, whose labels the addresses in them carry.
+    CidrGroup,
     /// Any other source. No endpoint verdikt models carries one.
     Other,
 }

@@ -26,11 +26,32 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 
 use crate::cluster::{Cluster, Learned, Options};
 use crate::decide::is_managed;
+use crate::refusal::{Part, RefusalKind};
 use crate::rule::{Entry, Origin, Peer, Rule, Subject};
 use crate::selector::{Operator, Requirement};
 
-/// The code of warnings about objects that will be refused.
-pub const REFUSED: &str = "refused";
+/// What is wrong with some policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Objects that are refused, once for each reason, in the order of the objects: mistakes, as nothing of such an
+    /// object is in force.
+    pub refusals: Vec<RefusedObject>,
+    /// What is legal and almost surely wrong, in the order of the places.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A reason why an object is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedObject {
+    /// The index of the object among the manifests.
+    pub object: usize,
+    /// What is wrong.
+    pub kind: RefusalKind,
+    /// Which part of the object it is about.
+    pub part: Part,
+    /// The mistake as its author reads it.
+    pub mistake: Diagnostic,
+}
 
 /// What a lint looks at.
 struct Ground<'a> {
@@ -42,14 +63,34 @@ struct Ground<'a> {
     cluster: &'a Cluster<'a>,
 }
 
-/// Warns of policies that are legal and almost surely wrong, in the order of their places. Lints that need to know
-/// what a policy is for are silent without a topology.
-pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Options) -> Vec<Diagnostic> {
+/// Finds policies that are refused, and those that are legal and almost surely wrong. Lints that need to know what a
+/// policy is for are silent without a topology.
+///
+/// ```
+/// use verdikt_engine::cluster::Options;
+/// use verdikt_engine::lint::lint;
+/// use verdikt_engine::refusal::RefusalKind;
+/// use verdikt_scenario::document;
+/// use verdikt_scenario::policy::Manifest;
+///
+/// let text = "
+/// apiVersion: cilium.io/v2
+/// kind: CiliumNetworkPolicy
+/// metadata: {name: lockdown, namespace: shop}
+/// spec: {endpointSelector: {}, ingress: []}
+/// ";
+/// let root = document::parse(text)?.remove(0);
+/// let manifests = [Manifest { file: "lockdown.yaml".into(), root }];
+/// let findings = lint(None, &manifests, &Options::default());
+/// assert_eq!(findings.refusals[0].object, 0);
+/// assert_eq!(findings.refusals[0].kind, RefusalKind::NoDirection);
+/// # Ok::<(), verdikt_scenario::document::DocumentError>(())
+/// ```
+pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Options) -> Findings {
     let empty = Topology::default();
     let cluster = Cluster::new(topology.unwrap_or(&empty), manifests, options, &Learned::default());
     let ground = Ground { topology, manifests, options, cluster: &cluster };
-    let lints: [fn(&Ground<'_>) -> Vec<Diagnostic>; 14] = [
-        refused::lint,
+    let lints: [fn(&Ground<'_>) -> Vec<Diagnostic>; 13] = [
         ignored::lint,
         selects_nothing::lint,
         foreign_namespace::lint,
@@ -67,7 +108,7 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Optio
     let mut warnings: Vec<Diagnostic> = lints.iter().flat_map(|lint| lint(&ground)).collect();
     warnings.sort();
     warnings.dedup();
-    warnings
+    Findings { refusals: refused::refusals(&ground), warnings }
 }
 
 impl Ground<'_> {
@@ -102,7 +143,8 @@ impl Ground<'_> {
 
     /// The list element that a peer was read from.
     fn peer_node(&self, entry: &Entry, peer: &Peer) -> Option<&Node> {
-        self.item(&entry.origin)?.get(peer.path.0)?.elements().get(peer.path.1)
+        let word = peer.field.word(entry.direction)?;
+        self.item(&entry.origin)?.get(word)?.elements().get(peer.index)
     }
 
     /// The endpoints a rule selects, of those that have policies.

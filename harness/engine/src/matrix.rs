@@ -164,11 +164,11 @@ fn row(
 ) -> Row {
     let size = all.len();
     let side = of.side(direction);
+    if managed && (of.ingress.conflict.is_some() || of.egress.conflict.is_some()) {
+        return Row { allowed: Bits::none(size), unknown: Bits::all(size) };
+    }
     if !managed || !side.enforced {
         return Row { allowed: Bits::all(size), unknown: Bits::none(size) };
-    }
-    if of.ingress.conflict.is_some() || of.egress.conflict.is_some() {
-        return Row { allowed: Bits::none(size), unknown: Bits::all(size) };
     }
     let mut allowed = if side.isolated { Bits::none(size) } else { Bits::all(size) };
     let mut denied = Bits::none(size);

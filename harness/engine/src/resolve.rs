@@ -1,16 +1,17 @@
 //! What policies refer to: services and CIDR groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use verdikt_scenario::document::Node;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{DNS_LABELS, DNS_SERVICE, Labels, Service, Topology};
 
-use crate::admission::Refusal;
 use crate::behaviour::Behaviour;
 use crate::identity::Identity;
-use crate::label::{Label, NAMESPACE};
+use crate::label::{Label, NAMESPACE, Source};
+use crate::refusal::Refusal;
 use crate::rule::PeerMatcher;
 use crate::selector::{Operator, Requirement, Selector};
 
@@ -20,20 +21,24 @@ pub(crate) struct Surroundings<'a> {
     topology: &'a Topology,
     /// The service of the DNS server, where the topology does not speak of it.
     dns: Option<(NamespacedName, Service)>,
-    groups: BTreeMap<String, CidrGroup>,
+    groups: CidrGroups,
 }
 
+/// The `CiliumCIDRGroup` objects in force, by name.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CidrGroups(BTreeMap<String, CidrGroup>);
+
 /// A `CiliumCIDRGroup`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct CidrGroup {
     labels: Labels,
     prefixes: Vec<IpNet>,
 }
 
-impl<'a> Surroundings<'a> {
-    /// Collects what policies may refer to. `groups` are `CiliumCIDRGroup` objects.
-    pub(crate) fn new<'n>(topology: &'a Topology, groups: impl Iterator<Item = &'n Node>) -> Self {
-        let groups = groups.filter_map(|object| {
+impl CidrGroups {
+    /// Reads `CiliumCIDRGroup` objects.
+    pub(crate) fn read<'n>(objects: impl Iterator<Item = &'n Node>) -> Self {
+        let groups = objects.filter_map(|object| {
             let name = object.at(&["metadata", "name"])?.text()?.to_owned();
             let labels = object.at(&["metadata", "labels"]).map_or(&[][..], Node::entries);
             let labels = labels
@@ -46,7 +51,40 @@ impl<'a> Surroundings<'a> {
                 CidrGroup { labels: labels.collect(), prefixes: prefixes.map(|p| p.trunc()).collect() },
             ))
         });
-        Self { topology, dns: implicit_dns_service(topology), groups: groups.collect() }
+        Self(groups.collect())
+    }
+
+    /// The labels that an address carries: those of every group with a prefix that contains it. Where several give one
+    /// key a value, all count, or in older versions that of the narrowest prefix.
+    pub(crate) fn labels_of(&self, address: IpAddr, behaviour: &Behaviour) -> Vec<Label> {
+        let mut values: BTreeMap<&str, (u8, BTreeSet<&str>)> = BTreeMap::new();
+        for group in self.0.values() {
+            let within = group.prefixes.iter().filter(|prefix| prefix.contains(&address));
+            let Some(length) = within.map(IpNet::prefix_len).max() else { continue };
+            for (key, value) in &group.labels {
+                let (narrowest, held) = values.entry(key).or_default();
+                if behaviour.cidr_group_values_add_up {
+                    held.insert(value);
+                } else if length >= *narrowest {
+                    (*narrowest, *held) = (length, BTreeSet::from([value.as_str()]));
+                }
+            }
+        }
+        let labels = values.into_iter().flat_map(|(key, (_, values))| {
+            values.into_iter().map(move |value| Label {
+                key: key.into(),
+                source: Source::CidrGroup,
+                value: value.into(),
+            })
+        });
+        labels.collect()
+    }
+}
+
+impl<'a> Surroundings<'a> {
+    /// Collects what policies may refer to.
+    pub(crate) fn new(topology: &'a Topology, groups: CidrGroups) -> Self {
+        Self { topology, dns: implicit_dns_service(topology), groups }
     }
 
     fn services(&self) -> impl Iterator<Item = (&NamespacedName, &Service)> {
@@ -56,13 +94,7 @@ impl<'a> Surroundings<'a> {
 
     /// The prefixes of a CIDR group; none if there is no such group.
     pub(crate) fn cidr_group(&self, name: &str) -> Vec<IpNet> {
-        self.groups.get(name).map_or_else(Vec::new, |group| group.prefixes.clone())
-    }
-
-    /// The prefixes of every CIDR group whose labels a selector matches.
-    pub(crate) fn cidr_groups(&self, selector: &Selector) -> Vec<IpNet> {
-        let chosen = self.groups.values().filter(|group| selects(selector, &group.labels));
-        chosen.flat_map(|group| group.prefixes.iter().copied()).collect()
+        self.groups.0.get(name).map_or_else(Vec::new, |group| group.prefixes.clone())
     }
 
     /// What an element of `toServices` stands for: the pods a service selects (their ports do not matter), or
@@ -89,10 +121,13 @@ impl<'a> Surroundings<'a> {
         if let Some(reference) = element.get("k8sServiceSelector") {
             let namespace = reference.get("namespace").and_then(Node::text).unwrap_or_default();
             let selector = match reference.get("selector") {
-                Some(node) => crate::agent::selector_of_service(node)?,
+                Some(node) => crate::agent::selector_of_service(node, behaviour)?,
                 None => Selector::default(),
             };
-            for (name, service) in self.services() {
+            let is_plain = !selector.requirements.is_empty()
+                && !selector.has_key(|requirement| requirement.source.is_some());
+            let understood = is_plain || !behaviour.plain_service_selectors;
+            for (name, service) in self.services().filter(|_| understood) {
                 let here = namespace.is_empty() || name.namespace.as_str() == namespace;
                 if here && selects(&selector, &service.labels) {
                     matchers.extend(self.behind(name, service, behaviour));

@@ -99,10 +99,66 @@ pub enum Peers {
 pub struct Peer {
     /// What matches.
     pub matcher: PeerMatcher,
-    /// The field and the index in it: `fromEndpoints[0]`.
-    pub path: (&'static str, usize),
+    /// The field that names it.
+    pub field: PeerField,
+    /// The index in that field.
+    pub index: usize,
     /// Where it stands.
     pub position: Position,
+}
+
+/// The fields that name peers. Their order is that in which the agent looks for two of them in one item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "each is spelled as in a policy, without `from` and `to`")]
+pub enum PeerField {
+    Endpoints,
+    Cidr,
+    CidrSet,
+    Entities,
+    Services,
+    Fqdns,
+    Groups,
+    Nodes,
+    /// `from` and `to` of a `NetworkPolicy`.
+    Peers,
+}
+
+impl PeerField {
+    /// The fields of Cilium's policies.
+    pub(crate) const OF_CILIUM: [Self; 8] = [
+        Self::Endpoints,
+        Self::Cidr,
+        Self::CidrSet,
+        Self::Entities,
+        Self::Services,
+        Self::Fqdns,
+        Self::Groups,
+        Self::Nodes,
+    ];
+
+    /// The word a policy has for it in a direction; none where the direction has no such field.
+    pub fn word(self, direction: Direction) -> Option<&'static str> {
+        let (ingress, egress) = match self {
+            Self::Endpoints => (Some("fromEndpoints"), "toEndpoints"),
+            Self::Cidr => (Some("fromCIDR"), "toCIDR"),
+            Self::CidrSet => (Some("fromCIDRSet"), "toCIDRSet"),
+            Self::Entities => (Some("fromEntities"), "toEntities"),
+            Self::Services => (None, "toServices"),
+            Self::Fqdns => (None, "toFQDNs"),
+            Self::Groups => (Some("fromGroups"), "toGroups"),
+            Self::Nodes => (Some("fromNodes"), "toNodes"),
+            Self::Peers => (Some("from"), "to"),
+        };
+        match direction {
+            Direction::Ingress => ingress,
+            Direction::Egress => Some(egress),
+        }
+    }
+
+    /// Whether an empty list of it is nobody. The other fields count as absent then.
+    pub(crate) fn is_nobody_when_empty(self) -> bool {
+        matches!(self, Self::Endpoints | Self::Nodes | Self::Entities | Self::Cidr | Self::CidrSet)
+    }
 }
 
 /// What a peer matches.
@@ -117,6 +173,14 @@ pub enum PeerMatcher {
         /// The prefixes.
         within: Vec<IpNet>,
         /// The prefixes taken out of them.
+        except: Vec<IpNet>,
+    },
+    /// Whatever carries such labels of CIDR groups, outside all of `except`. What belongs to no group carries none,
+    /// pods and nodes included.
+    CidrGroups {
+        /// What the labels must be.
+        selector: Selector,
+        /// The prefixes taken out.
         except: Vec<IpNet>,
     },
     /// Addresses the DNS proxy has learned for a name.
@@ -172,9 +236,6 @@ impl Entity {
             Self::All => true,
             Self::None => false,
             Self::World => ["world", "world-ipv4", "world-ipv6"].iter().any(|key| identity.is_reserved(key)),
-            // Only a cluster of both families has these labels, and the address says the same.
-            Self::WorldIpv4 => identity.address.is_some_and(|address| address.is_ipv4()),
-            Self::WorldIpv6 => identity.address.is_some_and(|address| address.is_ipv6()),
             Self::Cluster => {
                 let reserved =
                     ["host", "remote-node", "init", "ingress", "health", "unmanaged", "kube-apiserver"];
@@ -286,22 +347,45 @@ pub enum Proxy {
     Http(Vec<HttpRule>),
     /// DNS queries: one of the patterns must match.
     Dns(Vec<NamePattern>),
-    /// Something the engine does not model, in words.
-    Other(&'static str),
+    /// Something the engine does not model.
+    Unmodelled(Unmodelled),
+}
+
+/// What a proxy may judge and the engine does not model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unmodelled {
+    /// TLS server names.
+    ServerNames,
+    /// Requests inside TLS that the proxy ends or starts.
+    InsideTls,
+    /// Kafka rules.
+    Kafka,
+    /// Generic L7 rules.
+    GenericL7,
+    /// A listener of one's own.
+    Listener,
+}
+
+impl Unmodelled {
+    /// What the engine does not know: completes "does not know …".
+    pub fn gap(self) -> &'static str {
+        match self {
+            Self::ServerNames => "which server name a TLS client sends",
+            Self::InsideTls => "what a proxy sees inside TLS",
+            Self::Kafka => "what Kafka rules allow",
+            Self::GenericL7 => "what generic L7 rules allow",
+            Self::Listener => "what a listener of one's own does",
+        }
+    }
 }
 
 impl Proxy {
-    /// What [`Self::Other`] says of TLS server names.
-    pub const SERVER_NAMES: &'static str = "which server name a TLS client sends";
-    /// What [`Self::Other`] says of Kafka rules.
-    pub const KAFKA: &'static str = "what Kafka rules allow";
-
     /// Whether the agent surely merges what two rules ask at one port for one peer.
     pub(crate) fn merges_with(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Http(_), Self::Http(_)) | (Self::Dns(_), Self::Dns(_)) => true,
-            (Self::Other(one), Self::Other(other)) => {
-                one == other && [Self::SERVER_NAMES, Self::KAFKA].contains(one)
+            (Self::Unmodelled(one), Self::Unmodelled(other)) => {
+                one == other && matches!(one, Unmodelled::ServerNames | Unmodelled::Kafka)
             }
             _ => false,
         }
@@ -310,7 +394,7 @@ impl Proxy {
     /// Whether the agent merges what a later entry of the same rule asks into this: HTTP rules into server names, but
     /// not the other way round.
     pub(crate) fn takes_in(&self, later: &Self) -> bool {
-        matches!((self, later), (Self::Other(Self::SERVER_NAMES), Self::Http(_)))
+        matches!((self, later), (Self::Unmodelled(Unmodelled::ServerNames), Self::Http(_)))
     }
 }
 

@@ -8,9 +8,10 @@ use verdikt_scenario::topology::Endpoint;
 
 use crate::cluster::{Cluster, SubjectState};
 use crate::decide::{Decision, Match, SideVerdict, Traffic, is_managed};
-pub use crate::http::{RequestHead, normalize};
+pub use crate::http::{JudgedTarget, RequestHead, Target, normalize, read_request, read_target};
 use crate::identity::Identity;
-use crate::rule::{Direction, Peers, PortMatcher, Ports, Proxy};
+use crate::label::Label;
+use crate::rule::{Direction, PeerMatcher, Peers, PortMatcher, Ports, Proxy};
 
 /// What the policy of one endpoint in one direction says of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +81,26 @@ impl Cluster<'_> {
 
     /// The identity of an address outside the cluster, with the names learned for it.
     pub fn world_identity(&self, address: IpAddr, names: Vec<String>) -> Identity {
-        Identity::world(address, names, self.dual_stack)
+        let is_plain = self.behaviour.world_label_is_of_both_families && !self.is_in_a_prefix(address);
+        let world = is_plain.then(|| Label::reserved("world"));
+        let api_server = self.api_servers.contains(&address).then(|| Label::reserved("kube-apiserver"));
+        let more = self.groups.labels_of(address, &self.behaviour).into_iter().chain(world).chain(api_server);
+        Identity::world(address, names, self.dual_stack).carrying(more)
+    }
+
+    /// Whether a prefix of some rule holds an address.
+    fn is_in_a_prefix(&self, address: IpAddr) -> bool {
+        let entries = self.rules.iter().flat_map(|rule| &rule.entries);
+        let peers = entries.filter_map(|entry| match &entry.peers {
+            Peers::Any => None,
+            Peers::OneOf(peers) => Some(peers),
+        });
+        peers.flatten().any(|peer| match &peer.matcher {
+            PeerMatcher::Cidr { within, except } => {
+                within.iter().chain(except).any(|prefix| prefix.contains(&address))
+            }
+            _ => false,
+        })
     }
 
     /// What the policy of `subject` says of a packet of or to a peer. Endpoints without a policy (nodes, the
@@ -157,7 +177,7 @@ impl Cluster<'_> {
 
     fn reach_gap(decision: &Decision<'_>) -> Option<String> {
         decision.allowed.iter().find_map(|matched| match matched.proxy() {
-            Some(Proxy::Other(gap)) => Some((*gap).to_owned()),
+            Some(Proxy::Unmodelled(what)) => Some(what.gap().to_owned()),
             _ => None,
         })
     }

@@ -72,6 +72,7 @@ impl Requirement {
             Some(("any", key)) => (None, key),
             Some(("k8s", key)) => (Some(Source::Kubernetes), key),
             Some(("reserved", key)) => (Some(Source::Reserved), key),
+            Some(("cidrgroup", key)) => (Some(Source::CidrGroup), key),
             Some(("cidr", key)) => (Some(Source::Cidr), key),
             Some((_, key)) => (Some(Source::Other), key),
         }
@@ -93,12 +94,30 @@ impl Requirement {
                 .is_ok_and(|prefix| identity.address.is_some_and(|address| prefix.contains(&address)));
             return inside == matches!(self.operator, Operator::In(_) | Operator::Exists);
         }
+        if self.source == Some(Source::CidrGroup) {
+            return self.holds_of_groups(identity);
+        }
         let value = self.label(identity).map(|label| label.value.as_str());
         match &self.operator {
             Operator::In(values) => value.is_some_and(|value| values.iter().any(|wanted| wanted == value)),
             Operator::NotIn(values) => value.is_none_or(|value| values.iter().all(|wanted| wanted != value)),
             Operator::Exists => value.is_some(),
             Operator::DoesNotExist => value.is_none(),
+        }
+    }
+
+    /// Whether it holds of the labels of CIDR groups, of which several may have the same key.
+    fn holds_of_groups(&self, identity: &Identity) -> bool {
+        let mut values = identity
+            .labels
+            .iter()
+            .filter(|label| label.source == Source::CidrGroup && label.key == self.key)
+            .map(|label| &label.value);
+        match &self.operator {
+            Operator::In(wanted) => values.any(|value| wanted.contains(value)),
+            Operator::NotIn(excluded) => !values.any(|value| excluded.contains(value)),
+            Operator::Exists => values.next().is_some(),
+            Operator::DoesNotExist => values.next().is_none(),
         }
     }
 
@@ -117,6 +136,7 @@ impl fmt::Display for Requirement {
         let prefix = match self.source {
             Some(Source::Reserved) => "reserved:",
             Some(Source::Cidr) => "cidr:",
+            Some(Source::CidrGroup) => "cidrgroup:",
             _ => "",
         };
         let key = &self.key;

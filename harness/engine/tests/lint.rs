@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use insta::assert_snapshot;
 use verdikt_engine::cluster::Options;
-use verdikt_engine::lint::lint;
+use verdikt_engine::lint::{Findings, lint};
+use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::FieldValidation;
@@ -83,11 +84,15 @@ fn manifest(api: &str, kind: &str, metadata: &str, spec: &str) -> Manifest {
 
 fn shown(topology: Option<&Topology>, manifests: &[Manifest], version: CiliumVersion) -> String {
     let options = Options { version, field_validation: FieldValidation::Ignore, ..Options::default() };
-    let shown: Vec<String> = lint(topology, manifests, &options)
-        .iter()
-        .map(|warning| {
-            let (code, help) = (warning.code.as_deref().unwrap(), warning.help.as_deref().unwrap_or("-"));
-            format!("{}:{} {code}: {} => {help}", warning.place.line, warning.place.column, warning.message)
+    let Findings { refusals, warnings } = lint(topology, manifests, &options);
+    let found = refusals.iter().map(|refusal| &refusal.mistake).chain(&warnings);
+    let shown: Vec<String> = found
+        .map(|found| {
+            // A mistake has no code.
+            let (code, help) =
+                (found.code.as_deref().unwrap_or("refused"), found.help.as_deref().unwrap_or("-"));
+            assert_eq!(found.severity == Severity::Error, found.code.is_none(), "{found:?}");
+            format!("{}:{} {code}: {} => {help}", found.place.line, found.place.column, found.message)
         })
         .collect();
     shown.join("\n")

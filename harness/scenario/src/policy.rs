@@ -1,6 +1,7 @@
 //! A policy as written: the raw manifest, its tree, and its place.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,150 @@ impl Manifest {
     }
 }
 
+/// A kind of policy object: one of these is what a policy file may hold.
+///
+/// ```
+/// use verdikt_scenario::policy::PolicyKind;
+///
+/// let kind: PolicyKind = "CiliumNetworkPolicy".parse()?;
+/// assert_eq!((kind.group(), kind.plural()), ("cilium.io", "ciliumnetworkpolicies"));
+/// assert!(kind.is_namespaced());
+/// # Ok::<(), verdikt_scenario::policy::UnknownKind>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is called as in a manifest")]
+pub enum PolicyKind {
+    NetworkPolicy,
+    CiliumNetworkPolicy,
+    CiliumClusterwideNetworkPolicy,
+    CiliumCidrGroup,
+}
+
+/// What a kind of policy is called in manifests and paths, and where its objects live.
+struct KindRow {
+    kind: PolicyKind,
+    name: &'static str,
+    group: &'static str,
+    /// Versions of the API that serve it, those that new manifests should have first.
+    versions: &'static [&'static str],
+    plural: &'static str,
+    scope: Scope,
+}
+
+/// Where the objects of a kind live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Each in a namespace.
+    Namespaced,
+    /// In the cluster as a whole.
+    Cluster,
+}
+
+const KINDS: [KindRow; 4] = [
+    KindRow {
+        kind: PolicyKind::NetworkPolicy,
+        name: "NetworkPolicy",
+        group: "networking.k8s.io",
+        versions: &["v1"],
+        plural: "networkpolicies",
+        scope: Scope::Namespaced,
+    },
+    KindRow {
+        kind: PolicyKind::CiliumNetworkPolicy,
+        name: "CiliumNetworkPolicy",
+        group: "cilium.io",
+        versions: &["v2"],
+        plural: "ciliumnetworkpolicies",
+        scope: Scope::Namespaced,
+    },
+    KindRow {
+        kind: PolicyKind::CiliumClusterwideNetworkPolicy,
+        name: "CiliumClusterwideNetworkPolicy",
+        group: "cilium.io",
+        versions: &["v2"],
+        plural: "ciliumclusterwidenetworkpolicies",
+        scope: Scope::Cluster,
+    },
+    KindRow {
+        kind: PolicyKind::CiliumCidrGroup,
+        name: "CiliumCIDRGroup",
+        group: "cilium.io",
+        versions: &["v2", "v2alpha1"],
+        plural: "ciliumcidrgroups",
+        scope: Scope::Cluster,
+    },
+];
+
+impl PolicyKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [
+        Self::NetworkPolicy,
+        Self::CiliumNetworkPolicy,
+        Self::CiliumClusterwideNetworkPolicy,
+        Self::CiliumCidrGroup,
+    ];
+
+    const fn row(self) -> &'static KindRow {
+        // The table has the order of the variants, which a test holds.
+        &KINDS[self as usize]
+    }
+
+    /// The name that manifests have for it.
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The API group.
+    pub const fn group(self) -> &'static str {
+        self.row().group
+    }
+
+    /// The versions of the group that serve it, the one that new manifests should have first.
+    pub const fn versions(self) -> &'static [&'static str] {
+        self.row().versions
+    }
+
+    /// What a manifest may have as `apiVersion`, in the order of [`Self::versions`]: `cilium.io/v2`.
+    pub fn api_versions(self) -> impl Iterator<Item = String> {
+        self.versions().iter().map(move |version| format!("{}/{version}", self.group()))
+    }
+
+    /// What paths of the API call its objects.
+    pub const fn plural(self) -> &'static str {
+        self.row().plural
+    }
+
+    /// Whether its objects live in namespaces.
+    pub const fn is_namespaced(self) -> bool {
+        matches!(self.row().scope, Scope::Namespaced)
+    }
+
+    /// Whether it is one of Cilium's own.
+    pub const fn is_of_cilium(self) -> bool {
+        !matches!(self, Self::NetworkPolicy)
+    }
+}
+
+impl fmt::Display for PolicyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that no kind of policy has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a kind of policy")]
+pub struct UnknownKind(String);
+
+impl FromStr for PolicyKind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+        let known = KINDS.iter().find(|row| row.name == text);
+        known.map(|row| row.kind).ok_or_else(|| UnknownKind(text.to_owned()))
+    }
+}
+
 /// An object's kind, namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ObjectRef {
@@ -46,6 +191,11 @@ pub struct ObjectRef {
 }
 
 impl ObjectRef {
+    /// The kind, if it is one of policies.
+    pub fn policy_kind(&self) -> Option<PolicyKind> {
+        self.kind.parse().ok()
+    }
+
     /// `namespace/name`, or the name alone for a clusterwide object: what a cell's `by` names.
     pub fn short(&self) -> String {
         match &self.namespace {
@@ -77,5 +227,19 @@ impl fmt::Display for Refuser {
             Self::ApiServer => "the API server",
             Self::Agent => "the agent",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_kinds_has_their_order() {
+        let kinds: Vec<PolicyKind> = KINDS.iter().map(|row| row.kind).collect();
+        assert_eq!(kinds, PolicyKind::ALL);
+        for kind in PolicyKind::ALL {
+            assert_eq!(kind.name().parse(), Ok(kind));
+        }
     }
 }

@@ -6,40 +6,96 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// A minor version of Cilium whose decisions verdikt knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum CiliumVersion {
-    /// Cilium 1.16.
-    #[serde(rename = "1.16")]
-    V1_16,
-    /// Cilium 1.17.
-    #[serde(rename = "1.17")]
-    V1_17,
-    /// Cilium 1.18.
-    #[serde(rename = "1.18")]
-    V1_18,
-    /// Cilium 1.19.
-    #[serde(rename = "1.19")]
-    V1_19,
-    /// Cilium 1.20, the newest stable minor.
-    #[default]
-    #[serde(rename = "1.20")]
-    V1_20,
+///
+/// ```
+/// use verdikt_scenario::version::CiliumVersion;
+///
+/// let version: CiliumVersion = "v1.18.3".parse()?;
+/// assert_eq!(version, CiliumVersion::V1_18);
+/// assert!(version < CiliumVersion::default());
+/// # Ok::<(), verdikt_scenario::version::VersionError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct CiliumVersion {
+    minor: u8,
+}
+
+/// Defines a constant for each minor, and the list of all.
+macro_rules! minors {
+    ($($name:ident = $minor:literal),+ $(,)?) => {
+        impl CiliumVersion {
+            $(
+                #[doc = concat!("Cilium 1.", stringify!($minor), ".")]
+                pub const $name: Self = Self { minor: $minor };
+            )+
+            /// Every known version, oldest first. A run is for the newest unless it says otherwise.
+            pub const ALL: [Self; [$($minor),+].len()] = [$(Self::$name),+];
+        }
+    };
+}
+
+// A new minor is one row here; it behaves as the one before it. Then:
+//
+// 1. hold it against vectors of its own: `cargo run --release -p verdikt-engine --example vectors -- --cilium 1.N FILES`;
+// 2. write what differs into `harness/engine/src/behaviour.rs`, with `since` or `only`, and nowhere else;
+// 3. add its release to `clusters/versions.yaml` and its profile to `clusters/`: tests of `verdikt-kind` miss both;
+// 4. correct the range in the README, which a test of `verdikt` compares with this list.
+minors! {
+    V1_16 = 16,
+    V1_17 = 17,
+    V1_18 = 18,
+    V1_19 = 19,
+    V1_20 = 20,
 }
 
 impl CiliumVersion {
-    /// Every known version, oldest first.
-    pub const ALL: [Self; 5] = [Self::V1_16, Self::V1_17, Self::V1_18, Self::V1_19, Self::V1_20];
+    /// The oldest and the newest known version.
+    pub const RANGE: [Self; 2] = [Self::ALL[0], Self::ALL[Self::ALL.len() - 1]];
+
+    /// The minor after this one, known or not.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self { minor: self.minor + 1 }
+    }
+
+    /// Every known version in a sentence: `1.19 and 1.20`.
+    pub fn all_named() -> String {
+        let names = Self::ALL.map(|version| version.to_string());
+        let [rest @ .., last] = names.as_slice() else { return String::new() };
+        if rest.is_empty() { last.clone() } else { format!("{} and {last}", rest.join(", ")) }
+    }
+}
+
+impl Default for CiliumVersion {
+    fn default() -> Self {
+        Self::RANGE[1]
+    }
 }
 
 impl fmt::Display for CiliumVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::V1_16 => "1.16",
-            Self::V1_17 => "1.17",
-            Self::V1_18 => "1.18",
-            Self::V1_19 => "1.19",
-            Self::V1_20 => "1.20",
-        })
+        f.pad(&format!("1.{}", self.minor))
+    }
+}
+
+impl fmt::Debug for CiliumVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "V1_{}", self.minor)
+    }
+}
+
+impl From<CiliumVersion> for String {
+    fn from(version: CiliumVersion) -> Self {
+        version.to_string()
+    }
+}
+
+impl TryFrom<String> for CiliumVersion {
+    type Error = VersionError;
+
+    fn try_from(text: String) -> Result<Self, VersionError> {
+        Self::ALL.into_iter().find(|version| version.to_string() == text).ok_or(VersionError::Unknown(text))
     }
 }
 
@@ -47,7 +103,7 @@ impl fmt::Display for CiliumVersion {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
     /// Not one of the versions verdikt knows.
-    #[error("`{0}` is not a Cilium version verdikt knows; it knows 1.16, 1.17, 1.18, 1.19 and 1.20")]
+    #[error("`{0}` is not a Cilium version verdikt knows; it knows {known}", known = CiliumVersion::all_named())]
     Unknown(String),
     /// No version lies in the range.
     #[error("no Cilium version verdikt knows lies in `{0}`")]
@@ -82,7 +138,7 @@ pub struct VersionRange {
 impl VersionRange {
     /// Every version verdikt knows.
     pub fn all() -> Self {
-        Self { text: ">=1.16".to_owned(), versions: CiliumVersion::ALL.to_vec() }
+        Self { text: format!(">={}", CiliumVersion::RANGE[0]), versions: CiliumVersion::ALL.to_vec() }
     }
 
     /// Whether the version lies in the range.

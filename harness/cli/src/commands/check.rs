@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use verdikt_engine::cluster::{Cluster, Learned, Options};
-use verdikt_engine::lint::{self, lint};
+use verdikt_engine::cluster::Options;
+use verdikt_engine::lint::{Findings, RefusedObject, lint};
+use verdikt_engine::refusal::Part;
 use verdikt_scenario::diagnostic::{Diagnostic, Severity, Sources};
 use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies, Loader};
 use verdikt_scenario::place::Place;
@@ -105,17 +106,9 @@ fn warnings(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
     let options = verdikt_runner::options(step, version);
     let expected: BTreeSet<usize> =
         step.rejections(version).iter().map(|rejection| rejection.policy).collect();
-    let cluster = Cluster::new(&step.topology, &step.policies, &options, &Learned::default());
-    let refused = |index: &usize| cluster.judgements()[*index].refused().is_some();
-    let as_expected: Vec<&Manifest> =
-        expected.iter().filter(|index| refused(index)).map(|index| &step.policies[*index]).collect();
-    let warnings = lint(Some(&step.topology), &step.policies, &options).into_iter();
-    let unexpected = |warning: &Diagnostic| {
-        let owner = owner(&step.policies, &warning.place);
-        !is_refusal(warning)
-            || !owner.is_some_and(|owner| as_expected.iter().any(|other| std::ptr::eq(*other, owner)))
-    };
-    warnings.filter(unexpected).map(severe).collect()
+    let Findings { refusals, warnings } = lint(Some(&step.topology), &step.policies, &options);
+    let unexpected = refusals.into_iter().filter(|refusal| !expected.contains(&refusal.object));
+    unexpected.map(|refusal| refusal.mistake).chain(warnings).collect()
 }
 
 /// Which policies of some paths are given.
@@ -129,24 +122,28 @@ enum Set {
 
 fn check_policies(loaded: LoadedPolicies, version: CiliumVersion, set: Set, found: &mut Found) {
     let options = Options { version, ..Options::default() };
-    let mut warnings = lint(None, &loaded.manifests, &options);
+    let Findings { refusals, warnings } = lint(None, &loaded.manifests, &options);
     let wrong: Vec<&Place> = loaded
         .diagnostics
         .iter()
         .filter(|diagnostic| diagnostic.severity == Severity::Error)
         .map(|diagnostic| &diagnostic.place)
         .collect();
-    warnings.retain(|warning| {
-        let already = || {
-            let object = owner(&loaded.manifests, &warning.place);
-            wrong.iter().any(|place| {
-                **place == warning.place
-                    || concerns_name(warning) && object.is_some() && object == owner(&loaded.manifests, place)
-            })
-        };
-        if is_refusal(warning) { !already() } else { set == Set::Whole }
-    });
-    found.diagnostics.extend(warnings.into_iter().map(severe));
+    let already = |refusal: &RefusedObject| {
+        let object = &loaded.manifests[refusal.object];
+        wrong.iter().any(|place| {
+            let about_identity = || {
+                let owner = owner(&loaded.manifests, place);
+                owner.is_some_and(|owner| std::ptr::eq(owner, object))
+            };
+            **place == refusal.mistake.place || refusal.part == Part::Identity && about_identity()
+        })
+    };
+    let unsaid = refusals.into_iter().filter(|refusal| !already(refusal)).map(|refusal| refusal.mistake);
+    found.diagnostics.extend(unsaid);
+    if set == Set::Whole {
+        found.diagnostics.extend(warnings);
+    }
     found.diagnostics.extend(loaded.diagnostics);
     found.sources.extend(&loaded.sources);
     found.policies += loaded.manifests.len();
@@ -154,26 +151,6 @@ fn check_policies(loaded: LoadedPolicies, version: CiliumVersion, set: Set, foun
     found.passed_over.1 += loaded.empty_files;
     for (why, names) in loaded.unrendered {
         found.unrendered.entry(why).or_default().extend(names);
-    }
-}
-
-fn is_refusal(warning: &Diagnostic) -> bool {
-    warning.code.as_deref() == Some(lint::REFUSED)
-}
-
-/// Whether a refusal is about an object's kind, version, name or namespace, which the loader looks at as well.
-fn concerns_name(refusal: &Diagnostic) -> bool {
-    ["no matches for kind", "apiVersion not set", "kind not set", ": metadata."]
-        .iter()
-        .any(|part| refusal.message.contains(part))
-}
-
-/// A refused object is a mistake: nothing of it is in force.
-fn severe(diagnostic: Diagnostic) -> Diagnostic {
-    if is_refusal(&diagnostic) {
-        Diagnostic { severity: Severity::Error, code: None, ..diagnostic }
-    } else {
-        diagnostic
     }
 }
 

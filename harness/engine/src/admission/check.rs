@@ -1,10 +1,10 @@
 //! Holds an object against its schema, in the words of the API server.
 
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Entry, Node, Value};
 use verdikt_scenario::version::CiliumVersion;
 
-use super::Refusal;
 use super::schema::{Form, Group, GroupRule, Object, TextRule, Type};
+use crate::refusal::{Part, Refusal, RefusalKind};
 
 /// The fields that the API server does not know, as a strict client reports them.
 pub(super) fn unknown_fields(object: &Node, schema: &Object, version: CiliumVersion) -> Vec<Refusal> {
@@ -25,8 +25,7 @@ fn unknown_in_object(
         if let Some(field) = schema.field(&entry.key, version) {
             unknown_in_value(&entry.value, &field.kind, &path, version, refusals);
         } else {
-            let message = format!("strict decoding error: unknown field {path:?}");
-            refusals.push(Refusal { message, position: entry.position });
+            refusals.push(unknown_field(entry, path));
         }
     }
 }
@@ -48,12 +47,17 @@ fn unknown_in_value(
         // A mapping where a text or a number is wanted has nothing but unknown fields.
         Type::Text(_) | Type::Integer(..) | Type::IntegerOrText(_) | Type::Boolean => {
             for entry in node.entries() {
-                let message = format!("strict decoding error: unknown field {:?}", join(path, &entry.key));
-                refusals.push(Refusal { message, position: entry.position });
+                refusals.push(unknown_field(entry, join(path, &entry.key)));
             }
         }
         _ => {}
     }
+}
+
+fn unknown_field(entry: &Entry, path: String) -> Refusal {
+    let message = format!("strict decoding error: unknown field {path:?}");
+    let kind = RefusalKind::UnknownField(path);
+    Refusal { kind, part: Part::Specification, message, position: entry.position }
 }
 
 fn join(path: &str, key: &str) -> String {
@@ -67,8 +71,13 @@ pub(super) fn refusals(object: &Node, schema: &Object, version: CiliumVersion) -
     refusals
 }
 
+/// Adds a refusal of a value that is not allowed where it stands.
 pub(super) fn refuse(node: &Node, message: String, refusals: &mut Vec<Refusal>) {
-    refusals.push(Refusal { message, position: node.position });
+    refuse_as(RefusalKind::InvalidValue, node, message, refusals);
+}
+
+fn refuse_as(kind: RefusalKind, node: &Node, message: String, refusals: &mut Vec<Refusal>) {
+    refusals.push(Refusal { kind, part: Part::Specification, message, position: node.position });
 }
 
 fn check_object(
@@ -86,7 +95,13 @@ fn check_object(
     }
     for field in schema.fields.iter().filter(|field| field.exists.contain(version)) {
         match node.get(field.name) {
-            Some(value) => check_value(value, &field.kind, &join(path, field.name), version, refusals),
+            Some(value) => {
+                let before = refusals.len();
+                check_value(value, &field.kind, &join(path, field.name), version, refusals);
+                if path.is_empty() && field.name == "metadata" {
+                    refusals[before..].iter_mut().for_each(|refusal| refusal.part = Part::Identity);
+                }
+            }
             None if field.required.contain(version) => {
                 refuse(node, format!("{}: Required value", join(path, field.name)), refusals);
             }
@@ -120,13 +135,15 @@ fn check_group(node: &Node, group: &Group, path: &str, refusals: &mut Vec<Refusa
     }
 }
 
+/// What the API server calls a text.
+const TEXT: &str = "string";
+
 fn wrong_type(node: &Node, path: &str, wanted: &str, refusals: &mut Vec<Refusal>) {
     let given = node.value.type_name();
-    refuse(
-        node,
-        format!("{path}: Invalid value: {given:?}: {path} in body must be of type {wanted}: {given:?}"),
-        refusals,
-    );
+    let message =
+        format!("{path}: Invalid value: {given:?}: {path} in body must be of type {wanted}: {given:?}");
+    let kind = if wanted == TEXT { RefusalKind::NotText } else { RefusalKind::InvalidValue };
+    refuse_as(kind, node, message, refusals);
 }
 
 fn check_value(node: &Node, kind: &Type, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
@@ -148,7 +165,7 @@ fn check_value(node: &Node, kind: &Type, path: &str, version: CiliumVersion, ref
         (Type::Text(rules) | Type::IntegerOrText(rules), Value::Text(text)) => {
             check_text(node, text, rules, path, version, refusals);
         }
-        (Type::Text(_), _) => wrong_type(node, path, "string", refusals),
+        (Type::Text(_), _) => wrong_type(node, path, TEXT, refusals),
         (Type::IntegerOrText(_), _) => wrong_type(node, path, "integer,string", refusals),
         (Type::Texts(rules), Value::Map(entries)) => {
             for entry in entries.iter().filter(|entry| entry.value.value != Value::Null) {

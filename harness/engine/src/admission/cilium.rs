@@ -3,23 +3,20 @@
 //! <https://docs.cilium.io/en/stable/network/kubernetes/policy/#ciliumnetworkpolicy>
 
 use verdikt_scenario::document::Node;
-use verdikt_scenario::version::CiliumVersion::{self, V1_16, V1_17, V1_18, V1_19, V1_20};
+use verdikt_scenario::version::CiliumVersion;
 
-use super::Refusal;
 use super::check::refuse;
 use super::metadata::METADATA;
 use super::schema::{
-    ALWAYS, Field, Form, Group, GroupRule, Limit, Object, TextRule, Type, Versions, in_versions, list,
-    object, optional, required,
+    Field, Form, Group, GroupRule, Limit, Object, TextRule, Type, in_versions, list, object, optional,
+    required,
 };
 use super::text;
+use crate::behaviour::{self, LONGEST_NAME, MOST_PORTS};
+use crate::refusal::Refusal;
+use crate::versions::{ALWAYS, Versions};
 
 const TEXT: Type = Type::Text(&[]);
-const SINCE_1_17: Versions = Versions(V1_17, V1_20);
-const SINCE_1_18: Versions = Versions(V1_18, V1_20);
-const SINCE_1_19: Versions = Versions(V1_19, V1_20);
-const BEFORE_1_19: Versions = Versions(V1_16, V1_18);
-const BEFORE_1_20: Versions = Versions(V1_16, V1_19);
 
 const fn form(form: Form) -> TextRule {
     TextRule { versions: ALWAYS, form }
@@ -43,9 +40,10 @@ pub(super) const POLICY: Object = Object {
     extra: Some(spec_or_specs),
 };
 
-/// Since 1.20 the API server itself wants a specification.
+/// Whether the API server itself wants a specification.
 fn spec_or_specs(node: &Node, _path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
-    if version >= V1_20 && node.get("spec").is_none() && node.get("specs").is_none() {
+    let is_required = behaviour::schema::SPEC_IS_REQUIRED.contain(version);
+    if is_required && node.get("spec").is_none() && node.get("specs").is_none() {
         refuse(node, "<nil>: Invalid value: spec or specs must be provided".to_owned(), refusals);
     }
 }
@@ -69,13 +67,13 @@ const RULE: Object = Object {
         optional("egress", list(&Type::Object(&EGRESS))),
         optional("egressDeny", list(&Type::Object(&EGRESS_DENY))),
         optional("labels", list(&Type::Object(&RULE_LABEL))),
-        in_versions("log", Type::Object(&object(&[optional("value", LOG_VALUE)])), SINCE_1_18),
+        in_versions("log", Type::Object(&object(&[optional("value", LOG_VALUE)])), behaviour::schema::LOG),
     ],
     groups: &[
         Group {
             rule: GroupRule::AnyOf,
             keys: &["ingress", "ingressDeny", "egress", "egressDeny"],
-            versions: SINCE_1_17,
+            versions: behaviour::schema::DIRECTION_IS_REQUIRED,
         },
         Group { rule: GroupRule::OneOf, keys: &["endpointSelector", "nodeSelector"], versions: ALWAYS },
     ],
@@ -122,7 +120,7 @@ const CIDR_SETS: Type = list(&Type::Object(&Object {
                 form(Form::Pattern(text::is_lower_case_name, text::LOWER_CASE_NAME)),
             ]),
         ),
-        in_versions("cidrGroupSelector", SELECTOR, SINCE_1_17),
+        in_versions("cidrGroupSelector", SELECTOR, behaviour::schema::CIDR_GROUP_SELECTOR),
         optional("except", CIDRS),
     ],
     groups: &[Group {
@@ -162,7 +160,7 @@ const AUTHENTICATION: Type = Type::Object(&object(&[required(
     Type::Text(&[form(Form::OneOf(&["disabled", "required", "test-always-fail"]))]),
 )]));
 
-/// Since 1.19 the field is there for old objects to be rejected by, and takes no element.
+/// A field that is there for old objects to be rejected by, and takes no element.
 const NO_MORE: Type = Type::List { element: &TEXT, most: Limit { most: 0, fewest: 0, versions: ALWAYS } };
 
 const INGRESS: Object = object(&[
@@ -173,8 +171,8 @@ const INGRESS: Object = object(&[
     optional("fromEntities", ENTITIES),
     optional("fromGroups", GROUPS),
     optional("fromNodes", SELECTORS),
-    in_versions("fromRequires", SELECTORS, BEFORE_1_19),
-    in_versions("fromRequires", NO_MORE, SINCE_1_19),
+    in_versions("fromRequires", SELECTORS, behaviour::schema::REQUIRES),
+    in_versions("fromRequires", NO_MORE, behaviour::schema::EMPTY_REQUIRES),
     optional("icmps", ICMPS),
     optional("toPorts", list(&Type::Object(&PORT_RULE))),
 ]);
@@ -186,8 +184,8 @@ const INGRESS_DENY: Object = object(&[
     optional("fromEntities", ENTITIES),
     optional("fromGroups", GROUPS),
     optional("fromNodes", SELECTORS),
-    in_versions("fromRequires", SELECTORS, BEFORE_1_19),
-    in_versions("fromRequires", NO_MORE, SINCE_1_19),
+    in_versions("fromRequires", SELECTORS, behaviour::schema::REQUIRES),
+    in_versions("fromRequires", NO_MORE, behaviour::schema::EMPTY_REQUIRES),
     optional("icmps", ICMPS),
     optional("toPorts", list(&Type::Object(&PORT_DENY_RULE))),
 ]);
@@ -203,8 +201,8 @@ const EGRESS: Object = object(&[
     optional("toGroups", GROUPS),
     optional("toNodes", SELECTORS),
     optional("toPorts", list(&Type::Object(&PORT_RULE))),
-    in_versions("toRequires", SELECTORS, BEFORE_1_19),
-    in_versions("toRequires", NO_MORE, SINCE_1_19),
+    in_versions("toRequires", SELECTORS, behaviour::schema::REQUIRES),
+    in_versions("toRequires", NO_MORE, behaviour::schema::EMPTY_REQUIRES),
     optional("toServices", SERVICES),
 ]);
 
@@ -217,8 +215,8 @@ const EGRESS_DENY: Object = object(&[
     optional("toGroups", GROUPS),
     optional("toNodes", SELECTORS),
     optional("toPorts", list(&Type::Object(&PORT_DENY_RULE))),
-    in_versions("toRequires", SELECTORS, BEFORE_1_19),
-    in_versions("toRequires", NO_MORE, SINCE_1_19),
+    in_versions("toRequires", SELECTORS, behaviour::schema::REQUIRES),
+    in_versions("toRequires", NO_MORE, behaviour::schema::EMPTY_REQUIRES),
     optional("toServices", SERVICES),
 ]);
 
@@ -228,14 +226,14 @@ const NAMES: Type = list(&Type::Object(&Object {
         optional(
             "matchName",
             Type::Text(&[
-                form_in(SINCE_1_17, Form::AtMost(255)),
+                form_in(behaviour::schema::NAME_LIMIT, Form::AtMost(LONGEST_NAME)),
                 form(Form::Pattern(text::is_match_name, text::MATCH_NAME)),
             ]),
         ),
         optional(
             "matchPattern",
             Type::Text(&[
-                form_in(SINCE_1_17, Form::AtMost(255)),
+                form_in(behaviour::schema::NAME_LIMIT, Form::AtMost(LONGEST_NAME)),
                 form(Form::Pattern(text::is_match_pattern, text::MATCH_PATTERN)),
             ]),
         ),
@@ -255,7 +253,7 @@ const SERVICES: Type = list(&Type::Object(&object(&[
     ),
 ])));
 
-const FORTY: Limit = Limit { most: 40, fewest: 0, versions: ALWAYS };
+const FORTY: Limit = Limit { most: MOST_PORTS, fewest: 0, versions: ALWAYS };
 
 const ICMPS: Type = list(&Type::Object(&object(&[optional(
     "fields",
@@ -276,23 +274,16 @@ const PORT: Type = Type::Object(&object(&[
     Field {
         name: "port",
         kind: Type::Text(&[form(Form::Pattern(text::is_port, text::PORT))]),
-        required: BEFORE_1_19,
+        required: behaviour::schema::PORT_IS_REQUIRED,
         exists: ALWAYS,
     },
-    optional(
-        "protocol",
-        Type::Text(&[
-            form_in(BEFORE_1_19, Form::OneOf(&["TCP", "UDP", "SCTP", "ANY"])),
-            form_in(Versions(V1_19, V1_19), Form::OneOf(&["TCP", "UDP", "SCTP", "VRRP", "IGMP", "ANY"])),
-            form_in(
-                Versions(V1_20, V1_20),
-                Form::OneOf(&[
-                    "TCP", "UDP", "SCTP", "VRRP", "IGMP", "GRE", "IPIP", "IPV6", "ESP", "AH", "ANY",
-                ]),
-            ),
-        ]),
-    ),
+    optional("protocol", Type::Text(&[protocols(0), protocols(1), protocols(2)])),
 ]));
+
+const fn protocols(index: usize) -> TextRule {
+    let (versions, words) = behaviour::schema::PROTOCOLS[index];
+    form_in(versions, Form::OneOf(words))
+}
 
 const PORT_DENY_RULE: Object = object(&[optional("ports", list(&PORT))]);
 
@@ -306,7 +297,7 @@ const PORT_RULE: Object = Object {
             "serverNames",
             Type::List {
                 element: &SERVER_NAME,
-                most: Limit { most: usize::MAX, fewest: 1, versions: SINCE_1_18 },
+                most: Limit { most: usize::MAX, fewest: 1, versions: behaviour::schema::SERVER_NAME_LIMITS },
             },
         ),
         optional("terminatingTLS", TLS),
@@ -316,14 +307,20 @@ const PORT_RULE: Object = Object {
 };
 
 const SERVER_NAME: Type = Type::Text(&[
-    form_in(SINCE_1_18, Form::AtMost(255)),
-    form_in(Versions(V1_18, V1_19), Form::Pattern(text::is_server_name_with_leading_star, text::SERVER_NAME)),
-    form_in(Versions(V1_20, V1_20), Form::Pattern(text::is_match_pattern, text::MATCH_PATTERN)),
+    form_in(behaviour::schema::SERVER_NAME_LIMITS, Form::AtMost(LONGEST_NAME)),
+    form_in(
+        behaviour::schema::SERVER_NAMES_WITH_LEADING_STAR,
+        Form::Pattern(text::is_server_name_with_leading_star, text::SERVER_NAME),
+    ),
+    form_in(
+        behaviour::schema::SERVER_NAMES_WITH_STARS,
+        Form::Pattern(text::is_match_pattern, text::MATCH_PATTERN),
+    ),
 ]);
 
-/// Since 1.18 the server names are a set.
+/// Checks that the server names are a set, where they have to be one.
 fn distinct_server_names(node: &Node, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
-    if version < V1_18 {
+    if !behaviour::schema::SERVER_NAME_LIMITS.contain(version) {
         return;
     }
     let names = node.get("serverNames").map_or(&[][..], Node::elements);
@@ -366,13 +363,21 @@ const L7_RULES: Object = Object {
     fields: &[
         optional("dns", NAMES),
         optional("http", list(&Type::Object(&HTTP))),
-        in_versions("kafka", list(&Type::Object(&KAFKA)), BEFORE_1_20),
-        in_versions("l7", list(&Type::Texts(&[])), BEFORE_1_20),
-        in_versions("l7proto", TEXT, BEFORE_1_20),
+        in_versions("kafka", list(&Type::Object(&KAFKA)), behaviour::schema::OTHER_L7_RULES),
+        in_versions("l7", list(&Type::Texts(&[])), behaviour::schema::OTHER_L7_RULES),
+        in_versions("l7proto", TEXT, behaviour::schema::OTHER_L7_RULES),
     ],
     groups: &[
-        Group { rule: GroupRule::OneOf, keys: &["http", "kafka", "dns", "l7proto"], versions: BEFORE_1_20 },
-        Group { rule: GroupRule::OneOf, keys: &["http", "dns"], versions: Versions(V1_20, V1_20) },
+        Group {
+            rule: GroupRule::OneOf,
+            keys: &["http", "kafka", "dns", "l7proto"],
+            versions: behaviour::schema::OTHER_L7_RULES,
+        },
+        Group {
+            rule: GroupRule::OneOf,
+            keys: &["http", "dns"],
+            versions: behaviour::schema::ONLY_HTTP_AND_DNS,
+        },
     ],
     extra: None,
 };

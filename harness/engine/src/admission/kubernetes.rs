@@ -6,11 +6,12 @@ use ipnet::IpNet;
 use verdikt_scenario::document::{Node, Value};
 use verdikt_scenario::version::CiliumVersion;
 
-use super::Refusal;
 use super::check::refuse;
 use super::label::SELECTOR;
 use super::metadata::METADATA;
-use super::schema::{ALWAYS, Form, Object, TextRule, Type, list, object, optional, required};
+use super::schema::{Form, Object, TextRule, Type, list, object, optional, required};
+use crate::refusal::Refusal;
+use crate::versions::ALWAYS;
 
 const TEXT: Type = Type::Text(&[]);
 

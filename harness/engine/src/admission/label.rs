@@ -5,10 +5,10 @@
 use verdikt_scenario::document::{Node, Value};
 use verdikt_scenario::version::CiliumVersion;
 
-use super::Refusal;
 use super::check::refuse;
 use super::schema::{Object, Type, list, object, optional};
 use super::text;
+use crate::refusal::Refusal;
 
 const TEXT: Type = Type::Text(&[]);
 

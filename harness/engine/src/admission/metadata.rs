@@ -6,11 +6,11 @@ use verdikt_scenario::document::Node;
 use verdikt_scenario::name::is_dns_label;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::Refusal;
 use super::check::refuse;
 use super::label;
 use super::schema::{Object, Type, list, optional};
 use super::text;
+use crate::refusal::Refusal;
 
 const TEXT: Type = Type::Text(&[]);
 const TEXTS: Type = Type::Texts(&[]);

@@ -10,7 +10,7 @@ use super::schema::{Object, Type};
 
 /// The object without unknown fields, and without nulls if its kind drops them.
 pub(super) fn prune<'a>(object: &'a Node, kind: &Kind, version: CiliumVersion) -> Cow<'a, Node> {
-    Pruning { version, drops_nulls: kind.custom }.object(object, kind.schema)
+    Pruning { version, drops_nulls: kind.drops_nulls() }.object(object, kind.schema)
 }
 
 #[derive(Clone, Copy, Debug)]

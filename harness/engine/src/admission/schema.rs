@@ -3,7 +3,8 @@
 use verdikt_scenario::document::Node;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::Refusal;
+use crate::refusal::Refusal;
+use crate::versions::{ALWAYS, NEVER, Versions};
 
 /// The schema of a mapping with known keys.
 #[derive(Debug)]
@@ -26,21 +27,6 @@ pub(super) struct Field {
     pub(super) required: Versions,
     /// In which versions it exists.
     pub(super) exists: Versions,
-}
-
-/// A range of versions, both ends included.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Versions(pub(super) CiliumVersion, pub(super) CiliumVersion);
-
-/// Every version.
-pub(super) const ALWAYS: Versions = Versions(CiliumVersion::V1_16, CiliumVersion::V1_20);
-/// No version.
-pub(super) const NEVER: Versions = Versions(CiliumVersion::V1_20, CiliumVersion::V1_16);
-
-impl Versions {
-    pub(super) fn contain(self, version: CiliumVersion) -> bool {
-        self.0 <= version && version <= self.1
-    }
 }
 
 /// What a value must be.

@@ -2,11 +2,13 @@ use compact_str::CompactString;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 use verdikt_scenario::document::{self, Entry, Value};
+use verdikt_scenario::place::Position;
 
 use super::*;
 
 mod corpora;
 mod matrix;
+mod next_minor;
 
 /// The refusals of a policy whose specification is given, a line each; a strict client's after them if they are
 /// others.
@@ -219,7 +221,7 @@ proptest! {
         let position = Position { line: 1, column: 1 };
         let text = |text: &str| Node { value: Value::Text(text.into()), position };
         let kind = &KINDS[kind];
-        let head = [("apiVersion".into(), text(kind.served[0].0)), ("kind".into(), text(kind.name))];
+        let head = [("apiVersion".into(), text(&kind.kind.api_versions().last().unwrap())), ("kind".into(), text(kind.kind.name()))];
         let entries = head.into_iter().chain(parts).map(|(key, value)| Entry { key, position, value }).collect();
         let object = Node { value: Value::Map(entries), position };
         for version in CiliumVersion::ALL {

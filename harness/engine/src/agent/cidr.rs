@@ -1,4 +1,4 @@
-//! CIDR prefixes and sets.
+//! CIDR prefixes, sets and groups.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use verdikt_scenario::document::Node;
 
 use super::selectors::{Keys, selector};
 use super::{Context, element_text, list, refusal, text};
-use crate::admission::Refusal;
+use crate::refusal::Refusal;
 use crate::rule::PeerMatcher;
 
 /// An element of `fromCIDR` or `toCIDR`: a prefix, whose host bits do not matter, or one address.
@@ -24,39 +24,62 @@ pub(super) fn set(node: &Node, context: &Context<'_>) -> Result<PeerMatcher, Ref
     let by_prefix = text(node, "cidr")?.filter(|text| !text.is_empty());
     let by_name = text(node, "cidrGroupRef")?.filter(|text| !text.is_empty());
     let by_labels = node.get("cidrGroupSelector");
-    let within = match (by_prefix, by_name, by_labels) {
-        (Some(text), None, None) => vec![strict(text, node)?],
-        (None, Some(name), None) => context.surroundings.cidr_group(name),
+    match (by_prefix, by_name, by_labels) {
+        (Some(text), None, None) => {
+            let within = vec![strict(text, node)?];
+            let except = exceptions(node, &within, context)?;
+            Ok(PeerMatcher::Cidr { within: with_world(within, context), except })
+        }
+        (None, Some(name), None) => {
+            let within = context.surroundings.cidr_group(name);
+            let checked = if context.behaviour.cidr_groups_are_expanded { &within[..] } else { &[] };
+            let except = exceptions(node, checked, context)?;
+            Ok(PeerMatcher::Cidr { within, except })
+        }
         (None, None, Some(labels)) if context.behaviour.cidr_group_selector => {
-            let selector = selector(labels, Keys::OfPods)?;
-            context.surroundings.cidr_groups(&selector)
+            let selector = selector(labels, Keys::OfCidrGroups, context.behaviour)?;
+            Ok(PeerMatcher::CidrGroups { selector, except: exceptions(node, &[], context)? })
         }
-        (None, None, _) => {
-            return Err(refusal(node, "one of cidr, cidrGroupRef, or cidrGroupSelector is required"));
-        }
-        _ => {
-            return Err(refusal(
-                node,
-                "more than one of cidr, cidrGroupRef, or cidrGroupSelector may not be set",
-            ));
-        }
-    };
+        (None, None, _) => Err(refusal(node, "one of cidr, cidrGroupRef, or cidrGroupSelector is required")),
+        _ => Err(refusal(node, "more than one of cidr, cidrGroupRef, or cidrGroupSelector may not be set")),
+    }
+}
+
+/// The exceptions of a set. Each of the prefixes that is checked must contain all of them.
+fn exceptions(node: &Node, within: &[IpNet], context: &Context<'_>) -> Result<Vec<IpNet>, Refusal> {
     let mut except = Vec::new();
     for excepted in list(node, "except")?.unwrap_or_default() {
         let prefix = strict(element_text(excepted, "except")?, excepted)?;
-        if let Some(allowed) = within.first().filter(|_| by_prefix.is_some()) {
-            let inside = allowed.contains(&prefix.network());
+        let contains = |allowed: &&IpNet| {
             let longer =
                 !context.behaviour.except_must_be_longer || prefix.prefix_len() >= allowed.prefix_len();
-            if !inside || !longer {
-                let message =
-                    format!("allow CIDR prefix {allowed} does not contain exclude CIDR prefix {prefix}");
-                return Err(refusal(excepted, message));
-            }
+            allowed.contains(&prefix.network()) && longer
+        };
+        if let Some(allowed) = within.iter().find(|allowed| !contains(allowed)) {
+            let message =
+                format!("allow CIDR prefix {allowed} does not contain exclude CIDR prefix {prefix}");
+            return Err(refusal(excepted, message));
         }
         except.push(prefix);
     }
-    Ok(PeerMatcher::Cidr { within, except })
+    Ok(except)
+}
+
+/// The prefixes of a set. `::/0` stands for the world, which in a cluster without IPv6 some versions take for the IPv4
+/// addresses outside.
+fn with_world(mut within: Vec<IpNet>, context: &Context<'_>) -> Vec<IpNet> {
+    let is_zero = |prefix: &IpNet| matches!(prefix, IpNet::V6(_)) && prefix.prefix_len() == 0;
+    if context.behaviour.ipv6_zero_is_the_world && !context.dual_stack && within.iter().any(is_zero) {
+        within.push(IpNet::V4(ipnet::Ipv4Net::default()));
+    }
+    within
+}
+
+/// Whether the exceptions leave nothing of the prefixes.
+pub(super) fn is_empty(matcher: &PeerMatcher) -> bool {
+    let PeerMatcher::Cidr { within, except } = matcher else { return false };
+    let excepted = IpNet::aggregate(except);
+    within.iter().all(|prefix| excepted.iter().any(|excepted| excepted.contains(prefix)))
 }
 
 /// A prefix that must have its length written.
@@ -67,9 +90,10 @@ fn strict(text: &str, node: &Node) -> Result<IpNet, Refusal> {
 }
 
 /// The `ipBlock` of a `NetworkPolicy` peer.
-pub(super) fn ip_block(node: &Node) -> Result<PeerMatcher, Refusal> {
+pub(super) fn ip_block(node: &Node, context: &Context<'_>) -> Result<PeerMatcher, Refusal> {
     let within = vec![strict(text(node, "cidr")?.unwrap_or_default(), node)?];
     let excepted = list(node, "except")?.unwrap_or_default();
     let except = excepted.iter().map(|prefix| strict(element_text(prefix, "except")?, prefix));
-    Ok(PeerMatcher::Cidr { within, except: except.collect::<Result<_, _>>()? })
+    let except = except.collect::<Result<_, _>>()?;
+    Ok(PeerMatcher::Cidr { within: with_world(within, context), except })
 }

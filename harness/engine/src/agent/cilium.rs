@@ -5,9 +5,9 @@ use verdikt_scenario::document::{Node, Value};
 use super::peers::{ItemPeers, peers};
 use super::ports::ports;
 use super::selectors::{Keys, confine_subject, selector};
-use super::{Context, Parsed, list, refusal, text};
-use crate::admission::Refusal;
+use super::{Context, Parsed, list, refusal, refusal_of, text};
 use crate::label::Source;
+use crate::refusal::{Refusal, RefusalKind};
 use crate::rule::{
     Authentication, Direction, Effect, Entry, Gap, Origin, Ports, Proxy, Reference, Rule, Section, Subject,
 };
@@ -45,8 +45,10 @@ pub(super) fn rule(
                 peers(item, direction, effect, subject_is_init, context)?;
             let with_services = item.get("toServices").is_some_and(|node| !node.elements().is_empty());
             let ports = ports(item, direction, effect, context)?;
-            if with_services && ports.is_some() && !context.behaviour.services_with_ports {
-                return Err(refusal(item, "combining ToServices and ToPorts is not supported yet"));
+            let with_ports = item.get("toPorts").is_some_and(|node| !node.elements().is_empty());
+            if with_services && with_ports && !context.behaviour.services_with_ports {
+                let message = "combining ToServices and ToPorts is not supported yet";
+                return Err(refusal_of(RefusalKind::Combination, item, message));
             }
             if matches!(subject, Subject::Nodes(_)) {
                 refuse_proxies_of_nodes(item, direction, ports.as_ref(), context)?;
@@ -78,12 +80,15 @@ pub(super) fn rule(
         // At the first list that is empty, which is what its author took for a rule.
         let is_section = |key: &str| SECTIONS.iter().any(|(section, ..)| section.word() == key);
         let position = spec.entries().iter().find(|entry| is_section(&entry.key));
-        let message = "rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny".to_owned();
-        return Err(Refusal { message, position: position.map_or(spec.position, |entry| entry.position) });
+        let message = "rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny";
+        let position = position.map_or(spec.position, |entry| entry.position);
+        let refusal = refusal_of(RefusalKind::NoDirection, spec, message);
+        return Err(Refusal { position, ..refusal });
     }
     if matches!(subject, Subject::Nodes(_)) && context.namespace.is_some() {
         let message = "a namespaced policy cannot select nodes: nodeSelector belongs to a CiliumClusterwideNetworkPolicy";
-        parsed.hidden = Some(refusal(spec.get("nodeSelector").unwrap_or(spec), message));
+        let node = spec.get("nodeSelector").unwrap_or(spec);
+        parsed.hidden = Some(refusal_of(RefusalKind::NodesOfNamespace, node, message));
     }
     parsed.rules.push(Rule { subject, entries });
     Ok(())
@@ -93,9 +98,9 @@ fn subject(spec: &Node, context: &Context<'_>) -> Result<Subject, Refusal> {
     match (spec.get("endpointSelector"), spec.get("nodeSelector")) {
         (Some(_), Some(_)) => Err(refusal(spec, "rule cannot have both EndpointSelector and NodeSelector")),
         (None, None) => Err(refusal(spec, "rule must have one of EndpointSelector or NodeSelector")),
-        (None, Some(node)) => selector(node, Keys::WithSource).map(Subject::Nodes),
+        (None, Some(node)) => selector(node, Keys::WithSource, context.behaviour).map(Subject::Nodes),
         (Some(node), None) => {
-            let mut selector = selector(node, Keys::WithSource)?;
+            let mut selector = selector(node, Keys::WithSource, context.behaviour)?;
             if let Some(namespace) = context.namespace {
                 confine_subject(&mut selector, node, namespace);
             }

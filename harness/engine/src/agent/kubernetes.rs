@@ -6,21 +6,22 @@
 use verdikt_scenario::document::{Node, Value};
 use verdikt_scenario::topology::Protocol;
 
-use super::ports::is_service_name;
+use super::ports::{is_service_name, last_port};
 use super::selectors::{Keys, confine_subject, imply_cluster, selector};
 use super::{Context, cidr, list, number, refusal, text};
-use crate::admission::Refusal;
+use crate::behaviour::Behaviour;
 use crate::label::NAMESPACE;
+use crate::refusal::Refusal;
 use crate::rule::{
-    Direction, Effect, Entry, Origin, Peer, PeerMatcher, Peers, PortMatcher, PortPath, PortRule, Ports,
-    Reference, Rule, Section, Subject,
+    Direction, Effect, Entry, Origin, Peer, PeerField, PeerMatcher, Peers, PortMatcher, PortPath, PortRule,
+    Ports, Reference, Rule, Section, Subject,
 };
 use crate::selector::{Operator, Requirement, Selector};
 
 /// Reads the specification.
 pub(super) fn rule(spec: &Node, context: &Context<'_>) -> Result<Rule, Refusal> {
     let mut subject = match spec.get("podSelector") {
-        Some(node) => selector(node, Keys::OfPods)?,
+        Some(node) => selector(node, Keys::OfPods, context.behaviour)?,
         None => Selector::default(),
     };
     let namespace = context.namespace.unwrap_or("default");
@@ -78,10 +79,15 @@ fn entry(
     let listed = list(item, field)?.unwrap_or_default();
     let mut peers = Vec::new();
     for (position, node) in listed.iter().enumerate() {
-        let mut add =
-            |matcher| peers.push(Peer { matcher, path: (field, position), position: node.position });
+        let mut add = |matcher| {
+            peers.push(Peer { matcher, field: PeerField::Peers, index: position, position: node.position });
+        };
         if let Some(block) = node.get("ipBlock") {
-            add(cidr::ip_block(block)?);
+            let matcher = cidr::ip_block(block, context)?;
+            if context.behaviour.empty_blocks_name_nobody && cidr::is_empty(&matcher) {
+                continue;
+            }
+            add(matcher);
             if direction == Direction::Ingress && context.behaviour.ip_block_admits_own_namespace {
                 add(PeerMatcher::Selector(peer_selector(None, None, namespace, context)?));
             }
@@ -90,11 +96,16 @@ fn entry(
             add(PeerMatcher::Selector(peer_selector(pods, namespaces, namespace, context)?));
         }
     }
-    let peers = if listed.is_empty() { Peers::Any } else { Peers::OneOf(peers) };
+    let unnamed = peers.is_empty();
+    let names_nobody = unnamed && !listed.is_empty();
+    let peers = if unnamed { Peers::Any } else { Peers::OneOf(peers) };
     let listed = list(item, "ports")?.unwrap_or_default();
-    let ports =
-        listed.iter().enumerate().map(|(index, node)| port(node, index)).collect::<Result<Vec<_>, _>>()?;
-    let ports = if listed.is_empty() { Ports::All } else { Ports::OneOf(ports) };
+    let ports = listed
+        .iter()
+        .enumerate()
+        .map(|(index, node)| port(node, index, context.behaviour))
+        .collect::<Result<Vec<_>, _>>()?;
+    let ports = if listed.is_empty() && !names_nobody { Ports::All } else { Ports::OneOf(ports) };
     let origin = Origin { object: context.object, spec: None, section, index, position: item.position };
     let requires = Vec::new();
     Ok(Entry {
@@ -119,13 +130,13 @@ fn peer_selector(
     context: &Context<'_>,
 ) -> Result<Selector, Refusal> {
     let mut requirements = match pods {
-        Some(node) => selector(node, Keys::OfPods)?.requirements,
+        Some(node) => selector(node, Keys::OfPods, context.behaviour)?.requirements,
         None => Vec::new(),
     };
     match namespaces {
         None => requirements.push(Requirement::implied(NAMESPACE, Operator::equals(namespace))),
         Some(node) => {
-            let of_namespaces = selector(node, Keys::OfNamespaces)?.requirements;
+            let of_namespaces = selector(node, Keys::OfNamespaces, context.behaviour)?.requirements;
             if of_namespaces.is_empty() {
                 requirements.push(Requirement::implied(NAMESPACE, Operator::Exists));
             }
@@ -137,7 +148,7 @@ fn peer_selector(
     Ok(selector)
 }
 
-fn port(node: &Node, index: usize) -> Result<PortRule, Refusal> {
+fn port(node: &Node, index: usize, behaviour: &Behaviour) -> Result<PortRule, Refusal> {
     let protocol = match text(node, "protocol")? {
         None | Some("" | "TCP") => Protocol::Tcp,
         Some("UDP") => Protocol::Udp,
@@ -154,8 +165,7 @@ fn port(node: &Node, index: usize) -> Result<PortRule, Refusal> {
         None => PortMatcher::Range { protocol, first: 0, last: u16::MAX },
         Some(Value::Integer(number)) => {
             let first = port_number(*number)?;
-            let last = if first == 0 { u16::MAX } else { end_port.unwrap_or(first).max(first) };
-            PortMatcher::Range { protocol, first, last }
+            PortMatcher::Range { protocol, first, last: last_port(first, end_port, behaviour) }
         }
         Some(Value::Text(name)) if is_service_name(name) => {
             PortMatcher::Name { protocol, name: name.as_str().to_ascii_lowercase(), end_port }

@@ -3,22 +3,12 @@
 use verdikt_scenario::document::Node;
 
 use super::selectors::{Keys, imply_peer, selector};
-use super::{Context, cidr, element_text, list, proxy, refusal};
-use crate::admission::Refusal;
-use crate::rule::{Direction, Effect, Entity, Gap, Peer, PeerMatcher, Peers};
-use crate::selector::Selector;
-
-/// The fields that name peers, in the order in which the agent looks for two of them: ingress word, egress word.
-const KINDS: [(&str, &str); 8] = [
-    ("fromEndpoints", "toEndpoints"),
-    ("fromCIDR", "toCIDR"),
-    ("fromCIDRSet", "toCIDRSet"),
-    ("fromEntities", "toEntities"),
-    ("", "toServices"),
-    ("", "toFQDNs"),
-    ("fromGroups", "toGroups"),
-    ("fromNodes", "toNodes"),
-];
+use super::{Context, cidr, element_text, list, proxy, refusal, refusal_of};
+use crate::behaviour::Behaviour;
+use crate::label::Source;
+use crate::refusal::{Refusal, RefusalKind};
+use crate::rule::{Direction, Effect, Entity, Gap, Peer, PeerField, PeerMatcher, Peers};
+use crate::selector::{Operator, Requirement, Selector};
 
 /// Whom an item is about.
 #[derive(Debug)]
@@ -41,52 +31,46 @@ pub(super) fn peers(
     subject_is_init: bool,
     context: &Context<'_>,
 ) -> Result<ItemPeers, Refusal> {
-    refuse_two_kinds(item, direction)?;
+    refuse_two_kinds(item, direction, context)?;
     let mut found = Vec::new();
     let mut nobody = false;
     let mut gap = None;
-    for kind in KINDS {
-        let field = word(kind, direction);
-        if field.is_empty() {
-            continue;
-        }
-        let Some(elements) = list(item, field)? else { continue };
-        if elements.is_empty() {
-            // Present and empty is nobody, but only for these kinds; the others count as absent.
-            nobody |= matches!(kind.1, "toEndpoints" | "toNodes" | "toEntities" | "toCIDR" | "toCIDRSet");
-        }
+    for field in PeerField::OF_CILIUM {
+        let Some(word) = field.word(direction) else { continue };
+        let Some(elements) = list(item, word)? else { continue };
+        nobody |= elements.is_empty() && field.is_nobody_when_empty();
         for (index, element) in elements.iter().enumerate() {
-            let path = (field, index);
-            let mut add = |matcher| found.push(Peer { matcher, path, position: element.position });
-            match kind.1 {
-                "toEndpoints" => {
-                    let mut selector = selector(element, Keys::WithSource)?;
+            let mut add = |matcher| found.push(Peer { matcher, field, index, position: element.position });
+            match field {
+                PeerField::Endpoints => {
+                    let mut selector = selector(element, Keys::WithSource, context.behaviour)?;
                     let local_cluster = context.behaviour.peers_are_of_the_local_cluster;
+                    if effect == Effect::Deny && is_world_of_both(&selector, context) {
+                        add(PeerMatcher::Entity(Entity::World));
+                        continue;
+                    }
                     imply_peer(&mut selector, context.namespace, subject_is_init, local_cluster);
                     add(PeerMatcher::Selector(selector));
                 }
-                "toCIDR" => add(cidr::prefix(element, field)?),
-                "toCIDRSet" => add(cidr::set(element, context)?),
-                "toEntities" => add(PeerMatcher::Entity(entity(element, field)?)),
-                "toFQDNs" if effect == Effect::Allow => {
+                PeerField::Cidr => add(cidr::prefix(element, word)?),
+                PeerField::CidrSet => add(cidr::set(element, context)?),
+                PeerField::Entities => add(PeerMatcher::Entity(entity(element, word)?)),
+                PeerField::Fqdns if effect == Effect::Allow => {
                     add(PeerMatcher::Name(proxy::name(element, context)?));
                 }
                 // The services of deny rules are never looked up.
-                "toServices" if effect == Effect::Allow => {
+                PeerField::Services if effect == Effect::Allow => {
                     context.surroundings.service_peers(element, context.behaviour)?.into_iter().for_each(add);
                 }
-                "toGroups" => gap = Some(Gap::Peers("groups of a cloud provider")),
-                "toNodes" => {
-                    return Err(refusal(
-                        element,
-                        format!("{field} needs node selector labels to be enabled"),
-                    ));
+                PeerField::Groups => gap = Some(Gap::Peers("groups of a cloud provider")),
+                PeerField::Nodes => {
+                    return Err(refusal(element, format!("{word} needs node selector labels to be enabled")));
                 }
-                _ => {}
+                PeerField::Fqdns | PeerField::Services | PeerField::Peers => {}
             }
         }
     }
-    let requires = requires(item, direction, |selector| {
+    let requires = requires(item, direction, context.behaviour, |selector| {
         imply_peer(
             selector,
             context.namespace,
@@ -106,39 +90,55 @@ pub(super) fn peers(
     Ok(ItemPeers { peers, unnamed, requires, gap })
 }
 
+/// Whether a selector is about the world alone, by the label that only a cluster of one family gives it.
+fn is_world_of_both(selector: &Selector, context: &Context<'_>) -> bool {
+    let is_world = |requirement: &Requirement| {
+        (requirement.source, requirement.key.as_str()) == (Some(Source::Reserved), "world")
+            && matches!(requirement.operator, Operator::In(_) | Operator::Exists)
+    };
+    context.behaviour.world_label_is_of_both_families
+        && context.dual_stack
+        && matches!(selector.requirements.as_slice(), [only] if is_world(only))
+}
+
 /// Reads `fromRequires` or `toRequires`.
 fn requires(
     item: &Node,
     direction: Direction,
+    behaviour: &Behaviour,
     imply: impl Fn(&mut Selector),
 ) -> Result<Vec<Selector>, Refusal> {
-    let field = word(("fromRequires", "toRequires"), direction);
+    let field = match direction {
+        Direction::Ingress => "fromRequires",
+        Direction::Egress => "toRequires",
+    };
     let read = |element: &Node| {
-        let mut selector = selector(element, Keys::WithSource)?;
+        let mut selector = selector(element, Keys::WithSource, behaviour)?;
         imply(&mut selector);
         Ok(selector)
     };
     list(item, field)?.unwrap_or_default().iter().map(read).collect()
 }
 
-fn word(kind: (&'static str, &'static str), direction: Direction) -> &'static str {
-    match direction {
-        Direction::Ingress => kind.0,
-        Direction::Egress => kind.1,
-    }
-}
-
 /// An item can name peers of one kind only.
-fn refuse_two_kinds(item: &Node, direction: Direction) -> Result<(), Refusal> {
+fn refuse_two_kinds(item: &Node, direction: Direction, context: &Context<'_>) -> Result<(), Refusal> {
     let mut first: Option<&str> = None;
-    for kind in KINDS {
-        let field = word(kind, direction);
-        if item.get(field).is_none_or(|node| node.elements().is_empty()) {
+    for (kind, field) in PeerField::OF_CILIUM.iter().filter_map(|field| Some((field, field.word(direction)?)))
+    {
+        let elements = item.get(field).map_or(&[][..], Node::elements);
+        // A group that is not there leaves nothing where it is put in place of its name.
+        let is_empty = |node: &Node| {
+            let name = node.get("cidrGroupRef").and_then(Node::text);
+            name.is_some_and(|name| context.surroundings.cidr_group(name).is_empty())
+        };
+        let expands = *kind == PeerField::CidrSet && context.behaviour.cidr_groups_are_expanded;
+        if elements.is_empty() || expands && elements.iter().all(is_empty) {
             continue;
         }
         if let Some(first) = first {
             let (first, second) = (capitalized(first), capitalized(field));
-            return Err(refusal(item, format!("combining {first} and {second} is not supported yet")));
+            let message = format!("combining {first} and {second} is not supported yet");
+            return Err(refusal_of(RefusalKind::Combination, item, message));
         }
         first = Some(field);
     }

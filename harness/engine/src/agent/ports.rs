@@ -5,12 +5,10 @@ use std::sync::Arc;
 use verdikt_scenario::document::{Node, Value};
 use verdikt_scenario::topology::Protocol;
 
-use super::{Context, list, number, proxy, refusal, text};
-use crate::admission::Refusal;
+use super::{Context, list, number, proxy, refusal, refusal_of, text};
+use crate::behaviour::{Behaviour, MOST_PORTS};
+use crate::refusal::{Refusal, RefusalKind};
 use crate::rule::{Direction, Effect, PortMatcher, PortPath, PortRule, Ports, Reference};
-
-/// The most ports one list may have, and the most ICMP types.
-const MOST: usize = 40;
 
 /// Reads `toPorts` or `icmps`; none where the item has neither.
 pub(super) fn ports(
@@ -24,7 +22,7 @@ pub(super) fn ports(
     if !icmps.is_empty() && !lists.is_empty() {
         let message =
             "the ICMPs block may only be present without ToPorts. Define a separate rule to use ToPorts";
-        return Err(refusal(item, message));
+        return Err(refusal_of(RefusalKind::IcmpsBesidePorts, item, message));
     }
     if lists.is_empty() && icmps.is_empty() {
         return Ok(None);
@@ -48,10 +46,10 @@ fn port_list(
     rules: &mut Vec<PortRule>,
 ) -> Result<(), Refusal> {
     let ports = list(node, "ports")?.unwrap_or_default();
-    if ports.len() > MOST {
-        return Err(refusal(node, format!("too many ports, the max is {MOST}")));
+    if ports.len() > MOST_PORTS {
+        return Err(refusal(node, format!("too many ports, the max is {MOST_PORTS}")));
     }
-    let matchers = ports.iter().map(port).collect::<Result<Vec<_>, _>>()?;
+    let matchers = ports.iter().map(|node| port(node, context.behaviour)).collect::<Result<Vec<_>, _>>()?;
     let proxy = match effect {
         Effect::Allow => proxy::proxy(node, direction, &matchers, context)?.map(Arc::new),
         Effect::Deny => None,
@@ -68,7 +66,7 @@ fn port_list(
     Ok(())
 }
 
-fn port(node: &Node) -> Result<PortMatcher, Refusal> {
+fn port(node: &Node, behaviour: &Behaviour) -> Result<PortMatcher, Refusal> {
     let protocol = protocol(text(node, "protocol")?.unwrap_or_default(), node)?;
     let written = text(node, "port")?.filter(|text| !text.is_empty());
     let written = written.ok_or_else(|| refusal(node, "port must be specified"))?;
@@ -81,8 +79,16 @@ fn port(node: &Node) -> Result<PortMatcher, Refusal> {
     let first = parse_number(written).map_err(|why| {
         refusal(node, format!("unable to parse port: strconv.ParseUint: parsing {written:?}: {why}"))
     })?;
-    let last = if first == 0 { u16::MAX } else { end_port.unwrap_or(first).max(first) };
-    Ok(PortMatcher::Range { protocol, first, last })
+    Ok(PortMatcher::Range { protocol, first, last: last_port(first, end_port, behaviour) })
+}
+
+/// The last port of a range. Port 0 stands for every port, in some versions unless it has an end.
+pub(super) fn last_port(first: u16, end_port: Option<u16>, behaviour: &Behaviour) -> u16 {
+    match end_port.filter(|end| *end > first) {
+        None if first == 0 => u16::MAX,
+        Some(_) if first == 0 && !behaviour.port_zero_begins_a_range => u16::MAX,
+        end => end.unwrap_or(first),
+    }
 }
 
 /// The protocol of a port; none stands for TCP, UDP and SCTP. Letter case does not matter to the agent.
@@ -126,8 +132,8 @@ fn parse_number(text: &str) -> Result<u16, &'static str> {
 
 fn icmp_list(node: &Node, index: usize, rules: &mut Vec<PortRule>) -> Result<(), Refusal> {
     let fields = list(node, "fields")?.unwrap_or_default();
-    if fields.len() > MOST {
-        return Err(refusal(node, format!("too many types, the max is {MOST}")));
+    if fields.len() > MOST_PORTS {
+        return Err(refusal(node, format!("too many types, the max is {MOST_PORTS}")));
     }
     for (position, field) in fields.iter().enumerate() {
         let v6 = match text(field, "family")? {

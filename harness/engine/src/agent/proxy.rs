@@ -3,14 +3,12 @@
 use verdikt_scenario::document::Node;
 use verdikt_scenario::topology::Protocol;
 
-use super::{Context, list, refusal, text};
-use crate::admission::Refusal;
+use super::{Context, list, refusal, refusal_of, text};
+use crate::behaviour::LONGEST_NAME;
 use crate::dns::NamePattern;
 use crate::http::{HeaderRule, HttpRule, Pattern, PatternError};
-use crate::rule::{Direction, PortMatcher, Proxy};
-
-/// The longest DNS name or pattern.
-const LONGEST_NAME: usize = 255;
+use crate::refusal::{Refusal, RefusalKind};
+use crate::rule::{Direction, PortMatcher, Proxy, Unmodelled};
 
 /// Reads what follows `ports` in an element of `toPorts`; none for plain ports.
 pub(super) fn proxy(
@@ -50,13 +48,13 @@ pub(super) fn proxy(
         .transpose()?;
     let tls = ["terminatingTLS", "originatingTLS"].iter().any(|key| node.get(key).is_some());
     Ok(match (http, dns) {
-        _ if tls => Some(Proxy::Other("what a proxy sees inside TLS")),
+        _ if tls => Some(Proxy::Unmodelled(Unmodelled::InsideTls)),
         (Some(rules), _) => Some(Proxy::Http(rules)),
         (_, Some(patterns)) => Some(Proxy::Dns(patterns)),
-        _ if kind("kafka").is_some() => Some(Proxy::Other(Proxy::KAFKA)),
-        _ if other.is_some() => Some(Proxy::Other("what generic L7 rules allow")),
-        _ if !names.is_empty() => Some(Proxy::Other(Proxy::SERVER_NAMES)),
-        _ if listener => Some(Proxy::Other("what a listener of one's own does")),
+        _ if kind("kafka").is_some() => Some(Proxy::Unmodelled(Unmodelled::Kafka)),
+        _ if other.is_some() => Some(Proxy::Unmodelled(Unmodelled::GenericL7)),
+        _ if !names.is_empty() => Some(Proxy::Unmodelled(Unmodelled::ServerNames)),
+        _ if listener => Some(Proxy::Unmodelled(Unmodelled::Listener)),
         _ => None,
     })
 }
@@ -75,12 +73,13 @@ fn check_ports(
         return Err(refusal(rules, "port 53 must be specified for DNS rules"));
     }
     for port in ports {
+        // The end of a port that is named counts for DNS alone.
         let (protocol, range) = match port {
             PortMatcher::Range { first: 0, .. } => {
                 return Err(refusal(rules, "L7 rules can not be used when a port is 0"));
             }
             PortMatcher::Range { protocol, first, last } => (protocol, first < last),
-            PortMatcher::Name { protocol, end_port, .. } => (protocol, end_port.is_some()),
+            PortMatcher::Name { protocol, end_port, .. } => (protocol, dns && end_port.is_some()),
             PortMatcher::Icmp { .. } => continue,
         };
         if range && dns {
@@ -92,7 +91,7 @@ fn check_ports(
         if !dns && *protocol != Some(Protocol::Tcp) {
             let protocol = protocol.map_or_else(|| "ANY".to_owned(), |p| p.to_string().to_uppercase());
             let message = format!("L7 rules can only apply to TCP (not {protocol}) except for DNS rules");
-            return Err(refusal(rules, message));
+            return Err(refusal_of(RefusalKind::L7WithoutTcp, rules, message));
         }
     }
     Ok(())

@@ -4,12 +4,13 @@ use compact_str::{CompactString, format_compact};
 use verdikt_scenario::document::{Node, Value};
 
 use super::{cannot_decode, element_text, list, refusal, text};
-use crate::admission::Refusal;
+use crate::behaviour::Behaviour;
 use crate::label::{CLUSTER, CLUSTER_NAME, NAMESPACE, NAMESPACE_LABELS, Source};
+use crate::refusal::Refusal;
 use crate::selector::{Operator, Requirement, Selector};
 
 /// Reads a selector. Keys may carry a source before their first colon, unless they are Kubernetes' own.
-pub(super) fn selector(node: &Node, keys: Keys) -> Result<Selector, Refusal> {
+pub(super) fn selector(node: &Node, keys: Keys, behaviour: &Behaviour) -> Result<Selector, Refusal> {
     let mut requirements = Vec::new();
     if let Some(labels) = node.get("matchLabels") {
         if !matches!(labels.value, Value::Map(_)) {
@@ -21,13 +22,13 @@ pub(super) fn selector(node: &Node, keys: Keys) -> Result<Selector, Refusal> {
                 Value::Text(value) => value,
                 _ => return Err(cannot_decode(&entry.value, "matchLabels", "a text")),
             };
-            check_key(&entry.key, "matchLabels", &entry.value)?;
+            check_key(&entry.key, "matchLabels", &entry.value, behaviour)?;
             check_value(value, "matchLabels", &entry.value)?;
             requirements.push(keys.requirement(&entry.key, Operator::equals(value)));
         }
     }
     for (index, expression) in list(node, "matchExpressions")?.unwrap_or_default().iter().enumerate() {
-        requirements.push(self::expression(expression, index, keys)?);
+        requirements.push(self::expression(expression, index, keys, behaviour)?);
     }
     Ok(Selector { requirements })
 }
@@ -39,6 +40,8 @@ pub(super) enum Keys {
     WithSource,
     /// As in a `podSelector`: Kubernetes is the source.
     OfPods,
+    /// As in a `cidrGroupSelector`: labels of the groups that an address belongs to.
+    OfCidrGroups,
     /// As in a `namespaceSelector`: labels of the namespace, as its pods inherit them.
     OfNamespaces,
 }
@@ -51,16 +54,17 @@ impl Keys {
                 (source, key.into())
             }
             Self::OfPods => (Some(Source::Kubernetes), key.into()),
+            Self::OfCidrGroups => (Some(Source::CidrGroup), key.into()),
             Self::OfNamespaces => (Some(Source::Kubernetes), format_compact!("{NAMESPACE_LABELS}{key}")),
         };
         Requirement { source, key, operator, implied: false }
     }
 }
 
-fn expression(node: &Node, index: usize, keys: Keys) -> Result<Requirement, Refusal> {
+fn expression(node: &Node, index: usize, keys: Keys, behaviour: &Behaviour) -> Result<Requirement, Refusal> {
     let path = format!("matchExpressions[{index}]");
     let key = text(node, "key")?.unwrap_or_default();
-    check_key(key, &format!("{path}.key"), node)?;
+    check_key(key, &format!("{path}.key"), node, behaviour)?;
     let listed = list(node, "values")?.unwrap_or_default();
     let values = || -> Result<Vec<CompactString>, Refusal> {
         if listed.is_empty() {
@@ -95,12 +99,20 @@ fn expression(node: &Node, index: usize, keys: Keys) -> Result<Requirement, Refu
 
 /// A key is an optional source and a qualified name.
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
-fn check_key(key: &str, path: &str, node: &Node) -> Result<(), Refusal> {
-    let name = key.split_once(':').map_or(key, |(_, name)| name);
+fn check_key(key: &str, path: &str, node: &Node, behaviour: &Behaviour) -> Result<(), Refusal> {
+    let (source, name) = key.split_once(':').map_or((None, key), |(source, name)| (Some(source), name));
     let (prefix, name) = name.split_once('/').map_or((None, name), |(prefix, name)| (Some(prefix), name));
     let invalid = |why: &str| {
         Err(refusal(node, format!("invalid label selector: {path}: Invalid value: {key:?}: {why}")))
     };
+    if let Some(source) = source {
+        let is_alphanumeric = !source.is_empty() && source.bytes().all(|c| c.is_ascii_alphanumeric());
+        if behaviour.label_sources_are_alphanumeric && !is_alphanumeric
+            || behaviour.label_sources_have_no_blank && source.contains(' ')
+        {
+            return invalid("source part must consist of alphanumeric characters");
+        }
+    }
     if name.is_empty() {
         return invalid("name part must be non-empty");
     }

@@ -1,78 +1,235 @@
-//! Paths as the proxy leaves them before it judges them, so that `/open/../secret` is not taken for open.
+//! Request targets as the proxy leaves them before it judges them, so that `/open/../secret` is not taken for open.
 //!
-//! Cilium's proxy removes dot segments and merges slashes unless it is told otherwise (`http-normalize-path`), and
-//! sends a client with escaped slashes elsewhere:
-//! <https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge>.
+//! Cilium's proxy removes dot segments, merges slashes and writes every character in one way, unless it is told
+//! otherwise (`http-normalize-path`), and sends a client with escaped slashes to the plain form of its path:
+//! <https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge>. The canonical form is that of
+//! Chromium's URLs: <https://url.spec.whatwg.org/#path-state>.
 
 use std::borrow::Cow;
 
+/// What the proxy makes of the target of a request before it asks any rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// It judges this.
+    Judged(JudgedTarget<'a>),
+    /// It answers with a redirect (307) to this path, whatever the rules say.
+    Redirected(String),
+    /// It answers with 400, whatever the rules say.
+    Rejected,
+    /// The engine does not know: completes "does not know …".
+    Unknown(&'static str),
+}
+
+/// A target as the rules see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JudgedTarget<'a> {
+    /// The path with its query.
+    pub path: Cow<'a, str>,
+    /// The same as releases of the proxy see it that take `..;x` for a dot segment, where that differs.
+    pub without_parameters: Option<String>,
+    /// The authority, where the target names one. It outweighs the header `Host`.
+    pub authority: Option<&'a str>,
+}
+
+/// Why a path has no canonical form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Rejected,
+    Unknown,
+}
+
+/// Reads a target in the form that it has in the first line of a request.
+pub fn read_target(target: &str) -> Target<'_> {
+    let (authority, origin) = split_authority(target);
+    if origin.contains('#') || !origin.starts_with('/') {
+        return Target::Rejected;
+    }
+    let (path, query) = origin.split_at(origin.find('?').unwrap_or(origin.len()));
+    let unescaped = unescape_slashes(path);
+    let canonical = match canonical(&unescaped) {
+        Ok(canonical) => canonical,
+        Err(Fault::Rejected) => return Target::Rejected,
+        Err(Fault::Unknown) => return Target::Unknown("how the HTTP proxy writes such a path"),
+    };
+    let plain = format!("{}{query}", merged(&canonical, |segment| segment));
+    if matches!(unescaped, Cow::Owned(_)) {
+        return Target::Redirected(plain);
+    }
+    let other = format!("{}{query}", merged(&canonical, without_parameters));
+    let path = if plain == origin { Cow::Borrowed(origin) } else { Cow::Owned(plain) };
+    let without_parameters = (other != path).then_some(other);
+    Target::Judged(JudgedTarget { path, without_parameters, authority })
+}
+
 /// The path with its query as the proxy judges it and sends it on. The error says what about it is not known.
 pub fn normalize(target: &str) -> Result<Cow<'_, str>, &'static str> {
-    let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
-    let Some(rest) = path.strip_prefix('/') else { return Ok(Cow::Borrowed(target)) };
-    if let Some(gap) = gap(path) {
-        return Err(gap);
+    match read_target(target) {
+        Target::Judged(judged) => Ok(judged.path),
+        Target::Redirected(_) => Err("where the HTTP proxy sends who escapes a slash"),
+        Target::Rejected => {
+            Err("what a policy says of a request that the HTTP proxy rejects before any rule")
+        }
+        Target::Unknown(gap) => Err(gap),
     }
+}
+
+/// The authority of a target in absolute form, and the rest of it.
+/// <https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2>
+fn split_authority(target: &str) -> (Option<&str>, &str) {
+    let Some(rest) = target.strip_prefix("http://") else { return (None, target) };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    (Some(authority), if path.is_empty() { "/" } else { path })
+}
+
+/// The path with its escaped slashes in plain; borrowed if there are none.
+fn unescape_slashes(path: &str) -> Cow<'_, str> {
+    let mut plain = String::new();
+    let mut rest = path;
+    while let Some(at) = rest.find('%') {
+        let (slash, length) = match rest.get(at + 1..at + 3) {
+            Some("2f" | "2F") => ("/", 3),
+            Some("5c" | "5C") => ("\\", 3),
+            _ => ("%", 1),
+        };
+        plain.push_str(&rest[..at]);
+        plain.push_str(slash);
+        rest = &rest[at + length..];
+    }
+    plain.push_str(rest);
+    if plain == path { Cow::Borrowed(path) } else { Cow::Owned(plain) }
+}
+
+/// The path with every character in its only form; dot segments and slashes stay.
+fn canonical(path: &str) -> Result<Cow<'_, str>, Fault> {
+    let is_plain = |c: u8| c.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@[]".contains(&c);
+    if path.bytes().all(is_plain) {
+        return Ok(Cow::Borrowed(path));
+    }
+    let mut written = String::with_capacity(path.len());
+    let bytes = path.as_bytes();
+    let mut index = 0;
+    while index < bytes.len() {
+        let byte = bytes[index];
+        index += 1;
+        match byte {
+            b'%' => {
+                let digits = path.get(index..index + 2).filter(|d| d.bytes().all(|c| c.is_ascii_hexdigit()));
+                let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+                match escaped {
+                    Some(0) => return Err(Fault::Rejected),
+                    // What needs no escape loses it; a sign that begins none stands for itself.
+                    Some(c) if c.is_ascii_alphanumeric() || b"-._~".contains(&c) => {
+                        written.push(char::from(c));
+                        index += 2;
+                    }
+                    _ => written.push('%'),
+                }
+            }
+            b'\\' => written.push('/'),
+            b'"' | b'<' | b'>' | b'`' | b'{' | b'}' => written.push_str(&format!("%{byte:02X}")),
+            _ if is_plain(byte) => written.push(char::from(byte)),
+            _ => return Err(Fault::Unknown),
+        }
+    }
+    Ok(Cow::Owned(written))
+}
+
+/// The path without dot segments and doubled slashes. `read` says what a segment is taken for.
+fn merged<'a>(path: &'a str, read: impl Fn(&'a str) -> &'a str) -> String {
     let mut segments: Vec<&str> = Vec::new();
-    let mut folder = false;
-    for segment in rest.split('/') {
-        folder = ["", ".", ".."].contains(&segment);
-        match segment {
+    let mut is_folder = false;
+    for segment in path[1..].split('/') {
+        let read = read(segment);
+        is_folder = ["", ".", ".."].contains(&read);
+        match read {
             "." => {}
             ".." => drop(segments.pop()),
             _ => segments.push(segment),
         }
     }
-    // Slashes are merged only now.
+    // Slashes are merged after the dot segments are gone.
     segments.retain(|segment| !segment.is_empty());
-    let end = if folder && !segments.is_empty() { "/" } else { "" };
-    let normal = format!("/{}{end}{query}", segments.join("/"));
-    Ok(if normal == target { Cow::Borrowed(target) } else { Cow::Owned(normal) })
+    let end = if is_folder && !segments.is_empty() { "/" } else { "" };
+    format!("/{}{end}", segments.join("/"))
 }
 
-/// What the proxy makes of such a path, if that is not known.
-fn gap(path: &str) -> Option<&'static str> {
-    let bytes = path.as_bytes();
-    for (index, byte) in bytes.iter().enumerate() {
-        let escaped = bytes.get(index + 1..index + 3).and_then(|digits| std::str::from_utf8(digits).ok());
-        let escaped = escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match (byte, escaped) {
-            (b'%', Some(b'/' | b'\\')) => return Some("where the HTTP proxy sends who escapes a slash"),
-            // Other escapes stay as they are.
-            (b'%', Some(byte)) if !(byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) => {}
-            (byte, _) if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(byte) => {}
-            _ => return Some("how the HTTP proxy writes such a path"),
-        }
-    }
-    None
+/// A dot segment with parameters as one without.
+fn without_parameters(segment: &str) -> &str {
+    let plain = segment.split(';').next().unwrap_or(segment);
+    if [".", ".."].contains(&plain) { plain } else { segment }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn paths_as_the_proxy_leaves_them() {
-        let check = |path: &str, expected: Result<&str, &str>| {
-            assert_eq!(normalize(path).as_deref(), expected.as_ref().map(|path| *path), "{path}");
+    fn check(target: &str, expected: &str) {
+        let shown = match read_target(target) {
+            Target::Judged(JudgedTarget { path, without_parameters, authority }) => {
+                let authority = authority.map(|authority| format!("{authority} ")).unwrap_or_default();
+                let other = without_parameters.map(|other| format!(" or {other}")).unwrap_or_default();
+                format!("{authority}{path}{other}")
+            }
+            Target::Redirected(path) => format!("redirect {path}"),
+            Target::Rejected => "rejected".to_owned(),
+            Target::Unknown(_) => "unknown".to_owned(),
         };
-        check("/", Ok("/"));
-        check("*", Ok("*"));
-        check("", Ok(""));
-        check("/open/1?x=/../y//z%2F", Ok("/open/1?x=/../y//z%2F"));
-        check("/open/../secret", Ok("/secret"));
-        check("/open/./a/.", Ok("/open/a/"));
-        check("/open/a/..", Ok("/open/"));
-        check("/../../a", Ok("/a"));
-        check("/a/..", Ok("/"));
-        check("//open///a//", Ok("/open/a/"));
-        check("/a//../b", Ok("/a/b"));
-        check("/...", Ok("/..."));
-        check("/a%20b:c@d", Ok("/a%20b:c@d"));
-        check("/a%2fb", Err("where the HTTP proxy sends who escapes a slash"));
-        check("/a%5Cb", Err("where the HTTP proxy sends who escapes a slash"));
-        for path in ["/%2e%2e/a", "/%6fpen", "/a\\b", "/{id}", "/a%zz", "/a%2", "/ä", "/a b"] {
-            check(path, Err("how the HTTP proxy writes such a path"));
+        assert_eq!(shown, expected, "{target}");
+    }
+
+    #[test]
+    fn dot_segments_and_slashes_are_resolved() {
+        check("/", "/");
+        check("/open/1?x=/../y//z%2F", "/open/1?x=/../y//z%2F");
+        check("/open/../secret", "/secret");
+        check("/open/./a/.", "/open/a/");
+        check("/open/a/..", "/open/");
+        check("/../../a", "/a");
+        check("/a/..", "/");
+        check("//open///a//", "/open/a/");
+        check("/a//../b", "/a/b");
+        check("/...", "/...");
+        check("/a\\..\\b", "/b");
+        check("/x/..;/y", "/x/..;/y or /y");
+        check("/x/.;p/y?q", "/x/.;p/y?q or /x/y?q");
+    }
+
+    #[test]
+    fn characters_have_one_form() {
+        check("/a%20b:c@d", "/a%20b:c@d");
+        check("/%2e%2E/%6fpen", "/open");
+        check("/%7euser", "/~user");
+        check("/caf%c3%a9", "/caf%c3%a9");
+        check("/%252e", "/%252e");
+        check("/{id}", "/%7Bid%7D");
+        check("/a%zz%2", "/a%zz%2");
+        check("/%23x", "/%23x");
+    }
+
+    #[test]
+    fn escaped_slashes_redirect() {
+        check("/a%2fb?c", "redirect /a/b?c");
+        check("/..%2Fpublic", "redirect /public");
+        check("/a%5Cb", "redirect /a/b");
+    }
+
+    #[test]
+    fn absolute_targets_name_their_authority() {
+        check("http://store.test/public", "store.test /public");
+        check("http://store.test:80", "store.test:80 /");
+    }
+
+    #[test]
+    fn what_is_no_path_is_rejected() {
+        for target in ["*", "", "/a#b", "/a%00", "/a?b#c", "x"] {
+            check(target, "rejected");
+        }
+    }
+
+    #[test]
+    fn unusual_characters_are_not_guessed() {
+        for target in ["/ä", "/a b", "/a|b", "/a^b", "/\u{7f}"] {
+            check(target, "unknown");
         }
     }
 }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use verdikt_scenario::diagnostic::Diagnostic;
 
 use super::Ground;
-use crate::rule::{Direction, Effect, Entity, Entry, Peer, PeerMatcher, Peers, Rule};
+use crate::rule::{Direction, Effect, Entity, Entry, Peer, PeerField, PeerMatcher, Peers, Rule};
 
 const CODE: &str = "cidr-for-pods";
 
@@ -22,7 +22,7 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for (rule, entry) in ground.entries() {
         let Peers::OneOf(peers) = &entry.peers else { continue };
-        for peer in peers.iter().filter(|peer| peer.path.0 != "toServices") {
+        for peer in peers.iter().filter(|peer| peer.field != PeerField::Services) {
             let PeerMatcher::Cidr { within, .. } = &peer.matcher else { continue };
             let Some(message) =
                 inside(ground, entry, within).or_else(|| everything(ground, rule, entry, peer))
@@ -30,7 +30,7 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
                 continue;
             };
             let direction = if entry.direction == Direction::Ingress { "from" } else { "to" };
-            let help = if peer.path.0.ends_with("CIDR") || peer.path.0.ends_with("CIDRSet") {
+            let help = if matches!(peer.field, PeerField::Cidr | PeerField::CidrSet) {
                 format!(
                     "choose pods by their labels (`{direction}Endpoints`), or all with `{direction}Entities: [cluster]`"
                 )
@@ -91,7 +91,7 @@ fn admits_cluster(entry: &Entry) -> bool {
     let inside = |peer: &Peer| match &peer.matcher {
         PeerMatcher::Selector(_) => true,
         PeerMatcher::Entity(entity) => *entity != Entity::None,
-        PeerMatcher::Cidr { .. } | PeerMatcher::Name(_) => false,
+        PeerMatcher::Cidr { .. } | PeerMatcher::CidrGroups { .. } | PeerMatcher::Name(_) => false,
     };
     let peers = match &entry.peers {
         Peers::Any => entry.ports != crate::rule::Ports::OneOf(Vec::new()),

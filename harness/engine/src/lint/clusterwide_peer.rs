@@ -1,16 +1,17 @@
 //! A peer of a clusterwide policy that names labels and no namespace: any namespace can have such pods.
 
 use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::policy::PolicyKind;
 
 use super::Ground;
 use crate::label::{NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT, Source};
-use crate::rule::{Effect, PeerMatcher, Peers};
+use crate::rule::{Effect, PeerField, PeerMatcher, Peers};
 
 pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for (_, entry) in ground.entries() {
-        let clusterwide =
-            ground.cluster.objects[entry.origin.object].reference.kind == "CiliumClusterwideNetworkPolicy";
+        let clusterwide = ground.cluster.objects[entry.origin.object].kind()
+            == Some(PolicyKind::CiliumClusterwideNetworkPolicy);
         let Peers::OneOf(peers) = &entry.peers else { continue };
         if !clusterwide || entry.effect == Effect::Deny {
             continue;
@@ -25,7 +26,7 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
                     || requirement.key == SERVICE_ACCOUNT
                     || requirement.key.starts_with(NAMESPACE_LABELS)
             });
-            if written.is_empty() || says_where || peer.path.0 == "toServices" {
+            if written.is_empty() || says_where || peer.field == PeerField::Services {
                 continue;
             }
             let message = "this peer is any pod with these labels, in every namespace";

@@ -4,7 +4,7 @@
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::Node;
-use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::policy::{Manifest, PolicyKind};
 
 use super::{Ground, specs};
 use crate::label::NAMESPACE;
@@ -20,7 +20,7 @@ fn of_object(manifest: &Manifest) -> Vec<Diagnostic> {
     let object = manifest.object();
     let own = object.namespace.as_deref().unwrap_or("default");
     let mut warnings = Vec::new();
-    if object.kind != "CiliumNetworkPolicy" {
+    if object.policy_kind() != Some(PolicyKind::CiliumNetworkPolicy) {
         return warnings;
     }
     for spec in specs(&manifest.root) {

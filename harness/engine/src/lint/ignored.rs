@@ -2,11 +2,12 @@
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::{Node, Value};
-use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::policy::{Manifest, PolicyKind};
 use verdikt_scenario::scenario::FieldValidation;
 
 use super::{Ground, specs};
 use crate::admission;
+use crate::refusal::RefusalKind;
 
 const CODE: &str = "ignored";
 
@@ -19,13 +20,13 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
 fn of_object(manifest: &Manifest, ground: &Ground<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     let strict = admission::admit(&manifest.root, ground.options.version, FieldValidation::Strict);
-    for refusal in strict.refusals.iter().filter(|refusal| refusal.message.contains("unknown field")) {
-        let field = refusal.message.rsplit(' ').next().unwrap_or_default();
-        let message = format!("the API server drops the field {field}, which it does not know");
+    for refusal in &strict.refusals {
+        let RefusalKind::UnknownField(path) = &refusal.kind else { continue };
+        let message = format!("the API server drops the field {path:?}, which it does not know");
         let warning = Diagnostic::warning(manifest.place(refusal.position), CODE, message);
         warnings.push(warning.help("correct its name; what remains may allow or deny more than you mean"));
     }
-    if !manifest.object().kind.starts_with("Cilium") {
+    if !manifest.object().policy_kind().is_some_and(PolicyKind::is_of_cilium) {
         return warnings;
     }
     for spec in specs(&manifest.root) {

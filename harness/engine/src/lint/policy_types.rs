@@ -3,6 +3,7 @@
 //! <https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/network-policy-v1/>
 
 use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::policy::PolicyKind;
 
 use super::Ground;
 
@@ -11,7 +12,7 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for (manifest, _) in judged.filter(|(_, judgement)| judgement.refused().is_none()) {
         let Some(types) = manifest.root.at(&["spec", "policyTypes"]) else { continue };
-        if manifest.object().kind != "NetworkPolicy" || types.elements().is_empty() {
+        if manifest.object().policy_kind() != Some(PolicyKind::NetworkPolicy) || types.elements().is_empty() {
             continue;
         }
         for (section, word) in [("ingress", "Ingress"), ("egress", "Egress")] {

@@ -5,57 +5,51 @@ use std::collections::BTreeSet;
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::{Manifest, Refuser};
 
-use super::{Ground, REFUSED};
-use crate::admission::{self, Refusal};
-use crate::judgement::Judgement;
+use super::{Ground, RefusedObject};
+use crate::admission;
+use crate::judgement::Refused;
+use crate::refusal::{Part, Refusal};
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
-    let judged = ground.manifests.iter().zip(ground.cluster.judgements());
-    judged.flat_map(|(manifest, judgement)| of_object(ground, manifest, judgement)).collect()
+/// Finds every refused object, once for each of its reasons.
+pub(super) fn refusals(ground: &Ground<'_>) -> Vec<RefusedObject> {
+    let judged = ground.manifests.iter().zip(ground.cluster.judgements()).enumerate();
+    let refused =
+        judged.filter_map(|(object, (manifest, judgement))| Some((object, manifest, judgement.refused()?)));
+    refused.flat_map(|(object, manifest, refused)| of_object(ground, object, manifest, refused)).collect()
 }
 
 /// Every reason to refuse an object; the agent gives one alone.
-fn of_object(ground: &Ground<'_>, manifest: &Manifest, judgement: &Judgement) -> Vec<Diagnostic> {
-    let Some(refused) = judgement.refused() else { return Vec::new() };
-    let mut reasons = vec![Refusal { message: refused.message.clone(), position: refused.position }];
-    if refused.by == Refuser::ApiServer {
-        let options = ground.options;
-        reasons = admission::admit(&manifest.root, options.version, options.field_validation).refusals;
-        // What several rules say of one field is one mistake.
-        let mut seen = BTreeSet::new();
-        reasons.retain(|reason| seen.insert(reason.position));
-    }
-    let unseen = if refused.hidden { ", although its `Valid` condition says true" } else { "" };
-    let (object, by) = (manifest.object(), refused.by);
-    let warning = |Refusal { message, position }: Refusal| {
-        let text = format!("{object} is refused by {by}{unseen}, and nothing of it is enforced: {message}");
-        let warning = Diagnostic::warning(manifest.place(position), REFUSED, text);
-        match help(&message) {
-            Some(help) => warning.help(help),
-            None => warning,
+fn of_object(
+    ground: &Ground<'_>,
+    object: usize,
+    manifest: &Manifest,
+    refused: &Refused,
+) -> Vec<RefusedObject> {
+    let mut reasons = match refused.by {
+        Refuser::ApiServer => {
+            let options = ground.options;
+            admission::admit(&manifest.root, options.version, options.field_validation).refusals
         }
+        Refuser::Agent => vec![Refusal {
+            kind: refused.kind.clone(),
+            part: Part::Specification,
+            message: refused.message.clone(),
+            position: refused.position,
+        }],
     };
-    reasons.into_iter().map(warning).collect()
-}
-
-fn help(message: &str) -> Option<&'static str> {
-    let known = [
-        (
-            "must have at least one of Ingress",
-            "an empty list is no default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing",
-        ),
-        (
-            "unknown field",
-            "correct the name of the field; without strict validation it would be dropped silently",
-        ),
-        ("combining", "give each kind of peer a list item of its own; items are alternatives"),
-        (
-            "block may only be present without ToPorts",
-            "give `icmps` and `toPorts` a list item of their own each",
-        ),
-        ("can only apply to TCP", "write `protocol: TCP` at the port"),
-        ("cannot select nodes", "make it a CiliumClusterwideNetworkPolicy, or use an `endpointSelector`"),
-        ("must be of type string", "write the value in quotes"),
-    ];
-    known.iter().find(|(part, _)| message.contains(part)).map(|(_, help)| *help)
+    // What several rules say of one field is one mistake.
+    let mut seen = BTreeSet::new();
+    reasons.retain(|reason| seen.insert(reason.position));
+    let unseen = if refused.hidden { ", although its `Valid` condition says true" } else { "" };
+    let (name, by) = (manifest.object(), refused.by);
+    let mistake = |Refusal { kind, part, message, position }: Refusal| {
+        let text = format!("{name} is refused by {by}{unseen}, and nothing of it is enforced: {message}");
+        let mistake = Diagnostic::error(manifest.place(position), text);
+        let mistake = match kind.help() {
+            Some(help) => mistake.help(help),
+            None => mistake,
+        };
+        RefusedObject { object, kind, part, mistake }
+    };
+    reasons.into_iter().map(mistake).collect()
 }

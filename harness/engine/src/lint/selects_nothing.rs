@@ -2,11 +2,12 @@
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::Node;
+use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::Topology;
 
 use super::{Ground, foreign_namespace, nearest};
 use crate::label::{NAMESPACE_LABELS, Source};
-use crate::rule::{Effect, Entry, Peer, PeerMatcher, Peers, Rule, Subject};
+use crate::rule::{Effect, Entry, Peer, PeerField, PeerMatcher, Peers, Rule, Subject};
 use crate::selector::Selector;
 
 const PEER: &str = "peer-selects-nothing";
@@ -41,11 +42,13 @@ fn subject(ground: &Ground<'_>, rule: &Rule, selector: &Selector, entry: &Entry)
     let spec = ground.spec(&entry.origin).unwrap_or(root);
     let object = &ground.cluster.objects[entry.origin.object].reference;
     let own = object.namespace.as_deref().unwrap_or("default");
-    if object.kind == "CiliumNetworkPolicy" && foreign_namespace::named_by(spec, own).is_some() {
+    if object.policy_kind() == Some(PolicyKind::CiliumNetworkPolicy)
+        && foreign_namespace::named_by(spec, own).is_some()
+    {
         return None;
     }
     let reserved = selector.has_key(|requirement| requirement.source == Some(Source::Reserved));
-    let help = if reserved && object.kind == "CiliumNetworkPolicy" {
+    let help = if reserved && object.policy_kind() == Some(PolicyKind::CiliumNetworkPolicy) {
         "endpoints with reserved labels have no namespace: make it a CiliumClusterwideNetworkPolicy"
             .to_owned()
     } else if is_seldom(selector) || is_joined_by_label(selector) {
@@ -75,7 +78,7 @@ fn is_joined_by_label(selector: &Selector) -> bool {
 fn peer(ground: &Ground<'_>, entry: &Entry, peer: &Peer) -> Option<Diagnostic> {
     let place = ground.place(entry, peer.position);
     match &peer.matcher {
-        PeerMatcher::Selector(selector) if peer.path.0 != "toServices" && !is_seldom(selector) => {
+        PeerMatcher::Selector(selector) if peer.field != PeerField::Services && !is_seldom(selector) => {
             let mut subjects = ground.cluster.subjects.values();
             if subjects.any(|subject| selector.selects(&subject.identity)) {
                 return None;
@@ -84,7 +87,7 @@ fn peer(ground: &Ground<'_>, entry: &Entry, peer: &Peer) -> Option<Diagnostic> {
             Some(Diagnostic::warning(place, PEER, message).help(nearest::advice(
                 ground,
                 selector,
-                Some(peer.path.0),
+                peer.field.word(entry.direction),
             )))
         }
         PeerMatcher::Cidr { within, .. } if within.is_empty() => {

@@ -9,12 +9,11 @@ use std::fmt;
 use verdikt_cluster::inspect::Facts;
 use verdikt_engine::cluster::{Cluster, Learned};
 use verdikt_engine::selected::Selected;
-use verdikt_scenario::policy::{Manifest, ObjectRef};
+use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::{Labels, Topology};
 use verdikt_scenario::version::CiliumVersion;
 
-use super::meeting::NAMESPACED;
 use crate::rejections::options;
 
 /// How many names are listed of each kind.
@@ -42,8 +41,8 @@ pub(super) fn unfit(clusterwide: Clusterwide, scenario: &Scenario) -> Option<Str
 /// The clusterwide policies of a step: all kinds that are not known to act in one namespace, or on nobody.
 fn of_step(step: &Step) -> impl Iterator<Item = &Manifest> {
     step.policies.iter().filter(|manifest| {
-        let kind = manifest.object().kind;
-        kind != "CiliumCIDRGroup" && !NAMESPACED.contains(&kind.as_str())
+        let kind = manifest.object().policy_kind();
+        kind != Some(PolicyKind::CiliumCidrGroup) && !kind.is_some_and(PolicyKind::is_namespaced)
     })
 }
 

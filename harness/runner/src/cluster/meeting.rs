@@ -18,11 +18,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use verdikt_scenario::attempt::{Attempt, Target};
+use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_NAMESPACE};
 
-/// The kinds of policies that act in their namespace alone. Any other is taken for a clusterwide one.
-pub(super) const NAMESPACED: [&str; 2] = ["CiliumNetworkPolicy", "NetworkPolicy"];
 /// The namespace of a policy that names none.
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/>
 const DEFAULT_NAMESPACE: &str = "default";
@@ -54,7 +53,7 @@ impl Footprint {
         self.namespaces.extend(made);
         for manifest in &step.policies {
             let object = manifest.object();
-            if NAMESPACED.contains(&object.kind.as_str()) {
+            if object.policy_kind().is_some_and(PolicyKind::is_namespaced) {
                 self.namespaces.insert(object.namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()));
             } else {
                 self.clusterwide = true;

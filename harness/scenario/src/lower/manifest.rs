@@ -11,21 +11,7 @@ use super::suggest::{listed, nearest};
 use crate::document::{Entry, Node, Value};
 use crate::name::{NamespaceName, ObjectName};
 use crate::place::Position;
-use crate::policy::{Manifest, ObjectRef};
-
-/// A kind of policy object.
-struct Kind {
-    name: &'static str,
-    versions: &'static [&'static str],
-    namespaced: bool,
-}
-
-const KINDS: [Kind; 4] = [
-    Kind { name: "NetworkPolicy", versions: &["networking.k8s.io/v1"], namespaced: true },
-    Kind { name: "CiliumNetworkPolicy", versions: &["cilium.io/v2"], namespaced: true },
-    Kind { name: "CiliumClusterwideNetworkPolicy", versions: &["cilium.io/v2"], namespaced: false },
-    Kind { name: "CiliumCIDRGroup", versions: &["cilium.io/v2", "cilium.io/v2alpha1"], namespaced: false },
-];
+use crate::policy::{Manifest, ObjectRef, PolicyKind};
 
 fn text_at<'a>(root: &'a Node, key: &str) -> Option<&'a str> {
     root.get(key).and_then(Node::text)
@@ -50,10 +36,10 @@ pub(crate) fn expand(root: Node, file: &std::sync::Arc<str>) -> Vec<Manifest> {
 /// The version and kind of the items of a list of policies, such as a `NetworkPolicyList`.
 fn items_are(root: &Node) -> Option<[Entry; 2]> {
     let kind = text_at(root, "kind")?.strip_suffix("List")?;
-    let known = KINDS.iter().find(|known| known.name == kind)?;
+    let known: PolicyKind = kind.parse().ok()?;
     let entry = |key: &str| root.entries().iter().find(|entry| entry.key == key).cloned();
     let mut of_items = entry("kind")?;
-    of_items.value.value = Value::Text(known.name.into());
+    of_items.value.value = Value::Text(known.name().into());
     Some([entry("apiVersion")?, of_items])
 }
 
@@ -115,10 +101,9 @@ pub(crate) fn check(manifest: &Manifest, mistakes: &mut Mistakes) {
         },
     }
     if let Some(node) = root.at(&["metadata", "namespace"]) {
-        let clusterwide =
-            text_at(root, "kind").and_then(|kind| KINDS.iter().find(|known| known.name == kind));
-        if let Some(kind) = clusterwide.filter(|kind| !kind.namespaced) {
-            let mistake = Mistake::new(format!("a {} has no namespace", kind.name));
+        let clusterwide = manifest.object().policy_kind().filter(|kind| !kind.is_namespaced());
+        if let Some(kind) = clusterwide {
+            let mistake = Mistake::new(format!("a {kind} has no namespace"));
             add(node.position, mistake.help("leave `metadata.namespace` out".to_owned()));
         } else {
             match node.text().map(str::parse::<NamespaceName>) {
@@ -131,8 +116,8 @@ pub(crate) fn check(manifest: &Manifest, mistakes: &mut Mistakes) {
 }
 
 fn known(kind: &str, version: &str) -> Result<(), (&'static str, Mistake)> {
-    let Some(known) = KINDS.iter().find(|known| known.name == kind) else {
-        let names = || KINDS.iter().map(|known| known.name);
+    let Ok(known) = kind.parse::<PolicyKind>() else {
+        let names = || PolicyKind::ALL.into_iter().map(PolicyKind::name);
         let help = match nearest(kind, names()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("verdikt knows {}", listed(names())),
@@ -142,17 +127,17 @@ fn known(kind: &str, version: &str) -> Result<(), (&'static str, Mistake)> {
             Mistake::new(format!("`{kind}` is no kind of policy verdikt knows")).help(help),
         ));
     };
-    if known.versions.contains(&version) {
+    let served: Vec<String> = known.api_versions().collect();
+    if served.iter().any(|served| served == version) {
         return Ok(());
     }
-    let help = format!("write {}", listed(known.versions.iter().copied()));
+    let help = format!("write {}", listed(served.iter().map(String::as_str)));
     Err(("apiVersion", Mistake::new(format!("there is no {kind} in `{version}`")).help(help)))
 }
 
 /// The namespace of a manifest whose kind has one: with its position, or the position where it is missing.
 pub(crate) fn namespace(manifest: &Manifest) -> Option<Result<(NamespaceName, Position), Position>> {
-    let kind = text_at(&manifest.root, "kind")?;
-    if !KINDS.iter().any(|known| known.name == kind && known.namespaced) {
+    if !manifest.object().policy_kind()?.is_namespaced() {
         return None;
     }
     match manifest.root.at(&["metadata", "namespace"]) {

@@ -2,11 +2,12 @@
 //!
 //! What is passed over is not checked, so whatever looks like a policy and cannot be read as one is a mistake.
 
-use super::{KINDS, position, text_at};
+use super::{position, text_at};
 use crate::document::{Node, Value};
 use crate::lower::mistake::Mistake;
 use crate::lower::suggest::nearest;
 use crate::place::Position;
+use crate::policy::PolicyKind;
 
 /// What a document is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,14 +76,14 @@ pub(crate) fn classify(root: &Node) -> Class {
         }
         return Class::Other;
     };
-    if KINDS.iter().any(|known| known.name == kind) {
+    if is_policy(kind) {
         // Calico, Antrea and others have a `NetworkPolicy` of their own.
         return if group.is_some_and(is_of_others) { Class::Other } else { Class::Policy };
     }
     if kind == "List" {
         return list(root, &unclear);
     }
-    if kind.strip_suffix("List").is_some_and(|of| KINDS.iter().any(|known| known.name == of)) {
+    if kind.strip_suffix("List").is_some_and(is_policy) {
         // Lists of policies are taken apart, but for those without a list.
         return unclear("items", Mistake::new(format!("the `items` of a `{kind}` must be a list")));
     }
@@ -96,7 +97,7 @@ pub(crate) fn classify(root: &Node) -> Class {
         return Class::Other;
     }
     let no_kind = || Mistake::new(format!("`{kind}` is no kind of policy verdikt knows"));
-    let near = nearest(kind, KINDS.iter().map(|known| known.name));
+    let near = nearest(kind, PolicyKind::ALL.into_iter().map(PolicyKind::name));
     match near {
         // Other projects have kinds with similar names; a slip of a letter or two is none of them.
         Some(near) if is_ours_by_name(kind) || group.is_none_or(is_ours) || is_a_slip(kind, near) => {
@@ -130,6 +131,10 @@ fn is_of_others(group: &str) -> bool {
 
 fn is_ours_by_name(kind: &str) -> bool {
     kind.to_lowercase().starts_with("cilium")
+}
+
+fn is_policy(kind: &str) -> bool {
+    kind.parse::<PolicyKind>().is_ok()
 }
 
 fn is_a_slip(kind: &str, near: &str) -> bool {

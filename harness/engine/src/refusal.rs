@@ -1,0 +1,70 @@
+//! Why the API server or the agent does not take an object, as data.
+
+use verdikt_scenario::place::Position;
+
+/// One reason to refuse an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong.
+    pub kind: RefusalKind,
+    /// Which part of the object it is about.
+    pub part: Part,
+    /// The reason in words close to those of who refuses it.
+    pub message: String,
+    /// Where in the object's file.
+    pub position: Position,
+}
+
+/// A part of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Its kind, version and metadata, which the loader of files checks as well.
+    Identity,
+    /// Everything else.
+    Specification,
+}
+
+/// What is wrong with an object that is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// The API server serves no such kind in this version of its API.
+    NotServed,
+    /// A field that the API server does not know, by its path.
+    UnknownField(String),
+    /// Something else where a text has to be.
+    NotText,
+    /// A rule without a single item.
+    NoDirection,
+    /// Kinds of peers in one item that exclude each other, or that exclude ports.
+    Combination,
+    /// ICMP types and ports in one item.
+    IcmpsBesidePorts,
+    /// HTTP rules at a port that is not TCP's alone.
+    L7WithoutTcp,
+    /// A policy of a namespace that selects nodes.
+    NodesOfNamespace,
+    /// A value that is not allowed where it stands.
+    InvalidValue,
+}
+
+impl RefusalKind {
+    /// What the author can do about it, where that is the same for every object.
+    pub fn help(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoDirection => {
+                "an empty list is no default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing"
+            }
+            Self::UnknownField(_) => {
+                "correct the name of the field; without strict validation it would be dropped silently"
+            }
+            Self::Combination => "give each kind of peer a list item of its own; items are alternatives",
+            Self::IcmpsBesidePorts => "give `icmps` and `toPorts` a list item of their own each",
+            Self::L7WithoutTcp => "write `protocol: TCP` at the port",
+            Self::NodesOfNamespace => {
+                "make it a CiliumClusterwideNetworkPolicy, or use an `endpointSelector`"
+            }
+            Self::NotText => "write the value in quotes",
+            Self::NotServed | Self::InvalidValue => return None,
+        })
+    }
+}
