@@ -8,6 +8,8 @@
 //! pass. What [`needs_lost_flow`] is inconclusive. A drop for another reason than policy is no denial, and takes
 //! nothing from a success.
 
+use std::time::Duration;
+
 use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowKind, FlowVerdict, ProxyRequest};
 use verdikt_scenario::observation::{Arrival, Outcome};
 use verdikt_scenario::prediction::Gate;
@@ -108,7 +110,10 @@ fn conclude(evidence: &Evidence, flows: Flows) -> Fused {
             Fused { verdict: Verdict::Denied(Gate::Ingress), basis }
         }
         (Client::Answered | Client::Served, flows, arrival) => match (denied(&flows), arrival) {
-            (Some(gate), _) => inconclusive(format!("{seen}, although its packets were denied at {gate}")),
+            (Some(gate), _) => {
+                let when = when_denied(evidence).unwrap_or_default();
+                inconclusive(format!("{seen}, although its packets were denied at {gate}{when}"))
+            }
             (None, Arrival::NotSeen) => inconclusive(format!("{seen}, and no server saw it")),
             (None, _) => {
                 let flow = !matches!(flows, Flows::Silent | Flows::Dropped(_));
@@ -136,6 +141,21 @@ fn conclude(evidence: &Evidence, flows: Flows) -> Fused {
 
 fn inconclusive(reason: String) -> Fused {
     Fused { verdict: Verdict::Inconclusive(reason), basis: Basis::default() }
+}
+
+/// When the first packet was denied, seen from the answer. Before it, the policy may have come into force while the
+/// attempt was made; after it, the datapath let the first packets pass that it denies now.
+fn when_denied(evidence: &Evidence) -> Option<String> {
+    let stage = evidence.observation.stages.last().filter(|stage| stage.local.is_some())?;
+    let answered = stage.began.saturating_add(stage.took);
+    let denied = evidence.flows.iter().filter(|flow| is_denial(flow)).map(|flow| flow.at).min()?;
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1000.0;
+    Some(match denied.checked_sub(answered) {
+        Some(later) => format!(", the first of them {:.1} ms after that", milliseconds(later)),
+        None => {
+            format!(", the first of them {:.1} ms before that", milliseconds(answered.saturating_sub(denied)))
+        }
+    })
 }
 
 /// Why a failure is no denial.

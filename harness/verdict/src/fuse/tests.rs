@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use verdikt_scenario::flow::{FlowEnd, FlowProtocol};
-use verdikt_scenario::observation::Observation;
+use verdikt_scenario::observation::{Observation, Stage, StageKind};
 use verdikt_scenario::topology::Protocol;
 
 use super::*;
@@ -491,4 +491,30 @@ fn reasons_say_what_was_seen() {
     the datapath does not know what Kafka allows
     not attempted: no address
     ");
+}
+
+#[test]
+fn a_denial_beside_an_answer_says_when() {
+    let check = |began: u64, took: u64, expected: &str| {
+        let stage = Stage {
+            kind: StageKind::Connect,
+            protocol: Some(Protocol::Tcp),
+            local: Some("10.0.0.1:40000".parse().unwrap()),
+            remote: Some("10.0.0.2:80".parse().unwrap()),
+            outcome: Outcome::Answered,
+            addresses: Vec::new(),
+            began: Duration::from_micros(began),
+            took: Duration::from_micros(took),
+        };
+        let observation =
+            Observation { outcome: Outcome::Answered, stages: vec![stage], arrival: Arrival::NotSeen };
+        let denial = judged(FlowVerdict::Dropped, FlowDirection::Ingress);
+        let Verdict::Inconclusive(reason) = fuse(&Evidence::new(observation, vec![denial])).verdict else {
+            panic!("a denial and an answer contradict each other");
+        };
+        let denied = "the client saw: answered, although its packets were denied at ingress";
+        assert_eq!(reason, format!("{denied}, the first of them {expected} that"));
+    };
+    check(200, 300, "0.5 ms after");
+    check(900, 300, "0.2 ms before");
 }
