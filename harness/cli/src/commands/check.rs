@@ -1,19 +1,20 @@
 //! `verdikt check`: mistakes in scenarios, and policies that are legal and almost surely wrong.
 
+mod unsaid;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use verdikt_engine::cluster::Options;
-use verdikt_engine::lint::{Findings, RefusedObject, lint};
-use verdikt_engine::refusal::Part;
+use verdikt_engine::lint::{Findings, lint};
 use verdikt_scenario::diagnostic::{Diagnostic, Severity, Sources};
 use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies, Loader};
 use verdikt_scenario::place::Place;
-use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
 
+use self::unsaid::unsaid;
 use super::{counted, paths_or_default, tell_unrendered};
 use crate::arguments::Check;
 use crate::exit;
@@ -123,24 +124,7 @@ enum Set {
 fn check_policies(loaded: LoadedPolicies, version: CiliumVersion, set: Set, found: &mut Found) {
     let options = Options { version, ..Options::default() };
     let Findings { refusals, warnings } = lint(None, &loaded.manifests, &options);
-    let wrong: Vec<&Place> = loaded
-        .diagnostics
-        .iter()
-        .filter(|diagnostic| diagnostic.severity == Severity::Error)
-        .map(|diagnostic| &diagnostic.place)
-        .collect();
-    let already = |refusal: &RefusedObject| {
-        let object = &loaded.manifests[refusal.object];
-        wrong.iter().any(|place| {
-            let about_identity = || {
-                let owner = owner(&loaded.manifests, place);
-                owner.is_some_and(|owner| std::ptr::eq(owner, object))
-            };
-            **place == refusal.mistake.place || refusal.part == Part::Identity && about_identity()
-        })
-    };
-    let unsaid = refusals.into_iter().filter(|refusal| !already(refusal)).map(|refusal| refusal.mistake);
-    found.diagnostics.extend(unsaid);
+    found.diagnostics.extend(unsaid(refusals, &loaded));
     if set == Set::Whole {
         found.diagnostics.extend(warnings);
     }
@@ -152,13 +136,4 @@ fn check_policies(loaded: LoadedPolicies, version: CiliumVersion, set: Set, foun
     for (why, names) in loaded.unrendered {
         found.unrendered.entry(why).or_default().extend(names);
     }
-}
-
-/// The object a place stands in: the last one of its file that begins before it.
-fn owner<'a>(manifests: &'a [Manifest], place: &Place) -> Option<&'a Manifest> {
-    let before = manifests.iter().filter(|manifest| {
-        let start = manifest.place(manifest.root.position);
-        start.file == place.file && start <= *place
-    });
-    before.max_by_key(|manifest| manifest.root.position)
 }

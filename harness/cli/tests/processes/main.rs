@@ -20,6 +20,7 @@ mod outputs;
 mod outside;
 mod playground;
 mod project;
+mod reading;
 mod replay;
 mod run;
 mod shared_cluster;

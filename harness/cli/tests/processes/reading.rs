@@ -1,0 +1,114 @@
+//! Files as repositories have them, and what `verdikt check` says of each.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use insta::assert_snapshot;
+
+use crate::project::{Project, Ran};
+
+/// What `check` says of some of the files in `fixtures/reading`.
+fn check(names: &[&str]) -> String {
+    let project = Project::with::<&str>(&[]);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reading");
+    let mut told = String::new();
+    for name in names {
+        let output = project.command(&["check", name]).current_dir(&folder).output().unwrap();
+        let ran = Ran {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        writeln!(told, "check {name}: {ran}").unwrap();
+    }
+    told
+}
+
+#[test]
+fn what_kubectl_takes_is_read() {
+    assert_snapshot!(check(&["01-comments-33.yaml", "08-document-end.yaml"]), @"
+    check 01-comments-33.yaml: exit code 0
+    --- stderr
+    0 scenarios and 1 policy object checked for Cilium 1.20: 0 mistakes, 0 warnings
+
+    check 08-document-end.yaml: exit code 0
+    --- stderr
+    warning[unread]: nothing is read from here to the next `---`: kubectl stops at `...`
+     --> 08-document-end.yaml:6:1
+      |
+    6 | apiVersion: networking.k8s.io/v1
+      | ^^^^^^^^^^^
+      |
+      = help: write `---` in place of `...` to separate documents
+    0 scenarios and 1 policy object checked for Cilium 1.20: 0 mistakes, 1 warning
+    ");
+}
+
+#[test]
+fn what_kubectl_refuses_is_a_mistake() {
+    assert_snapshot!(check(&["07-tab-in-a-blank-line.yaml"]), @"
+    check 07-tab-in-a-blank-line.yaml: exit code 2
+    --- stderr
+    error: kubectl refuses the whole file: found character that cannot start any token
+     --> 07-tab-in-a-blank-line.yaml:6:1
+      |
+    6 |
+      | ^
+      |
+      = help: take the tab out of this blank line
+    0 scenarios and 0 policy objects checked for Cilium 1.20: 1 mistake, 0 warnings
+    ");
+}
+
+#[test]
+fn kinds_of_other_projects_are_skipped() {
+    assert_snapshot!(check(&["02-tracing-policy.yaml", "03-calico-policy.yaml"]), @"
+    check 02-tracing-policy.yaml: exit code 2
+    --- stderr
+    error: there is neither a scenario nor a policy here
+     --> 02-tracing-policy.yaml:1:1
+      |
+    1 | apiVersion: cilium.io/v1alpha1
+      | ^^^^^^^^^^^
+      |
+      = help: scenarios begin with `scenario: NAME`; policies are in .yaml, .yml and .json files
+    0 scenarios and 0 policy objects checked for Cilium 1.20: 1 mistake, 0 warnings
+    passed over, as no policies: 1 document of other kinds
+
+    check 03-calico-policy.yaml: exit code 2
+    --- stderr
+    error: there is neither a scenario nor a policy here
+     --> 03-calico-policy.yaml:1:1
+      |
+    1 | apiVersion: projectcalico.org/v3
+      | ^^^^^^^^^^^
+      |
+      = help: scenarios begin with `scenario: NAME`; policies are in .yaml, .yml and .json files
+    0 scenarios and 0 policy objects checked for Cilium 1.20: 1 mistake, 0 warnings
+    passed over, as no policies: 1 document of other kinds
+    ");
+}
+
+#[test]
+fn what_is_not_rendered_is_said_once() {
+    assert_snapshot!(check(&["04-chart", "06-flux-variable.yaml"]), @"
+    check 04-chart: exit code 0
+    --- stderr
+    note: not checked, because these are templates: `04-chart`; check what they become: `helm template 04-chart | verdikt check -`
+    0 scenarios and 1 policy object checked for Cilium 1.20: 0 mistakes, 0 warnings
+
+    check 06-flux-variable.yaml: exit code 5
+    --- stderr
+    note: not checked, because these have variables that are not replaced: `06-flux-variable.yaml`; check what they become: `flux envsubst < 06-flux-variable.yaml | verdikt check -`
+    ");
+}
+
+#[test]
+fn the_same_object_in_two_overlays_is_no_mistake() {
+    assert_snapshot!(check(&["05-overlays"]), @"
+    check 05-overlays: exit code 0
+    --- stderr
+    0 scenarios and 2 policy objects checked for Cilium 1.20: 0 mistakes, 0 warnings
+    passed over, as no policies: 2 documents of other kinds
+    ");
+}
