@@ -78,6 +78,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Run {
     /// Scenario files and folders; `-` is the standard input [default: scenarios/]
     pub(crate) paths: Vec<PathBuf>,

@@ -97,7 +97,7 @@ impl Beside {
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Ok(file) => break Self { path, file },
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < MOST_NAMES => {
-                    number += 1
+                    number += 1;
                 }
                 Err(error) => return Err(error),
             }

@@ -23,7 +23,7 @@ const DEFAULT_WIDTH: usize = 100;
 static LOOKS: OnceLock<Printer> = OnceLock::new();
 
 /// Where the output goes, and how it may look.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Printer {
     /// Whether stdout takes colours.
     pub(crate) colour: bool,
@@ -36,7 +36,7 @@ pub(crate) struct Printer {
 impl Printer {
     /// Decides how the outputs look, the first time it is called.
     pub(crate) fn new(colour: Colour) -> Self {
-        *LOOKS.get_or_init(|| Self::looks(colour))
+        LOOKS.get_or_init(|| Self::looks(colour)).clone()
     }
 
     fn looks(colour: Colour) -> Self {

@@ -19,7 +19,7 @@ fn flows(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("flows");
     group.throughput(Throughput::Elements(28_800)).sample_size(20);
     group.bench_function("mixed", |bencher| {
-        bencher.iter(|| vectors::count(&file, CiliumVersion::default()).map(|counts| counts.flows))
+        bencher.iter(|| vectors::count(&file, CiliumVersion::default()).map(|counts| counts.flows));
     });
     group.finish();
 }

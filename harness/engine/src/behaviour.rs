@@ -16,7 +16,6 @@ const V1_20: CiliumVersion = CiliumVersion::V1_20;
 macro_rules! switches {
     ($($(#[$doc:meta])+ $name:ident: $versions:expr,)+) => {
         /// What a version's agent does, of all that differs between versions.
-        #[expect(clippy::struct_excessive_bools, reason = "a table of independent switches")]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Behaviour {
             $($(#[$doc])+ pub $name: bool,)+

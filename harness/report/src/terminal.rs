@@ -72,7 +72,7 @@ impl Counts {
             CellResult::AsExpected => {}
             CellResult::Inconclusive => self.inconclusive += 1,
             CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted => {
-                self.differing += 1
+                self.differing += 1;
             }
         }
     }

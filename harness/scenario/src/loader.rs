@@ -150,14 +150,12 @@ impl Loader {
         let files = disk.files_of_named(path, is_scenario_file);
         files.paths.iter().any(|file| {
             let Ok(opened) = disk.open_of(&files, file) else { return false };
-            match &opened.documents {
-                Ok(documents) => documents.first().is_some_and(gather::is_scenario),
-                // Which of both it was meant to be, its text may tell.
-                Err(_) => {
-                    let text = disk.sources.text(&opened.file);
-                    text.is_some_and(|text| text.lines().any(|line| line.starts_with("scenario:")))
-                }
+            if let Ok(documents) = &opened.documents {
+                return documents.first().is_some_and(gather::is_scenario);
             }
+            // Which of both it was meant to be, its text may tell.
+            let text = disk.sources.text(&opened.file);
+            text.is_some_and(|text| text.lines().any(|line| line.starts_with("scenario:")))
         })
     }
 }

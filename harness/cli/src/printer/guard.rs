@@ -1,7 +1,7 @@
 //! The last thing that happens to text before it is printed: nothing in it steers a terminal or a CI runner.
 //!
 //! Runners take commands from the output of a job. GitHub's parses every line that starts with `::` after white space,
-//! and `##[` anywhere in one, whatever stands before it; Azure's takes `##vso[` and TeamCity's `##teamcity[` likewise:
+//! and `##[` anywhere in one, whatever stands before it; Azure's takes `##vso[` and `TeamCity`'s `##teamcity[` likewise:
 //! <https://github.com/actions/runner/blob/main/src/Runner.Common/ActionCommand.cs>.
 
 use verdikt_scenario::plain::steers;
@@ -52,7 +52,7 @@ pub(super) fn guard_json(json: &str) -> String {
     while let Some(c) = rest.chars().next() {
         if (c != '\n' && steers(c, before)) || escaped {
             let mut units = [0; 2];
-            c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+            c.encode_utf16(&mut units).iter().for_each(|unit| out.extend(["\\u", &format!("{unit:04x}")]));
         } else {
             out.push(c);
         }

@@ -44,7 +44,7 @@ fn run(server: &ApiServer, attempts: usize) -> Ran {
     // First the cluster is named, whose port is another each time.
     let told = project.read("err");
     let told = told.lines().filter(|line| !line.starts_with("using context stand-in: "));
-    let stderr = told.map(|line| format!("{line}\n")).collect();
+    let stderr = told.flat_map(|line| [line, "\n"]).collect();
     Ran { code, stdout: project.read("out"), stderr }
 }
 

@@ -111,7 +111,7 @@ fn what_cannot_be_written_is_named() {
         let project = project();
         let ran = project.verdikt(&[&["run", "redis.yaml"], arguments].concat());
         assert_eq!(ran.code, 2, "{ran}");
-        text += &format!("# {}\n{}\n", arguments.join(" "), ran.stderr);
+        text.extend(["# ", &arguments.join(" "), "\n", &ran.stderr, "\n"]);
         let left = fs::read_dir(project.path("")).unwrap().count();
         assert_eq!(left, 1, "nothing is left behind");
     }

@@ -124,12 +124,10 @@ async fn a_cluster_with_cilium() {
 #[test]
 fn kind_clusters() {
     let check = |machines: &[Option<&str>], expected: Option<&str>| {
-        let node = |machine: &Option<&str>| NodeFacts {
-            machine: machine.map(str::to_owned),
-            ..NodeFacts::default()
-        };
+        let node =
+            |machine: Option<&str>| NodeFacts { machine: machine.map(str::to_owned), ..NodeFacts::default() };
         let nodes =
-            machines.iter().enumerate().map(|(index, machine)| (format!("node{index}"), node(machine)));
+            machines.iter().enumerate().map(|(index, machine)| (format!("node{index}"), node(*machine)));
         let facts = Facts {
             kubernetes: String::new(),
             nodes: nodes.collect(),

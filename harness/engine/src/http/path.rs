@@ -126,7 +126,7 @@ fn canonical(path: &str) -> Result<Cow<'_, str>, Fault> {
                 }
             }
             b'\\' => written.push('/'),
-            b'"' | b'<' | b'>' | b'`' | b'{' | b'}' => written.push_str(&format!("%{byte:02X}")),
+            b'"' | b'<' | b'>' | b'`' | b'{' | b'}' => written.extend(["%", &format!("{byte:02X}")]),
             _ if is_plain(byte) => written.push(char::from(byte)),
             _ => return Err(Fault::Unknown),
         }

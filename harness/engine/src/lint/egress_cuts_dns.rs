@@ -37,9 +37,8 @@ fn needs_names(entry: &Entry) -> bool {
                 Entity::All | Entity::World | Entity::WorldIpv4 | Entity::WorldIpv6 | Entity::Cluster
             )
         }
-        PeerMatcher::CidrGroups { .. } => false,
         PeerMatcher::Cidr { within, .. } => within.iter().any(|prefix| prefix.prefix_len() == 0),
-        PeerMatcher::Name(_) => false,
+        PeerMatcher::CidrGroups { .. } | PeerMatcher::Name(_) => false,
     };
     let peers = match &entry.peers {
         Peers::Any => true,

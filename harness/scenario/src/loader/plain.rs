@@ -145,7 +145,7 @@ impl Policies {
     fn no_namespace(&mut self, manifest: &mut Manifest, position: Position, beside: Option<&Kustomization>) {
         match beside {
             Some(Kustomization { namespace: Some(namespace), .. }) => {
-                put_namespace(manifest, namespace, position)
+                put_namespace(manifest, namespace, position);
             }
             Some(beside) => self.unrendered(Unrendered::Kustomization, beside.folder.clone()),
             None => {

@@ -32,7 +32,8 @@ impl Unrendered {
             0 | 1 => String::new(),
             more => format!(" and {} more", more - 1),
         };
-        let is_chart = !first.ends_with(".yaml") && !first.ends_with(".yml");
+        let is_chart =
+            !Path::new(first).extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
         match self {
             Self::Template if is_chart => format!(
                 "not checked, because these are templates: `{first}`{more}; check what they become: \

@@ -21,11 +21,10 @@ pub(super) fn find(name: Option<&str>) -> Result<RunningLab, Failure> {
             .hint("`--lab NAME` says which one is meant; of two with one name end one")),
         (None, _) => {
             let others: Vec<Found> = others.into_iter().filter(|found| is_meant(&found.lab)).collect();
-            Err(match names.is_empty() {
-                true => Failure::wrong("no lab of yours is running"),
-                false => {
-                    Failure::wrong(format!("no such lab of yours is running; there are {}", names.join(", ")))
-                }
+            Err(if names.is_empty() {
+                Failure::wrong("no lab of yours is running")
+            } else {
+                Failure::wrong(format!("no such lab of yours is running; there are {}", names.join(", ")))
             }
             .hint(advice(&others)))
         }

@@ -8,7 +8,7 @@ use super::{has, has_key};
 
 /// A setting whose usual value the engine predicts for.
 struct Setting {
-    /// Its name in the ConfigMap `cilium-config`.
+    /// Its name in the `ConfigMap` called `cilium-config`.
     name: &'static str,
     /// Whether it has another than its usual value.
     is_unusual: fn(&str) -> bool,

@@ -278,10 +278,9 @@ fn very_many_mistakes_cost_one_comparison_each() {
     let unknown = |count: usize, name: &str| (0..count).map(|n| format!("{name}{n}")).collect::<Vec<_>>();
     let sources = unknown(3000, "shop/wbe").join(", ");
     let text = spoilt("allow: [shop/api, host]", &format!("allow: [shop/api, host, {sources}]"));
-    let attempts: String = unknown(3000, "data/rdis")
-        .iter()
-        .map(|pod| format!("    tcp {pod}:6379: {{allow: others}}\n"))
-        .collect();
+    let pods = unknown(3000, "data/rdis");
+    let attempts: String =
+        pods.iter().flat_map(|pod| ["    tcp ", pod, ":6379: {allow: others}\n"]).collect();
     let text = text.replacen("- step: locked", &format!("{attempts}- step: locked"), 1);
     let folder = Folder::new(&[("s.yaml", &text)]);
     let loaded = folder.load(&["s.yaml"]);
