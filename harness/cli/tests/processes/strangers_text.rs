@@ -62,15 +62,22 @@ fn a_scenario() {
 
 #[test]
 fn a_log() {
-    let project = Project::with(&[("log", LOG)]);
+    let project = Project::with(&[("redis.yaml", GOOD)]);
+    project.verdikt(&["run", "redis.yaml", "--events", "log"]);
+    let log = project.read("log");
+    let lines: Vec<serde_json::Value> = LOG.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [about, step] = [lines[1]["about"].to_string(), lines[2]["step"].to_string()];
+    let hostile = log
+        .replace("\"Redis takes connections from the cart alone.\"", &about)
+        .replace("\"locked down\"", &step);
+    fs::write(project.path("hostile"), hostile).unwrap();
     let shown = [r"\u{1b}[2J\u{1b}]0;owned\u{7} %0A::error file=x::pwn", r"\u{202e}abc\u{2028}"];
-    let (before, hostile) = LOG.split_once("{\"event\":\"\\u001b").unwrap();
-    let (_, after) = hostile.split_once("\",").unwrap();
-    fs::write(project.path("whole"), format!("{before}{{\"event\":\"step-started\",{after}")).unwrap();
-    check(&project.verdikt(&["replay", "whole"]), &shown);
-    check(&project.verdikt(&["replay", "whole", "--quiet"]), &[r"st\u{202e}ep"]);
-    // The line that is no event is in the cause.
-    let ran = project.verdikt(&["replay", "log"]);
+    check(&project.verdikt(&["replay", "hostile"]), &shown);
+    check(&project.verdikt(&["replay", "hostile", "--quiet"]), &[r"st\u{202e}ep"]);
+    // What is no event is in the cause.
+    let first = log.lines().next().unwrap();
+    fs::write(project.path("garbled"), format!("{first}\n{}\n{first}\n", lines[2])).unwrap();
+    let ran = project.verdikt(&["replay", "garbled"]);
     assert_eq!(ran.code, 2, "{ran}");
     check(&ran, &["caused by", r"\u{1b}]0;pwn\u{7}\u{1b}[2J"]);
 }
