@@ -475,3 +475,20 @@ fn the_readme_names_the_known_versions() {
         assert!(readme.contains(&words), "write {words:?} in README.md");
     }
 }
+
+/// Every test that SECURITY.md names as `file::test` is there.
+#[test]
+fn security_promises_have_tests() {
+    let security = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let sources = sources();
+    let named = security.split('`').filter_map(|word| word.split_once("::"));
+    let named: Vec<(&str, &str)> = named.filter(|(file, _)| *file != "file").collect();
+    assert!(named.len() > 20, "the promises name their tests: {named:?}");
+    let is_there = |file: &str, test: &str| {
+        let (path, head) = (format!("/{file}.rs"), format!("fn {test}("));
+        sources.iter().any(|source| source.path.ends_with(&path) && source.text.contains(&head))
+    };
+    let broken = named.iter().filter(|(file, test)| !is_there(file, test));
+    let broken: Vec<String> = broken.map(|(file, test)| format!("SECURITY.md: {file}::{test}")).collect();
+    none(&broken, "name a test that is there, or take the promise back");
+}
