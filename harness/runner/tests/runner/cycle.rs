@@ -152,7 +152,7 @@ async fn what_becomes_of_a_denied_attempt() {
     bound; ingress dropped; arrived
       shop/stock: inconclusive: the client saw: ended when its packet was dropped, and it reached its server although its packets were denied at ingress (by nothing, 1 flows), Inconclusive, ended, 0 ms
     bound; answered; ingress dropped
-      shop/stock: inconclusive: the client saw: answered, although its packets were denied at ingress, the first of them 0.0 ms after that (by nothing, 1 flows), Inconclusive, 0 ms
+      shop/stock: inconclusive: the client saw: answered, although its packets were denied at ingress, the first of them 3.0 ms before that (by nothing, 1 flows), Inconclusive, 0 ms
     bound; egress redirected; answered; after 20; ingress dropped
       shop/stock: deny ingress (by flow+arrival, 2 flows), AsExpected, 20 ms
     bound; ingress dropped; egress unknown
@@ -219,7 +219,7 @@ async fn what_becomes_of_an_allowed_attempt() {
     bound; arrived; answered; ingress audited
       shop/cart: audit ingress (by outcome+flow+arrival, 1 flows), Differs, 0 ms
     bound; arrived; answered; ingress dropped
-      shop/cart: inconclusive: the client saw: answered, although its packets were denied at ingress, the first of them 0.0 ms after that (by nothing, 1 flows), Inconclusive, 0 ms
+      shop/cart: inconclusive: the client saw: answered, although its packets were denied at ingress, the first of them 3.0 ms before that (by nothing, 1 flows), Inconclusive, 0 ms
     bound; arrived; answered; after 1; ingress dropped
       shop/cart: allow (by outcome+arrival, 0 flows), AsExpected, 0 ms
     bound; bound; arrived; stage answered; stage refused; answered; refused
