@@ -151,7 +151,8 @@ fn a_run_whose_terminal_is_closed_tells_what_is_known() {
     terminal.wait().unwrap();
     until_gone("terminal");
     is_interrupted(&project);
-    assert!(project.read("log").trim_end().ends_with("\"outcome\":\"interrupted\"}"));
+    let log = project.read("log");
+    assert!(log.lines().last().unwrap().contains("\"outcome\":\"interrupted\""), "{log}");
 }
 
 /// An older report, and an older log, are there until a run has ended.
