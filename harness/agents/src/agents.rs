@@ -63,6 +63,8 @@ pub enum Signal {
     Report(Endpoint, Report),
     /// An agent has ended, for this reason.
     Gone(Endpoint, String),
+    /// Everything that had reached servers at the last [`Agents::flush`] has been told.
+    Flushed,
 }
 
 /// The agents of a topology.
@@ -74,6 +76,10 @@ pub struct Agents {
     heard: mpsc::UnboundedReceiver<(Speaker, Heard)>,
     hears: mpsc::UnboundedSender<(Speaker, Heard)>,
     waiting: VecDeque<Signal>,
+    /// The number of the last flush.
+    flush: u64,
+    /// Those that have not answered it.
+    flushing: BTreeSet<Endpoint>,
 }
 
 /// One agent.
@@ -120,7 +126,8 @@ impl Member {
 impl Default for Agents {
     fn default() -> Self {
         let (hears, heard) = mpsc::unbounded_channel();
-        Self { members: BTreeMap::new(), last: 0, heard, hears, waiting: VecDeque::new() }
+        let (waiting, flushing) = (VecDeque::new(), BTreeSet::new());
+        Self { members: BTreeMap::new(), last: 0, heard, hears, waiting, flush: 0, flushing }
     }
 }
 
@@ -146,6 +153,7 @@ impl Agents {
     /// Ends the conversation with the agent of an endpoint.
     pub fn remove(&mut self, endpoint: &Endpoint) {
         self.members.remove(endpoint);
+        self.flushing.remove(endpoint);
     }
 
     /// Whether an endpoint has an agent that has not ended.
@@ -158,6 +166,11 @@ impl Agents {
         self.members.keys()
     }
 
+    /// The port of a server, by its number; none if it is not wanted any more.
+    pub fn served_port(&self, endpoint: &Endpoint, server: u64) -> Option<u16> {
+        self.members.get(endpoint)?.servers.get(&server).map(|serve| serve.port)
+    }
+
     /// Tells the agent of an endpoint something; false if there is no such endpoint.
     pub fn tell(&self, endpoint: &Endpoint, order: Order) -> bool {
         let member = self.members.get(endpoint);
@@ -167,6 +180,20 @@ impl Agents {
         member.is_some()
     }
 
+    /// Asks every agent that serves to tell of all that has reached it until now. When it is told, [`Self::next`] says
+    /// [`Signal::Flushed`], once for the last of several.
+    pub fn flush(&mut self) {
+        self.flush += 1;
+        let serving = self.members.iter().filter(|(_, member)| !member.gone && !member.servers.is_empty());
+        self.flushing = serving.map(|(endpoint, _)| endpoint.clone()).collect();
+        for endpoint in &self.flushing {
+            self.tell(endpoint, Order::Flush { flush: self.flush });
+        }
+        if self.flushing.is_empty() {
+            self.waiting.push_back(Signal::Flushed);
+        }
+    }
+
     /// The next thing that happens. Cancel-safe.
     pub async fn next(&mut self) -> Signal {
         loop {
@@ -174,26 +201,35 @@ impl Agents {
                 return signal;
             }
             match self.heard.recv().await {
-                Some((speaker, heard)) => {
-                    let signal = self.signal(speaker, heard);
-                    self.waiting.extend(signal);
-                }
+                Some((speaker, heard)) => self.hear(speaker, heard),
                 // This holds one of the senders itself.
                 None => std::future::pending().await,
             }
         }
     }
 
-    /// A signal for what an agent says; none for an agent that was sent away.
-    fn signal(&mut self, (endpoint, number): Speaker, heard: Heard) -> Option<Signal> {
-        let member = self.members.get_mut(&endpoint).filter(|member| member.number == number)?;
-        Some(match heard {
-            Heard::Report(report) => Signal::Report(endpoint, report),
+    /// Keeps the signals for what an agent says; none for an agent that was sent away.
+    fn hear(&mut self, (endpoint, number): Speaker, heard: Heard) {
+        let member = self.members.get_mut(&endpoint).filter(|member| member.number == number);
+        let Some(member) = member else { return };
+        let answered = match heard {
+            Heard::Report(Report::Flushed { flush }) => {
+                flush == self.flush && self.flushing.remove(&endpoint)
+            }
+            Heard::Report(report) => {
+                self.waiting.push_back(Signal::Report(endpoint, report));
+                false
+            }
             Heard::Gone(reason) => {
                 member.gone = true;
-                Signal::Gone(endpoint, reason)
+                let answered = self.flushing.remove(&endpoint);
+                self.waiting.push_back(Signal::Gone(endpoint, reason));
+                answered
             }
-        })
+        };
+        if answered && self.flushing.is_empty() {
+            self.waiting.push_back(Signal::Flushed);
+        }
     }
 
     /// Makes every agent serve and resolve as `wanted` says, and waits until all of it is so, for `patience` at most.
@@ -249,7 +285,7 @@ impl Agents {
                 Err(AgentError::Gone { endpoint, reason })
             }
             Heard::Report(report) => {
-                self.waiting.push_back(Signal::Report(endpoint, report));
+                self.hear((endpoint, number), Heard::Report(report));
                 Ok(None)
             }
         }

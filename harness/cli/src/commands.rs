@@ -13,6 +13,7 @@ pub(crate) mod schema;
 mod reports;
 
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 
 use tokio::runtime::{Builder, Runtime};
@@ -24,6 +25,9 @@ use crate::printer::Printer;
 
 /// The folder that is meant where no path is given.
 const DEFAULT_FOLDER: &str = "scenarios";
+
+/// More files than a runtime opens.
+const FILES_OF_RUNTIME: usize = 16;
 
 /// The paths a command is about.
 fn paths_or_default(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
@@ -51,9 +55,14 @@ fn load_scenarios(paths: &[PathBuf], reach: Reach, printer: &Printer) -> Result<
     Ok(loaded)
 }
 
-/// What runs everything that waits: this thread alone.
-fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build()
+/// A single-threaded runtime.
+fn runtime() -> Result<Runtime, Failure> {
+    let failed = |error: io::Error| Failure::machine("cannot start").cause(&error).limited_by(&error);
+    // Of the files that it opens, those for signals have to open: that they can is tried before.
+    let open = |_| io::stderr().as_fd().try_clone_to_owned();
+    let opened: io::Result<Vec<OwnedFd>> = (0..FILES_OF_RUNTIME).map(open).collect();
+    drop(opened.map_err(failed)?);
+    Builder::new_current_thread().enable_all().build().map_err(failed)
 }
 
 /// Tells how much was passed over, so that nobody takes it for checked.

@@ -1,9 +1,11 @@
 //! Expected failures: what went wrong, why, and what to do.
 
+use std::error::Error;
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
+use verdikt_probe::limit::Limit;
 use verdikt_scenario::diagnostic::{Diagnostic, Sources};
 use verdikt_scenario::plain::Plain;
 
@@ -53,11 +55,19 @@ impl Failure {
     }
 
     /// The machine cannot do it, for this reason.
-    pub(crate) fn from_error(error: &dyn std::error::Error) -> Self {
-        let failure = Self::machine(error.to_string());
+    pub(crate) fn from_error(error: &(dyn Error + 'static)) -> Self {
+        let failure = Self::machine(error.to_string()).limited_by(error);
         match error.source() {
             Some(cause) => failure.cause(&cause),
             None => failure,
+        }
+    }
+
+    /// The same with the limit of the system that is the error's reason, if one is.
+    pub(crate) fn limited_by(self, error: &(dyn Error + 'static)) -> Self {
+        match Limit::of(error) {
+            Some(limit) => self.hint(limit.to_string()),
+            None => self,
         }
     }
 

@@ -11,6 +11,7 @@ pub use self::furnish::is_served_by_node;
 pub use self::place::{Places, choose_places};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -221,6 +222,18 @@ impl Cluster {
     /// Tells the agent of an endpoint something; false if there is no such endpoint.
     pub fn tell(&self, endpoint: &Endpoint, order: Order) -> bool {
         self.agents.tell(endpoint, order)
+    }
+
+    /// Asks every server to tell of all that has reached it until now; [`Signal::Flushed`] follows it.
+    pub fn flush(&mut self) {
+        self.agents.flush();
+    }
+
+    /// Where a server of an endpoint listens, by its number.
+    pub fn server(&self, endpoint: &Endpoint, server: u64) -> Vec<SocketAddr> {
+        let addresses = self.addresses.endpoints.get(endpoint).into_iter().flatten();
+        let port = self.agents.served_port(endpoint, server);
+        addresses.filter_map(|address| Some(SocketAddr::new(*address, port?))).collect()
     }
 
     /// The next thing that happens. Cancel-safe.

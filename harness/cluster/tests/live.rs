@@ -126,7 +126,7 @@ impl Live {
                     return outcome;
                 }
                 Signal::Gone(endpoint, reason) => panic!("{endpoint} is gone: {reason}"),
-                Signal::Report(..) => {}
+                Signal::Report(..) | Signal::Flushed => {}
             }
         }
     }

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
@@ -118,12 +118,14 @@ impl Call {
         command.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
         let mut child = command.spawn().map_err(|source| self.not_started(source))?;
-        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), self.input.clone()) {
-            // A program that ends without reading says why by itself.
-            thread::spawn(move || stdin.write_all(&input));
-        }
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let read = read_both(stdout, stderr);
+        let read = match carry(&mut child, self.input.clone()) {
+            Ok(read) => read,
+            Err(source) => {
+                // What it was to say nobody could read.
+                let _ = kill(&mut child);
+                return Err(self.not_started(source));
+            }
+        };
         let ended = collect(&read, Instant::now() + self.deadline, || self.is_over());
         let Some([stdout, stderr]) = ended else {
             let seconds = self.deadline.as_secs();
@@ -154,12 +156,16 @@ impl Call {
     }
 }
 
-/// Reads both outputs to their ends, each sent with its number.
-fn read_both(stdout: Option<ChildStdout>, stderr: Option<ChildStderr>) -> Receiver<(usize, String)> {
+/// Writes what a program reads, and reads both its outputs to their ends, each sent with its number.
+fn carry(child: &mut Child, input: Option<Vec<u8>>) -> io::Result<Receiver<(usize, String)>> {
+    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+        // A program that ends without reading says why by itself.
+        thread::Builder::new().spawn(move || stdin.write_all(&input))?;
+    }
     let (send, received) = mpsc::channel();
     let read = |number: usize, from: Option<Box<dyn Read + Send>>| {
         let send = send.clone();
-        thread::spawn(move || {
+        let thread = thread::Builder::new().spawn(move || {
             let mut bytes = Vec::new();
             if let Some(mut from) = from {
                 // What was read before an error is all there is.
@@ -167,10 +173,11 @@ fn read_both(stdout: Option<ChildStdout>, stderr: Option<ChildStderr>) -> Receiv
             }
             send.send((number, String::from_utf8_lossy(&bytes).into_owned()))
         });
+        thread.map(drop)
     };
-    read(0, stdout.map(|stdout| Box::new(stdout) as Box<dyn Read + Send>));
-    read(1, stderr.map(|stderr| Box::new(stderr) as Box<dyn Read + Send>));
-    received
+    read(0, child.stdout.take().map(|stdout| Box::new(stdout) as Box<dyn Read + Send>))?;
+    read(1, child.stderr.take().map(|stderr| Box::new(stderr) as Box<dyn Read + Send>))?;
+    Ok(received)
 }
 
 /// Both outputs, if they end in time and before it is over.

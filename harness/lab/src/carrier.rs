@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -25,11 +24,10 @@ const BATCH: usize = 32;
 /// How often idle connections are looked for.
 const EXPIRY: Duration = Duration::from_secs(1);
 
-/// A running datapath. It ends when this is dropped.
+/// A running datapath. Its thread ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Carrier {
-    commands: Option<mpsc::UnboundedSender<Command>>,
-    thread: Option<JoinHandle<()>>,
+    commands: mpsc::UnboundedSender<Command>,
 }
 
 enum Command {
@@ -53,16 +51,25 @@ struct Shared {
 
 impl Carrier {
     /// Starts the thread. Flows go to `flows`, with times counted from `begin`; packets lost are added to `losses`.
-    pub(crate) fn start(
+    pub(crate) async fn start(
         policy: Arc<CurrentPolicy>,
         redirects: Arc<Redirects>,
         flows: mpsc::UnboundedSender<Flow>,
         losses: Arc<Losses>,
         begin: Instant,
     ) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let (commands, received) = mpsc::unbounded_channel();
-        let thread = std::thread::Builder::new().name("datapath".to_owned()).spawn(move || {
+        let (tells, started) = oneshot::channel();
+        // The thread makes its runtime itself: one that is dropped where another one runs would panic.
+        std::thread::Builder::new().name("datapath".to_owned()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+            let (runtime, made) = match runtime {
+                Ok(runtime) => (Some(runtime), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            // Nobody waits for it any more only while the lab ends.
+            let _ = tells.send(made);
+            let Some(runtime) = runtime else { return };
             let current = policy.get();
             let revision = current.revision();
             let datapath = Datapath::new(redirects, current);
@@ -71,7 +78,8 @@ impl Carrier {
             let shared = Shared { datapath, revision, policy, devices, effects, flows, losses, begin };
             LocalSet::new().block_on(&runtime, follow(Rc::new(RefCell::new(shared)), received));
         })?;
-        Ok(Self { commands: Some(commands), thread: Some(thread) })
+        started.await.map_err(|_| gone())??;
+        Ok(Self { commands })
     }
 
     /// Begins to carry the packets of a device.
@@ -95,22 +103,14 @@ impl Carrier {
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> io::Result<T> {
-        let gone = || io::Error::other("the datapath has ended");
         let (sender, answer) = oneshot::channel();
-        let commands = self.commands.as_ref().ok_or_else(gone)?;
-        commands.send(command(sender)).map_err(|_| gone())?;
+        self.commands.send(command(sender)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
     }
 }
 
-impl Drop for Carrier {
-    fn drop(&mut self) {
-        self.commands = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been printed already.
-            let _ = thread.join();
-        }
-    }
+fn gone() -> io::Error {
+    io::Error::other("the datapath has ended")
 }
 
 async fn follow(shared: Rc<RefCell<Shared>>, mut commands: mpsc::UnboundedReceiver<Command>) {

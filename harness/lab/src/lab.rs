@@ -24,7 +24,7 @@ use crate::error::LabError;
 use crate::identities::Identities;
 use crate::losses::{Loss, Losses, Lost, dropped_by_queues};
 use crate::names::{self, Resolution};
-use crate::namespace::{AgentProgram, Keeper, Process, Site, Wanted};
+use crate::namespace::{AgentProgram, Keeper, Making, Process, Site, Wanted};
 use crate::policy::Owner;
 use crate::proxy::{Judge, Proxies};
 use crate::redirect::Redirects;
@@ -56,6 +56,13 @@ pub struct Lab {
     keeper: Keeper,
 }
 
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let sites = std::mem::take(&mut self.sites);
+        self.keeper.end(sites.into_values().map(|site| site.process).collect());
+    }
+}
+
 /// An endpoint that lives.
 #[derive(Debug)]
 struct Occupied {
@@ -65,7 +72,6 @@ struct Occupied {
     pid: u32,
     /// How many packets its queues had no room for when that was last counted.
     dropped: u64,
-    #[expect(dead_code, reason = "the agent lives as long as this is held")]
     process: Process,
 }
 
@@ -76,6 +82,8 @@ pub enum Signal {
     Report(Endpoint, Report),
     /// An agent has ended, for this reason.
     Gone(Endpoint, String),
+    /// Everything that had reached servers at the last [`Lab::flush`] has been told.
+    Flushed,
     /// The datapath or a proxy reports.
     Flow(Box<Flow>),
     /// The lab itself has lost something that was on its way until now.
@@ -96,13 +104,11 @@ impl Lab {
         let losses = Arc::new(Losses::default());
         let (carried, lost) = (tells.clone(), Arc::clone(&losses));
         let carrier = Carrier::start(Arc::clone(&policy), Arc::clone(&redirects), carried, lost, begin)
+            .await
             .map_err(LabError::Datapath)?;
         let link = LinkId(0);
-        let (proxies, device) = Proxies::start(
-            &keeper,
-            Judge::new(Arc::clone(&policy), redirects, tells, Arc::clone(&losses), begin),
-        )
-        .map_err(LabError::Namespace)?;
+        let judge = Judge::new(Arc::clone(&policy), redirects, tells, Arc::clone(&losses), begin);
+        let (proxies, device) = Proxies::start(&keeper, judge).await.map_err(LabError::Namespace)?;
         carrier.attach(link, LinkOwner::Proxy, device).await.map_err(LabError::Datapath)?;
         Ok(Self {
             agent,
@@ -145,13 +151,17 @@ impl Lab {
         }
         self.addresses = addresses;
         self.identities.extend(&wanted, &cluster);
+        let mut entering = Vec::new();
         for endpoint in &wanted {
             if let Some(site) = self.sites.get(endpoint) {
                 let identity = self.identities.number(endpoint);
                 self.carrier.identify(site.link, identity).await.map_err(LabError::Datapath)?;
             } else {
-                self.enter(endpoint).await?;
+                entering.push((endpoint, self.make(endpoint)));
             }
+        }
+        for (endpoint, made) in entering {
+            self.enter(endpoint, made.await.map_err(LabError::Namespace)?).await?;
         }
         let by_address = self
             .addresses
@@ -163,7 +173,7 @@ impl Lab {
             })
             .collect();
         let services = services::of(topology, &self.addresses);
-        self.try_services(&services)?;
+        self.try_services(&services).await?;
         self.carrier.services(services).await.map_err(LabError::Datapath)?;
         self.policy.replace(cluster, by_address, audit);
         self.furnish(topology).await?;
@@ -175,11 +185,11 @@ impl Lab {
     }
 
     /// Tries the ports of services that are new: nothing may rewrite them.
-    fn try_services(&mut self, services: &ServiceTable) -> Result<(), LabError> {
+    async fn try_services(&mut self, services: &ServiceTable) -> Result<(), LabError> {
         let ports =
             services.keys().map(|(address, protocol, port)| (*protocol, SocketAddr::new(*address, *port)));
         let new: Vec<ServicePort> = ports.filter(|port| !self.untouched.contains(port)).collect();
-        let found = rewritten(&self.keeper, &new).map_err(LabError::Namespace)?;
+        let found = rewritten(&self.keeper, &new).await.map_err(LabError::Namespace)?;
         if !found.is_empty() {
             return Err(LabError::Rewritten(RewrittenServices(found)));
         }
@@ -195,12 +205,15 @@ impl Lab {
         }
     }
 
-    async fn enter(&mut self, endpoint: &Endpoint) -> Result<(), LabError> {
+    fn make(&self, endpoint: &Endpoint) -> Making<Site> {
         let addresses = self.addresses.endpoints.get(endpoint).cloned().unwrap_or_default();
-        let wanted =
-            Wanted { name: endpoint.to_string(), addresses: addresses.clone(), local_prefixes: Vec::new() };
-        let Site { device, pid, orders, reports, process } =
-            self.keeper.site(wanted, self.agent.clone()).map_err(LabError::Namespace)?;
+        let wanted = Wanted { name: endpoint.to_string(), addresses, local_prefixes: Vec::new() };
+        self.keeper.site(wanted, self.agent.clone())
+    }
+
+    async fn enter(&mut self, endpoint: &Endpoint, site: Site) -> Result<(), LabError> {
+        let addresses = self.addresses.endpoints.get(endpoint).cloned().unwrap_or_default();
+        let Site { device, pid, orders, reports, process } = site;
         let input = pipe::Sender::from_owned_fd(orders).map_err(LabError::Datapath)?;
         let output = pipe::Receiver::from_owned_fd(reports).map_err(LabError::Datapath)?;
         self.agents.add(endpoint.clone(), output, input, std::future::ready(None));
@@ -216,6 +229,7 @@ impl Lab {
     async fn leave(&mut self, endpoint: &Endpoint) -> Result<(), LabError> {
         let Some(occupied) = self.sites.remove(endpoint) else { return Ok(()) };
         self.agents.remove(endpoint);
+        self.keeper.end(vec![occupied.process]);
         self.carrier.detach(occupied.link).await.map_err(LabError::Datapath)
     }
 
@@ -232,6 +246,18 @@ impl Lab {
         self.agents.tell(endpoint, order)
     }
 
+    /// Asks every server to tell of all that has reached it until now; [`Signal::Flushed`] follows it.
+    pub fn flush(&mut self) {
+        self.agents.flush();
+    }
+
+    /// Where a server of an endpoint listens, by its number.
+    pub fn server(&self, endpoint: &Endpoint, server: u64) -> Vec<SocketAddr> {
+        let addresses = self.addresses.endpoints.get(endpoint).into_iter().flatten();
+        let port = self.agents.served_port(endpoint, server);
+        addresses.filter_map(|address| Some(SocketAddr::new(*address, port?))).collect()
+    }
+
     /// The next thing that happens. Cancel-safe.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
@@ -239,6 +265,7 @@ impl Lab {
             heard = self.agents.next() => match heard {
                 Heard::Report(endpoint, report) => Signal::Report(endpoint, report),
                 Heard::Gone(endpoint, reason) => Signal::Gone(endpoint, reason),
+                Heard::Flushed => Signal::Flushed,
             },
             Some(flow) = self.flows.recv() => Signal::Flow(Box::new(flow)),
             lost = self.losses.next() => Signal::Lost(lost),

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::process::Child;
 
 pub(crate) use device::open as open_device;
-pub use keeper::Keeper;
+pub use keeper::{Keeper, Making};
 use tun_rs::SyncDevice;
 
 /// A namespace to be made.
@@ -56,10 +56,17 @@ pub struct Site {
 #[derive(Debug)]
 pub struct Process(Child);
 
+impl Process {
+    fn kill(&mut self) {
+        // It fails only for a process that has been waited for.
+        let _ = self.0.kill();
+    }
+}
+
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only for a process that has ended by itself and was waited for.
-        let _ = self.0.kill();
+        self.kill();
+        // As the kill.
         let _ = self.0.wait();
     }
 }

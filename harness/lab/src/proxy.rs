@@ -11,12 +11,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tun_rs::SyncDevice;
 
 use crate::losses::Loss;
@@ -29,16 +28,16 @@ const CONNECTIONS: usize = 1024;
 /// How long a listener that cannot accept waits for others to end.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// The running proxies. They end when this is dropped.
+/// The running proxies. Their thread ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Proxies {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    #[expect(dead_code, reason = "the proxies live as long as this is held")]
+    stop: oneshot::Sender<()>,
 }
 
 impl Proxies {
     /// Starts the proxies; answers the device of their namespace too.
-    pub(crate) fn start(keeper: &Keeper, judge: Judge) -> Result<(Self, SyncDevice), NamespaceError> {
+    pub(crate) async fn start(keeper: &Keeper, judge: Judge) -> Result<(Self, SyncDevice), NamespaceError> {
         let wanted = Wanted {
             name: "the proxies".to_owned(),
             addresses: vec![PROXY_V4.into(), PROXY_V6.into()],
@@ -51,9 +50,9 @@ impl Proxies {
         let _ = getrlimit(Resource::RLIMIT_NOFILE)
             .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
         let (stop, stopped) = oneshot::channel();
-        let (ready, listening) = std::sync::mpsc::sync_channel(1);
+        let (ready, mut listening) = mpsc::unbounded_channel();
         let judge = Arc::new(judge);
-        let (device, thread) = keeper.thread(wanted, move || {
+        let making = keeper.thread(wanted, move || {
             // Sockets may have any IPv4 address that a route calls local, but of IPv6 only those of devices. Where
             // there is no IPv6, there is no such setting.
             let _ = std::fs::write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1");
@@ -63,30 +62,19 @@ impl Proxies {
                 // Once they listen, nothing ends them but the lab.
                 let _ = ready.send(Err(error));
             }
-        })?;
+        });
+        let (device, _) = making.await?;
         let failed =
             |source| NamespaceError::Make { name: "the proxies".to_owned(), step: Step::Listeners, source };
-        listening
-            .recv()
-            .unwrap_or_else(|_| Err(io::Error::other("their thread has ended")))
-            .map_err(failed)?;
-        Ok((Self { stop: Some(stop), thread: Some(thread) }, device))
-    }
-}
-
-impl Drop for Proxies {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been printed already.
-            let _ = thread.join();
-        }
+        let ended = || Err(io::Error::other("their thread has ended"));
+        listening.recv().await.unwrap_or_else(ended).map_err(failed)?;
+        Ok((Self { stop }, device))
     }
 }
 
 async fn serve(
     judge: Arc<Judge>,
-    ready: &std::sync::mpsc::SyncSender<io::Result<()>>,
+    ready: &mpsc::UnboundedSender<io::Result<()>>,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     for address in [IpAddr::V4(PROXY_V4), IpAddr::V6(PROXY_V6)] {

@@ -9,12 +9,12 @@ use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::sync::oneshot;
 use tun_rs::SyncDevice;
 use verdikt_scenario::topology::Protocol;
 
@@ -92,25 +92,27 @@ struct Sent {
 }
 
 /// Tries ports of services from a namespace of its own; answers those that are rewritten, in their order.
-pub(crate) fn rewritten(keeper: &Keeper, services: &[ServicePort]) -> Result<Vec<Rewritten>, NamespaceError> {
+pub(crate) async fn rewritten(
+    keeper: &Keeper,
+    services: &[ServicePort],
+) -> Result<Vec<Rewritten>, NamespaceError> {
     let mut found = Vec::new();
     for services in services.chunks(TOGETHER) {
-        let (tell, told) = mpsc::sync_channel(1);
+        let (tell, told) = oneshot::channel();
         let wanted = Wanted {
             name: "the trial of services".to_owned(),
             addresses: vec![HOME_V4.into(), HOME_V6.into()],
             local_prefixes: Vec::new(),
         };
         let (name, of_thread) = (wanted.name.clone(), services.to_vec());
-        let (device, thread) = keeper.thread(wanted, move || {
+        let making = keeper.thread(wanted, move || {
             // Nobody waits for it only if the lab has panicked.
             let _ = tell.send(send_all(&of_thread));
-        })?;
+        });
+        let (device, _) = making.await?;
         let failed = |source| NamespaceError::Make { name, step: Step::Thread, source };
-        let sent = told.recv().map_err(|_| failed(io::Error::other("it has ended")));
-        // A panic of the thread has been printed already, and is an error above.
-        let _ = thread.join();
-        found.extend(compare(sent?, &device));
+        let sent = told.await.map_err(|_| failed(io::Error::other("it has ended")))?;
+        found.extend(compare(sent, &device));
     }
     Ok(found)
 }

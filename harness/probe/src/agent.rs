@@ -132,6 +132,12 @@ impl Agent {
                     let _ = end.send(());
                 }
             }
+            Order::Flush { flush } => {
+                for server in self.servers.values() {
+                    server.accept_waiting().await;
+                }
+                self.reporter.tell(Report::Flushed { flush });
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 pub mod agent;
 mod attempt;
 mod failure;
+pub mod limit;
 mod mark;
 mod random;
 mod sctp;

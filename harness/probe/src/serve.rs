@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::agent::reports::Reporter;
@@ -22,12 +23,27 @@ mod udp;
 pub(crate) struct Server {
     port: u16,
     task: JoinHandle<()>,
+    /// Asks for every connection that waits to be accepted; none where nothing waits without being told.
+    fences: Option<Fences>,
 }
+
+/// Each is told when every connection has been accepted that waited when it was sent.
+type Fences = mpsc::UnboundedSender<oneshot::Sender<()>>;
 
 impl Server {
     /// The port it listens on.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Returns when every connection that has been made until now is accepted and told of: the system makes them before
+    /// the server hears of it.
+    pub(crate) async fn accept_waiting(&self) {
+        let (accepted, all) = oneshot::channel();
+        if self.fences.as_ref().is_some_and(|fences| fences.send(accepted).is_ok()) {
+            // An error says that the server has ended, and accepts nothing any more.
+            let _ = all.await;
+        }
     }
 
     /// Closes its sockets: its port is free when this returns.
@@ -57,13 +73,23 @@ pub(crate) fn start(home: Home, wanted: &Serve, reporter: &Reporter) -> Result<S
         Speaks::Dns => dns::start(home, port, &wanted.zone, arrivals),
         Speaks::Sctp => sctp::start(home, port, arrivals),
     };
-    started
-        .map(|(port, task)| Server { port, task })
-        .map_err(|error| format!("cannot listen on port {port}: {}", failure::words(&error)))
+    started.map_err(|error| format!("cannot listen on port {port}: {}", failure::words(&error)))
 }
 
-/// A started server's port and task.
-type Started = io::Result<(u16, JoinHandle<()>)>;
+/// A started server.
+type Started = io::Result<Server>;
+
+impl Server {
+    /// One that tells of everything before it answers.
+    fn new(port: u16, task: JoinHandle<()>) -> Self {
+        Self { port, task, fences: None }
+    }
+
+    /// One whose connections stand before it tells of them.
+    fn accepting(port: u16, task: JoinHandle<()>, fences: Fences) -> Self {
+        Self { port, task, fences: Some(fences) }
+    }
+}
 
 /// Reports what reaches a server.
 #[derive(Clone)]

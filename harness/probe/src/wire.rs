@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 /// The version of this format. Both sides refuse another one.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The request header that carries an attempt's number to the server.
 pub const ATTEMPT_HEADER: &str = "x-verdikt-attempt";
@@ -40,6 +40,11 @@ pub enum Order {
     End {
         /// The attempt.
         attempt: u64,
+    },
+    /// Report everything that has reached a server until now, and then [`Report::Flushed`].
+    Flush {
+        /// A number that the answer repeats.
+        flush: u64,
     },
 }
 
@@ -250,6 +255,11 @@ pub enum Report {
     },
     /// Something reached a server.
     Arrived(Arrived),
+    /// Everything that had reached a server when [`Order::Flush`] came has been reported.
+    Flushed {
+        /// The number of the order.
+        flush: u64,
+    },
     /// An order that cannot be followed.
     Misunderstood {
         /// Why, with the line.

@@ -31,12 +31,7 @@ pub(crate) fn lines(evidence: &Evidence) -> Vec<String> {
 
 /// That the attempt was made again, and why each time; none if it was not.
 pub(crate) fn again(evidence: &Evidence) -> Option<String> {
-    let each = evidence.again.iter();
-    let each: Vec<String> = each
-        .map(|before| {
-            format!("{} (the client saw: {})", plain(&before.lost), plain(&before.outcome.to_string()))
-        })
-        .collect();
+    let each: Vec<String> = evidence.again.iter().map(|before| plain(&before.reason)).collect();
     (!each.is_empty()).then(|| format!("attempted again: {}", each.join("; ")))
 }
 

@@ -1,6 +1,10 @@
-//! One wave of attempts, made at the same time: from their beginning to all evidence about them.
+//! One wave of attempts: from their beginning to all evidence about them.
+//!
+//! Not all of them are in flight at once: a [`Window`] follows how quickly the machine answers. The wave ends when every
+//! server has told what has reached it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -13,38 +17,65 @@ use verdikt_verdict::correlate::Origin;
 use verdikt_verdict::evidence::Evidence;
 
 use self::running::Running;
+use self::window::Window;
 use crate::backend::{AttemptNumber, Backend, Flowing, Signal};
 
 pub(crate) mod again;
 mod running;
+mod window;
 
-/// How long flows and arrivals may come after the last attempt has finished.
+/// How long flows may come after the last attempt has finished, and arrivals where servers cannot be asked for them.
 const LATE: Duration = Duration::from_millis(500);
-/// How long a whole wave may take beyond what its attempts may.
+/// How long an attempt may take beyond what its stages may, and servers to tell what has reached them.
 const SPARE: Duration = Duration::from_secs(10);
+/// An attempt that has been silent so long costs nothing while it waits: another one may begin.
+const SILENT: Duration = Duration::from_secs(1);
 
 /// Endpoints that can attempt nothing any more, each with the reason.
 pub(crate) type Gone = BTreeMap<Endpoint, String>;
 
-/// Attempts that are made at the same time.
+/// An attempt to be made.
+type Numbered<'a> = (AttemptNumber, &'a Endpoint, &'a Attempt);
+
+/// How a wave is made.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// How long one attempt may take.
+    patience: Duration,
+    /// How many attempts are in flight at first.
+    at_first: usize,
+}
+
+/// Attempts that are made together.
 struct Wave<'a, 'b, B> {
     backend: &'b mut B,
+    pace: Pace,
+    window: Window,
     running: BTreeMap<AttemptNumber, Running<'a>>,
+    /// How many of those that have begun are not finished.
+    unfinished: usize,
+    /// How many of those that have begun are not explained.
+    unexplained: usize,
+    /// Those that have begun, in their order, until they have been looked at: after [`SILENT`], when they have to be over.
+    silent: VecDeque<(Instant, AttemptNumber)>,
+    deadlines: VecDeque<(Instant, AttemptNumber)>,
     /// The attempts that had an origin, in the order in which they had it.
     by_origin: BTreeMap<Origin, Vec<AttemptNumber>>,
     /// What came before the attempt it belongs to had told its port.
     early: BTreeMap<Origin, Vec<Flow>>,
-    early_arrivals: Vec<Origin>,
+    early_arrivals: BTreeMap<Origin, Vec<Vec<SocketAddr>>>,
+    /// Whether servers have been asked and have not told everything.
+    asked: bool,
     lost: Option<String>,
     gone: &'b mut Gone,
 }
 
-/// Begins attempts, and hears of them until everything is known. Answers their evidence, in their order. `patience`
-/// is how long one attempt may take. Endpoints that go are added to `gone`; what is there attempts nothing.
+/// Makes attempts, and hears of them until everything is known. Answers their evidence, in their order. Endpoints that
+/// go are added to `gone`; what is there attempts nothing.
 async fn make<'a, B: Backend>(
     backend: &mut B,
-    attempts: &[(AttemptNumber, &'a Endpoint, &'a Attempt)],
-    patience: Duration,
+    attempts: &[Numbered<'a>],
+    pace: Pace,
     gone: &mut Gone,
 ) -> Vec<Evidence> {
     let lost = match backend.flowing() {
@@ -53,73 +84,144 @@ async fn make<'a, B: Backend>(
     };
     let mut wave = Wave {
         backend,
+        pace,
+        window: Window::of(pace.at_first),
         running: BTreeMap::new(),
+        unfinished: 0,
+        unexplained: 0,
+        silent: VecDeque::new(),
+        deadlines: VecDeque::new(),
         by_origin: BTreeMap::new(),
         early: BTreeMap::new(),
-        early_arrivals: Vec::new(),
+        early_arrivals: BTreeMap::new(),
+        asked: false,
         lost,
         gone,
     };
-    for (number, source, attempt) in attempts {
-        wave.begin(*number, source, attempt);
-    }
-    wave.hear_all(patience).await;
+    wave.make_all(attempts).await;
+    wave.hear_the_rest().await;
     let (mut running, lost) = (wave.running, wave.lost);
     let evidence = attempts.iter().filter_map(|(number, ..)| running.remove(number));
     evidence.map(|running| running.into_evidence(lost.as_ref())).collect()
 }
 
 impl<'a, B: Backend> Wave<'a, '_, B> {
-    fn begin(&mut self, number: AttemptNumber, source: &'a Endpoint, attempt: &'a Attempt) {
+    fn begin(&mut self, (number, source, attempt): Numbered<'a>) {
         let destinations = self.backend.destinations(source, attempt);
         let mut running = Running::new(source, attempt, destinations, self.backend.now());
-        match self.gone.get(source) {
-            Some(reason) => running.finish(not_attempted(source, reason)),
-            None => self.backend.begin(number, source, attempt),
+        if let Some(reason) = self.gone.get(source) {
+            running.finish(not_attempted(source, reason));
+            self.running.insert(number, running);
+            return;
         }
+        self.backend.begin(number, source, attempt);
+        let now = Instant::now();
+        self.window.begin();
+        self.unfinished += 1;
+        self.unexplained += 1;
+        self.silent.push_back((now + SILENT, number));
+        self.deadlines.push_back((now + self.pace.patience + SPARE, number));
         self.running.insert(number, running);
     }
 
-    async fn hear_all(&mut self, patience: Duration) {
-        let deadline = Instant::now() + patience + SPARE;
-        let mut until = deadline;
-        while !self.running.values().all(Running::is_explained) {
-            if until == deadline && self.running.values().all(Running::is_finished) {
-                until = deadline.min(Instant::now() + LATE);
+    /// Makes attempts as there is room for them, until all of them are explained, or finished and nothing more can come.
+    async fn make_all(&mut self, attempts: &[Numbered<'a>]) {
+        let mut waiting = attempts.iter().copied();
+        let mut end: Option<(Instant, Instant)> = None;
+        loop {
+            self.look_at_clock();
+            while self.window.has_room()
+                && let Some(attempt) = waiting.next()
+            {
+                self.begin(attempt);
             }
-            match tokio::time::timeout_at(until, self.backend.next()).await {
-                Ok(signal) => self.hear(signal),
-                Err(_) => break,
+            let until = if self.unfinished > 0 || waiting.len() > 0 {
+                let first = |queue: &VecDeque<(Instant, AttemptNumber)>| queue.front().map(|(at, _)| *at);
+                first(&self.silent).into_iter().chain(first(&self.deadlines)).min()
+            } else {
+                let now = Instant::now();
+                let (late, told) = *end.get_or_insert_with(|| {
+                    self.asked = self.backend.ask_servers();
+                    (now + LATE, now + SPARE)
+                });
+                let is_told = !self.asked || now >= told;
+                if is_told && (self.unexplained == 0 || now >= late) {
+                    return;
+                }
+                Some(if self.asked { told } else { late })
+            };
+            // Without one there is room, and whatever waits has begun.
+            let Some(until) = until else { continue };
+            if let Ok(signal) = tokio::time::timeout_at(until, self.backend.next()).await {
+                self.hear(signal);
             }
         }
+    }
+
+    /// Hears what the datapath may hold back, and what has been told already: it belongs to the evidence wherever it
+    /// stands in line, for an attempt that audit mode let pass is answered no earlier than its flow was made.
+    async fn hear_the_rest(&mut self) {
         let told = Instant::now() + self.backend.flush();
         while Instant::now() < told
             && let Ok(signal) = tokio::time::timeout_at(told, self.backend.next()).await
         {
             self.hear(signal);
         }
-        // What has been told already belongs to the evidence, wherever it stands in line: an attempt that audit mode
-        // let pass is answered no earlier than its flow was made.
-        let drained = deadline.min(Instant::now() + LATE);
+        let drained = Instant::now() + LATE;
         while let Some(signal) = tokio::task::unconstrained(self.backend.next()).now_or_never() {
             self.hear(signal);
             if Instant::now() >= drained {
                 break;
             }
         }
-        for (number, _) in self.running.iter().filter(|(_, running)| !running.is_finished()) {
-            self.backend.end(*number);
+    }
+
+    /// Lets others begin beside attempts that are silent, and gives up those of which nothing comes.
+    fn look_at_clock(&mut self) {
+        let now = Instant::now();
+        while let Some((_, number)) = self.silent.pop_front_if(|(at, _)| *at <= now) {
+            if let Some(running) = self.running.get_mut(&number)
+                && let Some(answered) = running.answered_after()
+                && running.leave()
+            {
+                self.window.end(answered);
+            }
         }
+        while let Some((_, number)) = self.deadlines.pop_front_if(|(at, _)| *at <= now) {
+            if self.running.get(&number).is_some_and(|running| !running.is_finished()) {
+                self.backend.end(number);
+                self.change(number, |running, _| running.finish(Running::unanswered()));
+            }
+        }
+    }
+
+    /// Changes an attempt, and counts what it is then.
+    fn change<T>(
+        &mut self,
+        number: AttemptNumber,
+        change: impl FnOnce(&mut Running<'a>, Duration) -> T,
+    ) -> Option<T> {
+        let running = self.running.get_mut(&number)?;
+        let (finished, explained, now) = (running.is_finished(), running.is_explained(), self.backend.now());
+        let changed = change(running, now);
+        if !finished && running.is_finished() {
+            self.unfinished -= 1;
+            if running.leave() {
+                self.window.end(running.answered_within(now));
+            }
+        }
+        if !explained && running.is_explained() {
+            self.unexplained -= 1;
+        }
+        Some(changed)
     }
 
     fn hear(&mut self, signal: Signal) {
         match signal {
             Signal::Bound { number, stage, protocol, local, remote } => {
-                let now = self.backend.now();
-                let running = self.running.get_mut(&number);
-                if let Some(origin) =
-                    running.and_then(|running| running.bind(stage, protocol, (local, remote), now))
-                {
+                let bound =
+                    self.change(number, |running, now| running.bind(stage, protocol, (local, remote), now));
+                if let Some(origin) = bound.flatten() {
                     let numbers = self.by_origin.entry(origin).or_default();
                     if !numbers.contains(&number) {
                         numbers.push(number);
@@ -128,32 +230,29 @@ impl<'a, B: Backend> Wave<'a, '_, B> {
                 }
             }
             Signal::StageEnded { number, outcome, addresses, took } => {
-                if let Some(running) = self.running.get_mut(&number) {
-                    running.end_stage(outcome, addresses, took);
-                }
+                self.change(number, |running, _| running.end_stage(outcome, addresses, took));
             }
             Signal::Finished { number, outcome } => {
-                if let Some(running) = self.running.get_mut(&number) {
-                    running.finish(outcome);
-                }
+                self.change(number, |running, _| running.finish(outcome));
             }
             Signal::Arrived { number: Some(number), .. } => {
-                if let Some(running) = self.running.get_mut(&number) {
-                    running.arrive();
-                }
+                self.change(number, |running, _| running.arrive());
             }
-            Signal::Arrived { number: None, protocol, peer } => {
+            Signal::Arrived { number: None, protocol, peer, server } => {
                 let origin = Origin { protocol, client: peer };
-                if !self.arrive(origin) {
-                    self.early_arrivals.push(origin);
+                if !self.arrive(origin, &server) {
+                    self.early_arrivals.entry(origin).or_default().push(server);
                 }
             }
+            Signal::Reported => self.asked = false,
             Signal::Flow(flow) => self.belongs(*flow),
             Signal::Lost(reason) => self.lost = Some(reason),
             Signal::Regained => {}
             Signal::Gone(endpoint, reason) => {
-                for running in self.running.values_mut().filter(|running| *running.source == endpoint) {
-                    running.finish(not_attempted(&endpoint, &reason));
+                let of_endpoint = self.running.iter().filter(|(_, running)| *running.source == endpoint);
+                let numbers: Vec<AttemptNumber> = of_endpoint.map(|(number, _)| *number).collect();
+                for number in numbers {
+                    self.change(number, |running, _| running.finish(not_attempted(&endpoint, &reason)));
                 }
                 self.gone.entry(endpoint).or_insert(reason);
             }
@@ -165,21 +264,25 @@ impl<'a, B: Backend> Wave<'a, '_, B> {
         for flow in self.early.remove(&origin).unwrap_or_default() {
             self.belongs(flow);
         }
-        if self.early_arrivals.contains(&origin) && self.arrive(origin) {
-            self.early_arrivals.retain(|other| *other != origin);
+        for server in self.early_arrivals.remove(&origin).unwrap_or_default() {
+            if !self.arrive(origin, &server) {
+                self.early_arrivals.entry(origin).or_default().push(server);
+            }
         }
     }
 
-    /// Answers whether any attempt has had the origin. Of several it is the first that has not arrived yet: each
-    /// had the port only when the one before had given it up.
-    fn arrive(&mut self, origin: Origin) -> bool {
-        let Some(numbers) = self.by_origin.get(&origin) else { return false };
+    /// Answers whether any attempt has had the origin and goes to the server. Of several it is the first that has not
+    /// arrived yet: each had the port only when the one before had given it up.
+    fn arrive(&mut self, origin: Origin, server: &[SocketAddr]) -> bool {
+        let Some(mut numbers) = self.by_origin.get(&origin).cloned() else { return false };
+        numbers.retain(|number| self.running.get(number).is_some_and(|running| running.goes_to(server)));
+        let is_any = !numbers.is_empty();
         for number in numbers {
-            if self.running.get_mut(number).is_some_and(|running| running.arrive_from(origin)) {
+            if self.change(number, |running, _| running.arrive_from(origin)) == Some(true) {
                 break;
             }
         }
-        true
+        is_any
     }
 
     /// Gives a flow to the attempt it belongs to, or keeps it until that has told its port. An attempt whose packets
@@ -197,10 +300,10 @@ impl<'a, B: Backend> Wave<'a, '_, B> {
         };
         // A proxy may tell of an answer when its client has gone.
         let owner = owners.iter().find(had_port).or(owners.last());
-        match owner.and_then(|number| self.running.get_mut(number).map(|running| (*number, running))) {
+        match owner.copied() {
             None => self.early.entry(origin).or_default().push(flow),
-            Some((number, running)) => {
-                if running.keep(flow) {
+            Some(number) => {
+                if self.change(number, |running, _| running.keep(flow)) == Some(true) {
                     self.backend.end(number);
                 }
             }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use verdikt_engine::cluster::Cluster;
+use verdikt_probe::limit::Limit;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::observation::{Outcome, StageKind};
@@ -42,6 +43,12 @@ pub trait Backend {
 
     /// The next thing that happens. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = Signal>;
+
+    /// Asks every server to tell of all that has reached it until now. Answers whether [`Signal::Reported`] will follow it;
+    /// where it does not, arrivals may come late.
+    fn ask_servers(&mut self) -> bool {
+        false
+    }
 
     /// All attempts have ended: makes the datapath tell what it may still hold back. Answers how long that may take.
     fn flush(&mut self) -> Duration {
@@ -164,9 +171,13 @@ pub enum Signal {
         protocol: Option<Protocol>,
         /// Who sent it, as the server sees it.
         peer: SocketAddr,
+        /// Where the server listens, as far as that is known.
+        server: Vec<SocketAddr>,
         /// The attempt it says to be part of.
         number: Option<AttemptNumber>,
     },
+    /// Whatever had reached a server at the last [`Backend::ask_servers`] has been told.
+    Reported,
     /// The datapath reports.
     Flow(Box<Flow>),
     /// Flows of until now may be missing, for this reason; those from now on too, while [`Backend::flowing`] says so.
@@ -200,9 +211,11 @@ pub enum BackendError {
 }
 
 impl BackendError {
-    /// An error of the backend's own.
+    /// An error of the backend's own, with the limit of the system that is its reason, if one is.
     pub fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        let source = error.source().map(|source| source.to_string().into());
+        let limit = Limit::of(&error).map(|limit| limit.to_string());
+        let causes: Vec<String> = error.source().map(ToString::to_string).into_iter().chain(limit).collect();
+        let source = (!causes.is_empty()).then(|| causes.join(": ").into());
         Self::Broken { message: error.to_string(), source }
     }
 }

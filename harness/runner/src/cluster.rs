@@ -141,15 +141,22 @@ impl Backend for ClusterBackend {
                 biased;
                 signal = self.flows.next() => return signal,
                 heard = self.cluster.next() => match heard {
+                    ClusterSignal::Flushed => return Signal::Reported,
                     ClusterSignal::Gone(endpoint, reason) => return Signal::Gone(endpoint, reason),
-                    ClusterSignal::Report(_, report) => {
-                        if let Some(signal) = self.in_flight.heard(report).filter(is_of_the_table) {
+                    ClusterSignal::Report(endpoint, report) => {
+                        let server = |number| self.cluster.server(&endpoint, number);
+                        if let Some(signal) = self.in_flight.heard(report, server).filter(is_of_the_table) {
                             return signal;
                         }
                     }
                 },
             }
         }
+    }
+
+    fn ask_servers(&mut self) -> bool {
+        self.cluster.flush();
+        true
     }
 
     /// An agent of Cilium shows its newest event only when the next one is there, so one is provoked: a connection
@@ -248,6 +255,7 @@ fn is_of_the_table(signal: &Signal) -> bool {
         | Signal::Finished { number, .. }
         | Signal::Arrived { number: Some(number), .. } => number.0 < FIRST_NUDGE,
         Signal::Arrived { number: None, .. }
+        | Signal::Reported
         | Signal::Flow(_)
         | Signal::Lost(_)
         | Signal::Regained

@@ -1,6 +1,7 @@
 //! The attempts that agents are making, and those that no agent can make.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 
 use verdikt_probe::wire;
 use verdikt_scenario::observation::Outcome;
@@ -42,9 +43,14 @@ impl InFlight {
         self.refused.pop_front()
     }
 
-    /// What an agent's report means to a run; none if nothing. What it says to be finished is over.
-    pub(crate) fn heard(&mut self, report: wire::Report) -> Option<Signal> {
-        let signal = signal(report)?;
+    /// What an agent's report means to a run; none if nothing. What it says to be finished is over. `server` says where
+    /// the agent's server of a number listens.
+    pub(crate) fn heard(
+        &mut self,
+        report: wire::Report,
+        server: impl Fn(u64) -> Vec<SocketAddr>,
+    ) -> Option<Signal> {
+        let signal = signal(report, server)?;
         if let Signal::Finished { number, .. } = &signal {
             self.sources.remove(number);
         }

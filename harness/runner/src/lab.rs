@@ -89,14 +89,21 @@ impl Backend for LabBackend {
                     return Signal::Flow(flow);
                 }
                 LabSignal::Lost(lost) => return Signal::Lost(lost.to_string()),
+                LabSignal::Flushed => return Signal::Reported,
                 LabSignal::Gone(endpoint, reason) => return Signal::Gone(endpoint, reason),
-                LabSignal::Report(_, report) => {
-                    if let Some(signal) = self.in_flight.heard(report) {
+                LabSignal::Report(endpoint, report) => {
+                    let server = |number| self.lab.server(&endpoint, number);
+                    if let Some(signal) = self.in_flight.heard(report, server) {
                         return signal;
                     }
                 }
             }
         }
+    }
+
+    fn ask_servers(&mut self) -> bool {
+        self.lab.flush();
+        true
     }
 
     fn flush(&mut self) -> Duration {

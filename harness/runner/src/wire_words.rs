@@ -77,8 +77,8 @@ pub(crate) fn order(
     Ok(wire::Order::Attempt(wire::Attempt { attempt: number.0, action, timeout }))
 }
 
-/// What an agent's report means to a run; none if nothing.
-pub(crate) fn signal(report: wire::Report) -> Option<Signal> {
+/// What an agent's report means to a run; none if nothing. `server` says where the agent's server of a number listens.
+pub(crate) fn signal(report: wire::Report, server: impl Fn(u64) -> Vec<SocketAddr>) -> Option<Signal> {
     Some(match report {
         wire::Report::Bound(bound) => Signal::Bound {
             number: AttemptNumber(bound.attempt),
@@ -103,11 +103,13 @@ pub(crate) fn signal(report: wire::Report) -> Option<Signal> {
         wire::Report::Arrived(arrived) => Signal::Arrived {
             protocol: protocol(arrived.transport),
             peer: canonical(arrived.peer),
+            server: server(arrived.server),
             number: arrived.attempt.map(AttemptNumber),
         },
         wire::Report::Ready { .. }
         | wire::Report::Serving { .. }
         | wire::Report::NotServing { .. }
+        | wire::Report::Flushed { .. }
         | wire::Report::Misunderstood { .. } => return None,
     })
 }

@@ -18,8 +18,8 @@ pub struct Evidence {
     /// Whether audit mode was on: then nothing but a flow tells whether what passed would have been denied.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audit: bool,
-    /// What was seen before, each time that the attempt was made again because a flow may have been missing. It
-    /// counts for nothing.
+    /// What was seen before, each time that the attempt was made again because that told no verdict. It counts for
+    /// nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<Before>,
 }
@@ -29,8 +29,9 @@ pub struct Evidence {
 pub struct Before {
     /// What the client saw.
     pub outcome: Outcome,
-    /// Why flows may have been missing.
-    pub lost: String,
+    /// Why that told no verdict.
+    #[serde(alias = "lost")]
+    pub reason: String,
 }
 
 impl Evidence {

@@ -78,6 +78,17 @@ pub fn needs_lost_flow(evidence: &Evidence) -> bool {
     others.any(|other| !matches!(other, Verdict::Inconclusive(_)) && other != known)
 }
 
+/// Why the evidence tells no verdict, where making the attempt once more may tell one: always, except for what the
+/// datapath does not model. What anybody expects is nothing to it.
+pub fn may_tell_more(evidence: &Evidence) -> Option<String> {
+    match fuse(evidence).verdict {
+        Verdict::Inconclusive(reason) if !matches!(read(&evidence.flows), Flows::NotModelled(_)) => {
+            Some(reason)
+        }
+        _ => None,
+    }
+}
+
 /// What these flows and more may tell together. A packet that was denied gets nowhere else.
 fn with_more(flows: &Flows, audit: bool) -> Vec<Flows> {
     match flows {

@@ -23,10 +23,18 @@ pub struct Totals {
     pub differing: usize,
     /// Cells without a verdict.
     pub inconclusive: usize,
+    /// Cells that were attempted again because what was seen first told no verdict.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retried: usize,
     /// Objects judged.
     pub objects: usize,
     /// Objects refused that should not have been, or for another reason.
     pub objects_differing: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a field so")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Totals {
@@ -50,6 +58,8 @@ impl Totals {
             }
             Event::CellJudged(judged) => {
                 self.cells += 1;
+                let evidence = judged.evidence.as_ref();
+                self.retried += usize::from(evidence.is_some_and(|evidence| !evidence.again.is_empty()));
                 match judged.result {
                     CellResult::AsExpected => {}
                     CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted => {

@@ -85,7 +85,7 @@ async fn an_agent_that_ends_is_gone() {
         said("", Some("OOMKilled")).await,
         said("exec failed\n", None).await,
         said("{\"report\":\"ready\",\"format\":99}\n", None).await,
-        said("{\"report\":\"ready\",\"format\":1}\n", None).await,
+        said("{\"report\":\"ready\",\"format\":2}\n", None).await,
     ];
     insta::assert_snapshot!(lines.join("\n"), @"
     the agent of client has ended: the stream to it has ended
@@ -106,4 +106,46 @@ async fn what_an_agent_sent_away_says_is_not_heard() {
     drop(says);
     let next = tokio::time::timeout(PATIENCE, agents.next()).await.unwrap();
     assert_eq!(next, Signal::Gone(client(), "the stream to it has ended".to_owned()));
+}
+
+/// The system makes connections before a server hears of them: all that stand are told before a flush is answered.
+#[tokio::test]
+async fn a_flush_follows_all_that_has_arrived() {
+    let mut agents = one();
+    let ports = [free_port(), free_port()];
+    furnish(&mut agents, &ports.map(serve)).await.unwrap();
+    let connect = |port: &u16| std::net::TcpStream::connect(("127.0.0.1", *port)).unwrap();
+    for _ in 0..2 {
+        let connections: Vec<_> =
+            ports.iter().flat_map(|port| (0..200).map(move |_| connect(port))).collect();
+        agents.flush();
+        let mut arrived = 0;
+        while let Signal::Report(_, report) = tokio::time::timeout(PATIENCE, agents.next()).await.unwrap() {
+            assert!(matches!(report, Report::Arrived(_)), "{report:?}");
+            arrived += 1;
+        }
+        assert_eq!(arrived, connections.len());
+    }
+}
+
+/// Nobody waits for one that serves nothing, or has ended.
+#[tokio::test]
+async fn a_flush_asks_nobody_who_cannot_answer() {
+    let mut agents = one();
+    furnish(&mut agents, &[]).await.unwrap();
+    agents.flush();
+    assert_eq!(agents.next().await, Signal::Flushed);
+    let (orders, _held) = tokio::io::duplex(1024);
+    let (mut says, reports) = tokio::io::duplex(1024);
+    agents.add(client(), reports, orders, std::future::ready(None));
+    says.write_all(
+        b"{\"report\":\"ready\",\"format\":2}\n{\"report\":\"serving\",\"server\":3,\"port\":1}\n",
+    )
+    .await
+    .unwrap();
+    furnish(&mut agents, &[serve(1)]).await.unwrap();
+    agents.flush();
+    drop(says);
+    let gone = Signal::Gone(client(), "the stream to it has ended".to_owned());
+    assert_eq!((agents.next().await, agents.next().await), (gone, Signal::Flushed));
 }

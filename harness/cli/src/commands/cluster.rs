@@ -130,5 +130,6 @@ pub(crate) fn named(name: &str) -> Result<Profile, Failure> {
 }
 
 pub(crate) fn failure(error: &Error) -> Failure {
-    Failure::from_error(error).hint(error.advice())
+    // Where a limit is the reason, that says what to do.
+    Failure::from_error(error).hint(error.advice()).limited_by(error)
 }

@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
     let mut sink = |event| told.tell(event);
     let outcome = match ground {
         Ground::Model => model::run_until(&scenarios, &options, &|| signals.is_asked(), &mut sink),
-        Ground::Lab => lab::run(&scenarios, &options, &signals, &mut sink),
+        Ground::Lab => lab::run(&scenarios, &options, &signals, &mut sink)?,
         Ground::Cluster(session) => session.run(&scenarios, &options, &signals, &mut sink)?,
     };
     let events = told.end()?;

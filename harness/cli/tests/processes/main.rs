@@ -15,6 +15,7 @@ mod explain;
 mod growth;
 mod lab;
 mod labs_of_others;
+mod limits;
 mod obstacles;
 mod outputs;
 mod outside;

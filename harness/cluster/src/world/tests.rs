@@ -53,7 +53,7 @@ async fn started(command: &str) -> String {
     match agents.furnish(|_| (Vec::new(), Resolver::default()), patience).await {
         Ok(()) => match agents.next().await {
             Signal::Gone(endpoint, reason) => format!("{endpoint}: {reason}"),
-            Signal::Report(..) => "it talks".to_owned(),
+            Signal::Report(..) | Signal::Flushed => "it talks".to_owned(),
         },
         Err(error) => error.to_string(),
     }
@@ -62,7 +62,7 @@ async fn started(command: &str) -> String {
 #[tokio::test]
 async fn a_command_that_fails_is_told() {
     let lines = [
-        started("printf '{\"report\":\"ready\",\"format\":1}\n' #").await,
+        started("printf '{\"report\":\"ready\",\"format\":2}\n' #").await,
         started("echo").await,
         started("no-such-program").await,
     ];

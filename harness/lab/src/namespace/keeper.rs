@@ -3,21 +3,45 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
+use std::pin::Pin;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
 use nix::sched::{CloneFlags, unshare};
+use tokio::sync::oneshot;
 use tun_rs::SyncDevice;
 
 use super::device::furnish;
 use super::{AgentProgram, NamespaceError, Process, Site, Step, Wanted};
 
-/// Makes namespaces. Agents end with the thread that started them, so this must live as long as they shall.
+/// Makes namespaces, in the order in which they are asked for. Agents end with the thread that started them, so this
+/// must live as long as they shall. The thread ends by itself when this is dropped and all is done.
 #[derive(Debug)]
 pub struct Keeper {
-    jobs: Option<mpsc::Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// Something that is being made. What nobody waits for any more is undone.
+#[derive(Debug)]
+#[must_use]
+pub struct Making<T>(oneshot::Receiver<Result<T, NamespaceError>>);
+
+impl<T> Making<T> {
+    /// Waits for it, where a thread may wait.
+    pub fn wait(self) -> Result<T, NamespaceError> {
+        self.0.blocking_recv().unwrap_or(Err(NamespaceError::KeeperEnded))
+    }
+}
+
+impl<T> Future for Making<T> {
+    type Output = Result<T, NamespaceError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = Pin::new(&mut self.0).poll(context);
+        answer.map(|answer| answer.unwrap_or(Err(NamespaceError::KeeperEnded)))
+    }
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -28,13 +52,20 @@ impl Keeper {
         let failed = |source| NamespaceError::Make { name: "the lab".to_owned(), step: Step::Keeper, source };
         let (jobs, received) = mpsc::channel::<Job>();
         let thread = std::thread::Builder::new().name("namespaces".to_owned());
-        let thread = thread.spawn(move || received.iter().for_each(|job| job())).map_err(failed)?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        thread.spawn(move || received.iter().for_each(|job| job())).map_err(failed)?;
+        Ok(Self { jobs })
     }
 
     /// Makes a namespace with an agent in it.
-    pub fn site(&self, wanted: Wanted, agent: AgentProgram) -> Result<Site, NamespaceError> {
-        self.inside(wanted, move |wanted, device| start(wanted, &agent, device))?
+    pub fn site(&self, wanted: Wanted, agent: AgentProgram) -> Making<Site> {
+        self.inside(wanted, move |wanted, device| start(wanted, &agent, device))
+    }
+
+    /// Kills processes at once, and lets the thread wait for their ends.
+    pub fn end(&self, mut processes: Vec<Process>) {
+        processes.iter_mut().for_each(Process::kill);
+        // Without the thread they are waited for here.
+        let _ = self.jobs.send(Box::new(move || drop(processes)));
     }
 
     /// Makes a namespace with a thread in it that does `work`; answers its device and the thread.
@@ -42,7 +73,7 @@ impl Keeper {
         &self,
         wanted: Wanted,
         work: impl FnOnce() + Send + 'static,
-    ) -> Result<(SyncDevice, JoinHandle<()>), NamespaceError> {
+    ) -> Making<(SyncDevice, JoinHandle<()>)> {
         self.inside(wanted, move |wanted, device| {
             // A thread begins in the namespace of the one that starts it.
             let thread = std::thread::Builder::new().name(wanted.name.clone()).spawn(work);
@@ -51,15 +82,15 @@ impl Keeper {
                 step: Step::Thread,
                 source,
             })
-        })?
+        })
     }
 
     fn inside<T: Send + 'static>(
         &self,
         wanted: Wanted,
-        furnished: impl FnOnce(&Wanted, SyncDevice) -> T + Send + 'static,
-    ) -> Result<T, NamespaceError> {
-        let (sender, answer) = mpsc::sync_channel(1);
+        furnished: impl FnOnce(&Wanted, SyncDevice) -> Result<T, NamespaceError> + Send + 'static,
+    ) -> Making<T> {
+        let (sender, answer) = oneshot::channel();
         let job: Job = Box::new(move || {
             let made = unshare(CloneFlags::CLONE_NEWNET).map_err(|source| NamespaceError::Make {
                 name: wanted.name.clone(),
@@ -67,22 +98,12 @@ impl Keeper {
                 source: source.into(),
             });
             let device = made.and_then(|()| furnish(&wanted));
-            // Nobody waits for the answer only if the asker has panicked.
-            let _ = sender.send(device.map(|device| furnished(&wanted, device)));
+            // What nobody waits for any more ends here.
+            let _ = sender.send(device.and_then(|device| furnished(&wanted, device)));
         });
-        let jobs = self.jobs.as_ref().ok_or(NamespaceError::KeeperEnded)?;
-        jobs.send(job).map_err(|_| NamespaceError::KeeperEnded)?;
-        answer.recv().map_err(|_| NamespaceError::KeeperEnded)?
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread has been printed already.
-            let _ = thread.join();
-        }
+        // A thread that has ended drops the job, and whoever waits sees that.
+        let _ = self.jobs.send(job);
+        Making(answer)
     }
 }
 

@@ -96,7 +96,7 @@ fn no_agent() {
     let keeper = Keeper::start().unwrap();
     let check = |path: &str| {
         let agent = AgentProgram { path: path.into(), arguments: Vec::new() };
-        chain(&keeper.site(wanted(0), agent).err().unwrap())
+        chain(&keeper.site(wanted(0), agent).wait().err().unwrap())
     };
     insta::assert_snapshot!(check("/no/such/agent"), @"the agent of site 0 cannot be started from /no/such/agent: No such file or directory (os error 2)");
     insta::assert_snapshot!(check("/etc/passwd"), @"the agent of site 0 cannot be started from /etc/passwd: Permission denied (os error 13)");

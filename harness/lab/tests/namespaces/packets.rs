@@ -80,6 +80,7 @@ fn reach() {
                 stream.write_all(&received).unwrap();
             }
         })
+        .wait()
         .unwrap();
     let (finish, done) = oneshot::channel();
     let (other, client) = keeper
@@ -96,6 +97,7 @@ fn reach() {
             }
             finish.send(()).unwrap();
         })
+        .wait()
         .unwrap();
     let seen = carry(one, other, done);
     server.join().unwrap();
@@ -147,6 +149,7 @@ fn prefixes() {
                 assert_eq!((&buffer[..length], back), (&b"there and back"[..], (to, 5000).into()));
             }
         })
+        .wait()
         .unwrap();
     device.set_nonblocking(true).unwrap();
     for (from, to) in froms {
@@ -181,5 +184,5 @@ fn one_family() {
         assert_eq!(check(v4(1).into()), Ok(v4(0).into()));
         assert_eq!(check(v6(1).into()), Err(std::io::ErrorKind::NetworkUnreachable));
     };
-    keeper.thread(wanted, work).unwrap().1.join().unwrap();
+    keeper.thread(wanted, work).wait().unwrap().1.join().unwrap();
 }

@@ -41,7 +41,7 @@ pub(crate) fn play(arguments: &[OsString]) -> ExitCode {
 
 /// A site with two addresses and an agent that does nothing.
 pub(crate) fn site(keeper: &Keeper, number: u8) -> Result<Site, NamespaceError> {
-    keeper.site(wanted(number), AgentProgram { path: "/bin/cat".into(), arguments: Vec::new() })
+    keeper.site(wanted(number), AgentProgram { path: "/bin/cat".into(), arguments: Vec::new() }).wait()
 }
 
 /// See [`site`].

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
-use super::{Arrivals, Started, connections};
+use super::{Arrivals, Server, Started, connections};
 use crate::socket::datagrams::Datagrams;
 use crate::socket::{self, Home};
 use crate::wire::{Transport, Zone};
@@ -22,11 +23,13 @@ pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> S
     let names = Names::of(zone).map_err(io::Error::other)?;
     let (datagrams, listener) = bind(home, port)?;
     let port = datagrams.port()?;
+    // What tells of queries alone has nothing to tell before it answers.
+    let (_, no_fences) = mpsc::unbounded_channel();
     let serving = async move {
         let names = Arc::new(names);
         tokio::join!(
             over_udp(datagrams, Arc::clone(&names), arrivals.clone()),
-            connections::accept(listener, |stream, peer| {
+            connections::accept(listener, no_fences, |stream, peer| {
                 let (names, arrivals) = (Arc::clone(&names), arrivals.clone());
                 async move {
                     // The other side may close or reset whenever it likes.
@@ -35,7 +38,7 @@ pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> S
             }),
         );
     };
-    Ok((port, tokio::spawn(serving)))
+    Ok(Server::new(port, tokio::spawn(serving)))
 }
 
 fn bind(home: Home, port: u16) -> io::Result<(Datagrams, TcpListener)> {

@@ -10,8 +10,9 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
 
-use super::{Arrivals, Started, connections, tls};
+use super::{Arrivals, Server, Started, connections, tls};
 use crate::socket::{self, Home};
 use crate::wire::{ATTEMPT_HEADER, Transport};
 
@@ -19,12 +20,13 @@ use crate::wire::{ATTEMPT_HEADER, Transport};
 pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> Started {
     let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
-    let serving = connections::accept(listener, move |stream, peer| {
+    let (fences, asked) = mpsc::unbounded_channel();
+    let serving = connections::accept(listener, asked, move |stream, peer| {
         // A client that connects and asks nothing has arrived too.
         arrivals.tell(Transport::Tcp, peer, None);
         serve(stream, peer, arrivals.clone())
     });
-    Ok((port, tokio::spawn(serving)))
+    Ok(Server::accepting(port, tokio::spawn(serving), fences))
 }
 
 /// The same over TLS.
@@ -32,7 +34,8 @@ pub(super) fn start_over_tls(home: Home, port: u16, arrivals: Arrivals) -> Start
     let acceptor = tls::acceptor()?;
     let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
-    let serving = connections::accept(listener, move |stream, peer| {
+    let (fences, asked) = mpsc::unbounded_channel();
+    let serving = connections::accept(listener, asked, move |stream, peer| {
         arrivals.tell(Transport::Tcp, peer, None);
         let (accepting, arrivals) = (acceptor.accept(stream), arrivals.clone());
         async move {
@@ -42,7 +45,7 @@ pub(super) fn start_over_tls(home: Home, port: u16, arrivals: Arrivals) -> Start
             }
         }
     });
-    Ok((port, tokio::spawn(serving)))
+    Ok(Server::accepting(port, tokio::spawn(serving), fences))
 }
 
 /// Serves a connection to its end.

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use socket2::{Domain, Protocol};
 use tokio::net::UdpSocket;
 
-use super::{Arrivals, Started};
+use super::{Arrivals, Server, Started};
 use crate::random;
 use crate::sctp::{PROTOCOL, Packet, Says};
 use crate::socket::{self, Home};
@@ -30,7 +30,7 @@ pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> Started {
             }
         });
     };
-    Ok((port, tokio::spawn(serving)))
+    Ok(Server::new(port, tokio::spawn(serving)))
 }
 
 fn listener(home: Home, domain: Domain) -> io::Result<UdpSocket> {

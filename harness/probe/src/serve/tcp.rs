@@ -1,8 +1,9 @@
 //! TCP: sends back what it receives, until the other side closes.
 
 use tokio::io;
+use tokio::sync::mpsc;
 
-use super::{Arrivals, Started, connections};
+use super::{Arrivals, Server, Started, connections};
 use crate::socket::{self, Home};
 use crate::wire::Transport;
 
@@ -10,7 +11,8 @@ use crate::wire::Transport;
 pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> Started {
     let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
-    let serving = connections::accept(listener, move |mut stream, peer| {
+    let (fences, asked) = mpsc::unbounded_channel();
+    let serving = connections::accept(listener, asked, move |mut stream, peer| {
         arrivals.tell(Transport::Tcp, peer, None);
         async move {
             let (mut from, mut to) = stream.split();
@@ -18,5 +20,5 @@ pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> Started {
             let _ = io::copy(&mut from, &mut to).await;
         }
     });
-    Ok((port, tokio::spawn(serving)))
+    Ok(Server::accepting(port, tokio::spawn(serving), fences))
 }

@@ -1,6 +1,6 @@
 //! UDP: sends back what it receives.
 
-use super::{Arrivals, Started};
+use super::{Arrivals, Server, Started};
 use crate::mark;
 use crate::socket::Home;
 use crate::socket::datagrams::Datagrams;
@@ -19,5 +19,5 @@ pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> Started {
             let _ = datagrams.answer(ends, &text).await;
         }
     };
-    Ok((port, tokio::spawn(serving)))
+    Ok(Server::new(port, tokio::spawn(serving)))
 }

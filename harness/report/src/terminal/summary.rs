@@ -43,6 +43,7 @@ pub(super) fn lines(
     for (count, words) in [
         (totals.differing, counted(totals.differing, "differing cell")),
         (totals.inconclusive, counted(totals.inconclusive, "inconclusive cell")),
+        (totals.retried, format!("{} attempted again", counted(totals.retried, "cell"))),
         (
             totals.objects_differing,
             format!("{} not as expected", counted(totals.objects_differing, "object")),

@@ -1,7 +1,7 @@
-//! Attempts until their evidence is whole: those that need a flow which may be missing are made again.
+//! Attempts until their evidence tells a verdict: those whose evidence tells none are made again.
 //!
-//! What may be missing decides about that, and neither a verdict nor what anybody expects: no difference is ever
-//! attempted again. The last evidence counts, and what was seen before is told with it.
+//! What was seen decides about that, and not what anybody expects: no difference is ever attempted again. The last
+//! evidence counts, and what was seen before is told with it.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -11,13 +11,17 @@ use tokio::time::Instant;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::topology::Endpoint;
 use verdikt_verdict::evidence::{Before, Evidence};
-use verdikt_verdict::fuse::needs_lost_flow;
+use verdikt_verdict::fuse::{may_tell_more, needs_lost_flow};
 
-use super::{Gone, make};
+use super::{Gone, Pace, make};
 use crate::backend::{AttemptNumber, Backend, Flowing, Signal};
 
 /// How often an attempt is made at most.
 const MOST: usize = 3;
+/// How many attempts are in flight at first.
+const AT_FIRST: usize = 64;
+/// The same for those that are made again: fewer, for load may be why they have to.
+const AGAIN_AT_FIRST: usize = 16;
 /// How long flows may stay away before nothing is made again.
 const ABSENCE: Duration = Duration::from_mins(1);
 
@@ -32,7 +36,7 @@ pub(crate) struct Manner<'a> {
     pub(crate) last: &'a Cell<u64>,
 }
 
-/// Makes attempts at the same time, and those that need a flow which may be missing again, when flows come. Answers
+/// Makes attempts, and those whose evidence tells no verdict again; where flows may be missing, when flows come. Answers
 /// their evidence, in their order. Endpoints that go are added to `gone`.
 pub(crate) async fn made<B: Backend>(
     backend: &mut B,
@@ -40,18 +44,26 @@ pub(crate) async fn made<B: Backend>(
     manner: &Manner<'_>,
     gone: &mut Gone,
 ) -> Vec<Evidence> {
-    let mut evidence = wave(backend, attempts, manner, gone).await;
+    let mut evidence = wave(backend, attempts, AT_FIRST, manner, gone).await;
     for _ in 1..MOST {
-        let needy: Vec<usize> =
-            (0..evidence.len()).filter(|index| needs_lost_flow(&evidence[*index])).collect();
-        if needy.is_empty() || !flows_come(backend, gone).await {
+        let can = |index: usize| !gone.contains_key(attempts[index].0);
+        let mut untold: Vec<(usize, String)> = (0..evidence.len())
+            .filter(|index| can(*index))
+            .filter_map(|index| Some((index, may_tell_more(&evidence[index])?)))
+            .collect();
+        let is_needy = |(index, _): &(usize, String)| needs_lost_flow(&evidence[*index]);
+        if untold.iter().any(is_needy) && !flows_come(backend, gone).await {
+            untold.retain(|needy| !is_needy(needy));
+        }
+        if untold.is_empty() {
             break;
         }
-        let again: Vec<(&Endpoint, &Attempt)> = needy.iter().map(|index| attempts[*index]).collect();
-        for (index, new) in needy.into_iter().zip(wave(backend, &again, manner, gone).await) {
+        let again: Vec<(&Endpoint, &Attempt)> = untold.iter().map(|(index, _)| attempts[*index]).collect();
+        let new = wave(backend, &again, AGAIN_AT_FIRST, manner, gone).await;
+        for ((index, reason), new) in untold.into_iter().zip(new) {
             let old = std::mem::replace(&mut evidence[index], new);
-            let before = old.lost.map(|lost| Before { outcome: old.observation.outcome, lost });
-            evidence[index].again = old.again.into_iter().chain(before).collect();
+            let before = Before { outcome: old.observation.outcome, reason };
+            evidence[index].again = old.again.into_iter().chain([before]).collect();
         }
     }
     evidence
@@ -60,6 +72,7 @@ pub(crate) async fn made<B: Backend>(
 async fn wave<B: Backend>(
     backend: &mut B,
     attempts: &[(&Endpoint, &Attempt)],
+    at_first: usize,
     manner: &Manner<'_>,
     gone: &mut Gone,
 ) -> Vec<Evidence> {
@@ -68,7 +81,8 @@ async fn wave<B: Backend>(
         (AttemptNumber(manner.last.get()), *source, *attempt)
     });
     let numbered: Vec<_> = numbered.collect();
-    let mut evidence = make(backend, &numbered, manner.patience, gone).await;
+    let pace = Pace { patience: manner.patience, at_first };
+    let mut evidence = make(backend, &numbered, pace, gone).await;
     for evidence in &mut evidence {
         evidence.audit = manner.audit;
     }

@@ -27,6 +27,10 @@ pub(super) struct Running<'a> {
     finished: Option<Outcome>,
     /// Whether its backend was told to end it.
     ended: bool,
+    /// When it was first heard of.
+    heard: Option<Duration>,
+    /// Whether it has left the window.
+    left: bool,
 }
 
 impl<'a> Running<'a> {
@@ -47,7 +51,32 @@ impl<'a> Running<'a> {
             arrived: false,
             finished: None,
             ended: false,
+            heard: None,
+            left: false,
         }
+    }
+
+    /// It is no longer one of those that load the machine. Answers whether it was until now.
+    pub(super) fn leave(&mut self) -> bool {
+        !std::mem::replace(&mut self.left, true)
+    }
+
+    /// How long it took until it was first heard of.
+    pub(super) fn answered_after(&self) -> Option<Duration> {
+        self.heard.map(|heard| heard.saturating_sub(self.began))
+    }
+
+    /// How long the machine took to answer, if the attempt has finished now. What ends with its flow or without any answer
+    /// tells that only by its beginning.
+    pub(super) fn answered_within(&self, now: Duration) -> Duration {
+        let unanswered = matches!(self.finished, Some(Outcome::TimedOut | Outcome::Ended));
+        let heard = self.answered_after().filter(|_| unanswered);
+        heard.unwrap_or_else(|| now.saturating_sub(self.began))
+    }
+
+    /// What an attempt comes to of which nothing is heard.
+    pub(super) fn unanswered() -> Outcome {
+        Outcome::NotAttempted("its agent has not said what became of it".to_owned())
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -74,6 +103,7 @@ impl<'a> Running<'a> {
         (local, remote): (SocketAddr, SocketAddr),
         now: Duration,
     ) -> Option<Origin> {
+        self.heard.get_or_insert(now);
         let again = |stage: &Stage| stage.kind == kind && stage.local == Some(local);
         if self.is_finished() || self.open && self.stages.last().is_some_and(again) {
             return None;
@@ -110,6 +140,12 @@ impl<'a> Running<'a> {
     /// Its request or datagram has reached a server, and says so itself.
     pub(super) fn arrive(&mut self) {
         self.arrived = true;
+    }
+
+    /// Whether it may arrive at a server that listens there; where that is not known, it may.
+    pub(super) fn goes_to(&self, server: &[SocketAddr]) -> bool {
+        let sockets = &self.destinations.sockets;
+        server.is_empty() || sockets.is_empty() || server.iter().any(|socket| sockets.contains(socket))
     }
 
     /// Something of this origin has reached a server. Answers whether that is an arrival of this attempt, and news.
@@ -176,8 +212,7 @@ impl<'a> Running<'a> {
             (false, true) => Arrival::NotSeen,
             (false, false) => Arrival::Unknown,
         };
-        let unfinished = || Outcome::NotAttempted("its agent has not said what became of it".to_owned());
-        let outcome = self.finished.unwrap_or_else(unfinished);
+        let outcome = self.finished.unwrap_or_else(Self::unanswered);
         let mut stages = self.stages;
         if let Some(stage) = stages.last_mut().filter(|_| self.open) {
             stage.outcome = outcome.clone();

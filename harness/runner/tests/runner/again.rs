@@ -17,7 +17,7 @@ async fn check(test: &str, mode: &str, plays: &[(&'static str, &'static str)]) -
     for cell in &cells {
         writeln!(text, "{}", line(cell)).unwrap();
         for before in &cell.evidence.as_ref().unwrap().again {
-            writeln!(text, "  before: {}, {}", before.outcome, before.lost).unwrap();
+            writeln!(text, "  before: {}, {}", before.outcome, before.reason).unwrap();
         }
     }
     let told = script.told();
@@ -35,7 +35,7 @@ async fn what_needs_a_lost_flow_is_made_again() {
     insta::assert_snapshot!(text, @r"
     shop/cart: allow (by outcome+flow+arrival, 2 flows), AsExpected
     shop/stock: deny ingress (by outcome+flow+arrival, 2 flows), AsExpected
-      before: timed out, the stream was cut
+      before: timed out, the client saw: timed out, and flows may be missing: the stream was cut
     1: shop/cart, 2: shop/stock, 3: shop/stock; 500 ms
     ");
     assert_eq!(outcome, Outcome::AsExpected);
@@ -49,35 +49,60 @@ async fn a_loss_that_does_not_end_is_inconclusive() {
     insta::assert_snapshot!(text, @r"
     shop/cart: allow (by outcome+flow+arrival, 2 flows), AsExpected
     shop/stock: inconclusive: the client saw: timed out, and flows may be missing: the stream was cut (by nothing, 0 flows), Inconclusive
-      before: timed out, the stream was cut
-      before: timed out, the stream was cut
+      before: timed out, the client saw: timed out, and flows may be missing: the stream was cut
+      before: timed out, the client saw: timed out, and flows may be missing: the stream was cut
     1: shop/cart, 2: shop/stock, 3: shop/stock, 4: shop/stock; 1500 ms
     ");
     assert_eq!((outcome, outcome.exit_code()), (Outcome::Inconclusive, 3));
 }
 
-/// Without a loss, or where no flow is needed, nothing is made again: not what fails, not what contradicts itself, not
-/// what differs.
+/// What the stock plays each time; answers which attempts were begun, and whether anything was seen before.
+async fn begun(test: &str, words: &'static str) -> (String, bool) {
+    let (text, _) = check(test, "default", &[CART, ("shop/stock", words)]).await;
+    let last = text.lines().last().unwrap();
+    (last.split_once(';').unwrap().0.to_owned(), text.contains("  before: "))
+}
+
+/// What fails without a reason, and what contradicts itself, is made three times.
 #[tokio::test(start_paused = true)]
-async fn nothing_else_is_made_again() {
-    let stock = [
+async fn what_tells_no_verdict_is_made_again() {
+    for words in [
         "bound; timed out",
         "bound; refused",
         "bound; answered",
         "bound; answered; ingress dropped",
         "bound; vanished dropped; timed out",
+        "bound; lost; egress forwarded; ingress forwarded; arrived; timed out",
         "bound",
+    ] {
+        let thrice = "1: shop/cart, 2: shop/stock, 3: shop/stock, 4: shop/stock".to_owned();
+        assert_eq!(begun("again-all", words).await, (thrice, true), "{words}");
+    }
+    let (text, outcome) = check("again-red", "default", &[CART, ("#2", "bound; timed out"), STOCK]).await;
+    insta::assert_snapshot!(text, @r"
+    shop/cart: allow (by outcome+flow+arrival, 2 flows), AsExpected
+    shop/stock: deny ingress (by outcome+flow+arrival, 2 flows), AsExpected
+      before: timed out, the client saw: timed out, and no flow says that a policy denied it
+    1: shop/cart, 2: shop/stock, 3: shop/stock; 500 ms
+    ");
+    assert_eq!(outcome, Outcome::AsExpected);
+}
+
+/// Nothing else is: no verdict, as expected or not, nor what the datapath does not model, nor what nobody can attempt.
+#[tokio::test(start_paused = true)]
+async fn nothing_else_is_made_again() {
+    for words in [
         CART.1,
         "bound; lost; ingress dropped",
-        "bound; lost; egress forwarded; ingress forwarded; arrived; timed out",
         "bound; lost; arrived; answered",
         "lost; bound; ingress dropped; egress unknown",
         "lost; gone",
-    ];
-    for words in stock {
-        let (text, _) = check("again-not", "default", &[CART, ("shop/stock", words)]).await;
-        assert!(text.contains("\n1: shop/cart, 2: shop/stock; "), "{words}: {text}");
-        assert!(!text.contains("\n  before: "), "{words}: {text}");
+    ] {
+        assert_eq!(
+            begun("again-none", words).await,
+            ("1: shop/cart, 2: shop/stock".to_owned(), false),
+            "{words}"
+        );
     }
 }
 
@@ -89,7 +114,7 @@ async fn a_difference_stays_one() {
     insta::assert_snapshot!(text, @r"
     shop/cart: allow (by outcome+flow+arrival, 2 flows), AsExpected
     shop/stock: allow (by outcome+flow+arrival, 2 flows), Differs
-      before: timed out, the stream was cut
+      before: timed out, the client saw: timed out, and flows may be missing: the stream was cut
     1: shop/cart, 2: shop/stock, 3: shop/stock; 500 ms
     ");
     assert_eq!(outcome, Outcome::Differs);
@@ -97,7 +122,7 @@ async fn a_difference_stays_one() {
     let (text, outcome) = check("again-differs", "default", &plays).await;
     insta::assert_snapshot!(text, @r"
     shop/cart: deny ingress (by outcome+flow+arrival, 2 flows), Differs
-      before: timed out, the stream was cut
+      before: timed out, the client saw: timed out, and flows may be missing: the stream was cut
     shop/stock: deny ingress (by outcome+flow+arrival, 2 flows), AsExpected
     1: shop/cart, 2: shop/stock, 3: shop/cart; 500 ms
     ");
@@ -125,7 +150,7 @@ async fn flows_that_stay_away_are_waited_for() {
     bound; cut; timed out; after 2000; regained
     shop/cart: allow (by outcome+flow+arrival, 2 flows), AsExpected
     shop/stock: deny ingress (by outcome+flow+arrival, 1 flows), AsExpected
-      before: timed out, node n1 is not heard
+      before: timed out, the client saw: timed out, and flows may be missing: node n1 is not heard
     1: shop/cart, 2: shop/stock, 3: shop/stock; 2000 ms
 
     bound; cut; timed out
@@ -141,19 +166,19 @@ async fn flows_that_stay_away_are_waited_for() {
     bound; cut; regained; timed out
     shop/cart: allow (by outcome+flow+arrival, 2 flows), AsExpected
     shop/stock: deny ingress (by outcome+flow+arrival, 1 flows), AsExpected
-      before: timed out, node n1 is not heard
+      before: timed out, the client saw: timed out, and flows may be missing: node n1 is not heard
     1: shop/cart, 2: shop/stock, 3: shop/stock; 500 ms
 
     bound; cut; timed out; after 2000; lost; regained; lost
     shop/cart: allow (by outcome+flow+arrival, 2 flows), AsExpected
     shop/stock: deny ingress (by outcome+flow+arrival, 1 flows), AsExpected
-      before: timed out, node n1 is not heard
+      before: timed out, the client saw: timed out, and flows may be missing: node n1 is not heard
     1: shop/cart, 2: shop/stock, 3: shop/stock; 2000 ms
 
     bound; cut; timed out; after 2000; gone; regained
     shop/cart: allow (by outcome+flow+arrival, 2 flows), AsExpected
     shop/stock: inconclusive: not attempted: the agent of shop/stock has ended: killed (by nothing, 0 flows), Inconclusive
-      before: timed out, node n1 is not heard
+      before: timed out, the client saw: timed out, and flows may be missing: node n1 is not heard
     1: shop/cart, 2: shop/stock; 2000 ms
     ");
 }
@@ -170,9 +195,9 @@ async fn in_audit_mode_a_success_needs_its_flow() {
         } else {
             insta::assert_snapshot!(text, @r"
             shop/cart: allow (by outcome+flow+arrival, 2 flows), AsExpected
-              before: answered, the stream was cut
+              before: answered, the client saw: answered, and flows may be missing: the stream was cut
             shop/stock: audit ingress (by outcome+flow+arrival, 2 flows), Differs
-              before: answered, the stream was cut
+              before: answered, the client saw: answered, and flows may be missing: the stream was cut
             1: shop/cart, 2: shop/stock, 3: shop/cart, 4: shop/stock; 0 ms
             ");
         }

@@ -136,19 +136,19 @@ async fn what_becomes_of_a_denied_attempt() {
     bound; ingress dropped; ingress dropped
       shop/stock: deny ingress (by outcome+flow+arrival, 1 flows), AsExpected, ended, 0 ms
     bound; other dropped; timed out
-      shop/stock: inconclusive: the client saw: timed out, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 500 ms
+      shop/stock: inconclusive: the client saw: timed out, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 1500 ms
     bound; ingress dropped; after 1; timed out
       shop/stock: deny ingress (by outcome+flow+arrival, 1 flows), AsExpected, ended, 0 ms
     bound; ingress dropped; egress dropped
       shop/stock: deny egress (by outcome+flow+arrival, 2 flows), Differs, ended, 0 ms
     bound; timed out
-      shop/stock: inconclusive: the client saw: timed out, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 500 ms
+      shop/stock: inconclusive: the client saw: timed out, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 1500 ms
     bound; refused
-      shop/stock: inconclusive: the client saw: refused, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 500 ms
+      shop/stock: inconclusive: the client saw: refused, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 1500 ms
     bound; vanished dropped; timed out
-      shop/stock: inconclusive: the client saw: timed out, and its packet was dropped: nobody is there (by nothing, 1 flows), Inconclusive, 500 ms
+      shop/stock: inconclusive: the client saw: timed out, and its packet was dropped: nobody is there (by nothing, 1 flows), Inconclusive, 1500 ms
     bound; ingress forwarded; arrived; timed out
-      shop/stock: inconclusive: the client saw: timed out, and it reached its server, and the answer was lost (by nothing, 1 flows), Inconclusive, 500 ms
+      shop/stock: inconclusive: the client saw: timed out, and it reached its server, and the answer was lost (by nothing, 1 flows), Inconclusive, 1500 ms
     bound; ingress dropped; arrived
       shop/stock: inconclusive: the client saw: ended when its packet was dropped, and it reached its server although its packets were denied at ingress (by nothing, 1 flows), Inconclusive, ended, 0 ms
     bound; answered; ingress dropped
@@ -162,11 +162,11 @@ async fn what_becomes_of_a_denied_attempt() {
     bound; reset; after 400; ingress dropped
       shop/stock: deny ingress (by outcome+flow+arrival, 1 flows), AsExpected, 400 ms
     bound; reset; after 600; ingress dropped
-      shop/stock: inconclusive: the client saw: reset, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 500 ms
+      shop/stock: inconclusive: the client saw: reset, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 1500 ms
     bound
-      shop/stock: inconclusive: not attempted: its agent has not said what became of it (by nothing, 0 flows), Inconclusive, ended, 22000 ms
+      shop/stock: inconclusive: not attempted: its agent has not said what became of it (by nothing, 0 flows), Inconclusive, ended, 66000 ms
 
-      shop/stock: inconclusive: not attempted: its agent has not said what became of it (by nothing, 0 flows), Inconclusive, ended, 22000 ms
+      shop/stock: inconclusive: not attempted: its agent has not said what became of it (by nothing, 0 flows), Inconclusive, ended, 66000 ms
     bound; lost; timed out
       shop/stock: inconclusive: the client saw: timed out, and flows may be missing: the stream was cut (by nothing, 0 flows), Inconclusive, 1500 ms
     lost; bound; ingress dropped
@@ -186,6 +186,7 @@ async fn what_becomes_of_an_allowed_attempt() {
         "bound; answered; after 400; arrived",
         "bound; answered; after 600; arrived",
         "bound; answered",
+        "bound; arrived elsewhere; answered",
         // What was told when all was known belongs to it.
         "bound; arrived; answered; ingress audited",
         "bound; arrived; answered; ingress dropped",
@@ -213,9 +214,11 @@ async fn what_becomes_of_an_allowed_attempt() {
     bound; answered; after 400; arrived
       shop/cart: allow (by outcome+arrival, 0 flows), AsExpected, 400 ms
     bound; answered; after 600; arrived
-      shop/cart: inconclusive: the client saw: answered, and no server saw it (by nothing, 0 flows), Inconclusive, 500 ms
+      shop/cart: inconclusive: the client saw: answered, and no server saw it (by nothing, 0 flows), Inconclusive, 1500 ms
     bound; answered
-      shop/cart: inconclusive: the client saw: answered, and no server saw it (by nothing, 0 flows), Inconclusive, 500 ms
+      shop/cart: inconclusive: the client saw: answered, and no server saw it (by nothing, 0 flows), Inconclusive, 1500 ms
+    bound; arrived elsewhere; answered
+      shop/cart: inconclusive: the client saw: answered, and no server saw it (by nothing, 0 flows), Inconclusive, 1500 ms
     bound; arrived; answered; ingress audited
       shop/cart: audit ingress (by outcome+flow+arrival, 1 flows), Differs, 0 ms
     bound; arrived; answered; ingress dropped
@@ -229,7 +232,7 @@ async fn what_becomes_of_an_allowed_attempt() {
     bound; arrived; HTTP 403
       shop/cart: allow (by outcome+arrival, 0 flows), AsExpected, 0 ms
     look-up; arrived; stage answered; connect; answered
-      shop/cart: inconclusive: the client saw: answered, and no server saw it (by nothing, 0 flows), Inconclusive, 500 ms
+      shop/cart: inconclusive: the client saw: answered, and no server saw it (by nothing, 0 flows), Inconclusive, 1500 ms
     look-up; egress redirected; dns forwarded; stage answered; connect; ingress forwarded; arrived; answered
       shop/cart: allow (by outcome+flow+arrival, 3 flows), AsExpected, 0 ms
     look-up; egress redirected; dns dropped; name refused

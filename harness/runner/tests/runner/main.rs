@@ -4,6 +4,7 @@
 
 mod again;
 mod cycle;
+mod many;
 mod model;
 mod scripted;
 mod several;

@@ -1,7 +1,7 @@
 //! A backend that plays written signals, with a clock that stands still until nothing else is to be done.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -33,6 +33,7 @@ pub(crate) struct Script {
     /// | `egress dropped` | the policy's verdict at egress, or `ingress`; `http dropped`, `dns dropped` a proxy's |
     /// | `other dropped` | the policy's verdict at egress for a port of nobody |
     /// | `arrived`, `request` | the server tells of the port; of the number |
+    /// | `arrived elsewhere` | another server tells of the port |
     /// | `answered`, `timed out`, `HTTP 403` … | the stage ends so, and with it the attempt |
     /// | `stage answered` | only the stage ends so |
     /// | `lost`, `gone` | flows may be missing; the source is gone |
@@ -46,8 +47,12 @@ pub(crate) struct Script {
     pub(crate) hangs: Option<&'static str>,
     /// Whether servers tell of what arrives.
     pub(crate) silent_servers: bool,
+    /// After how long servers that are asked have told everything; none if they cannot be asked.
+    pub(crate) reported_after: Option<Duration>,
     /// What the backend was told, in order.
     pub(crate) told: Rc<RefCell<Vec<String>>>,
+    /// How many attempts were in flight at once at most.
+    pub(crate) most: Rc<Cell<usize>>,
 }
 
 impl Script {
@@ -60,6 +65,10 @@ impl Script {
         self.told.borrow().join("\n")
     }
 
+    pub(crate) fn most_in_flight(&self) -> usize {
+        self.most.get()
+    }
+
     pub(crate) fn open(&self) -> Scripted {
         let (script, begin) = (self.clone(), Instant::now());
         Scripted {
@@ -68,6 +77,7 @@ impl Script {
             step: String::new(),
             queue: VecDeque::new(),
             sources: BTreeMap::new(),
+            in_flight: BTreeSet::new(),
             flowing: Flowing::Yes,
         }
     }
@@ -79,6 +89,7 @@ pub(crate) struct Scripted {
     step: String,
     queue: VecDeque<(Instant, Signal)>,
     sources: BTreeMap<AttemptNumber, Endpoint>,
+    in_flight: BTreeSet<AttemptNumber>,
     flowing: Flowing,
 }
 
@@ -122,6 +133,8 @@ impl Backend for Scripted {
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
         self.tell(format!("begin {number}: {source} {attempt}"));
         self.sources.insert(number, source.clone());
+        self.in_flight.insert(number);
+        self.script.most.set(self.script.most.get().max(self.in_flight.len()));
         let plays = &self.script.plays;
         let keys = [format!("#{number}"), format!("{}/{source}", self.step), source.to_string()];
         let words = keys.iter().find_map(|key| plays.get(key.as_str())).copied().unwrap_or_default();
@@ -142,6 +155,13 @@ impl Backend for Scripted {
         }
     }
 
+    fn ask_servers(&mut self) -> bool {
+        if let Some(after) = self.script.reported_after {
+            self.play(Instant::now() + after, Signal::Reported);
+        }
+        self.script.reported_after.is_some()
+    }
+
     async fn next(&mut self) -> Signal {
         let Some((at, _)) = self.queue.front() else { return std::future::pending().await };
         if *at > Instant::now() {
@@ -149,6 +169,9 @@ impl Backend for Scripted {
         }
         let (_, signal) = self.queue.pop_front().unwrap();
         match &signal {
+            Signal::Finished { number, .. } => {
+                self.in_flight.remove(number);
+            }
             Signal::Lost(reason) if reason == CUT => self.flowing = Flowing::NotNow(reason.clone()),
             Signal::Lost(reason) if reason == GIVEN_UP => self.flowing = Flowing::NoMore(reason.clone()),
             Signal::Regained => self.flowing = Flowing::Yes,
@@ -189,7 +212,8 @@ impl Player<'_> {
             ["bound"] => vec![self.bound(StageKind::Connect)],
             ["request"] => {
                 let protocol = Some(self.protocol);
-                vec![Signal::Arrived { protocol, peer: self.local(), number: Some(number) }]
+                let (peer, server) = (self.local(), Vec::new());
+                vec![Signal::Arrived { protocol, peer, server, number: Some(number) }]
             }
             ["bound", "to", port] => {
                 self.port = port.parse().unwrap();
@@ -205,9 +229,8 @@ impl Player<'_> {
                 self.port = 40_000 + u16::try_from(number.0).unwrap();
                 vec![self.bound(StageKind::Connect)]
             }
-            ["arrived"] => {
-                vec![Signal::Arrived { protocol: Some(self.protocol), peer: self.local(), number: None }]
-            }
+            ["arrived"] => vec![self.arrived(SERVER)],
+            ["arrived", "elsewhere"] => vec![self.arrived("10.0.0.8:6379")],
             ["lost"] => vec![Signal::Lost("the stream was cut".to_owned())],
             ["cut"] => vec![Signal::Lost(CUT.to_owned())],
             ["given", "up"] => vec![Signal::Lost(GIVEN_UP.to_owned())],
@@ -230,6 +253,11 @@ impl Player<'_> {
             }
             _ => Scripted::over(number, outcome(word)).to_vec(),
         }
+    }
+
+    fn arrived(&self, server: &str) -> Signal {
+        let (protocol, peer) = (Some(self.protocol), self.local());
+        Signal::Arrived { protocol, peer, server: vec![server.parse().unwrap()], number: None }
     }
 
     fn local(&self) -> SocketAddr {

@@ -518,3 +518,21 @@ fn a_denial_beside_an_answer_says_when() {
     check(200, 300, "0.5 ms after");
     check(900, 300, "0.2 ms before");
 }
+
+/// What told no verdict may tell one the next time, unless the datapath does not model it; a verdict is never asked for
+/// again, whatever it is.
+#[test]
+fn what_may_tell_more() {
+    for outcome in outcomes() {
+        for (name, flows) in flows() {
+            for (arrival, lost) in ARRIVALS.into_iter().flat_map(|it| [(it, None), (it, Some("cut"))]) {
+                let evidence = evidence(&outcome, &flows, arrival, lost);
+                let told = match fuse(&evidence).verdict {
+                    Verdict::Inconclusive(reason) if name != "not modelled" => Some(reason),
+                    _ => None,
+                };
+                assert_eq!(may_tell_more(&evidence), told, "{outcome}, {name}, {arrival:?}");
+            }
+        }
+    }
+}

@@ -9,7 +9,7 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use verdikt_lab::control::{Answer, Ask, Following};
 use verdikt_report::terminal::{Options, Terminal};
-use verdikt_runner::backend::{Backend as _, reason};
+use verdikt_runner::backend::Backend as _;
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::{Past, RunOptions};
 use verdikt_runner::run::StepRun;
@@ -21,7 +21,7 @@ use verdikt_verdict::event::Event;
 use super::told;
 use super::watch::Watch;
 use crate::arguments::Lab;
-use crate::commands::run::lab::agent;
+use crate::commands::run::lab::{agent, no_lab};
 use crate::commands::{load_scenarios, runtime};
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -37,10 +37,8 @@ pub(super) fn play(arguments: &Lab, file: &Path, printer: &Printer) -> Result<Ex
             .hint("a lab is for one; name its file"));
     };
     find_step(scenario, arguments.step.as_deref())?;
-    verdikt_lab::enter::enter()
-        .map_err(|obstacle| Failure::machine("there can be no lab here").cause(&reason(&obstacle)))?;
-    let failed = |error: std::io::Error| Failure::machine("the lab cannot start").cause(&error);
-    runtime().map_err(failed)?.block_on(keep_up(arguments, file, scenario, printer))
+    verdikt_lab::enter::enter().map_err(|obstacle| no_lab(&obstacle))?;
+    runtime()?.block_on(keep_up(arguments, file, scenario, printer))
 }
 
 fn find_step<'a>(scenario: &'a Scenario, name: Option<&str>) -> Result<&'a Step, Failure> {
@@ -60,7 +58,8 @@ async fn keep_up(
     scenario: &Scenario,
     printer: &Printer,
 ) -> Result<ExitCode, Failure> {
-    let failed = |error: std::io::Error| Failure::machine("the lab cannot start").cause(&error);
+    let failed =
+        |error: std::io::Error| Failure::machine("the lab cannot start").cause(&error).limited_by(&error);
     let signals = signals::hold();
     let options = RunOptions { version: arguments.cilium, ..RunOptions::default() };
     let program = agent().map_err(failed)?;
@@ -69,8 +68,8 @@ async fn keep_up(
     let (tells, mut flows) = mpsc::unbounded_channel();
     backend.follow(tells);
     let listener = told::listen(&scenario.name).map_err(failed)?;
-    let mut watch =
-        Watch::start().map_err(|error| Failure::machine("files cannot be watched").cause(&error))?;
+    let mut watch = Watch::start()
+        .map_err(|error| Failure::machine("files cannot be watched").cause(&error).limited_by(&error))?;
     let (asks, mut asked) = mpsc::unbounded_channel();
     let mut followers: Vec<OwnedWriteHalf> = Vec::new();
     let mut playground =
@@ -241,5 +240,5 @@ fn follow_files(watch: &mut Watch, file: &Path, scenario: &Scenario) -> Result<(
         policies.map(|policy| PathBuf::from(policy.file.as_ref())).chain([file.to_owned()]).collect();
     watch
         .files(files.iter().map(PathBuf::as_path))
-        .map_err(|error| Failure::machine("files cannot be watched").cause(&error))
+        .map_err(|error| Failure::machine("files cannot be watched").cause(&error).limited_by(&error))
 }

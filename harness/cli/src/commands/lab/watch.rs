@@ -1,6 +1,7 @@
 //! Hearing of saved files.
 
 use std::collections::BTreeSet;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ const TOGETHER: Duration = Duration::from_millis(60);
 
 /// Tells when one of some files was changed.
 pub(super) struct Watch {
-    watcher: RecommendedWatcher,
+    /// It lasts as long as the process: where its thread could not start, it would panic as it is dropped.
+    watcher: ManuallyDrop<RecommendedWatcher>,
     folders: BTreeSet<PathBuf>,
     changes: mpsc::UnboundedReceiver<PathBuf>,
 }
@@ -20,6 +22,8 @@ pub(super) struct Watch {
 impl Watch {
     /// Watches nothing yet.
     pub(super) fn start() -> notify::Result<Self> {
+        // That its thread does not start the watcher does not tell.
+        drop(std::thread::Builder::new().spawn(|| ())?.join());
         let (tells, changes) = mpsc::unbounded_channel();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let Ok(event) = event else { return };
@@ -31,7 +35,7 @@ impl Watch {
                 let _ = tells.send(path);
             }
         })?;
-        Ok(Self { watcher, folders: BTreeSet::new(), changes })
+        Ok(Self { watcher: ManuallyDrop::new(watcher), folders: BTreeSet::new(), changes })
     }
 
     /// Watches these files from now on. Their folders are watched, for many editors put a new file in an old one's

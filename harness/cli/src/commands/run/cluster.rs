@@ -86,7 +86,7 @@ impl Session {
         image: Option<AgentImage>,
         settings: &Settings,
     ) -> Result<Self, Failure> {
-        let runtime = started()?;
+        let runtime = runtime()?;
         let (connection, facts) = runtime.block_on(look(context))?;
         consent::ask(&connection, &facts, settings.yes)?;
         let borrowed = runtime.block_on(look_at_borrowed(&connection, &settings.borrowed))?;
@@ -328,9 +328,5 @@ pub(crate) fn told() -> Progress {
 
 /// Waits for something on a runtime of its own.
 pub(crate) fn wait<T>(what: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    started()?.block_on(what)
-}
-
-fn started() -> Result<Runtime, Failure> {
-    runtime().map_err(|error| Failure::machine("cannot start").cause(&error))
+    runtime()?.block_on(what)
 }

@@ -7,11 +7,13 @@ use verdikt_cluster::world::World;
 use verdikt_kind::cluster::world::{ADDRESSES, Agent, DNS, world};
 use verdikt_kind::cluster::{Options, load_archive};
 use verdikt_kind::profile::Profile;
+use verdikt_probe::limit::Limit;
 use verdikt_runner::backend::reason;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 
 use super::cluster::{Session, Settings, agent_image};
+use super::lab::no_lab;
 use crate::arguments::{Backend, Run};
 use crate::commands::cluster::{bring_up, failure, named, phases};
 use crate::failure::Failure;
@@ -43,12 +45,16 @@ impl Ground {
             Some(Backend::Model) => Ok(Self::Model),
             Some(Backend::Lab) => match verdikt_lab::enter::enter() {
                 Ok(_) => Ok(Self::Lab),
-                Err(obstacle) => Err(Failure::machine("there can be no lab here")
-                    .cause(&reason(&obstacle))
-                    .hint("`--on model` evaluates with the engine alone")),
+                Err(obstacle) => {
+                    let hint = "`--on model` evaluates with the engine alone";
+                    // The limit says itself what to do.
+                    Err(no_lab(&obstacle).hint(hint).limited_by(&obstacle))
+                }
             },
             None => match verdikt_lab::enter::enter() {
                 Ok(_) => Ok(Self::Lab),
+                // What runs out may be there again: that is nothing a machine cannot have.
+                Err(obstacle) if Limit::of(&obstacle).is_some() => Err(no_lab(&obstacle)),
                 Err(obstacle) => {
                     printer.note(&format!("model instead of lab: {}", reason(&obstacle)));
                     Ok(Self::Model)

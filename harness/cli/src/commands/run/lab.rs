@@ -3,31 +3,42 @@
 use std::ffi::OsString;
 use std::io;
 
+use verdikt_lab::enter::Obstacle;
 use verdikt_lab::namespace::AgentProgram;
+use verdikt_runner::backend::reason;
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::{RunOptions, Sink};
 use verdikt_runner::run::{Venue, run_on};
 use verdikt_scenario::scenario::Scenario;
 use verdikt_verdict::outcome::Outcome;
 
+use crate::AGENT;
 use crate::commands::runtime;
+use crate::failure::Failure;
 use crate::signals::Held;
 
+/// Runs scenarios there. An error of the sink is the inner one.
 pub(super) fn run(
     scenarios: &[Scenario],
     options: &RunOptions,
     signals: &Held,
     sink: Sink<'_>,
-) -> io::Result<Outcome> {
+) -> Result<io::Result<Outcome>, Failure> {
     let runtime = runtime()?;
-    let agent = agent()?;
-    runtime.block_on(async {
+    let agent = agent().map_err(|error| Failure::machine("cannot find this program").cause(&error))?;
+    Ok(runtime.block_on(async {
         let open = async |_| LabBackend::open(agent.clone(), options.timeout).await;
         run_on(Venue::of_all(NAME), scenarios, options, open, signals.asked(), sink).await
-    })
+    }))
+}
+
+/// Why there can be no lab.
+pub(crate) fn no_lab(obstacle: &Obstacle) -> Failure {
+    let failure = Failure::machine("there can be no lab here").cause(&reason(obstacle));
+    failure.limited_by(obstacle)
 }
 
 /// This program is its own agent.
 pub(crate) fn agent() -> io::Result<AgentProgram> {
-    Ok(AgentProgram { path: std::env::current_exe()?, arguments: vec![OsString::from("agent")] })
+    Ok(AgentProgram { path: std::env::current_exe()?, arguments: vec![OsString::from(AGENT)] })
 }

@@ -168,6 +168,7 @@ fn obey(server: &ApiServer, address: IpAddr, tell: &Sender<Report>, order: Order
         Order::Attempt(Attempt { attempt, .. }) => {
             tell(Report::Finished { attempt, outcome: Outcome::TimedOut, took: 1 });
         }
+        Order::Flush { flush } => tell(Report::Flushed { flush }),
         Order::StopServing { .. } | Order::Resolve(_) | Order::End { .. } => {}
     }
 }

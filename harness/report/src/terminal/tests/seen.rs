@@ -296,7 +296,10 @@ fn other_reports_have_the_evidence_of_every_cell() {
 /// What was attempted again, also where it is as expected, with why and what was seen before.
 #[test]
 fn what_was_attempted_again_is_in_every_report() {
-    let before = |outcome, lost: &str| Before { outcome, lost: lost.to_owned() };
+    let before = |outcome: Outcome, lost: &str| Before {
+        reason: format!("the client saw: {outcome}, and flows may be missing: {lost}"),
+        outcome,
+    };
     let lost = || before(Outcome::TimedOut, "node n1: 12 flows were lost");
     let denied = || Evidence { again: vec![lost()], ..denied() };
     let more = vec![lost(), before(Outcome::HttpStatus(403), "node n|2: *cut*")];
@@ -319,13 +322,12 @@ fn what_was_attempted_again_is_in_every_report() {
     let is_about = |line: &&str| line.contains("again:") || line.contains("attempted again");
     insta::assert_snapshot!(quiet.lines().filter(is_about).collect::<Vec<_>>().join("\n"), @r"
     inconclusive  three-tier/locked down: 3 cells, 1 inconclusive, 3 attempted again
-                   attempted again: node n1: 12 flows were lost (the client saw: timed out); node n|2: *cut* (the
+                   attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were
       inconclusive  three-tier/locked down: 3 cells, 1 inconclusive, 3 attempted again
+    inconclusive: 1 scenario, 2 steps, 4 cells, 0 policy objects, 1 inconclusive cell, 3 cells attempted again, 1
     ");
     let table = text.split("three-tier.yaml:30").nth(1).unwrap().split("\n\n").take(3);
     insta::assert_snapshot!(table.collect::<Vec<_>>().join("\n\n"), @r"
-
-
              tcp database/redis:6379
     shop/a     deny ingress [1,2]
     shop/b     deny ingress [1,2]
@@ -333,28 +335,28 @@ fn what_was_attempted_again_is_in_every_report() {
 
     [1] default deny  policies/redis.yaml:12        CiliumNetworkPolicy database/redis spec.ingress[0]
         and           policies/default-deny.yaml:7  CiliumNetworkPolicy database/default-deny spec.ingress[0]
-    [2] attempted again: node n1: 12 flows were lost (the client saw: timed out)
-    [3] attempted again: node n1: 12 flows were lost (the client saw: timed out); node n|2: *cut* (the client
-        saw: HTTP 403)
+    [2] attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were lost
+    [3] attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were lost; the
+        client saw: HTTP 403, and flows may be missing: node n|2: *cut*
     ·   no number: no policy isolates the source at egress or the target at ingress
     ");
     let xml = junit(&events).unwrap();
     let properties = xml.lines().filter(|line| line.contains("<property name=\"again\""));
     insta::assert_snapshot!(properties.collect::<Vec<_>>().join("\n"), @r#"
-    <property name="again" value="attempted again: node n1: 12 flows were lost (the client saw: timed out)"/>
-    <property name="again" value="attempted again: node n1: 12 flows were lost (the client saw: timed out)"/>
-    <property name="again" value="attempted again: node n1: 12 flows were lost (the client saw: timed out); node n|2: *cut* (the client saw: HTTP 403)"/>
+    <property name="again" value="attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were lost"/>
+    <property name="again" value="attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were lost"/>
+    <property name="again" value="attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were lost; the client saw: HTTP 403, and flows may be missing: node n|2: *cut*"/>
     "#);
     let page = markdown(&events);
     insta::assert_snapshot!(page.lines().filter(is_about).collect::<Vec<_>>().join("\n"), @r"
-    - `three-tier/locked down/tcp database/redis:6379/shop/a`: attempted again: node n1: 12 flows were lost (the client saw: timed out)
-    - `three-tier/locked down/tcp database/redis:6379/shop/b`: attempted again: node n1: 12 flows were lost (the client saw: timed out)
-    - `three-tier/locked down/tcp database/redis:6379/shop/c`: attempted again: node n1: 12 flows were lost (the client saw: timed out); node n\|2: \*cut\* (the client saw: HTTP 403)
-               attempted again: node n1: 12 flows were lost (the client saw: timed out); node n|2: *cut* (the client saw: HTTP 403)
+    - `three-tier/locked down/tcp database/redis:6379/shop/a`: attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were lost
+    - `three-tier/locked down/tcp database/redis:6379/shop/b`: attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were lost
+    - `three-tier/locked down/tcp database/redis:6379/shop/c`: attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were lost; the client saw: HTTP 403, and flows may be missing: node n\|2: \*cut\*
+               attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were lost; the client saw: HTTP 403, and flows may be missing: node n|2: *cut*
     ");
     let value: serde_json::Value = serde_json::from_str(&json(&events).unwrap()).unwrap();
     let again = &value["scenarios"][0]["steps"][1]["cells"][0]["evidence"]["again"];
-    insta::assert_snapshot!(again.to_string(), @r#"[{"outcome":"timed-out","lost":"node n1: 12 flows were lost"}]"#);
+    insta::assert_snapshot!(again.to_string(), @r#"[{"outcome":"timed-out","reason":"the client saw: timed out, and flows may be missing: node n1: 12 flows were lost"}]"#);
 }
 
 /// Scenarios that cannot go on are in every report, with what was known of them until then.
