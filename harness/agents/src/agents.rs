@@ -156,6 +156,14 @@ impl Agents {
         self.flushing.remove(endpoint);
     }
 
+    /// Lets the agent of an endpoint serve nothing, until it is furnished again.
+    pub fn stop_serving(&mut self, endpoint: &Endpoint) {
+        if let Some(member) = self.members.get_mut(endpoint) {
+            let resolver = member.resolver.clone();
+            member.furnish(Vec::new(), resolver, &mut self.last);
+        }
+    }
+
     /// Whether an endpoint has an agent that has not ended.
     pub fn is_there(&self, endpoint: &Endpoint) -> bool {
         self.members.get(endpoint).is_some_and(|member| !member.gone)

@@ -16,9 +16,9 @@ use verdikt_scenario::topology::{Labels, ServicePort, ServiceType, TargetPort};
 use crate::connect::Connection;
 use crate::error::ApiError;
 use crate::image::AgentImage;
-use crate::mark::{OWNER, OWNER_LABEL, RunId};
+use crate::mark::{OWNER, OWNER_KEY, RunId};
 use crate::objects::{
-    self, NAMESPACE, Object, POD, POLICIES, SERVICE, label, labels_of, metadata, namespaced_name,
+    self, NAMESPACE, Object, POD, POLICIES, SERVICE, labels_of, mark, metadata, namespaced_name,
 };
 use crate::pods;
 use crate::services::{protocol_of, type_of};
@@ -93,7 +93,7 @@ pub async fn look(
     for name in namespaces {
         let found = objects::get(connection, &Object::new(NAMESPACE, None, name.as_str())).await?;
         let found = found.ok_or_else(|| BorrowError::Absent(name.clone()))?;
-        if label(&found, OWNER_LABEL) == Some(OWNER) {
+        if mark(&found, OWNER_KEY) == Some(OWNER) {
             return Err(BorrowError::Ours(name.clone()));
         }
         borrowed.namespaces.insert(name.clone(), labels_of(&found));
@@ -129,10 +129,9 @@ pub async fn policies(
     Ok(found)
 }
 
-/// Whether an object is not verdikt's, by its labels or, as with pods, its annotations.
+/// Whether an object is not verdikt's.
 pub(crate) fn is_foreign(object: &Value) -> bool {
-    let annotation = || object.get("metadata")?.get("annotations")?.get(OWNER_LABEL)?.as_str();
-    label(object, OWNER_LABEL) != Some(OWNER) && annotation() != Some(OWNER)
+    mark(object, OWNER_KEY) != Some(OWNER)
 }
 
 fn lent(pod: &Value) -> Option<Lent> {

@@ -1,4 +1,4 @@
-//! Removing what runs left: found by label, policies first, so that nothing that stays is cut off by what goes.
+//! Removing what runs left: found by its [mark](crate::mark), policies first, so that nothing that stays is cut off by what goes.
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::connect::Connection;
 use crate::error::ApiError;
 use crate::lease::{self, LeaseError};
-use crate::mark::{OWNED, OWNER, OWNER_LABEL, RunId, SYSTEM_NAMESPACE};
+use crate::mark::{RunId, SYSTEM_NAMESPACE};
 use crate::namespaces::{self, NamespaceError};
 use crate::objects::{
     self, ENDPOINT_SLICE, Kind, LEASE, NAMESPACE, Object, POD, POLICIES, SERVICE, SERVICE_ACCOUNT, metadata,
@@ -26,6 +26,16 @@ pub enum Whose {
     AllRuns,
     /// Those of every run, also of one that is under way.
     AllRunsForced,
+}
+
+impl Whose {
+    /// The run; none for all.
+    fn run(&self) -> Option<&RunId> {
+        match self {
+            Self::Run(run) => Some(run),
+            Self::AllRuns | Self::AllRunsForced => None,
+        }
+    }
 }
 
 /// Why not everything is removed.
@@ -60,31 +70,22 @@ pub async fn clean(
     whose: &Whose,
     progress: &Progress,
 ) -> Result<Vec<Object>, CleanError> {
-    let selector = match whose {
-        Whose::Run(run) => run.selector(),
-        Whose::AllRuns | Whose::AllRunsForced => OWNED.to_owned(),
-    };
+    let run = whose.run();
     if *whose == Whose::AllRuns {
         lease::free(connection).await?;
     }
     let mut removed = BTreeSet::new();
     for kind in POLICIES {
-        for found in objects::list(connection, kind, None, Some(&selector)).await? {
+        for found in objects::marked(connection, kind, run).await? {
             remove(connection, kind, &found, &mut removed).await?;
         }
     }
     // With a namespace goes all that is in it.
-    let spaces = objects::list(connection, NAMESPACE, None, Some(&selector)).await?;
+    let spaces = objects::marked(connection, NAMESPACE, run).await?;
     let going: BTreeSet<&str> = spaces.iter().filter_map(|space| metadata(space, "name")).collect();
     let stays = |found: &Value| metadata(found, "namespace").is_some_and(|space| !going.contains(space));
-    let ours = |pod: &Value| stays(pod) && is_annotated(pod, whose);
-    for pod in objects::select(connection, POD, None, None, ours).await? {
-        remove(connection, POD, &pod, &mut removed).await?;
-    }
-    for kind in [SERVICE, ENDPOINT_SLICE, SERVICE_ACCOUNT] {
-        for found in
-            objects::list(connection, kind, None, Some(&selector)).await?.iter().filter(|it| stays(it))
-        {
+    for kind in [POD, SERVICE, ENDPOINT_SLICE, SERVICE_ACCOUNT] {
+        for found in objects::marked(connection, kind, run).await?.iter().filter(|it| stays(it)) {
             // Kubernetes removes the slices of a service with it, and they carry the service's labels.
             if kind != ENDPOINT_SLICE || found.pointer("/metadata/ownerReferences").is_none() {
                 remove(connection, kind, found, &mut removed).await?;
@@ -95,9 +96,10 @@ pub async fn clean(
         remove(connection, NAMESPACE, space, &mut removed).await?;
     }
     release(connection, whose, &mut removed).await?;
-    for name in &going {
+    for space in &spaces {
+        let name = metadata(space, "name").unwrap_or_default();
         progress.tell(format!("wait until the namespace {name} has gone"));
-        namespaces::gone(connection, name, progress).await?;
+        namespaces::gone(connection, name, metadata(space, "uid").map(str::to_owned), progress).await?;
     }
     Ok(removed.into_iter().collect())
 }
@@ -110,7 +112,8 @@ async fn remove(
 ) -> Result<(), ApiError> {
     let object = Object::new(kind, metadata(found, "namespace"), metadata(found, "name").unwrap_or_default());
     // Two versions of one kind list the same objects.
-    if objects::delete(connection, &object, None).await? {
+    let uid = metadata(found, "uid").unwrap_or_default();
+    if objects::delete(connection, &object, uid).await? {
         removed.insert(object);
     }
     Ok(())
@@ -129,16 +132,9 @@ async fn release(
         Whose::Run(run) => *run == run.whole() && holder == Some(run.as_str()),
         Whose::AllRuns | Whose::AllRunsForced => held.is_some(),
     };
-    if concerned && objects::delete(connection, &object, None).await? {
+    let uid = held.as_ref().and_then(|lease| metadata(lease, "uid")).unwrap_or_default();
+    if concerned && objects::delete(connection, &object, uid).await? {
         removed.insert(object);
     }
     Ok(())
-}
-
-fn is_annotated(pod: &Value, whose: &Whose) -> bool {
-    let annotation = |key: &str| pod.get("metadata")?.get("annotations")?.get(key)?.as_str();
-    match whose {
-        Whose::Run(run) => run.made(annotation),
-        Whose::AllRuns | Whose::AllRunsForced => annotation(OWNER_LABEL) == Some(OWNER),
-    }
 }

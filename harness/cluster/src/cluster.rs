@@ -2,13 +2,17 @@
 
 mod doors;
 mod furnish;
+mod leaving;
 mod lend;
 mod outside;
 mod place;
 mod populate;
+mod unready;
 
 pub use self::furnish::is_served_by_node;
 pub use self::place::{Places, choose_places};
+
+use self::furnish::OnNodes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -24,13 +28,13 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 
 use crate::borrow::{self, BorrowError, Borrowed};
 use crate::connect::Connection;
-use crate::error::{ApiError, list};
+use crate::error::{ApiError, added, list};
 use crate::exec::Container;
 use crate::image::AgentImage;
 use crate::inspect::{self, Facts};
 use crate::mark::RunId;
 use crate::namespaces::NamespaceError;
-use crate::objects::{FieldValidation, Object};
+use crate::objects::{FieldValidation, Object, POD};
 use crate::policies::{self, Applied, Ground, PolicyError, Stored};
 use crate::wait::{Late, Progress};
 use crate::world::World;
@@ -88,16 +92,23 @@ pub enum ClusterError {
         nodes: Vec<String>,
     },
     /// A pod does not get ready in time.
-    #[error("not every pod was ready after {} s: {last}", after.as_secs())]
+    #[error("not every pod was ready after {} s: {last}{}", after.as_secs(), added(events))]
     Unready {
         /// What was last seen of the first of them.
         last: String,
         /// How long they had.
         after: Duration,
+        /// What the events about them say.
+        events: Vec<String>,
     },
     /// A pod will never be ready.
-    #[error("{0}")]
-    Pod(String),
+    #[error("{reason}{}", added(events))]
+    Pod {
+        /// Why.
+        reason: String,
+        /// What the events about the pods say.
+        events: Vec<String>,
+    },
     /// There is something else of the name.
     #[error(
         "{object} exists already: rename it in the scenario, or remove what runs left with `verdikt clean`"
@@ -132,8 +143,8 @@ impl ClusterError {
     fn unready(late: Late) -> Self {
         match late {
             Late::Api(error) => error.into(),
-            Late::Failed(last) => Self::Pod(last),
-            Late::Deadline { last, after } => Self::Unready { last, after },
+            Late::Failed(reason) => Self::Pod { reason, events: Vec::new() },
+            Late::Deadline { last, after } => Self::Unready { last, after, events: Vec::new() },
         }
     }
 }
@@ -146,7 +157,8 @@ pub struct Cluster {
     options: Options,
     borrowed: Borrowed,
     begin: Instant,
-    namespaces: BTreeSet<NamespaceName>,
+    /// The namespaces that are the run's, with their UIDs.
+    namespaces: BTreeMap<NamespaceName, String>,
     addresses: Addresses,
     agents: Agents,
     /// The one that answers for the names of hosts outside.
@@ -157,11 +169,13 @@ pub struct Cluster {
     pods: BTreeMap<Endpoint, Value>,
     /// The service accounts, services and slices that were made, as they were sent.
     furniture: BTreeMap<Object, Value>,
+    /// The UIDs of what was made.
+    uids: BTreeMap<Object, String>,
     stored: Stored,
     /// Every label that was ever predicted, by pod.
     predicted: BTreeMap<NamespacedName, BTreeSet<String>>,
     /// What the agents see after every policy of the step before.
-    fences: Vec<Object>,
+    fences: Vec<(Object, String)>,
     /// The node that runs the pods, and those whose network an agent is in.
     pods_on: Option<String>,
     in_use: BTreeSet<String>,
@@ -185,13 +199,14 @@ impl Cluster {
             options,
             borrowed,
             begin,
-            namespaces: BTreeSet::new(),
+            namespaces: BTreeMap::new(),
             addresses: Addresses::default(),
             agents: Agents::default(),
             names: Agents::default(),
             known_names: BTreeSet::new(),
             pods: BTreeMap::new(),
             furniture: BTreeMap::new(),
+            uids: BTreeMap::new(),
             stored: Stored::default(),
             predicted: BTreeMap::new(),
             fences: Vec::new(),
@@ -202,10 +217,26 @@ impl Cluster {
     }
 
     /// Makes this topology the one that lives. What stays of the topology before lives on, with its connections.
-    /// Returns when every server listens.
+    /// Returns when every server listens but those of nodes: see [`Self::serve_on_nodes`].
     pub async fn apply(&mut self, topology: &Topology) -> Result<(), ClusterError> {
+        self.stop_serving_on_nodes();
         self.populate(topology).await?;
-        self.furnish(topology).await
+        self.furnish(topology, OnNodes::Silent).await
+    }
+
+    /// Lets the nodes of the topology serve, now that the policies are in force: whoever reaches a node reaches its
+    /// servers, so they listen while attempts are made and no longer. Returns when they do.
+    pub async fn serve_on_nodes(&mut self, topology: &Topology) -> Result<(), ClusterError> {
+        self.furnish(topology, OnNodes::Serving).await
+    }
+
+    /// Ends the servers of nodes: no attempt is to come before the next step.
+    pub fn stop_serving_on_nodes(&mut self) {
+        let is_node = |endpoint: &&Endpoint| matches!(endpoint, Endpoint::Node(_));
+        let nodes: Vec<Endpoint> = self.agents.endpoints().filter(is_node).cloned().collect();
+        for node in nodes {
+            self.agents.stop_serving(&node);
+        }
     }
 
     /// Makes these the policies of the scenario. What the API server refuses is told, and is no error.
@@ -214,7 +245,8 @@ impl Cluster {
         manifests: &[Manifest],
         validation: FieldValidation,
     ) -> Result<Applied, ClusterError> {
-        let namespaces = self.namespaces.union(&self.options.borrowed).map(ToString::to_string).collect();
+        let namespaces =
+            self.namespaces.keys().chain(&self.options.borrowed).map(ToString::to_string).collect();
         let ground = Ground { namespaces: &namespaces, run: &self.options.run };
         Ok(policies::apply(&self.connection, &mut self.stored, manifests, validation, ground).await?)
     }
@@ -291,6 +323,12 @@ impl Cluster {
         })
     }
 
+    /// The pods that were made, whether they got ready or not, with those of nodes.
+    pub(crate) fn made_pods(&self) -> impl Iterator<Item = NamespacedName> {
+        let pods = self.uids.keys().filter(|object| object.kind == POD);
+        pods.filter_map(|pod| format!("{}/{}", pod.namespace.as_ref()?, pod.name).parse().ok())
+    }
+
     /// The endpoints that have an agent.
     pub fn sites(&self) -> impl Iterator<Item = &Endpoint> {
         self.agents.endpoints()
@@ -329,12 +367,12 @@ impl Cluster {
         Ok(())
     }
 
-    pub(crate) fn take_fences(&mut self) -> Vec<Object> {
+    pub(crate) fn take_fences(&mut self) -> Vec<(Object, String)> {
         std::mem::take(&mut self.fences)
     }
 
-    pub(crate) fn keep_fence(&mut self, fence: Object) {
-        self.fences.push(fence);
+    pub(crate) fn keep_fence(&mut self, fence: Object, uid: String) {
+        self.fences.push((fence, uid));
     }
 
     /// A number that no fence has had.

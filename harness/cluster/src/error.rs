@@ -144,6 +144,11 @@ pub(crate) fn innermost(error: &dyn Error) -> String {
     error.to_string()
 }
 
+/// What others say, added to a message.
+pub(crate) fn added(said: &[String]) -> String {
+    said.iter().map(|said| format!("; {said}")).collect()
+}
+
 /// A list of names for a message: `a, b and c`.
 pub(crate) fn list<T: ToString>(names: impl IntoIterator<Item = T>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();

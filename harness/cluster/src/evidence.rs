@@ -5,7 +5,9 @@
 //! | `policies.yaml` | the policies of the scenario, as the API server has them, with what Cilium says of each |
 //! | `topology.yaml` | the namespaces, services and pods of the scenario |
 //! | `ciliumendpoints.yaml` | how Cilium knows the pods concerned |
+//! | `events.yaml` | what Kubernetes tells of the scenario's pods |
 //! | `endpoints-NODE.json` | what the agent of a node has realized for them |
+//! | `endpoint-ID-NODE.json` | what befell an endpoint that is not ready |
 //! | `agent-NODE.log` | the end of the agent's log |
 //! | `missing.txt` | what could not be had, and why |
 
@@ -25,7 +27,10 @@ use verdikt_scenario::topology::Endpoint;
 use crate::cluster::Cluster;
 use crate::error::ApiError;
 use crate::exec::{self, Container};
-use crate::objects::{self, CILIUM_ENDPOINT, Kind, NAMESPACE, Object, POD, POLICIES, SERVICE, metadata};
+use crate::objects::{
+    self, CILIUM_ENDPOINT, EVENT, Kind, NAMESPACE, Object, POD, POLICIES, SERVICE, metadata,
+};
+use crate::settle::Ailing;
 
 /// How much of an agent's log is kept: the last lines, and no more bytes.
 const LOG_LINES: i64 = 2000;
@@ -53,7 +58,7 @@ pub async fn collect(
 ) -> Result<Vec<PathBuf>, EvidenceError> {
     let mut kept = Kept { folder, files: Vec::new(), missing: String::new() };
     std::fs::create_dir_all(folder).map_err(|source| EvidenceError { path: folder.to_owned(), source })?;
-    let all: BTreeSet<NamespacedName> = cluster.pods().cloned().collect();
+    let all: BTreeSet<NamespacedName> = cluster.pods().cloned().chain(cluster.made_pods()).collect();
     let concerned = if concerned.is_empty() { &all } else { concerned };
 
     let mut policies = Vec::new();
@@ -74,8 +79,18 @@ pub async fn collect(
     let endpoints = kept.take("CiliumEndpoints", each(cluster, CILIUM_ENDPOINT, concerned).await);
     kept.write_documents("ciliumendpoints.yaml", &endpoints)?;
 
+    let events = kept.take("Events", cluster.events().await);
+    let events: Vec<Value> = events.into_iter().map(|event| named(event, EVENT)).collect();
+    kept.write_documents("events.yaml", &events)?;
+
+    let names: BTreeSet<String> = concerned.iter().map(ToString::to_string).collect();
     for (node, agent) in cluster.nodes_in_use() {
         let Some(agent) = agent else { continue };
+        for Ailing { id, .. } in cluster.ailing(&agent, &names).await {
+            if let Some(log) = cluster.log_of_endpoint(&agent, id).await {
+                kept.write(&format!("endpoint-{id}-{node}.json"), &log)?;
+            }
+        }
         match endpoints_of(cluster, &agent, concerned).await {
             Ok(text) => kept.write(&format!("endpoints-{node}.json"), &text)?,
             Err(reason) => kept.miss(&format!("the endpoints of node {node}"), &reason),
@@ -143,8 +158,7 @@ fn document(object: &Value) -> String {
 }
 
 async fn ours(cluster: &Cluster, kind: Kind) -> Result<Vec<Value>, ApiError> {
-    let selector = cluster.run().selector();
-    let found = objects::list(cluster.connection(), kind, None, Some(&selector)).await?;
+    let found = objects::marked(cluster.connection(), kind, Some(cluster.run())).await?;
     Ok(found.into_iter().map(|object| named(object, kind)).collect())
 }
 

@@ -71,7 +71,7 @@ fn held_by(run: &RunId, now: Timestamp, before: Option<&Object>) -> Object {
         metadata: ObjectMeta {
             name: Some(NAME.to_owned()),
             namespace: Some(SYSTEM_NAMESPACE.to_owned()),
-            labels: Some(run.whole().labels()),
+            labels: Some(run.whole().marks()),
             resource_version: before.and_then(|lease| lease.metadata.resource_version.clone()),
             ..ObjectMeta::default()
         },

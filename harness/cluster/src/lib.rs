@@ -1,6 +1,6 @@
 //! Everything that touches Kubernetes: steps on the real datapath of a cluster with Cilium.
 //!
-//! [`connect`] finds the cluster of a kubeconfig, [`inspect`] says what it is and what is missing, [`lease`] keeps two
+//! [`connect`] finds the cluster of a kubeconfig, [`inspect`] says what it is and what is missing, [`limits`] how near it is to its limits, [`lease`] keeps two
 //! runs apart, [`borrow`] tells what is somebody else's and used as it is, [`cluster::Cluster`] brings a topology to
 //! life and puts policies in force, [`settle`] waits until the datapath has them, [`evidence`] collects what explains a
 //! failure, and [`clean`] removes what any run ever left.
@@ -19,6 +19,7 @@ pub mod forward;
 pub mod image;
 pub mod inspect;
 pub mod lease;
+pub mod limits;
 pub mod mark;
 pub mod namespaces;
 pub mod objects;

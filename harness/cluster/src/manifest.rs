@@ -39,16 +39,17 @@ pub(crate) fn object(manifest: &Manifest) -> Result<Object, String> {
     Ok(Object::new(*kind, Some(namespace), &reference.name))
 }
 
-/// The same document with the run's marks in its metadata, which no policy looks at.
-pub(crate) fn marked(mut body: Value, run: &RunId) -> Value {
+/// The same document with the run's mark in its metadata, where no policy looks at it.
+pub(crate) fn marked(kind: Kind, mut body: Value, run: &RunId) -> Value {
     let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) else { return body };
-    let labels = metadata.entry("labels").or_insert(Value::Null);
-    if labels.is_null() {
-        *labels = Value::Object(Map::new());
+    let place = if kind.is_marked_by_annotations() { "annotations" } else { "labels" };
+    let marks = metadata.entry(place).or_insert(Value::Null);
+    if marks.is_null() {
+        *marks = Value::Object(Map::new());
     }
-    // Labels that are none are refused by the API server, in its own words.
-    if let Some(labels) = labels.as_object_mut() {
-        labels.extend(run.labels().into_iter().map(|(key, value)| (key, Value::String(value))));
+    // What is no map there is refused by the API server, in its own words.
+    if let Some(marks) = marks.as_object_mut() {
+        marks.extend(run.marks().into_iter().map(|(key, value)| (key, Value::String(value))));
     }
     body
 }

@@ -1,21 +1,31 @@
 //! How everything verdikt makes in a cluster is marked, so that it is found again.
+//!
+//! A mark says who made an object, in which run and for which scenario. It stands in labels, by which the API server
+//! selects, except where Cilium makes labels part of identities: those of a namespace and of a pod become labels of the
+//! pod's identity, and those of a CIDR group labels of the identities of its addresses
+//! (<https://docs.cilium.io/en/stable/operations/performance/scalability/identity-relevant-labels/>). A mark there would
+//! give every run identities of its own, which fill the policy maps of everybody's endpoints, so it stands in
+//! annotations, which enter none.
+//!
+//! Annotations are not selected by the API server: such objects are found by reading the metadata of all of their kind,
+//! 500 a request. A marker object with labels in each namespace would be selected, but it is made after its namespace,
+//! so that a run killed in between would leave a namespace that nobody finds; the annotation is made with it. Marks in
+//! labels, which runs of earlier versions left on namespaces, are still read.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// The label that says which run made an object. Pods carry it as an annotation: their labels are their identity.
-pub const RUN_LABEL: &str = "verdikt.dev/run";
-/// The label that says for which scenario of its run: a number. It stands where [`RUN_LABEL`] does.
-pub const SCENARIO_LABEL: &str = "verdikt.dev/scenario";
-/// The label that says that verdikt made an object.
-pub const OWNER_LABEL: &str = "verdikt.dev/owner";
-/// The value of [`OWNER_LABEL`].
+/// The key of the mark that says which run made an object.
+pub const RUN_KEY: &str = "verdikt.dev/run";
+/// The key of the mark that says for which scenario of its run: a number. It stands where [`RUN_KEY`] does.
+pub const SCENARIO_KEY: &str = "verdikt.dev/scenario";
+/// The key of the mark that says that verdikt made an object.
+pub const OWNER_KEY: &str = "verdikt.dev/owner";
+/// The value of [`OWNER_KEY`].
 pub const OWNER: &str = "verdikt";
-/// The selector of all that any run ever made.
+/// The label selector of all that any run ever marked with labels.
 pub const OWNED: &str = "verdikt.dev/owner=verdikt";
-/// What the keys of all of verdikt's labels begin with.
-pub const PREFIX: &str = "verdikt.dev/";
 /// Who changes fields, as the API server records it.
 pub const FIELD_MANAGER: &str = "verdikt";
 /// The namespace of what belongs to no scenario.
@@ -53,22 +63,22 @@ impl RunId {
         Self { name: self.name.clone(), scenario: None }
     }
 
-    /// The labels of what is made for it.
-    pub fn labels(&self) -> BTreeMap<String, String> {
-        let scenario = self.scenario.map(|number| (SCENARIO_LABEL, number.to_string()));
-        let labels = [(OWNER_LABEL, OWNER.to_owned()), (RUN_LABEL, self.name.clone())];
-        labels.into_iter().chain(scenario).map(|(key, value)| (key.to_owned(), value)).collect()
+    /// The mark of what is made for it, as labels or annotations.
+    pub fn marks(&self) -> BTreeMap<String, String> {
+        let scenario = self.scenario.map(|number| (SCENARIO_KEY, number.to_string()));
+        let marks = [(OWNER_KEY, OWNER.to_owned()), (RUN_KEY, self.name.clone())];
+        marks.into_iter().chain(scenario).map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
-    /// The label selector of all that was made for it; for a run, that of all its scenarios too.
+    /// The label selector of what was made for it and carries labels; for a run, that of all its scenarios too.
     pub fn selector(&self) -> String {
-        let labels = self.labels();
-        labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+        let marks = self.marks();
+        marks.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
     }
 
-    /// Whether labels or annotations say that something was made for it; for a run, or for one of its scenarios.
+    /// Whether a mark says that something was made for it; for a run, or for one of its scenarios.
     pub fn made<'a>(&self, mark: impl Fn(&str) -> Option<&'a str>) -> bool {
-        self.labels().iter().all(|(key, value)| mark(key) == Some(value.as_str()))
+        self.marks().iter().all(|(key, value)| mark(key) == Some(value.as_str()))
     }
 }
 
@@ -97,11 +107,6 @@ impl fmt::Display for RunId {
     }
 }
 
-/// Whether labels or annotations say that verdikt made an object.
-pub fn is_ours(marks: Option<&BTreeMap<String, String>>) -> bool {
-    marks.is_some_and(|marks| marks.get(OWNER_LABEL).is_some_and(|owner| owner == OWNER))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,8 +131,8 @@ mod tests {
         assert_eq!((scenario.to_string().as_str(), scenario.as_str()), ("run-1-3", "run-1"));
         assert_eq!(scenario.whole(), run);
         let check = |whose: &RunId, maker: &RunId, expected: bool| {
-            let labels = maker.labels();
-            let made = whose.made(|key| labels.get(key).map(String::as_str));
+            let marks = maker.marks();
+            let made = whose.made(|key| marks.get(key).map(String::as_str));
             assert_eq!(made, expected, "{maker} for {whose}");
         };
         check(&run, &run, true);

@@ -11,8 +11,8 @@ use verdikt_scenario::topology::Labels;
 
 use crate::connect::Connection;
 use crate::error::ApiError;
-use crate::mark::{OWNER, OWNER_LABEL, PREFIX, RUN_LABEL, RunId, SYSTEM_NAMESPACE};
-use crate::objects::{self, FieldValidation, NAMESPACE, Object, label, labels_of, metadata};
+use crate::mark::{OWNER, OWNER_KEY, RUN_KEY, RunId, SYSTEM_NAMESPACE};
+use crate::objects::{self, FieldValidation, NAMESPACE, Object, labels_of, mark, metadata};
 use crate::wait::{self, Late, Progress};
 
 /// Why a namespace cannot be used.
@@ -54,8 +54,8 @@ pub enum NamespaceError {
 enum Owner {
     /// Nobody's: it does not exist.
     Nobody,
-    /// This run's, with the labels it has.
-    Us(BTreeMap<String, String>),
+    /// This run's.
+    Us,
     /// It is ours and being removed.
     Leaving,
     /// That of another run of verdikt.
@@ -66,16 +66,16 @@ enum Owner {
 
 fn owner(found: Option<&Value>, run: &RunId) -> Owner {
     let Some(found) = found else { return Owner::Nobody };
-    if label(found, OWNER_LABEL) != Some(OWNER) {
+    if mark(found, OWNER_KEY) != Some(OWNER) {
         return Owner::Other;
     }
     if metadata(found, "deletionTimestamp").is_some() {
         return Owner::Leaving;
     }
-    match label(found, RUN_LABEL) {
+    match mark(found, RUN_KEY) {
         // What another scenario of the run has left is the run's too.
         Some(other) if other != run.as_str() => Owner::Run(other.to_owned()),
-        _ => Owner::Us(labels_of(found)),
+        _ => Owner::Us,
     }
 }
 
@@ -83,91 +83,108 @@ fn object(name: &str) -> Object {
     Object::new(NAMESPACE, None, name)
 }
 
-/// Makes sure that a namespace of this run exists and has these labels, beside verdikt's own and those of Kubernetes.
+/// Makes sure that a namespace of this run exists and has these labels, beside those of Kubernetes; its UID.
 pub async fn ensure(
     connection: &Connection,
     name: &NamespaceName,
     labels: &Labels,
     run: &RunId,
     progress: &Progress,
-) -> Result<(), NamespaceError> {
-    let mut wanted = labels.clone();
-    wanted.extend(run.labels());
+) -> Result<String, NamespaceError> {
     loop {
         let found = objects::get(connection, &object(name.as_str())).await?;
         match owner(found.as_ref(), run) {
-            Owner::Nobody => match create(connection, name.as_str(), &wanted).await {
+            Owner::Nobody => match create(connection, name.as_str(), labels, &run.marks()).await {
                 // Somebody was faster: look whose it is.
                 Err(error) if error.is_conflict() => {}
-                created => return created.map_err(Into::into),
+                created => return Ok(uid(&created?)),
             },
-            Owner::Us(present) => {
-                return relabel(connection, name, &present, &wanted).await.map_err(Into::into);
+            Owner::Us => {
+                let found = found.unwrap_or_default();
+                change(connection, &found, name, labels, run).await?;
+                return Ok(uid(&found));
             }
-            Owner::Leaving => gone(connection, name.as_str(), progress).await?,
+            Owner::Leaving => gone(connection, name.as_str(), found.as_ref().map(uid), progress).await?,
             Owner::Run(run) => return Err(NamespaceError::OfAnotherRun { name: name.to_string(), run }),
             Owner::Other => return Err(NamespaceError::Foreign { name: name.to_string() }),
         }
     }
 }
 
-async fn create(connection: &Connection, name: &str, labels: &Labels) -> Result<(), ApiError> {
-    let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
-    objects::create(connection, &object(name), &body, FieldValidation::Strict).await.map(drop)
+fn uid(namespace: &Value) -> String {
+    metadata(namespace, "uid").unwrap_or_default().to_owned()
 }
 
-async fn relabel(
+async fn create(
     connection: &Connection,
+    name: &str,
+    labels: &Labels,
+    marks: &BTreeMap<String, String>,
+) -> Result<Value, ApiError> {
+    let body = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {"name": name, "labels": labels, "annotations": marks},
+    });
+    objects::create(connection, &object(name), &body, FieldValidation::Strict).await
+}
+
+/// Gives a namespace of the run these labels and the mark of the scenario, if it has others.
+async fn change(
+    connection: &Connection,
+    found: &Value,
     name: &NamespaceName,
-    present: &Labels,
     wanted: &Labels,
+    run: &RunId,
 ) -> Result<(), ApiError> {
+    let present = labels_of(found);
     // Kubernetes and security tools label namespaces too: only what a step before wanted is taken away, and that is
     // what stands beside the labels with a name of Kubernetes'.
-    let ours = |key: &&String| !key.contains("kubernetes.io/") && !key.starts_with(PREFIX);
+    let ours = |key: &&String| !key.contains("kubernetes.io/");
     let before: Labels =
         present.iter().filter(|(key, _)| ours(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    let is_marked = run.made(|key| mark(found, key));
     if wanted.iter().all(|(key, value)| present.get(key) == Some(value))
         && before.keys().all(|key| wanted.contains_key(key))
+        && is_marked
     {
         return Ok(());
     }
-    let change = crate::pods::label_change(&before, wanted);
+    let mut change = crate::pods::label_change(&before, wanted);
+    if !is_marked {
+        change["metadata"]["annotations"] = json!(run.marks());
+    }
     objects::merge(connection, &object(name.as_str()), &change).await.map(drop)
 }
 
 /// Makes sure that the namespace of what belongs to no scenario exists.
 pub async fn ensure_system(connection: &Connection, progress: &Progress) -> Result<(), NamespaceError> {
-    let labels = BTreeMap::from(
-        [
-            (OWNER_LABEL, OWNER),
-            // Agents of nodes live in the network of their node, which no other profile allows.
-            ("pod-security.kubernetes.io/enforce", "privileged"),
-        ]
-        .map(|(key, value)| (key.to_owned(), value.to_owned())),
-    );
+    let owned = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
+    // Agents of nodes live in the network of their node, which no other profile allows.
+    let labels = owned("pod-security.kubernetes.io/enforce", "privileged");
+    let marks = owned(OWNER_KEY, OWNER);
     loop {
         match objects::get(connection, &object(SYSTEM_NAMESPACE)).await? {
-            None => match create(connection, SYSTEM_NAMESPACE, &labels).await {
+            None => match create(connection, SYSTEM_NAMESPACE, &labels, &marks).await {
                 Err(error) if error.is_conflict() => {}
-                created => return created.map_err(Into::into),
+                created => return created.map(drop).map_err(Into::into),
             },
             // An administrator may have made it, with the permissions, and then it stays.
-            Some(found) if label(&found, OWNER_LABEL).is_none() => {
+            Some(found) if mark(&found, OWNER_KEY).is_none() => {
                 return Err(NamespaceError::Foreign { name: SYSTEM_NAMESPACE.to_owned() });
             }
             Some(found) if metadata(&found, "deletionTimestamp").is_some() => {
-                gone(connection, SYSTEM_NAMESPACE, progress).await?;
+                gone(connection, SYSTEM_NAMESPACE, Some(uid(&found)), progress).await?;
             }
             Some(_) => return Ok(()),
         }
     }
 }
 
-/// Waits until a namespace that is being removed has gone.
+/// Waits until a namespace that is being removed has gone: the one with this UID, and none that has taken its name.
 pub(crate) async fn gone(
     connection: &Connection,
     name: &str,
+    uid: Option<String>,
     progress: &Progress,
 ) -> Result<(), NamespaceError> {
     use k8s_openapi::api::core::v1::Namespace;
@@ -182,7 +199,8 @@ pub(crate) async fn gone(
         if said.is_empty() { "it is being removed".to_owned() } else { said.join("; ") }
     };
     let looked = |seen: &wait::Seen<Namespace>| {
-        if seen.is_empty() { wait::Look::Done(()) } else { wait::Look::Not(stuck(seen)) }
+        let is_there = seen.values().any(|it| uid.is_none() || it.metadata.uid == uid);
+        if !is_there { wait::Look::Done(()) } else { wait::Look::Not(stuck(seen)) }
     };
     let what = format!("wait until the namespace {name} has gone");
     let wait = wait::Wait { what: &what, deadline: wait::GONE_DEADLINE, progress };

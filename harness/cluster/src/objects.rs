@@ -11,7 +11,7 @@ use verdikt_scenario::policy::PolicyKind;
 
 use crate::connect::Connection;
 use crate::error::ApiError;
-use crate::mark::FIELD_MANAGER;
+use crate::mark::{FIELD_MANAGER, OWNED, OWNER, OWNER_KEY, RunId};
 
 /// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,8 @@ const fn kind(
 pub const NAMESPACE: Kind = kind("Namespace", "", "v1", "namespaces", false);
 /// Pods.
 pub const POD: Kind = kind("Pod", "", "v1", "pods", true);
+/// Events: what Kubernetes and others tell of an object.
+pub const EVENT: Kind = kind("Event", "", "v1", "events", true);
 /// Services.
 pub const SERVICE: Kind = kind("Service", "", "v1", "services", true);
 /// Service accounts.
@@ -50,6 +52,8 @@ pub const SERVICE_ACCOUNT: Kind = kind("ServiceAccount", "", "v1", "serviceaccou
 pub const ENDPOINT_SLICE: Kind = kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", true);
 /// Leases.
 pub const LEASE: Kind = kind("Lease", "coordination.k8s.io", "v1", "leases", true);
+/// Cilium's identities.
+pub const CILIUM_IDENTITY: Kind = kind("CiliumIdentity", "cilium.io", "v2", "ciliumidentities", false);
 /// Cilium's endpoints.
 pub const CILIUM_ENDPOINT: Kind = kind("CiliumEndpoint", "cilium.io", "v2", "ciliumendpoints", true);
 
@@ -70,6 +74,11 @@ const fn policy(policy: PolicyKind, version: usize) -> Kind {
 }
 
 impl Kind {
+    /// Whether the [mark](crate::mark) of its objects stands in annotations, because their labels enter identities.
+    pub(crate) fn is_marked_by_annotations(self) -> bool {
+        matches!(self.plural, "namespaces" | "pods" | "ciliumcidrgroups")
+    }
+
     /// The path of all objects of the kind, or of those of one namespace.
     fn collection(&self, namespace: Option<&str>) -> String {
         let base = if self.group.is_empty() {
@@ -226,22 +235,42 @@ async fn patch(
     call(connection, what, request, change).await
 }
 
-/// Asks for an object to be removed, at once and with all that depends on it; false if it was not there. With a UID,
-/// only that object and no later one of the same name.
-pub async fn delete(connection: &Connection, object: &Object, uid: Option<&str>) -> Result<bool, ApiError> {
-    let mut options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"});
-    if let Some(uid) = uid {
-        options["preconditions"] = json!({"uid": uid});
-    }
+/// Asks for an object to be removed, at once and with all that depends on it: the one with this UID, and no later one of
+/// the same name, which may be somebody else's. False if it was not there.
+pub async fn delete(connection: &Connection, object: &Object, uid: &str) -> Result<bool, ApiError> {
+    let mut options = json!({
+        "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background", "preconditions": {"uid": uid},
+    });
     if object.kind == POD {
         options["gracePeriodSeconds"] = json!(0);
     }
     let request = Request::delete(object.path()).header("content-type", "application/json");
     match call(connection, &format!("remove {object}"), request, &options).await {
         Ok(_) => Ok(true),
-        Err(error) if error.is_absent() => Ok(false),
+        // There is nothing of the name, or something else.
+        Err(error) if error.is_absent() || error.is_conflict() => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// The objects of a kind that were made for a run, or for any; in one namespace or in all. Of those whose marks are
+/// annotations, namespaces and pods come as their metadata.
+pub async fn marked(
+    connection: &Connection,
+    kind: Kind,
+    run: Option<&RunId>,
+) -> Result<Vec<Value>, ApiError> {
+    if !kind.is_marked_by_annotations() {
+        let selector = run.map_or_else(|| OWNED.to_owned(), RunId::selector);
+        return list(connection, kind, None, Some(&selector)).await;
+    }
+    // Policies are kept as evidence, and clusters have few of such kinds.
+    let form = if POLICIES.contains(&kind) { WHOLE } else { METADATA };
+    pages(connection, kind, form, (None, None), |object| match run {
+        Some(run) => run.made(|key| mark(object, key)),
+        None => mark(object, OWNER_KEY) == Some(OWNER),
+    })
+    .await
 }
 
 /// Every object of a kind, in one namespace or in all, that a label selector selects. A kind the API server does not
@@ -263,13 +292,29 @@ pub async fn select(
     selector: Option<&str>,
     keep: impl Fn(&Value) -> bool,
 ) -> Result<Vec<Value>, ApiError> {
+    pages(connection, kind, WHOLE, (namespace, selector), keep).await
+}
+
+/// What is asked for: objects as they are, or their metadata alone, which is what a list of them is for.
+/// <https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches>
+const WHOLE: &str = "application/json";
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+
+async fn pages(
+    connection: &Connection,
+    kind: Kind,
+    form: &str,
+    (namespace, selector): (Option<&str>, Option<&str>),
+    keep: impl Fn(&Value) -> bool,
+) -> Result<Vec<Value>, ApiError> {
     let mut found = Vec::new();
     let mut from = String::new();
     loop {
         let selector =
             selector.map(|selector| format!("&labelSelector={}", encode(selector))).unwrap_or_default();
         let path = format!("{}?limit=500{selector}{from}", kind.collection(namespace));
-        let page = call(connection, &format!("list {}", kind.plural), Request::get(path), &Value::Null).await;
+        let request = Request::get(path).header("accept", form);
+        let page = call(connection, &format!("list {}", kind.plural), request, &Value::Null).await;
         let mut page = match page {
             Err(error) if error.is_absent() => return Ok(found),
             other => other?,
@@ -282,6 +327,18 @@ pub async fn select(
             _ => return Ok(found),
         }
     }
+}
+
+/// How many objects of a kind there are, without reading them; none if the API server does not know the kind.
+pub(crate) async fn count(connection: &Connection, kind: Kind) -> Result<Option<usize>, ApiError> {
+    let request = Request::get(format!("{}?limit=1", kind.collection(None))).header("accept", METADATA);
+    let page = match call(connection, &format!("count {}", kind.plural), request, &Value::Null).await {
+        Err(error) if error.is_absent() => return Ok(None),
+        page => page?,
+    };
+    let first = page["items"].as_array().map_or(0, Vec::len);
+    let others = page.pointer("/metadata/remainingItemCount").and_then(Value::as_u64).unwrap_or_default();
+    Ok(Some(first.saturating_add(usize::try_from(others).unwrap_or(usize::MAX))))
 }
 
 /// A text as part of a query.
@@ -300,6 +357,12 @@ pub(crate) fn metadata<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
 /// A label of an object.
 pub(crate) fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get("metadata")?.get("labels")?.get(key)?.as_str()
+}
+
+/// The mark of an object: an annotation, or else a label.
+pub(crate) fn mark<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    let annotation = object.get("metadata")?.get("annotations").and_then(|it| it.get(key)?.as_str());
+    annotation.or_else(|| label(object, key))
 }
 
 /// The labels of an object.

@@ -14,63 +14,93 @@ use kube::api::PostParams;
 
 use crate::connect::Connection;
 use crate::error::ApiError;
+use crate::mark::SYSTEM_NAMESPACE;
 
 /// How many reviews are asked for at once.
 const AT_ONCE: usize = 16;
 
-/// Verbs on a resource, in every namespace.
+/// Verbs on a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// The API group; empty for the core.
     pub group: &'static str,
     /// The resource, with its subresource: `pods/exec`.
     pub resource: &'static str,
+    /// The object; none for all.
+    pub name: Option<&'static str>,
     /// The verbs.
     pub verbs: &'static [&'static str],
 }
 
 const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Rule {
-    Rule { group, resource, verbs }
+    Rule { group, resource, name: None, verbs }
 }
 
-/// Making and removing; policies are replaced, all else is patched.
-const POLICY: &[&str] = &["create", "delete", "get", "list", "update", "watch"];
-const MAKE: &[&str] = &["create", "delete", "get", "list", "patch", "watch"];
+const fn named(rule: Rule, name: &'static str) -> Rule {
+    Rule { name: Some(name), ..rule }
+}
 
-/// All that verdikt needs; `clusters/rbac.yaml` grants exactly this and [`FALLBACK`].
+/// What every run needs in all namespaces, as it makes some: the ClusterRole `verdikt` of `clusters/rbac.yaml`, which
+/// holds the rules of this module and no others.
 ///
-/// A WebSocket opens a session with GET, and newer API servers ask for `create` all the same.
-/// <https://kubernetes.io/docs/reference/access-authn-authz/authorization/>
-pub const NEEDED: &[Rule] = &[
-    rule("", "configmaps", &["get"]),
-    rule("", "namespaces", MAKE),
+/// Policies are replaced, all else is patched. A WebSocket opens a session with GET, and newer API servers ask for
+/// `create` all the same. <https://kubernetes.io/docs/reference/access-authn-authz/authorization/>
+pub const EVERYWHERE: &[Rule] = &[
+    rule("", "events", &["list"]),
+    rule("", "namespaces", &["create", "delete", "get", "list", "patch", "watch"]),
     rule("", "nodes", &["list"]),
     rule("", "pods", &["create", "delete", "list", "patch", "watch"]),
     rule("", "pods/exec", &["create", "get"]),
-    rule("", "pods/log", &["get"]),
     rule("", "serviceaccounts", &["create", "delete", "list", "watch"]),
     rule("", "services", &["create", "delete", "get", "list", "patch", "watch"]),
     rule("apps", "daemonsets", &["list"]),
-    rule("cilium.io", "ciliumcidrgroups", POLICY),
-    rule("cilium.io", "ciliumclusterwidenetworkpolicies", POLICY),
-    rule("cilium.io", "ciliumclusterwidenetworkpolicies/status", &["patch"]),
+    rule("cilium.io", "ciliumcidrgroups", &["create", "delete", "get", "list", "update"]),
+    rule("cilium.io", "ciliumclusterwidenetworkpolicies", &["list"]),
     rule("cilium.io", "ciliumendpoints", &["list", "watch"]),
-    rule("cilium.io", "ciliumnetworkpolicies", POLICY),
+    rule("cilium.io", "ciliumidentities", &["list"]),
+    rule("cilium.io", "ciliumnetworkpolicies", &["create", "delete", "get", "list", "update", "watch"]),
     rule("cilium.io", "ciliumnetworkpolicies/status", &["patch"]),
-    rule("coordination.k8s.io", "leases", &["create", "delete", "get", "update"]),
     rule("discovery.k8s.io", "endpointslices", &["create", "delete", "list", "patch"]),
-    rule("networking.k8s.io", "networkpolicies", POLICY),
+    rule("networking.k8s.io", "networkpolicies", &["create", "delete", "get", "list", "update"]),
 ];
 
-/// What is only needed where the agents of Cilium do not tell their flows, and Hubble Relay is asked.
-pub const FALLBACK: &[Rule] = &[rule("", "pods/portforward", &["create", "get"])];
+/// What only helps: without it a message says less.
+const OPTIONAL: &[&str] = &["events", "ciliumidentities"];
 
-/// What verdikt needs besides in a namespace that is somebody else's and that a run borrows; `clusters/rbac.yaml` has it
-/// as a role of its own, which an administrator grants there.
+/// What it needs in its own namespace: the Role `verdikt`.
+pub const IN_SYSTEM: &[Rule] =
+    &[rule("coordination.k8s.io", "leases", &["create", "delete", "get", "update"])];
+
+/// What it needs in the namespace of Cilium: the Role `verdikt-cilium`, with [`FALLBACK`].
+pub const OF_CILIUM: &[Rule] = &[
+    named(rule("", "configmaps", &["get"]), "cilium-config"),
+    rule("", "pods/exec", &["create", "get"]),
+    rule("", "pods/log", &["get"]),
+];
+
+/// What is only needed there where the agents do not tell their flows, and Hubble Relay is asked.
+pub const FALLBACK: &[Rule] = &[
+    named(rule("", "configmaps", &["get"]), "hubble-relay-config"),
+    rule("", "pods/portforward", &["create", "get"]),
+];
+
+/// What verdikt needs besides in a namespace that is somebody else's and that a run borrows: the ClusterRole
+/// `verdikt-borrow`, which an administrator grants there.
 pub const BORROWING: &[Rule] = &[
     rule("", "pods", &["get"]),
     rule("", "pods/attach", &["create", "get"]),
     rule("", "pods/ephemeralcontainers", &["patch"]),
+    rule("", "pods/log", &["get"]),
+];
+
+/// What it needs besides for clusterwide policies: the ClusterRole `verdikt-clusterwide`.
+pub const CLUSTERWIDE: &[Rule] = &[
+    rule(
+        "cilium.io",
+        "ciliumclusterwidenetworkpolicies",
+        &["create", "delete", "get", "list", "update", "watch"],
+    ),
+    rule("cilium.io", "ciliumclusterwidenetworkpolicies/status", &["patch"]),
 ];
 
 /// Something that is not allowed.
@@ -91,14 +121,27 @@ impl fmt::Display for Missing {
     }
 }
 
-/// What of [`NEEDED`] the credentials do not allow, in the order of that list.
+/// What every run needs and the credentials do not allow, before it is known where Cilium is.
 pub async fn missing(connection: &Connection) -> Result<Vec<Missing>, ApiError> {
-    missing_of(connection, NEEDED, None).await
+    let mut missing = missing_of(connection, EVERYWHERE, None).await?;
+    missing.retain(|it| !OPTIONAL.contains(&it.resource));
+    missing.extend(missing_of(connection, IN_SYSTEM, Some(SYSTEM_NAMESPACE)).await?);
+    Ok(missing)
 }
 
-/// What of [`BORROWING`] the credentials do not allow in a namespace.
+/// What of [`OF_CILIUM`] they do not allow in its namespace.
+pub async fn missing_of_cilium(connection: &Connection, namespace: &str) -> Result<Vec<Missing>, ApiError> {
+    missing_of(connection, OF_CILIUM, Some(namespace)).await
+}
+
+/// What of [`BORROWING`] they do not allow in a namespace.
 pub async fn missing_to_borrow(connection: &Connection, namespace: &str) -> Result<Vec<Missing>, ApiError> {
     missing_of(connection, BORROWING, Some(namespace)).await
+}
+
+/// What of [`CLUSTERWIDE`] they do not allow.
+pub async fn missing_clusterwide(connection: &Connection) -> Result<Vec<Missing>, ApiError> {
+    missing_of(connection, CLUSTERWIDE, None).await
 }
 
 async fn missing_of(
@@ -108,12 +151,13 @@ async fn missing_of(
 ) -> Result<Vec<Missing>, ApiError> {
     let reviews: Api<SelfSubjectAccessReview> = Api::all(connection.client().clone());
     let each = rules.iter().flat_map(|rule| {
-        rule.verbs.iter().map(|verb| Missing { group: rule.group, resource: rule.resource, verb })
+        let Rule { group, resource, name, verbs } = *rule;
+        verbs.iter().map(move |verb| (Missing { group, resource, verb }, name))
     });
-    let asked = stream::iter(each).map(|wanted| {
+    let asked = stream::iter(each).map(|(wanted, name)| {
         let reviews = &reviews;
         async move {
-            let review = review(wanted, namespace);
+            let review = review(wanted, name, namespace);
             let parameters = PostParams::default();
             let answer =
                 connection.ask("review the own permissions", reviews.create(&parameters, &review)).await?;
@@ -124,13 +168,14 @@ async fn missing_of(
     Ok(answers.into_iter().filter(|(_, allowed)| !allowed).map(|(wanted, _)| wanted).collect())
 }
 
-fn review(wanted: Missing, namespace: Option<&str>) -> SelfSubjectAccessReview {
+fn review(wanted: Missing, name: Option<&str>, namespace: Option<&str>) -> SelfSubjectAccessReview {
     let (resource, subresource) = match wanted.resource.split_once('/') {
         Some((resource, subresource)) => (resource, Some(subresource)),
         None => (wanted.resource, None),
     };
     let attributes = ResourceAttributes {
         group: Some(wanted.group.to_owned()),
+        name: name.map(str::to_owned),
         namespace: namespace.map(str::to_owned),
         resource: Some(resource.to_owned()),
         subresource: subresource.map(str::to_owned),
@@ -142,52 +187,4 @@ fn review(wanted: Missing, namespace: Option<&str>) -> SelfSubjectAccessReview {
         ..SelfSubjectAccessReviewSpec::default()
     };
     SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() }
-}
-
-/// `clusters/rbac.yaml`: a service account that may do what verdikt needs, and nothing else.
-pub fn rbac() -> String {
-    let listed = |rules: &[Rule]| {
-        let line = |rule: &Rule| {
-            let verbs = rule.verbs.join(", ");
-            format!("- {{apiGroups: [{:?}], resources: [{}], verbs: [{verbs}]}}", rule.group, rule.resource)
-        };
-        rules.iter().map(line).collect::<Vec<_>>().join("\n")
-    };
-    let (needed, fallback, borrowing) = (listed(NEEDED), listed(FALLBACK), listed(BORROWING));
-    format!(
-        "# What verdikt needs in a cluster. Apply it, and run verdikt with a token of the service account:\n\
-         #   kubectl apply -f clusters/rbac.yaml\n\
-         #   kubectl --namespace verdikt-system create token verdikt\n\
-         apiVersion: v1\n\
-         kind: Namespace\n\
-         metadata: {{name: verdikt-system, labels: {{verdikt.dev/owner: administrator}}}}\n\
-         ---\n\
-         apiVersion: v1\n\
-         kind: ServiceAccount\n\
-         metadata: {{name: verdikt, namespace: verdikt-system}}\n\
-         ---\n\
-         apiVersion: rbac.authorization.k8s.io/v1\n\
-         kind: ClusterRole\n\
-         metadata: {{name: verdikt}}\n\
-         rules:\n\
-         {needed}\n\
-         # Only for flows of Hubble Relay, where the agents of Cilium do not tell theirs.\n\
-         {fallback}\n\
-         ---\n\
-         apiVersion: rbac.authorization.k8s.io/v1\n\
-         kind: ClusterRoleBinding\n\
-         metadata: {{name: verdikt}}\n\
-         roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: verdikt}}\n\
-         subjects:\n\
-         - {{kind: ServiceAccount, name: verdikt, namespace: verdikt-system}}\n\
-         ---\n\
-         # What `verdikt run --borrow NAMESPACE` needs besides. It is granted nowhere yet; for each such namespace:\n\
-         #   kubectl --namespace NAMESPACE create rolebinding verdikt-borrow --clusterrole verdikt-borrow \\\n\
-         #     --serviceaccount verdikt-system:verdikt\n\
-         apiVersion: rbac.authorization.k8s.io/v1\n\
-         kind: ClusterRole\n\
-         metadata: {{name: verdikt-borrow}}\n\
-         rules:\n\
-         {borrowing}\n"
-    )
 }

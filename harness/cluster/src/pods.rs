@@ -73,7 +73,7 @@ pub fn manifest(
             "namespace": name.namespace.as_str(),
             "name": name.name.as_str(),
             "labels": pod.labels,
-            "annotations": run.labels(),
+            "annotations": run.marks(),
         },
         "spec": spec,
     })
@@ -109,6 +109,7 @@ pub(crate) fn unprivileged() -> Map<String, Value> {
 pub fn node_manifest(name: &str, image: &AgentImage, run: &RunId, node: &str) -> Value {
     let mut spec = common(image);
     spec["hostNetwork"] = json!(true);
+    spec["securityContext"] = json!({"seccompProfile": {"type": "RuntimeDefault"}});
     // The node's network has no sysctls of its own: root may listen and ping, and nothing else.
     spec["containers"][0]["securityContext"] = json!({
         "allowPrivilegeEscalation": false,
@@ -117,11 +118,10 @@ pub fn node_manifest(name: &str, image: &AgentImage, run: &RunId, node: &str) ->
         "runAsUser": 0,
     });
     Placement { node: node.to_owned(), tolerate: true }.write(&mut spec);
-    let marks = run.labels();
     json!({
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"namespace": SYSTEM_NAMESPACE, "name": name, "labels": marks, "annotations": marks},
+        "metadata": {"namespace": SYSTEM_NAMESPACE, "name": name, "annotations": run.marks()},
         "spec": spec,
     })
 }

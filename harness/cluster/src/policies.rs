@@ -11,8 +11,8 @@ use verdikt_scenario::policy::{Manifest, Refuser};
 use crate::connect::Connection;
 use crate::error::ApiError;
 use crate::manifest;
-use crate::mark::{OWNER, OWNER_LABEL, RunId};
-use crate::objects::{self, FieldValidation, Object, label, metadata};
+use crate::mark::{OWNER, OWNER_KEY, RunId};
+use crate::objects::{self, FieldValidation, Object, mark, metadata};
 
 /// How often a change is tried again that another one came before.
 const CONFLICTS: u32 = 5;
@@ -111,8 +111,9 @@ pub async fn apply(
     let stale: Vec<Object> =
         stored.objects.keys().filter(|object| !listed.contains(object)).cloned().collect();
     for object in stale {
-        let uid = stored.objects.get(&object).map(|version| version.uid.clone());
-        objects::delete(connection, &object, uid.as_deref()).await?;
+        if let Some(version) = stored.objects.get(&object) {
+            objects::delete(connection, &object, &version.uid).await?;
+        }
         stored.objects.remove(&object);
         applied.touched.insert(object);
     }
@@ -134,7 +135,9 @@ pub async fn apply(
             continue;
         }
         guard(connection, &object, ground).await?;
-        match put(connection, &object, &manifest::marked(body.clone(), ground.run), validation).await? {
+        match put(connection, &object, &manifest::marked(object.kind, body.clone(), ground.run), validation)
+            .await?
+        {
             Ok(uid) => {
                 stored.objects.insert(object.clone(), Version { uid, body, validation });
                 applied.touched.insert(object.clone());
@@ -174,7 +177,7 @@ async fn put(
         let found = if object.name.is_empty() { None } else { objects::get(connection, object).await? };
         let answer = match found {
             None => objects::create(connection, object, body, validation).await,
-            Some(found) if label(&found, OWNER_LABEL) != Some(OWNER) => {
+            Some(found) if mark(&found, OWNER_KEY) != Some(OWNER) => {
                 return Err(PolicyError::Foreign { object: object.to_string() });
             }
             Some(found) => replace(connection, object, body, &found, validation).await,

@@ -50,7 +50,7 @@ fn port_name(port: &ServicePort) -> String {
 /// A service of the topology.
 pub fn manifest(name: &NamespacedName, service: &Service, run: &RunId) -> Value {
     let mut labels = service.labels.clone();
-    labels.extend(run.labels());
+    labels.extend(run.marks());
     let ports: Vec<Value> = service
         .ports
         .iter()
@@ -115,7 +115,7 @@ pub fn slices(name: &NamespacedName, service: &Service, hosts: &[IpAddr], run: &
             ),
             TargetPort::Name(_) => None,
         });
-        let mut labels = run.labels();
+        let mut labels = run.marks();
         labels.insert("kubernetes.io/service-name".to_owned(), name.name.to_string());
         labels.insert("endpointslice.kubernetes.io/managed-by".to_owned(), "verdikt".to_owned());
         (!addresses.is_empty()).then(|| {

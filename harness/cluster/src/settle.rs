@@ -7,6 +7,7 @@
 //! the caller's.
 
 mod agents;
+mod cause;
 mod fence;
 mod identities;
 #[cfg(test)]
@@ -19,9 +20,11 @@ use std::time::{Duration, Instant};
 use verdikt_scenario::name::NamespacedName;
 
 use crate::cluster::Cluster;
-use crate::error::ApiError;
+use crate::error::{ApiError, added};
 use crate::policies::{Applied, Refusal};
 use crate::wait::Late;
+
+pub(crate) use self::cause::Ailing;
 
 /// Labels as Cilium writes them: `k8s:app=redis`.
 pub type IdentityLabels = BTreeSet<String>;
@@ -59,7 +62,7 @@ pub enum SettleError {
     #[error(transparent)]
     Api(#[from] ApiError),
     /// It took too long.
-    #[error("{what}: not so after {:.1} s: {last}", after.as_secs_f64())]
+    #[error("{what}: not so after {:.1} s: {last}{}", after.as_secs_f64(), added(causes))]
     Late {
         /// What was waited for.
         what: String,
@@ -67,15 +70,21 @@ pub enum SettleError {
         last: String,
         /// How long it was waited for.
         after: Duration,
+        /// What those say who may know why.
+        causes: Vec<String>,
     },
 }
 
 impl SettleError {
+    fn deadline(what: &str, last: String, after: Duration) -> Self {
+        Self::Late { what: what.to_owned(), last, after, causes: Vec::new() }
+    }
+
     fn late(what: &str, late: Late) -> Self {
         match late {
             Late::Api(error) => Self::Api(error),
-            Late::Deadline { last, after } => Self::Late { what: what.to_owned(), last, after },
-            Late::Failed(last) => Self::Late { what: what.to_owned(), last, after: Duration::ZERO },
+            Late::Deadline { last, after } => Self::deadline(what, last, after),
+            Late::Failed(last) => Self::deadline(what, last, Duration::ZERO),
         }
     }
 }
@@ -96,6 +105,14 @@ impl Clock {
 impl Cluster {
     /// Waits until the datapath has the topology and the policies of this step.
     pub async fn settle(&mut self, wanted: Wanted<'_>) -> Result<Settled, SettleError> {
+        let mut settled = self.settle_in_time(wanted).await;
+        if let Err(SettleError::Late { causes, .. }) = &mut settled {
+            *causes = self.causes().await;
+        }
+        settled
+    }
+
+    async fn settle_in_time(&mut self, wanted: Wanted<'_>) -> Result<Settled, SettleError> {
         let clock = Clock { begin: Instant::now(), deadline: wanted.deadline };
         let judged = async {
             let refused = self.judged(wanted.applied, clock).await?;

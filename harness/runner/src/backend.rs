@@ -72,7 +72,7 @@ pub trait Backend {
     /// The time, counted as that of flows is.
     fn now(&self) -> Duration;
 
-    /// The step that is in force was not as expected: keeps what may explain it.
+    /// The step was not as expected, or could not be put in force: keeps what may explain it.
     fn keep_evidence(
         &mut self,
         scenario: &str,

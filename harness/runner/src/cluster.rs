@@ -34,7 +34,7 @@ use crate::destinations::destinations;
 use crate::in_flight::InFlight;
 use crate::wire_words::order;
 
-pub use self::clusterwide::{Clusterwide, Reach, reach};
+pub use self::clusterwide::{Clusterwide, Reach, has_clusterwide_policies, reach};
 pub use self::fitness::{OF_THE_CLUSTER, unfit};
 pub use self::flows::{FlowsError, choose as choose_flows};
 pub use self::meeting::{Footprint, asks_for_names};
@@ -113,11 +113,13 @@ impl Backend for ClusterBackend {
         let wanted = Wanted { applied: &applied, identities: &identities, deadline: SETTLE };
         let begin = Instant::now();
         let settled = self.cluster.settle(wanted).await.map_err(BackendError::new)?;
+        let settled_after = begin.elapsed();
+        self.cluster.serve_on_nodes(&step.topology).await.map_err(BackendError::new)?;
         let said = |(index, refusal): (&usize, &ClusterRefusal)| {
             (*index, Refusal { by: refusal.by, message: refusal.message.clone() })
         };
         let refused = applied.refused.iter().chain(&settled.refused).map(said).collect();
-        Ok(Applied { refused: Some(refused), settled: Some(begin.elapsed()) })
+        Ok(Applied { refused: Some(refused), settled: Some(settled_after) })
     }
 
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
@@ -211,6 +213,7 @@ impl Backend for ClusterBackend {
     }
 
     async fn keep_evidence(&mut self, scenario: &str, step: &str) -> Result<(), BackendError> {
+        self.cluster.stop_serving_on_nodes();
         let Some(folder) = &self.manner.evidence else { return Ok(()) };
         let folder = folder.join(scenario.replace('/', "-")).join(step.replace('/', "-"));
         collect(&self.cluster, &folder, &BTreeSet::new()).await.map(drop).map_err(BackendError::new)

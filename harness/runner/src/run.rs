@@ -201,7 +201,14 @@ impl StepRun<'_> {
         let Self { scenario, step, options, attempts } = *self;
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
         let asked = predict_step(step, options.version, past);
-        let applied = backend.apply(step, asked.model.cluster()).await?;
+        let applied = match backend.apply(step, asked.model.cluster()).await {
+            Ok(applied) => applied,
+            Err(error) => {
+                // What went wrong first is what matters.
+                drop(backend.keep_evidence(&scenario.name, &step.name).await);
+                return Err(error);
+            }
+        };
         let mut unexpected = false;
         let mut sink = |event: Event| {
             unexpected |= is_unexpected(&event);

@@ -57,6 +57,11 @@ async fn what_is_wanted_no_more_stops() {
     assert_eq!(attempt(&mut agents, 2, port).await, Outcome::Answered);
     furnish(&mut agents, &[]).await.unwrap();
     assert_eq!(attempt(&mut agents, 3, port).await, Outcome::Refused);
+    furnish(&mut agents, &[serve(port)]).await.unwrap();
+    agents.stop_serving(&client());
+    assert_eq!(attempt(&mut agents, 4, port).await, Outcome::Refused);
+    furnish(&mut agents, &[serve(port)]).await.unwrap();
+    assert_eq!(attempt(&mut agents, 5, port).await, Outcome::Answered);
 }
 
 #[tokio::test]

@@ -36,6 +36,8 @@ struct State {
     /// Whose memory is looked at when the lease is given back, and what was seen, in kB.
     process: Option<u32>,
     most_memory: Option<u64>,
+    /// What it was given, in order.
+    made: Vec<Value>,
     /// What it does not do, and at which attempt connections break.
     refused: Option<&'static str>,
     breaks_at: Option<u64>,
@@ -113,6 +115,11 @@ impl ApiServer {
         self.state().asked.clone()
     }
 
+    /// The objects that it was given, in order.
+    pub(crate) fn made(&self) -> Vec<Value> {
+        self.state().made.clone()
+    }
+
     fn serve(&self, connection: TcpStream) -> io::Result<()> {
         let mut reader = BufReader::new(connection.try_clone()?);
         let mut writer = connection;
@@ -160,7 +167,10 @@ impl ApiServer {
                 review["status"] = json!({"allowed": true});
                 (201, review)
             }
-            "POST" => (201, state.keep(path, body)),
+            "POST" => {
+                state.made.push(body.clone());
+                (201, state.keep(path, body))
+            }
             "DELETE" => {
                 if path == LEASE {
                     state.most_memory = state.process.map(most_memory);

@@ -16,6 +16,10 @@ const MEMORY: u64 = 150_000;
 
 /// What a run over two pods and so many attempts came to.
 fn run(server: &ApiServer, attempts: usize) -> Ran {
+    run_scenario(server, shop(attempts))
+}
+
+fn shop(attempts: usize) -> String {
     let mut scenario =
         "scenario: shop\nabout: Many attempts.\ntopology:\n  namespaces: {shop: {}}\n  pods:\n    \
                         shop/cart: {labels: {app: cart}}\n    \
@@ -25,6 +29,10 @@ fn run(server: &ApiServer, attempts: usize) -> Ran {
     for number in 0..attempts {
         writeln!(scenario, "    http GET shop/stock:80/{number}: {{allow: others}}").unwrap();
     }
+    scenario
+}
+
+fn run_scenario(server: &ApiServer, scenario: String) -> Ran {
     let project = Project::with(&[("shop.yaml", scenario), ("kubeconfig", server.kubeconfig())]);
     let program = project.program_beside(&static_program());
     let mut command =
@@ -79,6 +87,7 @@ fn requests_and_sessions_do_not_grow_with_the_number_of_attempts() {
     assert_snapshot!(sessions(&many), @r"
     GET /api/v1/namespaces/kube-system/pods/cilium-1/exec cilium-dbg endpoint list -o json
     GET /api/v1/namespaces/kube-system/pods/cilium-1/exec cilium-dbg endpoint list -o json
+    GET /api/v1/namespaces/kube-system/pods/cilium-1/exec cilium-dbg metrics list -p bpf_map_pressure -o json
     GET /api/v1/namespaces/kube-system/pods/cilium-1/exec cilium-dbg policy get -o json
     GET /api/v1/namespaces/kube-system/pods/cilium-1/exec hubble observe --follow --output jsonpb --type policy-verdict --type drop --type%3Dl7
     GET /api/v1/namespaces/kube-system/pods/cilium-1/exec hubble status
@@ -124,4 +133,47 @@ fn what_cannot_be_removed_keeps_nobody_off() {
     "#);
     let lease = "DELETE /apis/coordination.k8s.io/v1/namespaces/verdikt-system/leases/verdikt";
     assert!(server.asked().iter().any(|asked| asked == lease), "others may come");
+}
+
+/// Whoever reaches a node reaches what its probe serves.
+#[test]
+fn nodes_serve_only_while_a_step_runs() {
+    let server = ApiServer::start();
+    let first = shop(1).replace("steps:", "  nodes: {host: {serves: [tcp 7000]}}\nsteps:");
+    let second = first.split_once("steps:\n").unwrap().1.replace("step: open", "step: again");
+    let ran = run_scenario(&server, format!("{first}{second}"));
+    assert_eq!(ran.code, 0, "{ran}");
+    let steps = server.asked().into_iter().filter_map(|line| {
+        if line.contains("cilium-dbg policy get") {
+            return Some("the policies are in force".to_owned());
+        }
+        let order = line.split_once("/pods/node-host-").map(|(order, _)| order.to_owned())?;
+        (order.starts_with("SERVE") || order.starts_with("STOP")).then_some(order)
+    });
+    assert_snapshot!(steps.collect::<Vec<_>>().join("\n"), @r"
+    the policies are in force
+    SERVE /api/v1/namespaces/verdikt-system
+    STOP /api/v1/namespaces/verdikt-system
+    the policies are in force
+    SERVE /api/v1/namespaces/verdikt-system
+    ");
+}
+
+/// A namespace's labels, and a pod's, are part of the identities that Cilium makes: a run must leave none.
+#[test]
+fn no_mark_of_a_run_enters_an_identity() {
+    let server = ApiServer::start();
+    let ran = run(&server, 1);
+    assert_eq!(ran.code, 0, "{ran}");
+    let made = server.made();
+    let marked = made.iter().filter(|object| ["Namespace", "Pod"].iter().any(|kind| object["kind"] == *kind));
+    let marked: Vec<String> = marked.map(|object| object["metadata"].to_string()).collect();
+    // The name of a run is the time and its process.
+    let run = marked[1].split(r#""verdikt.dev/run":""#).nth(1).unwrap().split('"').next().unwrap();
+    assert_snapshot!(marked.join("\n").replace(run, "RUN"), @r#"
+    {"name":"verdikt-system","labels":{"pod-security.kubernetes.io/enforce":"privileged"},"annotations":{"verdikt.dev/owner":"verdikt"}}
+    {"name":"shop","labels":{},"annotations":{"verdikt.dev/owner":"verdikt","verdikt.dev/run":"RUN","verdikt.dev/scenario":"0"}}
+    {"namespace":"shop","name":"cart","labels":{"app":"cart"},"annotations":{"verdikt.dev/owner":"verdikt","verdikt.dev/run":"RUN","verdikt.dev/scenario":"0"}}
+    {"namespace":"shop","name":"stock","labels":{"app":"stock"},"annotations":{"verdikt.dev/owner":"verdikt","verdikt.dev/run":"RUN","verdikt.dev/scenario":"0"}}
+    "#);
 }

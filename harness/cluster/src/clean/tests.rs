@@ -3,15 +3,17 @@ use serde_json::json;
 use super::*;
 use crate::fixture::{Answer, Asked, absent, list, server};
 
+/// An object, with a UID that tells its kind.
 fn object(namespace: &str, name: &str) -> Value {
-    json!({"metadata": {"namespace": namespace, "name": name}})
+    json!({"metadata": {"namespace": namespace, "name": name, "uid": format!("u-{name}")}})
 }
 
 /// A cluster with something of every kind, in a namespace of ours, in one that is not, and in that of others.
 fn full(asked: &Asked) -> Answer {
     let path = asked.path.split('?').next().unwrap();
     let ours = json!({"verdikt.dev/owner": "verdikt", "verdikt.dev/run": "run-1"});
-    let pod = |namespace: &str, marks: &Value| json!({"metadata": {"namespace": namespace, "name": "cart", "annotations": marks}});
+    let marked = |namespace: &str, name: &str, place: &str, marks: &Value| json!({"metadata": {"namespace": namespace, "name": name, "uid": format!("u-{name}"), place: marks}});
+    let pod = |namespace: &str, marks: &Value| marked(namespace, "cart", "annotations", marks);
     if asked.method == "DELETE" {
         return Answer::Json(200, json!({}));
     }
@@ -19,14 +21,23 @@ fn full(asked: &Asked) -> Answer {
         return if asked.is_watch() { Answer::Events(Vec::new()) } else { list(&json!([])) };
     }
     match path.rsplit('/').next().unwrap() {
-        "namespaces" => list(&json!([{"metadata": {"name": "shop"}}])),
+        "namespaces" => list(&json!([
+            marked("", "shop", "annotations", &ours),
+            marked("", "prod", "annotations", &json!({"verdikt.dev/owner": "administrator"})),
+            // As earlier versions marked it.
+            marked("", "shop-before", "labels", &ours),
+        ])),
+        "ciliumcidrgroups" if path.contains("/v2/") => list(&json!([
+            marked("", "ours", "annotations", &ours),
+            marked("", "theirs", "annotations", &json!({})),
+        ])),
         "pods" => list(&json!([pod("shop", &ours), pod("default", &ours), pod("prod", &json!({}))])),
         "services" => list(&json!([object("shop", "api"), object("default", "api")])),
         "endpointslices" => list(&json!([
             object("default", "outside"),
-            {"metadata": {"namespace": "default", "name": "api-x1", "ownerReferences": []}},
+            {"metadata": {"namespace": "default", "name": "api-x1", "uid": "u", "ownerReferences": []}},
         ])),
-        "ciliumclusterwidenetworkpolicies" => list(&json!([{"metadata": {"name": "all"}}])),
+        "ciliumclusterwidenetworkpolicies" => list(&json!([object("", "all")])),
         "networkpolicies" => list(&json!([object("shop", "closed")])),
         _ => absent(),
     }
@@ -47,15 +58,23 @@ async fn policies_go_first_and_namespaces_last() {
     insta::assert_snapshot!(deletions.join("\n"), @"
     DELETE /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies/all
     DELETE /apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/closed
+    DELETE /apis/cilium.io/v2/ciliumcidrgroups/ours
     DELETE /api/v1/namespaces/default/pods/cart
     DELETE /api/v1/namespaces/default/services/api
     DELETE /apis/discovery.k8s.io/v1/namespaces/default/endpointslices/outside
     DELETE /api/v1/namespaces/shop
+    DELETE /api/v1/namespaces/shop-before
     ");
+    // What has taken the name of what was listed is somebody else's.
+    let unguarded =
+        |line: &&str| line.starts_with("DELETE") && !line.contains(r#""preconditions":{"uid":"u-"#);
+    assert_eq!(asked.lines().find(unguarded), None);
     insta::assert_snapshot!(removed.join("\n"), @"
+    CiliumCIDRGroup ours
     CiliumClusterwideNetworkPolicy all
     EndpointSlice default/outside
     Namespace shop
+    Namespace shop-before
     NetworkPolicy shop/closed
     Pod default/cart
     Service default/api

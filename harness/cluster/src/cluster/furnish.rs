@@ -18,16 +18,30 @@ const KUBELET: u16 = 10250;
 /// How long an agent may take to start or to listen, once its pod is ready.
 pub(super) const AGENT_DEADLINE: Duration = Duration::from_secs(20);
 
+/// Whether nodes serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnNodes {
+    /// What the topology says.
+    Serving,
+    /// Nothing.
+    Silent,
+}
+
 impl Cluster {
     /// Brings what the endpoints serve, and how they resolve names, up to date; waits until all of it is so.
-    pub(super) async fn furnish(&mut self, topology: &Topology) -> Result<(), ClusterError> {
+    pub(super) async fn furnish(
+        &mut self,
+        topology: &Topology,
+        on_nodes: OnNodes,
+    ) -> Result<(), ClusterError> {
         let (addresses, zone) = (&self.addresses, zone(topology, &self.addresses));
         let dns_pods = &self.facts.dns_pods;
         let lent: BTreeSet<Endpoint> = self.borrowed.pods.keys().cloned().map(Endpoint::Pod).collect();
         let wanted = |endpoint: &Endpoint| {
             let mut servers = servers(topology, endpoint, &zone);
-            if lent.contains(endpoint) {
-                // Its own program serves.
+            let is_silent = on_nodes == OnNodes::Silent && matches!(endpoint, Endpoint::Node(_));
+            if is_silent || lent.contains(endpoint) {
+                // In somebody else's pod its own program serves.
                 servers.clear();
             }
             // It needs a raw socket, which no agent of a pod has.

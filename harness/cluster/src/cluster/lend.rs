@@ -70,7 +70,10 @@ impl Cluster {
     /// Adds an agent's container to a pod, and waits until it runs.
     async fn add_agent(&self, name: &NamespacedName, lent: &Lent) -> Result<Container, ClusterError> {
         let object = Object::named(POD, name);
-        let replaced = || ClusterError::Pod(format!("{object} was removed or replaced since the run began"));
+        let replaced = || ClusterError::Pod {
+            reason: format!("{object} was removed or replaced since the run began"),
+            events: Vec::new(),
+        };
         let present = objects::get(&self.connection, &object).await?;
         let present = present.filter(|pod| metadata(pod, "uid") == Some(&lent.uid)).ok_or_else(replaced)?;
         let container = Container {

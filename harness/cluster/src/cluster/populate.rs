@@ -55,83 +55,14 @@ impl Cluster {
         pods.chain(nodes).collect()
     }
 
-    async fn remove_leaving(
-        &mut self,
-        topology: &Topology,
-        wanted: &BTreeMap<Endpoint, Value>,
-    ) -> Result<(), ClusterError> {
-        let stays = |endpoint: &Endpoint, present: &Value| {
-            let wanted = wanted.get(endpoint);
-            wanted.is_some_and(|wanted| self.is_lent(endpoint) || same_but_labels(present, wanted))
-        };
-        let leaving: Vec<Endpoint> = self
-            .pods
-            .iter()
-            .filter(|(endpoint, present)| !stays(endpoint, present))
-            .map(|(endpoint, _)| endpoint.clone())
-            .collect();
-        let mut removed = BTreeSet::new();
-        for endpoint in leaving {
-            self.addresses.endpoints.remove(&endpoint);
-            self.agents.remove(&endpoint);
-            let made = self.pods.remove(&endpoint).filter(|_| !self.is_lent(&endpoint));
-            if let Some(object) = made.map(|pod| pod_object(&pod)) {
-                objects::delete(&self.connection, &object, None).await?;
-                removed.insert(object);
-            }
-        }
-        self.wait_gone(&removed).await?;
-        let services = self.wanted_services(topology);
-        let stale: Vec<Object> =
-            self.furniture.keys().filter(|it| !services.contains_key(*it)).cloned().collect();
-        for object in stale {
-            if object.kind != objects::SERVICE_ACCOUNT {
-                objects::delete(&self.connection, &object, None).await?;
-                self.furniture.remove(&object);
-            }
-        }
-        let gone: Vec<NamespaceName> =
-            self.namespaces.iter().filter(|name| !topology.namespaces.contains_key(*name)).cloned().collect();
-        for name in gone {
-            objects::delete(&self.connection, &Object::new(objects::NAMESPACE, None, name.as_str()), None)
-                .await?;
-            self.furniture.retain(|object, _| object.namespace.as_deref() != Some(name.as_str()));
-            self.namespaces.remove(&name);
-        }
-        Ok(())
-    }
-
-    async fn wait_gone(&self, removed: &BTreeSet<Object>) -> Result<(), ClusterError> {
-        let namespaces: BTreeSet<&str> =
-            removed.iter().filter_map(|object| object.namespace.as_deref()).collect();
-        let watched = namespaces.into_iter().map(|namespace| self.all::<Pod>(namespace)).collect();
-        let what = "wait until pods of the step before have gone";
-        let wait = Wait { what, deadline: self.options.pod_deadline, progress: &self.options.progress };
-        if removed.is_empty() {
-            return Ok(());
-        }
-        let looked = |seen: &wait::Seen<Pod>| {
-            let left = removed.iter().find(|object| {
-                seen.contains_key(&(object.namespace.clone().unwrap_or_default(), object.name.clone()))
-            });
-            left.map_or(Look::Done(()), |object| Look::Not(object.to_string()))
-        };
-        wait::until(&self.connection, wait, watched, looked).await.map_err(|late| match late {
-            Late::Api(error) => error.into(),
-            Late::Deadline { last, .. } | Late::Failed(last) => {
-                ClusterError::Object { object: last, reason: "it is still being removed".to_owned() }
-            }
-        })
-    }
-
     async fn ensure_namespaces(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         for (name, labels) in &topology.namespaces {
             if self.options.borrowed.contains(name) || !is_used(topology, name) {
                 continue;
             }
-            namespaces::ensure(&self.connection, name, labels, &self.options.run, &self.options.progress)
-                .await?;
-            self.namespaces.insert(name.clone());
+            let run = &self.options.run;
+            let uid = namespaces::ensure(&self.connection, name, labels, run, &self.options.progress).await?;
+            self.namespaces.insert(name.clone(), uid);
         }
         Ok(())
     }
@@ -152,7 +83,7 @@ impl Cluster {
             let object = Object::new(objects::SERVICE_ACCOUNT, Some(namespace), account);
             let body = json!({
                 "apiVersion": "v1", "kind": "ServiceAccount",
-                "metadata": {"namespace": namespace, "name": account, "labels": self.options.run.labels()},
+                "metadata": {"namespace": namespace, "name": account, "labels": self.options.run.marks()},
             });
             if self.furniture.contains_key(&object) {
                 continue;
@@ -180,7 +111,7 @@ impl Cluster {
         })
     }
 
-    fn wanted_services(&self, topology: &Topology) -> BTreeMap<Object, Value> {
+    pub(super) fn wanted_services(&self, topology: &Topology) -> BTreeMap<Object, Value> {
         let mut wanted = BTreeMap::new();
         let ours = |name: &NamespacedName| {
             name.to_string() != DNS_SERVICE && !self.borrowed.services.contains_key(name)
@@ -215,6 +146,7 @@ impl Cluster {
             } else {
                 objects::create(&self.connection, &object, &body, FieldValidation::Strict).await?
             };
+            self.remember_uid(object.clone(), &made);
             if object.kind == objects::SERVICE {
                 let listed = made.pointer("/spec/clusterIPs").and_then(Value::as_array).into_iter().flatten();
                 let addresses = listed.filter_map(|address| address.as_str()?.parse().ok()).collect();
@@ -256,10 +188,12 @@ impl Cluster {
                 // What a run before left in a borrowed namespace, or somebody else's.
                 Err(error) if error.is_conflict() => Err(ClusterError::Taken { object: object.to_string() }),
                 Err(error) => Err(error.into()),
-                Ok(_) => Ok(()),
+                Ok(made) => Ok((object, made)),
             }
         });
-        made.buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+        for (object, made) in made.buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await? {
+            self.remember_uid(object, &made);
+        }
         Ok(())
     }
 
@@ -277,23 +211,27 @@ impl Cluster {
             })
             .collect();
         let namespaces: BTreeSet<&String> = objects.keys().map(|(namespace, _)| namespace).collect();
+        let has_pods = wanted.keys().any(|endpoint| matches!(endpoint, Endpoint::Pod(_)));
+        self.pods_on = has_pods.then(|| places.pods.node.clone());
+        let lent_on = self.lent_on(wanted.keys().cloned());
+        let lent_on: BTreeSet<String> = lent_on.into_iter().map(str::to_owned).collect();
+        self.in_use = places.nodes.values().chain(&self.pods_on).chain(&lent_on).cloned().collect();
         if !objects.is_empty() {
             let watched = namespaces.into_iter().map(|namespace| self.all::<Pod>(namespace)).collect();
             let what = format!("wait until {} pods are ready", objects.len());
             let wait =
                 Wait { what: &what, deadline: self.options.pod_deadline, progress: &self.options.progress };
             let ready = wait::until(&self.connection, wait, watched, |seen| all_ready(seen, &objects)).await;
-            for (key, pod) in ready.map_err(ClusterError::unready)? {
+            let ready = match ready {
+                Ok(ready) => ready,
+                Err(late) => return Err(self.unready(late).await),
+            };
+            for (key, pod) in ready {
                 if let Some(endpoint) = objects.get(&key) {
                     self.addresses.endpoints.insert((*endpoint).clone(), pods::addresses(&pod));
                 }
             }
         }
-        let has_pods = wanted.keys().any(|endpoint| matches!(endpoint, Endpoint::Pod(_)));
-        self.pods_on = has_pods.then(|| places.pods.node.clone());
-        let lent_on = self.lent_on(wanted.keys().cloned());
-        let lent_on: BTreeSet<String> = lent_on.into_iter().map(str::to_owned).collect();
-        self.in_use = places.nodes.values().chain(&self.pods_on).chain(&lent_on).cloned().collect();
         for (name, node) in &places.nodes {
             let addresses = self.facts.nodes.get(node).map(|node| node.addresses.clone()).unwrap_or_default();
             self.addresses.endpoints.insert(Endpoint::Node(name.clone()), addresses);
@@ -369,11 +307,6 @@ fn all_ready(
     }
 }
 
-fn pod_object(pod: &Value) -> Object {
+pub(super) fn pod_object(pod: &Value) -> Object {
     Object::new(objects::POD, metadata(pod, "namespace"), metadata(pod, "name").unwrap_or_default())
-}
-
-/// Whether a pod can stay: everything but its labels is fixed once it exists.
-fn same_but_labels(present: &Value, wanted: &Value) -> bool {
-    present.get("spec") == wanted.get("spec")
 }

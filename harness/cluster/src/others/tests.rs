@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::fixture::{absent, list, server};
-use crate::mark::{OWNER, OWNER_LABEL};
+use crate::mark::{OWNER, OWNER_KEY};
 
 #[tokio::test]
 async fn pods_with_a_network_of_their_own() {
@@ -11,7 +11,7 @@ async fn pods_with_a_network_of_their_own() {
                "spec": spec, "status": {"phase": phase}})
     };
     let mut ours = pod("ours", json!({}), "Running");
-    ours["metadata"]["labels"][OWNER_LABEL] = json!(OWNER);
+    ours["metadata"]["annotations"][OWNER_KEY] = json!(OWNER);
     let pods = json!([
         pod("ledger", json!({"serviceAccountName": "books"}), "Running"),
         pod("exporter", json!({"hostNetwork": true}), "Running"),

@@ -107,9 +107,6 @@ fn the_agent_of_a_node_lives_in_its_network() {
     metadata:
       namespace: verdikt-system
       name: node-host
-      labels:
-        verdikt.dev/owner: verdikt
-        verdikt.dev/run: run-1
       annotations:
         verdikt.dev/owner: verdikt
         verdikt.dev/run: run-1
@@ -142,6 +139,9 @@ fn the_agent_of_a_node_lives_in_its_network() {
           readOnlyRootFilesystem: true
           runAsUser: 0
       hostNetwork: true
+      securityContext:
+        seccompProfile:
+          type: RuntimeDefault
       affinity:
         nodeAffinity:
           requiredDuringSchedulingIgnoredDuringExecution:

@@ -44,7 +44,7 @@ impl Cluster {
             let round = Clock { begin: Instant::now(), deadline: ROUND.min(clock.left()) };
             match self.realized_behind(&fences, round).await {
                 Err(SettleError::Late { what, last, .. }) if clock.left().is_zero() => {
-                    return Err(SettleError::Late { what, last, after: clock.deadline });
+                    return Err(SettleError::deadline(&what, last, clock.deadline));
                 }
                 // An agent that was restarted has another pod.
                 Err(SettleError::Late { .. }) => self.find_agents().await?,
@@ -108,7 +108,7 @@ impl Cluster {
                 Err(ExecError::Api(error)) => return Ok(Err(error.to_string())),
             };
             if clock.left().is_zero() {
-                return Err(SettleError::Late { what: what.to_owned(), last, after: clock.deadline });
+                return Err(SettleError::deadline(what, last, clock.deadline));
             }
             if last != told {
                 self.progress().tell(format!("{what}: {last}"));

@@ -32,7 +32,7 @@ fn manifest(object: &Object, run: &RunId) -> Value {
     } else {
         json!({"podSelector": nothing, "policyTypes": ["Ingress"]})
     };
-    let mut metadata = json!({"name": object.name, "labels": run.labels()});
+    let mut metadata = json!({"name": object.name, "labels": run.marks()});
     if let Some(namespace) = &object.namespace {
         metadata["namespace"] = json!(namespace);
     }
@@ -49,8 +49,8 @@ impl Cluster {
         let touched = touched.iter().map(|object| kind_of_fence(object.kind.kind));
         let kinds: BTreeSet<&str> = touched.chain([ALWAYS]).collect();
         let (connection, run) = (self.connection().clone(), self.run().clone());
-        for old in self.take_fences() {
-            objects::delete(&connection, &old, None).await?;
+        for (old, uid) in self.take_fences() {
+            objects::delete(&connection, &old, &uid).await?;
         }
         let number = self.next_fence();
         let mut uids = Vec::new();
@@ -59,8 +59,9 @@ impl Cluster {
             let made =
                 objects::create(&connection, &object, &manifest(&object, &run), FieldValidation::Strict)
                     .await?;
-            uids.extend(metadata(&made, "uid").map(str::to_owned));
-            self.keep_fence(object);
+            let uid = metadata(&made, "uid").unwrap_or_default().to_owned();
+            uids.push(uid.clone());
+            self.keep_fence(object, uid);
         }
         Ok(uids)
     }

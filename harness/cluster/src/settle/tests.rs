@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::agents::{Answer, has_read, have_realized};
+use super::cause::{ailing, last_failure};
 use super::identities::{Comparison, are_known, labels};
 use super::validity::verdict;
 
@@ -141,4 +142,47 @@ fn objects_say_how_they_were_judged() {
     Some(Ok(()))
     Some(Err("unable to parse port"))
     "#);
+}
+
+#[test]
+fn the_log_of_an_endpoint_names_its_newest_failure() {
+    let entry = |code: &str, message: &str| json!({"timestamp": "2026-01-01T00:00:00Z", "code": code, "message": message, "state": "ready"});
+    let check = |entries: serde_json::Value| {
+        last_failure(&entries.to_string()).unwrap_or_else(|| "nothing".to_owned())
+    };
+    let retry = entry("OK", "Triggering endpoint regeneration due to retry");
+    let full = entry(
+        "Failure",
+        "Error regenerating endpoint: policymap synchronization failed: syncPolicyMapDelta failed\n",
+    );
+    let slow = entry("Warning", "Endpoint regeneration failed: timed out");
+    let seen = [
+        check(json!([])),
+        check(json!([retry])),
+        check(json!([retry, slow, full, entry("Failure", "an older one")])),
+        check(json!([retry, slow])),
+        check(json!("Cannot get endpoint log")),
+    ];
+    insta::assert_snapshot!(seen.join("\n"), @"
+    nothing
+    nothing
+    Error regenerating endpoint: policymap synchronization failed: syncPolicyMapDelta failed
+    Endpoint regeneration failed: timed out
+    nothing
+    ");
+}
+
+#[test]
+fn endpoints_that_are_not_ready_ail() {
+    let endpoint = |id: u64, pod: &str, state: &str| json!({"id": id, "status": {"external-identifiers": {"pod-name": pod}, "state": state}});
+    let said = json!([
+        endpoint(1, "shop/cart", "not-ready"),
+        endpoint(2, "shop/search", "ready"),
+        endpoint(3, "other/cart", "not-ready"),
+        endpoint(4, "shop/orders", "waiting-for-identity"),
+    ]);
+    let pods = ["shop/cart", "shop/search", "shop/orders"].map(str::to_owned).into();
+    let found: Vec<String> =
+        ailing(&said.to_string(), &pods).iter().map(|it| format!("{} {}", it.id, it.pod)).collect();
+    assert_eq!(found, ["1 shop/cart", "4 shop/orders"]);
 }

@@ -38,6 +38,11 @@ pub(super) fn unfit(clusterwide: Clusterwide, scenario: &Scenario) -> Option<Str
     (clusterwide == Clusterwide::Skipped).then_some(reason)
 }
 
+/// Whether a scenario has policies that may select the pods of everybody.
+pub fn has_clusterwide_policies(scenario: &Scenario) -> bool {
+    scenario.steps.iter().flat_map(of_step).next().is_some()
+}
+
 /// The clusterwide policies of a step: all kinds that are not known to act in one namespace, or on nobody.
 fn of_step(step: &Step) -> impl Iterator<Item = &Manifest> {
     step.policies.iter().filter(|manifest| {

@@ -20,10 +20,11 @@ use verdikt_cluster::mark::RunId;
 use verdikt_cluster::others::others;
 use verdikt_cluster::wait::Progress;
 use verdikt_cluster::world::World;
-use verdikt_cluster::{namespaces, permissions};
+use verdikt_cluster::{limits, namespaces, permissions};
 use verdikt_runner::backend::reason;
 use verdikt_runner::cluster::{
-    ClusterBackend, Clusterwide, FlowsOf, Footprint, Manner, asks_for_names, choose_flows, reach, unfit,
+    ClusterBackend, Clusterwide, FlowsOf, Footprint, Manner, asks_for_names, choose_flows,
+    has_clusterwide_policies, reach, unfit,
 };
 use verdikt_runner::plan::{RunOptions, Sink};
 use verdikt_runner::run::{Venue, run_on};
@@ -90,6 +91,9 @@ impl Session {
         let (connection, facts) = runtime.block_on(look(context))?;
         consent::ask(&connection, &facts, settings.yes)?;
         let borrowed = runtime.block_on(look_at_borrowed(&connection, &settings.borrowed))?;
+        for limit in runtime.block_on(limits::near(&connection, &facts)) {
+            Printer::tell(&format!("near a limit: {limit}\n"));
+        }
         let flows = runtime.block_on(choose_flows(&connection, &facts));
         let flows = flows.map_err(|error| Failure::machine(reason(&error)))?;
         let image = match image {
@@ -137,6 +141,9 @@ impl Session {
                 .or_interrupted(self.tell_reach(scenarios.iter().filter(|scenario| is_run(scenario))))
                 .await?;
             let progress = told();
+            if scenarios.iter().any(|scenario| has_clusterwide_policies(scenario) && is_run(scenario)) {
+                signals.or_interrupted(may_act_everywhere(&self.connection)).await?;
+            }
             let lease = signals.or_interrupted(self.take(&progress)).await?;
             let open = async |index: usize| {
                 let mut world = self.settings.world.clone();
@@ -251,7 +258,30 @@ pub(crate) async fn look(context: Option<String>) -> Result<(Connection, Facts),
             .hint("an administrator can apply clusters/rbac.yaml, which allows what verdikt needs"));
     }
     let facts = inspect(&connection, &kubernetes).await.map_err(|error| failed(&error))?;
+    let namespace = &facts.cilium.namespace;
+    let missing =
+        permissions::missing_of_cilium(&connection, namespace).await.map_err(|error| failed(&error))?;
+    if !missing.is_empty() {
+        return Err(not_allowed(&connection, &format!(" in the namespace {namespace}"), &missing).hint(
+            format!(
+                "an administrator can create the Role verdikt-cilium of clusters/rbac.yaml in {namespace}"
+            ),
+        ));
+    }
     Ok((connection, facts))
+}
+
+/// Looks whether clusterwide policies may be made.
+async fn may_act_everywhere(connection: &Connection) -> Result<(), Failure> {
+    let missing = permissions::missing_clusterwide(connection).await;
+    let missing = missing.map_err(|error| Failure::machine(reason(&error)))?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(not_allowed(connection, ", which scenarios with clusterwide policies need", &missing).hint(
+        "an administrator can bind the ClusterRole verdikt-clusterwide of clusters/rbac.yaml; `--filter` chooses other \
+         scenarios",
+    ))
 }
 
 /// Looks at the namespaces that are somebody else's, and says which policies of others are in force there.

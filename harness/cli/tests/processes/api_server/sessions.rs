@@ -42,6 +42,7 @@ pub(super) fn serve(server: &ApiServer, head: &Head, mut stream: TcpStream) -> i
         }
         command if command.starts_with("cilium-dbg policy get") => policy(&server.state()),
         command if command.starts_with("cilium-dbg endpoint list") => endpoints(&server.state()),
+        command if command.starts_with("cilium-dbg metrics list") => "[]".to_owned(),
         _ => return agent(server, &head.path, reading, writing),
     };
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"});
@@ -118,14 +119,14 @@ fn agent(
             begun.extend_from_slice(bytes);
             while let Some(end) = begun.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = begun.drain(..=end).collect();
-                obey(server, address, &tell, serde_json::from_slice(&line)?);
+                obey(server, (pod, address), &tell, serde_json::from_slice(&line)?);
             }
         }
     }
     Ok(())
 }
 
-fn obey(server: &ApiServer, address: IpAddr, tell: &Sender<Report>, order: Order) {
+fn obey(server: &ApiServer, (pod, address): (&str, IpAddr), tell: &Sender<Report>, order: Order) {
     let tell = |report| drop(tell.send(report));
     let mut state = server.state();
     if let Order::Attempt(Attempt { attempt, .. }) = &order
@@ -140,6 +141,7 @@ fn obey(server: &ApiServer, address: IpAddr, tell: &Sender<Report>, order: Order
     match order {
         Order::Serve(serve) => {
             let (server_number, port) = (serve.server, serve.port);
+            state.asked.push(format!("SERVE {pod} {port}"));
             state.agents.get_mut(&address).unwrap().servers.insert(port, server_number);
             tell(Report::Serving { server: server_number, port });
         }
@@ -168,7 +170,8 @@ fn obey(server: &ApiServer, address: IpAddr, tell: &Sender<Report>, order: Order
         Order::Attempt(Attempt { attempt, .. }) => {
             tell(Report::Finished { attempt, outcome: Outcome::TimedOut, took: 1 });
         }
+        Order::StopServing { .. } => state.asked.push(format!("STOP {pod}")),
         Order::Flush { flush } => tell(Report::Flushed { flush }),
-        Order::StopServing { .. } | Order::Resolve(_) | Order::End { .. } => {}
+        Order::Resolve(_) | Order::End { .. } => {}
     }
 }

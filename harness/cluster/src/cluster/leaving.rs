@@ -1,0 +1,110 @@
+//! The objects that a step no longer has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::Value;
+use verdikt_scenario::name::NamespaceName;
+use verdikt_scenario::topology::{Endpoint, Topology};
+
+use super::populate::pod_object;
+use super::{Cluster, ClusterError};
+use crate::error::ApiError;
+use crate::objects::{self, Object, metadata};
+use crate::wait::{self, Late, Look, Wait};
+
+impl Cluster {
+    /// Removes what a topology no longer has, and waits until its pods have gone.
+    pub(super) async fn remove_leaving(
+        &mut self,
+        topology: &Topology,
+        wanted: &BTreeMap<Endpoint, Value>,
+    ) -> Result<(), ClusterError> {
+        let stays = |endpoint: &Endpoint, present: &Value| {
+            let wanted = wanted.get(endpoint);
+            wanted.is_some_and(|wanted| self.is_lent(endpoint) || same_but_labels(present, wanted))
+        };
+        let leaving: Vec<Endpoint> = self
+            .pods
+            .iter()
+            .filter(|(endpoint, present)| !stays(endpoint, present))
+            .map(|(endpoint, _)| endpoint.clone())
+            .collect();
+        let mut removed = BTreeSet::new();
+        for endpoint in leaving {
+            self.addresses.endpoints.remove(&endpoint);
+            self.agents.remove(&endpoint);
+            let made = self.pods.remove(&endpoint).filter(|_| !self.is_lent(&endpoint));
+            if let Some(object) = made.map(|pod| pod_object(&pod)) {
+                self.remove(&object).await?;
+                removed.insert(object);
+            }
+        }
+        self.wait_gone(&removed).await?;
+        let services = self.wanted_services(topology);
+        let stale: Vec<Object> =
+            self.furniture.keys().filter(|it| !services.contains_key(*it)).cloned().collect();
+        for object in stale {
+            if object.kind != objects::SERVICE_ACCOUNT {
+                self.remove(&object).await?;
+                self.furniture.remove(&object);
+            }
+        }
+        let gone: Vec<(NamespaceName, String)> = self
+            .namespaces
+            .iter()
+            .filter(|(name, _)| !topology.namespaces.contains_key(*name))
+            .map(|(name, uid)| (name.clone(), uid.clone()))
+            .collect();
+        for (name, uid) in gone {
+            let object = Object::new(objects::NAMESPACE, None, name.as_str());
+            objects::delete(&self.connection, &object, &uid).await?;
+            self.furniture.retain(|object, _| object.namespace.as_deref() != Some(name.as_str()));
+            self.uids.retain(|object, _| object.namespace.as_deref() != Some(name.as_str()));
+            self.namespaces.remove(&name);
+        }
+        Ok(())
+    }
+
+    /// Removes an object that was made; nothing of the same name that somebody else has made.
+    async fn remove(&mut self, object: &Object) -> Result<(), ApiError> {
+        if let Some(uid) = self.uids.get(object) {
+            objects::delete(&self.connection, object, uid).await?;
+        }
+        self.uids.remove(object);
+        Ok(())
+    }
+
+    /// Remembers an object that was made, so that it is removed and no other.
+    pub(super) fn remember_uid(&mut self, object: Object, made: &Value) {
+        self.uids.insert(object, metadata(made, "uid").unwrap_or_default().to_owned());
+    }
+
+    async fn wait_gone(&self, removed: &BTreeSet<Object>) -> Result<(), ClusterError> {
+        let namespaces: BTreeSet<&str> =
+            removed.iter().filter_map(|object| object.namespace.as_deref()).collect();
+        let watched = namespaces.into_iter().map(|namespace| self.all::<Pod>(namespace)).collect();
+        let what = "wait until pods of the step before have gone";
+        let wait = Wait { what, deadline: self.options.pod_deadline, progress: &self.options.progress };
+        if removed.is_empty() {
+            return Ok(());
+        }
+        let looked = |seen: &wait::Seen<Pod>| {
+            let left = removed.iter().find(|object| {
+                seen.contains_key(&(object.namespace.clone().unwrap_or_default(), object.name.clone()))
+            });
+            left.map_or(Look::Done(()), |object| Look::Not(object.to_string()))
+        };
+        wait::until(&self.connection, wait, watched, looked).await.map_err(|late| match late {
+            Late::Api(error) => error.into(),
+            Late::Deadline { last, .. } | Late::Failed(last) => {
+                ClusterError::Object { object: last, reason: "it is still being removed".to_owned() }
+            }
+        })
+    }
+}
+
+/// Whether a pod can stay: everything but its labels is fixed once it exists.
+fn same_but_labels(present: &Value, wanted: &Value) -> bool {
+    present.get("spec") == wanted.get("spec")
+}

@@ -1,0 +1,87 @@
+//! Why an endpoint does not get its policy, in the words of its agent.
+//!
+//! What is waited for says that an endpoint is late; the endpoint's log, which only the agent has, says why, and the
+//! agent's metrics whether its policy map has room: an entry that finds none fails with an error that names no map.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::agents::name_of;
+use crate::cluster::Cluster;
+use crate::exec::{self, Container};
+use crate::limits;
+
+/// How long an agent may take for one answer.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How many endpoints of a node are asked for their log; one that is late for a reason is seldom alone with it.
+const MOST: usize = 2;
+
+/// An endpoint that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ailing {
+    /// Its number at its agent.
+    pub(crate) id: u64,
+    /// Its pod.
+    pub(crate) pod: String,
+}
+
+impl Cluster {
+    /// What the agents say of the pods that are not ready for traffic; nothing where no agent can be asked.
+    pub(super) async fn causes(&self) -> Vec<String> {
+        let asked = self.nodes_in_use().into_iter().filter_map(|(node, agent)| Some((node, agent?)));
+        let asked = asked.map(|(node, agent)| async move {
+            let of_node = self.pods().filter(|pod| self.node_of(pod) == Some(node.as_str()));
+            let pods: BTreeSet<String> = of_node.map(ToString::to_string).collect();
+            let mut causes = Vec::new();
+            for Ailing { id, pod } in self.ailing(&agent, &pods).await.into_iter().take(MOST) {
+                let log = self.log_of_endpoint(&agent, id).await.unwrap_or_default();
+                causes.extend(last_failure(&log).map(|said| format!("its agent says of {pod}: {said}")));
+            }
+            let pressure = limits::pressure(self.connection(), &agent).await;
+            causes.extend(pressure.and_then(|it| limits::overflow(&node, it, &self.facts().cilium)));
+            causes
+        });
+        let causes = futures_util::future::join_all(asked).await;
+        causes.into_iter().flatten().collect()
+    }
+
+    /// Those of these pods whose endpoints an agent does not call ready.
+    pub(crate) async fn ailing(&self, agent: &Container, pods: &BTreeSet<String>) -> Vec<Ailing> {
+        let said = self.say(agent, &["endpoint", "list", "-o", "json"]).await.unwrap_or_default();
+        ailing(&said, pods)
+    }
+
+    /// The log of an endpoint, as its agent writes it.
+    pub(crate) async fn log_of_endpoint(&self, agent: &Container, id: u64) -> Option<String> {
+        self.say(agent, &["endpoint", "log", &id.to_string(), "-o", "json"]).await
+    }
+
+    async fn say(&self, agent: &Container, question: &[&str]) -> Option<String> {
+        let command: Vec<&str> = std::iter::once("cilium-dbg").chain(question.iter().copied()).collect();
+        exec::output(self.connection(), agent, &command, ANSWER).await.ok()
+    }
+}
+
+/// The endpoints of these pods that are in another state than ready.
+pub(super) fn ailing(said: &str, pods: &BTreeSet<String>) -> Vec<Ailing> {
+    let endpoints = serde_json::from_str::<Vec<Value>>(said).unwrap_or_default();
+    let ours = endpoints.iter().filter_map(|endpoint| {
+        let pod = name_of(endpoint).filter(|pod| pods.contains(pod))?;
+        let state = endpoint.pointer("/status/state").and_then(Value::as_str);
+        Some(Ailing { id: endpoint["id"].as_u64()?, pod }).filter(|_| state != Some("ready"))
+    });
+    ours.collect()
+}
+
+/// The newest failure in an endpoint's log, or else the newest warning; the newest entry comes first.
+/// <https://github.com/cilium/cilium/blob/main/pkg/endpoint/status.go>
+pub(super) fn last_failure(log: &str) -> Option<String> {
+    let entries = serde_json::from_str::<Vec<Value>>(log).unwrap_or_default();
+    let with = |code: &str| {
+        let found = entries.iter().find(|entry| entry["code"].as_str() == Some(code))?;
+        Some(found["message"].as_str()?.trim().to_owned())
+    };
+    with("Failure").or_else(|| with("Warning"))
+}
