@@ -3,8 +3,6 @@
 //! A lab starts the program anew for each pod: at fixed addresses nothing has to be relocated then, and the pages of all
 //! of them stay shared.
 
-#![expect(clippy::print_stdout, reason = "so Cargo is told")]
-
 use std::env::var;
 
 fn main() {

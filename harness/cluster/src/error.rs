@@ -146,7 +146,7 @@ pub(crate) fn innermost(error: &dyn Error) -> String {
 
 /// What others say, added to a message.
 pub(crate) fn added(said: &[String]) -> String {
-    said.iter().map(|said| format!("; {said}")).collect()
+    said.iter().flat_map(|said| ["; ", said]).collect()
 }
 
 /// A list of names for a message: `a, b and c`.

@@ -200,7 +200,7 @@ pub(crate) async fn gone(
     };
     let looked = |seen: &wait::Seen<Namespace>| {
         let is_there = seen.values().any(|it| uid.is_none() || it.metadata.uid == uid);
-        if !is_there { wait::Look::Done(()) } else { wait::Look::Not(stuck(seen)) }
+        if is_there { wait::Look::Not(stuck(seen)) } else { wait::Look::Done(()) }
     };
     let what = format!("wait until the namespace {name} has gone");
     let wait = wait::Wait { what: &what, deadline: wait::GONE_DEADLINE, progress };

@@ -40,7 +40,7 @@ const fn named(rule: Rule, name: &'static str) -> Rule {
     Rule { name: Some(name), ..rule }
 }
 
-/// What every run needs in all namespaces, as it makes some: the ClusterRole `verdikt` of `clusters/rbac.yaml`, which
+/// What every run needs in all namespaces, as it makes some: the `ClusterRole` `verdikt` of `clusters/rbac.yaml`, which
 /// holds the rules of this module and no others.
 ///
 /// Policies are replaced, all else is patched. A WebSocket opens a session with GET, and newer API servers ask for
@@ -84,7 +84,7 @@ pub const FALLBACK: &[Rule] = &[
     rule("", "pods/portforward", &["create", "get"]),
 ];
 
-/// What verdikt needs besides in a namespace that is somebody else's and that a run borrows: the ClusterRole
+/// What verdikt needs besides in a namespace that is somebody else's and that a run borrows: the `ClusterRole`
 /// `verdikt-borrow`, which an administrator grants there.
 pub const BORROWING: &[Rule] = &[
     rule("", "pods", &["get"]),
@@ -93,7 +93,7 @@ pub const BORROWING: &[Rule] = &[
     rule("", "pods/log", &["get"]),
 ];
 
-/// What it needs besides for clusterwide policies: the ClusterRole `verdikt-clusterwide`.
+/// What it needs besides for clusterwide policies: the `ClusterRole` `verdikt-clusterwide`.
 pub const CLUSTERWIDE: &[Rule] = &[
     rule(
         "cilium.io",

@@ -72,9 +72,9 @@ struct Wave<'a, 'b, B> {
 
 /// Makes attempts, and hears of them until everything is known. Answers their evidence, in their order. Endpoints that
 /// go are added to `gone`; what is there attempts nothing.
-async fn make<'a, B: Backend>(
+async fn make<B: Backend>(
     backend: &mut B,
-    attempts: &[Numbered<'a>],
+    attempts: &[Numbered<'_>],
     pace: Pace,
     gone: &mut Gone,
 ) -> Vec<Evidence> {

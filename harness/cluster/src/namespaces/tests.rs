@@ -21,13 +21,13 @@ fn namespace(labels: &Value, annotations: &Value) -> Answer {
 
 #[tokio::test]
 async fn one_that_does_not_exist_is_made() {
-    let seen = check(|asked| match asked.method.as_str() {
-        "GET" => absent(),
-        _ => {
-            let mut made = asked.body.clone();
-            made["metadata"]["uid"] = json!("u-1");
-            Answer::Json(201, made)
+    let seen = check(|asked| {
+        if asked.method == "GET" {
+            return absent();
         }
+        let mut made = asked.body.clone();
+        made["metadata"]["uid"] = json!("u-1");
+        Answer::Json(201, made)
     });
     insta::assert_snapshot!(seen.await, @r#"
     GET /api/v1/namespaces/shop

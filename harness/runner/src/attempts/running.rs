@@ -13,6 +13,10 @@ use verdikt_verdict::evidence::{Evidence, is_denial};
 use crate::backend::Destinations;
 
 /// One attempt on its way.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what may be known of an attempt, each apart from the others"
+)]
 pub(super) struct Running<'a> {
     pub(super) source: &'a Endpoint,
     attempt: &'a Attempt,
