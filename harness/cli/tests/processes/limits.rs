@@ -37,6 +37,8 @@ fn limited(prepare: &str, limits: &[&str]) -> usize {
             Some(4) => assert!(limits.iter().any(|limit| unbroken.contains(limit)), "{told}"),
             // Enough for this.
             Some(0 | 124) => {}
+            // Too little for the system to start the program.
+            Some(127) if told.contains("error while loading shared libraries") => {}
             _ => panic!("{told}"),
         }
         usize::from(output.status.code() == Some(4))
@@ -53,7 +55,7 @@ fn open_files() {
 
 #[test]
 fn address_space() {
-    let failed: usize = [60, 100, 250, 300]
+    let failed: usize = [40, 44, 48, 52, 56, 60, 100, 300]
         .map(|mib| limited(&format!("ulimit -v {}", mib * 1000), &["RLIMIT_AS", "memory allocation of"]))
         .iter()
         .sum();

@@ -185,14 +185,15 @@ fn a_link_in_a_repository_leads_nowhere_outside_even_where_it_is_named() {
     {
         let loaded = folder.load(&[name]);
         let lines = folder.lines(&loaded.diagnostics);
-        writeln!(told, "{name}: {} {}", loaded.scenarios.len(), lines.trim_end()).unwrap();
+        let line = format!("{name}: {} {}", loaded.scenarios.len(), lines.trim_end());
+        writeln!(told, "{}", line.trim_end()).unwrap();
     }
     insta::assert_snapshot!(told, @"
     repo/s.yaml: 0 repo/s.yaml:1:1: cannot read `repo/s.yaml`: it is outside the repository or folder that the command names => move it inside, or allow it with `--allow-outside` if you trust these files
     repo/folder: 0 repo/folder:1:1: cannot read `repo/folder`: it is outside the repository or folder that the command names => move it inside, or allow it with `--allow-outside` if you trust these files
     repo/folder/: 0 repo/folder:1:1: cannot read `repo/folder`: it is outside the repository or folder that the command names => move it inside, or allow it with `--allow-outside` if you trust these files
     repo/folder/s.yaml: 0 repo/folder/s.yaml:1:1: cannot read `repo/folder/s.yaml`: it is outside the repository or folder that the command names => move it inside, or allow it with `--allow-outside` if you trust these files
-    plain/s.yaml: 1 
+    plain/s.yaml: 1
     plain/folder: 1
     ");
 }
