@@ -6,8 +6,8 @@
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
-use crate::cluster::{Cluster, Side, SubjectState};
 use crate::identity::{Identity, NamedPort};
+use crate::model::{PolicyModel, Side, SubjectState, is_managed};
 use crate::rule::{
     Direction, Effect, Entity, Entry, Gap, Peer, PeerField, PeerMatcher, Peers, PortMatcher, PortRule, Ports,
     Proxy,
@@ -36,21 +36,21 @@ pub(crate) struct Decision<'a> {
     pub(crate) denied: Vec<Match<'a>>,
     /// The first thing that is not modelled and may matter.
     pub(crate) gap: Option<(&'static str, (usize, usize))>,
-    /// What becomes of what no rule allows.
-    pub(crate) otherwise: Otherwise,
+    /// What happens to what no rule allows.
+    pub(crate) on_miss: OnMiss,
     pub(crate) verdict: SideVerdict,
 }
 
-/// What becomes of traffic, or of a request, that no rule allows.
+/// What happens to traffic, or to a request, that no rule allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Otherwise {
+pub(crate) enum OnMiss {
     /// It passes: nothing isolates the endpoint.
     #[default]
-    Passes,
+    Pass,
     /// It passes, because it is the node's own.
-    PassesFromLocalHost,
+    PassFromLocalHost,
     /// It is denied.
-    Denied,
+    Deny,
 }
 
 /// An entry that matches, and a port rule of it that does; none where the entry is about all traffic.
@@ -125,7 +125,7 @@ impl SideVerdict {
     }
 }
 
-impl Cluster<'_> {
+impl PolicyModel<'_> {
     /// What the policy of `subject` in one direction decides about traffic of or to `peer`. At egress, named
     /// ports are those of the peer, at ingress those of the subject.
     pub(crate) fn decide(
@@ -169,28 +169,33 @@ impl Cluster<'_> {
             };
             matches.extend(ports.map(|port| Match { entry, port }));
         }
-        let redirected = self.is_redirected(&decision.allowed);
         let local_host =
             direction == Direction::Ingress && peer.is_local_host() && self.passes_local_host(side);
-        decision.otherwise = match (side.isolated, local_host) {
-            (false, _) => Otherwise::Passes,
-            (true, true) => Otherwise::PassesFromLocalHost,
-            (true, false) => Otherwise::Denied,
+        decision.on_miss = match (side.isolated, local_host) {
+            (false, _) => OnMiss::Pass,
+            (true, true) => OnMiss::PassFromLocalHost,
+            (true, false) => OnMiss::Deny,
         };
-        decision.verdict = if !decision.denied.is_empty() {
-            SideVerdict::Denied
-        } else if decision.gap.is_some() {
-            SideVerdict::Unknown
-        } else if !decision.allowed.is_empty() {
-            SideVerdict::Allow { redirected }
-        } else {
-            match decision.otherwise {
-                Otherwise::Passes => SideVerdict::Allow { redirected: false },
-                Otherwise::PassesFromLocalHost => SideVerdict::LocalHost,
-                Otherwise::Denied => SideVerdict::NoRuleAllows,
-            }
-        };
+        decision.verdict = self.verdict_of(&decision);
         decision
+    }
+
+    /// The verdict that the matches of a decision come to.
+    fn verdict_of(&self, decision: &Decision<'_>) -> SideVerdict {
+        if !decision.denied.is_empty() {
+            return SideVerdict::Denied;
+        }
+        if decision.gap.is_some() {
+            return SideVerdict::Unknown;
+        }
+        if !decision.allowed.is_empty() {
+            return SideVerdict::Allow { redirected: self.is_redirected(&decision.allowed) };
+        }
+        match decision.on_miss {
+            OnMiss::Pass => SideVerdict::Allow { redirected: false },
+            OnMiss::PassFromLocalHost => SideVerdict::LocalHost,
+            OnMiss::Deny => SideVerdict::NoRuleAllows,
+        }
     }
 
     /// Whether allow entries that match send the traffic to a proxy.
@@ -245,12 +250,6 @@ impl Cluster<'_> {
         let egress = side(source, from, Direction::Egress, &to.identity);
         (egress, side(destination, to, Direction::Ingress, &from.identity))
     }
-}
-
-/// Whether Cilium enforces policies at an endpoint: at pods and its own endpoints, not at nodes (the host
-/// firewall is off) and not outside the cluster.
-pub(crate) fn is_managed(endpoint: &Endpoint) -> bool {
-    matches!(endpoint, Endpoint::Pod(_) | Endpoint::Cilium(_))
 }
 
 fn opposite(direction: Direction) -> Direction {
@@ -308,7 +307,7 @@ impl Ports {
         &'a self,
         traffic: Traffic,
         destination: &Identity,
-        cluster: &Cluster<'_>,
+        cluster: &PolicyModel<'_>,
         direction: Direction,
     ) -> impl Iterator<Item = Option<&'a PortRule>> {
         let (all, rules) = match self {
@@ -326,7 +325,7 @@ impl PortMatcher {
         &self,
         traffic: Traffic,
         destination: &Identity,
-        cluster: &Cluster<'_>,
+        cluster: &PolicyModel<'_>,
         direction: Direction,
     ) -> bool {
         match (self, traffic) {
@@ -362,7 +361,7 @@ impl PortMatcher {
     }
 }
 
-impl Cluster<'_> {
+impl PolicyModel<'_> {
     /// Whether an end makes a range of a port that is named.
     fn named_ports_have_ends(&self, direction: Direction) -> bool {
         direction == Direction::Ingress || !self.behaviour.egress_port_names_per_destination

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use verdikt_scenario::prediction::{Finding, Miss, RuleRef};
 
-use crate::cluster::{Cluster, Side, SubjectState};
-use crate::decide::{Decision, Match, Otherwise, SideVerdict, Traffic};
+use crate::decide::{Decision, Match, OnMiss, SideVerdict, Traffic};
 use crate::dns::NamePattern;
 use crate::http::{CONNECT, Mismatch, Reading, RequestHead, Target, read_request};
 use crate::identity::Identity;
+use crate::model::{PolicyModel, Side, SubjectState};
 use crate::rule::{Direction, Effect, Entry, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy};
 
-impl Cluster<'_> {
+impl PolicyModel<'_> {
     /// What a decision of one side found.
     pub(crate) fn finding(
         &self,
@@ -67,7 +67,7 @@ impl Cluster<'_> {
         };
         let readings = Reading::all(request, &target);
         let mut findings = readings.iter().map(|reading| self.finding_of_reading(decision, reading));
-        let Some(first) = findings.next() else { return self.otherwise(decision, None) };
+        let Some(first) = findings.next() else { return self.finding_on_miss(decision, None) };
         if findings.all(|other| discriminant(&other) == discriminant(&first)) {
             let passes = !matches!(first, Finding::NoRuleAllows { .. } | Finding::Unknown { .. });
             return match request.method {
@@ -114,17 +114,17 @@ impl Cluster<'_> {
             Some((gap, matched)) => {
                 Finding::Unknown { gap: gap.to_owned(), rule: Some(self.rule_of(matched)) }
             }
-            None => self.otherwise(decision, nearest),
+            None => self.finding_on_miss(decision, nearest),
         }
     }
 
-    /// What becomes of a request that no rule of a proxy allows.
-    fn otherwise(&self, decision: &Decision<'_>, nearest: Option<Miss>) -> Finding {
+    /// The finding of a request that no rule of a proxy allows.
+    fn finding_on_miss(&self, decision: &Decision<'_>, nearest: Option<Miss>) -> Finding {
         let nearest = nearest.map(Box::new);
-        match decision.otherwise {
-            Otherwise::Passes => Finding::NotIsolated,
-            Otherwise::PassesFromLocalHost => Finding::LocalHost,
-            Otherwise::Denied => Finding::NoRuleAllows { isolated_by: self.redirecting(decision), nearest },
+        match decision.on_miss {
+            OnMiss::Pass => Finding::NotIsolated,
+            OnMiss::PassFromLocalHost => Finding::LocalHost,
+            OnMiss::Deny => Finding::NoRuleAllows { isolated_by: self.redirecting(decision), nearest },
         }
     }
 
@@ -156,7 +156,7 @@ impl Cluster<'_> {
             nearest =
                 nearest.or_else(|| Some(Miss { rule: self.rule_of(matched), on: name_miss(name, patterns) }));
         }
-        Some(self.otherwise(decision, nearest))
+        Some(self.finding_on_miss(decision, nearest))
     }
 
     /// What becomes of a connection that only wants to be established: the HTTP and DNS proxies take every one;

@@ -3,7 +3,7 @@
 //! It follows the documents and the observable behaviour of Kubernetes and Cilium, version by version, and
 //! shares no code with them. Three judges in a row, each with its own folder: [`admission`] says what the API
 //! server's schema refuses, `agent` what Cilium's agent refuses of the rest and what the rules mean,
-//! and [`cluster`] what they decide. What is not modelled makes the engine abstain, never guess.
+//! and [`model`] what they decide. What is not modelled makes the engine abstain, never guess.
 //!
 //! Pure: no I/O, no clock, no randomness. Must not know any observation: neither what a client saw nor what
 //! Hubble reported.
@@ -12,7 +12,6 @@
 
 pub mod admission;
 pub mod behaviour;
-pub mod cluster;
 pub mod decide;
 pub mod identity;
 pub mod in_force;
@@ -20,6 +19,7 @@ pub mod judgement;
 pub mod label;
 pub mod lint;
 pub mod matrix;
+pub mod model;
 pub mod refusal;
 pub mod rule;
 pub mod ruling;
@@ -34,3 +34,9 @@ mod http;
 pub mod predict;
 mod resolve;
 mod versions;
+
+/// [`model`] for crates that import it by this name.
+#[doc(hidden)]
+pub mod cluster {
+    pub use crate::model::{AddressFamilies, Learned, Options, PolicyModel as Cluster};
+}

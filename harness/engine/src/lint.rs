@@ -24,8 +24,7 @@ use verdikt_scenario::place::{Place, Position};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
-use crate::cluster::{Cluster, Learned, Options};
-use crate::decide::is_managed;
+use crate::model::{Learned, Options, PolicyModel, is_managed};
 use crate::refusal::{Part, RefusalKind};
 use crate::rule::{Entry, Origin, Peer, Rule, Subject};
 use crate::selector::{Operator, Requirement};
@@ -54,20 +53,20 @@ pub struct RefusedObject {
 }
 
 /// What a lint looks at.
-struct Ground<'a> {
+struct LintContext<'a> {
     /// The topology, if there is one; a plain folder of policies has none.
     topology: Option<&'a Topology>,
     manifests: &'a [Manifest],
     options: &'a Options,
     /// The policies compiled over the topology, or over an empty one.
-    cluster: &'a Cluster<'a>,
+    model: &'a PolicyModel<'a>,
 }
 
 /// Finds policies that are refused, and those that are legal and almost surely wrong. Lints that need to know what a
 /// policy is for are silent without a topology.
 ///
 /// ```
-/// use verdikt_engine::cluster::Options;
+/// use verdikt_engine::model::Options;
 /// use verdikt_engine::lint::lint;
 /// use verdikt_engine::refusal::RefusalKind;
 /// use verdikt_scenario::document;
@@ -88,9 +87,9 @@ struct Ground<'a> {
 /// ```
 pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Options) -> Findings {
     let empty = Topology::default();
-    let cluster = Cluster::new(topology.unwrap_or(&empty), manifests, options, &Learned::default());
-    let ground = Ground { topology, manifests, options, cluster: &cluster };
-    let lints: [fn(&Ground<'_>) -> Vec<Diagnostic>; 13] = [
+    let model = PolicyModel::new(topology.unwrap_or(&empty), manifests, options, &Learned::default());
+    let context = LintContext { topology, manifests, options, model: &model };
+    let lints: [fn(&LintContext<'_>) -> Vec<Diagnostic>; 13] = [
         ignored::lint,
         selects_nothing::lint,
         foreign_namespace::lint,
@@ -105,16 +104,16 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Optio
         http_method::lint,
         policy_types::lint,
     ];
-    let mut warnings: Vec<Diagnostic> = lints.iter().flat_map(|lint| lint(&ground)).collect();
+    let mut warnings: Vec<Diagnostic> = lints.iter().flat_map(|lint| lint(&context)).collect();
     warnings.sort();
     warnings.dedup();
-    Findings { refusals: refused::refusals(&ground), warnings }
+    Findings { refusals: refused::refusals(&context), warnings }
 }
 
-impl Ground<'_> {
+impl LintContext<'_> {
     /// Every entry with its rule.
     fn entries(&self) -> impl Iterator<Item = (&Rule, &Entry)> {
-        self.cluster.rules.iter().flat_map(|rule| rule.entries.iter().map(move |entry| (rule, entry)))
+        self.model.rules.iter().flat_map(|rule| rule.entries.iter().map(move |entry| (rule, entry)))
     }
 
     /// Where something of an entry's object stands.
@@ -124,7 +123,7 @@ impl Ground<'_> {
 
     /// The name of an entry's object.
     fn name(&self, entry: &Entry) -> String {
-        self.cluster.objects[entry.origin.object].reference.to_string()
+        self.model.objects[entry.origin.object].reference.to_string()
     }
 
     /// The specification that something was read from.
@@ -150,7 +149,7 @@ impl Ground<'_> {
     /// The endpoints a rule selects, of those that have policies.
     fn selected(&self, rule: &Rule) -> Vec<&Endpoint> {
         let Subject::Endpoints(selector) = &rule.subject else { return Vec::new() };
-        let subjects = self.cluster.subjects.iter();
+        let subjects = self.model.subjects.iter();
         subjects
             .filter(|(endpoint, subject)| is_managed(endpoint) && selector.selects(&subject.identity))
             .map(|(endpoint, _)| endpoint)

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
-use crate::cluster::{Cluster, SubjectState};
-use crate::decide::{Traffic, is_managed};
+use crate::decide::Traffic;
 use crate::identity::Identity;
+use crate::model::{PolicyModel, SubjectState, is_managed};
 use crate::rule::{Direction, Effect, Gap, Peers};
 
 /// A set of identities, by index.
@@ -72,7 +72,7 @@ pub struct Matrix {
 
 impl Matrix {
     /// Evaluates every pair of endpoints on every port.
-    pub fn new(cluster: &Cluster<'_>, ports: &[(Protocol, u16)]) -> Self {
+    pub fn new(cluster: &PolicyModel<'_>, ports: &[(Protocol, u16)]) -> Self {
         let mut indices: BTreeMap<(&Identity, bool), usize> = BTreeMap::new();
         let mut subjects: Vec<(&SubjectState, bool)> = Vec::new();
         let mut endpoints = BTreeMap::new();
@@ -85,9 +85,11 @@ impl Matrix {
             endpoints.insert(endpoint.clone(), index);
         }
         let peers = peer_sets(cluster, &subjects);
+        let evaluation = Evaluation { model: cluster, identities: &subjects, peers: &peers };
         let rows = |direction| {
-            let row = |(subject, managed): &(&SubjectState, bool), port: &(Protocol, u16)| {
-                row(cluster, subject, *managed, direction, Traffic::Port(port.0, port.1), &subjects, &peers)
+            let evaluation = &evaluation;
+            let row = move |(subject, managed): &(&SubjectState, bool), port: &(Protocol, u16)| {
+                evaluation.row(subject, *managed, direction, Traffic::Port(port.0, port.1))
             };
             subjects.iter().flat_map(|subject| ports.iter().map(move |port| row(subject, port))).collect()
         };
@@ -137,7 +139,7 @@ impl Matrix {
 }
 
 /// The identities each entry's peers match, by entry.
-fn peer_sets(cluster: &Cluster<'_>, subjects: &[(&SubjectState, bool)]) -> Vec<Vec<Option<Bits>>> {
+fn peer_sets(cluster: &PolicyModel<'_>, subjects: &[(&SubjectState, bool)]) -> Vec<Vec<Option<Bits>>> {
     let set = |peers: &Peers| match peers {
         Peers::Any => None,
         Peers::OneOf(_) => {
@@ -153,64 +155,85 @@ fn peer_sets(cluster: &Cluster<'_>, subjects: &[(&SubjectState, bool)]) -> Vec<V
     cluster.rules.iter().map(|rule| rule.entries.iter().map(|entry| set(&entry.peers)).collect()).collect()
 }
 
-fn row(
-    cluster: &Cluster<'_>,
-    of: &SubjectState,
-    managed: bool,
-    direction: Direction,
-    traffic: Traffic,
-    all: &[(&SubjectState, bool)],
-    sets: &[Vec<Option<Bits>>],
-) -> Row {
-    let size = all.len();
-    let side = of.side(direction);
-    if managed && (of.ingress.conflict.is_some() || of.egress.conflict.is_some()) {
-        return Row { allowed: Bits::none(size), unknown: Bits::all(size) };
+/// The evaluation of all rows: the model, its identities, and the sets of identities that entries are about.
+struct Evaluation<'e> {
+    model: &'e PolicyModel<'e>,
+    /// Each identity, and whether policies are enforced there.
+    identities: &'e [(&'e SubjectState, bool)],
+    /// By rule and entry; none is everyone.
+    peers: &'e [Vec<Option<Bits>>],
+}
+
+impl Evaluation<'_> {
+    /// What one side of an identity makes of every peer, for some traffic.
+    fn row(&self, of: &SubjectState, managed: bool, direction: Direction, traffic: Traffic) -> Row {
+        let size = self.identities.len();
+        let side = of.side(direction);
+        if managed && (of.ingress.conflict.is_some() || of.egress.conflict.is_some()) {
+            return Row { allowed: Bits::none(size), unknown: Bits::all(size) };
+        }
+        if !managed || !side.enforced {
+            return Row { allowed: Bits::all(size), unknown: Bits::none(size) };
+        }
+        let mut allowed = if side.isolated { Bits::none(size) } else { Bits::all(size) };
+        let mut denied = Bits::none(size);
+        let mut unknown = Bits::none(size);
+        for &index in &side.entries {
+            let Some(matching) = self.matching(of, direction, index, traffic) else { continue };
+            let entry = self.model.entry(index);
+            match (entry.gap, entry.effect) {
+                (Some(_), _) => unknown.add(&matching),
+                (None, Effect::Allow) => allowed.add(&matching),
+                (None, Effect::Deny) => denied.add(&matching),
+            }
+        }
+        if direction == Direction::Ingress && self.model.passes_local_host(side) {
+            let hosts = self.find(|peer| peer.is_local_host());
+            allowed.add(&hosts);
+        }
+        unknown.remove(&denied);
+        allowed.remove(&denied);
+        allowed.remove(&unknown);
+        Row { allowed, unknown }
     }
-    if !managed || !side.enforced {
-        return Row { allowed: Bits::all(size), unknown: Bits::none(size) };
-    }
-    let mut allowed = if side.isolated { Bits::none(size) } else { Bits::all(size) };
-    let mut denied = Bits::none(size);
-    let mut unknown = Bits::none(size);
-    for &(rule, index) in &side.entries {
-        let entry = cluster.entry((rule, index));
-        let covered =
-            |destination| entry.ports.matching(traffic, destination, cluster, direction).next().is_some();
-        let mut matching = match &sets[rule][index] {
+
+    /// The peers for which an entry matches some traffic; none if it never does.
+    fn matching(
+        &self,
+        of: &SubjectState,
+        direction: Direction,
+        index: (usize, usize),
+        traffic: Traffic,
+    ) -> Option<Bits> {
+        let size = self.identities.len();
+        let (side, entry) = (of.side(direction), self.model.entry(index));
+        let covers = |destination: &Identity| {
+            entry.ports.matching(traffic, destination, self.model, direction).next().is_some()
+        };
+        let by_destination = direction == Direction::Egress && entry.ports.name_ports();
+        if !by_destination && !covers(&of.identity) {
+            return None;
+        }
+        let mut matching = match &self.peers[index.0][index.1] {
+            _ if matches!(entry.gap, Some(Gap::Peers(_))) => Bits::all(size),
+            _ if side.requires => self.find(|peer| self.model.is_about(side, entry, peer)),
             Some(bits) => bits.clone(),
             None => Bits::all(size),
         };
-        if side.requires {
-            let about = |(_, (peer, _)): &(usize, &(&SubjectState, bool))| {
-                cluster.is_about(side, entry, &peer.identity)
-            };
-            matching = Bits::none(size);
-            all.iter().enumerate().filter(about).for_each(|(index, _)| matching.insert(index));
+        if by_destination {
+            matching.remove(&self.find(|peer| !covers(peer)));
         }
-        if matches!(entry.gap, Some(Gap::Peers(_))) {
-            matching = Bits::all(size);
-        }
-        if direction == Direction::Egress && entry.ports.name_ports() {
-            let outside = all.iter().enumerate().filter(|(_, (peer, _))| !covered(&peer.identity));
-            let mut bits = Bits::none(size);
-            outside.for_each(|(index, _)| bits.insert(index));
-            matching.remove(&bits);
-        } else if !covered(&of.identity) {
-            continue;
-        }
-        match (entry.gap, entry.effect) {
-            (Some(_), _) => unknown.add(&matching),
-            (None, Effect::Allow) => allowed.add(&matching),
-            (None, Effect::Deny) => denied.add(&matching),
-        }
+        Some(matching)
     }
-    if direction == Direction::Ingress && cluster.passes_local_host(side) {
-        let hosts = all.iter().enumerate().filter(|(_, (peer, _))| peer.identity.is_local_host());
-        hosts.for_each(|(index, _)| allowed.insert(index));
+
+    /// The identities that pass a test.
+    fn find(&self, test: impl Fn(&Identity) -> bool) -> Bits {
+        let mut bits = Bits::none(self.identities.len());
+        for (index, (subject, _)) in self.identities.iter().enumerate() {
+            if test(&subject.identity) {
+                bits.insert(index);
+            }
+        }
+        bits
     }
-    unknown.remove(&denied);
-    allowed.remove(&denied);
-    allowed.remove(&unknown);
-    Row { allowed, unknown }
 }

@@ -1,5 +1,7 @@
 //! Rules as the engine evaluates them: what every kind of policy is translated into.
 
+mod peer;
+
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -10,8 +12,8 @@ use verdikt_scenario::topology::Protocol;
 
 use crate::dns::NamePattern;
 use crate::http::HttpRule;
-use crate::identity::Identity;
 use crate::selector::Selector;
+pub use peer::{Entity, PeerField};
 
 /// The direction of traffic, seen from the endpoint a rule is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,60 +109,6 @@ pub struct Peer {
     pub position: Position,
 }
 
-/// The fields that name peers. Their order is that in which the agent looks for two of them in one item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is spelled as in a policy, without `from` and `to`")]
-pub enum PeerField {
-    Endpoints,
-    Cidr,
-    CidrSet,
-    Entities,
-    Services,
-    Fqdns,
-    Groups,
-    Nodes,
-    /// `from` and `to` of a `NetworkPolicy`.
-    Peers,
-}
-
-impl PeerField {
-    /// The fields of Cilium's policies.
-    pub(crate) const OF_CILIUM: [Self; 8] = [
-        Self::Endpoints,
-        Self::Cidr,
-        Self::CidrSet,
-        Self::Entities,
-        Self::Services,
-        Self::Fqdns,
-        Self::Groups,
-        Self::Nodes,
-    ];
-
-    /// The word a policy has for it in a direction; none where the direction has no such field.
-    pub fn word(self, direction: Direction) -> Option<&'static str> {
-        let (ingress, egress) = match self {
-            Self::Endpoints => (Some("fromEndpoints"), "toEndpoints"),
-            Self::Cidr => (Some("fromCIDR"), "toCIDR"),
-            Self::CidrSet => (Some("fromCIDRSet"), "toCIDRSet"),
-            Self::Entities => (Some("fromEntities"), "toEntities"),
-            Self::Services => (None, "toServices"),
-            Self::Fqdns => (None, "toFQDNs"),
-            Self::Groups => (Some("fromGroups"), "toGroups"),
-            Self::Nodes => (Some("fromNodes"), "toNodes"),
-            Self::Peers => (Some("from"), "to"),
-        };
-        match direction {
-            Direction::Ingress => ingress,
-            Direction::Egress => Some(egress),
-        }
-    }
-
-    /// Whether an empty list of it is nobody. The other fields count as absent then.
-    pub(crate) fn is_nobody_when_empty(self) -> bool {
-        matches!(self, Self::Endpoints | Self::Nodes | Self::Entities | Self::Cidr | Self::CidrSet)
-    }
-}
-
 /// What a peer matches.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PeerMatcher {
@@ -185,66 +133,6 @@ pub enum PeerMatcher {
     },
     /// Addresses the DNS proxy has learned for a name.
     Name(NamePattern),
-}
-
-/// A group of identities that Cilium defines.
-/// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is spelled as in a policy")]
-pub enum Entity {
-    All,
-    World,
-    WorldIpv4,
-    WorldIpv6,
-    Cluster,
-    Host,
-    Init,
-    Ingress,
-    Unmanaged,
-    RemoteNode,
-    Health,
-    None,
-    KubeApiserver,
-}
-
-impl Entity {
-    /// Every entity with the word for it.
-    pub const WORDS: [(&'static str, Self); 13] = [
-        ("all", Self::All),
-        ("world", Self::World),
-        ("world-ipv4", Self::WorldIpv4),
-        ("world-ipv6", Self::WorldIpv6),
-        ("cluster", Self::Cluster),
-        ("host", Self::Host),
-        ("init", Self::Init),
-        ("ingress", Self::Ingress),
-        ("unmanaged", Self::Unmanaged),
-        ("remote-node", Self::RemoteNode),
-        ("health", Self::Health),
-        ("none", Self::None),
-        ("kube-apiserver", Self::KubeApiserver),
-    ];
-
-    /// The word a policy has for it.
-    pub fn word(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, entity)| *entity == self).map_or("", |(word, _)| word)
-    }
-
-    /// Whether an identity belongs to it.
-    pub fn contains(self, identity: &Identity) -> bool {
-        match self {
-            Self::All => true,
-            Self::None => false,
-            Self::World => ["world", "world-ipv4", "world-ipv6"].iter().any(|key| identity.is_reserved(key)),
-            Self::Cluster => {
-                let reserved =
-                    ["host", "remote-node", "init", "ingress", "health", "unmanaged", "kube-apiserver"];
-                reserved.iter().any(|key| identity.is_reserved(key))
-                    || identity.value(crate::label::CLUSTER) == Some(crate::label::CLUSTER_NAME)
-            }
-            _ => identity.is_reserved(self.word()),
-        }
-    }
 }
 
 /// The traffic an entry is about.

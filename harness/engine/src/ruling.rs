@@ -6,11 +6,11 @@ use std::sync::Arc;
 use verdikt_scenario::prediction::{Finding, RuleRef};
 use verdikt_scenario::topology::Endpoint;
 
-use crate::cluster::{Cluster, SubjectState};
-use crate::decide::{Decision, Match, SideVerdict, Traffic, is_managed};
+use crate::decide::{Decision, Match, SideVerdict, Traffic};
 pub use crate::http::{JudgedTarget, RequestHead, Target, normalize, read_request, read_target};
 use crate::identity::Identity;
 use crate::label::Label;
+use crate::model::{PolicyModel, SubjectState, is_managed};
 use crate::rule::{Direction, PeerMatcher, Peers, PortMatcher, Ports, Proxy};
 
 /// What the policy of one endpoint in one direction says of a packet.
@@ -73,7 +73,7 @@ impl MatchKind {
     }
 }
 
-impl Cluster<'_> {
+impl PolicyModel<'_> {
     /// The identity of an endpoint of the topology.
     pub fn identity(&self, endpoint: &Endpoint) -> Option<&Identity> {
         self.subjects.get(endpoint).map(|subject| &subject.identity)

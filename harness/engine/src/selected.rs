@@ -6,9 +6,9 @@ use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::policy::ObjectRef;
 use verdikt_scenario::topology::{Endpoint, Labels};
 
-use crate::cluster::Cluster;
 use crate::identity::Identity;
 use crate::label::Label;
+use crate::model::PolicyModel;
 use crate::rule::Subject;
 use crate::selector::Selector;
 
@@ -21,7 +21,7 @@ pub struct Selected {
     pub nodes: BTreeSet<String>,
 }
 
-impl Cluster<'_> {
+impl PolicyModel<'_> {
     /// Finds the pods of the topology and, of nodes with these labels, those that each policy selects which is not
     /// refused.
     pub fn selected(&self, nodes: &BTreeMap<String, Labels>) -> BTreeMap<ObjectRef, Selected> {

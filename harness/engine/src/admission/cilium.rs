@@ -2,19 +2,21 @@
 //!
 //! <https://docs.cilium.io/en/stable/network/kubernetes/policy/#ciliumnetworkpolicy>
 
+mod ports;
+
 use verdikt_scenario::document::Node;
 use verdikt_scenario::version::CiliumVersion;
 
 use super::check::refuse;
 use super::metadata::METADATA;
 use super::schema::{
-    Field, Form, Group, GroupRule, Limit, Object, TextRule, Type, in_versions, list, object, optional,
-    required,
+    Form, Group, GroupRule, Limit, Object, TextRule, Type, in_versions, list, object, optional, required,
 };
 use super::text;
-use crate::behaviour::{self, LONGEST_NAME, MOST_PORTS};
+use crate::behaviour::{self, LONGEST_NAME};
 use crate::refusal::Refusal;
 use crate::versions::{ALWAYS, Versions};
+use ports::{ICMPS, PORT_DENY_RULE, PORT_RULE};
 
 const TEXT: Type = Type::Text(&[]);
 
@@ -252,157 +254,3 @@ const SERVICES: Type = list(&Type::Object(&object(&[
         Type::Object(&object(&[optional("namespace", TEXT), required("selector", SELECTOR)])),
     ),
 ])));
-
-const FORTY: Limit = Limit { most: MOST_PORTS, fewest: 0, versions: ALWAYS };
-
-const ICMPS: Type = list(&Type::Object(&object(&[optional(
-    "fields",
-    Type::List {
-        element: &Type::Object(&object(&[
-            optional("family", Type::Text(&[form(Form::OneOf(&["IPv4", "IPv6"]))])),
-            required(
-                "type",
-                Type::IntegerOrText(&[form(Form::Pattern(text::is_icmp_type, text::ICMP_TYPE))]),
-            ),
-        ])),
-        most: FORTY,
-    },
-)])));
-
-const PORT: Type = Type::Object(&object(&[
-    optional("endPort", Type::Integer(0, 65_535)),
-    Field {
-        name: "port",
-        kind: Type::Text(&[form(Form::Pattern(text::is_port, text::PORT))]),
-        required: behaviour::schema::PORT_IS_REQUIRED,
-        exists: ALWAYS,
-    },
-    optional("protocol", Type::Text(&[protocols(0), protocols(1), protocols(2)])),
-]));
-
-const fn protocols(index: usize) -> TextRule {
-    let (versions, words) = behaviour::schema::PROTOCOLS[index];
-    form_in(versions, Form::OneOf(words))
-}
-
-const PORT_DENY_RULE: Object = object(&[optional("ports", list(&PORT))]);
-
-const PORT_RULE: Object = Object {
-    fields: &[
-        optional("listener", Type::Object(&LISTENER)),
-        optional("originatingTLS", TLS),
-        optional("ports", Type::List { element: &PORT, most: FORTY }),
-        optional("rules", Type::Object(&L7_RULES)),
-        optional(
-            "serverNames",
-            Type::List {
-                element: &SERVER_NAME,
-                most: Limit { most: usize::MAX, fewest: 1, versions: behaviour::schema::SERVER_NAME_LIMITS },
-            },
-        ),
-        optional("terminatingTLS", TLS),
-    ],
-    groups: &[],
-    extra: Some(distinct_server_names),
-};
-
-const SERVER_NAME: Type = Type::Text(&[
-    form_in(behaviour::schema::SERVER_NAME_LIMITS, Form::AtMost(LONGEST_NAME)),
-    form_in(
-        behaviour::schema::SERVER_NAMES_WITH_LEADING_STAR,
-        Form::Pattern(text::is_server_name_with_leading_star, text::SERVER_NAME),
-    ),
-    form_in(
-        behaviour::schema::SERVER_NAMES_WITH_STARS,
-        Form::Pattern(text::is_match_pattern, text::MATCH_PATTERN),
-    ),
-]);
-
-/// Checks that the server names are a set, where they have to be one.
-fn distinct_server_names(node: &Node, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
-    if !behaviour::schema::SERVER_NAME_LIMITS.contain(version) {
-        return;
-    }
-    let names = node.get("serverNames").map_or(&[][..], Node::elements);
-    for (index, name) in names.iter().enumerate() {
-        if let Some(text) = name.text()
-            && names[..index].iter().any(|before| before.text() == Some(text))
-        {
-            refuse(name, format!("{path}.serverNames[{index}]: Duplicate value: {text:?}"), refusals);
-        }
-    }
-}
-
-const NOT_EMPTY: Type = Type::Text(&[form(Form::NotEmpty)]);
-
-const LISTENER: Object = object(&[
-    required(
-        "envoyConfig",
-        Type::Object(&object(&[
-            optional(
-                "kind",
-                Type::Text(&[form(Form::OneOf(&["CiliumEnvoyConfig", "CiliumClusterwideEnvoyConfig"]))]),
-            ),
-            required("name", NOT_EMPTY),
-        ])),
-    ),
-    required("name", NOT_EMPTY),
-    optional("priority", Type::Integer(1, 100)),
-]);
-
-const SECRET: Type = Type::Object(&object(&[required("name", TEXT), optional("namespace", TEXT)]));
-
-const TLS: Type = Type::Object(&object(&[
-    optional("certificate", TEXT),
-    optional("privateKey", TEXT),
-    required("secret", SECRET),
-    optional("trustedCA", TEXT),
-]));
-
-const L7_RULES: Object = Object {
-    fields: &[
-        optional("dns", NAMES),
-        optional("http", list(&Type::Object(&HTTP))),
-        in_versions("kafka", list(&Type::Object(&KAFKA)), behaviour::schema::OTHER_L7_RULES),
-        in_versions("l7", list(&Type::Texts(&[])), behaviour::schema::OTHER_L7_RULES),
-        in_versions("l7proto", TEXT, behaviour::schema::OTHER_L7_RULES),
-    ],
-    groups: &[
-        Group {
-            rule: GroupRule::OneOf,
-            keys: &["http", "kafka", "dns", "l7proto"],
-            versions: behaviour::schema::OTHER_L7_RULES,
-        },
-        Group {
-            rule: GroupRule::OneOf,
-            keys: &["http", "dns"],
-            versions: behaviour::schema::ONLY_HTTP_AND_DNS,
-        },
-    ],
-    extra: None,
-};
-
-const KAFKA: Object = object(&[
-    optional("apiKey", TEXT),
-    optional("apiVersion", TEXT),
-    optional("clientID", TEXT),
-    optional("role", Type::Text(&[form(Form::OneOf(&["produce", "consume"]))])),
-    optional("topic", Type::Text(&[form(Form::AtMost(255))])),
-]);
-
-const HTTP: Object = object(&[
-    optional(
-        "headerMatches",
-        list(&Type::Object(&object(&[
-            optional("mismatch", Type::Text(&[form(Form::OneOf(&["LOG", "ADD", "DELETE", "REPLACE"]))])),
-            required("name", NOT_EMPTY),
-            optional("secret", SECRET),
-            optional("value", TEXT),
-        ]))),
-    ),
-    optional("headers", list(&TEXT)),
-    // Its format, `idn-hostname`, is none that the API server checks.
-    optional("host", TEXT),
-    optional("method", TEXT),
-    optional("path", TEXT),
-]);

@@ -2,7 +2,7 @@
 
 use verdikt_scenario::document::{Node, Value};
 
-use super::peers::{ItemPeers, peers};
+use super::peers::{ItemPeers, PeerReader};
 use super::ports::ports;
 use super::selectors::{Keys, confine_subject, selector};
 use super::{Context, Parsed, list, refusal, refusal_of, text};
@@ -33,47 +33,15 @@ pub(super) fn rule(
     let mut entries = Vec::new();
     for (section, direction, effect) in SECTIONS {
         let isolates = isolates(spec, direction)?;
+        let reader = PeerReader { direction, effect, subject_is_init, context };
         for (position, item) in list(spec, section.word())?.unwrap_or_default().iter().enumerate() {
-            let origin = Origin {
-                object: context.object,
-                spec: index,
-                section,
-                index: position,
-                position: item.position,
-            };
-            let ItemPeers { peers, unnamed, requires, gap } =
-                peers(item, direction, effect, subject_is_init, context)?;
-            let with_services = item.get("toServices").is_some_and(|node| !node.elements().is_empty());
-            let ports = ports(item, direction, effect, context)?;
-            let with_ports = item.get("toPorts").is_some_and(|node| !node.elements().is_empty());
-            if with_services && with_ports && !context.behaviour.services_with_ports {
-                let message = "combining ToServices and ToPorts is not supported yet";
-                return Err(refusal_of(RefusalKind::Combination, item, message));
-            }
+            let object = context.object;
+            let origin = Origin { object, spec: index, section, index: position, position: item.position };
+            let entry = read_entry(item, &reader, origin)?;
             if matches!(subject, Subject::Nodes(_)) {
-                refuse_proxies_of_nodes(item, direction, ports.as_ref(), context)?;
+                refuse_proxies_of_nodes(item, direction, &entry.ports, context)?;
             }
-            let ports = match (ports, unnamed && gap.is_none()) {
-                (Some(ports), _) => ports,
-                (None, false) => Ports::All,
-                // Neither a peer nor a port: an item that is about nothing, and isolates all the same.
-                (None, true) => Ports::OneOf(Vec::new()),
-            };
-            let authentication = authentication(item)?;
-            let in_doubt = authentication.is_some_and(|mode| mode != Authentication::Disabled);
-            let gap = gap.or(in_doubt.then_some(Gap::WhenMatched("whether mutual authentication succeeds")));
-            entries.push(Entry {
-                direction,
-                effect,
-                isolates,
-                peers,
-                requires,
-                ports,
-                authentication,
-                gap,
-                origin,
-                reference: Reference::default(),
-            });
+            entries.push(Entry { isolates, ..entry });
         }
     }
     if entries.is_empty() && context.behaviour.refuses_rules_without_direction {
@@ -92,6 +60,40 @@ pub(super) fn rule(
     }
     parsed.rules.push(Rule { subject, entries });
     Ok(())
+}
+
+/// Reads an item of a list, as one that isolates.
+fn read_entry(item: &Node, reader: &PeerReader<'_>, origin: Origin) -> Result<Entry, Refusal> {
+    let PeerReader { direction, effect, context, .. } = *reader;
+    let ItemPeers { peers, unnamed, requires, gap } = reader.read(item)?;
+    let ports = ports(item, direction, effect, context)?;
+    let has_elements = |key: &str| item.get(key).is_some_and(|node| !node.elements().is_empty());
+    let combines = has_elements("toServices") && has_elements("toPorts");
+    if combines && !context.behaviour.services_with_ports {
+        let message = "combining ToServices and ToPorts is not supported yet";
+        return Err(refusal_of(RefusalKind::Combination, item, message));
+    }
+    let ports = match (ports, unnamed && gap.is_none()) {
+        (Some(ports), _) => ports,
+        (None, false) => Ports::All,
+        // Neither a peer nor a port: an item that is about nothing, and isolates all the same.
+        (None, true) => Ports::OneOf(Vec::new()),
+    };
+    let authentication = authentication(item)?;
+    let in_doubt = authentication.is_some_and(|mode| mode != Authentication::Disabled);
+    let gap = gap.or(in_doubt.then_some(Gap::WhenMatched("whether mutual authentication succeeds")));
+    Ok(Entry {
+        direction,
+        effect,
+        isolates: true,
+        peers,
+        requires,
+        ports,
+        authentication,
+        gap,
+        origin,
+        reference: Reference::default(),
+    })
 }
 
 fn subject(spec: &Node, context: &Context<'_>) -> Result<Subject, Refusal> {
@@ -113,10 +115,10 @@ fn subject(spec: &Node, context: &Context<'_>) -> Result<Subject, Refusal> {
 fn refuse_proxies_of_nodes(
     item: &Node,
     direction: Direction,
-    ports: Option<&Ports>,
+    ports: &Ports,
     context: &Context<'_>,
 ) -> Result<(), Refusal> {
-    let Some(Ports::OneOf(rules)) = ports else { return Ok(()) };
+    let Ports::OneOf(rules) = ports else { return Ok(()) };
     let dns_passes = direction == Direction::Egress && context.behaviour.dns_rules_of_nodes;
     let refused = rules
         .iter()

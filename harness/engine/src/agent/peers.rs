@@ -4,7 +4,6 @@ use verdikt_scenario::document::Node;
 
 use super::selectors::{Keys, imply_peer, selector};
 use super::{Context, cidr, element_text, list, proxy, refusal, refusal_of};
-use crate::behaviour::Behaviour;
 use crate::label::Source;
 use crate::refusal::{Refusal, RefusalKind};
 use crate::rule::{Direction, Effect, Entity, Gap, Peer, PeerField, PeerMatcher, Peers};
@@ -23,71 +22,102 @@ pub(super) struct ItemPeers {
     pub(super) gap: Option<Gap>,
 }
 
-/// Reads the peers of an item of `ingress`, `egress`, `ingressDeny` or `egressDeny`.
-pub(super) fn peers(
-    item: &Node,
-    direction: Direction,
-    effect: Effect,
-    subject_is_init: bool,
-    context: &Context<'_>,
-) -> Result<ItemPeers, Refusal> {
-    refuse_two_kinds(item, direction, context)?;
-    let mut found = Vec::new();
-    let mut nobody = false;
-    let mut gap = None;
-    for field in PeerField::OF_CILIUM {
-        let Some(word) = field.word(direction) else { continue };
-        let Some(elements) = list(item, word)? else { continue };
-        nobody |= elements.is_empty() && field.is_nobody_when_empty();
-        for (index, element) in elements.iter().enumerate() {
-            let mut add = |matcher| found.push(Peer { matcher, field, index, position: element.position });
-            match field {
-                PeerField::Endpoints => {
-                    let mut selector = selector(element, Keys::WithSource, context.behaviour)?;
-                    let local_cluster = context.behaviour.peers_are_of_the_local_cluster;
-                    if effect == Effect::Deny && is_world_of_both(&selector, context) {
-                        add(PeerMatcher::Entity(Entity::World));
-                        continue;
-                    }
-                    imply_peer(&mut selector, context.namespace, subject_is_init, local_cluster);
-                    add(PeerMatcher::Selector(selector));
-                }
-                PeerField::Cidr => add(cidr::prefix(element, word)?),
-                PeerField::CidrSet => add(cidr::set(element, context)?),
-                PeerField::Entities => add(PeerMatcher::Entity(entity(element, word)?)),
-                PeerField::Fqdns if effect == Effect::Allow => {
-                    add(PeerMatcher::Name(proxy::name(element, context)?));
-                }
-                // The services of deny rules are never looked up.
-                PeerField::Services if effect == Effect::Allow => {
-                    context.surroundings.service_peers(element, context.behaviour)?.into_iter().for_each(add);
-                }
-                PeerField::Groups => gap = Some(Gap::Peers("groups of a cloud provider")),
-                PeerField::Nodes => {
-                    return Err(refusal(element, format!("{word} needs node selector labels to be enabled")));
-                }
-                PeerField::Fqdns | PeerField::Services | PeerField::Peers => {}
+/// Reads the peers of the items of one list.
+#[derive(Clone, Copy)]
+pub(super) struct PeerReader<'a> {
+    pub(super) direction: Direction,
+    pub(super) effect: Effect,
+    /// Whether the subject is a starting pod, of which no namespace is known.
+    pub(super) subject_is_init: bool,
+    pub(super) context: &'a Context<'a>,
+}
+
+impl PeerReader<'_> {
+    /// Reads the peers of an item of `ingress`, `egress`, `ingressDeny` or `egressDeny`.
+    pub(super) fn read(&self, item: &Node) -> Result<ItemPeers, Refusal> {
+        refuse_two_kinds(item, self.direction, self.context)?;
+        let mut found = Vec::new();
+        let mut nobody = false;
+        let mut gap = None;
+        for field in PeerField::OF_CILIUM {
+            let Some(word) = field.word(self.direction) else { continue };
+            let Some(elements) = list(item, word)? else { continue };
+            nobody |= elements.is_empty() && field.is_nobody_when_empty();
+            if field == PeerField::Groups && !elements.is_empty() {
+                gap = Some(Gap::Peers("groups of a cloud provider"));
+            }
+            for (index, element) in elements.iter().enumerate() {
+                let add = |matcher| found.push(Peer { matcher, field, index, position: element.position });
+                self.read_element(field, word, element, add)?;
             }
         }
+        let requires = self.read_requires(item)?;
+        if !requires.is_empty() && !self.context.behaviour.requires {
+            return Err(refusal(item, "FromRequires and ToRequires are no longer supported"));
+        }
+        let unnamed = found.is_empty() && !nobody;
+        let peers = match (nobody, unnamed) {
+            (true, _) => Peers::OneOf(Vec::new()),
+            (false, true) => Peers::Any,
+            (false, false) => Peers::OneOf(found),
+        };
+        Ok(ItemPeers { peers, unnamed, requires, gap })
     }
-    let requires = requires(item, direction, context.behaviour, |selector| {
-        imply_peer(
-            selector,
-            context.namespace,
-            subject_is_init,
-            context.behaviour.peers_are_of_the_local_cluster,
-        );
-    })?;
-    if !requires.is_empty() && !context.behaviour.requires {
-        return Err(refusal(item, "FromRequires and ToRequires are no longer supported"));
+
+    /// Reads one element of a field that names peers.
+    fn read_element(
+        &self,
+        field: PeerField,
+        word: &str,
+        element: &Node,
+        mut add: impl FnMut(PeerMatcher),
+    ) -> Result<(), Refusal> {
+        let context = self.context;
+        let allows = self.effect == Effect::Allow;
+        match field {
+            PeerField::Endpoints => {
+                let selector = self.read_selector(element)?;
+                let is_world = !allows && is_world_of_both(&selector, context);
+                add(if is_world {
+                    PeerMatcher::Entity(Entity::World)
+                } else {
+                    PeerMatcher::Selector(selector)
+                });
+            }
+            PeerField::Cidr => add(cidr::prefix(element, word)?),
+            PeerField::CidrSet => add(cidr::set(element, context)?),
+            PeerField::Entities => add(PeerMatcher::Entity(entity(element, word)?)),
+            PeerField::Fqdns if allows => add(PeerMatcher::Name(proxy::name(element, context)?)),
+            // The services of deny rules are never looked up.
+            PeerField::Services if allows => {
+                context.surroundings.service_peers(element, context.behaviour)?.into_iter().for_each(add);
+            }
+            PeerField::Nodes => {
+                return Err(refusal(element, format!("{word} needs node selector labels to be enabled")));
+            }
+            PeerField::Groups | PeerField::Fqdns | PeerField::Services | PeerField::Peers => {}
+        }
+        Ok(())
     }
-    let unnamed = found.is_empty() && !nobody;
-    let peers = match (nobody, unnamed) {
-        (true, _) => Peers::OneOf(Vec::new()),
-        (false, true) => Peers::Any,
-        (false, false) => Peers::OneOf(found),
-    };
-    Ok(ItemPeers { peers, unnamed, requires, gap })
+
+    /// Reads a selector of peers, with what it implies.
+    fn read_selector(&self, element: &Node) -> Result<Selector, Refusal> {
+        let Context { behaviour, namespace, .. } = *self.context;
+        let mut selector = selector(element, Keys::WithSource, behaviour)?;
+        let local_cluster = behaviour.peers_are_of_the_local_cluster;
+        imply_peer(&mut selector, namespace, self.subject_is_init, local_cluster);
+        Ok(selector)
+    }
+
+    /// Reads `fromRequires` or `toRequires`.
+    fn read_requires(&self, item: &Node) -> Result<Vec<Selector>, Refusal> {
+        let field = match self.direction {
+            Direction::Ingress => "fromRequires",
+            Direction::Egress => "toRequires",
+        };
+        let elements = list(item, field)?.unwrap_or_default();
+        elements.iter().map(|element| self.read_selector(element)).collect()
+    }
 }
 
 /// Whether a selector is about the world alone, by the label that only a cluster of one family gives it.
@@ -99,25 +129,6 @@ fn is_world_of_both(selector: &Selector, context: &Context<'_>) -> bool {
     context.behaviour.world_label_is_of_both_families
         && context.dual_stack
         && matches!(selector.requirements.as_slice(), [only] if is_world(only))
-}
-
-/// Reads `fromRequires` or `toRequires`.
-fn requires(
-    item: &Node,
-    direction: Direction,
-    behaviour: &Behaviour,
-    imply: impl Fn(&mut Selector),
-) -> Result<Vec<Selector>, Refusal> {
-    let field = match direction {
-        Direction::Ingress => "fromRequires",
-        Direction::Egress => "toRequires",
-    };
-    let read = |element: &Node| {
-        let mut selector = selector(element, Keys::WithSource, behaviour)?;
-        imply(&mut selector);
-        Ok(selector)
-    };
-    list(item, field)?.unwrap_or_default().iter().map(read).collect()
 }
 
 /// An item can name peers of one kind only.

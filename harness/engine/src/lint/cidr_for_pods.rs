@@ -5,7 +5,7 @@
 use ipnet::IpNet;
 use verdikt_scenario::diagnostic::Diagnostic;
 
-use super::Ground;
+use super::LintContext;
 use crate::rule::{Direction, Effect, Entity, Entry, Peer, PeerField, PeerMatcher, Peers, Rule};
 
 const CODE: &str = "cidr-for-pods";
@@ -18,14 +18,14 @@ const USUAL: [&str; 6] =
 /// in the cluster. <https://www.rfc-editor.org/rfc/rfc1918>
 const PRIVATE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"];
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
-    for (rule, entry) in ground.entries() {
+    for (rule, entry) in context.entries() {
         let Peers::OneOf(peers) = &entry.peers else { continue };
         for peer in peers.iter().filter(|peer| peer.field != PeerField::Services) {
             let PeerMatcher::Cidr { within, .. } = &peer.matcher else { continue };
             let Some(message) =
-                inside(ground, entry, within).or_else(|| everything(ground, rule, entry, peer))
+                inside(context, entry, within).or_else(|| everything(context, rule, entry, peer))
             else {
                 continue;
             };
@@ -37,7 +37,7 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
             } else {
                 "choose pods with `podSelector` and `namespaceSelector`".to_owned()
             };
-            let place = ground.place(entry, peer.position);
+            let place = context.place(entry, peer.position);
             warnings.push(Diagnostic::warning(place, CODE, message).help(help));
         }
     }
@@ -45,9 +45,9 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
 }
 
 /// A range in which the cluster is, and no host of the topology.
-fn inside(ground: &Ground<'_>, entry: &Entry, within: &[IpNet]) -> Option<String> {
+fn inside(context: &LintContext<'_>, entry: &Entry, within: &[IpNet]) -> Option<String> {
     let first = within.first()?;
-    let hosts = ground.topology.iter().flat_map(|topology| topology.world.values());
+    let hosts = context.topology.iter().flat_map(|topology| topology.world.values());
     if hosts.clone().any(|host| within.iter().any(|prefix| prefix.contains(&host.address))) {
         return None;
     }
@@ -61,24 +61,24 @@ fn inside(ground: &Ground<'_>, entry: &Entry, within: &[IpNet]) -> Option<String
         ));
     }
     // A deny of private ranges is often a precaution.
-    (ground.topology.is_some() && entry.effect == Effect::Allow && all_in(&PRIVATE)).then(|| {
+    (context.topology.is_some() && entry.effect == Effect::Allow && all_in(&PRIVATE)).then(|| {
         format!("no host of the topology is in {first}, and CIDR rules match neither pods nor services")
     })
 }
 
 /// Every address at ingress, where nothing lets the cluster's own pods in.
-fn everything(ground: &Ground<'_>, rule: &Rule, entry: &Entry, peer: &Peer) -> Option<String> {
+fn everything(context: &LintContext<'_>, rule: &Rule, entry: &Entry, peer: &Peer) -> Option<String> {
     let PeerMatcher::Cidr { within, except } = &peer.matcher else { return None };
     let prefix = within.iter().find(|prefix| prefix.prefix_len() == 0).filter(|_| except.is_empty())?;
     if (entry.direction, entry.effect) != (Direction::Ingress, Effect::Allow) {
         return None;
     }
-    let selected = ground.selected(rule);
-    let states = selected.iter().filter_map(|endpoint| ground.cluster.subjects.get(endpoint));
+    let selected = context.selected(rule);
+    let states = selected.iter().filter_map(|endpoint| context.model.subjects.get(endpoint));
     let of_endpoints =
-        states.flat_map(|state| state.ingress.entries.iter().map(|index| ground.cluster.entry(*index)));
-    let others = ground.cluster.rules.iter().filter(|other| super::may_share_endpoints(rule, other));
-    let admits = if ground.topology.is_some() {
+        states.flat_map(|state| state.ingress.entries.iter().map(|index| context.model.entry(*index)));
+    let others = context.model.rules.iter().filter(|other| super::may_share_endpoints(rule, other));
+    let admits = if context.topology.is_some() {
         of_endpoints.into_iter().any(admits_cluster)
     } else {
         others.flat_map(|other| &other.entries).any(admits_cluster)

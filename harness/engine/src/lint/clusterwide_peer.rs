@@ -3,14 +3,14 @@
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::PolicyKind;
 
-use super::Ground;
+use super::LintContext;
 use crate::label::{NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT, Source};
 use crate::rule::{Effect, PeerField, PeerMatcher, Peers};
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
-    for (_, entry) in ground.entries() {
-        let clusterwide = ground.cluster.objects[entry.origin.object].kind()
+    for (_, entry) in context.entries() {
+        let clusterwide = context.model.objects[entry.origin.object].kind()
             == Some(PolicyKind::CiliumClusterwideNetworkPolicy);
         let Peers::OneOf(peers) = &entry.peers else { continue };
         if !clusterwide || entry.effect == Effect::Deny {
@@ -31,7 +31,7 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
             }
             let message = "this peer is any pod with these labels, in every namespace";
             let warning =
-                Diagnostic::warning(ground.place(entry, peer.position), "clusterwide-peer", message);
+                Diagnostic::warning(context.place(entry, peer.position), "clusterwide-peer", message);
             warnings
                 .push(warning.help(format!("add `k8s:{NAMESPACE}: NAMESPACE` if one namespace is meant")));
         }

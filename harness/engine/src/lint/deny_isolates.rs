@@ -4,12 +4,12 @@
 
 use verdikt_scenario::diagnostic::Diagnostic;
 
-use super::{Ground, listed, may_share_endpoints};
+use super::{LintContext, listed, may_share_endpoints};
 use crate::rule::{Direction, Effect, Entity, Entry, PeerMatcher, Peers, Ports, Rule};
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
-    for rule in ground.cluster.rules.iter() {
+    for rule in context.model.rules.iter() {
         for direction in [Direction::Ingress, Direction::Egress] {
             let own = || rule.entries.iter().filter(move |entry| entry.direction == direction);
             let Some(first) = own().find(|entry| entry.effect == Effect::Deny && entry.isolates) else {
@@ -18,7 +18,7 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
             if own().any(denies_everyone) {
                 continue;
             }
-            let Some(whom) = isolated_by_it_alone(ground, rule, direction) else { continue };
+            let Some(whom) = isolated_by_it_alone(context, rule, direction) else { continue };
             let (word, key) = match direction {
                 Direction::Ingress => ("reach", "ingress"),
                 Direction::Egress => ("be reached from", "egress"),
@@ -28,7 +28,7 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
             let help = format!(
                 "add `enableDefaultDeny: {{{key}: false}}` if only this is to be denied, or rules that allow the rest"
             );
-            let place = ground.place(first, first.origin.position);
+            let place = context.place(first, first.origin.position);
             warnings.push(Diagnostic::warning(place, "deny-isolates", message).help(help));
         }
     }
@@ -45,19 +45,19 @@ fn denies_everyone(entry: &Entry) -> bool {
 }
 
 /// Whom a rule isolates that no rule allows anything in the direction, in words.
-fn isolated_by_it_alone(ground: &Ground<'_>, rule: &Rule, direction: Direction) -> Option<String> {
+fn isolated_by_it_alone(context: &LintContext<'_>, rule: &Rule, direction: Direction) -> Option<String> {
     let allows = |entry: &Entry| entry.direction == direction && entry.effect == Effect::Allow;
-    if ground.topology.is_none() {
-        let others = ground.cluster.rules.iter().filter(|other| may_share_endpoints(rule, other));
+    if context.topology.is_none() {
+        let others = context.model.rules.iter().filter(|other| may_share_endpoints(rule, other));
         let allowed = rule.entries.iter().chain(others.flat_map(|other| &other.entries)).any(allows);
         return (!allowed).then(|| "what it selects".to_owned());
     }
-    let selected = ground.selected(rule).into_iter();
+    let selected = context.selected(rule).into_iter();
     let alone: Vec<_> = selected
         .filter(|endpoint| {
-            let side = ground.cluster.subjects.get(endpoint).map(|subject| subject.side(direction));
+            let side = context.model.subjects.get(endpoint).map(|subject| subject.side(direction));
             side.is_some_and(|side| {
-                side.isolated && !side.entries.iter().any(|index| allows(ground.cluster.entry(*index)))
+                side.isolated && !side.entries.iter().any(|index| allows(context.model.entry(*index)))
             })
         })
         .collect();

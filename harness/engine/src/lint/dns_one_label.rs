@@ -4,15 +4,15 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::Node;
 use verdikt_scenario::topology::CLUSTER_DOMAIN;
 
-use super::{Ground, values_under};
+use super::{LintContext, values_under};
 use crate::dns::NamePattern;
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
-    let behaviour = &ground.cluster.behaviour;
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
+    let behaviour = &context.model.behaviour;
     let (services, cluster) = (format!("*.svc.{CLUSTER_DOMAIN}"), format!("*.{CLUSTER_DOMAIN}"));
     let some_service = format!("service.namespace.svc.{CLUSTER_DOMAIN}");
     let mut warnings = Vec::new();
-    for manifest in ground.manifests {
+    for manifest in context.manifests {
         let mut lists = Vec::new();
         values_under(&manifest.root, "dns", &mut lists);
         for list in lists {

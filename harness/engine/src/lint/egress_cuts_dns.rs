@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::topology::{DNS_NAMESPACE, DNS_POD, Endpoint, Protocol};
 
-use super::{Ground, listed, may_share_endpoints};
+use super::{LintContext, listed, may_share_endpoints};
 use crate::decide::{SideVerdict, Traffic};
 use crate::identity::Identity;
 use crate::rule::{Direction, Effect, Entity, Entry, PeerMatcher, Peers, PortMatcher, Ports};
@@ -14,15 +14,15 @@ const CODE: &str = "egress-cuts-dns";
 const HELP: &str = "allow port 53, UDP and TCP, to k8s-app: kube-dns in the namespace kube-system, in the same object \
                     so that both come into force at once";
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let Ok(server) = DNS_POD.parse().map(Endpoint::Pod) else { return Vec::new() };
-    let Some(identity) = ground.cluster.subjects.get(&server).map(|subject| &subject.identity) else {
+    let Some(identity) = context.model.subjects.get(&server).map(|subject| &subject.identity) else {
         return Vec::new();
     };
-    if ground.topology.is_some() {
-        by_endpoint(ground, &server, identity)
+    if context.topology.is_some() {
+        by_endpoint(context, &server, identity)
     } else {
-        by_object(ground, identity)
+        by_object(context, identity)
     }
 }
 
@@ -73,18 +73,18 @@ fn may_resolve(entry: &Entry, server: &Identity) -> bool {
     }
 }
 
-fn by_endpoint(ground: &Ground<'_>, server: &Endpoint, identity: &Identity) -> Vec<Diagnostic> {
+fn by_endpoint(context: &LintContext<'_>, server: &Endpoint, identity: &Identity) -> Vec<Diagnostic> {
     // The endpoints cut off by each object, and its first entry that needs names.
     let mut cut: BTreeMap<usize, ((usize, usize), Vec<&Endpoint>)> = BTreeMap::new();
-    for (endpoint, subject) in &ground.cluster.subjects {
+    for (endpoint, subject) in &context.model.subjects {
         let resolves = matches!(endpoint, Endpoint::Pod(name) if name.namespace.as_str() != DNS_NAMESPACE);
-        let entries = || subject.egress.entries.iter().map(|index| (*index, ground.cluster.entry(*index)));
+        let entries = || subject.egress.entries.iter().map(|index| (*index, context.model.entry(*index)));
         if !resolves || entries().any(|(_, entry)| may_resolve(entry, identity)) {
             continue;
         }
         // An explicit deny is meant.
         let unallowed = [Protocol::Udp, Protocol::Tcp].iter().all(|protocol| {
-            let (egress, _) = ground.cluster.sides(endpoint, server, Traffic::Port(*protocol, 53));
+            let (egress, _) = context.model.sides(endpoint, server, Traffic::Port(*protocol, 53));
             egress == Some(SideVerdict::NoRuleAllows)
         });
         if !unallowed {
@@ -98,26 +98,26 @@ fn by_endpoint(ground: &Ground<'_>, server: &Endpoint, identity: &Identity) -> V
         }
     }
     let warning = |(index, endpoints): ((usize, usize), Vec<&Endpoint>)| {
-        let entry = ground.cluster.entry(index);
+        let entry = context.model.entry(index);
         let message =
             format!("no rule lets {} ask the cluster's DNS server, so no name resolves", listed(&endpoints));
-        Diagnostic::warning(ground.place(entry, entry.origin.position), CODE, message).help(HELP)
+        Diagnostic::warning(context.place(entry, entry.origin.position), CODE, message).help(HELP)
     };
     cut.into_values().map(warning).collect()
 }
 
 /// Without a topology: no rule that may select the same endpoints can be how they resolve names.
-fn by_object(ground: &Ground<'_>, server: &Identity) -> Vec<Diagnostic> {
+fn by_object(context: &LintContext<'_>, server: &Identity) -> Vec<Diagnostic> {
     let mut warnings: BTreeMap<usize, Diagnostic> = BTreeMap::new();
-    for rule in ground.cluster.rules.iter() {
+    for rule in context.model.rules.iter() {
         let Some(entry) = rule.entries.iter().find(|entry| needs_names(entry)) else { continue };
-        let mut others = ground.cluster.rules.iter().filter(|other| may_share_endpoints(rule, other));
+        let mut others = context.model.rules.iter().filter(|other| may_share_endpoints(rule, other));
         if others.any(|other| other.entries.iter().any(|entry| may_resolve(entry, server))) {
             continue;
         }
-        let message = format!("{} isolates at egress, and no policy here allows DNS", ground.name(entry));
+        let message = format!("{} isolates at egress, and no policy here allows DNS", context.name(entry));
         let warning =
-            Diagnostic::warning(ground.place(entry, entry.origin.position), CODE, message).help(HELP);
+            Diagnostic::warning(context.place(entry, entry.origin.position), CODE, message).help(HELP);
         warnings.entry(entry.origin.object).or_insert(warning);
     }
     warnings.into_values().collect()

@@ -6,12 +6,12 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::Node;
 use verdikt_scenario::policy::{Manifest, PolicyKind};
 
-use super::{Ground, specs};
+use super::{LintContext, specs};
 use crate::label::NAMESPACE;
 use crate::selector::Requirement;
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
-    let judged = ground.manifests.iter().zip(ground.cluster.judgements());
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
+    let judged = context.manifests.iter().zip(context.model.judgements());
     let accepted = judged.filter(|(_, judgement)| judgement.refused().is_none());
     accepted.flat_map(|(manifest, _)| of_object(manifest)).collect()
 }

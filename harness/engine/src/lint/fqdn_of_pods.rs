@@ -5,12 +5,12 @@
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::topology::CLUSTER_DOMAIN;
 
-use super::Ground;
+use super::LintContext;
 use crate::rule::{PeerMatcher, Peers};
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
-    for (_, entry) in ground.entries() {
+    for (_, entry) in context.entries() {
         let Peers::OneOf(peers) = &entry.peers else { continue };
         for peer in peers {
             let PeerMatcher::Name(name) = &peer.matcher else { continue };
@@ -19,7 +19,7 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
                 continue;
             }
             let message = format!("`{name}` names a service of the cluster, and names never match pods");
-            let warning = Diagnostic::warning(ground.place(entry, peer.position), "fqdn-of-pods", message);
+            let warning = Diagnostic::warning(context.place(entry, peer.position), "fqdn-of-pods", message);
             warnings
                 .push(warning.help("choose the pods with `toEndpoints`, or the service with `toServices`"));
         }

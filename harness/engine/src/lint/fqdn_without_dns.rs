@@ -2,23 +2,23 @@
 
 use verdikt_scenario::diagnostic::Diagnostic;
 
-use super::{Ground, may_share_endpoints};
+use super::{LintContext, may_share_endpoints};
 use crate::dns::NamePattern;
 use crate::rule::{Entry, PeerMatcher, Peers, Ports, Proxy, Rule};
 
 const HELP: &str = "add a rule for the DNS server: toEndpoints with k8s:io.kubernetes.pod.namespace: kube-system and \
                     k8s-app: kube-dns, toPorts with port \"53\" and protocol ANY, and `rules: {dns: [{matchPattern: \"*\"}]}`";
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
-    for (rule, entry) in ground.entries() {
+    for (rule, entry) in context.entries() {
         let Peers::OneOf(peers) = &entry.peers else { continue };
         for peer in peers {
             let PeerMatcher::Name(name) = &peer.matcher else { continue };
-            if !is_learned(ground, rule, name) {
+            if !is_learned(context, rule, name) {
                 let message =
                     format!("`{name}` is never learned: no DNS rule sends a query for it through the proxy");
-                let place = ground.place(entry, peer.position);
+                let place = context.place(entry, peer.position);
                 warnings.push(Diagnostic::warning(place, "fqdn-without-dns", message).help(HELP));
             }
         }
@@ -27,15 +27,15 @@ pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
 }
 
 /// Whether some DNS rule that may apply to the same endpoints lets queries for the name pass.
-fn is_learned(ground: &Ground<'_>, rule: &Rule, name: &NamePattern) -> bool {
-    let selected = ground.selected(rule);
+fn is_learned(context: &LintContext<'_>, rule: &Rule, name: &NamePattern) -> bool {
+    let selected = context.selected(rule);
     let together = |other: &Rule| {
-        if ground.topology.is_none() || selected.is_empty() {
+        if context.topology.is_none() || selected.is_empty() {
             return std::ptr::eq(rule, other) || may_share_endpoints(rule, other);
         }
-        ground.selected(other).iter().any(|endpoint| selected.contains(endpoint))
+        context.selected(other).iter().any(|endpoint| selected.contains(endpoint))
     };
-    ground.entries().filter(|(other, _)| together(other)).any(|(_, entry)| teaches(entry, name))
+    context.entries().filter(|(other, _)| together(other)).any(|(_, entry)| teaches(entry, name))
 }
 
 fn teaches(entry: &Entry, name: &NamePattern) -> bool {

@@ -3,11 +3,11 @@
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::Node;
 
-use super::{Ground, values_under};
+use super::{LintContext, values_under};
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
-    for manifest in ground.manifests {
+    for manifest in context.manifests {
         let mut lists = Vec::new();
         values_under(&manifest.root, "http", &mut lists);
         for node in lists.into_iter().flat_map(Node::elements).filter_map(|rule| rule.get("method")) {

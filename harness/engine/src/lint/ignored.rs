@@ -5,21 +5,21 @@ use verdikt_scenario::document::{Node, Value};
 use verdikt_scenario::policy::{Manifest, PolicyKind};
 use verdikt_scenario::scenario::FieldValidation;
 
-use super::{Ground, specs};
+use super::{LintContext, specs};
 use crate::admission;
 use crate::refusal::RefusalKind;
 
 const CODE: &str = "ignored";
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
-    let judged = ground.manifests.iter().zip(ground.cluster.judgements());
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
+    let judged = context.manifests.iter().zip(context.model.judgements());
     let accepted = judged.filter(|(_, judgement)| judgement.refused().is_none());
-    accepted.flat_map(|(manifest, _)| of_object(manifest, ground)).collect()
+    accepted.flat_map(|(manifest, _)| of_object(manifest, context)).collect()
 }
 
-fn of_object(manifest: &Manifest, ground: &Ground<'_>) -> Vec<Diagnostic> {
+fn of_object(manifest: &Manifest, context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
-    let strict = admission::admit(&manifest.root, ground.options.version, FieldValidation::Strict);
+    let strict = admission::admit(&manifest.root, context.options.version, FieldValidation::Strict);
     for refusal in &strict.refusals {
         let RefusalKind::UnknownField(path) = &refusal.kind else { continue };
         let message = format!("the API server drops the field {path:?}, which it does not know");

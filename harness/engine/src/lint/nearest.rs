@@ -2,19 +2,20 @@
 
 use verdikt_scenario::topology::{Endpoint, NAMESPACE_NAME_LABEL};
 
-use super::Ground;
+use super::LintContext;
 use crate::identity::Identity;
 use crate::label::{NAMESPACE, Source, is_identity_relevant};
 use crate::selector::{Operator, Requirement, Selector};
 
 /// What to do about a selector without endpoints: the reason that holds whatever pods there are, or the pod that
 /// fails on least and on what. `peer` is the field of a peer, and none for a subject.
-pub(super) fn advice(ground: &Ground<'_>, selector: &Selector, peer: Option<&str>) -> String {
-    if let Some(reason) = selector.requirements.iter().find_map(|requirement| never_held(ground, requirement))
+pub(super) fn advice(context: &LintContext<'_>, selector: &Selector, peer: Option<&str>) -> String {
+    if let Some(reason) =
+        selector.requirements.iter().find_map(|requirement| never_held(context, requirement))
     {
         return reason;
     }
-    let subjects = ground.cluster.subjects.iter();
+    let subjects = context.model.subjects.iter();
     let pods = subjects.filter(|(endpoint, _)| matches!(endpoint, Endpoint::Pod(_)));
     let missed = pods.map(|(endpoint, subject)| {
         let failed = selector.requirements.iter().filter(|requirement| !requirement.holds(&subject.identity));
@@ -48,7 +49,7 @@ pub(super) fn advice(ground: &Ground<'_>, selector: &Selector, peer: Option<&str
 }
 
 /// Why no pod fulfils a requirement, whatever its labels.
-fn never_held(ground: &Ground<'_>, requirement: &Requirement) -> Option<String> {
+fn never_held(context: &LintContext<'_>, requirement: &Requirement) -> Option<String> {
     let Requirement { source, key, operator, implied } = requirement;
     if *implied || !matches!(operator, Operator::In(_) | Operator::Exists) {
         return None;
@@ -59,7 +60,7 @@ fn never_held(ground: &Ground<'_>, requirement: &Requirement) -> Option<String> 
         ));
     }
     let of_pods = matches!(source, None | Some(Source::Kubernetes));
-    if of_pods && !is_identity_relevant(key, ground.cluster.behaviour.topology_labels_in_identity) {
+    if of_pods && !is_identity_relevant(key, context.model.behaviour.topology_labels_in_identity) {
         return Some(format!("Cilium leaves the label {key} out of identities: select by another label"));
     }
     None

@@ -5,10 +5,10 @@
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::PolicyKind;
 
-use super::Ground;
+use super::LintContext;
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
-    let judged = ground.manifests.iter().zip(ground.cluster.judgements());
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
+    let judged = context.manifests.iter().zip(context.model.judgements());
     let mut warnings = Vec::new();
     for (manifest, _) in judged.filter(|(_, judgement)| judgement.refused().is_none()) {
         let Some(types) = manifest.root.at(&["spec", "policyTypes"]) else { continue };

@@ -5,29 +5,29 @@ use std::collections::BTreeSet;
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::{Manifest, Refuser};
 
-use super::{Ground, RefusedObject};
+use super::{LintContext, RefusedObject};
 use crate::admission;
 use crate::judgement::Refused;
 use crate::refusal::{Part, Refusal};
 
 /// Finds every refused object, once for each of its reasons.
-pub(super) fn refusals(ground: &Ground<'_>) -> Vec<RefusedObject> {
-    let judged = ground.manifests.iter().zip(ground.cluster.judgements()).enumerate();
+pub(super) fn refusals(context: &LintContext<'_>) -> Vec<RefusedObject> {
+    let judged = context.manifests.iter().zip(context.model.judgements()).enumerate();
     let refused =
         judged.filter_map(|(object, (manifest, judgement))| Some((object, manifest, judgement.refused()?)));
-    refused.flat_map(|(object, manifest, refused)| of_object(ground, object, manifest, refused)).collect()
+    refused.flat_map(|(object, manifest, refused)| of_object(context, object, manifest, refused)).collect()
 }
 
 /// Every reason to refuse an object; the agent gives one alone.
 fn of_object(
-    ground: &Ground<'_>,
+    context: &LintContext<'_>,
     object: usize,
     manifest: &Manifest,
     refused: &Refused,
 ) -> Vec<RefusedObject> {
     let mut reasons = match refused.by {
         Refuser::ApiServer => {
-            let options = ground.options;
+            let options = context.options;
             admission::admit(&manifest.root, options.version, options.field_validation).refusals
         }
         Refuser::Agent => vec![Refusal {

@@ -5,7 +5,7 @@ use verdikt_scenario::document::Node;
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::Topology;
 
-use super::{Ground, foreign_namespace, nearest};
+use super::{LintContext, foreign_namespace, nearest};
 use crate::label::{NAMESPACE_LABELS, Source};
 use crate::rule::{Effect, Entry, Peer, PeerField, PeerMatcher, Peers, Rule, Subject};
 use crate::selector::Selector;
@@ -15,32 +15,32 @@ const PEER: &str = "peer-selects-nothing";
 /// Reserved labels of endpoints that a topology need not have: starting pods, unmanaged ones, other nodes.
 const SELDOM: [&str; 4] = ["init", "unmanaged", "remote-node", "kube-apiserver"];
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
-    let Some(topology) = ground.topology else { return Vec::new() };
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
+    let Some(topology) = context.topology else { return Vec::new() };
     let mut warnings = Vec::new();
-    for rule in ground.cluster.rules.iter() {
+    for rule in context.model.rules.iter() {
         if let (Subject::Endpoints(selector), Some(first)) = (&rule.subject, rule.entries.first())
-            && ground.selected(rule).is_empty()
+            && context.selected(rule).is_empty()
         {
             // What its peers select does not matter then.
-            warnings.extend(subject(ground, rule, selector, first));
+            warnings.extend(subject(context, rule, selector, first));
             continue;
         }
         for entry in &rule.entries {
             let Peers::OneOf(peers) = &entry.peers else { continue };
-            warnings.extend(peers.iter().filter_map(|peer| self::peer(ground, entry, peer)));
+            warnings.extend(peers.iter().filter_map(|peer| self::peer(context, entry, peer)));
         }
         for entry in &rule.entries {
-            warnings.extend(missing_services(ground, topology, entry));
+            warnings.extend(missing_services(context, topology, entry));
         }
     }
     warnings
 }
 
-fn subject(ground: &Ground<'_>, rule: &Rule, selector: &Selector, entry: &Entry) -> Option<Diagnostic> {
-    let root = &ground.manifests[entry.origin.object].root;
-    let spec = ground.spec(&entry.origin).unwrap_or(root);
-    let object = &ground.cluster.objects[entry.origin.object].reference;
+fn subject(context: &LintContext<'_>, rule: &Rule, selector: &Selector, entry: &Entry) -> Option<Diagnostic> {
+    let root = &context.manifests[entry.origin.object].root;
+    let spec = context.spec(&entry.origin).unwrap_or(root);
+    let object = &context.model.objects[entry.origin.object].reference;
     let own = object.namespace.as_deref().unwrap_or("default");
     if object.policy_kind() == Some(PolicyKind::CiliumNetworkPolicy)
         && foreign_namespace::named_by(spec, own).is_some()
@@ -54,11 +54,11 @@ fn subject(ground: &Ground<'_>, rule: &Rule, selector: &Selector, entry: &Entry)
     } else if is_seldom(selector) || is_joined_by_label(selector) {
         return None;
     } else {
-        nearest::advice(ground, selector, None)
+        nearest::advice(context, selector, None)
     };
     let node = spec.get("endpointSelector").or(spec.get("podSelector")).unwrap_or(spec);
-    let message = format!("{} selects no endpoint of the topology", ground.name(&rule.entries[0]));
-    let place = ground.place(entry, node.position);
+    let message = format!("{} selects no endpoint of the topology", context.name(&rule.entries[0]));
+    let place = context.place(entry, node.position);
     Some(Diagnostic::warning(place, "selects-nothing", message).help(help))
 }
 
@@ -75,23 +75,23 @@ fn is_joined_by_label(selector: &Selector) -> bool {
     written.peek().is_some() && written.all(|requirement| requirement.key.starts_with(NAMESPACE_LABELS))
 }
 
-fn peer(ground: &Ground<'_>, entry: &Entry, peer: &Peer) -> Option<Diagnostic> {
-    let place = ground.place(entry, peer.position);
+fn peer(context: &LintContext<'_>, entry: &Entry, peer: &Peer) -> Option<Diagnostic> {
+    let place = context.place(entry, peer.position);
     match &peer.matcher {
         PeerMatcher::Selector(selector) if peer.field != PeerField::Services && !is_seldom(selector) => {
-            let mut subjects = ground.cluster.subjects.values();
+            let mut subjects = context.model.subjects.values();
             if subjects.any(|subject| selector.selects(&subject.identity)) {
                 return None;
             }
-            let message = format!("this peer of {} is no endpoint of the topology", ground.name(entry));
+            let message = format!("this peer of {} is no endpoint of the topology", context.name(entry));
             Some(Diagnostic::warning(place, PEER, message).help(nearest::advice(
-                ground,
+                context,
                 selector,
                 peer.field.word(entry.direction),
             )))
         }
         PeerMatcher::Cidr { within, .. } if within.is_empty() => {
-            let group = ground.peer_node(entry, peer)?.get("cidrGroupRef")?.text()?;
+            let group = context.peer_node(entry, peer)?.get("cidrGroupRef")?.text()?;
             let message = format!("no CiliumCIDRGroup {group} is among the policies, so this peer is nobody");
             Some(Diagnostic::warning(place, PEER, message).help("add the group, or correct its name"))
         }
@@ -100,8 +100,8 @@ fn peer(ground: &Ground<'_>, entry: &Entry, peer: &Peer) -> Option<Diagnostic> {
 }
 
 /// The services that an entry names and the topology does not have.
-fn missing_services(ground: &Ground<'_>, topology: &Topology, entry: &Entry) -> Vec<Diagnostic> {
-    let list = ground.item(&entry.origin).and_then(|item| item.get("toServices"));
+fn missing_services(context: &LintContext<'_>, topology: &Topology, entry: &Entry) -> Vec<Diagnostic> {
+    let list = context.item(&entry.origin).and_then(|item| item.get("toServices"));
     let elements = list.filter(|_| entry.effect == Effect::Allow).map_or(&[][..], Node::elements);
     let text = |node: &Node, key: &str| node.get(key).and_then(Node::text).unwrap_or_default().to_owned();
     let mut warnings = Vec::new();
@@ -121,7 +121,7 @@ fn missing_services(ground: &Ground<'_>, topology: &Topology, entry: &Entry) -> 
         } else {
             "until it exists nobody is meant by it"
         };
-        warnings.push(Diagnostic::warning(ground.place(entry, element.position), PEER, message).help(help));
+        warnings.push(Diagnostic::warning(context.place(entry, element.position), PEER, message).help(help));
     }
     warnings
 }

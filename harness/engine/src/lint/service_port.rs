@@ -5,22 +5,22 @@ use std::collections::BTreeSet;
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::topology::{Endpoint, ServicePort, TargetPort, Topology};
 
-use super::Ground;
+use super::LintContext;
 use crate::decide::Traffic;
 use crate::identity::Identity;
 use crate::rule::{Direction, Entry, PeerMatcher, Peers, PortMatcher, Ports, Rule};
 
-pub(super) fn lint(ground: &Ground<'_>) -> Vec<Diagnostic> {
-    let Some(topology) = ground.topology else { return Vec::new() };
-    ground.entries().flat_map(|(rule, entry)| of_entry(ground, topology, rule, entry)).collect()
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
+    let Some(topology) = context.topology else { return Vec::new() };
+    context.entries().flat_map(|(rule, entry)| of_entry(context, topology, rule, entry)).collect()
 }
 
 /// The pods at the receiving end of an entry's traffic.
-fn destinations(ground: &Ground<'_>, rule: &Rule, entry: &Entry) -> BTreeSet<Endpoint> {
+fn destinations(context: &LintContext<'_>, rule: &Rule, entry: &Entry) -> BTreeSet<Endpoint> {
     let endpoints: Vec<&Endpoint> = match entry.direction {
-        Direction::Ingress => ground.selected(rule),
+        Direction::Ingress => context.selected(rule),
         Direction::Egress => {
-            let peers = ground.cluster.subjects.iter();
+            let peers = context.model.subjects.iter();
             // Whoever names no pods, as by an entity, may mean the port of someone else.
             let Peers::OneOf(wanted) = &entry.peers else { return BTreeSet::new() };
             let pods = || wanted.iter().filter(|peer| matches!(peer.matcher, PeerMatcher::Selector(_)));
@@ -33,9 +33,9 @@ fn destinations(ground: &Ground<'_>, rule: &Rule, entry: &Entry) -> BTreeSet<End
     endpoints.into_iter().filter(|endpoint| matches!(endpoint, Endpoint::Pod(_))).cloned().collect()
 }
 
-fn of_entry(ground: &Ground<'_>, topology: &Topology, rule: &Rule, entry: &Entry) -> Vec<Diagnostic> {
+fn of_entry(context: &LintContext<'_>, topology: &Topology, rule: &Rule, entry: &Entry) -> Vec<Diagnostic> {
     let Ports::OneOf(ports) = &entry.ports else { return Vec::new() };
-    let destinations = destinations(ground, rule, entry);
+    let destinations = destinations(context, rule, entry);
     let mut warnings = Vec::new();
     for port in ports {
         let PortMatcher::Range { first, last, .. } = port.matcher else { continue };
@@ -50,12 +50,12 @@ fn of_entry(ground: &Ground<'_>, topology: &Topology, rule: &Rule, entry: &Entry
                 continue;
             };
             for offered in service.ports.iter().filter(|offered| offered.port.get() == first) {
-                let Some(subject) = ground.cluster.subjects.get(backend) else { continue };
+                let Some(subject) = context.model.subjects.get(backend) else { continue };
                 let Some(target) = container_port(offered, &subject.identity) else { continue };
                 let traffic = Traffic::Port(offered.protocol, target);
                 let covers = |other: &Entry| {
                     let mut ports =
-                        other.ports.matching(traffic, &subject.identity, ground.cluster, other.direction);
+                        other.ports.matching(traffic, &subject.identity, context.model, other.direction);
                     (other.direction, other.effect) == (entry.direction, entry.effect)
                         && ports.next().is_some()
                 };
@@ -63,7 +63,7 @@ fn of_entry(ground: &Ground<'_>, topology: &Topology, rule: &Rule, entry: &Entry
                     let message =
                         format!("port {first} is that of the service {name}; its pods listen on {target}");
                     let warning =
-                        Diagnostic::warning(ground.place(entry, port.position), "service-port", message);
+                        Diagnostic::warning(context.place(entry, port.position), "service-port", message);
                     warnings.push(warning.help(format!("policies see the pod's port: write \"{target}\"")));
                 }
             }

@@ -1,0 +1,308 @@
+//! Policies compiled for a topology, ready to be asked: every endpoint's identity, and the entries that select it.
+
+mod compile;
+mod conflict;
+mod endpoints;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use verdikt_scenario::name::{DnsName, NamespacedName};
+use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind};
+use verdikt_scenario::prediction::RuleRef;
+use verdikt_scenario::scenario::{Enforcement, EnforcementMode, FieldValidation};
+use verdikt_scenario::topology::{Endpoint, Topology};
+use verdikt_scenario::version::CiliumVersion;
+
+use crate::admission;
+use crate::behaviour::Behaviour;
+use crate::identity::Identity;
+use crate::in_force::InForce;
+use crate::judgement::Judgement;
+use crate::resolve::CidrGroups;
+use crate::rule::{Direction, Entry, Rule, Subject};
+
+/// For which Cilium, and under which settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The version.
+    pub version: CiliumVersion,
+    /// What is enforced.
+    pub enforcement: Enforcement,
+    /// What the API server does with fields it does not know.
+    pub field_validation: FieldValidation,
+    /// Nothing is known of the ports that peers declare by name, as in a policy engine that runs without any
+    /// endpoints; egress rules by port name then match nothing.
+    pub peer_port_names_unknown: bool,
+    /// Which families of addresses the cluster has.
+    pub families: AddressFamilies,
+}
+
+/// Which families of addresses a cluster has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AddressFamilies {
+    /// IPv6 beside IPv4 if a host outside has such an address.
+    #[default]
+    OfTopology,
+    /// IPv4 alone.
+    Ipv4,
+    /// Both.
+    Both,
+}
+
+impl AddressFamilies {
+    /// Whether the cluster of a topology has both.
+    fn are_both(self, topology: &Topology) -> bool {
+        match self {
+            Self::OfTopology => topology.world.values().any(|host| host.address.is_ipv6()),
+            Self::Ipv4 => false,
+            Self::Both => true,
+        }
+    }
+}
+
+/// The names the DNS proxy of the node has learned. They belong to the agent, not to a policy, and stay known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Learned {
+    /// The names asked for, whose answers hold the addresses the topology gives them.
+    pub names: BTreeSet<DnsName>,
+}
+
+/// The policies in force over one topology, compiled: every endpoint with its identity and the entries that select it.
+///
+/// ```
+/// use verdikt_engine::model::{PolicyModel, Learned, Options};
+/// use verdikt_scenario::attempt::{Attempt, Target};
+/// use verdikt_scenario::document;
+/// use verdikt_scenario::policy::Manifest;
+/// use verdikt_scenario::prediction::{Answer, Gate};
+/// use verdikt_scenario::topology::{Endpoint, Pod, Port, Protocol, Topology};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut topology = Topology::default();
+/// for name in ["shop/cart", "shop/web"] {
+///     topology.pods.insert(name.parse()?, Pod::default());
+/// }
+/// let text = "
+/// apiVersion: cilium.io/v2
+/// kind: CiliumNetworkPolicy
+/// metadata: {name: isolate, namespace: shop}
+/// spec: {endpointSelector: {}, ingress: [{}]}
+/// ";
+/// let root = document::parse(text)?.remove(0);
+/// let manifests = [Manifest { file: "isolate.yaml".into(), root }];
+/// let model = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
+///
+/// let (cart, web) = (Endpoint::Pod("shop/cart".parse()?), Endpoint::Pod("shop/web".parse()?));
+/// let port = Port::new(80).ok_or("0 is not a port")?;
+/// let attempt = Attempt::Connect { protocol: Protocol::Tcp, target: Target::Endpoint(web), port };
+/// let prediction = model.predict(&cart, &attempt);
+/// assert_eq!(prediction.answer, Answer::Deny(Gate::Ingress));
+/// assert_eq!(prediction.checks.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct PolicyModel<'a> {
+    pub(crate) topology: Cow<'a, Topology>,
+    pub(crate) options: Options,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) dual_stack: bool,
+    pub(crate) groups: CidrGroups,
+    /// The addresses of API servers that are no nodes.
+    pub(crate) api_servers: BTreeSet<IpAddr>,
+    pub(crate) objects: Arc<[Object]>,
+    pub(crate) rules: Arc<[Rule]>,
+    pub(crate) learned: Learned,
+    /// Endpoints of one identity share their policy.
+    pub(crate) subjects: BTreeMap<Endpoint, Arc<SubjectState>>,
+    judgements: Arc<[Judgement]>,
+}
+
+/// What reasons need to know of a manifest.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    pub(crate) reference: ObjectRef,
+    pub(crate) file: Arc<str>,
+}
+
+impl Object {
+    fn of(manifest: &Manifest) -> Self {
+        Self { reference: manifest.object(), file: Arc::clone(&manifest.file) }
+    }
+
+    pub(crate) fn kind(&self) -> Option<PolicyKind> {
+        self.reference.policy_kind()
+    }
+}
+
+/// An endpoint: its identity, and the policy of each direction.
+#[derive(Clone, Debug)]
+pub(crate) struct SubjectState {
+    pub(crate) identity: Identity,
+    pub(crate) ingress: Side,
+    pub(crate) egress: Side,
+}
+
+/// An endpoint's policy in one direction.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Side {
+    /// Whether anything is enforced; without, everything passes.
+    pub(crate) enforced: bool,
+    /// Whether what nothing allows is denied.
+    pub(crate) isolated: bool,
+    /// The entries that select the endpoint, as (rule, entry) indices.
+    pub(crate) entries: Vec<(usize, usize)>,
+    /// Whether any of the entries has requirements on the peers of all.
+    pub(crate) requires: bool,
+    /// The rules that isolate it, one for each object.
+    pub(crate) isolated_by: Arc<[Arc<RuleRef>]>,
+    /// Why the policy cannot be computed, if so.
+    pub(crate) conflict: Option<Conflict>,
+}
+
+/// Two entries that cannot stand together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Conflict {
+    pub(crate) entries: [(usize, usize); 2],
+    /// In what they differ.
+    pub(crate) what: &'static str,
+}
+
+impl SubjectState {
+    pub(crate) fn side(&self, direction: Direction) -> &Side {
+        match direction {
+            Direction::Ingress => &self.ingress,
+            Direction::Egress => &self.egress,
+        }
+    }
+}
+
+impl<'a> PolicyModel<'a> {
+    /// Judges every manifest and compiles those that are taken.
+    pub fn new(topology: &'a Topology, manifests: &[Manifest], options: &Options, learned: &Learned) -> Self {
+        Self::after(&InForce::default(), topology, manifests, options, learned)
+    }
+
+    /// As [`Self::new`], where objects were there before: of one whose new version is refused, the version before
+    /// stays in force. Judgements are those of the new versions.
+    pub fn after(
+        before: &InForce,
+        topology: &'a Topology,
+        manifests: &[Manifest],
+        options: &Options,
+        learned: &Learned,
+    ) -> Self {
+        let stored: Vec<_> = manifests.iter().map(|manifest| compile::admit(manifest, *options)).collect();
+        Self::compile(topology, manifests, &stored, before, *options, learned)
+    }
+
+    /// As [`Self::new`], without asking the API server: for objects that never met one.
+    pub fn without_api_server(
+        topology: &'a Topology,
+        manifests: &[Manifest],
+        options: &Options,
+        learned: &Learned,
+    ) -> Self {
+        let stored: Vec<_> =
+            manifests.iter().map(|manifest| Ok(admission::prune(&manifest.root, options.version))).collect();
+        Self::compile(topology, manifests, &stored, &InForce::default(), *options, learned)
+    }
+
+    /// The same model, with a topology of its own.
+    pub fn into_owned(self) -> PolicyModel<'static> {
+        PolicyModel {
+            topology: Cow::Owned(self.topology.into_owned()),
+            options: self.options,
+            behaviour: self.behaviour,
+            dual_stack: self.dual_stack,
+            groups: self.groups,
+            api_servers: self.api_servers,
+            objects: self.objects,
+            rules: self.rules,
+            learned: self.learned,
+            subjects: self.subjects,
+            judgements: self.judgements,
+        }
+    }
+
+    /// The identity of each pod, as Cilium writes its labels: `k8s:app=redis`.
+    pub fn pod_labels(&self) -> BTreeMap<NamespacedName, BTreeSet<String>> {
+        let pods = self.subjects.iter().filter_map(|(endpoint, subject)| match endpoint {
+            Endpoint::Pod(name) => Some((name.clone(), subject)),
+            _ => None,
+        });
+        let labels = |subject: &Arc<SubjectState>| {
+            subject.identity.labels.iter().map(|label| format!("k8s:{label}")).collect()
+        };
+        pods.map(|(name, subject)| (name, labels(subject))).collect()
+    }
+
+    /// What became of each manifest, in their order.
+    pub fn judgements(&self) -> &[Judgement] {
+        &self.judgements
+    }
+
+    /// The policy of an endpoint: the entries that select it, by direction.
+    fn select_entries(&self, endpoint: &Endpoint, identity: Identity) -> SubjectState {
+        let mut sides = [Side::default(), Side::default()];
+        // A label of a pod called `host` makes Cilium take it for the node.
+        let is_subject = is_managed(endpoint) && !identity.has_key("host");
+        let enforces = is_subject && self.options.enforcement.mode != EnforcementMode::Never;
+        let forced = self.options.enforcement.mode == EnforcementMode::Always || identity.has_key("init");
+        if enforces {
+            for (rule_index, rule) in self.rules.iter().enumerate() {
+                let Subject::Endpoints(selector) = &rule.subject else { continue };
+                if !selector.selects(&identity) {
+                    continue;
+                }
+                for (index, entry) in rule.entries.iter().enumerate() {
+                    let side = &mut sides[usize::from(entry.direction == Direction::Egress)];
+                    side.isolated |= entry.isolates;
+                    side.requires |= !entry.requires.is_empty();
+                    side.entries.push((rule_index, index));
+                }
+            }
+            for side in &mut sides {
+                side.enforced = forced || !side.entries.is_empty();
+                side.isolated |= forced;
+                side.isolated_by = self.isolated_by(side);
+                side.conflict = self.find_conflict(side);
+            }
+        }
+        let [ingress, egress] = sides;
+        SubjectState { identity, ingress, egress }
+    }
+
+    pub(crate) fn entry(&self, (rule, entry): (usize, usize)) -> &Entry {
+        &self.rules[rule].entries[entry]
+    }
+}
+
+/// Whether Cilium enforces policies at an endpoint: at pods and its own endpoints, not at nodes (the host
+/// firewall is off) and not outside the cluster.
+pub(crate) fn is_managed(endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::Pod(_) | Endpoint::Cilium(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use verdikt_scenario::topology::Pod;
+
+    use super::*;
+
+    #[test]
+    fn pods_of_one_identity_share_their_policy() {
+        let mut topology = Topology::default();
+        for (name, app) in [("shop/a", "web"), ("shop/b", "web"), ("shop/c", "api")] {
+            let pod = Pod { labels: [("app".to_owned(), app.to_owned())].into(), ..Pod::default() };
+            topology.pods.insert(name.parse().unwrap(), pod);
+        }
+        let model = PolicyModel::new(&topology, &[], &Options::default(), &Learned::default());
+        let [a, b, c] =
+            ["shop/a", "shop/b", "shop/c"].map(|name| &model.subjects[&Endpoint::Pod(name.parse().unwrap())]);
+        assert!(Arc::ptr_eq(a, b) && !Arc::ptr_eq(a, c));
+    }
+}

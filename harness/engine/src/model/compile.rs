@@ -1,0 +1,156 @@
+//! From manifests to rules: what is taken of them, and what stays in force of those that are refused.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use verdikt_scenario::document::Node as Document;
+use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind, Refuser};
+use verdikt_scenario::topology::Topology;
+
+use super::endpoints::{external_api_servers, share_port_names};
+use super::{Learned, Object, Options, PolicyModel, SubjectState};
+use crate::admission;
+use crate::agent::{self, Context, Parsed};
+use crate::behaviour::Behaviour;
+use crate::identity::Identity;
+use crate::in_force::InForce;
+use crate::judgement::{Judgement, Refused};
+use crate::refusal::Refusal;
+use crate::resolve::{CidrGroups, Surroundings};
+use crate::rule::Rule;
+
+/// What the API server stores of a manifest, or why it refuses it.
+type Stored<'n> = Result<Cow<'n, Document>, Refusal>;
+
+/// The agent, as far as it reads policies.
+struct Agent<'a> {
+    behaviour: &'a Behaviour,
+    dual_stack: bool,
+    surroundings: &'a Surroundings<'a>,
+}
+
+impl Agent<'_> {
+    /// Reads an object that the API server has stored. `index` is that of the object among all of them.
+    fn read(&self, index: usize, reference: &ObjectRef, stored: &Document) -> Result<Parsed, Refusal> {
+        let kind = reference.policy_kind();
+        let is_namespaced = kind != Some(PolicyKind::CiliumClusterwideNetworkPolicy);
+        let Self { behaviour, dual_stack, surroundings } = *self;
+        let namespace = is_namespaced.then(|| reference.namespace.as_deref().unwrap_or("default"));
+        let context = Context { object: index, namespace, behaviour, dual_stack, surroundings };
+        match kind {
+            Some(PolicyKind::NetworkPolicy) => agent::network_policy(stored, &context),
+            Some(PolicyKind::CiliumCidrGroup) => Ok(Parsed::default()),
+            _ => agent::cilium_policy(stored, &context),
+        }
+    }
+
+    /// Judges an object, and adds its rules if it is taken.
+    fn judge(&self, index: usize, object: &Object, stored: &Stored<'_>, rules: &mut Vec<Rule>) -> Judgement {
+        let (by, parsed) = match stored {
+            Err(refusal) => (Refuser::ApiServer, Err(refusal.clone())),
+            Ok(stored) => (Refuser::Agent, self.read(index, &object.reference, stored)),
+        };
+        let refused = |refusal: Refusal, hidden| {
+            let Refusal { kind, message, position, .. } = refusal;
+            Judgement::Refused(Refused { by, kind, message, position, hidden })
+        };
+        match parsed {
+            Ok(Parsed { hidden: Some(refusal), .. }) => refused(refusal, true),
+            Err(refusal) => refused(refusal, false),
+            Ok(parsed) => {
+                rules.extend(parsed.rules);
+                Judgement::Accepted
+            }
+        }
+    }
+}
+
+impl<'a> PolicyModel<'a> {
+    /// Compiles what the API server has stored of each manifest.
+    pub(super) fn compile(
+        topology: &'a Topology,
+        manifests: &[Manifest],
+        stored: &[Stored<'_>],
+        before: &InForce,
+        options: Options,
+        learned: &Learned,
+    ) -> Self {
+        let behaviour = Behaviour::of(options.version);
+        let dual_stack = options.families.are_both(topology);
+        let mut objects: Vec<Object> = manifests.iter().map(Object::of).collect();
+        let groups = CidrGroups::read(groups_in_force(&objects, stored, before));
+        let surroundings = Surroundings::new(topology, groups.clone());
+        let agent = Agent { behaviour: &behaviour, dual_stack, surroundings: &surroundings };
+        let mut rules = Vec::new();
+        let judged = objects.iter().zip(stored).enumerate();
+        let judgements: Vec<Judgement> =
+            judged.map(|(index, (object, stored))| agent.judge(index, object, stored, &mut rules)).collect();
+        let refused = manifests.iter().zip(&judgements).filter(|(_, it)| **it != Judgement::Accepted);
+        for kept in refused.filter_map(|(manifest, _)| before.version(&manifest.object())) {
+            // It was taken once; only the services and groups around it may have changed.
+            let object = Object::of(kept);
+            let stored = admission::prune(&kept.root, options.version);
+            if let Ok(Parsed { rules: kept, hidden: None }) =
+                agent.read(objects.len(), &object.reference, &stored)
+            {
+                rules.extend(kept);
+                objects.push(object);
+            }
+        }
+        let mut model = Self {
+            topology: Cow::Borrowed(topology),
+            options,
+            behaviour,
+            dual_stack,
+            groups,
+            api_servers: external_api_servers(topology),
+            objects: objects.into(),
+            rules: rules.into(),
+            learned: learned.clone(),
+            subjects: BTreeMap::new(),
+            judgements: judgements.into(),
+        };
+        let mut endpoints = model.endpoints();
+        let mut entries = model.rules.iter().flat_map(|rule| &rule.entries);
+        if behaviour.egress_port_names_per_destination && entries.any(|entry| entry.ports.name_ports()) {
+            share_port_names(&mut endpoints);
+        }
+        // Endpoints of one identity share their policy.
+        let mut by_identity: BTreeMap<Identity, Arc<SubjectState>> = BTreeMap::new();
+        let subjects = endpoints.into_iter().map(|(endpoint, identity)| {
+            let known = by_identity.entry(identity);
+            let state = known
+                .or_insert_with_key(|identity| Arc::new(model.select_entries(&endpoint, identity.clone())));
+            let state = Arc::clone(state);
+            (endpoint, state)
+        });
+        model.subjects = subjects.collect();
+        model
+    }
+}
+
+/// The CIDR groups among the objects: of one that the API server refuses, the version before.
+fn groups_in_force<'n>(
+    objects: &'n [Object],
+    stored: &'n [Stored<'_>],
+    before: &'n InForce,
+) -> impl Iterator<Item = &'n Document> {
+    let groups =
+        objects.iter().zip(stored).filter(|(object, _)| object.kind() == Some(PolicyKind::CiliumCidrGroup));
+    groups.filter_map(|(object, stored)| match stored {
+        Ok(stored) => Some(&**stored),
+        Err(_) => before.version(&object.reference).map(|version| &version.root),
+    })
+}
+
+/// Asks the API server to store a manifest; a refusal names all of its reasons.
+pub(super) fn admit(manifest: &Manifest, options: Options) -> Stored<'_> {
+    let admission = admission::admit(&manifest.root, options.version, options.field_validation);
+    let messages: Vec<&str> = admission.refusals.iter().map(|refusal| refusal.message.as_str()).collect();
+    let message = messages.join("; ");
+    match admission.refusals.into_iter().next() {
+        None => Ok(admission.stored),
+        Some(first) => Err(Refusal { message, ..first }),
+    }
+}

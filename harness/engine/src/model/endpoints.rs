@@ -1,0 +1,112 @@
+//! The endpoints of a topology with their identities, those that every cluster has included.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::topology::{
+    CiliumEndpoint, DNS_LABELS, DNS_POD, Endpoint, LOCAL_NODE, Node, Pod, Port, Protocol, Served,
+    ServedProtocol, Topology,
+};
+
+use super::PolicyModel;
+use crate::identity::{Identity, NamedPort};
+use crate::label::Label;
+
+impl PolicyModel<'_> {
+    /// Every endpoint with its identity.
+    pub(super) fn endpoints(&self) -> Vec<(Endpoint, Identity)> {
+        let topology = &*self.topology;
+        let mut endpoints = Vec::new();
+        for (name, pod) in &topology.pods {
+            endpoints.push((Endpoint::Pod(name.clone()), self.pod_identity(name, pod)));
+        }
+        if let Some((name, pod)) = implicit_dns(topology) {
+            let identity = self.pod_identity(&name, &pod);
+            endpoints.push((Endpoint::Pod(name), identity));
+        }
+        for (name, host) in &topology.world {
+            let names = host.names.iter().filter(|name| self.learned.names.contains(name));
+            let names = names.map(|name| name.as_str().to_owned()).collect();
+            endpoints.push((Endpoint::World(name.clone()), self.world_identity(host.address, names)));
+        }
+        for (name, node) in &topology.nodes {
+            endpoints.push((Endpoint::Node(name.clone()), Identity::node(name.as_str(), node)));
+        }
+        // The node is there whether or not a table names it.
+        if let Ok(name) = LOCAL_NODE.parse() {
+            let host = Endpoint::Node(name);
+            if !endpoints.iter().any(|(endpoint, _)| *endpoint == host) {
+                endpoints.push((host, Identity::node(LOCAL_NODE, &Node::default())));
+            }
+        }
+        for endpoint in [CiliumEndpoint::Ingress, CiliumEndpoint::Health] {
+            endpoints.push((Endpoint::Cilium(endpoint), Identity::cilium(endpoint)));
+        }
+        endpoints
+    }
+
+    fn pod_identity(&self, name: &NamespacedName, pod: &Pod) -> Identity {
+        let none = BTreeMap::new();
+        let labels = self.topology.namespaces.get(&name.namespace).unwrap_or(&none);
+        Identity::pod(&name.namespace, labels, pod, &self.behaviour)
+    }
+}
+
+/// The addresses behind the service of the API server that are outside the cluster. Cilium knows them by that label
+/// as well as by the world's.
+/// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
+pub(super) fn external_api_servers(topology: &Topology) -> BTreeSet<IpAddr> {
+    let service = topology
+        .services
+        .iter()
+        .find(|(name, _)| (name.namespace.as_str(), name.name.as_str()) == ("default", "kubernetes"));
+    let hosts = service.iter().flat_map(|(_, service)| &service.backends);
+    hosts.filter_map(|host| Some(topology.world.get(host)?.address)).collect()
+}
+
+/// Gives every identity that several pods have the port names of all of them.
+pub(super) fn share_port_names(endpoints: &mut [(Endpoint, Identity)]) {
+    let mut sharing: BTreeMap<Vec<Label>, Vec<usize>> = BTreeMap::new();
+    for (index, (endpoint, identity)) in endpoints.iter().enumerate() {
+        if matches!(endpoint, Endpoint::Pod(_)) {
+            sharing.entry(identity.labels.clone()).or_default().push(index);
+        }
+    }
+    for pods in sharing.values().filter(|pods| pods.len() > 1) {
+        let mut names: BTreeMap<(&str, Protocol), BTreeSet<u16>> = BTreeMap::new();
+        for named in pods.iter().flat_map(|pod| &endpoints[*pod].1.port_names) {
+            names.entry((&named.name, named.protocol)).or_default().insert(named.port);
+        }
+        let agreed = names.into_iter().filter(|(_, ports)| ports.len() == 1);
+        let agreed = agreed.flat_map(|((name, protocol), ports)| {
+            ports.into_iter().map(move |port| NamedPort { name: name.to_owned(), protocol, port })
+        });
+        let agreed: Vec<NamedPort> = agreed.collect();
+        for pod in pods {
+            endpoints[*pod].1.shared_port_names = Some(agreed.clone());
+        }
+    }
+}
+
+/// The ports the DNS server declares.
+/// <https://github.com/kubernetes/kubernetes/blob/master/cluster/addons/dns/coredns/coredns.yaml.base>
+const DNS_PORTS: [(ServedProtocol, u16, &str); 3] = [
+    (ServedProtocol::Udp, 53, "dns"),
+    (ServedProtocol::Tcp, 53, "dns-tcp"),
+    (ServedProtocol::Tcp, 9153, "metrics"),
+];
+
+/// The cluster's DNS server, where the topology does not say more about it.
+fn implicit_dns(topology: &Topology) -> Option<(NamespacedName, Pod)> {
+    let name: NamespacedName = DNS_POD.parse().ok()?;
+    if topology.pods.contains_key(&name) {
+        return None;
+    }
+    let labels = DNS_LABELS.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let named = |(protocol, port, name): &(ServedProtocol, u16, &str)| {
+        Some(Served { protocol: *protocol, port: Port::new(*port)?, name: name.parse().ok() })
+    };
+    let serves = DNS_PORTS.iter().filter_map(named).collect();
+    Some((name, Pod { labels, service_account: Some("coredns".to_owned()), serves }))
+}

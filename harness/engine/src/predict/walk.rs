@@ -1,0 +1,371 @@
+//! One attempt on its way: DNS, the service's address, egress, ingress, proxies.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use verdikt_scenario::attempt::{Request, Target};
+use verdikt_scenario::name::{DnsName, NamespacedName};
+use verdikt_scenario::prediction::{Answer, Check, Finding, Gate, Prediction};
+use verdikt_scenario::topology::{CiliumEndpoint, DNS_SERVICE, Endpoint, Port, Protocol, Resolved};
+
+use crate::decide::{Decision, SideVerdict, Traffic};
+use crate::http::RequestHead;
+use crate::identity::Identity;
+use crate::model::{PolicyModel, SubjectState, is_managed};
+use crate::rule::Direction;
+
+/// What an attempt asks of the proxies on its way.
+#[derive(Clone, Copy)]
+pub(super) enum Question<'a> {
+    /// Nothing beyond reaching the port.
+    Reach,
+    /// An HTTP request, with its authority if that is known.
+    Http(&'a Request, Option<&'a str>),
+    /// A DNS query.
+    Dns(&'a DnsName),
+}
+
+/// The checks on the way so far, and how they end if they have ended.
+struct Trace {
+    /// Most attempts meet two.
+    checks: Vec<Check>,
+    audited: Option<Gate>,
+    end: Option<Answer>,
+}
+
+impl Default for Trace {
+    fn default() -> Self {
+        Self { checks: Vec::with_capacity(2), audited: None, end: None }
+    }
+}
+
+/// An attempt on its way through the policies of a model.
+pub(super) struct Walk<'m> {
+    model: &'m PolicyModel<'m>,
+    source: &'m Endpoint,
+    trace: Trace,
+}
+
+/// A port of an attempt; none for a ping.
+type ProtocolPort = Option<(Protocol, Port)>;
+
+/// Who is asked for a decision about which traffic.
+struct Side<'a> {
+    direction: Direction,
+    endpoint: &'a Endpoint,
+    subject: &'a SubjectState,
+    peer: &'a Identity,
+    traffic: Traffic,
+}
+
+impl<'m> Walk<'m> {
+    /// Starts at a source.
+    pub(super) fn new(model: &'m PolicyModel<'m>, source: &'m Endpoint) -> Self {
+        Self { model, source, trace: Trace::default() }
+    }
+
+    /// Goes on after the checks of another walk.
+    pub(super) fn after(model: &'m PolicyModel<'m>, source: &'m Endpoint, checks: Vec<Check>) -> Self {
+        Self { model, source, trace: Trace { checks, ..Trace::default() } }
+    }
+
+    /// Whether something has ended it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.trace.end.is_some()
+    }
+
+    /// What the attempt comes to.
+    pub(super) fn into_prediction(mut self) -> Prediction {
+        self.trace.checks.shrink_to_fit();
+        let passed = self.trace.audited.map_or(Answer::Allow, Answer::Audit);
+        Prediction { answer: self.trace.end.unwrap_or(passed), checks: self.trace.checks }
+    }
+
+    /// Ends the walk with something the engine does not know.
+    fn abstain(&mut self, question: String, gap: String) {
+        self.end_with(question, Finding::Unknown { gap, rule: None });
+    }
+
+    /// Ends the walk with something that chance decides.
+    pub(super) fn leave_to_chance(&mut self, question: String, gap: String) {
+        self.end_with(question, Finding::Chance { gap });
+    }
+
+    fn end_with(&mut self, question: String, finding: Finding) {
+        self.note(Gate::Egress, self.source.clone(), question, finding);
+        self.trace.end = Some(Answer::Abstain);
+    }
+
+    fn note(&mut self, gate: Gate, endpoint: Endpoint, question: String, finding: Finding) {
+        self.trace.checks.push(Check { gate, endpoint, question, finding });
+    }
+
+    /// Asks the cluster's DNS server. Returns whether the DNS proxy saw it. Only pods ask that server; others have
+    /// resolvers of their own.
+    pub(super) fn query(&mut self, name: &DnsName, protocol: Protocol) -> bool {
+        let Some(port) = Port::new(53) else { return false };
+        let Ok(service) = DNS_SERVICE.parse() else { return false };
+        let Some(servers) = self.model.behind(&service, protocol, port) else {
+            let gap =
+                format!("who answers DNS over {protocol}: {service} has no such port, or nobody behind it");
+            self.abstain(format!("query {name}"), gap);
+            return false;
+        };
+        let mut through_proxy = false;
+        self.each_backend(&servers, |branch, server, port| {
+            if server == branch.source {
+                return branch.reach_itself(&service);
+            }
+            let traffic = Traffic::Port(protocol, port.get());
+            through_proxy |= branch.cross(server, &[], traffic, Question::Dns(name));
+        });
+        through_proxy
+    }
+
+    /// Goes to a target, through DNS if it is a name.
+    pub(super) fn reach(&mut self, target: &Target, port: ProtocolPort, question: Question<'_>) {
+        match target {
+            Target::Endpoint(endpoint) => {
+                let traffic = self.traffic(endpoint, port);
+                self.cross(endpoint, &[], traffic, question);
+            }
+            Target::Service(service) => self.through_service(service, None, port, question),
+            Target::Backend { service, backend } => {
+                self.through_service(service, Some(backend), port, question);
+            }
+            Target::Name(name) => self.by_name(name, port, question),
+        }
+    }
+
+    fn by_name(&mut self, name: &DnsName, port: ProtocolPort, question: Question<'_>) {
+        let mut taught = false;
+        if matches!(self.source, Endpoint::Pod(_)) {
+            taught = self.query(name, Protocol::Udp);
+            if self.has_ended() {
+                return;
+            }
+        }
+        match self.model.topology.resolve(name) {
+            Some(Resolved::Service(service)) => self.through_service(&service, None, port, question),
+            Some(Resolved::World(host)) => {
+                let endpoint = Endpoint::World(host);
+                let names = if taught { std::slice::from_ref(name) } else { &[] };
+                let traffic = self.traffic(&endpoint, port);
+                self.cross(&endpoint, names, traffic, question);
+            }
+            None => {
+                let text = question_text(port, &Target::Name(name.clone()));
+                self.abstain(text, "where the name leads".to_owned());
+            }
+        }
+    }
+
+    /// Goes to a port of a service: to everyone who may answer, or to `only` one of them.
+    fn through_service(
+        &mut self,
+        name: &NamespacedName,
+        only: Option<&Endpoint>,
+        port: ProtocolPort,
+        question: Question<'_>,
+    ) {
+        let chosen = port.and_then(|(protocol, port)| {
+            let mut backends = self.model.behind(name, protocol, port)?;
+            backends.retain(|(backend, _)| only.is_none_or(|only| only == backend));
+            (!backends.is_empty()).then_some((protocol, backends))
+        });
+        let Some((protocol, backends)) = chosen else {
+            let gap = format!("what a service answers that has no such port or nobody behind it: {name}");
+            return self.abstain(question_text(port, &Target::Service(name.clone())), gap);
+        };
+        self.each_backend(&backends, |branch, backend, target| {
+            if backend == branch.source {
+                return branch.reach_itself(name);
+            }
+            branch.cross(backend, &[], Traffic::Port(protocol, target.get()), question);
+        });
+    }
+
+    /// A pod that reaches itself through a service meets no policy.
+    fn reach_itself(&mut self, service: &NamespacedName) {
+        let question = format!("to itself through the service {service}");
+        self.note(Gate::Egress, self.source.clone(), question, Finding::Itself);
+    }
+
+    /// Follows the attempt to every endpoint that may answer it. The client cannot choose, so the engine knows the
+    /// answer only if it is the same for all.
+    fn each_backend(
+        &mut self,
+        backends: &[(Endpoint, Port)],
+        mut follow: impl FnMut(&mut Self, &Endpoint, Port),
+    ) {
+        let mut answers = Vec::new();
+        let mut first: Option<Trace> = None;
+        for (backend, port) in backends {
+            let mut branch = Self::new(self.model, self.source);
+            follow(&mut branch, backend, *port);
+            answers.push(branch.trace.end.or(branch.trace.audited.map(Answer::Audit)));
+            first.get_or_insert(branch.trace);
+        }
+        let Some(mut branch) = first else { return };
+        self.trace.checks.append(&mut branch.checks);
+        self.trace.audited = self.trace.audited.or(branch.audited);
+        self.trace.end = branch.end;
+        if answers.windows(2).any(|pair| pair[0] != pair[1]) {
+            let names: Vec<String> = backends.iter().map(|(backend, _)| backend.to_string()).collect();
+            let gap = format!("which of {} answers, and policies treat them differently", names.join(", "));
+            self.leave_to_chance("through a service".to_owned(), gap);
+        }
+    }
+
+    fn traffic(&self, target: &Endpoint, port: ProtocolPort) -> Traffic {
+        if let Some((protocol, port)) = port {
+            return Traffic::Port(protocol, port.get());
+        }
+        // Endpoints of the cluster have addresses of both families; the other end has the choice.
+        let address = |endpoint: &Endpoint| {
+            self.model.subjects.get(endpoint).and_then(|subject| subject.identity.address)
+        };
+        let v6 = matches!(address(target).or_else(|| address(self.source)), Some(IpAddr::V6(_)));
+        Traffic::Icmp { v6, kind: if v6 { 128 } else { 8 } }
+    }
+
+    /// Meets the egress policy of the source, then the ingress policy of the destination, with the proxies of each.
+    /// `names` are those that the attempt has learned for the destination. Returns whether the DNS proxy judged.
+    fn cross(
+        &mut self,
+        destination: &Endpoint,
+        names: &[DnsName],
+        traffic: Traffic,
+        question: Question<'_>,
+    ) -> bool {
+        let (model, source) = (self.model, self.source);
+        let (Some(from), Some(to)) = (model.subjects.get(source), model.subjects.get(destination)) else {
+            self.abstain(format!("to {destination}"), "an end of this attempt".to_owned());
+            return false;
+        };
+        let finding = match (is_managed(source), is_managed(destination)) {
+            (false, false) => Some(Finding::OutsideCluster),
+            _ if source == destination => Some(Finding::Itself),
+            _ => None,
+        };
+        if let Some(finding) = finding {
+            let text = format!("to {destination}, {}", traffic_text(traffic));
+            self.note(Gate::Egress, source.clone(), text, finding);
+            return false;
+        }
+        let mut peer = Cow::Borrowed(&to.identity);
+        if !names.is_empty() {
+            peer.to_mut().names.extend(names.iter().map(|name| name.as_str().to_owned()));
+        }
+        let mut through_dns_proxy = false;
+        if is_managed(source) {
+            let text = format!("to {destination}, {}", traffic_text(traffic));
+            let direction = Direction::Egress;
+            let side = Side { direction, endpoint: source, subject: from, peer: &peer, traffic };
+            through_dns_proxy = self.enforce(&side, text, question);
+        }
+        if !self.has_ended() && is_managed(destination) {
+            let text = format!("from {source}, {}", traffic_text(traffic));
+            let direction = Direction::Ingress;
+            let side = Side { direction, endpoint: destination, subject: to, peer: &from.identity, traffic };
+            self.enforce(&side, text, question);
+        }
+        through_dns_proxy
+    }
+
+    /// Meets the policy of one side and the proxies that it leads to. Returns whether the DNS proxy judged.
+    fn enforce(&mut self, side: &Side<'_>, text: String, question: Question<'_>) -> bool {
+        let model = self.model;
+        let Side { direction, endpoint, subject, peer, traffic } = *side;
+        let decision = model.decide(subject, direction, peer, traffic);
+        // The proxy of Cilium's Ingress keeps to its own egress policy itself: it answers 403, and audit mode does
+        // not reach it.
+        let in_proxy = *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress) && decision.verdict.denies();
+        let gate = match direction {
+            Direction::Egress if in_proxy => Gate::Http,
+            Direction::Egress => Gate::Egress,
+            Direction::Ingress => Gate::Ingress,
+        };
+        let finding = model.finding(subject, direction, peer, traffic, &decision);
+        self.note(gate, endpoint.clone(), text, finding);
+        match decision.verdict {
+            verdict if verdict.denies() && model.options.enforcement.audit && gate != Gate::Http => {
+                self.trace.audited.get_or_insert(gate);
+            }
+            verdict if verdict.denies() => self.trace.end = Some(Answer::Deny(gate)),
+            SideVerdict::Unknown | SideVerdict::Conflict => self.trace.end = Some(Answer::Abstain),
+            _ => {}
+        }
+        !self.has_ended() && self.ask_proxies(endpoint, traffic, question, &decision)
+    }
+
+    /// Asks the proxies that a decision leads to. Returns whether the DNS proxy judged.
+    fn ask_proxies(
+        &mut self,
+        endpoint: &Endpoint,
+        traffic: Traffic,
+        question: Question<'_>,
+        decision: &Decision<'_>,
+    ) -> bool {
+        if decision.verdict != (SideVerdict::Allow { redirected: true }) {
+            return false;
+        }
+        let model = self.model;
+        let (gate, text, finding) = match question {
+            Question::Http(request, authority) => {
+                let head = RequestHead {
+                    method: &request.method,
+                    path: &request.path,
+                    authority,
+                    headers: &request.headers,
+                };
+                let text = format!("{} {}", request.method, request.path);
+                (Gate::Http, text, model.http_finding(decision, &head))
+            }
+            Question::Dns(name) => {
+                let Some(finding) = model.dns_finding(decision, name.as_str()) else { return false };
+                (Gate::Dns, format!("query {name}"), finding)
+            }
+            Question::Reach => match model.reach_finding(decision) {
+                Some(finding) => (Gate::Http, traffic_text(traffic), finding),
+                None => return false,
+            },
+        };
+        self.trace.end = match &finding {
+            Finding::Unknown { .. } | Finding::Chance { .. } => Some(Answer::Abstain),
+            Finding::NoRuleAllows { .. } | Finding::Denied { .. } => Some(Answer::Deny(gate)),
+            Finding::Allowed { .. }
+            | Finding::LocalHost
+            | Finding::NotIsolated
+            | Finding::Itself
+            | Finding::OutsideCluster => None,
+        };
+        self.note(gate, endpoint.clone(), text, finding);
+        gate == Gate::Dns
+    }
+}
+
+impl PolicyModel<'_> {
+    /// Who stands behind a port of a service, and with which port of their own; none if the service has no such
+    /// port, nobody behind it, or a target port that somebody behind it does not name.
+    fn behind(&self, name: &NamespacedName, protocol: Protocol, port: Port) -> Option<Vec<(Endpoint, Port)>> {
+        let behind = self.topology.behind(name, protocol, port).into_iter();
+        let behind = behind.map(|(backend, port)| Some((backend, port?))).collect::<Option<Vec<_>>>()?;
+        (!behind.is_empty()).then_some(behind)
+    }
+}
+
+fn traffic_text(traffic: Traffic) -> String {
+    match traffic {
+        Traffic::Port(protocol, port) => format!("{protocol} port {port}"),
+        Traffic::Icmp { v6: false, kind } => format!("icmp type {kind}"),
+        Traffic::Icmp { v6: true, kind } => format!("icmpv6 type {kind}"),
+    }
+}
+
+fn question_text(port: Option<(Protocol, Port)>, target: &Target) -> String {
+    match port {
+        Some((protocol, port)) => format!("to {target}, {protocol} port {port}"),
+        None => format!("to {target}, icmp"),
+    }
+}
