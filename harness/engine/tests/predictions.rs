@@ -319,3 +319,24 @@ fn what_is_not_modelled_is_not_guessed_and_stays_confined() {
     assert_eq!(answer("shop/canary", "tcp bank/ledger:5432"), "deny ingress");
     assert_eq!(answer("bank/ledger", "tcp shop/web:5432"), "allow");
 }
+
+/// What stands behind the service of the API server is the API server, also where that is no node.
+#[test]
+fn an_api_server_outside_the_cluster_belongs_to_its_entity() {
+    let mut topology = topology();
+    let manifests = manifests(
+        "apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: to-the-api-server, namespace: bank}
+spec: {endpointSelector: {}, egress: [{toEntities: [kube-apiserver]}]}
+",
+    );
+    let answer = |topology: &Topology| {
+        let model = Cluster::new(topology, &manifests, &Options::default(), &Learned::default());
+        model.predict(&endpoint("bank/ledger"), &attempt("tcp api:443")).answer.to_string()
+    };
+    assert_eq!(answer(&topology), "deny egress");
+    let service = Service { backends: ["api".parse().unwrap()].into(), ..Service::default() };
+    topology.services.insert("default/kubernetes".parse().unwrap(), service);
+    assert_eq!(answer(&topology), "allow");
+}
