@@ -10,8 +10,8 @@ mod vectors;
 use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use verdikt_engine::cluster::{Cluster, Learned, Options};
 use verdikt_engine::matrix::Matrix;
+use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_scenario::version::CiliumVersion;
 
 fn flows(criterion: &mut Criterion) {
@@ -33,7 +33,8 @@ fn full_matrix(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(cells as u64));
         group.bench_function(BenchmarkId::from_parameter(pods), |bencher| {
             bencher.iter(|| {
-                let cluster = Cluster::new(&topology, &manifests, &Options::default(), &Learned::default());
+                let cluster =
+                    PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
                 Matrix::new(&cluster, &matrix::PORTS).cells().count()
             });
         });

@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde::Deserialize;
-use verdikt_engine::cluster::{AddressFamilies, Cluster, Learned, Options};
 use verdikt_engine::decide::{SideVerdict, Traffic};
+use verdikt_engine::model::{AddressFamilies, Learned, Options, PolicyModel};
 use verdikt_engine::rule::Direction;
 use verdikt_engine::ruling::{RequestHead, Target, read_request};
 use verdikt_scenario::document::Unlocated;
@@ -206,7 +206,7 @@ fn run(mut case: Case, version: CiliumVersion, counts: &mut Counts) -> Result<()
         families: if case.single_stack { AddressFamilies::Ipv4 } else { AddressFamilies::Both },
         ..Options::default()
     };
-    let cluster = Cluster::without_api_server(&topology, &manifests, &options, &learned);
+    let cluster = PolicyModel::without_api_server(&topology, &manifests, &options, &learned);
     counts.objects += manifests.len();
     for ((valid, manifest), judgement) in valid.into_iter().zip(&manifests).zip(cluster.judgements()) {
         if judgement.refused().is_some() == valid {
@@ -273,7 +273,7 @@ fn run_requests(case: &HttpCase, version: CiliumVersion, counts: &mut Counts) ->
     let Unlocated(root) = serde_json::from_value(policy)?;
     let manifests = [Manifest { file: case.id.as_str().into(), root }];
     let options = Options { version, ..Options::default() };
-    let cluster = Cluster::without_api_server(&topology, &manifests, &options, &Learned::default());
+    let cluster = PolicyModel::without_api_server(&topology, &manifests, &options, &Learned::default());
     counts.objects += 1;
     counts.requests = true;
     if cluster.judgements()[0].refused().is_some() != case.refused.is_some() {

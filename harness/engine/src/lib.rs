@@ -34,9 +34,3 @@ mod http;
 pub mod predict;
 mod resolve;
 mod versions;
-
-/// [`model`] for crates that import it by this name.
-#[doc(hidden)]
-pub mod cluster {
-    pub use crate::model::{AddressFamilies, Learned, Options, PolicyModel as Cluster};
-}

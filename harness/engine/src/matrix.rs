@@ -188,7 +188,7 @@ impl Evaluation<'_> {
             }
         }
         if direction == Direction::Ingress && self.model.passes_local_host(side) {
-            let hosts = self.find(|peer| peer.is_local_host());
+            let hosts = self.find(Identity::is_local_host);
             allowed.add(&hosts);
         }
         unknown.remove(&denied);

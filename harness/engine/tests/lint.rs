@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use insta::assert_snapshot;
-use verdikt_engine::cluster::Options;
 use verdikt_engine::lint::{Findings, lint};
+use verdikt_engine::model::Options;
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use insta::assert_snapshot;
-use verdikt_engine::cluster::{Cluster, Learned, Options};
+use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
@@ -122,7 +122,7 @@ fn check(policies: &str, source: &str, attempt_text: &str) -> String {
 fn check_with(policies: &str, options: Options, learned: &Learned, source: &str, text: &str) -> String {
     let topology = topology();
     let manifests = manifests(policies);
-    let cluster = Cluster::new(&topology, &manifests, &options, learned);
+    let cluster = PolicyModel::new(&topology, &manifests, &options, learned);
     let refused: Vec<_> = cluster.judgements().iter().filter_map(|judgement| judgement.refused()).collect();
     assert!(refused.is_empty(), "{refused:?}");
     shown(&cluster.predict(&endpoint(source), &attempt(text)))
@@ -208,8 +208,8 @@ fn an_address_is_open_once_its_name_was_looked_up() {
 #[test]
 fn a_cluster_that_forgets_its_names_is_as_one_that_never_knew_any() {
     let (topology, manifests) = (topology(), manifests(BY_NAME));
-    let with = |learned: &Learned| Cluster::new(&topology, &manifests, &Options::default(), learned);
-    let shown = |cluster: &Cluster<'_>| format!("{cluster:?}");
+    let with = |learned: &Learned| PolicyModel::new(&topology, &manifests, &Options::default(), learned);
+    let shown = |cluster: &PolicyModel<'_>| format!("{cluster:?}");
     let (none, one) = (Learned::default(), Learned { names: ["api.example.test".parse().unwrap()].into() });
     assert_ne!(shown(&with(&one)), shown(&with(&none)));
     assert_eq!(shown(&with(&one).knowing(&none)), shown(&with(&none)));
@@ -242,14 +242,14 @@ spec:
     );
     let topology = topology();
     let manifests = manifests(&policies);
-    let cluster = Cluster::new(&topology, &manifests, &Options::default(), &Learned::default());
+    let cluster = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
     let cells =
         ["shop/web", "shop/canary"].map(|source| (endpoint(source), attempt("tcp api.example.test:80")));
     let step = cluster.in_step(cells.iter().map(|(source, attempt)| (source, attempt)));
     let answers = cells.each_ref().map(|(source, attempt)| step.predict(source, attempt).answer.to_string());
     assert_eq!(answers, ["allow", "abstains"]);
     // In a step of its own, later, the name is known.
-    let cluster = Cluster::new(&topology, &manifests, &Options::default(), step.learned());
+    let cluster = PolicyModel::new(&topology, &manifests, &Options::default(), step.learned());
     let (source, attempt) = &cells[1];
     let step = cluster.in_step([(source, attempt)]);
     assert_eq!(step.predict(source, attempt).answer.to_string(), "allow");
@@ -332,7 +332,7 @@ spec: {endpointSelector: {}, egress: [{toEntities: [kube-apiserver]}]}
 ",
     );
     let answer = |topology: &Topology| {
-        let model = Cluster::new(topology, &manifests, &Options::default(), &Learned::default());
+        let model = PolicyModel::new(topology, &manifests, &Options::default(), &Learned::default());
         model.predict(&endpoint("bank/ledger"), &attempt("tcp api:443")).answer.to_string()
     };
     assert_eq!(answer(&topology), "deny egress");

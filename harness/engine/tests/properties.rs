@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use verdikt_engine::cluster::{Cluster, Learned, Options};
 use verdikt_engine::decide::{SideVerdict, Traffic};
 use verdikt_engine::matrix::{Cell, Matrix};
+use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{Endpoint, Node, Pod, Protocol, Topology, WorldHost};
@@ -99,7 +99,7 @@ type Sides = (Option<SideVerdict>, Option<SideVerdict>);
 fn verdicts(policies: &[String]) -> Vec<(Endpoint, Endpoint, Sides)> {
     let topology = topology();
     let manifests: Vec<Manifest> = policies.iter().map(|policy| manifest(policy)).collect();
-    let cluster = Cluster::new(&topology, &manifests, &Options::default(), &Learned::default());
+    let cluster = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
     let endpoints = topology.sources();
     let mut verdicts = Vec::new();
     for source in &endpoints {
@@ -180,7 +180,7 @@ proptest! {
     fn the_matrix_agrees_with_each_pair(policies in proptest::collection::vec(any_policy(), 0..5)) {
         let topology = topology();
         let manifests: Vec<Manifest> = policies.iter().map(|policy| manifest(policy)).collect();
-        let cluster = Cluster::new(&topology, &manifests, &Options::default(), &Learned::default());
+        let cluster = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
         let ports = [(Protocol::Tcp, 80), (Protocol::Udp, 443)];
         let matrix = Matrix::new(&cluster, &ports);
         for source in topology.sources() {
@@ -204,8 +204,8 @@ proptest! {
             for root in document::parse(&text).unwrap_or_default() {
                 let manifests = [Manifest { file: Arc::from("odd.yaml"), root }];
                 let topology = topology();
-                Cluster::new(&topology, &manifests, &Options::default(), &Learned::default());
-                Cluster::without_api_server(&topology, &manifests, &Options::default(), &Learned::default());
+                PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
+                PolicyModel::without_api_server(&topology, &manifests, &Options::default(), &Learned::default());
             }
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use verdikt_engine::cluster::{Cluster, Learned, Options};
+use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::document::Unlocated;
 use verdikt_scenario::policy::{Manifest, Refuser};
@@ -152,7 +152,7 @@ fn every_recorded_verdict_is_predicted() {
         let manifests = manifests(&case["policies"]);
         let mut learned = Learned::default();
         for probe in case["probes"].as_array().unwrap() {
-            let cluster = Cluster::new(&topology, &manifests, &options, &learned);
+            let cluster = PolicyModel::new(&topology, &manifests, &options, &learned);
             for (policy, judgement) in case["policies"].as_array().unwrap().iter().zip(cluster.judgements()) {
                 let condition = &policy["conditions"][0]["status"];
                 if condition.is_string() && (condition == "True") != judgement.refused().is_none() {
@@ -190,7 +190,7 @@ fn every_doubtful_object_is_judged_as_recorded() {
             (FieldValidation::Ignore, case["server"]["accepted"] == true),
         ] {
             let options = Options { field_validation, ..Options::default() };
-            let cluster = Cluster::new(&topology, &manifests, &options, &Learned::default());
+            let cluster = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
             let refused = cluster.judgements()[0].refused();
             let by_api_server = refused.is_some_and(|refused| refused.by == Refuser::ApiServer);
             if by_api_server == accepted {

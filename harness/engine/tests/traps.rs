@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use verdikt_engine::cluster::{Cluster, Learned, Options};
 use verdikt_engine::decide::{SideVerdict, Traffic};
+use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{
@@ -113,7 +113,7 @@ fn manifest(policy: &TrapPolicy, index: usize) -> Manifest {
     Manifest { file: Arc::from("trap.yaml"), root }
 }
 
-fn word(cluster: &Cluster<'_>, flow: &TrapFlow) -> &'static str {
+fn word(cluster: &PolicyModel<'_>, flow: &TrapFlow) -> &'static str {
     let traffic = match flow.proto.as_str() {
         "TCP" => Traffic::Port(Protocol::Tcp, flow.port),
         "UDP" => Traffic::Port(Protocol::Udp, flow.port),
@@ -146,7 +146,7 @@ fn every_trap_is_answered_as_recorded() {
     for trap in &traps {
         let manifests: Vec<Manifest> =
             trap.policies.iter().enumerate().map(|(index, policy)| manifest(policy, index)).collect();
-        let cluster = Cluster::without_api_server(&topology, &manifests, &Options::default(), &learned);
+        let cluster = PolicyModel::without_api_server(&topology, &manifests, &Options::default(), &learned);
         let refused = cluster.judgements().iter().any(|judgement| judgement.refused().is_some());
         if refused == trap.accepted {
             wrong.push(format!("{} {}: {:?}", trap.id, trap.title, cluster.judgements()));

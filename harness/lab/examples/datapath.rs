@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use etherparse::PacketBuilder;
-use verdikt_engine::cluster::{Cluster, Learned, Options};
+use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_lab::datapath::{Datapath, Effects, LinkId, LinkOwner};
 use verdikt_lab::policy::{Owner, Policy};
 use verdikt_lab::redirect::Redirects;
@@ -82,7 +82,7 @@ fn datapath() -> Result<Datapath, Box<dyn Error>> {
     }
     let root = document::parse(POLICY)?.remove(0);
     let manifests = [Manifest { file: Arc::from("guard.yaml"), root }];
-    let cluster = Cluster::new(&topology, &manifests, &Options::default(), &Learned::default());
+    let cluster = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
     let owners = endpoints.iter().map(|(address, endpoint): (&IpAddr, &Endpoint)| {
         (*address, Owner { endpoint: endpoint.clone(), identity: 1000 })
     });

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use verdikt_engine::cluster::Cluster;
+use verdikt_engine::model::PolicyModel;
 
 use crate::policy::{Owner, Policy};
 
@@ -21,7 +21,7 @@ pub struct CurrentPolicy {
 #[derive(Debug)]
 struct State {
     policy: Arc<Policy>,
-    cluster: Arc<Cluster<'static>>,
+    cluster: Arc<PolicyModel<'static>>,
     endpoints: Arc<BTreeMap<IpAddr, Owner>>,
     audit: bool,
     /// By address and name, until when it is known.
@@ -30,7 +30,7 @@ struct State {
 
 impl CurrentPolicy {
     /// The first policy.
-    pub fn new(cluster: Cluster<'static>, endpoints: BTreeMap<IpAddr, Owner>, audit: bool) -> Self {
+    pub fn new(cluster: PolicyModel<'static>, endpoints: BTreeMap<IpAddr, Owner>, audit: bool) -> Self {
         let (cluster, endpoints) = (Arc::new(cluster), Arc::new(endpoints));
         let policy = Policy::new(Arc::clone(&cluster), Arc::clone(&endpoints), BTreeMap::new(), 0, audit);
         let state = State { policy: Arc::new(policy), cluster, endpoints, audit, names: BTreeMap::new() };
@@ -48,7 +48,7 @@ impl CurrentPolicy {
     }
 
     /// Puts another policy in force. What was learned stays known.
-    pub fn replace(&self, cluster: Cluster<'static>, endpoints: BTreeMap<IpAddr, Owner>, audit: bool) {
+    pub fn replace(&self, cluster: PolicyModel<'static>, endpoints: BTreeMap<IpAddr, Owner>, audit: bool) {
         let mut state = self.state();
         state.cluster = Arc::new(cluster);
         state.endpoints = Arc::new(endpoints);

@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use verdikt_engine::cluster::Cluster;
 use verdikt_engine::identity::Identity;
+use verdikt_engine::model::PolicyModel;
 use verdikt_scenario::topology::Endpoint;
 
 use crate::datapath::identity::reserved;
@@ -22,7 +22,7 @@ pub struct Identities {
 
 impl Identities {
     /// Gives numbers to the endpoints of a cluster; identities seen before keep theirs.
-    pub fn extend(&mut self, endpoints: &BTreeSet<Endpoint>, cluster: &Cluster<'_>) {
+    pub fn extend(&mut self, endpoints: &BTreeSet<Endpoint>, cluster: &PolicyModel<'_>) {
         self.endpoints.clear();
         for endpoint in endpoints {
             let Some(identity) = cluster.identity(endpoint) else { continue };

@@ -11,7 +11,7 @@ use verdikt_agents::addresses::Addresses;
 use verdikt_agents::agents::{Agents, Signal as Heard};
 use verdikt_agents::names::{resolver, zone};
 use verdikt_agents::servers::servers;
-use verdikt_engine::cluster::{Cluster, Learned, Options};
+use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_probe::wire::{Order, Report};
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::topology::{DNS_SERVICE, Endpoint, Port, Protocol, Topology};
@@ -96,7 +96,8 @@ impl Lab {
         let keeper = Keeper::start().map_err(LabError::Namespace)?;
         let (tells, flows) = mpsc::unbounded_channel();
         let policy = Arc::new(CurrentPolicy::new(
-            Cluster::new(&Topology::default(), &[], &Options::default(), &Learned::default()).into_owned(),
+            PolicyModel::new(&Topology::default(), &[], &Options::default(), &Learned::default())
+                .into_owned(),
             BTreeMap::new(),
             false,
         ));
@@ -133,7 +134,7 @@ impl Lab {
     pub async fn apply(
         &mut self,
         topology: &Topology,
-        cluster: Cluster<'static>,
+        cluster: PolicyModel<'static>,
         audit: bool,
     ) -> Result<(), LabError> {
         let addresses = next(&self.addresses, topology);

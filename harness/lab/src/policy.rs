@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use verdikt_engine::cluster::Cluster;
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::identity::Identity;
+use verdikt_engine::model::PolicyModel;
 use verdikt_engine::rule::Direction;
 use verdikt_engine::ruling::{RequestHead, Ruling};
 use verdikt_scenario::prediction::Finding;
@@ -27,7 +27,7 @@ pub struct Owner {
 /// One version of the policy; never changes. What was judged by an older [`Self::revision`] is judged anew.
 #[derive(Debug)]
 pub struct Policy {
-    cluster: Arc<Cluster<'static>>,
+    cluster: Arc<PolicyModel<'static>>,
     /// Who has an address.
     endpoints: Arc<BTreeMap<IpAddr, Owner>>,
     /// The names learned for an address outside the cluster.
@@ -39,7 +39,7 @@ pub struct Policy {
 impl Policy {
     /// A version of the policy.
     pub fn new(
-        cluster: Arc<Cluster<'static>>,
+        cluster: Arc<PolicyModel<'static>>,
         endpoints: Arc<BTreeMap<IpAddr, Owner>>,
         names: BTreeMap<IpAddr, BTreeSet<String>>,
         revision: u64,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use verdikt_engine::cluster::Cluster;
+use verdikt_engine::model::PolicyModel;
 use verdikt_probe::limit::Limit;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
@@ -32,7 +32,7 @@ pub trait Backend {
     fn apply(
         &mut self,
         step: &Step,
-        prediction: &Cluster<'_>,
+        prediction: &PolicyModel<'_>,
     ) -> impl Future<Output = Result<Applied, BackendError>>;
 
     /// Begins an attempt. What becomes of it is told by [`Self::next`].

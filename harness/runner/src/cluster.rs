@@ -21,7 +21,7 @@ use verdikt_cluster::inspect::Facts;
 use verdikt_cluster::objects::FieldValidation;
 use verdikt_cluster::policies::Refusal as ClusterRefusal;
 use verdikt_cluster::settle::Wanted;
-use verdikt_engine::cluster::Cluster as Prediction;
+use verdikt_engine::model::PolicyModel;
 use verdikt_probe::wire;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::scenario::{self, Step};
@@ -94,7 +94,7 @@ impl ClusterBackend {
 }
 
 impl Backend for ClusterBackend {
-    async fn apply(&mut self, step: &Step, prediction: &Prediction<'_>) -> Result<Applied, BackendError> {
+    async fn apply(&mut self, step: &Step, prediction: &PolicyModel<'_>) -> Result<Applied, BackendError> {
         self.topology = step.topology.clone();
         let version = self.cluster.facts().cilium.version;
         borrowing::check(self.cluster.borrowed(), &step.topology, version)?;

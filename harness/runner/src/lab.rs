@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use verdikt_engine::cluster::{Cluster, Learned};
+use verdikt_engine::model::{Learned, PolicyModel};
 use verdikt_lab::lab::{Lab, Signal as LabSignal};
 use verdikt_lab::namespace::AgentProgram;
 use verdikt_scenario::attempt::Attempt;
@@ -56,7 +56,7 @@ impl LabBackend {
 }
 
 impl Backend for LabBackend {
-    async fn apply(&mut self, step: &Step, prediction: &Cluster<'_>) -> Result<Applied, BackendError> {
+    async fn apply(&mut self, step: &Step, prediction: &PolicyModel<'_>) -> Result<Applied, BackendError> {
         // Which names are known is for the lab's own DNS proxy to say.
         let cluster = prediction.knowing(&Learned::default()).into_owned();
         self.topology = step.topology.clone();

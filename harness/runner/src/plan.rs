@@ -4,9 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use verdikt_engine::cluster::{Cluster, Learned};
 use verdikt_engine::in_force::InForce;
 use verdikt_engine::judgement::Refused;
+use verdikt_engine::model::{Learned, PolicyModel};
 use verdikt_engine::predict::StepModel;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::policy::{Manifest, Refuser};
@@ -118,8 +118,8 @@ impl Past {
         step: &'a Step,
         policies: &'a [Manifest],
         version: CiliumVersion,
-    ) -> Cluster<'a> {
-        Cluster::after(&self.in_force, &step.topology, policies, &options(step, version), &self.learned)
+    ) -> PolicyModel<'a> {
+        PolicyModel::after(&self.in_force, &step.topology, policies, &options(step, version), &self.learned)
     }
 }
 
@@ -169,7 +169,12 @@ pub(crate) struct StepUnderWay<'a> {
 
 impl StepUnderWay<'_> {
     /// Tells that the step begins, and what became of its objects.
-    pub(crate) fn begin(&self, cluster: &Cluster<'_>, applied: &Applied, sink: Sink<'_>) -> io::Result<()> {
+    pub(crate) fn begin(
+        &self,
+        cluster: &PolicyModel<'_>,
+        applied: &Applied,
+        sink: Sink<'_>,
+    ) -> io::Result<()> {
         let Self { scenario, step, version, began } = *self;
         sink(Event::StepStarted(StepStarted {
             scenario: scenario.name.clone(),
@@ -232,7 +237,7 @@ impl StepUnderWay<'_> {
 fn objects(
     scenario: &Scenario,
     step: &Step,
-    cluster: &Cluster<'_>,
+    cluster: &PolicyModel<'_>,
     applied: &Applied,
     version: CiliumVersion,
 ) -> Vec<ObjectJudged> {

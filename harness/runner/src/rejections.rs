@@ -1,7 +1,7 @@
 //! Objects that an author expects to be refused, held against what becomes of them.
 
-use verdikt_engine::cluster::{Cluster, Learned, Options};
 use verdikt_engine::judgement::{Judgement, Refused};
+use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::scenario::{ExpectedRejection, Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
@@ -30,7 +30,7 @@ fn mistakes_of(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
         return Vec::new();
     }
     let options = options(step, version);
-    let cluster = Cluster::new(&step.topology, &step.policies, &options, &Learned::default());
+    let cluster = PolicyModel::new(&step.topology, &step.policies, &options, &Learned::default());
     let accepted =
         |rejection: &&ExpectedRejection| cluster.judgements()[rejection.policy] == Judgement::Accepted;
     let mistake = |rejection: &ExpectedRejection| {

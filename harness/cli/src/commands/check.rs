@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use verdikt_engine::cluster::Options;
 use verdikt_engine::lint::{Findings, lint};
+use verdikt_engine::model::Options;
 use verdikt_scenario::diagnostic::{Diagnostic, Severity, Sources};
 use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies, Loader};
 use verdikt_scenario::place::Place;

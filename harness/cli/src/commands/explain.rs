@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use verdikt_engine::cluster::{Cluster, Learned};
 use verdikt_engine::judgement::Refused;
+use verdikt_engine::model::{Learned, PolicyModel};
 use verdikt_report::explain::explain as explained;
 use verdikt_runner::model::predict;
 use verdikt_scenario::attempt::{Attempt, Target};
@@ -95,7 +95,7 @@ fn replaced(paths: &[PathBuf], objects: usize) -> String {
 /// A sentence for every object that is refused, and so has no part in the answer.
 fn refused(step: &Step, policies: &[Manifest], version: CiliumVersion) -> Vec<String> {
     let options = verdikt_runner::options(step, version);
-    let cluster = Cluster::new(&step.topology, policies, &options, &Learned::default());
+    let cluster = PolicyModel::new(&step.topology, policies, &options, &Learned::default());
     let judged = policies.iter().zip(cluster.judgements());
     let refused = judged.filter_map(|(manifest, judgement)| Some((manifest, judgement.refused()?)));
     let note = |(manifest, refused): (&Manifest, &Refused)| {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use etherparse::{NetHeaders, PacketBuilder, PacketHeaders, TransportHeader};
-use verdikt_engine::cluster::{Cluster, Learned, Options};
+use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_lab::datapath::identity::reserved;
 use verdikt_lab::datapath::{Datapath, Effects, LinkId, LinkOwner};
 use verdikt_lab::policy::{Owner, Policy};
@@ -212,7 +212,7 @@ fn policy(topology: &Topology, policies: &[&str], revision: u64, audit: bool) ->
             root: document::parse(text).unwrap().remove(0),
         })
         .collect();
-    let cluster = Cluster::new(topology, &manifests, &Options::default(), &Learned::default());
+    let cluster = PolicyModel::new(topology, &manifests, &Options::default(), &Learned::default());
     for judgement in cluster.judgements() {
         assert!(format!("{judgement:?}").starts_with("Accepted"), "{judgement:?}");
     }

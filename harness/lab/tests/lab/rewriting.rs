@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use insta::assert_snapshot;
-use verdikt_engine::cluster::{Cluster, Learned, Options};
+use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_lab::error::LabError;
 use verdikt_lab::lab::Lab;
 use verdikt_lab::namespace::AgentProgram;
@@ -41,7 +41,7 @@ pub(crate) fn play() -> ExitCode {
     topology.pods.insert("shop/web".parse().unwrap(), Pod::default());
     let service = Service { selects: Some([].into()), ports: ports.into(), ..Service::default() };
     topology.services.insert("shop/front".parse().unwrap(), service);
-    let cluster = Cluster::new(&topology, &[], &Options::default(), &Learned::default()).into_owned();
+    let cluster = PolicyModel::new(&topology, &[], &Options::default(), &Learned::default()).into_owned();
     let agent = AgentProgram { path: std::env::current_exe().unwrap(), arguments: vec!["agent".into()] };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let up: Result<(), LabError> = runtime.block_on(async {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
 use tokio::runtime::Runtime;
-use verdikt_engine::cluster::{Cluster, Learned, Options};
+use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_lab::lab::{Lab, Signal};
 use verdikt_lab::namespace::AgentProgram;
 use verdikt_probe::wire::Order;
@@ -72,7 +72,7 @@ impl Bench {
                 root: document::parse(text).unwrap().remove(0),
             })
             .collect();
-        let cluster = Cluster::new(&self.topology, &manifests, &Options::default(), &Learned::default());
+        let cluster = PolicyModel::new(&self.topology, &manifests, &Options::default(), &Learned::default());
         for judgement in cluster.judgements() {
             assert!(format!("{judgement:?}").starts_with("Accepted"), "{judgement:?}");
         }

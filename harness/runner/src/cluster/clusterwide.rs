@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use verdikt_cluster::inspect::Facts;
-use verdikt_engine::cluster::{Cluster, Learned};
+use verdikt_engine::model::{Learned, PolicyModel};
 use verdikt_engine::selected::Selected;
 use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind};
 use verdikt_scenario::scenario::{Scenario, Step};
@@ -73,7 +73,7 @@ pub fn reach(facts: &Facts, others: &Topology, scenario: &Scenario, version: Cil
         for policy in &policies {
             found.entry(policy.object()).or_default();
         }
-        let model = Cluster::new(others, &policies, &options(step, version), &Learned::default());
+        let model = PolicyModel::new(others, &policies, &options(step, version), &Learned::default());
         for (policy, selected) in model.selected(&nodes) {
             let of_others = |pod: &_| others.pods.contains_key(pod) && !step.topology.pods.contains_key(pod);
             let all = found.entry(policy).or_default();

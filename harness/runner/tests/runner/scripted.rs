@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use verdikt_engine::cluster::Cluster;
+use verdikt_engine::model::PolicyModel;
 use verdikt_runner::backend::{Applied, AttemptNumber, Backend, BackendError, Destinations, Flowing, Signal};
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::{
@@ -118,7 +118,7 @@ impl Scripted {
 }
 
 impl Backend for Scripted {
-    async fn apply(&mut self, step: &Step, _: &Cluster<'_>) -> Result<Applied, BackendError> {
+    async fn apply(&mut self, step: &Step, _: &PolicyModel<'_>) -> Result<Applied, BackendError> {
         self.tell(format!("apply {}", step.name));
         self.step.clone_from(&step.name);
         if self.script.hangs == Some(&step.name) {
