@@ -4,6 +4,7 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 use verdikt_probe::wire::{FORMAT, Order, Report, Resolver, Serve};
 use verdikt_scenario::topology::Endpoint;
 
+use crate::addresses::Addresses;
 use crate::conversation::{Conversation, Heard, Speaker};
 
 /// Why agents are not as they have to be.
@@ -174,9 +176,12 @@ impl Agents {
         self.members.keys()
     }
 
-    /// The port of a server, by its number; none if it is not wanted any more.
-    pub fn served_port(&self, endpoint: &Endpoint, server: u64) -> Option<u16> {
-        self.members.get(endpoint)?.servers.get(&server).map(|serve| serve.port)
+    /// Where a server of an endpoint listens, by its number; nowhere if it is not wanted any more.
+    pub fn server(&self, endpoint: &Endpoint, server: u64, addresses: &Addresses) -> Vec<SocketAddr> {
+        let member = self.members.get(endpoint);
+        let port = member.and_then(|member| Some(member.servers.get(&server)?.port));
+        let addresses = addresses.endpoints.get(endpoint).into_iter().flatten();
+        addresses.filter_map(|address| Some(SocketAddr::new(*address, port?))).collect()
     }
 
     /// Tells the agent of an endpoint something; false if there is no such endpoint.

@@ -263,9 +263,7 @@ impl Cluster {
 
     /// Where a server of an endpoint listens, by its number.
     pub fn server(&self, endpoint: &Endpoint, server: u64) -> Vec<SocketAddr> {
-        let addresses = self.addresses.endpoints.get(endpoint).into_iter().flatten();
-        let port = self.agents.served_port(endpoint, server);
-        addresses.filter_map(|address| Some(SocketAddr::new(*address, port?))).collect()
+        self.agents.server(endpoint, server, &self.addresses)
     }
 
     /// The next thing that happens. Cancel-safe.

@@ -6,6 +6,7 @@ use verdikt_cluster::connect::Connection;
 use verdikt_cluster::inspect::Facts;
 use verdikt_kind::profile::profiles;
 
+use crate::commands::counted;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -21,8 +22,7 @@ pub(super) fn ask(connection: &Connection, facts: &Facts, yes: bool) -> Result<(
         Some(name) => format!("kind cluster {name}"),
         None => format!("{}, not a kind cluster", connection.server()),
     };
-    let (context, nodes) = (connection.context(), facts.nodes.len());
-    let nodes = format!("{nodes} node{}", if nodes == 1 { "" } else { "s" });
+    let (context, nodes) = (connection.context(), counted(facts.nodes.len(), "node"));
     Printer::tell(&format!(
         "using context {context}: {what}, Kubernetes {}, Cilium {}, {nodes}\n",
         facts.kubernetes, facts.cilium.full_version
