@@ -12,25 +12,25 @@ use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use verdikt_lab::enter::enter;
-use verdikt_lab::namespace::AgentProgram;
+use verdikt_lab::namespace::ProbeProgram;
 use verdikt_report::terminal::{Options, Terminal};
 use verdikt_runner::lab::LabBackend;
 use verdikt_runner::plan::RunOptions;
-use verdikt_runner::run::{Venue, run_on};
+use verdikt_runner::run::{BackendChoice, run_on};
 use verdikt_runner::{lab, model};
 use verdikt_scenario::diagnostic;
 use verdikt_scenario::loader::{Loaded, load};
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
-use verdikt_verdict::outcome::{Outcome, Totals};
+use verdikt_verdict::run_result::{RunResult, Totals};
 
-/// The word that makes this program the agent of a lab's endpoint.
-const AGENT: &str = "agent";
+/// The word that makes this program the probe of a lab's endpoint.
+const PROBE: &str = "probe";
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some(AGENT) {
-        return verdikt_probe::agent::main(None, None);
+    if std::env::args().nth(1).as_deref() == Some(PROBE) {
+        return verdikt_probe::probe::main(None, None);
     }
     let arguments = Arguments::from_args();
     let backend = if arguments.list { Backend::Model } else { backend() };
@@ -184,15 +184,22 @@ fn lab_events(scenario: &Scenario) -> Vec<Event> {
     let mut events = Vec::new();
     let options = RunOptions::default();
     let path = std::env::current_exe().expect("this program has a path");
-    let agent = AgentProgram { path, arguments: vec![AGENT.into()] };
+    let probe = ProbeProgram { path, arguments: vec![PROBE.into()] };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let open = async |_| LabBackend::open(agent.clone(), options.timeout).await;
+    let open = async |_| LabBackend::open(probe.clone(), options.timeout).await;
     let mut sink = |event| {
         events.push(event);
         Ok(())
     };
     let scenarios = std::slice::from_ref(scenario);
-    let run = run_on(Venue::of_all(lab::NAME), scenarios, &options, open, std::future::pending(), &mut sink);
+    let run = run_on(
+        BackendChoice::of_all(lab::NAME),
+        scenarios,
+        &options,
+        open,
+        std::future::pending(),
+        &mut sink,
+    );
     // The sink above never fails.
     assert!(runtime.block_on(run).is_ok());
     events
@@ -224,7 +231,7 @@ fn step_completion(events: &[Event], scenario: &str, step: &str) -> Result<Compl
 }
 
 fn verdict(events: &[Event]) -> Result<(), Failed> {
-    if Outcome::of(&Totals::of(events)) == Outcome::AsExpected {
+    if RunResult::of(&Totals::of(events)) == RunResult::AsExpected {
         return Ok(());
     }
     let mut terminal =

@@ -67,7 +67,7 @@ pub(crate) enum Command {
     Schema,
     /// Serve and attempt as told on the standard input
     #[command(hide = true)]
-    Agent {
+    Probe {
         /// Where it lives, if it shares its machine with others
         #[arg(long)]
         address: Option<std::net::IpAddr>,
@@ -87,7 +87,7 @@ pub(crate) struct Run {
     /// [default: lab, or model where there can be no lab]
     #[arg(long, value_name = "BACKEND")]
     pub(crate) on: Option<Backend>,
-    /// The registry from which the nodes of a cluster get the image of the agent; see `verdikt images --agent`
+    /// The registry from which the nodes of a cluster get the image of the probe; see `verdikt images --probe`
     #[arg(long, value_name = "HOST")]
     pub(crate) registry: Option<String>,
     #[command(flatten)]
@@ -103,7 +103,7 @@ pub(crate) struct Run {
     /// Use a cluster that is not a kind cluster without asking
     #[arg(long, env = "VERDIKT_YES", value_parser = FalseyValueParser::new())]
     pub(crate) yes: bool,
-    /// Keep the objects, endpoint states and agent logs of every step that is not as expected on a cluster there
+    /// Keep the objects, endpoint states and probe logs of every step that is not as expected on a cluster there
     #[arg(long, value_name = "FOLDER")]
     pub(crate) evidence: Option<PathBuf>,
     /// Leave what was made in a cluster; `verdikt clean` removes it

@@ -23,12 +23,12 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// The command that becomes a pod's probe.
-const AGENT: &str = "agent";
+const PROBE: &str = "probe";
 
 fn main() -> ExitCode {
     // A lab starts this for each pod: without the whole command line it begins in half the time.
-    if std::env::args_os().skip(1).eq([AGENT]) {
-        return verdikt_probe::agent::main(None, None);
+    if std::env::args_os().skip(1).eq([PROBE]) {
+        return verdikt_probe::probe::main(None, None);
     }
     // So ends a program that is given no more memory, after it has said so. That it is not told is no reason to end.
     let failed = exit::MACHINE_FAILED.into();
@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         }
     };
     let printer = Printer::new(arguments.colour);
-    if !matches!(arguments.command, Command::Agent { .. })
+    if !matches!(arguments.command, Command::Probe { .. })
         && let Err(error) = signals::install()
     {
         printer.failure(&Failure::machine("cannot listen to signals").cause(&error));
@@ -58,8 +58,8 @@ fn main() -> ExitCode {
         Command::Cluster(cluster) => commands::cluster::cluster(cluster, &printer),
         Command::Images(images) => commands::images::images(&images),
         Command::Schema => commands::schema::schema(),
-        Command::Agent { address, patience } => {
-            return verdikt_probe::agent::main(address, patience.map(Duration::from_secs));
+        Command::Probe { address, patience } => {
+            return verdikt_probe::probe::main(address, patience.map(Duration::from_secs));
         }
     };
     match result {

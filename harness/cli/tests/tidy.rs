@@ -19,15 +19,15 @@ const EDGES: [(&str, &[&str]); 14] = [
     ("verdikt-verdict", &["verdikt-scenario"]),
     ("verdikt-report", &["verdikt-scenario", "verdikt-verdict"]),
     ("verdikt-probe", &[]),
-    ("verdikt-agents", &["verdikt-probe", "verdikt-scenario"]),
+    ("verdikt-probes", &["verdikt-probe", "verdikt-scenario"]),
     ("verdikt-kind", &["verdikt-scenario"]),
     ("verdikt-hubble", &["verdikt-scenario"]),
-    ("verdikt-lab", &["verdikt-agents", "verdikt-engine", "verdikt-probe", "verdikt-scenario"]),
-    ("verdikt-cluster", &["verdikt-agents", "verdikt-probe", "verdikt-scenario"]),
+    ("verdikt-lab", &["verdikt-probes", "verdikt-engine", "verdikt-probe", "verdikt-scenario"]),
+    ("verdikt-cluster", &["verdikt-probes", "verdikt-probe", "verdikt-scenario"]),
     (
         "verdikt-runner",
         &[
-            "verdikt-agents",
+            "verdikt-probes",
             "verdikt-cluster",
             "verdikt-engine",
             "verdikt-hubble",
@@ -92,8 +92,8 @@ const LOADER: [&str; 2] = ["harness/scenario/src/loader.rs", "harness/scenario/s
 /// What the loader may name all the same.
 const PATHS_OF_THE_LOADER: [&str; 2] = ["std::fs", "std::env"];
 
-const MOST_LINES: usize = 600;
-const MOST_LINES_IN_THE_MIDDLE: usize = 200;
+const MOST_LINES: usize = 400;
+const MOST_LINES_IN_THE_MIDDLE: usize = 150;
 
 /// What is not finished. Put together here, so that this file does not contain it.
 const UNFINISHED: [&str; 6] = [

@@ -27,7 +27,7 @@ impl Cluster {
         let value = if on { "PolicyAuditMode=Enabled" } else { "PolicyAuditMode=Disabled" };
         let ours: Vec<String> = self
             .pods()
-            .filter(|pod| !self.is_lent(&Endpoint::Pod((*pod).clone())))
+            .filter(|pod| !self.is_borrowed(&Endpoint::Pod((*pod).clone())))
             .map(ToString::to_string)
             .collect();
         for id in endpoints(&said, &ours) {

@@ -1,6 +1,6 @@
 //! What a run borrows: namespaces that are somebody else's, with the pods and services that are there already.
 //!
-//! Nothing of it is changed but one thing: a pod gets an ephemeral container, which is an agent.
+//! Nothing of it is changed but one thing: a pod gets an ephemeral container, which is a probe.
 //! <https://kubernetes.io/docs/concepts/workloads/pods/ephemeral-containers/>
 
 #[cfg(test)]
@@ -15,7 +15,7 @@ use verdikt_scenario::topology::{Labels, ServicePort, ServiceType, TargetPort};
 
 use crate::connect::Connection;
 use crate::error::ApiError;
-use crate::image::AgentImage;
+use crate::image::ProbeImage;
 use crate::mark::{OWNER, OWNER_KEY, RunId};
 use crate::objects::{
     self, NAMESPACE, Object, POD, POLICIES, SERVICE, labels_of, mark, metadata, namespaced_name,
@@ -23,8 +23,8 @@ use crate::objects::{
 use crate::pods;
 use crate::services::{protocol_of, type_of};
 
-/// How long an agent in somebody's pod waits for its first order, in seconds: a run that is killed before it speaks to
-/// the agent leaves nothing that runs for ever.
+/// How long a probe in somebody's pod waits for its first order, in seconds: a run that is killed before it speaks to
+/// the probe leaves nothing that runs for ever.
 const PATIENCE: u32 = 60;
 
 /// What there is in the namespaces that a run borrows, without what verdikt has made there.
@@ -33,14 +33,14 @@ pub struct Borrowed {
     /// The namespaces, with their labels.
     pub namespaces: BTreeMap<NamespaceName, Labels>,
     /// Their pods.
-    pub pods: BTreeMap<NamespacedName, Lent>,
+    pub pods: BTreeMap<NamespacedName, BorrowedPod>,
     /// Their services.
-    pub services: BTreeMap<NamespacedName, LentService>,
+    pub services: BTreeMap<NamespacedName, BorrowedService>,
 }
 
 /// Somebody's pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lent {
+pub struct BorrowedPod {
     /// What tells it from a later pod of the same name.
     pub uid: String,
     /// Its labels.
@@ -55,7 +55,7 @@ pub struct Lent {
 
 /// Somebody's service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LentService {
+pub struct BorrowedService {
     /// Its addresses in the cluster.
     pub addresses: Vec<IpAddr>,
     /// How far it reaches.
@@ -98,7 +98,7 @@ pub async fn look(
         }
         borrowed.namespaces.insert(name.clone(), labels_of(&found));
         for pod in objects::select(connection, POD, Some(name.as_str()), None, is_foreign).await? {
-            borrowed.pods.extend(namespaced_name(&pod).zip(lent(&pod)));
+            borrowed.pods.extend(namespaced_name(&pod).zip(borrowed_pod(&pod)));
         }
         for service in objects::select(connection, SERVICE, Some(name.as_str()), None, is_foreign).await? {
             borrowed.services.extend(namespaced_name(&service).map(|name| (name, lent_service(&service))));
@@ -134,10 +134,10 @@ pub(crate) fn is_foreign(object: &Value) -> bool {
     mark(object, OWNER_KEY) != Some(OWNER)
 }
 
-fn lent(pod: &Value) -> Option<Lent> {
+fn borrowed_pod(pod: &Value) -> Option<BorrowedPod> {
     let spec = pod.get("spec")?;
     let text = |field: &str| spec.get(field).and_then(Value::as_str).map(str::to_owned);
-    Some(Lent {
+    Some(BorrowedPod {
         uid: metadata(pod, "uid")?.to_owned(),
         labels: labels_of(pod),
         service_account: text("serviceAccountName").unwrap_or_else(|| "default".to_owned()),
@@ -146,14 +146,14 @@ fn lent(pod: &Value) -> Option<Lent> {
     })
 }
 
-fn lent_service(service: &Value) -> LentService {
+fn lent_service(service: &Value) -> BorrowedService {
     let spec = &service["spec"];
     let addresses = spec["clusterIPs"].as_array().into_iter().flatten();
     let selector = spec["selector"].as_object().filter(|selector| !selector.is_empty());
     let selects = selector.map(|selector| {
         selector.iter().filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
     });
-    LentService {
+    BorrowedService {
         addresses: addresses.filter_map(|address| address.as_str()?.parse().ok()).collect(),
         service_type: type_of(spec["type"].as_str()),
         labels: labels_of(service),
@@ -173,7 +173,7 @@ fn service_port(port: &Value) -> Option<ServicePort> {
     Some(ServicePort { port: number(&port["port"])?, protocol, target })
 }
 
-/// The name of the next agent's container in a pod: no container of a pod ever leaves its list.
+/// The name of the next probe's container in a pod: no container of a pod ever leaves its list.
 pub(crate) fn next_name(pod: &Value, run: &RunId) -> String {
     let present = pod.pointer("/spec/ephemeralContainers").and_then(Value::as_array).map_or(0, Vec::len);
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
@@ -181,11 +181,11 @@ pub(crate) fn next_name(pod: &Value, run: &RunId) -> String {
     format!("verdikt-{run}-{present}")
 }
 
-/// The change that gives somebody's pod an agent, and no later pod of the same name.
+/// The change that gives somebody's pod a probe, and no later pod of the same name.
 ///
-/// The agent begins at once and ends with the first session to it: `stdinOnce` ends its orders then, also when this
+/// The probe begins at once and ends with the first session to it: `stdinOnce` ends its orders then, also when this
 /// process is killed.
-pub(crate) fn addition(uid: &str, name: &str, image: &AgentImage) -> Value {
+pub(crate) fn addition(uid: &str, name: &str, image: &ProbeImage) -> Value {
     let patience = ["--patience".to_owned(), PATIENCE.to_string()];
     let command: Vec<&String> = image.command.iter().chain(&patience).collect();
     // Whose pod it is may not ask as much of its containers.
@@ -208,7 +208,7 @@ pub(crate) fn addition(uid: &str, name: &str, image: &AgentImage) -> Value {
 pub(crate) fn state(pod: &k8s_openapi::api::core::v1::Pod, name: &str) -> pods::State {
     let containers = pod.status.as_ref().and_then(|status| status.ephemeral_container_statuses.as_ref());
     let Some(container) = containers.into_iter().flatten().find(|container| container.name == name) else {
-        return pods::State::Waiting("its agent has no status yet".to_owned());
+        return pods::State::Waiting("its probe has no status yet".to_owned());
     };
     let state = container.state.as_ref();
     if state.is_some_and(|state| state.running.is_some()) {
@@ -217,5 +217,5 @@ pub(crate) fn state(pod: &k8s_openapi::api::core::v1::Pod, name: &str) -> pods::
     if state.is_some_and(|state| state.terminated.is_some()) {
         return pods::State::Failed(pods::ended([container]));
     }
-    pods::waiting(container).unwrap_or_else(|| pods::State::Waiting("its agent has not begun".to_owned()))
+    pods::waiting(container).unwrap_or_else(|| pods::State::Waiting("its probe has not begun".to_owned()))
 }

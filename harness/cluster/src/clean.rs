@@ -19,7 +19,7 @@ use crate::wait::Progress;
 
 /// Whose things are removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum CleanScope {
     /// Those of one run, which is over, or of one scenario, which is over. What belongs to no run stays.
     Run(RunId),
     /// Those of every run, if none is under way.
@@ -28,7 +28,7 @@ pub enum Whose {
     AllRunsForced,
 }
 
-impl Whose {
+impl CleanScope {
     /// The run; none for all.
     fn run(&self) -> Option<&RunId> {
         match self {
@@ -67,11 +67,11 @@ impl CleanError {
 /// Removes what runs left; returns when it has gone, with what it was. Nothing to remove is no error.
 pub async fn clean(
     connection: &Connection,
-    whose: &Whose,
+    scope: &CleanScope,
     progress: &Progress,
 ) -> Result<Vec<Object>, CleanError> {
-    let run = whose.run();
-    if *whose == Whose::AllRuns {
+    let run = scope.run();
+    if *scope == CleanScope::AllRuns {
         lease::free(connection).await?;
     }
     let mut removed = BTreeSet::new();
@@ -95,7 +95,7 @@ pub async fn clean(
     for space in &spaces {
         remove(connection, NAMESPACE, space, &mut removed).await?;
     }
-    release(connection, whose, &mut removed).await?;
+    release(connection, scope, &mut removed).await?;
     for space in &spaces {
         let name = metadata(space, "name").unwrap_or_default();
         progress.tell(format!("wait until the namespace {name} has gone"));
@@ -122,15 +122,15 @@ async fn remove(
 /// The lease of a run that was killed: it would keep others off until it ends. That of a scenario's run stays.
 async fn release(
     connection: &Connection,
-    whose: &Whose,
+    scope: &CleanScope,
     removed: &mut BTreeSet<Object>,
 ) -> Result<(), ApiError> {
     let object = Object::new(LEASE, Some(SYSTEM_NAMESPACE), lease::NAME);
     let held = objects::get(connection, &object).await?;
     let holder = held.as_ref().and_then(|lease| lease.pointer("/spec/holderIdentity")?.as_str());
-    let concerned = match whose {
-        Whose::Run(run) => *run == run.whole() && holder == Some(run.as_str()),
-        Whose::AllRuns | Whose::AllRunsForced => held.is_some(),
+    let concerned = match scope {
+        CleanScope::Run(run) => *run == run.whole() && holder == Some(run.as_str()),
+        CleanScope::AllRuns | CleanScope::AllRunsForced => held.is_some(),
     };
     let uid = held.as_ref().and_then(|lease| metadata(lease, "uid")).unwrap_or_default();
     if concerned && objects::delete(connection, &object, uid).await? {

@@ -1,27 +1,27 @@
 //! A topology that lives on a cluster, through all steps of its scenario.
 
-mod doors;
-mod furnish;
+mod borrowed_pods;
+mod configure;
+mod exposed_ports;
 mod leaving;
-mod lend;
 mod outside;
 mod place;
 mod populate;
 mod unready;
 
-pub use self::furnish::is_served_by_node;
+pub use self::configure::is_served_by_node;
 pub use self::place::{Places, choose_places};
 
-use self::furnish::OnNodes;
+use self::configure::OnNodes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use verdikt_agents::addresses::Addresses;
-use verdikt_agents::agents::{AgentError, Agents, Signal};
 use verdikt_probe::wire::Order;
+use verdikt_probes::addresses::Addresses;
+use verdikt_probes::probes::{ProbeError, ProbeEvent, Probes};
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{Endpoint, Topology};
@@ -30,12 +30,12 @@ use crate::borrow::{self, BorrowError, Borrowed};
 use crate::connect::Connection;
 use crate::error::{ApiError, added, list};
 use crate::exec::Container;
-use crate::image::AgentImage;
+use crate::image::ProbeImage;
 use crate::inspect::{self, Facts};
 use crate::mark::RunId;
 use crate::namespaces::NamespaceError;
 use crate::objects::{FieldValidation, Object, POD};
-use crate::policies::{self, Applied, Ground, PolicyError, Stored};
+use crate::policies::{self, Applied, PolicyContext, PolicyError, Stored};
 use crate::wait::{Late, Progress};
 use crate::world::World;
 
@@ -44,8 +44,8 @@ use crate::world::World;
 pub struct Options {
     /// Its mark, which all has that is made for it.
     pub run: RunId,
-    /// The image of its agents.
-    pub image: AgentImage,
+    /// The image of its probes.
+    pub image: ProbeImage,
     /// Namespaces that are not verdikt's and may be used all the same: pods and services that are there are used as
     /// they are, others and policies are added and removed again; the namespaces themselves are left as they are.
     pub borrowed: BTreeSet<NamespaceName>,
@@ -125,17 +125,17 @@ pub enum ClusterError {
         /// What was last seen.
         reason: String,
     },
-    /// There can be no agent outside the cluster.
+    /// There can be no probe outside the cluster.
     #[error("`{command}` cannot be started: {reason}")]
     Outside {
-        /// What starts such agents.
+        /// What starts such probes.
         command: String,
         /// Why not.
         reason: String,
     },
-    /// An agent is not as it has to be.
+    /// A probe is not as it has to be.
     #[error(transparent)]
-    Agent(#[from] AgentError),
+    Probe(#[from] ProbeError),
 }
 
 impl ClusterError {
@@ -149,7 +149,7 @@ impl ClusterError {
     }
 }
 
-/// A topology that lives. Its agents end with it; its objects are left to [`crate::clean`].
+/// A topology that lives. Its probes end with it; its objects are left to [`crate::clean`].
 #[derive(Debug)]
 pub struct Cluster {
     connection: Connection,
@@ -160,12 +160,12 @@ pub struct Cluster {
     /// The namespaces that are the run's, with their UIDs.
     namespaces: BTreeMap<NamespaceName, String>,
     addresses: Addresses,
-    agents: Agents,
+    probes: Probes,
     /// The one that answers for the names of hosts outside.
-    names: Agents,
+    names: Probes,
     /// The names it has answered for.
     known_names: BTreeSet<String>,
-    /// The pods that have agents, as they were made, or would have been if they were not there already.
+    /// The pods that have probes, as they were made, or would have been if they were not there already.
     pods: BTreeMap<Endpoint, Value>,
     /// The service accounts, services and slices that were made, as they were sent.
     furniture: BTreeMap<Object, Value>,
@@ -175,11 +175,11 @@ pub struct Cluster {
     /// Every label that was ever predicted, by pod.
     predicted: BTreeMap<NamespacedName, BTreeSet<String>>,
     /// What the agents see after every policy of the step before.
-    fences: Vec<(Object, String)>,
-    /// The node that runs the pods, and those whose network an agent is in.
+    canaries: Vec<(Object, String)>,
+    /// The node that runs the pods, and those whose network a probe is in.
     pods_on: Option<String>,
     in_use: BTreeSet<String>,
-    last_fence: u64,
+    last_canary: u64,
 }
 
 impl Cluster {
@@ -201,18 +201,18 @@ impl Cluster {
             begin,
             namespaces: BTreeMap::new(),
             addresses: Addresses::default(),
-            agents: Agents::default(),
-            names: Agents::default(),
+            probes: Probes::default(),
+            names: Probes::default(),
             known_names: BTreeSet::new(),
             pods: BTreeMap::new(),
             furniture: BTreeMap::new(),
             uids: BTreeMap::new(),
             stored: Stored::default(),
             predicted: BTreeMap::new(),
-            fences: Vec::new(),
+            canaries: Vec::new(),
             pods_on: None,
             in_use: BTreeSet::new(),
-            last_fence: 0,
+            last_canary: 0,
         })
     }
 
@@ -221,21 +221,21 @@ impl Cluster {
     pub async fn apply(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         self.stop_serving_on_nodes();
         self.populate(topology).await?;
-        self.furnish(topology, OnNodes::Silent).await
+        self.configure(topology, OnNodes::Silent).await
     }
 
     /// Lets the nodes of the topology serve, now that the policies are in force: whoever reaches a node reaches its
     /// servers, so they listen while attempts are made and no longer. Returns when they do.
     pub async fn serve_on_nodes(&mut self, topology: &Topology) -> Result<(), ClusterError> {
-        self.furnish(topology, OnNodes::Serving).await
+        self.configure(topology, OnNodes::Serving).await
     }
 
     /// Ends the servers of nodes: no attempt is to come before the next step.
     pub fn stop_serving_on_nodes(&mut self) {
         let is_node = |endpoint: &&Endpoint| matches!(endpoint, Endpoint::Node(_));
-        let nodes: Vec<Endpoint> = self.agents.endpoints().filter(is_node).cloned().collect();
+        let nodes: Vec<Endpoint> = self.probes.endpoints().filter(is_node).cloned().collect();
         for node in nodes {
-            self.agents.stop_serving(&node);
+            self.probes.stop_serving(&node);
         }
     }
 
@@ -247,33 +247,33 @@ impl Cluster {
     ) -> Result<Applied, ClusterError> {
         let namespaces =
             self.namespaces.keys().chain(&self.options.borrowed).map(ToString::to_string).collect();
-        let ground = Ground { namespaces: &namespaces, run: &self.options.run };
-        Ok(policies::apply(&self.connection, &mut self.stored, manifests, validation, ground).await?)
+        let context = PolicyContext { namespaces: &namespaces, run: &self.options.run };
+        Ok(policies::apply(&self.connection, &mut self.stored, manifests, validation, context).await?)
     }
 
-    /// Tells the agent of an endpoint something; false if there is no such endpoint.
+    /// Tells the probe of an endpoint something; false if there is no such endpoint.
     pub fn tell(&self, endpoint: &Endpoint, order: Order) -> bool {
-        self.agents.tell(endpoint, order)
+        self.probes.tell(endpoint, order)
     }
 
-    /// Asks every server to tell of all that has reached it until now; [`Signal::Flushed`] follows it.
+    /// Asks every server to tell of all that has reached it until now; [`ProbeEvent::Flushed`] follows it.
     pub fn flush(&mut self) {
-        self.agents.flush();
+        self.probes.flush();
     }
 
     /// Where a server of an endpoint listens, by its number.
     pub fn server(&self, endpoint: &Endpoint, server: u64) -> Vec<SocketAddr> {
-        self.agents.server(endpoint, server, &self.addresses)
+        self.probes.server(endpoint, server, &self.addresses)
     }
 
     /// The next thing that happens. Cancel-safe.
-    pub async fn next(&mut self) -> Signal {
+    pub async fn next(&mut self) -> ProbeEvent {
         loop {
             tokio::select! {
                 biased;
-                signal = self.agents.next() => return signal,
+                signal = self.probes.next() => return signal,
                 // What it is asked is not news.
-                told = self.names.next() => if let Signal::Gone(..) = told { return told },
+                told = self.names.next() => if let ProbeEvent::Gone(..) = told { return told },
             }
         }
     }
@@ -313,7 +313,7 @@ impl Cluster {
         self.begin
     }
 
-    /// The pods of this scenario by the endpoints they are, without agents of nodes.
+    /// The pods of this scenario by the endpoints they are, without probes of nodes.
     pub fn pods(&self) -> impl Iterator<Item = &NamespacedName> {
         self.pods.keys().filter_map(|endpoint| match endpoint {
             Endpoint::Pod(name) => Some(name),
@@ -327,9 +327,9 @@ impl Cluster {
         pods.filter_map(|pod| format!("{}/{}", pod.namespace.as_ref()?, pod.name).parse().ok())
     }
 
-    /// The endpoints that have an agent.
+    /// The endpoints that have a probe.
     pub fn sites(&self) -> impl Iterator<Item = &Endpoint> {
-        self.agents.endpoints()
+        self.probes.endpoints()
     }
 
     /// The nodes that run pods of this scenario, with their Cilium agents.
@@ -365,17 +365,17 @@ impl Cluster {
         Ok(())
     }
 
-    pub(crate) fn take_fences(&mut self) -> Vec<(Object, String)> {
-        std::mem::take(&mut self.fences)
+    pub(crate) fn take_canaries(&mut self) -> Vec<(Object, String)> {
+        std::mem::take(&mut self.canaries)
     }
 
-    pub(crate) fn keep_fence(&mut self, fence: Object, uid: String) {
-        self.fences.push((fence, uid));
+    pub(crate) fn keep_canary(&mut self, canary: Object, uid: String) {
+        self.canaries.push((canary, uid));
     }
 
-    /// A number that no fence has had.
-    pub(crate) fn next_fence(&mut self) -> u64 {
-        self.last_fence += 1;
-        self.last_fence
+    /// A number that no canary has had.
+    pub(crate) fn next_canary(&mut self) -> u64 {
+        self.last_canary += 1;
+        self.last_canary
     }
 }

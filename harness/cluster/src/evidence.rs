@@ -72,7 +72,8 @@ pub async fn collect(
         topology.extend(kept.take(&format!("{}s", kind.kind), ours(cluster, kind).await));
     }
     // What is in somebody else's pods is theirs, and may be secret.
-    let made = all.iter().filter(|pod| !cluster.is_lent(&Endpoint::Pod((*pod).clone()))).cloned().collect();
+    let made =
+        all.iter().filter(|pod| !cluster.is_borrowed(&Endpoint::Pod((*pod).clone()))).cloned().collect();
     topology.extend(kept.take("Pods", each(cluster, POD, &made).await));
     kept.write_documents("topology.yaml", &topology)?;
 

@@ -1,4 +1,4 @@
-//! The image of the agent: one static program from scratch, as an archive that container runtimes load.
+//! The image of the probe: one static program from scratch, as an archive that container runtimes load.
 
 mod elf;
 #[cfg(test)]
@@ -14,19 +14,19 @@ use sha2::{Digest, Sha256};
 
 /// Where the program lies in the image.
 const PROGRAM: &str = "verdikt";
-/// The program that is an agent and nothing else.
+/// The program that is a probe and nothing else.
 const PROBE: &str = "verdikt-probe";
 /// The name of the image, without registry and tag.
-const NAME: &str = "verdikt-agent";
+const NAME: &str = "verdikt-probe";
 /// The registry of an image that is loaded into nodes: none answers to this name.
 const NO_REGISTRY: &str = "localhost";
 
-/// The image every agent's pod runs.
+/// The image every probe's pod runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AgentImage {
+pub struct ProbeImage {
     /// Its name, as pods give it.
     pub reference: String,
-    /// What its containers run: an agent of [`verdikt_probe`].
+    /// What its containers run: a probe of [`verdikt_probe`].
     pub command: Vec<String>,
     /// Whether nodes may get it from a registry.
     pub pull: Pull,
@@ -52,12 +52,12 @@ impl Pull {
     }
 }
 
-/// A program that is an agent.
+/// A program that is a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AgentProgram {
+pub struct ProbeProgram {
     /// Where it lies.
     pub path: PathBuf,
-    /// What it must be given to be an agent.
+    /// What it must be given to be a probe.
     pub arguments: Vec<String>,
 }
 
@@ -74,7 +74,7 @@ pub enum ImageError {
         source: io::Error,
     },
     /// A program that runs in no image from scratch.
-    #[error("{} cannot be the agent of a cluster: {reason}; build one with `RUSTFLAGS=\"-C target-feature=+crt-static\" cargo build --release -p verdikt-probe --target {ARCH}-unknown-linux-gnu`", path.display())]
+    #[error("{} cannot be the probe of a cluster: {reason}; build one with `RUSTFLAGS=\"-C target-feature=+crt-static\" cargo build --release -p verdikt-probe --target {ARCH}-unknown-linux-gnu`", path.display())]
     Unfit {
         /// The program.
         path: PathBuf,
@@ -87,9 +87,9 @@ pub enum ImageError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Built {
     /// How pods use it.
-    pub image: AgentImage,
+    pub image: ProbeImage,
     /// The program in it.
-    pub program: AgentProgram,
+    pub program: ProbeProgram,
     /// The digest of its manifest: `sha256:…`.
     pub digest: String,
     /// The processor it is for, as container runtimes call it: `amd64`.
@@ -99,7 +99,7 @@ pub struct Built {
 }
 
 /// The image of the first of these programs that exists and is static. The same program gives the same bytes.
-pub fn build(programs: &[AgentProgram], registry: Option<&str>) -> Result<Built, ImageError> {
+pub fn build(programs: &[ProbeProgram], registry: Option<&str>) -> Result<Built, ImageError> {
     let mut unfit = None;
     for program in programs {
         match std::fs::read(&program.path) {
@@ -120,23 +120,23 @@ pub fn build(programs: &[AgentProgram], registry: Option<&str>) -> Result<Built,
     Err(unfit.unwrap_or_else(nothing))
 }
 
-/// The programs that may be the agent: `verdikt-probe` beside the running program, one that Cargo has built to be static
+/// The programs that may be the probe: `verdikt-probe` beside the running program, one that Cargo has built to be static
 /// in the same folder of targets, and the running program itself.
-pub fn candidates(running: &Path) -> Vec<AgentProgram> {
+pub fn candidates(running: &Path) -> Vec<ProbeProgram> {
     let beside = running.with_file_name(PROBE);
     let built = running
         .ancestors()
         .nth(2)
         .map(|target| target.join(format!("{ARCH}-unknown-linux-gnu")).join("release").join(PROBE));
     let probes = std::iter::once(beside).chain(built);
-    let probes = probes.map(|path| AgentProgram { path, arguments: Vec::new() });
-    let itself = AgentProgram { path: running.to_owned(), arguments: vec!["agent".to_owned()] };
+    let probes = probes.map(|path| ProbeProgram { path, arguments: Vec::new() });
+    let itself = ProbeProgram { path: running.to_owned(), arguments: vec!["probe".to_owned()] };
     probes.chain([itself]).collect()
 }
 
 fn archive(
     bytes: &[u8],
-    program: &AgentProgram,
+    program: &ProbeProgram,
     architecture: &'static str,
     registry: Option<&str>,
 ) -> Built {
@@ -185,7 +185,7 @@ fn archive(
         ("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#, 0o644),
     ]);
     let pull = if registry.is_some() { Pull::IfNotPresent } else { Pull::Never };
-    let image = AgentImage { reference, command, pull };
+    let image = ProbeImage { reference, command, pull };
     Built { image, program: program.clone(), digest, architecture, archive }
 }
 

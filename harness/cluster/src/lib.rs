@@ -33,7 +33,7 @@ pub mod settle;
 pub mod wait;
 pub mod world;
 
-mod agent;
 #[cfg(test)]
 mod fixture;
 mod manifest;
+mod probe;

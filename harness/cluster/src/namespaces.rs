@@ -159,7 +159,7 @@ async fn change(
 /// Makes sure that the namespace of what belongs to no scenario exists.
 pub async fn ensure_system(connection: &Connection, progress: &Progress) -> Result<(), NamespaceError> {
     let owned = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
-    // Agents of nodes live in the network of their node, which no other profile allows.
+    // Probes of nodes live in the network of their node, which no other profile allows.
     let labels = owned("pod-security.kubernetes.io/enforce", "privileged");
     let marks = owned(OWNER_KEY, OWNER);
     loop {
@@ -200,7 +200,7 @@ pub(crate) async fn gone(
     };
     let looked = |seen: &wait::Seen<Namespace>| {
         let is_there = seen.values().any(|it| uid.is_none() || it.metadata.uid == uid);
-        if is_there { wait::Look::Not(stuck(seen)) } else { wait::Look::Done(()) }
+        if is_there { wait::Look::NotYet(stuck(seen)) } else { wait::Look::Done(()) }
     };
     let what = format!("wait until the namespace {name} has gone");
     let wait = wait::Wait { what: &what, deadline: wait::GONE_DEADLINE, progress };

@@ -217,7 +217,7 @@ pub(crate) async fn add_container(
     pod: &Object,
     change: &Value,
 ) -> Result<Value, ApiError> {
-    let what = format!("add an agent to {pod}");
+    let what = format!("add a probe to {pod}");
     patch(connection, &what, (pod, "/ephemeralcontainers"), "strategic-merge", change).await
 }
 

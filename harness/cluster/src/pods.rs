@@ -11,13 +11,13 @@ use serde_json::{Map, Value, json};
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{self, Protocol, Served};
 
-use crate::image::AgentImage;
+use crate::image::ProbeImage;
 use crate::mark::{RunId, SYSTEM_NAMESPACE};
 use crate::services;
 
-/// The container of a pod that is its agent.
-pub const AGENT_CONTAINER: &str = "agent";
-/// The user the agent runs as. <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
+/// The container of a pod that is its probe.
+pub const PROBE_CONTAINER: &str = "probe";
+/// The user the probe runs as. <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
 const USER: u32 = 65532;
 
 /// Where pods go.
@@ -47,7 +47,7 @@ impl Placement {
 pub fn manifest(
     name: &NamespacedName,
     pod: &topology::Pod,
-    image: &AgentImage,
+    image: &ProbeImage,
     run: &RunId,
     placement: Option<&Placement>,
 ) -> Value {
@@ -105,8 +105,8 @@ pub(crate) fn unprivileged() -> Map<String, Value> {
     .collect()
 }
 
-/// The pod whose agent acts for a node: in the node's own network.
-pub fn node_manifest(name: &str, image: &AgentImage, run: &RunId, node: &str) -> Value {
+/// The pod whose probe acts for a node: in the node's own network.
+pub fn node_manifest(name: &str, image: &ProbeImage, run: &RunId, node: &str) -> Value {
     let mut spec = common(image);
     spec["hostNetwork"] = json!(true);
     spec["securityContext"] = json!({"seccompProfile": {"type": "RuntimeDefault"}});
@@ -126,18 +126,18 @@ pub fn node_manifest(name: &str, image: &AgentImage, run: &RunId, node: &str) ->
     })
 }
 
-fn common(image: &AgentImage) -> Value {
+fn common(image: &ProbeImage) -> Value {
     json!({
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 0,
         "containers": [{
-            "name": AGENT_CONTAINER,
+            "name": PROBE_CONTAINER,
             "image": image.reference,
             "imagePullPolicy": image.pull.as_str(),
             "command": image.command,
-            // The first process is an agent whose orders never come and never end; the agent that is talked to is
+            // The first process is a probe whose orders never come and never end; the probe that is talked to is
             // started beside it.
             "stdin": true,
             "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"memory": "128Mi"}},
@@ -215,7 +215,7 @@ const ADVICE: [(&str, Comes, &str); 6] = [
 ];
 
 const PULL: &str =
-    "can the node reach the registry, and is the image there (`verdikt images --agent FILE` writes it)?";
+    "can the node reach the registry, and is the image there (`verdikt images --probe FILE` writes it)?";
 
 /// What Kubernetes says of a pod.
 pub fn state(pod: &Pod) -> State {

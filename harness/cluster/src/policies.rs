@@ -85,7 +85,7 @@ pub struct Applied {
 
 /// Where policies may be put.
 #[derive(Clone, Copy, Debug)]
-pub struct Ground<'a> {
+pub struct PolicyContext<'a> {
     /// The namespaces of the run, and those it may use.
     pub namespaces: &'a BTreeSet<String>,
     /// The run.
@@ -103,7 +103,7 @@ pub async fn apply(
     stored: &mut Stored,
     manifests: &[Manifest],
     validation: FieldValidation,
-    ground: Ground<'_>,
+    context: PolicyContext<'_>,
 ) -> Result<Applied, PolicyError> {
     let mut applied = Applied::default();
     let named: Vec<Result<Object, String>> = manifests.iter().map(manifest::object).collect();
@@ -134,8 +134,8 @@ pub async fn apply(
             applied.stored.insert(index, object);
             continue;
         }
-        guard(connection, &object, ground).await?;
-        match put(connection, &object, &manifest::marked(object.kind, body.clone(), ground.run), validation)
+        guard(connection, &object, context).await?;
+        match put(connection, &object, &manifest::marked(object.kind, body.clone(), context.run), validation)
             .await?
         {
             Ok(uid) => {
@@ -152,9 +152,13 @@ pub async fn apply(
 }
 
 /// Refuses to act where somebody else's pods are. A namespace that does not exist is left to the API server.
-async fn guard(connection: &Connection, object: &Object, ground: Ground<'_>) -> Result<(), PolicyError> {
+async fn guard(
+    connection: &Connection,
+    object: &Object,
+    context: PolicyContext<'_>,
+) -> Result<(), PolicyError> {
     let Some(namespace) = &object.namespace else { return Ok(()) };
-    if ground.namespaces.contains(namespace) {
+    if context.namespaces.contains(namespace) {
         return Ok(());
     }
     let found = objects::get(connection, &Object::new(objects::NAMESPACE, None, namespace)).await?;

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use k8s_openapi::api::core::v1::Service as CoreService;
 use serde_json::{Value, json};
-use verdikt_agents::addresses::Doors;
+use verdikt_probes::addresses::ExposedPorts;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{Port, Protocol, Service, ServicePort, ServiceType, TargetPort};
 
@@ -83,7 +83,7 @@ pub fn manifest(name: &NamespacedName, service: &Service, run: &RunId) -> Value 
 
 /// Where hosts outside reach a service: the addresses that its load balancer gave, or else its ports of these nodes. None
 /// while a load balancer has given no address.
-pub(crate) fn doors(service: &CoreService, nodes: &[IpAddr]) -> Option<Doors> {
+pub(crate) fn exposed_ports(service: &CoreService, nodes: &[IpAddr]) -> Option<ExposedPorts> {
     let spec = service.spec.as_ref()?;
     let is_balanced = type_of(spec.type_.as_deref()) == ServiceType::LoadBalancer;
     let ingress = || service.status.as_ref()?.load_balancer.as_ref()?.ingress.as_ref();
@@ -94,13 +94,16 @@ pub(crate) fn doors(service: &CoreService, nodes: &[IpAddr]) -> Option<Doors> {
     }
     let number = |port: i32| u16::try_from(port).ok().and_then(Port::new);
     let ports = spec.ports.iter().flatten();
-    let doors = ports.filter_map(|port| {
+    let exposed_ports = ports.filter_map(|port| {
         let offered = (protocol_of(port.protocol.as_deref())?, number(port.port)?);
-        let (addresses, door) =
+        let (addresses, exposed_port) =
             if is_balanced { (balanced.as_slice(), offered.1) } else { (nodes, number(port.node_port?)?) };
-        Some((offered, addresses.iter().map(|address| SocketAddr::new(*address, door.get())).collect()))
+        Some((
+            offered,
+            addresses.iter().map(|address| SocketAddr::new(*address, exposed_port.get())).collect(),
+        ))
     });
-    Some(doors.collect())
+    Some(exposed_ports.collect())
 }
 
 /// The endpoints of a service without a selector: the addresses of hosts outside, one family in each slice.

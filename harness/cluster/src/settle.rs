@@ -3,12 +3,12 @@
 //! Four things must be true before anything is attempted, and each is asked of the one who knows: Cilium's operator has
 //! judged each object (its condition `Valid`), each pod has the predicted labels as its identity (its
 //! `CiliumEndpoint`, or its agent's word), the agent of each node has read every change, and each endpoint has realized
-//! that revision of the policy. Whether an attempt would now meet it is shown by a first attempt, the canary, which is
+//! that revision of the policy. Whether an attempt would now meet it is shown by a first attempt, which is
 //! the caller's.
 
 mod agents;
+mod canary;
 mod cause;
-mod fence;
 mod identities;
 #[cfg(test)]
 mod tests;

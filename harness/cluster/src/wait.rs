@@ -71,7 +71,7 @@ pub(crate) enum Look<T> {
     /// They are as wanted.
     Done(T),
     /// Not yet; what was seen.
-    Not(String),
+    NotYet(String),
     /// They never will be; why.
     Never(String),
 }
@@ -152,8 +152,8 @@ where
         }
         match look(&seen) {
             Look::Done(answer) => return Ok(answer),
-            Look::Not(seen) if seen == last => {}
-            Look::Not(seen) => {
+            Look::NotYet(seen) if seen == last => {}
+            Look::NotYet(seen) => {
                 wait.progress.tell(format!("{}: {seen}", wait.what));
                 last = seen;
             }

@@ -1,7 +1,7 @@
-//! Hosts outside the cluster: agents that verdikt starts by a command, on a machine to which the cluster's nodes route
+//! Hosts outside the cluster: probes that verdikt starts by a command, on a machine to which the cluster's nodes route
 //! the addresses of the hosts.
 //!
-//! One agent is one host, and lives at the host's address. One more answers for the DNS names of the hosts, where the
+//! One probe is one host, and lives at the host's address. One more answers for the DNS names of the hosts, where the
 //! cluster's DNS server asks for the names in [`DOMAIN`].
 
 #[cfg(test)]
@@ -14,7 +14,7 @@ use std::process::Stdio;
 use ipnet::IpNet;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use verdikt_agents::agents::Agents;
+use verdikt_probes::probes::Probes;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
 use crate::error::list;
@@ -23,13 +23,13 @@ use crate::error::list;
 /// <https://www.rfc-editor.org/rfc/rfc2606#section-2>
 pub const DOMAIN: &str = "test";
 
-/// How much of what an agent complains of is kept.
+/// How much of what a probe complains of is kept.
 const MOST_COMPLAINTS: u64 = 4096;
 
 /// Where hosts outside the cluster are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct World {
-    /// What starts an agent there, for a shell: `ssh gateway verdikt-probe`. `--address ADDRESS` is added.
+    /// What starts a probe there, for a shell: `ssh gateway verdikt-probe`. `--address ADDRESS` is added.
     pub command: String,
     /// The addresses that lead there.
     pub addresses: Vec<IpNet>,
@@ -60,7 +60,7 @@ impl World {
         })
     }
 
-    /// Starts the agent that lives at an address.
+    /// Starts the probe that lives at an address.
     pub(crate) fn start(&self, address: IpAddr) -> io::Result<Running> {
         let mut child = Command::new("sh")
             .args(["-c", &format!("exec {} --address {address}", self.command)])
@@ -80,7 +80,7 @@ fn is_in_domain(name: &str) -> bool {
     name == DOMAIN || name.strip_suffix(DOMAIN).is_some_and(|rest| rest.ends_with('.'))
 }
 
-/// An agent that was started. It ends with its process.
+/// A probe that was started. It ends with its process.
 pub(crate) struct Running {
     output: ChildStdout,
     input: ChildStdin,
@@ -88,14 +88,14 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Lets it be the agent of an endpoint.
-    pub(crate) fn join(self, agents: &mut Agents, endpoint: Endpoint) {
-        agents.add(endpoint, self.output, self.input, epitaph(self.child));
+    /// Lets it be the probe of an endpoint.
+    pub(crate) fn join(self, probes: &mut Probes, endpoint: Endpoint) {
+        probes.add(endpoint, self.output, self.input, exit_reason(self.child));
     }
 }
 
 /// What the program complained of, or how it ended.
-async fn epitaph(mut child: Child) -> Option<String> {
+async fn exit_reason(mut child: Child) -> Option<String> {
     let mut said = String::new();
     if let Some(complaints) = child.stderr.take() {
         // What cannot be read is no complaint.

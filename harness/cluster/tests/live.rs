@@ -1,7 +1,7 @@
-//! The real thing: a cluster with Cilium whose nodes have the agent's image. Run with
+//! The real thing: a cluster with Cilium whose nodes have the probe's image. Run with
 //! `VERDIKT_TEST_IMAGE=NAME cargo test -p verdikt-cluster --test live -- --ignored --nocapture`; the cluster is that of
 //! the current context, `VERDIKT_TEST_COMMAND` what its containers run if not `/verdikt`, and `VERDIKT_TEST_WORLD` the
-//! address of a host outside the cluster and the command that becomes its agent.
+//! address of a host outside the cluster and the command that becomes its probe.
 
 #![expect(clippy::print_stdout, reason = "what was measured is told")]
 #![expect(clippy::unwrap_used, reason = "a test")]
@@ -11,11 +11,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use verdikt_agents::agents::Signal;
-use verdikt_cluster::clean::{self, Whose};
+use verdikt_cluster::clean::{self, CleanScope};
 use verdikt_cluster::cluster::{Cluster, Options};
 use verdikt_cluster::connect::{Connection, Wanted};
-use verdikt_cluster::image::{AgentImage, Pull};
+use verdikt_cluster::image::{ProbeImage, Pull};
 use verdikt_cluster::lease::Lease;
 use verdikt_cluster::mark::RunId;
 use verdikt_cluster::objects::FieldValidation;
@@ -24,6 +23,7 @@ use verdikt_cluster::wait::Progress;
 use verdikt_cluster::world::World;
 use verdikt_cluster::{evidence, inspect, namespaces};
 use verdikt_probe::wire::{Action, Attempt, Order, Outcome, Report, Target};
+use verdikt_probes::probes::ProbeEvent;
 use verdikt_scenario::document;
 use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::policy::Manifest;
@@ -121,18 +121,20 @@ impl Live {
         assert!(self.cluster.tell(source, order));
         loop {
             match self.cluster.next().await {
-                Signal::Report(_, Report::Finished { attempt, outcome, took }) if attempt == self.last => {
+                ProbeEvent::Report(_, Report::Finished { attempt, outcome, took })
+                    if attempt == self.last =>
+                {
                     println!("  {source} -> {port}: {outcome:?} after {took} us");
                     return outcome;
                 }
-                Signal::Gone(endpoint, reason) => panic!("{endpoint} is gone: {reason}"),
-                Signal::Report(..) | Signal::Flushed => {}
+                ProbeEvent::Gone(endpoint, reason) => panic!("{endpoint} is gone: {reason}"),
+                ProbeEvent::Report(..) | ProbeEvent::Flushed => {}
             }
         }
     }
 }
 
-/// A host outside the cluster: `VERDIKT_TEST_WORLD` is its address, and then the command that becomes its agent.
+/// A host outside the cluster: `VERDIKT_TEST_WORLD` is its address, and then the command that becomes its probe.
 fn world() -> Option<(World, IpAddr)> {
     let given = std::env::var("VERDIKT_TEST_WORLD").ok()?;
     let (address, command) = given.split_once(' ')?;
@@ -149,7 +151,7 @@ fn add_client(topology: &mut Topology, address: IpAddr) -> Endpoint {
 }
 
 #[tokio::test]
-#[ignore = "needs a cluster with Cilium and the agent's image in VERDIKT_TEST_IMAGE"]
+#[ignore = "needs a cluster with Cilium and the probe's image in VERDIKT_TEST_IMAGE"]
 async fn steps_on_a_real_cluster() {
     let reference = std::env::var("VERDIKT_TEST_IMAGE").unwrap();
     let command = std::env::var("VERDIKT_TEST_COMMAND").unwrap_or_else(|_| "/verdikt".to_owned());
@@ -165,12 +167,12 @@ async fn steps_on_a_real_cluster() {
         }
     });
     let progress = Progress::to(tell);
-    let removed = clean::clean(&connection, &Whose::AllRunsForced, &progress).await.unwrap();
+    let removed = clean::clean(&connection, &CleanScope::AllRunsForced, &progress).await.unwrap();
     println!("removed of runs before: {}", removed.len());
     let outside = world();
     let options = Options {
         run: run.scenario(0),
-        image: AgentImage { reference, command: vec![command], pull: Pull::Never },
+        image: ProbeImage { reference, command: vec![command], pull: Pull::Never },
         borrowed: BTreeSet::new(),
         world: outside.as_ref().map(|(world, _)| world.clone()),
         pod_deadline: Duration::from_mins(1),
@@ -248,7 +250,7 @@ async fn steps_on_a_real_cluster() {
     let begin = Instant::now();
     drop(live);
     lease.release().await.unwrap();
-    let removed = clean::clean(&connection, &Whose::Run(run), &progress).await.unwrap();
+    let removed = clean::clean(&connection, &CleanScope::Run(run), &progress).await.unwrap();
     println!("cleaned in {:?}: {removed:?}", begin.elapsed());
-    assert!(clean::clean(&connection, &Whose::AllRuns, &progress).await.unwrap().len() <= 1);
+    assert!(clean::clean(&connection, &CleanScope::AllRuns, &progress).await.unwrap().len() <= 1);
 }

@@ -77,7 +77,7 @@ pub struct Learned {
 /// use verdikt_scenario::attempt::{Attempt, Target};
 /// use verdikt_scenario::document;
 /// use verdikt_scenario::policy::Manifest;
-/// use verdikt_scenario::prediction::{Answer, Gate};
+/// use verdikt_scenario::prediction::{Answer, EnforcementPoint};
 /// use verdikt_scenario::topology::{Endpoint, Pod, Port, Protocol, Topology};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -99,7 +99,7 @@ pub struct Learned {
 /// let port = Port::new(80).ok_or("0 is not a port")?;
 /// let attempt = Attempt::Connect { protocol: Protocol::Tcp, target: Target::Endpoint(web), port };
 /// let prediction = model.predict(&cart, &attempt);
-/// assert_eq!(prediction.answer, Answer::Deny(Gate::Ingress));
+/// assert_eq!(prediction.answer, Answer::Deny(EnforcementPoint::Ingress));
 /// assert_eq!(prediction.checks.len(), 2);
 /// # Ok(())
 /// # }

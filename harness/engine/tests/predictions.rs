@@ -110,7 +110,7 @@ fn shown(prediction: &Prediction) -> String {
             }
             Finding::Unknown { gap, .. } | Finding::Chance { gap } => format!("does not know {gap}"),
         };
-        writeln!(text, "{} of {}, {}: {finding}", check.gate, check.endpoint, check.question).unwrap();
+        writeln!(text, "{} of {}, {}: {finding}", check.point, check.endpoint, check.question).unwrap();
     }
     text
 }

@@ -10,7 +10,7 @@ use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::document::Unlocated;
 use verdikt_scenario::policy::{Manifest, Refuser};
-use verdikt_scenario::prediction::{Answer, Gate};
+use verdikt_scenario::prediction::{Answer, EnforcementPoint};
 use verdikt_scenario::scenario::{Enforcement, FieldValidation};
 use verdikt_scenario::topology::{
     Endpoint, Node, Pod, Port, Protocol, Service, ServicePort, TargetPort, Topology, WorldHost,
@@ -109,23 +109,25 @@ fn recorded(probe: &Value) -> Vec<Answer> {
     let find = |kind: i64, verdict: &str| {
         flows.iter().find(|flow| flow["event_type"]["type"] == kind && flow["verdict"] == verdict)
     };
-    let gate = |flow: &Value| match flow["traffic_direction"].as_str() {
-        Some("EGRESS") => Gate::Egress,
-        _ => Gate::Ingress,
+    let point = |flow: &Value| match flow["traffic_direction"].as_str() {
+        Some("EGRESS") => EnforcementPoint::Egress,
+        _ => EnforcementPoint::Ingress,
     };
     if let Some(flow) = find(5, "AUDIT") {
-        return vec![Answer::Audit(gate(flow))];
+        return vec![Answer::Audit(point(flow))];
     }
     // The resolver answered "could not resolve host", or dig shows the status.
     if exit == 6 || stdout.contains("REFUSED") {
-        return vec![Answer::Deny(Gate::Dns)];
+        return vec![Answer::Deny(EnforcementPoint::Dns)];
     }
     if exit == 0 {
         return vec![Answer::Allow];
     }
     match find(5, "DROPPED") {
-        Some(flow) => vec![Answer::Deny(gate(flow))],
-        None if flows.len() == 6 => vec![Answer::Deny(Gate::Egress), Answer::Deny(Gate::Ingress)],
+        Some(flow) => vec![Answer::Deny(point(flow))],
+        None if flows.len() == 6 => {
+            vec![Answer::Deny(EnforcementPoint::Egress), Answer::Deny(EnforcementPoint::Ingress)]
+        }
         None => panic!("a failed probe without a policy verdict: {probe}"),
     }
 }

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::net::TcpSocket;
 use verdikt_hubble::client::{Identity, Source, Tls};
 use verdikt_hubble::convert::Reported;
+use verdikt_hubble::flow_source::{FlowSource, status};
 use verdikt_hubble::stream::{Flows, News, Patience};
-use verdikt_hubble::way::{Way, status};
 use verdikt_scenario::flow::FlowKind;
 
 #[tokio::main(flavor = "current_thread")]
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let source = source(&server)?;
     println!("asking {source}, {}", status(&source, Duration::from_secs(5)).await?.version);
-    let mut flows = Flows::follow(&[source], Way::Agents, SystemTime::now(), Patience::default());
+    let mut flows = Flows::follow(&[source], FlowSource::Agents, SystemTime::now(), Patience::default());
     let mut connecting: Option<(Instant, u16)> = None;
     while let Some(news) = flows.next().await {
         match news {

@@ -3,7 +3,7 @@
 //! - [`messages`] are the parts of Hubble's API that verdikt reads, [`json`] their JSON form;
 //! - [`convert`] turns them into flows, pure;
 //! - [`client`] speaks to one agent or Relay, however it is reached;
-//! - [`way`] decides whether to ask the agents or Relay;
+//! - [`flow_source`] decides whether to ask the agents or Relay;
 //! - [`stream`] follows several at once, over cuts, and says what may be missing.
 //!
 //! # An agent's newest event cannot be read
@@ -23,7 +23,7 @@
 
 pub mod client;
 pub mod convert;
+pub mod flow_source;
 pub mod json;
 pub mod messages;
 pub mod stream;
-pub mod way;

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::client::Source;
 use crate::convert::{Loss, NodeChange, Reported};
-use crate::way::Way;
+use crate::flow_source::FlowSource;
 use following::Following;
 
 /// How many news wait to be taken before the sources are held back.
@@ -98,11 +98,16 @@ pub struct Flows {
 impl Flows {
     /// Follows these sources: the agents of all nodes, or Relay. Flows from before the begin of the run are left
     /// out. Needs a tokio runtime.
-    pub fn follow(sources: &[Source], way: Way, begin: SystemTime, patience: Patience) -> Self {
+    pub fn follow(
+        sources: &[Source],
+        flow_source: FlowSource,
+        begin: SystemTime,
+        patience: Patience,
+    ) -> Self {
         let (sender, news) = mpsc::channel(WAITING);
         let mut following = JoinSet::new();
         for source in sources {
-            let source = Following::new(source.clone(), way, begin, patience, sender.clone());
+            let source = Following::new(source.clone(), flow_source, begin, patience, sender.clone());
             following.spawn(source.run());
         }
         Self { news, _following: following }

@@ -20,7 +20,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use verdikt_agents::addresses::Addresses;
+use verdikt_probes::addresses::Addresses;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Topology};
 

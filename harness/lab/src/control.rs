@@ -8,7 +8,7 @@ mod running;
 
 use std::io;
 
-pub use running::{Found, RunningLab, Whose};
+pub use running::{Found, LabOwner, RunningLab};
 use serde::{Deserialize, Serialize};
 use verdikt_scenario::flow::Flow;
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use verdikt_agents::agents::AgentError;
+use verdikt_probes::probes::ProbeError;
 
 use crate::namespace::NamespaceError;
 use crate::rewriting::RewrittenServices;
@@ -13,7 +13,7 @@ pub enum LabError {
     /// A namespace cannot be made or removed.
     #[error(transparent)]
     Namespace(NamespaceError),
-    /// The datapath or an agent cannot be talked to.
+    /// The datapath or a probe cannot be talked to.
     #[error("the lab's datapath cannot go on")]
     Datapath(#[source] io::Error),
     /// Something on this machine rewrites the addresses of the lab's services.
@@ -22,7 +22,7 @@ pub enum LabError {
          ({0}), as Cilium does where it replaces kube-proxy; run verdikt on another machine, or with `--on model`"
     )]
     Rewritten(RewrittenServices),
-    /// An agent is not as it has to be.
+    /// A probe is not as it has to be.
     #[error(transparent)]
-    Agent(#[from] AgentError),
+    Probe(#[from] ProbeError),
 }

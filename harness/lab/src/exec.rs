@@ -26,8 +26,8 @@ use nix::unistd::sethostname;
 pub struct Inside {
     /// The process of the lab.
     pub lab: u32,
-    /// The process whose namespaces are the endpoint's: its agent.
-    pub agent: u32,
+    /// The process whose namespaces are the endpoint's: its probe.
+    pub probe: u32,
     /// The text of `/etc/resolv.conf`.
     pub resolv_conf: String,
     /// The text of `/etc/hosts`.
@@ -43,17 +43,17 @@ pub struct Inside {
 /// Why a program cannot run inside an endpoint.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
-    /// The endpoint's agent is no more.
-    #[error("the endpoint is gone: its agent, process {agent}, has ended")]
+    /// The endpoint's probe is no more.
+    #[error("the endpoint is gone: its probe, process {probe}, has ended")]
     Gone {
-        /// The agent's process.
-        agent: u32,
+        /// The probe's process.
+        probe: u32,
     },
     /// The process is none of the lab's, or has no network of its own.
-    #[error("process {agent} is no endpoint of the lab, process {lab}")]
+    #[error("process {probe} is no endpoint of the lab, process {lab}")]
     NoEndpoint {
-        /// The process that should be the endpoint's agent.
-        agent: u32,
+        /// The process that should be the endpoint's probe.
+        probe: u32,
         /// The lab's.
         lab: u32,
     },
@@ -90,7 +90,7 @@ pub enum ExecError {
 /// has only one thread: the kernel lets no other enter a user namespace.
 pub fn run_inside(inside: Inside) -> Result<Infallible, ExecError> {
     let failed = |what| move |source: nix::Error| ExecError::Enter { what, source: source.into() };
-    enter(inside.lab, inside.agent)?;
+    enter(inside.lab, inside.probe)?;
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS)
         .map_err(failed("have files and a name of its own"))?;
     files::replace(&inside.resolv_conf, &inside.hosts)
@@ -112,14 +112,14 @@ pub fn run_inside(inside: Inside) -> Result<Infallible, ExecError> {
 }
 
 /// Enters the user namespace, if it is another one, and the network of a process that the lab has started.
-fn enter(lab: u32, agent: u32) -> Result<(), ExecError> {
+fn enter(lab: u32, probe: u32) -> Result<(), ExecError> {
     let failed_open = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => ExecError::Gone { agent },
+        io::ErrorKind::NotFound => ExecError::Gone { probe },
         io::ErrorKind::PermissionDenied => ExecError::Foreign,
         _ => ExecError::Enter { what: "find the endpoint's network", source },
     };
     // All is asked of this one process: another may get its number once it has ended.
-    let process = File::open(format!("/proc/{agent}")).map_err(failed_open)?;
+    let process = File::open(format!("/proc/{probe}")).map_err(failed_open)?;
     let below = |path: &str| format!("/proc/self/fd/{}/{path}", process.as_raw_fd());
     let open = |kind: &str| File::open(below(&format!("ns/{kind}"))).map_err(failed_open);
     let failed = |what| {
@@ -137,7 +137,7 @@ fn enter(lab: u32, agent: u32) -> Result<(), ExecError> {
     };
     let machines = same(network.metadata(), fs::metadata("/proc/self/ns/net"));
     if parent(&stat) != Some(lab) || machines.map_err(failed_open)? {
-        return Err(ExecError::NoEndpoint { agent, lab });
+        return Err(ExecError::NoEndpoint { probe, lab });
     }
     let inside = same(user.metadata(), fs::metadata("/proc/self/ns/user"));
     if !inside.map_err(|source| ExecError::Enter { what: "find its own rights", source })? {

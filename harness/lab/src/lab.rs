@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
-use verdikt_agents::addresses::Addresses;
-use verdikt_agents::agents::{Agents, Signal as Heard};
-use verdikt_agents::names::{resolver, zone};
-use verdikt_agents::servers::servers;
 use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_probe::wire::{Order, Report};
+use verdikt_probes::addresses::Addresses;
+use verdikt_probes::names::{resolver, zone};
+use verdikt_probes::probes::{ProbeEvent, Probes};
+use verdikt_probes::servers::servers;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::topology::{DNS_SERVICE, Endpoint, Port, Protocol, Topology};
 
@@ -24,51 +24,51 @@ use crate::error::LabError;
 use crate::identities::Identities;
 use crate::losses::{Loss, Losses, Lost, dropped_by_queues};
 use crate::names::{self, Resolution};
-use crate::namespace::{AgentProgram, Keeper, Making, Process, Site, Wanted};
+use crate::namespace::{Making, NamespaceMaker, NetnsHandle, ProbeProgram, Process, Wanted};
 use crate::policy::Owner;
 use crate::proxy::{Judge, Proxies};
 use crate::redirect::Redirects;
 use crate::rewriting::{RewrittenServices, ServicePort, rewritten};
 use crate::services;
 
-/// How long an agent may take to start or to listen.
-const AGENT_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a probe may take to start or to listen.
+const PROBE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A topology that lives.
 #[derive(Debug)]
 pub struct Lab {
-    agent: AgentProgram,
+    probe: ProbeProgram,
     begin: Instant,
     addresses: Addresses,
     identities: Identities,
     policy: Arc<CurrentPolicy>,
-    sites: BTreeMap<Endpoint, Occupied>,
-    agents: Agents,
+    sites: BTreeMap<Endpoint, RunningEndpoint>,
+    probes: Probes,
     last_link: usize,
     /// The ports of services that were found to be as the lab has them.
     untouched: BTreeSet<ServicePort>,
     flows: mpsc::UnboundedReceiver<Flow>,
     losses: Arc<Losses>,
-    // Dropped in this order: the devices must be carried as long as proxies and agents live.
+    // Dropped in this order: the devices must be carried as long as proxies and probes live.
     #[expect(dead_code, reason = "the proxies live as long as this is held")]
     proxies: Proxies,
     carrier: Carrier,
-    keeper: Keeper,
+    maker: NamespaceMaker,
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
         let sites = std::mem::take(&mut self.sites);
-        self.keeper.end(sites.into_values().map(|site| site.process).collect());
+        self.maker.end(sites.into_values().map(|site| site.process).collect());
     }
 }
 
 /// An endpoint that lives.
 #[derive(Debug)]
-struct Occupied {
+struct RunningEndpoint {
     link: LinkId,
     addresses: Vec<IpAddr>,
-    /// The process of its agent.
+    /// The process of its probe.
     pid: u32,
     /// How many packets its queues had no room for when that was last counted.
     dropped: u64,
@@ -77,10 +77,10 @@ struct Occupied {
 
 /// Something a lab tells while attempts are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// An agent reports.
+pub enum LabEvent {
+    /// A probe reports.
     Report(Endpoint, Report),
-    /// An agent has ended, for this reason.
+    /// A probe has ended, for this reason.
     Gone(Endpoint, String),
     /// Everything that had reached servers at the last [`Lab::flush`] has been told.
     Flushed,
@@ -92,8 +92,8 @@ pub enum Signal {
 
 impl Lab {
     /// A lab without any endpoint yet. Times of flows are counted from `begin`.
-    pub async fn start(agent: AgentProgram, begin: Instant) -> Result<Self, LabError> {
-        let keeper = Keeper::start().map_err(LabError::Namespace)?;
+    pub async fn start(probe: ProbeProgram, begin: Instant) -> Result<Self, LabError> {
+        let maker = NamespaceMaker::start().map_err(LabError::Namespace)?;
         let (tells, flows) = mpsc::unbounded_channel();
         let policy = Arc::new(CurrentPolicy::new(
             PolicyModel::new(&Topology::default(), &[], &Options::default(), &Learned::default())
@@ -109,23 +109,23 @@ impl Lab {
             .map_err(LabError::Datapath)?;
         let link = LinkId(0);
         let judge = Judge::new(Arc::clone(&policy), redirects, tells, Arc::clone(&losses), begin);
-        let (proxies, device) = Proxies::start(&keeper, judge).await.map_err(LabError::Namespace)?;
+        let (proxies, device) = Proxies::start(&maker, judge).await.map_err(LabError::Namespace)?;
         carrier.attach(link, LinkOwner::Proxy, device).await.map_err(LabError::Datapath)?;
         Ok(Self {
-            agent,
+            probe,
             begin,
             addresses: Addresses::default(),
             identities: Identities::default(),
             policy,
             sites: BTreeMap::new(),
-            agents: Agents::default(),
+            probes: Probes::default(),
             last_link: link.0,
             untouched: BTreeSet::new(),
             flows,
             losses,
             proxies,
             carrier,
-            keeper,
+            maker,
         })
     }
 
@@ -177,7 +177,7 @@ impl Lab {
         self.try_services(&services).await?;
         self.carrier.services(services).await.map_err(LabError::Datapath)?;
         self.policy.replace(cluster, by_address, audit);
-        self.furnish(topology).await?;
+        self.configure(topology).await?;
         // What was lost while all of this was made belongs to no attempt.
         for site in self.sites.values_mut() {
             site.dropped = dropped(site.pid).unwrap_or(site.dropped);
@@ -190,7 +190,7 @@ impl Lab {
         let ports =
             services.keys().map(|(address, protocol, port)| (*protocol, SocketAddr::new(*address, *port)));
         let new: Vec<ServicePort> = ports.filter(|port| !self.untouched.contains(port)).collect();
-        let found = rewritten(&self.keeper, &new).await.map_err(LabError::Namespace)?;
+        let found = rewritten(&self.maker, &new).await.map_err(LabError::Namespace)?;
         if !found.is_empty() {
             return Err(LabError::Rewritten(RewrittenServices(found)));
         }
@@ -206,75 +206,75 @@ impl Lab {
         }
     }
 
-    fn make(&self, endpoint: &Endpoint) -> Making<Site> {
+    fn make(&self, endpoint: &Endpoint) -> Making<NetnsHandle> {
         let addresses = self.addresses.endpoints.get(endpoint).cloned().unwrap_or_default();
         let wanted = Wanted { name: endpoint.to_string(), addresses, local_prefixes: Vec::new() };
-        self.keeper.site(wanted, self.agent.clone())
+        self.maker.make(wanted, self.probe.clone())
     }
 
-    async fn enter(&mut self, endpoint: &Endpoint, site: Site) -> Result<(), LabError> {
+    async fn enter(&mut self, endpoint: &Endpoint, site: NetnsHandle) -> Result<(), LabError> {
         let addresses = self.addresses.endpoints.get(endpoint).cloned().unwrap_or_default();
-        let Site { device, pid, orders, reports, process } = site;
+        let NetnsHandle { device, pid, orders, reports, process } = site;
         let input = pipe::Sender::from_owned_fd(orders).map_err(LabError::Datapath)?;
         let output = pipe::Receiver::from_owned_fd(reports).map_err(LabError::Datapath)?;
-        self.agents.add(endpoint.clone(), output, input, std::future::ready(None));
+        self.probes.add(endpoint.clone(), output, input, std::future::ready(None));
         self.last_link += 1;
         let link = LinkId(self.last_link);
         let owner = self.owner(endpoint);
         self.carrier.attach(link, owner, device).await.map_err(LabError::Datapath)?;
-        let occupied = Occupied { link, addresses, pid, dropped: 0, process };
+        let occupied = RunningEndpoint { link, addresses, pid, dropped: 0, process };
         self.sites.insert(endpoint.clone(), occupied);
         Ok(())
     }
 
     async fn leave(&mut self, endpoint: &Endpoint) -> Result<(), LabError> {
         let Some(occupied) = self.sites.remove(endpoint) else { return Ok(()) };
-        self.agents.remove(endpoint);
-        self.keeper.end(vec![occupied.process]);
+        self.probes.remove(endpoint);
+        self.maker.end(vec![occupied.process]);
         self.carrier.detach(occupied.link).await.map_err(LabError::Datapath)
     }
 
     /// Brings what the endpoints serve, and how they resolve names, up to date; waits until all of it is so.
-    async fn furnish(&mut self, topology: &Topology) -> Result<(), LabError> {
+    async fn configure(&mut self, topology: &Topology) -> Result<(), LabError> {
         let (addresses, zone) = (&self.addresses, zone(topology, &self.addresses));
         let wanted =
             |endpoint: &Endpoint| (servers(topology, endpoint, &zone), resolver(endpoint, &zone, addresses));
-        Ok(self.agents.furnish(wanted, AGENT_DEADLINE).await?)
+        Ok(self.probes.configure(wanted, PROBE_DEADLINE).await?)
     }
 
-    /// Tells the agent of an endpoint something; false if the lab has no such endpoint.
+    /// Tells the probe of an endpoint something; false if the lab has no such endpoint.
     pub fn tell(&self, endpoint: &Endpoint, order: Order) -> bool {
-        self.agents.tell(endpoint, order)
+        self.probes.tell(endpoint, order)
     }
 
-    /// Asks every server to tell of all that has reached it until now; [`Signal::Flushed`] follows it.
+    /// Asks every server to tell of all that has reached it until now; [`LabEvent::Flushed`] follows it.
     pub fn flush(&mut self) {
-        self.agents.flush();
+        self.probes.flush();
     }
 
     /// Where a server of an endpoint listens, by its number.
     pub fn server(&self, endpoint: &Endpoint, server: u64) -> Vec<SocketAddr> {
-        self.agents.server(endpoint, server, &self.addresses)
+        self.probes.server(endpoint, server, &self.addresses)
     }
 
     /// The next thing that happens. Cancel-safe.
-    pub async fn next(&mut self) -> Signal {
+    pub async fn next(&mut self) -> LabEvent {
         tokio::select! {
             biased;
-            heard = self.agents.next() => match heard {
-                Heard::Report(endpoint, report) => Signal::Report(endpoint, report),
-                Heard::Gone(endpoint, reason) => Signal::Gone(endpoint, reason),
-                Heard::Flushed => Signal::Flushed,
+            heard = self.probes.next() => match heard {
+                ProbeEvent::Report(endpoint, report) => LabEvent::Report(endpoint, report),
+                ProbeEvent::Gone(endpoint, reason) => LabEvent::Gone(endpoint, reason),
+                ProbeEvent::Flushed => LabEvent::Flushed,
             },
-            Some(flow) = self.flows.recv() => Signal::Flow(Box::new(flow)),
-            lost = self.losses.next() => Signal::Lost(lost),
+            Some(flow) = self.flows.recv() => LabEvent::Flow(Box::new(flow)),
+            lost = self.losses.next() => LabEvent::Lost(lost),
         }
     }
 
     /// Counts the packets for which the queues of the endpoints' devices had no room. [`Self::next`] tells of them.
     pub fn count_losses(&mut self) {
         for site in self.sites.values_mut() {
-            // An agent that has ended is told of by itself.
+            // A probe that has ended is told of by itself.
             let Some(dropped) = dropped(site.pid) else { continue };
             self.losses.add_several(Loss::Queue, dropped.saturating_sub(site.dropped));
             site.dropped = dropped;
@@ -293,7 +293,7 @@ impl Lab {
         protocols.flat_map(|protocol| self.addresses.behind(topology, &service, protocol, port)).collect()
     }
 
-    /// How programs inside an endpoint resolve names: the same as its agent.
+    /// How programs inside an endpoint resolve names: the same as its probe.
     pub fn resolution(&self, topology: &Topology, endpoint: &Endpoint) -> Resolution {
         let zone = zone(topology, &self.addresses);
         let own = self.addresses.endpoints.get(endpoint).map_or(&[][..], Vec::as_slice);
@@ -305,8 +305,8 @@ impl Lab {
         self.begin
     }
 
-    /// The process of an endpoint's agent.
-    pub fn agent_pid(&self, endpoint: &Endpoint) -> Option<u32> {
+    /// The process of an endpoint's probe.
+    pub fn probe_pid(&self, endpoint: &Endpoint) -> Option<u32> {
         self.sites.get(endpoint).map(|site| site.pid)
     }
 }

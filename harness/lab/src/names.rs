@@ -1,4 +1,4 @@
-//! How programs inside an endpoint resolve names: the same as its agent.
+//! How programs inside an endpoint resolve names: the same as its probe.
 
 use std::net::IpAddr;
 

@@ -1,10 +1,10 @@
 //! Network namespaces with one TUN device each, and the processes and threads that live in them.
 //!
-//! One thread, the keeper, moves from new namespace to new namespace and starts what shall live there. Nothing has
+//! One thread, the maker, moves from new namespace to new namespace and starts what shall live there. Nothing has
 //! a name outside this process: the namespaces end with the file descriptors and the processes that hold them.
 
 mod device;
-mod keeper;
+mod maker;
 mod route;
 
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::process::Child;
 
 pub(crate) use device::open as open_device;
-pub use keeper::{Keeper, Making};
+pub use maker::{Making, NamespaceMaker};
 use tun_rs::SyncDevice;
 
 /// A namespace to be made.
@@ -29,26 +29,26 @@ pub struct Wanted {
     pub local_prefixes: Vec<(IpAddr, u8)>,
 }
 
-/// The program that becomes the agent.
+/// The program that becomes the probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AgentProgram {
+pub struct ProbeProgram {
     /// The executable.
     pub path: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
 }
 
-/// A namespace with an agent. The agent ends when this is dropped.
-pub struct Site {
+/// A namespace with a probe. The probe ends when this is dropped.
+pub struct NetnsHandle {
     /// Its device: every packet that is read comes from the namespace, every packet written goes into it.
     pub device: SyncDevice,
-    /// The agent's process number.
+    /// The probe's process number.
     pub pid: u32,
-    /// The agent's standard input.
+    /// The probe's standard input.
     pub orders: OwnedFd,
-    /// The agent's standard output.
+    /// The probe's standard output.
     pub reports: OwnedFd,
-    /// The agent's process.
+    /// The probe's process.
     pub process: Process,
 }
 
@@ -85,10 +85,10 @@ pub enum NamespaceError {
         #[source]
         source: io::Error,
     },
-    /// The agent cannot be started.
-    #[error("the agent of {name} cannot be started from {path}")]
-    Agent {
-        /// Whose agent.
+    /// The probe cannot be started.
+    #[error("the probe of {name} cannot be started from {path}")]
+    Probe {
+        /// Whose probe.
         name: String,
         /// The executable.
         path: PathBuf,
@@ -96,16 +96,16 @@ pub enum NamespaceError {
         #[source]
         source: io::Error,
     },
-    /// The keeper's thread is no more.
+    /// The maker's thread is no more.
     #[error("the thread that keeps the namespaces has ended")]
-    KeeperEnded,
+    MakerEnded,
 }
 
 /// A step of making a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Starting the thread that makes it.
-    Keeper,
+    NamespaceMaker,
     /// Making it.
     Namespace,
     /// Its device.
@@ -121,7 +121,7 @@ pub enum Step {
 impl Step {
     fn text(self) -> &'static str {
         match self {
-            Self::Keeper => "be prepared",
+            Self::NamespaceMaker => "be prepared",
             Self::Namespace => "be made",
             Self::Device => "have a TUN device",
             Self::Addresses => "be given addresses and routes",

@@ -19,7 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tun_rs::SyncDevice;
 
 use crate::losses::Loss;
-use crate::namespace::{Keeper, NamespaceError, Step, Wanted};
+use crate::namespace::{NamespaceError, NamespaceMaker, Step, Wanted};
 use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect};
 pub(crate) use judge::Judge;
 
@@ -37,7 +37,10 @@ pub(crate) struct Proxies {
 
 impl Proxies {
     /// Starts the proxies; answers the device of their namespace too.
-    pub(crate) async fn start(keeper: &Keeper, judge: Judge) -> Result<(Self, SyncDevice), NamespaceError> {
+    pub(crate) async fn start(
+        maker: &NamespaceMaker,
+        judge: Judge,
+    ) -> Result<(Self, SyncDevice), NamespaceError> {
         let wanted = Wanted {
             name: "the proxies".to_owned(),
             addresses: vec![PROXY_V4.into(), PROXY_V6.into()],
@@ -52,7 +55,7 @@ impl Proxies {
         let (stop, stopped) = oneshot::channel();
         let (ready, mut listening) = mpsc::unbounded_channel();
         let judge = Arc::new(judge);
-        let making = keeper.thread(wanted, move || {
+        let making = maker.thread(wanted, move || {
             // Sockets may have any IPv4 address that a route calls local, but of IPv6 only those of devices. Where
             // there is no IPv6, there is no such setting.
             let _ = std::fs::write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1");

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tun_rs::SyncDevice;
 use verdikt_scenario::topology::Protocol;
 
-use crate::namespace::{Keeper, NamespaceError, Step, Wanted};
+use crate::namespace::{NamespaceError, NamespaceMaker, Step, Wanted};
 use crate::packet::{TCP, Tuple, UDP, parse};
 
 /// From where services are tried.
@@ -93,7 +93,7 @@ struct Sent {
 
 /// Tries ports of services from a namespace of its own; answers those that are rewritten, in their order.
 pub(crate) async fn rewritten(
-    keeper: &Keeper,
+    maker: &NamespaceMaker,
     services: &[ServicePort],
 ) -> Result<Vec<Rewritten>, NamespaceError> {
     let mut found = Vec::new();
@@ -105,7 +105,7 @@ pub(crate) async fn rewritten(
             local_prefixes: Vec::new(),
         };
         let (name, of_thread) = (wanted.name.clone(), services.to_vec());
-        let making = keeper.thread(wanted, move || {
+        let making = maker.thread(wanted, move || {
             // Nobody waits for it only if the lab has panicked.
             let _ = tell.send(send_all(&of_thread));
         });

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use verdikt_agents::addresses::Addresses;
+use verdikt_probes::addresses::Addresses;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{Port, Protocol, Topology};
 

@@ -1,4 +1,4 @@
-//! The agent as a program: orders on standard input, reports on standard output. `--address ADDRESS` lets it live there;
+//! The probe as a program: orders on standard input, reports on standard output. `--address ADDRESS` lets it live there;
 //! `--patience SECONDS` lets it end if nobody gives it an order for that long.
 
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(2);
     };
-    verdikt_probe::agent::main(address, patience)
+    verdikt_probe::probe::main(address, patience)
 }
 
 fn read(arguments: &[String]) -> Option<(Option<IpAddr>, Option<Duration>)> {

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::agent::reports::Reporter;
 use crate::failure;
+use crate::probe::reports::Reporter;
 use crate::socket::Home;
 use crate::wire::{Arrived, Report, Serve, Speaks, Transport};
 

@@ -16,7 +16,7 @@ pub(crate) use home::Home;
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// The address from which an agent sends to another one, found without sending, with a port that no other such
+/// The address from which a probe sends to another one, found without sending, with a port that no other such
 /// socket gets while this one lives.
 pub(crate) fn reserved(home: Home, remote: IpAddr) -> io::Result<(Socket, SocketAddr)> {
     // Any port of the other side will do.
@@ -68,7 +68,7 @@ pub(crate) fn raw(domain: Domain, protocol: Protocol) -> io::Result<Socket> {
     })
 }
 
-/// A listener for TCP on the agent's own address, or on every address of both families, or of IPv4 where there is no
+/// A listener for TCP on the probe's own address, or on every address of both families, or of IPv4 where there is no
 /// IPv6.
 pub(crate) fn listener(home: Home, port: u16) -> io::Result<TcpListener> {
     let socket = at_home(home, port, Type::STREAM, Protocol::TCP, |socket| socket.set_reuse_address(true))?;
@@ -76,7 +76,7 @@ pub(crate) fn listener(home: Home, port: u16) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Bound to a port of the agent's own address, or of every address. `prepare` is called before.
+/// Bound to a port of the probe's own address, or of every address. `prepare` is called before.
 fn at_home(
     home: Home,
     port: u16,

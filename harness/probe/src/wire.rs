@@ -1,12 +1,12 @@
-//! What an agent is told and what it answers: one JSON object a line, in both directions.
+//! What a probe is told and what it answers: one JSON object a line, in both directions.
 //!
-//! The agent speaks first, with [`Report::Ready`]. Every attempt ends with one [`Report::Finished`], whatever
+//! The probe speaks first, with [`Report::Ready`]. Every attempt ends with one [`Report::Finished`], whatever
 //! happens to it; before that come its stages, one after the other, each as a [`Report::Bound`] and a
 //! [`Report::StageEnded`]. What cannot even be bound has no stage: a missing route, too few sockets, a request that
 //! cannot be written. Times are whole microseconds.
 //!
 //! A line is at most 1 MiB long. A longer one, and one that is no order, is a [`Report::Misunderstood`] and changes
-//! nothing; empty ones are passed over. When the orders end, the agent gives up all it does and ends without a word.
+//! nothing; empty ones are passed over. When the orders end, the probe gives up all it does and ends without a word.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -19,7 +19,7 @@ pub const FORMAT: u32 = 2;
 /// The request header that carries an attempt's number to the server.
 pub const ATTEMPT_HEADER: &str = "x-verdikt-attempt";
 
-/// What an agent is told.
+/// What a probe is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "kebab-case")]
 pub enum Order {
@@ -129,7 +129,7 @@ pub struct Resolver {
 /// Something to attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// Its number, unique among those of all agents of a run.
+    /// Its number, unique among those of all probes of a run.
     pub attempt: u64,
     /// What to try.
     #[serde(rename = "try")]
@@ -207,11 +207,11 @@ pub enum Target {
     Name(String),
 }
 
-/// What an agent answers.
+/// What a probe answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "kebab-case")]
 pub enum Report {
-    /// The agent is there.
+    /// The probe is there.
     Ready {
         /// [`FORMAT`].
         format: u32,
@@ -241,7 +241,7 @@ pub enum Report {
         outcome: Outcome,
         /// The addresses of a look-up.
         addresses: Vec<IpAddr>,
-        /// How long the stage took, in microseconds, since its [`Report::Bound`] left the agent.
+        /// How long the stage took, in microseconds, since its [`Report::Bound`] left the probe.
         took: u64,
     },
     /// An attempt is over.

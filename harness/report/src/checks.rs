@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use verdikt_scenario::prediction::{Answer, Check, Finding, Gate, Prediction, RuleRef};
+use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Prediction, RuleRef};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint};
 
 use crate::paint::{Paint, Tone};
@@ -31,11 +31,11 @@ pub(crate) fn chain(prediction: &Prediction, paint: Paint, width: usize) -> Vec<
 /// Whose policy is asked.
 fn asked(check: &Check) -> String {
     let endpoint = &check.endpoint;
-    match check.gate {
-        Gate::Egress => format!("egress of {endpoint}"),
-        Gate::Ingress => format!("ingress of {endpoint}"),
-        Gate::Dns => format!("DNS proxy of {endpoint},"),
-        Gate::Http => format!("HTTP proxy of {endpoint},"),
+    match check.point {
+        EnforcementPoint::Egress => format!("egress of {endpoint}"),
+        EnforcementPoint::Ingress => format!("ingress of {endpoint}"),
+        EnforcementPoint::Dns => format!("DNS proxy of {endpoint},"),
+        EnforcementPoint::Http => format!("HTTP proxy of {endpoint},"),
     }
 }
 
@@ -47,8 +47,8 @@ struct Chain {
 
 impl Chain {
     fn finding(&mut self, check: &Check, answer: Answer) {
-        let denied = denied_words(check.gate, answer);
-        let (endpoint, gate) = (&check.endpoint, check.gate);
+        let denied = denied_words(check.point, answer);
+        let (endpoint, point) = (&check.endpoint, check.point);
         match &check.finding {
             Finding::NotIsolated => self.sentence(Tone::Allow, &not_isolated(check)),
             Finding::LocalHost => {
@@ -79,19 +79,22 @@ impl Chain {
             }
             Finding::NoRuleAllows { isolated_by, nearest } => {
                 // The proxy of Cilium's own is an endpoint too, and keeps to its egress policy itself.
-                let of_gateway = gate == Gate::Http && *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress);
-                let gate = if of_gateway { Gate::Egress } else { gate };
-                let cause = match (gate, isolated_by.is_empty()) {
-                    (Gate::Egress | Gate::Ingress, true) => {
+                let of_gateway =
+                    point == EnforcementPoint::Http && *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress);
+                let point = if of_gateway { EnforcementPoint::Egress } else { point };
+                let cause = match (point, isolated_by.is_empty()) {
+                    (EnforcementPoint::Egress | EnforcementPoint::Ingress, true) => {
                         format!(
                             "no rule allows it, and every endpoint is isolated in this mode, {endpoint} too"
                         )
                     }
-                    (Gate::Egress | Gate::Ingress, false) => {
-                        format!("no rule allows it, and {endpoint} is isolated at {gate} (default deny) by")
+                    (EnforcementPoint::Egress | EnforcementPoint::Ingress, false) => {
+                        format!("no rule allows it, and {endpoint} is isolated at {point} (default deny) by")
                     }
-                    (Gate::Dns | Gate::Http, true) => "no rule of the proxy allows it".to_owned(),
-                    (Gate::Dns | Gate::Http, false) => {
+                    (EnforcementPoint::Dns | EnforcementPoint::Http, true) => {
+                        "no rule of the proxy allows it".to_owned()
+                    }
+                    (EnforcementPoint::Dns | EnforcementPoint::Http, false) => {
                         "no rule of the proxy allows it; it was sent there by".to_owned()
                     }
                 };
@@ -140,19 +143,21 @@ impl Chain {
 }
 
 fn not_isolated(check: &Check) -> String {
-    match check.gate {
-        Gate::Egress | Gate::Ingress => {
-            format!("allowed: no policy isolates {} at {}", check.endpoint, check.gate)
+    match check.point {
+        EnforcementPoint::Egress | EnforcementPoint::Ingress => {
+            format!("allowed: no policy isolates {} at {}", check.endpoint, check.point)
         }
-        Gate::Dns | Gate::Http => "allowed: no rule restricts what passes the proxy".to_owned(),
+        EnforcementPoint::Dns | EnforcementPoint::Http => {
+            "allowed: no rule restricts what passes the proxy".to_owned()
+        }
     }
 }
 
-/// What a denying check means for the attempt: in audit mode it passes a gate that would have ended it.
-fn denied_words(gate: Gate, answer: Answer) -> &'static str {
+/// What a denying check means for the attempt: in audit mode it passes a point that would have ended it.
+fn denied_words(point: EnforcementPoint, answer: Answer) -> &'static str {
     match answer {
         Answer::Audit(_) => "audited, not denied",
-        Answer::Deny(ended) if ended != gate => "audited, not denied",
+        Answer::Deny(ended) if ended != point => "audited, not denied",
         _ => "denied",
     }
 }

@@ -13,8 +13,8 @@ pub fn explain(source: &Endpoint, attempt: &Attempt, prediction: &Prediction, co
     let paint = Paint { colour };
     let (tone, answer) = match prediction.answer {
         Answer::Allow => (Tone::Allow, "allow".to_owned()),
-        Answer::Deny(gate) => (Tone::Deny, format!("deny {gate}")),
-        Answer::Audit(gate) => (Tone::Deny, format!("audit {gate}, which lets it pass")),
+        Answer::Deny(point) => (Tone::Deny, format!("deny {point}")),
+        Answer::Audit(point) => (Tone::Deny, format!("audit {point}, which lets it pass")),
         Answer::Abstain => (Tone::Inconclusive, "the engine abstains".to_owned()),
     };
     let head = paint.paint(Tone::Heading, &format!("{source} -> {}", plain(&attempt.to_string())));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::policy::{ObjectRef, Refuser};
-use verdikt_scenario::prediction::{Answer, Check, Finding, Gate, Miss, Prediction, RuleRef};
+use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Miss, Prediction, RuleRef};
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::topology::Protocol;
 use verdikt_scenario::version::CiliumVersion;
@@ -14,7 +14,7 @@ use verdikt_verdict::event::{
     CellJudged, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunOrigin, RunStarted, ScenarioSkipped,
     ScenarioStarted, StepFinished, StepStarted,
 };
-use verdikt_verdict::outcome::{Outcome, Totals};
+use verdikt_verdict::run_result::{RunResult, Totals};
 
 pub(crate) const FILE: &str = "scenarios/three-tier.yaml";
 
@@ -56,8 +56,8 @@ pub(crate) fn rule(policy: &str, path: &str, line: u32) -> Arc<RuleRef> {
     Arc::new(RuleRef { object, path: path.to_owned(), place })
 }
 
-pub(crate) fn check(gate: Gate, endpoint: &str, question: &str, finding: Finding) -> Check {
-    Check { gate, endpoint: pod(endpoint), question: question.to_owned(), finding }
+pub(crate) fn check(point: EnforcementPoint, endpoint: &str, question: &str, finding: Finding) -> Check {
+    Check { point, endpoint: pod(endpoint), question: question.to_owned(), finding }
 }
 
 pub(crate) fn redis_rule() -> Arc<RuleRef> {
@@ -89,9 +89,12 @@ pub(crate) fn at_redis(
     egress: Finding,
     ingress: Option<Finding>,
 ) -> Prediction {
-    let mut checks = vec![check(Gate::Egress, source, "to database/redis, tcp port 6379", egress)];
+    let mut checks =
+        vec![check(EnforcementPoint::Egress, source, "to database/redis, tcp port 6379", egress)];
     let question = format!("from {source}, tcp port 6379");
-    checks.extend(ingress.map(|finding| check(Gate::Ingress, "database/redis", &question, finding)));
+    checks.extend(
+        ingress.map(|finding| check(EnforcementPoint::Ingress, "database/redis", &question, finding)),
+    );
     Prediction { answer, checks }
 }
 
@@ -127,17 +130,17 @@ pub(crate) fn cells() -> Vec<CellJudged> {
     let free =
         |answer, source: &str| at_redis(source, answer, Finding::NotIsolated, Some(Finding::NotIsolated));
     let http = |source: &str| Prediction {
-        answer: Answer::Deny(Gate::Http),
+        answer: Answer::Deny(EnforcementPoint::Http),
         checks: vec![
-            check(Gate::Egress, source, "to backend/api-0, tcp port 3000", Finding::NotIsolated),
+            check(EnforcementPoint::Egress, source, "to backend/api-0, tcp port 3000", Finding::NotIsolated),
             check(
-                Gate::Ingress,
+                EnforcementPoint::Ingress,
                 "backend/api-0",
                 &format!("from {source}, tcp port 3000"),
                 Finding::Allowed { by: vec![rule("backend/api", "spec.ingress[0].toPorts[0].ports[0]", 11)] },
             ),
             check(
-                Gate::Http,
+                EnforcementPoint::Http,
                 "backend/api-0",
                 "GET /api?page=1",
                 Finding::NoRuleAllows {
@@ -152,7 +155,7 @@ pub(crate) fn cells() -> Vec<CellJudged> {
         gap: "what an Envoy filter of its own makes of it".to_owned(),
         rule: Some(rule("backend/envoy", "spec.ingress[0].toPorts[0].listener", 15)),
     };
-    let deny_ingress = Answer::Deny(Gate::Ingress);
+    let deny_ingress = Answer::Deny(EnforcementPoint::Ingress);
     let mut cells = vec![
         cell(
             redis(),
@@ -170,7 +173,7 @@ pub(crate) fn cells() -> Vec<CellJudged> {
             redis(),
             pod("frontend/worker"),
             "deny egress",
-            at_redis("frontend/worker", Answer::Deny(Gate::Egress), denied, None),
+            at_redis("frontend/worker", Answer::Deny(EnforcementPoint::Egress), denied, None),
         ),
         cell(
             redis(),
@@ -178,7 +181,7 @@ pub(crate) fn cells() -> Vec<CellJudged> {
             "audit",
             at_redis(
                 "monitor/monitor",
-                Answer::Audit(Gate::Ingress),
+                Answer::Audit(EnforcementPoint::Ingress),
                 Finding::NotIsolated,
                 Some(no_rule_allows()),
             ),
@@ -300,6 +303,6 @@ pub(crate) fn run(objects: Vec<ObjectJudged>, cells: Vec<CellJudged>) -> Vec<Eve
     events.extend(cells.into_iter().map(|cell| Event::CellJudged(Arc::new(cell))));
     events.push(finished("locked down"));
     let totals = Totals::of(&events);
-    events.push(Event::RunFinished(RunFinished { totals, outcome: Outcome::of(&totals), took: None }));
+    events.push(Event::RunFinished(RunFinished { totals, outcome: RunResult::of(&totals), took: None }));
     events
 }

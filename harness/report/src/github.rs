@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use verdikt_scenario::expect::ExpectedVerdict;
 use verdikt_scenario::place::Place;
-use verdikt_scenario::prediction::{Finding, Gate, Prediction, RuleRef};
+use verdikt_scenario::prediction::{EnforcementPoint, Finding, Prediction, RuleRef};
 use verdikt_verdict::compare::{CellResult, Verdict};
 use verdikt_verdict::event::{CellJudged, Event};
 
@@ -99,16 +99,16 @@ pub fn github(events: &[Event]) -> String {
 
 /// The line that is to blame: the rule that ends the attempt or lets it pass, or the table's.
 fn place(cell: &CellJudged) -> &Place {
-    // What passes although it should be denied at one gate is no matter of the rules at another.
-    let gate = match (cell.expected.verdict, &cell.verdict) {
-        (ExpectedVerdict::DenyAt(gate), Verdict::Allowed) => Some(gate),
+    // What passes although it should be denied at one point is not about the rules at another.
+    let point = match (cell.expected.verdict, &cell.verdict) {
+        (ExpectedVerdict::DenyAt(point), Verdict::Allowed) => Some(point),
         _ => None,
     };
-    deciding(&cell.prediction, gate).map_or(&cell.place, |rule| &rule.place)
+    deciding(&cell.prediction, point).map_or(&cell.place, |rule| &rule.place)
 }
 
-fn deciding(prediction: &Prediction, gate: Option<Gate>) -> Option<&Arc<RuleRef>> {
-    let checks = prediction.checks.iter().filter(|check| gate.is_none_or(|gate| check.gate == gate));
+fn deciding(prediction: &Prediction, point: Option<EnforcementPoint>) -> Option<&Arc<RuleRef>> {
+    let checks = prediction.checks.iter().filter(|check| point.is_none_or(|point| check.point == point));
     checks.rev().find_map(|check| match &check.finding {
         Finding::Denied { by } | Finding::Allowed { by } => by.first(),
         Finding::NoRuleAllows { isolated_by, nearest } => {

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use verdikt_scenario::place::Place;
-use verdikt_scenario::prediction::{Finding, Gate};
+use verdikt_scenario::prediction::{EnforcementPoint, Finding};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict};
 use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, Refusal, RunOrigin};
 use verdikt_verdict::evidence::Evidence;
-use verdikt_verdict::outcome::{Outcome, Totals};
+use verdikt_verdict::run_result::{RunResult, Totals};
 use verdikt_verdict::timestamp::Timestamp;
 
 use crate::tree::Run;
@@ -31,7 +31,7 @@ struct Document<'a> {
     origin: Option<&'a RunOrigin>,
     #[serde(skip_serializing_if = "Option::is_none")]
     took: Option<Duration>,
-    outcome: Outcome,
+    outcome: RunResult,
     totals: Totals,
     scenarios: Vec<ScenarioPart<'a>>,
     skipped: Vec<SkippedPart<'a>>,
@@ -94,7 +94,7 @@ struct CellPart<'a> {
 
 #[derive(Serialize)]
 struct CheckPart<'a> {
-    gate: Gate,
+    point: EnforcementPoint,
     endpoint: String,
     question: &'a str,
     finding: &'a Finding,
@@ -179,7 +179,7 @@ fn object_part(judged: &ObjectJudged) -> ObjectPart<'_> {
 
 fn cell_part(judged: &CellJudged) -> CellPart<'_> {
     let checks = judged.prediction.checks.iter().map(|check| CheckPart {
-        gate: check.gate,
+        point: check.point,
         endpoint: check.endpoint.to_string(),
         question: &check.question,
         finding: &check.finding,

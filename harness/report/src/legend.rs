@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use verdikt_scenario::prediction::{Answer, Finding, Gate, Prediction, RuleRef};
+use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding, Prediction, RuleRef};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::CellJudged;
 
@@ -20,7 +20,7 @@ enum Entry<'a> {
     /// The rule that denies it.
     DeniedBy(&'a Arc<RuleRef>),
     /// The rules that isolate the endpoint where nothing allows it, or that send it to a proxy.
-    DefaultDeny(Gate, &'a [Arc<RuleRef>]),
+    DefaultDeny(EnforcementPoint, &'a [Arc<RuleRef>]),
     /// The rule that the engine does not know enough of.
     Unknown(&'a Arc<RuleRef>),
     /// The node's own traffic to its pods.
@@ -117,8 +117,12 @@ impl Entry<'_> {
             Self::AllowedBy(rule) => ("allowed by", std::slice::from_ref(*rule)),
             Self::DeniedBy(rule) => ("denied by", std::slice::from_ref(*rule)),
             Self::Unknown(rule) => ("not known", std::slice::from_ref(*rule)),
-            Self::DefaultDeny(Gate::Egress | Gate::Ingress, rules) => ("default deny", *rules),
-            Self::DefaultDeny(Gate::Dns | Gate::Http, rules) => ("no match in", *rules),
+            Self::DefaultDeny(EnforcementPoint::Egress | EnforcementPoint::Ingress, rules) => {
+                ("default deny", *rules)
+            }
+            Self::DefaultDeny(EnforcementPoint::Dns | EnforcementPoint::Http, rules) => {
+                ("no match in", *rules)
+            }
             Self::LocalHost | Self::Version(..) | Self::Again(_) => ("", &[][..]),
         };
         if rules.is_empty() {
@@ -138,11 +142,11 @@ impl Entry<'_> {
             Self::LocalHost => "the node's own traffic to its pods needs no rule".to_owned(),
             Self::Version(version, because) => format!("Cilium {version} differs: {because}"),
             Self::Again(why) => why.clone(),
-            Self::DefaultDeny(gate @ (Gate::Dns | Gate::Http), _) => {
-                format!("no rule of the {} proxy allows it", gate.to_string().to_uppercase())
+            Self::DefaultDeny(point @ (EnforcementPoint::Dns | EnforcementPoint::Http), _) => {
+                format!("no rule of the {} proxy allows it", point.to_string().to_uppercase())
             }
-            Self::DefaultDeny(gate, _) => {
-                format!("default deny: every endpoint is isolated at {gate} in this mode")
+            Self::DefaultDeny(point, _) => {
+                format!("default deny: every endpoint is isolated at {point} in this mode")
             }
             Self::AllowedBy(_) | Self::DeniedBy(_) | Self::Unknown(_) => String::new(),
         }
@@ -164,7 +168,7 @@ fn behind(prediction: &Prediction) -> Vec<Entry<'_>> {
         Finding::Allowed { by } => by.first().map(Entry::AllowedBy),
         Finding::LocalHost => Some(Entry::LocalHost),
         Finding::Denied { by } => by.first().map(Entry::DeniedBy),
-        Finding::NoRuleAllows { isolated_by, .. } => Some(Entry::DefaultDeny(check.gate, isolated_by)),
+        Finding::NoRuleAllows { isolated_by, .. } => Some(Entry::DefaultDeny(check.point, isolated_by)),
         Finding::Unknown { rule, .. } => rule.as_ref().map(Entry::Unknown),
     });
     entries.collect()

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{CellJudged, Event};
-use verdikt_verdict::outcome::{Outcome, Totals};
+use verdikt_verdict::run_result::{RunResult, Totals};
 
 use crate::difference::{self, Setting};
 use crate::evidence;
@@ -97,17 +97,17 @@ fn tables_left_out(steps: usize) -> String {
 fn head(run: &Run<'_>) -> String {
     let totals = &run.totals;
     let title = match run.outcome {
-        Outcome::AsExpected => format!("{} as expected", counted(totals.cells, "cell")),
-        Outcome::Differs => what_differs(totals).join(", "),
-        Outcome::Failed => {
+        RunResult::AsExpected => format!("{} as expected", counted(totals.cells, "cell")),
+        RunResult::Differs => what_differs(totals).join(", "),
+        RunResult::Failed => {
             let failed = format!("{} failed", counted(totals.failed, "scenario"));
             [vec![failed], what_differs(totals)].concat().join(", ")
         }
-        Outcome::Interrupted => "interrupted".to_owned(),
-        Outcome::Inconclusive => {
+        RunResult::Interrupted => "interrupted".to_owned(),
+        RunResult::Inconclusive => {
             format!("{} of {} inconclusive", totals.inconclusive, counted(totals.cells, "cell"))
         }
-        Outcome::NothingToRun => "nothing to run".to_owned(),
+        RunResult::NothingToRun => "nothing to run".to_owned(),
     };
     let mut text = format!("## verdikt: {title}\n\n");
     if let Some(started) = run.started {

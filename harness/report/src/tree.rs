@@ -6,7 +6,7 @@ use verdikt_verdict::event::{
     CellJudged, Event, ObjectJudged, RunStarted, ScenarioFailed, ScenarioSkipped, ScenarioStarted,
     StepStarted,
 };
-use verdikt_verdict::outcome::{Outcome, Totals};
+use verdikt_verdict::run_result::{RunResult, Totals};
 
 /// A run.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct Run<'a> {
     pub(crate) skipped: Vec<&'a ScenarioSkipped>,
     pub(crate) failed: Vec<&'a ScenarioFailed>,
     pub(crate) totals: Totals,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: RunResult,
     pub(crate) took: Option<Duration>,
 }
 
@@ -74,7 +74,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        let outcome = outcome.unwrap_or_else(|| Outcome::of(&totals));
+        let outcome = outcome.unwrap_or_else(|| RunResult::of(&totals));
         Self { started, scenarios, skipped, failed, totals, outcome, took }
     }
 }

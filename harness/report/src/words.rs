@@ -13,7 +13,7 @@ use crate::text::{plain, shell_quote};
 /// A verdict with its direction: `deny ingress`, `audit egress`.
 pub(crate) fn verdict(verdict: &Verdict) -> String {
     match verdict {
-        Verdict::Audited(gate) => format!("audit {gate}"),
+        Verdict::Audited(point) => format!("audit {point}"),
         other => other.to_string(),
     }
 }

@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use verdikt_lab::namespace::AgentProgram;
+use verdikt_lab::namespace::ProbeProgram;
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::RunOptions;
-use verdikt_runner::run::{Venue, run_on};
+use verdikt_runner::run::{BackendChoice, run_on};
 use verdikt_scenario::diagnostic::render;
 use verdikt_scenario::loader::load;
 use verdikt_verdict::event::Event;
-use verdikt_verdict::outcome::Outcome;
+use verdikt_verdict::run_result::RunResult;
 
 const CLIENTS: usize = 20;
 const PORTS: usize = 50;
@@ -25,8 +25,8 @@ const PODS: usize = 100;
 const POLICIES: usize = 50;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    if std::env::args().nth(1).as_deref() == Some("agent") {
-        return Ok(verdikt_probe::agent::main(None, None));
+    if std::env::args().nth(1).as_deref() == Some("probe") {
+        return Ok(verdikt_probe::probe::main(None, None));
     }
     // Before there are threads.
     verdikt_lab::enter::enter()?;
@@ -60,7 +60,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         run.took
     ))?;
     say(&format!(
-        "  memory: {} MB for the lab and the engine, {} MB with all agents",
+        "  memory: {} MB for the lab and the engine, {} MB with all probes",
         run.own_memory / 1024,
         run.memory / 1024
     ))?;
@@ -83,7 +83,7 @@ fn run(path: &PathBuf) -> Result<Measured, Box<dyn Error>> {
     if !loaded.diagnostics.is_empty() {
         return Err(render(&loaded.diagnostics, &loaded.sources, false).into());
     }
-    let agent = AgentProgram { path: std::env::current_exe()?, arguments: vec!["agent".into()] };
+    let probe = ProbeProgram { path: std::env::current_exe()?, arguments: vec!["probe".into()] };
     let options = RunOptions::default();
     let begun = Instant::now();
     let mut up = Duration::ZERO;
@@ -102,9 +102,9 @@ fn run(path: &PathBuf) -> Result<Measured, Box<dyn Error>> {
         Ok(())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let open = async |_| LabBackend::open(agent.clone(), options.timeout).await;
+    let open = async |_| LabBackend::open(probe.clone(), options.timeout).await;
     let outcome = runtime.block_on(run_on(
-        Venue::of_all(NAME),
+        BackendChoice::of_all(NAME),
         &loaded.scenarios,
         &options,
         open,
@@ -112,20 +112,20 @@ fn run(path: &PathBuf) -> Result<Measured, Box<dyn Error>> {
         &mut sink,
     ))?;
     let took = begun.elapsed();
-    if outcome != Outcome::AsExpected {
+    if outcome != RunResult::AsExpected {
         return Err(format!("the run came to {outcome:?}").into());
     }
     let (own_memory, memory) = memory;
     Ok(Measured { up, attempting: took.saturating_sub(up), took, allowed, denied, own_memory, memory })
 }
 
-/// The memory of this process, and of it and its agents, in KiB; what they share counts once.
+/// The memory of this process, and of it and its probes, in KiB; what they share counts once.
 fn memory_in_use() -> io::Result<(u64, u64)> {
     let program = std::env::current_exe()?;
     let mut sum = 0;
     for entry in fs::read_dir("/proc")? {
         let process = entry?.path();
-        // Agents are this program too. Other processes may end while they are looked at.
+        // Probes are this program too. Other processes may end while they are looked at.
         if fs::read_link(process.join("exe")).is_ok_and(|started| started == program) {
             sum += memory_of(&process);
         }

@@ -1,6 +1,6 @@
-//! One wave of attempts: from their beginning to all evidence about them.
+//! One batch of attempts: from their beginning to all evidence about them.
 //!
-//! Not all of them are in flight at once: a [`Window`] follows how quickly the machine answers. The wave ends when every
+//! Not all of them are in flight at once: a [`Window`] follows how quickly the machine answers. The batch ends when every
 //! server has told what has reached it.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,9 +18,9 @@ use verdikt_verdict::evidence::Evidence;
 
 use self::running::Running;
 use self::window::Window;
-use crate::backend::{AttemptNumber, Backend, Flowing, Signal};
+use crate::backend::{AttemptNumber, Backend, BackendEvent, Flowing};
 
-pub(crate) mod again;
+pub(crate) mod retry;
 mod running;
 mod window;
 
@@ -37,7 +37,7 @@ pub(crate) type Gone = BTreeMap<Endpoint, String>;
 /// An attempt to be made.
 type Numbered<'a> = (AttemptNumber, &'a Endpoint, &'a Attempt);
 
-/// How a wave is made.
+/// How a batch is made.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     /// How long one attempt may take.
@@ -47,7 +47,7 @@ struct Pace {
 }
 
 /// Attempts that are made together.
-struct Wave<'a, 'b, B> {
+struct Batch<'a, 'b, B> {
     backend: &'b mut B,
     pace: Pace,
     window: Window,
@@ -82,7 +82,7 @@ async fn make<B: Backend>(
         Flowing::Yes => None,
         Flowing::NotNow(reason) | Flowing::NoMore(reason) => Some(reason),
     };
-    let mut wave = Wave {
+    let mut batch = Batch {
         backend,
         pace,
         window: Window::of(pace.at_first),
@@ -98,14 +98,14 @@ async fn make<B: Backend>(
         lost,
         gone,
     };
-    wave.make_all(attempts).await;
-    wave.hear_the_rest().await;
-    let (mut running, lost) = (wave.running, wave.lost);
+    batch.make_all(attempts).await;
+    batch.hear_the_rest().await;
+    let (mut running, lost) = (batch.running, batch.lost);
     let evidence = attempts.iter().filter_map(|(number, ..)| running.remove(number));
     evidence.map(|running| running.into_evidence(lost.as_ref())).collect()
 }
 
-impl<'a, B: Backend> Wave<'a, '_, B> {
+impl<'a, B: Backend> Batch<'a, '_, B> {
     fn begin(&mut self, (number, source, attempt): Numbered<'a>) {
         let destinations = self.backend.destinations(source, attempt);
         let mut running = Running::new(source, attempt, destinations, self.backend.now());
@@ -216,9 +216,9 @@ impl<'a, B: Backend> Wave<'a, '_, B> {
         Some(changed)
     }
 
-    fn hear(&mut self, signal: Signal) {
+    fn hear(&mut self, signal: BackendEvent) {
         match signal {
-            Signal::Bound { number, stage, protocol, local, remote } => {
+            BackendEvent::Bound { number, stage, protocol, local, remote } => {
                 let bound =
                     self.change(number, |running, now| running.bind(stage, protocol, (local, remote), now));
                 if let Some(origin) = bound.flatten() {
@@ -229,26 +229,26 @@ impl<'a, B: Backend> Wave<'a, '_, B> {
                     self.catch_up(origin);
                 }
             }
-            Signal::StageEnded { number, outcome, addresses, took } => {
+            BackendEvent::StageEnded { number, outcome, addresses, took } => {
                 self.change(number, |running, _| running.end_stage(outcome, addresses, took));
             }
-            Signal::Finished { number, outcome } => {
+            BackendEvent::Finished { number, outcome } => {
                 self.change(number, |running, _| running.finish(outcome));
             }
-            Signal::Arrived { number: Some(number), .. } => {
+            BackendEvent::Arrived { number: Some(number), .. } => {
                 self.change(number, |running, _| running.arrive());
             }
-            Signal::Arrived { number: None, protocol, peer, server } => {
+            BackendEvent::Arrived { number: None, protocol, peer, server } => {
                 let origin = Origin { protocol, client: peer };
                 if !self.arrive(origin, &server) {
                     self.early_arrivals.entry(origin).or_default().push(server);
                 }
             }
-            Signal::Reported => self.asked = false,
-            Signal::Flow(flow) => self.belongs(*flow),
-            Signal::Lost(reason) => self.lost = Some(reason),
-            Signal::Regained => {}
-            Signal::Gone(endpoint, reason) => {
+            BackendEvent::Reported => self.asked = false,
+            BackendEvent::Flow(flow) => self.belongs(*flow),
+            BackendEvent::Lost(reason) => self.lost = Some(reason),
+            BackendEvent::Regained => {}
+            BackendEvent::Gone(endpoint, reason) => {
                 let of_endpoint = self.running.iter().filter(|(_, running)| *running.source == endpoint);
                 let numbers: Vec<AttemptNumber> = of_endpoint.map(|(number, _)| *number).collect();
                 for number in numbers {
@@ -312,5 +312,5 @@ impl<'a, B: Backend> Wave<'a, '_, B> {
 }
 
 fn not_attempted(endpoint: &Endpoint, reason: &str) -> Outcome {
-    Outcome::NotAttempted(format!("the agent of {endpoint} has ended: {reason}"))
+    Outcome::NotAttempted(format!("the probe of {endpoint} has ended: {reason}"))
 }

@@ -42,9 +42,9 @@ pub trait Backend {
     fn end(&mut self, number: AttemptNumber);
 
     /// The next thing that happens. Cancel-safe.
-    fn next(&mut self) -> impl Future<Output = Signal>;
+    fn next(&mut self) -> impl Future<Output = BackendEvent>;
 
-    /// Asks every server to tell of all that has reached it until now. Answers whether [`Signal::Reported`] will follow it;
+    /// Asks every server to tell of all that has reached it until now. Answers whether [`BackendEvent::Reported`] will follow it;
     /// where it does not, arrivals may come late.
     fn ask_servers(&mut self) -> bool {
         false
@@ -133,7 +133,7 @@ pub struct Destinations {
 
 /// Something that happens while attempts are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub enum BackendEvent {
     /// A stage of an attempt is about to send.
     Bound {
         /// The attempt.
@@ -201,7 +201,7 @@ pub enum BackendError {
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// An endpoint can attempt nothing any more.
-    #[error("the agent of {endpoint} has ended: {reason}")]
+    #[error("the probe of {endpoint} has ended: {reason}")]
     Gone {
         /// The endpoint.
         endpoint: Endpoint,

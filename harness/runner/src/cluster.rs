@@ -4,16 +4,14 @@ mod borrowing;
 mod clusterwide;
 mod fitness;
 mod flows;
-mod meeting;
+mod resources;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use verdikt_agents::addresses::Addresses;
-use verdikt_agents::agents::Signal as ClusterSignal;
-use verdikt_cluster::clean::{Whose, clean};
+use verdikt_cluster::clean::{CleanScope, clean};
 use verdikt_cluster::cluster::{Cluster, Options, is_served_by_node};
 use verdikt_cluster::connect::Connection;
 use verdikt_cluster::evidence::collect;
@@ -23,13 +21,15 @@ use verdikt_cluster::policies::Refusal as ClusterRefusal;
 use verdikt_cluster::settle::Wanted;
 use verdikt_engine::model::PolicyModel;
 use verdikt_probe::wire;
+use verdikt_probes::addresses::Addresses;
+use verdikt_probes::probes::ProbeEvent;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::scenario::{self, Step};
 use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 use verdikt_verdict::event::Refusal;
 
 use self::flows::Flows;
-use crate::backend::{Applied, AttemptNumber, Backend, BackendError, Destinations, Flowing, Signal};
+use crate::backend::{Applied, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, Flowing};
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
 use crate::wire_words::order;
@@ -37,13 +37,13 @@ use crate::wire_words::order;
 pub use self::clusterwide::{Clusterwide, Reach, has_clusterwide_policies, reach};
 pub use self::fitness::{OF_THE_CLUSTER, unfit};
 pub use self::flows::{FlowsError, choose as choose_flows};
-pub use self::meeting::{Footprint, asks_for_names};
-pub use verdikt_hubble::way::Choice as FlowsOf;
+pub use self::resources::{Resources, asks_for_names};
+pub use verdikt_hubble::flow_source::Choice as FlowsOf;
 
 /// Attempts from this number on are no attempts of a table.
-const FIRST_NUDGE: u64 = 1 << 63;
+const FIRST_RETRIGGER: u64 = 1 << 63;
 /// How long they may take, in milliseconds.
-const NUDGE: u32 = 300;
+const RETRIGGER_TIMEOUT: u32 = 300;
 /// A port on which nobody listens.
 const DISCARD: u16 = 9;
 /// How long a step may take to settle.
@@ -55,16 +55,16 @@ pub struct ClusterBackend {
     cluster: Cluster,
     flows: Flows,
     topology: Topology,
-    manner: Manner,
+    run_options: ClusterRunOptions,
     /// Whether the pods are in audit mode.
     audit: bool,
-    nudges: u64,
+    retriggers: u64,
     in_flight: InFlight,
 }
 
 /// How a cluster is used.
 #[derive(Clone, Debug)]
-pub struct Manner {
+pub struct ClusterRunOptions {
     /// After how long a stage of an attempt times out.
     pub timeout: Duration,
     /// Whether what is made stays there.
@@ -82,14 +82,15 @@ impl ClusterBackend {
         connection: Connection,
         facts: Facts,
         options: Options,
-        manner: Manner,
+        run_options: ClusterRunOptions,
     ) -> Result<Self, BackendError> {
         let (begin, at) = (Instant::now(), SystemTime::now());
-        let flows = Flows::follow(&connection, &facts, &manner.flows, at).await.map_err(BackendError::new)?;
+        let flows =
+            Flows::follow(&connection, &facts, &run_options.flows, at).await.map_err(BackendError::new)?;
         let cluster = Cluster::open(connection, facts, options, begin).await.map_err(BackendError::new)?;
         let audit = cluster.facts().cilium.audit();
         let (topology, in_flight) = (Topology::default(), InFlight::default());
-        Ok(Self { cluster, flows, topology, manner, audit, nudges: 0, in_flight })
+        Ok(Self { cluster, flows, topology, run_options, audit, retriggers: 0, in_flight })
     }
 }
 
@@ -123,9 +124,9 @@ impl Backend for ClusterBackend {
     }
 
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
-        let told =
-            order(number, source, attempt, self.manner.timeout, self.cluster.addresses()).and_then(|order| {
-                if self.cluster.tell(source, order) { Ok(()) } else { Err(format!("{source} has no agent")) }
+        let told = order(number, source, attempt, self.run_options.timeout, self.cluster.addresses())
+            .and_then(|order| {
+                if self.cluster.tell(source, order) { Ok(()) } else { Err(format!("{source} has no probe")) }
             });
         self.in_flight.begin(number, source, told);
     }
@@ -134,7 +135,7 @@ impl Backend for ClusterBackend {
         self.in_flight.end(number, |source, order| self.cluster.tell(source, order));
     }
 
-    async fn next(&mut self) -> Signal {
+    async fn next(&mut self) -> BackendEvent {
         if let Some(signal) = self.in_flight.refused() {
             return signal;
         }
@@ -143,9 +144,9 @@ impl Backend for ClusterBackend {
                 biased;
                 signal = self.flows.next() => return signal,
                 heard = self.cluster.next() => match heard {
-                    ClusterSignal::Flushed => return Signal::Reported,
-                    ClusterSignal::Gone(endpoint, reason) => return Signal::Gone(endpoint, reason),
-                    ClusterSignal::Report(endpoint, report) => {
+                    ProbeEvent::Flushed => return BackendEvent::Reported,
+                    ProbeEvent::Gone(endpoint, reason) => return BackendEvent::Gone(endpoint, reason),
+                    ProbeEvent::Report(endpoint, report) => {
                         let server = |number| self.cluster.server(&endpoint, number);
                         if let Some(signal) = self.in_flight.heard(report, server).filter(is_of_the_table) {
                             return signal;
@@ -172,9 +173,10 @@ impl Backend for ClusterBackend {
         let mut reachable = pairs.filter(|(pod, node)| addresses.reachable(pod, &[*node]).is_some());
         let Some((pod, address)) = reachable.next() else { return lag };
         let action = wire::Action::Tcp { target: wire::Target::Address(address), port: DISCARD };
-        let attempt = wire::Attempt { attempt: FIRST_NUDGE + self.nudges, action, timeout: NUDGE };
+        let attempt =
+            wire::Attempt { attempt: FIRST_RETRIGGER + self.retriggers, action, timeout: RETRIGGER_TIMEOUT };
         self.cluster.tell(pod, wire::Order::Attempt(attempt));
-        self.nudges += 1;
+        self.retriggers += 1;
         lag
     }
 
@@ -190,7 +192,7 @@ impl Backend for ClusterBackend {
             });
         // The cluster's own DNS server tells nothing, nor does a program of somebody else's.
         let ours = |socket: &SocketAddr| {
-            let sites = self.cluster.sites().filter(|site| !self.cluster.is_lent(site));
+            let sites = self.cluster.sites().filter(|site| !self.cluster.is_borrowed(site));
             sites
                 .filter_map(|site| addresses.endpoints.get(site))
                 .flatten()
@@ -214,17 +216,17 @@ impl Backend for ClusterBackend {
 
     async fn keep_evidence(&mut self, scenario: &str, step: &str) -> Result<(), BackendError> {
         self.cluster.stop_serving_on_nodes();
-        let Some(folder) = &self.manner.evidence else { return Ok(()) };
+        let Some(folder) = &self.run_options.evidence else { return Ok(()) };
         let folder = folder.join(scenario.replace('/', "-")).join(step.replace('/', "-"));
         collect(&self.cluster, &folder, &BTreeSet::new()).await.map(drop).map_err(BackendError::new)
     }
 
     async fn close(self) -> Result<(), BackendError> {
         let connection = self.cluster.connection().clone();
-        let whose = Whose::Run(self.cluster.run().clone());
+        let whose = CleanScope::Run(self.cluster.run().clone());
         let progress = self.cluster.progress().clone();
         drop(self.cluster);
-        if !self.manner.keep {
+        if !self.run_options.keep {
             clean(&connection, &whose, &progress).await.map_err(BackendError::new)?;
         }
         Ok(())
@@ -251,17 +253,17 @@ fn is_told_of_a_node(
 }
 
 /// Whether a signal is about an attempt of a table, or about none.
-fn is_of_the_table(signal: &Signal) -> bool {
+fn is_of_the_table(signal: &BackendEvent) -> bool {
     match signal {
-        Signal::Bound { number, .. }
-        | Signal::StageEnded { number, .. }
-        | Signal::Finished { number, .. }
-        | Signal::Arrived { number: Some(number), .. } => number.0 < FIRST_NUDGE,
-        Signal::Arrived { number: None, .. }
-        | Signal::Reported
-        | Signal::Flow(_)
-        | Signal::Lost(_)
-        | Signal::Regained
-        | Signal::Gone(..) => true,
+        BackendEvent::Bound { number, .. }
+        | BackendEvent::StageEnded { number, .. }
+        | BackendEvent::Finished { number, .. }
+        | BackendEvent::Arrived { number: Some(number), .. } => number.0 < FIRST_RETRIGGER,
+        BackendEvent::Arrived { number: None, .. }
+        | BackendEvent::Reported
+        | BackendEvent::Flow(_)
+        | BackendEvent::Lost(_)
+        | BackendEvent::Regained
+        | BackendEvent::Gone(..) => true,
     }
 }

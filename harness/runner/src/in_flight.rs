@@ -1,4 +1,4 @@
-//! The attempts that agents are making, and those that no agent can make.
+//! The attempts that probes are making, and those that no probe can make.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use verdikt_probe::wire;
 use verdikt_scenario::observation::Outcome;
 use verdikt_scenario::topology::Endpoint;
 
-use crate::backend::{AttemptNumber, Signal};
+use crate::backend::{AttemptNumber, BackendEvent};
 use crate::wire_words::signal;
 
 /// The attempts of a backend that are not over.
@@ -16,22 +16,22 @@ pub(crate) struct InFlight {
     /// Who makes each of them.
     sources: BTreeMap<AttemptNumber, Endpoint>,
     /// The ends of those that nobody makes, as long as they are not told.
-    refused: VecDeque<Signal>,
+    refused: VecDeque<BackendEvent>,
 }
 
 impl InFlight {
-    /// The agent of `source` has been told of an attempt, or could not be, for this reason.
+    /// The probe of `source` has been told of an attempt, or could not be, for this reason.
     pub(crate) fn begin(&mut self, number: AttemptNumber, source: &Endpoint, told: Result<(), String>) {
         match told {
             Ok(()) => drop(self.sources.insert(number, source.clone())),
             Err(reason) => {
                 let outcome = Outcome::NotAttempted(reason);
-                self.refused.push_back(Signal::Finished { number, outcome });
+                self.refused.push_back(BackendEvent::Finished { number, outcome });
             }
         }
     }
 
-    /// Ends an attempt before its time, unless it is over: `tell` brings the order to the agent that makes it.
+    /// Ends an attempt before its time, unless it is over: `tell` brings the order to the probe that makes it.
     pub(crate) fn end(&self, number: AttemptNumber, tell: impl FnOnce(&Endpoint, wire::Order) -> bool) {
         if let Some(source) = self.sources.get(&number) {
             tell(source, wire::Order::End { attempt: number.0 });
@@ -39,19 +39,19 @@ impl InFlight {
     }
 
     /// The end of an attempt that nobody makes, each once.
-    pub(crate) fn refused(&mut self) -> Option<Signal> {
+    pub(crate) fn refused(&mut self) -> Option<BackendEvent> {
         self.refused.pop_front()
     }
 
-    /// What an agent's report means to a run; none if nothing. What it says to be finished is over. `server` says where
-    /// the agent's server of a number listens.
+    /// What a probe's report means to a run; none if nothing. What it says to be finished is over. `server` says where
+    /// the probe's server of a number listens.
     pub(crate) fn heard(
         &mut self,
         report: wire::Report,
         server: impl Fn(u64) -> Vec<SocketAddr>,
-    ) -> Option<Signal> {
+    ) -> Option<BackendEvent> {
         let signal = signal(report, server)?;
-        if let Signal::Finished { number, .. } = &signal {
+        if let BackendEvent::Finished { number, .. } = &signal {
             self.sources.remove(number);
         }
         Some(signal)

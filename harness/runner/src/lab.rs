@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use verdikt_engine::model::{Learned, PolicyModel};
-use verdikt_lab::lab::{Lab, Signal as LabSignal};
-use verdikt_lab::namespace::AgentProgram;
+use verdikt_lab::lab::{Lab, LabEvent};
+use verdikt_lab::namespace::ProbeProgram;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::scenario::Step;
@@ -13,7 +13,7 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 
 use verdikt_verdict::correlate::DnsServers;
 
-use crate::backend::{Applied, AttemptNumber, Backend, BackendError, Datapath, Destinations, Signal};
+use crate::backend::{Applied, AttemptNumber, Backend, BackendError, BackendEvent, Datapath, Destinations};
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
 use crate::wire_words::order;
@@ -32,9 +32,9 @@ pub struct LabBackend {
 }
 
 impl LabBackend {
-    /// An empty lab. `agent` is the program that becomes the agents.
-    pub async fn open(agent: AgentProgram, timeout: Duration) -> Result<Self, BackendError> {
-        let lab = Lab::start(agent, Instant::now()).await.map_err(BackendError::new)?;
+    /// An empty lab. `probe` is the program that becomes the probes.
+    pub async fn open(probe: ProbeProgram, timeout: Duration) -> Result<Self, BackendError> {
+        let lab = Lab::start(probe, Instant::now()).await.map_err(BackendError::new)?;
         Ok(Self {
             lab,
             topology: Topology::default(),
@@ -75,23 +75,23 @@ impl Backend for LabBackend {
         self.in_flight.end(number, |source, order| self.lab.tell(source, order));
     }
 
-    async fn next(&mut self) -> Signal {
+    async fn next(&mut self) -> BackendEvent {
         if let Some(signal) = self.in_flight.refused() {
             return signal;
         }
         loop {
             match self.lab.next().await {
-                LabSignal::Flow(flow) => {
+                LabEvent::Flow(flow) => {
                     if let Some(follower) = &self.follower {
                         // A follower that has gone misses nothing.
                         let _ = follower.send(flow.as_ref().clone());
                     }
-                    return Signal::Flow(flow);
+                    return BackendEvent::Flow(flow);
                 }
-                LabSignal::Lost(lost) => return Signal::Lost(lost.to_string()),
-                LabSignal::Flushed => return Signal::Reported,
-                LabSignal::Gone(endpoint, reason) => return Signal::Gone(endpoint, reason),
-                LabSignal::Report(endpoint, report) => {
+                LabEvent::Lost(lost) => return BackendEvent::Lost(lost.to_string()),
+                LabEvent::Flushed => return BackendEvent::Reported,
+                LabEvent::Gone(endpoint, reason) => return BackendEvent::Gone(endpoint, reason),
+                LabEvent::Report(endpoint, report) => {
                     let server = |number| self.lab.server(&endpoint, number);
                     if let Some(signal) = self.in_flight.heard(report, server) {
                         return signal;

@@ -9,7 +9,7 @@ use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::{Event, FORMAT, RunFinished, RunStarted};
-use verdikt_verdict::outcome::{Outcome, Totals};
+use verdikt_verdict::run_result::{RunResult, Totals};
 
 use crate::backend::Applied;
 use crate::cell::Observed;
@@ -19,7 +19,7 @@ use crate::plan::{Past, RunOptions, Sink, StepUnderWay, begin, predict_step};
 pub const NAME: &str = "model";
 
 /// Evaluates scenarios.
-pub fn run(scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) -> io::Result<Outcome> {
+pub fn run(scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) -> io::Result<RunResult> {
     run_until(scenarios, options, &|| false, sink)
 }
 
@@ -29,7 +29,7 @@ pub fn run_until(
     options: &RunOptions,
     stop: &dyn Fn() -> bool,
     sink: Sink<'_>,
-) -> io::Result<Outcome> {
+) -> io::Result<RunResult> {
     let began = options.clock.begin();
     sink(started(NAME, options))?;
     let mut totals = Totals::default();
@@ -49,7 +49,7 @@ pub fn run_until(
     if !stopped {
         ran?;
     }
-    let outcome = if stopped { Outcome::Interrupted } else { Outcome::of(&totals) };
+    let outcome = if stopped { RunResult::Interrupted } else { RunResult::of(&totals) };
     sink(Event::RunFinished(RunFinished { totals, outcome, took: began.took() }))?;
     Ok(outcome)
 }

@@ -13,10 +13,10 @@ use verdikt_scenario::topology::Endpoint;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{Event, RunFinished, ScenarioFailed};
 use verdikt_verdict::evidence::Evidence;
-use verdikt_verdict::outcome::{Outcome, Totals};
+use verdikt_verdict::run_result::{RunResult, Totals};
 
 use crate::attempts::Gone;
-use crate::attempts::again::{Manner, made};
+use crate::attempts::retry::{AttemptOptions, attempt_all};
 use crate::backend::{Backend, BackendError, Datapath, reason};
 use crate::cell::{CellEvidence, Observed};
 use crate::filter::{WantedCell, all_cells, wanted};
@@ -28,47 +28,47 @@ const STAGES: u32 = 4;
 
 /// Where scenarios are run. They are named by their indices.
 #[derive(Clone, Copy)]
-pub struct Venue<'a> {
+pub struct BackendChoice<'a> {
     /// Its name in reports.
     pub name: &'a str,
     /// Why there can be no backend for a scenario.
     pub unfit: &'a dyn Fn(&Scenario) -> Option<String>,
-    /// Whether two scenarios may not be run at the same time.
-    pub meet: &'a dyn Fn(usize, usize) -> bool,
+    /// Whether two scenarios conflict: they may not run at the same time.
+    pub conflict: &'a dyn Fn(usize, usize) -> bool,
 }
 
-impl<'a> Venue<'a> {
+impl<'a> BackendChoice<'a> {
     /// One that fits every scenario, and keeps them apart by itself.
     pub fn of_all(name: &'a str) -> Self {
-        Self { name, unfit: &|_| None, meet: &|_, _| false }
+        Self { name, unfit: &|_| None, conflict: &|_, _| false }
     }
 }
 
-impl fmt::Debug for Venue<'_> {
+impl fmt::Debug for BackendChoice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Venue").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("BackendChoice").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
 /// Runs scenarios over backends that `open` makes, one for each scenario, by its index. Whenever there is room, the
-/// first one begins that meets none of those under way. Events come in the order of the scenarios whatever the order in
+/// first one starts that conflicts with none of those under way. Events come in the order of the scenarios whatever the order in
 /// which they begin, those of the first unfinished one as they happen. When `stop` ends, so does the run, with what is
 /// known so far.
 pub async fn run_on<B: Backend>(
-    venue: Venue<'_>,
+    choice: BackendChoice<'_>,
     scenarios: &[Scenario],
     options: &RunOptions,
     open: impl AsyncFn(usize) -> Result<B, BackendError>,
     stop: impl Future<Output = ()>,
     sink: Sink<'_>,
-) -> io::Result<Outcome> {
+) -> io::Result<RunResult> {
     let mut totals = Totals::default();
     let mut tell = |event: Event| {
         totals.add(&event);
         sink(event)
     };
     let began = options.clock.begin();
-    tell(started(venue.name, options))?;
+    tell(started(choice.name, options))?;
     let interrupted = {
         let (mut waiting, mut queues): (Vec<_>, VecDeque<_>) = (0..scenarios.len())
             .map(|index| {
@@ -82,7 +82,7 @@ pub async fn run_on<B: Backend>(
         tokio::pin!(stop);
         loop {
             while may_begin {
-                let met = |index: usize| under_way.iter().any(|other| (venue.meet)(index, *other));
+                let met = |index: usize| under_way.iter().any(|other| (choice.conflict)(index, *other));
                 let next = waiting.iter().position(|(index, _)| !met(*index));
                 match next.filter(|_| under_way.len() < options.parallel.max(1)) {
                     None => may_begin = false,
@@ -91,7 +91,7 @@ pub async fn run_on<B: Backend>(
                         under_way.insert(index);
                         let (scenario, opened) = (&scenarios[index], open(index));
                         running.push(async move {
-                            run_scenario(scenario, options, venue.unfit, opened, events).await;
+                            run_scenario(scenario, options, choice.unfit, opened, events).await;
                             index
                         });
                     }
@@ -121,7 +121,7 @@ pub async fn run_on<B: Backend>(
             }
         }
     };
-    let outcome = if interrupted { Outcome::Interrupted } else { Outcome::of(&totals) };
+    let outcome = if interrupted { RunResult::Interrupted } else { RunResult::of(&totals) };
     sink(Event::RunFinished(RunFinished { totals, outcome, took: began.took() }))?;
     Ok(outcome)
 }
@@ -253,7 +253,8 @@ async fn attempt<B: Backend>(
     last: &Cell<u64>,
     gone: &mut Gone,
 ) -> Vec<CellEvidence> {
-    let manner = Manner { patience: options.timeout * STAGES, audit: step.enforcement.audit, last };
+    let attempt_options =
+        AttemptOptions { patience: options.timeout * STAGES, audit: step.enforcement.audit, last };
     let datapath = backend.datapath();
     let each = |attempts: &[Attempt]| datapath == Datapath::Lab || attempts.len() == 1;
     let attempts: Vec<(usize, &Endpoint, &Attempt)> = all_cells(step)
@@ -269,7 +270,7 @@ async fn attempt<B: Backend>(
         let (places, chosen): (Vec<usize>, Vec<(&Endpoint, &Attempt)>) =
             chosen.map(|(place, (_, source, attempt))| (place, (*source, *attempt))).unzip();
         if !chosen.is_empty() {
-            let made = made(backend, &chosen, &manner, gone).await;
+            let made = attempt_all(backend, &chosen, &attempt_options, gone).await;
             evidence.extend(places.into_iter().zip(made));
         }
     }

@@ -1,18 +1,18 @@
-//! Attempts and what becomes of them, in the words of the agents.
+//! Attempts and what becomes of them, in the words of the probes.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use verdikt_agents::addresses::Addresses;
 use verdikt_probe::wire;
+use verdikt_probes::addresses::Addresses;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::name::DnsName;
 use verdikt_scenario::observation::{Outcome, StageKind};
 use verdikt_scenario::topology::{Endpoint, Port, Protocol};
 
-use crate::backend::{AttemptNumber, Signal};
+use crate::backend::{AttemptNumber, BackendEvent};
 
-/// What the agent of a source is told to try; the reason if it cannot be tried.
+/// What the probe of a source is told to try; the reason if it cannot be tried.
 pub(crate) fn order(
     number: AttemptNumber,
     source: &Endpoint,
@@ -77,10 +77,10 @@ pub(crate) fn order(
     Ok(wire::Order::Attempt(wire::Attempt { attempt: number.0, action, timeout }))
 }
 
-/// What an agent's report means to a run; none if nothing. `server` says where the agent's server of a number listens.
-pub(crate) fn signal(report: wire::Report, server: impl Fn(u64) -> Vec<SocketAddr>) -> Option<Signal> {
+/// What a probe's report means to a run; none if nothing. `server` says where the probe's server of a number listens.
+pub(crate) fn signal(report: wire::Report, server: impl Fn(u64) -> Vec<SocketAddr>) -> Option<BackendEvent> {
     Some(match report {
-        wire::Report::Bound(bound) => Signal::Bound {
+        wire::Report::Bound(bound) => BackendEvent::Bound {
             number: AttemptNumber(bound.attempt),
             stage: match bound.stage {
                 wire::Stage::LookUp => StageKind::LookUp,
@@ -91,16 +91,16 @@ pub(crate) fn signal(report: wire::Report, server: impl Fn(u64) -> Vec<SocketAdd
             local: canonical(bound.local),
             remote: canonical(bound.remote),
         },
-        wire::Report::StageEnded { attempt, outcome: ended, addresses, took } => Signal::StageEnded {
+        wire::Report::StageEnded { attempt, outcome: ended, addresses, took } => BackendEvent::StageEnded {
             number: AttemptNumber(attempt),
             outcome: outcome(ended),
             addresses,
             took: Duration::from_micros(took),
         },
         wire::Report::Finished { attempt, outcome: ended, .. } => {
-            Signal::Finished { number: AttemptNumber(attempt), outcome: outcome(ended) }
+            BackendEvent::Finished { number: AttemptNumber(attempt), outcome: outcome(ended) }
         }
-        wire::Report::Arrived(arrived) => Signal::Arrived {
+        wire::Report::Arrived(arrived) => BackendEvent::Arrived {
             protocol: protocol(arrived.transport),
             peer: canonical(arrived.peer),
             server: server(arrived.server),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
-use crate::prediction::Gate;
+use crate::prediction::EnforcementPoint;
 
 /// The verdict of one cell, as the author expects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub enum ExpectedVerdict {
     /// `deny`: somewhere.
     Deny,
     /// `deny egress`, `deny ingress`, `deny dns` or `deny http`: exactly there.
-    DenyAt(Gate),
+    DenyAt(EnforcementPoint),
     /// `audit`: a policy would deny it, and audit mode let it pass.
     Audit,
 }
@@ -28,7 +28,7 @@ impl fmt::Display for ExpectedVerdict {
         match self {
             Self::Allow => f.pad("allow"),
             Self::Deny => f.pad("deny"),
-            Self::DenyAt(gate) => f.pad(&format!("deny {gate}")),
+            Self::DenyAt(point) => f.pad(&format!("deny {point}")),
             Self::Audit => f.pad("audit"),
         }
     }
@@ -88,10 +88,10 @@ impl FromStr for Expected {
         let verdict = match words {
             "allow" => ExpectedVerdict::Allow,
             "deny" => ExpectedVerdict::Deny,
-            "deny egress" => ExpectedVerdict::DenyAt(Gate::Egress),
-            "deny ingress" => ExpectedVerdict::DenyAt(Gate::Ingress),
-            "deny dns" => ExpectedVerdict::DenyAt(Gate::Dns),
-            "deny http" => ExpectedVerdict::DenyAt(Gate::Http),
+            "deny egress" => ExpectedVerdict::DenyAt(EnforcementPoint::Egress),
+            "deny ingress" => ExpectedVerdict::DenyAt(EnforcementPoint::Ingress),
+            "deny dns" => ExpectedVerdict::DenyAt(EnforcementPoint::Dns),
+            "deny http" => ExpectedVerdict::DenyAt(EnforcementPoint::Http),
             "audit" => ExpectedVerdict::Audit,
             _ => return Err(words.to_owned()),
         };

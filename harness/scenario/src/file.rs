@@ -86,7 +86,7 @@ pub(crate) struct PodFile {
 #[schemars(rename = "Service")]
 pub(crate) struct ServiceFile {
     /// How far it reaches; `ClusterIP`, no further than the cluster, if left out. Hosts outside that attempt a service of
-    /// type `NodePort` or `LoadBalancer` go in by that door; everybody else uses its address in the cluster.
+    /// type `NodePort` or `LoadBalancer` go in by that port; everybody else uses its address in the cluster.
     #[serde(rename = "type")]
     pub(crate) service_type: ServiceTypeWord,
     /// Labels of the service itself.

@@ -43,9 +43,9 @@ pub enum Answer {
     /// It passes.
     Allow,
     /// It is denied there.
-    Deny(Gate),
+    Deny(EnforcementPoint),
     /// A policy denies it there, and audit mode lets it pass.
-    Audit(Gate),
+    Audit(EnforcementPoint),
     /// The engine does not know; the last check says why.
     Abstain,
 }
@@ -54,8 +54,8 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Allow => f.pad("allow"),
-            Self::Deny(gate) => f.pad(&format!("deny {gate}")),
-            Self::Audit(gate) => f.pad(&format!("audit {gate}")),
+            Self::Deny(point) => f.pad(&format!("deny {point}")),
+            Self::Audit(point) => f.pad(&format!("audit {point}")),
             Self::Abstain => f.pad("abstains"),
         }
     }
@@ -64,7 +64,7 @@ impl fmt::Display for Answer {
 /// Where an attempt can be denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Gate {
+pub enum EnforcementPoint {
     /// The egress policy of the source.
     Egress,
     /// The ingress policy of the destination.
@@ -75,7 +75,7 @@ pub enum Gate {
     Http,
 }
 
-impl fmt::Display for Gate {
+impl fmt::Display for EnforcementPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Egress => "egress",
@@ -90,7 +90,7 @@ impl fmt::Display for Gate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// Where.
-    pub gate: Gate,
+    pub point: EnforcementPoint,
     /// Whose policy is asked: the source's at egress, the destination's at ingress.
     pub endpoint: Endpoint,
     /// What is asked, to read after the endpoint: `to tcp database/redis:6379`, `from client, tcp port 80`,

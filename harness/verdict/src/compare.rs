@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use verdikt_scenario::expect::{Expected, ExpectedVerdict};
-use verdikt_scenario::prediction::{Answer, Finding, Gate, Prediction, RuleRef};
+use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding, Prediction, RuleRef};
 
 /// What the harness concludes about one cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,9 +15,9 @@ pub enum Verdict {
     /// It passed.
     Allowed,
     /// It was denied there.
-    Denied(Gate),
+    Denied(EnforcementPoint),
     /// A policy would have denied it there, and audit mode let it pass.
-    Audited(Gate),
+    Audited(EnforcementPoint),
     /// The evidence does not tell, for this reason.
     Inconclusive(String),
 }
@@ -27,8 +27,8 @@ impl Verdict {
     pub fn of_prediction(prediction: &Prediction) -> Self {
         match prediction.answer {
             Answer::Allow => Self::Allowed,
-            Answer::Deny(gate) => Self::Denied(gate),
-            Answer::Audit(gate) => Self::Audited(gate),
+            Answer::Deny(point) => Self::Denied(point),
+            Answer::Audit(point) => Self::Audited(point),
             Answer::Abstain => {
                 let gap = prediction.gap().unwrap_or("this attempt");
                 Self::Inconclusive(format!("the engine does not know {gap}"))
@@ -41,7 +41,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Allowed => f.pad("allow"),
-            Self::Denied(gate) => f.pad(&format!("deny {gate}")),
+            Self::Denied(point) => f.pad(&format!("deny {point}")),
             Self::Audited(_) => f.pad("audit"),
             Self::Inconclusive(_) => f.pad("inconclusive"),
         }

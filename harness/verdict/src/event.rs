@@ -18,7 +18,7 @@ use verdikt_scenario::version::CiliumVersion;
 
 use crate::compare::{CellResult, Verdict};
 use crate::evidence::{Basis, Evidence};
-use crate::outcome::{Outcome, Totals};
+use crate::run_result::{RunResult, Totals};
 use crate::timestamp::Timestamp;
 
 /// The version of the log's format. Readers refuse a log of another one.
@@ -217,7 +217,7 @@ pub struct RunFinished {
     /// What was counted.
     pub totals: Totals,
     /// What it comes to.
-    pub outcome: Outcome,
+    pub outcome: RunResult,
     /// How long it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took: Option<Duration>,

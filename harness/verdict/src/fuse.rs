@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowKind, FlowVerdict, ProxyRequest};
 use verdikt_scenario::observation::{Arrival, Outcome};
-use verdikt_scenario::prediction::Gate;
+use verdikt_scenario::prediction::EnforcementPoint;
 
 use crate::compare::Verdict;
 use crate::correlate::Origin;
@@ -45,8 +45,8 @@ enum Client {
 enum Flows {
     Silent,
     Passed,
-    Audited(Gate),
-    Denied(Gate),
+    Audited(EnforcementPoint),
+    Denied(EnforcementPoint),
     /// Denied at ingress, when a proxy of the source had already accepted the connection in the server's place.
     DeniedBehindProxy,
     /// Dropped for another reason than policy.
@@ -93,15 +93,21 @@ pub fn may_tell_more(evidence: &Evidence) -> Option<String> {
 fn with_more(flows: &Flows, audit: bool) -> Vec<Flows> {
     match flows {
         Flows::Silent | Flows::Passed | Flows::Dropped(_) | Flows::Audited(_) => {
-            let mut more: Vec<Flows> =
-                [Gate::Egress, Gate::Ingress, Gate::Dns, Gate::Http].map(Flows::Denied).into();
+            let mut more: Vec<Flows> = [
+                EnforcementPoint::Egress,
+                EnforcementPoint::Ingress,
+                EnforcementPoint::Dns,
+                EnforcementPoint::Http,
+            ]
+            .map(Flows::Denied)
+            .into();
             more.push(Flows::DeniedBehindProxy);
             if audit && !matches!(flows, Flows::Audited(_)) {
-                more.push(Flows::Audited(Gate::Ingress));
+                more.push(Flows::Audited(EnforcementPoint::Ingress));
             }
             more
         }
-        Flows::Denied(Gate::Ingress) => vec![Flows::DeniedBehindProxy],
+        Flows::Denied(EnforcementPoint::Ingress) => vec![Flows::DeniedBehindProxy],
         Flows::Denied(_) | Flows::DeniedBehindProxy | Flows::NotModelled(_) => Vec::new(),
     }
 }
@@ -118,19 +124,19 @@ fn conclude(evidence: &Evidence, flows: Flows) -> Fused {
 
         (Client::Answered, Flows::DeniedBehindProxy, Arrival::NotSeen) => {
             let basis = Basis { outcome: false, flow: true, arrival: true };
-            Fused { verdict: Verdict::Denied(Gate::Ingress), basis }
+            Fused { verdict: Verdict::Denied(EnforcementPoint::Ingress), basis }
         }
         (Client::Answered | Client::Served, flows, arrival) => match (denied(&flows), arrival) {
-            (Some(gate), _) => {
+            (Some(point), _) => {
                 let when = when_denied(evidence).unwrap_or_default();
-                inconclusive(format!("{seen}, although its packets were denied at {gate}{when}"))
+                inconclusive(format!("{seen}, although its packets were denied at {point}{when}"))
             }
             (None, Arrival::NotSeen) => inconclusive(format!("{seen}, and no server saw it")),
             (None, _) => {
                 let flow = !matches!(flows, Flows::Silent | Flows::Dropped(_));
                 let basis = Basis { outcome: true, flow, arrival: arrived };
                 let verdict = match flows {
-                    Flows::Audited(gate) => Verdict::Audited(gate),
+                    Flows::Audited(point) => Verdict::Audited(point),
                     _ => Verdict::Allowed,
                 };
                 Fused { verdict, basis }
@@ -138,12 +144,12 @@ fn conclude(evidence: &Evidence, flows: Flows) -> Fused {
         },
 
         (Client::Refused | Client::Failed, flows, arrival) => match (denied(&flows), arrival) {
-            (Some(gate), Arrival::Arrived) => inconclusive(format!(
-                "{seen}, and it reached its server although its packets were denied at {gate}"
+            (Some(point), Arrival::Arrived) => inconclusive(format!(
+                "{seen}, and it reached its server although its packets were denied at {point}"
             )),
-            (Some(gate), _) => {
+            (Some(point), _) => {
                 let basis = Basis { outcome: true, flow: true, arrival: arrival == Arrival::NotSeen };
-                Fused { verdict: Verdict::Denied(gate), basis }
+                Fused { verdict: Verdict::Denied(point), basis }
             }
             (None, _) => inconclusive(format!("{seen}, and {}", why_unclear(&flows, arrived))),
         },
@@ -180,8 +186,8 @@ fn why_unclear(flows: &Flows, arrived: bool) -> String {
 
 fn client(outcome: &Outcome, flows: &Flows) -> Client {
     match outcome {
-        Outcome::HttpStatus(403) if *flows == Flows::Denied(Gate::Http) => Client::Refused,
-        Outcome::NameRefused if *flows == Flows::Denied(Gate::Dns) => Client::Refused,
+        Outcome::HttpStatus(403) if *flows == Flows::Denied(EnforcementPoint::Http) => Client::Refused,
+        Outcome::NameRefused if *flows == Flows::Denied(EnforcementPoint::Dns) => Client::Refused,
         // So answers a proxy that does not reach the server.
         Outcome::HttpStatus(502..=504) if *flows == Flows::DeniedBehindProxy => Client::Failed,
         Outcome::HttpStatus(_) => Client::Served,
@@ -199,10 +205,10 @@ fn client(outcome: &Outcome, flows: &Flows) -> Client {
     }
 }
 
-fn denied(flows: &Flows) -> Option<Gate> {
+fn denied(flows: &Flows) -> Option<EnforcementPoint> {
     match flows {
-        Flows::Denied(gate) => Some(*gate),
-        Flows::DeniedBehindProxy => Some(Gate::Ingress),
+        Flows::Denied(point) => Some(*point),
+        Flows::DeniedBehindProxy => Some(EnforcementPoint::Ingress),
         Flows::Silent | Flows::Passed | Flows::Audited(_) | Flows::Dropped(_) | Flows::NotModelled(_) => None,
     }
 }
@@ -224,13 +230,13 @@ fn read(flows: &[Flow]) -> Flows {
                 && flow.direction == FlowDirection::Egress
                 && Origin::of_flow(flow) == Origin::of_flow(denial)
         };
-        return match gate(denial) {
-            Gate::Ingress if flows.iter().any(to_proxy) => Flows::DeniedBehindProxy,
-            gate => Flows::Denied(gate),
+        return match point(denial) {
+            EnforcementPoint::Ingress if flows.iter().any(to_proxy) => Flows::DeniedBehindProxy,
+            point => Flows::Denied(point),
         };
     }
     if let Some(flow) = flows.iter().filter(|flow| flow.verdict == FlowVerdict::Audit).min_by_key(way) {
-        return Flows::Audited(gate(flow));
+        return Flows::Audited(point(flow));
     }
     if let Some(flow) = flows.iter().find(|flow| flow.kind == FlowKind::Drop) {
         let reason = flow.drop_reason.as_ref();
@@ -239,12 +245,12 @@ fn read(flows: &[Flow]) -> Flows {
     if flows.is_empty() { Flows::Silent } else { Flows::Passed }
 }
 
-fn gate(flow: &Flow) -> Gate {
+fn point(flow: &Flow) -> EnforcementPoint {
     match (&flow.request, flow.direction) {
-        (Some(ProxyRequest::Dns { .. }), _) => Gate::Dns,
-        (Some(ProxyRequest::Http { .. }), _) => Gate::Http,
-        (None, FlowDirection::Egress) => Gate::Egress,
-        (None, FlowDirection::Ingress) => Gate::Ingress,
+        (Some(ProxyRequest::Dns { .. }), _) => EnforcementPoint::Dns,
+        (Some(ProxyRequest::Http { .. }), _) => EnforcementPoint::Http,
+        (None, FlowDirection::Egress) => EnforcementPoint::Egress,
+        (None, FlowDirection::Ingress) => EnforcementPoint::Ingress,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The claim itself, auditable in one sitting: [`correlate`] finds an attempt's own flows, [`fuse`](fuse::fuse)
 //! concludes from all evidence of an attempt, [`compare`](compare::compare) decides every cell,
-//! [`Outcome::of`](outcome::Outcome::of) the run, and a run is the list of its [`Event`](event::Event)s, from
+//! [`RunResult::of`](run_result::RunResult::of) the run, and a run is the list of its [`Event`](event::Event)s, from
 //! which every report is derived.
 //!
 //! Pure. Must not know: the clock, I/O, or who produced the evidence.
@@ -13,5 +13,5 @@ pub mod event;
 pub mod evidence;
 pub mod exit;
 pub mod fuse;
-pub mod outcome;
+pub mod run_result;
 pub mod timestamp;

@@ -14,7 +14,7 @@ use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::observation::{Arrival, Observation, Outcome, Stage, StageKind};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::policy::{ObjectRef, Refuser};
-use verdikt_scenario::prediction::{Answer, Check, Finding, Gate, Miss, Prediction, RuleRef};
+use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Miss, Prediction, RuleRef};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict, compare};
@@ -24,7 +24,7 @@ use verdikt_verdict::event::{
 };
 use verdikt_verdict::evidence::{Before, Evidence};
 use verdikt_verdict::fuse::{Fused, fuse};
-use verdikt_verdict::outcome::{Outcome as RunOutcome, Totals};
+use verdikt_verdict::run_result::{RunResult, Totals};
 use verdikt_verdict::timestamp::Timestamp;
 
 fn check(event: &Event) -> String {
@@ -71,8 +71,12 @@ fn moment() -> Option<Timestamp> {
 }
 
 fn cell(attempt: Attempt, source: Endpoint, expected: &str, answer: Answer, finding: Finding) -> Event {
-    let check =
-        Check { gate: Gate::Ingress, endpoint: pod("database/redis"), question: text("from a"), finding };
+    let check = Check {
+        point: EnforcementPoint::Ingress,
+        endpoint: pod("database/redis"),
+        question: text("from a"),
+        finding,
+    };
     let prediction = Prediction { answer, checks: vec![check] };
     let (expected, verdict) = (expected.parse().unwrap(), Verdict::of_prediction(&prediction));
     let result = compare(&expected, &verdict, &prediction);
@@ -221,10 +225,13 @@ fn findings() -> Vec<(Answer, Finding)> {
         (Answer::Allow, Finding::NotIsolated),
         (Answer::Allow, Finding::LocalHost),
         (Answer::Allow, Finding::Allowed { by: vec![rule(), rule()] }),
-        (Answer::Deny(Gate::Egress), Finding::Denied { by: vec![rule()] }),
-        (Answer::Deny(Gate::Dns), Finding::NoRuleAllows { isolated_by: [].into(), nearest: None }),
+        (Answer::Deny(EnforcementPoint::Egress), Finding::Denied { by: vec![rule()] }),
         (
-            Answer::Audit(Gate::Http),
+            Answer::Deny(EnforcementPoint::Dns),
+            Finding::NoRuleAllows { isolated_by: [].into(), nearest: None },
+        ),
+        (
+            Answer::Audit(EnforcementPoint::Http),
             Finding::NoRuleAllows { isolated_by: [rule()].into(), nearest: Some(Box::new(nearest)) },
         ),
         (Answer::Abstain, Finding::Unknown { gap: text("what Kafka allows"), rule: Some(rule()) }),
@@ -244,7 +251,7 @@ fn every_event_reads_back() {
     }));
     let because = text("it holds for Cilium >=1.19");
     check(&Event::ScenarioSkipped(ScenarioSkipped { scenario: scenario.clone(), place: place(), because }));
-    let reason = text("the agent of shop/cart has ended: killed");
+    let reason = text("the probe of shop/cart has ended: killed");
     check(&Event::ScenarioFailed(ScenarioFailed { scenario: scenario.clone(), place: place(), reason }));
     let started = StepStarted {
         scenario: scenario.clone(),
@@ -272,12 +279,12 @@ fn every_event_reads_back() {
     let took = Some(Duration::from_micros(1_234_567));
     check(&Event::StepFinished(StepFinished { scenario, step, took }));
     for outcome in [
-        RunOutcome::AsExpected,
-        RunOutcome::Differs,
-        RunOutcome::Failed,
-        RunOutcome::Interrupted,
-        RunOutcome::Inconclusive,
-        RunOutcome::NothingToRun,
+        RunResult::AsExpected,
+        RunResult::Differs,
+        RunResult::Failed,
+        RunResult::Interrupted,
+        RunResult::Inconclusive,
+        RunResult::NothingToRun,
     ] {
         let totals = Totals { cells: 3, differing: 2, ..Totals::default() };
         check(&Event::RunFinished(RunFinished { totals, outcome, took }));
@@ -357,10 +364,10 @@ fn the_format_stays() {
         attempt,
         Endpoint::World("client".parse().unwrap()),
         "deny ingress by database/redis",
-        Answer::Deny(Gate::Ingress),
+        Answer::Deny(EnforcementPoint::Ingress),
         Finding::Denied { by: vec![rule()] },
     );
-    insta::assert_snapshot!(check(&event), @r#"{"event":"cell-judged","name":"three-tier/locked down/tcp database/redis:65535/client","scenario":"three-tier","step":"locked down","attempt":{"connect":{"protocol":"tcp","target":{"endpoint":{"pod":"database/redis"}},"port":65535}},"source":{"world":"client"},"expected":{"verdict":{"deny-at":"ingress"},"by":"database/redis"},"place":{"file":"policies/redis.yaml","line":12,"column":5},"because":"it was so before","prediction":{"answer":{"deny":"ingress"},"checks":[{"gate":"ingress","endpoint":{"pod":"database/redis"},"question":"from a","finding":{"denied":{"by":[{"object":{"kind":"CiliumNetworkPolicy","namespace":"database","name":"redis"},"path":"spec.ingress[0]","place":{"file":"policies/redis.yaml","line":12,"column":5}}]}}}]},"verdict":{"denied":"ingress"},"result":"as-expected"}"#);
+    insta::assert_snapshot!(check(&event), @r#"{"event":"cell-judged","name":"three-tier/locked down/tcp database/redis:65535/client","scenario":"three-tier","step":"locked down","attempt":{"connect":{"protocol":"tcp","target":{"endpoint":{"pod":"database/redis"}},"port":65535}},"source":{"world":"client"},"expected":{"verdict":{"deny-at":"ingress"},"by":"database/redis"},"place":{"file":"policies/redis.yaml","line":12,"column":5},"because":"it was so before","prediction":{"answer":{"deny":"ingress"},"checks":[{"point":"ingress","endpoint":{"pod":"database/redis"},"question":"from a","finding":{"denied":{"by":[{"object":{"kind":"CiliumNetworkPolicy","namespace":"database","name":"redis"},"path":"spec.ingress[0]","place":{"file":"policies/redis.yaml","line":12,"column":5}}]}}}]},"verdict":{"denied":"ingress"},"result":"as-expected"}"#);
 }
 
 #[test]

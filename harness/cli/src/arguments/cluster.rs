@@ -70,11 +70,11 @@ impl ClusterUp {
 
 #[derive(Debug, Args)]
 pub(crate) struct Images {
-    /// Write the image of verdikt's own agent there, as an archive that container runtimes load, and print its name
+    /// Write the image of verdikt's own probe there, as an archive that container runtimes load, and print its name
     #[arg(long, value_name = "FILE", conflicts_with_all = ["cilium", "json"])]
-    pub(crate) agent: Option<PathBuf>,
+    pub(crate) probe: Option<PathBuf>,
     /// The registry that is to have it
-    #[arg(long, value_name = "HOST", requires = "agent")]
+    #[arg(long, value_name = "HOST", requires = "probe")]
     pub(crate) registry: Option<String>,
     /// Only those of one Cilium version
     #[arg(long, value_name = "VERSION")]
@@ -100,7 +100,7 @@ pub(crate) struct Clean {
 /// Where hosts outside a cluster are. Beside a kind cluster there is room for them without a word.
 #[derive(Debug, Args)]
 pub(crate) struct World {
-    /// A command that starts verdikt's agent outside the cluster, for hosts of `world`: 'ssh gateway verdikt-probe';
+    /// A command that starts verdikt's probe outside the cluster, for hosts of `world`: 'ssh gateway verdikt-probe';
     /// it is given `--address ADDRESS` [default with kind: a container beside the nodes]
     #[arg(long = "world", env = "VERDIKT_WORLD", value_name = "COMMAND", requires = "addresses")]
     command: Option<String>,

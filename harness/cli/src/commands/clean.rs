@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use verdikt_cluster::clean::{Whose, clean as remove};
+use verdikt_cluster::clean::{CleanScope, clean as remove};
 use verdikt_cluster::connect::{Connection, Wanted};
 use verdikt_kind::cluster::Cleaned;
 use verdikt_runner::backend::reason;
@@ -18,7 +18,7 @@ pub(crate) fn clean(arguments: &Clean) -> Result<ExitCode, Failure> {
     if *local {
         return clean_machine();
     }
-    let whose = if *force { Whose::AllRunsForced } else { Whose::AllRuns };
+    let whose = if *force { CleanScope::AllRunsForced } else { CleanScope::AllRuns };
     wait(async {
         let wanted = Wanted { context: context.clone(), kubeconfig: None };
         let failed = |error: &dyn std::error::Error| Failure::machine(reason(error));

@@ -8,16 +8,16 @@ use verdikt_kind::image::Image;
 use verdikt_kind::versions::versions;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::run::cluster::agent_image;
+use super::run::cluster::probe_image;
 use crate::arguments::Images;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-pub(crate) fn images(Images { cilium, json, agent, registry }: &Images) -> Result<ExitCode, Failure> {
-    if let Some(path) = agent {
-        let built = agent_image(registry.as_deref())?;
+pub(crate) fn images(Images { cilium, json, probe, registry }: &Images) -> Result<ExitCode, Failure> {
+    if let Some(path) = probe {
+        let built = probe_image(registry.as_deref())?;
         std::fs::write(path, &built.archive)
-            .map_err(|error| Failure::file("write the image of the agent", path, &error))?;
+            .map_err(|error| Failure::file("write the image of the probe", path, &error))?;
         Printer::data(&format!("{}\n", built.image.reference))?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use verdikt_report::terminal::{Options, Terminal};
 use verdikt_verdict::event::{Event, FORMAT};
-use verdikt_verdict::outcome::{Outcome, Totals};
+use verdikt_verdict::run_result::{RunResult, Totals};
 
 use super::reports;
 use crate::arguments::Replay;
@@ -35,9 +35,9 @@ pub(crate) fn replay(arguments: &Replay, printer: &Printer) -> Result<ExitCode, 
     }
     Printer::tell("the run of this log did not come to its end\n");
     // What was not evaluated is neither as expected nor different.
-    let outcome = match Outcome::of(&Totals::of(&events)) {
-        known @ (Outcome::Differs | Outcome::Failed) => known,
-        _ => Outcome::Inconclusive,
+    let outcome = match RunResult::of(&Totals::of(&events)) {
+        known @ (RunResult::Differs | RunResult::Failed) => known,
+        _ => RunResult::Inconclusive,
     };
     Ok(ExitCode::from(outcome.exit_code()))
 }

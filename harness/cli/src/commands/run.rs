@@ -1,8 +1,8 @@
 //! `verdikt run`: evaluates scenarios.
 
+mod chosen_backend;
 pub(crate) mod cluster;
 mod consent;
-mod ground;
 pub(crate) mod lab;
 mod log;
 mod output;
@@ -18,7 +18,7 @@ use verdikt_runner::model;
 use verdikt_runner::plan::{RunOptions, cell_names};
 use verdikt_verdict::event::RunOrigin;
 
-use self::ground::Ground;
+use self::chosen_backend::ChosenBackend;
 use self::log::Log;
 use self::output::Output;
 use super::{counted, load_scenarios, paths_or_default, reports};
@@ -36,8 +36,12 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
     if !*list {
         check_files(&output.reports, log.as_deref())?;
     }
-    let ground = if *list { Ground::Model } else { Ground::choose(arguments, &loaded.scenarios, printer)? };
-    let cilium = ground.version(arguments.cilium)?;
+    let backend = if *list {
+        ChosenBackend::Model
+    } else {
+        ChosenBackend::choose(arguments, &loaded.scenarios, printer)?
+    };
+    let cilium = backend.version(arguments.cilium)?;
     let mistakes = verdikt_runner::mistakes(&loaded.scenarios, cilium);
     if !mistakes.is_empty() {
         return Err(Failure::mistakes(mistakes, loaded.sources));
@@ -53,7 +57,7 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
         parallel: parallel.get().into(),
         timeout: Duration::from_millis((*timeout).into()),
         clock: Clock::System,
-        origin: origin(ground.context()),
+        origin: origin(backend.context()),
     };
     let mut names = cell_names(&scenarios, &options).peekable();
     if names.peek().is_none() {
@@ -82,10 +86,10 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
     let log = log.as_deref().map(Log::create).transpose()?;
     let mut told = Output::new(shown, scenarios.len(), &output.reports, log);
     let mut sink = |event| told.tell(event);
-    let outcome = match ground {
-        Ground::Model => model::run_until(&scenarios, &options, &|| signals.is_asked(), &mut sink),
-        Ground::Lab => lab::run(&scenarios, &options, &signals, &mut sink)?,
-        Ground::Cluster(session) => session.run(&scenarios, &options, &signals, &mut sink)?,
+    let outcome = match backend {
+        ChosenBackend::Model => model::run_until(&scenarios, &options, &|| signals.is_asked(), &mut sink),
+        ChosenBackend::Lab => lab::run(&scenarios, &options, &signals, &mut sink)?,
+        ChosenBackend::Cluster(session) => session.run(&scenarios, &options, &signals, &mut sink)?,
     };
     let events = told.end()?;
     let outcome = outcome.map_err(|error| Failure::output(&error))?;

@@ -1,5 +1,5 @@
 //! An API server on loopback with a cluster of one node behind it: it keeps what it is given, writes down what it is
-//! asked, and its pods talk as agents do.
+//! asked, and its pods talk as probes do.
 
 mod sessions;
 
@@ -29,8 +29,8 @@ struct State {
     objects: BTreeMap<String, Value>,
     /// What was asked, in order.
     asked: Vec<String>,
-    /// The agents that are talked to, by the addresses of their pods.
-    agents: BTreeMap<IpAddr, Agent>,
+    /// The probes that are talked to, by the addresses of their pods.
+    probes: BTreeMap<IpAddr, Probe>,
     /// The connections of sessions.
     sessions: Vec<TcpStream>,
     /// Whose memory is looked at when the lease is given back, and what was seen, in kB.
@@ -43,9 +43,9 @@ struct State {
     breaks_at: Option<u64>,
 }
 
-/// An agent that is talked to.
+/// A probe that is talked to.
 #[derive(Clone)]
-struct Agent {
+struct Probe {
     tell: Sender<Report>,
     /// Its servers, by their ports.
     servers: BTreeMap<u16, u64>,
@@ -148,7 +148,7 @@ impl ApiServer {
         let mut state = self.state();
         let path = head.path.as_str();
         if state.refused.is_some_and(|refused| refused == head.text()) {
-            let message = "admission webhook \"keeper\" denied the request";
+            let message = "admission webhook \"maker\" denied the request";
             return (403, json!({"kind": "Status", "status": "Failure", "code": 403, "message": message}));
         }
         match head.method.as_str() {

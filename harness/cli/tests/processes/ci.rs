@@ -180,7 +180,7 @@ fn a_job_that_is_stopped_tells_what_is_known() {
 /// A `verdikt` whose cluster comes up, for profiles of Cilium 1.20.
 const CLUSTERS: &str = r#"case "$*" in
     "cluster list") echo "audit  Cilium 1.20.2   Kubernetes 1.36  -  audit mode" ;;
-    images*) echo "Cilium 1.20  agent  quay.io/cilium/cilium:v1.20.2@sha256:aa"
+    images*) echo "Cilium 1.20  probe  quay.io/cilium/cilium:v1.20.2@sha256:aa"
              echo "Cilium 1.20  envoy  quay.io/cilium/cilium-envoy  (the chart knows the tag)" ;;
     "cluster up"*) echo kind-verdikt-audit ;;
 esac"#;

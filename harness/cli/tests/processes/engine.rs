@@ -1,9 +1,9 @@
-//! The agent's image, and hosts outside a cluster, with a real docker engine. It needs
+//! The probe's image, and hosts outside a cluster, with a real docker engine. It needs
 //! - an engine that answers `docker version`, with `docker` in the PATH; `DOCKER_HOST` says which is meant;
-//! - an agent that needs no libraries: `VERDIKT_TEST_AGENT=FILE`;
+//! - a probe that needs no libraries: `VERDIKT_TEST_PROBE=FILE`;
 //! - a `busybox` that needs no libraries, in the PATH: Debian has it as `busybox-static`.
 //!
-//! `VERDIKT_TEST_AGENT=FILE cargo test -p verdikt --test processes -- --ignored engine::`
+//! `VERDIKT_TEST_PROBE=FILE cargo test -p verdikt --test processes -- --ignored engine::`
 //!
 //! Nothing is pulled, and no container that it did not make is touched. A container that is no cluster takes the place of
 //! the node of the profile `audit`, whose cluster must not be there: its `kubectl` answers from files.
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use verdikt_kind::cluster::world::{Agent, world};
+use verdikt_kind::cluster::world::{Probe, world};
 use verdikt_kind::profile::profile;
 use verdikt_probe::wire::{Action, Attempt, Order, Outcome, Report, Serve, Speaks, Target, Zone};
 
@@ -58,13 +58,13 @@ fn finally(arguments: &[&str]) -> Leftover {
     Leftover(arguments.iter().map(|argument| (*argument).to_owned()).collect())
 }
 
-/// The agent to test with.
-fn agent() -> PathBuf {
-    let path = std::env::var_os("VERDIKT_TEST_AGENT").expect("VERDIKT_TEST_AGENT names an agent");
-    fs::canonicalize(path).expect("VERDIKT_TEST_AGENT names an agent")
+/// The probe to test with.
+fn probe() -> PathBuf {
+    let path = std::env::var_os("VERDIKT_TEST_PROBE").expect("VERDIKT_TEST_PROBE names a probe");
+    fs::canonicalize(path).expect("VERDIKT_TEST_PROBE names a probe")
 }
 
-/// An agent that was started, and that tells line by line.
+/// A probe that was started, and that tells line by line.
 struct Talk {
     child: Child,
     orders: Option<ChildStdin>,
@@ -72,7 +72,7 @@ struct Talk {
 }
 
 impl Talk {
-    /// With the agent that a command starts.
+    /// With the probe that a command starts.
     fn with(command: &str) -> Self {
         let mut child = Command::new("sh")
             .args(["-c", &format!("exec {command}")])
@@ -123,13 +123,13 @@ impl Talk {
 
 #[test]
 #[ignore = "needs a docker engine: see the first lines of engine.rs"]
-fn an_engine_runs_the_image_of_the_agent() {
+fn an_engine_runs_the_image_of_the_probe() {
     let project = Project::with::<&str>(&[]);
-    let program = project.program_beside(&fs::read(agent()).unwrap());
-    let output = project.command_of(&program, &["images", "--agent", "agent.tar"]).output().unwrap();
+    let program = project.program_beside(&fs::read(probe()).unwrap());
+    let output = project.command_of(&program, &["images", "--probe", "probe.tar"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let name = String::from_utf8(output.stdout).unwrap().trim().to_owned();
-    let loaded = docker(&["load", "--input", project.path("agent.tar").to_str().unwrap()]);
+    let loaded = docker(&["load", "--input", project.path("probe.tar").to_str().unwrap()]);
     let _image = finally(&["image", "rm", &name]);
     assert_eq!(loaded, format!("Loaded image: {name}"));
     let size: u64 = docker(&["image", "inspect", "--format", "{{.Size}}", &name]).parse().unwrap();
@@ -211,12 +211,12 @@ fn hosts_outside_live_in_a_container() {
     write_in_node(&project, "/Corefile", ".:53 {\n}\n");
     // Its pods are all at home in the node itself.
     docker(&["exec", NODE, "ip", "route", "replace", "local", "10.244.9.0/24", "dev", "lo"]);
-    let agent = agent();
-    docker(&["cp", agent.to_str().unwrap(), &format!("{NODE}:/agent")]);
+    let probe = probe();
+    docker(&["cp", probe.to_str().unwrap(), &format!("{NODE}:/probe")]);
 
     let make_room = || {
-        let agent = Agent { id: "test", program: &agent, arguments: &[] };
-        world(&profile("audit").unwrap(), &agent, &mut |_| ()).unwrap()
+        let probe = Probe { id: "test", program: &probe, arguments: &[] };
+        world(&profile("audit").unwrap(), &probe, &mut |_| ()).unwrap()
     };
     let _world = finally(&["container", "rm", "--force", "--volumes", WORLD]);
     let command = make_room();
@@ -228,7 +228,7 @@ fn hosts_outside_live_in_a_container() {
     // Each lives at its own address: they share a port. Whoever is not there refuses.
     let mut hosts =
         ["203.0.113.10", "198.51.100.7"].map(|address| Talk::with(&format!("{command} --address {address}")));
-    let mut pod = Talk::with(&format!("docker exec --interactive {NODE} /agent"));
+    let mut pod = Talk::with(&format!("docker exec --interactive {NODE} /probe"));
     for talk in hosts.iter_mut().chain([&mut pod]) {
         talk.serve();
     }

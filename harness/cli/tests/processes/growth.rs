@@ -56,15 +56,15 @@ fn run_scenario(server: &ApiServer, scenario: String) -> Ran {
     Ran { code, stdout: project.read("out"), stderr }
 }
 
-/// What a run asks however long it takes, in the order of the alphabet. Settling asks an agent and watches endpoints at
+/// What a run asks however long it takes, in the order of the alphabet. Settling asks a probe and watches endpoints at
 /// the same time, and goes on with whichever answers first.
 fn asked(server: &ApiServer) -> String {
     let mut lines = server.asked();
     lines.retain(|line| !line.contains(" watch") && !line.contains("ciliumendpoints"));
     for line in &mut lines {
         // The name of a run is the time and its process.
-        if let Some((before, _)) = line.split_once("verdikt-fence-") {
-            *line = format!("{before}verdikt-fence");
+        if let Some((before, _)) = line.split_once("verdikt-canary-") {
+            *line = format!("{before}verdikt-canary");
         }
     }
     lines.sort();
@@ -106,7 +106,7 @@ fn an_api_server_that_breaks_off_ends_the_scenario() {
     let failed: Vec<&str> = ran.stdout.lines().filter(|line| line.starts_with("FAILED")).collect();
     assert_snapshot!(format!("exit code {}\n{}{}", ran.code, failed.join("\n"), ran.stderr), @r"
     exit code 4
-    FAILED        shop: the agent of shop/cart has ended: the stream to it has ended
+    FAILED        shop: the probe of shop/cart has ended: the stream to it has ended
     FAILED: 1 scenario, 1 step, 10 cells, 0 policy objects, 10 inconclusive cells, 1 scenario failed
     ");
     assert!(asked(&server).contains("DELETE /api/v1/namespaces/shop"), "what was made is removed");
@@ -120,16 +120,16 @@ fn what_cannot_be_removed_keeps_nobody_off() {
     exit code 4
     --- stdout
     ok            shop/open: 2 cells
-    FAILED        shop: cannot remove Namespace shop: the API server says: admission webhook "keeper"
+    FAILED        shop: cannot remove Namespace shop: the API server says: admission webhook "maker"
                   denied the request
 
     not as expected:
-      FAILED        shop: cannot remove Namespace shop: the API server says: admission webhook "keeper" denied the request
+      FAILED        shop: cannot remove Namespace shop: the API server says: admission webhook "maker" denied the request
 
     evidence: 2 cells by outcome and arrival
     FAILED: 1 scenario, 1 step, 2 cells, 0 policy objects, 1 scenario failed
     --- stderr
-    something is left in the cluster: `verdikt clean` removes it; cannot remove Namespace shop: the API server says: admission webhook "keeper" denied the request
+    something is left in the cluster: `verdikt clean` removes it; cannot remove Namespace shop: the API server says: admission webhook "maker" denied the request
     "#);
     let lease = "DELETE /apis/coordination.k8s.io/v1/namespaces/verdikt-system/leases/verdikt";
     assert!(server.asked().iter().any(|asked| asked == lease), "others may come");

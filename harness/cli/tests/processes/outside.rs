@@ -43,9 +43,9 @@ fn up(docker: &str) -> StandIns {
     stand_ins
 }
 
-/// What is called once the agent's image has been loaded into the nodes. The run itself ends there: no cluster answers.
+/// What is called once the probe's image has been loaded into the nodes. The run itself ends there: no cluster answers.
 fn calls_of_run(stand_ins: &StandIns, arguments: &[&str]) -> String {
-    let ran = stand_ins.verdikt_with_agent(&[&["run", "--on", "kind:two-workers"], arguments].concat());
+    let ran = stand_ins.verdikt_with_probe(&[&["run", "--on", "kind:two-workers"], arguments].concat());
     assert!(ran.code == 4 && ran.stderr.contains("no-kubeconfig"), "{ran}");
     let calls = stand_ins.calls();
     let (_, calls) = calls.split_once("kind load image-archive").unwrap();
@@ -64,8 +64,8 @@ fn a_run_makes_room_for_hosts_outside() {
     docker exec verdikt-world-two-workers sh -ec ip route replace local 192.0.2.0/24 dev lo; ip route replace local 198.51.100.0/24 dev lo; ip route replace local 203.0.113.0/24 dev lo; ip route replace 10.244.0.0/24 via 172.18.0.3; ip route replace 10.244.1.0/24 via 172.18.0.4
     docker exec verdikt-two-workers-control-plane sh -ec ip route replace 192.0.2.0/24 via 172.18.0.5; ip route replace 198.51.100.0/24 via 172.18.0.5; ip route replace 203.0.113.0/24 via 172.18.0.5
     docker exec verdikt-two-workers-worker sh -ec ip route replace 192.0.2.0/24 via 172.18.0.5; ip route replace 198.51.100.0/24 via 172.18.0.5; ip route replace 203.0.113.0/24 via 172.18.0.5
-    docker exec verdikt-world-two-workers test -x /verdikt-agent-3a74f7fff0fe
-    docker exec --interactive verdikt-world-two-workers sh -ec cat > /verdikt-agent-3a74f7fff0fe.part; chmod 755 /verdikt-agent-3a74f7fff0fe.part; mv /verdikt-agent-3a74f7fff0fe.part /verdikt-agent-3a74f7fff0fe
+    docker exec verdikt-world-two-workers test -x /verdikt-probe-a7f6a923824f
+    docker exec --interactive verdikt-world-two-workers sh -ec cat > /verdikt-probe-a7f6a923824f.part; chmod 755 /verdikt-probe-a7f6a923824f.part; mv /verdikt-probe-a7f6a923824f.part /verdikt-probe-a7f6a923824f
     docker exec --interactive verdikt-two-workers-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace kube-system get configmap/coredns --output=jsonpath={.data.Corefile}
     docker exec --interactive verdikt-two-workers-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace kube-system patch configmap/coredns --patch {"data":{"Corefile":".:53 {\n    reload\n}\n# Begin of what verdikt added: names of hosts outside the cluster.\ntest:53 {\n    errors\n    forward . 203.0.113.253\n}\n# End of what verdikt added.\n"}}
     docker exec --interactive verdikt-two-workers-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace kube-system patch deployment/coredns --patch {"spec":{"template":{"metadata":{"annotations":{"verdikt.dev/world-dns":"203.0.113.253"}}}}}
@@ -85,7 +85,7 @@ fn a_second_run_changes_nothing() {
     docker exec verdikt-world-two-workers sh -ec ip route replace local 192.0.2.0/24 dev lo; ip route replace local 198.51.100.0/24 dev lo; ip route replace local 203.0.113.0/24 dev lo; ip route replace 10.244.0.0/24 via 172.18.0.3; ip route replace 10.244.1.0/24 via 172.18.0.4
     docker exec verdikt-two-workers-control-plane sh -ec ip route replace 192.0.2.0/24 via 172.18.0.5; ip route replace 198.51.100.0/24 via 172.18.0.5; ip route replace 203.0.113.0/24 via 172.18.0.5
     docker exec verdikt-two-workers-worker sh -ec ip route replace 192.0.2.0/24 via 172.18.0.5; ip route replace 198.51.100.0/24 via 172.18.0.5; ip route replace 203.0.113.0/24 via 172.18.0.5
-    docker exec verdikt-world-two-workers test -x /verdikt-agent-3a74f7fff0fe
+    docker exec verdikt-world-two-workers test -x /verdikt-probe-a7f6a923824f
     docker exec --interactive verdikt-two-workers-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace kube-system get configmap/coredns --output=jsonpath={.data.Corefile}
     docker exec --interactive verdikt-two-workers-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace kube-system patch deployment/coredns --patch {"spec":{"template":{"metadata":{"annotations":{"verdikt.dev/world-dns":"203.0.113.253"}}}}}
     docker exec --interactive verdikt-two-workers-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace kube-system rollout status deployment/coredns --timeout=180s
@@ -115,7 +115,7 @@ fn no_room_is_made_where_none_is_needed() {
 fn every_failure_of_making_room() {
     let mut text = String::new();
     let mut check = |name: &str, docker: &str| {
-        let ran = up(docker).verdikt_with_agent(&["run", "outside.yaml", "--on", "kind:two-workers"]);
+        let ran = up(docker).verdikt_with_probe(&["run", "outside.yaml", "--on", "kind:two-workers"]);
         assert_eq!((ran.code, ran.stdout.as_str()), (4, ""), "{name}\n{ran}");
         writeln!(text, "# {name}\n{}", &ran.stderr[ran.stderr.find("error:").unwrap()..]).unwrap();
     };
@@ -175,7 +175,7 @@ fn every_failure_of_making_room() {
     hint: the nodes have stopped: take the cluster down with `verdikt cluster down`, and up again
 
     # no disk
-    error: cannot copy the agent into `verdikt-world-two-workers`: `docker` exits with 1
+    error: cannot copy the probe into `verdikt-world-two-workers`: `docker` exits with 1
       | cat: write error: No space left on device
 
     hint: the disk is full: `docker system df` shows what docker keeps, `docker system prune` frees what nothing uses

@@ -59,8 +59,8 @@ impl Project {
         command
     }
 
-    /// The program in a folder of this name, beside which lies an agent.
-    pub(crate) fn program_beside(&self, agent: &[u8]) -> PathBuf {
+    /// The program in a folder of this name, beside which lies a probe.
+    pub(crate) fn program_beside(&self, probe: &[u8]) -> PathBuf {
         let program = self.path("beside/verdikt");
         if !program.exists() {
             fs::create_dir(self.path("beside")).unwrap();
@@ -69,7 +69,7 @@ impl Project {
             if fs::hard_link(built, &program).is_err() {
                 fs::copy(built, &program).unwrap();
             }
-            fs::write(self.path("beside/verdikt-probe"), agent).unwrap();
+            fs::write(self.path("beside/verdikt-probe"), probe).unwrap();
         }
         program
     }

@@ -76,8 +76,8 @@ impl StandIns {
         self.run(&mut self.0.command(arguments))
     }
 
-    /// The same for the program in a folder of this name, beside which lies an agent that nodes would take.
-    pub(crate) fn verdikt_with_agent(&self, arguments: &[&str]) -> Ran {
+    /// The same for the program in a folder of this name, beside which lies a probe that nodes would take.
+    pub(crate) fn verdikt_with_probe(&self, arguments: &[&str]) -> Ran {
         let program = self.0.program_beside(&static_program());
         fs::write(self.0.path("calls"), "").unwrap();
         self.run(&mut self.0.command_of(&program, arguments))

@@ -67,7 +67,7 @@ async fn what_runs_have_left_is_not_lent() {
                 name: ObjectName(
                     "cart",
                 ),
-            }: Lent {
+            }: BorrowedPod {
                 uid: "u1",
                 labels: {
                     "app": "cart",
@@ -87,7 +87,7 @@ async fn what_runs_have_left_is_not_lent() {
                 name: ObjectName(
                     "cart",
                 ),
-            }: LentService {
+            }: BorrowedService {
                 addresses: [
                     10.96.1.1,
                 ],
@@ -143,10 +143,10 @@ async fn policies_of_others_are_those_there_and_those_of_the_cluster() {
 }
 
 #[test]
-fn an_agent_is_added_with_the_restricted_profile_and_ends_with_its_session() {
-    let image = AgentImage {
-        reference: "localhost/verdikt-agent:0123456789ab".to_owned(),
-        command: vec!["/verdikt".to_owned(), "agent".to_owned()],
+fn an_probe_is_added_with_the_restricted_profile_and_ends_with_its_session() {
+    let image = ProbeImage {
+        reference: "localhost/verdikt-probe:0123456789ab".to_owned(),
+        command: vec!["/verdikt".to_owned(), "probe".to_owned()],
         pull: Pull::Never,
     };
     let change = addition("u1", "verdikt-run-1-0", &image);
@@ -156,11 +156,11 @@ fn an_agent_is_added_with_the_restricted_profile_and_ends_with_its_session() {
     spec:
       ephemeralContainers:
       - name: verdikt-run-1-0
-        image: localhost/verdikt-agent:0123456789ab
+        image: localhost/verdikt-probe:0123456789ab
         imagePullPolicy: Never
         command:
         - /verdikt
-        - agent
+        - probe
         - --patience
         - "60"
         stdin: true
@@ -180,7 +180,7 @@ fn an_agent_is_added_with_the_restricted_profile_and_ends_with_its_session() {
 }
 
 #[test]
-fn no_two_agents_of_a_pod_have_one_name() {
+fn no_two_probes_of_a_pod_have_one_name() {
     let check = |run: &str, present: &Value, wanted: &str| {
         let name = next_name(&json!({"spec": {"ephemeralContainers": present}}), &run.parse().unwrap());
         assert_eq!(name, wanted);
@@ -193,7 +193,7 @@ fn no_two_agents_of_a_pod_have_one_name() {
 }
 
 #[test]
-fn what_becomes_of_an_agent_is_told_by_its_own_container() {
+fn what_becomes_of_an_probe_is_told_by_its_own_container() {
     let check = |state: Value, wanted: &str| {
         let container = |name: &str, state: Value| {
             json!({
@@ -208,7 +208,7 @@ fn what_becomes_of_an_agent_is_told_by_its_own_container() {
         assert_eq!(format!("{:?}", super::state(&pod, "verdikt-1")), wanted);
     };
     check(json!({"running": {}}), "Ready");
-    check(json!({}), r#"Waiting("its agent has not begun")"#);
+    check(json!({}), r#"Waiting("its probe has not begun")"#);
     check(
         json!({"waiting": {"reason": "ContainerCreating"}}),
         r#"Waiting("its container is in state ContainerCreating")"#,

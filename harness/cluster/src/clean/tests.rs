@@ -46,7 +46,7 @@ fn full(asked: &Asked) -> Answer {
 #[tokio::test]
 async fn policies_go_first_and_namespaces_last() {
     let (connection, log) = server(full);
-    let whose = Whose::Run("run-1".parse().unwrap());
+    let whose = CleanScope::Run("run-1".parse().unwrap());
     let removed = clean(&connection, &whose, &Progress::default()).await.unwrap();
     let removed: Vec<String> = removed.iter().map(ToString::to_string).collect();
     let asked = log.text();
@@ -107,22 +107,22 @@ async fn one_scenario_removes_its_own() {
         }
     });
     let run: RunId = "run-1".parse().unwrap();
-    let of = async |whose: Whose| {
+    let of = async |whose: CleanScope| {
         let removed = clean(&connection, &whose, &Progress::default()).await.unwrap();
         removed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
-    insta::assert_snapshot!(of(Whose::Run(run.scenario(3))).await, @"Pod default/ours");
+    insta::assert_snapshot!(of(CleanScope::Run(run.scenario(3))).await, @"Pod default/ours");
     let text = log.text();
     let selected = text.lines().find(|line| line.contains("clusterwide")).unwrap();
     insta::assert_snapshot!(selected, @"GET /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies?limit=500&labelSelector=verdikt.dev%2Fowner%3Dverdikt%2Cverdikt.dev%2Frun%3Drun-1%2Cverdikt.dev%2Fscenario%3D3");
-    insta::assert_snapshot!(of(Whose::Run(run)).await, @"Lease verdikt-system/verdikt, Pod default/of-the-next, Pod default/of-the-run, Pod default/ours");
-    insta::assert_snapshot!(of(Whose::AllRunsForced).await, @"Lease verdikt-system/verdikt, Pod default/of-another-run, Pod default/of-the-next, Pod default/of-the-run, Pod default/ours");
+    insta::assert_snapshot!(of(CleanScope::Run(run)).await, @"Lease verdikt-system/verdikt, Pod default/of-the-next, Pod default/of-the-run, Pod default/ours");
+    insta::assert_snapshot!(of(CleanScope::AllRunsForced).await, @"Lease verdikt-system/verdikt, Pod default/of-another-run, Pod default/of-the-next, Pod default/of-the-run, Pod default/ours");
 }
 
 #[tokio::test]
 async fn nothing_left_is_nothing_removed() {
     let (connection, _) = server(|_| absent());
-    let removed = clean(&connection, &Whose::AllRuns, &Progress::default()).await.unwrap();
+    let removed = clean(&connection, &CleanScope::AllRuns, &Progress::default()).await.unwrap();
     assert_eq!(removed, []);
 }
 
@@ -137,7 +137,7 @@ async fn a_run_under_way_is_not_disturbed() {
             }}),
         )
     });
-    let error = clean(&connection, &Whose::AllRuns, &Progress::default()).await.unwrap_err();
+    let error = clean(&connection, &CleanScope::AllRuns, &Progress::default()).await.unwrap_err();
     insta::assert_snapshot!(error, @"the cluster is in use by run run-2, which last renewed its lease 0 s ago: wait until it has ended; should it have died, the lease ends 30 s after its last renewal");
     assert!(!log.text().contains("DELETE"));
 }

@@ -22,7 +22,7 @@ impl Cluster {
     ) -> Result<(), ClusterError> {
         let stays = |endpoint: &Endpoint, present: &Value| {
             let wanted = wanted.get(endpoint);
-            wanted.is_some_and(|wanted| self.is_lent(endpoint) || same_but_labels(present, wanted))
+            wanted.is_some_and(|wanted| self.is_borrowed(endpoint) || same_but_labels(present, wanted))
         };
         let leaving: Vec<Endpoint> = self
             .pods
@@ -33,8 +33,8 @@ impl Cluster {
         let mut removed = BTreeSet::new();
         for endpoint in leaving {
             self.addresses.endpoints.remove(&endpoint);
-            self.agents.remove(&endpoint);
-            let made = self.pods.remove(&endpoint).filter(|_| !self.is_lent(&endpoint));
+            self.probes.remove(&endpoint);
+            let made = self.pods.remove(&endpoint).filter(|_| !self.is_borrowed(&endpoint));
             if let Some(object) = made.map(|pod| pod_object(&pod)) {
                 self.remove(&object).await?;
                 removed.insert(object);
@@ -93,7 +93,7 @@ impl Cluster {
             let left = removed.iter().find(|object| {
                 seen.contains_key(&(object.namespace.clone().unwrap_or_default(), object.name.clone()))
             });
-            left.map_or(Look::Done(()), |object| Look::Not(object.to_string()))
+            left.map_or(Look::Done(()), |object| Look::NotYet(object.to_string()))
         };
         wait::until(&self.connection, wait, watched, looked).await.map_err(|late| match late {
             Late::Api(error) => error.into(),

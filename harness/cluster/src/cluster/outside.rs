@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use verdikt_agents::agents::Agents;
-use verdikt_agents::names::world_zone;
 use verdikt_probe::wire::{Resolver, Serve, Speaks};
+use verdikt_probes::names::world_zone;
+use verdikt_probes::probes::Probes;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
-use super::furnish::AGENT_DEADLINE;
+use super::configure::PROBE_DEADLINE;
 use super::{Cluster, ClusterError};
 use crate::exec;
 use crate::world::World;
@@ -22,10 +22,10 @@ const DNS_PORT: u16 = 53;
 const ANSWER: Duration = Duration::from_secs(15);
 
 impl Cluster {
-    /// Starts the agents of the hosts outside, and lets go of those that are no more.
+    /// Starts the probes of the hosts outside, and lets go of those that are no more.
     pub(super) async fn ensure_world(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         let leaving: Vec<Endpoint> = self
-            .agents
+            .probes
             .endpoints()
             .filter(|endpoint| match endpoint {
                 Endpoint::World(name) => {
@@ -37,14 +37,14 @@ impl Cluster {
             .cloned()
             .collect();
         for endpoint in leaving {
-            self.agents.remove(&endpoint);
+            self.probes.remove(&endpoint);
             self.addresses.endpoints.remove(&endpoint);
         }
         let Some(world) = self.options.world.clone() else { return Ok(()) };
         for (name, host) in &topology.world {
             let endpoint = Endpoint::World(name.clone());
-            if !self.agents.is_there(&endpoint) {
-                start(&world, host.address, &mut self.agents, endpoint.clone())?;
+            if !self.probes.is_there(&endpoint) {
+                start(&world, host.address, &mut self.probes, endpoint.clone())?;
                 self.addresses.endpoints.insert(endpoint, vec![host.address]);
             }
         }
@@ -63,7 +63,7 @@ impl Cluster {
         let fresh: BTreeSet<String> =
             zone.names.keys().filter(|name| !self.known_names.contains(*name)).cloned().collect();
         let serve = Serve { server: 0, speaks: Speaks::Dns, port: DNS_PORT, zone };
-        self.names.furnish(|_| (vec![serve.clone()], Resolver::default()), AGENT_DEADLINE).await?;
+        self.names.configure(|_| (vec![serve.clone()], Resolver::default()), PROBE_DEADLINE).await?;
         for agent in self.facts.nodes.values().filter_map(|node| node.agent.as_ref()) {
             for name in &fresh {
                 // Without its final dot it would match nothing.
@@ -83,13 +83,13 @@ impl Cluster {
 fn start(
     world: &World,
     address: IpAddr,
-    agents: &mut Agents,
+    probes: &mut Probes,
     endpoint: Endpoint,
 ) -> Result<(), ClusterError> {
     let running = world.start(address).map_err(|error| ClusterError::Outside {
         command: world.command.clone(),
         reason: error.to_string(),
     })?;
-    running.join(agents, endpoint);
+    running.join(probes, endpoint);
     Ok(())
 }

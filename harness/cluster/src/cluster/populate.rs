@@ -11,13 +11,13 @@ use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, NAMESPACE_NAME_
 
 use super::place::{Places, choose_places};
 use super::{Cluster, ClusterError};
-use crate::agent;
 use crate::error::ApiError;
 use crate::exec::Container;
 use crate::mark::SYSTEM_NAMESPACE;
 use crate::namespaces;
 use crate::objects::{self, FieldValidation, Object, labels_of, metadata, namespaced_name};
-use crate::pods::{self, AGENT_CONTAINER, State};
+use crate::pods::{self, PROBE_CONTAINER, State};
+use crate::probe;
 use crate::services;
 use crate::wait::{self, Late, Look, Wait};
 
@@ -25,7 +25,7 @@ use crate::wait::{self, Late, Look, Wait};
 const AT_ONCE: usize = 8;
 
 impl Cluster {
-    /// Makes the objects of a topology, removes those it no longer has, and starts the agents.
+    /// Makes the objects of a topology, removes those it no longer has, and starts the probes.
     pub(super) async fn populate(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         let lent_on = self.lent_on(topology.pods.keys().cloned().map(Endpoint::Pod));
         let places = choose_places(&self.facts, topology, &lent_on)?;
@@ -100,7 +100,7 @@ impl Cluster {
         let wait = Wait { what, deadline: self.options.pod_deadline, progress: &self.options.progress };
         let looked = |seen: &wait::Seen<ServiceAccount>| {
             let missing = accounts.iter().find(|account| !seen.contains_key(*account));
-            missing.map_or(Look::Done(()), |(namespace, name)| Look::Not(format!("{namespace}/{name}")))
+            missing.map_or(Look::Done(()), |(namespace, name)| Look::NotYet(format!("{namespace}/{name}")))
         };
         wait::until(&self.connection, wait, watched, looked).await.map_err(|late| match late {
             Late::Api(error) => error.into(),
@@ -156,9 +156,9 @@ impl Cluster {
             }
             self.furniture.insert(object, body);
         }
-        let lent =
+        let borrowed =
             self.borrowed.services.iter().map(|(name, service)| (name.clone(), service.addresses.clone()));
-        self.addresses.services.extend(lent);
+        self.addresses.services.extend(borrowed);
         self.addresses.services.retain(|name, _| topology.services.contains_key(name));
         if let Ok(dns) = DNS_SERVICE.parse() {
             self.addresses.services.insert(dns, self.facts.dns_service.clone());
@@ -169,9 +169,9 @@ impl Cluster {
     async fn ensure_pods(&mut self, wanted: &BTreeMap<Endpoint, Value>) -> Result<(), ClusterError> {
         let mut making = Vec::new();
         for (endpoint, pod) in wanted {
-            let is_lent = self.is_lent(endpoint);
+            let is_borrowed = self.is_borrowed(endpoint);
             match self.pods.get_mut(endpoint) {
-                _ if is_lent => {}
+                _ if is_borrowed => {}
                 Some(present) if present == pod => {}
                 Some(present) => {
                     let change = pods::label_change(&labels_of(present), &labels_of(pod));
@@ -197,7 +197,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Waits until every pod is ready, learns the addresses, and starts the agents of those that are new.
+    /// Waits until every pod is ready, learns the addresses, and starts the probes of those that are new.
     async fn learn_addresses(
         &mut self,
         wanted: &BTreeMap<Endpoint, Value>,
@@ -239,26 +239,26 @@ impl Cluster {
         if let Ok(dns) = DNS_POD.parse() {
             self.addresses.endpoints.insert(Endpoint::Pod(dns), self.facts.dns_pods.clone());
         }
-        self.start_agents(wanted).await?;
+        self.start_probes(wanted).await?;
         self.start_lent(wanted).await
     }
 
-    async fn start_agents(&mut self, wanted: &BTreeMap<Endpoint, Value>) -> Result<(), ClusterError> {
+    async fn start_probes(&mut self, wanted: &BTreeMap<Endpoint, Value>) -> Result<(), ClusterError> {
         let fresh: Vec<(&Endpoint, &Value)> =
-            wanted.iter().filter(|(it, _)| !self.agents.is_there(it) && !self.is_lent(it)).collect();
+            wanted.iter().filter(|(it, _)| !self.probes.is_there(it) && !self.is_borrowed(it)).collect();
         let (connection, command) = (&self.connection, &self.options.image.command);
         let started = stream::iter(fresh).map(|(endpoint, pod)| async move {
             let object = pod_object(pod);
             let container = Container {
                 namespace: object.namespace.unwrap_or_default(),
                 pod: object.name,
-                container: AGENT_CONTAINER.to_owned(),
+                container: PROBE_CONTAINER.to_owned(),
             };
-            let started = agent::start(connection, &container, command).await?;
+            let started = probe::start(connection, &container, command).await?;
             Ok::<_, ApiError>((endpoint, pod, started))
         });
         for (endpoint, pod, started) in started.buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await? {
-            started.join(&mut self.agents, endpoint.clone());
+            started.join(&mut self.probes, endpoint.clone());
             self.pods.insert(endpoint.clone(), pod.clone());
         }
         Ok(())
@@ -303,7 +303,7 @@ fn all_ready(
     }
     match waiting.into_iter().next() {
         None => Look::Done(ready),
-        Some(first) => Look::Not(first),
+        Some(first) => Look::NotYet(first),
     }
 }
 

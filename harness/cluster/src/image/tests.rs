@@ -19,7 +19,7 @@ fn built(bytes: &[u8], registry: Option<&str>) -> Built {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("verdikt-probe");
     std::fs::write(&path, bytes).unwrap();
-    build(&[AgentProgram { path, arguments: vec!["agent".to_owned()] }], registry).unwrap()
+    build(&[ProbeProgram { path, arguments: vec!["probe".to_owned()] }], registry).unwrap()
 }
 
 fn files(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
@@ -61,20 +61,20 @@ fn the_archive_is_a_layout_that_docker_takes_too() {
     let docker = json("manifest.json");
     assert_eq!(docker[0]["RepoTags"][0], built.image.reference.as_str());
     assert_eq!(docker[0]["Layers"][0], at(&manifest["layers"][0]["digest"]).as_str());
-    insta::assert_snapshot!(config, @r#"{"architecture":"amd64","config":{"Entrypoint":["/verdikt","agent"],"User":"65532:65532","WorkingDir":"/"},"created":"1970-01-01T00:00:00Z","history":[{"created":"1970-01-01T00:00:00Z","created_by":"verdikt-agent"}],"os":"linux","rootfs":{"diff_ids":["sha256:d6c6d3e0f3436b5b76b7fbe3b0708afae230c77a343e6570a2c830323f4b0231"],"type":"layers"}}"#);
-    insta::assert_snapshot!(built.image.reference, @"localhost/verdikt-agent:79d0604944e6");
+    insta::assert_snapshot!(config, @r#"{"architecture":"amd64","config":{"Entrypoint":["/verdikt","probe"],"User":"65532:65532","WorkingDir":"/"},"created":"1970-01-01T00:00:00Z","history":[{"created":"1970-01-01T00:00:00Z","created_by":"verdikt-probe"}],"os":"linux","rootfs":{"diff_ids":["sha256:d6c6d3e0f3436b5b76b7fbe3b0708afae230c77a343e6570a2c830323f4b0231"],"type":"layers"}}"#);
+    insta::assert_snapshot!(built.image.reference, @"localhost/verdikt-probe:f768041c3f1e");
 }
 
 #[test]
 fn a_registry_is_part_of_the_name() {
     let image = built(&program(62, 1), Some("registry.example.test:5000/team")).image;
     assert!(
-        image.reference.starts_with("registry.example.test:5000/team/verdikt-agent:"),
+        image.reference.starts_with("registry.example.test:5000/team/verdikt-probe:"),
         "{}",
         image.reference
     );
     assert_eq!(image.pull, Pull::IfNotPresent);
-    assert_eq!(image.command, ["/verdikt", "agent"]);
+    assert_eq!(image.command, ["/verdikt", "probe"]);
 }
 
 #[test]
@@ -100,13 +100,13 @@ fn programs_that_need_libraries_are_refused() {
     ] {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        let error = build(&[AgentProgram { path, arguments: Vec::new() }], None).unwrap_err().to_string();
+        let error = build(&[ProbeProgram { path, arguments: Vec::new() }], None).unwrap_err().to_string();
         lines.push(error.replace(&folder.path().display().to_string(), "FOLDER").replace(ARCH, "ARCH"));
     }
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    FOLDER/dynamic cannot be the agent of a cluster: it is linked dynamically, and an image from scratch has no libraries; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
-    FOLDER/other cannot be the agent of a cluster: it is for neither x86-64 nor ARM64; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
-    FOLDER/script cannot be the agent of a cluster: it is no Linux program; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
-    FOLDER/cut cannot be the agent of a cluster: it is cut off; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
+    FOLDER/dynamic cannot be the probe of a cluster: it is linked dynamically, and an image from scratch has no libraries; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
+    FOLDER/other cannot be the probe of a cluster: it is for neither x86-64 nor ARM64; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
+    FOLDER/script cannot be the probe of a cluster: it is no Linux program; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
+    FOLDER/cut cannot be the probe of a cluster: it is cut off; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
     "#);
 }

@@ -3,9 +3,9 @@ use serde_json::json;
 use super::*;
 use crate::image::Pull;
 
-fn image() -> AgentImage {
-    AgentImage {
-        reference: "localhost/verdikt-agent:0123456789ab".to_owned(),
+fn image() -> ProbeImage {
+    ProbeImage {
+        reference: "localhost/verdikt-probe:0123456789ab".to_owned(),
         command: vec!["/verdikt".to_owned()],
         pull: Pull::Never,
     }
@@ -46,8 +46,8 @@ fn a_pod_satisfies_the_restricted_profile() {
       restartPolicy: Never
       terminationGracePeriodSeconds: 0
       containers:
-      - name: agent
-        image: localhost/verdikt-agent:0123456789ab
+      - name: probe
+        image: localhost/verdikt-probe:0123456789ab
         imagePullPolicy: Never
         command:
         - /verdikt
@@ -99,7 +99,7 @@ fn a_pod_satisfies_the_restricted_profile() {
 }
 
 #[test]
-fn the_agent_of_a_node_lives_in_its_network() {
+fn the_probe_of_a_node_lives_in_its_network() {
     let manifest = node_manifest("node-host", &image(), &"run-1".parse().unwrap(), "worker");
     insta::assert_snapshot!(serde_saphyr::to_string(&manifest).unwrap(), @"
     apiVersion: v1
@@ -116,8 +116,8 @@ fn the_agent_of_a_node_lives_in_its_network() {
       restartPolicy: Never
       terminationGracePeriodSeconds: 0
       containers:
-      - name: agent
-        image: localhost/verdikt-agent:0123456789ab
+      - name: probe
+        image: localhost/verdikt-probe:0123456789ab
         imagePullPolicy: Never
         command:
         - /verdikt
@@ -163,7 +163,7 @@ fn states_say_what_was_seen() {
         let pod: Pod = serde_json::from_value(json!({"metadata": {}, "status": status})).unwrap();
         format!("{:?}", state(&pod))
     };
-    let container = |state: Value| json!({"phase": "Pending", "containerStatuses": [{"name": "agent", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state}]});
+    let container = |state: Value| json!({"phase": "Pending", "containerStatuses": [{"name": "probe", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state}]});
     let seen = [
         check(json!(null)),
         check(json!({"conditions": [{"type": "Ready", "status": "True"}], "podIPs": [{"ip": "10.0.0.1"}]})),
@@ -180,7 +180,7 @@ fn states_say_what_was_seen() {
         check(container(json!({"waiting": {"reason": "ContainerCreating"}}))),
         check(json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."})),
         check(
-            json!({"phase": "Failed", "containerStatuses": [{"name": "agent", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]}),
+            json!({"phase": "Failed", "containerStatuses": [{"name": "probe", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]}),
         ),
     ];
     insta::assert_snapshot!(seen.join("\n"), @r#"
@@ -189,7 +189,7 @@ fn states_say_what_was_seen() {
     Waiting("it is in phase unknown and not ready")
     Waiting("no node takes it: 0/1 nodes are available: 1 Insufficient cpu.")
     Failed("ErrImageNeverPull: Container image is not present; load the image into the node first (`verdikt images`), or name a registry that has it")
-    Waiting("its container is in state ImagePullBackOff: Back-off pulling image; can the node reach the registry, and is the image there (`verdikt images --agent FILE` writes it)?")
+    Waiting("its container is in state ImagePullBackOff: Back-off pulling image; can the node reach the registry, and is the image there (`verdikt images --probe FILE` writes it)?")
     Waiting("its container is in state ContainerCreating")
     Failed("Evicted: The node was low on memory.")
     Failed("its container has ended with exit code 137 (OOMKilled)")

@@ -21,13 +21,13 @@ spec: {endpointSelector: {}, ingress: [], description: 0120, unknown: null}
 async fn check(steps: &[&str], answers: impl FnMut(&Asked) -> Answer + Send + 'static) -> String {
     let (connection, log) = server(answers);
     let (namespaces, run) = (BTreeSet::from(["shop".to_owned()]), "run-1".parse().unwrap());
-    let ground = Ground { namespaces: &namespaces, run: &run };
+    let context = PolicyContext { namespaces: &namespaces, run: &run };
     let mut stored = Stored::default();
     let mut lines = Vec::new();
     let mut before = 0;
     for step in steps {
         let applied =
-            apply(&connection, &mut stored, &manifests(step), FieldValidation::Strict, ground).await;
+            apply(&connection, &mut stored, &manifests(step), FieldValidation::Strict, context).await;
         let text = log.text();
         lines.extend(text.lines().skip(before).map(str::to_owned));
         before = text.lines().count();

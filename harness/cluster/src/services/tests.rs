@@ -115,9 +115,11 @@ fn doors_of_services() {
     let check = |service_type: &str, status: serde_json::Value, expected: &str| {
         let service = json!({"spec": {"type": service_type, "ports": ports}, "status": status});
         let nodes = ["172.30.0.2".parse().unwrap(), "fd00::2".parse().unwrap()];
-        let doors = doors(&serde_json::from_value(service).unwrap(), &nodes);
-        let shown = doors.map_or("none yet".to_owned(), |doors| {
-            let lines = doors.iter().map(|((protocol, port), doors)| format!("{port}/{protocol} {doors:?}"));
+        let exposed_ports = exposed_ports(&serde_json::from_value(service).unwrap(), &nodes);
+        let shown = exposed_ports.map_or("none yet".to_owned(), |exposed_ports| {
+            let lines = exposed_ports
+                .iter()
+                .map(|((protocol, port), exposed_ports)| format!("{port}/{protocol} {exposed_ports:?}"));
             lines.collect::<Vec<_>>().join(", ")
         });
         assert_eq!(shown, expected, "{service_type}");

@@ -14,7 +14,7 @@ use crate::objects::Object;
 /// The pauses between two questions; there is nothing to watch in an agent.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// How long endpoints may take before another fence is raised.
+/// How long endpoints may take before another canary is created.
 const ROUND: Duration = Duration::from_secs(3);
 /// How long an agent may take for one answer.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -33,16 +33,16 @@ impl Cluster {
     ///
     /// An endpoint that an agent has just made may say an old revision although its policy is the newest: it says the
     /// one in which the policy of its identity was computed. The next change of any policy brings it up to date, so
-    /// there is always a fence, and after a while another one.
+    /// there is always a canary, and after a while another one.
     pub(super) async fn realized(
         &mut self,
         touched: &BTreeSet<Object>,
         clock: Clock,
     ) -> Result<Result<(), String>, SettleError> {
         loop {
-            let fences = self.raise_fences(touched).await?;
+            let canaries = self.create_canaries(touched).await?;
             let round = Clock { begin: Instant::now(), deadline: ROUND.min(clock.left()) };
-            match self.realized_behind(&fences, round).await {
+            match self.realized_behind(&canaries, round).await {
                 Err(SettleError::Late { what, last, .. }) if clock.left().is_zero() => {
                     return Err(SettleError::deadline(&what, last, clock.deadline));
                 }
@@ -55,7 +55,7 @@ impl Cluster {
 
     async fn realized_behind(
         &self,
-        fences: &[String],
+        canaries: &[String],
         clock: Clock,
     ) -> Result<Result<(), String>, SettleError> {
         let host = self.sites().any(|endpoint| matches!(endpoint, Endpoint::Node(_)));
@@ -65,7 +65,7 @@ impl Cluster {
             async move {
                 let Some(agent) = agent else { return Ok(Err(format!("node {node} has no Cilium agent"))) };
                 let what = format!("wait until the agent of node {node} has read the policies");
-                let read = |said: &str| has_read(said, fences);
+                let read = |said: &str| has_read(said, canaries);
                 let revision =
                     self.ask_until(&what, &agent, &["policy", "get", "-o", "json"], clock, read).await;
                 let revision = match revision? {
@@ -121,12 +121,12 @@ impl Cluster {
 }
 
 /// Whether an agent's policy holds these objects.
-pub(super) fn has_read(said: &str, fences: &[String]) -> Answer {
+pub(super) fn has_read(said: &str, canaries: &[String]) -> Answer {
     let Ok(said) = serde_json::from_str::<Value>(said) else {
         return Answer::No("the agent's policy cannot be understood".to_owned());
     };
     let policy = said["policy"].as_str().unwrap_or_default();
-    let missing = fences.iter().filter(|uid| !policy.contains(uid.as_str())).count();
+    let missing = canaries.iter().filter(|uid| !policy.contains(uid.as_str())).count();
     match (missing, said["revision"].as_u64()) {
         (0, Some(revision)) => Answer::Yes(revision),
         (0, None) => Answer::No("the agent's policy has no revision".to_owned()),

@@ -134,10 +134,10 @@ pub(super) fn are_known(said: &str, wanted: &BTreeMap<(String, String), Comparis
 fn look(seen: &Seen<DynamicObject>, wanted: &BTreeMap<(String, String), Comparison<'_>>) -> Look<()> {
     for (key, comparison) in wanted {
         let Some(endpoint) = seen.get(key) else {
-            return Look::Not(format!("there is no CiliumEndpoint {}/{}", key.0, key.1));
+            return Look::NotYet(format!("there is no CiliumEndpoint {}/{}", key.0, key.1));
         };
         if let Some(wrong) = comparison.differs(&labels(&endpoint.data)) {
-            return Look::Not(format!("{}/{}: {wrong}", key.0, key.1));
+            return Look::NotYet(format!("{}/{}: {wrong}", key.0, key.1));
         }
     }
     Look::Done(())

@@ -17,8 +17,8 @@ fn show(answer: Answer) -> String {
 #[test]
 fn an_agent_has_read_what_its_policy_holds() {
     let said = r#"{"policy": "[{\"labels\": [{\"key\": \"io.cilium.k8s.policy.uid\", \"value\": \"u-1\"}]}]", "revision": 12}"#;
-    let check = |said: &str, fences: &[&str]| {
-        show(has_read(said, &fences.iter().map(|uid| (*uid).to_owned()).collect::<Vec<_>>()))
+    let check = |said: &str, canaries: &[&str]| {
+        show(has_read(said, &canaries.iter().map(|uid| (*uid).to_owned()).collect::<Vec<_>>()))
     };
     let seen = [
         check(said, &[]),

@@ -65,11 +65,11 @@ fn look(seen: &Seen<DynamicObject>, judged: &BTreeMap<usize, &Object>) -> Look<B
                 refused.insert(*index, Refusal { by: Refuser::Agent, message });
             }
             Some(None) => {
-                return Look::Not(format!(
+                return Look::NotYet(format!(
                     "{object} has no condition `Valid` yet; does cilium-operator run?"
                 ));
             }
-            None => return Look::Not(format!("{object} is not there any more")),
+            None => return Look::NotYet(format!("{object} is not there any more")),
         }
     }
     Look::Done(refused)

@@ -17,7 +17,7 @@ async fn check(deadline: Duration, answers: impl FnMut(&Asked) -> Answer + Send 
     let api: Api<Pod> = Api::namespaced(connection.client().clone(), "shop");
     let watched = vec![(api, watcher::Config::default())];
     let outcome = until(&connection, wait, watched, |seen| {
-        if seen.len() == 2 { Look::Done(()) } else { Look::<()>::Not(format!("{} pods", seen.len())) }
+        if seen.len() == 2 { Look::Done(()) } else { Look::<()>::NotYet(format!("{} pods", seen.len())) }
     });
     let outcome = outcome.await;
     drop(progress);

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use verdikt_agents::agents::Signal;
 use verdikt_probe::wire::Resolver;
+use verdikt_probes::probes::ProbeEvent;
 use verdikt_scenario::topology::{Endpoint, WorldHost};
 
 use super::*;
@@ -44,16 +44,16 @@ fn hosts_need_an_address_and_their_names_a_server() {
     ");
 }
 
-/// What becomes of an agent that is started like this.
+/// What becomes of a probe that is started like this.
 async fn started(command: &str) -> String {
-    let mut agents = Agents::default();
+    let mut probes = Probes::default();
     let running = world(command, None).start("127.0.0.7".parse().unwrap()).unwrap();
-    running.join(&mut agents, Endpoint::World("api".parse().unwrap()));
+    running.join(&mut probes, Endpoint::World("api".parse().unwrap()));
     let patience = Duration::from_secs(10);
-    match agents.furnish(|_| (Vec::new(), Resolver::default()), patience).await {
-        Ok(()) => match agents.next().await {
-            Signal::Gone(endpoint, reason) => format!("{endpoint}: {reason}"),
-            Signal::Report(..) | Signal::Flushed => "it talks".to_owned(),
+    match probes.configure(|_| (Vec::new(), Resolver::default()), patience).await {
+        Ok(()) => match probes.next().await {
+            ProbeEvent::Gone(endpoint, reason) => format!("{endpoint}: {reason}"),
+            ProbeEvent::Report(..) | ProbeEvent::Flushed => "it talks".to_owned(),
         },
         Err(error) => error.to_string(),
     }
@@ -68,7 +68,7 @@ async fn a_command_that_fails_is_told() {
     ];
     insta::assert_snapshot!(lines.join("\n"), @r"
     api: the stream to it has ended: exit status: 0
-    the agent of api has ended: it says what no agent says: invalid number at line 1 column 2: exit status: 0
-    the agent of api has ended: the stream to it has ended: sh: 1: exec: no-such-program: not found
+    the probe of api has ended: it says what no probe says: invalid number at line 1 column 2: exit status: 0
+    the probe of api has ended: the stream to it has ended: sh: 1: exec: no-such-program: not found
     ");
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use verdikt_scenario::attempt::{Request, Target};
 use verdikt_scenario::name::{DnsName, NamespacedName};
-use verdikt_scenario::prediction::{Answer, Check, Finding, Gate, Prediction};
+use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Prediction};
 use verdikt_scenario::topology::{CiliumEndpoint, DNS_SERVICE, Endpoint, Port, Protocol, Resolved};
 
 use crate::decide::{Decision, SideVerdict, Traffic};
@@ -29,7 +29,7 @@ pub(super) enum Question<'a> {
 struct Trace {
     /// Most attempts meet two.
     checks: Vec<Check>,
-    audited: Option<Gate>,
+    audited: Option<EnforcementPoint>,
     end: Option<Answer>,
 }
 
@@ -92,12 +92,12 @@ impl<'m> Walk<'m> {
     }
 
     fn end_with(&mut self, question: String, finding: Finding) {
-        self.note(Gate::Egress, self.source.clone(), question, finding);
+        self.note(EnforcementPoint::Egress, self.source.clone(), question, finding);
         self.trace.end = Some(Answer::Abstain);
     }
 
-    fn note(&mut self, gate: Gate, endpoint: Endpoint, question: String, finding: Finding) {
-        self.trace.checks.push(Check { gate, endpoint, question, finding });
+    fn note(&mut self, point: EnforcementPoint, endpoint: Endpoint, question: String, finding: Finding) {
+        self.trace.checks.push(Check { point, endpoint, question, finding });
     }
 
     /// Asks the cluster's DNS server. Returns whether the DNS proxy saw it. Only pods ask that server; others have
@@ -188,7 +188,7 @@ impl<'m> Walk<'m> {
     /// A pod that reaches itself through a service meets no policy.
     fn reach_itself(&mut self, service: &NamespacedName) {
         let question = format!("to itself through the service {service}");
-        self.note(Gate::Egress, self.source.clone(), question, Finding::Itself);
+        self.note(EnforcementPoint::Egress, self.source.clone(), question, Finding::Itself);
     }
 
     /// Follows the attempt to every endpoint that may answer it. The client cannot choose, so the engine knows the
@@ -250,7 +250,7 @@ impl<'m> Walk<'m> {
         };
         if let Some(finding) = finding {
             let text = format!("to {destination}, {}", traffic_text(traffic));
-            self.note(Gate::Egress, source.clone(), text, finding);
+            self.note(EnforcementPoint::Egress, source.clone(), text, finding);
             return false;
         }
         let mut peer = Cow::Borrowed(&to.identity);
@@ -281,18 +281,20 @@ impl<'m> Walk<'m> {
         // The proxy of Cilium's Ingress keeps to its own egress policy itself: it answers 403, and audit mode does
         // not reach it.
         let in_proxy = *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress) && decision.verdict.denies();
-        let gate = match direction {
-            Direction::Egress if in_proxy => Gate::Http,
-            Direction::Egress => Gate::Egress,
-            Direction::Ingress => Gate::Ingress,
+        let point = match direction {
+            Direction::Egress if in_proxy => EnforcementPoint::Http,
+            Direction::Egress => EnforcementPoint::Egress,
+            Direction::Ingress => EnforcementPoint::Ingress,
         };
         let finding = model.finding(subject, direction, peer, traffic, &decision);
-        self.note(gate, endpoint.clone(), text, finding);
+        self.note(point, endpoint.clone(), text, finding);
         match decision.verdict {
-            verdict if verdict.denies() && model.options.enforcement.audit && gate != Gate::Http => {
-                self.trace.audited.get_or_insert(gate);
+            verdict
+                if verdict.denies() && model.options.enforcement.audit && point != EnforcementPoint::Http =>
+            {
+                self.trace.audited.get_or_insert(point);
             }
-            verdict if verdict.denies() => self.trace.end = Some(Answer::Deny(gate)),
+            verdict if verdict.denies() => self.trace.end = Some(Answer::Deny(point)),
             SideVerdict::Unknown | SideVerdict::Conflict => self.trace.end = Some(Answer::Abstain),
             _ => {}
         }
@@ -311,7 +313,7 @@ impl<'m> Walk<'m> {
             return false;
         }
         let model = self.model;
-        let (gate, text, finding) = match question {
+        let (point, text, finding) = match question {
             Question::Http(request, authority) => {
                 let head = RequestHead {
                     method: &request.method,
@@ -320,28 +322,28 @@ impl<'m> Walk<'m> {
                     headers: &request.headers,
                 };
                 let text = format!("{} {}", request.method, request.path);
-                (Gate::Http, text, model.http_finding(decision, &head))
+                (EnforcementPoint::Http, text, model.http_finding(decision, &head))
             }
             Question::Dns(name) => {
                 let Some(finding) = model.dns_finding(decision, name.as_str()) else { return false };
-                (Gate::Dns, format!("query {name}"), finding)
+                (EnforcementPoint::Dns, format!("query {name}"), finding)
             }
             Question::Reach => match model.reach_finding(decision) {
-                Some(finding) => (Gate::Http, traffic_text(traffic), finding),
+                Some(finding) => (EnforcementPoint::Http, traffic_text(traffic), finding),
                 None => return false,
             },
         };
         self.trace.end = match &finding {
             Finding::Unknown { .. } | Finding::Chance { .. } => Some(Answer::Abstain),
-            Finding::NoRuleAllows { .. } | Finding::Denied { .. } => Some(Answer::Deny(gate)),
+            Finding::NoRuleAllows { .. } | Finding::Denied { .. } => Some(Answer::Deny(point)),
             Finding::Allowed { .. }
             | Finding::LocalHost
             | Finding::NotIsolated
             | Finding::Itself
             | Finding::OutsideCluster => None,
         };
-        self.note(gate, endpoint.clone(), text, finding);
-        gate == Gate::Dns
+        self.note(point, endpoint.clone(), text, finding);
+        point == EnforcementPoint::Dns
     }
 }
 

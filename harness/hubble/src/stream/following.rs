@@ -10,11 +10,11 @@ use super::memory::Memory;
 use super::{News, Patience};
 use crate::client::{Ask, Client, Source};
 use crate::convert::{self, Observed, observed};
+use crate::flow_source::FlowSource;
 use crate::messages::GetFlowsResponse;
-use crate::way::Way;
 
 /// Nobody listens any more.
-struct NobodyListens;
+struct ReceiverDropped;
 
 /// One source.
 pub(super) struct Following {
@@ -31,22 +31,22 @@ pub(super) struct Following {
 impl Following {
     pub(super) fn new(
         source: Source,
-        way: Way,
+        flow_source: FlowSource,
         begin: SystemTime,
         patience: Patience,
         news: Sender<News>,
     ) -> Self {
-        let memory = Memory::new(&source.name, way);
+        let memory = Memory::new(&source.name, flow_source);
         Self { source, begin, patience, memory, news, worked: Instant::now(), pause: patience.first_pause }
     }
 
     /// Returns when the source is given up, or nobody listens.
     pub(super) async fn run(mut self) {
         // Either is its end.
-        let (Ok(()) | Err(NobodyListens)) = self.run_on().await;
+        let (Ok(()) | Err(ReceiverDropped)) = self.run_on().await;
     }
 
-    async fn run_on(&mut self) -> Result<(), NobodyListens> {
+    async fn run_on(&mut self) -> Result<(), ReceiverDropped> {
         let mut followed = true;
         loop {
             let connection = self.connection().await?;
@@ -67,7 +67,7 @@ impl Following {
     }
 
     /// One connection, from its begin to its end.
-    async fn connection(&mut self) -> Result<Connection, NobodyListens> {
+    async fn connection(&mut self) -> Result<Connection, ReceiverDropped> {
         let ended =
             |error: crate::client::ClientError| Connection { followed: false, ended: error.to_string() };
         let client = match Client::connect(&self.source, self.patience.answer).await {
@@ -89,7 +89,7 @@ impl Following {
     }
 
     /// Tells every event. Returns why there are no more.
-    async fn events(&mut self, client: &Client, ask: Ask) -> Result<String, NobodyListens> {
+    async fn events(&mut self, client: &Client, ask: Ask) -> Result<String, ReceiverDropped> {
         let mut responses = client.follow(&ask);
         let heartbeat = self.patience.heartbeat;
         let ask_again = || {
@@ -124,7 +124,7 @@ impl Following {
         }
     }
 
-    async fn event(&mut self, response: GetFlowsResponse) -> Result<(), NobodyListens> {
+    async fn event(&mut self, response: GetFlowsResponse) -> Result<(), ReceiverDropped> {
         let received = self.now();
         let time = response.flow.as_ref().and_then(|flow| flow.time).or(response.time);
         let at = time.map_or(received, |time| convert::since(time, self.begin));
@@ -163,8 +163,8 @@ impl Following {
         }
     }
 
-    async fn tell(&self, news: News) -> Result<(), NobodyListens> {
-        self.news.send(news).await.map_err(|_| NobodyListens)
+    async fn tell(&self, news: News) -> Result<(), ReceiverDropped> {
+        self.news.send(news).await.map_err(|_| ReceiverDropped)
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 use prost::Message;
 
 use crate::convert::{Loss, LossReason, NodeChange, NodeState};
+use crate::flow_source::FlowSource;
 use crate::messages::{GetFlowsResponse, ServerStatusResponse};
-use crate::way::Way;
 
 /// How far the processors of a node are apart in the order of their events.
 const DISORDER: Duration = Duration::from_secs(2);
@@ -25,7 +25,7 @@ const FUTURE: Duration = Duration::from_hours(1);
 #[derive(Debug)]
 pub(super) struct Memory {
     name: String,
-    way: Way,
+    flow_source: FlowSource,
     /// By time: the names of events.
     known: BTreeMap<Duration, BTreeSet<Vec<u8>>>,
     count: usize,
@@ -45,10 +45,10 @@ struct Counters {
 }
 
 impl Memory {
-    pub(super) fn new(name: &str, way: Way) -> Self {
+    pub(super) fn new(name: &str, flow_source: FlowSource) -> Self {
         Self {
             name: name.to_owned(),
-            way,
+            flow_source,
             known: BTreeMap::new(),
             count: 0,
             newest: None,
@@ -98,7 +98,7 @@ impl Memory {
         let runs = Duration::from_nanos(status.uptime_ns);
         let passed = status.seen_flows.checked_sub(before.seen);
         let why = match passed {
-            _ if self.way == Way::Relay => {
+            _ if self.flow_source == FlowSource::Relay => {
                 "the connection to Relay was cut, and Relay does not know what its agents have overwritten since"
                     .to_owned()
             }

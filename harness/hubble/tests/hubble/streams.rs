@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use prost_types::Timestamp;
 use verdikt_hubble::client::{Client, Source};
+use verdikt_hubble::flow_source::FlowSource;
 use verdikt_hubble::messages::{GetFlowsResponse, LostEvent, NodeStatusEvent};
 use verdikt_hubble::stream::{Flows, News, Patience};
-use verdikt_hubble::way::Way;
 
 use crate::server::{Agent, LONG, Served, until, verdict};
 
@@ -19,8 +19,8 @@ const PATIENCE: Patience = Patience {
     give_up: Duration::from_mins(1),
 };
 
-fn follow(served: &Served, way: Way, begin: SystemTime, patience: Patience) -> Flows {
-    Flows::follow(&[Source::tcp("node1", &served.address.to_string())], way, begin, patience)
+fn follow(served: &Served, flow_source: FlowSource, begin: SystemTime, patience: Patience) -> Flows {
+    Flows::follow(&[Source::tcp("node1", &served.address.to_string())], flow_source, begin, patience)
 }
 
 /// The next news, in words without times and ports.
@@ -63,7 +63,7 @@ async fn a_cut_neither_repeats_nor_loses() {
             }
             agent.write(&response);
         };
-        let mut flows = follow(&served, Way::Agents, begin, PATIENCE);
+        let mut flows = follow(&served, FlowSource::Agents, begin, PATIENCE);
         write(10, 1);
         write(5000, 2);
         write(5001, 3);
@@ -92,7 +92,7 @@ async fn an_agent_that_forgot_is_a_loss() {
     let begin = SystemTime::now();
     let agent = Agent::new();
     let served = agent.serve(None).await;
-    let mut flows = follow(&served, Way::Agents, begin, PATIENCE);
+    let mut flows = follow(&served, FlowSource::Agents, begin, PATIENCE);
     assert_eq!(next(&mut flows).await, "following node1");
     agent.write(&verdict(begin, 1, 1));
     assert_eq!(next(&mut flows).await, "flow 1");
@@ -115,7 +115,7 @@ async fn what_the_agent_lost_and_what_cannot_be_read() {
     let begin = SystemTime::now();
     let agent = Agent::new();
     let served = agent.serve(None).await;
-    let mut flows = follow(&served, Way::Agents, begin, PATIENCE);
+    let mut flows = follow(&served, FlowSource::Agents, begin, PATIENCE);
     agent.write(&verdict(begin, 6000, 1));
     assert_eq!(take(&mut flows, 2).await, ["following node1", "flow 1"]);
     let time = Some(Timestamp::from(begin + Duration::from_secs(7)));
@@ -146,7 +146,7 @@ async fn the_newest_event_waits_for_the_next() {
     let agent = Agent::new();
     agent.lags_by_one();
     let served = agent.serve(None).await;
-    let mut flows = follow(&served, Way::Agents, begin, PATIENCE);
+    let mut flows = follow(&served, FlowSource::Agents, begin, PATIENCE);
     agent.write(&verdict(begin, 1, 1));
     agent.write(&verdict(begin, 2, 2));
     assert_eq!(take(&mut flows, 2).await, ["following node1", "flow 1"]);
@@ -160,7 +160,7 @@ async fn a_server_that_is_gone_is_given_up() {
     let agent = Agent::new();
     let served = agent.serve(None).await;
     let patience = Patience { give_up: Duration::from_millis(200), ..PATIENCE };
-    let mut flows = follow(&served, Way::Agents, begin, patience);
+    let mut flows = follow(&served, FlowSource::Agents, begin, patience);
     agent.write(&verdict(begin, 1, 1));
     assert_eq!(take(&mut flows, 2).await, ["following node1", "flow 1"]);
     drop(served);
@@ -178,7 +178,7 @@ async fn a_server_that_ends_every_stream_is_given_up_too() {
     let agent = Agent::new();
     let served = agent.serve(None).await;
     let patience = Patience { give_up: Duration::from_millis(200), ..PATIENCE };
-    let mut flows = follow(&served, Way::Agents, begin, patience);
+    let mut flows = follow(&served, FlowSource::Agents, begin, patience);
     assert_eq!(next(&mut flows).await, "following node1");
     let cutting = tokio::spawn({
         let agent = agent.clone();
@@ -211,7 +211,7 @@ async fn a_server_that_falls_silent_is_cut() {
         give_up: Duration::from_millis(400),
         ..PATIENCE
     };
-    let mut flows = follow(&served, Way::Agents, begin, patience);
+    let mut flows = follow(&served, FlowSource::Agents, begin, patience);
     assert_eq!(next(&mut flows).await, "following node1");
     agent.fall_silent();
     let expected = format!(
@@ -226,7 +226,7 @@ async fn what_relay_says_of_its_nodes() {
     let begin = SystemTime::now();
     let relay = Agent::new();
     let served = relay.serve(None).await;
-    let mut flows = follow(&served, Way::Relay, begin, PATIENCE);
+    let mut flows = follow(&served, FlowSource::Relay, begin, PATIENCE);
     let say = |milliseconds: u64, state_change: i32, message: &str| {
         let status = NodeStatusEvent {
             state_change,
@@ -269,7 +269,7 @@ async fn several_agents_are_one_stream() {
         let served = if name == "w1" { &served[0] } else { &served[1] };
         Source::tcp(name, &served.address.to_string())
     });
-    let mut flows = Flows::follow(&sources, Way::Agents, begin, PATIENCE);
+    let mut flows = Flows::follow(&sources, FlowSource::Agents, begin, PATIENCE);
     // Both ends of one connection are two flows.
     agents[0].write(&verdict(begin, 1, 1));
     agents[1].write(&verdict(begin, 1, 1));

@@ -1,6 +1,6 @@
 //! Hosts outside a cluster: one container beside its nodes, to which they route the addresses of all hosts.
 //!
-//! The container does nothing by itself: each agent that is started in it is one host. Everything that a restart of it or
+//! The container does nothing by itself: each probe that is started in it is one host. Everything that a restart of it or
 //! of a node loses is set again by the next call.
 
 mod nodes;
@@ -31,18 +31,18 @@ pub const DNS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 253);
 
 /// The program that becomes a host outside.
 #[derive(Clone, Copy, Debug)]
-pub struct Agent<'a> {
+pub struct Probe<'a> {
     /// What tells it from every other program: digits and letters.
     pub id: &'a str,
     /// Where it lies.
     pub program: &'a Path,
-    /// What it must be given to be an agent.
+    /// What it must be given to be a probe.
     pub arguments: &'a [String],
 }
 
-/// Makes sure that hosts outside can be; the command that starts the agent of one, to which `--address ADDRESS` is to be
+/// Makes sure that hosts outside can be; the command that starts the probe of one, to which `--address ADDRESS` is to be
 /// added. What is there already stays as it is.
-pub fn world(profile: &Profile, agent: &Agent<'_>, progress: &mut dyn FnMut(&str)) -> Result<String, Error> {
+pub fn world(profile: &Profile, probe: &Probe<'_>, progress: &mut dyn FnMut(&str)) -> Result<String, Error> {
     progress("make room for hosts outside the cluster");
     let name = container(profile);
     let address = start(profile, &name)?;
@@ -57,9 +57,9 @@ pub fn world(profile: &Profile, agent: &Agent<'_>, progress: &mut dyn FnMut(&str
         let routes = ADDRESSES.map(|range| format!("ip route replace {range} via {address}"));
         shell(&node.name, format!("set the routes of `{}`", node.name), &routes, None)?;
     }
-    let program = put(&name, agent)?;
+    let program = put(&name, probe)?;
     dns::forward(profile, DNS, progress)?;
-    let command = [&["docker", "exec", "--interactive", &name, &program].map(str::to_owned), agent.arguments];
+    let command = [&["docker", "exec", "--interactive", &name, &program].map(str::to_owned), probe.arguments];
     Ok(command.concat().join(" "))
 }
 
@@ -106,19 +106,19 @@ fn look(name: &str) -> [&str; 5] {
     ["container", "inspect", "--format", format, name]
 }
 
-/// Puts the agent's program into the container, if it is not there; where it is. It gets its name when it is whole.
-fn put(name: &str, agent: &Agent<'_>) -> Result<String, Error> {
-    let path = format!("/verdikt-agent-{}", agent.id);
-    let there = docker(format!("look for the agent in `{name}`"))
+/// Puts the probe's program into the container, if it is not there; where it is. It gets its name when it is whole.
+fn put(name: &str, probe: &Probe<'_>) -> Result<String, Error> {
+    let path = format!("/verdikt-probe-{}", probe.id);
+    let there = docker(format!("look for the probe in `{name}`"))
         .arguments(["exec", name, "test", "-x", &path])
         .run()
         .is_ok();
     if !there {
-        let program = fs::read(agent.program)
-            .map_err(|source| Error::File { path: agent.program.to_owned(), source })?;
+        let program = fs::read(probe.program)
+            .map_err(|source| Error::File { path: probe.program.to_owned(), source })?;
         let part = format!("{path}.part");
         let lines = [format!("cat > {part}"), format!("chmod 755 {part}"), format!("mv {part} {path}")];
-        shell(name, format!("copy the agent into `{name}`"), &lines, Some(program))?;
+        shell(name, format!("copy the probe into `{name}`"), &lines, Some(program))?;
     }
     Ok(path)
 }

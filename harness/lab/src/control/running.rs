@@ -33,12 +33,12 @@ pub struct Found {
     /// What the name says.
     pub lab: RunningLab,
     /// What the kernel says.
-    pub whose: Whose,
+    pub whose: LabOwner,
 }
 
 /// Who listens under the name of a lab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Whose {
+pub enum LabOwner {
     /// The lab, and it is this user's.
     Ours,
     /// The lab, and it is another user's.
@@ -67,7 +67,7 @@ impl RunningLab {
     /// Asks the lab, if it is this user's; the answers are lines of JSON.
     pub fn ask(&self, ask: &Ask) -> io::Result<impl BufRead + use<>> {
         let (mut stream, whose) = self.connect()?;
-        if whose != Whose::Ours {
+        if whose != LabOwner::Ours {
             let why = "who listens there is another user's, or not the lab";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
         }
@@ -91,17 +91,17 @@ impl RunningLab {
 
     /// A connection to who listens under the lab's name, and whose process that is. Does not wait for one who takes no
     /// connections.
-    fn connect(&self) -> io::Result<(UnixStream, Whose)> {
+    fn connect(&self) -> io::Result<(UnixStream, LabOwner)> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let end: OwnedFd = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
         connect(end.as_raw_fd(), &UnixAddr::new_abstract(self.socket().as_bytes())?)?;
         let peer = getsockopt(&end, PeerCredentials)?;
         let whose = if u32::try_from(peer.pid()).map_err(|_| Errno::ESRCH)? != self.pid {
-            Whose::NotTheLab
+            LabOwner::NotTheLab
         } else if peer.uid() == geteuid().as_raw() {
-            Whose::Ours
+            LabOwner::Ours
         } else {
-            Whose::OfUser(peer.uid())
+            LabOwner::OfUser(peer.uid())
         };
         Ok((end.into(), whose))
     }

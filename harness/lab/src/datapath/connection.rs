@@ -21,7 +21,7 @@ const OTHER: Duration = Duration::from_mins(1);
 
 /// The way of a packet within its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Way {
+pub(super) enum ConnectionDirection {
     /// As the packet that began it.
     Original,
     /// Back.
@@ -113,18 +113,18 @@ impl Life {
         // Without its beginning, a TCP connection is taken for an established one.
         let answered = matches!(content, Content::Tcp(flags) if !flags.opens());
         let mut life = Self { answered, finished: [false; 2], reset: false, expires: at };
-        life.touch(content, Way::Original, at);
+        life.touch(content, ConnectionDirection::Original, at);
         life
     }
 
     /// A packet of the connection came by.
-    pub(super) fn touch(&mut self, content: Content, way: Way, at: Duration) {
+    pub(super) fn touch(&mut self, content: Content, way: ConnectionDirection, at: Duration) {
         if self.is_closing() {
             return;
         }
-        self.answered |= way == Way::Reply;
+        self.answered |= way == ConnectionDirection::Reply;
         if let Content::Tcp(flags) = content {
-            self.finished[usize::from(way == Way::Reply)] |= flags.fin();
+            self.finished[usize::from(way == ConnectionDirection::Reply)] |= flags.fin();
             self.reset |= flags.reset();
         }
         self.expires = at + self.timeout(content);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use super::LinkId;
-use super::connection::{Connection, Way};
+use super::connection::{Connection, ConnectionDirection};
 use super::services::Services;
 use crate::packet::Tuple;
 use crate::redirect::Redirects;
@@ -51,7 +51,7 @@ struct Queues {
 #[derive(Debug)]
 pub(super) struct Connections {
     redirects: Arc<Redirects>,
-    by_key: FxHashMap<Key, (Slot, Way)>,
+    by_key: FxHashMap<Key, (Slot, ConnectionDirection)>,
     slots: Vec<Option<(u64, Connection)>>,
     free: Vec<Slot>,
     /// The number of the newest connection.
@@ -76,7 +76,7 @@ impl Connections {
     }
 
     /// The connection a packet belongs to, and which way the packet goes.
-    pub(super) fn find(&mut self, key: &Key, at: Duration) -> Option<(Slot, Way)> {
+    pub(super) fn find(&mut self, key: &Key, at: Duration) -> Option<(Slot, ConnectionDirection)> {
         let &(slot, way) = self.by_key.get(key)?;
         if self.get(slot)?.life.expires > at {
             return Some((slot, way));
@@ -132,7 +132,7 @@ impl Connections {
         let queue = queue(&mut self.queues, connection.leg.client, connection.redirect.is_some());
         queue.alive += 1;
         queue.order.push_back((slot, self.last));
-        for (key, way) in keys.into_iter().zip([Way::Original, Way::Reply]) {
+        for (key, way) in keys.into_iter().zip([ConnectionDirection::Original, ConnectionDirection::Reply]) {
             self.by_key.insert(key, (slot, way));
         }
         self.slots[slot.0] = Some((self.last, connection));

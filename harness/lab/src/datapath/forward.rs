@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use verdikt_scenario::flow::DropReason;
 
-use super::connection::Way;
+use super::connection::ConnectionDirection;
 use super::connections::{Key, Slot};
 use super::judge::Route;
 use super::link::DENIAL_REPORTED_EVERY;
@@ -73,19 +73,19 @@ impl Datapath {
             self.connections.forget(slot);
             return self.open(from, headers, at, effects);
         }
-        if way == Way::Original && self.is_to_be_judged(slot, at) {
+        if way == ConnectionDirection::Original && self.is_to_be_judged(slot, at) {
             self.judge_again(slot, headers, at, effects)?;
         }
         let Some(connection) = self.connections.get_mut(slot) else {
             return self.open(from, headers, at, effects);
         };
-        if connection.blocked.is_some() && way == Way::Original {
+        if connection.blocked.is_some() && way == ConnectionDirection::Original {
             return Err(Dropped::Silently);
         }
         connection.life.touch(headers.content, way, at);
         Ok(match way {
-            Way::Original => (connection.to, connection.outgoing),
-            Way::Reply => (connection.from, connection.incoming.reversed()),
+            ConnectionDirection::Original => (connection.to, connection.outgoing),
+            ConnectionDirection::Reply => (connection.from, connection.incoming.reversed()),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::connection::Way;
+use super::connection::ConnectionDirection;
 use super::connections::Key;
 use super::report::Dropped;
 use super::{Datapath, Effects, LinkId, LinkOwner};
@@ -27,9 +27,9 @@ impl Datapath {
         let Some((slot, way)) = self.connections.find(&key, at) else { return Ok(false) };
         let Some(connection) = self.connections.get(slot) else { return Ok(false) };
         let (to, inner) = match way {
-            Way::Reply => (connection.from, connection.incoming),
-            Way::Original if connection.blocked.is_some() => return Err(Dropped::Silently),
-            Way::Original => (connection.to, connection.outgoing.reversed()),
+            ConnectionDirection::Reply => (connection.from, connection.incoming),
+            ConnectionDirection::Original if connection.blocked.is_some() => return Err(Dropped::Silently),
+            ConnectionDirection::Original => (connection.to, connection.outgoing.reversed()),
         };
         let reported_by_the_end = headers.tuple.source == quoted.tuple.destination;
         let of_a_proxy = self.links.get(&from).is_some_and(|link| link.owner == LinkOwner::Proxy);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use tun_rs::{DeviceBuilder, SyncDevice};
 
-use super::route::{self, Ways};
+use super::route::{self, Routes};
 use super::{NamespaceError, Step, Wanted};
 
 /// The name of the device in every namespace.
@@ -14,7 +14,7 @@ const NAME: &str = "eth0";
 
 /// Settings of a namespace, below `/proc/sys/net`, and their values; the kernel takes the first it can.
 ///
-/// All of them are comforts: the agent has the rights that these give to others, and containers often forbid to
+/// All of them are comforts: the probe has the rights that these give to others, and containers often forbid to
 /// write here. A group range can only hold groups of the user namespace, which may have but one.
 /// <https://docs.kernel.org/networking/ip-sysctl.html>
 const SETTINGS: [(&str, &[&str]); 9] = [
@@ -34,20 +34,20 @@ const SETTINGS: [(&str, &[&str]); 9] = [
     ("ipv6/conf/default/addr_gen_mode", &["1"]),
 ];
 
-/// Furnishes the namespace this thread is in; answers its device.
-pub(super) fn furnish(wanted: &Wanted) -> Result<SyncDevice, NamespaceError> {
+/// Configurees the namespace this thread is in; answers its device.
+pub(super) fn configure(wanted: &Wanted) -> Result<SyncDevice, NamespaceError> {
     let failed =
         |step| move |source: io::Error| NamespaceError::Make { name: wanted.name.clone(), step, source };
     for (setting, values) in SETTINGS {
         set(setting, values);
     }
     let device = open().map_err(failed(Step::Device))?;
-    let ways = Ways {
+    let routes = Routes {
         device: device.if_index().map_err(failed(Step::Device))?,
         addresses: &wanted.addresses,
         local_prefixes: &wanted.local_prefixes,
     };
-    route::build(&ways).map_err(failed(Step::Addresses))?;
+    route::build(&routes).map_err(failed(Step::Addresses))?;
     Ok(device)
 }
 

@@ -30,7 +30,7 @@ const QUEUE: u32 = 8192;
 const ANSWERS: usize = 16 * 1024;
 
 /// Where packets go in a namespace.
-pub(super) struct Ways<'a> {
+pub(super) struct Routes<'a> {
     /// The index of the device to everywhere else.
     pub(super) device: u32,
     /// Its addresses.
@@ -40,11 +40,11 @@ pub(super) struct Ways<'a> {
 }
 
 /// Brings the devices up and gives them addresses and routes.
-pub(super) fn build(ways: &Ways<'_>) -> io::Result<()> {
+pub(super) fn build(routes: &Routes<'_>) -> io::Result<()> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
-    let messages = messages(ways);
+    let messages = messages(routes);
     let mut datagram = Vec::new();
     for (number, message) in (1..).zip(&messages) {
         append(&mut datagram, number, message.clone());
@@ -59,17 +59,18 @@ pub(super) fn build(ways: &Ways<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn messages(ways: &Ways<'_>) -> Vec<RouteNetlinkMessage> {
-    let mut messages = vec![up(LOOPBACK), up(ways.device)];
-    messages.extend(ways.addresses.iter().map(|address| own(ways.device, *address)));
+fn messages(routes: &Routes<'_>) -> Vec<RouteNetlinkMessage> {
+    let mut messages = vec![up(LOOPBACK), up(routes.device)];
+    messages.extend(routes.addresses.iter().map(|address| own(routes.device, *address)));
     // The kernel makes an IPv6 address's route to itself later, in a thread of its own; until then packets to the
     // address are lost, and a denial would be seen where there is none.
-    let late = ways.addresses.iter().filter(|address| address.is_ipv6());
+    let late = routes.addresses.iter().filter(|address| address.is_ipv6());
     messages.extend(late.map(|address| local(*address, whole(address))));
-    messages.extend(ways.local_prefixes.iter().map(|(first, length)| local(*first, *length)));
+    messages.extend(routes.local_prefixes.iter().map(|(first, length)| local(*first, *length)));
     let families = [AddressFamily::Inet, AddressFamily::Inet6];
-    let present = |family: &AddressFamily| ways.addresses.iter().any(|address| family_of(address) == *family);
-    messages.extend(families.into_iter().filter(present).map(|family| everything(ways.device, family)));
+    let present =
+        |family: &AddressFamily| routes.addresses.iter().any(|address| family_of(address) == *family);
+    messages.extend(families.into_iter().filter(present).map(|family| everything(routes.device, family)));
     messages
 }
 

@@ -7,7 +7,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
-use verdikt_lab::lab::Signal;
+use verdikt_lab::lab::LabEvent;
 use verdikt_lab::losses::{Loss, Lost};
 
 use crate::support::{Bench, Trials};
@@ -39,7 +39,7 @@ fn change(change: impl FnOnce(&mut LinkMessage)) {
 
 fn lost(bench: &mut Bench) -> Lost {
     bench.signal(|signal| match signal {
-        Signal::Lost(lost) => Some(lost),
+        LabEvent::Lost(lost) => Some(lost),
         _ => None,
     })
 }

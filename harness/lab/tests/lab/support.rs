@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use nix::sched::{CloneFlags, setns};
 use tokio::runtime::Runtime;
 use verdikt_engine::model::{Learned, Options, PolicyModel};
-use verdikt_lab::lab::{Lab, Signal};
-use verdikt_lab::namespace::AgentProgram;
+use verdikt_lab::lab::{Lab, LabEvent};
+use verdikt_lab::namespace::ProbeProgram;
 use verdikt_probe::wire::Order;
 use verdikt_scenario::document;
 use verdikt_scenario::flow::Flow;
@@ -30,7 +30,7 @@ pub(crate) const SILENCE: Duration = Duration::from_millis(300);
 pub(crate) struct Bench {
     topology: Topology,
     lab: Lab,
-    // The agents are talked to only while this runs; datapath and proxies have threads of their own.
+    // The probes are talked to only while this runs; datapath and proxies have threads of their own.
     runtime: Runtime,
 }
 
@@ -56,8 +56,8 @@ impl Bench {
         topology.namespaces.insert("shop".parse().unwrap(), [].into());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let path = std::env::current_exe().unwrap();
-        let agent = AgentProgram { path, arguments: vec!["agent".into()] };
-        let lab = runtime.block_on(Lab::start(agent, Instant::now())).unwrap();
+        let probe = ProbeProgram { path, arguments: vec!["probe".into()] };
+        let lab = runtime.block_on(Lab::start(probe, Instant::now())).unwrap();
         let mut bench = Self { topology, lab, runtime };
         bench.apply(policies, false);
         bench
@@ -83,7 +83,7 @@ impl Bench {
     fn endpoint(&self, name: &str) -> Endpoint {
         let host = name.parse().map(Endpoint::World);
         match host {
-            Ok(host) if self.lab.agent_pid(&host).is_some() => host,
+            Ok(host) if self.lab.probe_pid(&host).is_some() => host,
             _ => Endpoint::Pod(format!("shop/{name}").parse().unwrap()),
         }
     }
@@ -148,12 +148,12 @@ impl Bench {
         Ok(stream)
     }
 
-    /// The process of an endpoint's agent.
+    /// The process of an endpoint's probe.
     pub(crate) fn pid(&self, name: &str) -> u32 {
-        self.lab.agent_pid(&self.endpoint(name)).unwrap()
+        self.lab.probe_pid(&self.endpoint(name)).unwrap()
     }
 
-    /// Tells an endpoint's agent something.
+    /// Tells an endpoint's probe something.
     pub(crate) fn tell(&self, name: &str, order: Order) {
         assert!(self.lab.tell(&self.endpoint(name), order));
     }
@@ -164,7 +164,7 @@ impl Bench {
     }
 
     /// Waits for a signal.
-    pub(crate) fn signal<T>(&mut self, mut wanted: impl FnMut(Signal) -> Option<T>) -> T {
+    pub(crate) fn signal<T>(&mut self, mut wanted: impl FnMut(LabEvent) -> Option<T>) -> T {
         let lab = &mut self.lab;
         let found = async {
             loop {
@@ -180,7 +180,7 @@ impl Bench {
     /// Waits for a flow.
     pub(crate) fn flow(&mut self, wanted: impl Fn(&Flow) -> bool) -> Flow {
         self.signal(|signal| match signal {
-            Signal::Flow(flow) if wanted(&flow) => Some(*flow),
+            LabEvent::Flow(flow) if wanted(&flow) => Some(*flow),
             _ => None,
         })
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use verdikt_lab::lab::Signal;
+use verdikt_lab::lab::LabEvent;
 use verdikt_probe::wire::{Action, Attempt, Order, Target};
 use verdikt_scenario::flow::{FlowKind, FlowVerdict};
 use verdikt_scenario::topology::Endpoint;
@@ -187,7 +187,7 @@ fn a_pod_that_dies_takes_nobody_along() {
     let killed = Command::new("kill").args(["-9", &bench.pid("other").to_string()]).status().unwrap();
     assert!(killed.success());
     let gone = bench.signal(|signal| match signal {
-        Signal::Gone(endpoint, reason) => Some((endpoint, reason)),
+        LabEvent::Gone(endpoint, reason) => Some((endpoint, reason)),
         _ => None,
     });
     assert_eq!(gone, (Endpoint::Pod("shop/other".parse().unwrap()), "the stream to it has ended".to_owned()));

@@ -37,9 +37,9 @@ fn inside() {
     let before = machine();
     let holder = Holder::start(role(&["hold", "2"]));
     let site = &holder.sites[1];
-    let agent = site.agent.to_string();
+    let probe = site.probe.to_string();
     let check = |arguments: &[&str], told: &str, code: i32| {
-        let mut command = role(&[&["exec", agent.as_str()], arguments].concat());
+        let mut command = role(&[&["exec", probe.as_str()], arguments].concat());
         command.current_dir("/usr").env("GIVEN", "to it");
         assert_eq!(run(command), (told.to_owned(), Some(code)), "{arguments:?}");
     };
@@ -57,23 +57,23 @@ fn inside() {
     check(&["./no/such/program"], "there is no program `./no/such/program` on this machine\n", 2);
     let denied = "Permission denied (os error 13)";
     check(&["/etc/passwd"], &format!("the program `/etc/passwd` cannot be started: {denied}\n"), 2);
-    let gone = "the endpoint is gone: its agent, process 4194305, has ended\n";
+    let gone = "the endpoint is gone: its probe, process 4194305, has ended\n";
     assert_eq!(run(role(&["exec", "4194305", "true"])), (gone.to_owned(), Some(2)));
     // What is not the lab's is not entered, nor what would be the machine's own network.
-    let other = |agent: u32| format!("process {agent} is no endpoint of the lab, process");
+    let other = |probe: u32| format!("process {probe} is no endpoint of the lab, process");
     let outside = std::process::id();
     let (told, code) = run(role(&["exec", &outside.to_string(), "true"]));
     assert!(told.starts_with(&other(outside)) && code == Some(2), "{told}");
-    let (told, code) = run(role(&["exec-of", "1", &agent, "true"]));
-    assert!(told.starts_with(&other(site.agent)) && code == Some(2), "{told}");
+    let (told, code) = run(role(&["exec-of", "1", &probe, "true"]));
+    assert!(told.starts_with(&other(site.probe)) && code == Some(2), "{told}");
     assert!(machine() == before, "the machine has changed");
 }
 
 /// Root inside has what root has in a container.
 fn rights_inside() {
     let holder = Holder::start(role(&["hold", "1"]));
-    let agent = holder.sites[0].agent.to_string();
-    let (told, code) = run(role(&["exec", agent.as_str(), "grep", "^Cap", "/proc/self/status"]));
+    let probe = holder.sites[0].probe.to_string();
+    let (told, code) = run(role(&["exec", probe.as_str(), "grep", "^Cap", "/proc/self/status"]));
     assert_eq!(code, Some(0), "{told}");
     let sets: Vec<(&str, u64)> = told
         .lines()
@@ -89,7 +89,7 @@ fn rights_inside() {
         assert_eq!(mask & !allowed, 0, "{name}: {told}");
         assert!(allowed == 0 || mask & 1 << 13 != 0, "{name}, to ping: {told}");
     }
-    let (told, code) = run(role(&["exec", agent.as_str(), "unshare", "--net", "true"]));
+    let (told, code) = run(role(&["exec", probe.as_str(), "unshare", "--net", "true"]));
     assert!(code != Some(0) && told.contains("not permitted"), "{told}");
 }
 
@@ -98,7 +98,7 @@ fn ends_with_its_shell() {
     let program = std::env::current_exe().unwrap();
     let mut shell = Command::new("sh");
     shell.args(["-c", "\"$@\" & echo $!; wait", "sh"]).arg(program).args([ROLE, "exec"]);
-    shell.arg(holder.sites[0].agent.to_string()).args(["sleep", "1000"]);
+    shell.arg(holder.sites[0].probe.to_string()).args(["sleep", "1000"]);
     let mut shell = shell.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -119,9 +119,9 @@ fn inside_without_root() {
     };
     let holder = Holder::start(in_own_mounts(&device("666"), &nobody(&["hold", "1"])));
     let site = &holder.sites[0];
-    let agent = site.agent.to_string();
+    let probe = site.probe.to_string();
     let check = |program: &[&str], told: &str| {
-        let arguments = nobody(&[&["exec", agent.as_str()], program].concat());
+        let arguments = nobody(&[&["exec", probe.as_str()], program].concat());
         let mut command = Command::new(&arguments[0]);
         command.args(&arguments[1..]);
         assert_eq!(run(command), (told.to_owned(), Some(0)), "{program:?}");
@@ -137,7 +137,7 @@ fn foreign() {
     let arguments = as_nobody();
     let mut command = Command::new(&arguments[0]);
     command.args(&arguments[1..]).arg(copy).args([ROLE, "exec"]);
-    command.arg(holder.sites[0].agent.to_string()).arg("true");
+    command.arg(holder.sites[0].probe.to_string()).arg("true");
     let told = "the lab belongs to another user; run this as the user who runs the lab\n";
     assert_eq!(run(command), (told.to_owned(), Some(2)));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
-use verdikt_lab::namespace::{AgentProgram, Keeper};
+use verdikt_lab::namespace::{NamespaceMaker, ProbeProgram};
 
 use crate::process::{Holder, Test, lives, network_of, processes, role, until};
 use crate::roles::{chain, site, wanted};
@@ -13,10 +13,10 @@ pub(crate) const TESTS: [Test; 6] = [
     ("each site has a network of its own", each_its_own),
     ("a hundred sites come and go", || come_and_go(100)),
     ("a killed lab leaves nothing", killed),
-    ("a dropped site ends its agent", dropped_site),
+    ("a dropped site ends its probe", dropped_site),
     // The kernel gives the numbers of namespaces anew, so nobody can look whether one is still there.
     ("namespaces are given back", given_back),
-    ("an agent that does not start", no_agent),
+    ("a probe that does not start", no_probe),
 ];
 
 /// A variable of the environment that tells a test's processes from others.
@@ -33,14 +33,14 @@ fn each_its_own() {
 fn come_and_go(count: usize) {
     let mut holder = Holder::start(role(&["hold", &count.to_string()]));
     assert_eq!(holder.sites.len(), count);
-    assert!(holder.sites.iter().all(|site| lives(site.agent)));
+    assert!(holder.sites.iter().all(|site| lives(site.probe)));
     drop(holder.process.stdin.take());
     let mut told = String::new();
     holder.output.read_to_string(&mut told).unwrap();
     print!("{told}");
     assert!(holder.process.wait().unwrap().success());
-    // It has waited for its agents: nothing has to be waited for here.
-    assert!(!holder.sites.iter().any(|site| lives(site.agent)));
+    // It has waited for its probes: nothing has to be waited for here.
+    assert!(!holder.sites.iter().any(|site| lives(site.probe)));
 }
 
 /// Kills labs of ten sites while they are made and after.
@@ -54,10 +54,10 @@ fn killed() {
         let mut told = BufReader::new(holder.stdout.take().unwrap()).lines();
         let lines: Vec<String> = told.by_ref().take(known).map(Result::unwrap).collect();
         // A program that has just been started shows its environment a moment later.
-        until("the mark of it and its agents", || marked(&mark) > lines.len());
+        until("the mark of it and its probes", || marked(&mark) > lines.len());
         holder.kill().unwrap();
         holder.wait().unwrap();
-        until("the end of the agents", || marked(&mark) == 0);
+        until("the end of the probes", || marked(&mark) == 0);
     }
 }
 
@@ -72,13 +72,13 @@ fn marked(mark: &str) -> usize {
 }
 
 fn dropped_site() {
-    let keeper = Keeper::start().unwrap();
-    let (one, other) = (site(&keeper, 0).unwrap(), site(&keeper, 1).unwrap());
+    let maker = NamespaceMaker::start().unwrap();
+    let (one, other) = (site(&maker, 0).unwrap(), site(&maker, 1).unwrap());
     let (gone, stays) = (one.pid, other.pid);
     drop(one);
     assert!(!lives(gone));
     assert!(lives(stays));
-    drop(keeper);
+    drop(maker);
     drop(other);
     assert!(!lives(stays));
 }
@@ -92,14 +92,14 @@ fn given_back() {
     assert_eq!(told.lines().collect::<Vec<_>>(), rounds);
 }
 
-fn no_agent() {
-    let keeper = Keeper::start().unwrap();
+fn no_probe() {
+    let maker = NamespaceMaker::start().unwrap();
     let check = |path: &str| {
-        let agent = AgentProgram { path: path.into(), arguments: Vec::new() };
-        chain(&keeper.site(wanted(0), agent).wait().err().unwrap())
+        let probe = ProbeProgram { path: path.into(), arguments: Vec::new() };
+        chain(&maker.make(wanted(0), probe).wait().err().unwrap())
     };
-    insta::assert_snapshot!(check("/no/such/agent"), @"the agent of site 0 cannot be started from /no/such/agent: No such file or directory (os error 2)");
-    insta::assert_snapshot!(check("/etc/passwd"), @"the agent of site 0 cannot be started from /etc/passwd: Permission denied (os error 13)");
-    // The keeper goes on.
-    assert!(lives(site(&keeper, 1).unwrap().pid));
+    insta::assert_snapshot!(check("/no/such/probe"), @"the probe of site 0 cannot be started from /no/such/probe: No such file or directory (os error 2)");
+    insta::assert_snapshot!(check("/etc/passwd"), @"the probe of site 0 cannot be started from /etc/passwd: Permission denied (os error 13)");
+    // The maker goes on.
+    assert!(lives(site(&maker, 1).unwrap().pid));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::oneshot;
 use tun_rs::{AsyncDevice, SyncDevice};
-use verdikt_lab::namespace::{Keeper, Wanted};
+use verdikt_lab::namespace::{NamespaceMaker, Wanted};
 
 use crate::process::{Test, until};
 use crate::roles::{any, v4, v6, wanted};
@@ -65,9 +65,9 @@ fn carry(one: SyncDevice, other: SyncDevice, mut done: oneshot::Receiver<()>) ->
 }
 
 fn reach() {
-    let keeper = Keeper::start().unwrap();
+    let maker = NamespaceMaker::start().unwrap();
     let (listens, listening) = std::sync::mpsc::channel();
-    let (one, server) = keeper
+    let (one, server) = maker
         .thread(wanted(0), move || {
             for address in [IpAddr::from(v4(0)), v6(0).into()] {
                 let listener = TcpListener::bind((address, PORT)).unwrap();
@@ -83,7 +83,7 @@ fn reach() {
         .wait()
         .unwrap();
     let (finish, done) = oneshot::channel();
-    let (other, client) = keeper
+    let (other, client) = maker
         .thread(wanted(1), move || {
             for address in listening {
                 let mut stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
@@ -130,13 +130,13 @@ fn ping(to: IpAddr) {
 
 /// Sends from addresses of the prefixes, and receives what comes from elsewhere to them.
 fn prefixes() {
-    let keeper = Keeper::start().unwrap();
+    let maker = NamespaceMaker::start().unwrap();
     let prefixes =
         [("198.19.0.0", 16), ("fd98:13::", 64)].map(|(first, length)| (first.parse().unwrap(), length));
     let wanted = Wanted { local_prefixes: prefixes.to_vec(), ..wanted(0) };
     let froms = [("198.19.3.4", "192.0.2.1"), ("fd98:13::1:7", "2001:db8::1")];
     let froms = froms.map(|(from, to)| (from.parse::<IpAddr>().unwrap(), to.parse::<IpAddr>().unwrap()));
-    let (device, thread) = keeper
+    let (device, thread) = maker
         .thread(wanted, move || {
             for (from, to) in froms {
                 let listener = TcpListener::bind((from, PORT)).unwrap();
@@ -174,7 +174,7 @@ fn prefixes() {
 }
 
 fn one_family() {
-    let keeper = Keeper::start().unwrap();
+    let maker = NamespaceMaker::start().unwrap();
     let wanted = Wanted { addresses: vec![v4(0).into()], ..wanted(0) };
     let work = || {
         let check = |to: IpAddr| {
@@ -184,5 +184,5 @@ fn one_family() {
         assert_eq!(check(v4(1).into()), Ok(v4(0).into()));
         assert_eq!(check(v6(1).into()), Err(std::io::ErrorKind::NetworkUnreachable));
     };
-    keeper.thread(wanted, work).wait().unwrap().1.join().unwrap();
+    maker.thread(wanted, work).wait().unwrap().1.join().unwrap();
 }

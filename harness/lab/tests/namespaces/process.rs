@@ -58,7 +58,7 @@ pub(crate) struct Holder {
 
 /// One of them.
 pub(crate) struct Held {
-    pub(crate) agent: u32,
+    pub(crate) probe: u32,
     pub(crate) network: String,
 }
 
@@ -72,8 +72,8 @@ impl Holder {
             output.read_line(&mut line).unwrap();
             let words: Vec<&str> = line.split_whitespace().collect();
             match words[..] {
-                [agent, network] => {
-                    sites.push(Held { agent: agent.parse().unwrap(), network: network.to_owned() });
+                [probe, network] => {
+                    sites.push(Held { probe: probe.parse().unwrap(), network: network.to_owned() });
                 }
                 ["ready"] => return Self { process, output, sites },
                 _ => panic!("the holder says {line:?}"),

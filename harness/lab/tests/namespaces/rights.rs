@@ -13,7 +13,7 @@ pub(crate) const TESTS: [Test; 3] = [
     ("a killed lab without root", || {
         let (_directory, mut holder) = hold_as_nobody();
         holder.process.kill().unwrap();
-        until("the end of the agents", || !holder.sites.iter().any(|site| lives(site.agent)));
+        until("the end of the probes", || !holder.sites.iter().any(|site| lives(site.probe)));
     }),
 ];
 
@@ -68,8 +68,8 @@ fn hold_as_nobody() -> (tempfile::TempDir, Holder) {
 fn rootless() {
     let (_directory, holder) = hold_as_nobody();
     for site in &holder.sites {
-        assert!(lives(site.agent));
-        let owner = std::fs::metadata(format!("/proc/{}", site.agent)).unwrap().uid();
+        assert!(lives(site.probe));
+        let owner = std::fs::metadata(format!("/proc/{}", site.probe)).unwrap().uid();
         assert_eq!(owner.to_string(), NOBODY);
     }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use nix::sched::{CloneFlags, unshare};
 use verdikt_lab::enter::{Entered, enter};
 use verdikt_lab::exec::{Inside, run_inside};
-use verdikt_lab::namespace::{AgentProgram, Keeper, NamespaceError, Site, Wanted};
+use verdikt_lab::namespace::{NamespaceError, NamespaceMaker, NetnsHandle, ProbeProgram, Wanted};
 
 use crate::process::{network_of, parent_of, until};
 
@@ -27,21 +27,21 @@ pub(crate) fn play(arguments: &[OsString]) -> ExitCode {
         ["enter", directory] => tell_entered(Path::new(directory)),
         ["hold", count] => hold(count.parse().unwrap()),
         ["limits"] => limits(),
-        ["exec", agent, program, ..] => {
-            let agent = agent.parse().unwrap();
+        ["exec", probe, program, ..] => {
+            let probe = probe.parse().unwrap();
             // Whoever has started it holds the sites; there is none of a process that has gone.
-            exec(parent_of(agent).unwrap_or_default(), agent, program, &arguments[3..])
+            exec(parent_of(probe).unwrap_or_default(), probe, program, &arguments[3..])
         }
-        ["exec-of", lab, agent, program, ..] => {
-            exec(lab.parse().unwrap(), agent.parse().unwrap(), program, &arguments[4..])
+        ["exec-of", lab, probe, program, ..] => {
+            exec(lab.parse().unwrap(), probe.parse().unwrap(), program, &arguments[4..])
         }
         _ => panic!("there is no role {texts:?}"),
     }
 }
 
-/// A site with two addresses and an agent that does nothing.
-pub(crate) fn site(keeper: &Keeper, number: u8) -> Result<Site, NamespaceError> {
-    keeper.site(wanted(number), AgentProgram { path: "/bin/cat".into(), arguments: Vec::new() }).wait()
+/// A site with two addresses and a probe that does nothing.
+pub(crate) fn site(maker: &NamespaceMaker, number: u8) -> Result<NetnsHandle, NamespaceError> {
+    maker.make(wanted(number), ProbeProgram { path: "/bin/cat".into(), arguments: Vec::new() }).wait()
 }
 
 /// See [`site`].
@@ -84,14 +84,14 @@ fn tell_entered(directory: &Path) -> ExitCode {
 /// Makes sites, tells of them, and holds them until its input ends.
 fn hold(count: u8) -> ExitCode {
     enter().unwrap();
-    let keeper = Keeper::start().unwrap();
+    let maker = NamespaceMaker::start().unwrap();
     let begin = std::time::Instant::now();
     let make = |number| {
-        let site = site(&keeper, number).unwrap();
+        let site = site(&maker, number).unwrap();
         println!("{} {}", site.pid, network_of(&site.pid.to_string()).unwrap());
         site
     };
-    let sites: Vec<Site> = (0..count).map(make).collect();
+    let sites: Vec<NetnsHandle> = (0..count).map(make).collect();
     let took = begin.elapsed();
     println!("ready");
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
@@ -105,20 +105,20 @@ fn limits() -> ExitCode {
     own_user_namespace();
     std::fs::write("/proc/sys/user/max_net_namespaces", "6").unwrap();
     for round in 0..5 {
-        let keeper = Keeper::start().unwrap();
+        let maker = NamespaceMaker::start().unwrap();
         let mut sites = Vec::new();
         until("the end of the namespaces before", || {
-            sites.extend(site(&keeper, 0).ok());
+            sites.extend(site(&maker, 0).ok());
             !sites.is_empty()
         });
         until("the end of the namespaces before", || {
-            sites.extend(site(&keeper, 1).ok());
+            sites.extend(site(&maker, 1).ok());
             sites.len() == 6
         });
-        let error = site(&keeper, 6).err().unwrap();
+        let error = site(&maker, 6).err().unwrap();
         println!("round {round}: {}", chain(&error));
         if round % 2 == 0 {
-            drop(keeper);
+            drop(maker);
         }
     }
     ExitCode::SUCCESS
@@ -131,10 +131,10 @@ fn own_user_namespace() {
     std::fs::write("/proc/self/gid_map", "0 0 1").unwrap();
 }
 
-fn exec(lab: u32, agent: u32, program: &str, arguments: &[OsString]) -> ExitCode {
+fn exec(lab: u32, probe: u32, program: &str, arguments: &[OsString]) -> ExitCode {
     let failed = run_inside(Inside {
         lab,
-        agent,
+        probe,
         resolv_conf: RESOLV_CONF.to_owned(),
         hosts: HOSTS.to_owned(),
         hostname: HOSTNAME.to_owned(),

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use crate::agent::microseconds;
-use crate::agent::reports::Reporter;
+use crate::probe::microseconds;
+use crate::probe::reports::Reporter;
 use crate::socket::Home;
 use crate::wire::{Bound, Outcome, Report, Stage, Transport};
 
@@ -62,7 +62,7 @@ impl Progress {
         self.attempt
     }
 
-    /// Where its agent lives.
+    /// Where its probe lives.
     pub(crate) fn home(&self) -> Home {
         self.home
     }

@@ -22,7 +22,7 @@ const LARGEST: usize = 65_535;
 /// at once.
 const ROOM: usize = 4 << 20;
 
-/// A UDP socket on a port of the agent's own address, or of every address.
+/// A UDP socket on a port of the probe's own address, or of every address.
 pub(crate) struct Datagrams {
     socket: UdpSocket,
     buffer: Vec<u8>,

@@ -1,4 +1,4 @@
-//! Where an agent lives: on its own machine, or at one address of a machine that others share.
+//! Where a probe lives: on its own machine, or at one address of a machine that others share.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -6,12 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use nix::errno::Errno;
 use socket2::Socket;
 
-/// The address that an agent has for itself; without one, every address of its network namespace is its own.
+/// The address that a probe has for itself; without one, every address of its network namespace is its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Home(Option<IpAddr>);
 
 impl Home {
-    /// An agent at this address.
+    /// A probe at this address.
     pub(crate) fn at(address: Option<IpAddr>) -> Self {
         Self(address)
     }

@@ -1,6 +1,6 @@
 //! Every kind of finding, explained.
 
-use verdikt_scenario::prediction::{Check, Finding, Gate};
+use verdikt_scenario::prediction::{Check, EnforcementPoint, Finding};
 
 use super::*;
 use crate::fixture::{cells, check, dns, no_rule_allows, pod, redis_rule, rule, tcp};
@@ -11,13 +11,17 @@ fn explained(answer: Answer, checks: Vec<Check>) -> String {
 }
 
 fn at_ingress(finding: Finding) -> Check {
-    check(Gate::Ingress, "database/redis", "from frontend/web, tcp port 6379", finding)
+    check(EnforcementPoint::Ingress, "database/redis", "from frontend/web, tcp port 6379", finding)
 }
 
 #[test]
 fn passes_without_policies() {
-    let egress =
-        check(Gate::Egress, "frontend/web", "to database/redis, tcp port 6379", Finding::NotIsolated);
+    let egress = check(
+        EnforcementPoint::Egress,
+        "frontend/web",
+        "to database/redis, tcp port 6379",
+        Finding::NotIsolated,
+    );
     insta::assert_snapshot!(explained(Answer::Allow, vec![egress, at_ingress(Finding::NotIsolated)]), @"
     frontend/web -> tcp database/redis:6379: allow
       1. egress of frontend/web to database/redis, tcp port 6379
@@ -52,7 +56,7 @@ fn allowed_as_the_node_itself() {
 fn denied_by_a_rule() {
     let by = vec![rule("database/no-frontend", "spec.ingressDeny[0]", 9)];
     let denied = at_ingress(Finding::Denied { by });
-    insta::assert_snapshot!(explained(Answer::Deny(Gate::Ingress), vec![denied]), @"
+    insta::assert_snapshot!(explained(Answer::Deny(EnforcementPoint::Ingress), vec![denied]), @"
     frontend/web -> tcp database/redis:6379: deny ingress
       1. ingress of database/redis from frontend/web, tcp port 6379
          denied: this rule denies it, whatever others allow
@@ -62,7 +66,7 @@ fn denied_by_a_rule() {
 
 #[test]
 fn denied_by_default() {
-    insta::assert_snapshot!(explained(Answer::Deny(Gate::Ingress), vec![at_ingress(no_rule_allows())]), @"
+    insta::assert_snapshot!(explained(Answer::Deny(EnforcementPoint::Ingress), vec![at_ingress(no_rule_allows())]), @"
     frontend/web -> tcp database/redis:6379: deny ingress
       1. ingress of database/redis from frontend/web, tcp port 6379
          denied: no rule allows it, and database/redis is isolated at ingress (default deny) by
@@ -77,7 +81,7 @@ fn denied_by_default() {
 #[test]
 fn denied_by_the_mode() {
     let finding = Finding::NoRuleAllows { isolated_by: [].into(), nearest: None };
-    insta::assert_snapshot!(explained(Answer::Deny(Gate::Ingress), vec![at_ingress(finding)]), @"
+    insta::assert_snapshot!(explained(Answer::Deny(EnforcementPoint::Ingress), vec![at_ingress(finding)]), @"
     frontend/web -> tcp database/redis:6379: deny ingress
       1. ingress of database/redis from frontend/web, tcp port 6379
          denied: no rule allows it, and every endpoint is isolated in this mode, database/redis too
@@ -86,7 +90,7 @@ fn denied_by_the_mode() {
 
 #[test]
 fn audited() {
-    insta::assert_snapshot!(explained(Answer::Audit(Gate::Ingress), vec![at_ingress(no_rule_allows())]), @"
+    insta::assert_snapshot!(explained(Answer::Audit(EnforcementPoint::Ingress), vec![at_ingress(no_rule_allows())]), @"
     frontend/web -> tcp database/redis:6379: audit ingress, which lets it pass
       1. ingress of database/redis from frontend/web, tcp port 6379
          audited, not denied: no rule allows it, and database/redis is isolated at ingress (default deny) by
@@ -104,8 +108,8 @@ fn refused_by_the_dns_proxy() {
         isolated_by: [rule("frontend/dns", "spec.egress[0].toPorts[0]", 14)].into(),
         nearest: None,
     };
-    let checks = vec![check(Gate::Dns, "frontend/web", "query api.example.test", finding)];
-    let prediction = Prediction { answer: Answer::Deny(Gate::Dns), checks };
+    let checks = vec![check(EnforcementPoint::Dns, "frontend/web", "query api.example.test", finding)];
+    let prediction = Prediction { answer: Answer::Deny(EnforcementPoint::Dns), checks };
     insta::assert_snapshot!(explain(&pod("frontend/web"), &dns("api.example.test"), &prediction, false), @"
     frontend/web -> dns api.example.test: deny dns
       1. DNS proxy of frontend/web, query api.example.test

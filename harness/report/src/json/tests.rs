@@ -60,13 +60,13 @@ fn one_cell_and_one_object() {
                   "result": "as-expected",
                   "checks": [
                     {
-                      "gate": "egress",
+                      "point": "egress",
                       "endpoint": "frontend/web",
                       "question": "to database/redis, tcp port 6379",
                       "finding": "not-isolated"
                     },
                     {
-                      "gate": "ingress",
+                      "point": "ingress",
                       "endpoint": "database/redis",
                       "question": "from frontend/web, tcp port 6379",
                       "finding": "not-isolated"
@@ -120,13 +120,13 @@ fn one_cell_and_one_object() {
                   "result": "differs",
                   "checks": [
                     {
-                      "gate": "egress",
+                      "point": "egress",
                       "endpoint": "client/as-pod",
                       "question": "to database/redis, tcp port 6379",
                       "finding": "not-isolated"
                     },
                     {
-                      "gate": "ingress",
+                      "point": "ingress",
                       "endpoint": "database/redis",
                       "question": "from client/as-pod, tcp port 6379",
                       "finding": {

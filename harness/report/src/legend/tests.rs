@@ -15,8 +15,12 @@ fn legend(prediction: Prediction, expected: &str, limit: usize) -> String {
 
 #[test]
 fn rules_stand_below_each_other_where_they_fit() {
-    let prediction =
-        at_redis("frontend/web", Answer::Deny(Gate::Ingress), Finding::NotIsolated, Some(no_rule_allows()));
+    let prediction = at_redis(
+        "frontend/web",
+        Answer::Deny(EnforcementPoint::Ingress),
+        Finding::NotIsolated,
+        Some(no_rule_allows()),
+    );
     insta::assert_snapshot!(legend(prediction, "deny ingress", 120), @"
     cell deny ingress[1]
     [1] default deny  policies/redis.yaml:12        CiliumNetworkPolicy database/redis spec.ingress[0]
@@ -27,7 +31,7 @@ fn rules_stand_below_each_other_where_they_fit() {
 #[test]
 fn the_mode_isolates() {
     let finding = Finding::NoRuleAllows { isolated_by: [].into(), nearest: None };
-    let prediction = at_redis("frontend/web", Answer::Deny(Gate::Egress), finding, None);
+    let prediction = at_redis("frontend/web", Answer::Deny(EnforcementPoint::Egress), finding, None);
     insta::assert_snapshot!(legend(prediction, "deny egress", 100), @"
     cell deny egress[1]
     [1] default deny: every endpoint is isolated at egress in this mode

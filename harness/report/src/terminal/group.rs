@@ -41,7 +41,7 @@ pub(super) fn groups(cells: &[Arc<CellJudged>]) -> Vec<(&CellJudged, Vec<&CellJu
 
 /// What an explanation says apart from the names of the ends: expectation, verdict, and the rules of every check.
 fn reason(cell: &CellJudged) -> String {
-    let checks = cell.prediction.checks.iter().map(|check| (check.gate, kind(&check.finding)));
+    let checks = cell.prediction.checks.iter().map(|check| (check.point, kind(&check.finding)));
     format!(
         "{:?}",
         (

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use verdikt_verdict::event::RunFinished;
 use verdikt_verdict::evidence::Basis;
-use verdikt_verdict::outcome::Outcome;
+use verdikt_verdict::run_result::RunResult;
 
 use crate::paint::{Paint, Tone};
 use crate::text::{counted, wrap};
@@ -27,12 +27,12 @@ pub(super) fn lines(
     }
     let totals = run.totals;
     let (tone, words) = match run.outcome {
-        Outcome::AsExpected => (Tone::Allow, "as expected"),
-        Outcome::Differs => (Tone::Differs, "DIFFERS"),
-        Outcome::Failed => (Tone::Differs, "FAILED"),
-        Outcome::Interrupted => (Tone::Inconclusive, "interrupted"),
-        Outcome::Inconclusive => (Tone::Inconclusive, "inconclusive"),
-        Outcome::NothingToRun => (Tone::Inconclusive, "nothing to run"),
+        RunResult::AsExpected => (Tone::Allow, "as expected"),
+        RunResult::Differs => (Tone::Differs, "DIFFERS"),
+        RunResult::Failed => (Tone::Differs, "FAILED"),
+        RunResult::Interrupted => (Tone::Inconclusive, "interrupted"),
+        RunResult::Inconclusive => (Tone::Inconclusive, "inconclusive"),
+        RunResult::NothingToRun => (Tone::Inconclusive, "nothing to run"),
     };
     let mut counts = vec![
         counted(totals.scenarios, "scenario"),

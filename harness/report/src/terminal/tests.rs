@@ -1,7 +1,7 @@
 //! What people see of runs, at several widths.
 
 use proptest::prelude::*;
-use verdikt_scenario::prediction::{Answer, Finding, Gate};
+use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding};
 
 use super::*;
 use crate::fixture::{at_redis, cell, cells, get, no_rule_allows, objects, pod, run, tcp};
@@ -518,8 +518,12 @@ proptest! {
 #[test]
 fn one_reason_is_explained_once() {
     let denied = |source: &str| {
-        let prediction =
-            at_redis(source, Answer::Deny(Gate::Ingress), Finding::NotIsolated, Some(no_rule_allows()));
+        let prediction = at_redis(
+            source,
+            Answer::Deny(EnforcementPoint::Ingress),
+            Finding::NotIsolated,
+            Some(no_rule_allows()),
+        );
         cell(tcp("database/redis", 6379), pod(source), "allow", prediction)
     };
     let blocks = |count: usize| {

@@ -80,7 +80,7 @@ impl<'a> Running<'a> {
 
     /// What an attempt comes to of which nothing is heard.
     pub(super) fn unanswered() -> Outcome {
-        Outcome::NotAttempted("its agent has not said what became of it".to_owned())
+        Outcome::NotAttempted("its probe has not said what became of it".to_owned())
     }
 
     pub(super) fn is_finished(&self) -> bool {

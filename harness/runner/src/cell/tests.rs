@@ -1,6 +1,6 @@
 use verdikt_scenario::attempt::Target;
 use verdikt_scenario::observation::{Arrival, Observation, Outcome};
-use verdikt_scenario::prediction::{Check, Finding, Gate};
+use verdikt_scenario::prediction::{Check, EnforcementPoint, Finding};
 use verdikt_scenario::topology::Protocol;
 
 use super::*;
@@ -18,8 +18,12 @@ fn attempt(backend: &str, answer: Answer) -> PredictedAttempt {
     } else {
         Finding::NotIsolated
     };
-    let check =
-        Check { gate: Gate::Ingress, endpoint: pod(backend), question: "from shop/cart".to_owned(), finding };
+    let check = Check {
+        point: EnforcementPoint::Ingress,
+        endpoint: pod(backend),
+        question: "from shop/cart".to_owned(),
+        finding,
+    };
     PredictedAttempt { attempt, prediction: Prediction { answer, checks: vec![check] } }
 }
 
@@ -45,7 +49,7 @@ fn judged(expected: &str, attempts: &[PredictedAttempt], observed: &Observed) ->
     format!("{}{via}, {:?}{why}", judged.verdict, judged.result)
 }
 
-const INGRESS: Answer = Answer::Deny(Gate::Ingress);
+const INGRESS: Answer = Answer::Deny(EnforcementPoint::Ingress);
 
 #[test]
 fn every_backend_has_to_be_as_expected() {
@@ -56,8 +60,12 @@ fn every_backend_has_to_be_as_expected() {
     check("allow", [Answer::Allow, Answer::Allow], "allow, AsExpected");
     check("allow", [Answer::Allow, INGRESS], "deny ingress via shop/b, Differs");
     check("deny", [Answer::Allow, INGRESS], "allow via shop/a, Differs");
-    check("deny", [Answer::Deny(Gate::Egress), INGRESS], "deny egress, AsExpected");
-    check("deny ingress", [Answer::Deny(Gate::Egress), INGRESS], "deny egress via shop/a, Differs");
+    check("deny", [Answer::Deny(EnforcementPoint::Egress), INGRESS], "deny egress, AsExpected");
+    check(
+        "deny ingress",
+        [Answer::Deny(EnforcementPoint::Egress), INGRESS],
+        "deny egress via shop/a, Differs",
+    );
     check(
         "allow",
         [Answer::Allow, Answer::Abstain],

@@ -6,7 +6,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use verdikt_cluster::borrow::{Borrowed, Lent, LentService};
+use verdikt_cluster::borrow::{Borrowed, BorrowedPod, BorrowedService};
 use verdikt_engine::behaviour::Behaviour;
 use verdikt_engine::label::is_identity_relevant;
 use verdikt_scenario::name::NamespacedName;
@@ -22,8 +22,8 @@ pub(super) fn unfit(borrowed: &Borrowed, audit: bool, scenario: &Scenario) -> Op
     let mut before: Option<&Topology> = None;
     for step in &scenario.steps {
         let topology = &step.topology;
-        let mut lent = topology.pods.keys().filter(|pod| borrowed.pods.contains_key(*pod));
-        if let Some(pod) = lent.next().filter(|_| step.enforcement.audit != audit) {
+        let mut pods = topology.pods.keys().filter(|pod| borrowed.pods.contains_key(*pod));
+        if let Some(pod) = pods.next().filter(|_| step.enforcement.audit != audit) {
             return Some(format!(
                 "its step \"{}\" changes the audit mode, and pod {pod} is not verdikt's",
                 step.name
@@ -97,22 +97,22 @@ fn unlike(borrowed: &Borrowed, topology: &Topology, version: CiliumVersion) -> O
     namespaces.chain(pods).chain(services).next()
 }
 
-fn unlike_pod(wanted: &Pod, lent: &Lent, version: CiliumVersion) -> Option<String> {
-    if lent.in_host_network {
+fn unlike_pod(wanted: &Pod, borrowed_pod: &BorrowedPod, version: CiliumVersion) -> Option<String> {
+    if borrowed_pod.in_host_network {
         return Some("lives in the network of its node, where no policy selects it by its labels".to_owned());
     }
-    if let Some(label) = missing(&wanted.labels, &lent.labels) {
+    if let Some(label) = missing(&wanted.labels, &borrowed_pod.labels) {
         return Some(format!("has no label {label}"));
     }
     let with_topology = Behaviour::of(version).topology_labels_in_identity;
-    let identity = lent.labels.iter().filter(|(key, _)| is_identity_relevant(key, with_topology));
+    let identity = borrowed_pod.labels.iter().filter(|(key, _)| is_identity_relevant(key, with_topology));
     let identity: Labels = identity.map(owned).collect();
     if let Some(label) = missing(&identity, &wanted.labels) {
         return Some(format!("also has the label {label}"));
     }
     let account = wanted.service_account.as_deref().unwrap_or("default");
-    (account != lent.service_account)
-        .then(|| format!("has the service account {}, and not {account}", lent.service_account))
+    (account != borrowed_pod.service_account)
+        .then(|| format!("has the service account {}, and not {account}", borrowed_pod.service_account))
 }
 
 fn unlike_service(
@@ -121,28 +121,27 @@ fn unlike_service(
     borrowed: &Borrowed,
     topology: &Topology,
 ) -> Option<String> {
-    let lent: &LentService = borrowed.services.get(name)?;
-    if lent.addresses.is_empty() {
+    let service: &BorrowedService = borrowed.services.get(name)?;
+    if service.addresses.is_empty() {
         return Some("has no address of its own".to_owned());
     }
-    if wanted.service_type != ServiceType::ClusterIp && lent.service_type != wanted.service_type {
-        return Some(format!("is of type {}, and not {}", lent.service_type, wanted.service_type));
+    if wanted.service_type != ServiceType::ClusterIp && service.service_type != wanted.service_type {
+        return Some(format!("is of type {}, and not {}", service.service_type, wanted.service_type));
     }
-    if let Some(label) = missing(&wanted.labels, &lent.labels) {
+    if let Some(label) = missing(&wanted.labels, &service.labels) {
         return Some(format!("has no label {label}"));
     }
-    if lent.selects != wanted.selects {
+    if service.selects != wanted.selects {
         let words = |selects: &Option<Labels>| selects.as_ref().map_or("nothing".to_owned(), written);
-        return Some(format!("selects {}, and not {}", words(&lent.selects), words(&wanted.selects)));
+        return Some(format!("selects {}, and not {}", words(&service.selects), words(&wanted.selects)));
     }
-    if let Some(port) = wanted.ports.iter().find(|port| !lent.ports.contains(port)) {
+    if let Some(port) = wanted.ports.iter().find(|port| !service.ports.contains(port)) {
         return Some(format!("has no port {}/{} with such a target", port.port, port.protocol));
     }
     let selects = wanted.selects.as_ref()?;
-    let mut behind = borrowed
-        .pods
-        .iter()
-        .filter(|(pod, lent)| pod.namespace == name.namespace && missing(selects, &lent.labels).is_none());
+    let mut behind = borrowed.pods.iter().filter(|(pod, borrowed_pod)| {
+        pod.namespace == name.namespace && missing(selects, &borrowed_pod.labels).is_none()
+    });
     let unknown = behind.find(|(pod, _)| !topology.pods.contains_key(*pod));
     unknown.map(|(pod, _)| format!("also leads to pod {pod}, which the topology does not have"))
 }

@@ -14,11 +14,11 @@ use tokio::task::JoinSet;
 use verdikt_cluster::connect::Connection;
 use verdikt_cluster::exec::Container;
 use verdikt_cluster::inspect::Facts;
-use verdikt_hubble::way::{self, Choice, WayError};
+use verdikt_hubble::flow_source::{self, Choice, FlowSourceError};
 use verdikt_scenario::flow::Flow;
 
 use self::relay::Past;
-use crate::backend::{Flowing, Signal};
+use crate::backend::{BackendEvent, Flowing};
 
 /// How long an agent or Relay may take for an answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub enum FlowsError {
     Off,
     /// Neither the agents nor Relay answer.
     #[error(transparent)]
-    Nobody(#[from] WayError),
+    Nobody(#[from] FlowSourceError),
     /// An agent tells no flows.
     #[error("the flows of node {node} cannot be had from pod {agent}: {reason}")]
     Agent {
@@ -67,7 +67,7 @@ pub async fn choose(connection: &Connection, facts: &Facts) -> Result<Choice, Fl
     });
     let answers = join_all(answers).await;
     let relay = relay::source(connection, &facts.cilium.namespace);
-    Ok(way::choose(answers, relay, ANSWER).await?)
+    Ok(flow_source::choose(answers, relay, ANSWER).await?)
 }
 
 /// The agents of the nodes that can be used.
@@ -79,7 +79,7 @@ fn agents_of(facts: &Facts) -> impl Iterator<Item = (&String, &Container)> {
 
 /// What those tell who follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Told {
+enum SourceReport {
     /// A flow.
     Flow(Box<Flow>),
     /// Flows of until now may be missing, for this reason.
@@ -95,7 +95,7 @@ enum Told {
 /// The flows of all nodes.
 #[derive(Debug)]
 pub(super) struct Flows {
-    told: mpsc::UnboundedReceiver<Told>,
+    told: mpsc::UnboundedReceiver<SourceReport>,
     /// From where no flows come.
     away: BTreeMap<String, Absence>,
     /// What asks Relay for the flows that it holds back.
@@ -160,7 +160,7 @@ impl Flows {
     }
 
     /// What is told next. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Signal {
+    pub(super) async fn next(&mut self) -> BackendEvent {
         loop {
             match self.told.recv().await {
                 Some(told) => {
@@ -175,19 +175,19 @@ impl Flows {
     }
 
     /// What it means to a run; none if it is no news.
-    fn signal(&mut self, told: Told) -> Option<Signal> {
+    fn signal(&mut self, told: SourceReport) -> Option<BackendEvent> {
         let now = Instant::now();
         match told {
-            Told::Flow(flow) => Some(Signal::Flow(flow)),
-            Told::Lost(reason) => Some(Signal::Lost(reason)),
-            Told::Away { from, reason } => {
+            SourceReport::Flow(flow) => Some(BackendEvent::Flow(flow)),
+            SourceReport::Lost(reason) => Some(BackendEvent::Lost(reason)),
+            SourceReport::Away { from, reason } => {
                 self.away.entry(from).or_insert(Absence { reason: reason.clone(), until: now + ABSENCE });
-                Some(Signal::Lost(reason))
+                Some(BackendEvent::Lost(reason))
             }
-            Told::Back { from } => self.away.remove(&from).map(|_| Signal::Regained),
-            Told::GivenUp { from, reason } => {
+            SourceReport::Back { from } => self.away.remove(&from).map(|_| BackendEvent::Regained),
+            SourceReport::GivenUp { from, reason } => {
                 self.away.insert(from, Absence { reason: reason.clone(), until: now });
-                Some(Signal::Lost(reason))
+                Some(BackendEvent::Lost(reason))
             }
         }
     }

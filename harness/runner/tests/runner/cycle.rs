@@ -5,11 +5,11 @@ use std::future::pending;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use verdikt_runner::run::{Venue, run_on};
+use verdikt_runner::run::{BackendChoice, run_on};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::Verdict;
 use verdikt_verdict::event::{CellJudged, Event};
-use verdikt_verdict::outcome::Outcome;
+use verdikt_verdict::run_result::RunResult;
 
 use crate::scripted::Script;
 use crate::support::{CART_ONLY, TABLE, options, scenario, scenarios};
@@ -21,7 +21,7 @@ pub(crate) const CART: (&str, &str) =
 pub(crate) const STOCK: (&str, &str) = ("shop/stock", "bound; egress forwarded; ingress dropped");
 
 /// One step with two cells; answers the cells, what the run comes to, and the virtual time it took.
-async fn play(test: &str, script: &Script) -> (Vec<CellJudged>, Vec<Event>, Outcome, Duration) {
+async fn play(test: &str, script: &Script) -> (Vec<CellJudged>, Vec<Event>, RunResult, Duration) {
     play_steps(test, script, &format!("- step: locked\n  policies: [cart-only]{TABLE}")).await
 }
 
@@ -29,7 +29,7 @@ pub(crate) async fn play_steps(
     test: &str,
     script: &Script,
     steps: &str,
-) -> (Vec<CellJudged>, Vec<Event>, Outcome, Duration) {
+) -> (Vec<CellJudged>, Vec<Event>, RunResult, Duration) {
     let scenarios = scenarios(test, &[scenario("one", ">=1.16", steps, CART_ONLY)]);
     let (mut events, began) = (Vec::new(), Instant::now());
     let options = options(CiliumVersion::V1_20, &[]);
@@ -38,8 +38,8 @@ pub(crate) async fn play_steps(
         Ok(())
     };
     let open = async |_| Ok(script.open());
-    let venue = Venue::of_all("scripted");
-    let outcome = run_on(venue, &scenarios, &options, open, pending(), &mut sink).await.unwrap();
+    let choice = BackendChoice::of_all("scripted");
+    let outcome = run_on(choice, &scenarios, &options, open, pending(), &mut sink).await.unwrap();
     let took = began.elapsed();
     let cells = events.iter().filter_map(|event| match event {
         Event::CellJudged(cell) => Some(cell.as_ref().clone()),
@@ -51,7 +51,7 @@ pub(crate) async fn play_steps(
 pub(crate) fn line(cell: &CellJudged) -> String {
     let verdict = match &cell.verdict {
         Verdict::Inconclusive(reason) => format!("inconclusive: {reason}"),
-        Verdict::Audited(gate) => format!("audit {gate}"),
+        Verdict::Audited(point) => format!("audit {point}"),
         verdict => verdict.to_string(),
     };
     let flows = cell.evidence.as_ref().unwrap().flows.len();
@@ -88,7 +88,7 @@ async fn a_denied_attempt_ends_with_its_own_flow() {
     begin 2: shop/stock tcp database/redis:6379
     end 2
     ");
-    assert_eq!((outcome, took), (Outcome::AsExpected, Duration::ZERO), "nothing waits for a timeout");
+    assert_eq!((outcome, took), (RunResult::AsExpected, Duration::ZERO), "nothing waits for a timeout");
     let stock = cells[1].evidence.as_ref().unwrap();
     assert_eq!(stock.observation.stages.len(), 1);
     assert_eq!(stock.observation.stages[0].outcome.to_string(), "ended when its packet was dropped");
@@ -164,9 +164,9 @@ async fn what_becomes_of_a_denied_attempt() {
     bound; reset; after 600; ingress dropped
       shop/stock: inconclusive: the client saw: reset, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 1500 ms
     bound
-      shop/stock: inconclusive: not attempted: its agent has not said what became of it (by nothing, 0 flows), Inconclusive, ended, 66000 ms
+      shop/stock: inconclusive: not attempted: its probe has not said what became of it (by nothing, 0 flows), Inconclusive, ended, 66000 ms
 
-      shop/stock: inconclusive: not attempted: its agent has not said what became of it (by nothing, 0 flows), Inconclusive, ended, 66000 ms
+      shop/stock: inconclusive: not attempted: its probe has not said what became of it (by nothing, 0 flows), Inconclusive, ended, 66000 ms
     bound; lost; timed out
       shop/stock: inconclusive: the client saw: timed out, and flows may be missing: the stream was cut (by nothing, 0 flows), Inconclusive, 1500 ms
     lost; bound; ingress dropped
@@ -252,7 +252,7 @@ async fn an_allow_rests_on_the_outcome_where_servers_tell_nothing() {
     shop/cart: allow (by outcome, 0 flows), AsExpected
     shop/stock: deny ingress (by outcome+flow, 2 flows), AsExpected
     ");
-    assert_eq!((outcome, took), (Outcome::AsExpected, Duration::ZERO));
+    assert_eq!((outcome, took), (RunResult::AsExpected, Duration::ZERO));
 }
 
 /// Attempts have their ports one after the other: a flow is of the attempt that had the port at its time, however late

@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
-mod again;
 mod cycle;
 mod many;
 mod model;
+mod retry;
 mod scripted;
 mod several;
 mod support;

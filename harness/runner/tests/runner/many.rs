@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use verdikt_runner::run::{Venue, run_on};
+use verdikt_runner::run::{BackendChoice, run_on};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
-use verdikt_verdict::outcome::Outcome;
+use verdikt_verdict::run_result::RunResult;
 
 use crate::scripted::Script;
 use crate::support::{options, scenario, scenarios};
@@ -18,7 +18,7 @@ const MOST: usize = 256;
 
 /// Runs a table of two sources and so many rows; answers the outcome, the time it took, and how often cells were
 /// attempted again.
-async fn run(test: &str, rows: usize, script: &Script) -> (Outcome, Duration, BTreeSet<usize>) {
+async fn run(test: &str, rows: usize, script: &Script) -> (RunResult, Duration, BTreeSet<usize>) {
     let mut steps = "- step: open\n  expect:\n".to_owned();
     for port in 0..rows {
         writeln!(steps, "    tcp database/redis:{}: {{allow: others}}", 1000 + port).unwrap();
@@ -35,8 +35,9 @@ async fn run(test: &str, rows: usize, script: &Script) -> (Outcome, Duration, BT
         Ok(())
     };
     let open = async |_| Ok(script.open());
-    let (venue, options) = (Venue::of_all("scripted"), options(CiliumVersion::V1_20, &[]));
-    let outcome = run_on(venue, &scenarios, &options, open, std::future::pending(), &mut sink).await.unwrap();
+    let (choice, options) = (BackendChoice::of_all("scripted"), options(CiliumVersion::V1_20, &[]));
+    let outcome =
+        run_on(choice, &scenarios, &options, open, std::future::pending(), &mut sink).await.unwrap();
     (outcome, began.elapsed(), again)
 }
 
@@ -49,11 +50,11 @@ fn both(words: &'static str) -> Script {
 async fn what_is_in_flight_follows_the_answers() {
     let script = both("bound; arrived; after 10; answered");
     let (outcome, took, _) = run("many-quick", 600, &script).await;
-    assert_eq!((outcome, script.most_in_flight()), (Outcome::AsExpected, MOST));
+    assert_eq!((outcome, script.most_in_flight()), (RunResult::AsExpected, MOST));
     assert!(took < Duration::from_millis(200), "{took:?}");
     let script = both("after 700; bound; arrived; answered");
     let (outcome, took, _) = run("many-slow", 600, &script).await;
-    assert_eq!((outcome, script.most_in_flight()), (Outcome::AsExpected, 64));
+    assert_eq!((outcome, script.most_in_flight()), (RunResult::AsExpected, 64));
     assert!(took > Duration::from_mins(1), "the window closes to eight: {took:?}");
 }
 
@@ -61,7 +62,7 @@ async fn what_is_in_flight_follows_the_answers() {
 #[tokio::test(start_paused = true)]
 async fn silence_is_no_load() {
     let (outcome, took, again) = run("many-silent", 600, &both("bound; after 3000; timed out")).await;
-    assert_eq!((outcome, again), (Outcome::Inconclusive, BTreeSet::from([2])));
+    assert_eq!((outcome, again), (RunResult::Inconclusive, BTreeSet::from([2])));
     assert!(took < Duration::from_mins(1), "{took:?}");
 }
 
@@ -72,11 +73,11 @@ async fn servers_tell_all() {
     let mut told = late();
     told.reported_after = Some(Duration::from_secs(4));
     let (outcome, took, again) = run("many-told", 1, &told).await;
-    assert_eq!((outcome, took.as_secs(), again), (Outcome::AsExpected, 4, BTreeSet::from([0])));
+    assert_eq!((outcome, took.as_secs(), again), (RunResult::AsExpected, 4, BTreeSet::from([0])));
     let (outcome, _, again) = run("many-untold", 1, &late()).await;
-    assert_eq!((outcome, again), (Outcome::Inconclusive, BTreeSet::from([2])));
+    assert_eq!((outcome, again), (RunResult::Inconclusive, BTreeSet::from([2])));
     let mut silent = both("bound; answered");
     silent.reported_after = Some(Duration::from_hours(1));
     let (outcome, took, _) = run("many-silent-servers", 1, &silent).await;
-    assert_eq!((outcome, took.as_secs()), (Outcome::Inconclusive, 30), "ten seconds each time");
+    assert_eq!((outcome, took.as_secs()), (RunResult::Inconclusive, 30), "ten seconds each time");
 }

@@ -10,11 +10,11 @@ use verdikt_scenario::prediction::Finding;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::{CellJudged, Event};
-use verdikt_verdict::outcome::{Outcome, Totals};
+use verdikt_verdict::run_result::{RunResult, Totals};
 
 use crate::support::{CART_ONLY, REFUSED, TABLE, options, scenario, scenarios, summary, two_steps};
 
-fn events(scenarios: &[Scenario], options: &RunOptions) -> (Vec<Event>, Outcome) {
+fn events(scenarios: &[Scenario], options: &RunOptions) -> (Vec<Event>, RunResult) {
     let mut events = Vec::new();
     let outcome = run(scenarios, options, &mut |event| {
         events.push(event);
@@ -52,7 +52,7 @@ fn events_come_in_the_order_of_the_files() {
       end locked
     run AsExpected
     ");
-    assert_eq!(outcome, Outcome::AsExpected);
+    assert_eq!(outcome, RunResult::AsExpected);
     assert_eq!(events(&scenarios, &options).0, seen, "the same input gives the same events");
     let Some(Event::RunFinished(finished)) = seen.last() else { panic!("{seen:?}") };
     assert_eq!(finished.totals, Totals::of(&seen));
@@ -64,18 +64,18 @@ fn events_come_in_the_order_of_the_files() {
 #[test]
 fn a_filter_leaves_only_what_it_names() {
     let scenarios = scenarios("filter", &[two_steps("first"), two_steps("second")]);
-    let check = |filters: &[&str], expected: usize, outcome: Outcome| {
+    let check = |filters: &[&str], expected: usize, outcome: RunResult| {
         let options = options(CiliumVersion::V1_20, filters);
         let (seen, came_to) = events(&scenarios, &options);
         let totals = Totals::of(&seen);
         assert_eq!((totals.cells, came_to), (expected, outcome), "{filters:?}");
         assert_eq!(cell_names(&scenarios, &options).count(), expected, "{filters:?}");
     };
-    check(&[], 8, Outcome::AsExpected);
-    check(&["locked"], 4, Outcome::AsExpected);
-    check(&["second/locked/tcp database/redis:6379/shop/stock"], 1, Outcome::AsExpected);
-    check(&["first/*/shop/cart", "second/open"], 4, Outcome::AsExpected);
-    check(&["nowhere"], 0, Outcome::NothingToRun);
+    check(&[], 8, RunResult::AsExpected);
+    check(&["locked"], 4, RunResult::AsExpected);
+    check(&["second/locked/tcp database/redis:6379/shop/stock"], 1, RunResult::AsExpected);
+    check(&["first/*/shop/cart", "second/open"], 4, RunResult::AsExpected);
+    check(&["nowhere"], 0, RunResult::NothingToRun);
     let (seen, _) = events(&scenarios, &options(CiliumVersion::V1_20, &["second/locked"]));
     assert_eq!((Totals::of(&seen).scenarios, Totals::of(&seen).steps), (1, 1));
 }
@@ -91,8 +91,8 @@ fn a_scenario_for_other_versions_is_skipped_and_seen() {
     skipped old: it holds for Cilium <=1.17, and this run is for 1.20
     run NothingToRun
     ");
-    assert_eq!(outcome, Outcome::NothingToRun);
-    assert_eq!(events(&scenarios, &options(CiliumVersion::V1_17, &[])).1, Outcome::AsExpected);
+    assert_eq!(outcome, RunResult::NothingToRun);
+    assert_eq!(events(&scenarios, &options(CiliumVersion::V1_17, &[])).1, RunResult::AsExpected);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn what_differs_in_a_version_replaces_the_cell_and_says_why() {
 ";
     let steps = format!("- step: locked\n  policies: [cart-only]{TABLE}{differs}");
     let scenarios = scenarios("differs", &[scenario("versions", ">=1.16", &steps, CART_ONLY)]);
-    assert_eq!(events(&scenarios, &options(CiliumVersion::V1_18, &[])).1, Outcome::AsExpected);
+    assert_eq!(events(&scenarios, &options(CiliumVersion::V1_18, &[])).1, RunResult::AsExpected);
     let (seen, outcome) = events(&scenarios, &options(CiliumVersion::V1_17, &[]));
     insta::assert_snapshot!(summary(&seen), @r"
     run model 1.17
@@ -116,13 +116,13 @@ fn what_differs_in_a_version_replaces_the_cell_and_says_why() {
       end locked
     run Differs
     ");
-    assert_eq!(outcome, Outcome::Differs);
+    assert_eq!(outcome, RunResult::Differs);
 }
 
 /// A refusal is compared in who refuses, and in what it says.
 #[test]
 fn a_refusal_is_compared() {
-    let check = |test: &str, rejected: &str, expected: Outcome| {
+    let check = |test: &str, rejected: &str, expected: RunResult| {
         let steps = format!("- step: locked\n  policies: [cart-only, nothing]\n{rejected}{TABLE}");
         let text = scenario("refused", ">=1.16", &steps, &format!("{CART_ONLY}{REFUSED}"));
         let scenarios = scenarios(test, &[text]);
@@ -133,10 +133,10 @@ fn a_refusal_is_compared() {
     let rejected = |by: &str, saying: &str| {
         format!("  rejected: {{database/nothing: {{by: {by}, saying: \"{saying}\"}}}}\n")
     };
-    check("refused-unexpectedly", "", Outcome::Differs);
-    check("refused-as-expected", &rejected("agent", "AT LEAST one of ingress"), Outcome::AsExpected);
-    check("refused-by-another", &rejected("api-server", "at least one of Ingress"), Outcome::Differs);
-    check("refused-for-another-reason", &rejected("agent", "too many ports"), Outcome::Differs);
+    check("refused-unexpectedly", "", RunResult::Differs);
+    check("refused-as-expected", &rejected("agent", "AT LEAST one of ingress"), RunResult::AsExpected);
+    check("refused-by-another", &rejected("api-server", "at least one of Ingress"), RunResult::Differs);
+    check("refused-for-another-reason", &rejected("agent", "too many ports"), RunResult::Differs);
 }
 
 /// Whoever expects a refusal that does not come has made a mistake, in the versions where it does not come.
@@ -147,7 +147,7 @@ fn an_expected_refusal_that_does_not_come_is_a_mistake() {
     let scenarios = scenarios("accepted", &[scenario("accepted", ">=1.18", &steps, CART_ONLY)]);
     let found = mistakes(&scenarios, CiliumVersion::V1_20);
     let [mistake] = found.as_slice() else { panic!("{found:?}") };
-    insta::assert_snapshot!(mistake.message, @"CiliumNetworkPolicy database/cart-only is accepted by Cilium 1.20, and must be refused here by the agent");
+    insta::assert_snapshot!(mistake.message, @"CiliumNetworkPolicy database/cart-only is accepted by Cilium 1.20, and must be refused here by the probe");
     assert!(mistake.place.file.ends_with("accepted/0.yaml") && mistake.place.line > 1, "{}", mistake.place);
     assert!(
         mistakes(&scenarios, CiliumVersion::V1_17).is_empty(),
@@ -191,7 +191,7 @@ spec:
     let scenarios = scenarios("learned", &[text]);
     for filters in [&[][..], &["/after/"]] {
         let (seen, outcome) = events(&scenarios, &options(CiliumVersion::V1_20, filters));
-        assert_eq!(outcome, Outcome::AsExpected, "{}", summary(&seen));
+        assert_eq!(outcome, RunResult::AsExpected, "{}", summary(&seen));
     }
 }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use verdikt_engine::model::PolicyModel;
-use verdikt_runner::backend::{Applied, AttemptNumber, Backend, BackendError, Destinations, Flowing, Signal};
+use verdikt_runner::backend::{
+    Applied, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, Flowing,
+};
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::{
     DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
@@ -87,7 +89,7 @@ pub(crate) struct Scripted {
     script: Script,
     begin: Instant,
     step: String,
-    queue: VecDeque<(Instant, Signal)>,
+    queue: VecDeque<(Instant, BackendEvent)>,
     sources: BTreeMap<AttemptNumber, Endpoint>,
     in_flight: BTreeSet<AttemptNumber>,
     flowing: Flowing,
@@ -103,16 +105,16 @@ impl Scripted {
     }
 
     /// Keeps the order of those that come at the same time.
-    fn play(&mut self, at: Instant, signal: Signal) {
+    fn play(&mut self, at: Instant, signal: BackendEvent) {
         let behind = self.queue.iter().rposition(|(other, _)| *other <= at).map_or(0, |index| index + 1);
         self.queue.insert(behind, (at, signal));
     }
 
-    fn over(number: AttemptNumber, outcome: Outcome) -> [Signal; 2] {
+    fn over(number: AttemptNumber, outcome: Outcome) -> [BackendEvent; 2] {
         let (addresses, took) = (Vec::new(), Duration::from_millis(3));
         [
-            Signal::StageEnded { number, outcome: outcome.clone(), addresses, took },
-            Signal::Finished { number, outcome },
+            BackendEvent::StageEnded { number, outcome: outcome.clone(), addresses, took },
+            BackendEvent::Finished { number, outcome },
         ]
     }
 }
@@ -157,24 +159,26 @@ impl Backend for Scripted {
 
     fn ask_servers(&mut self) -> bool {
         if let Some(after) = self.script.reported_after {
-            self.play(Instant::now() + after, Signal::Reported);
+            self.play(Instant::now() + after, BackendEvent::Reported);
         }
         self.script.reported_after.is_some()
     }
 
-    async fn next(&mut self) -> Signal {
+    async fn next(&mut self) -> BackendEvent {
         let Some((at, _)) = self.queue.front() else { return std::future::pending().await };
         if *at > Instant::now() {
             tokio::time::sleep_until(*at).await;
         }
         let (_, signal) = self.queue.pop_front().unwrap();
         match &signal {
-            Signal::Finished { number, .. } => {
+            BackendEvent::Finished { number, .. } => {
                 self.in_flight.remove(number);
             }
-            Signal::Lost(reason) if reason == CUT => self.flowing = Flowing::NotNow(reason.clone()),
-            Signal::Lost(reason) if reason == GIVEN_UP => self.flowing = Flowing::NoMore(reason.clone()),
-            Signal::Regained => self.flowing = Flowing::Yes,
+            BackendEvent::Lost(reason) if reason == CUT => self.flowing = Flowing::NotNow(reason.clone()),
+            BackendEvent::Lost(reason) if reason == GIVEN_UP => {
+                self.flowing = Flowing::NoMore(reason.clone());
+            }
+            BackendEvent::Regained => self.flowing = Flowing::Yes,
             _ => {}
         }
         signal
@@ -205,7 +209,7 @@ struct Player<'a> {
 }
 
 impl Player<'_> {
-    fn signals(&mut self, word: &str) -> Vec<Signal> {
+    fn signals(&mut self, word: &str) -> Vec<BackendEvent> {
         let number = self.number;
         let words: Vec<&str> = word.split(' ').collect();
         match words.as_slice() {
@@ -213,7 +217,7 @@ impl Player<'_> {
             ["request"] => {
                 let protocol = Some(self.protocol);
                 let (peer, server) = (self.local(), Vec::new());
-                vec![Signal::Arrived { protocol, peer, server, number: Some(number) }]
+                vec![BackendEvent::Arrived { protocol, peer, server, number: Some(number) }]
             }
             ["bound", "to", port] => {
                 self.port = port.parse().unwrap();
@@ -231,11 +235,11 @@ impl Player<'_> {
             }
             ["arrived"] => vec![self.arrived(SERVER)],
             ["arrived", "elsewhere"] => vec![self.arrived("10.0.0.8:6379")],
-            ["lost"] => vec![Signal::Lost("the stream was cut".to_owned())],
-            ["cut"] => vec![Signal::Lost(CUT.to_owned())],
-            ["given", "up"] => vec![Signal::Lost(GIVEN_UP.to_owned())],
-            ["regained"] => vec![Signal::Regained],
-            ["gone"] => vec![Signal::Gone(self.source.clone(), "killed".to_owned())],
+            ["lost"] => vec![BackendEvent::Lost("the stream was cut".to_owned())],
+            ["cut"] => vec![BackendEvent::Lost(CUT.to_owned())],
+            ["given", "up"] => vec![BackendEvent::Lost(GIVEN_UP.to_owned())],
+            ["regained"] => vec![BackendEvent::Regained],
+            ["gone"] => vec![BackendEvent::Gone(self.source.clone(), "killed".to_owned())],
             ["after", milliseconds] => {
                 self.at += Duration::from_millis(milliseconds.parse().unwrap());
                 Vec::new()
@@ -245,7 +249,7 @@ impl Player<'_> {
                 Vec::new()
             }
             [place @ ("egress" | "ingress" | "other" | "http" | "dns" | "vanished"), verdict] => {
-                vec![Signal::Flow(Box::new(self.flow(place, verdict)))]
+                vec![BackendEvent::Flow(Box::new(self.flow(place, verdict)))]
             }
             ["stage", rest @ ..] => {
                 let [stage, _] = Scripted::over(number, outcome(&rest.join(" ")));
@@ -255,9 +259,9 @@ impl Player<'_> {
         }
     }
 
-    fn arrived(&self, server: &str) -> Signal {
+    fn arrived(&self, server: &str) -> BackendEvent {
         let (protocol, peer) = (Some(self.protocol), self.local());
-        Signal::Arrived { protocol, peer, server: vec![server.parse().unwrap()], number: None }
+        BackendEvent::Arrived { protocol, peer, server: vec![server.parse().unwrap()], number: None }
     }
 
     fn local(&self) -> SocketAddr {
@@ -265,10 +269,10 @@ impl Player<'_> {
         SocketAddr::from(([10, 0, 0, last], self.port))
     }
 
-    fn bound(&self, stage: StageKind) -> Signal {
+    fn bound(&self, stage: StageKind) -> BackendEvent {
         let remote = SERVER.parse().unwrap();
         let protocol = Some(self.protocol);
-        Signal::Bound { number: self.number, stage, protocol, local: self.local(), remote }
+        BackendEvent::Bound { number: self.number, stage, protocol, local: self.local(), remote }
     }
 
     fn flow(&self, place: &str, verdict: &str) -> Flow {

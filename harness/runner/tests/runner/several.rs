@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use verdikt_runner::backend::BackendError;
 use verdikt_runner::plan::RunOptions;
-use verdikt_runner::run::{Venue, run_on};
+use verdikt_runner::run::{BackendChoice, run_on};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
-use verdikt_verdict::outcome::{Outcome, Totals};
+use verdikt_verdict::run_result::{RunResult, Totals};
 
 use crate::scripted::Script;
 use crate::support::{options, scenarios, summary, two_steps};
@@ -24,19 +24,20 @@ async fn run(
     scripts: Vec<Script>,
     parallel: usize,
     stop: impl Future<Output = ()>,
-) -> (Vec<Event>, Vec<u128>, Outcome) {
-    run_at((Venue::of_all("scripted"), &RefCell::default()), test, names, scripts, parallel, stop).await
+) -> (Vec<Event>, Vec<u128>, RunResult) {
+    run_at((BackendChoice::of_all("scripted"), &RefCell::default()), test, names, scripts, parallel, stop)
+        .await
 }
 
-/// The same at a venue; who began there, and at which virtual millisecond, is written down.
+/// The same at a choice; who began there, and at which virtual millisecond, is written down.
 async fn run_at(
-    (venue, begun): (Venue<'_>, &RefCell<String>),
+    (choice, begun): (BackendChoice<'_>, &RefCell<String>),
     test: &str,
     names: &[&str],
     scripts: Vec<Script>,
     parallel: usize,
     stop: impl Future<Output = ()>,
-) -> (Vec<Event>, Vec<u128>, Outcome) {
+) -> (Vec<Event>, Vec<u128>, RunResult) {
     let files: Vec<String> = names.iter().map(|name| two_steps(name)).collect();
     let scenarios = scenarios(test, &files);
     let options = RunOptions { parallel, ..options(CiliumVersion::V1_20, &[]) };
@@ -54,7 +55,7 @@ async fn run_at(
         times.push(began.elapsed().as_millis());
         Ok(())
     };
-    let outcome = run_on(venue, &scenarios, &options, open, stop, &mut sink).await.unwrap();
+    let outcome = run_on(choice, &scenarios, &options, open, stop, &mut sink).await.unwrap();
     (events, times, outcome)
 }
 
@@ -73,7 +74,7 @@ async fn events_come_in_the_order_of_the_scenarios() {
     let names = ["first", "second", "third"];
     let scripts = || vec![good(SLOW_CART, STOCK), good(CART, STOCK), good(SLOW_CART, STOCK)];
     let (alone, alone_at, outcome) = run("one-by-one", &names, scripts(), 1, pending()).await;
-    assert_eq!(outcome, Outcome::AsExpected);
+    assert_eq!(outcome, RunResult::AsExpected);
     insta::assert_snapshot!(summary(&alone), @r"
     run scripted 1.20
     scenario first
@@ -110,7 +111,7 @@ async fn events_come_in_the_order_of_the_scenarios() {
     ");
     for parallel in [2, 3, 8] {
         let (beside, beside_at, outcome) = run("one-by-one", &names, scripts(), parallel, pending()).await;
-        assert_eq!((summary(&beside), outcome), (summary(&alone), Outcome::AsExpected), "{parallel}");
+        assert_eq!((summary(&beside), outcome), (summary(&alone), RunResult::AsExpected), "{parallel}");
         assert!(beside_at.last() < alone_at.last(), "{parallel} at once take {beside_at:?}");
     }
     let (_, all_at, _) = run("one-by-one", &names, scripts(), 3, pending()).await;
@@ -124,17 +125,17 @@ async fn events_come_in_the_order_of_the_scenarios() {
 async fn those_that_meet_are_not_run_at_once() {
     let names = ["a1", "a2", "b1", "b2", "alone", "c1"];
     // Those of one letter meet, and `alone` meets everybody.
-    let meet = |one: usize, other: usize| {
+    let conflict = |one: usize, other: usize| {
         let (one, other) = (names[one], names[other]);
         one == "alone" || other == "alone" || one[..1] == other[..1]
     };
-    let venue = Venue { meet: &meet, ..Venue::of_all("scripted") };
+    let choice = BackendChoice { conflict: &conflict, ..BackendChoice::of_all("scripted") };
     let run_with = async |parallel: usize| {
         // Each takes 600 ms.
         let (begun, scripts) = (RefCell::default(), vec![good(SLOW_CART, STOCK); names.len()]);
         let (events, times, outcome) =
-            run_at((venue, &begun), "meeting", &names, scripts, parallel, pending()).await;
-        assert_eq!(outcome, Outcome::AsExpected);
+            run_at((choice, &begun), "resources", &names, scripts, parallel, pending()).await;
+        assert_eq!(outcome, RunResult::AsExpected);
         (summary(&events), format!("{}all at {}", begun.take(), times.last().unwrap()))
     };
     let (events, one_by_one) = run_with(1).await;
@@ -174,9 +175,9 @@ async fn those_that_meet_are_not_run_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_ends_its_scenario_and_not_the_run() {
     let breaks = Script { breaks: Some("locked"), ..good(CART, STOCK) };
-    let agent_dies = good("bound; after 5; gone", STOCK);
+    let probe_dies = good("bound; after 5; gone", STOCK);
     // There is no backend for the last one.
-    let scripts = vec![breaks, agent_dies, good(CART, STOCK)];
+    let scripts = vec![breaks, probe_dies, good(CART, STOCK)];
     let names = ["breaks", "dies", "good", "unopened"];
     let (events, _, outcome) = run("failures", &names, scripts, 1, pending()).await;
     insta::assert_snapshot!(summary(&events), @r"
@@ -192,7 +193,7 @@ async fn a_failure_ends_its_scenario_and_not_the_run() {
         shop/cart tcp database/redis:6379: expected allow, inconclusive, Inconclusive
         shop/stock tcp database/redis:6379: expected allow, allow, AsExpected
       end open
-    failed dies: the agent of shop/cart has ended: killed
+    failed dies: the probe of shop/cart has ended: killed
     scenario good
       step open
         shop/cart tcp database/redis:6379: expected allow, allow, AsExpected
@@ -207,7 +208,7 @@ async fn a_failure_ends_its_scenario_and_not_the_run() {
     failed unopened: no namespace can be made
     run Failed
     ");
-    assert_eq!((outcome, outcome.exit_code()), (Outcome::Failed, 4));
+    assert_eq!((outcome, outcome.exit_code()), (RunResult::Failed, 4));
     assert_eq!(Totals::of(&events).failed, 3);
 }
 
@@ -216,12 +217,12 @@ async fn a_failure_ends_its_scenario_and_not_the_run() {
 async fn a_failure_outweighs_a_difference() {
     let scripts = vec![good(CART, CART)];
     let (events, _, outcome) = run("worst", &["differs", "unopened"], scripts, 2, pending()).await;
-    assert_eq!((outcome, Totals::of(&events).failed), (Outcome::Failed, 1));
+    assert_eq!((outcome, Totals::of(&events).failed), (RunResult::Failed, 1));
 }
 
 /// An endpoint that is gone attempts nothing more, and the rest of its step is still judged.
 #[tokio::test(start_paused = true)]
-async fn the_step_of_an_agent_that_dies_is_judged() {
+async fn the_step_of_an_probe_that_dies_is_judged() {
     let script = good("gone", STOCK);
     let (events, times, _) = run("dies", &["dies"], vec![script.clone()], 1, pending()).await;
     assert_eq!(times.last(), Some(&0), "nobody waits for the dead");
@@ -273,13 +274,13 @@ async fn an_interrupted_run_tells_what_it_knows() {
       end locked
     run Interrupted
     ");
-    assert_eq!((outcome, outcome.exit_code()), (Outcome::Interrupted, 4));
+    assert_eq!((outcome, outcome.exit_code()), (RunResult::Interrupted, 4));
     assert_eq!(times.last(), Some(&50), "it ends at once");
     let Some(Event::RunFinished(finished)) = events.last() else { panic!("{events:?}") };
     assert_eq!(finished.totals, Totals::of(&events));
 
     let (events, _, outcome) = run("interrupted", &names, scripts(), 2, ready(())).await;
-    assert_eq!(outcome, Outcome::Interrupted);
+    assert_eq!(outcome, RunResult::Interrupted);
     assert!(matches!(events.last(), Some(Event::RunFinished(_))));
 }
 
@@ -294,8 +295,8 @@ async fn an_error_of_the_sink_ends_the_run() {
         if taken == 3 { Err(io::Error::other("the disk is full")) } else { Ok(()) }
     };
     let open = async |_| Ok(script.open());
-    let venue = Venue::of_all("scripted");
-    let result = run_on(venue, &scenarios, &options, open, pending(), &mut sink).await;
+    let choice = BackendChoice::of_all("scripted");
+    let result = run_on(choice, &scenarios, &options, open, pending(), &mut sink).await;
     assert_eq!(result.unwrap_err().to_string(), "the disk is full");
     assert_eq!(taken, 3);
 }

@@ -32,7 +32,7 @@ spec:
   ingress: [{fromEndpoints: [{matchLabels: {app: cart, io.kubernetes.pod.namespace: shop}}]}]
 ";
 
-/// The agent refuses it: no direction has a rule.
+/// The probe refuses it: no direction has a rule.
 pub(crate) const REFUSED: &str = "
 ---
 apiVersion: cilium.io/v2

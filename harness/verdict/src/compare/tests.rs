@@ -5,11 +5,12 @@ use verdikt_scenario::topology::Endpoint;
 
 use super::*;
 
-const GATES: [Gate; 4] = [Gate::Egress, Gate::Ingress, Gate::Dns, Gate::Http];
+const GATES: [EnforcementPoint; 4] =
+    [EnforcementPoint::Egress, EnforcementPoint::Ingress, EnforcementPoint::Dns, EnforcementPoint::Http];
 
 fn prediction(answer: Answer, finding: Finding) -> Prediction {
     let endpoint = Endpoint::Pod("database/redis".parse().unwrap());
-    let check = Check { gate: Gate::Ingress, endpoint, question: "from a".to_owned(), finding };
+    let check = Check { point: EnforcementPoint::Ingress, endpoint, question: "from a".to_owned(), finding };
     Prediction { answer, checks: vec![check] }
 }
 
@@ -80,7 +81,7 @@ fn a_prediction_that_says_otherwise_contradicts() {
                     c?cccc====\nc?cccc====\nc?cccc====\nc?cccc====\n";
     assert_eq!(table, expected);
     // What differs from the expectation differs, whatever is predicted.
-    let predicted = prediction(Answer::Deny(Gate::Ingress), Finding::NotIsolated);
+    let predicted = prediction(Answer::Deny(EnforcementPoint::Ingress), Finding::NotIsolated);
     assert_eq!(compare(&"deny".parse().unwrap(), &Verdict::Allowed, &predicted), CellResult::Differs);
 }
 
@@ -94,7 +95,7 @@ fn a_named_policy_must_be_one_that_decides() {
     };
     let denied = || Finding::Denied { by: vec![rule("lockdown")] };
     let isolated = || Finding::NoRuleAllows { isolated_by: [rule("one"), rule("two")].into(), nearest: None };
-    let at_ingress = Answer::Deny(Gate::Ingress);
+    let at_ingress = Answer::Deny(EnforcementPoint::Ingress);
     check("deny ingress by database/lockdown", denied(), at_ingress, CellResult::AsExpected);
     check("deny ingress by database/other", denied(), at_ingress, CellResult::DecidedByAnother);
     check("deny by database/two", isolated(), at_ingress, CellResult::AsExpected);

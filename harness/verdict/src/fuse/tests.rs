@@ -130,7 +130,7 @@ fn shown(fused: &Fused) -> String {
             assert!(basis.is_empty() && !reason.is_empty(), "{fused:?}");
             "?".to_owned()
         }
-        Verdict::Audited(gate) => format!("audit {gate} {basis}"),
+        Verdict::Audited(point) => format!("audit {point} {basis}"),
         verdict => format!("{verdict} {basis}"),
     }
 }

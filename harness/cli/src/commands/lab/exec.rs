@@ -27,7 +27,7 @@ pub(super) fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
     };
     let failed = run_inside(Inside {
         lab: lab.pid,
-        agent: inside.pid,
+        probe: inside.pid,
         resolv_conf: inside.resolv_conf,
         hosts: inside.hosts,
         hostname: inside.hostname,

@@ -21,7 +21,7 @@ use verdikt_verdict::event::Event;
 use super::told;
 use super::watch::Watch;
 use crate::arguments::Lab;
-use crate::commands::run::lab::{agent, no_lab};
+use crate::commands::run::lab::{no_lab, probe};
 use crate::commands::{load_scenarios, runtime};
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -62,7 +62,7 @@ async fn keep_up(
         |error: std::io::Error| Failure::machine("the lab cannot start").cause(&error).limited_by(&error);
     let signals = signals::hold();
     let options = RunOptions { version: arguments.cilium, ..RunOptions::default() };
-    let program = agent().map_err(failed)?;
+    let program = probe().map_err(failed)?;
     let backend = LabBackend::open(program, options.timeout).await;
     let mut backend = backend.map_err(|error| Failure::from_error(&error))?;
     let (tells, mut flows) = mpsc::unbounded_channel();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use verdikt_lab::control::{Found, RunningLab, Whose};
+use verdikt_lab::control::{Found, LabOwner, RunningLab};
 
 use crate::failure::Failure;
 
@@ -10,7 +10,7 @@ use crate::failure::Failure;
 pub(super) fn find(name: Option<&str>) -> Result<RunningLab, Failure> {
     let found = RunningLab::all().map_err(|error| Failure::machine("cannot look for labs").cause(&error))?;
     let (ours, others): (Vec<Found>, Vec<Found>) =
-        found.into_iter().partition(|found| found.whose == Whose::Ours);
+        found.into_iter().partition(|found| found.whose == LabOwner::Ours);
     let names: Vec<String> = ours.iter().map(|found| format!("`{}`", found.lab.scenario)).collect();
     let name = name.map(RunningLab::name_of);
     let is_meant = |lab: &RunningLab| name.as_ref().is_none_or(|name| lab.scenario == *name);
@@ -39,10 +39,10 @@ fn advice(others: &[Found]) -> String {
     let mut advice = String::new();
     for Found { lab, whose } in others {
         let line = match whose {
-            Whose::OfUser(user) => {
+            LabOwner::OfUser(user) => {
                 format!("the lab `{}` is of the user {user}: run this as that user", lab.scenario)
             }
-            Whose::Ours | Whose::NotTheLab => format!(
+            LabOwner::Ours | LabOwner::NotTheLab => format!(
                 "a process that is not {} listens as its lab `{}`, and is not asked anything",
                 lab.pid, lab.scenario
             ),

@@ -45,7 +45,7 @@ pub(super) fn inside(backend: &LabBackend, topology: &Topology, wanted: &str) ->
         let names: Vec<String> = endpoints.map(ToString::to_string).collect();
         return refuse(format!("the lab has no `{wanted}`; it has {}", names.join(", ")));
     };
-    let Some(pid) = lab.agent_pid(endpoint) else { return refuse(format!("{wanted} is gone")) };
+    let Some(pid) = lab.probe_pid(endpoint) else { return refuse(format!("{wanted} is gone")) };
     let resolution = lab.resolution(topology, endpoint);
     Answer::Inside(Inside {
         pid,

@@ -10,10 +10,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use verdikt_cluster::borrow::{self, BorrowError, Borrowed};
-use verdikt_cluster::clean::{Whose, clean};
+use verdikt_cluster::clean::{CleanScope, clean};
 use verdikt_cluster::cluster::Options;
 use verdikt_cluster::connect::{Connection, Wanted};
-use verdikt_cluster::image::{self, AgentImage};
+use verdikt_cluster::image::{self, ProbeImage};
 use verdikt_cluster::inspect::{Facts, inspect};
 use verdikt_cluster::lease::Lease;
 use verdikt_cluster::mark::RunId;
@@ -23,15 +23,15 @@ use verdikt_cluster::world::World;
 use verdikt_cluster::{limits, namespaces, permissions};
 use verdikt_runner::backend::reason;
 use verdikt_runner::cluster::{
-    ClusterBackend, Clusterwide, FlowsOf, Footprint, Manner, asks_for_names, choose_flows,
+    ClusterBackend, ClusterRunOptions, Clusterwide, FlowsOf, Resources, asks_for_names, choose_flows,
     has_clusterwide_policies, reach, unfit,
 };
 use verdikt_runner::plan::{RunOptions, Sink};
-use verdikt_runner::run::{Venue, run_on};
+use verdikt_runner::run::{BackendChoice, run_on};
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
-use verdikt_verdict::outcome::Outcome;
+use verdikt_verdict::run_result::RunResult;
 
 use super::consent;
 use crate::commands::runtime;
@@ -42,7 +42,7 @@ use crate::signals::Held;
 /// How long the pods of a scenario may take to be ready.
 const PODS: Duration = Duration::from_mins(2);
 /// How long cleaning up at the end may take: longer than an API server takes to restart.
-const FAREWELL: Duration = Duration::from_secs(30);
+const SHUTDOWN: Duration = Duration::from_secs(30);
 /// Before it is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long giving back the lease may take; it ends by itself.
@@ -51,7 +51,7 @@ const RELEASE: Duration = Duration::from_secs(5);
 /// What a run does besides running.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
-    /// The registry that has the agent's image; none if the nodes have it.
+    /// The registry that has the probe's image; none if the nodes have it.
     pub(crate) registry: Option<String>,
     /// Where hosts outside the cluster are.
     pub(crate) world: Option<World>,
@@ -73,18 +73,18 @@ pub(crate) struct Session {
     connection: Connection,
     facts: Facts,
     flows: FlowsOf,
-    image: AgentImage,
+    image: ProbeImage,
     run: RunId,
     borrowed: Borrowed,
     settings: Settings,
 }
 
 impl Session {
-    /// Connects to the cluster of a context, and looks whether it can be used. `image` is that of its agents, if it
+    /// Connects to the cluster of a context, and looks whether it can be used. `image` is that of its probes, if it
     /// is built already.
     pub(crate) fn open(
         context: Option<String>,
-        image: Option<AgentImage>,
+        image: Option<ProbeImage>,
         settings: &Settings,
     ) -> Result<Self, Failure> {
         let runtime = runtime()?;
@@ -98,7 +98,7 @@ impl Session {
         let flows = flows.map_err(|error| Failure::machine(reason(&error)))?;
         let image = match image {
             Some(image) => image,
-            None => agent_image(settings.registry.as_deref())?.image,
+            None => probe_image(settings.registry.as_deref())?.image,
         };
         let run = run_id().map_err(|error| Failure::from_error(&error))?;
         Ok(Self { runtime, connection, facts, flows, image, run, borrowed, settings: settings.clone() })
@@ -122,7 +122,7 @@ impl Session {
         options: &RunOptions,
         signals: &Held,
         sink: Sink<'_>,
-    ) -> Result<io::Result<Outcome>, Failure> {
+    ) -> Result<io::Result<RunResult>, Failure> {
         let name = format!(
             "cluster {} (Kubernetes {}, Cilium {}, flows of {})",
             self.connection.context(),
@@ -163,7 +163,7 @@ impl Session {
                     self.connection.clone(),
                     self.facts.clone(),
                     options_here,
-                    Manner {
+                    ClusterRunOptions {
                         timeout: options.timeout,
                         keep: self.settings.keep,
                         evidence: self.settings.evidence.clone(),
@@ -172,19 +172,19 @@ impl Session {
                 )
                 .await
             };
-            let footprint = |scenario: &Scenario| {
-                if is_run(scenario) { Footprint::of(scenario) } else { Footprint::default() }
+            let resources = |scenario: &Scenario| {
+                if is_run(scenario) { Resources::of(scenario) } else { Resources::default() }
             };
-            let footprints: Vec<Footprint> = scenarios.iter().map(footprint).collect();
-            let meet = |one: usize, other: usize| footprints[one].meets(&footprints[other]);
-            let venue = Venue { name: &name, unfit: &unfit, meet: &meet };
+            let resources: Vec<Resources> = scenarios.iter().map(resources).collect();
+            let conflict = |one: usize, other: usize| resources[one].conflicts_with(&resources[other]);
+            let choice = BackendChoice { name: &name, unfit: &unfit, conflict: &conflict };
             let stop = async {
                 tokio::select! {
                     () = signals.asked() => {}
                     reason = lease.lost() => Printer::tell(&format!("the run ends: {reason}\n")),
                 }
             };
-            let outcome = run_on(venue, scenarios, options, open, stop, sink).await;
+            let outcome = run_on(choice, scenarios, options, open, stop, sink).await;
             self.leave(lease, &progress).await;
             Ok(outcome)
         })
@@ -232,8 +232,8 @@ impl Session {
 
     /// Removes what is left; tries again while the API server is away, as after a restart.
     async fn clean(&self, progress: &Progress) -> Result<(), String> {
-        let whose = Whose::Run(self.run.clone());
-        let deadline = Instant::now() + FAREWELL;
+        let whose = CleanScope::Run(self.run.clone());
+        let deadline = Instant::now() + SHUTDOWN;
         loop {
             match tokio::time::timeout_at(deadline, clean(&self.connection, &whose, progress)).await {
                 Ok(Ok(_)) => return Ok(()),
@@ -241,7 +241,7 @@ impl Session {
                     tokio::time::sleep(PAUSE).await;
                 }
                 Ok(Err(error)) => return Err(reason(&error)),
-                Err(_) => return Err(format!("it was not gone within {} s", FAREWELL.as_secs())),
+                Err(_) => return Err(format!("it was not gone within {} s", SHUTDOWN.as_secs())),
             }
         }
     }
@@ -330,8 +330,8 @@ fn not_allowed(connection: &Connection, place: &str, missing: &[permissions::Mis
     ))
 }
 
-/// The image of the agents, of this program or the one beside it.
-pub(crate) fn agent_image(registry: Option<&str>) -> Result<image::Built, Failure> {
+/// The image of the probes, of this program or the one beside it.
+pub(crate) fn probe_image(registry: Option<&str>) -> Result<image::Built, Failure> {
     let running = std::env::current_exe()
         .map_err(|error| Failure::machine("cannot find this program").cause(&error))?;
     image::build(&image::candidates(&running), registry).map_err(|error| Failure::machine(reason(&error)))

@@ -4,15 +4,15 @@ use std::ffi::OsString;
 use std::io;
 
 use verdikt_lab::enter::Obstacle;
-use verdikt_lab::namespace::AgentProgram;
+use verdikt_lab::namespace::ProbeProgram;
 use verdikt_runner::backend::reason;
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::{RunOptions, Sink};
-use verdikt_runner::run::{Venue, run_on};
+use verdikt_runner::run::{BackendChoice, run_on};
 use verdikt_scenario::scenario::Scenario;
-use verdikt_verdict::outcome::Outcome;
+use verdikt_verdict::run_result::RunResult;
 
-use crate::AGENT;
+use crate::PROBE;
 use crate::commands::runtime;
 use crate::failure::Failure;
 use crate::signals::Held;
@@ -23,12 +23,12 @@ pub(super) fn run(
     options: &RunOptions,
     signals: &Held,
     sink: Sink<'_>,
-) -> Result<io::Result<Outcome>, Failure> {
+) -> Result<io::Result<RunResult>, Failure> {
     let runtime = runtime()?;
-    let agent = agent().map_err(|error| Failure::machine("cannot find this program").cause(&error))?;
+    let probe = probe().map_err(|error| Failure::machine("cannot find this program").cause(&error))?;
     Ok(runtime.block_on(async {
-        let open = async |_| LabBackend::open(agent.clone(), options.timeout).await;
-        run_on(Venue::of_all(NAME), scenarios, options, open, signals.asked(), sink).await
+        let open = async |_| LabBackend::open(probe.clone(), options.timeout).await;
+        run_on(BackendChoice::of_all(NAME), scenarios, options, open, signals.asked(), sink).await
     }))
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn no_lab(obstacle: &Obstacle) -> Failure {
     failure.limited_by(obstacle)
 }
 
-/// This program is its own agent.
-pub(crate) fn agent() -> io::Result<AgentProgram> {
-    Ok(AgentProgram { path: std::env::current_exe()?, arguments: vec![OsString::from(AGENT)] })
+/// This program is its own probe.
+pub(crate) fn probe() -> io::Result<ProbeProgram> {
+    Ok(ProbeProgram { path: std::env::current_exe()?, arguments: vec![OsString::from(PROBE)] })
 }

@@ -14,7 +14,7 @@ use verdikt_probe::wire::{
     Action, Arrived, Attempt, Bound, FORMAT, Order, Outcome, Report, Stage, Target, Transport,
 };
 
-use super::{Agent, ApiServer, Head, State};
+use super::{ApiServer, Head, Probe, State};
 
 /// The protocol, and its channels. <https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/#TranslateStreamCloseWebsocketRequests>
 const PROTOCOL: &str = "v4.channel.k8s.io";
@@ -43,7 +43,7 @@ pub(super) fn serve(server: &ApiServer, head: &Head, mut stream: TcpStream) -> i
         command if command.starts_with("cilium-dbg policy get") => policy(&server.state()),
         command if command.starts_with("cilium-dbg endpoint list") => endpoints(&server.state()),
         command if command.starts_with("cilium-dbg metrics list") => "[]".to_owned(),
-        _ => return agent(server, &head.path, reading, writing),
+        _ => return probe(server, &head.path, reading, writing),
     };
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"});
     say(&mut writing, OUTPUT, &said)?;
@@ -93,8 +93,8 @@ fn endpoints(state: &State) -> String {
     Value::Array(each.collect()).to_string()
 }
 
-/// An agent whose every request is answered by the pod that it is for, and nothing else.
-fn agent(
+/// A probe whose every request is answered by the pod that it is for, and nothing else.
+fn probe(
     server: &ApiServer,
     path: &str,
     mut reading: WebSocket<TcpStream>,
@@ -104,7 +104,7 @@ fn agent(
     let pod = path.trim_end_matches("/exec");
     let address = server.state().objects[pod]["status"]["podIP"].clone();
     let address: IpAddr = address.as_str().unwrap().parse().unwrap();
-    server.state().agents.insert(address, Agent { tell: tell.clone(), servers: BTreeMap::new() });
+    server.state().probes.insert(address, Probe { tell: tell.clone(), servers: BTreeMap::new() });
     let _ = tell.send(Report::Ready { format: FORMAT });
     thread::spawn(move || {
         for report in reports {
@@ -142,7 +142,7 @@ fn obey(server: &ApiServer, (pod, address): (&str, IpAddr), tell: &Sender<Report
         Order::Serve(serve) => {
             let (server_number, port) = (serve.server, serve.port);
             state.asked.push(format!("SERVE {pod} {port}"));
-            state.agents.get_mut(&address).unwrap().servers.insert(port, server_number);
+            state.probes.get_mut(&address).unwrap().servers.insert(port, server_number);
             tell(Report::Serving { server: server_number, port });
         }
         Order::Attempt(Attempt {
@@ -159,7 +159,7 @@ fn obey(server: &ApiServer, (pod, address): (&str, IpAddr), tell: &Sender<Report
                 local,
                 remote: SocketAddr::new(to, port),
             }));
-            let other = state.agents[&to].clone();
+            let other = state.probes[&to].clone();
             let arrived =
                 Arrived { server: other.servers[&port], transport, peer: local, attempt: Some(attempt) };
             let _ = other.tell.send(Report::Arrived(arrived));

@@ -1,8 +1,8 @@
 use super::*;
 use crate::messages::Flow;
 
-fn memory(way: Way) -> Memory {
-    Memory::new("node1", way)
+fn memory(flow_source: FlowSource) -> Memory {
+    Memory::new("node1", flow_source)
 }
 
 fn event(uuid: u64) -> GetFlowsResponse {
@@ -16,7 +16,7 @@ const fn seconds(count: u64) -> Duration {
 
 #[test]
 fn what_is_remembered_is_bounded() {
-    let mut memory = memory(Way::Agents);
+    let mut memory = memory(FlowSource::Agents);
     for number in 0..100_000_u64 {
         assert!(memory.is_new(&event(number), Duration::from_micros(number), seconds(1)));
     }
@@ -31,7 +31,7 @@ fn what_is_remembered_is_bounded() {
 
 #[test]
 fn a_broken_clock_does_not_move_what_is_asked_for() {
-    let mut memory = memory(Way::Agents);
+    let mut memory = memory(FlowSource::Agents);
     assert!(memory.is_new(&event(1), seconds(10), seconds(10)));
     for _ in 0..2 {
         assert!(memory.is_new(&event(2), Duration::MAX, seconds(11)));
@@ -44,8 +44,8 @@ fn a_broken_clock_does_not_move_what_is_asked_for() {
 }
 
 /// What a new connection tells after ten seconds on which nothing was heard, with these counters.
-fn after(way: Way, status: &ServerStatusResponse) -> Option<String> {
-    let mut memory = memory(way);
+fn after(flow_source: FlowSource, status: &ServerStatusResponse) -> Option<String> {
+    let mut memory = memory(flow_source);
     let before = ServerStatusResponse { seen_flows: 1000, ..ServerStatusResponse::default() };
     assert_eq!(memory.connected(&before, seconds(10)), None, "there was nothing before it");
     memory.is_new(&event(1), seconds(15), seconds(15));
@@ -60,9 +60,9 @@ fn counters_prove_that_nothing_is_lost_or_do_not() {
         let uptime_ns = uptime.saturating_mul(1_000_000_000);
         ServerStatusResponse { max_flows, seen_flows, uptime_ns, ..ServerStatusResponse::default() }
     };
-    assert_eq!(after(Way::Agents, &status(1000, 4095, 60)), None);
-    assert_eq!(after(Way::Agents, &status(3047, 4095, 10)), None);
-    let check = |status: ServerStatusResponse| after(Way::Agents, &status).unwrap_or_default();
+    assert_eq!(after(FlowSource::Agents, &status(1000, 4095, 60)), None);
+    assert_eq!(after(FlowSource::Agents, &status(3047, 4095, 10)), None);
+    let check = |status: ServerStatusResponse| after(FlowSource::Agents, &status).unwrap_or_default();
     let text = [
         check(status(3048, 4095, 60)),
         check(status(999, 4095, 60)),
@@ -70,7 +70,7 @@ fn counters_prove_that_nothing_is_lost_or_do_not() {
         // An agent that says nothing about itself.
         check(ServerStatusResponse::default()),
         check(status(u64::MAX, 0, u64::MAX)),
-        after(Way::Relay, &status(1000, 4095, 60)).unwrap_or_default(),
+        after(FlowSource::Relay, &status(1000, 4095, 60)).unwrap_or_default(),
     ];
     insta::assert_snapshot!(text.join("\n"), @r"
     the connection was cut, and 2048 events have passed an agent that keeps 4095
@@ -84,7 +84,7 @@ fn counters_prove_that_nothing_is_lost_or_do_not() {
 
 #[test]
 fn connections_that_read_nothing_prove_nothing() {
-    let mut memory = memory(Way::Agents);
+    let mut memory = memory(FlowSource::Agents);
     let status = |seen_flows: u64| ServerStatusResponse {
         max_flows: 4095,
         seen_flows,
@@ -102,7 +102,7 @@ fn connections_that_read_nothing_prove_nothing() {
 
 #[test]
 fn windows_are_wide_enough() {
-    let mut memory = memory(Way::Agents);
+    let mut memory = memory(FlowSource::Agents);
     let loss = Loss {
         reason: LossReason::AgentRing,
         count: Some(1),
@@ -122,7 +122,7 @@ fn windows_are_wide_enough() {
 
 #[test]
 fn a_node_is_away_from_its_last_event_to_its_first() {
-    let mut memory = memory(Way::Relay);
+    let mut memory = memory(FlowSource::Relay);
     let change =
         |state: NodeState| NodeChange { state, nodes: vec!["w1".to_owned()], message: String::new() };
     let mut windows = Vec::new();

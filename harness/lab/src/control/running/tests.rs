@@ -11,7 +11,7 @@ use crate::control::{Answer, Refusal};
 fn a_lab_is_found_and_asked() {
     let lab = RunningLab { pid: std::process::id(), scenario: "three tiers".to_owned() };
     let listener = lab.listen().unwrap();
-    assert!(RunningLab::all().unwrap().contains(&Found { lab: lab.clone(), whose: Whose::Ours }));
+    assert!(RunningLab::all().unwrap().contains(&Found { lab: lab.clone(), whose: LabOwner::Ours }));
     let server = std::thread::spawn(move || {
         // One that looks whose it is asks nothing.
         let asked = listener.incoming().find_map(|stream| {
@@ -34,7 +34,7 @@ fn a_lab_is_found_and_asked() {
 fn a_process_under_the_name_of_another() {
     let lab = RunningLab { pid: 1, scenario: "impostor".to_owned() };
     let _listener = lab.listen().unwrap();
-    assert!(RunningLab::all().unwrap().contains(&Found { lab: lab.clone(), whose: Whose::NotTheLab }));
+    assert!(RunningLab::all().unwrap().contains(&Found { lab: lab.clone(), whose: LabOwner::NotTheLab }));
     let error = lab.ask(&Ask::Flows).err().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
 }

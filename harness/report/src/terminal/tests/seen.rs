@@ -12,7 +12,7 @@ use verdikt_verdict::compare::compare;
 use verdikt_verdict::event::{RunFinished, ScenarioFailed};
 use verdikt_verdict::evidence::{Before, Evidence};
 use verdikt_verdict::fuse::fuse;
-use verdikt_verdict::outcome::{Outcome as RunOutcome, Totals};
+use verdikt_verdict::run_result::{RunResult, Totals};
 
 use super::*;
 use crate::fixture::{FILE, place};
@@ -90,7 +90,7 @@ fn denied() -> Evidence {
 
 /// As expected twice, and everything that is not.
 fn cells_seen() -> Vec<CellJudged> {
-    let at_ingress = Answer::Deny(Gate::Ingress);
+    let at_ingress = Answer::Deny(EnforcementPoint::Ingress);
     let silent = || evidence(Outcome::Answered, Arrival::Unknown, Vec::new());
     let request = ProxyRequest::Http {
         method: "GET".to_owned(),
@@ -308,7 +308,7 @@ fn what_was_attempted_again_is_in_every_report() {
         again: more,
         ..evidence(Outcome::TimedOut, Arrival::NotSeen, Vec::new())
     };
-    let at_ingress = Answer::Deny(Gate::Ingress);
+    let at_ingress = Answer::Deny(EnforcementPoint::Ingress);
     let events = run(
         Vec::new(),
         vec![
@@ -364,22 +364,22 @@ fn what_was_attempted_again_is_in_every_report() {
 fn failures_are_shown() {
     let mut events = run(Vec::new(), vec![cells_seen().remove(0)]);
     events.pop();
-    let reason = "the agent of shop/a has ended: killed".to_owned();
+    let reason = "the probe of shop/a has ended: killed".to_owned();
     events.push(Event::ScenarioFailed(ScenarioFailed {
         scenario: "three-tier".to_owned(),
         place: place(FILE, 1),
         reason,
     }));
     let totals = Totals::of(&events);
-    events.push(Event::RunFinished(RunFinished { totals, outcome: RunOutcome::of(&totals), took: None }));
+    events.push(Event::RunFinished(RunFinished { totals, outcome: RunResult::of(&totals), took: None }));
     insta::assert_snapshot!(shown(&events, 100, true, false), @r"
     skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
     ok            three-tier/without policies: 1 cell
     ok            three-tier/locked down: 1 cell
-    FAILED        three-tier: the agent of shop/a has ended: killed
+    FAILED        three-tier: the probe of shop/a has ended: killed
 
     not as expected:
-      FAILED        three-tier: the agent of shop/a has ended: killed
+      FAILED        three-tier: the probe of shop/a has ended: killed
 
     evidence: 1 cell by outcome, flow and arrival
     FAILED: 1 scenario, 2 steps, 2 cells, 0 policy objects, 1 scenario failed, 1 scenario skipped
@@ -389,7 +389,7 @@ fn failures_are_shown() {
     assert_eq!(value["failed"][0]["name"], "three-tier");
     let xml = junit(&events).unwrap();
     let failed = xml.lines().filter(|line| line.contains("<error")).collect::<Vec<_>>().join("\n");
-    insta::assert_snapshot!(failed, @r#"            <error message="the agent of shop/a has ended: killed" type="failed"/>"#);
+    insta::assert_snapshot!(failed, @r#"            <error message="the probe of shop/a has ended: killed" type="failed"/>"#);
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn an_interrupted_run_says_so() {
     // In the midst of the second step.
     events.truncate(9);
     let totals = Totals::of(&events);
-    let outcome = RunOutcome::Interrupted;
+    let outcome = RunResult::Interrupted;
     events.push(Event::RunFinished(RunFinished { totals, outcome, took: None }));
     insta::assert_snapshot!(shown(&events, 100, true, false), @r"
     skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18

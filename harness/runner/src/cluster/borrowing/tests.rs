@@ -33,8 +33,8 @@ fn labels(text: &str) -> Labels {
     pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
-fn lent(own: &str, service_account: &str) -> Lent {
-    Lent {
+fn borrowed_pod(own: &str, service_account: &str) -> BorrowedPod {
+    BorrowedPod {
         uid: "u".to_owned(),
         labels: labels(own),
         service_account: service_account.to_owned(),
@@ -50,7 +50,7 @@ fn borrowed() -> Borrowed {
         protocol: verdikt_scenario::topology::Protocol::Tcp,
         target: verdikt_scenario::topology::TargetPort::Number(6379.try_into().unwrap()),
     }];
-    let service = LentService {
+    let service = BorrowedService {
         addresses: vec!["10.96.1.1".parse().unwrap()],
         service_type: ServiceType::ClusterIp,
         labels: Labels::new(),
@@ -63,8 +63,8 @@ fn borrowed() -> Borrowed {
             labels("team=shop kubernetes.io/metadata.name=shop"),
         )]),
         pods: BTreeMap::from([
-            ("shop/cart".parse().unwrap(), lent("app=cart pod-template-hash=abc", "default")),
-            ("shop/stock".parse().unwrap(), lent("app=stock", "keeper")),
+            ("shop/cart".parse().unwrap(), borrowed_pod("app=cart pod-template-hash=abc", "default")),
+            ("shop/stock".parse().unwrap(), borrowed_pod("app=stock", "keeper")),
         ]),
         services: BTreeMap::from([("shop/stock-api".parse().unwrap(), service)]),
     }
@@ -82,15 +82,17 @@ fn a_topology_describes_what_is_borrowed_as_it_is() {
     check(|_| {}, "nothing");
     check(|borrowed| *borrowed = Borrowed::default(), "nothing");
     check(
-        |it| drop(it.pods.insert("shop/cart".parse().unwrap(), lent("app=basket", "default"))),
+        |it| drop(it.pods.insert("shop/cart".parse().unwrap(), borrowed_pod("app=basket", "default"))),
         "pod shop/cart has no label app=cart; the topology has to describe what a run borrows as it is",
     );
     check(
-        |it| drop(it.pods.insert("shop/cart".parse().unwrap(), lent("app=cart tier=gold", "default"))),
+        |it| {
+            drop(it.pods.insert("shop/cart".parse().unwrap(), borrowed_pod("app=cart tier=gold", "default")));
+        },
         "pod shop/cart also has the label tier=gold; the topology has to describe what a run borrows as it is",
     );
     check(
-        |it| drop(it.pods.insert("shop/stock".parse().unwrap(), lent("app=stock", "default"))),
+        |it| drop(it.pods.insert("shop/stock".parse().unwrap(), borrowed_pod("app=stock", "default"))),
         "pod shop/stock has the service account default, and not keeper; the topology has to describe what a run borrows as it is",
     );
     check(
@@ -114,7 +116,7 @@ fn a_topology_describes_what_is_borrowed_as_it_is() {
         "service shop/stock-api has no address of its own; the topology has to describe what a run borrows as it is",
     );
     check(
-        |it| drop(it.pods.insert("shop/stock-2".parse().unwrap(), lent("app=stock", "keeper"))),
+        |it| drop(it.pods.insert("shop/stock-2".parse().unwrap(), borrowed_pod("app=stock", "keeper"))),
         "service shop/stock-api also leads to pod shop/stock-2, which the topology does not have; the topology has to describe what a run borrows as it is",
     );
 }

@@ -20,8 +20,8 @@ pub(super) fn otherwise(facts: &Facts, borrowed: &Borrowed, step: &Step) -> Opti
 
 /// A node that runs the API server and is described as one that does not, or the other way round.
 fn api_server(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Option<String> {
-    let lent = topology.pods.keys().filter_map(|pod| borrowed.pods.get(pod)?.node.as_deref());
-    let lent_on: BTreeSet<&str> = lent.collect();
+    let borrowed = topology.pods.keys().filter_map(|pod| borrowed.pods.get(pod)?.node.as_deref());
+    let lent_on: BTreeSet<&str> = borrowed.collect();
     // A cluster with too few nodes has a reason of its own.
     let places = choose_places(facts, topology, &lent_on).ok()?;
     places.nodes.iter().find_map(|(name, node)| {

@@ -10,7 +10,7 @@ use verdikt_cluster::inspect::nodes;
 use verdikt_hubble::convert::{Observed, observed};
 use verdikt_hubble::json;
 
-use super::{ABSENCE, ANSWER, FlowsError, Told};
+use super::{ABSENCE, ANSWER, FlowsError, SourceReport};
 
 /// What an agent's pod runs to say whether its flows can be had.
 const STATUS: [&str; 2] = ["hubble", "status"];
@@ -51,7 +51,7 @@ pub(super) async fn follow(
     connection: &Connection,
     (node, agent): (&str, &Container),
     begin: SystemTime,
-    tell: UnboundedSender<Told>,
+    tell: UnboundedSender<SourceReport>,
 ) -> Result<impl Future<Output = ()> + Send + use<>, FlowsError> {
     let lines = Lines::of(connection, agent, &OBSERVE).await.map_err(|error| FlowsError::Agent {
         node: node.to_owned(),
@@ -64,7 +64,7 @@ pub(super) async fn follow(
 
 impl Node {
     /// Tells its flows, and when some may be missing.
-    async fn follow(mut self, mut lines: Lines, tell: UnboundedSender<Told>) {
+    async fn follow(mut self, mut lines: Lines, tell: UnboundedSender<SourceReport>) {
         // Nobody listens any more only while the run ends.
         let tell = |told| drop(tell.send(told));
         loop {
@@ -74,17 +74,20 @@ impl Node {
                     Err(reason) => break reason,
                 }
             };
-            tell(Told::Away { from: self.name.clone(), reason: format!("node {}: {reason}", self.name) });
+            tell(SourceReport::Away {
+                from: self.name.clone(),
+                reason: format!("node {}: {reason}", self.name),
+            });
             match self.again().await {
                 Some(again) => {
                     lines = again;
-                    tell(Told::Back { from: self.name.clone() });
+                    tell(SourceReport::Back { from: self.name.clone() });
                 }
                 None => break,
             }
         }
         let reason = format!("node {} was given up", self.name);
-        tell(Told::GivenUp { from: self.name, reason });
+        tell(SourceReport::GivenUp { from: self.name, reason });
     }
 
     /// The agent again, which may be in another pod by now; none if it stays away.
@@ -107,11 +110,11 @@ impl Node {
         None
     }
 
-    fn told(&self, line: &str) -> Option<Told> {
-        let lost = |reason: String| Some(Told::Lost(format!("node {}: {reason}", self.name)));
+    fn told(&self, line: &str) -> Option<SourceReport> {
+        let lost = |reason: String| Some(SourceReport::Lost(format!("node {}: {reason}", self.name)));
         match json::line(line) {
             Ok(response) => match observed(response, self.begin)? {
-                Observed::Flow(reported) => Some(Told::Flow(Box::new(reported.flow))),
+                Observed::Flow(reported) => Some(SourceReport::Flow(Box::new(reported.flow))),
                 Observed::Lost(loss) => lost(loss.to_string()),
                 Observed::Node(_) => None,
             },

@@ -13,10 +13,10 @@ use verdikt_cluster::forward;
 use verdikt_cluster::relay::{SERVER_NAME, find};
 use verdikt_hubble::client::{Client, Source, Stream, Tls};
 use verdikt_hubble::convert::{LossReason, NodeState, Observed, observed};
+use verdikt_hubble::flow_source::FlowSource;
 use verdikt_hubble::stream::{Flows, News, Patience};
-use verdikt_hubble::way::Way;
 
-use super::{ANSWER, FlowsError, LAG, PAST, Told};
+use super::{ANSWER, FlowsError, LAG, PAST, SourceReport};
 
 /// Its name in messages.
 const NAME: &str = "Relay";
@@ -52,9 +52,10 @@ pub(super) async fn follow(
     source: &Source,
     nodes: BTreeSet<String>,
     begin: SystemTime,
-    tell: UnboundedSender<Told>,
+    tell: UnboundedSender<SourceReport>,
 ) -> Result<impl Future<Output = ()> + Send + use<>, FlowsError> {
-    let mut flows = Flows::follow(std::slice::from_ref(source), Way::Relay, begin, Patience::default());
+    let mut flows =
+        Flows::follow(std::slice::from_ref(source), FlowSource::Relay, begin, Patience::default());
     loop {
         match flows.next().await {
             Some(News::Following { .. }) => break,
@@ -65,7 +66,7 @@ pub(super) async fn follow(
             None => return Err(FlowsError::Relay { reason: "it is not asked any more".to_owned() }),
         }
     }
-    let mut heard = Heard { nodes, away: BTreeSet::new() };
+    let mut heard = RelayReport { nodes, away: BTreeSet::new() };
     Ok(async move {
         while let Some(news) = flows.next().await {
             for told in heard.told(news) {
@@ -85,14 +86,14 @@ pub(super) struct Past {
     client: Client,
     begin: SystemTime,
     since: SystemTime,
-    tell: UnboundedSender<Told>,
+    tell: UnboundedSender<SourceReport>,
 }
 
 impl Past {
     pub(super) async fn new(
         source: &Source,
         begin: SystemTime,
-        tell: UnboundedSender<Told>,
+        tell: UnboundedSender<SourceReport>,
     ) -> Result<Self, FlowsError> {
         let client = Client::connect(source, ANSWER).await;
         let client = client.map_err(|error| FlowsError::Relay { reason: error.to_string() })?;
@@ -112,14 +113,14 @@ impl Past {
                 while let Some(response) = responses.next().await.map_err(|error| error.to_string())? {
                     let response = response.map_err(|error| error.to_string())?;
                     if let Some(Observed::Flow(reported)) = observed(response, begin) {
-                        let _ = tell.send(Told::Flow(Box::new(reported.flow)));
+                        let _ = tell.send(SourceReport::Flow(Box::new(reported.flow)));
                     }
                 }
                 Ok::<_, String>(())
             };
             let late = || format!("it has not told them within {} s", PAST.as_secs_f64());
             if let Err(reason) = tokio::time::timeout(PAST, all).await.unwrap_or_else(|_| Err(late())) {
-                let _ = tell.send(Told::Lost(format!("Relay holds flows back: {reason}")));
+                let _ = tell.send(SourceReport::Lost(format!("Relay holds flows back: {reason}")));
             }
         }
     }
@@ -127,27 +128,27 @@ impl Past {
 
 /// What has become of the nodes.
 #[derive(Debug)]
-pub(super) struct Heard {
+pub(super) struct RelayReport {
     /// The nodes that count.
     pub(super) nodes: BTreeSet<String>,
     /// Those of them that Relay does not hear.
     pub(super) away: BTreeSet<String>,
 }
 
-impl Heard {
+impl RelayReport {
     /// What news of Relay mean.
-    pub(super) fn told(&mut self, news: News) -> Vec<Told> {
+    pub(super) fn told(&mut self, news: News) -> Vec<SourceReport> {
         match news {
             News::Flow { reported, .. } => {
                 // Relay does not say when it hears a node again after an error.
                 let back = self.back(&reported.node);
-                back.into_iter().chain([Told::Flow(Box::new(reported.flow))]).collect()
+                back.into_iter().chain([SourceReport::Flow(Box::new(reported.flow))]).collect()
             }
-            // Told with what has become of the node.
+            // SourceReport with what has become of the node.
             News::Lost(loss) if matches!(loss.reason, LossReason::NodeAway(_)) => Vec::new(),
             News::Lost(loss) => {
                 let counts = [NAME, ""].contains(&loss.node.as_str()) || self.known(&loss.node).is_some();
-                counts.then(|| Told::Lost(loss.to_string())).into_iter().collect()
+                counts.then(|| SourceReport::Lost(loss.to_string())).into_iter().collect()
             }
             News::Node(change) => match change.state {
                 NodeState::Unknown => Vec::new(),
@@ -156,22 +157,24 @@ impl Heard {
                     change.nodes.iter().filter_map(|node| self.gone(node, &change.message)).collect()
                 }
             },
-            News::Following { source } => vec![Told::Back { from: source.to_string() }],
-            News::Cut { source, reason } => vec![Told::Away { from: source.to_string(), reason }],
-            News::GivenUp { source, reason } => vec![Told::GivenUp { from: source.to_string(), reason }],
+            News::Following { source } => vec![SourceReport::Back { from: source.to_string() }],
+            News::Cut { source, reason } => vec![SourceReport::Away { from: source.to_string(), reason }],
+            News::GivenUp { source, reason } => {
+                vec![SourceReport::GivenUp { from: source.to_string(), reason }]
+            }
         }
     }
 
-    fn back(&mut self, node: &str) -> Option<Told> {
+    fn back(&mut self, node: &str) -> Option<SourceReport> {
         let from = self.known(node).filter(|node| self.away.remove(node))?;
-        Some(Told::Back { from })
+        Some(SourceReport::Back { from })
     }
 
-    fn gone(&mut self, node: &str, message: &str) -> Option<Told> {
+    fn gone(&mut self, node: &str, message: &str) -> Option<SourceReport> {
         let from = self.known(node).filter(|node| self.away.insert(node.clone()))?;
         let why = if message.is_empty() { String::new() } else { format!(": {message}") };
         let reason = format!("node {from}: Relay does not hear it{why}");
-        Some(Told::Away { from, reason })
+        Some(SourceReport::Away { from, reason })
     }
 
     /// A node that counts, by what Relay calls it: its name, in front of which may be its cluster's.

@@ -6,7 +6,7 @@ use verdikt_hubble::convert::{Loss, LossReason, NodeChange, NodeState, Reported}
 use verdikt_hubble::stream::News;
 use verdikt_scenario::flow::{FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict};
 
-use super::relay::Heard;
+use super::relay::RelayReport;
 use super::*;
 
 fn flow() -> Box<Flow> {
@@ -69,13 +69,13 @@ fn what_relay_says_becomes_signals() {
     let nodes: BTreeSet<String> = ["w1".to_owned(), "w2".to_owned()].into();
     let mut text = String::new();
     let mut check = |all: &[&str]| {
-        let (mut heard, mut flows) = (Heard { nodes: nodes.clone(), away: BTreeSet::new() }, flows());
+        let (mut heard, mut flows) = (RelayReport { nodes: nodes.clone(), away: BTreeSet::new() }, flows());
         for words in all {
             let told = heard.told(news(words));
             let signals = told.into_iter().filter_map(|told| flows.signal(told)).map(|signal| match signal {
-                Signal::Flow(_) => "flow".to_owned(),
-                Signal::Lost(reason) => format!("lost ({reason})"),
-                Signal::Regained => "regained".to_owned(),
+                BackendEvent::Flow(_) => "flow".to_owned(),
+                BackendEvent::Lost(reason) => format!("lost ({reason})"),
+                BackendEvent::Regained => "regained".to_owned(),
                 other => panic!("{other:?}"),
             });
             let signals: Vec<String> = signals.collect();
@@ -132,7 +132,7 @@ fn what_relay_says_becomes_signals() {
 #[test]
 fn what_stays_away_is_not_waited_for() {
     let mut flows = flows();
-    let away = |from: &str| Told::Away { from: from.to_owned(), reason: format!("{from} is away") };
+    let away = |from: &str| SourceReport::Away { from: from.to_owned(), reason: format!("{from} is away") };
     flows.signal(away("w1"));
     flows.signal(away("w2"));
     assert_eq!(flows.flowing(), Flowing::NotNow("w1 is away".to_owned()));
@@ -141,7 +141,7 @@ fn what_stays_away_is_not_waited_for() {
     // Away is away, however often that is told.
     flows.signal(away("w2"));
     assert_eq!(flows.flowing(), Flowing::NoMore("w2 is away".to_owned()));
-    assert_eq!(flows.signal(Told::Back { from: "w2".to_owned() }), Some(Signal::Regained));
-    assert_eq!(flows.signal(Told::Back { from: "w2".to_owned() }), None);
+    assert_eq!(flows.signal(SourceReport::Back { from: "w2".to_owned() }), Some(BackendEvent::Regained));
+    assert_eq!(flows.signal(SourceReport::Back { from: "w2".to_owned() }), None);
     assert_eq!(flows.flowing(), Flowing::NotNow("w1 is away".to_owned()));
 }

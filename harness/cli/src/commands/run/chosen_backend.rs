@@ -1,0 +1,125 @@
+//! Where a run takes place: as wished, or in the lab if there can be one.
+
+use std::net::IpAddr;
+
+use verdikt_cluster::image::Built;
+use verdikt_cluster::world::World;
+use verdikt_kind::cluster::world::{ADDRESSES, DNS, Probe, world};
+use verdikt_kind::cluster::{Options, load_archive};
+use verdikt_kind::profile::Profile;
+use verdikt_probe::limit::Limit;
+use verdikt_runner::backend::reason;
+use verdikt_scenario::scenario::Scenario;
+use verdikt_scenario::version::CiliumVersion;
+
+use super::cluster::{Session, Settings, probe_image};
+use super::lab::no_lab;
+use crate::arguments::{Backend, Run};
+use crate::commands::cluster::{bring_up, failure, named, phases};
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+pub(super) enum ChosenBackend {
+    Model,
+    Lab,
+    Cluster(Box<Session>),
+}
+
+impl ChosenBackend {
+    /// `scenarios` are those that are to run there, or more.
+    pub(super) fn choose(
+        arguments: &Run,
+        scenarios: &[Scenario],
+        printer: &Printer,
+    ) -> Result<Self, Failure> {
+        let mut settings = Settings {
+            registry: arguments.registry.clone(),
+            world: arguments.world.place(),
+            borrowed: arguments.borrow.iter().cloned().collect(),
+            clusterwide: arguments.clusterwide,
+            yes: arguments.yes,
+            keep: arguments.keep,
+            evidence: arguments.evidence.clone(),
+        };
+        match &arguments.on {
+            Some(Backend::Model) => Ok(Self::Model),
+            Some(Backend::Lab) => match verdikt_lab::enter::enter() {
+                Ok(_) => Ok(Self::Lab),
+                Err(obstacle) => {
+                    let hint = "`--on model` evaluates with the engine alone";
+                    // The limit says itself what to do.
+                    Err(no_lab(&obstacle).hint(hint).limited_by(&obstacle))
+                }
+            },
+            None => match verdikt_lab::enter::enter() {
+                Ok(_) => Ok(Self::Lab),
+                // What runs out may be there again: that is nothing a machine cannot have.
+                Err(obstacle) if Limit::of(&obstacle).is_some() => Err(no_lab(&obstacle)),
+                Err(obstacle) => {
+                    printer.note(&format!("model instead of lab: {}", reason(&obstacle)));
+                    Ok(Self::Model)
+                }
+            },
+            Some(Backend::Cluster(context)) => {
+                Ok(Self::Cluster(Box::new(Session::open(context.clone(), None, &settings)?)))
+            }
+            Some(Backend::Kind(name)) => {
+                let profile = named(name)?;
+                let mut progress = phases();
+                let (context, built) = kind(&profile, &mut progress)?;
+                let has_world =
+                    |scenario: &Scenario| scenario.steps.iter().any(|step| !step.topology.world.is_empty());
+                if settings.world.is_none() && scenarios.iter().any(has_world) {
+                    settings.world = Some(outside(&profile, &built, &mut progress)?);
+                }
+                // With a registry, pods call the image by a name of that registry.
+                let image = settings.registry.is_none().then_some(built.image);
+                Ok(Self::Cluster(Box::new(Session::open(Some(context), image, &settings)?)))
+            }
+        }
+    }
+
+    /// The context of the cluster; none elsewhere.
+    pub(super) fn context(&self) -> Option<String> {
+        match self {
+            Self::Model | Self::Lab => None,
+            Self::Cluster(session) => Some(session.context().to_owned()),
+        }
+    }
+
+    /// The Cilium version of a run: that of the cluster, or the one that is asked for.
+    pub(super) fn version(&self, asked: Option<CiliumVersion>) -> Result<CiliumVersion, Failure> {
+        let Self::Cluster(session) = self else { return Ok(asked.unwrap_or_default()) };
+        let is = session.version();
+        match asked.filter(|asked| *asked != is) {
+            None => Ok(is),
+            Some(asked) => Err(Failure::wrong(format!("the cluster runs Cilium {is}, and not {asked}"))
+                .hint("leave `--cilium` out: predictions are for the Cilium of the cluster")),
+        }
+    }
+}
+
+/// Brings the cluster of a profile up, with the probe's image on its nodes; its context, and the image.
+fn kind(profile: &Profile, progress: &mut dyn FnMut(&str)) -> Result<(String, Built), Failure> {
+    let up = bring_up(profile, &Options::default(), progress)?;
+    progress("load the image of the probe");
+    let built = probe_image(None)?;
+    // In a place of this process's own: the archive has to be a file.
+    let archive = std::env::temp_dir().join(format!("verdikt-probe-{}.tar", std::process::id()));
+    std::fs::write(&archive, &built.archive)
+        .map_err(|error| Failure::file("write the image of the probe", &archive, &error))?;
+    let loaded = load_archive(profile, &archive).map_err(|error| failure(&error));
+    // A file that stays is small, and the system's to remove.
+    let _ = std::fs::remove_file(&archive);
+    loaded?;
+    Ok((up.context, built))
+}
+
+/// Where hosts outside the cluster of a profile are: in a container beside its nodes.
+fn outside(profile: &Profile, built: &Built, progress: &mut dyn FnMut(&str)) -> Result<World, Failure> {
+    let id = built.image.reference.rsplit(':').next().unwrap_or_default();
+    let probe = Probe { id, program: &built.program.path, arguments: &built.program.arguments };
+    let command = world(profile, &probe, progress).map_err(|error| failure(&error))?;
+    let addresses = ADDRESSES.map(Into::into).to_vec();
+    Ok(World { command, addresses, dns: Some(IpAddr::V4(DNS)) })
+}

@@ -1,0 +1,67 @@
+//! What the probes of a topology serve, and how they resolve names.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use verdikt_probe::wire::Speaks;
+use verdikt_probes::names::{resolver, zone};
+use verdikt_probes::servers::servers;
+use verdikt_scenario::topology::{Endpoint, Topology};
+
+use super::{Cluster, ClusterError};
+
+/// The port of the API server.
+const API_SERVER: u16 = 6443;
+/// The port of the kubelet.
+const KUBELET: u16 = 10250;
+/// How long a probe may take to start or to listen, once its pod is ready.
+pub(super) const PROBE_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Whether nodes serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnNodes {
+    /// What the topology says.
+    Serving,
+    /// Nothing.
+    Silent,
+}
+
+impl Cluster {
+    /// Brings what the endpoints serve, and how they resolve names, up to date; waits until all of it is so.
+    pub(super) async fn configure(
+        &mut self,
+        topology: &Topology,
+        on_nodes: OnNodes,
+    ) -> Result<(), ClusterError> {
+        let (addresses, zone) = (&self.addresses, zone(topology, &self.addresses));
+        let dns_pods = &self.facts.dns_pods;
+        let borrowed: BTreeSet<Endpoint> = self.borrowed.pods.keys().cloned().map(Endpoint::Pod).collect();
+        let wanted = |endpoint: &Endpoint| {
+            let mut servers = servers(topology, endpoint, &zone);
+            let is_silent = on_nodes == OnNodes::Silent && matches!(endpoint, Endpoint::Node(_));
+            if is_silent || borrowed.contains(endpoint) {
+                // In somebody else's pod its own program serves.
+                servers.clear();
+            }
+            // It needs a raw socket, which no probe of a pod has.
+            servers
+                .retain(|server| server.speaks != Speaks::Sctp && !is_served_by_node(endpoint, server.port));
+            let mut resolver = resolver(endpoint, &zone, addresses);
+            if let Endpoint::World(_) = endpoint {
+                // The addresses of services are the cluster's own: from outside, the server itself is asked.
+                let server =
+                    addresses.reachable(endpoint, dns_pods).map(|address| SocketAddr::new(address, 53));
+                resolver.servers = server.into_iter().collect();
+            }
+            (servers, resolver)
+        };
+        Ok(self.probes.configure(wanted, PROBE_DEADLINE).await?)
+    }
+}
+
+/// Whether a port of an endpoint is one on which every node, or every one with an API server, listens already.
+/// <https://kubernetes.io/docs/reference/networking/ports-and-protocols/>
+pub fn is_served_by_node(endpoint: &Endpoint, port: u16) -> bool {
+    matches!(endpoint, Endpoint::Node(_)) && [API_SERVER, KUBELET].contains(&port)
+}

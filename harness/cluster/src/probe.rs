@@ -1,0 +1,120 @@
+//! The probe of a pod: one session carries all its orders and reports.
+
+use std::io::Cursor;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::{AsyncBufReadExt, StreamExt};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{AttachParams, AttachedProcess, LogParams};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use verdikt_probes::probes::Probes;
+use verdikt_scenario::topology::Endpoint;
+
+use crate::connect::Connection;
+use crate::error::ApiError;
+use crate::exec::Container;
+use crate::exec::session::{End, Output, end};
+
+/// Room for what one side sends before the other reads it.
+const BUFFER: usize = 256 << 10;
+/// How much of what a probe complains of is kept.
+const MOST_COMPLAINTS: u64 = 4096;
+/// How long a probe that runs may take to say so.
+const FIRST_WORD: Duration = Duration::from_secs(15);
+
+/// A probe that was started.
+pub(crate) struct Started {
+    output: Box<dyn AsyncRead + Send + Unpin>,
+    input: Box<dyn AsyncWrite + Send + Unpin>,
+    /// When it has ended: why, if anybody says so.
+    exit_reason: BoxFuture<'static, Option<String>>,
+}
+
+impl Started {
+    /// Lets it be the probe of an endpoint.
+    pub(crate) fn join(self, probes: &mut Probes, endpoint: Endpoint) {
+        probes.add(endpoint, self.output, self.input, self.exit_reason);
+    }
+}
+
+/// Starts the probe of a pod that runs, by one session that lasts as long as the probe.
+pub(crate) async fn start(
+    connection: &Connection,
+    container: &Container,
+    command: &[String],
+) -> Result<Started, ApiError> {
+    let pods: Api<Pod> = Api::namespaced(connection.client().clone(), &container.namespace);
+    let what = format!("start the probe of pod {container}");
+    let process = connection.ask(&what, pods.exec(&container.pod, command, &session(container))).await?;
+    talk(connection, what, process)
+}
+
+/// Begins the session with a probe that is a container of its own, and ends with the session.
+pub(crate) async fn attach(connection: &Connection, container: &Container) -> Result<Started, ApiError> {
+    let pods: Api<Pod> = Api::namespaced(connection.client().clone(), &container.namespace);
+    let said = first_word(connection, &pods, container).await?;
+    let what = format!("attach to the probe of pod {container}");
+    let process = connection.ask(&what, pods.attach(&container.pod, &session(container))).await?;
+    let Started { output, input, exit_reason } = talk(connection, what, process)?;
+    Ok(Started { output: Box::new(Cursor::new(said).chain(output)), input, exit_reason })
+}
+
+/// The line with which a probe begins: who attaches hears nothing of what was said before, but it is in the log. It is
+/// the only one before the first order.
+async fn first_word(
+    connection: &Connection,
+    pods: &Api<Pod>,
+    container: &Container,
+) -> Result<String, ApiError> {
+    let what = format!("read what the probe of pod {container} says");
+    let parameters =
+        LogParams { container: Some(container.container.clone()), follow: true, ..LogParams::default() };
+    let log = connection.ask(&what, pods.log_stream(&container.pod, &parameters)).await?;
+    let mut lines = Box::pin(log).lines();
+    let garbled = |reason: String| ApiError::Garbled {
+        what: what.clone(),
+        server: connection.server().to_owned(),
+        reason,
+    };
+    match tokio::time::timeout(FIRST_WORD, lines.next()).await {
+        Ok(Some(Ok(line))) => Ok(format!("{line}\n")),
+        Ok(Some(Err(error))) => Err(garbled(error.to_string())),
+        Ok(None) => Err(garbled("its log ends with nothing said".to_owned())),
+        Err(_) => Err(garbled(format!("it said nothing within {} s", FIRST_WORD.as_secs()))),
+    }
+}
+
+fn session(container: &Container) -> AttachParams {
+    AttachParams {
+        container: Some(container.container.clone()),
+        stdin: true,
+        max_stdin_buf_size: Some(BUFFER),
+        max_stdout_buf_size: Some(BUFFER),
+        ..AttachParams::default()
+    }
+}
+
+fn talk(connection: &Connection, what: String, mut process: AttachedProcess) -> Result<Started, ApiError> {
+    let (Some(output), Some(input)) = (process.stdout(), process.stdin()) else {
+        let (server, reason) = (connection.server().to_owned(), "the session has no streams".to_owned());
+        return Err(ApiError::Garbled { what, server, reason });
+    };
+    let end = end(&mut process);
+    let output = Box::new(Output::new(output, end.clone()));
+    Ok(Started { output, input: Box::new(input), exit_reason: Box::pin(exit_reason(process, end)) })
+}
+
+async fn exit_reason(mut process: AttachedProcess, end: End) -> Option<String> {
+    let mut said = String::new();
+    if let Some(complaints) = process.stderr() {
+        // A stream that breaks ends the complaints.
+        let _ = Output::new(complaints, end.clone()).take(MOST_COMPLAINTS).read_to_string(&mut said).await;
+    }
+    let said = Some(said.trim().to_owned()).filter(|said| !said.is_empty());
+    if said.is_some() {
+        return said;
+    }
+    end.await?.message
+}

@@ -1,0 +1,69 @@
+//! Canaries: policies that select nothing, made after all others, so that an agent that has read a canary has read them.
+//!
+//! An agent says which objects it has, and which revision its policy has, but not which version of an object. It reads
+//! the changes of a kind in their order, so one canary for each kind that was touched tells that all changes of the
+//! step are in.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::SettleError;
+use crate::cluster::Cluster;
+use crate::mark::{RunId, SYSTEM_NAMESPACE};
+use crate::objects::{self, FieldValidation, Object, POLICIES, metadata};
+
+/// The label that no pod and no node has.
+const CANARY: &str = "verdikt.dev/canary";
+
+/// The kind of the canary that is always created.
+const ALWAYS: &str = "CiliumNetworkPolicy";
+
+/// The kinds whose changes must be read, each with the kind of its canary. What a CIDR group holds is read with the
+/// policies that name it.
+fn canary_kind(kind: &str) -> &str {
+    if kind == "CiliumCIDRGroup" { ALWAYS } else { kind }
+}
+
+fn manifest(object: &Object, run: &RunId) -> Value {
+    let nothing = json!({"matchLabels": {CANARY: "selects-nothing"}});
+    let spec = if object.kind.group == "cilium.io" {
+        json!({"endpointSelector": nothing, "ingress": [{}]})
+    } else {
+        json!({"podSelector": nothing, "policyTypes": ["Ingress"]})
+    };
+    let mut metadata = json!({"name": object.name, "labels": run.marks()});
+    if let Some(namespace) = &object.namespace {
+        metadata["namespace"] = json!(namespace);
+    }
+    let version = format!("{}/{}", object.kind.group, object.kind.version);
+    json!({"apiVersion": version, "kind": object.kind.kind, "metadata": metadata, "spec": spec})
+}
+
+impl Cluster {
+    /// Makes a canary for each kind that was touched, and one in any case, in place of those before; their UIDs.
+    pub(super) async fn create_canaries(
+        &mut self,
+        touched: &BTreeSet<Object>,
+    ) -> Result<Vec<String>, SettleError> {
+        let touched = touched.iter().map(|object| canary_kind(object.kind.kind));
+        let kinds: BTreeSet<&str> = touched.chain([ALWAYS]).collect();
+        let (connection, run) = (self.connection().clone(), self.run().clone());
+        for (old, uid) in self.take_canaries() {
+            objects::delete(&connection, &old, &uid).await?;
+        }
+        let number = self.next_canary();
+        let mut uids = Vec::new();
+        for kind in POLICIES.iter().filter(|kind| kinds.contains(kind.kind)) {
+            let object =
+                Object::new(*kind, Some(SYSTEM_NAMESPACE), &format!("verdikt-canary-{run}-{number}"));
+            let made =
+                objects::create(&connection, &object, &manifest(&object, &run), FieldValidation::Strict)
+                    .await?;
+            let uid = metadata(&made, "uid").unwrap_or_default().to_owned();
+            uids.push(uid.clone());
+            self.keep_canary(object, uid);
+        }
+        Ok(uids)
+    }
+}

@@ -1,0 +1,206 @@
+//! The probe: follows orders until they end.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::timeout;
+
+use crate::attempt::{self, Progress};
+use crate::serve::{self, Server};
+use crate::socket::Home;
+use crate::wire::{Attempt, FORMAT, Order, Outcome, Report, Resolver, Serve};
+
+pub(crate) mod orders;
+mod process;
+pub(crate) mod reports;
+
+pub use process::main;
+
+use orders::{Line, Lines};
+use reports::Reporter;
+
+/// How long the reports that are left may take when the orders have ended.
+const LAST_REPORTS: Duration = Duration::from_millis(100);
+
+/// Follows the orders in `input` and reports to `output`, until `input` ends. Wants a tokio runtime with its I/O and
+/// time.
+///
+/// When it returns, every server and every attempt has been given up.
+///
+/// Errors: those of `input` and `output`.
+pub async fn run(input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpin) -> io::Result<()> {
+    run_at(Home::default(), None, input, output).await
+}
+
+/// The same for a probe that lives at one address, and does not wait longer for its first order than this.
+async fn run_at(
+    home: Home,
+    patience: Option<Duration>,
+    input: impl AsyncRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+) -> io::Result<()> {
+    let (reporter, reports) = reports::channel();
+    reporter.tell(Report::Ready { format: FORMAT });
+    let mut writing = pin!(reports::write(reports, output));
+    {
+        let mut obeying = pin!(Probe::new(home, reporter).obey(Lines::of(input), patience));
+        tokio::select! {
+            written = &mut writing => return written,
+            obeyed = &mut obeying => obeyed?,
+        }
+    }
+    timeout(LAST_REPORTS, writing).await.unwrap_or(Ok(()))
+}
+
+/// An attempt in flight.
+struct InFlight {
+    task: Id,
+    /// Until it has been told to end.
+    end: Option<oneshot::Sender<()>>,
+    since: Instant,
+}
+
+struct Probe {
+    home: Home,
+    reporter: Reporter,
+    resolver: Arc<Resolver>,
+    servers: BTreeMap<u64, Server>,
+    in_flight: BTreeMap<u64, InFlight>,
+    attempts: JoinSet<(u64, Outcome)>,
+}
+
+impl Probe {
+    fn new(home: Home, reporter: Reporter) -> Self {
+        Self {
+            home,
+            reporter,
+            resolver: Arc::default(),
+            servers: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            attempts: JoinSet::new(),
+        }
+    }
+
+    async fn obey(
+        mut self,
+        mut lines: Lines<impl AsyncRead + Unpin>,
+        patience: Option<Duration>,
+    ) -> io::Result<()> {
+        // There is nothing else to wait for yet.
+        let mut line = match patience {
+            Some(patience) => timeout(patience, lines.next()).await.unwrap_or(Ok(None))?,
+            None => lines.next().await?,
+        };
+        loop {
+            match line {
+                None => return Ok(()),
+                Some(Line::Order(order)) => self.follow(*order).await,
+                Some(Line::Misunderstood(reason)) => self.misunderstood(reason),
+            }
+            line = loop {
+                tokio::select! {
+                    line = lines.next() => break line?,
+                    Some(done) = self.attempts.join_next() => {
+                        match done {
+                            Ok((number, outcome)) => self.finish(number, outcome),
+                            Err(panic) => self.finish_broken(&panic),
+                        }
+                    }
+                }
+            };
+        }
+    }
+
+    async fn follow(&mut self, order: Order) {
+        match order {
+            Order::Serve(wanted) => self.serve(&wanted),
+            Order::StopServing { server } => match self.servers.remove(&server) {
+                Some(running) => running.stop().await,
+                None => self.misunderstood(format!("server {server} does not serve")),
+            },
+            Order::Resolve(resolver) => self.resolver = Arc::new(resolver),
+            Order::Attempt(wanted) => self.attempt(wanted),
+            // One that is not in flight has finished: its report crossed the order.
+            Order::End { attempt } => {
+                if let Some(end) = self.in_flight.get_mut(&attempt).and_then(|known| known.end.take()) {
+                    let _ = end.send(());
+                }
+            }
+            Order::Flush { flush } => {
+                for server in self.servers.values() {
+                    server.accept_waiting().await;
+                }
+                self.reporter.tell(Report::Flushed { flush });
+            }
+        }
+    }
+
+    fn serve(&mut self, wanted: &Serve) {
+        let server = wanted.server;
+        let started = if self.servers.contains_key(&server) {
+            Err(format!("server {server} already serves"))
+        } else {
+            serve::start(self.home, wanted, &self.reporter)
+        };
+        self.reporter.tell(match started {
+            Ok(running) => {
+                let port = running.port();
+                self.servers.insert(server, running);
+                Report::Serving { server, port }
+            }
+            Err(reason) => Report::NotServing { server, reason },
+        });
+    }
+
+    fn attempt(&mut self, wanted: Attempt) {
+        let number = wanted.attempt;
+        if self.in_flight.contains_key(&number) {
+            let outcome = Outcome::NotAttempted(format!("attempt {number} is still in flight"));
+            self.reporter.tell(Report::Finished { attempt: number, outcome, took: 0 });
+            return;
+        }
+        let (end, ended) = oneshot::channel();
+        let progress = Progress::new(
+            number,
+            self.home,
+            Duration::from_millis(wanted.timeout.into()),
+            self.reporter.clone(),
+            ended,
+        );
+        let since = Instant::now();
+        let made = attempt::make(wanted.action, Arc::clone(&self.resolver), progress);
+        let task = self.attempts.spawn(async move { (number, made.await) }).id();
+        self.in_flight.insert(number, InFlight { task, end: Some(end), since });
+    }
+
+    /// Reports that an attempt is over, when its number is free again.
+    fn finish(&mut self, number: u64, outcome: Outcome) {
+        if let Some(known) = self.in_flight.remove(&number) {
+            let took = microseconds(known.since.elapsed());
+            self.reporter.tell(Report::Finished { attempt: number, outcome, took });
+        }
+    }
+
+    /// The same for one whose task has panicked.
+    fn finish_broken(&mut self, panic: &JoinError) {
+        let found = self.in_flight.iter().find(|(_, known)| known.task == panic.id());
+        if let Some(number) = found.map(|(number, _)| *number) {
+            self.finish(number, Outcome::NotAttempted(format!("the probe is broken: {panic}")));
+        }
+    }
+
+    fn misunderstood(&self, reason: String) {
+        self.reporter.tell(Report::Misunderstood { reason });
+    }
+}
+
+/// A duration as reports have it.
+pub(crate) fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,69 @@
+//! The probe as a process of its own.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
+use nix::unistd::getppid;
+use tokio::net::unix::pipe;
+use tokio::runtime;
+
+use crate::failure;
+use crate::socket::Home;
+
+/// Follows the orders on standard input and reports to standard output, until standard input ends or the thread that
+/// started the process does. In a container it does not end with that thread, which has gone before it begins.
+///
+/// Fails where the streams do; says so on standard error.
+///
+/// A probe with an address lives there: its servers listen there alone, and its attempts leave from there, so that
+/// several can share a machine. One with patience ends if nobody gives it an order for that long after its start.
+pub fn main(address: Option<IpAddr>, patience: Option<Duration>) -> ExitCode {
+    match follow(Home::at(address), patience) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader is gone: so is whom it would be told.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "verdikt-probe: {}", failure::words(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn follow(home: Home, patience: Option<Duration>) -> io::Result<()> {
+    // A parent outside the process namespace, which has no number here, is the runtime of a container: it leaves what it
+    // has started to another one.
+    if getppid().as_raw() != 0 {
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+    }
+    allow_many_sockets()?;
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let followed = runtime.block_on(over_standard_streams(home, patience));
+    // A read of a terminal cannot be given up, and nobody waits for it.
+    runtime.shutdown_background();
+    followed
+}
+
+/// Allows as many open files as may be allowed: each attempt in flight has one.
+fn allow_many_sockets() -> io::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
+}
+
+/// Pipes are waited for with everything else; other streams cost a thread.
+async fn over_standard_streams(home: Home, patience: Option<Duration>) -> io::Result<()> {
+    let (input, output) = (io::stdin(), io::stdout());
+    let input = pipe::Receiver::from_owned_fd(input.as_fd().try_clone_to_owned()?);
+    let output = pipe::Sender::from_owned_fd(output.as_fd().try_clone_to_owned()?);
+    match (input, output) {
+        (Ok(input), Ok(output)) => super::run_at(home, patience, input, output).await,
+        (Ok(input), Err(_)) => super::run_at(home, patience, input, tokio::io::stdout()).await,
+        (Err(_), Ok(output)) => super::run_at(home, patience, tokio::io::stdin(), output).await,
+        (Err(_), Err(_)) => super::run_at(home, patience, tokio::io::stdin(), tokio::io::stdout()).await,
+    }
+}

@@ -1,0 +1,62 @@
+//! Probes that share a machine, each at an address of its own.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::process::{Command, Stdio};
+
+use verdikt_probe::wire::{Order, Outcome, Report, Serve, Speaks, Target, Zone};
+
+use crate::process::{LONG, PROGRAM, Probe, get, tcp, udp};
+
+fn loopback(last: u8) -> IpAddr {
+    IpAddr::from([127, 0, 0, last])
+}
+
+fn at(address: IpAddr) -> Probe {
+    Probe::start_through(PROGRAM, ["--address", &address.to_string()])
+}
+
+#[test]
+fn each_has_every_port_for_itself() {
+    let (mut one, mut two) = (at(loopback(71)), at(loopback(72)));
+    for speaks in [Speaks::Tcp, Speaks::Udp, Speaks::Http] {
+        let (_, port) = one.serve(speaks, Zone::default());
+        two.order(&Order::Serve(Serve { server: u64::from(port), speaks, port, zone: Zone::default() }));
+        assert_eq!(two.next_but_arrivals(), Report::Serving { server: u64::from(port), port });
+        let to = |last| SocketAddr::new(loopback(last), port);
+        let action = |socket| match speaks {
+            Speaks::Udp => udp(socket),
+            Speaks::Http => get(Target::Address(socket.ip()), port, "/"),
+            _ => tcp(socket),
+        };
+        let attempted = one.attempt(action(to(72)), LONG);
+        assert_eq!(attempted.bound()[0].local.ip(), loopback(71));
+        assert_eq!(two.arrivals(1)[0].peer, attempted.bound()[0].local);
+        assert_eq!(*one.attempt(action(to(73)), LONG).outcome(), Outcome::Refused);
+        let six = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port);
+        assert_eq!(*one.attempt(action(six), LONG).outcome(), Outcome::Unreachable);
+    }
+}
+
+#[test]
+fn arguments_that_mean_nothing_are_refused() {
+    for arguments in [&["--address"][..], &["--address", "nowhere"], &["--patience", "-1"], &["--port", "80"]]
+    {
+        let output = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            said,
+            "verdikt-probe: it takes nothing but `--address ADDRESS` and `--patience SECONDS`\n"
+        );
+    }
+}
+
+#[test]
+fn patience_is_for_the_first_order_alone() {
+    let mut told = Probe::start_through(PROGRAM, ["--patience", "1"]);
+    let (_, port) = told.serve(Speaks::Tcp, Zone::default());
+    let mut waits = Probe::start_through(PROGRAM, ["--patience", "1"]);
+    assert!(waits.ends().success());
+    let attempted = told.attempt(tcp(SocketAddr::new(loopback(1), port)), LONG);
+    assert_eq!(*attempted.outcome(), Outcome::Answered);
+}

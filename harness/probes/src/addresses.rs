@@ -1,0 +1,123 @@
+//! Which address every endpoint and service of a topology has.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::topology::{Endpoint, Port, Protocol, Topology};
+
+/// The addresses of a topology.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// Of every endpoint that there is: one, or one of each family.
+    pub endpoints: BTreeMap<Endpoint, Vec<IpAddr>>,
+    /// Of every service.
+    pub services: BTreeMap<NamespacedName, Vec<IpAddr>>,
+    /// Where one of the endpoints behind a service is reached through it, and no other. None where no client can choose.
+    pub backends: BTreeMap<(NamespacedName, Endpoint), Vec<IpAddr>>,
+    /// Where hosts outside reach the services that are open to them.
+    pub exposed_ports: BTreeMap<NamespacedName, ExposedPorts>,
+}
+
+/// The addresses and ports by which hosts outside reach each port of a service.
+pub type ExposedPorts = BTreeMap<(Protocol, Port), Vec<SocketAddr>>;
+
+impl Addresses {
+    /// The one of these addresses that `source` uses, in a family that it has. A host outside uses the family of its
+    /// own first address, the one that policies see; everything else the first of the target's.
+    pub fn reachable(&self, source: &Endpoint, addresses: &[IpAddr]) -> Option<IpAddr> {
+        let own = self.endpoints.get(source)?;
+        let same_family = |one: &IpAddr, other: &IpAddr| one.is_ipv4() == other.is_ipv4();
+        let found = match source {
+            Endpoint::World(_) => {
+                own.iter().find_map(|own| addresses.iter().find(|address| same_family(address, own)))
+            }
+            Endpoint::Pod(_) | Endpoint::Node(_) | Endpoint::Cilium(_) => {
+                addresses.iter().find(|address| own.iter().any(|own| same_family(address, own)))
+            }
+        };
+        found.copied()
+    }
+
+    /// The address and port by which `source` reaches one port of a service: an exposed port for hosts outside, where it has one.
+    pub fn way_in(
+        &self,
+        source: &Endpoint,
+        service: &NamespacedName,
+        protocol: Protocol,
+        port: Port,
+    ) -> Option<SocketAddr> {
+        if let (Endpoint::World(_), Some(exposed_ports)) = (source, self.exposed_ports.get(service)) {
+            let exposed_ports = exposed_ports.get(&(protocol, port))?;
+            let addresses: Vec<IpAddr> = exposed_ports.iter().map(SocketAddr::ip).collect();
+            let address = self.reachable(source, &addresses)?;
+            return exposed_ports.iter().find(|port| port.ip() == address).copied();
+        }
+        let address = self.reachable(source, self.services.get(service)?)?;
+        Some(SocketAddr::new(address, port.get()))
+    }
+
+    /// The address and port by which `source` reaches one port of a service, and this one of the endpoints behind it.
+    pub fn way_to_backend(
+        &self,
+        source: &Endpoint,
+        service: &NamespacedName,
+        backend: &Endpoint,
+        port: Port,
+    ) -> Option<SocketAddr> {
+        let addresses = self.backends.get(&(service.clone(), backend.clone()))?;
+        Some(SocketAddr::new(self.reachable(source, addresses)?, port.get()))
+    }
+
+    /// Addresses and ports behind one port of a service, in the order of the endpoints.
+    pub fn behind(
+        &self,
+        topology: &Topology,
+        service: &NamespacedName,
+        protocol: Protocol,
+        port: Port,
+    ) -> Vec<SocketAddr> {
+        let behind = topology.behind(service, protocol, port).into_iter();
+        let reached = behind.filter_map(|(endpoint, port)| Some((endpoint, port?)));
+        reached
+            .flat_map(|(endpoint, port)| {
+                let addresses = self.endpoints.get(&endpoint).into_iter().flatten();
+                addresses.map(|address| SocketAddr::new(*address, port.get())).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doors_are_for_hosts_outside() {
+        let (service, pod) = ("shop/front".parse().unwrap(), "shop/cart".parse().unwrap());
+        let (office, six) =
+            (Endpoint::World("office".parse().unwrap()), Endpoint::World("six".parse().unwrap()));
+        let mut addresses = Addresses::default();
+        for (endpoint, address) in [
+            (Endpoint::Pod(pod), "10.244.0.9"),
+            (office.clone(), "203.0.113.1"),
+            (six.clone(), "2001:db8::1"),
+        ] {
+            addresses.endpoints.insert(endpoint, vec![address.parse().unwrap()]);
+        }
+        addresses.services.insert("shop/front".parse().unwrap(), vec!["10.96.0.9".parse().unwrap()]);
+        let check = |addresses: &Addresses, port: u16, expected: [Option<&str>; 3]| {
+            let found = addresses.endpoints.keys().map(|source| {
+                let way_in = addresses.way_in(source, &service, Protocol::Tcp, port.try_into().unwrap());
+                way_in.map(|way_in| way_in.to_string())
+            });
+            assert_eq!(found.collect::<Vec<_>>(), expected.map(|socket| socket.map(str::to_owned)));
+        };
+        check(&addresses, 80, [Some("10.96.0.9:80"), Some("10.96.0.9:80"), None]);
+        let exposed_ports = vec!["172.30.0.2:30080".parse().unwrap(), "[fd00::2]:30080".parse().unwrap()];
+        let exposed_ports = ExposedPorts::from([((Protocol::Tcp, 80.try_into().unwrap()), exposed_ports)]);
+        addresses.exposed_ports.insert(service.clone(), exposed_ports);
+        check(&addresses, 80, [Some("10.96.0.9:80"), Some("172.30.0.2:30080"), Some("[fd00::2]:30080")]);
+        check(&addresses, 81, [Some("10.96.0.9:81"), None, None]);
+    }
+}

@@ -1,0 +1,308 @@
+//! All probes of a topology: who there is, what each was told, and what they say.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use verdikt_probe::wire::{FORMAT, Order, Report, Resolver, Serve};
+use verdikt_scenario::topology::Endpoint;
+
+use crate::addresses::Addresses;
+use crate::conversation::{Conversation, ConversationEvent, Speaker};
+
+/// Why probes are not as they have to be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProbeError {
+    /// Probes that do not start or listen.
+    #[error("{} did not start to serve within {} s", list(endpoints), after.as_secs())]
+    Late {
+        /// Whose.
+        endpoints: Vec<Endpoint>,
+        /// How long they had.
+        after: Duration,
+    },
+    /// A probe of another version.
+    #[error("the probe of {endpoint} speaks format {format}; use a probe of this version of verdikt")]
+    Format {
+        /// Whose.
+        endpoint: Endpoint,
+        /// What it speaks.
+        format: u32,
+    },
+    /// A server that cannot listen.
+    #[error("{endpoint} cannot serve port {port}: {reason}")]
+    NotServing {
+        /// Who.
+        endpoint: Endpoint,
+        /// The port.
+        port: u16,
+        /// Why.
+        reason: String,
+    },
+    /// A probe that ended while it was made ready.
+    #[error("the probe of {endpoint} has ended: {reason}")]
+    Gone {
+        /// Whose.
+        endpoint: Endpoint,
+        /// Why.
+        reason: String,
+    },
+}
+
+fn list(endpoints: &[Endpoint]) -> String {
+    endpoints.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Something probes tell while attempts are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeEvent {
+    /// A probe reports.
+    Report(Endpoint, Report),
+    /// A probe has ended, for this reason.
+    Gone(Endpoint, String),
+    /// Everything that had reached servers at the last [`Probes::flush`] has been told.
+    Flushed,
+}
+
+/// The probes of a topology.
+#[derive(Debug)]
+pub struct Probes {
+    members: BTreeMap<Endpoint, Member>,
+    /// The last number given to a conversation or a server.
+    last: u64,
+    heard: mpsc::UnboundedReceiver<(Speaker, ConversationEvent)>,
+    hears: mpsc::UnboundedSender<(Speaker, ConversationEvent)>,
+    waiting: VecDeque<ProbeEvent>,
+    /// The number of the last flush.
+    flush: u64,
+    /// Those that have not answered it.
+    flushing: BTreeSet<Endpoint>,
+}
+
+/// One probe.
+#[derive(Debug)]
+struct Member {
+    number: u64,
+    conversation: Conversation,
+    /// Whether it has said that it is there.
+    ready: bool,
+    /// Whether it has ended.
+    gone: bool,
+    servers: BTreeMap<u64, Serve>,
+    resolver: Resolver,
+}
+
+impl Member {
+    /// Makes the probe serve and resolve like this; the servers that are new to it. `last` is the last number given.
+    fn configure(&mut self, wanted: Vec<Serve>, resolver: Resolver, last: &mut u64) -> Vec<u64> {
+        let stale: Vec<u64> =
+            self.servers.iter().filter(|(_, serve)| !wanted.contains(serve)).map(|(id, _)| *id).collect();
+        for server in stale {
+            self.servers.remove(&server);
+            self.conversation.tell(Order::StopServing { server });
+        }
+        let mut fresh = Vec::new();
+        for serve in wanted {
+            if self.servers.values().any(|served| *served == serve) {
+                continue;
+            }
+            *last += 1;
+            let server = *last;
+            self.servers.insert(server, serve.clone());
+            fresh.push(server);
+            self.conversation.tell(Order::Serve(Serve { server, ..serve }));
+        }
+        if resolver != self.resolver {
+            self.resolver = resolver.clone();
+            self.conversation.tell(Order::Resolve(resolver));
+        }
+        fresh
+    }
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        let (hears, heard) = mpsc::unbounded_channel();
+        let (waiting, flushing) = (VecDeque::new(), BTreeSet::new());
+        Self { members: BTreeMap::new(), last: 0, heard, hears, waiting, flush: 0, flushing }
+    }
+}
+
+impl Probes {
+    /// Begins the conversation with the probe of an endpoint, in place of any before. `output` is what the probe writes;
+    /// when it has ended, `exit_reason` may say more about why.
+    pub fn add(
+        &mut self,
+        endpoint: Endpoint,
+        output: impl AsyncRead + Send + Unpin + 'static,
+        input: impl AsyncWrite + Send + Unpin + 'static,
+        exit_reason: impl Future<Output = Option<String>> + Send + 'static,
+    ) {
+        self.last += 1;
+        let number = self.last;
+        let speaker = (endpoint.clone(), number);
+        let conversation = Conversation::begin(output, input, exit_reason, speaker, self.hears.clone());
+        let (servers, resolver) = (BTreeMap::new(), Resolver::default());
+        let member = Member { number, conversation, ready: false, gone: false, servers, resolver };
+        self.members.insert(endpoint, member);
+    }
+
+    /// Ends the conversation with the probe of an endpoint.
+    pub fn remove(&mut self, endpoint: &Endpoint) {
+        self.members.remove(endpoint);
+        self.flushing.remove(endpoint);
+    }
+
+    /// Lets the probe of an endpoint serve nothing, until it is configureed again.
+    pub fn stop_serving(&mut self, endpoint: &Endpoint) {
+        if let Some(member) = self.members.get_mut(endpoint) {
+            let resolver = member.resolver.clone();
+            member.configure(Vec::new(), resolver, &mut self.last);
+        }
+    }
+
+    /// Whether an endpoint has a probe that has not ended.
+    pub fn is_there(&self, endpoint: &Endpoint) -> bool {
+        self.members.get(endpoint).is_some_and(|member| !member.gone)
+    }
+
+    /// The endpoints that have a probe.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.members.keys()
+    }
+
+    /// Where a server of an endpoint listens, by its number; nowhere if it is not wanted any more.
+    pub fn server(&self, endpoint: &Endpoint, server: u64, addresses: &Addresses) -> Vec<SocketAddr> {
+        let member = self.members.get(endpoint);
+        let port = member.and_then(|member| Some(member.servers.get(&server)?.port));
+        let addresses = addresses.endpoints.get(endpoint).into_iter().flatten();
+        addresses.filter_map(|address| Some(SocketAddr::new(*address, port?))).collect()
+    }
+
+    /// Tells the probe of an endpoint something; false if there is no such endpoint.
+    pub fn tell(&self, endpoint: &Endpoint, order: Order) -> bool {
+        let member = self.members.get(endpoint);
+        if let Some(member) = member {
+            member.conversation.tell(order);
+        }
+        member.is_some()
+    }
+
+    /// Asks every probe that serves to tell of all that has reached it until now. When it is told, [`Self::next`] says
+    /// [`ProbeEvent::Flushed`], once for the last of several.
+    pub fn flush(&mut self) {
+        self.flush += 1;
+        let serving = self.members.iter().filter(|(_, member)| !member.gone && !member.servers.is_empty());
+        self.flushing = serving.map(|(endpoint, _)| endpoint.clone()).collect();
+        for endpoint in &self.flushing {
+            self.tell(endpoint, Order::Flush { flush: self.flush });
+        }
+        if self.flushing.is_empty() {
+            self.waiting.push_back(ProbeEvent::Flushed);
+        }
+    }
+
+    /// The next thing that happens. Cancel-safe.
+    pub async fn next(&mut self) -> ProbeEvent {
+        loop {
+            if let Some(signal) = self.waiting.pop_front() {
+                return signal;
+            }
+            match self.heard.recv().await {
+                Some((speaker, heard)) => self.hear(speaker, heard),
+                // This holds one of the senders itself.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Keeps the signals for what a probe says; none for a probe that was sent away.
+    fn hear(&mut self, (endpoint, number): Speaker, heard: ConversationEvent) {
+        let member = self.members.get_mut(&endpoint).filter(|member| member.number == number);
+        let Some(member) = member else { return };
+        let answered = match heard {
+            ConversationEvent::Report(Report::Flushed { flush }) => {
+                flush == self.flush && self.flushing.remove(&endpoint)
+            }
+            ConversationEvent::Report(report) => {
+                self.waiting.push_back(ProbeEvent::Report(endpoint, report));
+                false
+            }
+            ConversationEvent::Gone(reason) => {
+                member.gone = true;
+                let answered = self.flushing.remove(&endpoint);
+                self.waiting.push_back(ProbeEvent::Gone(endpoint, reason));
+                answered
+            }
+        };
+        if answered && self.flushing.is_empty() {
+            self.waiting.push_back(ProbeEvent::Flushed);
+        }
+    }
+
+    /// Makes every probe serve and resolve as `wanted` says, and waits until all of it is so, for `patience` at most.
+    /// A probe without a server is ready once it has said so, before its first order.
+    pub async fn configure(
+        &mut self,
+        wanted: impl Fn(&Endpoint) -> (Vec<Serve>, Resolver),
+        patience: Duration,
+    ) -> Result<(), ProbeError> {
+        let mut awaited = BTreeSet::new();
+        for (endpoint, member) in &mut self.members {
+            let (servers, resolver) = wanted(endpoint);
+            let fresh = member.configure(servers, resolver, &mut self.last).into_iter().map(Some);
+            let starts = (!member.ready).then_some(None);
+            awaited.extend(fresh.chain(starts).map(|server| (endpoint.clone(), server)));
+        }
+        let deadline = Instant::now() + patience;
+        while !awaited.is_empty() {
+            let Ok(heard) = tokio::time::timeout_at(deadline.into(), self.heard.recv()).await else {
+                let late: BTreeSet<Endpoint> = awaited.into_iter().map(|(endpoint, _)| endpoint).collect();
+                return Err(ProbeError::Late { endpoints: late.into_iter().collect(), after: patience });
+            };
+            let Some((speaker, heard)) = heard else { continue };
+            if let Some(done) = self.hear_of_beginning(speaker, heard)? {
+                awaited.remove(&done);
+            }
+        }
+        Ok(())
+    }
+
+    /// What has begun: a server, or where there is none the probe itself. What is no news of a beginning waits.
+    fn hear_of_beginning(
+        &mut self,
+        (endpoint, number): Speaker,
+        heard: ConversationEvent,
+    ) -> Result<Option<(Endpoint, Option<u64>)>, ProbeError> {
+        let Some(member) = self.members.get_mut(&endpoint).filter(|member| member.number == number) else {
+            return Ok(None);
+        };
+        match heard {
+            ConversationEvent::Report(Report::Ready { format: FORMAT }) => {
+                member.ready = true;
+                Ok(Some((endpoint, None)))
+            }
+            ConversationEvent::Report(Report::Ready { format }) => {
+                Err(ProbeError::Format { endpoint, format })
+            }
+            ConversationEvent::Report(Report::Serving { server, .. }) => Ok(Some((endpoint, Some(server)))),
+            ConversationEvent::Report(Report::NotServing { server, reason }) => {
+                let port = member.servers.get(&server).map_or(0, |serve| serve.port);
+                Err(ProbeError::NotServing { endpoint, port, reason })
+            }
+            ConversationEvent::Gone(reason) => {
+                member.gone = true;
+                Err(ProbeError::Gone { endpoint, reason })
+            }
+            ConversationEvent::Report(report) => {
+                self.hear((endpoint, number), ConversationEvent::Report(report));
+                Ok(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What the probe of an endpoint serves.
+
+use verdikt_probe::wire::{Serve, Speaks, Zone};
+use verdikt_scenario::topology::{DNS_POD, Endpoint, ServedProtocol, Topology};
+
+/// The servers of an endpoint, without their numbers. Its DNS servers know the names of `zone`.
+pub fn servers(topology: &Topology, endpoint: &Endpoint, zone: &Zone) -> Vec<Serve> {
+    let declared = topology.serves(endpoint).iter().map(|served| (served.protocol, served.port.get()));
+    // The cluster's DNS server answers even where the topology does not speak of it.
+    let implicit = matches!(endpoint, Endpoint::Pod(pod) if pod.to_string() == DNS_POD && !topology.pods.contains_key(pod));
+    let servers = declared.chain(implicit.then_some((ServedProtocol::Dns, 53)));
+    servers
+        .map(|(protocol, port)| {
+            let (speaks, zone) = match protocol {
+                ServedProtocol::Http => (Speaks::Http, Zone::default()),
+                ServedProtocol::Tcp => (Speaks::Tcp, Zone::default()),
+                ServedProtocol::Udp => (Speaks::Udp, Zone::default()),
+                ServedProtocol::Sctp => (Speaks::Sctp, Zone::default()),
+                ServedProtocol::Dns => (Speaks::Dns, zone.clone()),
+            };
+            Serve { server: 0, speaks, port, zone }
+        })
+        .collect()
+}

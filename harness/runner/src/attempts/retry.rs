@@ -1,0 +1,111 @@
+//! Attempts until their evidence tells a verdict: those whose evidence tells none are made again.
+//!
+//! What was seen decides about that, and not what anybody expects: no difference is ever attempted again. The last
+//! evidence counts, and what was seen before is told with it.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::topology::Endpoint;
+use verdikt_verdict::evidence::{Before, Evidence};
+use verdikt_verdict::fuse::{may_tell_more, needs_lost_flow};
+
+use super::{Gone, Pace, make};
+use crate::backend::{AttemptNumber, Backend, BackendEvent, Flowing};
+
+/// How often an attempt is made at most.
+const MOST: usize = 3;
+/// How many attempts are in flight at first.
+const AT_FIRST: usize = 64;
+/// The same for those that are made again: fewer, for load may be why they have to.
+const AGAIN_AT_FIRST: usize = 16;
+/// How long flows may stay away before nothing is made again.
+const ABSENCE: Duration = Duration::from_mins(1);
+
+/// How attempts are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AttemptOptions<'a> {
+    /// How long one attempt may take.
+    pub(crate) patience: Duration,
+    /// Whether audit mode is on.
+    pub(crate) audit: bool,
+    /// How many attempts the backend has made in its life.
+    pub(crate) last: &'a Cell<u64>,
+}
+
+/// Makes attempts, and those whose evidence tells no verdict again; where flows may be missing, when flows come. Answers
+/// their evidence, in their order. Endpoints that go are added to `gone`.
+pub(crate) async fn attempt_all<B: Backend>(
+    backend: &mut B,
+    attempts: &[(&Endpoint, &Attempt)],
+    options: &AttemptOptions<'_>,
+    gone: &mut Gone,
+) -> Vec<Evidence> {
+    let mut evidence = batch(backend, attempts, AT_FIRST, options, gone).await;
+    for _ in 1..MOST {
+        let can = |index: usize| !gone.contains_key(attempts[index].0);
+        let mut untold: Vec<(usize, String)> = (0..evidence.len())
+            .filter(|index| can(*index))
+            .filter_map(|index| Some((index, may_tell_more(&evidence[index])?)))
+            .collect();
+        let is_needy = |(index, _): &(usize, String)| needs_lost_flow(&evidence[*index]);
+        if untold.iter().any(is_needy) && !flows_come(backend, gone).await {
+            untold.retain(|needy| !is_needy(needy));
+        }
+        if untold.is_empty() {
+            break;
+        }
+        let again: Vec<(&Endpoint, &Attempt)> = untold.iter().map(|(index, _)| attempts[*index]).collect();
+        let new = batch(backend, &again, AGAIN_AT_FIRST, options, gone).await;
+        for ((index, reason), new) in untold.into_iter().zip(new) {
+            let old = std::mem::replace(&mut evidence[index], new);
+            let before = Before { outcome: old.observation.outcome, reason };
+            evidence[index].again = old.again.into_iter().chain([before]).collect();
+        }
+    }
+    evidence
+}
+
+async fn batch<B: Backend>(
+    backend: &mut B,
+    attempts: &[(&Endpoint, &Attempt)],
+    at_first: usize,
+    options: &AttemptOptions<'_>,
+    gone: &mut Gone,
+) -> Vec<Evidence> {
+    let numbered = attempts.iter().map(|(source, attempt)| {
+        options.last.set(options.last.get() + 1);
+        (AttemptNumber(options.last.get()), *source, *attempt)
+    });
+    let numbered: Vec<_> = numbered.collect();
+    let pace = Pace { patience: options.patience, at_first };
+    let mut evidence = make(backend, &numbered, pace, gone).await;
+    for evidence in &mut evidence {
+        evidence.audit = options.audit;
+    }
+    evidence
+}
+
+/// Waits until flows come from everywhere, and everything told until then is heard. Answers whether they do.
+async fn flows_come<B: Backend>(backend: &mut B, gone: &mut Gone) -> bool {
+    let deadline = Instant::now() + ABSENCE;
+    loop {
+        let told = match backend.flowing() {
+            Flowing::Yes => tokio::task::unconstrained(backend.next()).now_or_never(),
+            Flowing::NotNow(_) => match tokio::time::timeout_at(deadline, backend.next()).await {
+                Ok(signal) => Some(signal),
+                Err(_) => return false,
+            },
+            Flowing::NoMore(_) => return false,
+        };
+        match told {
+            None => return true,
+            Some(BackendEvent::Gone(endpoint, reason)) => drop(gone.entry(endpoint).or_insert(reason)),
+            // Of attempts that are over, and nothing to those that are made again.
+            Some(_) => {}
+        }
+    }
+}

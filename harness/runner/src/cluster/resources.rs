@@ -1,0 +1,100 @@
+//! Which scenarios may not be on a cluster at the same time.
+//!
+//! | in common | because |
+//! |---|---|
+//! | a namespace, of the topology or of a policy | both would make it, and their policies would add up |
+//! | nothing, and one has a policy without a namespace | it may select the pods of everybody |
+//! | nodes | both would serve in the network of the same node |
+//! | an address of a host outside | one probe lives at an address, and what Cilium learns of it outlives a pod |
+//! | DNS names of hosts outside | one server answers for all of them |
+//!
+//! Audit mode is set for pods, and the enforcement mode is never changed, so they are nobody else's. Scenarios that do
+//! not conflict see more load, and other identities, revisions and flows, none of which is about their pods.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use verdikt_scenario::attempt::{Attempt, Target};
+use verdikt_scenario::policy::PolicyKind;
+use verdikt_scenario::scenario::{Scenario, Step};
+use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_NAMESPACE};
+
+/// The namespace of a policy that names none.
+/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/>
+const DEFAULT_NAMESPACE: &str = "default";
+
+/// What a scenario needs of a cluster in any of its steps, as far as others may need it too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resources {
+    namespaces: BTreeSet<String>,
+    /// Whether it has policies without a namespace.
+    clusterwide: bool,
+    nodes: bool,
+    /// Those of hosts outside.
+    addresses: BTreeSet<IpAddr>,
+    names: bool,
+}
+
+impl Resources {
+    /// That of a scenario. One that is not run has the default one, which conflicts with none.
+    pub fn of(scenario: &Scenario) -> Self {
+        let mut resources = Self { names: asks_for_names(scenario), ..Self::default() };
+        scenario.steps.iter().for_each(|step| resources.add(step));
+        resources
+    }
+
+    fn add(&mut self, step: &Step) {
+        let topology = &step.topology;
+        // The cluster's own DNS server is in every topology, and nobody changes it.
+        let made = topology.namespaces.keys().map(ToString::to_string).filter(|name| name != DNS_NAMESPACE);
+        self.namespaces.extend(made);
+        for manifest in &step.policies {
+            let object = manifest.object();
+            if object.policy_kind().is_some_and(PolicyKind::is_namespaced) {
+                self.namespaces.insert(object.namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()));
+            } else {
+                self.clusterwide = true;
+            }
+        }
+        self.nodes |= !topology.nodes.is_empty();
+        self.addresses.extend(topology.world.values().map(|host| host.address));
+    }
+
+    /// Whether two scenarios may not be there at the same time.
+    pub fn conflicts_with(&self, other: &Self) -> bool {
+        let is_there = |one: &Self| *one != Self::default();
+        let rules_over = |one: &Self, other: &Self| one.clusterwide && is_there(other);
+        rules_over(self, other)
+            || rules_over(other, self)
+            || (self.nodes && other.nodes)
+            || (self.names && other.names)
+            || !self.namespaces.is_disjoint(&other.namespaces)
+            || !self.addresses.is_disjoint(&other.addresses)
+    }
+}
+
+/// Whether a scenario needs the server that answers for the names of hosts outside: to find a host, or to be told that
+/// there is none.
+pub fn asks_for_names(scenario: &Scenario) -> bool {
+    let asked = |attempt: &Attempt| {
+        let name = match attempt {
+            Attempt::Dns { name, .. } => Some(name),
+            other => match other.target() {
+                Some(Target::Name(name)) => Some(name),
+                _ => None,
+            },
+        };
+        name.is_some_and(|name| !is_of_the_cluster(name.as_str()))
+    };
+    scenario.steps.iter().any(|step| {
+        step.topology.world.values().any(|host| !host.names.is_empty())
+            || step.table.iter().any(|row| asked(&row.attempt))
+    })
+}
+
+fn is_of_the_cluster(name: &str) -> bool {
+    name.strip_suffix(CLUSTER_DOMAIN).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
