@@ -424,7 +424,7 @@ fn white_space_is_tidy() {
     );
 }
 
-/// All that is printed goes through the guard of `printer`, but for the lines that an agent reports.
+/// All that is printed goes through the guard of `printer`, but for the lines that a probe reports.
 #[test]
 fn only_the_printer_prints() {
     let prints = |line: &str| {
@@ -441,6 +441,24 @@ fn only_the_printer_prints() {
     let broken: Vec<String> =
         sources().iter().filter(ours).flat_map(|source| lines(source, prints)).collect();
     none(&broken, "print by way of `Printer`: what strangers wrote must not steer a terminal or a CI runner");
+}
+
+/// What foreign programs say only in words, and the one place that reads it, beside the real text as a test.
+const READ_FOREIGN_TEXT: [&str; 2] = ["harness/cluster/src/audit.rs", "harness/cluster/src/error.rs"];
+
+#[test]
+fn nothing_is_decided_on_the_text_of_a_message() {
+    let reads = |line: &str| {
+        let texts = ["message", "question", "gap", "reason", "help", "sentence"];
+        let ways = ["contains", "starts_with", "ends_with", "strip_prefix"];
+        let called = |text: &str| ways.iter().any(|way| line.contains(&format!("{text}.{way}(")));
+        let asserts = line.trim_start().starts_with("assert!");
+        texts.into_iter().find(|text| called(text) && !asserts).map(str::to_owned)
+    };
+    let ours =
+        |source: &&Source| source.is_production() && !READ_FOREIGN_TEXT.contains(&source.path.as_str());
+    let broken: Vec<String> = sources().iter().filter(ours).flat_map(|source| lines(source, reads)).collect();
+    none(&broken, "decide on data, and carry it as a field or a variant beside the message");
 }
 
 /// The only files that may name a minor of Cilium as a constant.

@@ -99,7 +99,7 @@ fn shown(prediction: &Prediction) -> String {
         let finding = match &check.finding {
             Finding::NotIsolated => "not isolated".to_owned(),
             Finding::LocalHost => "the node's own".to_owned(),
-            Finding::Itself => "itself".to_owned(),
+            Finding::Itself { .. } => "itself".to_owned(),
             Finding::OutsideCluster => "outside the cluster".to_owned(),
             Finding::Allowed { by } => format!("allowed by {}", rules(by)),
             Finding::Denied { by } => format!("denied by {}", rules(by)),

@@ -54,8 +54,8 @@ impl Chain {
             Finding::LocalHost => {
                 self.sentence(Tone::Allow, "allowed: the node's own traffic to its pods needs no rule");
             }
-            Finding::Itself => {
-                let how = if check.question.contains("service") { " through a service" } else { "" };
+            Finding::Itself { through } => {
+                let how = if through.is_some() { " through a service" } else { "" };
                 self.sentence(
                     Tone::Allow,
                     &format!("allowed: a pod that reaches itself{how} meets no policy"),

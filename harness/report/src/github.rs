@@ -117,7 +117,7 @@ fn deciding(prediction: &Prediction, point: Option<EnforcementPoint>) -> Option<
         Finding::Unknown { rule, .. } => rule.as_ref(),
         Finding::NotIsolated
         | Finding::LocalHost
-        | Finding::Itself
+        | Finding::Itself { .. }
         | Finding::OutsideCluster
         | Finding::Chance { .. } => None,
     })

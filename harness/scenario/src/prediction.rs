@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::name::NamespacedName;
 use crate::place::Place;
 use crate::policy::ObjectRef;
 use crate::topology::Endpoint;
@@ -115,7 +116,10 @@ pub enum Finding {
     /// <https://docs.cilium.io/en/stable/network/kubernetes/policy/#known-missing-features>
     LocalHost,
     /// A pod that reaches itself, through a service or by its own address, meets no policy.
-    Itself,
+    Itself {
+        /// The service that it goes through, if it does.
+        through: Option<NamespacedName>,
+    },
     /// Neither end is an endpoint that policies select: both are nodes, or outside the cluster.
     OutsideCluster,
     /// An explicit deny rule.

@@ -115,7 +115,7 @@ fn rules(finding: &Finding) -> &[Arc<RuleRef>] {
         | Finding::Chance { .. }
         | Finding::NotIsolated
         | Finding::LocalHost
-        | Finding::Itself
+        | Finding::Itself { .. }
         | Finding::OutsideCluster => &[],
     }
 }

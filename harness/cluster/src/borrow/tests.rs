@@ -143,7 +143,7 @@ async fn policies_of_others_are_those_there_and_those_of_the_cluster() {
 }
 
 #[test]
-fn an_probe_is_added_with_the_restricted_profile_and_ends_with_its_session() {
+fn a_probe_is_added_with_the_restricted_profile_and_ends_with_its_session() {
     let image = ProbeImage {
         reference: "localhost/verdikt-probe:0123456789ab".to_owned(),
         command: vec!["/verdikt".to_owned(), "probe".to_owned()],
@@ -193,7 +193,7 @@ fn no_two_probes_of_a_pod_have_one_name() {
 }
 
 #[test]
-fn what_becomes_of_an_probe_is_told_by_its_own_container() {
+fn what_becomes_of_a_probe_is_told_by_its_own_container() {
     let check = |state: Value, wanted: &str| {
         let container = |name: &str, state: Value| {
             json!({

@@ -188,7 +188,8 @@ impl<'m> Walk<'m> {
     /// A pod that reaches itself through a service meets no policy.
     fn reach_itself(&mut self, service: &NamespacedName) {
         let question = format!("to itself through the service {service}");
-        self.note(EnforcementPoint::Egress, self.source.clone(), question, Finding::Itself);
+        let finding = Finding::Itself { through: Some(service.clone()) };
+        self.note(EnforcementPoint::Egress, self.source.clone(), question, finding);
     }
 
     /// Follows the attempt to every endpoint that may answer it. The client cannot choose, so the engine knows the
@@ -245,7 +246,7 @@ impl<'m> Walk<'m> {
         };
         let finding = match (is_managed(source), is_managed(destination)) {
             (false, false) => Some(Finding::OutsideCluster),
-            _ if source == destination => Some(Finding::Itself),
+            _ if source == destination => Some(Finding::Itself { through: None }),
             _ => None,
         };
         if let Some(finding) = finding {
@@ -339,7 +340,7 @@ impl<'m> Walk<'m> {
             Finding::Allowed { .. }
             | Finding::LocalHost
             | Finding::NotIsolated
-            | Finding::Itself
+            | Finding::Itself { .. }
             | Finding::OutsideCluster => None,
         };
         self.note(point, endpoint.clone(), text, finding);

@@ -115,7 +115,7 @@ impl Judge {
                 &[][..],
             ),
             Finding::Allowed { by } => (Judgement::Passes, FlowVerdict::Forwarded, None, by.as_slice()),
-            Finding::NotIsolated | Finding::LocalHost | Finding::Itself | Finding::OutsideCluster => {
+            Finding::NotIsolated | Finding::LocalHost | Finding::Itself { .. } | Finding::OutsideCluster => {
                 (Judgement::Passes, FlowVerdict::Forwarded, None, &[][..])
             }
         };

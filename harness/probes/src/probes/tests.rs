@@ -84,7 +84,7 @@ async fn said(text: &str, exit_reason: Option<&str>) -> String {
 }
 
 #[tokio::test]
-async fn an_probe_that_ends_is_gone() {
+async fn a_probe_that_ends_is_gone() {
     let lines = [
         said("", None).await,
         said("", Some("OOMKilled")).await,
@@ -102,7 +102,7 @@ async fn an_probe_that_ends_is_gone() {
 }
 
 #[tokio::test]
-async fn what_an_probe_sent_away_says_is_not_heard() {
+async fn what_a_probe_sent_away_says_is_not_heard() {
     let mut probes = one();
     configure(&mut probes, &[]).await.unwrap();
     let (orders, _held) = tokio::io::duplex(64);

@@ -59,7 +59,7 @@ fn kind(finding: &Finding) -> (&'static str, &[Arc<RuleRef>]) {
     match finding {
         Finding::NotIsolated => ("not isolated", &[]),
         Finding::LocalHost => ("local host", &[]),
-        Finding::Itself => ("itself", &[]),
+        Finding::Itself { .. } => ("itself", &[]),
         Finding::OutsideCluster => ("outside the cluster", &[]),
         Finding::Allowed { by } => ("allowed", by),
         Finding::Denied { by } => ("denied", by),

@@ -147,7 +147,7 @@ fn an_expected_refusal_that_does_not_come_is_a_mistake() {
     let scenarios = scenarios("accepted", &[scenario("accepted", ">=1.18", &steps, CART_ONLY)]);
     let found = mistakes(&scenarios, CiliumVersion::V1_20);
     let [mistake] = found.as_slice() else { panic!("{found:?}") };
-    insta::assert_snapshot!(mistake.message, @"CiliumNetworkPolicy database/cart-only is accepted by Cilium 1.20, and must be refused here by the probe");
+    insta::assert_snapshot!(mistake.message, @"CiliumNetworkPolicy database/cart-only is accepted by Cilium 1.20, and must be refused here by the agent");
     assert!(mistake.place.file.ends_with("accepted/0.yaml") && mistake.place.line > 1, "{}", mistake.place);
     assert!(
         mistakes(&scenarios, CiliumVersion::V1_17).is_empty(),

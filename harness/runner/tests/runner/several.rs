@@ -222,7 +222,7 @@ async fn a_failure_outweighs_a_difference() {
 
 /// An endpoint that is gone attempts nothing more, and the rest of its step is still judged.
 #[tokio::test(start_paused = true)]
-async fn the_step_of_an_probe_that_dies_is_judged() {
+async fn the_step_of_a_probe_that_dies_is_judged() {
     let script = good("gone", STOCK);
     let (events, times, _) = run("dies", &["dies"], vec![script.clone()], 1, pending()).await;
     assert_eq!(times.last(), Some(&0), "nobody waits for the dead");
