@@ -143,6 +143,17 @@ impl CiliumFacts {
         self.is_on("policy-audit-mode", false)
     }
 
+    /// The addresses that clients get which reach their own pod through a service.
+    /// <https://docs.cilium.io/en/stable/cmdref/cilium-agent/>
+    pub fn own_service_clients(&self) -> Vec<IpAddr> {
+        let usual = [
+            ("ipv4-service-loopback-address", IpAddr::from([169, 254, 42, 1])),
+            ("ipv6-service-loopback-address", IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 1])),
+        ];
+        let set = |name| self.config.get(name).and_then(|address| address.parse().ok());
+        usual.into_iter().map(|(name, address)| set(name).unwrap_or(address)).collect()
+    }
+
     /// Which endpoints are isolated: `default`, `always` or `never`.
     pub fn enforcement(&self) -> &str {
         self.config.get("enable-policy").map_or("default", String::as_str)

@@ -20,8 +20,10 @@ use self::running::Running;
 use self::window::Window;
 use crate::backend::{AttemptNumber, Backend, BackendEvent, Flowing};
 
+pub(crate) mod backends;
 pub(crate) mod retry;
 mod running;
+pub(crate) mod step;
 mod window;
 
 /// How long flows may come after the last attempt has finished, and arrivals where servers cannot be asked for them.
@@ -235,8 +237,8 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
             BackendEvent::Finished { number, outcome } => {
                 self.change(number, |running, _| running.finish(outcome));
             }
-            BackendEvent::Arrived { number: Some(number), .. } => {
-                self.change(number, |running, _| running.arrive());
+            BackendEvent::Arrived { number: Some(number), server, .. } => {
+                self.change(number, |running, _| running.arrive(server));
             }
             BackendEvent::Arrived { number: None, protocol, peer, server } => {
                 let origin = Origin { protocol, client: peer };
@@ -278,7 +280,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         numbers.retain(|number| self.running.get(number).is_some_and(|running| running.goes_to(server)));
         let is_any = !numbers.is_empty();
         for number in numbers {
-            if self.change(number, |running, _| running.arrive_from(origin)) == Some(true) {
+            if self.change(number, |running, _| running.arrive_from(origin, server)) == Some(true) {
                 break;
             }
         }

@@ -125,6 +125,8 @@ pub enum Flowing {
 pub struct Destinations {
     /// Every address and port behind the target.
     pub sockets: Vec<SocketAddr>,
+    /// Which backend of the target, if that is a service, has each of them.
+    pub backends: BTreeMap<SocketAddr, Endpoint>,
     /// Whether a server there tells of what reaches it.
     pub tells: bool,
     /// Who may answer a look-up.

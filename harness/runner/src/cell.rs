@@ -28,14 +28,10 @@ pub(crate) enum Observed {
     Evidence(Datapath, Vec<CellEvidence>),
 }
 
-/// What was seen of one cell.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum CellEvidence {
-    /// Of each of its attempts, in their order.
-    OfEach(Vec<Evidence>),
-    /// Of one, whichever backend it was led to.
-    OfAny(Box<Evidence>),
-}
+/// What was seen of one cell: evidence in the order of its attempts, each with the place of its attempt among them. An
+/// attempt has several where it was made several times and not all of them came to the same.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct CellEvidence(pub(crate) Vec<(usize, Evidence)>);
 
 /// The verdict of a cell.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,28 +55,13 @@ pub(crate) fn judge_cell(
     let count = attempts.len();
     let judged: Vec<Judged> = match observed {
         Observed::Nothing => attempts.into_iter().map(|attempt| judge(expected, attempt, None)).collect(),
-        Observed::Evidence(datapath, cells) => match cells.get(index)? {
-            CellEvidence::OfEach(evidence) => {
-                let pairs = attempts.into_iter().zip(evidence);
-                pairs
-                    .map(|(attempt, evidence)| judge(expected, attempt, Some((*datapath, evidence))))
-                    .collect()
-            }
-            CellEvidence::OfAny(evidence) => {
-                let answer = |attempt: &PredictedAttempt| attempt.prediction.answer;
-                let unlike = attempts.windows(2).any(|pair| answer(&pair[0]) != answer(&pair[1]));
-                let chance = unlike.then(|| by_chance(&attempts));
-                let first = attempts.into_iter().next()?;
-                let mut judged = judge(expected, first, Some((*datapath, evidence)));
-                if let Some(chance) = chance {
-                    judged.verdict = Verdict::Inconclusive(chance);
-                    judged.basis = Some(Basis::default());
-                    judged.result = CellResult::Inconclusive;
-                }
-                judged.via = None;
-                vec![judged]
-            }
-        },
+        Observed::Evidence(datapath, cells) => {
+            let CellEvidence(all) = cells.get(index)?;
+            let pairs = all.iter().filter_map(|(place, evidence)| Some((attempts.get(*place)?, evidence)));
+            pairs
+                .map(|(attempt, evidence)| judge(expected, attempt.clone(), Some((*datapath, evidence))))
+                .collect()
+        }
     };
     let mut worst = judged.into_iter().min_by_key(|judged| severity(judged.result))?;
     // A row that names a backend says it itself; and where one is as expected, so is every other.
@@ -123,18 +104,6 @@ fn severity(result: CellResult) -> u8 {
         CellResult::Inconclusive => 1,
         CellResult::AsExpected => 2,
     }
-}
-
-fn by_chance(attempts: &[PredictedAttempt]) -> String {
-    let said = |attempt: &PredictedAttempt| {
-        let backend = attempt.attempt.backend().map_or_else(String::new, ToString::to_string);
-        format!("{backend}: {}", attempt.prediction.answer)
-    };
-    let said: Vec<String> = attempts.iter().map(said).collect();
-    format!(
-        "chance decides which backend of the service answers, and policies treat them differently ({})",
-        said.join(", ")
-    )
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ mod borrowing;
 mod clusterwide;
 mod fitness;
 mod flows;
+mod itself;
 mod resources;
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -29,6 +30,7 @@ use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 use verdikt_verdict::event::Refusal;
 
 use self::flows::Flows;
+use self::itself::with_true_client;
 use crate::backend::{Applied, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, Flowing};
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
@@ -59,6 +61,8 @@ pub struct ClusterBackend {
     /// Whether the pods are in audit mode.
     audit: bool,
     retriggers: u64,
+    /// The addresses by which pods reach themselves through services.
+    own_service_clients: Vec<IpAddr>,
     in_flight: InFlight,
 }
 
@@ -89,8 +93,18 @@ impl ClusterBackend {
             Flows::follow(&connection, &facts, &run_options.flows, at).await.map_err(BackendError::new)?;
         let cluster = Cluster::open(connection, facts, options, begin).await.map_err(BackendError::new)?;
         let audit = cluster.facts().cilium.audit();
+        let own_service_clients = cluster.facts().cilium.own_service_clients();
         let (topology, in_flight) = (Topology::default(), InFlight::default());
-        Ok(Self { cluster, flows, topology, run_options, audit, retriggers: 0, in_flight })
+        Ok(Self {
+            cluster,
+            flows,
+            topology,
+            run_options,
+            audit,
+            retriggers: 0,
+            own_service_clients,
+            in_flight,
+        })
     }
 }
 
@@ -149,7 +163,7 @@ impl Backend for ClusterBackend {
                     ProbeEvent::Report(endpoint, report) => {
                         let server = |number| self.cluster.server(&endpoint, number);
                         if let Some(signal) = self.in_flight.heard(report, server).filter(is_of_the_table) {
-                            return signal;
+                            return with_true_client(signal, &self.own_service_clients);
                         }
                     }
                 },

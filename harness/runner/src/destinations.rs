@@ -32,6 +32,16 @@ pub(crate) fn destinations(
     let through =
         |service: &NamespacedName| port.map(|port| behind(service, protocol, port)).unwrap_or_default();
     let dns = || DNS_SERVICE.parse().map(|service| through(&service)).unwrap_or_default();
+    let backends = match attempt.target() {
+        Some(Target::Service(service)) => port.map(|port| topology.behind(service, protocol, port)),
+        Some(Target::Backend { .. } | Target::Endpoint(_) | Target::Name(_)) | None => None,
+    };
+    let backends = backends.into_iter().flatten().filter_map(|(backend, port)| Some((backend, port?)));
+    let backends = backends.flat_map(|(backend, port)| {
+        let own = addresses.get(&backend).cloned().unwrap_or_default();
+        own.into_iter().map(move |address| (SocketAddr::new(address, port.get()), backend.clone()))
+    });
+    let backends = backends.collect();
     let sockets = match attempt.target() {
         None => dns(),
         Some(Target::Endpoint(endpoint)) => at(endpoint),
@@ -50,5 +60,5 @@ pub(crate) fn destinations(
     // A pod that reaches itself arrives under another address, and an echo is answered by the kernel.
     let itself = sockets.iter().any(|socket| own.iter().any(|own| own.ip() == socket.ip()));
     let tells = !matches!(attempt, Attempt::Ping { .. }) && !sockets.is_empty() && !itself;
-    Destinations { sockets, tells, dns_servers: DnsServers::Anybody }
+    Destinations { sockets, backends, tells, dns_servers: DnsServers::Anybody }
 }

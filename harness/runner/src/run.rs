@@ -1,30 +1,24 @@
 //! A run over a backend: apply, attempt, collect, fuse, compare, step by step; several scenarios side by side.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
-use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::scenario::{Scenario, Step};
-use verdikt_scenario::topology::Endpoint;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{Event, RunFinished, ScenarioFailed};
-use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::run_result::{RunResult, Totals};
 
 use crate::attempts::Gone;
-use crate::attempts::retry::{AttemptOptions, attempt_all};
-use crate::backend::{Backend, BackendError, Datapath, reason};
-use crate::cell::{CellEvidence, Observed};
-use crate::filter::{WantedCell, all_cells, wanted};
+use crate::attempts::step::attempt;
+use crate::backend::{Backend, BackendError, reason};
+use crate::cell::Observed;
+use crate::filter::{WantedCell, wanted};
 use crate::model::started;
 use crate::plan::{Past, Plan, RunOptions, Sink, StepUnderWay, begin, predict_step};
-
-/// How many stages an attempt has at most, each with its own timeout: two look-ups, a connection, a request.
-const STAGES: u32 = 4;
 
 /// Where scenarios are run. They are named by their indices.
 #[derive(Clone, Copy)]
@@ -240,52 +234,4 @@ fn is_unexpected(event: &Event) -> bool {
         Event::ObjectJudged(object) => !object.as_expected,
         _ => false,
     }
-}
-
-/// Makes the attempts of a step: first those by address, then those that ask the DNS server, for these may teach
-/// its proxy names. Answers the evidence of every cell in the order of the table. Cells that are not wanted are
-/// attempted too: what they look up stays known in the steps to come.
-async fn attempt<B: Backend>(
-    step: &Step,
-    attempts_of_rows: &[Vec<Attempt>],
-    backend: &mut B,
-    options: &RunOptions,
-    last: &Cell<u64>,
-    gone: &mut Gone,
-) -> Vec<CellEvidence> {
-    let attempt_options =
-        AttemptOptions { patience: options.timeout * STAGES, audit: step.enforcement.audit, last };
-    let datapath = backend.datapath();
-    let each = |attempts: &[Attempt]| datapath == Datapath::Lab || attempts.len() == 1;
-    let attempts: Vec<(usize, &Endpoint, &Attempt)> = all_cells(step)
-        .flat_map(|cell| {
-            let of_row = attempts_of_rows[cell.row_index].as_slice();
-            let attempts = if each(of_row) { of_row } else { std::slice::from_ref(&cell.row.attempt) };
-            attempts.iter().map(move |attempt| (cell.index, cell.source, attempt))
-        })
-        .collect();
-    let mut evidence: BTreeMap<usize, Evidence> = BTreeMap::new();
-    for asking in [false, true] {
-        let chosen = attempts.iter().enumerate().filter(|(_, (.., attempt))| asks(attempt) == asking);
-        let (places, chosen): (Vec<usize>, Vec<(&Endpoint, &Attempt)>) =
-            chosen.map(|(place, (_, source, attempt))| (place, (*source, *attempt))).unzip();
-        if !chosen.is_empty() {
-            let made = attempt_all(backend, &chosen, &attempt_options, gone).await;
-            evidence.extend(places.into_iter().zip(made));
-        }
-    }
-    let rows: Vec<usize> = all_cells(step).map(|cell| cell.row_index).collect();
-    let mut of_cells: Vec<Vec<Evidence>> = vec![Vec::new(); rows.len()];
-    for ((index, ..), evidence) in attempts.iter().zip(evidence.into_values()) {
-        of_cells[*index].push(evidence);
-    }
-    let of_cell = |(mut evidence, row): (Vec<Evidence>, usize)| match evidence.pop() {
-        Some(any) if !each(&attempts_of_rows[row]) => CellEvidence::OfAny(Box::new(any)),
-        last => CellEvidence::OfEach(evidence.into_iter().chain(last).collect()),
-    };
-    of_cells.into_iter().zip(rows).map(of_cell).collect()
-}
-
-fn asks(attempt: &Attempt) -> bool {
-    matches!(attempt, Attempt::Dns { .. }) || matches!(attempt.target(), Some(Target::Name(_)))
 }

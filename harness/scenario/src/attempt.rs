@@ -131,6 +131,15 @@ impl Attempt {
         }
     }
 
+    /// The same attempt through the service alone, to whichever of its backends the client is led.
+    #[must_use]
+    pub fn to_any_backend(&self) -> Self {
+        match self.target() {
+            Some(Target::Backend { service, .. }) => self.with_target(Target::Service(service.clone())),
+            _ => self.clone(),
+        }
+    }
+
     /// The attempts this one stands for: one to each backend of a service that has several, otherwise itself. By the
     /// only backend of a service it is an attempt through the service.
     #[must_use]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use verdikt_scenario::flow::{Flow, FlowKind, FlowVerdict};
 use verdikt_scenario::observation::{Observation, Outcome};
+use verdikt_scenario::topology::Endpoint;
 
 /// Everything seen of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,9 @@ pub struct Evidence {
     /// Whether audit mode was on: then nothing but a flow tells whether what passed would have been denied.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub audit: bool,
+    /// Which backend of a service it was led to, where the datapath chooses among several and something tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub led_to: Option<Endpoint>,
     /// What was seen before, each time that the attempt was made again because that told no verdict. It counts for
     /// nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -37,7 +41,7 @@ pub struct Before {
 impl Evidence {
     /// Evidence of which no flow is missing, of an attempt that was made once and without audit mode.
     pub fn new(observation: Observation, flows: Vec<Flow>) -> Self {
-        Self { observation, flows, lost: None, audit: false, again: Vec::new() }
+        Self { observation, flows, lost: None, audit: false, led_to: None, again: Vec::new() }
     }
 
     /// Whether a flow tells that the attempt was denied.

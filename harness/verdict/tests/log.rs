@@ -172,8 +172,9 @@ fn evidence(outcome: &Outcome, flows: Vec<Flow>, lost: Option<&str>) -> Evidence
     ];
     let observation = Observation { outcome: outcome.clone(), stages, arrival: Arrival::NotSeen };
     let again = lost.map(|lost| Before { outcome: outcome.clone(), reason: text(lost) });
+    let led_to = lost.map(|_| Endpoint::Pod("shop/web".parse().unwrap()));
     let (lost, audit) = (lost.map(text), lost.is_some());
-    Evidence { observation, flows, lost, audit, again: again.into_iter().collect() }
+    Evidence { observation, flows, lost, audit, led_to, again: again.into_iter().collect() }
 }
 
 fn outcomes() -> Vec<Outcome> {
@@ -378,7 +379,7 @@ fn the_format_of_evidence_stays() {
     evidence.observation.stages.truncate(1);
     evidence.observation.stages[0].took = Duration::from_micros(250);
     let line = check(&with_evidence(event, evidence));
-    insta::assert_snapshot!(line.split_once("\"evidence\":").unwrap().1, @r#"{"observation":{"outcome":"ended","stages":[{"kind":"look-up","protocol":"udp","local":"10.0.0.1:40000","remote":"[fd00::2]:53","outcome":"ended","addresses":["192.0.2.1"],"began":{"secs":0,"nanos":1000},"took":{"secs":0,"nanos":250000}}],"arrival":"not-seen"},"flows":[{"at":{"secs":1,"nanos":999999999},"kind":"policy-verdict","verdict":"dropped","direction":"egress","source":{"address":"10.0.0.1","port":40000,"identity":16777217,"endpoint":{"pod":"shop/cart"}},"destination":{"address":"fd00::2","port":null,"identity":16777217,"endpoint":null},"protocol":{"port":"tcp"},"drop_reason":"refused-by-proxy","match_type":2,"policies":["database/redis"],"request":{"http":{"method":"GET","path":"/","host":"api","status":403}}}],"lost":"the stream was cut","audit":true,"again":[{"outcome":"ended","reason":"the stream was cut"}]},"basis":{"outcome":true,"flow":true,"arrival":true},"took":{"secs":0,"nanos":250000},"verdict":{"denied":"http"},"result":"as-expected"}"#);
+    insta::assert_snapshot!(line.split_once("\"evidence\":").unwrap().1, @r#"{"observation":{"outcome":"ended","stages":[{"kind":"look-up","protocol":"udp","local":"10.0.0.1:40000","remote":"[fd00::2]:53","outcome":"ended","addresses":["192.0.2.1"],"began":{"secs":0,"nanos":1000},"took":{"secs":0,"nanos":250000}}],"arrival":"not-seen"},"flows":[{"at":{"secs":1,"nanos":999999999},"kind":"policy-verdict","verdict":"dropped","direction":"egress","source":{"address":"10.0.0.1","port":40000,"identity":16777217,"endpoint":{"pod":"shop/cart"}},"destination":{"address":"fd00::2","port":null,"identity":16777217,"endpoint":null},"protocol":{"port":"tcp"},"drop_reason":"refused-by-proxy","match_type":2,"policies":["database/redis"],"request":{"http":{"method":"GET","path":"/","host":"api","status":403}}}],"lost":"the stream was cut","audit":true,"led_to":{"pod":"shop/web"},"again":[{"outcome":"ended","reason":"the stream was cut"}]},"basis":{"outcome":true,"flow":true,"arrival":true},"took":{"secs":0,"nanos":250000},"verdict":{"denied":"http"},"result":"as-expected"}"#);
 }
 
 #[test]

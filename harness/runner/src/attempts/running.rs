@@ -28,6 +28,8 @@ pub(super) struct Running<'a> {
     open: bool,
     flows: Vec<Flow>,
     arrived: bool,
+    /// Where the server listens that told of it.
+    arrived_at: Vec<SocketAddr>,
     finished: Option<Outcome>,
     /// Whether its backend was told to end it.
     ended: bool,
@@ -53,6 +55,7 @@ impl<'a> Running<'a> {
             open: false,
             flows: Vec::new(),
             arrived: false,
+            arrived_at: Vec::new(),
             finished: None,
             ended: false,
             heard: None,
@@ -142,8 +145,9 @@ impl<'a> Running<'a> {
     }
 
     /// Its request or datagram has reached a server, and says so itself.
-    pub(super) fn arrive(&mut self) {
+    pub(super) fn arrive(&mut self, server: Vec<SocketAddr>) {
         self.arrived = true;
+        self.arrived_at = server;
     }
 
     /// Whether it may arrive at a server that listens there; where that is not known, it may.
@@ -153,7 +157,7 @@ impl<'a> Running<'a> {
     }
 
     /// Something of this origin has reached a server. Answers whether that is an arrival of this attempt, and news.
-    pub(super) fn arrive_from(&mut self, origin: Origin) -> bool {
+    pub(super) fn arrive_from(&mut self, origin: Origin, server: &[SocketAddr]) -> bool {
         let of_origin = self.stages.iter().rev().find(|stage| Origin::of_stage(stage) == Some(origin));
         let Some(stage) = of_origin else { return false };
         let counts = match self.attempt {
@@ -164,7 +168,9 @@ impl<'a> Running<'a> {
             Attempt::Connect { .. } | Attempt::Ping { .. } => stage.kind != StageKind::LookUp,
         };
         let news = counts && !self.arrived;
-        self.arrived |= counts;
+        if news {
+            self.arrive(server.to_vec());
+        }
         news
     }
 
@@ -209,6 +215,13 @@ impl<'a> Running<'a> {
         self.flows.iter().any(dropped) && (!asks || !at_proxy || judged)
     }
 
+    /// Which backend of a service it was led to: the server's word, or else where its packets went.
+    fn led_to(&self) -> Option<Endpoint> {
+        let of_flows = self.flows.iter().map(|flow| flow.destination.socket());
+        let mut sockets = self.arrived_at.iter().copied().chain(of_flows);
+        sockets.find_map(|socket| self.destinations.backends.get(&socket).cloned())
+    }
+
     /// What was seen of it, with why flows may be missing.
     pub(super) fn into_evidence(self, lost: Option<&String>) -> Evidence {
         let arrival = match (self.arrived, self.destinations.tells) {
@@ -216,12 +229,13 @@ impl<'a> Running<'a> {
             (false, true) => Arrival::NotSeen,
             (false, false) => Arrival::Unknown,
         };
+        let led_to = self.led_to();
         let outcome = self.finished.unwrap_or_else(Self::unanswered);
         let mut stages = self.stages;
         if let Some(stage) = stages.last_mut().filter(|_| self.open) {
             stage.outcome = outcome.clone();
         }
         let observation = Observation { outcome, stages, arrival };
-        Evidence { lost: lost.cloned(), ..Evidence::new(observation, self.flows) }
+        Evidence { lost: lost.cloned(), led_to, ..Evidence::new(observation, self.flows) }
     }
 }

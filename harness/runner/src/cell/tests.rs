@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use verdikt_scenario::attempt::Target;
+use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict};
 use verdikt_scenario::observation::{Arrival, Observation, Outcome};
 use verdikt_scenario::prediction::{Check, EnforcementPoint, Finding};
 use verdikt_scenario::topology::Protocol;
@@ -39,6 +42,29 @@ fn timed_out() -> Evidence {
     Evidence::new(observation, Vec::new())
 }
 
+fn denied() -> Evidence {
+    let end = |address: [u8; 4], port: u16| FlowEnd {
+        address: address.into(),
+        port: Some(port),
+        identity: 1,
+        endpoint: None,
+    };
+    let flow = Flow {
+        at: Duration::ZERO,
+        kind: FlowKind::PolicyVerdict,
+        verdict: FlowVerdict::Dropped,
+        direction: FlowDirection::Ingress,
+        source: end([10, 0, 0, 1], 40_000),
+        destination: end([10, 0, 0, 2], 80),
+        protocol: FlowProtocol::Port(Protocol::Tcp),
+        drop_reason: Some(DropReason::PolicyDenied),
+        match_type: 0,
+        policies: Vec::new(),
+        request: None,
+    };
+    Evidence { flows: vec![flow], ..timed_out() }
+}
+
 fn judged(expected: &str, attempts: &[PredictedAttempt], observed: &Observed) -> String {
     let judged = judge_cell(&expected.parse().unwrap(), attempts.to_vec(), observed, 0).unwrap();
     let via = judged.via.map_or_else(String::new, |backend| format!(" via {backend}"));
@@ -77,30 +103,33 @@ fn every_backend_has_to_be_as_expected() {
 #[test]
 fn evidence_is_compared_backend_by_backend() {
     let attempts = [attempt("a", Answer::Allow), attempt("b", Answer::Allow)];
-    let of_each = CellEvidence::OfEach(vec![answered(), timed_out()]);
+    let of_each = CellEvidence(vec![(0, answered()), (1, timed_out())]);
     let observed = Observed::Evidence(Datapath::Lab, vec![of_each]);
     insta::assert_snapshot!(judged("allow", &attempts, &observed), @"inconclusive via shop/b, Inconclusive: the client saw: timed out, and no flow says that a policy denied it");
 }
 
-/// Whichever backend it was led to: one answer is one of all only where all are alike.
+/// What was seen several times of one backend has to be as expected each time.
 #[test]
-fn where_the_cluster_chooses_the_backend_alike_ones_can_be_judged() {
-    let alike = [attempt("a", Answer::Allow), attempt("b", Answer::Allow)];
+fn all_that_was_seen_of_a_backend_counts() {
     let unlike = [attempt("a", Answer::Allow), attempt("b", INGRESS)];
-    let any = || Observed::Evidence(Datapath::Cilium, vec![CellEvidence::OfAny(Box::new(answered()))]);
-    assert_eq!(judged("allow", &alike, &any()), "allow, AsExpected");
-    for expected in ["allow", "deny"] {
-        assert_eq!(
-            judged(expected, &unlike, &any()),
-            "inconclusive, Inconclusive: chance decides which backend of the service answers, and policies treat \
-             them differently (shop/a: allow, shop/b: deny ingress)"
-        );
-    }
+    let check = |expected: &str, seen: Vec<(usize, Evidence)>, said: &str| {
+        let observed = Observed::Evidence(Datapath::Cilium, vec![CellEvidence(seen)]);
+        assert_eq!(judged(expected, &unlike, &observed), said, "{expected}");
+    };
+    check("allow", vec![(0, answered()), (1, denied())], "deny ingress via shop/b, Differs");
+    check("deny ingress", vec![(0, answered()), (1, denied())], "allow via shop/a, Differs");
+    check("allow", vec![(0, answered()), (1, answered())], "allow via shop/b, Contradicted");
+    check("allow", vec![(0, answered()), (0, denied()), (1, answered())], "deny ingress via shop/a, Differs");
+    check(
+        "allow",
+        vec![(0, answered()), (1, timed_out())],
+        "inconclusive via shop/b, Inconclusive: the client saw: timed out, and no flow says that a policy denied it",
+    );
 }
 
 #[test]
 fn an_abstention_is_neither_agreement_nor_difference() {
-    let observed = |datapath| Observed::Evidence(datapath, vec![CellEvidence::OfEach(vec![answered()])]);
+    let observed = |datapath| Observed::Evidence(datapath, vec![CellEvidence(vec![(0, answered())])]);
     let unknown = [attempt("a", Answer::Abstain)];
     let mut chance = unknown.clone();
     chance[0].prediction.checks[0].finding = Finding::Chance { gap: "who comes first".to_owned() };

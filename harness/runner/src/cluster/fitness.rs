@@ -72,11 +72,6 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
              an address that is no API server's"
         ));
     }
-    if let Some(attempt) = choice_of_backend(step) {
-        return Some(format!(
-            "it attempts `{attempt}`, and no client of a cluster can choose among several backends of a service"
-        ));
-    }
     if step.table.iter().any(|row| is_sctp(&row.attempt)) {
         return Some("it attempts SCTP, for which a pod without capabilities has no right".to_owned());
     }
@@ -129,13 +124,6 @@ fn from_outside_to_service<'a>(topology: &Topology, row: &'a Row) -> Option<(&'a
     };
     let outside = row.cells.iter().find(|(source, _)| matches!(source, Endpoint::World(_)));
     outside.filter(|_| is_own).map(|(source, _)| (source, target))
-}
-
-/// An attempt to one of several backends of a service. The only one is no choice.
-fn choice_of_backend(step: &Step) -> Option<&Attempt> {
-    let attempts = step.table.iter().map(|row| &row.attempt);
-    let mut chosen = attempts.filter(|attempt| attempt.backend().is_some());
-    chosen.find(|attempt| attempt.to_each_backend(&step.topology).iter().any(|made| made.backend().is_some()))
 }
 
 /// A remote node with the API server that attempts something where a policy speaks of the API server: only the address

@@ -204,19 +204,3 @@ fn settings_under_which_policies_mean_something_else() {
     policy-cidr-match-mode=nodes, ingress: [{fromCIDR: [172.30.0.0/16]}] => fits
     "#);
 }
-
-#[test]
-fn choices_of_a_backend() {
-    let check = |pods: &str, attempt: &str, expected: Option<&str>| {
-        let topology =
-            format!("{pods}  services: {{shop/front: {{selects: {{app: web}}, ports: {{80: 80}}}}}}\n");
-        let step = step(&topology, attempt, "");
-        let found = choice_of_backend(&step).map(ToString::to_string);
-        assert_eq!(found.as_deref(), expected, "{pods}");
-    };
-    let second = "    shop/web-2: {labels: {app: web}, serves: [http 80]}\n";
-    check("", "tcp shop/front:80 via shop/web", None);
-    check(second, "tcp shop/front:80", None);
-    check(second, "tcp shop/front:80 via shop/web", Some("tcp shop/front:80 via shop/web"));
-    check(second, "http GET shop/front:80/ via shop/web-2", Some("http GET shop/front:80/ via shop/web-2"));
-}
