@@ -81,7 +81,7 @@ fn tell_passed_over((documents, files): (usize, usize)) {
 /// Remarks on what is not checked as it will be applied, with what to do.
 fn tell_unrendered(unrendered: &AllUnrendered, printer: &Printer) {
     for (why, names) in unrendered {
-        printer.note(&why.remark(names));
+        printer.note(&why.remark(names, "check"));
     }
 }
 

@@ -12,10 +12,11 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 use verdikt_scenario::version::CiliumVersion;
 
 /// The packages of the workspace, and those of ours that each may depend on.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     ("verdikt-unify", &[]),
     ("verdikt-scenario", &[]),
     ("verdikt-engine", &["verdikt-scenario"]),
+    ("verdikt-manifests", &["verdikt-scenario"]),
     ("verdikt-verdict", &["verdikt-scenario"]),
     ("verdikt-report", &["verdikt-scenario", "verdikt-verdict"]),
     ("verdikt-probe", &[]),
@@ -44,6 +45,7 @@ const EDGES: [(&str, &[&str]); 14] = [
             "verdikt-engine",
             "verdikt-kind",
             "verdikt-lab",
+            "verdikt-manifests",
             "verdikt-probe",
             "verdikt-report",
             "verdikt-runner",
@@ -59,6 +61,7 @@ const EDGES: [(&str, &[&str]); 14] = [
             "verdikt-engine",
             "verdikt-kind",
             "verdikt-lab",
+            "verdikt-manifests",
             "verdikt-probe",
             "verdikt-report",
             "verdikt-runner",
@@ -69,7 +72,7 @@ const EDGES: [(&str, &[&str]); 14] = [
 ];
 
 /// The packages that do no I/O and know no clock, by the names of their folders below `harness`.
-const PURE: [&str; 4] = ["scenario", "engine", "verdict", "report"];
+const PURE: [&str; 5] = ["scenario", "manifests", "engine", "verdict", "report"];
 
 /// What no pure package may depend on, however indirectly.
 const IMPURE_PACKAGES: [&str; 6] = ["tokio", "kube", "hyper", "reqwest", "socket2", "mio"];

@@ -9,6 +9,7 @@
 //! | `http GET api.example.test/ X-Token=abc Host=a.test` | by name, with headers |
 //! | `dns api.example.test`, `dns+tcp api.example.test` | a query to the cluster's DNS server |
 //! | `tcp shop/web:80 via shop/web-1` | through a service to this one of its backends |
+//! | `tcp pod:shop/web:80`, `tcp service:shop/web:80` | where a pod and a service share a name: without a word in front it is the service |
 //!
 //! An attempt through a service stands for one to every backend, and what is expected of it is expected of each.
 
@@ -73,6 +74,8 @@ pub struct Request {
 pub enum Target {
     /// An endpoint, by its address.
     Endpoint(Endpoint),
+    /// A pod whose name a service has too, by its address. Shown as `pod:namespace/name`.
+    PodOfSharedName(Endpoint),
     /// A service, by its cluster address.
     Service(NamespacedName),
     /// A service, and this one of the endpoints behind it. Shown as the service alone: an [`Attempt`] adds the rest.
@@ -90,7 +93,7 @@ impl Target {
     /// The endpoint itself, where the target is one: it is no source of its own attempt.
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match self {
-            Self::Endpoint(endpoint) => Some(endpoint),
+            Self::Endpoint(endpoint) | Self::PodOfSharedName(endpoint) => Some(endpoint),
             Self::Service(_) | Self::Backend { .. } | Self::Name(_) => None,
         }
     }
@@ -147,7 +150,9 @@ impl Attempt {
         let (service, named) = match self.target() {
             Some(Target::Service(service)) => (service, None),
             Some(Target::Backend { service, backend }) => (service, Some(backend)),
-            Some(Target::Endpoint(_) | Target::Name(_)) | None => return vec![self.clone()],
+            Some(Target::Endpoint(_) | Target::PodOfSharedName(_) | Target::Name(_)) | None => {
+                return vec![self.clone()];
+            }
         };
         let behind = self.protocol().zip(self.port());
         let behind =
@@ -181,6 +186,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Endpoint(endpoint) => endpoint.fmt(f),
+            Self::PodOfSharedName(endpoint) => write!(f, "pod:{endpoint}"),
             Self::Service(name) | Self::Backend { service: name, .. } => name.fmt(f),
             Self::Name(name) => name.fmt(f),
         }

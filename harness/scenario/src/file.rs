@@ -42,7 +42,13 @@ pub(crate) struct TopologyFile {
     /// Topology files to start from, relative to this file; what is written here wins key by key, and of two
     /// included files the later one.
     pub(crate) include: Vec<Located<String>>,
-    /// Namespaces by name. Every namespace that a pod or service uses is declared here.
+    /// Kubernetes manifests to start from, relative to this file: files (`deploy/web.yaml`) and folders (`deploy/`).
+    /// Workloads are pods, with the labels and ports that they declare; Services and Namespaces are what they are. What
+    /// is written here adds to them and wins key by key; of a pod, what is left out stays as the manifest has it.
+    pub(crate) manifests: Vec<Located<String>>,
+    /// The namespace of manifests that name none, and of policies that name none; `default` for the former if left out.
+    pub(crate) namespace: Option<Located<String>>,
+    /// Namespaces by name. Every namespace that a pod or service uses is declared here, or in `manifests`.
     pub(crate) namespaces: Table<NamespaceFile>,
     /// Pods by `namespace/name`.
     pub(crate) pods: Table<PodFile>,

@@ -41,6 +41,7 @@ pub mod expect;
 pub mod flow;
 pub mod loader;
 pub mod name;
+pub mod objects;
 pub mod observation;
 pub mod place;
 pub mod plain;

@@ -7,6 +7,7 @@
 mod boundary;
 mod disk;
 mod gather;
+mod manifests;
 mod plain;
 mod read;
 mod rendering;
@@ -21,12 +22,14 @@ use self::disk::Disk;
 use self::walk::Limits;
 use crate::diagnostic::{Diagnostic, Sources};
 use crate::lower::mistake::Mistakes;
+use crate::name::NamespaceName;
+use crate::objects::ReadObjects;
 use crate::place::Place;
 use crate::policy::Manifest;
 use crate::scenario::Scenario;
 
 pub use self::boundary::Reach;
-pub use self::rendering::{AllUnrendered, Unrendered};
+pub use self::rendering::{AllUnrendered, Unrendered, unrendered_text};
 pub use crate::lower::attempt::{parse_attempt, parse_source};
 pub use crate::lower::mistake::Mistake;
 
@@ -54,6 +57,8 @@ pub struct LoadedPolicies {
     pub mistaken: BTreeSet<usize>,
     /// How many documents of other kinds were skipped.
     pub ignored: usize,
+    /// These documents: workloads, services, and whatever else.
+    pub others: Vec<Manifest>,
     /// How many files without any document were skipped.
     pub empty_files: usize,
     /// What was skipped, or lacks something, because a tool has yet to make manifests of it.
@@ -75,12 +80,19 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
 #[derive(Debug)]
 pub struct Loader {
     disk: Disk,
+    read_objects: Option<ReadObjects>,
 }
 
 impl Loader {
     /// A loader for the paths that a command names.
     pub fn new(paths: &[PathBuf], reach: Reach) -> Self {
-        Self { disk: Disk::new(Boundary::around(paths, reach), Limits::default()) }
+        Self { disk: Disk::new(Boundary::around(paths, reach), Limits::default()), read_objects: None }
+    }
+
+    /// The same, which also reads topologies that are manifests (`topology: {manifests: [...]}`).
+    #[must_use]
+    pub fn with_objects(self, read_objects: ReadObjects) -> Self {
+        Self { read_objects: Some(read_objects), ..self }
     }
 
     /// Loads every scenario of some of the paths. A folder gives the scenarios of all `*.yaml` and `*.yml` files below
@@ -112,12 +124,9 @@ impl Loader {
                 found_none = false;
                 if seen.insert(opened.canonical.clone()) {
                     let mut mistakes = Mistakes::default();
-                    loaded.scenarios.extend(gather::scenario(
-                        disk,
-                        &disk::folder_of_named(file),
-                        &opened,
-                        &mut mistakes,
-                    ));
+                    let folder = disk::folder_of_named(file);
+                    let mut reader = gather::Reader { disk, read_objects: self.read_objects };
+                    loaded.scenarios.extend(gather::scenario(&mut reader, &folder, &opened, &mut mistakes));
                     loaded.diagnostics.append(&mut mistakes.0);
                 }
             }
@@ -141,7 +150,13 @@ impl Loader {
     /// them against. Documents of other kinds are counted and skipped, but for those that were probably meant to be
     /// policies; so are the files at the places `besides`, uncounted.
     pub fn policies(&mut self, paths: &[PathBuf], besides: &BTreeSet<PathBuf>) -> LoadedPolicies {
-        plain::load(&mut self.disk, paths, besides)
+        plain::load(&mut self.disk, paths, besides, None)
+    }
+
+    /// Loads every manifest of the paths as one set: the policies, and beside them `others`. What names no namespace is
+    /// in the one given. An object that stands there twice is a mistake wherever its files are.
+    pub fn manifests(&mut self, paths: &[PathBuf], namespace: Option<&NamespaceName>) -> LoadedPolicies {
+        plain::load_set(&mut self.disk, paths, namespace)
     }
 
     /// Whether a path is a scenario, or a folder with one, so that a command can take scenarios and policies alike.

@@ -236,6 +236,13 @@ impl fmt::Display for Endpoint {
 }
 
 impl Topology {
+    /// Adds a namespace, with the label that Kubernetes gives each, unless it is there.
+    pub fn add_namespace(&mut self, namespace: NamespaceName) {
+        let name = namespace.to_string();
+        let labels = self.namespaces.entry(namespace).or_default();
+        labels.insert(NAMESPACE_NAME_LABEL.to_owned(), name);
+    }
+
     /// Every source of a table, in the order of reports: pods, world hosts, nodes, Cilium's own endpoints.
     pub fn sources(&self) -> Vec<Endpoint> {
         let pods = self.pods.keys().cloned().map(Endpoint::Pod);

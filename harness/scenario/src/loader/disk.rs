@@ -87,6 +87,11 @@ impl Disk {
         Ok(self.parse(text, name, canonical))
     }
 
+    /// Remembers that a scenario consists of some files too.
+    pub(super) fn use_files(&mut self, paths: &[PathBuf]) {
+        self.used.extend(paths.iter().filter_map(|path| fs::canonicalize(path).ok()));
+    }
+
     fn parse(&mut self, text: String, name: String, canonical: PathBuf) -> Rc<Opened> {
         let (text, file): (Arc<str>, Arc<str>) = (text.into(), name.into());
         self.sources.add(&file, &text);

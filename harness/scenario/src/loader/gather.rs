@@ -6,15 +6,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::disk::{Disk, Opened};
-use super::text;
-use crate::diagnostic::{Diagnostic, Severity};
+use super::manifests;
+use crate::diagnostic::Severity;
 use crate::document::Node;
 use crate::file::deserialize::from_node;
 use crate::file::{Located, ScenarioFile, TopologyFile};
 use crate::lower::mistake::{Mistake, Mistakes};
-use crate::lower::policies::{is_path, is_policy_file};
+use crate::lower::policies::is_path;
 use crate::lower::topology::TopologyPart;
 use crate::lower::{self, Input, manifest};
+use crate::name::NamespaceName;
+use crate::objects::ReadObjects;
 use crate::policy::Manifest;
 use crate::scenario::Scenario;
 use crate::schema::check;
@@ -28,15 +30,21 @@ pub(super) fn is_scenario(document: &Node) -> bool {
     has("scenario") || (has("steps") && !is_object && (has("topology") || meant()))
 }
 
+/// What reads the files that scenarios refer to.
+pub(super) struct Reader<'a> {
+    pub(super) disk: &'a mut Disk,
+    pub(super) read_objects: Option<ReadObjects>,
+}
+
 /// Loads the scenario of a file, which names others from a folder; none if it has mistakes.
 pub(super) fn scenario(
-    disk: &mut Disk,
+    reader: &mut Reader<'_>,
     folder: &Path,
     opened: &Opened,
     mistakes: &mut Mistakes,
 ) -> Option<Scenario> {
     let file = &opened.file;
-    disk.used.insert(opened.canonical.clone());
+    reader.disk.used.insert(opened.canonical.clone());
     mistakes.0.extend_from_slice(&opened.remarks);
     let documents = match &opened.documents {
         Ok(documents) => documents,
@@ -54,7 +62,7 @@ pub(super) fn scenario(
         mistakes.add(file, position, mistake.help(help));
         return None;
     };
-    let inline: Vec<Manifest> =
+    let mut inline: Vec<Manifest> =
         following.iter().flat_map(|node| manifest::expand(node.clone(), file)).collect();
     let misfits = check::scenario(root, file);
     let readable = misfits.readable(root);
@@ -64,16 +72,21 @@ pub(super) fn scenario(
         return None;
     };
     let content: ScenarioFile = read_shape(&root, file, mistakes)?;
+    let namespace = namespace_of(&content.topology, file, mistakes);
     let mut includes =
-        Includes { disk, parts: Vec::new(), above: Vec::new(), done: BTreeSet::new(), mistakes };
+        Includes { reader, parts: Vec::new(), above: Vec::new(), done: BTreeSet::new(), mistakes };
     includes.follow(&content.topology.include, file, folder);
-    let mut parts = includes.parts;
-    parts.push(TopologyPart { file: Arc::clone(file), content: Arc::new(content.topology.clone()) });
+    includes.add(content.topology.clone(), file, folder);
+    let Includes { parts, reader, mistakes, .. } = includes;
+    if let Some(namespace) = &namespace {
+        inline.iter_mut().for_each(|manifest| manifests::name_namespace(manifest, namespace));
+    }
     let mut entries = BTreeMap::new();
     let named = content.steps.value.iter().flat_map(|step| &step.value.policies);
     for entry in named.filter(|entry| is_path(&entry.value)) {
         if !entries.contains_key(&entry.value)
-            && let Some(manifests) = policy_entry(disk, entry, file, folder, mistakes)
+            && let Some(manifests) =
+                manifests::policies(reader.disk, entry, (file, folder), namespace.as_ref(), mistakes)
         {
             entries.insert(entry.value.clone(), manifests);
         }
@@ -98,19 +111,19 @@ fn read_shape<T: serde::de::DeserializeOwned>(
 }
 
 /// The topology files a scenario includes, directly or through others.
-struct Includes<'a> {
-    disk: &'a mut Disk,
+struct Includes<'a, 'd> {
+    reader: &'a mut Reader<'d>,
     parts: Vec<TopologyPart>,
     above: Vec<PathBuf>,
     done: BTreeSet<PathBuf>,
     mistakes: &'a mut Mistakes,
 }
 
-impl Includes<'_> {
+impl Includes<'_, '_> {
     fn follow(&mut self, includes: &[Located<String>], file: &Arc<str>, folder: &Path) {
         for include in includes {
             let path = folder.join(&include.value);
-            match self.disk.open(&path) {
+            match self.reader.disk.open(&path) {
                 Err(mistake) => self.mistakes.add(file, include.position, mistake),
                 Ok(opened) if self.above.contains(&opened.canonical) => {
                     let mistake = Mistake::new(format!("`{}` includes itself in the end", opened.file));
@@ -129,7 +142,7 @@ impl Includes<'_> {
     }
 
     fn topology(&mut self, include: &Located<String>, file: &Arc<str>, path: &Path, opened: &Rc<Opened>) {
-        self.disk.used.insert(opened.canonical.clone());
+        self.reader.disk.used.insert(opened.canonical.clone());
         self.mistakes.0.extend_from_slice(&opened.remarks);
         let documents = match &opened.documents {
             Ok(documents) => documents,
@@ -148,64 +161,21 @@ impl Includes<'_> {
         self.above.push(opened.canonical.clone());
         self.follow(&content.include, &opened.file, path.parent().unwrap_or(Path::new("")));
         self.above.pop();
-        self.parts.push(TopologyPart { file: Arc::clone(&opened.file), content: Arc::new(content) });
+        self.add(content, &opened.file, path.parent().unwrap_or(Path::new("")));
+    }
+
+    /// Adds a topology with what its manifests say.
+    fn add(&mut self, content: TopologyFile, file: &Arc<str>, folder: &Path) {
+        let namespace = namespace_of(&content, file, self.mistakes);
+        let named = &content.manifests;
+        let objects =
+            manifests::topology(self.reader, named, (file, folder), namespace.as_ref(), self.mistakes);
+        self.parts.push(TopologyPart { file: Arc::clone(file), content: Arc::new(content), objects });
     }
 }
 
-/// The manifests of an entry of `policies` that is a file or a folder; none if one of its files cannot be read.
-fn policy_entry(
-    disk: &mut Disk,
-    entry: &Located<String>,
-    file: &Arc<str>,
-    folder: &Path,
-    mistakes: &mut Mistakes,
-) -> Option<Vec<Manifest>> {
-    let path = folder.join(&entry.value);
-    let files = disk.files_of(&path, is_policy_file);
-    let wants_folder = entry.value.ends_with('/');
-    let wrong_kind = if files.problems.is_empty() && files.of_folder != wants_folder {
-        Some(if wants_folder {
-            "is a file; leave the final `/` out"
-        } else {
-            "is a folder; write a final `/`"
-        })
-    } else {
-        None
-    };
-    if let Some(wrong) = wrong_kind {
-        let mistake = Mistake::new(format!("`{}` {wrong}", text::display(&path)));
-        mistakes.add(file, entry.position, mistake);
-        return None;
-    }
-    if !files.problems.is_empty() {
-        for problem in files.problems {
-            // Without all of its files, a step is not what it says.
-            let place = entry.position.in_file(file);
-            mistakes.0.push(Diagnostic { place, severity: Severity::Error, code: None, ..problem });
-        }
-        return None;
-    }
-    let mut manifests = Vec::new();
-    for path in &files.paths {
-        let opened = mistakes.keep(file, entry.position, disk.open(path))?;
-        disk.used.insert(opened.canonical.clone());
-        mistakes.0.extend_from_slice(&opened.remarks);
-        match &opened.documents {
-            Ok(documents) => {
-                let found = documents.iter().flat_map(|node| manifest::expand(node.clone(), &opened.file));
-                manifests.extend(found);
-            }
-            Err(diagnostic) => {
-                mistakes.0.push(diagnostic.clone());
-                return None;
-            }
-        }
-    }
-    if manifests.is_empty() {
-        let mistake = Mistake::new(format!("`{}` has no policy", text::display(&path)));
-        let help = wants_folder.then(|| "policies are in files that end in .yaml, .yml or .json".to_owned());
-        mistakes.add(file, entry.position, mistake.help(help));
-        return None;
-    }
-    Some(manifests)
+/// The namespace of what names none in the manifests of a topology and in the policies of its scenario.
+fn namespace_of(content: &TopologyFile, file: &Arc<str>, mistakes: &mut Mistakes) -> Option<NamespaceName> {
+    let written = content.namespace.as_ref()?;
+    mistakes.keep(file, written.position, written.value.parse())
 }

@@ -11,13 +11,88 @@ use crate::document::{Entry, Node, Value};
 use crate::lower::manifest::{self, class::Class, class::classify};
 use crate::lower::mistake::Mistakes;
 use crate::lower::policies::is_policy_file;
-use crate::place::Position;
+use crate::name::NamespaceName;
+use crate::place::{Place, Position};
 use crate::policy::Manifest;
 
 /// Loads the policies of some paths, but for those of the files at the places `besides`.
-pub(super) fn load(disk: &mut Disk, paths: &[PathBuf], besides: &BTreeSet<PathBuf>) -> LoadedPolicies {
+pub(super) fn load(
+    disk: &mut Disk,
+    paths: &[PathBuf],
+    besides: &BTreeSet<PathBuf>,
+    namespace: Option<&NamespaceName>,
+) -> LoadedPolicies {
+    let Policies { mut loaded, mut mistakes, .. } = gather(disk, paths, besides, namespace);
+    // Folders may be clusters or overlays, which have the same objects.
+    for manifests in by_folder(&loaded.manifests).values() {
+        manifest::check_twice(manifests.iter().copied(), &mut mistakes);
+    }
+    loaded.diagnostics = mistakes.0;
+    tidy(&mut loaded.diagnostics);
+    loaded.sources.clone_from(&disk.sources);
+    loaded
+}
+
+/// Loads the manifests of some paths as those of one cluster.
+pub(super) fn load_set(
+    disk: &mut Disk,
+    paths: &[PathBuf],
+    namespace: Option<&NamespaceName>,
+) -> LoadedPolicies {
+    let policies = gather(disk, paths, &BTreeSet::new(), namespace);
+    let Policies { mut loaded, mut mistakes, kustomizations, .. } = policies;
+    let to_build = kustomizations.to_build();
+    if !to_build.is_empty() {
+        loaded.unrendered.entry(Unrendered::Kustomization).or_default().extend(to_build);
+    }
+    manifest::check_twice(&loaded.manifests, &mut mistakes);
+    for manifest in &mut loaded.manifests {
+        if let Some(Err(position)) = manifest::namespace(manifest) {
+            put_namespace(manifest, DEFAULT_NAMESPACE, position);
+        }
+    }
+    loaded.diagnostics = mistakes.0;
+    tidy(&mut loaded.diagnostics);
+    loaded.sources.clone_from(&disk.sources);
+    loaded
+}
+
+/// The policies of files that a step names together, at one place.
+pub(super) fn of_step(
+    disk: &mut Disk,
+    files: &[PathBuf],
+    named_at: &Place,
+    namespace: Option<&NamespaceName>,
+) -> LoadedPolicies {
+    let kustomizations = Kustomizations::default();
     let (loaded, mistakes) = (LoadedPolicies::default(), Mistakes::default());
-    let mut policies = Policies { loaded, mistakes, kustomizations: Kustomizations::default() };
+    let mut policies = Policies { loaded, mistakes, kustomizations, namespace };
+    for file in files {
+        match disk.open(file) {
+            Err(mistake) => {
+                let diagnostic = Diagnostic::error(named_at.clone(), mistake.message);
+                policies.mistakes.0.push(Diagnostic { help: mistake.help, ..diagnostic });
+            }
+            Ok(opened) => {
+                disk.used.insert(opened.canonical.clone());
+                policies.add_file(disk, file, &opened);
+            }
+        }
+    }
+    LoadedPolicies { diagnostics: policies.mistakes.0, ..policies.loaded }
+}
+
+/// Where `kubectl apply` puts what names no namespace, unless it is told otherwise.
+const DEFAULT_NAMESPACE: &str = "default";
+
+fn gather<'a>(
+    disk: &mut Disk,
+    paths: &[PathBuf],
+    besides: &BTreeSet<PathBuf>,
+    namespace: Option<&'a NamespaceName>,
+) -> Policies<'a> {
+    let (loaded, mistakes) = (LoadedPolicies::default(), Mistakes::default());
+    let mut policies = Policies { loaded, mistakes, kustomizations: Kustomizations::default(), namespace };
     let mut seen = BTreeSet::new();
     for path in paths {
         let files = disk.files_of_named(path, is_policy_file);
@@ -41,15 +116,7 @@ pub(super) fn load(disk: &mut Disk, paths: &[PathBuf], besides: &BTreeSet<PathBu
             policies.loaded.without.push(path.clone());
         }
     }
-    let Policies { mut loaded, mut mistakes, .. } = policies;
-    // Folders may be clusters or overlays, which have the same objects.
-    for manifests in by_folder(&loaded.manifests).values() {
-        manifest::check_twice(manifests.iter().copied(), &mut mistakes);
-    }
-    loaded.diagnostics = mistakes.0;
-    tidy(&mut loaded.diagnostics);
-    loaded.sources.clone_from(&disk.sources);
-    loaded
+    policies
 }
 
 fn by_folder(manifests: &[Manifest]) -> BTreeMap<Option<&Path>, Vec<&Manifest>> {
@@ -61,13 +128,15 @@ fn by_folder(manifests: &[Manifest]) -> BTreeMap<Option<&Path>, Vec<&Manifest>> 
 }
 
 /// The policies found so far.
-struct Policies {
+struct Policies<'a> {
     loaded: LoadedPolicies,
     mistakes: Mistakes,
     kustomizations: Kustomizations,
+    /// The namespace of what names none, if it is known.
+    namespace: Option<&'a NamespaceName>,
 }
 
-impl Policies {
+impl Policies<'_> {
     /// Adds the policies of a file. Answers whether the file is about policies.
     fn add_file(&mut self, disk: &mut Disk, path: &Path, opened: &Opened) -> bool {
         let file = &opened.file;
@@ -109,7 +178,14 @@ impl Policies {
         match classify(&manifest.root) {
             Class::Policy => {}
             Class::Other => {
+                if let (Some(namespace), None) =
+                    (beside.and_then(|beside| beside.namespace.as_ref()), manifest.object().namespace)
+                {
+                    let position = manifest.root.position;
+                    put_namespace(&mut manifest, namespace, position);
+                }
                 self.loaded.ignored += 1;
+                self.loaded.others.push(manifest);
                 return false;
             }
             Class::Unclear(position, mistake) => {
@@ -124,9 +200,7 @@ impl Policies {
             }
         }
         if let Some(why) = rendering::unrendered(&manifest.root) {
-            let name =
-                if why == Unrendered::Template { rendering::chart_of(&file) } else { file.to_string() };
-            self.unrendered(why, name);
+            self.unrendered(why, why.name_of(&file));
             return true;
         }
         if let Some(Err(position)) = manifest::namespace(&manifest) {
@@ -143,6 +217,9 @@ impl Policies {
 
     /// Gives a policy the namespace that a kustomization beside it does, or says that it has none.
     fn no_namespace(&mut self, manifest: &mut Manifest, position: Position, beside: Option<&Kustomization>) {
+        if let Some(namespace) = self.namespace {
+            return put_namespace(manifest, namespace.as_str(), position);
+        }
         match beside {
             Some(Kustomization { namespace: Some(namespace), .. }) => {
                 put_namespace(manifest, namespace, position);
@@ -159,7 +236,7 @@ impl Policies {
 }
 
 /// Writes a namespace into the metadata of an object.
-fn put_namespace(manifest: &mut Manifest, namespace: &str, position: Position) {
+pub(super) fn put_namespace(manifest: &mut Manifest, namespace: &str, position: Position) {
     let Value::Map(entries) = &mut manifest.root.value else { return };
     let metadata = entries.iter_mut().find(|entry| entry.key == "metadata");
     if let Some(Value::Map(metadata)) = metadata.map(|entry| &mut entry.value.value) {

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use super::disk::Disk;
 use super::text;
 use crate::document::{Node, Value};
+use crate::lower::policies::is_policy_file;
 
 /// Why some files are not checked as they will be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,32 +26,55 @@ pub enum Unrendered {
 pub type AllUnrendered = BTreeMap<Unrendered, BTreeSet<String>>;
 
 impl Unrendered {
-    /// A remark on charts, files or folders that are not rendered, with the command for the first of them.
-    pub fn remark(self, names: &BTreeSet<String>) -> String {
+    /// How a file is called in a remark: by its chart, if it is a template of one.
+    pub fn name_of(self, file: &str) -> String {
+        if self == Self::Template { chart_of(file) } else { file.to_owned() }
+    }
+
+    /// A remark on charts, files or folders that are not rendered, with what to pipe to a command of verdikt for the
+    /// first of them.
+    pub fn remark(self, names: &BTreeSet<String>, command: &str) -> String {
+        let (reason, renderer) = (self.reason(names), self.renderer(names));
+        let state = match self {
+            Self::Template | Self::Variables => "not checked",
+            Self::Kustomization => "checked as they are",
+        };
+        match renderer {
+            Some(renderer) => {
+                format!(
+                    "{state}, because {reason}; check what they become: `{renderer} | verdikt {command} -`"
+                )
+            }
+            None => format!(
+                "{state}, because {reason}; render them, and pipe the result to `verdikt {command} -`"
+            ),
+        }
+    }
+
+    /// Why charts, files or folders are not what will be applied: completes "because ...".
+    pub fn reason(self, names: &BTreeSet<String>) -> String {
         let first = names.first().map_or("", String::as_str);
         let more = match names.len() {
             0 | 1 => String::new(),
             more => format!(" and {} more", more - 1),
         };
+        let what = match self {
+            Self::Template => "these are templates",
+            Self::Variables => "these have variables that are not replaced",
+            Self::Kustomization => "kustomize adds to these, for example namespaces and patches",
+        };
+        format!("{what}: `{first}`{more}")
+    }
+
+    /// The command that prints what the first of some charts, files or folders becomes.
+    pub fn renderer(self, names: &BTreeSet<String>) -> Option<String> {
+        let first = names.first()?;
         let is_chart =
             !Path::new(first).extension().is_some_and(|ending| ending == "yaml" || ending == "yml");
         match self {
-            Self::Template if is_chart => format!(
-                "not checked, because these are templates: `{first}`{more}; check what they become: \
-                 `helm template {first} | verdikt check -`"
-            ),
-            Self::Template => format!(
-                "not checked, because these are templates: `{first}`{more}; render them, and pipe the result to \
-                 `verdikt check -`"
-            ),
-            Self::Variables => format!(
-                "not checked, because these have variables that are not replaced: `{first}`{more}; check what they \
-                 become: `flux envsubst < {first} | verdikt check -`"
-            ),
-            Self::Kustomization => format!(
-                "checked without what kustomize adds, such as namespaces and patches: `{first}`{more}; check what \
-                 they become: `kustomize build {first} | verdikt check -`"
-            ),
+            Self::Template => is_chart.then(|| format!("helm template {first}")),
+            Self::Variables => Some(format!("flux envsubst < {first}")),
+            Self::Kustomization => Some(format!("kustomize build {first}")),
         }
     }
 }
@@ -78,16 +102,17 @@ pub(super) fn unrendered(policy: &Node) -> Option<Unrendered> {
 
 fn in_value(node: &Node) -> Option<Unrendered> {
     match &node.value {
-        Value::Text(text) => in_text(text),
+        Value::Text(text) => unrendered_text(text),
         Value::List(elements) => elements.iter().find_map(in_value),
         Value::Map(entries) => {
-            entries.iter().find_map(|entry| in_text(&entry.key).or_else(|| in_value(&entry.value)))
+            entries.iter().find_map(|entry| unrendered_text(&entry.key).or_else(|| in_value(&entry.value)))
         }
         _ => None,
     }
 }
 
-fn in_text(text: &str) -> Option<Unrendered> {
+/// What is not rendered in a text: `{{ name }}` of a template, `${NAME}` of a variable.
+pub fn unrendered_text(text: &str) -> Option<Unrendered> {
     if text.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}")) {
         return Some(Unrendered::Template);
     }
@@ -106,7 +131,27 @@ pub(super) struct Kustomization {
     pub(super) namespace: Option<String>,
     /// The files beside it that are parts of objects.
     pub(super) patches: BTreeSet<String>,
+    /// Whether what is applied is more than the files beside it, in a namespace.
+    changes: bool,
+    /// The folders that it takes resources from.
+    takes: Vec<String>,
 }
+
+/// What changes objects in a way that a topology or a policy can show.
+const CHANGES: [&str; 12] = [
+    "patches",
+    "patchesStrategicMerge",
+    "patchesJson6902",
+    "namePrefix",
+    "nameSuffix",
+    "commonLabels",
+    "labels",
+    "components",
+    "replacements",
+    "transformers",
+    "helmCharts",
+    "bases",
+];
 
 /// The kustomizations that were looked for.
 #[derive(Debug, Default)]
@@ -129,6 +174,18 @@ impl Kustomizations {
         self.0.insert(folder.to_owned(), found.clone());
         found
     }
+
+    /// The folders to build: those with a kustomization that changes something, and that no other takes in.
+    pub(super) fn to_build(&self) -> BTreeSet<String> {
+        let all = || self.0.values().flatten();
+        let taken: BTreeSet<&str> = all().flat_map(|one| &one.takes).map(String::as_str).collect();
+        let changed: BTreeSet<&str> =
+            all().filter(|one| one.changes).map(|one| one.folder.as_str()).collect();
+        let roots = changed.iter().filter(|folder| !taken.contains(**folder));
+        let roots: BTreeSet<String> = roots.map(ToString::to_string).collect();
+        // Some that take in each other have none that stands above.
+        if roots.is_empty() { changed.into_iter().map(str::to_owned).collect() } else { roots }
+    }
 }
 
 fn kustomization(folder: &Path, root: &Node) -> Kustomization {
@@ -136,9 +193,17 @@ fn kustomization(folder: &Path, root: &Node) -> Kustomization {
     let path = |patch: &Node| patch.get("path").and_then(Node::text).map(str::to_owned);
     let named = listed("patchesStrategicMerge").filter_map(|patch| patch.text().map(str::to_owned));
     let patches = listed("patches").chain(listed("patchesJson6902")).filter_map(path).chain(named);
+    let resources = ["resources", "bases", "components"].into_iter().flat_map(listed).filter_map(Node::text);
+    // What is no file beside it is a folder, or far away.
+    let elsewhere: Vec<&str> = resources
+        .filter(|name| name.starts_with("..") || name.contains("://") || !is_policy_file(name))
+        .collect();
+    let shown = |name: &&str| text::display(&text::without_detours(&folder.join(name)));
     Kustomization {
         folder: text::display(folder),
         namespace: root.get("namespace").and_then(Node::text).map(str::to_owned),
         patches: patches.map(|path| path.trim_start_matches("./").to_owned()).collect(),
+        changes: !elsewhere.is_empty() || CHANGES.iter().any(|key| root.get(key).is_some()),
+        takes: elsewhere.iter().map(shown).collect(),
     }
 }

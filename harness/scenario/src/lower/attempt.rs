@@ -79,7 +79,7 @@ pub(crate) fn target_text(text: &str) -> &str {
     let mut words = text.split_whitespace();
     let kind = words.next().unwrap_or_default();
     let target = if kind == "http" { words.nth(1) } else { words.next() };
-    let target = target.unwrap_or_default();
+    let (_, target) = split_prefix(target.unwrap_or_default());
     let target = target.split_once(':').map_or(target, |(name, _)| name);
     let slashes = target.match_indices('/').nth(1);
     slashes.map_or(target, |(second, _)| &target[..second])
@@ -115,7 +115,50 @@ fn dns_name(text: &str) -> Result<DnsName, Mistake> {
     Ok(text.parse()?)
 }
 
-fn target(text: &str, topology: &Topology) -> Result<Target, Mistake> {
+/// What an author says of a name that a pod and a service have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Prefix {
+    Pod,
+    Service,
+}
+
+/// The word in front of a target, and the target.
+fn split_prefix(text: &str) -> (Option<Prefix>, &str) {
+    match text.split_once(':') {
+        Some(("pod", rest)) => (Some(Prefix::Pod), rest),
+        Some(("service", rest)) => (Some(Prefix::Service), rest),
+        _ => (None, text),
+    }
+}
+
+/// The target of some text: of a pod and a service that share a name, the service, unless a word says otherwise.
+fn target(prefix: Option<Prefix>, text: &str, topology: &Topology) -> Result<Target, Mistake> {
+    let name = text.parse::<NamespacedName>().ok();
+    let is_pod = name.as_ref().is_some_and(|name| topology.pods.contains_key(name));
+    let is_service = name.as_ref().is_some_and(|name| topology.services.contains_key(name));
+    match (prefix, name) {
+        (None | Some(Prefix::Service), Some(name)) if is_pod && is_service => Ok(Target::Service(name)),
+        (Some(Prefix::Pod), Some(name)) if is_pod && is_service => {
+            Ok(Target::PodOfSharedName(Endpoint::Pod(name)))
+        }
+        (Some(Prefix::Pod), _) if !is_pod && text != DNS_POD => {
+            Err(no_target(text, "pod", topology.pods.keys().map(ToString::to_string), "the pods are"))
+        }
+        (Some(Prefix::Service), _) if !is_service && text != DNS_SERVICE => {
+            let known = topology.services.keys().map(ToString::to_string);
+            Err(no_target(text, "service", known, "the services are"))
+        }
+        _ => target_of_any_kind(text, topology),
+    }
+}
+
+fn no_target(text: &str, what: &str, known: impl Iterator<Item = String>, they_are: &str) -> Mistake {
+    let known: Vec<String> = known.collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Mistake::new(format!("no {what} is called `{text}`")).help(did_you_mean(text, they_are, &known))
+}
+
+fn target_of_any_kind(text: &str, topology: &Topology) -> Result<Target, Mistake> {
     if !text.contains('/') && text.contains('.') {
         return Ok(Target::Name(text.parse()?));
     }
@@ -136,11 +179,8 @@ fn target(text: &str, topology: &Topology) -> Result<Target, Mistake> {
             return Ok(Target::Endpoint(Endpoint::Pod(name)));
         }
     }
-    let targets = targets(topology);
-    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
     let what = if text.contains('/') { "pod or service" } else { "host or node" };
-    let mistake = Mistake::new(format!("no {what} is called `{text}`"));
-    Err(mistake.help(did_you_mean(text, "the targets are", &targets)))
+    Err(no_target(text, what, targets(topology).into_iter(), "the targets are"))
 }
 
 fn targets(topology: &Topology) -> Vec<String> {
@@ -153,24 +193,26 @@ fn targets(topology: &Topology) -> Vec<String> {
 }
 
 fn connect(protocol: Protocol, text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
+    let (prefix, text) = split_prefix(text);
     let Some((name, port)) = text.rsplit_once(':') else {
         let help = format!("write `{protocol} {}:PORT`", if text.is_empty() { "TARGET" } else { text });
         return Err(Mistake::new(format!("the {protocol} attempt has no port")).help(help));
     };
-    let target = target(name, topology)?;
+    let target = target(prefix, name, topology)?;
     let port = served::port(port)?;
     reachable(&target, protocol, port, false, topology)?;
     Ok(Attempt::Connect { protocol, target, port })
 }
 
 fn ping(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
+    let (prefix, text) = split_prefix(text);
     if let Some((name, port)) = text.rsplit_once(':') {
         let mistake = Mistake::new(format!("a ping has no port, and this one has `{port}`"));
         return Err(mistake.help(format!("write `icmp {name}`")));
     }
-    let target = target(text, topology)?;
+    let target = target(prefix, text, topology)?;
     let service = match &target {
-        Target::Endpoint(_) => return Ok(Attempt::Ping { target }),
+        Target::Endpoint(_) | Target::PodOfSharedName(_) => return Ok(Attempt::Ping { target }),
         Target::Service(name) | Target::Backend { service: name, .. } => Some(name.clone()),
         Target::Name(name) => match resolve(name, topology)? {
             Resolved::Service(name) => Some(name),
@@ -194,6 +236,7 @@ fn http(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
         let mistake = Mistake::new(format!("`{method}` is no HTTP method"));
         return Err(mistake.help("methods are written in capitals: `http GET …`".to_owned()));
     }
+    let (prefix, url) = split_prefix(url);
     let Some((authority, path)) = split_url(url, topology) else {
         return Err(Mistake::new(format!("`{url}` has no path")).help(form()));
     };
@@ -210,7 +253,7 @@ fn http(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
         };
         headers.push((name.to_owned(), value.to_owned()));
     }
-    let target = target(name, topology)?;
+    let target = target(prefix, name, topology)?;
     reachable(&target, Protocol::Tcp, port, true, topology)?;
     let request = Request { method: method.to_owned(), path: path.to_owned(), headers };
     Ok(Attempt::Http { target, port, request })
@@ -236,7 +279,7 @@ fn split_url<'a>(url: &'a str, topology: &Topology) -> Option<(&'a str, &'a str)
         // A host and a namespace may share a name; the longer reading wins where it leads somewhere.
         Some(second) => {
             let name = at(second).0.rsplit_once(':').map_or(at(second).0, |(name, _)| name);
-            let leads = target(name, topology).is_ok();
+            let leads = target(None, name, topology).is_ok();
             Some(at(if leads { second } else { first }))
         }
         None => is_host.then(|| at(first)),
@@ -266,7 +309,9 @@ fn reachable(
     topology: &Topology,
 ) -> Result<(), Mistake> {
     match target {
-        Target::Endpoint(endpoint) => endpoint_answers(endpoint, protocol, port, http, topology),
+        Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
+            endpoint_answers(endpoint, protocol, port, http, topology)
+        }
         Target::Service(name) | Target::Backend { service: name, .. } => {
             service_answers(name, protocol, port, http, topology)
         }

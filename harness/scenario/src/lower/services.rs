@@ -88,7 +88,7 @@ pub(crate) fn lower(
     }
 }
 
-/// Services that lead nowhere in every step, and names that are a pod and a service.
+/// Services that lead nowhere in every step.
 pub(crate) fn check(
     parts: &[TopologyPart],
     steps: &[&Topology],
@@ -97,10 +97,6 @@ pub(crate) fn check(
 ) {
     for (text, Winner { file, position, value }) in winners(parts, |part| &part.services) {
         let Ok(name) = text.parse::<NamespacedName>() else { continue };
-        if steps.iter().any(|topology| topology.pods.contains_key(&name)) {
-            let mistake = Mistake::new(format!("`{name}` is a pod and a service"));
-            mistakes.add(file, position, mistake.help("give one of them another name".to_owned()));
-        }
         let is_known = steps.iter().any(|topology| topology.namespaces.contains_key(&name.namespace));
         let siblings = format!("{}/", name.namespace);
         let behind_is_unclear = broken.iter().any(|other| other.starts_with(&siblings) || other == text);

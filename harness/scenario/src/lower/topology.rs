@@ -25,6 +25,8 @@ pub(crate) struct TopologyPart {
     pub(crate) file: Arc<str>,
     /// What stands in it.
     pub(crate) content: Arc<TopologyFile>,
+    /// What its manifests say.
+    pub(crate) objects: Topology,
 }
 
 /// A key that wins over the same key of other files.
@@ -46,6 +48,9 @@ pub(crate) struct Draft {
 /// The topology of the first step, from its parts in the order of rising precedence.
 pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Draft {
     let mut draft = Draft::default();
+    for part in parts {
+        take_objects(&part.objects, &mut draft.topology);
+    }
     namespaces(parts, &mut draft, mistakes);
     for (name, winner) in winners(parts, |part| &part.pods) {
         pod(name, &winner, &mut draft, mistakes);
@@ -60,6 +65,15 @@ pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Draft {
         services::lower(name, &winner, &mut draft, mistakes);
     }
     draft
+}
+
+/// Takes over what manifests say; of what is there already, the later wins.
+fn take_objects(objects: &Topology, into: &mut Topology) {
+    let all = objects.clone();
+    into.namespaces.extend(all.namespaces);
+    into.pods.extend(all.pods);
+    into.services.extend(all.services);
+    into.cilium.extend(all.cilium);
 }
 
 /// Of every key, the value of the file that wins.
@@ -141,7 +155,14 @@ pub(crate) fn pod(name: &str, winner: &Winner<'_, PodFile>, draft: &mut Draft, m
         Ok(name) => {
             mistakes.keep(file, *position, known_namespace(&name.namespace, draft));
             let service_account = account.map(|account| account.value.clone());
-            draft.topology.pods.insert(name, Pod { labels, service_account, serves });
+            // Of a pod that a manifest has, what is not said stays.
+            let of_manifest = draft.topology.pods.remove(&name).unwrap_or_default();
+            let pod = Pod {
+                labels: if value.labels.0.is_empty() { of_manifest.labels } else { labels },
+                service_account: service_account.or(of_manifest.service_account),
+                serves: if value.serves.is_empty() { of_manifest.serves } else { serves },
+            };
+            draft.topology.pods.insert(name, pod);
         }
         Err(error) => {
             mistakes.add(file, *position, error.into());

@@ -217,7 +217,7 @@ fn a_walk_stays_inside_and_says_where_it_does_not_go() {
 fn limited(folder: &Folder, limits: Limits) -> Loaded {
     let paths = [folder.path("given")];
     let disk = Disk::new(Boundary::around(&paths, Reach::Inside), limits);
-    Loader { disk }.scenarios(&paths)
+    Loader { disk, read_objects: None }.scenarios(&paths)
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn told(files: &[(&str, &str)]) -> String {
     }
     told += &folder.lines(&loaded.diagnostics);
     for (why, names) in &loaded.unrendered {
-        writeln!(told, "{}", folder.relative(&why.remark(names))).unwrap();
+        writeln!(told, "{}", folder.relative(&why.remark(names, "check"))).unwrap();
     }
     writeln!(told, "{} ignored, {} mistaken", loaded.ignored, loaded.mistaken.len()).unwrap();
     told

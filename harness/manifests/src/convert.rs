@@ -1,0 +1,242 @@
+//! From objects to a topology: each object by its kind, then what they say together.
+
+mod behind;
+mod names;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::document::Node;
+use verdikt_scenario::name::{NamespaceName, NamespacedName};
+use verdikt_scenario::objects::Objects;
+use verdikt_scenario::place::{Place, Position};
+use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::topology::{CiliumEndpoint, Labels, NAMESPACE_NAME_LABEL, Topology};
+
+use crate::field::{self, Unusable, position};
+use crate::service::{ReadService, service};
+use crate::workload::{Workload, controller, pod_template, workload};
+
+/// The namespace of what names none and is told none: that of `kubectl apply` with a new kubeconfig.
+pub(crate) const DEFAULT_NAMESPACE: &str = "default";
+
+/// The class of the gateways and ingresses that Cilium runs itself.
+const CILIUM_CLASS: &str = "cilium";
+
+/// Makes a topology of objects that are no policies. Those without a namespace are in the one given, or in `default`.
+pub fn objects(manifests: &[Manifest], namespace: Option<&NamespaceName>) -> Objects {
+    let mut reader = Reader { namespace, ..Reader::default() };
+    for manifest in manifests {
+        reader.read(manifest);
+    }
+    reader.finish()
+}
+
+/// Adds the namespaces of policies, which exist where a policy can be in force.
+pub(crate) fn add_namespaces_of_policies(topology: &mut Topology, policies: &[Manifest]) {
+    for policy in policies {
+        if let Some(namespace) = policy.object().namespace.and_then(|namespace| namespace.parse().ok()) {
+            topology.add_namespace(namespace);
+        }
+    }
+}
+
+/// A workload with its name and place.
+struct Found<'a> {
+    kind: &'a str,
+    name: NamespacedName,
+    place: Place,
+    workload: Workload,
+    /// The controller that makes it, if it says so.
+    controller: Option<(&'a str, &'a str)>,
+}
+
+/// The ports of a service that are held against what is behind it.
+pub(crate) struct PortPlace {
+    pub(crate) service: NamespacedName,
+    pub(crate) index: usize,
+    pub(crate) place: Place,
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Reader<'a> {
+    namespace: Option<&'a NamespaceName>,
+    objects: Objects,
+    workloads: Vec<Found<'a>>,
+    selectors: BTreeMap<NamespacedName, Place>,
+    ports: Vec<PortPlace>,
+    /// The first object that names no namespace, and how many there are.
+    without_namespace: Option<(Place, usize)>,
+}
+
+impl<'a> Reader<'a> {
+    fn read(&mut self, manifest: &'a Manifest) {
+        let text = |key: &str| manifest.root.get(key).and_then(Node::text).unwrap_or_default();
+        let kind = text("kind");
+        let group = text("apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
+        let read = match (group, kind) {
+            ("", "Namespace") => self.add_namespace_object(manifest),
+            ("", "Service") => self.add_service(manifest),
+            ("", "PodTemplate") => self.skip(kind),
+            ("networking.k8s.io", "Ingress") => self.add_entrance(manifest, "ingressClassName"),
+            ("gateway.networking.k8s.io", "Gateway") => self.add_entrance(manifest, "gatewayClassName"),
+            _ => match pod_template(&manifest.root, kind) {
+                Some(template) => {
+                    workload(template).and_then(|found| self.add_workload(manifest, kind, found))
+                }
+                None => self.skip(if kind.is_empty() { "document without a kind" } else { kind }),
+            },
+        };
+        match read {
+            Ok(()) => {}
+            Err(Unusable::Encrypted) => self.count(format!("{kind} (encrypted)")),
+            Err(Unusable::Unrendered(why)) => {
+                let name = why.name_of(&manifest.file);
+                self.objects.unrendered.entry(why).or_default().insert(name);
+            }
+            Err(Unusable::Wrong(position, message)) => self.mistake(manifest.place(position), message, None),
+        }
+    }
+
+    fn mistake(&mut self, place: Place, message: String, help: Option<String>) {
+        self.objects.diagnostics.push(Diagnostic { help, ..Diagnostic::error(place, message) });
+    }
+
+    fn skip(&mut self, kind: &str) -> Result<(), Unusable> {
+        self.count(kind.to_owned());
+        Ok(())
+    }
+
+    fn count(&mut self, what: String) {
+        *self.objects.skipped.entry(what).or_default() += 1;
+    }
+
+    /// The name of an object in its namespace, with its place.
+    fn name(&mut self, manifest: &Manifest) -> Result<(NamespacedName, Place), Unusable> {
+        let (name, at) = object_name(manifest)?;
+        let name = name.parse().map_err(|error| Unusable::Wrong(at, format!("{error}")))?;
+        let place = manifest.place(at);
+        let written = field::optional_text(&manifest.root, &["metadata", "namespace"])?;
+        let namespace = match (written, self.namespace) {
+            (Some(text), _) => {
+                let at = position(&manifest.root, &["metadata", "namespace"]);
+                text.parse().map_err(|error| Unusable::Wrong(at, format!("{error}")))?
+            }
+            (None, Some(given)) => given.clone(),
+            (None, None) => {
+                self.without_namespace.get_or_insert((place.clone(), 0)).1 += 1;
+                let wrong = |error| Unusable::Wrong(at, format!("{error}"));
+                DEFAULT_NAMESPACE.parse().map_err(wrong)?
+            }
+        };
+        Ok((NamespacedName { namespace, name }, place))
+    }
+
+    fn add_namespace_object(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
+        let (name, at) = object_name(manifest)?;
+        let name: NamespaceName = name.parse().map_err(|error| Unusable::Wrong(at, format!("{error}")))?;
+        let mut labels = field::labels(manifest.root.at(&["metadata", "labels"]))?;
+        labels.insert(NAMESPACE_NAME_LABEL.to_owned(), name.to_string());
+        let place = manifest.place(at);
+        let Some(first) = self.objects.places.namespaces.get(&name) else {
+            self.objects.places.namespaces.insert(name.clone(), place);
+            self.objects.topology.namespaces.insert(name, labels);
+            return Ok(());
+        };
+        // Every application of a namespace may bring it along.
+        if self.objects.topology.namespaces.get(&name) != Some(&labels) {
+            let message = format!("namespace {name} is there twice, with other labels");
+            let help = twice(first);
+            self.mistake(place, message, Some(help));
+        }
+        Ok(())
+    }
+
+    fn add_service(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
+        let (name, place) = self.name(manifest)?;
+        let (service, positions) = match service(&manifest.root)? {
+            ReadService::Service(service, positions) => (service, positions),
+            ReadService::Skipped(why) => return self.skip(&format!("Service ({why})")),
+        };
+        if let Some(first) = self.objects.places.services.get(&name) {
+            let help = twice(first);
+            self.mistake(place, format!("Service {name} is there twice"), Some(help));
+            return Ok(());
+        }
+        let selector = manifest.place(position(&manifest.root, &["spec", "selector"]));
+        self.selectors.insert(name.clone(), selector);
+        let places = positions.into_iter().enumerate().map(|(index, position)| PortPlace {
+            service: name.clone(),
+            index,
+            place: manifest.place(position),
+        });
+        self.ports.extend(places);
+        self.objects.places.services.insert(name.clone(), place);
+        self.objects.topology.services.insert(name, service);
+        Ok(())
+    }
+
+    /// A gateway or ingress: what is behind it sees the proxy of Cilium as its client, if Cilium runs it.
+    fn add_entrance(&mut self, manifest: &Manifest, class: &str) -> Result<(), Unusable> {
+        if field::optional_text(&manifest.root, &["spec", class])? == Some(CILIUM_CLASS) {
+            self.objects.topology.cilium.insert(CiliumEndpoint::Ingress);
+        }
+        self.skip(if class == "ingressClassName" { "Ingress" } else { "Gateway" })
+    }
+
+    fn add_workload(
+        &mut self,
+        manifest: &'a Manifest,
+        kind: &'a str,
+        found: Workload,
+    ) -> Result<(), Unusable> {
+        let (name, place) = self.name(manifest)?;
+        let controller = controller(&manifest.root);
+        self.workloads.push(Found { kind, name, place, workload: found, controller });
+        Ok(())
+    }
+
+    fn finish(mut self) -> Objects {
+        self.name_workloads();
+        behind::hold_ports_against_pods(&mut self.objects, &self.ports, &self.selectors);
+        let topology = &self.objects.topology;
+        let used =
+            topology.pods.keys().chain(topology.services.keys()).chain(self.objects.host_network.keys());
+        let used: BTreeSet<NamespaceName> = used.map(|name| name.namespace.clone()).collect();
+        for namespace in used {
+            self.objects.topology.add_namespace(namespace);
+        }
+        if let Some((place, count)) = self.without_namespace {
+            let (objects, verb) = if count == 1 { ("object names", "is") } else { ("objects name", "are") };
+            let message =
+                format!("{count} {objects} no namespace, and {verb} taken to be in `{DEFAULT_NAMESPACE}`");
+            let warning = Diagnostic::warning(place, "no-namespace", message);
+            let help = "name it in `metadata.namespace`, or say which it is: `--namespace NAME`, `topology: {namespace: NAME}`";
+            self.objects.diagnostics.push(warning.help(help));
+        }
+        self.objects
+    }
+}
+
+/// The name of an object, or what its generated name begins with.
+fn object_name(manifest: &Manifest) -> Result<(&str, Position), Unusable> {
+    let at = |key: &str| position(&manifest.root, &["metadata", key]);
+    if let Some(name) = field::optional_text(&manifest.root, &["metadata", "name"])? {
+        return Ok((name, at("name")));
+    }
+    let generated = field::optional_text(&manifest.root, &["metadata", "generateName"])?;
+    let name = generated.map(|name| name.trim_end_matches('-')).filter(|name| !name.is_empty());
+    let missing = || Unusable::Wrong(at("name"), "the object has no `metadata.name`".to_owned());
+    Ok((name.ok_or_else(missing)?, at("generateName")))
+}
+
+/// What to do about an object that is there twice.
+fn twice(first: &Place) -> String {
+    format!("it is also at {first}: name the files of one cluster alone")
+}
+
+/// Labels as they are compared with a selector.
+pub(crate) fn matches(selector: &Labels, labels: &Labels) -> bool {
+    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}

@@ -1,0 +1,76 @@
+//! The names of workloads: what a controller makes is the controller's, and of kinds that share a name one keeps it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::name::{NamespaceName, NamespacedName};
+use verdikt_scenario::objects::WorkloadPlace;
+
+use super::{Found, Reader, twice};
+use crate::workload::rank;
+
+impl Reader<'_> {
+    /// Gives every workload its name, and puts it into the topology.
+    pub(super) fn name_workloads(&mut self) {
+        let mut found = std::mem::take(&mut self.workloads);
+        let there: BTreeSet<(NamespaceName, String, String)> = found
+            .iter()
+            .map(|found| (found.name.namespace.clone(), found.kind.to_owned(), found.name.name.to_string()))
+            .collect();
+        found.retain(|found| {
+            found.controller.is_none_or(|(kind, name)| {
+                !there.contains(&(found.name.namespace.clone(), kind.to_owned(), name.to_owned()))
+            })
+        });
+        // Stable: of the same kind the first stays first.
+        found.sort_by_key(|found| rank(found.kind));
+        let mut places: BTreeMap<NamespacedName, WorkloadPlace> = BTreeMap::new();
+        for found in found {
+            self.name_workload(found, &mut places);
+        }
+        self.objects.places.workloads = places;
+    }
+
+    fn name_workload(&mut self, found: Found<'_>, places: &mut BTreeMap<NamespacedName, WorkloadPlace>) {
+        let Found { kind, mut name, place, workload, .. } = found;
+        if let Some(first) = places.get(&name) {
+            let renamed = with_kind(&name, kind);
+            let same = if first.kind == kind {
+                Some(first)
+            } else {
+                renamed.as_ref().and_then(|name| places.get(name))
+            };
+            if let Some(same) = same {
+                let help = twice(&same.place);
+                return self.mistake(place, format!("{kind} {name} is there twice"), Some(help));
+            }
+            let Some(renamed) = renamed else {
+                let help = Some(format!(
+                    "it is also that of {} at {}: give one of them another name",
+                    first.kind, first.place
+                ));
+                return self.mistake(
+                    place,
+                    format!("{kind} {name} shares its name with another workload"),
+                    help,
+                );
+            };
+            let message =
+                format!("{kind} {name} is called `{renamed}` here, because {} has that name too", first.kind);
+            self.objects.diagnostics.push(Diagnostic::warning(place.clone(), "shared-name", message));
+            name = renamed;
+        }
+        places.insert(name.clone(), WorkloadPlace { kind: kind.to_owned(), place: place.clone() });
+        if workload.host_network {
+            self.objects.host_network.insert(name, place);
+        } else {
+            self.objects.topology.pods.insert(name, workload.pod);
+        }
+    }
+}
+
+/// The name of a workload that another kind has already, with its kind behind it.
+fn with_kind(name: &NamespacedName, kind: &str) -> Option<NamespacedName> {
+    let renamed = format!("{}-{}", name.name, kind.to_lowercase()).parse().ok()?;
+    Some(NamespacedName { namespace: name.namespace.clone(), name: renamed })
+}

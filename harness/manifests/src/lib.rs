@@ -1,0 +1,49 @@
+//! Kubernetes objects to topologies: what a repository, a renderer or a cluster says of pods, services and namespaces.
+//!
+//! [`read`] makes a [`Situation`] of files, folders or the standard input: what policies can be asked about. The files
+//! themselves are read by [`Loader`]; everything else here is pure.
+//!
+//! ```
+//! use std::path::PathBuf;
+//! use verdikt_manifests::{loader, read};
+//! use verdikt_scenario::loader::Reach;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # std::fs::write(folder.path().join("web.yaml"), "
+//! # apiVersion: apps/v1
+//! # kind: Deployment
+//! # metadata: {name: web, namespace: shop}
+//! # spec:
+//! #   template:
+//! #     metadata: {labels: {app: web}}
+//! #     spec: {containers: [{name: web, ports: [{containerPort: 8080}]}]}
+//! # ")?;
+//! # let paths = [folder.path().to_owned()];
+//! // let paths: Vec<PathBuf> = the arguments of a command; `-` is the standard input.
+//! let situation = read(&mut loader(&paths, Reach::Inside), &paths, None);
+//! if let Some(remark) = situation.not_rendered("matrix") {
+//!     // Nothing can be said of what a tool has yet to render: tell how, and end with exit code 2.
+//!     println!("{remark}");
+//! }
+//! assert!(situation.mistakes().next().is_none());
+//! assert_eq!(situation.topology.pods.len(), 1);
+//! assert!(situation.policies.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! From there, [`PolicyModel::new`] of the engine takes `&situation.topology` and `&situation.policies`.
+//!
+//! Must not know: Kubernetes clients, sockets, the policy engine.
+//!
+//! [`Loader`]: verdikt_scenario::loader::Loader
+//! [`PolicyModel::new`]: https://docs.rs/verdikt-engine
+
+mod convert;
+mod field;
+mod ports;
+mod service;
+mod situation;
+mod workload;
+
+pub use convert::objects;
+pub use situation::{Situation, loader, read};

@@ -1,0 +1,101 @@
+//! What the containers of a pod declare to serve.
+
+use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::name::PortName;
+use verdikt_scenario::topology::{Port, Protocol, Served, ServedProtocol};
+
+use crate::field::{Unusable, text};
+
+/// The port of DNS.
+const DNS: u16 = 53;
+
+/// The ports of all containers, those that start before and stay included.
+pub(crate) fn served(pod: &Node) -> Result<Vec<Served>, Unusable> {
+    let mut all: Vec<Served> = Vec::new();
+    let stays = |container: &&Node| container.get("restartPolicy").and_then(Node::text) == Some("Always");
+    let elements = |key: &str| pod.get(key).map_or(&[][..], Node::elements).iter();
+    for container in elements("containers").chain(elements("initContainers").filter(stays)) {
+        for declared in container.get("ports").map_or(&[][..], Node::elements) {
+            add(&mut all, one(declared)?);
+        }
+    }
+    Ok(all)
+}
+
+/// Adds a port unless it is there. What two containers call alike keeps the name that came first.
+pub(crate) fn add(all: &mut Vec<Served>, mut new: Served) {
+    const PROTOCOLS: [Protocol; 3] = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
+    let shares = |other: &Served| {
+        PROTOCOLS.iter().any(|protocol| {
+            other.protocol.answers(*protocol) && new.protocol.answers(*protocol) && other.port == new.port
+        })
+    };
+    if all.iter().any(shares) {
+        return;
+    }
+    if new.name.is_some() && all.iter().any(|other| other.name == new.name) {
+        new.name = None;
+    }
+    all.push(new);
+}
+
+fn one(declared: &Node) -> Result<Served, Unusable> {
+    let Some(node) = declared.get("containerPort") else {
+        return Err(Unusable::Wrong(declared.position, "the port has no `containerPort`".to_owned()));
+    };
+    let port = number(node, "`containerPort`")?;
+    let protocol = protocol(declared)?;
+    let name = match declared.get("name") {
+        None => None,
+        Some(node) => {
+            let name = text(node, "the port's name")?;
+            let name = name.parse::<PortName>();
+            Some(name.map_err(|error| Unusable::Wrong(node.position, error.to_string()))?)
+        }
+    };
+    let speaks = spoken(protocol, port, name.as_ref().map(PortName::as_str));
+    Ok(Served { protocol: speaks, port, name })
+}
+
+/// What a server speaks, as far as the port and its name say so.
+fn spoken(protocol: Protocol, port: Port, name: Option<&str>) -> ServedProtocol {
+    match protocol {
+        Protocol::Sctp => ServedProtocol::Sctp,
+        // Who answers to queries over UDP does over TCP, declared or not.
+        Protocol::Udp if port.get() == DNS => ServedProtocol::Dns,
+        Protocol::Udp => ServedProtocol::Udp,
+        Protocol::Tcp if name.is_some_and(|name| name == "http" || name.starts_with("http-")) => {
+            ServedProtocol::Http
+        }
+        Protocol::Tcp => ServedProtocol::Tcp,
+    }
+}
+
+/// The transport protocol of a port; TCP where none is given.
+pub(crate) fn protocol(port: &Node) -> Result<Protocol, Unusable> {
+    let Some(node) = port.get("protocol") else { return Ok(Protocol::Tcp) };
+    match text(node, "`protocol`")? {
+        "TCP" => Ok(Protocol::Tcp),
+        "UDP" => Ok(Protocol::Udp),
+        "SCTP" => Ok(Protocol::Sctp),
+        other => {
+            let message = format!("`{other}` is not a protocol: write TCP, UDP or SCTP");
+            Err(Unusable::Wrong(node.position, message))
+        }
+    }
+}
+
+/// A port number.
+pub(crate) fn number(node: &Node, what: &str) -> Result<Port, Unusable> {
+    let number = match &node.value {
+        Value::Integer(number) => u16::try_from(*number).ok().and_then(Port::new),
+        // A variable that a tool has yet to put a number in place of.
+        Value::Text(_) => {
+            text(node, what)?;
+            None
+        }
+        _ => None,
+    };
+    let message = || format!("{what} is not a port: ports are numbers from 1 to 65535");
+    number.ok_or_else(|| Unusable::Wrong(node.position, message()))
+}

@@ -1,0 +1,81 @@
+//! Workloads: objects that make pods, or are one.
+
+use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::topology::Pod;
+
+use crate::field::{self, Unusable};
+use crate::ports;
+
+/// A workload as an endpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct Workload {
+    pub(crate) pod: Pod,
+    /// Whether its pods are in the network of their node.
+    pub(crate) host_network: bool,
+}
+
+/// The pods of a workload, as it describes them: labels and specification.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PodTemplate<'a> {
+    metadata: Option<&'a Node>,
+    spec: &'a Node,
+}
+
+/// The pod template of an object of any kind, if it has one.
+pub(crate) fn pod_template<'a>(root: &'a Node, kind: &str) -> Option<PodTemplate<'a>> {
+    if kind == "Pod" {
+        let spec = root.get("spec").filter(|spec| has_containers(spec))?;
+        return Some(PodTemplate { metadata: root.get("metadata"), spec });
+    }
+    let paths = [&["spec", "template"][..], &["spec", "jobTemplate", "spec", "template"]];
+    let templates = paths.iter().filter_map(|path| root.at(path));
+    let mut templates = templates.filter_map(|template| {
+        let spec = template.get("spec").filter(|spec| has_containers(spec))?;
+        Some(PodTemplate { metadata: template.get("metadata"), spec })
+    });
+    templates.next()
+}
+
+fn has_containers(spec: &Node) -> bool {
+    matches!(spec.get("containers"), Some(Node { value: Value::List(_), .. }))
+}
+
+/// The endpoint that a pod template describes.
+pub(crate) fn workload(template: PodTemplate<'_>) -> Result<Workload, Unusable> {
+    let PodTemplate { metadata, spec } = template;
+    let labels = field::labels(metadata.and_then(|metadata| metadata.get("labels")))?;
+    let account = match field::optional_text(spec, &["serviceAccountName"])? {
+        None => field::optional_text(spec, &["serviceAccount"])?,
+        account => account,
+    };
+    let service_account = account.filter(|account| !account.is_empty()).map(str::to_owned);
+    let serves = ports::served(spec)?;
+    let host_network = matches!(spec.get("hostNetwork"), Some(Node { value: Value::Boolean(true), .. }));
+    Ok(Workload { pod: Pod { labels, service_account, serves }, host_network })
+}
+
+/// Whether an object is made by a controller that is an object itself: it is the same endpoint.
+pub(crate) fn controller(root: &Node) -> Option<(&str, &str)> {
+    let owners = root.at(&["metadata", "ownerReferences"]).map_or(&[][..], Node::elements);
+    let is_controller =
+        |owner: &&Node| matches!(owner.get("controller"), Some(Node { value: Value::Boolean(true), .. }));
+    let owner = owners.iter().find(is_controller)?;
+    Some((owner.get("kind")?.text()?, owner.get("name")?.text()?))
+}
+
+/// The kinds that Kubernetes runs itself, in the order in which they keep a name that several have.
+const BUILT_IN: [&str; 8] = [
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Pod",
+    "Job",
+    "CronJob",
+];
+
+/// The place of a kind among those that share a name.
+pub(crate) fn rank(kind: &str) -> usize {
+    BUILT_IN.iter().position(|known| *known == kind).unwrap_or(BUILT_IN.len())
+}

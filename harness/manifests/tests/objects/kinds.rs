@@ -1,0 +1,196 @@
+//! Kinds of objects, each as a cluster understands it.
+
+use insta::assert_snapshot;
+
+use super::becomes;
+
+#[test]
+fn every_kind_with_a_pod_template_is_an_endpoint() {
+    let mut text = String::new();
+    for kind in
+        ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "Rollout"]
+    {
+        text += &format!(
+            "---
+apiVersion: apps/v1
+kind: {kind}
+metadata: {{name: {0}, namespace: shop}}
+spec: {{template: {{metadata: {{labels: {{app: {0}}}}}, spec: {{containers: [{{name: c}}]}}}}}}
+",
+            kind.to_lowercase()
+        );
+    }
+    text += "---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: cronjob, namespace: shop}
+spec: {jobTemplate: {spec: {template: {metadata: {labels: {app: cronjob}}, spec: {containers: [{name: c}]}}}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: pod, namespace: shop, labels: {app: pod}}
+spec: {serviceAccountName: robot, containers: [{name: c}]}
+---
+apiVersion: v1
+kind: PodTemplate
+metadata: {name: none, namespace: shop}
+template: {spec: {containers: [{name: c}]}}
+";
+    assert_snapshot!(becomes(&text), @r"
+        namespace shop: kubernetes.io/metadata.name=shop
+        pod shop/cronjob: app=cronjob []
+        pod shop/daemonset: app=daemonset []
+        pod shop/deployment: app=deployment []
+        pod shop/job: app=job []
+        pod shop/pod: app=pod as robot []
+        pod shop/replicaset: app=replicaset []
+        pod shop/replicationcontroller: app=replicationcontroller []
+        pod shop/rollout: app=rollout []
+        pod shop/statefulset: app=statefulset []
+        skipped 1 PodTemplate
+        ");
+}
+
+#[test]
+fn ports_are_those_that_containers_declare() {
+    assert_snapshot!(becomes("
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      initContainers:
+      - {name: once, ports: [{containerPort: 1}]}
+      - {name: proxy, restartPolicy: Always, ports: [{containerPort: 15001}]}
+      containers:
+      - name: web
+        ports:
+        - {containerPort: 8080, name: http}
+        - {containerPort: 8443, name: https}
+        - {containerPort: 53, protocol: UDP, name: dns}
+        - {containerPort: 53, protocol: TCP, name: dns-tcp}
+        - {containerPort: 9, protocol: SCTP}
+      - {name: metrics, ports: [{containerPort: 8080}, {containerPort: 9090, name: http}]}
+"), @r"
+        namespace shop: kubernetes.io/metadata.name=shop
+        pod shop/web: app=web [http 8080 as http, tcp 8443 as https, dns 53 as dns, sctp 9, http 9090, tcp 15001]
+        ");
+}
+
+#[test]
+fn services_lead_to_ports_by_number_and_by_name() {
+    assert_snapshot!(becomes("
+apiVersion: v1
+kind: List
+items:
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: web, namespace: shop}
+  spec: {template: {metadata: {labels: {app: web, tier: front}}, spec: {containers: [{name: c, ports: [{containerPort: 8080, name: http}]}]}}}
+- apiVersion: apps/v1
+  kind: StatefulSet
+  metadata: {name: db, namespace: shop}
+  spec: {template: {metadata: {labels: {app: db}}, spec: {containers: [{name: c}]}}}
+- apiVersion: v1
+  kind: Service
+  metadata: {name: web, namespace: shop, labels: {team: a}}
+  spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 80, targetPort: http}, {port: 81, targetPort: '8080'}]}
+- apiVersion: v1
+  kind: Service
+  metadata: {name: db, namespace: shop}
+  spec: {clusterIP: None, selector: {app: db}, ports: [{port: 5432, targetPort: 9999}]}
+- apiVersion: v1
+  kind: Service
+  metadata: {name: outside, namespace: shop}
+  spec: {type: ExternalName, externalName: db.example.test}
+- apiVersion: v1
+  kind: Service
+  metadata: {name: bare, namespace: shop}
+  spec: {ports: [{port: 80}]}
+- apiVersion: serving.knative.dev/v1
+  kind: Service
+  metadata: {name: function, namespace: shop}
+  spec: {template: {spec: {containers: [{name: c}]}}}
+"), @r"
+        namespace shop: kubernetes.io/metadata.name=shop
+        pod shop/db: app=db [tcp 5432]
+        pod shop/function:  []
+        pod shop/web: app=web tier=front [http 8080 as http]
+        service shop/db: ClusterIP 5432/tcp -> 5432 selects app=db
+        service shop/web: LoadBalancer 80/tcp -> http, 81/tcp -> 8080 selects app=web
+        skipped 1 Service (ExternalName)
+        skipped 1 Service (without a selector)
+        ");
+}
+
+#[test]
+fn what_is_neither_topology_nor_policy_is_counted() {
+    assert_snapshot!(becomes("
+{apiVersion: v1, kind: Secret, metadata: {name: a, namespace: shop}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: b, namespace: shop}}
+---
+{apiVersion: example.test/v1, kind: Widget, metadata: {name: c}, spec: {template: {spec: text}}}
+---
+{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: d, namespace: shop}, spec: {ingressClassName: cilium}}
+---
+{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: e, namespace: shop}, spec: {gatewayClassName: other}}
+---
+{replicas: 3}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: f, namespace: data}, spec: {podSelector: {}}}
+"), @r"
+        namespace data: kubernetes.io/metadata.name=data
+        cilium Ingress
+        policy NetworkPolicy data/f
+        skipped 1 Gateway
+        skipped 1 Ingress
+        skipped 2 Secret
+        skipped 1 Widget
+        skipped 1 document without a kind
+        ");
+}
+
+#[test]
+fn workloads_in_the_network_of_their_node_are_no_pods() {
+    assert_snapshot!(becomes("
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: exporter, namespace: metrics}
+spec: {template: {metadata: {labels: {app: exporter}}, spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 9100}]}]}}}
+"), @r"
+        namespace metrics: kubernetes.io/metadata.name=metrics
+        on its node: metrics/exporter
+        ");
+}
+
+#[test]
+fn what_a_controller_makes_is_the_controllers() {
+    assert_snapshot!(becomes("
+apiVersion: v1
+kind: List
+items:
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: web-1-x, namespace: shop, labels: {app: web}, ownerReferences: [{kind: ReplicaSet, name: web-1, controller: true}]}
+  spec: {containers: [{name: c}]}
+- apiVersion: apps/v1
+  kind: ReplicaSet
+  metadata: {name: web-1, namespace: shop, ownerReferences: [{kind: Deployment, name: web, controller: true}]}
+  spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c}]}}}
+- apiVersion: apps/v1
+  kind: Deployment
+  metadata: {name: web, namespace: shop}
+  spec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: c}]}}}
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: static, namespace: shop, ownerReferences: [{kind: Node, name: n, controller: true}]}
+  spec: {containers: [{name: c}]}
+"), @r"
+        namespace shop: kubernetes.io/metadata.name=shop
+        pod shop/static:  []
+        pod shop/web: app=web []
+        ");
+}

@@ -1,0 +1,113 @@
+//! What objects become: each kind, each oddity, with what is said of it.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where an input is not what it should be")]
+
+mod bad_input;
+mod kinds;
+mod scenarios;
+mod sets;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use verdikt_manifests::{Situation, loader, read};
+use verdikt_scenario::loader::Reach;
+use verdikt_scenario::topology::{Served, ServedProtocol, Service, TargetPort};
+
+/// A folder with files.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        for (name, text) in files {
+            let path = folder.path(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn read(&self, names: &[&str]) -> Situation {
+        let paths: Vec<PathBuf> = names.iter().map(|name| self.path(name)).collect();
+        read(&mut loader(&paths, Reach::Inside), &paths, None)
+    }
+
+    /// What is read of some files, with names relative to the folder.
+    fn told(&self, names: &[&str]) -> String {
+        told(&self.read(names), self.0.path())
+    }
+}
+
+/// What a text becomes.
+fn becomes(text: &str) -> String {
+    Folder::new(&[("a.yaml", text)]).told(&["a.yaml"])
+}
+
+fn told(situation: &Situation, folder: &Path) -> String {
+    let mut out = String::new();
+    for (name, labels) in &situation.topology.namespaces {
+        let own: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        writeln!(out, "namespace {name}: {}", own.join(" ")).unwrap();
+    }
+    for (name, pod) in &situation.topology.pods {
+        let labels: Vec<String> = pod.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let account =
+            pod.service_account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
+        let serves: Vec<String> = pod.serves.iter().map(served).collect();
+        writeln!(out, "pod {name}: {}{account} [{}]", labels.join(" "), serves.join(", ")).unwrap();
+    }
+    for (name, service) in &situation.topology.services {
+        writeln!(out, "service {name}: {}", offered(service)).unwrap();
+    }
+    for endpoint in &situation.topology.cilium {
+        writeln!(out, "cilium {endpoint:?}").unwrap();
+    }
+    for name in situation.objects.host_network.keys() {
+        writeln!(out, "on its node: {name}").unwrap();
+    }
+    for policy in &situation.policies {
+        writeln!(out, "policy {}", policy.object()).unwrap();
+    }
+    for (kind, count) in &situation.objects.skipped {
+        writeln!(out, "skipped {count} {kind}").unwrap();
+    }
+    if let Some(remark) = situation.not_rendered("init") {
+        writeln!(out, "{remark}").unwrap();
+    }
+    for diagnostic in &situation.diagnostics {
+        let code = diagnostic.code.as_ref().map_or("error".to_owned(), |code| format!("warning[{code}]"));
+        let help = diagnostic.help.as_ref().map(|help| format!(" => {help}")).unwrap_or_default();
+        writeln!(out, "{}: {code}: {}{help}", diagnostic.place, diagnostic.message).unwrap();
+    }
+    out.replace(&format!("{}/", folder.display()), "").replace(&folder.display().to_string(), "FOLDER")
+}
+
+fn served(served: &Served) -> String {
+    let protocol = match served.protocol {
+        ServedProtocol::Http => "http",
+        ServedProtocol::Tcp => "tcp",
+        ServedProtocol::Udp => "udp",
+        ServedProtocol::Sctp => "sctp",
+        ServedProtocol::Dns => "dns",
+    };
+    let name = served.name.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
+    format!("{protocol} {}{name}", served.port)
+}
+
+fn offered(service: &Service) -> String {
+    let ports: Vec<String> = service
+        .ports
+        .iter()
+        .map(|port| match &port.target {
+            TargetPort::Number(target) => format!("{}/{} -> {target}", port.port, port.protocol),
+            TargetPort::Name(target) => format!("{}/{} -> {target}", port.port, port.protocol),
+        })
+        .collect();
+    let selects = service.selects.iter().flatten().map(|(key, value)| format!("{key}={value}"));
+    format!("{} {} selects {}", service.service_type, ports.join(", "), selects.collect::<Vec<_>>().join(" "))
+}

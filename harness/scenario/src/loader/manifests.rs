@@ -1,0 +1,154 @@
+//! What scenarios name files and folders for: the policies of a step, and manifests in place of a topology.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::disk::Disk;
+use super::gather::Reader;
+use super::plain;
+use super::rendering::AllUnrendered;
+use super::text;
+use super::walk::Files;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::file::Located;
+use crate::lower::manifest;
+use crate::lower::mistake::{Mistake, Mistakes};
+use crate::lower::policies::is_policy_file;
+use crate::name::NamespaceName;
+use crate::policy::Manifest;
+use crate::topology::Topology;
+
+/// The scenario or topology file that names others, and the folder from which it does.
+type Naming<'a> = (&'a Arc<str>, &'a Path);
+
+/// The policies of an entry of `policies` that is a file or a folder; none if one of its files cannot be read. What is no
+/// policy is skipped.
+pub(super) fn policies(
+    disk: &mut Disk,
+    entry: &Located<String>,
+    naming: Naming<'_>,
+    namespace: Option<&NamespaceName>,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<Manifest>> {
+    let file = naming.0;
+    let (path, files) = files_of(disk, entry, naming, mistakes)?;
+    let loaded = plain::of_step(disk, &files.paths, &entry.position.in_file(file), namespace);
+    let is_whole = !loaded.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
+    // That a policy has no namespace is said of the step.
+    let said = |diagnostic: &Diagnostic| diagnostic.code.as_deref() != Some("no-namespace");
+    mistakes.0.extend(loaded.diagnostics.into_iter().filter(said));
+    if !is_rendered(&loaded.unrendered, entry, file, mistakes) || !is_whole && loaded.manifests.is_empty() {
+        return None;
+    }
+    if loaded.manifests.is_empty() {
+        let mistake = Mistake::new(format!("`{}` has no policy", text::display(&path)));
+        let help =
+            files.of_folder.then(|| "policies are in files that end in .yaml, .yml or .json".to_owned());
+        mistakes.add(file, entry.position, mistake.help(help));
+        return None;
+    }
+    Some(loaded.manifests)
+}
+
+/// The topology of the entries of `manifests`.
+pub(super) fn topology(
+    reader: &mut Reader<'_>,
+    entries: &[Located<String>],
+    naming: Naming<'_>,
+    namespace: Option<&NamespaceName>,
+    mistakes: &mut Mistakes,
+) -> Topology {
+    let file = naming.0;
+    let Some(first) = entries.first() else { return Topology::default() };
+    let Some(read_objects) = reader.read_objects else {
+        let mistake = Mistake::new("manifests are not read as a topology here");
+        mistakes.add(file, first.position, mistake);
+        return Topology::default();
+    };
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in entries {
+        if let Some((_, files)) = files_of(reader.disk, entry, naming, mistakes) {
+            paths.extend(files.paths);
+        }
+    }
+    let loaded = plain::load_set(reader.disk, &paths, namespace);
+    // Warnings about policies concern the steps that put them in force.
+    let errors = loaded.diagnostics.into_iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    mistakes.0.extend(errors);
+    reader.disk.use_files(&paths);
+    if !is_rendered(&loaded.unrendered, first, file, mistakes) {
+        return Topology::default();
+    }
+    let objects = read_objects(&loaded.others, namespace);
+    if !is_rendered(&objects.unrendered, first, file, mistakes) {
+        return Topology::default();
+    }
+    mistakes.0.extend(objects.diagnostics);
+    let mut topology = objects.topology;
+    for policy in &loaded.manifests {
+        if let Some(Ok((namespace, _))) = manifest::namespace(policy) {
+            topology.add_namespace(namespace);
+        }
+    }
+    if topology.namespaces.is_empty() {
+        let mistake = Mistake::new(format!("`{}` has no workload, service or namespace", first.value));
+        let help = "manifests are in files that end in .yaml, .yml or .json".to_owned();
+        mistakes.add(file, first.position, mistake.help(help));
+    }
+    topology
+}
+
+/// Gives a policy without a namespace the one of its scenario.
+pub(super) fn name_namespace(manifest: &mut Manifest, namespace: &NamespaceName) {
+    if let Some(Err(position)) = manifest::namespace(manifest) {
+        plain::put_namespace(manifest, namespace.as_str(), position);
+    }
+}
+
+/// The files of an entry; none, with the mistake on record, if they cannot be told.
+fn files_of(
+    disk: &Disk,
+    entry: &Located<String>,
+    (file, folder): Naming<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<(PathBuf, Files)> {
+    let path = folder.join(&entry.value);
+    let files = disk.files_of(&path, is_policy_file);
+    if !files.problems.is_empty() {
+        for problem in files.problems {
+            // Without all of its files, a step is not what it says.
+            let place = entry.position.in_file(file);
+            mistakes.0.push(Diagnostic { place, severity: Severity::Error, code: None, ..problem });
+        }
+        return None;
+    }
+    let wants_folder = entry.value.ends_with('/');
+    if files.of_folder != wants_folder {
+        let wrong = if wants_folder {
+            "is a file; leave the final `/` out"
+        } else {
+            "is a folder; write a final `/`"
+        };
+        let mistake = Mistake::new(format!("`{}` {wrong}", text::display(&path)));
+        mistakes.add(file, entry.position, mistake);
+        return None;
+    }
+    Some((path, files))
+}
+
+/// Whether everything is rendered; if not, the mistake goes on record.
+fn is_rendered(
+    unrendered: &AllUnrendered,
+    entry: &Located<String>,
+    file: &Arc<str>,
+    mistakes: &mut Mistakes,
+) -> bool {
+    let Some((why, names)) = unrendered.first_key_value() else { return true };
+    let message = format!("cannot read `{}` as it will be applied: {}", entry.value, why.reason(names));
+    let help = match why.renderer(names) {
+        Some(renderer) => format!("name what they become: `{renderer} > rendered.yaml`"),
+        None => "name what they become when they are rendered".to_owned(),
+    };
+    mistakes.add(file, entry.position, Mistake::new(message).help(help));
+    false
+}
