@@ -129,6 +129,8 @@ fn authority(target: &Target, port: Port, request: &Request) -> Option<String> {
     match target {
         Target::Name(name) if port.get() == 80 => Some(name.to_string()),
         Target::Name(name) => Some(format!("{name}:{port}")),
-        Target::Endpoint(_) | Target::Service(_) | Target::Backend { .. } => None,
+        Target::Endpoint(_) | Target::PodOfSharedName(_) | Target::Service(_) | Target::Backend { .. } => {
+            None
+        }
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn destinations(
     let backends = backends.collect();
     let sockets = match attempt.target() {
         None => dns(),
-        Some(Target::Endpoint(endpoint)) => at(endpoint),
+        Some(Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint)) => at(endpoint),
         Some(Target::Service(service)) => through(service),
         Some(Target::Backend { service, backend }) => {
             let own = addresses.get(backend).map_or(&[][..], Vec::as_slice);

@@ -29,7 +29,9 @@ pub(crate) fn order(
         let found = match target {
             // The names of a table are whole, and are asked for as they are.
             Target::Name(name) => return Ok((by_name(name), port.get())),
-            Target::Endpoint(endpoint) => of_endpoint(endpoint).map(|it| SocketAddr::new(it, port.get())),
+            Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
+                of_endpoint(endpoint).map(|it| SocketAddr::new(it, port.get()))
+            }
             Target::Service(service) => known.way_in(source, service, protocol, port),
             Target::Backend { service, backend } if known.backends.is_empty() => {
                 return Err(format!(
@@ -53,7 +55,9 @@ pub(crate) fn order(
         Attempt::Ping { target } => {
             let address = match target {
                 Target::Name(name) => Ok(by_name(name)),
-                Target::Endpoint(endpoint) => of_endpoint(endpoint).map(wire::Target::Address).ok_or(target),
+                Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
+                    of_endpoint(endpoint).map(wire::Target::Address).ok_or(target)
+                }
                 Target::Service(_) | Target::Backend { .. } => Err(target),
             };
             wire::Action::Ping { target: address.map_err(none)? }

@@ -125,7 +125,7 @@ impl<'m> Walk<'m> {
     /// Goes to a target, through DNS if it is a name.
     pub(super) fn reach(&mut self, target: &Target, port: ProtocolPort, question: Question<'_>) {
         match target {
-            Target::Endpoint(endpoint) => {
+            Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
                 let traffic = self.traffic(endpoint, port);
                 self.cross(endpoint, &[], traffic, question);
             }

@@ -120,7 +120,7 @@ fn from_outside_to_service<'a>(topology: &Topology, row: &'a Row) -> Option<(&'a
             service.is_none_or(|service| service.service_type == ServiceType::ClusterIp)
         }
         Target::Name(name) => matches!(topology.resolve(name), Some(Resolved::Service(_))),
-        Target::Endpoint(_) => false,
+        Target::Endpoint(_) | Target::PodOfSharedName(_) => false,
     };
     let outside = row.cells.iter().find(|(source, _)| matches!(source, Endpoint::World(_)));
     outside.filter(|_| is_own).map(|(source, _)| (source, target))

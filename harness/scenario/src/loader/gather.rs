@@ -73,11 +73,21 @@ pub(super) fn scenario(
     };
     let content: ScenarioFile = read_shape(&root, file, mistakes)?;
     let namespace = namespace_of(&content.topology, file, mistakes);
-    let mut includes =
-        Includes { reader, parts: Vec::new(), above: Vec::new(), done: BTreeSet::new(), mistakes };
+    let mut includes = Includes {
+        reader,
+        parts: Vec::new(),
+        above: Vec::new(),
+        done: BTreeSet::new(),
+        is_whole: true,
+        mistakes,
+    };
     includes.follow(&content.topology.include, file, folder);
     includes.add(content.topology.clone(), file, folder);
-    let Includes { parts, reader, mistakes, .. } = includes;
+    let Includes { parts, reader, mistakes, is_whole, .. } = includes;
+    if !is_whole {
+        // Without its topology, every line of a table would be one more mistake.
+        return None;
+    }
     if let Some(namespace) = &namespace {
         inline.iter_mut().for_each(|manifest| manifests::name_namespace(manifest, namespace));
     }
@@ -116,6 +126,8 @@ struct Includes<'a, 'd> {
     parts: Vec<TopologyPart>,
     above: Vec<PathBuf>,
     done: BTreeSet<PathBuf>,
+    /// Whether all manifests are understood.
+    is_whole: bool,
     mistakes: &'a mut Mistakes,
 }
 
@@ -168,8 +180,10 @@ impl Includes<'_, '_> {
     fn add(&mut self, content: TopologyFile, file: &Arc<str>, folder: &Path) {
         let namespace = namespace_of(&content, file, self.mistakes);
         let named = &content.manifests;
-        let objects =
-            manifests::topology(self.reader, named, (file, folder), namespace.as_ref(), self.mistakes);
+        let naming = (file, folder);
+        let objects = manifests::topology(self.reader, named, naming, namespace.as_ref(), self.mistakes);
+        self.is_whole &= objects.is_some();
+        let objects = objects.unwrap_or_default();
         self.parts.push(TopologyPart { file: Arc::clone(file), content: Arc::new(content), objects });
     }
 }

@@ -50,40 +50,42 @@ pub(super) fn policies(
     Some(loaded.manifests)
 }
 
-/// The topology of the entries of `manifests`.
+/// The topology of the entries of `manifests`; none, with the mistakes on record, if they are not wholly understood.
 pub(super) fn topology(
     reader: &mut Reader<'_>,
     entries: &[Located<String>],
     naming: Naming<'_>,
     namespace: Option<&NamespaceName>,
     mistakes: &mut Mistakes,
-) -> Topology {
+) -> Option<Topology> {
     let file = naming.0;
-    let Some(first) = entries.first() else { return Topology::default() };
+    let Some(first) = entries.first() else { return Some(Topology::default()) };
     let Some(read_objects) = reader.read_objects else {
         let mistake = Mistake::new("manifests are not read as a topology here");
         mistakes.add(file, first.position, mistake);
-        return Topology::default();
+        return None;
     };
     let mut paths: Vec<PathBuf> = Vec::new();
     for entry in entries {
-        if let Some((_, files)) = files_of(reader.disk, entry, naming, mistakes) {
-            paths.extend(files.paths);
-        }
+        paths.extend(files_of(reader.disk, entry, naming, mistakes)?.1.paths);
     }
     let loaded = plain::load_set(reader.disk, &paths, namespace);
     // Warnings about policies concern the steps that put them in force.
-    let errors = loaded.diagnostics.into_iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
-    mistakes.0.extend(errors);
+    let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
+    let before = mistakes.0.len();
+    mistakes.0.extend(loaded.diagnostics.into_iter().filter(is_error));
     reader.disk.use_files(&paths);
     if !is_rendered(&loaded.unrendered, first, file, mistakes) {
-        return Topology::default();
+        return None;
     }
     let objects = read_objects(&loaded.others, namespace);
     if !is_rendered(&objects.unrendered, first, file, mistakes) {
-        return Topology::default();
+        return None;
     }
     mistakes.0.extend(objects.diagnostics);
+    if mistakes.0[before..].iter().any(is_error) {
+        return None;
+    }
     let mut topology = objects.topology;
     for policy in &loaded.manifests {
         if let Some(Ok((namespace, _))) = manifest::namespace(policy) {
@@ -94,8 +96,9 @@ pub(super) fn topology(
         let mistake = Mistake::new(format!("`{}` has no workload, service or namespace", first.value));
         let help = "manifests are in files that end in .yaml, .yml or .json".to_owned();
         mistakes.add(file, first.position, mistake.help(help));
+        return None;
     }
-    topology
+    Some(topology)
 }
 
 /// Gives a policy without a namespace the one of its scenario.

@@ -95,7 +95,13 @@ fn check_namespace(manifest: &Manifest, draft: &Draft, mistakes: &mut Mistakes) 
         }
         Some(Err(position)) => {
             let mistake = Mistake::new(format!("{} has no `metadata.namespace`", manifest.object()));
-            mistakes.add(&manifest.file, position, mistake.help("name its namespace".to_owned()));
+            mistakes.add(
+                &manifest.file,
+                position,
+                mistake.help(
+                    "name its namespace, or once for all of them: `topology: {namespace: NAME}`".to_owned(),
+                ),
+            );
         }
     }
 }

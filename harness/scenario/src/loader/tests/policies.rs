@@ -30,7 +30,7 @@ fn documents_that_are_no_policies() {
         (", namespace: data}", ", namespace: Data}"),
         ("kind: CiliumNetworkPolicy", "kind: CiliumClusterwideNetworkPolicy"),
         ("---\n", "---\njust text\n---\n"),
-    ]), @r#"
+    ]), @r"
       s.yaml:26:1: the object has no `apiVersion`
 
       s.yaml:26:1: the object has no `kind`
@@ -53,7 +53,7 @@ fn documents_that_are_no_policies() {
       s.yaml:28:18: `metadata.name` is not text => write it in quotes
     }
       s.yaml:24:7: no policy of this step is called `data/lockdown` => its policies are: `lockdown`
-      s.yaml:28:18: CiliumNetworkPolicy lockdown has no `metadata.namespace` => name its namespace
+      s.yaml:28:18: CiliumNetworkPolicy lockdown has no `metadata.namespace` => name its namespace, or once for all of them: `topology: {namespace: NAME}`
     , namespace: dta}
       s.yaml:24:7: no policy of this step is called `data/lockdown` => did you mean `dta/lockdown`?
       s.yaml:28:39: namespace `dta` is not in the topology => did you mean `data`?
@@ -66,7 +66,7 @@ fn documents_that_are_no_policies() {
       s.yaml:28:39: a CiliumClusterwideNetworkPolicy has no namespace => leave `metadata.namespace` out
     ---\njust text\n---
       s.yaml:26:1: this document is no Kubernetes object => an object is a mapping with `apiVersion` and `kind`
-    "#);
+    ");
     let twice = format!("{GOOD}---\n{HEAD}metadata: {{name: lockdown, namespace: data}}\nspec: {{}}\n");
     insta::assert_snapshot!(lines(&[("s.yaml", &twice)]), @"s.yaml:33:18: CiliumNetworkPolicy data/lockdown is there twice => it is also at s.yaml:28:18");
 }

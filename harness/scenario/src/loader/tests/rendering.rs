@@ -209,12 +209,12 @@ fn overlays() {
     ]), @"
     CiliumNetworkPolicy shop-dev/web
     CiliumNetworkPolicy shop-prod/web
-    checked without what kustomize adds, such as namespaces and patches: `prod`; check what they become: `kustomize build prod | verdikt check -`
+    checked as they are, because kustomize adds to these, for example namespaces and patches: `prod`; check what they become: `kustomize build prod | verdikt check -`
     2 ignored, 0 mistaken
     ");
     insta::assert_snapshot!(told(&[("base/kustomization.yaml", "resources: [policy.yaml]\n"), ("base/policy.yaml", &bare)]), @"
     CiliumNetworkPolicy web
-    checked without what kustomize adds, such as namespaces and patches: `base`; check what they become: `kustomize build base | verdikt check -`
+    checked as they are, because kustomize adds to these, for example namespaces and patches: `base`; check what they become: `kustomize build base | verdikt check -`
     1 ignored, 0 mistaken
     ");
     // Two clusters have the same objects; one folder has each once.

@@ -123,7 +123,7 @@ fn services() {
     ports: {8080: 70000}
       s.yaml:10:53: `70000` is no port: ports are numbers from 1 to 65535
     shop/web:
-      s.yaml:10:5: `shop/web` is a pod and a service => give one of them another name
+      nothing
     nowhere/front:
       s.yaml:10:5: namespace `nowhere` is not in the topology => declare it: `namespaces: {nowhere: {}}`
     ");
