@@ -5,7 +5,7 @@ mod cluster;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use verdikt_kind::profile::{DEFAULT, profile};
 use verdikt_runner::filter::Filter;
@@ -14,13 +14,14 @@ use verdikt_scenario::loader::Reach;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::version::CiliumVersion;
 
-use crate::exit;
+use crate::commands::explain_warning;
+use crate::{exit, version};
 use cluster::borrowable;
 pub(crate) use cluster::{Clean, Cluster, ClusterCommand, ClusterUp, Images, World};
 
 /// Tells whether network policies do what their authors think.
 #[derive(Debug, Parser)]
-#[command(name = "verdikt", version, about, max_term_width = 100, after_help = exit::table())]
+#[command(name = "verdikt", version, long_version = version::long(), about, max_term_width = 100, after_help = exit::table())]
 pub(crate) struct Arguments {
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -65,6 +66,24 @@ pub(crate) enum Command {
     Images(Images),
     /// Print the JSON Schema of scenario files
     Schema,
+    /// Tell what a warning of `check` means, and what to write instead
+    ExplainWarning {
+        /// The code, as the warning has it in brackets
+        #[arg(value_parser = PossibleValuesParser::new(explain_warning::codes()))]
+        code: String,
+    },
+    /// Print the completions of a shell
+    #[command(after_help = "Example: source <(verdikt completions bash)")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write a manual page for every command into a folder
+    #[command(hide = true)]
+    Man {
+        /// The folder
+        folder: PathBuf,
+    },
     /// Serve and attempt as told on the standard input
     #[command(hide = true)]
     Probe {
@@ -121,6 +140,12 @@ pub(crate) struct Run {
     /// may be given more than once
     #[arg(long, value_name = "TEXT")]
     pub(crate) filter: Vec<Filter>,
+    /// Only the cells that were not as expected in the last run from this folder
+    #[arg(long, conflicts_with = "filter")]
+    pub(crate) failed: bool,
+    /// Run again whenever a file is saved, and then only the scenarios that it belongs to
+    #[arg(long, conflicts_with_all = ["list", "reports", "events"])]
+    pub(crate) watch: bool,
     /// Only one of several parts of the scenarios, for machines that share them: 2/5 is the second of five
     #[arg(long, value_name = "PART/PARTS")]
     pub(crate) shard: Option<Shard>,

@@ -3,7 +3,9 @@
 pub(crate) mod check;
 pub(crate) mod clean;
 pub(crate) mod cluster;
+pub(crate) mod documents;
 pub(crate) mod explain;
+pub(crate) mod explain_warning;
 pub(crate) mod images;
 pub(crate) mod lab;
 pub(crate) mod replay;
@@ -44,7 +46,17 @@ fn paths_or_default(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 
 /// Loads scenarios; warnings are shown, mistakes fail.
 fn load_scenarios(paths: &[PathBuf], reach: Reach, printer: &Printer) -> Result<Loaded, Failure> {
-    let loaded = Loader::new(paths, reach).scenarios(paths);
+    load_scenarios_of(paths, paths, reach, printer)
+}
+
+/// Loads the scenarios of some of the paths that a command names.
+fn load_scenarios_of(
+    named: &[PathBuf],
+    paths: &[PathBuf],
+    reach: Reach,
+    printer: &Printer,
+) -> Result<Loaded, Failure> {
+    let loaded = Loader::new(named, reach).scenarios(paths);
     if loaded.is_empty {
         return Err(Failure::nothing_in(loaded.diagnostics, loaded.sources));
     }

@@ -2,28 +2,34 @@
 
 mod arguments;
 mod commands;
+mod config;
 mod exit;
 mod failure;
 mod files;
 mod printer;
 mod signals;
+mod version;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use signal_hook::consts::SIGABRT;
 use signal_hook::flag::register_conditional_shutdown;
 
 use crate::arguments::{Arguments, Colour, Command};
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// The command that becomes a pod's probe.
 const PROBE: &str = "probe";
+/// The name of the program as a plugin of kubectl.
+const PLUGIN: &str = "kubectl-verdikt";
 
 fn main() -> ExitCode {
     // A lab starts this for each pod: without the whole command line it begins in half the time.
@@ -34,7 +40,14 @@ fn main() -> ExitCode {
     let failed = exit::MACHINE_FAILED.into();
     let _ = register_conditional_shutdown(SIGABRT, failed, Arc::new(AtomicBool::new(true)));
     std::panic::set_hook(Box::new(|panic| Printer::tell(&format!("{panic}\n{}", backtrace()))));
-    let arguments = match Arguments::try_parse() {
+    let config = match Config::read() {
+        Ok(config) => config,
+        Err(failure) => {
+            Printer::new(Colour::Auto).failure(&failure);
+            return ExitCode::from(failure.code);
+        }
+    };
+    let arguments = match parse(config) {
         Ok(arguments) => arguments,
         Err(answer) => {
             Printer::new(Colour::Auto).command_line(&answer);
@@ -58,6 +71,9 @@ fn main() -> ExitCode {
         Command::Cluster(cluster) => commands::cluster::cluster(cluster, &printer),
         Command::Images(images) => commands::images::images(&images),
         Command::Schema => commands::schema::schema(),
+        Command::ExplainWarning { code } => commands::explain_warning::explain_warning(&code),
+        Command::Completions { shell } => commands::documents::completions(shell),
+        Command::Man { folder } => commands::documents::manual(&folder),
         Command::Probe { address, patience } => {
             return verdikt_probe::probe::main(address, patience.map(Duration::from_secs));
         }
@@ -69,6 +85,17 @@ fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// The command line, with the defaults of `verdikt.toml`. As a plugin the program is called `kubectl verdikt`, and says so.
+fn parse(config: Config) -> Result<Arguments, clap::Error> {
+    let program = std::env::args_os().next().map(PathBuf::from);
+    let is_plugin = program.as_deref().and_then(Path::file_stem).is_some_and(|name| name == PLUGIN);
+    let mut command = config.defaults_of(Arguments::command());
+    if is_plugin {
+        command = command.bin_name("kubectl verdikt");
+    }
+    Arguments::from_arg_matches(&command.try_get_matches()?)
 }
 
 /// Where a panic comes from, if the environment asks for it.

@@ -18,8 +18,8 @@ macro_rules! files {
     ($($name:literal),* $(,)?) => {
         [$((
             $name,
-            include_str!(concat!("../../../clusters/", $name, "/kind.yaml")),
-            include_str!(concat!("../../../clusters/", $name, "/values.yaml")),
+            include_str!(concat!("../clusters/", $name, "/kind.yaml")),
+            include_str!(concat!("../clusters/", $name, "/values.yaml")),
         )),*]
     };
 }

@@ -10,7 +10,7 @@ use crate::image::Image;
 pub use crate::version_number::VersionNumber;
 
 /// The file.
-pub const FILE: &str = include_str!("../../../clusters/versions.yaml");
+pub const FILE: &str = include_str!("../clusters/versions.yaml");
 
 /// What the file says.
 #[derive(Clone, Debug, Deserialize)]

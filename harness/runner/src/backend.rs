@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use verdikt_engine::model::PolicyModel;
+#[cfg(feature = "probes")]
 use verdikt_probe::limit::Limit;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
@@ -214,6 +215,7 @@ pub enum BackendError {
 
 impl BackendError {
     /// An error of the backend's own, with the limit of the system that is its reason, if one is.
+    #[cfg(feature = "probes")]
     pub fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         let limit = Limit::of(&error).map(|limit| limit.to_string());
         let causes: Vec<String> = error.source().map(ToString::to_string).into_iter().chain(limit).collect();

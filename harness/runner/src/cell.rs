@@ -25,6 +25,7 @@ pub(crate) enum Observed {
     /// Nothing: the predictions are the verdicts.
     Nothing,
     /// The evidence of every cell, by its place in the step.
+    #[cfg_attr(not(feature = "probes"), expect(dead_code, reason = "only real attempts leave evidence"))]
     Evidence(Datapath, Vec<CellEvidence>),
 }
 

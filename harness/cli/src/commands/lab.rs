@@ -8,7 +8,7 @@ mod flows;
 mod playground;
 mod running;
 mod told;
-mod watch;
+pub(super) mod watch;
 
 use std::process::ExitCode;
 

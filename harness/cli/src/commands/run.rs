@@ -6,9 +6,11 @@ mod consent;
 pub(crate) mod lab;
 mod log;
 mod output;
+mod remembered;
+mod watch;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,7 +23,8 @@ use verdikt_verdict::event::RunOrigin;
 use self::chosen_backend::ChosenBackend;
 use self::log::Log;
 use self::output::Output;
-use super::{counted, load_scenarios, paths_or_default, reports};
+use self::remembered::Remembered;
+use super::{counted, load_scenarios_of, paths_or_default, reports};
 use crate::arguments::{ReportFile, Run};
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -31,8 +34,22 @@ use crate::signals;
 const COMMAND: &str = "verdikt run";
 
 pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failure> {
-    let Run { paths, parallel, timeout, filter, shard, list, files, output, events: log, .. } = arguments;
-    let loaded = load_scenarios(&paths_or_default(paths)?, files.reach(), printer)?;
+    let paths = paths_or_default(&arguments.paths)?;
+    if arguments.watch {
+        return watch::watch(arguments, &paths, printer);
+    }
+    once(arguments, &paths, &paths, printer)
+}
+
+/// Runs the scenarios of some of the paths that the command names.
+fn once(
+    arguments: &Run,
+    named: &[PathBuf],
+    paths: &[PathBuf],
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
+    let Run { parallel, timeout, filter, shard, list, files, output, events: log, .. } = arguments;
+    let loaded = load_scenarios_of(named, paths, files.reach(), printer)?;
     if !*list {
         check_files(&output.reports, log.as_deref())?;
     }
@@ -53,7 +70,7 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
     };
     let options = RunOptions {
         version: cilium,
-        filters: filter.clone(),
+        filters: if arguments.failed { Remembered::filters()? } else { filter.clone() },
         parallel: parallel.get().into(),
         timeout: Duration::from_millis((*timeout).into()),
         clock: Clock::System,
@@ -85,12 +102,17 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
     let signals = signals::hold();
     let log = log.as_deref().map(Log::create).transpose()?;
     let mut told = Output::new(shown, scenarios.len(), &output.reports, log);
-    let mut sink = |event| told.tell(event);
+    let mut remembered = Remembered::default();
+    let mut sink = |event| {
+        remembered.add(&event);
+        told.tell(event)
+    };
     let outcome = match backend {
         ChosenBackend::Model => model::run_until(&scenarios, &options, &|| signals.is_asked(), &mut sink),
         ChosenBackend::Lab => lab::run(&scenarios, &options, &signals, &mut sink)?,
         ChosenBackend::Cluster(session) => session.run(&scenarios, &options, &signals, &mut sink)?,
     };
+    remembered.keep();
     let events = told.end()?;
     let outcome = outcome.map_err(|error| Failure::output(&error))?;
     reports::write(&output.reports, &events)?;

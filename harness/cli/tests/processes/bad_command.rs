@@ -183,7 +183,7 @@ fn help_names_every_command_and_exit_code() {
     for word in ["run", "check", "explain", "replay", "schema", "Exit codes"] {
         assert!(ran.stdout.contains(word), "{word}: {ran}");
     }
-    assert_eq!(project.verdikt(&["--version"]).stdout, format!("verdikt {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(project.verdikt(&["-V"]).stdout, format!("verdikt {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]

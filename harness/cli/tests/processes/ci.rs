@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use insta::assert_snapshot;
+use rstest::rstest;
 
+use crate::install::release;
 use crate::project::{GOOD, Project, Ran, differing};
 
 fn script(path: &str) -> PathBuf {
@@ -49,7 +51,8 @@ fn command(project: &Project, path: &str, inputs: &[(&str, &str)]) -> Command {
         command.env(name, project.path(file));
     }
     command.env("RUNNER_TEMP", project.path("temp"));
-    for name in ["PATHS", "ON", "CILIUM", "SHARD", "ARGUMENTS"] {
+    let names = ["PATHS", "ON", "CILIUM", "SHARD", "ARGUMENTS", "CHECK", "RENDER", "DENY_WARNINGS", "REF"];
+    for name in names.into_iter().chain(["DIFF", "FAIL_ON", "BASE", "COMMENT", "PULL_REQUEST"]) {
         command.env(name, inputs.iter().find(|(input, _)| *input == name).map_or("", |(_, value)| *value));
     }
     command
@@ -85,7 +88,9 @@ fn a_run_tells_what_came_of_it() {
     }
     let (_, ran) = check(GOOD, 0, "as-expected", "## verdikt: 4 cells as expected");
     assert_eq!(commands(&ran), [] as [&str; 0], "{ran}");
-    check("scenario: [", 2, "wrong", "");
+    let (_, ran) = check("scenario: [", 2, "wrong", "## verdikt check");
+    let [annotation] = commands(&ran)[..] else { panic!("{ran}") };
+    assert!(annotation.starts_with("::error file=scenarios/redis.yaml,line=1,col="), "{ran}");
 }
 
 /// What the runner takes for commands: those while it takes none are left out, and so is what stops and starts that.
@@ -142,6 +147,119 @@ fn inputs_become_arguments() {
     assert_eq!((ran.code, project.read("output").as_str()), (3, "outcome=inconclusive\n"), "{ran}");
     let folder = project.path("temp/verdikt").display().to_string();
     assert_snapshot!(project.read("calls").replace(&folder, "OUT"), @"verdikt run --quiet --events OUT/events.jsonl --report junit=OUT/junit.xml --report json=OUT/report.json --report markdown=OUT/summary.md --report github=OUT/annotations.txt --on=lab --cilium=1.18 --shard=2/5 --parallel 2 -- scenarios more");
+}
+
+/// The run that leaves the most unknown decides.
+#[test]
+fn several_versions_of_cilium() {
+    let verdikt = "case \"$*\" in *1.18*) exit 3 ;; *1.19*) exit 1 ;; esac";
+    let project = job(&[("verdikt", verdikt)], &[]);
+    let inputs = [("PATHS", "scenarios"), ("ON", "model"), ("CILIUM", "1.18 1.19 1.20")];
+    let ran = step(&project, "ci/run", &inputs);
+    assert_eq!((ran.code, project.read("output").as_str()), (1, "outcome=differs\n"), "{ran}");
+    assert_eq!(project.read("summary"), "# Cilium 1.18\n\n# Cilium 1.19\n\n# Cilium 1.20\n\n");
+    let calls = project.read("calls");
+    assert_eq!(calls.lines().count(), 3, "{calls}");
+    for (call, version) in calls.lines().zip(["1.18", "1.19", "1.20"]) {
+        let folder = project.path(&format!("temp/verdikt/{version}"));
+        let expected = [format!("--cilium={version} "), format!("junit={}/junit.xml", folder.display())];
+        assert!(expected.iter().all(|word| call.contains(word)), "{call}");
+    }
+}
+
+const DENIES_NOTHING: &str = "apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: default-deny, namespace: shop}
+spec: {endpointSelector: {}, ingress: []}
+";
+
+#[rstest]
+#[case::files([("CHECK", "policies"), ("PATHS", "")], "policies/deny.yaml")]
+#[case::rendered([("RENDER", "cat policies/*.yaml"), ("PATHS", "")], "rendered.yaml")]
+fn policies_are_checked(#[case] inputs: [(&str, &str); 2], #[case] file: &str) {
+    let project = job(&[("verdikt", &itself())], &[("policies/deny.yaml", DENIES_NOTHING)]);
+    let ran = step(&project, "ci/run", &inputs);
+    assert_eq!((ran.code, project.read("output").as_str()), (2, "outcome=wrong\n"), "{ran}");
+    let annotations = commands(&ran);
+    assert!(
+        annotations
+            .iter()
+            .any(|line| line.starts_with("::error file=") && line.contains(&format!("{file},line="))),
+        "{ran}"
+    );
+    assert!(project.read("summary").contains("at least one of Ingress"), "{}", project.read("summary"));
+    assert!(!project.read("calls").contains("verdikt run"), "nothing else was asked for");
+}
+
+#[test]
+fn a_renderer_that_fails() {
+    let project = job(&[("verdikt", &itself())], &[]);
+    let ran = step(&project, "ci/run", &[("RENDER", "false | cat"), ("PATHS", "")]);
+    assert_eq!((ran.code, project.read("output").as_str()), (4, "outcome=failed\n"), "{ran}");
+}
+
+#[test]
+fn a_pull_request_is_compared_with_its_base() {
+    let programs = [("verdikt", "echo compared; exit 1"), ("git", ""), ("gh", "exit 1")];
+    let project = job(&programs, &[]);
+    let inputs = [
+        ("DIFF", "manifests"),
+        ("FAIL_ON", "opened"),
+        ("BASE", "0123abc"),
+        ("COMMENT", "true"),
+        ("PULL_REQUEST", "7"),
+        ("PATHS", ""),
+    ];
+    let ran = step(&project, "ci/run", &inputs);
+    assert_eq!((ran.code, project.read("output").as_str()), (1, "outcome=differs\n"), "{ran}");
+    let calls = project.read("calls").replace(&project.path("temp/verdikt").display().to_string(), "OUT");
+    assert_snapshot!(calls, @r"
+    git cat-file -e 0123abc^{commit}
+    verdikt diff --git 0123abc --format markdown --fail-on=opened -- manifests
+    gh pr comment 7 --edit-last --create-if-none --body-file OUT/comment.md
+    ");
+    assert_eq!(project.read("summary"), "compared\n");
+    // A fork may not write one, which is no reason to fail.
+    assert_eq!(commands(&ran).len(), 1, "{ran}");
+}
+
+/// GitHub refuses a summary of more than 1 MiB.
+#[test]
+fn a_summary_keeps_within_its_limit() {
+    let verdikt = "yes 'a line of the summary' | head -c 3000000 > \"$RUNNER_TEMP/verdikt/summary.md\"";
+    let project = job(&[("verdikt", verdikt)], &[]);
+    let ran = step(&project, "ci/run", &[("PATHS", "scenarios"), ("ON", "model")]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let summary = project.read("summary");
+    assert!(summary.len() < 1 << 20, "{}", summary.len());
+    assert!(
+        summary
+            .ends_with("a line of the summary\n\n\nThe rest is too long for a summary; the upload has it.\n")
+    );
+}
+
+/// Which verdikt the action takes, by the ref that a workflow names it by.
+#[rstest]
+#[case::tag("v0", "release")]
+#[case::commit("0123456789abcdef0123456789abcdef01234567", "release")]
+#[case::another_commit("1123456789abcdef0123456789abcdef01234567", "build")]
+#[case::branch("main", "build")]
+#[case::here("", "build")]
+fn the_release_of_the_ref_is_taken(#[case] reference: &str, #[case] how: &str) {
+    let place = format!("download/v{}", env!("CARGO_PKG_VERSION"));
+    let (release, url) = release(&place);
+    fs::write(
+        release.path(&format!("releases/{place}/COMMIT")),
+        "0123456789abcdef0123456789abcdef01234567\n",
+    )
+    .unwrap();
+    let project = job(&[], &[]);
+    let mut command = command(&project, "ci/get", &[("REF", reference)]);
+    let ran = ran(command.env("VERDIKT_RELEASES", url).output().unwrap());
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(project.read("output").starts_with(&format!("how={how}\n")), "{}", project.read("output"));
+    assert_eq!(project.path("home/.cache/verdikt/bin/verdikt-probe").exists(), how == "release");
+    assert!(project.read("path").ends_with("/.cache/verdikt/bin\n"));
 }
 
 /// Nothing in an input is expanded, and no path is an option.
@@ -201,7 +319,7 @@ fn a_cluster_comes_up_first_and_its_images_are_kept() {
     verdikt cluster list
     verdikt images --cilium 1.20.2
     docker save --output HOME/.cache/verdikt/images.tar quay.io/cilium/cilium:v1.20.2
-    verdikt run --quiet --events OUT/events.jsonl --report junit=OUT/junit.xml --report json=OUT/report.json --report markdown=OUT/summary.md --report github=OUT/annotations.txt --on=kind:audit --cilium=1.20 -- scenarios
+    verdikt run --quiet --events OUT/events.jsonl --evidence OUT/evidence --report junit=OUT/junit.xml --report json=OUT/report.json --report markdown=OUT/summary.md --report github=OUT/annotations.txt --on=kind:audit --cilium=1.20 -- scenarios
     ");
     assert_eq!(project.read("home/.cache/verdikt/images.tar"), "images\n");
     fs::write(project.path("calls"), "").unwrap();

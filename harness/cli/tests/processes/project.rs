@@ -55,6 +55,8 @@ impl Project {
         for name in ["NO_COLOR", "VERDIKT_CLUSTERWIDE", "VERDIKT_YES"] {
             command.env_remove(name);
         }
+        // Runs remember what differs, and the user's own is none of the tests'.
+        command.env("XDG_CACHE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
         command.env("TERM", "xterm").env("COLUMNS", "100");
         command
     }

@@ -1,6 +1,8 @@
 //! `verdikt run`: tables, filters, reports and exit codes.
 
-use std::process::Stdio;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
 
@@ -399,4 +401,36 @@ fn every_name_that_a_report_prints_can_be_given_to_a_filter() {
         let in_shell = format!("--filter '{}'\n", name.replace('\'', r"'\''"));
         assert!(shown.stdout.contains(&in_shell), "{name} in the terminal: {}", shown.stdout);
     }
+}
+
+#[test]
+fn what_failed_is_run_again() {
+    let project = Project::with(&[("redis.yaml", differing())]);
+    let nothing = project.verdikt(&["run", "--failed", "redis.yaml"]);
+    assert!(nothing.code == 5 && nothing.stderr.contains("nothing to run again"), "{nothing}");
+    assert_eq!(project.verdikt(&["run", "redis.yaml"]).code, 1);
+    let listed = project.verdikt(&["run", "--failed", "--list", "redis.yaml"]);
+    assert_eq!(listed.stdout, "redis/locked down/tcp database/redis:6379/shop/stock\n", "{listed}");
+    fs::write(project.path("redis.yaml"), GOOD).unwrap();
+    let again = project.verdikt(&["run", "--failed", "redis.yaml"]);
+    assert!(again.code == 0 && again.stdout.contains("1 cell"), "{again}");
+    assert_eq!(project.verdikt(&["run", "--failed", "redis.yaml"]).code, 5, "it is as expected by now");
+}
+
+#[test]
+fn a_saved_file_is_run_again_and_no_other() {
+    let other = GOOD.replace("scenario: redis", "scenario: other");
+    let project = Project::with(&[("redis.yaml", GOOD), ("other.yaml", &other)]);
+    let mut command = project.command(&["run", "--watch", "--quiet", "."]);
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = |pipe: Box<dyn std::io::Read>| BufReader::new(pipe).lines().map(Result::unwrap);
+    let mut output = lines(Box::new(process.stdout.take().unwrap()));
+    let mut remarks = lines(Box::new(process.stderr.take().unwrap()));
+    assert!(remarks.any(|line| line.starts_with("waiting for a file to be saved")));
+    assert!(output.any(|line| line.starts_with("as expected: 2 scenarios")));
+    fs::write(project.path("redis.yaml"), differing()).unwrap();
+    assert!(output.any(|line| line.starts_with("DIFFERS: 1 scenario,")));
+    assert!(remarks.any(|line| line.starts_with("waiting for a file to be saved")));
+    assert!(Command::new("kill").arg(process.id().to_string()).status().unwrap().success());
+    assert_eq!(process.wait().unwrap().code(), Some(4));
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 const TOGETHER: Duration = Duration::from_millis(60);
 
 /// Tells when one of some files was changed.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     /// It lasts as long as the process: where its thread could not start, it would panic as it is dropped.
     watcher: ManuallyDrop<RecommendedWatcher>,
     folders: BTreeSet<PathBuf>,
@@ -21,7 +21,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Watches nothing yet.
-    pub(super) fn start() -> notify::Result<Self> {
+    pub(crate) fn start() -> notify::Result<Self> {
         // That its thread does not start the watcher does not tell.
         drop(std::thread::Builder::new().spawn(|| ())?.join());
         let (tells, changes) = mpsc::unbounded_channel();
@@ -40,7 +40,7 @@ impl Watch {
 
     /// Watches these files from now on. Their folders are watched, for many editors put a new file in an old one's
     /// place.
-    pub(super) fn files<'a>(&mut self, files: impl Iterator<Item = &'a Path>) -> notify::Result<()> {
+    pub(crate) fn files<'a>(&mut self, files: impl Iterator<Item = &'a Path>) -> notify::Result<()> {
         for file in files {
             let folder = match file.parent() {
                 Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
@@ -55,7 +55,7 @@ impl Watch {
     }
 
     /// The names of the files that were changed together. Cancel-safe until the first is known.
-    pub(super) async fn changed(&mut self) -> BTreeSet<String> {
+    pub(crate) async fn changed(&mut self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         let Some(first) = self.changes.recv().await else { return std::future::pending().await };
         names.extend(name(&first));

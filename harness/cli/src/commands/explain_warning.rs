@@ -1,0 +1,47 @@
+//! `verdikt explain-warning`: the page of the book about a warning.
+
+use std::process::ExitCode;
+
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// The pages by their codes, in order.
+macro_rules! pages {
+    ($($code:literal),* $(,)?) => {
+        [$(($code, include_str!(concat!("../../warnings/", $code, ".md")))),*]
+    };
+}
+
+pub(crate) const PAGES: [(&str, &str); 19] = pages![
+    "cidr-for-pods",
+    "clusterwide-peer",
+    "deny-isolates",
+    "dns-one-label",
+    "egress-cuts-dns",
+    "foreign-namespace",
+    "fqdn-of-pods",
+    "fqdn-without-dns",
+    "http-method",
+    "ignored",
+    "no-namespace",
+    "not-evaluated",
+    "outside",
+    "peer-selects-nothing",
+    "policy-types",
+    "selects-nothing",
+    "service-port",
+    "unread",
+    "unused-manifest",
+];
+
+/// The codes, as the command line takes them.
+pub(crate) fn codes() -> [&'static str; PAGES.len()] {
+    PAGES.map(|(code, _)| code)
+}
+
+/// Prints the page of a code.
+pub(crate) fn explain_warning(code: &str) -> Result<ExitCode, Failure> {
+    let page = PAGES.iter().find(|(named, _)| *named == code).map_or("", |(_, page)| page);
+    Printer::data(page)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,79 @@
+//! Chooses where scenarios run, by the environment.
+
+use std::env;
+
+use verdikt_scenario::version::CiliumVersion;
+
+/// The variable that says where scenarios run.
+pub(crate) const ON: &str = "VERDIKT_ON";
+/// The variable that says for which Cilium version.
+const CILIUM: &str = "VERDIKT_CILIUM";
+
+/// Where scenarios run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// In the lab, or in the policy model where there can be no lab.
+    Best,
+    Model,
+    Lab,
+    /// As `verdikt run --on` takes it.
+    Cluster(String),
+}
+
+/// What the environment asks for and nobody can do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WishError {
+    #[error(
+        "cannot run on `{0}`, which {ON} names; there are lab, model, kind[:PROFILE] and cluster[:CONTEXT]"
+    )]
+    Backend(String),
+    #[error("cannot predict for Cilium `{0}`, which {CILIUM} names; there are {all}", all = CiliumVersion::all_named())]
+    Version(String),
+}
+
+impl Wish {
+    /// The wish of the environment.
+    pub(crate) fn of_environment() -> Result<Self, WishError> {
+        match env::var(ON) {
+            Ok(text) => Self::of_text(&text),
+            Err(_) => Ok(Self::Best),
+        }
+    }
+
+    fn of_text(text: &str) -> Result<Self, WishError> {
+        match text.split(':').next() {
+            Some("") => Ok(Self::Best),
+            Some("lab") if text == "lab" => Ok(Self::Lab),
+            Some("model") if text == "model" => Ok(Self::Model),
+            Some("kind" | "cluster") => Ok(Self::Cluster(text.to_owned())),
+            _ => Err(WishError::Backend(text.to_owned())),
+        }
+    }
+}
+
+/// The Cilium version that the environment asks for.
+pub(crate) fn version_of_environment() -> Result<Option<CiliumVersion>, WishError> {
+    match env::var(CILIUM) {
+        Ok(text) if !text.is_empty() => text.parse().map(Some).map_err(|_| WishError::Version(text)),
+        _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::nothing("", Some(Wish::Best))]
+    #[case::lab("lab", Some(Wish::Lab))]
+    #[case::model("model", Some(Wish::Model))]
+    #[case::profile("kind:audit", Some(Wish::Cluster("kind:audit".to_owned())))]
+    #[case::current_context("cluster", Some(Wish::Cluster("cluster".to_owned())))]
+    #[case::misspelt("labs", None)]
+    #[case::too_much("lab:here", None)]
+    fn wishes(#[case] text: &str, #[case] expected: Option<Wish>) {
+        assert_eq!(Wish::of_text(text).ok(), expected);
+    }
+}

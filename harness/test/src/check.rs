@@ -1,0 +1,109 @@
+//! Checks the scenarios of one file, in a test of any harness.
+
+use std::path::Path;
+
+use verdikt_manifests::situation::loader;
+use verdikt_runner::backend::reason;
+use verdikt_scenario::diagnostic;
+use verdikt_scenario::loader::{Loaded, Reach};
+use verdikt_scenario::scenario::Scenario;
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::event::Event;
+
+use crate::backend::{Wish, version_of_environment};
+use crate::{events, judged, program};
+
+/// Runs the scenarios of a file, and panics with the report of what is not as expected. A file without scenarios, as
+/// one with policies that a scenario names, is passed over.
+///
+/// Scenarios that cannot run where they should, or that do not hold for the Cilium version, are passed over too: the
+/// output of the test names them.
+///
+/// # Panics
+///
+/// If a verdict is not as expected, a file has a mistake, or the scenarios cannot run.
+#[track_caller]
+#[expect(clippy::print_stderr, clippy::panic, reason = "so speak tests")]
+pub fn check(file: impl AsRef<Path>) {
+    match run(file.as_ref()) {
+        Ok(notes) => notes.iter().for_each(|note| eprintln!("{note}")),
+        Err(report) => panic!("{}", report.trim_end()),
+    }
+}
+
+/// What is to be said beside success, or the report of a failure.
+fn run(file: &Path) -> Result<Vec<String>, String> {
+    let wish = Wish::of_environment().map_err(|error| error.to_string())?;
+    let asked = version_of_environment().map_err(|error| error.to_string())?;
+    let version = asked.unwrap_or_default();
+    let files = [file.to_owned()];
+    let mut loader = loader(&files, Reach::Inside);
+    if file.is_file() && !loader.has_scenario(file) {
+        return Ok(vec![format!("{} is no scenario", file.display())]);
+    }
+    let Loaded { scenarios, mut diagnostics, sources, .. } = loader.scenarios(&files);
+    diagnostics.extend(verdikt_runner::mistakes(&scenarios, version));
+    if !diagnostics.is_empty() {
+        return Err(diagnostic::render(&diagnostics, &sources, false));
+    }
+    let mut notes = Vec::new();
+    let events = match wish {
+        Wish::Model => events::of_model(&scenarios, version),
+        Wish::Cluster(on) => {
+            program::events(&program::program(&[]), &on, asked, &files).map_err(|error| reason(&error))?
+        }
+        Wish::Best | Wish::Lab => here(&wish, file, &scenarios, version, &mut notes)?,
+    };
+    let skipped = events.iter().filter_map(|event| match event {
+        Event::ScenarioSkipped(skipped) => Some(format!("skipped {}: {}", skipped.scenario, skipped.because)),
+        _ => None,
+    });
+    notes.extend(skipped);
+    let ran =
+        events.iter().any(|event| matches!(event, Event::ScenarioStarted(_) | Event::ScenarioFailed(_)));
+    if ran {
+        judged::all(&events).map_err(|failed| failed.message().unwrap_or_default().to_owned())?;
+    }
+    Ok(notes)
+}
+
+/// The events of a run on this machine.
+#[cfg(feature = "lab")]
+fn here(
+    wish: &Wish,
+    file: &Path,
+    scenarios: &[Scenario],
+    version: CiliumVersion,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Event>, String> {
+    use crate::role::{LabRun, run_in_lab};
+
+    match run_in_lab(file, version) {
+        LabRun::Events(events) => Ok(events),
+        LabRun::Impossible(reason) if *wish == Wish::Best => {
+            notes.push(format!("the policy model alone, without sockets: {reason}"));
+            Ok(events::of_model(scenarios, version))
+        }
+        LabRun::Impossible(reason) | LabRun::Failed(reason) => {
+            Err(format!("cannot run {} in the lab: {reason}", file.display()))
+        }
+    }
+}
+
+/// The events of a run on this machine.
+#[cfg(not(feature = "lab"))]
+fn here(
+    wish: &Wish,
+    file: &Path,
+    scenarios: &[Scenario],
+    version: CiliumVersion,
+    _: &mut Vec<String>,
+) -> Result<Vec<Event>, String> {
+    match wish {
+        Wish::Lab => Err(format!(
+            "cannot run {} in the lab: verdikt-test is built without its feature `lab`",
+            file.display()
+        )),
+        _ => Ok(events::of_model(scenarios, version)),
+    }
+}

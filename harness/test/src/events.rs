@@ -1,0 +1,45 @@
+//! Runs scenarios, and collects the events.
+
+use std::io;
+
+use verdikt_runner::model;
+use verdikt_runner::plan::RunOptions;
+use verdikt_scenario::scenario::Scenario;
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::event::Event;
+
+/// The events of scenarios in the policy model.
+pub(crate) fn of_model(scenarios: &[Scenario], version: CiliumVersion) -> Vec<Event> {
+    collect(|sink| model::run(scenarios, &options(version), sink).map(drop))
+}
+
+/// The events of a scenario in the lab.
+#[cfg(feature = "lab")]
+pub(crate) fn of_lab(scenario: &Scenario, version: CiliumVersion) -> Result<Vec<Event>, io::Error> {
+    use verdikt_runner::lab::{LabBackend, NAME};
+    use verdikt_runner::run::{BackendChoice, run_on};
+
+    let (options, probe) = (options(version), crate::role::probe()?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let open = async |_| LabBackend::open(probe.clone(), options.timeout).await;
+    let scenarios = std::slice::from_ref(scenario);
+    Ok(collect(|sink| {
+        let choice = BackendChoice::of_all(NAME);
+        runtime.block_on(run_on(choice, scenarios, &options, open, std::future::pending(), sink)).map(drop)
+    }))
+}
+
+fn options(version: CiliumVersion) -> RunOptions {
+    RunOptions { version, ..RunOptions::default() }
+}
+
+fn collect(run: impl FnOnce(&mut dyn FnMut(Event) -> io::Result<()>) -> io::Result<()>) -> Vec<Event> {
+    let mut events = Vec::new();
+    let ran = run(&mut |event| {
+        events.push(event);
+        Ok(())
+    });
+    // A run fails only where its sink does, and the one above never does.
+    assert!(ran.is_ok());
+    events
+}

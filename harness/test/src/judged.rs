@@ -1,0 +1,97 @@
+//! What a test comes to: the events that are about it, judged and rendered.
+
+use libtest_mimic::{Completion, Failed};
+use verdikt_report::terminal::{Options, Terminal};
+use verdikt_verdict::event::Event;
+use verdikt_verdict::run_result::{RunResult, Totals};
+
+/// How wide reports are.
+const WIDTH: usize = 100;
+
+/// What one test is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A whole scenario.
+    Scenario,
+    /// A step: its cells, and what becomes of its objects.
+    Step(String),
+    /// What becomes of the objects of a step.
+    Objects(String),
+    /// A cell, by its name.
+    Cell(String),
+}
+
+impl Subject {
+    fn step(&self) -> Option<&str> {
+        match self {
+            Self::Scenario | Self::Cell(_) => None,
+            Self::Step(step) | Self::Objects(step) => Some(step),
+        }
+    }
+
+    fn includes(&self, event: &Event) -> bool {
+        match (self, event) {
+            (Self::Objects(_), Event::CellJudged(_)) | (Self::Cell(_), Event::ObjectJudged(_)) => false,
+            (Self::Cell(name), Event::CellJudged(cell)) => cell.name().to_string() == *name,
+            _ => true,
+        }
+    }
+
+    /// Whether it may be about no cell at all.
+    fn may_be_empty(&self) -> bool {
+        matches!(self, Self::Objects(_))
+    }
+}
+
+/// Judges a subject by the events of a run that contains its scenario.
+pub(crate) fn completion(events: &[Event], scenario: &str, subject: &Subject) -> Result<Completion, Failed> {
+    let mut of_it = Vec::new();
+    let mut ended = false;
+    let mut step: Option<&str> = None;
+    for event in events {
+        match event {
+            Event::ScenarioFailed(failed) if failed.scenario == scenario => {
+                return Err(Failed::from(&failed.reason));
+            }
+            Event::ScenarioSkipped(skipped) if skipped.scenario == scenario => {
+                return Ok(Completion::ignored_with(&skipped.because));
+            }
+            Event::StepStarted(started) if started.scenario == scenario => {
+                step = Some(&started.step);
+            }
+            _ => {}
+        }
+        let wanted = step.is_some_and(|step| subject.step().is_none_or(|wanted| wanted == step));
+        if wanted && subject.includes(event) {
+            of_it.push(event);
+        }
+        if matches!(event, Event::StepFinished(finished) if finished.scenario == scenario) {
+            ended |= wanted;
+            step = None;
+        }
+    }
+    if !ended {
+        return Err(Failed::from("the run ended before it had a verdict on this"));
+    }
+    verdict(&of_it, subject.may_be_empty()).map(|()| Completion::Completed)
+}
+
+/// Fails with a report unless all that the events tell is as expected.
+pub(crate) fn all(events: &[Event]) -> Result<(), Failed> {
+    verdict(&events.iter().collect::<Vec<_>>(), false)
+}
+
+fn verdict(events: &[&Event], may_be_empty: bool) -> Result<(), Failed> {
+    match RunResult::of(&Totals::of(events.iter().copied())) {
+        RunResult::AsExpected => Ok(()),
+        RunResult::NothingToRun if may_be_empty => Ok(()),
+        _ => Err(Failed::from(report(events))),
+    }
+}
+
+/// The report of `verdikt run` about these events.
+fn report(events: &[&Event]) -> String {
+    let options = Options { width: WIDTH, colour: false, quiet: true, command: "verdikt run".to_owned() };
+    let mut terminal = Terminal::new(options);
+    events.iter().map(|event| terminal.push(event)).collect()
+}

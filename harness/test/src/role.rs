@@ -1,0 +1,132 @@
+//! What a test program is when it is started again: the probe of a lab's endpoint, or the lab of one file.
+//!
+//! A lab starts its own program for every endpoint, and a process can enter a user namespace only while it has a single
+//! thread. The programs of the usual test harness leave neither to us: their `main` is the harness's, which has threads
+//! before the first test begins. So a constructor looks at the command line before `main`.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::SIGPIPE;
+use signal_hook::flag::register;
+use verdikt_lab::enter::enter;
+use verdikt_lab::namespace::ProbeProgram;
+use verdikt_manifests::situation::loader;
+use verdikt_runner::backend::reason;
+use verdikt_scenario::loader::Reach;
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::event::Event;
+
+use crate::events;
+
+/// The first arguments of these roles. No harness has them.
+const PROBE: &str = "verdikt-test=probe";
+const LAB: &str = "verdikt-test=lab";
+/// How the lab of a file ends where there can be none.
+const NO_LAB: i32 = 64;
+/// How it ends where something failed.
+const FAILED: i32 = 65;
+
+ctor::declarative::ctor! {
+    #[ctor(unsafe)]
+    fn before_main() {
+        let arguments = arguments();
+        let code = match arguments.get(1).and_then(|argument| argument.to_str()) {
+            Some(PROBE) => {
+                keep_broken_pipes();
+                i32::from(verdikt_probe::probe::main(None, None) != ExitCode::SUCCESS)
+            }
+            Some(LAB) => {
+                keep_broken_pipes();
+                lab_of_file(&arguments[2..])
+            }
+            _ => return,
+        };
+        std::process::exit(code);
+    }
+}
+
+/// The command line. `std` knows it before `main` with some C libraries alone.
+fn arguments() -> Vec<OsString> {
+    let Ok(line) = fs::read("/proc/self/cmdline") else { return Vec::new() };
+    line.split(|byte| *byte == 0).map(|argument| OsString::from_vec(argument.to_vec())).collect()
+}
+
+/// Makes writing to a closed pipe an error, as `std` does in `main`.
+fn keep_broken_pipes() {
+    // Without it the process would end, and whoever started it would say so.
+    let _ = register(SIGPIPE, Arc::new(AtomicBool::new(false)));
+}
+
+/// This program as a probe.
+pub(crate) fn probe() -> io::Result<ProbeProgram> {
+    Ok(ProbeProgram { path: std::env::current_exe()?, arguments: vec![PROBE.into()] })
+}
+
+/// What the lab of a file came to.
+pub(crate) enum LabRun {
+    Events(Vec<Event>),
+    /// There can be none, for this reason.
+    Impossible(String),
+    Failed(String),
+}
+
+/// Runs the scenarios of a file in a lab, in a process of its own.
+pub(crate) fn run_in_lab(file: &Path, version: CiliumVersion) -> LabRun {
+    let failed = |error: &dyn std::error::Error| LabRun::Failed(reason(error));
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return failed(&error),
+    };
+    let mut command = Command::new(program);
+    command.arg(LAB).arg(file).arg(version.to_string());
+    let ended = match command.stdin(Stdio::null()).output() {
+        Ok(ended) => ended,
+        Err(error) => return failed(&error),
+    };
+    let said = String::from_utf8_lossy(&ended.stderr).trim().to_owned();
+    match ended.status.code() {
+        Some(0) => {
+            let lines = String::from_utf8_lossy(&ended.stdout);
+            match lines.lines().map(Event::from_line).collect() {
+                Ok(events) => LabRun::Events(events),
+                Err(error) => LabRun::Failed(error.to_string()),
+            }
+        }
+        Some(NO_LAB) => LabRun::Impossible(said),
+        _ => LabRun::Failed(format!("the process of the lab ended with {}: {said}", ended.status)),
+    }
+}
+
+/// The lab of a file: tells its events on the standard output.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the process that started this one reads both")]
+fn lab_of_file(arguments: &[OsString]) -> i32 {
+    let version = arguments.get(1).and_then(|version| version.to_str()?.parse().ok());
+    let (Some(file), Some(version)) = (arguments.first().map(PathBuf::from), version) else {
+        return FAILED;
+    };
+    if let Err(obstacle) = enter() {
+        eprintln!("{}", reason(&obstacle));
+        return NO_LAB;
+    }
+    let files = [file];
+    for scenario in loader(&files, Reach::Inside).scenarios(&files).scenarios {
+        let lines = events::of_lab(&scenario, version).map_err(|error| reason(&error)).and_then(|events| {
+            events.iter().map(|event| event.to_line().map_err(|error| error.to_string())).collect()
+        });
+        match lines {
+            Ok::<Vec<String>, String>(lines) => lines.iter().for_each(|line| println!("{line}")),
+            Err(reason) => {
+                eprintln!("{reason}");
+                return FAILED;
+            }
+        }
+    }
+    0
+}

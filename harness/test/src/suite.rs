@@ -1,0 +1,103 @@
+//! The tests of a set of scenarios, and the program that runs them.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+use verdikt_scenario::version::CiliumVersion;
+
+use crate::backend::{Wish, version_of_environment};
+use crate::trials::{Backend, trials};
+
+/// What is one test.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Granularity {
+    /// A scenario.
+    Scenario,
+    /// A step of a scenario.
+    #[default]
+    Step,
+    /// A cell of a step's table. Each step has one test beside, `scenario/step`, of what becomes of its objects.
+    Cell,
+}
+
+/// The tests of a set of scenarios. [`main!`](crate::main) is the short form.
+#[derive(Clone, Debug)]
+pub struct Suite {
+    pub(crate) paths: Vec<PathBuf>,
+    pub(crate) granularity: Granularity,
+    pub(crate) version: Option<CiliumVersion>,
+    pub(crate) besides: Vec<CiliumVersion>,
+    pub(crate) program: Vec<OsString>,
+}
+
+impl Suite {
+    /// A test for every step of the scenarios in these files and folders, relative to `root`: the folder of the
+    /// package, `env!("CARGO_MANIFEST_DIR")`.
+    pub fn new(root: impl AsRef<Path>, paths: &[impl AsRef<Path>]) -> Self {
+        let here = std::env::current_dir().unwrap_or_default();
+        let paths = paths.iter().map(|path| {
+            let path = root.as_ref().join(path);
+            // `cargo test` starts tests in this folder: messages are shorter.
+            path.strip_prefix(&here)
+                .ok()
+                .filter(|path| !path.as_os_str().is_empty())
+                .map_or(path.clone(), Path::to_owned)
+        });
+        Self {
+            paths: paths.collect(),
+            granularity: Granularity::default(),
+            version: None,
+            besides: Vec::new(),
+            program: Vec::new(),
+        }
+    }
+
+    /// Sets what is one test.
+    #[must_use]
+    pub fn granularity(self, granularity: Granularity) -> Self {
+        Self { granularity, ..self }
+    }
+
+    /// Sets the Cilium version of the predictions where `VERDIKT_CILIUM` does not.
+    #[must_use]
+    pub fn cilium(self, version: CiliumVersion) -> Self {
+        Self { version: Some(version), ..self }
+    }
+
+    /// Adds a test for each of these versions: the whole set in the policy model of that Cilium.
+    #[must_use]
+    pub fn also_under(self, versions: impl IntoIterator<Item = CiliumVersion>) -> Self {
+        Self { besides: versions.into_iter().collect(), ..self }
+    }
+
+    /// Sets the program, with its first arguments, that runs scenarios on clusters.
+    #[must_use]
+    pub fn program<Word: Into<OsString>>(self, words: impl IntoIterator<Item = Word>) -> Self {
+        Self { program: words.into_iter().map(Into::into).collect(), ..self }
+    }
+
+    /// Runs the tests that the command line asks for.
+    #[expect(clippy::print_stderr, reason = "a test program that cannot begin says why")]
+    pub fn run(mut self) -> ExitCode {
+        let arguments = Arguments::from_args();
+        let chosen = version_of_environment().and_then(|version| Ok((version, Wish::of_environment()?)));
+        let (version, wish) = match chosen {
+            Ok(chosen) => chosen,
+            Err(error) => {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
+        };
+        self.version = version.or(self.version);
+        let backend = if arguments.list { Ok(Backend::Model) } else { Backend::choose(wish) };
+        match backend {
+            Ok(backend) => libtest_mimic::run(&arguments, trials(&self, backend, &arguments)).exit_code(),
+            Err(reason) => {
+                eprintln!("cannot run scenarios: {reason}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}

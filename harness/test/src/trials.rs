@@ -1,0 +1,244 @@
+//! The tests of a suite, each of which runs its scenario unless another one has.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use verdikt_manifests::situation::loader;
+use verdikt_runner::backend::reason;
+use verdikt_runner::plan::{RunOptions, cell_names};
+use verdikt_scenario::cell_name::StepName;
+use verdikt_scenario::diagnostic;
+use verdikt_scenario::loader::{Loaded, Reach};
+use verdikt_scenario::scenario::{Scenario, Step};
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::event::Event;
+
+use crate::backend::Wish;
+use crate::judged::{Subject, all, completion};
+use crate::suite::{Granularity, Suite};
+use crate::{events, program};
+
+/// Where the tests of a suite run.
+#[derive(Clone, Debug)]
+pub(crate) enum Backend {
+    Model,
+    #[cfg(feature = "lab")]
+    Lab,
+    /// As `verdikt run --on` takes it.
+    Cluster(String),
+}
+
+impl Backend {
+    /// The backend that is wished for. To be asked while the process has a single thread.
+    #[cfg(feature = "lab")]
+    #[expect(clippy::print_stderr, reason = "a test that runs with less than it could says so")]
+    pub(crate) fn choose(wish: Wish) -> Result<Self, String> {
+        use verdikt_lab::enter::enter;
+
+        match wish {
+            Wish::Model => Ok(Self::Model),
+            Wish::Cluster(on) => Ok(Self::Cluster(on)),
+            Wish::Lab => enter().map(|_| Self::Lab).map_err(|obstacle| reason(&obstacle)),
+            Wish::Best => Ok(match enter() {
+                Ok(_) => Self::Lab,
+                Err(obstacle) => {
+                    eprintln!("the policy model alone, without sockets: {}", reason(&obstacle));
+                    Self::Model
+                }
+            }),
+        }
+    }
+
+    /// The backend that is wished for.
+    #[cfg(not(feature = "lab"))]
+    pub(crate) fn choose(wish: Wish) -> Result<Self, String> {
+        match wish {
+            Wish::Model | Wish::Best => Ok(Self::Model),
+            Wish::Cluster(on) => Ok(Self::Cluster(on)),
+            Wish::Lab => Err("verdikt-test is built without its feature `lab`".to_owned()),
+        }
+    }
+}
+
+/// The scenarios of a suite, and the events of those that tests have asked for, each run at most once.
+struct Runs {
+    scenarios: Vec<Scenario>,
+    backend: Backend,
+    /// As the suite or the environment asks for it.
+    version: Option<CiliumVersion>,
+    program: Vec<std::ffi::OsString>,
+    /// On this machine, scenario by scenario.
+    of_each: Vec<OnceLock<Result<Vec<Event>, String>>>,
+    /// On a cluster, all scenarios of these files at once.
+    files: Vec<PathBuf>,
+    of_all: OnceLock<Result<Vec<Event>, String>>,
+}
+
+impl Runs {
+    fn version(&self) -> CiliumVersion {
+        self.version.unwrap_or_default()
+    }
+
+    /// The events of a run that contains the scenario with this index.
+    fn events(&self, index: usize) -> Result<&[Event], Failed> {
+        let scenario = &self.scenarios[index];
+        let events = match &self.backend {
+            Backend::Model => self.of_each[index]
+                .get_or_init(|| Ok(events::of_model(std::slice::from_ref(scenario), self.version()))),
+            #[cfg(feature = "lab")]
+            Backend::Lab => self.of_each[index].get_or_init(|| {
+                events::of_lab(scenario, self.version())
+                    .map_err(|error| format!("cannot run in the lab: {error}"))
+            }),
+            Backend::Cluster(on) => self.of_all.get_or_init(|| {
+                let program = program::program(&self.program);
+                let events = program::events(&program, on, self.version, &self.files);
+                events.map_err(|error| reason(&error))
+            }),
+        };
+        events.as_deref().map_err(Failed::from)
+    }
+}
+
+/// One test of a scenario: its name, and what it is about.
+type Named = (String, Subject);
+
+/// The tests of a suite.
+pub(crate) fn trials(suite: &Suite, backend: Backend, arguments: &Arguments) -> Vec<Trial> {
+    let Loaded { scenarios, diagnostics, sources, .. } =
+        loader(&suite.paths, Reach::Inside).scenarios(&suite.paths);
+    let version = suite.version.unwrap_or_default();
+    let is_wanted = |name: &str| !arguments.is_filtered_out(&Trial::test(name, || Ok(())));
+    let tests: Vec<Vec<Named>> =
+        scenarios.iter().map(|scenario| tests_of(scenario, suite.granularity, version)).collect();
+    let wanted =
+        scenarios.iter().zip(&tests).filter(|(_, tests)| tests.iter().any(|(name, _)| is_wanted(name)));
+    let mut files: Vec<PathBuf> = wanted.map(|(scenario, _)| PathBuf::from(&*scenario.place.file)).collect();
+    files.dedup();
+    let runs = Arc::new(Runs {
+        of_each: scenarios.iter().map(|_| OnceLock::new()).collect(),
+        scenarios,
+        backend,
+        version: suite.version,
+        program: suite.program.clone(),
+        files,
+        of_all: OnceLock::new(),
+    });
+    let mut trials = Vec::new();
+    {
+        let runs = Arc::clone(&runs);
+        trials.push(Trial::test("the scenarios load without a mistake", move || {
+            let mistakes = verdikt_runner::mistakes(&runs.scenarios, version);
+            let problems: Vec<_> = diagnostics.into_iter().chain(mistakes).collect();
+            if problems.is_empty() {
+                Ok(())
+            } else {
+                Err(diagnostic::render(&problems, &sources, false).into())
+            }
+        }));
+    }
+    for &version in &suite.besides {
+        let runs = Arc::clone(&runs);
+        let name = format!("all scenarios in the policy model of Cilium {version}");
+        trials.push(Trial::test(name, move || all(&events::of_model(&runs.scenarios, version))));
+    }
+    for (index, tests) in tests.into_iter().enumerate() {
+        for (name, subject) in tests {
+            let runs = Arc::clone(&runs);
+            trials.push(Trial::ignorable_test(name, move || {
+                completion(runs.events(index)?, &runs.scenarios[index].name, &subject)
+            }));
+        }
+    }
+    trials
+}
+
+/// The tests of a scenario, named as filters name scenarios, steps and cells.
+fn tests_of(scenario: &Scenario, granularity: Granularity, version: CiliumVersion) -> Vec<Named> {
+    let name_of = |step: &Step| StepName { scenario: &scenario.name, step: &step.name }.to_string();
+    match granularity {
+        Granularity::Scenario => {
+            let name = StepName { scenario: &scenario.name, step: "" }.to_string();
+            vec![(name.trim_end_matches('/').to_owned(), Subject::Scenario)]
+        }
+        Granularity::Step => {
+            let steps = scenario.steps.iter();
+            steps.map(|step| (name_of(step), Subject::Step(step.name.clone()))).collect()
+        }
+        Granularity::Cell => {
+            let options = RunOptions { version, ..RunOptions::default() };
+            let mut tests = Vec::new();
+            for step in &scenario.steps {
+                tests.push((name_of(step), Subject::Objects(step.name.clone())));
+            }
+            for name in cell_names(std::slice::from_ref(scenario), &options) {
+                tests.push((name.clone(), Subject::Cell(name)));
+            }
+            tests
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn scenario(file: &str) -> Scenario {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let files = [root.join("tests").join(file)];
+        loader(&files, Reach::Inside).scenarios(&files).scenarios.remove(0)
+    }
+
+    fn run(file: &str, granularity: Granularity) -> Vec<(String, bool)> {
+        let (scenario, version) = (scenario(file), CiliumVersion::default());
+        let events = events::of_model(std::slice::from_ref(&scenario), version);
+        let tests = tests_of(&scenario, granularity, version).into_iter();
+        tests
+            .map(|(name, subject)| {
+                let passes = completion(&events, &scenario.name, &subject).is_ok();
+                (name, passes)
+            })
+            .collect()
+    }
+
+    #[rstest]
+    #[case::scenario(Granularity::Scenario, &[("differs", false)])]
+    #[case::steps(Granularity::Step, &[("differs/open", true), ("differs/locked down", false)])]
+    #[case::cells(Granularity::Cell, &[
+        ("differs/open", true),
+        ("differs/locked down", true),
+        ("differs/open/tcp database/redis:6379/shop/cart", true),
+        ("differs/open/tcp database/redis:6379/shop/stock", true),
+        ("differs/locked down/tcp database/redis:6379/shop/cart", true),
+        ("differs/locked down/tcp database/redis:6379/shop/stock", false),
+    ])]
+    fn names_and_ends(#[case] granularity: Granularity, #[case] expected: &[(&str, bool)]) {
+        let expected: Vec<_> = expected.iter().map(|(name, passes)| ((*name).to_owned(), *passes)).collect();
+        assert_eq!(run("differing/differs.yaml", granularity), expected);
+    }
+
+    #[test]
+    fn a_run_that_breaks_off_passes_no_test_of_what_is_missing() {
+        let (scenario, version) = (scenario("scenarios/redis.yaml"), CiliumVersion::default());
+        let mut events = events::of_model(std::slice::from_ref(&scenario), version);
+        let first_step = events.iter().position(|event| matches!(event, Event::StepFinished(_))).unwrap();
+        events.truncate(first_step + 1);
+        let ends = |granularity| {
+            let tests = tests_of(&scenario, granularity, version).into_iter();
+            tests.map(|(_, subject)| completion(&events, "redis", &subject).is_ok()).collect::<Vec<_>>()
+        };
+        assert_eq!(ends(Granularity::Step), [true, false]);
+        assert_eq!(ends(Granularity::Cell), [true, false, true, true, false, false]);
+    }
+
+    #[test]
+    fn what_holds_for_another_version_is_ignored() {
+        let (scenario, version) = (scenario("scenarios/older.yaml"), CiliumVersion::default());
+        let events = events::of_model(std::slice::from_ref(&scenario), version);
+        let ended = completion(&events, "older", &Subject::Scenario).unwrap();
+        assert!(matches!(ended, libtest_mimic::Completion::Ignored { .. }));
+    }
+}

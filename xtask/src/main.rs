@@ -1,0 +1,60 @@
+//! What is done to the repository itself, as `cargo xtask`.
+
+mod archive;
+mod build;
+mod dist;
+mod docs;
+mod licences;
+mod manifests;
+mod packages;
+mod sbom;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "What is done to the repository itself")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build a release archive with its checksum
+    Dist(Dist),
+    /// Write the pages of the book that come from the code
+    Docs {
+        /// Write nothing, and fail if one is not current
+        #[arg(long)]
+        check: bool,
+    },
+    /// Write the krew manifest and the Homebrew formula of a release, from the checksums of its archives
+    Manifests {
+        /// The folder with the archives of all platforms
+        #[arg(default_value = "dist")]
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Dist {
+    /// The platform
+    #[arg(long, default_value = build::DEFAULT_TARGET)]
+    target: String,
+    /// The folder for archive and checksum
+    #[arg(long, default_value = "dist")]
+    out: PathBuf,
+    /// Take the programs from this folder instead of building them
+    #[arg(long)]
+    built: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Dist(Dist { target, out, built }) => dist::dist(&target, &out, built.as_deref()),
+        Task::Docs { check } => docs::docs(if check { docs::Pages::Check } else { docs::Pages::Write }),
+        Task::Manifests { folder } => manifests::write(&folder),
+    }
+}
