@@ -34,7 +34,8 @@ pub(crate) fn destinations(
     let dns = || DNS_SERVICE.parse().map(|service| through(&service)).unwrap_or_default();
     let backends = match attempt.target() {
         Some(Target::Service(service)) => port.map(|port| topology.behind(service, protocol, port)),
-        Some(Target::Backend { .. } | Target::Endpoint(_) | Target::Name(_)) | None => None,
+        Some(Target::Backend { .. } | Target::Endpoint(_) | Target::PodOfSharedName(_) | Target::Name(_))
+        | None => None,
     };
     let backends = backends.into_iter().flatten().filter_map(|(backend, port)| Some((backend, port?)));
     let backends = backends.flat_map(|(backend, port)| {
