@@ -58,7 +58,8 @@ pub const CILIUM_IDENTITY: Kind = kind("CiliumIdentity", "cilium.io", "v2", "cil
 pub const CILIUM_ENDPOINT: Kind = kind("CiliumEndpoint", "cilium.io", "v2", "ciliumendpoints", true);
 
 /// The kinds of policies, clusterwide ones first: in this order they are removed.
-pub const POLICIES: [Kind; 5] = [
+pub const POLICIES: [Kind; 6] = [
+    policy(PolicyKind::ClusterNetworkPolicy, 0),
     policy(PolicyKind::CiliumClusterwideNetworkPolicy, 0),
     policy(PolicyKind::CiliumNetworkPolicy, 0),
     policy(PolicyKind::NetworkPolicy, 0),

@@ -70,7 +70,7 @@ fn topology() -> Topology {
         }],
     };
     topology.services.insert("verdikt-shop/orders".parse().unwrap(), service);
-    topology.nodes.insert("host".parse().unwrap(), Node { api_server: true, serves: Vec::new() });
+    topology.nodes.insert("host".parse().unwrap(), Node { api_server: true, ..Node::default() });
     topology
 }
 

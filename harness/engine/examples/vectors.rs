@@ -26,6 +26,9 @@ use verdikt_scenario::topology::{
 };
 use verdikt_scenario::version::CiliumVersion;
 
+#[path = "vectors/queries.rs"]
+mod queries;
+
 /// One line of a vector file: requests that a real proxy answered under the HTTP rules of a policy.
 #[derive(Deserialize)]
 struct HttpCase {
@@ -65,7 +68,17 @@ struct Case {
     named_ports: bool,
     #[serde(default)]
     enforcement: CaseEnforcement,
+    #[serde(default)]
     flows: Vec<(String, String, String, u16, String, String)>,
+    /// Queries to the DNS proxy.
+    #[serde(default)]
+    queries: Vec<queries::Query>,
+    /// The labels of nodes; a remote one is called `node:NAME`.
+    #[serde(default)]
+    nodes: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether policies can select nodes.
+    #[serde(default)]
+    node_selector_labels: bool,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -114,6 +127,8 @@ struct External {
 struct CasePolicy {
     object: Unlocated,
     valid: bool,
+    /// Why the API server refuses it, in files that say so.
+    schema: Option<String>,
 }
 
 /// What a file comes to.
@@ -189,10 +204,13 @@ fn read(file: &Path) -> Result<String, Box<dyn Error>> {
 fn run(mut case: Case, version: CiliumVersion, counts: &mut Counts) -> Result<(), Box<dyn Error>> {
     let (topology, learned) = topology(&case)?;
     let file = std::sync::Arc::from(case.id.as_str());
-    let (objects, valid): (Vec<_>, Vec<_>) =
-        case.policies.drain(..).map(|policy| (policy.object, policy.valid)).unzip();
-    let manifest = |Unlocated(root)| Manifest { file: std::sync::Arc::clone(&file), root };
-    let manifests: Vec<Manifest> = objects.into_iter().map(manifest).collect();
+    let (manifests, valid): (Vec<_>, Vec<_>) = case
+        .policies
+        .drain(..)
+        .map(|CasePolicy { object: Unlocated(root), valid, schema }| {
+            (Manifest { file: std::sync::Arc::clone(&file), root }, (valid, schema))
+        })
+        .unzip();
     let mode = match case.enforcement {
         CaseEnforcement::Default => EnforcementMode::Default,
         CaseEnforcement::Always => EnforcementMode::Always,
@@ -208,12 +226,16 @@ fn run(mut case: Case, version: CiliumVersion, counts: &mut Counts) -> Result<()
     };
     let cluster = PolicyModel::without_api_server(&topology, &manifests, &options, &learned);
     counts.objects += manifests.len();
-    for ((valid, manifest), judgement) in valid.into_iter().zip(&manifests).zip(cluster.judgements()) {
+    for (((valid, schema), manifest), judgement) in
+        valid.into_iter().zip(&manifests).zip(cluster.judgements())
+    {
         if judgement.refused().is_some() == valid {
             counts.validity += 1;
             counts.shown.push(format!("{} {}: {judgement:?}", case.id, manifest.object()));
         }
+        queries::check_admission(&case.id, manifest, schema.as_deref(), version, counts);
     }
+    queries::run(&case, &cluster, counts)?;
     let mut ends: BTreeMap<&str, Endpoint> = BTreeMap::new();
     for (from, to, protocol, port, egress, ingress) in &case.flows {
         let traffic = match protocol.as_str() {
@@ -328,7 +350,7 @@ fn endpoint(text: &str) -> Result<Endpoint, Box<dyn Error>> {
         (None, false) => match text {
             "health" => Endpoint::Cilium(CiliumEndpoint::Health),
             "ingress" => Endpoint::Cilium(CiliumEndpoint::Ingress),
-            _ => Endpoint::Node(text.parse()?),
+            _ => Endpoint::Node(text.strip_prefix("node:").unwrap_or(text).parse()?),
         },
     })
 }
@@ -362,7 +384,16 @@ fn topology(case: &Case) -> Result<(Topology, Learned), Box<dyn Error>> {
         topology.services.insert(format!("{}/{}", service.namespace, service.name).parse()?, spec);
     }
     for (name, api_server) in [("host", false), ("remote-node", false), ("kube-apiserver", true)] {
-        topology.nodes.insert(name.parse()?, Node { api_server, serves: Vec::new() });
+        let labels = case.nodes.get(name).cloned().unwrap_or_default();
+        topology.nodes.insert(name.parse()?, Node { api_server, labels, ..Node::default() });
     }
+    for (name, labels) in &case.nodes {
+        if let Some(name) = name.strip_prefix("node:") {
+            let node = Node { labels: labels.clone(), ..Node::default() };
+            topology.nodes.insert(name.parse()?, node);
+        }
+    }
+    topology.settings.cluster_network_policy = true;
+    topology.settings.node_selector_labels = case.node_selector_labels;
     Ok((topology, learned))
 }

@@ -1,10 +1,11 @@
 //! What the API server makes of an object: it refuses it, or stores it without the fields it does not know.
 //!
-//! The schemas of the four kinds are tables; one walker holds an object against them and words its findings as the
+//! The schemas of the kinds are tables; one walker holds an object against them and words its findings as the
 //! API server does. <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#validation>
 
 mod check;
 mod cilium;
+mod cluster_network_policy;
 mod kubernetes;
 mod label;
 mod metadata;
@@ -66,18 +67,19 @@ struct Kind {
     schema: &'static Object,
 }
 
-static KINDS: [Kind; 4] = [
+static KINDS: [Kind; 5] = [
     Kind { kind: PolicyKind::NetworkPolicy, schema: &kubernetes::NETWORK_POLICY },
     Kind { kind: PolicyKind::CiliumNetworkPolicy, schema: &cilium::POLICY },
     Kind { kind: PolicyKind::CiliumClusterwideNetworkPolicy, schema: &cilium::POLICY },
     Kind { kind: PolicyKind::CiliumCidrGroup, schema: &cilium::CIDR_GROUP },
+    Kind { kind: PolicyKind::ClusterNetworkPolicy, schema: &cluster_network_policy::POLICY },
 ];
 
 impl Kind {
     /// A null in an object of a custom resource is dropped; in a kind of Kubernetes' own it is an empty value.
     /// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>
     fn drops_nulls(&self) -> bool {
-        self.kind.is_of_cilium()
+        self.kind.is_custom()
     }
 
     /// Whether the API server of a cluster with this Cilium has the kind in a version of its API.

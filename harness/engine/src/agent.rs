@@ -5,6 +5,7 @@
 
 mod cidr;
 mod cilium;
+pub(crate) mod cluster_network_policy;
 mod kubernetes;
 mod peers;
 mod ports;
@@ -29,6 +30,8 @@ pub(crate) struct Context<'a> {
     pub(crate) behaviour: &'a Behaviour,
     /// Whether the cluster has addresses of both families.
     pub(crate) dual_stack: bool,
+    /// Whether policies can select nodes by their labels.
+    pub(crate) node_selector_labels: bool,
     /// The services and CIDR groups around it.
     pub(crate) surroundings: &'a Surroundings<'a>,
 }
@@ -64,6 +67,13 @@ pub(crate) fn network_policy(object: &Node, context: &Context<'_>) -> Result<Par
     let nothing = Node { position: object.position, value: Value::Map(Vec::new()) };
     let spec = object.get("spec").unwrap_or(&nothing);
     Ok(Parsed { rules: vec![kubernetes::rule(spec, context)?], hidden: None })
+}
+
+/// Reads a `ClusterNetworkPolicy`.
+pub(crate) fn cluster_network_policy(object: &Node, context: &Context<'_>) -> Result<Parsed, Refusal> {
+    let nothing = Node { position: object.position, value: Value::Map(Vec::new()) };
+    let spec = object.get("spec").unwrap_or(&nothing);
+    Ok(Parsed { rules: vec![cluster_network_policy::rule(spec, context)?], hidden: None })
 }
 
 /// A refusal at a node.

@@ -83,6 +83,8 @@ switches! {
     l7_kinds_conflict_per_port: before(V1_18),
     /// Names and patterns of more than 255 characters are refused by the agent.
     limits_name_length: since(V1_19),
+    /// Objects of the kind `ClusterNetworkPolicy` are read, where the settings say so.
+    cluster_network_policies: since(V1_20),
     /// Of the entries that allow traffic, the most specific one decides whether it goes to a proxy; since 1.17 one
     /// entry with a proxy is enough.
     most_specific_decides_redirect: before(V1_17),

@@ -1,7 +1,11 @@
 //! One endpoint, one direction, one peer: what the entries decide.
 //!
-//! An explicit deny wins over every allow, an allow over the absence of one; nothing else orders rules.
+//! An explicit deny wins over every allow, an allow over the absence of one; nothing else orders rules, but for the
+//! tiers of a `ClusterNetworkPolicy`.
 //! <https://docs.cilium.io/en/stable/security/policy/intro/#rule-basics>
+
+mod ordered;
+mod verdict;
 
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::{Endpoint, Protocol};
@@ -12,6 +16,8 @@ use crate::rule::{
     Direction, Effect, Entity, Entry, Gap, Peer, PeerField, PeerMatcher, Peers, PortMatcher, PortRule, Ports,
     Proxy,
 };
+pub(crate) use verdict::OnMiss;
+pub use verdict::SideVerdict;
 
 /// Traffic as policies see it, after a service's address has been translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +40,10 @@ pub(crate) struct Decision<'a> {
     pub(crate) allowed: Vec<Match<'a>>,
     /// Deny entries that match.
     pub(crate) denied: Vec<Match<'a>>,
+    /// Pass entries that match, of tiers before the one that decides.
+    pub(crate) passed: Vec<Match<'a>>,
+    /// Whether an entry that comes after those that decide would allow it.
+    pub(crate) allowed_later: bool,
     /// The first thing that is not modelled and may matter.
     pub(crate) gap: Option<(&'static str, (usize, usize))>,
     /// What happens to what no rule allows.
@@ -41,16 +51,15 @@ pub(crate) struct Decision<'a> {
     pub(crate) verdict: SideVerdict,
 }
 
-/// What happens to traffic, or to a request, that no rule allows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum OnMiss {
-    /// It passes: nothing isolates the endpoint.
-    #[default]
-    Pass,
-    /// It passes, because it is the node's own.
-    PassFromLocalHost,
-    /// It is denied.
-    Deny,
+impl<'a> Decision<'a> {
+    /// The matches of entries with an effect.
+    fn matches_of(&mut self, effect: Effect) -> &mut Vec<Match<'a>> {
+        match effect {
+            Effect::Allow => &mut self.allowed,
+            Effect::Deny => &mut self.denied,
+            Effect::Pass => &mut self.passed,
+        }
+    }
 }
 
 /// An entry that matches, and a port rule of it that does; none where the entry is about all traffic.
@@ -95,36 +104,6 @@ impl<'a> Match<'a> {
     }
 }
 
-/// The verdict of one side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SideVerdict {
-    /// Nothing is enforced there.
-    #[default]
-    NotEnforced,
-    /// It passes; to a proxy first where `redirected`.
-    Allow {
-        /// Whether a proxy judges further.
-        redirected: bool,
-    },
-    /// It is the node's own traffic to its pod, which passes without a rule.
-    LocalHost,
-    /// An explicit deny.
-    Denied,
-    /// Nothing allows it.
-    NoRuleAllows,
-    /// The engine does not know.
-    Unknown,
-    /// The agent cannot compute the endpoint's policy.
-    Conflict,
-}
-
-impl SideVerdict {
-    /// Whether the side drops the traffic.
-    pub fn denies(self) -> bool {
-        matches!(self, Self::Denied | Self::NoRuleAllows)
-    }
-}
-
 impl PolicyModel<'_> {
     /// What the policy of `subject` in one direction decides about traffic of or to `peer`. At egress, named
     /// ports are those of the peer, at ingress those of the subject.
@@ -146,6 +125,25 @@ impl PolicyModel<'_> {
             return decision;
         }
         let destination = if direction == Direction::Ingress { &subject.identity } else { peer };
+        if side.is_tiered {
+            self.match_in_order(side, direction, (peer, destination), traffic, &mut decision);
+        } else {
+            self.match_all(side, direction, (peer, destination), traffic, &mut decision);
+        }
+        decision.on_miss = self.on_miss(side, direction, peer);
+        decision.verdict = self.verdict_of(&decision);
+        decision
+    }
+
+    /// Finds every entry that matches, where nothing but deny and allow orders them.
+    fn match_all<'m>(
+        &'m self,
+        side: &Side,
+        direction: Direction,
+        (peer, destination): (&Identity, &Identity),
+        traffic: Traffic,
+        decision: &mut Decision<'m>,
+    ) {
         for &index in &side.entries {
             let entry = self.entry(index);
             let ports = entry.ports.matching(traffic, destination, self, direction);
@@ -163,21 +161,19 @@ impl PolicyModel<'_> {
             if let Some(Gap::WhenMatched(gap)) = entry.gap {
                 decision.gap.get_or_insert((gap, index));
             }
-            let matches = match entry.effect {
-                Effect::Allow => &mut decision.allowed,
-                Effect::Deny => &mut decision.denied,
-            };
-            matches.extend(ports.map(|port| Match { entry, port }));
+            decision.matches_of(entry.effect).extend(ports.map(|port| Match { entry, port }));
         }
+    }
+
+    /// What happens at a side to what no rule decides.
+    fn on_miss(&self, side: &Side, direction: Direction, peer: &Identity) -> OnMiss {
         let local_host =
             direction == Direction::Ingress && peer.is_local_host() && self.passes_local_host(side);
-        decision.on_miss = match (side.isolated, local_host) {
+        match (side.isolated, local_host) {
             (false, _) => OnMiss::Pass,
             (true, true) => OnMiss::PassFromLocalHost,
             (true, false) => OnMiss::Deny,
-        };
-        decision.verdict = self.verdict_of(&decision);
-        decision
+        }
     }
 
     /// The verdict that the matches of a decision come to.
@@ -260,6 +256,11 @@ fn opposite(direction: Direction) -> Direction {
 }
 
 impl Peers {
+    /// Whether no identity is among them.
+    pub(crate) fn are_nobody(&self) -> bool {
+        matches!(self, Self::OneOf(peers) if peers.is_empty())
+    }
+
     /// Whether an identity is among them.
     pub fn contain(&self, identity: &Identity) -> bool {
         match self {

@@ -30,6 +30,16 @@ impl NamePattern {
         Self { text: name.to_owned(), shape: Shape::Exact(normal(name)) }
     }
 
+    /// A domain name, whose first star, if it begins with one and a dot, stands for one or more labels.
+    pub fn domain(name: &str, behaviour: &Behaviour) -> Self {
+        let Self { shape, .. } = match name.strip_prefix("*.") {
+            Some(rest) => Self::pattern(&format!("**.{rest}"), behaviour),
+            None if name.starts_with('*') => Self::pattern(name, behaviour),
+            None => Self::exact(name),
+        };
+        Self { text: name.to_owned(), shape }
+    }
+
     /// A `matchPattern`.
     pub fn pattern(pattern: &str, behaviour: &Behaviour) -> Self {
         let normalized = normal(pattern.trim());

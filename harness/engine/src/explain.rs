@@ -1,9 +1,12 @@
 //! From a decision to a finding: the rules behind it, and for a denial the rule that came nearest.
 
+mod dns_rules;
+
 use std::collections::BTreeSet;
 use std::mem::discriminant;
 use std::sync::Arc;
 
+use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::prediction::{Finding, Miss, RuleRef};
 
 use crate::decide::{Decision, Match, OnMiss, SideVerdict, Traffic};
@@ -12,6 +15,7 @@ use crate::http::{CONNECT, Mismatch, Reading, RequestHead, Target, read_request}
 use crate::identity::Identity;
 use crate::model::{PolicyModel, Side, SubjectState};
 use crate::rule::{Direction, Effect, Entry, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy};
+pub(crate) use dns_rules::Query;
 
 impl PolicyModel<'_> {
     /// What a decision of one side found.
@@ -114,6 +118,10 @@ impl PolicyModel<'_> {
             Some((gap, matched)) => {
                 Finding::Unknown { gap: gap.to_owned(), rule: Some(self.rule_of(matched)) }
             }
+            None if decision.allowed_later && decision.on_miss == OnMiss::Deny => {
+                let gap = "whether the HTTP proxy goes on to the rules of the tiers after";
+                self.unjudged(decision, gap.to_owned())
+            }
             None => self.finding_on_miss(decision, nearest),
         }
     }
@@ -126,37 +134,6 @@ impl PolicyModel<'_> {
             OnMiss::PassFromLocalHost => Finding::LocalHost,
             OnMiss::Deny => Finding::NoRuleAllows { isolated_by: self.redirecting(decision), nearest },
         }
-    }
-
-    /// What the DNS proxy finds, or none if the query goes to no proxy. It asks only rules for exactly this port
-    /// and protocol, so that an allow of all ports does not help, and a plain allow of the port does.
-    pub(crate) fn dns_finding(&self, decision: &Decision<'_>, name: &str) -> Option<Finding> {
-        let dns = |matched: &&Match<'_>| matches!(matched.proxy(), Some(Proxy::Dns(_)));
-        let another = |matched: &&Match<'_>| matched.proxy().is_some() && !dns(matched);
-        if let Some(matched) = decision.allowed.iter().find(another) {
-            let gap = "what a proxy for something else makes of a DNS query".to_owned();
-            return Some(Finding::Unknown { gap, rule: Some(self.rule_of(matched)) });
-        }
-        let redirect = decision.allowed.iter().find(dns)?;
-        let filter = redirect.port.map(|port| &port.matcher)?;
-        let mut nearest = None;
-        for matched in &decision.allowed {
-            let Some(port) = matched.port else { continue };
-            if !port.matcher.same_ports(filter) {
-                continue;
-            }
-            let patterns = match matched.proxy() {
-                None => return Some(Finding::Allowed { by: vec![self.rule_of(matched)] }),
-                Some(Proxy::Dns(patterns)) => patterns,
-                Some(Proxy::Http(_) | Proxy::Unmodelled(_)) => continue,
-            };
-            if patterns.iter().any(|pattern| pattern.matches(name)) {
-                return Some(Finding::Allowed { by: vec![self.rule_of(matched)] });
-            }
-            nearest =
-                nearest.or_else(|| Some(Miss { rule: self.rule_of(matched), on: name_miss(name, patterns) }));
-        }
-        Some(self.finding_on_miss(decision, nearest))
     }
 
     /// What becomes of a connection that only wants to be established: the HTTP and DNS proxies take every one;
@@ -193,7 +170,7 @@ impl PolicyModel<'_> {
         self.rule_at(self.entry(index), None)
     }
 
-    fn rule_of(&self, matched: &Match<'_>) -> Arc<RuleRef> {
+    pub(crate) fn rule_of(&self, matched: &Match<'_>) -> Arc<RuleRef> {
         self.rule_at(matched.entry, matched.port)
     }
 
@@ -207,7 +184,9 @@ impl PolicyModel<'_> {
             };
             let position = port.map_or(entry.origin.position, |port| port.position);
             let place = position.in_file(&object.file);
-            RuleRef { object: object.reference.clone(), path, place }
+            let is_tiered = object.kind() == Some(PolicyKind::ClusterNetworkPolicy);
+            let precedence = is_tiered.then_some(entry.precedence);
+            RuleRef { object: object.reference.clone(), path, place, precedence }
         })
     }
 

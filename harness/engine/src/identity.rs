@@ -87,6 +87,14 @@ impl Identity {
         Self { labels, ..Self::default() }
     }
 
+    /// The labels of a node, where Cilium knows them; none of a node of which none are known.
+    pub(crate) fn node_labels(node: &Node) -> impl Iterator<Item = Label> {
+        let own = node.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let cluster = (!node.labels.is_empty()).then_some((CLUSTER, CLUSTER_NAME));
+        let labels = own.chain(cluster);
+        labels.map(|(key, value)| Label { key: key.into(), source: Source::Node, value: value.into() })
+    }
+
     /// The identity of an endpoint Cilium runs itself.
     pub fn cilium(endpoint: CiliumEndpoint) -> Self {
         let key = match endpoint {

@@ -15,6 +15,8 @@ pub enum Source {
     Cidr,
     /// CIDR groups, whose labels the addresses in them carry.
     CidrGroup,
+    /// Nodes, of which Cilium knows the labels where policies can select them.
+    Node,
     /// Any other source. No endpoint verdikt models carries one.
     Other,
 }

@@ -12,6 +12,8 @@ use crate::identity::Identity;
 use crate::model::{PolicyModel, SubjectState, is_managed};
 use crate::rule::{Direction, Effect, Gap, Peers};
 
+mod ordered;
+
 /// A set of identities, by index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Bits(Vec<u64>);
@@ -35,6 +37,10 @@ impl Bits {
 
     fn add(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
+    }
+
+    fn keep(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word &= other);
     }
 
     fn remove(&mut self, other: &Self) {
@@ -175,6 +181,9 @@ impl Evaluation<'_> {
         if !managed || !side.enforced {
             return Row { allowed: Bits::all(size), unknown: Bits::none(size) };
         }
+        if side.is_tiered {
+            return self.row_in_order(of, direction, traffic);
+        }
         let mut allowed = if side.isolated { Bits::none(size) } else { Bits::all(size) };
         let mut denied = Bits::none(size);
         let mut unknown = Bits::none(size);
@@ -185,6 +194,8 @@ impl Evaluation<'_> {
                 (Some(_), _) => unknown.add(&matching),
                 (None, Effect::Allow) => allowed.add(&matching),
                 (None, Effect::Deny) => denied.add(&matching),
+                // Rules that pass on make a side one of several tiers.
+                (None, Effect::Pass) => {}
             }
         }
         if direction == Direction::Ingress && self.model.passes_local_host(side) {

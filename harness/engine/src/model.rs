@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use verdikt_scenario::name::{DnsName, NamespacedName};
 use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind};
+use verdikt_scenario::precedence::Tier;
 use verdikt_scenario::prediction::RuleRef;
 use verdikt_scenario::scenario::{Enforcement, EnforcementMode, FieldValidation};
 use verdikt_scenario::topology::{Endpoint, Topology};
@@ -157,6 +158,8 @@ pub(crate) struct Side {
     pub(crate) entries: Vec<(usize, usize)>,
     /// Whether any of the entries has requirements on the peers of all.
     pub(crate) requires: bool,
+    /// Whether rules of several tiers select it; its entries are in the order of decisions then.
+    pub(crate) is_tiered: bool,
     /// The rules that isolate it, one for each object.
     pub(crate) isolated_by: Arc<[Arc<RuleRef>]>,
     /// Why the policy cannot be computed, if so.
@@ -261,6 +264,7 @@ impl<'a> PolicyModel<'a> {
                 for (index, entry) in rule.entries.iter().enumerate() {
                     let side = &mut sides[usize::from(entry.direction == Direction::Egress)];
                     side.isolated |= entry.isolates;
+                    side.is_tiered |= entry.precedence.tier != Tier::Normal;
                     side.requires |= !entry.requires.is_empty();
                     side.entries.push((rule_index, index));
                 }
@@ -268,6 +272,9 @@ impl<'a> PolicyModel<'a> {
             for side in &mut sides {
                 side.enforced = forced || !side.entries.is_empty();
                 side.isolated |= forced;
+                if side.is_tiered {
+                    side.entries.sort_by_key(|index| self.entry(*index).order());
+                }
                 side.isolated_by = self.isolated_by(side);
                 side.conflict = self.find_conflict(side);
             }

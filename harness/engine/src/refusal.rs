@@ -43,6 +43,12 @@ pub enum RefusalKind {
     L7WithoutTcp,
     /// A policy of a namespace that selects nodes.
     NodesOfNamespace,
+    /// A kind of object that the cluster's Cilium does not read.
+    NotEnforced,
+    /// Nodes as peers, where Cilium does not know the labels of nodes.
+    NodeLabelsOff,
+    /// What the agent cannot read without crashing.
+    Crash,
     /// A value that is not allowed where it stands.
     InvalidValue,
 }
@@ -64,6 +70,13 @@ impl RefusalKind {
                 "make it a CiliumClusterwideNetworkPolicy, or use an `endpointSelector`"
             }
             Self::NotText => "write the value in quotes",
+            Self::NodeLabelsOff => {
+                "set `nodeSelectorLabels: true` in the values of Cilium, and say so in the settings"
+            }
+            Self::NotEnforced => {
+                "of Cilium, 1.20 enforces a ClusterNetworkPolicy with `k8sClusterNetworkPolicy.enabled: true`"
+            }
+            Self::Crash => "correct the value: every agent that reads this object crashes",
             Self::NotServed | Self::InvalidValue => return None,
         })
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use ipnet::IpNet;
 use verdikt_scenario::place::Position;
+use verdikt_scenario::precedence::Precedence;
 use verdikt_scenario::prediction::RuleRef;
 use verdikt_scenario::topology::Protocol;
 
@@ -31,6 +32,8 @@ pub enum Effect {
     Allow,
     /// Drops it, whatever allows it.
     Deny,
+    /// Leaves it to the tiers after the rule's own.
+    Pass,
 }
 
 /// One specification: whom it is for, and its entries.
@@ -58,6 +61,8 @@ pub struct Entry {
     pub direction: Direction,
     /// What it does.
     pub effect: Effect,
+    /// Where it stands in the order of all rules.
+    pub precedence: Precedence,
     /// Whether its presence isolates the endpoint in its direction.
     pub isolates: bool,
     /// Whom it is about.
@@ -168,6 +173,10 @@ pub enum PortPath {
     Icmps(usize, usize),
     /// `ports[1]`
     Ports(usize),
+    /// `protocols[1]`
+    Protocols(usize),
+    /// The DNS ports that `to[1].domainNames` opens.
+    DomainNames(usize),
 }
 
 impl fmt::Display for PortPath {
@@ -176,6 +185,8 @@ impl fmt::Display for PortPath {
             Self::ToPorts(list, index) => write!(f, "toPorts[{list}].ports[{index}]"),
             Self::Icmps(list, index) => write!(f, "icmps[{list}].fields[{index}]"),
             Self::Ports(index) => write!(f, "ports[{index}]"),
+            Self::Protocols(index) => write!(f, "protocols[{index}]"),
+            Self::DomainNames(index) => write!(f, "to[{index}].domainNames"),
         }
     }
 }

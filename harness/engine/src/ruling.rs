@@ -7,6 +7,7 @@ use verdikt_scenario::prediction::{Finding, RuleRef};
 use verdikt_scenario::topology::Endpoint;
 
 use crate::decide::{Decision, Match, SideVerdict, Traffic};
+use crate::explain::Query;
 pub use crate::http::{JudgedTarget, RequestHead, Target, normalize, read_request, read_target};
 use crate::identity::Identity;
 use crate::label::Label;
@@ -171,7 +172,8 @@ impl PolicyModel<'_> {
             return Finding::NotIsolated;
         };
         let redirected = matches!(decision.verdict, SideVerdict::Allow { redirected: true });
-        let judged = if redirected { self.dns_finding(&decision, name) } else { None };
+        let query = Query { subject: state, server: peer, traffic, name };
+        let judged = if redirected { self.dns_finding(&decision, &query) } else { None };
         judged.unwrap_or_else(|| self.finding(state, direction, peer, traffic, &decision))
     }
 

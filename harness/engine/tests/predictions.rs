@@ -101,6 +101,7 @@ fn shown(prediction: &Prediction) -> String {
             Finding::LocalHost => "the node's own".to_owned(),
             Finding::Itself { .. } => "itself".to_owned(),
             Finding::OutsideCluster => "outside the cluster".to_owned(),
+            Finding::PassedOn { by } => format!("passed on by {}", rules(by)),
             Finding::Allowed { by } => format!("allowed by {}", rules(by)),
             Finding::Denied { by } => format!("denied by {}", rules(by)),
             Finding::NoRuleAllows { isolated_by, nearest } => {

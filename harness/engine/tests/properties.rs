@@ -26,6 +26,7 @@ fn topology() -> Topology {
     let host = WorldHost { address: "203.0.113.10".parse().unwrap(), names: [].into(), serves: Vec::new() };
     topology.world.insert("client".parse().unwrap(), host);
     topology.nodes.insert("host".parse().unwrap(), Node::default());
+    topology.settings.cluster_network_policy = true;
     topology
 }
 
@@ -90,8 +91,55 @@ fn policy(section: &'static str) -> impl Strategy<Value = String> {
     )
 }
 
+/// A peer or subject of a `ClusterNetworkPolicy`.
+fn pods_or_namespaces() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("namespaces: {}".to_owned()),
+        "(a|b)".prop_map(|team| format!("namespaces: {{matchLabels: {{team: {team}}}}}")),
+        Just("namespaces: {matchExpressions: [{key: team, operator: NotIn, values: [a]}]}".to_owned()),
+        "(web|db|job)".prop_map(|app| format!("pods: {{podSelector: {{matchLabels: {{app: {app}}}}}}}")),
+    ]
+}
+
+/// A rule of a `ClusterNetworkPolicy`, with its peers under `from` or `to`.
+fn rule(word: &'static str) -> impl Strategy<Value = String> {
+    let networks = "(203\\.0\\.113\\.0/24|0\\.0\\.0\\.0/0)".prop_map(|block| format!("networks: [{block}]"));
+    let peer = prop_oneof![4 => pods_or_namespaces(), u32::from(word == "to") => networks];
+    let protocols = prop_oneof![
+        Just(String::new()),
+        Just(", protocols: [{tcp: {destinationPort: {number: 80}}}]".to_owned()),
+        Just(", protocols: [{udp: {destinationPort: {range: {start: 1, end: 65535}}}}]".to_owned()),
+    ];
+    ("(Accept|Deny|Pass)", proptest::collection::vec(peer, 1..3), protocols).prop_map(
+        move |(action, peers, protocols)| {
+            let peers: Vec<String> = peers.iter().map(|peer| format!("{{{peer}}}")).collect();
+            format!("{{action: {action}, {word}: [{}]{protocols}}}", peers.join(", "))
+        },
+    )
+}
+
+fn cluster_network_policy() -> impl Strategy<Value = String> {
+    let rules = proptest::collection::vec;
+    ("(Admin|Baseline)", 0..3, pods_or_namespaces(), rules(rule("from"), 0..3), rules(rule("to"), 0..3)).prop_map(
+        |(tier, priority, subject, ingress, egress)| {
+            format!(
+                "{{apiVersion: policy.networking.k8s.io/v1alpha2, kind: ClusterNetworkPolicy, metadata: {{name: k}}, \
+                 spec: {{tier: {tier}, priority: {priority}, subject: {{{subject}}}, ingress: [{}], egress: [{}]}}}}",
+                ingress.join(", "),
+                egress.join(", ")
+            )
+        },
+    )
+}
+
 fn any_policy() -> impl Strategy<Value = String> {
-    prop_oneof![policy("ingress"), policy("ingressDeny"), policy("egress"), policy("egressDeny")]
+    prop_oneof![
+        policy("ingress"),
+        policy("ingressDeny"),
+        policy("egress"),
+        policy("egressDeny"),
+        cluster_network_policy(),
+    ]
 }
 
 type Sides = (Option<SideVerdict>, Option<SideVerdict>);
@@ -173,6 +221,43 @@ proptest! {
         let mut with_broken = policies.clone();
         with_broken.push(broken);
         prop_assert_eq!(verdicts(&policies), verdicts(&with_broken));
+    }
+
+    /// A `ClusterNetworkPolicy` isolates nothing: what its rules do not match stays as it is.
+    #[test]
+    fn what_no_rule_of_a_cluster_network_policy_matches_stays_as_it_is(
+        mut policies in proptest::collection::vec(any_policy(), 0..4),
+        tier in "(Admin|Baseline)",
+        action in "(Accept|Deny|Pass)",
+    ) {
+        let before = verdicts(&policies);
+        policies.push(format!(
+            "{{apiVersion: policy.networking.k8s.io/v1alpha2, kind: ClusterNetworkPolicy, metadata: {{name: k}}, spec: \
+             {{tier: {tier}, priority: 0, subject: {{namespaces: {{}}}}, \
+             ingress: [{{action: {action}, from: [{{pods: {{podSelector: {{matchLabels: {{app: nobody}}}}}}}}]}}], \
+             egress: [{{action: {action}, to: [{{networks: [198.51.100.0/24]}}]}}]}}}}"
+        ));
+        for (before, after) in before.into_iter().zip(verdicts(&policies)) {
+            prop_assert_eq!(denied(before.2.0), denied(after.2.0), "{:?} {:?}", before, after);
+            prop_assert_eq!(denied(before.2.1), denied(after.2.1), "{:?} {:?}", before, after);
+        }
+    }
+
+    /// An accept of the first priority lets everything in, whatever else there is.
+    #[test]
+    fn the_first_accept_beats_every_other_rule(mut policies in proptest::collection::vec(any_policy(), 0..4)) {
+        policies.retain(|policy| !policy.contains("tier: Admin"));
+        policies.push(
+            "{apiVersion: policy.networking.k8s.io/v1alpha2, kind: ClusterNetworkPolicy, metadata: {name: open}, spec: \
+             {tier: Admin, priority: 0, subject: {namespaces: {}}, \
+             ingress: [{action: Accept, from: [{namespaces: {}}]}], egress: [{action: Accept, to: [{namespaces: {}}]}]}}"
+                .to_owned(),
+        );
+        for (source, destination, (egress, ingress)) in verdicts(&policies) {
+            if let (Endpoint::Pod(_), Endpoint::Pod(_)) = (&source, &destination) {
+                prop_assert!(!denied(egress) && !denied(ingress), "{source} -> {destination}");
+            }
+        }
     }
 
     /// The matrix of all pairs says what each pair says by itself.

@@ -51,7 +51,7 @@ fn topology() -> Topology {
         let host_spec = WorldHost { address: address.parse().unwrap(), names, serves: Vec::new() };
         topology.world.insert(host.parse().unwrap(), host_spec);
     }
-    topology.nodes.insert("host".parse().unwrap(), Node { api_server: true, serves: Vec::new() });
+    topology.nodes.insert("host".parse().unwrap(), Node { api_server: true, ..Node::default() });
     topology
 }
 

@@ -78,7 +78,7 @@ fn topology() -> Topology {
         topology.world.insert(name.parse().unwrap(), host);
     }
     for (name, api_server) in [("host", false), ("remote-node", false), ("kube-apiserver", true)] {
-        topology.nodes.insert(name.parse().unwrap(), Node { api_server, serves: Vec::new() });
+        topology.nodes.insert(name.parse().unwrap(), Node { api_server, ..Node::default() });
     }
     topology
 }

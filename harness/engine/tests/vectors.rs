@@ -39,6 +39,13 @@ fn all_kinds_together() {
     check("mixed.jsonl.gz", 28_800);
 }
 
+/// What the agent of 1.20 decides with `k8sClusterNetworkPolicy.enabled`, and what its DNS proxy answers.
+#[test]
+fn cluster_network_policy() {
+    check("cluster-network-policy.jsonl.gz", 27_120);
+    check("cluster-network-policy-dns.jsonl.gz", 6_400);
+}
+
 /// Requests that a real Envoy answered. Where its releases differ the engine abstains.
 #[test]
 fn http_requests() {

@@ -67,6 +67,10 @@ impl Chain {
                     "allowed: no endpoint of the cluster is involved, so no policy is asked",
                 );
             }
+            Finding::PassedOn { by } => {
+                self.sentence(Tone::Plain, "left to the tiers after by");
+                self.rules(by);
+            }
             Finding::Allowed { by } => {
                 let words = if by.len() > 1 { "allowed by any of" } else { "allowed by" };
                 self.sentence(Tone::Allow, words);

@@ -53,7 +53,7 @@ pub(crate) fn rule(policy: &str, path: &str, line: u32) -> Arc<RuleRef> {
         name: name.to_owned(),
     };
     let place = place(&format!("policies/{name}.yaml"), line);
-    Arc::new(RuleRef { object, path: path.to_owned(), place })
+    Arc::new(RuleRef { object, path: path.to_owned(), place, precedence: None })
 }
 
 pub(crate) fn check(point: EnforcementPoint, endpoint: &str, question: &str, finding: Finding) -> Check {

@@ -116,6 +116,7 @@ fn deciding(prediction: &Prediction, point: Option<EnforcementPoint>) -> Option<
         }
         Finding::Unknown { rule, .. } => rule.as_ref(),
         Finding::NotIsolated
+        | Finding::PassedOn { .. }
         | Finding::LocalHost
         | Finding::Itself { .. }
         | Finding::OutsideCluster

@@ -164,9 +164,11 @@ fn behind(prediction: &Prediction) -> Vec<Entry<'_>> {
     };
     let checks = prediction.checks.iter().filter(|check| wanted(&check.finding));
     let entries = checks.filter_map(|check| match &check.finding {
-        Finding::NotIsolated | Finding::Itself { .. } | Finding::OutsideCluster | Finding::Chance { .. } => {
-            None
-        }
+        Finding::NotIsolated
+        | Finding::PassedOn { .. }
+        | Finding::Itself { .. }
+        | Finding::OutsideCluster
+        | Finding::Chance { .. } => None,
         Finding::Allowed { by } => by.first().map(Entry::AllowedBy),
         Finding::LocalHost => Some(Entry::LocalHost),
         Finding::Denied { by } => by.first().map(Entry::DeniedBy),

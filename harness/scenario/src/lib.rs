@@ -46,9 +46,11 @@ pub mod observation;
 pub mod place;
 pub mod plain;
 pub mod policy;
+pub mod precedence;
 pub mod prediction;
 pub mod scenario;
 pub mod schema;
+pub mod settings;
 pub mod topology;
 pub mod version;
 

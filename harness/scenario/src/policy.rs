@@ -52,6 +52,7 @@ pub enum PolicyKind {
     CiliumNetworkPolicy,
     CiliumClusterwideNetworkPolicy,
     CiliumCidrGroup,
+    ClusterNetworkPolicy,
 }
 
 /// What a kind of policy is called in manifests and paths, and where its objects live.
@@ -74,7 +75,7 @@ pub enum Scope {
     Cluster,
 }
 
-const KINDS: [KindRow; 4] = [
+const KINDS: [KindRow; 5] = [
     KindRow {
         kind: PolicyKind::NetworkPolicy,
         name: "NetworkPolicy",
@@ -107,15 +108,24 @@ const KINDS: [KindRow; 4] = [
         plural: "ciliumcidrgroups",
         scope: Scope::Cluster,
     },
+    KindRow {
+        kind: PolicyKind::ClusterNetworkPolicy,
+        name: "ClusterNetworkPolicy",
+        group: "policy.networking.k8s.io",
+        versions: &["v1alpha2"],
+        plural: "clusternetworkpolicies",
+        scope: Scope::Cluster,
+    },
 ];
 
 impl PolicyKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::NetworkPolicy,
         Self::CiliumNetworkPolicy,
         Self::CiliumClusterwideNetworkPolicy,
         Self::CiliumCidrGroup,
+        Self::ClusterNetworkPolicy,
     ];
 
     const fn row(self) -> &'static KindRow {
@@ -155,6 +165,11 @@ impl PolicyKind {
 
     /// Whether it is one of Cilium's own.
     pub const fn is_of_cilium(self) -> bool {
+        !matches!(self, Self::NetworkPolicy | Self::ClusterNetworkPolicy)
+    }
+
+    /// Whether the API server has it by a definition that was installed, and not by itself.
+    pub const fn is_custom(self) -> bool {
         !matches!(self, Self::NetworkPolicy)
     }
 }

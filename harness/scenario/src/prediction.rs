@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::NamespacedName;
 use crate::place::Place;
 use crate::policy::ObjectRef;
+use crate::precedence::Precedence;
 use crate::topology::Endpoint;
 
 /// What the engine says of an attempt.
@@ -107,6 +108,11 @@ pub struct Check {
 pub enum Finding {
     /// The endpoint has no policy of this kind, or none that isolates it: everything passes.
     NotIsolated,
+    /// These rules leave it to the tiers after theirs.
+    PassedOn {
+        /// The rules.
+        by: Vec<Arc<RuleRef>>,
+    },
     /// These rules allow it, each sufficient alone; the first is the one that decides.
     Allowed {
         /// The rules.
@@ -167,10 +173,16 @@ pub struct RuleRef {
     pub path: String,
     /// Where that rule was written.
     pub place: Place,
+    /// Where it stands in the order of all rules, for a rule of a `ClusterNetworkPolicy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precedence: Option<Precedence>,
 }
 
 impl fmt::Display for RuleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&format!("{} {}", self.object, self.path))
+        match self.precedence {
+            None => f.pad(&format!("{} {}", self.object, self.path)),
+            Some(precedence) => f.pad(&format!("{} {} ({precedence})", self.object, self.path)),
+        }
     }
 }

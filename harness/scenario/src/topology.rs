@@ -8,6 +8,7 @@ use std::num::NonZeroU16;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{DnsName, HostName, NamespaceName, NamespacedName, PortName};
+use crate::settings::Settings;
 
 /// Labels as Kubernetes writes them: key to value.
 pub type Labels = BTreeMap<String, String>;
@@ -161,6 +162,8 @@ pub struct WorldHost {
 pub struct Node {
     /// Whether it runs the Kubernetes API server.
     pub api_server: bool,
+    /// Its labels.
+    pub labels: Labels,
     /// What it serves.
     pub serves: Vec<Served>,
 }
@@ -190,6 +193,8 @@ pub struct Topology {
     pub nodes: BTreeMap<HostName, Node>,
     /// Endpoints of Cilium's own that take part.
     pub cilium: BTreeSet<CiliumEndpoint>,
+    /// What the cluster's Cilium is configured to do.
+    pub settings: Settings,
 }
 
 /// The label that Kubernetes gives every namespace: its name.

@@ -114,6 +114,7 @@ fn rules(finding: &Finding) -> &[Arc<RuleRef>] {
         Finding::Unknown { .. }
         | Finding::Chance { .. }
         | Finding::NotIsolated
+        | Finding::PassedOn { .. }
         | Finding::LocalHost
         | Finding::Itself { .. }
         | Finding::OutsideCluster => &[],

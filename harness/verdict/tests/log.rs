@@ -48,7 +48,7 @@ fn object(namespace: Option<&str>) -> ObjectRef {
 
 fn rule() -> Arc<RuleRef> {
     let object = object(Some("database"));
-    Arc::new(RuleRef { object, path: text("spec.ingress[0]"), place: place() })
+    Arc::new(RuleRef { object, path: text("spec.ingress[0]"), place: place(), precedence: None })
 }
 
 fn pod(name: &str) -> Endpoint {

@@ -1,5 +1,6 @@
 //! Forms of texts, as predicates: the languages of the API server's patterns and formats.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::LazyLock;
 
 use ipnet::IpNet;
@@ -87,6 +88,25 @@ pub(super) fn is_lower_case_name(text: &str) -> bool {
 /// The format `cidr`: an address and a prefix length. Host bits may be set.
 pub(super) fn is_cidr(text: &str) -> bool {
     text.parse::<IpNet>().is_ok()
+}
+
+/// The rule for an element of `networks`: as [`is_cidr`], without leading zeros and IPv4 addresses inside IPv6.
+pub(super) fn is_canonical_cidr(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else { return false };
+    let is_plain = length == "0" || !length.starts_with('0') && length.bytes().all(|c| c.is_ascii_digit());
+    let is_mapped = address.parse::<Ipv6Addr>().is_ok_and(|address| address.to_ipv4_mapped().is_some());
+    is_plain && !is_mapped && address.parse::<IpAddr>().is_ok() && is_cidr(text)
+}
+
+/// The pattern of an element of `domainNames`, with its slip: `A-z` holds some characters that are no letters.
+pub(super) const DOMAIN: &str =
+    r"^(\*\.)?([a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.)+[a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.?$";
+
+/// [`DOMAIN`].
+pub(super) fn is_domain(text: &str) -> bool {
+    static PATTERN: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(DOMAIN).expect("a pattern that a test compiles"));
+    PATTERN.is_match(text)
 }
 
 /// The pattern of an ICMP type: the numbers, and the names of both families, one of them misspelt.

@@ -1,6 +1,7 @@
 //! One specification of a `CiliumNetworkPolicy` or `CiliumClusterwideNetworkPolicy`.
 
 use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::precedence::Precedence;
 
 use super::peers::{ItemPeers, PeerReader};
 use super::ports::ports;
@@ -85,6 +86,7 @@ fn read_entry(item: &Node, reader: &PeerReader<'_>, origin: Origin) -> Result<En
     Ok(Entry {
         direction,
         effect,
+        precedence: Precedence::default(),
         isolates: true,
         peers,
         requires,

@@ -4,6 +4,7 @@
 //! <https://kubernetes.io/docs/concepts/services-networking/network-policies/>
 
 use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::precedence::Precedence;
 use verdikt_scenario::topology::Protocol;
 
 use super::ports::{is_service_name, last_port};
@@ -54,6 +55,7 @@ fn isolation(direction: Direction, place: &Node, context: &Context<'_>) -> Entry
     Entry {
         direction,
         effect: Effect::Allow,
+        precedence: Precedence::default(),
         isolates: true,
         peers: Peers::OneOf(Vec::new()),
         requires: Vec::new(),
@@ -111,6 +113,7 @@ fn entry(
     Ok(Entry {
         direction,
         effect: Effect::Allow,
+        precedence: Precedence::default(),
         isolates: true,
         peers,
         requires,

@@ -52,7 +52,7 @@ fn port_list(
     let matchers = ports.iter().map(|node| port(node, context.behaviour)).collect::<Result<Vec<_>, _>>()?;
     let proxy = match effect {
         Effect::Allow => proxy::proxy(node, direction, &matchers, context)?.map(Arc::new),
-        Effect::Deny => None,
+        Effect::Deny | Effect::Pass => None,
     };
     for (position, (matcher, port)) in matchers.into_iter().zip(ports).enumerate() {
         rules.push(PortRule {
@@ -117,7 +117,7 @@ pub(super) fn is_service_name(text: &str) -> bool {
 }
 
 /// A port number as the agent reads it: underscores may separate digits, and a leading zero means octal.
-fn parse_number(text: &str) -> Result<u16, &'static str> {
+pub(super) fn parse_number(text: &str) -> Result<u16, NumberError> {
     let (digits, radix) = match text.strip_prefix('0') {
         Some(rest) if !rest.is_empty() => (rest.strip_prefix('_').unwrap_or(rest), 8),
         _ => (text, 10),
@@ -125,9 +125,20 @@ fn parse_number(text: &str) -> Result<u16, &'static str> {
     let separated = !digits.starts_with('_') && !digits.ends_with('_') && !digits.contains("__");
     let plain = digits.replace('_', "");
     if !separated || plain.is_empty() || !plain.chars().all(|c| c.is_digit(radix)) {
-        return Err("invalid syntax");
+        return Err(NumberError::Syntax);
     }
-    u16::from_str_radix(&plain, radix).map_err(|_| "value out of range")
+    u16::from_str_radix(&plain, radix).map_err(|_| NumberError::Range)
+}
+
+/// Why a text is no number of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NumberError {
+    /// It is no number.
+    #[error("invalid syntax")]
+    Syntax,
+    /// It is too large.
+    #[error("value out of range")]
+    Range,
 }
 
 fn icmp_list(node: &Node, index: usize, rules: &mut Vec<PortRule>) -> Result<(), Refusal> {
@@ -226,7 +237,7 @@ mod tests {
 
     #[test]
     fn port_numbers() {
-        let check = |text: &str, expected: Result<u16, &'static str>| {
+        let check = |text: &str, expected: Result<u16, NumberError>| {
             assert_eq!(parse_number(text), expected, "{text}");
         };
         check("80", Ok(80));
@@ -234,12 +245,12 @@ mod tests {
         check("0120", Ok(80));
         check("8_0", Ok(80));
         check("65535", Ok(65535));
-        check("70000", Err("value out of range"));
-        check("08", Err("invalid syntax"));
-        check("80-90", Err("invalid syntax"));
-        check("_80", Err("invalid syntax"));
-        check("-1", Err("invalid syntax"));
-        check("a-very-long-name-x", Err("invalid syntax"));
+        check("70000", Err(NumberError::Range));
+        check("08", Err(NumberError::Syntax));
+        check("80-90", Err(NumberError::Syntax));
+        check("_80", Err(NumberError::Syntax));
+        check("-1", Err(NumberError::Syntax));
+        check("a-very-long-name-x", Err(NumberError::Syntax));
         assert!(is_service_name("0x50"));
         assert!(!is_service_name("http_x"));
     }

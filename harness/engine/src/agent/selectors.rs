@@ -44,16 +44,19 @@ pub(super) enum Keys {
     OfCidrGroups,
     /// As in a `namespaceSelector`: labels of the namespace, as its pods inherit them.
     OfNamespaces,
+    /// As in a selector of nodes.
+    OfNodes,
 }
 
 impl Keys {
-    fn requirement(self, key: &str, operator: Operator) -> Requirement {
+    pub(super) fn requirement(self, key: &str, operator: Operator) -> Requirement {
         let (source, key) = match self {
             Self::WithSource => {
                 let (source, key) = Requirement::split_key(key);
                 (source, key.into())
             }
             Self::OfPods => (Some(Source::Kubernetes), key.into()),
+            Self::OfNodes => (Some(Source::Node), key.into()),
             Self::OfCidrGroups => (Some(Source::CidrGroup), key.into()),
             Self::OfNamespaces => (Some(Source::Kubernetes), format_compact!("{NAMESPACE_LABELS}{key}")),
         };

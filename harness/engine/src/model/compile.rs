@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use verdikt_scenario::document::Node as Document;
 use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind, Refuser};
+use verdikt_scenario::settings::Settings;
 use verdikt_scenario::topology::Topology;
 
 use super::endpoints::{external_api_servers, share_port_names};
@@ -16,7 +17,7 @@ use crate::behaviour::Behaviour;
 use crate::identity::Identity;
 use crate::in_force::InForce;
 use crate::judgement::{Judgement, Refused};
-use crate::refusal::Refusal;
+use crate::refusal::{Part, Refusal, RefusalKind};
 use crate::resolve::{CidrGroups, Surroundings};
 use crate::rule::Rule;
 
@@ -27,6 +28,7 @@ type Stored<'n> = Result<Cow<'n, Document>, Refusal>;
 struct Agent<'a> {
     behaviour: &'a Behaviour,
     dual_stack: bool,
+    settings: &'a Settings,
     surroundings: &'a Surroundings<'a>,
 }
 
@@ -34,15 +36,37 @@ impl Agent<'_> {
     /// Reads an object that the API server has stored. `index` is that of the object among all of them.
     fn read(&self, index: usize, reference: &ObjectRef, stored: &Document) -> Result<Parsed, Refusal> {
         let kind = reference.policy_kind();
-        let is_namespaced = kind != Some(PolicyKind::CiliumClusterwideNetworkPolicy);
-        let Self { behaviour, dual_stack, surroundings } = *self;
-        let namespace = is_namespaced.then(|| reference.namespace.as_deref().unwrap_or("default"));
-        let context = Context { object: index, namespace, behaviour, dual_stack, surroundings };
+        let is_clusterwide = matches!(
+            kind,
+            Some(PolicyKind::CiliumClusterwideNetworkPolicy | PolicyKind::ClusterNetworkPolicy)
+        );
+        let Self { behaviour, dual_stack, settings, surroundings } = *self;
+        let namespace = (!is_clusterwide).then(|| reference.namespace.as_deref().unwrap_or("default"));
+        let node_selector_labels = settings.node_selector_labels;
+        let context =
+            Context { object: index, namespace, behaviour, dual_stack, node_selector_labels, surroundings };
         match kind {
             Some(PolicyKind::NetworkPolicy) => agent::network_policy(stored, &context),
             Some(PolicyKind::CiliumCidrGroup) => Ok(Parsed::default()),
+            Some(PolicyKind::ClusterNetworkPolicy) => match self.unread(stored) {
+                Some(refusal) => Ok(Parsed { hidden: Some(refusal), ..Parsed::default() }),
+                None => agent::cluster_network_policy(stored, &context),
+            },
             _ => agent::cilium_policy(stored, &context),
         }
+    }
+
+    /// Why the cluster's Cilium does not read a `ClusterNetworkPolicy`, if so. It says nothing of that itself.
+    fn unread(&self, object: &Document) -> Option<Refusal> {
+        let message = match (self.behaviour.cluster_network_policies, self.settings.cluster_network_policy) {
+            (true, true) => return None,
+            (true, false) => {
+                "Cilium reads no ClusterNetworkPolicy unless `k8sClusterNetworkPolicy.enabled` is set"
+            }
+            (false, _) => "this version of Cilium reads no ClusterNetworkPolicy",
+        };
+        let (kind, part) = (RefusalKind::NotEnforced, Part::Specification);
+        Some(Refusal { kind, part, message: message.to_owned(), position: object.position })
     }
 
     /// Judges an object, and adds its rules if it is taken.
@@ -81,7 +105,8 @@ impl<'a> PolicyModel<'a> {
         let mut objects: Vec<Object> = manifests.iter().map(Object::of).collect();
         let groups = CidrGroups::read(groups_in_force(&objects, stored, before));
         let surroundings = Surroundings::new(topology, groups.clone());
-        let agent = Agent { behaviour: &behaviour, dual_stack, surroundings: &surroundings };
+        let settings = &topology.settings;
+        let agent = Agent { behaviour: &behaviour, dual_stack, settings, surroundings: &surroundings };
         let mut rules = Vec::new();
         let judged = objects.iter().zip(stored).enumerate();
         let judgements: Vec<Judgement> =

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use verdikt_scenario::precedence::Tier;
+
 use super::{Conflict, PolicyModel, Side};
 use crate::rule::{Effect, Entity, Entry, PeerMatcher, Peers, PortRule, Ports, Proxy};
 
@@ -12,7 +14,8 @@ impl PolicyModel<'_> {
         let mut seen: Vec<Filter<'_>> = Vec::new();
         for &index in &side.entries {
             let entry = self.entry(index);
-            if entry.effect == Effect::Deny {
+            // Each tier has filters of its own, and those of a ClusterNetworkPolicy never contradict each other.
+            if entry.effect == Effect::Deny || entry.precedence.tier != Tier::Normal {
                 continue;
             }
             let ports: Vec<Option<&PortRule>> = match &entry.ports {

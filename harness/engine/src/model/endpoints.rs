@@ -31,19 +31,24 @@ impl PolicyModel<'_> {
             endpoints.push((Endpoint::World(name.clone()), self.world_identity(host.address, names)));
         }
         for (name, node) in &topology.nodes {
-            endpoints.push((Endpoint::Node(name.clone()), Identity::node(name.as_str(), node)));
+            endpoints.push((Endpoint::Node(name.clone()), self.node_identity(name.as_str(), node)));
         }
         // The node is there whether or not a table names it.
         if let Ok(name) = LOCAL_NODE.parse() {
             let host = Endpoint::Node(name);
             if !endpoints.iter().any(|(endpoint, _)| *endpoint == host) {
-                endpoints.push((host, Identity::node(LOCAL_NODE, &Node::default())));
+                endpoints.push((host, self.node_identity(LOCAL_NODE, &Node::default())));
             }
         }
         for endpoint in [CiliumEndpoint::Ingress, CiliumEndpoint::Health] {
             endpoints.push((Endpoint::Cilium(endpoint), Identity::cilium(endpoint)));
         }
         endpoints
+    }
+
+    fn node_identity(&self, name: &str, node: &Node) -> Identity {
+        let labels = self.topology.settings.node_selector_labels.then(|| Identity::node_labels(node));
+        Identity::node(name, node).carrying(labels.into_iter().flatten())
     }
 
     fn pod_identity(&self, name: &NamespacedName, pod: &Pod) -> Identity {

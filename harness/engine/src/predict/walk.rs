@@ -9,6 +9,7 @@ use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Pre
 use verdikt_scenario::topology::{CiliumEndpoint, DNS_SERVICE, Endpoint, Port, Protocol, Resolved};
 
 use crate::decide::{Decision, SideVerdict, Traffic};
+use crate::explain::Query;
 use crate::http::RequestHead;
 use crate::identity::Identity;
 use crate::model::{PolicyModel, SubjectState, is_managed};
@@ -287,6 +288,10 @@ impl<'m> Walk<'m> {
             Direction::Egress => EnforcementPoint::Egress,
             Direction::Ingress => EnforcementPoint::Ingress,
         };
+        if !decision.passed.is_empty() {
+            let by = decision.passed.iter().map(|matched| model.rule_of(matched)).collect();
+            self.note(point, endpoint.clone(), text.clone(), Finding::PassedOn { by });
+        }
         let finding = model.finding(subject, direction, peer, traffic, &decision);
         self.note(point, endpoint.clone(), text, finding);
         match decision.verdict {
@@ -299,17 +304,12 @@ impl<'m> Walk<'m> {
             SideVerdict::Unknown | SideVerdict::Conflict => self.trace.end = Some(Answer::Abstain),
             _ => {}
         }
-        !self.has_ended() && self.ask_proxies(endpoint, traffic, question, &decision)
+        !self.has_ended() && self.ask_proxies(side, question, &decision)
     }
 
     /// Asks the proxies that a decision leads to. Returns whether the DNS proxy judged.
-    fn ask_proxies(
-        &mut self,
-        endpoint: &Endpoint,
-        traffic: Traffic,
-        question: Question<'_>,
-        decision: &Decision<'_>,
-    ) -> bool {
+    fn ask_proxies(&mut self, side: &Side<'_>, question: Question<'_>, decision: &Decision<'_>) -> bool {
+        let Side { endpoint, subject, peer, traffic, .. } = *side;
         if decision.verdict != (SideVerdict::Allow { redirected: true }) {
             return false;
         }
@@ -326,7 +326,8 @@ impl<'m> Walk<'m> {
                 (EnforcementPoint::Http, text, model.http_finding(decision, &head))
             }
             Question::Dns(name) => {
-                let Some(finding) = model.dns_finding(decision, name.as_str()) else { return false };
+                let query = Query { subject, server: peer, traffic, name: name.as_str() };
+                let Some(finding) = model.dns_finding(decision, &query) else { return false };
                 (EnforcementPoint::Dns, format!("query {name}"), finding)
             }
             Question::Reach => match model.reach_finding(decision) {
@@ -338,6 +339,7 @@ impl<'m> Walk<'m> {
             Finding::Unknown { .. } | Finding::Chance { .. } => Some(Answer::Abstain),
             Finding::NoRuleAllows { .. } | Finding::Denied { .. } => Some(Answer::Deny(point)),
             Finding::Allowed { .. }
+            | Finding::PassedOn { .. }
             | Finding::LocalHost
             | Finding::NotIsolated
             | Finding::Itself { .. }

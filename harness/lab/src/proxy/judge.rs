@@ -115,9 +115,11 @@ impl Judge {
                 &[][..],
             ),
             Finding::Allowed { by } => (Judgement::Passes, FlowVerdict::Forwarded, None, by.as_slice()),
-            Finding::NotIsolated | Finding::LocalHost | Finding::Itself { .. } | Finding::OutsideCluster => {
-                (Judgement::Passes, FlowVerdict::Forwarded, None, &[][..])
-            }
+            Finding::NotIsolated
+            | Finding::PassedOn { .. }
+            | Finding::LocalHost
+            | Finding::Itself { .. }
+            | Finding::OutsideCluster => (Judgement::Passes, FlowVerdict::Forwarded, None, &[][..]),
         };
         let mut policies: Vec<String> = rules.iter().map(|rule| rule.object.short()).collect();
         policies.sort();

@@ -61,6 +61,7 @@ fn kind(finding: &Finding) -> (&'static str, &[Arc<RuleRef>]) {
         Finding::LocalHost => ("local host", &[]),
         Finding::Itself { .. } => ("itself", &[]),
         Finding::OutsideCluster => ("outside the cluster", &[]),
+        Finding::PassedOn { by } => ("passed on", by),
         Finding::Allowed { by } => ("allowed", by),
         Finding::Denied { by } => ("denied", by),
         Finding::NoRuleAllows { isolated_by, .. } => ("no rule", isolated_by),

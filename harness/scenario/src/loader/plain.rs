@@ -9,7 +9,7 @@ use super::{LoadedPolicies, at_file, read, tidy};
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Node, Value};
 use crate::lower::manifest::{self, class::Class, class::classify};
-use crate::lower::mistake::Mistakes;
+use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::policies::is_policy_file;
 use crate::name::NamespaceName;
 use crate::place::{Place, Position};
@@ -192,10 +192,10 @@ impl Policies<'_> {
                 self.mistakes.add(&file, position, mistake);
                 return true;
             }
-            Class::NotEvaluated(position, kind) => {
-                let message = format!("{kind} objects are not evaluated by verdikt");
-                let warning = Diagnostic::warning(position.in_file(&file), "not-evaluated", message);
-                self.mistakes.0.push(warning.help("what it allows or denies is in no answer of verdikt"));
+            Class::NotEnforced(position, kind) => {
+                let Mistake { message, help } = manifest::never_enforced(&kind);
+                let warning = Diagnostic::warning(position.in_file(&file), "not-enforced", message);
+                self.mistakes.0.push(Diagnostic { help, ..warning });
                 return true;
             }
         }

@@ -115,7 +115,19 @@ pub(crate) fn check(manifest: &Manifest, mistakes: &mut Mistakes) {
     }
 }
 
+/// What is wrong with a kind that no version of Cilium enforces.
+pub(crate) fn never_enforced(kind: &str) -> Mistake {
+    Mistake::new(format!("no version of Cilium enforces an object of the kind {kind}")).help(
+        "write it as a ClusterNetworkPolicy of policy.networking.k8s.io/v1alpha2, which Cilium 1.20 enforces with \
+         `k8sClusterNetworkPolicy.enabled: true`"
+            .to_owned(),
+    )
+}
+
 fn known(kind: &str, version: &str) -> Result<(), (&'static str, Mistake)> {
+    if class::NEVER_ENFORCED.contains(&kind) {
+        return Err(("kind", never_enforced(kind)));
+    }
     let Ok(known) = kind.parse::<PolicyKind>() else {
         let names = || PolicyKind::ALL.into_iter().map(PolicyKind::name);
         let help = match nearest(kind, names()) {

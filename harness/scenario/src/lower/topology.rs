@@ -178,7 +178,8 @@ fn nodes(parts: &[TopologyPart], draft: &mut Draft, mistakes: &mut Mistakes) {
             draft.broken.insert(name.to_owned());
         }
         if let Some(name) = host_name(name, file, position, draft, mistakes) {
-            draft.topology.nodes.insert(name, Node { api_server: value.api_server, serves });
+            let node = Node { api_server: value.api_server, serves, ..Node::default() };
+            draft.topology.nodes.insert(name, node);
         }
     }
 }

@@ -20,7 +20,12 @@ fn rule(name: &str) -> Arc<RuleRef> {
         namespace: Some("database".to_owned()),
         name: name.to_owned(),
     };
-    Arc::new(RuleRef { object, path: "spec.ingress[0]".to_owned(), place: Place::start_of("p.yaml") })
+    Arc::new(RuleRef {
+        object,
+        path: "spec.ingress[0]".to_owned(),
+        place: Place::start_of("p.yaml"),
+        precedence: None,
+    })
 }
 
 fn shown(result: CellResult) -> &'static str {

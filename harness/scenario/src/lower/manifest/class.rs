@@ -16,8 +16,8 @@ pub(crate) enum Class {
     Policy,
     /// Probably meant to be one.
     Unclear(Position, Mistake),
-    /// A policy of a kind that verdikt does not evaluate.
-    NotEvaluated(Position, String),
+    /// A policy of a kind that Cilium does not enforce.
+    NotEnforced(Position, String),
     /// Something else.
     Other,
 }
@@ -57,12 +57,15 @@ const OTHERS_OF_CILIUM: [&str; 26] = [
 /// The kinds of `networking.k8s.io` that are no network policies.
 const OTHERS_OF_KUBERNETES: [&str; 4] = ["IPAddress", "Ingress", "IngressClass", "ServiceCIDR"];
 
-/// Policies of the whole cluster, which most clusters with Cilium do not enforce.
+/// The kinds before `ClusterNetworkPolicy`, which no version of Cilium enforces.
 /// <https://network-policy-api.sigs.k8s.io/>
+pub(super) const NEVER_ENFORCED: [&str; 2] = ["AdminNetworkPolicy", "BaselineAdminNetworkPolicy"];
+
+/// The group of these kinds.
 const ADMIN_GROUP: &str = "policy.networking.k8s.io";
 
 /// The groups of the policies verdikt knows.
-const GROUPS: [&str; 2] = ["cilium.io", "networking.k8s.io"];
+const GROUPS: [&str; 3] = ["cilium.io", "networking.k8s.io", ADMIN_GROUP];
 
 /// Says what a document is.
 pub(crate) fn classify(root: &Node) -> Class {
@@ -87,8 +90,8 @@ pub(crate) fn classify(root: &Node) -> Class {
         // Lists of policies are taken apart, but for those without a list.
         return unclear("items", Mistake::new(format!("the `items` of a `{kind}` must be a list")));
     }
-    if group == Some(ADMIN_GROUP) {
-        return Class::NotEvaluated(position(root, &["kind"]), kind.to_owned());
+    if group == Some(ADMIN_GROUP) && NEVER_ENFORCED.contains(&kind) {
+        return Class::NotEnforced(position(root, &["kind"]), kind.to_owned());
     }
     if OTHERS_OF_CILIUM.contains(&kind)
         || OTHERS_OF_KUBERNETES.contains(&kind)
@@ -115,6 +118,7 @@ pub(crate) fn classify(root: &Node) -> Class {
 fn looks_like_a_policy(root: &Node) -> bool {
     let has = |keys: &[&str]| keys.iter().any(|key| root.at(&["spec", key]).is_some());
     has(&["endpointSelector", "podSelector"])
+        || has(&["subject"]) && has(&["tier"])
         // Much of what is no policy selects nodes.
         || has(&["nodeSelector"]) && has(&["ingress", "ingressDeny", "egress", "egressDeny"])
 }

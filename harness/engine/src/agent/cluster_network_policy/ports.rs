@@ -1,0 +1,84 @@
+//! The protocols of a rule.
+
+use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::topology::Protocol;
+
+use super::super::ports::{NumberError, is_service_name, parse_number};
+use super::super::{list, number, text};
+use crate::refusal::Refusal;
+use crate::rule::{PortMatcher, PortPath, PortRule, Ports, Reference};
+
+/// Reads `protocols`; without an element the rule is about all traffic, ICMP included.
+pub(super) fn read_protocols(item: &Node) -> Result<Ports, Refusal> {
+    let elements = list(item, "protocols")?.unwrap_or_default();
+    if elements.is_empty() {
+        return Ok(Ports::All);
+    }
+    let rule = |(index, node): (usize, &Node)| {
+        Ok(PortRule {
+            matcher: matcher(node)?,
+            proxy: None,
+            path: PortPath::Protocols(index),
+            position: node.position,
+            reference: Reference::default(),
+        })
+    };
+    Ok(Ports::OneOf(elements.iter().enumerate().map(rule).collect::<Result<_, _>>()?))
+}
+
+/// Every port of a protocol; none is TCP, UDP and SCTP.
+const fn every_port(protocol: Option<Protocol>) -> PortMatcher {
+    PortMatcher::Range { protocol, first: 0, last: u16::MAX }
+}
+
+/// A port by its name, of whatever protocol.
+pub(super) fn named(name: &str) -> PortMatcher {
+    PortMatcher::Name { protocol: None, name: name.to_owned(), end_port: None }
+}
+
+fn matcher(node: &Node) -> Result<PortMatcher, Refusal> {
+    let protocols = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("sctp", Protocol::Sctp)];
+    for (key, protocol) in protocols {
+        if let Some(ports) = node.get(key) {
+            return by_number(ports.get("destinationPort"), protocol);
+        }
+    }
+    Ok(text(node, "destinationNamedPort")?.map_or(every_port(None), by_name))
+}
+
+/// A `destinationPort`: a range, or a number.
+fn by_number(port: Option<&Node>, protocol: Protocol) -> Result<PortMatcher, Refusal> {
+    let protocol = Some(protocol);
+    let range = port.and_then(|port| port.get("range"));
+    let (first, end) = match (range, port) {
+        (Some(range), _) => (number(range, "start")?, number(range, "end")?),
+        (None, Some(port)) => (number(port, "number")?, None),
+        (None, None) => (None, None),
+    };
+    let first = match first.unwrap_or(0) {
+        // A number that is none stands for every port, as 0 does, and one that is too large for the largest.
+        first if first <= 0 => return Ok(every_port(protocol)),
+        first => u16::try_from(first).unwrap_or(u16::MAX),
+    };
+    // The end keeps only its last 16 bits.
+    let end = end.and_then(|end| u16::try_from(end.rem_euclid(0x1_0000)).ok());
+    let last = end.filter(|end| *end > first).unwrap_or(first);
+    Ok(PortMatcher::Range { protocol, first, last })
+}
+
+/// A `destinationNamedPort`. What is no name of a port is read as a number, and what is no number as every port.
+fn by_name(name: &str) -> PortMatcher {
+    if is_service_name(name) {
+        return named(name);
+    }
+    match parse_number(name) {
+        Ok(0) | Err(NumberError::Syntax) => every_port(None),
+        Ok(port) => PortMatcher::Range { protocol: None, first: port, last: port },
+        Err(NumberError::Range) => PortMatcher::Range { protocol: None, first: u16::MAX, last: u16::MAX },
+    }
+}
+
+/// Whether a `destinationNamedPort` names every port, because it is no name of one.
+pub(crate) fn means_every_port(node: &Node) -> bool {
+    matches!(&node.value, Value::Text(name) if by_name(name) == every_port(None))
+}

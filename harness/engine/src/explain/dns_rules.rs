@@ -1,0 +1,172 @@
+//! What the DNS proxy finds about a query.
+
+use std::sync::Arc;
+
+use verdikt_scenario::prediction::{Finding, Miss, RuleRef};
+
+use super::name_miss;
+use crate::decide::{Decision, Match, OnMiss, Traffic};
+use crate::dns::NamePattern;
+use crate::identity::Identity;
+use crate::model::{PolicyModel, SubjectState};
+use crate::rule::{Direction, Effect, Entry, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy};
+
+/// A query on its way from an endpoint to a server.
+#[derive(Clone, Copy)]
+pub(crate) struct Query<'a> {
+    pub(crate) subject: &'a SubjectState,
+    pub(crate) server: &'a Identity,
+    pub(crate) traffic: Traffic,
+    pub(crate) name: &'a str,
+}
+
+impl PolicyModel<'_> {
+    /// What the DNS proxy finds, or none if the query goes to no proxy.
+    pub(crate) fn dns_finding(&self, decision: &Decision<'_>, query: &Query<'_>) -> Option<Finding> {
+        let is_dns = |matched: &Match<'_>| matches!(matched.proxy(), Some(Proxy::Dns(_)));
+        let another = |matched: &&Match<'_>| matched.proxy().is_some() && !is_dns(matched);
+        if let Some(matched) = decision.allowed.iter().find(another) {
+            let gap = "what a proxy for something else makes of a DNS query".to_owned();
+            return Some(Finding::Unknown { gap, rule: Some(self.rule_of(matched)) });
+        }
+        if query.subject.egress.is_tiered && decision.allowed.iter().any(|matched| is_dns(matched)) {
+            return Some(self.finding_of_first_filter(decision, query));
+        }
+        self.finding_of_one_tier(decision, query.name)
+    }
+
+    /// What the rules of a single tier say of a name. The proxy asks only rules for exactly this port
+    /// and protocol, so that an allow of all ports does not help, and a plain allow of the port does.
+    fn finding_of_one_tier(&self, decision: &Decision<'_>, name: &str) -> Option<Finding> {
+        let dns = |matched: &&Match<'_>| matches!(matched.proxy(), Some(Proxy::Dns(_)));
+        let redirect = decision.allowed.iter().find(dns)?;
+        let filter = redirect.port.map(|port| &port.matcher)?;
+        let mut nearest = None;
+        for matched in &decision.allowed {
+            let Some(port) = matched.port else { continue };
+            if !port.matcher.same_ports(filter) {
+                continue;
+            }
+            let patterns = match matched.proxy() {
+                None => return Some(Finding::Allowed { by: vec![self.rule_of(matched)] }),
+                Some(Proxy::Dns(patterns)) => patterns,
+                Some(Proxy::Http(_) | Proxy::Unmodelled(_)) => continue,
+            };
+            if patterns.iter().any(|pattern| pattern.matches(name)) {
+                return Some(Finding::Allowed { by: vec![self.rule_of(matched)] });
+            }
+            nearest =
+                nearest.or_else(|| Some(Miss { rule: self.rule_of(matched), on: name_miss(name, patterns) }));
+        }
+        Some(self.finding_on_miss(decision, nearest))
+    }
+
+    /// What the rules of several tiers say of a name. The proxy has one set of rules for each port: that of the first
+    /// tier with DNS rules there, whatever servers these name, and of ports by name before those by number.
+    fn finding_of_first_filter(&self, decision: &Decision<'_>, query: &Query<'_>) -> Finding {
+        let rules = self.dns_rules_at(query);
+        let Some(filter) =
+            rules.iter().min_by_key(|(entry, port)| (entry.precedence.tier, port.matcher.is_by_number()))
+        else {
+            return self.finding_on_miss(decision, None);
+        };
+        let mut nearest = None;
+        let rules = self.rules_of_filter(query, filter);
+        let is_server_named = !rules.is_empty();
+        for (matched, patterns) in rules {
+            match patterns {
+                Some(patterns) if !patterns.iter().any(|pattern| pattern.matches(query.name)) => {
+                    let on = name_miss(query.name, patterns);
+                    nearest = nearest.or_else(|| Some(Miss { rule: self.rule_of(&matched), on }));
+                }
+                _ => return Finding::Allowed { by: vec![self.rule_of(&matched)] },
+            }
+        }
+        // What nothing isolates may ask for every name, of the servers that the rules name.
+        if is_server_named && decision.on_miss != OnMiss::Deny {
+            return self.finding_on_miss(decision, None);
+        }
+        let rule = self.rule_of(&Match { entry: filter.0, port: Some(filter.1) });
+        let nearest = nearest.unwrap_or_else(|| Miss {
+            rule: Arc::clone(&rule),
+            on: "server: its DNS rules stand for all at this port, and name another server".to_owned(),
+        });
+        let isolated_by: Arc<[Arc<RuleRef>]> = [rule].into();
+        Finding::NoRuleAllows { isolated_by, nearest: Some(Box::new(nearest)) }
+    }
+
+    /// The DNS rules of an endpoint at the port of a query, whatever their servers.
+    fn dns_rules_at(&self, query: &Query<'_>) -> Vec<Filter<'_>> {
+        let entries = query.subject.egress.entries.iter().map(|index| self.entry(*index));
+        let rules = entries.filter(|entry| entry.effect == Effect::Allow).flat_map(|entry| {
+            let ports = match &entry.ports {
+                Ports::All => &[][..],
+                Ports::OneOf(ports) => ports,
+            };
+            ports.iter().map(move |port| (entry, port))
+        });
+        rules
+            .filter(|(_, port)| matches!(port.proxy.as_deref(), Some(Proxy::Dns(_))))
+            .filter(|(entry, port)| self.leads_to(entry, &port.matcher, query.traffic))
+            .collect()
+    }
+
+    /// Whether a port stands for that of some traffic at any of the endpoints that an entry is about.
+    fn leads_to(&self, entry: &Entry, port: &PortMatcher, traffic: Traffic) -> bool {
+        let at = |destination: &Identity| port.matches(traffic, destination, self, Direction::Egress);
+        if port.is_by_number() {
+            return at(&Identity::default());
+        }
+        self.subjects.values().any(|subject| entry.peers.contain(&subject.identity) && at(&subject.identity))
+    }
+
+    /// The rules of a filter that are about the server of a query, each with its patterns; none is every name. Of two
+    /// about the same servers the earlier one replaces the later.
+    fn rules_of_filter<'m>(
+        &'m self,
+        query: &Query<'_>,
+        (first, at): &Filter<'m>,
+    ) -> Vec<(Match<'m>, Option<&'m [NamePattern]>)> {
+        let mut kept: Vec<(Option<&PeerMatcher>, &Entry)> = Vec::new();
+        let mut rules = Vec::new();
+        let entries = query.subject.egress.entries.iter().map(|index| self.entry(*index));
+        for entry in entries
+            .filter(|entry| entry.effect == Effect::Allow && entry.precedence.tier == first.precedence.tier)
+        {
+            let Ports::OneOf(ports) = &entry.ports else { continue };
+            let servers: Vec<Option<&PeerMatcher>> = match &entry.peers {
+                Peers::Any => vec![None],
+                Peers::OneOf(peers) => peers
+                    .iter()
+                    .filter(|peer| peer.matches(query.server))
+                    .map(|peer| Some(&peer.matcher))
+                    .collect(),
+            };
+            for port in ports.iter().filter(|port| port.matcher.same_ports(&at.matcher)) {
+                for server in &servers {
+                    let is_replaced =
+                        kept.iter().any(|(other, by)| other == server && by.precedence != entry.precedence);
+                    if is_replaced {
+                        continue;
+                    }
+                    kept.push((*server, entry));
+                    let patterns = match port.proxy.as_deref() {
+                        Some(Proxy::Dns(patterns)) => Some(patterns.as_slice()),
+                        _ => None,
+                    };
+                    rules.push((Match { entry, port: Some(port) }, patterns));
+                }
+            }
+        }
+        rules
+    }
+}
+
+/// A DNS rule, and the port where it stands.
+type Filter<'m> = (&'m Entry, &'m PortRule);
+
+impl PortMatcher {
+    fn is_by_number(&self) -> bool {
+        !matches!(self, Self::Name { .. })
+    }
+}
