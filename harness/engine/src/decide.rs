@@ -11,7 +11,7 @@ use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
 use crate::identity::{Identity, NamedPort};
-use crate::model::{PolicyModel, Side, SubjectState, is_managed};
+use crate::model::{PolicyModel, Side, SubjectState, Tiers, is_managed};
 use crate::rule::{
     Direction, Effect, Entity, Entry, Gap, Peer, PeerField, PeerMatcher, Peers, PortMatcher, PortRule, Ports,
     Proxy,
@@ -125,10 +125,10 @@ impl PolicyModel<'_> {
             return decision;
         }
         let destination = if direction == Direction::Ingress { &subject.identity } else { peer };
-        if side.is_tiered {
-            self.match_in_order(side, direction, (peer, destination), traffic, &mut decision);
-        } else {
-            self.match_all(side, direction, (peer, destination), traffic, &mut decision);
+        let ends = (peer, destination);
+        match side.tiers {
+            Tiers::Normal => self.match_all(side, direction, ends, traffic, &mut decision),
+            Tiers::Several => self.match_in_order(side, direction, ends, traffic, &mut decision),
         }
         decision.on_miss = self.on_miss(side, direction, peer);
         decision.verdict = self.verdict_of(&decision);

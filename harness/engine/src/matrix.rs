@@ -9,7 +9,7 @@ use verdikt_scenario::topology::{Endpoint, Protocol};
 
 use crate::decide::Traffic;
 use crate::identity::Identity;
-use crate::model::{PolicyModel, SubjectState, is_managed};
+use crate::model::{PolicyModel, SubjectState, Tiers, is_managed};
 use crate::rule::{Direction, Effect, Gap, Peers};
 
 mod ordered;
@@ -181,7 +181,7 @@ impl Evaluation<'_> {
         if !managed || !side.enforced {
             return Row { allowed: Bits::all(size), unknown: Bits::none(size) };
         }
-        if side.is_tiered {
+        if side.tiers == Tiers::Several {
             return self.row_in_order(of, direction, traffic);
         }
         let mut allowed = if side.isolated { Bits::none(size) } else { Bits::all(size) };

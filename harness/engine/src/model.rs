@@ -158,12 +158,22 @@ pub(crate) struct Side {
     pub(crate) entries: Vec<(usize, usize)>,
     /// Whether any of the entries has requirements on the peers of all.
     pub(crate) requires: bool,
-    /// Whether rules of several tiers select it; its entries are in the order of decisions then.
-    pub(crate) is_tiered: bool,
+    /// How many tiers the entries are of.
+    pub(crate) tiers: Tiers,
     /// The rules that isolate it, one for each object.
     pub(crate) isolated_by: Arc<[Arc<RuleRef>]>,
     /// Why the policy cannot be computed, if so.
     pub(crate) conflict: Option<Conflict>,
+}
+
+/// How many tiers the entries of a side are of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tiers {
+    /// None but the tier `Normal`, whose entries have no order.
+    #[default]
+    Normal,
+    /// Others too; the entries are in the order in which they decide.
+    Several,
 }
 
 /// Two entries that cannot stand together.
@@ -264,7 +274,9 @@ impl<'a> PolicyModel<'a> {
                 for (index, entry) in rule.entries.iter().enumerate() {
                     let side = &mut sides[usize::from(entry.direction == Direction::Egress)];
                     side.isolated |= entry.isolates;
-                    side.is_tiered |= entry.precedence.tier != Tier::Normal;
+                    if entry.precedence.tier != Tier::Normal {
+                        side.tiers = Tiers::Several;
+                    }
                     side.requires |= !entry.requires.is_empty();
                     side.entries.push((rule_index, index));
                 }
@@ -272,7 +284,7 @@ impl<'a> PolicyModel<'a> {
             for side in &mut sides {
                 side.enforced = forced || !side.entries.is_empty();
                 side.isolated |= forced;
-                if side.is_tiered {
+                if side.tiers == Tiers::Several {
                     side.entries.sort_by_key(|index| self.entry(*index).order());
                 }
                 side.isolated_by = self.isolated_by(side);

@@ -1,5 +1,6 @@
 //! The ports and ICMP types of a rule's item.
 
+use std::fmt;
 use std::sync::Arc;
 
 use verdikt_scenario::document::{Node, Value};
@@ -131,14 +132,21 @@ pub(super) fn parse_number(text: &str) -> Result<u16, NumberError> {
 }
 
 /// Why a text is no number of a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NumberError {
     /// It is no number.
-    #[error("invalid syntax")]
     Syntax,
     /// It is too large.
-    #[error("value out of range")]
     Range,
+}
+
+impl fmt::Display for NumberError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Syntax => "invalid syntax",
+            Self::Range => "value out of range",
+        })
+    }
 }
 
 fn icmp_list(node: &Node, index: usize, rules: &mut Vec<PortRule>) -> Result<(), Refusal> {

@@ -8,7 +8,7 @@ use super::name_miss;
 use crate::decide::{Decision, Match, OnMiss, Traffic};
 use crate::dns::NamePattern;
 use crate::identity::Identity;
-use crate::model::{PolicyModel, SubjectState};
+use crate::model::{PolicyModel, SubjectState, Tiers};
 use crate::rule::{Direction, Effect, Entry, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy};
 
 /// A query on its way from an endpoint to a server.
@@ -29,7 +29,7 @@ impl PolicyModel<'_> {
             let gap = "what a proxy for something else makes of a DNS query".to_owned();
             return Some(Finding::Unknown { gap, rule: Some(self.rule_of(matched)) });
         }
-        if query.subject.egress.is_tiered && decision.allowed.iter().any(|matched| is_dns(matched)) {
+        if query.subject.egress.tiers == Tiers::Several && decision.allowed.iter().any(is_dns) {
             return Some(self.finding_of_first_filter(decision, query));
         }
         self.finding_of_one_tier(decision, query.name)

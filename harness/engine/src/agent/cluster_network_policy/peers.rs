@@ -62,7 +62,7 @@ impl<'a> Reader<'a, '_> {
     fn read(&mut self, index: usize, element: &'a Node, direction: Direction) -> Result<(), Refusal> {
         let of_egress = |key: &str| element.get(key).filter(|_| direction == Direction::Egress);
         let mut add = |matcher| {
-            self.found.push(Peer { matcher, field: PeerField::Peers, index, position: element.position })
+            self.found.push(Peer { matcher, field: PeerField::Peers, index, position: element.position });
         };
         if let Some(pods) = element.get("pods") {
             let local_cluster = self.context.behaviour.peers_are_of_the_local_cluster;

@@ -1,6 +1,6 @@
 //! The protocols of a rule.
 
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::Node;
 use verdikt_scenario::topology::Protocol;
 
 use super::super::ports::{NumberError, is_service_name, parse_number};
@@ -76,9 +76,4 @@ fn by_name(name: &str) -> PortMatcher {
         Ok(port) => PortMatcher::Range { protocol: None, first: port, last: port },
         Err(NumberError::Range) => PortMatcher::Range { protocol: None, first: u16::MAX, last: u16::MAX },
     }
-}
-
-/// Whether a `destinationNamedPort` names every port, because it is no name of one.
-pub(crate) fn means_every_port(node: &Node) -> bool {
-    matches!(&node.value, Value::Text(name) if by_name(name) == every_port(None))
 }

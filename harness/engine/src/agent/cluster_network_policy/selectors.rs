@@ -10,9 +10,6 @@ use crate::refusal::{Refusal, RefusalKind};
 use crate::rule::Subject;
 use crate::selector::{Operator, Requirement, Selector};
 
-/// The operators of Kubernetes' selectors.
-pub(crate) const OPERATORS: [&str; 4] = ["In", "NotIn", "Exists", "DoesNotExist"];
-
 /// Reads a selector of labels.
 pub(super) fn lenient(node: &Node, keys: Keys) -> Result<Selector, Refusal> {
     let mut requirements = Vec::new();

@@ -37,7 +37,7 @@ fn documents_that_are_no_policies() {
     kind: CiliumNetworkPolice
       s.yaml:27:7: `CiliumNetworkPolice` is no kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
     kind: Deployment
-      s.yaml:27:7: `Deployment` is no kind of policy verdikt knows => verdikt knows `NetworkPolicy`, `CiliumNetworkPolicy`, `CiliumClusterwideNetworkPolicy` and `CiliumCIDRGroup`
+      s.yaml:27:7: `Deployment` is no kind of policy verdikt knows => verdikt knows `NetworkPolicy`, `CiliumNetworkPolicy`, `CiliumClusterwideNetworkPolicy`, `CiliumCIDRGroup` and `ClusterNetworkPolicy`
     apiVersion: cilium.io/v1
       s.yaml:26:13: there is no CiliumNetworkPolicy in `cilium.io/v1` => write `cilium.io/v2`
     apiVersion: networking.k8s.io/v1
@@ -245,7 +245,7 @@ fn documents_that_were_meant_to_be_policies() {
     apiVersion: networking.k8s.io/v1, kind: Ingress
       passed over
     apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy
-      p.yaml:2:7: [not-evaluated] AdminNetworkPolicy objects are not evaluated by verdikt => what it allows or denies is in no answer of verdikt
+      p.yaml:2:7: [not-enforced] no version of Cilium enforces an object of the kind AdminNetworkPolicy => write it as a ClusterNetworkPolicy of policy.networking.k8s.io/v1alpha2, which Cilium 1.20 enforces with `k8sClusterNetworkPolicy.enabled: true`
     apiVersion: cilium.io/v2, kind: CiliumLocalRedirectPolicy
       passed over
     apiVersion: cilium.io/v2, kind: CiliumNetworkPolicyList
