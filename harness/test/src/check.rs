@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use verdikt_manifests::situation::loader;
+use verdikt_manifests::loader;
 use verdikt_runner::backend::reason;
 use verdikt_scenario::diagnostic;
 use verdikt_scenario::loader::{Loaded, Reach};

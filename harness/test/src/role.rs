@@ -17,7 +17,7 @@ use signal_hook::consts::SIGPIPE;
 use signal_hook::flag::register;
 use verdikt_lab::enter::enter;
 use verdikt_lab::namespace::ProbeProgram;
-use verdikt_manifests::situation::loader;
+use verdikt_manifests::loader;
 use verdikt_runner::backend::reason;
 use verdikt_scenario::loader::Reach;
 use verdikt_scenario::version::CiliumVersion;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use verdikt_manifests::situation::loader;
+use verdikt_manifests::loader;
 use verdikt_runner::backend::reason;
 use verdikt_runner::plan::{RunOptions, cell_names};
 use verdikt_scenario::cell_name::StepName;
