@@ -24,7 +24,7 @@ pub(crate) const PAGES: [(&str, &str); 19] = pages![
     "http-method",
     "ignored",
     "no-namespace",
-    "not-evaluated",
+    "not-enforced",
     "outside",
     "peer-selects-nothing",
     "policy-types",
