@@ -2,29 +2,43 @@
 //!
 //! A warning names the place and the mend. Sound policies cause none; where a lint cannot be sure, it is silent.
 
+mod api_server_port;
+mod cidr_for_node;
 mod cidr_for_pods;
 mod clusterwide_peer;
+mod covered;
 mod deny_isolates;
+mod deny_stops_probes;
 mod dns_one_label;
+mod dns_peer_namespace;
 mod egress_cuts_dns;
+mod filtered_label;
 mod foreign_namespace;
 mod fqdn_of_pods;
 mod fqdn_without_dns;
+mod host_network_pods;
 mod http_method;
+mod http_on_tls_port;
+mod http_path;
 mod ignored;
+mod isolates_dns;
+mod names_share_address;
 mod nearest;
+mod negative_peer;
+mod nodes_beside_cidr;
 mod policy_types;
 mod refused;
 mod selects_nothing;
 mod service_port;
+mod takes_gateway;
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::Node;
 use verdikt_scenario::place::{Place, Position};
-use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::policy::{Manifest, PolicyKind};
 use verdikt_scenario::topology::{Endpoint, Topology};
 
-use crate::model::{Learned, Options, PolicyModel, is_managed};
+use crate::model::{Learned, Object, Options, PolicyModel, is_managed};
 use crate::refusal::{Part, RefusalKind};
 use crate::rule::{Entry, Origin, Peer, Rule, Subject};
 use crate::selector::{Operator, Requirement};
@@ -89,7 +103,7 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Optio
     let empty = Topology::default();
     let model = PolicyModel::new(topology.unwrap_or(&empty), manifests, options, &Learned::default());
     let context = LintContext { topology, manifests, options, model: &model };
-    let lints: [fn(&LintContext<'_>) -> Vec<Diagnostic>; 13] = [
+    let lints: [fn(&LintContext<'_>) -> Vec<Diagnostic>; 27] = [
         ignored::lint,
         selects_nothing::lint,
         foreign_namespace::lint,
@@ -103,6 +117,20 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Optio
         deny_isolates::lint,
         http_method::lint,
         policy_types::lint,
+        api_server_port::lint,
+        dns_peer_namespace::lint,
+        filtered_label::lint,
+        http_on_tls_port::lint,
+        takes_gateway::lint,
+        cidr_for_node::lint,
+        covered::lint,
+        deny_stops_probes::lint,
+        host_network_pods::lint,
+        http_path::lint,
+        isolates_dns::lint,
+        names_share_address::lint,
+        negative_peer::lint,
+        nodes_beside_cidr::lint,
     ];
     let mut warnings: Vec<Diagnostic> = lints.iter().flat_map(|lint| lint(&context)).collect();
     warnings.sort();
@@ -157,9 +185,35 @@ impl LintContext<'_> {
     }
 }
 
-/// Whether a rule might select some of the endpoints another selects, judged by the selectors alone: unless a
-/// requirement of one excludes one of the other.
-fn may_share_endpoints(one: &Rule, other: &Rule) -> bool {
+impl LintContext<'_> {
+    /// Whether a rule might select some of the endpoints another selects, judged by the selectors alone: unless a
+    /// requirement of one excludes one of the other. Which namespace an object without one gets, its folder decides: two
+    /// of different folders are not taken for neighbours.
+    fn may_share_endpoints(&self, one: &Rule, other: &Rule) -> bool {
+        self.may_be_neighbours(one, other) && selectors_may_meet(one, other)
+    }
+
+    /// Whether two rules may be in force in one namespace.
+    fn may_be_neighbours(&self, one: &Rule, other: &Rule) -> bool {
+        let (Some(one), Some(other)) = (self.object_of(one), self.object_of(other)) else { return true };
+        let namespaced = |object: &Object| object.kind().is_some_and(PolicyKind::is_namespaced);
+        let is_nameless = |object: &Object| object.reference.namespace.is_none();
+        let open = namespaced(one) && namespaced(other) && (is_nameless(one) || is_nameless(other));
+        !open || folder(one) == folder(other)
+    }
+
+    fn object_of(&self, rule: &Rule) -> Option<&Object> {
+        rule.entries.first().map(|entry| &self.model.objects[entry.origin.object])
+    }
+}
+
+/// The folder of an object's file.
+fn folder(object: &Object) -> Option<&str> {
+    object.file.rsplit_once('/').map(|(folder, _)| folder)
+}
+
+/// Whether the selectors of two rules do not exclude each other.
+fn selectors_may_meet(one: &Rule, other: &Rule) -> bool {
     match (&one.subject, &other.subject) {
         (Subject::Endpoints(one), Subject::Endpoints(other)) => !one
             .requirements

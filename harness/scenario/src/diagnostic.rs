@@ -1,5 +1,6 @@
 //! Mistakes and warnings: a message, a place, and what to do; drawn with the line they concern.
 
+mod allow;
 mod render;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
 
+pub use allow::take_allowed;
 pub use render::render;
 
 /// How bad it is.
@@ -19,6 +21,8 @@ pub enum Severity {
     Error,
     /// Legal, and almost surely not what was meant.
     Warning,
+    /// Legal, and worth a look: it is right or wrong by what the files do not say.
+    Hint,
 }
 
 /// Something wrong with a file, with its place.
@@ -46,6 +50,11 @@ impl Diagnostic {
     pub fn warning(place: Place, code: &str, message: impl Into<String>) -> Self {
         let code = Some(code.to_owned());
         Self { place, severity: Severity::Warning, code, message: message.into(), help: None }
+    }
+
+    /// A hint of a named kind.
+    pub fn hint(place: Place, code: &str, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Hint, ..Self::warning(place, code, message) }
     }
 
     /// The same with advice.

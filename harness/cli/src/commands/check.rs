@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use verdikt_engine::lint::{Findings, lint};
 use verdikt_engine::model::Options;
-use verdikt_scenario::diagnostic::{Diagnostic, Severity, Sources};
+use verdikt_scenario::diagnostic::{Diagnostic, Severity, Sources, take_allowed};
 use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies, Loader};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::scenario::{Scenario, Step};
@@ -28,6 +28,8 @@ struct Found {
     sources: Sources,
     scenarios: usize,
     policies: usize,
+    /// How many warnings a comment allows.
+    allowed: usize,
     /// Documents and files that are none of both.
     passed_over: (usize, usize),
     unrendered: AllUnrendered,
@@ -57,22 +59,32 @@ pub(crate) fn check(arguments: &Check, printer: &Printer) -> Result<ExitCode, Fa
     check_policies(loaded, version, Set::Whole, &mut found);
     let is_empty = only_folders && found.diagnostics.is_empty() && found.scenarios + found.policies == 0;
     found.diagnostics.extend(without);
+    found.allowed = take_allowed(&mut found.diagnostics, &found.sources);
     found.diagnostics.sort();
     found.diagnostics.dedup();
     tell_unrendered(&found.unrendered, printer);
-    if is_empty {
+    if is_empty && !found.diagnostics.is_empty() {
         return Err(Failure::nothing_in(found.diagnostics, found.sources));
     }
     printer.diagnostics(&found.diagnostics, &found.sources);
-    Ok(summary(&found, arguments))
+    let code = summary(&found, arguments);
+    Ok(if is_empty { ExitCode::from(exit::NOTHING_TO_RUN) } else { code })
 }
 
 fn summary(found: &Found, arguments: &Check) -> ExitCode {
     let count =
         |severity| found.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let hints = match count(Severity::Hint) {
+        0 => String::new(),
+        hints => format!(", {}", counted(hints, "hint")),
+    };
+    let allowed = match found.allowed {
+        0 => String::new(),
+        allowed => format!(", {allowed} allowed with a reason"),
+    };
     Printer::tell(&format!(
-        "{} and {} checked for Cilium {}: {}, {}\n",
+        "{} and {} checked for Cilium {}: {}, {}{hints}{allowed}\n",
         counted(found.scenarios, "scenario"),
         counted(found.policies, "policy object"),
         arguments.cilium,

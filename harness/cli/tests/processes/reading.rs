@@ -90,6 +90,14 @@ fn kinds_of_other_projects_are_skipped() {
 }
 
 #[test]
+fn what_is_meant_otherwise_is_warned_of() {
+    let names =
+        ["09-apiserver-443", "10-dns-peer-without-namespace", "13-filtered-label", "14-deny-with-exceptions"];
+    let names = names.map(|name| format!("{name}.yaml"));
+    assert_snapshot!(check(&names.each_ref().map(String::as_str)), @"");
+}
+
+#[test]
 fn what_is_not_rendered_is_said_once() {
     assert_snapshot!(check(&["04-chart", "06-flux-variable.yaml"]), @"
     check 04-chart: exit code 0

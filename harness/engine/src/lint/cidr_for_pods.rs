@@ -3,7 +3,7 @@
 //! <https://docs.cilium.io/en/stable/security/policy/language/#ip-cidr-based>
 
 use ipnet::IpNet;
-use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::diagnostic::{Diagnostic, Severity};
 
 use super::LintContext;
 use crate::rule::{Direction, Effect, Entity, Entry, Peer, PeerField, PeerMatcher, Peers, Rule};
@@ -23,10 +23,10 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     for (rule, entry) in context.entries() {
         let Peers::OneOf(peers) = &entry.peers else { continue };
         for peer in peers.iter().filter(|peer| peer.field != PeerField::Services) {
-            let PeerMatcher::Cidr { within, .. } = &peer.matcher else { continue };
-            let Some(message) =
-                inside(context, entry, within).or_else(|| everything(context, rule, entry, peer))
-            else {
+            let PeerMatcher::Cidr { within, except } = &peer.matcher else { continue };
+            // Who takes ranges out of a range knows what is in it.
+            let inside = if except.is_empty() { inside(context, entry, within) } else { None };
+            let Some((severity, message)) = inside.or_else(|| everything(context, rule, entry, peer)) else {
                 continue;
             };
             let direction = if entry.direction == Direction::Ingress { "from" } else { "to" };
@@ -38,14 +38,16 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
                 "choose pods with `podSelector` and `namespaceSelector`".to_owned()
             };
             let place = context.place(entry, peer.position);
-            warnings.push(Diagnostic::warning(place, CODE, message).help(help));
+            let warning = Diagnostic { severity, ..Diagnostic::warning(place, CODE, message) };
+            warnings.push(warning.help(help));
         }
     }
     warnings
 }
 
-/// A range in which the cluster is, and no host of the topology.
-fn inside(context: &LintContext<'_>, entry: &Entry, within: &[IpNet]) -> Option<String> {
+/// A range in which the cluster is, and no host of the topology. Without a topology it may as well be the range of
+/// machines outside.
+fn inside(context: &LintContext<'_>, entry: &Entry, within: &[IpNet]) -> Option<(Severity, String)> {
     let first = within.first()?;
     let hosts = context.topology.iter().flat_map(|topology| topology.world.values());
     if hosts.clone().any(|host| within.iter().any(|prefix| prefix.contains(&host.address))) {
@@ -56,18 +58,26 @@ fn inside(context: &LintContext<'_>, entry: &Entry, within: &[IpNet]) -> Option<
         within.iter().all(|prefix| ranges.iter().any(|range| range.contains(prefix)))
     };
     if all_in(&USUAL) || within.iter().any(|prefix| prefix.to_string() == PRIVATE[0]) {
-        return Some(format!(
-            "{first} is where pods and services usually live, and CIDR rules match neither"
-        ));
+        let severity = if context.topology.is_some() { Severity::Warning } else { Severity::Hint };
+        let message =
+            format!("{first} is where pods and services usually live, and CIDR rules match neither");
+        return Some((severity, message));
     }
     // A deny of private ranges is often a precaution.
     (context.topology.is_some() && entry.effect == Effect::Allow && all_in(&PRIVATE)).then(|| {
-        format!("no host of the topology is in {first}, and CIDR rules match neither pods nor services")
+        let message =
+            format!("no host of the topology is in {first}, and CIDR rules match neither pods nor services");
+        (Severity::Warning, message)
     })
 }
 
 /// Every address at ingress, where nothing lets the cluster's own pods in.
-fn everything(context: &LintContext<'_>, rule: &Rule, entry: &Entry, peer: &Peer) -> Option<String> {
+fn everything(
+    context: &LintContext<'_>,
+    rule: &Rule,
+    entry: &Entry,
+    peer: &Peer,
+) -> Option<(Severity, String)> {
     let PeerMatcher::Cidr { within, except } = &peer.matcher else { return None };
     let prefix = within.iter().find(|prefix| prefix.prefix_len() == 0).filter(|_| except.is_empty())?;
     if (entry.direction, entry.effect) != (Direction::Ingress, Effect::Allow) {
@@ -77,13 +87,14 @@ fn everything(context: &LintContext<'_>, rule: &Rule, entry: &Entry, peer: &Peer
     let states = selected.iter().filter_map(|endpoint| context.model.subjects.get(endpoint));
     let of_endpoints =
         states.flat_map(|state| state.ingress.entries.iter().map(|index| context.model.entry(*index)));
-    let others = context.model.rules.iter().filter(|other| super::may_share_endpoints(rule, other));
+    let others = context.model.rules.iter().filter(|other| context.may_share_endpoints(rule, other));
     let admits = if context.topology.is_some() {
         of_endpoints.into_iter().any(admits_cluster)
     } else {
         others.flat_map(|other| &other.entries).any(admits_cluster)
     };
-    (!admits).then(|| format!("{prefix} is every address outside the cluster: no pod gets in by it"))
+    let message = || format!("{prefix} is every address outside the cluster: no pod gets in by it");
+    (!admits).then(|| (Severity::Warning, message()))
 }
 
 /// Whether an entry lets something of the cluster in, or says that only the world is meant.

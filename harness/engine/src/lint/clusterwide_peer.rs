@@ -8,7 +8,7 @@ use crate::label::{NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT, Source};
 use crate::rule::{Effect, PeerField, PeerMatcher, Peers};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
-    let mut warnings = Vec::new();
+    let mut hints = Vec::new();
     for (_, entry) in context.entries() {
         let clusterwide = context.model.objects[entry.origin.object].kind()
             == Some(PolicyKind::CiliumClusterwideNetworkPolicy);
@@ -30,11 +30,10 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
                 continue;
             }
             let message = "this peer is any pod with these labels, in every namespace";
-            let warning =
-                Diagnostic::warning(context.place(entry, peer.position), "clusterwide-peer", message);
-            warnings
-                .push(warning.help(format!("add `k8s:{NAMESPACE}: NAMESPACE` if one namespace is meant")));
+            // Of a policy for the whole cluster this is mostly meant.
+            let hint = Diagnostic::hint(context.place(entry, peer.position), "clusterwide-peer", message);
+            hints.push(hint.help(format!("add `k8s:{NAMESPACE}: NAMESPACE` if one namespace is meant")));
         }
     }
-    warnings
+    hints
 }

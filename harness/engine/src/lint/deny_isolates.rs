@@ -4,7 +4,7 @@
 
 use verdikt_scenario::diagnostic::Diagnostic;
 
-use super::{LintContext, listed, may_share_endpoints};
+use super::{LintContext, listed};
 use crate::rule::{Direction, Effect, Entity, Entry, PeerMatcher, Peers, Ports, Rule};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
@@ -48,7 +48,7 @@ fn denies_everyone(entry: &Entry) -> bool {
 fn isolated_by_it_alone(context: &LintContext<'_>, rule: &Rule, direction: Direction) -> Option<String> {
     let allows = |entry: &Entry| entry.direction == direction && entry.effect == Effect::Allow;
     if context.topology.is_none() {
-        let others = context.model.rules.iter().filter(|other| may_share_endpoints(rule, other));
+        let others = context.model.rules.iter().filter(|other| context.may_share_endpoints(rule, other));
         let allowed = rule.entries.iter().chain(others.flat_map(|other| &other.entries)).any(allows);
         return (!allowed).then(|| "what it selects".to_owned());
     }

@@ -3,27 +3,56 @@
 use std::collections::BTreeMap;
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::topology::{DNS_NAMESPACE, DNS_POD, Endpoint, Protocol};
+use verdikt_scenario::policy::PolicyKind;
+use verdikt_scenario::topology::{
+    DNS_NAMESPACE, DNS_SERVICE, Endpoint, NAMESPACE_NAME_LABEL, Port, Protocol,
+};
 
-use super::{LintContext, listed, may_share_endpoints};
+use super::{LintContext, listed};
 use crate::decide::{SideVerdict, Traffic};
 use crate::identity::Identity;
 use crate::rule::{Direction, Effect, Entity, Entry, PeerMatcher, Peers, PortMatcher, Ports};
 
 const CODE: &str = "egress-cuts-dns";
-const HELP: &str = "allow port 53, UDP and TCP, to k8s-app: kube-dns in the namespace kube-system, in the same object \
-                    so that both come into force at once";
+
+/// A DNS server of the cluster: one behind its service, with the port that policies see.
+struct DnsServer<'a> {
+    endpoint: Endpoint,
+    identity: &'a Identity,
+    port: u16,
+}
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
-    let Ok(server) = DNS_POD.parse().map(Endpoint::Pod) else { return Vec::new() };
-    let Some(identity) = context.model.subjects.get(&server).map(|subject| &subject.identity) else {
+    let servers = servers(context);
+    if servers.is_empty() {
         return Vec::new();
-    };
-    if context.topology.is_some() {
-        by_endpoint(context, &server, identity)
-    } else {
-        by_object(context, identity)
     }
+    if context.topology.is_some() { by_endpoint(context, &servers) } else { by_object(context, &servers) }
+}
+
+fn servers<'a>(context: &LintContext<'a>) -> Vec<DnsServer<'a>> {
+    let (Ok(service), Some(port)) = (DNS_SERVICE.parse(), Port::new(53)) else { return Vec::new() };
+    let behind = context.model.topology.behind(&service, Protocol::Udp, port).into_iter();
+    let servers = behind.filter_map(|(endpoint, port)| {
+        let identity = &context.model.subjects.get(&endpoint)?.identity;
+        Some(DnsServer { endpoint, identity, port: port?.get() })
+    });
+    servers.collect()
+}
+
+/// What to do, in the words of the policy's kind.
+fn help(context: &LintContext<'_>, entry: &Entry, servers: &[DnsServer<'_>]) -> String {
+    let port = servers.first().map_or(53, |server| server.port);
+    let peer = match context.model.objects[entry.origin.object].kind() {
+        Some(PolicyKind::NetworkPolicy) => format!(
+            "`podSelector: {{matchLabels: {{k8s-app: kube-dns}}}}` with `namespaceSelector: {{matchLabels: \
+             {{{NAMESPACE_NAME_LABEL}: {DNS_NAMESPACE}}}}}`"
+        ),
+        _ => format!("k8s-app: kube-dns in the namespace {DNS_NAMESPACE}"),
+    };
+    format!(
+        "allow port {port}, UDP and TCP, to {peer}, in the same object so that both come into force at once"
+    )
 }
 
 /// Whether an entry isolates and allows something that is usually found by a name of the cluster or the world. What
@@ -54,38 +83,42 @@ fn needs_names(entry: &Entry) -> bool {
 
 /// Whether an entry may be how names are resolved: it reaches the cluster's DNS server on all ports, or says port 53
 /// of anyone, who is then another server.
-fn may_resolve(entry: &Entry, server: &Identity) -> bool {
+fn may_resolve(entry: &Entry, servers: &[DnsServer<'_>]) -> bool {
     if (entry.effect, entry.direction) != (Effect::Allow, Direction::Egress)
         || matches!(&entry.peers, Peers::OneOf(peers) if peers.is_empty())
     {
         return false;
     }
-    let reaches = entry.gap.is_some() || entry.peers.contain(server);
+    let reaches = |server: &DnsServer<'_>| entry.gap.is_some() || entry.peers.contain(server.identity);
     match &entry.ports {
-        Ports::All => reaches,
+        Ports::All => servers.iter().any(reaches),
         Ports::OneOf(ports) => ports.iter().any(|port| match port.matcher {
             PortMatcher::Range { first, last, .. } => {
-                (first..=last).contains(&53) && (reaches || last - first < u16::MAX)
+                (first..=last).contains(&53) && last - first < u16::MAX
+                    || servers.iter().any(|server| (first..=last).contains(&server.port) && reaches(server))
             }
-            PortMatcher::Name { .. } => reaches,
+            PortMatcher::Name { .. } => servers.iter().any(reaches),
             PortMatcher::Icmp { .. } => false,
         }),
     }
 }
 
-fn by_endpoint(context: &LintContext<'_>, server: &Endpoint, identity: &Identity) -> Vec<Diagnostic> {
+fn by_endpoint(context: &LintContext<'_>, servers: &[DnsServer<'_>]) -> Vec<Diagnostic> {
     // The endpoints cut off by each object, and its first entry that needs names.
     let mut cut: BTreeMap<usize, ((usize, usize), Vec<&Endpoint>)> = BTreeMap::new();
     for (endpoint, subject) in &context.model.subjects {
         let resolves = matches!(endpoint, Endpoint::Pod(name) if name.namespace.as_str() != DNS_NAMESPACE);
         let entries = || subject.egress.entries.iter().map(|index| (*index, context.model.entry(*index)));
-        if !resolves || entries().any(|(_, entry)| may_resolve(entry, identity)) {
+        if !resolves || entries().any(|(_, entry)| may_resolve(entry, servers)) {
             continue;
         }
         // An explicit deny is meant.
-        let unallowed = [Protocol::Udp, Protocol::Tcp].iter().all(|protocol| {
-            let (egress, _) = context.model.sides(endpoint, server, Traffic::Port(*protocol, 53));
-            egress == Some(SideVerdict::NoRuleAllows)
+        let unallowed = servers.iter().all(|server| {
+            [Protocol::Udp, Protocol::Tcp].iter().all(|protocol| {
+                let traffic = Traffic::Port(*protocol, server.port);
+                let (egress, _) = context.model.sides(endpoint, &server.endpoint, traffic);
+                egress == Some(SideVerdict::NoRuleAllows)
+            })
         });
         if !unallowed {
             continue;
@@ -101,23 +134,24 @@ fn by_endpoint(context: &LintContext<'_>, server: &Endpoint, identity: &Identity
         let entry = context.model.entry(index);
         let message =
             format!("no rule lets {} ask the cluster's DNS server, so no name resolves", listed(&endpoints));
-        Diagnostic::warning(context.place(entry, entry.origin.position), CODE, message).help(HELP)
+        let place = context.place(entry, entry.origin.position);
+        Diagnostic::warning(place, CODE, message).help(help(context, entry, servers))
     };
     cut.into_values().map(warning).collect()
 }
 
 /// Without a topology: no rule that may select the same endpoints can be how they resolve names.
-fn by_object(context: &LintContext<'_>, server: &Identity) -> Vec<Diagnostic> {
+fn by_object(context: &LintContext<'_>, servers: &[DnsServer<'_>]) -> Vec<Diagnostic> {
     let mut warnings: BTreeMap<usize, Diagnostic> = BTreeMap::new();
     for rule in context.model.rules.iter() {
         let Some(entry) = rule.entries.iter().find(|entry| needs_names(entry)) else { continue };
-        let mut others = context.model.rules.iter().filter(|other| may_share_endpoints(rule, other));
-        if others.any(|other| other.entries.iter().any(|entry| may_resolve(entry, server))) {
+        let mut others = context.model.rules.iter().filter(|other| context.may_share_endpoints(rule, other));
+        if others.any(|other| other.entries.iter().any(|entry| may_resolve(entry, servers))) {
             continue;
         }
         let message = format!("{} isolates at egress, and no policy here allows DNS", context.name(entry));
-        let warning =
-            Diagnostic::warning(context.place(entry, entry.origin.position), CODE, message).help(HELP);
+        let place = context.place(entry, entry.origin.position);
+        let warning = Diagnostic::warning(place, CODE, message).help(help(context, entry, servers));
         warnings.entry(entry.origin.object).or_insert(warning);
     }
     warnings.into_values().collect()

@@ -2,7 +2,7 @@
 
 use verdikt_scenario::diagnostic::Diagnostic;
 
-use super::{LintContext, may_share_endpoints};
+use super::LintContext;
 use crate::dns::NamePattern;
 use crate::rule::{Entry, PeerMatcher, Peers, Ports, Proxy, Rule};
 
@@ -31,7 +31,7 @@ fn is_learned(context: &LintContext<'_>, rule: &Rule, name: &NamePattern) -> boo
     let selected = context.selected(rule);
     let together = |other: &Rule| {
         if context.topology.is_none() || selected.is_empty() {
-            return std::ptr::eq(rule, other) || may_share_endpoints(rule, other);
+            return std::ptr::eq(rule, other) || context.may_share_endpoints(rule, other);
         }
         context.selected(other).iter().any(|endpoint| selected.contains(endpoint))
     };

@@ -4,15 +4,13 @@ use verdikt_scenario::topology::{Endpoint, NAMESPACE_NAME_LABEL};
 
 use super::LintContext;
 use crate::identity::Identity;
-use crate::label::{NAMESPACE, Source, is_identity_relevant};
+use crate::label::{NAMESPACE, Source};
 use crate::selector::{Operator, Requirement, Selector};
 
 /// What to do about a selector without endpoints: the reason that holds whatever pods there are, or the pod that
 /// fails on least and on what. `peer` is the field of a peer, and none for a subject.
 pub(super) fn advice(context: &LintContext<'_>, selector: &Selector, peer: Option<&str>) -> String {
-    if let Some(reason) =
-        selector.requirements.iter().find_map(|requirement| never_held(context, requirement))
-    {
+    if let Some(reason) = selector.requirements.iter().find_map(never_held) {
         return reason;
     }
     let subjects = context.model.subjects.iter();
@@ -49,7 +47,7 @@ pub(super) fn advice(context: &LintContext<'_>, selector: &Selector, peer: Optio
 }
 
 /// Why no pod fulfils a requirement, whatever its labels.
-fn never_held(context: &LintContext<'_>, requirement: &Requirement) -> Option<String> {
+fn never_held(requirement: &Requirement) -> Option<String> {
     let Requirement { source, key, operator, implied } = requirement;
     if *implied || !matches!(operator, Operator::In(_) | Operator::Exists) {
         return None;
@@ -58,10 +56,6 @@ fn never_held(context: &LintContext<'_>, requirement: &Requirement) -> Option<St
         return Some(format!(
             "labels of pods have the source k8s: write `{key}` without what precedes its colon"
         ));
-    }
-    let of_pods = matches!(source, None | Some(Source::Kubernetes));
-    if of_pods && !is_identity_relevant(key, context.model.behaviour.topology_labels_in_identity) {
-        return Some(format!("Cilium leaves the label {key} out of identities: select by another label"));
     }
     None
 }

@@ -5,7 +5,7 @@ use verdikt_scenario::document::Node;
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::Topology;
 
-use super::{LintContext, foreign_namespace, nearest};
+use super::{LintContext, filtered_label, foreign_namespace, nearest};
 use crate::label::{NAMESPACE_LABELS, Source};
 use crate::rule::{Effect, Entry, Peer, PeerField, PeerMatcher, Peers, Rule, Subject};
 use crate::selector::Selector;
@@ -51,7 +51,7 @@ fn subject(context: &LintContext<'_>, rule: &Rule, selector: &Selector, entry: &
     let help = if reserved && object.policy_kind() == Some(PolicyKind::CiliumNetworkPolicy) {
         "endpoints with reserved labels have no namespace: make it a CiliumClusterwideNetworkPolicy"
             .to_owned()
-    } else if is_seldom(selector) || is_joined_by_label(selector) {
+    } else if is_seldom(selector) || is_joined_by_label(selector) || is_filtered(context, selector) {
         return None;
     } else {
         nearest::advice(context, selector, None)
@@ -69,6 +69,11 @@ fn is_seldom(selector: &Selector) -> bool {
         && selector.has_key(|requirement| requirement.source == Some(Source::Reserved))
 }
 
+/// Whether a selector is about a label that no identity has, which is told by itself.
+fn is_filtered(context: &LintContext<'_>, selector: &Selector) -> bool {
+    filtered_label::filtered(selector, &context.model.behaviour).next().is_some()
+}
+
 /// Whether a selector is about labels of namespaces alone: such a policy often waits for namespaces to join it.
 fn is_joined_by_label(selector: &Selector) -> bool {
     let mut written = selector.requirements.iter().filter(|requirement| !requirement.implied).peekable();
@@ -80,7 +85,7 @@ fn peer(context: &LintContext<'_>, entry: &Entry, peer: &Peer) -> Option<Diagnos
     match &peer.matcher {
         PeerMatcher::Selector(selector) if peer.field != PeerField::Services && !is_seldom(selector) => {
             let mut subjects = context.model.subjects.values();
-            if subjects.any(|subject| selector.selects(&subject.identity)) {
+            if subjects.any(|subject| selector.selects(&subject.identity)) || is_filtered(context, selector) {
                 return None;
             }
             let message = format!("this peer of {} is no endpoint of the topology", context.name(entry));

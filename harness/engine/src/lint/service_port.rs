@@ -56,7 +56,10 @@ fn of_entry(context: &LintContext<'_>, topology: &Topology, rule: &Rule, entry: 
                 let covers = |other: &Entry| {
                     let mut ports =
                         other.ports.matching(traffic, &subject.identity, context.model, other.direction);
+                    let peers =
+                        other.direction == Direction::Ingress || other.peers.contain(&subject.identity);
                     (other.direction, other.effect) == (entry.direction, entry.effect)
+                        && peers
                         && ports.next().is_some()
                 };
                 if !rule.entries.iter().any(covers) && target != offered.port.get() {

@@ -53,7 +53,7 @@ fn cut(sorted: &mut Vec<&Diagnostic>) -> Option<String> {
     sorted.retain(|diagnostic| {
         let (left, more) = match diagnostic.severity {
             Severity::Error => (&mut errors_left, &mut more_errors),
-            Severity::Warning => (&mut warnings_left, &mut more_warnings),
+            Severity::Warning | Severity::Hint => (&mut warnings_left, &mut more_warnings),
         };
         let is_drawn = *left > 0;
         *left = left.saturating_sub(1);
@@ -75,6 +75,7 @@ fn draw(diagnostic: &Diagnostic, lines: Option<&mut Lines<'_>>, renderer: &Rende
     let level = match severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
+        Severity::Hint => Level::INFO.with_name("hint"),
     };
     let mut title = level.primary_title(short(message));
     if let Some(code) = code {

@@ -1,0 +1,70 @@
+//! Labels that only pods of the host network have: policies know these by their node.
+//!
+//! <https://docs.cilium.io/en/stable/security/policy/#hostnetwork-pods>
+
+use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::policy::PolicyKind;
+
+use super::LintContext;
+use crate::rule::{PeerField, PeerMatcher, Peers, Subject};
+use crate::selector::{Operator, Selector};
+
+/// Labels of pods that run in the network of their node everywhere.
+const LABELS: [(&str, &[&str]); 3] = [
+    ("component", &["kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"]),
+    ("tier", &["control-plane"]),
+    ("k8s-app", &["kube-proxy", "cilium"]),
+];
+
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    for rule in context.model.rules.iter() {
+        let Some(first) = rule.entries.first() else { continue };
+        if let Subject::Endpoints(selector) = &rule.subject
+            && let Some(label) = label_of_host_network(context, selector)
+        {
+            let message =
+                format!("pods with {label} are in the network of their node, where no policy selects them");
+            let help = "what nodes may do is the affair of the host firewall: `nodeSelector` in a clusterwide policy";
+            let place = context.place(first, first.origin.position);
+            warnings.push(Diagnostic::warning(place, "host-network-pods", message).help(help));
+        }
+        for entry in &rule.entries {
+            let Peers::OneOf(peers) = &entry.peers else { continue };
+            for peer in peers.iter().filter(|peer| peer.field != PeerField::Services) {
+                let PeerMatcher::Selector(selector) = &peer.matcher else { continue };
+                let Some(label) = label_of_host_network(context, selector) else { continue };
+                let message = format!(
+                    "pods with {label} are in the network of their node: as peers they are nodes, not pods"
+                );
+                let field = match entry.direction {
+                    crate::rule::Direction::Ingress => "fromEntities",
+                    crate::rule::Direction::Egress => "toEntities",
+                };
+                let entities = format!("`{field}: [host, remote-node]`, or `[kube-apiserver]`");
+                let help = match context.model.objects[entry.origin.object].kind() {
+                    Some(PolicyKind::NetworkPolicy) => {
+                        format!("no NetworkPolicy can name a node: add a CiliumNetworkPolicy with {entities}")
+                    }
+                    _ => format!("write {entities}"),
+                };
+                let place = context.place(entry, peer.position);
+                warnings.push(Diagnostic::warning(place, "host-network-pods", message).help(help));
+            }
+        }
+    }
+    warnings
+}
+
+/// The label of a selector that only pods of the host network have, unless the topology has others.
+fn label_of_host_network(context: &LintContext<'_>, selector: &Selector) -> Option<String> {
+    let label = selector.requirements.iter().find(|requirement| {
+        let Operator::In(values) = &requirement.operator else { return false };
+        let known = LABELS.iter().find(|(key, _)| requirement.key == *key);
+        !requirement.implied
+            && known.is_some_and(|(_, known)| values.iter().all(|value| known.contains(&value.as_str())))
+    })?;
+    let exists = context.topology.is_some()
+        && context.model.subjects.values().any(|subject| selector.selects(&subject.identity));
+    (!exists).then(|| label.to_string())
+}
