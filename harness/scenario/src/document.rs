@@ -15,7 +15,7 @@ use serde_saphyr::Spanned;
 
 use crate::place::Position;
 
-pub(crate) use self::kubectl::refused_tab;
+pub(crate) use self::kubectl::{refused_directive, refused_tab};
 pub(crate) use self::limits::LARGEST_FILE;
 pub use self::parse::{DocumentError, parse};
 pub(crate) use self::parse::{Parsed, parse_all};

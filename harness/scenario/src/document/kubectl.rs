@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use serde::de::IgnoredAny;
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, StructureStyle};
 
 use crate::place::Position;
@@ -16,14 +17,50 @@ pub(super) struct Text<'a> {
     pub(super) unread: Vec<Position>,
 }
 
+/// The values of a text that kubectl takes for JSON, each on its own, where it has several: it reads them one after the
+/// other, with or without anything between them.
+pub(super) fn json_values(text: &str) -> Option<Vec<Range<usize>>> {
+    if !text.trim_start_matches(BYTE_ORDER_MARK).trim_start().starts_with('{') {
+        return None;
+    }
+    let begin = text.len() - text.trim_start_matches(BYTE_ORDER_MARK).len();
+    let json = &text[begin..];
+    let mut values = serde_json::Deserializer::from_str(json).into_iter::<IgnoredAny>();
+    let (mut found, mut start) = (Vec::new(), 0);
+    while let Some(value) = values.next() {
+        value.ok()?;
+        let end = values.byte_offset();
+        let blank = json[start..end].len() - json[start..end].trim_start().len();
+        found.push(begin + start + blank..begin + end);
+        start = end;
+    }
+    (found.len() > 1).then_some(found)
+}
+
+/// Where a text begins with a directive, such as `%YAML 1.2`: kubectl cuts it off from its document, and refuses both.
+pub(crate) fn refused_directive(text: &str) -> Option<Position> {
+    let lines = (1..).zip(text.trim_start_matches(BYTE_ORDER_MARK).lines());
+    let mut written = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    let (line, _) = written.next().filter(|(_, line)| line.starts_with('%'))?;
+    Some(Position { line, column: 1 })
+}
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Takes out what stands between `...` and the next `---`: kubectl cuts a text at the lines `---`, and of each piece
 /// it reads the first document.
 pub(super) fn read(text: &str) -> Text<'_> {
     let mut unread = Vec::new();
     let mut gaps: Vec<Range<usize>> = Vec::new();
     let (mut is_read, mut is_told, mut start) = (true, false, 0);
+    let mut is_first = false;
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
+        // Each document may have a mark of its own.
+        if std::mem::take(&mut is_first) && line.starts_with(BYTE_ORDER_MARK) {
+            gaps.push(start..start + BYTE_ORDER_MARK.len_utf8());
+        }
         if is_marker(line, "---") {
+            is_first = true;
             is_read = true;
         } else if is_read {
             is_read = !is_marker(line, "...");
@@ -43,7 +80,7 @@ pub(super) fn read(text: &str) -> Text<'_> {
         }
         start += line.len();
     }
-    if unread.is_empty() {
+    if gaps.is_empty() {
         return Text { read: Cow::Borrowed(text), unread };
     }
     let mut read = String::with_capacity(text.len());
@@ -136,6 +173,35 @@ mod tests {
         check("a: 1\r\n...\r\n  b: 2\r\n---\r\nc: 3\r\n", 2, &[(3, 3)]);
         check("a: 1\n...\nb: 2\n...\nc: 3\n---\nd: 4\n...\ne: 5\n", 2, &[(3, 1), (9, 1)]);
         check("a: ....\n....b: 2\n---c: 3\n", 1, &[]);
+    }
+
+    /// What is read of texts, by the places of their documents.
+    #[test]
+    fn values_of_json_and_marks_of_documents() {
+        let check = |text: &str, places: &[(u32, u32)]| {
+            let read = super::super::parse(text).unwrap();
+            let found = read.iter().map(|document| {
+                let value = document.get("a").unwrap();
+                (value.position.line, value.position.column)
+            });
+            assert_eq!(found.collect::<Vec<_>>(), places, "{text:?}");
+        };
+        check("{\"a\": 1}", &[(1, 7)]);
+        check("{\"a\": 1}{\"a\": 2}\n", &[(1, 7), (1, 15)]);
+        check("\n{\"a\": 1}\n\n{\n \"a\": 2}\n", &[(2, 7), (5, 7)]);
+        check("{a: 1}\n---\na: 2\n", &[(1, 5), (3, 4)]);
+        check("a: 1\n---\n\u{feff}a: 2\n", &[(1, 4), (3, 4)]);
+        assert!(super::super::parse("{\"a\": 1}{").is_err());
+    }
+
+    #[test]
+    fn directives() {
+        let check = |text: &str, line: Option<u32>| {
+            assert_eq!(refused_directive(text).map(|position| position.line), line, "{text:?}");
+        };
+        check("%YAML 1.2\n---\na: 1\n", Some(1));
+        check("# remark\n\n%TAG ! tag:x,2000:\n---\na: 1\n", Some(3));
+        check("a: |\n  x\n%: 1\n", None);
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub(crate) fn parse_all(text: &str) -> Result<Parsed, DocumentError> {
     if text.len() > LARGEST_FILE {
         return Err(DocumentError::excess(limits::too_many_bytes(text.len()), START));
     }
+    if let Some(values) = kubectl::json_values(text) {
+        return json(text, &values);
+    }
     let options = serde_saphyr::options! {
         budget: limits::budget(),
         // The tree gets every key, and the duplicates are found there, all of them.
@@ -64,6 +67,59 @@ pub(crate) fn parse_all(text: &str) -> Result<Parsed, DocumentError> {
 }
 
 const START: Position = Position { line: 1, column: 1 };
+
+/// Reads values of JSON one by one.
+fn json(text: &str, values: &[std::ops::Range<usize>]) -> Result<Parsed, DocumentError> {
+    let mut all = Parsed { documents: Vec::new(), duplicates: Vec::new(), unread: Vec::new() };
+    let (mut before, mut at) = (0, START);
+    for value in values {
+        at = after(at, &text[before..value.start]);
+        let begin = at;
+        let place = |error: DocumentError| DocumentError { position: moved(error.position, begin), ..error };
+        let mut parsed = parse_all(&text[value.clone()]).map_err(place)?;
+        parsed.documents.iter_mut().for_each(|document| move_node(document, begin));
+        all.documents.append(&mut parsed.documents);
+        all.duplicates.extend(parsed.duplicates.into_iter().map(place));
+        at = after(at, &text[value.clone()]);
+        before = value.end;
+    }
+    Ok(all)
+}
+
+/// The position after a text that begins at another one.
+fn after(at: Position, text: &str) -> Position {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let lines = count(text.matches('\n').count());
+    let last = text.rsplit('\n').next().unwrap_or(text);
+    let columns = count(last.chars().count());
+    match lines {
+        0 => Position { column: at.column.saturating_add(columns), ..at },
+        _ => Position { line: at.line.saturating_add(lines), column: columns.saturating_add(1) },
+    }
+}
+
+/// A position in a text, counted from where the text begins.
+fn moved(position: Position, begin: Position) -> Position {
+    let column = if position.line == 1 { begin.column - 1 } else { 0 };
+    Position {
+        line: position.line.saturating_add(begin.line - 1),
+        column: position.column.saturating_add(column),
+    }
+}
+
+fn move_node(node: &mut Node, begin: Position) {
+    node.position = moved(node.position, begin);
+    match &mut node.value {
+        Value::List(elements) => elements.iter_mut().for_each(|node| move_node(node, begin)),
+        Value::Map(entries) => {
+            for entry in entries {
+                entry.position = moved(entry.position, begin);
+                move_node(&mut entry.value, begin);
+            }
+        }
+        _ => {}
+    }
+}
 
 fn take_duplicates(node: &mut Node, duplicates: &mut Vec<DocumentError>) {
     match &mut node.value {

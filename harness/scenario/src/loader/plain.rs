@@ -25,7 +25,7 @@ pub(super) fn load(
     let Policies { mut loaded, mut mistakes, .. } = gather(disk, paths, besides, namespace);
     // Folders may be clusters or overlays, which have the same objects.
     for manifests in by_folder(&loaded.manifests).values() {
-        manifest::check_twice(manifests.iter().copied(), &mut mistakes);
+        manifest::check_twice_in_folder(manifests.iter().copied(), &mut mistakes);
     }
     loaded.diagnostics = mistakes.0;
     tidy(&mut loaded.diagnostics);
@@ -66,7 +66,7 @@ pub(super) fn of_step(
 ) -> LoadedPolicies {
     let kustomizations = Kustomizations::default();
     let (loaded, mistakes) = (LoadedPolicies::default(), Mistakes::default());
-    let mut policies = Policies { loaded, mistakes, kustomizations, namespace };
+    let mut policies = Policies { loaded, mistakes, foreign: 0, kustomizations, namespace };
     for file in files {
         match disk.open(file) {
             Err(mistake) => {
@@ -92,10 +92,12 @@ fn gather<'a>(
     namespace: Option<&'a NamespaceName>,
 ) -> Policies<'a> {
     let (loaded, mistakes) = (LoadedPolicies::default(), Mistakes::default());
-    let mut policies = Policies { loaded, mistakes, kustomizations: Kustomizations::default(), namespace };
+    let mut policies =
+        Policies { loaded, mistakes, foreign: 0, kustomizations: Kustomizations::default(), namespace };
     let mut seen = BTreeSet::new();
     for path in paths {
         let files = disk.files_of_named(path, is_policy_file);
+        let foreign = policies.foreign;
         let mut has_none = files.problems.is_empty();
         policies.mistakes.0.extend_from_slice(&files.problems);
         for file in &files.paths {
@@ -109,14 +111,26 @@ fn gather<'a>(
                 {
                     has_none = false;
                 }
+                // Whoever names a file by itself wants to know what is wrong with it.
+                Ok(opened) if files.of_folder && is_unreadable(disk, &opened) => {
+                    policies.unrendered(Unrendered::Unreadable, opened.file.to_string());
+                }
                 Ok(opened) => has_none &= !policies.add_file(disk, file, &opened),
             }
         }
-        if has_none {
+        // A file of objects of other kinds is what somebody meant it to be.
+        let is_foreign = !files.of_folder && policies.foreign > foreign;
+        if has_none && !is_foreign {
             policies.loaded.without.push(path.clone());
         }
     }
     policies
+}
+
+/// Whether a file is no YAML, no template, and nothing that is about policies.
+fn is_unreadable(disk: &Disk, opened: &Opened) -> bool {
+    let text = disk.sources.text(&opened.file);
+    opened.documents.is_err() && !opened.is_template && !text.is_some_and(rendering::names_policies)
 }
 
 fn by_folder(manifests: &[Manifest]) -> BTreeMap<Option<&Path>, Vec<&Manifest>> {
@@ -131,6 +145,8 @@ fn by_folder(manifests: &[Manifest]) -> BTreeMap<Option<&Path>, Vec<&Manifest>> 
 struct Policies<'a> {
     loaded: LoadedPolicies,
     mistakes: Mistakes,
+    /// How many objects of other kinds there were.
+    foreign: usize,
     kustomizations: Kustomizations,
     /// The namespace of what names none, if it is known.
     namespace: Option<&'a NamespaceName>,
@@ -185,6 +201,8 @@ impl Policies<'_> {
                     put_namespace(&mut manifest, namespace, position);
                 }
                 self.loaded.ignored += 1;
+                let has = |key| manifest.root.get(key).is_some();
+                self.foreign += usize::from(has("apiVersion") && has("kind"));
                 self.loaded.others.push(manifest);
                 return false;
             }
@@ -227,7 +245,7 @@ impl Policies<'_> {
             Some(beside) => self.unrendered(Unrendered::Kustomization, beside.folder.clone()),
             None => {
                 let message = format!("{} has no namespace of its own", manifest.object());
-                let warning = Diagnostic::warning(position.in_file(&manifest.file), "no-namespace", message);
+                let warning = Diagnostic::hint(position.in_file(&manifest.file), "no-namespace", message);
                 let help = "`kubectl apply` puts it into whatever namespace is current: name it in `metadata.namespace`";
                 self.mistakes.0.push(warning.help(help));
             }

@@ -20,6 +20,8 @@ pub enum Unrendered {
     Variables,
     /// kustomize adds to them.
     Kustomization,
+    /// They cannot be read, and name no policy.
+    Unreadable,
 }
 
 /// The charts, files and folders that are not rendered.
@@ -36,6 +38,7 @@ impl Unrendered {
     pub fn remark(self, names: &BTreeSet<String>, command: &str) -> String {
         let (reason, renderer) = (self.reason(names), self.renderer(names));
         let state = match self {
+            Self::Unreadable => return format!("skipped, because {reason}"),
             Self::Template | Self::Variables => "not checked",
             Self::Kustomization => "checked as they are",
         };
@@ -62,6 +65,7 @@ impl Unrendered {
             Self::Template => "these are templates",
             Self::Variables => "these have variables that are not replaced",
             Self::Kustomization => "kustomize adds to these, for example namespaces and patches",
+            Self::Unreadable => "kubectl cannot read these either, and they name no policy",
         };
         format!("{what}: `{first}`{more}")
     }
@@ -75,6 +79,7 @@ impl Unrendered {
             Self::Template => is_chart.then(|| format!("helm template {first}")),
             Self::Variables => Some(format!("flux envsubst < {first}")),
             Self::Kustomization => Some(format!("kustomize build {first}")),
+            Self::Unreadable => None,
         }
     }
 }
@@ -83,8 +88,17 @@ impl Unrendered {
 pub(super) fn is_template(text: &str) -> bool {
     text.lines().any(|line| {
         let line = line.trim_start();
-        line.starts_with("{{") || line.starts_with("- {{") || line.contains(": {{")
+        line.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}"))
+            || ["{{", "- {{"].iter().any(|begin| line.starts_with(begin))
+            || line.contains(": {{")
     })
+}
+
+/// Whether a text says anything of policies, so that a mistake in it matters.
+pub(super) fn names_policies(text: &str) -> bool {
+    ["NetworkPolicy", "CiliumCIDRGroup", "cilium.io/", "networking.k8s.io"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 /// The chart of a template, or its own name if it is in none.

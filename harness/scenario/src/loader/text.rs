@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::gather;
 use crate::diagnostic::Diagnostic;
-use crate::document::{DocumentError, LARGEST_FILE, Node, refused_tab};
+use crate::document::{DocumentError, LARGEST_FILE, Node, refused_directive, refused_tab};
 use crate::lower::mistake::Mistake;
 use crate::place::{Place, Position};
 
@@ -86,7 +86,21 @@ pub(super) fn refused(documents: &[Node], text: &str) -> Option<DocumentError> {
     if documents.first().is_some_and(gather::is_scenario) {
         return None;
     }
-    let message = "kubectl refuses the whole file: found character that cannot start any token".to_owned();
-    let help = Some("take the tab out of this blank line");
-    refused_tab(text).map(|position| DocumentError { message, help, position })
+    let refused = |why: &str, help, position| DocumentError {
+        message: format!("kubectl refuses the whole file: {why}"),
+        help: Some(help),
+        position,
+    };
+    let tab = || {
+        refused_tab(text).map(|position| {
+            refused(
+                "found character that cannot start any token",
+                "take the tab out of this blank line",
+                position,
+            )
+        })
+    };
+    refused_directive(text)
+        .map(|position| refused("it cuts a directive off from its document", "take this line out", position))
+        .or_else(tab)
 }

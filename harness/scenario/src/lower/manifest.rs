@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::{listed, nearest};
+use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Node, Value};
 use crate::name::{NamespaceName, ObjectName};
-use crate::place::Position;
+use crate::place::{Place, Position};
 use crate::policy::{Manifest, ObjectRef, PolicyKind};
 
 fn text_at<'a>(root: &'a Node, key: &str) -> Option<&'a str> {
@@ -160,26 +161,55 @@ pub(crate) fn namespace(manifest: &Manifest) -> Option<Result<(NamespaceName, Po
 
 /// Objects that stand in a set twice: the position of the second, and the first.
 pub(crate) fn check_twice<'a>(manifests: impl IntoIterator<Item = &'a Manifest>, mistakes: &mut Mistakes) {
+    for Twice { first, second } in twice(manifests) {
+        let mistake = Mistake::new(format!("{} is there twice", second.object()));
+        let help = format!("it is also at {}", name_place(first));
+        mistakes.add(&second.file, position(&second.root, &["metadata", "name"]), mistake.help(help));
+    }
+}
+
+/// The same for the files of a folder, which may be alternatives: there it is a mistake within a file alone.
+pub(crate) fn check_twice_in_folder<'a>(
+    manifests: impl IntoIterator<Item = &'a Manifest>,
+    mistakes: &mut Mistakes,
+) {
+    for Twice { first, second } in twice(manifests) {
+        let message = format!("{} is there twice", second.object());
+        let place = name_place(second);
+        mistakes.0.push(if first.file == second.file {
+            Diagnostic::error(place, message).help(format!("it is also at {}", name_place(first)))
+        } else {
+            let help =
+                format!("it is also at {}: of the two, the one applied last is in force", name_place(first));
+            Diagnostic::hint(place, "twice", message).help(help)
+        });
+    }
+}
+
+/// Two manifests of one object.
+struct Twice<'a> {
+    first: &'a Manifest,
+    second: &'a Manifest,
+}
+
+fn twice<'a>(manifests: impl IntoIterator<Item = &'a Manifest>) -> Vec<Twice<'a>> {
     let mut seen: BTreeMap<ObjectRef, &Manifest> = BTreeMap::new();
-    for manifest in manifests {
-        let object = manifest.object();
+    let mut found = Vec::new();
+    for second in manifests {
+        let object = second.object();
         if object.name.is_empty() {
             continue;
         }
-        let place = |manifest: &Manifest| manifest.place(position(&manifest.root, &["metadata", "name"]));
         match seen.get(&object) {
-            None => drop(seen.insert(object, manifest)),
-            Some(first) => {
-                let mistake = Mistake::new(format!("{object} is there twice"));
-                let help = format!("it is also at {}", place(first));
-                mistakes.add(
-                    &manifest.file,
-                    position(&manifest.root, &["metadata", "name"]),
-                    mistake.help(help),
-                );
-            }
+            None => drop(seen.insert(object, second)),
+            Some(first) => found.push(Twice { first, second }),
         }
     }
+    found
+}
+
+fn name_place(manifest: &Manifest) -> Place {
+    manifest.place(position(&manifest.root, &["metadata", "name"]))
 }
 
 /// The position of a value, or of the nearest thing around it that is there.

@@ -38,6 +38,7 @@ fn what_is_served() {
     insta::assert_snapshot!(each(&[
         ("serves: [tcp 6379]", "serves: [tcp]"),
         ("serves: [tcp 6379]", "serves: [tpc 6379]"),
+        ("serves: [tcp 6379]", "serves: [https 6379]"),
         ("serves: [tcp 6379]", "serves: [tcp 0]"),
         ("serves: [tcp 6379]", "serves: [tcp 65536]"),
         ("serves: [tcp 6379]", "serves: [tcp 6379 as 'no name']"),
@@ -50,6 +51,8 @@ fn what_is_served() {
       s.yaml:8:49: `tcp` does not say what is served => write `http 80` or `http 3000 as web`
     serves: [tpc 6379]
       s.yaml:8:49: `tpc` is nothing a pod or host can serve => did you mean `tcp`?
+    serves: [https 6379]
+      s.yaml:8:49: `https` cannot be told in a scenario: there is no word for what is inside TLS => write `tcp`: the proxy does not see requests inside TLS, and HTTP rules break such connections
     serves: [tcp 0]
       s.yaml:8:49: `0` is no port: ports are numbers from 1 to 65535
     serves: [tcp 65536]
