@@ -8,14 +8,19 @@ use std::sync::Arc;
 
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::prediction::{Finding, Miss, RuleRef};
+use verdikt_scenario::topology::Protocol;
 
 use crate::decide::{Decision, Match, OnMiss, SideVerdict, Traffic};
 use crate::dns::NamePattern;
-use crate::http::{CONNECT, Mismatch, Reading, RequestHead, Target, read_request};
+use crate::http::{Mismatch, Reading, RequestHead, Target, read_request, unconfigured};
 use crate::identity::Identity;
 use crate::model::{PolicyModel, Side, SubjectState};
+use crate::peer_miss::{Author, peer_miss};
 use crate::rule::{Direction, Effect, Entry, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy};
 pub(crate) use dns_rules::Query;
+
+/// What is not known of a datagram that the DNS proxy gets and that asks nothing.
+pub const NO_QUERY: &str = "what the DNS proxy makes of a datagram that is no query";
 
 impl PolicyModel<'_> {
     /// What a decision of one side found.
@@ -60,9 +65,7 @@ impl PolicyModel<'_> {
     pub(crate) fn http_finding(&self, decision: &Decision<'_>, request: &RequestHead<'_>) -> Finding {
         let target = match read_request(request) {
             Target::Judged(target) => target,
-            Target::Redirected(path) => {
-                return self.unjudged(decision, format!("what the client does with a redirect to {path}"));
-            }
+            Target::Redirected(to) => return Finding::Redirected { to, by: self.redirecting(decision) },
             Target::Rejected => {
                 let gap = "what a policy says of a request that the HTTP proxy rejects before any rule";
                 return self.unjudged(decision, gap.to_owned());
@@ -74,11 +77,9 @@ impl PolicyModel<'_> {
         let Some(first) = findings.next() else { return self.finding_on_miss(decision, None) };
         if findings.all(|other| discriminant(&other) == discriminant(&first)) {
             let passes = !matches!(first, Finding::NoRuleAllows { .. } | Finding::Unknown { .. });
-            return match request.method {
-                CONNECT if passes => {
-                    self.unjudged(decision, "what the HTTP proxy does with CONNECT".to_owned())
-                }
-                _ => first,
+            return match unconfigured(request).filter(|_| passes) {
+                Some(gap) => self.unjudged(decision, gap),
+                None => first,
             };
         }
         self.unjudged(decision, "which release of the HTTP proxy reads this request".to_owned())
@@ -136,15 +137,18 @@ impl PolicyModel<'_> {
         }
     }
 
-    /// What becomes of a connection that only wants to be established: the HTTP and DNS proxies take every one;
-    /// what else a proxy asks is not modelled.
-    pub(crate) fn reach_finding(&self, decision: &Decision<'_>) -> Option<Finding> {
+    /// What becomes of a connection that only wants to be established: the HTTP and DNS proxies take every one. What else
+    /// a proxy asks is not modelled, nor what the DNS proxy makes of a datagram that is no query.
+    pub(crate) fn reach_finding(&self, decision: &Decision<'_>, traffic: Traffic) -> Option<Finding> {
         if decision.allowed.iter().any(|matched| matched.proxy().is_none()) {
             return None;
         }
         decision.allowed.iter().find_map(|matched| match matched.proxy() {
             Some(Proxy::Unmodelled(what)) => {
                 Some(Finding::Unknown { gap: what.gap().to_owned(), rule: Some(self.rule_of(matched)) })
+            }
+            Some(Proxy::Dns(_)) if matches!(traffic, Traffic::Port(Protocol::Udp, _)) => {
+                Some(Finding::Unknown { gap: NO_QUERY.to_owned(), rule: Some(self.rule_of(matched)) })
             }
             _ => None,
         })
@@ -229,7 +233,8 @@ impl PolicyModel<'_> {
             });
         // Only the nearest one is put into words.
         let (_, index, port, candidate) = candidates.min_by_key(|(distance, ..)| *distance)?;
-        let candidate = candidate.map(|candidate| peer_miss(candidate, peer));
+        let kind = self.objects[self.entry(index).origin.object].kind();
+        let candidate = candidate.map(|candidate| peer_miss(candidate, peer, Author { direction, kind }));
         let port = port.map(|rules| port_miss(rules, traffic, destination));
         let parts: Vec<String> = candidate.into_iter().chain(port).collect();
         Some(Miss { rule: self.rule(index), on: parts.join("; ") })
@@ -298,56 +303,5 @@ fn matcher_text(matcher: &PortMatcher) -> String {
             let family = if *v6 { "icmpv6" } else { "icmp" };
             kind.map_or_else(|| family.to_owned(), |kind| format!("{family} type {kind}"))
         }
-    }
-}
-
-/// On what an identity fails to be a peer.
-fn peer_miss(peer: &Peer, identity: &Identity) -> String {
-    match &peer.matcher {
-        PeerMatcher::Selector(selector) => {
-            let failed: Vec<_> =
-                selector.requirements.iter().filter(|requirement| !requirement.holds(identity)).collect();
-            let wanted: Vec<String> = failed
-                .iter()
-                .map(|requirement| {
-                    let implied = if requirement.implied { " (implied)" } else { "" };
-                    format!("{requirement}{implied} is wanted, {}", requirement.instead(identity))
-                })
-                .collect();
-            format!("peer: {}", wanted.join(", "))
-        }
-        PeerMatcher::Entity(entity) => {
-            format!("peer: it does not belong to the entity {}", entity.word())
-        }
-        PeerMatcher::Cidr { within, except } => {
-            let Some(address) = identity.address else {
-                return "peer: CIDR rules match no endpoint of the cluster".to_owned();
-            };
-            if let Some(prefix) = except.iter().find(|prefix| prefix.contains(&address)) {
-                return format!("peer: {address} is excepted by {prefix}");
-            }
-            let listed: Vec<String> = within.iter().map(ToString::to_string).collect();
-            let listed =
-                if listed.is_empty() { "any prefix of the group".to_owned() } else { listed.join(" or ") };
-            format!("peer: {address} is not inside {listed}")
-        }
-        PeerMatcher::CidrGroups { selector, except } => {
-            let excepted = identity
-                .address
-                .and_then(|address| Some((address, except.iter().find(|prefix| prefix.contains(&address))?)));
-            match excepted {
-                Some((address, prefix)) => format!("peer: {address} is excepted by {prefix}"),
-                None => format!("peer: no CIDR group with {selector} contains it"),
-            }
-        }
-        PeerMatcher::Name(pattern) => match (identity.address, identity.names.as_slice()) {
-            (None, _) => format!("peer: toFQDNs `{pattern}` matches no endpoint of the cluster"),
-            (Some(address), []) => {
-                format!("peer: the DNS proxy has learned no name for {address}, so `{pattern}` cannot match")
-            }
-            (Some(address), names) => {
-                format!("peer: {address} is known as {}, which `{pattern}` does not match", names.join(", "))
-            }
-        },
     }
 }

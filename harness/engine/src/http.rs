@@ -169,6 +169,27 @@ const METHODS: [&str; 34] = [
 /// as the server would. <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6>
 pub(crate) const CONNECT: &str = "CONNECT";
 
+/// What Cilium configures no proxy for, so that a request for it ends there whatever the rules say: tunnels, and every
+/// upgrade but that to WebSocket. An offer to go on with HTTP/2 is taken for none.
+pub(crate) fn unconfigured(request: &RequestHead<'_>) -> Option<String> {
+    if request.method == CONNECT {
+        return Some("what the HTTP proxy does with CONNECT".to_owned());
+    }
+    let to = upgrade(request.headers)?;
+    let known = ["websocket", "h2c"].iter().any(|known| to.eq_ignore_ascii_case(known));
+    (!known).then(|| format!("what the HTTP proxy does with an upgrade to {to}"))
+}
+
+/// The protocol that a client wants to go on with. <https://www.rfc-editor.org/rfc/rfc9110#section-7.8>
+fn upgrade(headers: &[(String, String)]) -> Option<&str> {
+    let values = |wanted: &'static str| {
+        let named = headers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(wanted));
+        named.map(|(_, value)| value.trim())
+    };
+    let mut tokens = values("connection").flat_map(|value| value.split(',')).map(str::trim);
+    tokens.any(|token| token.eq_ignore_ascii_case("upgrade")).then(|| values("upgrade").next())?
+}
+
 /// What the proxy makes of a request before it asks any rule.
 pub fn read_request<'a>(request: &RequestHead<'a>) -> Target<'a> {
     match request.method {

@@ -31,6 +31,7 @@ mod agent;
 mod dns;
 mod explain;
 mod http;
+mod peer_miss;
 pub mod predict;
 mod resolve;
 mod versions;

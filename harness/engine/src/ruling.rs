@@ -7,6 +7,7 @@ use verdikt_scenario::prediction::{Finding, RuleRef};
 use verdikt_scenario::topology::Endpoint;
 
 use crate::decide::{Decision, Match, SideVerdict, Traffic};
+pub use crate::explain::NO_QUERY;
 use crate::explain::Query;
 pub use crate::http::{JudgedTarget, RequestHead, Target, normalize, read_request, read_target};
 use crate::identity::Identity;

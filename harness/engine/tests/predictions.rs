@@ -14,7 +14,8 @@ use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::{Finding, Prediction, RuleRef};
 use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{
-    Endpoint, Node, Pod, Port, Protocol, Service, ServicePort, TargetPort, Topology, WorldHost,
+    CiliumEndpoint, Endpoint, Node, Pod, Port, Protocol, Service, ServicePort, TargetPort, Topology,
+    WorldHost,
 };
 
 fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -49,12 +50,15 @@ fn topology() -> Topology {
     };
     topology.world.insert("api".parse().unwrap(), host);
     topology.nodes.insert("host".parse().unwrap(), Node::default());
+    topology.nodes.insert("far".parse().unwrap(), Node::default());
+    topology.nodes.insert("control".parse().unwrap(), Node { api_server: true, ..Node::default() });
     topology
 }
 
 fn endpoint(text: &str) -> Endpoint {
     match text {
-        "host" => Endpoint::Node(text.parse().unwrap()),
+        "host" | "far" | "control" => Endpoint::Node(text.parse().unwrap()),
+        "ingress" => Endpoint::Cilium(CiliumEndpoint::Ingress),
         "api" => Endpoint::World(text.parse().unwrap()),
         _ => Endpoint::Pod(text.parse().unwrap()),
     }
@@ -109,6 +113,7 @@ fn shown(prediction: &Prediction) -> String {
                     nearest.as_ref().map(|miss| format!("; nearest {}: {}", miss.rule.path, miss.on));
                 format!("isolated by {}{}", rules(isolated_by), nearest.unwrap_or_default())
             }
+            Finding::Redirected { to, by } => format!("redirected to {to} by {}", rules(by)),
             Finding::Unknown { gap, .. } | Finding::Chance { gap } => format!("does not know {gap}"),
         };
         writeln!(text, "{} of {}, {}: {finding}", check.point, check.endpoint, check.question).unwrap();
@@ -163,6 +168,35 @@ fn a_default_deny_names_who_caused_it_and_the_nearest_rule() {
     egress of shop/web, to bank/ledger, tcp port 80: not isolated
     ingress of bank/ledger, from shop/web, tcp port 80: isolated by bank/ledger spec.ingress[0] (policy.yaml:8:5); nearest spec.ingress[0]: port: tcp 80 is not tcp 5432
     ");
+}
+
+/// The author of a policy of Kubernetes reads its own words, and what a source is that is no pod.
+#[test]
+fn a_miss_is_told_in_the_words_of_the_policy() {
+    let nearest = |policy: &str, source: &str| {
+        let text = check(policy, source, "tcp bank/ledger:5432");
+        text.split_once("nearest spec.ingress[0]: ").map(|(_, on)| on.trim_end().to_owned()).unwrap()
+    };
+    let lake = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: from-lake, namespace: bank}
+spec:
+  podSelector: {}
+  ingress: [{from: [{namespaceSelector: {matchLabels: {team: lake}}, podSelector: {matchLabels: {app: web}}}]}]
+";
+    assert_snapshot!(nearest(lake, "shop/web"), @"");
+    assert_snapshot!(nearest(lake, "far"), @"");
+    assert_snapshot!(nearest(lake, "api"), @"");
+    let own = lake.replace("namespaceSelector: {matchLabels: {team: lake}}, ", "");
+    assert_snapshot!(nearest(&own, "shop/web"), @"");
+    assert_snapshot!(nearest(LEDGER, "control"), @"");
+    assert_snapshot!(nearest(LEDGER, "ingress"), @"");
+    let ranges = LEDGER.replace("fromEndpoints:", "fromCIDR: [10.0.0.0/8] #");
+    let ranges = ranges
+        .replace("    - matchLabels: {app: web, track: stable, k8s:io.kubernetes.pod.namespace: shop}\n", "");
+    assert_snapshot!(nearest(&ranges, "far"), @"");
+    assert_snapshot!(nearest(&ranges, "shop/web"), @"");
 }
 
 #[test]

@@ -110,6 +110,14 @@ impl Chain {
                     self.indented(2 * INDENT, Tone::Plain, &format!("it fails on {}", plain(&miss.on)));
                 }
             }
+            Finding::Redirected { to, by } => {
+                let sentence = "redirected: the proxy sends the client to";
+                self.sentence(
+                    Tone::Deny,
+                    &format!("{sentence} {} whatever the rules say; it was sent there by", plain(to)),
+                );
+                self.rules(by);
+            }
             Finding::Chance { gap } => {
                 self.sentence(Tone::Inconclusive, &format!("the engine does not know {}", plain(gap)));
             }

@@ -15,6 +15,7 @@ pub fn explain(source: &Endpoint, attempt: &Attempt, prediction: &Prediction, co
         Answer::Allow => (Tone::Allow, "allow".to_owned()),
         Answer::Deny(point) => (Tone::Deny, format!("deny {point}")),
         Answer::Audit(point) => (Tone::Deny, format!("audit {point}, which lets it pass")),
+        Answer::Redirect => (Tone::Deny, "redirect".to_owned()),
         Answer::Abstain => (Tone::Inconclusive, "the engine abstains".to_owned()),
     };
     let head = paint.paint(Tone::Heading, &format!("{source} -> {}", plain(&attempt.to_string())));

@@ -114,6 +114,7 @@ fn deciding(prediction: &Prediction, point: Option<EnforcementPoint>) -> Option<
         Finding::NoRuleAllows { isolated_by, nearest } => {
             nearest.as_ref().map(|nearest| &nearest.rule).or(isolated_by.first())
         }
+        Finding::Redirected { by, .. } => by.first(),
         Finding::Unknown { rule, .. } => rule.as_ref(),
         Finding::NotIsolated
         | Finding::PassedOn { .. }

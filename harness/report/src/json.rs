@@ -195,7 +195,7 @@ fn cell_part(judged: &CellJudged) -> CellPart<'_> {
         verdict: words::verdict(&judged.verdict),
         inconclusive_because: match &judged.verdict {
             Verdict::Inconclusive(why) => Some(why),
-            Verdict::Allowed | Verdict::Denied(_) | Verdict::Audited(_) => None,
+            Verdict::Allowed | Verdict::Denied(_) | Verdict::Audited(_) | Verdict::Redirected => None,
         },
         result: judged.result,
         basis: judged.basis.map(|basis| basis.to_string()),

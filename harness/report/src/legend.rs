@@ -19,6 +19,8 @@ enum Entry<'a> {
     AllowedBy(&'a Arc<RuleRef>),
     /// The rule that denies it.
     DeniedBy(&'a Arc<RuleRef>),
+    /// The rule that sends it to a proxy, which redirects it.
+    RedirectedBy(&'a Arc<RuleRef>),
     /// The rules that isolate the endpoint where nothing allows it, or that send it to a proxy.
     DefaultDeny(EnforcementPoint, &'a [Arc<RuleRef>]),
     /// The rule that the engine does not know enough of.
@@ -116,6 +118,7 @@ impl Entry<'_> {
         let (role, rules) = match self {
             Self::AllowedBy(rule) => ("allowed by", std::slice::from_ref(*rule)),
             Self::DeniedBy(rule) => ("denied by", std::slice::from_ref(*rule)),
+            Self::RedirectedBy(rule) => ("redirected by", std::slice::from_ref(*rule)),
             Self::Unknown(rule) => ("not known", std::slice::from_ref(*rule)),
             Self::DefaultDeny(EnforcementPoint::Egress | EnforcementPoint::Ingress, rules) => {
                 ("default deny", *rules)
@@ -148,7 +151,9 @@ impl Entry<'_> {
             Self::DefaultDeny(point, _) => {
                 format!("default deny: every endpoint is isolated at {point} in this mode")
             }
-            Self::AllowedBy(_) | Self::DeniedBy(_) | Self::Unknown(_) => String::new(),
+            Self::AllowedBy(_) | Self::DeniedBy(_) | Self::RedirectedBy(_) | Self::Unknown(_) => {
+                String::new()
+            }
         }
     }
 }
@@ -160,6 +165,7 @@ fn behind(prediction: &Prediction) -> Vec<Entry<'_>> {
         Answer::Deny(_) | Answer::Audit(_) => {
             matches!(finding, Finding::Denied { .. } | Finding::NoRuleAllows { .. })
         }
+        Answer::Redirect => matches!(finding, Finding::Redirected { .. }),
         Answer::Abstain => matches!(finding, Finding::Unknown { .. }),
     };
     let checks = prediction.checks.iter().filter(|check| wanted(&check.finding));
@@ -172,6 +178,7 @@ fn behind(prediction: &Prediction) -> Vec<Entry<'_>> {
         Finding::Allowed { by } => by.first().map(Entry::AllowedBy),
         Finding::LocalHost => Some(Entry::LocalHost),
         Finding::Denied { by } => by.first().map(Entry::DeniedBy),
+        Finding::Redirected { by, .. } => by.first().map(Entry::RedirectedBy),
         Finding::NoRuleAllows { isolated_by, .. } => Some(Entry::DefaultDeny(check.point, isolated_by)),
         Finding::Unknown { rule, .. } => rule.as_ref().map(Entry::Unknown),
     });

@@ -21,6 +21,8 @@ pub enum ExpectedVerdict {
     DenyAt(EnforcementPoint),
     /// `audit`: a policy would deny it, and audit mode let it pass.
     Audit,
+    /// `redirect`: the HTTP proxy sends the client to the plain form of its path.
+    Redirect,
 }
 
 impl fmt::Display for ExpectedVerdict {
@@ -30,6 +32,7 @@ impl fmt::Display for ExpectedVerdict {
             Self::Deny => f.pad("deny"),
             Self::DenyAt(point) => f.pad(&format!("deny {point}")),
             Self::Audit => f.pad("audit"),
+            Self::Redirect => f.pad("redirect"),
         }
     }
 }
@@ -73,8 +76,8 @@ impl fmt::Display for Expected {
 }
 
 /// The words there are, for messages and suggestions.
-pub const VERDICT_WORDS: [&str; 7] =
-    ["allow", "deny", "deny egress", "deny ingress", "deny dns", "deny http", "audit"];
+pub const VERDICT_WORDS: [&str; 8] =
+    ["allow", "deny", "deny egress", "deny ingress", "deny dns", "deny http", "audit", "redirect"];
 
 impl FromStr for Expected {
     type Err = String;
@@ -93,6 +96,7 @@ impl FromStr for Expected {
             "deny dns" => ExpectedVerdict::DenyAt(EnforcementPoint::Dns),
             "deny http" => ExpectedVerdict::DenyAt(EnforcementPoint::Http),
             "audit" => ExpectedVerdict::Audit,
+            "redirect" => ExpectedVerdict::Redirect,
             _ => return Err(words.to_owned()),
         };
         Ok(Self { verdict, by })

@@ -48,6 +48,8 @@ pub enum Answer {
     Deny(EnforcementPoint),
     /// A policy denies it there, and audit mode lets it pass.
     Audit(EnforcementPoint),
+    /// The HTTP proxy sends the client to the plain form of its path, whatever the rules say.
+    Redirect,
     /// The engine does not know; the last check says why.
     Abstain,
 }
@@ -58,6 +60,7 @@ impl fmt::Display for Answer {
             Self::Allow => f.pad("allow"),
             Self::Deny(point) => f.pad(&format!("deny {point}")),
             Self::Audit(point) => f.pad(&format!("audit {point}")),
+            Self::Redirect => f.pad("redirect"),
             Self::Abstain => f.pad("abstains"),
         }
     }
@@ -140,6 +143,13 @@ pub enum Finding {
         isolated_by: Arc<[Arc<RuleRef>]>,
         /// The rule that came nearest to allowing it.
         nearest: Option<Box<Miss>>,
+    },
+    /// The HTTP proxy answers with a redirect before it asks any rule.
+    Redirected {
+        /// The plain form of the path, to which the client is sent.
+        to: String,
+        /// The rules that send the traffic to the proxy.
+        by: Arc<[Arc<RuleRef>]>,
     },
     /// The engine does not know, for this reason.
     Unknown {

@@ -18,6 +18,8 @@ pub enum Verdict {
     Denied(EnforcementPoint),
     /// A policy would have denied it there, and audit mode let it pass.
     Audited(EnforcementPoint),
+    /// The HTTP proxy sent the client to the plain form of its path.
+    Redirected,
     /// The evidence does not tell, for this reason.
     Inconclusive(String),
 }
@@ -29,6 +31,7 @@ impl Verdict {
             Answer::Allow => Self::Allowed,
             Answer::Deny(point) => Self::Denied(point),
             Answer::Audit(point) => Self::Audited(point),
+            Answer::Redirect => Self::Redirected,
             Answer::Abstain => {
                 let gap = prediction.gap().unwrap_or("this attempt");
                 Self::Inconclusive(format!("the engine does not know {gap}"))
@@ -43,6 +46,7 @@ impl fmt::Display for Verdict {
             Self::Allowed => f.pad("allow"),
             Self::Denied(point) => f.pad(&format!("deny {point}")),
             Self::Audited(_) => f.pad("audit"),
+            Self::Redirected => f.pad("redirect"),
             Self::Inconclusive(_) => f.pad("inconclusive"),
         }
     }
@@ -70,7 +74,8 @@ pub fn compare(expected: &Expected, verdict: &Verdict, prediction: &Prediction) 
         (_, Verdict::Inconclusive(_)) => return CellResult::Inconclusive,
         (ExpectedVerdict::Allow, Verdict::Allowed)
         | (ExpectedVerdict::Deny, Verdict::Denied(_))
-        | (ExpectedVerdict::Audit, Verdict::Audited(_)) => true,
+        | (ExpectedVerdict::Audit, Verdict::Audited(_))
+        | (ExpectedVerdict::Redirect, Verdict::Redirected) => true,
         (ExpectedVerdict::DenyAt(expected), Verdict::Denied(actual)) => expected == *actual,
         _ => false,
     };
@@ -90,7 +95,8 @@ pub fn contradicts(predicted: Answer, verdict: &Verdict) -> bool {
         (Answer::Abstain, _)
         | (_, Verdict::Inconclusive(_))
         | (Answer::Allow, Verdict::Allowed)
-        | (Answer::Audit(_), Verdict::Audited(_)) => false,
+        | (Answer::Audit(_), Verdict::Audited(_))
+        | (Answer::Redirect, Verdict::Redirected) => false,
         (Answer::Deny(predicted), Verdict::Denied(actual)) => predicted != *actual,
         _ => true,
     }
@@ -111,6 +117,7 @@ fn rules(finding: &Finding) -> &[Arc<RuleRef>] {
     match finding {
         Finding::Allowed { by } | Finding::Denied { by } => by,
         Finding::NoRuleAllows { isolated_by, .. } => isolated_by,
+        Finding::Redirected { by, .. } => by,
         Finding::Unknown { .. }
         | Finding::Chance { .. }
         | Finding::NotIsolated

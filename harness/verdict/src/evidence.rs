@@ -22,6 +22,9 @@ pub struct Evidence {
     /// Which backend of a service it was led to, where the datapath chooses among several and something tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub led_to: Option<Endpoint>,
+    /// Whether the attempt is a look-up and nothing more: then that there is no such name is an answer like any other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub looks_up: bool,
     /// What was seen before, each time that the attempt was made again because that told no verdict. It counts for
     /// nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -41,7 +44,15 @@ pub struct Before {
 impl Evidence {
     /// Evidence of which no flow is missing, of an attempt that was made once and without audit mode.
     pub fn new(observation: Observation, flows: Vec<Flow>) -> Self {
-        Self { observation, flows, lost: None, audit: false, led_to: None, again: Vec::new() }
+        Self {
+            observation,
+            flows,
+            lost: None,
+            audit: false,
+            led_to: None,
+            looks_up: false,
+            again: Vec::new(),
+        }
     }
 
     /// Whether a flow tells that the attempt was denied.

@@ -11,8 +11,9 @@
 use std::time::Duration;
 
 use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowKind, FlowVerdict, ProxyRequest};
-use verdikt_scenario::observation::{Arrival, Outcome};
+use verdikt_scenario::observation::{Arrival, Outcome, StageKind};
 use verdikt_scenario::prediction::EnforcementPoint;
+use verdikt_scenario::topology::Protocol;
 
 use crate::compare::Verdict;
 use crate::correlate::Origin;
@@ -118,7 +119,10 @@ fn conclude(evidence: &Evidence, flows: Flows) -> Fused {
     let arrival = evidence.observation.arrival;
     let arrived = arrival == Arrival::Arrived;
     let seen = format!("the client saw: {outcome}");
-    match (client(outcome, &flows), flows, arrival) {
+    if let Some(fused) = answered_by_proxy(evidence, &flows) {
+        return fused;
+    }
+    match (client(evidence, &flows), flows, arrival) {
         (Client::NotAttempted, ..) => inconclusive(outcome.to_string()),
         (_, Flows::NotModelled(gap), _) => inconclusive(format!("the datapath does not know {gap}")),
 
@@ -126,10 +130,22 @@ fn conclude(evidence: &Evidence, flows: Flows) -> Fused {
             let basis = Basis { outcome: false, flow: true, arrival: true };
             Fused { verdict: Verdict::Denied(EnforcementPoint::Ingress), basis }
         }
+        // The proxy accepts a connection in the server's place before it judges anything on it.
+        (Client::Answered, Flows::Denied(EnforcementPoint::Http), Arrival::NotSeen) => {
+            let basis = Basis { outcome: false, flow: true, arrival: true };
+            Fused { verdict: Verdict::Denied(EnforcementPoint::Http), basis }
+        }
         (Client::Answered | Client::Served, flows, arrival) => match (denied(&flows), arrival) {
             (Some(point), _) => {
                 let when = when_denied(evidence).unwrap_or_default();
                 inconclusive(format!("{seen}, although its packets were denied at {point}{when}"))
+            }
+            // A connection on which nothing is asked ends in the proxy.
+            (None, Arrival::NotSeen)
+                if *outcome == Outcome::Answered && flows == Flows::Passed && is_taken_by_proxy(evidence) =>
+            {
+                let basis = Basis { outcome: true, flow: true, arrival: false };
+                Fused { verdict: Verdict::Allowed, basis }
             }
             (None, Arrival::NotSeen) => inconclusive(format!("{seen}, and no server saw it")),
             (None, _) => {
@@ -184,8 +200,40 @@ fn why_unclear(flows: &Flows, arrived: bool) -> String {
     }
 }
 
-fn client(outcome: &Outcome, flows: &Flows) -> Client {
-    match outcome {
+/// What the HTTP proxy answers before it asks any rule: a redirect, or that it cannot read the request. No server sees
+/// such requests.
+fn answered_by_proxy(evidence: &Evidence, flows: &Flows) -> Option<Fused> {
+    let by_proxy = *flows == Flows::Passed
+        && evidence.observation.arrival == Arrival::NotSeen
+        && is_taken_by_proxy(evidence);
+    match evidence.observation.outcome {
+        Outcome::HttpStatus(307) if by_proxy => {
+            let basis = Basis { outcome: true, flow: true, arrival: true };
+            Some(Fused { verdict: Verdict::Redirected, basis })
+        }
+        Outcome::HttpStatus(400) if by_proxy => {
+            let reason = "the HTTP proxy rejected the request before it asked any rule (400)";
+            Some(inconclusive(reason.to_owned()))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a proxy took the connection that the client made.
+fn is_taken_by_proxy(evidence: &Evidence) -> bool {
+    let last = evidence.observation.stages.last();
+    let connected =
+        last.filter(|stage| stage.kind != StageKind::LookUp && stage.protocol == Some(Protocol::Tcp));
+    let origin = connected.and_then(Origin::of_stage);
+    let taken = |flow: &Flow| {
+        flow.verdict == FlowVerdict::Redirected && flow.request.is_none() && Origin::of_flow(flow) == origin
+    };
+    origin.is_some() && evidence.flows.iter().any(taken)
+}
+
+fn client(evidence: &Evidence, flows: &Flows) -> Client {
+    match &evidence.observation.outcome {
+        Outcome::NoSuchName if evidence.looks_up => Client::Answered,
         Outcome::HttpStatus(403) if *flows == Flows::Denied(EnforcementPoint::Http) => Client::Refused,
         Outcome::NameRefused if *flows == Flows::Denied(EnforcementPoint::Dns) => Client::Refused,
         // So answers a proxy that does not reach the server.

@@ -174,7 +174,7 @@ fn evidence(outcome: &Outcome, flows: Vec<Flow>, lost: Option<&str>) -> Evidence
     let again = lost.map(|lost| Before { outcome: outcome.clone(), reason: text(lost) });
     let led_to = lost.map(|_| Endpoint::Pod("shop/web".parse().unwrap()));
     let (lost, audit) = (lost.map(text), lost.is_some());
-    Evidence { observation, flows, lost, audit, led_to, again: again.into_iter().collect() }
+    Evidence { observation, flows, lost, audit, led_to, looks_up: audit, again: again.into_iter().collect() }
 }
 
 fn outcomes() -> Vec<Outcome> {

@@ -65,7 +65,9 @@ pub fn read_target(target: &str) -> Target<'_> {
 pub fn normalize(target: &str) -> Result<Cow<'_, str>, &'static str> {
     match read_target(target) {
         Target::Judged(judged) => Ok(judged.path),
-        Target::Redirected(_) => Err("where the HTTP proxy sends who escapes a slash"),
+        Target::Redirected(_) => {
+            Err("what a policy says of a request that the HTTP proxy redirects before any rule")
+        }
         Target::Rejected => {
             Err("what a policy says of a request that the HTTP proxy rejects before any rule")
         }

@@ -282,7 +282,9 @@ impl<'m> Walk<'m> {
         let decision = model.decide(subject, direction, peer, traffic);
         // The proxy of Cilium's Ingress keeps to its own egress policy itself: it answers 403, and audit mode does
         // not reach it.
-        let in_proxy = *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress) && decision.verdict.denies();
+        let is_gateway = *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress);
+        let in_proxy =
+            is_gateway && matches!(traffic, Traffic::Port(Protocol::Tcp, _)) && decision.verdict.denies();
         let point = match direction {
             Direction::Egress if in_proxy => EnforcementPoint::Http,
             Direction::Egress => EnforcementPoint::Egress,
@@ -330,13 +332,14 @@ impl<'m> Walk<'m> {
                 let Some(finding) = model.dns_finding(decision, &query) else { return false };
                 (EnforcementPoint::Dns, format!("query {name}"), finding)
             }
-            Question::Reach => match model.reach_finding(decision) {
+            Question::Reach => match model.reach_finding(decision, traffic) {
                 Some(finding) => (EnforcementPoint::Http, traffic_text(traffic), finding),
                 None => return false,
             },
         };
         self.trace.end = match &finding {
             Finding::Unknown { .. } | Finding::Chance { .. } => Some(Answer::Abstain),
+            Finding::Redirected { .. } => Some(Answer::Redirect),
             Finding::NoRuleAllows { .. } | Finding::Denied { .. } => Some(Answer::Deny(point)),
             Finding::Allowed { .. }
             | Finding::PassedOn { .. }

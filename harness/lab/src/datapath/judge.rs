@@ -6,8 +6,10 @@ use std::time::Duration;
 use verdikt_engine::decide::SideVerdict;
 use verdikt_engine::rule::Direction;
 use verdikt_engine::ruling::{MatchKind, ProxyKind, Ruling};
-use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowKind, FlowProtocol, FlowVerdict};
-use verdikt_scenario::topology::Endpoint;
+use verdikt_scenario::flow::{
+    DropReason, Flow, FlowDirection, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
+};
+use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Protocol};
 
 use super::Datapath;
 use super::connection::Leg;
@@ -55,6 +57,11 @@ impl Datapath {
         for (link, direction, peer) in sides.into_iter().flatten() {
             let Some(subject) = self.links.get(&link).and_then(|link| link.endpoint()) else { continue };
             let ruling = self.policy.packet(subject, direction, peer, traffic);
+            if refuses_in_proxy(subject, direction, &ruling, leg.protocol()) {
+                judged.flows.extend(self.refusal_of_gateway(leg, &ruling, at));
+                judged.route = Route::Proxy(ProxyKind::Http, direction);
+                break;
+            }
             let Some(side) = self.side(&ruling, direction, leg.protocol()) else { continue };
             judged.flows.push(self.verdict_flow(leg, direction, &ruling, &side, at));
             judged.route = side.route;
@@ -98,6 +105,27 @@ impl Datapath {
                 unknown("what is in force where the probe cannot compute the endpoint's policy")
             }
         })
+    }
+
+    /// The flows of a connection that the gateway's proxy refuses: whatever is asked on it is answered with 403.
+    fn refusal_of_gateway(&self, leg: &Leg, ruling: &Ruling, at: Duration) -> [Flow; 2] {
+        let route = Route::Proxy(ProxyKind::Http, Direction::Egress);
+        let side = Side { verdict: FlowVerdict::Redirected, drop_reason: None, route };
+        let taken = self.verdict_flow(leg, Direction::Egress, ruling, &side, at);
+        let request = ProxyRequest::Http {
+            method: "any".to_owned(),
+            path: "/".to_owned(),
+            host: leg.truth.destination.to_string(),
+            status: None,
+        };
+        let refused = Flow {
+            kind: FlowKind::Proxy,
+            verdict: FlowVerdict::Dropped,
+            drop_reason: Some(DropReason::RefusedByProxy),
+            request: Some(request),
+            ..taken.clone()
+        };
+        [taken, refused]
     }
 
     fn verdict_flow(
@@ -148,6 +176,19 @@ impl Datapath {
     pub(super) fn owner(&self, address: IpAddr) -> Option<super::LinkId> {
         self.addresses.get(&address).copied()
     }
+}
+
+/// Whether it is the gateway's own proxy that keeps to a denial, at the gateway's egress, and not the datapath.
+/// <https://docs.cilium.io/en/stable/network/servicemesh/ingress-and-network-policy/>
+fn refuses_in_proxy(
+    subject: &Endpoint,
+    direction: Direction,
+    ruling: &Ruling,
+    protocol: FlowProtocol,
+) -> bool {
+    let is_gateway = *subject == Endpoint::Cilium(CiliumEndpoint::Ingress);
+    let is_tcp = protocol == FlowProtocol::Port(Protocol::Tcp);
+    is_gateway && direction == Direction::Egress && is_tcp && ruling.verdict.denies()
 }
 
 /// Where no rule of the author decides, one that Cilium adds does: all traffic where nothing isolates the

@@ -151,15 +151,27 @@ pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, j
 }
 
 async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &Judge) -> io::Result<()> {
-    let mut server = timeout(CONNECT, upstream(redirect)).await.map_err(io::Error::from)??;
+    let connect = async || timeout(CONNECT, upstream(redirect)).await.map_err(io::Error::from)?;
+    // Connected for the first query that may pass: one that is refused reaches no server.
+    let mut server: Option<TcpStream> = None;
+    let mut asked = false;
     loop {
-        let bytes = timeout(IDLE, read_message(client)).await.map_err(io::Error::from)??;
+        let bytes = match timeout(IDLE, read_message(client)).await.map_err(io::Error::from)? {
+            Ok(bytes) => bytes,
+            // A client that connects and asks nothing has met the server's policy as any other has.
+            Err(_) if !asked => return connect().await.map(drop),
+            Err(error) => return Err(error),
+        };
+        asked = true;
         match judged(&bytes, redirect, judge) {
             Verdict::Forward(query) => {
-                write_message(&mut server, &bytes).await?;
+                let server = match &mut server {
+                    Some(server) => server,
+                    none => none.insert(connect().await?),
+                };
+                write_message(server, &bytes).await?;
                 let answer = loop {
-                    let answer =
-                        timeout(IDLE, read_message(&mut server)).await.map_err(io::Error::from)??;
+                    let answer = timeout(IDLE, read_message(server)).await.map_err(io::Error::from)??;
                     if is_answer(&query, &answer) {
                         break answer;
                     }
@@ -195,17 +207,20 @@ enum Verdict {
 }
 
 fn judged(bytes: &[u8], redirect: &Redirect, judge: &Judge) -> Verdict {
-    let Ok(query) = Message::from_vec(bytes) else { return Verdict::Nothing };
-    if query.metadata.message_type != MessageType::Query {
+    let query = Message::from_vec(bytes).ok();
+    let Some(query) = query.filter(|query| query.metadata.message_type == MessageType::Query) else {
+        judge.no_query(redirect);
         return Verdict::Nothing;
-    }
+    };
     let code = match query.queries.as_slice() {
         [question] => {
             let (name, kind) = (plain_name(question), question.query_type().to_string());
             match judge.query(redirect, &name, &kind) {
                 Judgement::Passes => return Verdict::Forward(Box::new(query)),
                 Judgement::Refused => ResponseCode::Refused,
-                Judgement::NotModelled(_) => ResponseCode::ServFail,
+                Judgement::NotModelled(_) | Judgement::Redirected(_) | Judgement::Rejected => {
+                    ResponseCode::ServFail
+                }
             }
         }
         _ => ResponseCode::FormErr,

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self as client, SendRequest};
 use hyper::header::{
-    CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::uri::PathAndQuery;
 use hyper::server::conn::http1 as server;
@@ -32,6 +32,8 @@ use crate::redirect::Redirect;
 const HEAD: Duration = Duration::from_mins(5);
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long it may take after the client has gone without a request.
+const PARTING: Duration = Duration::from_secs(2);
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
@@ -45,7 +47,9 @@ struct Server {
 pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge: Arc<Judge>) {
     let (told, connected) = watch::channel(false);
     let server = Arc::new(Server { sender: Mutex::new(None), connected });
-    let connecting = tokio::spawn(connect(Arc::clone(&redirect), Arc::clone(&server), told));
+    let connecting = judge
+        .admits(&redirect)
+        .then(|| tokio::spawn(connect(Arc::clone(&redirect), Arc::clone(&server), told)));
     let service = service_fn(|request| {
         let (redirect, judge, server) = (Arc::clone(&redirect), Arc::clone(&judge), Arc::clone(&server));
         async move { Ok::<_, Infallible>(serve(request, &redirect, &judge, &server).await) }
@@ -60,7 +64,13 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
         .with_upgrades();
     // What is no request is answered with 400; the client may close or reset whenever it likes.
     let _ = serving.await;
-    connecting.abort();
+    // A client that connects and asks nothing has met the server's policy as any other has. An error says that the
+    // server cannot be reached.
+    let mut reached = server.connected.clone();
+    let _ = tokio::time::timeout(PARTING, reached.wait_for(|reached| *reached)).await;
+    if let Some(connecting) = connecting {
+        connecting.abort();
+    }
 }
 
 /// Connects to the server and carries the connection until it ends.
@@ -85,6 +95,7 @@ async fn serve(
     if let Err(reason) = make_plain(&mut request) {
         return last(StatusCode::BAD_REQUEST, reason);
     }
+    let is_tunnel = request.method() == Method::CONNECT;
     match judged(&request, redirect, judge) {
         Judgement::Passes => match forward(request, server).await {
             Some(response) => response,
@@ -92,6 +103,10 @@ async fn serve(
             None => last(StatusCode::SERVICE_UNAVAILABLE, "the server cannot be reached\r\n"),
         },
         Judgement::Refused => own(StatusCode::FORBIDDEN, "Access denied\r\n"),
+        Judgement::Redirected(to) => moved(&to),
+        Judgement::Rejected => last(StatusCode::BAD_REQUEST, "a request that is none\r\n"),
+        // No listener of Cilium's is configured for tunnels.
+        Judgement::NotModelled(_) if is_tunnel => own(StatusCode::NOT_FOUND, ""),
         Judgement::NotModelled(_) => {
             own(StatusCode::NOT_IMPLEMENTED, "what a policy says of this request is not modelled\r\n")
         }
@@ -177,15 +192,7 @@ fn judged(request: &Request<Incoming>, redirect: &Redirect, judge: &Judge) -> Ju
         authority: request.headers().get(HOST).and_then(|host| host.to_str().ok()),
         headers: &headers,
     };
-    // What comes after these would not be judged. Of other protocols than this one Cilium's proxy has no settings.
-    let gap = match upgrade(request.headers()) {
-        _ if request.method() == Method::CONNECT => Some("what the HTTP proxy does with CONNECT".to_owned()),
-        Some(to) if !to.eq_ignore_ascii_case("websocket") => {
-            Some(format!("what the HTTP proxy does with an upgrade to {to}"))
-        }
-        _ => None,
-    };
-    judge.request(redirect, &head, gap)
+    judge.request(redirect, &head)
 }
 
 /// Sends a request on; none if the server cannot be reached.
@@ -218,6 +225,15 @@ async fn forward(mut request: Request<Incoming>, server: &Server) -> Option<Resp
 fn last(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = own(status, text);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Sends a client to another path of the same host.
+fn moved(to: &str) -> Response<Body> {
+    let mut response = own(StatusCode::TEMPORARY_REDIRECT, "");
+    if let Ok(to) = HeaderValue::try_from(to) {
+        response.headers_mut().insert(LOCATION, to);
+    }
     response
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::RequestHead;
+use verdikt_engine::ruling::{NO_QUERY, RequestHead, Target, read_request};
 use verdikt_scenario::flow::{
     DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
 };
@@ -24,6 +24,10 @@ pub(super) enum Judgement {
     Passes,
     /// It is refused.
     Refused,
+    /// The client is sent to this path.
+    Redirected(String),
+    /// It cannot be read as Cilium's proxy reads requests, which says so to the client.
+    Rejected,
     /// What Cilium would do is not known.
     NotModelled(String),
 }
@@ -68,30 +72,42 @@ impl Judge {
         self.tell(redirect, &finding, request)
     }
 
-    /// Judges a request, and tells so. A request that no policy refuses does not pass if there is a gap in what is
-    /// known of it.
-    pub(super) fn request(
-        &self,
-        redirect: &Redirect,
-        head: &RequestHead<'_>,
-        gap: Option<String>,
-    ) -> Judgement {
+    /// Whether the connection itself may be, so that there is somebody to ask on it. Where it may not, the gateway's
+    /// proxy refuses every request.
+    pub(super) fn admits(&self, redirect: &Redirect) -> bool {
+        let policy = self.policy.get();
+        let ruling = policy.packet(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect));
+        !ruling.verdict.denies()
+    }
+
+    /// Tells that a client of the DNS proxy asks nothing.
+    pub(super) fn no_query(&self, redirect: &Redirect) {
+        let finding = Finding::Unknown { gap: NO_QUERY.to_owned(), rule: None };
+        let (name, kind) = (String::new(), String::new());
+        let request = ProxyRequest::Dns { name, kind, code: None, addresses: Vec::new(), ttl: None };
+        self.tell(redirect, &finding, request);
+    }
+
+    /// Judges a request, and tells so. Of one that is answered before any rule is asked, nobody tells.
+    pub(super) fn request(&self, redirect: &Redirect, head: &RequestHead<'_>) -> Judgement {
         let policy = self.policy.get();
         let finding =
             policy.request(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect), head);
-        let finding = match (finding, gap) {
-            (Finding::Allowed { .. } | Finding::NotIsolated | Finding::LocalHost, Some(gap)) => {
-                Finding::Unknown { gap, rule: None }
-            }
-            (finding, _) => finding,
-        };
+        if let Finding::Redirected { to, .. } = finding {
+            return Judgement::Redirected(to);
+        }
         let request = ProxyRequest::Http {
             method: head.method.to_owned(),
             path: head.path.to_owned(),
             host: head.authority.unwrap_or_default().to_owned(),
             status: None,
         };
-        self.tell(redirect, &finding, request)
+        let judgement = self.tell(redirect, &finding, request);
+        let is_rejected = read_request(head) == Target::Rejected;
+        if is_rejected && matches!(judgement, Judgement::NotModelled(_)) {
+            return Judgement::Rejected;
+        }
+        judgement
     }
 
     /// Takes note that a name leads to addresses. When this returns, every later packet is judged so.
@@ -107,6 +123,9 @@ impl Judge {
             }
             Finding::Denied { by } => {
                 (Judgement::Refused, FlowVerdict::Dropped, Some(DropReason::RefusedByProxy), by.as_slice())
+            }
+            Finding::Redirected { to, by } => {
+                (Judgement::Redirected(to.clone()), FlowVerdict::Forwarded, None, &by[..])
             }
             Finding::Unknown { gap, .. } | Finding::Chance { gap } => (
                 Judgement::NotModelled(gap.clone()),

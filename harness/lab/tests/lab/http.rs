@@ -513,7 +513,7 @@ fn tunnels_are_for_websockets() {
         ("GET /open HTTP/1.1\nHost: api\nConnection: upgrade\nUpgrade: other\n\n", "HTTP/1.1 501"),
         ("GET /open HTTP/1.1\nHost: api\nUpgrade: websocket\n\n", "HTTP/1.1 503"),
         ("GET /open HTTP/1.1\nHost: api\nConnection: upgrade\nUpgrade: h2c\n\n", "HTTP/1.1 503"),
-        ("CONNECT other:80 HTTP/1.1\nHost: other:80\n\n", "HTTP/1.1 501"),
+        ("CONNECT other:80 HTTP/1.1\nHost: other:80\n\n", "HTTP/1.1 404"),
     ] {
         assert_eq!(ask(&bench, request).1, expected, "{request}");
     }

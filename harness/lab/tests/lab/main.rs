@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod dns;
+mod envoy;
 mod hostile;
 mod http;
 mod losses;
@@ -35,6 +36,20 @@ fn main() -> ExitCode {
                 Ok(())
             });
             trials.push(trial.with_ignored_flag(obstacle.is_some()));
+        }
+    }
+    let without_envoy = envoy::program().is_none();
+    for (name, run) in envoy::TRIALS {
+        let trial = Trial::test(*name, || {
+            run();
+            Ok(())
+        });
+        trials.push(trial.with_ignored_flag(obstacle.is_some() || without_envoy));
+    }
+    if without_envoy {
+        #[expect(clippy::print_stderr, reason = "whoever runs the tests is to know what was not run")]
+        {
+            eprintln!("the proxy is not held against Envoy: VERDIKT_ENVOY names no program");
         }
     }
     if let Some(obstacle) = obstacle {

@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::{Arrivals, Server, Started, connections};
+use crate::mark;
 use crate::socket::datagrams::Datagrams;
 use crate::socket::{self, Home};
 use crate::wire::{Transport, Zone};
@@ -18,18 +19,19 @@ mod answer;
 /// How often a port is chosen that must be free for both.
 const CHOICES: usize = 16;
 
-/// Reports each query before it is answered.
+/// Reports each connection as it is accepted, and each query before it is answered.
 pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> Started {
     let names = Names::of(zone).map_err(io::Error::other)?;
     let (datagrams, listener) = bind(home, port)?;
     let port = datagrams.port()?;
-    // What tells of queries alone has nothing to tell before it answers.
-    let (_, no_fences) = mpsc::unbounded_channel();
+    let (fences, asked) = mpsc::unbounded_channel();
     let serving = async move {
         let names = Arc::new(names);
         tokio::join!(
             over_udp(datagrams, Arc::clone(&names), arrivals.clone()),
-            connections::accept(listener, no_fences, |stream, peer| {
+            connections::accept(listener, asked, |stream, peer| {
+                // A client that connects and asks nothing has arrived too.
+                arrivals.tell(Transport::Tcp, peer, None);
                 let (names, arrivals) = (Arc::clone(&names), arrivals.clone());
                 async move {
                     // The other side may close or reset whenever it likes.
@@ -38,7 +40,7 @@ pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> S
             }),
         );
     };
-    Ok(Server::new(port, tokio::spawn(serving)))
+    Ok(Server::accepting(port, tokio::spawn(serving), fences))
 }
 
 fn bind(home: Home, port: u16) -> io::Result<(Datagrams, TcpListener)> {
@@ -59,8 +61,11 @@ async fn over_udp(mut datagrams: Datagrams, names: Arc<Names>, arrivals: Arrival
     loop {
         // What cannot be received, understood or answered is the sender's loss, as with any datagram.
         let Ok((text, ends)) = datagrams.receive().await else { continue };
-        arrivals.tell(Transport::Udp, ends.peer, None);
-        if let Some(answer) = names.answer_datagram(text) {
+        let attempt = mark::attempt(text);
+        arrivals.tell(Transport::Udp, ends.peer, attempt);
+        // What is no query and wants to know whether it arrives is answered as by any server of datagrams.
+        let answer = names.answer_datagram(text).or_else(|| attempt.map(|_| text.to_owned()));
+        if let Some(answer) = answer {
             let _ = datagrams.answer(ends, &answer).await;
         }
     }

@@ -64,6 +64,7 @@ fn kind(finding: &Finding) -> (&'static str, &[Arc<RuleRef>]) {
         Finding::PassedOn { by } => ("passed on", by),
         Finding::Allowed { by } => ("allowed", by),
         Finding::Denied { by } => ("denied", by),
+        Finding::Redirected { by, .. } => ("redirected", by),
         Finding::NoRuleAllows { isolated_by, .. } => ("no rule", isolated_by),
         Finding::Chance { .. } => ("chance", &[]),
         Finding::Unknown { rule, .. } => ("unknown", rule.as_slice()),

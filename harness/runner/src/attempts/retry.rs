@@ -83,8 +83,9 @@ async fn batch<B: Backend>(
     let numbered: Vec<_> = numbered.collect();
     let pace = Pace { patience: options.patience, at_first };
     let mut evidence = make(backend, &numbered, pace, gone).await;
-    for evidence in &mut evidence {
+    for (evidence, (_, attempt)) in evidence.iter_mut().zip(attempts) {
         evidence.audit = options.audit;
+        evidence.looks_up = matches!(attempt, Attempt::Dns { .. });
     }
     evidence
 }

@@ -35,6 +35,7 @@ fn parse_plain(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
         "http" => http(rest, topology),
         "dns" => Ok(Attempt::Dns { name: dns_name(rest)?, protocol: Protocol::Udp }),
         "dns+tcp" => Ok(Attempt::Dns { name: dns_name(rest)?, protocol: Protocol::Tcp }),
+        _ if served::IN_TLS.contains(&kind) => Err(served::in_tls(kind)),
         _ => {
             let help = did_you_mean(kind, "an attempt begins with", &KINDS);
             Err(Mistake::new(format!("`{kind}` is no kind of attempt")).help(help))

@@ -17,6 +17,18 @@ const PROTOCOLS: [(&str, ServedProtocol); 5] = [
     ("dns", ServedProtocol::Dns),
 ];
 
+/// What is told inside TLS, which scenarios have no word for.
+pub(crate) const IN_TLS: [&str; 3] = ["https", "tls", "grpcs"];
+
+/// The mistake of a word for what is told inside TLS. A word that is near it would not be the same: HTTP rules judge
+/// plain HTTP, and break what is not.
+pub(crate) fn in_tls(word: &str) -> Mistake {
+    let message = format!("`{word}` cannot be told in a scenario: there is no word for what is inside TLS");
+    let help =
+        "write `tcp`: the proxy does not see requests inside TLS, and HTTP rules break such connections";
+    Mistake::new(message).help(help.to_owned())
+}
+
 /// A port number from 1 to 65535.
 pub(crate) fn port(text: &str) -> Result<Port, Mistake> {
     let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
@@ -37,6 +49,9 @@ pub(crate) fn served(text: &str) -> Result<Served, Mistake> {
     };
     let known = PROTOCOLS.iter().find(|(word, _)| *word == protocol);
     let Some((_, protocol)) = known else {
+        if IN_TLS.contains(&protocol) {
+            return Err(in_tls(protocol));
+        }
         let words = PROTOCOLS.map(|(word, _)| word);
         let message = format!("`{protocol}` is nothing a pod or host can serve");
         return Err(Mistake::new(message).help(did_you_mean(protocol, "it can serve", &words)));

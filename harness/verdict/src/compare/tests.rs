@@ -41,10 +41,12 @@ fn shown(result: CellResult) -> &'static str {
 /// Every expectation against every verdict: nothing passes but what is meant.
 #[test]
 fn every_expectation_against_every_verdict() {
-    let words = ["allow", "deny", "deny egress", "deny ingress", "deny dns", "deny http", "audit"];
+    let words =
+        ["allow", "deny", "deny egress", "deny ingress", "deny dns", "deny http", "audit", "redirect"];
     let mut verdicts = vec![Verdict::Allowed, Verdict::Inconclusive("no evidence".to_owned())];
     verdicts.extend(GATES.map(Verdict::Denied));
     verdicts.extend(GATES.map(Verdict::Audited));
+    verdicts.push(Verdict::Redirected);
     let mut table = String::new();
     for word in words {
         let expected: Expected = word.parse().unwrap();
@@ -54,20 +56,22 @@ fn every_expectation_against_every_verdict() {
         }
         table.push('\n');
     }
-    // Columns: allowed, inconclusive, denied at egress, ingress, dns, http, audited at the same four.
-    let expected = "=?xxxxxxxx\nx?====xxxx\nx?=xxxxxxx\nx?x=xxxxxx\nx?xx=xxxxx\nx?xxx=xxxx\nx?xxxx====\n";
+    // Columns: allowed, inconclusive, denied at egress, ingress, dns, http, audited at the same four, redirected.
+    let expected = "=?xxxxxxxxx\nx?====xxxxx\nx?=xxxxxxxx\nx?x=xxxxxxx\nx?xx=xxxxxx\nx?xxx=xxxxx\nx?xxxx====x\n\
+                    x?xxxxxxxx=\n";
     assert_eq!(table, expected);
 }
 
 /// Every prediction against every verdict that is as the author expects: what the engine denies must be denied there.
 #[test]
 fn a_prediction_that_says_otherwise_contradicts() {
-    let mut answers = vec![Answer::Allow, Answer::Abstain];
+    let mut answers = vec![Answer::Allow, Answer::Abstain, Answer::Redirect];
     answers.extend(GATES.map(Answer::Deny));
     answers.extend(GATES.map(Answer::Audit));
     let mut verdicts = vec![Verdict::Allowed, Verdict::Inconclusive("no evidence".to_owned())];
     verdicts.extend(GATES.map(Verdict::Denied));
     verdicts.extend(GATES.map(Verdict::Audited));
+    verdicts.push(Verdict::Redirected);
     let mut table = String::new();
     for answer in answers {
         for verdict in &verdicts {
@@ -75,15 +79,16 @@ fn a_prediction_that_says_otherwise_contradicts() {
                 Verdict::Allowed | Verdict::Inconclusive(_) => "allow",
                 Verdict::Denied(_) => "deny",
                 Verdict::Audited(_) => "audit",
+                Verdict::Redirected => "redirect",
             };
             let prediction = prediction(answer, Finding::NotIsolated);
             table.push_str(shown(compare(&word.parse().unwrap(), verdict, &prediction)));
         }
         table.push('\n');
     }
-    // Columns as above; rows are the predictions allow, abstains, deny and audit at each of the four.
-    let expected = "=?cccccccc\n=?========\nc?=ccccccc\nc?c=cccccc\nc?cc=ccccc\nc?ccc=cccc\n\
-                    c?cccc====\nc?cccc====\nc?cccc====\nc?cccc====\n";
+    // Columns as above; rows are the predictions allow, abstains, redirect, deny and audit at each of the four.
+    let expected = "=?ccccccccc\n=?=========\nc?cccccccc=\nc?=cccccccc\nc?c=ccccccc\nc?cc=cccccc\nc?ccc=ccccc\n\
+                    c?cccc====c\nc?cccc====c\nc?cccc====c\nc?cccc====c\n";
     assert_eq!(table, expected);
     // What differs from the expectation differs, whatever is predicted.
     let predicted = prediction(Answer::Deny(EnforcementPoint::Ingress), Finding::NotIsolated);

@@ -268,6 +268,49 @@ fn every_combination_has_its_verdict() {
     ");
 }
 
+/// What a proxy answers in the server's place, on a connection that it took.
+#[test]
+fn what_ends_in_a_proxy() {
+    let check = |kind: StageKind, outcome: Outcome, flows: &[Flow], arrival: Arrival, expected: &str| {
+        let mut evidence = evidence(&outcome, flows, arrival, None);
+        evidence.observation.stages = vec![Stage {
+            kind,
+            protocol: Some(Protocol::Tcp),
+            local: Some("10.0.0.1:40000".parse().unwrap()),
+            remote: None,
+            outcome: outcome.clone(),
+            addresses: Vec::new(),
+            began: Duration::ZERO,
+            took: Duration::ZERO,
+        }];
+        assert_eq!(shown(&fuse(&evidence)), expected, "{kind:?} {outcome} {arrival:?}");
+    };
+    let taken = [judged(FlowVerdict::Redirected, FlowDirection::Ingress)];
+    let passed = [judged(FlowVerdict::Forwarded, FlowDirection::Ingress)];
+    let (connect, request) = (StageKind::Connect, StageKind::Request);
+    check(connect, Outcome::Answered, &taken, Arrival::NotSeen, "allow of");
+    check(connect, Outcome::Answered, &taken, Arrival::Arrived, "allow ofa");
+    check(connect, Outcome::Answered, &passed, Arrival::NotSeen, "?");
+    check(StageKind::LookUp, Outcome::Answered, &taken, Arrival::NotSeen, "?");
+    check(request, Outcome::HttpStatus(307), &taken, Arrival::NotSeen, "redirect ofa");
+    check(request, Outcome::HttpStatus(307), &taken, Arrival::Arrived, "allow ofa");
+    check(request, Outcome::HttpStatus(307), &passed, Arrival::NotSeen, "?");
+    check(request, Outcome::HttpStatus(400), &taken, Arrival::NotSeen, "?");
+    check(request, Outcome::HttpStatus(200), &taken, Arrival::NotSeen, "?");
+    let refused = [taken[0].clone(), by_proxy(FlowVerdict::Dropped, self::request())];
+    check(connect, Outcome::Answered, &refused, Arrival::NotSeen, "deny http fa");
+}
+
+/// A look-up that is answered "no such name" was let pass; an attempt by such a name was not made.
+#[test]
+fn no_such_name_is_an_answer_to_a_look_up() {
+    let flows = [judged(FlowVerdict::Redirected, FlowDirection::Egress)];
+    let mut evidence = evidence(&Outcome::NoSuchName, &flows, Arrival::Arrived, None);
+    assert_eq!(shown(&fuse(&evidence)), "?");
+    evidence.looks_up = true;
+    assert_eq!(shown(&fuse(&evidence)), "allow ofa");
+}
+
 /// Nothing denies but a drop of the attempt's own, nothing allows but a success.
 #[test]
 fn no_verdict_without_its_proof() {
@@ -286,6 +329,8 @@ fn no_verdict_without_its_proof() {
                         assert!(fused.basis.outcome && success, "{context}");
                         assert!(!flows.iter().any(is_denial), "{context}");
                     }
+                    // A redirect needs to know which connection the proxy took.
+                    Verdict::Redirected => panic!("{context}"),
                     Verdict::Inconclusive(_) => {}
                 }
             }
