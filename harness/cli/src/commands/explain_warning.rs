@@ -12,7 +12,7 @@ macro_rules! pages {
     };
 }
 
-pub(crate) const PAGES: [(&str, &str); 35] = pages![
+pub(crate) const PAGES: [(&str, &str); 38] = pages![
     "allow-without-reason",
     "api-server-port",
     "cidr-for-node",
@@ -44,8 +44,11 @@ pub(crate) const PAGES: [(&str, &str); 35] = pages![
     "policy-types",
     "selects-nothing",
     "service-port",
+    "service-without-pods",
+    "shared-name",
     "takes-gateway",
     "twice",
+    "undeclared-port",
     "unread",
     "unused-manifest",
 ];

@@ -54,7 +54,7 @@ fn a_plugin_of_kubectl() {
 fn every_warning_has_a_page() {
     let harness = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut codes = BTreeSet::new();
-    let mut folders = vec![harness.join("engine/src"), harness.join("scenario/src")];
+    let mut folders = ["engine", "scenario", "manifests"].map(|name| harness.join(name).join("src")).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
