@@ -380,3 +380,16 @@ fn the_matrix_is_current() {
     let output = Command::new("bash").arg(script("ci/matrix")).arg("--check").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
+
+#[test]
+fn a_release_has_the_version_of_its_tag() {
+    let version = |arguments: &[&str]| {
+        let output = Command::new("bash").arg(script("ci/version")).args(arguments).output().unwrap();
+        ran(output)
+    };
+    let current = env!("CARGO_PKG_VERSION");
+    assert_eq!(version(&[]).stdout, format!("{current}\n"));
+    assert_eq!(version(&["--check", &format!("v{current}")]).code, 0);
+    assert_eq!(version(&["--check", "v99.0.0"]).code, 1);
+    assert_eq!(version(&["--nonsense"]).code, 2);
+}
