@@ -13,13 +13,11 @@ mod version;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
-use signal_hook::consts::SIGABRT;
-use signal_hook::flag::register_conditional_shutdown;
+use verdikt_memory::say_on_abort;
+use verdikt_probe::limit::Limit;
 
 use crate::arguments::{Arguments, Colour, Command};
 use crate::config::Config;
@@ -36,9 +34,8 @@ fn main() -> ExitCode {
     if std::env::args_os().skip(1).eq([PROBE]) {
         return verdikt_probe::probe::main(None, None);
     }
-    // So ends a program that is given no more memory, after it has said so. That it is not told is no reason to end.
-    let failed = exit::MACHINE_FAILED.into();
-    let _ = register_conditional_shutdown(SIGABRT, failed, Arc::new(AtomicBool::new(true)));
+    // So ends a program that is given no more memory. That it is not told is no reason to end.
+    let _ = say_on_abort(&format!("error: cannot go on: {}", Limit::of_memory()), exit::MACHINE_FAILED);
     std::panic::set_hook(Box::new(|panic| Printer::tell(&format!("{panic}\n{}", backtrace()))));
     let config = match Config::read() {
         Ok(config) => config,

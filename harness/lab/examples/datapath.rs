@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use etherparse::PacketBuilder;
 use verdikt_engine::model::{Learned, Options, PolicyModel};
-use verdikt_lab::datapath::{Datapath, Effects, LinkId, LinkOwner};
+use verdikt_lab::datapath::{Datapath, Effects, LinkId, LinkOwner, ServiceTable};
 use verdikt_lab::policy::{Owner, Policy};
 use verdikt_lab::redirect::Redirects;
 use verdikt_scenario::document;
@@ -94,6 +94,6 @@ fn datapath() -> Result<Datapath, Box<dyn Error>> {
         datapath.attach(LinkId(index), owner);
     }
     let service = |port| ((IpAddr::from(SERVICE), Protocol::Tcp, port), vec![SocketAddr::from((DB, port))]);
-    datapath.set_services([80, 81].map(service).into());
+    datapath.set_services(ServiceTable { backends: [80, 81].map(service).into(), ..ServiceTable::default() });
     Ok(datapath)
 }

@@ -17,7 +17,7 @@ mod related;
 mod report;
 mod services;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,8 +36,14 @@ use crate::redirect::Redirects;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub usize);
 
-/// What stands behind the addresses of services: every port of every address, and its backends.
-pub type ServiceTable = BTreeMap<(IpAddr, Protocol, u16), Vec<SocketAddr>>;
+/// The services, by their addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceTable {
+    /// What stands behind every port of every address.
+    pub backends: BTreeMap<(IpAddr, Protocol, u16), Vec<SocketAddr>>,
+    /// The addresses that hosts outside may use too.
+    pub open: BTreeSet<IpAddr>,
+}
 
 /// Who is at the other end of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -187,8 +187,10 @@ impl Lab {
 
     /// Tries the ports of services that are new: nothing may rewrite them.
     async fn try_services(&mut self, services: &ServiceTable) -> Result<(), LabError> {
-        let ports =
-            services.keys().map(|(address, protocol, port)| (*protocol, SocketAddr::new(*address, *port)));
+        let ports = services
+            .backends
+            .keys()
+            .map(|(address, protocol, port)| (*protocol, SocketAddr::new(*address, *port)));
         let new: Vec<ServicePort> = ports.filter(|port| !self.untouched.contains(port)).collect();
         let found = rewritten(&self.maker, &new).await.map_err(LabError::Namespace)?;
         if !found.is_empty() {

@@ -5,32 +5,43 @@ use std::net::{IpAddr, SocketAddr};
 
 use verdikt_probes::addresses::Addresses;
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{Port, Protocol, Topology};
+use verdikt_scenario::topology::{Port, Protocol, ServiceType, Topology};
 
 use crate::datapath::ServiceTable;
 
 /// Every port of every service, in each family its address and a backend have.
 pub fn of(topology: &Topology, addresses: &Addresses) -> ServiceTable {
-    let mut table = ServiceTable::new();
+    let mut table = ServiceTable::default();
     for (name, list) in &addresses.services {
+        if is_open(topology, name) {
+            table.open.extend(list);
+        }
         for (protocol, port) in ports(topology, name) {
             let backends = addresses.behind(topology, name, protocol, port);
             for address in list {
-                table.insert((*address, protocol, port.get()), of_family(address, &backends));
+                table.backends.insert((*address, protocol, port.get()), of_family(address, &backends));
             }
         }
     }
     for ((name, backend), list) in &addresses.backends {
+        if is_open(topology, name) {
+            table.open.extend(list);
+        }
         let own = addresses.endpoints.get(backend).map_or(&[][..], Vec::as_slice);
         for (protocol, port) in ports(topology, name) {
             let mut backends = addresses.behind(topology, name, protocol, port);
             backends.retain(|socket| own.contains(&socket.ip()));
             for address in list {
-                table.insert((*address, protocol, port.get()), of_family(address, &backends));
+                table.backends.insert((*address, protocol, port.get()), of_family(address, &backends));
             }
         }
     }
     table
+}
+
+/// Whether hosts outside reach a service. The lab has no ports of nodes: they use its address.
+fn is_open(topology: &Topology, name: &NamespacedName) -> bool {
+    topology.services.get(name).is_some_and(|service| service.service_type != ServiceType::ClusterIp)
 }
 
 fn of_family(address: &IpAddr, backends: &[SocketAddr]) -> Vec<SocketAddr> {
@@ -58,6 +69,24 @@ mod tests {
     use crate::addresses::next;
 
     #[test]
+    fn services_for_hosts_outside_are_open() {
+        let mut topology = Topology::default();
+        for (name, service_type) in [
+            ("a/inner", ServiceType::ClusterIp),
+            ("a/node", ServiceType::NodePort),
+            ("a/public", ServiceType::LoadBalancer),
+        ] {
+            let service = Service { service_type, ..Service::default() };
+            topology.services.insert(name.parse().unwrap(), service);
+        }
+        let addresses = next(&Addresses::default(), &topology);
+        let open = of(&topology, &addresses).open;
+        let is_open =
+            |name: &str| addresses.services[&name.parse().unwrap()].iter().all(|it| open.contains(it));
+        assert_eq!(["a/inner", "a/node", "a/public"].map(is_open), [false, true, true]);
+    }
+
+    #[test]
     fn a_backend_has_an_address_that_leads_to_it_alone() {
         let mut topology = Topology::default();
         topology.pods.insert("a/one".parse().unwrap(), Pod::default());
@@ -70,7 +99,7 @@ mod tests {
         let service = Service { selects: Some(BTreeMap::new()), ports: vec![port], ..Service::default() };
         topology.services.insert("a/front".parse().unwrap(), service);
         let table = of(&topology, &next(&Addresses::default(), &topology));
-        let lines = table.iter().filter(|((_, protocol, _), _)| *protocol == Protocol::Tcp);
+        let lines = table.backends.iter().filter(|((_, protocol, _), _)| *protocol == Protocol::Tcp);
         let lines: Vec<String> =
             lines.map(|((address, _, port), behind)| format!("{address}:{port} {behind:?}")).collect();
         insta::assert_snapshot!(lines.join("\n"), @"

@@ -47,11 +47,16 @@ impl Limit {
         None
     }
 
+    /// The limit that a failed allocation has met.
+    pub fn of_memory() -> Self {
+        soft(Resource::RLIMIT_AS).map_or(Self::Memory, Self::AddressSpace)
+    }
+
     fn of_number(number: Errno) -> Option<Self> {
         match number {
             Errno::EMFILE => Some(Self::OpenFiles(soft(Resource::RLIMIT_NOFILE).unwrap_or_default())),
             Errno::ENFILE => Some(Self::AllOpenFiles),
-            Errno::ENOMEM => Some(soft(Resource::RLIMIT_AS).map_or(Self::Memory, Self::AddressSpace)),
+            Errno::ENOMEM => Some(Self::of_memory()),
             // So fails the start of a process or thread, also where there is no room for its stack.
             Errno::EAGAIN => Some(of_start()),
             _ => None,

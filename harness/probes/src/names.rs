@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use verdikt_probe::wire::{Records, Resolver, Zone};
-use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_SERVICE, Endpoint, Topology};
+use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_POD, DNS_SERVICE, Endpoint, Topology};
 
 use crate::addresses::Addresses;
 
@@ -37,7 +37,15 @@ pub fn world_zone(topology: &Topology) -> Zone {
 /// policy of the cluster touches.
 /// <https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-config>
 pub fn resolver(endpoint: &Endpoint, zone: &Zone, addresses: &Addresses) -> Resolver {
-    let dns = DNS_SERVICE.parse().ok().and_then(|service| addresses.services.get(&service));
+    let dns = match endpoint {
+        // The addresses of services are the cluster's own: from outside, the server itself is asked.
+        Endpoint::World(_) => {
+            DNS_POD.parse().ok().and_then(|pod| addresses.endpoints.get(&Endpoint::Pod(pod)))
+        }
+        Endpoint::Pod(_) | Endpoint::Node(_) | Endpoint::Cilium(_) => {
+            DNS_SERVICE.parse().ok().and_then(|service| addresses.services.get(&service))
+        }
+    };
     let server = dns.and_then(|list| addresses.reachable(endpoint, list));
     let servers = server.map(|address| SocketAddr::new(address, 53)).into_iter().collect();
     let Endpoint::Pod(pod) = endpoint else {

@@ -10,7 +10,7 @@ use verdikt_scenario::place::Place;
 use verdikt_scenario::prediction::{EnforcementPoint, Finding};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict};
-use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, Refusal, RunOrigin};
+use verdikt_verdict::event::{CellJudged, CellSkipped, Event, ObjectJudged, Refusal, RunOrigin};
 use verdikt_verdict::evidence::Evidence;
 use verdikt_verdict::run_result::{RunResult, Totals};
 use verdikt_verdict::timestamp::Timestamp;
@@ -56,6 +56,20 @@ struct StepPart<'a> {
     took: Option<Duration>,
     objects: Vec<ObjectPart<'a>>,
     cells: Vec<CellPart<'a>>,
+    /// Cells that were left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    skipped: Vec<SkippedCellPart<'a>>,
+}
+
+#[derive(Serialize)]
+struct SkippedCellPart<'a> {
+    /// As a filter takes it.
+    name: String,
+    attempt: String,
+    source: String,
+    expected: String,
+    place: &'a Place,
+    because: &'a str,
 }
 
 #[derive(Serialize)]
@@ -143,6 +157,7 @@ pub fn json(events: &[Event]) -> Result<String, serde_json::Error> {
                         took: step.took,
                         objects: step.objects.iter().map(|judged| object_part(judged)).collect(),
                         cells: step.cells.iter().map(|judged| cell_part(judged)).collect(),
+                        skipped: step.skipped.iter().map(|cell| skipped_part(cell)).collect(),
                     })
                     .collect(),
             })
@@ -174,6 +189,17 @@ fn object_part(judged: &ObjectJudged) -> ObjectPart<'_> {
         expected: judged.expected.as_ref(),
         refused: judged.refused.as_ref(),
         as_expected: judged.as_expected,
+    }
+}
+
+fn skipped_part(cell: &CellSkipped) -> SkippedCellPart<'_> {
+    SkippedCellPart {
+        name: cell.name().to_string(),
+        attempt: cell.attempt.to_string(),
+        source: cell.source.to_string(),
+        expected: cell.expected.to_string(),
+        place: &cell.place,
+        because: &cell.because,
     }
 }
 

@@ -11,7 +11,7 @@ use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStat
 use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
-use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, ScenarioFailed, ScenarioSkipped};
+use verdikt_verdict::event::{CellJudged, CellSkipped, Event, ObjectJudged, ScenarioFailed, ScenarioSkipped};
 
 use verdikt_verdict::timestamp::Timestamp;
 
@@ -42,6 +42,7 @@ fn suite(scenario: &Scenario<'_>, version: CiliumVersion) -> TestSuite {
     for step in &scenario.steps {
         suite.add_test_cases(step.objects.iter().filter_map(|judged| object_case(judged)));
         suite.add_test_cases(step.cells.iter().map(|judged| cell_case(judged, setting)));
+        suite.add_test_cases(step.skipped.iter().map(|cell| skipped_case(cell)));
     }
     suite
 }
@@ -63,6 +64,12 @@ fn cell_case(judged: &CellJudged, setting: Setting<'_>) -> TestCase {
         case.add_property(("again", again.as_str()));
     }
     case
+}
+
+fn skipped_case(cell: &CellSkipped) -> TestCase {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(cell.because.as_str());
+    case(&cell.scenario, cell.name().to_string(), status)
 }
 
 fn explained(kind: NonSuccessKind, judged: &CellJudged, setting: Setting<'_>) -> TestCaseStatus {

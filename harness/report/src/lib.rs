@@ -16,6 +16,7 @@ pub mod terminal;
 
 mod checks;
 mod difference;
+mod left_out;
 mod legend;
 mod object;
 mod paint;

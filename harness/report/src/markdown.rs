@@ -15,6 +15,7 @@ use verdikt_verdict::run_result::{RunResult, Totals};
 
 use crate::difference::{self, Setting};
 use crate::evidence;
+use crate::left_out;
 use crate::object;
 use crate::step_table::StepTable;
 use crate::text::{counted, plain};
@@ -115,6 +116,7 @@ fn head(run: &Run<'_>) -> String {
     }
     let counts =
         [counted(totals.scenarios, "scenario"), counted(totals.steps, "step"), counted(totals.cells, "cell")];
+    let counts: Vec<String> = counts.into_iter().chain(left_out::count(totals.skipped_cells)).collect();
     let _ = writeln!(text, "{}.", counts.join(", "));
     text
 }
@@ -174,14 +176,14 @@ fn folded_step(step: &Step<'_>) -> String {
 fn table(step: &Step<'_>) -> String {
     let StepTable { attempts, rows } =
         StepTable::of(step.cells.iter().map(|cell| (&*cell.attempt, &cell.source, *cell)));
-    if attempts.is_empty() {
-        return String::new();
+    let mut text = String::new();
+    if !attempts.is_empty() {
+        text.push_str("\n| from |");
+        for attempt in &attempts {
+            let _ = write!(text, " {} |", code(&attempt.to_string()));
+        }
+        let _ = writeln!(text, "\n|{}", " --- |".repeat(attempts.len() + 1));
     }
-    let mut text = "\n| from |".to_owned();
-    for attempt in &attempts {
-        let _ = write!(text, " {} |", code(&attempt.to_string()));
-    }
-    let _ = writeln!(text, "\n|{}", " --- |".repeat(attempts.len() + 1));
     for (source, cells) in rows {
         let _ = write!(text, "| {} |", code(&source.to_string()));
         for cell in cells {
@@ -190,6 +192,10 @@ fn table(step: &Step<'_>) -> String {
         text.push('\n');
     }
     let mut lead = "\n";
+    for sentence in left_out::sentences(step.skipped.iter().copied()) {
+        let _ = writeln!(text, "{lead}- skipped: {}", inline(&sentence));
+        lead = "";
+    }
     for cell in &step.cells {
         if let Some(again) = cell.evidence.as_deref().and_then(evidence::again) {
             let _ = writeln!(text, "{lead}- {}: {}", code(&cell.name().to_string()), inline(&again));

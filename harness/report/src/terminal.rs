@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
-use verdikt_verdict::event::{CellJudged, Event, ObjectJudged, ScenarioStarted, StepStarted};
+use verdikt_verdict::event::{CellJudged, CellSkipped, Event, ObjectJudged, ScenarioStarted, StepStarted};
 use verdikt_verdict::evidence::Basis;
 
 use crate::difference::Setting;
@@ -50,6 +50,7 @@ pub struct Terminal {
 struct StepShown {
     started: StepStarted,
     objects: Vec<ObjectJudged>,
+    skipped: Vec<CellSkipped>,
     /// Those that are shown.
     cells: Vec<Arc<CellJudged>>,
     counts: Counts,
@@ -115,6 +116,7 @@ impl Terminal {
                 self.step = Some(StepShown {
                     started: started.clone(),
                     objects: Vec::new(),
+                    skipped: Vec::new(),
                     cells: Vec::new(),
                     counts: Counts::default(),
                 });
@@ -122,6 +124,12 @@ impl Terminal {
             }
             Event::ObjectJudged(judged) => {
                 self.step.iter_mut().for_each(|step| step.objects.push(judged.clone()));
+                Vec::new()
+            }
+            Event::CellSkipped(cell) => {
+                if let Some(step) = &mut self.step {
+                    step.skipped.push(cell.clone());
+                }
                 Vec::new()
             }
             Event::CellJudged(judged) => {

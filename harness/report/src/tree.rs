@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use verdikt_verdict::event::{
-    CellJudged, Event, ObjectJudged, RunStarted, ScenarioFailed, ScenarioSkipped, ScenarioStarted,
-    StepStarted,
+    CellJudged, CellSkipped, Event, ObjectJudged, RunStarted, ScenarioFailed, ScenarioSkipped,
+    ScenarioStarted, StepStarted,
 };
 use verdikt_verdict::run_result::{RunResult, Totals};
 
@@ -33,6 +33,7 @@ pub(crate) struct Step<'a> {
     pub(crate) started: &'a StepStarted,
     pub(crate) objects: Vec<&'a ObjectJudged>,
     pub(crate) cells: Vec<&'a CellJudged>,
+    pub(crate) skipped: Vec<&'a CellSkipped>,
     pub(crate) took: Option<Duration>,
 }
 
@@ -51,7 +52,8 @@ impl<'a> Run<'a> {
                 Event::ScenarioFailed(event) => failed.push(event),
                 Event::ScenarioStarted(started) => scenarios.push(Scenario { started, steps: Vec::new() }),
                 Event::StepStarted(started) => {
-                    let step = Step { started, objects: Vec::new(), cells: Vec::new(), took: None };
+                    let (objects, cells, skipped) = (Vec::new(), Vec::new(), Vec::new());
+                    let step = Step { started, objects, cells, skipped, took: None };
                     if let Some(scenario) = scenario {
                         scenario.steps.push(step);
                     }
@@ -59,6 +61,11 @@ impl<'a> Run<'a> {
                 Event::ObjectJudged(judged) => {
                     if let Some(step) = scenario.and_then(|scenario| scenario.steps.last_mut()) {
                         step.objects.push(judged);
+                    }
+                }
+                Event::CellSkipped(cell) => {
+                    if let Some(step) = scenario.and_then(|scenario| scenario.steps.last_mut()) {
+                        step.skipped.push(cell);
                     }
                 }
                 Event::CellJudged(judged) => {

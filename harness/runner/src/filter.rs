@@ -7,6 +7,7 @@ use verdikt_scenario::cell_name::CellName;
 use verdikt_scenario::expect::Expectation;
 use verdikt_scenario::scenario::{Row, Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
+use verdikt_scenario::unreachable::Unreachable;
 
 /// A text that stands somewhere in the [names](CellName) of the cells wanted; where it has stars, each stands for any
 /// text, and the whole name must match. The whole name of a cell means this cell, and not those whose names go on. A star
@@ -92,11 +93,58 @@ pub(crate) fn name(scenario: &Scenario, step: &Step, cell: &WantedCell<'_>) -> S
     CellName { scenario: &scenario.name, step: &step.name, attempt: &row.attempt, source }.to_string()
 }
 
-/// Every cell of a step, in the order of its table.
+/// What a run has to say of a step.
+#[derive(Debug)]
+pub(crate) struct StepCells<'a> {
+    /// The cells to evaluate.
+    pub(crate) wanted: Vec<WantedCell<'a>>,
+    /// Those that would be wanted if anybody could attempt them.
+    pub(crate) skipped: Vec<SkippedCell<'a>>,
+}
+
+impl<'a> StepCells<'a> {
+    /// The cells that one of the filters wants; all, if there is none.
+    pub(crate) fn of(scenario: &Scenario, step: &'a Step, filters: &[Filter]) -> Self {
+        let (wanted, skipped) = (wanted(scenario, step, filters), skipped(scenario, step, filters));
+        Self { wanted, skipped }
+    }
+
+    /// Whether there is nothing to say.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wanted.is_empty() && self.skipped.is_empty()
+    }
+}
+
+/// A cell that nobody can attempt, and why.
+#[derive(Debug)]
+pub(crate) struct SkippedCell<'a> {
+    pub(crate) row: &'a Row,
+    pub(crate) source: &'a Endpoint,
+    pub(crate) expectation: &'a Expectation,
+    pub(crate) because: Unreachable,
+}
+
+fn skipped<'a>(scenario: &Scenario, step: &'a Step, filters: &[Filter]) -> Vec<SkippedCell<'a>> {
+    let cells = step.table.iter().flat_map(|row| row.cells.iter().map(move |cell| (row, cell)));
+    let skipped = cells.filter_map(|(row, (source, expectation))| {
+        let because = Unreachable::of(&step.topology, source, &row.attempt)?;
+        Some(SkippedCell { row, source, expectation, because })
+    });
+    let is_wanted = |cell: &SkippedCell<'_>| {
+        let (scenario, step) = (scenario.name.as_str(), step.name.as_str());
+        let name = CellName { scenario, step, attempt: &cell.row.attempt, source: cell.source }.to_string();
+        filters.is_empty() || filters.iter().any(|filter| filter.text == name || filter.matches(&name))
+    };
+    skipped.filter(is_wanted).collect()
+}
+
+/// Every cell of a step that can be attempted, in the order of its table.
 pub(crate) fn all_cells(step: &Step) -> impl Iterator<Item = WantedCell<'_>> {
     let cells = step.table.iter().enumerate().flat_map(|(row_index, row)| {
         row.cells.iter().map(move |(source, expectation)| (row_index, row, source, expectation))
     });
+    let can = |source: &Endpoint, row: &Row| Unreachable::of(&step.topology, source, &row.attempt).is_none();
+    let cells = cells.filter(move |(_, row, source, _)| can(source, row));
     cells.enumerate().map(|(index, (row_index, row, source, expectation))| WantedCell {
         index,
         row_index,

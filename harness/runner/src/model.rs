@@ -72,8 +72,8 @@ fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
         let asked = predict_step(step, options.version, &past);
         if !cells.is_empty() {
-            this.begin(asked.model.cluster(), &Applied::default(), sink)?;
-            this.end(&cells, &asked, &Observed::Nothing, sink)?;
+            this.begin(&cells.skipped, asked.model.cluster(), &Applied::default(), sink)?;
+            this.end(&cells.wanted, &asked, &Observed::Nothing, sink)?;
         }
         past = asked.left;
     }

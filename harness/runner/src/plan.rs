@@ -13,14 +13,14 @@ use verdikt_scenario::policy::{Manifest, Refuser};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::{
-    CellJudged, Event, ObjectJudged, Refusal, RunOrigin, ScenarioSkipped, ScenarioStarted, StepFinished,
-    StepStarted,
+    CellJudged, CellSkipped, Event, ObjectJudged, Refusal, RunOrigin, ScenarioSkipped, ScenarioStarted,
+    StepFinished, StepStarted,
 };
 
 use crate::backend::Applied;
 use crate::cell::{Judged, Observed, PredictedAttempt, judge_cell};
 use crate::clock::{Began, Clock};
-use crate::filter::{Filter, WantedCell, all_cells, name, wanted};
+use crate::filter::{Filter, SkippedCell, StepCells, WantedCell, all_cells, name, wanted};
 use crate::rejections::{agrees, disagreement, options};
 
 /// What to run.
@@ -72,7 +72,7 @@ pub fn cell_names<'a>(
 /// A scenario whose cells are wanted, ready to begin.
 pub(crate) struct Plan<'a> {
     pub(crate) scenario: &'a Scenario,
-    pub(crate) steps: Vec<(&'a Step, Vec<WantedCell<'a>>)>,
+    pub(crate) steps: Vec<(&'a Step, StepCells<'a>)>,
 }
 
 /// Begins a scenario: none if nothing of it is wanted, or it does not hold for the version, or `unfit` says why it
@@ -84,7 +84,7 @@ pub(crate) fn begin<'a>(
     sink: Sink<'_>,
 ) -> io::Result<Option<Plan<'a>>> {
     let steps: Vec<_> =
-        scenario.steps.iter().map(|step| (step, wanted(scenario, step, &options.filters))).collect();
+        scenario.steps.iter().map(|step| (step, StepCells::of(scenario, step, &options.filters))).collect();
     if steps.iter().all(|(_, cells)| cells.is_empty()) {
         return Ok(None);
     }
@@ -168,9 +168,10 @@ pub(crate) struct StepUnderWay<'a> {
 }
 
 impl StepUnderWay<'_> {
-    /// Tells that the step begins, and what became of its objects.
+    /// Tells that the step begins, what became of its objects, and which cells are left out.
     pub(crate) fn begin(
         &self,
+        skipped: &[SkippedCell<'_>],
         cluster: &PolicyModel<'_>,
         applied: &Applied,
         sink: Sink<'_>,
@@ -185,7 +186,18 @@ impl StepUnderWay<'_> {
         }))?;
         objects(scenario, step, cluster, applied, version)
             .into_iter()
-            .try_for_each(|judged| sink(Event::ObjectJudged(judged)))
+            .try_for_each(|judged| sink(Event::ObjectJudged(judged)))?;
+        skipped.iter().try_for_each(|cell| {
+            sink(Event::CellSkipped(CellSkipped {
+                scenario: scenario.name.clone(),
+                step: step.name.clone(),
+                attempt: cell.row.attempt.clone(),
+                source: cell.source.clone(),
+                expected: cell.expectation.expected.clone(),
+                place: cell.expectation.place.clone(),
+                because: cell.because.to_string(),
+            }))
+        })
     }
 
     /// Tells the verdicts of the step's cells one by one, from what was observed or, where nothing was, from the

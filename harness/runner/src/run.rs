@@ -16,7 +16,7 @@ use crate::attempts::Gone;
 use crate::attempts::step::attempt;
 use crate::backend::{Backend, BackendError, reason};
 use crate::cell::Observed;
-use crate::filter::{WantedCell, wanted};
+use crate::filter::StepCells;
 use crate::model::started;
 use crate::plan::{Past, Plan, RunOptions, Sink, StepUnderWay, begin, predict_step};
 
@@ -181,13 +181,13 @@ impl StepRun<'_> {
         past: &Past,
         sink: Sink<'_>,
     ) -> Result<Past, BackendError> {
-        let cells = wanted(self.scenario, self.step, &self.options.filters);
+        let cells = StepCells::of(self.scenario, self.step, &self.options.filters);
         self.evaluate(&cells, backend, past, sink).await
     }
 
     async fn evaluate<B: Backend>(
         &self,
-        cells: &[WantedCell<'_>],
+        cells: &StepCells<'_>,
         backend: &mut B,
         past: &Past,
         sink: Sink<'_>,
@@ -209,12 +209,13 @@ impl StepRun<'_> {
             sink(event)
         };
         // A sink that fails belongs to a run that is over; there is nobody to tell.
-        let begun = cells.is_empty() || this.begin(asked.model.cluster(), &applied, &mut sink).is_ok();
+        let begun = cells.is_empty()
+            || this.begin(&cells.skipped, asked.model.cluster(), &applied, &mut sink).is_ok();
         let mut gone = Gone::new();
         let evidence = attempt(step, &asked.attempts, backend, options, attempts, &mut gone).await;
         if !cells.is_empty() && begun {
             let observed = Observed::Evidence(backend.datapath(), evidence);
-            let _ = this.end(cells, &asked, &observed, &mut sink);
+            let _ = this.end(&cells.wanted, &asked, &observed, &mut sink);
         }
         if unexpected {
             backend.keep_evidence(&scenario.name, &step.name).await?;

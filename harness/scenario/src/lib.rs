@@ -52,6 +52,7 @@ pub mod scenario;
 pub mod schema;
 pub mod settings;
 pub mod topology;
+pub mod unreachable;
 pub mod version;
 
 mod file;

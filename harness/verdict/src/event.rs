@@ -22,7 +22,7 @@ use crate::run_result::{RunResult, Totals};
 use crate::timestamp::Timestamp;
 
 /// The version of the log's format. Readers refuse a log of another one.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// Something that happened in a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub enum Event {
     StepStarted(StepStarted),
     /// A policy object of the step was judged.
     ObjectJudged(ObjectJudged),
+    /// A cell of the step's table is left out.
+    CellSkipped(CellSkipped),
     /// A cell of the step's table has its verdict.
     CellJudged(Arc<CellJudged>),
     /// The step is over.
@@ -160,6 +162,33 @@ pub struct Refusal {
     pub by: Refuser,
     /// The message, or the part of it that an author expects.
     pub message: String,
+}
+
+/// A cell is left out: nothing is attempted, and it is neither as expected nor otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellSkipped {
+    /// The scenario.
+    pub scenario: String,
+    /// The step.
+    pub step: String,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// Who would make it.
+    pub source: Endpoint,
+    /// What the author expects.
+    pub expected: Expected,
+    /// Where the author wrote that.
+    pub place: Place,
+    /// Why: a sentence.
+    pub because: String,
+}
+
+impl CellSkipped {
+    /// Its name.
+    pub fn name(&self) -> CellName<'_> {
+        let Self { scenario, step, attempt, source, .. } = self;
+        CellName { scenario, step, attempt, source }
+    }
 }
 
 /// A cell has its verdict. In the log it also has its `name`, as a filter takes it, and how long the attempt `took`.

@@ -26,6 +26,9 @@ pub struct Totals {
     /// Cells that were attempted again because what was seen first told no verdict.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retried: usize,
+    /// Cells left out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped_cells: usize,
     /// Objects judged.
     pub objects: usize,
     /// Objects refused that should not have been, or for another reason.
@@ -56,6 +59,7 @@ impl Totals {
                 self.objects += 1;
                 self.objects_differing += usize::from(!judged.as_expected);
             }
+            Event::CellSkipped(_) => self.skipped_cells += 1,
             Event::CellJudged(judged) => {
                 self.cells += 1;
                 let evidence = judged.evidence.as_ref();

@@ -19,8 +19,8 @@ use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict, compare};
 use verdikt_verdict::event::{
-    CellJudged, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunOrigin, RunStarted, ScenarioFailed,
-    ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
+    CellJudged, CellSkipped, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunOrigin, RunStarted,
+    ScenarioFailed, ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
 };
 use verdikt_verdict::evidence::{Before, Evidence};
 use verdikt_verdict::fuse::{Fused, fuse};
@@ -324,6 +324,23 @@ fn every_kind_of_evidence_reads_back() {
 }
 
 #[test]
+fn a_cell_that_is_left_out_reads_back_and_counts_for_nothing() {
+    let skipped = Event::CellSkipped(CellSkipped {
+        scenario: text("three-tier"),
+        step: text("locked down"),
+        attempt: attempts().remove(0),
+        source: Endpoint::World("client".parse().unwrap()),
+        expected: "deny ingress".parse().unwrap(),
+        place: place(),
+        because: text("nobody outside reaches it"),
+    });
+    insta::assert_snapshot!(check(&skipped), @r#"{"event":"cell-skipped","scenario":"three-tier","step":"locked down","attempt":{"connect":{"protocol":"tcp","target":{"endpoint":{"pod":"database/redis"}},"port":65535}},"source":{"world":"client"},"expected":{"verdict":{"deny-at":"ingress"},"by":null},"place":{"file":"policies/redis.yaml","line":12,"column":5},"because":"nobody outside reaches it"}"#);
+    let totals = Totals::of([&skipped, &skipped]);
+    assert_eq!(totals, Totals { skipped_cells: 2, ..Totals::default() });
+    assert_eq!(RunResult::of(&totals), RunResult::NothingToRun);
+}
+
+#[test]
 fn a_backend_reads_back() {
     let event = cell(attempts().remove(0), pod("shop/cart"), "deny", Answer::Allow, Finding::NotIsolated);
     let Event::CellJudged(cell) = event else { panic!("{event:?}") };
@@ -353,13 +370,13 @@ fn a_log_says_which_run_it_is_of() {
         arguments: vec![text("run"), text("--filter"), text("a b")],
         context: Some(text("kind-verdikt")),
     };
-    insta::assert_snapshot!(check(&Event::RunStarted(RunStarted { origin, ..started })), @r#"{"event":"run-started","format":3,"verdikt":"0.1.0","backend":"model","cilium":"1.18","run":"20261128T064500Z-7","started":"2026-11-28T06:45:00.250Z","arguments":["run","--filter","a b"],"context":"kind-verdikt"}"#);
+    insta::assert_snapshot!(check(&Event::RunStarted(RunStarted { origin, ..started })), @r#"{"event":"run-started","format":4,"verdikt":"0.1.0","backend":"model","cilium":"1.18","run":"20261128T064500Z-7","started":"2026-11-28T06:45:00.250Z","arguments":["run","--filter","a b"],"context":"kind-verdikt"}"#);
 }
 
 /// Other programs read these lines: whoever changes them raises [`FORMAT`].
 #[test]
 fn the_format_stays() {
-    insta::assert_snapshot!(check(&run_started()), @r#"{"event":"run-started","format":3,"verdikt":"0.1.0","backend":"model","cilium":"1.18"}"#);
+    insta::assert_snapshot!(check(&run_started()), @r#"{"event":"run-started","format":4,"verdikt":"0.1.0","backend":"model","cilium":"1.18"}"#);
     let attempt = attempts().remove(0);
     let event = cell(
         attempt,

@@ -17,6 +17,7 @@ use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::{Answer, Prediction};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
+use verdikt_scenario::unreachable::Unreachable;
 use verdikt_scenario::version::CiliumVersion;
 
 use super::{counted, load_scenarios, tell_passed_over, tell_unrendered};
@@ -160,12 +161,16 @@ fn cells(
             return Err(Failure::wrong(format!("{source} would reach itself, which no policy ever sees"))
                 .hint("what a pod sends to its own address stays inside the pod; ask from another source"));
         }
+        if let Some(because) = Unreachable::of(&step.topology, source, attempt) {
+            return Err(Failure::wrong(format!("no policy ever sees this attempt: {because}")));
+        }
         return Ok(vec![(source.clone(), attempt.clone())]);
     }
     let in_table =
         step.table.iter().flat_map(|row| row.cells.iter().map(|(source, _)| (source, &row.attempt)));
     let asked: Vec<(Endpoint, Attempt)> = in_table
         .filter(|(from, _)| source.as_ref().is_none_or(|source| source == *from))
+        .filter(|(from, tried)| Unreachable::of(&step.topology, from, tried).is_none())
         .filter(|(_, tried)| attempt.as_ref().is_none_or(|attempt| attempt == *tried))
         .map(|(source, attempt)| (source.clone(), attempt.clone()))
         .collect();

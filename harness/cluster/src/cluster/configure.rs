@@ -1,7 +1,6 @@
 //! What the probes of a topology serve, and how they resolve names.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use verdikt_probe::wire::Speaks;
@@ -35,7 +34,6 @@ impl Cluster {
         on_nodes: OnNodes,
     ) -> Result<(), ClusterError> {
         let (addresses, zone) = (&self.addresses, zone(topology, &self.addresses));
-        let dns_pods = &self.facts.dns_pods;
         let borrowed: BTreeSet<Endpoint> = self.borrowed.pods.keys().cloned().map(Endpoint::Pod).collect();
         let wanted = |endpoint: &Endpoint| {
             let mut servers = servers(topology, endpoint, &zone);
@@ -47,14 +45,7 @@ impl Cluster {
             // It needs a raw socket, which no probe of a pod has.
             servers
                 .retain(|server| server.speaks != Speaks::Sctp && !is_served_by_node(endpoint, server.port));
-            let mut resolver = resolver(endpoint, &zone, addresses);
-            if let Endpoint::World(_) = endpoint {
-                // The addresses of services are the cluster's own: from outside, the server itself is asked.
-                let server =
-                    addresses.reachable(endpoint, dns_pods).map(|address| SocketAddr::new(address, 53));
-                resolver.servers = server.into_iter().collect();
-            }
-            (servers, resolver)
+            (servers, resolver(endpoint, &zone, addresses))
         };
         Ok(self.probes.configure(wanted, PROBE_DEADLINE).await?)
     }

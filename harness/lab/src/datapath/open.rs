@@ -7,16 +7,20 @@ use std::time::Duration;
 use verdikt_engine::rule::Direction;
 use verdikt_engine::ruling::ProxyKind;
 use verdikt_scenario::flow::DropReason;
-use verdikt_scenario::topology::Protocol;
+use verdikt_scenario::topology::{Endpoint, Protocol};
 
 use super::connection::{Connection, Leg, Life};
 use super::forward::Next;
 use super::judge::{Judged, Route};
+use super::link::Link;
 use super::report::Dropped;
 use super::services::own_service_client;
 use super::{Datapath, Effects, LinkId, LinkOwner};
 use crate::packet::{Content, Headers, Tuple};
 use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect};
+
+/// Why Cilium drops what a host outside sends to the address that a service has in the cluster.
+const OF_THE_CLUSTER: &str = "Is a ClusterIP";
 
 /// A connection about to begin.
 struct Start {
@@ -107,6 +111,10 @@ impl Datapath {
         let leg = |truth| Leg { client: from, truth, icmp_kind: headers.content.icmp_kind(), via: None };
         if !self.services.has_address(tuple.destination) {
             return Ok(Start { leg: leg(tuple), service: None, to_itself: false });
+        }
+        let client = self.links.get(&from).and_then(Link::endpoint);
+        if matches!(client, Some(Endpoint::World(_))) && !self.services.is_open(tuple.destination) {
+            return Err(Dropped::because(DropReason::Other(OF_THE_CLUSTER.to_owned()), headers));
         }
         let transport = leg(tuple).transport();
         let backend = transport.and_then(|protocol| self.services.backend(&tuple, protocol));

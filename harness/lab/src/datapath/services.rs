@@ -1,12 +1,13 @@
 //! Services: addresses in front of backends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustc_hash::{FxHashMap, FxHasher};
 use verdikt_scenario::topology::Protocol;
 
+use super::ServiceTable;
 use crate::packet::Tuple;
 
 /// The address under which a pod that reaches itself through its service sees its client.
@@ -26,21 +27,29 @@ pub(super) fn own_service_client(address: IpAddr) -> IpAddr {
 pub(super) struct Services {
     backends: FxHashMap<(IpAddr, Protocol, u16), Vec<SocketAddr>>,
     addresses: BTreeSet<IpAddr>,
+    /// Those that hosts outside may use.
+    open: BTreeSet<IpAddr>,
 }
 
 impl Services {
-    pub(super) fn new(services: BTreeMap<(IpAddr, Protocol, u16), Vec<SocketAddr>>) -> Self {
-        let addresses = services.keys().map(|(address, ..)| *address).collect();
-        let of_the_family = services.into_iter().map(|(key, mut backends)| {
+    pub(super) fn new(services: ServiceTable) -> Self {
+        let ServiceTable { backends, open } = services;
+        let addresses = backends.keys().map(|(address, ..)| *address).collect();
+        let of_the_family = backends.into_iter().map(|(key, mut backends)| {
             backends.retain(|backend| backend.is_ipv4() == key.0.is_ipv4());
             (key, backends)
         });
-        Self { backends: of_the_family.collect(), addresses }
+        Self { backends: of_the_family.collect(), addresses, open }
     }
 
     /// Whether an address is a service's.
     pub(super) fn has_address(&self, address: IpAddr) -> bool {
         self.addresses.contains(&address)
+    }
+
+    /// Whether hosts outside are led through this address.
+    pub(super) fn is_open(&self, address: IpAddr) -> bool {
+        self.open.contains(&address)
     }
 
     /// Whether a backend stands behind a port of a service.

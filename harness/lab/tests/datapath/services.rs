@@ -16,8 +16,7 @@ fn a_service_leads_to_its_backend_and_answers_come_from_the_service() {
          web> tcp web6:5000 service6:80 syn
          db> tcp db6:8080 web6:5000 syn+ack
          web> udp web6:5000 service6:80
-         db> udp db6:8080 web6:5000
-         client> tcp client:5000 service:80 syn",
+         db> udp db6:8080 web6:5000",
     );
     assert_snapshot!(told, @"
     web> tcp web:5000 service:80 syn => db: tcp web:5000 db:8080 syn
@@ -29,7 +28,6 @@ fn a_service_leads_to_its_backend_and_answers_come_from_the_service() {
     db> tcp db6:8080 web6:5000 syn+ack => web: tcp service6:80 web6:5000 syn+ack
     web> udp web6:5000 service6:80 => db: udp web6:5000 db6:8080
     db> udp db6:8080 web6:5000 => web: udp service6:80 web6:5000
-    client> tcp client:5000 service:80 syn => db: tcp client:5000 db:8080 syn
     ");
 }
 
@@ -62,6 +60,22 @@ fn what_a_service_does_not_offer_goes_nowhere() {
     web> ping web service 1 => dropped (NoDestination)
     web> ping web6 service6 1 => dropped (NoDestination)
     ");
+}
+
+/// As Cilium drops it, with its reason, which is no denial.
+#[test]
+fn a_host_outside_reaches_only_services_that_are_open_to_it() {
+    let mut lab = Lab::new(&[]);
+    let plays = "client> tcp client:5000 service:80 syn
+         client> udp client:5000 service:80
+         client> tcp client:5001 db:8080 syn";
+    assert_snapshot!(lab.play(plays), @r#"
+    client> tcp client:5000 service:80 syn => dropped (Other("Is a ClusterIP"))
+    client> udp client:5000 service:80 => dropped (Other("Is a ClusterIP"))
+    client> tcp client:5001 db:8080 syn => db: tcp client:5001 db:8080 syn
+    "#);
+    lab.serve_everybody("service:80 db:8080");
+    assert_snapshot!(lab.play("client> tcp client:5002 service:80 syn"), @"client> tcp client:5002 service:80 syn => db: tcp client:5002 db:8080 syn");
 }
 
 #[test]

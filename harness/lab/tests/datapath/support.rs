@@ -9,7 +9,7 @@ use std::time::Duration;
 use etherparse::{NetHeaders, PacketBuilder, PacketHeaders, TransportHeader};
 use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_lab::datapath::identity::reserved;
-use verdikt_lab::datapath::{Datapath, Effects, LinkId, LinkOwner};
+use verdikt_lab::datapath::{Datapath, Effects, LinkId, LinkOwner, ServiceTable};
 use verdikt_lab::policy::{Owner, Policy};
 use verdikt_lab::redirect::Redirects;
 use verdikt_scenario::document;
@@ -145,15 +145,13 @@ impl Lab {
 
     /// Sets services: `service:80 web:8080 db:8080, service:81 db:9090`, each for TCP and UDP.
     pub(crate) fn serve(&mut self, services: &str) {
-        let mut table = BTreeMap::new();
-        for service in services.split(", ") {
-            let mut words = service.split(' ').map(socket);
-            let front = words.next().unwrap();
-            let backends: Vec<SocketAddr> = words.collect();
-            for protocol in [Protocol::Tcp, Protocol::Udp] {
-                table.insert((front.ip(), protocol, front.port()), backends.clone());
-            }
-        }
+        self.datapath.set_services(table(services));
+    }
+
+    /// Sets services that hosts outside may use too.
+    pub(crate) fn serve_everybody(&mut self, services: &str) {
+        let mut table = table(services);
+        table.open = table.backends.keys().map(|(address, ..)| *address).collect();
         self.datapath.set_services(table);
     }
 
@@ -429,4 +427,18 @@ fn flow(flow: &Flow) -> String {
         end(&flow.destination),
         flow.match_type
     )
+}
+
+/// Services: `service:80 web:8080 db:8080, service:81 db:9090`, each for TCP and UDP.
+fn table(services: &str) -> ServiceTable {
+    let mut table = ServiceTable::default();
+    for service in services.split(", ") {
+        let mut words = service.split(' ').map(socket);
+        let front = words.next().unwrap();
+        let backends: Vec<SocketAddr> = words.collect();
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            table.backends.insert((front.ip(), protocol, front.port()), backends.clone());
+        }
+    }
+    table
 }

@@ -9,6 +9,7 @@ use verdikt_verdict::event::{CellJudged, ObjectJudged};
 
 use super::{Counts, StepShown, group};
 use crate::difference::{self, Setting};
+use crate::left_out;
 use crate::legend::Legend;
 use crate::object;
 use crate::paint::{Paint, Tone};
@@ -48,6 +49,13 @@ pub(super) fn lines(step: &StepShown, setting: Setting<'_>, quiet: bool) -> Vec<
             lines.extend(indented(table_lines(&step.cells, setting), 2));
         }
     }
+    if !quiet {
+        for sentence in left_out::sentences(&step.skipped) {
+            lines.push(String::new());
+            let width = setting.width.saturating_sub(4);
+            lines.extend(indented(wrap(&plain(&format!("skipped: {sentence}")), width), 2));
+        }
+    }
     lines.extend(object_lines(&step.objects, setting, quiet));
     for (cell, alike) in group::groups(&step.cells) {
         let (mark, tone) = marked(cell);
@@ -84,6 +92,7 @@ pub(super) fn status(step: &StepShown, width: usize, paint: Paint) -> Vec<String
         (unclear, format!("{unclear} inconclusive")),
         (objects, format!("{} not as expected", counted(objects, "object"))),
         (again, format!("{again} attempted again")),
+        (step.skipped.len(), format!("{} skipped", step.skipped.len())),
     ] {
         if count > 0 {
             counts.push(words);

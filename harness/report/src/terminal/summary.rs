@@ -7,6 +7,7 @@ use verdikt_verdict::event::RunFinished;
 use verdikt_verdict::evidence::Basis;
 use verdikt_verdict::run_result::RunResult;
 
+use crate::left_out;
 use crate::paint::{Paint, Tone};
 use crate::text::{counted, wrap};
 use crate::words;
@@ -43,6 +44,7 @@ pub(super) fn lines(
     for (count, words) in [
         (totals.differing, counted(totals.differing, "differing cell")),
         (totals.inconclusive, counted(totals.inconclusive, "inconclusive cell")),
+        (totals.skipped_cells, left_out::count(totals.skipped_cells).unwrap_or_default()),
         (totals.retried, format!("{} attempted again", counted(totals.retried, "cell"))),
         (
             totals.objects_differing,

@@ -8,14 +8,12 @@ mod tests;
 use verdikt_cluster::borrow::Borrowed;
 use verdikt_cluster::inspect::Facts;
 use verdikt_cluster::world::World;
-use verdikt_scenario::attempt::{Attempt, Target};
+use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::document::Node;
 use verdikt_scenario::name::HostName;
 use verdikt_scenario::policy::Manifest;
-use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
-use verdikt_scenario::topology::{
-    DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, Resolved, ServiceType, Topology,
-};
+use verdikt_scenario::scenario::{EnforcementMode, Scenario, Step};
+use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, Topology};
 
 use super::{Clusterwide, borrowing, clusterwide};
 
@@ -60,12 +58,6 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
     if reason.is_some() {
         return reason;
     }
-    if let Some((host, target)) = step.table.iter().find_map(|row| from_outside_to_service(topology, row)) {
-        return Some(format!(
-            "its host {host} attempts {target}, an address of the cluster's own; a service of type NodePort or \
-             LoadBalancer can be attempted from outside, though not by its name in the cluster"
-        ));
-    }
     if let Some(node) = hidden_api_server(cilium.tunnels(), step) {
         return Some(format!(
             "it has a policy for the entity {API_SERVER}, and its node {node} reaches pods through Cilium's tunnel, by \
@@ -108,22 +100,6 @@ fn unfit_world(world: Option<&World>, topology: &Topology) -> Option<String> {
         )),
         (None, None) => None,
     }
-}
-
-/// A host outside that attempts a service: such an address is routed nowhere but inside the cluster.
-/// <https://kubernetes.io/docs/concepts/services-networking/service/#type-clusterip>
-fn from_outside_to_service<'a>(topology: &Topology, row: &'a Row) -> Option<(&'a Endpoint, &'a Target)> {
-    let target = row.attempt.target()?;
-    let is_own = match target {
-        Target::Service(name) | Target::Backend { service: name, .. } => {
-            let service = topology.services.get(name);
-            service.is_none_or(|service| service.service_type == ServiceType::ClusterIp)
-        }
-        Target::Name(name) => matches!(topology.resolve(name), Some(Resolved::Service(_))),
-        Target::Endpoint(_) | Target::PodOfSharedName(_) => false,
-    };
-    let outside = row.cells.iter().find(|(source, _)| matches!(source, Endpoint::World(_)));
-    outside.filter(|_| is_own).map(|(source, _)| (source, target))
 }
 
 /// A remote node with the API server that attempts something where a policy speaks of the API server: only the address

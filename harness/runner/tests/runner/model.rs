@@ -1,11 +1,14 @@
 //! The engine alone: which events a run gives, in which order, and what it comes to.
 
+use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use verdikt_runner::mistakes;
 use verdikt_runner::model::run;
 use verdikt_runner::plan::{RunOptions, cell_names};
+use verdikt_scenario::loader::load;
 use verdikt_scenario::prediction::Finding;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
@@ -153,6 +156,55 @@ fn an_expected_refusal_that_does_not_come_is_a_mistake() {
         mistakes(&scenarios, CiliumVersion::V1_17).is_empty(),
         "the scenario does not hold for this version"
     );
+}
+
+/// What no policy ever sees is left out, cell by cell, in every backend; a filter leaves out what it does not want.
+#[test]
+fn cells_that_nobody_can_attempt_are_skipped() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped-cells.yaml");
+    let text = "scenario: outside\nabout: Why.\ntopology:\n  namespaces: {shop: {}}\n  pods:\n    shop/web: {labels: \
+                {app: web}, serves: [tcp 80]}\n    shop/cart: {}\n  services: {shop/front: {selects: {app: web}, ports: \
+                {80: 80}}}\n  world: {office: {}}\nsteps:\n- step: one\n  expect:\n    tcp shop/front:80: {deny: \
+                office, allow: others}\n    tcp front.shop.svc.cluster.local:80: {allow: others}\n- step: two\n  \
+                expect:\n    tcp shop/web:80: {allow: others}\n";
+    fs::write(&file, text).unwrap();
+    let loaded = load(&[file]);
+    assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
+    let told = |filters: &[&str]| {
+        let (events, outcome) = events(&loaded.scenarios, &options(CiliumVersion::V1_20, filters));
+        (summary(&events), outcome)
+    };
+    let (all, outcome) = told(&[]);
+    insta::assert_snapshot!(all, @r#"
+    run model 1.20
+    scenario outside
+      step one
+        office tcp shop/front:80: skipped, no host outside reaches the address that service shop/front has in the cluster (Cilium drops such packets: "Is a ClusterIP"); make it a service of type NodePort or LoadBalancer
+        office tcp front.shop.svc.cluster.local:80: skipped, no host outside reaches the address that service shop/front has in the cluster (Cilium drops such packets: "Is a ClusterIP"); make it a service of type NodePort or LoadBalancer
+        shop/cart tcp shop/front:80: expected allow, allow, AsExpected
+        shop/web tcp shop/front:80: expected allow, allow, AsExpected
+        shop/cart tcp front.shop.svc.cluster.local:80: expected allow, allow, AsExpected
+        shop/web tcp front.shop.svc.cluster.local:80: expected allow, allow, AsExpected
+      end one
+      step two
+        shop/cart tcp shop/web:80: expected allow, allow, AsExpected
+        office tcp shop/web:80: expected allow, allow, AsExpected
+      end two
+    run AsExpected
+    "#);
+    assert_eq!(outcome, RunResult::AsExpected);
+    let (skipped_alone, outcome) = told(&["one/tcp shop/front:80/office"]);
+    insta::assert_snapshot!(skipped_alone, @r#"
+    run model 1.20
+    scenario outside
+      step one
+        office tcp shop/front:80: skipped, no host outside reaches the address that service shop/front has in the cluster (Cilium drops such packets: "Is a ClusterIP"); make it a service of type NodePort or LoadBalancer
+      end one
+    run NothingToRun
+    "#);
+    assert_eq!(outcome, RunResult::NothingToRun);
+    let (one, _) = told(&["/shop/cart"]);
+    assert!(!one.contains("skipped"), "{one}");
 }
 
 /// What one step's attempts look up lets a later step in by address, also where a filter leaves the first one out.

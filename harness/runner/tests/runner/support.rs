@@ -78,6 +78,9 @@ pub(crate) fn summary(events: &[Event]) -> String {
             Event::ScenarioFailed(failed) => format!("failed {}: {}", failed.scenario, failed.reason),
             Event::StepStarted(step) => format!("  step {}", step.step),
             Event::ObjectJudged(judged) => format!("    {}", object(judged)),
+            Event::CellSkipped(cell) => {
+                format!("    {} {}: skipped, {}", cell.source, cell.attempt, cell.because)
+            }
             Event::CellJudged(cell) => {
                 let because = cell.because.as_ref().map(|because| format!(", because {because}"));
                 let (expected, verdict, result) = (&cell.expected, &cell.verdict, cell.result);

@@ -23,28 +23,6 @@ fn step(topology: &str, attempt: &str, policies: &str) -> Step {
 }
 
 #[test]
-fn services_from_outside() {
-    let check = |service_type: &str, attempt: &str, expected: Option<&str>| {
-        let topology = format!(
-            "  services:\n    shop/front: {{type: {service_type}, selects: {{app: web}}, ports: {{80: 80}}}}\n  world: \
-             {{office: {{}}}}\n"
-        );
-        let step = step(&topology, attempt, "");
-        let found = step.table.iter().find_map(|row| from_outside_to_service(&step.topology, row));
-        assert_eq!(
-            found.map(|(host, target)| format!("{host} to {target}")).as_deref(),
-            expected,
-            "{attempt}"
-        );
-    };
-    check("ClusterIP", "tcp shop/front:80", Some("office to shop/front"));
-    check("NodePort", "tcp shop/front:80", None);
-    check("LoadBalancer", "http GET shop/front:80/", None);
-    let by_name = "front.shop.svc.cluster.local";
-    check("NodePort", &format!("tcp {by_name}:80"), Some(&format!("office to {by_name}")));
-}
-
-#[test]
 fn api_servers_behind_a_tunnel() {
     let check = |tunnels: bool, node: &str, entity: &str, expected: Option<&str>| {
         let topology = format!("  nodes: {{{node}: {{apiServer: true}}}}\n");
