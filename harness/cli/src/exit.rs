@@ -19,11 +19,11 @@ pub(crate) fn table() -> String {
 mod tests {
     use super::*;
 
-    /// The README has the same table.
+    /// The book has the same table.
     #[test]
-    fn the_readme_has_the_table() {
-        let readme = include_str!("../../../README.md");
-        let (_, table) = readme.split_once("| exit code | meaning |\n|---|---|\n").unwrap();
+    fn the_book_has_the_table() {
+        let page = include_str!("../../../docs/src/commands.md");
+        let (_, table) = page.split_once("| exit code | meaning |\n|---|---|\n").unwrap();
         let rows = Exit::ALL.map(|exit| format!("| {} | {} |\n", exit.code(), exit.meaning()));
         assert_eq!(table.split_once("\n\n").unwrap().0.to_owned() + "\n", rows.concat());
     }

@@ -5,6 +5,7 @@
 mod api_server;
 mod bad_command;
 mod bad_input;
+mod book;
 mod boundary;
 mod check;
 mod ci;
