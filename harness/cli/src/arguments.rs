@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cluster;
+pub(crate) mod questions;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -54,6 +55,14 @@ pub(crate) enum Command {
     Check(Check),
     /// Tell why an attempt is allowed or denied
     Explain(Explain),
+    /// Tell who reaches what: every end against every other, on every port
+    Matrix(questions::Matrix),
+    /// Tell who may make an attempt, and by which rules
+    Who(questions::Who),
+    /// Tell what a source reaches, and by which rules
+    Reach(questions::Reach),
+    /// Tell what differs between two situations: traffic that flips, ends that are isolated, objects that are refused
+    Diff(questions::Diff),
     /// Render the reports of an earlier run from its event log
     Replay(Replay),
     /// Keep a scenario's topology up, to run programs inside its pods and to change its policies

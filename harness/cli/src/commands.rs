@@ -3,11 +3,14 @@
 pub(crate) mod check;
 pub(crate) mod clean;
 pub(crate) mod cluster;
+pub(crate) mod diff;
 pub(crate) mod documents;
 pub(crate) mod explain;
 pub(crate) mod explain_warning;
 pub(crate) mod images;
 pub(crate) mod lab;
+pub(crate) mod matrix;
+pub(crate) mod questions;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
@@ -45,7 +48,7 @@ fn paths_or_default(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Loads scenarios; warnings are shown, mistakes fail.
-fn load_scenarios(paths: &[PathBuf], reach: Reach, printer: &Printer) -> Result<Loaded, Failure> {
+pub(crate) fn load_scenarios(paths: &[PathBuf], reach: Reach, printer: &Printer) -> Result<Loaded, Failure> {
     load_scenarios_of(paths, paths, reach, printer)
 }
 

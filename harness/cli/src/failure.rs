@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use verdikt_probe::limit::Limit;
 use verdikt_scenario::diagnostic::{Diagnostic, Sources};
@@ -92,6 +93,17 @@ impl Failure {
             return Self { code: exit::AS_EXPECTED, what: What::OutputClosed };
         }
         Self { code: exit::MACHINE_FAILED, ..Self::wrong("cannot write the output").cause(error) }
+    }
+
+    /// The same, whose files have other names.
+    pub(crate) fn renamed(mut self, rename: impl Fn(&Arc<str>) -> Arc<str>) -> Self {
+        if let What::Mistakes(diagnostics, sources) = &mut self.what {
+            for diagnostic in diagnostics {
+                diagnostic.place.file = rename(&diagnostic.place.file);
+            }
+            *sources = sources.renamed(rename);
+        }
+        self
     }
 
     /// The same with its cause.

@@ -6,8 +6,10 @@ mod config;
 mod exit;
 mod failure;
 mod files;
+mod git;
 mod printer;
 mod signals;
+mod situation;
 mod version;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -62,6 +64,10 @@ fn main() -> ExitCode {
         Command::Run(run) => commands::run::run(&run, &printer),
         Command::Check(check) => commands::check::check(&check, &printer),
         Command::Explain(explain) => commands::explain::explain(&explain, &printer),
+        Command::Matrix(matrix) => commands::matrix::matrix(&matrix, &printer),
+        Command::Who(who) => commands::questions::who(&who, &printer),
+        Command::Reach(reach) => commands::questions::reach(&reach, &printer),
+        Command::Diff(diff) => commands::diff::diff(&diff, &printer),
         Command::Replay(replay) => commands::replay::replay(&replay, &printer),
         Command::Lab(lab) => commands::lab::lab(&lab, &printer),
         Command::Clean(clean) => commands::clean::clean(&clean),

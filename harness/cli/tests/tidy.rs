@@ -19,6 +19,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("verdikt-scenario", &[]),
     ("verdikt-engine", &["verdikt-scenario"]),
     ("verdikt-manifests", &["verdikt-scenario"]),
+    ("verdikt-analysis", &["verdikt-engine", "verdikt-scenario"]),
     ("verdikt-verdict", &["verdikt-scenario"]),
     ("verdikt-report", &["verdikt-scenario", "verdikt-verdict"]),
     ("verdikt-probe", &[]),
@@ -30,6 +31,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "verdikt-runner",
         &[
+            "verdikt-analysis",
             "verdikt-probes",
             "verdikt-cluster",
             "verdikt-engine",
@@ -43,6 +45,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "verdikt",
         &[
+            "verdikt-analysis",
             "verdikt-cluster",
             "verdikt-engine",
             "verdikt-kind",
@@ -72,7 +75,7 @@ const EDGES: &[(&str, &[&str])] = &[
 ];
 
 /// The packages that do no I/O and know no clock, by the names of their folders below `harness`.
-const PURE: [&str; 5] = ["scenario", "manifests", "engine", "verdict", "report"];
+const PURE: [&str; 6] = ["scenario", "manifests", "engine", "analysis", "verdict", "report"];
 
 /// What no pure package may depend on, however indirectly.
 const IMPURE_PACKAGES: [&str; 6] = ["tokio", "kube", "hyper", "reqwest", "socket2", "mio"];

@@ -364,13 +364,13 @@ impl PortMatcher {
 
 impl PolicyModel<'_> {
     /// Whether an end makes a range of a port that is named.
-    fn named_ports_have_ends(&self, direction: Direction) -> bool {
+    pub(crate) fn named_ports_have_ends(&self, direction: Direction) -> bool {
         direction == Direction::Ingress || !self.behaviour.egress_port_names_per_destination
     }
 
     /// The number behind a port name. At ingress the destination's own declaration counts, at egress that of all pods
     /// of its identity or, in older versions, one table for the whole cluster; a name with two numbers means nothing.
-    fn resolve_port_name(
+    pub(crate) fn resolve_port_name(
         &self,
         name: &str,
         protocol: Protocol,

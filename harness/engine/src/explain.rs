@@ -273,7 +273,7 @@ fn name_miss(name: &str, patterns: &[NamePattern]) -> String {
 }
 
 fn port_miss(rules: &[PortRule], traffic: Traffic, destination: &Identity) -> String {
-    let offered: Vec<String> = rules.iter().map(|rule| matcher_text(&rule.matcher)).collect();
+    let offered: Vec<String> = rules.iter().map(|rule| rule.matcher.to_string()).collect();
     let undeclared = rules.iter().find_map(|rule| match &rule.matcher {
         PortMatcher::Name { name, .. } if !destination.port_names.iter().any(|named| named.name == *name) => {
             Some(format!("; the destination declares no port named {name}"))
@@ -285,23 +285,4 @@ fn port_miss(rules: &[PortRule], traffic: Traffic, destination: &Identity) -> St
         Traffic::Icmp { v6, kind } => format!("{} type {kind}", if v6 { "icmpv6" } else { "icmp" }),
     };
     format!("port: {actual} is not {}{}", offered.join(" or "), undeclared.unwrap_or_default())
-}
-
-fn matcher_text(matcher: &PortMatcher) -> String {
-    let protocol_text = |protocol: &Option<_>| match protocol {
-        Some(protocol) => format!("{protocol} "),
-        None => "any ".to_owned(),
-    };
-    match matcher {
-        PortMatcher::Range { protocol, first: 0, .. } => format!("{}port", protocol_text(protocol)),
-        PortMatcher::Range { protocol, first, last } if first == last => {
-            format!("{}{first}", protocol_text(protocol))
-        }
-        PortMatcher::Range { protocol, first, last } => format!("{}{first}-{last}", protocol_text(protocol)),
-        PortMatcher::Name { protocol, name, .. } => format!("{}{name}", protocol_text(protocol)),
-        PortMatcher::Icmp { v6, kind } => {
-            let family = if *v6 { "icmpv6" } else { "icmp" };
-            kind.map_or_else(|| family.to_owned(), |kind| format!("{family} type {kind}"))
-        }
-    }
 }

@@ -5,6 +5,8 @@
 mod path;
 mod re2;
 
+use std::fmt;
+
 use regex::Regex;
 
 pub use path::{JudgedTarget, Target, normalize, read_target};
@@ -22,6 +24,18 @@ pub struct HttpRule {
     pub headers: Vec<HeaderRule>,
     /// A field that the engine does not model.
     pub unknown: Option<&'static str>,
+}
+
+impl fmt::Display for HttpRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pattern = |pattern: &Option<Pattern>| pattern.as_ref().map_or("*", Pattern::as_str).to_owned();
+        write!(f, "{} {}", pattern(&self.method), pattern(&self.path))?;
+        self.host.as_ref().map_or(Ok(()), |host| write!(f, " Host={}", host.as_str()))?;
+        self.headers.iter().try_for_each(|header| match &header.value {
+            Some(value) => write!(f, " {}={value}", header.name),
+            None => write!(f, " {}", header.name),
+        })
+    }
 }
 
 /// A header that must be present, with a value if one is given.

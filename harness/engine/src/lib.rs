@@ -20,6 +20,7 @@ pub mod label;
 pub mod lint;
 pub mod matrix;
 pub mod model;
+pub mod party;
 pub mod refusal;
 pub mod rule;
 pub mod ruling;

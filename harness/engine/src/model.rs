@@ -3,6 +3,7 @@
 mod compile;
 mod conflict;
 mod endpoints;
+mod index;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use crate::in_force::InForce;
 use crate::judgement::Judgement;
 use crate::resolve::CidrGroups;
 use crate::rule::{Direction, Entry, Rule, Subject};
+use index::RuleIndex;
 
 /// For which Cilium, and under which settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +118,8 @@ pub struct PolicyModel<'a> {
     pub(crate) api_servers: BTreeSet<IpAddr>,
     pub(crate) objects: Arc<[Object]>,
     pub(crate) rules: Arc<[Rule]>,
+    /// Which of the rules may select an identity.
+    index: Arc<RuleIndex>,
     pub(crate) learned: Learned,
     /// Endpoints of one identity share their policy.
     pub(crate) subjects: BTreeMap<Endpoint, Arc<SubjectState>>,
@@ -235,6 +239,7 @@ impl<'a> PolicyModel<'a> {
             api_servers: self.api_servers,
             objects: self.objects,
             rules: self.rules,
+            index: self.index,
             learned: self.learned,
             subjects: self.subjects,
             judgements: self.judgements,
@@ -260,13 +265,21 @@ impl<'a> PolicyModel<'a> {
 
     /// The policy of an endpoint: the entries that select it, by direction.
     fn select_entries(&self, endpoint: &Endpoint, identity: Identity) -> SubjectState {
+        if is_managed(endpoint) {
+            return self.select_managed(identity);
+        }
+        SubjectState { identity, ingress: Side::default(), egress: Side::default() }
+    }
+
+    /// The policy of an identity at which policies are enforced.
+    pub(crate) fn select_managed(&self, identity: Identity) -> SubjectState {
         let mut sides = [Side::default(), Side::default()];
         // A label of a pod called `host` makes Cilium take it for the node.
-        let is_subject = is_managed(endpoint) && !identity.has_key("host");
-        let enforces = is_subject && self.options.enforcement.mode != EnforcementMode::Never;
+        let enforces = !identity.has_key("host") && self.options.enforcement.mode != EnforcementMode::Never;
         let forced = self.options.enforcement.mode == EnforcementMode::Always || identity.has_key("init");
         if enforces {
-            for (rule_index, rule) in self.rules.iter().enumerate() {
+            for rule_index in self.index.candidates(&identity) {
+                let rule = &self.rules[rule_index];
                 let Subject::Endpoints(selector) = &rule.subject else { continue };
                 if !selector.selects(&identity) {
                     continue;

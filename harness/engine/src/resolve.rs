@@ -54,6 +54,11 @@ impl CidrGroups {
         Self(groups.collect())
     }
 
+    /// Every prefix of every group.
+    pub(crate) fn prefixes(&self) -> impl Iterator<Item = IpNet> {
+        self.0.values().flat_map(|group| &group.prefixes).copied()
+    }
+
     /// The labels that an address carries: those of every group with a prefix that contains it. Where several give one
     /// key a value, all count, or in older versions that of the narrowest prefix.
     pub(crate) fn labels_of(&self, address: IpAddr, behaviour: &Behaviour) -> Vec<Label> {

@@ -1,6 +1,7 @@
 //! Rules as the engine evaluates them: what every kind of policy is translated into.
 
 mod peer;
+mod text;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -279,6 +280,15 @@ impl Unmodelled {
 }
 
 impl Proxy {
+    /// What it lets pass, a line for each rule.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Http(rules) => rules.iter().map(|rule| format!("http {rule}")).collect(),
+            Self::Dns(patterns) => patterns.iter().map(|pattern| format!("dns {pattern}")).collect(),
+            Self::Unmodelled(what) => vec![format!("unknown: {}", what.gap())],
+        }
+    }
+
     /// Whether the agent surely merges what two rules ask at one port for one peer.
     pub(crate) fn merges_with(&self, other: &Self) -> bool {
         match (self, other) {

@@ -63,6 +63,10 @@ pub fn github(events: &[Event]) -> String {
                 add(Level::Error, &judged.place, "policy object", &|| sentence.clone());
             }
         }
+        for judged in step.invariants.iter().filter(|judged| !judged.is_as_expected()) {
+            let level = if judged.is_unknown() { Level::Warning } else { Level::Error };
+            add(level, judged.blamed(), "invariant", &|| plain(&judged.to_string()));
+        }
         for cell in &step.cells {
             let (level, title) = match cell.result {
                 CellResult::AsExpected => continue,

@@ -12,6 +12,7 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict};
 use verdikt_verdict::event::{CellJudged, CellSkipped, Event, ObjectJudged, Refusal, RunOrigin};
 use verdikt_verdict::evidence::Evidence;
+use verdikt_verdict::invariant::{InvariantJudged, Proof};
 use verdikt_verdict::run_result::{RunResult, Totals};
 use verdikt_verdict::timestamp::Timestamp;
 
@@ -55,6 +56,8 @@ struct StepPart<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     took: Option<Duration>,
     objects: Vec<ObjectPart<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    invariants: Vec<InvariantPart<'a>>,
     cells: Vec<CellPart<'a>>,
     /// Cells that were left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -81,6 +84,27 @@ struct ObjectPart<'a> {
     expected: Option<&'a Refusal>,
     refused: Option<&'a Refusal>,
     as_expected: bool,
+}
+
+#[derive(Serialize)]
+struct InvariantPart<'a> {
+    invariant: &'a str,
+    because: &'a str,
+    place: &'a Place,
+    known_broken: bool,
+    as_expected: bool,
+    found: &'a Proof,
+}
+
+fn invariant_part(judged: &InvariantJudged) -> InvariantPart<'_> {
+    InvariantPart {
+        invariant: &judged.invariant,
+        because: &judged.because,
+        place: &judged.place,
+        known_broken: judged.known_broken,
+        as_expected: judged.is_as_expected(),
+        found: &judged.found,
+    }
 }
 
 #[derive(Serialize)]
@@ -156,6 +180,7 @@ pub fn json(events: &[Event]) -> Result<String, serde_json::Error> {
                         started: step.started.started,
                         took: step.took,
                         objects: step.objects.iter().map(|judged| object_part(judged)).collect(),
+                        invariants: step.invariants.iter().map(|judged| invariant_part(judged)).collect(),
                         cells: step.cells.iter().map(|judged| cell_part(judged)).collect(),
                         skipped: step.skipped.iter().map(|cell| skipped_part(cell)).collect(),
                     })

@@ -13,6 +13,7 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{CellJudged, CellSkipped, Event, ObjectJudged, ScenarioFailed, ScenarioSkipped};
 
+use verdikt_verdict::invariant::InvariantJudged;
 use verdikt_verdict::timestamp::Timestamp;
 
 use crate::difference::{self, Setting};
@@ -41,6 +42,7 @@ fn suite(scenario: &Scenario<'_>, version: CiliumVersion) -> TestSuite {
     suite.time = scenario.steps.iter().map(|step| step.took).sum();
     for step in &scenario.steps {
         suite.add_test_cases(step.objects.iter().filter_map(|judged| object_case(judged)));
+        suite.add_test_cases(step.invariants.iter().map(|judged| invariant_case(judged)));
         suite.add_test_cases(step.cells.iter().map(|judged| cell_case(judged, setting)));
         suite.add_test_cases(step.skipped.iter().map(|cell| skipped_case(cell)));
     }
@@ -89,6 +91,17 @@ fn object_case(judged: &ObjectJudged) -> Option<TestCase> {
     }
     let step = StepName { scenario: &judged.scenario, step: &judged.step };
     Some(case(&judged.scenario, format!("{step}/{}", judged.object), status))
+}
+
+fn invariant_case(judged: &InvariantJudged) -> TestCase {
+    let mut status = TestCaseStatus::success();
+    if !judged.is_as_expected() {
+        let kind = if judged.is_unknown() { NonSuccessKind::Error } else { NonSuccessKind::Failure };
+        status = TestCaseStatus::non_success(kind);
+        status.set_type("invariant").set_message(judged.to_string());
+    }
+    let step = StepName { scenario: &judged.scenario, step: &judged.step };
+    case(&judged.scenario, format!("{step}/{}", judged.invariant), status)
 }
 
 fn failed_suite(failed: &ScenarioFailed) -> TestSuite {

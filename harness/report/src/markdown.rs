@@ -130,12 +130,16 @@ fn what_differs(totals: &Totals) -> Vec<String> {
     if totals.objects_differing > 0 {
         words.push(format!("{} not as expected", counted(totals.objects_differing, "object")));
     }
+    if totals.invariants_differing > 0 {
+        words.push(format!("{} broken", counted(totals.invariants_differing, "invariant")));
+    }
     words
 }
 
 fn is_as_expected(step: &Step<'_>) -> bool {
     step.cells.iter().all(|cell| cell.result == CellResult::AsExpected)
         && step.objects.iter().all(|object| object.as_expected)
+        && step.invariants.iter().all(|invariant| invariant.is_as_expected())
 }
 
 /// A step that is not as expected, in parts: its table, its objects, and each difference folded.
@@ -155,7 +159,9 @@ fn differences<'a>(step: &'a Step<'_>, setting: Setting<'a>) -> impl Iterator<It
     let objects = objects.filter_map(|judged| object::sentence(judged));
     let objects = objects.map(|sentence| format!("\n- **{}**\n", inline(&sentence)));
     let cells = step.cells.iter().filter(|cell| cell.result != CellResult::AsExpected);
-    objects.chain(cells.map(move |cell| {
+    let invariants = step.invariants.iter().filter(|judged| !judged.is_as_expected());
+    let invariants = invariants.map(|judged| format!("\n- **{}**\n", inline(&judged.to_string())));
+    objects.chain(invariants).chain(cells.map(move |cell| {
         let summary = format!("{}: {}", cell.name(), words::result(cell.result));
         let lines = difference::lines(cell, setting).join("\n");
         let fence = fence_for(&lines);

@@ -8,10 +8,12 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{CellJudged, CellSkipped, Event, ObjectJudged, ScenarioStarted, StepStarted};
 use verdikt_verdict::evidence::Basis;
+use verdikt_verdict::invariant::InvariantJudged;
 
 use crate::difference::Setting;
 use crate::paint::{Paint, Tone};
 use crate::text::{plain, width, wrap};
+use crate::words;
 
 mod group;
 mod step;
@@ -132,6 +134,7 @@ impl Terminal {
                 }
                 Vec::new()
             }
+            Event::InvariantJudged(judged) => self.invariant(judged),
             Event::CellJudged(judged) => {
                 if let Some(basis) = judged.basis.filter(|basis| *basis != Basis::default()) {
                     *self.bases.entry(basis).or_default() += 1;
@@ -174,6 +177,25 @@ impl Terminal {
         let about = wrap(&plain(&scenario.about), self.options.width.saturating_sub(2));
         lines.extend(about.into_iter().map(|line| format!("  {line}")));
         lines
+    }
+
+    /// An invariant that does not hold, with its smallest counterexample.
+    fn invariant(&mut self, judged: &InvariantJudged) -> Vec<String> {
+        if judged.is_as_expected() {
+            return Vec::new();
+        }
+        let (word, tone) = if judged.is_unknown() {
+            ("inconclusive", Tone::Inconclusive)
+        } else {
+            ("BROKEN", Tone::Differs)
+        };
+        let paint = self.paint();
+        let place = words::place(&judged.place);
+        let text = plain(&format!("{}/{}: {judged} ({place})", judged.scenario, judged.step));
+        let lines = step::after_word(word, &text, self.options.width, |word| paint.paint(tone, word));
+        let inside = self.options.width.saturating_sub(2);
+        self.remarkable.extend(step::after_word(word, &text, inside, |word| paint.paint(tone, word)));
+        if self.options.quiet { lines } else { [vec![String::new()], lines].concat() }
     }
 
     fn finished(&mut self, step: &StepShown) -> Vec<String> {

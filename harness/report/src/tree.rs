@@ -6,6 +6,7 @@ use verdikt_verdict::event::{
     CellJudged, CellSkipped, Event, ObjectJudged, RunStarted, ScenarioFailed, ScenarioSkipped,
     ScenarioStarted, StepStarted,
 };
+use verdikt_verdict::invariant::InvariantJudged;
 use verdikt_verdict::run_result::{RunResult, Totals};
 
 /// A run.
@@ -32,6 +33,7 @@ pub(crate) struct Scenario<'a> {
 pub(crate) struct Step<'a> {
     pub(crate) started: &'a StepStarted,
     pub(crate) objects: Vec<&'a ObjectJudged>,
+    pub(crate) invariants: Vec<&'a InvariantJudged>,
     pub(crate) cells: Vec<&'a CellJudged>,
     pub(crate) skipped: Vec<&'a CellSkipped>,
     pub(crate) took: Option<Duration>,
@@ -52,8 +54,9 @@ impl<'a> Run<'a> {
                 Event::ScenarioFailed(event) => failed.push(event),
                 Event::ScenarioStarted(started) => scenarios.push(Scenario { started, steps: Vec::new() }),
                 Event::StepStarted(started) => {
-                    let (objects, cells, skipped) = (Vec::new(), Vec::new(), Vec::new());
-                    let step = Step { started, objects, cells, skipped, took: None };
+                    let (objects, invariants) = (Vec::new(), Vec::new());
+                    let (cells, skipped) = (Vec::new(), Vec::new());
+                    let step = Step { started, objects, invariants, cells, skipped, took: None };
                     if let Some(scenario) = scenario {
                         scenario.steps.push(step);
                     }
@@ -66,6 +69,11 @@ impl<'a> Run<'a> {
                 Event::CellSkipped(cell) => {
                     if let Some(step) = scenario.and_then(|scenario| scenario.steps.last_mut()) {
                         step.skipped.push(cell);
+                    }
+                }
+                Event::InvariantJudged(judged) => {
+                    if let Some(step) = scenario.and_then(|scenario| scenario.steps.last_mut()) {
+                        step.invariants.push(judged);
                     }
                 }
                 Event::CellJudged(judged) => {

@@ -29,6 +29,7 @@ mod cell;
 mod destinations;
 #[cfg(feature = "probes")]
 mod in_flight;
+mod invariants;
 mod rejections;
 #[cfg(feature = "probes")]
 mod wire_words;

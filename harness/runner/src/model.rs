@@ -2,6 +2,7 @@
 
 use std::io;
 
+use verdikt_engine::model::PolicyModel;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::Prediction;
@@ -89,9 +90,20 @@ pub fn predict(
     attempts: &[(Endpoint, Attempt)],
     version: CiliumVersion,
 ) -> Vec<Prediction> {
-    let (before, from_here) = scenario.steps.split_at(step);
-    let Some(step) = from_here.first() else { return Vec::new() };
+    let Some(model) = model_of_step(scenario, step, policies, version) else { return Vec::new() };
+    attempts.iter().map(|(source, attempt)| model.predict(source, attempt)).collect()
+}
+
+/// The policies in force at the beginning of a step, with what the DNS proxy has learned in the steps before; none if
+/// there is no such step. `policies` replace those of the step.
+pub fn model_of_step<'a>(
+    scenario: &'a Scenario,
+    step: usize,
+    policies: Option<&[Manifest]>,
+    version: CiliumVersion,
+) -> Option<PolicyModel<'a>> {
+    let (before, from_here) = scenario.steps.split_at_checked(step)?;
+    let step = from_here.first()?;
     let past = before.iter().fold(Past::default(), |past, step| predict_step(step, version, &past).left);
-    let cluster = past.cluster(step, policies.unwrap_or(&step.policies), version);
-    attempts.iter().map(|(source, attempt)| cluster.predict(source, attempt)).collect()
+    Some(past.cluster(step, policies.unwrap_or(&step.policies), version))
 }

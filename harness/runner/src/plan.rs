@@ -21,6 +21,7 @@ use crate::backend::Applied;
 use crate::cell::{Judged, Observed, PredictedAttempt, judge_cell};
 use crate::clock::{Began, Clock};
 use crate::filter::{Filter, SkippedCell, StepCells, WantedCell, all_cells, name, wanted};
+use crate::invariants;
 use crate::rejections::{agrees, disagreement, options};
 
 /// What to run.
@@ -116,7 +117,7 @@ impl Past {
     pub(crate) fn cluster<'a>(
         &self,
         step: &'a Step,
-        policies: &'a [Manifest],
+        policies: &[Manifest],
         version: CiliumVersion,
     ) -> PolicyModel<'a> {
         PolicyModel::after(&self.in_force, &step.topology, policies, &options(step, version), &self.learned)
@@ -197,7 +198,9 @@ impl StepUnderWay<'_> {
                 place: cell.expectation.place.clone(),
                 because: cell.because.to_string(),
             }))
-        })
+        })?;
+        invariants::judged(scenario, step, cluster)
+            .try_for_each(|judged| sink(Event::InvariantJudged(Box::new(judged))))
     }
 
     /// Tells the verdicts of the step's cells one by one, from what was observed or, where nothing was, from the

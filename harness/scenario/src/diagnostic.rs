@@ -82,6 +82,13 @@ impl Sources {
         self.texts.extend(other.texts.iter().map(|(file, text)| (Arc::clone(file), Arc::clone(text))));
     }
 
+    /// The same texts, of files with other names.
+    #[must_use]
+    pub fn renamed(&self, rename: impl Fn(&Arc<str>) -> Arc<str>) -> Self {
+        let texts = self.texts.iter().map(|(file, text)| (rename(file), Arc::clone(text)));
+        Self { texts: texts.collect() }
+    }
+
     /// The text of a file.
     pub fn text(&self, file: &str) -> Option<&str> {
         self.texts.get(file).map(AsRef::as_ref)

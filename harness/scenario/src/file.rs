@@ -28,6 +28,10 @@ pub(crate) struct ScenarioFile {
     pub(crate) cilium: Option<Located<String>>,
     /// Namespaces, pods, services, nodes, and the hosts outside the cluster.
     pub(crate) topology: TopologyFile,
+    /// What must hold at every step, whatever the tables say; proven for every pod and port, and for pods that are not
+    /// there yet.
+    #[serde(default)]
+    pub(crate) invariants: Vec<Located<InvariantFile>>,
     /// The steps, in order; at least one.
     #[schemars(length(min = 1))]
     pub(crate) steps: Located<Vec<Located<StepFile>>>,
@@ -133,6 +137,39 @@ pub(crate) struct NodeFile {
 /// Attempts, each with verdicts and the sources they hold for: `tcp database/redis:6379: {allow:
 /// [backend/backend], deny ingress: others}`.
 pub(crate) type ExpectFile = Table<Table<Sources>>;
+
+/// What must hold at every step: one of `never` and `always`, and why.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Invariant")]
+pub(crate) struct InvariantFile {
+    /// Traffic of which nothing may pass.
+    pub(crate) never: Option<InvariantEnds>,
+    /// Traffic that must pass.
+    pub(crate) always: Option<InvariantEnds>,
+    /// Why it must hold.
+    pub(crate) because: Located<String>,
+    /// The steps at which it is known not to hold. It is an error if it does.
+    #[serde(default)]
+    pub(crate) broken_at: Vec<Located<String>>,
+}
+
+/// Traffic that an invariant is about.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "InvariantTraffic")]
+pub(crate) struct InvariantEnds {
+    /// The sources: `world`, `database/*` and `*/*` (every pod of the namespaces, those that are not there yet included),
+    /// `database/app=redis` (those with the labels), a pod, a host outside or a node by its name, or a pattern of pods'
+    /// names.
+    pub(crate) from: Located<String>,
+    /// The destinations: as the sources, or `dns`.
+    pub(crate) to: Located<String>,
+    /// The ports: `tcp 6379`, `udp 8000-8999`. If left out, `never` is about all traffic, and `always` about what the
+    /// destinations serve.
+    #[serde(default)]
+    pub(crate) ports: Vec<Located<String>>,
+}
 
 /// A step: the policies in force, and the table of what every attempt must come to.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]

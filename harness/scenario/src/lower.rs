@@ -3,6 +3,7 @@
 pub(crate) mod attempt;
 mod backend;
 pub(crate) mod changes;
+mod invariants;
 pub(crate) mod manifest;
 pub(crate) mod mistake;
 pub(crate) mod policies;
@@ -65,13 +66,14 @@ pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
     if !topologies.is_empty() {
         services::check(input.parts, &topologies, &draft.broken, mistakes);
     }
+    let invariants = invariants::lower(&content.invariants, (&names, &topologies), file, mistakes);
     manifest::check_all(input.inline, mistakes);
     manifest::check_twice(input.inline, mistakes);
     let steps = content.steps.value.iter().zip(drafts);
     let steps: Vec<Step> = steps.map(|(raw, draft)| step(input, raw, draft, &cilium, mistakes)).collect();
     policies::check_unused(input, mistakes);
     let (name, about) = (content.scenario.value.clone(), content.about.value.clone());
-    Scenario { name, about, place: content.scenario.position.in_file(file), cilium, steps }
+    Scenario { name, about, place: content.scenario.position.in_file(file), cilium, invariants, steps }
 }
 
 fn step(

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::attempt::Attempt;
 use crate::expect::Expectation;
+use crate::invariant::Invariant;
 use crate::place::Place;
 use crate::policy::{Manifest, Refuser};
 use crate::topology::{Endpoint, Topology};
@@ -21,6 +22,8 @@ pub struct Scenario {
     pub place: Place,
     /// The Cilium versions it holds for.
     pub cilium: VersionRange,
+    /// What must hold at every step.
+    pub invariants: Vec<Invariant>,
     /// Its steps, in order. Never empty.
     pub steps: Vec<Step>,
 }

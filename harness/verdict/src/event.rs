@@ -18,6 +18,7 @@ use verdikt_scenario::version::CiliumVersion;
 
 use crate::compare::{CellResult, Verdict};
 use crate::evidence::{Basis, Evidence};
+use crate::invariant::InvariantJudged;
 use crate::run_result::{RunResult, Totals};
 use crate::timestamp::Timestamp;
 
@@ -42,6 +43,8 @@ pub enum Event {
     ObjectJudged(ObjectJudged),
     /// A cell of the step's table is left out.
     CellSkipped(CellSkipped),
+    /// An invariant was held against the step.
+    InvariantJudged(Box<InvariantJudged>),
     /// A cell of the step's table has its verdict.
     CellJudged(Arc<CellJudged>),
     /// The step is over.

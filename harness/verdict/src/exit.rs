@@ -45,7 +45,8 @@ impl Exit {
         match self {
             Self::AsExpected => "all as expected; no mistake; explained",
             Self::Differs => {
-                "at least one verdict differs, and nothing failed; a warning under `--deny-warnings`"
+                "at least one verdict differs or invariant does not hold, and nothing failed; a warning under \
+                 `--deny-warnings`; what `diff --fail-on` names"
             }
             Self::WrongInput => {
                 "the command, a scenario or a policy is wrong; a report or log that the command names cannot be written \

@@ -13,5 +13,6 @@ pub mod event;
 pub mod evidence;
 pub mod exit;
 pub mod fuse;
+pub mod invariant;
 pub mod run_result;
 pub mod timestamp;

@@ -33,6 +33,15 @@ pub struct Totals {
     pub objects: usize,
     /// Objects refused that should not have been, or for another reason.
     pub objects_differing: usize,
+    /// Invariants held against a step.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub invariants: usize,
+    /// Those that do not hold, or hold where they are known not to.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub invariants_differing: usize,
+    /// Those of which the engine does not know.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub invariants_unknown: usize,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a field so")]
@@ -60,6 +69,14 @@ impl Totals {
                 self.objects_differing += usize::from(!judged.as_expected);
             }
             Event::CellSkipped(_) => self.skipped_cells += 1,
+            Event::InvariantJudged(judged) => {
+                self.invariants += 1;
+                if judged.is_unknown() {
+                    self.invariants_unknown += 1;
+                } else if !judged.is_as_expected() {
+                    self.invariants_differing += 1;
+                }
+            }
             Event::CellJudged(judged) => {
                 self.cells += 1;
                 let evidence = judged.evidence.as_ref();
@@ -103,9 +120,9 @@ impl RunResult {
     pub fn of(totals: &Totals) -> Self {
         if totals.failed > 0 {
             Self::Failed
-        } else if totals.differing > 0 || totals.objects_differing > 0 {
+        } else if totals.differing + totals.objects_differing + totals.invariants_differing > 0 {
             Self::Differs
-        } else if totals.inconclusive > 0 {
+        } else if totals.inconclusive + totals.invariants_unknown > 0 {
             Self::Inconclusive
         } else if totals.cells == 0 {
             Self::NothingToRun

@@ -25,6 +25,7 @@ use crate::arguments::Explain;
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::situation::step_index;
 
 pub(crate) fn explain(arguments: &Explain, printer: &Printer) -> Result<ExitCode, Failure> {
     let Explain { scenario, step, from, attempt, policies, cilium, files } = arguments;
@@ -109,16 +110,6 @@ fn refused(step: &Step, policies: &[Manifest], version: CiliumVersion) -> Vec<St
         )
     };
     refused.map(note).collect()
-}
-
-fn step_index(scenario: &Scenario, name: Option<&str>) -> Result<usize, Failure> {
-    let Some(name) = name else { return Ok(scenario.steps.len() - 1) };
-    let found = scenario.steps.iter().position(|step| step.name == name);
-    found.ok_or_else(|| {
-        let names: Vec<String> = scenario.steps.iter().map(|step| format!("`{}`", step.name)).collect();
-        Failure::wrong(format!("the scenario {} has no step `{name}`", scenario.name))
-            .hint(format!("its steps are {}", names.join(", ")))
-    })
 }
 
 fn other_policies(arguments: &Explain, printer: &Printer) -> Result<Vec<Manifest>, Failure> {

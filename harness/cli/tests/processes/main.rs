@@ -24,6 +24,7 @@ mod outputs;
 mod outside;
 mod playground;
 mod project;
+mod questions;
 mod reading;
 mod replay;
 mod run;

@@ -34,6 +34,12 @@ impl Project {
         self.0.path().join(path)
     }
 
+    pub(crate) fn write(&self, path: &str, contents: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, contents).unwrap();
+    }
+
     pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.path(path)).unwrap()
     }

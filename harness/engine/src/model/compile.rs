@@ -10,6 +10,7 @@ use verdikt_scenario::settings::Settings;
 use verdikt_scenario::topology::Topology;
 
 use super::endpoints::{external_api_servers, share_port_names};
+use super::index::RuleIndex;
 use super::{Learned, Object, Options, PolicyModel, SubjectState};
 use crate::admission;
 use crate::agent::{self, Context, Parsed};
@@ -131,6 +132,7 @@ impl<'a> PolicyModel<'a> {
             groups,
             api_servers: external_api_servers(topology),
             objects: objects.into(),
+            index: Arc::new(RuleIndex::new(&rules)),
             rules: rules.into(),
             learned: learned.clone(),
             subjects: BTreeMap::new(),

@@ -41,6 +41,9 @@ pub(super) fn lines(
         counted(totals.cells, "cell"),
         counted(totals.objects, "policy object"),
     ];
+    if totals.invariants > 0 {
+        counts.push(counted(totals.invariants, "invariant"));
+    }
     for (count, words) in [
         (totals.differing, counted(totals.differing, "differing cell")),
         (totals.inconclusive, counted(totals.inconclusive, "inconclusive cell")),
@@ -49,6 +52,14 @@ pub(super) fn lines(
         (
             totals.objects_differing,
             format!("{} not as expected", counted(totals.objects_differing, "object")),
+        ),
+        (
+            totals.invariants_differing,
+            format!("{} broken", counted(totals.invariants_differing, "invariant")),
+        ),
+        (
+            totals.invariants_unknown,
+            format!("{} inconclusive", counted(totals.invariants_unknown, "invariant")),
         ),
         (totals.failed, format!("{} failed", counted(totals.failed, "scenario"))),
         (totals.skipped, format!("{} skipped", counted(totals.skipped, "scenario"))),

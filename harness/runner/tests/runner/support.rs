@@ -81,6 +81,7 @@ pub(crate) fn summary(events: &[Event]) -> String {
             Event::CellSkipped(cell) => {
                 format!("    {} {}: skipped, {}", cell.source, cell.attempt, cell.because)
             }
+            Event::InvariantJudged(judged) => format!("    {judged}"),
             Event::CellJudged(cell) => {
                 let because = cell.because.as_ref().map(|because| format!(", because {because}"));
                 let (expected, verdict, result) = (&cell.expected, &cell.verdict, cell.result);

@@ -1,0 +1,362 @@
+//! What differs between two situations: traffic that flips, ends that are isolated or no longer, objects that are
+//! refused.
+
+mod other;
+mod rectangles;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use verdikt_engine::model::PolicyModel;
+use verdikt_engine::rule::Direction;
+use verdikt_scenario::place::Place;
+use verdikt_scenario::policy::{Manifest, ObjectRef, Refuser};
+use verdikt_scenario::prediction::RuleRef;
+
+use crate::access::{Access, Interval, Profile};
+use crate::end::End;
+use crate::matrix::is_shown;
+use crate::reason::{Reason, reasons};
+use crate::universe::{Group, Universe};
+use other::{isolation, refused};
+use rectangles::rectangles;
+
+/// A situation, and the policies that somebody wants to be in force in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// The policies, compiled.
+    pub model: &'a PolicyModel<'a>,
+    /// The policies as written.
+    pub manifests: &'a [Manifest],
+}
+
+/// How traffic changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// It was denied, and passes.
+    Opened,
+    /// It passed, and is denied.
+    Closed,
+    /// It passed, and is judged by a proxy.
+    Proxied,
+    /// It was judged by a proxy, and passes.
+    Unproxied,
+    /// It is judged by a proxy under other rules.
+    ProxyRules,
+    /// The engine does not know what becomes of it, before or after.
+    Unknown,
+}
+
+impl Kind {
+    /// Every kind, in the order of reports.
+    pub const ALL: [Self; 6] =
+        [Self::Opened, Self::Closed, Self::Unproxied, Self::Proxied, Self::ProxyRules, Self::Unknown];
+
+    /// How a pair's traffic changes; none if it stays as it is, or is denied before and after.
+    fn of(old: &Access, new: &Access) -> Option<Self> {
+        match (old, new) {
+            _ if old == new => None,
+            (Access::Deny(_), Access::Deny(_)) => None,
+            (Access::Unknown, _) | (_, Access::Unknown) => Some(Self::Unknown),
+            (Access::Deny(_), _) => Some(Self::Opened),
+            (_, Access::Deny(_)) => Some(Self::Closed),
+            (Access::Allow, _) => Some(Self::Proxied),
+            (_, Access::Allow) => Some(Self::Unproxied),
+            (Access::Proxy { .. }, Access::Proxy { .. }) => Some(Self::ProxyRules),
+        }
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+            Self::Proxied => "proxied",
+            Self::Unproxied => "unproxied",
+            Self::ProxyRules => "proxy-rules",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+            Self::Proxied => "through a proxy",
+            Self::Unproxied => "past the proxy",
+            Self::ProxyRules => "other rules of a proxy",
+            Self::Unknown => "not known",
+        })
+    }
+}
+
+/// What becomes of the traffic in some intervals, before and after.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Flip {
+    /// The intervals.
+    pub intervals: Vec<Interval>,
+    /// What became of it.
+    pub old: Access,
+    /// What becomes of it.
+    pub new: Access,
+    /// The reasons before and after, each pair of them once.
+    pub reasons: Vec<(Reason, Reason)>,
+}
+
+/// Traffic that changes alike: that of each of the sources to each of the destinations.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// How it changes.
+    pub kind: Kind,
+    /// The sources.
+    pub sources: Vec<End>,
+    /// The destinations. Where one is among the sources too, it is about other ends than itself.
+    pub destinations: Vec<End>,
+    /// What changes.
+    pub flips: Vec<Flip>,
+    /// Whether all pairs of ends were asked for their reasons, and not some alone.
+    pub all_reasons: bool,
+}
+
+/// Ends that become isolated, or are so no longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Isolation {
+    /// The ends.
+    pub ends: Vec<End>,
+    /// In which direction.
+    pub direction: Direction,
+    /// Whether they are isolated after the change.
+    pub isolated: bool,
+    /// The rules that isolate them, before or after.
+    pub by: Vec<Arc<RuleRef>>,
+}
+
+/// An object that is refused on one side alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The object.
+    pub object: ObjectRef,
+    /// Where the mistake is.
+    pub place: Place,
+    /// Who refuses it.
+    pub by: Refuser,
+    /// Why.
+    pub message: String,
+}
+
+/// What differs between two situations.
+#[derive(Clone, Debug, Default)]
+pub struct Diff {
+    /// Traffic that flips, by kind.
+    pub changes: Vec<Change>,
+    /// Ends whose isolation changes.
+    pub isolation: Vec<Isolation>,
+    /// Objects that are refused after the change.
+    pub refused: Vec<Refusal>,
+    /// Objects that were refused before it and are taken.
+    pub taken: Vec<Refusal>,
+    /// Ends that were not there before.
+    pub appeared: Vec<End>,
+    /// Ends that are there no longer.
+    pub gone: Vec<End>,
+}
+
+/// The most pairs of groups that are asked for their reasons.
+const MOST_EXPLAINED: usize = 20_000;
+
+impl Diff {
+    /// Compares two situations.
+    pub fn new(base: Situation<'_>, head: Situation<'_>) -> Self {
+        let universe = Universe::new(&[base.model, head.model], []);
+        let mut diff = Self {
+            changes: changes(&universe, &base, &head),
+            isolation: isolation(&universe),
+            refused: refused(&base, &head),
+            taken: refused(&head, &base),
+            ..Self::default()
+        };
+        for group in universe.groups() {
+            let ends = group.ends.iter().filter(|end| matches!(end, End::Endpoint(_))).cloned();
+            match group.parties.as_slice() {
+                [None, Some(_)] => diff.appeared.extend(ends),
+                [Some(_), None] => diff.gone.extend(ends),
+                _ => {}
+            }
+        }
+        diff.appeared.sort();
+        diff.gone.sort();
+        diff
+    }
+
+    /// Whether nothing differs that is told.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+            && self.isolation.is_empty()
+            && self.refused.is_empty()
+            && self.taken.is_empty()
+            && self.appeared.is_empty()
+            && self.gone.is_empty()
+    }
+}
+
+/// What changes in some intervals, without reasons.
+type Signature = Vec<(Interval, Access, Access)>;
+
+fn signatures(old: &Profile<Access>, new: &Profile<Access>) -> BTreeMap<Kind, Signature> {
+    let joined = old.zip(new, |old, new| (Kind::of(old, new), old.clone(), new.clone()));
+    let mut by_kind: BTreeMap<Kind, Signature> = BTreeMap::new();
+    for (interval, (kind, old, new)) in joined.iter() {
+        if let Some(kind) = kind {
+            by_kind.entry(*kind).or_default().push((*interval, old.clone(), new.clone()));
+        }
+    }
+    by_kind
+}
+
+fn changes(universe: &Universe<'_, '_>, base: &Situation<'_>, head: &Situation<'_>) -> Vec<Change> {
+    let groups = universe.groups();
+    // How many of the ends of each group are told of, where both situations have it.
+    let count = |group: &Group| {
+        let in_both = group.parties.iter().all(Option::is_some);
+        if in_both { shown(group.ends.iter(), base, head).count() } else { 0 }
+    };
+    let counts: Vec<usize> = groups.iter().map(count).collect();
+    let mut numbers: BTreeMap<(Kind, Signature), usize> = BTreeMap::new();
+    // What two profiles differ in, as numbers of signatures.
+    let mut differing: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
+    let mut pairs: Vec<Vec<(usize, usize)>> = Vec::new();
+    universe.cells().each_row(|cells, source, rows| {
+        if counts[source] == 0 {
+            return;
+        }
+        for (destination, (old, new)) in rows[0].iter().zip(&rows[1]).enumerate() {
+            let alone = source == destination && counts[source] < 2;
+            if old == new || counts[destination] == 0 || alone {
+                continue;
+            }
+            let found = differing.entry((*old, *new)).or_insert_with(|| {
+                let found = signatures(cells.profile(*old), cells.profile(*new));
+                let number = |signature| {
+                    let next = numbers.len();
+                    *numbers.entry(signature).or_insert(next)
+                };
+                found.into_iter().map(number).collect()
+            });
+            for number in found {
+                if *number >= pairs.len() {
+                    pairs.resize_with(*number + 1, Vec::new);
+                }
+                pairs[*number].push((source, destination));
+            }
+        }
+    });
+    let explain = Explain { universe, base, head };
+    let mut budget = MOST_EXPLAINED;
+    let mut changes = Vec::new();
+    for ((kind, signature), number) in &numbers {
+        for (sources, destinations) in rectangles(&pairs[*number]) {
+            changes.push(explain.change(*kind, signature, &sources, &destinations, &mut budget));
+        }
+    }
+    let order = |change: &Change| Kind::ALL.iter().position(|kind| *kind == change.kind);
+    changes.sort_by(|a, b| {
+        (order(a), &a.sources, &a.destinations).cmp(&(order(b), &b.sources, &b.destinations))
+    });
+    changes
+}
+
+fn shown<'e>(
+    ends: impl Iterator<Item = &'e End>,
+    base: &Situation<'_>,
+    head: &Situation<'_>,
+) -> impl Iterator<Item = &'e End> {
+    let (base, head) = (base.model.topology(), head.model.topology());
+    ends.filter(move |end| is_shown(end, base) || is_shown(end, head))
+}
+
+/// Two situations that are asked why traffic changes.
+struct Explain<'x> {
+    universe: &'x Universe<'x, 'x>,
+    base: &'x Situation<'x>,
+    head: &'x Situation<'x>,
+}
+
+impl Explain<'_> {
+    fn change(
+        &self,
+        kind: Kind,
+        signature: &Signature,
+        sources: &[usize],
+        destinations: &[usize],
+        budget: &mut usize,
+    ) -> Change {
+        let mut flips: Vec<Flip> = Vec::new();
+        for (interval, old, new) in signature {
+            match flips.iter_mut().find(|flip| flip.old == *old && flip.new == *new) {
+                Some(flip) => flip.intervals.push(*interval),
+                None => flips.push(Flip {
+                    intervals: vec![*interval],
+                    old: old.clone(),
+                    new: new.clone(),
+                    reasons: Vec::new(),
+                }),
+            }
+        }
+        let mut found: Vec<BTreeSet<(Reason, Reason)>> = vec![BTreeSet::new(); flips.len()];
+        let mut all_reasons = true;
+        let pairs = sources.iter().flat_map(|from| destinations.iter().map(move |to| (*from, *to)));
+        for (index, (from, to)) in pairs.enumerate() {
+            if index > 0 && *budget == 0 {
+                all_reasons = false;
+                break;
+            }
+            *budget = budget.saturating_sub(1);
+            self.add_reasons((from, to), &flips, &mut found);
+        }
+        for (flip, reasons) in flips.iter_mut().zip(found) {
+            flip.reasons = reasons.into_iter().collect();
+        }
+        let ends = |groups: &[usize]| {
+            let ends = groups.iter().flat_map(|group| &self.universe.groups()[*group].ends);
+            let mut ends: Vec<End> = shown(ends, self.base, self.head).cloned().collect();
+            ends.sort();
+            ends
+        };
+        Change { kind, sources: ends(sources), destinations: ends(destinations), flips, all_reasons }
+    }
+
+    fn add_reasons(
+        &self,
+        (from, to): (usize, usize),
+        flips: &[Flip],
+        found: &mut [BTreeSet<(Reason, Reason)>],
+    ) {
+        let reasons_in = |situation: usize, model: &PolicyModel<'_>| {
+            let party = |group: usize| self.universe.groups()[group].parties[situation].as_ref();
+            Some(reasons(model, party(from)?, party(to)?))
+        };
+        let (Some(old), Some(new)) = (reasons_in(0, self.base.model), reasons_in(1, self.head.model)) else {
+            return;
+        };
+        let joined = old.zip(&new, |old, new| (old.clone(), new.clone()));
+        for (interval, (old, new)) in joined.iter() {
+            let within = |flip: &Flip| {
+                flip.intervals.iter().any(|own| {
+                    own.transport == interval.transport
+                        && own.first <= interval.first
+                        && interval.last <= own.last
+                })
+            };
+            for (flip, found) in flips.iter().zip(&mut *found).filter(|(flip, _)| within(flip)) {
+                if flip.old == old.access && flip.new == new.access {
+                    found.insert((old.clone(), new.clone()));
+                }
+            }
+        }
+    }
+}

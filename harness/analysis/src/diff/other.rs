@@ -1,0 +1,56 @@
+//! What differs beside traffic: isolation, and objects that are refused.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use verdikt_engine::party::Party;
+use verdikt_engine::rule::Direction;
+use verdikt_scenario::policy::ObjectRef;
+use verdikt_scenario::prediction::RuleRef;
+
+use super::{Isolation, Refusal, Situation};
+use crate::end::End;
+use crate::universe::Universe;
+
+/// Whether ends are isolated after the change, in which direction, and by which rules.
+type IsolationKey = (bool, Direction, Vec<Arc<RuleRef>>);
+
+/// The ends whose isolation changes.
+pub(super) fn isolation(universe: &Universe<'_, '_>) -> Vec<Isolation> {
+    let mut found: BTreeMap<IsolationKey, Vec<End>> = BTreeMap::new();
+    for group in universe.groups() {
+        let [Some(old), Some(new)] = group.parties.as_slice() else { continue };
+        for direction in [Direction::Ingress, Direction::Egress] {
+            let (before, after) = (old.is_isolated(direction), new.is_isolated(direction));
+            if before == after {
+                continue;
+            }
+            let party: &Party = if after { new } else { old };
+            let by = party.isolated_by(direction).to_vec();
+            let pods = group.ends.iter().filter(|end| matches!(end, End::Endpoint(_)));
+            found.entry((after, direction, by)).or_default().extend(pods.cloned());
+        }
+    }
+    let isolation = found.into_iter().map(|((isolated, direction, by), mut ends)| {
+        ends.sort();
+        Isolation { ends, direction, isolated, by }
+    });
+    isolation.collect()
+}
+
+/// The objects that are refused in one situation and not in the other.
+pub(super) fn refused(other: &Situation<'_>, of: &Situation<'_>) -> Vec<Refusal> {
+    let refusals = |situation: &Situation<'_>| -> BTreeMap<ObjectRef, Refusal> {
+        let judged = situation.manifests.iter().zip(situation.model.judgements());
+        let refused = judged.filter_map(|(manifest, judgement)| {
+            let refused = judgement.refused()?;
+            let (object, place) = (manifest.object(), manifest.place(refused.position));
+            let refusal =
+                Refusal { object: object.clone(), place, by: refused.by, message: refused.message.clone() };
+            Some((object, refusal))
+        });
+        refused.collect()
+    };
+    let before = refusals(other);
+    refusals(of).into_iter().filter(|(object, _)| !before.contains_key(object)).map(|(_, it)| it).collect()
+}

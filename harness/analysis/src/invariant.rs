@@ -1,0 +1,308 @@
+//! Whether invariants hold: for every pod, every port, and every pod that could be made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use verdikt_engine::model::PolicyModel;
+use verdikt_engine::party::Transport;
+use verdikt_scenario::invariant::{Demand, Ends, Invariant};
+use verdikt_scenario::topology::{Endpoint, Protocol};
+
+use crate::access::{Access, Interval, Profile};
+use crate::end::End;
+use crate::future::{FuturePod, future_pods};
+use crate::matrix::is_shown;
+use crate::reason::{Reason, reasons};
+use crate::universe::{Group, Universe};
+
+/// What the model says of an invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It holds for this many pairs of ends, pods that could be made counted by how policies tell them apart.
+    Holds {
+        /// How many.
+        pairs: usize,
+    },
+    /// It does not hold.
+    Broken(Box<Counterexample>),
+    /// The engine does not know; completes "does not know …".
+    Unknown(String),
+}
+
+/// The smallest case in which an invariant does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counterexample {
+    /// The source.
+    pub from: End,
+    /// The destination.
+    pub to: End,
+    /// The traffic.
+    pub interval: Interval,
+    /// What becomes of it, and by which rules.
+    pub reason: Reason,
+    /// In how many more pairs of ends it does not hold either.
+    pub more: usize,
+}
+
+/// Proves invariants for a model, in their order.
+pub fn prove(model: &PolicyModel<'_>, invariants: &[Invariant]) -> Vec<Proof> {
+    if invariants.is_empty() {
+        return Vec::new();
+    }
+    let futures = Futures::of(model, invariants);
+    let more = futures.pods.values().flatten().flatten().map(|pod| End::Future(Box::new(pod.clone())));
+    let universe = Universe::new(&[model], more);
+    let proofs = invariants.iter().map(|invariant| {
+        let question = Question { model, universe: &universe, futures: &futures, invariant };
+        question.answer()
+    });
+    proofs.collect()
+}
+
+/// The most pods that could be made that are looked at for one name of an invariant.
+const MOST_FUTURES: usize = 50_000;
+
+/// The pods that could be made, by how an invariant names them; none where there are too many.
+struct Futures {
+    pods: BTreeMap<String, Option<Vec<FuturePod>>>,
+}
+
+impl Futures {
+    fn of(model: &PolicyModel<'_>, invariants: &[Invariant]) -> Self {
+        let mut pods: BTreeMap<String, Option<Vec<FuturePod>>> = BTreeMap::new();
+        for ends in invariants.iter().flat_map(|invariant| [&invariant.from, &invariant.to]) {
+            pods.entry(ends.to_string()).or_insert_with(|| {
+                let mut all = Vec::new();
+                for (namespace, labels) in ends.futures(model.topology()) {
+                    all.extend(future_pods(model, namespace, labels)?);
+                    if all.len() > MOST_FUTURES {
+                        return None;
+                    }
+                }
+                Some(all)
+            });
+        }
+        Self { pods }
+    }
+}
+
+/// An invariant, and what it is held against.
+struct Question<'q, 'm> {
+    model: &'q PolicyModel<'m>,
+    universe: &'q Universe<'q, 'm>,
+    futures: &'q Futures,
+    invariant: &'q Invariant,
+}
+
+impl Question<'_, '_> {
+    fn answer(&self) -> Proof {
+        let Invariant { from, to, .. } = self.invariant;
+        let (Some(sources), Some(destinations)) = (self.ends(from), self.ends(to)) else {
+            let gap = "what policies say of all the labels that a future pod could have: they are too many";
+            return Proof::Unknown(gap.to_owned());
+        };
+        let mut tally = Tally::default();
+        for (source, from) in &sources {
+            for (destination, to) in &destinations {
+                let parties = (&self.group(*source).parties[0], &self.group(*destination).parties[0]);
+                let (Some(from_party), Some(to_party)) = parties else { continue };
+                if !from_party.is_managed() && !to_party.is_managed() {
+                    continue;
+                }
+                let found = reasons(self.model, from_party, to_party);
+                for (wanted, to) in self.wanted(to) {
+                    if let Some(ends) = distinct(from, &to) {
+                        // No end is its own destination.
+                        let same = from.iter().filter(|end| to.binary_search(end).is_ok()).count();
+                        let pairs = from.len() * to.len() - same;
+                        tally.add(ends, pairs, self.first_failure(&found, &wanted));
+                    }
+                }
+            }
+        }
+        tally.into_proof()
+    }
+
+    fn group(&self, number: usize) -> &Group {
+        &self.universe.groups()[number]
+    }
+
+    /// The ends that a name of the invariant stands for, by group; none where they are too many.
+    fn ends(&self, ends: &Ends) -> Option<Vec<(usize, Vec<End>)>> {
+        let topology = self.model.topology();
+        let futures = self.futures.pods.get(&ends.to_string())?.as_ref()?;
+        let futures: BTreeSet<&FuturePod> = futures.iter().collect();
+        let is_one = |end: &End| match end {
+            End::Endpoint(endpoint) => ends.contain(endpoint, topology) && is_shown(end, topology),
+            End::Block(_) | End::Name(_) => *ends == Ends::World,
+            End::Future(pod) => futures.contains(&**pod),
+        };
+        let groups = self.universe.groups().iter().enumerate().map(|(number, group)| {
+            (number, group.ends.iter().filter(|end| is_one(end)).cloned().collect::<Vec<End>>())
+        });
+        Some(groups.filter(|(_, ends)| !ends.is_empty()).collect())
+    }
+
+    /// The traffic that the invariant is about, with the destinations of a group that it is about.
+    fn wanted(&self, to: &[End]) -> Vec<(Vec<Interval>, Vec<End>)> {
+        let Invariant { demand, ports, .. } = self.invariant;
+        let span = |protocol: Protocol, first: u16, last: u16| Interval {
+            transport: Transport::Ports(protocol),
+            first,
+            last,
+        };
+        let whole = |transport: Transport| {
+            let (first, last) = transport.bounds();
+            Interval { transport, first, last }
+        };
+        if !ports.is_empty() {
+            let ports = ports.iter().map(|it| span(it.protocol, it.first, it.last)).collect();
+            return vec![(ports, to.to_vec())];
+        }
+        match demand {
+            _ if self.invariant.to == Ends::Dns => vec![(vec![span(Protocol::Udp, 53, 53)], to.to_vec())],
+            Demand::Never => vec![(Transport::ALL.map(whole).to_vec(), to.to_vec())],
+            Demand::Always => {
+                let mut by_ports: BTreeMap<Vec<Interval>, Vec<End>> = BTreeMap::new();
+                for end in to {
+                    by_ports.entry(self.served(end)).or_default().push(end.clone());
+                }
+                by_ports.into_iter().filter(|(ports, _)| !ports.is_empty()).collect()
+            }
+        }
+    }
+
+    fn served(&self, end: &End) -> Vec<Interval> {
+        let End::Endpoint(endpoint) = end else { return Vec::new() };
+        let served = self.model.topology().serves(endpoint).iter().flat_map(|served| {
+            let protocols = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].into_iter();
+            let answers = protocols.filter(|protocol| served.protocol.answers(*protocol));
+            let port = served.port.get();
+            answers.map(move |protocol| Interval {
+                transport: Transport::Ports(protocol),
+                first: port,
+                last: port,
+            })
+        });
+        served.collect()
+    }
+
+    /// The first traffic for which the invariant does not hold; traffic of which nothing is known if there is no other.
+    fn first_failure(&self, found: &Profile<Reason>, wanted: &[Interval]) -> Option<(Interval, Reason)> {
+        let audit = self.model.options().enforcement.audit;
+        let mut unknown = None;
+        for (interval, reason) in found.iter() {
+            let passes = match reason.access {
+                Access::Unknown => None,
+                Access::Deny(_) => Some(audit),
+                Access::Allow | Access::Proxy { .. } => Some(true),
+            };
+            let fails = passes.map(|passes| passes == (self.invariant.demand == Demand::Never));
+            if fails == Some(false) {
+                continue;
+            }
+            let Some(common) = wanted.iter().filter_map(|wanted| common(*interval, *wanted)).min() else {
+                continue;
+            };
+            if fails == Some(true) {
+                return Some((common, reason.clone()));
+            }
+            unknown.get_or_insert_with(|| (common, reason.clone()));
+        }
+        unknown
+    }
+}
+
+/// What is found of the pairs of ends so far.
+#[derive(Default)]
+struct Tally {
+    pairs: usize,
+    failures: usize,
+    /// The smallest counterexample, and how much it asks of its reader.
+    broken: Option<((u8, usize), Counterexample)>,
+    unknown: Option<String>,
+}
+
+impl Tally {
+    fn add(&mut self, (from, to): (&End, &End), pairs: usize, failure: Option<(Interval, Reason)>) {
+        self.pairs += pairs;
+        let Some((interval, reason)) = failure else { return };
+        if reason.access == Access::Unknown {
+            self.unknown.get_or_insert_with(|| gap(&reason));
+            return;
+        }
+        self.failures += pairs;
+        let effort = effort(from, to);
+        let is_smaller = self
+            .broken
+            .as_ref()
+            .is_none_or(|(known, best)| (effort, from, to) < (*known, &best.from, &best.to));
+        if is_smaller {
+            let (from, to) = (from.clone(), to.clone());
+            self.broken = Some((effort, Counterexample { from, to, interval, reason, more: 0 }));
+        }
+    }
+
+    fn into_proof(self) -> Proof {
+        match (self.broken, self.unknown) {
+            (Some((_, example)), _) => {
+                Proof::Broken(Box::new(Counterexample { more: self.failures.saturating_sub(1), ..example }))
+            }
+            (None, Some(gap)) => Proof::Unknown(gap),
+            (None, None) => Proof::Holds { pairs: self.pairs },
+        }
+    }
+}
+
+fn common(one: Interval, other: Interval) -> Option<Interval> {
+    let (first, last) = (one.first.max(other.first), one.last.min(other.last));
+    (one.transport == other.transport && first <= last).then_some(Interval {
+        transport: one.transport,
+        first,
+        last,
+    })
+}
+
+/// The simplest two ends of two groups that are not the same one.
+fn distinct<'e>(from: &'e [End], to: &'e [End]) -> Option<(&'e End, &'e End)> {
+    let simplest = |ends: &'e [End], but: Option<&End>| {
+        ends.iter()
+            .filter(|end| Some(*end) != but || matches!(end, End::Future(_)))
+            .min_by_key(|end| (class(end), size(end), *end))
+    };
+    let source = simplest(from, None)?;
+    if let Some(destination) = simplest(to, Some(source)) {
+        return Some((source, destination));
+    }
+    let destination = simplest(to, None)?;
+    Some((simplest(from, Some(destination))?, destination))
+}
+
+/// How far an end is from what a reader has before them.
+fn class(end: &End) -> u8 {
+    match end {
+        End::Endpoint(Endpoint::Pod(_)) => 0,
+        End::Endpoint(_) => 1,
+        End::Block(_) | End::Name(_) => 2,
+        End::Future(_) => 3,
+    }
+}
+
+fn size(end: &End) -> usize {
+    if let End::Future(pod) = end { pod.size() } else { 0 }
+}
+
+/// How much a counterexample asks of its reader.
+fn effort(from: &End, to: &End) -> (u8, usize) {
+    (class(from).max(class(to)), size(from) + size(to))
+}
+
+fn gap(reason: &Reason) -> String {
+    let unknown = reason.deciding().into_iter().next();
+    unknown.map_or_else(
+        || "what becomes of the traffic".to_owned(),
+        |(_, found)| match found {
+            crate::reason::SideReason::Unknown(gap, _) => gap.clone(),
+            found => found.to_string(),
+        },
+    )
+}

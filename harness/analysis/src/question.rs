@@ -1,0 +1,217 @@
+//! One column or one row of the matrix, with the rules: who makes an attempt, and what a source reaches.
+
+use std::collections::BTreeMap;
+
+use verdikt_engine::model::PolicyModel;
+use verdikt_engine::party::{Party, Transport};
+use verdikt_engine::rule::{Direction, Effect, Peers, Ports};
+use verdikt_scenario::attempt::{Attempt, Target};
+use verdikt_scenario::prediction::{Answer, Check, Prediction};
+use verdikt_scenario::topology::{Endpoint, Protocol};
+
+use crate::access::{Access, Profile};
+use crate::end::End;
+use crate::matrix::is_shown;
+use crate::reason::{Reason, SideReason, reasons};
+use crate::universe::Universe;
+
+/// Sources of which the same becomes, by the same rules.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The sources, in order.
+    pub ends: Vec<End>,
+    /// Whether their attempts pass.
+    pub passes: bool,
+    /// What becomes of their attempts: `allow`, `deny ingress`, `abstains`.
+    pub verdict: String,
+    /// Why, a line for each check on the way.
+    pub why: Vec<String>,
+}
+
+/// Who may make an attempt, and who may not: those that pass first. Addresses outside that policies name are among them
+/// where the target is an endpoint.
+pub fn who(model: &PolicyModel<'_>, attempt: &Attempt) -> Vec<Sources> {
+    let mut found: BTreeMap<(bool, String, Vec<String>), Vec<End>> = BTreeMap::new();
+    let target = attempt.target().and_then(Target::endpoint);
+    for (endpoint, _) in model.parties() {
+        let end = End::Endpoint(endpoint.clone());
+        if target == Some(endpoint) || !is_shown(&end, model.topology()) {
+            continue;
+        }
+        let prediction = model.predict(endpoint, attempt);
+        let key = (prediction.answer != Answer::Allow, prediction.answer.to_string(), why(&prediction));
+        found.entry(key).or_default().push(end);
+    }
+    if let (Some(target), Attempt::Connect { protocol, port, .. }) = (target, attempt) {
+        for (end, reason) in from_outside(model, target, *protocol, port.get()) {
+            let why = reason.deciding().into_iter().map(|(side, reason)| format!("{side}: {reason}"));
+            let key = (!reason.access.passes(), reason.access.to_string(), why.collect());
+            found.entry(key).or_default().push(end);
+        }
+    }
+    let sources = found.into_iter().map(|((fails, verdict, why), mut ends)| {
+        ends.sort();
+        Sources { ends, passes: !fails, verdict, why }
+    });
+    sources.collect()
+}
+
+/// What becomes of traffic from the addresses that policies name to an endpoint.
+fn from_outside(
+    model: &PolicyModel<'_>,
+    target: &Endpoint,
+    protocol: Protocol,
+    port: u16,
+) -> Vec<(End, Reason)> {
+    let universe = Universe::new(&[model], []);
+    let Some(to) = model.party(target).filter(Party::is_managed) else { return Vec::new() };
+    let mut found = Vec::new();
+    for group in universe.groups() {
+        let Some(from) = &group.parties[0] else { continue };
+        let blocks = group.ends.iter().filter(|end| matches!(end, End::Block(_)));
+        if let Some(reason) = reasons(model, from, &to).at(Transport::Ports(protocol), port) {
+            found.extend(blocks.map(|end| (end.clone(), reason.clone())));
+        }
+    }
+    found
+}
+
+/// What each check on the way of an attempt found.
+fn why(prediction: &Prediction) -> Vec<String> {
+    let line = |check: &Check| format!("{}: {}", check.point, SideReason::of(check.finding.clone()));
+    prediction.checks.iter().map(line).collect()
+}
+
+/// Destinations that a source reaches alike, for the same reasons.
+#[derive(Clone, Debug)]
+pub struct Destinations {
+    /// The destinations, in order.
+    pub ends: Vec<End>,
+    /// What becomes of the traffic to them, and why.
+    pub reasons: Profile<Reason>,
+}
+
+impl Destinations {
+    /// Whether anything reaches them.
+    pub fn any_passes(&self) -> bool {
+        self.reasons.iter().any(|(_, reason)| !matches!(reason.access, Access::Deny(_)))
+    }
+
+    /// Whether the engine does not know what becomes of some of the traffic.
+    pub fn has_unknown(&self) -> bool {
+        self.reasons.iter().any(|(_, reason)| reason.access == Access::Unknown)
+    }
+}
+
+/// What a source reaches, and what it does not: that which it reaches first.
+pub fn reach(model: &PolicyModel<'_>, source: &End) -> Option<Vec<Destinations>> {
+    let universe = Universe::new(&[model], [source.clone()]);
+    let from = universe.groups()[universe.group_of(source)?].parties[0].clone()?;
+    let mut found: BTreeMap<(bool, Profile<Reason>), Vec<End>> = BTreeMap::new();
+    for group in universe.groups() {
+        let Some(to) = &group.parties[0] else { continue };
+        let ends = group.ends.iter().filter(|end| *end != source && is_shown(end, model.topology()));
+        let ends: Vec<End> = ends.cloned().collect();
+        if ends.is_empty() || !(from.is_managed() || to.is_managed()) {
+            continue;
+        }
+        let destinations = Destinations { ends, reasons: reasons(model, &from, to) };
+        let key = (!destinations.any_passes(), destinations.reasons);
+        found.entry(key).or_default().extend(destinations.ends);
+    }
+    let destinations = found.into_iter().map(|((_, reasons), mut ends)| {
+        ends.sort();
+        Destinations { ends, reasons }
+    });
+    Some(destinations.collect())
+}
+
+/// The attempts of a source by the names that clients use: each port of each service, and what hosts outside serve by
+/// their DNS names.
+pub fn by_name(model: &PolicyModel<'_>, source: &Endpoint) -> Vec<(Attempt, Prediction)> {
+    let topology = model.topology();
+    let services = topology.services.iter().flat_map(|(name, service)| {
+        service.ports.iter().map(|port| (port.protocol, Target::Service(name.clone()), port.port))
+    });
+    let served = topology.world.values().flat_map(|host| {
+        host.names.iter().flat_map(|name| {
+            host.serves.iter().map(|served| {
+                let protocols = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
+                let protocol = protocols.into_iter().find(|it| served.protocol.answers(*it));
+                (protocol.unwrap_or(Protocol::Tcp), Target::Name(name.clone()), served.port)
+            })
+        })
+    });
+    let attempts = services.chain(served);
+    let predicted = attempts.map(|(protocol, target, port)| {
+        let attempt = Attempt::Connect { protocol, target, port };
+        let prediction = model.predict(source, &attempt);
+        (attempt, prediction)
+    });
+    predicted.collect()
+}
+
+/// A rule that lets somebody in or out, by what it asks of them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Admission {
+    /// What it asks of the other end: `app=cart, io.kubernetes.pod.namespace=shop`.
+    pub wanted: String,
+    /// At which ports, as the policy says them; none is all.
+    pub ports: Vec<String>,
+    /// Whether it denies instead.
+    pub denies: bool,
+    /// The object and where the rule stands in it.
+    pub rule: String,
+}
+
+/// What a pod that is not there yet would need, to be let in by the ingress policy of an endpoint or to be reached
+/// through its egress policy: one line for each rule that matters for some traffic (all of it if none is given).
+/// Nothing where everybody passes.
+pub fn needed(
+    model: &PolicyModel<'_>,
+    endpoint: &Endpoint,
+    direction: Direction,
+    traffic: Option<(Protocol, u16)>,
+) -> Option<Vec<Admission>> {
+    let party = model.party(endpoint)?;
+    if !party.is_isolated(direction) {
+        return None;
+    }
+    let mut admissions = Vec::new();
+    for index in party.entries(direction) {
+        let entry = model.entry_at(*index);
+        let covers = |matcher: &_| {
+            traffic.is_none_or(|(protocol, port)| {
+                let span = model.interval(matcher, Transport::Ports(protocol), party.identity(), direction);
+                span.is_some_and(|(first, last)| (first..=last).contains(&port))
+            })
+        };
+        let (applies, ports) = match &entry.ports {
+            Ports::All => (true, Vec::new()),
+            Ports::OneOf(rules) => {
+                let rules = rules.iter().filter(|rule| covers(&rule.matcher));
+                let ports: Vec<String> = rules.map(|rule| rule.matcher.to_string()).collect();
+                (!ports.is_empty(), ports)
+            }
+        };
+        // What an entry passes on, those after it decide.
+        if !applies || entry.effect == Effect::Pass {
+            continue;
+        }
+        let wanted = match &entry.peers {
+            Peers::Any => vec!["everyone".to_owned()],
+            Peers::OneOf(peers) => peers.iter().map(|peer| peer.matcher.to_string()).collect(),
+        };
+        let rule = format!("{} {}", model.object_of(entry).short(), entry.origin);
+        let denies = entry.effect == Effect::Deny;
+        admissions.extend(wanted.into_iter().map(|wanted| Admission {
+            wanted,
+            ports: ports.clone(),
+            denies,
+            rule: rule.clone(),
+        }));
+    }
+    admissions.sort();
+    admissions.dedup();
+    Some(admissions)
+}

@@ -1,0 +1,173 @@
+//! Why: the rules behind what becomes of traffic between two parties, interval by interval.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use verdikt_engine::identity::Identity;
+use verdikt_engine::model::PolicyModel;
+use verdikt_engine::party::{Party, Transport};
+use verdikt_engine::rule::{Direction, Entry};
+use verdikt_scenario::prediction::{Finding, RuleRef};
+
+use crate::access::{Access, Interval, Profile};
+use crate::sides::{access, spans};
+
+/// What one side found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SideReason {
+    /// Nothing isolates it, or no policy is enforced there.
+    Open,
+    /// These rules allow it.
+    Allowed(Vec<Arc<RuleRef>>),
+    /// These rules leave it to others, of which none decides, and nothing isolates the end.
+    PassedOn(Vec<Arc<RuleRef>>),
+    /// It is the node's own traffic to its pod.
+    LocalHost,
+    /// These rules deny it.
+    Denied(Vec<Arc<RuleRef>>),
+    /// No rule allows it, and these isolate the end.
+    NothingAllows(Vec<Arc<RuleRef>>),
+    /// The engine does not know; completes "does not know …".
+    Unknown(String, Option<Arc<RuleRef>>),
+}
+
+impl SideReason {
+    pub(crate) fn of(finding: Finding) -> Self {
+        match finding {
+            Finding::NotIsolated | Finding::Itself { .. } | Finding::OutsideCluster => Self::Open,
+            Finding::Allowed { by } => Self::Allowed(by),
+            Finding::Redirected { by, .. } => Self::Allowed(by.to_vec()),
+            Finding::PassedOn { by } => Self::PassedOn(by),
+            Finding::LocalHost => Self::LocalHost,
+            Finding::Denied { by } => Self::Denied(by),
+            Finding::NoRuleAllows { isolated_by, .. } => Self::NothingAllows(isolated_by.to_vec()),
+            Finding::Unknown { gap, rule } => Self::Unknown(gap, rule),
+            Finding::Chance { gap } => Self::Unknown(gap, None),
+        }
+    }
+
+    /// The rules behind it.
+    pub fn rules(&self) -> &[Arc<RuleRef>] {
+        match self {
+            Self::Open | Self::LocalHost => &[],
+            Self::Allowed(rules)
+            | Self::PassedOn(rules)
+            | Self::Denied(rules)
+            | Self::NothingAllows(rules) => rules,
+            Self::Unknown(_, rule) => rule.as_slice(),
+        }
+    }
+}
+
+impl fmt::Display for SideReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open => f.write_str("nothing isolates it"),
+            Self::LocalHost => f.write_str("the node reaches its own pods"),
+            Self::Allowed(rules) => write!(f, "allowed by {}", listed(rules)),
+            Self::PassedOn(rules) => write!(f, "passed on by {}, and nothing isolates it", listed(rules)),
+            Self::Denied(rules) => write!(f, "denied by {}", listed(rules)),
+            Self::NothingAllows(rules) if rules.is_empty() => f.write_str("no rule allows it"),
+            Self::NothingAllows(rules) => write!(f, "no rule allows it, isolated by {}", listed(rules)),
+            Self::Unknown(gap, _) => write!(f, "not known: {gap}"),
+        }
+    }
+}
+
+/// A rule with its place: `database/redis spec.ingress[0] redis.yaml:7`.
+pub fn rule_text(rule: &RuleRef) -> String {
+    format!("{} {} {}:{}", rule.object.short(), rule.path, rule.place.file, rule.place.line)
+}
+
+/// The most rules that a sentence names.
+const MOST_RULES: usize = 3;
+
+fn listed(rules: &[Arc<RuleRef>]) -> String {
+    let named: Vec<String> = rules.iter().take(MOST_RULES).map(|rule| rule_text(rule)).collect();
+    match rules.len().saturating_sub(MOST_RULES) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+/// What becomes of traffic, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reason {
+    /// What becomes of it.
+    pub access: Access,
+    /// What the source's policy found; left open where the destination's alone denies.
+    pub egress: SideReason,
+    /// What the destination's policy found; left open where the source's denies.
+    pub ingress: SideReason,
+}
+
+impl Reason {
+    /// The side that decides: of traffic that passes, that whose rules allow it.
+    pub fn deciding(&self) -> Vec<(&'static str, &SideReason)> {
+        let (egress, ingress) = (("egress", &self.egress), ("ingress", &self.ingress));
+        match &self.access {
+            Access::Deny(Direction::Egress) => vec![egress],
+            Access::Deny(Direction::Ingress) => vec![ingress],
+            Access::Unknown => {
+                let unknown = |side: &(&str, &SideReason)| matches!(side.1, SideReason::Unknown(..));
+                [egress, ingress].into_iter().filter(unknown).collect()
+            }
+            Access::Allow | Access::Proxy { .. } => {
+                [egress, ingress].into_iter().filter(|(_, side)| **side != SideReason::Open).collect()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sides: Vec<String> =
+            self.deciding().into_iter().map(|(word, side)| format!("{word}: {side}")).collect();
+        if sides.is_empty() {
+            return f.write_str("no policy isolates either end");
+        }
+        f.write_str(&sides.join("; "))
+    }
+}
+
+/// What becomes of traffic between two parties of a model, and why.
+pub fn reasons(model: &PolicyModel<'_>, from: &Party, to: &Party) -> Profile<Reason> {
+    let entries = |party: &Party, direction| -> Vec<&Entry> {
+        party.entries(direction).iter().map(|index| model.entry_at(*index)).collect()
+    };
+    let (egress, ingress) = (entries(from, Direction::Egress), entries(to, Direction::Ingress));
+    let mut profile = Profile::empty();
+    for transport in Transport::ALL {
+        let (least, most) = transport.bounds();
+        let mut starts = BTreeSet::from([least]);
+        for (entries, direction) in [(&egress, Direction::Egress), (&ingress, Direction::Ingress)] {
+            for (first, last) in spans(model, entries, transport, to.identity(), direction).iter().flatten() {
+                starts.insert(*first);
+                starts.extend(last.checked_add(1).filter(|next| *next <= most));
+            }
+        }
+        let ends = starts.iter().skip(1).map(|next| next - 1).chain([most]);
+        for (first, last) in starts.iter().copied().zip(ends) {
+            profile.push(Interval { transport, first, last }, reason(model, from, to, transport, first));
+        }
+    }
+    profile
+}
+
+fn reason(model: &PolicyModel<'_>, from: &Party, to: &Party, transport: Transport, number: u16) -> Reason {
+    let side = |subject: &Party, direction, peer: &Identity| {
+        let traffic = transport.traffic(number);
+        let judged = access(&model.judge(subject, direction, peer, traffic));
+        (judged, SideReason::of(model.find(subject, direction, peer, traffic)))
+    };
+    let (egress, egress_reason) = side(from, Direction::Egress, to.identity());
+    let (ingress, ingress_reason) = side(to, Direction::Ingress, from.identity());
+    let access = Access::of(&egress, &ingress);
+    let (egress, ingress) = match access {
+        Access::Deny(Direction::Egress) => (egress_reason, SideReason::Open),
+        Access::Deny(Direction::Ingress) => (SideReason::Open, ingress_reason),
+        Access::Allow | Access::Proxy { .. } | Access::Unknown => (egress_reason, ingress_reason),
+    };
+    Reason { access, egress, ingress }
+}

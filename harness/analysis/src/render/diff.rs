@@ -1,0 +1,105 @@
+//! What differs between two situations, as text for people and programs.
+
+mod json;
+mod markdown;
+mod sarif;
+mod text;
+
+use std::collections::BTreeSet;
+
+use verdikt_engine::rule::Direction;
+use verdikt_scenario::topology::Topology;
+
+pub use json::json;
+pub use markdown::markdown;
+pub use sarif::sarif;
+pub use text::text;
+
+use crate::describe;
+use crate::diff::{Change, Diff, Flip, Isolation};
+use crate::end::End;
+use crate::reason::{Reason, rule_text};
+use crate::render::counted;
+
+/// A diff with what its texts need to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    /// What differs.
+    pub diff: &'a Diff,
+    /// The two situations in words: `base/, Cilium 1.20`.
+    pub titles: [&'a str; 2],
+    /// Their topologies.
+    pub topologies: [&'a Topology; 2],
+}
+
+/// The most ends that a line names.
+const MOST_NAMED: usize = 6;
+
+/// The most reasons that a line names.
+const MOST_REASONS: usize = 3;
+
+impl Shown<'_> {
+    fn ends(&self, ends: &[End]) -> String {
+        describe::ends(ends, &self.topologies, MOST_NAMED)
+    }
+
+    /// `frontend/* -> database/redis`
+    fn pairs(&self, change: &Change) -> String {
+        format!("{} -> {}", self.ends(&change.sources), self.ends(&change.destinations))
+    }
+
+    /// What it comes to, in a line.
+    fn summary(&self) -> String {
+        let diff = self.diff;
+        let mut parts = Vec::new();
+        for kind in crate::diff::Kind::ALL {
+            let number = diff.changes.iter().filter(|change| change.kind == kind).count();
+            if number > 0 {
+                parts.push(format!("{number} {kind}"));
+            }
+        }
+        for (number, words) in [
+            (diff.isolation.len(), "isolation"),
+            (diff.refused.len(), "refused now"),
+            (diff.taken.len(), "refused no longer"),
+            (diff.appeared.len(), "new"),
+            (diff.gone.len(), "gone"),
+        ] {
+            if number > 0 {
+                parts.push(format!("{number} {words}"));
+            }
+        }
+        if parts.is_empty() { "nothing differs".to_owned() } else { parts.join(", ") }
+    }
+}
+
+/// `tcp 80, 443`
+fn ports(flip: &Flip) -> String {
+    describe::ports(&flip.intervals)
+}
+
+/// The different reasons on one side of a flip.
+fn reasons<'f>(flip: &'f Flip, side: fn(&'f (Reason, Reason)) -> &'f Reason) -> Vec<String> {
+    let distinct: BTreeSet<&Reason> = flip.reasons.iter().map(side).collect();
+    let mut texts: Vec<String> = distinct.iter().take(MOST_REASONS).map(ToString::to_string).collect();
+    if let Some(more) = distinct.len().checked_sub(MOST_REASONS).filter(|more| *more > 0) {
+        texts.push(format!("and {}", counted(more, "other reason")));
+    }
+    texts
+}
+
+/// `at ingress now, by shop/lockdown spec.ingress[0] policies/lockdown.yaml:4`
+fn isolation(isolation: &Isolation) -> String {
+    let direction = match isolation.direction {
+        Direction::Ingress => "ingress",
+        Direction::Egress => "egress",
+    };
+    let by: Vec<String> = isolation.by.iter().take(MOST_REASONS).map(|rule| rule_text(rule)).collect();
+    let by = by.join(", ");
+    match (isolation.isolated, by.is_empty()) {
+        (true, true) => format!("isolated at {direction}"),
+        (true, false) => format!("isolated at {direction} by {by}"),
+        (false, true) => format!("no longer isolated at {direction}"),
+        (false, false) => format!("no longer isolated at {direction}, as by {by}"),
+    }
+}

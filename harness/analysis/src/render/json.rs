@@ -1,0 +1,116 @@
+//! A matrix as JSON: groups, what can become of traffic, and which of that it is between any two groups.
+
+use serde_json::{Value, json};
+use verdikt_scenario::topology::{Endpoint, TargetPort};
+
+use super::Shown;
+use crate::access::{Access, Profile, transport_word};
+use crate::end::End;
+
+/// The number of the format.
+const FORMAT: u32 = 1;
+
+/// The matrix as a JSON text.
+pub fn json(shown: &Shown<'_>) -> String {
+    let matrix = shown.matrix;
+    let groups: Vec<Value> = matrix
+        .classes
+        .iter()
+        .enumerate()
+        .map(|(number, class)| {
+            let ends: Vec<Value> = class.ends.iter().map(|end| end_json(shown, end)).collect();
+            json!({"group": number, "ends": ends})
+        })
+        .collect();
+    let profiles: Vec<Value> = matrix.profiles.iter().map(profile).collect();
+    let rows = matrix.cells.iter().enumerate();
+    let cells = rows.flat_map(|(from, row)| {
+        row.iter()
+            .enumerate()
+            .filter_map(move |(to, number)| Some(json!({"from": from, "to": to, "access": (*number)?})))
+    });
+    let value = json!({
+        "format": FORMAT,
+        "cilium": shown.model.options().version.to_string(),
+        "groups": groups,
+        "services": services(shown),
+        "accesses": profiles,
+        "cells": cells.collect::<Vec<_>>(),
+    });
+    format!("{value:#}\n")
+}
+
+/// What kind of end it is, for programs.
+pub(crate) fn kind(end: &End) -> &'static str {
+    match end {
+        End::Endpoint(Endpoint::Pod(_)) => "pod",
+        End::Endpoint(Endpoint::World(_)) => "host outside",
+        End::Endpoint(Endpoint::Node(_)) => "node",
+        End::Endpoint(Endpoint::Cilium(_)) => "cilium",
+        End::Block(_) => "addresses outside",
+        End::Name(_) => "name outside",
+        End::Future(..) => "future pod",
+    }
+}
+
+fn end_json(shown: &Shown<'_>, end: &End) -> Value {
+    let serves: Vec<Value> = match end {
+        End::Endpoint(endpoint) => shown
+            .model
+            .topology()
+            .serves(endpoint)
+            .iter()
+            .map(|served| {
+                let name = served.name.as_ref().map(ToString::to_string);
+                json!({"protocol": served.protocol, "port": served.port, "name": name})
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    json!({"name": end.to_string(), "kind": kind(end), "serves": serves})
+}
+
+fn services(shown: &Shown<'_>) -> Vec<Value> {
+    let topology = shown.model.topology();
+    let one = |(name, service): (&_, &verdikt_scenario::topology::Service)| {
+        let ports: Vec<Value> = service
+            .ports
+            .iter()
+            .map(|port| {
+                let target = match &port.target {
+                    TargetPort::Number(number) => number.to_string(),
+                    TargetPort::Name(name) => name.to_string(),
+                };
+                json!({"protocol": port.protocol, "port": port.port, "target": target})
+            })
+            .collect();
+        let backends: Vec<String> = topology.backends(name).iter().map(ToString::to_string).collect();
+        json!({"service": name, "ports": ports, "backends": backends})
+    };
+    topology.services.iter().map(one).collect()
+}
+
+/// Every interval of a profile.
+pub(crate) fn profile(profile: &Profile<Access>) -> Value {
+    let intervals = profile.iter().map(|(interval, access)| {
+        let word = match access {
+            Access::Proxy { .. } => "proxy".to_owned(),
+            access => access.to_string(),
+        };
+        let mut value = json!({
+            "protocol": transport_word(interval.transport),
+            "first": interval.first,
+            "last": interval.last,
+            "verdict": word,
+        });
+        if let Access::Proxy { egress, ingress } = access {
+            for (side, rules) in [("egress", egress), ("ingress", ingress)] {
+                if let Some(rules) = rules {
+                    value[side] = json!({"rules": rules.lines, "open": rules.open});
+                }
+            }
+        }
+        value
+    });
+    Value::Array(intervals.collect())
+}

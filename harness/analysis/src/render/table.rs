@@ -1,0 +1,245 @@
+//! A matrix as a dense table: a letter for each thing that can become of traffic, and below it what the letters mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use unicode_width::UnicodeWidthStr as _;
+use verdikt_scenario::plain::Plain;
+use verdikt_scenario::topology::Endpoint;
+
+use super::{Shown, counted, joined};
+use crate::describe;
+use crate::end::End;
+
+/// How rows and columns are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folding {
+    /// As far as the width asks for it.
+    Auto,
+    /// Ends that no answer tells apart.
+    Groups,
+    /// Pods by their namespace.
+    Namespaces,
+}
+
+/// What a cell shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cell {
+    /// No policy can decide.
+    Undecided,
+    /// The profile with this number.
+    Profile(u32),
+    /// More than one.
+    Mixed,
+}
+
+/// Rows and columns with what is between them.
+struct Grid {
+    labels: Vec<String>,
+    cells: Vec<Vec<Cell>>,
+}
+
+/// The most rows that fit on a screen.
+const MOST_ROWS: usize = 45;
+/// The most columns of a label.
+const WIDEST_LABEL: usize = 44;
+
+/// The table as text, for so many columns.
+pub fn table(shown: &Shown<'_>, folding: Folding, width: usize) -> String {
+    let classes = shown.matrix.classes.len();
+    let fits = classes <= MOST_ROWS && classes + WIDEST_LABEL + 6 <= width;
+    let namespaces = match folding {
+        Folding::Auto => !fits,
+        Folding::Groups => false,
+        Folding::Namespaces => true,
+    };
+    let grid = if namespaces { by_namespace(shown) } else { by_group(shown) };
+    let mut lines = vec![shown.head(), "a row is a source, a column a destination".to_owned(), String::new()];
+    let symbols = Symbols::new(shown, &grid);
+    lines.extend(body(&grid, &symbols, width));
+    lines.push(String::new());
+    lines.extend(legend(&grid, &symbols));
+    if namespaces && folding == Folding::Auto {
+        lines.push(format!("folded by namespace; `--fold groups` shows {}", counted(classes, "group")));
+    }
+    joined(lines.iter().map(|line| line.trim_end().to_owned()))
+}
+
+fn by_group(shown: &Shown<'_>) -> Grid {
+    let matrix = shown.matrix;
+    let labels = (0..matrix.classes.len()).map(|class| shown.name(class, 3)).collect();
+    let cell = |number: &Option<u32>| number.map_or(Cell::Undecided, Cell::Profile);
+    let cells = matrix.cells.iter().map(|row| row.iter().map(cell).collect()).collect();
+    Grid { labels, cells }
+}
+
+/// Where an end is, for a row: pods by namespace, and everything else by its kind.
+fn row_of(end: &End) -> (u8, String) {
+    match end {
+        End::Endpoint(Endpoint::Pod(name)) => (0, format!("{}/*", name.namespace)),
+        End::Future(pod) => (0, format!("{}/*", pod.namespace)),
+        End::Endpoint(Endpoint::Node(_)) => (1, "nodes".to_owned()),
+        End::Endpoint(Endpoint::Cilium(_)) => (2, "Cilium's own endpoints".to_owned()),
+        End::Endpoint(Endpoint::World(_)) => (3, "hosts outside".to_owned()),
+        End::Name(_) => (4, "names outside".to_owned()),
+        End::Block(_) => (5, "addresses outside".to_owned()),
+    }
+}
+
+fn by_namespace(shown: &Shown<'_>) -> Grid {
+    let matrix = shown.matrix;
+    let mut classes_of: BTreeMap<(u8, String), BTreeSet<usize>> = BTreeMap::new();
+    for (number, class) in matrix.classes.iter().enumerate() {
+        for end in &class.ends {
+            classes_of.entry(row_of(end)).or_default().insert(number);
+        }
+    }
+    let labels = classes_of.keys().map(|(_, label)| label.clone()).collect();
+    let cell = |from: &BTreeSet<usize>, to: &BTreeSet<usize>| {
+        let mut found: Option<Cell> = None;
+        for number in from.iter().flat_map(|from| to.iter().map(move |to| matrix.cells[*from][*to])) {
+            let Some(number) = number else { continue };
+            match found {
+                None => found = Some(Cell::Profile(number)),
+                Some(Cell::Profile(known)) if known != number && !same_passes(shown, known, number) => {
+                    return Cell::Mixed;
+                }
+                Some(_) => {}
+            }
+        }
+        found.unwrap_or(Cell::Undecided)
+    };
+    let sets: Vec<&BTreeSet<usize>> = classes_of.values().collect();
+    let cells = sets.iter().map(|from| sets.iter().map(|to| cell(from, to)).collect()).collect();
+    Grid { labels, cells }
+}
+
+/// Whether two profiles let the same pass, whoever denies the rest.
+fn same_passes(shown: &Shown<'_>, one: u32, other: u32) -> bool {
+    let text = |number: u32| describe::passing(&shown.matrix.profiles[number as usize]);
+    text(one) == text(other)
+}
+
+/// What each profile lets pass, in words, and the symbol for it.
+struct Symbols {
+    /// By the number of the profile.
+    texts: Vec<Option<String>>,
+    by_text: BTreeMap<Option<String>, String>,
+    /// The texts with a letter, in the order in which a reader meets them.
+    order: Vec<String>,
+}
+
+impl Symbols {
+    fn new(shown: &Shown<'_>, grid: &Grid) -> Self {
+        let texts: Vec<Option<String>> = shown.matrix.profiles.iter().map(describe::passing).collect();
+        let mut symbols: BTreeMap<Option<String>, String> =
+            [(None, ".".to_owned()), (Some("everything".to_owned()), "#".to_owned())].into();
+        let mut order = Vec::new();
+        for cell in grid.cells.iter().flatten() {
+            let Cell::Profile(number) = cell else { continue };
+            let text = &texts[*number as usize];
+            if let Some(words) = text.as_ref().filter(|_| !symbols.contains_key(text)) {
+                symbols.insert(text.clone(), letter(order.len()));
+                order.push(words.clone());
+            }
+        }
+        Self { texts, by_text: symbols, order }
+    }
+
+    fn of(&self, cell: Cell) -> &str {
+        match cell {
+            Cell::Undecided => "",
+            Cell::Mixed => "~",
+            Cell::Profile(number) => {
+                self.by_text.get(&self.texts[number as usize]).map_or("", String::as_str)
+            }
+        }
+    }
+
+    /// The columns of the widest symbol.
+    fn width(&self) -> usize {
+        self.by_text.values().map(String::len).max().unwrap_or(1)
+    }
+}
+
+/// `a` to `z`, `A` to `Z`, then `a1` and so on.
+fn letter(number: usize) -> String {
+    let letters: Vec<char> = ('a'..='z').chain('A'..='Z').collect();
+    let letter = letters[number % letters.len()];
+    match number / letters.len() {
+        0 => letter.to_string(),
+        round => format!("{letter}{round}"),
+    }
+}
+
+/// The rows, with as many columns beside each other as the width takes.
+fn body(grid: &Grid, symbols: &Symbols, width: usize) -> Vec<String> {
+    let labels: Vec<String> = grid.labels.iter().map(|label| cut(label, WIDEST_LABEL)).collect();
+    let label_width = labels.iter().map(|label| label.width()).max().unwrap_or(0);
+    let digits = labels.len().to_string().len();
+    let room = width.saturating_sub(digits + 1 + label_width).max(20);
+    // Blanks between columns where there is room for them.
+    let gap = usize::from(symbols.width() > 1 || labels.len() * (symbols.width() + 1) <= room);
+    let column = symbols.width() + gap;
+    let per_block = (room / column).max(1);
+    let mut lines = Vec::new();
+    for block in (0..labels.len()).step_by(per_block) {
+        let columns = block..labels.len().min(block + per_block);
+        if block > 0 {
+            lines.push(String::new());
+        }
+        for digit in 0..digits {
+            let numbers = columns.clone().map(|number| {
+                let text = format!("{:>digits$}", number + 1);
+                format!("{:>column$}", &text[digit..=digit])
+            });
+            lines.push(" ".repeat(digits + 1 + label_width) + &numbers.collect::<String>());
+        }
+        for (number, (label, row)) in (1..).zip(labels.iter().zip(&grid.cells)) {
+            let cells: Vec<String> =
+                row[columns.clone()].iter().map(|cell| format!("{:>column$}", symbols.of(*cell))).collect();
+            let cells = cells.concat();
+            let fill = " ".repeat(label_width - label.width());
+            lines.push(format!("{number:>digits$} {label}{fill}{cells}"));
+        }
+    }
+    lines
+}
+
+/// What the symbols mean, those that are there.
+fn legend(grid: &Grid, symbols: &Symbols) -> Vec<String> {
+    let has = |wanted: &str| grid.cells.iter().flatten().any(|cell| symbols.of(*cell) == wanted);
+    let mut lines = Vec::new();
+    let width = symbols.width();
+    for (symbol, meaning) in [
+        (".", "nothing"),
+        ("#", "everything"),
+        ("~", "differs between the ends of the two rows"),
+        ("", "no policy can decide"),
+    ] {
+        if has(symbol) {
+            lines.push(format!("{symbol:<width$}  {meaning}"));
+        }
+    }
+    lines.extend(
+        (0..)
+            .zip(&symbols.order)
+            .map(|(number, text)| format!("{:<width$}  {}", letter(number), Plain::line(text))),
+    );
+    lines
+}
+
+/// A label of so many columns at most.
+fn cut(label: &str, most: usize) -> String {
+    let label = Plain::line(label).as_str().to_owned();
+    if label.width() <= most {
+        return label;
+    }
+    let mut short = String::new();
+    for c in label.chars() {
+        if short.width() + 2 > most {
+            break;
+        }
+        short.push(c);
+    }
+    short + "…"
+}

@@ -1,0 +1,213 @@
+//! One side of the traffic: what the policy of a party says of every peer, peers that it treats alike together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use verdikt_engine::decide::SideVerdict;
+use verdikt_engine::identity::Identity;
+use verdikt_engine::model::PolicyModel;
+use verdikt_engine::party::{Judged, Party, Transport};
+use verdikt_engine::rule::{Direction, Entry, Gap, PortMatcher, Ports};
+
+use crate::access::{Interval, Profile, ProxyRules, SideAccess};
+use crate::bits::Bits;
+use crate::intern::Interner;
+
+/// The peers that a side treats alike, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) peers: Bits,
+    /// By the number of the profile.
+    pub(crate) profile: u32,
+}
+
+/// A model, its peers by number, and the peers that each entry is about.
+pub(crate) struct Peers<'p, 'm> {
+    pub(crate) model: &'p PolicyModel<'m>,
+    /// The identity of each peer; none where the model does not have it.
+    pub(crate) identities: Vec<Option<&'p Identity>>,
+    /// By rule and entry, the number of a set.
+    pub(crate) set_of: Vec<Vec<u32>>,
+    pub(crate) sets: Vec<Bits>,
+}
+
+impl Peers<'_, '_> {
+    /// What the policy of a party in one direction says of every peer.
+    pub(crate) fn parts(
+        &self,
+        party: &Party,
+        direction: Direction,
+        profiles: &mut Interner<Profile<SideAccess>>,
+    ) -> Vec<Part> {
+        let size = self.identities.len();
+        let present = Bits::of(size, |peer| self.identities[peer].is_some());
+        let (present, absent) = Bits::all(size).split(&present);
+        let mut parts = Vec::new();
+        let mut add = |peers: Bits, profile: Profile<SideAccess>| {
+            parts.push(Part { peers, profile: profiles.number(profile) });
+        };
+        if !absent.is_empty() {
+            add(absent, Profile::uniform(&SideAccess::Absent));
+        }
+        if !party.is_managed() {
+            add(present, Profile::uniform(&SideAccess::Pass));
+        } else if party.has_conflict() {
+            add(present, Profile::uniform(&SideAccess::Unknown));
+        } else {
+            for peers in self.alike(party, direction, present) {
+                let Some(peer) = peers.iter().next().and_then(|peer| self.identities[peer]) else { continue };
+                let profile = self.profile(party, direction, peer);
+                add(peers, profile);
+            }
+        }
+        parts
+    }
+
+    /// The peers that the entries of a side do not tell apart.
+    fn alike(&self, party: &Party, direction: Direction, present: Bits) -> Vec<Bits> {
+        let mut parts = vec![present];
+        let split = |parts: Vec<Bits>, by: &Bits| -> Vec<Bits> {
+            let halves = parts.into_iter().flat_map(|part| {
+                let (inside, outside) = part.split(by);
+                [inside, outside]
+            });
+            halves.filter(|part| !part.is_empty()).collect()
+        };
+        for &index in party.entries(direction) {
+            let entry = self.model.entry_at(index);
+            if matches!(entry.gap, Some(Gap::Peers(_))) {
+                continue;
+            }
+            if party.has_requirements(direction) {
+                let concerned = |peer: usize| {
+                    self.identities[peer]
+                        .is_some_and(|identity| self.model.concerns(party, direction, entry, identity))
+                };
+                parts = split(parts, &Bits::of(self.identities.len(), concerned));
+            } else {
+                parts = split(parts, &self.sets[self.set_of[index.0][index.1] as usize]);
+            }
+        }
+        match direction {
+            Direction::Ingress => {
+                let is_host = |peer: usize| self.identities[peer].is_some_and(Identity::is_local_host);
+                split(parts, &Bits::of(self.identities.len(), is_host))
+            }
+            Direction::Egress => self.by_port_names(party, parts),
+        }
+    }
+
+    /// Tells apart the peers whose port names stand for different numbers in the egress rules of a party.
+    fn by_port_names(&self, party: &Party, parts: Vec<Bits>) -> Vec<Bits> {
+        let names: Vec<&PortMatcher> = party
+            .entries(Direction::Egress)
+            .iter()
+            .flat_map(|index| matchers(self.model.entry_at(*index)))
+            .filter(|matcher| matches!(matcher, PortMatcher::Name { .. }))
+            .collect();
+        // Where one table of names holds for the whole cluster, they tell no destination from another.
+        if names.is_empty() || !self.model.resolves_names_per_destination() {
+            return parts;
+        }
+        let mut split = Vec::new();
+        for part in parts {
+            let mut by_numbers: BTreeMap<Vec<Option<(u16, u16)>>, Bits> = BTreeMap::new();
+            for peer in part.iter() {
+                let Some(identity) = self.identities[peer] else { continue };
+                let numbers = numbers(self.model, &names, identity, Direction::Egress);
+                let size = self.identities.len();
+                by_numbers.entry(numbers).or_insert_with(|| Bits::none(size)).insert(peer);
+            }
+            split.extend(by_numbers.into_values());
+        }
+        split
+    }
+
+    /// What the policy of a party says of one peer, interval by interval.
+    fn profile(&self, party: &Party, direction: Direction, peer: &Identity) -> Profile<SideAccess> {
+        let destination = if direction == Direction::Ingress { party.identity() } else { peer };
+        let entries: Vec<&Entry> =
+            party.entries(direction).iter().map(|index| self.model.entry_at(*index)).collect();
+        // What matches decides, so that each set of rules that match is judged once.
+        let mut judged: BTreeMap<Vec<usize>, SideAccess> = BTreeMap::new();
+        let mut profile = Profile::empty();
+        for transport in Transport::ALL {
+            let spans = spans(self.model, &entries, transport, destination, direction);
+            let (least, most) = transport.bounds();
+            let mut starts: BTreeSet<u16> = BTreeSet::from([least]);
+            for (first, last) in spans.iter().flatten() {
+                starts.insert(*first);
+                starts.extend(last.checked_add(1).filter(|next| *next <= most));
+            }
+            let ends = starts.iter().skip(1).map(|next| next - 1).chain([most]);
+            for (first, last) in starts.iter().copied().zip(ends) {
+                let covers =
+                    |span: &Option<(u16, u16)>| span.is_some_and(|(from, to)| from <= first && first <= to);
+                let matching = spans.iter().enumerate().filter(|(_, span)| covers(span));
+                let matching = matching.map(|(index, _)| index).collect();
+                let access = judged.entry(matching).or_insert_with(|| {
+                    access(&self.model.judge(party, direction, peer, transport.traffic(first)))
+                });
+                profile.push(Interval { transport, first, last }, access.clone());
+            }
+        }
+        profile
+    }
+}
+
+/// The numbers of each port rule of some entries, one after another.
+pub(crate) fn spans(
+    model: &PolicyModel<'_>,
+    entries: &[&Entry],
+    transport: Transport,
+    destination: &Identity,
+    direction: Direction,
+) -> Vec<Option<(u16, u16)>> {
+    let mut spans = Vec::new();
+    for entry in entries {
+        match &entry.ports {
+            Ports::All => spans.push(Some(transport.bounds())),
+            Ports::OneOf(rules) => spans.extend(
+                rules.iter().map(|rule| model.interval(&rule.matcher, transport, destination, direction)),
+            ),
+        }
+    }
+    spans
+}
+
+/// The numbers behind port names at a destination, by name and protocol.
+pub(crate) fn numbers(
+    model: &PolicyModel<'_>,
+    names: &[&PortMatcher],
+    destination: &Identity,
+    direction: Direction,
+) -> Vec<Option<(u16, u16)>> {
+    let transports = Transport::ALL.into_iter().filter(|transport| matches!(transport, Transport::Ports(_)));
+    let number = |(transport, name): (Transport, &PortMatcher)| {
+        model.interval(name, transport, destination, direction)
+    };
+    transports.flat_map(|transport| names.iter().map(move |name| (transport, *name))).map(number).collect()
+}
+
+/// The port matchers of an entry.
+pub(crate) fn matchers(entry: &Entry) -> impl Iterator<Item = &PortMatcher> {
+    let rules = match &entry.ports {
+        Ports::All => &[][..],
+        Ports::OneOf(rules) => rules,
+    };
+    rules.iter().map(|rule| &rule.matcher)
+}
+
+/// What a judgement comes to.
+pub(crate) fn access(judged: &Judged<'_>) -> SideAccess {
+    match judged.verdict {
+        SideVerdict::NotEnforced | SideVerdict::LocalHost | SideVerdict::Allow { redirected: false } => {
+            SideAccess::Pass
+        }
+        SideVerdict::Allow { redirected: true } => {
+            let lines = judged.proxies.iter().flat_map(|proxy| proxy.lines()).collect();
+            SideAccess::Proxy(ProxyRules { lines, open: judged.open })
+        }
+        SideVerdict::Denied | SideVerdict::NoRuleAllows => SideAccess::Deny,
+        SideVerdict::Unknown | SideVerdict::Conflict => SideAccess::Unknown,
+    }
+}

@@ -1,0 +1,300 @@
+//! All ends of traffic of one or two situations, in groups that no policy tells apart, and what becomes of traffic
+//! between any two of these.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use verdikt_engine::identity::Identity;
+use verdikt_engine::model::PolicyModel;
+use verdikt_engine::party::{EntryIndex, Party};
+use verdikt_engine::rule::{Direction, PortMatcher};
+use verdikt_scenario::topology::Endpoint;
+
+use crate::access::{Access, Profile, SideAccess};
+use crate::bits::Bits;
+use crate::cells::Cells;
+use crate::end::{Blocks, End, outside, party_of};
+use crate::intern::Interner;
+use crate::partition::Partition;
+use crate::peers::PeerSets;
+use crate::sides::{Part, Peers, matchers, numbers};
+
+/// Ends that no policy tells apart, in none of the situations.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The ends, in order.
+    pub ends: Vec<End>,
+    /// One of them in each situation; none where the situation does not have them.
+    pub parties: Vec<Option<Party>>,
+}
+
+/// The ends of some situations, in groups.
+#[derive(Debug)]
+pub struct Universe<'u, 'm> {
+    pub(crate) models: Vec<&'u PolicyModel<'m>>,
+    groups: Vec<Group>,
+    group_of: BTreeMap<End, usize>,
+}
+
+/// What becomes of traffic between the groups of one situation, side by side.
+pub(crate) struct Sides {
+    /// The class of each group's policy, by direction.
+    pub(crate) class_of: [Vec<usize>; 2],
+    /// What each class says of every group.
+    pub(crate) parts: [Vec<Vec<Part>>; 2],
+}
+
+/// Profiles by number, shared by all situations of a universe.
+#[derive(Default)]
+pub(crate) struct Profiles {
+    pub(crate) sides: Interner<Profile<SideAccess>>,
+    pub(crate) pairs: Interner<Profile<Access>>,
+    pub(crate) met: BTreeMap<(u32, u32), u32>,
+}
+
+/// A situation's parties, one for each unit: ends of one identity are one unit.
+struct Units {
+    parties: Vec<Vec<Option<Party>>>,
+    ends: Vec<Vec<End>>,
+}
+
+impl<'u, 'm> Universe<'u, 'm> {
+    /// The ends of some situations: their endpoints, what their policies name outside the cluster, and `more`.
+    pub fn new(models: &[&'u PolicyModel<'m>], more: impl IntoIterator<Item = End>) -> Self {
+        let mut ends: BTreeSet<End> = outside(models).into_iter().chain(more).collect();
+        for model in models {
+            ends.extend(model.parties().map(|(endpoint, _)| End::Endpoint(endpoint.clone())));
+        }
+        let units = Units::new(models, ends);
+        let mut partition = units.by_policy(models);
+        for (number, model) in models.iter().enumerate() {
+            units.refine(&mut partition, model, number);
+        }
+        let mut groups: Vec<Group> = partition
+            .classes()
+            .into_iter()
+            .map(|members| {
+                let mut ends: Vec<End> =
+                    members.iter().flat_map(|unit| units.ends[*unit].iter().cloned()).collect();
+                ends.sort();
+                let parties = units.parties.iter().map(|of_model| of_model[members[0]].clone()).collect();
+                Group { ends, parties }
+            })
+            .collect();
+        groups.sort_by(|a, b| a.ends.cmp(&b.ends));
+        let group_of = groups.iter().enumerate();
+        let group_of =
+            group_of.flat_map(|(number, group)| group.ends.iter().map(move |end| (end.clone(), number)));
+        let group_of = group_of.collect();
+        Self { models: models.to_vec(), groups, group_of }
+    }
+
+    /// The groups, by the first of their ends.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The group of an end.
+    pub fn group_of(&self, end: &End) -> Option<usize> {
+        self.group_of.get(end).copied()
+    }
+
+    /// What becomes of traffic between all groups, in each situation.
+    pub fn cells(&self) -> Cells {
+        let mut profiles = Profiles::default();
+        let all: Vec<Sides> = (0..self.models.len()).map(|model| self.sides(model, &mut profiles)).collect();
+        Cells::new(self.groups.len(), all, profiles)
+    }
+
+    fn sides(&self, number: usize, profiles: &mut Profiles) -> Sides {
+        let model = self.models[number];
+        let identities: Vec<Option<&Identity>> =
+            self.groups.iter().map(|group| group.parties[number].as_ref().map(Party::identity)).collect();
+        let (sets, set_of) = entry_sets(model, &mut PeerSets::new(identities.clone()));
+        let peers = Peers { model, identities, set_of, sets };
+        let mut sides = Sides { class_of: [Vec::new(), Vec::new()], parts: [Vec::new(), Vec::new()] };
+        for (index, direction) in [Direction::Egress, Direction::Ingress].into_iter().enumerate() {
+            let mut classes: BTreeMap<_, usize> = BTreeMap::new();
+            for group in &self.groups {
+                let party = group.parties[number].as_ref();
+                let key = party.map(|party| PolicyKey::of(model, party, direction));
+                let class = *classes.entry(key).or_insert_with(|| {
+                    let parts = party.map(|party| peers.parts(party, direction, &mut profiles.sides));
+                    sides.parts[index].push(parts.unwrap_or_else(|| {
+                        let profile = profiles.sides.number(Profile::uniform(&SideAccess::Absent));
+                        vec![Part { peers: Bits::all(self.groups.len()), profile }]
+                    }));
+                    sides.parts[index].len() - 1
+                });
+                sides.class_of[index].push(class);
+            }
+        }
+        sides
+    }
+}
+
+/// What the policy of a party in a direction consists of.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct PolicyKey<'p> {
+    /// Whether it is managed, enforced, isolated, and in conflict.
+    flags: [bool; 4],
+    entries: &'p [EntryIndex],
+    /// What its own port names stand for in its ingress rules.
+    numbers: Vec<Option<(u16, u16)>>,
+}
+
+impl<'p> PolicyKey<'p> {
+    fn of(model: &PolicyModel<'_>, party: &'p Party, direction: Direction) -> Self {
+        let entries = party.entries(direction);
+        let names: Vec<&PortMatcher> = match direction {
+            Direction::Egress => Vec::new(),
+            Direction::Ingress => entries
+                .iter()
+                .flat_map(|index| matchers(model.entry_at(*index)))
+                .filter(|matcher| matches!(matcher, PortMatcher::Name { .. }))
+                .collect(),
+        };
+        Self {
+            flags: [
+                party.is_managed(),
+                party.is_enforced(direction),
+                party.is_isolated(direction),
+                party.has_conflict(),
+            ],
+            entries,
+            numbers: numbers(model, &names, party.identity(), Direction::Ingress),
+        }
+    }
+}
+
+impl Units {
+    fn new(models: &[&PolicyModel<'_>], ends: BTreeSet<End>) -> Self {
+        let blocks = Blocks::among(&ends);
+        let mut known: BTreeMap<Vec<Option<(usize, bool)>>, usize> = BTreeMap::new();
+        let mut units = Self { parties: vec![Vec::new(); models.len()], ends: Vec::new() };
+        for end in ends {
+            let parties: Vec<Option<Party>> =
+                models.iter().map(|model| party_of(model, &end, &blocks)).collect();
+            if parties.iter().all(Option::is_none) {
+                continue;
+            }
+            let key = parties.iter().map(|party| party.as_ref().map(Party::key)).collect();
+            let unit = *known.entry(key).or_insert_with(|| {
+                for (of_model, party) in units.parties.iter_mut().zip(&parties) {
+                    of_model.push(party.clone());
+                }
+                units.ends.push(Vec::new());
+                units.ends.len() - 1
+            });
+            units.ends[unit].push(end);
+        }
+        units
+    }
+
+    /// Units with the same policies, in all situations, are one class.
+    fn by_policy(&self, models: &[&PolicyModel<'_>]) -> Partition {
+        // Neither end of traffic between nodes and the outside has a policy: they are kept apart.
+        let kind = |unit: usize| self.ends[unit].first().map(kind_of);
+        Partition::by_key(self.ends.len(), |unit| {
+            let policies = self.parties.iter().zip(models).map(|(parties, model)| {
+                parties[unit].as_ref().map(|party| {
+                    [Direction::Egress, Direction::Ingress]
+                        .map(|direction| PolicyKey::of(model, party, direction))
+                })
+            });
+            (kind(unit), policies.collect::<Vec<_>>())
+        })
+    }
+
+    /// Tells apart what the entries of a model tell apart.
+    fn refine(&self, partition: &mut Partition, model: &PolicyModel<'_>, number: usize) {
+        let identities: Vec<Option<&Identity>> =
+            self.parties[number].iter().map(|party| party.as_ref().map(Party::identity)).collect();
+        let (sets, _) = entry_sets(model, &mut PeerSets::new(identities.clone()));
+        for set in &sets {
+            partition.refine(set);
+        }
+        let is_host = |unit: usize| identities[unit].is_some_and(Identity::is_local_host);
+        partition.refine(&Bits::of(identities.len(), is_host));
+        self.refine_by_requirements(partition, model, number);
+        let names: Vec<&PortMatcher> = model
+            .rules()
+            .iter()
+            .flat_map(|rule| &rule.entries)
+            .filter(|entry| entry.direction == Direction::Egress)
+            .flat_map(matchers)
+            .filter(|matcher| matches!(matcher, PortMatcher::Name { .. }))
+            .collect();
+        refine_by_names(partition, model, &names, &identities);
+    }
+
+    /// Tells apart what requirements on the peers of all entries (`fromRequires`) tell apart.
+    fn refine_by_requirements(&self, partition: &mut Partition, model: &PolicyModel<'_>, number: usize) {
+        let parties = &self.parties[number];
+        let mut seen = BTreeSet::new();
+        for party in parties.iter().flatten() {
+            for direction in [Direction::Egress, Direction::Ingress] {
+                if !party.has_requirements(direction) || !seen.insert(party.entries(direction)) {
+                    continue;
+                }
+                for index in party.entries(direction) {
+                    let entry = model.entry_at(*index);
+                    let concerned = |unit: usize| {
+                        parties[unit]
+                            .as_ref()
+                            .is_some_and(|peer| model.concerns(party, direction, entry, peer.identity()))
+                    };
+                    partition.refine(&Bits::of(parties.len(), concerned));
+                }
+            }
+        }
+    }
+}
+
+/// Tells apart the identities whose port names stand for different numbers in egress rules.
+fn refine_by_names(
+    partition: &mut Partition,
+    model: &PolicyModel<'_>,
+    names: &[&PortMatcher],
+    identities: &[Option<&Identity>],
+) {
+    // Where one table of names holds for the whole cluster, they tell no destination from another.
+    if names.is_empty() || !model.resolves_names_per_destination() {
+        return;
+    }
+    let mut distinct: Vec<&PortMatcher> = Vec::new();
+    for name in names {
+        if !distinct.contains(name) {
+            distinct.push(name);
+        }
+    }
+    let mut by_numbers: BTreeMap<_, Bits> = BTreeMap::new();
+    for (unit, identity) in identities.iter().enumerate() {
+        let key = identity.map(|identity| numbers(model, &distinct, identity, Direction::Egress));
+        by_numbers.entry(key).or_insert_with(|| Bits::none(identities.len())).insert(unit);
+    }
+    for set in by_numbers.values() {
+        partition.refine(set);
+    }
+}
+
+/// The peers of each entry of a model, as the number of one of the sets.
+fn entry_sets(model: &PolicyModel<'_>, peers: &mut PeerSets<'_>) -> (Vec<Bits>, Vec<Vec<u32>>) {
+    let mut sets: Interner<Bits> = Interner::default();
+    let set_of = model.rules().iter().map(|rule| {
+        rule.entries.iter().map(|entry| sets.number(peers.among(&entry.peers))).collect::<Vec<u32>>()
+    });
+    let set_of = set_of.collect();
+    (sets.into_values(), set_of)
+}
+
+/// What kind of end it is: what no policy tells apart may still be told apart by where it is.
+fn kind_of(end: &End) -> u8 {
+    match end {
+        End::Endpoint(Endpoint::Pod(_)) | End::Future(..) => 0,
+        End::Endpoint(Endpoint::World(_)) => 1,
+        End::Endpoint(Endpoint::Node(_)) => 2,
+        End::Endpoint(Endpoint::Cilium(_)) => 3,
+        End::Block(_) => 4,
+        End::Name(_) => 5,
+    }
+}

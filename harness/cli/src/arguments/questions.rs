@@ -1,0 +1,209 @@
+//! The words of the commands that answer questions without a table.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+use verdikt_analysis::render::table::Folding;
+use verdikt_scenario::version::{CiliumVersion, VersionError};
+
+use super::Files;
+use crate::situation::Asked;
+
+/// What a question is about.
+#[derive(Debug, Args)]
+pub(crate) struct Subject {
+    /// A scenario file, or manifests: files, folders and `-`, the standard input
+    #[arg(required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The step of the scenario [default: the last]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) step: Option<String>,
+    /// The Cilium version
+    #[arg(long, value_name = "VERSION", default_value_t)]
+    pub(crate) cilium: CiliumVersion,
+    #[command(flatten)]
+    pub(crate) files: Files,
+}
+
+impl Subject {
+    /// What a command asks to be read.
+    pub(crate) fn asked(&self, command: &'static str) -> Asked<'_> {
+        let Self { paths, step, files, .. } = self;
+        Asked { paths, step: step.as_deref(), reach: files.reach(), command }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Matrix {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// How it is written
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub(crate) format: MatrixFormat,
+    /// What is a row of the table: ends that no answer tells apart, or all pods of a namespace; auto takes the first
+    /// where it fits
+    #[arg(long, value_name = "ROWS", default_value = "auto")]
+    pub(crate) fold: Fold,
+}
+
+/// How a matrix is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MatrixFormat {
+    /// A dense table with a letter for each thing that can become of traffic
+    Table,
+    /// Comma-separated values, a line for each interval of ports that is not denied
+    Csv,
+    /// JSON
+    Json,
+    /// A flowchart of Mermaid
+    Mermaid,
+    /// A graph of Graphviz
+    Dot,
+    /// A page
+    Html,
+}
+
+/// What is a row of a table.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Fold {
+    /// Groups where they fit, else namespaces
+    Auto,
+    /// Ends that no answer tells apart
+    Groups,
+    /// Pods by namespace
+    Namespaces,
+}
+
+impl From<Fold> for Folding {
+    fn from(fold: Fold) -> Self {
+        match fold {
+            Fold::Auto => Self::Auto,
+            Fold::Groups => Self::Groups,
+            Fold::Namespaces => Self::Namespaces,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Who {
+    /// The attempt: 'tcp database/redis:6379'
+    pub(crate) attempt: String,
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// How it is written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reach {
+    /// The source: a pod, a host outside, a node
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// How it is written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: AnswerFormat,
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AnswerFormat {
+    /// For people
+    Text,
+    /// JSON
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// What to compare: BASE and HEAD, each a folder or file of manifests or a scenario; or one situation, where another
+    /// option says in what the two differ
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Compare the paths as they are in a revision of their git repository with the files as they are now, or with those
+    /// of another revision: `origin/main`, `v1.2..v1.3`. Only `git` reads the repository; the work tree stays as it is
+    #[arg(long, value_name = "REV[..REV]")]
+    pub(crate) git: Option<String>,
+    /// Compare two steps of a scenario: give it twice. Once: the step that is meant in the scenarios compared [default:
+    /// the last]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) step: Vec<String>,
+    /// The Cilium version, or two of them to compare: 1.18..1.20
+    #[arg(long, value_name = "VERSION[..VERSION]", default_value_t)]
+    pub(crate) cilium: Versions,
+    /// What makes the exit code 1; with commas, or given more than once
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) fail_on: Vec<FailOn>,
+    /// How it is written
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: DiffFormat,
+    #[command(flatten)]
+    pub(crate) files: Files,
+}
+
+/// One version of Cilium, or two to compare.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Versions {
+    pub(crate) base: CiliumVersion,
+    pub(crate) head: CiliumVersion,
+}
+
+impl Versions {
+    pub(crate) fn differ(self) -> bool {
+        self.base != self.head
+    }
+}
+
+impl FromStr for Versions {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, VersionError> {
+        let (base, head) = text.split_once("..").unwrap_or((text, text));
+        Ok(Self { base: base.parse()?, head: head.parse()? })
+    }
+}
+
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.head.fmt(f)
+    }
+}
+
+/// What makes a diff fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Traffic that was denied, and passes
+    Opened,
+    /// Traffic that passed, and is denied
+    Closed,
+    /// Traffic that passed, and is judged by a proxy
+    Proxied,
+    /// Traffic that was judged by a proxy, and passes
+    Unproxied,
+    /// Traffic that is judged by a proxy under other rules
+    ProxyRules,
+    /// Traffic of which it is not known what becomes of it
+    Unknown,
+    /// Ends that are isolated, or no longer
+    Isolation,
+    /// Objects that are refused
+    Refused,
+    /// All of these
+    Any,
+}
+
+/// How a diff is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    /// For people
+    Text,
+    /// For the comment on a pull request
+    Markdown,
+    /// JSON
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+}

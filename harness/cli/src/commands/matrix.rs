@@ -1,0 +1,32 @@
+//! `verdikt matrix`: who reaches what.
+
+use std::process::ExitCode;
+
+use verdikt_analysis::access::Access;
+use verdikt_analysis::matrix::Matrix as Answer;
+use verdikt_analysis::render::{Shown, csv, graph, html, json, table};
+
+use crate::arguments::questions::{Matrix, MatrixFormat};
+use crate::exit;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::situation::Situation;
+
+pub(crate) fn matrix(arguments: &Matrix, printer: &Printer) -> Result<ExitCode, Failure> {
+    let Matrix { subject, format, fold } = arguments;
+    let situation = Situation::read(&subject.asked("matrix"), printer)?;
+    let model = situation.model(subject.cilium);
+    situation.tell_refused(&model, printer);
+    let answer = Answer::new(&model);
+    let shown = Shown { matrix: &answer, model: &model, title: &situation.title };
+    match format {
+        MatrixFormat::Table => Printer::data(&table::table(&shown, (*fold).into(), Printer::width()))?,
+        MatrixFormat::Csv => Printer::data(&csv::csv(&shown))?,
+        MatrixFormat::Json => Printer::json(&json::json(&shown))?,
+        MatrixFormat::Mermaid => Printer::data(&graph::mermaid(&shown))?,
+        MatrixFormat::Dot => Printer::data(&graph::dot(&shown))?,
+        MatrixFormat::Html => Printer::data(&html::html(&shown))?,
+    }
+    let unknown = answer.profiles.iter().any(|profile| profile.iter().any(|(_, it)| *it == Access::Unknown));
+    Ok(ExitCode::from(if unknown { exit::INCONCLUSIVE } else { exit::AS_EXPECTED }))
+}

@@ -1,0 +1,273 @@
+//! Ends of traffic as an analysis asks about them, whether the topology has them or not.
+//!
+//! [`PolicyModel::predict`] answers for one attempt between two endpoints. Here the same policies are asked for the
+//! entries behind an answer, for the ports at which it can change, and for pods and addresses that are not there yet.
+//!
+//! [`PolicyModel::predict`]: crate::model::PolicyModel::predict
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use verdikt_scenario::name::NamespaceName;
+use verdikt_scenario::policy::ObjectRef;
+use verdikt_scenario::prediction::{Finding, RuleRef};
+use verdikt_scenario::topology::{Endpoint, Pod, Protocol, Topology};
+
+use crate::decide::{OnMiss, SideVerdict, Traffic};
+use crate::identity::Identity;
+use crate::model::{Options, PolicyModel, Side, SubjectState, is_managed};
+use crate::rule::{Direction, Entry, PortMatcher, Proxy, Rule};
+
+/// One end of traffic: its identity, and the entries that select it.
+#[derive(Clone, Debug)]
+pub struct Party {
+    state: Arc<SubjectState>,
+    managed: bool,
+}
+
+/// Where an entry stands in a model: the index of its rule, and the index in it.
+pub type EntryIndex = (usize, usize);
+
+/// A kind of traffic in which policies tell apart by number: ports of a protocol, or types of ICMP messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Transport {
+    /// A protocol with ports.
+    Ports(Protocol),
+    /// ICMP over IPv4.
+    Icmp,
+    /// `ICMPv6`.
+    IcmpV6,
+}
+
+impl Transport {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Ports(Protocol::Tcp),
+        Self::Ports(Protocol::Udp),
+        Self::Ports(Protocol::Sctp),
+        Self::Icmp,
+        Self::IcmpV6,
+    ];
+
+    /// The first and the last number that it has.
+    pub fn bounds(self) -> (u16, u16) {
+        match self {
+            Self::Ports(_) => (1, u16::MAX),
+            Self::Icmp | Self::IcmpV6 => (0, u16::from(u8::MAX)),
+        }
+    }
+
+    /// The traffic with a number; those beyond the last one stand for the last.
+    pub fn traffic(self, number: u16) -> Traffic {
+        let kind = u8::try_from(number).unwrap_or(u8::MAX);
+        match self {
+            Self::Ports(protocol) => Traffic::Port(protocol, number),
+            Self::Icmp => Traffic::Icmp { v6: false, kind },
+            Self::IcmpV6 => Traffic::Icmp { v6: true, kind },
+        }
+    }
+}
+
+/// What one side decides, with what the proxies on its way ask beyond that.
+#[derive(Clone, Debug)]
+pub struct Judged<'m> {
+    /// The verdict.
+    pub verdict: SideVerdict,
+    /// What the proxies judge, where the verdict sends the traffic to one.
+    pub proxies: Vec<&'m Proxy>,
+    /// Whether something lets all of it pass whatever the proxies say.
+    pub open: bool,
+}
+
+impl Party {
+    /// Its identity.
+    pub fn identity(&self) -> &Identity {
+        &self.state.identity
+    }
+
+    /// Whether policies are enforced there at all.
+    pub fn is_managed(&self) -> bool {
+        self.managed
+    }
+
+    /// The entries that select it in a direction.
+    pub fn entries(&self, direction: Direction) -> &[EntryIndex] {
+        &self.side(direction).entries
+    }
+
+    /// Whether what nothing allows is denied there in a direction.
+    pub fn is_isolated(&self, direction: Direction) -> bool {
+        let side = self.side(direction);
+        self.managed && side.enforced && side.isolated
+    }
+
+    /// Whether anything is enforced there in a direction.
+    pub fn is_enforced(&self, direction: Direction) -> bool {
+        self.managed && self.side(direction).enforced
+    }
+
+    /// The rules that isolate it in a direction, one for each object.
+    pub fn isolated_by(&self, direction: Direction) -> &[Arc<RuleRef>] {
+        &self.side(direction).isolated_by
+    }
+
+    /// Whether entries of a direction have requirements on the peers of all (`fromRequires`, `toRequires`).
+    pub fn has_requirements(&self, direction: Direction) -> bool {
+        self.side(direction).requires
+    }
+
+    /// Whether rules that select it contradict each other, so that nothing is known of its policy.
+    pub fn has_conflict(&self) -> bool {
+        self.state.ingress.conflict.is_some() || self.state.egress.conflict.is_some()
+    }
+
+    /// Whether two share everything that this model knows of them.
+    pub fn is_twin_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state) && self.managed == other.managed
+    }
+
+    /// What tells apart what this model knows of two parties, within one run of the program.
+    pub fn key(&self) -> (usize, bool) {
+        (Arc::as_ptr(&self.state).addr(), self.managed)
+    }
+
+    pub(crate) fn side(&self, direction: Direction) -> &Side {
+        self.state.side(direction)
+    }
+}
+
+impl PolicyModel<'_> {
+    /// Every endpoint of the model, those that each cluster has included.
+    pub fn parties(&self) -> impl Iterator<Item = (&Endpoint, Party)> {
+        self.subjects.iter().map(|(endpoint, state)| {
+            (endpoint, Party { state: Arc::clone(state), managed: is_managed(endpoint) })
+        })
+    }
+
+    /// An endpoint of the model.
+    pub fn party(&self, endpoint: &Endpoint) -> Option<Party> {
+        let state = Arc::clone(self.subjects.get(endpoint)?);
+        Some(Party { state, managed: is_managed(endpoint) })
+    }
+
+    /// A pod that is not there yet, in a namespace with the labels that it has.
+    pub fn future_pod(&self, namespace: &NamespaceName, pod: &Pod) -> Party {
+        let none = std::collections::BTreeMap::new();
+        let labels = self.topology.namespaces.get(namespace).unwrap_or(&none);
+        let identity = Identity::pod(namespace, labels, pod, &self.behaviour);
+        Party { state: Arc::new(self.select_managed(identity)), managed: true }
+    }
+
+    /// An address outside the cluster, with the names that the DNS proxy has learned for it.
+    pub fn outside(&self, address: IpAddr, names: Vec<String>) -> Party {
+        let identity = self.world_identity(address, names);
+        let state = SubjectState { identity, ingress: Side::default(), egress: Side::default() };
+        Party { state: Arc::new(state), managed: false }
+    }
+
+    /// The rules of all objects that are in force.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The address blocks of the CIDR groups in force.
+    pub fn group_blocks(&self) -> impl Iterator<Item = ipnet::IpNet> {
+        self.groups.prefixes()
+    }
+
+    /// An entry by its index.
+    pub fn entry_at(&self, index: EntryIndex) -> &Entry {
+        self.entry(index)
+    }
+
+    /// The object that an entry belongs to.
+    pub fn object_of(&self, entry: &Entry) -> &ObjectRef {
+        &self.objects[entry.origin.object].reference
+    }
+
+    /// The topology.
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// For which Cilium it is compiled, and under which settings.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Whether a cluster like this has addresses of both families.
+    pub fn is_dual_stack(&self) -> bool {
+        self.dual_stack
+    }
+
+    /// Whether each destination resolves the port names of egress rules by itself.
+    pub fn resolves_names_per_destination(&self) -> bool {
+        self.behaviour.egress_port_names_per_destination
+    }
+
+    /// Whether an entry that selects a party is about a peer.
+    pub fn concerns(&self, subject: &Party, direction: Direction, entry: &Entry, peer: &Identity) -> bool {
+        self.is_about(subject.side(direction), entry, peer)
+    }
+
+    /// The numbers that a matcher stands for at a destination; none if it matches nothing of this transport there.
+    pub fn interval(
+        &self,
+        matcher: &PortMatcher,
+        transport: Transport,
+        destination: &Identity,
+        direction: Direction,
+    ) -> Option<(u16, u16)> {
+        let (least, most) = transport.bounds();
+        let (first, last) = match (matcher, transport) {
+            (PortMatcher::Range { protocol, first, last }, Transport::Ports(actual)) => {
+                (protocol.is_none_or(|protocol| protocol == actual)).then_some((*first, *last))
+            }
+            (PortMatcher::Name { protocol, name, end_port }, Transport::Ports(actual)) => {
+                let is_of_it = protocol.is_none_or(|protocol| protocol == actual);
+                let first =
+                    is_of_it.then(|| self.resolve_port_name(name, actual, destination, direction))??;
+                let end = end_port.filter(|_| self.named_ports_have_ends(direction)).unwrap_or(first);
+                Some((first, end.max(first)))
+            }
+            (PortMatcher::Icmp { v6, kind }, Transport::Icmp | Transport::IcmpV6) => {
+                let is_of_it = *v6 == (transport == Transport::IcmpV6);
+                let all = (least, most);
+                is_of_it.then(|| kind.map_or(all, |kind| (u16::from(kind), u16::from(kind))))
+            }
+            _ => None,
+        }?;
+        (first <= last && last >= least).then_some((first.max(least), last.min(most)))
+    }
+
+    /// What the policy of a party says of traffic from or to a peer.
+    pub fn judge(
+        &self,
+        subject: &Party,
+        direction: Direction,
+        peer: &Identity,
+        traffic: Traffic,
+    ) -> Judged<'_> {
+        if !subject.managed {
+            return Judged { verdict: SideVerdict::NotEnforced, proxies: Vec::new(), open: true };
+        }
+        let decision = self.decide(&subject.state, direction, peer, traffic);
+        let redirected = decision.verdict == SideVerdict::Allow { redirected: true };
+        let proxies = decision.allowed.iter().filter_map(crate::decide::Match::proxy);
+        Judged {
+            verdict: decision.verdict,
+            proxies: if redirected { proxies.collect() } else { Vec::new() },
+            open: decision.on_miss != OnMiss::Deny
+                || decision.allowed.iter().any(|matched| matched.proxy().is_none()),
+        }
+    }
+
+    /// The same with the rules behind it.
+    pub fn find(&self, subject: &Party, direction: Direction, peer: &Identity, traffic: Traffic) -> Finding {
+        if !subject.managed {
+            return Finding::NotIsolated;
+        }
+        let decision = self.decide(&subject.state, direction, peer, traffic);
+        self.finding(&subject.state, direction, peer, traffic, &decision)
+    }
+}

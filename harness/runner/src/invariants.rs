@@ -1,0 +1,46 @@
+//! Holds the invariants of a scenario against a step.
+
+use verdikt_analysis::invariant::{Counterexample, Proof as Found, prove};
+use verdikt_engine::model::PolicyModel;
+use verdikt_scenario::invariant::Invariant;
+use verdikt_scenario::scenario::{Scenario, Step};
+use verdikt_verdict::invariant::{Broken, InvariantJudged, Proof};
+
+/// What the model of a step says of every invariant, in their order.
+pub(crate) fn judged(
+    scenario: &Scenario,
+    step: &Step,
+    model: &PolicyModel<'_>,
+) -> impl Iterator<Item = InvariantJudged> {
+    let judge = |(invariant, found): (&Invariant, Found)| InvariantJudged {
+        scenario: scenario.name.clone(),
+        step: step.name.clone(),
+        invariant: invariant.to_string(),
+        because: invariant.because.clone(),
+        place: invariant.place.clone(),
+        known_broken: invariant.broken_at.contains(&step.name),
+        found: match found {
+            Found::Holds { pairs } => Proof::Holds { pairs },
+            Found::Broken(example) => Proof::Broken(Box::new(broken(*example))),
+            Found::Unknown(gap) => Proof::Unknown { gap },
+        },
+    };
+    let proofs = prove(model, &scenario.invariants);
+    let judged: Vec<InvariantJudged> = scenario.invariants.iter().zip(proofs).map(judge).collect();
+    judged.into_iter()
+}
+
+fn broken(example: Counterexample) -> Broken {
+    let Counterexample { from, to, interval, reason, more } = example;
+    let deciding = reason.deciding();
+    let rules = deciding.iter().flat_map(|(_, found)| found.rules().iter().cloned()).collect();
+    Broken {
+        from: from.to_string(),
+        to: to.to_string(),
+        traffic: interval.to_string(),
+        verdict: reason.access.to_string(),
+        why: reason.to_string(),
+        rules,
+        more,
+    }
+}

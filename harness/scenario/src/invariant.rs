@@ -1,0 +1,193 @@
+//! Invariants: what must hold between ends of traffic at every step, whatever a table says.
+//!
+//! | written | means |
+//! |---|---|
+//! | `world` | everybody outside the cluster: hosts, and all addresses and names that policies tell apart |
+//! | `database/*` | every pod of the namespace, those that are not there yet included |
+//! | `*/*` | every pod of every namespace |
+//! | `database/app=redis,tier=data` | every pod of the namespace with these labels, those that are not there yet included |
+//! | `database/redis`, `database/redis-*` | the pods of these names |
+//! | `client`, `host` | a host outside, a node, an endpoint of Cilium's own |
+//! | `dns` | as a destination: the cluster's DNS server, on the port for queries |
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{NamespaceName, NamespacedName};
+use crate::place::Place;
+use crate::topology::{DNS_POD, Endpoint, Labels, Protocol, Topology};
+
+/// What must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invariant {
+    /// Whether traffic must pass or must not.
+    pub demand: Demand,
+    /// The sources.
+    pub from: Ends,
+    /// The destinations.
+    pub to: Ends,
+    /// The ports it is about. None: for `never` all traffic, for `always` what the destinations serve.
+    pub ports: Vec<PortSpan>,
+    /// Why it must hold.
+    pub because: String,
+    /// The steps at which the author knows that it does not hold.
+    pub broken_at: Vec<String>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+impl fmt::Display for Invariant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} -> {}", self.demand, self.from, self.to)?;
+        let ports: Vec<String> = self.ports.iter().map(ToString::to_string).collect();
+        if ports.is_empty() { Ok(()) } else { write!(f, " on {}", ports.join(", ")) }
+    }
+}
+
+/// Whether traffic must pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Demand {
+    /// None of it may pass.
+    Never,
+    /// All of it must pass, to proxies perhaps.
+    Always,
+}
+
+impl fmt::Display for Demand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Never => "never",
+            Self::Always => "always",
+        })
+    }
+}
+
+/// Ports of a protocol, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortSpan {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The first port.
+    pub first: u16,
+    /// The last port.
+    pub last: u16,
+}
+
+impl fmt::Display for PortSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.protocol, self.first)?;
+        if self.first == self.last { Ok(()) } else { write!(f, "-{}", self.last) }
+    }
+}
+
+/// Ends of traffic, as an invariant names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Everybody outside the cluster.
+    World,
+    /// The cluster's DNS server.
+    Dns,
+    /// An endpoint by its name.
+    Endpoint(Endpoint),
+    /// Pods by namespace and name; stars stand for any characters.
+    Named {
+        /// The namespace, or a pattern.
+        namespace: String,
+        /// The name, or a pattern that is not a star alone.
+        name: String,
+    },
+    /// Every pod of some namespaces, and those that are not there yet.
+    All {
+        /// The namespace, or a pattern.
+        namespace: String,
+        /// The labels that they have.
+        labels: Labels,
+    },
+}
+
+impl fmt::Display for Ends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::World => f.write_str("world"),
+            Self::Dns => f.write_str("dns"),
+            Self::Endpoint(endpoint) => endpoint.fmt(f),
+            Self::Named { namespace, name } => write!(f, "{namespace}/{name}"),
+            Self::All { namespace, labels } if labels.is_empty() => write!(f, "{namespace}/*"),
+            Self::All { namespace, labels } => {
+                let labels: Vec<String> =
+                    labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                write!(f, "{namespace}/{}", labels.join(","))
+            }
+        }
+    }
+}
+
+impl Ends {
+    /// Whether an endpoint of a topology is among them.
+    pub fn contain(&self, endpoint: &Endpoint, topology: &Topology) -> bool {
+        match (self, endpoint) {
+            (Self::World, Endpoint::World(_)) => true,
+            (Self::Dns, Endpoint::Pod(name)) => name.to_string() == DNS_POD,
+            (Self::Endpoint(named), endpoint) => named == endpoint,
+            (Self::Named { namespace, name }, Endpoint::Pod(pod)) => {
+                matches(namespace, pod.namespace.as_str()) && matches(name, pod.name.as_str())
+            }
+            (Self::All { namespace, labels }, Endpoint::Pod(pod)) => {
+                matches(namespace, pod.namespace.as_str())
+                    && labels.iter().all(|(key, value)| label(pod, key, topology) == Some(value))
+            }
+            _ => false,
+        }
+    }
+
+    /// The namespaces in which pods that are not there yet are among them, with the labels that they have.
+    pub fn futures<'t>(&'t self, topology: &'t Topology) -> Vec<(&'t NamespaceName, &'t Labels)> {
+        let Self::All { namespace, labels } = self else { return Vec::new() };
+        let known = topology.namespaces.keys().filter(|name| matches(namespace, name.as_str()));
+        known.map(|name| (name, labels)).collect()
+    }
+
+    /// Whether they are anybody in a topology, now or in future.
+    pub fn are_somebody(&self, topology: &Topology) -> bool {
+        match self {
+            Self::World | Self::Dns => true,
+            Self::All { .. } if !self.futures(topology).is_empty() => true,
+            _ => topology.sources().iter().any(|endpoint| self.contain(endpoint, topology)),
+        }
+    }
+}
+
+fn label<'t>(pod: &NamespacedName, key: &str, topology: &'t Topology) -> Option<&'t String> {
+    topology.pods.get(pod)?.labels.get(key)
+}
+
+/// Whether a pattern, in which a star stands for any characters, is a text.
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
+            rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(|at| matches(after, &rest[at..]))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn stars_stand_for_any_characters() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("*", "shop", true),
+            ("shop-*", "shop-1", true),
+            ("shop-*", "shop", false),
+            ("*-db-*", "a-db-1", true),
+            ("shop", "shops", false),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+}

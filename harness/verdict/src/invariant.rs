@@ -1,0 +1,112 @@
+//! What was found of an invariant at one step.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use verdikt_scenario::place::Place;
+use verdikt_scenario::prediction::RuleRef;
+
+/// An invariant was held against a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvariantJudged {
+    /// The scenario.
+    pub scenario: String,
+    /// The step.
+    pub step: String,
+    /// The invariant in its own words: `never world -> database/*`.
+    pub invariant: String,
+    /// Why it must hold.
+    pub because: String,
+    /// Where it is written.
+    pub place: Place,
+    /// Whether the author knows that it does not hold at this step.
+    #[serde(default)]
+    pub known_broken: bool,
+    /// What was found.
+    pub found: Proof,
+}
+
+/// What the policy model says of an invariant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// It holds.
+    Holds {
+        /// For how many pairs of ends; pods that could be made are counted by how policies tell them apart.
+        pairs: usize,
+    },
+    /// It does not hold.
+    Broken(Box<Broken>),
+    /// The engine does not know.
+    Unknown {
+        /// What is not modelled: completes "does not know …".
+        gap: String,
+    },
+}
+
+/// The smallest case in which an invariant does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broken {
+    /// The source.
+    pub from: String,
+    /// The destination.
+    pub to: String,
+    /// The traffic: `tcp 6379`.
+    pub traffic: String,
+    /// What becomes of it.
+    pub verdict: String,
+    /// Why, with the rules.
+    pub why: String,
+    /// The rules behind it; the first decides.
+    pub rules: Vec<Arc<RuleRef>>,
+    /// In how many more pairs of ends it does not hold either.
+    pub more: usize,
+}
+
+impl InvariantJudged {
+    /// Whether it holds where it must, and does not where the author knows it.
+    pub fn is_as_expected(&self) -> bool {
+        match self.found {
+            Proof::Holds { .. } => !self.known_broken,
+            Proof::Broken(_) => self.known_broken,
+            Proof::Unknown { .. } => false,
+        }
+    }
+
+    /// Whether the engine does not know.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.found, Proof::Unknown { .. })
+    }
+
+    /// The line to blame: that of the rule that decides, or of the invariant.
+    pub fn blamed(&self) -> &Place {
+        match &self.found {
+            Proof::Broken(broken) => broken.rules.first().map_or(&self.place, |rule| &rule.place),
+            Proof::Holds { .. } | Proof::Unknown { .. } => &self.place,
+        }
+    }
+}
+
+impl fmt::Display for InvariantJudged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.found {
+            Proof::Holds { .. } if self.known_broken => {
+                write!(f, "{} holds, and `brokenAt` names this step", self.invariant)
+            }
+            Proof::Holds { pairs } => write!(f, "{} holds for {pairs} pairs of ends", self.invariant),
+            Proof::Broken(broken) => {
+                write!(f, "{} does not hold: {broken}. Why it must: {}", self.invariant, self.because)
+            }
+            Proof::Unknown { gap } => write!(f, "{}: the engine does not know {gap}", self.invariant),
+        }
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to, traffic, verdict, why, more, .. } = self;
+        write!(f, "{traffic} from {from} to {to}: {verdict}, {why}")?;
+        if *more > 0 { write!(f, "; and {more} more pairs of ends") } else { Ok(()) }
+    }
+}
