@@ -179,7 +179,7 @@ fn a_clusterwide_peer_without_namespace() {
             "{{endpointSelector: {{matchLabels: {{app: api}}}}, ingress: [{{fromEndpoints: [{{matchLabels: {{{labels}}}}}]}}]}}"
         ))
     };
-    assert_snapshot!(from("app: web"), @"5:73 clusterwide-peer: this peer is any pod with these labels, in every namespace => add `k8s:io.kubernetes.pod.namespace: NAMESPACE` if one namespace is meant");
+    assert_snapshot!(from("app: web"), @"5:76 clusterwide-peer: this peer is any pod with these labels, in every namespace => add `k8s:io.kubernetes.pod.namespace: NAMESPACE` if one namespace is meant");
     assert_eq!(from("app: web, k8s:io.kubernetes.pod.namespace: shop"), "");
     assert_eq!(from(""), "");
 }

@@ -185,18 +185,18 @@ spec:
   podSelector: {}
   ingress: [{from: [{namespaceSelector: {matchLabels: {team: lake}}, podSelector: {matchLabels: {app: web}}}]}]
 ";
-    assert_snapshot!(nearest(lake, "shop/web"), @"");
-    assert_snapshot!(nearest(lake, "far"), @"");
-    assert_snapshot!(nearest(lake, "api"), @"");
+    assert_snapshot!(nearest(lake, "shop/web"), @"peer: a namespace with team=lake is wanted, its namespace has no label team");
+    assert_snapshot!(nearest(lake, "far"), @"peer: it is another node, which policies know as `remote-node` and not by labels; no NetworkPolicy can name it: add a CiliumNetworkPolicy with `fromEntities: [remote-node]`");
+    assert_snapshot!(nearest(lake, "api"), @"peer: it is outside the cluster, where no labels select anybody; write an `ipBlock`");
     let own = lake.replace("namespaceSelector: {matchLabels: {team: lake}}, ", "");
-    assert_snapshot!(nearest(&own, "shop/web"), @"");
-    assert_snapshot!(nearest(LEDGER, "control"), @"");
-    assert_snapshot!(nearest(LEDGER, "ingress"), @"");
+    assert_snapshot!(nearest(&own, "shop/web"), @"peer: the namespace bank, the policy's own, is wanted, it is in shop");
+    assert_snapshot!(nearest(LEDGER, "control"), @"peer: it is the API server, which policies know as `kube-apiserver` and not by labels; write `fromEntities: [kube-apiserver]`");
+    assert_snapshot!(nearest(LEDGER, "ingress"), @"peer: it is the gateway, which policies know as `ingress` and not by labels; write `fromEntities: [ingress]`");
     let ranges = LEDGER.replace("fromEndpoints:", "fromCIDR: [10.0.0.0/8] #");
     let ranges = ranges
         .replace("    - matchLabels: {app: web, track: stable, k8s:io.kubernetes.pod.namespace: shop}\n", "");
-    assert_snapshot!(nearest(&ranges, "far"), @"");
-    assert_snapshot!(nearest(&ranges, "shop/web"), @"");
+    assert_snapshot!(nearest(&ranges, "far"), @"peer: it is another node, which policies know as `remote-node` and not by addresses; write `fromEntities: [remote-node]`");
+    assert_snapshot!(nearest(&ranges, "shop/web"), @"peer: CIDR rules match no endpoint of the cluster");
 }
 
 #[test]

@@ -62,29 +62,15 @@ fn what_kubectl_refuses_is_a_mistake() {
 
 #[test]
 fn kinds_of_other_projects_are_skipped() {
-    assert_snapshot!(check(&["02-tracing-policy.yaml", "03-calico-policy.yaml"]), @"
-    check 02-tracing-policy.yaml: exit code 2
+    assert_snapshot!(check(&["02-tracing-policy.yaml", "03-calico-policy.yaml"]), @r"
+    check 02-tracing-policy.yaml: exit code 5
     --- stderr
-    error: there is neither a scenario nor a policy here
-     --> 02-tracing-policy.yaml:1:1
-      |
-    1 | apiVersion: cilium.io/v1alpha1
-      | ^^^^^^^^^^^
-      |
-      = help: scenarios begin with `scenario: NAME`; policies are in .yaml, .yml and .json files
-    0 scenarios and 0 policy objects checked for Cilium 1.20: 1 mistake, 0 warnings
+    0 scenarios and 0 policy objects checked for Cilium 1.20: 0 mistakes, 0 warnings
     passed over, as no policies: 1 document of other kinds
 
-    check 03-calico-policy.yaml: exit code 2
+    check 03-calico-policy.yaml: exit code 5
     --- stderr
-    error: there is neither a scenario nor a policy here
-     --> 03-calico-policy.yaml:1:1
-      |
-    1 | apiVersion: projectcalico.org/v3
-      | ^^^^^^^^^^^
-      |
-      = help: scenarios begin with `scenario: NAME`; policies are in .yaml, .yml and .json files
-    0 scenarios and 0 policy objects checked for Cilium 1.20: 1 mistake, 0 warnings
+    0 scenarios and 0 policy objects checked for Cilium 1.20: 0 mistakes, 0 warnings
     passed over, as no policies: 1 document of other kinds
     ");
 }
@@ -94,12 +80,57 @@ fn what_is_meant_otherwise_is_warned_of() {
     let names =
         ["09-apiserver-443", "10-dns-peer-without-namespace", "13-filtered-label", "14-deny-with-exceptions"];
     let names = names.map(|name| format!("{name}.yaml"));
-    assert_snapshot!(check(&names.each_ref().map(String::as_str)), @"");
+    assert_snapshot!(check(&names.each_ref().map(String::as_str)), @r#"
+    check 09-apiserver-443.yaml: exit code 0
+    --- stderr
+    hint[api-server-port]: 443 is the port of the API server's service; policies see the port of the API server itself
+     --> 09-apiserver-443.yaml:8:24
+      |
+    8 |     toPorts: [{ports: [{port: "443", protocol: TCP}]}]
+      |                        ^
+      |
+      = help: write the port of its endpoints, mostly 6443: `kubectl get endpointslices -n default`
+    0 scenarios and 1 policy object checked for Cilium 1.20: 0 mistakes, 0 warnings, 1 hint
+
+    check 10-dns-peer-without-namespace.yaml: exit code 0
+    --- stderr
+    warning[dns-peer-namespace]: this peer is of the namespace shop, where the cluster's DNS server is not
+     --> 10-dns-peer-without-namespace.yaml:7:19
+      |
+    7 |   - toEndpoints: [{matchLabels: {k8s-app: kube-dns}}]
+      |                   ^
+      |
+      = help: add `k8s:io.kubernetes.pod.namespace: kube-system` to its labels
+    0 scenarios and 1 policy object checked for Cilium 1.20: 0 mistakes, 1 warning
+
+    check 13-filtered-label.yaml: exit code 0
+    --- stderr
+    warning[filtered-label]: Cilium leaves the label pod-template-hash out of identities by default: no pod is known by it
+     --> 13-filtered-label.yaml:5:46
+      |
+    5 |   endpointSelector: {matchLabels: {app: web, pod-template-hash: 7d9f}}
+      |                                              ^^^^^^^^^^^^^^^^^^
+      |
+      = help: select by another label, or add this one to Cilium's setting `labels`
+
+    warning[filtered-label]: Cilium leaves the label statefulset.kubernetes.io/pod-name out of identities by default: no pod is known by it
+     --> 13-filtered-label.yaml:6:45
+      |
+    6 |   ingress: [{fromEndpoints: [{matchLabels: {statefulset.kubernetes.io/pod-name: db-0}}]}]
+      |                                             ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = help: select by another label, or add this one to Cilium's setting `labels`
+    0 scenarios and 1 policy object checked for Cilium 1.20: 0 mistakes, 2 warnings
+
+    check 14-deny-with-exceptions.yaml: exit code 0
+    --- stderr
+    0 scenarios and 1 policy object checked for Cilium 1.20: 0 mistakes, 0 warnings
+    "#);
 }
 
 #[test]
 fn what_is_not_rendered_is_said_once() {
-    assert_snapshot!(check(&["04-chart", "06-flux-variable.yaml"]), @"
+    assert_snapshot!(check(&["04-chart", "06-flux-variable.yaml"]), @r"
     check 04-chart: exit code 0
     --- stderr
     note: not checked, because these are templates: `04-chart`; check what they become: `helm template 04-chart | verdikt check -`
@@ -108,6 +139,7 @@ fn what_is_not_rendered_is_said_once() {
     check 06-flux-variable.yaml: exit code 5
     --- stderr
     note: not checked, because these have variables that are not replaced: `06-flux-variable.yaml`; check what they become: `flux envsubst < 06-flux-variable.yaml | verdikt check -`
+    0 scenarios and 0 policy objects checked for Cilium 1.20: 0 mistakes, 0 warnings
     ");
 }
 

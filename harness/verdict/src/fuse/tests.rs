@@ -173,7 +173,7 @@ fn every_combination_has_its_verdict() {
       denied ingress behind a proxy   ?                   deny ingress fa     ?
       denied ingress after a look-up  ?                   ?                   ?
       denied dns                      ?                   ?                   ?
-      denied http                     ?                   ?                   ?
+      denied http                     ?                   deny http fa        ?
       audited egress                  audit egress ofa    ?                   audit egress of
       audited ingress                 audit ingress ofa   ?                   audit ingress of
       audited http                    audit http ofa      ?                   audit http of

@@ -176,12 +176,12 @@ fn plain_policies_need_no_topology() {
     ]);
     let loaded = load_policies(&[folder.path("p"), folder.path("q"), folder.path("r")]);
     assert_eq!((loaded.manifests.len(), loaded.ignored), (4, 2));
-    insta::assert_snapshot!(folder.lines(&loaded.diagnostics), @"
+    insta::assert_snapshot!(folder.lines(&loaded.diagnostics), @r"
     p/b.yaml:3:18: [no-namespace] CiliumNetworkPolicy b has no namespace of its own => `kubectl apply` puts it into whatever namespace is current: name it in `metadata.namespace`
     p/c.yml:2:13: there is no CiliumNetworkPolicy in `cilium.io/v3` => write `cilium.io/v2`
     p/c.yml:3:18: `C` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)
     p/c.yml:3:18: [no-namespace] CiliumNetworkPolicy C has no namespace of its own => `kubectl apply` puts it into whatever namespace is current: name it in `metadata.namespace`
-    p/e.json:1:84: CiliumNetworkPolicy anywhere/a is there twice => it is also at p/a.yaml:3:18
+    p/e.json:1:84: [twice] CiliumNetworkPolicy anywhere/a is there twice => it is also at p/a.yaml:3:18: of the two, the one applied last is in force
     r:1:1: there is no file or folder `r`
     ");
     folder.write("s/s.yaml", GOOD.as_bytes());

@@ -223,10 +223,10 @@ fn overlays() {
     CiliumNetworkPolicy shop/web
     0 ignored, 0 mistaken
     ");
-    insta::assert_snapshot!(told(&[("eu/p.yaml", POLICY), ("eu/q.yaml", POLICY)]), @"
+    insta::assert_snapshot!(told(&[("eu/p.yaml", POLICY), ("eu/q.yaml", POLICY)]), @r"
     CiliumNetworkPolicy shop/web
     CiliumNetworkPolicy shop/web
-    eu/q.yaml:3:18: CiliumNetworkPolicy shop/web is there twice => it is also at eu/p.yaml:3:18
+    eu/q.yaml:3:18: [twice] CiliumNetworkPolicy shop/web is there twice => it is also at eu/p.yaml:3:18: of the two, the one applied last is in force
     0 ignored, 0 mistaken
     ");
 }

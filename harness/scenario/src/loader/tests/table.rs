@@ -200,7 +200,7 @@ fn verdicts_and_sources() {
     {deny https: others}
       s.yaml:18:27: `deny https` is no verdict => did you mean `deny http`?
     {reject: [client], allow: others}
-      s.yaml:18:27: `reject` is no verdict => the verdicts are: `allow`, `deny`, `deny egress`, `deny ingress`, `deny dns`, `deny http` and `audit`
+      s.yaml:18:27: `reject` is no verdict => the verdicts are: `allow`, `deny`, `deny egress`, `deny ingress`, `deny dns`, `deny http`, `audit` and `redirect`
     {allow by lockdown: others}
       s.yaml:18:27: no policy of this step is called `lockdown` => its policies are: none
     data/lokdown: others
