@@ -61,7 +61,7 @@ impl Exit {
                  signal ended the command"
             }
             Self::NothingToRun => {
-                "nothing to run, check or explain: an empty folder, or a filter that no cell matches"
+                "nothing to run, check or explain: an empty folder, objects of other kinds alone, or a filter that no cell matches"
             }
         }
     }

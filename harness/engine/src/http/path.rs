@@ -139,15 +139,21 @@ fn canonical(path: &str) -> Result<Cow<'_, str>, Fault> {
 /// The path without dot segments and doubled slashes. `read` says what a segment is taken for.
 fn merged<'a>(path: &'a str, read: impl Fn(&'a str) -> &'a str) -> String {
     let mut segments: Vec<&str> = Vec::new();
-    let mut is_folder = false;
+    let (mut is_folder, mut ends_in_dots) = (false, false);
     for segment in path[1..].split('/') {
         let read = read(segment);
-        is_folder = ["", ".", ".."].contains(&read);
+        ends_in_dots = [".", ".."].contains(&read);
+        is_folder = ends_in_dots || read.is_empty();
         match read {
             "." => {}
             ".." => drop(segments.pop()),
             _ => segments.push(segment),
         }
+    }
+    // Several slashes and nothing else become two: so Envoy's merging has it.
+    let slashes = segments.len() + usize::from(ends_in_dots);
+    if slashes > 1 && segments.iter().all(|segment| segment.is_empty()) {
+        return "//".to_owned();
     }
     // Slashes are merged after the dot segments are gone.
     segments.retain(|segment| !segment.is_empty());
@@ -190,6 +196,10 @@ mod tests {
         check("/a/..", "/");
         check("//open///a//", "/open/a/");
         check("/a//../b", "/a/b");
+        check("//", "//");
+        check("///", "//");
+        check("//a/..", "//");
+        check("/a/..//?x", "//?x");
         check("/...", "/...");
         check("/a\\..\\b", "/b");
         check("/x/..;/y", "/x/..;/y or /y");
@@ -213,6 +223,7 @@ mod tests {
         check("/a%2fb?c", "redirect /a/b?c");
         check("/..%2Fpublic", "redirect /public");
         check("/a%5Cb", "redirect /a/b");
+        check("/%2F?x", "redirect //?x");
     }
 
     #[test]
