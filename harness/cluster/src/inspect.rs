@@ -100,7 +100,8 @@ pub struct CiliumFacts {
     pub version: CiliumVersion,
     /// Everything in `cilium-config`.
     pub config: BTreeMap<String, String>,
-    /// Kinds of the API group `cilium.io/v2` that the API server knows, by the plural of their names.
+    /// Kinds of Cilium's API group, and of that of `ClusterNetworkPolicy`, that the API server knows, by the plural of
+    /// their names.
     pub kinds: BTreeSet<String>,
     /// The Service of Hubble Relay, if there is one: its address and port.
     pub relay: Option<(IpAddr, u16)>,
@@ -220,6 +221,16 @@ pub enum InspectError {
 /// The kinds that every Cilium has and verdikt needs.
 const KINDS: [&str; 3] = ["ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies", "ciliumendpoints"];
 
+/// The kinds that the API server knows of a version of a group, by the plural of their names.
+async fn kinds_of(connection: &Connection, version: &str) -> Result<BTreeSet<String>, ApiError> {
+    let known = connection.client().list_api_group_resources(version);
+    match connection.ask(&format!("list the kinds of {version}"), known).await {
+        Ok(known) => Ok(known.resources.into_iter().map(|resource| resource.name).collect()),
+        Err(error) if error.is_absent() => Ok(BTreeSet::new()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Looks at a cluster. `kubernetes` is its version, as [`Connection::open`] found it.
 pub async fn inspect(connection: &Connection, kubernetes: &str) -> Result<Facts, InspectError> {
     let context = || connection.context().to_owned();
@@ -234,17 +245,13 @@ pub async fn inspect(connection: &Connection, kubernetes: &str) -> Result<Facts,
             other: cilium::other_network(&daemon_sets.items),
         });
     };
-    let known = connection.client().list_api_group_resources("cilium.io/v2");
-    let kinds: BTreeSet<String> = match connection.ask("list the kinds of cilium.io/v2", known).await {
-        Ok(known) => known.resources.into_iter().map(|resource| resource.name).collect(),
-        Err(error) if error.is_absent() => BTreeSet::new(),
-        Err(error) => return Err(error.into()),
-    };
+    let mut kinds = kinds_of(connection, "cilium.io/v2").await?;
     let missing: Vec<String> =
         KINDS.iter().filter(|kind| !kinds.contains(**kind)).map(|kind| format!("{kind}.cilium.io")).collect();
     if !missing.is_empty() {
         return Err(InspectError::NoKinds { context: context(), missing });
     }
+    kinds.extend(kinds_of(connection, "policy.networking.k8s.io/v1alpha2").await?);
     let configs: Api<ConfigMap> = Api::namespaced(client(), &namespace);
     let what = format!("read the ConfigMap {namespace}/cilium-config");
     let config = connection.ask(&what, configs.get("cilium-config")).await?.data.unwrap_or_default();

@@ -62,6 +62,7 @@ pub const EVERYWHERE: &[Rule] = &[
     rule("cilium.io", "ciliumnetworkpolicies/status", &["patch"]),
     rule("discovery.k8s.io", "endpointslices", &["create", "delete", "list", "patch"]),
     rule("networking.k8s.io", "networkpolicies", &["create", "delete", "get", "list", "update"]),
+    rule("policy.networking.k8s.io", "clusternetworkpolicies", &["list"]),
 ];
 
 /// What only helps: without it a message says less.
@@ -101,6 +102,11 @@ pub const CLUSTERWIDE: &[Rule] = &[
         &["create", "delete", "get", "list", "update", "watch"],
     ),
     rule("cilium.io", "ciliumclusterwidenetworkpolicies/status", &["patch"]),
+    rule(
+        "policy.networking.k8s.io",
+        "clusternetworkpolicies",
+        &["create", "delete", "get", "list", "update"],
+    ),
 ];
 
 /// Something that is not allowed.

@@ -25,8 +25,8 @@ pub struct Refused {
     pub message: String,
     /// Where in its file.
     pub position: Position,
-    /// Whether the object's `Valid` condition is true nevertheless: the operator, which sets it, does not look at
-    /// everything that agents look at.
+    /// Whether the object does not show it: its `Valid` condition is true nevertheless, as the operator, which sets it,
+    /// does not look at everything that agents look at, or it has none.
     pub hidden: bool,
 }
 

@@ -3,6 +3,7 @@
 //! A warning names the place and the mend. Sound policies cause none; where a lint cannot be sure, it is silent.
 
 mod api_server_port;
+mod baseline_opens;
 mod cidr_for_node;
 mod cidr_for_pods;
 mod clusterwide_peer;
@@ -11,7 +12,9 @@ mod deny_isolates;
 mod deny_stops_probes;
 mod dns_one_label;
 mod dns_peer_namespace;
+mod domain_names_replace;
 mod egress_cuts_dns;
+mod equal_priorities;
 mod filtered_label;
 mod foreign_namespace;
 mod fqdn_of_pods;
@@ -22,10 +25,13 @@ mod http_on_tls_port;
 mod http_path;
 mod ignored;
 mod isolates_dns;
+mod misread_value;
 mod names_share_address;
 mod nearest;
+mod needs_setting;
 mod negative_peer;
 mod nodes_beside_cidr;
+mod pass_lags;
 mod policy_types;
 mod refused;
 mod selects_nothing;
@@ -36,6 +42,7 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::Node;
 use verdikt_scenario::place::{Place, Position};
 use verdikt_scenario::policy::{Manifest, PolicyKind};
+use verdikt_scenario::settings::Settings;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
 use crate::model::{Learned, Object, Options, PolicyModel, is_managed};
@@ -100,10 +107,12 @@ struct LintContext<'a> {
 /// # Ok::<(), verdikt_scenario::document::DocumentError>(())
 /// ```
 pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Options) -> Findings {
-    let empty = Topology::default();
+    // A folder of policies says nothing of settings: it is read as under those that it needs.
+    let settings = Settings { cluster_network_policy: true, node_selector_labels: true };
+    let empty = Topology { settings, ..Topology::default() };
     let model = PolicyModel::new(topology.unwrap_or(&empty), manifests, options, &Learned::default());
     let context = LintContext { topology, manifests, options, model: &model };
-    let lints: [fn(&LintContext<'_>) -> Vec<Diagnostic>; 27] = [
+    let lints: [fn(&LintContext<'_>) -> Vec<Diagnostic>; 33] = [
         ignored::lint,
         selects_nothing::lint,
         foreign_namespace::lint,
@@ -131,6 +140,12 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Optio
         names_share_address::lint,
         negative_peer::lint,
         nodes_beside_cidr::lint,
+        needs_setting::lint,
+        misread_value::lint,
+        baseline_opens::lint,
+        equal_priorities::lint,
+        domain_names_replace::lint,
+        pass_lags::lint,
     ];
     let mut warnings: Vec<Diagnostic> = lints.iter().flat_map(|lint| lint(&context)).collect();
     warnings.sort();

@@ -65,6 +65,20 @@ pub(crate) struct TopologyFile {
     pub(crate) nodes: Table<NodeFile>,
     /// Cilium's own endpoints that take part as sources.
     pub(crate) cilium: Vec<Located<CiliumEndpointWord>>,
+    /// What the cluster's Cilium is configured to do, by the names of its Helm values.
+    pub(crate) settings: SettingsFile,
+}
+
+/// What the cluster's Cilium is configured to do, by the names of its Helm values; what is left out has Cilium's default.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+#[schemars(rename = "Settings")]
+pub(crate) struct SettingsFile {
+    /// Whether objects of the kind `ClusterNetworkPolicy` are read, since Cilium 1.20.
+    #[serde(rename = "k8sClusterNetworkPolicy.enabled")]
+    pub(crate) cluster_network_policy: Option<bool>,
+    /// Whether policies can select nodes by their labels.
+    pub(crate) node_selector_labels: Option<bool>,
 }
 
 /// A namespace.

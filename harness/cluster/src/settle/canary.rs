@@ -27,10 +27,15 @@ fn canary_kind(kind: &str) -> &str {
 
 fn manifest(object: &Object, run: &RunId) -> Value {
     let nothing = json!({"matchLabels": {CANARY: "selects-nothing"}});
-    let spec = if object.kind.group == "cilium.io" {
-        json!({"endpointSelector": nothing, "ingress": [{}]})
-    } else {
-        json!({"podSelector": nothing, "policyTypes": ["Ingress"]})
+    let spec = match object.kind.group {
+        "cilium.io" => json!({"endpointSelector": nothing, "ingress": [{}]}),
+        "policy.networking.k8s.io" => json!({
+            "tier": "Baseline",
+            "priority": 1000,
+            "subject": {"pods": {"podSelector": nothing}},
+            "ingress": [{"action": "Pass", "from": [{"namespaces": {}}]}],
+        }),
+        _ => json!({"podSelector": nothing, "policyTypes": ["Ingress"]}),
     };
     let mut metadata = json!({"name": object.name, "labels": run.marks()});
     if let Some(namespace) = &object.namespace {

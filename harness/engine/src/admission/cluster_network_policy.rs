@@ -79,7 +79,7 @@ const EGRESS_PEER: Object = checked(
     &[
         optional("domainNames", some(&Type::Text(&[form(Form::Pattern(text::is_domain, text::DOMAIN))]))),
         optional("namespaces", SELECTOR),
-        optional("networks", some(&TEXT)),
+        optional("networks", some(&Type::Text(&[form(Form::AtMost(43))]))),
         optional("nodes", SELECTOR),
         optional("pods", PODS),
     ],

@@ -14,6 +14,7 @@ use verdikt_scenario::precedence::{Precedence, Tier};
 
 use self::peers::{RulePeers, read_peers};
 use self::ports::read_protocols;
+pub(crate) use self::ports::{PortNameReading, read_port_name};
 use self::selectors::subject;
 use super::{Context, list, number, text};
 use crate::refusal::Refusal;

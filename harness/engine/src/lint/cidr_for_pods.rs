@@ -4,6 +4,7 @@
 
 use ipnet::IpNet;
 use verdikt_scenario::diagnostic::{Diagnostic, Severity};
+use verdikt_scenario::precedence::Tier;
 
 use super::LintContext;
 use crate::rule::{Direction, Effect, Entity, Entry, Peer, PeerField, PeerMatcher, Peers, Rule};
@@ -34,8 +35,10 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
                 format!(
                     "choose pods by their labels (`{direction}Endpoints`), or all with `{direction}Entities: [cluster]`"
                 )
-            } else {
+            } else if entry.precedence.tier == Tier::Normal {
                 "choose pods with `podSelector` and `namespaceSelector`".to_owned()
+            } else {
+                "choose pods with `pods` or `namespaces`".to_owned()
             };
             let place = context.place(entry, peer.position);
             let warning = Diagnostic { severity, ..Diagnostic::warning(place, CODE, message) };

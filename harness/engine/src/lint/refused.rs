@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::policy::{Manifest, Refuser};
+use verdikt_scenario::policy::{Manifest, PolicyKind, Refuser};
 
 use super::{LintContext, RefusedObject};
 use crate::admission;
@@ -40,8 +40,12 @@ fn of_object(
     // What several rules say of one field is one mistake.
     let mut seen = BTreeSet::new();
     reasons.retain(|reason| seen.insert(reason.position));
-    let unseen = if refused.hidden { ", although its `Valid` condition says true" } else { "" };
     let (name, by) = (manifest.object(), refused.by);
+    let unseen = match (refused.hidden, name.policy_kind()) {
+        (true, Some(PolicyKind::ClusterNetworkPolicy)) => ", which shows nowhere",
+        (true, _) => ", although its `Valid` condition says true",
+        (false, _) => "",
+    };
     let mistake = |Refusal { kind, part, message, position }: Refusal| {
         let text = format!("{name} is refused by {by}{unseen}, and nothing of it is enforced: {message}");
         let mistake = Diagnostic::error(manifest.place(position), text);

@@ -56,7 +56,8 @@ fn subject(context: &LintContext<'_>, rule: &Rule, selector: &Selector, entry: &
     } else {
         nearest::advice(context, selector, None)
     };
-    let node = spec.get("endpointSelector").or(spec.get("podSelector")).unwrap_or(spec);
+    let node =
+        ["endpointSelector", "podSelector", "subject"].iter().find_map(|key| spec.get(key)).unwrap_or(spec);
     let message = format!("{} selects no endpoint of the topology", context.name(&rule.entries[0]));
     let place = context.place(entry, node.position);
     Some(Diagnostic::warning(place, "selects-nothing", message).help(help))

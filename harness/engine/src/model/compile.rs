@@ -76,13 +76,15 @@ impl Agent<'_> {
             Err(refusal) => (Refuser::ApiServer, Err(refusal.clone())),
             Ok(stored) => (Refuser::Agent, self.read(index, &object.reference, stored)),
         };
+        let is_unmarked = object.kind() == Some(PolicyKind::ClusterNetworkPolicy);
         let refused = |refusal: Refusal, hidden| {
             let Refusal { kind, message, position, .. } = refusal;
             Judgement::Refused(Refused { by, kind, message, position, hidden })
         };
         match parsed {
             Ok(Parsed { hidden: Some(refusal), .. }) => refused(refusal, true),
-            Err(refusal) => refused(refusal, false),
+            // Nobody writes a condition to an object of this kind.
+            Err(refusal) => refused(refusal, is_unmarked && by == Refuser::Agent),
             Ok(parsed) => {
                 rules.extend(parsed.rules);
                 Judgement::Accepted

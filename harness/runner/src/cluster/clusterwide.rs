@@ -73,7 +73,8 @@ pub fn reach(facts: &Facts, others: &Topology, scenario: &Scenario, version: Cil
         for policy in &policies {
             found.entry(policy.object()).or_default();
         }
-        let model = PolicyModel::new(others, &policies, &options(step, version), &Learned::default());
+        let others = Topology { settings: step.topology.settings.clone(), ..others.clone() };
+        let model = PolicyModel::new(&others, &policies, &options(step, version), &Learned::default());
         for (policy, selected) in model.selected(&nodes) {
             let of_others = |pod: &_| others.pods.contains_key(pod) && !step.topology.pods.contains_key(pod);
             let all = found.entry(policy).or_default();

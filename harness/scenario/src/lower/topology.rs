@@ -8,9 +8,10 @@ use super::mistake::{Mistake, Mistakes};
 use super::served::{all_served, labels};
 use super::services;
 use super::suggest::did_you_mean;
-use crate::file::{Located, NamespaceFile, PodFile, Table, TopologyFile, WorldHostFile};
+use crate::file::{Located, NamespaceFile, PodFile, SettingsFile, Table, TopologyFile, WorldHostFile};
 use crate::name::{DnsName, HostName, NamespaceName, NamespacedName, is_dns_subdomain};
 use crate::place::Position;
+use crate::settings::Settings;
 use crate::topology::{
     CLUSTER_DOMAIN, DNS_NAMESPACE, LOCAL_NODE, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Topology, WorldHost,
 };
@@ -59,6 +60,7 @@ pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Draft {
     for endpoint in parts.iter().flat_map(|part| &part.content.cilium) {
         draft.topology.cilium.insert(endpoint.value.into());
     }
+    draft.topology.settings = settings(parts);
     world(parts, &mut draft, mistakes);
     collisions(parts, &draft, mistakes);
     for (name, winner) in winners(parts, |part| &part.services) {
@@ -74,6 +76,18 @@ fn take_objects(objects: &Topology, into: &mut Topology) {
     into.pods.extend(all.pods);
     into.services.extend(all.services);
     into.cilium.extend(all.cilium);
+}
+
+/// The settings, of which every later part may say some again.
+fn settings(parts: &[TopologyPart]) -> Settings {
+    let mut settings = Settings::default();
+    for SettingsFile { cluster_network_policy, node_selector_labels } in
+        parts.iter().map(|part| &part.content.settings)
+    {
+        settings.cluster_network_policy = cluster_network_policy.unwrap_or(settings.cluster_network_policy);
+        settings.node_selector_labels = node_selector_labels.unwrap_or(settings.node_selector_labels);
+    }
+    settings
 }
 
 /// Of every key, the value of the file that wins.

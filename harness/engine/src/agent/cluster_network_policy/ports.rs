@@ -66,14 +66,33 @@ fn by_number(port: Option<&Node>, protocol: Protocol) -> Result<PortMatcher, Ref
     Ok(PortMatcher::Range { protocol, first, last })
 }
 
-/// A `destinationNamedPort`. What is no name of a port is read as a number, and what is no number as every port.
-fn by_name(name: &str) -> PortMatcher {
+/// What Cilium takes a `destinationNamedPort` for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PortNameReading {
+    /// The name of a port.
+    Name,
+    /// A number, of TCP, UDP and SCTP.
+    Number(u16),
+    /// Every port of these.
+    EveryPort,
+}
+
+/// Reads a `destinationNamedPort`. What is no name of a port is a number, and what is no number is every port.
+pub(crate) fn read_port_name(name: &str) -> PortNameReading {
     if is_service_name(name) {
-        return named(name);
+        return PortNameReading::Name;
     }
     match parse_number(name) {
-        Ok(0) | Err(NumberError::Syntax) => every_port(None),
-        Ok(port) => PortMatcher::Range { protocol: None, first: port, last: port },
-        Err(NumberError::Range) => PortMatcher::Range { protocol: None, first: u16::MAX, last: u16::MAX },
+        Ok(0) | Err(NumberError::Syntax) => PortNameReading::EveryPort,
+        Ok(port) => PortNameReading::Number(port),
+        Err(NumberError::Range) => PortNameReading::Number(u16::MAX),
+    }
+}
+
+fn by_name(name: &str) -> PortMatcher {
+    match read_port_name(name) {
+        PortNameReading::Name => named(name),
+        PortNameReading::Number(port) => PortMatcher::Range { protocol: None, first: port, last: port },
+        PortNameReading::EveryPort => every_port(None),
     }
 }

@@ -1,6 +1,7 @@
 //! Settings of a cluster's Cilium under which policies do not mean what they usually mean.
 
 use verdikt_cluster::inspect::CiliumFacts;
+use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::{Endpoint, LOCAL_NODE};
 
@@ -81,6 +82,40 @@ const CIDR: [&str; 5] = ["fromCIDR", "fromCIDRSet", "toCIDR", "toCIDRSet", "ipBl
 
 /// Why a step does not mean on this Cilium what it usually means; none if it does.
 pub(super) fn otherwise(cilium: &CiliumFacts, step: &Step) -> Option<String> {
+    unlike_topology(cilium, step).or_else(|| unusual(cilium, step))
+}
+
+/// What the cluster's Cilium is told otherwise than the topology says.
+fn unlike_topology(cilium: &CiliumFacts, step: &Step) -> Option<String> {
+    let settings = &step.topology.settings;
+    let has_policies = has_kind(step, "ClusterNetworkPolicy");
+    let compared = [
+        ("enable-k8s-cluster-network-policy", settings.cluster_network_policy, has_policies),
+        (
+            "enable-node-selector-labels",
+            settings.node_selector_labels,
+            has_policies && has_field(step, "nodes"),
+        ),
+    ];
+    let differs = compared.into_iter().find_map(|(name, wanted, matters)| {
+        let is_on = cilium.config.get(name).is_some_and(|value| value == "true");
+        let here = if is_on { "on" } else { "off" };
+        let wanted = if wanted { "on" } else { "off" };
+        (matters && here != wanted)
+            .then(|| format!("it needs Cilium's {name} to be {wanted}, and here it is {here}"))
+    });
+    let is_known = cilium.kinds.contains(PolicyKind::ClusterNetworkPolicy.plural());
+    differs.or_else(|| {
+        (has_policies && !is_known).then(|| {
+            "it has a ClusterNetworkPolicy, a kind that the API server does not know: install the definitions of \
+             network-policy-api"
+                .to_owned()
+        })
+    })
+}
+
+/// What the cluster's Cilium is told that the engine does not take for granted.
+fn unusual(cilium: &CiliumFacts, step: &Step) -> Option<String> {
     SETTINGS.iter().find_map(|setting| {
         let value = cilium.config.get(setting.name).filter(|value| (setting.is_unusual)(value))?;
         let Setting { name, because, .. } = setting;

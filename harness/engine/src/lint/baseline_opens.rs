@@ -1,0 +1,42 @@
+//! An Accept of the tier Baseline for endpoints that another policy isolates: isolation comes after that tier.
+
+use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::precedence::Tier;
+use verdikt_scenario::topology::Endpoint;
+
+use super::{LintContext, listed, may_share_endpoints};
+use crate::rule::{Direction, Effect, Entry, Rule};
+
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    for (rule, entry) in context.entries() {
+        if (entry.precedence.tier, entry.effect) != (Tier::Baseline, Effect::Allow) {
+            continue;
+        }
+        let Some((whom, by)) = isolated(context, rule, entry.direction) else { continue };
+        let message = format!("this Baseline Accept opens {whom}, although {by} isolates it");
+        let help = "isolation comes after the tier Baseline: accept only what every isolated pod may have, or give the \
+                    subject a label that these pods do not have";
+        let place = context.place(entry, entry.origin.position);
+        warnings.push(Diagnostic::warning(place, "baseline-opens", message).help(help));
+    }
+    warnings
+}
+
+/// Whom of those that a rule selects another isolates in a direction, in words, and the policy that does.
+fn isolated(context: &LintContext<'_>, rule: &Rule, direction: Direction) -> Option<(String, String)> {
+    let isolates = |entry: &&Entry| entry.direction == direction && entry.isolates;
+    if context.topology.is_none() {
+        let mut others = context.model.rules.iter().filter(|other| may_share_endpoints(rule, other));
+        let entry = others.find_map(|other| other.entries.iter().find(isolates))?;
+        return Some(("what it selects".to_owned(), context.name(entry)));
+    }
+    let selected = context.selected(rule);
+    let is_isolated = |endpoint: &&&Endpoint| {
+        context.model.subjects.get(**endpoint).is_some_and(|subject| subject.side(direction).isolated)
+    };
+    let isolated: Vec<_> = selected.iter().filter(is_isolated).copied().collect();
+    let side = context.model.subjects.get(*isolated.first()?)?.side(direction);
+    let by = side.entries.iter().map(|index| context.model.entry(*index)).find(isolates)?;
+    Some((listed(&isolated), context.name(by)))
+}

@@ -1,0 +1,25 @@
+//! Objects that Cilium reads only where its settings say so, in a folder that says nothing of settings.
+
+use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::policy::{Manifest, PolicyKind};
+
+use super::LintContext;
+
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
+    if context.topology.is_some() {
+        return Vec::new();
+    }
+    let judged = context.manifests.iter().zip(context.model.judgements());
+    let accepted = judged.filter(|(manifest, judgement)| {
+        manifest.object().policy_kind() == Some(PolicyKind::ClusterNetworkPolicy)
+            && judgement.refused().is_none()
+    });
+    let warning = |(manifest, _): (&Manifest, _)| {
+        let node = manifest.root.get("kind").unwrap_or(&manifest.root);
+        let message =
+            "Cilium ignores this object silently, unless its setting `k8sClusterNetworkPolicy.enabled` is on";
+        let help = "switch it on in the values of Cilium, whose default is off";
+        Diagnostic::warning(manifest.place(node.position), "needs-setting", message).help(help)
+    };
+    accepted.map(warning).collect()
+}

@@ -1,0 +1,41 @@
+//! A Pass before rules of later tiers: what Cilium adds for a pod that comes later may not follow it.
+//!
+//! The agent of 1.20 adds new identities to the policy of an endpoint tier by tier in an order of chance, and until it
+//! computes that policy as a whole, a Pass may be overlooked. The engine says what the whole computation says.
+
+use verdikt_scenario::diagnostic::Diagnostic;
+
+use super::{LintContext, may_share_endpoints};
+use crate::rule::{Effect, Entry, Rule};
+
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    for (rule, entry) in context.entries().filter(|(_, entry)| entry.effect == Effect::Pass) {
+        let Some(later) = later(context, rule, entry) else { continue };
+        let message = format!(
+            "a cluster may treat pods that come later otherwise: until Cilium computes an endpoint's policy anew, it may \
+             overlook this Pass before {}",
+            context.name(later)
+        );
+        let help = "apply policies once the pods are there, or change the policy again after pods have come";
+        let place = context.place(entry, entry.origin.position);
+        warnings.push(Diagnostic::warning(place, "pass-lags", message).help(help));
+    }
+    warnings
+}
+
+/// An entry of a later tier for an endpoint that a rule selects, or may select.
+fn later<'a>(context: &LintContext<'a>, rule: &Rule, entry: &Entry) -> Option<&'a Entry> {
+    let is_later =
+        |other: &&Entry| other.direction == entry.direction && other.precedence.tier > entry.precedence.tier;
+    let model = context.model;
+    if context.topology.is_none() {
+        let others = model.rules.iter().filter(|other| may_share_endpoints(rule, other));
+        return others.flat_map(|other| &other.entries).find(is_later);
+    }
+    let sides = context
+        .selected(rule)
+        .into_iter()
+        .filter_map(|endpoint| model.subjects.get(endpoint).map(|subject| subject.side(entry.direction)));
+    sides.flat_map(|side| &side.entries).map(|index| model.entry(*index)).find(is_later)
+}
