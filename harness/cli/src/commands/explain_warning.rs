@@ -12,9 +12,10 @@ macro_rules! pages {
     };
 }
 
-pub(crate) const PAGES: [(&str, &str); 38] = pages![
+pub(crate) const PAGES: [(&str, &str); 44] = pages![
     "allow-without-reason",
     "api-server-port",
+    "baseline-opens",
     "cidr-for-node",
     "cidr-for-pods",
     "clusterwide-peer",
@@ -23,7 +24,9 @@ pub(crate) const PAGES: [(&str, &str); 38] = pages![
     "deny-stops-probes",
     "dns-one-label",
     "dns-peer-namespace",
+    "dns-rules-replaced",
     "egress-cuts-dns",
+    "equal-priorities",
     "filtered-label",
     "foreign-namespace",
     "fqdn-of-pods",
@@ -34,12 +37,15 @@ pub(crate) const PAGES: [(&str, &str); 38] = pages![
     "http-path",
     "ignored",
     "isolates-dns",
+    "misread-value",
     "names-share-address",
+    "needs-setting",
     "negative-peer",
     "no-namespace",
     "nodes-beside-cidr",
     "not-enforced",
     "outside",
+    "pass-lags",
     "peer-selects-nothing",
     "policy-types",
     "selects-nothing",
