@@ -1,6 +1,7 @@
 //! A rule that another one covers: it allows nothing more, and its HTTP rules restrict nothing.
 
 use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::precedence::Tier;
 
 use super::LintContext;
 use crate::rule::{Effect, Entity, Entry, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy, Rule};
@@ -17,6 +18,8 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 fn of_rule(context: &LintContext<'_>, rule: &Rule) -> Vec<Diagnostic> {
     let plain = |entry: &&Entry| {
         entry.effect == Effect::Allow
+            // Of rules with an order, what stands between two matters.
+            && entry.precedence.tier == Tier::Normal
             && entry.requires.is_empty()
             && entry.gap.is_none()
             && entry.authentication.is_none()

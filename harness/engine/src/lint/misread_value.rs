@@ -96,10 +96,11 @@ fn negative(namespaces: &Node, action: Option<&str>, manifest: &Manifest, warnin
     let excludes =
         |node: &Node| matches!(node.get("operator").and_then(Node::text), Some("NotIn" | "DoesNotExist"));
     let labels = namespaces.get("matchLabels").map_or(&[][..], Node::entries);
+    // What an Accept lets in so is told as of other policies.
+    let Some(action) = action.filter(|action| *action != "Accept") else { return };
     if expressions.is_empty() || !labels.is_empty() || !expressions.iter().all(excludes) {
         return;
     }
-    let action = action.unwrap_or("Accept");
     let message = format!(
         "`namespaces` that only exclude labels match whatever has none: this {action} is about nodes and hosts outside too"
     );
