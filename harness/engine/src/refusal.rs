@@ -74,7 +74,7 @@ impl RefusalKind {
                 "set `nodeSelectorLabels: true` in the values of Cilium, and say so in the settings"
             }
             Self::NotEnforced => {
-                "of Cilium, 1.20 enforces a ClusterNetworkPolicy with `k8sClusterNetworkPolicy.enabled: true`"
+                "use Cilium 1.20 with `k8sClusterNetworkPolicy.enabled: true`, and say so under `settings` of the topology"
             }
             Self::Crash => "correct the value: every agent that reads this object crashes",
             Self::NotServed | Self::InvalidValue => return None,
