@@ -1,6 +1,7 @@
 //! The command line.
 
 mod cluster;
+mod init;
 pub(crate) mod questions;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use crate::commands::explain_warning;
 use crate::{exit, version};
 use cluster::borrowable;
 pub(crate) use cluster::{Clean, Cluster, ClusterCommand, ClusterUp, Images, World};
+pub(crate) use init::Init;
 
 /// Tells whether network policies do what their authors think.
 #[derive(Debug, Parser)]
@@ -53,6 +55,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Check scenarios and policies without evaluating tables, and warn of policies that are almost surely wrong
     Check(Check),
+    /// Write a first scenario from Kubernetes manifests, with the table that the policy model predicts
+    Init(Init),
     /// Tell why an attempt is allowed or denied
     Explain(Explain),
     /// Tell who reaches what: every end against every other, on every port

@@ -8,6 +8,7 @@ pub(crate) mod documents;
 pub(crate) mod explain;
 pub(crate) mod explain_warning;
 pub(crate) mod images;
+pub(crate) mod init;
 pub(crate) mod lab;
 pub(crate) mod matrix;
 pub(crate) mod questions;
@@ -22,8 +23,9 @@ use std::io;
 use std::path::PathBuf;
 
 use tokio::runtime::{Builder, Runtime};
+use verdikt_manifests::situation::loader;
 use verdikt_scenario::diagnostic::Severity;
-use verdikt_scenario::loader::{AllUnrendered, Loaded, Loader, Reach};
+use verdikt_scenario::loader::{AllUnrendered, Loaded, Reach};
 
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -59,7 +61,7 @@ fn load_scenarios_of(
     reach: Reach,
     printer: &Printer,
 ) -> Result<Loaded, Failure> {
-    let loaded = Loader::new(named, reach).scenarios(paths);
+    let loaded = loader(named, reach).scenarios(paths);
     if loaded.is_empty {
         return Err(Failure::nothing_in(loaded.diagnostics, loaded.sources));
     }

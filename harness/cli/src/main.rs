@@ -63,6 +63,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run(run) => commands::run::run(&run, &printer),
         Command::Check(check) => commands::check::check(&check, &printer),
+        Command::Init(init) => commands::init::init(&init, &printer),
         Command::Explain(explain) => commands::explain::explain(&explain, &printer),
         Command::Matrix(matrix) => commands::matrix::matrix(&matrix, &printer),
         Command::Who(who) => commands::questions::who(&who, &printer),

@@ -18,6 +18,7 @@ pub mod exec;
 pub mod forward;
 pub mod image;
 pub mod inspect;
+pub mod inventory;
 pub mod lease;
 pub mod limits;
 pub mod mark;

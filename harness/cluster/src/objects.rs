@@ -28,7 +28,7 @@ pub struct Kind {
     pub namespaced: bool,
 }
 
-const fn kind(
+pub(crate) const fn kind(
     kind: &'static str,
     group: &'static str,
     version: &'static str,

@@ -40,10 +40,11 @@
 
 mod convert;
 mod field;
+pub mod init;
 mod ports;
 mod service;
-mod situation;
+pub mod situation;
 mod workload;
 
 pub use convert::objects;
-pub use situation::{Situation, loader, read};
+pub use situation::{Situation, load, loader, read};

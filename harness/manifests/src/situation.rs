@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use verdikt_scenario::diagnostic::{Diagnostic, Severity, Sources};
-use verdikt_scenario::loader::{LoadedPolicies, Loader, Reach};
+use verdikt_scenario::loader::{Loaded, LoadedPolicies, Loader, Reach};
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::objects::Objects;
 use verdikt_scenario::policy::Manifest;
@@ -37,6 +37,11 @@ pub fn loader(paths: &[PathBuf], reach: Reach) -> Loader {
     Loader::new(paths, reach).with_objects(convert::objects)
 }
 
+/// Loads every scenario of the paths, which may refer to files within the paths and their repositories alone.
+pub fn load(paths: &[PathBuf]) -> Loaded {
+    loader(paths, Reach::Inside).scenarios(paths)
+}
+
 /// Reads files, folders and the standard input (`-`) as one set of manifests. What names no namespace is in the
 /// one given, or in `default`.
 pub fn read(loader: &mut Loader, paths: &[PathBuf], namespace: Option<&NamespaceName>) -> Situation {
@@ -58,6 +63,13 @@ impl Situation {
         diagnostics.dedup();
         let settings = Enforcement::default();
         Self { topology, objects, policies: manifests, settings, diagnostics, sources, without }
+    }
+
+    /// The situation of the objects of a cluster, policies among them.
+    pub fn of_cluster(manifests: Vec<Manifest>) -> Self {
+        let (manifests, others) =
+            manifests.into_iter().partition(|manifest| manifest.object().policy_kind().is_some());
+        Self::of(LoadedPolicies { manifests, others, ..LoadedPolicies::default() }, None)
     }
 
     /// What is wrong, without the warnings.

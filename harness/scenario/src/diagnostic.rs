@@ -1,6 +1,7 @@
 //! Mistakes and warnings: a message, a place, and what to do; drawn with the line they concern.
 
 mod allow;
+mod origin;
 mod render;
 
 use std::collections::BTreeMap;
@@ -87,6 +88,11 @@ impl Sources {
     pub fn renamed(&self, rename: impl Fn(&Arc<str>) -> Arc<str>) -> Self {
         let texts = self.texts.iter().map(|(file, text)| (rename(file), Arc::clone(text)));
         Self { texts: texts.collect() }
+    }
+
+    /// The file that a rendered object comes from, where kustomize or Helm has written it beside it.
+    pub fn origin(&self, place: &Place) -> Option<&str> {
+        origin::origin(self.text(&place.file)?, place.line)
     }
 
     /// The text of a file.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
@@ -267,17 +268,23 @@ impl Topology {
         }
     }
 
+    /// The pods of a namespace, without looking at those of others.
+    pub fn pods_of(&self, namespace: &NamespaceName) -> impl Iterator<Item = (&NamespacedName, &Pod)> {
+        // No name of an object comes before it.
+        let first = "0".parse().ok().map(|name| NamespacedName { namespace: namespace.clone(), name });
+        let from = first.map_or(Bound::Unbounded, Bound::Included);
+        let pods = self.pods.range((from, Bound::Unbounded));
+        pods.skip_while(|(pod, _)| pod.namespace < *namespace)
+            .take_while(|(pod, _)| pod.namespace == *namespace)
+    }
+
     /// The endpoints behind a service: its pods, or its world hosts.
     pub fn backends(&self, name: &NamespacedName) -> Vec<Endpoint> {
         let Some(service) = self.services.get(name) else { return Vec::new() };
         match &service.selects {
             Some(selects) => self
-                .pods
-                .iter()
-                .filter(|(pod, spec)| {
-                    pod.namespace == name.namespace
-                        && selects.iter().all(|(key, value)| spec.labels.get(key) == Some(value))
-                })
+                .pods_of(&name.namespace)
+                .filter(|(_, spec)| selects.iter().all(|(key, value)| spec.labels.get(key) == Some(value)))
                 .map(|(pod, _)| Endpoint::Pod(pod.clone()))
                 .collect(),
             None => service.backends.iter().cloned().map(Endpoint::World).collect(),

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use verdikt_engine::lint::{Findings, lint};
 use verdikt_engine::model::Options;
 use verdikt_scenario::diagnostic::{Diagnostic, Severity, Sources, take_allowed};
-use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies, Loader};
+use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
@@ -37,7 +37,7 @@ struct Found {
 
 pub(crate) fn check(arguments: &Check, printer: &Printer) -> Result<ExitCode, Failure> {
     let paths = paths_or_default(&arguments.paths)?;
-    let mut loader = Loader::new(&paths, arguments.files.reach());
+    let mut loader = verdikt_manifests::situation::loader(&paths, arguments.files.reach());
     let (scenarios, policies): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.into_iter().partition(|path| loader.has_scenario(path));
     let version = arguments.cilium;

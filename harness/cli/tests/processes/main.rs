@@ -15,6 +15,7 @@ mod endings;
 mod engine;
 mod explain;
 mod growth;
+mod init;
 mod install;
 mod lab;
 mod labs_of_others;

@@ -35,7 +35,7 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> St
     for diagnostic in sorted {
         let file: &str = &diagnostic.place.file;
         let lines = files.entry(file).or_insert_with(|| sources.text(file).map(Lines::of));
-        drawn.push(draw(diagnostic, lines.as_mut(), &renderer));
+        drawn.push(draw(diagnostic, lines.as_mut(), sources.origin(&diagnostic.place), &renderer));
     }
     drawn.extend(more);
     if drawn.is_empty() { String::new() } else { format!("{}\n", drawn.join("\n\n")) }
@@ -70,7 +70,12 @@ fn cut(sorted: &mut Vec<&Diagnostic>) -> Option<String> {
     Some(format!("and {}, which are not shown: correct those above first", more.join(" and ")))
 }
 
-fn draw(diagnostic: &Diagnostic, lines: Option<&mut Lines<'_>>, renderer: &Renderer) -> String {
+fn draw(
+    diagnostic: &Diagnostic,
+    lines: Option<&mut Lines<'_>>,
+    rendered_from: Option<&str>,
+    renderer: &Renderer,
+) -> String {
     let Diagnostic { place, severity, code, message, help } = diagnostic;
     let level = match severity {
         Severity::Error => Level::ERROR,
@@ -105,6 +110,9 @@ fn draw(diagnostic: &Diagnostic, lines: Option<&mut Lines<'_>>, renderer: &Rende
     };
     if let Some(help) = help {
         group = group.element(Level::HELP.message(short(help)));
+    }
+    if let Some(file) = rendered_from {
+        group = group.element(Level::NOTE.message(format!("this is rendered from `{}`", short(file))));
     }
     let drawn = renderer.render(&[group]);
     let lines: Vec<&str> = drawn.lines().map(str::trim_end).collect();

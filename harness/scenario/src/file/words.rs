@@ -176,7 +176,7 @@ impl JsonSchema for Sources {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         schemars::json_schema!({
             "description": "One source, or a list: pods (`namespace/name`), hosts outside the cluster, nodes, \
-                Cilium's own endpoints, and `others` for every source the attempt does not name.",
+                Cilium's own endpoints, patterns (`namespace/*`), and `others` for every source the attempt does not name.",
             "type": ["string", "array"],
             "items": { "type": "string" },
         })

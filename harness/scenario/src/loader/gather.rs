@@ -89,7 +89,9 @@ pub(super) fn scenario(
         return None;
     }
     if let Some(namespace) = &namespace {
-        inline.iter_mut().for_each(|manifest| manifests::name_namespace(manifest, namespace));
+        for manifest in &mut inline {
+            manifests::name_namespace(manifest, namespace);
+        }
     }
     let mut entries = BTreeMap::new();
     let named = content.steps.value.iter().flat_map(|step| &step.value.policies);

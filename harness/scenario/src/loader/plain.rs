@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, Opened};
+use super::gather::is_scenario;
 use super::rendering::{self, Kustomization, Kustomizations, Unrendered};
 use super::{LoadedPolicies, at_file, read, tidy};
 use crate::diagnostic::Diagnostic;
@@ -22,7 +23,8 @@ pub(super) fn load(
     besides: &BTreeSet<PathBuf>,
     namespace: Option<&NamespaceName>,
 ) -> LoadedPolicies {
-    let Policies { mut loaded, mut mistakes, .. } = gather(disk, paths, besides, namespace);
+    let Policies { mut loaded, mut mistakes, .. } =
+        gather(disk, paths, besides, namespace, OfScenarios::Taken);
     // Folders may be clusters or overlays, which have the same objects.
     for manifests in by_folder(&loaded.manifests).values() {
         manifest::check_twice_in_folder(manifests.iter().copied(), &mut mistakes);
@@ -39,7 +41,7 @@ pub(super) fn load_set(
     paths: &[PathBuf],
     namespace: Option<&NamespaceName>,
 ) -> LoadedPolicies {
-    let policies = gather(disk, paths, &BTreeSet::new(), namespace);
+    let policies = gather(disk, paths, &BTreeSet::new(), namespace, OfScenarios::Left);
     let Policies { mut loaded, mut mistakes, kustomizations, .. } = policies;
     let to_build = kustomizations.to_build();
     if !to_build.is_empty() {
@@ -66,7 +68,8 @@ pub(super) fn of_step(
 ) -> LoadedPolicies {
     let kustomizations = Kustomizations::default();
     let (loaded, mistakes) = (LoadedPolicies::default(), Mistakes::default());
-    let mut policies = Policies { loaded, mistakes, foreign: 0, kustomizations, namespace };
+    let of_scenarios = OfScenarios::Left;
+    let mut policies = Policies { loaded, mistakes, foreign: 0, kustomizations, namespace, of_scenarios };
     for file in files {
         match disk.open(file) {
             Err(mistake) => {
@@ -90,10 +93,17 @@ fn gather<'a>(
     paths: &[PathBuf],
     besides: &BTreeSet<PathBuf>,
     namespace: Option<&'a NamespaceName>,
+    of_scenarios: OfScenarios,
 ) -> Policies<'a> {
     let (loaded, mistakes) = (LoadedPolicies::default(), Mistakes::default());
-    let mut policies =
-        Policies { loaded, mistakes, foreign: 0, kustomizations: Kustomizations::default(), namespace };
+    let mut policies = Policies {
+        loaded,
+        mistakes,
+        foreign: 0,
+        kustomizations: Kustomizations::default(),
+        namespace,
+        of_scenarios,
+    };
     let mut seen = BTreeSet::new();
     for path in paths {
         let files = disk.files_of_named(path, is_policy_file);
@@ -141,6 +151,15 @@ fn by_folder(manifests: &[Manifest]) -> BTreeMap<Option<&Path>, Vec<&Manifest>> 
     folders
 }
 
+/// What is done with policies that stand in scenario files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OfScenarios {
+    /// They are policies like others.
+    Taken,
+    /// They belong to their scenarios.
+    Left,
+}
+
 /// The policies found so far.
 struct Policies<'a> {
     loaded: LoadedPolicies,
@@ -150,6 +169,8 @@ struct Policies<'a> {
     kustomizations: Kustomizations,
     /// The namespace of what names none, if it is known.
     namespace: Option<&'a NamespaceName>,
+    /// What is done with files that are scenarios.
+    of_scenarios: OfScenarios,
 }
 
 impl Policies<'_> {
@@ -175,6 +196,9 @@ impl Policies<'_> {
                 return true;
             }
         };
+        if self.of_scenarios == OfScenarios::Left && documents.first().is_some_and(is_scenario) {
+            return false;
+        }
         self.mistakes.0.extend_from_slice(&opened.remarks);
         self.loaded.empty_files += usize::from(documents.is_empty());
         let mut any = false;

@@ -28,6 +28,8 @@ pub(crate) struct Context<'a> {
 /// The cells of one attempt, as far as they are understood.
 struct Cells {
     named: BTreeMap<Endpoint, Expectation>,
+    /// What patterns such as `shop/*` stand for, unless it is named.
+    patterned: BTreeMap<Endpoint, Expectation>,
     others: Option<Expectation>,
     /// Whether every entry was understood, so that a missing source is truly missing.
     complete: bool,
@@ -83,7 +85,10 @@ pub(crate) fn replaced_cells(
             mistakes.add(context.file, key.position, Mistake::new(message).help(help));
             continue;
         };
-        let Cells { mut named, others, .. } = cells;
+        let Cells { mut named, patterned, others, .. } = cells;
+        for (source, expectation) in patterned {
+            named.entry(source).or_insert(expectation);
+        }
         if let Some(others) = others {
             for (source, _) in &row.cells {
                 named.entry(source.clone()).or_insert_with(|| others.clone());
@@ -134,7 +139,8 @@ fn cells(
     mistakes: &mut Mistakes,
 ) -> Cells {
     let target = attempt.and_then(Attempt::target).and_then(Target::endpoint);
-    let mut cells = Cells { named: BTreeMap::new(), others: None, complete: true };
+    let mut cells =
+        Cells { named: BTreeMap::new(), patterned: BTreeMap::new(), others: None, complete: true };
     for (words, sources) in verdicts {
         let expected = expected(context, words, mistakes);
         for source in &sources.0 {
@@ -147,6 +153,10 @@ fn cells(
                     mistakes.add(context.file, source.position, mistake);
                 }
                 cells.others = expectation.or(cells.others);
+                continue;
+            }
+            if source.value.contains('*') {
+                add_pattern(context, source, target, expectation.as_ref(), (&mut cells, mistakes));
                 continue;
             }
             let found = if mistakes.are_many() {
@@ -190,6 +200,53 @@ fn cells(
     cells
 }
 
+/// Adds the sources that a pattern stands for: in `shop/*` and `*/web` a star stands for any text.
+fn add_pattern(
+    context: &Context<'_>,
+    pattern: &Located<String>,
+    target: Option<&Endpoint>,
+    expectation: Option<&Expectation>,
+    (cells, mistakes): (&mut Cells, &mut Mistakes),
+) {
+    let sources = context.draft.topology.sources();
+    let matching = sources.into_iter().filter(|source| Some(source) != target);
+    let matching: Vec<Endpoint> =
+        matching.filter(|source| matches_pattern(&pattern.value, &source.to_string())).collect();
+    if matching.is_empty() {
+        cells.complete = false;
+        let mistake = Mistake::new(format!("no source matches `{}`", pattern.value));
+        let help = "write `namespace/*` for all pods of a namespace".to_owned();
+        return mistakes.add(context.file, pattern.position, mistake.help(help));
+    }
+    let Some(expectation) = expectation else { return };
+    for source in matching {
+        match cells.patterned.get(&source) {
+            Some(other) if other.expected != expectation.expected => {
+                let message = format!("`{source}` matches two patterns with different verdicts");
+                let help = format!("line {} says `{}`: name it by itself", other.place.line, other.expected);
+                mistakes.add(context.file, pattern.position, Mistake::new(message).help(help));
+            }
+            Some(_) => {}
+            None => drop(cells.patterned.insert(source, expectation.clone())),
+        }
+    }
+}
+
+/// Whether a name matches a pattern in which each star stands for any text.
+fn matches_pattern(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, between)) = parts.split_last() else { return rest.is_empty() };
+    for part in between {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
 /// Verdict words, and the policy they name.
 fn expected(context: &Context<'_>, words: &Located<String>, mistakes: &mut Mistakes) -> Option<Expected> {
     let expected = words.value.parse::<Expected>().map_err(|words| {
@@ -217,7 +274,10 @@ fn total(
     cells: Cells,
     mistakes: &mut Mistakes,
 ) -> Vec<(Endpoint, Expectation)> {
-    let Cells { named, others, complete } = cells;
+    let Cells { mut named, patterned, others, complete } = cells;
+    for (source, expectation) in patterned {
+        named.entry(source).or_insert(expectation);
+    }
     let unnamed: Vec<&Endpoint> = sources.iter().filter(|source| !named.contains_key(*source)).collect();
     match &others {
         Some(others) if unnamed.is_empty() && complete => {

@@ -14,7 +14,6 @@ use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::{Past, RunOptions};
 use verdikt_runner::run::StepRun;
 use verdikt_scenario::diagnostic::Severity;
-use verdikt_scenario::loader::Loader;
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_verdict::event::Event;
 
@@ -115,7 +114,7 @@ async fn keep_up(
                     continue;
                 }
                 let paths = [file.to_owned()];
-                let loaded = Loader::new(&paths, arguments.files.reach()).scenarios(&paths);
+                let loaded = verdikt_manifests::situation::loader(&paths, arguments.files.reach()).scenarios(&paths);
                 printer.diagnostics(&loaded.diagnostics, &loaded.sources);
                 let wrong = loaded.diagnostics.iter().any(|found| found.severity == Severity::Error);
                 let (false, [scenario]) = (wrong, loaded.scenarios.as_slice()) else {

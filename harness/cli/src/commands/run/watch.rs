@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use verdikt_scenario::loader::{Loader, Reach};
+use verdikt_scenario::loader::Reach;
 
 use super::once;
 use crate::arguments::Run;
@@ -48,11 +48,13 @@ pub(super) fn watch(arguments: &Run, paths: &[PathBuf], printer: &Printer) -> Re
 
 /// The files that each scenario consists of, by its own.
 fn files_of_scenarios(paths: &[PathBuf], reach: Reach) -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
-    let scenarios = Loader::new(paths, reach).scenarios(paths).scenarios;
+    let scenarios = verdikt_manifests::situation::loader(paths, reach).scenarios(paths).scenarios;
     let files = scenarios.iter().map(|scenario| PathBuf::from(&*scenario.place.file));
     files
         .map(|file| {
-            let used = Loader::new(paths, reach).scenarios(std::slice::from_ref(&file)).used;
+            let used = verdikt_manifests::situation::loader(paths, reach)
+                .scenarios(std::slice::from_ref(&file))
+                .used;
             (file, used)
         })
         .collect()

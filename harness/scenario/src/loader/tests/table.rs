@@ -289,3 +289,33 @@ fn very_many_mistakes_cost_one_comparison_each() {
     let last = folder.lines(&loaded.diagnostics[5999..]);
     insta::assert_snapshot!(last, @"s.yaml:3023:40907: no source is called `shop/wbe2999`");
 }
+
+#[test]
+fn patterns_stand_for_the_sources_they_match() {
+    let cells = |from: &str, to: &str| {
+        let folder = Folder::new(&[("s.yaml", &spoilt(from, to))]);
+        let loaded = folder.load(&["s.yaml"]);
+        assert_eq!(folder.lines(&loaded.diagnostics), "", "{to}");
+        let step = &loaded.scenarios[0].steps[1];
+        let cells =
+            step.table[0].cells.iter().map(|(source, cell)| format!("{source} {}", cell.expected.verdict));
+        cells.collect::<Vec<_>>().join(", ")
+    };
+    // What is named wins over patterns, and these over the rest.
+    let all = cells("allow: [shop/api, host]", "allow: [shop/*, host]");
+    let named = cells("allow: [shop/api, host]", "deny egress: [shop/web]\n      allow: [sh*p/*, host]");
+    assert_eq!(all, "shop/api allow, shop/web allow, client deny ingress, pay deny ingress, host allow");
+    assert_eq!(
+        named,
+        "shop/api allow, shop/web deny egress, client deny ingress, pay deny ingress, host allow"
+    );
+}
+
+#[test]
+fn patterns_that_cannot_be() {
+    insta::assert_snapshot!(each(&[
+        ("allow: [shop/api, host]", "allow: [shopp/*, host]"),
+        ("allow: [shop/api, host]", "allow: [shop/*]\n      deny egress: ['*/api', host]"),
+        ("allow: [shop/api, host]", "allow: ['*']"),
+    ]), @"");
+}

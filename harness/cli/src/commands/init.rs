@@ -1,0 +1,227 @@
+//! `verdikt init`: a first scenario from manifests, with the table that the policy model predicts.
+
+mod reference;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use verdikt_cluster::connect::{Connection, Wanted};
+use verdikt_cluster::inventory::inventory;
+use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_manifests::Situation;
+use verdikt_manifests::init::{Draft, FirstScenario, Predicted, Reference, RefusedPolicy, first_scenario};
+use verdikt_manifests::situation::{loader, read};
+use verdikt_runner::backend::reason;
+use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::expect::ExpectedVerdict;
+use verdikt_scenario::plain::Plain;
+use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::prediction::Answer;
+use verdikt_scenario::topology::{Endpoint, Topology};
+use verdikt_scenario::version::CiliumVersion;
+
+use self::reference::{Given, is_stream};
+use super::counted;
+use super::run::cluster::wait;
+use crate::arguments::Init;
+use crate::exit;
+use crate::failure::Failure;
+use crate::files;
+use crate::printer::Printer;
+
+/// A table of more cells is nothing that anybody reviews.
+const MOST_CELLS: usize = 200_000;
+
+pub(crate) fn init(arguments: &Init, printer: &Printer) -> Result<ExitCode, Failure> {
+    let is_for_stdout = arguments.output == Path::new("-");
+    let name = arguments
+        .name
+        .clone()
+        .unwrap_or_else(|| reference::name_of(&arguments.paths, arguments.context.as_deref()));
+    let target = arguments.output.join(format!("{name}.yaml"));
+    if name.is_empty() || name.contains('/') || name.starts_with('.') {
+        return Err(Failure::wrong(format!(
+            "`{}` cannot be the name of a scenario and its file",
+            Plain::line(&name)
+        ))
+        .hint("name it with `--name`"));
+    }
+    if !is_for_stdout && !arguments.force && target.symlink_metadata().is_ok() {
+        let message = format!("there is a scenario `{}` already", Plain::line(&target.display().to_string()));
+        return Err(Failure::wrong(message).hint("replace it with `--force`, or name another with `--name`"));
+    }
+    let situation = situation(arguments, printer)?;
+    let folder = if is_for_stdout { PathBuf::from(".") } else { arguments.output.clone() };
+    let is_cluster = arguments.context.is_some();
+    let given = Given { paths: &arguments.paths, policies: &arguments.policies, is_cluster };
+    if !is_for_stdout {
+        fs::create_dir_all(&folder).map_err(|error| Failure::file("make", &folder, &error))?;
+    }
+    let reference = given.reference(&folder, &situation.policies)?;
+    let first = draft(arguments, &situation, &reference, &name)?;
+    if is_for_stdout {
+        Printer::data(&first.text)?;
+    } else {
+        files::replace(&target, first.text.as_bytes())
+            .map_err(|error| Failure::file("write", &target, &error))?;
+    }
+    tell(&first, &situation, printer);
+    if !is_for_stdout {
+        let outside = if given.is_reachable_from(&folder) { "" } else { " --allow-outside" };
+        let target = target.display();
+        Printer::tell(&format!("wrote {target}; read it, and run it: `verdikt run {target}{outside}`\n"));
+    }
+    Ok(ExitCode::from(exit::AS_EXPECTED))
+}
+
+/// What the paths of the command say; whatever is wrong with them fails.
+fn situation(arguments: &Init, printer: &Printer) -> Result<Situation, Failure> {
+    let all: Vec<PathBuf> = arguments.paths.iter().chain(&arguments.policies).cloned().collect();
+    let mut loader = loader(&all, arguments.files.reach());
+    let namespace = arguments.namespace.as_ref();
+    let mut situation = match &arguments.context {
+        Some(context) => of_cluster(context)?,
+        None => read(&mut loader, &arguments.paths, namespace),
+    };
+    if let Some(remark) = situation.not_rendered("init") {
+        return Err(Failure::wrong(remark));
+    }
+    if !arguments.policies.is_empty() {
+        let policies = read(&mut loader, &arguments.policies, namespace);
+        if let Some(remark) = policies.not_rendered("init") {
+            return Err(Failure::wrong(remark));
+        }
+        let of_policies = |manifest: &Manifest| manifest.object().namespace.and_then(|it| it.parse().ok());
+        for namespace in policies.policies.iter().filter_map(of_policies) {
+            situation.topology.add_namespace(namespace);
+        }
+        situation.policies = policies.policies;
+        situation.diagnostics.extend(policies.diagnostics);
+        situation.sources.extend(&policies.sources);
+    }
+    if situation.mistakes().next().is_some() {
+        return Err(Failure::mistakes(situation.diagnostics, situation.sources));
+    }
+    printer.diagnostics(&situation.diagnostics, &situation.sources);
+    Ok(situation)
+}
+
+/// What runs in a cluster. Without all of it there is no answer.
+fn of_cluster(context: &str) -> Result<Situation, Failure> {
+    let wanted = Wanted { context: Some(context.to_owned()), kubeconfig: None };
+    let failed = |error: &dyn std::error::Error| Failure::machine(reason(error));
+    let inventory = wait(async {
+        let (connection, _) = Connection::open(&wanted).await.map_err(|error| failed(&error))?;
+        inventory(&connection).await.map_err(|error| failed(&error))
+    })?;
+    if !inventory.missing.is_empty() {
+        let message = format!("cannot read context `{}`: rights are missing", Plain::line(context));
+        return Err(Failure::machine(message).hint(format!("grant: {}", inventory.missing.join(", "))));
+    }
+    Ok(Situation::of_cluster(inventory.manifests))
+}
+
+fn draft(
+    arguments: &Init,
+    situation: &Situation,
+    reference: &Reference,
+    name: &str,
+) -> Result<FirstScenario, Failure> {
+    let no_namespace = |diagnostic: &Diagnostic| diagnostic.code.as_deref() == Some("no-namespace");
+    let named = arguments.namespace.as_ref().map(|namespace| namespace.as_str());
+    let default = situation.diagnostics.iter().any(no_namespace).then_some("default");
+    let command = reference::command(arguments);
+    let draft = Draft {
+        situation,
+        reference,
+        name,
+        command: &command,
+        namespace: named.or(default),
+        most_cells: MOST_CELLS,
+    };
+    let predict = |topology: &Topology, cells: &[(Endpoint, Attempt)]| {
+        predict(topology, &situation.policies, cells, arguments.cilium)
+    };
+    first_scenario(&draft, &predict).ok_or_else(|| {
+        let message =
+            "there is nothing to attempt: no workload declares a port, and no policy names a host outside";
+        Failure::nothing(message)
+            .hint("name the manifests of workloads and services beside those of policies")
+    })
+}
+
+/// What the policy model predicts.
+fn predict(
+    topology: &Topology,
+    policies: &[Manifest],
+    cells: &[(Endpoint, Attempt)],
+    version: CiliumVersion,
+) -> Predicted {
+    let options = Options { version, ..Options::default() };
+    let model = PolicyModel::new(topology, policies, &options, &Learned::default());
+    let refusals = model.judgements().iter().enumerate();
+    let refused = refusals
+        .filter_map(|(policy, judgement)| {
+            let refused = judgement.refused()?;
+            Some(RefusedPolicy { policy, by: refused.by, message: refused.message.clone() })
+        })
+        .collect();
+    let step = model.in_step(cells.iter().map(|(source, attempt)| (source, attempt)));
+    let verdicts =
+        cells.iter().map(|(source, attempt)| expected(step.predict(source, attempt).answer)).collect();
+    Predicted { verdicts, refused }
+}
+
+/// The word of a table for an answer; none where the model abstains.
+fn expected(answer: Answer) -> Option<ExpectedVerdict> {
+    match answer {
+        Answer::Allow => Some(ExpectedVerdict::Allow),
+        Answer::Deny(point) => Some(ExpectedVerdict::DenyAt(point)),
+        Answer::Audit(_) => Some(ExpectedVerdict::Audit),
+        Answer::Abstain => None,
+    }
+}
+
+/// Tells what was read, what was not, and how large the result is.
+fn tell(first: &FirstScenario, situation: &Situation, printer: &Printer) {
+    let topology = &situation.topology;
+    Printer::tell(&format!(
+        "{}, {} and {} read; {} with {}\n",
+        counted(topology.pods.len(), "workload"),
+        counted(topology.services.len(), "service"),
+        counted(situation.policies.len(), "policy object"),
+        counted(first.attempts, "attempt"),
+        counted(first.cells, "cell"),
+    ));
+    let skipped: Vec<String> =
+        situation.objects.skipped.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    if !skipped.is_empty() {
+        Printer::tell(&format!("skipped: {}\n", skipped.join(", ")));
+    }
+    let on_nodes = situation.objects.host_network.len();
+    if on_nodes > 0 {
+        let workloads = counted(on_nodes, "workload");
+        printer.note(&format!(
+            "not in the topology: {workloads} in the network of their nodes, which policies know as the node"
+        ));
+    }
+    if first.left_out > 0 {
+        printer.note(&format!(
+            "the table has {} of {} suggested attempts, because it would be too large: run `verdikt init` on a part of the \
+             manifests for the others",
+            first.attempts,
+            first.attempts + first.left_out,
+        ));
+    }
+    for attempt in &first.unknown {
+        printer
+            .note(&format!("left out, because the policy model does not know what becomes of it: {attempt}"));
+    }
+}
+
+/// Whether any of the paths comes through a pipe.
+fn any_stream(paths: &[PathBuf]) -> bool {
+    paths.iter().any(|path| is_stream(path))
+}

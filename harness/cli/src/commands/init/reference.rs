@@ -1,0 +1,131 @@
+//! How a scenario gets at the manifests that it was made of.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use verdikt_manifests::init::Reference;
+use verdikt_scenario::policy::Manifest;
+
+use super::any_stream;
+use crate::arguments::Init;
+use crate::failure::Failure;
+
+/// The name of a scenario that was made of nothing with a name.
+const NAMELESS: &str = "manifests";
+
+/// The paths that the command names.
+pub(super) struct Given<'a> {
+    pub(super) paths: &'a [PathBuf],
+    pub(super) policies: &'a [PathBuf],
+    /// Whether a cluster takes the place of the paths.
+    pub(super) is_cluster: bool,
+}
+
+impl Given<'_> {
+    /// How a scenario in a folder gets at the manifests.
+    pub(super) fn reference(&self, folder: &Path, policies: &[Manifest]) -> Result<Reference, Failure> {
+        if self.is_cluster || any_stream(self.paths) || any_stream(self.policies) {
+            return Ok(Reference::Inline);
+        }
+        let folder = canonical(folder)?;
+        let mut files: Vec<PathBuf> =
+            policies.iter().map(|policy| PathBuf::from(policy.file.as_ref())).collect();
+        files.sort();
+        files.dedup();
+        let files: Vec<PathBuf> = files.iter().filter_map(|file| fs::canonicalize(file).ok()).collect();
+        let named = if self.policies.is_empty() { self.paths } else { self.policies };
+        let mut with_policies = Vec::new();
+        for path in named {
+            let target = canonical(path)?;
+            if files.iter().any(|file| file.starts_with(&target)) {
+                with_policies.push(relative(&folder, &target));
+            }
+        }
+        let manifests: Result<Vec<String>, Failure> =
+            self.paths.iter().map(|path| Ok(relative(&folder, &canonical(path)?))).collect();
+        Ok(Reference::Paths { manifests: manifests?, policies: with_policies })
+    }
+
+    /// Whether a scenario in a folder may name all of them: they lie in its repository.
+    pub(super) fn is_reachable_from(&self, folder: &Path) -> bool {
+        let repository = |path: &Path| {
+            let path = fs::canonicalize(path).ok()?;
+            path.ancestors().find(|above| above.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
+        };
+        let of_folder = repository(folder);
+        let named = self.paths.iter().chain(self.policies);
+        named.into_iter().all(|path| is_stream(path) || of_folder.is_some() && repository(path) == of_folder)
+    }
+}
+
+/// Whether a path comes through a pipe.
+pub(super) fn is_stream(path: &Path) -> bool {
+    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file() || metadata.is_dir());
+    path == Path::new("-")
+        || path.starts_with("/dev")
+        || path.starts_with("/proc")
+        || (!is_file && path.exists())
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, Failure> {
+    fs::canonicalize(path).map_err(|error| Failure::file("find", path, &error))
+}
+
+/// How a file or folder is named from a folder; both without links.
+fn relative(from: &Path, to: &Path) -> String {
+    let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    let mut path = PathBuf::new();
+    path.extend(from.components().skip(common).map(|_| Component::ParentDir));
+    path.extend(to.components().skip(common));
+    let text = path.to_string_lossy().into_owned();
+    match (to.is_dir(), text.is_empty()) {
+        (true, true) => "./".to_owned(),
+        (true, false) => format!("{text}/"),
+        (false, _) => text,
+    }
+}
+
+/// The name of a scenario, from the first path that has one, or from the context.
+pub(super) fn name_of(paths: &[PathBuf], context: Option<&str>) -> String {
+    let named = paths.iter().filter(|path| !is_stream(path)).find_map(|path| {
+        let path = fs::canonicalize(path).ok()?;
+        let stem = if path.is_dir() { path.file_name() } else { path.file_stem() }?;
+        Some(stem.to_string_lossy().into_owned())
+    });
+    let name: String = named
+        .or_else(|| context.map(str::to_owned))
+        .unwrap_or_default()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' })
+        .collect();
+    let name = name.trim_matches(['-', '.']);
+    if name.is_empty() { NAMELESS.to_owned() } else { name.to_owned() }
+}
+
+/// The command, as its reader would type it.
+pub(super) fn command(arguments: &Init) -> String {
+    let mut words = vec!["verdikt init".to_owned()];
+    words.extend(arguments.paths.iter().map(|path| path.display().to_string()));
+    if !arguments.policies.is_empty() {
+        words.push("--policies".to_owned());
+        words.extend(arguments.policies.iter().map(|path| path.display().to_string()));
+    }
+    words.extend(arguments.context.iter().map(|context| format!("--context {context}")));
+    words.extend(arguments.namespace.iter().map(|namespace| format!("--namespace {namespace}")));
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_from_a_folder() {
+        let check = |from: &str, to: &str, expected: &str| {
+            assert_eq!(relative(Path::new(from), Path::new(to)), expected, "{from} to {to}");
+        };
+        check("/nowhere/scenarios", "/nowhere/deploy/a.yaml", "../deploy/a.yaml");
+        check("/nowhere/scenarios", "/nowhere/scenarios/a.yaml", "a.yaml");
+        check("/nowhere", "/nowhere/deploy/a.yaml", "deploy/a.yaml");
+    }
+}

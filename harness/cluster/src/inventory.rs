@@ -1,0 +1,99 @@
+//! What a cluster runs, as manifests: workloads, services, namespaces and policies, read and nothing else.
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+use verdikt_scenario::document::Unlocated;
+use verdikt_scenario::policy::Manifest;
+
+use crate::connect::Connection;
+use crate::error::ApiError;
+use crate::objects::{self, Kind, NAMESPACE, POD, POLICIES, SERVICE, kind};
+
+/// The kinds that are read besides policies: what a topology is made of.
+const KINDS: [Kind; 10] = [
+    NAMESPACE,
+    SERVICE,
+    kind("Deployment", "apps", "v1", "deployments", true),
+    kind("StatefulSet", "apps", "v1", "statefulsets", true),
+    kind("DaemonSet", "apps", "v1", "daemonsets", true),
+    kind("ReplicaSet", "apps", "v1", "replicasets", true),
+    kind("ReplicationController", "", "v1", "replicationcontrollers", true),
+    kind("Job", "batch", "v1", "jobs", true),
+    kind("CronJob", "batch", "v1", "cronjobs", true),
+    POD,
+];
+
+/// The objects of a cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inventory {
+    /// The objects, kind by kind.
+    pub manifests: Vec<Manifest>,
+    /// The right to list that is missing for each kind that could not be read.
+    pub missing: Vec<String>,
+}
+
+/// Reads the objects of a cluster. It asks for nothing but lists.
+pub async fn inventory(connection: &Connection) -> Result<Inventory, ApiError> {
+    let mut inventory = Inventory::default();
+    let file = format!("context {}", connection.context()).into();
+    for kind in KINDS.into_iter().chain(POLICIES) {
+        let listed = match objects::select(connection, kind, None, None, is_kept).await {
+            Err(ApiError::Forbidden { .. }) => {
+                let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
+                inventory.missing.push(format!("list {}{group}", kind.plural));
+                continue;
+            }
+            listed => listed?,
+        };
+        let is_second_version = kind.plural == "ciliumcidrgroups" && kind.version != "v2";
+        for mut object in listed {
+            tidy(&mut object, kind);
+            let Ok(Unlocated(root)) = serde_json::from_value(object) else { continue };
+            let manifest = Manifest { file: std::sync::Arc::clone(&file), root };
+            // A kind that two versions serve has the same objects in both.
+            if !is_second_version
+                || inventory.manifests.iter().all(|other| other.object() != manifest.object())
+            {
+                inventory.manifests.push(manifest);
+            }
+        }
+    }
+    Ok(inventory)
+}
+
+/// Whether an object tells something that no other does: what a controller makes is described by the controller.
+fn is_kept(object: &Value) -> bool {
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let mut controllers =
+        owners.into_iter().flatten().filter(|owner| owner["controller"] == Value::Bool(true));
+    // The pods that a node runs by itself have their node as owner.
+    controllers.all(|owner| owner["kind"] == "Node")
+}
+
+/// Adds what a list leaves out, and leaves out what nobody wrote.
+fn tidy(object: &mut Value, kind: Kind) {
+    let Value::Object(fields) = object else { return };
+    fields.remove("status");
+    if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {
+        for field in [
+            "creationTimestamp",
+            "generation",
+            "managedFields",
+            "resourceVersion",
+            "selfLink",
+            "uid",
+            "annotations",
+        ] {
+            metadata.remove(field);
+        }
+    }
+    let version = if kind.group.is_empty() {
+        kind.version.to_owned()
+    } else {
+        format!("{}/{}", kind.group, kind.version)
+    };
+    fields.insert("apiVersion".to_owned(), version.into());
+    fields.insert("kind".to_owned(), kind.kind.into());
+}

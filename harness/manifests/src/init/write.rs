@@ -1,0 +1,285 @@
+//! A first scenario as text.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::policy::Refuser;
+use verdikt_scenario::topology::{
+    CiliumEndpoint, Labels, NAMESPACE_NAME_LABEL, Pod, Protocol, Served, Service, ServiceType, TargetPort,
+    Topology,
+};
+
+use super::attempts::served_text;
+use super::outside::Outside;
+use super::table::{Row, Table};
+use super::yaml::{self, scalar};
+use super::{Draft, Reference, RefusedPolicy};
+
+/// How long a line gets.
+const WIDTH: usize = 110;
+
+/// Writes a scenario.
+pub(super) fn scenario(
+    draft: &Draft<'_>,
+    topology: &Topology,
+    changed: &BTreeMap<NamespacedName, Vec<Served>>,
+    outside: &Outside,
+    table: &Table,
+    refused: &[RefusedPolicy],
+) -> String {
+    let mut out = format!(
+        "# Made by `{}`: what the manifests and their policies come to, as the policy model predicts it.\n\
+         # Read the table as you would read a snapshot: it says what is, not what was meant.\n\
+         scenario: {}\nabout: What the policies allow and deny today.\ntopology:\n",
+        draft.command.replace(char::is_control, " "),
+        scalar(draft.name),
+    );
+    if let Some(namespace) = draft.namespace {
+        line(&mut out, 2, &format!("# of what names none\nnamespace: {}", scalar(namespace)));
+    }
+    match draft.reference {
+        Reference::Paths { manifests, .. } => {
+            line(&mut out, 2, &format!("manifests: {}", list(manifests.iter().map(|path| scalar(path)), 2)));
+            if !changed.is_empty() {
+                line(&mut out, 2, "pods:\n  # their policies have HTTP rules");
+                for (name, serves) in changed {
+                    line(&mut out, 4, &format!("{name}: {{serves: [{}]}}", all_served(serves)));
+                }
+            }
+        }
+        Reference::Inline => inline(&mut out, topology, outside),
+    }
+    around(&mut out, outside);
+    out.push_str("steps:\n- step: as it is\n");
+    in_force(&mut out, draft, refused);
+    out.push_str("  expect:\n");
+    let mut before = "";
+    for row in &table.rows {
+        if row.comment != before && !row.comment.is_empty() {
+            line(&mut out, 4, &format!("# {}", row.comment.replace(char::is_control, " ")));
+        }
+        before = &row.comment;
+        write_row(&mut out, row);
+    }
+    if !table.unknown.is_empty() || table.left_out > 0 {
+        rest(&mut out, table);
+    }
+    if *draft.reference == Reference::Inline {
+        for policy in &draft.situation.policies {
+            out.push_str("---\n");
+            let mut text = String::new();
+            yaml::append(&mut text, &policy.root, 0);
+            out.push_str(&text);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// Appends a text, of which every line is indented.
+fn line(out: &mut String, indent: usize, text: &str) {
+    for line in text.lines() {
+        out.extend(std::iter::repeat_n(' ', indent));
+        out.push_str(line);
+        out.push('\n');
+    }
+}
+
+/// Words in brackets, on several lines where one would be too long.
+fn list(words: impl Iterator<Item = String>, indent: usize) -> String {
+    let words: Vec<String> = words.collect();
+    let whole = format!("[{}]", words.join(", "));
+    if whole.len() + indent < WIDTH {
+        return whole;
+    }
+    let mut lines = vec![String::new()];
+    for word in words {
+        if let Some(last) = lines.last_mut() {
+            if last.len() + word.len() + indent + 4 > WIDTH && !last.is_empty() {
+                lines.push(format!("{word},"));
+                continue;
+            }
+            if !last.is_empty() {
+                last.push(' ');
+            }
+            last.push_str(&word);
+            last.push(',');
+        }
+    }
+    format!("[\n  {}\n]", lines.join("\n  ").trim_end_matches(','))
+}
+
+fn all_served(serves: &[Served]) -> String {
+    serves.iter().map(served_text).collect::<Vec<_>>().join(", ")
+}
+
+/// The hosts outside, and what of Cilium and of the nodes takes part.
+fn around(out: &mut String, outside: &Outside) {
+    line(out, 2, "world:");
+    for (name, host) in &outside.hosts {
+        let mut keys = vec![format!("address: {}", host.host.address)];
+        if !host.host.names.is_empty() {
+            let names: Vec<String> = host.host.names.iter().map(ToString::to_string).collect();
+            keys.push(format!("names: [{}]", names.join(", ")));
+        }
+        if !host.host.serves.is_empty() {
+            keys.push(format!("serves: [{}]", all_served(&host.host.serves)));
+        }
+        let comment = host.comment.replace(char::is_control, " ");
+        line(out, 4, &format!("# {comment}\n{name}: {{{}}}", keys.join(", ")));
+    }
+    if !outside.nodes.is_empty() {
+        line(out, 2, "# policies speak of these\nnodes:");
+        for (name, node) in &outside.nodes {
+            let mut keys: Vec<String> =
+                node.api_server.then(|| "apiServer: true".to_owned()).into_iter().collect();
+            if !node.serves.is_empty() {
+                keys.push(format!("serves: [{}]", all_served(&node.serves)));
+            }
+            line(out, 4, &format!("{name}: {{{}}}", keys.join(", ")));
+        }
+    }
+    cilium(out, outside.cilium.iter().copied());
+}
+
+fn cilium(out: &mut String, endpoints: impl Iterator<Item = CiliumEndpoint>) {
+    let words: Vec<&str> = endpoints
+        .map(|endpoint| match endpoint {
+            CiliumEndpoint::Ingress => "ingress",
+            CiliumEndpoint::Health => "health",
+        })
+        .collect();
+    if !words.is_empty() {
+        line(out, 2, &format!("cilium: [{}]", words.join(", ")));
+    }
+}
+
+fn labels(labels: &Labels) -> String {
+    let labels: Vec<String> =
+        labels.iter().map(|(key, value)| format!("{}: {}", scalar(key), scalar(value))).collect();
+    format!("{{{}}}", labels.join(", "))
+}
+
+/// A topology that came through a pipe.
+fn inline(out: &mut String, topology: &Topology, outside: &Outside) {
+    line(out, 2, "namespaces:");
+    for (name, own) in &topology.namespaces {
+        let mut own = own.clone();
+        own.remove(NAMESPACE_NAME_LABEL);
+        let text = if own.is_empty() { String::new() } else { format!("labels: {}", labels(&own)) };
+        line(out, 4, &format!("{}: {{{text}}}", scalar(name.as_str())));
+    }
+    if !topology.pods.is_empty() {
+        line(out, 2, "pods:");
+    }
+    for (name, pod) in &topology.pods {
+        line(out, 4, &format!("{name}: {{{}}}", pod_text(pod)));
+    }
+    if !topology.services.is_empty() {
+        line(out, 2, "services:");
+    }
+    for (name, service) in &topology.services {
+        // The format has no service that leads nowhere.
+        if !topology.backends(name).is_empty() {
+            line(out, 4, &format!("{name}: {{{}}}", service_text(service)));
+        }
+    }
+    if outside.cilium.is_empty() {
+        cilium(out, topology.cilium.iter().copied());
+    }
+}
+
+fn pod_text(pod: &Pod) -> String {
+    let mut keys = Vec::new();
+    if !pod.labels.is_empty() {
+        keys.push(format!("labels: {}", labels(&pod.labels)));
+    }
+    keys.extend(pod.service_account.as_ref().map(|account| format!("serviceAccount: {}", scalar(account))));
+    if !pod.serves.is_empty() {
+        keys.push(format!("serves: [{}]", all_served(&pod.serves)));
+    }
+    keys.join(", ")
+}
+
+fn service_text(service: &Service) -> String {
+    let mut keys = Vec::new();
+    if service.service_type != ServiceType::ClusterIp {
+        keys.push(format!("type: {}", service.service_type));
+    }
+    if !service.labels.is_empty() {
+        keys.push(format!("labels: {}", labels(&service.labels)));
+    }
+    keys.extend(service.selects.as_ref().map(|selects| format!("selects: {}", labels(selects))));
+    let ports: Vec<String> = service
+        .ports
+        .iter()
+        .map(|port| {
+            let protocol =
+                if port.protocol == Protocol::Tcp { String::new() } else { format!("/{}", port.protocol) };
+            let target = match &port.target {
+                TargetPort::Number(number) => number.to_string(),
+                TargetPort::Name(name) => scalar(name.as_str()),
+            };
+            format!("{}{protocol}: {target}", port.port)
+        })
+        .collect();
+    keys.push(format!("ports: {{{}}}", ports.join(", ")));
+    keys.join(", ")
+}
+
+/// The policies of the step, and those that are refused.
+fn in_force(out: &mut String, draft: &Draft<'_>, refused: &[RefusedPolicy]) {
+    let policies = &draft.situation.policies;
+    if policies.is_empty() {
+        return;
+    }
+    let entries: Vec<String> = match draft.reference {
+        Reference::Paths { policies, .. } => policies.iter().map(|path| scalar(path)).collect(),
+        Reference::Inline => policies.iter().map(|policy| scalar(&policy.object().short())).collect(),
+    };
+    line(out, 2, &format!("policies: {}", list(entries.into_iter(), 2)));
+    if refused.is_empty() {
+        return;
+    }
+    line(out, 2, "# nothing of these is in force: mend them, and take them off this list\nrejected:");
+    for RefusedPolicy { policy, by, message } in refused {
+        let Some(policy) = policies.get(*policy) else { continue };
+        let by = match by {
+            Refuser::ApiServer => "api-server",
+            Refuser::Agent => "agent",
+        };
+        let saying = message.lines().next().unwrap_or_default();
+        let name = scalar(&policy.object().short());
+        line(out, 4, &format!("{name}: {{by: {by}, saying: {}}}", scalar(saying)));
+    }
+}
+
+fn write_row(out: &mut String, row: &Row) {
+    let Row { attempt, verdicts, .. } = row;
+    if let [(verdict, sources)] = &verdicts[..] {
+        return line(out, 4, &format!("{attempt}: {{{verdict}: {}}}", sources.join(", ")));
+    }
+    line(out, 4, &format!("{attempt}:"));
+    for (verdict, sources) in verdicts {
+        let sources = match &sources[..] {
+            [only] => only.clone(),
+            _ => list(sources.iter().cloned(), 6 + verdict.to_string().len()),
+        };
+        line(out, 6, &format!("{verdict}: {sources}"));
+    }
+}
+
+/// What the table has not.
+fn rest(out: &mut String, table: &Table) {
+    for attempt in &table.unknown {
+        line(out, 4, &format!("# left out, because the policy model does not know: {attempt}"));
+    }
+    if table.left_out > 0 {
+        let _ = writeln!(
+            out,
+            "    # left out, because the table would be too large: {} more attempts",
+            table.left_out
+        );
+    }
+}
