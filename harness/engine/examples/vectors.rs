@@ -221,6 +221,7 @@ fn run(mut case: Case, version: CiliumVersion, counts: &mut Counts) -> Result<()
         enforcement: Enforcement { mode, ..Enforcement::default() },
         // Where no endpoints were around the recorded engine, it knew none of their ports.
         peer_port_names_unknown: !case.named_ports,
+        identities_of_labels_alone: true,
         families: if case.single_stack { AddressFamilies::Ipv4 } else { AddressFamilies::Both },
         ..Options::default()
     };

@@ -26,7 +26,7 @@ pub struct Identity {
     /// The named TCP, UDP and SCTP ports a pod declares.
     pub port_names: Vec<NamedPort>,
     /// The ports that all pods with these labels declare by name, none of those that mean two numbers; nothing where
-    /// no other pod has the same labels.
+    /// identities have port names, or no other pod has the same labels.
     pub shared_port_names: Option<Vec<NamedPort>>,
 }
 

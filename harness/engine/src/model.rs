@@ -39,6 +39,10 @@ pub struct Options {
     /// Nothing is known of the ports that peers declare by name, as in a policy engine that runs without any
     /// endpoints; egress rules by port name then match nothing.
     pub peer_port_names_unknown: bool,
+    /// Identities are made of labels alone, as in a policy engine that runs without agents: pods of one identity may
+    /// declare unlike port names. Since Cilium 1.20 agents make the declared names a part of identities.
+    /// <https://github.com/cilium/cilium/commit/31d9b6bd17>
+    pub identities_of_labels_alone: bool,
     /// Which families of addresses the cluster has.
     pub families: AddressFamilies,
 }

@@ -142,7 +142,10 @@ impl<'a> PolicyModel<'a> {
         };
         let mut endpoints = model.endpoints();
         let mut entries = model.rules.iter().flat_map(|rule| &rule.entries);
-        if behaviour.egress_port_names_per_destination && entries.any(|entry| entry.ports.name_ports()) {
+        if behaviour.egress_port_names_per_destination
+            && options.identities_of_labels_alone
+            && entries.any(|entry| entry.ports.name_ports())
+        {
             share_port_names(&mut endpoints);
         }
         // Endpoints of one identity share their policy.
