@@ -180,6 +180,7 @@ fn expected(answer: Answer) -> Option<ExpectedVerdict> {
         Answer::Allow => Some(ExpectedVerdict::Allow),
         Answer::Deny(point) => Some(ExpectedVerdict::DenyAt(point)),
         Answer::Audit(_) => Some(ExpectedVerdict::Audit),
+        Answer::Redirect => Some(ExpectedVerdict::Redirect),
         Answer::Abstain => None,
     }
 }

@@ -4,7 +4,7 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::precedence::Tier;
 use verdikt_scenario::topology::Endpoint;
 
-use super::{LintContext, listed, may_share_endpoints};
+use super::{LintContext, listed};
 use crate::rule::{Direction, Effect, Entry, Rule};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
@@ -27,7 +27,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 fn isolated(context: &LintContext<'_>, rule: &Rule, direction: Direction) -> Option<(String, String)> {
     let isolates = |entry: &&Entry| entry.direction == direction && entry.isolates;
     if context.topology.is_none() {
-        let mut others = context.model.rules.iter().filter(|other| may_share_endpoints(rule, other));
+        let mut others = context.model.rules.iter().filter(|other| context.may_share_endpoints(rule, other));
         let entry = others.find_map(|other| other.entries.iter().find(isolates))?;
         return Some(("what it selects".to_owned(), context.name(entry)));
     }

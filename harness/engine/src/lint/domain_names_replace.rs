@@ -3,7 +3,7 @@
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::precedence::Tier;
 
-use super::{LintContext, may_share_endpoints};
+use super::LintContext;
 use crate::rule::{Direction, Entry, Ports, Proxy, Rule};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
@@ -45,7 +45,7 @@ fn other_rules<'a>(context: &LintContext<'a>, rule: &Rule, entry: &Entry) -> Opt
     let model = context.model;
     if context.topology.is_none() {
         let isolates = |entry: &Entry| entry.isolates && entry.direction == Direction::Egress;
-        let others = || model.rules.iter().filter(|other| may_share_endpoints(rule, other));
+        let others = || model.rules.iter().filter(|other| context.may_share_endpoints(rule, other));
         let is_isolated = others().any(|other| other.entries.iter().any(isolates));
         return others().filter(|_| is_isolated).flat_map(|other| &other.entries).find(is_other);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::precedence::{Precedence, Tier};
 
-use super::{LintContext, may_share_endpoints};
+use super::LintContext;
 use crate::rule::{Entry, Rule};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
@@ -17,7 +17,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         };
         let others = first.entry(of_object(entry)).or_default();
         let contradicting = others.iter().find(|other| {
-            may_share_endpoints(rule, other) && rule.entries.iter().any(|one| contradicts(one, other))
+            context.may_share_endpoints(rule, other) && rule.entries.iter().any(|one| contradicts(one, other))
         });
         if let Some(other) = contradicting {
             let of_object = of_object(entry);

@@ -5,7 +5,7 @@
 
 use verdikt_scenario::diagnostic::Diagnostic;
 
-use super::{LintContext, may_share_endpoints};
+use super::LintContext;
 use crate::rule::{Effect, Entry, Rule};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
@@ -30,7 +30,7 @@ fn later<'a>(context: &LintContext<'a>, rule: &Rule, entry: &Entry) -> Option<&'
         |other: &&Entry| other.direction == entry.direction && other.precedence.tier > entry.precedence.tier;
     let model = context.model;
     if context.topology.is_none() {
-        let others = model.rules.iter().filter(|other| may_share_endpoints(rule, other));
+        let others = model.rules.iter().filter(|other| context.may_share_endpoints(rule, other));
         return others.flat_map(|other| &other.entries).find(is_later);
     }
     let sides = context

@@ -124,7 +124,7 @@ impl Outside {
         let node = |api_server: bool| {
             let port = Port::new(API_SERVER).filter(|_| api_server);
             let serves = port.map(|port| Served { protocol: ServedProtocol::Tcp, port, name: None });
-            Node { api_server, serves: serves.into_iter().collect() }
+            Node { api_server, labels: BTreeMap::new(), serves: serves.into_iter().collect() }
         };
         let node = match entity {
             "kube-apiserver" => ("api-server", node(true)),
