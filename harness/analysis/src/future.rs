@@ -42,6 +42,7 @@ impl FuturePod {
             labels: self.labels.clone(),
             service_account: self.service_account.clone(),
             serves: serves.collect(),
+            ..Pod::default()
         }
     }
 

@@ -22,7 +22,7 @@ pub async fn others(connection: &Connection) -> Result<Topology, ApiError> {
     for pod in objects::select(connection, POD, None, None, is_endpoint).await? {
         let service_account = pod.pointer("/spec/serviceAccountName").and_then(Value::as_str);
         let service_account = service_account.map(str::to_owned);
-        let described = Pod { labels: labels_of(&pod), service_account, serves: Vec::new() };
+        let described = Pod { labels: labels_of(&pod), service_account, ..Pod::default() };
         others.pods.extend(namespaced_name(&pod).map(|name| (name, described)));
     }
     Ok(others)

@@ -9,7 +9,9 @@ use k8s_openapi::api::core::v1::Service as CoreService;
 use serde_json::{Value, json};
 use verdikt_probes::addresses::ExposedPorts;
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{Port, Protocol, Service, ServicePort, ServiceType, TargetPort};
+use verdikt_scenario::topology::{
+    Port, Protocol, Service, ServicePort, ServiceType, TargetPort, TrafficPolicy,
+};
 
 use crate::mark::RunId;
 
@@ -64,11 +66,28 @@ pub fn manifest(name: &NamespacedName, service: &Service, run: &RunId) -> Value 
             })
         })
         .collect();
-    let mut spec = json!({"type": service.service_type.to_string(), "ports": ports});
-    if service.service_type != ServiceType::ClusterIp {
-        // Otherwise a node may put its own address in the place of the client's.
-        // https://kubernetes.io/docs/tutorials/services/source-ip/
-        spec["externalTrafficPolicy"] = json!("Local");
+    let mut spec = json!({"type": service.service_type.to_string()});
+    if !ports.is_empty() {
+        spec["ports"] = json!(ports);
+    }
+    if service.is_open_outside() {
+        spec["externalTrafficPolicy"] = json!(service.external_traffic_policy.to_string());
+    }
+    if service.internal_traffic_policy != TrafficPolicy::Cluster {
+        spec["internalTrafficPolicy"] = json!(service.internal_traffic_policy.to_string());
+    }
+    if service.headless {
+        spec["clusterIP"] = json!("None");
+    }
+    if let Some(alias) = &service.external_name {
+        (spec["type"], spec["externalName"]) = (json!("ExternalName"), json!(alias.as_str()));
+    }
+    if !service.external_ips.is_empty() {
+        spec["externalIPs"] = json!(service.external_ips);
+    }
+    if !service.source_ranges.is_empty() {
+        spec["loadBalancerSourceRanges"] =
+            json!(service.source_ranges.iter().map(ToString::to_string).collect::<Vec<_>>());
     }
     if let Some(selects) = &service.selects {
         spec["selector"] = json!(selects);

@@ -44,7 +44,7 @@ fn policy(rules: &str) -> Vec<Manifest> {
 }
 
 fn pod(app: &str, serves: Vec<Served>) -> Pod {
-    Pod { labels: BTreeMap::from([("app".to_owned(), app.to_owned())]), service_account: None, serves }
+    Pod { labels: BTreeMap::from([("app".to_owned(), app.to_owned())]), serves, ..Pod::default() }
 }
 
 fn topology() -> Topology {
@@ -68,6 +68,7 @@ fn topology() -> Topology {
             protocol: Protocol::Tcp,
             target: TargetPort::Name("web".parse().unwrap()),
         }],
+        ..Service::default()
     };
     topology.services.insert("verdikt-shop/orders".parse().unwrap(), service);
     topology.nodes.insert("host".parse().unwrap(), Node { api_server: true, ..Node::default() });
@@ -146,7 +147,16 @@ fn world() -> Option<(World, IpAddr)> {
 fn add_client(topology: &mut Topology, address: IpAddr) -> Endpoint {
     let name: HostName = "client".parse().unwrap();
     let web = Served { protocol: ServedProtocol::Http, port: 8081.try_into().unwrap(), name: None };
-    topology.world.insert(name.clone(), WorldHost { address, names: BTreeSet::new(), serves: vec![web] });
+    topology.world.insert(
+        name.clone(),
+        WorldHost {
+            address,
+            names: BTreeSet::new(),
+            serves: vec![web],
+            aliases: [].into(),
+            api_server: false,
+        },
+    );
     Endpoint::World(name)
 }
 

@@ -369,13 +369,24 @@ fn topology(case: &Case) -> Result<(Topology, Learned), Box<dyn Error>> {
         let tcp = pod.ports.iter().map(|port| serve(port, ServedProtocol::Tcp));
         let udp = pod.udp_ports.iter().map(|port| serve(port, ServedProtocol::Udp));
         let serves = tcp.chain(udp).collect::<Result<_, _>>()?;
-        let spec = Pod { labels: pod.labels.clone(), service_account: pod.service_account.clone(), serves };
+        let spec = Pod {
+            labels: pod.labels.clone(),
+            service_account: pod.service_account.clone(),
+            serves,
+            ..Pod::default()
+        };
         topology.pods.insert(format!("{}/{}", pod.namespace, pod.name).parse()?, spec);
     }
     for external in &case.externals {
         let names = external.names.iter().map(|name| name.parse()).collect::<Result<BTreeSet<_>, _>>()?;
         learned.names.extend(names.iter().cloned());
-        let host = WorldHost { address: external.ip, names, serves: Vec::new() };
+        let host = WorldHost {
+            address: external.ip,
+            names,
+            serves: Vec::new(),
+            aliases: [].into(),
+            api_server: false,
+        };
         topology.world.insert(external.name.parse()?, host);
     }
     for service in &case.services {

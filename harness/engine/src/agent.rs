@@ -14,6 +14,8 @@ mod selectors;
 
 use verdikt_scenario::document::{Node, Value};
 
+use verdikt_scenario::settings::Settings;
+
 use crate::behaviour::Behaviour;
 use crate::refusal::{Part, Refusal, RefusalKind};
 use crate::resolve::Surroundings;
@@ -30,8 +32,8 @@ pub(crate) struct Context<'a> {
     pub(crate) behaviour: &'a Behaviour,
     /// Whether the cluster has addresses of both families.
     pub(crate) dual_stack: bool,
-    /// Whether policies can select nodes by their labels.
-    pub(crate) node_selector_labels: bool,
+    /// What the cluster's Cilium is configured to do.
+    pub(crate) settings: &'a Settings,
     /// The services and CIDR groups around it.
     pub(crate) surroundings: &'a Surroundings<'a>,
 }

@@ -11,7 +11,7 @@ use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
 use crate::identity::{Identity, NamedPort};
-use crate::model::{PolicyModel, Side, SubjectState, Tiers, is_managed};
+use crate::model::{PolicyModel, Side, SubjectState, Tiers};
 use crate::rule::{
     Direction, Effect, Entity, Entry, Gap, Peer, PeerField, PeerMatcher, Peers, PortMatcher, PortRule, Ports,
     Proxy,
@@ -114,6 +114,8 @@ impl PolicyModel<'_> {
         peer: &Identity,
         traffic: Traffic,
     ) -> Decision<'_> {
+        let seen = peer.seen_by(&subject.identity);
+        let peer = &*seen;
         let side = subject.side(direction);
         let mut decision = Decision::default();
         // What cannot be computed is the policy of the endpoint, of both directions.
@@ -241,7 +243,7 @@ impl PolicyModel<'_> {
             return (None, None);
         };
         let side = |endpoint: &Endpoint, subject, direction, peer| {
-            is_managed(endpoint).then(|| self.decide(subject, direction, peer, traffic).verdict)
+            self.is_managed(endpoint).then(|| self.decide(subject, direction, peer, traffic).verdict)
         };
         let egress = side(source, from, Direction::Egress, &to.identity);
         (egress, side(destination, to, Direction::Ingress, &from.identity))

@@ -2,16 +2,18 @@
 //!
 //! <https://docs.cilium.io/en/stable/gettingstarted/terminology/#identity>
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use compact_str::format_compact;
 use verdikt_scenario::name::NamespaceName;
+use verdikt_scenario::settings::LabelRule;
 use verdikt_scenario::topology::{CiliumEndpoint, LOCAL_NODE, Labels, NAMESPACE_NAME_LABEL, Node, Pod};
 
 use crate::behaviour::Behaviour;
 use crate::label::{
-    CLUSTER, CLUSTER_NAME, Label, NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT, Source, is_identity_relevant,
+    CLUSTER, CLUSTER_NAME, Label, NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT, Source, enters_identity,
 };
 
 /// What Cilium knows of an endpoint.
@@ -51,18 +53,19 @@ impl Identity {
         namespace_labels: &Labels,
         pod: &Pod,
         behaviour: &Behaviour,
+        rules: &[LabelRule],
     ) -> Self {
         let own = pod
             .labels
             .iter()
             .filter(|(key, _)| !OWNED_BY_CILIUM.iter().any(|prefix| key.starts_with(prefix)))
-            .filter(|(key, _)| is_identity_relevant(key, behaviour.topology_labels_in_identity))
+            .filter(|(key, _)| enters_identity(key, behaviour.topology_labels_in_identity, rules))
             .map(|(key, value)| Label::kubernetes(key.as_str(), value.as_str()));
         // The filter sees the whole key, and some of its rules look past the prefix.
         let inherited = namespace_labels
             .iter()
             .map(|(key, value)| Label::kubernetes(format_compact!("{NAMESPACE_LABELS}{key}"), value.as_str()))
-            .filter(|label| is_identity_relevant(&label.key, behaviour.topology_labels_in_identity));
+            .filter(|label| enters_identity(&label.key, behaviour.topology_labels_in_identity, rules));
         // Kubernetes gives every namespace a label with its name.
         let own_name = (!namespace_labels.contains_key(NAMESPACE_NAME_LABEL)).then(|| {
             Label::kubernetes(format_compact!("{NAMESPACE_LABELS}{NAMESPACE_NAME_LABEL}"), namespace.as_str())
@@ -70,7 +73,7 @@ impl Identity {
         let account = pod.service_account.as_deref().unwrap_or("default");
         let added = [
             Label::kubernetes(NAMESPACE, namespace.as_str()),
-            Label::kubernetes(CLUSTER, CLUSTER_NAME),
+            Label::kubernetes(CLUSTER, pod.cluster.as_deref().unwrap_or(CLUSTER_NAME)),
             Label::kubernetes(SERVICE_ACCOUNT, account),
         ];
         let mut labels: Vec<Label> = own.chain(inherited).chain(own_name).chain(added).collect();
@@ -132,6 +135,16 @@ impl Identity {
     /// Whether it carries a label with this key, of whatever source: two of Cilium's look-ups ignore the source.
     pub fn has_key(&self, key: &str) -> bool {
         self.labels.iter().any(|label| label.key == key)
+    }
+
+    /// The same, as an endpoint's agent knows it: to that of another node, the node of the pods is a remote one.
+    pub(crate) fn seen_by(&self, subject: &Self) -> Cow<'_, Self> {
+        if !self.is_local_host() || !subject.is_reserved("remote-node") {
+            return Cow::Borrowed(self);
+        }
+        let mut remote = self.clone();
+        remote.labels.retain(|label| label.source != Source::Reserved || label.key != "host");
+        Cow::Owned(remote.carrying([Label::reserved("remote-node")]))
     }
 
     /// Whether it is the node that runs the pods.

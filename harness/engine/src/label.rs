@@ -3,6 +3,7 @@
 use std::fmt;
 
 use compact_str::CompactString;
+use verdikt_scenario::settings::LabelRule;
 
 /// Where a label comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +71,12 @@ pub const CLUSTER_NAME: &str = "default";
 /// text begins the key decides, and what no rule names is kept.
 /// <https://docs.cilium.io/en/stable/operations/performance/scalability/identity-relevant-labels/>
 pub fn is_identity_relevant(key: &str, topology_labels: bool) -> bool {
+    enters_identity(key, topology_labels, &[])
+}
+
+/// The same, with rules of the cluster's own beside Cilium's. Where one of them includes something, what no rule names is
+/// left out.
+pub fn enters_identity(key: &str, topology_labels: bool, rules: &[LabelRule]) -> bool {
     const INCLUDED: [&str; 5] = [NAMESPACE, NAMESPACE_LABELS, "app.kubernetes.io", CLUSTER, SERVICE_ACCOUNT];
     const EXCLUDED: [&str; 13] = [
         "io.kubernetes",
@@ -90,7 +97,14 @@ pub fn is_identity_relevant(key: &str, topology_labels: bool) -> bool {
         |rules: &[&str]| rules.iter().filter(|rule| key.starts_with(**rule)).map(|rule| rule.len()).max();
     let beta = key.find("beta.kubernetes.io").map(|start| start + "beta.kubernetes.io".len());
     let topology = (!topology_labels && key.starts_with("topology.kubernetes.io")).then_some(22);
-    longest(&INCLUDED) >= longest(&EXCLUDED).max(beta).max(topology)
+    let own = |excluded: bool| {
+        let rules = rules.iter().filter(|rule| rule.excluded == excluded && key.starts_with(&rule.prefix));
+        rules.map(|rule| rule.prefix.len()).max()
+    };
+    let included = longest(&INCLUDED).max(own(false));
+    let excluded = longest(&EXCLUDED).max(beta).max(topology).max(own(true));
+    let lists_all = rules.iter().any(|rule| !rule.excluded);
+    if (included, excluded) == (None, None) { !lists_all } else { included >= excluded }
 }
 
 #[cfg(test)]
@@ -110,5 +124,21 @@ mod tests {
         check("topology.kubernetes.io/zone", false);
         check("io.kubernetes.pod.namespace", true);
         assert!(is_identity_relevant("topology.kubernetes.io/zone", true));
+    }
+
+    #[test]
+    fn rules_of_the_cluster() {
+        let rule = |prefix: &str, excluded| LabelRule { prefix: prefix.to_owned(), excluded };
+        let kept = |rules: &[LabelRule]| {
+            let keys = ["app", "version", "pod-template-hash", "app.kubernetes.io/name"];
+            keys.into_iter().filter(|key| enters_identity(key, false, rules)).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(&[rule("version", true)]), ["app", "app.kubernetes.io/name"]);
+        assert_eq!(kept(&[rule("app", false)]), ["app", "app.kubernetes.io/name"]);
+        assert_eq!(kept(&[rule("app", false), rule("app.kubernetes.io/name", true)]), ["app"]);
+        assert_eq!(
+            kept(&[rule("pod-template-hash", false)]),
+            ["pod-template-hash", "app.kubernetes.io/name"]
+        );
     }
 }

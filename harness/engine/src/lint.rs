@@ -19,6 +19,7 @@ mod filtered_label;
 mod foreign_namespace;
 mod fqdn_of_pods;
 mod fqdn_without_dns;
+mod hidden_client;
 mod host_network_pods;
 mod http_method;
 mod http_on_tls_port;
@@ -45,7 +46,7 @@ use verdikt_scenario::policy::{Manifest, PolicyKind};
 use verdikt_scenario::settings::Settings;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
-use crate::model::{Learned, Object, Options, PolicyModel, is_managed};
+use crate::model::{Learned, Object, Options, PolicyModel};
 use crate::refusal::{Part, RefusalKind};
 use crate::rule::{Entry, Origin, Peer, Rule, Subject};
 use crate::selector::{Operator, Requirement};
@@ -108,11 +109,12 @@ struct LintContext<'a> {
 /// ```
 pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Options) -> Findings {
     // A folder of policies says nothing of settings: it is read as under those that it needs.
-    let settings = Settings { cluster_network_policy: true, node_selector_labels: true };
+    let settings =
+        Settings { cluster_network_policy: true, node_selector_labels: true, ..Settings::default() };
     let empty = Topology { settings, ..Topology::default() };
     let model = PolicyModel::new(topology.unwrap_or(&empty), manifests, options, &Learned::default());
     let context = LintContext { topology, manifests, options, model: &model };
-    let lints: [fn(&LintContext<'_>) -> Vec<Diagnostic>; 33] = [
+    let lints: [fn(&LintContext<'_>) -> Vec<Diagnostic>; 34] = [
         ignored::lint,
         selects_nothing::lint,
         foreign_namespace::lint,
@@ -124,6 +126,7 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Optio
         clusterwide_peer::lint,
         egress_cuts_dns::lint,
         deny_isolates::lint,
+        hidden_client::lint,
         http_method::lint,
         policy_types::lint,
         api_server_port::lint,
@@ -194,7 +197,7 @@ impl LintContext<'_> {
         let Subject::Endpoints(selector) = &rule.subject else { return Vec::new() };
         let subjects = self.model.subjects.iter();
         subjects
-            .filter(|(endpoint, subject)| is_managed(endpoint) && selector.selects(&subject.identity))
+            .filter(|(_, subject)| subject.is_managed && selector.selects(&subject.identity))
             .map(|(endpoint, _)| endpoint)
             .collect()
     }

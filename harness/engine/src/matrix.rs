@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use verdikt_scenario::name::HostName;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
 use crate::decide::Traffic;
 use crate::identity::Identity;
-use crate::model::{PolicyModel, SubjectState, Tiers, is_managed};
+use crate::model::{PolicyModel, SubjectState, Tiers};
 use crate::rule::{Direction, Effect, Gap, Peers};
 
 mod ordered;
@@ -79,12 +80,14 @@ pub struct Matrix {
 impl Matrix {
     /// Evaluates every pair of endpoints on every port.
     pub fn new(cluster: &PolicyModel<'_>, ports: &[(Protocol, u16)]) -> Self {
-        let mut indices: BTreeMap<(&Identity, bool), usize> = BTreeMap::new();
+        let mut indices: BTreeMap<(&Identity, Option<&HostName>), usize> = BTreeMap::new();
         let mut subjects: Vec<(&SubjectState, bool)> = Vec::new();
         let mut endpoints = BTreeMap::new();
         for (endpoint, subject) in &cluster.subjects {
-            let managed = is_managed(endpoint);
-            let index = *indices.entry((&subject.identity, managed)).or_insert_with(|| {
+            let managed = subject.is_managed;
+            // Nodes of one identity may have policies of their own.
+            let node = cluster.topology.node_of(endpoint).filter(|_| managed);
+            let index = *indices.entry((&subject.identity, node)).or_insert_with(|| {
                 subjects.push((subject, managed));
                 subjects.len() - 1
             });

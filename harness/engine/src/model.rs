@@ -23,6 +23,7 @@ use crate::behaviour::Behaviour;
 use crate::identity::Identity;
 use crate::in_force::InForce;
 use crate::judgement::Judgement;
+use crate::label::{CLUSTER, CLUSTER_NAME};
 use crate::resolve::CidrGroups;
 use crate::rule::{Direction, Entry, Rule, Subject};
 use index::RuleIndex;
@@ -63,7 +64,9 @@ impl AddressFamilies {
     /// Whether the cluster of a topology has both.
     fn are_both(self, topology: &Topology) -> bool {
         match self {
-            Self::OfTopology => topology.world.values().any(|host| host.address.is_ipv6()),
+            Self::OfTopology => {
+                topology.settings.ipv6 || topology.world.values().any(|host| host.address.is_ipv6())
+            }
             Self::Ipv4 => false,
             Self::Both => true,
         }
@@ -151,6 +154,8 @@ impl Object {
 #[derive(Clone, Debug)]
 pub(crate) struct SubjectState {
     pub(crate) identity: Identity,
+    /// Whether Cilium enforces policies at it: see [`is_managed`].
+    pub(crate) is_managed: bool,
     pub(crate) ingress: Side,
     pub(crate) egress: Side,
 }
@@ -269,23 +274,39 @@ impl<'a> PolicyModel<'a> {
 
     /// The policy of an endpoint: the entries that select it, by direction.
     fn select_entries(&self, endpoint: &Endpoint, identity: Identity) -> SubjectState {
-        if is_managed(endpoint) {
-            return self.select_managed(identity);
+        let host = self.topology.node_of(endpoint).map(|node| self.host_identity(node));
+        let is_managed = if host.is_some() {
+            self.topology.settings.host_firewall
+        } else {
+            is_managed(endpoint, &identity)
+        };
+        if is_managed {
+            return self.select_managed_as(identity, host.as_ref());
         }
-        SubjectState { identity, ingress: Side::default(), egress: Side::default() }
+        SubjectState { identity, is_managed, ingress: Side::default(), egress: Side::default() }
     }
 
     /// The policy of an identity at which policies are enforced.
     pub(crate) fn select_managed(&self, identity: Identity) -> SubjectState {
+        self.select_managed_as(identity, None)
+    }
+
+    /// The same, of a node where `host` is its identity as a subject.
+    fn select_managed_as(&self, identity: Identity, host: Option<&Identity>) -> SubjectState {
         let mut sides = [Side::default(), Side::default()];
         // A label of a pod called `host` makes Cilium take it for the node.
-        let enforces = !identity.has_key("host") && self.options.enforcement.mode != EnforcementMode::Never;
+        let is_subject = host.is_some() || !identity.has_key("host");
+        let enforces = is_subject && self.options.enforcement.mode != EnforcementMode::Never;
         let forced = self.options.enforcement.mode == EnforcementMode::Always || identity.has_key("init");
         if enforces {
             for rule_index in self.index.candidates(&identity) {
                 let rule = &self.rules[rule_index];
-                let Subject::Endpoints(selector) = &rule.subject else { continue };
-                if !selector.selects(&identity) {
+                let is_selected = match (&rule.subject, host) {
+                    (Subject::Endpoints(selector), None) => selector.selects(&identity),
+                    (Subject::Nodes(selector), Some(host)) => selector.selects(host),
+                    (Subject::Endpoints(_), Some(_)) | (Subject::Nodes(_), None) => false,
+                };
+                if !is_selected {
                     continue;
                 }
                 for (index, entry) in rule.entries.iter().enumerate() {
@@ -309,7 +330,12 @@ impl<'a> PolicyModel<'a> {
             }
         }
         let [ingress, egress] = sides;
-        SubjectState { identity, ingress, egress }
+        SubjectState { identity, is_managed: true, ingress, egress }
+    }
+
+    /// Whether Cilium enforces policies at an endpoint of the topology.
+    pub(crate) fn is_managed(&self, endpoint: &Endpoint) -> bool {
+        self.subjects.get(endpoint).is_some_and(|subject| subject.is_managed)
     }
 
     pub(crate) fn entry(&self, (rule, entry): (usize, usize)) -> &Entry {
@@ -317,10 +343,14 @@ impl<'a> PolicyModel<'a> {
     }
 }
 
-/// Whether Cilium enforces policies at an endpoint: at pods and its own endpoints, not at nodes (the host
-/// firewall is off) and not outside the cluster.
-pub(crate) fn is_managed(endpoint: &Endpoint) -> bool {
-    matches!(endpoint, Endpoint::Pod(_) | Endpoint::Cilium(_))
+/// Whether Cilium enforces the policies of this cluster at an endpoint that is in no node's network: at pods and its own
+/// endpoints, not at pods of other clusters and not outside the cluster.
+fn is_managed(endpoint: &Endpoint, identity: &Identity) -> bool {
+    match endpoint {
+        Endpoint::Pod(_) => identity.value(CLUSTER) == Some(CLUSTER_NAME),
+        Endpoint::Cilium(_) => true,
+        Endpoint::Node(_) | Endpoint::World(_) => false,
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use verdikt_scenario::topology::{Endpoint, Pod, Protocol, Topology};
 
 use crate::decide::{OnMiss, SideVerdict, Traffic};
 use crate::identity::Identity;
-use crate::model::{Options, PolicyModel, Side, SubjectState, is_managed};
+use crate::model::{Options, PolicyModel, Side, SubjectState};
 use crate::rule::{Direction, Entry, PortMatcher, Proxy, Rule};
 
 /// One end of traffic: its identity, and the entries that select it.
@@ -140,28 +140,29 @@ impl PolicyModel<'_> {
     /// Every endpoint of the model, those that each cluster has included.
     pub fn parties(&self) -> impl Iterator<Item = (&Endpoint, Party)> {
         self.subjects.iter().map(|(endpoint, state)| {
-            (endpoint, Party { state: Arc::clone(state), managed: is_managed(endpoint) })
+            (endpoint, Party { managed: state.is_managed, state: Arc::clone(state) })
         })
     }
 
     /// An endpoint of the model.
     pub fn party(&self, endpoint: &Endpoint) -> Option<Party> {
         let state = Arc::clone(self.subjects.get(endpoint)?);
-        Some(Party { state, managed: is_managed(endpoint) })
+        Some(Party { managed: state.is_managed, state })
     }
 
     /// A pod that is not there yet, in a namespace with the labels that it has.
     pub fn future_pod(&self, namespace: &NamespaceName, pod: &Pod) -> Party {
         let none = std::collections::BTreeMap::new();
         let labels = self.topology.namespaces.get(namespace).unwrap_or(&none);
-        let identity = Identity::pod(namespace, labels, pod, &self.behaviour);
+        let identity = Identity::pod(namespace, labels, pod, &self.behaviour, &self.topology.settings.labels);
         Party { state: Arc::new(self.select_managed(identity)), managed: true }
     }
 
     /// An address outside the cluster, with the names that the DNS proxy has learned for it.
     pub fn outside(&self, address: IpAddr, names: Vec<String>) -> Party {
         let identity = self.world_identity(address, names);
-        let state = SubjectState { identity, ingress: Side::default(), egress: Side::default() };
+        let state =
+            SubjectState { identity, is_managed: false, ingress: Side::default(), egress: Side::default() };
         Party { state: Arc::new(state), managed: false }
     }
 

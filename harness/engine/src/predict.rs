@@ -63,8 +63,8 @@ impl<'a> PolicyModel<'a> {
     pub fn knowing(&self, learned: &Learned) -> Self {
         let mut cluster = self.clone();
         cluster.learned = learned.clone();
-        for (name, host) in &self.topology.world {
-            let names = host.names.iter().filter(|name| learned.names.contains(name));
+        for (name, names) in self.topology.names_of_hosts() {
+            let names = names.iter().filter(|name| learned.names.contains(*name));
             if let Some(subject) = cluster.subjects.get_mut(&Endpoint::World(name.clone())) {
                 Arc::make_mut(subject).identity.names = names.map(|name| name.as_str().to_owned()).collect();
             }
@@ -129,8 +129,10 @@ fn authority(target: &Target, port: Port, request: &Request) -> Option<String> {
     match target {
         Target::Name(name) if port.get() == 80 => Some(name.to_string()),
         Target::Name(name) => Some(format!("{name}:{port}")),
-        Target::Endpoint(_) | Target::PodOfSharedName(_) | Target::Service(_) | Target::Backend { .. } => {
-            None
-        }
+        Target::Endpoint(_)
+        | Target::PodOfSharedName(_)
+        | Target::Service(_)
+        | Target::Backend { .. }
+        | Target::Over { .. } => None,
     }
 }

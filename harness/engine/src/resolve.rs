@@ -153,9 +153,13 @@ impl<'a> Surroundings<'a> {
             }
             Some(_) => Vec::new(),
             None => {
-                let hosts = service.backends.iter().filter_map(|host| self.topology.world.get(host));
-                let within: Vec<IpNet> = hosts.map(|host| IpNet::from(host.address)).collect();
-                if within.is_empty() {
+                let topology = self.topology;
+                let addresses = service.backends.iter().filter_map(|name| match topology.world.get(name) {
+                    Some(host) => Some(host.address),
+                    None => topology.nodes.get(name)?.address,
+                });
+                let within: Vec<IpNet> = addresses.map(IpNet::from).collect();
+                if service.backends.is_empty() {
                     Vec::new()
                 } else {
                     vec![PeerMatcher::Cidr { within, except: Vec::new() }]

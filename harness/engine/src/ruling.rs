@@ -12,7 +12,7 @@ use crate::explain::Query;
 pub use crate::http::{JudgedTarget, RequestHead, Target, normalize, read_request, read_target};
 use crate::identity::Identity;
 use crate::label::Label;
-use crate::model::{PolicyModel, SubjectState, is_managed};
+use crate::model::{PolicyModel, SubjectState};
 use crate::rule::{Direction, PeerMatcher, Peers, PortMatcher, Ports, Proxy};
 
 /// What the policy of one endpoint in one direction says of a packet.
@@ -28,6 +28,19 @@ pub struct Ruling {
     pub rules: Vec<Arc<RuleRef>>,
     /// Why the engine does not know, where it does not.
     pub gap: Option<String>,
+}
+
+impl Ruling {
+    /// That of an endpoint without a policy.
+    pub fn not_enforced() -> Self {
+        Self {
+            verdict: SideVerdict::NotEnforced,
+            match_kind: MatchKind::None,
+            proxy: None,
+            rules: Vec::new(),
+            gap: None,
+        }
+    }
 }
 
 /// What a proxy speaks.
@@ -105,6 +118,12 @@ impl PolicyModel<'_> {
         })
     }
 
+    /// Whether two endpoints are in the network of one node: what they send each other meets no policy.
+    pub fn are_one_node(&self, one: &Endpoint, other: &Endpoint) -> bool {
+        let node = self.topology.node_of(one);
+        node.is_some() && node == self.topology.node_of(other)
+    }
+
     /// What the policy of `subject` says of a packet of or to a peer. Endpoints without a policy (nodes, the
     /// world, those the topology does not have) enforce nothing.
     pub fn rule_on(
@@ -115,13 +134,7 @@ impl PolicyModel<'_> {
         traffic: Traffic,
     ) -> Ruling {
         let Some((state, decision)) = self.asked(subject, direction, peer, traffic) else {
-            return Ruling {
-                verdict: SideVerdict::NotEnforced,
-                match_kind: MatchKind::None,
-                proxy: None,
-                rules: Vec::new(),
-                gap: None,
-            };
+            return Ruling::not_enforced();
         };
         let deciding = if decision.denied.is_empty() { &decision.allowed } else { &decision.denied };
         let match_kind = deciding.first().map_or(MatchKind::None, |matched| {
@@ -192,7 +205,7 @@ impl PolicyModel<'_> {
         peer: &Identity,
         traffic: Traffic,
     ) -> Option<(&SubjectState, Decision<'_>)> {
-        let state = self.subjects.get(subject).filter(|_| is_managed(subject))?;
+        let state = self.subjects.get(subject).filter(|state| state.is_managed)?;
         Some((state, self.decide(state, direction, peer, traffic)))
     }
 }

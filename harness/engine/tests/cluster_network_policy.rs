@@ -23,7 +23,8 @@ fn topology() -> Topology {
     }
     topology.nodes.insert("host".parse().unwrap(), Node::default());
     let address = "203.0.113.10".parse().unwrap();
-    let host = WorldHost { address, names: [].into(), serves: Vec::new() };
+    let host =
+        WorldHost { address, names: [].into(), aliases: [].into(), api_server: false, serves: Vec::new() };
     topology.world.insert("client".parse().unwrap(), host);
     topology.settings.cluster_network_policy = true;
     topology

@@ -40,7 +40,13 @@ fn topology() -> Topology {
     let selects = Some(labels(&[("app", "api")]));
     let service = Service { selects, ports: vec![port], ..Service::default() };
     topology.services.insert("shop/front".parse().unwrap(), service);
-    let host = WorldHost { address: "203.0.113.10".parse().unwrap(), names: [].into(), serves: Vec::new() };
+    let host = WorldHost {
+        address: "203.0.113.10".parse().unwrap(),
+        names: [].into(),
+        serves: Vec::new(),
+        aliases: [].into(),
+        api_server: false,
+    };
     topology.world.insert("pay".parse().unwrap(), host);
     topology
 }

@@ -47,6 +47,8 @@ fn topology() -> Topology {
         address: "203.0.113.10".parse().unwrap(),
         names: ["api.example.test".parse().unwrap(), "www.example.test".parse().unwrap()].into(),
         serves: Vec::new(),
+        aliases: [].into(),
+        api_server: false,
     };
     topology.world.insert("api".parse().unwrap(), host);
     topology.nodes.insert("host".parse().unwrap(), Node::default());

@@ -23,7 +23,13 @@ fn topology() -> Topology {
         let labels = [("app".to_owned(), app.to_owned())].into();
         topology.pods.insert(name.parse().unwrap(), Pod { labels, ..Pod::default() });
     }
-    let host = WorldHost { address: "203.0.113.10".parse().unwrap(), names: [].into(), serves: Vec::new() };
+    let host = WorldHost {
+        address: "203.0.113.10".parse().unwrap(),
+        names: [].into(),
+        serves: Vec::new(),
+        aliases: [].into(),
+        api_server: false,
+    };
     topology.world.insert("client".parse().unwrap(), host);
     topology.nodes.insert("host".parse().unwrap(), Node::default());
     topology.settings.cluster_network_policy = true;

@@ -48,7 +48,13 @@ fn topology() -> Topology {
         ("evil", "203.0.113.12", Some("evil.test")),
     ] {
         let names = name.iter().map(|name| name.parse().unwrap()).collect();
-        let host_spec = WorldHost { address: address.parse().unwrap(), names, serves: Vec::new() };
+        let host_spec = WorldHost {
+            address: address.parse().unwrap(),
+            names,
+            serves: Vec::new(),
+            aliases: [].into(),
+            api_server: false,
+        };
         topology.world.insert(host.parse().unwrap(), host_spec);
     }
     topology.nodes.insert("host".parse().unwrap(), Node { api_server: true, ..Node::default() });

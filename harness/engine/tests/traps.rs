@@ -74,7 +74,13 @@ fn topology() -> Topology {
     ];
     for (name, address, dns) in externals {
         let names = dns.parse().into_iter().collect();
-        let host = WorldHost { address: address.parse().unwrap(), names, serves: Vec::new() };
+        let host = WorldHost {
+            address: address.parse().unwrap(),
+            names,
+            serves: Vec::new(),
+            aliases: [].into(),
+            api_server: false,
+        };
         topology.world.insert(name.parse().unwrap(), host);
     }
     for (name, api_server) in [("host", false), ("remote-node", false), ("kube-apiserver", true)] {

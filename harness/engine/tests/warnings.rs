@@ -87,7 +87,13 @@ fn topology(add: impl FnOnce(&mut Topology)) -> Topology {
 
 fn host(address: &str, names: &[&str]) -> WorldHost {
     let names = names.iter().map(|name| name.parse().unwrap()).collect();
-    WorldHost { address: address.parse().unwrap(), names, serves: Vec::new() }
+    WorldHost {
+        address: address.parse().unwrap(),
+        names,
+        aliases: [].into(),
+        serves: Vec::new(),
+        api_server: false,
+    }
 }
 
 fn to_api_server(port: &str) -> Manifest {

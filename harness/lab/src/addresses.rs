@@ -5,7 +5,8 @@
 //! | pods, and Cilium's own endpoints | 10.244.0.0/16 | `fd00:10:244::/64` |
 //! | services | 245.96.0.0/16; cluster DNS is 245.96.0.10 | `fd76:6572:6469:96::/64` |
 //! | one backend of a service, where there are several | 245.97.0.0/16 | `fd76:6572:6469:97::/64` |
-//! | nodes | 245.172.30.0/24 | `fd76:6572:6469:172::/64` |
+//! | a service over a node that hides its clients | 245.98.0.0/16 | `fd76:6572:6469:98::/64` |
+//! | nodes | as the scenario says, else of 245.172.30.0/24 | `fd76:6572:6469:172::/64` |
 //! | world hosts | as the scenario says, else of 198.51.100.0/24 | as the scenario says, else of `fd00:198:51::/64` |
 //!
 //! Where Cilium replaces kube-proxy it rewrites the addresses of its services, and the ports of its nodes, in the
@@ -20,19 +21,19 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use verdikt_probes::addresses::Addresses;
-use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Topology};
+use verdikt_probes::addresses::{Addresses, Relay};
+use verdikt_scenario::topology::{DNS_POD, Endpoint, LOCAL_NODE, Topology};
 
 const DNS_SERVICE_V4: Ipv4Addr = Ipv4Addr::new(245, 96, 0, 10);
 const DNS_SERVICE_V6: Ipv6Addr = Ipv6Addr::new(0xfd76, 0x6572, 0x6469, 0x96, 0, 0, 0, 10);
 
 /// The addresses of a topology that follows the one that `before` is of. What keeps its name keeps its addresses.
 pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
-    let dual_stack = topology.world.values().any(|host| host.address.is_ipv6());
-    let given: BTreeSet<IpAddr> = topology.world.values().map(|host| host.address).collect();
-    let held =
-        before.endpoints.values().chain(before.services.values()).chain(before.backends.values()).flatten();
+    let dual_stack = topology.settings.ipv6 || topology.world.values().any(|host| host.address.is_ipv6());
+    let of_nodes = topology.nodes.values().filter_map(|node| node.address);
+    let given: BTreeSet<IpAddr> = topology.world.values().map(|host| host.address).chain(of_nodes).collect();
+    let held = before.endpoints.values().chain(before.services.values()).chain(before.backends.values());
+    let held = held.chain(before.relays.values()).flatten();
     let mut used: BTreeSet<IpAddr> = held.copied().chain(given).collect();
     let mut pick = |pool: Pool, before: Option<&Vec<IpAddr>>| {
         let mut addresses = before.cloned().unwrap_or_default();
@@ -49,14 +50,16 @@ pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
     for endpoint in all_endpoints(topology) {
         let addresses = match &endpoint {
             Endpoint::World(name) => {
-                let before = before.endpoints.get(&endpoint);
-                let host = topology.world.get(name);
-                let given: Vec<IpAddr> = host.map(|host| host.address).into_iter().collect();
-                // What it had keeps its place only if the scenario still says so.
-                let before = before.filter(|before| before.first() == given.first()).unwrap_or(&given);
-                pick(Pool::World, Some(before))
+                let given = topology.world.get(name).map(|host| host.address);
+                pick(Pool::World, kept_or_given(before, &endpoint, given).as_ref())
             }
-            Endpoint::Node(_) => pick(Pool::Nodes, before.endpoints.get(&endpoint)),
+            Endpoint::Node(name) => {
+                let given = topology.nodes.get(name).and_then(|node| node.address);
+                pick(Pool::Nodes, kept_or_given(before, &endpoint, given).as_ref())
+            }
+            Endpoint::Pod(name) if topology.pods.get(name).is_some_and(|pod| pod.host_network.is_some()) => {
+                pick(Pool::Nodes, before.endpoints.get(&endpoint))
+            }
             Endpoint::Pod(_) | Endpoint::Cilium(_) => pick(Pool::Pods, before.endpoints.get(&endpoint)),
         };
         next.endpoints.insert(endpoint, addresses);
@@ -69,7 +72,11 @@ pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
             next.backends.insert(key, addresses);
         }
     }
-    let dns: Option<NamespacedName> = DNS_SERVICE.parse().ok();
+    for relay in relays(topology) {
+        let addresses = pick(Pool::Relays, before.relays.get(&relay));
+        next.relays.insert(relay, addresses);
+    }
+    let dns = topology.dns_service();
     for service in topology.services.keys().filter(|service| Some(*service) != dns.as_ref()) {
         let addresses = pick(Pool::Services, before.services.get(service));
         next.services.insert(service.clone(), addresses);
@@ -81,11 +88,43 @@ pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
     next
 }
 
-/// Every endpoint the lab runs: those of the topology, the node, and the cluster's DNS server.
+/// What an endpoint had keeps its place only if the scenario gives it no other address.
+fn kept_or_given(before: &Addresses, endpoint: &Endpoint, given: Option<IpAddr>) -> Option<Vec<IpAddr>> {
+    let before = before.endpoints.get(endpoint);
+    match given {
+        Some(given) => Some(
+            before.filter(|before| before.first() == Some(&given)).cloned().unwrap_or_else(|| vec![given]),
+        ),
+        None => before.cloned(),
+    }
+}
+
+/// Every way from outside to a service over a node that hides its clients.
+fn relays(topology: &Topology) -> Vec<Relay> {
+    let mut relays = Vec::new();
+    for (service, _) in topology.services.iter().filter(|(_, service)| service.hides_clients()) {
+        let backends = topology.backends(service);
+        let several = backends.iter().filter(|_| backends.len() > 1).cloned().map(Some);
+        let backends: Vec<Option<Endpoint>> = several.chain([None]).collect();
+        let nodes = topology.nodes.keys().cloned().chain(topology.implied_nodes());
+        let nodes = nodes.filter(|node| node.as_str() != LOCAL_NODE).map(Some).chain([None]);
+        for node in nodes {
+            let to = |backend: &Option<Endpoint>| Relay {
+                service: service.clone(),
+                node: node.clone(),
+                backend: backend.clone(),
+            };
+            relays.extend(backends.iter().map(to));
+        }
+    }
+    relays
+}
+
+/// Every endpoint the lab runs: those of the topology, the nodes that are there anyway, and the cluster's DNS server.
 pub fn all_endpoints(topology: &Topology) -> BTreeSet<Endpoint> {
     let mut endpoints: BTreeSet<Endpoint> = topology.sources().into_iter().collect();
     endpoints.extend(DNS_POD.parse().map(Endpoint::Pod));
-    endpoints.extend(LOCAL_NODE.parse().map(Endpoint::Node));
+    endpoints.extend(topology.implied_nodes().into_iter().map(Endpoint::Node));
     endpoints
 }
 
@@ -94,6 +133,7 @@ enum Pool {
     Pods,
     Services,
     Backends,
+    Relays,
     Nodes,
     World,
 }
@@ -103,7 +143,7 @@ impl Pool {
         let numbers = match self {
             // The first addresses are the node's, the first services the cluster's own.
             Self::Pods => 10..=u16::MAX - 1,
-            Self::Services | Self::Backends => 256..=u16::MAX - 1,
+            Self::Services | Self::Backends | Self::Relays => 256..=u16::MAX - 1,
             Self::Nodes | Self::World => 2..=254,
         };
         numbers.map(|number| self.address(v6, number)).find(|address| !used.contains(address))
@@ -115,6 +155,7 @@ impl Pool {
             Self::Pods => (Ipv4Addr::new(10, 244, high, low), [0xfd00, 0x10, 0x244, 0]),
             Self::Services => (Ipv4Addr::new(245, 96, high, low), [0xfd76, 0x6572, 0x6469, 0x96]),
             Self::Backends => (Ipv4Addr::new(245, 97, high, low), [0xfd76, 0x6572, 0x6469, 0x97]),
+            Self::Relays => (Ipv4Addr::new(245, 98, high, low), [0xfd76, 0x6572, 0x6469, 0x98]),
             Self::Nodes => (Ipv4Addr::new(245, 172, 30, low), [0xfd76, 0x6572, 0x6469, 0x172]),
             Self::World => (Ipv4Addr::new(198, 51, 100, low), [0xfd00, 0x198, 0x51, 0]),
         };
@@ -145,6 +186,8 @@ mod tests {
             address: address.parse().unwrap(),
             names: BTreeSet::new(),
             serves: Vec::new(),
+            aliases: [].into(),
+            api_server: false,
         };
         topology.world.insert("six".parse().unwrap(), host("2001:db8::1"));
         let second = next(&first, &topology);

@@ -13,7 +13,7 @@ use tun_rs::{AsyncDevice, SyncDevice};
 use verdikt_scenario::flow::Flow;
 
 use crate::current::CurrentPolicy;
-use crate::datapath::{Datapath, Effects, LinkId, LinkOwner, ServiceTable};
+use crate::datapath::{Datapath, Effects, LinkId, LinkOwner, Relays, ServiceTable};
 use crate::losses::{Loss, Losses};
 use crate::redirect::Redirects;
 
@@ -34,7 +34,7 @@ enum Command {
     Attach(LinkId, LinkOwner, SyncDevice, oneshot::Sender<io::Result<()>>),
     Detach(LinkId, oneshot::Sender<()>),
     Identify(LinkId, u32, oneshot::Sender<()>),
-    Services(ServiceTable, oneshot::Sender<()>),
+    Services(ServiceTable, Relays, oneshot::Sender<()>),
 }
 
 /// What the tasks of the thread share.
@@ -98,8 +98,8 @@ impl Carrier {
     }
 
     /// Replaces the services.
-    pub(crate) async fn services(&self, services: ServiceTable) -> io::Result<()> {
-        self.ask(|answer| Command::Services(services, answer)).await
+    pub(crate) async fn services(&self, services: ServiceTable, relays: Relays) -> io::Result<()> {
+        self.ask(|answer| Command::Services(services, relays, answer)).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> io::Result<T> {
@@ -149,8 +149,10 @@ async fn obey(shared: &Rc<RefCell<Shared>>, command: Command) {
             shared.borrow_mut().datapath.identify(link, identity);
             let _ = answer.send(());
         }
-        Command::Services(services, answer) => {
-            shared.borrow_mut().datapath.set_services(services);
+        Command::Services(services, relays, answer) => {
+            let datapath = &mut shared.borrow_mut().datapath;
+            datapath.set_relays(relays);
+            datapath.set_services(services);
             let _ = answer.send(());
         }
     }

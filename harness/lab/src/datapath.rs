@@ -45,6 +45,10 @@ pub struct ServiceTable {
     pub open: BTreeSet<IpAddr>,
 }
 
+/// The addresses of services by which clients come in over a node, each with the address of that node: what the backends
+/// see in the place of the client's.
+pub type Relays = BTreeMap<IpAddr, IpAddr>;
+
 /// Who is at the other end of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkOwner {
@@ -84,6 +88,7 @@ pub struct Datapath {
     redirects: Arc<Redirects>,
     policy: Arc<Policy>,
     services: Services,
+    relays: Relays,
     links: FxHashMap<LinkId, Link>,
     /// The link that has an address.
     addresses: FxHashMap<IpAddr, LinkId>,
@@ -99,6 +104,7 @@ impl Datapath {
             redirects,
             policy,
             services: Services::default(),
+            relays: Relays::new(),
             links: FxHashMap::default(),
             addresses: FxHashMap::default(),
             proxy: None,
@@ -146,6 +152,11 @@ impl Datapath {
         self.services = Services::new(services);
         self.connections.forget_services(&self.services);
         self.forget_denials();
+    }
+
+    /// Sets by which addresses clients come in over nodes.
+    pub fn set_relays(&mut self, relays: Relays) {
+        self.relays = relays;
     }
 
     /// Sets the policy. Every connection is judged anew by its client's next packet.

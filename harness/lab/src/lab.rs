@@ -14,7 +14,7 @@ use verdikt_probes::names::{resolver, zone};
 use verdikt_probes::probes::{ProbeEvent, Probes};
 use verdikt_probes::servers::servers;
 use verdikt_scenario::flow::Flow;
-use verdikt_scenario::topology::{DNS_SERVICE, Endpoint, Port, Protocol, Topology};
+use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 
 use crate::addresses::{all_endpoints, next};
 use crate::carrier::Carrier;
@@ -175,7 +175,8 @@ impl Lab {
             .collect();
         let services = services::of(topology, &self.addresses);
         self.try_services(&services).await?;
-        self.carrier.services(services).await.map_err(LabError::Datapath)?;
+        let relays = services::relays(topology, &self.addresses);
+        self.carrier.services(services, relays).await.map_err(LabError::Datapath)?;
         self.policy.replace(cluster, by_address, audit);
         self.configure(topology).await?;
         // What was lost while all of this was made belongs to no attempt.
@@ -239,8 +240,9 @@ impl Lab {
     /// Brings what the endpoints serve, and how they resolve names, up to date; waits until all of it is so.
     async fn configure(&mut self, topology: &Topology) -> Result<(), LabError> {
         let (addresses, zone) = (&self.addresses, zone(topology, &self.addresses));
-        let wanted =
-            |endpoint: &Endpoint| (servers(topology, endpoint, &zone), resolver(endpoint, &zone, addresses));
+        let wanted = |endpoint: &Endpoint| {
+            (servers(topology, endpoint, &zone), resolver(topology, endpoint, &zone, addresses))
+        };
         Ok(self.probes.configure(wanted, PROBE_DEADLINE).await?)
     }
 
@@ -290,16 +292,15 @@ impl Lab {
 
     /// The addresses and ports of the cluster's DNS servers.
     pub fn dns_servers(&self, topology: &Topology) -> Vec<SocketAddr> {
-        let (Ok(service), Some(port)) = (DNS_SERVICE.parse(), Port::new(53)) else { return Vec::new() };
         let protocols = [Protocol::Udp, Protocol::Tcp].into_iter();
-        protocols.flat_map(|protocol| self.addresses.behind(topology, &service, protocol, port)).collect()
+        protocols.flat_map(|protocol| self.addresses.dns_servers(topology, protocol)).collect()
     }
 
     /// How programs inside an endpoint resolve names: the same as its probe.
     pub fn resolution(&self, topology: &Topology, endpoint: &Endpoint) -> Resolution {
         let zone = zone(topology, &self.addresses);
         let own = self.addresses.endpoints.get(endpoint).map_or(&[][..], Vec::as_slice);
-        names::resolution(&resolver(endpoint, &zone, &self.addresses), endpoint, own)
+        names::resolution(&resolver(topology, endpoint, &zone, &self.addresses), endpoint, own)
     }
 
     /// When times begin.

@@ -81,6 +81,9 @@ impl Policy {
 
     /// What the policy of `subject` says of a packet of (ingress) or to (egress) the owner of an address.
     pub fn packet(&self, subject: &Endpoint, direction: Direction, peer: IpAddr, traffic: Traffic) -> Ruling {
+        if self.endpoint(peer).is_some_and(|peer| self.cluster.are_one_node(subject, peer)) {
+            return Ruling::not_enforced();
+        }
         self.cluster.rule_on(subject, direction, &self.identity(peer), traffic)
     }
 

@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use verdikt_probes::addresses::Addresses;
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{Port, Protocol, ServiceType, Topology};
+use verdikt_scenario::settings::Routing;
+use verdikt_scenario::topology::{Endpoint, Port, Protocol, Service, Topology};
 
-use crate::datapath::ServiceTable;
+use crate::datapath::{Relays, ServiceTable};
 
 /// Every port of every service, in each family its address and a backend have.
 pub fn of(topology: &Topology, addresses: &Addresses) -> ServiceTable {
@@ -36,12 +37,42 @@ pub fn of(topology: &Topology, addresses: &Addresses) -> ServiceTable {
             }
         }
     }
+    for (relay, list) in &addresses.relays {
+        table.open.extend(list);
+        let backend = relay.backend.as_ref();
+        let own = backend.map(|backend| addresses.endpoints.get(backend).cloned().unwrap_or_default());
+        for (protocol, port) in ports(topology, &relay.service) {
+            let mut backends = addresses.behind(topology, &relay.service, protocol, port);
+            backends.retain(|socket| own.as_ref().is_none_or(|own| own.contains(&socket.ip())));
+            for address in list {
+                table.backends.insert((*address, protocol, port.get()), of_family(address, &backends));
+            }
+        }
+    }
     table
 }
 
 /// Whether hosts outside reach a service. The lab has no ports of nodes: they use its address.
 fn is_open(topology: &Topology, name: &NamespacedName) -> bool {
-    topology.services.get(name).is_some_and(|service| service.service_type != ServiceType::ClusterIp)
+    topology.services.get(name).is_some_and(Service::is_open_outside)
+}
+
+/// The addresses by which hosts outside reach services over nodes, each with the address of its node in the same family;
+/// in a tunnel with itself, which nobody has.
+pub fn relays(topology: &Topology, addresses: &Addresses) -> Relays {
+    let mut relays = Relays::new();
+    for (relay, list) in &addresses.relays {
+        let node = relay.node.clone().or_else(|| topology.other_node()).map(Endpoint::Node);
+        let own = node.and_then(|node| addresses.endpoints.get(&node)).map_or(&[][..], Vec::as_slice);
+        for address in list {
+            let same = match topology.settings.routing {
+                Routing::Native => own.iter().find(|own| own.is_ipv4() == address.is_ipv4()),
+                Routing::Tunnel => Some(address),
+            };
+            relays.extend(same.map(|own| (*address, *own)));
+        }
+    }
+    relays
 }
 
 fn of_family(address: &IpAddr, backends: &[SocketAddr]) -> Vec<SocketAddr> {
@@ -63,7 +94,7 @@ fn ports(topology: &Topology, name: &NamespacedName) -> Vec<(Protocol, Port)> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use verdikt_scenario::topology::{Pod, Service, ServicePort, TargetPort};
+    use verdikt_scenario::topology::{Pod, Service, ServicePort, ServiceType, TargetPort};
 
     use super::*;
     use crate::addresses::next;

@@ -2,7 +2,7 @@
 
 use verdikt_scenario::document::{Node, Value};
 use verdikt_scenario::place::Position;
-use verdikt_scenario::topology::{Port, Service, ServicePort, ServiceType, TargetPort};
+use verdikt_scenario::topology::{Port, Service, ServicePort, ServiceType, TargetPort, TrafficPolicy};
 
 use crate::field::{self, Unusable};
 use crate::ports;
@@ -44,8 +44,27 @@ pub(crate) fn service(root: &Node) -> Result<ReadService, Unusable> {
     // Nobody outside reaches a service without an address of its own.
     let service_type = if headless { ServiceType::ClusterIp } else { service_type };
     let selects = Some(selects);
-    let service = Service { service_type, labels, selects, ports: all, ..Service::default() };
+    let service = Service { service_type, labels, selects, ports: all, headless, ..reach(root)? };
     Ok(ReadService::Service(service, positions))
+}
+
+/// What a Service object says of how it is reached.
+fn reach(root: &Node) -> Result<Service, Unusable> {
+    let policy = |key: &str| match field::optional_text(root, &["spec", key])? {
+        Some("Local") => Ok::<_, Unusable>(TrafficPolicy::Local),
+        _ => Ok(TrafficPolicy::Cluster),
+    };
+    let texts = |key: &str| {
+        let list = root.at(&["spec", key]).map_or(&[][..], Node::elements);
+        list.iter().filter_map(Node::text)
+    };
+    Ok(Service {
+        external_traffic_policy: policy("externalTrafficPolicy")?,
+        internal_traffic_policy: policy("internalTrafficPolicy")?,
+        external_ips: texts("externalIPs").filter_map(|text| text.parse().ok()).collect(),
+        source_ranges: texts("loadBalancerSourceRanges").filter_map(|text| text.parse().ok()).collect(),
+        ..Service::default()
+    })
 }
 
 fn service_port(node: &Node, headless: bool) -> Result<ServicePort, Unusable> {

@@ -51,7 +51,7 @@ pub(crate) fn workload(template: PodTemplate<'_>) -> Result<Workload, Unusable> 
     let service_account = account.filter(|account| !account.is_empty()).map(str::to_owned);
     let serves = ports::served(spec)?;
     let host_network = matches!(spec.get("hostNetwork"), Some(Node { value: Value::Boolean(true), .. }));
-    Ok(Workload { pod: Pod { labels, service_account, serves }, host_network })
+    Ok(Workload { pod: Pod { labels, service_account, serves, ..Pod::default() }, host_network })
 }
 
 /// Whether an object is made by a controller that is an object itself: it is the same endpoint.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::attempt::Target;
+use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::topology::{Endpoint, Port, Protocol, Topology};
 
 /// The addresses of a topology.
@@ -17,6 +18,19 @@ pub struct Addresses {
     pub backends: BTreeMap<(NamespacedName, Endpoint), Vec<IpAddr>>,
     /// Where hosts outside reach the services that are open to them.
     pub exposed_ports: BTreeMap<NamespacedName, ExposedPorts>,
+    /// Where hosts outside reach a service over a node that puts its own address in the place of theirs.
+    pub relays: BTreeMap<Relay, Vec<IpAddr>>,
+}
+
+/// A way from outside to a service over a node that puts its own address in the place of the client's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Relay {
+    /// The service.
+    pub service: NamespacedName,
+    /// The node; none is the one that attempts mean where they name none.
+    pub node: Option<HostName>,
+    /// The endpoint behind the service that is to answer; none is any of them.
+    pub backend: Option<Endpoint>,
 }
 
 /// The addresses and ports by which hosts outside reach each port of a service.
@@ -37,6 +51,27 @@ impl Addresses {
             }
         };
         found.copied()
+    }
+
+    /// The address and port by which `source` reaches what an attempt through a service is to reach: over a node, at one
+    /// of the endpoints behind it, or both.
+    pub fn way_through(
+        &self,
+        source: &Endpoint,
+        target: &Target,
+        protocol: Protocol,
+        port: Port,
+    ) -> Option<SocketAddr> {
+        let service = target.service()?;
+        let (node, backend) = (target.node().cloned(), target.backend().cloned());
+        let relay = Relay { service: service.clone(), node, backend };
+        if let (Endpoint::World(_), Some(addresses)) = (source, self.relays.get(&relay)) {
+            return Some(SocketAddr::new(self.reachable(source, addresses)?, port.get()));
+        }
+        match &relay.backend {
+            Some(backend) => self.way_to_backend(source, service, backend, port),
+            None => self.way_in(source, service, protocol, port),
+        }
     }
 
     /// The address and port by which `source` reaches one port of a service: an exposed port for hosts outside, where it has one.
@@ -69,6 +104,11 @@ impl Addresses {
         Some(SocketAddr::new(self.reachable(source, addresses)?, port.get()))
     }
 
+    /// Addresses and ports of those who answer the queries of pods.
+    pub fn dns_servers(&self, topology: &Topology, protocol: Protocol) -> Vec<SocketAddr> {
+        self.sockets(topology.dns_servers(protocol))
+    }
+
     /// Addresses and ports behind one port of a service, in the order of the endpoints.
     pub fn behind(
         &self,
@@ -77,8 +117,11 @@ impl Addresses {
         protocol: Protocol,
         port: Port,
     ) -> Vec<SocketAddr> {
-        let behind = topology.behind(service, protocol, port).into_iter();
-        let reached = behind.filter_map(|(endpoint, port)| Some((endpoint, port?)));
+        self.sockets(topology.behind(service, protocol, port))
+    }
+
+    fn sockets(&self, ends: Vec<(Endpoint, Option<Port>)>) -> Vec<SocketAddr> {
+        let reached = ends.into_iter().filter_map(|(endpoint, port)| Some((endpoint, port?)));
         reached
             .flat_map(|(endpoint, port)| {
                 let addresses = self.endpoints.get(&endpoint).into_iter().flatten();

@@ -1,9 +1,10 @@
 //! The names of a topology: what its DNS servers answer, and how its endpoints resolve.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use verdikt_probe::wire::{Records, Resolver, Zone};
-use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_POD, DNS_SERVICE, Endpoint, Topology};
+use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::topology::{CLUSTER_DOMAIN, Endpoint, Protocol, Topology};
 
 use crate::addresses::Addresses;
 
@@ -15,9 +16,22 @@ pub fn zone(topology: &Topology, addresses: &Addresses) -> Zone {
     let mut zone = world_zone(topology);
     for (service, list) in &addresses.services {
         let name = format!("{}.{}.svc.{CLUSTER_DOMAIN}", service.name, service.namespace);
-        zone.names.insert(name, Records { addresses: list.clone(), alias: None, ttl: TTL });
+        let known = topology.services.get(service);
+        let alias = known.and_then(|service| service.external_name.as_ref()).map(ToString::to_string);
+        let records = match (&alias, known.is_some_and(|service| service.headless)) {
+            (Some(_), _) => Records { addresses: Vec::new(), alias, ttl: TTL },
+            (None, true) => Records { addresses: behind(topology, service, addresses), alias, ttl: TTL },
+            (None, false) => Records { addresses: list.clone(), alias, ttl: TTL },
+        };
+        zone.names.insert(name, records);
     }
     zone
+}
+
+/// The addresses of everything behind a service.
+fn behind(topology: &Topology, service: &NamespacedName, addresses: &Addresses) -> Vec<IpAddr> {
+    let backends = topology.backends(service).into_iter();
+    backends.flat_map(|backend| addresses.endpoints.get(&backend).cloned().unwrap_or_default()).collect()
 }
 
 /// The names of the world hosts alone.
@@ -29,6 +43,10 @@ pub fn world_zone(topology: &Topology) -> Zone {
             records.ttl = TTL;
             records.addresses.push(host.address);
         }
+        for alias in &host.aliases {
+            let first = host.names.first().map(ToString::to_string);
+            zone.names.insert(alias.to_string(), Records { addresses: Vec::new(), alias: first, ttl: TTL });
+        }
     }
     zone
 }
@@ -36,20 +54,35 @@ pub fn world_zone(topology: &Topology) -> Zone {
 /// How an endpoint resolves names. Pods ask the cluster's DNS server; others have resolvers of their own, which no
 /// policy of the cluster touches.
 /// <https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-config>
-pub fn resolver(endpoint: &Endpoint, zone: &Zone, addresses: &Addresses) -> Resolver {
-    let dns = match endpoint {
-        // The addresses of services are the cluster's own: from outside, the server itself is asked.
-        Endpoint::World(_) => {
-            DNS_POD.parse().ok().and_then(|pod| addresses.endpoints.get(&Endpoint::Pod(pod)))
-        }
-        Endpoint::Pod(_) | Endpoint::Node(_) | Endpoint::Cilium(_) => {
-            DNS_SERVICE.parse().ok().and_then(|service| addresses.services.get(&service))
-        }
+pub fn resolver(topology: &Topology, endpoint: &Endpoint, zone: &Zone, addresses: &Addresses) -> Resolver {
+    let of_service = || {
+        let list = match &topology.dns.cache {
+            Some(cache) => addresses.endpoints.get(cache),
+            None => topology.dns_service().and_then(|service| addresses.services.get(&service)),
+        };
+        let sockets = list.into_iter().flatten().map(|address| SocketAddr::new(*address, 53));
+        sockets.collect::<Vec<_>>()
     };
-    let server = dns.and_then(|list| addresses.reachable(endpoint, list));
-    let servers = server.map(|address| SocketAddr::new(address, 53)).into_iter().collect();
-    let Endpoint::Pod(pod) = endpoint else {
-        let hosts = zone.names.iter().map(|(name, records)| (name.clone(), records.addresses.clone()));
+    let servers = match endpoint {
+        // The addresses of services are the cluster's own: from outside, the server itself is asked.
+        Endpoint::World(_) => addresses.dns_servers(topology, Protocol::Udp),
+        Endpoint::Pod(_) | Endpoint::Node(_) | Endpoint::Cilium(_) => of_service(),
+    };
+    let of_servers: Vec<IpAddr> = servers.iter().map(SocketAddr::ip).collect();
+    let chosen = addresses.reachable(endpoint, &of_servers);
+    let servers: Vec<SocketAddr> = servers.into_iter().filter(|server| Some(server.ip()) == chosen).collect();
+    let pod = match endpoint {
+        Endpoint::Pod(pod) if topology.asks_cluster_dns(endpoint) => Some(pod),
+        _ => None,
+    };
+    let Some(pod) = pod else {
+        let of_alias = |records: &Records| {
+            let alias = zone.names.get(records.alias.as_ref()?)?;
+            Some(alias.addresses.clone())
+        };
+        let hosts = zone.names.iter().map(|(name, records)| {
+            (name.clone(), of_alias(records).unwrap_or_else(|| records.addresses.clone()))
+        });
         return Resolver { hosts: hosts.collect(), servers, ..Resolver::default() };
     };
     Resolver {

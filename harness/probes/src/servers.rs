@@ -8,7 +8,9 @@ pub fn servers(topology: &Topology, endpoint: &Endpoint, zone: &Zone) -> Vec<Ser
     let declared = topology.serves(endpoint).iter().map(|served| (served.protocol, served.port.get()));
     // The cluster's DNS server answers even where the topology does not speak of it.
     let implicit = matches!(endpoint, Endpoint::Pod(pod) if pod.to_string() == DNS_POD && !topology.pods.contains_key(pod));
-    let servers = declared.chain(implicit.then_some((ServedProtocol::Dns, 53)));
+    let is_cache = topology.dns.cache.as_ref() == Some(endpoint)
+        && !topology.serves(endpoint).iter().any(|served| served.port.get() == 53);
+    let servers = declared.chain((implicit || is_cache).then_some((ServedProtocol::Dns, 53)));
     servers
         .map(|(protocol, port)| {
             let (speaks, zone) = match protocol {

@@ -82,11 +82,18 @@ impl Chain {
                 self.rules(by);
             }
             Finding::NoRuleAllows { isolated_by, nearest } => {
-                // The proxy of Cilium's own is an endpoint too, and keeps to its egress policy itself.
+                // The proxy of Cilium's own is an endpoint too, and keeps to its policy of both directions itself.
                 let of_gateway =
                     point == EnforcementPoint::Http && *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress);
-                let point = if of_gateway { EnforcementPoint::Egress } else { point };
                 let cause = match (point, isolated_by.is_empty()) {
+                    (EnforcementPoint::Http, true) if of_gateway => {
+                        format!(
+                            "no rule allows it, and every endpoint is isolated in this mode, {endpoint} too"
+                        )
+                    }
+                    (EnforcementPoint::Http, false) if of_gateway => {
+                        format!("no rule allows it, and {endpoint} is isolated (default deny) by")
+                    }
                     (EnforcementPoint::Egress | EnforcementPoint::Ingress, true) => {
                         format!(
                             "no rule allows it, and every endpoint is isolated in this mode, {endpoint} too"

@@ -223,7 +223,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
             BackendEvent::Bound { number, stage, protocol, local, remote } => {
                 let bound =
                     self.change(number, |running, now| running.bind(stage, protocol, (local, remote), now));
-                if let Some(origin) = bound.flatten() {
+                for origin in bound.unwrap_or_default() {
                     let numbers = self.by_origin.entry(origin).or_default();
                     if !numbers.contains(&number) {
                         numbers.push(number);

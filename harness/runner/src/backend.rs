@@ -132,6 +132,8 @@ pub struct Destinations {
     pub tells: bool,
     /// Who may answer a look-up.
     pub dns_servers: DnsServers,
+    /// The addresses of nodes that may stand in the place of the client's.
+    pub relays: Vec<IpAddr>,
 }
 
 /// Something that happens while attempts are made.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{DNS_SERVICE, Endpoint, Port, Protocol, Resolved, Topology};
+use verdikt_scenario::topology::{Endpoint, Port, Protocol, Resolved, Topology};
 
 use verdikt_verdict::correlate::DnsServers;
 
@@ -31,11 +31,20 @@ pub(crate) fn destinations(
     };
     let through =
         |service: &NamespacedName| port.map(|port| behind(service, protocol, port)).unwrap_or_default();
-    let dns = || DNS_SERVICE.parse().map(|service| through(&service)).unwrap_or_default();
+    let dns = || {
+        let servers =
+            topology.dns_servers(protocol).into_iter().filter_map(|(server, port)| Some((server, port?)));
+        let sockets = servers.flat_map(|(server, port)| {
+            let own = addresses.get(&server).cloned().unwrap_or_default();
+            own.into_iter().map(move |address| SocketAddr::new(address, port.get()))
+        });
+        sockets.collect()
+    };
     let backends = match attempt.target() {
-        Some(Target::Service(service)) => port.map(|port| topology.behind(service, protocol, port)),
-        Some(Target::Backend { .. } | Target::Endpoint(_) | Target::PodOfSharedName(_) | Target::Name(_))
-        | None => None,
+        Some(Target::Service(service) | Target::Over { service, backend: None, .. }) => {
+            port.map(|port| topology.behind(service, protocol, port))
+        }
+        _ => None,
     };
     let backends = backends.into_iter().flatten().filter_map(|(backend, port)| Some((backend, port?)));
     let backends = backends.flat_map(|(backend, port)| {
@@ -43,23 +52,34 @@ pub(crate) fn destinations(
         own.into_iter().map(move |address| (SocketAddr::new(address, port.get()), backend.clone()))
     });
     let backends = backends.collect();
+    let is_headless =
+        |service: &NamespacedName| topology.services.get(service).is_some_and(|service| service.headless);
     let sockets = match attempt.target() {
         None => dns(),
         Some(Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint)) => at(endpoint),
-        Some(Target::Service(service)) => through(service),
-        Some(Target::Backend { service, backend }) => {
-            let own = addresses.get(backend).map_or(&[][..], Vec::as_slice);
-            through(service).into_iter().filter(|socket| own.contains(&socket.ip())).collect()
+        Some(
+            target @ (Target::Service(service)
+            | Target::Backend { service, .. }
+            | Target::Over { service, .. }),
+        ) => {
+            let own = target.backend().map(|backend| addresses.get(backend).map_or(&[][..], Vec::as_slice));
+            let is_meant = |socket: &SocketAddr| own.is_none_or(|own| own.contains(&socket.ip()));
+            through(service).into_iter().filter(is_meant).collect()
         }
         Some(Target::Name(name)) => match topology.resolve(name) {
+            Some(Resolved::Service(service)) if is_headless(&service) => {
+                topology.backends(&service).iter().flat_map(at).collect()
+            }
             Some(Resolved::Service(service)) => through(&service),
             Some(Resolved::World(host)) => at(&Endpoint::World(host)),
             None => Vec::new(),
         },
     };
+    let relay = attempt.target().and_then(|target| target.relay(source, topology)).map(Endpoint::Node);
+    let relays = relay.and_then(|relay| addresses.get(&relay)).cloned().unwrap_or_default();
     let own = at(source);
     // A pod that reaches itself arrives under another address, and an echo is answered by the kernel.
     let itself = sockets.iter().any(|socket| own.iter().any(|own| own.ip() == socket.ip()));
     let tells = !matches!(attempt, Attempt::Ping { .. }) && !sockets.is_empty() && !itself;
-    Destinations { sockets, backends, tells, dns_servers: DnsServers::Anybody }
+    Destinations { sockets, backends, tells, dns_servers: DnsServers::Anybody, relays }
 }

@@ -9,6 +9,7 @@ use verdikt_lab::namespace::ProbeProgram;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::scenario::Step;
+use verdikt_scenario::settings::Routing;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
 use verdikt_verdict::correlate::DnsServers;
@@ -121,7 +122,13 @@ impl Backend for LabBackend {
             destinations(source, attempt, &self.topology, &addresses.endpoints, |service, protocol, port| {
                 addresses.behind(&self.topology, service, protocol, port)
             });
-        Destinations { dns_servers: DnsServers::Known(self.lab.dns_servers(&self.topology)), ..found }
+        let relays = match self.topology.settings.routing {
+            Routing::Tunnel if !found.relays.is_empty() => {
+                addresses.relays.values().flatten().copied().collect()
+            }
+            _ => found.relays.clone(),
+        };
+        Destinations { dns_servers: DnsServers::Known(self.lab.dns_servers(&self.topology)), relays, ..found }
     }
 
     fn now(&self) -> Duration {

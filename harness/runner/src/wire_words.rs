@@ -32,13 +32,14 @@ pub(crate) fn order(
             Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
                 of_endpoint(endpoint).map(|it| SocketAddr::new(it, port.get()))
             }
-            Target::Service(service) => known.way_in(source, service, protocol, port),
             Target::Backend { service, backend } if known.backends.is_empty() => {
                 return Err(format!(
                     "no client can choose {backend} among what is behind {service}; only the model and the lab can"
                 ));
             }
-            Target::Backend { service, backend } => known.way_to_backend(source, service, backend, port),
+            Target::Service(_) | Target::Backend { .. } | Target::Over { .. } => {
+                known.way_through(source, target, protocol, port)
+            }
         };
         let found = found.map(|found| (wire::Target::Address(found.ip()), found.port()));
         found.ok_or_else(|| none(target))
@@ -58,7 +59,7 @@ pub(crate) fn order(
                 Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
                     of_endpoint(endpoint).map(wire::Target::Address).ok_or(target)
                 }
-                Target::Service(_) | Target::Backend { .. } => Err(target),
+                Target::Service(_) | Target::Backend { .. } | Target::Over { .. } => Err(target),
             };
             wire::Action::Ping { target: address.map_err(none)? }
         }

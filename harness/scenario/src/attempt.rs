@@ -10,16 +10,19 @@
 //! | `dns api.example.test`, `dns+tcp api.example.test` | a query to the cluster's DNS server |
 //! | `tcp shop/web:80 via shop/web-1` | through a service to this one of its backends |
 //! | `tcp pod:shop/web:80`, `tcp service:shop/web:80` | where a pod and a service share a name: without a word in front it is the service |
+//! | `tcp shop/web:80 over far` | from outside, by way of this node |
 //!
-//! An attempt through a service stands for one to every backend, and what is expected of it is expected of each.
+//! An attempt through a service stands for one to every backend, and what is expected of it is expected of each. Hosts
+//! outside come in over a node that runs none of the backends, unless the attempt names a node: there the service's
+//! `externalTrafficPolicy` matters.
 
 use std::fmt;
 use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
-use crate::name::{DnsName, NamespacedName};
-use crate::topology::{Endpoint, Port, Protocol, Topology};
+use crate::name::{DnsName, HostName, NamespacedName};
+use crate::topology::{Endpoint, LOCAL_NODE, Port, Protocol, Topology};
 
 /// One try, without its source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -85,6 +88,15 @@ pub enum Target {
         /// The endpoint that is to answer.
         backend: Endpoint,
     },
+    /// A service, which hosts outside reach over this node. Shown as the service alone, as a backend is.
+    Over {
+        /// The service.
+        service: NamespacedName,
+        /// The node.
+        node: HostName,
+        /// The endpoint that is to answer, where the attempt names one.
+        backend: Option<Endpoint>,
+    },
     /// A DNS name: the attempt resolves it first, as an application would.
     Name(DnsName),
 }
@@ -94,7 +106,57 @@ impl Target {
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match self {
             Self::Endpoint(endpoint) | Self::PodOfSharedName(endpoint) => Some(endpoint),
-            Self::Service(_) | Self::Backend { .. } | Self::Name(_) => None,
+            Self::Service(_) | Self::Backend { .. } | Self::Over { .. } | Self::Name(_) => None,
+        }
+    }
+
+    /// The service, where the target is one by its address.
+    pub fn service(&self) -> Option<&NamespacedName> {
+        match self {
+            Self::Service(service) | Self::Backend { service, .. } | Self::Over { service, .. } => {
+                Some(service)
+            }
+            Self::Endpoint(_) | Self::PodOfSharedName(_) | Self::Name(_) => None,
+        }
+    }
+
+    /// The endpoint behind a service that is to answer, where the target names one.
+    pub fn backend(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Backend { backend, .. } => Some(backend),
+            Self::Over { backend, .. } => backend.as_ref(),
+            Self::Endpoint(_) | Self::PodOfSharedName(_) | Self::Service(_) | Self::Name(_) => None,
+        }
+    }
+
+    /// The node by which hosts outside reach a service, where the target names one.
+    pub fn node(&self) -> Option<&HostName> {
+        match self {
+            Self::Over { node, .. } => Some(node),
+            _ => None,
+        }
+    }
+
+    /// The node whose address stands in the place of the client's: where a host outside reaches a service over a node
+    /// that runs none of its pods, and the service does not keep to the node.
+    pub fn relay(&self, source: &Endpoint, topology: &Topology) -> Option<HostName> {
+        let service = topology.services.get(self.service()?)?;
+        let relays = matches!(source, Endpoint::World(_)) && service.hides_clients();
+        let node = relays.then(|| self.node().cloned().or_else(|| topology.other_node())).flatten()?;
+        (node.as_str() != LOCAL_NODE).then_some(node)
+    }
+
+    /// The same service, this one of the endpoints behind it.
+    fn with_backend(&self, backend: Option<Endpoint>) -> Self {
+        match (self, backend) {
+            (Self::Service(service) | Self::Backend { service, .. }, Some(backend)) => {
+                Self::Backend { service: service.clone(), backend }
+            }
+            (Self::Service(service) | Self::Backend { service, .. }, None) => Self::Service(service.clone()),
+            (Self::Over { service, node, .. }, backend) => {
+                Self::Over { service: service.clone(), node: node.clone(), backend }
+            }
+            (Self::Endpoint(_) | Self::PodOfSharedName(_) | Self::Name(_), _) => self.clone(),
         }
     }
 }
@@ -128,10 +190,7 @@ impl Attempt {
 
     /// The backend of a service that is to answer, where the attempt names one.
     pub fn backend(&self) -> Option<&Endpoint> {
-        match self.target() {
-            Some(Target::Backend { backend, .. }) => Some(backend),
-            _ => None,
-        }
+        self.target()?.backend()
     }
 
     /// The same attempt through the service alone, to whichever of its backends the client is led.
@@ -147,25 +206,28 @@ impl Attempt {
     /// only backend of a service it is an attempt through the service.
     #[must_use]
     pub fn to_each_backend(&self, topology: &Topology) -> Vec<Self> {
-        let (service, named) = match self.target() {
-            Some(Target::Service(service)) => (service, None),
-            Some(Target::Backend { service, backend }) => (service, Some(backend)),
-            Some(Target::Endpoint(_) | Target::PodOfSharedName(_) | Target::Name(_)) | None => {
-                return vec![self.clone()];
-            }
+        let Some((target, service)) = self.target().and_then(|target| Some((target, target.service()?)))
+        else {
+            return vec![self.clone()];
         };
         let behind = self.protocol().zip(self.port());
         let behind =
             behind.map(|(protocol, port)| topology.behind(service, protocol, port)).unwrap_or_default();
-        let to = |backend: &Endpoint| {
-            let (service, backend) = (service.clone(), backend.clone());
-            self.with_target(Target::Backend { service, backend })
-        };
-        match (behind.len(), named) {
-            (1, _) => vec![self.with_target(Target::Service(service.clone()))],
+        match (behind.len(), target.backend()) {
+            (1, _) => vec![self.with_target(target.with_backend(None))],
             (0, _) | (_, Some(_)) => vec![self.clone()],
-            (_, None) => behind.iter().map(|(backend, _)| to(backend)).collect(),
+            (_, None) => behind
+                .iter()
+                .map(|(backend, _)| self.with_target(target.with_backend(Some(backend.clone()))))
+                .collect(),
         }
+    }
+
+    /// The same attempt through a service to this one of the endpoints behind it.
+    #[must_use]
+    pub(crate) fn through(&self, backend: Endpoint) -> Self {
+        self.target()
+            .map_or_else(|| self.clone(), |target| self.with_target(target.with_backend(Some(backend))))
     }
 
     /// The same attempt to somebody else.
@@ -187,7 +249,9 @@ impl fmt::Display for Target {
         match self {
             Self::Endpoint(endpoint) => endpoint.fmt(f),
             Self::PodOfSharedName(endpoint) => write!(f, "pod:{endpoint}"),
-            Self::Service(name) | Self::Backend { service: name, .. } => name.fmt(f),
+            Self::Service(name) | Self::Backend { service: name, .. } | Self::Over { service: name, .. } => {
+                name.fmt(f)
+            }
             Self::Name(name) => name.fmt(f),
         }
     }
@@ -204,6 +268,9 @@ impl fmt::Display for Attempt {
             }
             Self::Dns { name, protocol: Protocol::Tcp } => write!(f, "dns+tcp {name}")?,
             Self::Dns { name, .. } => write!(f, "dns {name}")?,
+        }
+        if let Some(node) = self.target().and_then(Target::node) {
+            write!(f, " over {node}")?;
         }
         self.backend().map_or(Ok(()), |backend| write!(f, " via {backend}"))
     }

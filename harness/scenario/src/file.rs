@@ -11,7 +11,8 @@ use serde::Deserialize;
 
 pub(crate) use located::{Located, Table};
 pub(crate) use words::{
-    CiliumEndpointWord, FieldValidationWord, ModeWord, RefuserWord, ServiceTypeWord, Sources, TargetPortWord,
+    CiliumEndpointWord, FieldValidationWord, ModeWord, RefuserWord, ServiceTypeWord, SettingWord, Sources,
+    TargetPortWord, TrafficPolicyWord,
 };
 
 /// A verdikt scenario: a small topology, and steps that put policies in force and state what every attempt
@@ -63,22 +64,13 @@ pub(crate) struct TopologyFile {
     /// Nodes that take part as source or target; `host` is the node the pods run on, every other one is a
     /// remote node.
     pub(crate) nodes: Table<NodeFile>,
-    /// Cilium's own endpoints that take part as sources.
+    /// Cilium's own endpoints that take part.
     pub(crate) cilium: Vec<Located<CiliumEndpointWord>>,
-    /// What the cluster's Cilium is configured to do, by the names of its Helm values.
-    pub(crate) settings: SettingsFile,
-}
-
-/// What the cluster's Cilium is configured to do, by the names of its Helm values; what is left out has Cilium's default.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
-#[schemars(rename = "Settings")]
-pub(crate) struct SettingsFile {
-    /// Whether objects of the kind `ClusterNetworkPolicy` are read, since Cilium 1.20.
-    #[serde(rename = "k8sClusterNetworkPolicy.enabled")]
-    pub(crate) cluster_network_policy: Option<bool>,
-    /// Whether policies can select nodes by their labels.
-    pub(crate) node_selector_labels: Option<bool>,
+    /// What the cluster's Cilium is configured to do, by the names of its Helm values: `policyAuditMode: true`,
+    /// `ipv6.enabled: true`; or `values: values.yaml`, the file of values, relative to this file, beside what is said here.
+    pub(crate) settings: Table<Located<SettingWord>>,
+    /// Whom pods ask for names; the service `kube-system/kube-dns` if left out.
+    pub(crate) dns: Option<DnsFile>,
 }
 
 /// A namespace.
@@ -98,10 +90,27 @@ pub(crate) struct PodFile {
     /// Its labels.
     pub(crate) labels: Table<Located<String>>,
     /// What it serves: `http 80`, `tcp 6379`, `udp 53`, `sctp 9`, `dns 53`, with the name of the port where it
-    /// has one: `http 3000 as web`.
+    /// has one: `http 3000 as web`; a range of ports: `tcp 8000-8010`.
     pub(crate) serves: Vec<Located<String>>,
     /// Its service account; `default` if left out.
     pub(crate) service_account: Option<Located<String>>,
+    /// Whether it is in the network of its node: to policies it is the node then, and its labels mean nothing.
+    pub(crate) host_network: bool,
+    /// The node of a pod with `hostNetwork`; `host` if left out.
+    pub(crate) node: Option<Located<String>>,
+    /// The cluster of the mesh that it is in, if not this one: no policy of this cluster selects it.
+    pub(crate) cluster: Option<Located<String>>,
+}
+
+/// Whom pods ask for names.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+#[schemars(rename = "Dns")]
+pub(crate) struct DnsFile {
+    /// The service of the DNS server, by `namespace/name`, such as `openshift-dns/dns-default`.
+    pub(crate) service: Option<Located<String>>,
+    /// The cache on the pods' own node that answers in its place: `host`, where it is in the node's network, or a pod.
+    pub(crate) cache: Option<Located<String>>,
 }
 
 /// A service: a name and an address in front of pods, or of hosts outside the cluster.
@@ -117,8 +126,22 @@ pub(crate) struct ServiceFile {
     pub(crate) labels: Table<Located<String>>,
     /// The labels of the pods of its namespace that stand behind it.
     pub(crate) selects: Option<Table<Located<String>>>,
-    /// The hosts outside the cluster behind a service without a selector.
+    /// The hosts outside the cluster, or nodes, behind a service without a selector.
     pub(crate) backends: Vec<Located<String>>,
+    /// Where traffic from outside goes: `Cluster`, to any node's pods, whose policies see another node as the client
+    /// where the traffic comes over one; or `Local`. `Cluster` if left out, as in Kubernetes.
+    pub(crate) external_traffic_policy: Option<Located<TrafficPolicyWord>>,
+    /// Where traffic from inside goes; `Cluster` if left out.
+    pub(crate) internal_traffic_policy: Option<Located<TrafficPolicyWord>>,
+    /// Whether it has no address of its own (`clusterIP: None`): its name leads to the addresses behind it.
+    pub(crate) headless: Option<Located<bool>>,
+    /// The DNS name outside the cluster of which its own name is an alias (`type: ExternalName`).
+    pub(crate) external_name: Option<Located<String>>,
+    /// Addresses outside the cluster that lead to it too.
+    #[serde(rename = "externalIPs")]
+    pub(crate) external_ips: Vec<Located<String>>,
+    /// The ranges of addresses that its load balancer lets in; everybody if left out.
+    pub(crate) load_balancer_source_ranges: Vec<Located<String>>,
     /// What it offers: the service's port, with `/udp` or `/sctp` unless it is TCP, and the port of the pods
     /// behind it, by number or by name.
     pub(crate) ports: Table<Located<TargetPortWord>>,
@@ -133,8 +156,12 @@ pub(crate) struct WorldHostFile {
     pub(crate) address: Option<Located<String>>,
     /// The DNS names that lead to it.
     pub(crate) names: Vec<Located<String>>,
+    /// DNS names that are aliases (CNAME) of the first of its names.
+    pub(crate) aliases: Vec<Located<String>>,
     /// What it serves, as for a pod.
     pub(crate) serves: Vec<Located<String>>,
+    /// Whether it runs the Kubernetes API server, as a managed one does.
+    pub(crate) api_server: bool,
 }
 
 /// A node of the cluster.
@@ -142,8 +169,14 @@ pub(crate) struct WorldHostFile {
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 #[schemars(rename = "Node")]
 pub(crate) struct NodeFile {
-    /// Whether it runs the Kubernetes API server.
+    /// Whether it runs the Kubernetes API server. The service `default/kubernetes` leads to those that serve something.
     pub(crate) api_server: bool,
+    /// Its address.
+    pub(crate) address: Option<Located<String>>,
+    /// Its labels.
+    pub(crate) labels: Table<Located<String>>,
+    /// Its roles: `control-plane` is the label `node-role.kubernetes.io/control-plane`.
+    pub(crate) roles: Vec<Located<String>>,
     /// What it serves, as for a pod.
     pub(crate) serves: Vec<Located<String>>,
 }

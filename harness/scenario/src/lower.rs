@@ -1,14 +1,19 @@
 //! From a scenario file to a [`Scenario`]: every name resolved, every mistake collected, nothing read from disk.
 
+mod answers;
 pub(crate) mod attempt;
 mod backend;
 pub(crate) mod changes;
+mod dns;
 mod invariants;
 pub(crate) mod manifest;
 pub(crate) mod mistake;
+mod pod_place;
 pub(crate) mod policies;
 pub(crate) mod served;
+mod service_reach;
 pub(crate) mod services;
+pub(crate) mod settings;
 pub(crate) mod suggest;
 pub(crate) mod table;
 pub(crate) mod topology;
@@ -16,9 +21,10 @@ pub(crate) mod topology;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::file::{Located, ScenarioFile, StepFile};
+use crate::file::{Located, ModeWord, ScenarioFile, StepFile};
 use crate::policy::Manifest;
-use crate::scenario::{Difference, Scenario, Step};
+use crate::scenario::{Difference, Enforcement, Scenario, Step};
+use crate::settings::Settings;
 use crate::topology::Topology;
 use crate::version::{CiliumVersion, VersionRange};
 
@@ -47,6 +53,7 @@ pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
     let cilium = content.cilium.as_ref().and_then(|range| version_range(range, file, mistakes));
     let cilium = cilium.unwrap_or_else(VersionRange::all);
     let mut draft = topology::lower(input.parts, mistakes);
+    settings::lower(input.parts, &cilium, &mut draft, mistakes);
     if content.steps.value.is_empty() {
         mistakes.add(file, content.steps.position, Mistake::new("a scenario has at least one step"));
     }
@@ -123,13 +130,21 @@ fn step(
     Step {
         name: content.step.value.clone(),
         place: content.step.position.in_file(file),
-        enforcement: content.mode.into(),
+        enforcement: enforcement(content, &draft.topology.settings),
         field_validation: content.field_validation.into(),
         policies: in_force.manifests.into_iter().map(|(manifest, _)| manifest).collect(),
         rejected,
         table,
         differences,
         topology: draft.topology,
+    }
+}
+
+/// How policies are enforced in a step: as it says itself, else as the settings say.
+fn enforcement(step: &StepFile, settings: &Settings) -> Enforcement {
+    match step.mode {
+        ModeWord::Default => settings.enforcement,
+        mode => mode.into(),
     }
 }
 

@@ -1,13 +1,21 @@
 //! The topology: namespaces, pods, services, nodes, and hosts outside the cluster.
 
+mod api_server;
+mod dns;
+mod service;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::ops::Bound;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::api_server::{API_SERVER_PORT, API_SERVER_SERVICE, is_own_service};
+pub use self::dns::Dns;
+pub use self::service::{Service, ServicePort, ServiceType, TargetPort, TrafficPolicy};
 use crate::name::{DnsName, HostName, NamespaceName, NamespacedName, PortName};
 use crate::settings::Settings;
 
@@ -85,66 +93,12 @@ pub struct Pod {
     pub labels: Labels,
     /// Its service account; Kubernetes sets `default` where none is given.
     pub service_account: Option<String>,
+    /// The node in whose network it is, if not in one of its own: to policies it is that node.
+    pub host_network: Option<HostName>,
+    /// The cluster of the mesh that it is in, if not this one.
+    pub cluster: Option<String>,
     /// What it serves.
     pub serves: Vec<Served>,
-}
-
-/// How far a service reaches.
-/// <https://kubernetes.io/docs/concepts/services-networking/service/#publishing-services-service-types>
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ServiceType {
-    /// No further than the cluster.
-    #[default]
-    ClusterIp,
-    /// Hosts outside reach it by a port of the node too.
-    NodePort,
-    /// Hosts outside reach it by an address of a load balancer too.
-    LoadBalancer,
-}
-
-impl fmt::Display for ServiceType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::ClusterIp => "ClusterIP",
-            Self::NodePort => "NodePort",
-            Self::LoadBalancer => "LoadBalancer",
-        })
-    }
-}
-
-/// A service: a name in front of pods.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Service {
-    /// How far it reaches.
-    pub service_type: ServiceType,
-    /// Labels of the service object itself, which `k8sServiceSelector` matches.
-    pub labels: Labels,
-    /// The pods of its namespace behind it; none for a service without a selector.
-    pub selects: Option<Labels>,
-    /// World hosts behind a service without a selector.
-    pub backends: BTreeSet<HostName>,
-    /// What it offers.
-    pub ports: Vec<ServicePort>,
-}
-
-/// One port of a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServicePort {
-    /// The port clients use.
-    pub port: Port,
-    /// Its protocol.
-    pub protocol: Protocol,
-    /// The port of the pods behind it.
-    pub target: TargetPort,
-}
-
-/// The port of the pod behind a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TargetPort {
-    /// By number.
-    Number(Port),
-    /// By the name each pod declares.
-    Name(PortName),
 }
 
 /// A host outside the cluster.
@@ -154,8 +108,12 @@ pub struct WorldHost {
     pub address: IpAddr,
     /// The DNS names that lead to it.
     pub names: BTreeSet<DnsName>,
+    /// DNS names that are aliases of the first of its names.
+    pub aliases: BTreeSet<DnsName>,
     /// What it serves.
     pub serves: Vec<Served>,
+    /// Whether it runs the Kubernetes API server, as a managed one outside the cluster.
+    pub api_server: bool,
 }
 
 /// A node of the cluster.
@@ -163,6 +121,8 @@ pub struct WorldHost {
 pub struct Node {
     /// Whether it runs the Kubernetes API server.
     pub api_server: bool,
+    /// Its address, where the author gives one.
+    pub address: Option<IpAddr>,
     /// Its labels.
     pub labels: Labels,
     /// What it serves.
@@ -194,6 +154,8 @@ pub struct Topology {
     pub nodes: BTreeMap<HostName, Node>,
     /// Endpoints of Cilium's own that take part.
     pub cilium: BTreeSet<CiliumEndpoint>,
+    /// Whom pods ask for names.
+    pub dns: Dns,
     /// What the cluster's Cilium is configured to do.
     pub settings: Settings,
 }
@@ -204,6 +166,8 @@ pub const NAMESPACE_NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// The node that runs the pods.
 pub const LOCAL_NODE: &str = "host";
+/// Another node, where a topology names none: the one by which hosts outside come in.
+pub const REMOTE_NODE: &str = "remote-node";
 
 /// The namespace of the cluster's DNS server.
 pub const DNS_NAMESPACE: &str = "kube-system";
@@ -264,7 +228,7 @@ impl Topology {
             Endpoint::Pod(name) => self.pods.get(name).map_or(&[], |pod| &pod.serves),
             Endpoint::World(name) => self.world.get(name).map_or(&[], |host| &host.serves),
             Endpoint::Node(name) => self.nodes.get(name).map_or(&[], |node| &node.serves),
-            Endpoint::Cilium(_) => &[],
+            Endpoint::Cilium(endpoint) => served_by_cilium(*endpoint),
         }
     }
 
@@ -278,17 +242,64 @@ impl Topology {
             .take_while(|(pod, _)| pod.namespace == *namespace)
     }
 
-    /// The endpoints behind a service: its pods, or its world hosts.
+    /// The endpoints behind a service: its pods, or the hosts outside and nodes that it names.
     pub fn backends(&self, name: &NamespacedName) -> Vec<Endpoint> {
         let Some(service) = self.services.get(name) else { return Vec::new() };
         match &service.selects {
             Some(selects) => self
                 .pods_of(&name.namespace)
+                .filter(|(_, spec)| spec.cluster.is_none())
                 .filter(|(_, spec)| selects.iter().all(|(key, value)| spec.labels.get(key) == Some(value)))
                 .map(|(pod, _)| Endpoint::Pod(pod.clone()))
                 .collect(),
-            None => service.backends.iter().cloned().map(Endpoint::World).collect(),
+            None => service.backends.iter().map(|host| self.host_or_node(host)).collect(),
         }
+    }
+
+    /// A node that runs no pods: the first without an API server, or one that no table names.
+    pub fn other_node(&self) -> Option<HostName> {
+        let others = || self.nodes.iter().filter(|(name, _)| name.as_str() != LOCAL_NODE);
+        let plain = others().find(|(_, node)| !node.api_server).or_else(|| others().next());
+        plain.map(|(name, _)| name.clone()).or_else(|| REMOTE_NODE.parse().ok())
+    }
+
+    /// The node in whose network an endpoint is, itself included.
+    pub fn node_of<'a>(&'a self, endpoint: &'a Endpoint) -> Option<&'a HostName> {
+        match endpoint {
+            Endpoint::Node(name) => Some(name),
+            Endpoint::Pod(name) => self.pods.get(name)?.host_network.as_ref(),
+            Endpoint::World(_) | Endpoint::Cilium(_) => None,
+        }
+    }
+
+    /// Nodes that are there though the topology does not name them: the one that runs the pods, and where hosts outside
+    /// come in over another one, that.
+    pub fn implied_nodes(&self) -> Vec<HostName> {
+        let has_relays = self.services.values().any(Service::hides_clients);
+        let other = self.other_node().filter(|_| has_relays);
+        let nodes = LOCAL_NODE.parse().ok().into_iter().chain(other);
+        nodes.filter(|name| !self.nodes.contains_key(name)).collect()
+    }
+
+    /// The DNS names that lead to each host outside: its own, and those of services that are aliases of them.
+    pub fn names_of_hosts(&self) -> BTreeMap<&HostName, Vec<DnsName>> {
+        let mut aliases: BTreeMap<&DnsName, Vec<DnsName>> = BTreeMap::new();
+        for (name, service) in &self.services {
+            let Some(alias) = &service.external_name else { continue };
+            if let Ok(own) = format!("{}.{}.svc.{CLUSTER_DOMAIN}", name.name, name.namespace).parse() {
+                aliases.entry(alias).or_default().push(own);
+            }
+        }
+        let names = |host: &WorldHost| {
+            let of_services = host.names.iter().filter_map(|name| aliases.get(name)).flatten();
+            host.names.iter().chain(&host.aliases).chain(of_services).cloned().collect()
+        };
+        self.world.iter().map(|(name, host)| (name, names(host))).collect()
+    }
+
+    fn host_or_node(&self, name: &HostName) -> Endpoint {
+        let name = name.clone();
+        if self.nodes.contains_key(&name) { Endpoint::Node(name) } else { Endpoint::World(name) }
     }
 
     /// The endpoints behind one port of a service, each with its own port; none where it does not declare the name that
@@ -327,10 +338,36 @@ impl Topology {
     pub fn resolve(&self, name: &DnsName) -> Option<Resolved> {
         if let Some(service) = service_of_name(name) {
             let known = self.services.contains_key(&service) || service.to_string() == DNS_SERVICE;
-            return known.then_some(Resolved::Service(service));
+            let alias = self.services.get(&service).and_then(|service| service.external_name.as_ref());
+            return match alias {
+                Some(alias) => self.host_of_name(alias).map(Resolved::World),
+                None => known.then_some(Resolved::Service(service)),
+            };
         }
-        let hosts = self.world.iter().find(|(_, host)| host.names.contains(name));
-        hosts.map(|(host, _)| Resolved::World(host.clone()))
+        self.host_of_name(name).map(Resolved::World)
+    }
+
+    /// The host outside that answers to a DNS name.
+    fn host_of_name(&self, name: &DnsName) -> Option<HostName> {
+        let hosts =
+            self.world.iter().find(|(_, host)| host.names.contains(name) || host.aliases.contains(name));
+        hosts.map(|(host, _)| host.clone())
+    }
+}
+
+/// What an endpoint of Cilium's own serves: the gateway's listener, and the health endpoint's answers.
+/// <https://docs.cilium.io/en/stable/network/servicemesh/ingress/>
+fn served_by_cilium(endpoint: CiliumEndpoint) -> &'static [Served] {
+    static SERVED: LazyLock<[Served; 2]> = LazyLock::new(|| {
+        [80, 4240].map(|port| Served {
+            protocol: ServedProtocol::Http,
+            port: Port::new(port).unwrap_or(Port::MIN),
+            name: None,
+        })
+    });
+    match endpoint {
+        CiliumEndpoint::Ingress => &SERVED[..1],
+        CiliumEndpoint::Health => &SERVED[1..],
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::attempt::{Attempt, Target};
 use crate::name::NamespacedName;
-use crate::topology::{Endpoint, Resolved, ServiceType, Topology};
+use crate::topology::{Endpoint, Resolved, Service, Topology};
 
 /// Why an attempt never gets as far as a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,14 +26,20 @@ impl Unreachable {
         let Endpoint::World(_) = source else { return None };
         let is_open = |service: &NamespacedName| {
             let service = topology.services.get(service);
-            service.is_some_and(|service| service.service_type != ServiceType::ClusterIp)
+            service.is_some_and(Service::is_open_outside)
         };
         match attempt.target()? {
-            Target::Service(service) | Target::Backend { service, .. } => {
+            Target::Service(service) | Target::Backend { service, .. } | Target::Over { service, .. } => {
                 let service = service.clone();
                 (!is_open(&service)).then_some(Self::ClusterAddress { service, by_name: false })
             }
             Target::Name(name) => match topology.resolve(name)? {
+                // Its name leads to what is behind it.
+                Resolved::Service(service)
+                    if topology.services.get(&service).is_some_and(|it| it.headless) =>
+                {
+                    None
+                }
                 Resolved::Service(service) => {
                     Some(Self::ClusterAddress { by_name: is_open(&service), service })
                 }
@@ -66,7 +72,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::topology::{Port, Protocol, Service, WorldHost};
+    use crate::topology::{Port, Protocol, ServiceType, WorldHost};
 
     #[test]
     fn addresses_of_the_cluster_are_for_the_cluster() {
@@ -74,7 +80,13 @@ mod tests {
         let office = Endpoint::World("office".parse().unwrap());
         let mut topology = Topology::default();
         let (names, serves) = (BTreeSet::new(), Vec::new());
-        let host = WorldHost { address: Ipv4Addr::new(203, 0, 113, 1).into(), names, serves };
+        let host = WorldHost {
+            address: Ipv4Addr::new(203, 0, 113, 1).into(),
+            names,
+            aliases: [].into(),
+            serves,
+            api_server: false,
+        };
         topology.world.insert("office".parse().unwrap(), host);
         for (name, service_type) in
             [("shop/inner", ServiceType::ClusterIp), ("shop/open", ServiceType::NodePort)]

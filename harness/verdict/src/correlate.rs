@@ -1,6 +1,6 @@
 //! Which flows and which arrivals belong to which attempt: those of its own packets.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use verdikt_scenario::flow::{Flow, FlowProtocol};
@@ -23,6 +23,17 @@ impl Origin {
         let local = stage.local?;
         let port = if stage.protocol.is_some() { local.port() } else { 0 };
         Some(Self { protocol: stage.protocol, client: SocketAddr::new(local.ip(), port) })
+    }
+
+    /// Whether a stage's packets may have it: the stage's own, or the same port of one of the nodes that put their address
+    /// in the place of the client's.
+    pub fn is_of(&self, stage: &Stage, relays: &[IpAddr]) -> bool {
+        let is_relayed = |own: &Self| {
+            self.protocol == own.protocol
+                && self.client.port() == own.client.port()
+                && relays.contains(&self.client.ip())
+        };
+        Self::of_stage(stage).is_some_and(|own| *self == own || is_relayed(&own))
     }
 
     /// Of a flow of the original direction; none for what no attempt sends.
@@ -55,18 +66,23 @@ impl DnsServers {
     }
 }
 
-/// Whether a flow is of the packets, the query or the request of a stage: it has the stage's [`Origin`], and goes
+/// Whether a flow is of the packets, the query or the request of a stage: it has the stage's [`Origin`], or that of one of
+/// the `relays`, and goes
 /// where the stage goes: to the address the client used, or to one of those that a service leads to (`behind`), or for
 /// a look-up to one of the DNS servers. What goes elsewhere was led there by something that nobody knows of, and tells
 /// nothing of the attempt.
-pub fn is_of_stage(flow: &Flow, stage: &Stage, behind: &[SocketAddr], dns_servers: &DnsServers) -> bool {
+pub fn is_of_stage(
+    flow: &Flow,
+    stage: &Stage,
+    behind: &[SocketAddr],
+    dns_servers: &DnsServers,
+    relays: &[IpAddr],
+) -> bool {
     let destination = flow.destination.socket();
     let is = |socket: &SocketAddr| {
         socket.ip() == destination.ip() && (stage.protocol.is_none() || socket.port() == destination.port())
     };
-    let origin = Origin::of_stage(stage);
-    origin.is_some()
-        && origin == Origin::of_flow(flow)
+    Origin::of_flow(flow).is_some_and(|origin| origin.is_of(stage, relays))
         && (stage.remote.as_ref().is_some_and(is)
             || behind.iter().any(is)
             || stage.kind == StageKind::LookUp && dns_servers.include(is))

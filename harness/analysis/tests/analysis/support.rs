@@ -29,7 +29,13 @@ pub(crate) fn topology() -> Topology {
         let serves = if http == 0 { Vec::new() } else { vec![served(ServedProtocol::Http, http, "web")] };
         topology.pods.insert(name.parse().unwrap(), Pod { labels, serves, ..Pod::default() });
     }
-    let host = WorldHost { address: "203.0.113.10".parse().unwrap(), names: [].into(), serves: Vec::new() };
+    let host = WorldHost {
+        address: "203.0.113.10".parse().unwrap(),
+        names: [].into(),
+        aliases: [].into(),
+        api_server: false,
+        serves: Vec::new(),
+    };
     topology.world.insert("client".parse().unwrap(), host);
     topology.nodes.insert("host".parse().unwrap(), Node::default());
     topology.nodes.insert("other".parse().unwrap(), Node::default());

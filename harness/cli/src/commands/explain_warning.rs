@@ -12,7 +12,7 @@ macro_rules! pages {
     };
 }
 
-pub(crate) const PAGES: [(&str, &str); 44] = pages![
+pub(crate) const PAGES: [(&str, &str); 45] = pages![
     "allow-without-reason",
     "api-server-port",
     "baseline-opens",
@@ -31,6 +31,7 @@ pub(crate) const PAGES: [(&str, &str); 44] = pages![
     "foreign-namespace",
     "fqdn-of-pods",
     "fqdn-without-dns",
+    "hidden-client",
     "host-network-pods",
     "http-method",
     "http-on-tls-port",

@@ -45,7 +45,7 @@ impl Cluster {
             // It needs a raw socket, which no probe of a pod has.
             servers
                 .retain(|server| server.speaks != Speaks::Sctp && !is_served_by_node(endpoint, server.port));
-            (servers, resolver(endpoint, &zone, addresses))
+            (servers, resolver(topology, endpoint, &zone, addresses))
         };
         Ok(self.probes.configure(wanted, PROBE_DEADLINE).await?)
     }

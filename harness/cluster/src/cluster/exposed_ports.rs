@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::Service;
 use verdikt_probes::addresses::ExposedPorts;
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{DNS_SERVICE, Endpoint, ServiceType, Topology};
+use verdikt_scenario::topology::{Endpoint, ServiceType, Topology, is_own_service};
 
 use super::{Cluster, ClusterError};
 use crate::objects::{Object, SERVICE};
@@ -18,7 +18,7 @@ impl Cluster {
     /// their addresses.
     pub(super) async fn learn_doors(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         let is_open = |name: &NamespacedName| {
-            let service = topology.services.get(name).filter(|_| name.to_string() != DNS_SERVICE);
+            let service = topology.services.get(name).filter(|_| !is_own_service(name));
             service.is_some_and(|service| service.service_type != ServiceType::ClusterIp)
         };
         let open: BTreeMap<(String, String), &NamespacedName> = topology

@@ -7,7 +7,9 @@ use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::Api;
 use serde_json::{Value, json};
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
-use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, NAMESPACE_NAME_LABEL, Topology};
+use verdikt_scenario::topology::{
+    DNS_POD, DNS_SERVICE, Endpoint, NAMESPACE_NAME_LABEL, Topology, is_own_service,
+};
 
 use super::place::{Places, choose_places};
 use super::{Cluster, ClusterError};
@@ -113,9 +115,8 @@ impl Cluster {
 
     pub(super) fn wanted_services(&self, topology: &Topology) -> BTreeMap<Object, Value> {
         let mut wanted = BTreeMap::new();
-        let ours = |name: &NamespacedName| {
-            name.to_string() != DNS_SERVICE && !self.borrowed.services.contains_key(name)
-        };
+        let ours =
+            |name: &NamespacedName| !is_own_service(name) && !self.borrowed.services.contains_key(name);
         for (name, service) in topology.services.iter().filter(|(name, _)| ours(name)) {
             let object = Object::named(objects::SERVICE, name);
             wanted.insert(object, services::manifest(name, service, &self.options.run));
@@ -282,7 +283,7 @@ fn is_used(topology: &Topology, name: &NamespaceName) -> bool {
     let own = |key: &String| key == NAMESPACE_NAME_LABEL;
     let labelled = topology.namespaces.get(name).is_some_and(|labels| !labels.keys().all(own));
     let pods = topology.pods.keys().any(|pod| pod.namespace == *name && pod.to_string() != DNS_POD);
-    let services = topology.services.keys().any(|it| it.namespace == *name && it.to_string() != DNS_SERVICE);
+    let services = topology.services.keys().any(|it| it.namespace == *name && !is_own_service(it));
     labelled || pods || services || name.as_str() != verdikt_scenario::topology::DNS_NAMESPACE
 }
 

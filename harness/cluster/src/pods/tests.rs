@@ -25,6 +25,7 @@ fn a_pod_satisfies_the_restricted_profile() {
             served(topology::ServedProtocol::Http, 80, Some("web")),
             served(topology::ServedProtocol::Dns, 53, Some("dns")),
         ],
+        ..topology::Pod::default()
     };
     let placement = Placement { node: "worker".to_owned(), tolerate: false };
     let manifest =

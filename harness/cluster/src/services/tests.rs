@@ -12,6 +12,7 @@ fn services_and_slices() {
         labels: BTreeMap::from([("tier".to_owned(), "front".to_owned())]),
         selects,
         backends: BTreeSet::new(),
+        external_traffic_policy: TrafficPolicy::Local,
         ports: vec![
             ServicePort { port: port(8080), protocol: Protocol::Tcp, target: TargetPort::Number(port(3000)) },
             ServicePort {
@@ -20,6 +21,7 @@ fn services_and_slices() {
                 target: TargetPort::Name("dns".parse().unwrap()),
             },
         ],
+        ..Service::default()
     };
     let (name, run) = ("shop/api".parse().unwrap(), "run-1".parse().unwrap());
     let selects = Some(BTreeMap::from([("app".to_owned(), "api".to_owned())]));

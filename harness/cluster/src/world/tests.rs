@@ -19,7 +19,13 @@ fn hosts_need_an_address_and_their_names_a_server() {
     let check = |address: &str, name: &str, dns: Option<&str>| {
         let mut topology = Topology::default();
         let names = (!name.is_empty()).then(|| name.parse().unwrap()).into_iter().collect();
-        let host = WorldHost { address: address.parse().unwrap(), names, serves: Vec::new() };
+        let host = WorldHost {
+            address: address.parse().unwrap(),
+            names,
+            serves: Vec::new(),
+            aliases: [].into(),
+            api_server: false,
+        };
         topology.world.insert("api".parse().unwrap(), host);
         world("", dns).unfit(&topology).unwrap_or_else(|| "fit".to_owned())
     };

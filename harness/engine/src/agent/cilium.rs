@@ -33,7 +33,7 @@ pub(super) fn rule(
     }));
     let mut entries = Vec::new();
     for (section, direction, effect) in SECTIONS {
-        let isolates = isolates(spec, direction)?;
+        let isolates = isolates(spec, direction, context)?;
         let reader = PeerReader { direction, effect, subject_is_init, context };
         for (position, item) in list(spec, section.word())?.unwrap_or_default().iter().enumerate() {
             let object = context.object;
@@ -137,16 +137,16 @@ fn refuse_proxies_of_nodes(
     }
 }
 
-/// Whether items of a direction isolate: they do, unless `enableDefaultDeny` says otherwise.
+/// Whether items of a direction isolate: they do, unless `enableDefaultDeny` says otherwise, and counts.
 /// <https://docs.cilium.io/en/stable/security/policy/language/#policy-deny-default>
-fn isolates(spec: &Node, direction: Direction) -> Result<bool, Refusal> {
+fn isolates(spec: &Node, direction: Direction, context: &Context<'_>) -> Result<bool, Refusal> {
     let key = match direction {
         Direction::Ingress => "ingress",
         Direction::Egress => "egress",
     };
     match spec.get("enableDefaultDeny").and_then(|node| node.get(key)) {
         None => Ok(true),
-        Some(Node { value: Value::Boolean(value), .. }) => Ok(*value),
+        Some(Node { value: Value::Boolean(value), .. }) => Ok(*value || !context.settings.non_default_deny),
         Some(other) => Err(super::cannot_decode(other, "enableDefaultDeny", "true or false")),
     }
 }

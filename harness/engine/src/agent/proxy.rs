@@ -39,6 +39,9 @@ pub(super) fn proxy(
         return Err(refusal(node, "listener is not allowed with L7 rules"));
     }
     if let Some(rules) = [http, dns, other].into_iter().flatten().next() {
+        if !context.settings.l7_proxy {
+            return Err(refusal(rules, "L7 policy is not supported since L7 proxy is not enabled"));
+        }
         check_ports(rules, dns.is_some(), direction, ports, context)?;
     }
     let http =

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::PolicyKind;
-use verdikt_scenario::topology::{
-    DNS_NAMESPACE, DNS_SERVICE, Endpoint, NAMESPACE_NAME_LABEL, Port, Protocol,
-};
+use verdikt_scenario::topology::{DNS_NAMESPACE, Endpoint, NAMESPACE_NAME_LABEL, Protocol};
 
 use super::{LintContext, listed};
 use crate::decide::{SideVerdict, Traffic};
@@ -31,8 +29,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 }
 
 fn servers<'a>(context: &LintContext<'a>) -> Vec<DnsServer<'a>> {
-    let (Ok(service), Some(port)) = (DNS_SERVICE.parse(), Port::new(53)) else { return Vec::new() };
-    let behind = context.model.topology.behind(&service, Protocol::Udp, port).into_iter();
+    let behind = context.model.topology.dns_servers(Protocol::Udp).into_iter();
     let servers = behind.filter_map(|(endpoint, port)| {
         let identity = &context.model.subjects.get(&endpoint)?.identity;
         Some(DnsServer { endpoint, identity, port: port?.get() })

@@ -30,16 +30,17 @@ fn of_object(manifest: &Manifest, context: &LintContext<'_>) -> Vec<Diagnostic> 
         return warnings;
     }
     for spec in specs(&manifest.root) {
-        of_spec(spec, manifest, &mut warnings);
+        of_spec(spec, manifest, context, &mut warnings);
     }
     warnings
 }
 
-fn of_spec(spec: &Node, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) {
+fn of_spec(spec: &Node, manifest: &Manifest, context: &LintContext<'_>, warnings: &mut Vec<Diagnostic>) {
     let mut warn = |node: &Node, message: String, help: &str| {
         warnings.push(Diagnostic::warning(manifest.place(node.position), CODE, message).help(help));
     };
-    if let Some(selector) = spec.get("nodeSelector") {
+    let host_firewall = context.model.topology.settings.host_firewall;
+    if let Some(selector) = spec.get("nodeSelector").filter(|_| !host_firewall) {
         let message =
             "a policy for nodes is enforced by the host firewall alone, which is off by default".to_owned();
         warn(selector, message, "switch the host firewall on, or select pods with `endpointSelector`");

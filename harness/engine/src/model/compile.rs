@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use verdikt_scenario::document::Node as Document;
+use verdikt_scenario::name::HostName;
 use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind, Refuser};
 use verdikt_scenario::settings::Settings;
 use verdikt_scenario::topology::Topology;
@@ -43,10 +44,14 @@ impl Agent<'_> {
         );
         let Self { behaviour, dual_stack, settings, surroundings } = *self;
         let namespace = (!is_clusterwide).then(|| reference.namespace.as_deref().unwrap_or("default"));
-        let node_selector_labels = settings.node_selector_labels;
-        let context =
-            Context { object: index, namespace, behaviour, dual_stack, node_selector_labels, surroundings };
+        let context = Context { object: index, namespace, behaviour, dual_stack, settings, surroundings };
         match kind {
+            Some(PolicyKind::NetworkPolicy) if !settings.network_policy => {
+                let message = "Cilium reads no NetworkPolicy: `k8sNetworkPolicy.enabled` is false".to_owned();
+                let (kind, part) = (RefusalKind::NotEnforced, Part::Specification);
+                let refusal = Refusal { kind, part, message, position: stored.position };
+                Ok(Parsed { hidden: Some(refusal), ..Parsed::default() })
+            }
             Some(PolicyKind::NetworkPolicy) => agent::network_policy(stored, &context),
             Some(PolicyKind::CiliumCidrGroup) => Ok(Parsed::default()),
             Some(PolicyKind::ClusterNetworkPolicy) => match self.unread(stored) {
@@ -148,12 +153,14 @@ impl<'a> PolicyModel<'a> {
         {
             share_port_names(&mut endpoints);
         }
-        // Endpoints of one identity share their policy.
-        let mut by_identity: BTreeMap<Identity, Arc<SubjectState>> = BTreeMap::new();
+        // Endpoints of one identity share their policy, but for nodes, which may have other labels.
+        let mut by_identity: BTreeMap<(Identity, Option<HostName>), Arc<SubjectState>> = BTreeMap::new();
         let subjects = endpoints.into_iter().map(|(endpoint, identity)| {
-            let known = by_identity.entry(identity);
-            let state = known
-                .or_insert_with_key(|identity| Arc::new(model.select_entries(&endpoint, identity.clone())));
+            let node = model.topology.node_of(&endpoint).cloned();
+            let known = by_identity.entry((identity, node));
+            let state = known.or_insert_with_key(|(identity, _)| {
+                Arc::new(model.select_entries(&endpoint, identity.clone()))
+            });
             let state = Arc::clone(state);
             (endpoint, state)
         });

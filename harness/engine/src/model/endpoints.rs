@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::topology::{
     CiliumEndpoint, DNS_LABELS, DNS_POD, Endpoint, LOCAL_NODE, Node, Pod, Port, Protocol, Served,
     ServedProtocol, Topology,
@@ -25,20 +25,23 @@ impl PolicyModel<'_> {
             let identity = self.pod_identity(&name, &pod);
             endpoints.push((Endpoint::Pod(name), identity));
         }
+        let names = topology.names_of_hosts();
         for (name, host) in &topology.world {
-            let names = host.names.iter().filter(|name| self.learned.names.contains(name));
+            let names = names.get(name).into_iter().flatten();
+            let names = names.filter(|name| self.learned.names.contains(*name));
             let names = names.map(|name| name.as_str().to_owned()).collect();
             endpoints.push((Endpoint::World(name.clone()), self.world_identity(host.address, names)));
         }
+        let api_servers = topology.api_servers();
         for (name, node) in &topology.nodes {
-            endpoints.push((Endpoint::Node(name.clone()), self.node_identity(name.as_str(), node)));
+            let endpoint = Endpoint::Node(name.clone());
+            let is_api_server = api_servers.contains(&endpoint);
+            let api_server = is_api_server.then(|| Label::reserved("kube-apiserver"));
+            endpoints.push((endpoint, self.node_identity(name.as_str(), node).carrying(api_server)));
         }
-        // The node is there whether or not a table names it.
-        if let Ok(name) = LOCAL_NODE.parse() {
-            let host = Endpoint::Node(name);
-            if !endpoints.iter().any(|(endpoint, _)| *endpoint == host) {
-                endpoints.push((host, self.node_identity(LOCAL_NODE, &Node::default())));
-            }
+        for name in topology.implied_nodes() {
+            let identity = self.node_identity(name.as_str(), &Node::default());
+            endpoints.push((Endpoint::Node(name), identity));
         }
         for endpoint in [CiliumEndpoint::Ingress, CiliumEndpoint::Health] {
             endpoints.push((Endpoint::Cilium(endpoint), Identity::cilium(endpoint)));
@@ -46,28 +49,44 @@ impl PolicyModel<'_> {
         endpoints
     }
 
+    /// A node as its own agent knows it, whose policies are for it.
+    pub(super) fn host_identity(&self, node: &HostName) -> Identity {
+        let known = self.topology.nodes.get(node);
+        let labels = known.into_iter().flat_map(|node| &node.labels);
+        let labels = labels.map(|(key, value)| Label::kubernetes(key.as_str(), value.as_str()));
+        let own = known.cloned().unwrap_or_default();
+        Identity::node(LOCAL_NODE, &own).carrying(labels)
+    }
+
+    /// The identity of a node; its address matters only where ranges match nodes.
     fn node_identity(&self, name: &str, node: &Node) -> Identity {
+        let address = node.address.filter(|_| self.topology.settings.cidr_matches_nodes);
+        let groups = address.map(|address| self.groups.labels_of(address, &self.behaviour));
         let labels = self.topology.settings.node_selector_labels.then(|| Identity::node_labels(node));
-        Identity::node(name, node).carrying(labels.into_iter().flatten())
+        let more = groups.into_iter().flatten().chain(labels.into_iter().flatten());
+        let identity = Identity::node(name, node).carrying(more);
+        Identity { address, ..identity }
     }
 
     fn pod_identity(&self, name: &NamespacedName, pod: &Pod) -> Identity {
+        if let Some(node) = &pod.host_network {
+            let nodes = &self.topology.nodes;
+            return self.node_identity(node.as_str(), nodes.get(node).unwrap_or(&Node::default()));
+        }
         let none = BTreeMap::new();
         let labels = self.topology.namespaces.get(&name.namespace).unwrap_or(&none);
-        Identity::pod(&name.namespace, labels, pod, &self.behaviour)
+        Identity::pod(&name.namespace, labels, pod, &self.behaviour, &self.topology.settings.labels)
     }
 }
 
-/// The addresses behind the service of the API server that are outside the cluster. Cilium knows them by that label
-/// as well as by the world's.
+/// The addresses of API servers that are outside the cluster. Cilium knows them by that label as well as by the world's.
 /// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
 pub(super) fn external_api_servers(topology: &Topology) -> BTreeSet<IpAddr> {
-    let service = topology
-        .services
-        .iter()
-        .find(|(name, _)| (name.namespace.as_str(), name.name.as_str()) == ("default", "kubernetes"));
-    let hosts = service.iter().flat_map(|(_, service)| &service.backends);
-    hosts.filter_map(|host| Some(topology.world.get(host)?.address)).collect()
+    let address = |endpoint: &Endpoint| match endpoint {
+        Endpoint::World(host) => Some(topology.world.get(host)?.address),
+        _ => None,
+    };
+    topology.api_servers().iter().filter_map(address).collect()
 }
 
 /// Gives every identity that several pods have the port names of all of them.
@@ -113,5 +132,5 @@ fn implicit_dns(topology: &Topology) -> Option<(NamespacedName, Pod)> {
         Some(Served { protocol: *protocol, port: Port::new(*port)?, name: name.parse().ok() })
     };
     let serves = DNS_PORTS.iter().filter_map(named).collect();
-    Some((name, Pod { labels, service_account: Some("coredns".to_owned()), serves }))
+    Some((name, Pod { labels, service_account: Some("coredns".to_owned()), serves, ..Pod::default() }))
 }

@@ -1,18 +1,21 @@
 //! One attempt on its way: DNS, the service's address, egress, ingress, proxies.
 
+mod service;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use verdikt_scenario::attempt::{Request, Target};
-use verdikt_scenario::name::{DnsName, NamespacedName};
+use verdikt_scenario::name::DnsName;
 use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Prediction};
-use verdikt_scenario::topology::{CiliumEndpoint, DNS_SERVICE, Endpoint, Port, Protocol, Resolved};
+use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol, Resolved};
 
+use self::service::Way;
 use crate::decide::{Decision, SideVerdict, Traffic};
 use crate::explain::Query;
 use crate::http::RequestHead;
 use crate::identity::Identity;
-use crate::model::{PolicyModel, SubjectState, is_managed};
+use crate::model::{PolicyModel, SubjectState};
 use crate::rule::Direction;
 
 /// What an attempt asks of the proxies on its way.
@@ -44,6 +47,8 @@ impl Default for Trace {
 pub(super) struct Walk<'m> {
     model: &'m PolicyModel<'m>,
     source: &'m Endpoint,
+    /// The node whose address stands in the place of the source's.
+    relay: Option<Endpoint>,
     trace: Trace,
 }
 
@@ -62,12 +67,12 @@ struct Side<'a> {
 impl<'m> Walk<'m> {
     /// Starts at a source.
     pub(super) fn new(model: &'m PolicyModel<'m>, source: &'m Endpoint) -> Self {
-        Self { model, source, trace: Trace::default() }
+        Self { model, source, relay: None, trace: Trace::default() }
     }
 
     /// Goes on after the checks of another walk.
     pub(super) fn after(model: &'m PolicyModel<'m>, source: &'m Endpoint, checks: Vec<Check>) -> Self {
-        Self { model, source, trace: Trace { checks, ..Trace::default() } }
+        Self { model, source, relay: None, trace: Trace { checks, ..Trace::default() } }
     }
 
     /// Whether something has ended it.
@@ -104,16 +109,17 @@ impl<'m> Walk<'m> {
     /// Asks the cluster's DNS server. Returns whether the DNS proxy saw it. Only pods ask that server; others have
     /// resolvers of their own.
     pub(super) fn query(&mut self, name: &DnsName, protocol: Protocol) -> bool {
-        let Some(port) = Port::new(53) else { return false };
-        let Ok(service) = DNS_SERVICE.parse() else { return false };
-        let Some(servers) = self.model.behind(&service, protocol, port) else {
+        let Some(service) = self.model.topology.dns_service() else { return false };
+        let servers = self.model.topology.dns_servers(protocol).into_iter();
+        let servers = servers.map(|(server, port)| Some((server, port?))).collect::<Option<Vec<_>>>();
+        let Some(servers) = servers.filter(|servers| !servers.is_empty()) else {
             let gap =
                 format!("who answers DNS over {protocol}: {service} has no such port, or nobody behind it");
             self.abstain(format!("query {name}"), gap);
             return false;
         };
         let mut through_proxy = false;
-        self.each_backend(&servers, |branch, server, port| {
+        self.each_backend(&servers, |branch, (server, port)| {
             if server == branch.source {
                 return branch.reach_itself(&service);
             }
@@ -130,9 +136,10 @@ impl<'m> Walk<'m> {
                 let traffic = self.traffic(endpoint, port);
                 self.cross(endpoint, &[], traffic, question);
             }
-            Target::Service(service) => self.through_service(service, None, port, question),
-            Target::Backend { service, backend } => {
-                self.through_service(service, Some(backend), port, question);
+            Target::Service(service) | Target::Backend { service, .. } | Target::Over { service, .. } => {
+                let relay = target.relay(self.source, &self.model.topology);
+                let way = Way { only: target.backend(), relay: relay.as_ref() };
+                self.through_service(service, way, port, question);
             }
             Target::Name(name) => self.by_name(name, port, question),
         }
@@ -140,14 +147,23 @@ impl<'m> Walk<'m> {
 
     fn by_name(&mut self, name: &DnsName, port: ProtocolPort, question: Question<'_>) {
         let mut taught = false;
-        if matches!(self.source, Endpoint::Pod(_)) {
+        if self.model.topology.asks_cluster_dns(self.source) {
             taught = self.query(name, Protocol::Udp);
             if self.has_ended() {
                 return;
             }
         }
         match self.model.topology.resolve(name) {
-            Some(Resolved::Service(service)) => self.through_service(&service, None, port, question),
+            Some(Resolved::Service(service)) if self.is_headless(&service) => {
+                let backends = self.model.topology.backends(&service);
+                self.each_backend(&backends, |branch, backend| {
+                    let traffic = branch.traffic(backend, port);
+                    branch.cross(backend, &[], traffic, question);
+                });
+            }
+            Some(Resolved::Service(service)) => {
+                self.through_service(&service, Way::default(), port, question);
+            }
             Some(Resolved::World(host)) => {
                 let endpoint = Endpoint::World(host);
                 let names = if taught { std::slice::from_ref(name) } else { &[] };
@@ -158,64 +174,6 @@ impl<'m> Walk<'m> {
                 let text = question_text(port, &Target::Name(name.clone()));
                 self.abstain(text, "where the name leads".to_owned());
             }
-        }
-    }
-
-    /// Goes to a port of a service: to everyone who may answer, or to `only` one of them.
-    fn through_service(
-        &mut self,
-        name: &NamespacedName,
-        only: Option<&Endpoint>,
-        port: ProtocolPort,
-        question: Question<'_>,
-    ) {
-        let chosen = port.and_then(|(protocol, port)| {
-            let mut backends = self.model.behind(name, protocol, port)?;
-            backends.retain(|(backend, _)| only.is_none_or(|only| only == backend));
-            (!backends.is_empty()).then_some((protocol, backends))
-        });
-        let Some((protocol, backends)) = chosen else {
-            let gap = format!("what a service answers that has no such port or nobody behind it: {name}");
-            return self.abstain(question_text(port, &Target::Service(name.clone())), gap);
-        };
-        self.each_backend(&backends, |branch, backend, target| {
-            if backend == branch.source {
-                return branch.reach_itself(name);
-            }
-            branch.cross(backend, &[], Traffic::Port(protocol, target.get()), question);
-        });
-    }
-
-    /// A pod that reaches itself through a service meets no policy.
-    fn reach_itself(&mut self, service: &NamespacedName) {
-        let question = format!("to itself through the service {service}");
-        let finding = Finding::Itself { through: Some(service.clone()) };
-        self.note(EnforcementPoint::Egress, self.source.clone(), question, finding);
-    }
-
-    /// Follows the attempt to every endpoint that may answer it. The client cannot choose, so the engine knows the
-    /// answer only if it is the same for all.
-    fn each_backend(
-        &mut self,
-        backends: &[(Endpoint, Port)],
-        mut follow: impl FnMut(&mut Self, &Endpoint, Port),
-    ) {
-        let mut answers = Vec::new();
-        let mut first: Option<Trace> = None;
-        for (backend, port) in backends {
-            let mut branch = Self::new(self.model, self.source);
-            follow(&mut branch, backend, *port);
-            answers.push(branch.trace.end.or(branch.trace.audited.map(Answer::Audit)));
-            first.get_or_insert(branch.trace);
-        }
-        let Some(mut branch) = first else { return };
-        self.trace.checks.append(&mut branch.checks);
-        self.trace.audited = self.trace.audited.or(branch.audited);
-        self.trace.end = branch.end;
-        if answers.windows(2).any(|pair| pair[0] != pair[1]) {
-            let names: Vec<String> = backends.iter().map(|(backend, _)| backend.to_string()).collect();
-            let gap = format!("which of {} answers, and policies treat them differently", names.join(", "));
-            self.leave_to_chance("through a service".to_owned(), gap);
         }
     }
 
@@ -245,8 +203,11 @@ impl<'m> Walk<'m> {
             self.abstain(format!("to {destination}"), "an end of this attempt".to_owned());
             return false;
         };
-        let finding = match (is_managed(source), is_managed(destination)) {
+        let [one, other] = [source, destination].map(|end| model.topology.node_of(end));
+        let finding = match (from.is_managed, to.is_managed) {
             (false, false) => Some(Finding::OutsideCluster),
+            // What a node sends itself never leaves it.
+            _ if one.is_some() && one == other => Some(Finding::OutsideCluster),
             _ if source == destination => Some(Finding::Itself { through: None }),
             _ => None,
         };
@@ -255,21 +216,37 @@ impl<'m> Walk<'m> {
             self.note(EnforcementPoint::Egress, source.clone(), text, finding);
             return false;
         }
+        if *destination == Endpoint::Cilium(CiliumEndpoint::Ingress)
+            && from.is_managed
+            && from.egress.enforced
+        {
+            let gap = "what a pod's egress policy says of the gateway, whose address is a load balancer's"
+                .to_owned();
+            self.abstain(format!("to {destination}, {}", traffic_text(traffic)), gap);
+            return false;
+        }
         let mut peer = Cow::Borrowed(&to.identity);
         if !names.is_empty() {
             peer.to_mut().names.extend(names.iter().map(|name| name.as_str().to_owned()));
         }
         let mut through_dns_proxy = false;
-        if is_managed(source) {
+        if from.is_managed {
             let text = format!("to {destination}, {}", traffic_text(traffic));
             let direction = Direction::Egress;
             let side = Side { direction, endpoint: source, subject: from, peer: &peer, traffic };
             through_dns_proxy = self.enforce(&side, text, question);
         }
-        if !self.has_ended() && is_managed(destination) {
-            let text = format!("from {source}, {}", traffic_text(traffic));
+        if !self.has_ended() && to.is_managed {
+            let relay = self.relay.as_ref().and_then(|relay| model.subjects.get_key_value(relay));
+            let (text, client) = match relay {
+                Some((relay, subject)) => {
+                    (format!("from {relay}, for {source}"), Cow::Owned(model.seen_of(subject)))
+                }
+                None => (format!("from {source}"), Cow::Borrowed(&from.identity)),
+            };
+            let text = format!("{text}, {}", traffic_text(traffic));
             let direction = Direction::Ingress;
-            let side = Side { direction, endpoint: destination, subject: to, peer: &from.identity, traffic };
+            let side = Side { direction, endpoint: destination, subject: to, peer: &client, traffic };
             self.enforce(&side, text, question);
         }
         through_dns_proxy
@@ -280,13 +257,13 @@ impl<'m> Walk<'m> {
         let model = self.model;
         let Side { direction, endpoint, subject, peer, traffic } = *side;
         let decision = model.decide(subject, direction, peer, traffic);
-        // The proxy of Cilium's Ingress keeps to its own egress policy itself: it answers 403, and audit mode does
-        // not reach it.
+        // The proxy of Cilium's Ingress keeps to its own policy itself, in both directions: it answers 403, and audit
+        // mode does not reach it.
         let is_gateway = *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress);
         let in_proxy =
             is_gateway && matches!(traffic, Traffic::Port(Protocol::Tcp, _)) && decision.verdict.denies();
         let point = match direction {
-            Direction::Egress if in_proxy => EnforcementPoint::Http,
+            _ if in_proxy => EnforcementPoint::Http,
             Direction::Egress => EnforcementPoint::Egress,
             Direction::Ingress => EnforcementPoint::Ingress,
         };
@@ -350,16 +327,6 @@ impl<'m> Walk<'m> {
         };
         self.note(point, endpoint.clone(), text, finding);
         point == EnforcementPoint::Dns
-    }
-}
-
-impl PolicyModel<'_> {
-    /// Who stands behind a port of a service, and with which port of their own; none if the service has no such
-    /// port, nobody behind it, or a target port that somebody behind it does not name.
-    fn behind(&self, name: &NamespacedName, protocol: Protocol, port: Port) -> Option<Vec<(Endpoint, Port)>> {
-        let behind = self.topology.behind(name, protocol, port).into_iter();
-        let behind = behind.map(|(backend, port)| Some((backend, port?))).collect::<Option<Vec<_>>>()?;
-        (!behind.is_empty()).then_some(behind)
     }
 }
 

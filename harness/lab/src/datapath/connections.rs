@@ -85,6 +85,11 @@ impl Connections {
         None
     }
 
+    /// Whether a packet would belong to a connection.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.by_key.contains_key(key)
+    }
+
     pub(super) fn get(&self, slot: Slot) -> Option<&Connection> {
         self.slots.get(slot.0)?.as_ref().map(|(_, connection)| connection)
     }

@@ -57,8 +57,8 @@ impl Datapath {
         for (link, direction, peer) in sides.into_iter().flatten() {
             let Some(subject) = self.links.get(&link).and_then(|link| link.endpoint()) else { continue };
             let ruling = self.policy.packet(subject, direction, peer, traffic);
-            if refuses_in_proxy(subject, direction, &ruling, leg.protocol()) {
-                judged.flows.extend(self.refusal_of_gateway(leg, &ruling, at));
+            if refuses_in_proxy(subject, &ruling, leg.protocol()) {
+                judged.flows.extend(self.refusal_of_gateway(leg, direction, &ruling, at));
                 judged.route = Route::Proxy(ProxyKind::Http, direction);
                 break;
             }
@@ -108,10 +108,16 @@ impl Datapath {
     }
 
     /// The flows of a connection that the gateway's proxy refuses: whatever is asked on it is answered with 403.
-    fn refusal_of_gateway(&self, leg: &Leg, ruling: &Ruling, at: Duration) -> [Flow; 2] {
-        let route = Route::Proxy(ProxyKind::Http, Direction::Egress);
+    fn refusal_of_gateway(
+        &self,
+        leg: &Leg,
+        direction: Direction,
+        ruling: &Ruling,
+        at: Duration,
+    ) -> [Flow; 2] {
+        let route = Route::Proxy(ProxyKind::Http, direction);
         let side = Side { verdict: FlowVerdict::Redirected, drop_reason: None, route };
-        let taken = self.verdict_flow(leg, Direction::Egress, ruling, &side, at);
+        let taken = self.verdict_flow(leg, direction, ruling, &side, at);
         let request = ProxyRequest::Http {
             method: "any".to_owned(),
             path: "/".to_owned(),
@@ -178,17 +184,12 @@ impl Datapath {
     }
 }
 
-/// Whether it is the gateway's own proxy that keeps to a denial, at the gateway's egress, and not the datapath.
+/// Whether it is the gateway's own proxy that keeps to a denial, at the gateway's listener or egress, and not the datapath.
 /// <https://docs.cilium.io/en/stable/network/servicemesh/ingress-and-network-policy/>
-fn refuses_in_proxy(
-    subject: &Endpoint,
-    direction: Direction,
-    ruling: &Ruling,
-    protocol: FlowProtocol,
-) -> bool {
+fn refuses_in_proxy(subject: &Endpoint, ruling: &Ruling, protocol: FlowProtocol) -> bool {
     let is_gateway = *subject == Endpoint::Cilium(CiliumEndpoint::Ingress);
     let is_tcp = protocol == FlowProtocol::Port(Protocol::Tcp);
-    is_gateway && direction == Direction::Egress && is_tcp && ruling.verdict.denies()
+    is_gateway && is_tcp && ruling.verdict.denies()
 }
 
 /// Where no rule of the author decides, one that Cilium adds does: all traffic where nothing isolates the

@@ -10,6 +10,7 @@ use verdikt_scenario::flow::DropReason;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
 use super::connection::{Connection, Leg, Life};
+use super::connections::Key;
 use super::forward::Next;
 use super::judge::{Judged, Route};
 use super::link::Link;
@@ -21,6 +22,9 @@ use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect};
 
 /// Why Cilium drops what a host outside sends to the address that a service has in the cluster.
 const OF_THE_CLUSTER: &str = "Is a ClusterIP";
+
+/// The first port that a node takes for a connection of somebody else.
+const RELAY_PORTS: u16 = 32_768;
 
 /// A connection about to begin.
 struct Start {
@@ -120,11 +124,25 @@ impl Datapath {
         let backend = transport.and_then(|protocol| self.services.backend(&tuple, protocol));
         let backend = backend.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
         let truth = Tuple { destination: backend.ip(), destination_port: backend.port(), ..tuple };
+        let truth = match self.relays.get(&tuple.destination) {
+            Some(node) => self.relayed(truth, *node, headers)?,
+            None => truth,
+        };
         Ok(Start {
             leg: leg(truth),
             service: Some((tuple.destination, tuple.destination_port)),
             to_itself: self.owner(backend.ip()) == Some(from),
         })
+    }
+
+    /// The same, from a node: under the client's port, or the next that no other connection to the backend has.
+    fn relayed(&self, truth: Tuple, node: IpAddr, headers: &Headers) -> Result<Tuple, Dropped> {
+        let nobody = || Dropped::because(DropReason::NoDestination, headers);
+        let link = self.owner(truth.destination).ok_or_else(nobody)?;
+        let ports = (truth.source_port..=u16::MAX).chain(RELAY_PORTS..truth.source_port);
+        let mut tuples = ports.map(|source_port| Tuple { source: node, source_port, ..truth });
+        let is_free = |tuple: &Tuple| !self.connections.has(&Key { link, tuple: tuple.reversed() });
+        tuples.find(is_free).ok_or_else(nobody)
     }
 
     /// From a proxy: what it does for the client of a connection it judges.

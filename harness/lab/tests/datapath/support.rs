@@ -121,7 +121,16 @@ impl Lab {
                 }
                 Endpoint::World(host) => {
                     let address = v4.parse().unwrap();
-                    topology.world.insert(host, WorldHost { address, names: [].into(), serves: Vec::new() });
+                    topology.world.insert(
+                        host,
+                        WorldHost {
+                            address,
+                            names: [].into(),
+                            serves: Vec::new(),
+                            aliases: [].into(),
+                            api_server: false,
+                        },
+                    );
                 }
                 _ => drop(topology.nodes.insert(name.parse().unwrap(), Node::default())),
             }

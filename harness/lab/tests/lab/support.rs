@@ -48,7 +48,13 @@ impl Bench {
                 }
                 Some((name, address)) => {
                     let address = address.parse().unwrap();
-                    let host = WorldHost { address, names: [].into(), serves: Vec::new() };
+                    let host = WorldHost {
+                        address,
+                        names: [].into(),
+                        serves: Vec::new(),
+                        aliases: [].into(),
+                        api_server: false,
+                    };
                     topology.world.insert(name.parse().unwrap(), host);
                 }
             }

@@ -79,7 +79,7 @@ impl Outside {
             return;
         }
         let Some(address) = self.free(&[]) else { return };
-        let host = WorldHost { address, names: BTreeSet::from([dns_name]), serves: Vec::new() };
+        let host = outside_host(address, BTreeSet::from([dns_name]));
         self.add(host_name, host, ports, comment, true);
     }
 
@@ -116,7 +116,7 @@ impl Outside {
         }
         let Some(address) = blocks::inside(cidr, except, &self.used) else { return };
         self.used.insert(address);
-        let host = WorldHost { address: IpAddr::V4(address), names: BTreeSet::new(), serves: Vec::new() };
+        let host = outside_host(IpAddr::V4(address), BTreeSet::new());
         self.add(name, host, ports, comment.to_owned(), !is_ingress);
     }
 
@@ -124,7 +124,7 @@ impl Outside {
         let node = |api_server: bool| {
             let port = Port::new(API_SERVER).filter(|_| api_server);
             let serves = port.map(|port| Served { protocol: ServedProtocol::Tcp, port, name: None });
-            Node { api_server, labels: BTreeMap::new(), serves: serves.into_iter().collect() }
+            Node { api_server, serves: serves.into_iter().collect(), ..Node::default() }
         };
         let node = match entity {
             "kube-apiserver" => ("api-server", node(true)),
@@ -157,7 +157,7 @@ impl Outside {
             .map(|served| served.port)
             .collect();
         ports.extend(Port::new(HTTPS));
-        let host = WorldHost { address, names: BTreeSet::from([dns_name]), serves: Vec::new() };
+        let host = outside_host(address, BTreeSet::from([dns_name]));
         self.add(name, host, &ports, "a host that no policy names".to_owned(), true);
     }
 
@@ -226,4 +226,9 @@ fn parse(text: &str) -> Result<Ipv4Net, ipnet::AddrParseError> {
 /// A place for a reader of the scenario: file and line.
 pub(super) fn place(place: &verdikt_scenario::place::Place) -> String {
     format!("{}:{}", place.file, place.line)
+}
+
+/// A host outside that serves nothing.
+fn outside_host(address: IpAddr, names: BTreeSet<DnsName>) -> WorldHost {
+    WorldHost { address, names, aliases: BTreeSet::new(), api_server: false, serves: Vec::new() }
 }

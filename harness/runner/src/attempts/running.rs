@@ -102,18 +102,18 @@ impl<'a> Running<'a> {
         }
     }
 
-    /// A stage has its socket. Answers what its packets are known by; none if it is known already.
+    /// A stage has its socket. Answers what its packets are known by; nothing if it is known already.
     pub(super) fn bind(
         &mut self,
         kind: StageKind,
         protocol: Option<Protocol>,
         (local, remote): (SocketAddr, SocketAddr),
         now: Duration,
-    ) -> Option<Origin> {
+    ) -> Vec<Origin> {
         self.heard.get_or_insert(now);
         let again = |stage: &Stage| stage.kind == kind && stage.local == Some(local);
         if self.is_finished() || self.open && self.stages.last().is_some_and(again) {
-            return None;
+            return Vec::new();
         }
         let stage = Stage {
             kind,
@@ -125,10 +125,15 @@ impl<'a> Running<'a> {
             began: now,
             took: Duration::ZERO,
         };
-        let origin = Origin::of_stage(&stage);
+        let own = Origin::of_stage(&stage);
+        let relayed = own.iter().flat_map(|own| {
+            let relays = self.destinations.relays.iter();
+            relays.map(|relay| Origin { client: SocketAddr::new(*relay, own.client.port()), ..*own })
+        });
+        let origins = own.into_iter().chain(relayed).collect();
         self.stages.push(stage);
         self.open = true;
-        origin
+        origins
     }
 
     /// The stage that is open has come to something.
@@ -158,7 +163,8 @@ impl<'a> Running<'a> {
 
     /// Something of this origin has reached a server. Answers whether that is an arrival of this attempt, and news.
     pub(super) fn arrive_from(&mut self, origin: Origin, server: &[SocketAddr]) -> bool {
-        let of_origin = self.stages.iter().rev().find(|stage| Origin::of_stage(stage) == Some(origin));
+        let relays = &self.destinations.relays;
+        let of_origin = self.stages.iter().rev().find(|stage| origin.is_of(stage, relays));
         let Some(stage) = of_origin else { return false };
         let counts = match self.attempt {
             Attempt::Dns { .. } => true,
@@ -177,15 +183,16 @@ impl<'a> Running<'a> {
     /// Whether a flow can be of this attempt's packets.
     pub(super) fn owns(&self, flow: &Flow) -> bool {
         let is_own = |stage: &Stage| {
-            is_of_stage(flow, stage, &self.destinations.sockets, &self.destinations.dns_servers)
+            let Destinations { sockets, dns_servers, relays, .. } = &self.destinations;
+            is_of_stage(flow, stage, sockets, dns_servers, relays)
         };
         flow.at >= self.began && self.stages.iter().any(is_own)
     }
 
     /// Whether it can still have had the flow's port when the flow was made.
     pub(super) fn had_port(&self, flow: &Flow) -> bool {
-        let origin = Origin::of_flow(flow);
-        let last = self.stages.iter().rposition(|stage| Origin::of_stage(stage) == origin);
+        let Some(origin) = Origin::of_flow(flow) else { return false };
+        let last = self.stages.iter().rposition(|stage| origin.is_of(stage, &self.destinations.relays));
         let open = |index: usize| self.open && index + 1 == self.stages.len();
         last.is_some_and(|index| open(index) || may_have_sent(&self.stages[index], flow.at))
     }

@@ -8,12 +8,14 @@ mod tests;
 use verdikt_cluster::borrow::Borrowed;
 use verdikt_cluster::inspect::Facts;
 use verdikt_cluster::world::World;
-use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::document::Node;
 use verdikt_scenario::name::HostName;
 use verdikt_scenario::policy::Manifest;
-use verdikt_scenario::scenario::{EnforcementMode, Scenario, Step};
-use verdikt_scenario::topology::{DNS_POD, DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, Topology};
+use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
+use verdikt_scenario::topology::{
+    API_SERVER_SERVICE, DNS_POD, Dns, Endpoint, LOCAL_NODE, Pod, Protocol, Topology, is_own_service,
+};
 
 use super::{Clusterwide, borrowing, clusterwide};
 
@@ -58,6 +60,33 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
     if reason.is_some() {
         return reason;
     }
+    if let Some((host, target)) = step.table.iter().find_map(|row| hidden_client(topology, row)) {
+        return Some(format!(
+            "its host {host} attempts {target}, whose externalTrafficPolicy is Cluster, and no client can choose a node \
+             that puts its own address in the place of the client's"
+        ));
+    }
+    if let Some(attempt) =
+        step.table.iter().map(|row| &row.attempt).find(|attempt| goes_to_api_server(attempt))
+    {
+        return Some(format!(
+            "it attempts `{attempt}`, and what is behind that service is the cluster's own"
+        ));
+    }
+    if let Some(reason) = settings::unlike(cilium, &topology.settings) {
+        return Some(reason);
+    }
+    if topology.dns != Dns::default() {
+        return Some(
+            "its pods ask another DNS server than kube-system/kube-dns, which is the cluster's to say"
+                .to_owned(),
+        );
+    }
+    let elsewhere = |pod: &Pod| pod.cluster.is_some() || pod.host_network.is_some();
+    if let Some((name, pod)) = topology.pods.iter().find(|(_, pod)| elsewhere(pod)) {
+        let place = if pod.cluster.is_some() { "in another cluster" } else { "in the network of a node" };
+        return Some(format!("its pod {name} is {place}, where no scenario makes pods"));
+    }
     if let Some(node) = hidden_api_server(cilium.tunnels(), step) {
         return Some(format!(
             "it has a policy for the entity {API_SERVER}, and its node {node} reaches pods through Cilium's tunnel, by \
@@ -71,7 +100,7 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
         return Some("it attempts as Cilium's own endpoints, which is nobody else's right".to_owned());
     }
     let pods = topology.pods.keys().filter(|pod| pod.to_string() != DNS_POD);
-    let services = topology.services.keys().filter(|service| service.to_string() != DNS_SERVICE);
+    let services = topology.services.keys().filter(|service| !is_own_service(service));
     if let Some(name) = pods.chain(services).find(|name| OF_THE_CLUSTER.contains(&name.namespace.as_str())) {
         return Some(format!("it puts {name} into a namespace that is the cluster's own"));
     }
@@ -100,6 +129,20 @@ fn unfit_world(world: Option<&World>, topology: &Topology) -> Option<String> {
         )),
         (None, None) => None,
     }
+}
+
+/// A host outside that attempts a service over a node that would put its own address in the place of the host's.
+fn hidden_client<'a>(topology: &Topology, row: &'a Row) -> Option<(&'a Endpoint, &'a Target)> {
+    let target = row.attempt.target()?;
+    let mut sources = row.cells.iter().map(|(source, _)| source);
+    sources.find(|source| target.relay(source, topology).is_some()).map(|source| (source, target))
+}
+
+fn goes_to_api_server(attempt: &Attempt) -> bool {
+    attempt
+        .target()
+        .and_then(Target::service)
+        .is_some_and(|service| service.to_string() == API_SERVER_SERVICE)
 }
 
 /// A remote node with the API server that attempts something where a policy speaks of the API server: only the address

@@ -5,12 +5,13 @@ use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, SeqAccess, Visitor, value::SeqAccessDeserializer};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::Located;
+use super::{Located, Table};
 use crate::policy::Refuser;
 use crate::scenario::{Enforcement, EnforcementMode, FieldValidation};
-use crate::topology::{CiliumEndpoint, ServiceType};
+use crate::topology::{CiliumEndpoint, ServiceType, TrafficPolicy};
 
 /// An endpoint of Cilium's own.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -52,6 +53,25 @@ impl From<ServiceTypeWord> for ServiceType {
             ServiceTypeWord::ClusterIp => Self::ClusterIp,
             ServiceTypeWord::NodePort => Self::NodePort,
             ServiceTypeWord::LoadBalancer => Self::LoadBalancer,
+        }
+    }
+}
+
+/// To which backends a node leads the traffic of a service.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "TrafficPolicy")]
+pub(crate) enum TrafficPolicyWord {
+    /// To any, under the address of the node where the backend is on another one.
+    Cluster,
+    /// To those on the node itself alone.
+    Local,
+}
+
+impl From<TrafficPolicyWord> for TrafficPolicy {
+    fn from(word: TrafficPolicyWord) -> Self {
+        match word {
+            TrafficPolicyWord::Cluster => Self::Cluster,
+            TrafficPolicyWord::Local => Self::Local,
         }
     }
 }
@@ -227,6 +247,83 @@ impl JsonSchema for TargetPortWord {
             "type": ["integer", "string"],
             "minimum": 1,
             "maximum": 65535,
+        })
+    }
+}
+
+/// The value of a setting.
+#[derive(Clone, Debug)]
+pub(crate) enum SettingWord {
+    /// On or off.
+    Boolean(bool),
+    /// A number, nothing, or whatever else no setting that is known can be.
+    Other,
+    /// A text.
+    Text(String),
+    /// Several texts.
+    List(Vec<String>),
+    /// Settings under a common name.
+    Table(Table<Located<SettingWord>>),
+}
+
+impl<'de> Deserialize<'de> for SettingWord {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SettingVisitor)
+    }
+}
+
+struct SettingVisitor;
+
+impl<'de> Visitor<'de> for SettingVisitor {
+    type Value = SettingWord;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a setting of Cilium")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<SettingWord, E> {
+        Ok(SettingWord::Boolean(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<SettingWord, E> {
+        Ok(SettingWord::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<SettingWord, E> {
+        Ok(SettingWord::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<SettingWord, E> {
+        Ok(SettingWord::Other)
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<SettingWord, E> {
+        Ok(SettingWord::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<SettingWord, A::Error> {
+        let words: Vec<SettingWord> = Vec::deserialize(SeqAccessDeserializer::new(access))?;
+        let texts = words.into_iter().map(|word| match word {
+            SettingWord::Text(text) => Some(text),
+            _ => None,
+        });
+        Ok(texts.collect::<Option<Vec<_>>>().map_or(SettingWord::Other, SettingWord::List))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<SettingWord, A::Error> {
+        Table::deserialize(MapAccessDeserializer::new(access)).map(SettingWord::Table)
+    }
+}
+
+impl JsonSchema for SettingWord {
+    fn schema_name() -> Cow<'static, str> {
+        "Setting".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schemars::json_schema!({
+            "description": "The value of a setting, or settings under a common name.",
+            "type": ["boolean", "integer", "string", "array", "object"],
         })
     }
 }

@@ -10,10 +10,11 @@ use super::manifests;
 use crate::diagnostic::Severity;
 use crate::document::Node;
 use crate::file::deserialize::from_node;
-use crate::file::{Located, ScenarioFile, TopologyFile};
+use crate::file::{Located, ScenarioFile, SettingWord, TopologyFile};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::policies::is_path;
-use crate::lower::topology::TopologyPart;
+use crate::lower::settings::VALUES;
+use crate::lower::topology::{TopologyPart, ValuesFile};
 use crate::lower::{self, Input, manifest};
 use crate::name::NamespaceName;
 use crate::objects::ReadObjects;
@@ -186,7 +187,43 @@ impl Includes<'_, '_> {
         let objects = manifests::topology(self.reader, named, naming, namespace.as_ref(), self.mistakes);
         self.is_whole &= objects.is_some();
         let objects = objects.unwrap_or_default();
-        self.parts.push(TopologyPart { file: Arc::clone(file), content: Arc::new(content), objects });
+        let values = self.values(&content, file, folder);
+        self.parts.push(TopologyPart { file: Arc::clone(file), content: Arc::new(content), objects, values });
+    }
+}
+
+impl Includes<'_, '_> {
+    /// Reads the file of Helm values that the settings of a topology name.
+    fn values(&mut self, content: &TopologyFile, file: &Arc<str>, folder: &Path) -> Option<ValuesFile> {
+        let (_, named) = (&content.settings).into_iter().find(|(key, _)| key.value == VALUES)?;
+        let SettingWord::Text(name) = &named.value else {
+            let mistake = Mistake::new("`values` does not name a file of Helm values");
+            self.mistakes.add(file, named.position, mistake.help("write `values: values.yaml`".to_owned()));
+            return None;
+        };
+        let opened = match self.reader.disk.open(&folder.join(name)) {
+            Ok(opened) => opened,
+            Err(mistake) => {
+                self.mistakes.add(file, named.position, mistake);
+                return None;
+            }
+        };
+        self.reader.disk.used.insert(opened.canonical.clone());
+        let documents = match &opened.documents {
+            Ok(documents) => documents,
+            Err(diagnostic) => {
+                self.mistakes.0.push(diagnostic.clone());
+                return None;
+            }
+        };
+        let [root] = &documents[..] else {
+            let message =
+                format!("`{}` has {} documents, and a file of values has one", opened.file, documents.len());
+            self.mistakes.add(file, named.position, Mistake::new(message));
+            return None;
+        };
+        let values = read_shape(root, &opened.file, self.mistakes)?;
+        Some(ValuesFile { file: Arc::clone(&opened.file), values })
     }
 }
 

@@ -5,6 +5,7 @@ mod bytes;
 mod disk;
 mod policies;
 mod rendering;
+mod situations;
 mod steps;
 mod structure;
 mod table;

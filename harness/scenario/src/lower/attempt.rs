@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::backend::{split_via, through};
+use super::answers::reachable;
+use super::backend::{over, split_over, split_via, through};
 use super::mistake::Mistake;
 use super::served;
-use super::services::{served_text, target_served};
-use super::suggest::{did_you_mean, listed};
+use super::suggest::did_you_mean;
 use crate::attempt::{Attempt, Request, Target};
 use crate::name::{DnsName, HostName, NamespacedName};
 use crate::topology::{
-    CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, Port, Protocol, Resolved, ServedProtocol, ServicePort,
-    Topology,
+    CLUSTER_DOMAIN, CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, Protocol, Resolved, Service, Topology,
 };
 
 const KINDS: [&str; 7] = ["tcp", "udp", "sctp", "icmp", "http", "dns", "dns+tcp"];
@@ -20,7 +19,9 @@ const KINDS: [&str; 7] = ["tcp", "udp", "sctp", "icmp", "http", "dns", "dns+tcp"
 /// exists and serves the port.
 pub fn parse_attempt(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
     let (text, via) = split_via(text.trim());
+    let (text, node) = split_over(text);
     let attempt = parse_plain(text, topology)?;
+    let attempt = node.map_or_else(|| Ok(attempt.clone()), |node| over(&attempt, node, topology))?;
     via.map_or_else(|| Ok(attempt.clone()), |via| through(&attempt, via, topology))
 }
 
@@ -138,7 +139,7 @@ fn target(prefix: Option<Prefix>, text: &str, topology: &Topology) -> Result<Tar
     let is_pod = name.as_ref().is_some_and(|name| topology.pods.contains_key(name));
     let is_service = name.as_ref().is_some_and(|name| topology.services.contains_key(name));
     match (prefix, name) {
-        (None | Some(Prefix::Service), Some(name)) if is_pod && is_service => Ok(Target::Service(name)),
+        (None | Some(Prefix::Service), Some(name)) if is_pod && is_service => target_service(name, topology),
         (Some(Prefix::Pod), Some(name)) if is_pod && is_service => {
             Ok(Target::PodOfSharedName(Endpoint::Pod(name)))
         }
@@ -164,17 +165,12 @@ fn target_of_any_kind(text: &str, topology: &Topology) -> Result<Target, Mistake
         return Ok(Target::Name(text.parse()?));
     }
     if let Some(endpoint) = find_source(text, topology) {
-        return match endpoint {
-            Endpoint::Cilium(_) => Err(Mistake::new(format!(
-                "`{text}` is one of Cilium's own endpoints, which are sources only"
-            ))),
-            endpoint => Ok(Target::Endpoint(endpoint)),
-        };
+        return Ok(Target::Endpoint(endpoint));
     }
     if text.contains('/') {
         let name = text.parse::<NamespacedName>()?;
         if topology.services.contains_key(&name) || text == DNS_SERVICE {
-            return Ok(Target::Service(name));
+            return target_service(name, topology);
         }
         if text == DNS_POD {
             return Ok(Target::Endpoint(Endpoint::Pod(name)));
@@ -182,6 +178,20 @@ fn target_of_any_kind(text: &str, topology: &Topology) -> Result<Target, Mistake
     }
     let what = if text.contains('/') { "pod or service" } else { "host or node" };
     Err(no_target(text, what, targets(topology).into_iter(), "the targets are"))
+}
+
+fn target_service(name: NamespacedName, topology: &Topology) -> Result<Target, Mistake> {
+    topology.services.get(&name).map_or(Ok(()), |service| addressed(&name, service))?;
+    Ok(Target::Service(name))
+}
+
+/// Whether a service has an address of its own.
+fn addressed(name: &NamespacedName, service: &Service) -> Result<(), Mistake> {
+    let Some(alias) = &service.external_name else { return Ok(()) };
+    let own = format!("{}.{}.svc.{CLUSTER_DOMAIN}", name.name, name.namespace);
+    let mistake =
+        Mistake::new(format!("service `{name}` is an alias of {alias}, and has no address of its own"));
+    Err(mistake.help(format!("attempt its name, `{own}`, or what is behind it")))
 }
 
 fn targets(topology: &Topology) -> Vec<String> {
@@ -199,10 +209,19 @@ fn connect(protocol: Protocol, text: &str, topology: &Topology) -> Result<Attemp
         let help = format!("write `{protocol} {}:PORT`", if text.is_empty() { "TARGET" } else { text });
         return Err(Mistake::new(format!("the {protocol} attempt has no port")).help(help));
     };
-    let target = target(prefix, name, topology)?;
+    let target = not_the_gateway(target(prefix, name, topology)?)?;
     let port = served::port(port)?;
     reachable(&target, protocol, port, false, topology)?;
     Ok(Attempt::Connect { protocol, target, port })
+}
+
+/// A target that takes more than requests.
+fn not_the_gateway(target: Target) -> Result<Target, Mistake> {
+    if target.endpoint() != Some(&Endpoint::Cilium(CiliumEndpoint::Ingress)) {
+        return Ok(target);
+    }
+    let mistake = Mistake::new("the gateway decides about requests, and takes every connection");
+    Err(mistake.help("write `http GET ingress:80/`".to_owned()))
 }
 
 fn ping(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
@@ -211,12 +230,16 @@ fn ping(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
         let mistake = Mistake::new(format!("a ping has no port, and this one has `{port}`"));
         return Err(mistake.help(format!("write `icmp {name}`")));
     }
-    let target = target(prefix, text, topology)?;
+    let target = not_the_gateway(target(prefix, text, topology)?)?;
     let service = match &target {
         Target::Endpoint(_) | Target::PodOfSharedName(_) => return Ok(Attempt::Ping { target }),
-        Target::Service(name) | Target::Backend { service: name, .. } => Some(name.clone()),
+        Target::Service(name)
+        | Target::Backend { service: name, .. }
+        | Target::Over { service: name, .. } => Some(name.clone()),
         Target::Name(name) => match resolve(name, topology)? {
-            Resolved::Service(name) => Some(name),
+            Resolved::Service(name) => {
+                Some(name).filter(|name| topology.services.get(name).is_none_or(|service| !service.headless))
+            }
             Resolved::World(_) => None,
         },
     };
@@ -287,130 +310,17 @@ fn split_url<'a>(url: &'a str, topology: &Topology) -> Option<(&'a str, &'a str)
     }
 }
 
-fn resolve(name: &DnsName, topology: &Topology) -> Result<Resolved, Mistake> {
+pub(super) fn resolve(name: &DnsName, topology: &Topology) -> Result<Resolved, Mistake> {
     topology.resolve(name).ok_or_else(|| {
         let names: Vec<&str> =
             topology.world.values().flat_map(|host| host.names.iter().map(DnsName::as_str)).collect();
-        let services = topology.services.keys().map(|service| {
-            format!("{}.{}.svc.{}", service.name, service.namespace, crate::topology::CLUSTER_DOMAIN)
-        });
+        let services = topology
+            .services
+            .keys()
+            .map(|service| format!("{}.{}.svc.{}", service.name, service.namespace, CLUSTER_DOMAIN));
         let services: Vec<String> = services.collect();
         let known: Vec<&str> = names.into_iter().chain(services.iter().map(String::as_str)).collect();
         let help = did_you_mean(name.as_str(), "the names that lead somewhere are", &known);
         Mistake::new(format!("`{name}` leads nowhere in this topology")).help(help)
     })
-}
-
-/// Whether someone answers on the port.
-fn reachable(
-    target: &Target,
-    protocol: Protocol,
-    port: Port,
-    http: bool,
-    topology: &Topology,
-) -> Result<(), Mistake> {
-    match target {
-        Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
-            endpoint_answers(endpoint, protocol, port, http, topology)
-        }
-        Target::Service(name) | Target::Backend { service: name, .. } => {
-            service_answers(name, protocol, port, http, topology)
-        }
-        Target::Name(name) => match resolve(name, topology)? {
-            Resolved::Service(name) => service_answers(&name, protocol, port, http, topology),
-            Resolved::World(host) => endpoint_answers(&Endpoint::World(host), protocol, port, http, topology),
-        },
-    }
-}
-
-fn wanted(protocol: Protocol, port: Port, http: bool) -> String {
-    if http { format!("http {port}") } else { format!("{protocol} {port}") }
-}
-
-pub(super) fn endpoint_answers(
-    endpoint: &Endpoint,
-    protocol: Protocol,
-    port: Port,
-    http: bool,
-    topology: &Topology,
-) -> Result<(), Mistake> {
-    let is_dns = endpoint.to_string() == DNS_POD && port.get() == 53 && protocol != Protocol::Sctp && !http;
-    let serves = topology.serves(endpoint);
-    let answers = |served: &crate::topology::Served| {
-        served.port == port
-            && served.protocol.answers(protocol)
-            && (!http || served.protocol == ServedProtocol::Http)
-    };
-    if is_dns || serves.iter().any(answers) {
-        return Ok(());
-    }
-    let message = format!("`{endpoint}` does not serve {}", wanted(protocol, port, http));
-    let offered = topology.services.iter().find(|(name, service)| {
-        service.ports.iter().any(|offered| offered.port == port) && topology.backends(name).contains(endpoint)
-    });
-    let mut all: Vec<String> = serves.iter().map(served_text).collect();
-    if all.is_empty() && endpoint.to_string() == DNS_POD {
-        all.push("dns 53".to_owned());
-    }
-    let all = if all.is_empty() {
-        "it serves nothing".to_owned()
-    } else {
-        format!("it serves {}", listed(all.iter().map(String::as_str)))
-    };
-    let help = match offered {
-        Some((service, _)) => format!("{port} is the port of service `{service}` in front of it; {all}"),
-        None => all,
-    };
-    Err(Mistake::new(message).help(help))
-}
-
-fn service_answers(
-    name: &NamespacedName,
-    protocol: Protocol,
-    port: Port,
-    http: bool,
-    topology: &Topology,
-) -> Result<(), Mistake> {
-    let Some(service) = topology.services.get(name) else {
-        // The only service that nobody has to declare is the one in front of the DNS server.
-        if port.get() == 53 && protocol != Protocol::Sctp && !http {
-            return Ok(());
-        }
-        let message = format!("service `{name}` does not offer {}", wanted(protocol, port, http));
-        return Err(Mistake::new(message).help("it offers `53` over UDP and TCP".to_owned()));
-    };
-    let offered = service.ports.iter().find(|offered| offered.port == port && offered.protocol == protocol);
-    let Some(offered) = offered else {
-        return Err(port_not_offered(name, protocol, port, topology, &service.ports));
-    };
-    let backends = topology.backends(name);
-    if backends.is_empty() {
-        return Err(Mistake::new(format!("nothing stands behind service `{name}` in this step")));
-    }
-    let answers = |endpoint: &Endpoint| {
-        target_served(topology, endpoint, protocol, &offered.target)
-            .is_some_and(|port| endpoint_answers(endpoint, protocol, port, http, topology).is_ok())
-    };
-    if backends.iter().any(answers) {
-        return Ok(());
-    }
-    let what = if http { "HTTP" } else { "anything" };
-    Err(Mistake::new(format!("nobody behind port {port} of service `{name}` serves {what} in this step")))
-}
-
-fn port_not_offered(
-    name: &NamespacedName,
-    protocol: Protocol,
-    port: Port,
-    topology: &Topology,
-    ports: &[ServicePort],
-) -> Mistake {
-    let offers: Vec<String> =
-        ports.iter().map(|offered| format!("{}/{}", offered.port, offered.protocol)).collect();
-    let offers = format!("it offers {}", listed(offers.iter().map(String::as_str)));
-    let backends = topology.backends(name);
-    let behind =
-        backends.iter().any(|endpoint| topology.serves(endpoint).iter().any(|served| served.port == port));
-    let help = if behind { format!("{port} is the port of what is behind it; {offers}") } else { offers };
-    Mistake::new(format!("service `{name}` does not offer {protocol} {port}")).help(help)
 }

@@ -36,8 +36,11 @@ pub(crate) fn port(text: &str) -> Result<Port, Mistake> {
     number.ok_or_else(|| Mistake::new(format!("`{text}` is no port: ports are numbers from 1 to 65535")))
 }
 
-/// `http 3000 as web`.
-pub(crate) fn served(text: &str) -> Result<Served, Mistake> {
+/// How many ports a range may have: each has a server of its own.
+const LARGEST_RANGE: u16 = 100;
+
+/// `http 3000 as web`, `tcp 8000-8010`.
+pub(crate) fn served(text: &str) -> Result<Vec<Served>, Mistake> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let (protocol, number, name) = match words[..] {
         [protocol, number] => (protocol, number, None),
@@ -57,7 +60,19 @@ pub(crate) fn served(text: &str) -> Result<Served, Mistake> {
         return Err(Mistake::new(message).help(did_you_mean(protocol, "it can serve", &words)));
     };
     let name = name.map(str::parse::<PortName>).transpose()?;
-    Ok(Served { protocol: *protocol, port: port(number)?, name })
+    let (first, last) = match number.split_once('-') {
+        Some((first, last)) => (port(first)?, port(last)?),
+        None => (port(number)?, port(number)?),
+    };
+    if last < first || last.get() - first.get() >= LARGEST_RANGE {
+        let mistake = Mistake::new(format!("`{number}` is no range of 2 to {LARGEST_RANGE} ports"));
+        return Err(mistake.help("write the lower port first".to_owned()));
+    }
+    if name.is_some() && first != last {
+        return Err(Mistake::new(format!("`{text}` gives several ports one name")));
+    }
+    let ports = (first.get()..=last.get()).filter_map(Port::new);
+    Ok(ports.map(|port| Served { protocol: *protocol, port, name: name.clone() }).collect())
 }
 
 /// Everything an endpoint serves; a port or port name twice is a mistake. The flag says whether all of it was
@@ -74,22 +89,24 @@ pub(crate) fn all_served(
             understood = false;
             continue;
         };
-        let overlaps = |other: &Served| {
-            other.port == served.port
-                && [Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
-                    .iter()
-                    .any(|protocol| other.protocol.answers(*protocol) && served.protocol.answers(*protocol))
-        };
-        if all.iter().any(overlaps) {
-            let mistake = Mistake::new(format!("port {} is served twice", served.port));
-            mistakes.add(file, text.position, mistake);
+        for served in served {
+            let overlaps = |other: &Served| {
+                other.port == served.port
+                    && [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].iter().any(|protocol| {
+                        other.protocol.answers(*protocol) && served.protocol.answers(*protocol)
+                    })
+            };
+            if all.iter().any(overlaps) {
+                let mistake = Mistake::new(format!("port {} is served twice", served.port));
+                mistakes.add(file, text.position, mistake);
+            }
+            if let Some(name) = &served.name
+                && all.iter().any(|other| other.name.as_ref() == Some(name))
+            {
+                mistakes.add(file, text.position, Mistake::new(format!("two ports are called `{name}`")));
+            }
+            all.push(served);
         }
-        if let Some(name) = &served.name
-            && all.iter().any(|other| other.name.as_ref() == Some(name))
-        {
-            mistakes.add(file, text.position, Mistake::new(format!("two ports are called `{name}`")));
-        }
-        all.push(served);
     }
     (all, understood)
 }

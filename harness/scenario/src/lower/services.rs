@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use super::mistake::{Mistake, Mistakes};
 use super::served::{labels, service_port, target_port};
+use super::service_reach;
 use super::suggest::listed;
-use super::topology::{Draft, TopologyPart, Winner, known_host, known_namespace, winners};
+use super::topology::{Draft, TopologyPart, Winner, known_backend, known_namespace, winners};
 use crate::file::{ServiceFile, ServiceTypeWord};
-use crate::name::NamespacedName;
-use crate::topology::{Endpoint, Port, Protocol, Service, ServicePort, ServiceType, TargetPort, Topology};
+use crate::name::{HostName, NamespacedName};
+use crate::topology::{
+    Endpoint, Labels, Port, Protocol, Service, ServicePort, ServiceType, TargetPort, Topology,
+};
 
 /// Adds a service.
 pub(crate) fn lower(
@@ -22,35 +25,71 @@ pub(crate) fn lower(
     let selects = value.selects.as_ref().map(|selects| labels(selects, file, mistakes));
     let mut backends = BTreeSet::new();
     for backend in &value.backends {
-        match known_host(&backend.value, draft) {
+        match known_backend(&backend.value, draft) {
             Ok(host) => drop(backends.insert(host)),
             Err(_) if draft.broken.contains(&backend.value) => {}
             Err(mistake) => mistakes.add(file, backend.position, mistake),
         }
     }
-    match (&selects, value.backends.is_empty()) {
-        (Some(selects), true) if selects.is_empty() => {
-            let mistake = Mistake::new(format!("service `{name}` has an empty selector"));
-            mistakes.add(file, *position, mistake.help("name labels of the pods behind it".to_owned()));
+    if value.external_name.is_none()
+        && let Some(mistake) = behind_mistake(name, value, selects.as_ref(), &backends, draft)
+    {
+        mistakes.add(file, *position, mistake);
+    }
+    let (ports, understood) = ports(name, winner, mistakes);
+    if !understood {
+        draft.broken.insert(name.to_owned());
+    }
+    let reach = service_reach::lower(name, winner, draft, mistakes);
+    match name.parse::<NamespacedName>() {
+        Ok(name) => {
+            mistakes.keep(file, *position, known_namespace(&name.namespace, draft));
+            let service_type = ServiceType::from(value.service_type);
+            let service = Service { service_type, labels: own, selects, backends, ports, ..reach };
+            draft.topology.services.insert(name, service);
         }
-        (Some(_), false) => {
-            let mistake = Mistake::new(format!("service `{name}` has a selector and backends"));
-            mistakes.add(file, *position, mistake.help("keep `selects` or `backends`".to_owned()));
-        }
-        (None, false) if !matches!(value.service_type, ServiceTypeWord::ClusterIp) => {
-            let message =
-                format!("service `{name}` leads hosts outside the cluster to hosts outside the cluster");
-            let help = "leave its `type` away, and attempt the hosts themselves from outside".to_owned();
-            mistakes.add(file, *position, Mistake::new(message).help(help));
-        }
-        (Some(_), true) | (None, false) => {}
-        (None, true) => {
-            let mistake = Mistake::new(format!("service `{name}` has nothing behind it"));
-            mistakes.add(file, *position, mistake.help("give it `selects` or `backends`".to_owned()));
+        Err(error) => {
+            mistakes.add(file, *position, error.into());
+            draft.broken.insert(name.to_owned());
         }
     }
+}
+
+/// What is wrong with what stands behind a service.
+fn behind_mistake(
+    name: &str,
+    value: &ServiceFile,
+    selects: Option<&Labels>,
+    backends: &BTreeSet<HostName>,
+    draft: &Draft,
+) -> Option<Mistake> {
+    let all_outside = backends.iter().all(|backend| draft.topology.world.contains_key(backend));
+    let (message, help) = match (selects, value.backends.is_empty()) {
+        (Some(selects), true) if selects.is_empty() => {
+            (format!("service `{name}` has an empty selector"), "name labels of the pods behind it")
+        }
+        (Some(_), false) => {
+            (format!("service `{name}` has a selector and backends"), "keep `selects` or `backends`")
+        }
+        (None, false) if all_outside && !matches!(value.service_type, ServiceTypeWord::ClusterIp) => (
+            format!("service `{name}` leads hosts outside the cluster to hosts outside the cluster"),
+            "leave its `type` away, and attempt the hosts themselves from outside",
+        ),
+        (Some(_), true) | (None, false) => return None,
+        (None, true) => {
+            (format!("service `{name}` has nothing behind it"), "give it `selects` or `backends`")
+        }
+    };
+    Some(Mistake::new(message).help(help.to_owned()))
+}
+
+/// The ports of a service; the flag says whether all of them were understood.
+fn ports(name: &str, winner: &Winner<'_, ServiceFile>, mistakes: &mut Mistakes) -> (Vec<ServicePort>, bool) {
+    let Winner { file, position, value } = winner;
+    // The name of what is elsewhere, and addresses of others, are used with ports of their own.
+    let may_have_none = value.external_name.is_some() || value.headless.as_ref().is_some_and(|it| it.value);
     let mut ports: Vec<ServicePort> = Vec::new();
-    let mut understood = !value.ports.0.is_empty();
+    let mut understood = !value.ports.0.is_empty() || may_have_none;
     for (key, target) in &value.ports {
         let offered = mistakes.keep(file, key.position, service_port(&key.value));
         let target = mistakes.keep(file, target.position, target_port(&target.value));
@@ -59,33 +98,26 @@ pub(crate) fn lower(
             continue;
         };
         if ports.iter().any(|other| other.port == port && other.protocol == protocol) {
+            let mistake = Mistake::new(format!("port {port}/{protocol} is offered twice"));
+            mistakes.add(file, key.position, mistake);
+        }
+        let is_headless = value.headless.as_ref().is_some_and(|it| it.value);
+        if is_headless && target != TargetPort::Number(port) {
+            let mistake =
+                Mistake::new(format!("nobody translates the ports of service `{name}`, which is headless"));
             mistakes.add(
                 file,
                 key.position,
-                Mistake::new(format!("port {port}/{protocol} is offered twice")),
+                mistake.help("name the port of the pods on both sides".to_owned()),
             );
         }
         ports.push(ServicePort { port, protocol, target });
     }
-    if value.ports.0.is_empty() {
+    if value.ports.0.is_empty() && !may_have_none {
         let mistake = Mistake::new(format!("service `{name}` offers no port"));
         mistakes.add(file, *position, mistake.help("give it `ports: {80: 8080}`".to_owned()));
     }
-    if !understood {
-        draft.broken.insert(name.to_owned());
-    }
-    match name.parse::<NamespacedName>() {
-        Ok(name) => {
-            mistakes.keep(file, *position, known_namespace(&name.namespace, draft));
-            let service_type = ServiceType::from(value.service_type);
-            let service = Service { service_type, labels: own, selects, backends, ports };
-            draft.topology.services.insert(name, service);
-        }
-        Err(error) => {
-            mistakes.add(file, *position, error.into());
-            draft.broken.insert(name.to_owned());
-        }
-    }
+    (ports, understood)
 }
 
 /// Services that lead nowhere in every step.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::attempt::{find_source, may_lead_somewhere, parse_attempt, parse_source, target_text};
-use super::backend::split_via;
+use super::backend::{split_over, split_via};
 use super::mistake::{Mistake, Mistakes};
 use super::policies::InForce;
 use super::suggest::{did_you_mean, listed};
@@ -128,8 +128,10 @@ fn attempt(context: &Context<'_>, key: &Located<String>, mistakes: &mut Mistakes
 /// Whether an attempt speaks of something that was not understood, which has been said already.
 fn is_broken(context: &Context<'_>, text: &str) -> bool {
     let (text, via) = split_via(text.trim());
+    let (text, node) = split_over(text);
     let broken = &context.draft.broken;
-    broken.contains(target_text(text)) || via.is_some_and(|via| broken.contains(via))
+    let names = [via, node].into_iter().flatten();
+    broken.contains(target_text(text)) || names.into_iter().any(|name| broken.contains(name))
 }
 
 fn cells(

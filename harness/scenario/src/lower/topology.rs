@@ -5,16 +5,20 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::mistake::{Mistake, Mistakes};
-use super::served::{all_served, labels};
+use super::served::{all_served, label_key, labels};
 use super::services;
 use super::suggest::did_you_mean;
-use crate::file::{Located, NamespaceFile, PodFile, SettingsFile, Table, TopologyFile, WorldHostFile};
+use super::{dns, pod_place};
+use crate::file::{Located, NamespaceFile, PodFile, SettingWord, Table, TopologyFile};
 use crate::name::{DnsName, HostName, NamespaceName, NamespacedName, is_dns_subdomain};
 use crate::place::Position;
-use crate::settings::Settings;
 use crate::topology::{
     CLUSTER_DOMAIN, DNS_NAMESPACE, LOCAL_NODE, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Topology, WorldHost,
 };
+
+/// The labels by which Kubernetes names the roles of a node.
+/// <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane>
+const NODE_ROLE_LABEL: &str = "node-role.kubernetes.io/";
 
 /// The word that stands for every source not named, and so is no name.
 pub(crate) const OTHERS: &str = "others";
@@ -28,6 +32,17 @@ pub(crate) struct TopologyPart {
     pub(crate) content: Arc<TopologyFile>,
     /// What its manifests say.
     pub(crate) objects: Topology,
+    /// The Helm values that its settings name.
+    pub(crate) values: Option<ValuesFile>,
+}
+
+/// A file of Helm values.
+#[derive(Clone, Debug)]
+pub(crate) struct ValuesFile {
+    /// The file.
+    pub(crate) file: Arc<str>,
+    /// What stands in it.
+    pub(crate) values: Table<Located<SettingWord>>,
 }
 
 /// A key that wins over the same key of other files.
@@ -53,19 +68,20 @@ pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Draft {
         take_objects(&part.objects, &mut draft.topology);
     }
     namespaces(parts, &mut draft, mistakes);
+    nodes(parts, &mut draft, mistakes);
     for (name, winner) in winners(parts, |part| &part.pods) {
         pod(name, &winner, &mut draft, mistakes);
     }
-    nodes(parts, &mut draft, mistakes);
     for endpoint in parts.iter().flat_map(|part| &part.content.cilium) {
         draft.topology.cilium.insert(endpoint.value.into());
     }
-    draft.topology.settings = settings(parts);
     world(parts, &mut draft, mistakes);
     collisions(parts, &draft, mistakes);
     for (name, winner) in winners(parts, |part| &part.services) {
         services::lower(name, &winner, &mut draft, mistakes);
     }
+    draft.topology.add_api_server_service();
+    dns::lower(parts, &mut draft, mistakes);
     draft
 }
 
@@ -76,18 +92,6 @@ fn take_objects(objects: &Topology, into: &mut Topology) {
     into.pods.extend(all.pods);
     into.services.extend(all.services);
     into.cilium.extend(all.cilium);
-}
-
-/// The settings, of which every later part may say some again.
-fn settings(parts: &[TopologyPart]) -> Settings {
-    let mut settings = Settings::default();
-    for SettingsFile { cluster_network_policy, node_selector_labels } in
-        parts.iter().map(|part| &part.content.settings)
-    {
-        settings.cluster_network_policy = cluster_network_policy.unwrap_or(settings.cluster_network_policy);
-        settings.node_selector_labels = node_selector_labels.unwrap_or(settings.node_selector_labels);
-    }
-    settings
 }
 
 /// Of every key, the value of the file that wins.
@@ -169,12 +173,15 @@ pub(crate) fn pod(name: &str, winner: &Winner<'_, PodFile>, draft: &mut Draft, m
         Ok(name) => {
             mistakes.keep(file, *position, known_namespace(&name.namespace, draft));
             let service_account = account.map(|account| account.value.clone());
+            let place = pod_place::lower(value, file, draft, mistakes);
             // Of a pod that a manifest has, what is not said stays.
             let of_manifest = draft.topology.pods.remove(&name).unwrap_or_default();
             let pod = Pod {
                 labels: if value.labels.0.is_empty() { of_manifest.labels } else { labels },
                 service_account: service_account.or(of_manifest.service_account),
                 serves: if value.serves.is_empty() { of_manifest.serves } else { serves },
+                host_network: place.host_network.or(of_manifest.host_network),
+                cluster: place.cluster.or(of_manifest.cluster),
             };
             draft.topology.pods.insert(name, pod);
         }
@@ -186,14 +193,30 @@ pub(crate) fn pod(name: &str, winner: &Winner<'_, PodFile>, draft: &mut Draft, m
 }
 
 fn nodes(parts: &[TopologyPart], draft: &mut Draft, mistakes: &mut Mistakes) {
+    let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
     for (name, Winner { file, position, value }) in winners(parts, |part| &part.nodes) {
         let (serves, understood) = all_served(&value.serves, file, mistakes);
         if !understood {
             draft.broken.insert(name.to_owned());
         }
+        let address = value.address.as_ref().and_then(|written| {
+            let address = mistakes.keep(file, written.position, address(&written.value))?;
+            if let Some(owner) = owners.insert(address, name) {
+                let message = format!("`{owner}` has the address {address} already");
+                mistakes.add(file, written.position, Mistake::new(message));
+            }
+            Some(address)
+        });
+        let mut labels = labels(&value.labels, file, mistakes);
+        for role in &value.roles {
+            let label = format!("{NODE_ROLE_LABEL}{}", role.value);
+            if mistakes.keep(file, role.position, label_key(&label)).is_some() {
+                labels.insert(label, String::new());
+            }
+        }
         if let Some(name) = host_name(name, file, position, draft, mistakes) {
-            let node = Node { api_server: value.api_server, serves, ..Node::default() };
-            draft.topology.nodes.insert(name, node);
+            let api_server = value.api_server;
+            draft.topology.nodes.insert(name, Node { api_server, address, labels, serves });
         }
     }
 }
@@ -226,7 +249,9 @@ fn world(parts: &[TopologyPart], draft: &mut Draft, mistakes: &mut Mistakes) {
     for (name, Winner { file, value, .. }) in &hosts {
         let Some(written) = &value.address else { continue };
         let Some(address) = mistakes.keep(file, written.position, address(&written.value)) else { continue };
-        if let Some(owner) = owners.get(&address) {
+        let node = draft.topology.nodes.iter().find(|(_, node)| node.address == Some(address));
+        let owner = owners.get(&address).copied().or(node.map(|(node, _)| node.as_str()));
+        if let Some(owner) = owner {
             let message = format!("`{owner}` has the address {address} already");
             mistakes.add(file, written.position, Mistake::new(message));
         }
@@ -240,7 +265,12 @@ fn world(parts: &[TopologyPart], draft: &mut Draft, mistakes: &mut Mistakes) {
         if !understood {
             draft.broken.insert((*name).to_owned());
         }
-        let dns_names = dns_names(name, value, file, &mut names, mistakes);
+        let own_names = dns_names(name, &value.names, file, &mut names, mistakes);
+        let aliases = dns_names(name, &value.aliases, file, &mut names, mistakes);
+        if let Some(first) = value.aliases.first().filter(|_| own_names.is_empty()) {
+            let mistake = Mistake::new(format!("`{}` is an alias of a host without a name", first.value));
+            mistakes.add(file, first.position, mistake.help("give the host `names`".to_owned()));
+        }
         let address = addresses.get(name).copied().or_else(|| free.find(|next| !owners.contains_key(next)));
         let Some(address) = address else {
             mistakes.add(file, *position, Mistake::new("192.0.2.0/24 has no address left for this host"));
@@ -252,12 +282,16 @@ fn world(parts: &[TopologyPart], draft: &mut Draft, mistakes: &mut Mistakes) {
             mistakes.add(file, *position, mistake.help("give the host another name".to_owned()));
         }
         if let Some(name) = host_name(name, file, *position, draft, mistakes) {
-            draft.topology.world.insert(name, WorldHost { address, names: dns_names, serves });
+            let api_server = value.api_server;
+            draft
+                .topology
+                .world
+                .insert(name, WorldHost { address, names: own_names, aliases, serves, api_server });
         }
     }
 }
 
-fn address(text: &str) -> Result<IpAddr, Mistake> {
+pub(super) fn address(text: &str) -> Result<IpAddr, Mistake> {
     let bad = || Mistake::new(format!("`{text}` is not the address of a host"));
     let Ok(address) = text.parse::<IpAddr>() else {
         let help = text.contains('/').then(|| "write an address, not a range".to_owned());
@@ -273,13 +307,13 @@ fn address(text: &str) -> Result<IpAddr, Mistake> {
 
 fn dns_names<'a>(
     host: &'a str,
-    value: &WorldHostFile,
+    written: &[Located<String>],
     file: &Arc<str>,
     owners: &mut BTreeMap<DnsName, &'a str>,
     mistakes: &mut Mistakes,
 ) -> BTreeSet<DnsName> {
     let mut names = BTreeSet::new();
-    for Located { value: text, position } in &value.names {
+    for Located { value: text, position } in written {
         let Some(name) = mistakes.keep(file, *position, text.parse::<DnsName>()) else { continue };
         if name.as_str().ends_with(&format!(".{CLUSTER_DOMAIN}")) {
             let message = format!("`{name}` is a name of the cluster, and leads to no host outside it");
@@ -320,13 +354,14 @@ fn collisions(parts: &[TopologyPart], draft: &Draft, mistakes: &mut Mistakes) {
     }
 }
 
-/// A host outside the cluster that the topology has.
-pub(crate) fn known_host(text: &str, draft: &Draft) -> Result<HostName, Mistake> {
+/// A host outside the cluster or a node that the topology has.
+pub(crate) fn known_backend(text: &str, draft: &Draft) -> Result<HostName, Mistake> {
     let name = text.parse::<HostName>()?;
-    if draft.topology.world.contains_key(&name) {
+    let Topology { world, nodes, .. } = &draft.topology;
+    if world.contains_key(&name) || nodes.contains_key(&name) {
         return Ok(name);
     }
-    let hosts: Vec<&str> = draft.topology.world.keys().map(HostName::as_str).collect();
-    let help = did_you_mean(text, "the hosts outside the cluster are", &hosts);
-    Err(Mistake::new(format!("`{text}` is no host outside the cluster")).help(help))
+    let hosts: Vec<&str> = world.keys().chain(nodes.keys()).map(HostName::as_str).collect();
+    let help = did_you_mean(text, "the hosts outside the cluster and the nodes are", &hosts);
+    Err(Mistake::new(format!("`{text}` is no host outside the cluster and no node")).help(help))
 }

@@ -68,7 +68,7 @@ fn stage(text: &str) -> Stage {
 fn a_flow_is_of_the_stage_whose_packets_it_tells_of() {
     let check = |stage_text: &str, behind: &[&str], flow_text: &str, expected: bool| {
         let behind: Vec<SocketAddr> = behind.iter().map(|socket| socket.parse().unwrap()).collect();
-        let is = is_of_stage(&flow(flow_text), &stage(stage_text), &behind, &DnsServers::Anybody);
+        let is = is_of_stage(&flow(flow_text), &stage(stage_text), &behind, &DnsServers::Anybody, &[]);
         assert_eq!(is, expected, "{flow_text} of {stage_text} with {behind:?}");
     };
     let direct = "connect tcp 10.0.0.1:40000 -> 10.0.0.2:80";
@@ -115,7 +115,7 @@ fn a_look_up_that_was_led_to_nobody_known_tells_nothing() {
     let servers = DnsServers::Known(vec!["10.0.0.9:5353".parse().unwrap()]);
     let check = |flow_text: &str, expected: bool| {
         let look_up = stage("look-up udp 10.0.0.1:40000 -> 10.96.0.10:53");
-        assert_eq!(is_of_stage(&flow(flow_text), &look_up, &[], &servers), expected, "{flow_text}");
+        assert_eq!(is_of_stage(&flow(flow_text), &look_up, &[], &servers, &[]), expected, "{flow_text}");
     };
     check("udp 10.0.0.1:40000 -> 10.0.0.9:5353", true);
     check("udp 10.0.0.1:40000 -> 10.96.0.10:53", true);
@@ -123,7 +123,24 @@ fn a_look_up_that_was_led_to_nobody_known_tells_nothing() {
     check("udp 10.0.0.1:40000 -> 10.244.0.5:53", false);
     // Only look-ups are for DNS servers.
     let connect = stage("connect udp 10.0.0.1:40000 -> 10.0.0.2:53");
-    assert!(!is_of_stage(&flow("udp 10.0.0.1:40000 -> 10.0.0.9:5353"), &connect, &[], &servers));
+    assert!(!is_of_stage(&flow("udp 10.0.0.1:40000 -> 10.0.0.9:5353"), &connect, &[], &servers, &[]));
+}
+
+#[test]
+fn a_node_may_stand_in_the_place_of_the_client() {
+    let behind = ["10.244.0.5:80".parse().unwrap()];
+    let stage = stage("connect tcp 203.0.113.1:40000 -> 10.0.0.9:80");
+    let check = |flow_text: &str, expected: bool| {
+        let relays = ["192.0.2.7".parse().unwrap()];
+        let is = is_of_stage(&flow(flow_text), &stage, &behind, &DnsServers::Anybody, &relays);
+        assert_eq!(is, expected, "{flow_text}");
+    };
+    check("tcp 192.0.2.7:40000 -> 10.244.0.5:80", true);
+    check("tcp 203.0.113.1:40000 -> 10.244.0.5:80", true);
+    check("tcp 192.0.2.7:40001 -> 10.244.0.5:80", false);
+    check("tcp 192.0.2.8:40000 -> 10.244.0.5:80", false);
+    check("udp 192.0.2.7:40000 -> 10.244.0.5:80", false);
+    check("tcp 192.0.2.7:40000 -> 10.244.0.6:80", false);
 }
 
 #[test]
@@ -131,7 +148,7 @@ fn nothing_is_of_a_stage_without_a_socket() {
     let mut unbound = stage("connect icmp 10.0.0.1:777 -> 10.0.0.2:0");
     unbound.local = None;
     // Both have no origin, which makes them no pair.
-    assert!(!is_of_stage(&flow("other 10.0.0.1 -> 10.0.0.2"), &unbound, &[], &DnsServers::Anybody));
+    assert!(!is_of_stage(&flow("other 10.0.0.1 -> 10.0.0.2"), &unbound, &[], &DnsServers::Anybody, &[]));
 }
 
 #[test]

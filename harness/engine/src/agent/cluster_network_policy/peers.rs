@@ -70,7 +70,7 @@ impl<'a> Reader<'a, '_> {
         } else if let Some(namespaces) = element.get("namespaces") {
             add(PeerMatcher::Selector(selectors::of_namespaces(namespaces)?));
         } else if let Some(nodes) = of_egress("nodes") {
-            if !self.context.node_selector_labels {
+            if !self.context.settings.node_selector_labels {
                 let message = "egress.to.nodes is not supported since node selector labels are disabled";
                 return Err(refusal_of(RefusalKind::NodeLabelsOff, nodes, message));
             }

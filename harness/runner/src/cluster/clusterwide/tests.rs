@@ -54,9 +54,7 @@ fn what_clusterwide_policies_select_beyond_the_scenario() {
             let labels = Labels::from([("app".to_owned(), format!("{namespace}-{number}"))]);
             let name =
                 if namespace == "shop" { "shop/web".to_owned() } else { format!("{namespace}/pod-{number}") };
-            others
-                .pods
-                .insert(name.parse().unwrap(), Pod { labels, service_account: None, serves: Vec::new() });
+            others.pods.insert(name.parse().unwrap(), Pod { labels, ..Pod::default() });
         }
     }
     let role = ("role".to_owned(), "edge".to_owned());

@@ -3,6 +3,7 @@
 use verdikt_cluster::inspect::CiliumFacts;
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::scenario::Step;
+use verdikt_scenario::settings::Settings;
 use verdikt_scenario::topology::{Endpoint, LOCAL_NODE};
 
 use super::{has, has_key};
@@ -117,9 +118,42 @@ fn unlike_topology(cilium: &CiliumFacts, step: &Step) -> Option<String> {
 /// What the cluster's Cilium is told that the engine does not take for granted.
 fn unusual(cilium: &CiliumFacts, step: &Step) -> Option<String> {
     SETTINGS.iter().find_map(|setting| {
-        let value = cilium.config.get(setting.name).filter(|value| (setting.is_unusual)(value))?;
+        let is_said = said(&step.topology.settings).iter().any(|(name, ..)| *name == setting.name);
+        let value =
+            cilium.config.get(setting.name).filter(|value| !is_said && (setting.is_unusual)(value))?;
         let Setting { name, because, .. } = setting;
         (setting.matters)(step).then(|| format!("{because}, and here Cilium's {name} is {value}"))
+    })
+}
+
+/// The settings that a topology has unlike Helm's: their names in the `ConfigMap`, and their values.
+fn said(settings: &Settings) -> Vec<(&'static str, String)> {
+    let usual = Settings::default();
+    let switches = [
+        ("enable-l7-proxy", settings.l7_proxy, usual.l7_proxy),
+        ("enable-k8s-networkpolicy", settings.network_policy, usual.network_policy),
+        ("enable-non-default-deny-policies", settings.non_default_deny, usual.non_default_deny),
+        ("enable-node-selector-labels", settings.node_selector_labels, usual.node_selector_labels),
+        ("enable-k8s-cluster-network-policy", settings.cluster_network_policy, usual.cluster_network_policy),
+        ("enable-host-firewall", settings.host_firewall, usual.host_firewall),
+        ("enable-ipv6", settings.ipv6, usual.ipv6),
+    ];
+    let switches = switches.into_iter().filter(|(_, value, usual)| value != usual);
+    let mut said: Vec<_> = switches.map(|(name, value, _)| (name, value.to_string())).collect();
+    if settings.cidr_matches_nodes {
+        said.push(("policy-cidr-match-mode", "nodes".to_owned()));
+    }
+    said
+}
+
+/// Why a cluster's Cilium is not as a topology says; none if it is.
+pub(super) fn unlike(cilium: &CiliumFacts, wanted: &Settings) -> Option<String> {
+    if !wanted.labels.is_empty() {
+        return Some("its settings filter labels, which are not compared with a cluster's".to_owned());
+    }
+    said(wanted).into_iter().find_map(|(name, wanted)| {
+        let value = cilium.config.get(name).map_or("", String::as_str);
+        (value != wanted).then(|| format!("its settings have {name} {wanted}, and here it is {value:?}"))
     })
 }
 

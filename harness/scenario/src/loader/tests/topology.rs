@@ -101,7 +101,7 @@ fn services() {
     {selects: {app: api}, backends: [pay],
       s.yaml:10:5: service `shop/front` has a selector and backends => keep `selects` or `backends`
     {backends: [pya], ports: {80: 443}}
-      s.yaml:10:29: `pya` is no host outside the cluster => did you mean `pay`?
+      s.yaml:10:29: `pya` is no host outside the cluster and no node => did you mean `pay`?
     {backends: [pay], ports: {80: 443}}
       nothing
     {type: NodePort, backends: [pay], ports: {80: 443}}

@@ -163,6 +163,7 @@ fn everything_is_understood() {
       pod data/redis {"app": "redis"} None serves 1
       pod old/gone {} None serves 0
       pod shop/web {"app": "web"} Some("front") serves 2
+      service default/kubernetes ServicePort { port: 443, protocol: Tcp, target: Number(6443) } -> host
       service shop/front ServicePort { port: 8080, protocol: Tcp, target: Name(PortName("web")) } ServicePort { port: 53, protocol: Udp, target: Number(53) } -> shop/web
       service shop/legacy ServicePort { port: 80, protocol: Tcp, target: Number(80) } -> api
       world another 192.0.2.2
@@ -186,6 +187,7 @@ fn everything_is_understood() {
       pod data/redis {"app": "redis", "tier": "gold"} None serves 1
       pod data/second {"app": "redis"} None serves 0
       pod shop/web {"app": "web"} Some("front") serves 2
+      service default/kubernetes ServicePort { port: 443, protocol: Tcp, target: Number(6443) } -> host
       service shop/front ServicePort { port: 8080, protocol: Tcp, target: Name(PortName("web")) } ServicePort { port: 53, protocol: Udp, target: Number(53) } -> shop/web
       service shop/legacy ServicePort { port: 80, protocol: Tcp, target: Number(80) } -> api
       world another 192.0.2.2

@@ -1,0 +1,67 @@
+//! A service that hosts outside reach over any node, where policies decide otherwise about the node than about the host.
+//!
+//! <https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/#client-source-ip-preservation>
+
+use verdikt_scenario::attempt::Target;
+use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::topology::{Endpoint, LOCAL_NODE, ServicePort, Topology};
+
+use super::LintContext;
+use crate::decide::{Decision, Traffic};
+use crate::rule::Direction;
+
+pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
+    let Some(topology) = context.topology else { return Vec::new() };
+    let open = topology.services.iter().filter(|(_, service)| service.hides_clients());
+    open.filter_map(|(name, service)| {
+        service.ports.iter().find_map(|port| of_port(context, topology, name, port))
+    })
+    .collect()
+}
+
+/// The first host outside about whose connections to a port of a service the way decides.
+fn of_port(
+    context: &LintContext<'_>,
+    topology: &Topology,
+    service: &NamespacedName,
+    port: &ServicePort,
+) -> Option<Diagnostic> {
+    let model = context.model;
+    let target = Target::Service(service.clone());
+    for (backend, own) in topology.behind(service, port.protocol, port.port) {
+        let (Some(own), Some(subject)) = (own, model.subjects.get(&backend)) else { continue };
+        let traffic = Traffic::Port(port.protocol, own.get());
+        if !model.is_managed(&backend) {
+            continue;
+        }
+        for host in topology.world.keys().cloned().map(Endpoint::World) {
+            let relay = target.relay(&host, topology).map(Endpoint::Node);
+            let (Some(relay), Some(client)) = (relay, model.subjects.get(&host)) else { continue };
+            let Some(node) = model.subjects.get(&relay) else { continue };
+            let node = model.seen_of(node);
+            let [direct, relayed] = [&client.identity, &node]
+                .map(|peer| model.decide(subject, Direction::Ingress, peer, traffic));
+            if direct.verdict.denies() == relayed.verdict.denies() {
+                continue;
+            }
+            // They differ by a rule that one of them meets and the other does not.
+            let rules = [&direct, &relayed].map(|decision| decision.denied.iter().chain(&decision.allowed));
+            let Some(rule) = rules.into_iter().flatten().next() else { continue };
+            let place = context.place(rule.entry, rule.entry.origin.position);
+            let says = |decision: &Decision<'_>| if decision.verdict.denies() { "denied" } else { "allowed" };
+            let message = format!(
+                "{host} is {} at {backend} as itself, and {} where it reaches {service} over {relay}, whose address \
+                 hides it (externalTrafficPolicy Cluster)",
+                says(&direct),
+                says(&relayed),
+            );
+            let help = format!(
+                "give {service} `externalTrafficPolicy: Local`, or expect both ways: `{} {service}:{} over {LOCAL_NODE}`",
+                port.protocol, port.port,
+            );
+            return Some(Diagnostic::warning(place, "hidden-client", message).help(help));
+        }
+    }
+    None
+}

@@ -1,0 +1,162 @@
+//! The way through a service: to each of those behind it, and over which node.
+
+use std::net::Ipv4Addr;
+
+use verdikt_scenario::attempt::Target;
+use verdikt_scenario::name::{HostName, NamespacedName};
+use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding};
+use verdikt_scenario::settings::Routing;
+use verdikt_scenario::topology::{Endpoint, LOCAL_NODE, Port, Protocol, TrafficPolicy};
+
+use super::{ProtocolPort, Question, Trace, Walk, question_text};
+use crate::decide::Traffic;
+use crate::identity::Identity;
+use crate::model::{PolicyModel, SubjectState};
+
+/// The address that a client has whom a tunnel hides: of the block that is reserved for future use.
+const RELAYED: Ipv4Addr = Ipv4Addr::new(245, 98, 0, 1);
+
+/// A way through a service: to everyone who may answer or to one of them, and over which node.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Way<'a> {
+    pub(super) only: Option<&'a Endpoint>,
+    pub(super) relay: Option<&'a HostName>,
+}
+
+impl Walk<'_> {
+    /// Goes to a port of a service.
+    pub(super) fn through_service(
+        &mut self,
+        name: &NamespacedName,
+        way: Way<'_>,
+        port: ProtocolPort,
+        question: Question<'_>,
+    ) {
+        let Way { only, relay } = way;
+        if let Some(gap) = self.service_gap(name) {
+            return self.abstain(question_text(port, &Target::Service(name.clone())), gap);
+        }
+        let chosen = port.and_then(|(protocol, port)| {
+            let mut backends = self.model.behind(name, protocol, port)?;
+            backends.retain(|(backend, _)| only.is_none_or(|only| only == backend));
+            (!backends.is_empty()).then_some((protocol, backends))
+        });
+        let Some((protocol, backends)) = chosen else {
+            let gap = format!("what a service answers that has no such port or nobody behind it: {name}");
+            return self.abstain(question_text(port, &Target::Service(name.clone())), gap);
+        };
+        let relay = relay.map(|node| Endpoint::Node(node.clone()));
+        self.each_backend(&backends, |branch, (backend, target)| {
+            if backend == branch.source {
+                return branch.reach_itself(name);
+            }
+            branch.relay = relay.clone().filter(|relay| relay != backend);
+            branch.cross(backend, &[], Traffic::Port(protocol, target.get()), question);
+        });
+    }
+
+    pub(super) fn is_headless(&self, service: &NamespacedName) -> bool {
+        self.model.topology.services.get(service).is_some_and(|service| service.headless)
+    }
+
+    /// What is not known of how a service treats the source, if anything.
+    fn service_gap(&self, name: &NamespacedName) -> Option<String> {
+        let service = self.model.topology.services.get(name)?;
+        match self.source {
+            Endpoint::Node(node)
+                if node.as_str() != LOCAL_NODE
+                    && service.internal_traffic_policy == TrafficPolicy::Local
+                    && service.selects.is_some() =>
+            {
+                Some(format!(
+                    "what {node} answers, which runs nothing behind {name} (internalTrafficPolicy Local)"
+                ))
+            }
+            Endpoint::World(host) if !service.source_ranges.is_empty() => {
+                let address = self.model.topology.world.get(host)?.address;
+                let is_let_in = service.source_ranges.iter().any(|range| range.contains(&address));
+                let gap = || {
+                    format!(
+                        "what the load balancer of {name} does with {host}: its loadBalancerSourceRanges have not {address}"
+                    )
+                };
+                (!is_let_in).then(gap)
+            }
+            _ => None,
+        }
+    }
+
+    /// A pod that reaches itself through a service meets no policy.
+    pub(super) fn reach_itself(&mut self, service: &NamespacedName) {
+        let question = format!("to itself through the service {service}");
+        let finding = Finding::Itself { through: Some(service.clone()) };
+        self.note(EnforcementPoint::Egress, self.source.clone(), question, finding);
+    }
+
+    /// Follows the attempt to every endpoint that may answer it. The client cannot choose, so the engine knows the
+    /// answer only if it is the same for all.
+    pub(super) fn each_backend<B: BackendName>(
+        &mut self,
+        backends: &[B],
+        mut follow: impl FnMut(&mut Self, &B),
+    ) {
+        let mut answers = Vec::new();
+        let mut first: Option<Trace> = None;
+        for backend in backends {
+            let mut branch = Self::new(self.model, self.source);
+            follow(&mut branch, backend);
+            answers.push(branch.trace.end.or(branch.trace.audited.map(Answer::Audit)));
+            first.get_or_insert(branch.trace);
+        }
+        let Some(mut branch) = first else { return };
+        self.trace.checks.append(&mut branch.checks);
+        self.trace.audited = self.trace.audited.or(branch.audited);
+        self.trace.end = branch.end;
+        if answers.windows(2).any(|pair| pair[0] != pair[1]) {
+            let names: Vec<String> = backends.iter().map(|backend| backend.endpoint().to_string()).collect();
+            let gap = format!("which of {} answers, and policies treat them differently", names.join(", "));
+            self.leave_to_chance("through a service".to_owned(), gap);
+        }
+    }
+}
+
+impl PolicyModel<'_> {
+    /// What policies see of a node that stands for a client: the node, or where packets go in a tunnel the world, with an
+    /// address that no rule means.
+    pub(crate) fn seen_of(&self, node: &SubjectState) -> Identity {
+        match self.topology.settings.routing {
+            Routing::Native => node.identity.clone(),
+            Routing::Tunnel => self.world_identity(RELAYED.into(), Vec::new()),
+        }
+    }
+
+    /// Who stands behind a port of a service, and with which port of their own; none if the service has no such
+    /// port, nobody behind it, or a target port that somebody behind it does not name.
+    pub(super) fn behind(
+        &self,
+        name: &NamespacedName,
+        protocol: Protocol,
+        port: Port,
+    ) -> Option<Vec<(Endpoint, Port)>> {
+        let behind = self.topology.behind(name, protocol, port).into_iter();
+        let behind = behind.map(|(backend, port)| Some((backend, port?))).collect::<Option<Vec<_>>>()?;
+        (!behind.is_empty()).then_some(behind)
+    }
+}
+
+/// One of those behind a service.
+pub(super) trait BackendName {
+    fn endpoint(&self) -> &Endpoint;
+}
+
+impl BackendName for Endpoint {
+    fn endpoint(&self) -> &Endpoint {
+        self
+    }
+}
+
+impl BackendName for (Endpoint, Port) {
+    fn endpoint(&self) -> &Endpoint {
+        &self.0
+    }
+}

@@ -1,0 +1,149 @@
+//! Situations that clusters have: what policies see of a client on its way.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use verdikt_engine::decide::Traffic;
+use verdikt_engine::lint::lint;
+use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_scenario::document;
+use verdikt_scenario::loader::parse_attempt;
+use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::prediction::Answer;
+use verdikt_scenario::topology::{
+    Endpoint, Node, Pod, Port, Protocol, Served, ServedProtocol, Service, ServicePort, ServiceType,
+    TargetPort, Topology, TrafficPolicy, WorldHost,
+};
+
+/// A pod behind a node port, a client outside, and two other nodes, of which one runs the API server.
+fn topology() -> Topology {
+    let mut topology = Topology::default();
+    topology.namespaces.insert("shop".parse().unwrap(), [].into());
+    let port = Port::new(8080).unwrap();
+    let serves = vec![Served { protocol: ServedProtocol::Tcp, port, name: None }];
+    let labels = [("app".to_owned(), "web".to_owned())].into();
+    topology.pods.insert("shop/web".parse().unwrap(), Pod { labels, serves, ..Pod::default() });
+    let offered = ServicePort { port, protocol: Protocol::Tcp, target: TargetPort::Number(port) };
+    let selects = Some([("app".to_owned(), "web".to_owned())].into());
+    let service =
+        Service { service_type: ServiceType::NodePort, selects, ports: vec![offered], ..Service::default() };
+    topology.services.insert("shop/front".parse().unwrap(), service);
+    let address = "203.0.113.10".parse().unwrap();
+    let client =
+        WorldHost { address, names: [].into(), serves: Vec::new(), aliases: [].into(), api_server: false };
+    topology.world.insert("client".parse().unwrap(), client);
+    topology.nodes.insert("far".parse().unwrap(), Node::default());
+    topology.nodes.insert("control".parse().unwrap(), Node { api_server: true, ..Node::default() });
+    topology
+}
+
+fn manifest(list: &str) -> Manifest {
+    let text = format!(
+        "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: p, namespace: shop}}\n\
+         spec: {{endpointSelector: {{}}, {list}}}\n"
+    );
+    Manifest { file: Arc::from("p.yaml"), root: document::parse(&text).unwrap().remove(0) }
+}
+
+fn item() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("{}".to_owned()),
+        "(all|world|cluster|host|remote-node|kube-apiserver)"
+            .prop_map(|entity| format!("{{fromEntities: [{entity}]}}")),
+        "(203\\.0\\.113\\.0/24|10\\.0\\.0\\.0/8|0\\.0\\.0\\.0/0)"
+            .prop_map(|cidr| format!("{{fromCIDR: [{cidr}]}}")),
+    ]
+}
+
+fn rules() -> impl Strategy<Value = String> {
+    let items = |word: &'static str| {
+        proptest::collection::vec(item(), 1..3)
+            .prop_map(move |items| format!("{word}: [{}]", items.join(", ")))
+    };
+    prop_oneof![
+        items("ingress"),
+        (items("ingress"), items("ingressDeny")).prop_map(|(allow, deny)| format!("{allow}, {deny}")),
+    ]
+}
+
+proptest! {
+    /// Over another node policies see that node; over the pod's own, or where the service keeps to it, the client.
+    #[test]
+    fn policies_see_the_node_that_a_client_comes_over(rules in rules()) {
+        let manifests = [manifest(&rules)];
+        let mut topology = topology();
+        let web = Endpoint::Pod("shop/web".parse().unwrap());
+        let client = Endpoint::World("client".parse().unwrap());
+        let node = |name: &str| Endpoint::Node(name.parse().unwrap());
+        let seen = [
+            ("tcp shop/front:8080", node("far")),
+            ("tcp shop/front:8080 over far", node("far")),
+            ("tcp shop/front:8080 over control", node("control")),
+            ("tcp shop/front:8080 over host", client.clone()),
+        ];
+        for (attempt, peer) in &seen {
+            let attempt = parse_attempt(attempt, &topology).unwrap();
+            let model = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
+            let (_, ingress) = model.sides(peer, &web, Traffic::Port(Protocol::Tcp, 8080));
+            let denied = matches!(model.predict(&client, &attempt).answer, Answer::Deny(_));
+            prop_assert_eq!(denied, ingress.unwrap().denies(), "{} as {}", attempt, peer);
+        }
+        let service = topology.services.values_mut().next().unwrap();
+        service.external_traffic_policy = TrafficPolicy::Local;
+        let attempt = parse_attempt("tcp shop/front:8080", &topology).unwrap();
+        let model = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
+        let (_, ingress) = model.sides(&client, &web, Traffic::Port(Protocol::Tcp, 8080));
+        let denied = matches!(model.predict(&client, &attempt).answer, Answer::Deny(_));
+        prop_assert_eq!(denied, ingress.unwrap().denies());
+    }
+}
+
+proptest! {
+    /// To policies a pod in the network of a node is that node; and none of this cluster selects a pod of another.
+    #[test]
+    fn pods_elsewhere_are_no_pods_of_the_cluster(rules in rules()) {
+        let mut topology = topology();
+        let here = Pod { host_network: "host".parse().ok(), ..Pod::default() };
+        let there = Pod { host_network: "far".parse().ok(), ..Pod::default() };
+        let west = Pod { cluster: Some("west".to_owned()), ..Pod::default() };
+        for (name, pod) in [("shop/here", here), ("shop/there", there), ("shop/west", west)] {
+            topology.pods.insert(name.parse().unwrap(), pod);
+        }
+        let manifests = [manifest(&rules)];
+        let model = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
+        let pod = |name: &str| Endpoint::Pod(name.parse().unwrap());
+        let node = |name: &str| Endpoint::Node(name.parse().unwrap());
+        let traffic = Traffic::Port(Protocol::Tcp, 8080);
+        let web = pod("shop/web");
+        prop_assert_eq!(model.sides(&pod("shop/here"), &web, traffic), model.sides(&node("host"), &web, traffic));
+        prop_assert_eq!(model.sides(&pod("shop/there"), &web, traffic), model.sides(&node("far"), &web, traffic));
+        for elsewhere in ["shop/here", "shop/there", "shop/west"] {
+            prop_assert_eq!(model.sides(&web, &pod(elsewhere), traffic).1, None);
+            prop_assert_eq!(model.sides(&pod(elsewhere), &web, traffic).0, None);
+        }
+    }
+}
+
+#[test]
+fn a_rule_for_addresses_behind_a_service_that_hides_them_is_warned_of() {
+    let warnings = |list: &str, topology: &Topology| {
+        let found = lint(Some(topology), &[manifest(list)], &Options::default()).warnings;
+        let found = found.into_iter().filter(|it| it.code.as_deref() == Some("hidden-client"));
+        found
+            .map(|it| format!("{} {} => {}", it.place.line, it.message, it.help.unwrap()))
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    let mut topology = topology();
+    insta::assert_snapshot!(warnings("ingress: [{fromCIDR: [203.0.113.0/24]}]", &topology), @"
+    4 client is allowed at shop/web as itself, and denied where it reaches shop/front over far, whose address hides it (externalTrafficPolicy Cluster) => give shop/front `externalTrafficPolicy: Local`, or expect both ways: `tcp shop/front:8080 over host`
+    ");
+    insta::assert_snapshot!(warnings("ingress: [{fromEntities: [remote-node]}]", &topology), @"
+    4 client is denied at shop/web as itself, and allowed where it reaches shop/front over far, whose address hides it (externalTrafficPolicy Cluster) => give shop/front `externalTrafficPolicy: Local`, or expect both ways: `tcp shop/front:8080 over host`
+    ");
+    assert_eq!(warnings("ingress: [{fromEntities: [remote-node, world]}]", &topology), "");
+    topology.services.values_mut().next().unwrap().external_traffic_policy = TrafficPolicy::Local;
+    assert_eq!(warnings("ingress: [{fromCIDR: [203.0.113.0/24]}]", &topology), "");
+}

@@ -1,0 +1,231 @@
+//! How services are reached, where pods are, whom they ask for names, and settings.
+
+use std::fmt::Write;
+
+use super::{GOOD, each, lines};
+
+#[test]
+fn how_services_are_reached() {
+    let service = "{selects: {app: api}, ports";
+    let with = |words: &str| format!("{{{words}, selects: {{app: api}}, ports");
+    let changes = [
+        "type: NodePort, externalTrafficPolicy: Local",
+        "externalTrafficPolicy: Cluster",
+        "type: NodePort, externalTrafficPolicy: local",
+        "externalIPs: [203.0.113.80], externalTrafficPolicy: Cluster",
+        "externalIPs: [203.0.113.0/24]",
+        "internalTrafficPolicy: Local",
+        "headless: true",
+        "headless: true, internalTrafficPolicy: Local",
+        "headless: true, type: NodePort",
+        "headless: yes please",
+        "type: LoadBalancer, loadBalancerSourceRanges: [203.0.113.0/24]",
+        "type: LoadBalancer, loadBalancerSourceRanges: [203.0.113.0/33]",
+        "type: NodePort, loadBalancerSourceRanges: [203.0.113.0/24]",
+        "externalName: pay.example.test",
+        "externalName: pya.example.test",
+    ];
+    let changes: Vec<(&str, String)> = changes.iter().map(|words| (service, with(words))).collect();
+    let changes: Vec<(&str, &str)> = changes.iter().map(|(from, to)| (*from, to.as_str())).collect();
+    insta::assert_snapshot!(each(&changes), @"
+    {type: NodePort, externalTrafficPolicy: Local, selects: {app: api}, ports
+      nothing
+    {externalTrafficPolicy: Cluster, selects: {app: api}, ports
+      s.yaml:10:41: `externalTrafficPolicy` means nothing for service `shop/front`: no host outside reaches a service of type ClusterIP => give the service `type: NodePort` or `LoadBalancer`, or leave the policy out
+    {type: NodePort, externalTrafficPolicy: local, selects: {app: api}, ports
+      s.yaml:10:57: `local` is no word for `externalTrafficPolicy` => did you mean `Local`?
+    {externalIPs: [203.0.113.80], externalTrafficPolicy: Cluster, selects: {app: api}, ports
+      nothing
+    {externalIPs: [203.0.113.0/24], selects: {app: api}, ports
+      s.yaml:10:32: `203.0.113.0/24` is not the address of a host => write an address, not a range
+    {internalTrafficPolicy: Local, selects: {app: api}, ports
+      nothing
+    {headless: true, selects: {app: api}, ports
+      s.yaml:10:65: nobody translates the ports of service `shop/front`, which is headless => name the port of the pods on both sides
+    {headless: true, internalTrafficPolicy: Local, selects: {app: api}, ports
+      s.yaml:10:57: `internalTrafficPolicy` means nothing for service `shop/front`: it is headless, and clients go to the addresses behind it => leave it out, or leave `headless` out
+    {headless: true, type: NodePort, selects: {app: api}, ports
+      s.yaml:10:28: `headless` means nothing for service `shop/front`: a service of this `type` has an address => leave `type` or `headless` out
+    {headless: yes please, selects: {app: api}, ports
+      s.yaml:10:28: `headless` must be `true` or `false`, and this is text
+    {type: LoadBalancer, loadBalancerSourceRanges: [203.0.113.0/24], selects: {app: api}, ports
+      nothing
+    {type: LoadBalancer, loadBalancerSourceRanges: [203.0.113.0/33], selects: {app: api}, ports
+      s.yaml:10:65: `203.0.113.0/33` is not a range of addresses => write `203.0.113.0/24`
+    {type: NodePort, loadBalancerSourceRanges: [203.0.113.0/24], selects: {app: api}, ports
+      s.yaml:10:61: `loadBalancerSourceRanges` means nothing for service `shop/front`: it has no load balancer => give the service `type: LoadBalancer`
+    {externalName: pay.example.test, selects: {app: api}, ports
+      s.yaml:10:32: `externalName` means nothing for service `shop/front`: it has endpoints or a type of its own => keep one of them
+    {externalName: pya.example.test, selects: {app: api}, ports
+      s.yaml:10:32: `externalName` means nothing for service `shop/front`: it has endpoints or a type of its own => keep one of them
+      s.yaml:10:32: `pya.example.test` leads to no host outside the cluster => did you mean `pay.example.test`?
+    ");
+    insta::assert_snapshot!(each(&[
+        ("{selects: {app: api}, ports: {8080: 3000}}", "{externalName: pay.example.test}"),
+        ("{selects: {app: api}, ports: {8080: 3000}}", "{externalName: pay.example.test, headless: true}"),
+        ("{selects: {app: api}, ports: {8080: 3000}}", "{backends: [host], ports: {80: 443}}"),
+        ("nodes: {host: {}}", "nodes: {host: {address: 203.0.113.10}}"),
+        ("nodes: {host: {}}", "nodes: {host: {address: x}, far: {labels: {'a b': c}, roles: [control plane]}}"),
+    ]), @"
+    {externalName: pay.example.test}
+      nothing
+    {externalName: pay.example.test, headless: true}
+      s.yaml:10:60: `headless` means nothing for service `shop/front`: with `externalName` it is a DNS name, and has neither address nor endpoints => leave it out
+    {backends: [host], ports: {80: 443}}
+      s.yaml:10:44: nobody behind service `shop/front` serves tcp port 443 => what is behind it serves none
+    nodes: {host: {address: 203.0.113.10}}
+      s.yaml:13:20: `host` has the address 203.0.113.10 already
+    nodes: {host: {address: x}, far: {labels: {'a b': c}, roles: [control plane]}}
+      s.yaml:14:27: `x` is not the address of a host
+      s.yaml:14:46: `a b` is not a label key => letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit, and before it perhaps a DNS name and `/`
+      s.yaml:14:65: `node-role.kubernetes.io/control plane` is not a label key => letters, digits, `-`, `_` and `.`, at most 63, beginning and ending with a letter or digit, and before it perhaps a DNS name and `/`
+    ");
+}
+
+#[test]
+fn ways_through_services() {
+    let open = GOOD.replacen("{selects: {app: api},", "{type: NodePort, selects: {app: api},", 1);
+    let local = open.replacen("{type: NodePort,", "{type: NodePort, externalTrafficPolicy: Local,", 1);
+    let bare = GOOD.replacen(
+        "{selects: {app: api}, ports: {8080: 3000}}",
+        "{headless: true, selects: {app: api}, ports: {3000: 3000}}",
+        1,
+    );
+    let alias =
+        GOOD.replacen("{selects: {app: api}, ports: {8080: 3000}}", "{externalName: pay.example.test}", 1);
+    let mut said = String::new();
+    for (text, attempt) in [
+        (&open, "tcp shop/front:8080 over host"),
+        (&open, "tcp shop/front:8080 over remote-node via shop/api"),
+        (&open, "tcp shop/front:8080 over far"),
+        (&open, "tcp shop/web:80 over host"),
+        (&open, "icmp shop/web over host"),
+        (&local, "tcp shop/front:8080 over host"),
+        (&local, "tcp shop/front:8080 over remote-node"),
+        (&GOOD.to_owned(), "tcp shop/front:8080 over host"),
+        (&bare, "tcp shop/front:8080"),
+        (&bare, "tcp shop/front:3000"),
+        (&bare, "tcp front.shop.svc.cluster.local:3000"),
+        (&bare, "tcp front.shop.svc.cluster.local:8080"),
+        (&bare, "icmp front.shop.svc.cluster.local"),
+        (&alias, "tcp shop/front:443"),
+        (&alias, "tcp front.shop.svc.cluster.local:443"),
+    ] {
+        let spoilt = text.replacen(
+            "tcp data/redis:6379: {allow: others}",
+            &format!("{attempt}: {{allow: others}}"),
+            1,
+        );
+        let lines = lines(&[("s.yaml", &spoilt)]);
+        let lines = if lines.is_empty() { "nothing\n" } else { &lines };
+        writeln!(said, "{attempt}\n  {}", lines.trim_end().replace('\n', "\n  ")).unwrap();
+    }
+    insta::assert_snapshot!(said, @"
+    tcp shop/front:8080 over host
+      nothing
+    tcp shop/front:8080 over remote-node via shop/api
+      nothing
+    tcp shop/front:8080 over far
+      s.yaml:18:5: no node is called `far` => the nodes are: `host` and `remote-node`
+    tcp shop/web:80 over host
+      s.yaml:18:5: only an attempt through a service leads over a node => name a service that is open to hosts outside, or leave out `over`
+    icmp shop/web over host
+      s.yaml:18:5: only an attempt through a service leads over a node => name a service that is open to hosts outside, or leave out `over`
+    tcp shop/front:8080 over host
+      nothing
+    tcp shop/front:8080 over remote-node
+      s.yaml:18:5: `remote-node` runs nothing behind service `shop/front`, whose externalTrafficPolicy is Local => write `over host`, or give the service `externalTrafficPolicy: Cluster`
+    tcp shop/front:8080 over host
+      s.yaml:18:5: service `shop/front` is not open to hosts outside, which come over nodes => give it `type: NodePort` or `LoadBalancer`, or leave out `over`
+    tcp shop/front:8080
+      s.yaml:18:5: service `shop/front` does not offer tcp 8080 => it offers `3000/tcp`
+    tcp shop/front:3000
+      nothing
+    tcp front.shop.svc.cluster.local:3000
+      nothing
+    tcp front.shop.svc.cluster.local:8080
+      s.yaml:18:5: `shop/api` does not serve tcp 8080 => it serves `http 3000`
+    icmp front.shop.svc.cluster.local
+      nothing
+    tcp shop/front:443
+      s.yaml:18:5: service `shop/front` is an alias of pay.example.test, and has no address of its own => attempt its name, `front.shop.svc.cluster.local`, or what is behind it
+    tcp front.shop.svc.cluster.local:443
+      nothing
+    ");
+}
+
+#[test]
+fn where_pods_are_and_whom_they_ask() {
+    let web = "{labels: {app: web}, serves: [http 80 as web]}";
+    let topology = "  nodes: {host: {}}";
+    insta::assert_snapshot!(each(&[
+        (web, "{labels: {app: web}, serves: [http 80 as web], cluster: west}"),
+        (web, "{labels: {app: web}, serves: [http 80 as web], cluster: default}"),
+        (web, "{labels: {app: web}, serves: [http 80 as web], cluster: West 1}"),
+        (web, "{labels: {app: web}, serves: [http 80 as web], hostNetwork: true}"),
+        (web, "{labels: {app: web}, serves: [http 80 as web], hostNetwork: true, node: far}"),
+        (web, "{labels: {app: web}, serves: [http 80 as web], node: host}"),
+        (web, "{labels: {app: web}, serves: [http 80 as web], hostNetwork: true, cluster: west}"),
+        (web, "{labels: {app: web}, serves: [http 80 as web, tcp 8000-8010]}"),
+        (web, "{labels: {app: web}, serves: [http 80 as web, tcp 8010-8000]}"),
+        (web, "{labels: {app: web}, serves: [http 80 as web, tcp 8000-9000]}"),
+        (web, "{labels: {app: web}, serves: [http 80 as web, tcp 8000-8010 as many]}"),
+        (topology, "  nodes: {host: {}}\n  dns: {cache: host}"),
+        (topology, "  nodes: {host: {}}\n  dns: {cache: far}"),
+        (topology, "  nodes: {host: {}}\n  dns: {cache: shop/wbe}"),
+        (topology, "  nodes: {host: {}}\n  dns: {service: shop/front}"),
+        (topology, "  nodes: {host: {}}\n  dns: {service: shop/nothing}"),
+        ("client: {}", "client: {aliases: [www.example.test]}"),
+        ("names: [pay.example.test]", "names: [pay.example.test], aliases: [pay.example.test]"),
+    ]), @"");
+}
+
+#[test]
+fn settings() {
+    let topology = "  nodes: {host: {}}";
+    let with = |settings: &str| format!("  nodes: {{host: {{}}}}\n  settings: {settings}");
+    let changes = [
+        "{policyAuditMode: true, ipv6.enabled: true, k8sNetworkPolicy: {enabled: false}}",
+        "{policyAuditMode: 'yes'}",
+        "{policyAuditMod: true}",
+        "{policyEnforcementMode: sometimes}",
+        "{policyCIDRMatchMode: nodes}",
+        "{policyCIDRMatchMode: pods}",
+        "{enableNonDefaultDenyPolicies: false}",
+        "{hostFirewall: {enabled: true}}",
+        "{labels: 'k8s:a.*b'}",
+        "{routingMode: vxlan}",
+        "[a]",
+    ];
+    let changes: Vec<(&str, String)> = changes.iter().map(|settings| (topology, with(settings))).collect();
+    let changes: Vec<(&str, &str)> = changes.iter().map(|(from, to)| (*from, to.as_str())).collect();
+    insta::assert_snapshot!(each(&changes), @"");
+}
+
+#[test]
+fn settings_of_a_file_of_values() {
+    let said = |settings: &str, values: &str| {
+        let text = GOOD.replacen(
+            "  nodes: {host: {}}",
+            &format!("  nodes: {{host: {{}}}}\n  settings: {settings}"),
+            1,
+        );
+        let said = lines(&[("s.yaml", &text), ("values.yaml", values)]);
+        if said.is_empty() { "nothing\n".to_owned() } else { said }
+    };
+    let values = "image: {tag: v1.20.0, pullSecrets: [{name: x}]}\npolicyAuditMode: true\nhostFirewall: {enabled: false}\n\
+                  extraEnv: null\nlabels: ''\n";
+    let text = [
+        said("{values: values.yaml}", values),
+        said("{values: values.yaml, ipv6.enabled: true}", values),
+        said("{values: values.yaml, policyAuditMode: true}", values),
+        said("{values: values.yaml, policyAuditMode: false}", values),
+        said("{values: values.yaml}", "policyEnforcementMode: sometimes\n"),
+        said("{values: values.yaml}", "hostFirewall: {enabled: true}\n"),
+        said("{values: valuse.yaml}", values),
+        said("{values: [values.yaml]}", values),
+        said("{values: values.yaml}", "a: 1\n---\nb: 2\n"),
+        said("{values: values.yaml}", "- a\n"),
+    ];
+    insta::assert_snapshot!(text.concat(), @"");
+}

@@ -1,0 +1,147 @@
+//! Whether somebody answers what an attempt asks for.
+
+use super::attempt::resolve;
+use super::mistake::Mistake;
+use super::services::{served_text, target_served};
+use super::suggest::listed;
+use crate::attempt::Target;
+use crate::name::NamespacedName;
+use crate::topology::{DNS_POD, Endpoint, Port, Protocol, Resolved, ServedProtocol, ServicePort, Topology};
+
+/// Whether someone answers on the port.
+pub(super) fn reachable(
+    target: &Target,
+    protocol: Protocol,
+    port: Port,
+    http: bool,
+    topology: &Topology,
+) -> Result<(), Mistake> {
+    match target {
+        Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
+            endpoint_answers(endpoint, protocol, port, http, topology)
+        }
+        Target::Service(name)
+        | Target::Backend { service: name, .. }
+        | Target::Over { service: name, .. } => service_answers(name, protocol, port, http, topology),
+        Target::Name(name) => match resolve(name, topology)? {
+            Resolved::Service(name) if is_headless(&name, topology) => {
+                somebody_answers(&name, protocol, port, http, topology)
+            }
+            Resolved::Service(name) => service_answers(&name, protocol, port, http, topology),
+            Resolved::World(host) => endpoint_answers(&Endpoint::World(host), protocol, port, http, topology),
+        },
+    }
+}
+
+fn is_headless(name: &NamespacedName, topology: &Topology) -> bool {
+    topology.services.get(name).is_some_and(|service| service.headless)
+}
+
+/// Whether one of those behind a headless service answers on a port of its own.
+fn somebody_answers(
+    name: &NamespacedName,
+    protocol: Protocol,
+    port: Port,
+    http: bool,
+    topology: &Topology,
+) -> Result<(), Mistake> {
+    let mut answers = topology
+        .backends(name)
+        .into_iter()
+        .map(|endpoint| endpoint_answers(&endpoint, protocol, port, http, topology));
+    let nobody = || Err(Mistake::new(format!("nothing stands behind service `{name}` in this step")));
+    let first = answers.next().unwrap_or_else(nobody);
+    if first.is_ok() || answers.any(|answer| answer.is_ok()) { Ok(()) } else { first }
+}
+
+fn wanted(protocol: Protocol, port: Port, http: bool) -> String {
+    if http { format!("http {port}") } else { format!("{protocol} {port}") }
+}
+
+pub(super) fn endpoint_answers(
+    endpoint: &Endpoint,
+    protocol: Protocol,
+    port: Port,
+    http: bool,
+    topology: &Topology,
+) -> Result<(), Mistake> {
+    let is_dns = endpoint.to_string() == DNS_POD && port.get() == 53 && protocol != Protocol::Sctp && !http;
+    let serves = topology.serves(endpoint);
+    let answers = |served: &crate::topology::Served| {
+        served.port == port
+            && served.protocol.answers(protocol)
+            && (!http || served.protocol == ServedProtocol::Http)
+    };
+    if is_dns || serves.iter().any(answers) {
+        return Ok(());
+    }
+    let message = format!("`{endpoint}` does not serve {}", wanted(protocol, port, http));
+    let offered = topology.services.iter().find(|(name, service)| {
+        service.ports.iter().any(|offered| offered.port == port) && topology.backends(name).contains(endpoint)
+    });
+    let mut all: Vec<String> = serves.iter().map(served_text).collect();
+    if all.is_empty() && endpoint.to_string() == DNS_POD {
+        all.push("dns 53".to_owned());
+    }
+    let all = if all.is_empty() {
+        "it serves nothing".to_owned()
+    } else {
+        format!("it serves {}", listed(all.iter().map(String::as_str)))
+    };
+    let help = match offered {
+        Some((service, _)) => format!("{port} is the port of service `{service}` in front of it; {all}"),
+        None => all,
+    };
+    Err(Mistake::new(message).help(help))
+}
+
+fn service_answers(
+    name: &NamespacedName,
+    protocol: Protocol,
+    port: Port,
+    http: bool,
+    topology: &Topology,
+) -> Result<(), Mistake> {
+    let Some(service) = topology.services.get(name) else {
+        // The only service that nobody has to declare is the one in front of the DNS server.
+        if port.get() == 53 && protocol != Protocol::Sctp && !http {
+            return Ok(());
+        }
+        let message = format!("service `{name}` does not offer {}", wanted(protocol, port, http));
+        return Err(Mistake::new(message).help("it offers `53` over UDP and TCP".to_owned()));
+    };
+    let offered = service.ports.iter().find(|offered| offered.port == port && offered.protocol == protocol);
+    let Some(offered) = offered else {
+        return Err(port_not_offered(name, protocol, port, topology, &service.ports));
+    };
+    let backends = topology.backends(name);
+    if backends.is_empty() {
+        return Err(Mistake::new(format!("nothing stands behind service `{name}` in this step")));
+    }
+    let answers = |endpoint: &Endpoint| {
+        target_served(topology, endpoint, protocol, &offered.target)
+            .is_some_and(|port| endpoint_answers(endpoint, protocol, port, http, topology).is_ok())
+    };
+    if backends.iter().any(answers) {
+        return Ok(());
+    }
+    let what = if http { "HTTP" } else { "anything" };
+    Err(Mistake::new(format!("nobody behind port {port} of service `{name}` serves {what} in this step")))
+}
+
+fn port_not_offered(
+    name: &NamespacedName,
+    protocol: Protocol,
+    port: Port,
+    topology: &Topology,
+    ports: &[ServicePort],
+) -> Mistake {
+    let offers: Vec<String> =
+        ports.iter().map(|offered| format!("{}/{}", offered.port, offered.protocol)).collect();
+    let offers = format!("it offers {}", listed(offers.iter().map(String::as_str)));
+    let backends = topology.backends(name);
+    let behind =
+        backends.iter().any(|endpoint| topology.serves(endpoint).iter().any(|served| served.port == port));
+    let help = if behind { format!("{port} is the port of what is behind it; {offers}") } else { offers };
+    Mistake::new(format!("service `{name}` does not offer {protocol} {port}")).help(help)
+}

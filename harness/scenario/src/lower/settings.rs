@@ -1,0 +1,248 @@
+//! Settings of Cilium by the names that its Helm chart has for them, nested or with dots.
+
+use std::sync::Arc;
+
+use super::mistake::{Mistake, Mistakes};
+use super::suggest::did_you_mean;
+use super::topology::{Draft, TopologyPart, ValuesFile};
+use crate::file::{Located, SettingWord, Table};
+use crate::place::Position;
+use crate::scenario::EnforcementMode;
+use crate::settings::{LabelRule, Routing, Settings};
+use crate::version::{CiliumVersion, VersionRange};
+
+/// The key that names a file of values.
+pub(crate) const VALUES: &str = "values";
+
+/// A setting that verdikt knows.
+struct Known {
+    name: &'static str,
+    /// The first version that has it, where not all have.
+    since: Option<CiliumVersion>,
+    /// Takes a value over, or says what is wanted.
+    set: fn(&mut Settings, &SettingWord) -> Result<(), &'static str>,
+}
+
+const fn known(
+    name: &'static str,
+    set: fn(&mut Settings, &SettingWord) -> Result<(), &'static str>,
+) -> Known {
+    Known { name, since: None, set }
+}
+
+/// <https://docs.cilium.io/en/stable/helm-reference/>
+const KNOWN: [Known; 14] = [
+    known("policyEnforcementMode", |settings, value| {
+        mode(value).map(|mode| settings.enforcement.mode = mode)
+    }),
+    known("enablePolicy", |settings, value| mode(value).map(|mode| settings.enforcement.mode = mode)),
+    known("policyAuditMode", |settings, value| switch(value).map(|on| settings.enforcement.audit = on)),
+    known("policyCIDRMatchMode", |settings, value| {
+        match_mode(value).map(|on| settings.cidr_matches_nodes = on)
+    }),
+    known("nodeSelectorLabels", |settings, value| switch(value).map(|on| settings.node_selector_labels = on)),
+    known("hostFirewall.enabled", |settings, value| switch(value).map(|on| settings.host_firewall = on)),
+    known("l7Proxy", |settings, value| switch(value).map(|on| settings.l7_proxy = on)),
+    known("k8sNetworkPolicy.enabled", |settings, value| switch(value).map(|on| settings.network_policy = on)),
+    known("ipv6.enabled", |settings, value| switch(value).map(|on| settings.ipv6 = on)),
+    known("routingMode", |settings, value| routing(value).map(|routing| settings.routing = routing)),
+    known("labels", |settings, value| labels(value).map(|labels| settings.labels = labels)),
+    Known {
+        since: Some(CiliumVersion::V1_17),
+        ..known("enableNonDefaultDenyPolicies", |settings, value| {
+            switch(value).map(|on| settings.non_default_deny = on)
+        })
+    },
+    Known {
+        since: Some(CiliumVersion::V1_20),
+        ..known("k8sClusterNetworkPolicy.enabled", |settings, value| {
+            switch(value).map(|on| settings.cluster_network_policy = on)
+        })
+    },
+    // Says how a client learns of a denial, and changes none.
+    Known {
+        since: Some(CiliumVersion::V1_19),
+        ..known("policyDenyResponse", |_, value| match value {
+            SettingWord::Text(text) if ["none", "icmp"].contains(&text.as_str()) => Ok(()),
+            _ => Err("`none` or `icmp`"),
+        })
+    },
+];
+
+/// Settings that change verdicts in ways that verdikt does not model.
+const UNMODELLED: [&str; 7] = [
+    "extendedIPProtocols.enabled",
+    "authentication.enabled",
+    "encryption.strictMode.enabled",
+    "localRedirectPolicies.enabled",
+    "egressGateway.enabled",
+    "bpf.policyMapMax",
+    "dnsProxy.dnsRejectResponseCode",
+];
+
+/// Reads the settings of every file; the later file wins.
+pub(super) fn lower(
+    parts: &[TopologyPart],
+    versions: &VersionRange,
+    draft: &mut Draft,
+    mistakes: &mut Mistakes,
+) {
+    for part in parts {
+        let mut of_values = Vec::new();
+        if let Some(ValuesFile { file, values }) = &part.values {
+            flatten("", values, &mut of_values);
+            for (name, position, value) in &of_values {
+                // A file of values has much that no policy depends on.
+                if KNOWN.iter().any(|known| known.name == name) {
+                    let taken = take(name, value, versions, &mut draft.topology.settings);
+                    mistakes.keep(file, *position, taken);
+                }
+            }
+        }
+        let mut own = Vec::new();
+        flatten("", &part.content.settings, &mut own);
+        for (name, position, value) in own.into_iter().filter(|(name, ..)| name != VALUES) {
+            let other = of_values.iter().find(|(other, ..)| *other == name);
+            let taken = match (other, &part.values) {
+                (Some((_, at, other)), Some(values)) if differ(&name, value, other) => {
+                    let mistake = Mistake::new(format!("`{name}` has another value in `{}`", values.file));
+                    Err(mistake.help(format!("line {} has it: leave one of them out", at.line)))
+                }
+                _ => take(&name, value, versions, &mut draft.topology.settings),
+            };
+            mistakes.keep(&part.file, position, taken);
+        }
+        if draft.topology.settings.cidr_matches_nodes {
+            needs_addresses(part, &part.file, mistakes);
+        }
+    }
+}
+
+/// Whether two values of a setting mean something else.
+fn differ(name: &str, one: &SettingWord, other: &SettingWord) -> bool {
+    let Some(known) = KNOWN.iter().find(|known| known.name == name) else { return false };
+    let [one, other] = [one, other].map(|value| {
+        let mut settings = Settings::default();
+        (known.set)(&mut settings, value).is_ok().then_some(settings)
+    });
+    one != other
+}
+
+/// Nested keys as one with dots, unless a setting is a table itself.
+fn flatten<'a>(
+    prefix: &str,
+    table: &'a Table<Located<SettingWord>>,
+    flat: &mut Vec<(String, Position, &'a SettingWord)>,
+) {
+    for (key, value) in table {
+        let name = format!("{prefix}{}", key.value);
+        match &value.value {
+            SettingWord::Table(table) => flatten(&format!("{name}."), table, flat),
+            word => flat.push((name, key.position, word)),
+        }
+    }
+}
+
+fn take(
+    name: &str,
+    value: &SettingWord,
+    versions: &VersionRange,
+    into: &mut Settings,
+) -> Result<(), Mistake> {
+    if UNMODELLED.contains(&name) {
+        if matches!(value, SettingWord::Boolean(false) | SettingWord::Other) {
+            return Ok(());
+        }
+        let mistake =
+            Mistake::new(format!("`{name}` changes what policies do in ways that verdikt does not model"));
+        return Err(mistake.help("leave it out if the scenario does not depend on it".to_owned()));
+    }
+    let Some(known) = KNOWN.iter().find(|known| known.name == name) else {
+        let names = KNOWN.map(|known| known.name);
+        let help = did_you_mean(name, "the settings are", &names);
+        return Err(Mistake::new(format!(
+            "no setting of Cilium that matters to policies is called `{name}`"
+        ))
+        .help(help));
+    };
+    let ignorant = |since: CiliumVersion| {
+        CiliumVersion::ALL.into_iter().find(|version| versions.contains(*version) && *version < since)
+    };
+    if let Some((since, version)) = known.since.and_then(|since| Some((since, ignorant(since)?))) {
+        let mistake = Mistake::new(format!("Cilium {version} does not know the setting `{name}`"));
+        return Err(
+            mistake.help(format!("say that the scenario holds for later ones: `cilium: '>={since}'`"))
+        );
+    }
+    (known.set)(into, value).map_err(|wanted| {
+        Mistake::new(format!("the setting `{name}` has another value than it can have"))
+            .help(format!("give it {wanted}"))
+    })
+}
+
+/// A node without an address is matched by no range.
+fn needs_addresses(part: &TopologyPart, file: &Arc<str>, mistakes: &mut Mistakes) {
+    for (name, node) in &part.content.nodes {
+        if node.address.is_none() {
+            let message = format!(
+                "node `{}` has no address, and ranges match nodes here (policyCIDRMatchMode)",
+                name.value
+            );
+            let help = "give it `address: 192.0.2.10`, or one of its own".to_owned();
+            mistakes.add(file, name.position, Mistake::new(message).help(help));
+        }
+    }
+}
+
+fn switch(value: &SettingWord) -> Result<bool, &'static str> {
+    match value {
+        SettingWord::Boolean(on) => Ok(*on),
+        _ => Err("`true` or `false`"),
+    }
+}
+
+fn mode(value: &SettingWord) -> Result<EnforcementMode, &'static str> {
+    match value {
+        SettingWord::Text(text) if text == "default" => Ok(EnforcementMode::Default),
+        SettingWord::Text(text) if text == "always" => Ok(EnforcementMode::Always),
+        SettingWord::Text(text) if text == "never" => Ok(EnforcementMode::Never),
+        _ => Err("`default`, `always` or `never`"),
+    }
+}
+
+fn match_mode(value: &SettingWord) -> Result<bool, &'static str> {
+    let texts: Vec<&str> = match value {
+        SettingWord::Text(text) => vec![text],
+        SettingWord::List(texts) => texts.iter().map(String::as_str).collect(),
+        _ => return Err("`nodes`, or nothing"),
+    };
+    match texts[..] {
+        [] | [""] => Ok(false),
+        ["nodes"] => Ok(true),
+        _ => Err("`nodes`, or nothing"),
+    }
+}
+
+fn routing(value: &SettingWord) -> Result<Routing, &'static str> {
+    match value {
+        SettingWord::Text(text) if text == "native" => Ok(Routing::Native),
+        SettingWord::Text(text) if text == "tunnel" || text.is_empty() => Ok(Routing::Tunnel),
+        _ => Err("`native` or `tunnel`"),
+    }
+}
+
+/// `k8s:app k8s:!version`, with plain prefixes of keys.
+fn labels(value: &SettingWord) -> Result<Vec<LabelRule>, &'static str> {
+    const WANTED: &str =
+        "prefixes of keys, as `k8s:app k8s:!version`; other regular expressions are not modelled";
+    let SettingWord::Text(text) = value else { return Err(WANTED) };
+    text.split_whitespace()
+        .map(|rule| {
+            let rule = rule.strip_prefix("k8s:").unwrap_or(rule);
+            let (excluded, pattern) = rule.strip_prefix('!').map_or((false, rule), |rest| (true, rest));
+            let prefix = pattern.replace("\\.", ".");
+            let is_plain = prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
+            if is_plain && !prefix.is_empty() { Ok(LabelRule { prefix, excluded }) } else { Err(WANTED) }
+        })
+        .collect()
+}

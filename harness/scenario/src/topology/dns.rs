@@ -1,0 +1,40 @@
+//! Whom the pods of a topology ask for names.
+
+use super::{DNS_SERVICE, Endpoint, Port, Protocol, Topology};
+use crate::name::NamespacedName;
+
+/// The port of DNS.
+const DNS_PORT: u16 = 53;
+
+/// Whom pods ask for names: the service of the cluster's DNS server, or a cache on their own node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dns {
+    /// The service of the DNS server, where it is not `kube-system/kube-dns`.
+    pub service: Option<NamespacedName>,
+    /// The cache that answers in its place: the node itself, where the cache is in the node's network, or a pod.
+    /// <https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/>
+    pub cache: Option<Endpoint>,
+}
+
+impl Topology {
+    /// The service of the cluster's DNS server.
+    pub fn dns_service(&self) -> Option<NamespacedName> {
+        self.dns.service.clone().or_else(|| DNS_SERVICE.parse().ok())
+    }
+
+    /// Who answers the queries of pods, each with its port; none where a port is not declared.
+    pub fn dns_servers(&self, protocol: Protocol) -> Vec<(Endpoint, Option<Port>)> {
+        if let Some(cache) = &self.dns.cache {
+            return vec![(cache.clone(), Port::new(DNS_PORT))];
+        }
+        let service = self.dns_service().zip(Port::new(DNS_PORT));
+        service.map(|(service, port)| self.behind(&service, protocol, port)).unwrap_or_default()
+    }
+
+    /// Whether an endpoint asks the cluster's DNS server for names: pods in networks of their own do.
+    pub fn asks_cluster_dns(&self, endpoint: &Endpoint) -> bool {
+        let Endpoint::Pod(name) = endpoint else { return false };
+        let elsewhere = |pod: &super::Pod| pod.host_network.is_some() || pod.cluster.is_some();
+        !self.pods.get(name).is_some_and(elsewhere)
+    }
+}
