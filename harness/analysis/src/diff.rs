@@ -235,8 +235,7 @@ fn changes(universe: &Universe<'_, '_>, base: &Situation<'_>, head: &Situation<'
             return;
         }
         for (destination, (old, new)) in rows[0].iter().zip(&rows[1]).enumerate() {
-            let alone = source == destination && counts[source] < 2;
-            if old == new || counts[destination] == 0 || alone {
+            if old == new || counts[destination] == 0 {
                 continue;
             }
             let found = differing.entry((*old, *new)).or_insert_with(|| {
@@ -260,6 +259,10 @@ fn changes(universe: &Universe<'_, '_>, base: &Situation<'_>, head: &Situation<'
     let mut changes = Vec::new();
     for ((kind, signature), number) in &numbers {
         for (sources, destinations) in rectangles(&pairs[*number]) {
+            // What would change of an end's traffic to itself only fills the gaps of others' changes.
+            if sources == destinations && matches!(sources[..], [only] if counts[only] < 2) {
+                continue;
+            }
             changes.push(explain.change(*kind, signature, &sources, &destinations, &mut budget));
         }
     }
@@ -310,6 +313,7 @@ impl Explain<'_> {
         let mut found: Vec<BTreeSet<(Reason, Reason)>> = vec![BTreeSet::new(); flips.len()];
         let mut all_reasons = true;
         let pairs = sources.iter().flat_map(|from| destinations.iter().map(move |to| (*from, *to)));
+        let pairs = pairs.filter(|(from, to)| from != to || self.universe.groups()[*from].ends.len() > 1);
         for (index, (from, to)) in pairs.enumerate() {
             if index > 0 && *budget == 0 {
                 all_reasons = false;

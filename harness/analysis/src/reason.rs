@@ -18,6 +18,8 @@ use crate::sides::{access, spans};
 pub enum SideReason {
     /// Nothing isolates it, or no policy is enforced there.
     Open,
+    /// A pod reaches itself, which meets no policy.
+    Itself,
     /// These rules allow it.
     Allowed(Vec<Arc<RuleRef>>),
     /// These rules leave it to others, of which none decides, and nothing isolates the end.
@@ -35,7 +37,8 @@ pub enum SideReason {
 impl SideReason {
     pub(crate) fn of(finding: Finding) -> Self {
         match finding {
-            Finding::NotIsolated | Finding::Itself { .. } | Finding::OutsideCluster => Self::Open,
+            Finding::Itself { .. } => Self::Itself,
+            Finding::NotIsolated | Finding::OutsideCluster => Self::Open,
             Finding::Allowed { by } => Self::Allowed(by),
             Finding::Redirected { by, .. } => Self::Allowed(by.to_vec()),
             Finding::PassedOn { by } => Self::PassedOn(by),
@@ -50,7 +53,7 @@ impl SideReason {
     /// The rules behind it.
     pub fn rules(&self) -> &[Arc<RuleRef>] {
         match self {
-            Self::Open | Self::LocalHost => &[],
+            Self::Open | Self::Itself | Self::LocalHost => &[],
             Self::Allowed(rules)
             | Self::PassedOn(rules)
             | Self::Denied(rules)
@@ -64,6 +67,7 @@ impl fmt::Display for SideReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open => f.write_str("nothing isolates it"),
+            Self::Itself => f.write_str("a pod that reaches itself meets no policy"),
             Self::LocalHost => f.write_str("the node reaches its own pods"),
             Self::Allowed(rules) => write!(f, "allowed by {}", listed(rules)),
             Self::PassedOn(rules) => write!(f, "passed on by {}, and nothing isolates it", listed(rules)),

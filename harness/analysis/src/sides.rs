@@ -87,11 +87,11 @@ impl Peers<'_, '_> {
                 parts = split(parts, &self.sets[self.set_of[index.0][index.1] as usize]);
             }
         }
+        // The node of the pods is let in without a rule, and is another node to the rules of other nodes.
+        let is_host = |peer: usize| self.identities[peer].is_some_and(Identity::is_local_host);
+        let parts = split(parts, &Bits::of(self.identities.len(), is_host));
         match direction {
-            Direction::Ingress => {
-                let is_host = |peer: usize| self.identities[peer].is_some_and(Identity::is_local_host);
-                split(parts, &Bits::of(self.identities.len(), is_host))
-            }
+            Direction::Ingress => parts,
             Direction::Egress => self.by_port_names(party, parts),
         }
     }

@@ -31,7 +31,8 @@ impl Subject {
 
     fn includes(&self, event: &Event) -> bool {
         match (self, event) {
-            (Self::Objects(_), Event::CellJudged(_)) | (Self::Cell(_), Event::ObjectJudged(_)) => false,
+            (Self::Objects(_), Event::CellJudged(_))
+            | (Self::Cell(_), Event::ObjectJudged(_) | Event::InvariantJudged(_)) => false,
             (Self::Cell(name), Event::CellJudged(cell)) => cell.name().to_string() == *name,
             _ => true,
         }

@@ -160,3 +160,27 @@ proptest! {
         check((&old, &new), [CiliumVersion::default(); 2], &topology(), (&ports, few))?;
     }
 }
+
+/// A pod that no policy treats like the others is in the same line, though nothing changes of what it sends to itself.
+#[test]
+fn what_changes_alike_is_one_line() {
+    let apart = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: apart, namespace: a}, spec: \
+                 {enableDefaultDeny: {ingress: false}, endpointSelector: {matchLabels: {app: db}}, ingress: \
+                 [{fromEndpoints: [{matchLabels: {app: nobody}}]}]}}";
+    let closed = "{apiVersion: cilium.io/v2, kind: CiliumClusterwideNetworkPolicy, metadata: {name: closed}, spec: \
+                  {endpointSelector: {}, egress: [{}]}}";
+    let topology = topology();
+    let (old, new) = (manifests(&[apart.to_owned()]), manifests(&[apart.to_owned(), closed.to_owned()]));
+    let options = Options::default();
+    let base = PolicyModel::new(&topology, &old, &options, &Learned::default());
+    let head = PolicyModel::new(&topology, &new, &options, &Learned::default());
+    let base = Situation { model: &base, manifests: &old };
+    let diff = Diff::new(base, Situation { model: &head, manifests: &new });
+    let told: Vec<(Kind, usize, usize)> = diff
+        .changes
+        .iter()
+        .map(|change| (change.kind, change.sources.len(), change.destinations.len()))
+        .collect();
+    // Six pods and the health and gateway endpoints, which no topology names; to everybody.
+    assert_eq!(told, [(Kind::Closed, 6, 10)]);
+}

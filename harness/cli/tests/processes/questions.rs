@@ -103,7 +103,7 @@ fn who_may_connect() {
 
     allow
       shop/db
-          egress: nothing isolates it
+          egress: a pod that reaches itself meets no policy
       shop/web
           egress: nothing isolates it
           ingress: allowed by shop/db spec.ingress[0].ports[0] deploy/db.yaml:10
