@@ -41,11 +41,13 @@ fn how_services_are_reached() {
     {internalTrafficPolicy: Local, selects: {app: api}, ports
       nothing
     {headless: true, selects: {app: api}, ports
-      s.yaml:10:65: nobody translates the ports of service `shop/front`, which is headless => name the port of the pods on both sides
+      s.yaml:10:63: nobody translates the ports of service `shop/front`, which is headless => name the port of the pods on both sides
     {headless: true, internalTrafficPolicy: Local, selects: {app: api}, ports
       s.yaml:10:57: `internalTrafficPolicy` means nothing for service `shop/front`: it is headless, and clients go to the addresses behind it => leave it out, or leave `headless` out
+      s.yaml:10:93: nobody translates the ports of service `shop/front`, which is headless => name the port of the pods on both sides
     {headless: true, type: NodePort, selects: {app: api}, ports
       s.yaml:10:28: `headless` means nothing for service `shop/front`: a service of this `type` has an address => leave `type` or `headless` out
+      s.yaml:10:79: nobody translates the ports of service `shop/front`, which is headless => name the port of the pods on both sides
     {headless: yes please, selects: {app: api}, ports
       s.yaml:10:28: `headless` must be `true` or `false`, and this is text
     {type: LoadBalancer, loadBalancerSourceRanges: [203.0.113.0/24], selects: {app: api}, ports
@@ -177,7 +179,44 @@ fn where_pods_are_and_whom_they_ask() {
         (topology, "  nodes: {host: {}}\n  dns: {service: shop/nothing}"),
         ("client: {}", "client: {aliases: [www.example.test]}"),
         ("names: [pay.example.test]", "names: [pay.example.test], aliases: [pay.example.test]"),
-    ]), @"");
+    ]), @r"
+    {labels: {app: web}, serves: [http 80 as web], cluster: west}
+      nothing
+    {labels: {app: web}, serves: [http 80 as web], cluster: default}
+      s.yaml:6:71: `default` is the name of this cluster => leave it out, or name another cluster
+    {labels: {app: web}, serves: [http 80 as web], cluster: West 1}
+      s.yaml:6:71: `West 1` is not the name of a cluster => lower-case letters, digits and inner hyphens, at most 32 characters
+    {labels: {app: web}, serves: [http 80 as web], hostNetwork: true}
+      nothing
+    {labels: {app: web}, serves: [http 80 as web], hostNetwork: true, node: far}
+      s.yaml:6:87: no node is called `far` => the nodes are: `host`
+    {labels: {app: web}, serves: [http 80 as web], node: host}
+      s.yaml:6:68: the pods of a topology are on `host`, unless they have `hostNetwork` => give the pod `hostNetwork: true`, or leave `node` out
+    {labels: {app: web}, serves: [http 80 as web], hostNetwork: true, cluster: west}
+      s.yaml:6:90: a pod in the network of a node of another cluster is not modelled => leave `cluster` or `hostNetwork` out
+    {labels: {app: web}, serves: [http 80 as web, tcp 8000-8010]}
+      nothing
+    {labels: {app: web}, serves: [http 80 as web, tcp 8010-8000]}
+      s.yaml:6:61: `8010-8000` is no range of 2 to 100 ports => write the lower port first
+    {labels: {app: web}, serves: [http 80 as web, tcp 8000-9000]}
+      s.yaml:6:61: `8000-9000` is no range of 2 to 100 ports => write the lower port first
+    {labels: {app: web}, serves: [http 80 as web, tcp 8000-8010 as many]}
+      s.yaml:6:61: `tcp 8000-8010 as many` gives several ports one name
+    nodes: {host: {}}\n  dns: {cache: host}
+      nothing
+    nodes: {host: {}}\n  dns: {cache: far}
+      s.yaml:15:16: `far` is no cache of names on the pods' node => write `host`, or `namespace/name` of a pod
+    nodes: {host: {}}\n  dns: {cache: shop/wbe}
+      s.yaml:15:16: no pod is called `shop/wbe` => did you mean `shop/web`?
+    nodes: {host: {}}\n  dns: {service: shop/front}
+      s.yaml:15:18: service `shop/front` does not offer port 53, on which pods ask for names => give it `ports: {53/udp: 53, 53: 53}`
+    nodes: {host: {}}\n  dns: {service: shop/nothing}
+      s.yaml:15:18: no service is called `shop/nothing` => the services are: `shop/front`
+    client: {aliases: [www.example.test]}
+      s.yaml:12:24: `www.example.test` is an alias of a host without a name => give the host `names`
+    names: [pay.example.test], aliases: [pay.example.test]
+      s.yaml:13:71: `pay.example.test` leads to `pay` already
+    ");
 }
 
 #[test]
@@ -199,7 +238,30 @@ fn settings() {
     ];
     let changes: Vec<(&str, String)> = changes.iter().map(|settings| (topology, with(settings))).collect();
     let changes: Vec<(&str, &str)> = changes.iter().map(|(from, to)| (*from, to.as_str())).collect();
-    insta::assert_snapshot!(each(&changes), @"");
+    insta::assert_snapshot!(each(&changes), @r"
+    nodes: {host: {}}\n  settings: {policyAuditMode: true, ipv6.enabled: true, k8sNetworkPolicy: {enabled: false}}
+      nothing
+    nodes: {host: {}}\n  settings: {policyAuditMode: 'yes'}
+      s.yaml:15:14: the setting `policyAuditMode` has another value than it can have => give it `true` or `false`
+    nodes: {host: {}}\n  settings: {policyAuditMod: true}
+      s.yaml:15:14: no setting of Cilium that matters to policies is called `policyAuditMod` => did you mean `policyAuditMode`?
+    nodes: {host: {}}\n  settings: {policyEnforcementMode: sometimes}
+      s.yaml:15:14: the setting `policyEnforcementMode` has another value than it can have => give it `default`, `always` or `never`
+    nodes: {host: {}}\n  settings: {policyCIDRMatchMode: nodes}
+      s.yaml:14:11: node `host` has no address, and ranges match nodes here (policyCIDRMatchMode) => give it `address: 192.0.2.10`, or one of its own
+    nodes: {host: {}}\n  settings: {policyCIDRMatchMode: pods}
+      s.yaml:15:14: the setting `policyCIDRMatchMode` has another value than it can have => give it `nodes`, or nothing
+    nodes: {host: {}}\n  settings: {enableNonDefaultDenyPolicies: false}
+      s.yaml:15:14: Cilium 1.16 does not know the setting `enableNonDefaultDenyPolicies` => say that the scenario holds for later ones: `cilium: '>=1.17'`
+    nodes: {host: {}}\n  settings: {hostFirewall: {enabled: true}}
+      nothing
+    nodes: {host: {}}\n  settings: {labels: 'k8s:a.*b'}
+      s.yaml:15:14: the setting `labels` has another value than it can have => give it prefixes of keys, as `k8s:app k8s:!version`; other regular expressions are not modelled
+    nodes: {host: {}}\n  settings: {routingMode: vxlan}
+      s.yaml:15:14: the setting `routingMode` has another value than it can have => give it `native` or `tunnel`
+    nodes: {host: {}}\n  settings: [a]
+      s.yaml:15:13: `settings` must be a mapping, and this is a list
+    ");
 }
 
 #[test]
@@ -227,5 +289,16 @@ fn settings_of_a_file_of_values() {
         said("{values: values.yaml}", "a: 1\n---\nb: 2\n"),
         said("{values: values.yaml}", "- a\n"),
     ];
-    insta::assert_snapshot!(text.concat(), @"");
+    insta::assert_snapshot!(text.concat(), @"
+    nothing
+    nothing
+    nothing
+    s.yaml:15:35: `policyAuditMode` has another value in `values.yaml` => line 2 has it: leave one of them out
+    values.yaml:1:1: the setting `policyEnforcementMode` has another value than it can have => give it `default`, `always` or `never`
+    nothing
+    s.yaml:15:22: there is no file or folder `valuse.yaml`
+    s.yaml:15:22: `values` does not name a file of Helm values => write `values: values.yaml`
+    s.yaml:15:22: `values.yaml` has 2 documents, and a file of values has one
+    values.yaml:1:1: invalid type: sequence, expected a mapping
+    ");
 }
