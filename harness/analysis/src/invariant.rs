@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use verdikt_engine::model::PolicyModel;
 use verdikt_engine::party::Transport;
 use verdikt_scenario::invariant::{Demand, Ends, Invariant};
-use verdikt_scenario::topology::{Endpoint, Protocol};
+use verdikt_scenario::topology::{Endpoint, Port, Protocol};
 
 use crate::access::{Access, Interval, Profile};
 use crate::end::End;
@@ -100,6 +100,9 @@ impl Question<'_, '_> {
             let gap = "what policies say of all the labels that a future pod could have: they are too many";
             return Proof::Unknown(gap.to_owned());
         };
+        if *to == Ends::Dns && destinations.is_empty() {
+            return Proof::Unknown("who answers DNS: nobody is behind its service".to_owned());
+        }
         let mut tally = Tally::default();
         for (source, from) in &sources {
             for (destination, to) in &destinations {
@@ -159,7 +162,12 @@ impl Question<'_, '_> {
             return vec![(ports, to.to_vec())];
         }
         match demand {
-            _ if self.invariant.to == Ends::Dns => vec![(vec![span(Protocol::Udp, 53, 53)], to.to_vec())],
+            _ if self.invariant.to == Ends::Dns => {
+                let servers = self.model.topology().dns_servers(Protocol::Udp).into_iter();
+                let ports: BTreeSet<u16> = servers.map(|(_, port)| port.map_or(53, Port::get)).collect();
+                let ports = ports.into_iter().map(|port| span(Protocol::Udp, port, port)).collect();
+                vec![(ports, to.to_vec())]
+            }
             Demand::Never => vec![(Transport::ALL.map(whole).to_vec(), to.to_vec())],
             Demand::Always => {
                 let mut by_ports: BTreeMap<Vec<Interval>, Vec<End>> = BTreeMap::new();

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::{NamespaceName, NamespacedName};
 use crate::place::Place;
-use crate::topology::{DNS_POD, Endpoint, Labels, Protocol, Topology};
+use crate::topology::{Endpoint, Labels, Protocol, Topology};
 
 /// What must hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +129,9 @@ impl Ends {
     pub fn contain(&self, endpoint: &Endpoint, topology: &Topology) -> bool {
         match (self, endpoint) {
             (Self::World, Endpoint::World(_)) => true,
-            (Self::Dns, Endpoint::Pod(name)) => name.to_string() == DNS_POD,
+            (Self::Dns, endpoint) => {
+                topology.dns_servers(Protocol::Udp).iter().any(|(server, _)| server == endpoint)
+            }
             (Self::Endpoint(named), endpoint) => named == endpoint,
             (Self::Named { namespace, name }, Endpoint::Pod(pod)) => {
                 matches(namespace, pod.namespace.as_str()) && matches(name, pod.name.as_str())
