@@ -46,15 +46,15 @@ pub(crate) fn dist(target: &str, out: &Path, built: Option<&Path>) -> Result<()>
         add(&path, text);
     }
     let archive = tar_gz(&name, &entries)?;
+    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+    let file = format!("{name}.tar.gz");
+    fs::write(out.join(&file), &archive)?;
+    fs::write(out.join(format!("{file}.sha256")), format!("{}  {file}\n", sha256(&archive)))?;
     ensure!(
         archive.len() <= MOST_BYTES,
         "the archive has {} bytes, and {MOST_BYTES} are the most",
         archive.len()
     );
-    fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
-    let file = format!("{name}.tar.gz");
-    fs::write(out.join(&file), &archive)?;
-    fs::write(out.join(format!("{file}.sha256")), format!("{}  {file}\n", sha256(&archive)))?;
     Ok(())
 }
 
