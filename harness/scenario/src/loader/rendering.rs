@@ -125,7 +125,8 @@ fn in_value(node: &Node) -> Option<Unrendered> {
     }
 }
 
-/// What is not rendered in a text: `{{ name }}` of a template, `${NAME}` of a variable.
+/// What is not rendered in a text: `{{ name }}` of a template, `${NAME}` of a variable, and what stands for a value that
+/// somebody is to put in its place: `$(NAME)`, `<NAME>`, `__NAME__`, `NODE_IP/32`.
 pub fn unrendered_text(text: &str) -> Option<Unrendered> {
     if text.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}")) {
         return Some(Unrendered::Template);
@@ -133,7 +134,25 @@ pub fn unrendered_text(text: &str) -> Option<Unrendered> {
     let mut variables = text.split("${").skip(1);
     let is_variable =
         |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && rest.contains('}');
-    variables.any(is_variable).then_some(Unrendered::Variables)
+    let is_placeholder = || {
+        let around = [("$(", ")"), ("<", ">"), ("__", "__")];
+        let inside = around.iter().find_map(|(begin, end)| text.strip_prefix(begin)?.strip_suffix(end));
+        let prefix = text.rsplit_once('/').filter(|(_, length)| length.parse::<u8>().is_ok());
+        inside.is_some_and(is_word) || prefix.is_some_and(|(address, _)| is_capital_word(address))
+    };
+    (variables.any(is_variable) || is_placeholder()).then_some(Unrendered::Variables)
+}
+
+/// Whether a text is one word, as names of variables are.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-. ".contains(&c))
+}
+
+/// Whether it is one in capitals, such as stand where an address is to be.
+fn is_capital_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.contains('_')
+        && text.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_')
 }
 
 /// What a `kustomization.yaml` says of the files beside it.
@@ -219,5 +238,23 @@ fn kustomization(folder: &Path, root: &Node) -> Kustomization {
         patches: patches.map(|path| path.trim_start_matches("./").to_owned()).collect(),
         changes: !elsewhere.is_empty() || CHANGES.iter().any(|key| root.get(key).is_some()),
         takes: elsewhere.iter().map(shown).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_a_value() {
+        let check = |text: &str, expected: bool| {
+            assert_eq!(unrendered_text(text) == Some(Unrendered::Variables), expected, "{text}");
+        };
+        for text in ["${NAME}", "a-${NAME:=b}", "$(NAME)", "<your-cidr>", "__NAME__", "NODE_IP/32"] {
+            check(text, true);
+        }
+        for text in ["10.0.0.0/8", "A_B", "/a/<b>", "(?P<x>a)", "^(a)$", "__", "ENV_A/x", "fd00::/8"] {
+            check(text, false);
+        }
     }
 }
