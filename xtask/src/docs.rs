@@ -44,8 +44,10 @@ fn reference(schema: &Value) -> String {
     let mut text = "# Scenario reference\n\nEvery field of a scenario file, as `verdikt schema` tells editors. [Scenarios](scenarios.md) \
                     explains what they are for.\n"
         .to_owned();
-    object(&mut text, "Scenario", schema);
-    for (name, definition) in schema["$defs"].as_object().into_iter().flatten() {
+    let definitions = &schema["$defs"];
+    object(&mut text, "Scenario", &definitions["Scenario"]);
+    let others = definitions.as_object().into_iter().flatten();
+    for (name, definition) in others.filter(|(name, _)| !["Scenario", "Manifest"].contains(&name.as_str())) {
         object(&mut text, name, definition);
     }
     text
@@ -99,6 +101,7 @@ fn kind(field: &Value) -> String {
     };
     let words = types.iter().map(|kind_of_it| match *kind_of_it {
         "array" => format!("list of {}", kind(&field["items"])),
+        "object" if field["patternProperties"].is_object() => "table of attempts".to_owned(),
         "object" if field["additionalProperties"].is_object() => {
             format!("map to {}", kind(&field["additionalProperties"]))
         }

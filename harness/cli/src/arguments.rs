@@ -1,15 +1,19 @@
 //! The command line.
 
 mod cluster;
+mod duration;
 mod init;
 pub(crate) mod questions;
+mod reports;
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use verdikt_kind::profile::{DEFAULT, profile};
+use verdikt_report::terminal::Detail;
 use verdikt_runner::filter::Filter;
 use verdikt_runner::shard::Shard;
 use verdikt_scenario::loader::Reach;
@@ -20,14 +24,22 @@ use crate::commands::explain_warning;
 use crate::{exit, version};
 use cluster::borrowable;
 pub(crate) use cluster::{Clean, Cluster, ClusterCommand, ClusterUp, Images, World};
+use duration::duration;
 pub(crate) use init::Init;
+pub(crate) use reports::{ReportFile, ReportKind, Reports};
 
 /// Tells whether network policies do what their authors think.
 #[derive(Debug, Parser)]
 #[command(name = "verdikt", version, long_version = version::long(), about, max_term_width = 100, after_help = exit::table())]
 pub(crate) struct Arguments {
     /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(
+        long = "color",
+        visible_alias = "colour",
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
     pub(crate) colour: Colour,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -144,9 +156,9 @@ pub(crate) struct Run {
     /// How many scenarios run at the same time; on a cluster, of those that have nothing in common
     #[arg(long, value_name = "NUMBER", default_value = "4")]
     pub(crate) parallel: std::num::NonZeroU8,
-    /// After how many milliseconds a connection, query or request times out
-    #[arg(long, value_name = "MILLISECONDS", default_value = "3000", value_parser = clap::value_parser!(u32).range(1..=600_000))]
-    pub(crate) timeout: u32,
+    /// After how long a connection, query or request times out: `500ms`, `3s`, `2m`
+    #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
+    pub(crate) timeout: Duration,
     #[arg(long, value_name = "VERSION", help = help_of_cilium())]
     pub(crate) cilium: Option<CiliumVersion>,
     /// Only cells whose name `scenario/step/attempt/source` contains this text, or matches it where it has stars;
@@ -157,7 +169,7 @@ pub(crate) struct Run {
     #[arg(long, conflicts_with = "filter")]
     pub(crate) failed: bool,
     /// Run again whenever a file is saved, and then only the scenarios that it belongs to
-    #[arg(long, conflicts_with_all = ["list", "reports", "events"])]
+    #[arg(long, conflicts_with_all = ["list", "reports", "events", "update"])]
     pub(crate) watch: bool,
     /// Only one of several parts of the scenarios, for machines that share them: 2/5 is the second of five
     #[arg(long, value_name = "PART/PARTS")]
@@ -165,6 +177,16 @@ pub(crate) struct Run {
     /// Only list the names of the cells
     #[arg(long)]
     pub(crate) list: bool,
+    /// Exit with 1 if there is a warning
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+    /// Rewrite the cells that differ in place, so that the tables say what was seen: all of them, or those chosen one by
+    /// one (`--update=review`). Nothing else in the files changes
+    #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    pub(crate) update: Option<UpdateMode>,
+    /// With `--update`: write nothing, list what would be rewritten, and exit with 1 if anything would be
+    #[arg(long, requires = "update")]
+    pub(crate) check: bool,
     #[command(flatten)]
     pub(crate) files: Files,
     #[command(flatten)]
@@ -173,6 +195,15 @@ pub(crate) struct Run {
     /// run has ended, and the log is in FILE.part meanwhile
     #[arg(long, value_name = "FILE")]
     pub(crate) events: Option<PathBuf>,
+}
+
+/// Which cells `--update` rewrites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UpdateMode {
+    /// All that differ.
+    All,
+    /// Those that are chosen at the terminal, one by one.
+    Review,
 }
 
 /// Which files may be read.
@@ -192,13 +223,24 @@ impl Files {
 /// How results are shown.
 #[derive(Debug, Args)]
 pub(crate) struct Output {
-    /// One line for each step, and the differences
-    #[arg(long, short)]
+    /// Only what is not as expected, without tables
+    #[arg(long, short, conflicts_with = "tables")]
     pub(crate) quiet: bool,
-    /// Write a report when the run has ended: junit=FILE, json=FILE, markdown=FILE, or github=FILE (annotations as
-    /// workflow commands); may be given more than once
-    #[arg(long = "report", value_name = "KIND=FILE")]
-    pub(crate) reports: Vec<ReportFile>,
+    /// The table of every step, and not only of those that are not as expected
+    #[arg(long)]
+    pub(crate) tables: bool,
+    #[command(flatten)]
+    pub(crate) reports: Reports,
+}
+
+impl Output {
+    pub(crate) fn detail(&self) -> Detail {
+        match (self.quiet, self.tables) {
+            (true, _) => Detail::Differences,
+            (false, true) => Detail::Tables,
+            (false, false) => Detail::Short,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -211,8 +253,22 @@ pub(crate) struct Check {
     /// Exit with 1 if there is a warning
     #[arg(long)]
     pub(crate) deny_warnings: bool,
+    /// How what is found is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) reports: Reports,
     #[command(flatten)]
     pub(crate) files: Files,
+}
+
+/// How answers are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One JSON document, on the standard output
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -231,6 +287,9 @@ pub(crate) struct Explain {
     /// Policy files and folders in place of the step's own
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) policies: Vec<PathBuf>,
+    /// How the answer is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: Format,
     /// The Cilium version
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(crate) cilium: CiliumVersion,
@@ -324,43 +383,5 @@ impl FromStr for Backend {
             Some(("cluster", context)) if !context.is_empty() => Ok(Self::Cluster(Some(context.to_owned()))),
             _ => Err("there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`".to_owned()),
         }
-    }
-}
-
-/// A report and where it goes.
-#[derive(Clone, Debug)]
-pub(crate) struct ReportFile {
-    pub(crate) kind: ReportKind,
-    pub(crate) path: PathBuf,
-}
-
-/// The formats of reports in files.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum ReportKind {
-    Junit,
-    Json,
-    Markdown,
-    Github,
-}
-
-impl FromStr for ReportFile {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, path) = text.split_once('=').ok_or("a report is written as junit=FILE or json=FILE")?;
-        let kind = match kind {
-            "junit" => ReportKind::Junit,
-            "json" => ReportKind::Json,
-            "markdown" => ReportKind::Markdown,
-            "github" => ReportKind::Github,
-            _ => {
-                let known = "junit=FILE, json=FILE, markdown=FILE and github=FILE";
-                return Err(format!("`{kind}` is no report; there are {known}"));
-            }
-        };
-        if path.is_empty() {
-            return Err("the name of the file is missing".to_owned());
-        }
-        Ok(Self { kind, path: path.into() })
     }
 }

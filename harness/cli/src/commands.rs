@@ -61,6 +61,13 @@ fn load_scenarios_of(
     reach: Reach,
     printer: &Printer,
 ) -> Result<Loaded, Failure> {
+    let loaded = load_without_mistakes(named, paths, reach)?;
+    printer.diagnostics(&loaded.diagnostics, &loaded.sources);
+    Ok(loaded)
+}
+
+/// Loads the scenarios of some of the paths that a command names, of which nothing but warnings may be told.
+fn load_without_mistakes(named: &[PathBuf], paths: &[PathBuf], reach: Reach) -> Result<Loaded, Failure> {
     let loaded = loader(named, reach).scenarios(paths);
     if loaded.is_empty {
         return Err(Failure::nothing_in(loaded.diagnostics, loaded.sources));
@@ -68,7 +75,6 @@ fn load_scenarios_of(
     if loaded.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(Failure::mistakes(loaded.diagnostics, loaded.sources));
     }
-    printer.diagnostics(&loaded.diagnostics, &loaded.sources);
     Ok(loaded)
 }
 

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 use nix::errno::Errno;
-use verdikt_scenario::diagnostic::{Diagnostic, Sources, render};
+use verdikt_scenario::diagnostic::{Diagnostic, Sources, render_in};
 
 use crate::arguments::Colour;
 use crate::failure::{Failure, What};
@@ -40,12 +40,16 @@ impl Printer {
     }
 
     fn looks(colour: Colour) -> Self {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
-            || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let is_set =
+            |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+        // https://no-color.org, https://force-color.org and https://bixense.com/clicolors, in this order.
+        let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_forced = is_set("FORCE_COLOR") || is_set("CLICOLOR_FORCE");
+        let is_dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let allowed = |terminal: bool| match colour {
             Colour::Always => true,
             Colour::Never => false,
-            Colour::Auto => terminal && !plain,
+            Colour::Auto => !is_plain && (is_forced || terminal && !is_dumb),
         };
         let is_terminal = io::stdout().is_terminal();
         Self {
@@ -62,6 +66,12 @@ impl Printer {
         asked.or_else(actual).unwrap_or(DEFAULT_WIDTH)
     }
 
+    /// The columns for people. Where nobody sees them, as in the log of a CI job, lines stay whole.
+    fn width_for_people() -> usize {
+        let is_terminal = io::stderr().is_terminal();
+        if is_terminal || std::env::var_os("COLUMNS").is_some() { Self::width() } else { usize::MAX }
+    }
+
     /// Prints text.
     pub(crate) fn data(text: &str) -> Result<(), Failure> {
         Self::write(&guard_text(text, LOOKS.get().is_some_and(|looks| looks.colour)))
@@ -70,6 +80,11 @@ impl Printer {
     /// Prints JSON.
     pub(crate) fn json(text: &str) -> Result<(), Failure> {
         Self::write(&guard_json(text))
+    }
+
+    /// Prints a report. Texts of others are escaped in it, and some of its lines are commands of CI runners.
+    pub(crate) fn report(text: &str) -> Result<(), Failure> {
+        Self::write(text)
     }
 
     fn write(guarded: &str) -> Result<(), Failure> {
@@ -98,7 +113,7 @@ impl Printer {
     /// Shows what is wrong with files.
     pub(crate) fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &Sources) {
         if !diagnostics.is_empty() {
-            Self::tell(&render(diagnostics, sources, self.colour_for_people));
+            Self::tell(&render_in(diagnostics, sources, self.colour_for_people, Self::width_for_people()));
         }
     }
 

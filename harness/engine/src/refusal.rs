@@ -1,5 +1,7 @@
 //! Why the API server or the agent does not take an object, as data.
 
+use std::borrow::Cow;
+
 use verdikt_scenario::place::Position;
 
 /// One reason to refuse an object.
@@ -29,8 +31,18 @@ pub enum Part {
 pub enum RefusalKind {
     /// The API server serves no such kind in this version of its API.
     NotServed,
-    /// A field that the API server does not know, by its path.
-    UnknownField(String),
+    /// A field that the API server does not know.
+    UnknownField {
+        /// Its path.
+        path: String,
+        /// The field that was probably meant.
+        meant: Option<&'static str>,
+    },
+    /// A word that is none of those there are.
+    UnknownWord {
+        /// The one that was probably meant.
+        meant: Option<&'static str>,
+    },
     /// Something else where a text has to be.
     NotText,
     /// A rule without a single item.
@@ -55,12 +67,15 @@ pub enum RefusalKind {
 
 impl RefusalKind {
     /// What the author can do about it, where that is the same for every object.
-    pub fn help(&self) -> Option<&'static str> {
-        Some(match self {
+    pub fn help(&self) -> Option<Cow<'static, str>> {
+        Some(Cow::Borrowed(match self {
+            Self::UnknownField { meant: Some(meant), .. } | Self::UnknownWord { meant: Some(meant) } => {
+                return Some(format!("did you mean `{meant}`?").into());
+            }
             Self::NoDirection => {
                 "an empty list is no default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing"
             }
-            Self::UnknownField(_) => {
+            Self::UnknownField { meant: None, .. } => {
                 "correct the name of the field; without strict validation it would be dropped silently"
             }
             Self::Combination => "give each kind of peer a list item of its own; items are alternatives",
@@ -77,7 +92,7 @@ impl RefusalKind {
                 "use Cilium 1.20 with `k8sClusterNetworkPolicy.enabled: true`, and say so under `settings` of the topology"
             }
             Self::Crash => "correct the value: every agent that reads this object crashes",
-            Self::NotServed | Self::InvalidValue => return None,
-        })
+            Self::NotServed | Self::InvalidValue | Self::UnknownWord { meant: None } => return None,
+        }))
     }
 }

@@ -162,7 +162,12 @@ fn who_refuses_what() {
     check(&sound, true, CiliumVersion::V1_19, (Refuser::Agent, RefusalKind::NotEnforced));
     check(&policy("p", "Admin", 5, &nodes), true, newest, (Refuser::Agent, RefusalKind::NodeLabelsOff));
     let unknown = policy("p", "Admin", 5, "rules: []");
-    check(&unknown, true, newest, (Refuser::ApiServer, RefusalKind::UnknownField("spec.rules".to_owned())));
+    check(
+        &unknown,
+        true,
+        newest,
+        (Refuser::ApiServer, RefusalKind::UnknownField { path: "spec.rules".to_owned(), meant: None }),
+    );
     check(&policy("p", "Normal", 5, ""), true, newest, (Refuser::ApiServer, RefusalKind::InvalidValue));
     check(&policy("p", "Admin", -1, ""), true, newest, (Refuser::ApiServer, RefusalKind::InvalidValue));
 }

@@ -124,7 +124,7 @@ pub(crate) fn of(error: &Error) -> String {
         }
         Error::TimedOut { .. } => {
             "the machine or its network is too slow, or a pod waits for something: `kubectl get pods -A` and `kubectl \
-             get events -A` tell which; `--timeout SECONDS` waits longer"
+             get events -A` tell which; `--timeout DURATION` waits longer"
                 .to_owned()
         }
         Error::Differs { profile, .. } => {
@@ -153,7 +153,7 @@ fn of_failure(program: Program, said: &str) -> String {
                           export logs` says what happened in them"
             .to_owned(),
         Program::Helm => "the lines above say which pods are not ready; `kubectl get events -n kube-system` may tell more; \
-                          `verdikt cluster up` goes on where it stopped, `--timeout SECONDS` waits longer"
+                          `verdikt cluster up` goes on where it stopped, `--timeout DURATION` waits longer"
             .to_owned(),
     }
 }

@@ -1,15 +1,26 @@
-//! One prediction explained: the answer, and every check on the way to it.
+//! One prediction explained: the answer, and every check on the way to it; for people and for programs.
 
+use serde::Serialize;
 use verdikt_scenario::attempt::Attempt;
-use verdikt_scenario::prediction::{Answer, Prediction};
+use verdikt_scenario::prediction::{Answer, Check, Prediction};
 use verdikt_scenario::topology::Endpoint;
 
 use crate::checks;
 use crate::paint::{Paint, Tone};
 use crate::text::plain;
 
+/// How an explanation looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Whether there are colours.
+    pub colour: bool,
+    /// The columns there are; places and rules stay whole.
+    pub width: usize,
+}
+
 /// The prediction for one attempt as text of several lines, with a line's end after the last.
-pub fn explain(source: &Endpoint, attempt: &Attempt, prediction: &Prediction, colour: bool) -> String {
+pub fn explain(source: &Endpoint, attempt: &Attempt, prediction: &Prediction, look: Look) -> String {
+    let Look { colour, width } = look;
     let paint = Paint { colour };
     let (tone, answer) = match prediction.answer {
         Answer::Allow => (Tone::Allow, "allow".to_owned()),
@@ -20,10 +31,51 @@ pub fn explain(source: &Endpoint, attempt: &Attempt, prediction: &Prediction, co
     };
     let head = paint.paint(Tone::Heading, &format!("{source} -> {}", plain(&attempt.to_string())));
     let mut lines = vec![format!("{head}: {}", paint.paint(tone, &answer))];
-    let chain = checks::chain(prediction, paint, usize::MAX);
+    let chain = checks::chain(prediction, paint, width.saturating_sub(2));
     lines.extend(chain.into_iter().map(|line| format!("  {line}")));
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// What an explanation is about.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explained<'a> {
+    /// The scenario.
+    pub scenario: &'a str,
+    /// The step.
+    pub step: &'a str,
+    /// The Cilium version.
+    pub cilium: String,
+    /// The objects that are not in force, each in a sentence.
+    pub not_in_force: &'a [String],
+    /// Each attempt with what the engine says of it.
+    pub cells: Vec<ExplainedCell<'a>>,
+}
+
+/// An attempt with what the engine says of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExplainedCell<'a> {
+    attempt: String,
+    source: String,
+    answer: String,
+    checks: &'a [Check],
+}
+
+impl<'a> ExplainedCell<'a> {
+    /// One attempt.
+    pub fn new(source: &Endpoint, attempt: &Attempt, prediction: &'a Prediction) -> Self {
+        Self {
+            attempt: attempt.to_string(),
+            source: source.to_string(),
+            answer: prediction.answer.to_string(),
+            checks: &prediction.checks,
+        }
+    }
+}
+
+/// One JSON document, indented, with a line's end after the last line.
+pub fn json(explained: &Explained<'_>) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(explained).map(|text| text + "\n")
 }
 
 #[cfg(test)]

@@ -260,6 +260,7 @@ pub(crate) fn run(objects: Vec<ObjectJudged>, cells: Vec<CellJudged>) -> Vec<Eve
             scenario: scenario(),
             step: step.to_owned(),
             place: place(FILE, line),
+            sources: Vec::new(),
             started: None,
             settled: None,
         })
@@ -278,6 +279,7 @@ pub(crate) fn run(objects: Vec<ObjectJudged>, cells: Vec<CellJudged>) -> Vec<Eve
             format: FORMAT,
             verdikt: "0.1.0".to_owned(),
             backend: "model".to_owned(),
+            instead_of_lab: None,
             cilium: CiliumVersion::V1_18,
             origin: RunOrigin::default(),
         }),

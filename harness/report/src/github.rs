@@ -7,14 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
 
-use verdikt_scenario::expect::ExpectedVerdict;
+use verdikt_scenario::diagnostic::{Diagnostic, Severity};
 use verdikt_scenario::place::Place;
-use verdikt_scenario::prediction::{EnforcementPoint, Finding, Prediction, RuleRef};
-use verdikt_verdict::compare::{CellResult, Verdict};
+use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{CellJudged, Event};
 
+use crate::line;
 use crate::object;
 use crate::text::plain;
 use crate::tree::Run;
@@ -31,6 +30,7 @@ const SHOWN: usize = 10;
 enum Level {
     Error,
     Warning,
+    Notice,
 }
 
 /// Where annotations stand, and what they say.
@@ -48,14 +48,14 @@ pub fn github(events: &[Event]) -> String {
     let run = Run::of(events);
     let mut annotations = Annotations::new();
     let mut add = |level: Level, place: &Place, title: &'static str, message: &dyn Fn() -> String| {
-        let messages = annotations.entry((level, normal(&place.file), place.line, title)).or_default();
-        messages.count += 1;
-        if messages.first.len() < CELLS_NAMED {
-            messages.first.push(message());
-        }
+        annotate(&mut annotations, level, place, title, message);
     };
     for failed in &run.failed {
         add(Level::Error, &failed.place, "the scenario failed", &|| plain(&failed.reason));
+    }
+    for warning in &run.warnings {
+        let title = "warning";
+        add(Level::Warning, &warning.place, title, &|| plain(&warning.message));
     }
     for step in run.scenarios.iter().flat_map(|scenario| &scenario.steps) {
         for judged in step.objects.iter().filter(|judged| !judged.as_expected) {
@@ -75,11 +75,44 @@ pub fn github(events: &[Event]) -> String {
                     (Level::Error, "not as expected")
                 }
             };
-            add(level, place(cell), title, &|| message(cell));
+            add(level, line::place(cell), title, &|| message(cell));
         }
     }
+    commands(&annotations)
+}
+
+/// The commands for what is wrong with files, and to be warned of.
+pub fn diagnostics(diagnostics: &[Diagnostic]) -> String {
+    let mut annotations = Annotations::new();
+    for Diagnostic { place, severity, message, help, .. } in diagnostics {
+        let (level, title) = match severity {
+            Severity::Error => (Level::Error, "mistake"),
+            Severity::Warning => (Level::Warning, "warning"),
+            Severity::Hint => (Level::Notice, "hint"),
+        };
+        let help = help.as_ref().map_or_else(String::new, |help| format!("; {}", plain(help)));
+        annotate(&mut annotations, level, place, title, &|| plain(message) + &help);
+    }
+    commands(&annotations)
+}
+
+fn annotate(
+    annotations: &mut Annotations,
+    level: Level,
+    place: &Place,
+    title: &'static str,
+    message: &dyn Fn() -> String,
+) {
+    let messages = annotations.entry((level, normal(&place.file), place.line, title)).or_default();
+    messages.count += 1;
+    if messages.first.len() < CELLS_NAMED {
+        messages.first.push(message());
+    }
+}
+
+fn commands(annotations: &Annotations) -> String {
     let mut text = String::new();
-    for level in [Level::Error, Level::Warning] {
+    for level in [Level::Error, Level::Warning, Level::Notice] {
         let of_level = || annotations.iter().filter(|((other, ..), _)| *other == level);
         let count = of_level().count();
         let shown = if count > SHOWN { SHOWN - 1 } else { count };
@@ -99,34 +132,6 @@ pub fn github(events: &[Event]) -> String {
         }
     }
     text
-}
-
-/// The line that is to blame: the rule that ends the attempt or lets it pass, or the table's.
-fn place(cell: &CellJudged) -> &Place {
-    // What passes although it should be denied at one point is not about the rules at another.
-    let point = match (cell.expected.verdict, &cell.verdict) {
-        (ExpectedVerdict::DenyAt(point), Verdict::Allowed) => Some(point),
-        _ => None,
-    };
-    deciding(&cell.prediction, point).map_or(&cell.place, |rule| &rule.place)
-}
-
-fn deciding(prediction: &Prediction, point: Option<EnforcementPoint>) -> Option<&Arc<RuleRef>> {
-    let checks = prediction.checks.iter().filter(|check| point.is_none_or(|point| check.point == point));
-    checks.rev().find_map(|check| match &check.finding {
-        Finding::Denied { by } | Finding::Allowed { by } => by.first(),
-        Finding::NoRuleAllows { isolated_by, nearest } => {
-            nearest.as_ref().map(|nearest| &nearest.rule).or(isolated_by.first())
-        }
-        Finding::Redirected { by, .. } => by.first(),
-        Finding::Unknown { rule, .. } => rule.as_ref(),
-        Finding::NotIsolated
-        | Finding::PassedOn { .. }
-        | Finding::LocalHost
-        | Finding::Itself { .. }
-        | Finding::OutsideCluster
-        | Finding::Chance { .. } => None,
-    })
 }
 
 fn message(cell: &CellJudged) -> String {
@@ -149,12 +154,13 @@ impl fmt::Display for Level {
         f.write_str(match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Notice => "notice",
         })
     }
 }
 
 /// A path as it stands in the repository: without `.` and, where possible, `..`.
-fn normal(file: &str) -> String {
+pub(crate) fn normal(file: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in file.split('/') {
         match (part, parts.last()) {

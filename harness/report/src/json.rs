@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::place::Place;
 use verdikt_scenario::prediction::{EnforcementPoint, Finding};
 use verdikt_scenario::version::CiliumVersion;
@@ -27,6 +28,8 @@ struct Document<'a> {
     format: u32,
     verdikt: Option<&'a str>,
     backend: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instead_of_lab: Option<&'a str>,
     cilium: Option<CiliumVersion>,
     #[serde(flatten)]
     origin: Option<&'a RunOrigin>,
@@ -37,6 +40,8 @@ struct Document<'a> {
     scenarios: Vec<ScenarioPart<'a>>,
     skipped: Vec<SkippedPart<'a>>,
     failed: Vec<FailedPart<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'a Diagnostic>,
 }
 
 #[derive(Serialize)]
@@ -156,9 +161,11 @@ struct FailedPart<'a> {
 pub fn json(events: &[Event]) -> Result<String, serde_json::Error> {
     let run = Run::of(events);
     let document = Document {
+        warnings: run.warnings.clone(),
         format: FORMAT,
         verdikt: run.started.map(|run| run.verdikt.as_str()),
         backend: run.started.map(|run| run.backend.as_str()),
+        instead_of_lab: run.started.and_then(|run| run.instead_of_lab.as_deref()),
         cilium: run.started.map(|run| run.cilium),
         origin: run.started.map(|run| &run.origin),
         took: run.took,

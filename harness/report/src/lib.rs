@@ -6,23 +6,27 @@
 //!
 //! Pure. Must not know: the runner, a cluster, the clock, or where the text goes.
 
+pub mod diagnostics;
 pub mod evidence;
 pub mod explain;
 pub mod github;
 pub mod json;
 pub mod junit;
+pub mod line;
 pub mod markdown;
+pub mod sarif;
 pub mod terminal;
+pub mod text;
 
 mod checks;
 mod difference;
 mod left_out;
 mod legend;
+mod merge;
 mod object;
 mod paint;
 mod step_table;
 mod table;
-mod text;
 mod tree;
 mod words;
 

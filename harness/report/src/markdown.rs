@@ -180,8 +180,8 @@ fn folded_step(step: &Step<'_>) -> String {
 
 /// The table of a step: a row for each source, a column for each attempt; and what was attempted again.
 fn table(step: &Step<'_>) -> String {
-    let StepTable { attempts, rows } =
-        StepTable::of(step.cells.iter().map(|cell| (&*cell.attempt, &cell.source, *cell)));
+    let cells = step.cells.iter().map(|cell| (&*cell.attempt, &cell.source, *cell));
+    let StepTable { attempts, rows } = StepTable::of(&step.started.sources, cells);
     let mut text = String::new();
     if !attempts.is_empty() {
         text.push_str("\n| from |");
@@ -221,7 +221,7 @@ fn shown(cell: &CellJudged) -> String {
 }
 
 /// Text with nothing in it that Markdown or HTML would read, in one line.
-fn inline(text: &str) -> String {
+pub(crate) fn inline(text: &str) -> String {
     let mut out = String::new();
     for c in plain(text).chars() {
         match c {
@@ -253,7 +253,7 @@ fn html(text: &str) -> String {
 }
 
 /// Text as code, also inside a table, whose cells end at every bar.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text = plain(text).replace('|', "\\|");
     let fence = if text.contains('`') { "``" } else { "`" };
     let space = if text.contains('`') { " " } else { "" };

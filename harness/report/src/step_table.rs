@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 pub(crate) struct StepTable<A, S, C> {
     /// The attempts, in the order in which cells name them first.
     pub(crate) attempts: Vec<A>,
-    /// The sources in their order, each with as many cells as there are attempts.
+    /// The sources in the order given, and then in their own; each with as many cells as there are attempts.
     pub(crate) rows: Vec<(S, Vec<Option<C>>)>,
 }
 
 impl<A: Copy + Ord, S: Ord, C> StepTable<A, S, C> {
     /// Builds the table of these cells. Of two cells of one source and attempt the first counts.
-    pub(crate) fn of(cells: impl IntoIterator<Item = (A, S, C)>) -> Self {
+    pub(crate) fn of(order: impl IntoIterator<Item = S>, cells: impl IntoIterator<Item = (A, S, C)>) -> Self {
         let mut attempts = Numbered::default();
         let mut rows: BTreeMap<S, Vec<Option<C>>> = BTreeMap::new();
         for (attempt, source, cell) in cells {
@@ -25,7 +25,10 @@ impl<A: Copy + Ord, S: Ord, C> StepTable<A, S, C> {
             row[column].get_or_insert(cell);
         }
         let attempts = attempts.things;
-        let mut rows: Vec<(S, Vec<Option<C>>)> = rows.into_iter().collect();
+        let mut ordered: Vec<(S, Vec<Option<C>>)> =
+            order.into_iter().filter_map(|source| rows.remove_entry(&source)).collect();
+        ordered.extend(rows);
+        let mut rows = ordered;
         for (_, row) in &mut rows {
             row.resize_with(attempts.len(), || None);
         }

@@ -14,7 +14,7 @@ const FOLDED_HEADERS: [usize; 3] = [44, 32, 22];
 /// A table.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Grid {
-    /// The headers.
+    /// The headers; a column of several has them in lines.
     pub(crate) columns: Vec<String>,
     /// Each row's label, and its cells: as many as there are columns.
     pub(crate) rows: Vec<(String, Vec<Option<Cell>>)>,
@@ -95,7 +95,7 @@ fn blocks(grid: &Grid, folding: Folding, limit: usize, paint: Paint) -> Vec<Stri
 /// One column as a list: its header, and below it each label with its cell.
 fn list(grid: &Grid, column: usize, limit: usize, paint: Paint) -> Vec<String> {
     let inside = |indent: usize| limit.saturating_sub(indent).max(2);
-    let mut lines: Vec<String> = fold(&grid.columns[column], limit.max(2))
+    let mut lines: Vec<String> = folded(&grid.columns[column], limit.max(2))
         .iter()
         .map(|line| paint.paint(Tone::Heading, line))
         .collect();
@@ -107,6 +107,13 @@ fn list(grid: &Grid, column: usize, limit: usize, paint: Paint) -> Vec<String> {
         lines.extend(folded.map(|line| format!("    {}", paint.paint(cell.tone, &line))));
     }
     lines
+}
+
+impl Cell {
+    /// Everything that stands in it.
+    pub(crate) fn whole(&self) -> String {
+        format!("{}\n{}", self.text, self.more.as_deref().unwrap_or_default())
+    }
 }
 
 impl Grid {
@@ -136,7 +143,7 @@ struct Drawing {
 impl Drawing {
     fn new(grid: &Grid, folding: Folding, paint: Paint) -> Self {
         let labels: Vec<Vec<String>> =
-            grid.rows.iter().map(|(label, _)| fold(label, folding.label)).collect();
+            grid.rows.iter().map(|(label, _)| folded(label, folding.label)).collect();
         let cells: Vec<Vec<(Vec<String>, Tone)>> = grid
             .rows
             .iter()
@@ -147,7 +154,7 @@ impl Drawing {
         let (mut headers, mut column_widths) = (Vec::new(), Vec::new());
         for (column, header) in grid.columns.iter().enumerate() {
             let cells = cells.iter().map(|row| widest(&row[column].0)).max().unwrap_or(0);
-            let header = fold(header, folding.header.max(cells));
+            let header = folded(header, folding.header.max(cells));
             column_widths.push(cells.max(widest(&header)));
             headers.push(header);
         }
@@ -199,6 +206,11 @@ impl Drawing {
         };
         (0..height).map(line).collect()
     }
+}
+
+/// The lines of a header or label, each folded.
+fn folded(text: &str, limit: usize) -> Vec<String> {
+    text.split('\n').flat_map(|line| fold(line, limit)).collect()
 }
 
 fn widest(lines: &[String]) -> usize {

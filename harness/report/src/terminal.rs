@@ -1,19 +1,25 @@
-//! The report for people, as the run goes: the table of every step, the rules behind its verdicts, and every
-//! difference explained.
+//! The report for people, as the run goes: a line for each scenario, the tables of steps that are not as expected with
+//! the rules behind their verdicts, and every difference explained; at the end, a line for each cell that differs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
-use verdikt_verdict::event::{CellJudged, CellSkipped, Event, ObjectJudged, ScenarioStarted, StepStarted};
+use verdikt_verdict::event::{
+    CellJudged, CellSkipped, Event, ObjectJudged, RunStarted, ScenarioStarted, StepStarted,
+};
 use verdikt_verdict::evidence::Basis;
 use verdikt_verdict::invariant::InvariantJudged;
 
 use crate::difference::Setting;
+use crate::line;
 use crate::paint::{Paint, Tone};
-use crate::text::{plain, width, wrap};
+use crate::text::{counted, plain, width, wrap};
 use crate::words;
+
+use self::step::after_word;
 
 mod group;
 mod step;
@@ -26,25 +32,50 @@ pub struct Options {
     pub width: usize,
     /// Whether there are colours.
     pub colour: bool,
-    /// Whether steps that are as expected take one line, and others one line and their differences. Then nothing is kept
-    /// of cells that are as expected.
-    pub quiet: bool,
+    /// How much is shown.
+    pub detail: Detail,
     /// The command that runs a scenario file, up to the file's name: `verdikt run`. The report adds the file, the
     /// Cilium version if it is not the default, and the filter for one cell.
     pub command: String,
+}
+
+/// How much is shown of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// What is not as expected, explained, and no table. Nothing is kept of cells that are as expected.
+    Differences,
+    /// A line for each scenario, and the tables of steps that are not as expected.
+    Short,
+    /// The table of every step.
+    Tables,
 }
 
 /// A run being shown: feed it every event, in order, and print what it answers.
 #[derive(Debug)]
 pub struct Terminal {
     options: Options,
+    run: Option<RunStarted>,
     version: CiliumVersion,
     file: String,
+    scenario: Option<ScenarioShown>,
+    /// Whether the line before belongs to a step of the scenario before.
+    is_below_block: bool,
     step: Option<StepShown>,
-    /// What the summary repeats: a line for each step that is not as expected.
+    /// What the summary repeats: a line for each step and each cell that is not as expected.
     remarkable: Vec<String>,
+    warnings: Vec<Diagnostic>,
     /// How many cells' verdicts rest on which evidence.
     bases: BTreeMap<Basis, usize>,
+}
+
+/// What is known of the scenario that runs, where it has one line.
+#[derive(Debug)]
+struct ScenarioShown {
+    name: String,
+    steps: usize,
+    counts: Counts,
+    /// What is shown of its steps below that line.
+    lines: Vec<String>,
 }
 
 /// What is known of the step that runs.
@@ -64,10 +95,26 @@ struct Counts {
     cells: usize,
     differing: usize,
     inconclusive: usize,
+    objects: usize,
     again: usize,
+    skipped: usize,
 }
 
 impl Counts {
+    fn are_as_expected(self) -> bool {
+        self.differing + self.inconclusive + self.objects == 0
+    }
+
+    fn add_all(&mut self, other: Self) {
+        let Self { cells, differing, inconclusive, objects, again, skipped } = other;
+        self.cells += cells;
+        self.differing += differing;
+        self.inconclusive += inconclusive;
+        self.objects += objects;
+        self.again += again;
+        self.skipped += skipped;
+    }
+
     fn add(&mut self, cell: &CellJudged) {
         self.cells += 1;
         self.again += usize::from(cell.evidence.as_ref().is_some_and(|evidence| !evidence.again.is_empty()));
@@ -84,72 +131,85 @@ impl Counts {
 impl Terminal {
     /// Nothing shown yet.
     pub fn new(options: Options) -> Self {
-        let version = CiliumVersion::default();
-        let (remarkable, bases) = (Vec::new(), BTreeMap::new());
-        Self { options, version, file: String::new(), step: None, remarkable, bases }
+        Self {
+            options,
+            run: None,
+            version: CiliumVersion::default(),
+            file: String::new(),
+            scenario: None,
+            is_below_block: false,
+            step: None,
+            remarkable: Vec::new(),
+            warnings: Vec::new(),
+            bases: BTreeMap::new(),
+        }
     }
 
-    /// What to print after this event: whole lines, or nothing. A step is shown when it is over.
+    /// What to print after this event: whole lines, or nothing. A step is shown when it is over, and where a scenario has
+    /// one line, with its scenario.
     pub fn push(&mut self, event: &Event) -> String {
         let lines = match event {
-            Event::RunStarted(run) => {
-                self.version = run.cilium;
-                let line = format!("verdikt {}, backend {}, Cilium {}", run.verdikt, run.backend, run.cilium);
-                if self.options.quiet { Vec::new() } else { vec![plain(&line)] }
+            Event::RunStarted(run) => self.run_started(run),
+            Event::Warned(warning) => {
+                self.warnings.push(warning.clone());
+                Vec::new()
             }
-            Event::ScenarioStarted(scenario) => self.scenario(scenario),
+            Event::ScenarioStarted(scenario) => self.scenario_started(scenario),
             Event::ScenarioSkipped(skipped) => {
+                let mut lines = self.scenario_over();
                 let line = format!("{}: {}", plain(&skipped.scenario), plain(&skipped.because));
-                let mut lines = step::after_word("skipped", &line, self.options.width, str::to_owned);
-                if !self.options.quiet {
-                    lines.insert(0, String::new());
+                if self.options.detail == Detail::Tables {
+                    lines.push(String::new());
                 }
+                lines.extend(after_word("skipped", &line, self.options.width, str::to_owned));
                 lines
             }
             Event::ScenarioFailed(failed) => {
                 self.step = None;
+                let shown = self.scenario.take();
                 let line = plain(&format!("{}: {}", failed.scenario, failed.reason));
                 self.remarkable.push(format!("FAILED        {line}"));
-                step::after_word("FAILED", &line, self.options.width, |word| {
-                    self.paint().paint(Tone::Differs, word)
-                })
+                let paint = |word: &str| self.paint().paint(Tone::Differs, word);
+                let mut lines = after_word("FAILED", &line, self.options.width, paint);
+                lines.extend(shown.map_or_else(Vec::new, |shown| shown.lines));
+                lines
             }
             Event::StepStarted(started) => {
-                self.step = Some(StepShown {
-                    started: started.clone(),
-                    objects: Vec::new(),
-                    skipped: Vec::new(),
-                    cells: Vec::new(),
-                    counts: Counts::default(),
-                });
+                let (objects, skipped, cells) = (Vec::new(), Vec::new(), Vec::new());
+                let (started, counts) = (started.clone(), Counts::default());
+                self.step = Some(StepShown { started, objects, skipped, cells, counts });
                 Vec::new()
             }
             Event::ObjectJudged(judged) => {
-                self.step.iter_mut().for_each(|step| step.objects.push(judged.clone()));
+                if let Some(step) = &mut self.step {
+                    step.counts.objects += usize::from(!judged.as_expected);
+                    step.objects.push(judged.clone());
+                }
                 Vec::new()
             }
             Event::CellSkipped(cell) => {
                 if let Some(step) = &mut self.step {
+                    step.counts.skipped += 1;
                     step.skipped.push(cell.clone());
                 }
                 Vec::new()
             }
             Event::InvariantJudged(judged) => self.invariant(judged),
             Event::CellJudged(judged) => {
-                if let Some(basis) = judged.basis.filter(|basis| *basis != Basis::default()) {
-                    *self.bases.entry(basis).or_default() += 1;
-                }
-                if let Some(step) = &mut self.step {
-                    step.counts.add(judged);
-                    if !self.options.quiet || judged.result != CellResult::AsExpected {
-                        step.cells.push(Arc::clone(judged));
-                    }
-                }
+                self.cell(judged);
                 Vec::new()
             }
-            Event::StepFinished(_) => self.step.take().map_or_else(Vec::new, |step| self.finished(&step)),
+            Event::StepFinished(_) => self.step.take().map_or_else(Vec::new, |step| self.step_over(&step)),
             Event::RunFinished(run) => {
-                summary::lines(run, &self.remarkable, &self.bases, self.paint(), self.options.width)
+                let mut lines = self.scenario_over();
+                let end = summary::End {
+                    run: self.run.as_ref(),
+                    remarkable: &self.remarkable,
+                    warnings: &self.warnings,
+                    bases: &self.bases,
+                };
+                lines.extend(summary::lines(run, &end, self.paint(), self.options.width));
+                lines
             }
         };
         lines.into_iter().map(|line| line + "\n").collect()
@@ -159,10 +219,20 @@ impl Terminal {
         Paint { colour: self.options.colour }
     }
 
-    fn scenario(&mut self, scenario: &ScenarioStarted) -> Vec<String> {
+    fn run_started(&mut self, run: &RunStarted) -> Vec<String> {
+        self.version = run.cilium;
+        self.run = Some(run.clone());
+        let line = format!("verdikt {}, backend {}, Cilium {}", run.verdikt, run.backend, run.cilium);
+        if self.options.detail == Detail::Tables { vec![plain(&line)] } else { Vec::new() }
+    }
+
+    fn scenario_started(&mut self, scenario: &ScenarioStarted) -> Vec<String> {
         self.file = scenario.place.file.to_string();
-        if self.options.quiet {
-            return Vec::new();
+        if self.options.detail != Detail::Tables {
+            let over = self.scenario_over();
+            let (counts, lines) = (Counts::default(), Vec::new());
+            self.scenario = Some(ScenarioShown { name: plain(&scenario.scenario), steps: 0, counts, lines });
+            return over;
         }
         let paint = self.paint();
         let name = paint.paint(Tone::Heading, &plain(&scenario.scenario));
@@ -192,13 +262,49 @@ impl Terminal {
         let paint = self.paint();
         let place = words::place(&judged.place);
         let text = plain(&format!("{}/{}: {judged} ({place})", judged.scenario, judged.step));
-        let lines = step::after_word(word, &text, self.options.width, |word| paint.paint(tone, word));
+        let lines = after_word(word, &text, self.options.width, |word| paint.paint(tone, word));
         let inside = self.options.width.saturating_sub(2);
-        self.remarkable.extend(step::after_word(word, &text, inside, |word| paint.paint(tone, word)));
-        if self.options.quiet { lines } else { [vec![String::new()], lines].concat() }
+        self.remarkable.extend(after_word(word, &text, inside, |word| paint.paint(tone, word)));
+        let Some(scenario) = &mut self.scenario else { return [vec![String::new()], lines].concat() };
+        if judged.is_unknown() {
+            scenario.counts.inconclusive += 1;
+        } else {
+            scenario.counts.differing += 1;
+        }
+        scenario.lines.push(String::new());
+        scenario.lines.extend(lines);
+        Vec::new()
     }
 
-    fn finished(&mut self, step: &StepShown) -> Vec<String> {
+    /// The line of a scenario that has only one, and what there is to say below it.
+    fn scenario_over(&mut self) -> Vec<String> {
+        let Some(ScenarioShown { name, steps, counts, lines: below }) = self.scenario.take() else {
+            return Vec::new();
+        };
+        if self.options.detail == Detail::Differences && counts.are_as_expected() {
+            return Vec::new();
+        }
+        let title = format!("{name}: {}", counted(steps, "step"));
+        let mut lines = if self.is_below_block { vec![String::new()] } else { Vec::new() };
+        self.is_below_block = !below.is_empty();
+        lines.extend(step::counted_line(&title, counts, self.options.width, self.paint()));
+        lines.extend(below);
+        lines
+    }
+
+    fn cell(&mut self, judged: &Arc<CellJudged>) {
+        if let Some(basis) = judged.basis.filter(|basis| *basis != Basis::default()) {
+            *self.bases.entry(basis).or_default() += 1;
+        }
+        if let Some(step) = &mut self.step {
+            step.counts.add(judged);
+            if self.options.detail != Detail::Differences || judged.result != CellResult::AsExpected {
+                step.cells.push(Arc::clone(judged));
+            }
+        }
+    }
+
+    fn step_over(&mut self, step: &StepShown) -> Vec<String> {
         let setting = Setting {
             command: &self.options.command,
             file: &self.file,
@@ -206,19 +312,28 @@ impl Terminal {
             paint: self.paint(),
             width: self.options.width,
         };
-        let lines = step::lines(step, setting, self.options.quiet);
-        if !step.as_expected() {
+        let is_as_expected = step.counts.are_as_expected();
+        let is_shown = self.options.detail == Detail::Tables || !is_as_expected;
+        let lines = if is_shown { step::lines(step, setting, self.options.detail) } else { Vec::new() };
+        if !is_as_expected {
             let width = setting.width.saturating_sub(2);
             self.remarkable.extend(step::status(step, width, setting.paint));
+            let differing = step.cells.iter().filter(|cell| cell.result != CellResult::AsExpected);
+            for line in line::cells(differing.map(Arc::as_ref)) {
+                let wrapped = wrap(&line, width.saturating_sub(4)).into_iter().enumerate();
+                let indent = |at| if at == 0 { "  " } else { "    " };
+                self.remarkable.extend(wrapped.map(|(at, line)| format!("{}{line}", indent(at))));
+            }
         }
-        lines
-    }
-}
-
-impl StepShown {
-    fn as_expected(&self) -> bool {
-        self.objects.iter().all(|object| object.as_expected)
-            && self.counts.differing + self.counts.inconclusive == 0
+        match &mut self.scenario {
+            Some(scenario) => {
+                scenario.steps += 1;
+                scenario.counts.add_all(step.counts);
+                scenario.lines.extend(lines);
+                Vec::new()
+            }
+            None => lines,
+        }
     }
 }
 

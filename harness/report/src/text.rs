@@ -14,7 +14,7 @@ pub(crate) fn plain(text: &str) -> String {
 }
 
 /// Breaks a text at its spaces into lines of at most `limit` columns; longer words stay whole.
-pub(crate) fn wrap(text: &str, limit: usize) -> Vec<String> {
+pub fn wrap(text: &str, limit: usize) -> Vec<String> {
     broken(text, limit, false)
 }
 

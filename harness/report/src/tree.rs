@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_verdict::event::{
     CellJudged, CellSkipped, Event, ObjectJudged, RunStarted, ScenarioFailed, ScenarioSkipped,
     ScenarioStarted, StepStarted,
@@ -13,6 +14,7 @@ use verdikt_verdict::run_result::{RunResult, Totals};
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
     pub(crate) started: Option<&'a RunStarted>,
+    pub(crate) warnings: Vec<&'a Diagnostic>,
     pub(crate) scenarios: Vec<Scenario<'a>>,
     pub(crate) skipped: Vec<&'a ScenarioSkipped>,
     pub(crate) failed: Vec<&'a ScenarioFailed>,
@@ -45,11 +47,12 @@ impl<'a> Run<'a> {
         let totals = Totals::of(events);
         let (mut outcome, mut took) = (None, None);
         let (mut started, mut scenarios) = (None, Vec::<Scenario<'a>>::new());
-        let (mut skipped, mut failed) = (Vec::new(), Vec::new());
+        let (mut skipped, mut failed, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for event in events {
             let scenario = scenarios.last_mut();
             match event {
                 Event::RunStarted(run) => started = Some(run),
+                Event::Warned(warning) => warnings.push(warning),
                 Event::ScenarioSkipped(event) => skipped.push(event),
                 Event::ScenarioFailed(event) => failed.push(event),
                 Event::ScenarioStarted(started) => scenarios.push(Scenario { started, steps: Vec::new() }),
@@ -90,6 +93,6 @@ impl<'a> Run<'a> {
             }
         }
         let outcome = outcome.unwrap_or_else(|| RunResult::of(&totals));
-        Self { started, scenarios, skipped, failed, totals, outcome, took }
+        Self { started, warnings, scenarios, skipped, failed, totals, outcome, took }
     }
 }

@@ -21,6 +21,7 @@ pub mod plan;
 #[cfg(feature = "probes")]
 pub mod run;
 pub mod shard;
+pub mod warnings;
 
 #[cfg(feature = "probes")]
 mod attempts;

@@ -32,8 +32,8 @@ pub fn run_until(
     sink: Sink<'_>,
 ) -> io::Result<RunResult> {
     let began = options.clock.begin();
-    sink(started(NAME, options))?;
-    let mut totals = Totals::default();
+    begin_run(NAME, options, sink)?;
+    let mut totals = Totals { warnings: options.warnings.len(), ..Totals::default() };
     let mut stopped = false;
     let mut tell = |event: Event| {
         stopped |= stop();
@@ -55,15 +55,17 @@ pub fn run_until(
     Ok(outcome)
 }
 
-/// The first event of a run.
-pub(crate) fn started(backend: &str, options: &RunOptions) -> Event {
-    Event::RunStarted(RunStarted {
+/// Tells that a run begins, and what it warns of.
+pub(crate) fn begin_run(backend: &str, options: &RunOptions, sink: Sink<'_>) -> io::Result<()> {
+    sink(Event::RunStarted(RunStarted {
         format: FORMAT,
         verdikt: env!("CARGO_PKG_VERSION").to_owned(),
         backend: backend.to_owned(),
+        instead_of_lab: options.instead_of_lab.clone(),
         cilium: options.version,
         origin: options.origin.clone(),
-    })
+    }))?;
+    options.warnings.iter().cloned().try_for_each(|warning| sink(Event::Warned(warning)))
 }
 
 fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io::Result<()> {

@@ -9,6 +9,7 @@ use verdikt_engine::judgement::Refused;
 use verdikt_engine::model::{Learned, PolicyModel};
 use verdikt_engine::predict::StepModel;
 use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::{Manifest, Refuser};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
@@ -39,6 +40,10 @@ pub struct RunOptions {
     pub clock: Clock,
     /// What the log says of the run itself.
     pub origin: RunOrigin,
+    /// Why it does not take place in the lab, where nobody chose another backend.
+    pub instead_of_lab: Option<String>,
+    /// What to warn of, once each.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Default for RunOptions {
@@ -50,6 +55,8 @@ impl Default for RunOptions {
             timeout: Duration::from_secs(3),
             clock: Clock::None,
             origin: RunOrigin::default(),
+            instead_of_lab: None,
+            warnings: Vec::new(),
         }
     }
 }
@@ -182,6 +189,7 @@ impl StepUnderWay<'_> {
             scenario: scenario.name.clone(),
             step: step.name.clone(),
             place: step.place.clone(),
+            sources: step.sources.clone(),
             started: began.at(),
             settled: applied.settled,
         }))?;

@@ -17,7 +17,7 @@ use crate::attempts::step::attempt;
 use crate::backend::{Backend, BackendError, reason};
 use crate::cell::Observed;
 use crate::filter::StepCells;
-use crate::model::started;
+use crate::model::begin_run;
 use crate::plan::{Past, Plan, RunOptions, Sink, StepUnderWay, begin, predict_step};
 
 /// Where scenarios are run. They are named by their indices.
@@ -62,7 +62,7 @@ pub async fn run_on<B: Backend>(
         sink(event)
     };
     let began = options.clock.begin();
-    tell(started(choice.name, options))?;
+    begin_run(choice.name, options, &mut tell)?;
     let interrupted = {
         let (mut waiting, mut queues): (Vec<_>, VecDeque<_>) = (0..scenarios.len())
             .map(|index| {

@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 pub(crate) use located::{Located, Table};
 pub(crate) use words::{
-    CiliumEndpointWord, FieldValidationWord, ModeWord, RefuserWord, ServiceTypeWord, SettingWord, Sources,
-    TargetPortWord, TrafficPolicyWord,
+    CiliumEndpointWord, FieldValidationWord, ModeWord, PartWord, RefuserWord, ServiceTypeWord, SettingWord,
+    Sources, TargetPortWord, TrafficPolicyWord,
 };
 
 /// A verdikt scenario: a small topology, and steps that put policies in force and state what every attempt
@@ -94,6 +94,8 @@ pub(crate) struct PodFile {
     pub(crate) serves: Vec<Located<String>>,
     /// Its service account; `default` if left out.
     pub(crate) service_account: Option<Located<String>>,
+    /// The only part it takes in attempts; both if left out.
+    pub(crate) only: Option<PartWord>,
     /// Whether it is in the network of its node: to policies it is the node then, and its labels mean nothing.
     pub(crate) host_network: bool,
     /// The node of a pod with `hostNetwork`; `host` if left out.
@@ -160,6 +162,8 @@ pub(crate) struct WorldHostFile {
     pub(crate) aliases: Vec<Located<String>>,
     /// What it serves, as for a pod.
     pub(crate) serves: Vec<Located<String>>,
+    /// The only part it takes in attempts; both if left out.
+    pub(crate) only: Option<PartWord>,
     /// Whether it runs the Kubernetes API server, as a managed one does.
     pub(crate) api_server: bool,
 }
@@ -179,6 +183,8 @@ pub(crate) struct NodeFile {
     pub(crate) roles: Vec<Located<String>>,
     /// What it serves, as for a pod.
     pub(crate) serves: Vec<Located<String>>,
+    /// The only part it takes in attempts; both if left out.
+    pub(crate) only: Option<PartWord>,
 }
 
 /// Attempts, each with verdicts and the sources they hold for: `tcp database/redis:6379: {allow:
@@ -249,7 +255,7 @@ pub(crate) struct StepFile {
     pub(crate) rejected: Table<RejectionFile>,
     /// For every attempt, the verdict of every source. What is expected of an attempt through a service is expected of
     /// each of its backends; `tcp shop/web:80 via shop/web-1` names one of them.
-    #[schemars(length(min = 1))]
+    #[schemars(schema_with = "words::table_of_step")]
     pub(crate) expect: Located<ExpectFile>,
     /// What differs in some Cilium versions.
     #[serde(default)]
@@ -280,6 +286,7 @@ pub(crate) struct DifferenceFile {
     pub(crate) see: Option<Located<String>>,
     /// Cells that replace those of the step.
     #[serde(default)]
+    #[schemars(schema_with = "words::table")]
     pub(crate) expect: ExpectFile,
     /// Rejections that replace those of the step.
     pub(crate) rejected: Option<Table<RejectionFile>>,

@@ -49,6 +49,7 @@ pub mod plain;
 pub mod policy;
 pub mod precedence;
 pub mod prediction;
+pub mod rewrite;
 pub mod scenario;
 pub mod schema;
 pub mod settings;

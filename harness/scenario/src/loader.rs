@@ -32,6 +32,7 @@ pub use self::boundary::Reach;
 pub use self::rendering::{AllUnrendered, Unrendered, unrendered_text};
 pub use crate::lower::attempt::{parse_attempt, parse_source};
 pub use crate::lower::mistake::Mistake;
+pub use crate::lower::suggest::nearest;
 
 /// What came of loading scenarios.
 #[derive(Debug, Default)]

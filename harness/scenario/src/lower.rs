@@ -52,8 +52,10 @@ pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
     check_text(&content.about, "`about`", file, mistakes);
     let cilium = content.cilium.as_ref().and_then(|range| version_range(range, file, mistakes));
     let cilium = cilium.unwrap_or_else(VersionRange::all);
+    let before = mistakes.errors();
     let mut draft = topology::lower(input.parts, mistakes);
     settings::lower(input.parts, &cilium, &mut draft, mistakes);
+    let mut is_sound = mistakes.errors() == before;
     if content.steps.value.is_empty() {
         mistakes.add(file, content.steps.position, Mistake::new("a scenario has at least one step"));
     }
@@ -66,19 +68,29 @@ pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
             let message = format!("two steps are called `{}`", name.value);
             mistakes.add(file, name.position, Mistake::new(message));
         }
+        let before = mistakes.errors();
         changes::apply(&raw.value, file, &mut draft, mistakes);
-        drafts.push(Draft { topology: draft.topology.clone(), broken: draft.broken.clone() });
+        is_sound &= mistakes.errors() == before;
+        drafts.push(draft.clone());
     }
     let topologies: Vec<&Topology> = drafts.iter().map(|draft| &draft.topology).collect();
     if !topologies.is_empty() {
+        let before = mistakes.errors();
         services::check(input.parts, &topologies, &draft.broken, mistakes);
+        is_sound &= mistakes.errors() == before;
     }
     let invariants = invariants::lower(&content.invariants, (&names, &topologies), file, mistakes);
     manifest::check_all(input.inline, mistakes);
     manifest::check_twice(input.inline, mistakes);
+    if !is_sound {
+        // What tables say of a topology with mistakes would only follow from these.
+        drafts.clear();
+    }
     let steps = content.steps.value.iter().zip(drafts);
     let steps: Vec<Step> = steps.map(|(raw, draft)| step(input, raw, draft, &cilium, mistakes)).collect();
-    policies::check_unused(input, mistakes);
+    if is_sound {
+        policies::check_unused(input, mistakes);
+    }
     let (name, about) = (content.scenario.value.clone(), content.about.value.clone());
     Scenario { name, about, place: content.scenario.position.in_file(file), cilium, invariants, steps }
 }
@@ -98,7 +110,8 @@ fn step(
         let mistake = Mistake::new(format!("step `{}` expects nothing", content.step.value));
         mistakes.add(file, content.expect.position, mistake);
     }
-    let against = table::Context { file, draft: &draft, in_force: &in_force };
+    let sources = draft.sources();
+    let against = table::Context { file, draft: &draft, sources: &sources, in_force: &in_force };
     let table = table::rows(&against, &content.expect.value, mistakes);
     let mut differences: Vec<Difference> = Vec::new();
     for difference in &content.differs {
@@ -134,6 +147,7 @@ fn step(
         field_validation: content.field_validation.into(),
         policies: in_force.manifests.into_iter().map(|(manifest, _)| manifest).collect(),
         rejected,
+        sources,
         table,
         differences,
         topology: draft.topology,

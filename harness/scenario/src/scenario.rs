@@ -45,8 +45,10 @@ pub struct Step {
     pub policies: Vec<Manifest>,
     /// Objects that must be refused, for the versions that have no entry of their own in `differences`.
     pub rejected: Vec<ExpectedRejection>,
-    /// The table: every (attempt, source) pair, attempts in the order of the file, sources in the order of
-    /// [`Topology::sources`].
+    /// The sources of the table, in the order of the files.
+    pub sources: Vec<Endpoint>,
+    /// The table: every (attempt, source) pair that a policy can decide, attempts in the order of the file, sources in
+    /// that of `sources`.
     pub table: Vec<Row>,
     /// Cells and rejections that differ in some versions.
     pub differences: Vec<Difference>,

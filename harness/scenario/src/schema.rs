@@ -4,14 +4,43 @@ pub(crate) mod check;
 
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::file::ScenarioFile;
 
-/// The JSON Schema of scenario files (draft 2020-12).
+/// The JSON Schema of the documents that scenario files and topology files have (draft 2020-12): a scenario, the manifests
+/// behind it, or a topology. Which of them a document is, its keys tell.
 pub fn json_schema() -> &'static Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
-    SCHEMA.get_or_init(|| schemars::schema_for!(ScenarioFile).to_value())
+    SCHEMA.get_or_init(|| {
+        let mut scenario = schemars::schema_for!(ScenarioFile).to_value();
+        let mut take = |key: &str| scenario.as_object_mut().and_then(|object| object.remove(key));
+        let (draft, mut definitions) = (take("$schema"), take("$defs").unwrap_or_default());
+        definitions["Scenario"] = scenario;
+        definitions["Manifest"] = json!({
+            "description": "A manifest as `kubectl apply` takes it.",
+            "type": "object",
+            "properties": {"apiVersion": {"type": "string"}, "kind": {"type": "string"}},
+            "required": ["apiVersion", "kind"],
+        });
+        let has = |key: &str| json!({"required": [key]});
+        let of_manifest: Vec<Value> = ["apiVersion", "kind"].map(has).into();
+        // An editor that knows nothing of a document yet suggests the keys of a scenario.
+        let of_scenario = ["scenario", "about", "topology", "steps"].map(has);
+        let of_scenario: Vec<Value> = of_scenario.into_iter().chain([json!({"maxProperties": 0})]).collect();
+        json!({
+            "$schema": draft,
+            "title": "A document of a verdikt scenario file or topology file",
+            "$defs": definitions,
+            "if": {"anyOf": of_manifest},
+            "then": {"$ref": "#/$defs/Manifest"},
+            "else": {
+                "if": {"anyOf": of_scenario},
+                "then": {"$ref": "#/$defs/Scenario"},
+                "else": {"$ref": "#/$defs/Topology"},
+            },
+        })
+    })
 }
 
 /// The same as text, with a final line break: the content of `scenarios/schema.json`.

@@ -1,7 +1,7 @@
 //! What a test comes to: the events that are about it, judged and rendered.
 
 use libtest_mimic::{Completion, Failed};
-use verdikt_report::terminal::{Options, Terminal};
+use verdikt_report::terminal::{Detail, Options, Terminal};
 use verdikt_verdict::event::Event;
 use verdikt_verdict::run_result::{RunResult, Totals};
 
@@ -92,7 +92,12 @@ fn verdict(events: &[&Event], may_be_empty: bool) -> Result<(), Failed> {
 
 /// The report of `verdikt run` about these events.
 fn report(events: &[&Event]) -> String {
-    let options = Options { width: WIDTH, colour: false, quiet: true, command: "verdikt run".to_owned() };
+    let options = Options {
+        width: WIDTH,
+        colour: false,
+        detail: Detail::Differences,
+        command: "verdikt run".to_owned(),
+    };
     let mut terminal = Terminal::new(options);
     events.iter().map(|event| terminal.push(event)).collect()
 }

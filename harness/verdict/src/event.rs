@@ -9,6 +9,7 @@ use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::cell_name::CellName;
+use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::expect::Expected;
 use verdikt_scenario::place::Place;
 use verdikt_scenario::policy::{ObjectRef, Refuser};
@@ -31,6 +32,8 @@ pub const FORMAT: u32 = 4;
 pub enum Event {
     /// The run begins.
     RunStarted(RunStarted),
+    /// Something legal that is almost surely not what was meant.
+    Warned(Diagnostic),
     /// A scenario begins.
     ScenarioStarted(ScenarioStarted),
     /// A scenario is left out.
@@ -62,6 +65,9 @@ pub struct RunStarted {
     pub verdikt: String,
     /// Where the steps run: `model`, `lab`.
     pub backend: String,
+    /// Why it is not the lab, where nobody chose another backend.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of_lab: Option<String>,
     /// The Cilium version of the predictions.
     pub cilium: CiliumVersion,
     /// Which run it is.
@@ -128,6 +134,9 @@ pub struct StepStarted {
     pub step: String,
     /// Where it is written.
     pub place: Place,
+    /// The sources of its table, in the order of the files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Endpoint>,
     /// When it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,

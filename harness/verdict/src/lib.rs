@@ -14,5 +14,6 @@ pub mod evidence;
 pub mod exit;
 pub mod fuse;
 pub mod invariant;
+pub mod record;
 pub mod run_result;
 pub mod timestamp;

@@ -42,6 +42,9 @@ pub struct Totals {
     /// Those of which the engine does not know.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub invariants_unknown: usize,
+    /// Warnings about policies and tables.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub warnings: usize,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a field so")]
@@ -89,6 +92,7 @@ impl Totals {
                     CellResult::Inconclusive => self.inconclusive += 1,
                 }
             }
+            Event::Warned(_) => self.warnings += 1,
             Event::RunStarted(_) | Event::StepFinished(_) | Event::RunFinished(_) => {}
         }
     }

@@ -61,6 +61,7 @@ fn run_started() -> Event {
         format: FORMAT,
         verdikt: text("0.1.0"),
         backend: text("model"),
+        instead_of_lab: None,
         cilium,
         origin,
     })
@@ -258,6 +259,7 @@ fn every_event_reads_back() {
         scenario: scenario.clone(),
         step: step.clone(),
         place: place(),
+        sources: vec![pod("shop/cart")],
         started: moment(),
         settled: Some(Duration::from_millis(1200)),
     };

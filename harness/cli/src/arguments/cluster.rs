@@ -51,9 +51,9 @@ pub(crate) struct ClusterUp {
     /// Apply a file in place of the profile's manifests; may be given more than once
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Vec<PathBuf>,
-    /// How many seconds creating the nodes, and installing Cilium, may take, each
-    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = clap::value_parser!(u32).range(1..=86_400))]
-    pub(crate) timeout: u32,
+    /// How long creating the nodes, and installing Cilium, may take, each: `90s`, `10m`
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = super::duration::duration)]
+    pub(crate) timeout: Duration,
 }
 
 impl ClusterUp {
@@ -63,7 +63,7 @@ impl ClusterUp {
             registry: self.registry.clone(),
             chart: self.chart.clone(),
             manifests: self.manifest.clone(),
-            timeout: Duration::from_secs(self.timeout.into()),
+            timeout: self.timeout,
         }
     }
 }

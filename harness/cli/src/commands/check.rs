@@ -8,15 +8,17 @@ use std::process::ExitCode;
 
 use verdikt_engine::lint::{Findings, lint};
 use verdikt_engine::model::Options;
+use verdikt_report::diagnostics::{self, Checked};
+use verdikt_runner::warnings::{StepFindings, findings};
 use verdikt_scenario::diagnostic::{Diagnostic, Severity, Sources, take_allowed};
 use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies};
 use verdikt_scenario::place::Place;
-use verdikt_scenario::scenario::{Scenario, Step};
+use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 
 use self::unsaid::unsaid;
-use super::{counted, paths_or_default, tell_unrendered};
-use crate::arguments::Check;
+use super::{counted, paths_or_default, reports, tell_unrendered};
+use crate::arguments::{Check, Format};
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -37,6 +39,7 @@ struct Found {
 
 pub(crate) fn check(arguments: &Check, printer: &Printer) -> Result<ExitCode, Failure> {
     let paths = paths_or_default(&arguments.paths)?;
+    reports::check(&arguments.reports)?;
     let mut loader = verdikt_manifests::situation::loader(&paths, arguments.files.reach());
     let (scenarios, policies): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.into_iter().partition(|path| loader.has_scenario(path));
@@ -63,10 +66,18 @@ pub(crate) fn check(arguments: &Check, printer: &Printer) -> Result<ExitCode, Fa
     found.diagnostics.sort();
     found.diagnostics.dedup();
     tell_unrendered(&found.unrendered, printer);
+    let checked = Checked { scenarios: found.scenarios, policies: found.policies };
+    reports::write_diagnostics(&arguments.reports, checked, &found.diagnostics, arguments.deny_warnings)?;
     if is_empty && !found.diagnostics.is_empty() {
         return Err(Failure::nothing_in(found.diagnostics, found.sources));
     }
-    printer.diagnostics(&found.diagnostics, &found.sources);
+    match arguments.format {
+        Format::Text => printer.diagnostics(&found.diagnostics, &found.sources),
+        Format::Json => Printer::json(
+            &diagnostics::json(checked, &found.diagnostics)
+                .map_err(|error| Failure::machine("cannot write the answer as JSON").cause(&error))?,
+        )?,
+    }
     let code = summary(&found, arguments);
     Ok(if is_empty { ExitCode::from(exit::NOTHING_TO_RUN) } else { code })
 }
@@ -109,19 +120,10 @@ fn check_scenarios(loaded: Loaded, version: CiliumVersion, found: &mut Found) ->
     let applicable = loaded.scenarios.iter().filter(|scenario| scenario.cilium.contains(version));
     for step in applicable.flat_map(|scenario: &Scenario| &scenario.steps) {
         found.policies += step.policies.len();
-        found.diagnostics.extend(warnings(step, version));
+        let StepFindings { mistakes, warnings } = findings(step, version);
+        found.diagnostics.extend(mistakes.into_iter().chain(warnings));
     }
     loaded.used
-}
-
-/// The warnings of a step, and the mistakes of objects that are refused and of which its author does not expect it.
-fn warnings(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
-    let options = verdikt_runner::options(step, version);
-    let expected: BTreeSet<usize> =
-        step.rejections(version).iter().map(|rejection| rejection.policy).collect();
-    let Findings { refusals, warnings } = lint(Some(&step.topology), &step.policies, &options);
-    let unexpected = refusals.into_iter().filter(|refusal| !expected.contains(&refusal.object));
-    unexpected.map(|refusal| refusal.mistake).chain(warnings).collect()
 }
 
 /// Which policies of some paths are given.

@@ -1,16 +1,18 @@
 //! `verdikt explain`: why an attempt is allowed or denied.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use verdikt_engine::judgement::Refused;
 use verdikt_engine::model::{Learned, PolicyModel};
-use verdikt_report::explain::explain as explained;
+use verdikt_report::explain::{Explained, ExplainedCell, Look, explain as explained, json};
+use verdikt_report::text::wrap;
 use verdikt_runner::model::predict;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::diagnostic::Severity;
+use verdikt_scenario::expect::Expected;
 use verdikt_scenario::loader::{Loader, parse_attempt, parse_source};
 use verdikt_scenario::plain::Plain;
 use verdikt_scenario::policy::Manifest;
@@ -19,16 +21,20 @@ use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::unreachable::Unreachable;
 use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::compare::{CellResult, Verdict, compare};
 
 use super::{counted, load_scenarios, tell_passed_over, tell_unrendered};
-use crate::arguments::Explain;
+use crate::arguments::{Explain, Format};
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::situation::step_index;
 
+/// So many cells are explained although nothing differs.
+const FEW: usize = 20;
+
 pub(crate) fn explain(arguments: &Explain, printer: &Printer) -> Result<ExitCode, Failure> {
-    let Explain { scenario, step, from, attempt, policies, cilium, files } = arguments;
+    let Explain { scenario, step, from, attempt, policies, cilium, format, files } = arguments;
     let loaded = load_scenarios(std::slice::from_ref(scenario), files.reach(), printer)?;
     let [scenario] = loaded.scenarios.as_slice() else {
         return Err(Failure::wrong(format!("`{}` holds more than one scenario", scenario.display()))
@@ -38,20 +44,78 @@ pub(crate) fn explain(arguments: &Explain, printer: &Printer) -> Result<ExitCode
     let step = &scenario.steps[index];
     let others = if policies.is_empty() { None } else { Some(other_policies(arguments, printer)?) };
     let cells = cells(step, from.as_deref(), attempt.as_deref())?;
-    let explained_cells = predict_each(scenario, index, others.as_deref(), &cells, *cilium);
+    let mut explained_cells = predict_each(scenario, index, others.as_deref(), &cells, *cilium);
+    if from.is_none() && attempt.is_none() {
+        explained_cells = worth_explaining(step, explained_cells, *cilium)?;
+    }
+    let notes = refused(step, others.as_deref().unwrap_or(&step.policies), *cilium);
+    let abstains = explained_cells.iter().any(|(.., prediction)| prediction.answer == Answer::Abstain);
+    let code = ExitCode::from(if abstains { exit::INCONCLUSIVE } else { exit::AS_EXPECTED });
+    if *format == Format::Json {
+        let cells = explained_cells.iter();
+        let cells = cells.map(|(source, attempt, said)| ExplainedCell::new(source, attempt, said));
+        let (scenario, step, cilium) = (&*scenario.name, &*step.name, cilium.to_string());
+        let explained = Explained { scenario, step, cilium, not_in_force: &notes, cells: cells.collect() };
+        let text = json(&explained);
+        let text = text.map_err(|error| Failure::machine("cannot write the answer as JSON").cause(&error))?;
+        Printer::json(&text)?;
+        return Ok(code);
+    }
     let name = Plain::line(&StepName { scenario: &scenario.name, step: &step.name }.to_string());
     let mut text = format!("{name}, Cilium {cilium}\n");
     if let Some(others) = &others {
         text += &replaced(policies, others.len());
     }
-    let notes = refused(step, others.as_deref().unwrap_or(&step.policies), *cilium);
-    text.extend(notes.iter().map(|note| format!("{}\n", Plain::line(note))));
-    text.extend(explained_cells.iter().map(|(source, attempt, prediction)| {
-        format!("\n{}", explained(source, attempt, prediction, printer.colour))
-    }));
+    let look = Look { colour: printer.colour, width: Printer::width() };
+    text.extend(notes.iter().flat_map(|note| wrapped(Plain::line(note).as_str(), look.width)));
+    text.extend(
+        explained_cells.iter().map(|(source, attempt, prediction)| {
+            format!("\n{}", explained(source, attempt, prediction, look))
+        }),
+    );
     Printer::data(&text)?;
-    let abstains = explained_cells.iter().any(|(.., prediction)| prediction.answer == Answer::Abstain);
-    Ok(ExitCode::from(if abstains { exit::INCONCLUSIVE } else { exit::AS_EXPECTED }))
+    Ok(code)
+}
+
+/// Of all cells of a step those that are worth a reader's time: those that differ from the table, or all where they are
+/// few. Of many that are as expected, nobody reads all.
+fn worth_explaining(
+    step: &Step,
+    all: Vec<(Endpoint, Attempt, Prediction)>,
+    version: CiliumVersion,
+) -> Result<Vec<(Endpoint, Attempt, Prediction)>, Failure> {
+    let replaced = step.replaced_cells(version);
+    let cells = step.table.iter().flat_map(|row| row.cells.iter().map(move |cell| (&row.attempt, cell)));
+    let expected: BTreeMap<(&Attempt, &Endpoint), &Expected> = cells
+        .map(|(attempt, (source, cell))| {
+            let cell = replaced.get(&(attempt, source)).map_or(cell, |(replacing, _)| replacing);
+            ((attempt, source), &cell.expected)
+        })
+        .collect();
+    let differs = |(source, attempt, prediction): &(Endpoint, Attempt, Prediction)| {
+        // What goes to one backend of a service is in the row of the service.
+        let row = attempt.to_any_backend();
+        expected.get(&(attempt, source)).or_else(|| expected.get(&(&row, source))).is_some_and(|expected| {
+            let result = compare(expected, &Verdict::of_prediction(prediction), prediction);
+            result != CellResult::AsExpected
+        })
+    };
+    let (count, differing): (usize, Vec<_>) =
+        (all.len(), all.iter().filter(|cell| differs(cell)).cloned().collect());
+    match (differing.is_empty(), count <= FEW) {
+        (false, _) => Ok(differing),
+        (true, true) => Ok(all),
+        (true, false) => Err(Failure::nothing(format!(
+            "all {count} cells of the step `{}` are as the table says: nothing differs to be explained",
+            step.name
+        ))
+        .hint("ask for less: `--attempt 'tcp database/redis:6379'`, `--from shop/cart`, or both")),
+    }
+}
+
+/// The lines of a text, each with its end.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    wrap(text, width).into_iter().map(|line| line + "\n").collect()
 }
 
 /// What the engine says of each cell; of one that goes through a service to several backends by each of them, where the

@@ -12,7 +12,7 @@ macro_rules! pages {
     };
 }
 
-pub(crate) const PAGES: [(&str, &str); 45] = pages![
+pub(crate) const PAGES: [(&str, &str); 47] = pages![
     "allow-without-reason",
     "api-server-port",
     "baseline-opens",
@@ -43,8 +43,10 @@ pub(crate) const PAGES: [(&str, &str); 45] = pages![
     "needs-setting",
     "negative-peer",
     "no-namespace",
+    "no-policy-decides",
     "nodes-beside-cidr",
     "not-enforced",
+    "not-looked-up",
     "outside",
     "pass-lags",
     "peer-selects-nothing",

@@ -21,11 +21,12 @@ pub(crate) fn replay(arguments: &Replay, printer: &Printer) -> Result<ExitCode, 
     let mut terminal = Terminal::new(Options {
         width: Printer::width(),
         colour: printer.colour,
-        quiet: output.quiet,
+        detail: output.detail(),
         command: "verdikt run".to_owned(),
     });
     for event in &events {
-        Printer::data(&terminal.push(event))?;
+        let text = terminal.push(event);
+        if output.reports.take_stdout() { Printer::tell(&text) } else { Printer::data(&text)? }
     }
     let held = signals::hold();
     reports::write(&output.reports, &events)?;

@@ -7,26 +7,34 @@ pub(crate) mod lab;
 mod log;
 mod output;
 mod remembered;
+mod update;
 mod watch;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
+use verdikt_report::diagnostics::Checked;
 use verdikt_report::terminal::Options;
 use verdikt_runner::clock::Clock;
+use verdikt_runner::filter::Filter;
 use verdikt_runner::model;
 use verdikt_runner::plan::{RunOptions, cell_names};
+use verdikt_scenario::diagnostic::{Diagnostic, Severity, take_allowed};
+use verdikt_scenario::loader::Loaded;
+use verdikt_scenario::scenario::Scenario;
+use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::RunOrigin;
+use verdikt_verdict::run_result::{RunResult, Totals};
 
 use self::chosen_backend::ChosenBackend;
 use self::log::Log;
-use self::output::Output;
+use self::output::{Output, Told};
 use self::remembered::Remembered;
-use super::{counted, load_scenarios_of, paths_or_default, reports};
-use crate::arguments::{ReportFile, Run};
-use crate::failure::Failure;
+use super::{counted, load_without_mistakes, paths_or_default, reports};
+use crate::arguments::{Reports, Run};
+use crate::exit;
+use crate::failure::{Failure, What};
 use crate::printer::Printer;
 use crate::signals;
 
@@ -34,6 +42,7 @@ use crate::signals;
 const COMMAND: &str = "verdikt run";
 
 pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failure> {
+    update::check(arguments)?;
     let paths = paths_or_default(&arguments.paths)?;
     if arguments.watch {
         return watch::watch(arguments, &paths, printer);
@@ -48,34 +57,29 @@ fn once(
     paths: &[PathBuf],
     printer: &Printer,
 ) -> Result<ExitCode, Failure> {
-    let Run { parallel, timeout, filter, shard, list, files, output, events: log, .. } = arguments;
-    let loaded = load_scenarios_of(named, paths, files.reach(), printer)?;
+    let Run { filter, shard, list, files, output, events: log, .. } = arguments;
     if !*list {
         check_files(&output.reports, log.as_deref())?;
     }
+    let loaded = load_without_mistakes(named, paths, files.reach());
+    let mut loaded = loaded.map_err(|failure| reported(failure, arguments))?;
     let backend = if *list {
-        ChosenBackend::Model
+        ChosenBackend::Model(None)
     } else {
         ChosenBackend::choose(arguments, &loaded.scenarios, printer)?
     };
     let cilium = backend.version(arguments.cilium)?;
     let mistakes = verdikt_runner::mistakes(&loaded.scenarios, cilium);
     if !mistakes.is_empty() {
-        return Err(Failure::mistakes(mistakes, loaded.sources));
+        return Err(reported(Failure::mistakes(mistakes, loaded.sources), arguments));
     }
     let all = loaded.scenarios.len();
+    let scenarios = std::mem::take(&mut loaded.scenarios);
     let scenarios = match shard {
-        None => loaded.scenarios,
-        Some(shard) => shard.of(loaded.scenarios),
+        None => scenarios,
+        Some(shard) => shard.of(scenarios),
     };
-    let options = RunOptions {
-        version: cilium,
-        filters: if arguments.failed { Remembered::filters()? } else { filter.clone() },
-        parallel: parallel.get().into(),
-        timeout: Duration::from_millis((*timeout).into()),
-        clock: Clock::System,
-        origin: origin(backend.context()),
-    };
+    let mut options = run_options(arguments, &backend, cilium)?;
     let mut names = cell_names(&scenarios, &options).peekable();
     if names.peek().is_none() {
         let hint = if let Some(shard) = shard.filter(|_| scenarios.is_empty()) {
@@ -93,30 +97,89 @@ fn once(
         }
         return Ok(ExitCode::SUCCESS);
     }
+    drop(names);
+    options.warnings = warnings(&loaded, &scenarios, cilium, &options.filters);
     let shown = Options {
         width: Printer::width(),
         colour: printer.colour,
-        quiet: output.quiet,
+        detail: output.detail(),
         command: COMMAND.to_owned(),
     };
     let signals = signals::hold();
     let log = log.as_deref().map(Log::create).transpose()?;
-    let mut told = Output::new(shown, scenarios.len(), &output.reports, log);
+    let mut told = Output::new(shown, scenarios.len(), arguments, log);
     let mut remembered = Remembered::default();
     let mut sink = |event| {
         remembered.add(&event);
         told.tell(event)
     };
     let outcome = match backend {
-        ChosenBackend::Model => model::run_until(&scenarios, &options, &|| signals.is_asked(), &mut sink),
+        ChosenBackend::Model(_) => model::run_until(&scenarios, &options, &|| signals.is_asked(), &mut sink),
         ChosenBackend::Lab => lab::run(&scenarios, &options, &signals, &mut sink)?,
         ChosenBackend::Cluster(session) => session.run(&scenarios, &options, &signals, &mut sink)?,
     };
     remembered.keep();
-    let events = told.end()?;
+    let Told { events, differing, totals } = told.end()?;
     let outcome = outcome.map_err(|error| Failure::output(&error))?;
     reports::write(&output.reports, &events)?;
-    Ok(ExitCode::from(outcome.exit_code()))
+    drop(signals);
+    let left = match arguments.update.filter(|_| outcome != RunResult::Interrupted) {
+        None => outcome,
+        Some(mode) => {
+            let tables = update::Tables { scenarios: &scenarios, sources: &loaded.sources };
+            let recorded = update::update(mode, arguments.check, &tables, &differing)?;
+            RunResult::of(&Totals { differing: totals.differing - recorded, ..totals })
+        }
+    };
+    if left == RunResult::AsExpected && arguments.deny_warnings && totals.warnings > 0 {
+        return Ok(ExitCode::from(exit::DIFFERS));
+    }
+    Ok(ExitCode::from(left.exit_code()))
+}
+
+/// The failure, after its mistakes are in every report that the command names.
+fn reported(failure: Failure, arguments: &Run) -> Failure {
+    match &failure.what {
+        What::Mistakes(mistakes, _) if !arguments.list => {
+            let reports = &arguments.output.reports;
+            let written =
+                reports::write_diagnostics(reports, Checked::default(), mistakes, arguments.deny_warnings);
+            written.err().unwrap_or(failure)
+        }
+        _ => failure,
+    }
+}
+
+fn run_options(
+    arguments: &Run,
+    backend: &ChosenBackend,
+    version: CiliumVersion,
+) -> Result<RunOptions, Failure> {
+    Ok(RunOptions {
+        version,
+        filters: if arguments.failed { Remembered::filters()? } else { arguments.filter.clone() },
+        parallel: arguments.parallel.get().into(),
+        timeout: arguments.timeout,
+        clock: Clock::System,
+        origin: origin(backend.context()),
+        instead_of_lab: backend.instead_of_lab(),
+        warnings: Vec::new(),
+    })
+}
+
+/// What `check` would warn of, once each.
+fn warnings(
+    loaded: &Loaded,
+    scenarios: &[Scenario],
+    version: CiliumVersion,
+    filters: &[Filter],
+) -> Vec<Diagnostic> {
+    let of_policies = verdikt_runner::warnings::warnings(scenarios, version, filters);
+    let all: BTreeSet<Diagnostic> = loaded.diagnostics.iter().cloned().chain(of_policies).collect();
+    let mut all: Vec<Diagnostic> =
+        all.into_iter().filter(|diagnostic| diagnostic.severity == Severity::Warning).collect();
+    take_allowed(&mut all, &loaded.sources);
+    all
 }
 
 /// Which run this is: its name is its time and its process.
@@ -129,10 +192,10 @@ fn origin(context: Option<String>) -> RunOrigin {
 }
 
 /// Makes sure that every file can be written, before anything runs. Two outputs in one file would overwrite each other.
-fn check_files(reports: &[ReportFile], log: Option<&Path>) -> Result<(), Failure> {
+fn check_files(reports: &Reports, log: Option<&Path>) -> Result<(), Failure> {
     let mut seen = BTreeSet::new();
     let part = log.map(log::part_of);
-    for path in reports.iter().map(|report| report.path.as_path()).chain(log).chain(part.as_deref()) {
+    for path in reports.files.iter().map(|report| report.path.as_path()).chain(log).chain(part.as_deref()) {
         if !seen.insert(reports::place_of(path)) {
             return Err(Failure::wrong(format!("`{}` is to be written twice", path.display()))
                 .hint("give every report and the event log a file of its own"));

@@ -53,8 +53,7 @@ fn no_command_reads_or_shows_a_file_outside() {
     let mut told = String::new();
     for (name, include, policies) in cases {
         let project = stranger(include, policies);
-        let of_commands =
-            commands.map(|command| said(&project.verdikt(&[command, &["given/s.yaml"]].concat())));
+        let of_commands = commands.map(|command| said(&project.wide(&[command, &["given/s.yaml"]].concat())));
         let [run, others @ ..] = &of_commands;
         assert!(others.iter().all(|other| other == run), "{of_commands:#?}");
         writeln!(told, "{name}: {run}").unwrap();
@@ -75,8 +74,8 @@ fn no_command_reads_or_shows_a_file_outside() {
 fn the_user_may_allow_files_outside() {
     let project = stranger("../outside/more.yaml", "");
     for command in ["run", "check", "explain"] {
-        assert_eq!(project.verdikt(&[command, "given/s.yaml"]).code, 2);
-        let ran = project.verdikt(&[command, "given/s.yaml", "--allow-outside"]);
+        assert_eq!(project.wide(&[command, "given/s.yaml"]).code, 2);
+        let ran = project.wide(&[command, "given/s.yaml", "--allow-outside"]);
         // The bank is a source that the table lacks, so the file was read.
         assert!(ran.stderr.contains("`bank` has no verdict"), "{ran}");
     }
@@ -91,7 +90,7 @@ fn devices_are_not_opened_even_where_files_outside_are_allowed() {
         let output =
             project.command(&["check", "given/s.yaml", "--allow-outside"]).stdin(Stdio::piped()).spawn();
         let code = output.unwrap().wait().unwrap().code();
-        let ran = project.verdikt(&["check", "given/s.yaml", "--allow-outside"]);
+        let ran = project.wide(&["check", "given/s.yaml", "--allow-outside"]);
         assert_eq!(code, Some(ran.code));
         writeln!(told, "{device}: {}", said(&ran)).unwrap();
     }
@@ -108,7 +107,7 @@ fn a_folder_is_walked_to_a_limit() {
     let project = Project::with(&[("given/s.yaml", GOOD)]);
     let deep = "deep/".repeat(65);
     fs::create_dir_all(project.path("given").join(deep)).unwrap();
-    let ran = project.verdikt(&["check", "given"]);
+    let ran = project.wide(&["check", "given"]);
     assert_eq!(ran.code, 2, "{ran}");
     assert_snapshot!(said(&ran).replace("deep/deep", "d"), @"2 error: `given/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d` is more than 64 folders deep = help: name this folder by itself");
 }
@@ -117,7 +116,7 @@ fn piped(project: &Project, arguments: &[&str], text: &str) -> Ran {
     fs::write(project.path("piped"), text).unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
     let feeder = Command::new("cat").arg(project.path("piped")).stdout(writer).spawn();
-    let output = project.command(arguments).stdin(reader).output().unwrap();
+    let output = project.command(arguments).env("COLUMNS", "1000").stdin(reader).output().unwrap();
     feeder.unwrap().wait().unwrap();
     ran_of(output)
 }

@@ -78,27 +78,37 @@ spec:
     assert_snapshot!(Project::with(&files).verdikt(&["check", "policies"]), @r#"
     exit code 2
     --- stderr
-    error: CiliumNetworkPolicy database/lockdown is refused by the agent, and nothing of it is enforced: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny
+    error: CiliumNetworkPolicy database/lockdown is refused by the agent, and nothing of it is
+           enforced: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny
      --> policies/lockdown.yaml:6:3
       |
     6 |   ingress: []
       |   ^^^^^^^^
       |
-      = help: an empty list is no default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing
+      = help: an empty list is no default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and
+              allow nothing
 
-    error: `Several` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)
+    error: `Several` is not an object name (lower-case letters, digits, inner hyphens and dots, at
+           most 253 characters)
      --> policies/several.yaml:3:18
       |
     3 | metadata: {name: Several, namespace: database}
       |                  ^^^^^^^
 
-    error: CiliumNetworkPolicy database/Several is refused by the API server, and nothing of it is enforced: spec.ingress[0].fromEntities[0]: Unsupported value: "wrld": supported values: "all", "world", "cluster", "host", "init", "ingress", "unmanaged", "remote-node", "health", "none", "kube-apiserver"
+    error: CiliumNetworkPolicy database/Several is refused by the API server, and nothing of it is
+           enforced: spec.ingress[0].fromEntities[0]: Unsupported value: "wrld": supported values:
+           "all", "world", "cluster", "host", "init", "ingress", "unmanaged", "remote-node",
+           "health", "none", "kube-apiserver"
      --> policies/several.yaml:7:20
       |
     7 |   - fromEntities: [wrld]
       |                    ^^^^
+      |
+      = help: did you mean `world`?
 
-    error: CiliumNetworkPolicy database/Several is refused by the API server, and nothing of it is enforced: spec.ingress[1].fromCIDR[0]: Invalid value: "10.0.0.0/33": spec.ingress[1].fromCIDR[0] in body must be of type cidr: "10.0.0.0/33"
+    error: CiliumNetworkPolicy database/Several is refused by the API server, and nothing of it is
+           enforced: spec.ingress[1].fromCIDR[0]: Invalid value: "10.0.0.0/33":
+           spec.ingress[1].fromCIDR[0] in body must be of type cidr: "10.0.0.0/33"
      --> policies/several.yaml:8:16
       |
     8 |   - fromCIDR: [10.0.0.0/33]

@@ -80,7 +80,7 @@ fn up_without_the_internet() {
         "--manifest",
         "crds.yaml",
         "--timeout",
-        "90",
+        "90s",
     ]);
     assert_eq!(ran.code, 0, "{ran}");
     assert_snapshot!(stand_ins.calls(), @r#"
@@ -206,7 +206,7 @@ fn up_tells_what_a_failed_installation_waits_for() {
       | Error: resource Deployment/kube-system/hubble-relay not ready. status: InProgress, message: Available: 0/1
       | context deadline exceeded
 
-    hint: the lines above say which pods are not ready; `kubectl get events -n kube-system` may tell more; `verdikt cluster up` goes on where it stopped, `--timeout SECONDS` waits longer
+    hint: the lines above say which pods are not ready; `kubectl get events -n kube-system` may tell more; `verdikt cluster up` goes on where it stopped, `--timeout DURATION` waits longer
     ");
 }
 
@@ -353,7 +353,7 @@ fn every_failure_of_up() {
     check(
         "kind hangs",
         &|programs| programs.first("kind", "create*) while :; do :; done ;;"),
-        &["--timeout", "1"],
+        &["--timeout", "1s"],
     );
     check(
         "helm times out",
@@ -491,13 +491,13 @@ fn every_failure_of_up() {
     # kind hangs
     error: cannot create the cluster `verdikt-cilium-1.20`: `kind` did not end within 1 s, and was stopped
 
-    hint: the machine or its network is too slow, or a pod waits for something: `kubectl get pods -A` and `kubectl get events -A` tell which; `--timeout SECONDS` waits longer
+    hint: the machine or its network is too slow, or a pod waits for something: `kubectl get pods -A` and `kubectl get events -A` tell which; `--timeout DURATION` waits longer
 
     # helm times out
     error: cannot install Cilium 1.20.2 in `verdikt-cilium-1.20`: `helm` exits with 1
       | Error: context deadline exceeded
 
-    hint: the lines above say which pods are not ready; `kubectl get events -n kube-system` may tell more; `verdikt cluster up` goes on where it stopped, `--timeout SECONDS` waits longer
+    hint: the lines above say which pods are not ready; `kubectl get events -n kube-system` may tell more; `verdikt cluster up` goes on where it stopped, `--timeout DURATION` waits longer
 
     # another Cilium is there
     error: the cluster `verdikt-cilium-1.20` has cilium-1.20.1; the profile has cilium-1.20.2
@@ -661,7 +661,7 @@ fn what_kind_began_is_removed_if_it_hangs() {
              'get clusters') [ ! -e {begun} ] || echo verdikt-cilium-1.20 ;;"
         ),
     );
-    let ran = stand_ins.verdikt(&["cluster", "up", "--timeout", "1"]);
+    let ran = stand_ins.verdikt(&["cluster", "up", "--timeout", "1s"]);
     assert_eq!(ran.code, 4, "{ran}");
     assert!(
         stand_ins.calls().ends_with("kind delete cluster --name verdikt-cilium-1.20\n"),

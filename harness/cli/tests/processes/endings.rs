@@ -28,7 +28,7 @@ fn many(scenarios: usize) -> Project {
 }
 
 fn start(project: &Project, mark: &str, arguments: &[&str]) -> (Child, BufReader<ChildStdout>) {
-    let mut command = project.command(&[&["run", "--on", "lab"], arguments].concat());
+    let mut command = project.command(&[&["run", "--tables", "--on", "lab"], arguments].concat());
     command.env(MARK, mark).env("TMPDIR", project.path("")).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
     let output = BufReader::new(process.stdout.take().unwrap());
@@ -73,7 +73,7 @@ fn a_signal_ends_a_run_within_a_second() {
         let last = log.lines().last().unwrap();
         assert!(last.contains("\"event\":\"run-finished\"") && last.contains("\"interrupted\""), "{last}");
         is_interrupted(&project);
-        assert_eq!(project.verdikt(&["replay", "log"]).stdout, text);
+        assert_eq!(project.verdikt(&["replay", "log", "--tables"]).stdout, text);
         until_gone(signal);
     }
 }
@@ -90,7 +90,7 @@ fn is_interrupted(project: &Project) {
 fn a_signal_ends_a_run_of_the_model() {
     for signal in ["-INT", "-TERM", "-HUP"] {
         let project = many(400);
-        let mut command = project.command(&[&["run"], &REPORTS[..]].concat());
+        let mut command = project.command(&[&["run", "--tables"], &REPORTS[..]].concat());
         let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut text = until_said(&mut output, "redis-003/open");
@@ -99,7 +99,7 @@ fn a_signal_ends_a_run_of_the_model() {
         assert_eq!(process.wait().unwrap().code(), Some(4), "{signal}: {text}");
         assert!(text.contains("\ninterrupted: ") && !text.contains("redis-399"), "{signal}: {text}");
         is_interrupted(&project);
-        assert_eq!(project.verdikt(&["replay", "log"]).stdout, text);
+        assert_eq!(project.verdikt(&["replay", "log", "--tables"]).stdout, text);
     }
 }
 

@@ -105,12 +105,13 @@ fn policies_that_have_no_part_in_the_answer() {
     ]);
     let cell = ["explain", "redis.yaml", "--from", "shop/stock", "--attempt", ATTEMPT, "--policies"];
     let ask = |policies: &str| project.verdikt(&[&cell[..], &[policies]].concat());
-    assert_snapshot!(ask("refused.yaml"), @r"
+    assert_snapshot!(ask("refused.yaml"), @"
     exit code 0
     --- stdout
     redis/locked down, Cilium 1.20
     with 1 policy object of refused.yaml in place of the policies of the step
-    not in force: CiliumNetworkPolicy database/lockdown at refused.yaml:4:30, which the agent refuses: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny
+    not in force: CiliumNetworkPolicy database/lockdown at refused.yaml:4:30, which the agent refuses:
+    rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny
 
     shop/stock -> tcp database/redis:6379: allow
       1. egress of shop/stock to database/redis, tcp port 6379

@@ -8,7 +8,7 @@ use crate::project::{GOOD, Project, differing};
 fn verdicts_rest_on_evidence() {
     for (scenario, code) in [(GOOD.to_owned(), 0), (differing(), 1)] {
         let project = Project::with(&[("redis.yaml", scenario)]);
-        let arguments = ["redis.yaml", "--on", "lab", "--parallel", "2", "--timeout", "2000"];
+        let arguments = ["redis.yaml", "--on", "lab", "--parallel", "2", "--timeout", "2s"];
         let outputs = ["--events", "log", "--report", "json=a.json", "--report", "junit=a.xml"];
         let ran = project.verdikt(&[&["run"], &arguments[..], &outputs].concat());
         assert_eq!((ran.code, ran.stderr.as_str()), (code, ""), "{ran}");

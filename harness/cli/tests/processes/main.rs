@@ -32,3 +32,4 @@ mod run;
 mod shared_cluster;
 mod stand_ins;
 mod strangers_text;
+mod update;

@@ -58,7 +58,7 @@ impl Project {
             command.args(["--on", "model"]);
         }
         command.current_dir(self.0.path()).stdin(Stdio::null());
-        for name in ["NO_COLOR", "VERDIKT_CLUSTERWIDE", "VERDIKT_YES"] {
+        for name in ["NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "VERDIKT_CLUSTERWIDE", "VERDIKT_YES"] {
             command.env_remove(name);
         }
         // Runs remember what differs, and the user's own is none of the tests'.
@@ -82,9 +82,20 @@ impl Project {
         program
     }
 
+    /// The same as `verdikt` at a terminal in which every message is one line.
+    pub(crate) fn wide(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        command.env("COLUMNS", "1000");
+        Self::ran(command)
+    }
+
     /// Runs `verdikt` in this folder.
     pub(crate) fn verdikt(&self, arguments: &[&str]) -> Ran {
-        let output = self.command(arguments).output().unwrap();
+        Self::ran(self.command(arguments))
+    }
+
+    fn ran(mut command: Command) -> Ran {
+        let output = command.output().unwrap();
         let ran = Ran {
             code: output.status.code().expect("the process ends by itself"),
             stdout: String::from_utf8(output.stdout).unwrap(),

@@ -12,33 +12,12 @@ use crate::project::{GOOD, Project, differing};
 fn as_expected() {
     let project = Project::with(&[("scenarios/redis.yaml", GOOD)]);
     let ran = project.verdikt(&["run"]);
-    assert_snapshot!(ran, @r"
+    assert_snapshot!(ran, @"
     exit code 0
     --- stdout
-    verdikt 0.1.0, backend model, Cilium 1.20
+    ok            redis: 2 steps, 4 cells
 
-    redis  scenarios/redis.yaml
-      Redis takes connections from the cart alone.
-
-    ok            redis/open: 2 cells
-      scenarios/redis.yaml:10
-
-                   tcp database/redis:6379
-      shop/cart    allow
-      shop/stock   allow
-
-      · no number: no policy isolates the source at egress or the target at ingress
-
-    ok            redis/locked down: 2 cells
-      scenarios/redis.yaml:13
-
-                   tcp database/redis:6379
-      shop/cart    allow [1]
-      shop/stock   deny ingress [2]
-
-      [1] allowed by    scenarios/redis.yaml:26  CiliumNetworkPolicy database/cart-only spec.ingress[0]
-      [2] default deny  scenarios/redis.yaml:26  CiliumNetworkPolicy database/cart-only spec.ingress[0]
-
+    backend model, Cilium 1.20
     as expected: 1 scenario, 2 steps, 4 cells, 1 policy object
     ");
     assert!(ran == project.verdikt(&["run", "scenarios"]), "`scenarios/` is the default");
@@ -48,10 +27,11 @@ fn as_expected() {
 #[test]
 fn differs() {
     let project = Project::with(&[("redis.yaml", differing())]);
-    assert_snapshot!(project.verdikt(&["run", "redis.yaml", "--quiet"]), @r"
+    assert_snapshot!(project.verdikt(&["run", "redis.yaml", "--quiet"]), @"
     exit code 1
     --- stdout
-    ok            redis/open: 2 cells
+    DIFFERS       redis: 2 steps, 4 cells, 1 differing
+
     DIFFERS       redis/locked down: 2 cells, 1 differing
 
     ! redis/locked down/tcp database/redis:6379/shop/stock: differs
@@ -70,7 +50,10 @@ fn differs() {
 
     not as expected:
       DIFFERS       redis/locked down: 2 cells, 1 differing
+        tcp database/redis:6379 from shop/stock: expected allow, deny ingress by database/cart-only
+          redis.yaml:25
 
+    backend model, Cilium 1.20
     DIFFERS: 1 scenario, 2 steps, 4 cells, 1 policy object, 1 differing cell
     ");
 }
@@ -80,10 +63,11 @@ fn inconclusive() {
     let unknown =
         GOOD.replace("  - fromEndpoints:", "  - authentication: {mode: required}\n    fromEndpoints:");
     let project = Project::with(&[("redis.yaml", unknown)]);
-    assert_snapshot!(project.verdikt(&["run", "redis.yaml", "--quiet"]), @r"
+    assert_snapshot!(project.verdikt(&["run", "redis.yaml", "--quiet"]), @"
     exit code 3
     --- stdout
-    ok            redis/open: 2 cells
+    inconclusive  redis: 2 steps, 4 cells, 1 inconclusive
+
     inconclusive  redis/locked down: 2 cells, 1 inconclusive
 
     ? redis/locked down/tcp database/redis:6379/shop/cart: inconclusive
@@ -99,7 +83,10 @@ fn inconclusive() {
 
     not as expected:
       inconclusive  redis/locked down: 2 cells, 1 inconclusive
+        tcp database/redis:6379 from shop/cart: expected allow, inconclusive: the engine does not know
+          whether mutual authentication succeeds
 
+    backend model, Cilium 1.20
     inconclusive: 1 scenario, 2 steps, 4 cells, 1 policy object, 1 inconclusive cell
     ");
 }
@@ -180,13 +167,12 @@ fn a_scenario_for_other_versions_is_seen() {
         .replace("scenario: redis", "scenario: old")
         .replace("topology:", "cilium: \"<=1.17\"\ntopology:");
     let project = Project::with(&[("good.yaml", GOOD), ("old.yaml", &old)]);
-    assert_snapshot!(project.verdikt(&["run", "good.yaml", "old.yaml", "-q"]), @r"
+    assert_snapshot!(project.verdikt(&["run", "good.yaml", "old.yaml", "-q"]), @"
     exit code 0
     --- stdout
-    ok            redis/open: 2 cells
-    ok            redis/locked down: 2 cells
     skipped       old: it holds for Cilium <=1.17, and this run is for 1.20
 
+    backend model, Cilium 1.20
     as expected: 1 scenario, 2 steps, 4 cells, 1 policy object, 1 scenario skipped
     ");
 }
@@ -196,8 +182,19 @@ fn colours_are_taken_only_where_asked_for() {
     let project = Project::with(&[("redis.yaml", differing())]);
     let coloured = |arguments: &[&str]| project.verdikt(arguments).stdout.contains('\u{1b}');
     assert!(!coloured(&["run", "redis.yaml"]));
+    assert!(coloured(&["run", "redis.yaml", "--color", "always"]));
     assert!(coloured(&["run", "redis.yaml", "--colour", "always"]));
-    assert!(!coloured(&["--colour", "never", "run", "redis.yaml"]));
+    assert!(!coloured(&["--color", "never", "run", "redis.yaml"]));
+    let under = |environment: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = project.command(arguments);
+        command.envs(environment.iter().copied());
+        String::from_utf8(command.output().unwrap().stdout).unwrap().contains('\u{1b}')
+    };
+    let run = ["run", "redis.yaml"];
+    assert!(under(&[("FORCE_COLOR", "1")], &run) && under(&[("CLICOLOR_FORCE", "1")], &run));
+    assert!(!under(&[("FORCE_COLOR", "0")], &run) && !under(&[("CLICOLOR_FORCE", "0")], &run));
+    assert!(!under(&[("FORCE_COLOR", "1"), ("NO_COLOR", "1")], &run), "no colours are wished for");
+    assert!(!under(&[("FORCE_COLOR", "1")], &["run", "redis.yaml", "--color", "never"]));
 }
 
 /// Reports say the same as the terminal does, and the same again in the next run.
@@ -225,7 +222,7 @@ fn reports_in_files() {
     assert_eq!((&json["outcome"], &json["totals"]["differing"]), (&"differs".into(), &1.into()));
     let log = project.read("a.log");
     assert!(log.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{log}");
-    assert!(log.starts_with("{\"event\":\"run-started\",\"format\":3,"), "{log}");
+    assert!(log.starts_with("{\"event\":\"run-started\",\"format\":4,"), "{log}");
     project.verdikt(&arguments);
     assert_eq!(without_times(&project.read("a.xml")), without_times(&junit), "but for the time");
     assert_eq!(without_times(&project.read("a.log")), without_times(&log), "but for the time");

@@ -29,7 +29,7 @@ fn run(server: &ApiServer, arguments: &[&str]) -> Ran {
     let program = project.program_beside(&static_program());
     let mut command = project.command_of(
         &program,
-        &[&["run", "all.yaml", "--on", "cluster", "--timeout", "200"], arguments].concat(),
+        &[&["run", "all.yaml", "--on", "cluster", "--timeout", "200ms"], arguments].concat(),
     );
     let output = command.env("KUBECONFIG", project.path("kubeconfig")).output().unwrap();
     let address = server.kubeconfig().split("http://").nth(1).unwrap().split('"').next().unwrap().to_owned();

@@ -28,7 +28,7 @@ fn check(ran: &Ran, shown: &[&str]) {
 fn a_scenario() {
     let project = Project::with(&[("s.yaml", COMMANDS)]);
     let about = r"  \::error file=README.md::not from verdikt";
-    check(&project.verdikt(&["run", "s.yaml"]), &[about, "::stop-commands::zz"]);
+    check(&project.verdikt(&["run", "--tables", "s.yaml"]), &[about, "::stop-commands::zz"]);
     check(&project.verdikt(&["run", "--quiet", "s.yaml"]), &["::stop-commands::zz"]);
     check(&project.verdikt(&["run", "--list", "s.yaml"]), &["::stop-commands::zz"]);
     check(&project.verdikt(&["explain", "s.yaml"]), &["::stop-commands::zz"]);
@@ -39,7 +39,7 @@ fn a_scenario() {
         .replace("::error file", "\\e[2J\\r\\n::error file");
     let project = Project::with(&[("s.yaml", hostile)]);
     let shown = [r"\u{202e} #\#[error]y\u{2028}::warning::z"];
-    check(&project.verdikt(&["run", "s.yaml"]), &[r"\u{1b}[2J ::error file=README.md"]);
+    check(&project.verdikt(&["run", "--tables", "s.yaml"]), &[r"\u{1b}[2J ::error file=README.md"]);
     for arguments in [
         &["run", "s.yaml"][..],
         &["run", "-q", "s.yaml"],
@@ -72,8 +72,8 @@ fn a_log() {
         .replace("\"locked down\"", &step);
     fs::write(project.path("hostile"), hostile).unwrap();
     let shown = [r"\u{1b}[2J\u{1b}]0;owned\u{7} %0A::error file=x::pwn", r"\u{202e}abc\u{2028}"];
-    check(&project.verdikt(&["replay", "hostile"]), &shown);
-    check(&project.verdikt(&["replay", "hostile", "--quiet"]), &[r"st\u{202e}ep"]);
+    check(&project.verdikt(&["replay", "hostile", "--tables"]), &shown);
+    check(&project.verdikt(&["replay", "hostile", "--tables"]), &[r"st\u{202e}ep"]);
     // What is no event is in the cause.
     let first = log.lines().next().unwrap();
     fs::write(project.path("garbled"), format!("{first}\n{}\n{first}\n", lines[2])).unwrap();
@@ -94,14 +94,14 @@ fn files_with_mistakes() {
     }
     let mistake = GOOD.replace("app: cart}}", "app: cart}, \"\\e[2J\\n::error::\\u202Ex\": 1}");
     let project = Project::with(&[("s.yaml", mistake)]);
-    check(&project.verdikt(&["run", "s.yaml"]), &[r"\u{1b}[2J ::error::\u{202e}x"]);
+    check(&project.verdikt(&["run", "--tables", "s.yaml"]), &[r"\u{1b}[2J ::error::\u{202e}x"]);
 }
 
 #[test]
 fn names_of_files_and_arguments() {
     let name = "a\n::error::x\u{1b}[2J\u{202e}";
     let project = Project::with(&[(name, GOOD)]);
-    check(&project.verdikt(&["run", name]), &[r"::error::x\u{1b}[2J\u{202e}"]);
+    check(&project.verdikt(&["run", "--tables", name]), &[r"::error::x\u{1b}[2J\u{202e}"]);
     check(&project.verdikt(&["check", name, "nowhere\n::error::y"]), &["::error::y"]);
     check(&project.verdikt(&["replay", "nowhere\n::error::y"]), &["::error::y"]);
     check(&project.verdikt(&["run", name, "--report", "json=nowhere/\n::error::y"]), &["::error::y"]);

@@ -1,6 +1,7 @@
 //! Holds an object against its schema, in the words of the API server.
 
 use verdikt_scenario::document::{Entry, Node, Value};
+use verdikt_scenario::loader::nearest;
 use verdikt_scenario::version::CiliumVersion;
 
 use super::schema::{Form, Group, GroupRule, Object, TextRule, Type};
@@ -25,7 +26,9 @@ fn unknown_in_object(
         if let Some(field) = schema.field(&entry.key, version) {
             unknown_in_value(&entry.value, &field.kind, &path, version, refusals);
         } else {
-            refusals.push(unknown_field(entry, path));
+            let fields = schema.fields.iter().filter(|field| field.exists.contain(version));
+            let meant = nearest(&entry.key, fields.map(|field| field.name));
+            refusals.push(unknown_field(entry, path, meant));
         }
     }
 }
@@ -47,16 +50,16 @@ fn unknown_in_value(
         // A mapping where a text or a number is wanted has nothing but unknown fields.
         Type::Text(_) | Type::Integer(..) | Type::IntegerOrText(_) | Type::Boolean => {
             for entry in node.entries() {
-                refusals.push(unknown_field(entry, join(path, &entry.key)));
+                refusals.push(unknown_field(entry, join(path, &entry.key), None));
             }
         }
         _ => {}
     }
 }
 
-fn unknown_field(entry: &Entry, path: String) -> Refusal {
+fn unknown_field(entry: &Entry, path: String, meant: Option<&'static str>) -> Refusal {
     let message = format!("strict decoding error: unknown field {path:?}");
-    let kind = RefusalKind::UnknownField(path);
+    let kind = RefusalKind::UnknownField { path, meant };
     Refusal { kind, part: Part::Specification, message, position: entry.position }
 }
 
@@ -207,8 +210,10 @@ fn check_text(
     refusals: &mut Vec<Refusal>,
 ) {
     for rule in rules.iter().filter(|rule| rule.versions.contain(version)) {
+        let mut kind = RefusalKind::InvalidValue;
         let message = match &rule.form {
             Form::OneOf(words) if !words.contains(&text) => {
+                kind = RefusalKind::UnknownWord { meant: nearest(text, words.iter().copied()) };
                 let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
                 format!("{path}: Unsupported value: {text:?}: supported values: {}", words.join(", "))
             }
@@ -226,6 +231,6 @@ fn check_text(
             }
             _ => continue,
         };
-        refuse(node, message, refusals);
+        refuse_as(kind, node, message, refusals);
     }
 }

@@ -66,6 +66,19 @@ fn what_changed_between_versions() {
 
 #[test]
 fn the_words_are_those_of_the_api_server() {
+    let meant = |spec: &str| {
+        let text = format!(
+            "{{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {{name: p}}, spec: {spec}}}"
+        );
+        let object = document::parse(&text).unwrap().remove(0);
+        let admission = admit(&object, CiliumVersion::default(), FieldValidation::Strict);
+        admission.refusals.iter().filter_map(|refusal| refusal.kind.help()).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(meant("{endpointSelector: {}, ingres: [{}]}"), "did you mean `ingress`?");
+    assert_eq!(
+        meant("{endpointSelector: {}, ingress: [{toPorts: [{ports: [{port: '80', protocol: TCPP}]}]}]}"),
+        "did you mean `TCP`?"
+    );
     assert_snapshot!(check("{endpointSelector: {}, ingress: [{from: [{podSelector: {}}]}]}", "1.20"), @r#"strict: strict decoding error: unknown field "spec.ingress[0].from""#);
     assert_snapshot!(check("{rules: [{ingress: [{}]}]}", "1.20"), @r#"
     <nil>: Invalid value: "": "spec" must validate at least one schema (anyOf)

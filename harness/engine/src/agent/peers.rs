@@ -1,6 +1,7 @@
 //! The peers of a rule's item.
 
 use verdikt_scenario::document::Node;
+use verdikt_scenario::loader::nearest;
 
 use super::selectors::{Keys, imply_peer, selector};
 use super::{Context, cidr, element_text, list, proxy, refusal, refusal_of};
@@ -166,5 +167,8 @@ fn capitalized(field: &str) -> String {
 fn entity(node: &Node, field: &str) -> Result<Entity, Refusal> {
     let text = element_text(node, field)?;
     let known = Entity::WORDS.iter().find(|(word, _)| *word == text).map(|(_, entity)| *entity);
-    known.ok_or_else(|| refusal(node, format!("unsupported entity: {text}")))
+    known.ok_or_else(|| {
+        let meant = nearest(text, Entity::WORDS.iter().map(|(word, _)| *word));
+        refusal_of(RefusalKind::UnknownWord { meant }, node, format!("unsupported entity: {text}"))
+    })
 }

@@ -21,10 +21,12 @@ fn of_object(manifest: &Manifest, context: &LintContext<'_>) -> Vec<Diagnostic> 
     let mut warnings = Vec::new();
     let strict = admission::admit(&manifest.root, context.options.version, FieldValidation::Strict);
     for refusal in &strict.refusals {
-        let RefusalKind::UnknownField(path) = &refusal.kind else { continue };
+        let RefusalKind::UnknownField { path, meant } = &refusal.kind else { continue };
         let message = format!("the API server drops the field {path:?}, which it does not know");
         let warning = Diagnostic::warning(manifest.place(refusal.position), CODE, message);
-        warnings.push(warning.help("correct its name; what remains may allow or deny more than you mean"));
+        let help = "correct its name; what remains may allow or deny more than you mean".to_owned();
+        let help = meant.map_or(help.clone(), |meant| format!("did you mean `{meant}`? {help}"));
+        warnings.push(warning.help(help));
     }
     if !manifest.object().policy_kind().is_some_and(PolicyKind::is_of_cilium) {
         return warnings;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::expect::ExpectedVerdict;
 use verdikt_scenario::name::NamespaceName;
-use verdikt_scenario::topology::{Endpoint, Topology};
+use verdikt_scenario::topology::{CLUSTER_DOMAIN, Endpoint, Topology};
 
 use super::attempts::Suggested;
 use super::{Predict, RefusedPolicy};
@@ -78,7 +78,14 @@ pub(super) fn predict(
 
 fn sources_of<'a>(sources: &'a [Endpoint], attempt: &Attempt) -> impl Iterator<Item = &'a Endpoint> {
     let target = attempt.target().and_then(Target::endpoint).cloned();
-    sources.iter().filter(move |source| Some(*source) != target.as_ref())
+    // Of what hosts outside do among themselves no policy decides.
+    let leaves = match attempt.target() {
+        Some(Target::Name(name)) => !name.as_str().ends_with(&format!(".{CLUSTER_DOMAIN}")),
+        _ => matches!(target, Some(Endpoint::World(_))),
+    };
+    sources.iter().filter(move |source| {
+        Some(*source) != target.as_ref() && !(leaves && matches!(source, Endpoint::World(_)))
+    })
 }
 
 /// Of too many attempts some of every namespace.

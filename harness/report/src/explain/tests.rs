@@ -1,13 +1,18 @@
 //! Every kind of finding, explained.
 
-use verdikt_scenario::prediction::{Check, EnforcementPoint, Finding};
+use verdikt_scenario::prediction::{EnforcementPoint, Finding};
 
 use super::*;
 use crate::fixture::{cells, check, dns, no_rule_allows, pod, redis_rule, rule, tcp};
 
 fn explained(answer: Answer, checks: Vec<Check>) -> String {
     let prediction = Prediction { answer, checks };
-    explain(&pod("frontend/web"), &tcp("database/redis", 6379), &prediction, false)
+    explain(
+        &pod("frontend/web"),
+        &tcp("database/redis", 6379),
+        &prediction,
+        Look { colour: false, width: usize::MAX },
+    )
 }
 
 fn at_ingress(finding: Finding) -> Check {
@@ -110,7 +115,7 @@ fn refused_by_the_dns_proxy() {
     };
     let checks = vec![check(EnforcementPoint::Dns, "frontend/web", "query api.example.test", finding)];
     let prediction = Prediction { answer: Answer::Deny(EnforcementPoint::Dns), checks };
-    insta::assert_snapshot!(explain(&pod("frontend/web"), &dns("api.example.test"), &prediction, false), @"
+    insta::assert_snapshot!(explain(&pod("frontend/web"), &dns("api.example.test"), &prediction, Look { colour: false, width: usize::MAX }), @"
     frontend/web -> dns api.example.test: deny dns
       1. DNS proxy of frontend/web, query api.example.test
          denied: no rule of the proxy allows it; it was sent there by
@@ -133,7 +138,7 @@ fn not_known() {
 #[test]
 fn through_a_proxy() {
     let cell = &cells()[6];
-    insta::assert_snapshot!(explain(&cell.source, &cell.attempt, &cell.prediction, false), @"
+    insta::assert_snapshot!(explain(&cell.source, &cell.attempt, &cell.prediction, Look { colour: false, width: usize::MAX }), @"
     frontend/web -> http GET backend/api:8080/api?page=1: deny http
       1. egress of frontend/web to backend/api-0, tcp port 3000
          allowed: no policy isolates frontend/web at egress
@@ -144,4 +149,64 @@ fn through_a_proxy() {
          denied: no rule of the proxy allows it; it was sent there by
             policies/api.yaml:11  CiliumNetworkPolicy backend/api spec.ingress[0].toPorts[0].ports[0]
     ");
+}
+
+#[test]
+fn as_wide_as_the_terminal() {
+    let prediction = Prediction {
+        answer: Answer::Deny(EnforcementPoint::Ingress),
+        checks: vec![at_ingress(no_rule_allows())],
+    };
+    let look = Look { colour: false, width: 50 };
+    let text = explain(&pod("frontend/web"), &tcp("database/redis", 6379), &prediction, look);
+    insta::assert_snapshot!(text, @"
+    frontend/web -> tcp database/redis:6379: deny ingress
+      1. ingress of database/redis from frontend/web,
+         tcp port 6379
+         denied: no rule allows it, and database/redis
+         is isolated at ingress (default deny) by
+            policies/redis.yaml:12
+              CiliumNetworkPolicy database/redis spec.ingress[0]
+            policies/default-deny.yaml:7
+              CiliumNetworkPolicy database/default-deny spec.ingress[0]
+         the nearest rule that allows something is
+            policies/redis.yaml:12
+              CiliumNetworkPolicy database/redis spec.ingress[0].toPorts[0].ports[0]
+            it fails on peer: app=backend is wanted,
+            its label app is frontend
+    ");
+}
+
+#[test]
+fn for_programs() {
+    let prediction = Prediction { answer: Answer::Allow, checks: vec![at_ingress(Finding::NotIsolated)] };
+    let (source, attempt) = (pod("frontend/web"), tcp("database/redis", 6379));
+    let cells = vec![ExplainedCell::new(&source, &attempt, &prediction)];
+    let (scenario, step, cilium) = ("three-tier", "open", "1.20".to_owned());
+    let explained = Explained { scenario, step, cilium, not_in_force: &[], cells };
+    insta::assert_snapshot!(json(&explained).unwrap(), @r#"
+    {
+      "scenario": "three-tier",
+      "step": "open",
+      "cilium": "1.20",
+      "not_in_force": [],
+      "cells": [
+        {
+          "attempt": "tcp database/redis:6379",
+          "source": "frontend/web",
+          "answer": "allow",
+          "checks": [
+            {
+              "point": "ingress",
+              "endpoint": {
+                "pod": "database/redis"
+              },
+              "question": "from frontend/web, tcp port 6379",
+              "finding": "not-isolated"
+            }
+          ]
+        }
+      ]
+    }
+    "#);
 }

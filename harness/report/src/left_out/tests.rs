@@ -8,7 +8,7 @@ use crate::fixture::{cells, pod, run, tcp};
 use crate::json::json;
 use crate::junit::junit;
 use crate::markdown::markdown;
-use crate::terminal::{Options, Terminal};
+use crate::terminal::{Detail, Options, Terminal};
 
 /// A run with one cell, and three that were left out of the same step.
 fn events() -> Vec<Event> {
@@ -44,19 +44,19 @@ fn lines_with(text: &str, words: &[&str]) -> String {
 
 #[test]
 fn the_terminal_tells_and_counts_them() {
-    let shown = |quiet| {
-        let options = Options { width: 100, colour: false, quiet, command: "verdikt run".to_owned() };
+    let shown = |detail| {
+        let options = Options { width: 100, colour: false, detail, command: "verdikt run".to_owned() };
         let mut terminal = Terminal::new(options);
         events().iter().map(|event| terminal.push(event)).collect::<String>()
     };
-    insta::assert_snapshot!(lines_with(&shown(false), &["far/", "skipped", "outside"]), @"
+    insta::assert_snapshot!(lines_with(&shown(Detail::Tables), &["far/", "skipped", "outside"]), @"
     skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
     ok            three-tier/locked down: 1 cell, 3 skipped
     skipped: tcp shop/front:80 from far/one, far/two: nobody <outside> reaches it
     skipped: tcp shop/back:80 from far/two: it is closed
     as expected: 1 scenario, 2 steps, 2 cells, 0 policy objects, 3 cells skipped, 1 scenario skipped
     ");
-    insta::assert_snapshot!(shown(true), @"
+    insta::assert_snapshot!(shown(Detail::Differences), @"
     skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
     ok            three-tier/without policies: 1 cell
     ok            three-tier/locked down: 1 cell, 3 skipped

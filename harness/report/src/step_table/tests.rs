@@ -39,7 +39,7 @@ fn comparisons(attempts: usize, sources: usize) -> usize {
     let cells = (0..attempts)
         .flat_map(|attempt| (0..sources).map(move |source| (Key(attempt), Key(source), (attempt, source))));
     COMPARISONS.set(0);
-    let table = StepTable::of(cells);
+    let table = StepTable::of([], cells);
     assert_eq!(table.rows[sources - 1].1[attempts - 1], Some((attempts - 1, sources - 1)));
     COMPARISONS.get() / (attempts * sources)
 }
@@ -53,7 +53,14 @@ fn work_grows_with_the_number_of_cells() {
 
 #[test]
 fn attempts_keep_their_order_and_sources_are_sorted() {
-    let table = StepTable::of([("b", 2, 'x'), ("a", 1, 'y'), ("b", 1, 'z'), ("b", 2, 'w')]);
+    let table = StepTable::of([], [("b", 2, 'x'), ("a", 1, 'y'), ("b", 1, 'z'), ("b", 2, 'w')]);
     assert_eq!(table.attempts, ["b", "a"]);
     assert_eq!(table.rows, [(1, vec![Some('z'), Some('y')]), (2, vec![Some('x'), None])]);
+}
+
+#[test]
+fn sources_come_in_the_order_given() {
+    let table = StepTable::of([3, 9, 1], [("a", 1, 'x'), ("a", 2, 'y'), ("a", 3, 'z')]);
+    let sources: Vec<i32> = table.rows.iter().map(|(source, _)| *source).collect();
+    assert_eq!(sources, [3, 1, 2]);
 }

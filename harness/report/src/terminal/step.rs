@@ -1,16 +1,16 @@
 //! One step, when it is over: its table with legend, its objects, and its differences.
 
-use std::sync::Arc;
-
+use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict};
 use verdikt_verdict::event::{CellJudged, ObjectJudged};
 
-use super::{Counts, StepShown, group};
+use super::{Counts, Detail, StepShown, group};
 use crate::difference::{self, Setting};
 use crate::left_out;
 use crate::legend::Legend;
+use crate::merge::{Place, merge};
 use crate::object;
 use crate::paint::{Paint, Tone};
 use crate::step_table::StepTable;
@@ -34,29 +34,27 @@ pub(super) fn after_word(
 }
 
 /// Everything there is to say of a step.
-pub(super) fn lines(step: &StepShown, setting: Setting<'_>, quiet: bool) -> Vec<String> {
+pub(super) fn lines(step: &StepShown, setting: Setting<'_>, detail: Detail) -> Vec<String> {
     let paint = setting.paint;
     let mut lines = Vec::new();
-    if quiet {
-        lines.extend(status(step, setting.width, paint));
-    } else {
+    lines.push(String::new());
+    lines.extend(status(step, setting.width, paint));
+    if detail != Detail::Differences {
         let place = paint.paint(Tone::Quiet, &words::place(&step.started.place));
-        lines.push(String::new());
-        lines.extend(status(step, setting.width, paint));
         lines.push(format!("  {place}"));
         if !step.cells.is_empty() {
             lines.push(String::new());
-            lines.extend(indented(table_lines(&step.cells, setting), 2));
+            lines.extend(indented(table_lines(step, setting), 2));
         }
     }
-    if !quiet {
+    if detail != Detail::Differences {
         for sentence in left_out::sentences(&step.skipped) {
             lines.push(String::new());
             let width = setting.width.saturating_sub(4);
             lines.extend(indented(wrap(&plain(&format!("skipped: {sentence}")), width), 2));
         }
     }
-    lines.extend(object_lines(&step.objects, setting, quiet));
+    lines.extend(object_lines(&step.objects, setting, detail));
     for (cell, alike) in group::groups(&step.cells) {
         let (mark, tone) = marked(cell);
         let name = cell.name();
@@ -79,27 +77,35 @@ pub(super) fn lines(step: &StepShown, setting: Setting<'_>, quiet: bool) -> Vec<
 
 /// A step in one line, if the width allows: its result in a word, its name, and what was counted.
 pub(super) fn status(step: &StepShown, width: usize, paint: Paint) -> Vec<String> {
-    let Counts { cells, differing, inconclusive: unclear, again } = step.counts;
-    let objects = step.objects.iter().filter(|object| !object.as_expected).count();
+    let title = format!("{}: {}", words::step_name(&step.started), counted(step.counts.cells, "cell"));
+    line_of(&title, step.counts, width, paint)
+}
+
+/// A scenario in one line, if the width allows.
+pub(super) fn counted_line(title: &str, counts: Counts, width: usize, paint: Paint) -> Vec<String> {
+    line_of(&format!("{title}, {}", counted(counts.cells, "cell")), counts, width, paint)
+}
+
+/// The result in a word, a title, and what was counted beyond cells.
+fn line_of(title: &str, counts: Counts, width: usize, paint: Paint) -> Vec<String> {
+    let Counts { cells: _, differing, inconclusive: unclear, objects, again, skipped } = counts;
     let (word, tone) = match (differing + objects, unclear) {
         (0, 0) => ("ok", Tone::Allow),
         (0, _) => ("inconclusive", Tone::Inconclusive),
         _ => ("DIFFERS", Tone::Differs),
     };
-    let mut counts = vec![counted(cells, "cell")];
+    let mut text = title.to_owned();
     for (count, words) in [
         (differing, format!("{differing} differing")),
         (unclear, format!("{unclear} inconclusive")),
         (objects, format!("{} not as expected", counted(objects, "object"))),
         (again, format!("{again} attempted again")),
-        (step.skipped.len(), format!("{} skipped", step.skipped.len())),
+        (skipped, format!("{skipped} skipped")),
     ] {
         if count > 0 {
-            counts.push(words);
+            text = format!("{text}, {words}");
         }
     }
-    let name = words::step_name(&step.started);
-    let text = format!("{name}: {}", counts.join(", "));
     after_word(word, &text, width, |word| paint.paint(tone, word))
 }
 
@@ -114,26 +120,46 @@ fn marked(cell: &CellJudged) -> (&'static str, Tone) {
     }
 }
 
-fn table_lines(cells: &[Arc<CellJudged>], setting: Setting<'_>) -> Vec<String> {
-    let StepTable { attempts, rows } =
-        StepTable::of(cells.iter().map(|cell| (&*cell.attempt, &cell.source, &**cell)));
-    let all_as_expected = cells.iter().all(|cell| cell.result == CellResult::AsExpected);
+fn table_lines(step: &StepShown, setting: Setting<'_>) -> Vec<String> {
+    let cells = step.cells.iter().map(|cell| (&*cell.attempt, &cell.source, &**cell));
+    let StepTable { attempts, rows } = StepTable::of(&step.started.sources, cells);
+    let all_as_expected = step.counts.are_as_expected();
     let mut legend = Legend::default();
     let mut shown = |cell| shown_cell(cell, setting.version, all_as_expected, &mut legend);
-    let mut row = |(source, cells): (&Endpoint, Vec<Option<_>>)| {
-        (source.to_string(), cells.into_iter().map(|cell| cell.map(&mut shown)).collect())
-    };
-    let rows = rows.into_iter().map(&mut row).collect();
-    let columns = attempts.iter().map(|attempt| plain(&attempt.to_string())).collect();
+    let mut all = |cells: Vec<Option<_>>| cells.into_iter().map(|cell| cell.map(&mut shown)).collect();
+    let rows: Vec<(&Endpoint, Vec<Option<Cell>>)> =
+        rows.into_iter().map(|(source, cells)| (source, all(cells))).collect();
     let missing = if all_as_expected { "-" } else { "  -" };
     let limit = setting.width.saturating_sub(2);
-    let mut lines = table::lines(&Grid { columns, rows, missing }, limit, setting.paint);
+    let mut lines = table::lines(&merged(&attempts, &rows, missing), limit, setting.paint);
     let legend = legend.lines(setting.paint, limit);
     if !legend.is_empty() {
         lines.push(String::new());
         lines.extend(legend);
     }
     lines
+}
+
+/// The table with one column for all attempts of which it says the same.
+fn merged(attempts: &[&Attempt], rows: &[(&Endpoint, Vec<Option<Cell>>)], missing: &'static str) -> Grid {
+    let texts: Vec<Vec<Option<String>>> = rows
+        .iter()
+        .map(|(_, cells)| cells.iter().map(|cell| cell.as_ref().map(Cell::whole)).collect())
+        .collect();
+    let groups = merge(attempts.len(), rows.len(), |row, column| match &texts[row][column] {
+        Some(text) => Place::Cell(text),
+        None if attempts[column].target().and_then(Target::endpoint) == Some(rows[row].0) => Place::Itself,
+        None => Place::Missing,
+    });
+    let header = |group: &Vec<usize>| {
+        let names: Vec<String> = group.iter().map(|column| plain(&attempts[*column].to_string())).collect();
+        names.join("\n")
+    };
+    let row = |(source, cells): &(&Endpoint, Vec<Option<Cell>>)| {
+        let cell = |group: &Vec<usize>| group.iter().find_map(|column| cells[*column].clone());
+        (source.to_string(), groups.iter().map(cell).collect())
+    };
+    Grid { columns: groups.iter().map(header).collect(), rows: rows.iter().map(row).collect(), missing }
 }
 
 /// A cell with its mark, where any cell of the table has one, and the numbers of its rules.
@@ -151,9 +177,9 @@ fn shown_cell<'a>(
     Cell { text: format!("{mark}{verdict}{space}{numbers}"), more: words::instead(cell), tone }
 }
 
-fn object_lines(objects: &[ObjectJudged], setting: Setting<'_>, quiet: bool) -> Vec<String> {
+fn object_lines(objects: &[ObjectJudged], setting: Setting<'_>, detail: Detail) -> Vec<String> {
     let mut lines = Vec::new();
-    for judged in objects.iter().filter(|judged| !quiet || !judged.as_expected) {
+    for judged in objects.iter().filter(|judged| detail != Detail::Differences || !judged.as_expected) {
         let Some(sentence) = object::sentence(judged) else { continue };
         let (mark, tone) = if judged.as_expected { (" ", Tone::Quiet) } else { ("!", Tone::Differs) };
         if lines.is_empty() {

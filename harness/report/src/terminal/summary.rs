@@ -3,27 +3,39 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use verdikt_verdict::event::RunFinished;
+use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_verdict::event::{RunFinished, RunStarted};
 use verdikt_verdict::evidence::Basis;
 use verdikt_verdict::run_result::RunResult;
 
 use crate::left_out;
 use crate::paint::{Paint, Tone};
-use crate::text::{counted, wrap};
+use crate::text::{counted, plain, wrap};
 use crate::words;
 
-/// The steps to look at again, and the sums.
-pub(super) fn lines(
-    run: &RunFinished,
-    remarkable: &[String],
-    bases: &BTreeMap<Basis, usize>,
-    paint: Paint,
-    width: usize,
-) -> Vec<String> {
+/// What the end of a run says beyond its sums.
+pub(super) struct End<'a> {
+    /// Which run it is.
+    pub(super) run: Option<&'a RunStarted>,
+    /// What was not as expected.
+    pub(super) remarkable: &'a [String],
+    pub(super) warnings: &'a [Diagnostic],
+    /// How many cells' verdicts rest on which evidence.
+    pub(super) bases: &'a BTreeMap<Basis, usize>,
+}
+
+/// What to look at again, where it was run, and the sums.
+pub(super) fn lines(run: &RunFinished, end: &End<'_>, paint: Paint, width: usize) -> Vec<String> {
+    let End { run: started, remarkable, warnings, bases } = end;
     let mut lines = vec![String::new()];
     if !remarkable.is_empty() {
         lines.push("not as expected:".to_owned());
         lines.extend(remarkable.iter().map(|line| format!("  {line}")));
+        lines.push(String::new());
+    }
+    if !warnings.is_empty() {
+        lines.push("warnings:".to_owned());
+        lines.extend(warnings.iter().flat_map(|warning| warning_lines(warning, width, paint)));
         lines.push(String::new());
     }
     let totals = run.totals;
@@ -63,6 +75,7 @@ pub(super) fn lines(
         ),
         (totals.failed, format!("{} failed", counted(totals.failed, "scenario"))),
         (totals.skipped, format!("{} skipped", counted(totals.skipped, "scenario"))),
+        (totals.warnings, counted(totals.warnings, "warning")),
     ] {
         if count > 0 {
             counts.push(words);
@@ -71,9 +84,29 @@ pub(super) fn lines(
     if !bases.is_empty() {
         lines.extend(wrap(&evidence(bases), width).iter().map(|line| paint.paint(Tone::Quiet, line)));
     }
+    if let Some(started) = started {
+        lines.extend(wrap(&backend(started), width).iter().map(|line| paint.paint(Tone::Quiet, line)));
+    }
     let counts = wrap(&format!("{words}: {}", counts.join(", ")), width);
     lines.extend(counts.iter().map(|line| paint.paint(tone, line)));
     lines
+}
+
+/// Where the run took place, and why not in the lab where nobody chose otherwise.
+fn backend(started: &RunStarted) -> String {
+    let instead = started.instead_of_lab.as_ref();
+    let instead = instead.map_or_else(String::new, |reason| format!(" instead of lab ({})", plain(reason)));
+    format!("backend {}{instead}, Cilium {}", plain(&started.backend), started.cilium)
+}
+
+/// A warning: its place, and what it says.
+fn warning_lines(warning: &Diagnostic, width: usize, paint: Paint) -> Vec<String> {
+    let Diagnostic { place, code, message, .. } = warning;
+    let code = code.as_ref().map_or_else(String::new, |code| format!(" [{}]", plain(code)));
+    let text = format!("{}: {}{code}", words::place(place), plain(message));
+    let lines = wrap(&text, width.saturating_sub(4)).into_iter().enumerate();
+    let indent = |at| if at == 0 { "  " } else { "    " };
+    lines.map(|(at, line)| format!("{}{}", indent(at), paint.paint(Tone::Inconclusive, &line))).collect()
 }
 
 /// How many verdicts rest on what: `evidence: 12 cells by outcome and arrival, 3 by outcome and flow`.

@@ -73,6 +73,7 @@ pub(crate) fn summary(events: &[Event]) -> String {
     for event in events {
         let line = match event {
             Event::RunStarted(run) => format!("run {} {}", run.backend, run.cilium),
+            Event::Warned(warning) => format!("warning {}", warning.message),
             Event::ScenarioStarted(scenario) => format!("scenario {}", scenario.scenario),
             Event::ScenarioSkipped(skipped) => format!("skipped {}: {}", skipped.scenario, skipped.because),
             Event::ScenarioFailed(failed) => format!("failed {}: {}", failed.scenario, failed.reason),

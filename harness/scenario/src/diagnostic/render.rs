@@ -24,6 +24,11 @@ const MOST_DRAWN: usize = 100;
 /// Draws diagnostics, sorted by place and each once, with an empty line between them; of very many, the first mistakes
 /// and then the first warnings. The text ends with a line break unless there is nothing to draw.
 pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> String {
+    render_in(diagnostics, sources, colour, usize::MAX)
+}
+
+/// The same with messages and advice broken into lines of so many columns.
+pub fn render_in(diagnostics: &[Diagnostic], sources: &Sources, colour: bool, width: usize) -> String {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort();
     sorted.dedup();
@@ -35,7 +40,8 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> St
     for diagnostic in sorted {
         let file: &str = &diagnostic.place.file;
         let lines = files.entry(file).or_insert_with(|| sources.text(file).map(Lines::of));
-        drawn.push(draw(diagnostic, lines.as_mut(), sources.origin(&diagnostic.place), &renderer));
+        let rendered_from = sources.origin(&diagnostic.place);
+        drawn.push(draw(diagnostic, lines.as_mut(), rendered_from, &renderer, width));
     }
     drawn.extend(more);
     if drawn.is_empty() { String::new() } else { format!("{}\n", drawn.join("\n\n")) }
@@ -75,6 +81,7 @@ fn draw(
     lines: Option<&mut Lines<'_>>,
     rendered_from: Option<&str>,
     renderer: &Renderer,
+    width: usize,
 ) -> String {
     let Diagnostic { place, severity, code, message, help } = diagnostic;
     let level = match severity {
@@ -82,7 +89,9 @@ fn draw(
         Severity::Warning => Level::WARNING,
         Severity::Hint => Level::INFO.with_name("hint"),
     };
-    let mut title = level.primary_title(short(message));
+    // `warning[code]: ` stands before the message, and its further lines below that.
+    let label = "warning[]: ".len() + code.as_ref().map_or(0, String::len);
+    let mut title = level.primary_title(wrapped(&short(message), width.saturating_sub(label)));
     if let Some(code) = code {
         title = title.id(plain(code));
     }
@@ -109,7 +118,8 @@ fn draw(
         None => title.element(origin),
     };
     if let Some(help) = help {
-        group = group.element(Level::HELP.message(short(help)));
+        let label = number.to_string().len() + " = help: ".len();
+        group = group.element(Level::HELP.message(wrapped(&short(help), width.saturating_sub(label))));
     }
     if let Some(file) = rendered_from {
         group = group.element(Level::NOTE.message(format!("this is rendered from `{}`", short(file))));
@@ -117,6 +127,24 @@ fn draw(
     let drawn = renderer.render(&[group]);
     let lines: Vec<&str> = drawn.lines().map(str::trim_end).collect();
     lines.join("\n")
+}
+
+/// A text broken at its spaces into lines of so many characters; longer words stay whole.
+fn wrapped(text: &str, width: usize) -> String {
+    let (mut out, mut used) = (String::with_capacity(text.len()), 0);
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > width {
+            out.push('\n');
+            used = 0;
+        } else if used > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += length;
+    }
+    out
 }
 
 /// A piece of a line, and the bytes of it that are marked.

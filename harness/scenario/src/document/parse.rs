@@ -1,7 +1,9 @@
 //! From text to trees: the documents of a YAML stream, or why there are none.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use compact_str::CompactString;
 use serde_saphyr::granit_parser::ErrorKind;
 use serde_saphyr::localizer::ExternalMessageSource;
 use serde_saphyr::{DuplicateKeyPolicy, Error};
@@ -18,7 +20,7 @@ pub struct DocumentError {
     /// What the parser says, without the place.
     pub message: String,
     /// What to do, where the parser's words do not say it.
-    pub help: Option<&'static str>,
+    pub help: Option<Cow<'static, str>>,
     /// Where.
     pub position: Position,
 }
@@ -125,15 +127,16 @@ fn take_duplicates(node: &mut Node, duplicates: &mut Vec<DocumentError>) {
     match &mut node.value {
         Value::List(elements) => elements.iter_mut().for_each(|node| take_duplicates(node, duplicates)),
         Value::Map(entries) => {
-            let mut seen = BTreeSet::new();
+            let mut seen: BTreeMap<CompactString, u32> = BTreeMap::new();
             entries.retain(|entry| {
-                let is_first = seen.insert(entry.key.clone());
-                if !is_first {
-                    let message = format!("duplicate mapping key: {}", entry.key);
-                    let help = Some("keep one of them");
-                    duplicates.push(DocumentError { message, help, position: entry.position });
-                }
-                is_first
+                let Some(first) = seen.get(&entry.key) else {
+                    seen.insert(entry.key.clone(), entry.position.line);
+                    return true;
+                };
+                let message = format!("duplicate mapping key: {}", entry.key);
+                let help = Some(format!("line {first} has it already: keep one of them").into());
+                duplicates.push(DocumentError { message, help, position: entry.position });
+                false
             });
             for entry in entries {
                 take_duplicates(&mut entry.value, duplicates);
@@ -145,7 +148,7 @@ fn take_duplicates(node: &mut Node, duplicates: &mut Vec<DocumentError>) {
 
 impl DocumentError {
     fn excess(excess: Excess, position: Position) -> Self {
-        Self { message: excess.message, help: Some(excess.help), position }
+        Self { message: excess.message, help: Some(excess.help.into()), position }
     }
 
     fn from_parser(error: &Error) -> Self {

@@ -9,6 +9,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::{Located, Table};
+use crate::expect::VERDICT_WORDS;
 use crate::policy::Refuser;
 use crate::scenario::{Enforcement, EnforcementMode, FieldValidation};
 use crate::topology::{CiliumEndpoint, ServiceType, TrafficPolicy};
@@ -74,6 +75,17 @@ impl From<TrafficPolicyWord> for TrafficPolicy {
             TrafficPolicyWord::Local => Self::Local,
         }
     }
+}
+
+/// The part that an endpoint takes in attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "Part")]
+pub(crate) enum PartWord {
+    /// It makes attempts, and no attempt leads to it.
+    Source,
+    /// Attempts lead to it, and it makes none.
+    Target,
 }
 
 /// How policies are enforced.
@@ -201,6 +213,42 @@ impl JsonSchema for Sources {
             "items": { "type": "string" },
         })
     }
+}
+
+/// What the keys of a table look like; what they mean depends on the topology.
+const ATTEMPTS: [&str; 4] = [
+    r"^(tcp|udp|sctp)\s+\S+:\S+(\s+via\s+\S+)?$",
+    r"^icmp\s+\S+(\s+via\s+\S+)?$",
+    r"^http\s+[A-Z]+\s+\S+(\s+\S+=\S*)*(\s+via\s+\S+)?$",
+    r"^dns(\+tcp)?\s+\S+$",
+];
+
+/// The schema of a table: attempts, each with verdicts and their sources.
+pub(crate) fn table(generator: &mut SchemaGenerator) -> Schema {
+    let sources = generator.subschema_for::<Sources>();
+    let words: serde_json::Map<String, serde_json::Value> =
+        VERDICT_WORDS.iter().map(|word| ((*word).to_owned(), sources.clone().to_value())).collect();
+    let by = format!("^({}) by .+$", VERDICT_WORDS.join("|"));
+    let verdicts = serde_json::json!({
+        "type": "object",
+        "properties": words,
+        "patternProperties": {by: sources},
+        "additionalProperties": false,
+    });
+    let attempts: serde_json::Map<String, serde_json::Value> =
+        ATTEMPTS.iter().map(|pattern| ((*pattern).to_owned(), verdicts.clone())).collect();
+    schemars::json_schema!({
+        "type": "object",
+        "patternProperties": attempts,
+        "additionalProperties": false,
+    })
+}
+
+/// The same, which says something.
+pub(crate) fn table_of_step(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = table(generator);
+    schema.insert("minProperties".to_owned(), 1.into());
+    schema
 }
 
 /// The port of the pods behind a service, by number or by name.

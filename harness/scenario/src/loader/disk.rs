@@ -1,5 +1,6 @@
 //! The disk, every file of which is read and parsed once.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use super::boundary::Boundary;
 use super::walk::{self, Files, Limits};
 use super::{read, rendering, text};
 use crate::diagnostic::{Diagnostic, Sources};
-use crate::document::{self, Node, Parsed};
+use crate::document::{self, DocumentError, Node, Parsed};
 use crate::lower::mistake::Mistake;
 
 /// A file that was read.
@@ -95,9 +96,9 @@ impl Disk {
     fn parse(&mut self, text: String, name: String, canonical: PathBuf) -> Rc<Opened> {
         let (text, file): (Arc<str>, Arc<str>) = (text.into(), name.into());
         self.sources.add(&file, &text);
-        let in_place = |error: document::DocumentError| {
+        let in_place = |error: DocumentError| {
             let diagnostic = Diagnostic::error(error.position.in_file(&file), error.message);
-            Diagnostic { help: error.help.map(str::to_owned), ..diagnostic }
+            Diagnostic { help: error.help.map(Cow::into_owned), ..diagnostic }
         };
         let (documents, remarks) = match document::parse_all(&text) {
             Ok(Parsed { documents, duplicates, unread }) => {
@@ -109,9 +110,12 @@ impl Disk {
                 }
             }
             Err(error) => {
-                let advice = text::advice(&text, error.position);
-                let wrong = in_place(error);
-                (Err(Diagnostic { help: wrong.help.clone().or(advice), ..wrong }), Vec::new())
+                // A parser notices a tab late: at what follows it, or at the end of the line before.
+                let error = match text::tab(&text, error.position).filter(|_| error.help.is_none()) {
+                    Some(tab) => DocumentError { help: Some(text::NO_TABS.into()), position: tab, ..error },
+                    None => error,
+                };
+                (Err(in_place(error)), Vec::new())
             }
         };
         let is_template = documents.is_err() && rendering::is_template(&text);

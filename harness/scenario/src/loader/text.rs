@@ -66,13 +66,19 @@ pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Mistake> {
     })
 }
 
-/// What to do about tabs, where a text is no YAML because of them.
-pub(super) fn advice(text: &str, position: Position) -> Option<String> {
+/// What to do about a tab that indents.
+pub(super) const NO_TABS: &str = "indent with spaces: YAML takes no tabs there";
+
+/// The tab that indents a line, because of which a text is no YAML from a place on: in that line or the next one.
+pub(super) fn tab(text: &str, position: Position) -> Option<Position> {
     let line = usize::try_from(position.line).ok()?.checked_sub(1)?;
-    let mut lines = text.lines().skip(line.saturating_sub(1)).take(2);
-    lines
-        .any(|line| line.trim_start_matches(' ').starts_with('\t'))
-        .then(|| "indent with spaces: YAML takes no tabs there".to_owned())
+    let lines = (position.line..).zip(text.lines().skip(line)).take(2);
+    let mut tabs = lines.filter_map(|(line, text)| {
+        let blanks = text.len() - text.trim_start_matches(' ').len();
+        let column = u32::try_from(blanks).unwrap_or(u32::MAX).saturating_add(1);
+        text[blanks..].starts_with('\t').then_some(Position { line, column })
+    });
+    tabs.next()
 }
 
 /// A warning about documents that are not read.
@@ -86,9 +92,9 @@ pub(super) fn refused(documents: &[Node], text: &str) -> Option<DocumentError> {
     if documents.first().is_some_and(gather::is_scenario) {
         return None;
     }
-    let refused = |why: &str, help, position| DocumentError {
+    let refused = |why: &str, help: &'static str, position| DocumentError {
         message: format!("kubectl refuses the whole file: {why}"),
-        help: Some(help),
+        help: Some(help.into()),
         position,
     };
     let tab = || {

@@ -1,17 +1,25 @@
 //! From the words of an attempt, or of a source, to what they mean in a topology.
 
+mod http;
+mod names;
+
 use std::collections::BTreeSet;
 
+use self::http::http;
+use self::names::{in_own_namespace, relative};
 use super::answers::reachable;
 use super::backend::{over, split_over, split_via, through};
 use super::mistake::Mistake;
 use super::served;
 use super::suggest::did_you_mean;
-use crate::attempt::{Attempt, Request, Target};
+use crate::attempt::{Attempt, Target};
 use crate::name::{DnsName, HostName, NamespacedName};
 use crate::topology::{
     CLUSTER_DOMAIN, CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, Protocol, Resolved, Service, Topology,
 };
+
+/// How a URL begins.
+const HTTP: &str = "http://";
 
 const KINDS: [&str; 7] = ["tcp", "udp", "sctp", "icmp", "http", "dns", "dns+tcp"];
 
@@ -81,7 +89,8 @@ pub(crate) fn target_text(text: &str) -> &str {
     let mut words = text.split_whitespace();
     let kind = words.next().unwrap_or_default();
     let target = if kind == "http" { words.nth(1) } else { words.next() };
-    let (_, target) = split_prefix(target.unwrap_or_default());
+    let target = target.unwrap_or_default();
+    let (_, target) = split_prefix(target.strip_prefix(HTTP).unwrap_or(target));
     let target = target.split_once(':').map_or(target, |(name, _)| name);
     let slashes = target.match_indices('/').nth(1);
     slashes.map_or(target, |(second, _)| &target[..second])
@@ -162,7 +171,7 @@ fn no_target(text: &str, what: &str, known: impl Iterator<Item = String>, they_a
 
 fn target_of_any_kind(text: &str, topology: &Topology) -> Result<Target, Mistake> {
     if !text.contains('/') && text.contains('.') {
-        return Ok(Target::Name(text.parse()?));
+        return Ok(Target::Name(relative(text, topology).map_or_else(|| text.parse(), Ok)?));
     }
     if let Some(endpoint) = find_source(text, topology) {
         return Ok(Target::Endpoint(endpoint));
@@ -175,6 +184,11 @@ fn target_of_any_kind(text: &str, topology: &Topology) -> Result<Target, Mistake
         if text == DNS_POD {
             return Ok(Target::Endpoint(Endpoint::Pod(name)));
         }
+    }
+    if !text.contains('/')
+        && let Some(name) = in_own_namespace(text, topology)?
+    {
+        return Ok(Target::Name(name));
     }
     let what = if text.contains('/') { "pod or service" } else { "host or node" };
     Err(no_target(text, what, targets(topology).into_iter(), "the targets are"))
@@ -248,66 +262,6 @@ fn ping(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
         return Err(mistake.help("ping a pod behind it".to_owned()));
     }
     Ok(Attempt::Ping { target })
-}
-
-fn http(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
-    let form = || "write `http GET namespace/name:8080/path Header=value`".to_owned();
-    let mut words = text.split_whitespace();
-    let (Some(method), Some(url)) = (words.next(), words.next()) else {
-        return Err(Mistake::new("the HTTP attempt has no target").help(form()));
-    };
-    if !is_token(method) || method.bytes().any(|c| c.is_ascii_lowercase()) {
-        let mistake = Mistake::new(format!("`{method}` is no HTTP method"));
-        return Err(mistake.help("methods are written in capitals: `http GET …`".to_owned()));
-    }
-    let (prefix, url) = split_prefix(url);
-    let Some((authority, path)) = split_url(url, topology) else {
-        return Err(Mistake::new(format!("`{url}` has no path")).help(form()));
-    };
-    let (name, port) = match authority.rsplit_once(':') {
-        Some((name, port)) => (name, served::port(port)?),
-        None => (authority, served::port("80")?),
-    };
-    let mut headers = Vec::new();
-    for word in words {
-        let header = word.split_once('=').filter(|(name, _)| is_token(name));
-        let Some((name, value)) = header else {
-            let mistake = Mistake::new(format!("`{word}` is no header"));
-            return Err(mistake.help("write `Name=value`".to_owned()));
-        };
-        headers.push((name.to_owned(), value.to_owned()));
-    }
-    let target = target(prefix, name, topology)?;
-    reachable(&target, Protocol::Tcp, port, true, topology)?;
-    let request = Request { method: method.to_owned(), path: path.to_owned(), headers };
-    Ok(Attempt::Http { target, port, request })
-}
-
-/// A token of HTTP: <https://www.rfc-editor.org/rfc/rfc9110#name-tokens>
-fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c))
-}
-
-/// Splits `T[:PORT]/PATH`, in which a pod's or service's name has a slash of its own.
-fn split_url<'a>(url: &'a str, topology: &Topology) -> Option<(&'a str, &'a str)> {
-    let first = url.find('/')?;
-    let second = url[first + 1..].find('/').map(|offset| first + 1 + offset);
-    let head = &url[..first];
-    let at = |index: usize| (&url[..index], &url[index..]);
-    if head.contains([':', '.']) {
-        return Some(at(first));
-    }
-    let is_host = find_source(head, topology).is_some();
-    match second {
-        Some(second) if !is_host => Some(at(second)),
-        // A host and a namespace may share a name; the longer reading wins where it leads somewhere.
-        Some(second) => {
-            let name = at(second).0.rsplit_once(':').map_or(at(second).0, |(name, _)| name);
-            let leads = target(None, name, topology).is_ok();
-            Some(at(if leads { second } else { first }))
-        }
-        None => is_host.then(|| at(first)),
-    }
 }
 
 pub(super) fn resolve(name: &DnsName, topology: &Topology) -> Result<Resolved, Mistake> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::place::Position;
 
 /// What is wrong with a text, and what to do about it.
@@ -40,6 +40,11 @@ impl Mistakes {
     /// Whether there are so many already that suggestions are left out.
     pub(crate) fn are_many(&self) -> bool {
         self.0.len() >= MANY
+    }
+
+    /// How many there are, without warnings.
+    pub(crate) fn errors(&self) -> usize {
+        self.0.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
     }
 
     /// Adds a mistake at its place.

@@ -10,10 +10,11 @@ use super::policies::InForce;
 use super::suggest::{did_you_mean, listed};
 use super::topology::{Draft, OTHERS};
 use crate::attempt::{Attempt, Target};
+use crate::diagnostic::Diagnostic;
 use crate::expect::{Expectation, Expected, VERDICT_WORDS};
-use crate::file::{ExpectFile, Located, Sources, Table};
+use crate::file::{ExpectFile, Located, PartWord, Sources, Table};
 use crate::scenario::Row;
-use crate::topology::Endpoint;
+use crate::topology::{Endpoint, Resolved};
 
 /// What a table is read against.
 pub(crate) struct Context<'a> {
@@ -21,6 +22,8 @@ pub(crate) struct Context<'a> {
     pub(crate) file: &'a Arc<str>,
     /// The topology of the step.
     pub(crate) draft: &'a Draft,
+    /// The sources of the step, in their order.
+    pub(crate) sources: &'a [Endpoint],
     /// The policies of the step.
     pub(crate) in_force: &'a InForce,
 }
@@ -50,8 +53,7 @@ pub(crate) fn rows(context: &Context<'_>, table: &ExpectFile, mistakes: &mut Mis
             continue;
         }
         seen.insert(attempt.clone(), key.position.line);
-        let sources = sources(context, &attempt);
-        let cells = total(context, key, &sources, cells, mistakes);
+        let cells = total(context, key, &attempt, cells, mistakes);
         rows.push(Row { attempt, place: key.position.in_file(context.file), cells });
     }
     rows
@@ -99,12 +101,27 @@ pub(crate) fn replaced_cells(
     replaced
 }
 
-/// Every source of an attempt: all of the topology but the target itself.
+/// Every source of an attempt: all of the topology but the target itself, and those of which no policy decides.
 fn sources(context: &Context<'_>, attempt: &Attempt) -> Vec<Endpoint> {
     let target = attempt.target().and_then(Target::endpoint);
-    let mut sources = context.draft.topology.sources();
-    sources.retain(|source| Some(source) != target);
-    sources
+    let leaves = leaves_cluster(context, attempt);
+    let is_decided = |source: &&Endpoint| Some(*source) != target && !(leaves && is_outside(source));
+    context.sources.iter().filter(is_decided).cloned().collect()
+}
+
+/// Whether an attempt leads to a host outside the cluster: if it comes from another one, no policy decides.
+fn leaves_cluster(context: &Context<'_>, attempt: &Attempt) -> bool {
+    match attempt.target() {
+        Some(Target::Endpoint(target)) => is_outside(target),
+        Some(Target::Name(name)) => {
+            matches!(context.draft.topology.resolve(name), Some(Resolved::World(_)))
+        }
+        _ => false,
+    }
+}
+
+fn is_outside(endpoint: &Endpoint) -> bool {
+    matches!(endpoint, Endpoint::World(_))
 }
 
 fn attempt(context: &Context<'_>, key: &Located<String>, mistakes: &mut Mistakes) -> Option<Attempt> {
@@ -116,7 +133,18 @@ fn attempt(context: &Context<'_>, key: &Located<String>, mistakes: &mut Mistakes
         return None;
     }
     match parse_attempt(&key.value, &context.draft.topology) {
-        Ok(attempt) => Some(attempt),
+        Ok(attempt) => {
+            if let Some(target) = attempt.target().and_then(Target::endpoint)
+                && context.draft.only.get(&target.to_string()) == Some(&PartWord::Source)
+            {
+                let mistake =
+                    Mistake::new(format!("`{target}` is a source only, and no attempt leads to it"));
+                let help = "take `only: source` away from it".to_owned();
+                mistakes.add(context.file, key.position, mistake.help(help));
+                return None;
+            }
+            Some(attempt)
+        }
         Err(_) if is_broken(context, &key.value) => None,
         Err(mistake) => {
             mistakes.add(context.file, key.position, mistake);
@@ -141,6 +169,7 @@ fn cells(
     mistakes: &mut Mistakes,
 ) -> Cells {
     let target = attempt.and_then(Attempt::target).and_then(Target::endpoint);
+    let leaves = attempt.is_some_and(|attempt| leaves_cluster(context, attempt));
     let mut cells =
         Cells { named: BTreeMap::new(), patterned: BTreeMap::new(), others: None, complete: true };
     for (words, sources) in verdicts {
@@ -188,6 +217,20 @@ fn cells(
                 mistakes.add(context.file, source.position, Mistake::new(message));
                 continue;
             }
+            if context.draft.only.get(&source.value) == Some(&PartWord::Target) {
+                let mistake = Mistake::new(format!("`{endpoint}` is a target only, and attempts nothing"));
+                let help = "take `only: target` away from it".to_owned();
+                mistakes.add(context.file, source.position, mistake.help(help));
+                continue;
+            }
+            if leaves && is_outside(&endpoint) {
+                let message =
+                    format!("`{endpoint}` is outside the cluster, as the target is: no policy decides");
+                let place = source.position.in_file(context.file);
+                let warning = Diagnostic::warning(place, "no-policy-decides", message);
+                mistakes.0.push(warning.help("leave it out: there is no such cell"));
+                continue;
+            }
             if let Some(first) = cells.named.get(&endpoint) {
                 let message = format!("`{endpoint}` has a verdict for this attempt already");
                 let help = format!("line {} says `{}`", first.place.line, first.expected);
@@ -210,10 +253,9 @@ fn add_pattern(
     expectation: Option<&Expectation>,
     (cells, mistakes): (&mut Cells, &mut Mistakes),
 ) {
-    let sources = context.draft.topology.sources();
-    let matching = sources.into_iter().filter(|source| Some(source) != target);
-    let matching: Vec<Endpoint> =
-        matching.filter(|source| matches_pattern(&pattern.value, &source.to_string())).collect();
+    let matching = context.sources.iter().filter(|source| Some(*source) != target);
+    let matching = matching.filter(|source| matches_pattern(&pattern.value, &source.to_string()));
+    let matching: Vec<Endpoint> = matching.cloned().collect();
     if matching.is_empty() {
         cells.complete = false;
         let mistake = Mistake::new(format!("no source matches `{}`", pattern.value));
@@ -272,7 +314,7 @@ fn expected(context: &Context<'_>, words: &Located<String>, mistakes: &mut Mista
 fn total(
     context: &Context<'_>,
     key: &Located<String>,
-    sources: &[Endpoint],
+    attempt: &Attempt,
     cells: Cells,
     mistakes: &mut Mistakes,
 ) -> Vec<(Endpoint, Expectation)> {
@@ -280,9 +322,11 @@ fn total(
     for (source, expectation) in patterned {
         named.entry(source).or_insert(expectation);
     }
+    let sources = sources(context, attempt);
+    let leaves = leaves_cluster(context, attempt) && context.sources.iter().any(is_outside);
     let unnamed: Vec<&Endpoint> = sources.iter().filter(|source| !named.contains_key(*source)).collect();
     match &others {
-        Some(others) if unnamed.is_empty() && complete => {
+        Some(others) if unnamed.is_empty() && complete && !leaves => {
             let position = crate::place::Position { line: others.place.line, column: others.place.column };
             let mistake = Mistake::new("`others` stands for nobody: every source is named");
             mistakes.add(context.file, position, mistake.help("leave it out".to_owned()));

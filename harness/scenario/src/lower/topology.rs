@@ -9,11 +9,12 @@ use super::served::{all_served, label_key, labels};
 use super::services;
 use super::suggest::did_you_mean;
 use super::{dns, pod_place};
-use crate::file::{Located, NamespaceFile, PodFile, SettingWord, Table, TopologyFile};
+use crate::file::{Located, NamespaceFile, PartWord, PodFile, SettingWord, Table, TopologyFile};
 use crate::name::{DnsName, HostName, NamespaceName, NamespacedName, is_dns_subdomain};
 use crate::place::Position;
 use crate::topology::{
-    CLUSTER_DOMAIN, DNS_NAMESPACE, LOCAL_NODE, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Topology, WorldHost,
+    CLUSTER_DOMAIN, DNS_NAMESPACE, Endpoint, LOCAL_NODE, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Topology,
+    WorldHost,
 };
 
 /// The labels by which Kubernetes names the roles of a node.
@@ -53,12 +54,39 @@ pub(crate) struct Winner<'a, V> {
 }
 
 /// A topology in the making.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     /// What is understood so far.
     pub(crate) topology: Topology,
     /// Names, as written, of what is not fully understood: a mistake about them would only follow from another.
     pub(crate) broken: BTreeSet<String>,
+    /// Where each endpoint is declared, by its name: the number of the file, and the place there.
+    pub(crate) declared: BTreeMap<String, (usize, Position)>,
+    /// The endpoints that take only one part in attempts, by their names.
+    pub(crate) only: BTreeMap<String, PartWord>,
+}
+
+impl Draft {
+    /// Every source of a table, in the order in which the files declare them.
+    pub(crate) fn sources(&self) -> Vec<Endpoint> {
+        let mut sources = self.topology.sources();
+        sources.retain(|source| self.only.get(&source.to_string()) != Some(&PartWord::Target));
+        // What nobody declared comes last, in the order of the topology.
+        let undeclared = (usize::MAX, Position::default());
+        sources.sort_by_cached_key(|source| {
+            self.declared.get(&source.to_string()).copied().unwrap_or(undeclared)
+        });
+        sources
+    }
+
+    /// Takes on record where an endpoint is declared, and which part it takes.
+    fn declare(&mut self, name: &str, file: usize, position: Position, only: Option<PartWord>) {
+        self.declared.entry(name.to_owned()).or_insert((file, position));
+        match only {
+            Some(part) => drop(self.only.insert(name.to_owned(), part)),
+            None => drop(self.only.remove(name)),
+        }
+    }
 }
 
 /// The topology of the first step, from its parts in the order of rising precedence.
@@ -67,6 +95,7 @@ pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Draft {
     for part in parts {
         take_objects(&part.objects, &mut draft.topology);
     }
+    declarations(parts, &mut draft);
     namespaces(parts, &mut draft, mistakes);
     nodes(parts, &mut draft, mistakes);
     for (name, winner) in winners(parts, |part| &part.pods) {
@@ -92,6 +121,26 @@ fn take_objects(objects: &Topology, into: &mut Topology) {
     into.pods.extend(all.pods);
     into.services.extend(all.services);
     into.cilium.extend(all.cilium);
+}
+
+/// Takes on record where the endpoints of all files are declared. What the file that wins says of an endpoint counts.
+fn declarations(parts: &[TopologyPart], draft: &mut Draft) {
+    for (file, part) in parts.iter().enumerate() {
+        let TopologyFile { pods, world, nodes, cilium, .. } = &*part.content;
+        for (name, pod) in pods {
+            draft.declare(&name.value, file, name.position, pod.only);
+        }
+        for (name, host) in world {
+            draft.declare(&name.value, file, name.position, host.only);
+        }
+        for (name, node) in nodes {
+            draft.declare(&name.value, file, name.position, node.only);
+        }
+        for endpoint in cilium {
+            let name = Endpoint::Cilium(endpoint.value.into()).to_string();
+            draft.declare(&name, file, endpoint.position, None);
+        }
+    }
 }
 
 /// Of every key, the value of the file that wins.
@@ -172,6 +221,8 @@ pub(crate) fn pod(name: &str, winner: &Winner<'_, PodFile>, draft: &mut Draft, m
     match name.parse::<NamespacedName>() {
         Ok(name) => {
             mistakes.keep(file, *position, known_namespace(&name.namespace, draft));
+            // Pods that steps add come behind those of all files.
+            draft.declare(&name.to_string(), usize::MAX - 1, *position, value.only);
             let service_account = account.map(|account| account.value.clone());
             let place = pod_place::lower(value, file, draft, mistakes);
             // Of a pod that a manifest has, what is not said stays.
@@ -341,12 +392,8 @@ fn collisions(parts: &[TopologyPart], draft: &Draft, mistakes: &mut Mistakes) {
     let nodes = winners(parts, |part| &part.nodes);
     let named = world.iter().map(|(name, host)| (name, host.file, host.position));
     let named = named.chain(nodes.iter().map(|(name, node)| (name, node.file, node.position)));
-    let own: BTreeSet<String> = draft
-        .topology
-        .cilium
-        .iter()
-        .map(|endpoint| crate::topology::Endpoint::Cilium(*endpoint).to_string())
-        .collect();
+    let own: BTreeSet<String> =
+        draft.topology.cilium.iter().map(|endpoint| Endpoint::Cilium(*endpoint).to_string()).collect();
     for (name, file, position) in named.filter(|(name, ..)| own.contains(**name)) {
         let message = format!("`{name}` is also one of Cilium's own endpoints");
         let help = "give it another name, or take the endpoint off the list `cilium`".to_owned();

@@ -50,7 +50,7 @@ fn without(node: &Node, keys: &[Position]) -> Node {
 
 /// The misfits of a scenario.
 pub(crate) fn scenario(node: &Node, file: &Arc<str>) -> Misfits {
-    check(json_schema(), node, file, "the scenario")
+    check(&json_schema()["$defs"]["Scenario"], node, file, "the scenario")
 }
 
 /// The misfits of a topology file.
@@ -103,7 +103,10 @@ impl Check<'_> {
         let known = || properties.into_iter().flat_map(|keys| keys.keys().map(String::as_str));
         for entry in node.entries() {
             let own = properties.and_then(|keys| keys.get(entry.key.as_str()));
-            match own.or_else(|| schema.get("additionalProperties")) {
+            // Which pattern a key has, the lowering tells, and better; all of one table have the same values.
+            let patterns = schema.get("patternProperties").and_then(Json::as_object);
+            let of_pattern = patterns.and_then(|patterns| patterns.values().next());
+            match own.or(of_pattern).or_else(|| schema.get("additionalProperties")) {
                 None => {}
                 Some(Json::Bool(false)) => {
                     let help = nearest(&entry.key, known()).map_or_else(
@@ -141,7 +144,14 @@ impl Check<'_> {
             wanted.iter().filter(|name| **name != "null").map(|name| in_words(name)).collect();
         let message = format!("{what} must be {}, and this is {}", names.join(" or "), in_words(found));
         let help = match found {
-            "boolean" | "integer" | "number" if wanted.contains(&"string") => Some("write it in quotes"),
+            "number" if wanted.contains(&"string") => {
+                Some("write it in quotes: without them YAML takes 1.20 for the number 1.2")
+            }
+            "boolean" | "integer" if wanted.contains(&"string") => Some("write it in quotes"),
+            "null" if what == "`expect`" => {
+                Some("name at least one attempt below it: `tcp database/redis:6379: {allow: others}`")
+            }
+            "null" if what == "`steps`" => Some("write at least one step below it: `- step: NAME`"),
             "null" if wanted.contains(&"object") => Some("write `{}` where there is nothing to say"),
             "null" if wanted.contains(&"array") => Some("write `[]` where there is nothing to say"),
             "string" if wanted == ["array"] => Some("write it in brackets: `[…]`"),

@@ -29,7 +29,45 @@ fn every_shipped_scenario_fits_the_schema() {
     for scenario in load(&[scenarios()]).scenarios {
         let text = std::fs::read_to_string(&*scenario.place.file).unwrap();
         let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&text).unwrap();
-        let errors = validator.iter_errors(&documents[0]).map(|error| error.to_string());
-        assert_eq!(errors.collect::<Vec<_>>(), Vec::<String>::new(), "{}", scenario.place);
+        for document in &documents {
+            let errors = validator.iter_errors(document).map(|error| error.to_string());
+            assert_eq!(errors.collect::<Vec<_>>(), Vec::<String>::new(), "{}", scenario.place);
+        }
     }
+    for file in std::fs::read_dir(scenarios().join("topologies")).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let document: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        assert!(validator.is_valid(&document), "{text}");
+    }
+}
+
+/// An editor marks what the loader refuses, as far as a schema can.
+#[test]
+fn the_schema_knows_attempts_and_verdicts() {
+    let validator = jsonschema::validator_for(json_schema()).unwrap();
+    let is_valid = |attempt: &str, verdicts: serde_json::Value| {
+        validator.is_valid(&serde_json::json!({
+            "scenario": "s",
+            "about": "Why.",
+            "topology": {},
+            "steps": [{"step": "one", "expect": {attempt: verdicts}}],
+        }))
+    };
+    let all = || serde_json::json!({"allow": "others"});
+    for attempt in ["tcp a/b:80", "http GET a/b:80/x Host=y via a/c", "dns+tcp api.shop", "icmp host"] {
+        assert!(is_valid(attempt, all()), "{attempt}");
+    }
+    for attempt in ["tcp a/b", "https GET a/b/", "http get a/b:80/", "ping a/b", "dns"] {
+        assert!(!is_valid(attempt, all()), "{attempt}");
+    }
+    for words in ["deny egress", "audit", "deny http by shop/web"] {
+        assert!(is_valid("icmp a/b", serde_json::json!({words: ["a/c"]})), "{words}");
+    }
+    for words in ["alow", "deny egres", "deny by"] {
+        assert!(!is_valid("icmp a/b", serde_json::json!({words: ["a/c"]})), "{words}");
+    }
+    let topology = serde_json::json!({"namespaces": {"a": {}}, "pods": {"a/b": {"serves": ["tcp 80"]}}});
+    assert!(validator.is_valid(&topology));
+    assert!(!validator.is_valid(&serde_json::json!({"namespaces": {}, "podz": {}})));
+    assert!(!validator.is_valid(&serde_json::json!({"apiVersion": "v1"})));
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use verdikt_lab::control::{Answer, Ask, Following};
-use verdikt_report::terminal::{Options, Terminal};
+use verdikt_report::terminal::{Detail, Options, Terminal};
 use verdikt_runner::backend::Backend as _;
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::{Past, RunOptions};
@@ -176,7 +176,7 @@ fn show(events: &[Event], printer: &Printer) -> Result<(), Failure> {
     let mut terminal = Terminal::new(Options {
         width: Printer::width(),
         colour: printer.colour,
-        quiet: false,
+        detail: Detail::Tables,
         command: format!("verdikt run --on {NAME}"),
     });
     events.iter().try_for_each(|event| Printer::data(&terminal.push(event)))

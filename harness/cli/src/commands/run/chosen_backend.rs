@@ -20,7 +20,8 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 
 pub(super) enum ChosenBackend {
-    Model,
+    /// The engine alone, and why it is not the lab where nobody chose it.
+    Model(Option<String>),
     Lab,
     Cluster(Box<Session>),
 }
@@ -42,7 +43,7 @@ impl ChosenBackend {
             evidence: arguments.evidence.clone(),
         };
         match &arguments.on {
-            Some(Backend::Model) => Ok(Self::Model),
+            Some(Backend::Model) => Ok(Self::Model(None)),
             Some(Backend::Lab) => match verdikt_lab::enter::enter() {
                 Ok(_) => Ok(Self::Lab),
                 Err(obstacle) => {
@@ -56,8 +57,9 @@ impl ChosenBackend {
                 // What runs out may be there again: that is nothing a machine cannot have.
                 Err(obstacle) if Limit::of(&obstacle).is_some() => Err(no_lab(&obstacle)),
                 Err(obstacle) => {
-                    printer.note(&format!("model instead of lab: {}", reason(&obstacle)));
-                    Ok(Self::Model)
+                    let why = reason(&obstacle);
+                    printer.note(&format!("model instead of lab: {why}"));
+                    Ok(Self::Model(Some(why)))
                 }
             },
             Some(Backend::Cluster(context)) => {
@@ -79,10 +81,18 @@ impl ChosenBackend {
         }
     }
 
+    /// Why it is not the lab, where nobody chose another backend.
+    pub(super) fn instead_of_lab(&self) -> Option<String> {
+        match self {
+            Self::Model(why) => why.clone(),
+            Self::Lab | Self::Cluster(_) => None,
+        }
+    }
+
     /// The context of the cluster; none elsewhere.
     pub(super) fn context(&self) -> Option<String> {
         match self {
-            Self::Model | Self::Lab => None,
+            Self::Model(_) | Self::Lab => None,
             Self::Cluster(session) => Some(session.context().to_owned()),
         }
     }

@@ -1,15 +1,18 @@
 //! Where the events of a run go while it runs: the log, the terminal, a line that tells how far it is.
 
 use std::io;
+use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use verdikt_report::terminal::{Options, Terminal};
 use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::plain::Plain;
-use verdikt_verdict::event::{Event, StepStarted};
+use verdikt_verdict::compare::CellResult;
+use verdikt_verdict::event::{CellJudged, Event, StepStarted};
+use verdikt_verdict::run_result::Totals;
 
 use super::log::Log;
-use crate::arguments::ReportFile;
+use crate::arguments::Run;
 use crate::failure::{Failure, What};
 use crate::printer::Printer;
 
@@ -20,13 +23,28 @@ pub(super) struct Output {
     progress: ProgressBar,
     /// What the reports in files are made of; nothing is kept where there are none.
     events: Option<Vec<Event>>,
+    /// The cells that are not as expected; none are kept where no table is rewritten.
+    differing: Option<Vec<Arc<CellJudged>>>,
+    totals: Totals,
     failure: Option<Failure>,
     closed: bool,
+    /// Whether the standard output belongs to a report, so that people are told beside it.
+    is_beside: bool,
+}
+
+/// What is left of a run that was told.
+pub(super) struct Told {
+    /// All events, where reports need them.
+    pub(super) events: Vec<Event>,
+    /// The cells that are not as expected, where tables are rewritten.
+    pub(super) differing: Vec<Arc<CellJudged>>,
+    /// What was counted.
+    pub(super) totals: Totals,
 }
 
 impl Output {
-    /// An output for so many scenarios and these reports.
-    pub(super) fn new(options: Options, scenarios: usize, reports: &[ReportFile], log: Option<Log>) -> Self {
+    /// An output for so many scenarios, and what the command wants to have of them.
+    pub(super) fn new(options: Options, scenarios: usize, arguments: &Run, log: Option<Log>) -> Self {
         // Nothing is drawn where stderr is no terminal.
         let progress = ProgressBar::with_draw_target(
             u64::try_from(scenarios).ok(),
@@ -40,9 +58,12 @@ impl Output {
             log,
             terminal: Terminal::new(options),
             progress,
-            events: (!reports.is_empty()).then(Vec::new),
+            events: (!arguments.output.reports.files.is_empty()).then(Vec::new),
+            differing: arguments.update.is_some().then(Vec::new),
+            totals: Totals::default(),
             failure: None,
             closed: false,
+            is_beside: arguments.output.reports.take_stdout(),
         }
     }
 
@@ -58,7 +79,13 @@ impl Output {
                 self.progress.set_message(String::from(name));
             }
             Event::ScenarioStarted(_) | Event::ScenarioSkipped(_) => self.progress.inc(1),
-            Event::RunFinished(_) => self.progress.finish_and_clear(),
+            Event::CellJudged(cell) if cell.result != CellResult::AsExpected => {
+                self.differing.iter_mut().for_each(|differing| differing.push(Arc::clone(cell)));
+            }
+            Event::RunFinished(run) => {
+                self.totals = run.totals;
+                self.progress.finish_and_clear();
+            }
             _ => {}
         }
         // A reader that has gone ends the printing, and neither the log nor the reports nor the exit code.
@@ -69,7 +96,14 @@ impl Output {
         if self.closed || text.is_empty() {
             return Ok(());
         }
-        match self.progress.suspend(|| Printer::data(&text)) {
+        let print = |text: &str| {
+            if self.is_beside {
+                Printer::tell(text);
+                return Ok(());
+            }
+            Printer::data(text)
+        };
+        match self.progress.suspend(|| print(&text)) {
             Ok(()) => Ok(()),
             Err(Failure { what: What::OutputClosed, .. }) => {
                 self.closed = true;
@@ -85,14 +119,15 @@ impl Output {
         io::Error::other("the output cannot be written")
     }
 
-    /// All events where reports need them, or why they could not be told. A log of a run that did not end stays what it is.
-    pub(super) fn end(self) -> Result<Vec<Event>, Failure> {
+    /// What is left of the run, or why it could not be told. A log of a run that did not end stays what it is.
+    pub(super) fn end(self) -> Result<Told, Failure> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
         if let Some(log) = self.log {
             log.end()?;
         }
-        Ok(self.events.unwrap_or_default())
+        let (events, differing) = (self.events.unwrap_or_default(), self.differing.unwrap_or_default());
+        Ok(Told { events, differing, totals: self.totals })
     }
 }

@@ -125,7 +125,7 @@ fn cells_seen() -> Vec<CellJudged> {
 #[test]
 #[expect(clippy::too_many_lines, reason = "what is shown is long")]
 fn evidence_is_counted_and_shown_where_it_matters() {
-    let text = shown(&run(Vec::new(), cells_seen()), 110, false, false);
+    let text = shown(&run(Vec::new(), cells_seen()), 110, Detail::Tables, false);
     insta::assert_snapshot!(text, @r"
     verdikt 0.1.0, backend model, Cilium 1.18
 
@@ -252,8 +252,18 @@ fn evidence_is_counted_and_shown_where_it_matters() {
 
     not as expected:
       DIFFERS       three-tier/locked down: 9 cells, 3 differing, 2 inconclusive
+        tcp database/redis:6379 from shop/e: expected allow, allow, and the engine predicts deny ingress
+        tcp database/redis:6379 from shop/f: expected deny ingress by database/redis, allow, and the engine
+          predicts deny ingress
+        tcp database/redis:6379 from shop/g: expected allow, deny ingress by database/redis
+          policies/redis.yaml:12
+        tcp database/redis:6379 from shop/h: expected allow, inconclusive: the client saw: timed out, and flows
+          may be missing: the stream was cut
+        tcp database/redis:6379 from shop/i: expected allow, inconclusive: not attempted: database/redis has no
+          address
 
     evidence: 6 cells by outcome, flow and arrival, 1 by outcome
+    backend model, Cilium 1.18
     DIFFERS: 1 scenario, 2 steps, 10 cells, 0 policy objects, 3 differing cells, 2 inconclusive cells, 1 scenario
     skipped
     ");
@@ -317,10 +327,11 @@ fn what_was_attempted_again_is_in_every_report() {
             seen("shop/c", "allow", Answer::Allow, unclear),
         ],
     );
-    let quiet = shown(&events, 110, true, false);
-    let text = shown(&events, 110, false, false);
+    let quiet = shown(&events, 110, Detail::Differences, false);
+    let text = shown(&events, 110, Detail::Tables, false);
     let is_about = |line: &&str| line.contains("again:") || line.contains("attempted again");
-    insta::assert_snapshot!(quiet.lines().filter(is_about).collect::<Vec<_>>().join("\n"), @r"
+    insta::assert_snapshot!(quiet.lines().filter(is_about).collect::<Vec<_>>().join("\n"), @"
+    inconclusive  three-tier: 2 steps, 4 cells, 1 inconclusive, 3 attempted again
     inconclusive  three-tier/locked down: 3 cells, 1 inconclusive, 3 attempted again
                    attempted again: the client saw: timed out, and flows may be missing: node n1: 12 flows were
       inconclusive  three-tier/locked down: 3 cells, 1 inconclusive, 3 attempted again
@@ -372,16 +383,15 @@ fn failures_are_shown() {
     }));
     let totals = Totals::of(&events);
     events.push(Event::RunFinished(RunFinished { totals, outcome: RunResult::of(&totals), took: None }));
-    insta::assert_snapshot!(shown(&events, 100, true, false), @r"
+    insta::assert_snapshot!(shown(&events, 100, Detail::Differences, false), @"
     skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
-    ok            three-tier/without policies: 1 cell
-    ok            three-tier/locked down: 1 cell
     FAILED        three-tier: the probe of shop/a has ended: killed
 
     not as expected:
       FAILED        three-tier: the probe of shop/a has ended: killed
 
     evidence: 1 cell by outcome, flow and arrival
+    backend model, Cilium 1.18
     FAILED: 1 scenario, 2 steps, 2 cells, 0 policy objects, 1 scenario failed, 1 scenario skipped
     ");
     let value: serde_json::Value = serde_json::from_str(&json(&events).unwrap()).unwrap();
@@ -400,11 +410,11 @@ fn an_interrupted_run_says_so() {
     let totals = Totals::of(&events);
     let outcome = RunResult::Interrupted;
     events.push(Event::RunFinished(RunFinished { totals, outcome, took: None }));
-    insta::assert_snapshot!(shown(&events, 100, true, false), @r"
+    insta::assert_snapshot!(shown(&events, 100, Detail::Differences, false), @"
     skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
-    ok            three-tier/without policies: 1 cell
 
     evidence: 2 cells by outcome, flow and arrival
+    backend model, Cilium 1.18
     interrupted: 1 scenario, 2 steps, 3 cells, 0 policy objects, 1 scenario skipped
     ");
     let value: serde_json::Value = serde_json::from_str(&json(&events).unwrap()).unwrap();

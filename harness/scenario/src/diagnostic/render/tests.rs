@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::render;
+use super::{render, render_in};
 use crate::diagnostic::{Diagnostic, Sources};
 use crate::place::Place;
 
@@ -149,4 +149,26 @@ fn mistakes_come_before_warnings_where_there_are_too_many() {
         "{drawn}"
     );
     assert!(!render(&all[..100], &Sources::default(), false).contains("not shown"));
+}
+
+#[test]
+fn messages_are_as_wide_as_the_terminal() {
+    let file: std::sync::Arc<str> = "s.yaml".into();
+    let mut sources = Sources::default();
+    sources.add(&file, &"key: value\n".into());
+    let place = Place { file, line: 1, column: 6 };
+    let message = "a message that is longer than the terminal is wide, twice over";
+    let warning = Diagnostic::warning(place, "long", message).help("advice that is just as long as that");
+    insta::assert_snapshot!(render_in(&[warning], &sources, false, 40), @"
+    warning[long]: a message that is longer
+                   than the terminal is
+                   wide, twice over
+     --> s.yaml:1:6
+      |
+    1 | key: value
+      |      ^^^^^
+      |
+      = help: advice that is just as long as
+              that
+    ");
 }

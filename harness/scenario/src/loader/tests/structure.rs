@@ -31,7 +31,7 @@ steps:
     s.yaml:10:9: `audti` is no word for `mode` => did you mean `audit`?
     s.yaml:11:32: `allow` must be text or a list, and this is a whole number => write it in quotes
     s.yaml:12:3: `step` is missing in an entry of `steps`
-    s.yaml:12:9: `expect` must be a mapping, and this is nothing => write `{}` where there is nothing to say
+    s.yaml:12:9: `expect` must be a mapping, and this is nothing => name at least one attempt below it: `tcp database/redis:6379: {allow: others}`
     ");
     insta::assert_snapshot!(check(&[("s.yaml", &GOOD.replace("about:", "abuot:"))]), @"
     error: `about` is missing in the scenario
@@ -62,17 +62,17 @@ fn yaml_that_does_not_parse_has_its_place() {
         ("about: Only the API reaches the database.", "about: *nowhere"),
     ]), @r#"
     about: Only
-      s.yaml:1:11: while scanning a plain scalar, found a tab => indent with spaces: YAML takes no tabs there
+      s.yaml:2:1: while scanning a plain scalar, found a tab => indent with spaces: YAML takes no tabs there
     pods:\n\tshop/x: {}
-      s.yaml:6:2: tabs disallowed within this context (block indentation) => indent with spaces: YAML takes no tabs there
+      s.yaml:6:1: tabs disallowed within this context (block indentation) => indent with spaces: YAML takes no tabs there
     client: {}
       s.yaml:13:5: while parsing a block mapping, did not find expected key
     about: twice\nabout: Only
-      s.yaml:3:1: duplicate mapping key: about => keep one of them
+      s.yaml:3:1: duplicate mapping key: about => line 2 has it already: keep one of them
     about: "Only the API
       s.yaml:3:1: invalid indentation in multiline quoted scalar
     tcp data/redis:6379: {allow: others}\n    tcp data/redis:6379: {allow: others}
-      s.yaml:19:5: duplicate mapping key: tcp data/redis:6379 => keep one of them
+      s.yaml:19:5: duplicate mapping key: tcp data/redis:6379 => line 18 has it already: keep one of them
     about: *nowhere
       s.yaml:2:8: alias references unknown anchor
     "#);
@@ -119,7 +119,7 @@ fn texts_that_say_nothing() {
     cilium: '>1.20'\nabout:
       s.yaml:2:9: no Cilium version verdikt knows lies in `>1.20`
     cilium: 1.19\nabout:
-      s.yaml:2:9: `cilium` must be text, and this is a number => write it in quotes
+      s.yaml:2:9: `cilium` must be text, and this is a number => write it in quotes: without them YAML takes 1.20 for the number 1.2
     - step: locked
       s.yaml:19:9: two steps are called `locked`
     - step: ''
@@ -149,10 +149,33 @@ fn duplicate_keys() {
         ("allow: [shop/api, host]\n", "allow: [shop/api, hots]\n      allow: [host]\n"),
     ]), @r"
     shop/web: {}\n    shop/web: {}\n    shop/api: {
-      s.yaml:7:5: duplicate mapping key: shop/web => keep one of them
-      s.yaml:8:5: duplicate mapping key: shop/web => keep one of them
+      s.yaml:7:5: duplicate mapping key: shop/web => line 6 has it already: keep one of them
+      s.yaml:8:5: duplicate mapping key: shop/web => line 6 has it already: keep one of them
     allow: [shop/api, hots]\n      allow: [host]
       s.yaml:23:25: no source is called `hots` => did you mean `host`?
-      s.yaml:24:7: duplicate mapping key: allow => keep one of them
+      s.yaml:24:7: duplicate mapping key: allow => line 23 has it already: keep one of them
+    ");
+}
+
+/// The help is something that works.
+#[test]
+fn help_that_works() {
+    insta::assert_snapshot!(each(&[
+        ("about: Only", "cilium: 1.20\nabout: Only"),
+        ("about: Only", "cilium: 2\nabout: Only"),
+        ("  expect:\n    tcp data/redis:6379: {allow: others}", "  expect:"),
+        ("about: Only", "about: Once\nabout: Only"),
+        ("topology:\n  namespaces", "topology:\n\tnamespaces"),
+    ]), @r"
+    cilium: 1.20\nabout: Only
+      s.yaml:2:9: `cilium` must be text, and this is a number => write it in quotes: without them YAML takes 1.20 for the number 1.2
+    cilium: 2\nabout: Only
+      s.yaml:2:9: `cilium` must be text, and this is a whole number => write it in quotes
+    expect:
+      s.yaml:17:9: `expect` must be a mapping, and this is nothing => name at least one attempt below it: `tcp database/redis:6379: {allow: others}`
+    about: Once\nabout: Only
+      s.yaml:3:1: duplicate mapping key: about => line 2 has it already: keep one of them
+    topology:\n\tnamespaces
+      s.yaml:4:1: tabs disallowed within this context (block indentation) => indent with spaces: YAML takes no tabs there
     ");
 }

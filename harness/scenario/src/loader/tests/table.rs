@@ -1,6 +1,6 @@
 //! Attempts, verdicts and sources.
 
-use super::{Folder, check, each, spoilt};
+use super::{Folder, GOOD, check, each, spoilt};
 
 const OPEN: &str = "tcp data/redis:6379: {allow: others}";
 
@@ -208,7 +208,7 @@ fn verdicts_and_sources() {
     {allow: [shop/web, shop/api]}
       s.yaml:18:5: `client`, `pay` and `host` have no verdict for `tcp data/redis:6379` => name every source, or write `others`
     {allow: []}
-      s.yaml:18:5: `shop/api`, `shop/web`, `client`, `pay` and `host` have no verdict for `tcp data/redis:6379` => name every source, or write `others`
+      s.yaml:18:5: `shop/web`, `shop/api`, `client`, `pay` and `host` have no verdict for `tcp data/redis:6379` => name every source, or write `others`
     {allow: [shop/web, shop/api, client, pay]}
       s.yaml:18:5: `host` has no verdict for `tcp data/redis:6379` => name every source, or write `others`
     {allow: [shop/web, shop/api, client, pay, host, others]}
@@ -241,12 +241,11 @@ fn a_broken_pod_brings_no_further_mistakes() {
     insta::assert_snapshot!(each(&[
         ("data/redis: {labels: {app: redis}, serves: [tcp 6379]}", "data/redis: {labels: {app: redis}, serves: [tcp x]}"),
         ("shop/api:", "shop/Api:"),
-    ]), @r"
+    ]), @"
     data/redis: {labels: {app: redis}, serves: [tcp x]}
       s.yaml:8:49: `x` is no port: ports are numbers from 1 to 65535
     shop/Api:
       s.yaml:7:5: `Api` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)
-      s.yaml:23:15: no pod is called `shop/api` => the sources are: `data/redis`, `shop/web`, `client`, `pay` and `host`
     ");
 }
 
@@ -318,4 +317,87 @@ fn patterns_that_cannot_be() {
         ("allow: [shop/api, host]", "allow: [shop/*]\n      deny egress: ['*/api', host]"),
         ("allow: [shop/api, host]", "allow: ['*']"),
     ]), @"");
+}
+
+/// What a program would write: a URL, and names as a pod's search list completes them.
+#[test]
+fn urls_and_relative_names() {
+    let from = "tcp data/redis:6379: {allow: others}";
+    let attempt = |attempt: &str| format!("{attempt}: {{allow: others}}");
+    let tries = [
+        "http GET http://front.shop:8080/v1?a=b",
+        "http GET http://front.shop:8080",
+        "http GET http://shop/front:8080/v1",
+        "tcp front.shop.svc:8080",
+        "tcp front:8080",
+        "tcp fornt:8080",
+        "https GET shop/front:8080/",
+        "http GET https://front.shop/",
+    ]
+    .map(attempt);
+    let changes: Vec<(&str, &str)> = tries.iter().map(|attempt| (from, attempt.as_str())).collect();
+    insta::assert_snapshot!(each(&changes), @"
+    http GET http://front.shop:8080/v1?a=b: {allow: others}
+      nothing
+    http GET http://front.shop:8080: {allow: others}
+      nothing
+    http GET http://shop/front:8080/v1: {allow: others}
+      s.yaml:18:5: no host or node is called `shop` => the targets are: `client`, `data/redis`, `host`, `pay`, `pay.example.test`, `shop/api`, `shop/front` and `shop/web`
+    tcp front.shop.svc:8080: {allow: others}
+      nothing
+    tcp front:8080: {allow: others}
+      s.yaml:18:5: `front` means a service of the namespace of whoever looks it up => name the namespace too: `front.shop`
+    tcp fornt:8080: {allow: others}
+      s.yaml:18:5: no host or node is called `fornt` => did you mean `shop/front`?
+    https GET shop/front:8080/: {allow: others}
+      s.yaml:18:5: there are no HTTPS attempts => `tcp TARGET:443` tells whether the port is reached, which is all that a policy without HTTP rules decides
+    http GET https://front.shop/: {allow: others}
+      s.yaml:18:5: there are no HTTPS attempts => `tcp TARGET:443` tells whether the port is reached, which is all that a policy without HTTP rules decides
+    ");
+    let one = GOOD.replace("  namespaces: {shop: {}, data: {}}", "  namespaces: {shop: {}}");
+    let one = one.replace("data/redis", "shop/redis").replace("data/lockdown", "shop/lockdown");
+    let one = one.replace("namespace: data", "namespace: shop").replacen(
+        "tcp shop/redis:6379",
+        "tcp front:8080",
+        1,
+    );
+    let folder = Folder::new(&[("s.yaml", &one)]);
+    let loaded = folder.load(&["s.yaml"]);
+    assert_eq!(folder.lines(&loaded.diagnostics), "");
+    let attempt = &loaded.scenarios[0].steps[0].table[0].attempt;
+    assert_eq!(attempt.to_string(), "tcp front.shop.svc.cluster.local:8080");
+}
+
+/// Hosts outside have no cell for one another, and an endpoint may take one part alone.
+#[test]
+fn sources_that_are_none() {
+    let from = "tcp data/redis:6379: {allow: others}";
+    insta::assert_snapshot!(each(&[
+        (from, "tcp pay:443: {allow: others}"),
+        (from, "tcp pay.example.test:443: {allow: [shop/web, shop/api, data/redis, host]}"),
+        (from, "tcp pay:443: {allow: [shop/web, shop/api, data/redis, host, client]}"),
+        ("serves: [http 443]}", "serves: [http 443], only: target}"),
+        ("client: {}", "client: {only: target}"),
+        ("shop/api: {labels: {app: api}", "shop/api: {only: target, labels: {app: api}"),
+        ("serves: [tcp 6379]}", "serves: [tcp 6379], only: source}"),
+        ("client: {}", "client: {only: both}"),
+    ]), @"
+    tcp pay:443: {allow: others}
+      nothing
+    tcp pay.example.test:443: {allow: [shop/web, shop/api, data/redis, host]}
+      nothing
+    tcp pay:443: {allow: [shop/web, shop/api, data/redis, host, client]}
+      s.yaml:18:65: [no-policy-decides] `client` is outside the cluster, as the target is: no policy decides => leave it out: there is no such cell
+    serves: [http 443], only: target}
+      nothing
+    client: {only: target}
+      nothing
+    shop/api: {only: target, labels: {app: api}
+      s.yaml:23:15: `shop/api` is a target only, and attempts nothing => take `only: target` away from it
+    serves: [tcp 6379], only: source}
+      s.yaml:18:5: `data/redis` is a source only, and no attempt leads to it => take `only: source` away from it
+      s.yaml:22:5: `data/redis` is a source only, and no attempt leads to it => take `only: source` away from it
+    client: {only: both}
+      s.yaml:12:20: `both` is no word for `only` => the words known here are `source` and `target`
+    ");
 }

@@ -172,13 +172,13 @@ fn everything_is_understood() {
       tcp data/redis:6379 @26
         old/gone allow @26:34
         shop/web allow @26:34
+        health allow @26:34
+        client allow @26:34
         another allow @26:34
         api allow @26:34
-        client allow @26:34
         host allow @26:34
         worker allow @26:34
         ingress allow @26:34
-        health allow @26:34
     step locked Enforcement { mode: Default, audit: true } Ignore
       namespace data {"kubernetes.io/metadata.name": "data"}
       namespace kube-system {"kubernetes.io/metadata.name": "kube-system"}
@@ -198,37 +198,37 @@ fn everything_is_understood() {
       rejected 0 by the agent saying no rule
       rejected 1 by the API server saying at least one
       http GET shop/front:8080/a/b Host=x.test @41
-        data/redis deny egress @43:20
-        data/second deny egress @43:20
         shop/web allow @42:15
+        health deny egress @43:20
+        data/redis deny egress @43:20
+        client deny egress @43:20
         another deny egress @43:20
         api deny egress @43:20
-        client deny egress @43:20
         host allow @42:25
         worker deny egress @43:20
         ingress deny egress @43:20
-        health deny egress @43:20
+        data/second deny egress @43:20
       dns api.example.test @44
-        data/redis allow @46:14
-        data/second allow @46:14
         shop/web allow @46:14
+        health allow @46:14
+        data/redis allow @46:14
+        client deny dns @45:17
         another allow @46:14
         api allow @46:14
-        client deny dns @45:17
         host allow @46:14
         worker allow @46:14
         ingress allow @46:14
-        health allow @46:14
+        data/second allow @46:14
       tcp data/redis:6379 @47
-        data/second deny ingress by data/lockdown @48:38
         shop/web deny ingress by data/lockdown @48:38
+        health deny ingress by data/lockdown @48:38
+        client deny ingress by data/lockdown @48:38
         another deny ingress by data/lockdown @48:38
         api deny ingress by data/lockdown @48:38
-        client deny ingress by data/lockdown @48:38
         host deny ingress by data/lockdown @48:38
         worker deny ingress by data/lockdown @48:38
         ingress deny ingress by data/lockdown @48:38
-        health deny ingress by data/lockdown @48:38
+        data/second deny ingress by data/lockdown @48:38
       <1.19 because it was so: tcp data/redis:6379 from client: allow; tcp data/redis:6379 from host: allow Some(0)
     "#);
 }

@@ -1,0 +1,143 @@
+//! `run --update`: tables that say what was seen.
+
+mod file;
+mod review;
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+
+use verdikt_report::line;
+use verdikt_scenario::diagnostic::Sources;
+use verdikt_scenario::rewrite::{Change, RewriteError, rewrite};
+use verdikt_scenario::scenario::Scenario;
+use verdikt_verdict::event::CellJudged;
+use verdikt_verdict::record::expectation;
+
+use crate::arguments::{Run, UpdateMode};
+use crate::commands::counted;
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// The tables that were run, as they were read.
+pub(super) struct Tables<'a> {
+    pub(super) scenarios: &'a [Scenario],
+    pub(super) sources: &'a Sources,
+}
+
+/// The cells of one file that are to say something else.
+struct Changes<'a> {
+    scenario: &'a Scenario,
+    changes: Vec<(&'a CellJudged, Change<'a>)>,
+}
+
+/// Makes sure that there is somebody to ask, before anything runs.
+pub(super) fn check(arguments: &Run) -> Result<(), Failure> {
+    let asks = arguments.update == Some(UpdateMode::Review) && !arguments.check;
+    if asks && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(Failure::wrong("`--update=review` asks at a terminal, and there is none")
+            .hint("`--update` rewrites all cells that differ; `--update --check` lists them"));
+    }
+    Ok(())
+}
+
+/// Rewrites the cells that differ, or only lists them. Answers how many of them the tables now have as they were seen.
+pub(super) fn update(
+    mode: UpdateMode,
+    only_list: bool,
+    tables: &Tables<'_>,
+    differing: &[Arc<CellJudged>],
+) -> Result<usize, Failure> {
+    let scenarios: BTreeMap<&str, &Scenario> =
+        tables.scenarios.iter().map(|scenario| (scenario.name.as_str(), scenario)).collect();
+    let (mut by_file, mut left) = (BTreeMap::<&str, Changes<'_>>::new(), Vec::new());
+    for cell in differing {
+        let Some(scenario) = scenarios.get(&*cell.scenario) else { continue };
+        match expectation(cell) {
+            Err(why) => left.push(format!("{}: {why}", cell.name())),
+            Ok(to) => {
+                let (step, attempt, source, place) = (&*cell.step, &*cell.attempt, &cell.source, &cell.place);
+                let change = Change { step, attempt, source, place, to };
+                let changes = by_file.entry(&scenario.place.file);
+                let changes = changes.or_insert_with(|| Changes { scenario, changes: Vec::new() });
+                changes.changes.push((cell, change));
+            }
+        }
+    }
+    if mode == UpdateMode::Review && !only_list {
+        review::choose(by_file.values_mut().map(|changes| &mut changes.changes));
+    }
+    let mut recorded = Vec::new();
+    for (file, Changes { scenario, changes }) in &by_file {
+        let text = tables.sources.text(file).unwrap_or_default();
+        let (rewritten, done) = rewritten(text, scenario, changes, &mut left);
+        if done.is_empty() {
+            continue;
+        }
+        if !only_list {
+            file::write(file, text, &rewritten)?;
+        }
+        recorded.extend(done);
+    }
+    tell(&recorded, &left, only_list)?;
+    Ok(if only_list { 0 } else { recorded.len() })
+}
+
+/// The text with all changes that can be made, and these; the others are left.
+fn rewritten<'a>(
+    text: &str,
+    scenario: &Scenario,
+    changes: &[(&'a CellJudged, Change<'_>)],
+    left: &mut Vec<String>,
+) -> (String, Vec<&'a CellJudged>) {
+    let all: Vec<Change<'_>> = changes.iter().map(|(_, change)| change.clone()).collect();
+    if let Ok(rewritten) = rewrite(text, scenario, &all) {
+        return (rewritten, changes.iter().map(|(cell, _)| *cell).collect());
+    }
+    // One table that cannot be rewritten keeps no other from it.
+    let mut by_row: BTreeMap<(&str, String), Vec<&(&'a CellJudged, Change<'_>)>> = BTreeMap::new();
+    for change in changes {
+        by_row.entry((change.1.step, change.1.attempt.to_string())).or_default().push(change);
+    }
+    let (mut good, mut done) = (Vec::new(), Vec::new());
+    for row in by_row.values() {
+        let of_row: Vec<Change<'_>> = row.iter().map(|(_, change)| change.clone()).collect();
+        match rewrite(text, scenario, &of_row) {
+            Ok(_) => {
+                good.extend(of_row);
+                done.extend(row.iter().map(|(cell, _)| *cell));
+            }
+            Err(why) => left.extend(row.iter().map(|(cell, _)| not_rewritten(cell, &why))),
+        }
+    }
+    match rewrite(text, scenario, &good) {
+        Ok(rewritten) => (rewritten, done),
+        Err(why) => {
+            left.extend(done.iter().map(|cell| not_rewritten(cell, &why)));
+            (text.to_owned(), Vec::new())
+        }
+    }
+}
+
+fn not_rewritten(cell: &CellJudged, why: &RewriteError) -> String {
+    format!("{}: {why}; rewrite it by hand", cell.name())
+}
+
+/// Lists what was rewritten, and what is left.
+fn tell(recorded: &[&CellJudged], left: &[String], only_list: bool) -> Result<(), Failure> {
+    let mut lines = vec![String::new()];
+    lines.push(match (recorded.len(), only_list) {
+        (0, _) => "nothing to rewrite".to_owned(),
+        (count, true) => format!("{} would be rewritten:", counted(count, "cell")),
+        (count, false) => format!("{} rewritten:", counted(count, "cell")),
+    });
+    lines.extend(recorded.iter().map(|cell| {
+        let place = &cell.place;
+        format!("  {}:{}  {}", place.file, place.line, line::cell(cell))
+    }));
+    if !left.is_empty() {
+        lines.push("left as they are:".to_owned());
+        lines.extend(left.iter().map(|left| format!("  {left}")));
+    }
+    Printer::data(&(lines.join("\n") + "\n"))
+}

@@ -1,0 +1,66 @@
+//! Cells chosen one by one, at the terminal.
+
+use std::io;
+
+use verdikt_report::line;
+use verdikt_scenario::rewrite::Change;
+use verdikt_verdict::event::CellJudged;
+
+use crate::printer::Printer;
+
+/// What somebody says to one cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Choice {
+    Yes,
+    No,
+    /// To this cell and all that follow.
+    All,
+    /// To no cell any more.
+    Quit,
+}
+
+impl Choice {
+    fn of(answer: &str) -> Option<Self> {
+        match answer.trim() {
+            "y" | "yes" => Some(Self::Yes),
+            "n" | "no" => Some(Self::No),
+            "a" | "all" => Some(Self::All),
+            "q" | "quit" => Some(Self::Quit),
+            _ => None,
+        }
+    }
+}
+
+/// Leaves the changes that somebody chooses.
+pub(super) fn choose<'a, 'c: 'a>(files: impl Iterator<Item = &'a mut Vec<(&'c CellJudged, Change<'c>)>>) {
+    let files: Vec<_> = files.collect();
+    let count: usize = files.iter().map(|changes| changes.len()).sum();
+    let (mut number, mut standing) = (0, None);
+    for changes in files {
+        changes.retain(|(cell, change)| {
+            number += 1;
+            let choice = standing.unwrap_or_else(|| ask(number, count, cell, change));
+            if matches!(choice, Choice::All | Choice::Quit) {
+                standing = Some(choice);
+            }
+            matches!(choice, Choice::Yes | Choice::All)
+        });
+    }
+}
+
+/// Asks about one cell until there is an answer; nobody to answer any more means no.
+fn ask(number: usize, count: usize, cell: &CellJudged, change: &Change<'_>) -> Choice {
+    let place = &cell.place;
+    Printer::tell(&format!("\n[{number}/{count}] {}:{}  {}\n", place.file, place.line, line::cell(cell)));
+    loop {
+        Printer::tell(&format!("record `{}`? [y]es, [n]o, [a]ll that follow, [q]uit: ", change.to));
+        let mut answer = String::new();
+        match io::stdin().read_line(&mut answer) {
+            Ok(read) if read > 0 => {}
+            _ => return Choice::Quit,
+        }
+        if let Some(choice) = Choice::of(&answer) {
+            return choice;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What is wrong with the policies of a step, and what is legal and almost surely not what was meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use verdikt_engine::lint::{Findings, lint};
+use verdikt_engine::model::{Learned, PolicyModel};
+use verdikt_scenario::attempt::{Attempt, Target};
+use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::expect::ExpectedVerdict;
+use verdikt_scenario::name::{DnsName, NamespacedName};
+use verdikt_scenario::prediction::Answer;
+use verdikt_scenario::scenario::{Row, Scenario, Step};
+use verdikt_scenario::topology::{CLUSTER_DOMAIN, Endpoint, Protocol};
+use verdikt_scenario::version::CiliumVersion;
+
+use crate::filter::{Filter, wanted};
+use crate::rejections::options;
+
+/// How many sources a warning names.
+const NAMED: usize = 3;
+
+/// What there is to say of a step before it is run.
+#[derive(Clone, Debug, Default)]
+pub struct StepFindings {
+    /// Objects that are refused although nobody expects it.
+    pub mistakes: Vec<Diagnostic>,
+    /// What is legal and almost surely not what was meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Looks through a step.
+pub fn findings(step: &Step, version: CiliumVersion) -> StepFindings {
+    let expected: BTreeSet<usize> =
+        step.rejections(version).iter().map(|rejection| rejection.policy).collect();
+    let Findings { refusals, mut warnings } =
+        lint(Some(&step.topology), &step.policies, &options(step, version));
+    let unexpected = refusals.into_iter().filter(|refusal| !expected.contains(&refusal.object));
+    let mistakes = unexpected.map(|refusal| refusal.mistake).collect();
+    warnings.extend(not_looked_up(step, version));
+    StepFindings { mistakes, warnings }
+}
+
+/// What to warn of before a run: of the steps that the filters want, each warning once, in the order of places.
+pub fn warnings(scenarios: &[Scenario], version: CiliumVersion, filters: &[Filter]) -> Vec<Diagnostic> {
+    let applicable = scenarios.iter().filter(|scenario| scenario.cilium.contains(version));
+    let steps = applicable.flat_map(|scenario| {
+        let is_wanted = |step: &&Step| filters.is_empty() || !wanted(scenario, step, filters).is_empty();
+        scenario.steps.iter().filter(is_wanted)
+    });
+    let warnings: BTreeSet<Diagnostic> = steps.flat_map(|step| findings(step, version).warnings).collect();
+    warnings.into_iter().collect()
+}
+
+/// Attempts that name a service by its short form, and so look up no name, where a program that asks for the name would
+/// fail: its queries are denied.
+fn not_looked_up(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
+    let rows: Vec<(&Row, DnsName)> =
+        step.table.iter().filter_map(|row| Some((row, name_of(service_of(&row.attempt)?)?))).collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let model =
+        PolicyModel::new(&step.topology, &step.policies, &options(step, version), &Learned::default());
+    let mut answers: BTreeMap<(&Endpoint, &DnsName), bool> = BTreeMap::new();
+    let mut warnings = Vec::new();
+    for (row, name) in &rows {
+        let query = Attempt::Dns { name: name.clone(), protocol: Protocol::Udp };
+        let mut denied: Vec<&Endpoint> = Vec::new();
+        for (source, cell) in &row.cells {
+            let passes =
+                matches!(source, Endpoint::Pod(_)) && cell.expected.verdict == ExpectedVerdict::Allow;
+            let is_denied = || matches!(model.predict(source, &query).answer, Answer::Deny(_));
+            if passes && *answers.entry((source, name)).or_insert_with(is_denied) {
+                denied.push(source);
+            }
+        }
+        if !denied.is_empty() {
+            warnings.push(warning(row, name, &denied));
+        }
+    }
+    warnings
+}
+
+fn warning(row: &Row, name: &DnsName, denied: &[&Endpoint]) -> Diagnostic {
+    let named: Vec<String> = denied.iter().take(NAMED).map(|source| format!("`{source}`")).collect();
+    let more = denied.len().saturating_sub(NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let message = format!(
+        "`{}` looks up no name, and the policy of {}{more} denies the query for `{name}`",
+        row.attempt,
+        named.join(", ")
+    );
+    let help =
+        "a program that uses the name fails: write the name in place of the service to have it looked up";
+    Diagnostic::warning(row.place.clone(), "not-looked-up", message).help(help)
+}
+
+/// The service that an attempt names by its short form, other than the one in front of the DNS server.
+fn service_of(attempt: &Attempt) -> Option<&NamespacedName> {
+    let (Target::Service(service) | Target::Backend { service, .. }) = attempt.target()? else { return None };
+    (attempt.port().is_none_or(|port| port.get() != 53)).then_some(service)
+}
+
+fn name_of(service: &NamespacedName) -> Option<DnsName> {
+    format!("{}.{}.svc.{CLUSTER_DOMAIN}", service.name, service.namespace).parse().ok()
+}

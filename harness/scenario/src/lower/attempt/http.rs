@@ -1,0 +1,77 @@
+//! HTTP attempts: a method, a target with its path, or a URL, and headers.
+
+use super::super::answers::reachable;
+use super::super::mistake::Mistake;
+use super::super::served;
+use super::{HTTP, find_source, split_prefix, target};
+use crate::attempt::{Attempt, Request};
+use crate::topology::{Protocol, Topology};
+
+/// Reads an HTTP attempt without its first word.
+pub(super) fn http(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
+    let form = || "write `http GET namespace/name:8080/path Header=value`".to_owned();
+    let mut words = text.split_whitespace();
+    let (Some(method), Some(url)) = (words.next(), words.next()) else {
+        return Err(Mistake::new("the HTTP attempt has no target").help(form()));
+    };
+    if !is_token(method) || method.bytes().any(|c| c.is_ascii_lowercase()) {
+        let mistake = Mistake::new(format!("`{method}` is no HTTP method"));
+        return Err(mistake.help("methods are written in capitals: `http GET …`".to_owned()));
+    }
+    let (prefix, url) = split_prefix(url);
+    if url.starts_with("https://") {
+        return Err(served::in_tls("https"));
+    }
+    let split = match url.strip_prefix(HTTP) {
+        // A URL as programs take it: what ends its authority is the first slash.
+        Some(rest) => Some(rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash))),
+        None => split_url(url, topology),
+    };
+    let Some((authority, path)) = split else {
+        return Err(Mistake::new(format!("`{url}` has no path")).help(form()));
+    };
+    let (name, port) = match authority.rsplit_once(':') {
+        Some((name, port)) => (name, served::port(port)?),
+        None => (authority, served::port("80")?),
+    };
+    let mut headers = Vec::new();
+    for word in words {
+        let header = word.split_once('=').filter(|(name, _)| is_token(name));
+        let Some((name, value)) = header else {
+            let mistake = Mistake::new(format!("`{word}` is no header"));
+            return Err(mistake.help("write `Name=value`".to_owned()));
+        };
+        headers.push((name.to_owned(), value.to_owned()));
+    }
+    let target = target(prefix, name, topology)?;
+    reachable(&target, Protocol::Tcp, port, true, topology)?;
+    let request = Request { method: method.to_owned(), path: path.to_owned(), headers };
+    Ok(Attempt::Http { target, port, request })
+}
+
+/// A token of HTTP: <https://www.rfc-editor.org/rfc/rfc9110#name-tokens>
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&c))
+}
+
+/// Splits `T[:PORT]/PATH`, in which a pod's or service's name has a slash of its own.
+fn split_url<'a>(url: &'a str, topology: &Topology) -> Option<(&'a str, &'a str)> {
+    let first = url.find('/')?;
+    let second = url[first + 1..].find('/').map(|offset| first + 1 + offset);
+    let head = &url[..first];
+    let at = |index: usize| (&url[..index], &url[index..]);
+    if head.contains([':', '.']) {
+        return Some(at(first));
+    }
+    let is_host = find_source(head, topology).is_some();
+    match second {
+        Some(second) if !is_host => Some(at(second)),
+        // A host and a namespace may share a name; the longer reading wins where it leads somewhere.
+        Some(second) => {
+            let name = at(second).0.rsplit_once(':').map_or(at(second).0, |(name, _)| name);
+            let leads = target(None, name, topology).is_ok();
+            Some(at(if leads { second } else { first }))
+        }
+        None => is_host.then(|| at(first)),
+    }
+}

@@ -1,0 +1,204 @@
+//! Which source stands under which verdict afterwards: as little is moved as possible.
+
+use std::collections::BTreeMap;
+
+use super::Member;
+use super::tree::{VerdictEntry, VerdictMap};
+use crate::document;
+use crate::expect::{Expected, ExpectedVerdict};
+use crate::lower::topology::OTHERS;
+use crate::place::Position;
+
+/// What becomes of a mapping from verdicts to sources.
+#[derive(Debug)]
+pub(super) struct Assignment {
+    /// What becomes of each entry that is there.
+    pub(super) entries: Vec<EntryChange>,
+    /// The entries to add: a verdict and its sources.
+    pub(super) new: Vec<(String, Vec<String>)>,
+}
+
+/// What becomes of an entry.
+#[derive(Clone, Debug)]
+pub(super) struct EntryChange {
+    /// Other words for its verdict.
+    pub(super) rename: Option<String>,
+    /// Which of its sources stay.
+    pub(super) keep: Vec<bool>,
+    /// The sources to add.
+    pub(super) added: Vec<String>,
+}
+
+impl EntryChange {
+    /// Whether nothing of it is left.
+    pub(super) fn is_removed(&self) -> bool {
+        self.added.is_empty() && !self.keep.contains(&true)
+    }
+}
+
+/// Where a source goes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Slot {
+    /// To an entry that is there.
+    Entry(usize),
+    /// To a verdict that has none.
+    New(Expected),
+}
+
+/// A source that goes elsewhere: as it is written.
+struct Move {
+    written: String,
+    to: Slot,
+    /// The entry and the number of the source in it that goes as a whole; none for a name taken out of several.
+    whole: Option<(usize, usize)>,
+}
+
+impl Assignment {
+    /// Assigns every cell of a mapping that changes.
+    pub(super) fn new(text: &str, map: &VerdictMap<'_>, members: &[Member]) -> Self {
+        let mut entries: Vec<EntryChange> = map
+            .entries
+            .iter()
+            .map(|entry| EntryChange {
+                rename: None,
+                keep: vec![true; entry.sources.len()],
+                added: Vec::new(),
+            })
+            .collect();
+        let moves = moves(text, map, members);
+        for (entry, number) in moves.iter().filter_map(|moved| moved.whole) {
+            entries[entry].keep[number] = false;
+        }
+        let mut moves = without_those_of_others(map, moves);
+        rename_emptied(&mut entries, &mut moves);
+        let stays = |moved: &Move| matches!((moved.whole, &moved.to), (Some((from, _)), Slot::Entry(to)) if from == *to);
+        moves.retain(|moved| !stays(moved));
+        let mut new: BTreeMap<Expected, Vec<String>> = BTreeMap::new();
+        let mut order: Vec<Expected> = Vec::new();
+        for Move { written, to, .. } in moves {
+            match to {
+                Slot::Entry(entry) => entries[entry].added.push(written),
+                Slot::New(expected) => {
+                    if !new.contains_key(&expected) {
+                        order.push(expected.clone());
+                    }
+                    new.entry(expected).or_default().push(written);
+                }
+            }
+        }
+        let new = order.into_iter().filter_map(|expected| {
+            let sources = new.remove(&expected)?;
+            Some((expected.to_string(), sources))
+        });
+        Self { new: new.collect(), entries }
+    }
+}
+
+/// Every source that goes elsewhere. A source that stands for several cells goes as a whole if all of them change, where
+/// most of them go; otherwise those that change are named.
+fn moves(text: &str, map: &VerdictMap<'_>, members: &[Member]) -> Vec<Move> {
+    let mut at: BTreeMap<Position, Vec<&Member>> = BTreeMap::new();
+    for member in members {
+        at.entry(member.at).or_default().push(member);
+    }
+    let mut moves = Vec::new();
+    for (number, entry) in map.entries.iter().enumerate() {
+        for (place, source) in entry.sources.iter().enumerate() {
+            let stands_for = at.get(&source.position).map_or(&[][..], Vec::as_slice);
+            let changed: Vec<(&Member, Slot)> = stands_for
+                .iter()
+                .filter_map(|member| Some((*member, slot(map, member.to.as_ref()?))))
+                .collect();
+            let whole = (!changed.is_empty() && changed.len() == stands_for.len())
+                .then(|| most_frequent(&changed))
+                .flatten();
+            if let Some(to) = &whole {
+                let written = text[source.span.clone()].to_owned();
+                moves.push(Move { written, to: to.clone(), whole: Some((number, place)) });
+            }
+            for (member, to) in changed.into_iter().filter(|(_, to)| whole.as_ref() != Some(to)) {
+                moves.push(Move { written: scalar(&member.source), to, whole: None });
+            }
+        }
+    }
+    moves
+}
+
+/// The entry that says what is wanted, or that it has to be made.
+fn slot(map: &VerdictMap<'_>, to: &Expected) -> Slot {
+    let find =
+        |wanted: &Expected| map.entries.iter().position(|entry| entry.expected.as_ref() == Some(wanted));
+    // Who wrote `deny` does not care where.
+    let anywhere = || {
+        let is_plain = to.by.is_none() && matches!(to.verdict, ExpectedVerdict::DenyAt(_));
+        is_plain.then(|| find(&Expected { verdict: ExpectedVerdict::Deny, by: None })).flatten()
+    };
+    find(to).or_else(anywhere).map_or_else(|| Slot::New(to.clone()), Slot::Entry)
+}
+
+fn most_frequent(changed: &[(&Member, Slot)]) -> Option<Slot> {
+    let mut counts: BTreeMap<&Slot, usize> = BTreeMap::new();
+    for (_, slot) in changed {
+        *counts.entry(slot).or_default() += 1;
+    }
+    let most = counts.values().copied().max()?;
+    changed.iter().map(|(_, slot)| slot).find(|slot| counts[slot] == most).cloned()
+}
+
+/// The moves but for those to where `others` stands: there it is not named. With a pattern in the table that might stand
+/// for it, it is.
+fn without_those_of_others(map: &VerdictMap<'_>, moves: Vec<Move>) -> Vec<Move> {
+    let is_others = |entry: &VerdictEntry<'_>, place: usize| entry.sources[place].text() == Some(OTHERS);
+    let has_pattern = map.entries.iter().flat_map(|entry| &entry.sources);
+    let has_pattern = has_pattern.filter_map(|source| source.text()).any(|text| text.contains('*'));
+    if has_pattern {
+        return moves;
+    }
+    let moved = moves
+        .iter()
+        .find(|moved| moved.whole.is_some_and(|(entry, place)| is_others(&map.entries[entry], place)))
+        .map(|moved| moved.to.clone());
+    let stays = || {
+        let has_others =
+            |entry: &VerdictEntry<'_>| (0..entry.sources.len()).any(|place| is_others(entry, place));
+        map.entries.iter().position(has_others).map(Slot::Entry)
+    };
+    let Some(others) = moved.or_else(stays) else { return moves };
+    let goes_there = |moved: &Move| {
+        let is_others_itself =
+            moved.whole.is_some_and(|(entry, place)| is_others(&map.entries[entry], place));
+        moved.to == others && !is_others_itself
+    };
+    moves.into_iter().filter(|moved| !goes_there(moved)).collect()
+}
+
+/// Gives entries that all sources leave the verdict to which the first of them goes, where nothing else has it.
+fn rename_emptied(entries: &mut [EntryChange], moves: &mut [Move]) {
+    for number in 0..entries.len() {
+        let is_wanted = moves.iter().any(|moved| moved.to == Slot::Entry(number));
+        if is_wanted || entries[number].keep.contains(&true) {
+            continue;
+        }
+        let leaving = moves.iter().find(|moved| moved.whole.is_some_and(|(entry, _)| entry == number));
+        let Some(Slot::New(expected)) = leaving.map(|moved| moved.to.clone()) else { continue };
+        entries[number].rename = Some(expected.to_string());
+        for moved in moves.iter_mut().filter(|moved| moved.to == Slot::New(expected.clone())) {
+            moved.to = Slot::Entry(number);
+        }
+    }
+    // What goes from an entry to itself stays where it is.
+    for moved in moves.iter() {
+        if let (Some((entry, place)), Slot::Entry(to)) = (moved.whole, &moved.to)
+            && entry == *to
+        {
+            entries[entry].keep[place] = true;
+        }
+    }
+}
+
+/// A name as a YAML scalar: quoted where it would be something else.
+fn scalar(name: &str) -> String {
+    let documents = document::parse(name).unwrap_or_default();
+    let is_text = documents.first().and_then(document::Node::text) == Some(name);
+    if is_text { name.to_owned() } else { format!("\"{name}\"") }
+}
