@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
+use verdikt_probe::limit::Limit;
+
 /// Why the API server did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
@@ -130,7 +132,10 @@ impl Asked<'_> {
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => {
                 ApiError::Garbled { what, server, reason: innermost(error) }
             }
-            other => ApiError::Unreachable { what, server, reason: innermost(other) },
+            other => {
+                let limit = Limit::of(other).map(|limit| format!("; {limit}")).unwrap_or_default();
+                ApiError::Unreachable { what, server, reason: innermost(other) + &limit }
+            }
         }
     }
 }
@@ -156,5 +161,22 @@ pub(crate) fn list<T: ToString>(names: impl IntoIterator<Item = T>) -> String {
         [] => "none".to_owned(),
         [only] => only.clone(),
         [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_that_meets_a_limit_of_the_system_names_it() {
+        let told = |number: i32| {
+            let error = kube::Error::Service(Box::new(io::Error::from_raw_os_error(number)));
+            Asked { what: "list pods", server: "https://a:6443", context: "a" }.failed(&error).to_string()
+        };
+        assert!(told(24).contains("(RLIMIT_NOFILE)"), "{}", told(24));
+        assert!(!told(111).contains("RLIMIT"), "{}", told(111));
     }
 }
