@@ -68,3 +68,14 @@ pub struct LabelRule {
     /// Whether such labels are left out.
     pub excluded: bool,
 }
+
+impl LabelRule {
+    /// `k8s:app` or `k8s:!version`, with a plain prefix of keys; none of another regular expression.
+    pub fn parse(rule: &str) -> Option<Self> {
+        let rule = rule.strip_prefix("k8s:").unwrap_or(rule);
+        let (excluded, pattern) = rule.strip_prefix('!').map_or((false, rule), |rest| (true, rest));
+        let prefix = pattern.replace("\\.", ".");
+        let is_plain = prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
+        (is_plain && !prefix.is_empty()).then_some(Self { prefix, excluded })
+    }
+}

@@ -236,13 +236,5 @@ fn labels(value: &SettingWord) -> Result<Vec<LabelRule>, &'static str> {
     const WANTED: &str =
         "prefixes of keys, as `k8s:app k8s:!version`; other regular expressions are not modelled";
     let SettingWord::Text(text) = value else { return Err(WANTED) };
-    text.split_whitespace()
-        .map(|rule| {
-            let rule = rule.strip_prefix("k8s:").unwrap_or(rule);
-            let (excluded, pattern) = rule.strip_prefix('!').map_or((false, rule), |rest| (true, rest));
-            let prefix = pattern.replace("\\.", ".");
-            let is_plain = prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
-            if is_plain && !prefix.is_empty() { Ok(LabelRule { prefix, excluded }) } else { Err(WANTED) }
-        })
-        .collect()
+    text.split_whitespace().map(|rule| LabelRule::parse(rule).ok_or(WANTED)).collect()
 }

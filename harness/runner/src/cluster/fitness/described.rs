@@ -6,16 +6,48 @@ use std::net::IpAddr;
 use verdikt_cluster::borrow::Borrowed;
 use verdikt_cluster::cluster::choose_places;
 use verdikt_cluster::inspect::Facts;
+use verdikt_scenario::document;
 use verdikt_scenario::scenario::Step;
-use verdikt_scenario::topology::{Node, Topology};
+use verdikt_scenario::topology::{Labels, Node, Topology};
 
-use super::{API_SERVER, speaks_of_api_server};
+use super::{API_SERVER, has, has_key, speaks_of_api_server};
+
+/// The fields by which policies select nodes.
+const SELECT_NODES: [&str; 4] = ["fromNodes", "toNodes", "nodeSelector", "nodes"];
 
 /// What the topology of a step says otherwise than the cluster is; none if nothing that matters.
 pub(super) fn otherwise(facts: &Facts, borrowed: &Borrowed, step: &Step) -> Option<String> {
     let topology = &step.topology;
     let api_server = || if speaks_of_api_server(step) { api_server(facts, borrowed, topology) } else { None };
-    api_server().or_else(|| taken_address(facts, topology))
+    let labels = || if selects_nodes(step) { node_labels(facts, borrowed, topology) } else { None };
+    api_server().or_else(labels).or_else(|| taken_address(facts, topology))
+}
+
+/// Whether a policy of a step selects nodes by their labels.
+fn selects_nodes(step: &Step) -> bool {
+    let selects = |node: &document::Node| SELECT_NODES.iter().any(|field| has_key(node, field));
+    step.policies.iter().any(|manifest| has(&manifest.root, &selects))
+}
+
+/// A node that has another label than the topology says, by the keys that the topology names at any node.
+fn node_labels(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Option<String> {
+    let keys: BTreeSet<&String> = topology.nodes.values().flat_map(|node| node.labels.keys()).collect();
+    let lent = topology.pods.keys().filter_map(|pod| borrowed.pods.get(pod)?.node.as_deref());
+    let places = choose_places(facts, topology, &lent.collect()).ok()?;
+    places.nodes.iter().find_map(|(name, node)| {
+        let described = &topology.nodes.get(name)?.labels;
+        let actual = &facts.nodes.get(node)?.labels;
+        let key = keys.iter().find(|key| described.get(**key) != actual.get(**key))?;
+        let value = |labels: &Labels| {
+            labels.get(*key).map_or_else(|| "is not there".to_owned(), |value| format!("is \"{value}\""))
+        };
+        Some(format!(
+            "it has a policy that selects nodes, and the label {key} of its node {name} {}; that would be {node}, where \
+             it {}",
+            value(described),
+            value(actual)
+        ))
+    })
 }
 
 /// A node that runs the API server and is described as one that does not, or the other way round.

@@ -3,7 +3,7 @@
 use verdikt_cluster::inspect::CiliumFacts;
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::scenario::Step;
-use verdikt_scenario::settings::Settings;
+use verdikt_scenario::settings::{LabelRule, Settings};
 use verdikt_scenario::topology::{Endpoint, LOCAL_NODE};
 
 use super::{has, has_key};
@@ -21,7 +21,7 @@ struct Setting {
 }
 
 /// <https://docs.cilium.io/en/stable/cmdref/cilium-agent/>
-const SETTINGS: [Setting; 9] = [
+const SETTINGS: [Setting; 10] = [
     Setting {
         name: "enable-k8s-networkpolicy",
         is_unusual: is_off,
@@ -75,6 +75,14 @@ const SETTINGS: [Setting; 9] = [
         is_unusual: |value| value.split([',', ' ']).any(|mode| mode == "nodes"),
         matters: |step| !step.topology.nodes.is_empty() && CIDR.iter().any(|field| has_field(step, field)),
         because: "it has nodes, and policies for ranges of addresses",
+    },
+    // Which labels enter identities: the engine knows Cilium's own choice alone.
+    // <https://docs.cilium.io/en/stable/operations/performance/scalability/identity-relevant-labels/>
+    Setting {
+        name: "labels",
+        is_unusual: |value| !value.trim().is_empty(),
+        matters: |step| !step.policies.is_empty() && step.topology.settings.labels.is_empty(),
+        because: "it has policies, which select by labels",
     },
 ];
 
@@ -148,8 +156,12 @@ fn said(settings: &Settings) -> Vec<(&'static str, String)> {
 
 /// Why a cluster's Cilium is not as a topology says; none if it is.
 pub(super) fn unlike(cilium: &CiliumFacts, wanted: &Settings) -> Option<String> {
-    if !wanted.labels.is_empty() {
-        return Some("its settings filter labels, which are not compared with a cluster's".to_owned());
+    let labels = cilium.config.get("labels").map_or("", String::as_str);
+    let here: Option<Vec<LabelRule>> = labels.split_whitespace().map(LabelRule::parse).collect();
+    if !wanted.labels.is_empty() && here.as_ref() != Some(&wanted.labels) {
+        return Some(format!(
+            "its settings say which labels enter identities, and here Cilium's labels is {labels:?}"
+        ));
     }
     said(wanted).into_iter().find_map(|(name, wanted)| {
         let value = cilium.config.get(name).map_or("", String::as_str);

@@ -114,6 +114,52 @@ fn api_servers_are_described() {
 }
 
 #[test]
+fn labels_of_identities_are_those_of_the_topology() {
+    let check = |here: &str, wanted: &str| {
+        let step = step(
+            &format!("  settings: {{labels: \"{wanted}\"}}\n"),
+            "tcp shop/web:80",
+            &policy("ingress: [{}]"),
+        );
+        let cilium = facts(&[("labels", here)]).cilium;
+        settings::unlike(&cilium, &step.topology.settings).or_else(|| settings::otherwise(&cilium, &step))
+    };
+    assert_eq!(check("k8s:app  k8s:!version", "k8s:app k8s:!version"), None);
+    assert_eq!(check("!version", "k8s:!version"), None, "the source may be left out");
+    for here in ["", "k8s:app", "k8s:app[0-9]"] {
+        let reason =
+            format!("its settings say which labels enter identities, and here Cilium's labels is {here:?}");
+        assert_eq!(check(here, "k8s:app k8s:!version"), Some(reason));
+    }
+}
+
+#[test]
+fn nodes_have_the_labels_that_the_topology_says() {
+    let check = |nodes: &str, label: Option<&str>, rules: &str| {
+        let mut facts = facts(&[]);
+        let labels = label.map(|value| ("tier".to_owned(), value.to_owned()));
+        if let Some(node) = facts.nodes.get_mut("node1") {
+            node.labels = labels.into_iter().chain([("zone".to_owned(), "a".to_owned())]).collect();
+        }
+        let step = step(&format!("  nodes: {{host: {nodes}}}\n"), "tcp shop/web:80", &policy(rules));
+        let found = described::otherwise(&facts, &Borrowed::default(), &step);
+        found.unwrap_or_else(|| "fits".to_owned())
+    };
+    let by_label = "ingress: [{fromNodes: [{matchLabels: {tier: gold}}]}]";
+    assert_eq!(check("{labels: {tier: gold}}", Some("gold"), by_label), "fits");
+    assert_eq!(check("{labels: {tier: gold}}", None, "ingress: [{}]"), "fits", "no policy looks at it");
+    assert_eq!(check("{}", Some("gold"), by_label), "fits", "no node of the topology speaks of it");
+    insta::assert_snapshot!(
+        check("{labels: {tier: gold}}", Some("silver"), by_label),
+        @r#"it has a policy that selects nodes, and the label tier of its node host is "gold"; that would be node1, where it is "silver""#
+    );
+    insta::assert_snapshot!(
+        check("{labels: {tier: gold}}", None, by_label),
+        @r#"it has a policy that selects nodes, and the label tier of its node host is "gold"; that would be node1, where it is not there"#
+    );
+}
+
+#[test]
 fn hosts_outside_have_addresses_of_their_own() {
     let check = |address: &str, api_server: &str| {
         let mut facts = facts(&[]);
@@ -164,6 +210,8 @@ fn settings_under_which_policies_mean_something_else() {
         check(("policy-cidr-match-mode", "nodes"), host, range),
         check(("policy-cidr-match-mode", ""), host, range),
         check(("policy-cidr-match-mode", "nodes"), client, range),
+        check(("labels", "k8s:app !pod-template-hash"), client, "ingress: [{}]"),
+        check(("labels", ""), client, "ingress: [{}]"),
     ];
     insta::assert_snapshot!(seen.join("\n"), @r#"
     enable-cilium-network-policy=false, ingress: [{}] => it has a CiliumNetworkPolicy, and here Cilium's enable-cilium-network-policy is false
@@ -180,5 +228,7 @@ fn settings_under_which_policies_mean_something_else() {
     policy-cidr-match-mode=nodes, ingress: [{fromCIDR: [172.30.0.0/16]}] => it has nodes, and policies for ranges of addresses, and here Cilium's policy-cidr-match-mode is nodes
     policy-cidr-match-mode=, ingress: [{fromCIDR: [172.30.0.0/16]}] => fits
     policy-cidr-match-mode=nodes, ingress: [{fromCIDR: [172.30.0.0/16]}] => fits
+    labels=k8s:app !pod-template-hash, ingress: [{}] => it has policies, which select by labels, and here Cilium's labels is k8s:app !pod-template-hash
+    labels=, ingress: [{}] => fits
     "#);
 }
