@@ -18,7 +18,7 @@ fn cell(expected: &str, answer: Answer, verdict: Verdict) -> CellJudged {
         name: "lockdown".to_owned(),
     };
     let place = Place::start_of("p.yaml");
-    let rule = RuleRef { object, path: "spec.ingress[0]".to_owned(), place: place.clone() };
+    let rule = RuleRef { object, path: "spec.ingress[0]".to_owned(), place: place.clone(), precedence: None };
     let finding = Finding::Denied { by: vec![Arc::new(rule)] };
     let (point, question) = (EnforcementPoint::Ingress, "from a".to_owned());
     let check = Check { point, endpoint: endpoint.clone(), question, finding };
