@@ -46,14 +46,45 @@ fn passes(project: &Project, backend: &str) -> Ran {
 #[test]
 fn a_first_scenario_passes() {
     let project = repository(WEB);
-    assert_snapshot!(project.verdikt(&["init", "deploy"]), @"");
-    assert_snapshot!(project.read("scenarios/deploy.yaml"), @"");
+    assert_snapshot!(project.verdikt(&["init", "deploy"]), @"
+    exit code 0
+    --- stderr
+    2 workloads, 1 service and 1 policy object read; 2 attempts with 5 cells
+    wrote scenarios/deploy.yaml; read it, and run it: `verdikt run scenarios/deploy.yaml`
+    ");
+    assert_snapshot!(project.read("scenarios/deploy.yaml"), @"
+    # Made by `verdikt init deploy`: what the manifests and their policies come to, as the policy model predicts it.
+    # Read the table as you would read a snapshot: it says what is, not what was meant.
+    scenario: deploy
+    about: What the policies allow and deny today.
+    topology:
+      manifests: [../deploy/]
+      world:
+        # a host that no policy names
+        elsewhere: {address: 203.0.113.1, names: [elsewhere.example.test], serves: [tcp 443]}
+    steps:
+    - step: as it is
+      policies: [../deploy/]
+      expect:
+        # Service, deploy/all.yaml:8
+        tcp shop/web:80:
+          allow: shop/web
+          deny ingress: others
+        # a host that no policy names
+        tcp elsewhere:443: {allow: others}
+    ");
     for backend in ["model", "lab"] {
         let ran = passes(&project, backend);
         assert_eq!(ran.code, 0, "{ran}");
     }
     let again = project.verdikt(&["init", "deploy"]);
-    assert_snapshot!(again, @"");
+    assert_snapshot!(again, @"
+    exit code 2
+    --- stderr
+    error: there is a scenario `scenarios/deploy.yaml` already
+
+    hint: replace it with `--force`, or name another with `--name`
+    ");
     assert_eq!(project.verdikt(&["init", "deploy", "--force"]).code, 0);
 }
 
@@ -97,7 +128,7 @@ fn with_policy(spec: &str) -> String {
 #[case::replicas_that_differ(WEB.replace("{name: cli, namespace: shop}", "{name: web-2, namespace: shop, labels: {app: web, v: two}}").replace("name: cli", "name: c").replace("matchLabels: {app: web}}", "matchLabels: {v: two}}").replace("[{name: c}]", "[{name: c, ports: [{containerPort: 8080, name: http}]}]"))]
 #[case::a_dns_server(format!("{WEB}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: coredns, namespace: kube-system}}\nspec: {{template: {{metadata: {{labels: {{k8s-app: kube-dns}}}}, spec: {{containers: [{{name: c, ports: [{{containerPort: 53, protocol: UDP, name: dns}}, {{containerPort: 53, name: dns-tcp}}, {{containerPort: 9153, name: metrics}}]}}]}}}}}}\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: kube-dns, namespace: kube-system}}\nspec: {{selector: {{k8s-app: kube-dns}}, ports: [{{port: 53, protocol: UDP, name: dns}}, {{port: 53, name: dns-tcp}}]}}\n"))]
 #[case::no_namespace(WEB.replace(", namespace: shop", ""))]
-#[case::several_services(format!("{WEB}---\napiVersion: v1\nkind: Service\nmetadata: {{name: wrong, namespace: shop}}\nspec: {{selector: {{app: no}}, ports: [{{port: 80}}]}}\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: udp, namespace: shop}}\nspec: {{type: LoadBalancer, selector: {{app: web}}, ports: [{{port: 81, targetPort: 81}}, {{port: 8080}}]}}\n"))]
+#[case::several_services(format!("{WEB}---\napiVersion: v1\nkind: Service\nmetadata: {{name: wrong, namespace: shop}}\nspec: {{selector: {{app: none}}, ports: [{{port: 80}}]}}\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: udp, namespace: shop}}\nspec: {{type: LoadBalancer, selector: {{app: web}}, ports: [{{port: 81, targetPort: 81}}, {{port: 8080}}]}}\n"))]
 #[case::labels_of_all_kinds(WEB.replace("{app: web}}, spec", "{app: web, version: \"1.0\", \"on\": \"true\", empty: \"\", example.test/x_y: A-b}}, spec"))]
 fn every_shape_passes(#[case] manifests: String) {
     let project = repository(&manifests);
@@ -138,7 +169,72 @@ fn what_cannot_be_read_is_told_and_nothing_is_written() {
         out += &format!("{name}: {ran}\n");
         assert!(!project.path("scenarios/deploy.yaml").exists(), "{name}");
     }
-    assert_snapshot!(out, @"");
+    assert_snapshot!(out, @"
+    a template: exit code 2
+    --- stderr
+    error: not checked, because these are templates: `deploy/all.yaml`; render them, and pipe the result to `verdikt init -`
+
+    a variable: exit code 2
+    --- stderr
+    error: not checked, because these have variables that are not replaced: `deploy/all.yaml`; check what they become: `flux envsubst < deploy/all.yaml | verdikt init -`
+
+    two of a name: exit code 2
+    --- stderr
+    error: Deployment shop/web is there twice
+      --> deploy/all.yaml:25:18
+       |
+    25 | metadata: {name: web, namespace: shop}
+       |                  ^^^
+       |
+       = help: it is also at deploy/all.yaml:3:18: name the files of one cluster alone
+
+    error: Service shop/web is there twice
+      --> deploy/all.yaml:30:18
+       |
+    30 | metadata: {name: web, namespace: shop}
+       |                  ^^^
+       |
+       = help: it is also at deploy/all.yaml:8:18: name the files of one cluster alone
+
+    error: Pod shop/cli is there twice
+      --> deploy/all.yaml:35:18
+       |
+    35 | metadata: {name: cli, namespace: shop}
+       |                  ^^^
+       |
+       = help: it is also at deploy/all.yaml:13:18: name the files of one cluster alone
+
+    error: CiliumNetworkPolicy shop/web is there twice
+      --> deploy/all.yaml:40:18
+       |
+    40 | metadata: {name: web, namespace: shop}
+       |                  ^^^
+       |
+       = help: it is also at deploy/all.yaml:18:18
+
+    policies alone: exit code 5
+    --- stderr
+    error: there is nothing to attempt: no workload declares a port, and no policy names a host outside
+
+    hint: name the manifests of workloads and services beside those of policies
+
+    nothing: exit code 5
+    --- stderr
+    error: there is nothing to attempt: no workload declares a port, and no policy names a host outside
+
+    hint: name the manifests of workloads and services beside those of policies
+
+    no such folder: exit code 2
+    --- stderr
+    error: there is no file or folder `deplyo`
+    --> deplyo
+
+    a name with a slash: exit code 2
+    --- stderr
+    error: `a/b` cannot be the name of a scenario and its file
+
+    hint: name it with `--name`
+    ");
 }
 
 #[test]
@@ -199,5 +295,9 @@ fn repositories_that_are_not_rendered_name_the_command() {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/repositories/kustomize");
     let project = Project::with(&[(".git/HEAD", "")]);
     copy(&kept, &project.path(""));
-    assert_snapshot!(project.verdikt(&["init", "base", "overlays"]), @"");
+    assert_snapshot!(project.verdikt(&["init", "base", "overlays"]), @"
+    exit code 2
+    --- stderr
+    error: checked as they are, because kustomize adds to these, for example namespaces and patches: `overlays/prod`; check what they become: `kustomize build overlays/prod | verdikt init -`
+    ");
 }

@@ -7,7 +7,7 @@ use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::policy::Refuser;
 use verdikt_scenario::topology::{
     CiliumEndpoint, Labels, NAMESPACE_NAME_LABEL, Pod, Protocol, Served, Service, ServiceType, TargetPort,
-    Topology,
+    Topology, TrafficPolicy,
 };
 
 use super::attempts::served_text;
@@ -206,6 +206,14 @@ fn service_text(service: &Service) -> String {
     let mut keys = Vec::new();
     if service.service_type != ServiceType::ClusterIp {
         keys.push(format!("type: {}", service.service_type));
+    }
+    if service.headless {
+        keys.push("headless: true".to_owned());
+    }
+    if service.service_type != ServiceType::ClusterIp
+        && service.external_traffic_policy == TrafficPolicy::Local
+    {
+        keys.push("externalTrafficPolicy: Local".to_owned());
     }
     if !service.labels.is_empty() {
         keys.push(format!("labels: {}", labels(&service.labels)));

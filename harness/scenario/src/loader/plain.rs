@@ -45,7 +45,7 @@ pub(super) fn load_set(
     let Policies { mut loaded, mut mistakes, kustomizations, .. } = policies;
     let to_build = kustomizations.to_build();
     if !to_build.is_empty() {
-        loaded.unrendered.entry(Unrendered::Kustomization).or_default().extend(to_build);
+        loaded.unrendered.insert(Unrendered::Kustomization, to_build);
     }
     manifest::check_twice(&loaded.manifests, &mut mistakes);
     for manifest in &mut loaded.manifests {

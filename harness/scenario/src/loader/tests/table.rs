@@ -316,7 +316,14 @@ fn patterns_that_cannot_be() {
         ("allow: [shop/api, host]", "allow: [shopp/*, host]"),
         ("allow: [shop/api, host]", "allow: [shop/*]\n      deny egress: ['*/api', host]"),
         ("allow: [shop/api, host]", "allow: ['*']"),
-    ]), @"");
+    ]), @r"
+    allow: [shopp/*, host]
+      s.yaml:23:15: no source matches `shopp/*` => write `namespace/*` for all pods of a namespace
+    allow: [shop/*]\n      deny egress: ['*/api', host]
+      s.yaml:24:21: `shop/api` matches two patterns with different verdicts => line 23 says `allow`: name it by itself
+    allow: ['*']
+      s.yaml:24:38: `others` stands for nobody: every source is named => leave it out
+    ");
 }
 
 /// What a program would write: a URL, and names as a pod's search list completes them.
