@@ -7,6 +7,7 @@ mod exit;
 mod failure;
 mod files;
 mod git;
+mod logging;
 mod printer;
 mod signals;
 mod situation;
@@ -59,6 +60,10 @@ fn main() -> ExitCode {
     {
         printer.failure(&Failure::machine("cannot listen to signals").cause(&error));
         return ExitCode::from(exit::MACHINE_FAILED);
+    }
+    if let Err(failure) = logging::start(&arguments.logging, &printer) {
+        printer.failure(&failure);
+        return ExitCode::from(failure.code);
     }
     let result = match arguments.command {
         Command::Run(run) => commands::run::run(&run, &printer),

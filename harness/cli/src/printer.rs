@@ -105,6 +105,11 @@ impl Printer {
         let _ = io::stderr().lock().write_all(guarded.as_bytes());
     }
 
+    /// Whether stderr takes colours.
+    pub(crate) fn colour_for_people(&self) -> bool {
+        self.colour_for_people
+    }
+
     /// Shows a remark.
     pub(crate) fn note(&self, text: &str) {
         Self::tell(&format!("{} {text}\n", self.painted("note:", AnsiColor::Cyan)));

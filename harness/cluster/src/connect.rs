@@ -4,9 +4,10 @@
 mod tests;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use tracing::debug;
 
 use crate::error::{ApiError, Asked, innermost, list};
 
@@ -127,11 +128,18 @@ impl Connection {
         what: &str,
         call: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, ApiError> {
-        match tokio::time::timeout(self.deadline, call).await {
+        let began = Instant::now();
+        let answer = match tokio::time::timeout(self.deadline, call).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(self.asked(what).failed(&error)),
             Err(_) => Err(self.slow(what)),
+        };
+        let took = began.elapsed();
+        match &answer {
+            Ok(_) => debug!(what, ?took, "asked the API server"),
+            Err(error) => debug!(what, ?took, %error, "the API server did not answer as hoped"),
         }
+        answer
     }
 
     fn asked<'a>(&'a self, what: &'a str) -> Asked<'a> {

@@ -12,6 +12,7 @@ use kube::Api;
 use kube::runtime::watcher::{self, Event};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
+use tracing::debug;
 
 use crate::connect::Connection;
 use crate::error::{ApiError, Asked};
@@ -40,6 +41,7 @@ impl Progress {
     }
 
     pub(crate) fn tell(&self, text: String) {
+        debug!(text, "waiting");
         if let Some(listener) = &self.listener {
             let text = match &self.subject {
                 Some(subject) => format!("{subject}: {text}"),

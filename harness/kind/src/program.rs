@@ -11,6 +11,8 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tracing::debug;
+
 use crate::error::Error;
 
 /// How much of what a failing program said is repeated: its last lines.
@@ -115,6 +117,7 @@ impl Call {
         let mut command = Command::new(self.program.name());
         // An interrupt of the terminal is for this process, which ends the program.
         command.process_group(0);
+        debug!(program = self.program.name(), arguments = ?self.arguments, "start a program");
         command.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
         let mut child = command.spawn().map_err(|source| self.not_started(source))?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
+use tracing::debug;
 use verdikt_engine::model::{Learned, Options, PolicyModel};
 use verdikt_probe::wire::{Order, Report};
 use verdikt_probes::addresses::Addresses;
@@ -139,6 +140,7 @@ impl Lab {
     ) -> Result<(), LabError> {
         let addresses = next(&self.addresses, topology);
         let wanted = all_endpoints(topology);
+        debug!(endpoints = wanted.len(), before = self.sites.len(), "apply a step");
         let leaving: Vec<Endpoint> = self
             .sites
             .iter()

@@ -158,7 +158,7 @@ impl Probes {
         self.flushing.remove(endpoint);
     }
 
-    /// Lets the probe of an endpoint serve nothing, until it is configureed again.
+    /// Lets the probe of an endpoint serve nothing, until it is configured again.
     pub fn stop_serving(&mut self, endpoint: &Endpoint) {
         if let Some(member) = self.members.get_mut(endpoint) {
             let resolver = member.resolver.clone();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::Instant;
+use tracing::{debug, trace};
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::observation::Outcome;
@@ -116,6 +117,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
             self.running.insert(number, running);
             return;
         }
+        trace!(number = number.0, %source, %attempt, "begin an attempt");
         self.backend.begin(number, source, attempt);
         let now = Instant::now();
         self.window.begin();
@@ -235,6 +237,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
                 self.change(number, |running, _| running.end_stage(outcome, addresses, took));
             }
             BackendEvent::Finished { number, outcome } => {
+                trace!(number = number.0, ?outcome, "an attempt has ended");
                 self.change(number, |running, _| running.finish(outcome));
             }
             BackendEvent::Arrived { number: Some(number), server, .. } => {
@@ -248,7 +251,10 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
             }
             BackendEvent::Reported => self.asked = false,
             BackendEvent::Flow(flow) => self.belongs(*flow),
-            BackendEvent::Lost(reason) => self.lost = Some(reason),
+            BackendEvent::Lost(reason) => {
+                debug!(reason, "evidence may be missing");
+                self.lost = Some(reason);
+            }
             BackendEvent::Regained => {}
             BackendEvent::Gone(endpoint, reason) => {
                 let of_endpoint = self.running.iter().filter(|(_, running)| *running.source == endpoint);

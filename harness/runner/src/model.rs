@@ -2,6 +2,7 @@
 
 use std::io;
 
+use tracing::{info, info_span};
 use verdikt_engine::model::PolicyModel;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::policy::Manifest;
@@ -69,11 +70,14 @@ pub(crate) fn begin_run(backend: &str, options: &RunOptions, sink: Sink<'_>) -> 
 }
 
 fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io::Result<()> {
+    let _scenario = info_span!("scenario", name = %scenario.name).entered();
     let Some(plan) = begin(scenario, options, |_| None, sink)? else { return Ok(()) };
     let mut past = Past::default();
     for (step, cells) in plan.steps {
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
+        let _step = info_span!("step", name = %step.name).entered();
         let asked = predict_step(step, options.version, &past);
+        info!(policies = step.policies.len(), cells = cells.len(), "the step is predicted");
         if !cells.is_empty() {
             this.begin(&cells.skipped, asked.model.cluster(), &Applied::default(), sink)?;
             this.end(&cells.wanted, &asked, &Observed::Nothing, sink)?;

@@ -7,6 +7,7 @@ use std::io;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
+use tracing::{Instrument as _, debug, info, info_span, warn};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{Event, RunFinished, ScenarioFailed};
@@ -136,6 +137,7 @@ async fn run_scenario<B: Backend>(
         // What went wrong first is what matters.
         ran.and(backend.close().await)
     };
+    let run = run.instrument(info_span!("scenario", name = %scenario.name));
     if let Err(error) = run.await {
         let reason = reason(&error);
         let (scenario, place) = (scenario.name.clone(), scenario.place.clone());
@@ -154,7 +156,8 @@ async fn run_steps<B: Backend>(
     let last = Cell::new(0);
     for (step, cells) in &plan.steps {
         let run = StepRun { scenario, step, options, attempts: &last };
-        past = run.evaluate(cells, backend, &past, sink).await?;
+        let span = info_span!("step", name = %step.name);
+        past = run.evaluate(cells, backend, &past, sink).instrument(span).await?;
     }
     Ok(())
 }
@@ -199,10 +202,13 @@ impl StepRun<'_> {
             Ok(applied) => applied,
             Err(error) => {
                 // What went wrong first is what matters.
-                drop(backend.keep_evidence(&scenario.name, &step.name).await);
+                if let Err(error) = backend.keep_evidence(&scenario.name, &step.name).await {
+                    warn!(%error, "cannot keep evidence");
+                }
                 return Err(error);
             }
         };
+        info!(policies = step.policies.len(), cells = cells.len(), "the step is in force");
         let mut unexpected = false;
         let mut sink = |event: Event| {
             unexpected |= is_unexpected(&event);
@@ -213,6 +219,7 @@ impl StepRun<'_> {
             || this.begin(&cells.skipped, asked.model.cluster(), &applied, &mut sink).is_ok();
         let mut gone = Gone::new();
         let evidence = attempt(step, &asked.attempts, backend, options, attempts, &mut gone).await;
+        debug!(gone = gone.len(), "all attempts are made");
         if !cells.is_empty() && begun {
             let observed = Observed::Evidence(backend.datapath(), evidence);
             let _ = this.end(&cells.wanted, &asked, &observed, &mut sink);

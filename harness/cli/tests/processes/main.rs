@@ -20,6 +20,7 @@ mod install;
 mod lab;
 mod labs_of_others;
 mod limits;
+mod logging;
 mod obstacles;
 mod outputs;
 mod outside;

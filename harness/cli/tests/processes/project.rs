@@ -84,19 +84,20 @@ impl Project {
 
     /// The same as `verdikt` at a terminal in which every message is one line.
     pub(crate) fn wide(&self, arguments: &[&str]) -> Ran {
-        let mut command = self.command(arguments);
-        command.env("COLUMNS", "1000");
-        Self::ran(command)
+        Ran::of(self.command(arguments).env("COLUMNS", "1000"))
     }
 
     /// Runs `verdikt` in this folder.
     pub(crate) fn verdikt(&self, arguments: &[&str]) -> Ran {
-        Self::ran(self.command(arguments))
+        Ran::of(&mut self.command(arguments))
     }
+}
 
-    fn ran(mut command: Command) -> Ran {
+impl Ran {
+    /// Runs a command to its end.
+    pub(crate) fn of(command: &mut Command) -> Self {
         let output = command.output().unwrap();
-        let ran = Ran {
+        let ran = Self {
             code: output.status.code().expect("the process ends by itself"),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),

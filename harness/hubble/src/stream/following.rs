@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, sleep};
+use tracing::debug;
 
 use super::memory::Memory;
 use super::{News, Patience};
@@ -52,6 +53,7 @@ impl Following {
             let connection = self.connection().await?;
             followed |= connection.followed;
             let (name, reason) = (Arc::clone(&self.source.name), connection.ended);
+            debug!(source = %name, reason, followed = connection.followed, "a stream of flows has ended");
             if self.worked.elapsed() >= self.patience.give_up {
                 let reason = format!("{reason}; {}", self.last_seen());
                 self.tell(News::Lost(self.memory.cut(reason.clone(), self.now()))).await?;

@@ -89,7 +89,7 @@ impl NamespaceMaker {
     fn inside<T: Send + 'static>(
         &self,
         wanted: Wanted,
-        configureed: impl FnOnce(&Wanted, SyncDevice) -> Result<T, NamespaceError> + Send + 'static,
+        setup: impl FnOnce(&Wanted, SyncDevice) -> Result<T, NamespaceError> + Send + 'static,
     ) -> Making<T> {
         let (sender, answer) = oneshot::channel();
         let job: Job = Box::new(move || {
@@ -100,7 +100,7 @@ impl NamespaceMaker {
             });
             let device = made.and_then(|()| configure(&wanted));
             // What nobody waits for any more ends here.
-            let _ = sender.send(device.and_then(|device| configureed(&wanted, device)));
+            let _ = sender.send(device.and_then(|device| setup(&wanted, device)));
         });
         // A thread that has ended drops the job, and whoever waits sees that.
         let _ = self.jobs.send(job);

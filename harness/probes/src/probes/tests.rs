@@ -32,8 +32,8 @@ fn free_port() -> u16 {
 }
 
 async fn configure(probes: &mut Probes, serves: &[Serve]) -> Result<(), String> {
-    let configureed = probes.configure(|_| (serves.to_vec(), Resolver::default()), PATIENCE).await;
-    configureed.map_err(|error| error.to_string())
+    let configured = probes.configure(|_| (serves.to_vec(), Resolver::default()), PATIENCE).await;
+    configured.map_err(|error| error.to_string())
 }
 
 async fn attempt(probes: &mut Probes, number: u64, port: u16) -> Outcome {
