@@ -77,7 +77,7 @@ fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
         let _step = info_span!("step", name = %step.name).entered();
         let asked = predict_step(step, options.version, &past);
-        info!(policies = step.policies.len(), cells = cells.len(), "the step is predicted");
+        info!(policies = step.policies.len(), cells = cells.wanted.len(), "the step is predicted");
         if !cells.is_empty() {
             this.begin(&cells.skipped, asked.model.cluster(), &Applied::default(), sink)?;
             this.end(&cells.wanted, &asked, &Observed::Nothing, sink)?;

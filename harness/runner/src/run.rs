@@ -208,7 +208,7 @@ impl StepRun<'_> {
                 return Err(error);
             }
         };
-        info!(policies = step.policies.len(), cells = cells.len(), "the step is in force");
+        info!(policies = step.policies.len(), cells = cells.wanted.len(), "the step is in force");
         let mut unexpected = false;
         let mut sink = |event: Event| {
             unexpected |= is_unexpected(&event);
