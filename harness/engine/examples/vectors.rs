@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 use verdikt_engine::decide::{SideVerdict, Traffic};
+use verdikt_engine::label::CLUSTER;
 use verdikt_engine::model::{AddressFamilies, Learned, Options, PolicyModel};
 use verdikt_engine::rule::Direction;
 use verdikt_engine::ruling::{RequestHead, Target, read_request};
@@ -396,7 +397,9 @@ fn topology(case: &Case) -> Result<(Topology, Learned), Box<dyn Error>> {
         topology.services.insert(format!("{}/{}", service.namespace, service.name).parse()?, spec);
     }
     for (name, api_server) in [("host", false), ("remote-node", false), ("kube-apiserver", true)] {
-        let labels = case.nodes.get(name).cloned().unwrap_or_default();
+        // A node of which the recorded engine knew no label belonged to no cluster either.
+        let none = || [(CLUSTER.to_owned(), String::new())].into();
+        let labels = case.nodes.get(name).cloned().unwrap_or_else(none);
         topology.nodes.insert(name.parse()?, Node { api_server, labels, ..Node::default() });
     }
     for (name, labels) in &case.nodes {

@@ -90,11 +90,12 @@ impl Identity {
         Self { labels, ..Self::default() }
     }
 
-    /// The labels of a node, where Cilium knows them; none of a node of which none are known.
-    pub(crate) fn node_labels(node: &Node) -> impl Iterator<Item = Label> {
+    /// The labels of a node, where Cilium knows them: its own, the one that Kubernetes gives every node, and its cluster.
+    pub(crate) fn node_labels<'a>(name: &'a str, node: &'a Node) -> impl Iterator<Item = Label> + 'a {
         let own = node.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let cluster = (!node.labels.is_empty()).then_some((CLUSTER, CLUSTER_NAME));
-        let labels = own.chain(cluster);
+        let given = [("kubernetes.io/hostname", name), (CLUSTER, CLUSTER_NAME)];
+        let given = given.into_iter().filter(|(key, _)| !node.labels.contains_key(*key));
+        let labels = own.chain(given);
         labels.map(|(key, value)| Label { key: key.into(), source: Source::Node, value: value.into() })
     }
 

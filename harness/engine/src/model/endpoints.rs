@@ -62,7 +62,7 @@ impl PolicyModel<'_> {
     fn node_identity(&self, name: &str, node: &Node) -> Identity {
         let address = node.address.filter(|_| self.topology.settings.cidr_matches_nodes);
         let groups = address.map(|address| self.groups.labels_of(address, &self.behaviour));
-        let labels = self.topology.settings.node_selector_labels.then(|| Identity::node_labels(node));
+        let labels = self.topology.settings.node_selector_labels.then(|| Identity::node_labels(name, node));
         let more = groups.into_iter().flatten().chain(labels.into_iter().flatten());
         let identity = Identity::node(name, node).carrying(more);
         Identity { address, ..identity }
