@@ -78,14 +78,20 @@ impl<'a> Reader<'a> {
         let read = match (group, kind) {
             ("", "Namespace") => self.add_namespace_object(manifest),
             ("", "Service") => self.add_service(manifest),
-            ("", "PodTemplate") => self.skip(kind),
+            ("", "PodTemplate") => {
+                self.count(kind.to_owned());
+                Ok(())
+            }
             ("networking.k8s.io", "Ingress") => self.add_entrance(manifest, "ingressClassName"),
             ("gateway.networking.k8s.io", "Gateway") => self.add_entrance(manifest, "gatewayClassName"),
             _ => match pod_template(&manifest.root, kind) {
                 Some(template) => {
                     workload(template).and_then(|found| self.add_workload(manifest, kind, found))
                 }
-                None => self.skip(if kind.is_empty() { "document without a kind" } else { kind }),
+                None => {
+                    self.count(if kind.is_empty() { "document without a kind" } else { kind }.to_owned());
+                    Ok(())
+                }
             },
         };
         match read {
@@ -101,11 +107,6 @@ impl<'a> Reader<'a> {
 
     fn mistake(&mut self, place: Place, message: String, help: Option<String>) {
         self.objects.diagnostics.push(Diagnostic { help, ..Diagnostic::error(place, message) });
-    }
-
-    fn skip(&mut self, kind: &str) -> Result<(), Unusable> {
-        self.count(kind.to_owned());
-        Ok(())
     }
 
     fn count(&mut self, what: String) {
@@ -157,7 +158,10 @@ impl<'a> Reader<'a> {
         let (name, place) = self.name(manifest)?;
         let (service, positions) = match service(&manifest.root)? {
             ReadService::Service(service, positions) => (service, positions),
-            ReadService::Skipped(why) => return self.skip(&format!("Service ({why})")),
+            ReadService::Skipped(why) => {
+                self.count(format!("Service ({why})"));
+                return Ok(());
+            }
         };
         if let Some(first) = self.objects.places.services.get(&name) {
             let help = twice(first);
@@ -182,7 +186,8 @@ impl<'a> Reader<'a> {
         if field::optional_text(&manifest.root, &["spec", class])? == Some(CILIUM_CLASS) {
             self.objects.topology.cilium.insert(CiliumEndpoint::Ingress);
         }
-        self.skip(if class == "ingressClassName" { "Ingress" } else { "Gateway" })
+        self.count(if class == "ingressClassName" { "Ingress" } else { "Gateway" }.to_owned());
+        Ok(())
     }
 
     fn add_workload(

@@ -2,6 +2,7 @@
 //! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use verdikt_scenario::diagnostic::{Diagnostic, Severity};
@@ -33,7 +34,7 @@ struct Finding {
 
 /// What `check` found.
 pub fn diagnostics(diagnostics: &[Diagnostic]) -> String {
-    document(diagnostics.iter().map(of_diagnostic).collect())
+    document(&diagnostics.iter().map(of_diagnostic).collect::<Vec<_>>())
 }
 
 /// A run: its warnings, and what is not as expected.
@@ -53,7 +54,7 @@ pub fn sarif(events: &[Event]) -> String {
         }
         findings.extend(step.cells.iter().filter_map(|cell| of_cell(cell)));
     }
-    document(findings)
+    document(&findings)
 }
 
 fn of_diagnostic(diagnostic: &Diagnostic) -> Finding {
@@ -78,7 +79,7 @@ fn of_cell(cell: &CellJudged) -> Option<Finding> {
     Some(Finding { rule: rule.to_owned(), level, message, place: line::place(cell).clone() })
 }
 
-fn document(findings: Vec<Finding>) -> String {
+fn document(findings: &[Finding]) -> String {
     let mut rules: BTreeMap<String, Option<&str>> =
         findings.iter().map(|finding| (finding.rule.clone(), None)).collect();
     for (rule, meaning) in RULES {
@@ -128,7 +129,8 @@ fn uri(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=@".contains(&byte) {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            // Writing to a string never fails.
+            let _ = write!(uri, "%{byte:02X}");
         }
     }
     uri

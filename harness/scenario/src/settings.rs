@@ -4,6 +4,7 @@ use crate::scenario::Enforcement;
 
 /// Settings of a cluster's Cilium.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a value of Helm that is on or off")]
 pub struct Settings {
     /// How policies are enforced where a step does not say it (`policyEnforcementMode`, `policyAuditMode`).
     pub enforcement: Enforcement,

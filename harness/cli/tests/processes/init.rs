@@ -1,5 +1,6 @@
 //! `verdikt init`: what it writes loads again and passes at once, whatever it is made of.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -166,7 +167,7 @@ fn what_cannot_be_read_is_told_and_nothing_is_written() {
     ] {
         let project = repository(&manifests);
         let ran = project.verdikt(&[&["init"], arguments].concat());
-        out += &format!("{name}: {ran}\n");
+        writeln!(out, "{name}: {ran}").unwrap();
         assert!(!project.path("scenarios/deploy.yaml").exists(), "{name}");
     }
     assert_snapshot!(out, @"

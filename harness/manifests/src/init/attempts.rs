@@ -162,9 +162,9 @@ impl Suggestions<'_> {
 
     fn add_outside(&mut self, clauses: &[Clause], outside: &Outside) {
         for (name, host) in outside.hosts.iter().filter(|(_, host)| host.is_target) {
-            let named = host.host.names.first().filter(|_| name.as_str() != "elsewhere");
+            let named = host.outside.names.first().filter(|_| name.as_str() != "elsewhere");
             let target = named.map_or_else(|| name.to_string(), ToString::to_string);
-            for served in &host.host.serves {
+            for served in &host.outside.serves {
                 self.add(&format!("tcp {target}:{}", served.port), &host.comment, None);
             }
         }

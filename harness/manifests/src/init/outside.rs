@@ -15,7 +15,7 @@ use super::policies::{Block, Clause, Name, PolicyPort};
 /// A host outside, and why it is there.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
-    pub(super) host: WorldHost,
+    pub(super) outside: WorldHost,
     /// For its reader.
     pub(super) comment: String,
     /// Whether attempts from the cluster lead there.
@@ -62,7 +62,7 @@ impl Outside {
 
     /// Adds the hosts and nodes to a topology.
     pub(super) fn add_to(&self, topology: &mut Topology) {
-        topology.world.extend(self.hosts.iter().map(|(name, host)| (name.clone(), host.host.clone())));
+        topology.world.extend(self.hosts.iter().map(|(name, host)| (name.clone(), host.outside.clone())));
         topology.nodes.extend(self.nodes.clone());
         topology.cilium.extend(&self.cilium);
     }
@@ -75,7 +75,7 @@ impl Outside {
             place(&name.place)
         };
         if let Some(known) = self.hosts.get_mut(&host_name) {
-            serve(&mut known.host, ports);
+            serve(&mut known.outside, ports);
             return;
         }
         let Some(address) = self.free(&[]) else { return };
@@ -110,7 +110,7 @@ impl Outside {
         let text = format!("{prefix}-{cidr}").replace(['.', '/'], "-");
         let Ok(name) = text.parse::<HostName>() else { return };
         if let Some(known) = self.hosts.get_mut(&name) {
-            serve(&mut known.host, ports);
+            serve(&mut known.outside, ports);
             known.is_target |= !is_ingress;
             return;
         }
@@ -153,7 +153,7 @@ impl Outside {
             .hosts
             .values()
             .filter(|host| host.is_target)
-            .flat_map(|host| &host.host.serves)
+            .flat_map(|host| &host.outside.serves)
             .map(|served| served.port)
             .collect();
         ports.extend(Port::new(HTTPS));

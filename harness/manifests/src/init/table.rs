@@ -69,7 +69,7 @@ pub(super) fn predict(
         let attempts = if alike { vec![suggested.attempt.clone()] } else { variants };
         for (attempt, cells) in attempts.iter().zip(&by_variant) {
             let known = cells.iter().filter_map(|(source, verdict)| Some((*source, (*verdict)?)));
-            table.rows.push(row(attempt, &suggested.comment, known.collect()));
+            table.rows.push(row(attempt, &suggested.comment, &known.collect::<Vec<_>>()));
         }
     }
     table.rows.retain(|row| row.cells > 0);
@@ -115,10 +115,10 @@ fn choose(suggested: Vec<Suggested>, most: usize) -> Vec<Suggested> {
         .collect()
 }
 
-fn row(attempt: &Attempt, comment: &str, cells: Vec<(&Endpoint, ExpectedVerdict)>) -> Row {
+fn row(attempt: &Attempt, comment: &str, cells: &[(&Endpoint, ExpectedVerdict)]) -> Row {
     let mut by_verdict: BTreeMap<ExpectedVerdict, Vec<&Endpoint>> = BTreeMap::new();
     let mut of_namespace: BTreeMap<&NamespaceName, BTreeSet<ExpectedVerdict>> = BTreeMap::new();
-    for (source, verdict) in &cells {
+    for (source, verdict) in cells {
         by_verdict.entry(*verdict).or_default().push(source);
         if let Endpoint::Pod(name) = source {
             of_namespace.entry(&name.namespace).or_default().insert(*verdict);

@@ -118,13 +118,13 @@ fn all_served(serves: &[Served]) -> String {
 fn around(out: &mut String, outside: &Outside) {
     line(out, 2, "world:");
     for (name, host) in &outside.hosts {
-        let mut keys = vec![format!("address: {}", host.host.address)];
-        if !host.host.names.is_empty() {
-            let names: Vec<String> = host.host.names.iter().map(ToString::to_string).collect();
+        let mut keys = vec![format!("address: {}", host.outside.address)];
+        if !host.outside.names.is_empty() {
+            let names: Vec<String> = host.outside.names.iter().map(ToString::to_string).collect();
             keys.push(format!("names: [{}]", names.join(", ")));
         }
-        if !host.host.serves.is_empty() {
-            keys.push(format!("serves: [{}]", all_served(&host.host.serves)));
+        if !host.outside.serves.is_empty() {
+            keys.push(format!("serves: [{}]", all_served(&host.outside.serves)));
         }
         let comment = host.comment.replace(char::is_control, " ");
         line(out, 4, &format!("# {comment}\n{name}: {{{}}}", keys.join(", ")));

@@ -1,5 +1,7 @@
 //! Objects as YAML again: for manifests that came through a pipe and stand in the scenario itself.
 
+use std::fmt::Write as _;
+
 use verdikt_scenario::document::{Node, Value};
 
 /// Appends a value in block style; the cursor stands behind `key:` or `-`.
@@ -82,7 +84,8 @@ fn quoted(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+                // Writing to a string never fails.
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
             c => out.push(c),
         }

@@ -1,5 +1,7 @@
 //! Input that is wrong, odd or not rendered: what is said of it, and where.
 
+use std::fmt::Write as _;
+
 use insta::assert_snapshot;
 
 use super::{Folder, becomes};
@@ -27,7 +29,7 @@ fn fields_that_the_api_server_does_not_take() {
         ("a protocol", deployment("{name: a, namespace: a}", &ports("[{containerPort: 1, protocol: tcp}]"))),
         ("a port name", deployment("{name: a, namespace: a}", &ports("[{containerPort: 1, name: A_B}]"))),
     ] {
-        out += &format!("{name}\n{}\n", becomes(&text));
+        writeln!(out, "{name}\n{}", becomes(&text)).unwrap();
     }
     assert_snapshot!(out, @r"
         no name
@@ -146,7 +148,7 @@ fn variables_and_templates_name_the_command() {
     for (name, text) in
         [("a/flux.yaml", flux.as_str()), ("a/fine.yaml", fine.as_str()), ("shop/templates/web.yaml", helm)]
     {
-        out += &format!("{name}\n{}\n", Folder::new(&[(name, text)]).told(&[""]));
+        writeln!(out, "{name}\n{}", Folder::new(&[(name, text)]).told(&[""])).unwrap();
     }
     assert_snapshot!(out, @r"
         a/flux.yaml

@@ -17,15 +17,14 @@ pub(super) fn origin(text: &str, line: u32) -> Option<&str> {
     let lines: Vec<&str> = text.lines().collect();
     let is_end = |line: &&str| line.starts_with("---");
     let start = lines.iter().take(at + 1).rposition(is_end).map_or(0, |index| index + 1);
-    let end =
-        lines.iter().skip(at + 1).position(|line| is_end(line)).map_or(lines.len(), |count| at + 1 + count);
+    let end = lines.iter().skip(at + 1).position(is_end).map_or(lines.len(), |count| at + 1 + count);
     let document = lines.get(start..end)?;
     let of_helm = document.iter().find_map(|line| line.strip_prefix(OF_HELM));
     let of_kustomize = || {
         let annotation = document.iter().position(|line| line.trim_start().starts_with(OF_KUSTOMIZE))?;
         // A mapping in a block of text, of which the path is one line.
-        let keys = document.iter().skip(annotation + 1).take(4);
-        keys.filter_map(|line| line.trim_start().strip_prefix("path: ")).next()
+        let mut keys = document.iter().skip(annotation + 1).take(4);
+        keys.find_map(|line| line.trim_start().strip_prefix("path: "))
     };
     of_helm.or_else(of_kustomize).map(str::trim).filter(|path| !path.is_empty())
 }

@@ -46,13 +46,11 @@ fn known_cache(text: &str, topology: &Topology) -> Result<Endpoint, Mistake> {
         Mistake::new(format!("`{text}` is no cache of names on the pods' node"))
             .help(format!("write `{LOCAL_NODE}`, or `namespace/name` of a pod"))
     })?;
-    match topology.pods.get(&name) {
-        Some(pod) => Ok(pod.host_network.clone().map_or(Endpoint::Pod(name), Endpoint::Node)),
-        None => {
-            let known: Vec<String> = topology.pods.keys().map(ToString::to_string).collect();
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            let help = did_you_mean(text, "the pods are", &known);
-            Err(Mistake::new(format!("no pod is called `{name}`")).help(help))
-        }
-    }
+    let Some(pod) = topology.pods.get(&name) else {
+        let known: Vec<String> = topology.pods.keys().map(ToString::to_string).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let help = did_you_mean(text, "the pods are", &known);
+        return Err(Mistake::new(format!("no pod is called `{name}`")).help(help));
+    };
+    Ok(pod.host_network.clone().map_or(Endpoint::Pod(name), Endpoint::Node))
 }

@@ -174,14 +174,14 @@ fn without_those_of_others(map: &VerdictMap<'_>, moves: Vec<Move>) -> Vec<Move> 
 
 /// Gives entries that all sources leave the verdict to which the first of them goes, where nothing else has it.
 fn rename_emptied(entries: &mut [EntryChange], moves: &mut [Move]) {
-    for number in 0..entries.len() {
+    for (number, entry) in entries.iter_mut().enumerate() {
         let is_wanted = moves.iter().any(|moved| moved.to == Slot::Entry(number));
-        if is_wanted || entries[number].keep.contains(&true) {
+        if is_wanted || entry.keep.contains(&true) {
             continue;
         }
-        let leaving = moves.iter().find(|moved| moved.whole.is_some_and(|(entry, _)| entry == number));
+        let leaving = moves.iter().find(|moved| moved.whole.is_some_and(|(whole, _)| whole == number));
         let Some(Slot::New(expected)) = leaving.map(|moved| moved.to.clone()) else { continue };
-        entries[number].rename = Some(expected.to_string());
+        entry.rename = Some(expected.to_string());
         for moved in moves.iter_mut().filter(|moved| moved.to == Slot::New(expected.clone())) {
             moved.to = Slot::Entry(number);
         }

@@ -141,7 +141,7 @@ impl<'t> Edits<'t> {
         }
         let lead = &self.text[self.line_start(last.span.start)..last.span.start];
         let lines = added.iter().map(|source| format!("{lead}{source}")).collect();
-        self.insert_lines(last.span.end, lines);
+        self.insert_lines(last.span.end, &lines);
         Ok(())
     }
 
@@ -169,13 +169,13 @@ impl<'t> Edits<'t> {
         if !lead.trim().is_empty() {
             return Err(RewriteError::Layout(first.key.position.line));
         }
-        let lines = new.iter().map(|entry| format!("{lead}{}", entry_text(entry))).collect();
-        self.insert_lines(last.value.span.end, lines);
+        let lines: Vec<String> = new.iter().map(|entry| format!("{lead}{}", entry_text(entry))).collect();
+        self.insert_lines(last.value.span.end, &lines);
         Ok(())
     }
 
     /// Adds lines below the one in which a place is.
-    fn insert_lines(&mut self, at: usize, lines: Vec<String>) {
+    fn insert_lines(&mut self, at: usize, lines: &[String]) {
         if lines.is_empty() {
             return;
         }

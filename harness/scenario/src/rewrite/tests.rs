@@ -284,7 +284,9 @@ fn written(verdicts: &[usize], named: &[bool], layout: usize) -> String {
             (_, 0 | 1) => writeln!(table, "      {words}: [{}] # {number}", sources.join(" , ")).unwrap(),
             (_, 2) => {
                 writeln!(table, "      {words}: # {number}").unwrap();
-                sources.iter().for_each(|source| writeln!(table, "      - {source} # {source}").unwrap());
+                for source in &sources {
+                    writeln!(table, "      - {source} # {source}").unwrap();
+                }
             }
             _ => entries.push(format!("{words}: [{}]", sources.join(", "))),
         }
@@ -314,7 +316,7 @@ proptest! {
         let to: Vec<(&str, &str)> = SOURCES.iter().zip(after).take(changed.index(SOURCES.len()) + 1)
             .map(|(source, words)| (*source, WORDS[words])).filter(|(source, words)| said(source) != *words && (said(source) != "deny" || !words.starts_with("deny"))).collect();
         let rewritten = rewritten(&text, &to).unwrap();
-        prop_assert_eq!(&text == &rewritten, to.is_empty());
+        prop_assert_eq!(text == rewritten, to.is_empty());
         let comments = |text: &str| {
             let mut comments: Vec<String> = text.lines().filter_map(|line| Some(line.split_once("# ")?.1.to_owned())).collect();
             comments.sort();

@@ -48,7 +48,7 @@ impl Remembered {
         let _ = if self.names.is_empty() {
             fs::remove_file(&file)
         } else {
-            let lines: String = self.names.iter().map(|name| format!("{name}\n")).collect();
+            let lines: String = self.names.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
             let folder = file.parent().map_or(Ok(()), fs::create_dir_all);
             folder.and_then(|()| files::replace(&file, lines.as_bytes()))
         };
