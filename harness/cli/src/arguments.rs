@@ -3,6 +3,7 @@
 mod cluster;
 mod duration;
 mod init;
+mod logging;
 pub(crate) mod questions;
 mod reports;
 
@@ -11,7 +12,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, PossibleValuesParser};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use verdikt_kind::profile::{DEFAULT, profile};
 use verdikt_report::terminal::Detail;
 use verdikt_runner::filter::Filter;
@@ -26,6 +27,7 @@ use cluster::borrowable;
 pub(crate) use cluster::{Clean, Cluster, ClusterCommand, ClusterUp, Images, World};
 use duration::duration;
 pub(crate) use init::Init;
+pub(crate) use logging::{LogFormat, Logging};
 pub(crate) use reports::{ReportFile, ReportKind, Reports};
 
 /// Tells whether network policies do what their authors think.
@@ -45,26 +47,6 @@ pub(crate) struct Arguments {
     pub(crate) logging: Logging,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// What is logged, and how.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Logging {
-    /// Log what happens on stderr: -v steps, -vv requests and waits, -vvv attempts; `VERDIKT_LOG` says it by crate
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
-    /// How lines of the log are written
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
-    pub(crate) log_format: LogFormat,
-}
-
-/// How lines of the log are written.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For people
-    Text,
-    /// One JSON object a line
-    Json,
 }
 
 fn help_of_cilium() -> String {

@@ -136,7 +136,7 @@ fn relations_between_policies() {
          k8s-app: kube-dns}}], toPorts: [{ports: [{port: \"53\", protocol: ANY}], rules: {dns: [{matchPattern: \"*\"}]}}]}]}}",
     );
     check(&[policy("p", "Admin", 5, names), dns.clone()], &["dns-rules-replaced"]);
-    check(&[policy("p", "Baseline", 5, names), dns], &["dns-rules-replaced"]);
+    check(&[policy("p", "Baseline", 5, names), dns], &["baseline-opens", "dns-rules-replaced"]);
     check(&[policy("p", "Admin", 5, names), isolation()], &[]);
     let block = "egress: [{action: Accept, to: [{networks: [10.244.0.0/16]}]}]";
     check(&[policy("p", "Admin", 5, block)], &["cidr-for-pods"]);
@@ -168,7 +168,8 @@ fn who_refuses_what() {
         newest,
         (Refuser::ApiServer, RefusalKind::UnknownField { path: "spec.rules".to_owned(), meant: None }),
     );
-    check(&policy("p", "Normal", 5, ""), true, newest, (Refuser::ApiServer, RefusalKind::InvalidValue));
+    let unknown_word = RefusalKind::UnknownWord { meant: None };
+    check(&policy("p", "Normal", 5, ""), true, newest, (Refuser::ApiServer, unknown_word));
     check(&policy("p", "Admin", -1, ""), true, newest, (Refuser::ApiServer, RefusalKind::InvalidValue));
 }
 

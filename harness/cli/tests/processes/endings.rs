@@ -125,7 +125,7 @@ fn a_signal_ends_what_only_reads() {
 fn a_run_may_outlive_its_terminal() {
     let project = many(400);
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' HUP; exec \"$0\" run --on model", env!("CARGO_BIN_EXE_verdikt")]);
+    command.args(["-c", "trap '' HUP; exec \"$0\" run --tables --on model", env!("CARGO_BIN_EXE_verdikt")]);
     let mut process = command.current_dir(project.path("")).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(process.stdout.take().unwrap());
     let mut text = until_said(&mut output, "redis-003/open");
@@ -139,8 +139,11 @@ fn a_run_may_outlive_its_terminal() {
 #[test]
 fn a_run_whose_terminal_is_closed_tells_what_is_known() {
     let project = many(400);
-    let run =
-        format!("exec '{}' run --on lab --parallel 1 {}", env!("CARGO_BIN_EXE_verdikt"), REPORTS.join(" "));
+    let run = format!(
+        "exec '{}' run --tables --on lab --parallel 1 {}",
+        env!("CARGO_BIN_EXE_verdikt"),
+        REPORTS.join(" ")
+    );
     let mut terminal = Command::new("script");
     terminal.args(["--quiet", "--command", &run, "typescript"]).env(MARK, "terminal");
     terminal.current_dir(project.path("")).stdin(Stdio::null()).stdout(Stdio::piped());

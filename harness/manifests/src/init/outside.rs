@@ -172,7 +172,7 @@ impl Outside {
         if is_target {
             serve(&mut host, ports);
         }
-        self.hosts.insert(name, Host { host, comment, is_target });
+        self.hosts.insert(name, Host { outside: host, comment, is_target });
     }
 
     /// An address in none of some blocks.

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::policy::Refuser;
 use verdikt_scenario::topology::{
-    CiliumEndpoint, Labels, NAMESPACE_NAME_LABEL, Pod, Protocol, Served, Service, ServiceType, TargetPort,
-    Topology, TrafficPolicy,
+    CiliumEndpoint, Endpoint, Labels, NAMESPACE_NAME_LABEL, Pod, Protocol, Served, Service, ServicePort,
+    ServiceType, TargetPort, Topology, TrafficPolicy,
 };
 
 use super::attempts::served_text;
@@ -182,7 +182,11 @@ fn inline(out: &mut String, topology: &Topology, outside: &Outside) {
     for (name, service) in &topology.services {
         // The format has no service that leads nowhere.
         if !topology.backends(name).is_empty() {
-            line(out, 4, &format!("{name}: {{{}}}", service_text(service)));
+            line(
+                out,
+                4,
+                &format!("{name}: {{{}}}", service_text(service, &topology.backends(name), topology)),
+            );
         }
     }
     if outside.cilium.is_empty() {
@@ -202,7 +206,16 @@ fn pod_text(pod: &Pod) -> String {
     keys.join(", ")
 }
 
-fn service_text(service: &Service) -> String {
+/// A service, with the ports that somebody behind it serves: the format has no others.
+fn service_text(service: &Service, backends: &[Endpoint], topology: &Topology) -> String {
+    let is_served = |port: &&ServicePort| match &port.target {
+        TargetPort::Name(_) => true,
+        TargetPort::Number(number) => backends.iter().any(|backend| {
+            let Endpoint::Pod(name) = backend else { return true };
+            let pod = topology.pods.get(name);
+            pod.is_some_and(|pod| pod.serves.iter().any(|served| served.port == *number))
+        }),
+    };
     let mut keys = Vec::new();
     if service.service_type != ServiceType::ClusterIp {
         keys.push(format!("type: {}", service.service_type));
@@ -222,6 +235,7 @@ fn service_text(service: &Service) -> String {
     let ports: Vec<String> = service
         .ports
         .iter()
+        .filter(is_served)
         .map(|port| {
             let protocol =
                 if port.protocol == Protocol::Tcp { String::new() } else { format!("/{}", port.protocol) };

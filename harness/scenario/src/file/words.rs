@@ -217,9 +217,9 @@ impl JsonSchema for Sources {
 
 /// What the keys of a table look like; what they mean depends on the topology.
 const ATTEMPTS: [&str; 4] = [
-    r"^(tcp|udp|sctp)\s+\S+:\S+(\s+via\s+\S+)?$",
+    r"^(tcp|udp|sctp)\s+\S+:\S+(\s+over\s+\S+)?(\s+via\s+\S+)?$",
     r"^icmp\s+\S+(\s+via\s+\S+)?$",
-    r"^http\s+[A-Z]+\s+\S+(\s+\S+=\S*)*(\s+via\s+\S+)?$",
+    r"^http\s+[A-Z]+\s+\S+(\s+\S+=\S*)*(\s+over\s+\S+)?(\s+via\s+\S+)?$",
     r"^dns(\+tcp)?\s+\S+$",
 ];
 

@@ -1,9 +1,12 @@
 //! From topology files to one topology: includes merged, names checked, addresses given out.
 
+mod collisions;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use self::collisions::collisions;
 use super::mistake::{Mistake, Mistakes};
 use super::served::{all_served, label_key, labels};
 use super::services;
@@ -377,28 +380,6 @@ fn dns_names<'a>(
         names.insert(name);
     }
     names
-}
-
-/// A host, a node and an endpoint of Cilium's own with the same name could not be told apart in a table.
-fn collisions(parts: &[TopologyPart], draft: &Draft, mistakes: &mut Mistakes) {
-    let world = winners(parts, |part| &part.world);
-    for (name, Winner { file, position, .. }) in winners(parts, |part| &part.nodes) {
-        if world.contains_key(name) && name != LOCAL_NODE {
-            let message = format!("`{name}` is a node and a host outside the cluster");
-            let help = "give one of them another name".to_owned();
-            mistakes.add(file, position, Mistake::new(message).help(help));
-        }
-    }
-    let nodes = winners(parts, |part| &part.nodes);
-    let named = world.iter().map(|(name, host)| (name, host.file, host.position));
-    let named = named.chain(nodes.iter().map(|(name, node)| (name, node.file, node.position)));
-    let own: BTreeSet<String> =
-        draft.topology.cilium.iter().map(|endpoint| Endpoint::Cilium(*endpoint).to_string()).collect();
-    for (name, file, position) in named.filter(|(name, ..)| own.contains(**name)) {
-        let message = format!("`{name}` is also one of Cilium's own endpoints");
-        let help = "give it another name, or take the endpoint off the list `cilium`".to_owned();
-        mistakes.add(file, position, Mistake::new(message).help(help));
-    }
 }
 
 /// A host outside the cluster or a node that the topology has.

@@ -140,7 +140,7 @@ impl<'t> Edits<'t> {
             }
         }
         let lead = &self.text[self.line_start(last.span.start)..last.span.start];
-        let lines = added.iter().map(|source| format!("{lead}{source}")).collect();
+        let lines: Vec<String> = added.iter().map(|source| format!("{lead}{source}")).collect();
         self.insert_lines(last.span.end, &lines);
         Ok(())
     }

@@ -117,7 +117,7 @@ fn api_servers_are_described() {
 fn labels_of_identities_are_those_of_the_topology() {
     let check = |here: &str, wanted: &str| {
         let step = step(
-            &format!("  settings: {{labels: \"{wanted}\"}}\n"),
+            &format!("    shop/cli: {{}}\n  settings: {{labels: \"{wanted}\"}}\n"),
             "tcp shop/web:80",
             &policy("ingress: [{}]"),
         );

@@ -303,7 +303,7 @@ fn patterns_stand_for_the_sources_they_match() {
     // What is named wins over patterns, and these over the rest.
     let all = cells("allow: [shop/api, host]", "allow: [shop/*, host]");
     let named = cells("allow: [shop/api, host]", "deny egress: [shop/web]\n      allow: [sh*p/*, host]");
-    assert_eq!(all, "shop/api allow, shop/web allow, client deny ingress, pay deny ingress, host allow");
+    assert_eq!(all, "shop/web allow, shop/api allow, client deny ingress, pay deny ingress, host allow");
     assert_eq!(
         named,
         "shop/api allow, shop/web deny egress, client deny ingress, pay deny ingress, host allow"
