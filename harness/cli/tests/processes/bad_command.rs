@@ -92,8 +92,8 @@ fn every_wrong_command() {
 
     For more information, try '--help'.
 
-    $ verdikt run redis.yaml --timeout 0
-    error: invalid value '0' for '--timeout <MILLISECONDS>': 0 is not in 1..=600000
+    $ verdikt run redis.yaml --timeout 3000
+    error: invalid value '3000' for '--timeout <DURATION>': the unit is missing: a duration is written as `500ms`, `3s` or `2m`
 
     For more information, try '--help'.
 
@@ -103,12 +103,12 @@ fn every_wrong_command() {
     For more information, try '--help'.
 
     $ verdikt run redis.yaml --report html=a.html
-    error: invalid value 'html=a.html' for '--report <KIND=FILE>': `html` is no report; there are junit=FILE, json=FILE, markdown=FILE and github=FILE
+    error: invalid value 'html=a.html' for '--report <KIND=FILE>': unknown report `html` (expected junit, json, markdown, github or sarif, as in `junit=FILE`)
 
     For more information, try '--help'.
 
-    $ verdikt run redis.yaml --report junit
-    error: invalid value 'junit' for '--report <KIND=FILE>': a report is written as junit=FILE or json=FILE
+    $ verdikt run redis.yaml --report html
+    error: invalid value 'html' for '--report <KIND=FILE>': unknown report `html` (expected junit, json, markdown, github or sarif, as in `junit=FILE`)
 
     For more information, try '--help'.
 

@@ -83,7 +83,8 @@ fn what_is_meant_otherwise_is_warned_of() {
     assert_snapshot!(check(&names.each_ref().map(String::as_str)), @r#"
     check 09-apiserver-443.yaml: exit code 0
     --- stderr
-    hint[api-server-port]: 443 is the port of the API server's service; policies see the port of the API server itself
+    hint[api-server-port]: 443 is the port of the API server's service; policies see the port of the
+                           API server itself
      --> 09-apiserver-443.yaml:8:24
       |
     8 |     toPorts: [{ports: [{port: "443", protocol: TCP}]}]
@@ -94,7 +95,8 @@ fn what_is_meant_otherwise_is_warned_of() {
 
     check 10-dns-peer-without-namespace.yaml: exit code 0
     --- stderr
-    warning[dns-peer-namespace]: this peer is of the namespace shop, where the cluster's DNS server is not
+    warning[dns-peer-namespace]: this peer is of the namespace shop, where the cluster's DNS server is
+                                 not
      --> 10-dns-peer-without-namespace.yaml:7:19
       |
     7 |   - toEndpoints: [{matchLabels: {k8s-app: kube-dns}}]
@@ -105,7 +107,8 @@ fn what_is_meant_otherwise_is_warned_of() {
 
     check 13-filtered-label.yaml: exit code 0
     --- stderr
-    warning[filtered-label]: Cilium leaves the label pod-template-hash out of identities by default: no pod is known by it
+    warning[filtered-label]: Cilium leaves the label pod-template-hash out of identities by default: no
+                             pod is known by it
      --> 13-filtered-label.yaml:5:46
       |
     5 |   endpointSelector: {matchLabels: {app: web, pod-template-hash: 7d9f}}
@@ -113,7 +116,8 @@ fn what_is_meant_otherwise_is_warned_of() {
       |
       = help: select by another label, or add this one to Cilium's setting `labels`
 
-    warning[filtered-label]: Cilium leaves the label statefulset.kubernetes.io/pod-name out of identities by default: no pod is known by it
+    warning[filtered-label]: Cilium leaves the label statefulset.kubernetes.io/pod-name out of
+                             identities by default: no pod is known by it
      --> 13-filtered-label.yaml:6:45
       |
     6 |   ingress: [{fromEndpoints: [{matchLabels: {statefulset.kubernetes.io/pod-name: db-0}}]}]

@@ -51,15 +51,15 @@ fn a_bad_log_is_refused_with_its_line() {
       caused by: expected value at line 1 column 1
     error: cut:1: no event of a run
       caused by: EOF while parsing a string at line 1 column 20
-    error: older:1: the log has format 2, and this verdikt reads 3
+    error: older:1: the log has format 3, and this verdikt reads 4
 
     hint: run the scenarios again, or replay the log with the verdikt that wrote it
-    error: newer:1: the log has format 4, and this verdikt reads 3
+    error: newer:1: the log has format 5, and this verdikt reads 4
 
     hint: run the scenarios again, or replay the log with the verdikt that wrote it
     error: headless:1: the log does not begin with the start of a run
     error: spoilt:2: no event of a run
-      caused by: unknown variant `unheard-of`, expected one of `run-started`, `scenario-started`, `scenario-skipped`, `scenario-failed`, `step-started`, `object-judged`, `cell-judged`, `step-finished`, `run-finished` at line 1 column 21
+      caused by: unknown variant `unheard-of`, expected one of `run-started`, `warned`, `scenario-started`, `scenario-skipped`, `scenario-failed`, `step-started`, `object-judged`, `cell-skipped`, `invariant-judged`, `cell-judged`, `step-finished`, `run-finished` at line 1 column 21
     ");
 }
 

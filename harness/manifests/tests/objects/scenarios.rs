@@ -91,11 +91,11 @@ fn manifests_are_a_topology_and_their_folder_is_policies() {
 #[test]
 fn what_the_topology_says_wins_key_by_key() {
     let own = "manifests: [deploy/]\n  pods: {shop/web: {serves: [tcp 9090]}, shop/other: {}}\n  world: {client: {}}";
-    assert_snapshot!(loads(&scenario(own, "tcp pod:shop/web:9090"), &[("deploy/all.yaml", MANIFESTS)]), @"
+    assert_snapshot!(loads(&scenario(own, "tcp pod:shop/web:9090"), &[("deploy/all.yaml", MANIFESTS)]), @r"
     open: policies []
-      tcp pod:shop/web:9090 from shop/cli, shop/other, client
+      tcp pod:shop/web:9090 from shop/other, client, shop/cli
     locked: policies [NetworkPolicy shop/locked]
-      tcp pod:shop/web:9090 from shop/cli, shop/other, client
+      tcp pod:shop/web:9090 from shop/other, client, shop/cli
     ");
 }
 

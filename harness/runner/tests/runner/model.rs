@@ -181,10 +181,10 @@ fn cells_that_nobody_can_attempt_are_skipped() {
       step one
         office tcp shop/front:80: skipped, no host outside reaches the address that service shop/front has in the cluster (Cilium drops such packets: "Is a ClusterIP"); make it a service of type NodePort or LoadBalancer
         office tcp front.shop.svc.cluster.local:80: skipped, no host outside reaches the address that service shop/front has in the cluster (Cilium drops such packets: "Is a ClusterIP"); make it a service of type NodePort or LoadBalancer
-        shop/cart tcp shop/front:80: expected allow, allow, AsExpected
         shop/web tcp shop/front:80: expected allow, allow, AsExpected
-        shop/cart tcp front.shop.svc.cluster.local:80: expected allow, allow, AsExpected
+        shop/cart tcp shop/front:80: expected allow, allow, AsExpected
         shop/web tcp front.shop.svc.cluster.local:80: expected allow, allow, AsExpected
+        shop/cart tcp front.shop.svc.cluster.local:80: expected allow, allow, AsExpected
       end one
       step two
         shop/cart tcp shop/web:80: expected allow, allow, AsExpected

@@ -306,7 +306,7 @@ fn patterns_stand_for_the_sources_they_match() {
     assert_eq!(all, "shop/web allow, shop/api allow, client deny ingress, pay deny ingress, host allow");
     assert_eq!(
         named,
-        "shop/api allow, shop/web deny egress, client deny ingress, pay deny ingress, host allow"
+        "shop/web deny egress, shop/api allow, client deny ingress, pay deny ingress, host allow"
     );
 }
 
@@ -343,7 +343,7 @@ fn urls_and_relative_names() {
     ]
     .map(attempt);
     let changes: Vec<(&str, &str)> = tries.iter().map(|attempt| (from, attempt.as_str())).collect();
-    insta::assert_snapshot!(each(&changes), @"
+    insta::assert_snapshot!(each(&changes), @r"
     http GET http://front.shop:8080/v1?a=b: {allow: others}
       nothing
     http GET http://front.shop:8080: {allow: others}
@@ -357,9 +357,9 @@ fn urls_and_relative_names() {
     tcp fornt:8080: {allow: others}
       s.yaml:18:5: no host or node is called `fornt` => did you mean `shop/front`?
     https GET shop/front:8080/: {allow: others}
-      s.yaml:18:5: there are no HTTPS attempts => `tcp TARGET:443` tells whether the port is reached, which is all that a policy without HTTP rules decides
+      s.yaml:18:5: `https` cannot be told in a scenario: there is no word for what is inside TLS => write `tcp`: the proxy does not see requests inside TLS, and HTTP rules break such connections
     http GET https://front.shop/: {allow: others}
-      s.yaml:18:5: there are no HTTPS attempts => `tcp TARGET:443` tells whether the port is reached, which is all that a policy without HTTP rules decides
+      s.yaml:18:5: `https` cannot be told in a scenario: there is no word for what is inside TLS => write `tcp`: the proxy does not see requests inside TLS, and HTTP rules break such connections
     ");
     let one = GOOD.replace("  namespaces: {shop: {}, data: {}}", "  namespaces: {shop: {}}");
     let one = one.replace("data/redis", "shop/redis").replace("data/lockdown", "shop/lockdown");
