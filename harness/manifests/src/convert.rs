@@ -84,15 +84,14 @@ impl<'a> Reader<'a> {
             }
             ("networking.k8s.io", "Ingress") => self.add_entrance(manifest, "ingressClassName"),
             ("gateway.networking.k8s.io", "Gateway") => self.add_entrance(manifest, "gatewayClassName"),
-            _ => match pod_template(&manifest.root, kind) {
-                Some(template) => {
+            _ => {
+                if let Some(template) = pod_template(&manifest.root, kind) {
                     workload(template).and_then(|found| self.add_workload(manifest, kind, found))
-                }
-                None => {
+                } else {
                     self.count(if kind.is_empty() { "document without a kind" } else { kind }.to_owned());
                     Ok(())
                 }
-            },
+            }
         };
         match read {
             Ok(()) => {}

@@ -98,6 +98,8 @@ fn quoted(text: &str) -> String {
 mod tests {
     use verdikt_scenario::document::{Entry, parse};
 
+    use verdikt_scenario::place::Position;
+
     use super::*;
 
     /// A tree without its places.
@@ -108,7 +110,7 @@ mod tests {
             }
             Value::Map(entries) => {
                 let entry = |entry: &Entry| {
-                    let (key, position) = (entry.key.clone(), Default::default());
+                    let (key, position) = (entry.key.clone(), Position::default());
                     Entry { key, position, value: in_no_place(bare(&entry.value)) }
                 };
                 Value::Map(entries.iter().map(entry).collect())
@@ -118,7 +120,7 @@ mod tests {
     }
 
     fn in_no_place(value: Value) -> Node {
-        Node { value, position: Default::default() }
+        Node { value, position: Position::default() }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Kinds of objects, each as a cluster understands it.
 
+use std::fmt::Write as _;
+
 use insta::assert_snapshot;
 
 use super::becomes;
@@ -10,7 +12,8 @@ fn every_kind_with_a_pod_template_is_an_endpoint() {
     for kind in
         ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "Rollout"]
     {
-        text += &format!(
+        write!(
+            text,
             "---
 apiVersion: apps/v1
 kind: {kind}
@@ -18,7 +21,8 @@ metadata: {{name: {0}, namespace: shop}}
 spec: {{template: {{metadata: {{labels: {{app: {0}}}}}, spec: {{containers: [{{name: c}}]}}}}}}
 ",
             kind.to_lowercase()
-        );
+        )
+        .unwrap();
     }
     text += "---
 apiVersion: batch/v1

@@ -482,6 +482,7 @@ fn differences_alone() {
 
 /// A scenario has one line, and a step that differs its table and its differences; the end names every cell.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a whole output is one snapshot")]
 fn short() {
     insta::assert_snapshot!(shown(&run(objects(), cells()), 100, Detail::Short, false), @r#"
     skipped       newer: it holds for Cilium >=1.19, and this run is for 1.18
