@@ -202,10 +202,12 @@ impl Terminal {
             Event::StepFinished(_) => self.step.take().map_or_else(Vec::new, |step| self.step_over(&step)),
             Event::RunFinished(run) => {
                 let mut lines = self.scenario_over();
+                // Where only differences are wanted, the sums count the warnings.
+                let is_short = self.options.detail == Detail::Differences;
                 let end = summary::End {
                     run: self.run.as_ref(),
                     remarkable: &self.remarkable,
-                    warnings: &self.warnings,
+                    warnings: if is_short { &[] } else { &self.warnings },
                     bases: &self.bases,
                 };
                 lines.extend(summary::lines(run, &end, self.paint(), self.options.width));

@@ -342,12 +342,6 @@ fn an_invariant_that_does_not_hold() {
                     spec.egressDeny[0] deny/deny.yaml:8; and 2 more pairs of ends. Why it must: Without
                     DNS no program finds anything. (deny/scenario.yaml:9)
 
-    warnings:
-      deny/deny.yaml:6: this selects Cilium's own endpoints too: the gateway (`reserved:ingress`),
-        which then answers 403, for it may call nobody, and the health checks [takes-gateway]
-      deny/deny.yaml:8: this deny isolates: nothing else may be reached from kube-system/coredns,
-        shop/web, ingress and 1 more either, for no rule allows it [deny-isolates]
-
     backend model, Cilium 1.20
     DIFFERS: 1 scenario, 1 step, 1 cell, 1 policy object, 1 invariant, 1 invariant broken, 2 warnings
     ");
