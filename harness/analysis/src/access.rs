@@ -110,7 +110,7 @@ pub struct Interval {
 
 impl Interval {
     /// Whether it is all that the transport has.
-    pub fn is_whole(&self) -> bool {
+    fn is_whole(self) -> bool {
         (self.first, self.last) == self.transport.bounds()
     }
 }

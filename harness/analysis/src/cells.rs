@@ -34,11 +34,6 @@ impl Cells {
         self.profiles.pairs.get(number)
     }
 
-    /// How many profiles there are so far.
-    pub fn profiles(&self) -> usize {
-        self.profiles.pairs.len()
-    }
-
     /// Shows the row of every group in turn, one for each situation: what becomes of its traffic to every group, by the
     /// number of the profile.
     pub fn each_row(&mut self, mut visit: impl FnMut(&mut Self, usize, &[Vec<u32>])) {

@@ -63,12 +63,15 @@ fn from_outside(
     protocol: Protocol,
     port: u16,
 ) -> Vec<(End, Reason)> {
-    let universe = Universe::new(&[model], []);
     let Some(to) = model.party(target).filter(Party::is_managed) else { return Vec::new() };
+    let universe = Universe::new(&[model], []);
     let mut found = Vec::new();
     for group in universe.groups() {
         let Some(from) = &group.parties[0] else { continue };
-        let blocks = group.ends.iter().filter(|end| matches!(end, End::Block(_)));
+        let mut blocks = group.ends.iter().filter(|end| matches!(end, End::Block(_))).peekable();
+        if blocks.peek().is_none() {
+            continue;
+        }
         if let Some(reason) = reasons(model, from, &to).at(Transport::Ports(protocol), port) {
             found.extend(blocks.map(|end| (end.clone(), reason.clone())));
         }

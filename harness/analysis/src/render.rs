@@ -9,6 +9,7 @@ pub mod json;
 pub mod table;
 
 use verdikt_engine::model::PolicyModel;
+use verdikt_scenario::plain::counted;
 use verdikt_scenario::topology::Topology;
 
 use crate::describe;
@@ -52,9 +53,4 @@ impl Shown<'_> {
 /// Lines as a text, with a line's end after each.
 pub(crate) fn joined(lines: impl IntoIterator<Item = String>) -> String {
     lines.into_iter().fold(String::new(), |text, line| text + &line + "\n")
-}
-
-/// A number with its noun: `1 group`, `2 groups`.
-pub(crate) fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

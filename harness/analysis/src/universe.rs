@@ -169,7 +169,7 @@ impl<'p> PolicyKey<'p> {
 impl Units {
     fn new(models: &[&PolicyModel<'_>], ends: BTreeSet<End>) -> Self {
         let blocks = Blocks::among(&ends);
-        let mut known: BTreeMap<Vec<Option<(usize, bool)>>, usize> = BTreeMap::new();
+        let mut known: BTreeMap<Vec<Option<usize>>, usize> = BTreeMap::new();
         let mut units = Self { parties: vec![Vec::new(); models.len()], ends: Vec::new() };
         for end in ends {
             let parties: Vec<Option<Party>> =

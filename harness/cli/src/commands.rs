@@ -26,6 +26,7 @@ use tokio::runtime::{Builder, Runtime};
 use verdikt_manifests::situation::loader;
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::loader::{AllUnrendered, Loaded, Reach};
+use verdikt_scenario::plain::counted;
 
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -51,17 +52,7 @@ fn paths_or_default(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 
 /// Loads scenarios; warnings are shown, mistakes fail.
 pub(crate) fn load_scenarios(paths: &[PathBuf], reach: Reach, printer: &Printer) -> Result<Loaded, Failure> {
-    load_scenarios_of(paths, paths, reach, printer)
-}
-
-/// Loads the scenarios of some of the paths that a command names.
-fn load_scenarios_of(
-    named: &[PathBuf],
-    paths: &[PathBuf],
-    reach: Reach,
-    printer: &Printer,
-) -> Result<Loaded, Failure> {
-    let loaded = load_without_mistakes(named, paths, reach)?;
+    let loaded = load_without_mistakes(paths, paths, reach)?;
     printer.diagnostics(&loaded.diagnostics, &loaded.sources);
     Ok(loaded)
 }
@@ -106,9 +97,4 @@ fn tell_unrendered(unrendered: &AllUnrendered, printer: &Printer) {
     for (why, names) in unrendered {
         printer.note(&why.remark(names, "check"));
     }
-}
-
-/// A number with its noun: `1 warning`, `2 warnings`.
-fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }

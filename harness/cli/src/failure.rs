@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use verdikt_probe::limit::Limit;
 use verdikt_scenario::diagnostic::{Diagnostic, Sources};
+use verdikt_scenario::loader::Mistake;
 use verdikt_scenario::plain::Plain;
 
 use crate::exit;
@@ -120,5 +121,15 @@ impl Failure {
             *slot = Some(hint.into());
         }
         self
+    }
+}
+
+impl From<Mistake> for Failure {
+    fn from(mistake: Mistake) -> Self {
+        let failure = Self::wrong(mistake.message);
+        match mistake.help {
+            Some(help) => failure.hint(help),
+            None => failure,
+        }
     }
 }

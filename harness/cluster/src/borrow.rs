@@ -101,7 +101,9 @@ pub async fn look(
             borrowed.pods.extend(namespaced_name(&pod).zip(borrowed_pod(&pod)));
         }
         for service in objects::select(connection, SERVICE, Some(name.as_str()), None, is_foreign).await? {
-            borrowed.services.extend(namespaced_name(&service).map(|name| (name, lent_service(&service))));
+            borrowed
+                .services
+                .extend(namespaced_name(&service).map(|name| (name, borrowed_service(&service))));
         }
     }
     Ok(borrowed)
@@ -146,7 +148,7 @@ fn borrowed_pod(pod: &Value) -> Option<BorrowedPod> {
     })
 }
 
-fn lent_service(service: &Value) -> BorrowedService {
+fn borrowed_service(service: &Value) -> BorrowedService {
     let spec = &service["spec"];
     let addresses = spec["clusterIPs"].as_array().into_iter().flatten();
     let selector = spec["selector"].as_object().filter(|selector| !selector.is_empty());

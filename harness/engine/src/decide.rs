@@ -114,8 +114,6 @@ impl PolicyModel<'_> {
         peer: &Identity,
         traffic: Traffic,
     ) -> Decision<'_> {
-        let seen = peer.seen_by(&subject.identity);
-        let peer = &*seen;
         let side = subject.side(direction);
         let mut decision = Decision::default();
         // What cannot be computed is the policy of the endpoint, of both directions.
@@ -126,6 +124,8 @@ impl PolicyModel<'_> {
         if !side.enforced {
             return decision;
         }
+        let seen = peer.seen_by(&subject.identity);
+        let peer = &*seen;
         let destination = if direction == Direction::Ingress { &subject.identity } else { peer };
         let ends = (peer, destination);
         match side.tiers {
@@ -242,11 +242,11 @@ impl PolicyModel<'_> {
         let (Some(from), Some(to)) = (self.subjects.get(source), self.subjects.get(destination)) else {
             return (None, None);
         };
-        let side = |endpoint: &Endpoint, subject, direction, peer| {
-            self.is_managed(endpoint).then(|| self.decide(subject, direction, peer, traffic).verdict)
+        let side = |subject: &SubjectState, direction, peer| {
+            subject.is_managed.then(|| self.decide(subject, direction, peer, traffic).verdict)
         };
-        let egress = side(source, from, Direction::Egress, &to.identity);
-        (egress, side(destination, to, Direction::Ingress, &from.identity))
+        let egress = side(from, Direction::Egress, &to.identity);
+        (egress, side(to, Direction::Ingress, &from.identity))
     }
 }
 

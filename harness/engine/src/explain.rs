@@ -104,7 +104,7 @@ impl PolicyModel<'_> {
                             Ok(()) => return Finding::Allowed { by: vec![self.rule_of(matched)] },
                             Err(Mismatch::Unknown(gap)) => unknown = unknown.or(Some((gap, matched))),
                             Err(Mismatch::Differs(on)) => {
-                                nearest = nearest.or(Some(Miss { rule: self.rule_of(matched), on }));
+                                nearest = nearest.or_else(|| Some(Miss { rule: self.rule_of(matched), on }));
                             }
                         }
                     }

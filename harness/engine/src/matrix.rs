@@ -86,7 +86,7 @@ impl Matrix {
         for (endpoint, subject) in &cluster.subjects {
             let managed = subject.is_managed;
             // Nodes of one identity may have policies of their own.
-            let node = cluster.topology.node_of(endpoint).filter(|_| managed);
+            let node = subject.node.as_ref().filter(|_| managed);
             let index = *indices.entry((&subject.identity, node)).or_insert_with(|| {
                 subjects.push((subject, managed));
                 subjects.len() - 1

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use verdikt_scenario::name::{DnsName, NamespacedName};
+use verdikt_scenario::name::{DnsName, HostName, NamespacedName};
 use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind};
 use verdikt_scenario::precedence::Tier;
 use verdikt_scenario::prediction::RuleRef;
@@ -64,9 +64,7 @@ impl AddressFamilies {
     /// Whether the cluster of a topology has both.
     fn are_both(self, topology: &Topology) -> bool {
         match self {
-            Self::OfTopology => {
-                topology.settings.ipv6 || topology.world.values().any(|host| host.address.is_ipv6())
-            }
+            Self::OfTopology => topology.is_dual_stack(),
             Self::Ipv4 => false,
             Self::Both => true,
         }
@@ -154,10 +152,20 @@ impl Object {
 #[derive(Clone, Debug)]
 pub(crate) struct SubjectState {
     pub(crate) identity: Identity,
-    /// Whether Cilium enforces policies at it: see [`is_managed`].
+    /// The node in whose network it is, if not in one of its own.
+    pub(crate) node: Option<HostName>,
+    /// Whether Cilium enforces policies at it.
     pub(crate) is_managed: bool,
     pub(crate) ingress: Side,
     pub(crate) egress: Side,
+}
+
+impl SubjectState {
+    /// An identity at which nothing is enforced.
+    pub(crate) fn unmanaged(identity: Identity) -> Self {
+        let (ingress, egress) = (Side::default(), Side::default());
+        Self { identity, node: None, is_managed: false, ingress, egress }
+    }
 }
 
 /// An endpoint's policy in one direction.
@@ -272,18 +280,25 @@ impl<'a> PolicyModel<'a> {
         &self.judgements
     }
 
-    /// The policy of an endpoint: the entries that select it, by direction.
-    fn select_entries(&self, endpoint: &Endpoint, identity: Identity) -> SubjectState {
-        let host = self.topology.node_of(endpoint).map(|node| self.host_identity(node));
-        let is_managed = if host.is_some() {
+    /// The policy of an endpoint in the network of `node`: the entries that select it, by direction.
+    fn select_entries(
+        &self,
+        endpoint: &Endpoint,
+        identity: Identity,
+        node: Option<HostName>,
+    ) -> SubjectState {
+        let is_managed = if node.is_some() {
             self.topology.settings.host_firewall
         } else {
-            is_managed(endpoint, &identity)
+            is_managed_outside_nodes(endpoint, &identity)
         };
-        if is_managed {
-            return self.select_managed_as(identity, host.as_ref());
-        }
-        SubjectState { identity, is_managed, ingress: Side::default(), egress: Side::default() }
+        let state = if is_managed {
+            let host = node.as_ref().map(|node| self.host_identity(node));
+            self.select_managed_as(identity, host.as_ref())
+        } else {
+            SubjectState::unmanaged(identity)
+        };
+        SubjectState { node, ..state }
     }
 
     /// The policy of an identity at which policies are enforced.
@@ -330,12 +345,7 @@ impl<'a> PolicyModel<'a> {
             }
         }
         let [ingress, egress] = sides;
-        SubjectState { identity, is_managed: true, ingress, egress }
-    }
-
-    /// Whether Cilium enforces policies at an endpoint of the topology.
-    pub(crate) fn is_managed(&self, endpoint: &Endpoint) -> bool {
-        self.subjects.get(endpoint).is_some_and(|subject| subject.is_managed)
+        SubjectState { identity, node: None, is_managed: true, ingress, egress }
     }
 
     pub(crate) fn entry(&self, (rule, entry): (usize, usize)) -> &Entry {
@@ -345,7 +355,7 @@ impl<'a> PolicyModel<'a> {
 
 /// Whether Cilium enforces the policies of this cluster at an endpoint that is in no node's network: at pods and its own
 /// endpoints, not at pods of other clusters and not outside the cluster.
-fn is_managed(endpoint: &Endpoint, identity: &Identity) -> bool {
+fn is_managed_outside_nodes(endpoint: &Endpoint, identity: &Identity) -> bool {
     match endpoint {
         Endpoint::Pod(_) => identity.value(CLUSTER) == Some(CLUSTER_NAME),
         Endpoint::Cilium(_) => true,

@@ -22,7 +22,6 @@ use crate::rule::{Direction, Entry, PortMatcher, Proxy, Rule};
 #[derive(Clone, Debug)]
 pub struct Party {
     state: Arc<SubjectState>,
-    managed: bool,
 }
 
 /// Where an entry stands in a model: the index of its rule, and the index in it.
@@ -87,7 +86,7 @@ impl Party {
 
     /// Whether policies are enforced there at all.
     pub fn is_managed(&self) -> bool {
-        self.managed
+        self.state.is_managed
     }
 
     /// The entries that select it in a direction.
@@ -98,12 +97,12 @@ impl Party {
     /// Whether what nothing allows is denied there in a direction.
     pub fn is_isolated(&self, direction: Direction) -> bool {
         let side = self.side(direction);
-        self.managed && side.enforced && side.isolated
+        self.is_managed() && side.enforced && side.isolated
     }
 
     /// Whether anything is enforced there in a direction.
     pub fn is_enforced(&self, direction: Direction) -> bool {
-        self.managed && self.side(direction).enforced
+        self.is_managed() && self.side(direction).enforced
     }
 
     /// The rules that isolate it in a direction, one for each object.
@@ -123,12 +122,12 @@ impl Party {
 
     /// Whether two share everything that this model knows of them.
     pub fn is_twin_of(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.state, &other.state) && self.managed == other.managed
+        Arc::ptr_eq(&self.state, &other.state)
     }
 
     /// What tells apart what this model knows of two parties, within one run of the program.
-    pub fn key(&self) -> (usize, bool) {
-        (Arc::as_ptr(&self.state).addr(), self.managed)
+    pub fn key(&self) -> usize {
+        Arc::as_ptr(&self.state).addr()
     }
 
     pub(crate) fn side(&self, direction: Direction) -> &Side {
@@ -139,15 +138,13 @@ impl Party {
 impl PolicyModel<'_> {
     /// Every endpoint of the model, those that each cluster has included.
     pub fn parties(&self) -> impl Iterator<Item = (&Endpoint, Party)> {
-        self.subjects.iter().map(|(endpoint, state)| {
-            (endpoint, Party { managed: state.is_managed, state: Arc::clone(state) })
-        })
+        self.subjects.iter().map(|(endpoint, state)| (endpoint, Party { state: Arc::clone(state) }))
     }
 
     /// An endpoint of the model.
     pub fn party(&self, endpoint: &Endpoint) -> Option<Party> {
         let state = Arc::clone(self.subjects.get(endpoint)?);
-        Some(Party { managed: state.is_managed, state })
+        Some(Party { state })
     }
 
     /// A pod that is not there yet, in a namespace with the labels that it has.
@@ -155,15 +152,13 @@ impl PolicyModel<'_> {
         let none = std::collections::BTreeMap::new();
         let labels = self.topology.namespaces.get(namespace).unwrap_or(&none);
         let identity = Identity::pod(namespace, labels, pod, &self.behaviour, &self.topology.settings.labels);
-        Party { state: Arc::new(self.select_managed(identity)), managed: true }
+        Party { state: Arc::new(self.select_managed(identity)) }
     }
 
     /// An address outside the cluster, with the names that the DNS proxy has learned for it.
     pub fn outside(&self, address: IpAddr, names: Vec<String>) -> Party {
         let identity = self.world_identity(address, names);
-        let state =
-            SubjectState { identity, is_managed: false, ingress: Side::default(), egress: Side::default() };
-        Party { state: Arc::new(state), managed: false }
+        Party { state: Arc::new(SubjectState::unmanaged(identity)) }
     }
 
     /// The rules of all objects that are in force.
@@ -249,7 +244,7 @@ impl PolicyModel<'_> {
         peer: &Identity,
         traffic: Traffic,
     ) -> Judged<'_> {
-        if !subject.managed {
+        if !subject.is_managed() {
             return Judged { verdict: SideVerdict::NotEnforced, proxies: Vec::new(), open: true };
         }
         let decision = self.decide(&subject.state, direction, peer, traffic);
@@ -265,7 +260,7 @@ impl PolicyModel<'_> {
 
     /// The same with the rules behind it.
     pub fn find(&self, subject: &Party, direction: Direction, peer: &Identity, traffic: Traffic) -> Finding {
-        if !subject.managed {
+        if !subject.is_managed() {
             return Finding::NotIsolated;
         }
         let decision = self.decide(&subject.state, direction, peer, traffic);

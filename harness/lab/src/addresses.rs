@@ -29,7 +29,7 @@ const DNS_SERVICE_V6: Ipv6Addr = Ipv6Addr::new(0xfd76, 0x6572, 0x6469, 0x96, 0, 
 
 /// The addresses of a topology that follows the one that `before` is of. What keeps its name keeps its addresses.
 pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
-    let dual_stack = topology.settings.ipv6 || topology.world.values().any(|host| host.address.is_ipv6());
+    let dual_stack = topology.is_dual_stack();
     let of_nodes = topology.nodes.values().filter_map(|node| node.address);
     let given: BTreeSet<IpAddr> = topology.world.values().map(|host| host.address).chain(of_nodes).collect();
     let held = before.endpoints.values().chain(before.services.values()).chain(before.backends.values());

@@ -11,9 +11,9 @@ use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::objects::Objects;
 use verdikt_scenario::place::{Place, Position};
 use verdikt_scenario::policy::Manifest;
-use verdikt_scenario::topology::{CiliumEndpoint, Labels, NAMESPACE_NAME_LABEL, Topology};
+use verdikt_scenario::topology::{CiliumEndpoint, NAMESPACE_NAME_LABEL, Topology};
 
-use crate::field::{self, Unusable, position};
+use crate::field::{self, Unusable};
 use crate::service::{ReadService, service};
 use crate::workload::{Workload, controller, pod_template, workload};
 
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
         let written = field::optional_text(&manifest.root, &["metadata", "namespace"])?;
         let namespace = match (written, self.namespace) {
             (Some(text), _) => {
-                let at = position(&manifest.root, &["metadata", "namespace"]);
+                let at = manifest.root.position_near(&["metadata", "namespace"]);
                 text.parse().map_err(|error| Unusable::Wrong(at, format!("{error}")))?
             }
             (None, Some(given)) => given.clone(),
@@ -167,7 +167,7 @@ impl<'a> Reader<'a> {
             self.mistake(place, format!("Service {name} is there twice"), Some(help));
             return Ok(());
         }
-        let selector = manifest.place(position(&manifest.root, &["spec", "selector"]));
+        let selector = manifest.place(manifest.root.position_near(&["spec", "selector"]));
         self.selectors.insert(name.clone(), selector);
         let places = positions.into_iter().enumerate().map(|(index, position)| PortPlace {
             service: name.clone(),
@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
 
 /// The name of an object, or what its generated name begins with.
 fn object_name(manifest: &Manifest) -> Result<(&str, Position), Unusable> {
-    let at = |key: &str| position(&manifest.root, &["metadata", key]);
+    let at = |key: &str| manifest.root.position_near(&["metadata", key]);
     if let Some(name) = field::optional_text(&manifest.root, &["metadata", "name"])? {
         return Ok((name, at("name")));
     }
@@ -238,9 +238,4 @@ fn object_name(manifest: &Manifest) -> Result<(&str, Position), Unusable> {
 /// What to do about an object that is there twice.
 fn twice(first: &Place) -> String {
     format!("it is also at {first}: name the files of one cluster alone")
-}
-
-/// Labels as they are compared with a selector.
-pub(crate) fn matches(selector: &Labels, labels: &Labels) -> bool {
-    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }

@@ -60,15 +60,3 @@ fn at(error: Unusable, position: Position) -> Unusable {
         error => error,
     }
 }
-
-/// The position of a value, or of the nearest thing around it that is there.
-pub(crate) fn position(root: &Node, path: &[&str]) -> Position {
-    let mut node = root;
-    for key in path {
-        match node.get(key) {
-            Some(inner) => node = inner,
-            None => break,
-        }
-    }
-    node.position
-}

@@ -35,7 +35,7 @@ pub(crate) fn service(root: &Node) -> Result<ReadService, Unusable> {
         let read = service_port(port, headless)?;
         if !all.iter().any(|other: &ServicePort| (other.port, other.protocol) == (read.port, read.protocol)) {
             all.push(read);
-            positions.push(field::position(port, &["targetPort"]));
+            positions.push(port.position_near(&["targetPort"]));
         }
     }
     if all.is_empty() {

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 use verdikt_scenario::diagnostic::{Diagnostic, Severity};
+use verdikt_scenario::plain::counted;
 
-use crate::text::{counted, plain};
+use crate::text::plain;
 use crate::words;
 
 /// The version of the JSON document's format.

@@ -1,8 +1,7 @@
 //! The cells of a step that were left out, gathered by their reason.
 
+use verdikt_scenario::plain::counted;
 use verdikt_verdict::event::CellSkipped;
-
-use crate::text::counted;
 
 /// A line for each attempt that was left out, with the sources that would have made it and the reason:
 /// `tcp shop/front:80 from office, client: no host outside reaches …`.

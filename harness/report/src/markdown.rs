@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 
+use verdikt_scenario::plain::counted;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{CellJudged, Event};
@@ -18,7 +19,7 @@ use crate::evidence;
 use crate::left_out;
 use crate::object;
 use crate::step_table::StepTable;
-use crate::text::{counted, plain};
+use crate::text::plain;
 use crate::tree::{Run, Step};
 use crate::words;
 

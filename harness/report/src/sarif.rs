@@ -16,11 +16,12 @@ use crate::text::plain;
 use crate::tree::Run;
 
 /// The kinds of results, each with what it means. Warnings have their own codes besides.
-const RULES: [(&str, &str); 5] = [
+const RULES: [(&str, &str); 6] = [
     ("mistake", "A scenario or a policy is wrong."),
     ("differs", "A verdict is not the one that a table expects."),
     ("inconclusive", "The evidence does not tell a verdict."),
     ("object", "A policy object is refused or accepted, and the opposite is expected."),
+    ("invariant", "An invariant does not hold, or holds where it is known not to."),
     ("failed", "A scenario could not be run."),
 ];
 
@@ -51,6 +52,11 @@ pub fn sarif(events: &[Event]) -> String {
             let Some(message) = object::sentence(judged) else { continue };
             let (rule, place) = ("object".to_owned(), judged.place.clone());
             findings.push(Finding { rule, level: "error", message, place });
+        }
+        for judged in step.invariants.iter().filter(|judged| !judged.is_as_expected()) {
+            let level = if judged.is_unknown() { "warning" } else { "error" };
+            let (rule, place) = ("invariant".to_owned(), judged.blamed().clone());
+            findings.push(Finding { rule, level, message: plain(&judged.to_string()), place });
         }
         findings.extend(step.cells.iter().filter_map(|cell| of_cell(cell)));
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::plain::counted;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{
@@ -16,7 +17,7 @@ use verdikt_verdict::invariant::InvariantJudged;
 use crate::difference::Setting;
 use crate::line;
 use crate::paint::{Paint, Tone};
-use crate::text::{counted, plain, width, wrap};
+use crate::text::{plain, width, wrap};
 use crate::words;
 
 use self::step::after_word;

@@ -31,14 +31,14 @@ pub(crate) fn destinations(
     };
     let through =
         |service: &NamespacedName| port.map(|port| behind(service, protocol, port)).unwrap_or_default();
+    let sockets_of = |endpoint: &Endpoint, port: Port| -> Vec<SocketAddr> {
+        let own = addresses.get(endpoint).into_iter().flatten();
+        own.map(|address| SocketAddr::new(*address, port.get())).collect()
+    };
     let dns = || {
         let servers =
             topology.dns_servers(protocol).into_iter().filter_map(|(server, port)| Some((server, port?)));
-        let sockets = servers.flat_map(|(server, port)| {
-            let own = addresses.get(&server).cloned().unwrap_or_default();
-            own.into_iter().map(move |address| SocketAddr::new(address, port.get()))
-        });
-        sockets.collect()
+        servers.flat_map(|(server, port)| sockets_of(&server, port)).collect()
     };
     let backends = match attempt.target() {
         Some(Target::Service(service) | Target::Over { service, backend: None, .. }) => {
@@ -48,12 +48,9 @@ pub(crate) fn destinations(
     };
     let backends = backends.into_iter().flatten().filter_map(|(backend, port)| Some((backend, port?)));
     let backends = backends.flat_map(|(backend, port)| {
-        let own = addresses.get(&backend).cloned().unwrap_or_default();
-        own.into_iter().map(move |address| (SocketAddr::new(address, port.get()), backend.clone()))
+        sockets_of(&backend, port).into_iter().map(move |socket| (socket, backend.clone()))
     });
     let backends = backends.collect();
-    let is_headless =
-        |service: &NamespacedName| topology.services.get(service).is_some_and(|service| service.headless);
     let sockets = match attempt.target() {
         None => dns(),
         Some(Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint)) => at(endpoint),
@@ -67,7 +64,7 @@ pub(crate) fn destinations(
             through(service).into_iter().filter(is_meant).collect()
         }
         Some(Target::Name(name)) => match topology.resolve(name) {
-            Some(Resolved::Service(service)) if is_headless(&service) => {
+            Some(Resolved::Service(service)) if topology.is_headless(&service) => {
                 topology.backends(&service).iter().flat_map(at).collect()
             }
             Some(Resolved::Service(service)) => through(&service),

@@ -33,8 +33,11 @@ pub fn run_until(
     sink: Sink<'_>,
 ) -> io::Result<RunResult> {
     let began = options.clock.begin();
-    begin_run(NAME, options, sink)?;
-    let mut totals = Totals { warnings: options.warnings.len(), ..Totals::default() };
+    let mut totals = Totals::default();
+    begin_run(NAME, options, &mut |event| {
+        totals.add(&event);
+        sink(event)
+    })?;
     let mut stopped = false;
     let mut tell = |event: Event| {
         stopped |= stop();

@@ -6,7 +6,7 @@ use verdikt_engine::lint::{Findings, lint};
 use verdikt_engine::model::{Learned, PolicyModel};
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::expect::ExpectedVerdict;
+use verdikt_scenario::expect::{Expectation, ExpectedVerdict};
 use verdikt_scenario::name::{DnsName, NamespacedName};
 use verdikt_scenario::prediction::Answer;
 use verdikt_scenario::scenario::{Row, Scenario, Step};
@@ -54,8 +54,12 @@ pub fn warnings(scenarios: &[Scenario], version: CiliumVersion, filters: &[Filte
 /// Attempts that name a service by its short form, and so look up no name, where a program that asks for the name would
 /// fail: its queries are denied.
 fn not_looked_up(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
+    let passes = |(source, cell): &&(Endpoint, Expectation)| {
+        matches!(source, Endpoint::Pod(_)) && cell.expected.verdict == ExpectedVerdict::Allow
+    };
+    let rows = step.table.iter().filter(|row| row.cells.iter().any(|cell| passes(&cell)));
     let rows: Vec<(&Row, DnsName)> =
-        step.table.iter().filter_map(|row| Some((row, name_of(service_of(&row.attempt)?)?))).collect();
+        rows.filter_map(|row| Some((row, name_of(service_of(&row.attempt)?)?))).collect();
     if rows.is_empty() {
         return Vec::new();
     }
@@ -66,11 +70,9 @@ fn not_looked_up(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
     for (row, name) in &rows {
         let query = Attempt::Dns { name: name.clone(), protocol: Protocol::Udp };
         let mut denied: Vec<&Endpoint> = Vec::new();
-        for (source, cell) in &row.cells {
-            let passes =
-                matches!(source, Endpoint::Pod(_)) && cell.expected.verdict == ExpectedVerdict::Allow;
+        for (source, _) in row.cells.iter().filter(|cell| passes(cell)) {
             let is_denied = || matches!(model.predict(source, &query).answer, Answer::Deny(_));
-            if passes && *answers.entry((source, name)).or_insert_with(is_denied) {
+            if *answers.entry((source, name)).or_insert_with(is_denied) {
                 denied.push(source);
             }
         }

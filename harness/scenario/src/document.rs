@@ -74,6 +74,18 @@ impl Node {
         path.iter().try_fold(self, |node, key| node.get(key))
     }
 
+    /// The position of the value at the end of a path, or of the nearest thing around it that is there.
+    pub fn position_near(&self, path: &[&str]) -> Position {
+        let mut node = self;
+        for key in path {
+            match node.get(key) {
+                Some(inner) => node = inner,
+                None => break,
+            }
+        }
+        node.position
+    }
+
     /// The entries of a mapping; none for any other value.
     pub fn entries(&self) -> &[Entry] {
         match &self.value {

@@ -2,6 +2,11 @@
 
 use std::fmt;
 
+/// A number with its noun: `1 cell`, `2 cells`.
+pub fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
 /// One line of text without a character that steers: each is written as its number, as in `\u{202e}`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Plain(String);

@@ -2,6 +2,7 @@
 
 mod api_server;
 mod dns;
+mod served;
 mod service;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +16,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::api_server::{API_SERVER_PORT, API_SERVER_SERVICE, is_own_service};
 pub use self::dns::Dns;
+pub use self::served::{Served, ServedProtocol};
 pub use self::service::{Service, ServicePort, ServiceType, TargetPort, TrafficPolicy};
-use crate::name::{DnsName, HostName, NamespaceName, NamespacedName, PortName};
+use crate::name::{DnsName, HostName, NamespaceName, NamespacedName};
 use crate::settings::Settings;
 
 /// Labels as Kubernetes writes them: key to value.
@@ -47,43 +49,10 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// What a server speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ServedProtocol {
-    /// HTTP/1.1 over TCP.
-    Http,
-    /// A TCP echo.
-    Tcp,
-    /// A UDP echo.
-    Udp,
-    /// An SCTP echo (judged by the engine only).
-    Sctp,
-    /// DNS over UDP and TCP.
-    Dns,
-}
-
-impl ServedProtocol {
-    /// Whether a server of this kind answers on the transport protocol.
-    pub fn answers(self, protocol: Protocol) -> bool {
-        match self {
-            Self::Http | Self::Tcp => protocol == Protocol::Tcp,
-            Self::Udp => protocol == Protocol::Udp,
-            Self::Sctp => protocol == Protocol::Sctp,
-            Self::Dns => matches!(protocol, Protocol::Tcp | Protocol::Udp),
-        }
-    }
-}
-
-/// One server of a pod or host: `http 3000 as web`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Served {
-    /// What it speaks.
-    pub protocol: ServedProtocol,
-    /// The port it listens on.
-    pub port: Port,
-    /// The name the pod declares for the port.
-    pub name: Option<PortName>,
+/// Whether an object has all labels of a selector.
+/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#equality-based-requirement>
+pub fn has_labels(labels: &Labels, selector: &Labels) -> bool {
+    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
 /// A pod.
@@ -242,6 +211,17 @@ impl Topology {
             .take_while(|(pod, _)| pod.namespace == *namespace)
     }
 
+    /// Whether a service has no address of its own: its name leads to those behind it.
+    /// <https://kubernetes.io/docs/concepts/services-networking/service/#headless-services>
+    pub fn is_headless(&self, name: &NamespacedName) -> bool {
+        self.services.get(name).is_some_and(|service| service.headless)
+    }
+
+    /// Whether the cluster has addresses of both families.
+    pub fn is_dual_stack(&self) -> bool {
+        self.settings.ipv6 || self.world.values().any(|host| host.address.is_ipv6())
+    }
+
     /// The endpoints behind a service: its pods, or the hosts outside and nodes that it names.
     pub fn backends(&self, name: &NamespacedName) -> Vec<Endpoint> {
         let Some(service) = self.services.get(name) else { return Vec::new() };
@@ -249,7 +229,7 @@ impl Topology {
             Some(selects) => self
                 .pods_of(&name.namespace)
                 .filter(|(_, spec)| spec.cluster.is_none())
-                .filter(|(_, spec)| selects.iter().all(|(key, value)| spec.labels.get(key) == Some(value)))
+                .filter(|(_, spec)| has_labels(&spec.labels, selects))
                 .map(|(pod, _)| Endpoint::Pod(pod.clone()))
                 .collect(),
             None => service.backends.iter().map(|host| self.host_or_node(host)).collect(),

@@ -35,11 +35,7 @@ impl Unreachable {
             }
             Target::Name(name) => match topology.resolve(name)? {
                 // Its name leads to what is behind it.
-                Resolved::Service(service)
-                    if topology.services.get(&service).is_some_and(|it| it.headless) =>
-                {
-                    None
-                }
+                Resolved::Service(service) if topology.is_headless(&service) => None,
                 Resolved::Service(service) => {
                     Some(Self::ClusterAddress { by_name: is_open(&service), service })
                 }

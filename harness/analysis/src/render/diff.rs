@@ -8,6 +8,7 @@ mod text;
 use std::collections::BTreeSet;
 
 use verdikt_engine::rule::Direction;
+use verdikt_scenario::plain::counted;
 use verdikt_scenario::topology::Topology;
 
 pub use json::json;
@@ -19,7 +20,6 @@ use crate::describe;
 use crate::diff::{Change, Diff, Flip, Isolation};
 use crate::end::End;
 use crate::reason::{Reason, rule_text};
-use crate::render::counted;
 
 /// A diff with what its texts need to know.
 #[derive(Clone, Copy, Debug)]

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use unicode_width::UnicodeWidthStr as _;
-use verdikt_scenario::plain::Plain;
+use verdikt_scenario::plain::{Plain, counted};
 use verdikt_scenario::topology::Endpoint;
 
-use super::{Shown, counted, joined};
+use super::{Shown, joined};
 use crate::describe;
 use crate::end::End;
 

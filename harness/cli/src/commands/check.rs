@@ -13,11 +13,12 @@ use verdikt_runner::warnings::{StepFindings, findings};
 use verdikt_scenario::diagnostic::{Diagnostic, Severity, Sources, take_allowed};
 use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies};
 use verdikt_scenario::place::Place;
+use verdikt_scenario::plain::counted;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 
 use self::unsaid::unsaid;
-use super::{counted, paths_or_default, reports, tell_unrendered};
+use super::{paths_or_default, reports, tell_unrendered};
 use crate::arguments::{Check, Format};
 use crate::exit;
 use crate::failure::Failure;

@@ -14,7 +14,7 @@ use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::expect::Expected;
 use verdikt_scenario::loader::{Loader, parse_attempt, parse_source};
-use verdikt_scenario::plain::Plain;
+use verdikt_scenario::plain::{Plain, counted};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::{Answer, Prediction};
 use verdikt_scenario::scenario::{Scenario, Step};
@@ -23,7 +23,7 @@ use verdikt_scenario::unreachable::Unreachable;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict, compare};
 
-use super::{counted, load_scenarios, tell_passed_over, tell_unrendered};
+use super::{load_scenarios, tell_passed_over, tell_unrendered};
 use crate::arguments::{Explain, Format};
 use crate::exit;
 use crate::failure::Failure;
@@ -199,18 +199,8 @@ fn cells(
     from: Option<&str>,
     attempt: Option<&str>,
 ) -> Result<Vec<(Endpoint, Attempt)>, Failure> {
-    let wrong = |message: String, help: Option<String>| {
-        let failure = Failure::wrong(message);
-        match help {
-            Some(help) => failure.hint(help),
-            None => failure,
-        }
-    };
-    let source = from.map(|text| parse_source(text, &step.topology).map_err(|m| wrong(m.message, m.help)));
-    let source = source.transpose()?;
-    let attempt =
-        attempt.map(|text| parse_attempt(text, &step.topology).map_err(|m| wrong(m.message, m.help)));
-    let attempt = attempt.transpose()?;
+    let source = from.map(|text| parse_source(text, &step.topology)).transpose()?;
+    let attempt = attempt.map(|text| parse_attempt(text, &step.topology)).transpose()?;
     if let (Some(source), Some(attempt)) = (&source, &attempt) {
         if reaches_itself(source, attempt) {
             return Err(Failure::wrong(format!("{source} would reach itself, which no policy ever sees"))

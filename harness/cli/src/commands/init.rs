@@ -16,14 +16,13 @@ use verdikt_runner::backend::reason;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::expect::ExpectedVerdict;
-use verdikt_scenario::plain::Plain;
+use verdikt_scenario::plain::{Plain, counted};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::Answer;
 use verdikt_scenario::topology::{Endpoint, Topology};
 use verdikt_scenario::version::CiliumVersion;
 
 use self::reference::{Given, is_stream};
-use super::counted;
 use super::run::cluster::wait;
 use crate::arguments::Init;
 use crate::exit;

@@ -7,7 +7,7 @@ use verdikt_analysis::question::{Destinations, by_name, needed, reach as reached
 use verdikt_analysis::render::answer::{self, Needed, Reached};
 use verdikt_engine::rule::Direction;
 use verdikt_scenario::attempt::Target;
-use verdikt_scenario::loader::{Mistake, parse_attempt, parse_source};
+use verdikt_scenario::loader::{parse_attempt, parse_source};
 
 use crate::arguments::questions::{AnswerFormat, Reach, Who};
 use crate::exit;
@@ -18,7 +18,7 @@ use crate::situation::Situation;
 pub(crate) fn who(arguments: &Who, printer: &Printer) -> Result<ExitCode, Failure> {
     let Who { attempt, subject, format } = arguments;
     let situation = Situation::read(&subject.asked("who"), printer)?;
-    let attempt = parse_attempt(attempt, situation.topology()).map_err(wrong)?;
+    let attempt = parse_attempt(attempt, situation.topology()).map_err(Failure::from)?;
     let model = situation.model(subject.cilium);
     situation.tell_refused(&model, printer);
     let sources = makers(&model, &attempt);
@@ -52,7 +52,7 @@ pub(crate) fn who(arguments: &Who, printer: &Printer) -> Result<ExitCode, Failur
 pub(crate) fn reach(arguments: &Reach, printer: &Printer) -> Result<ExitCode, Failure> {
     let Reach { source, subject, format } = arguments;
     let situation = Situation::read(&subject.asked("reach"), printer)?;
-    let endpoint = parse_source(source, situation.topology()).map_err(wrong)?;
+    let endpoint = parse_source(source, situation.topology()).map_err(Failure::from)?;
     let model = situation.model(subject.cilium);
     situation.tell_refused(&model, printer);
     let end = End::Endpoint(endpoint.clone());
@@ -79,12 +79,4 @@ pub(crate) fn reach(arguments: &Reach, printer: &Printer) -> Result<ExitCode, Fa
         exit::AS_EXPECTED
     };
     Ok(ExitCode::from(code))
-}
-
-fn wrong(mistake: Mistake) -> Failure {
-    let failure = Failure::wrong(mistake.message);
-    match mistake.help {
-        Some(help) => failure.hint(help),
-        None => failure,
-    }
 }

@@ -350,6 +350,11 @@ fn an_invariant_that_does_not_hold() {
     assert!(project.read("out.md").contains("1 invariant broken"), "{}", project.read("out.md"));
     let ran = project.verdikt(&["run", "deny/scenario.yaml", "--report", "github=-", "--quiet"]);
     assert!(ran.code == 1 || ran.code == 2, "{ran}");
+    // It is a result for code scanning, and what `--failed` runs again.
+    project.verdikt(&["run", "deny/scenario.yaml", "--report", "sarif=out.sarif", "--quiet"]);
+    assert!(project.read("out.sarif").contains("\"ruleId\": \"invariant\""), "{}", project.read("out.sarif"));
+    let ran = project.verdikt(&["run", "deny/scenario.yaml", "--failed", "--quiet"]);
+    assert!(ran.code == 1 && ran.stdout.contains("1 invariant broken"), "{ran}");
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Cluster {
     }
 
     /// The nodes of those of these endpoints that are somebody else's pods.
-    pub(super) fn lent_on(&self, endpoints: impl Iterator<Item = Endpoint>) -> BTreeSet<&str> {
+    pub(super) fn borrowed_on(&self, endpoints: impl Iterator<Item = Endpoint>) -> BTreeSet<&str> {
         let borrowed_pod = endpoints
             .filter_map(|endpoint| self.borrowed_pod(&endpoint).map(|(_, borrowed_pod)| borrowed_pod));
         borrowed_pod.filter_map(|borrowed_pod| borrowed_pod.node.as_deref()).collect()

@@ -20,11 +20,11 @@ pub struct Places {
 
 /// Chooses a node of the cluster for each of the topology's: one that runs the API server where the topology says so,
 /// else one that does not; those that take pods first, in the order of their names. Where pods are somebody else's and
-/// on these nodes already (`lent_on`), one of those.
+/// on these nodes already (`borrowed_on`), one of those.
 pub fn choose_places(
     facts: &Facts,
     topology: &Topology,
-    lent_on: &BTreeSet<&str>,
+    borrowed_on: &BTreeSet<&str>,
 ) -> Result<Places, ClusterError> {
     let usable = |node: &NodeFacts| node.ready && node.agent.as_ref().is_some_and(|agent| agent.ready);
     let mut free: Vec<(&String, &NodeFacts)> = facts.nodes.iter().filter(|(_, node)| usable(node)).collect();
@@ -35,14 +35,14 @@ pub fn choose_places(
     let too_few = || ClusterError::Nodes { wanted, found: names.len(), names: names.clone() };
     let mut take = |api_server: bool, pods: bool| {
         let best = free.iter().enumerate().min_by_key(|(index, (name, node))| {
-            let elsewhere = pods && !lent_on.is_empty() && !lent_on.contains(name.as_str());
+            let elsewhere = pods && !borrowed_on.is_empty() && !borrowed_on.contains(name.as_str());
             (elsewhere, facts.runs_api_server(node) != api_server, !node.schedulable, *index)
         });
         best.map(|(index, _)| index).map(|index| free.remove(index))
     };
     let (pods_on, node) = take(local.is_some_and(|(_, node)| node.api_server), true).ok_or_else(too_few)?;
-    if !topology.nodes.is_empty() && lent_on.iter().any(|name| name != pods_on) {
-        let nodes = lent_on.iter().map(|name| (*name).to_owned()).collect();
+    if !topology.nodes.is_empty() && borrowed_on.iter().any(|name| name != pods_on) {
+        let nodes = borrowed_on.iter().map(|name| (*name).to_owned()).collect();
         return Err(ClusterError::Scattered { nodes });
     }
     let pods = Placement { node: pods_on.clone(), tolerate: !node.schedulable };

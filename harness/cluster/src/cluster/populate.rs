@@ -29,8 +29,8 @@ const AT_ONCE: usize = 8;
 impl Cluster {
     /// Makes the objects of a topology, removes those it no longer has, and starts the probes.
     pub(super) async fn populate(&mut self, topology: &Topology) -> Result<(), ClusterError> {
-        let lent_on = self.lent_on(topology.pods.keys().cloned().map(Endpoint::Pod));
-        let places = choose_places(&self.facts, topology, &lent_on)?;
+        let borrowed_on = self.borrowed_on(topology.pods.keys().cloned().map(Endpoint::Pod));
+        let places = choose_places(&self.facts, topology, &borrowed_on)?;
         let wanted = self.wanted_pods(topology, &places);
         self.remove_leaving(topology, &wanted).await?;
         self.ensure_namespaces(topology).await?;
@@ -214,9 +214,9 @@ impl Cluster {
         let namespaces: BTreeSet<&String> = objects.keys().map(|(namespace, _)| namespace).collect();
         let has_pods = wanted.keys().any(|endpoint| matches!(endpoint, Endpoint::Pod(_)));
         self.pods_on = has_pods.then(|| places.pods.node.clone());
-        let lent_on = self.lent_on(wanted.keys().cloned());
-        let lent_on: BTreeSet<String> = lent_on.into_iter().map(str::to_owned).collect();
-        self.in_use = places.nodes.values().chain(&self.pods_on).chain(&lent_on).cloned().collect();
+        let borrowed_on = self.borrowed_on(wanted.keys().cloned());
+        let borrowed_on: BTreeSet<String> = borrowed_on.into_iter().map(str::to_owned).collect();
+        self.in_use = places.nodes.values().chain(&self.pods_on).chain(&borrowed_on).cloned().collect();
         if !objects.is_empty() {
             let watched = namespaces.into_iter().map(|namespace| self.all::<Pod>(namespace)).collect();
             let what = format!("wait until {} pods are ready", objects.len());

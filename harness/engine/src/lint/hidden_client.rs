@@ -32,7 +32,7 @@ fn of_port(
     for (backend, own) in topology.behind(service, port.protocol, port.port) {
         let (Some(own), Some(subject)) = (own, model.subjects.get(&backend)) else { continue };
         let traffic = Traffic::Port(port.protocol, own.get());
-        if !model.is_managed(&backend) {
+        if !subject.is_managed {
             continue;
         }
         for host in topology.world.keys().cloned().map(Endpoint::World) {

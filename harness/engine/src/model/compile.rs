@@ -158,8 +158,8 @@ impl<'a> PolicyModel<'a> {
         let subjects = endpoints.into_iter().map(|(endpoint, identity)| {
             let node = model.topology.node_of(&endpoint).cloned();
             let known = by_identity.entry((identity, node));
-            let state = known.or_insert_with_key(|(identity, _)| {
-                Arc::new(model.select_entries(&endpoint, identity.clone()))
+            let state = known.or_insert_with_key(|(identity, node)| {
+                Arc::new(model.select_entries(&endpoint, identity.clone(), node.clone()))
             });
             let state = Arc::clone(state);
             (endpoint, state)

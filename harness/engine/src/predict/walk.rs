@@ -110,9 +110,7 @@ impl<'m> Walk<'m> {
     /// resolvers of their own.
     pub(super) fn query(&mut self, name: &DnsName, protocol: Protocol) -> bool {
         let Some(service) = self.model.topology.dns_service() else { return false };
-        let servers = self.model.topology.dns_servers(protocol).into_iter();
-        let servers = servers.map(|(server, port)| Some((server, port?))).collect::<Option<Vec<_>>>();
-        let Some(servers) = servers.filter(|servers| !servers.is_empty()) else {
+        let Some(servers) = service::with_ports(self.model.topology.dns_servers(protocol)) else {
             let gap =
                 format!("who answers DNS over {protocol}: {service} has no such port, or nobody behind it");
             self.abstain(format!("query {name}"), gap);
@@ -203,11 +201,10 @@ impl<'m> Walk<'m> {
             self.abstain(format!("to {destination}"), "an end of this attempt".to_owned());
             return false;
         };
-        let [one, other] = [source, destination].map(|end| model.topology.node_of(end));
         let finding = match (from.is_managed, to.is_managed) {
             (false, false) => Some(Finding::OutsideCluster),
             // What a node sends itself never leaves it.
-            _ if one.is_some() && one == other => Some(Finding::OutsideCluster),
+            _ if from.node.is_some() && from.node == to.node => Some(Finding::OutsideCluster),
             _ if source == destination => Some(Finding::Itself { through: None }),
             _ => None,
         };
@@ -238,13 +235,13 @@ impl<'m> Walk<'m> {
         }
         if !self.has_ended() && to.is_managed {
             let relay = self.relay.as_ref().and_then(|relay| model.subjects.get_key_value(relay));
+            let what = traffic_text(traffic);
             let (text, client) = match relay {
                 Some((relay, subject)) => {
-                    (format!("from {relay}, for {source}"), Cow::Owned(model.seen_of(subject)))
+                    (format!("from {relay}, for {source}, {what}"), Cow::Owned(model.seen_of(subject)))
                 }
-                None => (format!("from {source}"), Cow::Borrowed(&from.identity)),
+                None => (format!("from {source}, {what}"), Cow::Borrowed(&from.identity)),
             };
-            let text = format!("{text}, {}", traffic_text(traffic));
             let direction = Direction::Ingress;
             let side = Side { direction, endpoint: destination, subject: to, peer: &client, traffic };
             self.enforce(&side, text, question);

@@ -102,7 +102,7 @@ impl Datapath {
             SideVerdict::NoRuleAllows => denied(DropReason::PolicyDenied),
             SideVerdict::Unknown => unknown(ruling.gap.as_deref().unwrap_or("what a rule does")),
             SideVerdict::Conflict => {
-                unknown("what is in force where the probe cannot compute the endpoint's policy")
+                unknown("what is in force where the agent cannot compute the endpoint's policy")
             }
         })
     }

@@ -7,10 +7,10 @@ use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::objects::Objects;
 use verdikt_scenario::place::Place;
 use verdikt_scenario::topology::{
-    Labels, Port, Protocol, Served, ServedProtocol, ServicePort, TargetPort, Topology,
+    Labels, Port, Protocol, Served, ServedProtocol, ServicePort, TargetPort, Topology, has_labels,
 };
 
-use super::{PortPlace, matches};
+use super::PortPlace;
 use crate::ports;
 
 /// The pods of each namespace and label.
@@ -79,7 +79,7 @@ fn backends(topology: &Topology, index: &Index, service: &NamespacedName) -> Vec
     };
     let fewest = selects.iter().map(with).min_by_key(|pods| pods.len()).unwrap_or_default();
     let is_behind =
-        |name: &&NamespacedName| topology.pods.get(*name).is_some_and(|pod| matches(selects, &pod.labels));
+        |name: &&NamespacedName| topology.pods.get(*name).is_some_and(|pod| has_labels(&pod.labels, selects));
     fewest.iter().filter(is_behind).cloned().collect()
 }
 
@@ -130,7 +130,7 @@ fn undeclared(
 }
 
 fn labels_of(topology: &Topology, namespace: &NamespaceName) -> String {
-    let pods = topology.pods.iter().filter(|(name, _)| name.namespace == *namespace);
+    let pods = topology.pods_of(namespace);
     let labels =
         |labels: &Labels| labels.iter().map(|(key, value)| format!("`{key}: {value}`")).collect::<Vec<_>>();
     // A suggestion needs no more than a few.

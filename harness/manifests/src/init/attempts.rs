@@ -6,9 +6,9 @@ use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::loader::parse_attempt;
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::place::Place;
-use verdikt_scenario::topology::{DNS_SERVICE, Endpoint, Port, Protocol, Served, ServedProtocol, Topology};
+use verdikt_scenario::topology::{DNS_SERVICE, Endpoint, Protocol, Served, ServedProtocol, Topology};
 
-use super::outside::{Outside, example, place};
+use super::outside::{ELSEWHERE, ELSEWHERE_NAME, Outside, example, place};
 use super::policies::{Clause, PolicyPort};
 use crate::Situation;
 
@@ -162,7 +162,7 @@ impl Suggestions<'_> {
 
     fn add_outside(&mut self, clauses: &[Clause], outside: &Outside) {
         for (name, host) in outside.hosts.iter().filter(|(_, host)| host.is_target) {
-            let named = host.outside.names.first().filter(|_| name.as_str() != "elsewhere");
+            let named = host.outside.names.first().filter(|_| name.as_str() != ELSEWHERE);
             let target = named.map_or_else(|| name.to_string(), ToString::to_string);
             for served in &host.outside.serves {
                 self.add(&format!("tcp {target}:{}", served.port), &host.comment, None);
@@ -183,7 +183,7 @@ impl Suggestions<'_> {
             }
         }
         if clauses.iter().any(|clause| !clause.is_ingress) {
-            self.add("dns elsewhere.example.test", "who can look up names at all", None);
+            self.add(&format!("dns {ELSEWHERE_NAME}"), "who can look up names at all", None);
         }
     }
 }
@@ -199,22 +199,6 @@ fn literal(pattern: &str) -> Option<String> {
 fn literal_method(pattern: Option<&str>) -> Option<String> {
     let Some(method) = pattern else { return Some("GET".to_owned()) };
     method.chars().all(|c| c.is_ascii_uppercase()).then(|| method.to_owned())
-}
-
-/// The ports of pods that a scenario writes.
-pub(super) fn served_text(served: &Served) -> String {
-    let protocol = match served.protocol {
-        ServedProtocol::Http => "http",
-        ServedProtocol::Tcp => "tcp",
-        ServedProtocol::Udp => "udp",
-        ServedProtocol::Sctp => "sctp",
-        ServedProtocol::Dns => "dns",
-    };
-    let port: Port = served.port;
-    match &served.name {
-        Some(name) => format!("{protocol} {port} as {name}"),
-        None => format!("{protocol} {port}"),
-    }
 }
 
 #[cfg(test)]

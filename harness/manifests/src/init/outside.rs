@@ -32,9 +32,9 @@ pub(super) struct Outside {
 }
 
 /// The host that no policy speaks of.
-const ELSEWHERE: &str = "elsewhere";
+pub(super) const ELSEWHERE: &str = "elsewhere";
 /// Its name.
-const ELSEWHERE_NAME: &str = "elsewhere.example.test";
+pub(super) const ELSEWHERE_NAME: &str = "elsewhere.example.test";
 /// The port where servers outside listen, unless a policy says otherwise.
 const HTTPS: u16 = 443;
 /// The port of API servers on their nodes.

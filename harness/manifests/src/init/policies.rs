@@ -133,7 +133,7 @@ fn name(policy: &Manifest, selector: &Node) -> Option<Name> {
     of("matchName", false).or_else(|| of("matchPattern", true))
 }
 
-/// The port of a rule; over TCP and UDP where it says neither.
+/// The port of a rule; over TCP where it names no protocol.
 fn port(node: &Node) -> Vec<PolicyPort> {
     let protocols = match node.get("protocol").and_then(Node::text).map(str::to_uppercase).as_deref() {
         Some("UDP") => vec![Protocol::Udp],

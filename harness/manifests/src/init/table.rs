@@ -97,7 +97,7 @@ fn choose(suggested: Vec<Suggested>, most: usize) -> Vec<Suggested> {
     for (index, suggested) in suggested.iter().enumerate() {
         of_namespace.entry(suggested.namespace.as_ref()).or_default().push(index);
     }
-    let mut chosen = BTreeSet::new();
+    let mut chosen: BTreeSet<usize> = BTreeSet::new();
     let longest = of_namespace.values().map(Vec::len).max().unwrap_or_default();
     for turn in 0..longest {
         let of_turn = of_namespace.values().filter_map(|indices| indices.get(turn));
@@ -106,7 +106,6 @@ fn choose(suggested: Vec<Suggested>, most: usize) -> Vec<Suggested> {
             break;
         }
     }
-    let chosen: BTreeSet<usize> = chosen.into_iter().collect();
     suggested
         .into_iter()
         .enumerate()

@@ -10,7 +10,6 @@ use verdikt_scenario::topology::{
     ServiceType, TargetPort, Topology, TrafficPolicy,
 };
 
-use super::attempts::served_text;
 use super::outside::Outside;
 use super::table::{Row, Table};
 use super::yaml::{self, scalar};
@@ -111,7 +110,7 @@ fn list(words: impl Iterator<Item = String>, indent: usize) -> String {
 }
 
 fn all_served(serves: &[Served]) -> String {
-    serves.iter().map(served_text).collect::<Vec<_>>().join(", ")
+    serves.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The hosts outside, and what of Cilium and of the nodes takes part.

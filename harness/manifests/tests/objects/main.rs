@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use verdikt_manifests::{Situation, loader, read};
 use verdikt_scenario::loader::Reach;
-use verdikt_scenario::topology::{Served, ServedProtocol, Service, TargetPort};
+use verdikt_scenario::topology::{Service, TargetPort};
 
 /// A folder with files.
 struct Folder(tempfile::TempDir);
@@ -58,7 +58,7 @@ fn told(situation: &Situation, folder: &Path) -> String {
         let labels: Vec<String> = pod.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let account =
             pod.service_account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
-        let serves: Vec<String> = pod.serves.iter().map(served).collect();
+        let serves: Vec<String> = pod.serves.iter().map(ToString::to_string).collect();
         writeln!(out, "pod {name}: {}{account} [{}]", labels.join(" "), serves.join(", ")).unwrap();
     }
     for (name, service) in &situation.topology.services {
@@ -85,18 +85,6 @@ fn told(situation: &Situation, folder: &Path) -> String {
         writeln!(out, "{}: {code}: {}{help}", diagnostic.place, diagnostic.message).unwrap();
     }
     out.replace(&format!("{}/", folder.display()), "").replace(&folder.display().to_string(), "FOLDER")
-}
-
-fn served(served: &Served) -> String {
-    let protocol = match served.protocol {
-        ServedProtocol::Http => "http",
-        ServedProtocol::Tcp => "tcp",
-        ServedProtocol::Udp => "udp",
-        ServedProtocol::Sctp => "sctp",
-        ServedProtocol::Dns => "dns",
-    };
-    let name = served.name.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
-    format!("{protocol} {}{name}", served.port)
 }
 
 fn offered(service: &Service) -> String {

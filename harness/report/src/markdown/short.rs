@@ -3,11 +3,11 @@
 
 use std::fmt::Write as _;
 
+use verdikt_scenario::plain::counted;
 use verdikt_verdict::compare::CellResult;
 
 use super::{MOST, differences, heading, not_run, tables_left_out};
 use crate::difference::Setting;
-use crate::text::counted;
 use crate::tree::{Run, Step};
 
 /// What a line about what is left out takes at most.

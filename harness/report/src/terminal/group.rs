@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use verdikt_scenario::plain::counted;
 use verdikt_scenario::prediction::{Finding, RuleRef};
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::CellJudged;
 
 use crate::step_table::Numbered;
-use crate::text::{counted, plain, wrap};
+use crate::text::{plain, wrap};
 use crate::words;
 
 /// The most cells of one reason that are each explained.

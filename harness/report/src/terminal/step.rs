@@ -1,6 +1,7 @@
 //! One step, when it is over: its table with legend, its objects, and its differences.
 
 use verdikt_scenario::attempt::{Attempt, Target};
+use verdikt_scenario::plain::counted;
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict};
@@ -15,7 +16,7 @@ use crate::object;
 use crate::paint::{Paint, Tone};
 use crate::step_table::StepTable;
 use crate::table::{self, Cell, Grid};
-use crate::text::{counted, pad, plain, width, wrap};
+use crate::text::{pad, plain, width, wrap};
 use crate::words;
 
 /// The columns of the word in front of a step's line: `inconclusive` is the longest.

@@ -4,13 +4,14 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::plain::counted;
 use verdikt_verdict::event::{RunFinished, RunStarted};
 use verdikt_verdict::evidence::Basis;
 use verdikt_verdict::run_result::RunResult;
 
 use crate::left_out;
 use crate::paint::{Paint, Tone};
-use crate::text::{counted, plain, wrap};
+use crate::text::{plain, wrap};
 use crate::words;
 
 /// What the end of a run says beyond its sums.

@@ -2,7 +2,7 @@
 
 use super::attempt::resolve;
 use super::mistake::Mistake;
-use super::services::{served_text, target_served};
+use super::services::target_served;
 use super::suggest::listed;
 use crate::attempt::Target;
 use crate::name::NamespacedName;
@@ -24,17 +24,13 @@ pub(super) fn reachable(
         | Target::Backend { service: name, .. }
         | Target::Over { service: name, .. } => service_answers(name, protocol, port, http, topology),
         Target::Name(name) => match resolve(name, topology)? {
-            Resolved::Service(name) if is_headless(&name, topology) => {
+            Resolved::Service(name) if topology.is_headless(&name) => {
                 somebody_answers(&name, protocol, port, http, topology)
             }
             Resolved::Service(name) => service_answers(&name, protocol, port, http, topology),
             Resolved::World(host) => endpoint_answers(&Endpoint::World(host), protocol, port, http, topology),
         },
     }
-}
-
-fn is_headless(name: &NamespacedName, topology: &Topology) -> bool {
-    topology.services.get(name).is_some_and(|service| service.headless)
 }
 
 /// Whether one of those behind a headless service answers on a port of its own.
@@ -79,7 +75,7 @@ pub(super) fn endpoint_answers(
     let offered = topology.services.iter().find(|(name, service)| {
         service.ports.iter().any(|offered| offered.port == port) && topology.backends(name).contains(endpoint)
     });
-    let mut all: Vec<String> = serves.iter().map(served_text).collect();
+    let mut all: Vec<String> = serves.iter().map(ToString::to_string).collect();
     if all.is_empty() && endpoint.to_string() == DNS_POD {
         all.push("dns 53".to_owned());
     }

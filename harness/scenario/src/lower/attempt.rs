@@ -29,8 +29,14 @@ pub fn parse_attempt(text: &str, topology: &Topology) -> Result<Attempt, Mistake
     let (text, via) = split_via(text.trim());
     let (text, node) = split_over(text);
     let attempt = parse_plain(text, topology)?;
-    let attempt = node.map_or_else(|| Ok(attempt.clone()), |node| over(&attempt, node, topology))?;
-    via.map_or_else(|| Ok(attempt.clone()), |via| through(&attempt, via, topology))
+    let attempt = match node {
+        Some(node) => over(&attempt, node, topology)?,
+        None => attempt,
+    };
+    match via {
+        Some(via) => through(&attempt, via, topology),
+        None => Ok(attempt),
+    }
 }
 
 fn parse_plain(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
@@ -251,9 +257,7 @@ fn ping(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
         | Target::Backend { service: name, .. }
         | Target::Over { service: name, .. } => Some(name.clone()),
         Target::Name(name) => match resolve(name, topology)? {
-            Resolved::Service(name) => {
-                Some(name).filter(|name| topology.services.get(name).is_none_or(|service| !service.headless))
-            }
+            Resolved::Service(name) => Some(name).filter(|name| !topology.is_headless(name)),
             Resolved::World(_) => None,
         },
     };

@@ -75,18 +75,18 @@ pub(crate) fn check(manifest: &Manifest, mistakes: &mut Mistakes) {
     match (text_at(root, "kind"), text_at(root, "apiVersion")) {
         (Some(kind), Some(version)) => {
             if let Err((key, mistake)) = known(kind, version) {
-                add(position(root, &[key]), mistake);
+                add(root.position_near(&[key]), mistake);
             }
         }
         (kind, version) => {
             for (key, _) in
                 [("kind", kind), ("apiVersion", version)].iter().filter(|(_, text)| text.is_none())
             {
-                add(position(root, &[key]), Mistake::new(format!("the object has no `{key}`")));
+                add(root.position_near(&[key]), Mistake::new(format!("the object has no `{key}`")));
             }
         }
     }
-    let name_position = position(root, &["metadata", "name"]);
+    let name_position = root.position_near(&["metadata", "name"]);
     match root.at(&["metadata", "name"]) {
         None => add(name_position, Mistake::new("the object has no `metadata.name`")),
         Some(node) => match node.text() {
@@ -154,7 +154,7 @@ pub(crate) fn namespace(manifest: &Manifest) -> Option<Result<(NamespaceName, Po
         return None;
     }
     match manifest.root.at(&["metadata", "namespace"]) {
-        None => Some(Err(position(&manifest.root, &["metadata", "name"]))),
+        None => Some(Err(manifest.root.position_near(&["metadata", "name"]))),
         Some(node) => Some(Ok((node.text()?.parse().ok()?, node.position))),
     }
 }
@@ -164,7 +164,7 @@ pub(crate) fn check_twice<'a>(manifests: impl IntoIterator<Item = &'a Manifest>,
     for Twice { first, second } in twice(manifests) {
         let mistake = Mistake::new(format!("{} is there twice", second.object()));
         let help = format!("it is also at {}", name_place(first));
-        mistakes.add(&second.file, position(&second.root, &["metadata", "name"]), mistake.help(help));
+        mistakes.add(&second.file, second.root.position_near(&["metadata", "name"]), mistake.help(help));
     }
 }
 
@@ -209,17 +209,5 @@ fn twice<'a>(manifests: impl IntoIterator<Item = &'a Manifest>) -> Vec<Twice<'a>
 }
 
 fn name_place(manifest: &Manifest) -> Place {
-    manifest.place(position(&manifest.root, &["metadata", "name"]))
-}
-
-/// The position of a value, or of the nearest thing around it that is there.
-fn position(root: &Node, path: &[&str]) -> Position {
-    let mut node = root;
-    for key in path {
-        match node.get(key) {
-            Some(inner) => node = inner,
-            None => break,
-        }
-    }
-    node.position
+    manifest.place(manifest.root.position_near(&["metadata", "name"]))
 }

@@ -155,7 +155,7 @@ pub(crate) fn check(
             for (topology, endpoint) in behind {
                 answered |= broken.contains(&endpoint.to_string())
                     || target_served(topology, &endpoint, protocol, &port).is_some();
-                offers.extend(topology.serves(&endpoint).iter().map(served_text));
+                offers.extend(topology.serves(&endpoint).iter().map(ToString::to_string));
             }
             if !answered {
                 let target = match &port {
@@ -195,20 +195,4 @@ pub(crate) fn target_served(
         TargetPort::Name(name) => served.name.as_ref() == Some(name),
     });
     matching.next().map(|served| served.port)
-}
-
-/// A served port as an author writes it.
-pub(crate) fn served_text(served: &crate::topology::Served) -> String {
-    use crate::topology::ServedProtocol;
-    let protocol = match served.protocol {
-        ServedProtocol::Http => "http",
-        ServedProtocol::Tcp => "tcp",
-        ServedProtocol::Udp => "udp",
-        ServedProtocol::Sctp => "sctp",
-        ServedProtocol::Dns => "dns",
-    };
-    match &served.name {
-        Some(name) => format!("{protocol} {} as {name}", served.port),
-        None => format!("{protocol} {}", served.port),
-    }
 }

@@ -114,7 +114,7 @@ impl Session {
         self.connection.context()
     }
 
-    /// Runs scenarios there, those that do not meet side by side, while no other run is there. An error of the sink is
+    /// Runs scenarios there, those that do not conflict side by side, while no other run is there. An error of the sink is
     /// the inner one.
     pub(super) fn run(
         &self,

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal as _};
 use verdikt_cluster::connect::Connection;
 use verdikt_cluster::inspect::Facts;
 use verdikt_kind::profile::profiles;
+use verdikt_scenario::plain::counted;
 
-use crate::commands::counted;
 use crate::failure::Failure;
 use crate::printer::Printer;
 

@@ -33,6 +33,9 @@ impl Remembered {
             Event::ObjectJudged(object) if !object.as_expected => {
                 self.names.insert(of_step(&object.scenario, &object.step));
             }
+            Event::InvariantJudged(judged) if !judged.is_as_expected() => {
+                self.names.insert(of_step(&judged.scenario, &judged.step));
+            }
             Event::ScenarioFailed(failed) => {
                 // Of an empty step only the slash behind the scenario is left.
                 let name = StepName { scenario: &failed.scenario, step: "" }.to_string();

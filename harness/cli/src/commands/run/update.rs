@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use verdikt_report::line;
 use verdikt_scenario::diagnostic::Sources;
+use verdikt_scenario::plain::counted;
 use verdikt_scenario::rewrite::{Change, RewriteError, rewrite};
 use verdikt_scenario::scenario::Scenario;
 use verdikt_verdict::event::CellJudged;
 use verdikt_verdict::record::expectation;
 
 use crate::arguments::{Run, UpdateMode};
-use crate::commands::counted;
 use crate::failure::Failure;
 use crate::printer::Printer;
 

@@ -56,7 +56,7 @@ impl Walk<'_> {
     }
 
     pub(super) fn is_headless(&self, service: &NamespacedName) -> bool {
-        self.model.topology.services.get(service).is_some_and(|service| service.headless)
+        self.model.topology.is_headless(service)
     }
 
     /// What is not known of how a service treats the source, if anything.
@@ -138,10 +138,14 @@ impl PolicyModel<'_> {
         protocol: Protocol,
         port: Port,
     ) -> Option<Vec<(Endpoint, Port)>> {
-        let behind = self.topology.behind(name, protocol, port).into_iter();
-        let behind = behind.map(|(backend, port)| Some((backend, port?))).collect::<Option<Vec<_>>>()?;
-        (!behind.is_empty()).then_some(behind)
+        with_ports(self.topology.behind(name, protocol, port))
     }
+}
+
+/// Those behind something, each with its port; none if there is nobody, or somebody has no such port.
+pub(super) fn with_ports(ends: Vec<(Endpoint, Option<Port>)>) -> Option<Vec<(Endpoint, Port)>> {
+    let ends = ends.into_iter().map(|(end, port)| Some((end, port?))).collect::<Option<Vec<_>>>()?;
+    (!ends.is_empty()).then_some(ends)
 }
 
 /// One of those behind a service.

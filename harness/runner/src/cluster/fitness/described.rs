@@ -53,9 +53,9 @@ fn node_labels(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Optio
 /// A node that runs the API server and is described as one that does not, or the other way round.
 fn api_server(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Option<String> {
     let borrowed = topology.pods.keys().filter_map(|pod| borrowed.pods.get(pod)?.node.as_deref());
-    let lent_on: BTreeSet<&str> = borrowed.collect();
+    let borrowed_on: BTreeSet<&str> = borrowed.collect();
     // A cluster with too few nodes has a reason of its own.
-    let places = choose_places(facts, topology, &lent_on).ok()?;
+    let places = choose_places(facts, topology, &borrowed_on).ok()?;
     places.nodes.iter().find_map(|(name, node)| {
         let described: &Node = topology.nodes.get(name)?;
         let runs = facts.nodes.get(node).is_some_and(|facts_of| facts.runs_api_server(facts_of));

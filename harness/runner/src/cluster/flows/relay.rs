@@ -144,7 +144,7 @@ impl RelayReport {
                 let back = self.back(&reported.node);
                 back.into_iter().chain([SourceReport::Flow(Box::new(reported.flow))]).collect()
             }
-            // SourceReport with what has become of the node.
+            // Reported together with the state of the node.
             News::Lost(loss) if matches!(loss.reason, LossReason::NodeAway(_)) => Vec::new(),
             News::Lost(loss) => {
                 let counts = [NAME, ""].contains(&loss.node.as_str()) || self.known(&loss.node).is_some();

@@ -2,7 +2,7 @@
 //!
 //! What is passed over is not checked, so whatever looks like a policy and cannot be read as one is a mistake.
 
-use super::{position, text_at};
+use super::text_at;
 use crate::document::{Node, Value};
 use crate::lower::mistake::Mistake;
 use crate::lower::suggest::nearest;
@@ -70,7 +70,7 @@ const GROUPS: [&str; 3] = ["cilium.io", "networking.k8s.io", ADMIN_GROUP];
 /// Says what a document is.
 pub(crate) fn classify(root: &Node) -> Class {
     let group = text_at(root, "apiVersion").map(|version| version.split('/').next().unwrap_or_default());
-    let unclear = |key: &str, mistake: Mistake| Class::Unclear(position(root, &[key]), mistake);
+    let unclear = |key: &str, mistake: Mistake| Class::Unclear(root.position_near(&[key]), mistake);
     let Some(kind) = text_at(root, "kind") else {
         if group.is_some_and(|group| GROUPS.contains(&group))
             || (group.is_none() && looks_like_a_policy(root))
@@ -91,7 +91,7 @@ pub(crate) fn classify(root: &Node) -> Class {
         return unclear("items", Mistake::new(format!("the `items` of a `{kind}` must be a list")));
     }
     if group == Some(ADMIN_GROUP) && NEVER_ENFORCED.contains(&kind) {
-        return Class::NotEnforced(position(root, &["kind"]), kind.to_owned());
+        return Class::NotEnforced(root.position_near(&["kind"]), kind.to_owned());
     }
     if OTHERS_OF_CILIUM.contains(&kind)
         || OTHERS_OF_KUBERNETES.contains(&kind)

@@ -1,0 +1,67 @@
+//! What pods and hosts serve.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Port, Protocol};
+use crate::name::PortName;
+
+/// What a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServedProtocol {
+    /// HTTP/1.1 over TCP.
+    Http,
+    /// A TCP echo.
+    Tcp,
+    /// A UDP echo.
+    Udp,
+    /// An SCTP echo (judged by the engine only).
+    Sctp,
+    /// DNS over UDP and TCP.
+    Dns,
+}
+
+impl ServedProtocol {
+    /// Whether a server of this kind answers on the transport protocol.
+    pub fn answers(self, protocol: Protocol) -> bool {
+        match self {
+            Self::Http | Self::Tcp => protocol == Protocol::Tcp,
+            Self::Udp => protocol == Protocol::Udp,
+            Self::Sctp => protocol == Protocol::Sctp,
+            Self::Dns => matches!(protocol, Protocol::Tcp | Protocol::Udp),
+        }
+    }
+}
+
+impl fmt::Display for ServedProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Http => "http",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+            Self::Dns => "dns",
+        })
+    }
+}
+
+/// One server of a pod or host: `http 3000 as web`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// What it speaks.
+    pub protocol: ServedProtocol,
+    /// The port it listens on.
+    pub port: Port,
+    /// The name the pod declares for the port.
+    pub name: Option<PortName>,
+}
+
+impl fmt::Display for Served {
+    /// As an author writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.protocol, self.port)?;
+        self.name.as_ref().map_or(Ok(()), |name| write!(f, " as {name}"))
+    }
+}
