@@ -16,14 +16,14 @@ pub(crate) enum Mode {
 
 /// What stands under a path of an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Entry {
+pub(crate) enum ArchiveEntry {
     File(Mode, Vec<u8>),
     /// A link to a file beside it.
     Link(&'static str),
 }
 
 /// A `.tar.gz` of these entries below one folder: no times, no owners, in the order given.
-pub(crate) fn tar_gz(folder: &str, entries: &[(String, Entry)]) -> Result<Vec<u8>> {
+pub(crate) fn tar_gz(folder: &str, entries: &[(String, ArchiveEntry)]) -> Result<Vec<u8>> {
     let mut builder = tar::Builder::new(Vec::new());
     for (path, entry) in entries {
         let path = format!("{folder}/{path}");
@@ -32,12 +32,12 @@ pub(crate) fn tar_gz(folder: &str, entries: &[(String, Entry)]) -> Result<Vec<u8
         header.set_uid(0);
         header.set_gid(0);
         match entry {
-            Entry::File(mode, bytes) => {
+            ArchiveEntry::File(mode, bytes) => {
                 header.set_mode(if *mode == Mode::Program { 0o755 } else { 0o644 });
                 header.set_size(bytes.len() as u64);
                 builder.append_data(&mut header, path, bytes.as_slice())?;
             }
-            Entry::Link(to) => {
+            ArchiveEntry::Link(to) => {
                 header.set_entry_type(tar::EntryType::Symlink);
                 header.set_mode(0o777);
                 header.set_size(0);

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::archive::{Entry, Mode, sha256, tar_gz};
+use crate::archive::{ArchiveEntry, Mode, sha256, tar_gz};
 use crate::build::{build, commit, root, text_of};
 use crate::{licences, packages, sbom};
 
@@ -34,7 +34,7 @@ pub(crate) fn dist(target: &str, out: &Path, built: Option<&Path>) -> Result<()>
     let name = format!("verdikt-{target}");
     let mut entries = programs(target, &folder)?;
     let mut add = |path: &str, text: String| {
-        entries.push((path.to_owned(), Entry::File(Mode::Text, text.into_bytes())));
+        entries.push((path.to_owned(), ArchiveEntry::File(Mode::Text, text.into_bytes())));
     };
     for (path, name) in TEXTS {
         add(name, fs::read_to_string(root().join(path)).with_context(|| format!("cannot read {path}"))?);
@@ -58,7 +58,7 @@ pub(crate) fn dist(target: &str, out: &Path, built: Option<&Path>) -> Result<()>
     Ok(())
 }
 
-fn programs(target: &str, folder: &Path) -> Result<Vec<(String, Entry)>> {
+fn programs(target: &str, folder: &Path) -> Result<Vec<(String, ArchiveEntry)>> {
     let mut entries = Vec::new();
     for program in ["verdikt", "verdikt-probe"] {
         // The probe lives in Linux alone.
@@ -67,10 +67,10 @@ fn programs(target: &str, folder: &Path) -> Result<Vec<(String, Entry)>> {
         }
         let path = folder.join(program);
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        entries.push((program.to_owned(), Entry::File(Mode::Program, bytes)));
+        entries.push((program.to_owned(), ArchiveEntry::File(Mode::Program, bytes)));
     }
     // `kubectl verdikt`: <https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/>.
-    entries.push(("kubectl-verdikt".to_owned(), Entry::Link("verdikt")));
+    entries.push(("kubectl-verdikt".to_owned(), ArchiveEntry::Link("verdikt")));
     Ok(entries)
 }
 

@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", about = "What is done to the repository itself")]
-struct Arguments {
+struct XtaskArguments {
     #[command(subcommand)]
     task: Task,
 }
@@ -52,7 +52,7 @@ struct Dist {
 }
 
 fn main() -> anyhow::Result<()> {
-    match Arguments::parse().task {
+    match XtaskArguments::parse().task {
         Task::Dist(Dist { target, out, built }) => dist::dist(&target, &out, built.as_deref()),
         Task::Docs { check } => docs::docs(if check { docs::Pages::Check } else { docs::Pages::Write }),
         Task::Manifests { folder } => manifests::write(&folder),

@@ -10,9 +10,9 @@ use std::io::Write as _;
 use std::process::Command;
 use std::sync::Arc;
 
-use verdikt_analysis::diff::{Diff, Situation};
+use verdikt_analysis::diff::{ComparedSituation, Diff};
 use verdikt_analysis::matrix::Matrix;
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{Pod, Topology};
@@ -98,7 +98,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn measure(what: &str, workloads: usize, namespaces: usize, policies: usize) -> Result<(), Box<dyn Error>> {
     let (topology, manifests) = synthetic(workloads, namespaces, policies);
     let before = cpu_time();
-    let options = Options::default();
+    let options = ModelOptions::default();
     let model = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
     let compiled = cpu_time();
     let found = if what == "matrix" {
@@ -108,8 +108,8 @@ fn measure(what: &str, workloads: usize, namespaces: usize, policies: usize) -> 
         let mut changed = manifests.clone();
         changed[policies / 2] = manifest(&policy(policies / 2 + 1, namespaces, 3));
         let head = PolicyModel::new(&topology, &changed, &options, &Learned::default());
-        let base = Situation { model: &model, manifests: &manifests };
-        let diff = Diff::new(base, Situation { model: &head, manifests: &changed });
+        let base = ComparedSituation { model: &model, manifests: &manifests };
+        let diff = Diff::new(base, ComparedSituation { model: &head, manifests: &changed });
         format!("{} changes", diff.changes.len())
     };
     let mut out = std::io::stdout().lock();

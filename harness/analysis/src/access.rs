@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use verdikt_engine::party::Transport;
+use verdikt_engine::party::TrafficKind;
 use verdikt_engine::rule::Direction;
 
 /// What a proxy asks of the traffic that is sent to it.
@@ -101,7 +101,7 @@ impl fmt::Display for Access {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Interval {
     /// The protocol, or ICMP.
-    pub transport: Transport,
+    pub transport: TrafficKind,
     /// The first number.
     pub first: u16,
     /// The last number.
@@ -116,11 +116,11 @@ impl Interval {
 }
 
 /// The word for a transport.
-pub fn transport_word(transport: Transport) -> String {
+pub fn transport_word(transport: TrafficKind) -> String {
     match transport {
-        Transport::Ports(protocol) => protocol.to_string(),
-        Transport::Icmp => "icmp".to_owned(),
-        Transport::IcmpV6 => "icmpv6".to_owned(),
+        TrafficKind::Ports(protocol) => protocol.to_string(),
+        TrafficKind::Icmp => "icmp".to_owned(),
+        TrafficKind::IcmpV6 => "icmpv6".to_owned(),
     }
 }
 
@@ -137,9 +137,9 @@ impl fmt::Display for Interval {
 
 /// Values by interval: all of them, transport by transport and in order, neighbours different.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Profile<T>(pub(crate) Vec<(Interval, T)>);
+pub struct AccessProfile<T>(pub(crate) Vec<(Interval, T)>);
 
-impl<T: Clone + PartialEq> Profile<T> {
+impl<T: Clone + PartialEq> AccessProfile<T> {
     pub(crate) fn empty() -> Self {
         Self(Vec::new())
     }
@@ -156,11 +156,11 @@ impl<T: Clone + PartialEq> Profile<T> {
 
     /// The same value everywhere.
     pub(crate) fn uniform(value: &T) -> Self {
-        let whole = |transport: Transport| {
+        let whole = |transport: TrafficKind| {
             let (first, last) = transport.bounds();
             (Interval { transport, first, last }, value.clone())
         };
-        Self(Transport::ALL.into_iter().map(whole).collect())
+        Self(TrafficKind::ALL.into_iter().map(whole).collect())
     }
 
     /// The intervals with their values.
@@ -169,7 +169,7 @@ impl<T: Clone + PartialEq> Profile<T> {
     }
 
     /// The value at a number.
-    pub fn at(&self, transport: Transport, number: u16) -> Option<&T> {
+    pub fn at(&self, transport: TrafficKind, number: u16) -> Option<&T> {
         let holds = |interval: &Interval| {
             interval.transport == transport && (interval.first..=interval.last).contains(&number)
         };
@@ -179,10 +179,10 @@ impl<T: Clone + PartialEq> Profile<T> {
     /// What two profiles come to together.
     pub(crate) fn zip<U, V: Clone + PartialEq>(
         &self,
-        other: &Profile<U>,
+        other: &AccessProfile<U>,
         mut join: impl FnMut(&T, &U) -> V,
-    ) -> Profile<V> {
-        let mut joined = Profile(Vec::new());
+    ) -> AccessProfile<V> {
+        let mut joined = AccessProfile(Vec::new());
         let (mut own, mut others) = (self.0.iter().peekable(), other.0.iter().peekable());
         while let (Some((one, value)), Some((two, other))) = (own.peek(), others.peek()) {
             let (first, last) = (one.first.max(two.first), one.last.min(two.last));
@@ -199,9 +199,9 @@ impl<T: Clone + PartialEq> Profile<T> {
     }
 }
 
-impl Profile<SideAccess> {
+impl AccessProfile<SideAccess> {
     /// What becomes of traffic whose two sides say this.
-    pub(crate) fn meet(&self, ingress: &Self) -> Profile<Access> {
+    pub(crate) fn meet(&self, ingress: &Self) -> AccessProfile<Access> {
         self.zip(ingress, Access::of)
     }
 }
@@ -212,9 +212,9 @@ mod tests {
 
     use super::*;
 
-    fn profile(cuts: &[(u16, char)]) -> Profile<char> {
-        let mut profile = Profile::empty();
-        for transport in Transport::ALL {
+    fn profile(cuts: &[(u16, char)]) -> AccessProfile<char> {
+        let mut profile = AccessProfile::empty();
+        for transport in TrafficKind::ALL {
             let (least, most) = transport.bounds();
             let inside: Vec<(u16, char)> =
                 cuts.iter().map(|(first, value)| ((*first).clamp(least, most), *value)).collect();
@@ -232,10 +232,10 @@ mod tests {
     fn profiles_meet_interval_by_interval() {
         let joined = profile(&[(0, 'a'), (80, 'b')])
             .zip(&profile(&[(0, 'x'), (100, 'y')]), |one, two| format!("{one}{two}"));
-        let tcp = Transport::Ports(Protocol::Tcp);
+        let tcp = TrafficKind::Ports(Protocol::Tcp);
         for (port, expected) in [(1, "ax"), (79, "ax"), (80, "bx"), (99, "bx"), (100, "by"), (65535, "by")] {
             assert_eq!(joined.at(tcp, port).map(String::as_str), Some(expected), "{port}");
         }
-        assert_eq!(joined.at(Transport::Icmp, 255).map(String::as_str), Some("by"));
+        assert_eq!(joined.at(TrafficKind::Icmp, 255).map(String::as_str), Some("by"));
     }
 }

@@ -1,6 +1,6 @@
 //! What becomes of traffic from every group to every other, row by row.
 
-use crate::access::{Access, Profile};
+use crate::access::{Access, AccessProfile};
 use crate::bits::ones;
 use crate::universe::{Profiles, Sides};
 
@@ -30,7 +30,7 @@ impl Cells {
     }
 
     /// A profile by its number.
-    pub fn profile(&self, number: u32) -> &Profile<Access> {
+    pub fn profile(&self, number: u32) -> &AccessProfile<Access> {
         self.profiles.pairs.get(number)
     }
 

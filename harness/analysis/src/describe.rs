@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use verdikt_engine::party::Transport;
+use verdikt_engine::party::TrafficKind;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
-use crate::access::{Access, Interval, Profile, transport_word};
-use crate::end::End;
+use crate::access::{Access, AccessProfile, Interval, transport_word};
+use crate::end::TrafficEnd;
 
 /// What passes of a profile, in words: `tcp 80, 443; udp 53 (dns *.example.com)`. None where nothing passes.
-pub fn passing(profile: &Profile<Access>) -> Option<String> {
+pub fn passing(profile: &AccessProfile<Access>) -> Option<String> {
     let mut by_access: Vec<(Option<String>, Vec<Interval>)> = Vec::new();
     for (interval, access) in profile.iter() {
         let note = match access {
@@ -35,18 +35,18 @@ pub fn passing(profile: &Profile<Access>) -> Option<String> {
 
 /// Intervals in words. ICMP is ICMP whatever the family where both are the same.
 pub fn ports(intervals: &[Interval]) -> String {
-    let mut by_transport: BTreeMap<Transport, Vec<(u16, u16)>> = BTreeMap::new();
+    let mut by_transport: BTreeMap<TrafficKind, Vec<(u16, u16)>> = BTreeMap::new();
     for interval in intervals {
         by_transport.entry(interval.transport).or_default().push((interval.first, interval.last));
     }
-    let is_whole = |transport: &Transport, numbers: &[(u16, u16)]| *numbers == [transport.bounds()];
-    if by_transport.len() == Transport::ALL.len()
+    let is_whole = |transport: &TrafficKind, numbers: &[(u16, u16)]| *numbers == [transport.bounds()];
+    if by_transport.len() == TrafficKind::ALL.len()
         && by_transport.iter().all(|(transport, numbers)| is_whole(transport, numbers))
     {
         return "everything".to_owned();
     }
-    if by_transport.get(&Transport::Icmp) == by_transport.get(&Transport::IcmpV6) {
-        by_transport.remove(&Transport::IcmpV6);
+    if by_transport.get(&TrafficKind::Icmp) == by_transport.get(&TrafficKind::IcmpV6) {
+        by_transport.remove(&TrafficKind::IcmpV6);
     }
     let mut by_numbers: Vec<(String, Vec<String>)> = Vec::new();
     for (transport, numbers) in &by_transport {
@@ -71,12 +71,12 @@ pub fn ports(intervals: &[Interval]) -> String {
 }
 
 /// Some ends in words: those of a namespace together, with a star for all of its pods.
-pub fn ends(ends: &[End], topologies: &[&Topology], most: usize) -> String {
+pub fn ends(ends: &[TrafficEnd], topologies: &[&Topology], most: usize) -> String {
     let mut pods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut others = Vec::new();
     for end in ends {
         match end {
-            End::Endpoint(Endpoint::Pod(name)) => {
+            TrafficEnd::Endpoint(Endpoint::Pod(name)) => {
                 pods.entry(name.namespace.as_str()).or_default().insert(name.name.as_str());
             }
             end => others.push(end.to_string()),
@@ -113,13 +113,13 @@ mod tests {
 
     #[test]
     fn intervals_are_short_in_words() {
-        let tcp = Transport::Ports(Protocol::Tcp);
+        let tcp = TrafficKind::Ports(Protocol::Tcp);
         let interval = |transport, first, last| Interval { transport, first, last };
-        let whole = |transport: Transport| interval(transport, transport.bounds().0, transport.bounds().1);
-        assert_eq!(ports(&Transport::ALL.map(whole)), "everything");
+        let whole = |transport: TrafficKind| interval(transport, transport.bounds().0, transport.bounds().1);
+        assert_eq!(ports(&TrafficKind::ALL.map(whole)), "everything");
         assert_eq!(ports(&[interval(tcp, 80, 80), interval(tcp, 90, 99)]), "tcp 80, 90-99");
-        let udp = Transport::Ports(Protocol::Udp);
+        let udp = TrafficKind::Ports(Protocol::Udp);
         assert_eq!(ports(&[interval(tcp, 53, 53), interval(udp, 53, 53)]), "tcp+udp 53");
-        assert_eq!(ports(&[whole(tcp), interval(Transport::Icmp, 8, 8)]), "tcp, icmp 8");
+        assert_eq!(ports(&[whole(tcp), interval(TrafficKind::Icmp, 8, 8)]), "tcp, icmp 8");
     }
 }

@@ -15,17 +15,17 @@ use verdikt_scenario::place::Place;
 use verdikt_scenario::policy::{Manifest, ObjectRef, Refuser};
 use verdikt_scenario::prediction::RuleRef;
 
-use crate::access::{Access, Interval, Profile};
-use crate::end::End;
+use crate::access::{Access, AccessProfile, Interval};
+use crate::end::TrafficEnd;
 use crate::matrix::is_shown;
 use crate::reason::{Reason, reasons};
-use crate::universe::{Group, Universe};
+use crate::universe::{EndGroup, Universe};
 use other::{isolation, refused};
 use rectangles::rectangles;
 
 /// A situation, and the policies that somebody wants to be in force in it.
 #[derive(Clone, Copy, Debug)]
-pub struct Situation<'a> {
+pub struct ComparedSituation<'a> {
     /// The policies, compiled.
     pub model: &'a PolicyModel<'a>,
     /// The policies as written.
@@ -35,7 +35,7 @@ pub struct Situation<'a> {
 /// How traffic changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum ChangeKind {
     /// It was denied, and passes.
     Opened,
     /// It passed, and is denied.
@@ -50,7 +50,7 @@ pub enum Kind {
     Unknown,
 }
 
-impl Kind {
+impl ChangeKind {
     /// Every kind, in the order of reports.
     pub const ALL: [Self; 6] =
         [Self::Opened, Self::Closed, Self::Unproxied, Self::Proxied, Self::ProxyRules, Self::Unknown];
@@ -82,7 +82,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ChangeKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Opened => "opened",
@@ -110,13 +110,13 @@ pub struct Flip {
 
 /// Traffic that changes alike: that of each of the sources to each of the destinations.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub struct TrafficChange {
     /// How it changes.
-    pub kind: Kind,
+    pub kind: ChangeKind,
     /// The sources.
-    pub sources: Vec<End>,
+    pub sources: Vec<TrafficEnd>,
     /// The destinations. Where one is among the sources too, it is about other ends than itself.
-    pub destinations: Vec<End>,
+    pub destinations: Vec<TrafficEnd>,
     /// What changes.
     pub flips: Vec<Flip>,
     /// Whether all pairs of ends were asked for their reasons, and not some alone.
@@ -127,7 +127,7 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Isolation {
     /// The ends.
-    pub ends: Vec<End>,
+    pub ends: Vec<TrafficEnd>,
     /// In which direction.
     pub direction: Direction,
     /// Whether they are isolated after the change.
@@ -138,7 +138,7 @@ pub struct Isolation {
 
 /// An object that is refused on one side alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RefusalChange {
     /// The object.
     pub object: ObjectRef,
     /// Where the mistake is.
@@ -153,17 +153,17 @@ pub struct Refusal {
 #[derive(Clone, Debug, Default)]
 pub struct Diff {
     /// Traffic that flips, by kind.
-    pub changes: Vec<Change>,
+    pub changes: Vec<TrafficChange>,
     /// Ends whose isolation changes.
     pub isolation: Vec<Isolation>,
     /// Objects that are refused after the change.
-    pub refused: Vec<Refusal>,
+    pub refused: Vec<RefusalChange>,
     /// Objects that were refused before it and are taken.
-    pub taken: Vec<Refusal>,
+    pub taken: Vec<RefusalChange>,
     /// Ends that were not there before.
-    pub appeared: Vec<End>,
+    pub appeared: Vec<TrafficEnd>,
     /// Ends that are there no longer.
-    pub gone: Vec<End>,
+    pub gone: Vec<TrafficEnd>,
 }
 
 /// The most pairs of groups that are asked for their reasons.
@@ -171,7 +171,7 @@ const MOST_EXPLAINED: usize = 20_000;
 
 impl Diff {
     /// Compares two situations.
-    pub fn new(base: Situation<'_>, head: Situation<'_>) -> Self {
+    pub fn new(base: ComparedSituation<'_>, head: ComparedSituation<'_>) -> Self {
         let universe = Universe::new(&[base.model, head.model], []);
         let mut diff = Self {
             changes: changes(&universe, &base, &head),
@@ -181,7 +181,7 @@ impl Diff {
             ..Self::default()
         };
         for group in universe.groups() {
-            let ends = group.ends.iter().filter(|end| matches!(end, End::Endpoint(_))).cloned();
+            let ends = group.ends.iter().filter(|end| matches!(end, TrafficEnd::Endpoint(_))).cloned();
             match group.parties.as_slice() {
                 [None, Some(_)] => diff.appeared.extend(ends),
                 [Some(_), None] => diff.gone.extend(ends),
@@ -207,9 +207,9 @@ impl Diff {
 /// What changes in some intervals, without reasons.
 type Signature = Vec<(Interval, Access, Access)>;
 
-fn signatures(old: &Profile<Access>, new: &Profile<Access>) -> BTreeMap<Kind, Signature> {
-    let joined = old.zip(new, |old, new| (Kind::of(old, new), old.clone(), new.clone()));
-    let mut by_kind: BTreeMap<Kind, Signature> = BTreeMap::new();
+fn signatures(old: &AccessProfile<Access>, new: &AccessProfile<Access>) -> BTreeMap<ChangeKind, Signature> {
+    let joined = old.zip(new, |old, new| (ChangeKind::of(old, new), old.clone(), new.clone()));
+    let mut by_kind: BTreeMap<ChangeKind, Signature> = BTreeMap::new();
     for (interval, (kind, old, new)) in joined.iter() {
         if let Some(kind) = kind {
             by_kind.entry(*kind).or_default().push((*interval, old.clone(), new.clone()));
@@ -218,15 +218,19 @@ fn signatures(old: &Profile<Access>, new: &Profile<Access>) -> BTreeMap<Kind, Si
     by_kind
 }
 
-fn changes(universe: &Universe<'_, '_>, base: &Situation<'_>, head: &Situation<'_>) -> Vec<Change> {
+fn changes(
+    universe: &Universe<'_, '_>,
+    base: &ComparedSituation<'_>,
+    head: &ComparedSituation<'_>,
+) -> Vec<TrafficChange> {
     let groups = universe.groups();
     // How many of the ends of each group are told of, where both situations have it.
-    let count = |group: &Group| {
+    let count = |group: &EndGroup| {
         let in_both = group.parties.iter().all(Option::is_some);
         if in_both { shown(group.ends.iter(), base, head).count() } else { 0 }
     };
     let counts: Vec<usize> = groups.iter().map(count).collect();
-    let mut numbers: BTreeMap<(Kind, Signature), usize> = BTreeMap::new();
+    let mut numbers: BTreeMap<(ChangeKind, Signature), usize> = BTreeMap::new();
     // What two profiles differ in, as numbers of signatures.
     let mut differing: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
     let mut pairs: Vec<Vec<(usize, usize)>> = Vec::new();
@@ -254,7 +258,7 @@ fn changes(universe: &Universe<'_, '_>, base: &Situation<'_>, head: &Situation<'
             }
         }
     });
-    let explain = Explain { universe, base, head };
+    let explain = ChangeReasons { universe, base, head };
     let mut budget = MOST_EXPLAINED;
     let mut changes = Vec::new();
     for ((kind, signature), number) in &numbers {
@@ -266,7 +270,7 @@ fn changes(universe: &Universe<'_, '_>, base: &Situation<'_>, head: &Situation<'
             changes.push(explain.change(*kind, signature, &sources, &destinations, &mut budget));
         }
     }
-    let order = |change: &Change| Kind::ALL.iter().position(|kind| *kind == change.kind);
+    let order = |change: &TrafficChange| ChangeKind::ALL.iter().position(|kind| *kind == change.kind);
     changes.sort_by(|a, b| {
         (order(a), &a.sources, &a.destinations).cmp(&(order(b), &b.sources, &b.destinations))
     });
@@ -274,30 +278,30 @@ fn changes(universe: &Universe<'_, '_>, base: &Situation<'_>, head: &Situation<'
 }
 
 fn shown<'e>(
-    ends: impl Iterator<Item = &'e End>,
-    base: &Situation<'_>,
-    head: &Situation<'_>,
-) -> impl Iterator<Item = &'e End> {
+    ends: impl Iterator<Item = &'e TrafficEnd>,
+    base: &ComparedSituation<'_>,
+    head: &ComparedSituation<'_>,
+) -> impl Iterator<Item = &'e TrafficEnd> {
     let (base, head) = (base.model.topology(), head.model.topology());
     ends.filter(move |end| is_shown(end, base) || is_shown(end, head))
 }
 
 /// Two situations that are asked why traffic changes.
-struct Explain<'x> {
+struct ChangeReasons<'x> {
     universe: &'x Universe<'x, 'x>,
-    base: &'x Situation<'x>,
-    head: &'x Situation<'x>,
+    base: &'x ComparedSituation<'x>,
+    head: &'x ComparedSituation<'x>,
 }
 
-impl Explain<'_> {
+impl ChangeReasons<'_> {
     fn change(
         &self,
-        kind: Kind,
+        kind: ChangeKind,
         signature: &Signature,
         sources: &[usize],
         destinations: &[usize],
         budget: &mut usize,
-    ) -> Change {
+    ) -> TrafficChange {
         let mut flips: Vec<Flip> = Vec::new();
         for (interval, old, new) in signature {
             match flips.iter_mut().find(|flip| flip.old == *old && flip.new == *new) {
@@ -327,11 +331,11 @@ impl Explain<'_> {
         }
         let ends = |groups: &[usize]| {
             let ends = groups.iter().flat_map(|group| &self.universe.groups()[*group].ends);
-            let mut ends: Vec<End> = shown(ends, self.base, self.head).cloned().collect();
+            let mut ends: Vec<TrafficEnd> = shown(ends, self.base, self.head).cloned().collect();
             ends.sort();
             ends
         };
-        Change { kind, sources: ends(sources), destinations: ends(destinations), flips, all_reasons }
+        TrafficChange { kind, sources: ends(sources), destinations: ends(destinations), flips, all_reasons }
     }
 
     fn add_reasons(

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use verdikt_engine::label::Source;
+use verdikt_engine::label::LabelSource;
 use verdikt_engine::model::PolicyModel;
 use verdikt_engine::party::Party;
 use verdikt_engine::rule::{PeerMatcher, Peers};
@@ -16,7 +16,7 @@ use crate::future::FuturePod;
 
 /// One end of traffic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum End {
+pub enum TrafficEnd {
     /// An endpoint of the topology, or one that every cluster has.
     Endpoint(Endpoint),
     /// Addresses outside the cluster that policies name: a block without the smaller ones in it.
@@ -27,7 +27,7 @@ pub enum End {
     Future(Box<FuturePod>),
 }
 
-impl fmt::Display for End {
+impl fmt::Display for TrafficEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Endpoint(endpoint) => endpoint.fmt(f),
@@ -41,7 +41,7 @@ impl fmt::Display for End {
 }
 
 /// The ends outside the cluster that the policies of some models tell apart.
-pub fn outside(models: &[&PolicyModel<'_>]) -> Vec<End> {
+pub fn outside(models: &[&PolicyModel<'_>]) -> Vec<TrafficEnd> {
     let mut blocks: BTreeSet<IpNet> = BTreeSet::new();
     let mut names: BTreeSet<String> = BTreeSet::new();
     for model in models {
@@ -65,12 +65,12 @@ pub fn outside(models: &[&PolicyModel<'_>]) -> Vec<End> {
     }
     let blocks = Blocks::new(blocks);
     let known = blocks.0.iter().filter(|block| blocks.free_address(**block).is_some());
-    known.map(|block| End::Block(*block)).chain(names.into_iter().map(End::Name)).collect()
+    known.map(|block| TrafficEnd::Block(*block)).chain(names.into_iter().map(TrafficEnd::Name)).collect()
 }
 
 /// The blocks that a selector names as labels: `cidr:10.0.0.0/8`.
 fn blocks_of(selector: &Selector) -> impl Iterator<Item = IpNet> {
-    let of_addresses = selector.requirements.iter().filter(|it| it.source == Some(Source::Cidr));
+    let of_addresses = selector.requirements.iter().filter(|it| it.source == Some(LabelSource::Cidr));
     of_addresses.filter_map(|requirement| requirement.key.parse().ok())
 }
 
@@ -92,9 +92,9 @@ impl Blocks {
     }
 
     /// The blocks among ends.
-    pub(crate) fn among<'e>(ends: impl IntoIterator<Item = &'e End>) -> Self {
+    pub(crate) fn among<'e>(ends: impl IntoIterator<Item = &'e TrafficEnd>) -> Self {
         let blocks = ends.into_iter().filter_map(|end| match end {
-            End::Block(block) => Some(*block),
+            TrafficEnd::Block(block) => Some(*block),
             _ => None,
         });
         Self::new(blocks)
@@ -125,15 +125,15 @@ fn next(address: IpAddr) -> Option<IpAddr> {
 
 /// The party that an end is in a model; none where the model does not have it. `blocks` are those of all ends that are
 /// asked about.
-pub(crate) fn party_of(model: &PolicyModel<'_>, end: &End, blocks: &Blocks) -> Option<Party> {
+pub(crate) fn party_of(model: &PolicyModel<'_>, end: &TrafficEnd, blocks: &Blocks) -> Option<Party> {
     match end {
-        End::Endpoint(endpoint) => model.party(endpoint),
-        End::Block(block) => Some(model.outside(blocks.free_address(*block)?, Vec::new())),
-        End::Name(pattern) => {
+        TrafficEnd::Endpoint(endpoint) => model.party(endpoint),
+        TrafficEnd::Block(block) => Some(model.outside(blocks.free_address(*block)?, Vec::new())),
+        TrafficEnd::Name(pattern) => {
             let address = blocks.free_address(everywhere(IpAddr::from([0_u8; 4])))?;
             Some(model.outside(address, vec![an_example(pattern)]))
         }
-        End::Future(future) => Some(model.future_pod(&future.namespace, &future.pod())),
+        TrafficEnd::Future(future) => Some(model.future_pod(&future.namespace, &future.pod())),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use verdikt_engine::label::{
-    CLUSTER, NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT, Source, is_identity_relevant,
+    CLUSTER, LabelSource, NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT, is_identity_relevant,
 };
 use verdikt_engine::model::PolicyModel;
 use verdikt_engine::rule::{PeerMatcher, Peers, PortMatcher, Subject};
@@ -171,7 +171,7 @@ fn add(
 /// Whether a requirement is about what the author of a pod decides: its labels and its service account.
 fn is_own(requirement: &Requirement) -> bool {
     let key = requirement.key.as_str();
-    let of_kubernetes = matches!(requirement.source, None | Some(Source::Kubernetes));
+    let of_kubernetes = matches!(requirement.source, None | Some(LabelSource::Kubernetes));
     let of_cilium = [NAMESPACE, CLUSTER].contains(&key) || key.starts_with(NAMESPACE_LABELS);
     of_kubernetes && !of_cilium && (key == SERVICE_ACCOUNT || is_identity_relevant(key, true))
 }

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_engine::model::PolicyModel;
-use verdikt_engine::party::Transport;
-use verdikt_scenario::invariant::{Demand, Ends, Invariant};
+use verdikt_engine::party::TrafficKind;
+use verdikt_scenario::invariant::{Demand, EndPattern, Invariant};
 use verdikt_scenario::topology::{Endpoint, Port, Protocol};
 
-use crate::access::{Access, Interval, Profile};
-use crate::end::End;
+use crate::access::{Access, AccessProfile, Interval};
+use crate::end::TrafficEnd;
 use crate::future::{FuturePod, future_pods};
 use crate::matrix::is_shown;
 use crate::reason::{Reason, reasons};
-use crate::universe::{Group, Universe};
+use crate::universe::{EndGroup, Universe};
 
 /// What the model says of an invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,9 +32,9 @@ pub enum Proof {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counterexample {
     /// The source.
-    pub from: End,
+    pub from: TrafficEnd,
     /// The destination.
-    pub to: End,
+    pub to: TrafficEnd,
     /// The traffic.
     pub interval: Interval,
     /// What becomes of it, and by which rules.
@@ -49,10 +49,10 @@ pub fn prove(model: &PolicyModel<'_>, invariants: &[Invariant]) -> Vec<Proof> {
         return Vec::new();
     }
     let futures = Futures::of(model, invariants);
-    let more = futures.pods.values().flatten().flatten().map(|pod| End::Future(Box::new(pod.clone())));
+    let more = futures.pods.values().flatten().flatten().map(|pod| TrafficEnd::Future(Box::new(pod.clone())));
     let universe = Universe::new(&[model], more);
     let proofs = invariants.iter().map(|invariant| {
-        let question = Question { model, universe: &universe, futures: &futures, invariant };
+        let question = InvariantQuestion { model, universe: &universe, futures: &futures, invariant };
         question.answer()
     });
     proofs.collect()
@@ -86,21 +86,21 @@ impl Futures {
 }
 
 /// An invariant, and what it is held against.
-struct Question<'q, 'm> {
+struct InvariantQuestion<'q, 'm> {
     model: &'q PolicyModel<'m>,
     universe: &'q Universe<'q, 'm>,
     futures: &'q Futures,
     invariant: &'q Invariant,
 }
 
-impl Question<'_, '_> {
+impl InvariantQuestion<'_, '_> {
     fn answer(&self) -> Proof {
         let Invariant { from, to, .. } = self.invariant;
         let (Some(sources), Some(destinations)) = (self.ends(from), self.ends(to)) else {
             let gap = "what policies say of all the labels that a future pod could have: they are too many";
             return Proof::Unknown(gap.to_owned());
         };
-        if *to == Ends::Dns && destinations.is_empty() {
+        if *to == EndPattern::Dns && destinations.is_empty() {
             return Proof::Unknown("who answers DNS: nobody is behind its service".to_owned());
         }
         let mut tally = Tally::default();
@@ -125,35 +125,35 @@ impl Question<'_, '_> {
         tally.into_proof()
     }
 
-    fn group(&self, number: usize) -> &Group {
+    fn group(&self, number: usize) -> &EndGroup {
         &self.universe.groups()[number]
     }
 
     /// The ends that a name of the invariant stands for, by group; none where they are too many.
-    fn ends(&self, ends: &Ends) -> Option<Vec<(usize, Vec<End>)>> {
+    fn ends(&self, ends: &EndPattern) -> Option<Vec<(usize, Vec<TrafficEnd>)>> {
         let topology = self.model.topology();
         let futures = self.futures.pods.get(&ends.to_string())?.as_ref()?;
         let futures: BTreeSet<&FuturePod> = futures.iter().collect();
-        let is_one = |end: &End| match end {
-            End::Endpoint(endpoint) => ends.contain(endpoint, topology) && is_shown(end, topology),
-            End::Block(_) | End::Name(_) => *ends == Ends::World,
-            End::Future(pod) => futures.contains(&**pod),
+        let is_one = |end: &TrafficEnd| match end {
+            TrafficEnd::Endpoint(endpoint) => ends.contain(endpoint, topology) && is_shown(end, topology),
+            TrafficEnd::Block(_) | TrafficEnd::Name(_) => *ends == EndPattern::World,
+            TrafficEnd::Future(pod) => futures.contains(&**pod),
         };
         let groups = self.universe.groups().iter().enumerate().map(|(number, group)| {
-            (number, group.ends.iter().filter(|end| is_one(end)).cloned().collect::<Vec<End>>())
+            (number, group.ends.iter().filter(|end| is_one(end)).cloned().collect::<Vec<TrafficEnd>>())
         });
         Some(groups.filter(|(_, ends)| !ends.is_empty()).collect())
     }
 
     /// The traffic that the invariant is about, with the destinations of a group that it is about.
-    fn wanted(&self, to: &[End]) -> Vec<(Vec<Interval>, Vec<End>)> {
+    fn wanted(&self, to: &[TrafficEnd]) -> Vec<(Vec<Interval>, Vec<TrafficEnd>)> {
         let Invariant { demand, ports, .. } = self.invariant;
         let span = |protocol: Protocol, first: u16, last: u16| Interval {
-            transport: Transport::Ports(protocol),
+            transport: TrafficKind::Ports(protocol),
             first,
             last,
         };
-        let whole = |transport: Transport| {
+        let whole = |transport: TrafficKind| {
             let (first, last) = transport.bounds();
             Interval { transport, first, last }
         };
@@ -162,15 +162,15 @@ impl Question<'_, '_> {
             return vec![(ports, to.to_vec())];
         }
         match demand {
-            _ if self.invariant.to == Ends::Dns => {
+            _ if self.invariant.to == EndPattern::Dns => {
                 let servers = self.model.topology().dns_servers(Protocol::Udp).into_iter();
                 let ports: BTreeSet<u16> = servers.map(|(_, port)| port.map_or(53, Port::get)).collect();
                 let ports = ports.into_iter().map(|port| span(Protocol::Udp, port, port)).collect();
                 vec![(ports, to.to_vec())]
             }
-            Demand::Never => vec![(Transport::ALL.map(whole).to_vec(), to.to_vec())],
+            Demand::Never => vec![(TrafficKind::ALL.map(whole).to_vec(), to.to_vec())],
             Demand::Always => {
-                let mut by_ports: BTreeMap<Vec<Interval>, Vec<End>> = BTreeMap::new();
+                let mut by_ports: BTreeMap<Vec<Interval>, Vec<TrafficEnd>> = BTreeMap::new();
                 for end in to {
                     by_ports.entry(self.served(end)).or_default().push(end.clone());
                 }
@@ -179,14 +179,14 @@ impl Question<'_, '_> {
         }
     }
 
-    fn served(&self, end: &End) -> Vec<Interval> {
-        let End::Endpoint(endpoint) = end else { return Vec::new() };
+    fn served(&self, end: &TrafficEnd) -> Vec<Interval> {
+        let TrafficEnd::Endpoint(endpoint) = end else { return Vec::new() };
         let served = self.model.topology().serves(endpoint).iter().flat_map(|served| {
             let protocols = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].into_iter();
             let answers = protocols.filter(|protocol| served.protocol.answers(*protocol));
             let port = served.port.get();
             answers.map(move |protocol| Interval {
-                transport: Transport::Ports(protocol),
+                transport: TrafficKind::Ports(protocol),
                 first: port,
                 last: port,
             })
@@ -195,7 +195,11 @@ impl Question<'_, '_> {
     }
 
     /// The first traffic for which the invariant does not hold; traffic of which nothing is known if there is no other.
-    fn first_failure(&self, found: &Profile<Reason>, wanted: &[Interval]) -> Option<(Interval, Reason)> {
+    fn first_failure(
+        &self,
+        found: &AccessProfile<Reason>,
+        wanted: &[Interval],
+    ) -> Option<(Interval, Reason)> {
         let audit = self.model.options().enforcement.audit;
         let mut unknown = None;
         for (interval, reason) in found.iter() {
@@ -231,7 +235,12 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, (from, to): (&End, &End), pairs: usize, failure: Option<(Interval, Reason)>) {
+    fn add(
+        &mut self,
+        (from, to): (&TrafficEnd, &TrafficEnd),
+        pairs: usize,
+        failure: Option<(Interval, Reason)>,
+    ) {
         self.pairs += pairs;
         let Some((interval, reason)) = failure else { return };
         if reason.access == Access::Unknown {
@@ -271,10 +280,10 @@ fn common(one: Interval, other: Interval) -> Option<Interval> {
 }
 
 /// The simplest two ends of two groups that are not the same one.
-fn distinct<'e>(from: &'e [End], to: &'e [End]) -> Option<(&'e End, &'e End)> {
-    let simplest = |ends: &'e [End], but: Option<&End>| {
+fn distinct<'e>(from: &'e [TrafficEnd], to: &'e [TrafficEnd]) -> Option<(&'e TrafficEnd, &'e TrafficEnd)> {
+    let simplest = |ends: &'e [TrafficEnd], but: Option<&TrafficEnd>| {
         ends.iter()
-            .filter(|end| Some(*end) != but || matches!(end, End::Future(_)))
+            .filter(|end| Some(*end) != but || matches!(end, TrafficEnd::Future(_)))
             .min_by_key(|end| (class(end), size(end), *end))
     };
     let source = simplest(from, None)?;
@@ -286,21 +295,21 @@ fn distinct<'e>(from: &'e [End], to: &'e [End]) -> Option<(&'e End, &'e End)> {
 }
 
 /// How far an end is from what a reader has before them.
-fn class(end: &End) -> u8 {
+fn class(end: &TrafficEnd) -> u8 {
     match end {
-        End::Endpoint(Endpoint::Pod(_)) => 0,
-        End::Endpoint(_) => 1,
-        End::Block(_) | End::Name(_) => 2,
-        End::Future(_) => 3,
+        TrafficEnd::Endpoint(Endpoint::Pod(_)) => 0,
+        TrafficEnd::Endpoint(_) => 1,
+        TrafficEnd::Block(_) | TrafficEnd::Name(_) => 2,
+        TrafficEnd::Future(_) => 3,
     }
 }
 
-fn size(end: &End) -> usize {
-    if let End::Future(pod) = end { pod.size() } else { 0 }
+fn size(end: &TrafficEnd) -> usize {
+    if let TrafficEnd::Future(pod) = end { pod.size() } else { 0 }
 }
 
 /// How much a counterexample asks of its reader.
-fn effort(from: &End, to: &End) -> (u8, usize) {
+fn effort(from: &TrafficEnd, to: &TrafficEnd) -> (u8, usize) {
     (class(from).max(class(to)), size(from) + size(to))
 }
 

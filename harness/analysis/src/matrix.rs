@@ -6,16 +6,16 @@ use verdikt_engine::model::PolicyModel;
 use verdikt_engine::party::Party;
 use verdikt_scenario::topology::{Endpoint, LOCAL_NODE, Topology};
 
-use crate::access::{Access, Profile};
-use crate::end::End;
+use crate::access::{Access, AccessProfile};
+use crate::end::TrafficEnd;
 use crate::partition::Partition;
 use crate::universe::Universe;
 
 /// Ends that no answer tells apart: the same becomes of traffic of each to everyone, and of everyone's to each.
 #[derive(Clone, Debug)]
-pub struct Class {
+pub struct EndClass {
     /// The ends, in order.
-    pub ends: Vec<End>,
+    pub ends: Vec<TrafficEnd>,
     /// Whether policies are enforced there.
     pub managed: bool,
 }
@@ -24,9 +24,9 @@ pub struct Class {
 #[derive(Clone, Debug)]
 pub struct Matrix {
     /// The ends.
-    pub classes: Vec<Class>,
+    pub classes: Vec<EndClass>,
     /// What can become of traffic.
-    pub profiles: Vec<Profile<Access>>,
+    pub profiles: Vec<AccessProfile<Access>>,
     /// For each source and destination, as the number of a profile; none where no policy can decide.
     pub cells: Vec<Vec<Option<u32>>>,
 }
@@ -35,13 +35,13 @@ impl Matrix {
     /// Evaluates a situation.
     pub fn new(model: &PolicyModel<'_>) -> Self {
         let universe = Universe::new(&[model], []);
-        let shown: Vec<(usize, Vec<End>)> = universe
+        let shown: Vec<(usize, Vec<TrafficEnd>)> = universe
             .groups()
             .iter()
             .enumerate()
             .map(|(number, group)| {
                 let ends = group.ends.iter().filter(|end| is_shown(end, model.topology()));
-                (number, ends.cloned().collect::<Vec<End>>())
+                (number, ends.cloned().collect::<Vec<TrafficEnd>>())
             })
             .filter(|(_, ends)| !ends.is_empty())
             .collect();
@@ -62,9 +62,10 @@ impl Matrix {
         let mut matrix = Self { classes: Vec::new(), profiles: Vec::new(), cells: Vec::new() };
         let mut known: BTreeMap<u32, u32> = BTreeMap::new();
         for class in &classes {
-            let mut ends: Vec<End> = class.iter().flat_map(|at| shown[*at].1.iter().cloned()).collect();
+            let mut ends: Vec<TrafficEnd> =
+                class.iter().flat_map(|at| shown[*at].1.iter().cloned()).collect();
             ends.sort();
-            matrix.classes.push(Class { ends, managed: managed[numbers[class[0]]] });
+            matrix.classes.push(EndClass { ends, managed: managed[numbers[class[0]]] });
             let row = classes.iter().map(|other| {
                 let (from, to) = (class[0], other[0]);
                 let decides = managed[numbers[from]] || managed[numbers[to]];
@@ -83,7 +84,7 @@ impl Matrix {
     }
 
     /// What becomes of traffic between two classes.
-    pub fn profile(&self, from: usize, to: usize) -> Option<&Profile<Access>> {
+    pub fn profile(&self, from: usize, to: usize) -> Option<&AccessProfile<Access>> {
         self.cells[from][to].map(|number| &self.profiles[number as usize])
     }
 
@@ -110,10 +111,10 @@ fn alike(rows: &[Vec<u32>], managed: &[bool]) -> Vec<Vec<usize>> {
 
 /// Whether an end is part of an answer that nobody asked about it by name: those that every cluster has are only where
 /// the topology names them, but for the DNS server.
-pub fn is_shown(end: &End, topology: &Topology) -> bool {
+pub fn is_shown(end: &TrafficEnd, topology: &Topology) -> bool {
     match end {
-        End::Endpoint(Endpoint::Cilium(endpoint)) => topology.cilium.contains(endpoint),
-        End::Endpoint(Endpoint::Node(name)) => {
+        TrafficEnd::Endpoint(Endpoint::Cilium(endpoint)) => topology.cilium.contains(endpoint),
+        TrafficEnd::Endpoint(Endpoint::Node(name)) => {
             name.as_str() != LOCAL_NODE || topology.nodes.contains_key(name)
         }
         _ => true,

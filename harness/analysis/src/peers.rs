@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use verdikt_engine::identity::Identity;
-use verdikt_engine::label::Source;
+use verdikt_engine::label::LabelSource;
 use verdikt_engine::rule::{Peer, PeerMatcher, Peers};
 use verdikt_engine::selector::{Operator, Requirement, Selector};
 
@@ -16,7 +16,7 @@ pub(crate) struct PeerSets<'i> {
     /// Those with an address.
     addressed: Vec<usize>,
     present: Bits,
-    columns: BTreeMap<(Option<Source>, String), Column<'i>>,
+    columns: BTreeMap<(Option<LabelSource>, String), Column<'i>>,
     entities: BTreeMap<&'static str, Bits>,
 }
 
@@ -79,7 +79,7 @@ impl<'i> PeerSets<'i> {
     pub(crate) fn selected(&mut self, selector: &Selector) -> Bits {
         let mut all = self.present.clone();
         for requirement in &selector.requirements {
-            if matches!(requirement.source, Some(Source::Cidr | Source::CidrGroup)) {
+            if matches!(requirement.source, Some(LabelSource::Cidr | LabelSource::CidrGroup)) {
                 let holds =
                     |index: usize| self.identities[index].is_some_and(|identity| requirement.holds(identity));
                 all.retain(&Bits::of(self.identities.len(), holds));

@@ -3,23 +3,23 @@
 use std::collections::BTreeMap;
 
 use verdikt_engine::model::PolicyModel;
-use verdikt_engine::party::{Party, Transport};
+use verdikt_engine::party::{Party, TrafficKind};
 use verdikt_engine::rule::{Direction, Effect, Peers, Ports};
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::prediction::{Answer, Check, Prediction};
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
-use crate::access::{Access, Profile};
-use crate::end::End;
+use crate::access::{Access, AccessProfile};
+use crate::end::TrafficEnd;
 use crate::matrix::is_shown;
 use crate::reason::{Reason, SideReason, reasons};
 use crate::universe::Universe;
 
 /// Sources of which the same becomes, by the same rules.
 #[derive(Clone, Debug)]
-pub struct Sources {
+pub struct SourceGroup {
     /// The sources, in order.
-    pub ends: Vec<End>,
+    pub ends: Vec<TrafficEnd>,
     /// Whether their attempts pass.
     pub passes: bool,
     /// What becomes of their attempts: `allow`, `deny ingress`, `abstains`.
@@ -30,11 +30,11 @@ pub struct Sources {
 
 /// Who may make an attempt, and who may not: those that pass first. Addresses outside that policies name are among them
 /// where the target is an endpoint.
-pub fn who(model: &PolicyModel<'_>, attempt: &Attempt) -> Vec<Sources> {
-    let mut found: BTreeMap<(bool, String, Vec<String>), Vec<End>> = BTreeMap::new();
+pub fn who(model: &PolicyModel<'_>, attempt: &Attempt) -> Vec<SourceGroup> {
+    let mut found: BTreeMap<(bool, String, Vec<String>), Vec<TrafficEnd>> = BTreeMap::new();
     let target = attempt.target().and_then(Target::endpoint);
     for (endpoint, _) in model.parties() {
-        let end = End::Endpoint(endpoint.clone());
+        let end = TrafficEnd::Endpoint(endpoint.clone());
         if target == Some(endpoint) || !is_shown(&end, model.topology()) {
             continue;
         }
@@ -51,7 +51,7 @@ pub fn who(model: &PolicyModel<'_>, attempt: &Attempt) -> Vec<Sources> {
     }
     let sources = found.into_iter().map(|((fails, verdict, why), mut ends)| {
         ends.sort();
-        Sources { ends, passes: !fails, verdict, why }
+        SourceGroup { ends, passes: !fails, verdict, why }
     });
     sources.collect()
 }
@@ -62,17 +62,17 @@ fn from_outside(
     target: &Endpoint,
     protocol: Protocol,
     port: u16,
-) -> Vec<(End, Reason)> {
+) -> Vec<(TrafficEnd, Reason)> {
     let Some(to) = model.party(target).filter(Party::is_managed) else { return Vec::new() };
     let universe = Universe::new(&[model], []);
     let mut found = Vec::new();
     for group in universe.groups() {
         let Some(from) = &group.parties[0] else { continue };
-        let mut blocks = group.ends.iter().filter(|end| matches!(end, End::Block(_))).peekable();
+        let mut blocks = group.ends.iter().filter(|end| matches!(end, TrafficEnd::Block(_))).peekable();
         if blocks.peek().is_none() {
             continue;
         }
-        if let Some(reason) = reasons(model, from, &to).at(Transport::Ports(protocol), port) {
+        if let Some(reason) = reasons(model, from, &to).at(TrafficKind::Ports(protocol), port) {
             found.extend(blocks.map(|end| (end.clone(), reason.clone())));
         }
     }
@@ -87,14 +87,14 @@ fn why(prediction: &Prediction) -> Vec<String> {
 
 /// Destinations that a source reaches alike, for the same reasons.
 #[derive(Clone, Debug)]
-pub struct Destinations {
+pub struct DestinationGroup {
     /// The destinations, in order.
-    pub ends: Vec<End>,
+    pub ends: Vec<TrafficEnd>,
     /// What becomes of the traffic to them, and why.
-    pub reasons: Profile<Reason>,
+    pub reasons: AccessProfile<Reason>,
 }
 
-impl Destinations {
+impl DestinationGroup {
     /// Whether anything reaches them.
     pub fn any_passes(&self) -> bool {
         self.reasons.iter().any(|(_, reason)| !matches!(reason.access, Access::Deny(_)))
@@ -107,24 +107,24 @@ impl Destinations {
 }
 
 /// What a source reaches, and what it does not: that which it reaches first.
-pub fn reach(model: &PolicyModel<'_>, source: &End) -> Option<Vec<Destinations>> {
+pub fn reach(model: &PolicyModel<'_>, source: &TrafficEnd) -> Option<Vec<DestinationGroup>> {
     let universe = Universe::new(&[model], [source.clone()]);
     let from = universe.groups()[universe.group_of(source)?].parties[0].clone()?;
-    let mut found: BTreeMap<(bool, Profile<Reason>), Vec<End>> = BTreeMap::new();
+    let mut found: BTreeMap<(bool, AccessProfile<Reason>), Vec<TrafficEnd>> = BTreeMap::new();
     for group in universe.groups() {
         let Some(to) = &group.parties[0] else { continue };
         let ends = group.ends.iter().filter(|end| *end != source && is_shown(end, model.topology()));
-        let ends: Vec<End> = ends.cloned().collect();
+        let ends: Vec<TrafficEnd> = ends.cloned().collect();
         if ends.is_empty() || !(from.is_managed() || to.is_managed()) {
             continue;
         }
-        let destinations = Destinations { ends, reasons: reasons(model, &from, to) };
+        let destinations = DestinationGroup { ends, reasons: reasons(model, &from, to) };
         let key = (!destinations.any_passes(), destinations.reasons);
         found.entry(key).or_default().extend(destinations.ends);
     }
     let destinations = found.into_iter().map(|((_, reasons), mut ends)| {
         ends.sort();
-        Destinations { ends, reasons }
+        DestinationGroup { ends, reasons }
     });
     Some(destinations.collect())
 }
@@ -156,7 +156,7 @@ pub fn by_name(model: &PolicyModel<'_>, source: &Endpoint) -> Vec<(Attempt, Pred
 
 /// A rule that lets somebody in or out, by what it asks of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Admission {
+pub struct AdmittingRule {
     /// What it asks of the other end: `app=cart, io.kubernetes.pod.namespace=shop`.
     pub wanted: String,
     /// At which ports, as the policy says them; none is all.
@@ -175,7 +175,7 @@ pub fn needed(
     endpoint: &Endpoint,
     direction: Direction,
     traffic: Option<(Protocol, u16)>,
-) -> Option<Vec<Admission>> {
+) -> Option<Vec<AdmittingRule>> {
     let party = model.party(endpoint)?;
     if !party.is_isolated(direction) {
         return None;
@@ -185,7 +185,7 @@ pub fn needed(
         let entry = model.entry_at(*index);
         let covers = |matcher: &_| {
             traffic.is_none_or(|(protocol, port)| {
-                let span = model.interval(matcher, Transport::Ports(protocol), party.identity(), direction);
+                let span = model.interval(matcher, TrafficKind::Ports(protocol), party.identity(), direction);
                 span.is_some_and(|(first, last)| (first..=last).contains(&port))
             })
         };
@@ -207,7 +207,7 @@ pub fn needed(
         };
         let rule = format!("{} {}", model.object_of(entry).short(), entry.origin);
         let denies = entry.effect == Effect::Deny;
-        admissions.extend(wanted.into_iter().map(|wanted| Admission {
+        admissions.extend(wanted.into_iter().map(|wanted| AdmittingRule {
             wanted,
             ports: ports.clone(),
             denies,

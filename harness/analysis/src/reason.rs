@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use verdikt_engine::identity::Identity;
 use verdikt_engine::model::PolicyModel;
-use verdikt_engine::party::{Party, Transport};
-use verdikt_engine::rule::{Direction, Entry};
+use verdikt_engine::party::{Party, TrafficKind};
+use verdikt_engine::rule::{Direction, RuleEntry};
 use verdikt_scenario::prediction::{Finding, RuleRef};
 
-use crate::access::{Access, Interval, Profile};
+use crate::access::{Access, AccessProfile, Interval};
 use crate::sides::{access, spans};
 
 /// What one side found.
@@ -136,13 +136,13 @@ impl fmt::Display for Reason {
 }
 
 /// What becomes of traffic between two parties of a model, and why.
-pub fn reasons(model: &PolicyModel<'_>, from: &Party, to: &Party) -> Profile<Reason> {
-    let entries = |party: &Party, direction| -> Vec<&Entry> {
+pub fn reasons(model: &PolicyModel<'_>, from: &Party, to: &Party) -> AccessProfile<Reason> {
+    let entries = |party: &Party, direction| -> Vec<&RuleEntry> {
         party.entries(direction).iter().map(|index| model.entry_at(*index)).collect()
     };
     let (egress, ingress) = (entries(from, Direction::Egress), entries(to, Direction::Ingress));
-    let mut profile = Profile::empty();
-    for transport in Transport::ALL {
+    let mut profile = AccessProfile::empty();
+    for transport in TrafficKind::ALL {
         let (least, most) = transport.bounds();
         let mut starts = BTreeSet::from([least]);
         for (entries, direction) in [(&egress, Direction::Egress), (&ingress, Direction::Ingress)] {
@@ -159,7 +159,7 @@ pub fn reasons(model: &PolicyModel<'_>, from: &Party, to: &Party) -> Profile<Rea
     profile
 }
 
-fn reason(model: &PolicyModel<'_>, from: &Party, to: &Party, transport: Transport, number: u16) -> Reason {
+fn reason(model: &PolicyModel<'_>, from: &Party, to: &Party, transport: TrafficKind, number: u16) -> Reason {
     let side = |subject: &Party, direction, peer: &Identity| {
         let traffic = transport.traffic(number);
         let judged = access(&model.judge(subject, direction, peer, traffic));

@@ -17,7 +17,7 @@ use crate::matrix::Matrix;
 
 /// A matrix with what its texts need to know.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct MatrixView<'a> {
     /// The matrix.
     pub matrix: &'a Matrix,
     /// The situation that it is of.
@@ -26,7 +26,7 @@ pub struct Shown<'a> {
     pub title: &'a str,
 }
 
-impl Shown<'_> {
+impl MatrixView<'_> {
     fn topology(&self) -> &Topology {
         self.model.topology()
     }

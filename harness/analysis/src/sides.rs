@@ -5,23 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use verdikt_engine::decide::SideVerdict;
 use verdikt_engine::identity::Identity;
 use verdikt_engine::model::PolicyModel;
-use verdikt_engine::party::{Judged, Party, Transport};
-use verdikt_engine::rule::{Direction, Entry, Gap, PortMatcher, Ports};
+use verdikt_engine::party::{Party, SideDecision, TrafficKind};
+use verdikt_engine::rule::{Direction, Gap, PortMatcher, Ports, RuleEntry};
 
-use crate::access::{Interval, Profile, ProxyRules, SideAccess};
+use crate::access::{AccessProfile, Interval, ProxyRules, SideAccess};
 use crate::bits::Bits;
 use crate::intern::Interner;
 
 /// The peers that a side treats alike, and how.
 #[derive(Clone, Debug)]
-pub(crate) struct Part {
+pub(crate) struct PeerClass {
     pub(crate) peers: Bits,
     /// By the number of the profile.
     pub(crate) profile: u32,
 }
 
 /// A model, its peers by number, and the peers that each entry is about.
-pub(crate) struct Peers<'p, 'm> {
+pub(crate) struct PeerIndex<'p, 'm> {
     pub(crate) model: &'p PolicyModel<'m>,
     /// The identity of each peer; none where the model does not have it.
     pub(crate) identities: Vec<Option<&'p Identity>>,
@@ -30,28 +30,28 @@ pub(crate) struct Peers<'p, 'm> {
     pub(crate) sets: Vec<Bits>,
 }
 
-impl Peers<'_, '_> {
+impl PeerIndex<'_, '_> {
     /// What the policy of a party in one direction says of every peer.
     pub(crate) fn parts(
         &self,
         party: &Party,
         direction: Direction,
-        profiles: &mut Interner<Profile<SideAccess>>,
-    ) -> Vec<Part> {
+        profiles: &mut Interner<AccessProfile<SideAccess>>,
+    ) -> Vec<PeerClass> {
         let size = self.identities.len();
         let present = Bits::of(size, |peer| self.identities[peer].is_some());
         let (present, absent) = Bits::all(size).split(&present);
         let mut parts = Vec::new();
-        let mut add = |peers: Bits, profile: Profile<SideAccess>| {
-            parts.push(Part { peers, profile: profiles.number(profile) });
+        let mut add = |peers: Bits, profile: AccessProfile<SideAccess>| {
+            parts.push(PeerClass { peers, profile: profiles.number(profile) });
         };
         if !absent.is_empty() {
-            add(absent, Profile::uniform(&SideAccess::Absent));
+            add(absent, AccessProfile::uniform(&SideAccess::Absent));
         }
         if !party.is_managed() {
-            add(present, Profile::uniform(&SideAccess::Pass));
+            add(present, AccessProfile::uniform(&SideAccess::Pass));
         } else if party.has_conflict() {
-            add(present, Profile::uniform(&SideAccess::Unknown));
+            add(present, AccessProfile::uniform(&SideAccess::Unknown));
         } else {
             for peers in self.alike(party, direction, present) {
                 let Some(peer) = peers.iter().next().and_then(|peer| self.identities[peer]) else { continue };
@@ -123,14 +123,14 @@ impl Peers<'_, '_> {
     }
 
     /// What the policy of a party says of one peer, interval by interval.
-    fn profile(&self, party: &Party, direction: Direction, peer: &Identity) -> Profile<SideAccess> {
+    fn profile(&self, party: &Party, direction: Direction, peer: &Identity) -> AccessProfile<SideAccess> {
         let destination = if direction == Direction::Ingress { party.identity() } else { peer };
-        let entries: Vec<&Entry> =
+        let entries: Vec<&RuleEntry> =
             party.entries(direction).iter().map(|index| self.model.entry_at(*index)).collect();
         // What matches decides, so that each set of rules that match is judged once.
         let mut judged: BTreeMap<Vec<usize>, SideAccess> = BTreeMap::new();
-        let mut profile = Profile::empty();
-        for transport in Transport::ALL {
+        let mut profile = AccessProfile::empty();
+        for transport in TrafficKind::ALL {
             let spans = spans(self.model, &entries, transport, destination, direction);
             let (least, most) = transport.bounds();
             let mut starts: BTreeSet<u16> = BTreeSet::from([least]);
@@ -157,8 +157,8 @@ impl Peers<'_, '_> {
 /// The numbers of each port rule of some entries, one after another.
 pub(crate) fn spans(
     model: &PolicyModel<'_>,
-    entries: &[&Entry],
-    transport: Transport,
+    entries: &[&RuleEntry],
+    transport: TrafficKind,
     destination: &Identity,
     direction: Direction,
 ) -> Vec<Option<(u16, u16)>> {
@@ -181,15 +181,16 @@ pub(crate) fn numbers(
     destination: &Identity,
     direction: Direction,
 ) -> Vec<Option<(u16, u16)>> {
-    let transports = Transport::ALL.into_iter().filter(|transport| matches!(transport, Transport::Ports(_)));
-    let number = |(transport, name): (Transport, &PortMatcher)| {
+    let transports =
+        TrafficKind::ALL.into_iter().filter(|transport| matches!(transport, TrafficKind::Ports(_)));
+    let number = |(transport, name): (TrafficKind, &PortMatcher)| {
         model.interval(name, transport, destination, direction)
     };
     transports.flat_map(|transport| names.iter().map(move |name| (transport, *name))).map(number).collect()
 }
 
 /// The port matchers of an entry.
-pub(crate) fn matchers(entry: &Entry) -> impl Iterator<Item = &PortMatcher> {
+pub(crate) fn matchers(entry: &RuleEntry) -> impl Iterator<Item = &PortMatcher> {
     let rules = match &entry.ports {
         Ports::All => &[][..],
         Ports::OneOf(rules) => rules,
@@ -198,7 +199,7 @@ pub(crate) fn matchers(entry: &Entry) -> impl Iterator<Item = &PortMatcher> {
 }
 
 /// What a judgement comes to.
-pub(crate) fn access(judged: &Judged<'_>) -> SideAccess {
+pub(crate) fn access(judged: &SideDecision<'_>) -> SideAccess {
     match judged.verdict {
         SideVerdict::NotEnforced | SideVerdict::LocalHost | SideVerdict::Allow { redirected: false } => {
             SideAccess::Pass

@@ -9,20 +9,20 @@ use verdikt_engine::party::{EntryIndex, Party};
 use verdikt_engine::rule::{Direction, PortMatcher};
 use verdikt_scenario::topology::Endpoint;
 
-use crate::access::{Access, Profile, SideAccess};
+use crate::access::{Access, AccessProfile, SideAccess};
 use crate::bits::Bits;
 use crate::cells::Cells;
-use crate::end::{Blocks, End, outside, party_of};
+use crate::end::{Blocks, TrafficEnd, outside, party_of};
 use crate::intern::Interner;
 use crate::partition::Partition;
 use crate::peers::PeerSets;
-use crate::sides::{Part, Peers, matchers, numbers};
+use crate::sides::{PeerClass, PeerIndex, matchers, numbers};
 
 /// Ends that no policy tells apart, in none of the situations.
 #[derive(Clone, Debug)]
-pub struct Group {
+pub struct EndGroup {
     /// The ends, in order.
-    pub ends: Vec<End>,
+    pub ends: Vec<TrafficEnd>,
     /// One of them in each situation; none where the situation does not have them.
     pub parties: Vec<Option<Party>>,
 }
@@ -31,8 +31,8 @@ pub struct Group {
 #[derive(Debug)]
 pub struct Universe<'u, 'm> {
     pub(crate) models: Vec<&'u PolicyModel<'m>>,
-    groups: Vec<Group>,
-    group_of: BTreeMap<End, usize>,
+    groups: Vec<EndGroup>,
+    group_of: BTreeMap<TrafficEnd, usize>,
 }
 
 /// What becomes of traffic between the groups of one situation, side by side.
@@ -40,44 +40,44 @@ pub(crate) struct Sides {
     /// The class of each group's policy, by direction.
     pub(crate) class_of: [Vec<usize>; 2],
     /// What each class says of every group.
-    pub(crate) parts: [Vec<Vec<Part>>; 2],
+    pub(crate) parts: [Vec<Vec<PeerClass>>; 2],
 }
 
 /// Profiles by number, shared by all situations of a universe.
 #[derive(Default)]
 pub(crate) struct Profiles {
-    pub(crate) sides: Interner<Profile<SideAccess>>,
-    pub(crate) pairs: Interner<Profile<Access>>,
+    pub(crate) sides: Interner<AccessProfile<SideAccess>>,
+    pub(crate) pairs: Interner<AccessProfile<Access>>,
     pub(crate) met: BTreeMap<(u32, u32), u32>,
 }
 
 /// A situation's parties, one for each unit: ends of one identity are one unit.
 struct Units {
     parties: Vec<Vec<Option<Party>>>,
-    ends: Vec<Vec<End>>,
+    ends: Vec<Vec<TrafficEnd>>,
 }
 
 impl<'u, 'm> Universe<'u, 'm> {
     /// The ends of some situations: their endpoints, what their policies name outside the cluster, and `more`.
-    pub fn new(models: &[&'u PolicyModel<'m>], more: impl IntoIterator<Item = End>) -> Self {
-        let mut ends: BTreeSet<End> = outside(models).into_iter().chain(more).collect();
+    pub fn new(models: &[&'u PolicyModel<'m>], more: impl IntoIterator<Item = TrafficEnd>) -> Self {
+        let mut ends: BTreeSet<TrafficEnd> = outside(models).into_iter().chain(more).collect();
         for model in models {
-            ends.extend(model.parties().map(|(endpoint, _)| End::Endpoint(endpoint.clone())));
+            ends.extend(model.parties().map(|(endpoint, _)| TrafficEnd::Endpoint(endpoint.clone())));
         }
         let units = Units::new(models, ends);
         let mut partition = units.by_policy(models);
         for (number, model) in models.iter().enumerate() {
             units.refine(&mut partition, model, number);
         }
-        let mut groups: Vec<Group> = partition
+        let mut groups: Vec<EndGroup> = partition
             .classes()
             .into_iter()
             .map(|members| {
-                let mut ends: Vec<End> =
+                let mut ends: Vec<TrafficEnd> =
                     members.iter().flat_map(|unit| units.ends[*unit].iter().cloned()).collect();
                 ends.sort();
                 let parties = units.parties.iter().map(|of_model| of_model[members[0]].clone()).collect();
-                Group { ends, parties }
+                EndGroup { ends, parties }
             })
             .collect();
         groups.sort_by(|a, b| a.ends.cmp(&b.ends));
@@ -89,12 +89,12 @@ impl<'u, 'm> Universe<'u, 'm> {
     }
 
     /// The groups, by the first of their ends.
-    pub fn groups(&self) -> &[Group] {
+    pub fn groups(&self) -> &[EndGroup] {
         &self.groups
     }
 
     /// The group of an end.
-    pub fn group_of(&self, end: &End) -> Option<usize> {
+    pub fn group_of(&self, end: &TrafficEnd) -> Option<usize> {
         self.group_of.get(end).copied()
     }
 
@@ -110,7 +110,7 @@ impl<'u, 'm> Universe<'u, 'm> {
         let identities: Vec<Option<&Identity>> =
             self.groups.iter().map(|group| group.parties[number].as_ref().map(Party::identity)).collect();
         let (sets, set_of) = entry_sets(model, &mut PeerSets::new(identities.clone()));
-        let peers = Peers { model, identities, set_of, sets };
+        let peers = PeerIndex { model, identities, set_of, sets };
         let mut sides = Sides { class_of: [Vec::new(), Vec::new()], parts: [Vec::new(), Vec::new()] };
         for (index, direction) in [Direction::Egress, Direction::Ingress].into_iter().enumerate() {
             let mut classes: BTreeMap<_, usize> = BTreeMap::new();
@@ -120,8 +120,8 @@ impl<'u, 'm> Universe<'u, 'm> {
                 let class = *classes.entry(key).or_insert_with(|| {
                     let parts = party.map(|party| peers.parts(party, direction, &mut profiles.sides));
                     sides.parts[index].push(parts.unwrap_or_else(|| {
-                        let profile = profiles.sides.number(Profile::uniform(&SideAccess::Absent));
-                        vec![Part { peers: Bits::all(self.groups.len()), profile }]
+                        let profile = profiles.sides.number(AccessProfile::uniform(&SideAccess::Absent));
+                        vec![PeerClass { peers: Bits::all(self.groups.len()), profile }]
                     }));
                     sides.parts[index].len() - 1
                 });
@@ -167,7 +167,7 @@ impl<'p> PolicyKey<'p> {
 }
 
 impl Units {
-    fn new(models: &[&PolicyModel<'_>], ends: BTreeSet<End>) -> Self {
+    fn new(models: &[&PolicyModel<'_>], ends: BTreeSet<TrafficEnd>) -> Self {
         let blocks = Blocks::among(&ends);
         let mut known: BTreeMap<Vec<Option<usize>>, usize> = BTreeMap::new();
         let mut units = Self { parties: vec![Vec::new(); models.len()], ends: Vec::new() };
@@ -288,13 +288,13 @@ fn entry_sets(model: &PolicyModel<'_>, peers: &mut PeerSets<'_>) -> (Vec<Bits>, 
 }
 
 /// What kind of end it is: what no policy tells apart may still be told apart by where it is.
-fn kind_of(end: &End) -> u8 {
+fn kind_of(end: &TrafficEnd) -> u8 {
     match end {
-        End::Endpoint(Endpoint::Pod(_)) | End::Future(..) => 0,
-        End::Endpoint(Endpoint::World(_)) => 1,
-        End::Endpoint(Endpoint::Node(_)) => 2,
-        End::Endpoint(Endpoint::Cilium(_)) => 3,
-        End::Block(_) => 4,
-        End::Name(_) => 5,
+        TrafficEnd::Endpoint(Endpoint::Pod(_)) | TrafficEnd::Future(..) => 0,
+        TrafficEnd::Endpoint(Endpoint::World(_)) => 1,
+        TrafficEnd::Endpoint(Endpoint::Node(_)) => 2,
+        TrafficEnd::Endpoint(Endpoint::Cilium(_)) => 3,
+        TrafficEnd::Block(_) => 4,
+        TrafficEnd::Name(_) => 5,
     }
 }

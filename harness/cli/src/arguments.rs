@@ -17,14 +17,16 @@ use verdikt_kind::profile::{DEFAULT, profile};
 use verdikt_report::terminal::Detail;
 use verdikt_runner::filter::Filter;
 use verdikt_runner::shard::Shard;
-use verdikt_scenario::loader::Reach;
+use verdikt_scenario::loader::FileReach;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::version::CiliumVersion;
 
 use crate::commands::explain_warning;
 use crate::{exit, version};
 use cluster::borrowable;
-pub(crate) use cluster::{Clean, Cluster, ClusterCommand, ClusterUp, Images, World};
+pub(crate) use cluster::{
+    Clean, ClusterArguments, ClusterCommand, ClusterUp, ImagesArguments, WorldArguments,
+};
 use duration::duration;
 pub(crate) use init::Init;
 pub(crate) use logging::{LogFormat, Logging};
@@ -68,31 +70,31 @@ pub(crate) enum Colour {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Evaluate scenarios: each step's table, expected against predicted, with the rule behind every verdict
-    Run(Run),
+    Run(RunArguments),
     /// Check scenarios and policies without evaluating tables, and warn of policies that are almost surely wrong
-    Check(Check),
+    Check(CheckArguments),
     /// Write a first scenario from Kubernetes manifests, with the table that the policy model predicts
     Init(Init),
     /// Tell why an attempt is allowed or denied
-    Explain(Explain),
+    Explain(ExplainArguments),
     /// Tell who reaches what: every end against every other, on every port
-    Matrix(questions::Matrix),
+    Matrix(questions::MatrixArguments),
     /// Tell who may make an attempt, and by which rules
     Who(questions::Who),
     /// Tell what a source reaches, and by which rules
-    Reach(questions::Reach),
+    Reach(questions::ReachArguments),
     /// Tell what differs between two situations: traffic that flips, ends that are isolated, objects that are refused
-    Diff(questions::Diff),
+    Diff(questions::DiffArguments),
     /// Render the reports of an earlier run from its event log
     Replay(Replay),
     /// Keep a scenario's topology up, to run programs inside its pods and to change its policies
-    Lab(Lab),
+    Lab(LabArguments),
     /// Bring kind clusters with Cilium up and down, each from a profile
-    Cluster(Cluster),
+    Cluster(ClusterArguments),
     /// Remove what runs left in a cluster
     Clean(Clean),
     /// List every container image that the profiles need
-    Images(Images),
+    Images(ImagesArguments),
     /// Print the JSON Schema of scenario files
     Schema,
     /// Tell what a warning of `check` means, and what to write instead
@@ -127,19 +129,19 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub(crate) struct Run {
+pub(crate) struct RunArguments {
     /// Scenario files and folders; `-` is the standard input [default: scenarios/]
     pub(crate) paths: Vec<PathBuf>,
     /// Where the steps run: lab (real sockets in namespaces of this machine), model (the engine alone),
     /// kind[:PROFILE] (a kind cluster, brought up if it is not) or cluster[:CONTEXT] (any cluster with Cilium)
     /// [default: lab, or model where there can be no lab]
     #[arg(long, value_name = "BACKEND")]
-    pub(crate) on: Option<Backend>,
+    pub(crate) on: Option<BackendArgument>,
     /// The registry from which the nodes of a cluster get the image of the probe; see `verdikt images --probe`
     #[arg(long, value_name = "HOST")]
     pub(crate) registry: Option<String>,
     #[command(flatten)]
-    pub(crate) world: World,
+    pub(crate) world: WorldArguments,
     /// A namespace of a cluster that is somebody else's: pods and services of the scenarios that are there already are
     /// used as they are, by an ephemeral container in each such pod; may be given more than once
     #[arg(long, value_name = "NAMESPACE", value_parser = borrowable)]
@@ -192,9 +194,9 @@ pub(crate) struct Run {
     #[arg(long, requires = "update")]
     pub(crate) check: bool,
     #[command(flatten)]
-    pub(crate) files: Files,
+    pub(crate) files: FileArguments,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
     /// Write the event log, one JSON object a line, as things happen. If FILE has a text already, that stays until the
     /// run has ended, and the log is in FILE.part meanwhile
     #[arg(long, value_name = "FILE")]
@@ -212,21 +214,21 @@ pub(crate) enum UpdateMode {
 
 /// Which files may be read.
 #[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct Files {
+pub(crate) struct FileArguments {
     /// Let scenarios and links name files outside the paths given and the git repositories they lie in
     #[arg(long)]
     allow_outside: bool,
 }
 
-impl Files {
-    pub(crate) fn reach(self) -> Reach {
-        if self.allow_outside { Reach::Anywhere } else { Reach::Inside }
+impl FileArguments {
+    pub(crate) fn reach(self) -> FileReach {
+        if self.allow_outside { FileReach::Anywhere } else { FileReach::Inside }
     }
 }
 
 /// How results are shown.
 #[derive(Debug, Args)]
-pub(crate) struct Output {
+pub(crate) struct OutputArguments {
     /// Only what is not as expected, without tables
     #[arg(long, short, conflicts_with = "tables")]
     pub(crate) quiet: bool,
@@ -237,7 +239,7 @@ pub(crate) struct Output {
     pub(crate) reports: Reports,
 }
 
-impl Output {
+impl OutputArguments {
     pub(crate) fn detail(&self) -> Detail {
         match (self.quiet, self.tables) {
             (true, _) => Detail::Differences,
@@ -248,7 +250,7 @@ impl Output {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Check {
+pub(crate) struct CheckArguments {
     /// Scenarios, policy files and folders of both; `-` is the standard input [default: scenarios/]
     pub(crate) paths: Vec<PathBuf>,
     /// The Cilium version
@@ -263,7 +265,7 @@ pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) reports: Reports,
     #[command(flatten)]
-    pub(crate) files: Files,
+    pub(crate) files: FileArguments,
 }
 
 /// How answers are printed.
@@ -276,7 +278,7 @@ pub(crate) enum Format {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Explain {
+pub(crate) struct ExplainArguments {
     /// The scenario file
     pub(crate) scenario: PathBuf,
     /// The step [default: the last]
@@ -298,12 +300,12 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(crate) cilium: CiliumVersion,
     #[command(flatten)]
-    pub(crate) files: Files,
+    pub(crate) files: FileArguments,
 }
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct Lab {
+pub(crate) struct LabArguments {
     #[command(subcommand)]
     pub(crate) command: Option<LabCommand>,
     /// The scenario file
@@ -315,7 +317,7 @@ pub(crate) struct Lab {
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(crate) cilium: CiliumVersion,
     #[command(flatten)]
-    pub(crate) files: Files,
+    pub(crate) files: FileArguments,
 }
 
 #[derive(Debug, Subcommand)]
@@ -356,12 +358,12 @@ pub(crate) struct Replay {
     /// An event log that `run --events` wrote
     pub(crate) log: PathBuf,
     #[command(flatten)]
-    pub(crate) output: Output,
+    pub(crate) output: OutputArguments,
 }
 
 /// Where steps run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Backend {
+pub(crate) enum BackendArgument {
     /// The engine alone.
     Model,
     /// Real sockets on this machine.
@@ -372,7 +374,7 @@ pub(crate) enum Backend {
     Cluster(Option<String>),
 }
 
-impl FromStr for Backend {
+impl FromStr for BackendArgument {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use tokio::runtime::{Builder, Runtime};
 use verdikt_manifests::situation::loader;
 use verdikt_scenario::diagnostic::Severity;
-use verdikt_scenario::loader::{AllUnrendered, Loaded, Reach};
+use verdikt_scenario::loader::{AllUnrendered, FileReach, Loaded};
 use verdikt_scenario::plain::counted;
 
 use crate::failure::Failure;
@@ -51,14 +51,18 @@ fn paths_or_default(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Loads scenarios; warnings are shown, mistakes fail.
-pub(crate) fn load_scenarios(paths: &[PathBuf], reach: Reach, printer: &Printer) -> Result<Loaded, Failure> {
+pub(crate) fn load_scenarios(
+    paths: &[PathBuf],
+    reach: FileReach,
+    printer: &Printer,
+) -> Result<Loaded, Failure> {
     let loaded = load_without_mistakes(paths, paths, reach)?;
     printer.diagnostics(&loaded.diagnostics, &loaded.sources);
     Ok(loaded)
 }
 
 /// Loads the scenarios of some of the paths that a command names, of which nothing but warnings may be told.
-fn load_without_mistakes(named: &[PathBuf], paths: &[PathBuf], reach: Reach) -> Result<Loaded, Failure> {
+fn load_without_mistakes(named: &[PathBuf], paths: &[PathBuf], reach: FileReach) -> Result<Loaded, Failure> {
     let loaded = loader(named, reach).scenarios(paths);
     if loaded.is_empty {
         return Err(Failure::nothing_in(loaded.diagnostics, loaded.sources));

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use verdikt_probe::limit::Limit;
-use verdikt_scenario::diagnostic::{Diagnostic, Sources};
+use verdikt_scenario::diagnostic::{Diagnostic, SourceTexts};
 use verdikt_scenario::loader::Mistake;
 use verdikt_scenario::plain::Plain;
 
@@ -25,7 +25,7 @@ pub(crate) struct Failure {
 #[derive(Debug)]
 pub(crate) enum What {
     /// Mistakes in files, each with its place.
-    Mistakes(Vec<Diagnostic>, Sources),
+    Mistakes(Vec<Diagnostic>, SourceTexts),
     /// A sentence.
     Message { message: String, cause: Option<String>, hint: Option<String> },
     /// Nothing: whoever reads the output has gone.
@@ -74,12 +74,12 @@ impl Failure {
     }
 
     /// Files are wrong.
-    pub(crate) fn mistakes(diagnostics: Vec<Diagnostic>, sources: Sources) -> Self {
+    pub(crate) fn mistakes(diagnostics: Vec<Diagnostic>, sources: SourceTexts) -> Self {
         Self { code: exit::WRONG_INPUT, what: What::Mistakes(diagnostics, sources) }
     }
 
     /// Nothing is wrong but that there is nothing to do, which has its places.
-    pub(crate) fn nothing_in(diagnostics: Vec<Diagnostic>, sources: Sources) -> Self {
+    pub(crate) fn nothing_in(diagnostics: Vec<Diagnostic>, sources: SourceTexts) -> Self {
         Self { code: exit::NOTHING_TO_RUN, ..Self::mistakes(diagnostics, sources) }
     }
 

@@ -15,7 +15,7 @@ const MOST_NAMES: usize = 100;
 const NO_FILES: [&str; 2] = ["/dev", "/proc"];
 
 /// What a path leads to.
-pub(crate) enum Target {
+pub(crate) enum PathTarget {
     /// A regular file, or none yet, there.
     File(PathBuf),
     /// Something that is written as it is: a pipe, a device, an open file of a process.
@@ -23,11 +23,11 @@ pub(crate) enum Target {
 }
 
 /// Where a path leads. Links are followed: the file takes the new contents, and the link stays.
-pub(crate) fn target(path: &Path) -> io::Result<Target> {
+pub(crate) fn target(path: &Path) -> io::Result<PathTarget> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         if NO_FILES.iter().any(|folder| path.starts_with(folder)) {
-            return Ok(Target::Stream);
+            return Ok(PathTarget::Stream);
         }
         match fs::read_link(&path) {
             Ok(link) => path = folder(&path).join(link),
@@ -36,9 +36,9 @@ pub(crate) fn target(path: &Path) -> io::Result<Target> {
     }
     match fs::metadata(&path) {
         Ok(there) if there.is_dir() => Err(Errno::EISDIR.into()),
-        Ok(there) if !there.is_file() => Ok(Target::Stream),
+        Ok(there) if !there.is_file() => Ok(PathTarget::Stream),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(Target::File(path)),
+        _ => Ok(PathTarget::File(path)),
     }
 }
 
@@ -46,8 +46,8 @@ pub(crate) fn target(path: &Path) -> io::Result<Target> {
 pub(crate) fn check(path: &Path) -> io::Result<()> {
     match target(path)? {
         // Opening a pipe waits for its reader, and closing it ends the reading.
-        Target::Stream => Ok(()),
-        Target::File(target) => match Beside::of(&target) {
+        PathTarget::Stream => Ok(()),
+        PathTarget::File(target) => match Beside::of(&target) {
             Ok(_) => Ok(()),
             Err(error) => in_place(&target).map(drop).map_err(|_| error),
         },
@@ -57,8 +57,8 @@ pub(crate) fn check(path: &Path) -> io::Result<()> {
 /// Gives a file new contents. If that fails the old ones stay.
 pub(crate) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     let target = match target(path)? {
-        Target::Stream => return OpenOptions::new().write(true).open(path)?.write_all(contents),
-        Target::File(target) => target,
+        PathTarget::Stream => return OpenOptions::new().write(true).open(path)?.write_all(contents),
+        PathTarget::File(target) => target,
     };
     let beside = match Beside::of(&target) {
         Ok(mut beside) => {

@@ -18,8 +18,8 @@ use tempfile::TempDir;
 use verdikt_scenario::plain::Plain;
 
 use crate::failure::Failure;
-use objects::Objects;
-use tree::{Kind, listed};
+use objects::GitObjects;
+use tree::{FileKind, listed};
 
 /// Two revisions; without the second, the work tree.
 #[derive(Clone, Debug)]
@@ -119,18 +119,18 @@ impl Repository {
                     .hint("name paths that are in both, or compare their folder"));
             }
         }
-        let mut objects = Objects::open(&self.root)?;
+        let mut objects = GitObjects::open(&self.root)?;
         for entry in wanted {
             let target = folder.path().join(&entry.path);
             match entry.kind {
-                Kind::File => {
+                FileKind::File => {
                     if let Some(above) = target.parent() {
                         fs::create_dir_all(above).map_err(failed)?;
                     }
                     fs::write(&target, objects.read(&entry.object)?).map_err(failed)?;
                 }
-                Kind::Link | Kind::Module => {
-                    let what = if entry.kind == Kind::Link { "a link" } else { "a submodule" };
+                FileKind::Link | FileKind::Module => {
+                    let what = if entry.kind == FileKind::Link { "a link" } else { "a submodule" };
                     let shown = Plain::line(&entry.path.display().to_string());
                     remarks.push(format!("not read in {revision}: `{shown}` is {what}"));
                 }
@@ -154,9 +154,9 @@ impl Repository {
         let new = others.split(|byte| *byte == 0).map(|path| PathBuf::from(OsStr::from_bytes(path)));
         let mut files =
             new.filter(|path| path.extension().is_some_and(is_yaml) && is_wanted(path, &inside)).count();
-        let mut objects = Objects::open(&self.root)?;
+        let mut objects = GitObjects::open(&self.root)?;
         for entry in listed(&self.root, &self.commit("HEAD")?)? {
-            if entry.kind == Kind::File && is_wanted(&entry.path, &inside) {
+            if entry.kind == FileKind::File && is_wanted(&entry.path, &inside) {
                 let now = fs::read(self.root.join(&entry.path)).ok();
                 files += usize::from(now != Some(objects.read(&entry.object)?));
             }

@@ -29,11 +29,11 @@ pub(crate) fn start(logging: &Logging, printer: &Printer) -> Result<(), Failure>
     let registry = tracing_subscriber::registry();
     match logging.log_format {
         LogFormat::Text => {
-            let layer = fmt::layer().with_ansi(printer.colour_for_people()).with_writer(Lines);
+            let layer = fmt::layer().with_ansi(printer.colour_for_people()).with_writer(GuardedLines);
             registry.with(layer.with_filter(targets)).init();
         }
         LogFormat::Json => {
-            let layer = fmt::layer().json().with_ansi(false).with_writer(Lines);
+            let layer = fmt::layer().json().with_ansi(false).with_writer(GuardedLines);
             registry.with(layer.with_filter(targets)).init();
         }
     }
@@ -59,9 +59,9 @@ fn targets(verbose: u8, variable: Option<&str>) -> Result<Option<Targets>, Parse
 
 /// Writes each line where words for people go, through the guard of the printer.
 #[derive(Clone, Copy, Debug)]
-struct Lines;
+struct GuardedLines;
 
-impl Write for Lines {
+impl Write for GuardedLines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         Printer::tell(&String::from_utf8_lossy(line));
         Ok(line.len())
@@ -72,7 +72,7 @@ impl Write for Lines {
     }
 }
 
-impl MakeWriter<'_> for Lines {
+impl MakeWriter<'_> for GuardedLines {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_runner::model::model_of_step;
-use verdikt_scenario::loader::Reach;
+use verdikt_scenario::loader::FileReach;
 use verdikt_scenario::plain::Plain;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::Scenario;
@@ -19,35 +19,35 @@ use crate::printer::Printer;
 
 /// A situation, read.
 #[derive(Debug)]
-pub(crate) struct Situation {
+pub(crate) struct LoadedSituation {
     /// Where it comes from, for titles.
     pub(crate) title: String,
-    content: Content,
+    content: SituationContent,
 }
 
 /// What a command asks to be read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct SituationRequest<'a> {
     pub(crate) paths: &'a [PathBuf],
     /// The step of a scenario; none is the last.
     pub(crate) step: Option<&'a str>,
-    pub(crate) reach: Reach,
+    pub(crate) reach: FileReach,
     /// The name of the command.
     pub(crate) command: &'static str,
 }
 
 #[derive(Debug)]
-enum Content {
+enum SituationContent {
     /// A step of a scenario, by its index.
     Step(Box<Scenario>, usize),
     /// Manifests.
     Manifests(Box<Topology>, Vec<Manifest>),
 }
 
-impl Situation {
+impl LoadedSituation {
     /// Reads what the paths of a command are about.
-    pub(crate) fn read(asked: &Asked<'_>, printer: &Printer) -> Result<Self, Failure> {
-        let Asked { paths, step, reach, .. } = *asked;
+    pub(crate) fn read(asked: &SituationRequest<'_>, printer: &Printer) -> Result<Self, Failure> {
+        let SituationRequest { paths, step, reach, .. } = *asked;
         let title = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
         let title = Plain::line(&title).into();
         if let [path] = paths
@@ -66,7 +66,7 @@ impl Situation {
     fn of_scenario(
         path: &Path,
         step: Option<&str>,
-        reach: Reach,
+        reach: FileReach,
         printer: &Printer,
     ) -> Result<Self, Failure> {
         let mut loaded = load_scenarios(&[path.to_owned()], reach, printer)?;
@@ -81,17 +81,17 @@ impl Situation {
     /// A step of a scenario.
     pub(crate) fn of_step(scenario: Scenario, index: usize) -> Self {
         let title = format!("{}/{}", scenario.name, scenario.steps[index].name);
-        Self { title: Plain::line(&title).into(), content: Content::Step(Box::new(scenario), index) }
+        Self { title: Plain::line(&title).into(), content: SituationContent::Step(Box::new(scenario), index) }
     }
 
     /// The same situation, whose files have other names.
     #[must_use]
     pub(crate) fn renamed(mut self, rename: impl Fn(&Arc<str>) -> Arc<str>) -> Self {
         let policies: Vec<&mut Manifest> = match &mut self.content {
-            Content::Step(scenario, _) => {
+            SituationContent::Step(scenario, _) => {
                 scenario.steps.iter_mut().flat_map(|step| &mut step.policies).collect()
             }
-            Content::Manifests(_, policies) => policies.iter_mut().collect(),
+            SituationContent::Manifests(_, policies) => policies.iter_mut().collect(),
         };
         for manifest in policies {
             manifest.file = rename(&manifest.file);
@@ -102,35 +102,35 @@ impl Situation {
     /// The scenario, where it is a step of one.
     pub(crate) fn scenario(&self) -> Option<&Scenario> {
         match &self.content {
-            Content::Step(scenario, _) => Some(scenario),
-            Content::Manifests(..) => None,
+            SituationContent::Step(scenario, _) => Some(scenario),
+            SituationContent::Manifests(..) => None,
         }
     }
 
     /// The topology.
     pub(crate) fn topology(&self) -> &Topology {
         match &self.content {
-            Content::Step(scenario, index) => &scenario.steps[*index].topology,
-            Content::Manifests(topology, _) => topology,
+            SituationContent::Step(scenario, index) => &scenario.steps[*index].topology,
+            SituationContent::Manifests(topology, _) => topology,
         }
     }
 
     /// The policies that somebody wants to be in force.
     pub(crate) fn policies(&self) -> &[Manifest] {
         match &self.content {
-            Content::Step(scenario, index) => &scenario.steps[*index].policies,
-            Content::Manifests(_, policies) => policies,
+            SituationContent::Step(scenario, index) => &scenario.steps[*index].policies,
+            SituationContent::Manifests(_, policies) => policies,
         }
     }
 
     /// The policies, compiled for a version of Cilium.
     pub(crate) fn model(&self, version: CiliumVersion) -> PolicyModel<'_> {
         let of_step = match &self.content {
-            Content::Step(scenario, index) => model_of_step(scenario, *index, None, version),
-            Content::Manifests(..) => None,
+            SituationContent::Step(scenario, index) => model_of_step(scenario, *index, None, version),
+            SituationContent::Manifests(..) => None,
         };
         of_step.unwrap_or_else(|| {
-            let options = Options { version, ..Options::default() };
+            let options = ModelOptions { version, ..ModelOptions::default() };
             PolicyModel::new(self.topology(), self.policies(), &options, &Learned::default())
         })
     }
@@ -165,8 +165,12 @@ pub(crate) fn step_index(scenario: &Scenario, name: Option<&str>) -> Result<usiz
 }
 
 /// Reads manifests.
-fn of_manifests(asked: &Asked<'_>, title: String, printer: &Printer) -> Result<Situation, Failure> {
-    let Asked { paths, reach, command, .. } = *asked;
+fn of_manifests(
+    asked: &SituationRequest<'_>,
+    title: String,
+    printer: &Printer,
+) -> Result<LoadedSituation, Failure> {
+    let SituationRequest { paths, reach, command, .. } = *asked;
     let read = verdikt_manifests::read(&mut verdikt_manifests::loader(paths, reach), paths, None);
     if read.mistakes().next().is_some() {
         return Err(Failure::mistakes(read.diagnostics, read.sources));
@@ -186,5 +190,8 @@ fn of_manifests(asked: &Asked<'_>, title: String, printer: &Printer) -> Result<S
     if read.topology.pods.is_empty() {
         printer.note(&format!("{title} has no workloads: there are only the ends that policies name"));
     }
-    Ok(Situation { title, content: Content::Manifests(Box::new(read.topology), read.policies) })
+    Ok(LoadedSituation {
+        title,
+        content: SituationContent::Manifests(Box::new(read.topology), read.policies),
+    })
 }

@@ -4,13 +4,13 @@
 
 use std::error::Error;
 
-use verdikt_cluster::connect::{Connection, Wanted};
+use verdikt_cluster::connect::{ApiConnection, ContextChoice};
 use verdikt_cluster::{inspect, permissions};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let wanted = Wanted { context: std::env::args().nth(1), kubeconfig: None };
-    let (connection, kubernetes) = Connection::open(&wanted).await?;
+    let wanted = ContextChoice { context: std::env::args().nth(1), kubeconfig: None };
+    let (connection, kubernetes) = ApiConnection::open(&wanted).await?;
     println!("context {} at {}", connection.context(), connection.server());
     let missing = permissions::missing(&connection).await?;
     for missing in &missing {

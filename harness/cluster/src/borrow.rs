@@ -13,12 +13,12 @@ use serde_json::{Map, Value, json};
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::topology::{Labels, ServicePort, ServiceType, TargetPort};
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::image::ProbeImage;
 use crate::mark::{OWNER, OWNER_KEY, RunId};
 use crate::objects::{
-    self, NAMESPACE, Object, POD, POLICIES, SERVICE, labels_of, mark, metadata, namespaced_name,
+    self, ApiObject, NAMESPACE, POD, POLICIES, SERVICE, labels_of, mark, metadata, namespaced_name,
 };
 use crate::pods;
 use crate::services::{protocol_of, type_of};
@@ -86,12 +86,12 @@ pub enum BorrowError {
 
 /// Looks at the namespaces that a run borrows.
 pub async fn look(
-    connection: &Connection,
+    connection: &ApiConnection,
     namespaces: &BTreeSet<NamespaceName>,
 ) -> Result<Borrowed, BorrowError> {
     let mut borrowed = Borrowed::default();
     for name in namespaces {
-        let found = objects::get(connection, &Object::new(NAMESPACE, None, name.as_str())).await?;
+        let found = objects::get(connection, &ApiObject::new(NAMESPACE, None, name.as_str())).await?;
         let found = found.ok_or_else(|| BorrowError::Absent(name.clone()))?;
         if mark(&found, OWNER_KEY) == Some(OWNER) {
             return Err(BorrowError::Ours(name.clone()));
@@ -111,9 +111,9 @@ pub async fn look(
 
 /// The policies of others that may be in force in these namespaces: theirs, and those of the whole cluster.
 pub async fn policies(
-    connection: &Connection,
+    connection: &ApiConnection,
     namespaces: &BTreeSet<NamespaceName>,
-) -> Result<BTreeSet<Object>, ApiError> {
+) -> Result<BTreeSet<ApiObject>, ApiError> {
     let mut found = BTreeSet::new();
     for kind in POLICIES.into_iter().filter(|kind| kind.kind != "CiliumCIDRGroup") {
         let places: Vec<Option<&str>> = if kind.namespaced {
@@ -124,7 +124,7 @@ pub async fn policies(
         for place in places {
             for policy in objects::select(connection, kind, place, None, is_foreign).await? {
                 let name = metadata(&policy, "name").unwrap_or_default();
-                found.insert(Object::new(kind, metadata(&policy, "namespace"), name));
+                found.insert(ApiObject::new(kind, metadata(&policy, "namespace"), name));
             }
         }
     }
@@ -207,17 +207,18 @@ pub(crate) fn addition(uid: &str, name: &str, image: &ProbeImage) -> Value {
 }
 
 /// What Kubernetes says of an ephemeral container of a pod.
-pub(crate) fn state(pod: &k8s_openapi::api::core::v1::Pod, name: &str) -> pods::State {
+pub(crate) fn state(pod: &k8s_openapi::api::core::v1::Pod, name: &str) -> pods::PodObstacle {
     let containers = pod.status.as_ref().and_then(|status| status.ephemeral_container_statuses.as_ref());
     let Some(container) = containers.into_iter().flatten().find(|container| container.name == name) else {
-        return pods::State::Waiting("its probe has no status yet".to_owned());
+        return pods::PodObstacle::Waiting("its probe has no status yet".to_owned());
     };
     let state = container.state.as_ref();
     if state.is_some_and(|state| state.running.is_some()) {
-        return pods::State::Ready;
+        return pods::PodObstacle::Ready;
     }
     if state.is_some_and(|state| state.terminated.is_some()) {
-        return pods::State::Failed(pods::ended([container]));
+        return pods::PodObstacle::Failed(pods::ended([container]));
     }
-    pods::waiting(container).unwrap_or_else(|| pods::State::Waiting("its probe has not begun".to_owned()))
+    pods::waiting(container)
+        .unwrap_or_else(|| pods::PodObstacle::Waiting("its probe has not begun".to_owned()))
 }

@@ -7,15 +7,16 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::lease::{self, LeaseError};
 use crate::mark::{RunId, SYSTEM_NAMESPACE};
 use crate::namespaces::{self, NamespaceError};
 use crate::objects::{
-    self, ENDPOINT_SLICE, Kind, LEASE, NAMESPACE, Object, POD, POLICIES, SERVICE, SERVICE_ACCOUNT, metadata,
+    self, ApiObject, ENDPOINT_SLICE, LEASE, NAMESPACE, POD, POLICIES, ResourceKind, SERVICE, SERVICE_ACCOUNT,
+    metadata,
 };
-use crate::wait::Progress;
+use crate::wait::WaitProgress;
 
 /// Whose things are removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,10 +67,10 @@ impl CleanError {
 
 /// Removes what runs left; returns when it has gone, with what it was. Nothing to remove is no error.
 pub async fn clean(
-    connection: &Connection,
+    connection: &ApiConnection,
     scope: &CleanScope,
-    progress: &Progress,
-) -> Result<Vec<Object>, CleanError> {
+    progress: &WaitProgress,
+) -> Result<Vec<ApiObject>, CleanError> {
     let run = scope.run();
     if *scope == CleanScope::AllRuns {
         lease::free(connection).await?;
@@ -105,12 +106,13 @@ pub async fn clean(
 }
 
 async fn remove(
-    connection: &Connection,
-    kind: Kind,
+    connection: &ApiConnection,
+    kind: ResourceKind,
     found: &Value,
-    removed: &mut BTreeSet<Object>,
+    removed: &mut BTreeSet<ApiObject>,
 ) -> Result<(), ApiError> {
-    let object = Object::new(kind, metadata(found, "namespace"), metadata(found, "name").unwrap_or_default());
+    let object =
+        ApiObject::new(kind, metadata(found, "namespace"), metadata(found, "name").unwrap_or_default());
     // Two versions of one kind list the same objects.
     let uid = metadata(found, "uid").unwrap_or_default();
     if objects::delete(connection, &object, uid).await? {
@@ -121,11 +123,11 @@ async fn remove(
 
 /// The lease of a run that was killed: it would keep others off until it ends. That of a scenario's run stays.
 async fn release(
-    connection: &Connection,
+    connection: &ApiConnection,
     scope: &CleanScope,
-    removed: &mut BTreeSet<Object>,
+    removed: &mut BTreeSet<ApiObject>,
 ) -> Result<(), ApiError> {
-    let object = Object::new(LEASE, Some(SYSTEM_NAMESPACE), lease::NAME);
+    let object = ApiObject::new(LEASE, Some(SYSTEM_NAMESPACE), lease::NAME);
     let held = objects::get(connection, &object).await?;
     let holder = held.as_ref().and_then(|lease| lease.pointer("/spec/holderIdentity")?.as_str());
     let concerned = match scope {

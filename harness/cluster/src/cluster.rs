@@ -10,7 +10,7 @@ mod populate;
 mod unready;
 
 pub use self::configure::is_served_by_node;
-pub use self::place::{Places, choose_places};
+pub use self::place::{NodePlaces, choose_places};
 
 use self::configure::OnNodes;
 
@@ -24,24 +24,25 @@ use verdikt_probes::addresses::Addresses;
 use verdikt_probes::probes::{ProbeError, ProbeEvent, Probes};
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::scenario::FieldValidation;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
 use crate::borrow::{self, BorrowError, Borrowed};
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::{ApiError, added, list};
-use crate::exec::Container;
+use crate::exec::PodContainer;
 use crate::image::ProbeImage;
 use crate::inspect::{self, Facts};
 use crate::mark::RunId;
 use crate::namespaces::NamespaceError;
-use crate::objects::{FieldValidation, Object, POD};
-use crate::policies::{self, Applied, PolicyContext, PolicyError, Stored};
-use crate::wait::{Late, Progress};
+use crate::objects::{ApiObject, POD};
+use crate::policies::{self, AppliedPolicies, PolicyContext, PolicyError, StoredPolicies};
+use crate::wait::{Late, WaitProgress};
 use crate::world::World;
 
 /// How a scenario uses a cluster.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ClusterOptions {
     /// Its mark, which all has that is made for it.
     pub run: RunId,
     /// The image of its probes.
@@ -54,7 +55,7 @@ pub struct Options {
     /// How long pods may take to be ready.
     pub pod_deadline: Duration,
     /// Where waits tell what they wait for.
-    pub progress: Progress,
+    pub progress: WaitProgress,
 }
 
 /// Why a cluster cannot go on.
@@ -152,9 +153,9 @@ impl ClusterError {
 /// A topology that lives. Its probes end with it; its objects are left to [`crate::clean`].
 #[derive(Debug)]
 pub struct Cluster {
-    connection: Connection,
+    connection: ApiConnection,
     facts: Facts,
-    options: Options,
+    options: ClusterOptions,
     borrowed: Borrowed,
     begin: Instant,
     /// The namespaces that are the run's, with their UIDs.
@@ -168,14 +169,14 @@ pub struct Cluster {
     /// The pods that have probes, as they were made, or would have been if they were not there already.
     pods: BTreeMap<Endpoint, Value>,
     /// The service accounts, services and slices that were made, as they were sent.
-    furniture: BTreeMap<Object, Value>,
+    furniture: BTreeMap<ApiObject, Value>,
     /// The UIDs of what was made.
-    uids: BTreeMap<Object, String>,
-    stored: Stored,
+    uids: BTreeMap<ApiObject, String>,
+    stored: StoredPolicies,
     /// Every label that was ever predicted, by pod.
     predicted: BTreeMap<NamespacedName, BTreeSet<String>>,
     /// What the agents see after every policy of the step before.
-    canaries: Vec<(Object, String)>,
+    canaries: Vec<(ApiObject, String)>,
     /// The node that runs the pods, and those whose network a probe is in.
     pods_on: Option<String>,
     in_use: BTreeSet<String>,
@@ -187,9 +188,9 @@ impl Cluster {
     /// [namespace of what belongs to no scenario](crate::namespaces::ensure_system) must exist. Times are counted from
     /// `begin`.
     pub async fn open(
-        connection: Connection,
+        connection: ApiConnection,
         facts: Facts,
-        options: Options,
+        options: ClusterOptions,
         begin: Instant,
     ) -> Result<Self, BorrowError> {
         let borrowed = borrow::look(&connection, &options.borrowed).await?;
@@ -207,7 +208,7 @@ impl Cluster {
             pods: BTreeMap::new(),
             furniture: BTreeMap::new(),
             uids: BTreeMap::new(),
-            stored: Stored::default(),
+            stored: StoredPolicies::default(),
             predicted: BTreeMap::new(),
             canaries: Vec::new(),
             pods_on: None,
@@ -244,7 +245,7 @@ impl Cluster {
         &mut self,
         manifests: &[Manifest],
         validation: FieldValidation,
-    ) -> Result<Applied, ClusterError> {
+    ) -> Result<AppliedPolicies, ClusterError> {
         let namespaces =
             self.namespaces.keys().chain(&self.options.borrowed).map(ToString::to_string).collect();
         let context = PolicyContext { namespaces: &namespaces, run: &self.options.run };
@@ -289,7 +290,7 @@ impl Cluster {
     }
 
     /// The connection to it.
-    pub fn connection(&self) -> &Connection {
+    pub fn connection(&self) -> &ApiConnection {
         &self.connection
     }
 
@@ -299,12 +300,12 @@ impl Cluster {
     }
 
     /// Where waits tell what they wait for.
-    pub fn progress(&self) -> &Progress {
+    pub fn progress(&self) -> &WaitProgress {
         &self.options.progress
     }
 
     /// The policies that the API server has of this scenario.
-    pub fn stored(&self) -> &Stored {
+    pub fn stored(&self) -> &StoredPolicies {
         &self.stored
     }
 
@@ -333,7 +334,7 @@ impl Cluster {
     }
 
     /// The nodes that run pods of this scenario, with their Cilium agents.
-    pub(crate) fn nodes_in_use(&self) -> BTreeMap<String, Option<Container>> {
+    pub(crate) fn nodes_in_use(&self) -> BTreeMap<String, Option<PodContainer>> {
         let agent = |node: &String| {
             self.facts
                 .nodes
@@ -365,11 +366,11 @@ impl Cluster {
         Ok(())
     }
 
-    pub(crate) fn take_canaries(&mut self) -> Vec<(Object, String)> {
+    pub(crate) fn take_canaries(&mut self) -> Vec<(ApiObject, String)> {
         std::mem::take(&mut self.canaries)
     }
 
-    pub(crate) fn keep_canary(&mut self, canary: Object, uid: String) {
+    pub(crate) fn keep_canary(&mut self, canary: ApiObject, uid: String) {
         self.canaries.push((canary, uid));
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tracing::debug;
 
-use crate::error::{ApiError, Asked, innermost, list};
+use crate::error::{ApiError, ApiRequest, innermost, list};
 
 /// How long the API server may take for one answer.
 pub const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
@@ -18,7 +18,7 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Which cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct ContextChoice {
     /// The context; none is the current one.
     pub context: Option<String>,
     /// The kubeconfig; none is that of `KUBECONFIG`, else `~/.kube/config`.
@@ -71,14 +71,14 @@ pub enum ConnectError {
 
 /// An API server that answers.
 #[derive(Clone)]
-pub struct Connection {
+pub struct ApiConnection {
     client: kube::Client,
     server: String,
     context: String,
     deadline: Duration,
 }
 
-impl std::fmt::Debug for Connection {
+impl std::fmt::Debug for ApiConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection")
             .field("server", &self.server)
@@ -87,9 +87,9 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-impl Connection {
+impl ApiConnection {
     /// The connection to a cluster whose API server has answered, and the Kubernetes version it runs.
-    pub async fn open(wanted: &Wanted) -> Result<(Self, String), ConnectError> {
+    pub async fn open(wanted: &ContextChoice) -> Result<(Self, String), ConnectError> {
         let kubeconfig = read(wanted)?;
         let context = choose(&kubeconfig, wanted.context.as_deref())?;
         let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
@@ -142,8 +142,8 @@ impl Connection {
         answer
     }
 
-    fn asked<'a>(&'a self, what: &'a str) -> Asked<'a> {
-        Asked { what, server: &self.server, context: &self.context }
+    fn asked<'a>(&'a self, what: &'a str) -> ApiRequest<'a> {
+        ApiRequest { what, server: &self.server, context: &self.context }
     }
 
     fn slow(&self, what: &str) -> ApiError {
@@ -166,7 +166,7 @@ impl Connection {
     }
 }
 
-fn read(wanted: &Wanted) -> Result<Kubeconfig, ConnectError> {
+fn read(wanted: &ContextChoice) -> Result<Kubeconfig, ConnectError> {
     let read = wanted.kubeconfig.as_ref().map_or_else(Kubeconfig::read, Kubeconfig::read_from);
     read.map_err(|error| match error {
         KubeconfigError::ReadConfig(cause, path) if cause.kind() == std::io::ErrorKind::NotFound => {

@@ -101,13 +101,13 @@ impl ApiError {
 
 /// Who was asked what; the rest of an error's text.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct ApiRequest<'a> {
     pub(crate) what: &'a str,
     pub(crate) server: &'a str,
     pub(crate) context: &'a str,
 }
 
-impl Asked<'_> {
+impl ApiRequest<'_> {
     /// What a failed call means.
     pub(crate) fn failed(self, error: &kube::Error) -> ApiError {
         let (what, server) = (self.what.to_owned(), self.server.to_owned());
@@ -174,7 +174,9 @@ mod tests {
     fn a_connection_that_meets_a_limit_of_the_system_names_it() {
         let told = |number: i32| {
             let error = kube::Error::Service(Box::new(io::Error::from_raw_os_error(number)));
-            Asked { what: "list pods", server: "https://a:6443", context: "a" }.failed(&error).to_string()
+            ApiRequest { what: "list pods", server: "https://a:6443", context: "a" }
+                .failed(&error)
+                .to_string()
         };
         assert!(told(24).contains("(RLIMIT_NOFILE)"), "{}", told(24));
         assert!(!told(111).contains("RLIMIT"), "{}", told(111));

@@ -26,9 +26,9 @@ use verdikt_scenario::topology::Endpoint;
 
 use crate::cluster::Cluster;
 use crate::error::ApiError;
-use crate::exec::{self, Container};
+use crate::exec::{self, PodContainer};
 use crate::objects::{
-    self, CILIUM_ENDPOINT, EVENT, Kind, NAMESPACE, Object, POD, POLICIES, SERVICE, metadata,
+    self, ApiObject, CILIUM_ENDPOINT, EVENT, NAMESPACE, POD, POLICIES, ResourceKind, SERVICE, metadata,
 };
 use crate::settle::Ailing;
 
@@ -158,13 +158,13 @@ fn document(object: &Value) -> String {
     text
 }
 
-async fn ours(cluster: &Cluster, kind: Kind) -> Result<Vec<Value>, ApiError> {
+async fn ours(cluster: &Cluster, kind: ResourceKind) -> Result<Vec<Value>, ApiError> {
     let found = objects::marked(cluster.connection(), kind, Some(cluster.run())).await?;
     Ok(found.into_iter().map(|object| named(object, kind)).collect())
 }
 
 /// Lists leave out what their elements are.
-fn named(mut object: Value, kind: Kind) -> Value {
+fn named(mut object: Value, kind: ResourceKind) -> Value {
     let version = if kind.group.is_empty() {
         kind.version.to_owned()
     } else {
@@ -180,7 +180,7 @@ fn named(mut object: Value, kind: Kind) -> Value {
 
 async fn each(
     cluster: &Cluster,
-    kind: Kind,
+    kind: ResourceKind,
     pods: &BTreeSet<NamespacedName>,
 ) -> Result<Vec<Value>, ApiError> {
     let namespaces: BTreeSet<&str> = pods.iter().map(|pod| pod.namespace.as_str()).collect();
@@ -197,7 +197,7 @@ async fn each(
 
 async fn endpoints_of(
     cluster: &Cluster,
-    agent: &Container,
+    agent: &PodContainer,
     concerned: &BTreeSet<NamespacedName>,
 ) -> Result<String, String> {
     let command = ["cilium-dbg", "endpoint", "list", "-o", "json"];
@@ -212,7 +212,7 @@ async fn endpoints_of(
     serde_json::to_string_pretty(&ours).map_err(|error| error.to_string())
 }
 
-async fn log_of(cluster: &Cluster, agent: &Container) -> Result<String, ApiError> {
+async fn log_of(cluster: &Cluster, agent: &PodContainer) -> Result<String, ApiError> {
     let pods: Api<Pod> = Api::namespaced(cluster.connection().client().clone(), &agent.namespace);
     let parameters = LogParams {
         container: Some(agent.container.clone()),
@@ -220,6 +220,6 @@ async fn log_of(cluster: &Cluster, agent: &Container) -> Result<String, ApiError
         limit_bytes: Some(LOG_BYTES),
         ..LogParams::default()
     };
-    let object = Object::new(POD, Some(&agent.namespace), &agent.pod);
+    let object = ApiObject::new(POD, Some(&agent.namespace), &agent.pod);
     cluster.connection().ask(&format!("read the log of {object}"), pods.logs(&agent.pod, &parameters)).await
 }

@@ -9,8 +9,8 @@ use kube::Api;
 use kube::api::{AttachParams, AttachedProcess};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
-use self::session::{End, Output, end};
-use crate::connect::Connection;
+use self::session::{SessionEnd, SessionOutput, end};
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
 
 /// The longest output that is read: an endpoint list of a full node has less than this.
@@ -20,7 +20,7 @@ const BUFFER: usize = 256 << 10;
 
 /// A container.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Container {
+pub struct PodContainer {
     /// The namespace of its pod.
     pub namespace: String,
     /// Its pod.
@@ -29,7 +29,7 @@ pub struct Container {
     pub container: String,
 }
 
-impl std::fmt::Display for Container {
+impl std::fmt::Display for PodContainer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(&format!("{}/{}", self.namespace, self.pod))
     }
@@ -47,7 +47,7 @@ pub enum ExecError {
         /// The command.
         command: String,
         /// Where.
-        container: Container,
+        container: PodContainer,
         /// What it wrote to standard error, or what the kubelet says.
         reason: String,
     },
@@ -57,7 +57,7 @@ pub enum ExecError {
         /// The command.
         command: String,
         /// Where.
-        container: Container,
+        container: PodContainer,
         /// How long it had.
         after: Duration,
     },
@@ -65,8 +65,8 @@ pub enum ExecError {
 
 /// The standard output of a command that ends on its own.
 pub async fn output(
-    connection: &Connection,
-    container: &Container,
+    connection: &ApiConnection,
+    container: &PodContainer,
     command: &[&str],
     deadline: Duration,
 ) -> Result<String, ExecError> {
@@ -77,8 +77,8 @@ pub async fn output(
 }
 
 async fn start(
-    connection: &Connection,
-    container: &Container,
+    connection: &ApiConnection,
+    container: &PodContainer,
     command: &[&str],
 ) -> Result<AttachedProcess, ApiError> {
     let pods: Api<Pod> = Api::namespaced(connection.client().clone(), &container.namespace);
@@ -91,7 +91,11 @@ async fn start(
     connection.ask(&what, pods.exec(&container.pod, command.iter().copied(), &parameters)).await
 }
 
-async fn run(connection: &Connection, container: &Container, command: &[&str]) -> Result<String, ExecError> {
+async fn run(
+    connection: &ApiConnection,
+    container: &PodContainer,
+    command: &[&str],
+) -> Result<String, ExecError> {
     let mut process = start(connection, container, command).await?;
     let end = end(&mut process);
     let (out, err) = (process.stdout(), process.stderr());
@@ -107,40 +111,40 @@ async fn run(connection: &Connection, container: &Container, command: &[&str]) -
     }
 }
 
-async fn text(stream: Option<impl AsyncRead + Unpin>, end: &End) -> String {
+async fn text(stream: Option<impl AsyncRead + Unpin>, end: &SessionEnd) -> String {
     let mut bytes = Vec::new();
     if let Some(stream) = stream {
         // A stream that breaks ends the output; whether the command succeeded is told by its status.
-        let _ = Output::new(stream, end.clone()).take(MOST_OUTPUT).read_to_end(&mut bytes).await;
+        let _ = SessionOutput::new(stream, end.clone()).take(MOST_OUTPUT).read_to_end(&mut bytes).await;
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The lines that a command in a container prints, as it prints them. Dropping it ends the command.
-pub struct Lines {
+pub struct OutputLines {
     process: AttachedProcess,
-    end: End,
+    end: SessionEnd,
     printed: tokio::io::Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
     command: String,
 }
 
-impl std::fmt::Debug for Lines {
+impl std::fmt::Debug for OutputLines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lines").field("command", &self.command).finish_non_exhaustive()
     }
 }
 
-impl Lines {
+impl OutputLines {
     /// Starts a command.
     pub async fn of(
-        connection: &Connection,
-        container: &Container,
+        connection: &ApiConnection,
+        container: &PodContainer,
         command: &[&str],
     ) -> Result<Self, ApiError> {
         let mut process = start(connection, container, command).await?;
         let end = end(&mut process);
         let out: Box<dyn AsyncRead + Send + Unpin> = match process.stdout() {
-            Some(out) => Box::new(Output::new(out, end.clone())),
+            Some(out) => Box::new(SessionOutput::new(out, end.clone())),
             None => Box::new(tokio::io::empty()),
         };
         Ok(Self { process, end, printed: BufReader::new(out).lines(), command: command.join(" ") })

@@ -12,18 +12,18 @@ use hyper::body::{Bytes, Frame};
 use kube::client::Body;
 use serde_json::{Value, json};
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 
 /// What the server is asked.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct FixtureRequest {
     pub(crate) method: String,
     /// The path with its query.
     pub(crate) path: String,
     pub(crate) body: Value,
 }
 
-impl Asked {
+impl FixtureRequest {
     /// Whether it is this.
     pub(crate) fn is(&self, method: &str, path: &str) -> bool {
         self.method == method && self.path.split('?').next() == Some(path)
@@ -36,7 +36,7 @@ impl Asked {
 }
 
 /// What the server answers.
-pub(crate) enum Answer {
+pub(crate) enum FixtureAnswer {
     /// A status with a body.
     Json(u16, Value),
     /// Events of a watch that goes on.
@@ -46,21 +46,21 @@ pub(crate) enum Answer {
 }
 
 /// A status as the API server sends it with an error.
-pub(crate) fn status(code: u16, reason: &str, message: &str) -> Answer {
-    Answer::Json(
+pub(crate) fn status(code: u16, reason: &str, message: &str) -> FixtureAnswer {
+    FixtureAnswer::Json(
         code,
         json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message}),
     )
 }
 
 /// That an object is not there.
-pub(crate) fn absent() -> Answer {
+pub(crate) fn absent() -> FixtureAnswer {
     status(404, "NotFound", "not found")
 }
 
 /// A list of objects.
-pub(crate) fn list(items: &Value) -> Answer {
-    Answer::Json(
+pub(crate) fn list(items: &Value) -> FixtureAnswer {
+    FixtureAnswer::Json(
         200,
         json!({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "1"}, "items": items}),
     )
@@ -68,19 +68,21 @@ pub(crate) fn list(items: &Value) -> Answer {
 
 /// All that was asked, a line each.
 #[derive(Clone, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
+pub(crate) struct RequestLog(Arc<Mutex<Vec<String>>>);
 
-impl Log {
+impl RequestLog {
     pub(crate) fn text(&self) -> String {
         self.0.lock().unwrap().join("\n")
     }
 }
 
 /// A connection to a server that answers like this, with short patience; and what it was asked.
-pub(crate) fn server(answers: impl FnMut(&Asked) -> Answer + Send + 'static) -> (Connection, Log) {
+pub(crate) fn server(
+    answers: impl FnMut(&FixtureRequest) -> FixtureAnswer + Send + 'static,
+) -> (ApiConnection, RequestLog) {
     let (service, mut handle) =
         tower_test::mock::pair::<Request<Body>, Response<BoxBody<Bytes, Infallible>>>();
-    let log = Log::default();
+    let log = RequestLog::default();
     let written = log.clone();
     let mut answers = answers;
     tokio::spawn(async move {
@@ -88,7 +90,7 @@ pub(crate) fn server(answers: impl FnMut(&Asked) -> Answer + Send + 'static) -> 
         while let Some((request, send)) = handle.next_request().await {
             let (parts, body) = request.into_parts();
             let bytes = body.collect().await.unwrap().to_bytes();
-            let asked = Asked {
+            let asked = FixtureRequest {
                 method: parts.method.to_string(),
                 path: parts.uri.path_and_query().unwrap().to_string(),
                 body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
@@ -96,11 +98,11 @@ pub(crate) fn server(answers: impl FnMut(&Asked) -> Answer + Send + 'static) -> 
             let said = if asked.body.is_null() { String::new() } else { format!(" {}", asked.body) };
             written.0.lock().unwrap().push(format!("{} {}{said}", asked.method, asked.path));
             match answers(&asked) {
-                Answer::Json(status, body) => {
+                FixtureAnswer::Json(status, body) => {
                     let body = Full::new(Bytes::from(body.to_string())).boxed();
                     send.send_response(Response::builder().status(status).body(body).unwrap());
                 }
-                Answer::Events(events) => {
+                FixtureAnswer::Events(events) => {
                     let lines = events.into_iter().map(|event| Bytes::from(format!("{event}\n")));
                     let frames = stream::iter(lines)
                         .chain(stream::pending())
@@ -108,10 +110,10 @@ pub(crate) fn server(answers: impl FnMut(&Asked) -> Answer + Send + 'static) -> 
                     let body = BodyExt::boxed(StreamBody::new(frames));
                     send.send_response(Response::builder().status(200).body(body).unwrap());
                 }
-                Answer::Silence => silent.push(send),
+                FixtureAnswer::Silence => silent.push(send),
             }
         }
     });
     let client = kube::Client::new(service, "default");
-    (Connection::over(client, "https://api.test:6443", "test", Duration::from_millis(200)), log)
+    (ApiConnection::over(client, "https://api.test:6443", "test", Duration::from_millis(200)), log)
 }

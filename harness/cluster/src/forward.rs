@@ -5,7 +5,7 @@ use kube::Api;
 use kube::api::ListParams;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::pods;
 
@@ -23,7 +23,7 @@ pub struct PodPort {
 /// The port that containers call `port_name`, of a pod with this label that is ready; none where no pod is. Pods that
 /// do not name their ports have it at `otherwise`.
 pub async fn find(
-    connection: &Connection,
+    connection: &ApiConnection,
     namespace: &str,
     label: &str,
     port_name: &str,
@@ -45,7 +45,7 @@ pub async fn find(
 
 /// A connection to a port of a pod. It breaks with the pod, and with the connection to the API server.
 pub async fn open(
-    connection: &Connection,
+    connection: &ApiConnection,
     to: &PodPort,
 ) -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>, ApiError> {
     let PodPort { namespace, pod, port } = to;

@@ -15,9 +15,9 @@ use kube::Api;
 use kube::api::ListParams;
 use verdikt_scenario::version::CiliumVersion;
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::{ApiError, list};
-use crate::exec::{self, Container, ExecError};
+use crate::exec::{self, ExecError, PodContainer};
 
 /// The namespace of the cluster's own pods.
 pub const KUBE_SYSTEM: &str = "kube-system";
@@ -84,7 +84,7 @@ pub struct NodeFacts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentPod {
     /// Its container.
-    pub container: Container,
+    pub container: PodContainer,
     /// Whether it is ready.
     pub ready: bool,
 }
@@ -222,7 +222,7 @@ pub enum InspectError {
 const KINDS: [&str; 3] = ["ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies", "ciliumendpoints"];
 
 /// The kinds that the API server knows of a version of a group, by the plural of their names.
-async fn kinds_of(connection: &Connection, version: &str) -> Result<BTreeSet<String>, ApiError> {
+async fn kinds_of(connection: &ApiConnection, version: &str) -> Result<BTreeSet<String>, ApiError> {
     let known = connection.client().list_api_group_resources(version);
     match connection.ask(&format!("list the kinds of {version}"), known).await {
         Ok(known) => Ok(known.resources.into_iter().map(|resource| resource.name).collect()),
@@ -231,8 +231,8 @@ async fn kinds_of(connection: &Connection, version: &str) -> Result<BTreeSet<Str
     }
 }
 
-/// Looks at a cluster. `kubernetes` is its version, as [`Connection::open`] found it.
-pub async fn inspect(connection: &Connection, kubernetes: &str) -> Result<Facts, InspectError> {
+/// Looks at a cluster. `kubernetes` is its version, as [`ApiConnection::open`] found it.
+pub async fn inspect(connection: &ApiConnection, kubernetes: &str) -> Result<Facts, InspectError> {
     let context = || connection.context().to_owned();
     let client = || connection.client().clone();
     let daemon_sets: Api<DaemonSet> = Api::all(client());
@@ -282,28 +282,28 @@ pub async fn inspect(connection: &Connection, kubernetes: &str) -> Result<Facts,
 
 /// The nodes with their agents. `namespace` is that of Cilium.
 pub async fn nodes(
-    connection: &Connection,
+    connection: &ApiConnection,
     namespace: &str,
 ) -> Result<BTreeMap<String, NodeFacts>, ApiError> {
     let agents = agents(connection, namespace).await?;
     Ok(cilium::nodes(&all_nodes(connection).await?, &agents, namespace))
 }
 
-async fn agents(connection: &Connection, namespace: &str) -> Result<Vec<Pod>, ApiError> {
+async fn agents(connection: &ApiConnection, namespace: &str) -> Result<Vec<Pod>, ApiError> {
     let pods: Api<Pod> = Api::namespaced(connection.client().clone(), namespace);
     let what = format!("list the Cilium agents in {namespace}");
     let labelled = ListParams::default().labels("k8s-app=cilium");
     Ok(connection.ask(&what, pods.list(&labelled)).await?.items)
 }
 
-async fn all_nodes(connection: &Connection) -> Result<Vec<Node>, ApiError> {
+async fn all_nodes(connection: &ApiConnection) -> Result<Vec<Node>, ApiError> {
     let nodes: Api<Node> = Api::all(connection.client().clone());
     Ok(connection.ask("list the nodes", nodes.list(&ListParams::default())).await?.items)
 }
 
 /// Where the service `kubernetes` leads.
 /// <https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#directly-accessing-the-rest-api>
-async fn api_servers(connection: &Connection) -> Result<BTreeSet<IpAddr>, ApiError> {
+async fn api_servers(connection: &ApiConnection) -> Result<BTreeSet<IpAddr>, ApiError> {
     let slices: Api<EndpointSlice> = Api::namespaced(connection.client().clone(), "default");
     let of_service = ListParams::default().labels("kubernetes.io/service-name=kubernetes");
     let slices = connection.ask("list the addresses of the API server", slices.list(&of_service)).await?;
@@ -311,7 +311,7 @@ async fn api_servers(connection: &Connection) -> Result<BTreeSet<IpAddr>, ApiErr
     Ok(addresses.filter_map(|address| address.parse().ok()).collect())
 }
 
-async fn dns(connection: &Connection) -> Result<(Vec<IpAddr>, Vec<IpAddr>), ApiError> {
+async fn dns(connection: &ApiConnection) -> Result<(Vec<IpAddr>, Vec<IpAddr>), ApiError> {
     let services: Api<Service> = Api::namespaced(connection.client().clone(), KUBE_SYSTEM);
     let service =
         connection.ask("read the Service kube-system/kube-dns", services.get_opt("kube-dns")).await?;
@@ -328,7 +328,7 @@ async fn dns(connection: &Connection) -> Result<(Vec<IpAddr>, Vec<IpAddr>), ApiE
     Ok((service, pods))
 }
 
-async fn version_of_agent(connection: &Connection, agent: &Container) -> Result<String, ExecError> {
+async fn version_of_agent(connection: &ApiConnection, agent: &PodContainer) -> Result<String, ExecError> {
     let said = exec::output(connection, agent, &["cilium-dbg", "version"], EXEC_DEADLINE).await?;
     Ok(cilium::version_of_output(&said))
 }

@@ -7,12 +7,12 @@ use serde_json::Value;
 use verdikt_scenario::document::Unlocated;
 use verdikt_scenario::policy::Manifest;
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
-use crate::objects::{self, Kind, NAMESPACE, POD, POLICIES, SERVICE, kind};
+use crate::objects::{self, NAMESPACE, POD, POLICIES, ResourceKind, SERVICE, kind};
 
 /// The kinds that are read besides policies: what a topology is made of.
-const KINDS: [Kind; 10] = [
+const KINDS: [ResourceKind; 10] = [
     NAMESPACE,
     SERVICE,
     kind("Deployment", "apps", "v1", "deployments", true),
@@ -35,7 +35,7 @@ pub struct Inventory {
 }
 
 /// Reads the objects of a cluster. It asks for nothing but lists.
-pub async fn inventory(connection: &Connection) -> Result<Inventory, ApiError> {
+pub async fn inventory(connection: &ApiConnection) -> Result<Inventory, ApiError> {
     let mut inventory = Inventory::default();
     let file = format!("context {}", connection.context()).into();
     for kind in KINDS.into_iter().chain(POLICIES) {
@@ -73,7 +73,7 @@ fn is_kept(object: &Value) -> bool {
 }
 
 /// Adds what a list leaves out, and leaves out what nobody wrote.
-fn tidy(object: &mut Value, kind: Kind) {
+fn tidy(object: &mut Value, kind: ResourceKind) {
     let Value::Object(fields) = object else { return };
     fields.remove("status");
     if let Some(Value::Object(metadata)) = fields.get_mut("metadata") {

@@ -13,7 +13,7 @@ use kube::api::{DeleteParams, PostParams, Preconditions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::mark::{FIELD_MANAGER, RunId, SYSTEM_NAMESPACE};
 
@@ -43,7 +43,7 @@ pub enum LeaseError {
 /// A lease that is held, and renewed as long as this lives.
 #[derive(Debug)]
 pub struct Lease {
-    connection: Connection,
+    connection: ApiConnection,
     run: RunId,
     lost: watch::Receiver<Option<String>>,
     renewing: JoinHandle<()>,
@@ -55,7 +55,7 @@ impl Drop for Lease {
     }
 }
 
-fn api(connection: &Connection) -> Api<Object> {
+fn api(connection: &ApiConnection) -> Api<Object> {
     Api::namespaced(connection.client().clone(), SYSTEM_NAMESPACE)
 }
 
@@ -98,7 +98,7 @@ fn holder(lease: &Object, now: Timestamp) -> Option<(String, u64)> {
 
 impl Lease {
     /// Takes the lease: a free one, one that has ended, or one of the same run. The namespace must exist.
-    pub async fn take(connection: &Connection, run: &RunId) -> Result<Self, LeaseError> {
+    pub async fn take(connection: &ApiConnection, run: &RunId) -> Result<Self, LeaseError> {
         loop {
             match put(connection, run).await {
                 // Another run was faster: see whether it holds the lease now.
@@ -143,7 +143,7 @@ impl Lease {
 }
 
 /// Makes sure that no run is under way.
-pub(crate) async fn free(connection: &Connection) -> Result<(), LeaseError> {
+pub(crate) async fn free(connection: &ApiConnection) -> Result<(), LeaseError> {
     let leases = api(connection);
     let found = connection.ask("read the lease of the cluster", leases.get_opt(NAME)).await?;
     match found.and_then(|lease| holder(&lease, Timestamp::now())) {
@@ -152,7 +152,7 @@ pub(crate) async fn free(connection: &Connection) -> Result<(), LeaseError> {
     }
 }
 
-async fn put(connection: &Connection, run: &RunId) -> Result<(), LeaseError> {
+async fn put(connection: &ApiConnection, run: &RunId) -> Result<(), LeaseError> {
     let leases = api(connection);
     let what = format!("take the lease {SYSTEM_NAMESPACE}/{NAME}");
     let found = connection.ask(&what, leases.get_opt(NAME)).await?;
@@ -175,7 +175,7 @@ async fn put(connection: &Connection, run: &RunId) -> Result<(), LeaseError> {
     }
 }
 
-async fn renew(connection: Connection, run: RunId, lost: watch::Sender<Option<String>>) {
+async fn renew(connection: ApiConnection, run: RunId, lost: watch::Sender<Option<String>>) {
     let mut renewed = tokio::time::Instant::now();
     let mut ticks = tokio::time::interval(RENEWAL);
     ticks.tick().await;
@@ -199,7 +199,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::fixture::{Answer, absent, server};
+    use crate::fixture::{FixtureAnswer, absent, server};
 
     #[test]
     fn a_lease_is_held_while_it_is_renewed() {
@@ -238,7 +238,7 @@ mod tests {
             {
                 lease["spec"]["holderIdentity"] = json!("run-2");
             }
-            stored.clone().map_or_else(absent, |lease| Answer::Json(200, lease))
+            stored.clone().map_or_else(absent, |lease| FixtureAnswer::Json(200, lease))
         });
         let lease = Lease::take(&connection, &"run-1".parse().unwrap()).await.unwrap();
         let begin = tokio::time::Instant::now();

@@ -11,9 +11,9 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
-use crate::exec::{self, Container};
+use crate::exec::{self, PodContainer};
 use crate::inspect::{CiliumFacts, Facts};
 use crate::objects::{self, CILIUM_IDENTITY};
 
@@ -49,7 +49,7 @@ impl CiliumFacts {
 }
 
 /// Which limits the cluster is near, a sentence each. What cannot be learned is not told.
-pub async fn near(connection: &Connection, facts: &Facts) -> Vec<String> {
+pub async fn near(connection: &ApiConnection, facts: &Facts) -> Vec<String> {
     let cilium = &facts.cilium;
     let identities = identities(connection).await.unwrap_or_default();
     let agents = facts.nodes.iter().filter_map(|(name, node)| {
@@ -69,7 +69,7 @@ pub async fn near(connection: &Connection, facts: &Facts) -> Vec<String> {
 }
 
 /// How many identities the cluster has; none where Cilium keeps them elsewhere.
-async fn identities(connection: &Connection) -> Result<Option<usize>, ApiError> {
+async fn identities(connection: &ApiConnection) -> Result<Option<usize>, ApiError> {
     objects::count(connection, CILIUM_IDENTITY).await
 }
 
@@ -115,7 +115,7 @@ fn is_near(count: usize, limit: usize) -> bool {
 }
 
 /// The fullest policy map of an agent's endpoints: which part of it their policy needs. None where the agent does not say.
-pub(crate) async fn pressure(connection: &Connection, agent: &Container) -> Option<f64> {
+pub(crate) async fn pressure(connection: &ApiConnection, agent: &PodContainer) -> Option<f64> {
     let command = ["cilium-dbg", "metrics", "list", "-p", "bpf_map_pressure", "-o", "json"];
     let said = exec::output(connection, agent, &command, ANSWER).await.ok()?;
     policy_map_pressure(&said)

@@ -1,17 +1,17 @@
 //! Policies as the author wrote them, as the API server gets them.
 
 use serde_json::{Map, Number, Value};
-use verdikt_scenario::document::{self, Node};
+use verdikt_scenario::document::{self, YamlNode};
 use verdikt_scenario::policy::Manifest;
 
 use crate::mark::RunId;
-use crate::objects::{Kind, Object, POLICIES};
+use crate::objects::{ApiObject, POLICIES, ResourceKind};
 
 /// The namespace of an object that names none: <https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/>
 pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 
 /// A document, value by value: nothing is added, dropped or put right.
-pub(crate) fn json(node: &Node) -> Value {
+pub(crate) fn json(node: &YamlNode) -> Value {
     match &node.value {
         document::Value::Null => Value::Null,
         document::Value::Boolean(value) => Value::Bool(*value),
@@ -27,20 +27,21 @@ pub(crate) fn json(node: &Node) -> Value {
 }
 
 /// Which object a manifest means; else what `kubectl` would say.
-pub(crate) fn object(manifest: &Manifest) -> Result<Object, String> {
+pub(crate) fn object(manifest: &Manifest) -> Result<ApiObject, String> {
     let reference = manifest.object();
-    let version = manifest.root.get("apiVersion").and_then(Node::text).unwrap_or_default();
-    let is_kind =
-        |kind: &&Kind| kind.kind == reference.kind && format!("{}/{}", kind.group, kind.version) == version;
+    let version = manifest.root.get("apiVersion").and_then(YamlNode::text).unwrap_or_default();
+    let is_kind = |kind: &&ResourceKind| {
+        kind.kind == reference.kind && format!("{}/{}", kind.group, kind.version) == version
+    };
     let kind = POLICIES.iter().find(is_kind);
     let kind =
         kind.ok_or_else(|| format!("no matches for kind {:?} in version {version:?}", reference.kind))?;
     let namespace = reference.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
-    Ok(Object::new(*kind, Some(namespace), &reference.name))
+    Ok(ApiObject::new(*kind, Some(namespace), &reference.name))
 }
 
 /// The same document with the run's mark in its metadata, where no policy looks at it.
-pub(crate) fn marked(kind: Kind, mut body: Value, run: &RunId) -> Value {
+pub(crate) fn marked(kind: ResourceKind, mut body: Value, run: &RunId) -> Value {
     let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) else { return body };
     let place = if kind.is_marked_by_annotations() { "annotations" } else { "labels" };
     let marks = metadata.entry(place).or_insert(Value::Null);

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use verdikt_scenario::name::NamespaceName;
+use verdikt_scenario::scenario::FieldValidation;
 use verdikt_scenario::topology::Labels;
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::mark::{OWNER, OWNER_KEY, RUN_KEY, RunId, SYSTEM_NAMESPACE};
-use crate::objects::{self, FieldValidation, NAMESPACE, Object, labels_of, mark, metadata};
-use crate::wait::{self, Late, Progress};
+use crate::objects::{self, ApiObject, NAMESPACE, labels_of, mark, metadata};
+use crate::wait::{self, Late, WaitProgress};
 
 /// Why a namespace cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +52,7 @@ pub enum NamespaceError {
 
 /// Whose a namespace is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Owner {
+enum NamespaceOwner {
     /// Nobody's: it does not exist.
     Nobody,
     /// This run's.
@@ -64,49 +65,53 @@ enum Owner {
     Other,
 }
 
-fn owner(found: Option<&Value>, run: &RunId) -> Owner {
-    let Some(found) = found else { return Owner::Nobody };
+fn owner(found: Option<&Value>, run: &RunId) -> NamespaceOwner {
+    let Some(found) = found else { return NamespaceOwner::Nobody };
     if mark(found, OWNER_KEY) != Some(OWNER) {
-        return Owner::Other;
+        return NamespaceOwner::Other;
     }
     if metadata(found, "deletionTimestamp").is_some() {
-        return Owner::Leaving;
+        return NamespaceOwner::Leaving;
     }
     match mark(found, RUN_KEY) {
         // What another scenario of the run has left is the run's too.
-        Some(other) if other != run.as_str() => Owner::Run(other.to_owned()),
-        _ => Owner::Us,
+        Some(other) if other != run.as_str() => NamespaceOwner::Run(other.to_owned()),
+        _ => NamespaceOwner::Us,
     }
 }
 
-fn object(name: &str) -> Object {
-    Object::new(NAMESPACE, None, name)
+fn object(name: &str) -> ApiObject {
+    ApiObject::new(NAMESPACE, None, name)
 }
 
 /// Makes sure that a namespace of this run exists and has these labels, beside those of Kubernetes; its UID.
 pub async fn ensure(
-    connection: &Connection,
+    connection: &ApiConnection,
     name: &NamespaceName,
     labels: &Labels,
     run: &RunId,
-    progress: &Progress,
+    progress: &WaitProgress,
 ) -> Result<String, NamespaceError> {
     loop {
         let found = objects::get(connection, &object(name.as_str())).await?;
         match owner(found.as_ref(), run) {
-            Owner::Nobody => match create(connection, name.as_str(), labels, &run.marks()).await {
+            NamespaceOwner::Nobody => match create(connection, name.as_str(), labels, &run.marks()).await {
                 // Somebody was faster: look whose it is.
                 Err(error) if error.is_conflict() => {}
                 created => return Ok(uid(&created?)),
             },
-            Owner::Us => {
+            NamespaceOwner::Us => {
                 let found = found.unwrap_or_default();
                 change(connection, &found, name, labels, run).await?;
                 return Ok(uid(&found));
             }
-            Owner::Leaving => gone(connection, name.as_str(), found.as_ref().map(uid), progress).await?,
-            Owner::Run(run) => return Err(NamespaceError::OfAnotherRun { name: name.to_string(), run }),
-            Owner::Other => return Err(NamespaceError::Foreign { name: name.to_string() }),
+            NamespaceOwner::Leaving => {
+                gone(connection, name.as_str(), found.as_ref().map(uid), progress).await?
+            }
+            NamespaceOwner::Run(run) => {
+                return Err(NamespaceError::OfAnotherRun { name: name.to_string(), run });
+            }
+            NamespaceOwner::Other => return Err(NamespaceError::Foreign { name: name.to_string() }),
         }
     }
 }
@@ -116,7 +121,7 @@ fn uid(namespace: &Value) -> String {
 }
 
 async fn create(
-    connection: &Connection,
+    connection: &ApiConnection,
     name: &str,
     labels: &Labels,
     marks: &BTreeMap<String, String>,
@@ -130,7 +135,7 @@ async fn create(
 
 /// Gives a namespace of the run these labels and the mark of the scenario, if it has others.
 async fn change(
-    connection: &Connection,
+    connection: &ApiConnection,
     found: &Value,
     name: &NamespaceName,
     wanted: &Labels,
@@ -157,7 +162,10 @@ async fn change(
 }
 
 /// Makes sure that the namespace of what belongs to no scenario exists.
-pub async fn ensure_system(connection: &Connection, progress: &Progress) -> Result<(), NamespaceError> {
+pub async fn ensure_system(
+    connection: &ApiConnection,
+    progress: &WaitProgress,
+) -> Result<(), NamespaceError> {
     let owned = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
     // Probes of nodes live in the network of their node, which no other profile allows.
     let labels = owned("pod-security.kubernetes.io/enforce", "privileged");
@@ -182,10 +190,10 @@ pub async fn ensure_system(connection: &Connection, progress: &Progress) -> Resu
 
 /// Waits until a namespace that is being removed has gone: the one with this UID, and none that has taken its name.
 pub(crate) async fn gone(
-    connection: &Connection,
+    connection: &ApiConnection,
     name: &str,
     uid: Option<String>,
-    progress: &Progress,
+    progress: &WaitProgress,
 ) -> Result<(), NamespaceError> {
     use k8s_openapi::api::core::v1::Namespace;
     let all: kube::Api<Namespace> = kube::Api::all(connection.client().clone());
@@ -200,7 +208,7 @@ pub(crate) async fn gone(
     };
     let looked = |seen: &wait::Seen<Namespace>| {
         let is_there = seen.values().any(|it| uid.is_none() || it.metadata.uid == uid);
-        if is_there { wait::Look::NotYet(stuck(seen)) } else { wait::Look::Done(()) }
+        if is_there { wait::WaitState::NotYet(stuck(seen)) } else { wait::WaitState::Done(()) }
     };
     let what = format!("wait until the namespace {name} has gone");
     let wait = wait::Wait { what: &what, deadline: wait::GONE_DEADLINE, progress };

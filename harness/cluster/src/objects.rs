@@ -8,14 +8,15 @@ use http::request::Builder;
 use serde_json::{Value, json};
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::policy::PolicyKind;
+use verdikt_scenario::scenario::FieldValidation;
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::mark::{FIELD_MANAGER, OWNED, OWNER, OWNER_KEY, RunId};
 
 /// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Kind {
+pub struct ResourceKind {
     /// Its name, as manifests have it.
     pub kind: &'static str,
     /// The API group; empty for the core.
@@ -34,31 +35,33 @@ pub(crate) const fn kind(
     version: &'static str,
     plural: &'static str,
     namespaced: bool,
-) -> Kind {
-    Kind { kind, group, version, plural, namespaced }
+) -> ResourceKind {
+    ResourceKind { kind, group, version, plural, namespaced }
 }
 
 /// Namespaces.
-pub const NAMESPACE: Kind = kind("Namespace", "", "v1", "namespaces", false);
+pub const NAMESPACE: ResourceKind = kind("Namespace", "", "v1", "namespaces", false);
 /// Pods.
-pub const POD: Kind = kind("Pod", "", "v1", "pods", true);
+pub const POD: ResourceKind = kind("Pod", "", "v1", "pods", true);
 /// Events: what Kubernetes and others tell of an object.
-pub const EVENT: Kind = kind("Event", "", "v1", "events", true);
+pub const EVENT: ResourceKind = kind("Event", "", "v1", "events", true);
 /// Services.
-pub const SERVICE: Kind = kind("Service", "", "v1", "services", true);
+pub const SERVICE: ResourceKind = kind("Service", "", "v1", "services", true);
 /// Service accounts.
-pub const SERVICE_ACCOUNT: Kind = kind("ServiceAccount", "", "v1", "serviceaccounts", true);
+pub const SERVICE_ACCOUNT: ResourceKind = kind("ServiceAccount", "", "v1", "serviceaccounts", true);
 /// Endpoint slices.
-pub const ENDPOINT_SLICE: Kind = kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", true);
+pub const ENDPOINT_SLICE: ResourceKind =
+    kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", true);
 /// Leases.
-pub const LEASE: Kind = kind("Lease", "coordination.k8s.io", "v1", "leases", true);
+pub const LEASE: ResourceKind = kind("Lease", "coordination.k8s.io", "v1", "leases", true);
 /// Cilium's identities.
-pub const CILIUM_IDENTITY: Kind = kind("CiliumIdentity", "cilium.io", "v2", "ciliumidentities", false);
+pub const CILIUM_IDENTITY: ResourceKind =
+    kind("CiliumIdentity", "cilium.io", "v2", "ciliumidentities", false);
 /// Cilium's endpoints.
-pub const CILIUM_ENDPOINT: Kind = kind("CiliumEndpoint", "cilium.io", "v2", "ciliumendpoints", true);
+pub const CILIUM_ENDPOINT: ResourceKind = kind("CiliumEndpoint", "cilium.io", "v2", "ciliumendpoints", true);
 
 /// The kinds of policies, clusterwide ones first: in this order they are removed.
-pub const POLICIES: [Kind; 6] = [
+pub const POLICIES: [ResourceKind; 6] = [
     policy(PolicyKind::ClusterNetworkPolicy, 0),
     policy(PolicyKind::CiliumClusterwideNetworkPolicy, 0),
     policy(PolicyKind::CiliumNetworkPolicy, 0),
@@ -69,12 +72,12 @@ pub const POLICIES: [Kind; 6] = [
 ];
 
 /// A kind of policy in one of the versions of its API.
-const fn policy(policy: PolicyKind, version: usize) -> Kind {
+const fn policy(policy: PolicyKind, version: usize) -> ResourceKind {
     let version = policy.versions()[version];
     kind(policy.name(), policy.group(), version, policy.plural(), policy.is_namespaced())
 }
 
-impl Kind {
+impl ResourceKind {
     /// Whether the [mark](crate::mark) of its objects stands in annotations, because their labels enter identities.
     pub(crate) fn is_marked_by_annotations(self) -> bool {
         matches!(self.plural, "namespaces" | "pods" | "ciliumcidrgroups")
@@ -96,31 +99,31 @@ impl Kind {
 
 /// One object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Object {
+pub struct ApiObject {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: ResourceKind,
     /// Its namespace.
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
 }
 
-impl fmt::Display for Object {
+impl fmt::Display for ApiObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let namespace = self.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
         f.pad(&format!("{} {namespace}{}", self.kind.kind, self.name))
     }
 }
 
-impl Object {
+impl ApiObject {
     /// An object of a kind; the namespace counts only where the kind has one.
-    pub fn new(kind: Kind, namespace: Option<&str>, name: &str) -> Self {
+    pub fn new(kind: ResourceKind, namespace: Option<&str>, name: &str) -> Self {
         let namespace = namespace.filter(|_| kind.namespaced).map(str::to_owned);
         Self { kind, namespace, name: name.to_owned() }
     }
 
     /// An object that lives in a namespace.
-    pub fn named(kind: Kind, name: &NamespacedName) -> Self {
+    pub fn named(kind: ResourceKind, name: &NamespacedName) -> Self {
         Self::new(kind, Some(name.namespace.as_str()), name.name.as_str())
     }
 
@@ -129,28 +132,17 @@ impl Object {
     }
 }
 
-/// What becomes of fields that the API server does not know.
+/// The value of the query parameter `fieldValidation`.
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#setting-the-field-validation-level>
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FieldValidation {
-    /// The object is refused, as by `kubectl apply`.
-    #[default]
-    Strict,
-    /// They are dropped.
-    Ignore,
-}
-
-impl FieldValidation {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Strict => "Strict",
-            Self::Ignore => "Ignore",
-        }
+fn field_validation_parameter(validation: FieldValidation) -> &'static str {
+    match validation {
+        FieldValidation::Strict => "Strict",
+        FieldValidation::Ignore => "Ignore",
     }
 }
 
 async fn call(
-    connection: &Connection,
+    connection: &ApiConnection,
     what: &str,
     builder: Builder,
     body: &Value,
@@ -161,7 +153,7 @@ async fn call(
 }
 
 /// An object; none if it is not there.
-pub async fn get(connection: &Connection, object: &Object) -> Result<Option<Value>, ApiError> {
+pub async fn get(connection: &ApiConnection, object: &ApiObject) -> Result<Option<Value>, ApiError> {
     let request = Request::get(object.path());
     match call(connection, &format!("read {object}"), request, &Value::Null).await {
         Ok(found) => Ok(Some(found)),
@@ -172,25 +164,27 @@ pub async fn get(connection: &Connection, object: &Object) -> Result<Option<Valu
 
 /// Makes an object; what the API server made of it.
 pub async fn create(
-    connection: &Connection,
-    object: &Object,
+    connection: &ApiConnection,
+    object: &ApiObject,
     body: &Value,
     validation: FieldValidation,
 ) -> Result<Value, ApiError> {
     let path = object.kind.collection(object.namespace.as_deref());
-    let query = format!("fieldManager={FIELD_MANAGER}&fieldValidation={}", validation.as_str());
+    let query =
+        format!("fieldManager={FIELD_MANAGER}&fieldValidation={}", field_validation_parameter(validation));
     let request = Request::post(format!("{path}?{query}")).header("content-type", "application/json");
     call(connection, &format!("create {object}"), request, body).await
 }
 
 /// Replaces an object; the body carries the version it replaces.
 pub async fn replace(
-    connection: &Connection,
-    object: &Object,
+    connection: &ApiConnection,
+    object: &ApiObject,
     body: &Value,
     validation: FieldValidation,
 ) -> Result<Value, ApiError> {
-    let query = format!("fieldManager={FIELD_MANAGER}&fieldValidation={}", validation.as_str());
+    let query =
+        format!("fieldManager={FIELD_MANAGER}&fieldValidation={}", field_validation_parameter(validation));
     let request =
         Request::put(format!("{}?{query}", object.path())).header("content-type", "application/json");
     call(connection, &format!("change {object}"), request, body).await
@@ -198,8 +192,8 @@ pub async fn replace(
 
 /// Changes the fields of an object's status that are given; null removes one.
 pub async fn merge_status(
-    connection: &Connection,
-    object: &Object,
+    connection: &ApiConnection,
+    object: &ApiObject,
     change: &Value,
 ) -> Result<Value, ApiError> {
     let what = format!("change the status of {object}");
@@ -207,15 +201,19 @@ pub async fn merge_status(
 }
 
 /// Changes the fields that are given; null removes one.
-pub async fn merge(connection: &Connection, object: &Object, change: &Value) -> Result<Value, ApiError> {
+pub async fn merge(
+    connection: &ApiConnection,
+    object: &ApiObject,
+    change: &Value,
+) -> Result<Value, ApiError> {
     patch(connection, &format!("change {object}"), (object, ""), "merge", change).await
 }
 
 /// Gives a pod what is in the change: ephemeral containers, which a pod takes in no other way.
 /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/>
 pub(crate) async fn add_container(
-    connection: &Connection,
-    pod: &Object,
+    connection: &ApiConnection,
+    pod: &ApiObject,
     change: &Value,
 ) -> Result<Value, ApiError> {
     let what = format!("add a probe to {pod}");
@@ -225,9 +223,9 @@ pub(crate) async fn add_container(
 /// Changes an object, or a part of it by a path of its own, in one of the manners that Kubernetes has for it.
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply>
 async fn patch(
-    connection: &Connection,
+    connection: &ApiConnection,
     what: &str,
-    (object, part): (&Object, &str),
+    (object, part): (&ApiObject, &str),
     manner: &str,
     change: &Value,
 ) -> Result<Value, ApiError> {
@@ -238,7 +236,7 @@ async fn patch(
 
 /// Asks for an object to be removed, at once and with all that depends on it: the one with this UID, and no later one of
 /// the same name, which may be somebody else's. False if it was not there.
-pub async fn delete(connection: &Connection, object: &Object, uid: &str) -> Result<bool, ApiError> {
+pub async fn delete(connection: &ApiConnection, object: &ApiObject, uid: &str) -> Result<bool, ApiError> {
     let mut options = json!({
         "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background", "preconditions": {"uid": uid},
     });
@@ -257,8 +255,8 @@ pub async fn delete(connection: &Connection, object: &Object, uid: &str) -> Resu
 /// The objects of a kind that were made for a run, or for any; in one namespace or in all. Of those whose marks are
 /// annotations, namespaces and pods come as their metadata.
 pub async fn marked(
-    connection: &Connection,
-    kind: Kind,
+    connection: &ApiConnection,
+    kind: ResourceKind,
     run: Option<&RunId>,
 ) -> Result<Vec<Value>, ApiError> {
     if !kind.is_marked_by_annotations() {
@@ -277,8 +275,8 @@ pub async fn marked(
 /// Every object of a kind, in one namespace or in all, that a label selector selects. A kind the API server does not
 /// know has none.
 pub async fn list(
-    connection: &Connection,
-    kind: Kind,
+    connection: &ApiConnection,
+    kind: ResourceKind,
     namespace: Option<&str>,
     selector: Option<&str>,
 ) -> Result<Vec<Value>, ApiError> {
@@ -287,8 +285,8 @@ pub async fn list(
 
 /// The same, of those that are to be kept: a large cluster has more than fit into memory.
 pub async fn select(
-    connection: &Connection,
-    kind: Kind,
+    connection: &ApiConnection,
+    kind: ResourceKind,
     namespace: Option<&str>,
     selector: Option<&str>,
     keep: impl Fn(&Value) -> bool,
@@ -302,8 +300,8 @@ const WHOLE: &str = "application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 async fn pages(
-    connection: &Connection,
-    kind: Kind,
+    connection: &ApiConnection,
+    kind: ResourceKind,
     form: &str,
     (namespace, selector): (Option<&str>, Option<&str>),
     keep: impl Fn(&Value) -> bool,
@@ -331,7 +329,7 @@ async fn pages(
 }
 
 /// How many objects of a kind there are, without reading them; none if the API server does not know the kind.
-pub(crate) async fn count(connection: &Connection, kind: Kind) -> Result<Option<usize>, ApiError> {
+pub(crate) async fn count(connection: &ApiConnection, kind: ResourceKind) -> Result<Option<usize>, ApiError> {
     let request = Request::get(format!("{}?limit=1", kind.collection(None))).header("accept", METADATA);
     let page = match call(connection, &format!("count {}", kind.plural), request, &Value::Null).await {
         Err(error) if error.is_absent() => return Ok(None),

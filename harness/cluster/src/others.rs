@@ -7,12 +7,12 @@ use serde_json::Value;
 use verdikt_scenario::topology::{Pod, Topology};
 
 use crate::borrow::is_foreign;
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::objects::{self, NAMESPACE, POD, labels_of, metadata, namespaced_name};
 
 /// Looks at the pods that are endpoints of Cilium, with the labels of their namespaces, as a topology.
-pub async fn others(connection: &Connection) -> Result<Topology, ApiError> {
+pub async fn others(connection: &ApiConnection) -> Result<Topology, ApiError> {
     let mut others = Topology::default();
     for namespace in objects::select(connection, NAMESPACE, None, None, |_| true).await? {
         let name = metadata(&namespace, "name").and_then(|name| name.parse().ok());

@@ -12,7 +12,7 @@ use k8s_openapi::api::authorization::v1::{
 use kube::Api;
 use kube::api::PostParams;
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::mark::SYSTEM_NAMESPACE;
 
@@ -21,7 +21,7 @@ const AT_ONCE: usize = 16;
 
 /// Verbs on a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct AccessRule {
     /// The API group; empty for the core.
     pub group: &'static str,
     /// The resource, with its subresource: `pods/exec`.
@@ -32,12 +32,12 @@ pub struct Rule {
     pub verbs: &'static [&'static str],
 }
 
-const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> Rule {
-    Rule { group, resource, name: None, verbs }
+const fn rule(group: &'static str, resource: &'static str, verbs: &'static [&'static str]) -> AccessRule {
+    AccessRule { group, resource, name: None, verbs }
 }
 
-const fn named(rule: Rule, name: &'static str) -> Rule {
-    Rule { name: Some(name), ..rule }
+const fn named(rule: AccessRule, name: &'static str) -> AccessRule {
+    AccessRule { name: Some(name), ..rule }
 }
 
 /// What every run needs in all namespaces, as it makes some: the `ClusterRole` `verdikt` of `clusters/rbac.yaml`, which
@@ -45,7 +45,7 @@ const fn named(rule: Rule, name: &'static str) -> Rule {
 ///
 /// Policies are replaced, all else is patched. A WebSocket opens a session with GET, and newer API servers ask for
 /// `create` all the same. <https://kubernetes.io/docs/reference/access-authn-authz/authorization/>
-pub const EVERYWHERE: &[Rule] = &[
+pub const EVERYWHERE: &[AccessRule] = &[
     rule("", "events", &["list"]),
     rule("", "namespaces", &["create", "delete", "get", "list", "patch", "watch"]),
     rule("", "nodes", &["list"]),
@@ -69,25 +69,25 @@ pub const EVERYWHERE: &[Rule] = &[
 const OPTIONAL: &[&str] = &["events", "ciliumidentities"];
 
 /// What it needs in its own namespace: the Role `verdikt`.
-pub const IN_SYSTEM: &[Rule] =
+pub const IN_SYSTEM: &[AccessRule] =
     &[rule("coordination.k8s.io", "leases", &["create", "delete", "get", "update"])];
 
 /// What it needs in the namespace of Cilium: the Role `verdikt-cilium`, with [`FALLBACK`].
-pub const OF_CILIUM: &[Rule] = &[
+pub const OF_CILIUM: &[AccessRule] = &[
     named(rule("", "configmaps", &["get"]), "cilium-config"),
     rule("", "pods/exec", &["create", "get"]),
     rule("", "pods/log", &["get"]),
 ];
 
 /// What is only needed there where the agents do not tell their flows, and Hubble Relay is asked.
-pub const FALLBACK: &[Rule] = &[
+pub const FALLBACK: &[AccessRule] = &[
     named(rule("", "configmaps", &["get"]), "hubble-relay-config"),
     rule("", "pods/portforward", &["create", "get"]),
 ];
 
 /// What verdikt needs besides in a namespace that is somebody else's and that a run borrows: the `ClusterRole`
 /// `verdikt-borrow`, which an administrator grants there.
-pub const BORROWING: &[Rule] = &[
+pub const BORROWING: &[AccessRule] = &[
     rule("", "pods", &["get"]),
     rule("", "pods/attach", &["create", "get"]),
     rule("", "pods/ephemeralcontainers", &["patch"]),
@@ -95,7 +95,7 @@ pub const BORROWING: &[Rule] = &[
 ];
 
 /// What it needs besides for clusterwide policies: the `ClusterRole` `verdikt-clusterwide`.
-pub const CLUSTERWIDE: &[Rule] = &[
+pub const CLUSTERWIDE: &[AccessRule] = &[
     rule(
         "cilium.io",
         "ciliumclusterwidenetworkpolicies",
@@ -128,7 +128,7 @@ impl fmt::Display for Missing {
 }
 
 /// What every run needs and the credentials do not allow, before it is known where Cilium is.
-pub async fn missing(connection: &Connection) -> Result<Vec<Missing>, ApiError> {
+pub async fn missing(connection: &ApiConnection) -> Result<Vec<Missing>, ApiError> {
     let mut missing = missing_of(connection, EVERYWHERE, None).await?;
     missing.retain(|it| !OPTIONAL.contains(&it.resource));
     missing.extend(missing_of(connection, IN_SYSTEM, Some(SYSTEM_NAMESPACE)).await?);
@@ -136,28 +136,34 @@ pub async fn missing(connection: &Connection) -> Result<Vec<Missing>, ApiError> 
 }
 
 /// What of [`OF_CILIUM`] they do not allow in its namespace.
-pub async fn missing_of_cilium(connection: &Connection, namespace: &str) -> Result<Vec<Missing>, ApiError> {
+pub async fn missing_of_cilium(
+    connection: &ApiConnection,
+    namespace: &str,
+) -> Result<Vec<Missing>, ApiError> {
     missing_of(connection, OF_CILIUM, Some(namespace)).await
 }
 
 /// What of [`BORROWING`] they do not allow in a namespace.
-pub async fn missing_to_borrow(connection: &Connection, namespace: &str) -> Result<Vec<Missing>, ApiError> {
+pub async fn missing_to_borrow(
+    connection: &ApiConnection,
+    namespace: &str,
+) -> Result<Vec<Missing>, ApiError> {
     missing_of(connection, BORROWING, Some(namespace)).await
 }
 
 /// What of [`CLUSTERWIDE`] they do not allow.
-pub async fn missing_clusterwide(connection: &Connection) -> Result<Vec<Missing>, ApiError> {
+pub async fn missing_clusterwide(connection: &ApiConnection) -> Result<Vec<Missing>, ApiError> {
     missing_of(connection, CLUSTERWIDE, None).await
 }
 
 async fn missing_of(
-    connection: &Connection,
-    rules: &'static [Rule],
+    connection: &ApiConnection,
+    rules: &'static [AccessRule],
     namespace: Option<&str>,
 ) -> Result<Vec<Missing>, ApiError> {
     let reviews: Api<SelfSubjectAccessReview> = Api::all(connection.client().clone());
     let each = rules.iter().flat_map(|rule| {
-        let Rule { group, resource, name, verbs } = *rule;
+        let AccessRule { group, resource, name, verbs } = *rule;
         verbs.iter().map(move |verb| (Missing { group, resource, verb }, name))
     });
     let asked = stream::iter(each).map(|(wanted, name)| {

@@ -183,7 +183,7 @@ pub fn is_ready(pod: &Pod) -> bool {
 
 /// What keeps a pod from being ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum PodObstacle {
     /// Nothing.
     Ready,
     /// It may yet become so; what was last seen.
@@ -218,15 +218,15 @@ const PULL: &str =
     "can the node reach the registry, and is the image there (`verdikt images --probe FILE` writes it)?";
 
 /// What Kubernetes says of a pod.
-pub fn state(pod: &Pod) -> State {
+pub fn state(pod: &Pod) -> PodObstacle {
     if is_ready(pod) && !addresses(pod).is_empty() {
-        return State::Ready;
+        return PodObstacle::Ready;
     }
-    let Some(status) = &pod.status else { return State::Waiting("it has no status yet".to_owned()) };
+    let Some(status) = &pod.status else { return PodObstacle::Waiting("it has no status yet".to_owned()) };
     if status.phase.as_deref() == Some("Failed") {
         let reason =
             [&status.reason, &status.message].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ");
-        return State::Failed(if reason.is_empty() {
+        return PodObstacle::Failed(if reason.is_empty() {
             ended(status.container_statuses.iter().flatten())
         } else {
             reason
@@ -236,26 +236,26 @@ pub fn state(pod: &Pod) -> State {
     let mut unscheduled = conditions.filter(|it| it.type_ == "PodScheduled" && it.status == "False");
     if let Some(condition) = unscheduled.next() {
         let message = condition.message.as_deref().unwrap_or("the scheduler found no node");
-        return State::Waiting(format!("no node takes it: {message}"));
+        return PodObstacle::Waiting(format!("no node takes it: {message}"));
     }
     if let Some(state) = status.container_statuses.iter().flatten().find_map(waiting) {
         return state;
     }
     let phase = status.phase.as_deref().unwrap_or("unknown");
-    State::Waiting(format!("it is in phase {phase} and not ready"))
+    PodObstacle::Waiting(format!("it is in phase {phase} and not ready"))
 }
 
 /// What a container waits for; none if it does not wait.
-pub(crate) fn waiting(container: &ContainerStatus) -> Option<State> {
+pub(crate) fn waiting(container: &ContainerStatus) -> Option<PodObstacle> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let reason = waiting.reason.as_deref().unwrap_or("waiting");
     let message = waiting.message.as_deref().map(|message| format!(": {message}")).unwrap_or_default();
     Some(match ADVICE.iter().find(|(known, ..)| *known == reason) {
-        Some((_, Comes::Never, advice)) => State::Failed(format!("{reason}{message}; {advice}")),
+        Some((_, Comes::Never, advice)) => PodObstacle::Failed(format!("{reason}{message}; {advice}")),
         Some((_, Comes::Perhaps, advice)) => {
-            State::Waiting(format!("its container is in state {reason}{message}; {advice}"))
+            PodObstacle::Waiting(format!("its container is in state {reason}{message}; {advice}"))
         }
-        None => State::Waiting(format!("its container is in state {reason}{message}")),
+        None => PodObstacle::Waiting(format!("its container is in state {reason}{message}")),
     })
 }
 

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use verdikt_scenario::policy::{Manifest, Refuser};
+use verdikt_scenario::scenario::FieldValidation;
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::manifest;
 use crate::mark::{OWNER, OWNER_KEY, RunId};
-use crate::objects::{self, FieldValidation, Object, mark, metadata};
+use crate::objects::{self, ApiObject, mark, metadata};
 
 /// How often a change is tried again that another one came before.
 const CONFLICTS: u32 = 5;
@@ -43,7 +44,7 @@ pub enum PolicyError {
 
 /// An object that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ClusterRefusal {
     /// Who refused it.
     pub by: Refuser,
     /// In which words.
@@ -52,8 +53,8 @@ pub struct Refusal {
 
 /// The policies that the API server has of a run.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Stored {
-    objects: BTreeMap<Object, Version>,
+pub struct StoredPolicies {
+    objects: BTreeMap<ApiObject, Version>,
 }
 
 /// A version of an object, as it was sent.
@@ -64,23 +65,23 @@ struct Version {
     validation: FieldValidation,
 }
 
-impl Stored {
+impl StoredPolicies {
     /// The objects.
-    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+    pub fn objects(&self) -> impl Iterator<Item = &ApiObject> {
         self.objects.keys()
     }
 }
 
 /// What came of putting policies in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Applied {
+pub struct AppliedPolicies {
     /// What the API server refused, by the index of the manifest, in its own words. What it had of such an object
     /// stays.
-    pub refused: BTreeMap<usize, Refusal>,
+    pub refused: BTreeMap<usize, ClusterRefusal>,
     /// The objects of the manifests that it took, by index.
-    pub stored: BTreeMap<usize, Object>,
+    pub stored: BTreeMap<usize, ApiObject>,
     /// The objects that were made, changed or removed.
-    pub touched: BTreeSet<Object>,
+    pub touched: BTreeSet<ApiObject>,
 }
 
 /// Where policies may be put.
@@ -99,16 +100,16 @@ pub struct PolicyContext<'a> {
 /// fields whatever the validation asked for, so a document that the API server would take, dropping them, could not be
 /// tried.
 pub async fn apply(
-    connection: &Connection,
-    stored: &mut Stored,
+    connection: &ApiConnection,
+    stored: &mut StoredPolicies,
     manifests: &[Manifest],
     validation: FieldValidation,
     context: PolicyContext<'_>,
-) -> Result<Applied, PolicyError> {
-    let mut applied = Applied::default();
-    let named: Vec<Result<Object, String>> = manifests.iter().map(manifest::object).collect();
-    let listed: BTreeSet<&Object> = named.iter().flatten().collect();
-    let stale: Vec<Object> =
+) -> Result<AppliedPolicies, PolicyError> {
+    let mut applied = AppliedPolicies::default();
+    let named: Vec<Result<ApiObject, String>> = manifests.iter().map(manifest::object).collect();
+    let listed: BTreeSet<&ApiObject> = named.iter().flatten().collect();
+    let stale: Vec<ApiObject> =
         stored.objects.keys().filter(|object| !listed.contains(object)).cloned().collect();
     for object in stale {
         if let Some(version) = stored.objects.get(&object) {
@@ -121,7 +122,7 @@ pub async fn apply(
         let object = match object {
             Ok(object) => object,
             Err(message) => {
-                applied.refused.insert(index, Refusal { by: Refuser::ApiServer, message });
+                applied.refused.insert(index, ClusterRefusal { by: Refuser::ApiServer, message });
                 continue;
             }
         };
@@ -144,7 +145,7 @@ pub async fn apply(
                 applied.stored.insert(index, object);
             }
             Err(message) => {
-                applied.refused.insert(index, Refusal { by: Refuser::ApiServer, message });
+                applied.refused.insert(index, ClusterRefusal { by: Refuser::ApiServer, message });
             }
         }
     }
@@ -153,15 +154,15 @@ pub async fn apply(
 
 /// Refuses to act where somebody else's pods are. A namespace that does not exist is left to the API server.
 async fn guard(
-    connection: &Connection,
-    object: &Object,
+    connection: &ApiConnection,
+    object: &ApiObject,
     context: PolicyContext<'_>,
 ) -> Result<(), PolicyError> {
     let Some(namespace) = &object.namespace else { return Ok(()) };
     if context.namespaces.contains(namespace) {
         return Ok(());
     }
-    let found = objects::get(connection, &Object::new(objects::NAMESPACE, None, namespace)).await?;
+    let found = objects::get(connection, &ApiObject::new(objects::NAMESPACE, None, namespace)).await?;
     if found.is_none() {
         return Ok(());
     }
@@ -170,8 +171,8 @@ async fn guard(
 
 /// Creates or replaces an object; its UID, or the words in which the API server refused it.
 async fn put(
-    connection: &Connection,
-    object: &Object,
+    connection: &ApiConnection,
+    object: &ApiObject,
     body: &Value,
     validation: FieldValidation,
 ) -> Result<Result<String, String>, PolicyError> {
@@ -202,8 +203,8 @@ async fn put(
 }
 
 async fn replace(
-    connection: &Connection,
-    object: &Object,
+    connection: &ApiConnection,
+    object: &ApiObject,
     body: &Value,
     found: &Value,
     validation: FieldValidation,

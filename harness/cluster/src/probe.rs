@@ -12,10 +12,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use verdikt_probes::probes::Probes;
 use verdikt_scenario::topology::Endpoint;
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
-use crate::exec::Container;
-use crate::exec::session::{End, Output, end};
+use crate::exec::PodContainer;
+use crate::exec::session::{SessionEnd, SessionOutput, end};
 
 /// Room for what one side sends before the other reads it.
 const BUFFER: usize = 256 << 10;
@@ -25,14 +25,14 @@ const MOST_COMPLAINTS: u64 = 4096;
 const FIRST_WORD: Duration = Duration::from_secs(15);
 
 /// A probe that was started.
-pub(crate) struct Started {
+pub(crate) struct StartedProbe {
     output: Box<dyn AsyncRead + Send + Unpin>,
     input: Box<dyn AsyncWrite + Send + Unpin>,
     /// When it has ended: why, if anybody says so.
     exit_reason: BoxFuture<'static, Option<String>>,
 }
 
-impl Started {
+impl StartedProbe {
     /// Lets it be the probe of an endpoint.
     pub(crate) fn join(self, probes: &mut Probes, endpoint: Endpoint) {
         probes.add(endpoint, self.output, self.input, self.exit_reason);
@@ -41,10 +41,10 @@ impl Started {
 
 /// Starts the probe of a pod that runs, by one session that lasts as long as the probe.
 pub(crate) async fn start(
-    connection: &Connection,
-    container: &Container,
+    connection: &ApiConnection,
+    container: &PodContainer,
     command: &[String],
-) -> Result<Started, ApiError> {
+) -> Result<StartedProbe, ApiError> {
     let pods: Api<Pod> = Api::namespaced(connection.client().clone(), &container.namespace);
     let what = format!("start the probe of pod {container}");
     let process = connection.ask(&what, pods.exec(&container.pod, command, &session(container))).await?;
@@ -52,21 +52,24 @@ pub(crate) async fn start(
 }
 
 /// Begins the session with a probe that is a container of its own, and ends with the session.
-pub(crate) async fn attach(connection: &Connection, container: &Container) -> Result<Started, ApiError> {
+pub(crate) async fn attach(
+    connection: &ApiConnection,
+    container: &PodContainer,
+) -> Result<StartedProbe, ApiError> {
     let pods: Api<Pod> = Api::namespaced(connection.client().clone(), &container.namespace);
     let said = first_word(connection, &pods, container).await?;
     let what = format!("attach to the probe of pod {container}");
     let process = connection.ask(&what, pods.attach(&container.pod, &session(container))).await?;
-    let Started { output, input, exit_reason } = talk(connection, what, process)?;
-    Ok(Started { output: Box::new(Cursor::new(said).chain(output)), input, exit_reason })
+    let StartedProbe { output, input, exit_reason } = talk(connection, what, process)?;
+    Ok(StartedProbe { output: Box::new(Cursor::new(said).chain(output)), input, exit_reason })
 }
 
 /// The line with which a probe begins: who attaches hears nothing of what was said before, but it is in the log. It is
 /// the only one before the first order.
 async fn first_word(
-    connection: &Connection,
+    connection: &ApiConnection,
     pods: &Api<Pod>,
-    container: &Container,
+    container: &PodContainer,
 ) -> Result<String, ApiError> {
     let what = format!("read what the probe of pod {container} says");
     let parameters =
@@ -86,7 +89,7 @@ async fn first_word(
     }
 }
 
-fn session(container: &Container) -> AttachParams {
+fn session(container: &PodContainer) -> AttachParams {
     AttachParams {
         container: Some(container.container.clone()),
         stdin: true,
@@ -96,21 +99,26 @@ fn session(container: &Container) -> AttachParams {
     }
 }
 
-fn talk(connection: &Connection, what: String, mut process: AttachedProcess) -> Result<Started, ApiError> {
+fn talk(
+    connection: &ApiConnection,
+    what: String,
+    mut process: AttachedProcess,
+) -> Result<StartedProbe, ApiError> {
     let (Some(output), Some(input)) = (process.stdout(), process.stdin()) else {
         let (server, reason) = (connection.server().to_owned(), "the session has no streams".to_owned());
         return Err(ApiError::Garbled { what, server, reason });
     };
     let end = end(&mut process);
-    let output = Box::new(Output::new(output, end.clone()));
-    Ok(Started { output, input: Box::new(input), exit_reason: Box::pin(exit_reason(process, end)) })
+    let output = Box::new(SessionOutput::new(output, end.clone()));
+    Ok(StartedProbe { output, input: Box::new(input), exit_reason: Box::pin(exit_reason(process, end)) })
 }
 
-async fn exit_reason(mut process: AttachedProcess, end: End) -> Option<String> {
+async fn exit_reason(mut process: AttachedProcess, end: SessionEnd) -> Option<String> {
     let mut said = String::new();
     if let Some(complaints) = process.stderr() {
         // A stream that breaks ends the complaints.
-        let _ = Output::new(complaints, end.clone()).take(MOST_COMPLAINTS).read_to_string(&mut said).await;
+        let _ =
+            SessionOutput::new(complaints, end.clone()).take(MOST_COMPLAINTS).read_to_string(&mut said).await;
     }
     let said = Some(said.trim().to_owned()).filter(|said| !said.is_empty());
     if said.is_some() {

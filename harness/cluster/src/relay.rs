@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 
-use crate::connect::Connection;
+use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::forward::{self, PodPort};
 
@@ -58,7 +58,7 @@ pub enum RelayError {
 }
 
 /// Finds Relay in the namespace of Cilium.
-pub async fn find(connection: &Connection, namespace: &str) -> Result<Relay, RelayError> {
+pub async fn find(connection: &ApiConnection, namespace: &str) -> Result<Relay, RelayError> {
     let port = forward::find(connection, namespace, LABEL, PORT_NAME, PORT).await?;
     let port = port.ok_or_else(|| RelayError::Absent { namespace: namespace.to_owned() })?;
     let configs: Api<ConfigMap> = Api::namespaced(connection.client().clone(), namespace);
@@ -82,7 +82,7 @@ fn has(config: &str, key: &str) -> bool {
     config.lines().any(|line| line.trim_start().starts_with(key))
 }
 
-async fn authority(connection: &Connection, namespace: &str) -> Result<String, String> {
+async fn authority(connection: &ApiConnection, namespace: &str) -> Result<String, String> {
     let secrets: Api<Secret> = Api::namespaced(connection.client().clone(), namespace);
     let what = format!("read the Secret {namespace}/{CERTIFICATES}");
     let secret = connection.ask(&what, secrets.get(CERTIFICATES)).await.map_err(|error| match error {
@@ -104,15 +104,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::fixture::{Answer, absent, list, server, status};
+    use crate::fixture::{FixtureAnswer, absent, list, server, status};
 
     /// Finds Relay with this configuration, pods and secret; what is found, in words.
-    async fn check(config: &'static str, pods: Value, secret: fn() -> Answer) -> String {
+    async fn check(config: &'static str, pods: Value, secret: fn() -> FixtureAnswer) -> String {
         let (connection, _) = server(move |asked| {
             if asked.path.contains("/pods") {
                 list(&pods)
             } else if asked.path.contains("/configmaps/") {
-                Answer::Json(200, json!({"metadata": {}, "data": {"config.yaml": config}}))
+                FixtureAnswer::Json(200, json!({"metadata": {}, "data": {"config.yaml": config}}))
             } else {
                 secret()
             }
@@ -133,13 +133,13 @@ mod tests {
         let mutual = "tls-relay-server-cert-file: /tls/server.crt\ntls-relay-client-ca-files: /tls/ca.crt";
         let forbidden =
             || status(403, "Forbidden", "secrets is forbidden: User \"u\" cannot get resource \"secrets\"");
-        let pem = || Answer::Json(200, json!({"metadata": {}, "data": {"ca.crt": "cGVt"}}));
+        let pem = || FixtureAnswer::Json(200, json!({"metadata": {}, "data": {"ca.crt": "cGVt"}}));
         let mut text = String::new();
         for found in [
             check("disable-server-tls: true", pods(), absent).await,
             check(tls, pods(), pem).await,
             check(tls, pods(), forbidden).await,
-            check(tls, pods(), || Answer::Json(200, json!({"metadata": {}}))).await,
+            check(tls, pods(), || FixtureAnswer::Json(200, json!({"metadata": {}}))).await,
             check(mutual, pods(), pem).await,
             check("", json!([]), absent).await,
         ] {

@@ -21,7 +21,7 @@ use verdikt_scenario::name::NamespacedName;
 
 use crate::cluster::Cluster;
 use crate::error::{ApiError, added};
-use crate::policies::{Applied, Refusal};
+use crate::policies::{AppliedPolicies, ClusterRefusal};
 use crate::wait::Late;
 
 pub(crate) use self::cause::Ailing;
@@ -31,9 +31,9 @@ pub type IdentityLabels = BTreeSet<String>;
 
 /// What must be true.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct SettleGoal<'a> {
     /// The policies, as the API server took them.
-    pub applied: &'a Applied,
+    pub applied: &'a AppliedPolicies,
     /// The labels predicted for each pod.
     pub identities: &'a BTreeMap<NamespacedName, IdentityLabels>,
     /// How long all of it may take.
@@ -44,7 +44,7 @@ pub struct Wanted<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
     /// What Cilium refused, by the index of the manifest.
-    pub refused: BTreeMap<usize, Refusal>,
+    pub refused: BTreeMap<usize, ClusterRefusal>,
     /// When every object was judged.
     pub judged: Duration,
     /// When every pod had its labels.
@@ -91,12 +91,12 @@ impl SettleError {
 
 /// How much of a deadline is left.
 #[derive(Clone, Copy, Debug)]
-struct Clock {
+struct Countdown {
     begin: Instant,
     deadline: Duration,
 }
 
-impl Clock {
+impl Countdown {
     fn left(self) -> Duration {
         self.deadline.saturating_sub(self.begin.elapsed())
     }
@@ -104,7 +104,7 @@ impl Clock {
 
 impl Cluster {
     /// Waits until the datapath has the topology and the policies of this step.
-    pub async fn settle(&mut self, wanted: Wanted<'_>) -> Result<Settled, SettleError> {
+    pub async fn settle(&mut self, wanted: SettleGoal<'_>) -> Result<Settled, SettleError> {
         let mut settled = self.settle_in_time(wanted).await;
         if let Err(SettleError::Late { causes, .. }) = &mut settled {
             *causes = self.causes().await;
@@ -112,8 +112,8 @@ impl Cluster {
         settled
     }
 
-    async fn settle_in_time(&mut self, wanted: Wanted<'_>) -> Result<Settled, SettleError> {
-        let clock = Clock { begin: Instant::now(), deadline: wanted.deadline };
+    async fn settle_in_time(&mut self, wanted: SettleGoal<'_>) -> Result<Settled, SettleError> {
+        let clock = Countdown { begin: Instant::now(), deadline: wanted.deadline };
         let judged = async {
             let refused = self.judged(wanted.applied, clock).await?;
             Ok::<_, SettleError>((refused, clock.begin.elapsed()))

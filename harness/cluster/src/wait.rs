@@ -14,21 +14,21 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tracing::debug;
 
-use crate::connect::Connection;
-use crate::error::{ApiError, Asked};
+use crate::connect::ApiConnection;
+use crate::error::{ApiError, ApiRequest};
 
 /// How long a namespace may take to go: its pods end at once, but controllers remove what is in it one by one.
 pub(crate) const GONE_DEADLINE: Duration = Duration::from_mins(2);
 
 /// Where waits tell what they wait for: one line each time something was seen. Nobody has to listen.
 #[derive(Clone, Debug, Default)]
-pub struct Progress {
+pub struct WaitProgress {
     listener: Option<mpsc::UnboundedSender<String>>,
     /// What the waits are for.
     subject: Option<String>,
 }
 
-impl Progress {
+impl WaitProgress {
     /// Tells there.
     pub fn to(listener: mpsc::UnboundedSender<String>) -> Self {
         Self { listener: Some(listener), subject: None }
@@ -59,7 +59,7 @@ pub(crate) struct Wait<'a> {
     /// What is waited for: completes "cannot …".
     pub(crate) what: &'a str,
     pub(crate) deadline: Duration,
-    pub(crate) progress: &'a Progress,
+    pub(crate) progress: &'a WaitProgress,
 }
 
 /// Objects by namespace and name.
@@ -69,7 +69,7 @@ pub(crate) type Seen<K> = BTreeMap<(String, String), K>;
 pub(crate) type Watched<K> = (Api<K>, watcher::Config);
 
 /// What looking at the objects came to.
-pub(crate) enum Look<T> {
+pub(crate) enum WaitState<T> {
     /// They are as wanted.
     Done(T),
     /// Not yet; what was seen.
@@ -96,10 +96,10 @@ pub(crate) fn named<K>(api: Api<K>, name: &str) -> Watched<K> {
 
 /// Watches until the objects are as wanted. A watch that breaks is begun again until the deadline.
 pub(crate) async fn until<K, T>(
-    connection: &Connection,
+    connection: &ApiConnection,
     wait: Wait<'_>,
     watched: Vec<Watched<K>>,
-    mut look: impl FnMut(&Seen<K>) -> Look<T>,
+    mut look: impl FnMut(&Seen<K>) -> WaitState<T>,
 ) -> Result<T, Late>
 where
     K: kube::Resource + Clone + DeserializeOwned + Debug + Send + 'static,
@@ -153,19 +153,19 @@ where
             continue;
         }
         match look(&seen) {
-            Look::Done(answer) => return Ok(answer),
-            Look::NotYet(seen) if seen == last => {}
-            Look::NotYet(seen) => {
+            WaitState::Done(answer) => return Ok(answer),
+            WaitState::NotYet(seen) if seen == last => {}
+            WaitState::NotYet(seen) => {
                 wait.progress.tell(format!("{}: {seen}", wait.what));
                 last = seen;
             }
-            Look::Never(why) => return Err(Late::Failed(why)),
+            WaitState::Never(why) => return Err(Late::Failed(why)),
         }
     }
 }
 
-fn failure(connection: &Connection, what: &str, error: &watcher::Error) -> Option<ApiError> {
-    let asked = Asked { what, server: connection.server(), context: connection.context() };
+fn failure(connection: &ApiConnection, what: &str, error: &watcher::Error) -> Option<ApiError> {
+    let asked = ApiRequest { what, server: connection.server(), context: connection.context() };
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)

@@ -61,7 +61,7 @@ impl World {
     }
 
     /// Starts the probe that lives at an address.
-    pub(crate) fn start(&self, address: IpAddr) -> io::Result<Running> {
+    pub(crate) fn start(&self, address: IpAddr) -> io::Result<RunningProbe> {
         let mut child = Command::new("sh")
             .args(["-c", &format!("exec {} --address {address}", self.command)])
             .stdin(Stdio::piped())
@@ -72,7 +72,7 @@ impl World {
         let (Some(output), Some(input)) = (child.stdout.take(), child.stdin.take()) else {
             return Err(io::Error::other("the program has no standard streams"));
         };
-        Ok(Running { output, input, child })
+        Ok(RunningProbe { output, input, child })
     }
 }
 
@@ -81,13 +81,13 @@ fn is_in_domain(name: &str) -> bool {
 }
 
 /// A probe that was started. It ends with its process.
-pub(crate) struct Running {
+pub(crate) struct RunningProbe {
     output: ChildStdout,
     input: ChildStdin,
     child: Child,
 }
 
-impl Running {
+impl RunningProbe {
     /// Lets it be the probe of an endpoint.
     pub(crate) fn join(self, probes: &mut Probes, endpoint: Endpoint) {
         probes.add(endpoint, self.output, self.input, exit_reason(self.child));

@@ -12,21 +12,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use verdikt_cluster::clean::{self, CleanScope};
-use verdikt_cluster::cluster::{Cluster, Options};
-use verdikt_cluster::connect::{Connection, Wanted};
+use verdikt_cluster::cluster::{Cluster, ClusterOptions};
+use verdikt_cluster::connect::{ApiConnection, ContextChoice};
 use verdikt_cluster::image::{ProbeImage, Pull};
 use verdikt_cluster::lease::Lease;
 use verdikt_cluster::mark::RunId;
-use verdikt_cluster::objects::FieldValidation;
 use verdikt_cluster::settle::{self, Settled};
-use verdikt_cluster::wait::Progress;
+use verdikt_cluster::wait::WaitProgress;
 use verdikt_cluster::world::World;
 use verdikt_cluster::{evidence, inspect, namespaces};
-use verdikt_probe::wire::{Action, Attempt, Order, Outcome, Report, Target};
+use verdikt_probe::wire::{Action, Order, Report, WireAttempt, WireOutcome, WireTarget};
 use verdikt_probes::probes::ProbeEvent;
 use verdikt_scenario::document;
 use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::scenario::FieldValidation;
 use verdikt_scenario::topology::{
     Endpoint, Node, Pod, Protocol, Served, ServedProtocol, Service, ServicePort, ServiceType, TargetPort,
     Topology, WorldHost,
@@ -102,7 +102,7 @@ impl Live {
         let applied = self.cluster.put_in_force(policies, FieldValidation::Strict).await.unwrap();
         assert_eq!(applied.refused, BTreeMap::new());
         let stored = begin.elapsed();
-        let wanted = settle::Wanted {
+        let wanted = settle::SettleGoal {
             applied: &applied,
             identities: &identities(&self.topology),
             deadline: Duration::from_mins(1),
@@ -115,10 +115,10 @@ impl Live {
         settled
     }
 
-    async fn attempt(&mut self, source: &Endpoint, target: Target, port: u16) -> Outcome {
+    async fn attempt(&mut self, source: &Endpoint, target: WireTarget, port: u16) -> WireOutcome {
         self.last += 1;
         let action = Action::Tcp { target, port };
-        let order = Order::Attempt(Attempt { attempt: self.last, action, timeout: TIMEOUT });
+        let order = Order::Attempt(WireAttempt { attempt: self.last, action, timeout: TIMEOUT });
         assert!(self.cluster.tell(source, order));
         loop {
             match self.cluster.next().await {
@@ -165,7 +165,7 @@ fn add_client(topology: &mut Topology, address: IpAddr) -> Endpoint {
 async fn steps_on_a_real_cluster() {
     let reference = std::env::var("VERDIKT_TEST_IMAGE").unwrap();
     let command = std::env::var("VERDIKT_TEST_COMMAND").unwrap_or_else(|_| "/verdikt".to_owned());
-    let (connection, kubernetes) = Connection::open(&Wanted::default()).await.unwrap();
+    let (connection, kubernetes) = ApiConnection::open(&ContextChoice::default()).await.unwrap();
     let begin = Instant::now();
     let facts = inspect::inspect(&connection, &kubernetes).await.unwrap();
     println!("inspected in {:?}: Cilium {}", begin.elapsed(), facts.cilium.full_version);
@@ -176,11 +176,11 @@ async fn steps_on_a_real_cluster() {
             println!("    {line}");
         }
     });
-    let progress = Progress::to(tell);
+    let progress = WaitProgress::to(tell);
     let removed = clean::clean(&connection, &CleanScope::AllRunsForced, &progress).await.unwrap();
     println!("removed of runs before: {}", removed.len());
     let outside = world();
-    let options = Options {
+    let options = ClusterOptions {
         run: run.scenario(0),
         image: ProbeImage { reference, command: vec![command], pull: Pull::Never },
         borrowed: BTreeSet::new(),
@@ -200,44 +200,44 @@ async fn steps_on_a_real_cluster() {
 
     let client = outside.map(|(_, address)| add_client(&mut live.topology, address));
     live.step("without policies", &[]).await;
-    let to_orders = Target::Address(live.cluster.addresses().endpoints[&orders][0]);
+    let to_orders = WireTarget::Address(live.cluster.addresses().endpoints[&orders][0]);
     let service: NamespacedName = "verdikt-shop/orders".parse().unwrap();
-    let to_service = Target::Address(live.cluster.addresses().services[&service][0]);
-    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
-    assert_eq!(live.attempt(&cart, to_service.clone(), 8080).await, Outcome::Answered);
-    assert_eq!(live.attempt(&host, to_orders.clone(), 80).await, Outcome::Answered);
+    let to_service = WireTarget::Address(live.cluster.addresses().services[&service][0]);
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, WireOutcome::Answered);
+    assert_eq!(live.attempt(&cart, to_service.clone(), 8080).await, WireOutcome::Answered);
+    assert_eq!(live.attempt(&host, to_orders.clone(), 80).await, WireOutcome::Answered);
     if let Some(client) = &client {
-        assert_eq!(live.attempt(client, to_orders.clone(), 80).await, Outcome::Answered);
-        let to_client = Target::Address(live.cluster.addresses().endpoints[client][0]);
-        assert_eq!(live.attempt(&cart, to_client, 8081).await, Outcome::Answered);
+        assert_eq!(live.attempt(client, to_orders.clone(), 80).await, WireOutcome::Answered);
+        let to_client = WireTarget::Address(live.cluster.addresses().endpoints[client][0]);
+        assert_eq!(live.attempt(&cart, to_client, 8081).await, WireOutcome::Answered);
     }
 
     live.step("closed", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
-    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::TimedOut);
-    assert_eq!(live.attempt(&cart, to_service.clone(), 8080).await, Outcome::TimedOut);
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, WireOutcome::TimedOut);
+    assert_eq!(live.attempt(&cart, to_service.clone(), 8080).await, WireOutcome::TimedOut);
 
     live.cluster.audit(true).await.unwrap();
     live.step("closed, audited", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
-    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, WireOutcome::Answered);
     live.cluster.audit(false).await.unwrap();
     live.step("closed, not audited", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
-    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::TimedOut);
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, WireOutcome::TimedOut);
 
     live.step("opened by a change", &policy("{fromEndpoints: [{matchLabels: {app: cart}}]}")).await;
-    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, WireOutcome::Answered);
 
     let refused = policy("{fromEndpoints: [{}], toPorts: [{ports: [{port: '70000', protocol: TCP}]}]}");
     let settled = live.step("changed to what the agent refuses", &refused).await;
     assert!(settled.refused[&0].message.contains("unable to parse port"), "{settled:?}");
-    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, WireOutcome::Answered);
 
     live.step("closed again", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
-    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::TimedOut);
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, WireOutcome::TimedOut);
 
     let name = "verdikt-shop/cart".parse().unwrap();
     live.topology.pods.insert(name, pod("search", Vec::new()));
     live.step("another label", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
-    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, Outcome::Answered);
+    assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, WireOutcome::Answered);
 
     let spaces = BTreeMap::from([("team".to_owned(), "other".to_owned())]);
     live.topology.namespaces.insert("verdikt-shop".parse().unwrap(), spaces);
@@ -245,7 +245,7 @@ async fn steps_on_a_real_cluster() {
         .await;
 
     live.step("without policies again", &[]).await;
-    assert_eq!(live.attempt(&cart, to_orders, 80).await, Outcome::Answered);
+    assert_eq!(live.attempt(&cart, to_orders, 80).await, WireOutcome::Answered);
 
     let folder = tempfile::tempdir().unwrap();
     let begin = Instant::now();

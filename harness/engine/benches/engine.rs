@@ -10,8 +10,8 @@ mod vectors;
 use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use verdikt_engine::matrix::Matrix;
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::matrix::VerdictMatrix;
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::version::CiliumVersion;
 
 fn flows(criterion: &mut Criterion) {
@@ -34,8 +34,8 @@ fn full_matrix(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(pods), |bencher| {
             bencher.iter(|| {
                 let cluster =
-                    PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
-                Matrix::new(&cluster, &matrix::PORTS).cells().count()
+                    PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+                VerdictMatrix::new(&cluster, &matrix::PORTS).cells().count()
             });
         });
     }

@@ -9,8 +9,8 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
-use verdikt_engine::matrix::{Cell, Matrix};
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::matrix::{CellVerdict, VerdictMatrix};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{Pod, Protocol, Topology};
@@ -90,11 +90,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for pods in sizes {
         let (topology, manifests) = synthetic(pods, 50, 500);
         let start = Instant::now();
-        let cluster = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
-        let matrix = Matrix::new(&cluster, &PORTS);
+        let cluster = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+        let matrix = VerdictMatrix::new(&cluster, &PORTS);
         let (mut allowed, mut cells) = (0_usize, 0_usize);
         for cell in matrix.cells() {
-            allowed += usize::from(cell == Cell::Allow);
+            allowed += usize::from(cell == CellVerdict::Allow);
             cells += 1;
         }
         writeln!(

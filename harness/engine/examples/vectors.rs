@@ -15,9 +15,9 @@ use std::time::Instant;
 use serde::Deserialize;
 use verdikt_engine::decide::{SideVerdict, Traffic};
 use verdikt_engine::label::CLUSTER;
-use verdikt_engine::model::{AddressFamilies, Learned, Options, PolicyModel};
+use verdikt_engine::model::{AddressFamilies, Learned, ModelOptions, PolicyModel};
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{RequestHead, Target, read_request};
+use verdikt_engine::ruling::{RequestHead, RequestTarget, read_request};
 use verdikt_scenario::document::Unlocated;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::Finding;
@@ -217,14 +217,14 @@ fn run(mut case: Case, version: CiliumVersion, counts: &mut Counts) -> Result<()
         CaseEnforcement::Always => EnforcementMode::Always,
         CaseEnforcement::Never => EnforcementMode::Never,
     };
-    let options = Options {
+    let options = ModelOptions {
         version,
         enforcement: Enforcement { mode, ..Enforcement::default() },
         // Where no endpoints were around the recorded engine, it knew none of their ports.
         peer_port_names_unknown: !case.named_ports,
         identities_of_labels_alone: true,
         families: if case.single_stack { AddressFamilies::Ipv4 } else { AddressFamilies::Both },
-        ..Options::default()
+        ..ModelOptions::default()
     };
     let cluster = PolicyModel::without_api_server(&topology, &manifests, &options, &learned);
     counts.objects += manifests.len();
@@ -296,7 +296,7 @@ fn run_requests(case: &HttpCase, version: CiliumVersion, counts: &mut Counts) ->
     });
     let Unlocated(root) = serde_json::from_value(policy)?;
     let manifests = [Manifest { file: case.id.as_str().into(), root }];
-    let options = Options { version, ..Options::default() };
+    let options = ModelOptions { version, ..ModelOptions::default() };
     let cluster = PolicyModel::without_api_server(&topology, &manifests, &options, &Learned::default());
     counts.objects += 1;
     counts.requests = true;
@@ -311,10 +311,10 @@ fn run_requests(case: &HttpCase, version: CiliumVersion, counts: &mut Counts) ->
         let head = RequestHead { method, path: target, authority: Some(host), headers };
         let traffic = Traffic::Port(Protocol::Tcp, 80);
         let found = match read_request(&head) {
-            Target::Rejected => "bad request",
-            Target::Redirected(_) => "redirect",
-            Target::Unknown(_) => "unknown",
-            Target::Judged(_) => {
+            RequestTarget::Rejected => "bad request",
+            RequestTarget::Redirected(_) => "redirect",
+            RequestTarget::Unknown(_) => "unknown",
+            RequestTarget::Judged(_) => {
                 match cluster.rule_on_request(&server, Direction::Ingress, client, traffic, &head) {
                     Finding::Allowed { .. } => "allow",
                     Finding::NoRuleAllows { .. } => "deny",

@@ -15,15 +15,15 @@ mod text;
 
 use std::borrow::Cow;
 
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::scenario::FieldValidation;
 use verdikt_scenario::version::CiliumVersion;
 
-use schema::Object;
+use schema::ObjectSchema;
 
 use crate::behaviour;
-use crate::refusal::{Part, Refusal, RefusalKind};
+use crate::refusal::{Refusal, RefusalKind, RefusedPart};
 
 /// What becomes of an object at the API server.
 #[derive(Clone, Debug)]
@@ -31,15 +31,15 @@ pub struct Admission<'a> {
     /// Why it is refused; it is stored if there is no reason.
     pub refusals: Vec<Refusal>,
     /// What is stored, and what the agent sees.
-    pub stored: Cow<'a, Node>,
+    pub stored: Cow<'a, YamlNode>,
 }
 
 /// Judges an object as the API server of a cluster with this Cilium version does.
-pub fn admit(object: &Node, version: CiliumVersion, field_validation: FieldValidation) -> Admission<'_> {
+pub fn admit(object: &YamlNode, version: CiliumVersion, field_validation: FieldValidation) -> Admission<'_> {
     let kind = match served_kind(object, version) {
         Ok(kind) => kind,
         Err(message) => {
-            let (kind, part) = (RefusalKind::NotServed, Part::Identity);
+            let (kind, part) = (RefusalKind::NotServed, RefusedPart::Identity);
             let refusals = vec![Refusal { kind, part, message, position: object.position }];
             return Admission { refusals, stored: Cow::Borrowed(object) };
         }
@@ -53,7 +53,7 @@ pub fn admit(object: &Node, version: CiliumVersion, field_validation: FieldValid
 }
 
 /// The object without the fields the API server does not know and without nulls; borrowed if there are none.
-pub fn prune(object: &Node, version: CiliumVersion) -> Cow<'_, Node> {
+pub fn prune(object: &YamlNode, version: CiliumVersion) -> Cow<'_, YamlNode> {
     match kind_of(object) {
         Some(kind) => prune::prune(object, kind, version),
         None => Cow::Borrowed(object),
@@ -62,20 +62,20 @@ pub fn prune(object: &Node, version: CiliumVersion) -> Cow<'_, Node> {
 
 /// What the API server has of a kind of object.
 #[derive(Debug)]
-struct Kind {
+struct KindSchema {
     kind: PolicyKind,
-    schema: &'static Object,
+    schema: &'static ObjectSchema,
 }
 
-static KINDS: [Kind; 5] = [
-    Kind { kind: PolicyKind::NetworkPolicy, schema: &kubernetes::NETWORK_POLICY },
-    Kind { kind: PolicyKind::CiliumNetworkPolicy, schema: &cilium::POLICY },
-    Kind { kind: PolicyKind::CiliumClusterwideNetworkPolicy, schema: &cilium::POLICY },
-    Kind { kind: PolicyKind::CiliumCidrGroup, schema: &cilium::CIDR_GROUP },
-    Kind { kind: PolicyKind::ClusterNetworkPolicy, schema: &cluster_network_policy::POLICY },
+static KINDS: [KindSchema; 5] = [
+    KindSchema { kind: PolicyKind::NetworkPolicy, schema: &kubernetes::NETWORK_POLICY },
+    KindSchema { kind: PolicyKind::CiliumNetworkPolicy, schema: &cilium::POLICY },
+    KindSchema { kind: PolicyKind::CiliumClusterwideNetworkPolicy, schema: &cilium::POLICY },
+    KindSchema { kind: PolicyKind::CiliumCidrGroup, schema: &cilium::CIDR_GROUP },
+    KindSchema { kind: PolicyKind::ClusterNetworkPolicy, schema: &cluster_network_policy::POLICY },
 ];
 
-impl Kind {
+impl KindSchema {
     /// A null in an object of a custom resource is dropped; in a kind of Kubernetes' own it is an empty value.
     /// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>
     fn drops_nulls(&self) -> bool {
@@ -89,14 +89,14 @@ impl Kind {
     }
 }
 
-fn kind_of(object: &Node) -> Option<&'static Kind> {
+fn kind_of(object: &YamlNode) -> Option<&'static KindSchema> {
     let name: PolicyKind = object.get("kind")?.text()?.parse().ok()?;
     KINDS.iter().find(|kind| kind.kind == name)
 }
 
 /// The kind of an object, or why the API server has none such.
-fn served_kind(object: &Node, version: CiliumVersion) -> Result<&'static Kind, String> {
-    let text = |key: &str| object.get(key).and_then(Node::text).ok_or_else(|| format!("{key} not set"));
+fn served_kind(object: &YamlNode, version: CiliumVersion) -> Result<&'static KindSchema, String> {
+    let text = |key: &str| object.get(key).and_then(YamlNode::text).ok_or_else(|| format!("{key} not set"));
     let (api_version, name) = (text("apiVersion")?, text("kind")?);
     let missing = || format!("no matches for kind {name:?} in version {api_version:?}");
     kind_of(object).filter(|kind| kind.is_served_as(api_version, version)).ok_or_else(missing)

@@ -12,18 +12,18 @@ mod ports;
 mod proxy;
 mod selectors;
 
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 
 use verdikt_scenario::settings::Settings;
 
 use crate::behaviour::Behaviour;
-use crate::refusal::{Part, Refusal, RefusalKind};
+use crate::refusal::{Refusal, RefusalKind, RefusedPart};
 use crate::resolve::Surroundings;
 use crate::rule::Rule;
 
 /// What parsing an object needs to know besides the object.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Context<'a> {
+pub(crate) struct ParseContext<'a> {
     /// The object's index among the manifests.
     pub(crate) object: usize,
     /// Its namespace; none for a clusterwide object.
@@ -40,7 +40,7 @@ pub(crate) struct Context<'a> {
 
 /// An object's rules, and a refusal that shows in no condition.
 #[derive(Debug, Default)]
-pub(crate) struct Parsed {
+pub(crate) struct ParsedObject {
     /// The rules.
     pub(crate) rules: Vec<Rule>,
     /// Why agents refuse the object although its `Valid` condition, which the operator sets without looking at
@@ -49,10 +49,10 @@ pub(crate) struct Parsed {
 }
 
 /// Reads a `CiliumNetworkPolicy` or `CiliumClusterwideNetworkPolicy`.
-pub(crate) fn cilium_policy(object: &Node, context: &Context<'_>) -> Result<Parsed, Refusal> {
-    let mut parsed = Parsed::default();
+pub(crate) fn cilium_policy(object: &YamlNode, context: &ParseContext<'_>) -> Result<ParsedObject, Refusal> {
+    let mut parsed = ParsedObject::default();
     let spec = object.get("spec").map(|spec| (None, spec));
-    let specs = object.get("specs").map_or(&[][..], Node::elements);
+    let specs = object.get("specs").map_or(&[][..], YamlNode::elements);
     let specs = specs.iter().enumerate().map(|(index, spec)| (Some(index), spec));
     if spec.is_none() && object.get("specs").is_none() {
         return Err(refusal(object, "spec or specs must be provided"));
@@ -64,63 +64,66 @@ pub(crate) fn cilium_policy(object: &Node, context: &Context<'_>) -> Result<Pars
 }
 
 /// Reads a `NetworkPolicy`.
-pub(crate) fn network_policy(object: &Node, context: &Context<'_>) -> Result<Parsed, Refusal> {
+pub(crate) fn network_policy(object: &YamlNode, context: &ParseContext<'_>) -> Result<ParsedObject, Refusal> {
     // Without a specification it is one that says nothing: for every pod of its namespace, and isolating.
-    let nothing = Node { position: object.position, value: Value::Map(Vec::new()) };
+    let nothing = YamlNode { position: object.position, value: Value::Map(Vec::new()) };
     let spec = object.get("spec").unwrap_or(&nothing);
-    Ok(Parsed { rules: vec![kubernetes::rule(spec, context)?], hidden: None })
+    Ok(ParsedObject { rules: vec![kubernetes::rule(spec, context)?], hidden: None })
 }
 
 /// Reads a `ClusterNetworkPolicy`.
-pub(crate) fn cluster_network_policy(object: &Node, context: &Context<'_>) -> Result<Parsed, Refusal> {
-    let nothing = Node { position: object.position, value: Value::Map(Vec::new()) };
+pub(crate) fn cluster_network_policy(
+    object: &YamlNode,
+    context: &ParseContext<'_>,
+) -> Result<ParsedObject, Refusal> {
+    let nothing = YamlNode { position: object.position, value: Value::Map(Vec::new()) };
     let spec = object.get("spec").unwrap_or(&nothing);
-    Ok(Parsed { rules: vec![cluster_network_policy::rule(spec, context)?], hidden: None })
+    Ok(ParsedObject { rules: vec![cluster_network_policy::rule(spec, context)?], hidden: None })
 }
 
 /// A refusal at a node.
-fn refusal(node: &Node, message: impl Into<String>) -> Refusal {
+fn refusal(node: &YamlNode, message: impl Into<String>) -> Refusal {
     refusal_of(RefusalKind::InvalidValue, node, message)
 }
 
 /// A refusal of a kind at a node.
-fn refusal_of(kind: RefusalKind, node: &Node, message: impl Into<String>) -> Refusal {
-    Refusal { kind, part: Part::Specification, message: message.into(), position: node.position }
+fn refusal_of(kind: RefusalKind, node: &YamlNode, message: impl Into<String>) -> Refusal {
+    Refusal { kind, part: RefusedPart::Specification, message: message.into(), position: node.position }
 }
 
 /// The list under a key; none if the key is absent or null.
-fn list<'a>(node: &'a Node, key: &str) -> Result<Option<&'a [Node]>, Refusal> {
+fn list<'a>(node: &'a YamlNode, key: &str) -> Result<Option<&'a [YamlNode]>, Refusal> {
     match node.get(key) {
         None => Ok(None),
-        Some(Node { value: Value::List(elements), .. }) => Ok(Some(elements)),
+        Some(YamlNode { value: Value::List(elements), .. }) => Ok(Some(elements)),
         Some(other) => Err(cannot_decode(other, key, "a list")),
     }
 }
 
 /// The text under a key; none if the key is absent or null.
-fn text<'a>(node: &'a Node, key: &str) -> Result<Option<&'a str>, Refusal> {
+fn text<'a>(node: &'a YamlNode, key: &str) -> Result<Option<&'a str>, Refusal> {
     match node.get(key) {
         None => Ok(None),
-        Some(Node { value: Value::Text(text), .. }) => Ok(Some(text)),
+        Some(YamlNode { value: Value::Text(text), .. }) => Ok(Some(text)),
         Some(other) => Err(cannot_decode(other, key, "a text")),
     }
 }
 
 /// The number under a key; none if the key is absent or null.
-fn number(node: &Node, key: &str) -> Result<Option<i64>, Refusal> {
+fn number(node: &YamlNode, key: &str) -> Result<Option<i64>, Refusal> {
     match node.get(key) {
         None => Ok(None),
-        Some(Node { value: Value::Integer(number), .. }) => Ok(Some(*number)),
+        Some(YamlNode { value: Value::Integer(number), .. }) => Ok(Some(*number)),
         Some(other) => Err(cannot_decode(other, key, "a whole number")),
     }
 }
 
 /// The text of a list's element.
-fn element_text<'a>(node: &'a Node, field: &str) -> Result<&'a str, Refusal> {
+fn element_text<'a>(node: &'a YamlNode, field: &str) -> Result<&'a str, Refusal> {
     node.text().ok_or_else(|| cannot_decode(node, field, "a text"))
 }
 
-fn cannot_decode(node: &Node, field: &str, wanted: &str) -> Refusal {
+fn cannot_decode(node: &YamlNode, field: &str, wanted: &str) -> Refusal {
     refusal(
         node,
         format!("cannot decode {field}: {wanted} is wanted, and {} is given", node.value.type_name()),
@@ -129,7 +132,7 @@ fn cannot_decode(node: &Node, field: &str, wanted: &str) -> Refusal {
 
 /// The selector of a `k8sServiceSelector`.
 pub(crate) fn selector_of_service(
-    node: &Node,
+    node: &YamlNode,
     behaviour: &Behaviour,
 ) -> Result<crate::selector::Selector, Refusal> {
     selectors::selector(node, selectors::Keys::WithSource, behaviour)

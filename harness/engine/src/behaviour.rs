@@ -101,10 +101,10 @@ pub(crate) mod schema {
     use verdikt_scenario::policy::PolicyKind;
 
     use super::{V1_17, V1_18, V1_19, V1_20, before, only, since};
-    use crate::versions::{ALWAYS, Versions};
+    use crate::versions::{ALWAYS, VersionSpan};
 
     /// With which Cilium the API server has a kind in a version of its API.
-    pub(crate) fn serves(kind: PolicyKind, api_version: &str) -> Versions {
+    pub(crate) fn serves(kind: PolicyKind, api_version: &str) -> VersionSpan {
         match (kind, api_version) {
             (PolicyKind::CiliumCidrGroup, "cilium.io/v2") => since(V1_18),
             _ => ALWAYS,
@@ -112,32 +112,32 @@ pub(crate) mod schema {
     }
 
     /// An object needs `spec` or `specs`.
-    pub(crate) const SPEC_IS_REQUIRED: Versions = since(V1_20);
+    pub(crate) const SPEC_IS_REQUIRED: VersionSpan = since(V1_20);
     /// A rule needs one of its four lists.
-    pub(crate) const DIRECTION_IS_REQUIRED: Versions = since(V1_17);
+    pub(crate) const DIRECTION_IS_REQUIRED: VersionSpan = since(V1_17);
     /// The field `log`.
-    pub(crate) const LOG: Versions = since(V1_18);
+    pub(crate) const LOG: VersionSpan = since(V1_18);
     /// The field `cidrGroupSelector`.
-    pub(crate) const CIDR_GROUP_SELECTOR: Versions = since(V1_17);
+    pub(crate) const CIDR_GROUP_SELECTOR: VersionSpan = since(V1_17);
     /// `fromRequires` and `toRequires` with elements, and since then as lists that take none.
-    pub(crate) const REQUIRES: Versions = before(V1_19);
-    pub(crate) const EMPTY_REQUIRES: Versions = since(V1_19);
+    pub(crate) const REQUIRES: VersionSpan = before(V1_19);
+    pub(crate) const EMPTY_REQUIRES: VersionSpan = since(V1_19);
     /// Names and patterns of DNS have a limit.
-    pub(crate) const NAME_LIMIT: Versions = since(V1_17);
+    pub(crate) const NAME_LIMIT: VersionSpan = since(V1_17);
     /// The number of a port must be there.
-    pub(crate) const PORT_IS_REQUIRED: Versions = before(V1_19);
+    pub(crate) const PORT_IS_REQUIRED: VersionSpan = before(V1_19);
     /// The protocols of ports.
-    pub(crate) const PROTOCOLS: [(Versions, &[&str]); 3] = [
+    pub(crate) const PROTOCOLS: [(VersionSpan, &[&str]); 3] = [
         (before(V1_19), &["TCP", "UDP", "SCTP", "ANY"]),
         (only(V1_19), &["TCP", "UDP", "SCTP", "VRRP", "IGMP", "ANY"]),
         (since(V1_20), &["TCP", "UDP", "SCTP", "VRRP", "IGMP", "GRE", "IPIP", "IPV6", "ESP", "AH", "ANY"]),
     ];
     /// Server names are a set that is not empty, of names with a limit.
-    pub(crate) const SERVER_NAME_LIMITS: Versions = since(V1_18);
+    pub(crate) const SERVER_NAME_LIMITS: VersionSpan = since(V1_18);
     /// Server names have a star at their beginning alone, and since then anywhere.
-    pub(crate) const SERVER_NAMES_WITH_LEADING_STAR: Versions = since(V1_18).before(V1_20);
-    pub(crate) const SERVER_NAMES_WITH_STARS: Versions = since(V1_20);
+    pub(crate) const SERVER_NAMES_WITH_LEADING_STAR: VersionSpan = since(V1_18).before(V1_20);
+    pub(crate) const SERVER_NAMES_WITH_STARS: VersionSpan = since(V1_20);
     /// Kafka and generic L7 rules, and the schema without them.
-    pub(crate) const OTHER_L7_RULES: Versions = before(V1_20);
-    pub(crate) const ONLY_HTTP_AND_DNS: Versions = since(V1_20);
+    pub(crate) const OTHER_L7_RULES: VersionSpan = before(V1_20);
+    pub(crate) const ONLY_HTTP_AND_DNS: VersionSpan = since(V1_20);
 }

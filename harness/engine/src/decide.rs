@@ -11,10 +11,10 @@ use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
 use crate::identity::{Identity, NamedPort};
-use crate::model::{PolicyModel, Side, SubjectState, Tiers};
+use crate::model::{PolicyModel, PolicySide, SubjectState, Tiers};
 use crate::rule::{
-    Direction, Effect, Entity, Entry, Gap, Peer, PeerField, PeerMatcher, Peers, PortMatcher, PortRule, Ports,
-    Proxy,
+    Direction, Effect, Entity, Gap, Peer, PeerField, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy,
+    RuleEntry,
 };
 pub(crate) use verdict::OnMiss;
 pub use verdict::SideVerdict;
@@ -65,7 +65,7 @@ impl<'a> Decision<'a> {
 /// An entry that matches, and a port rule of it that does; none where the entry is about all traffic.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Match<'a> {
-    pub(crate) entry: &'a Entry,
+    pub(crate) entry: &'a RuleEntry,
     pub(crate) port: Option<&'a PortRule>,
 }
 
@@ -140,7 +140,7 @@ impl PolicyModel<'_> {
     /// Finds every entry that matches, where nothing but deny and allow orders them.
     fn match_all<'m>(
         &'m self,
-        side: &Side,
+        side: &PolicySide,
         direction: Direction,
         (peer, destination): (&Identity, &Identity),
         traffic: Traffic,
@@ -168,7 +168,7 @@ impl PolicyModel<'_> {
     }
 
     /// What happens at a side to what no rule decides.
-    fn on_miss(&self, side: &Side, direction: Direction, peer: &Identity) -> OnMiss {
+    fn on_miss(&self, side: &PolicySide, direction: Direction, peer: &Identity) -> OnMiss {
         let local_host =
             direction == Direction::Ingress && peer.is_local_host() && self.passes_local_host(side);
         match (side.isolated, local_host) {
@@ -208,7 +208,7 @@ impl PolicyModel<'_> {
     }
 
     /// Whether an entry that selects an endpoint is about a peer.
-    pub(crate) fn is_about(&self, side: &Side, entry: &Entry, peer: &Identity) -> bool {
+    pub(crate) fn is_about(&self, side: &PolicySide, entry: &RuleEntry, peer: &Identity) -> bool {
         if !side.requires {
             return entry.peers.contain(peer);
         }
@@ -227,7 +227,7 @@ impl PolicyModel<'_> {
     }
 
     /// Whether the node reaches a pod that nothing allows it to reach.
-    pub(crate) fn passes_local_host(&self, side: &Side) -> bool {
+    pub(crate) fn passes_local_host(&self, side: &PolicySide) -> bool {
         !side.entries.is_empty() || self.behaviour.local_host_reaches_pods_without_rules
     }
 

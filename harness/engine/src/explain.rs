@@ -12,11 +12,13 @@ use verdikt_scenario::topology::Protocol;
 
 use crate::decide::{Decision, Match, OnMiss, SideVerdict, Traffic};
 use crate::dns::NamePattern;
-use crate::http::{Mismatch, Reading, RequestHead, Target, read_request, unconfigured};
+use crate::http::{Mismatch, Reading, RequestHead, RequestTarget, read_request, unconfigured};
 use crate::identity::Identity;
-use crate::model::{PolicyModel, Side, SubjectState};
+use crate::model::{PolicyModel, PolicySide, SubjectState};
 use crate::peer_miss::{Author, peer_miss};
-use crate::rule::{Direction, Effect, Entry, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy};
+use crate::rule::{
+    Direction, Effect, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy, RuleEntry,
+};
 pub(crate) use dns_rules::Query;
 
 /// What is not known of a datagram that the DNS proxy gets and that asks nothing.
@@ -64,13 +66,15 @@ impl PolicyModel<'_> {
     /// alike, the engine does not know.
     pub(crate) fn http_finding(&self, decision: &Decision<'_>, request: &RequestHead<'_>) -> Finding {
         let target = match read_request(request) {
-            Target::Judged(target) => target,
-            Target::Redirected(to) => return Finding::Redirected { to, by: self.redirecting(decision) },
-            Target::Rejected => {
+            RequestTarget::Judged(target) => target,
+            RequestTarget::Redirected(to) => {
+                return Finding::Redirected { to, by: self.redirecting(decision) };
+            }
+            RequestTarget::Rejected => {
                 let gap = "what a policy says of a request that the HTTP proxy rejects before any rule";
                 return self.unjudged(decision, gap.to_owned());
             }
-            Target::Unknown(gap) => return self.unjudged(decision, gap.to_owned()),
+            RequestTarget::Unknown(gap) => return self.unjudged(decision, gap.to_owned()),
         };
         let readings = Reading::all(request, &target);
         let mut findings = readings.iter().map(|reading| self.finding_of_reading(decision, reading));
@@ -160,7 +164,7 @@ impl PolicyModel<'_> {
     }
 
     /// The rules that isolate an endpoint, one for each object.
-    pub(crate) fn isolated_by(&self, side: &Side) -> Arc<[Arc<RuleRef>]> {
+    pub(crate) fn isolated_by(&self, side: &PolicySide) -> Arc<[Arc<RuleRef>]> {
         let mut objects = BTreeSet::new();
         let isolating = side.entries.iter().filter(|index| {
             let entry = self.entry(**index);
@@ -178,7 +182,7 @@ impl PolicyModel<'_> {
         self.rule_at(matched.entry, matched.port)
     }
 
-    fn rule_at(&self, entry: &Entry, port: Option<&PortRule>) -> Arc<RuleRef> {
+    fn rule_at(&self, entry: &RuleEntry, port: Option<&PortRule>) -> Arc<RuleRef> {
         let reference = port.map_or(&entry.reference, |port| &port.reference);
         reference.get(|| {
             let object = &self.objects[entry.origin.object];
@@ -198,7 +202,7 @@ impl PolicyModel<'_> {
     /// on both.
     fn nearest(
         &self,
-        side: &Side,
+        side: &PolicySide,
         subject: &SubjectState,
         direction: Direction,
         peer: &Identity,

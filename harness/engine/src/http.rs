@@ -9,7 +9,7 @@ use std::fmt;
 
 use regex::Regex;
 
-pub use path::{JudgedTarget, Target, normalize, read_target};
+pub use path::{JudgedTarget, RequestTarget, normalize, read_target};
 
 /// One HTTP rule: every field it has must match.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -205,14 +205,14 @@ fn upgrade(headers: &[(String, String)]) -> Option<&str> {
 }
 
 /// What the proxy makes of a request before it asks any rule.
-pub fn read_request<'a>(request: &RequestHead<'a>) -> Target<'a> {
+pub fn read_request<'a>(request: &RequestHead<'a>) -> RequestTarget<'a> {
     match request.method {
-        CONNECT => Target::Judged(JudgedTarget {
+        CONNECT => RequestTarget::Judged(JudgedTarget {
             path: request.path.into(),
             without_parameters: None,
             authority: None,
         }),
-        method if !METHODS.contains(&method) => Target::Rejected,
+        method if !METHODS.contains(&method) => RequestTarget::Rejected,
         _ => read_target(request.path),
     }
 }

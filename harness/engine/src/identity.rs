@@ -13,7 +13,7 @@ use verdikt_scenario::topology::{CiliumEndpoint, LOCAL_NODE, Labels, NAMESPACE_N
 
 use crate::behaviour::Behaviour;
 use crate::label::{
-    CLUSTER, CLUSTER_NAME, Label, NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT, Source, enters_identity,
+    CLUSTER, CLUSTER_NAME, Label, LabelSource, NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT, enters_identity,
 };
 
 /// What Cilium knows of an endpoint.
@@ -96,7 +96,7 @@ impl Identity {
         let given = [("kubernetes.io/hostname", name), (CLUSTER, CLUSTER_NAME)];
         let given = given.into_iter().filter(|(key, _)| !node.labels.contains_key(*key));
         let labels = own.chain(given);
-        labels.map(|(key, value)| Label { key: key.into(), source: Source::Node, value: value.into() })
+        labels.map(|(key, value)| Label { key: key.into(), source: LabelSource::Node, value: value.into() })
     }
 
     /// The identity of an endpoint Cilium runs itself.
@@ -130,7 +130,7 @@ impl Identity {
 
     /// Whether it carries a label of Cilium's own.
     pub fn is_reserved(&self, key: &str) -> bool {
-        self.labels.iter().any(|label| label.source == Source::Reserved && label.key == key)
+        self.labels.iter().any(|label| label.source == LabelSource::Reserved && label.key == key)
     }
 
     /// Whether it carries a label with this key, of whatever source: two of Cilium's look-ups ignore the source.
@@ -144,7 +144,7 @@ impl Identity {
             return Cow::Borrowed(self);
         }
         let mut remote = self.clone();
-        remote.labels.retain(|label| label.source != Source::Reserved || label.key != "host");
+        remote.labels.retain(|label| label.source != LabelSource::Reserved || label.key != "host");
         Cow::Owned(remote.carrying([Label::reserved("remote-node")]))
     }
 
@@ -156,7 +156,7 @@ impl Identity {
     /// The value of a Kubernetes label.
     pub fn value(&self, key: &str) -> Option<&str> {
         let label =
-            self.labels.iter().find(|label| label.source == Source::Kubernetes && label.key == key)?;
+            self.labels.iter().find(|label| label.source == LabelSource::Kubernetes && label.key == key)?;
         Some(&label.value)
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind};
 
-use crate::judgement::Judgement;
+use crate::judgement::ObjectVerdict;
 
 /// The versions in force, by object.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,13 +19,13 @@ pub struct InForce {
 impl InForce {
     /// What is in force once these are all objects there are, each with what became of it.
     #[must_use]
-    pub fn then(&self, manifests: &[Manifest], judgements: &[Judgement]) -> Self {
-        let version = |(manifest, judgement): (&Manifest, &Judgement)| {
+    pub fn then(&self, manifests: &[Manifest], judgements: &[ObjectVerdict]) -> Self {
+        let version = |(manifest, judgement): (&Manifest, &ObjectVerdict)| {
             let object = key(manifest.object());
             let before = self.versions.get(&object);
             let version = match judgement {
-                Judgement::Accepted => Arc::new(manifest.clone()),
-                Judgement::Refused(_) => Arc::clone(before?),
+                ObjectVerdict::Accepted => Arc::new(manifest.clone()),
+                ObjectVerdict::Refused(_) => Arc::clone(before?),
             };
             Some((object, version))
         };

@@ -7,7 +7,7 @@ use crate::refusal::RefusalKind;
 
 /// What becomes of one object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Judgement {
+pub enum ObjectVerdict {
     /// It is stored and enforced.
     Accepted,
     /// It is refused, and nothing of it is enforced.
@@ -30,7 +30,7 @@ pub struct Refused {
     pub hidden: bool,
 }
 
-impl Judgement {
+impl ObjectVerdict {
     /// The refusal, if it is one.
     pub fn refused(&self) -> Option<&Refused> {
         match self {

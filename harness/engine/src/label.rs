@@ -7,7 +7,7 @@ use verdikt_scenario::settings::LabelRule;
 
 /// Where a label comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
+pub enum LabelSource {
     /// Kubernetes: labels of pods and namespaces, and what Cilium adds to them.
     Kubernetes,
     /// Cilium itself: `reserved:host`, `reserved:world`, …
@@ -28,7 +28,7 @@ pub struct Label {
     /// Its key.
     pub key: CompactString,
     /// Its source.
-    pub source: Source,
+    pub source: LabelSource,
     /// Its value.
     pub value: CompactString,
 }
@@ -36,19 +36,19 @@ pub struct Label {
 impl Label {
     /// A label Kubernetes is the source of.
     pub fn kubernetes(key: impl Into<CompactString>, value: impl Into<CompactString>) -> Self {
-        Self { key: key.into(), source: Source::Kubernetes, value: value.into() }
+        Self { key: key.into(), source: LabelSource::Kubernetes, value: value.into() }
     }
 
     /// A label of Cilium's own.
     pub fn reserved(key: &str) -> Self {
-        Self { key: key.into(), source: Source::Reserved, value: CompactString::default() }
+        Self { key: key.into(), source: LabelSource::Reserved, value: CompactString::default() }
     }
 }
 
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.source, self.value.is_empty()) {
-            (Source::Reserved, _) => write!(f, "reserved:{}", self.key),
+            (LabelSource::Reserved, _) => write!(f, "reserved:{}", self.key),
             (_, true) => f.write_str(&self.key),
             (_, false) => write!(f, "{}={}", self.key, self.value),
         }

@@ -40,15 +40,15 @@ mod service_port;
 mod takes_gateway;
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::place::{Place, Position};
 use verdikt_scenario::policy::{Manifest, PolicyKind};
 use verdikt_scenario::settings::Settings;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
-use crate::model::{Learned, Object, Options, PolicyModel};
-use crate::refusal::{Part, RefusalKind};
-use crate::rule::{Entry, Origin, Peer, Rule, Subject};
+use crate::model::{Learned, ManifestSummary, ModelOptions, PolicyModel};
+use crate::refusal::{RefusalKind, RefusedPart};
+use crate::rule::{EntryOrigin, Peer, Rule, RuleEntry, Subject};
 use crate::selector::{Operator, Requirement};
 
 /// What is wrong with some policies.
@@ -69,7 +69,7 @@ pub struct RefusedObject {
     /// What is wrong.
     pub kind: RefusalKind,
     /// Which part of the object it is about.
-    pub part: Part,
+    pub part: RefusedPart,
     /// The mistake as its author reads it.
     pub mistake: Diagnostic,
 }
@@ -79,7 +79,7 @@ struct LintContext<'a> {
     /// The topology, if there is one; a plain folder of policies has none.
     topology: Option<&'a Topology>,
     manifests: &'a [Manifest],
-    options: &'a Options,
+    options: &'a ModelOptions,
     /// The policies compiled over the topology, or over an empty one.
     model: &'a PolicyModel<'a>,
 }
@@ -107,7 +107,7 @@ struct LintContext<'a> {
 /// assert_eq!(findings.refusals[0].kind, RefusalKind::NoDirection);
 /// # Ok::<(), verdikt_scenario::document::DocumentError>(())
 /// ```
-pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Options) -> Findings {
+pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &ModelOptions) -> Findings {
     // A folder of policies says nothing of settings: it is read as under those that it needs.
     let settings =
         Settings { cluster_network_policy: true, node_selector_labels: true, ..Settings::default() };
@@ -158,22 +158,22 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Optio
 
 impl LintContext<'_> {
     /// Every entry with its rule.
-    fn entries(&self) -> impl Iterator<Item = (&Rule, &Entry)> {
+    fn entries(&self) -> impl Iterator<Item = (&Rule, &RuleEntry)> {
         self.model.rules.iter().flat_map(|rule| rule.entries.iter().map(move |entry| (rule, entry)))
     }
 
     /// Where something of an entry's object stands.
-    fn place(&self, entry: &Entry, position: Position) -> Place {
+    fn place(&self, entry: &RuleEntry, position: Position) -> Place {
         self.manifests[entry.origin.object].place(position)
     }
 
     /// The name of an entry's object.
-    fn name(&self, entry: &Entry) -> String {
+    fn name(&self, entry: &RuleEntry) -> String {
         self.model.objects[entry.origin.object].reference.to_string()
     }
 
     /// The specification that something was read from.
-    fn spec(&self, origin: &Origin) -> Option<&Node> {
+    fn spec(&self, origin: &EntryOrigin) -> Option<&YamlNode> {
         let root = &self.manifests[origin.object].root;
         match origin.spec {
             None => root.get("spec"),
@@ -182,12 +182,12 @@ impl LintContext<'_> {
     }
 
     /// The list item that an entry was read from; none where the entry comes of `policyTypes`.
-    fn item(&self, origin: &Origin) -> Option<&Node> {
+    fn item(&self, origin: &EntryOrigin) -> Option<&YamlNode> {
         self.spec(origin)?.get(origin.section.word())?.elements().get(origin.index)
     }
 
     /// The list element that a peer was read from.
-    fn peer_node(&self, entry: &Entry, peer: &Peer) -> Option<&Node> {
+    fn peer_node(&self, entry: &RuleEntry, peer: &Peer) -> Option<&YamlNode> {
         let word = peer.field.word(entry.direction)?;
         self.item(&entry.origin)?.get(word)?.elements().get(peer.index)
     }
@@ -214,19 +214,19 @@ impl LintContext<'_> {
     /// Whether two rules may be in force in one namespace.
     fn may_be_neighbours(&self, one: &Rule, other: &Rule) -> bool {
         let (Some(one), Some(other)) = (self.object_of(one), self.object_of(other)) else { return true };
-        let namespaced = |object: &Object| object.kind().is_some_and(PolicyKind::is_namespaced);
-        let is_nameless = |object: &Object| object.reference.namespace.is_none();
+        let namespaced = |object: &ManifestSummary| object.kind().is_some_and(PolicyKind::is_namespaced);
+        let is_nameless = |object: &ManifestSummary| object.reference.namespace.is_none();
         let open = namespaced(one) && namespaced(other) && (is_nameless(one) || is_nameless(other));
         !open || folder(one) == folder(other)
     }
 
-    fn object_of(&self, rule: &Rule) -> Option<&Object> {
+    fn object_of(&self, rule: &Rule) -> Option<&ManifestSummary> {
         rule.entries.first().map(|entry| &self.model.objects[entry.origin.object])
     }
 }
 
 /// The folder of an object's file.
-fn folder(object: &Object) -> Option<&str> {
+fn folder(object: &ManifestSummary) -> Option<&str> {
     object.file.rsplit_once('/').map(|(folder, _)| folder)
 }
 
@@ -258,13 +258,13 @@ fn excludes(one: &Requirement, other: &Requirement) -> bool {
 }
 
 /// The specifications of an object.
-fn specs(object: &Node) -> impl Iterator<Item = &Node> {
-    let specs = object.get("specs").map_or(&[][..], Node::elements);
+fn specs(object: &YamlNode) -> impl Iterator<Item = &YamlNode> {
+    let specs = object.get("specs").map_or(&[][..], YamlNode::elements);
     object.get("spec").into_iter().chain(specs)
 }
 
 /// Every value under a key, however deep.
-fn values_under<'a>(node: &'a Node, key: &str, found: &mut Vec<&'a Node>) {
+fn values_under<'a>(node: &'a YamlNode, key: &str, found: &mut Vec<&'a YamlNode>) {
     for entry in node.entries() {
         if entry.key == key {
             found.push(&entry.value);

@@ -17,9 +17,9 @@ mod ordered;
 
 /// A set of identities, by index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Bits(Vec<u64>);
+struct IdentitySet(Vec<u64>);
 
-impl Bits {
+impl IdentitySet {
     fn none(size: usize) -> Self {
         Self(vec![0; size.div_ceil(64)])
     }
@@ -51,14 +51,14 @@ impl Bits {
 
 /// What one side makes of every peer, on one port.
 #[derive(Clone, Debug)]
-struct Row {
-    allowed: Bits,
-    unknown: Bits,
+struct PeerRow {
+    allowed: IdentitySet,
+    unknown: IdentitySet,
 }
 
 /// The verdict of one cell of a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cell {
+pub enum CellVerdict {
     /// Both sides let it pass (to a proxy, perhaps).
     Allow,
     /// A side denies it.
@@ -69,15 +69,15 @@ pub enum Cell {
 
 /// The verdicts between all endpoints of a cluster.
 #[derive(Clone, Debug)]
-pub struct Matrix {
+pub struct VerdictMatrix {
     endpoints: BTreeMap<Endpoint, usize>,
     ports: usize,
     /// By identity and port.
-    egress: Vec<Row>,
-    ingress: Vec<Row>,
+    egress: Vec<PeerRow>,
+    ingress: Vec<PeerRow>,
 }
 
-impl Matrix {
+impl VerdictMatrix {
     /// Evaluates every pair of endpoints on every port.
     pub fn new(cluster: &PolicyModel<'_>, ports: &[(Protocol, u16)]) -> Self {
         let mut indices: BTreeMap<(&Identity, Option<&HostName>), usize> = BTreeMap::new();
@@ -112,12 +112,12 @@ impl Matrix {
     }
 
     /// The verdict from one endpoint to another on the port with this index; none for an unknown endpoint.
-    pub fn cell(&self, source: &Endpoint, destination: &Endpoint, port: usize) -> Option<Cell> {
+    pub fn cell(&self, source: &Endpoint, destination: &Endpoint, port: usize) -> Option<CellVerdict> {
         Some(self.pair(*self.endpoints.get(source)?, *self.endpoints.get(destination)?, port))
     }
 
     /// Every cell: source by source, destination by destination, port by port, endpoints in their order.
-    pub fn cells(&self) -> impl Iterator<Item = Cell> + '_ {
+    pub fn cells(&self) -> impl Iterator<Item = CellVerdict> + '_ {
         let indices: Vec<usize> = self.endpoints.values().copied().collect();
         let destinations = indices.clone();
         indices.into_iter().flat_map(move |source| {
@@ -128,31 +128,31 @@ impl Matrix {
         })
     }
 
-    fn pair(&self, source: usize, destination: usize, port: usize) -> Cell {
+    fn pair(&self, source: usize, destination: usize, port: usize) -> CellVerdict {
         let egress = &self.egress[source * self.ports + port];
         let ingress = &self.ingress[destination * self.ports + port];
         let open = egress.allowed.contains(destination) && ingress.allowed.contains(source);
         let unknown = egress.unknown.contains(destination) || ingress.unknown.contains(source);
         // A side that surely denies decides, whatever the other side would say.
-        let surely_denied = |row: &Row, peer| !row.allowed.contains(peer) && !row.unknown.contains(peer);
+        let surely_denied = |row: &PeerRow, peer| !row.allowed.contains(peer) && !row.unknown.contains(peer);
         if surely_denied(egress, destination) || surely_denied(ingress, source) {
-            Cell::Deny
+            CellVerdict::Deny
         } else if unknown {
-            Cell::Unknown
+            CellVerdict::Unknown
         } else if open {
-            Cell::Allow
+            CellVerdict::Allow
         } else {
-            Cell::Deny
+            CellVerdict::Deny
         }
     }
 }
 
 /// The identities each entry's peers match, by entry.
-fn peer_sets(cluster: &PolicyModel<'_>, subjects: &[(&SubjectState, bool)]) -> Vec<Vec<Option<Bits>>> {
+fn peer_sets(cluster: &PolicyModel<'_>, subjects: &[(&SubjectState, bool)]) -> Vec<Vec<Option<IdentitySet>>> {
     let set = |peers: &Peers| match peers {
         Peers::Any => None,
         Peers::OneOf(_) => {
-            let mut bits = Bits::none(subjects.len());
+            let mut bits = IdentitySet::none(subjects.len());
             for (index, (subject, _)) in subjects.iter().enumerate() {
                 if peers.contain(&subject.identity) {
                     bits.insert(index);
@@ -170,26 +170,26 @@ struct Evaluation<'e> {
     /// Each identity, and whether policies are enforced there.
     identities: &'e [(&'e SubjectState, bool)],
     /// By rule and entry; none is everyone.
-    peers: &'e [Vec<Option<Bits>>],
+    peers: &'e [Vec<Option<IdentitySet>>],
 }
 
 impl Evaluation<'_> {
     /// What one side of an identity makes of every peer, for some traffic.
-    fn row(&self, of: &SubjectState, managed: bool, direction: Direction, traffic: Traffic) -> Row {
+    fn row(&self, of: &SubjectState, managed: bool, direction: Direction, traffic: Traffic) -> PeerRow {
         let size = self.identities.len();
         let side = of.side(direction);
         if managed && (of.ingress.conflict.is_some() || of.egress.conflict.is_some()) {
-            return Row { allowed: Bits::none(size), unknown: Bits::all(size) };
+            return PeerRow { allowed: IdentitySet::none(size), unknown: IdentitySet::all(size) };
         }
         if !managed || !side.enforced {
-            return Row { allowed: Bits::all(size), unknown: Bits::none(size) };
+            return PeerRow { allowed: IdentitySet::all(size), unknown: IdentitySet::none(size) };
         }
         if side.tiers == Tiers::Several {
             return self.row_in_order(of, direction, traffic);
         }
-        let mut allowed = if side.isolated { Bits::none(size) } else { Bits::all(size) };
-        let mut denied = Bits::none(size);
-        let mut unknown = Bits::none(size);
+        let mut allowed = if side.isolated { IdentitySet::none(size) } else { IdentitySet::all(size) };
+        let mut denied = IdentitySet::none(size);
+        let mut unknown = IdentitySet::none(size);
         for &index in &side.entries {
             let Some(matching) = self.matching(of, direction, index, traffic) else { continue };
             let entry = self.model.entry(index);
@@ -208,7 +208,7 @@ impl Evaluation<'_> {
         unknown.remove(&denied);
         allowed.remove(&denied);
         allowed.remove(&unknown);
-        Row { allowed, unknown }
+        PeerRow { allowed, unknown }
     }
 
     /// The peers for which an entry matches some traffic; none if it never does.
@@ -218,7 +218,7 @@ impl Evaluation<'_> {
         direction: Direction,
         index: (usize, usize),
         traffic: Traffic,
-    ) -> Option<Bits> {
+    ) -> Option<IdentitySet> {
         let size = self.identities.len();
         let (side, entry) = (of.side(direction), self.model.entry(index));
         let covers = |destination: &Identity| {
@@ -229,10 +229,10 @@ impl Evaluation<'_> {
             return None;
         }
         let mut matching = match &self.peers[index.0][index.1] {
-            _ if matches!(entry.gap, Some(Gap::Peers(_))) => Bits::all(size),
+            _ if matches!(entry.gap, Some(Gap::Peers(_))) => IdentitySet::all(size),
             _ if side.requires => self.find(|peer| self.model.is_about(side, entry, peer)),
             Some(bits) => bits.clone(),
-            None => Bits::all(size),
+            None => IdentitySet::all(size),
         };
         if by_destination {
             matching.remove(&self.find(|peer| !covers(peer)));
@@ -241,8 +241,8 @@ impl Evaluation<'_> {
     }
 
     /// The identities that pass a test.
-    fn find(&self, test: impl Fn(&Identity) -> bool) -> Bits {
-        let mut bits = Bits::none(self.identities.len());
+    fn find(&self, test: impl Fn(&Identity) -> bool) -> IdentitySet {
+        let mut bits = IdentitySet::none(self.identities.len());
         for (index, (subject, _)) in self.identities.iter().enumerate() {
             if test(&subject.identity) {
                 bits.insert(index);

@@ -22,15 +22,15 @@ use crate::admission;
 use crate::behaviour::Behaviour;
 use crate::identity::Identity;
 use crate::in_force::InForce;
-use crate::judgement::Judgement;
+use crate::judgement::ObjectVerdict;
 use crate::label::{CLUSTER, CLUSTER_NAME};
 use crate::resolve::CidrGroups;
-use crate::rule::{Direction, Entry, Rule, Subject};
+use crate::rule::{Direction, Rule, RuleEntry, Subject};
 use index::RuleIndex;
 
 /// For which Cilium, and under which settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct ModelOptions {
     /// The version.
     pub version: CiliumVersion,
     /// What is enforced.
@@ -115,30 +115,30 @@ pub struct Learned {
 #[derive(Clone, Debug)]
 pub struct PolicyModel<'a> {
     pub(crate) topology: Cow<'a, Topology>,
-    pub(crate) options: Options,
+    pub(crate) options: ModelOptions,
     pub(crate) behaviour: Behaviour,
     pub(crate) dual_stack: bool,
     pub(crate) groups: CidrGroups,
     /// The addresses of API servers that are no nodes.
     pub(crate) api_servers: BTreeSet<IpAddr>,
-    pub(crate) objects: Arc<[Object]>,
+    pub(crate) objects: Arc<[ManifestSummary]>,
     pub(crate) rules: Arc<[Rule]>,
     /// Which of the rules may select an identity.
     index: Arc<RuleIndex>,
     pub(crate) learned: Learned,
     /// Endpoints of one identity share their policy.
     pub(crate) subjects: BTreeMap<Endpoint, Arc<SubjectState>>,
-    judgements: Arc<[Judgement]>,
+    judgements: Arc<[ObjectVerdict]>,
 }
 
 /// What reasons need to know of a manifest.
 #[derive(Clone, Debug)]
-pub(crate) struct Object {
+pub(crate) struct ManifestSummary {
     pub(crate) reference: ObjectRef,
     pub(crate) file: Arc<str>,
 }
 
-impl Object {
+impl ManifestSummary {
     fn of(manifest: &Manifest) -> Self {
         Self { reference: manifest.object(), file: Arc::clone(&manifest.file) }
     }
@@ -156,21 +156,21 @@ pub(crate) struct SubjectState {
     pub(crate) node: Option<HostName>,
     /// Whether Cilium enforces policies at it.
     pub(crate) is_managed: bool,
-    pub(crate) ingress: Side,
-    pub(crate) egress: Side,
+    pub(crate) ingress: PolicySide,
+    pub(crate) egress: PolicySide,
 }
 
 impl SubjectState {
     /// An identity at which nothing is enforced.
     pub(crate) fn unmanaged(identity: Identity) -> Self {
-        let (ingress, egress) = (Side::default(), Side::default());
+        let (ingress, egress) = (PolicySide::default(), PolicySide::default());
         Self { identity, node: None, is_managed: false, ingress, egress }
     }
 }
 
 /// An endpoint's policy in one direction.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Side {
+pub(crate) struct PolicySide {
     /// Whether anything is enforced; without, everything passes.
     pub(crate) enforced: bool,
     /// Whether what nothing allows is denied.
@@ -206,7 +206,7 @@ pub(crate) struct Conflict {
 }
 
 impl SubjectState {
-    pub(crate) fn side(&self, direction: Direction) -> &Side {
+    pub(crate) fn side(&self, direction: Direction) -> &PolicySide {
         match direction {
             Direction::Ingress => &self.ingress,
             Direction::Egress => &self.egress,
@@ -216,7 +216,12 @@ impl SubjectState {
 
 impl<'a> PolicyModel<'a> {
     /// Judges every manifest and compiles those that are taken.
-    pub fn new(topology: &'a Topology, manifests: &[Manifest], options: &Options, learned: &Learned) -> Self {
+    pub fn new(
+        topology: &'a Topology,
+        manifests: &[Manifest],
+        options: &ModelOptions,
+        learned: &Learned,
+    ) -> Self {
         Self::after(&InForce::default(), topology, manifests, options, learned)
     }
 
@@ -226,7 +231,7 @@ impl<'a> PolicyModel<'a> {
         before: &InForce,
         topology: &'a Topology,
         manifests: &[Manifest],
-        options: &Options,
+        options: &ModelOptions,
         learned: &Learned,
     ) -> Self {
         let stored: Vec<_> = manifests.iter().map(|manifest| compile::admit(manifest, *options)).collect();
@@ -237,7 +242,7 @@ impl<'a> PolicyModel<'a> {
     pub fn without_api_server(
         topology: &'a Topology,
         manifests: &[Manifest],
-        options: &Options,
+        options: &ModelOptions,
         learned: &Learned,
     ) -> Self {
         let stored: Vec<_> =
@@ -276,7 +281,7 @@ impl<'a> PolicyModel<'a> {
     }
 
     /// What became of each manifest, in their order.
-    pub fn judgements(&self) -> &[Judgement] {
+    pub fn judgements(&self) -> &[ObjectVerdict] {
         &self.judgements
     }
 
@@ -308,7 +313,7 @@ impl<'a> PolicyModel<'a> {
 
     /// The same, of a node where `host` is its identity as a subject.
     fn select_managed_as(&self, identity: Identity, host: Option<&Identity>) -> SubjectState {
-        let mut sides = [Side::default(), Side::default()];
+        let mut sides = [PolicySide::default(), PolicySide::default()];
         // A label of a pod called `host` makes Cilium take it for the node.
         let is_subject = host.is_some() || !identity.has_key("host");
         let enforces = is_subject && self.options.enforcement.mode != EnforcementMode::Never;
@@ -348,7 +353,7 @@ impl<'a> PolicyModel<'a> {
         SubjectState { identity, node: None, is_managed: true, ingress, egress }
     }
 
-    pub(crate) fn entry(&self, (rule, entry): (usize, usize)) -> &Entry {
+    pub(crate) fn entry(&self, (rule, entry): (usize, usize)) -> &RuleEntry {
         &self.rules[rule].entries[entry]
     }
 }
@@ -376,7 +381,7 @@ mod tests {
             let pod = Pod { labels: [("app".to_owned(), app.to_owned())].into(), ..Pod::default() };
             topology.pods.insert(name.parse().unwrap(), pod);
         }
-        let model = PolicyModel::new(&topology, &[], &Options::default(), &Learned::default());
+        let model = PolicyModel::new(&topology, &[], &ModelOptions::default(), &Learned::default());
         let [a, b, c] =
             ["shop/a", "shop/b", "shop/c"].map(|name| &model.subjects[&Endpoint::Pod(name.parse().unwrap())]);
         assert!(Arc::ptr_eq(a, b) && !Arc::ptr_eq(a, c));

@@ -15,8 +15,8 @@ use verdikt_scenario::topology::{Endpoint, Pod, Protocol, Topology};
 
 use crate::decide::{OnMiss, SideVerdict, Traffic};
 use crate::identity::Identity;
-use crate::model::{Options, PolicyModel, Side, SubjectState};
-use crate::rule::{Direction, Entry, PortMatcher, Proxy, Rule};
+use crate::model::{ModelOptions, PolicyModel, PolicySide, SubjectState};
+use crate::rule::{Direction, PortMatcher, Proxy, Rule, RuleEntry};
 
 /// One end of traffic: its identity, and the entries that select it.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub type EntryIndex = (usize, usize);
 
 /// A kind of traffic in which policies tell apart by number: ports of a protocol, or types of ICMP messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Transport {
+pub enum TrafficKind {
     /// A protocol with ports.
     Ports(Protocol),
     /// ICMP over IPv4.
@@ -38,7 +38,7 @@ pub enum Transport {
     IcmpV6,
 }
 
-impl Transport {
+impl TrafficKind {
     /// Every kind.
     pub const ALL: [Self; 5] = [
         Self::Ports(Protocol::Tcp),
@@ -69,7 +69,7 @@ impl Transport {
 
 /// What one side decides, with what the proxies on its way ask beyond that.
 #[derive(Clone, Debug)]
-pub struct Judged<'m> {
+pub struct SideDecision<'m> {
     /// The verdict.
     pub verdict: SideVerdict,
     /// What the proxies judge, where the verdict sends the traffic to one.
@@ -130,7 +130,7 @@ impl Party {
         Arc::as_ptr(&self.state).addr()
     }
 
-    pub(crate) fn side(&self, direction: Direction) -> &Side {
+    pub(crate) fn side(&self, direction: Direction) -> &PolicySide {
         self.state.side(direction)
     }
 }
@@ -172,12 +172,12 @@ impl PolicyModel<'_> {
     }
 
     /// An entry by its index.
-    pub fn entry_at(&self, index: EntryIndex) -> &Entry {
+    pub fn entry_at(&self, index: EntryIndex) -> &RuleEntry {
         self.entry(index)
     }
 
     /// The object that an entry belongs to.
-    pub fn object_of(&self, entry: &Entry) -> &ObjectRef {
+    pub fn object_of(&self, entry: &RuleEntry) -> &ObjectRef {
         &self.objects[entry.origin.object].reference
     }
 
@@ -187,7 +187,7 @@ impl PolicyModel<'_> {
     }
 
     /// For which Cilium it is compiled, and under which settings.
-    pub fn options(&self) -> &Options {
+    pub fn options(&self) -> &ModelOptions {
         &self.options
     }
 
@@ -202,7 +202,13 @@ impl PolicyModel<'_> {
     }
 
     /// Whether an entry that selects a party is about a peer.
-    pub fn concerns(&self, subject: &Party, direction: Direction, entry: &Entry, peer: &Identity) -> bool {
+    pub fn concerns(
+        &self,
+        subject: &Party,
+        direction: Direction,
+        entry: &RuleEntry,
+        peer: &Identity,
+    ) -> bool {
         self.is_about(subject.side(direction), entry, peer)
     }
 
@@ -210,24 +216,24 @@ impl PolicyModel<'_> {
     pub fn interval(
         &self,
         matcher: &PortMatcher,
-        transport: Transport,
+        transport: TrafficKind,
         destination: &Identity,
         direction: Direction,
     ) -> Option<(u16, u16)> {
         let (least, most) = transport.bounds();
         let (first, last) = match (matcher, transport) {
-            (PortMatcher::Range { protocol, first, last }, Transport::Ports(actual)) => {
+            (PortMatcher::Range { protocol, first, last }, TrafficKind::Ports(actual)) => {
                 (protocol.is_none_or(|protocol| protocol == actual)).then_some((*first, *last))
             }
-            (PortMatcher::Name { protocol, name, end_port }, Transport::Ports(actual)) => {
+            (PortMatcher::Name { protocol, name, end_port }, TrafficKind::Ports(actual)) => {
                 let is_of_it = protocol.is_none_or(|protocol| protocol == actual);
                 let first =
                     is_of_it.then(|| self.resolve_port_name(name, actual, destination, direction))??;
                 let end = end_port.filter(|_| self.named_ports_have_ends(direction)).unwrap_or(first);
                 Some((first, end.max(first)))
             }
-            (PortMatcher::Icmp { v6, kind }, Transport::Icmp | Transport::IcmpV6) => {
-                let is_of_it = *v6 == (transport == Transport::IcmpV6);
+            (PortMatcher::Icmp { v6, kind }, TrafficKind::Icmp | TrafficKind::IcmpV6) => {
+                let is_of_it = *v6 == (transport == TrafficKind::IcmpV6);
                 let all = (least, most);
                 is_of_it.then(|| kind.map_or(all, |kind| (u16::from(kind), u16::from(kind))))
             }
@@ -243,14 +249,14 @@ impl PolicyModel<'_> {
         direction: Direction,
         peer: &Identity,
         traffic: Traffic,
-    ) -> Judged<'_> {
+    ) -> SideDecision<'_> {
         if !subject.is_managed() {
-            return Judged { verdict: SideVerdict::NotEnforced, proxies: Vec::new(), open: true };
+            return SideDecision { verdict: SideVerdict::NotEnforced, proxies: Vec::new(), open: true };
         }
         let decision = self.decide(&subject.state, direction, peer, traffic);
         let redirected = decision.verdict == SideVerdict::Allow { redirected: true };
         let proxies = decision.allowed.iter().filter_map(crate::decide::Match::proxy);
-        Judged {
+        SideDecision {
             verdict: decision.verdict,
             proxies: if redirected { proxies.collect() } else { Vec::new() },
             open: decision.on_miss != OnMiss::Deny

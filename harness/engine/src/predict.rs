@@ -10,7 +10,7 @@ use verdikt_scenario::prediction::Prediction;
 use verdikt_scenario::topology::{Endpoint, Port, Protocol};
 
 use crate::model::{Learned, PolicyModel};
-use walk::{Question, Walk};
+use walk::{AttemptWalk, ProxyQuestion};
 
 /// A cluster in the course of a step: as it is when the first attempt is made, and when all names are known.
 #[derive(Clone, Debug)]
@@ -81,25 +81,25 @@ impl<'a> PolicyModel<'a> {
                 _ => return None,
             },
         };
-        let mut walk = Walk::new(self, source);
+        let mut walk = AttemptWalk::new(self, source);
         let through_proxy = walk.query(name, protocol);
         (through_proxy && !walk.has_ended()).then(|| name.clone())
     }
 
     /// What becomes of one attempt, with what the DNS proxy knew before the step.
     pub fn predict(&self, source: &Endpoint, attempt: &Attempt) -> Prediction {
-        let mut walk = Walk::new(self, source);
+        let mut walk = AttemptWalk::new(self, source);
         match attempt {
             Attempt::Dns { name, protocol } => {
                 walk.query(name, *protocol);
             }
             Attempt::Connect { protocol, target, port } => {
-                walk.reach(target, Some((*protocol, *port)), Question::Reach);
+                walk.reach(target, Some((*protocol, *port)), ProxyQuestion::Reach);
             }
-            Attempt::Ping { target } => walk.reach(target, None, Question::Reach),
+            Attempt::Ping { target } => walk.reach(target, None, ProxyQuestion::Reach),
             Attempt::Http { target, port, request } => {
                 let authority = authority(target, *port, request);
-                let question = Question::Http(request, authority.as_deref());
+                let question = ProxyQuestion::Http(request, authority.as_deref());
                 walk.reach(target, Some((Protocol::Tcp, *port)), question);
             }
         }
@@ -114,7 +114,7 @@ fn order_dependent(
     attempt: &Attempt,
     first: Prediction,
 ) -> Prediction {
-    let mut walk = Walk::after(model, source, first.checks);
+    let mut walk = AttemptWalk::after(model, source, first.checks);
     let gap = "whether another pod's look-up of the name comes first; put the look-up into a step of its own";
     walk.leave_to_chance(attempt.to_string(), gap.to_owned());
     walk.into_prediction()

@@ -10,7 +10,7 @@ pub struct Refusal {
     /// What is wrong.
     pub kind: RefusalKind,
     /// Which part of the object it is about.
-    pub part: Part,
+    pub part: RefusedPart,
     /// The reason in words close to those of who refuses it.
     pub message: String,
     /// Where in the object's file.
@@ -19,7 +19,7 @@ pub struct Refusal {
 
 /// A part of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub enum RefusedPart {
     /// Its kind, version and metadata, which the loader of files checks as well.
     Identity,
     /// Everything else.

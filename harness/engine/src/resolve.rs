@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{DNS_LABELS, DNS_SERVICE, Labels, Service, Topology};
 
 use crate::behaviour::Behaviour;
 use crate::identity::Identity;
-use crate::label::{Label, NAMESPACE, Source};
+use crate::label::{Label, LabelSource, NAMESPACE};
 use crate::refusal::Refusal;
 use crate::rule::PeerMatcher;
 use crate::selector::{Operator, Requirement, Selector};
@@ -37,14 +37,14 @@ struct CidrGroup {
 
 impl CidrGroups {
     /// Reads `CiliumCIDRGroup` objects.
-    pub(crate) fn read<'n>(objects: impl Iterator<Item = &'n Node>) -> Self {
+    pub(crate) fn read<'n>(objects: impl Iterator<Item = &'n YamlNode>) -> Self {
         let groups = objects.filter_map(|object| {
             let name = object.at(&["metadata", "name"])?.text()?.to_owned();
-            let labels = object.at(&["metadata", "labels"]).map_or(&[][..], Node::entries);
+            let labels = object.at(&["metadata", "labels"]).map_or(&[][..], YamlNode::entries);
             let labels = labels
                 .iter()
                 .filter_map(|entry| Some((entry.key.to_string(), entry.value.text()?.to_owned())));
-            let prefixes = object.at(&["spec", "externalCIDRs"]).map_or(&[][..], Node::elements);
+            let prefixes = object.at(&["spec", "externalCIDRs"]).map_or(&[][..], YamlNode::elements);
             let prefixes = prefixes.iter().filter_map(|prefix| prefix.text()?.parse::<IpNet>().ok());
             Some((
                 name,
@@ -78,7 +78,7 @@ impl CidrGroups {
         let labels = values.into_iter().flat_map(|(key, (_, values))| {
             values.into_iter().map(move |value| Label {
                 key: key.into(),
-                source: Source::CidrGroup,
+                source: LabelSource::CidrGroup,
                 value: value.into(),
             })
         });
@@ -107,13 +107,13 @@ impl<'a> Surroundings<'a> {
     /// <https://docs.cilium.io/en/stable/security/policy/language/#services-based>
     pub(crate) fn service_peers(
         &self,
-        element: &Node,
+        element: &YamlNode,
         behaviour: &Behaviour,
     ) -> Result<Vec<PeerMatcher>, Refusal> {
         let mut matchers = Vec::new();
         if let Some(reference) = element.get("k8sService") {
-            let wanted = reference.get("serviceName").and_then(Node::text).unwrap_or_default();
-            let namespace = reference.get("namespace").and_then(Node::text).unwrap_or_default();
+            let wanted = reference.get("serviceName").and_then(YamlNode::text).unwrap_or_default();
+            let namespace = reference.get("namespace").and_then(YamlNode::text).unwrap_or_default();
             for (name, service) in self.services() {
                 // No namespace means the name in every namespace, not the policy's own.
                 if name.name.as_str() == wanted
@@ -124,7 +124,7 @@ impl<'a> Surroundings<'a> {
             }
         }
         if let Some(reference) = element.get("k8sServiceSelector") {
-            let namespace = reference.get("namespace").and_then(Node::text).unwrap_or_default();
+            let namespace = reference.get("namespace").and_then(YamlNode::text).unwrap_or_default();
             let selector = match reference.get("selector") {
                 Some(node) => crate::agent::selector_of_service(node, behaviour)?,
                 None => Selector::default(),

@@ -43,7 +43,7 @@ pub struct Rule {
     /// Whom it is for.
     pub subject: Subject,
     /// One entry for each item of its lists.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<RuleEntry>,
 }
 
 /// Whom a rule is for.
@@ -57,7 +57,7 @@ pub enum Subject {
 
 /// One item of one list of a rule.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct RuleEntry {
     /// The direction it is about.
     pub direction: Direction,
     /// What it does.
@@ -78,9 +78,9 @@ pub struct Entry {
     /// What the engine does not model of it.
     pub gap: Option<Gap>,
     /// Where it stands.
-    pub origin: Origin,
+    pub origin: EntryOrigin,
     /// The same as reports name it.
-    pub(crate) reference: Reference,
+    pub(crate) reference: RuleReference,
 }
 
 /// What an entry says of mutual authentication.
@@ -162,7 +162,7 @@ pub struct PortRule {
     /// Where it stands.
     pub position: Position,
     /// The same as reports name it.
-    pub(crate) reference: Reference,
+    pub(crate) reference: RuleReference,
 }
 
 /// Where a port rule stands in its entry, by the index of the list and the index in it.
@@ -225,16 +225,16 @@ pub enum PortMatcher {
 /// The name of a rule for reports, made when it is needed first and shared from then on. It says nothing that the rule
 /// does not say, so that two are always equal.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Reference(OnceLock<Arc<RuleRef>>);
+pub(crate) struct RuleReference(OnceLock<Arc<RuleRef>>);
 
-impl Reference {
+impl RuleReference {
     /// The name; `make` makes it.
     pub(crate) fn get(&self, make: impl FnOnce() -> RuleRef) -> Arc<RuleRef> {
         Arc::clone(self.0.get_or_init(|| Arc::new(make())))
     }
 }
 
-impl PartialEq for Reference {
+impl PartialEq for RuleReference {
     fn eq(&self, _: &Self) -> bool {
         true
     }
@@ -318,7 +318,7 @@ pub enum Gap {
 
 /// Where an entry stands in its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct EntryOrigin {
     /// The index of the object among the manifests.
     pub object: usize,
     /// The index in `specs`, or none for `spec`.
@@ -356,7 +356,7 @@ impl Section {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for EntryOrigin {
     /// The path in the object: `spec.ingress[0]`, `specs[1].egressDeny[2]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.spec {

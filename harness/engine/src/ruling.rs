@@ -9,7 +9,7 @@ use verdikt_scenario::topology::Endpoint;
 use crate::decide::{Decision, Match, SideVerdict, Traffic};
 pub use crate::explain::NO_QUERY;
 use crate::explain::Query;
-pub use crate::http::{JudgedTarget, RequestHead, Target, normalize, read_request, read_target};
+pub use crate::http::{JudgedTarget, RequestHead, RequestTarget, normalize, read_request, read_target};
 use crate::identity::Identity;
 use crate::label::Label;
 use crate::model::{PolicyModel, SubjectState};

@@ -5,7 +5,7 @@ use std::fmt;
 use compact_str::CompactString;
 
 use crate::identity::Identity;
-use crate::label::{Label, Source};
+use crate::label::{Label, LabelSource};
 
 /// A selector: every requirement must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +18,7 @@ pub struct Selector {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Requirement {
     /// The source of the key; none is any source.
-    pub source: Option<Source>,
+    pub source: Option<LabelSource>,
     /// The key without its source.
     pub key: CompactString,
     /// What must hold.
@@ -62,19 +62,19 @@ impl Selector {
 impl Requirement {
     /// A requirement an author did not write.
     pub fn implied(key: &str, operator: Operator) -> Self {
-        Self { source: Some(Source::Kubernetes), key: key.into(), operator, implied: true }
+        Self { source: Some(LabelSource::Kubernetes), key: key.into(), operator, implied: true }
     }
 
     /// Splits a key at its first colon into source and key; without a colon, any source does.
-    pub fn split_key(text: &str) -> (Option<Source>, &str) {
+    pub fn split_key(text: &str) -> (Option<LabelSource>, &str) {
         match text.split_once(':') {
             None => (None, text),
             Some(("any", key)) => (None, key),
-            Some(("k8s", key)) => (Some(Source::Kubernetes), key),
-            Some(("reserved", key)) => (Some(Source::Reserved), key),
-            Some(("cidrgroup", key)) => (Some(Source::CidrGroup), key),
-            Some(("cidr", key)) => (Some(Source::Cidr), key),
-            Some((_, key)) => (Some(Source::Other), key),
+            Some(("k8s", key)) => (Some(LabelSource::Kubernetes), key),
+            Some(("reserved", key)) => (Some(LabelSource::Reserved), key),
+            Some(("cidrgroup", key)) => (Some(LabelSource::CidrGroup), key),
+            Some(("cidr", key)) => (Some(LabelSource::Cidr), key),
+            Some((_, key)) => (Some(LabelSource::Other), key),
         }
     }
 
@@ -87,14 +87,14 @@ impl Requirement {
 
     /// Whether an identity fulfils it.
     pub fn holds(&self, identity: &Identity) -> bool {
-        if self.source == Some(Source::Cidr) {
+        if self.source == Some(LabelSource::Cidr) {
             let inside = self
                 .key
                 .parse::<ipnet::IpNet>()
                 .is_ok_and(|prefix| identity.address.is_some_and(|address| prefix.contains(&address)));
             return inside == matches!(self.operator, Operator::In(_) | Operator::Exists);
         }
-        if self.source == Some(Source::CidrGroup) {
+        if self.source == Some(LabelSource::CidrGroup) {
             return self.holds_of_groups(identity);
         }
         let value = self.label(identity).map(|label| label.value.as_str());
@@ -111,7 +111,7 @@ impl Requirement {
         let mut values = identity
             .labels
             .iter()
-            .filter(|label| label.source == Source::CidrGroup && label.key == self.key)
+            .filter(|label| label.source == LabelSource::CidrGroup && label.key == self.key)
             .map(|label| &label.value);
         match &self.operator {
             Operator::In(wanted) => values.any(|value| wanted.contains(value)),
@@ -134,9 +134,9 @@ impl Requirement {
 impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let prefix = match self.source {
-            Some(Source::Reserved) => "reserved:",
-            Some(Source::Cidr) => "cidr:",
-            Some(Source::CidrGroup) => "cidrgroup:",
+            Some(LabelSource::Reserved) => "reserved:",
+            Some(LabelSource::Cidr) => "cidr:",
+            Some(LabelSource::CidrGroup) => "cidrgroup:",
             _ => "",
         };
         let key = &self.key;

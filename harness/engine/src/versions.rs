@@ -5,34 +5,34 @@ use verdikt_scenario::version::CiliumVersion;
 /// A span of versions. Only [`before`] and [`only`] give it an end: what a table does not end holds for every minor to
 /// come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Versions {
+pub(crate) struct VersionSpan {
     first: Option<CiliumVersion>,
     /// The first version after the span.
     end: Option<CiliumVersion>,
 }
 
 /// Every version.
-pub(crate) const ALWAYS: Versions = Versions { first: None, end: None };
+pub(crate) const ALWAYS: VersionSpan = VersionSpan { first: None, end: None };
 
 /// No version.
-pub(crate) const NEVER: Versions = before(CiliumVersion::RANGE[0]);
+pub(crate) const NEVER: VersionSpan = before(CiliumVersion::RANGE[0]);
 
 /// A version and all that follow it.
-pub(crate) const fn since(first: CiliumVersion) -> Versions {
-    Versions { first: Some(first), end: None }
+pub(crate) const fn since(first: CiliumVersion) -> VersionSpan {
+    VersionSpan { first: Some(first), end: None }
 }
 
 /// All versions older than this one.
-pub(crate) const fn before(end: CiliumVersion) -> Versions {
-    Versions { first: None, end: Some(end) }
+pub(crate) const fn before(end: CiliumVersion) -> VersionSpan {
+    VersionSpan { first: None, end: Some(end) }
 }
 
 /// One version.
-pub(crate) const fn only(version: CiliumVersion) -> Versions {
+pub(crate) const fn only(version: CiliumVersion) -> VersionSpan {
     since(version).before(version.next())
 }
 
-impl Versions {
+impl VersionSpan {
     /// The part of the span that is older than a version.
     pub(crate) const fn before(self, end: CiliumVersion) -> Self {
         Self { first: self.first, end: Some(end) }
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn spans_are_open_at_their_end() {
         let (oldest, newest) = (CiliumVersion::V1_16, CiliumVersion::RANGE[1]);
-        let held = |span: Versions| {
+        let held = |span: VersionSpan| {
             let all = CiliumVersion::ALL.into_iter().chain([newest.next()]);
             all.filter(|version| span.contain(*version)).count()
         };

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use verdikt_engine::lint::lint;
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_engine::refusal::RefusalKind;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::document;
@@ -63,7 +63,7 @@ const OURS: [&str; 6] = [
 fn codes(manifests: &[Manifest]) -> [Vec<String>; 2] {
     let topology = topology();
     [Some(&topology), None].map(|topology| {
-        let findings = lint(topology, manifests, &Options::default());
+        let findings = lint(topology, manifests, &ModelOptions::default());
         assert_eq!(findings.refusals, []);
         let codes = findings.warnings.into_iter().filter_map(|warning| warning.code);
         codes.filter(|code| OURS.contains(&code.as_str())).collect()
@@ -105,7 +105,7 @@ fn sound_values_cause_no_warning() {
 #[test]
 fn a_peer_that_is_not_known_is_refused_and_explained() {
     let policies = [policy("p", "Admin", 5, "ingress: [{action: Pass, from: [{}]}]")];
-    let findings = lint(Some(&topology()), &policies, &Options::default());
+    let findings = lint(Some(&topology()), &policies, &ModelOptions::default());
     assert_eq!(findings.refusals.len(), 1);
     let mut warnings = findings.warnings.iter();
     let warning = warnings.find(|warning| warning.code.as_deref() == Some("misread-value")).unwrap();
@@ -150,7 +150,7 @@ fn who_refuses_what() {
         let mut topology = topology();
         topology.settings.cluster_network_policy = on;
         let manifests = std::slice::from_ref(manifest);
-        let options = Options { version, ..Options::default() };
+        let options = ModelOptions { version, ..ModelOptions::default() };
         let model = PolicyModel::new(&topology, manifests, &options, &Learned::default());
         let refused = model.judgements()[0].refused().unwrap();
         assert_eq!((refused.by, refused.kind.clone()), expected, "{}", refused.message);
@@ -176,7 +176,7 @@ fn who_refuses_what() {
 /// The checks of an attempt from red to blue, a line each.
 fn explained(policies: &[Manifest]) -> String {
     let topology = topology();
-    let model = PolicyModel::new(&topology, policies, &Options::default(), &Learned::default());
+    let model = PolicyModel::new(&topology, policies, &ModelOptions::default(), &Learned::default());
     let [red, blue] = ["red/pod", "blue/pod"].map(|name| Endpoint::Pod(name.parse().unwrap()));
     let port = Port::new(80).unwrap();
     let attempt = Attempt::Connect { protocol: Protocol::Tcp, target: Target::Endpoint(blue), port };

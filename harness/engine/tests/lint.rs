@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use insta::assert_snapshot;
 use verdikt_engine::lint::{Findings, lint};
-use verdikt_engine::model::Options;
+use verdikt_engine::model::ModelOptions;
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
@@ -89,7 +89,8 @@ fn manifest(api: &str, kind: &str, metadata: &str, spec: &str) -> Manifest {
 }
 
 fn shown(topology: Option<&Topology>, manifests: &[Manifest], version: CiliumVersion) -> String {
-    let options = Options { version, field_validation: FieldValidation::Ignore, ..Options::default() };
+    let options =
+        ModelOptions { version, field_validation: FieldValidation::Ignore, ..ModelOptions::default() };
     let Findings { refusals, warnings } = lint(topology, manifests, &options);
     let found = refusals.iter().map(|refusal| &refusal.mistake).chain(&warnings);
     let shown: Vec<String> = found

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use insta::assert_snapshot;
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
@@ -124,10 +124,10 @@ fn shown(prediction: &Prediction) -> String {
 }
 
 fn check(policies: &str, source: &str, attempt_text: &str) -> String {
-    check_with(policies, Options::default(), &Learned::default(), source, attempt_text)
+    check_with(policies, ModelOptions::default(), &Learned::default(), source, attempt_text)
 }
 
-fn check_with(policies: &str, options: Options, learned: &Learned, source: &str, text: &str) -> String {
+fn check_with(policies: &str, options: ModelOptions, learned: &Learned, source: &str, text: &str) -> String {
     let topology = topology();
     let manifests = manifests(policies);
     let cluster = PolicyModel::new(&topology, &manifests, &options, learned);
@@ -203,8 +203,10 @@ spec:
 
 #[test]
 fn audit_mode_lets_a_denial_pass_and_says_so() {
-    let options =
-        Options { enforcement: Enforcement { audit: true, ..Enforcement::default() }, ..Options::default() };
+    let options = ModelOptions {
+        enforcement: Enforcement { audit: true, ..Enforcement::default() },
+        ..ModelOptions::default()
+    };
     let text = check_with(LEDGER, options, &Learned::default(), "shop/canary", "tcp bank/ledger:80");
     assert!(text.starts_with("audit ingress\n"), "{text}");
 }
@@ -238,14 +240,14 @@ fn an_address_is_open_once_its_name_was_looked_up() {
     egress of shop/web, to api, tcp port 80: allowed by shop/by-name spec.egress[0] (policy.yaml:8:5)
     ");
     let learned = Learned { names: ["api.example.test".parse().unwrap()].into() };
-    let text = check_with(BY_NAME, Options::default(), &learned, "shop/web", "tcp api:80");
+    let text = check_with(BY_NAME, ModelOptions::default(), &learned, "shop/web", "tcp api:80");
     assert!(text.starts_with("allow\n"), "{text}");
 }
 
 #[test]
 fn a_cluster_that_forgets_its_names_is_as_one_that_never_knew_any() {
     let (topology, manifests) = (topology(), manifests(BY_NAME));
-    let with = |learned: &Learned| PolicyModel::new(&topology, &manifests, &Options::default(), learned);
+    let with = |learned: &Learned| PolicyModel::new(&topology, &manifests, &ModelOptions::default(), learned);
     let shown = |cluster: &PolicyModel<'_>| format!("{cluster:?}");
     let (none, one) = (Learned::default(), Learned { names: ["api.example.test".parse().unwrap()].into() });
     assert_ne!(shown(&with(&one)), shown(&with(&none)));
@@ -279,14 +281,14 @@ spec:
     );
     let topology = topology();
     let manifests = manifests(&policies);
-    let cluster = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
+    let cluster = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
     let cells =
         ["shop/web", "shop/canary"].map(|source| (endpoint(source), attempt("tcp api.example.test:80")));
     let step = cluster.in_step(cells.iter().map(|(source, attempt)| (source, attempt)));
     let answers = cells.each_ref().map(|(source, attempt)| step.predict(source, attempt).answer.to_string());
     assert_eq!(answers, ["allow", "abstains"]);
     // In a step of its own, later, the name is known.
-    let cluster = PolicyModel::new(&topology, &manifests, &Options::default(), step.learned());
+    let cluster = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), step.learned());
     let (source, attempt) = &cells[1];
     let step = cluster.in_step([(source, attempt)]);
     assert_eq!(step.predict(source, attempt).answer.to_string(), "allow");
@@ -369,7 +371,7 @@ spec: {endpointSelector: {}, egress: [{toEntities: [kube-apiserver]}]}
 ",
     );
     let answer = |topology: &Topology| {
-        let model = PolicyModel::new(topology, &manifests, &Options::default(), &Learned::default());
+        let model = PolicyModel::new(topology, &manifests, &ModelOptions::default(), &Learned::default());
         model.predict(&endpoint("bank/ledger"), &attempt("tcp api:443")).answer.to_string()
     };
     assert_eq!(answer(&topology), "deny egress");

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use verdikt_engine::decide::{SideVerdict, Traffic};
-use verdikt_engine::matrix::{Cell, Matrix};
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::matrix::{CellVerdict, VerdictMatrix};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{Endpoint, Node, Pod, Protocol, Topology, WorldHost};
@@ -153,7 +153,7 @@ type Sides = (Option<SideVerdict>, Option<SideVerdict>);
 fn verdicts(policies: &[String]) -> Vec<(Endpoint, Endpoint, Sides)> {
     let topology = topology();
     let manifests: Vec<Manifest> = policies.iter().map(|policy| manifest(policy)).collect();
-    let cluster = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
+    let cluster = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
     let endpoints = topology.sources();
     let mut verdicts = Vec::new();
     for source in &endpoints {
@@ -271,14 +271,14 @@ proptest! {
     fn the_matrix_agrees_with_each_pair(policies in proptest::collection::vec(any_policy(), 0..5)) {
         let topology = topology();
         let manifests: Vec<Manifest> = policies.iter().map(|policy| manifest(policy)).collect();
-        let cluster = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
+        let cluster = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
         let ports = [(Protocol::Tcp, 80), (Protocol::Udp, 443)];
-        let matrix = Matrix::new(&cluster, &ports);
+        let matrix = VerdictMatrix::new(&cluster, &ports);
         for source in topology.sources() {
             for destination in topology.sources() {
                 for (index, (protocol, port)) in ports.into_iter().enumerate() {
                     let (egress, ingress) = cluster.sides(&source, &destination, Traffic::Port(protocol, port));
-                    let expected = if denied(egress) || denied(ingress) { Cell::Deny } else { Cell::Allow };
+                    let expected = if denied(egress) || denied(ingress) { CellVerdict::Deny } else { CellVerdict::Allow };
                     prop_assert_eq!(matrix.cell(&source, &destination, index), Some(expected));
                 }
             }
@@ -295,8 +295,8 @@ proptest! {
             for root in document::parse(&text).unwrap_or_default() {
                 let manifests = [Manifest { file: Arc::from("odd.yaml"), root }];
                 let topology = topology();
-                PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
-                PolicyModel::without_api_server(&topology, &manifests, &Options::default(), &Learned::default());
+                PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+                PolicyModel::without_api_server(&topology, &manifests, &ModelOptions::default(), &Learned::default());
             }
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::attempt::{Attempt, Request, Target};
 use verdikt_scenario::document::Unlocated;
 use verdikt_scenario::policy::{Manifest, Refuser};
@@ -155,8 +155,10 @@ fn every_recorded_verdict_is_predicted() {
         let case: Value = serde_json::from_str(line).unwrap();
         let name = case["case"].as_str().unwrap();
         let audit = name.contains("policy-audit-mode=true");
-        let options =
-            Options { enforcement: Enforcement { audit, ..Enforcement::default() }, ..Options::default() };
+        let options = ModelOptions {
+            enforcement: Enforcement { audit, ..Enforcement::default() },
+            ..ModelOptions::default()
+        };
         let manifests = manifests(&case["policies"]);
         let mut learned = Learned::default();
         for probe in case["probes"].as_array().unwrap() {
@@ -197,7 +199,7 @@ fn every_doubtful_object_is_judged_as_recorded() {
             (FieldValidation::Strict, case["kubectl_apply"]["exit"] == 0),
             (FieldValidation::Ignore, case["server"]["accepted"] == true),
         ] {
-            let options = Options { field_validation, ..Options::default() };
+            let options = ModelOptions { field_validation, ..ModelOptions::default() };
             let cluster = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
             let refused = cluster.judgements()[0].refused();
             let by_api_server = refused.is_some_and(|refused| refused.by == Refuser::ApiServer);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::lint::lint;
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::document;
 use verdikt_scenario::loader::parse_attempt;
 use verdikt_scenario::policy::Manifest;
@@ -85,7 +85,7 @@ proptest! {
         ];
         for (attempt, peer) in &seen {
             let attempt = parse_attempt(attempt, &topology).unwrap();
-            let model = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
+            let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
             let (_, ingress) = model.sides(peer, &web, Traffic::Port(Protocol::Tcp, 8080));
             let denied = matches!(model.predict(&client, &attempt).answer, Answer::Deny(_));
             prop_assert_eq!(denied, ingress.unwrap().denies(), "{} as {}", attempt, peer);
@@ -93,7 +93,7 @@ proptest! {
         let service = topology.services.values_mut().next().unwrap();
         service.external_traffic_policy = TrafficPolicy::Local;
         let attempt = parse_attempt("tcp shop/front:8080", &topology).unwrap();
-        let model = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
+        let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
         let (_, ingress) = model.sides(&client, &web, Traffic::Port(Protocol::Tcp, 8080));
         let denied = matches!(model.predict(&client, &attempt).answer, Answer::Deny(_));
         prop_assert_eq!(denied, ingress.unwrap().denies());
@@ -112,7 +112,7 @@ proptest! {
             topology.pods.insert(name.parse().unwrap(), pod);
         }
         let manifests = [manifest(&rules)];
-        let model = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
+        let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
         let pod = |name: &str| Endpoint::Pod(name.parse().unwrap());
         let node = |name: &str| Endpoint::Node(name.parse().unwrap());
         let traffic = Traffic::Port(Protocol::Tcp, 8080);
@@ -129,7 +129,7 @@ proptest! {
 #[test]
 fn a_rule_for_addresses_behind_a_service_that_hides_them_is_warned_of() {
     let warnings = |list: &str, topology: &Topology| {
-        let found = lint(Some(topology), &[manifest(list)], &Options::default()).warnings;
+        let found = lint(Some(topology), &[manifest(list)], &ModelOptions::default()).warnings;
         let found = found.into_iter().filter(|it| it.code.as_deref() == Some("hidden-client"));
         found
             .map(|it| format!("{} {} => {}", it.place.line, it.message, it.help.unwrap()))

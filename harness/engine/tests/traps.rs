@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use verdikt_engine::decide::{SideVerdict, Traffic};
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{
@@ -152,7 +152,8 @@ fn every_trap_is_answered_as_recorded() {
     for trap in &traps {
         let manifests: Vec<Manifest> =
             trap.policies.iter().enumerate().map(|(index, policy)| manifest(policy, index)).collect();
-        let cluster = PolicyModel::without_api_server(&topology, &manifests, &Options::default(), &learned);
+        let cluster =
+            PolicyModel::without_api_server(&topology, &manifests, &ModelOptions::default(), &learned);
         let refused = cluster.judgements().iter().any(|judgement| judgement.refused().is_some());
         if refused == trap.accepted {
             wrong.push(format!("{} {}: {:?}", trap.id, trap.title, cluster.judgements()));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
 use verdikt_engine::lint::lint;
-use verdikt_engine::model::Options;
+use verdikt_engine::model::ModelOptions;
 use verdikt_scenario::diagnostic::{Diagnostic, Severity};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
@@ -29,7 +29,7 @@ fn policy(kind: &str, namespace: &str, spec: &str) -> Manifest {
 }
 
 fn found(topology: Option<&Topology>, manifest: Manifest, version: CiliumVersion) -> Vec<Diagnostic> {
-    let options = Options { version, ..Options::default() };
+    let options = ModelOptions { version, ..ModelOptions::default() };
     let findings = lint(topology, &[manifest], &options);
     assert_eq!(findings.refusals, [], "the policy is refused");
     findings.warnings
@@ -400,7 +400,7 @@ fn policies_without_a_namespace_stand_for_their_folder() {
     let cut = |one: &str, other: &str| {
         let dns = "{toEndpoints: [{matchLabels: {k8s-app: kube-dns, k8s:io.kubernetes.pod.namespace: kube-system}}], toPorts: [{ports: [{port: \"53\"}]}]}";
         let manifests = [of(one, "{toEntities: [world]}"), of(other, dns)];
-        let warnings = lint(None, &manifests, &Options::default()).warnings;
+        let warnings = lint(None, &manifests, &ModelOptions::default()).warnings;
         warnings.iter().any(|warning| warning.code.as_deref() == Some("egress-cuts-dns"))
     };
     assert!(!cut("a/p.yaml", "a/dns.yaml"));

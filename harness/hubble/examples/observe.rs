@@ -11,10 +11,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::TcpSocket;
-use verdikt_hubble::client::{Identity, Source, Tls};
+use verdikt_hubble::client::{ClientCertificate, FlowServer, Tls};
 use verdikt_hubble::convert::Reported;
 use verdikt_hubble::flow_source::{FlowSource, status};
-use verdikt_hubble::stream::{Flows, News, Patience};
+use verdikt_hubble::stream::{FlowStream, News, Patience};
 use verdikt_scenario::flow::FlowKind;
 
 #[tokio::main(flavor = "current_thread")]
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let source = source(&server)?;
     println!("asking {source}, {}", status(&source, Duration::from_secs(5)).await?.version);
-    let mut flows = Flows::follow(&[source], FlowSource::Agents, SystemTime::now(), Patience::default());
+    let mut flows = FlowStream::follow(&[source], FlowSource::Agents, SystemTime::now(), Patience::default());
     let mut connecting: Option<(Instant, u16)> = None;
     while let Some(news) = flows.next().await {
         match news {
@@ -85,10 +85,10 @@ fn connect(target: SocketAddr) -> Result<(Instant, u16), Box<dyn Error>> {
     Ok((begun, port))
 }
 
-fn source(text: &str) -> Result<Source, Box<dyn Error>> {
+fn source(text: &str) -> Result<FlowServer, Box<dyn Error>> {
     match text.split_once(':') {
-        Some(("tcp", address)) => Ok(Source::tcp("agent", address)),
-        Some(("unix", path)) => Ok(Source::unix("agent", path)),
+        Some(("tcp", address)) => Ok(FlowServer::tcp("agent", address)),
+        Some(("unix", path)) => Ok(FlowServer::unix("agent", path)),
         Some(("tls", parts)) => {
             let parts: Vec<&str> = parts.split(',').collect();
             let (address, server_name, authorities, identity) = match *parts.as_slice() {
@@ -101,12 +101,12 @@ fn source(text: &str) -> Result<Source, Box<dyn Error>> {
             let read = std::fs::read_to_string::<&str>;
             let identity = match identity {
                 Some((certificate, key)) => {
-                    Some(Identity { certificate: read(certificate)?, key: read(key)? })
+                    Some(ClientCertificate { certificate: read(certificate)?, key: read(key)? })
                 }
                 None => None,
             };
             let tls = Tls { authorities: read(authorities)?, server_name: server_name.to_owned(), identity };
-            Ok(Source::tcp("agent", address).with_tls(tls))
+            Ok(FlowServer::tcp("agent", address).with_tls(tls))
         }
         _ => Err(format!("`{text}` is no server: write `tcp:ADDRESS`, `unix:PATH` or `tls:…`").into()),
     }

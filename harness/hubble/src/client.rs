@@ -1,7 +1,7 @@
 //! A client of one Hubble server.
 //!
 //! Calls go over one HTTP/2 connection. No pings are sent on it: Go's gRPC servers end connections that ping more
-//! often than every five minutes. Whoever follows asks for [`Client::server_status`] now and then instead.
+//! often than every five minutes. Whoever follows asks for [`HubbleClient::server_status`] now and then instead.
 //! <https://github.com/grpc/grpc/blob/master/doc/keepalive.md>
 
 mod codec;
@@ -18,10 +18,10 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Response, Status, Streaming};
 
-use codec::Messages;
+use codec::MessageCodec;
 pub use error::ClientError;
 use source::Dial;
-pub use source::{Identity, Opening, Source, Stream, Tls};
+pub use source::{ClientCertificate, FlowServer, Opening, Stream, Tls};
 
 use crate::messages::{
     EventTypeFilter, FlowFilter, GetFlowsRequest, GetFlowsResponse, ServerStatusRequest,
@@ -59,7 +59,7 @@ const FIELDS: [&str; 21] = [
 
 /// What to ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ask {
+pub struct FlowRequest {
     /// No events from before this time, by the node's clock; none is from now on.
     pub since: Option<SystemTime>,
     /// Have the server leave out what is not read. Versions that do not know one of the fields refuse.
@@ -68,16 +68,16 @@ pub struct Ask {
 
 /// A connection to a server.
 #[derive(Clone, Debug)]
-pub struct Client {
-    source: Source,
+pub struct HubbleClient {
+    source: FlowServer,
     channel: Channel,
     /// How long the server has for each answer.
     within: Duration,
 }
 
-impl Client {
+impl HubbleClient {
     /// Connects. This, and later every answer but the events themselves, must come within the time given.
-    pub async fn connect(source: &Source, within: Duration) -> Result<Self, ClientError> {
+    pub async fn connect(source: &FlowServer, within: Duration) -> Result<Self, ClientError> {
         let scheme = if source.tls.is_some() { "https" } else { "http" };
         // The address is the connector's business; this one only stands in the headers.
         let unusable = |error| error::connecting(source, &error);
@@ -99,7 +99,7 @@ impl Client {
         let call = async {
             let mut grpc = Grpc::new(self.channel.clone());
             grpc.ready().await.map_err(|error| error::connecting(&self.source, &error))?;
-            let codec = Messages::<_, ServerStatusResponse>::default();
+            let codec = MessageCodec::<_, ServerStatusResponse>::default();
             let response = grpc.unary(Request::new(ServerStatusRequest {}), path, codec).await;
             let response = response.map_err(|status| error::answered(&self.source, &status, true))?;
             response.into_inner().map_err(|error| ClientError::Failed {
@@ -121,7 +121,7 @@ impl Client {
     }
 
     /// Follows the events that verdikt judges by.
-    pub fn follow(&self, ask: &Ask) -> Responses {
+    pub fn follow(&self, ask: &FlowRequest) -> Responses {
         let request = GetFlowsRequest {
             follow: true,
             whitelist: whitelist(),
@@ -141,10 +141,10 @@ impl Client {
             let ready = grpc.ready().await;
             ready.map_err(|error| Status::from_error(Box::new(error)))?;
             let path = PathAndQuery::from_static("/observer.Observer/GetFlows");
-            let codec = Messages::<_, GetFlowsResponse>::default();
+            let codec = MessageCodec::<_, GetFlowsResponse>::default();
             grpc.server_streaming(Request::new(request), path, codec).await
         };
-        Responses { source: self.source.clone(), state: State::Asking(Box::pin(call)) }
+        Responses { source: self.source.clone(), state: ResponseState::Asking(Box::pin(call)) }
     }
 }
 
@@ -165,40 +165,41 @@ fn tls_config(tls: &Tls) -> ClientTlsConfig {
     }
 }
 
-type Event = Result<GetFlowsResponse, DecodeError>;
-type Call = Pin<Box<dyn Future<Output = Result<Response<Streaming<Event>>, Status>> + Send>>;
+type DecodedResponse = Result<GetFlowsResponse, DecodeError>;
+type ResponseFuture =
+    Pin<Box<dyn Future<Output = Result<Response<Streaming<DecodedResponse>>, Status>> + Send>>;
 
 /// The events that a server sends.
 pub struct Responses {
-    source: Source,
-    state: State,
+    source: FlowServer,
+    state: ResponseState,
 }
 
-enum State {
+enum ResponseState {
     /// A Go server begins its answer with the first event, however late that is.
-    Asking(Call),
-    Answered(Box<Streaming<Event>>),
+    Asking(ResponseFuture),
+    Answered(Box<Streaming<DecodedResponse>>),
     Failed,
 }
 
 impl Responses {
     /// The next event, or why it cannot be read; none when the server has ended the stream. Cancel-safe. Nothing
     /// is sent before the first call.
-    pub async fn next(&mut self) -> Result<Option<Event>, ClientError> {
+    pub async fn next(&mut self) -> Result<Option<DecodedResponse>, ClientError> {
         loop {
             let message = match &mut self.state {
-                State::Asking(call) => match call.await {
+                ResponseState::Asking(call) => match call.await {
                     Ok(response) => {
-                        self.state = State::Answered(Box::new(response.into_inner()));
+                        self.state = ResponseState::Answered(Box::new(response.into_inner()));
                         continue;
                     }
                     Err(status) => Err(status),
                 },
-                State::Answered(stream) => stream.message().await,
-                State::Failed => Ok(None),
+                ResponseState::Answered(stream) => stream.message().await,
+                ResponseState::Failed => Ok(None),
             };
             return message.map_err(|status| {
-                self.state = State::Failed;
+                self.state = ResponseState::Failed;
                 error::answered(&self.source, &status, false)
             });
         }

@@ -30,11 +30,11 @@ use crate::messages::{
 
 /// One thing that Hubble says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Observed {
+pub enum HubbleEvent {
     /// A flow.
     Flow(Box<Reported>),
     /// Events that nobody will see.
-    Lost(Loss),
+    Lost(LossWindow),
     /// What has become of nodes behind Relay.
     Node(NodeChange),
 }
@@ -57,7 +57,7 @@ pub struct Reported {
 /// Events that nobody will see. What happened on the node in this window, and was not reported, may still have
 /// happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Loss {
+pub struct LossWindow {
     /// How they were lost.
     pub reason: LossReason,
     /// How many, of all kinds, if it is known.
@@ -102,7 +102,7 @@ pub struct NodeChange {
 
 /// What a response says, with times counted from the begin of the run, what was before being at the begin. None
 /// where it is about nothing that verdikt judges by.
-pub fn observed(response: GetFlowsResponse, begin: SystemTime) -> Option<Observed> {
+pub fn observed(response: GetFlowsResponse, begin: SystemTime) -> Option<HubbleEvent> {
     let GetFlowsResponse { flow, node_status, lost_events, node_name, time } = response;
     let at = |time: Option<Timestamp>| time.map(|time| since(time, begin));
     if let Some(flow) = flow {
@@ -111,14 +111,14 @@ pub fn observed(response: GetFlowsResponse, begin: SystemTime) -> Option<Observe
         return reported(flow, node.clone(), at).unwrap_or_else(|what| {
             let at = at.unwrap_or_default();
             let reason = LossReason::Unreadable(what);
-            Some(Observed::Lost(Loss { reason, count: Some(1), node, from: at, to: at }))
+            Some(HubbleEvent::Lost(LossWindow { reason, count: Some(1), node, from: at, to: at }))
         });
     }
     if let Some(event) = lost_events {
         let to = at(event.last).or(at(time)).unwrap_or_default();
-        return Some(Observed::Lost(lost(&event, node_name, at(event.first).unwrap_or(to), to)));
+        return Some(HubbleEvent::Lost(lost(&event, node_name, at(event.first).unwrap_or(to), to)));
     }
-    node_status.map(|status| Observed::Node(node_change(status)))
+    node_status.map(|status| HubbleEvent::Node(node_change(status)))
 }
 
 /// The time from the begin of the run to a time by the node's clock.
@@ -131,14 +131,14 @@ pub(crate) fn since(time: Timestamp, begin: SystemTime) -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds.max(0)).unwrap_or(u64::MAX))
 }
 
-fn lost(event: &LostEvent, node: String, from: Duration, to: Duration) -> Loss {
+fn lost(event: &LostEvent, node: String, from: Duration, to: Duration) -> LossWindow {
     let reason = match LostEventSource::try_from(event.source) {
         Ok(LostEventSource::PerfEventRing) => LossReason::KernelRing,
         Ok(LostEventSource::ObserverQueue) => LossReason::AgentQueue,
         Ok(LostEventSource::HubbleRing) => LossReason::AgentRing,
         Ok(LostEventSource::Unknown) | Err(_) => LossReason::Unsaid,
     };
-    Loss { reason, count: Some(event.num_events_lost), node, from: from.min(to), to }
+    LossWindow { reason, count: Some(event.num_events_lost), node, from: from.min(to), to }
 }
 
 fn node_change(status: NodeStatusEvent) -> NodeChange {
@@ -147,7 +147,7 @@ fn node_change(status: NodeStatusEvent) -> NodeChange {
 }
 
 /// The flow; an error says what of it cannot be read.
-fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<Option<Observed>, String> {
+fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<Option<HubbleEvent>, String> {
     let number = if flow.drop_reason_desc > 0 {
         flow.drop_reason_desc
     } else {
@@ -221,7 +221,7 @@ fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<
         policies: policies.iter().filter_map(short_name).collect(),
         request,
     };
-    Ok(Some(Observed::Flow(Box::new(Reported { flow, is_reply, node, source_names, destination_names }))))
+    Ok(Some(HubbleEvent::Flow(Box::new(Reported { flow, is_reply, node, source_names, destination_names }))))
 }
 
 fn name_of(kind: FlowKind) -> &'static str {

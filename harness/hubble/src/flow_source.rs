@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::client::{Client, ClientError, Source};
+use crate::client::{ClientError, FlowServer, HubbleClient};
 use crate::messages::ServerStatusResponse;
 
 /// Whom to ask.
@@ -20,7 +20,7 @@ pub enum FlowSource {
 
 /// Who is asked, and why.
 #[derive(Clone, Debug)]
-pub enum Choice {
+pub enum FlowSourceChoice {
     /// Every agent itself.
     Agents {
         /// How many there are.
@@ -29,7 +29,7 @@ pub enum Choice {
     /// Relay.
     Relay {
         /// Where it is.
-        source: Source,
+        source: FlowServer,
         /// Why not the agents, and whom it hears, in words.
         because: String,
     },
@@ -47,13 +47,13 @@ pub struct FlowSourceError {
 /// flows cannot be had, if so, and `relay` where Relay is; it is not asked for where the agents do.
 pub async fn choose(
     agents: Vec<Result<(), String>>,
-    relay: impl Future<Output = Result<Source, String>>,
+    relay: impl Future<Output = Result<FlowServer, String>>,
     within: Duration,
-) -> Result<Choice, FlowSourceError> {
+) -> Result<FlowSourceChoice, FlowSourceError> {
     let count = agents.len();
     let mut problems: Vec<String> = agents.into_iter().filter_map(Result::err).collect();
     if problems.is_empty() && count > 0 {
-        return Ok(Choice::Agents { count });
+        return Ok(FlowSourceChoice::Agents { count });
     }
     let because = match problems.as_slice() {
         [] => "no agent is known".to_owned(),
@@ -67,7 +67,7 @@ pub async fn choose(
         Ok((source, heard))
     };
     match asked.await {
-        Ok((source, heard)) => Ok(Choice::Relay { source, because: format!("{because}; {heard}") }),
+        Ok((source, heard)) => Ok(FlowSourceChoice::Relay { source, because: format!("{because}; {heard}") }),
         Err(problem) => {
             problems.push(problem);
             Err(FlowSourceError { problems })
@@ -76,8 +76,8 @@ pub async fn choose(
 }
 
 /// What a server says about itself.
-pub async fn status(source: &Source, within: Duration) -> Result<ServerStatusResponse, ClientError> {
-    Client::connect(source, within).await?.server_status().await
+pub async fn status(source: &FlowServer, within: Duration) -> Result<ServerStatusResponse, ClientError> {
+    HubbleClient::connect(source, within).await?.server_status().await
 }
 
 /// Which nodes Relay hears; an error if none.
@@ -94,7 +94,7 @@ fn heard(status: &ServerStatusResponse) -> Result<String, String> {
 }
 
 /// `3 agents`, or `Relay, because …`.
-impl fmt::Display for Choice {
+impl fmt::Display for FlowSourceChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Agents { count: 1 } => f.pad("1 agent"),

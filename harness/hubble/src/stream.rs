@@ -2,7 +2,7 @@
 //!
 //! A source whose connection is cut is connected to again, after growing pauses and not for ever, and asked from
 //! the last event on. What it tells twice is told once. Where nobody can say that nothing was lost meanwhile, a
-//! [`Loss`] says so: attempts in its window prove nothing by silence and want to be made again.
+//! [`LossWindow`] says so: attempts in its window prove nothing by silence and want to be made again.
 //!
 //! Flows have the time of their node's clock, [`News::Flow::received`] that of the caller's.
 
@@ -15,10 +15,10 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::client::Source;
-use crate::convert::{Loss, NodeChange, Reported};
+use crate::client::FlowServer;
+use crate::convert::{LossWindow, NodeChange, Reported};
 use crate::flow_source::FlowSource;
-use following::Following;
+use following::FollowedServer;
 
 /// How many news wait to be taken before the sources are held back.
 const WAITING: usize = 1024;
@@ -34,7 +34,7 @@ pub enum News {
         received: Duration,
     },
     /// Events may be missing.
-    Lost(Loss),
+    Lost(LossWindow),
     /// What has become of nodes behind Relay.
     Node(NodeChange),
     /// The source answers and is followed from now on, for the first time or again. Before the first time nothing
@@ -51,7 +51,7 @@ pub enum News {
         /// Why, naming the server.
         reason: String,
     },
-    /// The source is not tried any more: from the window of the [`Loss`] before on, all of its flows are missing.
+    /// The source is not tried any more: from the window of the [`LossWindow`] before on, all of its flows are missing.
     GivenUp {
         /// Its name.
         source: Arc<str>,
@@ -89,17 +89,17 @@ impl Default for Patience {
 
 /// The news of several sources. Dropping it ends all connections.
 #[derive(Debug)]
-pub struct Flows {
+pub struct FlowStream {
     news: mpsc::Receiver<News>,
     /// They end with this.
     _following: JoinSet<()>,
 }
 
-impl Flows {
+impl FlowStream {
     /// Follows these sources: the agents of all nodes, or Relay. Flows from before the begin of the run are left
     /// out. Needs a tokio runtime.
     pub fn follow(
-        sources: &[Source],
+        sources: &[FlowServer],
         flow_source: FlowSource,
         begin: SystemTime,
         patience: Patience,
@@ -107,7 +107,7 @@ impl Flows {
         let (sender, news) = mpsc::channel(WAITING);
         let mut following = JoinSet::new();
         for source in sources {
-            let source = Following::new(source.clone(), flow_source, begin, patience, sender.clone());
+            let source = FollowedServer::new(source.clone(), flow_source, begin, patience, sender.clone());
             following.spawn(source.run());
         }
         Self { news, _following: following }

@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::profile::{PREFIX, Profile, profiles};
-use crate::program::{Call, Program};
+use crate::program::{Program, ProgramCall};
 
 pub use up::{Up, up};
 
 /// How a cluster is brought up.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct KindOptions {
     /// Archives with images, as `docker save` writes them. What they hold is not pulled.
     pub image_archives: Vec<PathBuf>,
     /// The registry that has every image in place of the images' own.
@@ -32,7 +32,7 @@ pub struct Options {
     pub timeout: Duration,
 }
 
-impl Default for Options {
+impl Default for KindOptions {
     fn default() -> Self {
         Self {
             image_archives: Vec::new(),
@@ -46,7 +46,7 @@ impl Default for Options {
 
 /// The names of our clusters, in order.
 pub fn clusters() -> Result<Vec<String>, Error> {
-    let listed = Call::new(Program::Kind, "list the clusters").arguments(["get", "clusters"]).run()?;
+    let listed = ProgramCall::new(Program::Kind, "list the clusters").arguments(["get", "clusters"]).run()?;
     let mut ours: Vec<String> =
         listed.lines().map(str::trim).filter(|name| name.starts_with(PREFIX)).map(str::to_owned).collect();
     ours.sort();
@@ -90,7 +90,7 @@ pub fn clean() -> Result<Cleaned, Error> {
 }
 
 fn delete(cluster: &str) -> Result<(), Error> {
-    Call::new(Program::Kind, format!("remove the cluster `{cluster}`"))
+    ProgramCall::new(Program::Kind, format!("remove the cluster `{cluster}`"))
         .arguments(["delete", "cluster", "--name", cluster])
         .deadline(Duration::from_mins(5))
         .cleans_up()

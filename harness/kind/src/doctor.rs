@@ -1,12 +1,12 @@
 //! Whether this machine has the programs that clusters need.
 
 use crate::error::Error;
-use crate::program::{Call, Program};
+use crate::program::{Program, ProgramCall};
 use crate::versions::{VersionNumber, versions};
 
 /// What was found out about one program.
 #[derive(Debug)]
-pub struct Finding {
+pub struct ProgramFinding {
     /// The program.
     pub program: Program,
     /// The oldest version that will do.
@@ -16,7 +16,7 @@ pub struct Finding {
 }
 
 /// Looks at every program.
-pub fn examine() -> [Finding; 3] {
+pub fn examine() -> [ProgramFinding; 3] {
     Program::ALL.map(|program| {
         let least = versions().programs;
         let wanted = match program {
@@ -24,7 +24,7 @@ pub fn examine() -> [Finding; 3] {
             Program::Kind => least.kind,
             Program::Helm => least.helm,
         };
-        Finding { program, wanted, found: version(program, wanted) }
+        ProgramFinding { program, wanted, found: version(program, wanted) }
     })
 }
 
@@ -40,7 +40,8 @@ fn version(program: Program, wanted: VersionNumber) -> Result<VersionNumber, Err
         Program::Kind => &["version"],
         Program::Helm => &["version", "--short"],
     };
-    let said = Call::new(program, format!("ask {program} for its version")).arguments(arguments).run()?;
+    let said =
+        ProgramCall::new(program, format!("ask {program} for its version")).arguments(arguments).run()?;
     let Some(found) = VersionNumber::first_in(&said) else {
         return Err(Error::NoVersion { program, said: said.trim().to_owned() });
     };

@@ -12,7 +12,7 @@ pub const PREFIX: &str = "verdikt-";
 pub const DEFAULT: &str = "cilium-1.20";
 
 /// The files of a profile: its name, kind's configuration, Helm's values.
-type Files = (&'static str, &'static str, &'static str);
+type ProfileFiles = (&'static str, &'static str, &'static str);
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
@@ -25,7 +25,7 @@ macro_rules! files {
 }
 
 /// Every profile's files, in the order they are listed.
-static FILES: [Files; 10] = files![
+static FILES: [ProfileFiles; 10] = files![
     "cilium-1.16",
     "cilium-1.17",
     "cilium-1.18",

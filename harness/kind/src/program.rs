@@ -64,7 +64,7 @@ impl fmt::Display for Program {
 
 /// One call of a program.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
+pub(crate) struct ProgramCall {
     program: Program,
     arguments: Vec<OsString>,
     input: Option<Vec<u8>>,
@@ -73,7 +73,7 @@ pub(crate) struct Call {
     cleans_up: bool,
 }
 
-impl Call {
+impl ProgramCall {
     /// A call that does something, as in `cannot create the cluster`, and takes a minute at most.
     pub(crate) fn new(program: Program, doing: impl Into<String>) -> Self {
         let deadline = Duration::from_mins(1);

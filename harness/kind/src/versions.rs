@@ -15,7 +15,7 @@ pub const FILE: &str = include_str!("../clusters/versions.yaml");
 /// What the file says.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Versions {
+pub struct VersionsFile {
     /// The oldest versions of the programs.
     pub programs: Programs,
     /// Where the chart `cilium` comes from.
@@ -51,13 +51,13 @@ pub struct Release {
     /// The Kubernetes minor of its clusters.
     pub kubernetes: String,
     /// Its images.
-    pub images: Images,
+    pub images: ReleaseImages,
 }
 
 /// The images of a release of Cilium.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Images {
+pub struct ReleaseImages {
     /// The agent of each node.
     pub agent: Image,
     /// The operator.
@@ -68,7 +68,7 @@ pub struct Images {
     pub envoy: Image,
 }
 
-impl Images {
+impl ReleaseImages {
     /// Each image with its role.
     pub fn by_role(&self) -> [(&'static str, &Image); 4] {
         [("agent", &self.agent), ("operator", &self.operator), ("relay", &self.relay), ("envoy", &self.envoy)]
@@ -89,8 +89,8 @@ pub struct ProfileEntry {
 }
 
 /// The versions that this binary was built with.
-pub fn versions() -> &'static Versions {
-    static VERSIONS: LazyLock<Versions> = LazyLock::new(|| {
+pub fn versions() -> &'static VersionsFile {
+    static VERSIONS: LazyLock<VersionsFile> = LazyLock::new(|| {
         #[expect(clippy::expect_used, reason = "the file is part of the binary and read by a test")]
         serde_saphyr::from_str(FILE).expect("clusters/versions.yaml is as `Versions` has it")
     });

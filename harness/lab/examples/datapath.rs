@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use etherparse::PacketBuilder;
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_lab::datapath::{Datapath, Effects, LinkId, LinkOwner, ServiceTable};
-use verdikt_lab::policy::{Owner, Policy};
+use verdikt_lab::policy::{AddressOwner, PolicyVersion};
 use verdikt_lab::redirect::Redirects;
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
@@ -82,12 +82,12 @@ fn datapath() -> Result<Datapath, Box<dyn Error>> {
     }
     let root = document::parse(POLICY)?.remove(0);
     let manifests = [Manifest { file: Arc::from("guard.yaml"), root }];
-    let cluster = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
+    let cluster = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
     let owners = endpoints.iter().map(|(address, endpoint): (&IpAddr, &Endpoint)| {
-        (*address, Owner { endpoint: endpoint.clone(), identity: 1000 })
+        (*address, AddressOwner { endpoint: endpoint.clone(), identity: 1000 })
     });
     let (cluster, owners) = (Arc::new(cluster.into_owned()), Arc::new(owners.collect()));
-    let policy = Policy::new(cluster, owners, BTreeMap::new(), 1, false);
+    let policy = PolicyVersion::new(cluster, owners, BTreeMap::new(), 1, false);
     let mut datapath = Datapath::new(Arc::new(Redirects::default()), Arc::new(policy));
     for (index, (address, endpoint)) in endpoints.into_iter().enumerate() {
         let owner = LinkOwner::Endpoint { endpoint, addresses: vec![address], identity: 1000 };

@@ -21,7 +21,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use verdikt_probes::addresses::{Addresses, Relay};
+use verdikt_probes::addresses::{Addresses, NodeRelay};
 use verdikt_scenario::topology::{DNS_POD, Endpoint, LOCAL_NODE, Topology};
 
 const DNS_SERVICE_V4: Ipv4Addr = Ipv4Addr::new(245, 96, 0, 10);
@@ -100,7 +100,7 @@ fn kept_or_given(before: &Addresses, endpoint: &Endpoint, given: Option<IpAddr>)
 }
 
 /// Every way from outside to a service over a node that hides its clients.
-fn relays(topology: &Topology) -> Vec<Relay> {
+fn relays(topology: &Topology) -> Vec<NodeRelay> {
     let mut relays = Vec::new();
     for (service, _) in topology.services.iter().filter(|(_, service)| service.hides_clients()) {
         let backends = topology.backends(service);
@@ -109,7 +109,7 @@ fn relays(topology: &Topology) -> Vec<Relay> {
         let nodes = topology.nodes.keys().cloned().chain(topology.implied_nodes());
         let nodes = nodes.filter(|node| node.as_str() != LOCAL_NODE).map(Some).chain([None]);
         for node in nodes {
-            let to = |backend: &Option<Endpoint>| Relay {
+            let to = |backend: &Option<Endpoint>| NodeRelay {
                 service: service.clone(),
                 node: node.clone(),
                 backend: backend.clone(),

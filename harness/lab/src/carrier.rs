@@ -14,7 +14,7 @@ use verdikt_scenario::flow::Flow;
 
 use crate::current::CurrentPolicy;
 use crate::datapath::{Datapath, Effects, LinkId, LinkOwner, Relays, ServiceTable};
-use crate::losses::{Loss, Losses};
+use crate::losses::{LossCause, Losses};
 use crate::redirect::Redirects;
 
 /// The longest packet a device gives.
@@ -27,10 +27,10 @@ const EXPIRY: Duration = Duration::from_secs(1);
 /// A running datapath. Its thread ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Carrier {
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::UnboundedSender<CarrierCommand>,
 }
 
-enum Command {
+enum CarrierCommand {
     Attach(LinkId, LinkOwner, SyncDevice, oneshot::Sender<io::Result<()>>),
     Detach(LinkId, oneshot::Sender<()>),
     Identify(LinkId, u32, oneshot::Sender<()>),
@@ -84,25 +84,25 @@ impl Carrier {
 
     /// Begins to carry the packets of a device.
     pub(crate) async fn attach(&self, link: LinkId, owner: LinkOwner, device: SyncDevice) -> io::Result<()> {
-        self.ask(|answer| Command::Attach(link, owner, device, answer)).await?
+        self.ask(|answer| CarrierCommand::Attach(link, owner, device, answer)).await?
     }
 
     /// Ends to carry the packets of a device, and forgets its connections.
     pub(crate) async fn detach(&self, link: LinkId) -> io::Result<()> {
-        self.ask(|answer| Command::Detach(link, answer)).await
+        self.ask(|answer| CarrierCommand::Detach(link, answer)).await
     }
 
     /// Tells the identity of the endpoint behind a device from now on.
     pub(crate) async fn identify(&self, link: LinkId, identity: u32) -> io::Result<()> {
-        self.ask(|answer| Command::Identify(link, identity, answer)).await
+        self.ask(|answer| CarrierCommand::Identify(link, identity, answer)).await
     }
 
     /// Replaces the services.
     pub(crate) async fn services(&self, services: ServiceTable, relays: Relays) -> io::Result<()> {
-        self.ask(|answer| Command::Services(services, relays, answer)).await
+        self.ask(|answer| CarrierCommand::Services(services, relays, answer)).await
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> io::Result<T> {
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> CarrierCommand) -> io::Result<T> {
         let (sender, answer) = oneshot::channel();
         self.commands.send(command(sender)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
@@ -113,7 +113,7 @@ fn gone() -> io::Error {
     io::Error::other("the datapath has ended")
 }
 
-async fn follow(shared: Rc<RefCell<Shared>>, mut commands: mpsc::UnboundedReceiver<Command>) {
+async fn follow(shared: Rc<RefCell<Shared>>, mut commands: mpsc::UnboundedReceiver<CarrierCommand>) {
     let mut expiry = tokio::time::interval(EXPIRY);
     loop {
         tokio::select! {
@@ -131,13 +131,13 @@ async fn follow(shared: Rc<RefCell<Shared>>, mut commands: mpsc::UnboundedReceiv
 }
 
 // An answer that nobody waits for any more is no mistake.
-async fn obey(shared: &Rc<RefCell<Shared>>, command: Command) {
+async fn obey(shared: &Rc<RefCell<Shared>>, command: CarrierCommand) {
     match command {
-        Command::Attach(link, owner, device, answer) => {
+        CarrierCommand::Attach(link, owner, device, answer) => {
             let attached = connect(shared, link, owner, device).await;
             let _ = answer.send(attached);
         }
-        Command::Detach(link, answer) => {
+        CarrierCommand::Detach(link, answer) => {
             let mut state = shared.borrow_mut();
             if let Some((_, task)) = state.devices.remove(&link) {
                 task.abort();
@@ -145,11 +145,11 @@ async fn obey(shared: &Rc<RefCell<Shared>>, command: Command) {
             state.datapath.detach(link);
             let _ = answer.send(());
         }
-        Command::Identify(link, identity, answer) => {
+        CarrierCommand::Identify(link, identity, answer) => {
             shared.borrow_mut().datapath.identify(link, identity);
             let _ = answer.send(());
         }
-        Command::Services(services, relays, answer) => {
+        CarrierCommand::Services(services, relays, answer) => {
             let datapath = &mut shared.borrow_mut().datapath;
             datapath.set_relays(relays);
             datapath.set_services(services);
@@ -184,12 +184,12 @@ async fn carry(shared: Rc<RefCell<Shared>>, link: LinkId, device: Rc<AsyncDevice
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // Whatever its endpoint sends from here on is lost.
-                Err(_) => return shared.borrow().losses.add(Loss::Queue),
+                Err(_) => return shared.borrow().losses.add(LossCause::Queue),
             }
         }
         tokio::task::yield_now().await;
     }
-    shared.borrow().losses.add(Loss::Queue);
+    shared.borrow().losses.add(LossCause::Queue);
 }
 
 impl Shared {
@@ -208,7 +208,7 @@ impl Shared {
             if let Some((device, _)) = self.devices.get(&to) {
                 // A device that takes no packet loses it, as a wire would.
                 if device.try_send(&packet).is_err() {
-                    self.losses.add(Loss::Refused);
+                    self.losses.add(LossCause::Refused);
                 }
             }
         }

@@ -8,21 +8,21 @@ use std::time::Duration;
 
 use verdikt_engine::model::PolicyModel;
 
-use crate::policy::{Owner, Policy};
+use crate::policy::{AddressOwner, PolicyVersion};
 
 /// The policy in force, and the names learned. Whoever has changed it knows that every later packet, query and
 /// request is judged by the new one.
 #[derive(Debug)]
 pub struct CurrentPolicy {
     revision: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<LabState>,
 }
 
 #[derive(Debug)]
-struct State {
-    policy: Arc<Policy>,
+struct LabState {
+    policy: Arc<PolicyVersion>,
     cluster: Arc<PolicyModel<'static>>,
-    endpoints: Arc<BTreeMap<IpAddr, Owner>>,
+    endpoints: Arc<BTreeMap<IpAddr, AddressOwner>>,
     audit: bool,
     /// By address and name, until when it is known.
     names: BTreeMap<(IpAddr, String), Duration>,
@@ -30,15 +30,20 @@ struct State {
 
 impl CurrentPolicy {
     /// The first policy.
-    pub fn new(cluster: PolicyModel<'static>, endpoints: BTreeMap<IpAddr, Owner>, audit: bool) -> Self {
+    pub fn new(
+        cluster: PolicyModel<'static>,
+        endpoints: BTreeMap<IpAddr, AddressOwner>,
+        audit: bool,
+    ) -> Self {
         let (cluster, endpoints) = (Arc::new(cluster), Arc::new(endpoints));
-        let policy = Policy::new(Arc::clone(&cluster), Arc::clone(&endpoints), BTreeMap::new(), 0, audit);
-        let state = State { policy: Arc::new(policy), cluster, endpoints, audit, names: BTreeMap::new() };
+        let policy =
+            PolicyVersion::new(Arc::clone(&cluster), Arc::clone(&endpoints), BTreeMap::new(), 0, audit);
+        let state = LabState { policy: Arc::new(policy), cluster, endpoints, audit, names: BTreeMap::new() };
         Self { revision: AtomicU64::new(0), state: Mutex::new(state) }
     }
 
     /// The policy in force.
-    pub fn get(&self) -> Arc<Policy> {
+    pub fn get(&self) -> Arc<PolicyVersion> {
         Arc::clone(&self.state().policy)
     }
 
@@ -48,7 +53,12 @@ impl CurrentPolicy {
     }
 
     /// Puts another policy in force. What was learned stays known.
-    pub fn replace(&self, cluster: PolicyModel<'static>, endpoints: BTreeMap<IpAddr, Owner>, audit: bool) {
+    pub fn replace(
+        &self,
+        cluster: PolicyModel<'static>,
+        endpoints: BTreeMap<IpAddr, AddressOwner>,
+        audit: bool,
+    ) {
         let mut state = self.state();
         state.cluster = Arc::new(cluster);
         state.endpoints = Arc::new(endpoints);
@@ -82,18 +92,18 @@ impl CurrentPolicy {
         }
     }
 
-    fn renew(&self, state: &mut State) {
+    fn renew(&self, state: &mut LabState) {
         let mut names: BTreeMap<IpAddr, BTreeSet<String>> = BTreeMap::new();
         for (address, name) in state.names.keys() {
             names.entry(*address).or_default().insert(name.clone());
         }
         let revision = state.policy.revision() + 1;
         let (cluster, endpoints) = (Arc::clone(&state.cluster), Arc::clone(&state.endpoints));
-        state.policy = Arc::new(Policy::new(cluster, endpoints, names, revision, state.audit));
+        state.policy = Arc::new(PolicyVersion::new(cluster, endpoints, names, revision, state.audit));
         self.revision.store(revision, Ordering::Release);
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, LabState> {
         // Every change is made whole before it can be seen.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

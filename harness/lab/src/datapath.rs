@@ -29,7 +29,7 @@ use verdikt_scenario::topology::{Endpoint, Protocol};
 use self::connections::Connections;
 use self::link::Link;
 use self::services::Services;
-use crate::policy::Policy;
+use crate::policy::PolicyVersion;
 use crate::redirect::Redirects;
 
 /// A device that packets come from and go to.
@@ -86,7 +86,7 @@ impl Effects {
 #[derive(Debug)]
 pub struct Datapath {
     redirects: Arc<Redirects>,
-    policy: Arc<Policy>,
+    policy: Arc<PolicyVersion>,
     services: Services,
     relays: Relays,
     links: FxHashMap<LinkId, Link>,
@@ -98,7 +98,7 @@ pub struct Datapath {
 
 impl Datapath {
     /// A datapath without links. It adds to `redirects` what the proxies are to judge.
-    pub fn new(redirects: Arc<Redirects>, policy: Arc<Policy>) -> Self {
+    pub fn new(redirects: Arc<Redirects>, policy: Arc<PolicyVersion>) -> Self {
         Self {
             connections: Connections::new(Arc::clone(&redirects)),
             redirects,
@@ -160,7 +160,7 @@ impl Datapath {
     }
 
     /// Sets the policy. Every connection is judged anew by its client's next packet.
-    pub fn set_policy(&mut self, policy: Arc<Policy>) {
+    pub fn set_policy(&mut self, policy: Arc<PolicyVersion>) {
         self.policy = policy;
     }
 

@@ -27,7 +27,7 @@ pub enum Entered {
 }
 
 /// Why a trial of what a lab is made of has failed.
-enum Failure {
+enum TrialFailure {
     Namespace(Errno),
     Device(io::Error),
 }
@@ -44,8 +44,8 @@ pub fn enter() -> Result<Entered, Obstacle> {
     }
     become_root()?;
     attempt().map(|()| Entered::UserNamespace).map_err(|failure| match failure {
-        Failure::Namespace(error) => forbidden(CloneFlags::CLONE_NEWNET, error, &setting),
-        Failure::Device(error) => Obstacle::Device(error),
+        TrialFailure::Namespace(error) => forbidden(CloneFlags::CLONE_NEWNET, error, &setting),
+        TrialFailure::Device(error) => Obstacle::Device(error),
     })
 }
 
@@ -73,13 +73,13 @@ fn become_root() -> Result<(), Obstacle> {
 }
 
 /// Makes a network namespace with a device, and forgets it. In a thread, since the process shall stay where it is.
-fn attempt() -> Result<(), Failure> {
+fn attempt() -> Result<(), TrialFailure> {
     let thread = std::thread::Builder::new().spawn(|| {
-        unshare(CloneFlags::CLONE_NEWNET).map_err(Failure::Namespace)?;
-        open_device().map(|_| ()).map_err(Failure::Device)
+        unshare(CloneFlags::CLONE_NEWNET).map_err(TrialFailure::Namespace)?;
+        open_device().map(|_| ()).map_err(TrialFailure::Device)
     });
-    let ended = thread.map_err(Failure::Device)?.join();
-    ended.unwrap_or_else(|_| Err(Failure::Device(io::Error::other("the trial panicked"))))
+    let ended = thread.map_err(TrialFailure::Device)?.join();
+    ended.unwrap_or_else(|_| Err(TrialFailure::Device(io::Error::other("the trial panicked"))))
 }
 
 /// The value of a kernel setting, if the kernel has it.

@@ -4,7 +4,7 @@ use std::io;
 
 use verdikt_probes::probes::ProbeError;
 
-use crate::namespace::NamespaceError;
+use crate::namespace::NetnsError;
 use crate::rewriting::RewrittenServices;
 
 /// Why a lab cannot go on.
@@ -12,7 +12,7 @@ use crate::rewriting::RewrittenServices;
 pub enum LabError {
     /// A namespace cannot be made or removed.
     #[error(transparent)]
-    Namespace(NamespaceError),
+    Namespace(NetnsError),
     /// The datapath or a probe cannot be talked to.
     #[error("the lab's datapath cannot go on")]
     Datapath(#[source] io::Error),

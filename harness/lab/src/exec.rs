@@ -23,7 +23,7 @@ use nix::unistd::sethostname;
 
 /// What to run, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inside {
+pub struct ProgramInside {
     /// The process of the lab.
     pub lab: u32,
     /// The process whose namespaces are the endpoint's: its probe.
@@ -42,7 +42,7 @@ pub struct Inside {
 
 /// Why a program cannot run inside an endpoint.
 #[derive(Debug, thiserror::Error)]
-pub enum ExecError {
+pub enum EndpointExecError {
     /// The endpoint's probe is no more.
     #[error("the endpoint is gone: its probe, process {probe}, has ended")]
     Gone {
@@ -88,15 +88,15 @@ pub enum ExecError {
 
 /// Becomes the program. Returns only if that fails, and the process must end then. To be called while the process
 /// has only one thread: the kernel lets no other enter a user namespace.
-pub fn run_inside(inside: Inside) -> Result<Infallible, ExecError> {
-    let failed = |what| move |source: nix::Error| ExecError::Enter { what, source: source.into() };
+pub fn run_inside(inside: ProgramInside) -> Result<Infallible, EndpointExecError> {
+    let failed = |what| move |source: nix::Error| EndpointExecError::Enter { what, source: source.into() };
     enter(inside.lab, inside.probe)?;
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS)
         .map_err(failed("have files and a name of its own"))?;
     files::replace(&inside.resolv_conf, &inside.hosts)
-        .map_err(|source| ExecError::Enter { what: "have files of its own", source })?;
+        .map_err(|source| EndpointExecError::Enter { what: "have files of its own", source })?;
     sethostname(&inside.hostname).map_err(failed("have a name of its own"))?;
-    rights::drop_all_but_needed().map_err(|source| ExecError::Enter {
+    rights::drop_all_but_needed().map_err(|source| EndpointExecError::Enter {
         what: "give its rights up",
         source: io::Error::other(source),
     })?;
@@ -106,17 +106,17 @@ pub fn run_inside(inside: Inside) -> Result<Infallible, ExecError> {
     // A script whose interpreter is missing is not found either, though it is there.
     let there = inside.program.to_string_lossy().contains('/') && File::open(&inside.program).is_ok();
     Err(match source.kind() {
-        io::ErrorKind::NotFound if !there => ExecError::NotFound { program: inside.program },
-        _ => ExecError::NotStarted { program: inside.program, source },
+        io::ErrorKind::NotFound if !there => EndpointExecError::NotFound { program: inside.program },
+        _ => EndpointExecError::NotStarted { program: inside.program, source },
     })
 }
 
 /// Enters the user namespace, if it is another one, and the network of a process that the lab has started.
-fn enter(lab: u32, probe: u32) -> Result<(), ExecError> {
+fn enter(lab: u32, probe: u32) -> Result<(), EndpointExecError> {
     let failed_open = |source: io::Error| match source.kind() {
-        io::ErrorKind::NotFound => ExecError::Gone { probe },
-        io::ErrorKind::PermissionDenied => ExecError::Foreign,
-        _ => ExecError::Enter { what: "find the endpoint's network", source },
+        io::ErrorKind::NotFound => EndpointExecError::Gone { probe },
+        io::ErrorKind::PermissionDenied => EndpointExecError::Foreign,
+        _ => EndpointExecError::Enter { what: "find the endpoint's network", source },
     };
     // All is asked of this one process: another may get its number once it has ended.
     let process = File::open(format!("/proc/{probe}")).map_err(failed_open)?;
@@ -124,8 +124,8 @@ fn enter(lab: u32, probe: u32) -> Result<(), ExecError> {
     let open = |kind: &str| File::open(below(&format!("ns/{kind}"))).map_err(failed_open);
     let failed = |what| {
         move |source: nix::Error| match source {
-            nix::Error::EPERM => ExecError::Foreign,
-            _ => ExecError::Enter { what, source: source.into() },
+            nix::Error::EPERM => EndpointExecError::Foreign,
+            _ => EndpointExecError::Enter { what, source: source.into() },
         }
     };
     // Both are opened before either is entered: what was ours to see is seen with the rights we came with.
@@ -137,10 +137,10 @@ fn enter(lab: u32, probe: u32) -> Result<(), ExecError> {
     };
     let machines = same(network.metadata(), fs::metadata("/proc/self/ns/net"));
     if parent(&stat) != Some(lab) || machines.map_err(failed_open)? {
-        return Err(ExecError::NoEndpoint { probe, lab });
+        return Err(EndpointExecError::NoEndpoint { probe, lab });
     }
     let inside = same(user.metadata(), fs::metadata("/proc/self/ns/user"));
-    if !inside.map_err(|source| ExecError::Enter { what: "find its own rights", source })? {
+    if !inside.map_err(|source| EndpointExecError::Enter { what: "find its own rights", source })? {
         setns(user, CloneFlags::CLONE_NEWUSER).map_err(failed("enter the lab's user namespace"))?;
     }
     setns(network, CloneFlags::CLONE_NEWNET).map_err(failed("enter the endpoint's network"))

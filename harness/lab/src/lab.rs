@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tracing::debug;
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_probe::wire::{Order, Report};
 use verdikt_probes::addresses::Addresses;
 use verdikt_probes::names::{resolver, zone};
@@ -23,13 +23,13 @@ use crate::current::CurrentPolicy;
 use crate::datapath::{LinkId, LinkOwner, ServiceTable};
 use crate::error::LabError;
 use crate::identities::Identities;
-use crate::losses::{Loss, Losses, Lost, dropped_by_queues};
+use crate::losses::{LossCause, Losses, Lost, dropped_by_queues};
 use crate::names::{self, Resolution};
-use crate::namespace::{Making, NamespaceMaker, NetnsHandle, ProbeProgram, Process, Wanted};
-use crate::policy::Owner;
+use crate::namespace::{Making, NamespaceMaker, NetnsHandle, NetnsSpec, ProbeExecutable, Process};
+use crate::policy::AddressOwner;
 use crate::proxy::{Judge, Proxies};
 use crate::redirect::Redirects;
-use crate::rewriting::{RewrittenServices, ServicePort, rewritten};
+use crate::rewriting::{RewrittenServices, ServiceAddress, rewritten};
 use crate::services;
 
 /// How long a probe may take to start or to listen.
@@ -38,7 +38,7 @@ const PROBE_DEADLINE: Duration = Duration::from_secs(10);
 /// A topology that lives.
 #[derive(Debug)]
 pub struct Lab {
-    probe: ProbeProgram,
+    probe: ProbeExecutable,
     begin: Instant,
     addresses: Addresses,
     identities: Identities,
@@ -47,7 +47,7 @@ pub struct Lab {
     probes: Probes,
     last_link: usize,
     /// The ports of services that were found to be as the lab has them.
-    untouched: BTreeSet<ServicePort>,
+    untouched: BTreeSet<ServiceAddress>,
     flows: mpsc::UnboundedReceiver<Flow>,
     losses: Arc<Losses>,
     // Dropped in this order: the devices must be carried as long as proxies and probes live.
@@ -93,11 +93,11 @@ pub enum LabEvent {
 
 impl Lab {
     /// A lab without any endpoint yet. Times of flows are counted from `begin`.
-    pub async fn start(probe: ProbeProgram, begin: Instant) -> Result<Self, LabError> {
+    pub async fn start(probe: ProbeExecutable, begin: Instant) -> Result<Self, LabError> {
         let maker = NamespaceMaker::start().map_err(LabError::Namespace)?;
         let (tells, flows) = mpsc::unbounded_channel();
         let policy = Arc::new(CurrentPolicy::new(
-            PolicyModel::new(&Topology::default(), &[], &Options::default(), &Learned::default())
+            PolicyModel::new(&Topology::default(), &[], &ModelOptions::default(), &Learned::default())
                 .into_owned(),
             BTreeMap::new(),
             false,
@@ -171,7 +171,8 @@ impl Lab {
             .endpoints
             .iter()
             .flat_map(|(endpoint, list)| {
-                let owner = Owner { endpoint: endpoint.clone(), identity: self.identities.number(endpoint) };
+                let owner =
+                    AddressOwner { endpoint: endpoint.clone(), identity: self.identities.number(endpoint) };
                 list.iter().map(move |address| (*address, owner.clone()))
             })
             .collect();
@@ -194,7 +195,7 @@ impl Lab {
             .backends
             .keys()
             .map(|(address, protocol, port)| (*protocol, SocketAddr::new(*address, *port)));
-        let new: Vec<ServicePort> = ports.filter(|port| !self.untouched.contains(port)).collect();
+        let new: Vec<ServiceAddress> = ports.filter(|port| !self.untouched.contains(port)).collect();
         let found = rewritten(&self.maker, &new).await.map_err(LabError::Namespace)?;
         if !found.is_empty() {
             return Err(LabError::Rewritten(RewrittenServices(found)));
@@ -213,7 +214,7 @@ impl Lab {
 
     fn make(&self, endpoint: &Endpoint) -> Making<NetnsHandle> {
         let addresses = self.addresses.endpoints.get(endpoint).cloned().unwrap_or_default();
-        let wanted = Wanted { name: endpoint.to_string(), addresses, local_prefixes: Vec::new() };
+        let wanted = NetnsSpec { name: endpoint.to_string(), addresses, local_prefixes: Vec::new() };
         self.maker.make(wanted, self.probe.clone())
     }
 
@@ -282,7 +283,7 @@ impl Lab {
         for site in self.sites.values_mut() {
             // A probe that has ended is told of by itself.
             let Some(dropped) = dropped(site.pid) else { continue };
-            self.losses.add_several(Loss::Queue, dropped.saturating_sub(site.dropped));
+            self.losses.add_several(LossCause::Queue, dropped.saturating_sub(site.dropped));
             site.dropped = dropped;
         }
     }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 /// The ways to lose something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Loss {
+pub enum LossCause {
     /// A device did not take a packet for its endpoint.
     Refused,
     /// The queue of a device was full, or the device cannot be read.
@@ -20,7 +20,7 @@ pub enum Loss {
     Connection,
 }
 
-impl Loss {
+impl LossCause {
     const ALL: [Self; 4] = [Self::Refused, Self::Queue, Self::Query, Self::Connection];
 
     fn index(self) -> usize {
@@ -47,18 +47,18 @@ impl Loss {
 
 /// How much was lost in each way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lost([u64; Loss::ALL.len()]);
+pub struct Lost([u64; LossCause::ALL.len()]);
 
 impl Lost {
     /// How much was lost in one way.
-    pub fn count(&self, loss: Loss) -> u64 {
+    pub fn count(&self, loss: LossCause) -> u64 {
         self.0[loss.index()]
     }
 }
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lost = Loss::ALL.into_iter().filter(|loss| self.count(*loss) > 0);
+        let lost = LossCause::ALL.into_iter().filter(|loss| self.count(*loss) > 0);
         let texts: Vec<String> = lost.map(|loss| loss.text(self.count(loss))).collect();
         write!(f, "the lab itself lost {}", texts.join(", "))
     }
@@ -67,18 +67,18 @@ impl fmt::Display for Lost {
 /// Counts losses. Shared by the datapath and the proxies, which add, and the lab, which tells of them.
 #[derive(Debug, Default)]
 pub(crate) struct Losses {
-    counts: [AtomicU64; Loss::ALL.len()],
+    counts: [AtomicU64; LossCause::ALL.len()],
     news: Notify,
 }
 
 impl Losses {
     /// Adds one.
-    pub(crate) fn add(&self, loss: Loss) {
+    pub(crate) fn add(&self, loss: LossCause) {
         self.add_several(loss, 1);
     }
 
     /// Adds several, or none.
-    pub(crate) fn add_several(&self, loss: Loss, count: u64) {
+    pub(crate) fn add_several(&self, loss: LossCause, count: u64) {
         if count > 0 {
             self.counts[loss.index()].fetch_add(count, Ordering::Relaxed);
             self.news.notify_one();
@@ -88,7 +88,7 @@ impl Losses {
     /// Waits for losses that nobody was told of yet. Cancel-safe.
     pub(crate) async fn next(&self) -> Lost {
         loop {
-            let lost = Lost(Loss::ALL.map(|loss| self.counts[loss.index()].swap(0, Ordering::Relaxed)));
+            let lost = Lost(LossCause::ALL.map(|loss| self.counts[loss.index()].swap(0, Ordering::Relaxed)));
             if lost != Lost::default() {
                 return lost;
             }
@@ -125,13 +125,13 @@ Inter-|   Receive                                                |  Transmit
     #[tokio::test]
     async fn losses_are_told_once_and_together() {
         let losses = Losses::default();
-        losses.add(Loss::Refused);
-        losses.add_several(Loss::Queue, 0);
-        losses.add_several(Loss::Query, 2);
+        losses.add(LossCause::Refused);
+        losses.add_several(LossCause::Queue, 0);
+        losses.add_several(LossCause::Query, 2);
         insta::assert_snapshot!(losses.next().await, @"the lab itself lost 1 packet that a device refused, 2 messages of the DNS proxy");
         let waiting = tokio::time::timeout(std::time::Duration::from_millis(1), losses.next());
         assert!(waiting.await.is_err());
-        losses.add(Loss::Connection);
+        losses.add(LossCause::Connection);
         insta::assert_snapshot!(losses.next().await, @"the lab itself lost 1 connection of a proxy");
     }
 }

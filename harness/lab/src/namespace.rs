@@ -20,7 +20,7 @@ use tun_rs::SyncDevice;
 
 /// A namespace to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct NetnsSpec {
     /// For messages: the endpoint's name.
     pub name: String,
     /// The addresses of its device: one, or one of each family.
@@ -31,7 +31,7 @@ pub struct Wanted {
 
 /// The program that becomes the probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProbeProgram {
+pub struct ProbeExecutable {
     /// The executable.
     pub path: PathBuf,
     /// Its arguments.
@@ -73,14 +73,14 @@ impl Drop for Process {
 
 /// What can go wrong with a namespace.
 #[derive(Debug, thiserror::Error)]
-pub enum NamespaceError {
+pub enum NetnsError {
     /// A step of making it failed.
     #[error("the namespace of {name} cannot {}", step.text())]
     Make {
         /// Whose namespace.
         name: String,
         /// What cannot be done.
-        step: Step,
+        step: NetnsStep,
         /// The system's reason.
         #[source]
         source: io::Error,
@@ -103,7 +103,7 @@ pub enum NamespaceError {
 
 /// A step of making a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum NetnsStep {
     /// Starting the thread that makes it.
     NamespaceMaker,
     /// Making it.
@@ -118,7 +118,7 @@ pub enum Step {
     Listeners,
 }
 
-impl Step {
+impl NetnsStep {
     fn text(self) -> &'static str {
         match self {
             Self::NamespaceMaker => "be prepared",

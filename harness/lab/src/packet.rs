@@ -45,7 +45,7 @@ impl Tuple {
 
 /// What a packet carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Content {
+pub(crate) enum PacketContent {
     /// A TCP segment.
     Tcp(Flags),
     /// A UDP datagram.
@@ -75,7 +75,7 @@ pub(crate) enum Content {
     Other,
 }
 
-impl Content {
+impl PacketContent {
     /// The type of an ICMP message.
     pub(crate) fn icmp_kind(self) -> Option<u8> {
         match self {
@@ -123,7 +123,7 @@ pub(crate) struct Fragment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Headers {
     pub(crate) tuple: Tuple,
-    pub(crate) content: Content,
+    pub(crate) content: PacketContent,
     pub(crate) fragment: Option<Fragment>,
     /// TTL or hop limit.
     pub(crate) hops: u8,
@@ -173,7 +173,7 @@ pub(crate) fn parse(packet: &[u8]) -> Result<Headers, Unreadable> {
     let payload = &packet[network.transport..network.length];
     let later = network.fragment.is_some_and(|fragment| fragment.offset > 0);
     let (content, source_port, destination_port) =
-        if later { (Content::LaterFragment, 0, 0) } else { transport(&network, payload)? };
+        if later { (PacketContent::LaterFragment, 0, 0) } else { transport(&network, payload)? };
     Ok(Headers {
         tuple: network.tuple(source_port, destination_port),
         content,
@@ -184,7 +184,7 @@ pub(crate) fn parse(packet: &[u8]) -> Result<Headers, Unreadable> {
     })
 }
 
-fn transport(network: &Network, payload: &[u8]) -> Result<(Content, u16, u16), Unreadable> {
+fn transport(network: &Network, payload: &[u8]) -> Result<(PacketContent, u16, u16), Unreadable> {
     let short = if network.fragment.is_some() { Unreadable::TinyFragment } else { Unreadable::Transport };
     let number =
         |at: usize| payload.get(at..at + 2).map_or(0, |bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
@@ -193,7 +193,7 @@ fn transport(network: &Network, payload: &[u8]) -> Result<(Content, u16, u16), U
         (TCP | UDP | SCTP, _) | (ICMP, IpAddr::V4(_)) | (ICMP_V6, IpAddr::V6(_))
     );
     if !known {
-        return Ok((Content::Other, 0, 0));
+        return Ok((PacketContent::Other, 0, 0));
     }
     if payload.len() < shortest_header(network.protocol) {
         return Err(short);
@@ -207,23 +207,23 @@ fn transport(network: &Network, payload: &[u8]) -> Result<(Content, u16, u16), U
             if length > payload.len() {
                 return Err(short);
             }
-            Ok((Content::Tcp(Flags(payload[13])), number(0), number(2)))
+            Ok((PacketContent::Tcp(Flags(payload[13])), number(0), number(2)))
         }
         UDP => {
             let length = usize::from(number(4));
             if length < 8 || (network.fragment.is_none() && length > payload.len()) {
                 return Err(Unreadable::TransportLength);
             }
-            Ok((Content::Udp, number(0), number(2)))
+            Ok((PacketContent::Udp, number(0), number(2)))
         }
-        SCTP => Ok((Content::Sctp, number(0), number(2))),
+        SCTP => Ok((PacketContent::Sctp, number(0), number(2))),
         _ => {
             let kind = payload[0];
             Ok(match (network.protocol, kind) {
-                (ICMP, 8) | (ICMP_V6, 128) => (Content::Echo { kind, request: true }, number(4), 0),
-                (ICMP, 0) | (ICMP_V6, 129) => (Content::Echo { kind, request: false }, 0, number(4)),
-                (ICMP, 3 | 11 | 12) | (ICMP_V6, 1..=4) => (Content::IcmpError { kind }, 0, 0),
-                _ => (Content::Icmp { kind }, 0, 0),
+                (ICMP, 8) | (ICMP_V6, 128) => (PacketContent::Echo { kind, request: true }, number(4), 0),
+                (ICMP, 0) | (ICMP_V6, 129) => (PacketContent::Echo { kind, request: false }, 0, number(4)),
+                (ICMP, 3 | 11 | 12) | (ICMP_V6, 1..=4) => (PacketContent::IcmpError { kind }, 0, 0),
+                _ => (PacketContent::Icmp { kind }, 0, 0),
             })
         }
     }

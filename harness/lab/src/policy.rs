@@ -17,7 +17,7 @@ const WORLD: u32 = 2;
 
 /// Who has an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub struct AddressOwner {
     /// The endpoint.
     pub endpoint: Endpoint,
     /// Its numeric identity.
@@ -26,21 +26,21 @@ pub struct Owner {
 
 /// One version of the policy; never changes. What was judged by an older [`Self::revision`] is judged anew.
 #[derive(Debug)]
-pub struct Policy {
+pub struct PolicyVersion {
     cluster: Arc<PolicyModel<'static>>,
     /// Who has an address.
-    endpoints: Arc<BTreeMap<IpAddr, Owner>>,
+    endpoints: Arc<BTreeMap<IpAddr, AddressOwner>>,
     /// The names learned for an address outside the cluster.
     names: BTreeMap<IpAddr, BTreeSet<String>>,
     revision: u64,
     audit: bool,
 }
 
-impl Policy {
+impl PolicyVersion {
     /// A version of the policy.
     pub fn new(
         cluster: Arc<PolicyModel<'static>>,
-        endpoints: Arc<BTreeMap<IpAddr, Owner>>,
+        endpoints: Arc<BTreeMap<IpAddr, AddressOwner>>,
         names: BTreeMap<IpAddr, BTreeSet<String>>,
         revision: u64,
         audit: bool,

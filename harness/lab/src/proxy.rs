@@ -18,8 +18,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tun_rs::SyncDevice;
 
-use crate::losses::Loss;
-use crate::namespace::{NamespaceError, NamespaceMaker, Step, Wanted};
+use crate::losses::LossCause;
+use crate::namespace::{NamespaceMaker, NetnsError, NetnsSpec, NetnsStep};
 use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect};
 pub(crate) use judge::Judge;
 
@@ -40,8 +40,8 @@ impl Proxies {
     pub(crate) async fn start(
         maker: &NamespaceMaker,
         judge: Judge,
-    ) -> Result<(Self, SyncDevice), NamespaceError> {
-        let wanted = Wanted {
+    ) -> Result<(Self, SyncDevice), NetnsError> {
+        let wanted = NetnsSpec {
             name: "the proxies".to_owned(),
             addresses: vec![PROXY_V4.into(), PROXY_V6.into()],
             local_prefixes: vec![
@@ -68,7 +68,7 @@ impl Proxies {
         });
         let (device, _) = making.await?;
         let failed =
-            |source| NamespaceError::Make { name: "the proxies".to_owned(), step: Step::Listeners, source };
+            |source| NetnsError::Make { name: "the proxies".to_owned(), step: NetnsStep::Listeners, source };
         let ended = || Err(io::Error::other("their thread has ended"));
         listening.recv().await.unwrap_or_else(ended).map_err(failed)?;
         Ok((Self { stop }, device))
@@ -115,7 +115,7 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
                 let redirect = judge.redirect(token.ip());
                 let share = redirect.as_ref().and_then(|redirect| shares.of(redirect.client.ip()));
                 let Some((redirect, share)) = redirect.zip(share) else {
-                    judge.lose(Loss::Connection);
+                    judge.lose(LossCause::Connection);
                     continue;
                 };
                 let served = serve(stream, redirect);

@@ -73,10 +73,10 @@ fn address(v4: bool, range: u8, number: u16) -> IpAddr {
 /// Every connection that a proxy judges now, by number. Shared by the datapath, which adds and removes, and the
 /// proxies, which look up.
 #[derive(Debug, Default)]
-pub struct Redirects(Mutex<Table>);
+pub struct Redirects(Mutex<RedirectTable>);
 
 #[derive(Debug, Default)]
-struct Table {
+struct RedirectTable {
     last: u16,
     by_number: BTreeMap<u16, Arc<Redirect>>,
 }

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tun_rs::SyncDevice;
 use verdikt_scenario::topology::Protocol;
 
-use crate::namespace::{NamespaceError, NamespaceMaker, Step, Wanted};
+use crate::namespace::{NamespaceMaker, NetnsError, NetnsSpec, NetnsStep};
 use crate::packet::{TCP, Tuple, UDP, parse};
 
 /// From where services are tried.
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LONGEST: usize = 1500;
 
 /// A port of a service.
-pub(crate) type ServicePort = (Protocol, SocketAddr);
+pub(crate) type ServiceAddress = (Protocol, SocketAddr);
 
 /// What becomes of packets to a port of a service on this machine, in place of going there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,19 +87,19 @@ impl fmt::Display for RewrittenServices {
 
 /// One socket that was told to send something to a service.
 struct Sent {
-    service: ServicePort,
+    service: ServiceAddress,
     from: io::Result<u16>,
 }
 
 /// Tries ports of services from a namespace of its own; answers those that are rewritten, in their order.
 pub(crate) async fn rewritten(
     maker: &NamespaceMaker,
-    services: &[ServicePort],
-) -> Result<Vec<Rewritten>, NamespaceError> {
+    services: &[ServiceAddress],
+) -> Result<Vec<Rewritten>, NetnsError> {
     let mut found = Vec::new();
     for services in services.chunks(TOGETHER) {
         let (tell, told) = oneshot::channel();
-        let wanted = Wanted {
+        let wanted = NetnsSpec {
             name: "the trial of services".to_owned(),
             addresses: vec![HOME_V4.into(), HOME_V6.into()],
             local_prefixes: Vec::new(),
@@ -110,7 +110,7 @@ pub(crate) async fn rewritten(
             let _ = tell.send(send_all(&of_thread));
         });
         let (device, _) = making.await?;
-        let failed = |source| NamespaceError::Make { name, step: Step::Thread, source };
+        let failed = |source| NetnsError::Make { name, step: NetnsStep::Thread, source };
         let sent = told.await.map_err(|_| failed(io::Error::other("it has ended")))?;
         found.extend(compare(sent, &device));
     }
@@ -118,7 +118,7 @@ pub(crate) async fn rewritten(
 }
 
 /// Sends something to every port in every way that clients do.
-fn send_all(services: &[ServicePort]) -> Vec<Sent> {
+fn send_all(services: &[ServiceAddress]) -> Vec<Sent> {
     // All sockets stay open, so that no two have the same port.
     let mut open = Vec::new();
     let mut sent = Vec::new();

@@ -6,9 +6,9 @@ mod names;
 use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
-use verdikt_scenario::objects::Objects;
+use verdikt_scenario::objects::ManifestTopology;
 use verdikt_scenario::place::{Place, Position};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{CiliumEndpoint, NAMESPACE_NAME_LABEL, Topology};
@@ -24,8 +24,8 @@ pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 const CILIUM_CLASS: &str = "cilium";
 
 /// Makes a topology of objects that are no policies. Those without a namespace are in the one given, or in `default`.
-pub fn objects(manifests: &[Manifest], namespace: Option<&NamespaceName>) -> Objects {
-    let mut reader = Reader { namespace, ..Reader::default() };
+pub fn objects(manifests: &[Manifest], namespace: Option<&NamespaceName>) -> ManifestTopology {
+    let mut reader = ManifestReader { namespace, ..ManifestReader::default() };
     for manifest in manifests {
         reader.read(manifest);
     }
@@ -42,7 +42,7 @@ pub(crate) fn add_namespaces_of_policies(topology: &mut Topology, policies: &[Ma
 }
 
 /// A workload with its name and place.
-struct Found<'a> {
+struct FoundWorkload<'a> {
     kind: &'a str,
     name: NamespacedName,
     place: Place,
@@ -60,19 +60,19 @@ pub(crate) struct PortPlace {
 
 /// What was read so far.
 #[derive(Default)]
-struct Reader<'a> {
+struct ManifestReader<'a> {
     namespace: Option<&'a NamespaceName>,
-    objects: Objects,
-    workloads: Vec<Found<'a>>,
+    objects: ManifestTopology,
+    workloads: Vec<FoundWorkload<'a>>,
     selectors: BTreeMap<NamespacedName, Place>,
     ports: Vec<PortPlace>,
     /// The first object that names no namespace, and how many there are.
     without_namespace: Option<(Place, usize)>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ManifestReader<'a> {
     fn read(&mut self, manifest: &'a Manifest) {
-        let text = |key: &str| manifest.root.get(key).and_then(Node::text).unwrap_or_default();
+        let text = |key: &str| manifest.root.get(key).and_then(YamlNode::text).unwrap_or_default();
         let kind = text("kind");
         let group = text("apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
         let read = match (group, kind) {
@@ -197,11 +197,11 @@ impl<'a> Reader<'a> {
     ) -> Result<(), Unusable> {
         let (name, place) = self.name(manifest)?;
         let controller = controller(&manifest.root);
-        self.workloads.push(Found { kind, name, place, workload: found, controller });
+        self.workloads.push(FoundWorkload { kind, name, place, workload: found, controller });
         Ok(())
     }
 
-    fn finish(mut self) -> Objects {
+    fn finish(mut self) -> ManifestTopology {
         self.name_workloads();
         behind::hold_ports_against_pods(&mut self.objects, &self.ports, &self.selectors);
         let topology = &self.objects.topology;

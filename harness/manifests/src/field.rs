@@ -1,6 +1,6 @@
 //! Fields of objects as they can be read: text, labels, numbers, or why not.
 
-use verdikt_scenario::document::{Entry, Node, Value};
+use verdikt_scenario::document::{Entry, Value, YamlNode};
 use verdikt_scenario::loader::{Unrendered, unrendered_text};
 use verdikt_scenario::place::Position;
 use verdikt_scenario::topology::Labels;
@@ -21,7 +21,7 @@ pub(crate) enum Unusable {
 const ENCRYPTED: &str = "ENC[";
 
 /// The text of a field.
-pub(crate) fn text<'a>(node: &'a Node, what: &str) -> Result<&'a str, Unusable> {
+pub(crate) fn text<'a>(node: &'a YamlNode, what: &str) -> Result<&'a str, Unusable> {
     let Some(text) = node.text() else {
         return Err(Unusable::Wrong(node.position, format!("{what} is not text: write it in quotes")));
     };
@@ -32,15 +32,15 @@ pub(crate) fn text<'a>(node: &'a Node, what: &str) -> Result<&'a str, Unusable> 
 }
 
 /// The text of a field that may be left out.
-pub(crate) fn optional_text<'a>(root: &'a Node, path: &[&str]) -> Result<Option<&'a str>, Unusable> {
+pub(crate) fn optional_text<'a>(root: &'a YamlNode, path: &[&str]) -> Result<Option<&'a str>, Unusable> {
     let node = root.at(path);
     node.map(|node| text(node, &format!("`{}`", path.join(".")))).transpose()
 }
 
 /// Labels; none where the field is left out.
-pub(crate) fn labels(node: Option<&Node>) -> Result<Labels, Unusable> {
+pub(crate) fn labels(node: Option<&YamlNode>) -> Result<Labels, Unusable> {
     let mut labels = Labels::new();
-    for Entry { key, position, value } in node.map_or(&[][..], Node::entries) {
+    for Entry { key, position, value } in node.map_or(&[][..], YamlNode::entries) {
         if let Some(why) = unrendered_text(key) {
             return Err(Unusable::Unrendered(why));
         }

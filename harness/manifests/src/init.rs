@@ -20,7 +20,7 @@ use outside::Outside;
 
 /// How a scenario gets at manifests.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reference {
+pub enum ManifestReference {
     /// They stand in the scenario itself.
     Inline,
     /// They are files and folders, as the scenario names them.
@@ -34,11 +34,11 @@ pub enum Reference {
 
 /// What a first scenario is made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Draft<'a> {
+pub struct ScenarioDraft<'a> {
     /// The manifests.
     pub situation: &'a Situation,
     /// How the scenario gets at them.
-    pub reference: &'a Reference,
+    pub reference: &'a ManifestReference,
     /// The scenario's name.
     pub name: &'a str,
     /// The command that makes it, for its reader.
@@ -88,7 +88,7 @@ pub struct FirstScenario {
 }
 
 /// Writes a first scenario; none if there is nothing to attempt.
-pub fn first_scenario(draft: &Draft<'_>, predict: Predict<'_>) -> Option<FirstScenario> {
+pub fn first_scenario(draft: &ScenarioDraft<'_>, predict: Predict<'_>) -> Option<FirstScenario> {
     let clauses = policies::clauses(&draft.situation.policies);
     let mut topology = draft.situation.topology.clone();
     let changed = attempts::serve_http(&mut topology, &clauses);

@@ -1,6 +1,6 @@
 //! What the containers of a pod declare to serve.
 
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::name::PortName;
 use verdikt_scenario::topology::{Port, Protocol, Served, ServedProtocol};
 
@@ -10,12 +10,13 @@ use crate::field::{Unusable, text};
 const DNS: u16 = 53;
 
 /// The ports of all containers, those that start before and stay included.
-pub(crate) fn served(pod: &Node) -> Result<Vec<Served>, Unusable> {
+pub(crate) fn served(pod: &YamlNode) -> Result<Vec<Served>, Unusable> {
     let mut all: Vec<Served> = Vec::new();
-    let stays = |container: &&Node| container.get("restartPolicy").and_then(Node::text) == Some("Always");
-    let elements = |key: &str| pod.get(key).map_or(&[][..], Node::elements).iter();
+    let stays =
+        |container: &&YamlNode| container.get("restartPolicy").and_then(YamlNode::text) == Some("Always");
+    let elements = |key: &str| pod.get(key).map_or(&[][..], YamlNode::elements).iter();
     for container in elements("containers").chain(elements("initContainers").filter(stays)) {
-        for declared in container.get("ports").map_or(&[][..], Node::elements) {
+        for declared in container.get("ports").map_or(&[][..], YamlNode::elements) {
             add(&mut all, one(declared)?);
         }
     }
@@ -39,7 +40,7 @@ pub(crate) fn add(all: &mut Vec<Served>, mut new: Served) {
     all.push(new);
 }
 
-fn one(declared: &Node) -> Result<Served, Unusable> {
+fn one(declared: &YamlNode) -> Result<Served, Unusable> {
     let Some(node) = declared.get("containerPort") else {
         return Err(Unusable::Wrong(declared.position, "the port has no `containerPort`".to_owned()));
     };
@@ -72,7 +73,7 @@ fn spoken(protocol: Protocol, port: Port, name: Option<&str>) -> ServedProtocol 
 }
 
 /// The transport protocol of a port; TCP where none is given.
-pub(crate) fn protocol(port: &Node) -> Result<Protocol, Unusable> {
+pub(crate) fn protocol(port: &YamlNode) -> Result<Protocol, Unusable> {
     let Some(node) = port.get("protocol") else { return Ok(Protocol::Tcp) };
     match text(node, "`protocol`")? {
         "TCP" => Ok(Protocol::Tcp),
@@ -86,7 +87,7 @@ pub(crate) fn protocol(port: &Node) -> Result<Protocol, Unusable> {
 }
 
 /// A port number.
-pub(crate) fn number(node: &Node, what: &str) -> Result<Port, Unusable> {
+pub(crate) fn number(node: &YamlNode, what: &str) -> Result<Port, Unusable> {
     let number = match &node.value {
         Value::Integer(number) => u16::try_from(*number).ok().and_then(Port::new),
         // A variable that a tool has yet to put a number in place of.

@@ -1,6 +1,6 @@
 //! Services: names in front of workloads.
 
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::place::Position;
 use verdikt_scenario::topology::{Port, Service, ServicePort, ServiceType, TargetPort, TrafficPolicy};
 
@@ -17,7 +17,7 @@ pub(crate) enum ReadService {
 }
 
 /// Reads a Service object.
-pub(crate) fn service(root: &Node) -> Result<ReadService, Unusable> {
+pub(crate) fn service(root: &YamlNode) -> Result<ReadService, Unusable> {
     let service_type = match field::optional_text(root, &["spec", "type"])? {
         Some("ExternalName") => return Ok(ReadService::Skipped("ExternalName")),
         Some("NodePort") => ServiceType::NodePort,
@@ -31,7 +31,7 @@ pub(crate) fn service(root: &Node) -> Result<ReadService, Unusable> {
     }
     let headless = field::optional_text(root, &["spec", "clusterIP"])? == Some("None");
     let (mut all, mut positions) = (Vec::new(), Vec::new());
-    for port in root.at(&["spec", "ports"]).map_or(&[][..], Node::elements) {
+    for port in root.at(&["spec", "ports"]).map_or(&[][..], YamlNode::elements) {
         let read = service_port(port, headless)?;
         if !all.iter().any(|other: &ServicePort| (other.port, other.protocol) == (read.port, read.protocol)) {
             all.push(read);
@@ -49,14 +49,14 @@ pub(crate) fn service(root: &Node) -> Result<ReadService, Unusable> {
 }
 
 /// What a Service object says of how it is reached.
-fn reach(root: &Node) -> Result<Service, Unusable> {
+fn reach(root: &YamlNode) -> Result<Service, Unusable> {
     let policy = |key: &str| match field::optional_text(root, &["spec", key])? {
         Some("Local") => Ok::<_, Unusable>(TrafficPolicy::Local),
         _ => Ok(TrafficPolicy::Cluster),
     };
     let texts = |key: &str| {
-        let list = root.at(&["spec", key]).map_or(&[][..], Node::elements);
-        list.iter().filter_map(Node::text)
+        let list = root.at(&["spec", key]).map_or(&[][..], YamlNode::elements);
+        list.iter().filter_map(YamlNode::text)
     };
     Ok(Service {
         external_traffic_policy: policy("externalTrafficPolicy")?,
@@ -67,7 +67,7 @@ fn reach(root: &Node) -> Result<Service, Unusable> {
     })
 }
 
-fn service_port(node: &Node, headless: bool) -> Result<ServicePort, Unusable> {
+fn service_port(node: &YamlNode, headless: bool) -> Result<ServicePort, Unusable> {
     let Some(port) = node.get("port") else {
         return Err(Unusable::Wrong(node.position, "the port has no `port`".to_owned()));
     };
@@ -82,7 +82,7 @@ fn service_port(node: &Node, headless: bool) -> Result<ServicePort, Unusable> {
     Ok(ServicePort { port, protocol, target })
 }
 
-fn target_port(node: &Node) -> Result<TargetPort, Unusable> {
+fn target_port(node: &YamlNode) -> Result<TargetPort, Unusable> {
     if matches!(node.value, Value::Integer(_)) {
         return ports::number(node, "`targetPort`").map(TargetPort::Number);
     }

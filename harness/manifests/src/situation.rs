@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use verdikt_scenario::diagnostic::{Diagnostic, Severity, Sources};
-use verdikt_scenario::loader::{Loaded, LoadedPolicies, Loader, Reach};
+use verdikt_scenario::diagnostic::{Diagnostic, Severity, SourceTexts};
+use verdikt_scenario::loader::{FileReach, Loaded, LoadedPolicies, Loader};
 use verdikt_scenario::name::NamespaceName;
-use verdikt_scenario::objects::Objects;
+use verdikt_scenario::objects::ManifestTopology;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::Topology;
@@ -19,7 +19,7 @@ pub struct Situation {
     pub topology: Topology,
     /// Where the parts of the topology were written, what was skipped, and what is not rendered. Its own topology and
     /// diagnostics have moved to the situation's.
-    pub objects: Objects,
+    pub objects: ManifestTopology,
     /// The policies, in the order of the paths.
     pub policies: Vec<Manifest>,
     /// How the cluster enforces policies.
@@ -27,19 +27,19 @@ pub struct Situation {
     /// Every mistake and warning, sorted by place. No question may be answered if there is a mistake.
     pub diagnostics: Vec<Diagnostic>,
     /// The texts of the files that were read.
-    pub sources: Sources,
+    pub sources: SourceTexts,
     /// The paths that hold no manifest.
     pub without: Vec<PathBuf>,
 }
 
 /// A loader that reads scenarios whose topologies are manifests.
-pub fn loader(paths: &[PathBuf], reach: Reach) -> Loader {
+pub fn loader(paths: &[PathBuf], reach: FileReach) -> Loader {
     Loader::new(paths, reach).with_objects(convert::objects)
 }
 
 /// Loads every scenario of the paths, which may refer to files within the paths and their repositories alone.
 pub fn load(paths: &[PathBuf]) -> Loaded {
-    loader(paths, Reach::Inside).scenarios(paths)
+    loader(paths, FileReach::Inside).scenarios(paths)
 }
 
 /// Reads files, folders and the standard input (`-`) as one set of manifests. What names no namespace is in the

@@ -1,6 +1,6 @@
 //! Workloads: objects that make pods, or are one.
 
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::topology::Pod;
 
 use crate::field::{self, Unusable};
@@ -17,12 +17,12 @@ pub(crate) struct Workload {
 /// The pods of a workload, as it describes them: labels and specification.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PodTemplate<'a> {
-    metadata: Option<&'a Node>,
-    spec: &'a Node,
+    metadata: Option<&'a YamlNode>,
+    spec: &'a YamlNode,
 }
 
 /// The pod template of an object of any kind, if it has one.
-pub(crate) fn pod_template<'a>(root: &'a Node, kind: &str) -> Option<PodTemplate<'a>> {
+pub(crate) fn pod_template<'a>(root: &'a YamlNode, kind: &str) -> Option<PodTemplate<'a>> {
     if kind == "Pod" {
         let spec = root.get("spec").filter(|spec| has_containers(spec))?;
         return Some(PodTemplate { metadata: root.get("metadata"), spec });
@@ -36,8 +36,8 @@ pub(crate) fn pod_template<'a>(root: &'a Node, kind: &str) -> Option<PodTemplate
     templates.next()
 }
 
-fn has_containers(spec: &Node) -> bool {
-    matches!(spec.get("containers"), Some(Node { value: Value::List(_), .. }))
+fn has_containers(spec: &YamlNode) -> bool {
+    matches!(spec.get("containers"), Some(YamlNode { value: Value::List(_), .. }))
 }
 
 /// The endpoint that a pod template describes.
@@ -50,15 +50,16 @@ pub(crate) fn workload(template: PodTemplate<'_>) -> Result<Workload, Unusable> 
     };
     let service_account = account.filter(|account| !account.is_empty()).map(str::to_owned);
     let serves = ports::served(spec)?;
-    let host_network = matches!(spec.get("hostNetwork"), Some(Node { value: Value::Boolean(true), .. }));
+    let host_network = matches!(spec.get("hostNetwork"), Some(YamlNode { value: Value::Boolean(true), .. }));
     Ok(Workload { pod: Pod { labels, service_account, serves, ..Pod::default() }, host_network })
 }
 
 /// Whether an object is made by a controller that is an object itself: it is the same endpoint.
-pub(crate) fn controller(root: &Node) -> Option<(&str, &str)> {
-    let owners = root.at(&["metadata", "ownerReferences"]).map_or(&[][..], Node::elements);
-    let is_controller =
-        |owner: &&Node| matches!(owner.get("controller"), Some(Node { value: Value::Boolean(true), .. }));
+pub(crate) fn controller(root: &YamlNode) -> Option<(&str, &str)> {
+    let owners = root.at(&["metadata", "ownerReferences"]).map_or(&[][..], YamlNode::elements);
+    let is_controller = |owner: &&YamlNode| {
+        matches!(owner.get("controller"), Some(YamlNode { value: Value::Boolean(true), .. }))
+    };
     let owner = owners.iter().find(is_controller)?;
     Some((owner.get("kind")?.text()?, owner.get("name")?.text()?))
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::wire::{Action, Outcome, Resolver};
+use crate::wire::{Action, Resolver, WireOutcome};
 
 mod echo;
 mod http;
@@ -16,18 +16,26 @@ mod tcp;
 mod tls;
 mod udp;
 
-pub(crate) use progress::Progress;
+pub(crate) use progress::AttemptProgress;
 
 use look_up::address;
 
 /// Makes an attempt, and tells what it came to.
-pub(crate) async fn make(action: Action, resolver: Arc<Resolver>, mut progress: Progress) -> Outcome {
+pub(crate) async fn make(
+    action: Action,
+    resolver: Arc<Resolver>,
+    mut progress: AttemptProgress,
+) -> WireOutcome {
     let made = answered(&action, &resolver, &mut progress).await;
     made.unwrap_or_else(|outcome| outcome)
 }
 
 /// The outcome of an attempt that was answered; the error is that of any other.
-async fn answered(action: &Action, resolver: &Resolver, progress: &mut Progress) -> Result<Outcome, Outcome> {
+async fn answered(
+    action: &Action,
+    resolver: &Resolver,
+    progress: &mut AttemptProgress,
+) -> Result<WireOutcome, WireOutcome> {
     match action {
         Action::Tcp { target, port } => {
             let address = address(progress, resolver, target).await?;
@@ -49,7 +57,7 @@ async fn answered(action: &Action, resolver: &Resolver, progress: &mut Progress)
         Action::Http { target, port, method, path, headers, tls } => {
             let host = http::host(target, *port, *tls);
             let request = http::request(progress.attempt(), &host, method, path, headers)?;
-            let tls = tls.then(|| tls::Client::of(target)).transpose()?;
+            let tls = tls.then(|| tls::TlsClient::of(target)).transpose()?;
             let address = address(progress, resolver, target).await?;
             http::make(progress, SocketAddr::new(address, *port), request, tls).await
         }

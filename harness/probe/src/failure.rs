@@ -4,25 +4,25 @@ use std::io;
 
 use nix::errno::Errno;
 
-use crate::wire::Outcome;
+use crate::wire::WireOutcome;
 
 /// What an error of a socket that has its address means for the attempt.
 ///
 /// The system turns ICMP messages into error numbers: <https://man7.org/linux/man-pages/man7/icmp.7.html>.
-pub(crate) fn outcome(error: &io::Error) -> Outcome {
-    let Some(number) = error.raw_os_error() else { return Outcome::NotAttempted(words(error)) };
+pub(crate) fn outcome(error: &io::Error) -> WireOutcome {
+    let Some(number) = error.raw_os_error() else { return WireOutcome::NotAttempted(words(error)) };
     match Errno::from_raw(number) {
         // A protocol that nobody speaks there is told by ENOPROTOOPT.
-        Errno::ECONNREFUSED | Errno::ENOPROTOOPT => Outcome::Refused,
-        Errno::ECONNRESET | Errno::EPIPE => Outcome::Reset,
+        Errno::ECONNREFUSED | Errno::ENOPROTOOPT => WireOutcome::Refused,
+        Errno::ECONNRESET | Errno::EPIPE => WireOutcome::Reset,
         Errno::EHOSTUNREACH
         | Errno::ENETUNREACH
         | Errno::EHOSTDOWN
         | Errno::ENETDOWN
         | Errno::ENONET
-        | Errno::EACCES => Outcome::Unreachable,
-        Errno::ETIMEDOUT => Outcome::TimedOut,
-        _ => Outcome::NotAttempted(words(error)),
+        | Errno::EACCES => WireOutcome::Unreachable,
+        Errno::ETIMEDOUT => WireOutcome::TimedOut,
+        _ => WireOutcome::NotAttempted(words(error)),
     }
 }
 
@@ -36,14 +36,14 @@ pub(crate) fn sent(result: io::Result<usize>) -> io::Result<()> {
 }
 
 /// What an error means where no socket could be made.
-pub(crate) fn not_made(error: &io::Error) -> Outcome {
+pub(crate) fn not_made(error: &io::Error) -> WireOutcome {
     // Only the routing table can say so before the first packet. Where there is no address to send from, there is none
     // to answer to either.
     let unreachable = [Errno::EHOSTUNREACH, Errno::ENETUNREACH, Errno::ENETDOWN, Errno::EADDRNOTAVAIL];
     if error.raw_os_error().is_some_and(|number| unreachable.contains(&Errno::from_raw(number))) {
-        Outcome::Unreachable
+        WireOutcome::Unreachable
     } else {
-        Outcome::NotAttempted(words(error))
+        WireOutcome::NotAttempted(words(error))
     }
 }
 

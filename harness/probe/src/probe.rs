@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout;
 
-use crate::attempt::{self, Progress};
+use crate::attempt::{self, AttemptProgress};
 use crate::serve::{self, Server};
 use crate::socket::Home;
-use crate::wire::{Attempt, FORMAT, Order, Outcome, Report, Resolver, Serve};
+use crate::wire::{FORMAT, Order, Report, Resolver, Serve, WireAttempt, WireOutcome};
 
 pub(crate) mod orders;
 mod process;
@@ -22,7 +22,7 @@ pub(crate) mod reports;
 
 pub use process::main;
 
-use orders::{Line, Lines};
+use orders::{InputLines, Line};
 use reports::Reporter;
 
 /// How long the reports that are left may take when the orders have ended.
@@ -49,7 +49,7 @@ async fn run_at(
     reporter.tell(Report::Ready { format: FORMAT });
     let mut writing = pin!(reports::write(reports, output));
     {
-        let mut obeying = pin!(Probe::new(home, reporter).obey(Lines::of(input), patience));
+        let mut obeying = pin!(Probe::new(home, reporter).obey(InputLines::of(input), patience));
         tokio::select! {
             written = &mut writing => return written,
             obeyed = &mut obeying => obeyed?,
@@ -59,7 +59,7 @@ async fn run_at(
 }
 
 /// An attempt in flight.
-struct InFlight {
+struct AttemptInFlight {
     task: Id,
     /// Until it has been told to end.
     end: Option<oneshot::Sender<()>>,
@@ -71,8 +71,8 @@ struct Probe {
     reporter: Reporter,
     resolver: Arc<Resolver>,
     servers: BTreeMap<u64, Server>,
-    in_flight: BTreeMap<u64, InFlight>,
-    attempts: JoinSet<(u64, Outcome)>,
+    in_flight: BTreeMap<u64, AttemptInFlight>,
+    attempts: JoinSet<(u64, WireOutcome)>,
 }
 
 impl Probe {
@@ -89,7 +89,7 @@ impl Probe {
 
     async fn obey(
         mut self,
-        mut lines: Lines<impl AsyncRead + Unpin>,
+        mut lines: InputLines<impl AsyncRead + Unpin>,
         patience: Option<Duration>,
     ) -> io::Result<()> {
         // There is nothing else to wait for yet.
@@ -158,15 +158,15 @@ impl Probe {
         });
     }
 
-    fn attempt(&mut self, wanted: Attempt) {
+    fn attempt(&mut self, wanted: WireAttempt) {
         let number = wanted.attempt;
         if self.in_flight.contains_key(&number) {
-            let outcome = Outcome::NotAttempted(format!("attempt {number} is still in flight"));
+            let outcome = WireOutcome::NotAttempted(format!("attempt {number} is still in flight"));
             self.reporter.tell(Report::Finished { attempt: number, outcome, took: 0 });
             return;
         }
         let (end, ended) = oneshot::channel();
-        let progress = Progress::new(
+        let progress = AttemptProgress::new(
             number,
             self.home,
             Duration::from_millis(wanted.timeout.into()),
@@ -176,11 +176,11 @@ impl Probe {
         let since = Instant::now();
         let made = attempt::make(wanted.action, Arc::clone(&self.resolver), progress);
         let task = self.attempts.spawn(async move { (number, made.await) }).id();
-        self.in_flight.insert(number, InFlight { task, end: Some(end), since });
+        self.in_flight.insert(number, AttemptInFlight { task, end: Some(end), since });
     }
 
     /// Reports that an attempt is over, when its number is free again.
-    fn finish(&mut self, number: u64, outcome: Outcome) {
+    fn finish(&mut self, number: u64, outcome: WireOutcome) {
         if let Some(known) = self.in_flight.remove(&number) {
             let took = microseconds(known.since.elapsed());
             self.reporter.tell(Report::Finished { attempt: number, outcome, took });
@@ -191,7 +191,7 @@ impl Probe {
     fn finish_broken(&mut self, panic: &JoinError) {
         let found = self.in_flight.iter().find(|(_, known)| known.task == panic.id());
         if let Some(number) = found.map(|(number, _)| *number) {
-            self.finish(number, Outcome::NotAttempted(format!("the probe is broken: {panic}")));
+            self.finish(number, WireOutcome::NotAttempted(format!("the probe is broken: {panic}")));
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use crate::failure;
 use crate::probe::reports::Reporter;
 use crate::socket::Home;
-use crate::wire::{Arrived, Report, Serve, Speaks, Transport};
+use crate::wire::{Arrived, Report, Serve, Speaks, StageTransport};
 
 mod connections;
 mod dns;
@@ -77,7 +77,7 @@ pub(crate) fn start(home: Home, wanted: &Serve, reporter: &Reporter) -> Result<S
 }
 
 /// A started server.
-type Started = io::Result<Server>;
+type StartedServer = io::Result<Server>;
 
 impl Server {
     /// One that tells of everything before it answers.
@@ -99,7 +99,7 @@ struct Arrivals {
 }
 
 impl Arrivals {
-    fn tell(&self, transport: Transport, peer: SocketAddr, attempt: Option<u64>) {
+    fn tell(&self, transport: StageTransport, peer: SocketAddr, attempt: Option<u64>) {
         self.reporter.tell(Report::Arrived(Arrived { server: self.server, transport, peer, attempt }));
     }
 }

@@ -33,10 +33,10 @@ pub enum Order {
     },
     /// Resolve names like this from now on. Attempts in flight go on with what they began with.
     Resolve(Resolver),
-    /// Attempt something. A number that is in flight is refused at once with [`Outcome::NotAttempted`]; the attempt that
+    /// Attempt something. A number that is in flight is refused at once with [`WireOutcome::NotAttempted`]; the attempt that
     /// has it goes on.
-    Attempt(Attempt),
-    /// Finish an attempt now, with [`Outcome::Ended`], if it has not finished. The stage that it is in ends likewise.
+    Attempt(WireAttempt),
+    /// Finish an attempt now, with [`WireOutcome::Ended`], if it has not finished. The stage that it is in ends likewise.
     End {
         /// The attempt.
         attempt: u64,
@@ -128,7 +128,7 @@ pub struct Resolver {
 
 /// Something to attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
+pub struct WireAttempt {
     /// Its number, unique among those of all probes of a run.
     pub attempt: u64,
     /// What to try.
@@ -145,28 +145,28 @@ pub enum Action {
     /// Connect, and close as soon as the connection stands.
     Tcp {
         /// Whom.
-        target: Target,
+        target: WireTarget,
         /// On which port.
         port: u16,
     },
     /// Send one datagram and wait for it to come back.
     Udp {
         /// To whom.
-        target: Target,
+        target: WireTarget,
         /// On which port.
         port: u16,
     },
     /// Begin an association, and leave it at that. Needs a raw socket (`CAP_NET_RAW`).
     Sctp {
         /// With whom.
-        target: Target,
+        target: WireTarget,
         /// On which port.
         port: u16,
     },
     /// Send one echo request. Needs a ping socket (`net.ipv4.ping_group_range`) or a raw one (`CAP_NET_RAW`).
     Ping {
         /// To whom.
-        target: Target,
+        target: WireTarget,
     },
     /// Ask the resolver's first server: for IPv4 addresses, and if there are none for IPv6 addresses. A name with
     /// a final dot is asked as it is, any other by the resolver's rules; its `hosts` are not looked at.
@@ -180,7 +180,7 @@ pub enum Action {
     /// server can be reached, not who it is.
     Http {
         /// To whom.
-        target: Target,
+        target: WireTarget,
         /// On which port.
         port: u16,
         /// The method.
@@ -199,7 +199,7 @@ pub enum Action {
 /// Whom to reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Target {
+pub enum WireTarget {
     /// An address.
     Address(IpAddr),
     /// A name, to be resolved first; with a final dot as it is, else by the resolver's rules. No look-up is made for
@@ -236,9 +236,9 @@ pub enum Report {
     StageEnded {
         /// The attempt.
         attempt: u64,
-        /// What. A query answered without addresses is [`Outcome::NoSuchName`], unless the answer was truncated: then
+        /// What. A query answered without addresses is [`WireOutcome::NoSuchName`], unless the answer was truncated: then
         /// the next stage asks over TCP.
-        outcome: Outcome,
+        outcome: WireOutcome,
         /// The addresses of a look-up.
         addresses: Vec<IpAddr>,
         /// How long the stage took, in microseconds, since its [`Report::Bound`] left the probe.
@@ -249,7 +249,7 @@ pub enum Report {
         /// The attempt.
         attempt: u64,
         /// What it came to: the outcome of its last stage.
-        outcome: Outcome,
+        outcome: WireOutcome,
         /// How long all of it took, in microseconds.
         took: u64,
     },
@@ -273,9 +273,9 @@ pub struct Bound {
     /// The attempt.
     pub attempt: u64,
     /// The stage.
-    pub stage: Stage,
+    pub stage: WireStage,
     /// Over what.
-    pub transport: Transport,
+    pub transport: StageTransport,
     /// Its own address and port; for ICMP the identifier.
     pub local: SocketAddr,
     /// Whom it addresses; port 0 for ICMP.
@@ -289,7 +289,7 @@ pub struct Arrived {
     /// The server.
     pub server: u64,
     /// Over what.
-    pub transport: Transport,
+    pub transport: StageTransport,
     /// Who sent it, as the server sees it.
     pub peer: SocketAddr,
     /// The attempt it says to be part of: from the header of a request or the text of a datagram. Connections and DNS
@@ -300,7 +300,7 @@ pub struct Arrived {
 /// The stages of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Stage {
+pub enum WireStage {
     /// A DNS query; one for each name and type asked for.
     LookUp,
     /// The connection, the datagram, the echo.
@@ -313,7 +313,7 @@ pub enum Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "each is spelled as everywhere")]
-pub enum Transport {
+pub enum StageTransport {
     Tcp,
     Udp,
     Sctp,
@@ -323,7 +323,7 @@ pub enum Transport {
 /// What a client saw. A closed set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum WireOutcome {
     /// The connection was accepted, the datagram or echo answered, the name resolved.
     Answered,
     /// A TCP reset, or an ICMP message that nobody listens there.

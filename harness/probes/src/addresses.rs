@@ -19,12 +19,12 @@ pub struct Addresses {
     /// Where hosts outside reach the services that are open to them.
     pub exposed_ports: BTreeMap<NamespacedName, ExposedPorts>,
     /// Where hosts outside reach a service over a node that puts its own address in the place of theirs.
-    pub relays: BTreeMap<Relay, Vec<IpAddr>>,
+    pub relays: BTreeMap<NodeRelay, Vec<IpAddr>>,
 }
 
 /// A way from outside to a service over a node that puts its own address in the place of the client's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Relay {
+pub struct NodeRelay {
     /// The service.
     pub service: NamespacedName,
     /// The node; none is the one that attempts mean where they name none.
@@ -64,7 +64,7 @@ impl Addresses {
     ) -> Option<SocketAddr> {
         let service = target.service()?;
         let (node, backend) = (target.node().cloned(), target.backend().cloned());
-        let relay = Relay { service: service.clone(), node, backend };
+        let relay = NodeRelay { service: service.clone(), node, backend };
         if let (Endpoint::World(_), Some(addresses)) = (source, self.relays.get(&relay)) {
             return Some(SocketAddr::new(self.reachable(source, addresses)?, port.get()));
         }

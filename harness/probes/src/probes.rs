@@ -72,7 +72,7 @@ pub enum ProbeEvent {
 /// The probes of a topology.
 #[derive(Debug)]
 pub struct Probes {
-    members: BTreeMap<Endpoint, Member>,
+    members: BTreeMap<Endpoint, RunningMember>,
     /// The last number given to a conversation or a server.
     last: u64,
     heard: mpsc::UnboundedReceiver<(Speaker, ConversationEvent)>,
@@ -86,7 +86,7 @@ pub struct Probes {
 
 /// One probe.
 #[derive(Debug)]
-struct Member {
+struct RunningMember {
     number: u64,
     conversation: Conversation,
     /// Whether it has said that it is there.
@@ -97,7 +97,7 @@ struct Member {
     resolver: Resolver,
 }
 
-impl Member {
+impl RunningMember {
     /// Makes the probe serve and resolve like this; the servers that are new to it. `last` is the last number given.
     fn configure(&mut self, wanted: Vec<Serve>, resolver: Resolver, last: &mut u64) -> Vec<u64> {
         let stale: Vec<u64> =
@@ -148,7 +148,7 @@ impl Probes {
         let speaker = (endpoint.clone(), number);
         let conversation = Conversation::begin(output, input, exit_reason, speaker, self.hears.clone());
         let (servers, resolver) = (BTreeMap::new(), Resolver::default());
-        let member = Member { number, conversation, ready: false, gone: false, servers, resolver };
+        let member = RunningMember { number, conversation, ready: false, gone: false, servers, resolver };
         self.members.insert(endpoint, member);
     }
 

@@ -23,7 +23,7 @@ pub struct Checked {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct DiagnosticsDocument<'a> {
     format: u32,
     verdikt: &'a str,
     #[serde(flatten)]
@@ -40,7 +40,7 @@ fn count(diagnostics: &[Diagnostic], severity: Severity) -> usize {
 
 /// One JSON document, indented, with a line's end after the last line.
 pub fn json(checked: Checked, diagnostics: &[Diagnostic]) -> Result<String, serde_json::Error> {
-    let document = Document {
+    let document = DiagnosticsDocument {
         format: FORMAT,
         verdikt: env!("CARGO_PKG_VERSION"),
         checked,

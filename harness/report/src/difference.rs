@@ -12,7 +12,7 @@ use crate::words;
 
 /// What the explanation of a cell needs beyond the cell.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Setting<'a> {
+pub(crate) struct CellSetting<'a> {
     /// The command that runs a file: `verdikt run`.
     pub(crate) command: &'a str,
     /// The scenario's file.
@@ -25,7 +25,7 @@ pub(crate) struct Setting<'a> {
     pub(crate) width: usize,
 }
 
-impl<'a> Setting<'a> {
+impl<'a> CellSetting<'a> {
     /// That of a document about a scenario's file: without colours, and as wide as its lines.
     pub(crate) fn of_document(file: &'a str, version: CiliumVersion) -> Self {
         Self { command: "verdikt run", file, version, paint: Paint { colour: false }, width: usize::MAX }
@@ -36,8 +36,8 @@ impl<'a> Setting<'a> {
 const LEAD: usize = 11;
 
 /// Expectation and verdict with their places, the checks in words, and the command for this cell alone.
-pub(crate) fn lines(cell: &CellJudged, setting: Setting<'_>) -> Vec<String> {
-    let Setting { paint, width, .. } = setting;
+pub(crate) fn lines(cell: &CellJudged, setting: CellSetting<'_>) -> Vec<String> {
+    let CellSetting { paint, width, .. } = setting;
     let mut lines = Vec::new();
     let mut say = |lead: &str, tone: Tone, text: &str| {
         for (at, line) in wrap(text, width.saturating_sub(LEAD)).iter().enumerate() {

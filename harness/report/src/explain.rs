@@ -11,7 +11,7 @@ use crate::text::plain;
 
 /// How an explanation looks.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct ExplainStyle {
     /// Whether there are colours.
     pub colour: bool,
     /// The columns there are; places and rules stay whole.
@@ -19,8 +19,8 @@ pub struct Look {
 }
 
 /// The prediction for one attempt as text of several lines, with a line's end after the last.
-pub fn explain(source: &Endpoint, attempt: &Attempt, prediction: &Prediction, look: Look) -> String {
-    let Look { colour, width } = look;
+pub fn explain(source: &Endpoint, attempt: &Attempt, prediction: &Prediction, look: ExplainStyle) -> String {
+    let ExplainStyle { colour, width } = look;
     let paint = Paint { colour };
     let (tone, answer) = match prediction.answer {
         Answer::Allow => (Tone::Allow, "allow".to_owned()),

@@ -11,8 +11,8 @@ use verdikt_scenario::topology::Protocol;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{Verdict, compare};
 use verdikt_verdict::event::{
-    CellJudged, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunOrigin, RunStarted, ScenarioSkipped,
-    ScenarioStarted, StepFinished, StepStarted,
+    CellJudged, Event, FORMAT, ObjectJudged, RejectedObject, RunFinished, RunOrigin, RunStarted,
+    ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
 };
 use verdikt_verdict::run_result::{RunResult, Totals};
 
@@ -219,7 +219,7 @@ pub(crate) fn object(
     expected: Option<(Refuser, &str)>,
     refused: Option<(Refuser, &str)>,
 ) -> ObjectJudged {
-    let refusal = |(by, message): (Refuser, &str)| Refusal { by, message: message.to_owned() };
+    let refusal = |(by, message): (Refuser, &str)| RejectedObject { by, message: message.to_owned() };
     let as_expected = match (&expected, &refused) {
         (None, None) => true,
         (Some(expected), Some(refused)) => refused.1.contains(expected.1) && expected.0 == refused.0,

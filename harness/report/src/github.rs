@@ -16,7 +16,7 @@ use verdikt_verdict::event::{CellJudged, Event};
 use crate::line;
 use crate::object;
 use crate::text::plain;
-use crate::tree::Run;
+use crate::tree::RunTree;
 use crate::words;
 
 /// How many cells one annotation names.
@@ -27,52 +27,53 @@ const SHOWN: usize = 10;
 
 /// How grave an annotation is, the gravest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
+enum AnnotationLevel {
     Error,
     Warning,
     Notice,
 }
 
 /// Where annotations stand, and what they say.
-type Annotations = BTreeMap<(Level, String, u32, &'static str), Messages>;
+type Annotations = BTreeMap<(AnnotationLevel, String, u32, &'static str), AnnotationMessages>;
 
 /// What an annotation says: the first messages, and how many there are.
 #[derive(Debug, Default)]
-struct Messages {
+struct AnnotationMessages {
     first: Vec<String>,
     count: usize,
 }
 
 /// The commands of a run, one a line; errors first.
 pub fn github(events: &[Event]) -> String {
-    let run = Run::of(events);
+    let run = RunTree::of(events);
     let mut annotations = Annotations::new();
-    let mut add = |level: Level, place: &Place, title: &'static str, message: &dyn Fn() -> String| {
-        annotate(&mut annotations, level, place, title, message);
-    };
+    let mut add =
+        |level: AnnotationLevel, place: &Place, title: &'static str, message: &dyn Fn() -> String| {
+            annotate(&mut annotations, level, place, title, message);
+        };
     for failed in &run.failed {
-        add(Level::Error, &failed.place, "the scenario failed", &|| plain(&failed.reason));
+        add(AnnotationLevel::Error, &failed.place, "the scenario failed", &|| plain(&failed.reason));
     }
     for warning in &run.warnings {
         let title = "warning";
-        add(Level::Warning, &warning.place, title, &|| plain(&warning.message));
+        add(AnnotationLevel::Warning, &warning.place, title, &|| plain(&warning.message));
     }
     for step in run.scenarios.iter().flat_map(|scenario| &scenario.steps) {
         for judged in step.objects.iter().filter(|judged| !judged.as_expected) {
             if let Some(sentence) = object::sentence(judged) {
-                add(Level::Error, &judged.place, "policy object", &|| sentence.clone());
+                add(AnnotationLevel::Error, &judged.place, "policy object", &|| sentence.clone());
             }
         }
         for judged in step.invariants.iter().filter(|judged| !judged.is_as_expected()) {
-            let level = if judged.is_unknown() { Level::Warning } else { Level::Error };
+            let level = if judged.is_unknown() { AnnotationLevel::Warning } else { AnnotationLevel::Error };
             add(level, judged.blamed(), "invariant", &|| plain(&judged.to_string()));
         }
         for cell in &step.cells {
             let (level, title) = match cell.result {
                 CellResult::AsExpected => continue,
-                CellResult::Inconclusive => (Level::Warning, "inconclusive"),
+                CellResult::Inconclusive => (AnnotationLevel::Warning, "inconclusive"),
                 CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted => {
-                    (Level::Error, "not as expected")
+                    (AnnotationLevel::Error, "not as expected")
                 }
             };
             add(level, line::place(cell), title, &|| message(cell));
@@ -86,9 +87,9 @@ pub fn diagnostics(diagnostics: &[Diagnostic]) -> String {
     let mut annotations = Annotations::new();
     for Diagnostic { place, severity, message, help, .. } in diagnostics {
         let (level, title) = match severity {
-            Severity::Error => (Level::Error, "mistake"),
-            Severity::Warning => (Level::Warning, "warning"),
-            Severity::Hint => (Level::Notice, "hint"),
+            Severity::Error => (AnnotationLevel::Error, "mistake"),
+            Severity::Warning => (AnnotationLevel::Warning, "warning"),
+            Severity::Hint => (AnnotationLevel::Notice, "hint"),
         };
         let help = help.as_ref().map_or_else(String::new, |help| format!("; {}", plain(help)));
         annotate(&mut annotations, level, place, title, &|| plain(message) + &help);
@@ -98,7 +99,7 @@ pub fn diagnostics(diagnostics: &[Diagnostic]) -> String {
 
 fn annotate(
     annotations: &mut Annotations,
-    level: Level,
+    level: AnnotationLevel,
     place: &Place,
     title: &'static str,
     message: &dyn Fn() -> String,
@@ -112,7 +113,7 @@ fn annotate(
 
 fn commands(annotations: &Annotations) -> String {
     let mut text = String::new();
-    for level in [Level::Error, Level::Warning, Level::Notice] {
+    for level in [AnnotationLevel::Error, AnnotationLevel::Warning, AnnotationLevel::Notice] {
         let of_level = || annotations.iter().filter(|((other, ..), _)| *other == level);
         let count = of_level().count();
         let shown = if count > SHOWN { SHOWN - 1 } else { count };
@@ -139,7 +140,7 @@ fn message(cell: &CellJudged) -> String {
     format!("{}: {}, {expected}", cell.name(), words::verdict_by(cell))
 }
 
-impl Messages {
+impl AnnotationMessages {
     fn joined(&self) -> String {
         let mut lines = self.first.join("\n");
         if self.count > self.first.len() {
@@ -149,7 +150,7 @@ impl Messages {
     }
 }
 
-impl fmt::Display for Level {
+impl fmt::Display for AnnotationLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Error => "error",

@@ -11,20 +11,20 @@ use verdikt_scenario::place::Place;
 use verdikt_scenario::prediction::{EnforcementPoint, Finding};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict};
-use verdikt_verdict::event::{CellJudged, CellSkipped, Event, ObjectJudged, Refusal, RunOrigin};
+use verdikt_verdict::event::{CellJudged, CellSkipped, Event, ObjectJudged, RejectedObject, RunOrigin};
 use verdikt_verdict::evidence::Evidence;
-use verdikt_verdict::invariant::{InvariantJudged, Proof};
+use verdikt_verdict::invariant::{InvariantJudged, InvariantProof};
 use verdikt_verdict::run_result::{RunResult, Totals};
 use verdikt_verdict::timestamp::Timestamp;
 
-use crate::tree::Run;
+use crate::tree::RunTree;
 use crate::words;
 
 /// The version of the document's format.
 pub const FORMAT: u32 = 1;
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct RunDocument<'a> {
     format: u32,
     verdikt: Option<&'a str>,
     backend: Option<&'a str>,
@@ -86,8 +86,8 @@ struct ObjectPart<'a> {
     namespace: Option<&'a str>,
     name: &'a str,
     place: &'a Place,
-    expected: Option<&'a Refusal>,
-    refused: Option<&'a Refusal>,
+    expected: Option<&'a RejectedObject>,
+    refused: Option<&'a RejectedObject>,
     as_expected: bool,
 }
 
@@ -98,7 +98,7 @@ struct InvariantPart<'a> {
     place: &'a Place,
     known_broken: bool,
     as_expected: bool,
-    found: &'a Proof,
+    found: &'a InvariantProof,
 }
 
 fn invariant_part(judged: &InvariantJudged) -> InvariantPart<'_> {
@@ -159,8 +159,8 @@ struct FailedPart<'a> {
 
 /// The document of a run, indented, with a line's end after the last line.
 pub fn json(events: &[Event]) -> Result<String, serde_json::Error> {
-    let run = Run::of(events);
-    let document = Document {
+    let run = RunTree::of(events);
+    let document = RunDocument {
         warnings: run.warnings.clone(),
         format: FORMAT,
         verdikt: run.started.map(|run| run.verdikt.as_str()),

@@ -16,15 +16,15 @@ use verdikt_verdict::event::{CellJudged, CellSkipped, Event, ObjectJudged, Scena
 use verdikt_verdict::invariant::InvariantJudged;
 use verdikt_verdict::timestamp::Timestamp;
 
-use crate::difference::{self, Setting};
+use crate::difference::{self, CellSetting};
 use crate::evidence;
 use crate::object;
-use crate::tree::{Run, Scenario};
+use crate::tree::{RunTree, ScenarioTree};
 use crate::words;
 
 /// The XML document of a run.
 pub fn junit(events: &[Event]) -> Result<String, SerializeError> {
-    let run = Run::of(events);
+    let run = RunTree::of(events);
     let version = run.started.map(|run| run.cilium).unwrap_or_default();
     let mut report = Report::new("verdikt");
     report.timestamp = run.started.and_then(|run| run.origin.started).map(moment);
@@ -35,9 +35,9 @@ pub fn junit(events: &[Event]) -> Result<String, SerializeError> {
     report.to_string()
 }
 
-fn suite(scenario: &Scenario<'_>, version: CiliumVersion) -> TestSuite {
+fn suite(scenario: &ScenarioTree<'_>, version: CiliumVersion) -> TestSuite {
     let mut suite = TestSuite::new(scenario.started.scenario.as_str());
-    let setting = Setting::of_document(&scenario.started.place.file, version);
+    let setting = CellSetting::of_document(&scenario.started.place.file, version);
     suite.timestamp = scenario.steps.first().and_then(|step| step.started.started).map(moment);
     suite.time = scenario.steps.iter().map(|step| step.took).sum();
     for step in &scenario.steps {
@@ -49,7 +49,7 @@ fn suite(scenario: &Scenario<'_>, version: CiliumVersion) -> TestSuite {
     suite
 }
 
-fn cell_case(judged: &CellJudged, setting: Setting<'_>) -> TestCase {
+fn cell_case(judged: &CellJudged, setting: CellSetting<'_>) -> TestCase {
     let status = match judged.result {
         CellResult::AsExpected => TestCaseStatus::success(),
         CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted => {
@@ -74,7 +74,7 @@ fn skipped_case(cell: &CellSkipped) -> TestCase {
     case(&cell.scenario, cell.name().to_string(), status)
 }
 
-fn explained(kind: NonSuccessKind, judged: &CellJudged, setting: Setting<'_>) -> TestCaseStatus {
+fn explained(kind: NonSuccessKind, judged: &CellJudged, setting: CellSetting<'_>) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     status.set_type(words::result(judged.result));
     status.set_message(format!("{}, expected {}", words::verdict_by(judged), judged.expected));

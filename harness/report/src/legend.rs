@@ -14,7 +14,7 @@ use crate::words;
 
 /// What a rule, or the lack of one, does for a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Entry<'a> {
+enum LegendEntry<'a> {
     /// The rule that lets it pass.
     AllowedBy(&'a Arc<RuleRef>),
     /// The rule that denies it.
@@ -36,7 +36,7 @@ enum Entry<'a> {
 /// The entries referred to so far.
 #[derive(Debug, Default)]
 pub(crate) struct Legend<'a> {
-    entries: Numbered<Entry<'a>>,
+    entries: Numbered<LegendEntry<'a>>,
     /// Whether some attempt passes without any rule.
     free: bool,
 }
@@ -46,8 +46,8 @@ impl<'a> Legend<'a> {
     pub(crate) fn refer(&mut self, cell: &'a CellJudged, version: CiliumVersion) -> String {
         let mut entries = behind(&cell.prediction);
         self.free |= entries.is_empty() && cell.prediction.answer == Answer::Allow;
-        entries.extend(cell.because.iter().map(|because| Entry::Version(version, plain(because))));
-        entries.extend(cell.evidence.as_deref().and_then(evidence::again).map(Entry::Again));
+        entries.extend(cell.because.iter().map(|because| LegendEntry::Version(version, plain(because))));
+        entries.extend(cell.evidence.as_deref().and_then(evidence::again).map(LegendEntry::Again));
         let mut numbers: Vec<usize> = Vec::new();
         for entry in entries {
             let number = self.entries.number(entry) + 1;
@@ -61,15 +61,15 @@ impl<'a> Legend<'a> {
 
     /// The legend below a table. Rules and places stay whole; a rule stands below its place where the width asks.
     pub(crate) fn lines(&self, paint: Paint, limit: usize) -> Vec<String> {
-        let mut rows: Vec<Row> = Vec::new();
+        let mut rows: Vec<LegendRow> = Vec::new();
         for (index, entry) in self.entries.things.iter().enumerate() {
             rows.extend(entry.rows(format!("[{}]", index + 1)));
         }
         if self.free {
             let text = "no number: no policy isolates the source at egress or the target at ingress";
-            rows.push(Row::note("·".to_owned(), text.to_owned()));
+            rows.push(LegendRow::note("·".to_owned(), text.to_owned()));
         }
-        let widest = |of: fn(&Row) -> &str| rows.iter().map(|row| width(of(row))).max().unwrap_or(0);
+        let widest = |of: fn(&LegendRow) -> &str| rows.iter().map(|row| width(of(row))).max().unwrap_or(0);
         let numbers = widest(|row| &row.number);
         let roles = widest(|row| if row.rule.is_some() { &row.role } else { "" });
         let places = widest(|row| row.rule.as_ref().map_or("", |(place, _)| place));
@@ -101,20 +101,20 @@ impl<'a> Legend<'a> {
 }
 
 /// One line of a legend: a rule with its role, or a note.
-struct Row {
+struct LegendRow {
     number: String,
     role: String,
     rule: Option<(String, String)>,
 }
 
-impl Row {
+impl LegendRow {
     fn note(number: String, text: String) -> Self {
         Self { number, role: text, rule: None }
     }
 }
 
-impl Entry<'_> {
-    fn rows(&self, number: String) -> Vec<Row> {
+impl LegendEntry<'_> {
+    fn rows(&self, number: String) -> Vec<LegendRow> {
         let (role, rules) = match self {
             Self::AllowedBy(rule) => ("allowed by", std::slice::from_ref(*rule)),
             Self::DeniedBy(rule) => ("denied by", std::slice::from_ref(*rule)),
@@ -129,9 +129,9 @@ impl Entry<'_> {
             Self::LocalHost | Self::Version(..) | Self::Again(_) => ("", &[][..]),
         };
         if rules.is_empty() {
-            return vec![Row::note(number, self.without_rules())];
+            return vec![LegendRow::note(number, self.without_rules())];
         }
-        let row = |(at, rule): (usize, &Arc<RuleRef>)| Row {
+        let row = |(at, rule): (usize, &Arc<RuleRef>)| LegendRow {
             number: if at == 0 { number.clone() } else { String::new() },
             role: if at == 0 { role.to_owned() } else { "and".to_owned() },
             rule: Some((words::place(&rule.place), words::rule(rule))),
@@ -159,7 +159,7 @@ impl Entry<'_> {
 }
 
 /// What is behind a prediction: of an allow every rule it needed, otherwise what ended it.
-fn behind(prediction: &Prediction) -> Vec<Entry<'_>> {
+fn behind(prediction: &Prediction) -> Vec<LegendEntry<'_>> {
     let wanted = |finding: &Finding| match prediction.answer {
         Answer::Allow => true,
         Answer::Deny(_) | Answer::Audit(_) => {
@@ -175,12 +175,12 @@ fn behind(prediction: &Prediction) -> Vec<Entry<'_>> {
         | Finding::Itself { .. }
         | Finding::OutsideCluster
         | Finding::Chance { .. } => None,
-        Finding::Allowed { by } => by.first().map(Entry::AllowedBy),
-        Finding::LocalHost => Some(Entry::LocalHost),
-        Finding::Denied { by } => by.first().map(Entry::DeniedBy),
-        Finding::Redirected { by, .. } => by.first().map(Entry::RedirectedBy),
-        Finding::NoRuleAllows { isolated_by, .. } => Some(Entry::DefaultDeny(check.point, isolated_by)),
-        Finding::Unknown { rule, .. } => rule.as_ref().map(Entry::Unknown),
+        Finding::Allowed { by } => by.first().map(LegendEntry::AllowedBy),
+        Finding::LocalHost => Some(LegendEntry::LocalHost),
+        Finding::Denied { by } => by.first().map(LegendEntry::DeniedBy),
+        Finding::Redirected { by, .. } => by.first().map(LegendEntry::RedirectedBy),
+        Finding::NoRuleAllows { isolated_by, .. } => Some(LegendEntry::DefaultDeny(check.point, isolated_by)),
+        Finding::Unknown { rule, .. } => rule.as_ref().map(LegendEntry::Unknown),
     });
     entries.collect()
 }

@@ -14,13 +14,13 @@ use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{CellJudged, Event};
 use verdikt_verdict::run_result::{RunResult, Totals};
 
-use crate::difference::{self, Setting};
+use crate::difference::{self, CellSetting};
 use crate::evidence;
 use crate::left_out;
 use crate::object;
 use crate::step_table::StepTable;
 use crate::text::plain;
-use crate::tree::{Run, Step};
+use crate::tree::{RunTree, StepTree};
 use crate::words;
 
 mod short;
@@ -30,7 +30,7 @@ const MOST: usize = 900_000;
 
 /// The document of a run.
 pub fn markdown(events: &[Event]) -> String {
-    let run = Run::of(events);
+    let run = RunTree::of(events);
     let version = run.started.map(|run| run.cilium).unwrap_or_default();
     let (open, folded): (Vec<_>, Vec<_>) = steps(&run, version).partition(|(step, _)| !is_as_expected(step));
     let head = head(&run);
@@ -51,16 +51,19 @@ pub fn markdown(events: &[Event]) -> String {
 }
 
 /// The steps of a run, each with what its explanations need.
-fn steps<'a>(run: &'a Run<'a>, version: CiliumVersion) -> impl Iterator<Item = (&'a Step<'a>, Setting<'a>)> {
+fn steps<'a>(
+    run: &'a RunTree<'a>,
+    version: CiliumVersion,
+) -> impl Iterator<Item = (&'a StepTree<'a>, CellSetting<'a>)> {
     run.scenarios.iter().flat_map(move |scenario| {
-        let setting = Setting::of_document(&scenario.started.place.file, version);
+        let setting = CellSetting::of_document(&scenario.started.place.file, version);
         scenario.steps.iter().map(move |step| (step, setting))
     })
 }
 
 /// Everything that has to be seen: every step that is not as expected, and scenarios that were not run. None if it would
 /// be too long.
-fn whole(mut text: String, open: &[(&Step<'_>, Setting<'_>)], run: &Run<'_>) -> Option<String> {
+fn whole(mut text: String, open: &[(&StepTree<'_>, CellSetting<'_>)], run: &RunTree<'_>) -> Option<String> {
     let steps = open.iter().flat_map(|(step, setting)| open_step(step, *setting));
     for part in steps.chain(not_run(run)) {
         text.push_str(&part);
@@ -72,7 +75,7 @@ fn whole(mut text: String, open: &[(&Step<'_>, Setting<'_>)], run: &Run<'_>) -> 
 }
 
 /// Scenarios that failed, and those that were skipped.
-fn not_run<'a>(run: &'a Run<'_>) -> impl Iterator<Item = String> + 'a {
+fn not_run<'a>(run: &'a RunTree<'_>) -> impl Iterator<Item = String> + 'a {
     let failed = run.failed.iter().map(|failed| {
         let place = code(&words::place(&failed.place));
         format!("\n### {}: failed\n\n{}, {place}\n", inline(&failed.scenario), inline(&failed.reason))
@@ -96,7 +99,7 @@ fn tables_left_out(steps: usize) -> String {
 }
 
 /// What the run comes to, and what was counted.
-fn head(run: &Run<'_>) -> String {
+fn head(run: &RunTree<'_>) -> String {
     let totals = &run.totals;
     let title = match run.outcome {
         RunResult::AsExpected => format!("{} as expected", counted(totals.cells, "cell")),
@@ -137,25 +140,25 @@ fn what_differs(totals: &Totals) -> Vec<String> {
     words
 }
 
-fn is_as_expected(step: &Step<'_>) -> bool {
+fn is_as_expected(step: &StepTree<'_>) -> bool {
     step.cells.iter().all(|cell| cell.result == CellResult::AsExpected)
         && step.objects.iter().all(|object| object.as_expected)
         && step.invariants.iter().all(|invariant| invariant.is_as_expected())
 }
 
 /// A step that is not as expected, in parts: its table, its objects, and each difference folded.
-fn open_step<'a>(step: &'a Step<'_>, setting: Setting<'a>) -> impl Iterator<Item = String> + 'a {
+fn open_step<'a>(step: &'a StepTree<'_>, setting: CellSetting<'a>) -> impl Iterator<Item = String> + 'a {
     let heading = std::iter::once_with(|| format!("{}{}", heading(step), table(step)));
     heading.chain(differences(step, setting))
 }
 
-fn heading(step: &Step<'_>) -> String {
+fn heading(step: &StepTree<'_>) -> String {
     let (name, place) = (words::step_name(step.started), words::place(&step.started.place));
     format!("\n### {}\n\n{}\n", inline(&name), code(&place))
 }
 
 /// What is not as expected in a step: each object, and each cell folded.
-fn differences<'a>(step: &'a Step<'_>, setting: Setting<'a>) -> impl Iterator<Item = String> + 'a {
+fn differences<'a>(step: &'a StepTree<'_>, setting: CellSetting<'a>) -> impl Iterator<Item = String> + 'a {
     let objects = step.objects.iter().filter(|judged| !judged.as_expected);
     let objects = objects.filter_map(|judged| object::sentence(judged));
     let objects = objects.map(|sentence| format!("\n- **{}**\n", inline(&sentence)));
@@ -170,7 +173,7 @@ fn differences<'a>(step: &'a Step<'_>, setting: Setting<'a>) -> impl Iterator<It
     }))
 }
 
-fn folded_step(step: &Step<'_>) -> String {
+fn folded_step(step: &StepTree<'_>) -> String {
     format!(
         "\n<details><summary>{}: {} as expected</summary>\n{}\n</details>\n",
         html(&words::step_name(step.started)),
@@ -180,7 +183,7 @@ fn folded_step(step: &Step<'_>) -> String {
 }
 
 /// The table of a step: a row for each source, a column for each attempt; and what was attempted again.
-fn table(step: &Step<'_>) -> String {
+fn table(step: &StepTree<'_>) -> String {
     let cells = step.cells.iter().map(|cell| (&*cell.attempt, &cell.source, *cell));
     let StepTable { attempts, rows } = StepTable::of(&step.started.sources, cells);
     let mut text = String::new();

@@ -4,7 +4,7 @@ use crate::step_table::Numbered;
 
 /// What a table has at one place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place<'a> {
+pub(crate) enum MergedPlace<'a> {
     /// A cell that shows this.
     Cell(&'a str),
     /// Nothing: the row's source is the column's target.
@@ -18,7 +18,7 @@ pub(crate) enum Place<'a> {
 pub(crate) fn merge<'a>(
     columns: usize,
     rows: usize,
-    place: impl Fn(usize, usize) -> Place<'a>,
+    place: impl Fn(usize, usize) -> MergedPlace<'a>,
 ) -> Vec<Vec<usize>> {
     let mut keys = Numbered::default();
     let mut merged: Vec<Vec<usize>> = Vec::new();
@@ -32,28 +32,31 @@ pub(crate) fn merge<'a>(
 
 /// What columns that say the same have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Key<'a> {
+enum MergeKey<'a> {
     /// One thing everywhere but at these rows, which are missing.
     Uniform(&'a str, Vec<usize>),
     /// Each row its own; none where it is missing.
     Each(Vec<Option<&'a str>>),
 }
 
-fn key<'a>(rows: usize, place: impl Fn(usize) -> Place<'a>) -> Key<'a> {
+fn key<'a>(rows: usize, place: impl Fn(usize) -> MergedPlace<'a>) -> MergeKey<'a> {
     let mut shown = (0..rows).filter_map(|row| match place(row) {
-        Place::Cell(text) => Some(text),
-        Place::Itself | Place::Missing => None,
+        MergedPlace::Cell(text) => Some(text),
+        MergedPlace::Itself | MergedPlace::Missing => None,
     });
     if let Some(first) = shown.next()
         && shown.all(|text| text == first)
     {
-        return Key::Uniform(first, (0..rows).filter(|row| place(*row) == Place::Missing).collect());
+        return MergeKey::Uniform(
+            first,
+            (0..rows).filter(|row| place(*row) == MergedPlace::Missing).collect(),
+        );
     }
     let each = (0..rows).map(|row| match place(row) {
-        Place::Cell(text) => Some(text),
-        Place::Itself | Place::Missing => None,
+        MergedPlace::Cell(text) => Some(text),
+        MergedPlace::Itself | MergedPlace::Missing => None,
     });
-    Key::Each(each.collect())
+    MergeKey::Each(each.collect())
 }
 
 #[cfg(test)]
@@ -63,9 +66,9 @@ mod tests {
     fn merged(rows: &[&str]) -> Vec<Vec<usize>> {
         let columns = rows.first().map_or(0, |row| row.split(' ').count());
         merge(columns, rows.len(), |row, column| match rows[row].split(' ').nth(column).unwrap() {
-            "self" => Place::Itself,
-            "-" => Place::Missing,
-            text => Place::Cell(text),
+            "self" => MergedPlace::Itself,
+            "-" => MergedPlace::Missing,
+            text => MergedPlace::Cell(text),
         })
     }
 

@@ -1,6 +1,6 @@
 //! What became of a policy object, where there is something to say: it was refused, or should have been.
 
-use verdikt_verdict::event::{ObjectJudged, Refusal};
+use verdikt_verdict::event::{ObjectJudged, RejectedObject};
 
 use crate::text::plain;
 use crate::words;
@@ -30,6 +30,6 @@ pub(crate) fn sentence(judged: &ObjectJudged) -> Option<String> {
     Some(sentence)
 }
 
-fn by(refusal: &Refusal) -> String {
+fn by(refusal: &RejectedObject) -> String {
     format!("by {}: {}", refusal.by, plain(&refusal.message))
 }

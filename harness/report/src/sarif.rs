@@ -13,7 +13,7 @@ use verdikt_verdict::event::{CellJudged, Event};
 use crate::line;
 use crate::object;
 use crate::text::plain;
-use crate::tree::Run;
+use crate::tree::RunTree;
 
 /// The kinds of results, each with what it means. Warnings have their own codes besides.
 const RULES: [(&str, &str); 6] = [
@@ -26,7 +26,7 @@ const RULES: [(&str, &str); 6] = [
 ];
 
 /// One result.
-struct Finding {
+struct SarifResult {
     rule: String,
     level: &'static str,
     message: String,
@@ -40,30 +40,30 @@ pub fn diagnostics(diagnostics: &[Diagnostic]) -> String {
 
 /// A run: its warnings, and what is not as expected.
 pub fn sarif(events: &[Event]) -> String {
-    let run = Run::of(events);
-    let mut findings: Vec<Finding> = run.warnings.iter().map(|warning| of_diagnostic(warning)).collect();
+    let run = RunTree::of(events);
+    let mut findings: Vec<SarifResult> = run.warnings.iter().map(|warning| of_diagnostic(warning)).collect();
     for failed in &run.failed {
         let message = plain(&format!("{}: {}", failed.scenario, failed.reason));
         let (rule, place) = ("failed".to_owned(), failed.place.clone());
-        findings.push(Finding { rule, level: "error", message, place });
+        findings.push(SarifResult { rule, level: "error", message, place });
     }
     for step in run.scenarios.iter().flat_map(|scenario| &scenario.steps) {
         for judged in step.objects.iter().filter(|judged| !judged.as_expected) {
             let Some(message) = object::sentence(judged) else { continue };
             let (rule, place) = ("object".to_owned(), judged.place.clone());
-            findings.push(Finding { rule, level: "error", message, place });
+            findings.push(SarifResult { rule, level: "error", message, place });
         }
         for judged in step.invariants.iter().filter(|judged| !judged.is_as_expected()) {
             let level = if judged.is_unknown() { "warning" } else { "error" };
             let (rule, place) = ("invariant".to_owned(), judged.blamed().clone());
-            findings.push(Finding { rule, level, message: plain(&judged.to_string()), place });
+            findings.push(SarifResult { rule, level, message: plain(&judged.to_string()), place });
         }
         findings.extend(step.cells.iter().filter_map(|cell| of_cell(cell)));
     }
     document(&findings)
 }
 
-fn of_diagnostic(diagnostic: &Diagnostic) -> Finding {
+fn of_diagnostic(diagnostic: &Diagnostic) -> SarifResult {
     let Diagnostic { place, severity, code, message, help } = diagnostic;
     let help = help.as_ref().map_or_else(String::new, |help| format!("\n{}", plain(help)));
     let level = match severity {
@@ -72,20 +72,20 @@ fn of_diagnostic(diagnostic: &Diagnostic) -> Finding {
         Severity::Hint => "note",
     };
     let rule = code.as_ref().map_or_else(|| "mistake".to_owned(), |code| plain(code));
-    Finding { rule, level, message: plain(message) + &help, place: place.clone() }
+    SarifResult { rule, level, message: plain(message) + &help, place: place.clone() }
 }
 
-fn of_cell(cell: &CellJudged) -> Option<Finding> {
+fn of_cell(cell: &CellJudged) -> Option<SarifResult> {
     let (rule, level) = match cell.result {
         CellResult::AsExpected => return None,
         CellResult::Inconclusive => ("inconclusive", "warning"),
         CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted => ("differs", "error"),
     };
     let message = format!("{}\n{}", line::cell(cell), cell.name());
-    Some(Finding { rule: rule.to_owned(), level, message, place: line::place(cell).clone() })
+    Some(SarifResult { rule: rule.to_owned(), level, message, place: line::place(cell).clone() })
 }
 
-fn document(findings: &[Finding]) -> String {
+fn document(findings: &[SarifResult]) -> String {
     let mut rules: BTreeMap<String, Option<&str>> =
         findings.iter().map(|finding| (finding.rule.clone(), None)).collect();
     for (rule, meaning) in RULES {
@@ -113,8 +113,8 @@ fn document(findings: &[Finding]) -> String {
     format!("{document:#}\n")
 }
 
-fn result(finding: &Finding) -> Value {
-    let Finding { rule, level, message, place } = finding;
+fn result(finding: &SarifResult) -> Value {
+    let SarifResult { rule, level, message, place } = finding;
     let mut location = json!({"artifactLocation": {"uri": uri(&place.file)}});
     if place.line > 0 {
         location["region"] = json!({"startLine": place.line, "startColumn": place.column.max(1)});

@@ -17,14 +17,14 @@ pub(crate) struct Grid {
     /// The headers; a column of several has them in lines.
     pub(crate) columns: Vec<String>,
     /// Each row's label, and its cells: as many as there are columns.
-    pub(crate) rows: Vec<(String, Vec<Option<Cell>>)>,
+    pub(crate) rows: Vec<(String, Vec<Option<TableCell>>)>,
     /// What stands where there is no cell.
     pub(crate) missing: &'static str,
 }
 
 /// One cell.
 #[derive(Clone, Debug)]
-pub(crate) struct Cell {
+pub(crate) struct TableCell {
     /// The verdict, with what is behind it.
     pub(crate) text: String,
     /// What stands behind it, or below it where space is short.
@@ -35,7 +35,7 @@ pub(crate) struct Cell {
 
 /// How headers, labels and cells are broken.
 #[derive(Clone, Copy, Debug)]
-struct Folding {
+struct LineFolding {
     /// Columns for a row's label.
     label: usize,
     /// Columns for a header, where its cells do not need more.
@@ -44,13 +44,13 @@ struct Folding {
     two_lines: bool,
 }
 
-const WHOLE: Folding = Folding { label: usize::MAX, header: usize::MAX, two_lines: false };
+const WHOLE: LineFolding = LineFolding { label: usize::MAX, header: usize::MAX, two_lines: false };
 
 /// The lines of a table, none of them wider than `limit` unless there are fewer columns than a few words take.
 pub(crate) fn lines(grid: &Grid, limit: usize, paint: Paint) -> Vec<String> {
     let turned = grid.turned();
     let [wide, medium, narrow] =
-        FOLDED_HEADERS.map(|header| Folding { label: (limit / 3).max(1), header, two_lines: true });
+        FOLDED_HEADERS.map(|header| LineFolding { label: (limit / 3).max(1), header, two_lines: true });
     let layouts = if grid.columns.len() > grid.rows.len() {
         vec![(grid, WHOLE), (&turned, WHOLE), (grid, wide), (grid, medium), (&turned, narrow), (grid, narrow)]
     } else {
@@ -63,14 +63,14 @@ pub(crate) fn lines(grid: &Grid, limit: usize, paint: Paint) -> Vec<String> {
         if columns + drawing.label_width <= limit {
             // What the columns leave is for the labels.
             let label = folding.label.max(limit - columns);
-            return Drawing::new(grid, Folding { label, ..folding }, paint).lines(all);
+            return Drawing::new(grid, LineFolding { label, ..folding }, paint).lines(all);
         }
     }
     blocks(grid, narrow, limit, paint)
 }
 
 /// As many columns side by side as fit, then the next ones below.
-fn blocks(grid: &Grid, folding: Folding, limit: usize, paint: Paint) -> Vec<String> {
+fn blocks(grid: &Grid, folding: LineFolding, limit: usize, paint: Paint) -> Vec<String> {
     let drawing = Drawing::new(grid, folding, paint);
     let mut lines = Vec::new();
     let mut first = 0;
@@ -109,7 +109,7 @@ fn list(grid: &Grid, column: usize, limit: usize, paint: Paint) -> Vec<String> {
     lines
 }
 
-impl Cell {
+impl TableCell {
     /// Everything that stands in it.
     pub(crate) fn whole(&self) -> String {
         format!("{}\n{}", self.text, self.more.as_deref().unwrap_or_default())
@@ -141,7 +141,7 @@ struct Drawing {
 }
 
 impl Drawing {
-    fn new(grid: &Grid, folding: Folding, paint: Paint) -> Self {
+    fn new(grid: &Grid, folding: LineFolding, paint: Paint) -> Self {
         let labels: Vec<Vec<String>> =
             grid.rows.iter().map(|(label, _)| folded(label, folding.label)).collect();
         let cells: Vec<Vec<(Vec<String>, Tone)>> = grid
@@ -217,14 +217,14 @@ fn widest(lines: &[String]) -> usize {
     lines.iter().map(|line| width(line)).max().unwrap_or(0)
 }
 
-fn cell_lines(cell: Option<&Cell>, missing: &str, two_lines: bool) -> (Vec<String>, Tone) {
+fn cell_lines(cell: Option<&TableCell>, missing: &str, two_lines: bool) -> (Vec<String>, Tone) {
     match cell {
         None => (vec![missing.to_owned()], Tone::Quiet),
-        Some(Cell { text, more: None, tone }) => (vec![text.clone()], *tone),
-        Some(Cell { text, more: Some(more), tone }) if two_lines => {
+        Some(TableCell { text, more: None, tone }) => (vec![text.clone()], *tone),
+        Some(TableCell { text, more: Some(more), tone }) if two_lines => {
             (vec![text.clone(), format!("  {more}")], *tone)
         }
-        Some(Cell { text, more: Some(more), tone }) => (vec![format!("{text} {more}")], *tone),
+        Some(TableCell { text, more: Some(more), tone }) => (vec![format!("{text} {more}")], *tone),
     }
 }
 

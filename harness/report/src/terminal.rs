@@ -14,7 +14,7 @@ use verdikt_verdict::event::{
 use verdikt_verdict::evidence::Basis;
 use verdikt_verdict::invariant::InvariantJudged;
 
-use crate::difference::Setting;
+use crate::difference::CellSetting;
 use crate::line;
 use crate::paint::{Paint, Tone};
 use crate::text::{plain, width, wrap};
@@ -28,7 +28,7 @@ mod summary;
 
 /// How a run is shown.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct TerminalOptions {
     /// The columns of the terminal. Places, rules and commands stay whole even where they take more.
     pub width: usize,
     /// Whether there are colours.
@@ -54,7 +54,7 @@ pub enum Detail {
 /// A run being shown: feed it every event, in order, and print what it answers.
 #[derive(Debug)]
 pub struct Terminal {
-    options: Options,
+    options: TerminalOptions,
     run: Option<RunStarted>,
     version: CiliumVersion,
     file: String,
@@ -131,7 +131,7 @@ impl Counts {
 
 impl Terminal {
     /// Nothing shown yet.
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: TerminalOptions) -> Self {
         Self {
             options,
             run: None,
@@ -205,7 +205,7 @@ impl Terminal {
                 let mut lines = self.scenario_over();
                 // Where only differences are wanted, the sums count the warnings.
                 let is_short = self.options.detail == Detail::Differences;
-                let end = summary::End {
+                let end = summary::RunEnd {
                     run: self.run.as_ref(),
                     remarkable: &self.remarkable,
                     warnings: if is_short { &[] } else { &self.warnings },
@@ -308,7 +308,7 @@ impl Terminal {
     }
 
     fn step_over(&mut self, step: &StepShown) -> Vec<String> {
-        let setting = Setting {
+        let setting = CellSetting {
             command: &self.options.command,
             file: &self.file,
             version: self.version,

@@ -25,7 +25,7 @@ pub(crate) fn fold(text: &str, limit: usize) -> Vec<String> {
 }
 
 fn broken(text: &str, limit: usize, words_too: bool) -> Vec<String> {
-    let mut lines = Lines { limit, done: Vec::new(), line: String::new() };
+    let mut lines = WrappedLines { limit, done: Vec::new(), line: String::new() };
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         lines.space_for(word);
         if !words_too {
@@ -45,13 +45,13 @@ fn broken(text: &str, limit: usize, words_too: bool) -> Vec<String> {
     lines.done
 }
 
-struct Lines {
+struct WrappedLines {
     limit: usize,
     done: Vec<String>,
     line: String,
 }
 
-impl Lines {
+impl WrappedLines {
     fn space_for(&mut self, word: &str) {
         if self.line.is_empty() {
             return;

@@ -12,10 +12,10 @@ use verdikt_verdict::run_result::{RunResult, Totals};
 
 /// A run.
 #[derive(Debug)]
-pub(crate) struct Run<'a> {
+pub(crate) struct RunTree<'a> {
     pub(crate) started: Option<&'a RunStarted>,
     pub(crate) warnings: Vec<&'a Diagnostic>,
-    pub(crate) scenarios: Vec<Scenario<'a>>,
+    pub(crate) scenarios: Vec<ScenarioTree<'a>>,
     pub(crate) skipped: Vec<&'a ScenarioSkipped>,
     pub(crate) failed: Vec<&'a ScenarioFailed>,
     pub(crate) totals: Totals,
@@ -25,14 +25,14 @@ pub(crate) struct Run<'a> {
 
 /// A scenario that was evaluated.
 #[derive(Debug)]
-pub(crate) struct Scenario<'a> {
+pub(crate) struct ScenarioTree<'a> {
     pub(crate) started: &'a ScenarioStarted,
-    pub(crate) steps: Vec<Step<'a>>,
+    pub(crate) steps: Vec<StepTree<'a>>,
 }
 
 /// A step of it.
 #[derive(Debug)]
-pub(crate) struct Step<'a> {
+pub(crate) struct StepTree<'a> {
     pub(crate) started: &'a StepStarted,
     pub(crate) objects: Vec<&'a ObjectJudged>,
     pub(crate) invariants: Vec<&'a InvariantJudged>,
@@ -41,12 +41,12 @@ pub(crate) struct Step<'a> {
     pub(crate) took: Option<Duration>,
 }
 
-impl<'a> Run<'a> {
+impl<'a> RunTree<'a> {
     /// Gathers events, which may end early: the log of a run that was cut off.
     pub(crate) fn of(events: &'a [Event]) -> Self {
         let totals = Totals::of(events);
         let (mut outcome, mut took) = (None, None);
-        let (mut started, mut scenarios) = (None, Vec::<Scenario<'a>>::new());
+        let (mut started, mut scenarios) = (None, Vec::<ScenarioTree<'a>>::new());
         let (mut skipped, mut failed, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for event in events {
             let scenario = scenarios.last_mut();
@@ -55,11 +55,13 @@ impl<'a> Run<'a> {
                 Event::Warned(warning) => warnings.push(warning),
                 Event::ScenarioSkipped(event) => skipped.push(event),
                 Event::ScenarioFailed(event) => failed.push(event),
-                Event::ScenarioStarted(started) => scenarios.push(Scenario { started, steps: Vec::new() }),
+                Event::ScenarioStarted(started) => {
+                    scenarios.push(ScenarioTree { started, steps: Vec::new() })
+                }
                 Event::StepStarted(started) => {
                     let (objects, invariants) = (Vec::new(), Vec::new());
                     let (cells, skipped) = (Vec::new(), Vec::new());
-                    let step = Step { started, objects, invariants, cells, skipped, took: None };
+                    let step = StepTree { started, objects, invariants, cells, skipped, took: None };
                     if let Some(scenario) = scenario {
                         scenario.steps.push(step);
                     }

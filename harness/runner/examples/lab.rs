@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use verdikt_lab::namespace::ProbeProgram;
+use verdikt_lab::namespace::ProbeExecutable;
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::RunOptions;
 use verdikt_runner::run::{BackendChoice, run_on};
@@ -83,7 +83,7 @@ fn run(path: &PathBuf) -> Result<Measured, Box<dyn Error>> {
     if !loaded.diagnostics.is_empty() {
         return Err(render(&loaded.diagnostics, &loaded.sources, false).into());
     }
-    let probe = ProbeProgram { path: std::env::current_exe()?, arguments: vec!["probe".into()] };
+    let probe = ProbeExecutable { path: std::env::current_exe()?, arguments: vec!["probe".into()] };
     let options = RunOptions::default();
     let begun = Instant::now();
     let mut up = Duration::ZERO;

@@ -1,6 +1,6 @@
 //! One batch of attempts: from their beginning to all evidence about them.
 //!
-//! Not all of them are in flight at once: a [`Window`] follows how quickly the machine answers. The batch ends when every
+//! Not all of them are in flight at once: a [`InFlightWindow`] follows how quickly the machine answers. The batch ends when every
 //! server has told what has reached it.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,11 +14,11 @@ use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::observation::Outcome;
 use verdikt_scenario::topology::Endpoint;
-use verdikt_verdict::correlate::Origin;
+use verdikt_verdict::correlate::PacketOrigin;
 use verdikt_verdict::evidence::Evidence;
 
-use self::running::Running;
-use self::window::Window;
+use self::running::RunningAttempts;
+use self::window::InFlightWindow;
 use crate::backend::{AttemptNumber, Backend, BackendEvent, Flowing};
 
 pub(crate) mod backends;
@@ -38,7 +38,7 @@ const SILENT: Duration = Duration::from_secs(1);
 pub(crate) type Gone = BTreeMap<Endpoint, String>;
 
 /// An attempt to be made.
-type Numbered<'a> = (AttemptNumber, &'a Endpoint, &'a Attempt);
+type NumberedAttempt<'a> = (AttemptNumber, &'a Endpoint, &'a Attempt);
 
 /// How a batch is made.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +53,8 @@ struct Pace {
 struct Batch<'a, 'b, B> {
     backend: &'b mut B,
     pace: Pace,
-    window: Window,
-    running: BTreeMap<AttemptNumber, Running<'a>>,
+    window: InFlightWindow,
+    running: BTreeMap<AttemptNumber, RunningAttempts<'a>>,
     /// How many of those that have begun are not finished.
     unfinished: usize,
     /// How many of those that have begun are not explained.
@@ -63,10 +63,10 @@ struct Batch<'a, 'b, B> {
     silent: VecDeque<(Instant, AttemptNumber)>,
     deadlines: VecDeque<(Instant, AttemptNumber)>,
     /// The attempts that had an origin, in the order in which they had it.
-    by_origin: BTreeMap<Origin, Vec<AttemptNumber>>,
+    by_origin: BTreeMap<PacketOrigin, Vec<AttemptNumber>>,
     /// What came before the attempt it belongs to had told its port.
-    early: BTreeMap<Origin, Vec<Flow>>,
-    early_arrivals: BTreeMap<Origin, Vec<Vec<SocketAddr>>>,
+    early: BTreeMap<PacketOrigin, Vec<Flow>>,
+    early_arrivals: BTreeMap<PacketOrigin, Vec<Vec<SocketAddr>>>,
     /// Whether servers have been asked and have not told everything.
     asked: bool,
     lost: Option<String>,
@@ -77,7 +77,7 @@ struct Batch<'a, 'b, B> {
 /// go are added to `gone`; what is there attempts nothing.
 async fn make<B: Backend>(
     backend: &mut B,
-    attempts: &[Numbered<'_>],
+    attempts: &[NumberedAttempt<'_>],
     pace: Pace,
     gone: &mut Gone,
 ) -> Vec<Evidence> {
@@ -88,7 +88,7 @@ async fn make<B: Backend>(
     let mut batch = Batch {
         backend,
         pace,
-        window: Window::of(pace.at_first),
+        window: InFlightWindow::of(pace.at_first),
         running: BTreeMap::new(),
         unfinished: 0,
         unexplained: 0,
@@ -109,9 +109,9 @@ async fn make<B: Backend>(
 }
 
 impl<'a, B: Backend> Batch<'a, '_, B> {
-    fn begin(&mut self, (number, source, attempt): Numbered<'a>) {
+    fn begin(&mut self, (number, source, attempt): NumberedAttempt<'a>) {
         let destinations = self.backend.destinations(source, attempt);
-        let mut running = Running::new(source, attempt, destinations, self.backend.now());
+        let mut running = RunningAttempts::new(source, attempt, destinations, self.backend.now());
         if let Some(reason) = self.gone.get(source) {
             running.finish(not_attempted(source, reason));
             self.running.insert(number, running);
@@ -129,7 +129,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
     }
 
     /// Makes attempts as there is room for them, until all of them are explained, or finished and nothing more can come.
-    async fn make_all(&mut self, attempts: &[Numbered<'a>]) {
+    async fn make_all(&mut self, attempts: &[NumberedAttempt<'a>]) {
         let mut waiting = attempts.iter().copied();
         let mut end: Option<(Instant, Instant)> = None;
         loop {
@@ -194,7 +194,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         while let Some((_, number)) = self.deadlines.pop_front_if(|(at, _)| *at <= now) {
             if self.running.get(&number).is_some_and(|running| !running.is_finished()) {
                 self.backend.end(number);
-                self.change(number, |running, _| running.finish(Running::unanswered()));
+                self.change(number, |running, _| running.finish(RunningAttempts::unanswered()));
             }
         }
     }
@@ -203,7 +203,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
     fn change<T>(
         &mut self,
         number: AttemptNumber,
-        change: impl FnOnce(&mut Running<'a>, Duration) -> T,
+        change: impl FnOnce(&mut RunningAttempts<'a>, Duration) -> T,
     ) -> Option<T> {
         let running = self.running.get_mut(&number)?;
         let (finished, explained, now) = (running.is_finished(), running.is_explained(), self.backend.now());
@@ -244,7 +244,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
                 self.change(number, |running, _| running.arrive(server));
             }
             BackendEvent::Arrived { number: None, protocol, peer, server } => {
-                let origin = Origin { protocol, client: peer };
+                let origin = PacketOrigin { protocol, client: peer };
                 if !self.arrive(origin, &server) {
                     self.early_arrivals.entry(origin).or_default().push(server);
                 }
@@ -268,7 +268,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
     }
 
     /// Gives what came too early to whom it belongs.
-    fn catch_up(&mut self, origin: Origin) {
+    fn catch_up(&mut self, origin: PacketOrigin) {
         for flow in self.early.remove(&origin).unwrap_or_default() {
             self.belongs(flow);
         }
@@ -281,7 +281,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
 
     /// Answers whether any attempt has had the origin and goes to the server. Of several it is the first that has not
     /// arrived yet: each had the port only when the one before had given it up.
-    fn arrive(&mut self, origin: Origin, server: &[SocketAddr]) -> bool {
+    fn arrive(&mut self, origin: PacketOrigin, server: &[SocketAddr]) -> bool {
         let Some(mut numbers) = self.by_origin.get(&origin).cloned() else { return false };
         numbers.retain(|number| self.running.get(number).is_some_and(|running| running.goes_to(server)));
         let is_any = !numbers.is_empty();
@@ -296,7 +296,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
     /// Gives a flow to the attempt it belongs to, or keeps it until that has told its port. An attempt whose packets
     /// were dropped is ended.
     fn belongs(&mut self, flow: Flow) {
-        let Some(origin) = Origin::of_flow(&flow) else { return };
+        let Some(origin) = PacketOrigin::of_flow(&flow) else { return };
         let numbers = self.by_origin.get(&origin).map_or(&[][..], Vec::as_slice);
         let owners: Vec<AttemptNumber> = numbers
             .iter()

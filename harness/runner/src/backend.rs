@@ -14,7 +14,7 @@ use verdikt_scenario::observation::{Outcome, StageKind};
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 use verdikt_verdict::correlate::DnsServers;
-use verdikt_verdict::event::Refusal;
+use verdikt_verdict::event::RejectedObject;
 
 /// The number of an attempt, unique in a backend's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +34,7 @@ pub trait Backend {
         &mut self,
         step: &Step,
         prediction: &PolicyModel<'_>,
-    ) -> impl Future<Output = Result<Applied, BackendError>>;
+    ) -> impl Future<Output = Result<AppliedStep, BackendError>>;
 
     /// Begins an attempt. What becomes of it is told by [`Self::next`].
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt);
@@ -62,8 +62,8 @@ pub trait Backend {
     }
 
     /// Whose datapath it is.
-    fn datapath(&self) -> Datapath {
-        Datapath::Cilium
+    fn datapath(&self) -> DatapathKind {
+        DatapathKind::Cilium
     }
 
     /// Where an attempt may arrive, by its true addresses and ports; empty where no server of the backend can
@@ -94,7 +94,7 @@ pub trait Backend {
 
 /// Whose datapath a backend has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Datapath {
+pub enum DatapathKind {
     /// Cilium's, which knows nothing of the engine, and leads a client to whichever backend of a service it likes.
     Cilium,
     /// The lab's, which applies the engine's rules, and leads a client to the backend of a service that it names.
@@ -103,9 +103,9 @@ pub enum Datapath {
 
 /// What came of a step that was put in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Applied {
+pub struct AppliedStep {
     /// The objects that were refused, by their index; none where nobody but the engine judges objects.
-    pub refused: Option<BTreeMap<usize, Refusal>>,
+    pub refused: Option<BTreeMap<usize, RejectedObject>>,
     /// How long the datapath took to have the step, where there was something to wait for.
     pub settled: Option<Duration>,
 }

@@ -11,7 +11,7 @@ use verdikt_verdict::compare::{CellResult, Verdict, compare};
 use verdikt_verdict::evidence::{Basis, Evidence};
 use verdikt_verdict::fuse::fuse;
 
-use crate::backend::Datapath;
+use crate::backend::DatapathKind;
 
 /// One of the attempts that a cell stands for, and what the engine says of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,12 +21,12 @@ pub(crate) struct PredictedAttempt {
 }
 
 /// What was seen of the cells of a step.
-pub(crate) enum Observed {
+pub(crate) enum ObservedStep {
     /// Nothing: the predictions are the verdicts.
     Nothing,
     /// The evidence of every cell, by its place in the step.
     #[cfg_attr(not(feature = "probes"), expect(dead_code, reason = "only real attempts leave evidence"))]
-    Evidence(Datapath, Vec<CellEvidence>),
+    Evidence(DatapathKind, Vec<CellEvidence>),
 }
 
 /// What was seen of one cell: evidence in the order of its attempts, each with the place of its attempt among them. An
@@ -36,7 +36,7 @@ pub(crate) struct CellEvidence(pub(crate) Vec<(usize, Evidence)>);
 
 /// The verdict of a cell.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Judged {
+pub(crate) struct JudgedCell {
     /// The backend that it is about, where the attempts of the cell go to several, and it is not as expected.
     pub(crate) via: Option<Endpoint>,
     pub(crate) prediction: Prediction,
@@ -50,13 +50,13 @@ pub(crate) struct Judged {
 pub(crate) fn judge_cell(
     expected: &Expected,
     attempts: Vec<PredictedAttempt>,
-    observed: &Observed,
+    observed: &ObservedStep,
     index: usize,
-) -> Option<Judged> {
+) -> Option<JudgedCell> {
     let count = attempts.len();
-    let judged: Vec<Judged> = match observed {
-        Observed::Nothing => attempts.into_iter().map(|attempt| judge(expected, attempt, None)).collect(),
-        Observed::Evidence(datapath, cells) => {
+    let judged: Vec<JudgedCell> = match observed {
+        ObservedStep::Nothing => attempts.into_iter().map(|attempt| judge(expected, attempt, None)).collect(),
+        ObservedStep::Evidence(datapath, cells) => {
             let CellEvidence(all) = cells.get(index)?;
             let pairs = all.iter().filter_map(|(place, evidence)| Some((attempts.get(*place)?, evidence)));
             pairs
@@ -72,13 +72,17 @@ pub(crate) fn judge_cell(
     Some(worst)
 }
 
-fn judge(expected: &Expected, attempt: PredictedAttempt, seen: Option<(Datapath, &Evidence)>) -> Judged {
+fn judge(
+    expected: &Expected,
+    attempt: PredictedAttempt,
+    seen: Option<(DatapathKind, &Evidence)>,
+) -> JudgedCell {
     let PredictedAttempt { attempt, prediction } = attempt;
     let (verdict, basis) = match seen {
         None => (Verdict::of_prediction(&prediction), None),
         Some((datapath, evidence)) => {
             // What applies the engine's rules cannot know what the engine does not; and chance proves nothing.
-            let unknown = prediction.answer == Answer::Abstain && datapath == Datapath::Lab;
+            let unknown = prediction.answer == Answer::Abstain && datapath == DatapathKind::Lab;
             if unknown || prediction.is_chance() {
                 (Verdict::of_prediction(&prediction), Some(Basis::default()))
             } else {
@@ -88,7 +92,7 @@ fn judge(expected: &Expected, attempt: PredictedAttempt, seen: Option<(Datapath,
         }
     };
     let result = compare(expected, &verdict, &prediction);
-    Judged {
+    JudgedCell {
         via: attempt.backend().cloned(),
         prediction,
         evidence: seen.map(|(_, evidence)| Box::new(evidence.clone())),

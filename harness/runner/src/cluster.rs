@@ -13,34 +13,35 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use verdikt_cluster::clean::{CleanScope, clean};
-use verdikt_cluster::cluster::{Cluster, Options, is_served_by_node};
-use verdikt_cluster::connect::Connection;
+use verdikt_cluster::cluster::{Cluster, ClusterOptions, is_served_by_node};
+use verdikt_cluster::connect::ApiConnection;
 use verdikt_cluster::evidence::collect;
 use verdikt_cluster::inspect::Facts;
-use verdikt_cluster::objects::FieldValidation;
-use verdikt_cluster::policies::Refusal as ClusterRefusal;
-use verdikt_cluster::settle::Wanted;
+use verdikt_cluster::policies::ClusterRefusal;
+use verdikt_cluster::settle::SettleGoal;
 use verdikt_engine::model::PolicyModel;
 use verdikt_probe::wire;
 use verdikt_probes::addresses::Addresses;
 use verdikt_probes::probes::ProbeEvent;
 use verdikt_scenario::attempt::Attempt;
-use verdikt_scenario::scenario::{self, Step};
+use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
-use verdikt_verdict::event::Refusal;
+use verdikt_verdict::event::RejectedObject;
 
-use self::flows::Flows;
+use self::flows::NodeFlows;
 use self::itself::with_true_client;
-use crate::backend::{Applied, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, Flowing};
+use crate::backend::{
+    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, Flowing,
+};
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
 use crate::wire_words::order;
 
-pub use self::clusterwide::{Clusterwide, Reach, has_clusterwide_policies, reach};
+pub use self::clusterwide::{Clusterwide, ClusterwideReach, has_clusterwide_policies, reach};
 pub use self::fitness::{OF_THE_CLUSTER, unfit};
 pub use self::flows::{FlowsError, choose as choose_flows};
 pub use self::resources::{Resources, asks_for_names};
-pub use verdikt_hubble::flow_source::Choice as FlowsOf;
+pub use verdikt_hubble::flow_source::FlowSourceChoice;
 
 /// Attempts from this number on are no attempts of a table.
 const FIRST_RETRIGGER: u64 = 1 << 63;
@@ -55,7 +56,7 @@ const SETTLE: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct ClusterBackend {
     cluster: Cluster,
-    flows: Flows,
+    flows: NodeFlows,
     topology: Topology,
     run_options: ClusterRunOptions,
     /// Whether the pods are in audit mode.
@@ -77,20 +78,21 @@ pub struct ClusterRunOptions {
     /// each step.
     pub evidence: Option<PathBuf>,
     /// Whose flows are followed, as [`choose_flows`] says.
-    pub flows: FlowsOf,
+    pub flows: FlowSourceChoice,
 }
 
 impl ClusterBackend {
     /// No topology yet, in a cluster that is as [`Cluster::open`] wants it.
     pub async fn open(
-        connection: Connection,
+        connection: ApiConnection,
         facts: Facts,
-        options: Options,
+        options: ClusterOptions,
         run_options: ClusterRunOptions,
     ) -> Result<Self, BackendError> {
         let (begin, at) = (Instant::now(), SystemTime::now());
-        let flows =
-            Flows::follow(&connection, &facts, &run_options.flows, at).await.map_err(BackendError::new)?;
+        let flows = NodeFlows::follow(&connection, &facts, &run_options.flows, at)
+            .await
+            .map_err(BackendError::new)?;
         let cluster = Cluster::open(connection, facts, options, begin).await.map_err(BackendError::new)?;
         let audit = cluster.facts().cilium.audit();
         let own_service_clients = cluster.facts().cilium.own_service_clients();
@@ -109,32 +111,35 @@ impl ClusterBackend {
 }
 
 impl Backend for ClusterBackend {
-    async fn apply(&mut self, step: &Step, prediction: &PolicyModel<'_>) -> Result<Applied, BackendError> {
+    async fn apply(
+        &mut self,
+        step: &Step,
+        prediction: &PolicyModel<'_>,
+    ) -> Result<AppliedStep, BackendError> {
         self.topology = step.topology.clone();
         let version = self.cluster.facts().cilium.version;
         borrowing::check(self.cluster.borrowed(), &step.topology, version)?;
         self.cluster.apply(&step.topology).await.map_err(BackendError::new)?;
-        let validation = match step.field_validation {
-            scenario::FieldValidation::Strict => FieldValidation::Strict,
-            scenario::FieldValidation::Ignore => FieldValidation::Ignore,
-        };
-        let applied =
-            self.cluster.put_in_force(&step.policies, validation).await.map_err(BackendError::new)?;
+        let applied = self
+            .cluster
+            .put_in_force(&step.policies, step.field_validation)
+            .await
+            .map_err(BackendError::new)?;
         if self.audit != step.enforcement.audit {
             self.audit = step.enforcement.audit;
             self.cluster.audit(self.audit).await.map_err(BackendError::new)?;
         }
         let identities = prediction.pod_labels();
-        let wanted = Wanted { applied: &applied, identities: &identities, deadline: SETTLE };
+        let wanted = SettleGoal { applied: &applied, identities: &identities, deadline: SETTLE };
         let begin = Instant::now();
         let settled = self.cluster.settle(wanted).await.map_err(BackendError::new)?;
         let settled_after = begin.elapsed();
         self.cluster.serve_on_nodes(&step.topology).await.map_err(BackendError::new)?;
         let said = |(index, refusal): (&usize, &ClusterRefusal)| {
-            (*index, Refusal { by: refusal.by, message: refusal.message.clone() })
+            (*index, RejectedObject { by: refusal.by, message: refusal.message.clone() })
         };
         let refused = applied.refused.iter().chain(&settled.refused).map(said).collect();
-        Ok(Applied { refused: Some(refused), settled: Some(settled_after) })
+        Ok(AppliedStep { refused: Some(refused), settled: Some(settled_after) })
     }
 
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
@@ -186,9 +191,12 @@ impl Backend for ClusterBackend {
         let pairs = pods.flat_map(|pod| node.clone().map(move |address| (pod, address)));
         let mut reachable = pairs.filter(|(pod, node)| addresses.reachable(pod, &[*node]).is_some());
         let Some((pod, address)) = reachable.next() else { return lag };
-        let action = wire::Action::Tcp { target: wire::Target::Address(address), port: DISCARD };
-        let attempt =
-            wire::Attempt { attempt: FIRST_RETRIGGER + self.retriggers, action, timeout: RETRIGGER_TIMEOUT };
+        let action = wire::Action::Tcp { target: wire::WireTarget::Address(address), port: DISCARD };
+        let attempt = wire::WireAttempt {
+            attempt: FIRST_RETRIGGER + self.retriggers,
+            action,
+            timeout: RETRIGGER_TIMEOUT,
+        };
         self.cluster.tell(pod, wire::Order::Attempt(attempt));
         self.retriggers += 1;
         lag

@@ -1,10 +1,10 @@
 //! Holds the invariants of a scenario against a step.
 
-use verdikt_analysis::invariant::{Counterexample, Proof as Found, prove};
+use verdikt_analysis::invariant::{Counterexample, Proof, prove};
 use verdikt_engine::model::PolicyModel;
 use verdikt_scenario::invariant::Invariant;
 use verdikt_scenario::scenario::{Scenario, Step};
-use verdikt_verdict::invariant::{Broken, InvariantJudged, Proof};
+use verdikt_verdict::invariant::{Broken, InvariantJudged, InvariantProof};
 
 /// What the model of a step says of every invariant, in their order.
 pub(crate) fn judged(
@@ -12,7 +12,7 @@ pub(crate) fn judged(
     step: &Step,
     model: &PolicyModel<'_>,
 ) -> impl Iterator<Item = InvariantJudged> {
-    let judge = |(invariant, found): (&Invariant, Found)| InvariantJudged {
+    let judge = |(invariant, found): (&Invariant, Proof)| InvariantJudged {
         scenario: scenario.name.clone(),
         step: step.name.clone(),
         invariant: invariant.to_string(),
@@ -20,9 +20,9 @@ pub(crate) fn judged(
         place: invariant.place.clone(),
         known_broken: invariant.broken_at.contains(&step.name),
         found: match found {
-            Found::Holds { pairs } => Proof::Holds { pairs },
-            Found::Broken(example) => Proof::Broken(Box::new(broken(*example))),
-            Found::Unknown(gap) => Proof::Unknown { gap },
+            Proof::Holds { pairs } => InvariantProof::Holds { pairs },
+            Proof::Broken(example) => InvariantProof::Broken(Box::new(broken(*example))),
+            Proof::Unknown(gap) => InvariantProof::Unknown { gap },
         },
     };
     let proofs = prove(model, &scenario.invariants);

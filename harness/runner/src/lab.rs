@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use verdikt_engine::model::{Learned, PolicyModel};
 use verdikt_lab::lab::{Lab, LabEvent};
-use verdikt_lab::namespace::ProbeProgram;
+use verdikt_lab::namespace::ProbeExecutable;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::scenario::Step;
@@ -14,7 +14,9 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 
 use verdikt_verdict::correlate::DnsServers;
 
-use crate::backend::{Applied, AttemptNumber, Backend, BackendError, BackendEvent, Datapath, Destinations};
+use crate::backend::{
+    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, DatapathKind, Destinations,
+};
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
 use crate::wire_words::order;
@@ -34,7 +36,7 @@ pub struct LabBackend {
 
 impl LabBackend {
     /// An empty lab. `probe` is the program that becomes the probes.
-    pub async fn open(probe: ProbeProgram, timeout: Duration) -> Result<Self, BackendError> {
+    pub async fn open(probe: ProbeExecutable, timeout: Duration) -> Result<Self, BackendError> {
         let lab = Lab::start(probe, Instant::now()).await.map_err(BackendError::new)?;
         Ok(Self {
             lab,
@@ -57,12 +59,16 @@ impl LabBackend {
 }
 
 impl Backend for LabBackend {
-    async fn apply(&mut self, step: &Step, prediction: &PolicyModel<'_>) -> Result<Applied, BackendError> {
+    async fn apply(
+        &mut self,
+        step: &Step,
+        prediction: &PolicyModel<'_>,
+    ) -> Result<AppliedStep, BackendError> {
         // Which names are known is for the lab's own DNS proxy to say.
         let cluster = prediction.knowing(&Learned::default()).into_owned();
         self.topology = step.topology.clone();
         self.lab.apply(&step.topology, cluster, step.enforcement.audit).await.map_err(BackendError::new)?;
-        Ok(Applied::default())
+        Ok(AppliedStep::default())
     }
 
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
@@ -112,8 +118,8 @@ impl Backend for LabBackend {
         Duration::ZERO
     }
 
-    fn datapath(&self) -> Datapath {
-        Datapath::Lab
+    fn datapath(&self) -> DatapathKind {
+        DatapathKind::Lab
     }
 
     fn destinations(&self, source: &Endpoint, attempt: &Attempt) -> Destinations {

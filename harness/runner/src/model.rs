@@ -13,9 +13,9 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::{Event, FORMAT, RunFinished, RunStarted};
 use verdikt_verdict::run_result::{RunResult, Totals};
 
-use crate::backend::Applied;
-use crate::cell::Observed;
-use crate::plan::{Past, RunOptions, Sink, StepUnderWay, begin, predict_step};
+use crate::backend::AppliedStep;
+use crate::cell::ObservedStep;
+use crate::plan::{RunOptions, Sink, StepHistory, StepUnderWay, begin, predict_step};
 
 /// The name of the backend in reports.
 pub const NAME: &str = "model";
@@ -75,15 +75,15 @@ pub(crate) fn begin_run(backend: &str, options: &RunOptions, sink: Sink<'_>) -> 
 fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io::Result<()> {
     let _scenario = info_span!("scenario", name = %scenario.name).entered();
     let Some(plan) = begin(scenario, options, |_| None, sink)? else { return Ok(()) };
-    let mut past = Past::default();
+    let mut past = StepHistory::default();
     for (step, cells) in plan.steps {
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
         let _step = info_span!("step", name = %step.name).entered();
         let asked = predict_step(step, options.version, &past);
         info!(policies = step.policies.len(), cells = cells.wanted.len(), "the step is predicted");
         if !cells.is_empty() {
-            this.begin(&cells.skipped, asked.model.cluster(), &Applied::default(), sink)?;
-            this.end(&cells.wanted, &asked, &Observed::Nothing, sink)?;
+            this.begin(&cells.skipped, asked.model.cluster(), &AppliedStep::default(), sink)?;
+            this.end(&cells.wanted, &asked, &ObservedStep::Nothing, sink)?;
         }
         past = asked.left;
     }
@@ -113,6 +113,7 @@ pub fn model_of_step<'a>(
 ) -> Option<PolicyModel<'a>> {
     let (before, from_here) = scenario.steps.split_at_checked(step)?;
     let step = from_here.first()?;
-    let past = before.iter().fold(Past::default(), |past, step| predict_step(step, version, &past).left);
+    let past =
+        before.iter().fold(StepHistory::default(), |past, step| predict_step(step, version, &past).left);
     Some(past.cluster(step, policies.unwrap_or(&step.policies), version))
 }

@@ -14,12 +14,12 @@ use verdikt_scenario::policy::{Manifest, Refuser};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::{
-    CellJudged, CellSkipped, Event, ObjectJudged, Refusal, RunOrigin, ScenarioSkipped, ScenarioStarted,
-    StepFinished, StepStarted,
+    CellJudged, CellSkipped, Event, ObjectJudged, RejectedObject, RunOrigin, ScenarioSkipped,
+    ScenarioStarted, StepFinished, StepStarted,
 };
 
-use crate::backend::Applied;
-use crate::cell::{Judged, Observed, PredictedAttempt, judge_cell};
+use crate::backend::AppliedStep;
+use crate::cell::{JudgedCell, ObservedStep, PredictedAttempt, judge_cell};
 use crate::clock::{Began, Clock};
 use crate::filter::{Filter, SkippedCell, StepCells, WantedCell, all_cells, name, wanted};
 use crate::invariants;
@@ -112,14 +112,14 @@ pub(crate) fn begin<'a>(
 
 /// What the steps before one have left behind.
 #[derive(Clone, Debug, Default)]
-pub struct Past {
+pub struct StepHistory {
     /// What the DNS proxy has learned, as the engine says.
     learned: Learned,
     /// The versions of the objects that are in force.
     in_force: InForce,
 }
 
-impl Past {
+impl StepHistory {
     /// The cluster of the step that follows, with these policies.
     pub(crate) fn cluster<'a>(
         &self,
@@ -138,11 +138,15 @@ pub(crate) struct PredictedStep<'a> {
     /// The attempts that a cell of each row stands for.
     pub(crate) attempts: Vec<Vec<Attempt>>,
     /// For the step after.
-    pub(crate) left: Past,
+    pub(crate) left: StepHistory,
 }
 
 /// Asks the engine about a step.
-pub(crate) fn predict_step<'a>(step: &'a Step, version: CiliumVersion, past: &Past) -> PredictedStep<'a> {
+pub(crate) fn predict_step<'a>(
+    step: &'a Step,
+    version: CiliumVersion,
+    past: &StepHistory,
+) -> PredictedStep<'a> {
     let cluster = past.cluster(step, &step.policies, version);
     let in_force = past.in_force.then(&step.policies, cluster.judgements());
     let attempts: Vec<Vec<Attempt>> =
@@ -152,7 +156,7 @@ pub(crate) fn predict_step<'a>(step: &'a Step, version: CiliumVersion, past: &Pa
             .flat_map(|cell| attempts[cell.row_index].iter().map(move |attempt| (cell.source, attempt))),
     );
     let learned = model.learned().clone();
-    PredictedStep { model, attempts, left: Past { learned, in_force } }
+    PredictedStep { model, attempts, left: StepHistory { learned, in_force } }
 }
 
 impl PredictedStep<'_> {
@@ -181,7 +185,7 @@ impl StepUnderWay<'_> {
         &self,
         skipped: &[SkippedCell<'_>],
         cluster: &PolicyModel<'_>,
-        applied: &Applied,
+        applied: &AppliedStep,
         sink: Sink<'_>,
     ) -> io::Result<()> {
         let Self { scenario, step, version, began } = *self;
@@ -217,7 +221,7 @@ impl StepUnderWay<'_> {
         &self,
         cells: &[WantedCell<'_>],
         predicted: &PredictedStep<'_>,
-        observed: &Observed,
+        observed: &ObservedStep,
         sink: Sink<'_>,
     ) -> io::Result<()> {
         let Self { scenario, step, version, began } = *self;
@@ -230,7 +234,9 @@ impl StepUnderWay<'_> {
                 None => (cell.expectation, None),
             };
             let judged = judge_cell(&expectation.expected, predicted.of_cell(cell), observed, cell.index);
-            let Some(Judged { via, prediction, evidence, basis, verdict, result }) = judged else { continue };
+            let Some(JudgedCell { via, prediction, evidence, basis, verdict, result }) = judged else {
+                continue;
+            };
             // The cells of a row stand side by side, and share its attempt.
             let attempt = match &row_before {
                 Some((row, attempt)) if std::ptr::eq(*row, cell.row) => Arc::clone(attempt),
@@ -261,7 +267,7 @@ fn objects(
     scenario: &Scenario,
     step: &Step,
     cluster: &PolicyModel<'_>,
-    applied: &Applied,
+    applied: &AppliedStep,
     version: CiliumVersion,
 ) -> Vec<ObjectJudged> {
     let rejections = step.rejections(version);
@@ -293,6 +299,6 @@ fn objects(
     judged.collect()
 }
 
-fn refusal(by: Refuser, message: &str) -> Refusal {
-    Refusal { by, message: message.to_owned() }
+fn refusal(by: Refuser, message: &str) -> RejectedObject {
+    RejectedObject { by, message: message.to_owned() }
 }

@@ -1,19 +1,19 @@
 //! Objects that an author expects to be refused, held against what becomes of them.
 
-use verdikt_engine::judgement::{Judgement, Refused};
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::judgement::{ObjectVerdict, Refused};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::scenario::{ExpectedRejection, Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
-use verdikt_verdict::event::Refusal;
+use verdikt_verdict::event::RejectedObject;
 
 /// The engine's settings for a step.
-pub fn options(step: &Step, version: CiliumVersion) -> Options {
-    Options {
+pub fn options(step: &Step, version: CiliumVersion) -> ModelOptions {
+    ModelOptions {
         version,
         enforcement: step.enforcement,
         field_validation: step.field_validation,
-        ..Options::default()
+        ..ModelOptions::default()
     }
 }
 
@@ -32,7 +32,7 @@ fn mistakes_of(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
     let options = options(step, version);
     let cluster = PolicyModel::new(&step.topology, &step.policies, &options, &Learned::default());
     let accepted =
-        |rejection: &&ExpectedRejection| cluster.judgements()[rejection.policy] == Judgement::Accepted;
+        |rejection: &&ExpectedRejection| cluster.judgements()[rejection.policy] == ObjectVerdict::Accepted;
     let mistake = |rejection: &ExpectedRejection| {
         let object = step.policies[rejection.policy].object();
         let message =
@@ -44,7 +44,7 @@ fn mistakes_of(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
 }
 
 /// Whether a refusal is the expected one.
-pub(crate) fn agrees(expected: Option<&ExpectedRejection>, refused: Option<&Refusal>) -> bool {
+pub(crate) fn agrees(expected: Option<&ExpectedRejection>, refused: Option<&RejectedObject>) -> bool {
     match (expected, refused) {
         (None, None) => true,
         (Some(expected), Some(refused)) => {
@@ -57,7 +57,7 @@ pub(crate) fn agrees(expected: Option<&ExpectedRejection>, refused: Option<&Refu
 
 /// What the engine predicts of an object instead of what was seen of it, in words. What agents refuse without a sign
 /// at the object cannot be seen.
-pub(crate) fn disagreement(seen: Option<&Refusal>, predicted: Option<&Refused>) -> Option<String> {
+pub(crate) fn disagreement(seen: Option<&RejectedObject>, predicted: Option<&Refused>) -> Option<String> {
     match (seen, predicted) {
         (Some(_), None) => Some("the engine predicts that it is accepted".to_owned()),
         (None, Some(predicted)) if !predicted.hidden => {

@@ -16,10 +16,10 @@ use verdikt_verdict::run_result::{RunResult, Totals};
 use crate::attempts::Gone;
 use crate::attempts::step::attempt;
 use crate::backend::{Backend, BackendError, reason};
-use crate::cell::Observed;
+use crate::cell::ObservedStep;
 use crate::filter::StepCells;
 use crate::model::begin_run;
-use crate::plan::{Past, Plan, RunOptions, Sink, StepUnderWay, begin, predict_step};
+use crate::plan::{Plan, RunOptions, Sink, StepHistory, StepUnderWay, begin, predict_step};
 
 /// Where scenarios are run. They are named by their indices.
 #[derive(Clone, Copy)]
@@ -152,7 +152,7 @@ async fn run_steps<B: Backend>(
     sink: Sink<'_>,
 ) -> Result<(), BackendError> {
     let scenario = plan.scenario;
-    let mut past = Past::default();
+    let mut past = StepHistory::default();
     let last = Cell::new(0);
     for (step, cells) in &plan.steps {
         let run = StepRun { scenario, step, options, attempts: &last };
@@ -181,9 +181,9 @@ impl StepRun<'_> {
     pub async fn run<B: Backend>(
         &self,
         backend: &mut B,
-        past: &Past,
+        past: &StepHistory,
         sink: Sink<'_>,
-    ) -> Result<Past, BackendError> {
+    ) -> Result<StepHistory, BackendError> {
         let cells = StepCells::of(self.scenario, self.step, &self.options.filters);
         self.evaluate(&cells, backend, past, sink).await
     }
@@ -192,9 +192,9 @@ impl StepRun<'_> {
         &self,
         cells: &StepCells<'_>,
         backend: &mut B,
-        past: &Past,
+        past: &StepHistory,
         sink: Sink<'_>,
-    ) -> Result<Past, BackendError> {
+    ) -> Result<StepHistory, BackendError> {
         let Self { scenario, step, options, attempts } = *self;
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
         let asked = predict_step(step, options.version, past);
@@ -221,7 +221,7 @@ impl StepRun<'_> {
         let evidence = attempt(step, &asked.attempts, backend, options, attempts, &mut gone).await;
         debug!(gone = gone.len(), "all attempts are made");
         if !cells.is_empty() && begun {
-            let observed = Observed::Evidence(backend.datapath(), evidence);
+            let observed = ObservedStep::Evidence(backend.datapath(), evidence);
             let _ = this.end(&cells.wanted, &asked, &observed, &mut sink);
         }
         if unexpected {

@@ -24,7 +24,7 @@ pub(crate) fn order(
         known.endpoints.get(endpoint).and_then(|addresses| known.reachable(source, addresses))
     };
     let none = |target: &Target| format!("{target} has no address that {source} can reach");
-    let by_name = |name: &DnsName| wire::Target::Name(format!("{name}."));
+    let by_name = |name: &DnsName| wire::WireTarget::Name(format!("{name}."));
     let socket = |target: &Target, protocol: Protocol, port: Port| {
         let found = match target {
             // The names of a table are whole, and are asked for as they are.
@@ -41,7 +41,7 @@ pub(crate) fn order(
                 known.way_through(source, target, protocol, port)
             }
         };
-        let found = found.map(|found| (wire::Target::Address(found.ip()), found.port()));
+        let found = found.map(|found| (wire::WireTarget::Address(found.ip()), found.port()));
         found.ok_or_else(|| none(target))
     };
     let action = match attempt {
@@ -57,7 +57,7 @@ pub(crate) fn order(
             let address = match target {
                 Target::Name(name) => Ok(by_name(name)),
                 Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
-                    of_endpoint(endpoint).map(wire::Target::Address).ok_or(target)
+                    of_endpoint(endpoint).map(wire::WireTarget::Address).ok_or(target)
                 }
                 Target::Service(_) | Target::Backend { .. } | Target::Over { .. } => Err(target),
             };
@@ -79,7 +79,7 @@ pub(crate) fn order(
         }
     };
     let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
-    Ok(wire::Order::Attempt(wire::Attempt { attempt: number.0, action, timeout }))
+    Ok(wire::Order::Attempt(wire::WireAttempt { attempt: number.0, action, timeout }))
 }
 
 /// What a probe's report means to a run; none if nothing. `server` says where the probe's server of a number listens.
@@ -88,9 +88,9 @@ pub(crate) fn signal(report: wire::Report, server: impl Fn(u64) -> Vec<SocketAdd
         wire::Report::Bound(bound) => BackendEvent::Bound {
             number: AttemptNumber(bound.attempt),
             stage: match bound.stage {
-                wire::Stage::LookUp => StageKind::LookUp,
-                wire::Stage::Connect => StageKind::Connect,
-                wire::Stage::Request => StageKind::Request,
+                wire::WireStage::LookUp => StageKind::LookUp,
+                wire::WireStage::Connect => StageKind::Connect,
+                wire::WireStage::Request => StageKind::Request,
             },
             protocol: protocol(bound.transport),
             local: canonical(bound.local),
@@ -124,28 +124,28 @@ fn canonical(socket: SocketAddr) -> SocketAddr {
     SocketAddr::new(address, socket.port())
 }
 
-fn protocol(transport: wire::Transport) -> Option<Protocol> {
+fn protocol(transport: wire::StageTransport) -> Option<Protocol> {
     match transport {
-        wire::Transport::Tcp => Some(Protocol::Tcp),
-        wire::Transport::Udp => Some(Protocol::Udp),
-        wire::Transport::Sctp => Some(Protocol::Sctp),
-        wire::Transport::Icmp => None,
+        wire::StageTransport::Tcp => Some(Protocol::Tcp),
+        wire::StageTransport::Udp => Some(Protocol::Udp),
+        wire::StageTransport::Sctp => Some(Protocol::Sctp),
+        wire::StageTransport::Icmp => None,
     }
 }
 
-fn outcome(outcome: wire::Outcome) -> Outcome {
+fn outcome(outcome: wire::WireOutcome) -> Outcome {
     match outcome {
-        wire::Outcome::Answered => Outcome::Answered,
-        wire::Outcome::Refused => Outcome::Refused,
-        wire::Outcome::Reset => Outcome::Reset,
-        wire::Outcome::Unreachable => Outcome::Unreachable,
-        wire::Outcome::TimedOut => Outcome::TimedOut,
-        wire::Outcome::Ended => Outcome::Ended,
-        wire::Outcome::NameRefused => Outcome::NameRefused,
-        wire::Outcome::NoSuchName => Outcome::NoSuchName,
-        wire::Outcome::NameFailed(code) => Outcome::NameFailed(code),
-        wire::Outcome::HttpStatus(status) => Outcome::HttpStatus(status),
-        wire::Outcome::Garbled(reason) => Outcome::Garbled(reason),
-        wire::Outcome::NotAttempted(reason) => Outcome::NotAttempted(reason),
+        wire::WireOutcome::Answered => Outcome::Answered,
+        wire::WireOutcome::Refused => Outcome::Refused,
+        wire::WireOutcome::Reset => Outcome::Reset,
+        wire::WireOutcome::Unreachable => Outcome::Unreachable,
+        wire::WireOutcome::TimedOut => Outcome::TimedOut,
+        wire::WireOutcome::Ended => Outcome::Ended,
+        wire::WireOutcome::NameRefused => Outcome::NameRefused,
+        wire::WireOutcome::NoSuchName => Outcome::NoSuchName,
+        wire::WireOutcome::NameFailed(code) => Outcome::NameFailed(code),
+        wire::WireOutcome::HttpStatus(status) => Outcome::HttpStatus(status),
+        wire::WireOutcome::Garbled(reason) => Outcome::Garbled(reason),
+        wire::WireOutcome::NotAttempted(reason) => Outcome::NotAttempted(reason),
     }
 }

@@ -78,13 +78,13 @@ enum Slashes {
 
 /// Writes one part of a name.
 fn part(to: &mut dyn fmt::Write, slashes: Slashes, text: &dyn fmt::Display) -> fmt::Result {
-    let mut part = Part { to, slashes, blank: Blank::NotAllowed };
+    let mut part = NamePart { to, slashes, blank: Blank::NotAllowed };
     write!(part, "{text}")?;
     part.end()
 }
 
 /// A part being written.
-struct Part<'a> {
+struct NamePart<'a> {
     to: &'a mut dyn fmt::Write,
     slashes: Slashes,
     blank: Blank,
@@ -103,7 +103,7 @@ enum Blank {
 
 const BLANK: &str = r"\u{20}";
 
-impl fmt::Write for Part<'_> {
+impl fmt::Write for NamePart<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         text.chars().try_for_each(|c| self.write_char(c))
     }
@@ -127,7 +127,7 @@ impl fmt::Write for Part<'_> {
     }
 }
 
-impl Part<'_> {
+impl NamePart<'_> {
     fn end(self) -> fmt::Result {
         if self.blank == Blank::Waits { self.to.write_str(BLANK) } else { Ok(()) }
     }

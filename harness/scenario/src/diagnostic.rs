@@ -68,11 +68,11 @@ impl Diagnostic {
 
 /// The texts of the files read, for showing lines.
 #[derive(Clone, Debug, Default)]
-pub struct Sources {
+pub struct SourceTexts {
     texts: BTreeMap<Arc<str>, Arc<str>>,
 }
 
-impl Sources {
+impl SourceTexts {
     /// Remembers the text of a file.
     pub fn add(&mut self, file: &Arc<str>, text: &Arc<str>) {
         self.texts.insert(Arc::clone(file), Arc::clone(text));

@@ -18,11 +18,11 @@ use crate::place::Position;
 pub(crate) use self::kubectl::{refused_directive, refused_tab};
 pub(crate) use self::limits::LARGEST_FILE;
 pub use self::parse::{DocumentError, parse};
-pub(crate) use self::parse::{Parsed, parse_all};
+pub(crate) use self::parse::{ParsedText, parse_all};
 
 /// A value of a document, with its position.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Node {
+pub struct YamlNode {
     /// The value.
     pub value: Value,
     /// Where it stands.
@@ -43,7 +43,7 @@ pub enum Value {
     /// Text.
     Text(CompactString),
     /// A list.
-    List(Vec<Node>),
+    List(Vec<YamlNode>),
     /// A mapping, in the order of the file.
     Map(Vec<Entry>),
 }
@@ -56,21 +56,21 @@ pub struct Entry {
     /// Where the key stands.
     pub position: Position,
     /// Its value.
-    pub value: Node,
+    pub value: YamlNode,
 }
 
-impl Node {
+impl YamlNode {
     /// The value under a key, if this is a mapping that has it and the value is not null.
     ///
     /// The API server drops a null where a field is not nullable, which holds for every field verdikt reads:
     /// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub fn get(&self, key: &str) -> Option<&YamlNode> {
         let entry = self.entries().iter().find(|entry| entry.key == key)?;
         (entry.value.value != Value::Null).then_some(&entry.value)
     }
 
     /// The value at the end of a path of keys.
-    pub fn at(&self, path: &[&str]) -> Option<&Node> {
+    pub fn at(&self, path: &[&str]) -> Option<&YamlNode> {
         path.iter().try_fold(self, |node, key| node.get(key))
     }
 
@@ -95,7 +95,7 @@ impl Node {
     }
 
     /// The elements of a list; none for any other value.
-    pub fn elements(&self) -> &[Node] {
+    pub fn elements(&self) -> &[YamlNode] {
         match &self.value {
             Value::List(elements) => elements,
             _ => &[],
@@ -126,7 +126,7 @@ impl Value {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
+impl<'de> Deserialize<'de> for YamlNode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Value>::deserialize(deserializer)?;
         Ok(Self { position: position_of(&spanned.referenced), value: spanned.value })
@@ -140,56 +140,56 @@ fn position_of(location: &serde_saphyr::Location) -> Position {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor::<Located>(PhantomData))
+        deserializer.deserialize_any(ValueVisitor::<WithPositions>(PhantomData))
     }
 }
 
 /// Reads a tree without positions, from a format that has none (JSON no person wrote).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Unlocated(pub Node);
+pub struct Unlocated(pub YamlNode);
 
 impl<'de> Deserialize<'de> for Unlocated {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = deserializer.deserialize_any(ValueVisitor::<Plain>(PhantomData))?;
-        Ok(Self(Node { value, position: Position::default() }))
+        let value = deserializer.deserialize_any(ValueVisitor::<WithoutPositions>(PhantomData))?;
+        Ok(Self(YamlNode { value, position: Position::default() }))
     }
 }
 
 /// How the parts of a tree are read: with their positions, or without.
-trait Parts<'de> {
-    type Element: Deserialize<'de> + Into<Node>;
-    type Key: Deserialize<'de> + Into<Key>;
+trait TreeParts<'de> {
+    type Element: Deserialize<'de> + Into<YamlNode>;
+    type Key: Deserialize<'de> + Into<MappingKey>;
 }
 
-struct Located;
-struct Plain;
+struct WithPositions;
+struct WithoutPositions;
 
-impl Parts<'_> for Located {
-    type Element = Node;
+impl TreeParts<'_> for WithPositions {
+    type Element = YamlNode;
     type Key = Spanned<CompactString>;
 }
 
-impl Parts<'_> for Plain {
+impl TreeParts<'_> for WithoutPositions {
     type Element = Unlocated;
     type Key = CompactString;
 }
 
-struct Key(CompactString, Position);
+struct MappingKey(CompactString, Position);
 
-impl From<Spanned<CompactString>> for Key {
+impl From<Spanned<CompactString>> for MappingKey {
     fn from(key: Spanned<CompactString>) -> Self {
         let position = position_of(&key.referenced);
         Self(key.value, position)
     }
 }
 
-impl From<CompactString> for Key {
+impl From<CompactString> for MappingKey {
     fn from(key: CompactString) -> Self {
         Self(key, Position::default())
     }
 }
 
-impl From<Unlocated> for Node {
+impl From<Unlocated> for YamlNode {
     fn from(Unlocated(node): Unlocated) -> Self {
         node
     }
@@ -197,7 +197,7 @@ impl From<Unlocated> for Node {
 
 struct ValueVisitor<P>(PhantomData<P>);
 
-impl<'de, P: Parts<'de>> Visitor<'de> for ValueVisitor<P> {
+impl<'de, P: TreeParts<'de>> Visitor<'de> for ValueVisitor<P> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -254,7 +254,7 @@ impl<'de, P: Parts<'de>> Visitor<'de> for ValueVisitor<P> {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = access.next_key::<P::Key>()? {
-            let Key(key, position) = key.into();
+            let MappingKey(key, position) = key.into();
             let value = access.next_value::<P::Element>()?.into();
             entries.push(Entry { key, position, value });
         }

@@ -9,10 +9,10 @@ pub(crate) mod words;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use located::{Located, Table};
+pub(crate) use located::{Located, LocatedMap};
 pub(crate) use words::{
     CiliumEndpointWord, FieldValidationWord, ModeWord, PartWord, RefuserWord, ServiceTypeWord, SettingWord,
-    Sources, TargetPortWord, TrafficPolicyWord,
+    SourceNames, TargetPortWord, TrafficPolicyWord,
 };
 
 /// A verdikt scenario: a small topology, and steps that put policies in force and state what every attempt
@@ -54,21 +54,21 @@ pub(crate) struct TopologyFile {
     /// The namespace of manifests that name none, and of policies that name none; `default` for the former if left out.
     pub(crate) namespace: Option<Located<String>>,
     /// Namespaces by name. Every namespace that a pod or service uses is declared here, or in `manifests`.
-    pub(crate) namespaces: Table<NamespaceFile>,
+    pub(crate) namespaces: LocatedMap<NamespaceFile>,
     /// Pods by `namespace/name`.
-    pub(crate) pods: Table<PodFile>,
+    pub(crate) pods: LocatedMap<PodFile>,
     /// Services by `namespace/name`.
-    pub(crate) services: Table<ServiceFile>,
+    pub(crate) services: LocatedMap<ServiceFile>,
     /// Hosts outside the cluster, by a name without dots.
-    pub(crate) world: Table<WorldHostFile>,
+    pub(crate) world: LocatedMap<WorldHostFile>,
     /// Nodes that take part as source or target; `host` is the node the pods run on, every other one is a
     /// remote node.
-    pub(crate) nodes: Table<NodeFile>,
+    pub(crate) nodes: LocatedMap<NodeFile>,
     /// Cilium's own endpoints that take part.
     pub(crate) cilium: Vec<Located<CiliumEndpointWord>>,
     /// What the cluster's Cilium is configured to do, by the names of its Helm values: `policyAuditMode: true`,
     /// `ipv6.enabled: true`; or `values: values.yaml`, the file of values, relative to this file, beside what is said here.
-    pub(crate) settings: Table<Located<SettingWord>>,
+    pub(crate) settings: LocatedMap<Located<SettingWord>>,
     /// Whom pods ask for names; the service `kube-system/kube-dns` if left out.
     pub(crate) dns: Option<DnsFile>,
 }
@@ -79,7 +79,7 @@ pub(crate) struct TopologyFile {
 #[schemars(rename = "Namespace")]
 pub(crate) struct NamespaceFile {
     /// Its labels; `kubernetes.io/metadata.name` is always there.
-    pub(crate) labels: Table<Located<String>>,
+    pub(crate) labels: LocatedMap<Located<String>>,
 }
 
 /// A pod.
@@ -88,7 +88,7 @@ pub(crate) struct NamespaceFile {
 #[schemars(rename = "Pod")]
 pub(crate) struct PodFile {
     /// Its labels.
-    pub(crate) labels: Table<Located<String>>,
+    pub(crate) labels: LocatedMap<Located<String>>,
     /// What it serves: `http 80`, `tcp 6379`, `udp 53`, `sctp 9`, `dns 53`, with the name of the port where it
     /// has one: `http 3000 as web`; a range of ports: `tcp 8000-8010`.
     pub(crate) serves: Vec<Located<String>>,
@@ -125,9 +125,9 @@ pub(crate) struct ServiceFile {
     #[serde(rename = "type")]
     pub(crate) service_type: ServiceTypeWord,
     /// Labels of the service itself.
-    pub(crate) labels: Table<Located<String>>,
+    pub(crate) labels: LocatedMap<Located<String>>,
     /// The labels of the pods of its namespace that stand behind it.
-    pub(crate) selects: Option<Table<Located<String>>>,
+    pub(crate) selects: Option<LocatedMap<Located<String>>>,
     /// The hosts outside the cluster, or nodes, behind a service without a selector.
     pub(crate) backends: Vec<Located<String>>,
     /// Where traffic from outside goes: `Cluster`, to any node's pods, whose policies see another node as the client
@@ -146,7 +146,7 @@ pub(crate) struct ServiceFile {
     pub(crate) load_balancer_source_ranges: Vec<Located<String>>,
     /// What it offers: the service's port, with `/udp` or `/sctp` unless it is TCP, and the port of the pods
     /// behind it, by number or by name.
-    pub(crate) ports: Table<Located<TargetPortWord>>,
+    pub(crate) ports: LocatedMap<Located<TargetPortWord>>,
 }
 
 /// A host outside the cluster.
@@ -178,7 +178,7 @@ pub(crate) struct NodeFile {
     /// Its address.
     pub(crate) address: Option<Located<String>>,
     /// Its labels.
-    pub(crate) labels: Table<Located<String>>,
+    pub(crate) labels: LocatedMap<Located<String>>,
     /// Its roles: `control-plane` is the label `node-role.kubernetes.io/control-plane`.
     pub(crate) roles: Vec<Located<String>>,
     /// What it serves, as for a pod.
@@ -189,7 +189,7 @@ pub(crate) struct NodeFile {
 
 /// Attempts, each with verdicts and the sources they hold for: `tcp database/redis:6379: {allow:
 /// [backend/backend], deny ingress: others}`.
-pub(crate) type ExpectFile = Table<Table<Sources>>;
+pub(crate) type ExpectFile = LocatedMap<LocatedMap<SourceNames>>;
 
 /// What must hold at every step: one of `never` and `always`, and why.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -237,10 +237,10 @@ pub(crate) struct StepFile {
     pub(crate) policies: Vec<Located<String>>,
     /// Labels that change from this step on, by `namespace NAME` or `pod NAMESPACE/NAME`; null removes a label.
     #[serde(default)]
-    pub(crate) labels: Table<Table<Located<Option<String>>>>,
+    pub(crate) labels: LocatedMap<LocatedMap<Located<Option<String>>>>,
     /// Pods that are added from this step on.
     #[serde(default)]
-    pub(crate) pods: Table<PodFile>,
+    pub(crate) pods: LocatedMap<PodFile>,
     /// Pods that are gone from this step on.
     #[serde(default)]
     pub(crate) remove: Vec<Located<String>>,
@@ -252,7 +252,7 @@ pub(crate) struct StepFile {
     pub(crate) field_validation: FieldValidationWord,
     /// Objects that must be refused, by `namespace/name`, `name`, or a policy file with one document.
     #[serde(default)]
-    pub(crate) rejected: Table<RejectionFile>,
+    pub(crate) rejected: LocatedMap<RejectionFile>,
     /// For every attempt, the verdict of every source. What is expected of an attempt through a service is expected of
     /// each of its backends; `tcp shop/web:80 via shop/web-1` names one of them.
     #[schemars(schema_with = "words::table_of_step")]
@@ -289,5 +289,5 @@ pub(crate) struct DifferenceFile {
     #[schemars(schema_with = "words::table")]
     pub(crate) expect: ExpectFile,
     /// Rejections that replace those of the step.
-    pub(crate) rejected: Option<Table<RejectionFile>>,
+    pub(crate) rejected: Option<LocatedMap<RejectionFile>>,
 }

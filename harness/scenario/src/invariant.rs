@@ -24,9 +24,9 @@ pub struct Invariant {
     /// Whether traffic must pass or must not.
     pub demand: Demand,
     /// The sources.
-    pub from: Ends,
+    pub from: EndPattern,
     /// The destinations.
-    pub to: Ends,
+    pub to: EndPattern,
     /// The ports it is about. None: for `never` all traffic, for `always` what the destinations serve.
     pub ports: Vec<PortSpan>,
     /// Why it must hold.
@@ -84,7 +84,7 @@ impl fmt::Display for PortSpan {
 
 /// Ends of traffic, as an invariant names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ends {
+pub enum EndPattern {
     /// Everybody outside the cluster.
     World,
     /// The cluster's DNS server.
@@ -107,7 +107,7 @@ pub enum Ends {
     },
 }
 
-impl fmt::Display for Ends {
+impl fmt::Display for EndPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::World => f.write_str("world"),
@@ -124,7 +124,7 @@ impl fmt::Display for Ends {
     }
 }
 
-impl Ends {
+impl EndPattern {
     /// Whether an endpoint of a topology is among them.
     pub fn contain(&self, endpoint: &Endpoint, topology: &Topology) -> bool {
         match (self, endpoint) {

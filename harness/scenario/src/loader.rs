@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 
 use self::boundary::Boundary;
 use self::disk::Disk;
-use self::walk::Limits;
-use crate::diagnostic::{Diagnostic, Sources};
+use self::walk::WalkLimits;
+use crate::diagnostic::{Diagnostic, SourceTexts};
 use crate::lower::mistake::Mistakes;
 use crate::name::NamespaceName;
 use crate::objects::ReadObjects;
@@ -28,7 +28,7 @@ use crate::place::Place;
 use crate::policy::Manifest;
 use crate::scenario::Scenario;
 
-pub use self::boundary::Reach;
+pub use self::boundary::FileReach;
 pub use self::rendering::{AllUnrendered, Unrendered, unrendered_text};
 pub use crate::lower::attempt::{parse_attempt, parse_source};
 pub use crate::lower::mistake::Mistake;
@@ -46,7 +46,7 @@ pub struct Loaded {
     /// Where the files are that the scenarios consist of: their own, and what these refer to.
     pub used: BTreeSet<PathBuf>,
     /// The texts of the files that were read.
-    pub sources: Sources,
+    pub sources: SourceTexts,
 }
 
 /// What came of loading plain policies.
@@ -69,12 +69,12 @@ pub struct LoadedPolicies {
     /// Every mistake and warning, sorted by place.
     pub diagnostics: Vec<Diagnostic>,
     /// The texts of the files that were read.
-    pub sources: Sources,
+    pub sources: SourceTexts,
 }
 
 /// Loads every scenario of the paths, which may refer to files within the paths and their repositories alone.
 pub fn load(paths: &[PathBuf]) -> Loaded {
-    Loader::new(paths, Reach::Inside).scenarios(paths)
+    Loader::new(paths, FileReach::Inside).scenarios(paths)
 }
 
 /// Loads scenarios and policies, reading each file once.
@@ -86,8 +86,8 @@ pub struct Loader {
 
 impl Loader {
     /// A loader for the paths that a command names.
-    pub fn new(paths: &[PathBuf], reach: Reach) -> Self {
-        Self { disk: Disk::new(Boundary::around(paths, reach), Limits::default()), read_objects: None }
+    pub fn new(paths: &[PathBuf], reach: FileReach) -> Self {
+        Self { disk: Disk::new(Boundary::around(paths, reach), WalkLimits::default()), read_objects: None }
     }
 
     /// The same, which also reads topologies that are manifests (`topology: {manifests: [...]}`).
@@ -126,7 +126,7 @@ impl Loader {
                 if seen.insert(opened.canonical.clone()) {
                     let mut mistakes = Mistakes::default();
                     let folder = disk::folder_of_named(file);
-                    let mut reader = gather::Reader { disk, read_objects: self.read_objects };
+                    let mut reader = gather::FileReader { disk, read_objects: self.read_objects };
                     loaded.scenarios.extend(gather::scenario(&mut reader, &folder, &opened, &mut mistakes));
                     loaded.diagnostics.append(&mut mistakes.0);
                 }

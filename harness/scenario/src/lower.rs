@@ -29,7 +29,7 @@ use crate::topology::Topology;
 use crate::version::{CiliumVersion, VersionRange};
 
 use mistake::{Mistake, Mistakes};
-use topology::{Draft, TopologyPart};
+use topology::{TopologyDraft, TopologyPart};
 
 /// A scenario file with everything it refers to.
 pub(crate) struct Input<'a> {
@@ -98,7 +98,7 @@ pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
 fn step(
     input: &Input<'_>,
     raw: &Located<StepFile>,
-    draft: Draft,
+    draft: TopologyDraft,
     cilium: &VersionRange,
     mistakes: &mut Mistakes,
 ) -> Step {
@@ -111,7 +111,7 @@ fn step(
         mistakes.add(file, content.expect.position, mistake);
     }
     let sources = draft.sources();
-    let against = table::Context { file, draft: &draft, sources: &sources, in_force: &in_force };
+    let against = table::TableContext { file, draft: &draft, sources: &sources, in_force: &in_force };
     let table = table::rows(&against, &content.expect.value, mistakes);
     let mut differences: Vec<Difference> = Vec::new();
     for difference in &content.differs {

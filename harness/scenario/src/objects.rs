@@ -11,11 +11,11 @@ use crate::topology::Topology;
 
 /// A topology made of Kubernetes objects, and what of them is not in it.
 #[derive(Clone, Debug, Default)]
-pub struct Objects {
+pub struct ManifestTopology {
     /// Namespaces, workloads as pods, and services.
     pub topology: Topology,
     /// Where each of these was written.
-    pub places: Places,
+    pub places: ObjectPlaces,
     /// Workloads in the network of their node, which policies know as the node: they are no pods of the topology.
     pub host_network: BTreeMap<NamespacedName, Place>,
     /// How many objects of each kind are not in the topology.
@@ -28,7 +28,7 @@ pub struct Objects {
 
 /// Where the parts of a topology were written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Places {
+pub struct ObjectPlaces {
     /// Namespaces that are objects themselves; others exist because something is in them.
     pub namespaces: BTreeMap<NamespaceName, Place>,
     /// Workloads.
@@ -47,4 +47,4 @@ pub struct WorkloadPlace {
 }
 
 /// Makes a topology of objects that are no policies. Those without a namespace are in the one given, or in `default`.
-pub type ReadObjects = fn(&[Manifest], Option<&NamespaceName>) -> Objects;
+pub type ReadObjects = fn(&[Manifest], Option<&NamespaceName>) -> ManifestTopology;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::Node;
+use crate::document::YamlNode;
 use crate::place::{Place, Position};
 
 /// One document of a policy file.
@@ -15,7 +15,7 @@ pub struct Manifest {
     /// The file it stands in.
     pub file: Arc<str>,
     /// The document.
-    pub root: Node,
+    pub root: YamlNode,
 }
 
 impl Manifest {
@@ -26,7 +26,7 @@ impl Manifest {
 
     /// How the object calls itself, as far as it says.
     pub fn object(&self) -> ObjectRef {
-        let text = |path: &[&str]| self.root.at(path).and_then(Node::text).map(str::to_owned);
+        let text = |path: &[&str]| self.root.at(path).and_then(YamlNode::text).map(str::to_owned);
         ObjectRef {
             kind: text(&["kind"]).unwrap_or_default(),
             namespace: text(&["metadata", "namespace"]),

@@ -16,11 +16,11 @@ use crate::topology::Endpoint;
 
 use assign::Assignment;
 use edit::Edits;
-use tree::{Tables, VerdictMap};
+use tree::{ScenarioTables, VerdictMap};
 
 /// One cell that is to say something else.
 #[derive(Clone, Debug)]
-pub struct Change<'a> {
+pub struct CellChange<'a> {
     /// The step.
     pub step: &'a str,
     /// The attempt.
@@ -49,7 +49,7 @@ pub enum RewriteError {
 
 /// A cell of a table that changes, in the words of the file.
 #[derive(Clone, Debug)]
-struct Member {
+struct ChangedMember {
     source: String,
     /// Where its source is written, or the `others` or pattern that stands for it.
     at: Position,
@@ -58,12 +58,12 @@ struct Member {
 }
 
 /// The text with these cells changed.
-pub fn rewrite(text: &str, scenario: &Scenario, changes: &[Change<'_>]) -> Result<String, RewriteError> {
+pub fn rewrite(text: &str, scenario: &Scenario, changes: &[CellChange<'_>]) -> Result<String, RewriteError> {
     if changes.is_empty() {
         return Ok(text.to_owned());
     }
     let root = tree::parse(text).ok_or(RewriteError::OtherText)?;
-    let tables = Tables::of(&root);
+    let tables = ScenarioTables::of(&root);
     let mut edits = Edits::new(text);
     let mut wanted = BTreeMap::new();
     for members in changed_tables(scenario, changes) {
@@ -78,7 +78,10 @@ pub fn rewrite(text: &str, scenario: &Scenario, changes: &[Change<'_>]) -> Resul
 }
 
 /// The mapping from verdicts to sources that has all of these cells.
-fn map_of<'a, 't>(tables: &'a Tables<'t>, members: &[Member]) -> Result<&'a VerdictMap<'t>, RewriteError> {
+fn map_of<'a, 't>(
+    tables: &'a ScenarioTables<'t>,
+    members: &[ChangedMember],
+) -> Result<&'a VerdictMap<'t>, RewriteError> {
     let first = members.first().ok_or(RewriteError::OtherText)?;
     let shared = || RewriteError::Shared(first.at.line);
     let map = tables.map_with(first.at).ok_or_else(shared)?;
@@ -90,7 +93,7 @@ fn map_of<'a, 't>(tables: &'a Tables<'t>, members: &[Member]) -> Result<&'a Verd
 
 /// All cells of every table that has at least one of the changes; a row of a step's table and an attempt of a difference
 /// are one table each.
-fn changed_tables(scenario: &Scenario, changes: &[Change<'_>]) -> Vec<Vec<Member>> {
+fn changed_tables(scenario: &Scenario, changes: &[CellChange<'_>]) -> Vec<Vec<ChangedMember>> {
     let to: BTreeMap<_, &Expected> = changes
         .iter()
         .map(|change| ((change.step, change.attempt, change.source, change.place), &change.to))
@@ -100,7 +103,7 @@ fn changed_tables(scenario: &Scenario, changes: &[Change<'_>]) -> Vec<Vec<Member
     let steps: BTreeSet<&str> = changes.iter().map(|change| change.step).collect();
     let mut tables = Vec::new();
     for step in scenario.steps.iter().filter(|step| steps.contains(step.name.as_str())) {
-        let member = |attempt: &Attempt, source: &Endpoint, cell: &Expectation| Member {
+        let member = |attempt: &Attempt, source: &Endpoint, cell: &Expectation| ChangedMember {
             source: source.to_string(),
             at: Position { line: cell.place.line, column: cell.place.column },
             expected: cell.expected.clone(),
@@ -109,21 +112,21 @@ fn changed_tables(scenario: &Scenario, changes: &[Change<'_>]) -> Vec<Vec<Member
         let is_changed = |attempt: &Attempt| attempts.contains(&(step.name.as_str(), attempt));
         tables.extend(members_of(step, is_changed, member));
     }
-    tables.retain(|members: &Vec<Member>| members.iter().any(|member| member.to.is_some()));
+    tables.retain(|members: &Vec<ChangedMember>| members.iter().any(|member| member.to.is_some()));
     tables
 }
 
 fn members_of(
     step: &Step,
     is_changed: impl Fn(&Attempt) -> bool,
-    member: impl Fn(&Attempt, &Endpoint, &Expectation) -> Member,
-) -> Vec<Vec<Member>> {
+    member: impl Fn(&Attempt, &Endpoint, &Expectation) -> ChangedMember,
+) -> Vec<Vec<ChangedMember>> {
     let mut tables = Vec::new();
     for row in step.table.iter().filter(|row| is_changed(&row.attempt)) {
         tables.push(row.cells.iter().map(|(source, cell)| member(&row.attempt, source, cell)).collect());
     }
     for difference in &step.differences {
-        let mut by_attempt: BTreeMap<&Attempt, Vec<Member>> = BTreeMap::new();
+        let mut by_attempt: BTreeMap<&Attempt, Vec<ChangedMember>> = BTreeMap::new();
         for (attempt, source, cell) in difference.cells.iter().filter(|cell| is_changed(&cell.0)) {
             by_attempt.entry(attempt).or_default().push(member(attempt, source, cell));
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use verdikt_manifests::loader;
 use verdikt_runner::backend::reason;
 use verdikt_scenario::diagnostic;
-use verdikt_scenario::loader::{Loaded, Reach};
+use verdikt_scenario::loader::{FileReach, Loaded};
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
@@ -37,7 +37,7 @@ fn run(file: &Path) -> Result<Vec<String>, String> {
     let asked = version_of_environment().map_err(|error| error.to_string())?;
     let version = asked.unwrap_or_default();
     let files = [file.to_owned()];
-    let mut loader = loader(&files, Reach::Inside);
+    let mut loader = loader(&files, FileReach::Inside);
     if file.is_file() && !loader.has_scenario(file) {
         return Ok(vec![format!("{} is no scenario", file.display())]);
     }

@@ -1,7 +1,7 @@
 //! What a test comes to: the events that are about it, judged and rendered.
 
 use libtest_mimic::{Completion, Failed};
-use verdikt_report::terminal::{Detail, Options, Terminal};
+use verdikt_report::terminal::{Detail, Terminal, TerminalOptions};
 use verdikt_verdict::event::Event;
 use verdikt_verdict::run_result::{RunResult, Totals};
 
@@ -10,7 +10,7 @@ const WIDTH: usize = 100;
 
 /// What one test is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Subject {
+pub(crate) enum TestSubject {
     /// A whole scenario.
     Scenario,
     /// A step: its cells, and what becomes of its objects.
@@ -21,7 +21,7 @@ pub(crate) enum Subject {
     Cell(String),
 }
 
-impl Subject {
+impl TestSubject {
     fn step(&self) -> Option<&str> {
         match self {
             Self::Scenario | Self::Cell(_) => None,
@@ -45,7 +45,11 @@ impl Subject {
 }
 
 /// Judges a subject by the events of a run that contains its scenario.
-pub(crate) fn completion(events: &[Event], scenario: &str, subject: &Subject) -> Result<Completion, Failed> {
+pub(crate) fn completion(
+    events: &[Event],
+    scenario: &str,
+    subject: &TestSubject,
+) -> Result<Completion, Failed> {
     let mut of_it = Vec::new();
     let mut ended = false;
     let mut step: Option<&str> = None;
@@ -92,7 +96,7 @@ fn verdict(events: &[&Event], may_be_empty: bool) -> Result<(), Failed> {
 
 /// The report of `verdikt run` about these events.
 fn report(events: &[&Event]) -> String {
-    let options = Options {
+    let options = TerminalOptions {
         width: WIDTH,
         colour: false,
         detail: Detail::Differences,

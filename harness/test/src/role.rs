@@ -16,10 +16,10 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::SIGPIPE;
 use signal_hook::flag::register;
 use verdikt_lab::enter::enter;
-use verdikt_lab::namespace::ProbeProgram;
+use verdikt_lab::namespace::ProbeExecutable;
 use verdikt_manifests::loader;
 use verdikt_runner::backend::reason;
-use verdikt_scenario::loader::Reach;
+use verdikt_scenario::loader::FileReach;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 
@@ -65,8 +65,8 @@ fn keep_broken_pipes() {
 }
 
 /// This program as a probe.
-pub(crate) fn probe() -> io::Result<ProbeProgram> {
-    Ok(ProbeProgram { path: std::env::current_exe()?, arguments: vec![PROBE.into()] })
+pub(crate) fn probe() -> io::Result<ProbeExecutable> {
+    Ok(ProbeExecutable { path: std::env::current_exe()?, arguments: vec![PROBE.into()] })
 }
 
 /// What the lab of a file came to.
@@ -116,7 +116,7 @@ fn lab_of_file(arguments: &[OsString]) -> i32 {
         return NO_LAB;
     }
     let files = [file];
-    for scenario in loader(&files, Reach::Inside).scenarios(&files).scenarios {
+    for scenario in loader(&files, FileReach::Inside).scenarios(&files).scenarios {
         let lines = events::of_lab(&scenario, version).map_err(|error| reason(&error)).and_then(|events| {
             events.iter().map(|event| event.to_line().map_err(|error| error.to_string())).collect()
         });

@@ -8,7 +8,7 @@ use libtest_mimic::Arguments;
 use verdikt_scenario::version::CiliumVersion;
 
 use crate::backend::{Wish, version_of_environment};
-use crate::trials::{Backend, trials};
+use crate::trials::{SuiteBackend, trials};
 
 /// What is one test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl Suite {
             }
         };
         self.version = version.or(self.version);
-        let backend = if arguments.list { Ok(Backend::Model) } else { Backend::choose(wish) };
+        let backend = if arguments.list { Ok(SuiteBackend::Model) } else { SuiteBackend::choose(wish) };
         match backend {
             Ok(backend) => libtest_mimic::run(&arguments, trials(&self, backend, &arguments)).exit_code(),
             Err(reason) => {

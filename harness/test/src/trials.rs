@@ -9,19 +9,19 @@ use verdikt_runner::backend::reason;
 use verdikt_runner::plan::{RunOptions, cell_names};
 use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::diagnostic;
-use verdikt_scenario::loader::{Loaded, Reach};
+use verdikt_scenario::loader::{FileReach, Loaded};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 
 use crate::backend::Wish;
-use crate::judged::{Subject, all, completion};
+use crate::judged::{TestSubject, all, completion};
 use crate::suite::{Granularity, Suite};
 use crate::{events, program};
 
 /// Where the tests of a suite run.
 #[derive(Clone, Debug)]
-pub(crate) enum Backend {
+pub(crate) enum SuiteBackend {
     Model,
     #[cfg(feature = "lab")]
     Lab,
@@ -29,7 +29,7 @@ pub(crate) enum Backend {
     Cluster(String),
 }
 
-impl Backend {
+impl SuiteBackend {
     /// The backend that is wished for. To be asked while the process has a single thread.
     #[cfg(feature = "lab")]
     #[expect(clippy::print_stderr, reason = "a test that runs with less than it could says so")]
@@ -64,7 +64,7 @@ impl Backend {
 /// The scenarios of a suite, and the events of those that tests have asked for, each run at most once.
 struct Runs {
     scenarios: Vec<Scenario>,
-    backend: Backend,
+    backend: SuiteBackend,
     /// As the suite or the environment asks for it.
     version: Option<CiliumVersion>,
     program: Vec<std::ffi::OsString>,
@@ -84,14 +84,14 @@ impl Runs {
     fn events(&self, index: usize) -> Result<&[Event], Failed> {
         let scenario = &self.scenarios[index];
         let events = match &self.backend {
-            Backend::Model => self.of_each[index]
+            SuiteBackend::Model => self.of_each[index]
                 .get_or_init(|| Ok(events::of_model(std::slice::from_ref(scenario), self.version()))),
             #[cfg(feature = "lab")]
-            Backend::Lab => self.of_each[index].get_or_init(|| {
+            SuiteBackend::Lab => self.of_each[index].get_or_init(|| {
                 events::of_lab(scenario, self.version())
                     .map_err(|error| format!("cannot run in the lab: {error}"))
             }),
-            Backend::Cluster(on) => self.of_all.get_or_init(|| {
+            SuiteBackend::Cluster(on) => self.of_all.get_or_init(|| {
                 let program = program::program(&self.program);
                 let events = program::events(&program, on, self.version, &self.files);
                 events.map_err(|error| reason(&error))
@@ -102,12 +102,12 @@ impl Runs {
 }
 
 /// One test of a scenario: its name, and what it is about.
-type Named = (String, Subject);
+type Named = (String, TestSubject);
 
 /// The tests of a suite.
-pub(crate) fn trials(suite: &Suite, backend: Backend, arguments: &Arguments) -> Vec<Trial> {
+pub(crate) fn trials(suite: &Suite, backend: SuiteBackend, arguments: &Arguments) -> Vec<Trial> {
     let Loaded { scenarios, diagnostics, sources, .. } =
-        loader(&suite.paths, Reach::Inside).scenarios(&suite.paths);
+        loader(&suite.paths, FileReach::Inside).scenarios(&suite.paths);
     let version = suite.version.unwrap_or_default();
     let is_wanted = |name: &str| !arguments.is_filtered_out(&Trial::test(name, || Ok(())));
     let tests: Vec<Vec<Named>> =
@@ -160,20 +160,20 @@ fn tests_of(scenario: &Scenario, granularity: Granularity, version: CiliumVersio
     match granularity {
         Granularity::Scenario => {
             let name = StepName { scenario: &scenario.name, step: "" }.to_string();
-            vec![(name.trim_end_matches('/').to_owned(), Subject::Scenario)]
+            vec![(name.trim_end_matches('/').to_owned(), TestSubject::Scenario)]
         }
         Granularity::Step => {
             let steps = scenario.steps.iter();
-            steps.map(|step| (name_of(step), Subject::Step(step.name.clone()))).collect()
+            steps.map(|step| (name_of(step), TestSubject::Step(step.name.clone()))).collect()
         }
         Granularity::Cell => {
             let options = RunOptions { version, ..RunOptions::default() };
             let mut tests = Vec::new();
             for step in &scenario.steps {
-                tests.push((name_of(step), Subject::Objects(step.name.clone())));
+                tests.push((name_of(step), TestSubject::Objects(step.name.clone())));
             }
             for name in cell_names(std::slice::from_ref(scenario), &options) {
-                tests.push((name.clone(), Subject::Cell(name)));
+                tests.push((name.clone(), TestSubject::Cell(name)));
             }
             tests
         }
@@ -189,7 +189,7 @@ mod tests {
     fn scenario(file: &str) -> Scenario {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let files = [root.join("tests").join(file)];
-        loader(&files, Reach::Inside).scenarios(&files).scenarios.remove(0)
+        loader(&files, FileReach::Inside).scenarios(&files).scenarios.remove(0)
     }
 
     fn run(file: &str, granularity: Granularity) -> Vec<(String, bool)> {
@@ -238,7 +238,7 @@ mod tests {
     fn what_holds_for_another_version_is_ignored() {
         let (scenario, version) = (scenario("scenarios/older.yaml"), CiliumVersion::default());
         let events = events::of_model(std::slice::from_ref(&scenario), version);
-        let ended = completion(&events, "older", &Subject::Scenario).unwrap();
+        let ended = completion(&events, "older", &TestSubject::Scenario).unwrap();
         assert!(matches!(ended, libtest_mimic::Completion::Ignored { .. }));
     }
 }

@@ -10,14 +10,14 @@ use verdikt_scenario::topology::Protocol;
 /// What an attempt's packets are known by: the protocol, and the client's own address and port. For an echo, which
 /// flows know by its addresses alone, the port is 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Origin {
+pub struct PacketOrigin {
     /// None is ICMP.
     pub protocol: Option<Protocol>,
     /// The client.
     pub client: SocketAddr,
 }
 
-impl Origin {
+impl PacketOrigin {
     /// Of a stage; none before its socket is known.
     pub fn of_stage(stage: &Stage) -> Option<Self> {
         let local = stage.local?;
@@ -66,7 +66,7 @@ impl DnsServers {
     }
 }
 
-/// Whether a flow is of the packets, the query or the request of a stage: it has the stage's [`Origin`], or that of one of
+/// Whether a flow is of the packets, the query or the request of a stage: it has the stage's [`PacketOrigin`], or that of one of
 /// the `relays`, and goes
 /// where the stage goes: to the address the client used, or to one of those that a service leads to (`behind`), or for
 /// a look-up to one of the DNS servers. What goes elsewhere was led there by something that nobody knows of, and tells
@@ -82,7 +82,7 @@ pub fn is_of_stage(
     let is = |socket: &SocketAddr| {
         socket.ip() == destination.ip() && (stage.protocol.is_none() || socket.port() == destination.port())
     };
-    Origin::of_flow(flow).is_some_and(|origin| origin.is_of(stage, relays))
+    PacketOrigin::of_flow(flow).is_some_and(|origin| origin.is_of(stage, relays))
         && (stage.remote.as_ref().is_some_and(is)
             || behind.iter().any(is)
             || stage.kind == StageKind::LookUp && dns_servers.include(is))

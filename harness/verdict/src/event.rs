@@ -157,9 +157,9 @@ pub struct ObjectJudged {
     /// Where it is written, or where in it the reason of its refusal stands.
     pub place: Place,
     /// The refusal the author expects.
-    pub expected: Option<Refusal>,
+    pub expected: Option<RejectedObject>,
     /// The refusal, if it was refused.
-    pub refused: Option<Refusal>,
+    pub refused: Option<RejectedObject>,
     /// Whether both agree, and the engine agrees.
     pub as_expected: bool,
     /// What the engine predicts instead, in words, where a cluster judged the object and the engine disagrees.
@@ -169,7 +169,7 @@ pub struct ObjectJudged {
 
 /// Who refuses an object, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
+pub struct RejectedObject {
     /// Who.
     pub by: Refuser,
     /// The message, or the part of it that an author expects.

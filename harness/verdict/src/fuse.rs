@@ -16,7 +16,7 @@ use verdikt_scenario::prediction::EnforcementPoint;
 use verdikt_scenario::topology::Protocol;
 
 use crate::compare::Verdict;
-use crate::correlate::Origin;
+use crate::correlate::PacketOrigin;
 use crate::evidence::{Basis, Evidence, is_denial};
 
 /// A verdict and what it rests on.
@@ -30,7 +30,7 @@ pub struct Fused {
 
 /// What a client's outcome tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Client {
+enum ClientEvidence {
     /// Somebody accepted its connection, or answered its datagram, echo or query.
     Answered,
     /// A server answered its request.
@@ -43,7 +43,7 @@ enum Client {
 
 /// What the flows of one attempt tell together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Flows {
+enum FlowEvidence {
     Silent,
     Passed,
     Audited(EnforcementPoint),
@@ -83,7 +83,7 @@ pub fn needs_lost_flow(evidence: &Evidence) -> bool {
 /// datapath does not model. What anybody expects is nothing to it.
 pub fn may_tell_more(evidence: &Evidence) -> Option<String> {
     match fuse(evidence).verdict {
-        Verdict::Inconclusive(reason) if !matches!(read(&evidence.flows), Flows::NotModelled(_)) => {
+        Verdict::Inconclusive(reason) if !matches!(read(&evidence.flows), FlowEvidence::NotModelled(_)) => {
             Some(reason)
         }
         _ => None,
@@ -91,30 +91,32 @@ pub fn may_tell_more(evidence: &Evidence) -> Option<String> {
 }
 
 /// What these flows and more may tell together. A packet that was denied gets nowhere else.
-fn with_more(flows: &Flows, audit: bool) -> Vec<Flows> {
+fn with_more(flows: &FlowEvidence, audit: bool) -> Vec<FlowEvidence> {
     match flows {
-        Flows::Silent | Flows::Passed | Flows::Dropped(_) | Flows::Audited(_) => {
-            let mut more: Vec<Flows> = [
+        FlowEvidence::Silent | FlowEvidence::Passed | FlowEvidence::Dropped(_) | FlowEvidence::Audited(_) => {
+            let mut more: Vec<FlowEvidence> = [
                 EnforcementPoint::Egress,
                 EnforcementPoint::Ingress,
                 EnforcementPoint::Dns,
                 EnforcementPoint::Http,
             ]
-            .map(Flows::Denied)
+            .map(FlowEvidence::Denied)
             .into();
-            more.push(Flows::DeniedBehindProxy);
-            if audit && !matches!(flows, Flows::Audited(_)) {
-                more.push(Flows::Audited(EnforcementPoint::Ingress));
+            more.push(FlowEvidence::DeniedBehindProxy);
+            if audit && !matches!(flows, FlowEvidence::Audited(_)) {
+                more.push(FlowEvidence::Audited(EnforcementPoint::Ingress));
             }
             more
         }
-        Flows::Denied(EnforcementPoint::Ingress) => vec![Flows::DeniedBehindProxy],
-        Flows::Denied(_) | Flows::DeniedBehindProxy | Flows::NotModelled(_) => Vec::new(),
+        FlowEvidence::Denied(EnforcementPoint::Ingress) => vec![FlowEvidence::DeniedBehindProxy],
+        FlowEvidence::Denied(_) | FlowEvidence::DeniedBehindProxy | FlowEvidence::NotModelled(_) => {
+            Vec::new()
+        }
     }
 }
 
 /// The verdict where the flows tell this.
-fn conclude(evidence: &Evidence, flows: Flows) -> Fused {
+fn conclude(evidence: &Evidence, flows: FlowEvidence) -> Fused {
     let outcome = &evidence.observation.outcome;
     let arrival = evidence.observation.arrival;
     let arrived = arrival == Arrival::Arrived;
@@ -123,43 +125,48 @@ fn conclude(evidence: &Evidence, flows: Flows) -> Fused {
         return fused;
     }
     match (client(evidence, &flows), flows, arrival) {
-        (Client::NotAttempted, ..) => inconclusive(outcome.to_string()),
-        (_, Flows::NotModelled(gap), _) => inconclusive(format!("the datapath does not know {gap}")),
+        (ClientEvidence::NotAttempted, ..) => inconclusive(outcome.to_string()),
+        (_, FlowEvidence::NotModelled(gap), _) => inconclusive(format!("the datapath does not know {gap}")),
 
-        (Client::Answered, Flows::DeniedBehindProxy, Arrival::NotSeen) => {
+        (ClientEvidence::Answered, FlowEvidence::DeniedBehindProxy, Arrival::NotSeen) => {
             let basis = Basis { outcome: false, flow: true, arrival: true };
             Fused { verdict: Verdict::Denied(EnforcementPoint::Ingress), basis }
         }
         // The proxy accepts a connection in the server's place before it judges anything on it.
-        (Client::Answered, Flows::Denied(EnforcementPoint::Http), Arrival::NotSeen) => {
+        (ClientEvidence::Answered, FlowEvidence::Denied(EnforcementPoint::Http), Arrival::NotSeen) => {
             let basis = Basis { outcome: false, flow: true, arrival: true };
             Fused { verdict: Verdict::Denied(EnforcementPoint::Http), basis }
         }
-        (Client::Answered | Client::Served, flows, arrival) => match (denied(&flows), arrival) {
-            (Some(point), _) => {
-                let when = when_denied(evidence).unwrap_or_default();
-                inconclusive(format!("{seen}, although its packets were denied at {point}{when}"))
+        (ClientEvidence::Answered | ClientEvidence::Served, flows, arrival) => {
+            match (denied(&flows), arrival) {
+                (Some(point), _) => {
+                    let when = when_denied(evidence).unwrap_or_default();
+                    inconclusive(format!("{seen}, although its packets were denied at {point}{when}"))
+                }
+                // A connection on which nothing is asked ends in the proxy.
+                (None, Arrival::NotSeen)
+                    if *outcome == Outcome::Answered
+                        && flows == FlowEvidence::Passed
+                        && is_taken_by_proxy(evidence) =>
+                {
+                    let basis = Basis { outcome: true, flow: true, arrival: false };
+                    Fused { verdict: Verdict::Allowed, basis }
+                }
+                (None, Arrival::NotSeen) => inconclusive(format!("{seen}, and no server saw it")),
+                (None, _) => {
+                    let flow = !matches!(flows, FlowEvidence::Silent | FlowEvidence::Dropped(_));
+                    let basis = Basis { outcome: true, flow, arrival: arrived };
+                    let verdict = match flows {
+                        FlowEvidence::Audited(point) => Verdict::Audited(point),
+                        _ => Verdict::Allowed,
+                    };
+                    Fused { verdict, basis }
+                }
             }
-            // A connection on which nothing is asked ends in the proxy.
-            (None, Arrival::NotSeen)
-                if *outcome == Outcome::Answered && flows == Flows::Passed && is_taken_by_proxy(evidence) =>
-            {
-                let basis = Basis { outcome: true, flow: true, arrival: false };
-                Fused { verdict: Verdict::Allowed, basis }
-            }
-            (None, Arrival::NotSeen) => inconclusive(format!("{seen}, and no server saw it")),
-            (None, _) => {
-                let flow = !matches!(flows, Flows::Silent | Flows::Dropped(_));
-                let basis = Basis { outcome: true, flow, arrival: arrived };
-                let verdict = match flows {
-                    Flows::Audited(point) => Verdict::Audited(point),
-                    _ => Verdict::Allowed,
-                };
-                Fused { verdict, basis }
-            }
-        },
+        }
 
-        (Client::Refused | Client::Failed, flows, arrival) => match (denied(&flows), arrival) {
+        (ClientEvidence::Refused | ClientEvidence::Failed, flows, arrival) => match (denied(&flows), arrival)
+        {
             (Some(point), Arrival::Arrived) => inconclusive(format!(
                 "{seen}, and it reached its server although its packets were denied at {point}"
             )),
@@ -192,9 +199,9 @@ fn when_denied(evidence: &Evidence) -> Option<String> {
 }
 
 /// Why a failure is no denial.
-fn why_unclear(flows: &Flows, arrived: bool) -> String {
+fn why_unclear(flows: &FlowEvidence, arrived: bool) -> String {
     match flows {
-        Flows::Dropped(reason) => format!("its packet was dropped: {reason}"),
+        FlowEvidence::Dropped(reason) => format!("its packet was dropped: {reason}"),
         _ if arrived => "it reached its server, and the answer was lost".to_owned(),
         _ => "no flow says that a policy denied it".to_owned(),
     }
@@ -202,8 +209,8 @@ fn why_unclear(flows: &Flows, arrived: bool) -> String {
 
 /// What the HTTP proxy answers before it asks any rule: a redirect, or that it cannot read the request. No server sees
 /// such requests.
-fn answered_by_proxy(evidence: &Evidence, flows: &Flows) -> Option<Fused> {
-    let by_proxy = *flows == Flows::Passed
+fn answered_by_proxy(evidence: &Evidence, flows: &FlowEvidence) -> Option<Fused> {
+    let by_proxy = *flows == FlowEvidence::Passed
         && evidence.observation.arrival == Arrival::NotSeen
         && is_taken_by_proxy(evidence);
     match evidence.observation.outcome {
@@ -224,23 +231,29 @@ fn is_taken_by_proxy(evidence: &Evidence) -> bool {
     let last = evidence.observation.stages.last();
     let connected =
         last.filter(|stage| stage.kind != StageKind::LookUp && stage.protocol == Some(Protocol::Tcp));
-    let origin = connected.and_then(Origin::of_stage);
+    let origin = connected.and_then(PacketOrigin::of_stage);
     let taken = |flow: &Flow| {
-        flow.verdict == FlowVerdict::Redirected && flow.request.is_none() && Origin::of_flow(flow) == origin
+        flow.verdict == FlowVerdict::Redirected
+            && flow.request.is_none()
+            && PacketOrigin::of_flow(flow) == origin
     };
     origin.is_some() && evidence.flows.iter().any(taken)
 }
 
-fn client(evidence: &Evidence, flows: &Flows) -> Client {
+fn client(evidence: &Evidence, flows: &FlowEvidence) -> ClientEvidence {
     match &evidence.observation.outcome {
-        Outcome::NoSuchName if evidence.looks_up => Client::Answered,
-        Outcome::HttpStatus(403) if *flows == Flows::Denied(EnforcementPoint::Http) => Client::Refused,
-        Outcome::NameRefused if *flows == Flows::Denied(EnforcementPoint::Dns) => Client::Refused,
+        Outcome::NoSuchName if evidence.looks_up => ClientEvidence::Answered,
+        Outcome::HttpStatus(403) if *flows == FlowEvidence::Denied(EnforcementPoint::Http) => {
+            ClientEvidence::Refused
+        }
+        Outcome::NameRefused if *flows == FlowEvidence::Denied(EnforcementPoint::Dns) => {
+            ClientEvidence::Refused
+        }
         // So answers a proxy that does not reach the server.
-        Outcome::HttpStatus(502..=504) if *flows == Flows::DeniedBehindProxy => Client::Failed,
-        Outcome::HttpStatus(_) => Client::Served,
-        Outcome::Answered => Client::Answered,
-        Outcome::NotAttempted(_) => Client::NotAttempted,
+        Outcome::HttpStatus(502..=504) if *flows == FlowEvidence::DeniedBehindProxy => ClientEvidence::Failed,
+        Outcome::HttpStatus(_) => ClientEvidence::Served,
+        Outcome::Answered => ClientEvidence::Answered,
+        Outcome::NotAttempted(_) => ClientEvidence::NotAttempted,
         Outcome::Refused
         | Outcome::Reset
         | Outcome::Unreachable
@@ -249,23 +262,27 @@ fn client(evidence: &Evidence, flows: &Flows) -> Client {
         | Outcome::NameRefused
         | Outcome::NoSuchName
         | Outcome::NameFailed(_)
-        | Outcome::Garbled(_) => Client::Failed,
+        | Outcome::Garbled(_) => ClientEvidence::Failed,
     }
 }
 
-fn denied(flows: &Flows) -> Option<EnforcementPoint> {
+fn denied(flows: &FlowEvidence) -> Option<EnforcementPoint> {
     match flows {
-        Flows::Denied(point) => Some(*point),
-        Flows::DeniedBehindProxy => Some(EnforcementPoint::Ingress),
-        Flows::Silent | Flows::Passed | Flows::Audited(_) | Flows::Dropped(_) | Flows::NotModelled(_) => None,
+        FlowEvidence::Denied(point) => Some(*point),
+        FlowEvidence::DeniedBehindProxy => Some(EnforcementPoint::Ingress),
+        FlowEvidence::Silent
+        | FlowEvidence::Passed
+        | FlowEvidence::Audited(_)
+        | FlowEvidence::Dropped(_)
+        | FlowEvidence::NotModelled(_) => None,
     }
 }
 
 /// What the flows of one attempt tell together: what is not known outweighs a denial, a denial an audit, an audit
 /// another drop.
-fn read(flows: &[Flow]) -> Flows {
+fn read(flows: &[Flow]) -> FlowEvidence {
     if let Some(flow) = flows.iter().find(|flow| flow.verdict == FlowVerdict::Error) {
-        return Flows::NotModelled(match &flow.drop_reason {
+        return FlowEvidence::NotModelled(match &flow.drop_reason {
             Some(DropReason::NotModelled(gap)) => gap.clone(),
             _ => "what becomes of this attempt".to_owned(),
         });
@@ -276,21 +293,23 @@ fn read(flows: &[Flow]) -> Flows {
         let to_proxy = |flow: &Flow| {
             flow.verdict == FlowVerdict::Redirected
                 && flow.direction == FlowDirection::Egress
-                && Origin::of_flow(flow) == Origin::of_flow(denial)
+                && PacketOrigin::of_flow(flow) == PacketOrigin::of_flow(denial)
         };
         return match point(denial) {
-            EnforcementPoint::Ingress if flows.iter().any(to_proxy) => Flows::DeniedBehindProxy,
-            point => Flows::Denied(point),
+            EnforcementPoint::Ingress if flows.iter().any(to_proxy) => FlowEvidence::DeniedBehindProxy,
+            point => FlowEvidence::Denied(point),
         };
     }
     if let Some(flow) = flows.iter().filter(|flow| flow.verdict == FlowVerdict::Audit).min_by_key(way) {
-        return Flows::Audited(point(flow));
+        return FlowEvidence::Audited(point(flow));
     }
     if let Some(flow) = flows.iter().find(|flow| flow.kind == FlowKind::Drop) {
         let reason = flow.drop_reason.as_ref();
-        return Flows::Dropped(reason.map_or_else(|| "no reason is given".to_owned(), ToString::to_string));
+        return FlowEvidence::Dropped(
+            reason.map_or_else(|| "no reason is given".to_owned(), ToString::to_string),
+        );
     }
-    if flows.is_empty() { Flows::Silent } else { Flows::Passed }
+    if flows.is_empty() { FlowEvidence::Silent } else { FlowEvidence::Passed }
 }
 
 fn point(flow: &Flow) -> EnforcementPoint {

@@ -24,13 +24,13 @@ pub struct InvariantJudged {
     #[serde(default)]
     pub known_broken: bool,
     /// What was found.
-    pub found: Proof,
+    pub found: InvariantProof,
 }
 
 /// What the policy model says of an invariant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Proof {
+pub enum InvariantProof {
     /// It holds.
     Holds {
         /// For how many pairs of ends; pods that could be made are counted by how policies tell them apart.
@@ -68,22 +68,22 @@ impl InvariantJudged {
     /// Whether it holds where it must, and does not where the author knows it.
     pub fn is_as_expected(&self) -> bool {
         match self.found {
-            Proof::Holds { .. } => !self.known_broken,
-            Proof::Broken(_) => self.known_broken,
-            Proof::Unknown { .. } => false,
+            InvariantProof::Holds { .. } => !self.known_broken,
+            InvariantProof::Broken(_) => self.known_broken,
+            InvariantProof::Unknown { .. } => false,
         }
     }
 
     /// Whether the engine does not know.
     pub fn is_unknown(&self) -> bool {
-        matches!(self.found, Proof::Unknown { .. })
+        matches!(self.found, InvariantProof::Unknown { .. })
     }
 
     /// The line to blame: that of the rule that decides, or of the invariant.
     pub fn blamed(&self) -> &Place {
         match &self.found {
-            Proof::Broken(broken) => broken.rules.first().map_or(&self.place, |rule| &rule.place),
-            Proof::Holds { .. } | Proof::Unknown { .. } => &self.place,
+            InvariantProof::Broken(broken) => broken.rules.first().map_or(&self.place, |rule| &rule.place),
+            InvariantProof::Holds { .. } | InvariantProof::Unknown { .. } => &self.place,
         }
     }
 }
@@ -91,14 +91,18 @@ impl InvariantJudged {
 impl fmt::Display for InvariantJudged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.found {
-            Proof::Holds { .. } if self.known_broken => {
+            InvariantProof::Holds { .. } if self.known_broken => {
                 write!(f, "{} holds, and `brokenAt` names this step", self.invariant)
             }
-            Proof::Holds { pairs } => write!(f, "{} holds for {pairs} pairs of ends", self.invariant),
-            Proof::Broken(broken) => {
+            InvariantProof::Holds { pairs } => {
+                write!(f, "{} holds for {pairs} pairs of ends", self.invariant)
+            }
+            InvariantProof::Broken(broken) => {
                 write!(f, "{} does not hold: {broken}. Why it must: {}", self.invariant, self.because)
             }
-            Proof::Unknown { gap } => write!(f, "{}: the engine does not know {gap}", self.invariant),
+            InvariantProof::Unknown { gap } => {
+                write!(f, "{}: the engine does not know {gap}", self.invariant)
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict, compare};
 use verdikt_verdict::event::{
-    CellJudged, CellSkipped, Event, FORMAT, ObjectJudged, Refusal, RunFinished, RunOrigin, RunStarted,
+    CellJudged, CellSkipped, Event, FORMAT, ObjectJudged, RejectedObject, RunFinished, RunOrigin, RunStarted,
     ScenarioFailed, ScenarioSkipped, ScenarioStarted, StepFinished, StepStarted,
 };
 use verdikt_verdict::evidence::{Before, Evidence};
@@ -265,7 +265,7 @@ fn every_event_reads_back() {
     };
     check(&Event::StepStarted(started));
     for by in [Refuser::ApiServer, Refuser::Agent] {
-        let refusal = Refusal { by, message: text("at least one of Ingress") };
+        let refusal = RejectedObject { by, message: text("at least one of Ingress") };
         for (expected, refused) in [(None, Some(refusal.clone())), (Some(refusal), None)] {
             check(&Event::ObjectJudged(ObjectJudged {
                 scenario: scenario.clone(),

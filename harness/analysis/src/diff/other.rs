@@ -8,8 +8,8 @@ use verdikt_engine::rule::Direction;
 use verdikt_scenario::policy::ObjectRef;
 use verdikt_scenario::prediction::RuleRef;
 
-use super::{Isolation, Refusal, Situation};
-use crate::end::End;
+use super::{ComparedSituation, Isolation, RefusalChange};
+use crate::end::TrafficEnd;
 use crate::universe::Universe;
 
 /// Whether ends are isolated after the change, in which direction, and by which rules.
@@ -17,7 +17,7 @@ type IsolationKey = (bool, Direction, Vec<Arc<RuleRef>>);
 
 /// The ends whose isolation changes.
 pub(super) fn isolation(universe: &Universe<'_, '_>) -> Vec<Isolation> {
-    let mut found: BTreeMap<IsolationKey, Vec<End>> = BTreeMap::new();
+    let mut found: BTreeMap<IsolationKey, Vec<TrafficEnd>> = BTreeMap::new();
     for group in universe.groups() {
         let [Some(old), Some(new)] = group.parties.as_slice() else { continue };
         for direction in [Direction::Ingress, Direction::Egress] {
@@ -27,7 +27,7 @@ pub(super) fn isolation(universe: &Universe<'_, '_>) -> Vec<Isolation> {
             }
             let party: &Party = if after { new } else { old };
             let by = party.isolated_by(direction).to_vec();
-            let pods = group.ends.iter().filter(|end| matches!(end, End::Endpoint(_)));
+            let pods = group.ends.iter().filter(|end| matches!(end, TrafficEnd::Endpoint(_)));
             found.entry((after, direction, by)).or_default().extend(pods.cloned());
         }
     }
@@ -39,14 +39,18 @@ pub(super) fn isolation(universe: &Universe<'_, '_>) -> Vec<Isolation> {
 }
 
 /// The objects that are refused in one situation and not in the other.
-pub(super) fn refused(other: &Situation<'_>, of: &Situation<'_>) -> Vec<Refusal> {
-    let refusals = |situation: &Situation<'_>| -> BTreeMap<ObjectRef, Refusal> {
+pub(super) fn refused(other: &ComparedSituation<'_>, of: &ComparedSituation<'_>) -> Vec<RefusalChange> {
+    let refusals = |situation: &ComparedSituation<'_>| -> BTreeMap<ObjectRef, RefusalChange> {
         let judged = situation.manifests.iter().zip(situation.model.judgements());
         let refused = judged.filter_map(|(manifest, judgement)| {
             let refused = judgement.refused()?;
             let (object, place) = (manifest.object(), manifest.place(refused.position));
-            let refusal =
-                Refusal { object: object.clone(), place, by: refused.by, message: refused.message.clone() };
+            let refusal = RefusalChange {
+                object: object.clone(),
+                place,
+                by: refused.by,
+                message: refused.message.clone(),
+            };
             Some((object, refusal))
         });
         refused.collect()

@@ -8,8 +8,8 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 
 use crate::access::{Interval, transport_word};
 use crate::describe;
-use crate::end::End;
-use crate::question::{Admission, Destinations, Sources};
+use crate::end::TrafficEnd;
+use crate::question::{AdmittingRule, DestinationGroup, SourceGroup};
 use crate::reason::Reason;
 use crate::render::joined;
 
@@ -22,7 +22,7 @@ pub struct Needed {
     /// At whose policy.
     pub endpoint: Endpoint,
     /// One line for each rule.
-    pub rules: Vec<Admission>,
+    pub rules: Vec<AdmittingRule>,
 }
 
 /// What a source reaches.
@@ -31,7 +31,7 @@ pub struct Reached<'a> {
     /// The source.
     pub source: &'a Endpoint,
     /// By address.
-    pub destinations: &'a [Destinations],
+    pub destinations: &'a [DestinationGroup],
     /// By the names that clients use.
     pub by_name: &'a [(Attempt, Prediction)],
     /// What else could be reached, if it were there; none where everything could.
@@ -39,7 +39,7 @@ pub struct Reached<'a> {
 }
 
 /// Who makes an attempt, as text.
-pub fn who(head: &str, sources: &[Sources], needed: Option<&Needed>, topology: &Topology) -> String {
+pub fn who(head: &str, sources: &[SourceGroup], needed: Option<&Needed>, topology: &Topology) -> String {
     let mut lines = vec![format!("who makes {}", Plain::line(head))];
     let mut verdict = None;
     for sources in sources {
@@ -106,12 +106,12 @@ pub fn reach(head: &str, reached: &Reached<'_>, topology: &Topology) -> String {
     joined(lines)
 }
 
-fn named(ends: &[End], topology: &Topology) -> String {
+fn named(ends: &[TrafficEnd], topology: &Topology) -> String {
     Plain::line(&describe::ends(ends, &[topology], MOST_NAMED)).into()
 }
 
 /// The intervals for which the same holds, together.
-fn intervals(destinations: &Destinations) -> Vec<(Vec<Interval>, &Reason)> {
+fn intervals(destinations: &DestinationGroup) -> Vec<(Vec<Interval>, &Reason)> {
     let mut found: Vec<(Vec<Interval>, &Reason)> = Vec::new();
     for (interval, reason) in destinations.reasons.iter() {
         match found.iter_mut().find(|(_, known)| *known == reason) {
@@ -123,11 +123,11 @@ fn intervals(destinations: &Destinations) -> Vec<(Vec<Interval>, &Reason)> {
     found
 }
 
-fn admissions(rules: &[Admission]) -> Vec<String> {
+fn admissions(rules: &[AdmittingRule]) -> Vec<String> {
     if rules.is_empty() {
         return vec!["  none lets anything pass".to_owned()];
     }
-    let line = |rule: &Admission| {
+    let line = |rule: &AdmittingRule| {
         let word = if rule.denies { "denied" } else { "allowed" };
         let ports = if rule.ports.is_empty() { "all traffic".to_owned() } else { rule.ports.join(", ") };
         Plain::line(&format!("{word}: {} ({ports}) by {}", rule.wanted, rule.rule)).to_string()
@@ -143,12 +143,12 @@ fn needed_json(needed: Option<&Needed>) -> Value {
     json!({"endpoint": needed.endpoint.to_string(), "rules": rules.collect::<Vec<_>>()})
 }
 
-fn names(ends: &[End]) -> Vec<String> {
+fn names(ends: &[TrafficEnd]) -> Vec<String> {
     ends.iter().map(ToString::to_string).collect()
 }
 
 /// Who makes an attempt, as a JSON text.
-pub fn who_json(attempt: &Attempt, sources: &[Sources], needed: Option<&Needed>) -> String {
+pub fn who_json(attempt: &Attempt, sources: &[SourceGroup], needed: Option<&Needed>) -> String {
     let sources = sources.iter().map(|sources| {
         json!({"ends": names(&sources.ends), "passes": sources.passes, "verdict": sources.verdict, "why": sources.why})
     });

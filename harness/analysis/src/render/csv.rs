@@ -1,13 +1,13 @@
 //! A matrix as comma-separated values: a line for each interval between two groups that is not denied.
 
-use super::Shown;
+use super::MatrixView;
 use crate::access::{Access, transport_word};
-use crate::end::End;
+use crate::end::TrafficEnd;
 
 /// The table as text, with a line of titles.
-pub fn csv(shown: &Shown<'_>) -> String {
+pub fn csv(shown: &MatrixView<'_>) -> String {
     let mut text = "from,to,protocol,first,last,verdict,proxy\n".to_owned();
-    let names = |ends: &[End]| ends.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let names = |ends: &[TrafficEnd]| ends.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let classes = &shown.matrix.classes;
     for (from, source) in classes.iter().enumerate() {
         for (to, destination) in classes.iter().enumerate() {

@@ -17,13 +17,13 @@ pub use sarif::sarif;
 pub use text::text;
 
 use crate::describe;
-use crate::diff::{Change, Diff, Flip, Isolation};
-use crate::end::End;
+use crate::diff::{Diff, Flip, Isolation, TrafficChange};
+use crate::end::TrafficEnd;
 use crate::reason::{Reason, rule_text};
 
 /// A diff with what its texts need to know.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct DiffView<'a> {
     /// What differs.
     pub diff: &'a Diff,
     /// The two situations in words: `base/, Cilium 1.20`.
@@ -38,13 +38,13 @@ const MOST_NAMED: usize = 6;
 /// The most reasons that a line names.
 const MOST_REASONS: usize = 3;
 
-impl Shown<'_> {
-    fn ends(&self, ends: &[End]) -> String {
+impl DiffView<'_> {
+    fn ends(&self, ends: &[TrafficEnd]) -> String {
         describe::ends(ends, &self.topologies, MOST_NAMED)
     }
 
     /// `frontend/* -> database/redis`
-    fn pairs(&self, change: &Change) -> String {
+    fn pairs(&self, change: &TrafficChange) -> String {
         format!("{} -> {}", self.ends(&change.sources), self.ends(&change.destinations))
     }
 
@@ -52,7 +52,7 @@ impl Shown<'_> {
     fn summary(&self) -> String {
         let diff = self.diff;
         let mut parts = Vec::new();
-        for kind in crate::diff::Kind::ALL {
+        for kind in crate::diff::ChangeKind::ALL {
             let number = diff.changes.iter().filter(|change| change.kind == kind).count();
             if number > 0 {
                 parts.push(format!("{number} {kind}"));

@@ -1,13 +1,13 @@
 //! A matrix as a graph: groups are nodes, what passes between them edges.
 
-use super::{Shown, joined};
+use super::{MatrixView, joined};
 use crate::describe;
 
 /// The most ends that the label of a node names.
 const MOST_NAMED: usize = 3;
 
 /// The edges: source, destination, and what passes.
-fn edges(shown: &Shown<'_>) -> Vec<(usize, usize, String)> {
+fn edges(shown: &MatrixView<'_>) -> Vec<(usize, usize, String)> {
     let size = shown.matrix.classes.len();
     let pairs = (0..size).flat_map(|from| (0..size).map(move |to| (from, to)));
     let edge = |(from, to): (usize, usize)| {
@@ -20,7 +20,7 @@ fn edges(shown: &Shown<'_>) -> Vec<(usize, usize, String)> {
 }
 
 /// A flowchart of Mermaid.
-pub fn mermaid(shown: &Shown<'_>) -> String {
+pub fn mermaid(shown: &MatrixView<'_>) -> String {
     let escaped = |text: &str| {
         text.chars()
             .map(|c| {
@@ -43,7 +43,7 @@ pub fn mermaid(shown: &Shown<'_>) -> String {
 }
 
 /// A graph of Graphviz.
-pub fn dot(shown: &Shown<'_>) -> String {
+pub fn dot(shown: &MatrixView<'_>) -> String {
     let escaped = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace(['\n', '\r'], " ");
     let mut lines = ["digraph reach {", "  rankdir=LR;", "  node [shape=box];"].map(str::to_owned).to_vec();
     for class in 0..shown.matrix.classes.len() {

@@ -1,6 +1,6 @@
 //! A matrix as a page of its own: no scripts, nothing from elsewhere.
 
-use super::Shown;
+use super::MatrixView;
 use crate::access::Access;
 use crate::describe;
 
@@ -10,7 +10,7 @@ thead th{position:sticky;top:0}tbody th{position:sticky;left:0}.all{background:#
 .proxy{background:#e0ecf8}.unknown{background:#fbeec0}.none{color:#999}";
 
 /// The page.
-pub fn html(shown: &Shown<'_>) -> String {
+pub fn html(shown: &MatrixView<'_>) -> String {
     let size = shown.matrix.classes.len();
     let names: Vec<String> = (0..size).map(|class| escaped(&shown.name(class, usize::MAX))).collect();
     let head = names.iter().map(|name| format!("<th>{name}</th>")).collect::<Vec<_>>().concat();
@@ -29,7 +29,7 @@ pub fn html(shown: &Shown<'_>) -> String {
     )
 }
 
-fn cell(shown: &Shown<'_>, from: usize, to: usize) -> String {
+fn cell(shown: &MatrixView<'_>, from: usize, to: usize) -> String {
     let Some(profile) = shown.matrix.profile(from, to) else {
         return "<td class=\"none\" title=\"no policy can decide\"></td>".to_owned();
     };

@@ -3,15 +3,15 @@
 use serde_json::{Value, json};
 use verdikt_scenario::topology::{Endpoint, TargetPort};
 
-use super::Shown;
-use crate::access::{Access, Profile, transport_word};
-use crate::end::End;
+use super::MatrixView;
+use crate::access::{Access, AccessProfile, transport_word};
+use crate::end::TrafficEnd;
 
 /// The number of the format.
 const FORMAT: u32 = 1;
 
 /// The matrix as a JSON text.
-pub fn json(shown: &Shown<'_>) -> String {
+pub fn json(shown: &MatrixView<'_>) -> String {
     let matrix = shown.matrix;
     let groups: Vec<Value> = matrix
         .classes
@@ -41,21 +41,21 @@ pub fn json(shown: &Shown<'_>) -> String {
 }
 
 /// What kind of end it is, for programs.
-pub(crate) fn kind(end: &End) -> &'static str {
+pub(crate) fn kind(end: &TrafficEnd) -> &'static str {
     match end {
-        End::Endpoint(Endpoint::Pod(_)) => "pod",
-        End::Endpoint(Endpoint::World(_)) => "host outside",
-        End::Endpoint(Endpoint::Node(_)) => "node",
-        End::Endpoint(Endpoint::Cilium(_)) => "cilium",
-        End::Block(_) => "addresses outside",
-        End::Name(_) => "name outside",
-        End::Future(..) => "future pod",
+        TrafficEnd::Endpoint(Endpoint::Pod(_)) => "pod",
+        TrafficEnd::Endpoint(Endpoint::World(_)) => "host outside",
+        TrafficEnd::Endpoint(Endpoint::Node(_)) => "node",
+        TrafficEnd::Endpoint(Endpoint::Cilium(_)) => "cilium",
+        TrafficEnd::Block(_) => "addresses outside",
+        TrafficEnd::Name(_) => "name outside",
+        TrafficEnd::Future(..) => "future pod",
     }
 }
 
-fn end_json(shown: &Shown<'_>, end: &End) -> Value {
+fn end_json(shown: &MatrixView<'_>, end: &TrafficEnd) -> Value {
     let serves: Vec<Value> = match end {
-        End::Endpoint(endpoint) => shown
+        TrafficEnd::Endpoint(endpoint) => shown
             .model
             .topology()
             .serves(endpoint)
@@ -70,7 +70,7 @@ fn end_json(shown: &Shown<'_>, end: &End) -> Value {
     json!({"name": end.to_string(), "kind": kind(end), "serves": serves})
 }
 
-fn services(shown: &Shown<'_>) -> Vec<Value> {
+fn services(shown: &MatrixView<'_>) -> Vec<Value> {
     let topology = shown.model.topology();
     let one = |(name, service): (&_, &verdikt_scenario::topology::Service)| {
         let ports: Vec<Value> = service
@@ -91,7 +91,7 @@ fn services(shown: &Shown<'_>) -> Vec<Value> {
 }
 
 /// Every interval of a profile.
-pub(crate) fn profile(profile: &Profile<Access>) -> Value {
+pub(crate) fn profile(profile: &AccessProfile<Access>) -> Value {
     let intervals = profile.iter().map(|(interval, access)| {
         let word = match access {
             Access::Proxy { .. } => "proxy".to_owned(),

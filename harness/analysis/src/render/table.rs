@@ -6,13 +6,13 @@ use unicode_width::UnicodeWidthStr as _;
 use verdikt_scenario::plain::{Plain, counted};
 use verdikt_scenario::topology::Endpoint;
 
-use super::{Shown, joined};
+use super::{MatrixView, joined};
 use crate::describe;
-use crate::end::End;
+use crate::end::TrafficEnd;
 
 /// How rows and columns are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Folding {
+pub enum FoldMode {
     /// As far as the width asks for it.
     Auto,
     /// Ends that no answer tells apart.
@@ -23,7 +23,7 @@ pub enum Folding {
 
 /// What a cell shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cell {
+enum MatrixCell {
     /// No policy can decide.
     Undecided,
     /// The profile with this number.
@@ -33,9 +33,9 @@ enum Cell {
 }
 
 /// Rows and columns with what is between them.
-struct Grid {
+struct MatrixGrid {
     labels: Vec<String>,
-    cells: Vec<Vec<Cell>>,
+    cells: Vec<Vec<MatrixCell>>,
 }
 
 /// The most rows that fit on a screen.
@@ -44,13 +44,13 @@ const MOST_ROWS: usize = 45;
 const WIDEST_LABEL: usize = 44;
 
 /// The table as text, for so many columns.
-pub fn table(shown: &Shown<'_>, folding: Folding, width: usize) -> String {
+pub fn table(shown: &MatrixView<'_>, folding: FoldMode, width: usize) -> String {
     let classes = shown.matrix.classes.len();
     let fits = classes <= MOST_ROWS && classes + WIDEST_LABEL + 6 <= width;
     let namespaces = match folding {
-        Folding::Auto => !fits,
-        Folding::Groups => false,
-        Folding::Namespaces => true,
+        FoldMode::Auto => !fits,
+        FoldMode::Groups => false,
+        FoldMode::Namespaces => true,
     };
     let grid = if namespaces { by_namespace(shown) } else { by_group(shown) };
     let mut lines = vec![shown.head(), "a row is a source, a column a destination".to_owned(), String::new()];
@@ -58,34 +58,34 @@ pub fn table(shown: &Shown<'_>, folding: Folding, width: usize) -> String {
     lines.extend(body(&grid, &symbols, width));
     lines.push(String::new());
     lines.extend(legend(&grid, &symbols));
-    if namespaces && folding == Folding::Auto {
+    if namespaces && folding == FoldMode::Auto {
         lines.push(format!("folded by namespace; `--fold groups` shows {}", counted(classes, "group")));
     }
     joined(lines.iter().map(|line| line.trim_end().to_owned()))
 }
 
-fn by_group(shown: &Shown<'_>) -> Grid {
+fn by_group(shown: &MatrixView<'_>) -> MatrixGrid {
     let matrix = shown.matrix;
     let labels = (0..matrix.classes.len()).map(|class| shown.name(class, 3)).collect();
-    let cell = |number: &Option<u32>| number.map_or(Cell::Undecided, Cell::Profile);
+    let cell = |number: &Option<u32>| number.map_or(MatrixCell::Undecided, MatrixCell::Profile);
     let cells = matrix.cells.iter().map(|row| row.iter().map(cell).collect()).collect();
-    Grid { labels, cells }
+    MatrixGrid { labels, cells }
 }
 
 /// Where an end is, for a row: pods by namespace, and everything else by its kind.
-fn row_of(end: &End) -> (u8, String) {
+fn row_of(end: &TrafficEnd) -> (u8, String) {
     match end {
-        End::Endpoint(Endpoint::Pod(name)) => (0, format!("{}/*", name.namespace)),
-        End::Future(pod) => (0, format!("{}/*", pod.namespace)),
-        End::Endpoint(Endpoint::Node(_)) => (1, "nodes".to_owned()),
-        End::Endpoint(Endpoint::Cilium(_)) => (2, "Cilium's own endpoints".to_owned()),
-        End::Endpoint(Endpoint::World(_)) => (3, "hosts outside".to_owned()),
-        End::Name(_) => (4, "names outside".to_owned()),
-        End::Block(_) => (5, "addresses outside".to_owned()),
+        TrafficEnd::Endpoint(Endpoint::Pod(name)) => (0, format!("{}/*", name.namespace)),
+        TrafficEnd::Future(pod) => (0, format!("{}/*", pod.namespace)),
+        TrafficEnd::Endpoint(Endpoint::Node(_)) => (1, "nodes".to_owned()),
+        TrafficEnd::Endpoint(Endpoint::Cilium(_)) => (2, "Cilium's own endpoints".to_owned()),
+        TrafficEnd::Endpoint(Endpoint::World(_)) => (3, "hosts outside".to_owned()),
+        TrafficEnd::Name(_) => (4, "names outside".to_owned()),
+        TrafficEnd::Block(_) => (5, "addresses outside".to_owned()),
     }
 }
 
-fn by_namespace(shown: &Shown<'_>) -> Grid {
+fn by_namespace(shown: &MatrixView<'_>) -> MatrixGrid {
     let matrix = shown.matrix;
     let mut classes_of: BTreeMap<(u8, String), BTreeSet<usize>> = BTreeMap::new();
     for (number, class) in matrix.classes.iter().enumerate() {
@@ -95,26 +95,26 @@ fn by_namespace(shown: &Shown<'_>) -> Grid {
     }
     let labels = classes_of.keys().map(|(_, label)| label.clone()).collect();
     let cell = |from: &BTreeSet<usize>, to: &BTreeSet<usize>| {
-        let mut found: Option<Cell> = None;
+        let mut found: Option<MatrixCell> = None;
         for number in from.iter().flat_map(|from| to.iter().map(move |to| matrix.cells[*from][*to])) {
             let Some(number) = number else { continue };
             match found {
-                None => found = Some(Cell::Profile(number)),
-                Some(Cell::Profile(known)) if known != number && !same_passes(shown, known, number) => {
-                    return Cell::Mixed;
+                None => found = Some(MatrixCell::Profile(number)),
+                Some(MatrixCell::Profile(known)) if known != number && !same_passes(shown, known, number) => {
+                    return MatrixCell::Mixed;
                 }
                 Some(_) => {}
             }
         }
-        found.unwrap_or(Cell::Undecided)
+        found.unwrap_or(MatrixCell::Undecided)
     };
     let sets: Vec<&BTreeSet<usize>> = classes_of.values().collect();
     let cells = sets.iter().map(|from| sets.iter().map(|to| cell(from, to)).collect()).collect();
-    Grid { labels, cells }
+    MatrixGrid { labels, cells }
 }
 
 /// Whether two profiles let the same pass, whoever denies the rest.
-fn same_passes(shown: &Shown<'_>, one: u32, other: u32) -> bool {
+fn same_passes(shown: &MatrixView<'_>, one: u32, other: u32) -> bool {
     let text = |number: u32| describe::passing(&shown.matrix.profiles[number as usize]);
     text(one) == text(other)
 }
@@ -129,13 +129,13 @@ struct Symbols {
 }
 
 impl Symbols {
-    fn new(shown: &Shown<'_>, grid: &Grid) -> Self {
+    fn new(shown: &MatrixView<'_>, grid: &MatrixGrid) -> Self {
         let texts: Vec<Option<String>> = shown.matrix.profiles.iter().map(describe::passing).collect();
         let mut symbols: BTreeMap<Option<String>, String> =
             [(None, ".".to_owned()), (Some("everything".to_owned()), "#".to_owned())].into();
         let mut order = Vec::new();
         for cell in grid.cells.iter().flatten() {
-            let Cell::Profile(number) = cell else { continue };
+            let MatrixCell::Profile(number) = cell else { continue };
             let text = &texts[*number as usize];
             if let Some(words) = text.as_ref().filter(|_| !symbols.contains_key(text)) {
                 symbols.insert(text.clone(), letter(order.len()));
@@ -145,11 +145,11 @@ impl Symbols {
         Self { texts, by_text: symbols, order }
     }
 
-    fn of(&self, cell: Cell) -> &str {
+    fn of(&self, cell: MatrixCell) -> &str {
         match cell {
-            Cell::Undecided => "",
-            Cell::Mixed => "~",
-            Cell::Profile(number) => {
+            MatrixCell::Undecided => "",
+            MatrixCell::Mixed => "~",
+            MatrixCell::Profile(number) => {
                 self.by_text.get(&self.texts[number as usize]).map_or("", String::as_str)
             }
         }
@@ -172,7 +172,7 @@ fn letter(number: usize) -> String {
 }
 
 /// The rows, with as many columns beside each other as the width takes.
-fn body(grid: &Grid, symbols: &Symbols, width: usize) -> Vec<String> {
+fn body(grid: &MatrixGrid, symbols: &Symbols, width: usize) -> Vec<String> {
     let labels: Vec<String> = grid.labels.iter().map(|label| cut(label, WIDEST_LABEL)).collect();
     let label_width = labels.iter().map(|label| label.width()).max().unwrap_or(0);
     let digits = labels.len().to_string().len();
@@ -206,7 +206,7 @@ fn body(grid: &Grid, symbols: &Symbols, width: usize) -> Vec<String> {
 }
 
 /// What the symbols mean, those that are there.
-fn legend(grid: &Grid, symbols: &Symbols) -> Vec<String> {
+fn legend(grid: &MatrixGrid, symbols: &Symbols) -> Vec<String> {
     let has = |wanted: &str| grid.cells.iter().flatten().any(|cell| symbols.of(*cell) == wanted);
     let mut lines = Vec::new();
     let width = symbols.width();

@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 use verdikt_analysis::access::Access;
-use verdikt_analysis::end::End;
+use verdikt_analysis::end::TrafficEnd;
 use verdikt_analysis::universe::Universe;
 use verdikt_engine::decide::SideVerdict;
-use verdikt_engine::model::{Learned, Options, PolicyModel};
-use verdikt_engine::party::{Party, Transport};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::party::{Party, TrafficKind};
 use verdikt_engine::rule::Direction;
 use verdikt_scenario::version::CiliumVersion;
 
@@ -17,7 +17,7 @@ pub(crate) fn one_by_one(
     model: &PolicyModel<'_>,
     from: &Party,
     to: &Party,
-    transport: Transport,
+    transport: TrafficKind,
     port: u16,
 ) -> &'static str {
     let traffic = transport.traffic(port);
@@ -47,13 +47,13 @@ fn word(access: &Access) -> &'static str {
 /// Holds every cell against the engine, at these ports.
 fn check(texts: &[String], version: CiliumVersion, ports: &[u16]) -> Result<(), TestCaseError> {
     let (topology, manifests) = (topology(), manifests(texts));
-    let options = Options { version, ..Options::default() };
+    let options = ModelOptions { version, ..ModelOptions::default() };
     let model = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
     let universe = Universe::new(&[&model], []);
     let mut cells = universe.cells();
     let mut rows = vec![Vec::new(); universe.groups().len()];
     cells.each_row(|_, source, row| rows[source].clone_from(&row[0]));
-    let ends: Vec<(&End, usize, &Party)> = universe
+    let ends: Vec<(&TrafficEnd, usize, &Party)> = universe
         .groups()
         .iter()
         .enumerate()
@@ -61,8 +61,8 @@ fn check(texts: &[String], version: CiliumVersion, ports: &[u16]) -> Result<(), 
             group.ends.iter().map(move |end| (end, number, group.parties[0].as_ref().unwrap()))
         })
         .collect();
-    let own = |end: &End, of_group: &Party| match end {
-        End::Endpoint(endpoint) => model.party(endpoint).unwrap(),
+    let own = |end: &TrafficEnd, of_group: &Party| match end {
+        TrafficEnd::Endpoint(endpoint) => model.party(endpoint).unwrap(),
         _ => of_group.clone(),
     };
     for (source, from, of_source) in &ends {
@@ -70,7 +70,7 @@ fn check(texts: &[String], version: CiliumVersion, ports: &[u16]) -> Result<(), 
         for (destination, to, of_destination) in &ends {
             let to_party = own(destination, of_destination);
             let profile = cells.profile(rows[*from][*to]);
-            for transport in Transport::ALL {
+            for transport in TrafficKind::ALL {
                 let (least, most) = transport.bounds();
                 for port in ports.iter().filter(|port| (least..=most).contains(*port)) {
                     let expected = one_by_one(&model, &from_party, &to_party, transport, *port);

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use verdikt_analysis::diff::{Diff, Kind, Situation};
-use verdikt_analysis::end::End;
+use verdikt_analysis::diff::{ChangeKind, ComparedSituation, Diff};
+use verdikt_analysis::end::TrafficEnd;
 use verdikt_analysis::universe::Universe;
-use verdikt_engine::model::{Learned, Options, PolicyModel};
-use verdikt_engine::party::{Party, Transport};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::party::{Party, TrafficKind};
 use verdikt_scenario::topology::{Pod, Topology};
 use verdikt_scenario::version::CiliumVersion;
 
@@ -15,7 +15,7 @@ use crate::brute_force::one_by_one;
 use crate::support::{manifests, policies, topology};
 
 /// A pair of ends, and a port at which what becomes of their traffic changes in some way.
-type Flipped = (String, String, Transport, u16, Kind);
+type Flipped = (String, String, TrafficKind, u16, ChangeKind);
 
 /// Which ends are looked at.
 type Among = fn(&str) -> bool;
@@ -36,8 +36,8 @@ fn one_after_another(
     among: Among,
 ) -> BTreeSet<Flipped> {
     let universe = Universe::new(&[base, head], []);
-    let own = |model: &PolicyModel<'_>, end: &End, of_group: &Option<Party>| match end {
-        End::Endpoint(endpoint) => model.party(endpoint),
+    let own = |model: &PolicyModel<'_>, end: &TrafficEnd, of_group: &Option<Party>| match end {
+        TrafficEnd::Endpoint(endpoint) => model.party(endpoint),
         _ => of_group.clone(),
     };
     let ends = universe.groups().iter().flat_map(|group| {
@@ -52,7 +52,7 @@ fn one_after_another(
     let mut flipped = BTreeSet::new();
     for (source, from) in &ends {
         for (destination, to) in ends.iter().filter(|(name, _)| name != source) {
-            for transport in Transport::ALL {
+            for transport in TrafficKind::ALL {
                 let (least, most) = transport.bounds();
                 for port in ports.iter().filter(|port| (least..=most).contains(*port)) {
                     let old = one_by_one(base, &from.0, &to.0, transport, *port);
@@ -60,11 +60,11 @@ fn one_after_another(
                     let kind = match (old, new) {
                         _ if old == new => continue,
                         ("deny egress" | "deny ingress", "deny egress" | "deny ingress") => continue,
-                        ("unknown", _) | (_, "unknown") => Kind::Unknown,
-                        ("deny egress" | "deny ingress", _) => Kind::Opened,
-                        (_, "deny egress" | "deny ingress") => Kind::Closed,
-                        ("allow", _) => Kind::Proxied,
-                        _ => Kind::Unproxied,
+                        ("unknown", _) | (_, "unknown") => ChangeKind::Unknown,
+                        ("deny egress" | "deny ingress", _) => ChangeKind::Opened,
+                        (_, "deny egress" | "deny ingress") => ChangeKind::Closed,
+                        ("allow", _) => ChangeKind::Proxied,
+                        _ => ChangeKind::Unproxied,
                     };
                     flipped.insert((source.clone(), destination.clone(), transport, *port, kind));
                 }
@@ -77,7 +77,7 @@ fn one_after_another(
 /// The flips that a diff tells, port by port.
 fn told(diff: &Diff, ports: &[u16], among: Among) -> BTreeSet<Flipped> {
     let mut told = BTreeSet::new();
-    for change in diff.changes.iter().filter(|change| change.kind != Kind::ProxyRules) {
+    for change in diff.changes.iter().filter(|change| change.kind != ChangeKind::ProxyRules) {
         for (source, destination) in
             change.sources.iter().flat_map(|from| change.destinations.iter().map(move |to| (from, to)))
         {
@@ -114,11 +114,13 @@ fn check(
 ) -> Result<(), TestCaseError> {
     let base_topology = topology();
     let (old, new) = (manifests(old), manifests(new));
-    let options = versions.map(|version| Options { version, ..Options::default() });
+    let options = versions.map(|version| ModelOptions { version, ..ModelOptions::default() });
     let base = PolicyModel::new(&base_topology, &old, &options[0], &Learned::default());
     let head = PolicyModel::new(head_topology, &new, &options[1], &Learned::default());
-    let diff =
-        Diff::new(Situation { model: &base, manifests: &old }, Situation { model: &head, manifests: &new });
+    let diff = Diff::new(
+        ComparedSituation { model: &base, manifests: &old },
+        ComparedSituation { model: &head, manifests: &new },
+    );
     prop_assert_eq!(told(&diff, ports, among), one_after_another(&base, &head, ports, among));
     for flip in diff.changes.iter().flat_map(|change| &change.flips) {
         prop_assert!(!flip.reasons.is_empty(), "every flip has its reasons: {:?}", flip);
@@ -171,16 +173,16 @@ fn what_changes_alike_is_one_line() {
                   {endpointSelector: {}, egress: [{}]}}";
     let topology = topology();
     let (old, new) = (manifests(&[apart.to_owned()]), manifests(&[apart.to_owned(), closed.to_owned()]));
-    let options = Options::default();
+    let options = ModelOptions::default();
     let base = PolicyModel::new(&topology, &old, &options, &Learned::default());
     let head = PolicyModel::new(&topology, &new, &options, &Learned::default());
-    let base = Situation { model: &base, manifests: &old };
-    let diff = Diff::new(base, Situation { model: &head, manifests: &new });
-    let told: Vec<(Kind, usize, usize)> = diff
+    let base = ComparedSituation { model: &base, manifests: &old };
+    let diff = Diff::new(base, ComparedSituation { model: &head, manifests: &new });
+    let told: Vec<(ChangeKind, usize, usize)> = diff
         .changes
         .iter()
         .map(|change| (change.kind, change.sources.len(), change.destinations.len()))
         .collect();
     // Six pods and the health and gateway endpoints, which no topology names; to everybody.
-    assert_eq!(told, [(Kind::Closed, 6, 10)]);
+    assert_eq!(told, [(ChangeKind::Closed, 6, 10)]);
 }

@@ -1,19 +1,19 @@
 //! Invariants: what holds, what does not and why, and pods that are not there yet.
 
 use verdikt_analysis::invariant::{Proof, prove};
-use verdikt_engine::model::{Learned, Options, PolicyModel};
-use verdikt_scenario::invariant::{Demand, Ends, Invariant, PortSpan};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_scenario::invariant::{Demand, EndPattern, Invariant, PortSpan};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::scenario::{Enforcement, EnforcementMode};
 use verdikt_scenario::topology::{Labels, Protocol};
 
 use crate::support::{manifests, topology};
 
-fn all(namespace: &str) -> Ends {
-    Ends::All { namespace: namespace.to_owned(), labels: Labels::new() }
+fn all(namespace: &str) -> EndPattern {
+    EndPattern::All { namespace: namespace.to_owned(), labels: Labels::new() }
 }
 
-fn invariant(demand: Demand, from: Ends, to: Ends) -> Invariant {
+fn invariant(demand: Demand, from: EndPattern, to: EndPattern) -> Invariant {
     let place = Place::start_of("test.yaml");
     Invariant {
         demand,
@@ -30,7 +30,7 @@ fn invariant(demand: Demand, from: Ends, to: Ends) -> Invariant {
 fn found_under(enforcement: Enforcement, policies: &[&str], invariant: &Invariant) -> String {
     let (topology, manifests) =
         (topology(), manifests(&policies.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()));
-    let options = Options { enforcement, ..Options::default() };
+    let options = ModelOptions { enforcement, ..ModelOptions::default() };
     let model = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
     match prove(&model, std::slice::from_ref(invariant)).remove(0) {
         Proof::Holds { pairs } => format!("holds for {pairs}"),
@@ -53,14 +53,14 @@ fn policy(namespace: &str, spec: &str) -> String {
 
 #[test]
 fn nothing_holds_without_policies() {
-    let never = invariant(Demand::Never, Ends::World, all("a"));
+    let never = invariant(Demand::Never, EndPattern::World, all("a"));
     assert_eq!(found(&[], &never), "client -> a/db, tcp: allow; no policy isolates either end");
 }
 
 #[test]
 fn a_policy_of_the_whole_namespace_holds_for_pods_that_are_not_there_yet() {
     let isolated = policy("a", "endpointSelector: {}, ingress: [{fromEntities: [cluster]}]");
-    let proof = found(&[&isolated], &invariant(Demand::Never, Ends::World, all("a")));
+    let proof = found(&[&isolated], &invariant(Demand::Never, EndPattern::World, all("a")));
     assert!(proof.starts_with("holds for "), "{proof}");
 }
 
@@ -71,15 +71,15 @@ fn a_policy_of_the_pods_that_there_are_does_not() {
         policy("a", "endpointSelector: {matchLabels: {app: web}}, ingress: [{fromEntities: [cluster]}]");
     let of_db =
         policy("a", "endpointSelector: {matchLabels: {app: db}}, ingress: [{fromEntities: [cluster]}]");
-    let proof = found(&[&of_web, &of_db], &invariant(Demand::Never, Ends::World, all("a")));
+    let proof = found(&[&of_web, &of_db], &invariant(Demand::Never, EndPattern::World, all("a")));
     assert_eq!(
         proof,
         "client -> a future pod in a without labels, tcp: allow; no policy isolates either end"
     );
     // Of those with the label there is no such pod.
     let labelled =
-        Ends::All { namespace: "a".to_owned(), labels: [("app".to_owned(), "db".to_owned())].into() };
-    let proof = found(&[&of_web, &of_db], &invariant(Demand::Never, Ends::World, labelled));
+        EndPattern::All { namespace: "a".to_owned(), labels: [("app".to_owned(), "db".to_owned())].into() };
+    let proof = found(&[&of_web, &of_db], &invariant(Demand::Never, EndPattern::World, labelled));
     assert!(proof.starts_with("holds for "), "{proof}");
 }
 
@@ -99,7 +99,7 @@ fn a_future_pod_may_carry_what_a_rule_asks_for() {
 fn a_clusterwide_deny_takes_dns_away() {
     let deny = "{apiVersion: cilium.io/v2, kind: CiliumClusterwideNetworkPolicy, metadata: {name: no-metadata}, \
                 spec: {endpointSelector: {}, egressDeny: [{toCIDR: [192.0.2.254/32]}]}}";
-    let always = invariant(Demand::Always, all("*"), Ends::Dns);
+    let always = invariant(Demand::Always, all("*"), EndPattern::Dns);
     let proof = found(&[deny], &always);
     assert!(
         proof.contains(
@@ -116,7 +116,7 @@ fn a_clusterwide_deny_takes_dns_away() {
 fn audit_mode_denies_nothing() {
     let closed = policy("a", "endpointSelector: {}, ingress: [{fromEntities: [cluster]}]");
     let audit = Enforcement { mode: EnforcementMode::Default, audit: true };
-    let never = invariant(Demand::Never, Ends::World, all("a"));
+    let never = invariant(Demand::Never, EndPattern::World, all("a"));
     let proof = found_under(audit, &[&closed], &never);
     assert!(proof.starts_with("client -> a/db"), "{proof}");
 }
@@ -128,7 +128,7 @@ fn ports_narrow_what_is_asked() {
         "endpointSelector: {}, ingress: [{fromEntities: [world], toPorts: [{ports: [{port: \"443\", protocol: TCP}]}]}]",
     );
     let span = |first, last| PortSpan { protocol: Protocol::Tcp, first, last };
-    let on = |ports| Invariant { ports, ..invariant(Demand::Never, Ends::World, all("a")) };
+    let on = |ports| Invariant { ports, ..invariant(Demand::Never, EndPattern::World, all("a")) };
     assert!(found(&[&rule], &on(vec![span(1, 442), span(444, 65535)])).starts_with("holds for "));
     let proof = found(&[&rule], &on(vec![span(400, 500)]));
     assert!(proof.starts_with("client -> a/db, tcp 443: allow"), "{proof}");
@@ -141,7 +141,7 @@ fn always_is_about_what_is_served() {
         "a",
         "endpointSelector: {}, ingress: [{fromEndpoints: [{}], toPorts: [{ports: [{port: \"8080\", protocol: TCP}]}]}]",
     );
-    let web = Ends::Named { namespace: "a".to_owned(), name: "web*".to_owned() };
+    let web = EndPattern::Named { namespace: "a".to_owned(), name: "web*".to_owned() };
     assert!(found(&[&rule], &invariant(Demand::Always, all("a"), web)).starts_with("holds for "));
     let proof = found(&[&rule], &invariant(Demand::Always, all("a"), all("a")));
     assert!(proof.contains("-> a/db, tcp 80: deny ingress"), "{proof}");

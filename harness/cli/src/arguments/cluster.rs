@@ -7,14 +7,14 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use verdikt_cluster::mark::SYSTEM_NAMESPACE;
-use verdikt_kind::cluster::Options;
+use verdikt_kind::cluster::KindOptions;
 use verdikt_kind::profile::DEFAULT;
 use verdikt_runner::cluster::OF_THE_CLUSTER;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::version::CiliumVersion;
 
 #[derive(Debug, Args)]
-pub(crate) struct Cluster {
+pub(crate) struct ClusterArguments {
     #[command(subcommand)]
     pub(crate) command: ClusterCommand,
 }
@@ -57,8 +57,8 @@ pub(crate) struct ClusterUp {
 }
 
 impl ClusterUp {
-    pub(crate) fn options(&self) -> Options {
-        Options {
+    pub(crate) fn options(&self) -> KindOptions {
+        KindOptions {
             image_archives: self.image_archive.clone(),
             registry: self.registry.clone(),
             chart: self.chart.clone(),
@@ -69,7 +69,7 @@ impl ClusterUp {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Images {
+pub(crate) struct ImagesArguments {
     /// Write the image of verdikt's own probe there, as an archive that container runtimes load, and print its name
     #[arg(long, value_name = "FILE", conflicts_with_all = ["cilium", "json"])]
     pub(crate) probe: Option<PathBuf>,
@@ -99,7 +99,7 @@ pub(crate) struct Clean {
 
 /// Where hosts outside a cluster are. Beside a kind cluster there is room for them without a word.
 #[derive(Debug, Args)]
-pub(crate) struct World {
+pub(crate) struct WorldArguments {
     /// A command that starts verdikt's probe outside the cluster, for hosts of `world`: 'ssh gateway verdikt-probe';
     /// it is given `--address ADDRESS` [default with kind: a container beside the nodes]
     #[arg(long = "world", env = "VERDIKT_WORLD", value_name = "COMMAND", requires = "addresses")]
@@ -120,7 +120,7 @@ pub(crate) struct World {
     dns: Option<IpAddr>,
 }
 
-impl World {
+impl WorldArguments {
     pub(crate) fn place(&self) -> Option<verdikt_cluster::world::World> {
         let command = self.command.clone()?;
         Some(verdikt_cluster::world::World { command, addresses: self.addresses.clone(), dns: self.dns })

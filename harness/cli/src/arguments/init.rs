@@ -6,7 +6,7 @@ use clap::Args;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::Files;
+use super::FileArguments;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: helm template shop | verdikt init - --policies policies/")]
@@ -37,5 +37,5 @@ pub(crate) struct Init {
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(crate) cilium: CiliumVersion,
     #[command(flatten)]
-    pub(crate) files: Files,
+    pub(crate) files: FileArguments,
 }

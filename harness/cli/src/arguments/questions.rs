@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use verdikt_analysis::render::table::Folding;
+use verdikt_analysis::render::table::FoldMode;
 use verdikt_scenario::version::{CiliumVersion, VersionError};
 
-use super::Files;
-use crate::situation::Asked;
+use super::FileArguments;
+use crate::situation::SituationRequest;
 
 /// What a question is about.
 #[derive(Debug, Args)]
-pub(crate) struct Subject {
+pub(crate) struct SituationArguments {
     /// A scenario file, or manifests: files, folders and `-`, the standard input
     #[arg(required = true)]
     pub(crate) paths: Vec<PathBuf>,
@@ -24,21 +24,21 @@ pub(crate) struct Subject {
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(crate) cilium: CiliumVersion,
     #[command(flatten)]
-    pub(crate) files: Files,
+    pub(crate) files: FileArguments,
 }
 
-impl Subject {
+impl SituationArguments {
     /// What a command asks to be read.
-    pub(crate) fn asked(&self, command: &'static str) -> Asked<'_> {
+    pub(crate) fn asked(&self, command: &'static str) -> SituationRequest<'_> {
         let Self { paths, step, files, .. } = self;
-        Asked { paths, step: step.as_deref(), reach: files.reach(), command }
+        SituationRequest { paths, step: step.as_deref(), reach: files.reach(), command }
     }
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Matrix {
+pub(crate) struct MatrixArguments {
     #[command(flatten)]
-    pub(crate) subject: Subject,
+    pub(crate) subject: SituationArguments,
     /// How it is written
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: MatrixFormat,
@@ -76,7 +76,7 @@ pub(crate) enum Fold {
     Namespaces,
 }
 
-impl From<Fold> for Folding {
+impl From<Fold> for FoldMode {
     fn from(fold: Fold) -> Self {
         match fold {
             Fold::Auto => Self::Auto,
@@ -91,18 +91,18 @@ pub(crate) struct Who {
     /// The attempt: 'tcp database/redis:6379'
     pub(crate) attempt: String,
     #[command(flatten)]
-    pub(crate) subject: Subject,
+    pub(crate) subject: SituationArguments,
     /// How it is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: AnswerFormat,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Reach {
+pub(crate) struct ReachArguments {
     /// The source: a pod, a host outside, a node
     pub(crate) source: String,
     #[command(flatten)]
-    pub(crate) subject: Subject,
+    pub(crate) subject: SituationArguments,
     /// How it is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: AnswerFormat,
@@ -118,7 +118,7 @@ pub(crate) enum AnswerFormat {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Diff {
+pub(crate) struct DiffArguments {
     /// What to compare: BASE and HEAD, each a folder or file of manifests or a scenario; or one situation, where another
     /// option says in what the two differ
     #[arg(required = true, value_name = "PATH")]
@@ -133,7 +133,7 @@ pub(crate) struct Diff {
     pub(crate) step: Vec<String>,
     /// The Cilium version, or two of them to compare: 1.18..1.20
     #[arg(long, value_name = "VERSION[..VERSION]", default_value_t)]
-    pub(crate) cilium: Versions,
+    pub(crate) cilium: VersionPair,
     /// What makes the exit code 1; with commas, or given more than once
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub(crate) fail_on: Vec<FailOn>,
@@ -141,23 +141,23 @@ pub(crate) struct Diff {
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: DiffFormat,
     #[command(flatten)]
-    pub(crate) files: Files,
+    pub(crate) files: FileArguments,
 }
 
 /// One version of Cilium, or two to compare.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Versions {
+pub(crate) struct VersionPair {
     pub(crate) base: CiliumVersion,
     pub(crate) head: CiliumVersion,
 }
 
-impl Versions {
+impl VersionPair {
     pub(crate) fn differ(self) -> bool {
         self.base != self.head
     }
 }
 
-impl FromStr for Versions {
+impl FromStr for VersionPair {
     type Err = VersionError;
 
     fn from_str(text: &str) -> Result<Self, VersionError> {
@@ -166,7 +166,7 @@ impl FromStr for Versions {
     }
 }
 
-impl fmt::Display for Versions {
+impl fmt::Display for VersionPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.head.fmt(f)
     }

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use verdikt_engine::lint::{Findings, lint};
-use verdikt_engine::model::Options;
+use verdikt_engine::model::ModelOptions;
 use verdikt_report::diagnostics::{self, Checked};
 use verdikt_runner::warnings::{StepFindings, findings};
-use verdikt_scenario::diagnostic::{Diagnostic, Severity, Sources, take_allowed};
+use verdikt_scenario::diagnostic::{Diagnostic, Severity, SourceTexts, take_allowed};
 use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::plain::counted;
@@ -19,16 +19,16 @@ use verdikt_scenario::version::CiliumVersion;
 
 use self::unsaid::unsaid;
 use super::{paths_or_default, reports, tell_unrendered};
-use crate::arguments::{Check, Format};
+use crate::arguments::{CheckArguments, Format};
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// What was found.
 #[derive(Default)]
-struct Found {
+struct CheckFindings {
     diagnostics: Vec<Diagnostic>,
-    sources: Sources,
+    sources: SourceTexts,
     scenarios: usize,
     policies: usize,
     /// How many warnings a comment allows.
@@ -38,14 +38,14 @@ struct Found {
     unrendered: AllUnrendered,
 }
 
-pub(crate) fn check(arguments: &Check, printer: &Printer) -> Result<ExitCode, Failure> {
+pub(crate) fn check(arguments: &CheckArguments, printer: &Printer) -> Result<ExitCode, Failure> {
     let paths = paths_or_default(&arguments.paths)?;
     reports::check(&arguments.reports)?;
     let mut loader = verdikt_manifests::situation::loader(&paths, arguments.files.reach());
     let (scenarios, policies): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.into_iter().partition(|path| loader.has_scenario(path));
     let version = arguments.cilium;
-    let mut found = Found::default();
+    let mut found = CheckFindings::default();
     if !scenarios.is_empty() {
         let used = check_scenarios(loader.scenarios(&scenarios), version, &mut found);
         // What no scenario names must not go unseen in the same folder.
@@ -83,7 +83,7 @@ pub(crate) fn check(arguments: &Check, printer: &Printer) -> Result<ExitCode, Fa
     Ok(if is_empty { ExitCode::from(exit::NOTHING_TO_RUN) } else { code })
 }
 
-fn summary(found: &Found, arguments: &Check) -> ExitCode {
+fn summary(found: &CheckFindings, arguments: &CheckArguments) -> ExitCode {
     let count =
         |severity| found.diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
@@ -113,7 +113,7 @@ fn summary(found: &Found, arguments: &Check) -> ExitCode {
 }
 
 /// Answers where the files are that the scenarios consist of.
-fn check_scenarios(loaded: Loaded, version: CiliumVersion, found: &mut Found) -> BTreeSet<PathBuf> {
+fn check_scenarios(loaded: Loaded, version: CiliumVersion, found: &mut CheckFindings) -> BTreeSet<PathBuf> {
     found.diagnostics.extend(loaded.diagnostics);
     found.diagnostics.extend(verdikt_runner::mistakes(&loaded.scenarios, version));
     found.sources.extend(&loaded.sources);
@@ -136,8 +136,8 @@ enum Set {
     Rest,
 }
 
-fn check_policies(loaded: LoadedPolicies, version: CiliumVersion, set: Set, found: &mut Found) {
-    let options = Options { version, ..Options::default() };
+fn check_policies(loaded: LoadedPolicies, version: CiliumVersion, set: Set, found: &mut CheckFindings) {
+    let options = ModelOptions { version, ..ModelOptions::default() };
     let Findings { refusals, warnings } = lint(None, &loaded.manifests, &options);
     found.diagnostics.extend(unsaid(refusals, &loaded));
     if set == Set::Whole {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use verdikt_cluster::clean::{CleanScope, clean as remove};
-use verdikt_cluster::connect::{Connection, Wanted};
+use verdikt_cluster::connect::{ApiConnection, ContextChoice};
 use verdikt_kind::cluster::Cleaned;
 use verdikt_runner::backend::reason;
 
@@ -20,9 +20,9 @@ pub(crate) fn clean(arguments: &Clean) -> Result<ExitCode, Failure> {
     }
     let whose = if *force { CleanScope::AllRunsForced } else { CleanScope::AllRuns };
     wait(async {
-        let wanted = Wanted { context: context.clone(), kubeconfig: None };
+        let wanted = ContextChoice { context: context.clone(), kubeconfig: None };
         let failed = |error: &dyn std::error::Error| Failure::machine(reason(error));
-        let (connection, _) = Connection::open(&wanted).await.map_err(|error| failed(&error))?;
+        let (connection, _) = ApiConnection::open(&wanted).await.map_err(|error| failed(&error))?;
         let removed = remove(&connection, &whose, &told()).await.map_err(|error| failed(&error))?;
         for object in &removed {
             Printer::data(&format!("{object}\n"))?;

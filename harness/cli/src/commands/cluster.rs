@@ -4,19 +4,22 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use verdikt_kind::cluster::{self, Options, Up};
-use verdikt_kind::doctor::{Finding, examine};
+use verdikt_kind::cluster::{self, KindOptions, Up};
+use verdikt_kind::doctor::{ProgramFinding, examine};
 use verdikt_kind::error::Error;
 use verdikt_kind::profile::{PREFIX, Profile, profile, profiles};
 use verdikt_kind::program::interrupt_by;
 
-use crate::arguments::{Cluster, ClusterCommand, ClusterUp};
+use crate::arguments::{ClusterArguments, ClusterCommand, ClusterUp};
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::signals;
 
-pub(crate) fn cluster(Cluster { command }: Cluster, printer: &Printer) -> Result<ExitCode, Failure> {
+pub(crate) fn cluster(
+    ClusterArguments { command }: ClusterArguments,
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
     match command {
         ClusterCommand::Up(arguments) => up(&arguments),
         ClusterCommand::Down { profile } => down(&profile),
@@ -84,7 +87,7 @@ fn list(printer: &Printer) -> Result<ExitCode, Failure> {
 fn doctor() -> Result<ExitCode, Failure> {
     let findings = examine();
     let mut text = String::new();
-    for Finding { program, wanted, found } in &findings {
+    for ProgramFinding { program, wanted, found } in &findings {
         let _ = match found {
             Ok(version) => writeln!(text, "{program:<8}ok       {version}; {wanted} or newer is needed"),
             Err(error) => {
@@ -106,7 +109,7 @@ fn doctor() -> Result<ExitCode, Failure> {
 /// Brings the cluster of a profile up, where it is not.
 pub(crate) fn bring_up(
     profile: &Profile,
-    options: &Options,
+    options: &KindOptions,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Up, Failure> {
     let signals = signals::hold();

@@ -3,23 +3,23 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use verdikt_analysis::diff::{Diff as Answer, Kind, Situation as Side};
-use verdikt_analysis::render::diff::{Shown, json, markdown, sarif, text};
+use verdikt_analysis::diff::{ChangeKind, ComparedSituation, Diff};
+use verdikt_analysis::render::diff::{DiffView, json, markdown, sarif, text};
 
-use crate::arguments::questions::{Diff, DiffFormat, FailOn};
+use crate::arguments::questions::{DiffArguments, DiffFormat, FailOn};
 use crate::exit;
 use crate::failure::Failure;
 use crate::git::{Repository, Revisions};
 use crate::printer::Printer;
-use crate::situation::{Asked, Situation, step_index};
+use crate::situation::{LoadedSituation, SituationRequest, step_index};
 
-pub(crate) fn diff(arguments: &Diff, printer: &Printer) -> Result<ExitCode, Failure> {
+pub(crate) fn diff(arguments: &DiffArguments, printer: &Printer) -> Result<ExitCode, Failure> {
     let [base, head] = situations(arguments, printer)?;
     let versions = arguments.cilium;
     let models = (base.model(versions.base), head.model(versions.head));
-    let answer = Answer::new(
-        Side { model: &models.0, manifests: base.policies() },
-        Side { model: &models.1, manifests: head.policies() },
+    let answer = Diff::new(
+        ComparedSituation { model: &models.0, manifests: base.policies() },
+        ComparedSituation { model: &models.1, manifests: head.policies() },
     );
     for (situation, model) in [(&base, &models.0), (&head, &models.1)] {
         situation.tell_refused(model, printer);
@@ -28,7 +28,7 @@ pub(crate) fn diff(arguments: &Diff, printer: &Printer) -> Result<ExitCode, Fail
         format!("{}, Cilium {}", base.title, versions.base),
         format!("{}, Cilium {}", head.title, versions.head),
     ];
-    let shown = Shown {
+    let shown = DiffView {
         diff: &answer,
         titles: [&titles[0], &titles[1]],
         topologies: [base.topology(), head.topology()],
@@ -41,7 +41,7 @@ pub(crate) fn diff(arguments: &Diff, printer: &Printer) -> Result<ExitCode, Fail
     }
     let code = if arguments.fail_on.iter().any(|what| fails(&answer, *what)) {
         exit::DIFFERS
-    } else if answer.changes.iter().any(|change| change.kind == Kind::Unknown) {
+    } else if answer.changes.iter().any(|change| change.kind == ChangeKind::Unknown) {
         exit::INCONCLUSIVE
     } else {
         exit::AS_EXPECTED
@@ -50,10 +50,13 @@ pub(crate) fn diff(arguments: &Diff, printer: &Printer) -> Result<ExitCode, Fail
 }
 
 /// The two situations that are compared.
-fn situations(arguments: &Diff, printer: &Printer) -> Result<[Situation; 2], Failure> {
-    let Diff { paths, git, step, cilium, files, .. } = arguments;
+fn situations(arguments: &DiffArguments, printer: &Printer) -> Result<[LoadedSituation; 2], Failure> {
+    let DiffArguments { paths, git, step, cilium, files, .. } = arguments;
     let read = |paths: &[PathBuf], step: Option<&str>| {
-        Situation::read(&Asked { paths, step, reach: files.reach(), command: "diff" }, printer)
+        LoadedSituation::read(
+            &SituationRequest { paths, step, reach: files.reach(), command: "diff" },
+            printer,
+        )
     };
     let one_step = step.first().map(String::as_str);
     if let Some(revisions) = git {
@@ -66,7 +69,7 @@ fn situations(arguments: &Diff, printer: &Printer) -> Result<[Situation; 2], Fai
         let base = read(std::slice::from_ref(path), Some(first))?;
         let scenario = base.scenario().cloned().unwrap_or_else(|| unreachable!("only a scenario has steps"));
         let index = step_index(&scenario, Some(second))?;
-        return Ok([base, Situation::of_step(scenario, index)]);
+        return Ok([base, LoadedSituation::of_step(scenario, index)]);
     }
     if step.len() > 2 {
         return Err(Failure::wrong("`--step` is given at most twice"));
@@ -85,11 +88,11 @@ fn situations(arguments: &Diff, printer: &Printer) -> Result<[Situation; 2], Fai
 
 /// The paths as they are in one revision, and in another or in the work tree.
 fn of_revisions(
-    arguments: &Diff,
+    arguments: &DiffArguments,
     revisions: &Revisions,
     printer: &Printer,
-) -> Result<[Situation; 2], Failure> {
-    let Diff { paths, step, files, cilium, .. } = arguments;
+) -> Result<[LoadedSituation; 2], Failure> {
+    let DiffArguments { paths, step, files, cilium, .. } = arguments;
     if cilium.differ() {
         return Err(Failure::wrong(
             "two revisions are compared for one Cilium version, and `--cilium` has two",
@@ -101,7 +104,10 @@ fn of_revisions(
     let step = step.first().map(String::as_str);
     let repository = Repository::around(paths)?;
     let read = |paths: &[PathBuf]| {
-        Situation::read(&Asked { paths, step, reach: files.reach(), command: "diff" }, printer)
+        LoadedSituation::read(
+            &SituationRequest { paths, step, reach: files.reach(), command: "diff" },
+            printer,
+        )
     };
     let of_revision = |revision: &str| {
         let checkout = repository.read(revision, paths)?;
@@ -116,7 +122,7 @@ fn of_revisions(
         for remark in &checkout.remarks {
             printer.note(remark);
         }
-        Ok::<Situation, Failure>(situation)
+        Ok::<LoadedSituation, Failure>(situation)
     };
     let base = of_revision(&revisions.base)?;
     if let Some(head) = &revisions.head {
@@ -129,15 +135,15 @@ fn of_revisions(
     Ok([base, head])
 }
 
-fn fails(answer: &Answer, what: FailOn) -> bool {
-    let any = |kind: Kind| answer.changes.iter().any(|change| change.kind == kind);
+fn fails(answer: &Diff, what: FailOn) -> bool {
+    let any = |kind: ChangeKind| answer.changes.iter().any(|change| change.kind == kind);
     match what {
-        FailOn::Opened => any(Kind::Opened),
-        FailOn::Closed => any(Kind::Closed),
-        FailOn::Proxied => any(Kind::Proxied),
-        FailOn::Unproxied => any(Kind::Unproxied),
-        FailOn::ProxyRules => any(Kind::ProxyRules),
-        FailOn::Unknown => any(Kind::Unknown),
+        FailOn::Opened => any(ChangeKind::Opened),
+        FailOn::Closed => any(ChangeKind::Closed),
+        FailOn::Proxied => any(ChangeKind::Proxied),
+        FailOn::Unproxied => any(ChangeKind::Unproxied),
+        FailOn::ProxyRules => any(ChangeKind::ProxyRules),
+        FailOn::Unknown => any(ChangeKind::Unknown),
         FailOn::Isolation => !answer.isolation.is_empty(),
         FailOn::Refused => !answer.refused.is_empty(),
         FailOn::Any => {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use verdikt_engine::judgement::Refused;
 use verdikt_engine::model::{Learned, PolicyModel};
-use verdikt_report::explain::{Explained, ExplainedCell, Look, explain as explained, json};
+use verdikt_report::explain::{ExplainStyle, Explained, ExplainedCell, explain as explained, json};
 use verdikt_report::text::wrap;
 use verdikt_runner::model::predict;
 use verdikt_scenario::attempt::{Attempt, Target};
@@ -24,7 +24,7 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict, compare};
 
 use super::{load_scenarios, tell_passed_over, tell_unrendered};
-use crate::arguments::{Explain, Format};
+use crate::arguments::{ExplainArguments, Format};
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -33,8 +33,8 @@ use crate::situation::step_index;
 /// So many cells are explained although nothing differs.
 const FEW: usize = 20;
 
-pub(crate) fn explain(arguments: &Explain, printer: &Printer) -> Result<ExitCode, Failure> {
-    let Explain { scenario, step, from, attempt, policies, cilium, format, files } = arguments;
+pub(crate) fn explain(arguments: &ExplainArguments, printer: &Printer) -> Result<ExitCode, Failure> {
+    let ExplainArguments { scenario, step, from, attempt, policies, cilium, format, files } = arguments;
     let loaded = load_scenarios(std::slice::from_ref(scenario), files.reach(), printer)?;
     let [scenario] = loaded.scenarios.as_slice() else {
         return Err(Failure::wrong(format!("`{}` holds more than one scenario", scenario.display()))
@@ -66,7 +66,7 @@ pub(crate) fn explain(arguments: &Explain, printer: &Printer) -> Result<ExitCode
     if let Some(others) = &others {
         text += &replaced(policies, others.len());
     }
-    let look = Look { colour: printer.colour, width: Printer::width() };
+    let look = ExplainStyle { colour: printer.colour, width: Printer::width() };
     text.extend(notes.iter().flat_map(|note| wrapped(Plain::line(note).as_str(), look.width)));
     text.extend(
         explained_cells.iter().map(|(source, attempt, prediction)| {
@@ -176,7 +176,7 @@ fn refused(step: &Step, policies: &[Manifest], version: CiliumVersion) -> Vec<St
     refused.map(note).collect()
 }
 
-fn other_policies(arguments: &Explain, printer: &Printer) -> Result<Vec<Manifest>, Failure> {
+fn other_policies(arguments: &ExplainArguments, printer: &Printer) -> Result<Vec<Manifest>, Failure> {
     let loaded = Loader::new(&arguments.policies, arguments.files.reach())
         .policies(&arguments.policies, &BTreeSet::new());
     if loaded.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {

@@ -9,11 +9,13 @@ use verdikt_kind::versions::versions;
 use verdikt_scenario::version::CiliumVersion;
 
 use super::run::cluster::probe_image;
-use crate::arguments::Images;
+use crate::arguments::ImagesArguments;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-pub(crate) fn images(Images { cilium, json, probe, registry }: &Images) -> Result<ExitCode, Failure> {
+pub(crate) fn images(
+    ImagesArguments { cilium, json, probe, registry }: &ImagesArguments,
+) -> Result<ExitCode, Failure> {
     if let Some(path) = probe {
         let built = probe_image(registry.as_deref())?;
         std::fs::write(path, &built.archive)
@@ -21,7 +23,7 @@ pub(crate) fn images(Images { cilium, json, probe, registry }: &Images) -> Resul
         Printer::data(&format!("{}\n", built.image.reference))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let rows: Vec<Row> = versions()
+    let rows: Vec<ImageRow> = versions()
         .cilium
         .iter()
         .filter(|(minor, _)| cilium.is_none_or(|wanted| wanted == **minor))
@@ -40,9 +42,9 @@ pub(crate) fn images(Images { cilium, json, probe, registry }: &Images) -> Resul
 }
 
 /// A Cilium minor, the role of an image there, and the image.
-type Row = (CiliumVersion, &'static str, &'static Image);
+type ImageRow = (CiliumVersion, &'static str, &'static Image);
 
-fn row_as_json((minor, role, image): &Row) -> Value {
+fn row_as_json((minor, role, image): &ImageRow) -> Value {
     json!({
         "cilium": minor,
         "role": role,
@@ -54,7 +56,7 @@ fn row_as_json((minor, role, image): &Row) -> Value {
     })
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[ImageRow]) -> String {
     let mut text = String::new();
     for (minor, role, image) in rows {
         let note = match (&image.tag, &image.digest, image.verified) {

@@ -6,11 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use verdikt_cluster::connect::{Connection, Wanted};
+use verdikt_cluster::connect::{ApiConnection, ContextChoice};
 use verdikt_cluster::inventory::inventory;
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_manifests::Situation;
-use verdikt_manifests::init::{Draft, FirstScenario, Predicted, Reference, RefusedPolicy, first_scenario};
+use verdikt_manifests::init::{
+    FirstScenario, ManifestReference, Predicted, RefusedPolicy, ScenarioDraft, first_scenario,
+};
 use verdikt_manifests::situation::{loader, read};
 use verdikt_runner::backend::reason;
 use verdikt_scenario::attempt::Attempt;
@@ -109,10 +111,10 @@ fn situation(arguments: &Init, printer: &Printer) -> Result<Situation, Failure> 
 
 /// What runs in a cluster. Without all of it there is no answer.
 fn of_cluster(context: &str) -> Result<Situation, Failure> {
-    let wanted = Wanted { context: Some(context.to_owned()), kubeconfig: None };
+    let wanted = ContextChoice { context: Some(context.to_owned()), kubeconfig: None };
     let failed = |error: &dyn std::error::Error| Failure::machine(reason(error));
     let inventory = wait(async {
-        let (connection, _) = Connection::open(&wanted).await.map_err(|error| failed(&error))?;
+        let (connection, _) = ApiConnection::open(&wanted).await.map_err(|error| failed(&error))?;
         inventory(&connection).await.map_err(|error| failed(&error))
     })?;
     if !inventory.missing.is_empty() {
@@ -125,14 +127,14 @@ fn of_cluster(context: &str) -> Result<Situation, Failure> {
 fn draft(
     arguments: &Init,
     situation: &Situation,
-    reference: &Reference,
+    reference: &ManifestReference,
     name: &str,
 ) -> Result<FirstScenario, Failure> {
     let no_namespace = |diagnostic: &Diagnostic| diagnostic.code.as_deref() == Some("no-namespace");
     let named = arguments.namespace.as_ref().map(verdikt_scenario::name::NamespaceName::as_str);
     let default = situation.diagnostics.iter().any(no_namespace).then_some("default");
     let command = reference::command(arguments);
-    let draft = Draft {
+    let draft = ScenarioDraft {
         situation,
         reference,
         name,
@@ -158,7 +160,7 @@ fn predict(
     cells: &[(Endpoint, Attempt)],
     version: CiliumVersion,
 ) -> Predicted {
-    let options = Options { version, ..Options::default() };
+    let options = ModelOptions { version, ..ModelOptions::default() };
     let model = PolicyModel::new(topology, policies, &options, &Learned::default());
     let refusals = model.judgements().iter().enumerate();
     let refused = refusals

@@ -12,11 +12,11 @@ pub(super) mod watch;
 
 use std::process::ExitCode;
 
-use crate::arguments::{Lab, LabCommand};
+use crate::arguments::{LabArguments, LabCommand};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-pub(crate) fn lab(arguments: &Lab, printer: &Printer) -> Result<ExitCode, Failure> {
+pub(crate) fn lab(arguments: &LabArguments, printer: &Printer) -> Result<ExitCode, Failure> {
     match (&arguments.command, &arguments.scenario) {
         (Some(LabCommand::Exec(exec)), _) => exec::exec(exec),
         (Some(LabCommand::Flows(flows)), _) => flows::flows(flows),

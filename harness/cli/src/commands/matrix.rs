@@ -3,22 +3,22 @@
 use std::process::ExitCode;
 
 use verdikt_analysis::access::Access;
-use verdikt_analysis::matrix::Matrix as Answer;
-use verdikt_analysis::render::{Shown, csv, graph, html, json, table};
+use verdikt_analysis::matrix::Matrix;
+use verdikt_analysis::render::{MatrixView, csv, graph, html, json, table};
 
-use crate::arguments::questions::{Matrix, MatrixFormat};
+use crate::arguments::questions::{MatrixArguments, MatrixFormat};
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::situation::Situation;
+use crate::situation::LoadedSituation;
 
-pub(crate) fn matrix(arguments: &Matrix, printer: &Printer) -> Result<ExitCode, Failure> {
-    let Matrix { subject, format, fold } = arguments;
-    let situation = Situation::read(&subject.asked("matrix"), printer)?;
+pub(crate) fn matrix(arguments: &MatrixArguments, printer: &Printer) -> Result<ExitCode, Failure> {
+    let MatrixArguments { subject, format, fold } = arguments;
+    let situation = LoadedSituation::read(&subject.asked("matrix"), printer)?;
     let model = situation.model(subject.cilium);
     situation.tell_refused(&model, printer);
-    let answer = Answer::new(&model);
-    let shown = Shown { matrix: &answer, model: &model, title: &situation.title };
+    let answer = Matrix::new(&model);
+    let shown = MatrixView { matrix: &answer, model: &model, title: &situation.title };
     match format {
         MatrixFormat::Table => Printer::data(&table::table(&shown, (*fold).into(), Printer::width()))?,
         MatrixFormat::Csv => Printer::data(&csv::csv(&shown))?,

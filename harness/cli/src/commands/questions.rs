@@ -2,22 +2,22 @@
 
 use std::process::ExitCode;
 
-use verdikt_analysis::end::End;
-use verdikt_analysis::question::{Destinations, by_name, needed, reach as reached, who as makers};
+use verdikt_analysis::end::TrafficEnd;
+use verdikt_analysis::question::{DestinationGroup, by_name, needed, reach as reached, who as makers};
 use verdikt_analysis::render::answer::{self, Needed, Reached};
 use verdikt_engine::rule::Direction;
 use verdikt_scenario::attempt::Target;
 use verdikt_scenario::loader::{parse_attempt, parse_source};
 
-use crate::arguments::questions::{AnswerFormat, Reach, Who};
+use crate::arguments::questions::{AnswerFormat, ReachArguments, Who};
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
-use crate::situation::Situation;
+use crate::situation::LoadedSituation;
 
 pub(crate) fn who(arguments: &Who, printer: &Printer) -> Result<ExitCode, Failure> {
     let Who { attempt, subject, format } = arguments;
-    let situation = Situation::read(&subject.asked("who"), printer)?;
+    let situation = LoadedSituation::read(&subject.asked("who"), printer)?;
     let attempt = parse_attempt(attempt, situation.topology()).map_err(Failure::from)?;
     let model = situation.model(subject.cilium);
     situation.tell_refused(&model, printer);
@@ -49,13 +49,13 @@ pub(crate) fn who(arguments: &Who, printer: &Printer) -> Result<ExitCode, Failur
     Ok(ExitCode::from(if abstains { exit::INCONCLUSIVE } else { exit::AS_EXPECTED }))
 }
 
-pub(crate) fn reach(arguments: &Reach, printer: &Printer) -> Result<ExitCode, Failure> {
-    let Reach { source, subject, format } = arguments;
-    let situation = Situation::read(&subject.asked("reach"), printer)?;
+pub(crate) fn reach(arguments: &ReachArguments, printer: &Printer) -> Result<ExitCode, Failure> {
+    let ReachArguments { source, subject, format } = arguments;
+    let situation = LoadedSituation::read(&subject.asked("reach"), printer)?;
     let endpoint = parse_source(source, situation.topology()).map_err(Failure::from)?;
     let model = situation.model(subject.cilium);
     situation.tell_refused(&model, printer);
-    let end = End::Endpoint(endpoint.clone());
+    let end = TrafficEnd::Endpoint(endpoint.clone());
     let destinations = reached(&model, &end).unwrap_or_default();
     let needed = needed(&model, &endpoint, Direction::Egress, None);
     let needed = needed.map(|rules| Needed { endpoint: endpoint.clone(), rules });
@@ -73,7 +73,7 @@ pub(crate) fn reach(arguments: &Reach, printer: &Printer) -> Result<ExitCode, Fa
         }
         AnswerFormat::Json => Printer::json(&answer::reach_json(&answer))?,
     }
-    let code = if destinations.iter().any(Destinations::has_unknown) {
+    let code = if destinations.iter().any(DestinationGroup::has_unknown) {
         exit::INCONCLUSIVE
     } else {
         exit::AS_EXPECTED

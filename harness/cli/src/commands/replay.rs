@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use verdikt_report::terminal::{Options, Terminal};
+use verdikt_report::terminal::{Terminal, TerminalOptions};
 use verdikt_verdict::event::{Event, FORMAT};
 use verdikt_verdict::run_result::{RunResult, Totals};
 
@@ -18,7 +18,7 @@ pub(crate) fn replay(arguments: &Replay, printer: &Printer) -> Result<ExitCode, 
     let Replay { log, output } = arguments;
     let events = read(log)?;
     reports::check(&output.reports)?;
-    let mut terminal = Terminal::new(Options {
+    let mut terminal = Terminal::new(TerminalOptions {
         width: Printer::width(),
         colour: printer.colour,
         detail: output.detail(),

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use verdikt_report::diagnostics::Checked;
-use verdikt_report::terminal::Options;
+use verdikt_report::terminal::TerminalOptions;
 use verdikt_runner::clock::Clock;
 use verdikt_runner::filter::Filter;
 use verdikt_runner::model;
@@ -29,11 +29,11 @@ use verdikt_verdict::event::RunOrigin;
 use verdikt_verdict::run_result::{RunResult, Totals};
 
 use self::chosen_backend::ChosenBackend;
-use self::log::Log;
-use self::output::{Output, Told};
+use self::log::EventLogWriter;
+use self::output::{RunOutput, Told};
 use self::remembered::Remembered;
 use super::{load_without_mistakes, paths_or_default, reports};
-use crate::arguments::{Reports, Run};
+use crate::arguments::{Reports, RunArguments};
 use crate::exit;
 use crate::failure::{Failure, What};
 use crate::printer::Printer;
@@ -42,7 +42,7 @@ use crate::signals;
 /// How the report writes the command that repeats one cell.
 const COMMAND: &str = "verdikt run";
 
-pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &RunArguments, printer: &Printer) -> Result<ExitCode, Failure> {
     update::check(arguments)?;
     let paths = paths_or_default(&arguments.paths)?;
     if arguments.watch {
@@ -53,12 +53,12 @@ pub(crate) fn run(arguments: &Run, printer: &Printer) -> Result<ExitCode, Failur
 
 /// Runs the scenarios of some of the paths that the command names.
 fn once(
-    arguments: &Run,
+    arguments: &RunArguments,
     named: &[PathBuf],
     paths: &[PathBuf],
     printer: &Printer,
 ) -> Result<ExitCode, Failure> {
-    let Run { filter, shard, list, files, output, events: log, .. } = arguments;
+    let RunArguments { filter, shard, list, files, output, events: log, .. } = arguments;
     if !*list {
         check_files(&output.reports, log.as_deref())?;
     }
@@ -100,15 +100,15 @@ fn once(
     }
     drop(names);
     options.warnings = warnings(&loaded, &scenarios, cilium, &options.filters);
-    let shown = Options {
+    let shown = TerminalOptions {
         width: Printer::width(),
         colour: printer.colour,
         detail: output.detail(),
         command: COMMAND.to_owned(),
     };
     let signals = signals::hold();
-    let log = log.as_deref().map(Log::create).transpose()?;
-    let mut told = Output::new(shown, scenarios.len(), arguments, log);
+    let log = log.as_deref().map(EventLogWriter::create).transpose()?;
+    let mut told = RunOutput::new(shown, scenarios.len(), arguments, log);
     let mut remembered = Remembered::default();
     let mut sink = |event| {
         remembered.add(&event);
@@ -127,7 +127,7 @@ fn once(
     let left = match arguments.update.filter(|_| outcome != RunResult::Interrupted) {
         None => outcome,
         Some(mode) => {
-            let tables = update::Tables { scenarios: &scenarios, sources: &loaded.sources };
+            let tables = update::LoadedTables { scenarios: &scenarios, sources: &loaded.sources };
             let recorded = update::update(mode, arguments.check, &tables, &differing)?;
             RunResult::of(&Totals { differing: totals.differing - recorded, ..totals })
         }
@@ -139,7 +139,7 @@ fn once(
 }
 
 /// The failure, after its mistakes are in every report that the command names.
-fn reported(failure: Failure, arguments: &Run) -> Failure {
+fn reported(failure: Failure, arguments: &RunArguments) -> Failure {
     match &failure.what {
         What::Mistakes(mistakes, _) if !arguments.list => {
             let reports = &arguments.output.reports;
@@ -152,7 +152,7 @@ fn reported(failure: Failure, arguments: &Run) -> Failure {
 }
 
 fn run_options(
-    arguments: &Run,
+    arguments: &RunArguments,
     backend: &ChosenBackend,
     version: CiliumVersion,
 ) -> Result<RunOptions, Failure> {

@@ -11,13 +11,13 @@ use crate::failure::Failure;
 const LARGEST: u64 = 256 << 20;
 
 /// A `git cat-file` that answers one object after another.
-pub(super) struct Objects {
+pub(super) struct GitObjects {
     child: Child,
     ask: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
-impl Objects {
+impl GitObjects {
     pub(super) fn open(root: &Path) -> Result<Self, Failure> {
         let child = command(root)
             .args(["cat-file", "--batch"])
@@ -62,7 +62,7 @@ impl Objects {
     }
 }
 
-impl Drop for Objects {
+impl Drop for GitObjects {
     fn drop(&mut self) {
         // It ends when nobody asks any more.
         self.ask = None;

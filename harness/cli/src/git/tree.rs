@@ -9,8 +9,8 @@ use crate::failure::Failure;
 
 /// A file of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) kind: Kind,
+pub(super) struct TreeEntry {
+    pub(super) kind: FileKind,
     pub(super) object: String,
     /// From the root of the repository.
     pub(super) path: PathBuf,
@@ -18,14 +18,14 @@ pub(super) struct Entry {
 
 /// What a file of a commit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum FileKind {
     File,
     Link,
     Module,
 }
 
 /// Every file of a commit.
-pub(super) fn listed(root: &Path, commit: &str) -> Result<Vec<Entry>, Failure> {
+pub(super) fn listed(root: &Path, commit: &str) -> Result<Vec<TreeEntry>, Failure> {
     let tree = run(root, &["ls-tree", "-r", "-z", "--full-tree", commit])?;
     let tree = tree.map_err(|reason| {
         Failure::wrong(format!("cannot list the files of commit {commit}")).cause(&reason)
@@ -35,20 +35,20 @@ pub(super) fn listed(root: &Path, commit: &str) -> Result<Vec<Entry>, Failure> {
 
 /// `MODE TYPE OBJECT<tab>PATH`. Entries that lead out of the folder that they are in, which only somebody evil makes,
 /// are none.
-fn entry(line: &[u8]) -> Option<Entry> {
+fn entry(line: &[u8]) -> Option<TreeEntry> {
     let tab = line.iter().position(|byte| *byte == b'\t')?;
     let head = std::str::from_utf8(&line[..tab]).ok()?;
     let mut words = head.split(' ');
     let (mode, _, object) = (words.next()?, words.next()?, words.next()?);
     let kind = match mode {
-        "120000" => Kind::Link,
-        "160000" => Kind::Module,
-        _ => Kind::File,
+        "120000" => FileKind::Link,
+        "160000" => FileKind::Module,
+        _ => FileKind::File,
     };
     let path = PathBuf::from(OsStr::from_bytes(&line[tab + 1..]));
     let is_plain =
         |part: Component<'_>| matches!(part, Component::Normal(name) if !name.eq_ignore_ascii_case(".git"));
-    path.components().all(is_plain).then(|| Entry { kind, object: object.to_owned(), path })
+    path.components().all(is_plain).then(|| TreeEntry { kind, object: object.to_owned(), path })
 }
 
 #[cfg(test)]
@@ -58,9 +58,9 @@ mod tests {
     #[test]
     fn entries_stay_in_their_folder() {
         let kind = |line: &str| entry(line.as_bytes()).map(|entry| entry.kind);
-        assert_eq!(kind("100644 blob abc\tpolicies/a b.yaml"), Some(Kind::File));
-        assert_eq!(kind("120000 blob abc\tlink"), Some(Kind::Link));
-        assert_eq!(kind("160000 commit abc\tmodule"), Some(Kind::Module));
+        assert_eq!(kind("100644 blob abc\tpolicies/a b.yaml"), Some(FileKind::File));
+        assert_eq!(kind("120000 blob abc\tlink"), Some(FileKind::Link));
+        assert_eq!(kind("160000 commit abc\tmodule"), Some(FileKind::Module));
         for evil in ["../a.yaml", "/etc/a.yaml", ".git/config", "a/.GIT/hooks/x"] {
             assert_eq!(kind(&format!("100644 blob abc\t{evil}")), None, "{evil}");
         }

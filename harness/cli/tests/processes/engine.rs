@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use verdikt_kind::cluster::world::{Probe, world};
+use verdikt_kind::cluster::world::{HostProgram, world};
 use verdikt_kind::profile::profile;
-use verdikt_probe::wire::{Action, Attempt, Order, Outcome, Report, Serve, Speaks, Target, Zone};
+use verdikt_probe::wire::{Action, Order, Report, Serve, Speaks, WireAttempt, WireOutcome, WireTarget, Zone};
 
 use crate::project::Project;
 
@@ -104,9 +104,9 @@ impl Talk {
     }
 
     /// What a connection comes to.
-    fn connect(&mut self, address: &str) -> Outcome {
-        let action = Action::Tcp { target: Target::Address(address.parse().unwrap()), port: PORT };
-        self.tell(&Order::Attempt(Attempt { attempt: 1, action, timeout: 3000 }));
+    fn connect(&mut self, address: &str) -> WireOutcome {
+        let action = Action::Tcp { target: WireTarget::Address(address.parse().unwrap()), port: PORT };
+        self.tell(&Order::Attempt(WireAttempt { attempt: 1, action, timeout: 3000 }));
         loop {
             if let Report::Finished { outcome, .. } = self.hear() {
                 return outcome;
@@ -139,7 +139,7 @@ fn an_engine_runs_the_image_of_the_probe() {
         "docker run --interactive --rm --pull never --cap-drop ALL --security-opt no-new-privileges --read-only {name}"
     ));
     talk.serve();
-    assert_eq!(talk.connect("127.0.0.1"), Outcome::Answered);
+    assert_eq!(talk.connect("127.0.0.1"), WireOutcome::Answered);
     talk.end();
 }
 
@@ -215,7 +215,7 @@ fn hosts_outside_live_in_a_container() {
     docker(&["cp", probe.to_str().unwrap(), &format!("{NODE}:/probe")]);
 
     let make_room = || {
-        let probe = Probe { id: "test", program: &probe, arguments: &[] };
+        let probe = HostProgram { id: "test", program: &probe, arguments: &[] };
         world(&profile("audit").unwrap(), &probe, &mut |_| ()).unwrap()
     };
     let _world = finally(&["container", "rm", "--force", "--volumes", WORLD]);
@@ -233,8 +233,8 @@ fn hosts_outside_live_in_a_container() {
         talk.serve();
     }
     let outcomes = ["203.0.113.10", "198.51.100.7", "192.0.2.1"].map(|address| pod.connect(address));
-    assert_eq!(outcomes, [Outcome::Answered, Outcome::Answered, Outcome::Refused]);
-    assert_eq!(hosts[0].connect("10.244.9.7"), Outcome::Answered, "the way to pods");
+    assert_eq!(outcomes, [WireOutcome::Answered, WireOutcome::Answered, WireOutcome::Refused]);
+    assert_eq!(hosts[0].connect("10.244.9.7"), WireOutcome::Answered, "the way to pods");
 
     // Again: nothing is new, and what runs goes on.
     write_in_node(&project, "/Corefile", corefile);
@@ -244,7 +244,7 @@ fn hosts_outside_live_in_a_container() {
     assert_eq!(make_room(), command);
     assert_eq!(identity(), before);
     assert!(try_docker(&["exec", NODE, "cat", "/patch.json"]).is_err(), "the DNS is configured already");
-    assert_eq!(pod.connect("203.0.113.10"), Outcome::Answered);
+    assert_eq!(pod.connect("203.0.113.10"), WireOutcome::Answered);
 
     // A host goes with the one who started it, even if that is killed.
     let [mut killed, ended] = hosts;

@@ -2,7 +2,7 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
 use super::*;
-use crate::fixture::{Answer, Asked, absent, list, server};
+use crate::fixture::{FixtureAnswer, FixtureRequest, absent, list, server};
 use crate::image::Pull;
 
 fn names(names: &[&str]) -> BTreeSet<NamespaceName> {
@@ -11,14 +11,16 @@ fn names(names: &[&str]) -> BTreeSet<NamespaceName> {
 
 /// A namespace `shop` of somebody's, with a pod and a service of theirs and one each that a run has left, and policies
 /// of both.
-fn shop(asked: &Asked) -> Answer {
+fn shop(asked: &FixtureRequest) -> FixtureAnswer {
     let ours = json!({"verdikt.dev/owner": "verdikt"});
     let path = asked.path.split('?').next().unwrap();
     match path {
         "/api/v1/namespaces/shop" => {
-            Answer::Json(200, json!({"metadata": {"name": "shop", "labels": {"team": "shop"}}}))
+            FixtureAnswer::Json(200, json!({"metadata": {"name": "shop", "labels": {"team": "shop"}}}))
         }
-        "/api/v1/namespaces/left" => Answer::Json(200, json!({"metadata": {"name": "left", "labels": ours}})),
+        "/api/v1/namespaces/left" => {
+            FixtureAnswer::Json(200, json!({"metadata": {"name": "left", "labels": ours}}))
+        }
         "/api/v1/namespaces/shop/pods" => list(&json!([
             {
                 "metadata": {"namespace": "shop", "name": "cart", "uid": "u1", "labels": {"app": "cart"}},

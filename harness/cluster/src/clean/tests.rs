@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::fixture::{Answer, Asked, absent, list, server};
+use crate::fixture::{FixtureAnswer, FixtureRequest, absent, list, server};
 
 /// An object, with a UID that tells its kind.
 fn object(namespace: &str, name: &str) -> Value {
@@ -9,16 +9,16 @@ fn object(namespace: &str, name: &str) -> Value {
 }
 
 /// A cluster with something of every kind, in a namespace of ours, in one that is not, and in that of others.
-fn full(asked: &Asked) -> Answer {
+fn full(asked: &FixtureRequest) -> FixtureAnswer {
     let path = asked.path.split('?').next().unwrap();
     let ours = json!({"verdikt.dev/owner": "verdikt", "verdikt.dev/run": "run-1"});
     let marked = |namespace: &str, name: &str, place: &str, marks: &Value| json!({"metadata": {"namespace": namespace, "name": name, "uid": format!("u-{name}"), place: marks}});
     let pod = |namespace: &str, marks: &Value| marked(namespace, "cart", "annotations", marks);
     if asked.method == "DELETE" {
-        return Answer::Json(200, json!({}));
+        return FixtureAnswer::Json(200, json!({}));
     }
     if asked.path.contains("fieldSelector") {
-        return if asked.is_watch() { Answer::Events(Vec::new()) } else { list(&json!([])) };
+        return if asked.is_watch() { FixtureAnswer::Events(Vec::new()) } else { list(&json!([])) };
     }
     match path.rsplit('/').next().unwrap() {
         "namespaces" => list(&json!([
@@ -47,7 +47,7 @@ fn full(asked: &Asked) -> Answer {
 async fn policies_go_first_and_namespaces_last() {
     let (connection, log) = server(full);
     let whose = CleanScope::Run("run-1".parse().unwrap());
-    let removed = clean(&connection, &whose, &Progress::default()).await.unwrap();
+    let removed = clean(&connection, &whose, &WaitProgress::default()).await.unwrap();
     let removed: Vec<String> = removed.iter().map(ToString::to_string).collect();
     let asked = log.text();
     let deletions: Vec<&str> = asked
@@ -89,7 +89,7 @@ async fn one_scenario_removes_its_own() {
     let (connection, log) = server(|asked| {
         let path = asked.path.split('?').next().unwrap();
         if asked.method == "DELETE" {
-            return Answer::Json(200, json!({}));
+            return FixtureAnswer::Json(200, json!({}));
         }
         let pod = |name: &str, marks: Value| json!({"metadata": {"namespace": "default", "name": name, "annotations": marks}});
         let marks = |run: &str, scenario: &str| json!({"verdikt.dev/owner": "verdikt", "verdikt.dev/run": run, "verdikt.dev/scenario": scenario});
@@ -102,13 +102,15 @@ async fn one_scenario_removes_its_own() {
                 pod("of-the-run", whole),
                 pod("foreign", Value::Null),
             ])),
-            "verdikt" => Answer::Json(200, json!({"metadata": {}, "spec": {"holderIdentity": "run-1"}})),
+            "verdikt" => {
+                FixtureAnswer::Json(200, json!({"metadata": {}, "spec": {"holderIdentity": "run-1"}}))
+            }
             _ => absent(),
         }
     });
     let run: RunId = "run-1".parse().unwrap();
     let of = async |whose: CleanScope| {
-        let removed = clean(&connection, &whose, &Progress::default()).await.unwrap();
+        let removed = clean(&connection, &whose, &WaitProgress::default()).await.unwrap();
         removed.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     insta::assert_snapshot!(of(CleanScope::Run(run.scenario(3))).await, @"Pod default/ours");
@@ -122,7 +124,7 @@ async fn one_scenario_removes_its_own() {
 #[tokio::test]
 async fn nothing_left_is_nothing_removed() {
     let (connection, _) = server(|_| absent());
-    let removed = clean(&connection, &CleanScope::AllRuns, &Progress::default()).await.unwrap();
+    let removed = clean(&connection, &CleanScope::AllRuns, &WaitProgress::default()).await.unwrap();
     assert_eq!(removed, []);
 }
 
@@ -130,14 +132,14 @@ async fn nothing_left_is_nothing_removed() {
 async fn a_run_under_way_is_not_disturbed() {
     let (connection, log) = server(|_| {
         let now = k8s_openapi::jiff::Timestamp::now();
-        Answer::Json(
+        FixtureAnswer::Json(
             200,
             json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {}, "spec": {
                 "holderIdentity": "run-2", "leaseDurationSeconds": 30, "renewTime": now.to_string(),
             }}),
         )
     });
-    let error = clean(&connection, &CleanScope::AllRuns, &Progress::default()).await.unwrap_err();
+    let error = clean(&connection, &CleanScope::AllRuns, &WaitProgress::default()).await.unwrap_err();
     insta::assert_snapshot!(error, @"the cluster is in use by run run-2, which last renewed its lease 0 s ago: wait until it has ended; should it have died, the lease ends 30 s after its last renewal");
     assert!(!log.text().contains("DELETE"));
 }

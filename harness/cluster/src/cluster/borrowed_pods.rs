@@ -11,11 +11,11 @@ use verdikt_scenario::topology::Endpoint;
 
 use super::{Cluster, ClusterError};
 use crate::borrow::{self, Borrowed, BorrowedPod};
-use crate::exec::Container;
-use crate::objects::{self, Object, POD, metadata};
-use crate::pods::State;
+use crate::exec::PodContainer;
+use crate::objects::{self, ApiObject, POD, metadata};
+use crate::pods::PodObstacle;
 use crate::probe;
-use crate::wait::{self, Look, Wait};
+use crate::wait::{self, Wait, WaitState};
 
 impl Cluster {
     /// What the namespaces that are somebody else's had when this cluster was opened.
@@ -75,8 +75,8 @@ impl Cluster {
         &self,
         name: &NamespacedName,
         borrowed_pod: &BorrowedPod,
-    ) -> Result<Container, ClusterError> {
-        let object = Object::named(POD, name);
+    ) -> Result<PodContainer, ClusterError> {
+        let object = ApiObject::named(POD, name);
         let replaced = || ClusterError::Pod {
             reason: format!("{object} was removed or replaced since the run began"),
             events: Vec::new(),
@@ -84,7 +84,7 @@ impl Cluster {
         let present = objects::get(&self.connection, &object).await?;
         let present =
             present.filter(|pod| metadata(pod, "uid") == Some(&borrowed_pod.uid)).ok_or_else(replaced)?;
-        let container = Container {
+        let container = PodContainer {
             namespace: name.namespace.to_string(),
             pod: name.name.to_string(),
             container: borrow::next_name(&present, &self.options.run),
@@ -96,11 +96,13 @@ impl Cluster {
         let wait =
             Wait { what: &what, deadline: self.options.pod_deadline, progress: &self.options.progress };
         let look = |seen: &wait::Seen<Pod>| match seen.values().next() {
-            None => Look::Never(format!("{object} does not exist any more")),
+            None => WaitState::Never(format!("{object} does not exist any more")),
             Some(pod) => match borrow::state(pod, &container.container) {
-                State::Ready => Look::Done(()),
-                State::Waiting(why) => Look::NotYet(format!("{object}: {why}")),
-                State::Failed(why) => Look::Never(format!("the probe of {object} never runs: {why}")),
+                PodObstacle::Ready => WaitState::Done(()),
+                PodObstacle::Waiting(why) => WaitState::NotYet(format!("{object}: {why}")),
+                PodObstacle::Failed(why) => {
+                    WaitState::Never(format!("the probe of {object} never runs: {why}"))
+                }
             },
         };
         let watched = vec![wait::named(pods, &container.pod)];

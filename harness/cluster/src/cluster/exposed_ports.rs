@@ -9,9 +9,9 @@ use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{Endpoint, ServiceType, Topology, is_own_service};
 
 use super::{Cluster, ClusterError};
-use crate::objects::{Object, SERVICE};
+use crate::objects::{ApiObject, SERVICE};
 use crate::services;
-use crate::wait::{self, Late, Look, Wait};
+use crate::wait::{self, Late, Wait, WaitState};
 
 impl Cluster {
     /// Learns where hosts outside reach the services that are open to them, and waits until load balancers have given
@@ -43,10 +43,10 @@ impl Cluster {
                 let nodes = nodes.get(name).map(Vec::as_slice).unwrap_or_default();
                 match seen.get(key).and_then(|service| services::exposed_ports(service, nodes)) {
                     Some(found) => drop(exposed_ports.insert((*name).clone(), found)),
-                    None => return Look::NotYet(Object::named(SERVICE, name).to_string()),
+                    None => return WaitState::NotYet(ApiObject::named(SERVICE, name).to_string()),
                 }
             }
-            Look::Done(exposed_ports)
+            WaitState::Done(exposed_ports)
         };
         let exposed_ports = wait::until(&self.connection, wait, watched, looked).await.map_err(|late| match late {
             Late::Api(error) => error.into(),

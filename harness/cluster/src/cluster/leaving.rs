@@ -10,8 +10,8 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 use super::populate::pod_object;
 use super::{Cluster, ClusterError};
 use crate::error::ApiError;
-use crate::objects::{self, Object, metadata};
-use crate::wait::{self, Late, Look, Wait};
+use crate::objects::{self, ApiObject, metadata};
+use crate::wait::{self, Late, Wait, WaitState};
 
 impl Cluster {
     /// Removes what a topology no longer has, and waits until its pods have gone.
@@ -42,7 +42,7 @@ impl Cluster {
         }
         self.wait_gone(&removed).await?;
         let services = self.wanted_services(topology);
-        let stale: Vec<Object> =
+        let stale: Vec<ApiObject> =
             self.furniture.keys().filter(|it| !services.contains_key(*it)).cloned().collect();
         for object in stale {
             if object.kind != objects::SERVICE_ACCOUNT {
@@ -57,7 +57,7 @@ impl Cluster {
             .map(|(name, uid)| (name.clone(), uid.clone()))
             .collect();
         for (name, uid) in gone {
-            let object = Object::new(objects::NAMESPACE, None, name.as_str());
+            let object = ApiObject::new(objects::NAMESPACE, None, name.as_str());
             objects::delete(&self.connection, &object, &uid).await?;
             self.furniture.retain(|object, _| object.namespace.as_deref() != Some(name.as_str()));
             self.uids.retain(|object, _| object.namespace.as_deref() != Some(name.as_str()));
@@ -67,7 +67,7 @@ impl Cluster {
     }
 
     /// Removes an object that was made; nothing of the same name that somebody else has made.
-    async fn remove(&mut self, object: &Object) -> Result<(), ApiError> {
+    async fn remove(&mut self, object: &ApiObject) -> Result<(), ApiError> {
         if let Some(uid) = self.uids.get(object) {
             objects::delete(&self.connection, object, uid).await?;
         }
@@ -76,11 +76,11 @@ impl Cluster {
     }
 
     /// Remembers an object that was made, so that it is removed and no other.
-    pub(super) fn remember_uid(&mut self, object: Object, made: &Value) {
+    pub(super) fn remember_uid(&mut self, object: ApiObject, made: &Value) {
         self.uids.insert(object, metadata(made, "uid").unwrap_or_default().to_owned());
     }
 
-    async fn wait_gone(&self, removed: &BTreeSet<Object>) -> Result<(), ClusterError> {
+    async fn wait_gone(&self, removed: &BTreeSet<ApiObject>) -> Result<(), ClusterError> {
         let namespaces: BTreeSet<&str> =
             removed.iter().filter_map(|object| object.namespace.as_deref()).collect();
         let watched = namespaces.into_iter().map(|namespace| self.all::<Pod>(namespace)).collect();
@@ -93,7 +93,7 @@ impl Cluster {
             let left = removed.iter().find(|object| {
                 seen.contains_key(&(object.namespace.clone().unwrap_or_default(), object.name.clone()))
             });
-            left.map_or(Look::Done(()), |object| Look::NotYet(object.to_string()))
+            left.map_or(WaitState::Done(()), |object| WaitState::NotYet(object.to_string()))
         };
         wait::until(&self.connection, wait, watched, looked).await.map_err(|late| match late {
             Late::Api(error) => error.into(),

@@ -11,7 +11,7 @@ use crate::pods::Placement;
 
 /// The node that runs the pods, and every node that the topology names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Places {
+pub struct NodePlaces {
     /// The node that runs the pods.
     pub pods: Placement,
     /// The cluster's node for each node of the topology.
@@ -25,7 +25,7 @@ pub fn choose_places(
     facts: &Facts,
     topology: &Topology,
     borrowed_on: &BTreeSet<&str>,
-) -> Result<Places, ClusterError> {
+) -> Result<NodePlaces, ClusterError> {
     let usable = |node: &NodeFacts| node.ready && node.agent.as_ref().is_some_and(|agent| agent.ready);
     let mut free: Vec<(&String, &NodeFacts)> = facts.nodes.iter().filter(|(_, node)| usable(node)).collect();
     let names: Vec<String> = free.iter().map(|(name, _)| (*name).clone()).collect();
@@ -52,5 +52,5 @@ pub fn choose_places(
         let (chosen, _) = take(node.api_server, false).ok_or_else(too_few)?;
         nodes.insert(name.clone(), chosen.clone());
     }
-    Ok(Places { pods, nodes })
+    Ok(NodePlaces { pods, nodes })
 }

@@ -7,21 +7,22 @@ use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::Api;
 use serde_json::{Value, json};
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
+use verdikt_scenario::scenario::FieldValidation;
 use verdikt_scenario::topology::{
     DNS_POD, DNS_SERVICE, Endpoint, NAMESPACE_NAME_LABEL, Topology, is_own_service,
 };
 
-use super::place::{Places, choose_places};
+use super::place::{NodePlaces, choose_places};
 use super::{Cluster, ClusterError};
 use crate::error::ApiError;
-use crate::exec::Container;
+use crate::exec::PodContainer;
 use crate::mark::SYSTEM_NAMESPACE;
 use crate::namespaces;
-use crate::objects::{self, FieldValidation, Object, labels_of, metadata, namespaced_name};
-use crate::pods::{self, PROBE_CONTAINER, State};
+use crate::objects::{self, ApiObject, labels_of, metadata, namespaced_name};
+use crate::pods::{self, PROBE_CONTAINER, PodObstacle};
 use crate::probe;
 use crate::services;
-use crate::wait::{self, Late, Look, Wait};
+use crate::wait::{self, Late, Wait, WaitState};
 
 /// How many objects are made at once.
 const AT_ONCE: usize = 8;
@@ -44,7 +45,7 @@ impl Cluster {
 
     /// The pods to be, by the endpoints they are: those of the topology but the cluster's own DNS, and one for each
     /// node that takes part.
-    fn wanted_pods(&self, topology: &Topology, places: &Places) -> BTreeMap<Endpoint, Value> {
+    fn wanted_pods(&self, topology: &Topology, places: &NodePlaces) -> BTreeMap<Endpoint, Value> {
         let (image, run) = (&self.options.image, &self.options.run);
         let pods = topology.pods.iter().filter(|(name, _)| name.to_string() != DNS_POD).map(|(name, pod)| {
             (Endpoint::Pod(name.clone()), pods::manifest(name, pod, image, run, Some(&places.pods)))
@@ -82,7 +83,7 @@ impl Cluster {
             .chain([(SYSTEM_NAMESPACE.to_owned(), "default".to_owned())])
             .collect();
         for (namespace, account) in accounts.iter().filter(|(_, account)| account != "default") {
-            let object = Object::new(objects::SERVICE_ACCOUNT, Some(namespace), account);
+            let object = ApiObject::new(objects::SERVICE_ACCOUNT, Some(namespace), account);
             let body = json!({
                 "apiVersion": "v1", "kind": "ServiceAccount",
                 "metadata": {"namespace": namespace, "name": account, "labels": self.options.run.marks()},
@@ -102,7 +103,9 @@ impl Cluster {
         let wait = Wait { what, deadline: self.options.pod_deadline, progress: &self.options.progress };
         let looked = |seen: &wait::Seen<ServiceAccount>| {
             let missing = accounts.iter().find(|account| !seen.contains_key(*account));
-            missing.map_or(Look::Done(()), |(namespace, name)| Look::NotYet(format!("{namespace}/{name}")))
+            missing.map_or(WaitState::Done(()), |(namespace, name)| {
+                WaitState::NotYet(format!("{namespace}/{name}"))
+            })
         };
         wait::until(&self.connection, wait, watched, looked).await.map_err(|late| match late {
             Late::Api(error) => error.into(),
@@ -113,12 +116,12 @@ impl Cluster {
         })
     }
 
-    pub(super) fn wanted_services(&self, topology: &Topology) -> BTreeMap<Object, Value> {
+    pub(super) fn wanted_services(&self, topology: &Topology) -> BTreeMap<ApiObject, Value> {
         let mut wanted = BTreeMap::new();
         let ours =
             |name: &NamespacedName| !is_own_service(name) && !self.borrowed.services.contains_key(name);
         for (name, service) in topology.services.iter().filter(|(name, _)| ours(name)) {
-            let object = Object::named(objects::SERVICE, name);
+            let object = ApiObject::named(objects::SERVICE, name);
             wanted.insert(object, services::manifest(name, service, &self.options.run));
             if service.selects.is_none() {
                 let hosts = service
@@ -129,7 +132,7 @@ impl Cluster {
                 for slice in services::slices(name, service, &hosts, &self.options.run) {
                     let slice_name = metadata(&slice, "name").unwrap_or_default().to_owned();
                     let namespace = Some(name.namespace.as_str());
-                    wanted.insert(Object::new(objects::ENDPOINT_SLICE, namespace, &slice_name), slice);
+                    wanted.insert(ApiObject::new(objects::ENDPOINT_SLICE, namespace, &slice_name), slice);
                 }
             }
         }
@@ -202,7 +205,7 @@ impl Cluster {
     async fn learn_addresses(
         &mut self,
         wanted: &BTreeMap<Endpoint, Value>,
-        places: &Places,
+        places: &NodePlaces,
     ) -> Result<(), ClusterError> {
         let objects: BTreeMap<(String, String), &Endpoint> = wanted
             .iter()
@@ -250,7 +253,7 @@ impl Cluster {
         let (connection, command) = (&self.connection, &self.options.image.command);
         let started = stream::iter(fresh).map(|(endpoint, pod)| async move {
             let object = pod_object(pod);
-            let container = Container {
+            let container = PodContainer {
                 namespace: object.namespace.unwrap_or_default(),
                 pod: object.name,
                 container: PROBE_CONTAINER.to_owned(),
@@ -290,24 +293,26 @@ fn is_used(topology: &Topology, name: &NamespaceName) -> bool {
 fn all_ready(
     seen: &wait::Seen<Pod>,
     wanted: &BTreeMap<(String, String), &Endpoint>,
-) -> Look<Vec<((String, String), Pod)>> {
+) -> WaitState<Vec<((String, String), Pod)>> {
     let mut ready = Vec::new();
     let mut waiting = Vec::new();
     for key in wanted.keys() {
         let name = format!("pod {}/{}", key.0, key.1);
         match seen.get(key).map(|pod| (pod, pods::state(pod))) {
-            Some((pod, State::Ready)) => ready.push((key.clone(), pod.clone())),
-            Some((_, State::Failed(why))) => return Look::Never(format!("{name} never gets ready: {why}")),
-            Some((_, State::Waiting(why))) => waiting.push(format!("{name}: {why}")),
+            Some((pod, PodObstacle::Ready)) => ready.push((key.clone(), pod.clone())),
+            Some((_, PodObstacle::Failed(why))) => {
+                return WaitState::Never(format!("{name} never gets ready: {why}"));
+            }
+            Some((_, PodObstacle::Waiting(why))) => waiting.push(format!("{name}: {why}")),
             None => waiting.push(format!("{name} does not exist any more")),
         }
     }
     match waiting.into_iter().next() {
-        None => Look::Done(ready),
-        Some(first) => Look::NotYet(first),
+        None => WaitState::Done(ready),
+        Some(first) => WaitState::NotYet(first),
     }
 }
 
-pub(super) fn pod_object(pod: &Value) -> Object {
-    Object::new(objects::POD, metadata(pod, "namespace"), metadata(pod, "name").unwrap_or_default())
+pub(super) fn pod_object(pod: &Value) -> ApiObject {
+    ApiObject::new(objects::POD, metadata(pod, "namespace"), metadata(pod, "name").unwrap_or_default())
 }

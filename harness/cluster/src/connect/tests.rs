@@ -1,8 +1,8 @@
 use std::io::Write;
 
 use super::*;
-use crate::fixture::{Answer, server, status};
-use crate::objects::{self, Object, POD};
+use crate::fixture::{FixtureAnswer, server, status};
+use crate::objects::{self, ApiObject, POD};
 
 const KUBECONFIG: &str = "
 apiVersion: v1
@@ -39,8 +39,8 @@ async fn no_connection_says_what_to_do() {
         (&path, Some("kind-one")),
         (&path, Some("prod")),
     ] {
-        let wanted = Wanted { context: context.map(str::to_owned), kubeconfig: Some(file.clone()) };
-        let error = Connection::open(&wanted).await.unwrap_err().to_string();
+        let wanted = ContextChoice { context: context.map(str::to_owned), kubeconfig: Some(file.clone()) };
+        let error = ApiConnection::open(&wanted).await.unwrap_err().to_string();
         lines.push(error.replace(&folder.path().display().to_string(), "FOLDER"));
     }
     insta::assert_snapshot!(lines.join("\n"), @"
@@ -66,13 +66,13 @@ async fn an_answer_of_the_server_names_object_and_next_step() {
         status(403, "Forbidden", "admission webhook \"guard.example.test\" denied the request: no"),
         status(429, "TooManyRequests", "too many requests"),
         status(500, "InternalError", "etcdserver: leader changed"),
-        Answer::Silence,
+        FixtureAnswer::Silence,
     ];
     let mut lines = Vec::new();
     for answer in answers {
         let mut answer = Some(answer);
-        let (connection, _) = server(move |_| answer.take().unwrap_or(Answer::Silence));
-        let cart = Object::new(POD, Some("shop"), "cart");
+        let (connection, _) = server(move |_| answer.take().unwrap_or(FixtureAnswer::Silence));
+        let cart = ApiObject::new(POD, Some("shop"), "cart");
         lines.push(match objects::get(&connection, &cart).await {
             Ok(found) => format!("{found:?}"),
             Err(error) => format!("{error} (may pass: {})", error.may_pass()),

@@ -14,29 +14,29 @@ use kube::api::AttachedProcess;
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// The end of a session: its status; none if its connection broke.
-pub(crate) type End = Shared<BoxFuture<'static, Option<Status>>>;
+pub(crate) type SessionEnd = Shared<BoxFuture<'static, Option<Status>>>;
 
 /// The end of a process that has just been started.
-pub(crate) fn end(process: &mut AttachedProcess) -> End {
+pub(crate) fn end(process: &mut AttachedProcess) -> SessionEnd {
     let status = process.take_status();
     async move { status?.await }.boxed().shared()
 }
 
 /// A stream of a session: it ends with the session at the latest.
-pub(crate) struct Output<R> {
+pub(crate) struct SessionOutput<R> {
     stream: R,
-    end: End,
+    end: SessionEnd,
     over: bool,
 }
 
-impl<R> Output<R> {
+impl<R> SessionOutput<R> {
     /// This stream of the session with this end.
-    pub(crate) fn new(stream: R, end: End) -> Self {
+    pub(crate) fn new(stream: R, end: SessionEnd) -> Self {
         Self { stream, end, over: false }
     }
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for Output<R> {
+impl<R: AsyncRead + Unpin> AsyncRead for SessionOutput<R> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -69,8 +69,8 @@ mod tests {
     async fn check(written: &str, status: Option<Status>, expected: &str) {
         let (reader, mut writer) = tokio::io::simplex(1024);
         let (tell, told) = oneshot::channel::<Status>();
-        let end: End = async { told.await.ok() }.boxed().shared();
-        let mut output = Output::new(reader, end.clone());
+        let end: SessionEnd = async { told.await.ok() }.boxed().shared();
+        let mut output = SessionOutput::new(reader, end.clone());
         let mut first = [0];
         writer.write_all(b">").await.unwrap();
         output.read_exact(&mut first).await.unwrap();

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use verdikt_scenario::version::CiliumVersion;
 
 use super::{AgentPod, NodeFacts};
-use crate::exec::Container;
+use crate::exec::PodContainer;
 use crate::pods;
 
 /// The container of an agent's pod that has the agent's tools.
@@ -84,7 +84,7 @@ fn node_facts(node: &Node) -> NodeFacts {
 }
 
 fn agent(pod: &Pod, namespace: &str) -> Option<AgentPod> {
-    let container = Container {
+    let container = PodContainer {
         namespace: namespace.to_owned(),
         pod: pod.metadata.name.clone()?,
         container: AGENT_CONTAINER.to_owned(),

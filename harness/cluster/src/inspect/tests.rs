@@ -1,10 +1,10 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fixture::{Answer, Asked, absent, list, server};
+use crate::fixture::{FixtureAnswer, FixtureRequest, absent, list, server};
 
 /// What a healthy cluster answers.
-fn healthy(asked: &Asked) -> Answer {
+fn healthy(asked: &FixtureRequest) -> FixtureAnswer {
     let path = asked.path.split('?').next().unwrap();
     match path {
         "/apis/apps/v1/daemonsets" => list(&json!([
@@ -17,24 +17,24 @@ fn healthy(asked: &Asked) -> Answer {
                 .iter()
                 .map(|name| json!({"name": name, "singularName": "", "namespaced": true, "kind": name, "verbs": []}))
                 .collect();
-            Answer::Json(
+            FixtureAnswer::Json(
                 200,
                 json!({"kind": "APIResourceList", "groupVersion": "cilium.io/v2", "resources": kinds}),
             )
         }
-        "/api/v1/namespaces/kube-system/configmaps/cilium-config" => Answer::Json(
+        "/api/v1/namespaces/kube-system/configmaps/cilium-config" => FixtureAnswer::Json(
             200,
             json!({"metadata": {"name": "cilium-config"}, "data": {
                 "enable-hubble": "true", "hubble-listen-address": ":4244", "enable-policy": "always",
                 "policy-audit-mode": "true", "enable-l7-proxy": "false", "cluster-name": "prod",
             }}),
         ),
-        "/api/v1/namespaces/kube-system/services/hubble-relay" => Answer::Json(
+        "/api/v1/namespaces/kube-system/services/hubble-relay" => FixtureAnswer::Json(
             200,
             json!({"metadata": {}, "spec": {"clusterIP": "10.96.7.7", "ports": [{"port": 443}]}}),
         ),
         "/api/v1/namespaces/kube-system/services/kube-dns" => {
-            Answer::Json(200, json!({"metadata": {}, "spec": {"clusterIPs": ["10.96.0.10"]}}))
+            FixtureAnswer::Json(200, json!({"metadata": {}, "spec": {"clusterIPs": ["10.96.0.10"]}}))
         }
         "/api/v1/namespaces/kube-system/pods" if asked.path.contains("kube-dns") => list(&json!([
             {"metadata": {}, "status": {"podIPs": [{"ip": "10.244.0.3"}]}},
@@ -80,7 +80,7 @@ fn agent(name: &str, node: &str, ready: &str) -> Value {
     })
 }
 
-async fn check(answers: impl FnMut(&Asked) -> Answer + Send + 'static) -> String {
+async fn check(answers: impl FnMut(&FixtureRequest) -> FixtureAnswer + Send + 'static) -> String {
     let (connection, _) = server(answers);
     match inspect(&connection, "v1.34.0").await {
         Ok(facts) => {

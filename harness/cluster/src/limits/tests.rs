@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::*;
-use crate::fixture::{Answer, absent, server, status};
+use crate::fixture::{FixtureAnswer, absent, server, status};
 
 fn cilium(config: &[(&str, &str)]) -> CiliumFacts {
     CiliumFacts {
@@ -71,7 +71,7 @@ fn the_fullest_policy_map_is_told() {
 #[tokio::test]
 async fn identities_are_counted_by_one_small_request() {
     let (connection, log) = server(|_| {
-        Answer::Json(
+        FixtureAnswer::Json(
             200,
             json!({"metadata": {"remainingItemCount": 14_199}, "items": [{"metadata": {"name": "1"}}]}),
         )

@@ -3,20 +3,22 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::*;
-use crate::fixture::{Answer, absent, list, server, status};
+use crate::fixture::{FixtureAnswer, absent, list, server, status};
 
-async fn check(answers: impl FnMut(&crate::fixture::Asked) -> Answer + Send + 'static) -> String {
+async fn check(
+    answers: impl FnMut(&crate::fixture::FixtureRequest) -> FixtureAnswer + Send + 'static,
+) -> String {
     let (connection, log) = server(answers);
     let labels = BTreeMap::from([("team".to_owned(), "a".to_owned())]);
     let (name, run) = ("shop".parse().unwrap(), "run-1".parse().unwrap());
-    let outcome = ensure(&connection, &name, &labels, &run, &Progress::default()).await;
+    let outcome = ensure(&connection, &name, &labels, &run, &WaitProgress::default()).await;
     let outcome = outcome.map_or_else(|error| error.to_string(), |uid| format!("done: {uid}"));
     format!("{}\n{outcome}", log.text())
 }
 
-fn namespace(labels: &Value, annotations: &Value) -> Answer {
+fn namespace(labels: &Value, annotations: &Value) -> FixtureAnswer {
     let metadata = json!({"name": "shop", "uid": "u-1", "labels": labels, "annotations": annotations});
-    Answer::Json(200, json!({"metadata": metadata}))
+    FixtureAnswer::Json(200, json!({"metadata": metadata}))
 }
 
 #[tokio::test]
@@ -27,7 +29,7 @@ async fn one_that_does_not_exist_is_made() {
         }
         let mut made = asked.body.clone();
         made["metadata"]["uid"] = json!("u-1");
-        Answer::Json(201, made)
+        FixtureAnswer::Json(201, made)
     });
     insta::assert_snapshot!(seen.await, @r#"
     GET /api/v1/namespaces/shop
@@ -68,7 +70,7 @@ async fn ours_gets_the_labels_of_the_step() {
     let mark = json!({"verdikt.dev/owner": "verdikt", "verdikt.dev/run": "run-1"});
     let seen = check(move |asked| match asked.method.as_str() {
         "GET" => namespace(&present, &mark),
-        _ => Answer::Json(200, json!({})),
+        _ => FixtureAnswer::Json(200, json!({})),
     });
     insta::assert_snapshot!(seen.await, @r#"
     GET /api/v1/namespaces/shop
@@ -84,13 +86,13 @@ async fn one_of_the_scenario_before_becomes_that_of_the_next() {
             let mark = json!({"verdikt.dev/owner": "verdikt", "verdikt.dev/run": "run-1", "verdikt.dev/scenario": "3"});
             namespace(&json!({"team": "a"}), &mark)
         }
-        _ => Answer::Json(200, json!({})),
+        _ => FixtureAnswer::Json(200, json!({})),
     });
     let labels = BTreeMap::from([("team".to_owned(), "a".to_owned())]);
     let run: RunId = "run-1".parse().unwrap();
     for scenario in [3, 4] {
         let name = "shop".parse().unwrap();
-        ensure(&connection, &name, &labels, &run.scenario(scenario), &Progress::default()).await.unwrap();
+        ensure(&connection, &name, &labels, &run.scenario(scenario), &WaitProgress::default()).await.unwrap();
     }
     insta::assert_snapshot!(log.text(), @r#"
     GET /api/v1/namespaces/shop
@@ -114,16 +116,16 @@ async fn one_that_is_being_removed_is_waited_for() {
             // Somebody else takes the name before this is noticed.
             let mut taken = leaving.clone();
             taken["metadata"] = json!({"name": "shop", "uid": "u-1", "resourceVersion": "2"});
-            return Answer::Events(vec![json!({"type": "MODIFIED", "object": taken})]);
+            return FixtureAnswer::Events(vec![json!({"type": "MODIFIED", "object": taken})]);
         }
         if asked.is("GET", "/api/v1/namespaces") {
             return list(&json!([leaving]));
         }
         reads += 1;
         match (asked.method.as_str(), reads) {
-            ("GET", 1) => Answer::Json(200, leaving.clone()),
+            ("GET", 1) => FixtureAnswer::Json(200, leaving.clone()),
             ("GET", _) => absent(),
-            _ => Answer::Json(201, json!({"metadata": {"uid": "u-2"}})),
+            _ => FixtureAnswer::Json(201, json!({"metadata": {"uid": "u-2"}})),
         }
     });
     insta::assert_snapshot!(seen.await, @r#"

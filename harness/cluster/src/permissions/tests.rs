@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fixture::{Answer, server};
+use crate::fixture::{FixtureAnswer, server};
 
 /// The documents of `clusters/rbac.yaml`.
 fn shipped() -> Vec<Value> {
@@ -27,8 +27,8 @@ fn rules_of(role: &Value) -> Vec<Value> {
     rules.filter(|rule| rule["apiGroups"][0] != OF_OUR_OWN).cloned().collect()
 }
 
-fn written(rules: &[&[Rule]]) -> Vec<Value> {
-    let one = |rule: &Rule| {
+fn written(rules: &[&[AccessRule]]) -> Vec<Value> {
+    let one = |rule: &AccessRule| {
         let mut written =
             json!({"apiGroups": [rule.group], "resources": [rule.resource], "verbs": rule.verbs});
         if let Some(name) = rule.name {
@@ -44,7 +44,7 @@ fn written(rules: &[&[Rule]]) -> Vec<Value> {
 #[test]
 fn the_shipped_rules_are_those_needed() {
     let documents = shipped();
-    let check = |kind: &str, name: &str, namespace: Option<&str>, rules: &[&[Rule]]| {
+    let check = |kind: &str, name: &str, namespace: Option<&str>, rules: &[&[AccessRule]]| {
         assert_eq!(rules_of(find(&documents, kind, name, namespace)), written(rules), "{kind} {name}");
     };
     check("ClusterRole", "verdikt", None, &[EVERYWHERE]);
@@ -83,7 +83,7 @@ fn whatever_may_be_changed_is_kept_to_what_is_ours() {
             })
         })
         .collect();
-    let reads = |rule: &&Rule| rule.verbs.iter().all(|verb| ["get", "list", "watch"].contains(verb));
+    let reads = |rule: &&AccessRule| rule.verbs.iter().all(|verb| ["get", "list", "watch"].contains(verb));
     let changing = EVERYWHERE.iter().chain(OF_CILIUM).chain(FALLBACK).chain(BORROWING);
     for rule in changing.filter(|rule| !reads(rule)) {
         let wanted = (rule.group.to_owned(), rule.resource.to_owned());
@@ -108,7 +108,10 @@ async fn what_is_not_allowed_is_listed() {
         let wanted = &asked.body["spec"]["resourceAttributes"];
         let denied = ["leases", "events"].iter().any(|resource| wanted["resource"] == *resource)
             || wanted["subresource"] == "exec" && wanted["verb"] == "create";
-        Answer::Json(201, json!({"metadata": {}, "spec": asked.body["spec"], "status": {"allowed": !denied}}))
+        FixtureAnswer::Json(
+            201,
+            json!({"metadata": {}, "spec": asked.body["spec"], "status": {"allowed": !denied}}),
+        )
     });
     let missing: Vec<String> = missing(&connection).await.unwrap().iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(missing.join("\n"), @"
@@ -127,7 +130,10 @@ async fn what_is_not_allowed_is_listed() {
 async fn what_is_needed_of_cilium_is_asked_for_its_namespace() {
     let (connection, log) = server(|asked| {
         let allowed = asked.body["spec"]["resourceAttributes"]["name"] == "cilium-config";
-        Answer::Json(201, json!({"metadata": {}, "spec": asked.body["spec"], "status": {"allowed": allowed}}))
+        FixtureAnswer::Json(
+            201,
+            json!({"metadata": {}, "spec": asked.body["spec"], "status": {"allowed": allowed}}),
+        )
     });
     let missing = missing_of_cilium(&connection, "network").await.unwrap();
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
@@ -139,7 +145,10 @@ async fn what_is_needed_of_cilium_is_asked_for_its_namespace() {
 async fn what_borrowing_needs_is_asked_for_one_namespace() {
     let (connection, log) = server(|asked| {
         let allowed = asked.body["spec"]["resourceAttributes"]["subresource"] == "attach";
-        Answer::Json(201, json!({"metadata": {}, "spec": asked.body["spec"], "status": {"allowed": allowed}}))
+        FixtureAnswer::Json(
+            201,
+            json!({"metadata": {}, "spec": asked.body["spec"], "status": {"allowed": allowed}}),
+        )
     });
     let missing = missing_to_borrow(&connection, "shop").await.unwrap();
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();

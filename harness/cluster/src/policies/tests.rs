@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use verdikt_scenario::document;
+use verdikt_scenario::scenario::FieldValidation;
 
 use super::*;
-use crate::fixture::{Answer, Asked, absent, server, status};
+use crate::fixture::{FixtureAnswer, FixtureRequest, absent, server, status};
 
 fn manifests(text: &str) -> Vec<Manifest> {
     let documents = document::parse(text).unwrap().into_iter();
@@ -18,11 +19,14 @@ spec: {endpointSelector: {}, ingress: [], description: 0120, unknown: null}
 ";
 
 /// Applies one set after the other; the conversation and what came of each.
-async fn check(steps: &[&str], answers: impl FnMut(&Asked) -> Answer + Send + 'static) -> String {
+async fn check(
+    steps: &[&str],
+    answers: impl FnMut(&FixtureRequest) -> FixtureAnswer + Send + 'static,
+) -> String {
     let (connection, log) = server(answers);
     let (namespaces, run) = (BTreeSet::from(["shop".to_owned()]), "run-1".parse().unwrap());
     let context = PolicyContext { namespaces: &namespaces, run: &run };
-    let mut stored = Stored::default();
+    let mut stored = StoredPolicies::default();
     let mut lines = Vec::new();
     let mut before = 0;
     for step in steps {
@@ -47,10 +51,10 @@ async fn check(steps: &[&str], answers: impl FnMut(&Asked) -> Answer + Send + 's
     lines.join("\n")
 }
 
-fn made(asked: &Asked) -> Answer {
+fn made(asked: &FixtureRequest) -> FixtureAnswer {
     let mut body = asked.body.clone();
     body["metadata"]["uid"] = json!("uid-1");
-    Answer::Json(201, body)
+    FixtureAnswer::Json(201, body)
 }
 
 #[tokio::test]
@@ -58,7 +62,7 @@ async fn documents_are_sent_as_written_and_left_alone_and_removed() {
     let seen = check(&[CLOSED, CLOSED, ""], |asked| match asked.method.as_str() {
         "GET" => absent(),
         "POST" => made(asked),
-        _ => Answer::Json(200, json!({})),
+        _ => FixtureAnswer::Json(200, json!({})),
     })
     .await;
     insta::assert_snapshot!(seen, @r#"
@@ -80,7 +84,7 @@ async fn a_change_clears_the_verdict_on_the_version_before() {
             reads += 1;
             absent()
         }
-        "GET" => Answer::Json(
+        "GET" => FixtureAnswer::Json(
             200,
             json!({"metadata": {"resourceVersion": "7", "labels": {"verdikt.dev/owner": "verdikt"}}}),
         ),
@@ -88,7 +92,7 @@ async fn a_change_clears_the_verdict_on_the_version_before() {
         _ => {
             let mut body = asked.body.clone();
             body["status"] = json!({"conditions": [{"type": "Valid", "status": "True"}]});
-            Answer::Json(200, body)
+            FixtureAnswer::Json(200, body)
         }
     })
     .await;
@@ -129,9 +133,9 @@ async fn refusals_are_no_errors() {
 
 #[tokio::test]
 async fn what_is_not_ours_is_not_touched() {
-    let theirs = |asked: &Asked| match asked.method.as_str() {
-        "GET" => Answer::Json(200, json!({"metadata": {"name": "it"}})),
-        _ => Answer::Json(200, json!({})),
+    let theirs = |asked: &FixtureRequest| match asked.method.as_str() {
+        "GET" => FixtureAnswer::Json(200, json!({"metadata": {"name": "it"}})),
+        _ => FixtureAnswer::Json(200, json!({})),
     };
     insta::assert_snapshot!(check(&[CLOSED], theirs).await, @"
     GET /apis/cilium.io/v2/namespaces/shop/ciliumnetworkpolicies/closed

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use verdikt_scenario::topology::Endpoint;
 
-use super::{Clock, SettleError};
+use super::{Countdown, SettleError};
 use crate::cluster::Cluster;
-use crate::exec::{self, Container, ExecError};
-use crate::objects::Object;
+use crate::exec::{self, ExecError, PodContainer};
+use crate::objects::ApiObject;
 
 /// The pauses between two questions; there is nothing to watch in an agent.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -20,7 +20,7 @@ const ROUND: Duration = Duration::from_secs(3);
 const ANSWER: Duration = Duration::from_secs(15);
 
 /// What one question came to.
-pub(super) enum Answer {
+pub(super) enum AgentAnswer {
     /// All is so; the revision.
     Yes(u64),
     /// Not yet; what was seen.
@@ -36,12 +36,12 @@ impl Cluster {
     /// there is always a canary, and after a while another one.
     pub(super) async fn realized(
         &mut self,
-        touched: &BTreeSet<Object>,
-        clock: Clock,
+        touched: &BTreeSet<ApiObject>,
+        clock: Countdown,
     ) -> Result<Result<(), String>, SettleError> {
         loop {
             let canaries = self.create_canaries(touched).await?;
-            let round = Clock { begin: Instant::now(), deadline: ROUND.min(clock.left()) };
+            let round = Countdown { begin: Instant::now(), deadline: ROUND.min(clock.left()) };
             match self.realized_behind(&canaries, round).await {
                 Err(SettleError::Late { what, last, .. }) if clock.left().is_zero() => {
                     return Err(SettleError::deadline(&what, last, clock.deadline));
@@ -56,7 +56,7 @@ impl Cluster {
     async fn realized_behind(
         &self,
         canaries: &[String],
-        clock: Clock,
+        clock: Countdown,
     ) -> Result<Result<(), String>, SettleError> {
         let host = self.sites().any(|endpoint| matches!(endpoint, Endpoint::Node(_)));
         let asked = self.nodes_in_use().into_iter().map(|(node, agent)| {
@@ -88,10 +88,10 @@ impl Cluster {
     pub(super) async fn ask_until(
         &self,
         what: &str,
-        agent: &Container,
+        agent: &PodContainer,
         question: &[&str],
-        clock: Clock,
-        judge: impl Fn(&str) -> Answer,
+        clock: Countdown,
+        judge: impl Fn(&str) -> AgentAnswer,
     ) -> Result<Result<u64, String>, SettleError> {
         let command: Vec<&str> = std::iter::once("cilium-dbg").chain(question.iter().copied()).collect();
         let mut pause = FIRST_PAUSE;
@@ -99,8 +99,8 @@ impl Cluster {
         loop {
             let last = match exec::output(self.connection(), agent, &command, ANSWER).await {
                 Ok(said) => match judge(&said) {
-                    Answer::Yes(revision) => return Ok(Ok(revision)),
-                    Answer::No(last) => last,
+                    AgentAnswer::Yes(revision) => return Ok(Ok(revision)),
+                    AgentAnswer::No(last) => last,
                 },
                 // The agent may restart, and its pod with it.
                 Err(error @ (ExecError::Late { .. } | ExecError::Failed { .. })) => error.to_string(),
@@ -121,29 +121,29 @@ impl Cluster {
 }
 
 /// Whether an agent's policy holds these objects.
-pub(super) fn has_read(said: &str, canaries: &[String]) -> Answer {
+pub(super) fn has_read(said: &str, canaries: &[String]) -> AgentAnswer {
     let Ok(said) = serde_json::from_str::<Value>(said) else {
-        return Answer::No("the agent's policy cannot be understood".to_owned());
+        return AgentAnswer::No("the agent's policy cannot be understood".to_owned());
     };
     let policy = said["policy"].as_str().unwrap_or_default();
     let missing = canaries.iter().filter(|uid| !policy.contains(uid.as_str())).count();
     match (missing, said["revision"].as_u64()) {
-        (0, Some(revision)) => Answer::Yes(revision),
-        (0, None) => Answer::No("the agent's policy has no revision".to_owned()),
+        (0, Some(revision)) => AgentAnswer::Yes(revision),
+        (0, None) => AgentAnswer::No("the agent's policy has no revision".to_owned()),
         (missing, _) => {
-            Answer::No(format!("the agent has not read the last changes of {missing} kinds of policies"))
+            AgentAnswer::No(format!("the agent has not read the last changes of {missing} kinds of policies"))
         }
     }
 }
 
 /// Whether each of these pods, and the node itself, has realized a revision.
-pub(super) fn have_realized(said: &str, revision: u64, pods: &BTreeSet<String>, host: bool) -> Answer {
+pub(super) fn have_realized(said: &str, revision: u64, pods: &BTreeSet<String>, host: bool) -> AgentAnswer {
     let Ok(Value::Array(endpoints)) = serde_json::from_str::<Value>(said) else {
-        return Answer::No("the agent's endpoints cannot be understood".to_owned());
+        return AgentAnswer::No("the agent's endpoints cannot be understood".to_owned());
     };
     let names: BTreeSet<String> = endpoints.iter().filter_map(name_of).collect();
     if let Some(pod) = pods.difference(&names).next() {
-        return Answer::No(format!("the agent has no endpoint of {pod}"));
+        return AgentAnswer::No(format!("the agent has no endpoint of {pod}"));
     }
     for endpoint in &endpoints {
         let name = name_of(endpoint);
@@ -158,13 +158,13 @@ pub(super) fn have_realized(said: &str, revision: u64, pods: &BTreeSet<String>, 
             Some(realized) if realized >= revision && state == "ready" => {}
             realized => {
                 let realized = realized.map_or("none".to_owned(), |realized| realized.to_string());
-                return Answer::No(format!(
+                return AgentAnswer::No(format!(
                     "{name} has realized revision {realized} and is in state {state}"
                 ));
             }
         }
     }
-    Answer::Yes(revision)
+    AgentAnswer::Yes(revision)
 }
 
 /// The pod of an endpoint.

@@ -5,13 +5,14 @@
 //! step are in.
 
 use std::collections::BTreeSet;
+use verdikt_scenario::scenario::FieldValidation;
 
 use serde_json::{Value, json};
 
 use super::SettleError;
 use crate::cluster::Cluster;
 use crate::mark::{RunId, SYSTEM_NAMESPACE};
-use crate::objects::{self, FieldValidation, Object, POLICIES, metadata};
+use crate::objects::{self, ApiObject, POLICIES, metadata};
 
 /// The label that no pod and no node has.
 const CANARY: &str = "verdikt.dev/canary";
@@ -25,7 +26,7 @@ fn canary_kind(kind: &str) -> &str {
     if kind == "CiliumCIDRGroup" { ALWAYS } else { kind }
 }
 
-fn manifest(object: &Object, run: &RunId) -> Value {
+fn manifest(object: &ApiObject, run: &RunId) -> Value {
     let nothing = json!({"matchLabels": {CANARY: "selects-nothing"}});
     let spec = match object.kind.group {
         "cilium.io" => json!({"endpointSelector": nothing, "ingress": [{}]}),
@@ -49,7 +50,7 @@ impl Cluster {
     /// Makes a canary for each kind that was touched, and one in any case, in place of those before; their UIDs.
     pub(super) async fn create_canaries(
         &mut self,
-        touched: &BTreeSet<Object>,
+        touched: &BTreeSet<ApiObject>,
     ) -> Result<Vec<String>, SettleError> {
         let touched = touched.iter().map(|object| canary_kind(object.kind.kind));
         let kinds: BTreeSet<&str> = touched.chain([ALWAYS]).collect();
@@ -61,7 +62,7 @@ impl Cluster {
         let mut uids = Vec::new();
         for kind in POLICIES.iter().filter(|kind| kinds.contains(kind.kind)) {
             let object =
-                Object::new(*kind, Some(SYSTEM_NAMESPACE), &format!("verdikt-canary-{run}-{number}"));
+                ApiObject::new(*kind, Some(SYSTEM_NAMESPACE), &format!("verdikt-canary-{run}-{number}"));
             let made =
                 objects::create(&connection, &object, &manifest(&object, &run), FieldValidation::Strict)
                     .await?;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::agents::name_of;
 use crate::cluster::Cluster;
-use crate::exec::{self, Container};
+use crate::exec::{self, PodContainer};
 use crate::limits;
 
 /// How long an agent may take for one answer.
@@ -48,17 +48,17 @@ impl Cluster {
     }
 
     /// Those of these pods whose endpoints an agent does not call ready.
-    pub(crate) async fn ailing(&self, agent: &Container, pods: &BTreeSet<String>) -> Vec<Ailing> {
+    pub(crate) async fn ailing(&self, agent: &PodContainer, pods: &BTreeSet<String>) -> Vec<Ailing> {
         let said = self.say(agent, &["endpoint", "list", "-o", "json"]).await.unwrap_or_default();
         ailing(&said, pods)
     }
 
     /// The log of an endpoint, as its agent writes it.
-    pub(crate) async fn log_of_endpoint(&self, agent: &Container, id: u64) -> Option<String> {
+    pub(crate) async fn log_of_endpoint(&self, agent: &PodContainer, id: u64) -> Option<String> {
         self.say(agent, &["endpoint", "log", &id.to_string(), "-o", "json"]).await
     }
 
-    async fn say(&self, agent: &Container, question: &[&str]) -> Option<String> {
+    async fn say(&self, agent: &PodContainer, question: &[&str]) -> Option<String> {
         let command: Vec<&str> = std::iter::once("cilium-dbg").chain(question.iter().copied()).collect();
         exec::output(self.connection(), agent, &command, ANSWER).await.ok()
     }

@@ -8,12 +8,12 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 use verdikt_scenario::name::NamespacedName;
 
-use super::agents::{Answer, name_of};
+use super::agents::{AgentAnswer, name_of};
 use super::validity::untyped;
-use super::{Clock, IdentityLabels, SettleError};
+use super::{Countdown, IdentityLabels, SettleError};
 use crate::cluster::Cluster;
 use crate::objects::CILIUM_ENDPOINT;
-use crate::wait::{self, Look, Seen, Wait};
+use crate::wait::{self, Seen, Wait, WaitState};
 
 /// Labels that no prediction knows: the name of the cluster is its own affair.
 const OF_THE_CLUSTER: &str = "k8s:io.cilium.k8s.policy.cluster";
@@ -62,7 +62,7 @@ impl Cluster {
     pub(super) async fn identified(
         &self,
         wanted: &BTreeMap<NamespacedName, IdentityLabels>,
-        clock: Clock,
+        clock: Countdown,
     ) -> Result<(), SettleError> {
         let wanted = self.compared(wanted);
         if wanted.is_empty() {
@@ -85,7 +85,7 @@ impl Cluster {
     pub(super) async fn identified_by_agent(
         &self,
         wanted: &BTreeMap<NamespacedName, IdentityLabels>,
-        clock: Clock,
+        clock: Countdown,
     ) {
         let agent = self.pods_on().and_then(|node| self.nodes_in_use().remove(node)).flatten();
         let together = self.pods().all(|pod| self.node_of(pod) == self.pods_on());
@@ -115,32 +115,32 @@ impl Cluster {
 }
 
 /// Whether an agent knows the pods by their labels.
-pub(super) fn are_known(said: &str, wanted: &BTreeMap<(String, String), Comparison<'_>>) -> Answer {
+pub(super) fn are_known(said: &str, wanted: &BTreeMap<(String, String), Comparison<'_>>) -> AgentAnswer {
     let endpoints = serde_json::from_str::<Vec<Value>>(said).unwrap_or_default();
     let known: BTreeMap<String, IdentityLabels> =
         endpoints.iter().filter_map(|endpoint| Some((name_of(endpoint)?, labels(endpoint)))).collect();
     for ((namespace, pod), comparison) in wanted {
         let name = format!("{namespace}/{pod}");
         let Some(actual) = known.get(&name) else {
-            return Answer::No(format!("the agent has no endpoint of {name}"));
+            return AgentAnswer::No(format!("the agent has no endpoint of {name}"));
         };
         if let Some(wrong) = comparison.differs(actual) {
-            return Answer::No(format!("{name}: {wrong}"));
+            return AgentAnswer::No(format!("{name}: {wrong}"));
         }
     }
-    Answer::Yes(0)
+    AgentAnswer::Yes(0)
 }
 
-fn look(seen: &Seen<DynamicObject>, wanted: &BTreeMap<(String, String), Comparison<'_>>) -> Look<()> {
+fn look(seen: &Seen<DynamicObject>, wanted: &BTreeMap<(String, String), Comparison<'_>>) -> WaitState<()> {
     for (key, comparison) in wanted {
         let Some(endpoint) = seen.get(key) else {
-            return Look::NotYet(format!("there is no CiliumEndpoint {}/{}", key.0, key.1));
+            return WaitState::NotYet(format!("there is no CiliumEndpoint {}/{}", key.0, key.1));
         };
         if let Some(wrong) = comparison.differs(&labels(&endpoint.data)) {
-            return Look::NotYet(format!("{}/{}: {wrong}", key.0, key.1));
+            return WaitState::NotYet(format!("{}/{}: {wrong}", key.0, key.1));
         }
     }
-    Look::Done(())
+    WaitState::Done(())
 }
 
 /// The labels of an endpoint, in a `CiliumEndpoint` and in what an agent says.

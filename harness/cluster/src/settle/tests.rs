@@ -2,15 +2,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::agents::{Answer, has_read, have_realized};
+use super::agents::{AgentAnswer, has_read, have_realized};
 use super::cause::{ailing, last_failure};
 use super::identities::{Comparison, are_known, labels};
 use super::validity::verdict;
 
-fn show(answer: Answer) -> String {
+fn show(answer: AgentAnswer) -> String {
     match answer {
-        Answer::Yes(revision) => format!("yes, revision {revision}"),
-        Answer::No(last) => last,
+        AgentAnswer::Yes(revision) => format!("yes, revision {revision}"),
+        AgentAnswer::No(last) => last,
     }
 }
 

@@ -7,17 +7,17 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::Value;
 use verdikt_scenario::policy::Refuser;
 
-use super::{Clock, SettleError};
+use super::{Countdown, SettleError};
 use crate::cluster::Cluster;
-use crate::objects::{Kind, Object};
-use crate::policies::{Applied, Refusal};
-use crate::wait::{self, Look, Seen, Wait, Watched};
+use crate::objects::{ApiObject, ResourceKind};
+use crate::policies::{AppliedPolicies, ClusterRefusal};
+use crate::wait::{self, Seen, Wait, WaitState, Watched};
 
 /// The kinds whose objects are judged.
 const JUDGED: [&str; 2] = ["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"];
 
 /// Every object of a kind, untyped.
-pub(super) fn untyped(cluster: &Cluster, kind: Kind, namespace: Option<&str>) -> Api<DynamicObject> {
+pub(super) fn untyped(cluster: &Cluster, kind: ResourceKind, namespace: Option<&str>) -> Api<DynamicObject> {
     let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
     let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
     let client = cluster.connection().client().clone();
@@ -31,15 +31,15 @@ impl Cluster {
     /// Waits until each object is judged; the refused ones.
     pub(super) async fn judged(
         &self,
-        applied: &Applied,
-        clock: Clock,
-    ) -> Result<BTreeMap<usize, Refusal>, SettleError> {
+        applied: &AppliedPolicies,
+        clock: Countdown,
+    ) -> Result<BTreeMap<usize, ClusterRefusal>, SettleError> {
         let judged = applied.stored.iter().filter(|(_, object)| JUDGED.contains(&object.kind.kind));
-        let judged: BTreeMap<usize, &Object> = judged.map(|(index, object)| (*index, object)).collect();
+        let judged: BTreeMap<usize, &ApiObject> = judged.map(|(index, object)| (*index, object)).collect();
         if judged.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let mut kinds: Vec<Kind> = judged.values().map(|object| object.kind).collect();
+        let mut kinds: Vec<ResourceKind> = judged.values().map(|object| object.kind).collect();
         kinds.sort();
         kinds.dedup();
         let ours = self.run().selector();
@@ -55,24 +55,27 @@ impl Cluster {
     }
 }
 
-fn look(seen: &Seen<DynamicObject>, judged: &BTreeMap<usize, &Object>) -> Look<BTreeMap<usize, Refusal>> {
+fn look(
+    seen: &Seen<DynamicObject>,
+    judged: &BTreeMap<usize, &ApiObject>,
+) -> WaitState<BTreeMap<usize, ClusterRefusal>> {
     let mut refused = BTreeMap::new();
     for (index, object) in judged {
         let key = (object.namespace.clone().unwrap_or_default(), object.name.clone());
         match seen.get(&key).map(|found| verdict(&found.data)) {
             Some(Some(Ok(()))) => {}
             Some(Some(Err(message))) => {
-                refused.insert(*index, Refusal { by: Refuser::Agent, message });
+                refused.insert(*index, ClusterRefusal { by: Refuser::Agent, message });
             }
             Some(None) => {
-                return Look::NotYet(format!(
+                return WaitState::NotYet(format!(
                     "{object} has no condition `Valid` yet; does cilium-operator run?"
                 ));
             }
-            None => return Look::NotYet(format!("{object} is not there any more")),
+            None => return WaitState::NotYet(format!("{object} is not there any more")),
         }
     }
-    Look::Done(refused)
+    WaitState::Done(refused)
 }
 
 /// The condition `Valid`; none as long as there is none.

@@ -2,22 +2,29 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fixture::{Answer, Asked, list, server, status};
+use crate::fixture::{FixtureAnswer, FixtureRequest, list, server, status};
 
 fn pod(name: &str, version: u32) -> Value {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop", "name": name, "resourceVersion": version.to_string()}})
 }
 
 /// Waits for two pods, and tells what came of it and what was told on the way.
-async fn check(deadline: Duration, answers: impl FnMut(&Asked) -> Answer + Send + 'static) -> String {
+async fn check(
+    deadline: Duration,
+    answers: impl FnMut(&FixtureRequest) -> FixtureAnswer + Send + 'static,
+) -> String {
     let (connection, _) = server(answers);
     let (tell, mut told) = mpsc::unbounded_channel();
-    let progress = Progress::to(tell);
+    let progress = WaitProgress::to(tell);
     let wait = Wait { what: "wait for two pods", deadline, progress: &progress };
     let api: Api<Pod> = Api::namespaced(connection.client().clone(), "shop");
     let watched = vec![(api, watcher::Config::default())];
     let outcome = until(&connection, wait, watched, |seen| {
-        if seen.len() == 2 { Look::Done(()) } else { Look::<()>::NotYet(format!("{} pods", seen.len())) }
+        if seen.len() == 2 {
+            WaitState::Done(())
+        } else {
+            WaitState::<()>::NotYet(format!("{} pods", seen.len()))
+        }
     });
     let outcome = outcome.await;
     drop(progress);
@@ -34,7 +41,7 @@ async fn what_is_watched_comes_and_goes() {
     let event = |kind: &str, object: Value| json!({"type": kind, "object": object});
     let seen = check(Duration::from_secs(10), move |asked| {
         if asked.is_watch() {
-            return Answer::Events(vec![
+            return FixtureAnswer::Events(vec![
                 event("DELETED", pod("one", 2)),
                 event("ADDED", pod("two", 3)),
                 event("ADDED", pod("three", 4)),
@@ -66,13 +73,13 @@ async fn a_server_that_restarts_is_asked_again() {
 #[tokio::test]
 async fn the_deadline_tells_what_was_seen_last() {
     let seen = check(Duration::from_millis(100), |asked| {
-        if asked.is_watch() { Answer::Events(Vec::new()) } else { list(&json!([pod("one", 1)])) }
+        if asked.is_watch() { FixtureAnswer::Events(Vec::new()) } else { list(&json!([pod("one", 1)])) }
     });
     insta::assert_snapshot!(seen.await, @r#"
     wait for two pods: 1 pods
     Err(Deadline { last: "1 pods", after: 100ms })
     "#);
-    let silent = check(Duration::from_millis(100), |_| Answer::Silence);
+    let silent = check(Duration::from_millis(100), |_| FixtureAnswer::Silence);
     insta::assert_snapshot!(silent.await, @r#"Err(Deadline { last: "nothing yet", after: 100ms })"#);
 }
 

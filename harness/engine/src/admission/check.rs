@@ -1,22 +1,26 @@
 //! Holds an object against its schema, in the words of the API server.
 
-use verdikt_scenario::document::{Entry, Node, Value};
+use verdikt_scenario::document::{Entry, Value, YamlNode};
 use verdikt_scenario::loader::nearest;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::schema::{Form, Group, GroupRule, Object, TextRule, Type};
-use crate::refusal::{Part, Refusal, RefusalKind};
+use super::schema::{Form, GroupRule, KeyGroup, ObjectSchema, TextRule, Type};
+use crate::refusal::{Refusal, RefusalKind, RefusedPart};
 
 /// The fields that the API server does not know, as a strict client reports them.
-pub(super) fn unknown_fields(object: &Node, schema: &Object, version: CiliumVersion) -> Vec<Refusal> {
+pub(super) fn unknown_fields(
+    object: &YamlNode,
+    schema: &ObjectSchema,
+    version: CiliumVersion,
+) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     unknown_in_object(object, schema, "", version, &mut refusals);
     refusals
 }
 
 fn unknown_in_object(
-    node: &Node,
-    schema: &Object,
+    node: &YamlNode,
+    schema: &ObjectSchema,
     path: &str,
     version: CiliumVersion,
     refusals: &mut Vec<Refusal>,
@@ -34,7 +38,7 @@ fn unknown_in_object(
 }
 
 fn unknown_in_value(
-    node: &Node,
+    node: &YamlNode,
     kind: &Type,
     path: &str,
     version: CiliumVersion,
@@ -60,7 +64,7 @@ fn unknown_in_value(
 fn unknown_field(entry: &Entry, path: String, meant: Option<&'static str>) -> Refusal {
     let message = format!("strict decoding error: unknown field {path:?}");
     let kind = RefusalKind::UnknownField { path, meant };
-    Refusal { kind, part: Part::Specification, message, position: entry.position }
+    Refusal { kind, part: RefusedPart::Specification, message, position: entry.position }
 }
 
 fn join(path: &str, key: &str) -> String {
@@ -68,24 +72,24 @@ fn join(path: &str, key: &str) -> String {
 }
 
 /// Why the API server refuses an object without unknown fields.
-pub(super) fn refusals(object: &Node, schema: &Object, version: CiliumVersion) -> Vec<Refusal> {
+pub(super) fn refusals(object: &YamlNode, schema: &ObjectSchema, version: CiliumVersion) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     check_object(object, schema, "", version, &mut refusals);
     refusals
 }
 
 /// Adds a refusal of a value that is not allowed where it stands.
-pub(super) fn refuse(node: &Node, message: String, refusals: &mut Vec<Refusal>) {
+pub(super) fn refuse(node: &YamlNode, message: String, refusals: &mut Vec<Refusal>) {
     refuse_as(RefusalKind::InvalidValue, node, message, refusals);
 }
 
-fn refuse_as(kind: RefusalKind, node: &Node, message: String, refusals: &mut Vec<Refusal>) {
-    refusals.push(Refusal { kind, part: Part::Specification, message, position: node.position });
+fn refuse_as(kind: RefusalKind, node: &YamlNode, message: String, refusals: &mut Vec<Refusal>) {
+    refusals.push(Refusal { kind, part: RefusedPart::Specification, message, position: node.position });
 }
 
 fn check_object(
-    node: &Node,
-    schema: &Object,
+    node: &YamlNode,
+    schema: &ObjectSchema,
     path: &str,
     version: CiliumVersion,
     refusals: &mut Vec<Refusal>,
@@ -102,7 +106,7 @@ fn check_object(
                 let before = refusals.len();
                 check_value(value, &field.kind, &join(path, field.name), version, refusals);
                 if path.is_empty() && field.name == "metadata" {
-                    refusals[before..].iter_mut().for_each(|refusal| refusal.part = Part::Identity);
+                    refusals[before..].iter_mut().for_each(|refusal| refusal.part = RefusedPart::Identity);
                 }
             }
             None if field.required.contain(version) => {
@@ -116,7 +120,7 @@ fn check_object(
     }
 }
 
-fn check_group(node: &Node, group: &Group, path: &str, refusals: &mut Vec<Refusal>) {
+fn check_group(node: &YamlNode, group: &KeyGroup, path: &str, refusals: &mut Vec<Refusal>) {
     let present = group.keys.iter().filter(|key| node.get(key).is_some()).count();
     let message = match (group.rule, present) {
         (GroupRule::AnyOf, 0) => {
@@ -141,7 +145,7 @@ fn check_group(node: &Node, group: &Group, path: &str, refusals: &mut Vec<Refusa
 /// What the API server calls a text.
 const TEXT: &str = "string";
 
-fn wrong_type(node: &Node, path: &str, wanted: &str, refusals: &mut Vec<Refusal>) {
+fn wrong_type(node: &YamlNode, path: &str, wanted: &str, refusals: &mut Vec<Refusal>) {
     let given = node.value.type_name();
     let message =
         format!("{path}: Invalid value: {given:?}: {path} in body must be of type {wanted}: {given:?}");
@@ -149,7 +153,13 @@ fn wrong_type(node: &Node, path: &str, wanted: &str, refusals: &mut Vec<Refusal>
     refuse_as(kind, node, message, refusals);
 }
 
-fn check_value(node: &Node, kind: &Type, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn check_value(
+    node: &YamlNode,
+    kind: &Type,
+    path: &str,
+    version: CiliumVersion,
+    refusals: &mut Vec<Refusal>,
+) {
     match (kind, &node.value) {
         (Type::Anything, _)
         | (Type::Boolean, Value::Boolean(_))
@@ -202,7 +212,7 @@ fn check_value(node: &Node, kind: &Type, path: &str, version: CiliumVersion, ref
 }
 
 fn check_text(
-    node: &Node,
+    node: &YamlNode,
     text: &str,
     rules: &[TextRule],
     path: &str,

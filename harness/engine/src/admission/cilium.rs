@@ -4,18 +4,19 @@
 
 mod ports;
 
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::version::CiliumVersion;
 
 use super::check::refuse;
 use super::metadata::METADATA;
 use super::schema::{
-    Form, Group, GroupRule, Limit, Object, TextRule, Type, in_versions, list, object, optional, required,
+    Form, GroupRule, KeyGroup, ObjectSchema, SizeLimit, TextRule, Type, in_versions, list, object, optional,
+    required,
 };
 use super::text;
 use crate::behaviour::{self, LONGEST_NAME};
 use crate::refusal::Refusal;
-use crate::versions::{ALWAYS, Versions};
+use crate::versions::{ALWAYS, VersionSpan};
 use ports::{ICMPS, PORT_DENY_RULE, PORT_RULE};
 
 const TEXT: Type = Type::Text(&[]);
@@ -24,12 +25,12 @@ const fn form(form: Form) -> TextRule {
     TextRule { versions: ALWAYS, form }
 }
 
-const fn form_in(versions: Versions, form: Form) -> TextRule {
+const fn form_in(versions: VersionSpan, form: Form) -> TextRule {
     TextRule { versions, form }
 }
 
 /// `CiliumNetworkPolicy` and `CiliumClusterwideNetworkPolicy`.
-pub(super) const POLICY: Object = Object {
+pub(super) const POLICY: ObjectSchema = ObjectSchema {
     fields: &[
         optional("apiVersion", TEXT),
         optional("kind", TEXT),
@@ -43,7 +44,7 @@ pub(super) const POLICY: Object = Object {
 };
 
 /// Whether the API server itself wants a specification.
-fn spec_or_specs(node: &Node, _path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn spec_or_specs(node: &YamlNode, _path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     let is_required = behaviour::schema::SPEC_IS_REQUIRED.contain(version);
     if is_required && node.get("spec").is_none() && node.get("specs").is_none() {
         refuse(node, "<nil>: Invalid value: spec or specs must be provided".to_owned(), refusals);
@@ -51,14 +52,14 @@ fn spec_or_specs(node: &Node, _path: &str, version: CiliumVersion, refusals: &mu
 }
 
 /// `CiliumCIDRGroup`.
-pub(super) const CIDR_GROUP: Object = object(&[
+pub(super) const CIDR_GROUP: ObjectSchema = object(&[
     optional("apiVersion", TEXT),
     optional("kind", TEXT),
     required("metadata", METADATA),
     required("spec", Type::Object(&object(&[required("externalCIDRs", list(&CIDR))]))),
 ]);
 
-const RULE: Object = Object {
+const RULE: ObjectSchema = ObjectSchema {
     fields: &[
         optional("description", TEXT),
         optional("enableDefaultDeny", Type::Object(&DEFAULT_DENY)),
@@ -72,12 +73,12 @@ const RULE: Object = Object {
         in_versions("log", Type::Object(&object(&[optional("value", LOG_VALUE)])), behaviour::schema::LOG),
     ],
     groups: &[
-        Group {
+        KeyGroup {
             rule: GroupRule::AnyOf,
             keys: &["ingress", "ingressDeny", "egress", "egressDeny"],
             versions: behaviour::schema::DIRECTION_IS_REQUIRED,
         },
-        Group { rule: GroupRule::OneOf, keys: &["endpointSelector", "nodeSelector"], versions: ALWAYS },
+        KeyGroup { rule: GroupRule::OneOf, keys: &["endpointSelector", "nodeSelector"], versions: ALWAYS },
     ],
     extra: None,
 };
@@ -85,9 +86,10 @@ const RULE: Object = Object {
 const LOG_VALUE: Type =
     Type::Text(&[form(Form::AtMost(32)), form(Form::Pattern(text::is_printable, text::PRINTABLE))]);
 
-const DEFAULT_DENY: Object = object(&[optional("egress", Type::Boolean), optional("ingress", Type::Boolean)]);
+const DEFAULT_DENY: ObjectSchema =
+    object(&[optional("egress", Type::Boolean), optional("ingress", Type::Boolean)]);
 
-const RULE_LABEL: Object =
+const RULE_LABEL: ObjectSchema =
     object(&[required("key", TEXT), optional("source", TEXT), optional("value", TEXT)]);
 
 const SELECTOR: Type = Type::Object(&object(&[
@@ -112,7 +114,7 @@ const SELECTORS: Type = list(&SELECTOR);
 const CIDR: Type = Type::Text(&[form(Form::Format(text::is_cidr, "cidr"))]);
 const CIDRS: Type = list(&CIDR);
 
-const CIDR_SETS: Type = list(&Type::Object(&Object {
+const CIDR_SETS: Type = list(&Type::Object(&ObjectSchema {
     fields: &[
         optional("cidr", CIDR),
         optional(
@@ -125,7 +127,7 @@ const CIDR_SETS: Type = list(&Type::Object(&Object {
         in_versions("cidrGroupSelector", SELECTOR, behaviour::schema::CIDR_GROUP_SELECTOR),
         optional("except", CIDRS),
     ],
-    groups: &[Group {
+    groups: &[KeyGroup {
         rule: GroupRule::OneOf,
         keys: &["cidr", "cidrGroupRef", "cidrGroupSelector"],
         versions: ALWAYS,
@@ -163,9 +165,9 @@ const AUTHENTICATION: Type = Type::Object(&object(&[required(
 )]));
 
 /// A field that is there for old objects to be rejected by, and takes no element.
-const NO_MORE: Type = Type::List { element: &TEXT, most: Limit { most: 0, fewest: 0, versions: ALWAYS } };
+const NO_MORE: Type = Type::List { element: &TEXT, most: SizeLimit { most: 0, fewest: 0, versions: ALWAYS } };
 
-const INGRESS: Object = object(&[
+const INGRESS: ObjectSchema = object(&[
     optional("authentication", AUTHENTICATION),
     optional("fromCIDR", CIDRS),
     optional("fromCIDRSet", CIDR_SETS),
@@ -179,7 +181,7 @@ const INGRESS: Object = object(&[
     optional("toPorts", list(&Type::Object(&PORT_RULE))),
 ]);
 
-const INGRESS_DENY: Object = object(&[
+const INGRESS_DENY: ObjectSchema = object(&[
     optional("fromCIDR", CIDRS),
     optional("fromCIDRSet", CIDR_SETS),
     optional("fromEndpoints", SELECTORS),
@@ -192,7 +194,7 @@ const INGRESS_DENY: Object = object(&[
     optional("toPorts", list(&Type::Object(&PORT_DENY_RULE))),
 ]);
 
-const EGRESS: Object = object(&[
+const EGRESS: ObjectSchema = object(&[
     optional("authentication", AUTHENTICATION),
     optional("icmps", ICMPS),
     optional("toCIDR", CIDRS),
@@ -208,7 +210,7 @@ const EGRESS: Object = object(&[
     optional("toServices", SERVICES),
 ]);
 
-const EGRESS_DENY: Object = object(&[
+const EGRESS_DENY: ObjectSchema = object(&[
     optional("icmps", ICMPS),
     optional("toCIDR", CIDRS),
     optional("toCIDRSet", CIDR_SETS),
@@ -223,7 +225,7 @@ const EGRESS_DENY: Object = object(&[
 ]);
 
 /// Entries of `toFQDNs` and of DNS rules.
-const NAMES: Type = list(&Type::Object(&Object {
+const NAMES: Type = list(&Type::Object(&ObjectSchema {
     fields: &[
         optional(
             "matchName",
@@ -240,7 +242,7 @@ const NAMES: Type = list(&Type::Object(&Object {
             ]),
         ),
     ],
-    groups: &[Group { rule: GroupRule::OneOf, keys: &["matchName", "matchPattern"], versions: ALWAYS }],
+    groups: &[KeyGroup { rule: GroupRule::OneOf, keys: &["matchName", "matchPattern"], versions: ALWAYS }],
     extra: None,
 }));
 

@@ -2,12 +2,12 @@
 //!
 //! <https://network-policy-api.sigs.k8s.io/reference/spec/>
 
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::version::CiliumVersion;
 
 use super::check::refuse;
 use super::metadata::METADATA;
-use super::schema::{Extra, Form, Limit, Object, TextRule, Type, list, object, optional, required};
+use super::schema::{Extra, Form, ObjectSchema, SizeLimit, TextRule, Type, list, object, optional, required};
 use super::text;
 use crate::refusal::Refusal;
 use crate::versions::ALWAYS;
@@ -20,21 +20,21 @@ const fn form(form: Form) -> TextRule {
 
 /// A list of 1 to 25 elements.
 const fn some(element: &'static Type) -> Type {
-    Type::List { element, most: Limit { most: 25, fewest: 1, versions: ALWAYS } }
+    Type::List { element, most: SizeLimit { most: 25, fewest: 1, versions: ALWAYS } }
 }
 
 /// A mapping of which exactly one key must be there.
-const fn one_of(fields: &'static [super::schema::Field]) -> Object {
-    Object { fields, groups: &[], extra: Some(one_property) }
+const fn one_of(fields: &'static [super::schema::Field]) -> ObjectSchema {
+    ObjectSchema { fields, groups: &[], extra: Some(one_property) }
 }
 
 /// A mapping with a check that its fields cannot say.
-const fn checked(fields: &'static [super::schema::Field], extra: Extra) -> Object {
-    Object { fields, groups: &[], extra: Some(extra) }
+const fn checked(fields: &'static [super::schema::Field], extra: Extra) -> ObjectSchema {
+    ObjectSchema { fields, groups: &[], extra: Some(extra) }
 }
 
 /// `ClusterNetworkPolicy`.
-pub(super) const POLICY: Object = object(&[
+pub(super) const POLICY: ObjectSchema = object(&[
     optional("apiVersion", TEXT),
     optional("kind", TEXT),
     required("metadata", METADATA),
@@ -42,9 +42,9 @@ pub(super) const POLICY: Object = object(&[
     optional("status", Type::Anything),
 ]);
 
-const RULES_LIMIT: Limit = Limit { most: 25, fewest: 0, versions: ALWAYS };
+const RULES_LIMIT: SizeLimit = SizeLimit { most: 25, fewest: 0, versions: ALWAYS };
 
-const SPEC: Object = object(&[
+const SPEC: ObjectSchema = object(&[
     optional("egress", Type::List { element: &Type::Object(&EGRESS), most: RULES_LIMIT }),
     optional("ingress", Type::List { element: &Type::Object(&INGRESS), most: RULES_LIMIT }),
     required("priority", Type::Integer(0, 1000)),
@@ -55,7 +55,7 @@ const SPEC: Object = object(&[
 const ACTION: Type = Type::Text(&[form(Form::OneOf(&["Accept", "Deny", "Pass"]))]);
 const NAME: Type = Type::Text(&[form(Form::AtMost(100))]);
 
-const INGRESS: Object = object(&[
+const INGRESS: ObjectSchema = object(&[
     required("action", ACTION),
     required(
         "from",
@@ -65,7 +65,7 @@ const INGRESS: Object = object(&[
     optional("protocols", PROTOCOLS),
 ]);
 
-const EGRESS: Object = checked(
+const EGRESS: ObjectSchema = checked(
     &[
         required("action", ACTION),
         optional("name", NAME),
@@ -75,7 +75,7 @@ const EGRESS: Object = checked(
     port_names_beside_addresses,
 );
 
-const EGRESS_PEER: Object = checked(
+const EGRESS_PEER: ObjectSchema = checked(
     &[
         optional("domainNames", some(&Type::Text(&[form(Form::Pattern(text::is_domain, text::DOMAIN))]))),
         optional("namespaces", SELECTOR),
@@ -111,15 +111,15 @@ const PROTOCOLS: Type = some(&Type::Object(&one_of(&[
 
 const PROTOCOL: Type = Type::Object(&one_of(&[optional("destinationPort", Type::Object(&PORT))]));
 
-const PORT: Object =
+const PORT: ObjectSchema =
     one_of(&[optional("number", Type::Integer(1, 65_535)), optional("range", Type::Object(&RANGE))]);
 
-const RANGE: Object = checked(
+const RANGE: ObjectSchema = checked(
     &[required("end", Type::Integer(1, 65_535)), required("start", Type::Integer(1, 65_535))],
     start_before_end,
 );
 
-fn one_property(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn one_property(node: &YamlNode, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     match node.entries().len() {
         0 => {
             let message =
@@ -131,10 +131,10 @@ fn one_property(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut
     }
 }
 
-fn egress_peer(node: &Node, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn egress_peer(node: &YamlNode, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     one_property(node, path, version, refusals);
     for key in ["domainNames", "networks"] {
-        let elements = node.get(key).map_or(&[][..], Node::elements);
+        let elements = node.get(key).map_or(&[][..], YamlNode::elements);
         for (index, element) in elements.iter().enumerate() {
             let Some(text) = element.text() else { continue };
             if elements[..index].iter().any(|before| before.text() == Some(text)) {
@@ -150,13 +150,13 @@ fn egress_peer(node: &Node, path: &str, version: CiliumVersion, refusals: &mut V
 }
 
 fn port_names_beside_addresses(
-    node: &Node,
+    node: &YamlNode,
     path: &str,
     _version: CiliumVersion,
     refusals: &mut Vec<Refusal>,
 ) {
     let any = |list: &str, keys: &[&str]| {
-        let elements = node.get(list).map_or(&[][..], Node::elements);
+        let elements = node.get(list).map_or(&[][..], YamlNode::elements);
         elements.iter().any(|element| keys.iter().any(|key| element.get(key).is_some()))
     };
     if any("to", &["networks", "nodes", "domainNames"]) && any("protocols", &["destinationNamedPort"]) {
@@ -166,7 +166,7 @@ fn port_names_beside_addresses(
     }
 }
 
-fn start_before_end(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn start_before_end(node: &YamlNode, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     let number = |key: &str| match node.get(key)?.value {
         Value::Integer(number) => Some(number),
         _ => None,

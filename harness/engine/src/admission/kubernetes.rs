@@ -3,13 +3,13 @@
 //! <https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/network-policy-v1/>
 
 use ipnet::IpNet;
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::version::CiliumVersion;
 
 use super::check::refuse;
 use super::label::SELECTOR;
 use super::metadata::METADATA;
-use super::schema::{Form, Object, TextRule, Type, list, object, optional, required};
+use super::schema::{Form, ObjectSchema, TextRule, Type, list, object, optional, required};
 use crate::refusal::Refusal;
 use crate::versions::ALWAYS;
 
@@ -20,7 +20,7 @@ const fn words(words: &'static [&'static str]) -> TextRule {
 }
 
 /// `NetworkPolicy`.
-pub(super) const NETWORK_POLICY: Object = object(&[
+pub(super) const NETWORK_POLICY: ObjectSchema = object(&[
     optional("apiVersion", TEXT),
     optional("kind", TEXT),
     required("metadata", METADATA),
@@ -28,7 +28,7 @@ pub(super) const NETWORK_POLICY: Object = object(&[
     optional("status", Type::Anything),
 ]);
 
-const SPEC: Object = Object {
+const SPEC: ObjectSchema = ObjectSchema {
     fields: &[
         optional("egress", list(&Type::Object(&EGRESS))),
         optional("ingress", list(&Type::Object(&INGRESS))),
@@ -39,17 +39,17 @@ const SPEC: Object = Object {
     extra: Some(check_policy_types),
 };
 
-fn check_policy_types(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn check_policy_types(node: &YamlNode, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     if let Some(types) = node.get("policyTypes").filter(|types| types.elements().len() > 2) {
         let message = format!("{path}.policyTypes: Invalid value: may not specify more than two policyTypes");
         refuse(types, message, refusals);
     }
 }
 
-const INGRESS: Object = object(&[optional("from", PEERS), optional("ports", PORTS)]);
-const EGRESS: Object = object(&[optional("ports", PORTS), optional("to", PEERS)]);
+const INGRESS: ObjectSchema = object(&[optional("from", PEERS), optional("ports", PORTS)]);
+const EGRESS: ObjectSchema = object(&[optional("ports", PORTS), optional("to", PEERS)]);
 
-const PEERS: Type = list(&Type::Object(&Object {
+const PEERS: Type = list(&Type::Object(&ObjectSchema {
     fields: &[
         optional("ipBlock", Type::Object(&IP_BLOCK)),
         optional("namespaceSelector", SELECTOR),
@@ -59,13 +59,13 @@ const PEERS: Type = list(&Type::Object(&Object {
     extra: Some(check_peer),
 }));
 
-const IP_BLOCK: Object = Object {
+const IP_BLOCK: ObjectSchema = ObjectSchema {
     fields: &[required("cidr", TEXT), optional("except", list(&TEXT))],
     groups: &[],
     extra: Some(check_block),
 };
 
-const PORTS: Type = list(&Type::Object(&Object {
+const PORTS: Type = list(&Type::Object(&ObjectSchema {
     fields: &[
         optional("endPort", Type::Integer(i64::MIN, i64::MAX)),
         optional("port", Type::IntegerOrText(&[])),
@@ -75,7 +75,7 @@ const PORTS: Type = list(&Type::Object(&Object {
     extra: Some(check_port),
 }));
 
-fn check_peer(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn check_peer(node: &YamlNode, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     let selectors = ["podSelector", "namespaceSelector"].iter().any(|key| node.get(key).is_some());
     match (node.get("ipBlock").is_some(), selectors) {
         (false, false) => refuse(node, format!("{path}: Required value: must specify a peer"), refusals),
@@ -87,8 +87,8 @@ fn check_peer(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut V
     }
 }
 
-fn check_block(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
-    let prefix = |node: &Node, path: &str, refusals: &mut Vec<Refusal>| {
+fn check_block(node: &YamlNode, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+    let prefix = |node: &YamlNode, path: &str, refusals: &mut Vec<Refusal>| {
         let text = node.text()?;
         let parsed: Option<IpNet> = text.parse().ok();
         if parsed.is_none() {
@@ -103,7 +103,7 @@ fn check_block(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut 
     else {
         return;
     };
-    for (index, excepted) in node.get("except").map_or(&[][..], Node::elements).iter().enumerate() {
+    for (index, excepted) in node.get("except").map_or(&[][..], YamlNode::elements).iter().enumerate() {
         let path = format!("{path}.except[{index}]");
         let Some(inner) = prefix(excepted, &path, refusals) else { continue };
         if !within.contains(&inner.network()) || inner.prefix_len() <= within.prefix_len() {
@@ -114,7 +114,7 @@ fn check_block(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut 
     }
 }
 
-fn check_port(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn check_port(node: &YamlNode, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     let end = node.get("endPort").and_then(|node| match node.value {
         Value::Integer(number) => Some((node, number)),
         _ => None,

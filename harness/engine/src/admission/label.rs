@@ -2,18 +2,18 @@
 //!
 //! <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
 
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::version::CiliumVersion;
 
 use super::check::refuse;
-use super::schema::{Object, Type, list, object, optional};
+use super::schema::{ObjectSchema, Type, list, object, optional};
 use super::text;
 use crate::refusal::Refusal;
 
 const TEXT: Type = Type::Text(&[]);
 
 /// A label selector of Kubernetes.
-pub(super) const SELECTOR: Type = Type::Object(&Object {
+pub(super) const SELECTOR: Type = Type::Object(&ObjectSchema {
     fields: &[
         optional(
             "matchExpressions",
@@ -29,11 +29,11 @@ pub(super) const SELECTOR: Type = Type::Object(&Object {
     extra: Some(check_selector),
 });
 
-fn check_selector(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn check_selector(node: &YamlNode, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     if let Some(labels) = node.get("matchLabels") {
         check_labels(labels, &format!("{path}.matchLabels"), refusals);
     }
-    let expressions = node.get("matchExpressions").map_or(&[][..], Node::elements);
+    let expressions = node.get("matchExpressions").map_or(&[][..], YamlNode::elements);
     for (index, expression) in expressions.iter().enumerate() {
         // What is no mapping was refused for that.
         if matches!(expression.value, Value::Map(_)) {
@@ -43,17 +43,17 @@ fn check_selector(node: &Node, path: &str, _version: CiliumVersion, refusals: &m
 }
 
 /// Checks the keys and values of a mapping of labels. A value that is null is an empty text.
-pub(super) fn check_labels(labels: &Node, path: &str, refusals: &mut Vec<Refusal>) {
+pub(super) fn check_labels(labels: &YamlNode, path: &str, refusals: &mut Vec<Refusal>) {
     for entry in labels.entries() {
         check_key(&entry.value, &entry.key, path, refusals);
         check_value(&entry.value, path, refusals);
     }
 }
 
-fn check_expression(node: &Node, path: &str, refusals: &mut Vec<Refusal>) {
-    let values = node.get("values").map_or(&[][..], Node::elements);
+fn check_expression(node: &YamlNode, path: &str, refusals: &mut Vec<Refusal>) {
+    let values = node.get("values").map_or(&[][..], YamlNode::elements);
     let operator = node.get("operator");
-    let word = operator.map_or(Some(""), Node::text);
+    let word = operator.map_or(Some(""), YamlNode::text);
     match word {
         Some("In" | "NotIn") if values.is_empty() => {
             let message = "Required value: must be specified when `operator` is 'In' or 'NotIn'";
@@ -70,7 +70,7 @@ fn check_expression(node: &Node, path: &str, refusals: &mut Vec<Refusal>) {
         }
     }
     let key = node.get("key");
-    if let Some(text) = key.map_or(Some(""), Node::text) {
+    if let Some(text) = key.map_or(Some(""), YamlNode::text) {
         check_key(key.unwrap_or(node), text, &format!("{path}.key"), refusals);
     }
     for (index, value) in values.iter().enumerate() {
@@ -78,7 +78,7 @@ fn check_expression(node: &Node, path: &str, refusals: &mut Vec<Refusal>) {
     }
 }
 
-fn check_key(node: &Node, key: &str, path: &str, refusals: &mut Vec<Refusal>) {
+fn check_key(node: &YamlNode, key: &str, path: &str, refusals: &mut Vec<Refusal>) {
     if let Some(fault) = fault_of_key(key) {
         refuse(node, format!("{path}: Invalid value: {key:?}: {fault}"), refusals);
     }
@@ -109,7 +109,7 @@ fn fault_of_key(key: &str) -> Option<&'static str> {
 /// The most characters of a label's name and of its value.
 const LONGEST: usize = 63;
 
-fn check_value(node: &Node, path: &str, refusals: &mut Vec<Refusal>) {
+fn check_value(node: &YamlNode, path: &str, refusals: &mut Vec<Refusal>) {
     let Some(value) = node.text() else { return };
     let fault = if value.len() > LONGEST {
         "must be no more than 63 bytes"

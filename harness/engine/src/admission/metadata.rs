@@ -2,13 +2,13 @@
 //!
 //! <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/>
 
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::name::is_dns_label;
 use verdikt_scenario::version::CiliumVersion;
 
 use super::check::refuse;
 use super::label;
-use super::schema::{Object, Type, list, optional};
+use super::schema::{ObjectSchema, Type, list, optional};
 use super::text;
 use crate::refusal::Refusal;
 
@@ -16,7 +16,7 @@ const TEXT: Type = Type::Text(&[]);
 const TEXTS: Type = Type::Texts(&[]);
 
 /// The field `metadata` of every kind.
-pub(super) const METADATA: Type = Type::Object(&Object {
+pub(super) const METADATA: Type = Type::Object(&ObjectSchema {
     fields: &[
         optional("annotations", TEXTS),
         optional("creationTimestamp", Type::Anything),
@@ -41,7 +41,7 @@ pub(super) const METADATA: Type = Type::Object(&Object {
 const NAME: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character";
 const NAMESPACE: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character";
 
-fn check_metadata(node: &Node, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn check_metadata(node: &YamlNode, path: &str, _version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     let given = |key: &str| node.get(key).filter(|node| node.text() != Some(""));
     match given("name") {
         None if given("generateName").is_none() => {
@@ -57,7 +57,7 @@ fn check_metadata(node: &Node, path: &str, _version: CiliumVersion, refusals: &m
 
 /// A name under a rule, in words, and with a limit to its length.
 fn check_name(
-    node: Option<&Node>,
+    node: Option<&YamlNode>,
     path: &str,
     test: fn(&str) -> bool,
     (most, rule): (usize, &str),

@@ -2,14 +2,18 @@
 
 use std::borrow::Cow;
 
-use verdikt_scenario::document::{Entry, Node, Value};
+use verdikt_scenario::document::{Entry, Value, YamlNode};
 use verdikt_scenario::version::CiliumVersion;
 
-use super::Kind;
-use super::schema::{Object, Type};
+use super::KindSchema;
+use super::schema::{ObjectSchema, Type};
 
 /// The object without unknown fields, and without nulls if its kind drops them.
-pub(super) fn prune<'a>(object: &'a Node, kind: &Kind, version: CiliumVersion) -> Cow<'a, Node> {
+pub(super) fn prune<'a>(
+    object: &'a YamlNode,
+    kind: &KindSchema,
+    version: CiliumVersion,
+) -> Cow<'a, YamlNode> {
     Pruning { version, drops_nulls: kind.drops_nulls() }.object(object, kind.schema)
 }
 
@@ -20,14 +24,14 @@ struct Pruning {
 }
 
 impl Pruning {
-    fn object<'a>(self, node: &'a Node, schema: &Object) -> Cow<'a, Node> {
+    fn object<'a>(self, node: &'a YamlNode, schema: &ObjectSchema) -> Cow<'a, YamlNode> {
         self.entries(node, |entry| {
             let field = schema.field(&entry.key, self.version)?;
             Some(self.value(&entry.value, &field.kind))
         })
     }
 
-    fn value<'a>(self, node: &'a Node, kind: &Type) -> Cow<'a, Node> {
+    fn value<'a>(self, node: &'a YamlNode, kind: &Type) -> Cow<'a, YamlNode> {
         match (kind, &node.value) {
             (Type::Object(schema), _) => self.object(node, schema),
             (Type::Texts(_), _) => self.entries(node, |entry| Some(Cow::Borrowed(&entry.value))),
@@ -39,9 +43,9 @@ impl Pruning {
     /// A mapping with what is stored of its entries.
     fn entries<'a>(
         self,
-        node: &'a Node,
-        stored: impl Fn(&'a Entry) -> Option<Cow<'a, Node>>,
-    ) -> Cow<'a, Node> {
+        node: &'a YamlNode,
+        stored: impl Fn(&'a Entry) -> Option<Cow<'a, YamlNode>>,
+    ) -> Cow<'a, YamlNode> {
         let Value::Map(entries) = &node.value else { return Cow::Borrowed(node) };
         let mut kept: Option<Vec<Entry>> = None;
         for (index, entry) in entries.iter().enumerate() {
@@ -54,13 +58,13 @@ impl Pruning {
             kept.extend(value.map(|value| Entry { value: value.into_owned(), ..entry.clone() }));
         }
         kept.map_or(Cow::Borrowed(node), |entries| {
-            Cow::Owned(Node { value: Value::Map(entries), position: node.position })
+            Cow::Owned(YamlNode { value: Value::Map(entries), position: node.position })
         })
     }
 
     /// A list with what is stored of its elements, of which none is dropped, not even a null.
-    fn list<'a>(self, node: &'a Node, elements: &'a [Node], element: &Type) -> Cow<'a, Node> {
-        let mut kept: Option<Vec<Node>> = None;
+    fn list<'a>(self, node: &'a YamlNode, elements: &'a [YamlNode], element: &Type) -> Cow<'a, YamlNode> {
+        let mut kept: Option<Vec<YamlNode>> = None;
         for (index, node) in elements.iter().enumerate() {
             let value = self.value(node, element);
             if kept.is_none() && matches!(value, Cow::Borrowed(_)) {
@@ -69,7 +73,7 @@ impl Pruning {
             kept.get_or_insert_with(|| elements[..index].to_vec()).push(value.into_owned());
         }
         kept.map_or(Cow::Borrowed(node), |elements| {
-            Cow::Owned(Node { value: Value::List(elements), position: node.position })
+            Cow::Owned(YamlNode { value: Value::List(elements), position: node.position })
         })
     }
 }

@@ -1,32 +1,32 @@
 //! The words in which the tables of fields are written.
 
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::version::CiliumVersion;
 
 use crate::refusal::Refusal;
-use crate::versions::{ALWAYS, NEVER, Versions};
+use crate::versions::{ALWAYS, NEVER, VersionSpan};
 
 /// The schema of a mapping with known keys.
 #[derive(Debug)]
-pub(super) struct Object {
+pub(super) struct ObjectSchema {
     pub(super) fields: &'static [Field],
     /// Keys of which so many must be there.
-    pub(super) groups: &'static [Group],
+    pub(super) groups: &'static [KeyGroup],
     /// What a schema cannot say.
     pub(super) extra: Option<Extra>,
 }
 
 /// A check of a whole mapping, with its path.
-pub(super) type Extra = fn(&Node, &str, CiliumVersion, &mut Vec<Refusal>);
+pub(super) type Extra = fn(&YamlNode, &str, CiliumVersion, &mut Vec<Refusal>);
 
 /// One key of a mapping.
 #[derive(Debug)]
 pub(super) struct Field {
     pub(super) name: &'static str,
     pub(super) kind: Type,
-    pub(super) required: Versions,
+    pub(super) required: VersionSpan,
     /// In which versions it exists.
-    pub(super) exists: Versions,
+    pub(super) exists: VersionSpan,
 }
 
 /// What a value must be.
@@ -45,27 +45,27 @@ pub(super) enum Type {
     /// A mapping from any key to a text.
     Texts(&'static [TextRule]),
     /// A list with a limit.
-    List { element: &'static Type, most: Limit },
+    List { element: &'static Type, most: SizeLimit },
     /// A mapping with known keys.
-    Object(&'static Object),
+    Object(&'static ObjectSchema),
 }
 
 /// The most and fewest elements of a list, where there is a limit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limit {
+pub(super) struct SizeLimit {
     pub(super) most: usize,
     pub(super) fewest: usize,
     /// Where it holds.
-    pub(super) versions: Versions,
+    pub(super) versions: VersionSpan,
 }
 
 /// No limit.
-pub(super) const ANY_LENGTH: Limit = Limit { most: usize::MAX, fewest: 0, versions: ALWAYS };
+pub(super) const ANY_LENGTH: SizeLimit = SizeLimit { most: usize::MAX, fewest: 0, versions: ALWAYS };
 
 /// A rule for a text, and the versions that have it.
 #[derive(Debug)]
 pub(super) struct TextRule {
-    pub(super) versions: Versions,
+    pub(super) versions: VersionSpan,
     pub(super) form: Form,
 }
 
@@ -86,10 +86,10 @@ pub(super) enum Form {
 
 /// Keys of which some must be there.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct KeyGroup {
     pub(super) rule: GroupRule,
     pub(super) keys: &'static [&'static str],
-    pub(super) versions: Versions,
+    pub(super) versions: VersionSpan,
 }
 
 /// How many keys of a group must be there.
@@ -101,7 +101,7 @@ pub(super) enum GroupRule {
     OneOf,
 }
 
-impl Object {
+impl ObjectSchema {
     /// The field of a key, if it exists in the version.
     pub(super) fn field(&self, key: &str, version: CiliumVersion) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == key && field.exists.contain(version))
@@ -119,7 +119,7 @@ pub(super) const fn required(name: &'static str, kind: Type) -> Field {
 }
 
 /// A field of some versions.
-pub(super) const fn in_versions(name: &'static str, kind: Type, exists: Versions) -> Field {
+pub(super) const fn in_versions(name: &'static str, kind: Type, exists: VersionSpan) -> Field {
     Field { name, kind, required: NEVER, exists }
 }
 
@@ -129,6 +129,6 @@ pub(super) const fn list(element: &'static Type) -> Type {
 }
 
 /// A mapping without further rules.
-pub(super) const fn object(fields: &'static [Field]) -> Object {
-    Object { fields, groups: &[], extra: None }
+pub(super) const fn object(fields: &'static [Field]) -> ObjectSchema {
+    ObjectSchema { fields, groups: &[], extra: None }
 }

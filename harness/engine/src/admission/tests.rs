@@ -132,7 +132,7 @@ fn pruning_keeps_what_is_known_and_copies_only_what_changes() {
         "{kind: CiliumNetworkPolicy, spec: {endpointSelector: {matchLabel: {a: b}}, ingress: [{from: []}, {}], x: 1}}",
     );
     let pruned = prune(&unclean, CiliumVersion::V1_20);
-    let keys = |node: &Node| node.entries().iter().map(|entry| entry.key.to_string()).collect::<Vec<_>>();
+    let keys = |node: &YamlNode| node.entries().iter().map(|entry| entry.key.to_string()).collect::<Vec<_>>();
     assert_eq!(keys(pruned.at(&["spec"]).unwrap()), ["endpointSelector", "ingress"]);
     assert_eq!(keys(pruned.at(&["spec", "endpointSelector"]).unwrap()), [""; 0]);
     assert_eq!(pruned.at(&["spec", "ingress"]).unwrap().elements().len(), 2);
@@ -207,8 +207,8 @@ fn word() -> impl Strategy<Value = CompactString> {
     ]
 }
 
-fn tree() -> impl Strategy<Value = Node> {
-    let located = |value| Node { value, position: Position { line: 1, column: 1 } };
+fn tree() -> impl Strategy<Value = YamlNode> {
+    let located = |value| YamlNode { value, position: Position { line: 1, column: 1 } };
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Boolean),
@@ -232,11 +232,11 @@ proptest! {
     #[test]
     fn any_tree_is_judged(parts in prop::collection::vec((word(), tree()), 0..4), kind in 0..KINDS.len()) {
         let position = Position { line: 1, column: 1 };
-        let text = |text: &str| Node { value: Value::Text(text.into()), position };
+        let text = |text: &str| YamlNode { value: Value::Text(text.into()), position };
         let kind = &KINDS[kind];
         let head = [("apiVersion".into(), text(&kind.kind.api_versions().last().unwrap())), ("kind".into(), text(kind.kind.name()))];
         let entries = head.into_iter().chain(parts).map(|(key, value)| Entry { key, position, value }).collect();
-        let object = Node { value: Value::Map(entries), position };
+        let object = YamlNode { value: Value::Map(entries), position };
         for version in CiliumVersion::ALL {
             for validation in [FieldValidation::Strict, FieldValidation::Ignore] {
                 let stored = admit(&object, version, validation).stored.into_owned();

@@ -3,15 +3,15 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 
 use super::selectors::{Keys, selector};
-use super::{Context, element_text, list, refusal, text};
+use super::{ParseContext, element_text, list, refusal, text};
 use crate::refusal::Refusal;
 use crate::rule::PeerMatcher;
 
 /// An element of `fromCIDR` or `toCIDR`: a prefix, whose host bits do not matter, or one address.
-pub(super) fn prefix(node: &Node, field: &str) -> Result<PeerMatcher, Refusal> {
+pub(super) fn prefix(node: &YamlNode, field: &str) -> Result<PeerMatcher, Refusal> {
     let text = element_text(node, field)?;
     let bare = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let prefix = text.parse::<IpNet>().ok().or_else(bare);
@@ -20,7 +20,7 @@ pub(super) fn prefix(node: &Node, field: &str) -> Result<PeerMatcher, Refusal> {
 }
 
 /// An element of `fromCIDRSet` or `toCIDRSet`: a prefix or a group, without some prefixes.
-pub(super) fn set(node: &Node, context: &Context<'_>) -> Result<PeerMatcher, Refusal> {
+pub(super) fn set(node: &YamlNode, context: &ParseContext<'_>) -> Result<PeerMatcher, Refusal> {
     let by_prefix = text(node, "cidr")?.filter(|text| !text.is_empty());
     let by_name = text(node, "cidrGroupRef")?.filter(|text| !text.is_empty());
     let by_labels = node.get("cidrGroupSelector");
@@ -46,7 +46,7 @@ pub(super) fn set(node: &Node, context: &Context<'_>) -> Result<PeerMatcher, Ref
 }
 
 /// The exceptions of a set. Each of the prefixes that is checked must contain all of them.
-fn exceptions(node: &Node, within: &[IpNet], context: &Context<'_>) -> Result<Vec<IpNet>, Refusal> {
+fn exceptions(node: &YamlNode, within: &[IpNet], context: &ParseContext<'_>) -> Result<Vec<IpNet>, Refusal> {
     let mut except = Vec::new();
     for excepted in list(node, "except")?.unwrap_or_default() {
         let prefix = strict(element_text(excepted, "except")?, excepted)?;
@@ -67,7 +67,7 @@ fn exceptions(node: &Node, within: &[IpNet], context: &Context<'_>) -> Result<Ve
 
 /// The prefixes of a set. `::/0` stands for the world, which in a cluster without IPv6 some versions take for the IPv4
 /// addresses outside.
-fn with_world(mut within: Vec<IpNet>, context: &Context<'_>) -> Vec<IpNet> {
+fn with_world(mut within: Vec<IpNet>, context: &ParseContext<'_>) -> Vec<IpNet> {
     let is_zero = |prefix: &IpNet| matches!(prefix, IpNet::V6(_)) && prefix.prefix_len() == 0;
     if context.behaviour.ipv6_zero_is_the_world && !context.dual_stack && within.iter().any(is_zero) {
         within.push(IpNet::V4(ipnet::Ipv4Net::default()));
@@ -83,14 +83,14 @@ pub(super) fn is_empty(matcher: &PeerMatcher) -> bool {
 }
 
 /// A prefix that must have its length written.
-fn strict(text: &str, node: &Node) -> Result<IpNet, Refusal> {
+fn strict(text: &str, node: &YamlNode) -> Result<IpNet, Refusal> {
     text.parse::<IpNet>()
         .map(|prefix| prefix.trunc())
         .map_err(|_| refusal(node, format!("unable to parse CIDR {text:?}")))
 }
 
 /// The `ipBlock` of a `NetworkPolicy` peer.
-pub(super) fn ip_block(node: &Node, context: &Context<'_>) -> Result<PeerMatcher, Refusal> {
+pub(super) fn ip_block(node: &YamlNode, context: &ParseContext<'_>) -> Result<PeerMatcher, Refusal> {
     let within = vec![strict(text(node, "cidr")?.unwrap_or_default(), node)?];
     let excepted = list(node, "except")?.unwrap_or_default();
     let except = excepted.iter().map(|prefix| strict(element_text(prefix, "except")?, prefix));

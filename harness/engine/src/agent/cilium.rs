@@ -1,16 +1,17 @@
 //! One specification of a `CiliumNetworkPolicy` or `CiliumClusterwideNetworkPolicy`.
 
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::precedence::Precedence;
 
 use super::peers::{ItemPeers, PeerReader};
 use super::ports::ports;
 use super::selectors::{Keys, confine_subject, selector};
-use super::{Context, Parsed, list, refusal, refusal_of, text};
-use crate::label::Source;
+use super::{ParseContext, ParsedObject, list, refusal, refusal_of, text};
+use crate::label::LabelSource;
 use crate::refusal::{Refusal, RefusalKind};
 use crate::rule::{
-    Authentication, Direction, Effect, Entry, Gap, Origin, Ports, Proxy, Reference, Rule, Section, Subject,
+    Authentication, Direction, Effect, EntryOrigin, Gap, Ports, Proxy, Rule, RuleEntry, RuleReference,
+    Section, Subject,
 };
 
 const SECTIONS: [(Section, Direction, Effect); 4] = [
@@ -22,14 +23,14 @@ const SECTIONS: [(Section, Direction, Effect); 4] = [
 
 /// Reads one specification and adds its rule.
 pub(super) fn rule(
-    spec: &Node,
+    spec: &YamlNode,
     index: Option<usize>,
-    context: &Context<'_>,
-    parsed: &mut Parsed,
+    context: &ParseContext<'_>,
+    parsed: &mut ParsedObject,
 ) -> Result<(), Refusal> {
     let subject = subject(spec, context)?;
     let subject_is_init = matches!(&subject, Subject::Endpoints(selector) if selector.has_key(|requirement| {
-        requirement.source == Some(Source::Reserved) && requirement.key == "init"
+        requirement.source == Some(LabelSource::Reserved) && requirement.key == "init"
     }));
     let mut entries = Vec::new();
     for (section, direction, effect) in SECTIONS {
@@ -37,12 +38,13 @@ pub(super) fn rule(
         let reader = PeerReader { direction, effect, subject_is_init, context };
         for (position, item) in list(spec, section.word())?.unwrap_or_default().iter().enumerate() {
             let object = context.object;
-            let origin = Origin { object, spec: index, section, index: position, position: item.position };
+            let origin =
+                EntryOrigin { object, spec: index, section, index: position, position: item.position };
             let entry = read_entry(item, &reader, origin)?;
             if matches!(subject, Subject::Nodes(_)) {
                 refuse_proxies_of_nodes(item, direction, &entry.ports, context)?;
             }
-            entries.push(Entry { isolates, ..entry });
+            entries.push(RuleEntry { isolates, ..entry });
         }
     }
     if entries.is_empty() && context.behaviour.refuses_rules_without_direction {
@@ -64,7 +66,7 @@ pub(super) fn rule(
 }
 
 /// Reads an item of a list, as one that isolates.
-fn read_entry(item: &Node, reader: &PeerReader<'_>, origin: Origin) -> Result<Entry, Refusal> {
+fn read_entry(item: &YamlNode, reader: &PeerReader<'_>, origin: EntryOrigin) -> Result<RuleEntry, Refusal> {
     let PeerReader { direction, effect, context, .. } = *reader;
     let ItemPeers { peers, unnamed, requires, gap } = reader.read(item)?;
     let ports = ports(item, direction, effect, context)?;
@@ -83,7 +85,7 @@ fn read_entry(item: &Node, reader: &PeerReader<'_>, origin: Origin) -> Result<En
     let authentication = authentication(item)?;
     let in_doubt = authentication.is_some_and(|mode| mode != Authentication::Disabled);
     let gap = gap.or(in_doubt.then_some(Gap::WhenMatched("whether mutual authentication succeeds")));
-    Ok(Entry {
+    Ok(RuleEntry {
         direction,
         effect,
         precedence: Precedence::default(),
@@ -94,11 +96,11 @@ fn read_entry(item: &Node, reader: &PeerReader<'_>, origin: Origin) -> Result<En
         authentication,
         gap,
         origin,
-        reference: Reference::default(),
+        reference: RuleReference::default(),
     })
 }
 
-fn subject(spec: &Node, context: &Context<'_>) -> Result<Subject, Refusal> {
+fn subject(spec: &YamlNode, context: &ParseContext<'_>) -> Result<Subject, Refusal> {
     match (spec.get("endpointSelector"), spec.get("nodeSelector")) {
         (Some(_), Some(_)) => Err(refusal(spec, "rule cannot have both EndpointSelector and NodeSelector")),
         (None, None) => Err(refusal(spec, "rule must have one of EndpointSelector or NodeSelector")),
@@ -115,10 +117,10 @@ fn subject(spec: &Node, context: &Context<'_>) -> Result<Subject, Refusal> {
 
 /// A node has no proxy for its ingress, and at egress one for DNS alone.
 fn refuse_proxies_of_nodes(
-    item: &Node,
+    item: &YamlNode,
     direction: Direction,
     ports: &Ports,
-    context: &Context<'_>,
+    context: &ParseContext<'_>,
 ) -> Result<(), Refusal> {
     let Ports::OneOf(rules) = ports else { return Ok(()) };
     let dns_passes = direction == Direction::Egress && context.behaviour.dns_rules_of_nodes;
@@ -139,19 +141,21 @@ fn refuse_proxies_of_nodes(
 
 /// Whether items of a direction isolate: they do, unless `enableDefaultDeny` says otherwise, and counts.
 /// <https://docs.cilium.io/en/stable/security/policy/language/#policy-deny-default>
-fn isolates(spec: &Node, direction: Direction, context: &Context<'_>) -> Result<bool, Refusal> {
+fn isolates(spec: &YamlNode, direction: Direction, context: &ParseContext<'_>) -> Result<bool, Refusal> {
     let key = match direction {
         Direction::Ingress => "ingress",
         Direction::Egress => "egress",
     };
     match spec.get("enableDefaultDeny").and_then(|node| node.get(key)) {
         None => Ok(true),
-        Some(Node { value: Value::Boolean(value), .. }) => Ok(*value || !context.settings.non_default_deny),
+        Some(YamlNode { value: Value::Boolean(value), .. }) => {
+            Ok(*value || !context.settings.non_default_deny)
+        }
         Some(other) => Err(super::cannot_decode(other, "enableDefaultDeny", "true or false")),
     }
 }
 
-fn authentication(item: &Node) -> Result<Option<Authentication>, Refusal> {
+fn authentication(item: &YamlNode) -> Result<Option<Authentication>, Refusal> {
     let Some(node) = item.get("authentication") else { return Ok(None) };
     Ok(text(node, "mode")?.map(|mode| match mode {
         "disabled" => Authentication::Disabled,

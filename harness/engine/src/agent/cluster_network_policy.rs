@@ -9,25 +9,25 @@ mod selectors;
 
 use std::sync::Arc;
 
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::precedence::{Precedence, Tier};
 
 use self::peers::{RulePeers, read_peers};
 use self::ports::read_protocols;
 pub(crate) use self::ports::{PortNameReading, read_port_name};
 use self::selectors::subject;
-use super::{Context, list, number, text};
+use super::{ParseContext, list, number, text};
 use crate::refusal::Refusal;
 use crate::rule::{
-    Direction, Effect, Entry, Origin, Peer, PeerField, PeerMatcher, Peers, PortPath, PortRule, Ports, Proxy,
-    Reference, Rule, Section,
+    Direction, Effect, EntryOrigin, Peer, PeerField, PeerMatcher, Peers, PortPath, PortRule, Ports, Proxy,
+    Rule, RuleEntry, RuleReference, Section,
 };
 
 /// The ports that `domainNames` open, by their names.
 const DNS_PORTS: [&str; 2] = ["dns", "dns-tcp"];
 
 /// Reads the specification.
-pub(super) fn rule(spec: &Node, context: &Context<'_>) -> Result<Rule, Refusal> {
+pub(super) fn rule(spec: &YamlNode, context: &ParseContext<'_>) -> Result<Rule, Refusal> {
     let tier = match text(spec, "tier")? {
         Some("Baseline") => Tier::Baseline,
         _ => Tier::Admin,
@@ -37,7 +37,7 @@ pub(super) fn rule(spec: &Node, context: &Context<'_>) -> Result<Rule, Refusal> 
     for section in [Section::Ingress, Section::Egress] {
         for (index, item) in list(spec, section.word())?.unwrap_or_default().iter().enumerate() {
             let origin =
-                Origin { object: context.object, spec: None, section, index, position: item.position };
+                EntryOrigin { object: context.object, spec: None, section, index, position: item.position };
             read_rule(item, origin, Precedence::of(tier, priority, index), context, &mut entries)?;
         }
     }
@@ -47,11 +47,11 @@ pub(super) fn rule(spec: &Node, context: &Context<'_>) -> Result<Rule, Refusal> 
 /// Reads a rule: an entry for its peers, one for what is denied because a peer is not known, and one for the DNS
 /// queries behind its domain names.
 fn read_rule(
-    item: &Node,
-    origin: Origin,
+    item: &YamlNode,
+    origin: EntryOrigin,
     precedence: Precedence,
-    context: &Context<'_>,
-    entries: &mut Vec<Entry>,
+    context: &ParseContext<'_>,
+    entries: &mut Vec<RuleEntry>,
 ) -> Result<(), Refusal> {
     let effect = match text(item, "action")? {
         Some("Deny") => Effect::Deny,
@@ -61,7 +61,7 @@ fn read_rule(
     let direction = if origin.section == Section::Ingress { Direction::Ingress } else { Direction::Egress };
     let ports = read_protocols(item)?;
     let RulePeers { peers, domains, has_unknown } = read_peers(item, direction, effect, &ports, context)?;
-    let entry = |effect, peers, ports| Entry {
+    let entry = |effect, peers, ports| RuleEntry {
         direction,
         effect,
         precedence,
@@ -72,7 +72,7 @@ fn read_rule(
         authentication: None,
         gap: None,
         origin,
-        reference: Reference::default(),
+        reference: RuleReference::default(),
     };
     // A peer that is not known fails closed, whatever the rule's other peers are.
     if has_unknown && effect != Effect::Allow {
@@ -90,7 +90,7 @@ fn read_rule(
             proxy: proxy.clone(),
             path: PortPath::DomainNames(index),
             position: node.position,
-            reference: Reference::default(),
+            reference: RuleReference::default(),
         });
         entries.push(entry(Effect::Allow, Peers::OneOf(vec![peer]), Ports::OneOf(ports.into())));
     }

@@ -3,24 +3,24 @@
 //! It departs from the Kubernetes text in one point: both sections are enforced, whatever `policyTypes` lists.
 //! <https://kubernetes.io/docs/concepts/services-networking/network-policies/>
 
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::precedence::Precedence;
 use verdikt_scenario::topology::Protocol;
 
 use super::ports::{is_service_name, last_port};
 use super::selectors::{Keys, confine_subject, imply_cluster, selector};
-use super::{Context, cidr, list, number, refusal, text};
+use super::{ParseContext, cidr, list, number, refusal, text};
 use crate::behaviour::Behaviour;
 use crate::label::NAMESPACE;
 use crate::refusal::Refusal;
 use crate::rule::{
-    Direction, Effect, Entry, Origin, Peer, PeerField, PeerMatcher, Peers, PortMatcher, PortPath, PortRule,
-    Ports, Reference, Rule, Section, Subject,
+    Direction, Effect, EntryOrigin, Peer, PeerField, PeerMatcher, Peers, PortMatcher, PortPath, PortRule,
+    Ports, Rule, RuleEntry, RuleReference, Section, Subject,
 };
 use crate::selector::{Operator, Requirement, Selector};
 
 /// Reads the specification.
-pub(super) fn rule(spec: &Node, context: &Context<'_>) -> Result<Rule, Refusal> {
+pub(super) fn rule(spec: &YamlNode, context: &ParseContext<'_>) -> Result<Rule, Refusal> {
     let mut subject = match spec.get("podSelector") {
         Some(node) => selector(node, Keys::OfPods, context.behaviour)?,
         None => Selector::default(),
@@ -37,7 +37,7 @@ pub(super) fn rule(spec: &Node, context: &Context<'_>) -> Result<Rule, Refusal> 
     let types = spec.get("policyTypes");
     let has_type =
         |word: &str| types.is_some_and(|types| types.elements().iter().any(|t| t.text() == Some(word)));
-    let has = |entries: &[Entry], direction| entries.iter().any(|entry| entry.direction == direction);
+    let has = |entries: &[RuleEntry], direction| entries.iter().any(|entry| entry.direction == direction);
     let place = types.unwrap_or(spec);
     // Without types, Kubernetes means ingress; a policy that lists Egress alone leaves ingress open.
     if !has(&entries, Direction::Ingress) && (has_type("Ingress") || !has_type("Egress")) {
@@ -50,9 +50,9 @@ pub(super) fn rule(spec: &Node, context: &Context<'_>) -> Result<Rule, Refusal> 
 }
 
 /// An entry that allows nothing and isolates.
-fn isolation(direction: Direction, place: &Node, context: &Context<'_>) -> Entry {
+fn isolation(direction: Direction, place: &YamlNode, context: &ParseContext<'_>) -> RuleEntry {
     let (object, position) = (context.object, place.position);
-    Entry {
+    RuleEntry {
         direction,
         effect: Effect::Allow,
         precedence: Precedence::default(),
@@ -62,18 +62,18 @@ fn isolation(direction: Direction, place: &Node, context: &Context<'_>) -> Entry
         ports: Ports::OneOf(Vec::new()),
         authentication: None,
         gap: None,
-        origin: Origin { object, spec: None, section: Section::PolicyTypes, index: 0, position },
-        reference: Reference::default(),
+        origin: EntryOrigin { object, spec: None, section: Section::PolicyTypes, index: 0, position },
+        reference: RuleReference::default(),
     }
 }
 
 fn entry(
-    item: &Node,
+    item: &YamlNode,
     index: usize,
     section: Section,
     namespace: &str,
-    context: &Context<'_>,
-) -> Result<Entry, Refusal> {
+    context: &ParseContext<'_>,
+) -> Result<RuleEntry, Refusal> {
     let (direction, field) = match section {
         Section::Ingress => (Direction::Ingress, "from"),
         _ => (Direction::Egress, "to"),
@@ -108,9 +108,9 @@ fn entry(
         .map(|(index, node)| port(node, index, context.behaviour))
         .collect::<Result<Vec<_>, _>>()?;
     let ports = if listed.is_empty() && !names_nobody { Ports::All } else { Ports::OneOf(ports) };
-    let origin = Origin { object: context.object, spec: None, section, index, position: item.position };
+    let origin = EntryOrigin { object: context.object, spec: None, section, index, position: item.position };
     let requires = Vec::new();
-    Ok(Entry {
+    Ok(RuleEntry {
         direction,
         effect: Effect::Allow,
         precedence: Precedence::default(),
@@ -121,16 +121,16 @@ fn entry(
         authentication: None,
         gap: None,
         origin,
-        reference: Reference::default(),
+        reference: RuleReference::default(),
     })
 }
 
 /// Pods by their labels, by their namespaces' labels, or by both at once.
 fn peer_selector(
-    pods: Option<&Node>,
-    namespaces: Option<&Node>,
+    pods: Option<&YamlNode>,
+    namespaces: Option<&YamlNode>,
     namespace: &str,
-    context: &Context<'_>,
+    context: &ParseContext<'_>,
 ) -> Result<Selector, Refusal> {
     let mut requirements = match pods {
         Some(node) => selector(node, Keys::OfPods, context.behaviour)?.requirements,
@@ -151,7 +151,7 @@ fn peer_selector(
     Ok(selector)
 }
 
-fn port(node: &Node, index: usize, behaviour: &Behaviour) -> Result<PortRule, Refusal> {
+fn port(node: &YamlNode, index: usize, behaviour: &Behaviour) -> Result<PortRule, Refusal> {
     let protocol = match text(node, "protocol")? {
         None | Some("" | "TCP") => Protocol::Tcp,
         Some("UDP") => Protocol::Udp,
@@ -176,5 +176,5 @@ fn port(node: &Node, index: usize, behaviour: &Behaviour) -> Result<PortRule, Re
         Some(_) => return Err(refusal(node, "port must be a number or a port name")),
     };
     let (path, position) = (PortPath::Ports(index), node.position);
-    Ok(PortRule { matcher, proxy: None, path, position, reference: Reference::default() })
+    Ok(PortRule { matcher, proxy: None, path, position, reference: RuleReference::default() })
 }

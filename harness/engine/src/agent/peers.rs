@@ -1,11 +1,11 @@
 //! The peers of a rule's item.
 
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::loader::nearest;
 
 use super::selectors::{Keys, imply_peer, selector};
-use super::{Context, cidr, element_text, list, proxy, refusal, refusal_of};
-use crate::label::Source;
+use super::{ParseContext, cidr, element_text, list, proxy, refusal, refusal_of};
+use crate::label::LabelSource;
 use crate::refusal::{Refusal, RefusalKind};
 use crate::rule::{Direction, Effect, Entity, Gap, Peer, PeerField, PeerMatcher, Peers};
 use crate::selector::{Operator, Requirement, Selector};
@@ -30,12 +30,12 @@ pub(super) struct PeerReader<'a> {
     pub(super) effect: Effect,
     /// Whether the subject is a starting pod, of which no namespace is known.
     pub(super) subject_is_init: bool,
-    pub(super) context: &'a Context<'a>,
+    pub(super) context: &'a ParseContext<'a>,
 }
 
 impl PeerReader<'_> {
     /// Reads the peers of an item of `ingress`, `egress`, `ingressDeny` or `egressDeny`.
-    pub(super) fn read(&self, item: &Node) -> Result<ItemPeers, Refusal> {
+    pub(super) fn read(&self, item: &YamlNode) -> Result<ItemPeers, Refusal> {
         refuse_two_kinds(item, self.direction, self.context)?;
         let mut found = Vec::new();
         let mut nobody = false;
@@ -70,7 +70,7 @@ impl PeerReader<'_> {
         &self,
         field: PeerField,
         word: &str,
-        element: &Node,
+        element: &YamlNode,
         mut add: impl FnMut(PeerMatcher),
     ) -> Result<(), Refusal> {
         let context = self.context;
@@ -102,8 +102,8 @@ impl PeerReader<'_> {
     }
 
     /// Reads a selector of peers, with what it implies.
-    fn read_selector(&self, element: &Node) -> Result<Selector, Refusal> {
-        let Context { behaviour, namespace, .. } = *self.context;
+    fn read_selector(&self, element: &YamlNode) -> Result<Selector, Refusal> {
+        let ParseContext { behaviour, namespace, .. } = *self.context;
         let mut selector = selector(element, Keys::WithSource, behaviour)?;
         let local_cluster = behaviour.peers_are_of_the_local_cluster;
         imply_peer(&mut selector, namespace, self.subject_is_init, local_cluster);
@@ -111,7 +111,7 @@ impl PeerReader<'_> {
     }
 
     /// Reads `fromRequires` or `toRequires`.
-    fn read_requires(&self, item: &Node) -> Result<Vec<Selector>, Refusal> {
+    fn read_requires(&self, item: &YamlNode) -> Result<Vec<Selector>, Refusal> {
         let field = match self.direction {
             Direction::Ingress => "fromRequires",
             Direction::Egress => "toRequires",
@@ -122,9 +122,9 @@ impl PeerReader<'_> {
 }
 
 /// Whether a selector is about the world alone, by the label that only a cluster of one family gives it.
-fn is_world_of_both(selector: &Selector, context: &Context<'_>) -> bool {
+fn is_world_of_both(selector: &Selector, context: &ParseContext<'_>) -> bool {
     let is_world = |requirement: &Requirement| {
-        (requirement.source, requirement.key.as_str()) == (Some(Source::Reserved), "world")
+        (requirement.source, requirement.key.as_str()) == (Some(LabelSource::Reserved), "world")
             && matches!(requirement.operator, Operator::In(_) | Operator::Exists)
     };
     context.behaviour.world_label_is_of_both_families
@@ -133,14 +133,18 @@ fn is_world_of_both(selector: &Selector, context: &Context<'_>) -> bool {
 }
 
 /// An item can name peers of one kind only.
-fn refuse_two_kinds(item: &Node, direction: Direction, context: &Context<'_>) -> Result<(), Refusal> {
+fn refuse_two_kinds(
+    item: &YamlNode,
+    direction: Direction,
+    context: &ParseContext<'_>,
+) -> Result<(), Refusal> {
     let mut first: Option<&str> = None;
     for (kind, field) in PeerField::OF_CILIUM.iter().filter_map(|field| Some((field, field.word(direction)?)))
     {
-        let elements = item.get(field).map_or(&[][..], Node::elements);
+        let elements = item.get(field).map_or(&[][..], YamlNode::elements);
         // A group that is not there leaves nothing where it is put in place of its name.
-        let is_empty = |node: &Node| {
-            let name = node.get("cidrGroupRef").and_then(Node::text);
+        let is_empty = |node: &YamlNode| {
+            let name = node.get("cidrGroupRef").and_then(YamlNode::text);
             name.is_some_and(|name| context.surroundings.cidr_group(name).is_empty())
         };
         let expands = *kind == PeerField::CidrSet && context.behaviour.cidr_groups_are_expanded;
@@ -164,7 +168,7 @@ fn capitalized(field: &str) -> String {
         .map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + characters.as_str())
 }
 
-fn entity(node: &Node, field: &str) -> Result<Entity, Refusal> {
+fn entity(node: &YamlNode, field: &str) -> Result<Entity, Refusal> {
     let text = element_text(node, field)?;
     let known = Entity::WORDS.iter().find(|(word, _)| *word == text).map(|(_, entity)| *entity);
     known.ok_or_else(|| {

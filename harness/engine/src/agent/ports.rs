@@ -3,20 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::topology::Protocol;
 
-use super::{Context, list, number, proxy, refusal, refusal_of, text};
+use super::{ParseContext, list, number, proxy, refusal, refusal_of, text};
 use crate::behaviour::{Behaviour, MOST_PORTS};
 use crate::refusal::{Refusal, RefusalKind};
-use crate::rule::{Direction, Effect, PortMatcher, PortPath, PortRule, Ports, Reference};
+use crate::rule::{Direction, Effect, PortMatcher, PortPath, PortRule, Ports, RuleReference};
 
 /// Reads `toPorts` or `icmps`; none where the item has neither.
 pub(super) fn ports(
-    item: &Node,
+    item: &YamlNode,
     direction: Direction,
     effect: Effect,
-    context: &Context<'_>,
+    context: &ParseContext<'_>,
 ) -> Result<Option<Ports>, Refusal> {
     let lists = list(item, "toPorts")?.unwrap_or_default();
     let icmps = list(item, "icmps")?.unwrap_or_default();
@@ -39,11 +39,11 @@ pub(super) fn ports(
 }
 
 fn port_list(
-    node: &Node,
+    node: &YamlNode,
     index: usize,
     direction: Direction,
     effect: Effect,
-    context: &Context<'_>,
+    context: &ParseContext<'_>,
     rules: &mut Vec<PortRule>,
 ) -> Result<(), Refusal> {
     let ports = list(node, "ports")?.unwrap_or_default();
@@ -61,13 +61,13 @@ fn port_list(
             proxy: proxy.clone(),
             path: PortPath::ToPorts(index, position),
             position: port.position,
-            reference: Reference::default(),
+            reference: RuleReference::default(),
         });
     }
     Ok(())
 }
 
-fn port(node: &Node, behaviour: &Behaviour) -> Result<PortMatcher, Refusal> {
+fn port(node: &YamlNode, behaviour: &Behaviour) -> Result<PortMatcher, Refusal> {
     let protocol = protocol(text(node, "protocol")?.unwrap_or_default(), node)?;
     let written = text(node, "port")?.filter(|text| !text.is_empty());
     let written = written.ok_or_else(|| refusal(node, "port must be specified"))?;
@@ -93,7 +93,7 @@ pub(super) fn last_port(first: u16, end_port: Option<u16>, behaviour: &Behaviour
 }
 
 /// The protocol of a port; none stands for TCP, UDP and SCTP. Letter case does not matter to the agent.
-fn protocol(written: &str, node: &Node) -> Result<Option<Protocol>, Refusal> {
+fn protocol(written: &str, node: &YamlNode) -> Result<Option<Protocol>, Refusal> {
     let known = [
         ("", None),
         ("ANY", None),
@@ -149,7 +149,7 @@ impl fmt::Display for NumberError {
     }
 }
 
-fn icmp_list(node: &Node, index: usize, rules: &mut Vec<PortRule>) -> Result<(), Refusal> {
+fn icmp_list(node: &YamlNode, index: usize, rules: &mut Vec<PortRule>) -> Result<(), Refusal> {
     let fields = list(node, "fields")?.unwrap_or_default();
     if fields.len() > MOST_PORTS {
         return Err(refusal(node, format!("too many types, the max is {MOST_PORTS}")));
@@ -170,13 +170,13 @@ fn icmp_list(node: &Node, index: usize, rules: &mut Vec<PortRule>) -> Result<(),
             proxy: None,
             path: PortPath::Icmps(index, position),
             position: field.position,
-            reference: Reference::default(),
+            reference: RuleReference::default(),
         });
     }
     Ok(())
 }
 
-fn icmp_type(field: &Node, v6: bool) -> Result<u8, Refusal> {
+fn icmp_type(field: &YamlNode, v6: bool) -> Result<u8, Refusal> {
     let node = field.get("type").ok_or_else(|| refusal(field, "type must be specified"))?;
     let number = match &node.value {
         Value::Integer(number) => u8::try_from(*number).ok(),

@@ -1,9 +1,9 @@
 //! What a list of ports asks of a proxy: HTTP rules, DNS rules, TLS server names.
 
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::topology::Protocol;
 
-use super::{Context, list, refusal, refusal_of, text};
+use super::{ParseContext, list, refusal, refusal_of, text};
 use crate::behaviour::LONGEST_NAME;
 use crate::dns::NamePattern;
 use crate::http::{HeaderRule, HttpRule, Pattern, PatternError};
@@ -12,10 +12,10 @@ use crate::rule::{Direction, PortMatcher, Proxy, Unmodelled};
 
 /// Reads what follows `ports` in an element of `toPorts`; none for plain ports.
 pub(super) fn proxy(
-    node: &Node,
+    node: &YamlNode,
     direction: Direction,
     ports: &[PortMatcher],
-    context: &Context<'_>,
+    context: &ParseContext<'_>,
 ) -> Result<Option<Proxy>, Refusal> {
     let rules = node.get("rules");
     let kind = |key: &str| rules.and_then(|rules| rules.get(key)).filter(|kind| !kind.elements().is_empty());
@@ -63,11 +63,11 @@ pub(super) fn proxy(
 }
 
 fn check_ports(
-    rules: &Node,
+    rules: &YamlNode,
     dns: bool,
     direction: Direction,
     ports: &[PortMatcher],
-    context: &Context<'_>,
+    context: &ParseContext<'_>,
 ) -> Result<(), Refusal> {
     if dns && direction == Direction::Ingress {
         return Err(refusal(rules, "L7 protocol DNS is not supported on ingress yet"));
@@ -100,7 +100,7 @@ fn check_ports(
     Ok(())
 }
 
-fn http_rule(node: &Node) -> Result<HttpRule, Refusal> {
+fn http_rule(node: &YamlNode) -> Result<HttpRule, Refusal> {
     let pattern = |key: &str| -> Result<Option<Result<Pattern, PatternError>>, Refusal> {
         Ok(text(node, key)?.filter(|text| !text.is_empty()).map(Pattern::new))
     };
@@ -150,7 +150,7 @@ fn http_rule(node: &Node) -> Result<HttpRule, Refusal> {
 }
 
 /// An element of `toFQDNs` or of DNS rules.
-pub(super) fn name(node: &Node, context: &Context<'_>) -> Result<NamePattern, Refusal> {
+pub(super) fn name(node: &YamlNode, context: &ParseContext<'_>) -> Result<NamePattern, Refusal> {
     let (name, pattern) = (text(node, "matchName")?, text(node, "matchPattern")?);
     let check = |text: &str, stars: bool| {
         let legal = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c) || stars && c == b'*';

@@ -1,16 +1,16 @@
 //! Label selectors: reading them, and what is implied in them.
 
 use compact_str::{CompactString, format_compact};
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 
 use super::{cannot_decode, element_text, list, refusal, text};
 use crate::behaviour::Behaviour;
-use crate::label::{CLUSTER, CLUSTER_NAME, NAMESPACE, NAMESPACE_LABELS, Source};
+use crate::label::{CLUSTER, CLUSTER_NAME, LabelSource, NAMESPACE, NAMESPACE_LABELS};
 use crate::refusal::Refusal;
 use crate::selector::{Operator, Requirement, Selector};
 
 /// Reads a selector. Keys may carry a source before their first colon, unless they are Kubernetes' own.
-pub(super) fn selector(node: &Node, keys: Keys, behaviour: &Behaviour) -> Result<Selector, Refusal> {
+pub(super) fn selector(node: &YamlNode, keys: Keys, behaviour: &Behaviour) -> Result<Selector, Refusal> {
     let mut requirements = Vec::new();
     if let Some(labels) = node.get("matchLabels") {
         if !matches!(labels.value, Value::Map(_)) {
@@ -55,16 +55,21 @@ impl Keys {
                 let (source, key) = Requirement::split_key(key);
                 (source, key.into())
             }
-            Self::OfPods => (Some(Source::Kubernetes), key.into()),
-            Self::OfNodes => (Some(Source::Node), key.into()),
-            Self::OfCidrGroups => (Some(Source::CidrGroup), key.into()),
-            Self::OfNamespaces => (Some(Source::Kubernetes), format_compact!("{NAMESPACE_LABELS}{key}")),
+            Self::OfPods => (Some(LabelSource::Kubernetes), key.into()),
+            Self::OfNodes => (Some(LabelSource::Node), key.into()),
+            Self::OfCidrGroups => (Some(LabelSource::CidrGroup), key.into()),
+            Self::OfNamespaces => (Some(LabelSource::Kubernetes), format_compact!("{NAMESPACE_LABELS}{key}")),
         };
         Requirement { source, key, operator, implied: false }
     }
 }
 
-fn expression(node: &Node, index: usize, keys: Keys, behaviour: &Behaviour) -> Result<Requirement, Refusal> {
+fn expression(
+    node: &YamlNode,
+    index: usize,
+    keys: Keys,
+    behaviour: &Behaviour,
+) -> Result<Requirement, Refusal> {
     let path = format!("matchExpressions[{index}]");
     let key = text(node, "key")?.unwrap_or_default();
     check_key(key, &format!("{path}.key"), node, behaviour)?;
@@ -74,7 +79,7 @@ fn expression(node: &Node, index: usize, keys: Keys, behaviour: &Behaviour) -> R
             let message = "Required value: must be specified when `operator` is 'In' or 'NotIn'";
             return Err(refusal(node, format!("invalid label selector: {path}.values: {message}")));
         }
-        let read = |value: &Node| {
+        let read = |value: &YamlNode| {
             let text = element_text(value, "values")?;
             check_value(text, &format!("{path}.values"), value)?;
             Ok(text.into())
@@ -102,7 +107,7 @@ fn expression(node: &Node, index: usize, keys: Keys, behaviour: &Behaviour) -> R
 
 /// A key is an optional source and a qualified name.
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
-fn check_key(key: &str, path: &str, node: &Node, behaviour: &Behaviour) -> Result<(), Refusal> {
+fn check_key(key: &str, path: &str, node: &YamlNode, behaviour: &Behaviour) -> Result<(), Refusal> {
     let (source, name) = key.split_once(':').map_or((None, key), |(source, name)| (Some(source), name));
     let (prefix, name) = name.split_once('/').map_or((None, name), |(prefix, name)| (Some(prefix), name));
     let invalid = |why: &str| {
@@ -135,7 +140,7 @@ fn check_key(key: &str, path: &str, node: &Node, behaviour: &Behaviour) -> Resul
 }
 
 /// A value is empty, or at most 63 characters of the same kind as a key's.
-fn check_value(value: &str, path: &str, node: &Node) -> Result<(), Refusal> {
+fn check_value(value: &str, path: &str, node: &YamlNode) -> Result<(), Refusal> {
     let invalid = |why: &str| {
         Err(refusal(node, format!("invalid label selector: {path}: Invalid value: {value:?}: {why}")))
     };
@@ -164,11 +169,11 @@ pub(super) fn imply_peer(
     subject_is_init: bool,
     local_cluster: bool,
 ) {
-    if selector.has_key(|requirement| requirement.source == Some(Source::Reserved)) {
+    if selector.has_key(|requirement| requirement.source == Some(LabelSource::Reserved)) {
         return;
     }
     let from_kubernetes =
-        |requirement: &Requirement| matches!(requirement.source, None | Some(Source::Kubernetes));
+        |requirement: &Requirement| matches!(requirement.source, None | Some(LabelSource::Kubernetes));
     if !selector.has_key(|requirement| from_kubernetes(requirement) && requirement.key == NAMESPACE) {
         match namespace {
             Some(namespace) => {
@@ -192,7 +197,7 @@ pub(super) fn imply_peer(
 /// Adds the local cluster to a peer selector that names no cluster.
 pub(super) fn imply_cluster(selector: &mut Selector, local_cluster: bool) {
     let names_cluster = selector.has_key(|requirement| {
-        matches!(requirement.source, None | Some(Source::Kubernetes)) && requirement.key == CLUSTER
+        matches!(requirement.source, None | Some(LabelSource::Kubernetes)) && requirement.key == CLUSTER
     });
     if local_cluster && !names_cluster {
         let operator = Operator::equals(CLUSTER_NAME);
@@ -203,8 +208,8 @@ pub(super) fn imply_cluster(selector: &mut Selector, local_cluster: bool) {
 /// Confines the subject of a namespaced policy to its namespace. A label of the written selector under exactly
 /// the key of the namespace is replaced; one written without a source, or as an expression, stays, and both must
 /// hold.
-pub(super) fn confine_subject(selector: &mut Selector, written: &Node, namespace: &str) {
-    let labels = written.get("matchLabels").map_or(&[][..], Node::entries);
+pub(super) fn confine_subject(selector: &mut Selector, written: &YamlNode, namespace: &str) {
+    let labels = written.get("matchLabels").map_or(&[][..], YamlNode::entries);
     let replaced = labels.iter().position(|entry| entry.key.strip_prefix("k8s:") == Some(NAMESPACE));
     if let Some(index) = replaced {
         selector.requirements.remove(index);

@@ -6,13 +6,13 @@ use verdikt_scenario::precedence::{Precedence, Tier};
 
 use super::{Decision, Match, Traffic};
 use crate::identity::Identity;
-use crate::model::{PolicyModel, Side};
-use crate::rule::{Direction, Effect, Entry, Gap};
+use crate::model::{PolicyModel, PolicySide};
+use crate::rule::{Direction, Effect, Gap, RuleEntry};
 
 /// An entry that matches, with its index.
-type Indexed<'m> = ((usize, usize), &'m Entry);
+type Indexed<'m> = ((usize, usize), &'m RuleEntry);
 
-impl Entry {
+impl RuleEntry {
     /// Where it stands in the order of decisions: of entries with one precedence a deny is first, then what is not
     /// known, an allow, and a pass.
     pub(crate) fn order(&self) -> (Precedence, u8) {
@@ -37,15 +37,15 @@ impl PolicyModel<'_> {
     /// Finds the entries that decide, of a side whose entries are in their order.
     pub(super) fn match_in_order<'m>(
         &'m self,
-        side: &Side,
+        side: &PolicySide,
         direction: Direction,
         (peer, destination): (&Identity, &Identity),
         traffic: Traffic,
         decision: &mut Decision<'m>,
     ) {
-        let ports = |entry: &'m Entry| entry.ports.matching(traffic, destination, self, direction);
+        let ports = |entry: &'m RuleEntry| entry.ports.matching(traffic, destination, self, direction);
         let is_about =
-            |entry: &Entry| matches!(entry.gap, Some(Gap::Peers(_))) || self.is_about(side, entry, peer);
+            |entry: &RuleEntry| matches!(entry.gap, Some(Gap::Peers(_))) || self.is_about(side, entry, peer);
         let entries = side.entries.iter().map(|&index| (index, self.entry(index)));
         let matching = entries.filter(|(_, entry)| ports(entry).next().is_some() && is_about(entry));
         let mut matching = matching.peekable();

@@ -9,7 +9,7 @@ use crate::decide::{Decision, Match, OnMiss, Traffic};
 use crate::dns::NamePattern;
 use crate::identity::Identity;
 use crate::model::{PolicyModel, SubjectState, Tiers};
-use crate::rule::{Direction, Effect, Entry, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy};
+use crate::rule::{Direction, Effect, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy, RuleEntry};
 
 /// A query on its way from an endpoint to a server.
 #[derive(Clone, Copy)]
@@ -96,7 +96,7 @@ impl PolicyModel<'_> {
     }
 
     /// The DNS rules of an endpoint at the port of a query, whatever their servers.
-    fn dns_rules_at(&self, query: &Query<'_>) -> Vec<Filter<'_>> {
+    fn dns_rules_at(&self, query: &Query<'_>) -> Vec<DnsRuleAtPort<'_>> {
         let entries = query.subject.egress.entries.iter().map(|index| self.entry(*index));
         let rules = entries.filter(|entry| entry.effect == Effect::Allow).flat_map(|entry| {
             let ports = match &entry.ports {
@@ -112,7 +112,7 @@ impl PolicyModel<'_> {
     }
 
     /// Whether a port stands for that of some traffic at any of the endpoints that an entry is about.
-    fn leads_to(&self, entry: &Entry, port: &PortMatcher, traffic: Traffic) -> bool {
+    fn leads_to(&self, entry: &RuleEntry, port: &PortMatcher, traffic: Traffic) -> bool {
         let at = |destination: &Identity| port.matches(traffic, destination, self, Direction::Egress);
         if port.is_by_number() {
             return at(&Identity::default());
@@ -125,9 +125,9 @@ impl PolicyModel<'_> {
     fn rules_of_filter<'m>(
         &'m self,
         query: &Query<'_>,
-        (first, at): &Filter<'m>,
+        (first, at): &DnsRuleAtPort<'m>,
     ) -> Vec<(Match<'m>, Option<&'m [NamePattern]>)> {
-        let mut kept: Vec<(Option<&PeerMatcher>, &Entry)> = Vec::new();
+        let mut kept: Vec<(Option<&PeerMatcher>, &RuleEntry)> = Vec::new();
         let mut rules = Vec::new();
         let entries = query.subject.egress.entries.iter().map(|index| self.entry(*index));
         for entry in entries
@@ -163,7 +163,7 @@ impl PolicyModel<'_> {
 }
 
 /// A DNS rule, and the port where it stands.
-type Filter<'m> = (&'m Entry, &'m PortRule);
+type DnsRuleAtPort<'m> = (&'m RuleEntry, &'m PortRule);
 
 impl PortMatcher {
     fn is_by_number(&self) -> bool {

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 /// What the proxy makes of the target of a request before it asks any rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target<'a> {
+pub enum RequestTarget<'a> {
     /// It judges this.
     Judged(JudgedTarget<'a>),
     /// It answers with a redirect (307) to this path, whatever the rules say.
@@ -39,39 +39,39 @@ enum Fault {
 }
 
 /// Reads a target in the form that it has in the first line of a request.
-pub fn read_target(target: &str) -> Target<'_> {
+pub fn read_target(target: &str) -> RequestTarget<'_> {
     let (authority, origin) = split_authority(target);
     if origin.contains('#') || !origin.starts_with('/') {
-        return Target::Rejected;
+        return RequestTarget::Rejected;
     }
     let (path, query) = origin.split_at(origin.find('?').unwrap_or(origin.len()));
     let unescaped = unescape_slashes(path);
     let canonical = match canonical(&unescaped) {
         Ok(canonical) => canonical,
-        Err(Fault::Rejected) => return Target::Rejected,
-        Err(Fault::Unknown) => return Target::Unknown("how the HTTP proxy writes such a path"),
+        Err(Fault::Rejected) => return RequestTarget::Rejected,
+        Err(Fault::Unknown) => return RequestTarget::Unknown("how the HTTP proxy writes such a path"),
     };
     let plain = format!("{}{query}", merged(&canonical, |segment| segment));
     if matches!(unescaped, Cow::Owned(_)) {
-        return Target::Redirected(plain);
+        return RequestTarget::Redirected(plain);
     }
     let other = format!("{}{query}", merged(&canonical, without_parameters));
     let path = if plain == origin { Cow::Borrowed(origin) } else { Cow::Owned(plain) };
     let without_parameters = (other != path).then_some(other);
-    Target::Judged(JudgedTarget { path, without_parameters, authority })
+    RequestTarget::Judged(JudgedTarget { path, without_parameters, authority })
 }
 
 /// The path with its query as the proxy judges it and sends it on. The error says what about it is not known.
 pub fn normalize(target: &str) -> Result<Cow<'_, str>, &'static str> {
     match read_target(target) {
-        Target::Judged(judged) => Ok(judged.path),
-        Target::Redirected(_) => {
+        RequestTarget::Judged(judged) => Ok(judged.path),
+        RequestTarget::Redirected(_) => {
             Err("what a policy says of a request that the HTTP proxy redirects before any rule")
         }
-        Target::Rejected => {
+        RequestTarget::Rejected => {
             Err("what a policy says of a request that the HTTP proxy rejects before any rule")
         }
-        Target::Unknown(gap) => Err(gap),
+        RequestTarget::Unknown(gap) => Err(gap),
     }
 }
 
@@ -173,14 +173,14 @@ mod tests {
 
     fn check(target: &str, expected: &str) {
         let shown = match read_target(target) {
-            Target::Judged(JudgedTarget { path, without_parameters, authority }) => {
+            RequestTarget::Judged(JudgedTarget { path, without_parameters, authority }) => {
                 let authority = authority.map(|authority| format!("{authority} ")).unwrap_or_default();
                 let other = without_parameters.map(|other| format!(" or {other}")).unwrap_or_default();
                 format!("{authority}{path}{other}")
             }
-            Target::Redirected(path) => format!("redirect {path}"),
-            Target::Rejected => "rejected".to_owned(),
-            Target::Unknown(_) => "unknown".to_owned(),
+            RequestTarget::Redirected(path) => format!("redirect {path}"),
+            RequestTarget::Rejected => "rejected".to_owned(),
+            RequestTarget::Unknown(_) => "unknown".to_owned(),
         };
         assert_eq!(shown, expected, "{target}");
     }

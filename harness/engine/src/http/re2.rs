@@ -32,7 +32,7 @@ fn error<T>(words: &'static str, part: &str) -> Result<T, SyntaxError> {
 
 /// The same expression in the syntax of the `regex` crate, without captures.
 pub(super) fn translate(expression: &str) -> Result<String, SyntaxError> {
-    let mut writer = Writer { whole: expression, out: String::new(), levels: vec![Level::default()] };
+    let mut writer = Writer { whole: expression, out: String::new(), levels: vec![OpenGroup::default()] };
     let mut rest = expression;
     let mut last_repetition = None;
     while let Some(first) = rest.chars().next() {
@@ -93,12 +93,12 @@ struct Writer<'a> {
     whole: &'a str,
     out: String,
     /// The groups that are open, the outermost first; the first is the whole expression.
-    levels: Vec<Level>,
+    levels: Vec<OpenGroup>,
 }
 
 /// A group that is open.
 #[derive(Default)]
-struct Level {
+struct OpenGroup {
     /// Where it begins in the output.
     start: usize,
     /// What a repetition would repeat.
@@ -128,14 +128,14 @@ struct Count {
 }
 
 impl Writer<'_> {
-    fn level(&mut self) -> &mut Level {
+    fn level(&mut self) -> &mut OpenGroup {
         self.levels.last_mut().expect("the whole expression is never closed")
     }
 
     fn open(&mut self, text: &str) {
         let start = self.out.len();
         self.out.push_str(text);
-        self.levels.push(Level { start, ..Level::default() });
+        self.levels.push(OpenGroup { start, ..OpenGroup::default() });
     }
 
     fn close(&mut self) -> Result<(), SyntaxError> {

@@ -8,7 +8,7 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::topology::{Protocol, TargetPort, Topology};
 
 use super::LintContext;
-use crate::rule::{Direction, Effect, Entity, Entry, PeerMatcher, Peers, PortMatcher, PortRule, Ports};
+use crate::rule::{Direction, Effect, Entity, PeerMatcher, Peers, PortMatcher, PortRule, Ports, RuleEntry};
 
 const CODE: &str = "api-server-port";
 
@@ -38,7 +38,12 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     warnings
 }
 
-fn warning(context: &LintContext<'_>, entry: &Entry, port: &PortRule, known: &BTreeSet<u16>) -> Diagnostic {
+fn warning(
+    context: &LintContext<'_>,
+    entry: &RuleEntry,
+    port: &PortRule,
+    known: &BTreeSet<u16>,
+) -> Diagnostic {
     let place = context.place(entry, port.position);
     let listed: Vec<String> = known.iter().map(u16::to_string).collect();
     if known.is_empty() {
@@ -54,7 +59,7 @@ fn warning(context: &LintContext<'_>, entry: &Entry, port: &PortRule, known: &BT
     Diagnostic::warning(place, CODE, message).help(format!("write \"{}\"", listed.join("\" and \"")))
 }
 
-fn is_towards_api_server(entry: &Entry) -> bool {
+fn is_towards_api_server(entry: &RuleEntry) -> bool {
     let entity = |matcher: &PeerMatcher| *matcher == PeerMatcher::Entity(Entity::KubeApiserver);
     let peers = match &entry.peers {
         Peers::Any => false,
@@ -63,7 +68,7 @@ fn is_towards_api_server(entry: &Entry) -> bool {
     (entry.direction, entry.effect) == (Direction::Egress, Effect::Allow) && peers
 }
 
-fn ports(entry: &Entry) -> impl Iterator<Item = &PortRule> {
+fn ports(entry: &RuleEntry) -> impl Iterator<Item = &PortRule> {
     let rules = match &entry.ports {
         Ports::All => &[][..],
         Ports::OneOf(rules) => rules,

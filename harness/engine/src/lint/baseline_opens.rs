@@ -5,7 +5,7 @@ use verdikt_scenario::precedence::Tier;
 use verdikt_scenario::topology::Endpoint;
 
 use super::{LintContext, listed};
-use crate::rule::{Direction, Effect, Entry, Rule};
+use crate::rule::{Direction, Effect, Rule, RuleEntry};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
@@ -25,7 +25,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 
 /// Whom of those that a rule selects another isolates in a direction, in words, and the policy that does.
 fn isolated(context: &LintContext<'_>, rule: &Rule, direction: Direction) -> Option<(String, String)> {
-    let isolates = |entry: &&Entry| entry.direction == direction && entry.isolates;
+    let isolates = |entry: &&RuleEntry| entry.direction == direction && entry.isolates;
     if context.topology.is_none() {
         let mut others = context.model.rules.iter().filter(|other| context.may_share_endpoints(rule, other));
         let entry = others.find_map(|other| other.entries.iter().find(isolates))?;

@@ -7,7 +7,7 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::PolicyKind;
 
 use super::LintContext;
-use crate::rule::{Direction, Effect, Entry, PeerField, PeerMatcher, Peers, PortMatcher, Ports};
+use crate::rule::{Direction, Effect, PeerField, PeerMatcher, Peers, PortMatcher, Ports, RuleEntry};
 
 /// Ports on which nodes listen: API server, kubelet, etcd.
 const PORTS_OF_NODES: [u16; 4] = [6443, 10250, 2379, 2380];
@@ -40,7 +40,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 }
 
 /// Whether an entry allows traffic to ports on which nodes listen, and to few others.
-fn is_about_nodes(entry: &Entry) -> bool {
+fn is_about_nodes(entry: &RuleEntry) -> bool {
     let of_nodes = |matcher: &PortMatcher| matches!(matcher, PortMatcher::Range { first, last, .. } if first == last && PORTS_OF_NODES.contains(first));
     let ports = match &entry.ports {
         Ports::All => false,

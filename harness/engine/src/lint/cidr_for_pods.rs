@@ -7,7 +7,7 @@ use verdikt_scenario::diagnostic::{Diagnostic, Severity};
 use verdikt_scenario::precedence::Tier;
 
 use super::LintContext;
-use crate::rule::{Direction, Effect, Entity, Entry, Peer, PeerField, PeerMatcher, Peers, Rule};
+use crate::rule::{Direction, Effect, Entity, Peer, PeerField, PeerMatcher, Peers, Rule, RuleEntry};
 
 const CODE: &str = "cidr-for-pods";
 
@@ -50,7 +50,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 
 /// A range in which the cluster is, and no host of the topology. Without a topology it may as well be the range of
 /// machines outside.
-fn inside(context: &LintContext<'_>, entry: &Entry, within: &[IpNet]) -> Option<(Severity, String)> {
+fn inside(context: &LintContext<'_>, entry: &RuleEntry, within: &[IpNet]) -> Option<(Severity, String)> {
     let first = within.first()?;
     let hosts = context.topology.iter().flat_map(|topology| topology.world.values());
     if hosts.clone().any(|host| within.iter().any(|prefix| prefix.contains(&host.address))) {
@@ -78,7 +78,7 @@ fn inside(context: &LintContext<'_>, entry: &Entry, within: &[IpNet]) -> Option<
 fn everything(
     context: &LintContext<'_>,
     rule: &Rule,
-    entry: &Entry,
+    entry: &RuleEntry,
     peer: &Peer,
 ) -> Option<(Severity, String)> {
     let PeerMatcher::Cidr { within, except } = &peer.matcher else { return None };
@@ -101,7 +101,7 @@ fn everything(
 }
 
 /// Whether an entry lets something of the cluster in, or says that only the world is meant.
-fn admits_cluster(entry: &Entry) -> bool {
+fn admits_cluster(entry: &RuleEntry) -> bool {
     let inside = |peer: &Peer| match &peer.matcher {
         PeerMatcher::Selector(_) => true,
         PeerMatcher::Entity(entity) => *entity != Entity::None,

@@ -4,7 +4,7 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::PolicyKind;
 
 use super::LintContext;
-use crate::label::{NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT, Source};
+use crate::label::{LabelSource, NAMESPACE, NAMESPACE_LABELS, SERVICE_ACCOUNT};
 use crate::rule::{Effect, PeerField, PeerMatcher, Peers};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
@@ -21,7 +21,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
             let written: Vec<_> =
                 selector.requirements.iter().filter(|requirement| !requirement.implied).collect();
             let says_where = written.iter().any(|requirement| {
-                requirement.source == Some(Source::Reserved)
+                requirement.source == Some(LabelSource::Reserved)
                     || requirement.key == NAMESPACE
                     || requirement.key == SERVICE_ACCOUNT
                     || requirement.key.starts_with(NAMESPACE_LABELS)

@@ -4,7 +4,7 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::precedence::Tier;
 
 use super::LintContext;
-use crate::rule::{Effect, Entity, Entry, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy, Rule};
+use crate::rule::{Effect, Entity, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy, Rule, RuleEntry};
 
 const CODE: &str = "covered";
 
@@ -16,7 +16,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 }
 
 fn of_rule(context: &LintContext<'_>, rule: &Rule) -> Vec<Diagnostic> {
-    let plain = |entry: &&Entry| {
+    let plain = |entry: &&RuleEntry| {
         entry.effect == Effect::Allow
             // Of rules with an order, what stands between two matters.
             && entry.precedence.tier == Tier::Normal
@@ -24,10 +24,10 @@ fn of_rule(context: &LintContext<'_>, rule: &Rule) -> Vec<Diagnostic> {
             && entry.gap.is_none()
             && entry.authentication.is_none()
     };
-    let entries: Vec<&Entry> = rule.entries.iter().filter(plain).take(MOST).collect();
+    let entries: Vec<&RuleEntry> = rule.entries.iter().filter(plain).take(MOST).collect();
     let mut warnings = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
-        let covers = |(other_index, other): &(usize, &&Entry)| {
+        let covers = |(other_index, other): &(usize, &&RuleEntry)| {
             *other_index != index
                 && other.direction == entry.direction
                 && covers(other, entry)
@@ -56,7 +56,7 @@ fn of_rule(context: &LintContext<'_>, rule: &Rule) -> Vec<Diagnostic> {
 }
 
 /// Whether an entry allows everything that another one does.
-fn covers(wide: &Entry, narrow: &Entry) -> bool {
+fn covers(wide: &RuleEntry, narrow: &RuleEntry) -> bool {
     cover_peers(&wide.peers, &narrow.peers) && cover_ports(&wide.ports, &narrow.ports)
 }
 

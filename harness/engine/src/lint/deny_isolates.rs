@@ -5,7 +5,7 @@
 use verdikt_scenario::diagnostic::Diagnostic;
 
 use super::{LintContext, listed};
-use crate::rule::{Direction, Effect, Entity, Entry, PeerMatcher, Peers, Ports, Rule};
+use crate::rule::{Direction, Effect, Entity, PeerMatcher, Peers, Ports, Rule, RuleEntry};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 }
 
 /// Whether an entry denies everything anyway, so that isolation changes nothing.
-fn denies_everyone(entry: &Entry) -> bool {
+fn denies_everyone(entry: &RuleEntry) -> bool {
     let all = |peers: &Peers| match peers {
         Peers::Any => true,
         Peers::OneOf(peers) => peers.iter().any(|peer| peer.matcher == PeerMatcher::Entity(Entity::All)),
@@ -46,7 +46,7 @@ fn denies_everyone(entry: &Entry) -> bool {
 
 /// Whom a rule isolates that no rule allows anything in the direction, in words.
 fn isolated_by_it_alone(context: &LintContext<'_>, rule: &Rule, direction: Direction) -> Option<String> {
-    let allows = |entry: &Entry| entry.direction == direction && entry.effect == Effect::Allow;
+    let allows = |entry: &RuleEntry| entry.direction == direction && entry.effect == Effect::Allow;
     if context.topology.is_none() {
         let others = context.model.rules.iter().filter(|other| context.may_share_endpoints(rule, other));
         let allowed = rule.entries.iter().chain(others.flat_map(|other| &other.entries)).any(allows);

@@ -7,7 +7,7 @@ use verdikt_scenario::topology::{Endpoint, LOCAL_NODE, Node, Protocol, Topology}
 
 use super::LintContext;
 use crate::identity::Identity;
-use crate::rule::{Direction, Effect, Entity, Entry, PeerMatcher, Peers, PortMatcher, Ports, Rule};
+use crate::rule::{Direction, Effect, Entity, PeerMatcher, Peers, PortMatcher, Ports, Rule, RuleEntry};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let host = Identity::node(LOCAL_NODE, &Node::default());
@@ -28,7 +28,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 }
 
 /// Whether an entry says that it means the node, or everything whatsoever.
-fn names_host(entry: &Entry) -> bool {
+fn names_host(entry: &RuleEntry) -> bool {
     match &entry.peers {
         Peers::Any => entry.ports == Ports::All,
         Peers::OneOf(peers) => peers.iter().any(|peer| match &peer.matcher {
@@ -41,7 +41,7 @@ fn names_host(entry: &Entry) -> bool {
 }
 
 /// Whether probes may go where an entry denies: to any port, or to one that the topology serves.
-fn takes_probes(context: &LintContext<'_>, rule: &Rule, entry: &Entry) -> bool {
+fn takes_probes(context: &LintContext<'_>, rule: &Rule, entry: &RuleEntry) -> bool {
     let Ports::OneOf(ports) = &entry.ports else { return true };
     let Some(topology) = context.topology else { return false };
     let selected = context.selected(rule);

@@ -1,7 +1,7 @@
 //! `*.svc.cluster.local`: a star stands for one label, and a service's name has two before `svc`.
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::topology::CLUSTER_DOMAIN;
 
 use super::{LintContext, values_under};
@@ -16,7 +16,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         let mut lists = Vec::new();
         values_under(&manifest.root, "dns", &mut lists);
         for list in lists {
-            let patterns: Vec<(&Node, &str)> = list
+            let patterns: Vec<(&YamlNode, &str)> = list
                 .elements()
                 .iter()
                 .filter_map(|rule| rule.get("matchPattern"))

@@ -4,10 +4,11 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::precedence::Tier;
 
 use super::LintContext;
-use crate::rule::{Direction, Entry, Ports, Proxy, Rule};
+use crate::rule::{Direction, Ports, Proxy, Rule, RuleEntry};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
-    let ours = |(_, entry): &(&Rule, &Entry)| entry.precedence.tier != Tier::Normal && has_dns_rules(entry);
+    let ours =
+        |(_, entry): &(&Rule, &RuleEntry)| entry.precedence.tier != Tier::Normal && has_dns_rules(entry);
     let mut warnings = Vec::new();
     for (rule, entry) in context.entries().filter(ours) {
         let Some(of_other) = other_rules(context, rule, entry) else { continue };
@@ -29,22 +30,22 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     warnings
 }
 
-fn has_dns_rules(entry: &Entry) -> bool {
+fn has_dns_rules(entry: &RuleEntry) -> bool {
     let Ports::OneOf(ports) = &entry.ports else { return false };
     ports.iter().any(|port| matches!(port.proxy.as_deref(), Some(Proxy::Dns(_))))
 }
 
 /// Other DNS rules for an endpoint that a rule selects and that is isolated at egress, so that names are refused there.
-fn other_rules<'a>(context: &LintContext<'a>, rule: &Rule, entry: &Entry) -> Option<&'a Entry> {
+fn other_rules<'a>(context: &LintContext<'a>, rule: &Rule, entry: &RuleEntry) -> Option<&'a RuleEntry> {
     // Of two entries of this kind the earlier one is told.
-    let is_other = |other: &&Entry| {
+    let is_other = |other: &&RuleEntry| {
         has_dns_rules(other)
             && other.precedence != entry.precedence
             && (other.precedence.tier == Tier::Normal || entry.precedence < other.precedence)
     };
     let model = context.model;
     if context.topology.is_none() {
-        let isolates = |entry: &Entry| entry.isolates && entry.direction == Direction::Egress;
+        let isolates = |entry: &RuleEntry| entry.isolates && entry.direction == Direction::Egress;
         let others = || model.rules.iter().filter(|other| context.may_share_endpoints(rule, other));
         let is_isolated = others().any(|other| other.entries.iter().any(isolates));
         return others().filter(|_| is_isolated).flat_map(|other| &other.entries).find(is_other);

@@ -9,7 +9,7 @@ use verdikt_scenario::topology::{DNS_NAMESPACE, Endpoint, NAMESPACE_NAME_LABEL, 
 use super::{LintContext, listed};
 use crate::decide::{SideVerdict, Traffic};
 use crate::identity::Identity;
-use crate::rule::{Direction, Effect, Entity, Entry, PeerMatcher, Peers, PortMatcher, Ports};
+use crate::rule::{Direction, Effect, Entity, PeerMatcher, Peers, PortMatcher, Ports, RuleEntry};
 
 const CODE: &str = "egress-cuts-dns";
 
@@ -38,7 +38,7 @@ fn servers<'a>(context: &LintContext<'a>) -> Vec<DnsServer<'a>> {
 }
 
 /// What to do, in the words of the policy's kind.
-fn help(context: &LintContext<'_>, entry: &Entry, servers: &[DnsServer<'_>]) -> String {
+fn help(context: &LintContext<'_>, entry: &RuleEntry, servers: &[DnsServer<'_>]) -> String {
     let port = servers.first().map_or(53, |server| server.port);
     let peer = match context.model.objects[entry.origin.object].kind() {
         Some(PolicyKind::NetworkPolicy) => format!(
@@ -54,7 +54,7 @@ fn help(context: &LintContext<'_>, entry: &Entry, servers: &[DnsServer<'_>]) -> 
 
 /// Whether an entry isolates and allows something that is usually found by a name of the cluster or the world. What
 /// has `toFQDNs` is the affair of another warning; addresses, nodes and the API server are found without DNS.
-fn needs_names(entry: &Entry) -> bool {
+fn needs_names(entry: &RuleEntry) -> bool {
     let by_name = |matcher: &PeerMatcher| match matcher {
         PeerMatcher::Selector(_) => true,
         PeerMatcher::Entity(entity) => {
@@ -80,7 +80,7 @@ fn needs_names(entry: &Entry) -> bool {
 
 /// Whether an entry may be how names are resolved: it reaches the cluster's DNS server on all ports, or says port 53
 /// of anyone, who is then another server.
-fn may_resolve(entry: &Entry, servers: &[DnsServer<'_>]) -> bool {
+fn may_resolve(entry: &RuleEntry, servers: &[DnsServer<'_>]) -> bool {
     if (entry.effect, entry.direction) != (Effect::Allow, Direction::Egress)
         || matches!(&entry.peers, Peers::OneOf(peers) if peers.is_empty())
     {

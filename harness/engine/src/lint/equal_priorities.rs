@@ -6,7 +6,7 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::precedence::{Precedence, Tier};
 
 use super::LintContext;
-use crate::rule::{Entry, Rule};
+use crate::rule::{Rule, RuleEntry};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut first: BTreeMap<Precedence, Vec<&Rule>> = BTreeMap::new();
@@ -39,11 +39,11 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 }
 
 /// The precedence of the first rule of an entry's object.
-fn of_object(entry: &Entry) -> Precedence {
+fn of_object(entry: &RuleEntry) -> Precedence {
     Precedence { hundredths: entry.precedence.hundredths.div_euclid(100) * 100, ..entry.precedence }
 }
 
 /// Whether some entry of a rule does something else in the direction of another.
-fn contradicts(one: &Entry, other: &Rule) -> bool {
+fn contradicts(one: &RuleEntry, other: &Rule) -> bool {
     other.entries.iter().any(|entry| entry.direction == one.direction && entry.effect != one.effect)
 }

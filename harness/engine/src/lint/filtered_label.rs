@@ -3,12 +3,12 @@
 //! <https://docs.cilium.io/en/stable/operations/performance/scalability/identity-relevant-labels/>
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::place::Position;
 
 use super::LintContext;
 use crate::behaviour::Behaviour;
-use crate::label::{NAMESPACE_LABELS, Source, is_identity_relevant};
+use crate::label::{LabelSource, NAMESPACE_LABELS, is_identity_relevant};
 use crate::rule::{PeerMatcher, Peers, Subject};
 use crate::selector::{Operator, Requirement, Selector};
 
@@ -16,7 +16,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for rule in context.model.rules.iter() {
         let Some(first) = rule.entries.first() else { continue };
-        let mut warn = |selector: &Selector, node: Option<&Node>, position: Position| {
+        let mut warn = |selector: &Selector, node: Option<&YamlNode>, position: Position| {
             for requirement in filtered(selector, &context.model.behaviour) {
                 let key = written_key(requirement);
                 let position = node.and_then(|node| position_of(node, key)).unwrap_or(position);
@@ -47,7 +47,7 @@ pub(super) fn filtered<'a>(
     let topology_labels = behaviour.topology_labels_in_identity;
     selector.requirements.iter().filter(move |requirement| {
         !requirement.implied
-            && matches!(requirement.source, None | Some(Source::Kubernetes))
+            && matches!(requirement.source, None | Some(LabelSource::Kubernetes))
             && !is_identity_relevant(&requirement.key, topology_labels)
     })
 }
@@ -68,13 +68,13 @@ fn written_key(requirement: &Requirement) -> &str {
 }
 
 /// Where a key stands in a selector, or in the selectors of a peer.
-fn position_of(node: &Node, key: &str) -> Option<Position> {
+fn position_of(node: &YamlNode, key: &str) -> Option<Position> {
     let is_it = |text: &str| text.ends_with(key);
-    let labels = node.get("matchLabels").map_or(&[][..], Node::entries);
+    let labels = node.get("matchLabels").map_or(&[][..], YamlNode::entries);
     if let Some(entry) = labels.iter().find(|entry| is_it(&entry.key)) {
         return Some(entry.position);
     }
-    let expressions = node.get("matchExpressions").map_or(&[][..], Node::elements).iter();
+    let expressions = node.get("matchExpressions").map_or(&[][..], YamlNode::elements).iter();
     let mut keys = expressions.filter_map(|expression| expression.get("key"));
     if let Some(found) = keys.find(|found| found.text().is_some_and(is_it)) {
         return Some(found.position);

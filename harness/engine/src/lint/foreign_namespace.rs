@@ -3,7 +3,7 @@
 //! <https://docs.cilium.io/en/stable/network/kubernetes/policy/#ciliumnetworkpolicy>
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::policy::{Manifest, PolicyKind};
 
 use super::{LintContext, specs};
@@ -41,7 +41,7 @@ fn of_object(manifest: &Manifest) -> Vec<Diagnostic> {
 
 /// The value of a subject's label that names another namespace, and whether its key is replaced: only the one
 /// written with the source `k8s:` is.
-pub(super) fn named_by<'a>(spec: &'a Node, own: &str) -> Option<(&'a Node, bool)> {
+pub(super) fn named_by<'a>(spec: &'a YamlNode, own: &str) -> Option<(&'a YamlNode, bool)> {
     let labels = spec.at(&["endpointSelector", "matchLabels"])?.entries();
     let entry = labels.iter().find(|entry| Requirement::split_key(&entry.key).1 == NAMESPACE)?;
     let other = entry.value.text().filter(|other| *other != own);

@@ -4,7 +4,7 @@ use verdikt_scenario::diagnostic::Diagnostic;
 
 use super::LintContext;
 use crate::dns::NamePattern;
-use crate::rule::{Entry, PeerMatcher, Peers, Ports, Proxy, Rule};
+use crate::rule::{PeerMatcher, Peers, Ports, Proxy, Rule, RuleEntry};
 
 const HELP: &str = "add a rule for the DNS server: toEndpoints with k8s:io.kubernetes.pod.namespace: kube-system and \
                     k8s-app: kube-dns, toPorts with port \"53\" and protocol ANY, and `rules: {dns: [{matchPattern: \"*\"}]}`";
@@ -38,7 +38,7 @@ fn is_learned(context: &LintContext<'_>, rule: &Rule, name: &NamePattern) -> boo
     context.entries().filter(|(other, _)| together(other)).any(|(_, entry)| teaches(entry, name))
 }
 
-fn teaches(entry: &Entry, name: &NamePattern) -> bool {
+fn teaches(entry: &RuleEntry, name: &NamePattern) -> bool {
     let Ports::OneOf(ports) = &entry.ports else { return false };
     let dns = ports.iter().filter_map(|port| match port.proxy.as_deref() {
         Some(Proxy::Dns(patterns)) => Some(patterns),

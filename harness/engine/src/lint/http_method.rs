@@ -1,7 +1,7 @@
 //! An HTTP method in lower case: methods are compared as clients send them, in capitals.
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 
 use super::{LintContext, values_under};
 
@@ -10,7 +10,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     for manifest in context.manifests {
         let mut lists = Vec::new();
         values_under(&manifest.root, "http", &mut lists);
-        for node in lists.into_iter().flat_map(Node::elements).filter_map(|rule| rule.get("method")) {
+        for node in lists.into_iter().flat_map(YamlNode::elements).filter_map(|rule| rule.get("method")) {
             let Some(method) = node.text() else { continue };
             // Anything else is an expression whose author knows what it means.
             let plain = method.bytes().all(|c| c.is_ascii_alphabetic() || c == b'|');

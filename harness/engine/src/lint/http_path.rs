@@ -3,7 +3,7 @@
 //! <https://docs.cilium.io/en/stable/security/policy/language/#http>
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 
 use super::{LintContext, values_under};
 
@@ -12,7 +12,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     for manifest in context.manifests {
         let mut lists = Vec::new();
         values_under(&manifest.root, "http", &mut lists);
-        for node in lists.into_iter().flat_map(Node::elements).filter_map(|rule| rule.get("path")) {
+        for node in lists.into_iter().flat_map(YamlNode::elements).filter_map(|rule| rule.get("path")) {
             let Some((message, help)) = node.text().and_then(problem) else { continue };
             warnings
                 .push(Diagnostic::warning(manifest.place(node.position), "http-path", message).help(help));

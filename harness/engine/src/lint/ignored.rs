@@ -1,7 +1,7 @@
 //! What is accepted and has no effect.
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::policy::{Manifest, PolicyKind};
 use verdikt_scenario::scenario::FieldValidation;
 
@@ -37,8 +37,8 @@ fn of_object(manifest: &Manifest, context: &LintContext<'_>) -> Vec<Diagnostic> 
     warnings
 }
 
-fn of_spec(spec: &Node, manifest: &Manifest, context: &LintContext<'_>, warnings: &mut Vec<Diagnostic>) {
-    let mut warn = |node: &Node, message: String, help: &str| {
+fn of_spec(spec: &YamlNode, manifest: &Manifest, context: &LintContext<'_>, warnings: &mut Vec<Diagnostic>) {
+    let mut warn = |node: &YamlNode, message: String, help: &str| {
         warnings.push(Diagnostic::warning(manifest.place(node.position), CODE, message).help(help));
     };
     let host_firewall = context.model.topology.settings.host_firewall;
@@ -47,7 +47,7 @@ fn of_spec(spec: &Node, manifest: &Manifest, context: &LintContext<'_>, warnings
             "a policy for nodes is enforced by the host firewall alone, which is off by default".to_owned();
         warn(selector, message, "switch the host firewall on, or select pods with `endpointSelector`");
     }
-    let empty = |node: Option<&Node>| node.is_some_and(|node| node.value == Value::List(Vec::new()));
+    let empty = |node: Option<&YamlNode>| node.is_some_and(|node| node.value == Value::List(Vec::new()));
     for (section, deny) in [("ingress", "ingressDeny"), ("egress", "egressDeny")] {
         let items = |key: &str| spec.get(key).map_or(0, |list| list.elements().len());
         if let (Some(list), true, 0) = (spec.get(section), empty(spec.get(section)), items(deny)) {
@@ -64,7 +64,7 @@ fn of_spec(spec: &Node, manifest: &Manifest, context: &LintContext<'_>, warnings
         let isolates =
             spec.at(&["enableDefaultDeny", section]).is_none_or(|node| node.value != Value::Boolean(false));
         for (list, denies) in [(section, false), (deny, true)] {
-            for item in spec.get(list).map_or(&[][..], Node::elements) {
+            for item in spec.get(list).map_or(&[][..], YamlNode::elements) {
                 of_item(item, denies, isolates, &mut warn);
             }
         }
@@ -72,9 +72,9 @@ fn of_spec(spec: &Node, manifest: &Manifest, context: &LintContext<'_>, warnings
 }
 
 /// Lists of an item that are empty, or of no use in a deny rule.
-fn of_item(item: &Node, denies: bool, isolates: bool, warn: &mut impl FnMut(&Node, String, &str)) {
+fn of_item(item: &YamlNode, denies: bool, isolates: bool, warn: &mut impl FnMut(&YamlNode, String, &str)) {
     let list = |key: &str| item.get(key).filter(|node| matches!(node.value, Value::List(_)));
-    let is_empty = |node: &&Node| node.elements().is_empty();
+    let is_empty = |node: &&YamlNode| node.elements().is_empty();
     for key in ["toFQDNs", "toServices", "toGroups", "fromGroups"] {
         let Some(list) = list(key) else { continue };
         let help = "name the peers, or leave the list out if everyone is meant";
@@ -86,7 +86,7 @@ fn of_item(item: &Node, denies: bool, isolates: bool, warn: &mut impl FnMut(&Nod
             warn(list, message.to_owned(), "deny the pods behind the service with `toEndpoints`");
         }
     }
-    let ports = item.get("toPorts").map_or(&[][..], Node::elements);
+    let ports = item.get("toPorts").map_or(&[][..], YamlNode::elements);
     for key in ["Endpoints", "CIDR", "CIDRSet", "Entities"] {
         for key in [format!("from{key}"), format!("to{key}")] {
             let Some(list) = list(&key).filter(is_empty) else { continue };

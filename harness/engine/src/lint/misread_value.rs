@@ -1,7 +1,7 @@
 //! Values of a `ClusterNetworkPolicy` that the API server takes, and that Cilium reads as something else.
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::policy::{Manifest, PolicyKind};
 
 use super::{LintContext, values_under};
@@ -23,7 +23,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         operators(spec, manifest, &mut warnings);
         port_names(spec, manifest, &mut warnings);
         for (section, field) in [("ingress", "from"), ("egress", "to")] {
-            for rule in spec.get(section).map_or(&[][..], Node::elements) {
+            for rule in spec.get(section).map_or(&[][..], YamlNode::elements) {
                 peers(rule, field, manifest, &mut warnings);
             }
         }
@@ -31,12 +31,12 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     warnings
 }
 
-fn warn(manifest: &Manifest, node: &Node, message: String, help: &str, warnings: &mut Vec<Diagnostic>) {
+fn warn(manifest: &Manifest, node: &YamlNode, message: String, help: &str, warnings: &mut Vec<Diagnostic>) {
     warnings.push(Diagnostic::warning(manifest.place(node.position), CODE, message).help(help));
 }
 
 /// Operators that are none: nobody validates them, and the agent drops the requirement.
-fn operators(spec: &Node, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) {
+fn operators(spec: &YamlNode, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) {
     let mut lists = Vec::new();
     values_under(spec, "matchExpressions", &mut lists);
     for expression in lists.iter().flat_map(|list| list.elements()) {
@@ -50,7 +50,7 @@ fn operators(spec: &Node, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) {
     }
 }
 
-fn port_names(spec: &Node, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) {
+fn port_names(spec: &YamlNode, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) {
     let mut names = Vec::new();
     values_under(spec, "destinationNamedPort", &mut names);
     for (node, name) in names.iter().filter_map(|node| Some((node, node.text()?))) {
@@ -73,10 +73,10 @@ fn port_names(spec: &Node, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) 
     }
 }
 
-fn peers(rule: &Node, field: &str, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) {
+fn peers(rule: &YamlNode, field: &str, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) {
     let kinds = ["pods", "namespaces", "nodes", "networks", "domainNames"];
-    let action = rule.get("action").and_then(Node::text);
-    for peer in rule.get(field).map_or(&[][..], Node::elements) {
+    let action = rule.get("action").and_then(YamlNode::text);
+    for peer in rule.get(field).map_or(&[][..], YamlNode::elements) {
         if let Some(namespaces) = peer.get("namespaces").filter(|_| peer.get("pods").is_none()) {
             negative(namespaces, action, manifest, warnings);
         }
@@ -91,11 +91,17 @@ fn peers(rule: &Node, field: &str, manifest: &Manifest, warnings: &mut Vec<Diagn
 }
 
 /// Selectors of namespaces that only exclude: whatever has no namespace lacks the label too.
-fn negative(namespaces: &Node, action: Option<&str>, manifest: &Manifest, warnings: &mut Vec<Diagnostic>) {
-    let expressions = namespaces.get("matchExpressions").map_or(&[][..], Node::elements);
-    let excludes =
-        |node: &Node| matches!(node.get("operator").and_then(Node::text), Some("NotIn" | "DoesNotExist"));
-    let labels = namespaces.get("matchLabels").map_or(&[][..], Node::entries);
+fn negative(
+    namespaces: &YamlNode,
+    action: Option<&str>,
+    manifest: &Manifest,
+    warnings: &mut Vec<Diagnostic>,
+) {
+    let expressions = namespaces.get("matchExpressions").map_or(&[][..], YamlNode::elements);
+    let excludes = |node: &YamlNode| {
+        matches!(node.get("operator").and_then(YamlNode::text), Some("NotIn" | "DoesNotExist"))
+    };
+    let labels = namespaces.get("matchLabels").map_or(&[][..], YamlNode::entries);
     // What an Accept lets in so is told as of other policies.
     let Some(action) = action.filter(|action| *action != "Accept") else { return };
     if expressions.is_empty() || !labels.is_empty() || !expressions.iter().all(excludes) {

@@ -4,7 +4,7 @@ use verdikt_scenario::topology::{Endpoint, NAMESPACE_NAME_LABEL};
 
 use super::LintContext;
 use crate::identity::Identity;
-use crate::label::{NAMESPACE, Source};
+use crate::label::{LabelSource, NAMESPACE};
 use crate::selector::{Operator, Requirement, Selector};
 
 /// What to do about a selector without endpoints: the reason that holds whatever pods there are, or the pod that
@@ -52,7 +52,7 @@ fn never_held(requirement: &Requirement) -> Option<String> {
     if *implied || !matches!(operator, Operator::In(_) | Operator::Exists) {
         return None;
     }
-    if *source == Some(Source::Other) {
+    if *source == Some(LabelSource::Other) {
         return Some(format!(
             "labels of pods have the source k8s: write `{key}` without what precedes its colon"
         ));

@@ -6,7 +6,7 @@ use verdikt_scenario::diagnostic::Diagnostic;
 
 use super::LintContext;
 use crate::identity::Identity;
-use crate::label::{NAMESPACE, NAMESPACE_LABELS, Source};
+use crate::label::{LabelSource, NAMESPACE, NAMESPACE_LABELS};
 use crate::rule::{Effect, PeerField, PeerMatcher, Peers};
 use crate::selector::{Operator, Requirement, Selector};
 
@@ -46,7 +46,10 @@ fn written(selector: &Selector) -> impl Iterator<Item = &Requirement> {
 fn is_negative(selector: &Selector) -> bool {
     let negative = |requirement: &Requirement| {
         matches!(requirement.operator, Operator::NotIn(_) | Operator::DoesNotExist)
-            && !matches!(requirement.source, Some(Source::Reserved | Source::Cidr | Source::CidrGroup))
+            && !matches!(
+                requirement.source,
+                Some(LabelSource::Reserved | LabelSource::Cidr | LabelSource::CidrGroup)
+            )
     };
     written(selector).next().is_some() && written(selector).all(negative)
 }

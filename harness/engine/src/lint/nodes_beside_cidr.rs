@@ -6,12 +6,13 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::topology::{Endpoint, ServiceType};
 
 use super::LintContext;
-use crate::rule::{Direction, Effect, Entity, Entry, Peer, PeerMatcher, Peers, Rule};
+use crate::rule::{Direction, Effect, Entity, Peer, PeerMatcher, Peers, Rule, RuleEntry};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut hints = Vec::new();
     for rule in context.model.rules.iter() {
-        let admits = |entry: &&Entry| (entry.direction, entry.effect) == (Direction::Ingress, Effect::Allow);
+        let admits =
+            |entry: &&RuleEntry| (entry.direction, entry.effect) == (Direction::Ingress, Effect::Allow);
         let peers =
             || rule.entries.iter().filter(admits).flat_map(|entry| peers(entry).map(move |p| (entry, p)));
         let Some(range) = peers().find_map(|(_, peer)| range_of_clients(peer)) else { continue };
@@ -29,7 +30,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     hints
 }
 
-fn peers(entry: &Entry) -> impl Iterator<Item = &Peer> {
+fn peers(entry: &RuleEntry) -> impl Iterator<Item = &Peer> {
     let peers = match &entry.peers {
         Peers::Any => &[][..],
         Peers::OneOf(peers) => peers,

@@ -6,7 +6,7 @@
 use verdikt_scenario::diagnostic::Diagnostic;
 
 use super::LintContext;
-use crate::rule::{Effect, Entry, Rule};
+use crate::rule::{Effect, Rule, RuleEntry};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
@@ -25,9 +25,10 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 }
 
 /// An entry of a later tier for an endpoint that a rule selects, or may select.
-fn later<'a>(context: &LintContext<'a>, rule: &Rule, entry: &Entry) -> Option<&'a Entry> {
-    let is_later =
-        |other: &&Entry| other.direction == entry.direction && other.precedence.tier > entry.precedence.tier;
+fn later<'a>(context: &LintContext<'a>, rule: &Rule, entry: &RuleEntry) -> Option<&'a RuleEntry> {
+    let is_later = |other: &&RuleEntry| {
+        other.direction == entry.direction && other.precedence.tier > entry.precedence.tier
+    };
     let model = context.model;
     if context.topology.is_none() {
         let others = model.rules.iter().filter(|other| context.may_share_endpoints(rule, other));

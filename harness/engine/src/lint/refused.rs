@@ -8,7 +8,7 @@ use verdikt_scenario::policy::{Manifest, PolicyKind, Refuser};
 use super::{LintContext, RefusedObject};
 use crate::admission;
 use crate::judgement::Refused;
-use crate::refusal::{Part, Refusal};
+use crate::refusal::{Refusal, RefusedPart};
 
 /// Finds every refused object, once for each of its reasons.
 pub(super) fn refusals(context: &LintContext<'_>) -> Vec<RefusedObject> {
@@ -32,7 +32,7 @@ fn of_object(
         }
         Refuser::Agent => vec![Refusal {
             kind: refused.kind.clone(),
-            part: Part::Specification,
+            part: RefusedPart::Specification,
             message: refused.message.clone(),
             position: refused.position,
         }],

@@ -1,13 +1,13 @@
 //! Selectors that select no endpoint of the topology, of a policy's subject or of a peer, and peers that do not exist.
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::Topology;
 
 use super::{LintContext, filtered_label, foreign_namespace, nearest};
-use crate::label::{NAMESPACE_LABELS, Source};
-use crate::rule::{Effect, Entry, Peer, PeerField, PeerMatcher, Peers, Rule, Subject};
+use crate::label::{LabelSource, NAMESPACE_LABELS};
+use crate::rule::{Effect, Peer, PeerField, PeerMatcher, Peers, Rule, RuleEntry, Subject};
 use crate::selector::Selector;
 
 const PEER: &str = "peer-selects-nothing";
@@ -37,7 +37,12 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     warnings
 }
 
-fn subject(context: &LintContext<'_>, rule: &Rule, selector: &Selector, entry: &Entry) -> Option<Diagnostic> {
+fn subject(
+    context: &LintContext<'_>,
+    rule: &Rule,
+    selector: &Selector,
+    entry: &RuleEntry,
+) -> Option<Diagnostic> {
     let root = &context.manifests[entry.origin.object].root;
     let spec = context.spec(&entry.origin).unwrap_or(root);
     let object = &context.model.objects[entry.origin.object].reference;
@@ -47,7 +52,7 @@ fn subject(context: &LintContext<'_>, rule: &Rule, selector: &Selector, entry: &
     {
         return None;
     }
-    let reserved = selector.has_key(|requirement| requirement.source == Some(Source::Reserved));
+    let reserved = selector.has_key(|requirement| requirement.source == Some(LabelSource::Reserved));
     let help = if reserved && object.policy_kind() == Some(PolicyKind::CiliumNetworkPolicy) {
         "endpoints with reserved labels have no namespace: make it a CiliumClusterwideNetworkPolicy"
             .to_owned()
@@ -66,8 +71,8 @@ fn subject(context: &LintContext<'_>, rule: &Rule, selector: &Selector, entry: &
 /// Whether a selector is about endpoints that a topology need not have.
 fn is_seldom(selector: &Selector) -> bool {
     let mut written = selector.requirements.iter().filter(|requirement| !requirement.implied);
-    written.all(|r| r.source == Some(Source::Reserved) && SELDOM.contains(&r.key.as_str()))
-        && selector.has_key(|requirement| requirement.source == Some(Source::Reserved))
+    written.all(|r| r.source == Some(LabelSource::Reserved) && SELDOM.contains(&r.key.as_str()))
+        && selector.has_key(|requirement| requirement.source == Some(LabelSource::Reserved))
 }
 
 /// Whether a selector is about a label that no identity has, which is told by itself.
@@ -81,7 +86,7 @@ fn is_joined_by_label(selector: &Selector) -> bool {
     written.peek().is_some() && written.all(|requirement| requirement.key.starts_with(NAMESPACE_LABELS))
 }
 
-fn peer(context: &LintContext<'_>, entry: &Entry, peer: &Peer) -> Option<Diagnostic> {
+fn peer(context: &LintContext<'_>, entry: &RuleEntry, peer: &Peer) -> Option<Diagnostic> {
     let place = context.place(entry, peer.position);
     match &peer.matcher {
         PeerMatcher::Selector(selector) if peer.field != PeerField::Services && !is_seldom(selector) => {
@@ -106,10 +111,11 @@ fn peer(context: &LintContext<'_>, entry: &Entry, peer: &Peer) -> Option<Diagnos
 }
 
 /// The services that an entry names and the topology does not have.
-fn missing_services(context: &LintContext<'_>, topology: &Topology, entry: &Entry) -> Vec<Diagnostic> {
+fn missing_services(context: &LintContext<'_>, topology: &Topology, entry: &RuleEntry) -> Vec<Diagnostic> {
     let list = context.item(&entry.origin).and_then(|item| item.get("toServices"));
-    let elements = list.filter(|_| entry.effect == Effect::Allow).map_or(&[][..], Node::elements);
-    let text = |node: &Node, key: &str| node.get(key).and_then(Node::text).unwrap_or_default().to_owned();
+    let elements = list.filter(|_| entry.effect == Effect::Allow).map_or(&[][..], YamlNode::elements);
+    let text =
+        |node: &YamlNode, key: &str| node.get(key).and_then(YamlNode::text).unwrap_or_default().to_owned();
     let mut warnings = Vec::new();
     for element in elements {
         let Some(service) = element.get("k8sService") else { continue };

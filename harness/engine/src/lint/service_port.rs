@@ -8,7 +8,7 @@ use verdikt_scenario::topology::{Endpoint, ServicePort, TargetPort, Topology};
 use super::LintContext;
 use crate::decide::Traffic;
 use crate::identity::Identity;
-use crate::rule::{Direction, Entry, PeerMatcher, Peers, PortMatcher, Ports, Rule};
+use crate::rule::{Direction, PeerMatcher, Peers, PortMatcher, Ports, Rule, RuleEntry};
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let Some(topology) = context.topology else { return Vec::new() };
@@ -16,7 +16,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 }
 
 /// The pods at the receiving end of an entry's traffic.
-fn destinations(context: &LintContext<'_>, rule: &Rule, entry: &Entry) -> BTreeSet<Endpoint> {
+fn destinations(context: &LintContext<'_>, rule: &Rule, entry: &RuleEntry) -> BTreeSet<Endpoint> {
     let endpoints: Vec<&Endpoint> = match entry.direction {
         Direction::Ingress => context.selected(rule),
         Direction::Egress => {
@@ -33,7 +33,12 @@ fn destinations(context: &LintContext<'_>, rule: &Rule, entry: &Entry) -> BTreeS
     endpoints.into_iter().filter(|endpoint| matches!(endpoint, Endpoint::Pod(_))).cloned().collect()
 }
 
-fn of_entry(context: &LintContext<'_>, topology: &Topology, rule: &Rule, entry: &Entry) -> Vec<Diagnostic> {
+fn of_entry(
+    context: &LintContext<'_>,
+    topology: &Topology,
+    rule: &Rule,
+    entry: &RuleEntry,
+) -> Vec<Diagnostic> {
     let Ports::OneOf(ports) = &entry.ports else { return Vec::new() };
     let destinations = destinations(context, rule, entry);
     let mut warnings = Vec::new();
@@ -53,7 +58,7 @@ fn of_entry(context: &LintContext<'_>, topology: &Topology, rule: &Rule, entry: 
                 let Some(subject) = context.model.subjects.get(backend) else { continue };
                 let Some(target) = container_port(offered, &subject.identity) else { continue };
                 let traffic = Traffic::Port(offered.protocol, target);
-                let covers = |other: &Entry| {
+                let covers = |other: &RuleEntry| {
                     let mut ports =
                         other.ports.matching(traffic, &subject.identity, context.model, other.direction);
                     let peers =

@@ -9,8 +9,8 @@ use verdikt_scenario::topology::{CiliumEndpoint, Endpoint};
 
 use super::LintContext;
 use crate::identity::Identity;
-use crate::label::Source;
-use crate::rule::{Direction, Effect, Entity, Entry, PeerMatcher, Peers, Subject};
+use crate::label::LabelSource;
+use crate::rule::{Direction, Effect, Entity, PeerMatcher, Peers, RuleEntry, Subject};
 
 const CODE: &str = "takes-gateway";
 const HELP: &str = "select pods alone, `endpointSelector: {matchExpressions: [{key: k8s:io.kubernetes.pod.namespace, \
@@ -26,7 +26,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         let clusterwide = context.model.objects[first.origin.object].kind()
             == Some(PolicyKind::CiliumClusterwideNetworkPolicy);
         // Who names it means it.
-        let named = selector.has_key(|requirement| requirement.source == Some(Source::Reserved));
+        let named = selector.has_key(|requirement| requirement.source == Some(LabelSource::Reserved));
         if !clusterwide || named || !selector.selects(&gateway) {
             continue;
         }
@@ -60,7 +60,7 @@ fn is_served(context: &LintContext<'_>, direction: Direction) -> bool {
     entries.any(|entry| entry.effect == Effect::Allow && serves(entry))
 }
 
-fn serves(entry: &Entry) -> bool {
+fn serves(entry: &RuleEntry) -> bool {
     let nothing = matches!(&entry.ports, crate::rule::Ports::OneOf(ports) if ports.is_empty());
     let serves = |matcher: &PeerMatcher| match matcher {
         PeerMatcher::Entity(Entity::All | Entity::World | Entity::WorldIpv4 | Entity::WorldIpv6) => true,

@@ -2,7 +2,7 @@
 
 use verdikt_scenario::precedence::Tier;
 
-use super::{Bits, Evaluation, Row};
+use super::{Evaluation, IdentitySet, PeerRow};
 use crate::decide::Traffic;
 use crate::identity::Identity;
 use crate::model::SubjectState;
@@ -10,17 +10,17 @@ use crate::rule::{Direction, Effect};
 
 impl Evaluation<'_> {
     /// What a side whose entries are in their order makes of every peer, for some traffic.
-    pub(super) fn row_in_order(&self, of: &SubjectState, direction: Direction, traffic: Traffic) -> Row {
+    pub(super) fn row_in_order(&self, of: &SubjectState, direction: Direction, traffic: Traffic) -> PeerRow {
         let size = self.identities.len();
         let side = of.side(direction);
-        let (mut allowed, mut unknown) = (Bits::none(size), Bits::none(size));
+        let (mut allowed, mut unknown) = (IdentitySet::none(size), IdentitySet::none(size));
         // The peers that no entry has decided, and those for which the rest of a tier is skipped.
-        let mut undecided = Bits::all(size);
-        let mut skipped: (Option<Tier>, Bits) = (None, Bits::none(size));
+        let mut undecided = IdentitySet::all(size);
+        let mut skipped: (Option<Tier>, IdentitySet) = (None, IdentitySet::none(size));
         for &index in &side.entries {
             let entry = self.model.entry(index);
             if skipped.0 != Some(entry.precedence.tier) {
-                skipped = (Some(entry.precedence.tier), Bits::none(size));
+                skipped = (Some(entry.precedence.tier), IdentitySet::none(size));
             }
             let Some(mut matching) = self.matching(of, direction, index, traffic) else { continue };
             matching.keep(&undecided);
@@ -43,6 +43,6 @@ impl Evaluation<'_> {
             hosts.keep(&undecided);
             allowed.add(&hosts);
         }
-        Row { allowed, unknown }
+        PeerRow { allowed, unknown }
     }
 }

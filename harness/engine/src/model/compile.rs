@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use verdikt_scenario::document::Node as Document;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::name::HostName;
 use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind, Refuser};
 use verdikt_scenario::settings::Settings;
@@ -12,19 +12,19 @@ use verdikt_scenario::topology::Topology;
 
 use super::endpoints::{external_api_servers, share_port_names};
 use super::index::RuleIndex;
-use super::{Learned, Object, Options, PolicyModel, SubjectState};
+use super::{Learned, ManifestSummary, ModelOptions, PolicyModel, SubjectState};
 use crate::admission;
-use crate::agent::{self, Context, Parsed};
+use crate::agent::{self, ParseContext, ParsedObject};
 use crate::behaviour::Behaviour;
 use crate::identity::Identity;
 use crate::in_force::InForce;
-use crate::judgement::{Judgement, Refused};
-use crate::refusal::{Part, Refusal, RefusalKind};
+use crate::judgement::{ObjectVerdict, Refused};
+use crate::refusal::{Refusal, RefusalKind, RefusedPart};
 use crate::resolve::{CidrGroups, Surroundings};
 use crate::rule::Rule;
 
 /// What the API server stores of a manifest, or why it refuses it.
-type Stored<'n> = Result<Cow<'n, Document>, Refusal>;
+type StoredManifest<'n> = Result<Cow<'n, YamlNode>, Refusal>;
 
 /// The agent, as far as it reads policies.
 struct Agent<'a> {
@@ -36,7 +36,7 @@ struct Agent<'a> {
 
 impl Agent<'_> {
     /// Reads an object that the API server has stored. `index` is that of the object among all of them.
-    fn read(&self, index: usize, reference: &ObjectRef, stored: &Document) -> Result<Parsed, Refusal> {
+    fn read(&self, index: usize, reference: &ObjectRef, stored: &YamlNode) -> Result<ParsedObject, Refusal> {
         let kind = reference.policy_kind();
         let is_clusterwide = matches!(
             kind,
@@ -44,18 +44,19 @@ impl Agent<'_> {
         );
         let Self { behaviour, dual_stack, settings, surroundings } = *self;
         let namespace = (!is_clusterwide).then(|| reference.namespace.as_deref().unwrap_or("default"));
-        let context = Context { object: index, namespace, behaviour, dual_stack, settings, surroundings };
+        let context =
+            ParseContext { object: index, namespace, behaviour, dual_stack, settings, surroundings };
         match kind {
             Some(PolicyKind::NetworkPolicy) if !settings.network_policy => {
                 let message = "Cilium reads no NetworkPolicy: `k8sNetworkPolicy.enabled` is false".to_owned();
-                let (kind, part) = (RefusalKind::NotEnforced, Part::Specification);
+                let (kind, part) = (RefusalKind::NotEnforced, RefusedPart::Specification);
                 let refusal = Refusal { kind, part, message, position: stored.position };
-                Ok(Parsed { hidden: Some(refusal), ..Parsed::default() })
+                Ok(ParsedObject { hidden: Some(refusal), ..ParsedObject::default() })
             }
             Some(PolicyKind::NetworkPolicy) => agent::network_policy(stored, &context),
-            Some(PolicyKind::CiliumCidrGroup) => Ok(Parsed::default()),
+            Some(PolicyKind::CiliumCidrGroup) => Ok(ParsedObject::default()),
             Some(PolicyKind::ClusterNetworkPolicy) => match self.unread(stored) {
-                Some(refusal) => Ok(Parsed { hidden: Some(refusal), ..Parsed::default() }),
+                Some(refusal) => Ok(ParsedObject { hidden: Some(refusal), ..ParsedObject::default() }),
                 None => agent::cluster_network_policy(stored, &context),
             },
             _ => agent::cilium_policy(stored, &context),
@@ -63,7 +64,7 @@ impl Agent<'_> {
     }
 
     /// Why the cluster's Cilium does not read a `ClusterNetworkPolicy`, if so. It says nothing of that itself.
-    fn unread(&self, object: &Document) -> Option<Refusal> {
+    fn unread(&self, object: &YamlNode) -> Option<Refusal> {
         let message = match (self.behaviour.cluster_network_policies, self.settings.cluster_network_policy) {
             (true, true) => return None,
             (true, false) => {
@@ -71,12 +72,18 @@ impl Agent<'_> {
             }
             (false, _) => "this version of Cilium reads no ClusterNetworkPolicy",
         };
-        let (kind, part) = (RefusalKind::NotEnforced, Part::Specification);
+        let (kind, part) = (RefusalKind::NotEnforced, RefusedPart::Specification);
         Some(Refusal { kind, part, message: message.to_owned(), position: object.position })
     }
 
     /// Judges an object, and adds its rules if it is taken.
-    fn judge(&self, index: usize, object: &Object, stored: &Stored<'_>, rules: &mut Vec<Rule>) -> Judgement {
+    fn judge(
+        &self,
+        index: usize,
+        object: &ManifestSummary,
+        stored: &StoredManifest<'_>,
+        rules: &mut Vec<Rule>,
+    ) -> ObjectVerdict {
         let (by, parsed) = match stored {
             Err(refusal) => (Refuser::ApiServer, Err(refusal.clone())),
             Ok(stored) => (Refuser::Agent, self.read(index, &object.reference, stored)),
@@ -84,15 +91,15 @@ impl Agent<'_> {
         let is_unmarked = object.kind() == Some(PolicyKind::ClusterNetworkPolicy);
         let refused = |refusal: Refusal, hidden| {
             let Refusal { kind, message, position, .. } = refusal;
-            Judgement::Refused(Refused { by, kind, message, position, hidden })
+            ObjectVerdict::Refused(Refused { by, kind, message, position, hidden })
         };
         match parsed {
-            Ok(Parsed { hidden: Some(refusal), .. }) => refused(refusal, true),
+            Ok(ParsedObject { hidden: Some(refusal), .. }) => refused(refusal, true),
             // Nobody writes a condition to an object of this kind.
             Err(refusal) => refused(refusal, is_unmarked && by == Refuser::Agent),
             Ok(parsed) => {
                 rules.extend(parsed.rules);
-                Judgement::Accepted
+                ObjectVerdict::Accepted
             }
         }
     }
@@ -103,28 +110,28 @@ impl<'a> PolicyModel<'a> {
     pub(super) fn compile(
         topology: &'a Topology,
         manifests: &[Manifest],
-        stored: &[Stored<'_>],
+        stored: &[StoredManifest<'_>],
         before: &InForce,
-        options: Options,
+        options: ModelOptions,
         learned: &Learned,
     ) -> Self {
         let behaviour = Behaviour::of(options.version);
         let dual_stack = options.families.are_both(topology);
-        let mut objects: Vec<Object> = manifests.iter().map(Object::of).collect();
+        let mut objects: Vec<ManifestSummary> = manifests.iter().map(ManifestSummary::of).collect();
         let groups = CidrGroups::read(groups_in_force(&objects, stored, before));
         let surroundings = Surroundings::new(topology, groups.clone());
         let settings = &topology.settings;
         let agent = Agent { behaviour: &behaviour, dual_stack, settings, surroundings: &surroundings };
         let mut rules = Vec::new();
         let judged = objects.iter().zip(stored).enumerate();
-        let judgements: Vec<Judgement> =
+        let judgements: Vec<ObjectVerdict> =
             judged.map(|(index, (object, stored))| agent.judge(index, object, stored, &mut rules)).collect();
-        let refused = manifests.iter().zip(&judgements).filter(|(_, it)| **it != Judgement::Accepted);
+        let refused = manifests.iter().zip(&judgements).filter(|(_, it)| **it != ObjectVerdict::Accepted);
         for kept in refused.filter_map(|(manifest, _)| before.version(&manifest.object())) {
             // It was taken once; only the services and groups around it may have changed.
-            let object = Object::of(kept);
+            let object = ManifestSummary::of(kept);
             let stored = admission::prune(&kept.root, options.version);
-            if let Ok(Parsed { rules: kept, hidden: None }) =
+            if let Ok(ParsedObject { rules: kept, hidden: None }) =
                 agent.read(objects.len(), &object.reference, &stored)
             {
                 rules.extend(kept);
@@ -171,10 +178,10 @@ impl<'a> PolicyModel<'a> {
 
 /// The CIDR groups among the objects: of one that the API server refuses, the version before.
 fn groups_in_force<'n>(
-    objects: &'n [Object],
-    stored: &'n [Stored<'_>],
+    objects: &'n [ManifestSummary],
+    stored: &'n [StoredManifest<'_>],
     before: &'n InForce,
-) -> impl Iterator<Item = &'n Document> {
+) -> impl Iterator<Item = &'n YamlNode> {
     let groups =
         objects.iter().zip(stored).filter(|(object, _)| object.kind() == Some(PolicyKind::CiliumCidrGroup));
     groups.filter_map(|(object, stored)| match stored {
@@ -184,7 +191,7 @@ fn groups_in_force<'n>(
 }
 
 /// Asks the API server to store a manifest; a refusal names all of its reasons.
-pub(super) fn admit(manifest: &Manifest, options: Options) -> Stored<'_> {
+pub(super) fn admit(manifest: &Manifest, options: ModelOptions) -> StoredManifest<'_> {
     let admission = admission::admit(&manifest.root, options.version, options.field_validation);
     let messages: Vec<&str> = admission.refusals.iter().map(|refusal| refusal.message.as_str()).collect();
     let message = messages.join("; ");

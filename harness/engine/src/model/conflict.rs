@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use verdikt_scenario::precedence::Tier;
 
-use super::{Conflict, PolicyModel, Side};
-use crate::rule::{Effect, Entity, Entry, PeerMatcher, Peers, PortRule, Ports, Proxy};
+use super::{Conflict, PolicyModel, PolicySide};
+use crate::rule::{Effect, Entity, PeerMatcher, Peers, PortRule, Ports, Proxy, RuleEntry};
 
 impl PolicyModel<'_> {
     /// Rules about the same port and peer that contradict each other cannot be merged: the agent then fails to
     /// compute the endpoint's policy, and the old one stays.
-    pub(super) fn find_conflict(&self, side: &Side) -> Option<Conflict> {
-        let mut seen: Vec<Filter<'_>> = Vec::new();
+    pub(super) fn find_conflict(&self, side: &PolicySide) -> Option<Conflict> {
+        let mut seen: Vec<EntryFilter<'_>> = Vec::new();
         for &index in &side.entries {
             let entry = self.entry(index);
             // Each tier has filters of its own, and those of a ClusterNetworkPolicy never contradict each other.
@@ -23,7 +23,7 @@ impl PolicyModel<'_> {
                 Ports::OneOf(rules) => rules.iter().map(Some).collect(),
             };
             for port in ports {
-                let filter = Filter { index, entry, port };
+                let filter = EntryFilter { index, entry, port };
                 if filter.proxy().is_none() && entry.authentication.is_none() {
                     continue;
                 }
@@ -40,7 +40,7 @@ impl PolicyModel<'_> {
         None
     }
 
-    fn contradiction_between(&self, one: &Filter<'_>, other: &Filter<'_>) -> Option<&'static str> {
+    fn contradiction_between(&self, one: &EntryFilter<'_>, other: &EntryFilter<'_>) -> Option<&'static str> {
         let same_ports = match (one.port, other.port) {
             (None, None) => true,
             (Some(one), Some(other)) => one.matcher.same_ports(&other.matcher),
@@ -66,13 +66,13 @@ impl PolicyModel<'_> {
 }
 
 /// What an entry that allows says of one port, or of all traffic.
-struct Filter<'a> {
+struct EntryFilter<'a> {
     index: (usize, usize),
-    entry: &'a Entry,
+    entry: &'a RuleEntry,
     port: Option<&'a PortRule>,
 }
 
-impl<'a> Filter<'a> {
+impl<'a> EntryFilter<'a> {
     fn proxy(&self) -> Option<&'a Arc<Proxy>> {
         self.port.and_then(|port| port.proxy.as_ref())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use compact_str::CompactString;
 
 use crate::identity::Identity;
-use crate::label::{NAMESPACE, Source};
+use crate::label::{LabelSource, NAMESPACE};
 use crate::rule::{Rule, Subject};
 use crate::selector::Operator;
 
@@ -49,7 +49,8 @@ impl RuleIndex {
 fn namespaces(rule: &Rule) -> Option<&[CompactString]> {
     let Subject::Endpoints(selector) = &rule.subject else { return None };
     selector.requirements.iter().find_map(|requirement| {
-        let is_namespace = requirement.source == Some(Source::Kubernetes) && requirement.key == NAMESPACE;
+        let is_namespace =
+            requirement.source == Some(LabelSource::Kubernetes) && requirement.key == NAMESPACE;
         match &requirement.operator {
             Operator::In(values) if is_namespace => Some(values.as_slice()),
             _ => None,

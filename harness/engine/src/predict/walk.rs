@@ -10,7 +10,7 @@ use verdikt_scenario::name::DnsName;
 use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Prediction};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol, Resolved};
 
-use self::service::Way;
+use self::service::ServiceRoute;
 use crate::decide::{Decision, SideVerdict, Traffic};
 use crate::explain::Query;
 use crate::http::RequestHead;
@@ -20,7 +20,7 @@ use crate::rule::Direction;
 
 /// What an attempt asks of the proxies on its way.
 #[derive(Clone, Copy)]
-pub(super) enum Question<'a> {
+pub(super) enum ProxyQuestion<'a> {
     /// Nothing beyond reaching the port.
     Reach,
     /// An HTTP request, with its authority if that is known.
@@ -44,7 +44,7 @@ impl Default for Trace {
 }
 
 /// An attempt on its way through the policies of a model.
-pub(super) struct Walk<'m> {
+pub(super) struct AttemptWalk<'m> {
     model: &'m PolicyModel<'m>,
     source: &'m Endpoint,
     /// The node whose address stands in the place of the source's.
@@ -56,7 +56,7 @@ pub(super) struct Walk<'m> {
 type ProtocolPort = Option<(Protocol, Port)>;
 
 /// Who is asked for a decision about which traffic.
-struct Side<'a> {
+struct WalkSide<'a> {
     direction: Direction,
     endpoint: &'a Endpoint,
     subject: &'a SubjectState,
@@ -64,7 +64,7 @@ struct Side<'a> {
     traffic: Traffic,
 }
 
-impl<'m> Walk<'m> {
+impl<'m> AttemptWalk<'m> {
     /// Starts at a source.
     pub(super) fn new(model: &'m PolicyModel<'m>, source: &'m Endpoint) -> Self {
         Self { model, source, relay: None, trace: Trace::default() }
@@ -122,13 +122,13 @@ impl<'m> Walk<'m> {
                 return branch.reach_itself(&service);
             }
             let traffic = Traffic::Port(protocol, port.get());
-            through_proxy |= branch.cross(server, &[], traffic, Question::Dns(name));
+            through_proxy |= branch.cross(server, &[], traffic, ProxyQuestion::Dns(name));
         });
         through_proxy
     }
 
     /// Goes to a target, through DNS if it is a name.
-    pub(super) fn reach(&mut self, target: &Target, port: ProtocolPort, question: Question<'_>) {
+    pub(super) fn reach(&mut self, target: &Target, port: ProtocolPort, question: ProxyQuestion<'_>) {
         match target {
             Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
                 let traffic = self.traffic(endpoint, port);
@@ -136,14 +136,14 @@ impl<'m> Walk<'m> {
             }
             Target::Service(service) | Target::Backend { service, .. } | Target::Over { service, .. } => {
                 let relay = target.relay(self.source, &self.model.topology);
-                let way = Way { only: target.backend(), relay: relay.as_ref() };
+                let way = ServiceRoute { only: target.backend(), relay: relay.as_ref() };
                 self.through_service(service, way, port, question);
             }
             Target::Name(name) => self.by_name(name, port, question),
         }
     }
 
-    fn by_name(&mut self, name: &DnsName, port: ProtocolPort, question: Question<'_>) {
+    fn by_name(&mut self, name: &DnsName, port: ProtocolPort, question: ProxyQuestion<'_>) {
         let mut taught = false;
         if self.model.topology.asks_cluster_dns(self.source) {
             taught = self.query(name, Protocol::Udp);
@@ -160,7 +160,7 @@ impl<'m> Walk<'m> {
                 });
             }
             Some(Resolved::Service(service)) => {
-                self.through_service(&service, Way::default(), port, question);
+                self.through_service(&service, ServiceRoute::default(), port, question);
             }
             Some(Resolved::World(host)) => {
                 let endpoint = Endpoint::World(host);
@@ -194,7 +194,7 @@ impl<'m> Walk<'m> {
         destination: &Endpoint,
         names: &[DnsName],
         traffic: Traffic,
-        question: Question<'_>,
+        question: ProxyQuestion<'_>,
     ) -> bool {
         let (model, source) = (self.model, self.source);
         let (Some(from), Some(to)) = (model.subjects.get(source), model.subjects.get(destination)) else {
@@ -230,7 +230,7 @@ impl<'m> Walk<'m> {
         if from.is_managed {
             let text = format!("to {destination}, {}", traffic_text(traffic));
             let direction = Direction::Egress;
-            let side = Side { direction, endpoint: source, subject: from, peer: &peer, traffic };
+            let side = WalkSide { direction, endpoint: source, subject: from, peer: &peer, traffic };
             through_dns_proxy = self.enforce(&side, text, question);
         }
         if !self.has_ended() && to.is_managed {
@@ -243,16 +243,16 @@ impl<'m> Walk<'m> {
                 None => (format!("from {source}, {what}"), Cow::Borrowed(&from.identity)),
             };
             let direction = Direction::Ingress;
-            let side = Side { direction, endpoint: destination, subject: to, peer: &client, traffic };
+            let side = WalkSide { direction, endpoint: destination, subject: to, peer: &client, traffic };
             self.enforce(&side, text, question);
         }
         through_dns_proxy
     }
 
     /// Meets the policy of one side and the proxies that it leads to. Returns whether the DNS proxy judged.
-    fn enforce(&mut self, side: &Side<'_>, text: String, question: Question<'_>) -> bool {
+    fn enforce(&mut self, side: &WalkSide<'_>, text: String, question: ProxyQuestion<'_>) -> bool {
         let model = self.model;
-        let Side { direction, endpoint, subject, peer, traffic } = *side;
+        let WalkSide { direction, endpoint, subject, peer, traffic } = *side;
         let decision = model.decide(subject, direction, peer, traffic);
         // The proxy of Cilium's Ingress keeps to its own policy itself, in both directions: it answers 403, and audit
         // mode does not reach it.
@@ -284,14 +284,19 @@ impl<'m> Walk<'m> {
     }
 
     /// Asks the proxies that a decision leads to. Returns whether the DNS proxy judged.
-    fn ask_proxies(&mut self, side: &Side<'_>, question: Question<'_>, decision: &Decision<'_>) -> bool {
-        let Side { endpoint, subject, peer, traffic, .. } = *side;
+    fn ask_proxies(
+        &mut self,
+        side: &WalkSide<'_>,
+        question: ProxyQuestion<'_>,
+        decision: &Decision<'_>,
+    ) -> bool {
+        let WalkSide { endpoint, subject, peer, traffic, .. } = *side;
         if decision.verdict != (SideVerdict::Allow { redirected: true }) {
             return false;
         }
         let model = self.model;
         let (point, text, finding) = match question {
-            Question::Http(request, authority) => {
+            ProxyQuestion::Http(request, authority) => {
                 let head = RequestHead {
                     method: &request.method,
                     path: &request.path,
@@ -301,12 +306,12 @@ impl<'m> Walk<'m> {
                 let text = format!("{} {}", request.method, request.path);
                 (EnforcementPoint::Http, text, model.http_finding(decision, &head))
             }
-            Question::Dns(name) => {
+            ProxyQuestion::Dns(name) => {
                 let query = Query { subject, server: peer, traffic, name: name.as_str() };
                 let Some(finding) = model.dns_finding(decision, &query) else { return false };
                 (EnforcementPoint::Dns, format!("query {name}"), finding)
             }
-            Question::Reach => match model.reach_finding(decision, traffic) {
+            ProxyQuestion::Reach => match model.reach_finding(decision, traffic) {
                 Some(finding) => (EnforcementPoint::Http, traffic_text(traffic), finding),
                 None => return false,
             },

@@ -7,15 +7,15 @@ use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
 /// Sends one type of messages, receives another, or why it cannot be read.
-pub(super) struct Messages<S, R>(PhantomData<(S, R)>);
+pub(super) struct MessageCodec<S, R>(PhantomData<(S, R)>);
 
-impl<S, R> Default for Messages<S, R> {
+impl<S, R> Default for MessageCodec<S, R> {
     fn default() -> Self {
         Self(PhantomData)
     }
 }
 
-impl<S, R> Codec for Messages<S, R>
+impl<S, R> Codec for MessageCodec<S, R>
 where
     S: Message + 'static,
     R: Message + Default + 'static,
@@ -34,7 +34,7 @@ where
     }
 }
 
-impl<S: Message, R> Encoder for Messages<S, R> {
+impl<S: Message, R> Encoder for MessageCodec<S, R> {
     type Item = S;
     type Error = Status;
 
@@ -43,7 +43,7 @@ impl<S: Message, R> Encoder for Messages<S, R> {
     }
 }
 
-impl<S, R: Message + Default> Decoder for Messages<S, R> {
+impl<S, R: Message + Default> Decoder for MessageCodec<S, R> {
     type Item = Result<R, DecodeError>;
     type Error = Status;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
-use super::source::Source;
+use super::source::FlowServer;
 
 /// Why a server cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +46,13 @@ pub enum ClientError {
 }
 
 /// An error while connecting.
-pub(super) fn connecting(source: &Source, error: &tonic::transport::Error) -> ClientError {
+pub(super) fn connecting(source: &FlowServer, error: &tonic::transport::Error) -> ClientError {
     of_tls(source, error)
         .unwrap_or_else(|| ClientError::Unreachable { server: source.to_string(), reason: reason(error) })
 }
 
 /// An answer that is an error; of the first question on a connection it may say what the server is.
-pub(super) fn answered(source: &Source, status: &Status, first: bool) -> ClientError {
+pub(super) fn answered(source: &FlowServer, status: &Status, first: bool) -> ClientError {
     if let Some(error) = of_tls(source, status) {
         return error;
     }
@@ -102,7 +102,7 @@ const CERTIFICATE_ALERTS: [&str; 8] = [
     "UnsupportedCertificate",
 ];
 
-fn of_tls(source: &Source, error: &(dyn Error + 'static)) -> Option<ClientError> {
+fn of_tls(source: &FlowServer, error: &(dyn Error + 'static)) -> Option<ClientError> {
     let tls = source.tls.as_ref()?;
     let cause = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
     // A server judges the client's certificate after the client believes itself connected. The HTTP/2 library keeps

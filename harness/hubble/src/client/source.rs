@@ -23,15 +23,15 @@ pub type Opening = Pin<Box<dyn Future<Output = io::Result<Box<dyn Stream>>> + Se
 
 /// A server: an agent, or Relay.
 #[derive(Clone)]
-pub struct Source {
+pub struct FlowServer {
     /// The node of an agent, or what else messages and reports are to call it.
     pub name: Arc<str>,
-    transport: Transport,
+    transport: ServerTransport,
     pub(super) tls: Option<Tls>,
 }
 
 #[derive(Clone)]
-enum Transport {
+enum ServerTransport {
     Tcp(Arc<str>),
     Unix(PathBuf),
     Opened { by: Arc<str>, open: Arc<dyn Fn() -> Opening + Send + Sync> },
@@ -47,27 +47,27 @@ pub struct Tls {
     /// every dot of the node's name.
     pub server_name: String,
     /// The client's own certificate, where the server wants one.
-    pub identity: Option<Identity>,
+    pub identity: Option<ClientCertificate>,
 }
 
 /// A certificate and its key.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Identity {
+pub struct ClientCertificate {
     /// The certificate, with those between it and the authority, in PEM.
     pub certificate: String,
     /// Its key in PEM.
     pub key: String,
 }
 
-impl Source {
+impl FlowServer {
     /// At an address: `172.30.0.2:4244`, `hubble-relay.kube-system:80`.
     pub fn tcp(name: &str, address: &str) -> Self {
-        Self { name: name.into(), transport: Transport::Tcp(address.into()), tls: None }
+        Self { name: name.into(), transport: ServerTransport::Tcp(address.into()), tls: None }
     }
 
     /// At a unix socket: on its node an agent has `/var/run/cilium/hubble.sock`.
     pub fn unix(name: &str, path: impl Into<PathBuf>) -> Self {
-        Self { name: name.into(), transport: Transport::Unix(path.into()), tls: None }
+        Self { name: name.into(), transport: ServerTransport::Unix(path.into()), tls: None }
     }
 
     /// Through streams that somebody else opens, one for each connection: a port-forward, a program in the agent's
@@ -75,7 +75,7 @@ impl Source {
     pub fn opened(name: &str, by: &str, open: impl Fn() -> Opening + Send + Sync + 'static) -> Self {
         Self {
             name: name.into(),
-            transport: Transport::Opened { by: by.into(), open: Arc::new(open) },
+            transport: ServerTransport::Opened { by: by.into(), open: Arc::new(open) },
             tls: None,
         }
     }
@@ -88,7 +88,7 @@ impl Source {
 
     fn open(&self) -> Opening {
         match &self.transport {
-            Transport::Tcp(address) => {
+            ServerTransport::Tcp(address) => {
                 let address = Arc::clone(address);
                 Box::pin(async move {
                     let stream = TcpStream::connect(&*address).await?;
@@ -96,34 +96,34 @@ impl Source {
                     Ok(Box::new(stream) as Box<dyn Stream>)
                 })
             }
-            Transport::Unix(path) => {
+            ServerTransport::Unix(path) => {
                 let path = path.clone();
                 Box::pin(async move { Ok(Box::new(UnixStream::connect(path).await?) as Box<dyn Stream>) })
             }
-            Transport::Opened { open, .. } => open(),
+            ServerTransport::Opened { open, .. } => open(),
         }
     }
 }
 
 /// `worker-2 at 172.30.0.2:4244`.
-impl fmt::Display for Source {
+impl fmt::Display for FlowServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.transport {
-            Transport::Tcp(address) => write!(f, "{} at {address}", self.name),
-            Transport::Unix(path) => write!(f, "{} at {}", self.name, path.display()),
-            Transport::Opened { by, .. } => write!(f, "{} through {by}", self.name),
+            ServerTransport::Tcp(address) => write!(f, "{} at {address}", self.name),
+            ServerTransport::Unix(path) => write!(f, "{} at {}", self.name, path.display()),
+            ServerTransport::Opened { by, .. } => write!(f, "{} through {by}", self.name),
         }
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for FlowServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Source({self})")
     }
 }
 
 /// Keys are not for messages.
-impl fmt::Debug for Identity {
+impl fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Identity").field("certificate", &self.certificate).finish_non_exhaustive()
     }
@@ -140,7 +140,7 @@ impl fmt::Debug for Tls {
 }
 
 /// Opens the source's streams for tonic.
-pub(super) struct Dial(pub(super) Source);
+pub(super) struct Dial(pub(super) FlowServer);
 
 impl Service<Uri> for Dial {
     type Response = TokioIo<Box<dyn Stream>>;

@@ -18,11 +18,11 @@ fn converted(lines: &str) -> String {
     told.map(said).collect::<Vec<_>>().join("\n")
 }
 
-fn said(observed: Observed) -> String {
+fn said(observed: HubbleEvent) -> String {
     match observed {
-        Observed::Flow(reported) => reported.to_string(),
-        Observed::Lost(loss) => loss.to_string(),
-        Observed::Node(change) => format!("{change:?}"),
+        HubbleEvent::Flow(reported) => reported.to_string(),
+        HubbleEvent::Lost(loss) => loss.to_string(),
+        HubbleEvent::Node(change) => format!("{change:?}"),
     }
 }
 
@@ -295,7 +295,7 @@ fn losses_and_nodes() {
             ..GetFlowsResponse::default()
         };
         match observed(response, recorded()) {
-            Some(Observed::Lost(loss)) => loss.to_string(),
+            Some(HubbleEvent::Lost(loss)) => loss.to_string(),
             other => panic!("{other:?}"),
         }
     };
@@ -380,7 +380,7 @@ proptest! {
         let again = GetFlowsResponse::decode(bytes.as_slice()).unwrap();
         prop_assert_eq!(&again, &response);
         let first = observed(response, recorded());
-        if let Some(Observed::Flow(reported)) = &first {
+        if let Some(HubbleEvent::Flow(reported)) = &first {
             prop_assert!(!reported.to_string().chars().any(char::is_control));
         }
         prop_assert_eq!(observed(again, recorded()), first);

@@ -5,7 +5,7 @@ use std::fmt;
 use verdikt_scenario::flow::{FlowEnd, FlowKind, ProxyRequest};
 use verdikt_scenario::plain::Plain;
 
-use super::{Loss, LossReason, Reported};
+use super::{LossReason, LossWindow, Reported};
 
 /// A flow in the order of `hubble observe`: time, node, ends, what judged, verdict.
 impl fmt::Display for Reported {
@@ -80,7 +80,7 @@ impl fmt::Display for LossReason {
     }
 }
 
-impl fmt::Display for Loss {
+impl fmt::Display for LossWindow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let events = match self.count {
             None => "events".to_owned(),

@@ -9,8 +9,8 @@ use tracing::debug;
 
 use super::memory::Memory;
 use super::{News, Patience};
-use crate::client::{Ask, Client, Source};
-use crate::convert::{self, Observed, observed};
+use crate::client::{FlowRequest, FlowServer, HubbleClient};
+use crate::convert::{self, HubbleEvent, observed};
 use crate::flow_source::FlowSource;
 use crate::messages::GetFlowsResponse;
 
@@ -18,8 +18,8 @@ use crate::messages::GetFlowsResponse;
 struct ReceiverDropped;
 
 /// One source.
-pub(super) struct Following {
-    source: Source,
+pub(super) struct FollowedServer {
+    source: FlowServer,
     begin: SystemTime,
     patience: Patience,
     memory: Memory,
@@ -29,9 +29,9 @@ pub(super) struct Following {
     pause: Duration,
 }
 
-impl Following {
+impl FollowedServer {
     pub(super) fn new(
-        source: Source,
+        source: FlowServer,
         flow_source: FlowSource,
         begin: SystemTime,
         patience: Patience,
@@ -69,10 +69,10 @@ impl Following {
     }
 
     /// One connection, from its begin to its end.
-    async fn connection(&mut self) -> Result<Connection, ReceiverDropped> {
+    async fn connection(&mut self) -> Result<ConnectionEnd, ReceiverDropped> {
         let ended =
-            |error: crate::client::ClientError| Connection { followed: false, ended: error.to_string() };
-        let client = match Client::connect(&self.source, self.patience.answer).await {
+            |error: crate::client::ClientError| ConnectionEnd { followed: false, ended: error.to_string() };
+        let client = match HubbleClient::connect(&self.source, self.patience.answer).await {
             Ok(client) => client,
             Err(error) => return Ok(ended(error)),
         };
@@ -86,12 +86,13 @@ impl Following {
             self.tell(News::Lost(loss)).await?;
         }
         self.tell(News::Following { source: Arc::clone(&self.source.name) }).await?;
-        let ended = self.events(&client, Ask { since: Some(since), ..Ask::default() }).await?;
-        Ok(Connection { followed: true, ended })
+        let ended =
+            self.events(&client, FlowRequest { since: Some(since), ..FlowRequest::default() }).await?;
+        Ok(ConnectionEnd { followed: true, ended })
     }
 
     /// Tells every event. Returns why there are no more.
-    async fn events(&mut self, client: &Client, ask: Ask) -> Result<String, ReceiverDropped> {
+    async fn events(&mut self, client: &HubbleClient, ask: FlowRequest) -> Result<String, ReceiverDropped> {
         let mut responses = client.follow(&ask);
         let heartbeat = self.patience.heartbeat;
         let ask_again = || {
@@ -136,9 +137,9 @@ impl Following {
         self.works();
         match observed(response, self.begin) {
             None => Ok(()),
-            Some(Observed::Flow(reported)) => self.tell(News::Flow { reported, received }).await,
-            Some(Observed::Lost(loss)) => self.tell(News::Lost(self.memory.widen(loss, received))).await,
-            Some(Observed::Node(change)) => {
+            Some(HubbleEvent::Flow(reported)) => self.tell(News::Flow { reported, received }).await,
+            Some(HubbleEvent::Lost(loss)) => self.tell(News::Lost(self.memory.widen(loss, received))).await,
+            Some(HubbleEvent::Node(change)) => {
                 let losses = self.memory.nodes(&change, received);
                 self.tell(News::Node(change)).await?;
                 for loss in losses {
@@ -171,7 +172,7 @@ impl Following {
 }
 
 /// How a connection went.
-struct Connection {
+struct ConnectionEnd {
     /// Whether the source was followed at all.
     followed: bool,
     /// Why it is over.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use prost::Message;
 
-use crate::convert::{Loss, LossReason, NodeChange, NodeState};
+use crate::convert::{LossReason, LossWindow, NodeChange, NodeState};
 use crate::flow_source::FlowSource;
 use crate::messages::{GetFlowsResponse, ServerStatusResponse};
 
@@ -90,7 +90,7 @@ impl Memory {
 
     /// Takes note of what it says at the begin of a connection, of which nothing has been read. Answers with what
     /// may have been lost before it.
-    pub(super) fn connected(&mut self, status: &ServerStatusResponse, now: Duration) -> Option<Loss> {
+    pub(super) fn connected(&mut self, status: &ServerStatusResponse, now: Duration) -> Option<LossWindow> {
         let Some(before) = self.counters else {
             self.heard(status, now);
             return None;
@@ -116,27 +116,27 @@ impl Memory {
     }
 
     /// What may be lost if the source is not heard any more, or was not until now.
-    pub(super) fn cut(&self, why: String, now: Duration) -> Loss {
+    pub(super) fn cut(&self, why: String, now: Duration) -> LossWindow {
         let node = self.name.clone();
-        self.widen(Loss { reason: LossReason::Cut(why), count: None, node, from: now, to: now }, now)
+        self.widen(LossWindow { reason: LossReason::Cut(why), count: None, node, from: now, to: now }, now)
     }
 
     /// What may be lost with a message that cannot be read.
-    pub(super) fn unreadable(&self, now: Duration) -> Loss {
+    pub(super) fn unreadable(&self, now: Duration) -> LossWindow {
         let reason = LossReason::Unreadable("a message that is not one of its own".to_owned());
         let node = self.name.clone();
-        self.widen(Loss { reason, count: Some(1), node, from: now, to: now }, now)
+        self.widen(LossWindow { reason, count: Some(1), node, from: now, to: now }, now)
     }
 
     /// A loss with all of its window: from the last event before it until it is heard of.
-    pub(super) fn widen(&self, loss: Loss, now: Duration) -> Loss {
+    pub(super) fn widen(&self, loss: LossWindow, now: Duration) -> LossWindow {
         let node = if loss.node.is_empty() { self.name.clone() } else { loss.node };
         let from = loss.from.min(self.since());
-        Loss { node, from, to: loss.to.min(now.saturating_add(FUTURE)).max(now), ..loss }
+        LossWindow { node, from, to: loss.to.min(now.saturating_add(FUTURE)).max(now), ..loss }
     }
 
     /// Takes note of what has become of nodes behind Relay. Answers with what may have been lost.
-    pub(super) fn nodes(&mut self, change: &NodeChange, now: Duration) -> Vec<Loss> {
+    pub(super) fn nodes(&mut self, change: &NodeChange, now: Duration) -> Vec<LossWindow> {
         let mut losses = Vec::new();
         for node in &change.nodes {
             let from = match change.state {
@@ -152,7 +152,13 @@ impl Memory {
                     message => format!("Relay does not hear it: {message}"),
                 };
                 let from = from.saturating_sub(DISORDER).min(now);
-                Loss { reason: LossReason::NodeAway(reason), count: None, node: node.clone(), from, to: now }
+                LossWindow {
+                    reason: LossReason::NodeAway(reason),
+                    count: None,
+                    node: node.clone(),
+                    from,
+                    to: now,
+                }
             }));
         }
         losses

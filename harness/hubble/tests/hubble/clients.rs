@@ -5,15 +5,15 @@ use std::time::{Duration, SystemTime};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use verdikt_hubble::client::{Ask, Client, ClientError, Source, Stream};
+use verdikt_hubble::client::{ClientError, FlowRequest, FlowServer, HubbleClient, Stream};
 use verdikt_hubble::messages::GetFlowsResponse;
 
 use crate::server::{Agent, LONG, verdict};
 
 const SHORT: Duration = Duration::from_millis(300);
 
-fn tcp(address: SocketAddr) -> Source {
-    Source::tcp("node1", &address.to_string())
+fn tcp(address: SocketAddr) -> FlowServer {
+    FlowServer::tcp("node1", &address.to_string())
 }
 
 /// The next event, which can be read.
@@ -32,7 +32,7 @@ async fn every_transport_carries_it() {
     let path = folder.path().join("hubble.sock");
     let unix = agent.serve_unix(&path);
     let address = served.address;
-    let opened = Source::opened("node1", "a program", move || {
+    let opened = FlowServer::opened("node1", "a program", move || {
         Box::pin(async move {
             // What a port-forward does: bytes through something in between.
             let mut out = TcpStream::connect(address).await?;
@@ -41,17 +41,17 @@ async fn every_transport_carries_it() {
             Ok(Box::new(ours) as Box<dyn Stream>)
         })
     });
-    let sources = [tcp(address), Source::unix("node1", path), opened];
+    let sources = [tcp(address), FlowServer::unix("node1", path), opened];
     for source in &sources {
-        let client = Client::connect(source, LONG).await.unwrap();
+        let client = HubbleClient::connect(source, LONG).await.unwrap();
         let status = client.server_status().await.unwrap();
         assert_eq!((status.version.as_str(), status.max_flows), ("v1.20.0-test", 4095), "{source}");
-        let ask = Ask { since: Some(begin), ..Ask::default() };
+        let ask = FlowRequest { since: Some(begin), ..FlowRequest::default() };
         assert_eq!(next(&mut client.follow(&ask)).await, old, "{source}");
     }
     // It is followed: what happens later comes too.
-    let client = Client::connect(&sources[0], LONG).await.unwrap();
-    let mut responses = client.follow(&Ask { since: Some(begin), only_what_is_read: true });
+    let client = HubbleClient::connect(&sources[0], LONG).await.unwrap();
+    let mut responses = client.follow(&FlowRequest { since: Some(begin), only_what_is_read: true });
     assert_eq!(next(&mut responses).await, old);
     agent.write(&new);
     assert_eq!(next(&mut responses).await, new);
@@ -65,9 +65,9 @@ async fn every_transport_carries_it() {
 }
 
 /// What a server is that is no good, as the client says it.
-async fn problem(source: &Source) -> String {
+async fn problem(source: &FlowServer) -> String {
     let asked = async {
-        let client = Client::connect(source, SHORT).await?;
+        let client = HubbleClient::connect(source, SHORT).await?;
         client.server_status().await
     };
     let error: ClientError = tokio::time::timeout(LONG, asked).await.unwrap().unwrap_err();
@@ -84,12 +84,12 @@ async fn nobody_is_there() {
     let address = free.local_addr().unwrap();
     drop(free);
     insta::assert_snapshot!(problem(&tcp(address)).await, @"cannot connect to Hubble of node1 at 127.0.0.1:PORT: Connection refused (os error 111)");
-    insta::assert_snapshot!(problem(&Source::unix("node1", "/nowhere/hubble.sock")).await, @"cannot connect to Hubble of node1 at /nowhere/hubble.sock: No such file or directory (os error 2)");
-    let opened = Source::opened("node1", "kubectl", || {
+    insta::assert_snapshot!(problem(&FlowServer::unix("node1", "/nowhere/hubble.sock")).await, @"cannot connect to Hubble of node1 at /nowhere/hubble.sock: No such file or directory (os error 2)");
+    let opened = FlowServer::opened("node1", "kubectl", || {
         Box::pin(async { Err(std::io::Error::other("the pod is not running")) })
     });
     insta::assert_snapshot!(problem(&opened).await, @"cannot connect to Hubble of node1 through kubectl: the pod is not running");
-    insta::assert_snapshot!(problem(&Source::tcp("node1", "not an address")).await, @"cannot connect to Hubble of node1 at not an address: invalid socket address");
+    insta::assert_snapshot!(problem(&FlowServer::tcp("node1", "not an address")).await, @"cannot connect to Hubble of node1 at not an address: invalid socket address");
 }
 
 #[tokio::test]
@@ -136,8 +136,8 @@ async fn a_message_that_cannot_be_read_does_not_end_the_stream() {
     let served = agent.serve(None).await;
     agent.write_raw(begin, vec![0x0a, 0xff, 0x01]);
     agent.write(&verdict(begin, 1, 1));
-    let client = Client::connect(&tcp(served.address), LONG).await.unwrap();
-    let mut responses = client.follow(&Ask::default());
+    let client = HubbleClient::connect(&tcp(served.address), LONG).await.unwrap();
+    let mut responses = client.follow(&FlowRequest::default());
     let first = tokio::time::timeout(LONG, responses.next()).await.unwrap();
     assert!(first.unwrap().unwrap().is_err());
     assert_eq!(next(&mut responses).await, verdict(begin, 1, 1));

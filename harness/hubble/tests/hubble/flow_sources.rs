@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use verdikt_hubble::client::Source;
-use verdikt_hubble::flow_source::{Choice, choose};
+use verdikt_hubble::client::FlowServer;
+use verdikt_hubble::flow_source::{FlowSourceChoice, choose};
 
 use crate::server::{Agent, Served};
 
@@ -12,13 +12,13 @@ async fn chosen(agents: &[Result<(), &str>], relay: Result<&Served, &str>) -> St
     let agents = agents.iter().map(|answer| answer.map_err(str::to_owned)).collect();
     let source = async {
         let served = relay.map_err(str::to_owned)?;
-        Ok(Source::tcp("Relay", &served.address.to_string()))
+        Ok(FlowServer::tcp("Relay", &served.address.to_string()))
     };
     let text = match choose(agents, source, Duration::from_millis(300)).await {
         Ok(choice) => {
             let source = match &choice {
-                Choice::Agents { .. } => String::new(),
-                Choice::Relay { source, .. } => format!(" ({source})"),
+                FlowSourceChoice::Agents { .. } => String::new(),
+                FlowSourceChoice::Relay { source, .. } => format!(" ({source})"),
             };
             format!("{choice}{source}")
         }

@@ -3,10 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use prost_types::Timestamp;
-use verdikt_hubble::client::{Client, Source};
+use verdikt_hubble::client::{FlowServer, HubbleClient};
 use verdikt_hubble::flow_source::FlowSource;
 use verdikt_hubble::messages::{GetFlowsResponse, LostEvent, NodeStatusEvent};
-use verdikt_hubble::stream::{Flows, News, Patience};
+use verdikt_hubble::stream::{FlowStream, News, Patience};
 
 use crate::server::{Agent, LONG, Served, until, verdict};
 
@@ -19,12 +19,12 @@ const PATIENCE: Patience = Patience {
     give_up: Duration::from_mins(1),
 };
 
-fn follow(served: &Served, flow_source: FlowSource, begin: SystemTime, patience: Patience) -> Flows {
-    Flows::follow(&[Source::tcp("node1", &served.address.to_string())], flow_source, begin, patience)
+fn follow(served: &Served, flow_source: FlowSource, begin: SystemTime, patience: Patience) -> FlowStream {
+    FlowStream::follow(&[FlowServer::tcp("node1", &served.address.to_string())], flow_source, begin, patience)
 }
 
 /// The next news, in words without times and ports.
-async fn next(flows: &mut Flows) -> String {
+async fn next(flows: &mut FlowStream) -> String {
     let news = tokio::time::timeout(LONG, flows.next()).await.expect("there is no more news");
     match news {
         None => "the end".to_owned(),
@@ -41,7 +41,7 @@ async fn next(flows: &mut Flows) -> String {
     }
 }
 
-async fn take(flows: &mut Flows, count: usize) -> Vec<String> {
+async fn take(flows: &mut FlowStream, count: usize) -> Vec<String> {
     let mut taken = Vec::new();
     for _ in 0..count {
         taken.push(next(flows).await);
@@ -267,9 +267,9 @@ async fn several_agents_are_one_stream() {
     let served = [agents[0].serve(None).await, agents[1].serve(None).await];
     let sources = ["w1", "w2"].map(|name| {
         let served = if name == "w1" { &served[0] } else { &served[1] };
-        Source::tcp(name, &served.address.to_string())
+        FlowServer::tcp(name, &served.address.to_string())
     });
-    let mut flows = Flows::follow(&sources, FlowSource::Agents, begin, PATIENCE);
+    let mut flows = FlowStream::follow(&sources, FlowSource::Agents, begin, PATIENCE);
     // Both ends of one connection are two flows.
     agents[0].write(&verdict(begin, 1, 1));
     agents[1].write(&verdict(begin, 1, 1));
@@ -291,8 +291,8 @@ async fn the_past_ends() {
     for (at, port) in [(10, 1), (5000, 2), (6000, 3)] {
         agent.write(&verdict(begin, at, port));
     }
-    let source = Source::tcp("Relay", &served.address.to_string());
-    let client = Client::connect(&source, LONG).await.unwrap();
+    let source = FlowServer::tcp("Relay", &served.address.to_string());
+    let client = HubbleClient::connect(&source, LONG).await.unwrap();
     let mut past = client.past(begin + Duration::from_secs(1));
     let mut ports = Vec::new();
     while let Some(response) = past.next().await.unwrap() {

@@ -2,7 +2,7 @@
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tonic::transport::{Certificate, Identity as ServerIdentity, ServerTlsConfig};
-use verdikt_hubble::client::{Client, Identity, Source, Tls};
+use verdikt_hubble::client::{ClientCertificate, FlowServer, HubbleClient, Tls};
 
 use crate::server::{Agent, LONG, Served};
 
@@ -24,11 +24,11 @@ impl Authority {
     }
 
     /// A certificate for a name, and its key.
-    fn sign(&self, name: &str) -> Identity {
+    fn sign(&self, name: &str) -> ClientCertificate {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap().pem();
-        Identity { certificate, key: key.serialize_pem() }
+        ClientCertificate { certificate, key: key.serialize_pem() }
     }
 }
 
@@ -43,10 +43,10 @@ async fn served(authority: &Authority, name: &str, wants: bool) -> Served {
 }
 
 /// What becomes of a connection.
-async fn connect(served: &Served, authority: &Authority, identity: Option<Identity>) -> String {
+async fn connect(served: &Served, authority: &Authority, identity: Option<ClientCertificate>) -> String {
     let tls = Tls { authorities: authority.pem(), server_name: NAME.to_owned(), identity };
-    let source = Source::tcp("node1", &served.address.to_string()).with_tls(tls);
-    let answer = async { Client::connect(&source, LONG).await?.server_status().await };
+    let source = FlowServer::tcp("node1", &served.address.to_string()).with_tls(tls);
+    let answer = async { HubbleClient::connect(&source, LONG).await?.server_status().await };
     match answer.await {
         Ok(status) => status.version,
         Err(error) => error.to_string().replace(&format!(":{}", served.address.port()), ":PORT"),
@@ -78,19 +78,19 @@ async fn what_is_no_tls() {
     let plain = Agent::new().serve(None).await;
     insta::assert_snapshot!(connect(&plain, &authority, None).await, @"cannot connect to Hubble of node1 at 127.0.0.1:PORT: no TLS connection: received corrupt message of type InvalidContentType");
     let server = served(&authority, NAME, false).await;
-    let source = Source::tcp("node1", &server.address.to_string());
-    let answer = async { Client::connect(&source, LONG).await?.server_status().await };
+    let source = FlowServer::tcp("node1", &server.address.to_string());
+    let answer = async { HubbleClient::connect(&source, LONG).await?.server_status().await };
     let text = answer.await.unwrap_err().to_string();
     assert!(text.ends_with("; the port may be another program's, or want TLS"), "{text}");
-    let nonsense = Identity { certificate: "no certificate".to_owned(), key: "no key".to_owned() };
+    let nonsense = ClientCertificate { certificate: "no certificate".to_owned(), key: "no key".to_owned() };
     insta::assert_snapshot!(connect(&server, &authority, Some(nonsense)).await, @"cannot connect to Hubble of node1 at 127.0.0.1:PORT: Error parsing TLS private key - no RSA or PKCS8-encoded keys found.");
 }
 
 #[test]
 fn keys_are_not_shown() {
-    let identity = Identity { certificate: "certificate".to_owned(), key: "secret".to_owned() };
+    let identity = ClientCertificate { certificate: "certificate".to_owned(), key: "secret".to_owned() };
     let tls =
         Tls { authorities: String::new(), server_name: NAME.to_owned(), identity: Some(identity.clone()) };
-    let shown = format!("{identity:?} {tls:?} {:?}", Source::tcp("n", "a:1").with_tls(tls.clone()));
+    let shown = format!("{identity:?} {tls:?} {:?}", FlowServer::tcp("n", "a:1").with_tls(tls.clone()));
     assert!(!shown.contains("secret"), "{shown}");
 }

@@ -1,7 +1,7 @@
 //! Containers of ours beside those of kind: found by their labels.
 
 use crate::error::Error;
-use crate::program::{Call, Program};
+use crate::program::{Program, ProgramCall};
 
 /// The label of every container that verdikt makes.
 pub(super) const OURS: &str = "verdikt.dev/owner=verdikt";
@@ -49,8 +49,8 @@ pub(super) fn shell(
 }
 
 /// A call of docker.
-pub(super) fn docker(doing: String) -> Call {
-    Call::new(Program::Docker, doing)
+pub(super) fn docker(doing: String) -> ProgramCall {
+    ProgramCall::new(Program::Docker, doing)
 }
 
 /// The words of an answer, where there are as many as there should be.

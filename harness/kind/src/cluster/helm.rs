@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::Options;
+use super::KindOptions;
 use crate::error::Error;
 use crate::profile::Profile;
-use crate::program::{Call, Program};
+use crate::program::{Program, ProgramCall};
 use crate::versions::versions;
 
 /// How much longer than Helm itself we wait for Helm to say what it waited for.
@@ -34,9 +34,9 @@ struct Chart {
 
 /// Makes sure that the chart that was given is the profile's: a cluster with another one is another cluster, which later
 /// calls would want to be replaced.
-pub(super) fn require_chart(profile: &Profile, options: &Options) -> Result<(), Error> {
+pub(super) fn require_chart(profile: &Profile, options: &KindOptions) -> Result<(), Error> {
     let Some(chart) = &options.chart else { return Ok(()) };
-    let said = Call::new(Program::Helm, format!("read the chart `{chart}`"))
+    let said = ProgramCall::new(Program::Helm, format!("read the chart `{chart}`"))
         .arguments(["show", "chart", chart])
         .run()?;
     let Chart { name, version } = serde_saphyr::from_str(&said)
@@ -51,7 +51,7 @@ pub(super) fn require_chart(profile: &Profile, options: &Options) -> Result<(), 
 
 /// What is installed in the cluster, if anything.
 pub(super) fn installed(profile: &Profile) -> Result<Option<Installed>, Error> {
-    let said = Call::new(Program::Helm, format!("ask for Cilium in `{}`", profile.cluster()))
+    let said = ProgramCall::new(Program::Helm, format!("ask for Cilium in `{}`", profile.cluster()))
         .arguments([
             "list",
             "--deployed",
@@ -71,7 +71,7 @@ pub(super) fn installed(profile: &Profile) -> Result<Option<Installed>, Error> {
 
 /// Removes an installation that was interrupted, or that failed.
 pub(super) fn remove(profile: &Profile) -> Result<(), Error> {
-    Call::new(Program::Helm, format!("remove a half-installed Cilium from `{}`", profile.cluster()))
+    ProgramCall::new(Program::Helm, format!("remove a half-installed Cilium from `{}`", profile.cluster()))
         .arguments(["uninstall", "cilium", "--wait"])
         .arguments(place(profile))
         .deadline(Duration::from_mins(5))
@@ -80,10 +80,12 @@ pub(super) fn remove(profile: &Profile) -> Result<(), Error> {
 }
 
 /// Installs Cilium and waits until it is ready. Images that were loaded into the nodes are known there by tag alone.
-pub(super) fn install(profile: &Profile, options: &Options, loaded: bool) -> Result<(), Error> {
+pub(super) fn install(profile: &Profile, options: &KindOptions, loaded: bool) -> Result<(), Error> {
     let release = profile.release();
-    let call =
-        Call::new(Program::Helm, format!("install Cilium {} in `{}`", release.version, profile.cluster()));
+    let call = ProgramCall::new(
+        Program::Helm,
+        format!("install Cilium {} in `{}`", release.version, profile.cluster()),
+    );
     let call = call.arguments(["upgrade", "--install", "cilium"]);
     let call = match &options.chart {
         Some(chart) => call.arguments([chart]),

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::Options;
+use super::KindOptions;
 use crate::error::Error;
 use crate::image::Image;
 use crate::profile::Profile;
-use crate::program::{Call, Program};
+use crate::program::{Program, ProgramCall};
 
 /// How long one image may take.
 const DEADLINE: Duration = Duration::from_mins(15);
@@ -16,13 +16,14 @@ const DEADLINE: Duration = Duration::from_mins(15);
 const LOADED: &str = "Loaded image: ";
 
 /// Loads the archives into docker; the names of the images they held.
-pub(super) fn load_archives(options: &Options) -> Result<Vec<String>, Error> {
+pub(super) fn load_archives(options: &KindOptions) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     for archive in &options.image_archives {
-        let said = Call::new(Program::Docker, format!("load the image archive `{}`", archive.display()))
-            .arguments(["load".as_ref(), "--input".as_ref(), archive.as_os_str()])
-            .deadline(DEADLINE)
-            .run()?;
+        let said =
+            ProgramCall::new(Program::Docker, format!("load the image archive `{}`", archive.display()))
+                .arguments(["load".as_ref(), "--input".as_ref(), archive.as_os_str()])
+                .deadline(DEADLINE)
+                .run()?;
         names.extend(said.lines().filter_map(|line| line.strip_prefix(LOADED)).map(str::to_owned));
     }
     Ok(names)
@@ -33,7 +34,7 @@ pub(super) fn load_archives(options: &Options) -> Result<Vec<String>, Error> {
 pub(super) fn fetch(
     image: &Image,
     from_archives: &[String],
-    options: &Options,
+    options: &KindOptions,
 ) -> Result<Option<String>, Error> {
     let (Some(tagged), Some(pulled_as)) = (image.tagged(), image.pulled_as(options.registry.as_deref()))
     else {
@@ -42,12 +43,12 @@ pub(super) fn fetch(
     if from_archives.iter().any(|name| is_same(name, &tagged)) || is_here(&tagged, image.digest.as_deref()) {
         return Ok(Some(tagged));
     }
-    Call::new(Program::Docker, format!("pull the image `{pulled_as}`"))
+    ProgramCall::new(Program::Docker, format!("pull the image `{pulled_as}`"))
         .arguments(["pull", "--quiet", &pulled_as])
         .deadline(DEADLINE)
         .run()?;
     if pulled_as != tagged {
-        Call::new(Program::Docker, format!("give the image `{pulled_as}` its tag"))
+        ProgramCall::new(Program::Docker, format!("give the image `{pulled_as}` its tag"))
             .arguments(["tag", &pulled_as, &tagged])
             .run()?;
     }
@@ -62,7 +63,7 @@ pub(super) fn is_same(name: &str, tagged: &str) -> bool {
 
 /// Whether docker has the image. One that was loaded from an archive has no digests to compare.
 fn is_here(tagged: &str, digest: Option<&str>) -> bool {
-    let digests = Call::new(Program::Docker, format!("look for the image `{tagged}`"))
+    let digests = ProgramCall::new(Program::Docker, format!("look for the image `{tagged}`"))
         .arguments(["image", "inspect", "--format", "{{join .RepoDigests \" \"}}", tagged])
         .run();
     digests.is_ok_and(|digests| {
@@ -74,7 +75,7 @@ fn is_here(tagged: &str, digest: Option<&str>) -> bool {
 /// Copies images from docker into the nodes.
 pub(super) fn load_into_nodes(profile: &Profile, names: &[String]) -> Result<(), Error> {
     let cluster = profile.cluster();
-    Call::new(Program::Kind, format!("load images into the nodes of `{cluster}`"))
+    ProgramCall::new(Program::Kind, format!("load images into the nodes of `{cluster}`"))
         .arguments(["load", "docker-image", "--name", &cluster])
         .arguments(names)
         .deadline(DEADLINE)
@@ -85,7 +86,7 @@ pub(super) fn load_into_nodes(profile: &Profile, names: &[String]) -> Result<(),
 /// Copies an archive's images into the nodes, without docker.
 pub(super) fn load_archive_into_nodes(profile: &Profile, archive: &Path) -> Result<(), Error> {
     let cluster = profile.cluster();
-    Call::new(Program::Kind, format!("load `{}` into the nodes of `{cluster}`", archive.display()))
+    ProgramCall::new(Program::Kind, format!("load `{}` into the nodes of `{cluster}`", archive.display()))
         .arguments([
             "load".as_ref(),
             "image-archive".as_ref(),

@@ -4,11 +4,11 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Options, clusters, delete, helm, images, waiting};
+use super::{KindOptions, clusters, delete, helm, images, waiting};
 use crate::doctor;
 use crate::error::Error;
 use crate::profile::Profile;
-use crate::program::{Call, Program};
+use crate::program::{Program, ProgramCall};
 
 /// How much longer than a program itself we wait for it to say what it waited for.
 pub(super) const GRACE: Duration = Duration::from_secs(15);
@@ -35,7 +35,7 @@ pub struct Up {
 
 /// Brings the cluster of a profile up, or makes sure that the one that is up is the profile's. Each phase is told as
 /// it begins. What an earlier, interrupted call has done is not done again.
-pub fn up(profile: &Profile, options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Up, Error> {
+pub fn up(profile: &Profile, options: &KindOptions, progress: &mut dyn FnMut(&str)) -> Result<Up, Error> {
     progress("check docker, kind and helm");
     doctor::require_all()?;
     let manifests = read_manifests(options)?;
@@ -92,7 +92,7 @@ struct Fetched {
 
 fn fetch_images(
     profile: &Profile,
-    options: &Options,
+    options: &KindOptions,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Fetched, Error> {
     if !options.image_archives.is_empty() {
@@ -122,12 +122,12 @@ fn fetch_images(
 fn create(
     profile: &Profile,
     node: &str,
-    options: &Options,
+    options: &KindOptions,
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), Error> {
     let cluster = profile.cluster();
     progress(&format!("create the nodes of `{cluster}`, Kubernetes {}", profile.release().kubernetes));
-    let created = Call::new(Program::Kind, format!("create the cluster `{cluster}`"))
+    let created = ProgramCall::new(Program::Kind, format!("create the cluster `{cluster}`"))
         .arguments(["create", "cluster", "--name", &cluster, "--image", node, "--config", "-"])
         .input(profile.kind_configuration)
         .deadline(options.timeout)
@@ -143,7 +143,7 @@ fn create(
 /// Copies the images into the nodes; whether they are there. Where the nodes can pull them, they may do so.
 fn load(
     profile: &Profile,
-    options: &Options,
+    options: &KindOptions,
     names: &[String],
     progress: &mut dyn FnMut(&str),
 ) -> Result<bool, Error> {
@@ -163,7 +163,7 @@ fn load(
 
 /// Writes the cluster's context to the kubeconfig, where it may be missing.
 fn take_context(profile: &Profile) -> Result<(), Error> {
-    Call::new(Program::Kind, format!("write the context `{}` to the kubeconfig", profile.context()))
+    ProgramCall::new(Program::Kind, format!("write the context `{}` to the kubeconfig", profile.context()))
         .arguments(["export", "kubeconfig", "--name", &profile.cluster()])
         .run()
         .map(drop)
@@ -191,7 +191,7 @@ fn wait_for_api(profile: &Profile, progress: &mut dyn FnMut(&str)) {
     }
 }
 
-fn read_manifests(options: &Options) -> Result<Vec<String>, Error> {
+fn read_manifests(options: &KindOptions) -> Result<Vec<String>, Error> {
     let read = |path: &std::path::PathBuf| {
         fs::read_to_string(path).map_err(|source| Error::File { path: path.clone(), source })
     };
@@ -235,8 +235,8 @@ fn wait_ready(profile: &Profile) -> Result<(), Error> {
 }
 
 /// `kubectl` of the control plane, so that this machine needs none.
-pub(super) fn kubectl(profile: &Profile, doing: String) -> Call {
-    Call::new(Program::Docker, doing).arguments([
+pub(super) fn kubectl(profile: &Profile, doing: String) -> ProgramCall {
+    ProgramCall::new(Program::Docker, doing).arguments([
         "exec",
         "--interactive",
         &profile.control_plane(),

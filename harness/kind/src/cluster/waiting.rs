@@ -16,7 +16,7 @@ pub(super) fn tell(profile: &Profile, progress: &mut dyn FnMut(&str)) {
     };
     let Ok(pods) = call(&["get", "pods", "--all-namespaces", "--output", "json"]) else { return };
     for waiting in read(&pods).into_iter().take(PODS) {
-        let Waiting { namespace, pod, why, ended } = waiting;
+        let WaitingPod { namespace, pod, why, ended } = waiting;
         progress(&format!("{namespace}/{pod} is not ready: {why}"));
         let Some(container) = ended else { continue };
         let logs = ["logs", "--namespace", &namespace, &pod, "--container", &container, "--tail=1"];
@@ -28,7 +28,7 @@ pub(super) fn tell(profile: &Profile, progress: &mut dyn FnMut(&str)) {
 
 /// A pod that is not ready.
 #[derive(Debug, PartialEq, Eq)]
-struct Waiting {
+struct WaitingPod {
     namespace: String,
     pod: String,
     why: String,
@@ -37,29 +37,29 @@ struct Waiting {
 }
 
 #[derive(Deserialize)]
-struct List {
-    items: Vec<Pod>,
+struct PodList {
+    items: Vec<ReportedPod>,
 }
 
 #[derive(Deserialize)]
-struct Pod {
-    metadata: Metadata,
-    status: Status,
+struct ReportedPod {
+    metadata: PodMetadata,
+    status: PodStatus,
 }
 
 #[derive(Deserialize)]
-struct Metadata {
+struct PodMetadata {
     namespace: String,
     name: String,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Status {
+struct PodStatus {
     phase: String,
     conditions: Vec<Condition>,
-    init_container_statuses: Vec<Container>,
-    container_statuses: Vec<Container>,
+    init_container_statuses: Vec<WaitingContainer>,
+    container_statuses: Vec<WaitingContainer>,
 }
 
 #[derive(Deserialize)]
@@ -73,25 +73,25 @@ struct Condition {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Container {
+struct WaitingContainer {
     name: String,
     ready: bool,
     #[serde(default)]
-    state: State,
+    state: WaitingState,
     #[serde(default)]
-    last_state: State,
+    last_state: WaitingState,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct State {
-    waiting: Option<Reason>,
+struct WaitingState {
+    waiting: Option<WaitingReason>,
     terminated: Option<Ended>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Reason {
+struct WaitingReason {
     reason: String,
     message: String,
 }
@@ -104,12 +104,12 @@ struct Ended {
 
 /// The pods of a `PodList` that are not ready.
 /// <https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-conditions>
-fn read(json: &str) -> Vec<Waiting> {
-    let pods = serde_json::from_str::<List>(json).map(|list| list.items).unwrap_or_default();
+fn read(json: &str) -> Vec<WaitingPod> {
+    let pods = serde_json::from_str::<PodList>(json).map(|list| list.items).unwrap_or_default();
     pods.into_iter().filter_map(waiting).collect()
 }
 
-fn waiting(Pod { metadata, status }: Pod) -> Option<Waiting> {
+fn waiting(ReportedPod { metadata, status }: ReportedPod) -> Option<WaitingPod> {
     let condition = |kind: &str| status.conditions.iter().find(|condition| condition.kind == kind);
     if status.phase == "Succeeded" || condition("Ready").is_some_and(|ready| ready.status == "True") {
         return None;
@@ -122,12 +122,12 @@ fn waiting(Pod { metadata, status }: Pod) -> Option<Waiting> {
             None => (format!("it is {}, and not one container says why", status.phase), None),
         },
     };
-    Some(Waiting { namespace: metadata.namespace, pod: metadata.name, why, ended })
+    Some(WaitingPod { namespace: metadata.namespace, pod: metadata.name, why, ended })
 }
 
 /// Why a container keeps its pod from being ready, if it does, and its name if it has ended.
-fn of_container(container: &Container) -> Option<(String, Option<String>)> {
-    let Container { name, ready, state, last_state } = container;
+fn of_container(container: &WaitingContainer) -> Option<(String, Option<String>)> {
+    let WaitingContainer { name, ready, state, last_state } = container;
     // An init container is ready once it has ended well.
     if *ready {
         return None;
@@ -138,10 +138,10 @@ fn of_container(container: &Container) -> Option<(String, Option<String>)> {
     match &state.waiting {
         // What a container waits for while another one is not done says nothing.
         Some(waiting) if waiting.reason == "PodInitializing" => None,
-        Some(Reason { reason, message }) if message.is_empty() => {
+        Some(WaitingReason { reason, message }) if message.is_empty() => {
             Some((format!("its container {name} waits: {reason}"), None))
         }
-        Some(Reason { reason, message }) => {
+        Some(WaitingReason { reason, message }) => {
             Some((format!("its container {name} waits: {reason}: {message}"), None))
         }
         None => Some((format!("its container {name} runs, and does not say that it is ready"), None)),
@@ -158,7 +158,7 @@ mod tests {
             let pod = format!(
                 r#"{{"items": [{{"metadata": {{"namespace": "a", "name": "b"}}, "status": {status}}}]}}"#
             );
-            let told = read(&pod).into_iter().map(|Waiting { why, ended, .. }| match ended {
+            let told = read(&pod).into_iter().map(|WaitingPod { why, ended, .. }| match ended {
                 Some(ended) => format!("{why} ({ended})"),
                 None => why,
             });

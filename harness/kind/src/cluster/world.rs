@@ -31,7 +31,7 @@ pub const DNS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 253);
 
 /// The program that becomes a host outside.
 #[derive(Clone, Copy, Debug)]
-pub struct Probe<'a> {
+pub struct HostProgram<'a> {
     /// What tells it from every other program: digits and letters.
     pub id: &'a str,
     /// Where it lies.
@@ -42,7 +42,11 @@ pub struct Probe<'a> {
 
 /// Makes sure that hosts outside can be; the command that starts the probe of one, to which `--address ADDRESS` is to be
 /// added. What is there already stays as it is.
-pub fn world(profile: &Profile, probe: &Probe<'_>, progress: &mut dyn FnMut(&str)) -> Result<String, Error> {
+pub fn world(
+    profile: &Profile,
+    probe: &HostProgram<'_>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<String, Error> {
     progress("make room for hosts outside the cluster");
     let name = container(profile);
     let address = start(profile, &name)?;
@@ -107,7 +111,7 @@ fn look(name: &str) -> [&str; 5] {
 }
 
 /// Puts the probe's program into the container, if it is not there; where it is. It gets its name when it is whole.
-fn put(name: &str, probe: &Probe<'_>) -> Result<String, Error> {
+fn put(name: &str, probe: &HostProgram<'_>) -> Result<String, Error> {
     let path = format!("/verdikt-probe-{}", probe.id);
     let there = docker(format!("look for the probe in `{name}`"))
         .arguments(["exec", name, "test", "-x", &path])

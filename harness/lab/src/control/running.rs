@@ -11,7 +11,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, get
 use nix::unistd::geteuid;
 use verdikt_scenario::plain::Plain;
 
-use super::Ask;
+use super::LabRequest;
 
 /// What begins the name of every lab's socket.
 const PREFIX: &str = "verdikt-lab/";
@@ -29,7 +29,7 @@ pub struct RunningLab {
 
 /// A name of a lab that a process listens under, and whose process that is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Found {
+pub struct FoundLab {
     /// What the name says.
     pub lab: RunningLab,
     /// What the kernel says.
@@ -65,7 +65,7 @@ impl RunningLab {
     }
 
     /// Asks the lab, if it is this user's; the answers are lines of JSON.
-    pub fn ask(&self, ask: &Ask) -> io::Result<impl BufRead + use<>> {
+    pub fn ask(&self, ask: &LabRequest) -> io::Result<impl BufRead + use<>> {
         let (mut stream, whose) = self.connect()?;
         if whose != LabOwner::Ours {
             let why = "who listens there is another user's, or not the lab";
@@ -79,13 +79,13 @@ impl RunningLab {
     }
 
     /// Every lab that runs on this machine, and every process that says it is one. Nobody is asked anything.
-    pub fn all() -> io::Result<Vec<Found>> {
+    pub fn all() -> io::Result<Vec<FoundLab>> {
         let sockets = std::fs::read("/proc/net/unix")?;
         let mut labs: Vec<Self> = sockets.split(|byte| *byte == b'\n').filter_map(parse).collect();
         labs.sort();
         labs.dedup();
         // One that cannot be reached has ended, or does not answer.
-        let found = |lab: Self| lab.connect().ok().map(|(_, whose)| Found { lab, whose });
+        let found = |lab: Self| lab.connect().ok().map(|(_, whose)| FoundLab { lab, whose });
         Ok(labs.into_iter().filter_map(found).collect())
     }
 

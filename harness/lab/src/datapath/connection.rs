@@ -9,7 +9,7 @@ use verdikt_scenario::flow::FlowProtocol;
 use verdikt_scenario::topology::Protocol;
 
 use super::LinkId;
-use crate::packet::{Content, SCTP, TCP, Tuple, UDP};
+use crate::packet::{PacketContent, SCTP, TCP, Tuple, UDP};
 use crate::redirect::Redirect;
 
 /// Idle times after which Cilium forgets a connection.
@@ -77,7 +77,7 @@ pub(super) fn flow_protocol(tuple: &Tuple, icmp_kind: Option<u8>) -> FlowProtoco
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct TrackedConnection {
     pub(super) leg: Leg,
     /// Where its first packet came from.
     pub(super) from: LinkId,
@@ -109,32 +109,32 @@ pub(super) struct Life {
 
 impl Life {
     /// Of a connection that a packet begins.
-    pub(super) fn begin(content: Content, at: Duration) -> Self {
+    pub(super) fn begin(content: PacketContent, at: Duration) -> Self {
         // Without its beginning, a TCP connection is taken for an established one.
-        let answered = matches!(content, Content::Tcp(flags) if !flags.opens());
+        let answered = matches!(content, PacketContent::Tcp(flags) if !flags.opens());
         let mut life = Self { answered, finished: [false; 2], reset: false, expires: at };
         life.touch(content, ConnectionDirection::Original, at);
         life
     }
 
     /// A packet of the connection came by.
-    pub(super) fn touch(&mut self, content: Content, way: ConnectionDirection, at: Duration) {
+    pub(super) fn touch(&mut self, content: PacketContent, way: ConnectionDirection, at: Duration) {
         if self.is_closing() {
             return;
         }
         self.answered |= way == ConnectionDirection::Reply;
-        if let Content::Tcp(flags) = content {
+        if let PacketContent::Tcp(flags) = content {
             self.finished[usize::from(way == ConnectionDirection::Reply)] |= flags.fin();
             self.reset |= flags.reset();
         }
         self.expires = at + self.timeout(content);
     }
 
-    fn timeout(&self, content: Content) -> Duration {
+    fn timeout(&self, content: PacketContent) -> Duration {
         match content {
-            Content::Tcp(_) if self.is_closing() => TCP_CLOSING,
-            Content::Tcp(_) if self.answered => TCP_ESTABLISHED,
-            Content::Tcp(_) => TCP_OPENING,
+            PacketContent::Tcp(_) if self.is_closing() => TCP_CLOSING,
+            PacketContent::Tcp(_) if self.answered => TCP_ESTABLISHED,
+            PacketContent::Tcp(_) => TCP_OPENING,
             _ => OTHER,
         }
     }

@@ -7,38 +7,38 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use super::LinkId;
-use super::connection::{Connection, ConnectionDirection};
+use super::connection::{ConnectionDirection, TrackedConnection};
 use super::services::Services;
 use crate::packet::Tuple;
 use crate::redirect::Redirects;
 
 /// How many connections a link may have, and how many of those may go through proxies: what a flood can take.
-const LIMIT: Limits = Limits { direct: 16_384, redirected: 8_192 };
+const LIMIT: ConnectionLimits = ConnectionLimits { direct: 16_384, redirected: 8_192 };
 
 /// How many established connections are spared, of the oldest, when one has to go.
 const SPARED: usize = 16;
 
-struct Limits {
+struct ConnectionLimits {
     direct: usize,
     redirected: usize,
 }
 
 /// What a packet is recognised by: the same tuple from another link belongs to another connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(super) struct ConnectionKey {
     pub(super) link: LinkId,
     pub(super) tuple: Tuple,
 }
 
 /// A connection's place in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Slot(usize);
+pub(super) struct ConnectionSlot(usize);
 
 /// The connections of one link in the order they began; also some that have gone.
 #[derive(Debug, Default)]
 struct Queue {
     alive: usize,
-    order: VecDeque<(Slot, u64)>,
+    order: VecDeque<(ConnectionSlot, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -51,9 +51,9 @@ struct Queues {
 #[derive(Debug)]
 pub(super) struct Connections {
     redirects: Arc<Redirects>,
-    by_key: FxHashMap<Key, (Slot, ConnectionDirection)>,
-    slots: Vec<Option<(u64, Connection)>>,
-    free: Vec<Slot>,
+    by_key: FxHashMap<ConnectionKey, (ConnectionSlot, ConnectionDirection)>,
+    slots: Vec<Option<(u64, TrackedConnection)>>,
+    free: Vec<ConnectionSlot>,
     /// The number of the newest connection.
     last: u64,
     queues: FxHashMap<LinkId, Queues>,
@@ -76,7 +76,11 @@ impl Connections {
     }
 
     /// The connection a packet belongs to, and which way the packet goes.
-    pub(super) fn find(&mut self, key: &Key, at: Duration) -> Option<(Slot, ConnectionDirection)> {
+    pub(super) fn find(
+        &mut self,
+        key: &ConnectionKey,
+        at: Duration,
+    ) -> Option<(ConnectionSlot, ConnectionDirection)> {
         let &(slot, way) = self.by_key.get(key)?;
         if self.get(slot)?.life.expires > at {
             return Some((slot, way));
@@ -86,15 +90,15 @@ impl Connections {
     }
 
     /// Whether a packet would belong to a connection.
-    pub(super) fn has(&self, key: &Key) -> bool {
+    pub(super) fn has(&self, key: &ConnectionKey) -> bool {
         self.by_key.contains_key(key)
     }
 
-    pub(super) fn get(&self, slot: Slot) -> Option<&Connection> {
+    pub(super) fn get(&self, slot: ConnectionSlot) -> Option<&TrackedConnection> {
         self.slots.get(slot.0)?.as_ref().map(|(_, connection)| connection)
     }
 
-    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Connection> {
+    pub(super) fn get_mut(&mut self, slot: ConnectionSlot) -> Option<&mut TrackedConnection> {
         self.slots.get_mut(slot.0)?.as_mut().map(|(_, connection)| connection)
     }
 
@@ -122,7 +126,7 @@ impl Connections {
     }
 
     /// Adds a connection. Others that cannot be told from it, in either direction, give way.
-    pub(super) fn add(&mut self, connection: Connection) -> Slot {
+    pub(super) fn add(&mut self, connection: TrackedConnection) -> ConnectionSlot {
         let keys = keys(&connection);
         for key in keys {
             if let Some(&(slot, _)) = self.by_key.get(&key) {
@@ -131,7 +135,7 @@ impl Connections {
         }
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
-            Slot(self.slots.len() - 1)
+            ConnectionSlot(self.slots.len() - 1)
         });
         self.last += 1;
         let queue = queue(&mut self.queues, connection.leg.client, connection.redirect.is_some());
@@ -146,7 +150,7 @@ impl Connections {
     }
 
     /// Forgets a connection, and with one to a proxy also the proxy's own to the server.
-    pub(super) fn forget(&mut self, slot: Slot) {
+    pub(super) fn forget(&mut self, slot: ConnectionSlot) {
         let Some((_, connection)) = self.slots.get_mut(slot.0).and_then(Option::take) else { return };
         self.free.push(slot);
         for key in keys(&connection) {
@@ -166,7 +170,7 @@ impl Connections {
             protocol: connection.incoming.protocol,
         };
         // The proxy's own connection comes from the link this one goes to.
-        if let Some(&(upstream, _)) = self.by_key.get(&Key { link: connection.to, tuple }) {
+        if let Some(&(upstream, _)) = self.by_key.get(&ConnectionKey { link: connection.to, tuple }) {
             self.forget(upstream);
         }
     }
@@ -198,10 +202,10 @@ impl Connections {
         }
     }
 
-    fn forget_if(&mut self, condition: impl Fn(&Connection) -> bool) {
+    fn forget_if(&mut self, condition: impl Fn(&TrackedConnection) -> bool) {
         for index in 0..self.slots.len() {
-            if self.get(Slot(index)).is_some_and(&condition) {
-                self.forget(Slot(index));
+            if self.get(ConnectionSlot(index)).is_some_and(&condition) {
+                self.forget(ConnectionSlot(index));
             }
         }
     }
@@ -221,7 +225,7 @@ impl Connections {
     }
 }
 
-fn tidy(queue: &mut Queue, slots: &[Option<(u64, Connection)>]) {
+fn tidy(queue: &mut Queue, slots: &[Option<(u64, TrackedConnection)>]) {
     queue.order.retain(|(slot, number)| slots[slot.0].as_ref().is_some_and(|(current, _)| current == number));
 }
 
@@ -230,9 +234,9 @@ fn queue(queues: &mut FxHashMap<LinkId, Queues>, client: LinkId, redirected: boo
     if redirected { &mut queues.redirected } else { &mut queues.direct }
 }
 
-fn keys(connection: &Connection) -> [Key; 2] {
+fn keys(connection: &TrackedConnection) -> [ConnectionKey; 2] {
     [
-        Key { link: connection.from, tuple: connection.incoming },
-        Key { link: connection.to, tuple: connection.outgoing.reversed() },
+        ConnectionKey { link: connection.from, tuple: connection.incoming },
+        ConnectionKey { link: connection.to, tuple: connection.outgoing.reversed() },
     ]
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use verdikt_scenario::flow::DropReason;
 
 use super::connection::ConnectionDirection;
-use super::connections::{Key, Slot};
+use super::connections::{ConnectionKey, ConnectionSlot};
 use super::judge::Route;
 use super::link::DENIAL_REPORTED_EVERY;
 use super::report::Dropped;
 use super::{Datapath, Effects, LinkId};
-use crate::packet::{self, Content, Headers, TCP, Tuple, rewrite};
+use crate::packet::{self, Headers, PacketContent, TCP, Tuple, rewrite};
 
 /// Where a packet goes, and with which addresses and ports.
 pub(super) type Next = (LinkId, Tuple);
@@ -31,7 +31,7 @@ impl Datapath {
         if !link.owns(headers.tuple.source) {
             return Err(Dropped::because(DropReason::InvalidSourceAddress, &headers));
         }
-        if headers.content == Content::Other {
+        if headers.content == PacketContent::Other {
             return Err(Dropped::odd(
                 "its protocol is not carried: neither TCP nor UDP nor SCTP nor ICMP",
                 &headers,
@@ -43,7 +43,7 @@ impl Datapath {
         if let Some(fragment) = headers.fragment {
             link.fragments.complete(&mut headers, fragment, at)?;
         }
-        if matches!(headers.content, Content::IcmpError { .. })
+        if matches!(headers.content, PacketContent::IcmpError { .. })
             && self.forward_related(from, packet, &headers, at, effects)?
         {
             return Ok(());
@@ -62,11 +62,11 @@ impl Datapath {
         at: Duration,
         effects: &mut Effects,
     ) -> Result<Next, Dropped> {
-        let key = Key { link: from, tuple: headers.tuple };
+        let key = ConnectionKey { link: from, tuple: headers.tuple };
         let Some((slot, way)) = self.connections.find(&key, at) else {
             return self.open(from, headers, at, effects);
         };
-        let opens = matches!(headers.content, Content::Tcp(flags) if flags.opens());
+        let opens = matches!(headers.content, PacketContent::Tcp(flags) if flags.opens());
         if opens
             && self.connections.get(slot).is_some_and(|old| old.life.is_closing() || old.blocked.is_some())
         {
@@ -90,7 +90,7 @@ impl Datapath {
     }
 
     /// Whether the policy has changed since a connection was judged, or its denial is to be reported again.
-    fn is_to_be_judged(&self, slot: Slot, at: Duration) -> bool {
+    fn is_to_be_judged(&self, slot: ConnectionSlot, at: Duration) -> bool {
         let Some(connection) = self.connections.get(slot) else { return false };
         let Some(revision) = connection.judged else { return false };
         revision != self.policy.revision()
@@ -102,7 +102,7 @@ impl Datapath {
     /// begun anew.
     fn judge_again(
         &mut self,
-        slot: Slot,
+        slot: ConnectionSlot,
         headers: &Headers,
         at: Duration,
         effects: &mut Effects,
@@ -123,7 +123,7 @@ impl Datapath {
             return Ok(());
         }
         // What has no state yet, or none at all, is begun anew, with all that is reported then.
-        let opens = matches!(headers.content, Content::Tcp(flags) if flags.opens());
+        let opens = matches!(headers.content, PacketContent::Tcp(flags) if flags.opens());
         let denied = judged.route == Route::Vanish;
         if opens || (headers.tuple.protocol != TCP && !denied) {
             self.connections.forget(slot);

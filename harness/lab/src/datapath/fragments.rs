@@ -18,7 +18,7 @@ const MOST: usize = 1024;
 const REMEMBERED: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
+struct FragmentKey {
     source: IpAddr,
     destination: IpAddr,
     identification: u32,
@@ -36,8 +36,8 @@ struct First {
 /// The first fragments seen of a link.
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
-    firsts: FxHashMap<Key, First>,
-    order: VecDeque<Key>,
+    firsts: FxHashMap<FragmentKey, First>,
+    order: VecDeque<FragmentKey>,
 }
 
 impl Fragments {
@@ -48,7 +48,7 @@ impl Fragments {
         fragment: Fragment,
         at: Duration,
     ) -> Result<(), Dropped> {
-        let key = Key {
+        let key = FragmentKey {
             source: headers.tuple.source,
             destination: headers.tuple.destination,
             identification: fragment.identification,

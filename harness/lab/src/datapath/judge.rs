@@ -27,13 +27,13 @@ pub(super) enum Route {
 
 /// A route, and what there is to report: one flow for each side that has a policy, up to the one that stops it.
 #[derive(Debug)]
-pub(super) struct Judged {
+pub(super) struct JudgedRoute {
     pub(super) route: Route,
     pub(super) flows: Vec<Flow>,
 }
 
 /// What one side makes of a ruling.
-struct Side {
+struct SideJudgement {
     verdict: FlowVerdict,
     drop_reason: Option<DropReason>,
     route: Route,
@@ -41,8 +41,8 @@ struct Side {
 
 impl Datapath {
     /// Judges a connection by every policy that is still to come.
-    pub(super) fn judge(&self, leg: &Leg, at: Duration) -> Judged {
-        let mut judged = Judged { route: Route::Pass, flows: Vec::new() };
+    pub(super) fn judge(&self, leg: &Leg, at: Duration) -> JudgedRoute {
+        let mut judged = JudgedRoute { route: Route::Pass, flows: Vec::new() };
         let Some(traffic) = leg.traffic() else { return judged };
         let destination = self.addresses.get(&leg.truth.destination);
         let passed = leg.via.as_ref().map(|redirect| redirect.direction);
@@ -73,16 +73,20 @@ impl Datapath {
     }
 
     /// None where nothing is enforced.
-    fn side(&self, ruling: &Ruling, direction: Direction, protocol: FlowProtocol) -> Option<Side> {
-        let pass = Side { verdict: FlowVerdict::Forwarded, drop_reason: None, route: Route::Pass };
+    fn side(&self, ruling: &Ruling, direction: Direction, protocol: FlowProtocol) -> Option<SideJudgement> {
+        let pass = SideJudgement { verdict: FlowVerdict::Forwarded, drop_reason: None, route: Route::Pass };
         let denied = |reason| {
             if self.policy.audit() {
-                Side { verdict: FlowVerdict::Audit, drop_reason: None, route: Route::Pass }
+                SideJudgement { verdict: FlowVerdict::Audit, drop_reason: None, route: Route::Pass }
             } else {
-                Side { verdict: FlowVerdict::Dropped, drop_reason: Some(reason), route: Route::Vanish }
+                SideJudgement {
+                    verdict: FlowVerdict::Dropped,
+                    drop_reason: Some(reason),
+                    route: Route::Vanish,
+                }
             }
         };
-        let unknown = |gap: &str| Side {
+        let unknown = |gap: &str| SideJudgement {
             verdict: FlowVerdict::Error,
             drop_reason: Some(DropReason::NotModelled(gap.to_owned())),
             route: Route::Vanish,
@@ -91,7 +95,7 @@ impl Datapath {
             SideVerdict::NotEnforced => return None,
             SideVerdict::LocalHost | SideVerdict::Allow { redirected: false } => pass,
             SideVerdict::Allow { redirected: true } => match (ruling.proxy, protocol) {
-                (Some(kind), FlowProtocol::Port(_)) => Side {
+                (Some(kind), FlowProtocol::Port(_)) => SideJudgement {
                     verdict: FlowVerdict::Redirected,
                     drop_reason: None,
                     route: Route::Proxy(kind, direction),
@@ -116,7 +120,7 @@ impl Datapath {
         at: Duration,
     ) -> [Flow; 2] {
         let route = Route::Proxy(ProxyKind::Http, direction);
-        let side = Side { verdict: FlowVerdict::Redirected, drop_reason: None, route };
+        let side = SideJudgement { verdict: FlowVerdict::Redirected, drop_reason: None, route };
         let taken = self.verdict_flow(leg, direction, ruling, &side, at);
         let request = ProxyRequest::Http {
             method: "any".to_owned(),
@@ -139,7 +143,7 @@ impl Datapath {
         leg: &Leg,
         direction: Direction,
         ruling: &Ruling,
-        side: &Side,
+        side: &SideJudgement,
         at: Duration,
     ) -> Flow {
         let protocol = leg.protocol();

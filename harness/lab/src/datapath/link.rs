@@ -26,12 +26,17 @@ pub(super) struct Link {
     pub(super) owner: LinkOwner,
     pub(super) denials: Denials,
     pub(super) fragments: Fragments,
-    drops: Window,
+    drops: RateWindow,
 }
 
 impl Link {
     pub(super) fn new(owner: LinkOwner) -> Self {
-        Self { owner, denials: Denials::default(), fragments: Fragments::default(), drops: Window::default() }
+        Self {
+            owner,
+            denials: Denials::default(),
+            fragments: Fragments::default(),
+            drops: RateWindow::default(),
+        }
     }
 
     /// The endpoint; none for the proxies.
@@ -103,12 +108,12 @@ impl Denials {
 
 /// Counts within a second.
 #[derive(Debug, Default)]
-struct Window {
+struct RateWindow {
     second: u64,
     taken: u32,
 }
 
-impl Window {
+impl RateWindow {
     fn take(&mut self, at: Duration) -> bool {
         if self.second != at.as_secs() {
             *self = Self { second: at.as_secs(), taken: 0 };

@@ -9,15 +9,15 @@ use verdikt_engine::ruling::ProxyKind;
 use verdikt_scenario::flow::DropReason;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
-use super::connection::{Connection, Leg, Life};
-use super::connections::Key;
+use super::connection::{Leg, Life, TrackedConnection};
+use super::connections::ConnectionKey;
 use super::forward::Next;
-use super::judge::{Judged, Route};
+use super::judge::{JudgedRoute, Route};
 use super::link::Link;
 use super::report::Dropped;
 use super::services::own_service_client;
 use super::{Datapath, Effects, LinkId, LinkOwner};
-use crate::packet::{Content, Headers, Tuple};
+use crate::packet::{Headers, PacketContent, Tuple};
 use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect};
 
 /// Why Cilium drops what a host outside sends to the address that a service has in the cluster.
@@ -44,7 +44,7 @@ impl Datapath {
         effects: &mut Effects,
     ) -> Result<Next, Dropped> {
         // The first fragment begins a connection, or nothing does.
-        if headers.content == Content::LaterFragment {
+        if headers.content == PacketContent::LaterFragment {
             return Err(Dropped::Silently);
         }
         let revision = self.policy.revision();
@@ -58,7 +58,7 @@ impl Datapath {
             LinkOwner::Proxy => self.start_upstream(headers)?,
         };
         let judged = if start.to_itself {
-            Judged { route: Route::Pass, flows: Vec::new() }
+            JudgedRoute { route: Route::Pass, flows: Vec::new() }
         } else {
             self.judge(&start.leg, at)
         };
@@ -87,14 +87,17 @@ impl Datapath {
         // Echo requests are answered by echo replies; of other ICMP messages each is judged on its own.
         if !matches!(
             headers.content,
-            Content::Tcp(_) | Content::Udp | Content::Sctp | Content::Echo { request: true, .. }
+            PacketContent::Tcp(_)
+                | PacketContent::Udp
+                | PacketContent::Sctp
+                | PacketContent::Echo { request: true, .. }
         ) {
             return Ok((to, outgoing));
         }
         if redirect.is_none() && !self.connections.make_room(start.leg.client, false, at) {
             return Err(Dropped::odd("its endpoint has too many connections", headers));
         }
-        self.connections.add(Connection {
+        self.connections.add(TrackedConnection {
             leg: start.leg,
             from,
             to,
@@ -141,7 +144,7 @@ impl Datapath {
         let link = self.owner(truth.destination).ok_or_else(nobody)?;
         let ports = (truth.source_port..=u16::MAX).chain(RELAY_PORTS..truth.source_port);
         let mut tuples = ports.map(|source_port| Tuple { source: node, source_port, ..truth });
-        let is_free = |tuple: &Tuple| !self.connections.has(&Key { link, tuple: tuple.reversed() });
+        let is_free = |tuple: &Tuple| !self.connections.has(&ConnectionKey { link, tuple: tuple.reversed() });
         tuples.find(is_free).ok_or_else(nobody)
     }
 
@@ -155,9 +158,9 @@ impl Datapath {
         let source = SocketAddr::new(tuple.source, tuple.source_port);
         let destination = SocketAddr::new(tuple.destination, tuple.destination_port);
         let protocol = match headers.content {
-            Content::Tcp(_) => Some(Protocol::Tcp),
-            Content::Udp => Some(Protocol::Udp),
-            Content::Sctp => Some(Protocol::Sctp),
+            PacketContent::Tcp(_) => Some(Protocol::Tcp),
+            PacketContent::Udp => Some(Protocol::Udp),
+            PacketContent::Sctp => Some(Protocol::Sctp),
             _ => None,
         };
         let redirect = self.redirects.of(tuple.source).filter(|redirect| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::connection::ConnectionDirection;
-use super::connections::Key;
+use super::connections::ConnectionKey;
 use super::report::Dropped;
 use super::{Datapath, Effects, LinkId, LinkOwner};
 use crate::packet::{Headers, Tuple, error, rewrite};
@@ -23,7 +23,7 @@ impl Datapath {
         if headers.tuple.destination != quoted.tuple.source {
             return Ok(false);
         }
-        let key = Key { link: from, tuple: quoted.tuple.reversed() };
+        let key = ConnectionKey { link: from, tuple: quoted.tuple.reversed() };
         let Some((slot, way)) = self.connections.find(&key, at) else { return Ok(false) };
         let Some(connection) = self.connections.get(slot) else { return Ok(false) };
         let (to, inner) = match way {

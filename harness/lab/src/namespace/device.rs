@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use tun_rs::{DeviceBuilder, SyncDevice};
 
 use super::route::{self, Routes};
-use super::{NamespaceError, Step, Wanted};
+use super::{NetnsError, NetnsSpec, NetnsStep};
 
 /// The name of the device in every namespace.
 const NAME: &str = "eth0";
@@ -35,19 +35,18 @@ const SETTINGS: [(&str, &[&str]); 9] = [
 ];
 
 /// Configurees the namespace this thread is in; answers its device.
-pub(super) fn configure(wanted: &Wanted) -> Result<SyncDevice, NamespaceError> {
-    let failed =
-        |step| move |source: io::Error| NamespaceError::Make { name: wanted.name.clone(), step, source };
+pub(super) fn configure(wanted: &NetnsSpec) -> Result<SyncDevice, NetnsError> {
+    let failed = |step| move |source: io::Error| NetnsError::Make { name: wanted.name.clone(), step, source };
     for (setting, values) in SETTINGS {
         set(setting, values);
     }
-    let device = open().map_err(failed(Step::Device))?;
+    let device = open().map_err(failed(NetnsStep::Device))?;
     let routes = Routes {
-        device: device.if_index().map_err(failed(Step::Device))?,
+        device: device.if_index().map_err(failed(NetnsStep::Device))?,
         addresses: &wanted.addresses,
         local_prefixes: &wanted.local_prefixes,
     };
-    route::build(&routes).map_err(failed(Step::Addresses))?;
+    route::build(&routes).map_err(failed(NetnsStep::Addresses))?;
     Ok(device)
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tun_rs::SyncDevice;
 
 use super::device::configure;
-use super::{NamespaceError, NetnsHandle, ProbeProgram, Process, Step, Wanted};
+use super::{NetnsError, NetnsHandle, NetnsSpec, NetnsStep, ProbeExecutable, Process};
 
 /// Makes namespaces, in the order in which they are asked for. Probes end with the thread that started them, so this
 /// must live as long as they shall. The thread ends by itself when this is dropped and all is done.
@@ -26,21 +26,21 @@ pub struct NamespaceMaker {
 /// Something that is being made. What nobody waits for any more is undone.
 #[derive(Debug)]
 #[must_use]
-pub struct Making<T>(oneshot::Receiver<Result<T, NamespaceError>>);
+pub struct Making<T>(oneshot::Receiver<Result<T, NetnsError>>);
 
 impl<T> Making<T> {
     /// Waits for it, where a thread may wait.
-    pub fn wait(self) -> Result<T, NamespaceError> {
-        self.0.blocking_recv().unwrap_or(Err(NamespaceError::MakerEnded))
+    pub fn wait(self) -> Result<T, NetnsError> {
+        self.0.blocking_recv().unwrap_or(Err(NetnsError::MakerEnded))
     }
 }
 
 impl<T> Future for Making<T> {
-    type Output = Result<T, NamespaceError>;
+    type Output = Result<T, NetnsError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = Pin::new(&mut self.0).poll(context);
-        answer.map(|answer| answer.unwrap_or(Err(NamespaceError::MakerEnded)))
+        answer.map(|answer| answer.unwrap_or(Err(NetnsError::MakerEnded)))
     }
 }
 
@@ -48,9 +48,9 @@ type Job = Box<dyn FnOnce() + Send>;
 
 impl NamespaceMaker {
     /// Starts the thread.
-    pub fn start() -> Result<Self, NamespaceError> {
+    pub fn start() -> Result<Self, NetnsError> {
         let failed =
-            |source| NamespaceError::Make { name: "the lab".to_owned(), step: Step::NamespaceMaker, source };
+            |source| NetnsError::Make { name: "the lab".to_owned(), step: NetnsStep::NamespaceMaker, source };
         let (jobs, received) = mpsc::channel::<Job>();
         let thread = std::thread::Builder::new().name("namespaces".to_owned());
         thread.spawn(move || received.iter().for_each(|job| job())).map_err(failed)?;
@@ -58,7 +58,7 @@ impl NamespaceMaker {
     }
 
     /// Makes a namespace with a probe in it.
-    pub fn make(&self, wanted: Wanted, probe: ProbeProgram) -> Making<NetnsHandle> {
+    pub fn make(&self, wanted: NetnsSpec, probe: ProbeExecutable) -> Making<NetnsHandle> {
         self.inside(wanted, move |wanted, device| start(wanted, &probe, device))
     }
 
@@ -72,15 +72,15 @@ impl NamespaceMaker {
     /// Makes a namespace with a thread in it that does `work`; answers its device and the thread.
     pub fn thread(
         &self,
-        wanted: Wanted,
+        wanted: NetnsSpec,
         work: impl FnOnce() + Send + 'static,
     ) -> Making<(SyncDevice, JoinHandle<()>)> {
         self.inside(wanted, move |wanted, device| {
             // A thread begins in the namespace of the one that starts it.
             let thread = std::thread::Builder::new().name(wanted.name.clone()).spawn(work);
-            thread.map(|thread| (device, thread)).map_err(|source| NamespaceError::Make {
+            thread.map(|thread| (device, thread)).map_err(|source| NetnsError::Make {
                 name: wanted.name.clone(),
-                step: Step::Thread,
+                step: NetnsStep::Thread,
                 source,
             })
         })
@@ -88,14 +88,14 @@ impl NamespaceMaker {
 
     fn inside<T: Send + 'static>(
         &self,
-        wanted: Wanted,
-        setup: impl FnOnce(&Wanted, SyncDevice) -> Result<T, NamespaceError> + Send + 'static,
+        wanted: NetnsSpec,
+        setup: impl FnOnce(&NetnsSpec, SyncDevice) -> Result<T, NetnsError> + Send + 'static,
     ) -> Making<T> {
         let (sender, answer) = oneshot::channel();
         let job: Job = Box::new(move || {
-            let made = unshare(CloneFlags::CLONE_NEWNET).map_err(|source| NamespaceError::Make {
+            let made = unshare(CloneFlags::CLONE_NEWNET).map_err(|source| NetnsError::Make {
                 name: wanted.name.clone(),
-                step: Step::Namespace,
+                step: NetnsStep::Namespace,
                 source: source.into(),
             });
             let device = made.and_then(|()| configure(&wanted));
@@ -108,12 +108,9 @@ impl NamespaceMaker {
     }
 }
 
-fn start(wanted: &Wanted, probe: &ProbeProgram, device: SyncDevice) -> Result<NetnsHandle, NamespaceError> {
-    let failed = |source: io::Error| NamespaceError::Probe {
-        name: wanted.name.clone(),
-        path: probe.path.clone(),
-        source,
-    };
+fn start(wanted: &NetnsSpec, probe: &ProbeExecutable, device: SyncDevice) -> Result<NetnsHandle, NetnsError> {
+    let failed =
+        |source: io::Error| NetnsError::Probe { name: wanted.name.clone(), path: probe.path.clone(), source };
     let mut command = Command::new(&probe.path);
     command.args(&probe.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
     // An interrupt of the terminal is for the lab, which ends its probes when it has told what it knows.

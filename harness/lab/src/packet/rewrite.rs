@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::checksum::{self, Delta};
-use super::{Content, Headers, ICMP_V6, SCTP, TCP, Tuple, UDP};
+use super::{Headers, ICMP_V6, PacketContent, SCTP, TCP, Tuple, UDP};
 
 /// Gives a packet other addresses and ports, and takes one hop from it. `headers` are its own, as parsed.
 pub(crate) fn forward(packet: &mut [u8], headers: &Headers, to: &Tuple) {
@@ -12,10 +12,10 @@ pub(crate) fn forward(packet: &mut [u8], headers: &Headers, to: &Tuple) {
         return;
     }
     let addresses = set_addresses(packet, &headers.tuple, to);
-    if headers.content != Content::LaterFragment {
+    if headers.content != PacketContent::LaterFragment {
         set_ports(packet, headers.transport, &headers.tuple, to, addresses);
     }
-    if headers.content == Content::Sctp && headers.fragment.is_none() {
+    if headers.content == PacketContent::Sctp && headers.fragment.is_none() {
         let sctp = &mut packet[headers.transport..headers.length];
         sctp[8..12].fill(0);
         let sum = checksum::crc32c(sctp);

@@ -15,9 +15,9 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
-use super::judge::{Judge, Judgement};
+use super::judge::{Judge, ProxyDecision};
 use super::{Shares, upstream, upstream_datagrams};
-use crate::losses::Loss;
+use crate::losses::LossCause;
 use crate::redirect::Redirect;
 
 /// After how long without a message a client is forgotten.
@@ -48,7 +48,7 @@ pub(super) async fn datagrams(socket: UdpSocket, judge: Arc<Judge>) {
         let message = match clients.get(&token).map(|client| client.try_send(message)) {
             Some(Ok(())) => continue,
             Some(Err(mpsc::error::TrySendError::Full(_))) => {
-                judge.lose(Loss::Query);
+                judge.lose(LossCause::Query);
                 continue;
             }
             Some(Err(mpsc::error::TrySendError::Closed(message))) => message,
@@ -60,12 +60,12 @@ pub(super) async fn datagrams(socket: UdpSocket, judge: Arc<Judge>) {
         let redirect = judge.redirect(token.ip());
         let share = redirect.as_ref().and_then(|redirect| shares.of(redirect.client.ip()));
         let Some((redirect, share)) = redirect.zip(share) else {
-            judge.lose(Loss::Query);
+            judge.lose(LossCause::Query);
             continue;
         };
         let (client, queries) = mpsc::channel(WAITING);
         if client.try_send(message).is_err() {
-            judge.lose(Loss::Query);
+            judge.lose(LossCause::Query);
         }
         clients.insert(token, client);
         tokio::spawn(one_client(Arc::clone(&socket), token, redirect, queries, Arc::clone(&judge), share));
@@ -81,7 +81,7 @@ async fn one_client(
     judge: Arc<Judge>,
     _share: OwnedSemaphorePermit,
 ) {
-    let Ok(server) = upstream_datagrams(&redirect).await else { return judge.lose(Loss::Query) };
+    let Ok(server) = upstream_datagrams(&redirect).await else { return judge.lose(LossCause::Query) };
     let mut open: Vec<Message> = Vec::new();
     let mut buffer = vec![0; LONGEST];
     loop {
@@ -102,18 +102,18 @@ async fn one_client(
         };
         match step {
             Ok(bytes) => match judged(&bytes, &redirect, &judge) {
-                Verdict::Forward(query) => {
+                DnsVerdict::Forward(query) => {
                     if open.len() >= OPEN {
                         open.remove(0);
-                        judge.lose(Loss::Query);
+                        judge.lose(LossCause::Query);
                     }
                     open.push(*query);
                     if send(&server, &bytes).await.is_err() {
-                        judge.lose(Loss::Query);
+                        judge.lose(LossCause::Query);
                     }
                 }
-                Verdict::Answer(answer) => answer_client(&socket, &answer, token, &judge).await,
-                Verdict::Nothing => {}
+                DnsVerdict::Answer(answer) => answer_client(&socket, &answer, token, &judge).await,
+                DnsVerdict::Nothing => {}
             },
             Err(Ok(length)) => {
                 let answer = &buffer[..length];
@@ -140,7 +140,7 @@ async fn send(server: &UdpSocket, bytes: &[u8]) -> io::Result<usize> {
 /// Sends an answer to a client.
 async fn answer_client(socket: &UdpSocket, answer: &[u8], token: SocketAddr, judge: &Judge) {
     if socket.send_to(answer, token).await.is_err() {
-        judge.lose(Loss::Query);
+        judge.lose(LossCause::Query);
     }
 }
 
@@ -164,7 +164,7 @@ async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &J
         };
         asked = true;
         match judged(&bytes, redirect, judge) {
-            Verdict::Forward(query) => {
+            DnsVerdict::Forward(query) => {
                 let server = match &mut server {
                     Some(server) => server,
                     none => none.insert(connect().await?),
@@ -179,8 +179,8 @@ async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &J
                 learn(&query, &answer, judge);
                 write_message(client, &answer).await?;
             }
-            Verdict::Answer(answer) => write_message(client, &answer).await?,
-            Verdict::Nothing => return Ok(()),
+            DnsVerdict::Answer(answer) => write_message(client, &answer).await?,
+            DnsVerdict::Nothing => return Ok(()),
         }
     }
 }
@@ -197,7 +197,7 @@ async fn write_message(stream: &mut TcpStream, message: &[u8]) -> io::Result<()>
 }
 
 /// What becomes of a message of a client.
-enum Verdict {
+enum DnsVerdict {
     /// It goes to the server.
     Forward(Box<Message>),
     /// It gets this answer.
@@ -206,19 +206,19 @@ enum Verdict {
     Nothing,
 }
 
-fn judged(bytes: &[u8], redirect: &Redirect, judge: &Judge) -> Verdict {
+fn judged(bytes: &[u8], redirect: &Redirect, judge: &Judge) -> DnsVerdict {
     let query = Message::from_vec(bytes).ok();
     let Some(query) = query.filter(|query| query.metadata.message_type == MessageType::Query) else {
         judge.no_query(redirect);
-        return Verdict::Nothing;
+        return DnsVerdict::Nothing;
     };
     let code = match query.queries.as_slice() {
         [question] => {
             let (name, kind) = (plain_name(question), question.query_type().to_string());
             match judge.query(redirect, &name, &kind) {
-                Judgement::Passes => return Verdict::Forward(Box::new(query)),
-                Judgement::Refused => ResponseCode::Refused,
-                Judgement::NotModelled(_) | Judgement::Redirected(_) | Judgement::Rejected => {
+                ProxyDecision::Passes => return DnsVerdict::Forward(Box::new(query)),
+                ProxyDecision::Refused => ResponseCode::Refused,
+                ProxyDecision::NotModelled(_) | ProxyDecision::Redirected(_) | ProxyDecision::Rejected => {
                     ResponseCode::ServFail
                 }
             }
@@ -230,7 +230,7 @@ fn judged(bytes: &[u8], redirect: &Redirect, judge: &Judge) -> Verdict {
     answer.metadata.recursion_available = true;
     answer.metadata.response_code = code;
     answer.add_queries(query.queries);
-    answer.to_vec().map_or(Verdict::Nothing, Verdict::Answer)
+    answer.to_vec().map_or(DnsVerdict::Nothing, DnsVerdict::Answer)
 }
 
 /// The name asked for as policies write it: lower case, without a final dot.

@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
 use verdikt_engine::ruling::{RequestHead, normalize};
 
-use super::judge::{Judge, Judgement};
+use super::judge::{Judge, ProxyDecision};
 use super::upstream;
 use crate::redirect::Redirect;
 
@@ -38,7 +38,7 @@ const PARTING: Duration = Duration::from_secs(2);
 type Body = BoxBody<Bytes, hyper::Error>;
 
 /// The connection to the server: begun with the client's, so that the server's policy meets it at once.
-struct Server {
+struct UpstreamConnection {
     sender: Mutex<Option<SendRequest<Incoming>>>,
     connected: watch::Receiver<bool>,
 }
@@ -46,7 +46,7 @@ struct Server {
 /// Serves one client's connection.
 pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge: Arc<Judge>) {
     let (told, connected) = watch::channel(false);
-    let server = Arc::new(Server { sender: Mutex::new(None), connected });
+    let server = Arc::new(UpstreamConnection { sender: Mutex::new(None), connected });
     let connecting = judge
         .admits(&redirect)
         .then(|| tokio::spawn(connect(Arc::clone(&redirect), Arc::clone(&server), told)));
@@ -74,7 +74,7 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
 }
 
 /// Connects to the server and carries the connection until it ends.
-async fn connect(redirect: Arc<Redirect>, server: Arc<Server>, told: watch::Sender<bool>) {
+async fn connect(redirect: Arc<Redirect>, server: Arc<UpstreamConnection>, told: watch::Sender<bool>) {
     // When this returns without success, whoever waits for the connection sees that nobody tells of it any more.
     let Ok(Ok(stream)) = tokio::time::timeout(CONNECT, upstream(&redirect)).await else { return };
     let mut builder = client::Builder::new();
@@ -90,24 +90,24 @@ async fn serve(
     mut request: Request<Incoming>,
     redirect: &Redirect,
     judge: &Judge,
-    server: &Server,
+    server: &UpstreamConnection,
 ) -> Response<Body> {
     if let Err(reason) = make_plain(&mut request) {
         return last(StatusCode::BAD_REQUEST, reason);
     }
     let is_tunnel = request.method() == Method::CONNECT;
     match judged(&request, redirect, judge) {
-        Judgement::Passes => match forward(request, server).await {
+        ProxyDecision::Passes => match forward(request, server).await {
             Some(response) => response,
             // There is no other connection to the server than this one.
             None => last(StatusCode::SERVICE_UNAVAILABLE, "the server cannot be reached\r\n"),
         },
-        Judgement::Refused => own(StatusCode::FORBIDDEN, "Access denied\r\n"),
-        Judgement::Redirected(to) => moved(&to),
-        Judgement::Rejected => last(StatusCode::BAD_REQUEST, "a request that is none\r\n"),
+        ProxyDecision::Refused => own(StatusCode::FORBIDDEN, "Access denied\r\n"),
+        ProxyDecision::Redirected(to) => moved(&to),
+        ProxyDecision::Rejected => last(StatusCode::BAD_REQUEST, "a request that is none\r\n"),
         // No listener of Cilium's is configured for tunnels.
-        Judgement::NotModelled(_) if is_tunnel => own(StatusCode::NOT_FOUND, ""),
-        Judgement::NotModelled(_) => {
+        ProxyDecision::NotModelled(_) if is_tunnel => own(StatusCode::NOT_FOUND, ""),
+        ProxyDecision::NotModelled(_) => {
             own(StatusCode::NOT_IMPLEMENTED, "what a policy says of this request is not modelled\r\n")
         }
     }
@@ -180,7 +180,7 @@ fn stay_with_http1(headers: &mut HeaderMap) {
     }
 }
 
-fn judged(request: &Request<Incoming>, redirect: &Redirect, judge: &Judge) -> Judgement {
+fn judged(request: &Request<Incoming>, redirect: &Redirect, judge: &Judge) -> ProxyDecision {
     let headers: Vec<(String, String)> = request
         .headers()
         .iter()
@@ -196,7 +196,7 @@ fn judged(request: &Request<Incoming>, redirect: &Redirect, judge: &Judge) -> Ju
 }
 
 /// Sends a request on; none if the server cannot be reached.
-async fn forward(mut request: Request<Incoming>, server: &Server) -> Option<Response<Body>> {
+async fn forward(mut request: Request<Incoming>, server: &UpstreamConnection) -> Option<Response<Body>> {
     let mut connected = server.connected.clone();
     connected.wait_for(|connected| *connected).await.ok()?;
     let wanted = upgrade(request.headers()).is_some();

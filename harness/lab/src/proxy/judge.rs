@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{NO_QUERY, RequestHead, Target, read_request};
+use verdikt_engine::ruling::{NO_QUERY, RequestHead, RequestTarget, read_request};
 use verdikt_scenario::flow::{
     DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
 };
 use verdikt_scenario::prediction::Finding;
 
 use crate::current::CurrentPolicy;
-use crate::losses::{Loss, Losses};
+use crate::losses::{LossCause, Losses};
 use crate::redirect::{Redirect, Redirects};
 
 /// What a proxy does with a query or request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Judgement {
+pub(super) enum ProxyDecision {
     /// It goes on to the server.
     Passes,
     /// It is refused.
@@ -58,12 +58,12 @@ impl Judge {
     }
 
     /// Tells that a proxy has let go of something.
-    pub(super) fn lose(&self, loss: Loss) {
+    pub(super) fn lose(&self, loss: LossCause) {
         self.losses.add(loss);
     }
 
     /// Judges a query for a name, and tells so.
-    pub(super) fn query(&self, redirect: &Redirect, name: &str, kind: &str) -> Judgement {
+    pub(super) fn query(&self, redirect: &Redirect, name: &str, kind: &str) -> ProxyDecision {
         let policy = self.policy.get();
         let finding =
             policy.query(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect), name);
@@ -89,12 +89,12 @@ impl Judge {
     }
 
     /// Judges a request, and tells so. Of one that is answered before any rule is asked, nobody tells.
-    pub(super) fn request(&self, redirect: &Redirect, head: &RequestHead<'_>) -> Judgement {
+    pub(super) fn request(&self, redirect: &Redirect, head: &RequestHead<'_>) -> ProxyDecision {
         let policy = self.policy.get();
         let finding =
             policy.request(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect), head);
         if let Finding::Redirected { to, .. } = finding {
-            return Judgement::Redirected(to);
+            return ProxyDecision::Redirected(to);
         }
         let request = ProxyRequest::Http {
             method: head.method.to_owned(),
@@ -103,9 +103,9 @@ impl Judge {
             status: None,
         };
         let judgement = self.tell(redirect, &finding, request);
-        let is_rejected = read_request(head) == Target::Rejected;
-        if is_rejected && matches!(judgement, Judgement::NotModelled(_)) {
-            return Judgement::Rejected;
+        let is_rejected = read_request(head) == RequestTarget::Rejected;
+        if is_rejected && matches!(judgement, ProxyDecision::NotModelled(_)) {
+            return ProxyDecision::Rejected;
         }
         judgement
     }
@@ -116,29 +116,35 @@ impl Judge {
         self.policy.learn(name, addresses, until);
     }
 
-    fn tell(&self, redirect: &Redirect, finding: &Finding, request: ProxyRequest) -> Judgement {
+    fn tell(&self, redirect: &Redirect, finding: &Finding, request: ProxyRequest) -> ProxyDecision {
         let (judgement, verdict, drop_reason, rules) = match finding {
-            Finding::NoRuleAllows { isolated_by, .. } => {
-                (Judgement::Refused, FlowVerdict::Dropped, Some(DropReason::RefusedByProxy), &isolated_by[..])
-            }
-            Finding::Denied { by } => {
-                (Judgement::Refused, FlowVerdict::Dropped, Some(DropReason::RefusedByProxy), by.as_slice())
-            }
+            Finding::NoRuleAllows { isolated_by, .. } => (
+                ProxyDecision::Refused,
+                FlowVerdict::Dropped,
+                Some(DropReason::RefusedByProxy),
+                &isolated_by[..],
+            ),
+            Finding::Denied { by } => (
+                ProxyDecision::Refused,
+                FlowVerdict::Dropped,
+                Some(DropReason::RefusedByProxy),
+                by.as_slice(),
+            ),
             Finding::Redirected { to, by } => {
-                (Judgement::Redirected(to.clone()), FlowVerdict::Forwarded, None, &by[..])
+                (ProxyDecision::Redirected(to.clone()), FlowVerdict::Forwarded, None, &by[..])
             }
             Finding::Unknown { gap, .. } | Finding::Chance { gap } => (
-                Judgement::NotModelled(gap.clone()),
+                ProxyDecision::NotModelled(gap.clone()),
                 FlowVerdict::Error,
                 Some(DropReason::NotModelled(gap.clone())),
                 &[][..],
             ),
-            Finding::Allowed { by } => (Judgement::Passes, FlowVerdict::Forwarded, None, by.as_slice()),
+            Finding::Allowed { by } => (ProxyDecision::Passes, FlowVerdict::Forwarded, None, by.as_slice()),
             Finding::NotIsolated
             | Finding::PassedOn { .. }
             | Finding::LocalHost
             | Finding::Itself { .. }
-            | Finding::OutsideCluster => (Judgement::Passes, FlowVerdict::Forwarded, None, &[][..]),
+            | Finding::OutsideCluster => (ProxyDecision::Passes, FlowVerdict::Forwarded, None, &[][..]),
         };
         let mut policies: Vec<String> = rules.iter().map(|rule| rule.object.short()).collect();
         policies.sort();

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use etherparse::{NetHeaders, PacketBuilder, PacketHeaders, TransportHeader};
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_lab::datapath::identity::reserved;
 use verdikt_lab::datapath::{Datapath, Effects, LinkId, LinkOwner, ServiceTable};
-use verdikt_lab::policy::{Owner, Policy};
+use verdikt_lab::policy::{AddressOwner, PolicyVersion};
 use verdikt_lab::redirect::Redirects;
 use verdikt_scenario::document;
 use verdikt_scenario::flow::{DropReason, Flow, FlowKind};
@@ -211,7 +211,7 @@ impl Lab {
     }
 }
 
-fn policy(topology: &Topology, policies: &[&str], revision: u64, audit: bool) -> Arc<Policy> {
+fn policy(topology: &Topology, policies: &[&str], revision: u64, audit: bool) -> Arc<PolicyVersion> {
     let manifests: Vec<Manifest> = policies
         .iter()
         .map(|text| Manifest {
@@ -219,16 +219,16 @@ fn policy(topology: &Topology, policies: &[&str], revision: u64, audit: bool) ->
             root: document::parse(text).unwrap().remove(0),
         })
         .collect();
-    let cluster = PolicyModel::new(topology, &manifests, &Options::default(), &Learned::default());
+    let cluster = PolicyModel::new(topology, &manifests, &ModelOptions::default(), &Learned::default());
     for judgement in cluster.judgements() {
         assert!(format!("{judgement:?}").starts_with("Accepted"), "{judgement:?}");
     }
     let addresses = ENDPOINTS.into_iter().flat_map(|(name, v4, v6)| {
-        let owner = Owner { endpoint: endpoint(name), identity: 0 };
+        let owner = AddressOwner { endpoint: endpoint(name), identity: 0 };
         [(v4.parse().unwrap(), owner.clone()), (v6.parse().unwrap(), owner)]
     });
     let (cluster, owners) = (Arc::new(cluster.into_owned()), Arc::new(addresses.collect()));
-    Arc::new(Policy::new(cluster, owners, BTreeMap::new(), revision, audit))
+    Arc::new(PolicyVersion::new(cluster, owners, BTreeMap::new(), revision, audit))
 }
 
 /// A policy of the namespace, by its name, the pod it is for, and the rest of its spec in flow style.

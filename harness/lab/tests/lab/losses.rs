@@ -8,7 +8,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use verdikt_lab::lab::LabEvent;
-use verdikt_lab::losses::{Loss, Lost};
+use verdikt_lab::losses::{LossCause, Lost};
 
 use crate::support::{Bench, Trials};
 
@@ -49,7 +49,7 @@ fn a_packet_that_a_device_refuses_is_told() {
     bench.at("api", || change(|link| link.header.change_mask = LinkFlags::Up));
     let api = bench.socket("api:53");
     bench.at("web", move || UdpSocket::bind("0.0.0.0:0").unwrap().send_to(b"lost", api).unwrap());
-    assert_eq!(lost(&mut bench).count(Loss::Refused), 1);
+    assert_eq!(lost(&mut bench).count(LossCause::Refused), 1);
 }
 
 fn packets_that_a_queue_has_no_room_for_are_told() {
@@ -63,5 +63,5 @@ fn packets_that_a_queue_has_no_room_for_are_told() {
         }
     });
     bench.count_losses();
-    assert!(lost(&mut bench).count(Loss::Queue) > 0);
+    assert!(lost(&mut bench).count(LossCause::Queue) > 0);
 }

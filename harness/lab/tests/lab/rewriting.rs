@@ -7,10 +7,10 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use insta::assert_snapshot;
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_lab::error::LabError;
 use verdikt_lab::lab::Lab;
-use verdikt_lab::namespace::ProbeProgram;
+use verdikt_lab::namespace::ProbeExecutable;
 use verdikt_scenario::topology::{Pod, Port, Protocol, Service, ServicePort, TargetPort, Topology};
 
 use crate::support::Trials;
@@ -41,8 +41,9 @@ pub(crate) fn play() -> ExitCode {
     topology.pods.insert("shop/web".parse().unwrap(), Pod::default());
     let service = Service { selects: Some([].into()), ports: ports.into(), ..Service::default() };
     topology.services.insert("shop/front".parse().unwrap(), service);
-    let cluster = PolicyModel::new(&topology, &[], &Options::default(), &Learned::default()).into_owned();
-    let probe = ProbeProgram { path: std::env::current_exe().unwrap(), arguments: vec!["probe".into()] };
+    let cluster =
+        PolicyModel::new(&topology, &[], &ModelOptions::default(), &Learned::default()).into_owned();
+    let probe = ProbeExecutable { path: std::env::current_exe().unwrap(), arguments: vec!["probe".into()] };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let up: Result<(), LabError> = runtime.block_on(async {
         let mut lab = Lab::start(probe, Instant::now()).await?;

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
 use tokio::runtime::Runtime;
-use verdikt_engine::model::{Learned, Options, PolicyModel};
+use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_lab::lab::{Lab, LabEvent};
-use verdikt_lab::namespace::ProbeProgram;
+use verdikt_lab::namespace::ProbeExecutable;
 use verdikt_probe::wire::Order;
 use verdikt_scenario::document;
 use verdikt_scenario::flow::Flow;
@@ -62,7 +62,7 @@ impl Bench {
         topology.namespaces.insert("shop".parse().unwrap(), [].into());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let path = std::env::current_exe().unwrap();
-        let probe = ProbeProgram { path, arguments: vec!["probe".into()] };
+        let probe = ProbeExecutable { path, arguments: vec!["probe".into()] };
         let lab = runtime.block_on(Lab::start(probe, Instant::now())).unwrap();
         let mut bench = Self { topology, lab, runtime };
         bench.apply(policies, false);
@@ -78,7 +78,8 @@ impl Bench {
                 root: document::parse(text).unwrap().remove(0),
             })
             .collect();
-        let cluster = PolicyModel::new(&self.topology, &manifests, &Options::default(), &Learned::default());
+        let cluster =
+            PolicyModel::new(&self.topology, &manifests, &ModelOptions::default(), &Learned::default());
         for judgement in cluster.judgements() {
             assert!(format!("{judgement:?}").starts_with("Accepted"), "{judgement:?}");
         }

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use verdikt_lab::lab::LabEvent;
-use verdikt_probe::wire::{Action, Attempt, Order, Target};
+use verdikt_probe::wire::{Action, Order, WireAttempt, WireTarget};
 use verdikt_scenario::flow::{FlowKind, FlowVerdict};
 use verdikt_scenario::topology::Endpoint;
 
@@ -181,8 +181,8 @@ fn a_pod_that_dies_takes_nobody_along() {
     echo(bench.listener("api:80"));
     let mut kept = bench.connect("web", "api:80").unwrap();
     // Nobody answers there, so that it is in the middle of its attempt.
-    let action = Action::Tcp { target: Target::Address(bench.address("api")), port: 99 };
-    bench.tell("other", Order::Attempt(Attempt { attempt: 1, action, timeout: 60_000 }));
+    let action = Action::Tcp { target: WireTarget::Address(bench.address("api")), port: 99 };
+    bench.tell("other", Order::Attempt(WireAttempt { attempt: 1, action, timeout: 60_000 }));
     bench.flow(|flow| flow.destination.port == Some(99));
     let killed = Command::new("kill").args(["-9", &bench.pid("other").to_string()]).status().unwrap();
     assert!(killed.success());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
-use verdikt_lab::namespace::{NamespaceMaker, ProbeProgram};
+use verdikt_lab::namespace::{NamespaceMaker, ProbeExecutable};
 
 use crate::process::{Holder, Test, lives, network_of, processes, role, until};
 use crate::roles::{chain, site, wanted};
@@ -95,7 +95,7 @@ fn given_back() {
 fn no_probe() {
     let maker = NamespaceMaker::start().unwrap();
     let check = |path: &str| {
-        let probe = ProbeProgram { path: path.into(), arguments: Vec::new() };
+        let probe = ProbeExecutable { path: path.into(), arguments: Vec::new() };
         chain(&maker.make(wanted(0), probe).wait().err().unwrap())
     };
     insta::assert_snapshot!(check("/no/such/probe"), @"the probe of site 0 cannot be started from /no/such/probe: No such file or directory (os error 2)");

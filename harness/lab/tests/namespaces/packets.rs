@@ -7,7 +7,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::oneshot;
 use tun_rs::{AsyncDevice, SyncDevice};
-use verdikt_lab::namespace::{NamespaceMaker, Wanted};
+use verdikt_lab::namespace::{NamespaceMaker, NetnsSpec};
 
 use crate::process::{Test, until};
 use crate::roles::{any, v4, v6, wanted};
@@ -133,7 +133,7 @@ fn prefixes() {
     let maker = NamespaceMaker::start().unwrap();
     let prefixes =
         [("198.19.0.0", 16), ("fd98:13::", 64)].map(|(first, length)| (first.parse().unwrap(), length));
-    let wanted = Wanted { local_prefixes: prefixes.to_vec(), ..wanted(0) };
+    let wanted = NetnsSpec { local_prefixes: prefixes.to_vec(), ..wanted(0) };
     let froms = [("198.19.3.4", "192.0.2.1"), ("fd98:13::1:7", "2001:db8::1")];
     let froms = froms.map(|(from, to)| (from.parse::<IpAddr>().unwrap(), to.parse::<IpAddr>().unwrap()));
     let (device, thread) = maker
@@ -175,7 +175,7 @@ fn prefixes() {
 
 fn one_family() {
     let maker = NamespaceMaker::start().unwrap();
-    let wanted = Wanted { addresses: vec![v4(0).into()], ..wanted(0) };
+    let wanted = NetnsSpec { addresses: vec![v4(0).into()], ..wanted(0) };
     let work = || {
         let check = |to: IpAddr| {
             let socket = UdpSocket::bind((any(to), 0)).unwrap();

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use nix::sched::{CloneFlags, unshare};
 use verdikt_lab::enter::{Entered, enter};
-use verdikt_lab::exec::{Inside, run_inside};
-use verdikt_lab::namespace::{NamespaceError, NamespaceMaker, NetnsHandle, ProbeProgram, Wanted};
+use verdikt_lab::exec::{ProgramInside, run_inside};
+use verdikt_lab::namespace::{NamespaceMaker, NetnsError, NetnsHandle, NetnsSpec, ProbeExecutable};
 
 use crate::process::{network_of, parent_of, until};
 
@@ -40,13 +40,13 @@ pub(crate) fn play(arguments: &[OsString]) -> ExitCode {
 }
 
 /// A site with two addresses and a probe that does nothing.
-pub(crate) fn site(maker: &NamespaceMaker, number: u8) -> Result<NetnsHandle, NamespaceError> {
-    maker.make(wanted(number), ProbeProgram { path: "/bin/cat".into(), arguments: Vec::new() }).wait()
+pub(crate) fn site(maker: &NamespaceMaker, number: u8) -> Result<NetnsHandle, NetnsError> {
+    maker.make(wanted(number), ProbeExecutable { path: "/bin/cat".into(), arguments: Vec::new() }).wait()
 }
 
 /// See [`site`].
-pub(crate) fn wanted(number: u8) -> Wanted {
-    Wanted {
+pub(crate) fn wanted(number: u8) -> NetnsSpec {
+    NetnsSpec {
         name: format!("site {number}"),
         addresses: vec![v4(number).into(), v6(number).into()],
         local_prefixes: Vec::new(),
@@ -132,7 +132,7 @@ fn own_user_namespace() {
 }
 
 fn exec(lab: u32, probe: u32, program: &str, arguments: &[OsString]) -> ExitCode {
-    let failed = run_inside(Inside {
+    let failed = run_inside(ProgramInside {
         lab,
         probe,
         resolv_conf: RESOLV_CONF.to_owned(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
-use verdikt_scenario::objects::Objects;
+use verdikt_scenario::objects::ManifestTopology;
 use verdikt_scenario::place::Place;
 use verdikt_scenario::topology::{
     Labels, Port, Protocol, Served, ServedProtocol, ServicePort, TargetPort, Topology, has_labels,
@@ -18,7 +18,7 @@ type Index = BTreeMap<(NamespaceName, String, String), Vec<NamespacedName>>;
 
 /// Lets pods that declare no port serve what services say they do, and warns of services that lead nowhere.
 pub(super) fn hold_ports_against_pods(
-    objects: &mut Objects,
+    objects: &mut ManifestTopology,
     ports: &[PortPlace],
     selectors: &BTreeMap<NamespacedName, Place>,
 ) {

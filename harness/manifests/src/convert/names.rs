@@ -6,10 +6,10 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::objects::WorkloadPlace;
 
-use super::{Found, Reader, twice};
+use super::{FoundWorkload, ManifestReader, twice};
 use crate::workload::rank;
 
-impl Reader<'_> {
+impl ManifestReader<'_> {
     /// Gives every workload its name, and puts it into the topology.
     pub(super) fn name_workloads(&mut self) {
         let mut found = std::mem::take(&mut self.workloads);
@@ -31,8 +31,12 @@ impl Reader<'_> {
         self.objects.places.workloads = places;
     }
 
-    fn name_workload(&mut self, found: Found<'_>, places: &mut BTreeMap<NamespacedName, WorkloadPlace>) {
-        let Found { kind, mut name, place, workload, .. } = found;
+    fn name_workload(
+        &mut self,
+        found: FoundWorkload<'_>,
+        places: &mut BTreeMap<NamespacedName, WorkloadPlace>,
+    ) {
+        let FoundWorkload { kind, mut name, place, workload, .. } = found;
         if let Some(first) = places.get(&name) {
             let renamed = with_kind(&name, kind);
             let same = if first.kind == kind {

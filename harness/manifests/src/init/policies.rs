@@ -1,6 +1,6 @@
 //! What policies say of names, address blocks, ports and requests, clause by clause.
 
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::place::Place;
 use verdikt_scenario::policy::Manifest;
@@ -31,7 +31,7 @@ pub(super) enum PolicyPort {
 
 /// A request that an HTTP rule speaks of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HttpRule {
+pub(super) struct RuleRequest {
     pub(super) method: Option<String>,
     pub(super) path: Option<String>,
 }
@@ -47,7 +47,7 @@ pub(super) struct Clause {
     pub(super) names: Vec<Name>,
     /// Names that DNS rules speak of.
     pub(super) queries: Vec<Name>,
-    pub(super) http: Vec<HttpRule>,
+    pub(super) http: Vec<RuleRequest>,
     pub(super) entities: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Clause {
 pub(super) fn clauses(policies: &[Manifest]) -> Vec<Clause> {
     let mut clauses = Vec::new();
     for policy in policies {
-        let specs = policy.root.get("specs").map_or(&[][..], Node::elements);
+        let specs = policy.root.get("specs").map_or(&[][..], YamlNode::elements);
         let namespace = policy.object().namespace.and_then(|namespace| namespace.parse().ok());
         for spec in policy.root.get("spec").into_iter().chain(specs) {
             for (section, is_ingress) in
@@ -81,7 +81,7 @@ pub(super) fn clauses(policies: &[Manifest]) -> Vec<Clause> {
     clauses
 }
 
-fn clause(policy: &Manifest, item: &Node) -> Clause {
+fn clause(policy: &Manifest, item: &YamlNode) -> Clause {
     let mut clause = Clause::default();
     for word in ["toCIDR", "fromCIDR"] {
         clause.blocks.extend(texts(item, word).map(|node| block(policy, node)));
@@ -90,41 +90,41 @@ fn clause(policy: &Manifest, item: &Node) -> Clause {
     let peers = ["to", "from"].into_iter().flat_map(|word| elements(item, word));
     for set in sets.chain(peers.filter_map(|peer| peer.get("ipBlock"))) {
         if let Some(cidr) = set.get("cidr") {
-            let except = texts(set, "except").filter_map(Node::text).map(str::to_owned).collect();
+            let except = texts(set, "except").filter_map(YamlNode::text).map(str::to_owned).collect();
             clause.blocks.push(Block { except, ..block(policy, cidr) });
         }
     }
     clause.names.extend(elements(item, "toFQDNs").iter().filter_map(|selector| name(policy, selector)));
     for word in ["toEntities", "fromEntities"] {
-        clause.entities.extend(texts(item, word).filter_map(Node::text).map(str::to_owned));
+        clause.entities.extend(texts(item, word).filter_map(YamlNode::text).map(str::to_owned));
     }
     for to_ports in elements(item, "toPorts") {
         clause.ports.extend(elements(to_ports, "ports").iter().flat_map(port));
-        let rules = |word: &str| to_ports.at(&["rules", word]).map_or(&[][..], Node::elements).iter();
+        let rules = |word: &str| to_ports.at(&["rules", word]).map_or(&[][..], YamlNode::elements).iter();
         clause.queries.extend(rules("dns").filter_map(|selector| name(policy, selector)));
-        let text = |rule: &Node, key: &str| rule.get(key).and_then(Node::text).map(str::to_owned);
+        let text = |rule: &YamlNode, key: &str| rule.get(key).and_then(YamlNode::text).map(str::to_owned);
         let http =
-            rules("http").map(|rule| HttpRule { method: text(rule, "method"), path: text(rule, "path") });
+            rules("http").map(|rule| RuleRequest { method: text(rule, "method"), path: text(rule, "path") });
         clause.http.extend(http);
     }
     clause.ports.extend(elements(item, "ports").iter().flat_map(port));
     clause
 }
 
-fn elements<'a>(node: &'a Node, key: &str) -> &'a [Node] {
-    node.get(key).map_or(&[][..], Node::elements)
+fn elements<'a>(node: &'a YamlNode, key: &str) -> &'a [YamlNode] {
+    node.get(key).map_or(&[][..], YamlNode::elements)
 }
 
-fn texts<'a>(node: &'a Node, key: &str) -> impl Iterator<Item = &'a Node> {
+fn texts<'a>(node: &'a YamlNode, key: &str) -> impl Iterator<Item = &'a YamlNode> {
     elements(node, key).iter().filter(|node| node.text().is_some())
 }
 
-fn block(policy: &Manifest, cidr: &Node) -> Block {
+fn block(policy: &Manifest, cidr: &YamlNode) -> Block {
     let text = cidr.text().unwrap_or_default().to_owned();
     Block { cidr: text, except: Vec::new(), place: policy.place(cidr.position) }
 }
 
-fn name(policy: &Manifest, selector: &Node) -> Option<Name> {
+fn name(policy: &Manifest, selector: &YamlNode) -> Option<Name> {
     let of = |key: &str, is_pattern| {
         let node = selector.get(key)?;
         let text = node.text()?.trim_end_matches('.').to_lowercase();
@@ -134,8 +134,8 @@ fn name(policy: &Manifest, selector: &Node) -> Option<Name> {
 }
 
 /// The port of a rule; over TCP where it names no protocol.
-fn port(node: &Node) -> Vec<PolicyPort> {
-    let protocols = match node.get("protocol").and_then(Node::text).map(str::to_uppercase).as_deref() {
+fn port(node: &YamlNode) -> Vec<PolicyPort> {
+    let protocols = match node.get("protocol").and_then(YamlNode::text).map(str::to_uppercase).as_deref() {
         Some("UDP") => vec![Protocol::Udp],
         Some("SCTP" | "ICMP" | "ICMPV6") => Vec::new(),
         _ => vec![Protocol::Tcp],

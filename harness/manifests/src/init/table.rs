@@ -12,7 +12,7 @@ use super::{Predict, RefusedPolicy};
 
 /// The verdicts of one attempt.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
+pub(super) struct DraftRow {
     pub(super) attempt: String,
     pub(super) comment: String,
     /// Each verdict with its sources as a table has them; `others` is the last.
@@ -22,8 +22,8 @@ pub(super) struct Row {
 
 /// A table.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Table {
-    pub(super) rows: Vec<Row>,
+pub(super) struct DraftTable {
+    pub(super) rows: Vec<DraftRow>,
     /// Suggestions beyond the most cells.
     pub(super) left_out: usize,
     /// Attempts of which a verdict is not known.
@@ -36,7 +36,7 @@ pub(super) fn predict(
     suggested: Vec<Suggested>,
     most_cells: usize,
     predict: Predict<'_>,
-) -> (Table, Vec<RefusedPolicy>) {
+) -> (DraftTable, Vec<RefusedPolicy>) {
     let sources = topology.sources();
     let most = (most_cells / sources.len().max(1)).max(1);
     let all = suggested.len();
@@ -50,7 +50,7 @@ pub(super) fn predict(
     }
     let predicted = predict(topology, &cells);
     let mut verdicts = predicted.verdicts.into_iter();
-    let mut table = Table { left_out, ..Table::default() };
+    let mut table = DraftTable { left_out, ..DraftTable::default() };
     for (suggested, variants) in chosen.into_iter().zip(variants) {
         let by_variant: Vec<Vec<(&Endpoint, Option<ExpectedVerdict>)>> = variants
             .iter()
@@ -114,7 +114,7 @@ fn choose(suggested: Vec<Suggested>, most: usize) -> Vec<Suggested> {
         .collect()
 }
 
-fn row(attempt: &Attempt, comment: &str, cells: &[(&Endpoint, ExpectedVerdict)]) -> Row {
+fn row(attempt: &Attempt, comment: &str, cells: &[(&Endpoint, ExpectedVerdict)]) -> DraftRow {
     let mut by_verdict: BTreeMap<ExpectedVerdict, Vec<&Endpoint>> = BTreeMap::new();
     let mut of_namespace: BTreeMap<&NamespaceName, BTreeSet<ExpectedVerdict>> = BTreeMap::new();
     for (source, verdict) in cells {
@@ -134,7 +134,7 @@ fn row(attempt: &Attempt, comment: &str, cells: &[(&Endpoint, ExpectedVerdict)])
         .map(|(verdict, sources)| (verdict, brought_together(&sources, &of_namespace)))
         .collect();
     verdicts.extend(others.map(|verdict| (verdict, vec!["others".to_owned()])));
-    Row { attempt: attempt.to_string(), comment: comment.to_owned(), verdicts, cells: cells.len() }
+    DraftRow { attempt: attempt.to_string(), comment: comment.to_owned(), verdicts, cells: cells.len() }
 }
 
 /// Sources by their names; the pods of a namespace that all have the same verdict as `namespace/*`.

@@ -11,20 +11,20 @@ use verdikt_scenario::topology::{
 };
 
 use super::outside::Outside;
-use super::table::{Row, Table};
+use super::table::{DraftRow, DraftTable};
 use super::yaml::{self, scalar};
-use super::{Draft, Reference, RefusedPolicy};
+use super::{ManifestReference, RefusedPolicy, ScenarioDraft};
 
 /// How long a line gets.
 const WIDTH: usize = 110;
 
 /// Writes a scenario.
 pub(super) fn scenario(
-    draft: &Draft<'_>,
+    draft: &ScenarioDraft<'_>,
     topology: &Topology,
     changed: &BTreeMap<NamespacedName, Vec<Served>>,
     outside: &Outside,
-    table: &Table,
+    table: &DraftTable,
     refused: &[RefusedPolicy],
 ) -> String {
     let mut out = format!(
@@ -38,7 +38,7 @@ pub(super) fn scenario(
         line(&mut out, 2, &format!("# of what names none\nnamespace: {}", scalar(namespace)));
     }
     match draft.reference {
-        Reference::Paths { manifests, .. } => {
+        ManifestReference::Paths { manifests, .. } => {
             line(&mut out, 2, &format!("manifests: {}", list(manifests.iter().map(|path| scalar(path)), 2)));
             if !changed.is_empty() {
                 line(&mut out, 2, "pods:\n  # their policies have HTTP rules");
@@ -47,7 +47,7 @@ pub(super) fn scenario(
                 }
             }
         }
-        Reference::Inline => inline(&mut out, topology, outside),
+        ManifestReference::Inline => inline(&mut out, topology, outside),
     }
     around(&mut out, outside);
     out.push_str("steps:\n- step: as it is\n");
@@ -64,7 +64,7 @@ pub(super) fn scenario(
     if !table.unknown.is_empty() || table.left_out > 0 {
         rest(&mut out, table);
     }
-    if *draft.reference == Reference::Inline {
+    if *draft.reference == ManifestReference::Inline {
         for policy in &draft.situation.policies {
             out.push_str("---\n");
             let mut text = String::new();
@@ -250,14 +250,14 @@ fn service_text(service: &Service, backends: &[Endpoint], topology: &Topology) -
 }
 
 /// The policies of the step, and those that are refused.
-fn in_force(out: &mut String, draft: &Draft<'_>, refused: &[RefusedPolicy]) {
+fn in_force(out: &mut String, draft: &ScenarioDraft<'_>, refused: &[RefusedPolicy]) {
     let policies = &draft.situation.policies;
     if policies.is_empty() {
         return;
     }
     let entries: Vec<String> = match draft.reference {
-        Reference::Paths { policies, .. } => policies.iter().map(|path| scalar(path)).collect(),
-        Reference::Inline => policies.iter().map(|policy| scalar(&policy.object().short())).collect(),
+        ManifestReference::Paths { policies, .. } => policies.iter().map(|path| scalar(path)).collect(),
+        ManifestReference::Inline => policies.iter().map(|policy| scalar(&policy.object().short())).collect(),
     };
     line(out, 2, &format!("policies: {}", list(entries.into_iter(), 2)));
     if refused.is_empty() {
@@ -276,8 +276,8 @@ fn in_force(out: &mut String, draft: &Draft<'_>, refused: &[RefusedPolicy]) {
     }
 }
 
-fn write_row(out: &mut String, row: &Row) {
-    let Row { attempt, verdicts, .. } = row;
+fn write_row(out: &mut String, row: &DraftRow) {
+    let DraftRow { attempt, verdicts, .. } = row;
     if let [(verdict, sources)] = &verdicts[..] {
         return line(out, 4, &format!("{attempt}: {{{verdict}: {}}}", sources.join(", ")));
     }
@@ -292,7 +292,7 @@ fn write_row(out: &mut String, row: &Row) {
 }
 
 /// What the table has not.
-fn rest(out: &mut String, table: &Table) {
+fn rest(out: &mut String, table: &DraftTable) {
     for attempt in &table.unknown {
         line(out, 4, &format!("# left out, because the policy model does not know: {attempt}"));
     }

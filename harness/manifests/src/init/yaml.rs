@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 
 /// Appends a value in block style; the cursor stands behind `key:` or `-`.
-pub(super) fn append(out: &mut String, node: &Node, indent: usize) {
+pub(super) fn append(out: &mut String, node: &YamlNode, indent: usize) {
     match &node.value {
         Value::Map(entries) if !entries.is_empty() => {
             for (index, entry) in entries.iter().enumerate() {
@@ -34,7 +34,7 @@ pub(super) fn append(out: &mut String, node: &Node, indent: usize) {
     }
 }
 
-fn append_value(out: &mut String, node: &Node, indent: usize) {
+fn append_value(out: &mut String, node: &YamlNode, indent: usize) {
     match &node.value {
         Value::Map(entries) if !entries.is_empty() => append(out, node, indent + 2),
         Value::List(elements) if !elements.is_empty() => append(out, node, indent),
@@ -52,7 +52,7 @@ fn line(out: &mut String, indent: usize) {
     out.extend(std::iter::repeat_n(' ', indent));
 }
 
-fn flat(node: &Node) -> String {
+fn flat(node: &YamlNode) -> String {
     match &node.value {
         Value::Null => "null".to_owned(),
         Value::Boolean(value) => value.to_string(),
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     /// A tree without its places.
-    fn bare(node: &Node) -> Value {
+    fn bare(node: &YamlNode) -> Value {
         match &node.value {
             Value::List(elements) => {
                 Value::List(elements.iter().map(|node| in_no_place(bare(node))).collect())
@@ -119,8 +119,8 @@ mod tests {
         }
     }
 
-    fn in_no_place(value: Value) -> Node {
-        Node { value, position: Position::default() }
+    fn in_no_place(value: Value) -> YamlNode {
+        YamlNode { value, position: Position::default() }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use verdikt_manifests::{Situation, loader, read};
-use verdikt_scenario::loader::Reach;
+use verdikt_scenario::loader::FileReach;
 use verdikt_scenario::topology::{Service, TargetPort};
 
 /// A folder with files.
@@ -34,7 +34,7 @@ impl Folder {
 
     fn read(&self, names: &[&str]) -> Situation {
         let paths: Vec<PathBuf> = names.iter().map(|name| self.path(name)).collect();
-        read(&mut loader(&paths, Reach::Inside), &paths, None)
+        read(&mut loader(&paths, FileReach::Inside), &paths, None)
     }
 
     /// What is read of some files, with names relative to the folder.

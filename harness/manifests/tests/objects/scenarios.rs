@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use verdikt_manifests::loader;
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::loader::Reach;
+use verdikt_scenario::loader::FileReach;
 use verdikt_scenario::topology::Endpoint;
 
 use super::Folder;
@@ -57,7 +57,7 @@ fn loads(scenario: &str, manifests: &[(&str, &str)]) -> String {
     files.extend(manifests);
     let folder = Folder::new(&files);
     let paths = [folder.path("s.yaml")];
-    let loaded = loader(&paths, Reach::Inside).scenarios(&paths);
+    let loaded = loader(&paths, FileReach::Inside).scenarios(&paths);
     let mut lines: Vec<String> = loaded.diagnostics.iter().map(line).collect();
     for step in loaded.scenarios.iter().flat_map(|scenario| &scenario.steps) {
         let policies: Vec<String> = step.policies.iter().map(|policy| policy.object().to_string()).collect();

@@ -13,30 +13,30 @@ use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::progress::{Brings, Over, Progress};
+use super::progress::{AttemptProgress, Brings, Over};
 use super::{tcp, tls};
 use crate::failure;
-use crate::wire::{ATTEMPT_HEADER, Outcome, Stage, Target, Transport};
+use crate::wire::{ATTEMPT_HEADER, StageTransport, WireOutcome, WireStage, WireTarget};
 
 /// The ports that a `Host` header does not name, without TLS and with it.
 const USUAL_PORT: u16 = 80;
 const USUAL_PORT_OF_TLS: u16 = 443;
 
 impl Brings for StatusCode {
-    fn outcome(&self) -> Outcome {
-        Outcome::HttpStatus(self.as_u16())
+    fn outcome(&self) -> WireOutcome {
+        WireOutcome::HttpStatus(self.as_u16())
     }
 }
 
 /// Connects, sends the request and reads the whole answer.
 pub(crate) async fn make(
-    progress: &mut Progress,
+    progress: &mut AttemptProgress,
     remote: SocketAddr,
     request: Request<Empty<Bytes>>,
-    tls: Option<tls::Client>,
-) -> Result<Outcome, Outcome> {
-    let tcp::Connection { stream, local } = tcp::connect(progress, remote).await?;
-    let over = Over { stage: Stage::Request, transport: Transport::Tcp, local, remote };
+    tls: Option<tls::TlsClient>,
+) -> Result<WireOutcome, WireOutcome> {
+    let tcp::TcpConnection { stream, local } = tcp::connect(progress, remote).await?;
+    let over = Over { stage: WireStage::Request, transport: StageTransport::Tcp, local, remote };
     let exchanging = async {
         match tls {
             None => exchange(stream, request).await,
@@ -50,16 +50,16 @@ pub(crate) async fn make(
 
 /// The request of an attempt; `host` is its `Host` where the headers have none.
 ///
-/// Errors: [`Outcome::NotAttempted`], where something cannot stand in a request.
+/// Errors: [`WireOutcome::NotAttempted`], where something cannot stand in a request.
 pub(crate) fn request(
     attempt: u64,
     host: &str,
     method: &str,
     path: &str,
     headers: &[(String, String)],
-) -> Result<Request<Empty<Bytes>>, Outcome> {
+) -> Result<Request<Empty<Bytes>>, WireOutcome> {
     let cannot =
-        |what: &str, text: &str| Outcome::NotAttempted(format!("{text:?} cannot be {what} of a request"));
+        |what: &str, text: &str| WireOutcome::NotAttempted(format!("{text:?} cannot be {what} of a request"));
     let mut request = Request::new(Empty::new());
     *request.method_mut() =
         Method::from_bytes(method.as_bytes()).map_err(|_| cannot("the method", method))?;
@@ -82,11 +82,11 @@ pub(crate) fn request(
 }
 
 /// What a request says of whom it asks. <https://www.rfc-editor.org/rfc/rfc9110#name-host-and-authority>
-pub(crate) fn host(target: &Target, port: u16, tls: bool) -> String {
+pub(crate) fn host(target: &WireTarget, port: u16, tls: bool) -> String {
     let host = match target {
-        Target::Address(IpAddr::V4(address)) => address.to_string(),
-        Target::Address(IpAddr::V6(address)) => format!("[{address}]"),
-        Target::Name(name) => name.strip_suffix('.').unwrap_or(name).to_owned(),
+        WireTarget::Address(IpAddr::V4(address)) => address.to_string(),
+        WireTarget::Address(IpAddr::V6(address)) => format!("[{address}]"),
+        WireTarget::Name(name) => name.strip_suffix('.').unwrap_or(name).to_owned(),
     };
     let usual = if tls { USUAL_PORT_OF_TLS } else { USUAL_PORT };
     if port == usual { host } else { format!("{host}:{port}") }
@@ -95,7 +95,7 @@ pub(crate) fn host(target: &Target, port: u16, tls: bool) -> String {
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     request: Request<Empty<Bytes>>,
-) -> Result<StatusCode, Outcome> {
+) -> Result<StatusCode, WireOutcome> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
     let mut connection = pin!(connection);
@@ -116,22 +116,24 @@ async fn exchange(
 }
 
 /// What a client has seen where no answer came, or half of one.
-fn failed(error: &hyper::Error) -> Outcome {
+fn failed(error: &hyper::Error) -> WireOutcome {
     if error.is_incomplete_message() {
-        return Outcome::Garbled("the connection was closed before the whole answer had come".to_owned());
+        return WireOutcome::Garbled("the connection was closed before the whole answer had come".to_owned());
     }
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(known) = cause {
         match known.downcast_ref::<io::Error>() {
             Some(error) if error.raw_os_error().is_some() => return failure::outcome(error),
             Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Outcome::Garbled("the connection was closed in the middle of the answer".to_owned());
+                return WireOutcome::Garbled(
+                    "the connection was closed in the middle of the answer".to_owned(),
+                );
             }
             Some(error) if tls::reason(error).is_some() => return tls::failed(error),
             _ => cause = known.source(),
         }
     }
-    Outcome::Garbled(error.to_string())
+    WireOutcome::Garbled(error.to_string())
 }
 
 #[cfg(test)]
@@ -141,7 +143,7 @@ mod tests {
     #[test]
     fn a_host_names_its_port_but_the_usual_one() {
         let check = |port: u16, tls: bool, wanted: &str| {
-            let target = Target::Name("api.test.".to_owned());
+            let target = WireTarget::Name("api.test.".to_owned());
             assert_eq!(host(&target, port, tls), wanted, "{port}, TLS: {tls}");
         };
         check(80, false, "api.test");

@@ -6,20 +6,20 @@ use std::net::{IpAddr, SocketAddr};
 use hickory_proto::op::{Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 
-use super::progress::{Brings, Progress};
+use super::progress::{AttemptProgress, Brings};
 use super::query;
 use crate::socket;
-use crate::wire::{Outcome, Resolver, Target};
+use crate::wire::{Resolver, WireOutcome, WireTarget};
 
 /// The address to reach a target by. Of several ones it is the first that there is a route to.
 pub(crate) async fn address(
-    progress: &mut Progress,
+    progress: &mut AttemptProgress,
     resolver: &Resolver,
-    target: &Target,
-) -> Result<IpAddr, Outcome> {
+    target: &WireTarget,
+) -> Result<IpAddr, WireOutcome> {
     let name = match target {
-        Target::Address(address) => return Ok(*address),
-        Target::Name(name) => name,
+        WireTarget::Address(address) => return Ok(*address),
+        WireTarget::Name(name) => name,
     };
     let plain = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let addresses = match resolver.hosts.get(&plain) {
@@ -27,36 +27,36 @@ pub(crate) async fn address(
         None => look_up(progress, resolver, name, &resolver.servers, false).await?,
     };
     let reachable = addresses.iter().find(|address| socket::reserved(progress.home(), **address).is_ok());
-    reachable.or(addresses.first()).copied().ok_or(Outcome::NoSuchName)
+    reachable.or(addresses.first()).copied().ok_or(WireOutcome::NoSuchName)
 }
 
 /// Asks the first server for a name.
 pub(crate) async fn by_first_server(
-    progress: &mut Progress,
+    progress: &mut AttemptProgress,
     resolver: &Resolver,
     name: &str,
     tcp: bool,
-) -> Result<Outcome, Outcome> {
+) -> Result<WireOutcome, WireOutcome> {
     let first = resolver.servers.get(..1).unwrap_or_default();
-    look_up(progress, resolver, name, first, tcp).await.map(|_| Outcome::Answered)
+    look_up(progress, resolver, name, first, tcp).await.map(|_| WireOutcome::Answered)
 }
 
 /// The addresses of a name: never none.
 async fn look_up(
-    progress: &mut Progress,
+    progress: &mut AttemptProgress,
     resolver: &Resolver,
     name: &str,
     servers: &[SocketAddr],
     tcp: bool,
-) -> Result<Vec<IpAddr>, Outcome> {
-    let mut worst = Outcome::NoSuchName;
+) -> Result<Vec<IpAddr>, WireOutcome> {
+    let mut worst = WireOutcome::NoSuchName;
     for candidate in candidates(name, resolver)? {
         match addresses_of(progress, resolver, &candidate, servers, tcp).await {
             Ok(addresses) => return Ok(addresses),
-            Err(Outcome::NoSuchName) => {}
-            Err(Outcome::NameRefused) if !resolver.refused_ends => worst = Outcome::NameRefused,
-            Err(failed @ Outcome::NameFailed(_)) => {
-                if worst == Outcome::NoSuchName {
+            Err(WireOutcome::NoSuchName) => {}
+            Err(WireOutcome::NameRefused) if !resolver.refused_ends => worst = WireOutcome::NameRefused,
+            Err(failed @ WireOutcome::NameFailed(_)) => {
+                if worst == WireOutcome::NoSuchName {
                     worst = failed;
                 }
             }
@@ -68,7 +68,7 @@ async fn look_up(
 
 /// The names to ask for, in their order: a name with at least `ndots` dots is tried as it is before the search
 /// domains, any other after them.
-fn candidates(name: &str, resolver: &Resolver) -> Result<Vec<Name>, Outcome> {
+fn candidates(name: &str, resolver: &Resolver) -> Result<Vec<Name>, WireOutcome> {
     let absolute = |text: &str| {
         Name::from_ascii(text).map(|mut name| {
             name.set_fqdn(true);
@@ -76,7 +76,7 @@ fn candidates(name: &str, resolver: &Resolver) -> Result<Vec<Name>, Outcome> {
         })
     };
     let as_it_is =
-        absolute(name).map_err(|error| Outcome::NotAttempted(format!("{name:?} is no name: {error}")))?;
+        absolute(name).map_err(|error| WireOutcome::NotAttempted(format!("{name:?} is no name: {error}")))?;
     if name.ends_with('.') {
         return Ok(vec![as_it_is]);
     }
@@ -97,45 +97,45 @@ fn candidates(name: &str, resolver: &Resolver) -> Result<Vec<Name>, Outcome> {
 
 /// The addresses of one name: of IPv4, or if there are none of IPv6.
 async fn addresses_of(
-    progress: &mut Progress,
+    progress: &mut AttemptProgress,
     resolver: &Resolver,
     name: &Name,
     servers: &[SocketAddr],
     tcp: bool,
-) -> Result<Vec<IpAddr>, Outcome> {
+) -> Result<Vec<IpAddr>, WireOutcome> {
     for kind in [RecordType::A, RecordType::AAAA] {
         let answer = ask_in_order(progress, resolver, name, kind, servers, tcp).await?;
         match answer.outcome() {
-            Outcome::Answered if !answer.addresses.is_empty() => return Ok(answer.addresses),
-            Outcome::Answered => {}
+            WireOutcome::Answered if !answer.addresses.is_empty() => return Ok(answer.addresses),
+            WireOutcome::Answered => {}
             // The name is there, without addresses of this family.
-            Outcome::NoSuchName if answer.code == ResponseCode::NoError => {}
+            WireOutcome::NoSuchName if answer.code == ResponseCode::NoError => {}
             outcome => return Err(outcome),
         }
     }
-    Err(Outcome::NoSuchName)
+    Err(WireOutcome::NoSuchName)
 }
 
 /// What the first server says that is able and willing to say something, or else the last.
 async fn ask_in_order(
-    progress: &mut Progress,
+    progress: &mut AttemptProgress,
     resolver: &Resolver,
     name: &Name,
     kind: RecordType,
     servers: &[SocketAddr],
     tcp: bool,
-) -> Result<query::Answer, Outcome> {
-    let mut said = Err(Outcome::NotAttempted("there is no DNS server to ask".to_owned()));
+) -> Result<query::QueryAnswer, WireOutcome> {
+    let mut said = Err(WireOutcome::NotAttempted("there is no DNS server to ask".to_owned()));
     for server in servers {
         said = query::ask(progress, *server, &Query::query(name.clone(), kind), tcp).await;
-        match said.as_ref().map_or_else(Outcome::clone, Brings::outcome) {
-            Outcome::NameRefused if !resolver.refused_ends => {}
-            Outcome::NameFailed(_)
-            | Outcome::Refused
-            | Outcome::Reset
-            | Outcome::Unreachable
-            | Outcome::TimedOut
-            | Outcome::Garbled(_) => {}
+        match said.as_ref().map_or_else(WireOutcome::clone, Brings::outcome) {
+            WireOutcome::NameRefused if !resolver.refused_ends => {}
+            WireOutcome::NameFailed(_)
+            | WireOutcome::Refused
+            | WireOutcome::Reset
+            | WireOutcome::Unreachable
+            | WireOutcome::TimedOut
+            | WireOutcome::Garbled(_) => {}
             _ => break,
         }
     }

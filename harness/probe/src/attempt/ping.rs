@@ -8,20 +8,23 @@ use socket2::{Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::echo::{self, Echo, Family};
-use super::progress::{Over, Progress};
+use super::progress::{AttemptProgress, Over};
 use crate::failure;
 use crate::mark;
 use crate::socket::{self, Home};
-use crate::wire::{Outcome, Stage, Transport};
+use crate::wire::{StageTransport, WireOutcome, WireStage};
 
 /// Sends one echo request, and wants its reply.
-pub(crate) async fn make(progress: &mut Progress, address: IpAddr) -> Result<Outcome, Outcome> {
+pub(crate) async fn make(
+    progress: &mut AttemptProgress,
+    address: IpAddr,
+) -> Result<WireOutcome, WireOutcome> {
     let (pinger, local) = Pinger::of(progress.home(), address).map_err(|error| failure::not_made(&error))?;
     let remote = SocketAddr::new(address, 0);
-    let over = Over { stage: Stage::Connect, transport: Transport::Icmp, local, remote };
+    let over = Over { stage: WireStage::Connect, transport: StageTransport::Icmp, local, remote };
     let text = mark::text(progress.attempt());
     progress.stage(over, pinger.exchange(local, remote, &text)).await?;
-    Ok(Outcome::Answered)
+    Ok(WireOutcome::Answered)
 }
 
 /// A socket for echoes with one address.
@@ -52,7 +55,7 @@ impl Pinger {
         }
     }
 
-    async fn exchange(&self, local: SocketAddr, remote: SocketAddr, text: &[u8]) -> Result<(), Outcome> {
+    async fn exchange(&self, local: SocketAddr, remote: SocketAddr, text: &[u8]) -> Result<(), WireOutcome> {
         let identifier = local.port();
         let request = Echo { kind: self.family.request, identifier, text }.bytes();
         let wanted = Echo { kind: self.family.reply, identifier, text };

@@ -10,10 +10,10 @@ use tokio::time::sleep;
 use crate::probe::microseconds;
 use crate::probe::reports::Reporter;
 use crate::socket::Home;
-use crate::wire::{Bound, Outcome, Report, Stage, Transport};
+use crate::wire::{Bound, Report, StageTransport, WireOutcome, WireStage};
 
 /// An attempt between its stages.
-pub(crate) struct Progress {
+pub(crate) struct AttemptProgress {
     attempt: u64,
     home: Home,
     timeout: Duration,
@@ -25,8 +25,8 @@ pub(crate) struct Progress {
 /// What a stage runs over.
 #[derive(Clone, Copy)]
 pub(crate) struct Over {
-    pub(crate) stage: Stage,
-    pub(crate) transport: Transport,
+    pub(crate) stage: WireStage,
+    pub(crate) transport: StageTransport,
     pub(crate) local: SocketAddr,
     pub(crate) remote: SocketAddr,
 }
@@ -34,8 +34,8 @@ pub(crate) struct Over {
 /// What a stage that was answered brings.
 pub(crate) trait Brings {
     /// What the client saw.
-    fn outcome(&self) -> Outcome {
-        Outcome::Answered
+    fn outcome(&self) -> WireOutcome {
+        WireOutcome::Answered
     }
 
     /// The addresses of a look-up.
@@ -46,7 +46,7 @@ pub(crate) trait Brings {
 
 impl Brings for () {}
 
-impl Progress {
+impl AttemptProgress {
     pub(crate) fn new(
         attempt: u64,
         home: Home,
@@ -74,8 +74,8 @@ impl Progress {
     pub(crate) async fn stage<T: Brings>(
         &mut self,
         over: Over,
-        work: impl Future<Output = Result<T, Outcome>>,
-    ) -> Result<T, Outcome> {
+        work: impl Future<Output = Result<T, WireOutcome>>,
+    ) -> Result<T, WireOutcome> {
         let Over { stage, transport, local, remote } = over;
         let bound = Bound { attempt: self.attempt, stage, transport, local, remote };
         let (reporter, timeout) = (&self.reporter, self.timeout);
@@ -87,10 +87,10 @@ impl Progress {
                 tokio::select! {
                     biased;
                     came = work => came,
-                    () = sleep(timeout) => Err(Outcome::TimedOut),
+                    () = sleep(timeout) => Err(WireOutcome::TimedOut),
                 }
             } => came,
-            () = told(&mut self.end) => Err(Outcome::Ended),
+            () = told(&mut self.end) => Err(WireOutcome::Ended),
         };
         let took = microseconds(since.elapsed());
         let (outcome, addresses) = match &came {

@@ -9,16 +9,16 @@ use socket2::{Protocol, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 
-use super::progress::{Brings, Over, Progress};
+use super::progress::{AttemptProgress, Brings, Over};
 use crate::failure;
 use crate::socket;
-use crate::wire::{Outcome, Stage, Transport};
+use crate::wire::{StageTransport, WireOutcome, WireStage};
 
 /// The longest answer over UDP that is read, in bytes. The query allows one of 512.
 const LONGEST: usize = 4096;
 
 /// A server's answer.
-pub(crate) struct Answer {
+pub(crate) struct QueryAnswer {
     /// How it answered.
     pub(crate) code: ResponseCode,
     /// The addresses of the name, or of what it is an alias of, in the server's order.
@@ -27,13 +27,13 @@ pub(crate) struct Answer {
     pub(crate) truncated: bool,
 }
 
-impl Brings for Answer {
-    fn outcome(&self) -> Outcome {
+impl Brings for QueryAnswer {
+    fn outcome(&self) -> WireOutcome {
         match self.code {
-            ResponseCode::NoError if self.truncated || !self.addresses.is_empty() => Outcome::Answered,
-            ResponseCode::NoError | ResponseCode::NXDomain => Outcome::NoSuchName,
-            ResponseCode::Refused => Outcome::NameRefused,
-            code => Outcome::NameFailed(format!("{code:?}")),
+            ResponseCode::NoError if self.truncated || !self.addresses.is_empty() => WireOutcome::Answered,
+            ResponseCode::NoError | ResponseCode::NXDomain => WireOutcome::NoSuchName,
+            ResponseCode::Refused => WireOutcome::NameRefused,
+            code => WireOutcome::NameFailed(format!("{code:?}")),
         }
     }
 
@@ -44,11 +44,11 @@ impl Brings for Answer {
 
 /// Asks over UDP, and again over TCP if the answer is truncated; or over TCP at once.
 pub(crate) async fn ask(
-    progress: &mut Progress,
+    progress: &mut AttemptProgress,
     server: SocketAddr,
     query: &Query,
     tcp: bool,
-) -> Result<Answer, Outcome> {
+) -> Result<QueryAnswer, WireOutcome> {
     if !tcp {
         let answer = over_udp(progress, server, query).await?;
         if !answer.truncated {
@@ -58,10 +58,14 @@ pub(crate) async fn ask(
     over_tcp(progress, server, query).await
 }
 
-async fn over_udp(progress: &mut Progress, server: SocketAddr, query: &Query) -> Result<Answer, Outcome> {
+async fn over_udp(
+    progress: &mut AttemptProgress,
+    server: SocketAddr,
+    query: &Query,
+) -> Result<QueryAnswer, WireOutcome> {
     let (socket, local) = socket::connected(progress.home(), server, Type::DGRAM, Protocol::UDP)
         .map_err(|error| failure::not_made(&error))?;
-    let over = Over { stage: Stage::LookUp, transport: Transport::Udp, local, remote: server };
+    let over = Over { stage: WireStage::LookUp, transport: StageTransport::Udp, local, remote: server };
     let (question, text) = message(query)?;
     let exchange = async {
         failure::sent(socket.send(&text).await).map_err(|error| failure::outcome(&error))?;
@@ -77,20 +81,24 @@ async fn over_udp(progress: &mut Progress, server: SocketAddr, query: &Query) ->
     progress.stage(over, exchange).await
 }
 
-async fn over_tcp(progress: &mut Progress, server: SocketAddr, query: &Query) -> Result<Answer, Outcome> {
+async fn over_tcp(
+    progress: &mut AttemptProgress,
+    server: SocketAddr,
+    query: &Query,
+) -> Result<QueryAnswer, WireOutcome> {
     let (socket, local) =
         socket::unconnected(progress.home(), server).map_err(|error| failure::not_made(&error))?;
-    let over = Over { stage: Stage::LookUp, transport: Transport::Tcp, local, remote: server };
+    let over = Over { stage: WireStage::LookUp, transport: StageTransport::Tcp, local, remote: server };
     let (question, text) = message(query)?;
     let exchange = async {
         let text = through_tcp(socket, server, &text).await.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
-                Outcome::Garbled("the connection was closed before the whole answer had come".to_owned())
+                WireOutcome::Garbled("the connection was closed before the whole answer had come".to_owned())
             }
             _ => failure::outcome(&error),
         })?;
         read(&question, &text)?
-            .ok_or_else(|| Outcome::Garbled("the answer is to another question".to_owned()))
+            .ok_or_else(|| WireOutcome::Garbled("the answer is to another question".to_owned()))
     };
     progress.stage(over, exchange).await
 }
@@ -106,20 +114,20 @@ async fn through_tcp(socket: TcpSocket, server: SocketAddr, text: &[u8]) -> io::
 }
 
 /// A question with a number nobody can guess, and its bytes.
-fn message(query: &Query) -> Result<(Message, Vec<u8>), Outcome> {
+fn message(query: &Query) -> Result<(Message, Vec<u8>), WireOutcome> {
     let mut question = Message::query();
     question.metadata.recursion_desired = true;
     question.add_query(query.clone());
     match question.to_vec() {
         Ok(text) => Ok((question, text)),
-        Err(error) => Err(Outcome::NotAttempted(format!("cannot ask for {}: {error}", query.name()))),
+        Err(error) => Err(WireOutcome::NotAttempted(format!("cannot ask for {}: {error}", query.name()))),
     }
 }
 
 /// Reads an answer; none if it is to another question.
-fn read(question: &Message, text: &[u8]) -> Result<Option<Answer>, Outcome> {
-    let message =
-        Message::from_vec(text).map_err(|error| Outcome::Garbled(format!("not a DNS message: {error}")))?;
+fn read(question: &Message, text: &[u8]) -> Result<Option<QueryAnswer>, WireOutcome> {
+    let message = Message::from_vec(text)
+        .map_err(|error| WireOutcome::Garbled(format!("not a DNS message: {error}")))?;
     let metadata = &message.metadata;
     // A server that cannot read the question does not repeat it.
     let same = message.queries == question.queries
@@ -128,7 +136,7 @@ fn read(question: &Message, text: &[u8]) -> Result<Option<Answer>, Outcome> {
         return Ok(None);
     }
     let addresses = question.queries.first().map(|query| addresses(query, &message)).unwrap_or_default();
-    Ok(Some(Answer { code: metadata.response_code, addresses, truncated: metadata.truncation }))
+    Ok(Some(QueryAnswer { code: metadata.response_code, addresses, truncated: metadata.truncation }))
 }
 
 /// The addresses that an answer has for its question, through the aliases in it.

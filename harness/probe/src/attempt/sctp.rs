@@ -5,21 +5,24 @@ use std::net::SocketAddr;
 
 use socket2::{Protocol, Type};
 
-use super::progress::{Over, Progress};
+use super::progress::{AttemptProgress, Over};
 use crate::failure;
 use crate::random;
 use crate::sctp::{PROTOCOL, Packet, Says};
 use crate::socket;
-use crate::wire::{Outcome, Stage, Transport};
+use crate::wire::{StageTransport, WireOutcome, WireStage};
 
 /// Sends one `INIT`, and wants it acknowledged.
-pub(crate) async fn make(progress: &mut Progress, remote: SocketAddr) -> Result<Outcome, Outcome> {
+pub(crate) async fn make(
+    progress: &mut AttemptProgress,
+    remote: SocketAddr,
+) -> Result<WireOutcome, WireOutcome> {
     let not_made = |error| failure::not_made(&error);
     let (_reserved, local) = socket::reserved(progress.home(), remote.ip()).map_err(not_made)?;
     let protocol = Protocol::from(PROTOCOL);
     let portless = SocketAddr::new(remote.ip(), 0);
     let (socket, _) = socket::connected(progress.home(), portless, Type::RAW, protocol).map_err(not_made)?;
-    let over = Over { stage: Stage::Connect, transport: Transport::Sctp, local, remote };
+    let over = Over { stage: WireStage::Connect, transport: StageTransport::Sctp, local, remote };
     let tag = random::tag();
     let init = Packet { from: local.port(), to: remote.port(), tag: 0, says: Says::Init(tag) }.bytes();
     let exchange = async {
@@ -34,11 +37,11 @@ pub(crate) async fn make(progress: &mut Progress, remote: SocketAddr) -> Result<
             match answer.map(|packet| (packet.tag, packet.says)) {
                 Some((seen, Says::InitAck(_))) if seen == tag => return Ok(()),
                 // Who knows no tag to send, sends back the one that it was sent: none.
-                Some((seen, Says::Abort)) if seen == tag || seen == 0 => return Err(Outcome::Refused),
+                Some((seen, Says::Abort)) if seen == tag || seen == 0 => return Err(WireOutcome::Refused),
                 _ => {}
             }
         }
     };
     progress.stage(over, exchange).await?;
-    Ok(Outcome::Answered)
+    Ok(WireOutcome::Answered)
 }

@@ -7,37 +7,43 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::progress::{Brings, Over, Progress};
+use super::progress::{AttemptProgress, Brings, Over};
 use crate::failure;
 use crate::socket;
-use crate::wire::{Outcome, Stage, Transport};
+use crate::wire::{StageTransport, WireOutcome, WireStage};
 
 /// How long the other side of a connection may take to close it.
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// A connection with its own address.
-pub(crate) struct Connection {
+pub(crate) struct TcpConnection {
     pub(crate) stream: TcpStream,
     pub(crate) local: SocketAddr,
 }
 
-impl Brings for Connection {}
+impl Brings for TcpConnection {}
 
 /// Connects, and closes politely.
-pub(crate) async fn make(progress: &mut Progress, remote: SocketAddr) -> Result<Outcome, Outcome> {
+pub(crate) async fn make(
+    progress: &mut AttemptProgress,
+    remote: SocketAddr,
+) -> Result<WireOutcome, WireOutcome> {
     let connection = connect(progress, remote).await?;
     tokio::spawn(timeout(CLOSING, close(connection.stream)));
-    Ok(Outcome::Answered)
+    Ok(WireOutcome::Answered)
 }
 
 /// The stage that connects.
-pub(crate) async fn connect(progress: &mut Progress, remote: SocketAddr) -> Result<Connection, Outcome> {
+pub(crate) async fn connect(
+    progress: &mut AttemptProgress,
+    remote: SocketAddr,
+) -> Result<TcpConnection, WireOutcome> {
     let (socket, local) =
         socket::unconnected(progress.home(), remote).map_err(|error| failure::not_made(&error))?;
-    let over = Over { stage: Stage::Connect, transport: Transport::Tcp, local, remote };
+    let over = Over { stage: WireStage::Connect, transport: StageTransport::Tcp, local, remote };
     let connecting = async {
         let stream = socket.connect(remote).await.map_err(|error| failure::outcome(&error))?;
-        Ok(Connection { stream, local })
+        Ok(TcpConnection { stream, local })
     };
     progress.stage(over, connecting).await
 }

@@ -13,28 +13,30 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use crate::failure;
-use crate::wire::{Outcome, Target};
+use crate::wire::{WireOutcome, WireTarget};
 
 /// The client's side of a connection to be.
-pub(crate) struct Client {
+pub(crate) struct TlsClient {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
 
-impl Client {
+impl TlsClient {
     /// A client that tells the server the name it is asked for by, and no address.
     ///
-    /// Errors: [`Outcome::NotAttempted`], where a name cannot be told.
-    pub(crate) fn of(target: &Target) -> Result<Self, Outcome> {
+    /// Errors: [`WireOutcome::NotAttempted`], where a name cannot be told.
+    pub(crate) fn of(target: &WireTarget) -> Result<Self, WireOutcome> {
         let name = match target {
-            Target::Address(address) => ServerName::from(*address),
-            Target::Name(name) => ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
-                .map_err(|_| Outcome::NotAttempted(format!("{name:?} cannot be the server name of TLS")))?,
+            WireTarget::Address(address) => ServerName::from(*address),
+            WireTarget::Name(name) => ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
+                .map_err(|_| {
+                    WireOutcome::NotAttempted(format!("{name:?} cannot be the server name of TLS"))
+                })?,
         };
         let provider = Arc::new(ring::default_provider());
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| Outcome::NotAttempted(format!("no TLS can be spoken: {error}")))?
+            .map_err(|error| WireOutcome::NotAttempted(format!("no TLS can be spoken: {error}")))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
             .with_no_client_auth();
@@ -44,10 +46,10 @@ impl Client {
     }
 
     /// Goes through the handshake.
-    pub(crate) async fn begin(self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Outcome> {
+    pub(crate) async fn begin(self, stream: TcpStream) -> Result<TlsStream<TcpStream>, WireOutcome> {
         self.connector.connect(self.name, stream).await.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
-                Outcome::Garbled("the connection was closed in the TLS handshake".to_owned())
+                WireOutcome::Garbled("the connection was closed in the TLS handshake".to_owned())
             }
             _ => failed(&error),
         })
@@ -55,13 +57,13 @@ impl Client {
 }
 
 /// What a client has seen where TLS, or the connection beneath it, came to an end.
-pub(crate) fn failed(error: &io::Error) -> Outcome {
+pub(crate) fn failed(error: &io::Error) -> WireOutcome {
     match reason(error) {
         None => failure::outcome(error),
         Some(reason @ Error::InvalidMessage(_)) => {
-            Outcome::Garbled(format!("the server does not speak TLS: {reason}"))
+            WireOutcome::Garbled(format!("the server does not speak TLS: {reason}"))
         }
-        Some(reason) => Outcome::Garbled(format!("TLS has failed: {reason}")),
+        Some(reason) => WireOutcome::Garbled(format!("TLS has failed: {reason}")),
     }
 }
 

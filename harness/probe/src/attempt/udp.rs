@@ -4,17 +4,20 @@ use std::net::SocketAddr;
 
 use socket2::{Protocol, Type};
 
-use super::progress::{Over, Progress};
+use super::progress::{AttemptProgress, Over};
 use crate::failure;
 use crate::mark;
 use crate::socket;
-use crate::wire::{Outcome, Stage, Transport};
+use crate::wire::{StageTransport, WireOutcome, WireStage};
 
 /// Sends one datagram, and wants the same one back.
-pub(crate) async fn make(progress: &mut Progress, remote: SocketAddr) -> Result<Outcome, Outcome> {
+pub(crate) async fn make(
+    progress: &mut AttemptProgress,
+    remote: SocketAddr,
+) -> Result<WireOutcome, WireOutcome> {
     let (socket, local) = socket::connected(progress.home(), remote, Type::DGRAM, Protocol::UDP)
         .map_err(|error| failure::not_made(&error))?;
-    let over = Over { stage: Stage::Connect, transport: Transport::Udp, local, remote };
+    let over = Over { stage: WireStage::Connect, transport: StageTransport::Udp, local, remote };
     let text = mark::text(progress.attempt());
     let exchange = async {
         failure::sent(socket.send(&text).await).map_err(|error| failure::outcome(&error))?;
@@ -24,9 +27,9 @@ pub(crate) async fn make(progress: &mut Progress, remote: SocketAddr) -> Result<
         if answer[..length] == text {
             Ok(())
         } else {
-            Err(Outcome::Garbled("another datagram came back than was sent".to_owned()))
+            Err(WireOutcome::Garbled("another datagram came back than was sent".to_owned()))
         }
     };
     progress.stage(over, exchange).await?;
-    Ok(Outcome::Answered)
+    Ok(WireOutcome::Answered)
 }

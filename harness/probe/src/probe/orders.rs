@@ -21,7 +21,7 @@ pub(crate) enum Line {
 }
 
 /// The lines of an input.
-pub(crate) struct Lines<R> {
+pub(crate) struct InputLines<R> {
     input: R,
     /// What has been read and not been given out.
     buffer: Vec<u8>,
@@ -31,7 +31,7 @@ pub(crate) struct Lines<R> {
     skipping: bool,
 }
 
-impl<R: AsyncRead + Unpin> Lines<R> {
+impl<R: AsyncRead + Unpin> InputLines<R> {
     pub(crate) fn of(input: R) -> Self {
         Self { input, buffer: Vec::new(), searched: 0, skipping: false }
     }

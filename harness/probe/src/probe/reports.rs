@@ -11,7 +11,7 @@ use crate::wire::Report;
 const AT_ONCE: usize = 64;
 
 /// A report that waits to be written.
-pub(crate) struct Waiting {
+pub(crate) struct WaitingReport {
     report: Report,
     /// Told when it has been written.
     written: Option<oneshot::Sender<()>>,
@@ -20,11 +20,11 @@ pub(crate) struct Waiting {
 /// Takes reports, without bound: a slow reader loses none.
 #[derive(Clone)]
 pub(crate) struct Reporter {
-    queue: mpsc::UnboundedSender<Waiting>,
+    queue: mpsc::UnboundedSender<WaitingReport>,
 }
 
 /// A reporter, and what [`write`] wants.
-pub(crate) fn channel() -> (Reporter, mpsc::UnboundedReceiver<Waiting>) {
+pub(crate) fn channel() -> (Reporter, mpsc::UnboundedReceiver<WaitingReport>) {
     let (queue, reports) = mpsc::unbounded_channel();
     (Reporter { queue }, reports)
 }
@@ -32,33 +32,33 @@ pub(crate) fn channel() -> (Reporter, mpsc::UnboundedReceiver<Waiting>) {
 impl Reporter {
     /// Reports. When nobody writes any more, nobody reads either.
     pub(crate) fn tell(&self, report: Report) {
-        let _ = self.queue.send(Waiting { report, written: None });
+        let _ = self.queue.send(WaitingReport { report, written: None });
     }
 
     /// Reports, and returns when the report has left.
     pub(crate) async fn tell_first(&self, report: Report) {
         let (written, leaves) = oneshot::channel();
-        let _ = self.queue.send(Waiting { report, written: Some(written) });
+        let _ = self.queue.send(WaitingReport { report, written: Some(written) });
         let _ = leaves.await;
     }
 }
 
 /// Writes reports in their order, until every [`Reporter`] is gone.
 pub(crate) async fn write(
-    mut reports: mpsc::UnboundedReceiver<Waiting>,
+    mut reports: mpsc::UnboundedReceiver<WaitingReport>,
     mut output: impl AsyncWrite + Unpin,
 ) -> io::Result<()> {
     let mut waiting = Vec::new();
     let mut text = Vec::new();
     while reports.recv_many(&mut waiting, AT_ONCE).await > 0 {
-        for Waiting { report, .. } in &waiting {
+        for WaitingReport { report, .. } in &waiting {
             serde_json::to_writer(&mut text, report)?;
             text.push(b'\n');
         }
         output.write_all(&text).await?;
         output.flush().await?;
         text.clear();
-        for Waiting { written, .. } in waiting.drain(..) {
+        for WaitingReport { written, .. } in waiting.drain(..) {
             written.map(|written| written.send(()));
         }
     }

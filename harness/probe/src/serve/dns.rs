@@ -7,11 +7,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::{Arrivals, Server, Started, connections};
+use super::{Arrivals, Server, StartedServer, connections};
 use crate::mark;
 use crate::socket::datagrams::Datagrams;
 use crate::socket::{self, Home};
-use crate::wire::{Transport, Zone};
+use crate::wire::{StageTransport, Zone};
 use answer::Names;
 
 mod answer;
@@ -20,7 +20,7 @@ mod answer;
 const CHOICES: usize = 16;
 
 /// Reports each connection as it is accepted, and each query before it is answered.
-pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> Started {
+pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> StartedServer {
     let names = Names::of(zone).map_err(io::Error::other)?;
     let (datagrams, listener) = bind(home, port)?;
     let port = datagrams.port()?;
@@ -31,11 +31,11 @@ pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> S
             over_udp(datagrams, Arc::clone(&names), arrivals.clone()),
             connections::accept(listener, asked, |stream, peer| {
                 // A client that connects and asks nothing has arrived too.
-                arrivals.tell(Transport::Tcp, peer, None);
+                arrivals.tell(StageTransport::Tcp, peer, None);
                 let (names, arrivals) = (Arc::clone(&names), arrivals.clone());
                 async move {
                     // The other side may close or reset whenever it likes.
-                    let _ = over_tcp(stream, &names, || arrivals.tell(Transport::Tcp, peer, None)).await;
+                    let _ = over_tcp(stream, &names, || arrivals.tell(StageTransport::Tcp, peer, None)).await;
                 }
             }),
         );
@@ -62,7 +62,7 @@ async fn over_udp(mut datagrams: Datagrams, names: Arc<Names>, arrivals: Arrival
         // What cannot be received, understood or answered is the sender's loss, as with any datagram.
         let Ok((text, ends)) = datagrams.receive().await else { continue };
         let attempt = mark::attempt(text);
-        arrivals.tell(Transport::Udp, ends.peer, attempt);
+        arrivals.tell(StageTransport::Udp, ends.peer, attempt);
         // What is no query and wants to know whether it arrives is answered as by any server of datagrams.
         let answer = names.answer_datagram(text).or_else(|| attempt.map(|_| text.to_owned()));
         if let Some(answer) = answer {

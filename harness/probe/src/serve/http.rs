@@ -12,31 +12,31 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
-use super::{Arrivals, Server, Started, connections, tls};
+use super::{Arrivals, Server, StartedServer, connections, tls};
 use crate::socket::{self, Home};
-use crate::wire::{ATTEMPT_HEADER, Transport};
+use crate::wire::{ATTEMPT_HEADER, StageTransport};
 
 /// Reports each connection as it is accepted, and each request when its head has come.
-pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> Started {
+pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
     let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
     let (fences, asked) = mpsc::unbounded_channel();
     let serving = connections::accept(listener, asked, move |stream, peer| {
         // A client that connects and asks nothing has arrived too.
-        arrivals.tell(Transport::Tcp, peer, None);
+        arrivals.tell(StageTransport::Tcp, peer, None);
         serve(stream, peer, arrivals.clone())
     });
     Ok(Server::accepting(port, tokio::spawn(serving), fences))
 }
 
 /// The same over TLS.
-pub(super) fn start_over_tls(home: Home, port: u16, arrivals: Arrivals) -> Started {
+pub(super) fn start_over_tls(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
     let acceptor = tls::acceptor()?;
     let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
     let (fences, asked) = mpsc::unbounded_channel();
     let serving = connections::accept(listener, asked, move |stream, peer| {
-        arrivals.tell(Transport::Tcp, peer, None);
+        arrivals.tell(StageTransport::Tcp, peer, None);
         let (accepting, arrivals) = (acceptor.accept(stream), arrivals.clone());
         async move {
             // What is no TLS is answered with an alert.
@@ -51,7 +51,7 @@ pub(super) fn start_over_tls(home: Home, port: u16, arrivals: Arrivals) -> Start
 /// Serves a connection to its end.
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr, arrivals: Arrivals) {
     let answer = service_fn(|request| {
-        arrivals.tell(Transport::Tcp, peer, attempt(&request));
+        arrivals.tell(StageTransport::Tcp, peer, attempt(&request));
         answer(peer, request)
     });
     // A client that has said all is answered all the same. What is no request is answered with 400; the other side may

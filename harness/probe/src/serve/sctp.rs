@@ -7,16 +7,16 @@ use std::net::{IpAddr, SocketAddr};
 use socket2::{Domain, Protocol};
 use tokio::net::UdpSocket;
 
-use super::{Arrivals, Server, Started};
+use super::{Arrivals, Server, StartedServer};
 use crate::random;
 use crate::sctp::{PROTOCOL, Packet, Says};
 use crate::socket::{self, Home};
-use crate::wire::Transport;
+use crate::wire::StageTransport;
 
 /// Reports each begin before it is acknowledged. Other ports are left alone: nobody refuses for them.
 ///
 /// Where the system has SCTP of its own, that refuses what reaches it beside this server.
-pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> Started {
+pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
     let four = listener(home, Domain::IPV4)?;
     // Where there is no IPv6, nobody will use it.
     let six = listener(home, Domain::IPV6).ok();
@@ -51,7 +51,7 @@ async fn acknowledge(socket: &UdpSocket, port: u16, arrivals: &Arrivals) {
         };
         let Packet { from, to, tag: 0, says: Says::Init(tag) } = packet else { continue };
         if to == port {
-            arrivals.tell(Transport::Sctp, SocketAddr::new(peer.ip(), from), None);
+            arrivals.tell(StageTransport::Sctp, SocketAddr::new(peer.ip(), from), None);
             let answer = Packet { from: port, to: from, tag, says: Says::InitAck(random::tag()) };
             // What cannot be answered is the sender's loss, as with any datagram.
             let _ = socket.send_to(&answer.bytes(), peer).await;

@@ -3,17 +3,17 @@
 use tokio::io;
 use tokio::sync::mpsc;
 
-use super::{Arrivals, Server, Started, connections};
+use super::{Arrivals, Server, StartedServer, connections};
 use crate::socket::{self, Home};
-use crate::wire::Transport;
+use crate::wire::StageTransport;
 
 /// Reports each connection as it is accepted.
-pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> Started {
+pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
     let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
     let (fences, asked) = mpsc::unbounded_channel();
     let serving = connections::accept(listener, asked, move |mut stream, peer| {
-        arrivals.tell(Transport::Tcp, peer, None);
+        arrivals.tell(StageTransport::Tcp, peer, None);
         async move {
             let (mut from, mut to) = stream.split();
             // The other side may close or reset whenever it likes.

@@ -1,20 +1,20 @@
 //! UDP: sends back what it receives.
 
-use super::{Arrivals, Server, Started};
+use super::{Arrivals, Server, StartedServer};
 use crate::mark;
 use crate::socket::Home;
 use crate::socket::datagrams::Datagrams;
-use crate::wire::Transport;
+use crate::wire::StageTransport;
 
 /// Reports each datagram before it is answered.
-pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> Started {
+pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
     let mut datagrams = Datagrams::bind(home, port)?;
     let port = datagrams.port()?;
     let serving = async move {
         loop {
             // What cannot be received or answered is the sender's loss, as with any datagram.
             let Ok((text, ends)) = datagrams.receive().await else { continue };
-            arrivals.tell(Transport::Udp, ends.peer, mark::attempt(text));
+            arrivals.tell(StageTransport::Udp, ends.peer, mark::attempt(text));
             let text = text.to_owned();
             let _ = datagrams.answer(ends, &text).await;
         }

@@ -30,7 +30,7 @@ pub(crate) struct Datagrams {
 
 /// The ends of a datagram.
 #[derive(Clone, Copy)]
-pub(crate) struct Ends {
+pub(crate) struct DatagramEnds {
     /// Who sent it.
     pub(crate) peer: SocketAddr,
     /// Where to.
@@ -59,7 +59,7 @@ impl Datagrams {
     }
 
     /// The next datagram.
-    pub(crate) async fn receive(&mut self) -> io::Result<(&[u8], Ends)> {
+    pub(crate) async fn receive(&mut self) -> io::Result<(&[u8], DatagramEnds)> {
         let Self { socket, buffer } = self;
         let (length, ends) = socket
             .async_io(Interest::READABLE, || {
@@ -84,19 +84,19 @@ impl Datagrams {
                     }
                     _ => None,
                 });
-                Ok((received.bytes, Ends { peer: plain(peer), to, sender }))
+                Ok((received.bytes, DatagramEnds { peer: plain(peer), to, sender }))
             })
             .await?;
         Ok((&self.buffer[..length], ends))
     }
 
     /// Answers a datagram.
-    pub(crate) async fn answer(&self, ends: Ends, text: &[u8]) -> io::Result<()> {
+    pub(crate) async fn answer(&self, ends: DatagramEnds, text: &[u8]) -> io::Result<()> {
         self.socket.async_io(Interest::WRITABLE, || send(&self.socket, ends, text)).await
     }
 }
 
-fn send(socket: &UdpSocket, ends: Ends, text: &[u8]) -> io::Result<()> {
+fn send(socket: &UdpSocket, ends: DatagramEnds, text: &[u8]) -> io::Result<()> {
     let parts = [IoSlice::new(text)];
     let deliver = |control: &[ControlMessage]| {
         sendmsg(socket.as_raw_fd(), &parts, control, MsgFlags::MSG_DONTWAIT, Some(&ends.sender))

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use verdikt_probe::wire::{
-    Action, Arrived, Order, Outcome, Report, Serve, Speaks, Stage, Target, Transport, Zone,
+    Action, Arrived, Order, Report, Serve, Speaks, StageTransport, WireOutcome, WireStage, WireTarget, Zone,
 };
 
 use crate::process::{LONG, LOOPBACK, Probe, get, get_over_tls, sctp, tcp, udp};
@@ -16,7 +16,7 @@ fn addresses() -> [IpAddr; 3] {
 /// Attempts it at every address, and wants it reported by the server as well.
 fn check(
     speaks: Speaks,
-    transport: Transport,
+    transport: StageTransport,
     what: impl Fn(SocketAddr) -> Action,
     wanted: &str,
     knows_attempt: bool,
@@ -29,7 +29,7 @@ fn check(
         let peer = attempted.bound()[0].local;
         let mut wanted = Vec::new();
         // A connection has come before its request has.
-        if !(knows_attempt && transport == Transport::Udp) {
+        if !(knows_attempt && transport == StageTransport::Udp) {
             wanted.push(Arrived { server, transport, peer, attempt: None });
         }
         if knows_attempt {
@@ -45,28 +45,29 @@ fn check(
 
 #[test]
 fn tcp_connects() {
-    check(Speaks::Tcp, Transport::Tcp, tcp, "connect tcp ADDRESS: answered\nanswered", false);
+    check(Speaks::Tcp, StageTransport::Tcp, tcp, "connect tcp ADDRESS: answered\nanswered", false);
 }
 
 #[test]
 fn udp_comes_back_from_the_address_it_was_sent_to() {
-    check(Speaks::Udp, Transport::Udp, udp, "connect udp ADDRESS: answered\nanswered", true);
+    check(Speaks::Udp, StageTransport::Udp, udp, "connect udp ADDRESS: answered\nanswered", true);
 }
 
 #[test]
 fn http_has_a_connection_and_a_request() {
-    let what = |address: SocketAddr| get(Target::Address(address.ip()), address.port(), "/a?b=c");
+    let what = |address: SocketAddr| get(WireTarget::Address(address.ip()), address.port(), "/a?b=c");
     let wanted =
         "connect tcp ADDRESS: answered\nrequest tcp ADDRESS: {\"http-status\":200}\n{\"http-status\":200}";
-    check(Speaks::Http, Transport::Tcp, what, wanted, true);
+    check(Speaks::Http, StageTransport::Tcp, what, wanted, true);
 }
 
 #[test]
 fn https_has_a_connection_and_a_request() {
-    let what = |address: SocketAddr| get_over_tls(Target::Address(address.ip()), address.port(), "/a?b=c");
+    let what =
+        |address: SocketAddr| get_over_tls(WireTarget::Address(address.ip()), address.port(), "/a?b=c");
     let wanted =
         "connect tcp ADDRESS: answered\nrequest tcp ADDRESS: {\"http-status\":200}\n{\"http-status\":200}";
-    check(Speaks::Https, Transport::Tcp, what, wanted, true);
+    check(Speaks::Https, StageTransport::Tcp, what, wanted, true);
 }
 
 #[test]
@@ -81,13 +82,13 @@ fn tcp_reaches_an_http_server_and_asks_nothing() {
 fn pings_are_answered() {
     let mut probe = Probe::start();
     for address in addresses() {
-        let attempted = probe.attempt(Action::Ping { target: Target::Address(address) }, LONG);
-        if let Outcome::NotAttempted(reason) = attempted.outcome() {
+        let attempted = probe.attempt(Action::Ping { target: WireTarget::Address(address) }, LONG);
+        if let WireOutcome::NotAttempted(reason) = attempted.outcome() {
             return assert!(reason.contains("CAP_NET_RAW"), "{reason}");
         }
-        assert_eq!(*attempted.outcome(), Outcome::Answered, "{address}");
+        assert_eq!(*attempted.outcome(), WireOutcome::Answered, "{address}");
         let [bound] = attempted.bound()[..] else { panic!("{:?}", attempted.reports) };
-        assert_eq!((bound.stage, bound.remote), (Stage::Connect, SocketAddr::new(address, 0)));
+        assert_eq!((bound.stage, bound.remote), (WireStage::Connect, SocketAddr::new(address, 0)));
     }
 }
 
@@ -107,7 +108,7 @@ fn sctp_is_acknowledged() {
             let wanted = format!("connect sctp {address}: answered\nanswered");
             let attempted = probe.check(sctp((address, port).into()), LONG, &wanted);
             let peer = attempted.bound()[0].local;
-            let arrived = Arrived { server: 1, transport: Transport::Sctp, peer, attempt: None };
+            let arrived = Arrived { server: 1, transport: StageTransport::Sctp, peer, attempt: None };
             assert_eq!(probe.arrivals(1), [arrived]);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, UdpSocket};
 
-use verdikt_probe::wire::{Action, Order, Outcome, Report, Resolver, Target};
+use verdikt_probe::wire::{Action, Order, Report, Resolver, WireOutcome, WireTarget};
 
 use crate::failures::full;
 use crate::process::{LONG, LOOPBACK, Probe, by_name, get, tcp, udp};
@@ -36,7 +36,7 @@ fn at_every_stage() {
     check(&mut probe, get(by_name("a.test"), 80, "/"), 1, "look-up udp 127.0.0.1: ended\nended");
     check(
         &mut probe,
-        get(Target::Address(LOOPBACK), port, "/"),
+        get(WireTarget::Address(LOOPBACK), port, "/"),
         2,
         "connect tcp 127.0.0.1: answered\nrequest tcp 127.0.0.1: ended\nended",
     );
@@ -49,20 +49,20 @@ fn a_number_in_use_is_refused_and_free_again_when_its_attempt_has_finished() {
     let action = udp(silent.local_addr().unwrap());
     let attempt = probe.begin(action.clone(), LONG);
     let Report::Bound(_) = probe.next() else { panic!("not bound") };
-    let again = Order::Attempt(verdikt_probe::wire::Attempt { attempt, action, timeout: LONG });
+    let again = Order::Attempt(verdikt_probe::wire::WireAttempt { attempt, action, timeout: LONG });
     probe.order(&again);
     match probe.next() {
-        Report::Finished { outcome: Outcome::NotAttempted(reason), .. } => {
+        Report::Finished { outcome: WireOutcome::NotAttempted(reason), .. } => {
             assert_eq!(reason, "attempt 1 is still in flight");
         }
         other => panic!("{other:?}"),
     }
     probe.order(&Order::End { attempt });
     let ended = probe.finished_after(attempt, Vec::new());
-    assert_eq!(*ended.outcome(), Outcome::Ended);
+    assert_eq!(*ended.outcome(), WireOutcome::Ended);
     probe.order(&again);
     let Report::Bound(_) = probe.next() else { panic!("not bound") };
     probe.order(&Order::End { attempt: 77 });
     probe.order(&Order::End { attempt });
-    assert_eq!(*probe.finished_after(attempt, Vec::new()).outcome(), Outcome::Ended);
+    assert_eq!(*probe.finished_after(attempt, Vec::new()).outcome(), WireOutcome::Ended);
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 
 use socket2::{Domain, Socket, Type};
-use verdikt_probe::wire::{Action, Outcome, Target};
+use verdikt_probe::wire::{Action, WireOutcome, WireTarget};
 
 use crate::process::{LONG, LOOPBACK, PROGRAM, Probe, SHORT, get, sctp, tcp, udp};
 
@@ -43,7 +43,7 @@ fn refused() {
     let (datagrams, _socket) = deaf(Type::DGRAM);
     probe.check(udp(datagrams), LONG, "connect udp 127.0.0.1: refused\nrefused");
     probe.check(
-        get(Target::Address(LOOPBACK), address.port(), "/"),
+        get(WireTarget::Address(LOOPBACK), address.port(), "/"),
         LONG,
         "connect tcp 127.0.0.1: refused\nrefused",
     );
@@ -73,7 +73,7 @@ fn another_datagram_than_was_sent_is_garbled() {
         socket.send_to(b"verdikt attempt 99", peer).unwrap();
     });
     let attempted = Probe::start().attempt(udp(address), LONG);
-    assert!(matches!(attempted.outcome(), Outcome::Garbled(_)), "{:?}", attempted.outcome());
+    assert!(matches!(attempted.outcome(), WireOutcome::Garbled(_)), "{:?}", attempted.outcome());
 }
 
 /// In a network namespace of its own, whose loopback is down: there is no route to anywhere, and nothing is bound.
@@ -90,7 +90,7 @@ fn without_a_route_it_is_unreachable() {
             tcp(address),
             udp(address),
             sctp(address),
-            Action::Ping { target: Target::Address(address.ip()) },
+            Action::Ping { target: WireTarget::Address(address.ip()) },
         ] {
             probe.check(action, LONG, "unreachable");
         }

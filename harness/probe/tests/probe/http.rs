@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use socket2::SockRef;
-use verdikt_probe::wire::{Action, Outcome, Target};
+use verdikt_probe::wire::{Action, WireOutcome, WireTarget};
 
 use crate::process::{LONG, LOOPBACK, Probe, SHORT, by_name, get};
 
@@ -33,9 +33,9 @@ fn check(pieces: &'static [&'static str], wanted: &str) {
             let _ = stream.write_all(piece.as_bytes());
         }
     });
-    let attempted = Probe::start().attempt(get(Target::Address(LOOPBACK), port, "/"), LONG);
+    let attempted = Probe::start().attempt(get(WireTarget::Address(LOOPBACK), port, "/"), LONG);
     let outcome = match attempted.outcome() {
-        Outcome::Garbled(_) => "garbled".to_owned(),
+        WireOutcome::Garbled(_) => "garbled".to_owned(),
         other => serde_json::to_string(other).unwrap(),
     };
     assert_eq!(outcome, wanted, "{pieces:?}: {:?}", attempted.outcome());
@@ -91,7 +91,7 @@ fn a_reset_is_a_reset_at_every_moment() {
             SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
         });
         Probe::start().check(
-            get(Target::Address(LOOPBACK), port, "/"),
+            get(WireTarget::Address(LOOPBACK), port, "/"),
             LONG,
             "connect tcp 127.0.0.1: answered\nrequest tcp 127.0.0.1: reset\nreset",
         );
@@ -109,7 +109,7 @@ fn an_answer_that_does_not_end_times_out() {
             let _ = std::io::Read::read_to_end(&mut stream, &mut rest);
         });
         Probe::start().check(
-            get(Target::Address(LOOPBACK), port, "/"),
+            get(WireTarget::Address(LOOPBACK), port, "/"),
             SHORT,
             "connect tcp 127.0.0.1: answered\nrequest tcp 127.0.0.1: timed-out\ntimed-out",
         );
@@ -120,7 +120,7 @@ fn an_answer_that_does_not_end_times_out() {
 #[test]
 fn a_request_says_what_it_is_told_to() {
     let answer = |mut stream: TcpStream| stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
-    let head = |target: Target, headers: &[(&str, &str)]| {
+    let head = |target: WireTarget, headers: &[(&str, &str)]| {
         let (port, served) = serve(answer);
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut probe = Probe::start();
@@ -136,12 +136,12 @@ fn a_request_says_what_it_is_told_to() {
             headers,
             tls: false,
         };
-        assert_eq!(*probe.attempt(action, LONG).outcome(), Outcome::HttpStatus(204));
+        assert_eq!(*probe.attempt(action, LONG).outcome(), WireOutcome::HttpStatus(204));
         served.join().unwrap().replace(&port.to_string(), "PORT").replace("\r\n", "\n")
     };
     let own = "x-verdikt-attempt: 1\n\n";
     assert_eq!(
-        head(Target::Address(LOOPBACK), &[]),
+        head(WireTarget::Address(LOOPBACK), &[]),
         format!("PATCH /a%20b?c=d HTTP/1.1\nhost: 127.0.0.1:PORT\n{own}")
     );
     assert_eq!(
@@ -159,7 +159,7 @@ fn what_cannot_stand_in_a_request_is_not_attempted() {
     let mut probe = Probe::start();
     let mut check = |method: &str, path: &str, header: (&str, &str), wanted: &str| {
         let action = Action::Http {
-            target: Target::Address(LOOPBACK),
+            target: WireTarget::Address(LOOPBACK),
             port: 80,
             method: method.to_owned(),
             path: path.to_owned(),
@@ -167,7 +167,7 @@ fn what_cannot_stand_in_a_request_is_not_attempted() {
             tls: false,
         };
         let attempted = probe.attempt(action, LONG);
-        assert_eq!(*attempted.outcome(), Outcome::NotAttempted(wanted.to_owned()));
+        assert_eq!(*attempted.outcome(), WireOutcome::NotAttempted(wanted.to_owned()));
         assert_eq!(attempted.reports.len(), 1, "{:?}", attempted.reports);
     };
     check("GE T", "/", ("a", "b"), "\"GE T\" cannot be the method of a request");

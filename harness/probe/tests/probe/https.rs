@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use socket2::SockRef;
-use verdikt_probe::wire::{Action, Arrived, Outcome, Resolver, Speaks, Target, Transport, Zone};
+use verdikt_probe::wire::{Action, Arrived, Resolver, Speaks, StageTransport, WireOutcome, WireTarget, Zone};
 
 use crate::process::{LONG, LOOPBACK, Probe, SHORT, by_name, get, get_over_tls};
 
@@ -42,7 +42,7 @@ fn check(passed: usize, timeout: u32, then: fn(&mut TcpStream), wanted: &str) {
         stream.write_all(&answer).unwrap();
         then(&mut stream);
     });
-    probe.check(get_over_tls(Target::Address(LOOPBACK), port, "/"), timeout, &after_connecting(wanted));
+    probe.check(get_over_tls(WireTarget::Address(LOOPBACK), port, "/"), timeout, &after_connecting(wanted));
     served.join().unwrap();
 }
 
@@ -71,9 +71,9 @@ fn a_server_that_does_not_speak_tls() {
     let mut probe = Probe::start();
     let (server, port) = probe.serve(Speaks::Http, Zone::default());
     let attempted =
-        probe.check(get_over_tls(Target::Address(LOOPBACK), port, "/"), LONG, &after_connecting(r#"{"garbled":"the server does not speak TLS: received corrupt message of type InvalidContentType"}"#));
+        probe.check(get_over_tls(WireTarget::Address(LOOPBACK), port, "/"), LONG, &after_connecting(r#"{"garbled":"the server does not speak TLS: received corrupt message of type InvalidContentType"}"#));
     let peer = attempted.bound()[0].local;
-    let connected = Arrived { server, transport: Transport::Tcp, peer, attempt: None };
+    let connected = Arrived { server, transport: StageTransport::Tcp, peer, attempt: None };
     assert_eq!(probe.arrivals(1), [connected], "no request has come");
 }
 
@@ -82,12 +82,12 @@ fn a_server_that_speaks_tls_to_a_client_that_does_not() {
     let mut probe = Probe::start();
     let (server, port) = probe.serve(Speaks::Https, Zone::default());
     let attempted = probe.check(
-        get(Target::Address(LOOPBACK), port, "/"),
+        get(WireTarget::Address(LOOPBACK), port, "/"),
         LONG,
         &after_connecting(r#"{"garbled":"invalid HTTP version parsed"}"#),
     );
     let peer = attempted.bound()[0].local;
-    let connected = Arrived { server, transport: Transport::Tcp, peer, attempt: None };
+    let connected = Arrived { server, transport: StageTransport::Tcp, peer, attempt: None };
     assert_eq!(probe.arrivals(1), [connected], "no request has come");
 }
 
@@ -96,7 +96,7 @@ fn an_alert_says_why() {
     // The alert that the peer agrees on nothing. https://www.rfc-editor.org/rfc/rfc8446#section-6
     let (port, served) = serve(|mut stream, _| stream.write_all(&[21, 3, 3, 0, 2, 2, 40]).unwrap());
     Probe::start().check(
-        get_over_tls(Target::Address(LOOPBACK), port, "/"),
+        get_over_tls(WireTarget::Address(LOOPBACK), port, "/"),
         LONG,
         &after_connecting(r#"{"garbled":"TLS has failed: received fatal alert: HandshakeFailure"}"#),
     );
@@ -108,7 +108,7 @@ fn refused() {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::new(LOOPBACK, 0).into()).unwrap();
     let port = socket.local_addr().unwrap().as_socket().unwrap().port();
-    let action = get_over_tls(Target::Address(LOOPBACK), port, "/");
+    let action = get_over_tls(WireTarget::Address(LOOPBACK), port, "/");
     Probe::start().check(action, LONG, "connect tcp 127.0.0.1: refused\nrefused");
 }
 
@@ -130,7 +130,7 @@ fn a_server_is_reached_by_any_name() {
 
 #[test]
 fn the_server_is_told_the_name_and_no_address() {
-    let hello = |target: Target| {
+    let hello = |target: WireTarget| {
         let (port, served) = serve(|_, hello| hello.to_owned());
         knowing("api.test").attempt(get_over_tls(target, port, "/"), LONG);
         served.join().unwrap()
@@ -140,7 +140,7 @@ fn the_server_is_told_the_name_and_no_address() {
     let name = b"\0\0\x08api.test";
     assert!(says(&hello(by_name("api.test")), name));
     assert!(says(&hello(by_name("api.test.")), name));
-    let hello = hello(Target::Address(LOOPBACK));
+    let hello = hello(WireTarget::Address(LOOPBACK));
     assert_eq!(hello.first(), Some(&22), "a handshake");
     assert!(!says(&hello, b"127.0.0.1"));
 }
@@ -149,7 +149,7 @@ fn the_server_is_told_the_name_and_no_address() {
 fn what_is_no_name_is_not_attempted() {
     let attempted = knowing("a b").attempt(get_over_tls(by_name("a b"), 443, "/"), LONG);
     let wanted = "\"a b\" cannot be the server name of TLS".to_owned();
-    assert_eq!(*attempted.outcome(), Outcome::NotAttempted(wanted));
+    assert_eq!(*attempted.outcome(), WireOutcome::NotAttempted(wanted));
     assert_eq!(attempted.reports.len(), 1, "{:?}", attempted.reports);
 }
 
@@ -158,5 +158,5 @@ fn an_action_that_does_not_speak_of_tls_is_without() {
     let line =
         r#"{"http":{"target":{"address":"127.0.0.1"},"port":80,"method":"GET","path":"/","headers":[]}}"#;
     let action: Action = serde_json::from_str(line).unwrap();
-    assert_eq!(action, get(Target::Address(LOOPBACK), 80, "/"));
+    assert_eq!(action, get(WireTarget::Address(LOOPBACK), 80, "/"));
 }

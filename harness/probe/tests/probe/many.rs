@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::sync::Arc;
 
-use verdikt_probe::wire::{Order, Outcome, Report, Speaks, Target, Zone};
+use verdikt_probe::wire::{Order, Report, Speaks, WireOutcome, WireTarget, Zone};
 
 use crate::process::{LONG, LOOPBACK, PROGRAM, Probe, get, get_over_tls, tcp, udp};
 
 const MANY: usize = 500;
 
 /// Reads until every attempt has finished; each may do so once.
-fn outcomes(probe: &mut Probe, attempts: usize) -> BTreeMap<u64, Outcome> {
+fn outcomes(probe: &mut Probe, attempts: usize) -> BTreeMap<u64, WireOutcome> {
     let mut outcomes = BTreeMap::new();
     while outcomes.len() < attempts {
         if let Report::Finished { attempt, outcome, .. } = probe.next() {
@@ -36,7 +36,7 @@ fn many_attempts_in_flight_end_when_they_are_told_to() {
         probe.order(&Order::End { attempt: *attempt });
     }
     let outcomes = outcomes(&mut probe, MANY);
-    assert!(outcomes.values().all(|outcome| *outcome == Outcome::Ended), "{outcomes:?}");
+    assert!(outcomes.values().all(|outcome| *outcome == WireOutcome::Ended), "{outcomes:?}");
     assert!(outcomes.keys().eq(&begun));
 }
 
@@ -51,12 +51,13 @@ fn many_attempts_of_every_kind_are_answered() {
         let action = match number % 4 {
             0 => tcp((LOOPBACK, echo).into()),
             1 => udp((LOOPBACK, datagrams).into()),
-            2 => get(Target::Address(LOOPBACK), web, "/"),
-            _ => get_over_tls(Target::Address(LOOPBACK), web_over_tls, "/"),
+            2 => get(WireTarget::Address(LOOPBACK), web, "/"),
+            _ => get_over_tls(WireTarget::Address(LOOPBACK), web_over_tls, "/"),
         };
         probe.begin(action, LONG);
     }
-    let answered = |outcome: &Outcome| matches!(outcome, Outcome::Answered | Outcome::HttpStatus(200));
+    let answered =
+        |outcome: &WireOutcome| matches!(outcome, WireOutcome::Answered | WireOutcome::HttpStatus(200));
     let outcomes = outcomes(&mut probe, MANY);
     assert!(outcomes.values().all(answered), "{outcomes:?}");
 }
@@ -66,10 +67,10 @@ fn many_attempts_over_tls_are_answered() {
     let mut probe = Probe::start();
     let (_, port) = probe.serve(Speaks::Https, Zone::default());
     for _ in 0..MANY {
-        probe.begin(get_over_tls(Target::Address(LOOPBACK), port, "/"), LONG);
+        probe.begin(get_over_tls(WireTarget::Address(LOOPBACK), port, "/"), LONG);
     }
     let outcomes = outcomes(&mut probe, MANY);
-    assert!(outcomes.values().all(|outcome| *outcome == Outcome::HttpStatus(200)), "{outcomes:?}");
+    assert!(outcomes.values().all(|outcome| *outcome == WireOutcome::HttpStatus(200)), "{outcomes:?}");
 }
 
 #[test]
@@ -92,7 +93,7 @@ fn a_slow_reader_loses_nothing_and_holds_nobody_up_who_orders() {
         assert!(reason.ends_with(&format!(": line {line}")), "{reason}");
     }
     let outcomes = outcomes(&mut probe, MANY);
-    assert!(outcomes.values().all(|outcome| *outcome == Outcome::Answered), "{outcomes:?}");
+    assert!(outcomes.values().all(|outcome| *outcome == WireOutcome::Answered), "{outcomes:?}");
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn a_server_keeps_all_datagrams_that_come_at_once() {
         probe.begin(udp((LOOPBACK, port).into()), LONG);
     }
     let outcomes = outcomes(&mut probe, 2 * MANY);
-    assert!(outcomes.values().all(|outcome| *outcome == Outcome::Answered), "{outcomes:?}");
+    assert!(outcomes.values().all(|outcome| *outcome == WireOutcome::Answered), "{outcomes:?}");
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn without_sockets_nothing_is_attempted_and_nothing_breaks() {
         match probe.next() {
             Report::Bound(_) => bound += 1,
             Report::Finished { outcome, .. } => {
-                assert_eq!(outcome, Outcome::NotAttempted("too many open files".to_owned()));
+                assert_eq!(outcome, WireOutcome::NotAttempted("too many open files".to_owned()));
                 refused += 1;
             }
             other => panic!("{other:?}"),

@@ -5,7 +5,9 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::thread;
 
-use verdikt_probe::wire::{Action, Arrived, Outcome, Records, Report, Resolver, Speaks, Transport, Zone};
+use verdikt_probe::wire::{
+    Action, Arrived, Records, Report, Resolver, Speaks, StageTransport, WireOutcome, Zone,
+};
 
 use crate::process::{LONG, LOOPBACK, Probe, SHORT, by_name, dns, get};
 
@@ -78,7 +80,11 @@ fn names_that_cannot_be_asked_for_are_not_attempted() {
     let mut probe = asking_itself(Resolver::default());
     for name in ["a..b", &"a".repeat(64), &"a.".repeat(200)] {
         let attempted = probe.attempt(dns(name), LONG);
-        assert!(matches!(attempted.outcome(), Outcome::NotAttempted(_)), "{name}: {:?}", attempted.outcome());
+        assert!(
+            matches!(attempted.outcome(), WireOutcome::NotAttempted(_)),
+            "{name}: {:?}",
+            attempted.outcome()
+        );
     }
     probe.resolve(Resolver::default());
     probe.check(dns("a.test"), LONG, "{\"not-attempted\":\"there is no DNS server to ask\"}");
@@ -89,17 +95,19 @@ fn an_answer_that_does_not_fit_is_asked_for_again_over_tcp() {
     let mut probe = asking_itself(Resolver::default());
     let attempted = probe.attempt(dns("many.example.test"), LONG);
     let all: Vec<IpAddr> = (1..=200).map(documented).collect();
-    let told: Vec<(Transport, Vec<IpAddr>)> = attempted
+    let told: Vec<(StageTransport, Vec<IpAddr>)> = attempted
         .reports
         .chunks_exact(2)
         .map(|stage| match stage {
-            [Report::Bound(bound), Report::StageEnded { addresses, outcome: Outcome::Answered, .. }] => {
+            [Report::Bound(bound), Report::StageEnded { addresses, outcome: WireOutcome::Answered, .. }] => {
                 (bound.transport, addresses.clone())
             }
             other => panic!("{other:?}"),
         })
         .collect();
-    let [(Transport::Udp, some), (Transport::Tcp, rest)] = told.as_slice() else { panic!("{told:?}") };
+    let [(StageTransport::Udp, some), (StageTransport::Tcp, rest)] = told.as_slice() else {
+        panic!("{told:?}")
+    };
     assert!(some.len() < 32 && all.starts_with(some), "{some:?}");
     assert_eq!(*rest, all);
     // A connection arrives, and then its query.
@@ -112,7 +120,7 @@ fn an_answer_that_does_not_fit_is_asked_for_again_over_tcp() {
     let name = "many.example.test.".to_owned();
     let over_tcp = probe.attempt(Action::Dns { name, tcp: true }, LONG);
     assert_eq!(over_tcp.bound().len(), 1);
-    let tcp = |arrived: &Arrived| arrived.transport == Transport::Tcp && arrived.attempt.is_none();
+    let tcp = |arrived: &Arrived| arrived.transport == StageTransport::Tcp && arrived.attempt.is_none();
     let arrivals = probe.arrivals(2);
     assert!(arrivals.len() == 2 && arrivals.iter().all(tcp), "{arrivals:?}");
 }
@@ -287,7 +295,7 @@ fn half_answers_are_garbled() {
         let mut probe = Probe::start();
         probe.resolve(Resolver { servers: vec![odd(half)], ..Resolver::default() });
         let attempted = probe.attempt(dns("a.test."), LONG);
-        assert!(matches!(attempted.outcome(), Outcome::Garbled(_)), "{:?}", attempted.outcome());
+        assert!(matches!(attempted.outcome(), WireOutcome::Garbled(_)), "{:?}", attempted.outcome());
     }
 }
 
@@ -308,7 +316,7 @@ fn over_tcp_half_answers_are_garbled() {
         probe.resolve(Resolver { servers: vec![server], ..Resolver::default() });
         let attempted = probe.attempt(Action::Dns { name: "a.test.".to_owned(), tcp: true }, LONG);
         match attempted.outcome() {
-            Outcome::Garbled(reason) => assert_eq!(reason.contains("closed"), !whole, "{reason}"),
+            WireOutcome::Garbled(reason) => assert_eq!(reason.contains("closed"), !whole, "{reason}"),
             other => panic!("{other:?}"),
         }
         served.join().unwrap();

@@ -12,7 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use verdikt_probe::wire::{
-    Action, Arrived, Attempt, Bound, FORMAT, Order, Outcome, Report, Resolver, Serve, Speaks, Target, Zone,
+    Action, Arrived, Bound, FORMAT, Order, Report, Resolver, Serve, Speaks, WireAttempt, WireOutcome,
+    WireTarget, Zone,
 };
 
 /// How long anything may take that ought to happen at once.
@@ -148,7 +149,7 @@ impl Probe {
     /// Begins an attempt, and tells its number.
     pub(crate) fn begin(&mut self, action: Action, timeout: u32) -> u64 {
         self.last += 1;
-        self.order(&Order::Attempt(Attempt { attempt: self.last, action, timeout }));
+        self.order(&Order::Attempt(WireAttempt { attempt: self.last, action, timeout }));
         self.last
     }
 
@@ -225,7 +226,7 @@ impl Attempted {
     }
 
     /// What it came to.
-    pub(crate) fn outcome(&self) -> &Outcome {
+    pub(crate) fn outcome(&self) -> &WireOutcome {
         match self.reports.last() {
             Some(Report::Finished { outcome, .. }) => outcome,
             other => panic!("not finished: {other:?}"),
@@ -288,27 +289,27 @@ fn word(word: &impl serde::Serialize) -> String {
 }
 
 pub(crate) fn tcp(address: SocketAddr) -> Action {
-    Action::Tcp { target: Target::Address(address.ip()), port: address.port() }
+    Action::Tcp { target: WireTarget::Address(address.ip()), port: address.port() }
 }
 
 pub(crate) fn udp(address: SocketAddr) -> Action {
-    Action::Udp { target: Target::Address(address.ip()), port: address.port() }
+    Action::Udp { target: WireTarget::Address(address.ip()), port: address.port() }
 }
 
 pub(crate) fn sctp(address: SocketAddr) -> Action {
-    Action::Sctp { target: Target::Address(address.ip()), port: address.port() }
+    Action::Sctp { target: WireTarget::Address(address.ip()), port: address.port() }
 }
 
-pub(crate) fn get(target: Target, port: u16, path: &str) -> Action {
+pub(crate) fn get(target: WireTarget, port: u16, path: &str) -> Action {
     request(target, port, path, false)
 }
 
 /// The same over TLS.
-pub(crate) fn get_over_tls(target: Target, port: u16, path: &str) -> Action {
+pub(crate) fn get_over_tls(target: WireTarget, port: u16, path: &str) -> Action {
     request(target, port, path, true)
 }
 
-fn request(target: Target, port: u16, path: &str, tls: bool) -> Action {
+fn request(target: WireTarget, port: u16, path: &str, tls: bool) -> Action {
     let (method, path) = ("GET".to_owned(), path.to_owned());
     Action::Http { target, port, method, path, headers: Vec::new(), tls }
 }
@@ -318,6 +319,6 @@ pub(crate) fn dns(name: &str) -> Action {
 }
 
 /// A name as a target.
-pub(crate) fn by_name(name: &str) -> Target {
-    Target::Name(name.to_owned())
+pub(crate) fn by_name(name: &str) -> WireTarget {
+    WireTarget::Name(name.to_owned())
 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use verdikt_probe::wire::{Arrived, Order, Records, Report, Serve, Speaks, Transport, Zone};
+use verdikt_probe::wire::{Arrived, Order, Records, Report, Serve, Speaks, StageTransport, Zone};
 
 use crate::process::{LOOPBACK, Probe};
 
@@ -36,7 +36,7 @@ fn check_http(requests: &str, statuses: &[&str], attempts: &[Option<u64>]) {
     let wanted: Vec<Arrived> = [&None]
         .into_iter()
         .chain(attempts)
-        .map(|attempt| Arrived { server, transport: Transport::Tcp, peer, attempt: *attempt })
+        .map(|attempt| Arrived { server, transport: StageTransport::Tcp, peer, attempt: *attempt })
         .collect();
     assert_eq!(probe.arrivals(wanted.len()), wanted, "{requests:?}");
 }
@@ -109,7 +109,7 @@ fn tcp_and_udp_send_everything_back() {
         let length = socket.recv(&mut answer).unwrap();
         assert_eq!(&answer[..length], text);
         let peer = socket.local_addr().unwrap();
-        assert_eq!(probe.arrivals(1), [Arrived { server, transport: Transport::Udp, peer, attempt }]);
+        assert_eq!(probe.arrivals(1), [Arrived { server, transport: StageTransport::Udp, peer, attempt }]);
     }
 }
 

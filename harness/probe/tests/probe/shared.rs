@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::process::{Command, Stdio};
 
-use verdikt_probe::wire::{Order, Outcome, Report, Serve, Speaks, Target, Zone};
+use verdikt_probe::wire::{Order, Report, Serve, Speaks, WireOutcome, WireTarget, Zone};
 
 use crate::process::{LONG, PROGRAM, Probe, get, tcp, udp};
 
@@ -25,15 +25,15 @@ fn each_has_every_port_for_itself() {
         let to = |last| SocketAddr::new(loopback(last), port);
         let action = |socket| match speaks {
             Speaks::Udp => udp(socket),
-            Speaks::Http => get(Target::Address(socket.ip()), port, "/"),
+            Speaks::Http => get(WireTarget::Address(socket.ip()), port, "/"),
             _ => tcp(socket),
         };
         let attempted = one.attempt(action(to(72)), LONG);
         assert_eq!(attempted.bound()[0].local.ip(), loopback(71));
         assert_eq!(two.arrivals(1)[0].peer, attempted.bound()[0].local);
-        assert_eq!(*one.attempt(action(to(73)), LONG).outcome(), Outcome::Refused);
+        assert_eq!(*one.attempt(action(to(73)), LONG).outcome(), WireOutcome::Refused);
         let six = SocketAddr::new(Ipv6Addr::LOCALHOST.into(), port);
-        assert_eq!(*one.attempt(action(six), LONG).outcome(), Outcome::Unreachable);
+        assert_eq!(*one.attempt(action(six), LONG).outcome(), WireOutcome::Unreachable);
     }
 }
 
@@ -58,5 +58,5 @@ fn patience_is_for_the_first_order_alone() {
     let mut waits = Probe::start_through(PROGRAM, ["--patience", "1"]);
     assert!(waits.ends().success());
     let attempted = told.attempt(tcp(SocketAddr::new(loopback(1), port)), LONG);
-    assert_eq!(*attempted.outcome(), Outcome::Answered);
+    assert_eq!(*attempted.outcome(), WireOutcome::Answered);
 }

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use tokio::io::AsyncWriteExt;
-use verdikt_probe::wire::{Action, Attempt, Outcome, Speaks, Target, Zone};
+use verdikt_probe::wire::{Action, Speaks, WireAttempt, WireOutcome, WireTarget, Zone};
 
 use super::*;
 
@@ -36,9 +36,9 @@ async fn configure(probes: &mut Probes, serves: &[Serve]) -> Result<(), String> 
     configured.map_err(|error| error.to_string())
 }
 
-async fn attempt(probes: &mut Probes, number: u64, port: u16) -> Outcome {
-    let action = Action::Tcp { target: Target::Address([127, 0, 0, 1].into()), port };
-    probes.tell(&client(), Order::Attempt(Attempt { attempt: number, action, timeout: 5000 }));
+async fn attempt(probes: &mut Probes, number: u64, port: u16) -> WireOutcome {
+    let action = Action::Tcp { target: WireTarget::Address([127, 0, 0, 1].into()), port };
+    probes.tell(&client(), Order::Attempt(WireAttempt { attempt: number, action, timeout: 5000 }));
     loop {
         let next = tokio::time::timeout(PATIENCE, probes.next()).await.unwrap();
         if let ProbeEvent::Report(_, Report::Finished { outcome, .. }) = next {
@@ -52,16 +52,16 @@ async fn what_is_wanted_no_more_stops() {
     let mut probes = one();
     let port = free_port();
     configure(&mut probes, &[serve(port)]).await.unwrap();
-    assert_eq!(attempt(&mut probes, 1, port).await, Outcome::Answered);
+    assert_eq!(attempt(&mut probes, 1, port).await, WireOutcome::Answered);
     configure(&mut probes, &[serve(port)]).await.unwrap();
-    assert_eq!(attempt(&mut probes, 2, port).await, Outcome::Answered);
+    assert_eq!(attempt(&mut probes, 2, port).await, WireOutcome::Answered);
     configure(&mut probes, &[]).await.unwrap();
-    assert_eq!(attempt(&mut probes, 3, port).await, Outcome::Refused);
+    assert_eq!(attempt(&mut probes, 3, port).await, WireOutcome::Refused);
     configure(&mut probes, &[serve(port)]).await.unwrap();
     probes.stop_serving(&client());
-    assert_eq!(attempt(&mut probes, 4, port).await, Outcome::Refused);
+    assert_eq!(attempt(&mut probes, 4, port).await, WireOutcome::Refused);
     configure(&mut probes, &[serve(port)]).await.unwrap();
-    assert_eq!(attempt(&mut probes, 5, port).await, Outcome::Answered);
+    assert_eq!(attempt(&mut probes, 5, port).await, WireOutcome::Answered);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ fn explained(answer: Answer, checks: Vec<Check>) -> String {
         &pod("frontend/web"),
         &tcp("database/redis", 6379),
         &prediction,
-        Look { colour: false, width: usize::MAX },
+        ExplainStyle { colour: false, width: usize::MAX },
     )
 }
 
@@ -115,7 +115,7 @@ fn refused_by_the_dns_proxy() {
     };
     let checks = vec![check(EnforcementPoint::Dns, "frontend/web", "query api.example.test", finding)];
     let prediction = Prediction { answer: Answer::Deny(EnforcementPoint::Dns), checks };
-    insta::assert_snapshot!(explain(&pod("frontend/web"), &dns("api.example.test"), &prediction, Look { colour: false, width: usize::MAX }), @"
+    insta::assert_snapshot!(explain(&pod("frontend/web"), &dns("api.example.test"), &prediction, ExplainStyle { colour: false, width: usize::MAX }), @"
     frontend/web -> dns api.example.test: deny dns
       1. DNS proxy of frontend/web, query api.example.test
          denied: no rule of the proxy allows it; it was sent there by
@@ -138,7 +138,7 @@ fn not_known() {
 #[test]
 fn through_a_proxy() {
     let cell = &cells()[6];
-    insta::assert_snapshot!(explain(&cell.source, &cell.attempt, &cell.prediction, Look { colour: false, width: usize::MAX }), @"
+    insta::assert_snapshot!(explain(&cell.source, &cell.attempt, &cell.prediction, ExplainStyle { colour: false, width: usize::MAX }), @"
     frontend/web -> http GET backend/api:8080/api?page=1: deny http
       1. egress of frontend/web to backend/api-0, tcp port 3000
          allowed: no policy isolates frontend/web at egress
@@ -157,7 +157,7 @@ fn as_wide_as_the_terminal() {
         answer: Answer::Deny(EnforcementPoint::Ingress),
         checks: vec![at_ingress(no_rule_allows())],
     };
-    let look = Look { colour: false, width: 50 };
+    let look = ExplainStyle { colour: false, width: 50 };
     let text = explain(&pod("frontend/web"), &tcp("database/redis", 6379), &prediction, look);
     insta::assert_snapshot!(text, @"
     frontend/web -> tcp database/redis:6379: deny ingress

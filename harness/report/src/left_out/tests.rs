@@ -8,7 +8,7 @@ use crate::fixture::{cells, pod, run, tcp};
 use crate::json::json;
 use crate::junit::junit;
 use crate::markdown::markdown;
-use crate::terminal::{Detail, Options, Terminal};
+use crate::terminal::{Detail, Terminal, TerminalOptions};
 
 /// A run with one cell, and three that were left out of the same step.
 fn events() -> Vec<Event> {
@@ -45,7 +45,8 @@ fn lines_with(text: &str, words: &[&str]) -> String {
 #[test]
 fn the_terminal_tells_and_counts_them() {
     let shown = |detail| {
-        let options = Options { width: 100, colour: false, detail, command: "verdikt run".to_owned() };
+        let options =
+            TerminalOptions { width: 100, colour: false, detail, command: "verdikt run".to_owned() };
         let mut terminal = Terminal::new(options);
         events().iter().map(|event| terminal.push(event)).collect::<String>()
     };

@@ -7,8 +7,8 @@ use verdikt_scenario::plain::counted;
 use verdikt_verdict::compare::CellResult;
 
 use super::{MOST, differences, heading, not_run, tables_left_out};
-use crate::difference::Setting;
-use crate::tree::{Run, Step};
+use crate::difference::CellSetting;
+use crate::tree::{RunTree, StepTree};
 
 /// What a line about what is left out takes at most.
 const LINE: usize = 200;
@@ -16,9 +16,9 @@ const LINE: usize = 200;
 /// The document, with `head` in front. So many steps are `folded`, as they are as expected.
 pub(super) fn document(
     head: String,
-    open: &[(&Step<'_>, Setting<'_>)],
+    open: &[(&StepTree<'_>, CellSetting<'_>)],
     folded: usize,
-    run: &Run<'_>,
+    run: &RunTree<'_>,
 ) -> String {
     let mut text = head;
     text.push_str(
@@ -56,7 +56,7 @@ pub(super) fn document(
 }
 
 /// As much of a step as so many bytes hold; none if that is not even its name.
-fn step_within(step: &Step<'_>, setting: Setting<'_>, bytes: usize) -> Option<String> {
+fn step_within(step: &StepTree<'_>, setting: CellSetting<'_>, bytes: usize) -> Option<String> {
     let mut text = heading(step);
     let mut shown = 0;
     for part in differences(step, setting) {

@@ -11,23 +11,23 @@ thread_local! {
 
 /// A key that counts how often it is compared.
 #[derive(Clone, Copy, Debug)]
-struct Key(usize);
+struct CountedKey(usize);
 
-impl PartialEq for Key {
+impl PartialEq for CountedKey {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Key {}
+impl Eq for CountedKey {}
 
-impl PartialOrd for Key {
+impl PartialOrd for CountedKey {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Key {
+impl Ord for CountedKey {
     fn cmp(&self, other: &Self) -> Ordering {
         COMPARISONS.set(COMPARISONS.get() + 1);
         self.0.cmp(&other.0)
@@ -36,8 +36,9 @@ impl Ord for Key {
 
 /// How many comparisons the table of so many attempts and sources takes, for each of its cells.
 fn comparisons(attempts: usize, sources: usize) -> usize {
-    let cells = (0..attempts)
-        .flat_map(|attempt| (0..sources).map(move |source| (Key(attempt), Key(source), (attempt, source))));
+    let cells = (0..attempts).flat_map(|attempt| {
+        (0..sources).map(move |source| (CountedKey(attempt), CountedKey(source), (attempt, source)))
+    });
     COMPARISONS.set(0);
     let table = StepTable::of([], cells);
     assert_eq!(table.rows[sources - 1].1[attempts - 1], Some((attempts - 1, sources - 1)));

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn cell(text: String, more: Option<String>) -> Cell {
-    Cell { text, more, tone: Tone::Plain }
+fn cell(text: String, more: Option<String>) -> TableCell {
+    TableCell { text, more, tone: Tone::Plain }
 }
 
 proptest! {

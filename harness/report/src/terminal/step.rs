@@ -8,14 +8,14 @@ use verdikt_verdict::compare::{CellResult, Verdict};
 use verdikt_verdict::event::{CellJudged, ObjectJudged};
 
 use super::{Counts, Detail, StepShown, group};
-use crate::difference::{self, Setting};
+use crate::difference::{self, CellSetting};
 use crate::left_out;
 use crate::legend::Legend;
-use crate::merge::{Place, merge};
+use crate::merge::{MergedPlace, merge};
 use crate::object;
 use crate::paint::{Paint, Tone};
 use crate::step_table::StepTable;
-use crate::table::{self, Cell, Grid};
+use crate::table::{self, Grid, TableCell};
 use crate::text::{pad, plain, width, wrap};
 use crate::words;
 
@@ -35,7 +35,7 @@ pub(super) fn after_word(
 }
 
 /// Everything there is to say of a step.
-pub(super) fn lines(step: &StepShown, setting: Setting<'_>, detail: Detail) -> Vec<String> {
+pub(super) fn lines(step: &StepShown, setting: CellSetting<'_>, detail: Detail) -> Vec<String> {
     let paint = setting.paint;
     let mut lines = Vec::new();
     lines.push(String::new());
@@ -67,7 +67,7 @@ pub(super) fn lines(step: &StepShown, setting: Setting<'_>, detail: Detail) -> V
             let mark = if at == 0 { mark } else { " " };
             lines.push(paint.paint(tone, &format!("{mark} {line}")));
         }
-        let inside = Setting { width: setting.width.saturating_sub(4), ..setting };
+        let inside = CellSetting { width: setting.width.saturating_sub(4), ..setting };
         lines.extend(indented(difference::lines(cell, inside), 4));
         if !alike.is_empty() {
             lines.extend(indented(group::also(&alike, inside.width), 4));
@@ -121,14 +121,14 @@ fn marked(cell: &CellJudged) -> (&'static str, Tone) {
     }
 }
 
-fn table_lines(step: &StepShown, setting: Setting<'_>) -> Vec<String> {
+fn table_lines(step: &StepShown, setting: CellSetting<'_>) -> Vec<String> {
     let cells = step.cells.iter().map(|cell| (&*cell.attempt, &cell.source, &**cell));
     let StepTable { attempts, rows } = StepTable::of(&step.started.sources, cells);
     let all_as_expected = step.counts.are_as_expected();
     let mut legend = Legend::default();
     let mut shown = |cell| shown_cell(cell, setting.version, all_as_expected, &mut legend);
     let mut all = |cells: Vec<Option<_>>| cells.into_iter().map(|cell| cell.map(&mut shown)).collect();
-    let rows: Vec<(&Endpoint, Vec<Option<Cell>>)> =
+    let rows: Vec<(&Endpoint, Vec<Option<TableCell>>)> =
         rows.into_iter().map(|(source, cells)| (source, all(cells))).collect();
     let missing = if all_as_expected { "-" } else { "  -" };
     let limit = setting.width.saturating_sub(2);
@@ -142,21 +142,27 @@ fn table_lines(step: &StepShown, setting: Setting<'_>) -> Vec<String> {
 }
 
 /// The table with one column for all attempts of which it says the same.
-fn merged(attempts: &[&Attempt], rows: &[(&Endpoint, Vec<Option<Cell>>)], missing: &'static str) -> Grid {
+fn merged(
+    attempts: &[&Attempt],
+    rows: &[(&Endpoint, Vec<Option<TableCell>>)],
+    missing: &'static str,
+) -> Grid {
     let texts: Vec<Vec<Option<String>>> = rows
         .iter()
-        .map(|(_, cells)| cells.iter().map(|cell| cell.as_ref().map(Cell::whole)).collect())
+        .map(|(_, cells)| cells.iter().map(|cell| cell.as_ref().map(TableCell::whole)).collect())
         .collect();
     let groups = merge(attempts.len(), rows.len(), |row, column| match &texts[row][column] {
-        Some(text) => Place::Cell(text),
-        None if attempts[column].target().and_then(Target::endpoint) == Some(rows[row].0) => Place::Itself,
-        None => Place::Missing,
+        Some(text) => MergedPlace::Cell(text),
+        None if attempts[column].target().and_then(Target::endpoint) == Some(rows[row].0) => {
+            MergedPlace::Itself
+        }
+        None => MergedPlace::Missing,
     });
     let header = |group: &Vec<usize>| {
         let names: Vec<String> = group.iter().map(|column| plain(&attempts[*column].to_string())).collect();
         names.join("\n")
     };
-    let row = |(source, cells): &(&Endpoint, Vec<Option<Cell>>)| {
+    let row = |(source, cells): &(&Endpoint, Vec<Option<TableCell>>)| {
         let cell = |group: &Vec<usize>| group.iter().find_map(|column| cells[*column].clone());
         (source.to_string(), groups.iter().map(cell).collect())
     };
@@ -169,16 +175,16 @@ fn shown_cell<'a>(
     version: CiliumVersion,
     unmarked: bool,
     legend: &mut Legend<'a>,
-) -> Cell {
+) -> TableCell {
     let (mark, tone) = marked(cell);
     let mark = if unmarked { String::new() } else { format!("{mark} ") };
     let verdict = words::verdict(&cell.verdict);
     let numbers = legend.refer(cell, version);
     let space = if numbers.is_empty() { "" } else { " " };
-    Cell { text: format!("{mark}{verdict}{space}{numbers}"), more: words::instead(cell), tone }
+    TableCell { text: format!("{mark}{verdict}{space}{numbers}"), more: words::instead(cell), tone }
 }
 
-fn object_lines(objects: &[ObjectJudged], setting: Setting<'_>, detail: Detail) -> Vec<String> {
+fn object_lines(objects: &[ObjectJudged], setting: CellSetting<'_>, detail: Detail) -> Vec<String> {
     let mut lines = Vec::new();
     for judged in objects.iter().filter(|judged| detail != Detail::Differences || !judged.as_expected) {
         let Some(sentence) = object::sentence(judged) else { continue };

@@ -15,7 +15,7 @@ use crate::text::{plain, wrap};
 use crate::words;
 
 /// What the end of a run says beyond its sums.
-pub(super) struct End<'a> {
+pub(super) struct RunEnd<'a> {
     /// Which run it is.
     pub(super) run: Option<&'a RunStarted>,
     /// What was not as expected.
@@ -26,8 +26,8 @@ pub(super) struct End<'a> {
 }
 
 /// What to look at again, where it was run, and the sums.
-pub(super) fn lines(run: &RunFinished, end: &End<'_>, paint: Paint, width: usize) -> Vec<String> {
-    let End { run: started, remarkable, warnings, bases } = end;
+pub(super) fn lines(run: &RunFinished, end: &RunEnd<'_>, paint: Paint, width: usize) -> Vec<String> {
+    let RunEnd { run: started, remarkable, warnings, bases } = end;
     let mut lines = vec![String::new()];
     if !remarkable.is_empty() {
         lines.push("not as expected:".to_owned());

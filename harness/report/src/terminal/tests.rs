@@ -14,7 +14,7 @@ mod layout;
 mod seen;
 
 fn shown(events: &[Event], width: usize, detail: Detail, colour: bool) -> String {
-    let options = Options { width, colour, detail, command: "verdikt run".to_owned() };
+    let options = TerminalOptions { width, colour, detail, command: "verdikt run".to_owned() };
     let mut terminal = Terminal::new(options);
     events.iter().map(|event| terminal.push(event)).collect()
 }
@@ -699,7 +699,8 @@ fn colours_repeat_the_words() {
 fn nothing_is_kept_of_what_is_not_shown() {
     let [passing, failing] = [0, 5].map(|index: usize| Arc::new(cells().remove(index)));
     for (detail, kept) in [(Detail::Tables, [2, 2]), (Detail::Short, [2, 2]), (Detail::Differences, [1, 2])] {
-        let options = Options { width: 100, colour: false, detail, command: "verdikt run".to_owned() };
+        let options =
+            TerminalOptions { width: 100, colour: false, detail, command: "verdikt run".to_owned() };
         let mut terminal = Terminal::new(options);
         for event in run(vec![], vec![]).iter().take(7) {
             terminal.push(event);

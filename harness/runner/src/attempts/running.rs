@@ -7,7 +7,7 @@ use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::{Flow, FlowDirection, FlowKind, FlowProtocol, FlowVerdict};
 use verdikt_scenario::observation::{Arrival, Observation, Outcome, Stage, StageKind};
 use verdikt_scenario::topology::{Endpoint, Protocol};
-use verdikt_verdict::correlate::{Origin, is_of_stage, may_have_sent};
+use verdikt_verdict::correlate::{PacketOrigin, is_of_stage, may_have_sent};
 use verdikt_verdict::evidence::{Evidence, is_denial};
 
 use crate::backend::Destinations;
@@ -17,7 +17,7 @@ use crate::backend::Destinations;
     clippy::struct_excessive_bools,
     reason = "what may be known of an attempt, each apart from the others"
 )]
-pub(super) struct Running<'a> {
+pub(super) struct RunningAttempts<'a> {
     pub(super) source: &'a Endpoint,
     attempt: &'a Attempt,
     destinations: Destinations,
@@ -39,7 +39,7 @@ pub(super) struct Running<'a> {
     left: bool,
 }
 
-impl<'a> Running<'a> {
+impl<'a> RunningAttempts<'a> {
     pub(super) fn new(
         source: &'a Endpoint,
         attempt: &'a Attempt,
@@ -109,7 +109,7 @@ impl<'a> Running<'a> {
         protocol: Option<Protocol>,
         (local, remote): (SocketAddr, SocketAddr),
         now: Duration,
-    ) -> Vec<Origin> {
+    ) -> Vec<PacketOrigin> {
         self.heard.get_or_insert(now);
         let again = |stage: &Stage| stage.kind == kind && stage.local == Some(local);
         if self.is_finished() || self.open && self.stages.last().is_some_and(again) {
@@ -125,10 +125,10 @@ impl<'a> Running<'a> {
             began: now,
             took: Duration::ZERO,
         };
-        let own = Origin::of_stage(&stage);
+        let own = PacketOrigin::of_stage(&stage);
         let relayed = own.iter().flat_map(|own| {
             let relays = self.destinations.relays.iter();
-            relays.map(|relay| Origin { client: SocketAddr::new(*relay, own.client.port()), ..*own })
+            relays.map(|relay| PacketOrigin { client: SocketAddr::new(*relay, own.client.port()), ..*own })
         });
         let origins = own.into_iter().chain(relayed).collect();
         self.stages.push(stage);
@@ -162,7 +162,7 @@ impl<'a> Running<'a> {
     }
 
     /// Something of this origin has reached a server. Answers whether that is an arrival of this attempt, and news.
-    pub(super) fn arrive_from(&mut self, origin: Origin, server: &[SocketAddr]) -> bool {
+    pub(super) fn arrive_from(&mut self, origin: PacketOrigin, server: &[SocketAddr]) -> bool {
         let relays = &self.destinations.relays;
         let of_origin = self.stages.iter().rev().find(|stage| origin.is_of(stage, relays));
         let Some(stage) = of_origin else { return false };
@@ -191,7 +191,7 @@ impl<'a> Running<'a> {
 
     /// Whether it can still have had the flow's port when the flow was made.
     pub(super) fn had_port(&self, flow: &Flow) -> bool {
-        let Some(origin) = Origin::of_flow(flow) else { return false };
+        let Some(origin) = PacketOrigin::of_flow(flow) else { return false };
         let last = self.stages.iter().rposition(|stage| origin.is_of(stage, &self.destinations.relays));
         let open = |index: usize| self.open && index + 1 == self.stages.len();
         last.is_some_and(|index| open(index) || may_have_sent(&self.stages[index], flow.at))

@@ -10,7 +10,7 @@ use verdikt_verdict::evidence::Evidence;
 use super::Gone;
 use super::backends::see_each_backend;
 use super::retry::{AttemptOptions, attempt_all};
-use crate::backend::{Backend, Datapath};
+use crate::backend::{Backend, DatapathKind};
 use crate::cell::CellEvidence;
 use crate::filter::all_cells;
 use crate::plan::RunOptions;
@@ -44,20 +44,23 @@ pub(crate) async fn attempt<B: Backend>(
         })
         .collect();
     let mut evidence: Vec<Vec<Evidence>> = vec![Vec::new(); attempts.len()];
-    for way in [Way::Direct, Way::AnyBackend, Way::Asking] {
-        let chosen = attempts.iter().enumerate().filter(|(_, made)| Way::of(made.attempt, datapath) == way);
+    for way in [AttemptRoute::Direct, AttemptRoute::AnyBackend, AttemptRoute::Asking] {
+        let chosen =
+            attempts.iter().enumerate().filter(|(_, made)| AttemptRoute::of(made.attempt, datapath) == way);
         let (indices, chosen): (Vec<usize>, Vec<(&Endpoint, &Attempt)>) =
             chosen.map(|(index, made)| (index, (made.source, made.attempt))).unzip();
         if chosen.is_empty() {
             continue;
         }
         let seen = match way {
-            Way::AnyBackend => see_each_backend(backend, &chosen, &attempt_options, gone).await,
-            Way::Direct | Way::Asking => attempt_all(backend, &chosen, &attempt_options, gone)
-                .await
-                .into_iter()
-                .map(|one| vec![one])
-                .collect(),
+            AttemptRoute::AnyBackend => see_each_backend(backend, &chosen, &attempt_options, gone).await,
+            AttemptRoute::Direct | AttemptRoute::Asking => {
+                attempt_all(backend, &chosen, &attempt_options, gone)
+                    .await
+                    .into_iter()
+                    .map(|one| vec![one])
+                    .collect()
+            }
         };
         indices.into_iter().zip(seen).for_each(|(index, seen)| evidence[index] = seen);
     }
@@ -80,7 +83,7 @@ struct StepAttempt<'a> {
 
 /// How an attempt is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum AttemptRoute {
     /// To its target's own address.
     Direct,
     /// Through a service, which leads to one of several backends.
@@ -89,12 +92,12 @@ enum Way {
     Asking,
 }
 
-impl Way {
-    fn of(attempt: &Attempt, datapath: Datapath) -> Self {
+impl AttemptRoute {
+    fn of(attempt: &Attempt, datapath: DatapathKind) -> Self {
         match datapath {
             _ if asks(attempt) => Self::Asking,
-            Datapath::Cilium if attempt.backend().is_some() => Self::AnyBackend,
-            Datapath::Cilium | Datapath::Lab => Self::Direct,
+            DatapathKind::Cilium if attempt.backend().is_some() => Self::AnyBackend,
+            DatapathKind::Cilium | DatapathKind::Lab => Self::Direct,
         }
     }
 }

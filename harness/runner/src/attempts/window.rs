@@ -15,7 +15,7 @@ const SLOW: Duration = Duration::from_millis(300);
 
 /// A bound on what is in flight, which follows how quickly answers come.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct InFlightWindow {
     size: usize,
     in_flight: usize,
     /// Whether no answer has been slow.
@@ -26,7 +26,7 @@ pub(super) struct Window {
     before: usize,
 }
 
-impl Window {
+impl InFlightWindow {
     /// A window that begins with this size.
     pub(super) fn of(size: usize) -> Self {
         Self { size: size.clamp(LEAST, MOST), in_flight: 0, opening: true, quick: 0, before: 0 }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     /// Fills the window and answers all of it, so many times; answers how many were in flight each time.
-    fn rounds(window: &mut Window, milliseconds: &[u64]) -> Vec<usize> {
+    fn rounds(window: &mut InFlightWindow, milliseconds: &[u64]) -> Vec<usize> {
         let round = |took: &u64| {
             let mut begun = 0;
             while window.has_room() {
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn it_follows_the_answers() {
-        let mut window = Window::of(64);
+        let mut window = InFlightWindow::of(64);
         assert_eq!(rounds(&mut window, &[10, 10, 10, 10]), [64, 128, 256, 256], "it opens, to the most");
         assert_eq!(rounds(&mut window, &[900, 900, 900]), [256, 128, 64], "a slow round halves it once");
         assert_eq!(rounds(&mut window, &[10, 10, 10]), [32, 33, 34], "it grows by one a round");
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn what_began_before_it_was_halved_does_not_halve_it_again() {
-        let mut window = Window::of(100);
+        let mut window = InFlightWindow::of(100);
         (0..100).for_each(|_| window.begin());
         (0..60).for_each(|_| window.end(Duration::from_secs(1)));
         assert!(window.has_room(), "40 are in flight");

@@ -65,7 +65,7 @@ fn denied() -> Evidence {
     Evidence { flows: vec![flow], ..timed_out() }
 }
 
-fn judged(expected: &str, attempts: &[PredictedAttempt], observed: &Observed) -> String {
+fn judged(expected: &str, attempts: &[PredictedAttempt], observed: &ObservedStep) -> String {
     let judged = judge_cell(&expected.parse().unwrap(), attempts.to_vec(), observed, 0).unwrap();
     let via = judged.via.map_or_else(String::new, |backend| format!(" via {backend}"));
     let why = match &judged.verdict {
@@ -81,7 +81,7 @@ const INGRESS: Answer = Answer::Deny(EnforcementPoint::Ingress);
 fn every_backend_has_to_be_as_expected() {
     let check = |expected: &str, answers: [Answer; 2], said: &str| {
         let attempts = [attempt("a", answers[0]), attempt("b", answers[1])];
-        assert_eq!(judged(expected, &attempts, &Observed::Nothing), said, "{expected} {answers:?}");
+        assert_eq!(judged(expected, &attempts, &ObservedStep::Nothing), said, "{expected} {answers:?}");
     };
     check("allow", [Answer::Allow, Answer::Allow], "allow, AsExpected");
     check("allow", [Answer::Allow, INGRESS], "deny ingress via shop/b, Differs");
@@ -104,7 +104,7 @@ fn every_backend_has_to_be_as_expected() {
 fn evidence_is_compared_backend_by_backend() {
     let attempts = [attempt("a", Answer::Allow), attempt("b", Answer::Allow)];
     let of_each = CellEvidence(vec![(0, answered()), (1, timed_out())]);
-    let observed = Observed::Evidence(Datapath::Lab, vec![of_each]);
+    let observed = ObservedStep::Evidence(DatapathKind::Lab, vec![of_each]);
     insta::assert_snapshot!(judged("allow", &attempts, &observed), @"inconclusive via shop/b, Inconclusive: the client saw: timed out, and no flow says that a policy denied it");
 }
 
@@ -113,7 +113,7 @@ fn evidence_is_compared_backend_by_backend() {
 fn all_that_was_seen_of_a_backend_counts() {
     let unlike = [attempt("a", Answer::Allow), attempt("b", INGRESS)];
     let check = |expected: &str, seen: Vec<(usize, Evidence)>, said: &str| {
-        let observed = Observed::Evidence(Datapath::Cilium, vec![CellEvidence(seen)]);
+        let observed = ObservedStep::Evidence(DatapathKind::Cilium, vec![CellEvidence(seen)]);
         assert_eq!(judged(expected, &unlike, &observed), said, "{expected}");
     };
     check("allow", vec![(0, answered()), (1, denied())], "deny ingress via shop/b, Differs");
@@ -129,18 +129,18 @@ fn all_that_was_seen_of_a_backend_counts() {
 
 #[test]
 fn an_abstention_is_neither_agreement_nor_difference() {
-    let observed = |datapath| Observed::Evidence(datapath, vec![CellEvidence(vec![(0, answered())])]);
+    let observed = |datapath| ObservedStep::Evidence(datapath, vec![CellEvidence(vec![(0, answered())])]);
     let unknown = [attempt("a", Answer::Abstain)];
     let mut chance = unknown.clone();
     chance[0].prediction.checks[0].finding = Finding::Chance { gap: "who comes first".to_owned() };
     for expected in ["allow", "deny"] {
         // The lab applies what the engine knows; a cluster shows what the engine does not.
-        let said = judged(expected, &unknown, &observed(Datapath::Lab));
+        let said = judged(expected, &unknown, &observed(DatapathKind::Lab));
         assert_eq!(said, "inconclusive, Inconclusive: the engine does not know this rule");
-        for datapath in [Datapath::Lab, Datapath::Cilium] {
+        for datapath in [DatapathKind::Lab, DatapathKind::Cilium] {
             let said = judged(expected, &chance, &observed(datapath));
             assert_eq!(said, "inconclusive, Inconclusive: the engine does not know who comes first");
         }
     }
-    assert_eq!(judged("allow", &unknown, &observed(Datapath::Cilium)), "allow, AsExpected");
+    assert_eq!(judged("allow", &unknown, &observed(DatapathKind::Cilium)), "allow, AsExpected");
 }

@@ -53,7 +53,7 @@ fn of_step(step: &Step) -> impl Iterator<Item = &Manifest> {
 
 /// What one clusterwide policy of a scenario selects that is not the scenario's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reach {
+pub struct ClusterwideReach {
     /// The scenario.
     pub scenario: String,
     /// The policy.
@@ -64,7 +64,12 @@ pub struct Reach {
 
 /// Finds what the clusterwide policies of a scenario select beyond it, where `others` are the pods that are there
 /// already. A policy that the engine does not read is listed with nothing.
-pub fn reach(facts: &Facts, others: &Topology, scenario: &Scenario, version: CiliumVersion) -> Vec<Reach> {
+pub fn reach(
+    facts: &Facts,
+    others: &Topology,
+    scenario: &Scenario,
+    version: CiliumVersion,
+) -> Vec<ClusterwideReach> {
     let nodes: BTreeMap<String, Labels> =
         facts.nodes.iter().map(|(name, node)| (name.clone(), node.labels.clone())).collect();
     let mut found: BTreeMap<ObjectRef, Selected> = BTreeMap::new();
@@ -82,11 +87,11 @@ pub fn reach(facts: &Facts, others: &Topology, scenario: &Scenario, version: Cil
             all.nodes.extend(selected.nodes);
         }
     }
-    let reach = |(policy, selected)| Reach { scenario: scenario.name.clone(), policy, selected };
+    let reach = |(policy, selected)| ClusterwideReach { scenario: scenario.name.clone(), policy, selected };
     found.into_iter().map(reach).collect()
 }
 
-impl fmt::Display for Reach {
+impl fmt::Display for ClusterwideReach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Selected { pods, nodes } = &self.selected;
         let pods = listed("pod", pods.iter().map(ToString::to_string));

@@ -9,7 +9,7 @@ use verdikt_cluster::borrow::Borrowed;
 use verdikt_cluster::inspect::Facts;
 use verdikt_cluster::world::World;
 use verdikt_scenario::attempt::{Attempt, Target};
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::name::HostName;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
@@ -163,8 +163,9 @@ fn hidden_api_server(tunnels: bool, step: &Step) -> Option<&HostName> {
 /// Whether a policy speaks of the API server: by its entity, or by its label as a key.
 fn speaks_of_api_server(step: &Step) -> bool {
     let is_it = |text: &str| text.strip_prefix("reserved:").unwrap_or(text) == API_SERVER;
-    let speaks =
-        |node: &Node| node.text().is_some_and(is_it) || node.entries().iter().any(|entry| is_it(&entry.key));
+    let speaks = |node: &YamlNode| {
+        node.text().is_some_and(is_it) || node.entries().iter().any(|entry| is_it(&entry.key))
+    };
     step.policies.iter().any(|manifest: &Manifest| has(&manifest.root, &speaks))
 }
 
@@ -173,16 +174,16 @@ fn is_sctp(attempt: &Attempt) -> bool {
 }
 
 /// Whether a document has a list called `http` anywhere.
-fn has_http_rules(root: &Node) -> bool {
+fn has_http_rules(root: &YamlNode) -> bool {
     has(root, &|node| has_key(node, "http"))
 }
 
-fn has_key(node: &Node, key: &str) -> bool {
+fn has_key(node: &YamlNode, key: &str) -> bool {
     node.entries().iter().any(|entry| entry.key == key)
 }
 
 /// Whether a node of a document is such, at any depth.
-fn has(node: &Node, is_such: &impl Fn(&Node) -> bool) -> bool {
+fn has(node: &YamlNode, is_such: &impl Fn(&YamlNode) -> bool) -> bool {
     is_such(node)
         || node.elements().iter().any(|node| has(node, is_such))
         || node.entries().iter().any(|entry| has(&entry.value, is_such))

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use verdikt_cluster::connect::Connection;
-use verdikt_cluster::exec::Container;
+use verdikt_cluster::connect::ApiConnection;
+use verdikt_cluster::exec::PodContainer;
 use verdikt_cluster::inspect::Facts;
-use verdikt_hubble::flow_source::{self, Choice, FlowSourceError};
+use verdikt_hubble::flow_source::{self, FlowSourceChoice, FlowSourceError};
 use verdikt_scenario::flow::Flow;
 
-use self::relay::Past;
+use self::relay::RelayHistory;
 use crate::backend::{BackendEvent, Flowing};
 
 /// How long an agent or Relay may take for an answer.
@@ -44,7 +44,7 @@ pub enum FlowsError {
         /// The node.
         node: String,
         /// Its agent's pod.
-        agent: Container,
+        agent: PodContainer,
         /// Why.
         reason: String,
     },
@@ -57,7 +57,7 @@ pub enum FlowsError {
 }
 
 /// Decides who is asked for flows: the agents, or Relay if one of them does not answer.
-pub async fn choose(connection: &Connection, facts: &Facts) -> Result<Choice, FlowsError> {
+pub async fn choose(connection: &ApiConnection, facts: &Facts) -> Result<FlowSourceChoice, FlowsError> {
     if !facts.cilium.hubble() {
         return Err(FlowsError::Off);
     }
@@ -71,7 +71,7 @@ pub async fn choose(connection: &Connection, facts: &Facts) -> Result<Choice, Fl
 }
 
 /// The agents of the nodes that can be used.
-fn agents_of(facts: &Facts) -> impl Iterator<Item = (&String, &Container)> {
+fn agents_of(facts: &Facts) -> impl Iterator<Item = (&String, &PodContainer)> {
     let usable = facts.nodes.iter().filter(|(_, node)| node.ready);
     let agents = usable.filter_map(|(name, node)| Some((name, node.agent.as_ref()?)));
     agents.filter(|(_, agent)| agent.ready).map(|(name, agent)| (name, &agent.container))
@@ -94,12 +94,12 @@ enum SourceReport {
 
 /// The flows of all nodes.
 #[derive(Debug)]
-pub(super) struct Flows {
+pub(super) struct NodeFlows {
     told: mpsc::UnboundedReceiver<SourceReport>,
     /// From where no flows come.
     away: BTreeMap<String, Absence>,
     /// What asks Relay for the flows that it holds back.
-    past: Option<Past>,
+    past: Option<RelayHistory>,
     /// Those who tell; they end with this.
     tellers: JoinSet<()>,
 }
@@ -112,28 +112,28 @@ struct Absence {
     until: Instant,
 }
 
-impl Flows {
+impl NodeFlows {
     /// Follows whom was chosen. Times are counted from `begin`, by the clocks of the nodes.
     pub(super) async fn follow(
-        connection: &Connection,
+        connection: &ApiConnection,
         facts: &Facts,
-        choice: &Choice,
+        choice: &FlowSourceChoice,
         begin: SystemTime,
     ) -> Result<Self, FlowsError> {
         let (tell, told) = mpsc::unbounded_channel();
         let mut tellers = JoinSet::new();
         let past = match choice {
-            Choice::Agents { .. } => {
+            FlowSourceChoice::Agents { .. } => {
                 for (node, agent) in agents_of(facts) {
                     let followed = agents::follow(connection, (node, agent), begin, tell.clone());
                     tellers.spawn(followed.await?);
                 }
                 None
             }
-            Choice::Relay { source, .. } => {
+            FlowSourceChoice::Relay { source, .. } => {
                 let nodes = agents_of(facts).map(|(node, _)| node.clone()).collect();
                 tellers.spawn(relay::follow(source, nodes, begin, tell.clone()).await?);
-                Some(Past::new(source, begin, tell).await?)
+                Some(RelayHistory::new(source, begin, tell).await?)
             }
         };
         Ok(Self { told, away: BTreeMap::new(), past, tellers })

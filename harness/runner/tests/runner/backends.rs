@@ -8,7 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use verdikt_engine::model::PolicyModel;
-use verdikt_runner::backend::{Applied, AttemptNumber, Backend, BackendError, BackendEvent, Destinations};
+use verdikt_runner::backend::{
+    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations,
+};
 use verdikt_runner::plan::RunOptions;
 use verdikt_runner::run::{BackendChoice, run_on};
 use verdikt_scenario::attempt::{Attempt, Target};
@@ -66,8 +68,8 @@ impl Chooses {
 }
 
 impl Backend for Chooses {
-    async fn apply(&mut self, _: &Step, _: &PolicyModel<'_>) -> Result<Applied, BackendError> {
-        Ok(Applied::default())
+    async fn apply(&mut self, _: &Step, _: &PolicyModel<'_>) -> Result<AppliedStep, BackendError> {
+        Ok(AppliedStep::default())
     }
 
     fn begin(&mut self, number: AttemptNumber, _: &Endpoint, attempt: &Attempt) {

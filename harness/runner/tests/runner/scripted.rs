@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use verdikt_engine::model::PolicyModel;
 use verdikt_runner::backend::{
-    Applied, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, Flowing,
+    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, Flowing,
 };
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::{
@@ -120,7 +120,7 @@ impl Scripted {
 }
 
 impl Backend for Scripted {
-    async fn apply(&mut self, step: &Step, _: &PolicyModel<'_>) -> Result<Applied, BackendError> {
+    async fn apply(&mut self, step: &Step, _: &PolicyModel<'_>) -> Result<AppliedStep, BackendError> {
         self.tell(format!("apply {}", step.name));
         self.step.clone_from(&step.name);
         if self.script.hangs == Some(&step.name) {
@@ -129,7 +129,7 @@ impl Backend for Scripted {
         if self.script.breaks == Some(&step.name) {
             return Err(BackendError::new(std::io::Error::other("no more namespaces")));
         }
-        Ok(Applied::default())
+        Ok(AppliedStep::default())
     }
 
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {

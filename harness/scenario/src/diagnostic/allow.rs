@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Diagnostic, Severity, Sources};
+use super::{Diagnostic, Severity, SourceTexts};
 use crate::place::Position;
 
 /// How such a comment begins.
@@ -30,7 +30,7 @@ type Allowed<'a> = BTreeMap<(&'a str, u32), Vec<&'a str>>;
 /// assert_eq!(take_allowed(&mut diagnostics, &sources), 1);
 /// assert!(diagnostics.is_empty());
 /// ```
-pub fn take_allowed(diagnostics: &mut Vec<Diagnostic>, sources: &Sources) -> usize {
+pub fn take_allowed(diagnostics: &mut Vec<Diagnostic>, sources: &SourceTexts) -> usize {
     let mut allowed = Allowed::new();
     let mut without_reason = Vec::new();
     for (file, text) in sources.texts.iter().filter(|(_, text)| text.contains(BEGIN)) {
@@ -89,7 +89,7 @@ mod tests {
 
     /// The codes that are left of one warning a line.
     fn left(text: &str) -> String {
-        let mut sources = Sources::default();
+        let mut sources = SourceTexts::default();
         let file = "p.yaml".into();
         sources.add(&file, &text.into());
         let lines = (1..).take(text.lines().count());
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_never_allowed() {
-        let mut sources = Sources::default();
+        let mut sources = SourceTexts::default();
         let file = "p.yaml".into();
         sources.add(&file, &"a: 1 # verdikt: allow covered because I say so".into());
         let mut diagnostics =

@@ -8,8 +8,8 @@ use std::ops::Range;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
-use self::lines::Lines;
-use super::{Diagnostic, Severity, Sources};
+use self::lines::TextLines;
+use super::{Diagnostic, Severity, SourceTexts};
 use crate::plain::{Plain, steers};
 
 /// The longest line that is shown whole, in characters; of a longer one, a piece around the place.
@@ -23,12 +23,12 @@ const MOST_DRAWN: usize = 100;
 
 /// Draws diagnostics, sorted by place and each once, with an empty line between them; of very many, the first mistakes
 /// and then the first warnings. The text ends with a line break unless there is nothing to draw.
-pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: bool) -> String {
+pub fn render(diagnostics: &[Diagnostic], sources: &SourceTexts, colour: bool) -> String {
     render_in(diagnostics, sources, colour, usize::MAX)
 }
 
 /// The same with messages and advice broken into lines of so many columns.
-pub fn render_in(diagnostics: &[Diagnostic], sources: &Sources, colour: bool, width: usize) -> String {
+pub fn render_in(diagnostics: &[Diagnostic], sources: &SourceTexts, colour: bool, width: usize) -> String {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort();
     sorted.dedup();
@@ -39,7 +39,7 @@ pub fn render_in(diagnostics: &[Diagnostic], sources: &Sources, colour: bool, wi
     let mut drawn: Vec<String> = Vec::new();
     for diagnostic in sorted {
         let file: &str = &diagnostic.place.file;
-        let lines = files.entry(file).or_insert_with(|| sources.text(file).map(Lines::of));
+        let lines = files.entry(file).or_insert_with(|| sources.text(file).map(TextLines::of));
         let rendered_from = sources.origin(&diagnostic.place);
         drawn.push(draw(diagnostic, lines.as_mut(), rendered_from, &renderer, width));
     }
@@ -78,7 +78,7 @@ fn cut(sorted: &mut Vec<&Diagnostic>) -> Option<String> {
 
 fn draw(
     diagnostic: &Diagnostic,
-    lines: Option<&mut Lines<'_>>,
+    lines: Option<&mut TextLines<'_>>,
     rendered_from: Option<&str>,
     renderer: &Renderer,
     width: usize,
@@ -156,7 +156,7 @@ struct Excerpt {
 }
 
 /// The piece of a line around a column; none if there is no such line.
-fn excerpt(lines: &mut Lines<'_>, number: usize, column: usize) -> Option<Excerpt> {
+fn excerpt(lines: &mut TextLines<'_>, number: usize, column: usize) -> Option<Excerpt> {
     let line = lines.line(number)?;
     let before = (column - 1).min(LONGEST_LINE / 2);
     let skipped = column - 1 - before;

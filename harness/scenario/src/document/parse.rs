@@ -10,7 +10,7 @@ use serde_saphyr::{DuplicateKeyPolicy, Error};
 
 use super::kubectl;
 use super::limits::{self, Excess};
-use super::{LARGEST_FILE, Node, Value, position_of};
+use super::{LARGEST_FILE, Value, YamlNode, position_of};
 use crate::place::Position;
 
 /// Why a text is not a YAML document.
@@ -26,16 +26,16 @@ pub struct DocumentError {
 }
 
 /// The documents of a YAML stream (JSON is YAML). Empty documents are left out.
-pub fn parse(text: &str) -> Result<Vec<Node>, DocumentError> {
-    let Parsed { documents, duplicates, .. } = parse_all(text)?;
+pub fn parse(text: &str) -> Result<Vec<YamlNode>, DocumentError> {
+    let ParsedText { documents, duplicates, .. } = parse_all(text)?;
     duplicates.into_iter().next().map_or(Ok(documents), Err)
 }
 
 /// What stands in a text.
 #[derive(Debug)]
-pub(crate) struct Parsed {
+pub(crate) struct ParsedText {
     /// The documents that kubectl reads. Of keys that stand twice in a mapping, the first counts.
-    pub(crate) documents: Vec<Node>,
+    pub(crate) documents: Vec<YamlNode>,
     /// The keys that stand twice.
     pub(crate) duplicates: Vec<DocumentError>,
     /// Where the parts begin that kubectl does not look at.
@@ -43,7 +43,7 @@ pub(crate) struct Parsed {
 }
 
 /// Reads a text, going on behind keys that stand twice.
-pub(crate) fn parse_all(text: &str) -> Result<Parsed, DocumentError> {
+pub(crate) fn parse_all(text: &str) -> Result<ParsedText, DocumentError> {
     if text.len() > LARGEST_FILE {
         return Err(DocumentError::excess(limits::too_many_bytes(text.len()), START));
     }
@@ -59,20 +59,20 @@ pub(crate) fn parse_all(text: &str) -> Result<Parsed, DocumentError> {
         with_snippet: false,
     };
     let kubectl::Text { read, unread } = kubectl::read(text);
-    let documents = serde_saphyr::from_multiple_with_options::<Node>(&read, options);
+    let documents = serde_saphyr::from_multiple_with_options::<YamlNode>(&read, options);
     let mut documents = documents.map_err(|error| DocumentError::from_parser(&error))?;
     let mut duplicates = Vec::new();
     for document in &mut documents {
         take_duplicates(document, &mut duplicates);
     }
-    Ok(Parsed { documents, duplicates, unread })
+    Ok(ParsedText { documents, duplicates, unread })
 }
 
 const START: Position = Position { line: 1, column: 1 };
 
 /// Reads values of JSON one by one.
-fn json(text: &str, values: &[std::ops::Range<usize>]) -> Result<Parsed, DocumentError> {
-    let mut all = Parsed { documents: Vec::new(), duplicates: Vec::new(), unread: Vec::new() };
+fn json(text: &str, values: &[std::ops::Range<usize>]) -> Result<ParsedText, DocumentError> {
+    let mut all = ParsedText { documents: Vec::new(), duplicates: Vec::new(), unread: Vec::new() };
     let (mut before, mut at) = (0, START);
     for value in values {
         at = after(at, &text[before..value.start]);
@@ -109,7 +109,7 @@ fn moved(position: Position, begin: Position) -> Position {
     }
 }
 
-fn move_node(node: &mut Node, begin: Position) {
+fn move_node(node: &mut YamlNode, begin: Position) {
     node.position = moved(node.position, begin);
     match &mut node.value {
         Value::List(elements) => elements.iter_mut().for_each(|node| move_node(node, begin)),
@@ -123,7 +123,7 @@ fn move_node(node: &mut Node, begin: Position) {
     }
 }
 
-fn take_duplicates(node: &mut Node, duplicates: &mut Vec<DocumentError>) {
+fn take_duplicates(node: &mut YamlNode, duplicates: &mut Vec<DocumentError>) {
     match &mut node.value {
         Value::List(elements) => elements.iter_mut().for_each(|node| take_duplicates(node, duplicates)),
         Value::Map(entries) => {

@@ -11,7 +11,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess
 use serde::forward_to_deserialize_any;
 
 use super::located::LOCATED;
-use crate::document::{Entry, Node, Value};
+use crate::document::{Entry, Value, YamlNode};
 use crate::place::Position;
 
 /// Why a tree has not the wanted shape; the structural check finds these first, with better words.
@@ -37,11 +37,11 @@ impl ShapeError {
 }
 
 /// Reads a value of a type from a tree.
-pub(crate) fn from_node<'de, T: Deserialize<'de>>(node: &'de Node) -> Result<T, ShapeError> {
+pub(crate) fn from_node<'de, T: Deserialize<'de>>(node: &'de YamlNode) -> Result<T, ShapeError> {
     T::deserialize(Tree(node)).map_err(|error| error.at(node.position))
 }
 
-struct Tree<'de>(&'de Node);
+struct Tree<'de>(&'de YamlNode);
 
 impl<'de> Deserializer<'de> for Tree<'de> {
     type Error = ShapeError;
@@ -78,7 +78,7 @@ impl<'de> Deserializer<'de> for Tree<'de> {
     ) -> Result<V::Value, ShapeError> {
         if name == LOCATED {
             let position = self.0.position;
-            visitor.visit_seq(Parts { position, next: 0, value: Some(self) })
+            visitor.visit_seq(LocatedParts { position, next: 0, value: Some(self) })
         } else {
             self.deserialize_any(visitor)
         }
@@ -100,7 +100,7 @@ impl<'de> Deserializer<'de> for Tree<'de> {
     }
 }
 
-struct Elements<'de>(std::slice::Iter<'de, Node>);
+struct Elements<'de>(std::slice::Iter<'de, YamlNode>);
 
 impl<'de> SeqAccess<'de> for Elements<'de> {
     type Error = ShapeError;
@@ -116,7 +116,7 @@ impl<'de> SeqAccess<'de> for Elements<'de> {
 
 struct Entries<'de> {
     rest: std::slice::Iter<'de, Entry>,
-    value: Option<&'de Node>,
+    value: Option<&'de YamlNode>,
 }
 
 impl<'de> MapAccess<'de> for Entries<'de> {
@@ -125,7 +125,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, ShapeError> {
         let Some(entry) = self.rest.next() else { return Ok(None) };
         self.value = Some(&entry.value);
-        seed.deserialize(Key(entry)).map(Some).map_err(|error| error.at(entry.position))
+        seed.deserialize(EntryKey(entry)).map(Some).map_err(|error| error.at(entry.position))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, ShapeError> {
@@ -134,9 +134,9 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     }
 }
 
-struct Key<'de>(&'de Entry);
+struct EntryKey<'de>(&'de Entry);
 
-impl<'de> Deserializer<'de> for Key<'de> {
+impl<'de> Deserializer<'de> for EntryKey<'de> {
     type Error = ShapeError;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ShapeError> {
@@ -150,7 +150,7 @@ impl<'de> Deserializer<'de> for Key<'de> {
         visitor: V,
     ) -> Result<V::Value, ShapeError> {
         let value = StrDeserializer::new(&self.0.key);
-        visitor.visit_seq(Parts { position: self.0.position, next: 0, value: Some(value) })
+        visitor.visit_seq(LocatedParts { position: self.0.position, next: 0, value: Some(value) })
     }
 
     forward_to_deserialize_any! {
@@ -160,13 +160,13 @@ impl<'de> Deserializer<'de> for Key<'de> {
 }
 
 /// A located value as three parts: line, column, value.
-struct Parts<D> {
+struct LocatedParts<D> {
     position: Position,
     next: u8,
     value: Option<D>,
 }
 
-impl<'de, D: Deserializer<'de, Error = ShapeError>> SeqAccess<'de> for Parts<D> {
+impl<'de, D: Deserializer<'de, Error = ShapeError>> SeqAccess<'de> for LocatedParts<D> {
     type Error = ShapeError;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(

@@ -65,15 +65,15 @@ impl<T: JsonSchema> JsonSchema for Located<T> {
 
 /// A mapping in the order of the file, every key with its position.
 #[derive(Clone, Debug)]
-pub(crate) struct Table<V>(pub(crate) Vec<(Located<String>, V)>);
+pub(crate) struct LocatedMap<V>(pub(crate) Vec<(Located<String>, V)>);
 
-impl<V> Default for Table<V> {
+impl<V> Default for LocatedMap<V> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<'a, V> IntoIterator for &'a Table<V> {
+impl<'a, V> IntoIterator for &'a LocatedMap<V> {
     type Item = &'a (Located<String>, V);
     type IntoIter = std::slice::Iter<'a, (Located<String>, V)>;
 
@@ -82,7 +82,7 @@ impl<'a, V> IntoIterator for &'a Table<V> {
     }
 }
 
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Table<V> {
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for LocatedMap<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(TableVisitor(PhantomData))
     }
@@ -91,22 +91,22 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Table<V> {
 struct TableVisitor<V>(PhantomData<V>);
 
 impl<'de, V: Deserialize<'de>> Visitor<'de> for TableVisitor<V> {
-    type Value = Table<V>;
+    type Value = LocatedMap<V>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a mapping")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Table<V>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<LocatedMap<V>, A::Error> {
         let mut entries = Vec::new();
         while let Some(entry) = access.next_entry()? {
             entries.push(entry);
         }
-        Ok(Table(entries))
+        Ok(LocatedMap(entries))
     }
 }
 
-impl<V: JsonSchema> JsonSchema for Table<V> {
+impl<V: JsonSchema> JsonSchema for LocatedMap<V> {
     fn inline_schema() -> bool {
         true
     }

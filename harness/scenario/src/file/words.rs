@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{Located, Table};
+use super::{Located, LocatedMap};
 use crate::expect::VERDICT_WORDS;
 use crate::policy::Refuser;
 use crate::scenario::{Enforcement, EnforcementMode, FieldValidation};
@@ -159,9 +159,9 @@ impl From<RefuserWord> for Refuser {
 
 /// The sources of a verdict: one, or a list; `others` stands for every source the attempt does not name.
 #[derive(Clone, Debug)]
-pub(crate) struct Sources(pub(crate) Vec<Located<String>>);
+pub(crate) struct SourceNames(pub(crate) Vec<Located<String>>);
 
-impl<'de> Deserialize<'de> for Sources {
+impl<'de> Deserialize<'de> for SourceNames {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let sources = Located::<OneOrMany>::deserialize(deserializer)?;
         Ok(Self(match sources.value {
@@ -200,7 +200,7 @@ impl<'de> Visitor<'de> for OneOrManyVisitor {
     }
 }
 
-impl JsonSchema for Sources {
+impl JsonSchema for SourceNames {
     fn schema_name() -> Cow<'static, str> {
         "Sources".into()
     }
@@ -225,7 +225,7 @@ const ATTEMPTS: [&str; 4] = [
 
 /// The schema of a table: attempts, each with verdicts and their sources.
 pub(crate) fn table(generator: &mut SchemaGenerator) -> Schema {
-    let sources = generator.subschema_for::<Sources>();
+    let sources = generator.subschema_for::<SourceNames>();
     let words: serde_json::Map<String, serde_json::Value> =
         VERDICT_WORDS.iter().map(|word| ((*word).to_owned(), sources.clone().to_value())).collect();
     let by = format!("^({}) by .+$", VERDICT_WORDS.join("|"));
@@ -311,7 +311,7 @@ pub(crate) enum SettingWord {
     /// Several texts.
     List(Vec<String>),
     /// Settings under a common name.
-    Table(Table<Located<SettingWord>>),
+    Table(LocatedMap<Located<SettingWord>>),
 }
 
 impl<'de> Deserialize<'de> for SettingWord {
@@ -359,7 +359,7 @@ impl<'de> Visitor<'de> for SettingVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<SettingWord, A::Error> {
-        Table::deserialize(MapAccessDeserializer::new(access)).map(SettingWord::Table)
+        LocatedMap::deserialize(MapAccessDeserializer::new(access)).map(SettingWord::Table)
     }
 }
 

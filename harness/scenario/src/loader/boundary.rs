@@ -13,7 +13,7 @@ use crate::lower::mistake::Mistake;
 
 /// How far files may refer to others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reach {
+pub enum FileReach {
     /// Within the paths that the command names, and the repositories they lie in.
     #[default]
     Inside,
@@ -27,14 +27,14 @@ const OF_GIT: &str = ".git";
 /// The folders below which files may be read.
 #[derive(Debug)]
 pub(super) struct Boundary {
-    reach: Reach,
+    reach: FileReach,
     /// The folders, without links.
     roots: BTreeSet<PathBuf>,
 }
 
 impl Boundary {
     /// The boundary around the paths of a command.
-    pub(super) fn around(paths: &[PathBuf], reach: Reach) -> Self {
+    pub(super) fn around(paths: &[PathBuf], reach: FileReach) -> Self {
         let mut roots = BTreeSet::new();
         for path in paths {
             if read::is_stream(path) {
@@ -52,7 +52,7 @@ impl Boundary {
             let below = canonical.strip_prefix(root);
             below.is_ok_and(|below| !below.components().any(|part| part.as_os_str() == OsStr::new(OF_GIT)))
         };
-        if self.reach == Reach::Anywhere || self.roots.iter().any(is_below) {
+        if self.reach == FileReach::Anywhere || self.roots.iter().any(is_below) {
             return Ok(());
         }
         let message = format!(

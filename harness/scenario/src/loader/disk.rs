@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::boundary::Boundary;
-use super::walk::{self, Files, Limits};
+use super::walk::{self, WalkLimits, WalkedFiles};
 use super::{read, rendering, text};
-use crate::diagnostic::{Diagnostic, Sources};
-use crate::document::{self, DocumentError, Node, Parsed};
+use crate::diagnostic::{Diagnostic, SourceTexts};
+use crate::document::{self, DocumentError, ParsedText, YamlNode};
 use crate::lower::mistake::Mistake;
 
 /// A file that was read.
@@ -22,7 +22,7 @@ pub(super) struct Opened {
     /// Where it truly is; the name of a stream.
     pub(super) canonical: PathBuf,
     /// Its documents, or why it has none.
-    pub(super) documents: Result<Vec<Node>, Diagnostic>,
+    pub(super) documents: Result<Vec<YamlNode>, Diagnostic>,
     /// Whether it has no documents because it is a template.
     pub(super) is_template: bool,
     /// What is wrong with documents that can be read: keys that stand twice, parts that kubectl does not look at.
@@ -33,34 +33,34 @@ pub(super) struct Opened {
 #[derive(Debug)]
 pub(super) struct Disk {
     boundary: Boundary,
-    limits: Limits,
+    limits: WalkLimits,
     opened: BTreeMap<PathBuf, Rc<Opened>>,
-    pub(super) sources: Sources,
+    pub(super) sources: SourceTexts,
     /// The places of the files that scenarios consist of.
     pub(super) used: BTreeSet<PathBuf>,
 }
 
 impl Disk {
-    pub(super) fn new(boundary: Boundary, limits: Limits) -> Self {
-        let (opened, sources, used) = (BTreeMap::new(), Sources::default(), BTreeSet::new());
+    pub(super) fn new(boundary: Boundary, limits: WalkLimits) -> Self {
+        let (opened, sources, used) = (BTreeMap::new(), SourceTexts::default(), BTreeSet::new());
         Self { boundary, limits, opened, sources, used }
     }
 
     /// The files of a path that a file names.
-    pub(super) fn files_of(&self, path: &Path, fits: fn(&str) -> bool) -> Files {
+    pub(super) fn files_of(&self, path: &Path, fits: fn(&str) -> bool) -> WalkedFiles {
         walk::files_of(path, fits, &self.boundary, self.limits)
     }
 
     /// The files of a path that the command names.
-    pub(super) fn files_of_named(&self, path: &Path, fits: fn(&str) -> bool) -> Files {
+    pub(super) fn files_of_named(&self, path: &Path, fits: fn(&str) -> bool) -> WalkedFiles {
         if read::is_stream(path) {
-            return Files { paths: vec![path.to_owned()], ..Files::default() };
+            return WalkedFiles { paths: vec![path.to_owned()], ..WalkedFiles::default() };
         }
         self.files_of(path, fits)
     }
 
     /// Reads one of the files of a path that the command names, or remembers it.
-    pub(super) fn open_of(&mut self, files: &Files, path: &Path) -> Result<Rc<Opened>, Mistake> {
+    pub(super) fn open_of(&mut self, files: &WalkedFiles, path: &Path) -> Result<Rc<Opened>, Mistake> {
         // A pipe in a folder is not what the command names, and may never end.
         if files.of_folder { self.open(path) } else { self.open_named(path) }
     }
@@ -101,7 +101,7 @@ impl Disk {
             Diagnostic { help: error.help.map(Cow::into_owned), ..diagnostic }
         };
         let (documents, remarks) = match document::parse_all(&text) {
-            Ok(Parsed { documents, duplicates, unread }) => {
+            Ok(ParsedText { documents, duplicates, unread }) => {
                 let unread = unread.into_iter().map(|position| text::unread(position.in_file(&file)));
                 let remarks = duplicates.into_iter().map(in_place).chain(unread).collect();
                 match text::refused(&documents, &text) {

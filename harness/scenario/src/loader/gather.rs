@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::disk::{Disk, Opened};
 use super::manifests;
 use crate::diagnostic::Severity;
-use crate::document::Node;
+use crate::document::YamlNode;
 use crate::file::deserialize::from_node;
 use crate::file::{Located, ScenarioFile, SettingWord, TopologyFile};
 use crate::lower::mistake::{Mistake, Mistakes};
@@ -23,7 +23,7 @@ use crate::scenario::Scenario;
 use crate::schema::check;
 
 /// Whether a document is a scenario, or was meant to be one.
-pub(super) fn is_scenario(document: &Node) -> bool {
+pub(super) fn is_scenario(document: &YamlNode) -> bool {
     let has = |key: &str| document.entries().iter().any(|entry| entry.key == key);
     let is_object = has("apiVersion") || has("kind");
     // A first word with a slip in it, beside words that nothing else has.
@@ -32,14 +32,14 @@ pub(super) fn is_scenario(document: &Node) -> bool {
 }
 
 /// What reads the files that scenarios refer to.
-pub(super) struct Reader<'a> {
+pub(super) struct FileReader<'a> {
     pub(super) disk: &'a mut Disk,
     pub(super) read_objects: Option<ReadObjects>,
 }
 
 /// Loads the scenario of a file, which names others from a folder; none if it has mistakes.
 pub(super) fn scenario(
-    reader: &mut Reader<'_>,
+    reader: &mut FileReader<'_>,
     folder: &Path,
     opened: &Opened,
     mistakes: &mut Mistakes,
@@ -111,7 +111,7 @@ pub(super) fn scenario(
 }
 
 fn read_shape<T: serde::de::DeserializeOwned>(
-    root: &Node,
+    root: &YamlNode,
     file: &Arc<str>,
     mistakes: &mut Mistakes,
 ) -> Option<T> {
@@ -125,7 +125,7 @@ fn read_shape<T: serde::de::DeserializeOwned>(
 
 /// The topology files a scenario includes, directly or through others.
 struct Includes<'a, 'd> {
-    reader: &'a mut Reader<'d>,
+    reader: &'a mut FileReader<'d>,
     parts: Vec<TopologyPart>,
     above: Vec<PathBuf>,
     done: BTreeSet<PathBuf>,

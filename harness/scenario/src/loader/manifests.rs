@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::Disk;
-use super::gather::Reader;
+use super::gather::FileReader;
 use super::plain;
 use super::rendering::AllUnrendered;
 use super::text;
-use super::walk::Files;
+use super::walk::WalkedFiles;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::file::Located;
 use crate::lower::manifest;
@@ -52,7 +52,7 @@ pub(super) fn policies(
 
 /// The topology of the entries of `manifests`; none, with the mistakes on record, if they are not wholly understood.
 pub(super) fn topology(
-    reader: &mut Reader<'_>,
+    reader: &mut FileReader<'_>,
     entries: &[Located<String>],
     naming: Naming<'_>,
     namespace: Option<&NamespaceName>,
@@ -114,7 +114,7 @@ fn files_of(
     entry: &Located<String>,
     (file, folder): Naming<'_>,
     mistakes: &mut Mistakes,
-) -> Option<(PathBuf, Files)> {
+) -> Option<(PathBuf, WalkedFiles)> {
     let path = folder.join(&entry.value);
     let files = disk.files_of(&path, is_policy_file);
     if !files.problems.is_empty() {

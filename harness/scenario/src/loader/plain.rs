@@ -8,8 +8,8 @@ use super::gather::is_scenario;
 use super::rendering::{self, Kustomization, Kustomizations, Unrendered};
 use super::{LoadedPolicies, at_file, read, tidy};
 use crate::diagnostic::Diagnostic;
-use crate::document::{Entry, Node, Value};
-use crate::lower::manifest::{self, class::Class, class::classify};
+use crate::document::{Entry, Value, YamlNode};
+use crate::lower::manifest::{self, class::DocumentClass, class::classify};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::policies::is_policy_file;
 use crate::name::NamespaceName;
@@ -216,8 +216,8 @@ impl Policies<'_> {
     fn add(&mut self, mut manifest: Manifest, beside: Option<&Kustomization>) -> bool {
         let file = manifest.file.clone();
         match classify(&manifest.root) {
-            Class::Policy => {}
-            Class::Other => {
+            DocumentClass::Policy => {}
+            DocumentClass::Other => {
                 if let (Some(namespace), None) =
                     (beside.and_then(|beside| beside.namespace.as_ref()), manifest.object().namespace)
                 {
@@ -230,11 +230,11 @@ impl Policies<'_> {
                 self.loaded.others.push(manifest);
                 return false;
             }
-            Class::Unclear(position, mistake) => {
+            DocumentClass::Unclear(position, mistake) => {
                 self.mistakes.add(&file, position, mistake);
                 return true;
             }
-            Class::NotEnforced(position, kind) => {
+            DocumentClass::NotEnforced(position, kind) => {
                 let Mistake { message, help } = manifest::never_enforced(&kind);
                 let warning = Diagnostic::warning(position.in_file(&file), "not-enforced", message);
                 self.mistakes.0.push(Diagnostic { help, ..warning });
@@ -283,7 +283,7 @@ pub(super) fn put_namespace(manifest: &mut Manifest, namespace: &str, position: 
     let metadata = entries.iter_mut().find(|entry| entry.key == "metadata");
     if let Some(Value::Map(metadata)) = metadata.map(|entry| &mut entry.value.value) {
         metadata.retain(|entry| entry.key != "namespace");
-        let value = Node { value: Value::Text(namespace.into()), position };
+        let value = YamlNode { value: Value::Text(namespace.into()), position };
         metadata.push(Entry { key: "namespace".into(), position, value });
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::disk::Disk;
 use super::text;
-use crate::document::{Node, Value};
+use crate::document::{Value, YamlNode};
 use crate::lower::policies::is_policy_file;
 
 /// Why some files are not checked as they will be applied.
@@ -109,12 +109,12 @@ pub(super) fn chart_of(file: &str) -> String {
 }
 
 /// What is not rendered in a policy: in its names and in what it says, not in its annotations.
-pub(super) fn unrendered(policy: &Node) -> Option<Unrendered> {
+pub(super) fn unrendered(policy: &YamlNode) -> Option<Unrendered> {
     let parts = [&["metadata", "name"][..], &["metadata", "namespace"], &["spec"], &["specs"]];
     parts.iter().filter_map(|path| policy.at(path)).find_map(in_value)
 }
 
-fn in_value(node: &Node) -> Option<Unrendered> {
+fn in_value(node: &YamlNode) -> Option<Unrendered> {
     match &node.value {
         Value::Text(text) => unrendered_text(text),
         Value::List(elements) => elements.iter().find_map(in_value),
@@ -221,12 +221,13 @@ impl Kustomizations {
     }
 }
 
-fn kustomization(folder: &Path, root: &Node) -> Kustomization {
-    let listed = |key: &str| root.get(key).map_or(&[][..], Node::elements).iter();
-    let path = |patch: &Node| patch.get("path").and_then(Node::text).map(str::to_owned);
+fn kustomization(folder: &Path, root: &YamlNode) -> Kustomization {
+    let listed = |key: &str| root.get(key).map_or(&[][..], YamlNode::elements).iter();
+    let path = |patch: &YamlNode| patch.get("path").and_then(YamlNode::text).map(str::to_owned);
     let named = listed("patchesStrategicMerge").filter_map(|patch| patch.text().map(str::to_owned));
     let patches = listed("patches").chain(listed("patchesJson6902")).filter_map(path).chain(named);
-    let resources = ["resources", "bases", "components"].into_iter().flat_map(listed).filter_map(Node::text);
+    let resources =
+        ["resources", "bases", "components"].into_iter().flat_map(listed).filter_map(YamlNode::text);
     // What is no file beside it is a folder, or far away.
     let elsewhere: Vec<&str> = resources
         .filter(|name| name.starts_with("..") || name.contains("://") || !is_policy_file(name))
@@ -234,7 +235,7 @@ fn kustomization(folder: &Path, root: &Node) -> Kustomization {
     let shown = |name: &&str| text::display(&text::without_detours(&folder.join(name)));
     Kustomization {
         folder: text::display(folder),
-        namespace: root.get("namespace").and_then(Node::text).map(str::to_owned),
+        namespace: root.get("namespace").and_then(YamlNode::text).map(str::to_owned),
         patches: patches.map(|path| path.trim_start_matches("./").to_owned()).collect(),
         changes: !elsewhere.is_empty() || CHANGES.iter().any(|key| root.get(key).is_some()),
         takes: elsewhere.iter().map(shown).collect(),

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::gather;
 use crate::diagnostic::Diagnostic;
-use crate::document::{DocumentError, LARGEST_FILE, Node, refused_directive, refused_tab};
+use crate::document::{DocumentError, LARGEST_FILE, YamlNode, refused_directive, refused_tab};
 use crate::lower::mistake::Mistake;
 use crate::place::{Place, Position};
 
@@ -88,7 +88,7 @@ pub(super) fn unread(place: Place) -> Diagnostic {
 }
 
 /// Why kubectl refuses a text that is YAML; it never sees scenarios.
-pub(super) fn refused(documents: &[Node], text: &str) -> Option<DocumentError> {
+pub(super) fn refused(documents: &[YamlNode], text: &str) -> Option<DocumentError> {
     if documents.first().is_some_and(gather::is_scenario) {
         return None;
     }

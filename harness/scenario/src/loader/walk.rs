@@ -13,14 +13,14 @@ use crate::place::Place;
 
 /// How much of a folder is walked, so that a folder of the whole machine ends in a message.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(super) struct WalkLimits {
     /// Files and folders altogether, whatever their names.
     pub(super) entries: usize,
     /// Folders inside each other.
     pub(super) depth: usize,
 }
 
-impl Default for Limits {
+impl Default for WalkLimits {
     fn default() -> Self {
         Self { entries: 200_000, depth: 64 }
     }
@@ -28,22 +28,27 @@ impl Default for Limits {
 
 /// The files of a path.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(super) struct WalkedFiles {
     pub(super) paths: Vec<PathBuf>,
     pub(super) of_folder: bool,
     pub(super) problems: Vec<Diagnostic>,
 }
 
 /// The path itself if it is a file, or the files below it whose names fit.
-pub(super) fn files_of(path: &Path, fits: fn(&str) -> bool, boundary: &Boundary, limits: Limits) -> Files {
-    let mut walk = Walk {
+pub(super) fn files_of(
+    path: &Path,
+    fits: fn(&str) -> bool,
+    boundary: &Boundary,
+    limits: WalkLimits,
+) -> WalkedFiles {
+    let mut walk = FolderWalk {
         boundary,
         limits,
         fits,
         above: Vec::new(),
         visited: BTreeSet::new(),
         entries: 0,
-        files: Files::default(),
+        files: WalkedFiles::default(),
     };
     match fs::metadata(path) {
         Err(error) => walk.problem(path, text::cannot_read(path, &error)),
@@ -64,21 +69,21 @@ pub(super) fn files_of(path: &Path, fits: fn(&str) -> bool, boundary: &Boundary,
 }
 
 /// A walk below one folder.
-struct Walk<'a> {
+struct FolderWalk<'a> {
     boundary: &'a Boundary,
-    limits: Limits,
+    limits: WalkLimits,
     fits: fn(&str) -> bool,
     /// The folders around the current one, without links.
     above: Vec<PathBuf>,
     visited: BTreeSet<PathBuf>,
     entries: usize,
-    files: Files,
+    files: WalkedFiles,
 }
 
 /// A walk that has met one of its limits goes no further.
 struct Stop;
 
-impl Walk<'_> {
+impl FolderWalk<'_> {
     fn problem(&mut self, path: &Path, mistake: Mistake) {
         self.files.problems.push(at_file(path, mistake));
     }

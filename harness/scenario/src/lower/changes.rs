@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::mistake::{Mistake, Mistakes};
 use super::served::{label_key, label_value};
 use super::suggest::did_you_mean;
-use super::topology::{Draft, Winner, known_namespace, metadata_name_is_given, pod};
-use crate::file::{Located, StepFile, Table};
+use super::topology::{TopologyDraft, Winner, known_namespace, metadata_name_is_given, pod};
+use crate::file::{Located, LocatedMap, StepFile};
 use crate::name::{NamespaceName, NamespacedName};
 use crate::topology::{Labels, NAMESPACE_NAME_LABEL, Topology};
 
 /// Applies the changes of a step: removals, then additions, then labels.
-pub(crate) fn apply(step: &StepFile, file: &Arc<str>, draft: &mut Draft, mistakes: &mut Mistakes) {
+pub(crate) fn apply(step: &StepFile, file: &Arc<str>, draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
     for removed in &step.remove {
         let known = pod_name(&removed.value, draft);
         let Some(name) = known else { continue };
@@ -43,7 +43,7 @@ pub(crate) fn apply(step: &StepFile, file: &Arc<str>, draft: &mut Draft, mistake
 }
 
 /// A pod that there is; none if a mistake about it is on record already.
-fn pod_name(text: &str, draft: &Draft) -> Option<Result<NamespacedName, Mistake>> {
+fn pod_name(text: &str, draft: &TopologyDraft) -> Option<Result<NamespacedName, Mistake>> {
     if let Ok(name) = text.parse::<NamespacedName>()
         && draft.topology.pods.contains_key(&name)
     {
@@ -58,7 +58,7 @@ fn pod_name(text: &str, draft: &Draft) -> Option<Result<NamespacedName, Mistake>
     Some(Err(mistake.help(did_you_mean(text, "the pods are", &pods))))
 }
 
-fn labels_of<'a>(whose: &str, draft: &'a mut Draft) -> Result<Option<&'a mut Labels>, Mistake> {
+fn labels_of<'a>(whose: &str, draft: &'a mut TopologyDraft) -> Result<Option<&'a mut Labels>, Mistake> {
     match whose.split_once(' ') {
         Some(("namespace", name)) => {
             let name = name.trim().parse::<NamespaceName>()?;
@@ -81,7 +81,7 @@ fn labels_of<'a>(whose: &str, draft: &'a mut Draft) -> Result<Option<&'a mut Lab
 
 fn change(
     labels: &mut Labels,
-    changes: &Table<Located<Option<String>>>,
+    changes: &LocatedMap<Located<Option<String>>>,
     whose: &str,
     file: &Arc<str>,
     mistakes: &mut Mistakes,

@@ -2,12 +2,12 @@
 
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::did_you_mean;
-use super::topology::{Draft, TopologyPart};
+use super::topology::{TopologyDraft, TopologyPart};
 use crate::name::NamespacedName;
 use crate::topology::{Dns, Endpoint, LOCAL_NODE, Topology};
 
 /// Reads the DNS server and cache of the last file that has any.
-pub(super) fn lower(parts: &[TopologyPart], draft: &mut Draft, mistakes: &mut Mistakes) {
+pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
     for part in parts {
         let Some(written) = &part.content.dns else { continue };
         let service = written.service.as_ref().and_then(|service| {

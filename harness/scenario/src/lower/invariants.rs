@@ -7,7 +7,7 @@ use super::attempt::find_source;
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::did_you_mean;
 use crate::file::{InvariantEnds, InvariantFile, Located};
-use crate::invariant::{Demand, Ends, Invariant, PortSpan};
+use crate::invariant::{Demand, EndPattern, Invariant, PortSpan};
 use crate::topology::{Labels, Protocol, Topology};
 
 /// The words for ends that are no names.
@@ -33,10 +33,10 @@ pub(crate) fn lower(
                 return None;
             }
         };
-        let context = Context { file, topologies };
+        let context = InvariantContext { file, topologies };
         let from = context.ends(&wanted.from, mistakes);
         let to = context.ends(&wanted.to, mistakes);
-        if let Some(Ends::Dns) = from {
+        if let Some(EndPattern::Dns) = from {
             let mistake = Mistake::new("`dns` is a destination, and no source");
             let help = "name the pods: `kube-system/*`".to_owned();
             mistakes.add(file, wanted.from.position, mistake.help(help));
@@ -49,7 +49,7 @@ pub(crate) fn lower(
         }
         let ports = context.ports(wanted, mistakes);
         let (from, to) = (from?, to?);
-        if demand == Demand::Always && from == Ends::World && to == Ends::World {
+        if demand == Demand::Always && from == EndPattern::World && to == EndPattern::World {
             let mistake = Mistake::new("no policy decides between hosts outside");
             mistakes.add(file, wanted.to.position, mistake);
         }
@@ -60,13 +60,13 @@ pub(crate) fn lower(
     invariants.iter().filter_map(|raw| one(raw, mistakes)).collect()
 }
 
-struct Context<'a> {
+struct InvariantContext<'a> {
     file: &'a Arc<str>,
     topologies: &'a [&'a Topology],
 }
 
-impl Context<'_> {
-    fn ends(&self, text: &Located<String>, mistakes: &mut Mistakes) -> Option<Ends> {
+impl InvariantContext<'_> {
+    fn ends(&self, text: &Located<String>, mistakes: &mut Mistakes) -> Option<EndPattern> {
         let ends = mistakes.keep(self.file, text.position, self.parse(&text.value))?;
         if self.topologies.iter().any(|topology| ends.are_somebody(topology)) {
             return Some(ends);
@@ -76,32 +76,32 @@ impl Context<'_> {
         None
     }
 
-    fn parse(&self, text: &str) -> Result<Ends, Mistake> {
+    fn parse(&self, text: &str) -> Result<EndPattern, Mistake> {
         match text {
-            "world" => return Ok(Ends::World),
-            "dns" => return Ok(Ends::Dns),
+            "world" => return Ok(EndPattern::World),
+            "dns" => return Ok(EndPattern::Dns),
             _ => {}
         }
         let found = self.topologies.iter().find_map(|topology| find_source(text, topology));
         if let Some(endpoint) = found {
-            return Ok(Ends::Endpoint(endpoint));
+            return Ok(EndPattern::Endpoint(endpoint));
         }
         let Some((namespace, rest)) = text.split_once('/') else {
             return Err(Mistake::new(format!("nobody is called `{text}`")).help(self.suggest(text)));
         };
         let namespace = namespace.to_owned();
         if rest == "*" {
-            return Ok(Ends::All { namespace, labels: Labels::new() });
+            return Ok(EndPattern::All { namespace, labels: Labels::new() });
         }
         if !rest.contains('=') {
-            return Ok(Ends::Named { namespace, name: rest.to_owned() });
+            return Ok(EndPattern::Named { namespace, name: rest.to_owned() });
         }
         let label = |pair: &str| {
             let (key, value) = pair.split_once('=').filter(|(key, _)| !key.trim().is_empty())?;
             Some((key.trim().to_owned(), value.trim().to_owned()))
         };
         let labels: Option<Labels> = rest.split(',').map(label).collect();
-        labels.map(|labels| Ends::All { namespace, labels }).ok_or_else(|| {
+        labels.map(|labels| EndPattern::All { namespace, labels }).ok_or_else(|| {
             Mistake::new(format!("`{rest}` is no list of labels"))
                 .help("write `database/app=redis,tier=data`".to_owned())
         })

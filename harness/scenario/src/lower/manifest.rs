@@ -9,18 +9,18 @@ use std::collections::BTreeMap;
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::{listed, nearest};
 use crate::diagnostic::Diagnostic;
-use crate::document::{Entry, Node, Value};
+use crate::document::{Entry, Value, YamlNode};
 use crate::name::{NamespaceName, ObjectName};
 use crate::place::{Place, Position};
 use crate::policy::{Manifest, ObjectRef, PolicyKind};
 
-fn text_at<'a>(root: &'a Node, key: &str) -> Option<&'a str> {
-    root.get(key).and_then(Node::text)
+fn text_at<'a>(root: &'a YamlNode, key: &str) -> Option<&'a str> {
+    root.get(key).and_then(YamlNode::text)
 }
 
 /// The manifests of a document: itself, or the items of a `List` or of a list of policies.
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#collections>
-pub(crate) fn expand(root: Node, file: &std::sync::Arc<str>) -> Vec<Manifest> {
+pub(crate) fn expand(root: YamlNode, file: &std::sync::Arc<str>) -> Vec<Manifest> {
     let items_are = items_are(&root);
     let is_list = items_are.is_some()
         || text_at(&root, "kind") == Some("List") && text_at(&root, "apiVersion") == Some("v1");
@@ -35,7 +35,7 @@ pub(crate) fn expand(root: Node, file: &std::sync::Arc<str>) -> Vec<Manifest> {
 }
 
 /// The version and kind of the items of a list of policies, such as a `NetworkPolicyList`.
-fn items_are(root: &Node) -> Option<[Entry; 2]> {
+fn items_are(root: &YamlNode) -> Option<[Entry; 2]> {
     let kind = text_at(root, "kind")?.strip_suffix("List")?;
     let known: PolicyKind = kind.parse().ok()?;
     let entry = |key: &str| root.entries().iter().find(|entry| entry.key == key).cloned();
@@ -45,7 +45,7 @@ fn items_are(root: &Node) -> Option<[Entry; 2]> {
 }
 
 /// An item of a list, which has the version and kind that the list says if it has none itself.
-fn typed(mut item: Node, are: Option<&[Entry; 2]>) -> Node {
+fn typed(mut item: YamlNode, are: Option<&[Entry; 2]>) -> YamlNode {
     if let (Some(are), Value::Map(entries)) = (are, &mut item.value)
         && !entries.iter().any(|entry| matches!(entry.key.as_str(), "kind" | "apiVersion"))
     {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::did_you_mean;
-use super::topology::Draft;
+use super::topology::TopologyDraft;
 use crate::file::{Located, PodFile};
 use crate::name::{HostName, is_dns_label};
 use crate::topology::{LOCAL_NODE, Pod};
 
 /// A pod as far as it says where it is.
-pub(super) fn lower(value: &PodFile, file: &Arc<str>, draft: &Draft, mistakes: &mut Mistakes) -> Pod {
+pub(super) fn lower(value: &PodFile, file: &Arc<str>, draft: &TopologyDraft, mistakes: &mut Mistakes) -> Pod {
     let cluster = value.cluster.as_ref().and_then(|cluster| {
         mistakes.keep(file, cluster.position, cluster_name(&cluster.value)).map(|()| cluster.value.clone())
     });
@@ -30,7 +30,7 @@ pub(super) fn lower(value: &PodFile, file: &Arc<str>, draft: &Draft, mistakes: &
     Pod { host_network: node.filter(|_| value.host_network), cluster, ..Pod::default() }
 }
 
-fn known_node(text: &Located<String>, draft: &Draft) -> Result<HostName, Mistake> {
+fn known_node(text: &Located<String>, draft: &TopologyDraft) -> Result<HostName, Mistake> {
     let name = text.value.parse::<HostName>()?;
     let nodes = &draft.topology.nodes;
     if nodes.contains_key(&name) || text.value == LOCAL_NODE {

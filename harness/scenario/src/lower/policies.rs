@@ -7,19 +7,19 @@ use super::Input;
 use super::manifest::{check, check_twice, namespace};
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::{did_you_mean, nearest};
-use super::topology::{Draft, known_namespace};
+use super::topology::{TopologyDraft, known_namespace};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::file::{RejectionFile, StepFile, Table};
+use crate::file::{LocatedMap, RejectionFile, StepFile};
 use crate::policy::Manifest;
 use crate::scenario::ExpectedRejection;
 
 /// The entry of `policies` that brought a manifest.
-pub(crate) type Origin = String;
+pub(crate) type PolicyOrigin = String;
 
 /// The policies in force at a step.
-pub(crate) struct InForce {
+pub(crate) struct StepPolicies {
     /// Every manifest with its entry.
-    pub(crate) manifests: Vec<(Manifest, Origin)>,
+    pub(crate) manifests: Vec<(Manifest, PolicyOrigin)>,
     /// The names of the manifests, by which cells name them.
     pub(crate) names: BTreeSet<String>,
     /// Whether every entry was found, so that a name that is not there is truly unknown.
@@ -41,10 +41,10 @@ pub(crate) fn is_policy_file(name: &str) -> bool {
 pub(crate) fn in_force(
     input: &Input<'_>,
     step: &StepFile,
-    draft: &Draft,
+    draft: &TopologyDraft,
     mistakes: &mut Mistakes,
-) -> InForce {
-    let mut in_force = InForce { manifests: Vec::new(), names: BTreeSet::new(), complete: true };
+) -> StepPolicies {
+    let mut in_force = StepPolicies { manifests: Vec::new(), names: BTreeSet::new(), complete: true };
     let mut seen = BTreeSet::new();
     let by_name = by_name(input.inline);
     for entry in &step.policies {
@@ -87,7 +87,7 @@ fn last_part(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
-fn check_namespace(manifest: &Manifest, draft: &Draft, mistakes: &mut Mistakes) {
+fn check_namespace(manifest: &Manifest, draft: &TopologyDraft, mistakes: &mut Mistakes) {
     match namespace(manifest) {
         None => {}
         Some(Ok((name, position))) => {
@@ -152,8 +152,8 @@ fn inline(
 
 /// The refusals a step expects.
 pub(crate) fn rejections(
-    table: &Table<RejectionFile>,
-    in_force: &InForce,
+    table: &LocatedMap<RejectionFile>,
+    in_force: &StepPolicies,
     file: &Arc<str>,
     mistakes: &mut Mistakes,
 ) -> Vec<ExpectedRejection> {
@@ -185,7 +185,7 @@ pub(crate) fn rejections(
 }
 
 /// The policy of a step that a key of `rejected` names; no mistake if it may be one that could not be read.
-fn rejected_policy(key: &str, in_force: &InForce) -> Result<usize, Option<Mistake>> {
+fn rejected_policy(key: &str, in_force: &StepPolicies) -> Result<usize, Option<Mistake>> {
     let indexed = || in_force.manifests.iter().enumerate();
     let by_entry: Vec<usize> =
         indexed().filter(|(_, (_, origin))| is_path(key) && origin == key).map(|(i, _)| i).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::did_you_mean;
-use crate::file::{Located, Table};
+use crate::file::{Located, LocatedMap};
 use crate::name::{PortName, is_dns_subdomain};
 use crate::topology::{Labels, Port, Protocol, Served, ServedProtocol, TargetPort};
 
@@ -138,7 +138,11 @@ pub(crate) fn target_port(word: &crate::file::TargetPortWord) -> Result<TargetPo
 }
 
 /// Labels, with the rules Kubernetes has for them.
-pub(crate) fn labels(table: &Table<Located<String>>, file: &Arc<str>, mistakes: &mut Mistakes) -> Labels {
+pub(crate) fn labels(
+    table: &LocatedMap<Located<String>>,
+    file: &Arc<str>,
+    mistakes: &mut Mistakes,
+) -> Labels {
     let mut labels = Labels::new();
     let mut seen = BTreeSet::new();
     for (key, value) in table {

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::did_you_mean;
-use super::topology::{Draft, Winner, address};
+use super::topology::{TopologyDraft, Winner, address};
 use crate::file::{Located, ServiceFile, ServiceTypeWord, TrafficPolicyWord};
 use crate::name::DnsName;
 use crate::place::Position;
@@ -17,7 +17,7 @@ use crate::topology::{Service, TrafficPolicy};
 pub(super) fn lower(
     name: &str,
     winner: &Winner<'_, ServiceFile>,
-    draft: &Draft,
+    draft: &TopologyDraft,
     mistakes: &mut Mistakes,
 ) -> Service {
     let Winner { file, value, .. } = winner;
@@ -98,7 +98,7 @@ fn contradiction(name: &str, value: &ServiceFile) -> Option<(Position, Mistake)>
 }
 
 /// A name that leads to a host outside the cluster.
-fn alias_of(text: &str, draft: &Draft) -> Result<DnsName, Mistake> {
+fn alias_of(text: &str, draft: &TopologyDraft) -> Result<DnsName, Mistake> {
     let name = text.parse::<DnsName>()?;
     let names = || draft.topology.world.values().flat_map(|host| &host.names);
     if names().any(|known| *known == name) {

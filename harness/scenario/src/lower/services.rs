@@ -6,7 +6,7 @@ use super::mistake::{Mistake, Mistakes};
 use super::served::{labels, service_port, target_port};
 use super::service_reach;
 use super::suggest::listed;
-use super::topology::{Draft, TopologyPart, Winner, known_backend, known_namespace, winners};
+use super::topology::{TopologyDraft, TopologyPart, Winner, known_backend, known_namespace, winners};
 use crate::file::{ServiceFile, ServiceTypeWord};
 use crate::name::{HostName, NamespacedName};
 use crate::topology::{
@@ -17,7 +17,7 @@ use crate::topology::{
 pub(crate) fn lower(
     name: &str,
     winner: &Winner<'_, ServiceFile>,
-    draft: &mut Draft,
+    draft: &mut TopologyDraft,
     mistakes: &mut Mistakes,
 ) {
     let Winner { file, position, value } = winner;
@@ -61,7 +61,7 @@ fn behind_mistake(
     value: &ServiceFile,
     selects: Option<&Labels>,
     backends: &BTreeSet<HostName>,
-    draft: &Draft,
+    draft: &TopologyDraft,
 ) -> Option<Mistake> {
     let all_outside = backends.iter().all(|backend| draft.topology.world.contains_key(backend));
     let (message, help) = match (selects, value.backends.is_empty()) {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::did_you_mean;
-use super::topology::{Draft, TopologyPart, ValuesFile};
-use crate::file::{Located, SettingWord, Table};
+use super::topology::{TopologyDraft, TopologyPart, ValuesFile};
+use crate::file::{Located, LocatedMap, SettingWord};
 use crate::place::Position;
 use crate::scenario::EnforcementMode;
 use crate::settings::{LabelRule, Routing, Settings};
@@ -15,7 +15,7 @@ use crate::version::{CiliumVersion, VersionRange};
 pub(crate) const VALUES: &str = "values";
 
 /// A setting that verdikt knows.
-struct Known {
+struct KnownSetting {
     name: &'static str,
     /// The first version that has it, where not all have.
     since: Option<CiliumVersion>,
@@ -26,12 +26,12 @@ struct Known {
 const fn known(
     name: &'static str,
     set: fn(&mut Settings, &SettingWord) -> Result<(), &'static str>,
-) -> Known {
-    Known { name, since: None, set }
+) -> KnownSetting {
+    KnownSetting { name, since: None, set }
 }
 
 /// <https://docs.cilium.io/en/stable/helm-reference/>
-const KNOWN: [Known; 14] = [
+const KNOWN: [KnownSetting; 14] = [
     known("policyEnforcementMode", |settings, value| {
         mode(value).map(|mode| settings.enforcement.mode = mode)
     }),
@@ -47,20 +47,20 @@ const KNOWN: [Known; 14] = [
     known("ipv6.enabled", |settings, value| switch(value).map(|on| settings.ipv6 = on)),
     known("routingMode", |settings, value| routing(value).map(|routing| settings.routing = routing)),
     known("labels", |settings, value| labels(value).map(|labels| settings.labels = labels)),
-    Known {
+    KnownSetting {
         since: Some(CiliumVersion::V1_17),
         ..known("enableNonDefaultDenyPolicies", |settings, value| {
             switch(value).map(|on| settings.non_default_deny = on)
         })
     },
-    Known {
+    KnownSetting {
         since: Some(CiliumVersion::V1_20),
         ..known("k8sClusterNetworkPolicy.enabled", |settings, value| {
             switch(value).map(|on| settings.cluster_network_policy = on)
         })
     },
     // Says how a client learns of a denial, and changes none.
-    Known {
+    KnownSetting {
         since: Some(CiliumVersion::V1_19),
         ..known("policyDenyResponse", |_, value| match value {
             SettingWord::Text(text) if ["none", "icmp"].contains(&text.as_str()) => Ok(()),
@@ -84,7 +84,7 @@ const UNMODELLED: [&str; 7] = [
 pub(super) fn lower(
     parts: &[TopologyPart],
     versions: &VersionRange,
-    draft: &mut Draft,
+    draft: &mut TopologyDraft,
     mistakes: &mut Mistakes,
 ) {
     for part in parts {
@@ -131,7 +131,7 @@ fn differ(name: &str, one: &SettingWord, other: &SettingWord) -> bool {
 /// Nested keys as one with dots, unless a setting is a table itself.
 fn flatten<'a>(
     prefix: &str,
-    table: &'a Table<Located<SettingWord>>,
+    table: &'a LocatedMap<Located<SettingWord>>,
     flat: &mut Vec<(String, Position, &'a SettingWord)>,
 ) {
     for (key, value) in table {

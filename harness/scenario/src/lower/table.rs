@@ -6,30 +6,30 @@ use std::sync::Arc;
 use super::attempt::{find_source, may_lead_somewhere, parse_attempt, parse_source, target_text};
 use super::backend::{split_over, split_via};
 use super::mistake::{Mistake, Mistakes};
-use super::policies::InForce;
+use super::policies::StepPolicies;
 use super::suggest::{did_you_mean, listed};
-use super::topology::{Draft, OTHERS};
+use super::topology::{OTHERS, TopologyDraft};
 use crate::attempt::{Attempt, Target};
 use crate::diagnostic::Diagnostic;
 use crate::expect::{Expectation, Expected, VERDICT_WORDS};
-use crate::file::{ExpectFile, Located, PartWord, Sources, Table};
+use crate::file::{ExpectFile, Located, LocatedMap, PartWord, SourceNames};
 use crate::scenario::Row;
 use crate::topology::{Endpoint, Resolved};
 
 /// What a table is read against.
-pub(crate) struct Context<'a> {
+pub(crate) struct TableContext<'a> {
     /// The scenario file.
     pub(crate) file: &'a Arc<str>,
     /// The topology of the step.
-    pub(crate) draft: &'a Draft,
+    pub(crate) draft: &'a TopologyDraft,
     /// The sources of the step, in their order.
     pub(crate) sources: &'a [Endpoint],
     /// The policies of the step.
-    pub(crate) in_force: &'a InForce,
+    pub(crate) in_force: &'a StepPolicies,
 }
 
 /// The cells of one attempt, as far as they are understood.
-struct Cells {
+struct AttemptCells {
     named: BTreeMap<Endpoint, Expectation>,
     /// What patterns such as `shop/*` stand for, unless it is named.
     patterned: BTreeMap<Endpoint, Expectation>,
@@ -39,7 +39,7 @@ struct Cells {
 }
 
 /// The total table of a step.
-pub(crate) fn rows(context: &Context<'_>, table: &ExpectFile, mistakes: &mut Mistakes) -> Vec<Row> {
+pub(crate) fn rows(context: &TableContext<'_>, table: &ExpectFile, mistakes: &mut Mistakes) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut seen: BTreeMap<Attempt, u32> = BTreeMap::new();
     for (key, verdicts) in table {
@@ -61,7 +61,7 @@ pub(crate) fn rows(context: &Context<'_>, table: &ExpectFile, mistakes: &mut Mis
 
 /// The cells of a partial table, which replace cells of the step's.
 pub(crate) fn replaced_cells(
-    context: &Context<'_>,
+    context: &TableContext<'_>,
     table: &ExpectFile,
     rows: &[Row],
     mistakes: &mut Mistakes,
@@ -87,7 +87,7 @@ pub(crate) fn replaced_cells(
             mistakes.add(context.file, key.position, Mistake::new(message).help(help));
             continue;
         };
-        let Cells { mut named, patterned, others, .. } = cells;
+        let AttemptCells { mut named, patterned, others, .. } = cells;
         for (source, expectation) in patterned {
             named.entry(source).or_insert(expectation);
         }
@@ -102,7 +102,7 @@ pub(crate) fn replaced_cells(
 }
 
 /// Every source of an attempt: all of the topology but the target itself, and those of which no policy decides.
-fn sources(context: &Context<'_>, attempt: &Attempt) -> Vec<Endpoint> {
+fn sources(context: &TableContext<'_>, attempt: &Attempt) -> Vec<Endpoint> {
     let target = attempt.target().and_then(Target::endpoint);
     let leaves = leaves_cluster(context, attempt);
     let is_decided = |source: &&Endpoint| Some(*source) != target && !(leaves && is_outside(source));
@@ -110,7 +110,7 @@ fn sources(context: &Context<'_>, attempt: &Attempt) -> Vec<Endpoint> {
 }
 
 /// Whether an attempt leads to a host outside the cluster: if it comes from another one, no policy decides.
-fn leaves_cluster(context: &Context<'_>, attempt: &Attempt) -> bool {
+fn leaves_cluster(context: &TableContext<'_>, attempt: &Attempt) -> bool {
     match attempt.target() {
         Some(Target::Endpoint(target)) => is_outside(target),
         Some(Target::Name(name)) => {
@@ -124,7 +124,7 @@ fn is_outside(endpoint: &Endpoint) -> bool {
     matches!(endpoint, Endpoint::World(_))
 }
 
-fn attempt(context: &Context<'_>, key: &Located<String>, mistakes: &mut Mistakes) -> Option<Attempt> {
+fn attempt(context: &TableContext<'_>, key: &Located<String>, mistakes: &mut Mistakes) -> Option<Attempt> {
     if mistakes.are_many() && !may_lead_somewhere(&key.value, &context.draft.topology) {
         if !context.draft.broken.contains(target_text(&key.value)) {
             let message = format!("the attempt `{}` leads nowhere", key.value);
@@ -154,7 +154,7 @@ fn attempt(context: &Context<'_>, key: &Located<String>, mistakes: &mut Mistakes
 }
 
 /// Whether an attempt speaks of something that was not understood, which has been said already.
-fn is_broken(context: &Context<'_>, text: &str) -> bool {
+fn is_broken(context: &TableContext<'_>, text: &str) -> bool {
     let (text, via) = split_via(text.trim());
     let (text, node) = split_over(text);
     let broken = &context.draft.broken;
@@ -163,15 +163,15 @@ fn is_broken(context: &Context<'_>, text: &str) -> bool {
 }
 
 fn cells(
-    context: &Context<'_>,
+    context: &TableContext<'_>,
     attempt: Option<&Attempt>,
-    verdicts: &Table<Sources>,
+    verdicts: &LocatedMap<SourceNames>,
     mistakes: &mut Mistakes,
-) -> Cells {
+) -> AttemptCells {
     let target = attempt.and_then(Attempt::target).and_then(Target::endpoint);
     let leaves = attempt.is_some_and(|attempt| leaves_cluster(context, attempt));
     let mut cells =
-        Cells { named: BTreeMap::new(), patterned: BTreeMap::new(), others: None, complete: true };
+        AttemptCells { named: BTreeMap::new(), patterned: BTreeMap::new(), others: None, complete: true };
     for (words, sources) in verdicts {
         let expected = expected(context, words, mistakes);
         for source in &sources.0 {
@@ -247,11 +247,11 @@ fn cells(
 
 /// Adds the sources that a pattern stands for: in `shop/*` and `*/web` a star stands for any text.
 fn add_pattern(
-    context: &Context<'_>,
+    context: &TableContext<'_>,
     pattern: &Located<String>,
     target: Option<&Endpoint>,
     expectation: Option<&Expectation>,
-    (cells, mistakes): (&mut Cells, &mut Mistakes),
+    (cells, mistakes): (&mut AttemptCells, &mut Mistakes),
 ) {
     let matching = context.sources.iter().filter(|source| Some(*source) != target);
     let matching = matching.filter(|source| matches_pattern(&pattern.value, &source.to_string()));
@@ -292,7 +292,11 @@ fn matches_pattern(pattern: &str, name: &str) -> bool {
 }
 
 /// Verdict words, and the policy they name.
-fn expected(context: &Context<'_>, words: &Located<String>, mistakes: &mut Mistakes) -> Option<Expected> {
+fn expected(
+    context: &TableContext<'_>,
+    words: &Located<String>,
+    mistakes: &mut Mistakes,
+) -> Option<Expected> {
     let expected = words.value.parse::<Expected>().map_err(|words| {
         let help = did_you_mean(&words, "the verdicts are", &VERDICT_WORDS);
         Mistake::new(format!("`{words}` is no verdict")).help(help)
@@ -312,13 +316,13 @@ fn expected(context: &Context<'_>, words: &Located<String>, mistakes: &mut Mista
 
 /// One cell for every source, or the mistake that some are missing.
 fn total(
-    context: &Context<'_>,
+    context: &TableContext<'_>,
     key: &Located<String>,
     attempt: &Attempt,
-    cells: Cells,
+    cells: AttemptCells,
     mistakes: &mut Mistakes,
 ) -> Vec<(Endpoint, Expectation)> {
-    let Cells { mut named, patterned, others, complete } = cells;
+    let AttemptCells { mut named, patterned, others, complete } = cells;
     for (source, expectation) in patterned {
         named.entry(source).or_insert(expectation);
     }

@@ -12,7 +12,7 @@ use super::served::{all_served, label_key, labels};
 use super::services;
 use super::suggest::did_you_mean;
 use super::{dns, pod_place};
-use crate::file::{Located, NamespaceFile, PartWord, PodFile, SettingWord, Table, TopologyFile};
+use crate::file::{Located, LocatedMap, NamespaceFile, PartWord, PodFile, SettingWord, TopologyFile};
 use crate::name::{DnsName, HostName, NamespaceName, NamespacedName, is_dns_subdomain};
 use crate::place::Position;
 use crate::topology::{
@@ -46,7 +46,7 @@ pub(crate) struct ValuesFile {
     /// The file.
     pub(crate) file: Arc<str>,
     /// What stands in it.
-    pub(crate) values: Table<Located<SettingWord>>,
+    pub(crate) values: LocatedMap<Located<SettingWord>>,
 }
 
 /// A key that wins over the same key of other files.
@@ -58,7 +58,7 @@ pub(crate) struct Winner<'a, V> {
 
 /// A topology in the making.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Draft {
+pub(crate) struct TopologyDraft {
     /// What is understood so far.
     pub(crate) topology: Topology,
     /// Names, as written, of what is not fully understood: a mistake about them would only follow from another.
@@ -69,7 +69,7 @@ pub(crate) struct Draft {
     pub(crate) only: BTreeMap<String, PartWord>,
 }
 
-impl Draft {
+impl TopologyDraft {
     /// Every source of a table, in the order in which the files declare them.
     pub(crate) fn sources(&self) -> Vec<Endpoint> {
         let mut sources = self.topology.sources();
@@ -93,8 +93,8 @@ impl Draft {
 }
 
 /// The topology of the first step, from its parts in the order of rising precedence.
-pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Draft {
-    let mut draft = Draft::default();
+pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> TopologyDraft {
+    let mut draft = TopologyDraft::default();
     for part in parts {
         take_objects(&part.objects, &mut draft.topology);
     }
@@ -127,7 +127,7 @@ fn take_objects(objects: &Topology, into: &mut Topology) {
 }
 
 /// Takes on record where the endpoints of all files are declared. What the file that wins says of an endpoint counts.
-fn declarations(parts: &[TopologyPart], draft: &mut Draft) {
+fn declarations(parts: &[TopologyPart], draft: &mut TopologyDraft) {
     for (file, part) in parts.iter().enumerate() {
         let TopologyFile { pods, world, nodes, cilium, .. } = &*part.content;
         for (name, pod) in pods {
@@ -149,7 +149,7 @@ fn declarations(parts: &[TopologyPart], draft: &mut Draft) {
 /// Of every key, the value of the file that wins.
 pub(crate) fn winners<V>(
     parts: &[TopologyPart],
-    table: fn(&TopologyFile) -> &Table<V>,
+    table: fn(&TopologyFile) -> &LocatedMap<V>,
 ) -> BTreeMap<&str, Winner<'_, V>> {
     let mut winners = BTreeMap::new();
     for part in parts {
@@ -161,7 +161,7 @@ pub(crate) fn winners<V>(
     winners
 }
 
-fn namespaces(parts: &[TopologyPart], draft: &mut Draft, mistakes: &mut Mistakes) {
+fn namespaces(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
     for (name, winner) in winners(parts, |part| &part.namespaces) {
         let Winner { file, position, value: NamespaceFile { labels: written } } = winner;
         let mut labels = labels(written, file, mistakes);
@@ -193,7 +193,7 @@ pub(crate) fn metadata_name_is_given() -> Mistake {
 }
 
 /// A mistake unless the topology has the namespace.
-pub(crate) fn known_namespace(namespace: &NamespaceName, draft: &Draft) -> Result<(), Mistake> {
+pub(crate) fn known_namespace(namespace: &NamespaceName, draft: &TopologyDraft) -> Result<(), Mistake> {
     if draft.topology.namespaces.contains_key(namespace) || draft.broken.contains(namespace.as_str()) {
         return Ok(());
     }
@@ -206,7 +206,12 @@ pub(crate) fn known_namespace(namespace: &NamespaceName, draft: &Draft) -> Resul
 }
 
 /// Adds a pod; also one that a step adds.
-pub(crate) fn pod(name: &str, winner: &Winner<'_, PodFile>, draft: &mut Draft, mistakes: &mut Mistakes) {
+pub(crate) fn pod(
+    name: &str,
+    winner: &Winner<'_, PodFile>,
+    draft: &mut TopologyDraft,
+    mistakes: &mut Mistakes,
+) {
     let Winner { file, position, value } = winner;
     let labels = labels(&value.labels, file, mistakes);
     let (serves, understood) = all_served(&value.serves, file, mistakes);
@@ -246,7 +251,7 @@ pub(crate) fn pod(name: &str, winner: &Winner<'_, PodFile>, draft: &mut Draft, m
     }
 }
 
-fn nodes(parts: &[TopologyPart], draft: &mut Draft, mistakes: &mut Mistakes) {
+fn nodes(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
     let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
     for (name, Winner { file, position, value }) in winners(parts, |part| &part.nodes) {
         let (serves, understood) = all_served(&value.serves, file, mistakes);
@@ -279,7 +284,7 @@ fn host_name(
     name: &str,
     file: &Arc<str>,
     position: Position,
-    draft: &mut Draft,
+    draft: &mut TopologyDraft,
     mistakes: &mut Mistakes,
 ) -> Option<HostName> {
     let parsed = match name.parse::<HostName>() {
@@ -296,7 +301,7 @@ fn host_name(
     kept
 }
 
-fn world(parts: &[TopologyPart], draft: &mut Draft, mistakes: &mut Mistakes) {
+fn world(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
     let hosts = winners(parts, |part| &part.world);
     let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
     let mut addresses: BTreeMap<&str, IpAddr> = BTreeMap::new();
@@ -383,7 +388,7 @@ fn dns_names<'a>(
 }
 
 /// A host outside the cluster or a node that the topology has.
-pub(crate) fn known_backend(text: &str, draft: &Draft) -> Result<HostName, Mistake> {
+pub(crate) fn known_backend(text: &str, draft: &TopologyDraft) -> Result<HostName, Mistake> {
     let name = text.parse::<HostName>()?;
     let Topology { world, nodes, .. } = &draft.topology;
     if world.contains_key(&name) || nodes.contains_key(&name) {

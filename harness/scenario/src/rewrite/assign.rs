@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Member;
+use super::ChangedMember;
 use super::tree::{VerdictEntry, VerdictMap};
 use crate::document;
 use crate::expect::{Expected, ExpectedVerdict};
@@ -38,7 +38,7 @@ impl EntryChange {
 
 /// Where a source goes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Slot {
+enum SourceSlot {
     /// To an entry that is there.
     Entry(usize),
     /// To a verdict that has none.
@@ -48,14 +48,14 @@ enum Slot {
 /// A source that goes elsewhere: as it is written.
 struct Move {
     written: String,
-    to: Slot,
+    to: SourceSlot,
     /// The entry and the number of the source in it that goes as a whole; none for a name taken out of several.
     whole: Option<(usize, usize)>,
 }
 
 impl Assignment {
     /// Assigns every cell of a mapping that changes.
-    pub(super) fn new(text: &str, map: &VerdictMap<'_>, members: &[Member]) -> Self {
+    pub(super) fn new(text: &str, map: &VerdictMap<'_>, members: &[ChangedMember]) -> Self {
         let mut entries: Vec<EntryChange> = map
             .entries
             .iter()
@@ -71,14 +71,14 @@ impl Assignment {
         }
         let mut moves = without_those_of_others(map, moves);
         rename_emptied(&mut entries, &mut moves);
-        let stays = |moved: &Move| matches!((moved.whole, &moved.to), (Some((from, _)), Slot::Entry(to)) if from == *to);
+        let stays = |moved: &Move| matches!((moved.whole, &moved.to), (Some((from, _)), SourceSlot::Entry(to)) if from == *to);
         moves.retain(|moved| !stays(moved));
         let mut new: BTreeMap<Expected, Vec<String>> = BTreeMap::new();
         let mut order: Vec<Expected> = Vec::new();
         for Move { written, to, .. } in moves {
             match to {
-                Slot::Entry(entry) => entries[entry].added.push(written),
-                Slot::New(expected) => {
+                SourceSlot::Entry(entry) => entries[entry].added.push(written),
+                SourceSlot::New(expected) => {
                     if !new.contains_key(&expected) {
                         order.push(expected.clone());
                     }
@@ -96,8 +96,8 @@ impl Assignment {
 
 /// Every source that goes elsewhere. A source that stands for several cells goes as a whole if all of them change, where
 /// most of them go; otherwise those that change are named.
-fn moves(text: &str, map: &VerdictMap<'_>, members: &[Member]) -> Vec<Move> {
-    let mut at: BTreeMap<Position, Vec<&Member>> = BTreeMap::new();
+fn moves(text: &str, map: &VerdictMap<'_>, members: &[ChangedMember]) -> Vec<Move> {
+    let mut at: BTreeMap<Position, Vec<&ChangedMember>> = BTreeMap::new();
     for member in members {
         at.entry(member.at).or_default().push(member);
     }
@@ -105,7 +105,7 @@ fn moves(text: &str, map: &VerdictMap<'_>, members: &[Member]) -> Vec<Move> {
     for (number, entry) in map.entries.iter().enumerate() {
         for (place, source) in entry.sources.iter().enumerate() {
             let stands_for = at.get(&source.position).map_or(&[][..], Vec::as_slice);
-            let changed: Vec<(&Member, Slot)> = stands_for
+            let changed: Vec<(&ChangedMember, SourceSlot)> = stands_for
                 .iter()
                 .filter_map(|member| Some((*member, slot(map, member.to.as_ref()?))))
                 .collect();
@@ -125,7 +125,7 @@ fn moves(text: &str, map: &VerdictMap<'_>, members: &[Member]) -> Vec<Move> {
 }
 
 /// The entry that says what is wanted, or that it has to be made.
-fn slot(map: &VerdictMap<'_>, to: &Expected) -> Slot {
+fn slot(map: &VerdictMap<'_>, to: &Expected) -> SourceSlot {
     let find =
         |wanted: &Expected| map.entries.iter().position(|entry| entry.expected.as_ref() == Some(wanted));
     // Who wrote `deny` does not care where.
@@ -133,11 +133,11 @@ fn slot(map: &VerdictMap<'_>, to: &Expected) -> Slot {
         let is_plain = to.by.is_none() && matches!(to.verdict, ExpectedVerdict::DenyAt(_));
         is_plain.then(|| find(&Expected { verdict: ExpectedVerdict::Deny, by: None })).flatten()
     };
-    find(to).or_else(anywhere).map_or_else(|| Slot::New(to.clone()), Slot::Entry)
+    find(to).or_else(anywhere).map_or_else(|| SourceSlot::New(to.clone()), SourceSlot::Entry)
 }
 
-fn most_frequent(changed: &[(&Member, Slot)]) -> Option<Slot> {
-    let mut counts: BTreeMap<&Slot, usize> = BTreeMap::new();
+fn most_frequent(changed: &[(&ChangedMember, SourceSlot)]) -> Option<SourceSlot> {
+    let mut counts: BTreeMap<&SourceSlot, usize> = BTreeMap::new();
     for (_, slot) in changed {
         *counts.entry(slot).or_default() += 1;
     }
@@ -161,7 +161,7 @@ fn without_those_of_others(map: &VerdictMap<'_>, moves: Vec<Move>) -> Vec<Move> 
     let stays = || {
         let has_others =
             |entry: &VerdictEntry<'_>| (0..entry.sources.len()).any(|place| is_others(entry, place));
-        map.entries.iter().position(has_others).map(Slot::Entry)
+        map.entries.iter().position(has_others).map(SourceSlot::Entry)
     };
     let Some(others) = moved.or_else(stays) else { return moves };
     let goes_there = |moved: &Move| {
@@ -175,20 +175,20 @@ fn without_those_of_others(map: &VerdictMap<'_>, moves: Vec<Move>) -> Vec<Move> 
 /// Gives entries that all sources leave the verdict to which the first of them goes, where nothing else has it.
 fn rename_emptied(entries: &mut [EntryChange], moves: &mut [Move]) {
     for (number, entry) in entries.iter_mut().enumerate() {
-        let is_wanted = moves.iter().any(|moved| moved.to == Slot::Entry(number));
+        let is_wanted = moves.iter().any(|moved| moved.to == SourceSlot::Entry(number));
         if is_wanted || entry.keep.contains(&true) {
             continue;
         }
         let leaving = moves.iter().find(|moved| moved.whole.is_some_and(|(whole, _)| whole == number));
-        let Some(Slot::New(expected)) = leaving.map(|moved| moved.to.clone()) else { continue };
+        let Some(SourceSlot::New(expected)) = leaving.map(|moved| moved.to.clone()) else { continue };
         entry.rename = Some(expected.to_string());
-        for moved in moves.iter_mut().filter(|moved| moved.to == Slot::New(expected.clone())) {
-            moved.to = Slot::Entry(number);
+        for moved in moves.iter_mut().filter(|moved| moved.to == SourceSlot::New(expected.clone())) {
+            moved.to = SourceSlot::Entry(number);
         }
     }
     // What goes from an entry to itself stays where it is.
     for moved in moves.iter() {
-        if let (Some((entry, place)), Slot::Entry(to)) = (moved.whole, &moved.to)
+        if let (Some((entry, place)), SourceSlot::Entry(to)) = (moved.whole, &moved.to)
             && entry == *to
         {
             entries[entry].keep[place] = true;
@@ -199,6 +199,6 @@ fn rename_emptied(entries: &mut [EntryChange], moves: &mut [Move]) {
 /// A name as a YAML scalar: quoted where it would be something else.
 fn scalar(name: &str) -> String {
     let documents = document::parse(name).unwrap_or_default();
-    let is_text = documents.first().and_then(document::Node::text) == Some(name);
+    let is_text = documents.first().and_then(document::YamlNode::text) == Some(name);
     if is_text { name.to_owned() } else { format!("\"{name}\"") }
 }

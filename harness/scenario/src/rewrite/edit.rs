@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::RewriteError;
 use super::assign::{Assignment, EntryChange};
-use super::tree::{Content, Layout, Node, VerdictEntry, VerdictMap};
+use super::tree::{Layout, NodeContent, TextNode, VerdictEntry, VerdictMap};
 
 /// The edits of a text, none of which overlap.
 #[derive(Debug)]
@@ -72,13 +72,13 @@ impl<'t> Edits<'t> {
             return Ok(());
         }
         match &entry.value.content {
-            Content::List(Layout::Flow, elements) => {
+            NodeContent::List(Layout::Flow, elements) => {
                 let units: Vec<Range<usize>> = elements.iter().map(|element| element.span.clone()).collect();
                 self.remove_units(&units, keep);
                 self.add_units(&units, keep, added, entry.value.span.start);
                 Ok(())
             }
-            Content::List(Layout::Block, elements) => self.block_list(elements, keep, added),
+            NodeContent::List(Layout::Block, elements) => self.block_list(elements, keep, added),
             _ => {
                 let written = self.text[entry.value.span.clone()].to_owned();
                 let kept = keep.first().is_some_and(|kept| *kept).then_some(written);
@@ -127,7 +127,12 @@ impl<'t> Edits<'t> {
     }
 
     /// Rewrites a list with a line for each source.
-    fn block_list(&mut self, elements: &[Node], keep: &[bool], added: &[String]) -> Result<(), RewriteError> {
+    fn block_list(
+        &mut self,
+        elements: &[TextNode],
+        keep: &[bool],
+        added: &[String],
+    ) -> Result<(), RewriteError> {
         let Some(last) = elements.last() else { return Ok(()) };
         for (element, kept) in elements.iter().zip(keep) {
             let lead = &self.text[self.line_start(element.span.start)..element.span.start];

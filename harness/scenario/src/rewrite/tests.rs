@@ -54,10 +54,10 @@ fn rewritten(text: &str, to: &[(&str, &str)]) -> Result<String, RewriteError> {
     let sources: Vec<Endpoint> =
         to.iter().map(|(source, _)| parse_source(source, &step.topology).unwrap()).collect();
     let place = |wanted: &Endpoint| &row.cells.iter().find(|(source, _)| source == wanted).unwrap().1.place;
-    let changes: Vec<Change<'_>> = sources
+    let changes: Vec<CellChange<'_>> = sources
         .iter()
         .zip(to)
-        .map(|(source, (_, words))| Change {
+        .map(|(source, (_, words))| CellChange {
             step: &step.name,
             attempt: &attempt,
             source,
@@ -232,7 +232,7 @@ fn what_is_shared_is_not_rewritten() {
         (scenario.steps[0].table[0].attempt.clone(), scenario.steps[0].table[0].place.clone());
     let source = parse_source("a/two", &scenario.steps[0].topology).unwrap();
     let to = "deny".parse().unwrap();
-    let change = Change { step: "first", attempt: &attempt, source: &source, place: &place, to };
+    let change = CellChange { step: "first", attempt: &attempt, source: &source, place: &place, to };
     // Where no cell is written none can be rewritten.
     assert_eq!(rewrite(&text, &scenario, &[change]), Ok(text.clone()));
     assert_eq!(rewrite(&text, &scenario, &[]), Ok(text));
@@ -253,7 +253,7 @@ fn the_table_of_one_version() {
     let scenario = scenario(&text);
     let (attempt, source, cell) = &scenario.steps[0].differences[0].cells[0];
     let to = "deny ingress".parse().unwrap();
-    let change = Change { step: "first", attempt, source, place: &cell.place, to };
+    let change = CellChange { step: "first", attempt, source, place: &cell.place, to };
     let after = rewrite(&text, &scenario, &[change]).unwrap();
     let (named, other) =
         if source.to_string() == "a/two" { ("a/two", "a/three") } else { ("a/three", "a/two") };

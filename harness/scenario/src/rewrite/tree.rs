@@ -10,21 +10,21 @@ use crate::place::Position;
 
 /// A part of a text.
 #[derive(Debug)]
-pub(super) struct Node {
+pub(super) struct TextNode {
     /// The bytes it takes, without its anchor and tag.
     pub(super) span: Range<usize>,
     /// Where it begins, as the loader counts.
     pub(super) position: Position,
-    pub(super) content: Content,
+    pub(super) content: NodeContent,
     /// Whether an alias may repeat it.
     is_anchored: bool,
 }
 
 #[derive(Debug)]
-pub(super) enum Content {
+pub(super) enum NodeContent {
     Scalar(String),
-    List(Layout, Vec<Node>),
-    Map(Layout, Vec<(Node, Node)>),
+    List(Layout, Vec<TextNode>),
+    Map(Layout, Vec<(TextNode, TextNode)>),
     Alias,
 }
 
@@ -37,11 +37,11 @@ pub(super) enum Layout {
     Block,
 }
 
-impl Node {
+impl TextNode {
     /// The text, if this is one.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.content {
-            Content::Scalar(text) => Some(text),
+            NodeContent::Scalar(text) => Some(text),
             _ => None,
         }
     }
@@ -49,7 +49,7 @@ impl Node {
     /// The elements of a list; none of anything else.
     pub(super) fn elements(&self) -> &[Self] {
         match &self.content {
-            Content::List(_, elements) => elements,
+            NodeContent::List(_, elements) => elements,
             _ => &[],
         }
     }
@@ -57,7 +57,7 @@ impl Node {
     /// The entries of a mapping; none of anything else.
     pub(super) fn entries(&self) -> &[(Self, Self)] {
         match &self.content {
-            Content::Map(_, entries) => entries,
+            NodeContent::Map(_, entries) => entries,
             _ => &[],
         }
     }
@@ -68,7 +68,7 @@ impl Node {
 }
 
 /// The first document of a text; none if it is no YAML.
-pub(super) fn parse(text: &str) -> Option<Node> {
+pub(super) fn parse(text: &str) -> Option<TextNode> {
     let is_part =
         |event: &Result<(Event<'_>, Span), ScanError>| !matches!(event, Ok((Event::Comment(..), _)));
     let mut events = Parser::new_from_str(text).filter(is_part);
@@ -87,7 +87,7 @@ fn node<'a>(
     first: &Event<'a>,
     span: Span,
     events: &mut impl Iterator<Item = Result<(Event<'a>, Span), ScanError>>,
-) -> Option<Node> {
+) -> Option<TextNode> {
     let whole = span.byte_range()?;
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     let position =
@@ -98,7 +98,7 @@ fn node<'a>(
         StructureStyle::Block => Layout::Block,
     };
     let (content, end) = match first {
-        Event::Scalar(text, ..) => (Content::Scalar(text.to_string()), whole.end),
+        Event::Scalar(text, ..) => (NodeContent::Scalar(text.to_string()), whole.end),
         Event::SequenceStart(style, ..) => {
             let mut elements = Vec::new();
             let end = loop {
@@ -110,10 +110,10 @@ fn node<'a>(
             };
             let last = elements.last().map_or(whole.start, |element| element.span.end);
             let layout = layout(*style);
-            (Content::List(layout, elements), end_of(layout, end, last)?)
+            (NodeContent::List(layout, elements), end_of(layout, end, last)?)
         }
         Event::MappingStart(style, ..) => {
-            let mut entries: Vec<(Node, Node)> = Vec::new();
+            let mut entries: Vec<(TextNode, TextNode)> = Vec::new();
             let end = loop {
                 let (event, span) = events.next()?.ok()?;
                 if matches!(event, Event::MappingEnd) {
@@ -125,12 +125,12 @@ fn node<'a>(
             };
             let last = entries.last().map_or(whole.start, |(key, value)| value.span.end.max(key.span.end));
             let layout = layout(*style);
-            (Content::Map(layout, entries), end_of(layout, end, last)?)
+            (NodeContent::Map(layout, entries), end_of(layout, end, last)?)
         }
-        Event::Alias(_) => (Content::Alias, whole.end),
+        Event::Alias(_) => (NodeContent::Alias, whole.end),
         _ => return None,
     };
-    Some(Node { span: whole.start..end, position, content, is_anchored })
+    Some(TextNode { span: whole.start..end, position, content, is_anchored })
 }
 
 /// Where a collection ends: behind its bracket, or with its last part.
@@ -154,12 +154,12 @@ pub(super) struct VerdictMap<'t> {
 /// A verdict and its sources.
 #[derive(Debug)]
 pub(super) struct VerdictEntry<'t> {
-    pub(super) key: &'t Node,
-    pub(super) value: &'t Node,
+    pub(super) key: &'t TextNode,
+    pub(super) value: &'t TextNode,
     /// What the key says.
     pub(super) expected: Option<Expected>,
     /// The sources, one by one.
-    pub(super) sources: Vec<&'t Node>,
+    pub(super) sources: Vec<&'t TextNode>,
 }
 
 impl VerdictMap<'_> {
@@ -176,41 +176,41 @@ impl VerdictMap<'_> {
 
 /// All tables of a scenario.
 #[derive(Debug, Default)]
-pub(super) struct Tables<'t> {
+pub(super) struct ScenarioTables<'t> {
     maps: Vec<VerdictMap<'t>>,
     /// By the position of a source, the map that has it.
     places: BTreeMap<Position, usize>,
 }
 
-impl<'t> Tables<'t> {
+impl<'t> ScenarioTables<'t> {
     /// The tables of a scenario's document.
-    pub(super) fn of(root: &'t Node) -> Self {
+    pub(super) fn of(root: &'t TextNode) -> Self {
         let mut tables = Self::default();
         let steps = root.get("steps");
         let is_shared = steps.is_some_and(|steps| steps.is_anchored);
-        for step in steps.map_or(&[][..], Node::elements) {
+        for step in steps.map_or(&[][..], TextNode::elements) {
             let is_shared = is_shared || step.is_anchored;
             tables.table(step.get("expect"), is_shared);
             let differs = step.get("differs");
             let is_shared = is_shared || differs.is_some_and(|differs| differs.is_anchored);
-            for difference in differs.map_or(&[][..], Node::elements) {
+            for difference in differs.map_or(&[][..], TextNode::elements) {
                 tables.table(difference.get("expect"), is_shared || difference.is_anchored);
             }
         }
         tables
     }
 
-    fn table(&mut self, table: Option<&'t Node>, is_shared: bool) {
+    fn table(&mut self, table: Option<&'t TextNode>, is_shared: bool) {
         let Some(table) = table else { return };
         for (_, verdicts) in table.entries() {
-            let Content::Map(layout, entries) = &verdicts.content else { continue };
+            let NodeContent::Map(layout, entries) = &verdicts.content else { continue };
             let mut is_shared = is_shared || table.is_anchored || verdicts.is_anchored;
-            let entry = |(key, value): &'t (Node, Node)| {
+            let entry = |(key, value): &'t (TextNode, TextNode)| {
                 let sources = match &value.content {
-                    Content::List(_, elements) => elements.iter().collect(),
+                    NodeContent::List(_, elements) => elements.iter().collect(),
                     _ => vec![value],
                 };
-                let is_plain = |node: &Node| !node.is_anchored && node.text().is_some();
+                let is_plain = |node: &TextNode| !node.is_anchored && node.text().is_some();
                 is_shared |=
                     value.is_anchored || !is_plain(key) || !sources.iter().all(|node| is_plain(node));
                 let expected = key.text().and_then(|words| words.parse().ok());

@@ -2,39 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use super::Member;
-use super::tree::{self, Content, Node};
+use super::ChangedMember;
+use super::tree::{self, NodeContent, TextNode};
 use crate::expect::{Expected, ExpectedVerdict};
 use crate::lower::topology::OTHERS;
 
 /// Holds the rewritten text against the tree of the old one. `changed` has the cells of each mapping that changed, by
 /// where that begins.
-pub(super) fn holds(old: &Node, rewritten: &str, changed: &BTreeMap<usize, Vec<Member>>) -> bool {
+pub(super) fn holds(old: &TextNode, rewritten: &str, changed: &BTreeMap<usize, Vec<ChangedMember>>) -> bool {
     tree::parse(rewritten).is_some_and(|new| agree(old, &new, changed))
 }
 
-fn agree(old: &Node, new: &Node, changed: &BTreeMap<usize, Vec<Member>>) -> bool {
+fn agree(old: &TextNode, new: &TextNode, changed: &BTreeMap<usize, Vec<ChangedMember>>) -> bool {
     match (&old.content, &new.content) {
-        (Content::Map(..), Content::Map(..)) if changed.contains_key(&old.span.start) => {
+        (NodeContent::Map(..), NodeContent::Map(..)) if changed.contains_key(&old.span.start) => {
             says(new, &changed[&old.span.start])
         }
-        (Content::Scalar(old), Content::Scalar(new)) => old == new,
-        (Content::List(_, old), Content::List(_, new)) => {
+        (NodeContent::Scalar(old), NodeContent::Scalar(new)) => old == new,
+        (NodeContent::List(_, old), NodeContent::List(_, new)) => {
             old.len() == new.len() && old.iter().zip(new).all(|(old, new)| agree(old, new, changed))
         }
-        (Content::Map(_, old), Content::Map(_, new)) => {
-            let same = |(old, new): (&(Node, Node), &(Node, Node))| {
+        (NodeContent::Map(_, old), NodeContent::Map(_, new)) => {
+            let same = |(old, new): (&(TextNode, TextNode), &(TextNode, TextNode))| {
                 agree(&old.0, &new.0, changed) && agree(&old.1, &new.1, changed)
             };
             old.len() == new.len() && old.iter().zip(new).all(same)
         }
-        (Content::Alias, Content::Alias) => true,
+        (NodeContent::Alias, NodeContent::Alias) => true,
         _ => false,
     }
 }
 
 /// Whether a mapping from verdicts to sources says of every cell what it should.
-fn says(map: &Node, members: &[Member]) -> bool {
+fn says(map: &TextNode, members: &[ChangedMember]) -> bool {
     let mut named: BTreeMap<&str, Expected> = BTreeMap::new();
     let mut patterns = false;
     for (words, sources) in map.entries() {
@@ -42,7 +42,7 @@ fn says(map: &Node, members: &[Member]) -> bool {
             return false;
         };
         let sources = match &sources.content {
-            Content::List(_, elements) => elements.iter().collect(),
+            NodeContent::List(_, elements) => elements.iter().collect(),
             _ => vec![sources],
         };
         for source in sources {

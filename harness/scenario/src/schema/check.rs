@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::json_schema;
 use crate::diagnostic::Diagnostic;
-use crate::document::{Entry, Node, Value};
+use crate::document::{Entry, Value, YamlNode};
 use crate::lower::suggest::{listed, nearest};
 use crate::place::Position;
 
@@ -24,7 +24,7 @@ pub(crate) struct Misfits {
 
 impl Misfits {
     /// The tree as far as it can be read: without its unknown keys, or none if more is wrong with it.
-    pub(crate) fn readable<'a>(&self, node: &'a Node) -> Option<Cow<'a, Node>> {
+    pub(crate) fn readable<'a>(&self, node: &'a YamlNode) -> Option<Cow<'a, YamlNode>> {
         match (self.diagnostics.len(), self.unknown.len()) {
             (0, _) => Some(Cow::Borrowed(node)),
             (misfits, unknown) if misfits == unknown => Some(Cow::Owned(without(node, &self.unknown))),
@@ -34,7 +34,7 @@ impl Misfits {
 }
 
 /// A tree without the keys at some places.
-fn without(node: &Node, keys: &[Position]) -> Node {
+fn without(node: &YamlNode, keys: &[Position]) -> YamlNode {
     let value = match &node.value {
         Value::List(elements) => Value::List(elements.iter().map(|node| without(node, keys)).collect()),
         Value::Map(entries) => {
@@ -45,37 +45,37 @@ fn without(node: &Node, keys: &[Position]) -> Node {
         }
         other => other.clone(),
     };
-    Node { value, position: node.position }
+    YamlNode { value, position: node.position }
 }
 
 /// The misfits of a scenario.
-pub(crate) fn scenario(node: &Node, file: &Arc<str>) -> Misfits {
+pub(crate) fn scenario(node: &YamlNode, file: &Arc<str>) -> Misfits {
     check(&json_schema()["$defs"]["Scenario"], node, file, "the scenario")
 }
 
 /// The misfits of a topology file.
-pub(crate) fn topology(node: &Node, file: &Arc<str>) -> Misfits {
+pub(crate) fn topology(node: &YamlNode, file: &Arc<str>) -> Misfits {
     check(&json_schema()["$defs"]["Topology"], node, file, "the topology")
 }
 
-fn check(schema: &Json, node: &Node, file: &Arc<str>, what: &str) -> Misfits {
-    let mut check = Check { file, misfits: Misfits { diagnostics: Vec::new(), unknown: Vec::new() } };
+fn check(schema: &Json, node: &YamlNode, file: &Arc<str>, what: &str) -> Misfits {
+    let mut check = SchemaCheck { file, misfits: Misfits { diagnostics: Vec::new(), unknown: Vec::new() } };
     check.node(schema, node, what);
     check.misfits
 }
 
-struct Check<'a> {
+struct SchemaCheck<'a> {
     file: &'a Arc<str>,
     misfits: Misfits,
 }
 
-impl Check<'_> {
+impl SchemaCheck<'_> {
     fn report(&mut self, position: Position, message: String, help: Option<String>) {
         let diagnostic = Diagnostic::error(position.in_file(self.file), message);
         self.misfits.diagnostics.push(Diagnostic { help, ..diagnostic });
     }
 
-    fn node(&mut self, schema: &Json, node: &Node, what: &str) {
+    fn node(&mut self, schema: &Json, node: &YamlNode, what: &str) {
         let schema = resolve(schema, node);
         if let Some(words) = words(schema) {
             return self.word(&words, node, what);
@@ -98,7 +98,7 @@ impl Check<'_> {
         }
     }
 
-    fn mapping(&mut self, schema: &Json, node: &Node, what: &str) {
+    fn mapping(&mut self, schema: &Json, node: &YamlNode, what: &str) {
         let properties = schema.get("properties").and_then(Json::as_object);
         let known = || properties.into_iter().flat_map(|keys| keys.keys().map(String::as_str));
         for entry in node.entries() {
@@ -127,7 +127,7 @@ impl Check<'_> {
         }
     }
 
-    fn word(&mut self, words: &[&str], node: &Node, what: &str) {
+    fn word(&mut self, words: &[&str], node: &YamlNode, what: &str) {
         let Some(text) = node.text() else { return self.wrong_type(&["string"], node, what) };
         if !words.contains(&text) {
             let help = nearest(text, words.iter().copied()).map_or_else(
@@ -138,7 +138,7 @@ impl Check<'_> {
         }
     }
 
-    fn wrong_type(&mut self, wanted: &[&str], node: &Node, what: &str) {
+    fn wrong_type(&mut self, wanted: &[&str], node: &YamlNode, what: &str) {
         let found = node.value.type_name();
         let names: Vec<&str> =
             wanted.iter().filter(|name| **name != "null").map(|name| in_words(name)).collect();
@@ -162,7 +162,7 @@ impl Check<'_> {
 }
 
 /// Follows references, and of alternatives takes the one that is not `null`.
-fn resolve<'a>(schema: &'a Json, node: &Node) -> &'a Json {
+fn resolve<'a>(schema: &'a Json, node: &YamlNode) -> &'a Json {
     if let Some(reference) = schema.get("$ref").and_then(Json::as_str) {
         let name = reference.trim_start_matches("#/$defs/");
         return resolve(&json_schema()["$defs"][name], node);

@@ -3,17 +3,17 @@
 use serde_json::{Value, json};
 use verdikt_engine::rule::Direction;
 
-use super::Shown;
+use super::DiffView;
 use crate::access::{Access, transport_word};
-use crate::diff::{Change, Flip, Isolation, Refusal};
-use crate::end::End;
+use crate::diff::{Flip, Isolation, RefusalChange, TrafficChange};
+use crate::end::TrafficEnd;
 use crate::reason::Reason;
 
 /// The number of the format.
 const FORMAT: u32 = 1;
 
 /// The diff as a JSON text.
-pub fn json(shown: &Shown<'_>) -> String {
+pub fn json(shown: &DiffView<'_>) -> String {
     let diff = shown.diff;
     let value = json!({
         "format": FORMAT,
@@ -29,11 +29,11 @@ pub fn json(shown: &Shown<'_>) -> String {
     format!("{value:#}\n")
 }
 
-fn names(ends: &[End]) -> Vec<String> {
+fn names(ends: &[TrafficEnd]) -> Vec<String> {
     ends.iter().map(ToString::to_string).collect()
 }
 
-fn change(change: &Change) -> Value {
+fn change(change: &TrafficChange) -> Value {
     json!({
         "kind": change.kind,
         "sources": names(&change.sources),
@@ -83,7 +83,7 @@ fn isolation(isolation: &Isolation) -> Value {
     })
 }
 
-fn refusal(refusal: &Refusal) -> Value {
+fn refusal(refusal: &RefusalChange) -> Value {
     json!({
         "object": refusal.object,
         "place": refusal.place,

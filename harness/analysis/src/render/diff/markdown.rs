@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use super::text::refusal_text;
-use super::{Shown, isolation, ports, reasons};
-use crate::diff::{Change, Kind};
+use super::{DiffView, isolation, ports, reasons};
+use crate::diff::{ChangeKind, TrafficChange};
 
 /// The most changes of a kind that are listed.
 const MOST_CHANGES: usize = 50;
 
 /// The diff as Markdown.
-pub fn markdown(shown: &Shown<'_>) -> String {
+pub fn markdown(shown: &DiffView<'_>) -> String {
     let diff = shown.diff;
     let mut text = format!(
         "### What changes: {}\n\nFrom {} to {}.\n",
@@ -18,8 +18,8 @@ pub fn markdown(shown: &Shown<'_>) -> String {
         escaped(shown.titles[0]),
         escaped(shown.titles[1])
     );
-    for kind in Kind::ALL {
-        let changes: Vec<&Change> = diff.changes.iter().filter(|change| change.kind == kind).collect();
+    for kind in ChangeKind::ALL {
+        let changes: Vec<&TrafficChange> = diff.changes.iter().filter(|change| change.kind == kind).collect();
         if changes.is_empty() {
             continue;
         }
@@ -51,7 +51,7 @@ pub fn markdown(shown: &Shown<'_>) -> String {
     text
 }
 
-fn rows(shown: &Shown<'_>, change: &Change) -> String {
+fn rows(shown: &DiffView<'_>, change: &TrafficChange) -> String {
     let cells = change.flips.iter().map(|flip| {
         let with_reasons = |access: String, reasons: Vec<String>| {
             let lines = reasons.iter().map(|reason| format!("<br>{}", escaped(reason)));

@@ -5,11 +5,11 @@
 use serde_json::{Value, json};
 use verdikt_scenario::place::Place;
 
-use super::{Shown, isolation, ports};
-use crate::diff::{Change, Kind};
+use super::{DiffView, isolation, ports};
+use crate::diff::{ChangeKind, TrafficChange};
 
 /// The diff as a SARIF log.
-pub fn sarif(shown: &Shown<'_>) -> String {
+pub fn sarif(shown: &DiffView<'_>) -> String {
     let diff = shown.diff;
     let mut results: Vec<Value> = diff.changes.iter().map(|it| change(shown, it)).collect();
     results.extend(diff.isolation.iter().map(|it| {
@@ -21,7 +21,7 @@ pub fn sarif(shown: &Shown<'_>) -> String {
         let message = format!("{} is refused by {}: {}", refusal.object, refusal.by, refusal.message);
         result("refused", "error", &message, Some(&refusal.place))
     }));
-    let rules = Kind::ALL.map(Kind::word).into_iter().chain(["isolation", "refused"]);
+    let rules = ChangeKind::ALL.map(ChangeKind::word).into_iter().chain(["isolation", "refused"]);
     let rules: Vec<Value> = rules.map(|word| json!({"id": word, "name": word})).collect();
     let value = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -34,19 +34,19 @@ pub fn sarif(shown: &Shown<'_>) -> String {
     format!("{value:#}\n")
 }
 
-fn change(shown: &Shown<'_>, change: &Change) -> Value {
+fn change(shown: &DiffView<'_>, change: &TrafficChange) -> Value {
     let flips: Vec<String> =
         change.flips.iter().map(|flip| format!("{}: {} -> {}", ports(flip), flip.old, flip.new)).collect();
     let message = format!("{}: {} ({})", change.kind, shown.pairs(change), flips.join("; "));
     let level = match change.kind {
-        Kind::Opened | Kind::Closed | Kind::Unknown => "warning",
-        Kind::Proxied | Kind::Unproxied | Kind::ProxyRules => "note",
+        ChangeKind::Opened | ChangeKind::Closed | ChangeKind::Unknown => "warning",
+        ChangeKind::Proxied | ChangeKind::Unproxied | ChangeKind::ProxyRules => "note",
     };
     result(change.kind.word(), level, &message, place(change).as_ref())
 }
 
 /// Where the change comes from: the rule that decides after it, or if there is none the one before.
-fn place(change: &Change) -> Option<Place> {
+fn place(change: &TrafficChange) -> Option<Place> {
     let reasons = change.flips.iter().flat_map(|flip| &flip.reasons);
     let of = |reason: &crate::reason::Reason| {
         let found = reason.deciding().into_iter().find_map(|(_, found)| found.rules().first().cloned());

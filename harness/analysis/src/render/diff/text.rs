@@ -2,17 +2,17 @@
 
 use verdikt_scenario::plain::Plain;
 
-use super::{Shown, isolation, ports, reasons};
-use crate::diff::{Change, Flip, Kind, Refusal};
+use super::{DiffView, isolation, ports, reasons};
+use crate::diff::{ChangeKind, Flip, RefusalChange, TrafficChange};
 use crate::render::joined;
 
 /// The diff as text.
-pub fn text(shown: &Shown<'_>) -> String {
+pub fn text(shown: &DiffView<'_>) -> String {
     let diff = shown.diff;
     let mut lines =
         vec![format!("from {}", shown.titles[0]), format!("  to {}", shown.titles[1]), shown.summary()];
-    for kind in Kind::ALL {
-        let changes: Vec<&Change> = diff.changes.iter().filter(|change| change.kind == kind).collect();
+    for kind in ChangeKind::ALL {
+        let changes: Vec<&TrafficChange> = diff.changes.iter().filter(|change| change.kind == kind).collect();
         if changes.is_empty() {
             continue;
         }
@@ -49,8 +49,8 @@ fn flip(flip: &Flip) -> Vec<String> {
 }
 
 /// The object, its place, and why it is refused.
-pub(super) fn refusal_text(refusal: &Refusal) -> String {
-    let Refusal { object, place, by, message } = refusal;
+pub(super) fn refusal_text(refusal: &RefusalChange) -> String {
+    let RefusalChange { object, place, by, message } = refusal;
     format!("{object} {place}: {by}: {message}")
 }
 

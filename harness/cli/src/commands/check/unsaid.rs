@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use verdikt_engine::lint::RefusedObject;
-use verdikt_engine::refusal::Part;
+use verdikt_engine::refusal::RefusedPart;
 use verdikt_scenario::diagnostic::{Diagnostic, Severity};
 use verdikt_scenario::loader::LoadedPolicies;
 
@@ -25,8 +25,8 @@ struct Said<'a, Place> {
 
 impl<Place: Ord> Said<'_, Place> {
     /// Whether a refusal of a part of an object is nothing new.
-    fn says(&self, place: &Place, object: usize, part: Part) -> bool {
-        self.places.contains(place) || part == Part::Identity && self.objects.contains(&object)
+    fn says(&self, place: &Place, object: usize, part: RefusedPart) -> bool {
+        self.places.contains(place) || part == RefusedPart::Identity && self.objects.contains(&object)
     }
 }
 
@@ -70,9 +70,9 @@ mod tests {
                 Said { places: (0..mistakes).map(|n| Counted(2 * n, &count)).collect(), objects: &objects };
             count.set(0);
             for n in 0..mistakes {
-                assert!(said.says(&Counted(2 * n, &count), mistakes, Part::Specification));
-                assert!(said.says(&Counted(2 * n + 1, &count), n, Part::Identity));
-                assert!(!said.says(&Counted(2 * n + 1, &count), n, Part::Specification));
+                assert!(said.says(&Counted(2 * n, &count), mistakes, RefusedPart::Specification));
+                assert!(said.says(&Counted(2 * n + 1, &count), n, RefusedPart::Identity));
+                assert!(!said.says(&Counted(2 * n + 1, &count), n, RefusedPart::Specification));
             }
             count.get() / mistakes
         };

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use verdikt_manifests::init::Reference;
+use verdikt_manifests::init::ManifestReference;
 use verdikt_scenario::policy::Manifest;
 
 use super::any_stream;
@@ -23,9 +23,13 @@ pub(super) struct Given<'a> {
 
 impl Given<'_> {
     /// How a scenario in a folder gets at the manifests.
-    pub(super) fn reference(&self, folder: &Path, policies: &[Manifest]) -> Result<Reference, Failure> {
+    pub(super) fn reference(
+        &self,
+        folder: &Path,
+        policies: &[Manifest],
+    ) -> Result<ManifestReference, Failure> {
         if self.is_cluster || any_stream(self.paths) || any_stream(self.policies) {
-            return Ok(Reference::Inline);
+            return Ok(ManifestReference::Inline);
         }
         let folder = canonical(folder)?;
         let mut files: Vec<PathBuf> =
@@ -43,7 +47,7 @@ impl Given<'_> {
         }
         let manifests: Result<Vec<String>, Failure> =
             self.paths.iter().map(|path| Ok(relative(&folder, &canonical(path)?))).collect();
-        Ok(Reference::Paths { manifests: manifests?, policies: with_policies })
+        Ok(ManifestReference::Paths { manifests: manifests?, policies: with_policies })
     }
 
     /// Whether a scenario in a folder may name all of them: they lie in its repository.

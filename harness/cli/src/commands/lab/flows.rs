@@ -3,7 +3,7 @@
 use std::io::BufRead;
 use std::process::ExitCode;
 
-use verdikt_lab::control::{Answer, Ask, Following};
+use verdikt_lab::control::{FollowingFlows, LabAnswer, LabRequest};
 use verdikt_report::evidence::flow;
 
 use super::running::{find, gone};
@@ -13,14 +13,14 @@ use crate::printer::Printer;
 
 pub(super) fn flows(arguments: &LabFlows) -> Result<ExitCode, Failure> {
     let lab = find(arguments.lab.as_deref())?;
-    let answers = lab.ask(&Ask::Flows).map_err(|error| gone(&error))?;
+    let answers = lab.ask(&LabRequest::Flows).map_err(|error| gone(&error))?;
     for line in answers.lines() {
         // The lab's end is the end of its flows.
         let Ok(line) = line else { break };
-        let printed = match Answer::from_line(&line) {
-            Ok(Answer::Flow(_)) if arguments.json => Printer::json(&(line + "\n")),
-            Ok(Answer::Flow(seen)) => Printer::data(&(flow(&seen) + "\n")),
-            Ok(Answer::Following(Following { following })) => {
+        let printed = match LabAnswer::from_line(&line) {
+            Ok(LabAnswer::Flow(_)) if arguments.json => Printer::json(&(line + "\n")),
+            Ok(LabAnswer::Flow(seen)) => Printer::data(&(flow(&seen) + "\n")),
+            Ok(LabAnswer::Following(FollowingFlows { following })) => {
                 Printer::tell(&format!("the flows of `{following}` follow; Ctrl-C ends them\n"));
                 continue;
             }

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::sync::mpsc;
-use verdikt_lab::control::{Answer, Ask, Following};
-use verdikt_report::terminal::{Detail, Options, Terminal};
+use verdikt_lab::control::{FollowingFlows, LabAnswer, LabRequest};
+use verdikt_report::terminal::{Detail, Terminal, TerminalOptions};
 use verdikt_runner::backend::Backend as _;
 use verdikt_runner::lab::{LabBackend, NAME};
-use verdikt_runner::plan::{Past, RunOptions};
+use verdikt_runner::plan::{RunOptions, StepHistory};
 use verdikt_runner::run::StepRun;
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::scenario::{Scenario, Step};
@@ -19,7 +19,7 @@ use verdikt_verdict::event::Event;
 
 use super::told;
 use super::watch::Watch;
-use crate::arguments::Lab;
+use crate::arguments::LabArguments;
 use crate::commands::run::lab::{no_lab, probe};
 use crate::commands::{load_scenarios, runtime};
 use crate::failure::Failure;
@@ -29,7 +29,7 @@ use crate::signals;
 /// The verdicts of a step, by attempt and source in words.
 type Verdicts = BTreeMap<(String, String), String>;
 
-pub(super) fn play(arguments: &Lab, file: &Path, printer: &Printer) -> Result<ExitCode, Failure> {
+pub(super) fn play(arguments: &LabArguments, file: &Path, printer: &Printer) -> Result<ExitCode, Failure> {
     let loaded = load_scenarios(&[file.to_owned()], arguments.files.reach(), printer)?;
     let [scenario] = loaded.scenarios.as_slice() else {
         return Err(Failure::wrong(format!("`{}` has {} scenarios", file.display(), loaded.scenarios.len()))
@@ -52,7 +52,7 @@ fn find_step<'a>(scenario: &'a Scenario, name: Option<&str>) -> Result<&'a Step,
 }
 
 async fn keep_up(
-    arguments: &Lab,
+    arguments: &LabArguments,
     file: &Path,
     scenario: &Scenario,
     printer: &Printer,
@@ -71,8 +71,12 @@ async fn keep_up(
         .map_err(|error| Failure::machine("files cannot be watched").cause(&error).limited_by(&error))?;
     let (asks, mut asked) = mpsc::unbounded_channel();
     let mut followers: Vec<OwnedWriteHalf> = Vec::new();
-    let mut playground =
-        Playground { options, step: arguments.step.clone(), attempts: Cell::new(0), past: Past::default() };
+    let mut playground = Playground {
+        options,
+        step: arguments.step.clone(),
+        attempts: Cell::new(0),
+        past: StepHistory::default(),
+    };
 
     let stop = signals.asked();
     tokio::pin!(stop);
@@ -98,13 +102,13 @@ async fn keep_up(
                 });
             }
             Some((ask, mut write)) = asked.recv() => match ask {
-                Ask::Flows => {
-                    let following = Following { following: scenario.name.clone() };
+                LabRequest::Flows => {
+                    let following = FollowingFlows { following: scenario.name.clone() };
                     // Whom it does not reach the next flow does not reach either.
-                    let _ = told::answer(&mut write, &Answer::Following(following)).await;
+                    let _ = told::answer(&mut write, &LabAnswer::Following(following)).await;
                     followers.push(write);
                 }
-                Ask::Inside { endpoint } => {
+                LabRequest::Inside { endpoint } => {
                     // A client that has gone needs no answer.
                     let _ = told::answer(&mut write, &told::inside(&backend, &topology, &endpoint)).await;
                 }
@@ -144,7 +148,7 @@ struct Playground {
     options: RunOptions,
     step: Option<String>,
     attempts: Cell<u64>,
-    past: Past,
+    past: StepHistory,
 }
 
 impl Playground {
@@ -173,7 +177,7 @@ impl Playground {
 }
 
 fn show(events: &[Event], printer: &Printer) -> Result<(), Failure> {
-    let mut terminal = Terminal::new(Options {
+    let mut terminal = Terminal::new(TerminalOptions {
         width: Printer::width(),
         colour: printer.colour,
         detail: Detail::Tables,

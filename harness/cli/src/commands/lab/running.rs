@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use verdikt_lab::control::{Found, LabOwner, RunningLab};
+use verdikt_lab::control::{FoundLab, LabOwner, RunningLab};
 
 use crate::failure::Failure;
 
 /// The lab with a name, or the only one that runs. Only labs of one's own count.
 pub(super) fn find(name: Option<&str>) -> Result<RunningLab, Failure> {
     let found = RunningLab::all().map_err(|error| Failure::machine("cannot look for labs").cause(&error))?;
-    let (ours, others): (Vec<Found>, Vec<Found>) =
+    let (ours, others): (Vec<FoundLab>, Vec<FoundLab>) =
         found.into_iter().partition(|found| found.whose == LabOwner::Ours);
     let names: Vec<String> = ours.iter().map(|found| format!("`{}`", found.lab.scenario)).collect();
     let name = name.map(RunningLab::name_of);
@@ -20,7 +20,7 @@ pub(super) fn find(name: Option<&str>) -> Result<RunningLab, Failure> {
         (Some(_), Some(_)) => Err(Failure::wrong(format!("several labs run: {}", names.join(", ")))
             .hint("`--lab NAME` says which one is meant; of two with one name end one")),
         (None, _) => {
-            let others: Vec<Found> = others.into_iter().filter(|found| is_meant(&found.lab)).collect();
+            let others: Vec<FoundLab> = others.into_iter().filter(|found| is_meant(&found.lab)).collect();
             Err(if names.is_empty() {
                 Failure::wrong("no lab of yours is running")
             } else {
@@ -32,12 +32,12 @@ pub(super) fn find(name: Option<&str>) -> Result<RunningLab, Failure> {
 }
 
 /// What is said of labs that are not one's own.
-fn advice(others: &[Found]) -> String {
+fn advice(others: &[FoundLab]) -> String {
     if others.is_empty() {
         return "start one in another terminal: `verdikt lab SCENARIO`".to_owned();
     }
     let mut advice = String::new();
-    for Found { lab, whose } in others {
+    for FoundLab { lab, whose } in others {
         let line = match whose {
             LabOwner::OfUser(user) => {
                 format!("the lab `{}` is of the user {user}: run this as that user", lab.scenario)

@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use verdikt_lab::control::{Answer, Ask, Inside, Refusal, RunningLab};
+use verdikt_lab::control::{EndpointEntry, LabAnswer, LabRefusal, LabRequest, RunningLab};
 use verdikt_runner::lab::LabBackend;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::topology::{Endpoint, Topology};
@@ -19,7 +19,7 @@ pub(super) fn listen(scenario: &str) -> io::Result<UnixListener> {
 }
 
 /// A client and what it asks. Only the lab's own user may ask; others are told so.
-pub(super) async fn asked(stream: UnixStream) -> Option<(Ask, OwnedWriteHalf)> {
+pub(super) async fn asked(stream: UnixStream) -> Option<(LabRequest, OwnedWriteHalf)> {
     let own = nix::unistd::geteuid().as_raw();
     let peer = stream.peer_cred().ok()?.uid();
     let (read, mut write) = stream.into_split();
@@ -29,16 +29,16 @@ pub(super) async fn asked(stream: UnixStream) -> Option<(Ask, OwnedWriteHalf)> {
         return None;
     }
     let line = BufReader::new(read).lines().next_line().await.ok()??;
-    Some((Ask::from_line(&line).ok()?, write))
+    Some((LabRequest::from_line(&line).ok()?, write))
 }
 
 /// Answers with one line.
-pub(super) async fn answer(write: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+pub(super) async fn answer(write: &mut OwnedWriteHalf, answer: &LabAnswer) -> io::Result<()> {
     write.write_all(&answer.to_line()?).await
 }
 
 /// What it takes to get inside an endpoint.
-pub(super) fn inside(backend: &LabBackend, topology: &Topology, wanted: &str) -> Answer {
+pub(super) fn inside(backend: &LabBackend, topology: &Topology, wanted: &str) -> LabAnswer {
     let lab = backend.lab();
     let endpoints = lab.addresses().endpoints.keys();
     let Some(endpoint) = endpoints.clone().find(|endpoint| endpoint.to_string() == wanted) else {
@@ -47,7 +47,7 @@ pub(super) fn inside(backend: &LabBackend, topology: &Topology, wanted: &str) ->
     };
     let Some(pid) = lab.probe_pid(endpoint) else { return refuse(format!("{wanted} is gone")) };
     let resolution = lab.resolution(topology, endpoint);
-    Answer::Inside(Inside {
+    LabAnswer::Inside(EndpointEntry {
         pid,
         resolv_conf: resolution.resolv_conf,
         hosts: resolution.hosts,
@@ -55,8 +55,8 @@ pub(super) fn inside(backend: &LabBackend, topology: &Topology, wanted: &str) ->
     })
 }
 
-fn refuse(refused: String) -> Answer {
-    Answer::Refused(Refusal { refused })
+fn refuse(refused: String) -> LabAnswer {
+    LabAnswer::Refused(LabRefusal { refused })
 }
 
 /// Pods have their own name, as in Kubernetes.
@@ -69,7 +69,7 @@ fn hostname(endpoint: &Endpoint) -> String {
 
 /// Sends a flow to everyone who follows; forgets those who have gone.
 pub(super) async fn broadcast(followers: &mut Vec<OwnedWriteHalf>, flow: Flow) {
-    let told = Answer::Flow(Box::new(flow));
+    let told = LabAnswer::Flow(Box::new(flow));
     let mut staying = Vec::new();
     for mut follower in followers.drain(..) {
         let slow = std::time::Duration::from_millis(100);

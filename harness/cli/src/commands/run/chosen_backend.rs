@@ -4,17 +4,17 @@ use std::net::IpAddr;
 
 use verdikt_cluster::image::Built;
 use verdikt_cluster::world::World;
-use verdikt_kind::cluster::world::{ADDRESSES, DNS, Probe, world};
-use verdikt_kind::cluster::{Options, load_archive};
+use verdikt_kind::cluster::world::{ADDRESSES, DNS, HostProgram, world};
+use verdikt_kind::cluster::{KindOptions, load_archive};
 use verdikt_kind::profile::Profile;
 use verdikt_probe::limit::Limit;
 use verdikt_runner::backend::reason;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::cluster::{Session, Settings, probe_image};
+use super::cluster::{ClusterRunSettings, Session, probe_image};
 use super::lab::no_lab;
-use crate::arguments::{Backend, Run};
+use crate::arguments::{BackendArgument, RunArguments};
 use crate::commands::cluster::{bring_up, failure, named, phases};
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -29,11 +29,11 @@ pub(super) enum ChosenBackend {
 impl ChosenBackend {
     /// `scenarios` are those that are to run there, or more.
     pub(super) fn choose(
-        arguments: &Run,
+        arguments: &RunArguments,
         scenarios: &[Scenario],
         printer: &Printer,
     ) -> Result<Self, Failure> {
-        let mut settings = Settings {
+        let mut settings = ClusterRunSettings {
             registry: arguments.registry.clone(),
             world: arguments.world.place(),
             borrowed: arguments.borrow.iter().cloned().collect(),
@@ -43,8 +43,8 @@ impl ChosenBackend {
             evidence: arguments.evidence.clone(),
         };
         match &arguments.on {
-            Some(Backend::Model) => Ok(Self::Model(None)),
-            Some(Backend::Lab) => match verdikt_lab::enter::enter() {
+            Some(BackendArgument::Model) => Ok(Self::Model(None)),
+            Some(BackendArgument::Lab) => match verdikt_lab::enter::enter() {
                 Ok(_) => Ok(Self::Lab),
                 Err(obstacle) => {
                     let hint = "`--on model` evaluates with the engine alone";
@@ -62,10 +62,10 @@ impl ChosenBackend {
                     Ok(Self::Model(Some(why)))
                 }
             },
-            Some(Backend::Cluster(context)) => {
+            Some(BackendArgument::Cluster(context)) => {
                 Ok(Self::Cluster(Box::new(Session::open(context.clone(), None, &settings)?)))
             }
-            Some(Backend::Kind(name)) => {
+            Some(BackendArgument::Kind(name)) => {
                 let profile = named(name)?;
                 let mut progress = phases();
                 let (context, built) = kind(&profile, &mut progress)?;
@@ -111,7 +111,7 @@ impl ChosenBackend {
 
 /// Brings the cluster of a profile up, with the probe's image on its nodes; its context, and the image.
 fn kind(profile: &Profile, progress: &mut dyn FnMut(&str)) -> Result<(String, Built), Failure> {
-    let up = bring_up(profile, &Options::default(), progress)?;
+    let up = bring_up(profile, &KindOptions::default(), progress)?;
     progress("load the image of the probe");
     let built = probe_image(None)?;
     // In a place of this process's own: the archive has to be a file.
@@ -128,7 +128,7 @@ fn kind(profile: &Profile, progress: &mut dyn FnMut(&str)) -> Result<(String, Bu
 /// Where hosts outside the cluster of a profile are: in a container beside its nodes.
 fn outside(profile: &Profile, built: &Built, progress: &mut dyn FnMut(&str)) -> Result<World, Failure> {
     let id = built.image.reference.rsplit(':').next().unwrap_or_default();
-    let probe = Probe { id, program: &built.program.path, arguments: &built.program.arguments };
+    let probe = HostProgram { id, program: &built.program.path, arguments: &built.program.arguments };
     let command = world(profile, &probe, progress).map_err(|error| failure(&error))?;
     let addresses = ADDRESSES.map(Into::into).to_vec();
     Ok(World { command, addresses, dns: Some(IpAddr::V4(DNS)) })

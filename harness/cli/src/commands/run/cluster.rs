@@ -11,20 +11,20 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use verdikt_cluster::borrow::{self, BorrowError, Borrowed};
 use verdikt_cluster::clean::{CleanScope, clean};
-use verdikt_cluster::cluster::Options;
-use verdikt_cluster::connect::{Connection, Wanted};
+use verdikt_cluster::cluster::ClusterOptions;
+use verdikt_cluster::connect::{ApiConnection, ContextChoice};
 use verdikt_cluster::image::{self, ProbeImage};
 use verdikt_cluster::inspect::{Facts, inspect};
 use verdikt_cluster::lease::Lease;
 use verdikt_cluster::mark::RunId;
 use verdikt_cluster::others::others;
-use verdikt_cluster::wait::Progress;
+use verdikt_cluster::wait::WaitProgress;
 use verdikt_cluster::world::World;
 use verdikt_cluster::{limits, namespaces, permissions};
 use verdikt_runner::backend::reason;
 use verdikt_runner::cluster::{
-    ClusterBackend, ClusterRunOptions, Clusterwide, FlowsOf, Resources, asks_for_names, choose_flows,
-    has_clusterwide_policies, reach, unfit,
+    ClusterBackend, ClusterRunOptions, Clusterwide, FlowSourceChoice, Resources, asks_for_names,
+    choose_flows, has_clusterwide_policies, reach, unfit,
 };
 use verdikt_runner::plan::{RunOptions, Sink};
 use verdikt_runner::run::{BackendChoice, run_on};
@@ -50,7 +50,7 @@ const RELEASE: Duration = Duration::from_secs(5);
 
 /// What a run does besides running.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Settings {
+pub(crate) struct ClusterRunSettings {
     /// The registry that has the probe's image; none if the nodes have it.
     pub(crate) registry: Option<String>,
     /// Where hosts outside the cluster are.
@@ -70,13 +70,13 @@ pub(crate) struct Settings {
 /// A cluster that can be used.
 pub(crate) struct Session {
     runtime: Runtime,
-    connection: Connection,
+    connection: ApiConnection,
     facts: Facts,
-    flows: FlowsOf,
+    flows: FlowSourceChoice,
     image: ProbeImage,
     run: RunId,
     borrowed: Borrowed,
-    settings: Settings,
+    settings: ClusterRunSettings,
 }
 
 impl Session {
@@ -85,7 +85,7 @@ impl Session {
     pub(crate) fn open(
         context: Option<String>,
         image: Option<ProbeImage>,
-        settings: &Settings,
+        settings: &ClusterRunSettings,
     ) -> Result<Self, Failure> {
         let runtime = runtime()?;
         let (connection, facts) = runtime.block_on(look(context))?;
@@ -151,7 +151,7 @@ impl Session {
                 if let Some(world) = world.as_mut().filter(|_| !asks_for_names(&scenarios[index])) {
                     world.dns = None;
                 }
-                let options_here = Options {
+                let options_here = ClusterOptions {
                     run: self.run.scenario(index),
                     image: self.image.clone(),
                     borrowed: self.settings.borrowed.clone(),
@@ -212,14 +212,14 @@ impl Session {
     }
 
     /// Keeps other runs off, from now on.
-    async fn take(&self, progress: &Progress) -> Result<Lease, Failure> {
+    async fn take(&self, progress: &WaitProgress) -> Result<Lease, Failure> {
         let failed = |error: &dyn std::error::Error| Failure::machine(reason(error));
         namespaces::ensure_system(&self.connection, progress).await.map_err(|error| failed(&error))?;
         Lease::take(&self.connection, &self.run).await.map_err(|error| failed(&error))
     }
 
     /// Removes what scenarios that failed or were interrupted have left, and lets other runs come, whatever is left.
-    async fn leave(&self, lease: Lease, progress: &Progress) {
+    async fn leave(&self, lease: Lease, progress: &WaitProgress) {
         let cleaned = if self.settings.keep { Ok(()) } else { self.clean(progress).await };
         let released = tokio::time::timeout(RELEASE, lease.release()).await;
         let released = released.unwrap_or(Ok(())).map_err(|error| error.to_string());
@@ -231,7 +231,7 @@ impl Session {
     }
 
     /// Removes what is left; tries again while the API server is away, as after a restart.
-    async fn clean(&self, progress: &Progress) -> Result<(), String> {
+    async fn clean(&self, progress: &WaitProgress) -> Result<(), String> {
         let whose = CleanScope::Run(self.run.clone());
         let deadline = Instant::now() + SHUTDOWN;
         loop {
@@ -248,10 +248,10 @@ impl Session {
 }
 
 /// Connects, and looks what is there.
-pub(crate) async fn look(context: Option<String>) -> Result<(Connection, Facts), Failure> {
+pub(crate) async fn look(context: Option<String>) -> Result<(ApiConnection, Facts), Failure> {
     let failed = |error: &dyn std::error::Error| Failure::machine(reason(error));
-    let wanted = Wanted { context, kubeconfig: None };
-    let (connection, kubernetes) = Connection::open(&wanted).await.map_err(|error| failed(&error))?;
+    let wanted = ContextChoice { context, kubeconfig: None };
+    let (connection, kubernetes) = ApiConnection::open(&wanted).await.map_err(|error| failed(&error))?;
     let missing = permissions::missing(&connection).await.map_err(|error| failed(&error))?;
     if !missing.is_empty() {
         return Err(not_allowed(&connection, "", &missing)
@@ -272,7 +272,7 @@ pub(crate) async fn look(context: Option<String>) -> Result<(Connection, Facts),
 }
 
 /// Looks whether clusterwide policies may be made.
-async fn may_act_everywhere(connection: &Connection) -> Result<(), Failure> {
+async fn may_act_everywhere(connection: &ApiConnection) -> Result<(), Failure> {
     let missing = permissions::missing_clusterwide(connection).await;
     let missing = missing.map_err(|error| Failure::machine(reason(&error)))?;
     if missing.is_empty() {
@@ -286,7 +286,7 @@ async fn may_act_everywhere(connection: &Connection) -> Result<(), Failure> {
 
 /// Looks at the namespaces that are somebody else's, and says which policies of others are in force there.
 async fn look_at_borrowed(
-    connection: &Connection,
+    connection: &ApiConnection,
     names: &BTreeSet<NamespaceName>,
 ) -> Result<Borrowed, Failure> {
     let failed = |error: &dyn std::error::Error| Failure::machine(reason(error));
@@ -321,7 +321,7 @@ async fn look_at_borrowed(
     Ok(borrowed)
 }
 
-fn not_allowed(connection: &Connection, place: &str, missing: &[permissions::Missing]) -> Failure {
+fn not_allowed(connection: &ApiConnection, place: &str, missing: &[permissions::Missing]) -> Failure {
     let list: Vec<String> = missing.iter().map(ToString::to_string).collect();
     let context = connection.context();
     Failure::machine(format!(
@@ -343,9 +343,9 @@ fn run_id() -> Result<RunId, verdikt_cluster::mark::RunIdError> {
 }
 
 /// Tells on a terminal what is waited for.
-pub(crate) fn told() -> Progress {
+pub(crate) fn told() -> WaitProgress {
     if !io::stderr().is_terminal() {
-        return Progress::default();
+        return WaitProgress::default();
     }
     let (tell, mut lines) = mpsc::unbounded_channel::<String>();
     tokio::spawn(async move {
@@ -353,7 +353,7 @@ pub(crate) fn told() -> Progress {
             Printer::tell(&format!("  {line}\n"));
         }
     });
-    Progress::to(tell)
+    WaitProgress::to(tell)
 }
 
 /// Waits for something on a runtime of its own.

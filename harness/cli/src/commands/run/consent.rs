@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
-use verdikt_cluster::connect::Connection;
+use verdikt_cluster::connect::ApiConnection;
 use verdikt_cluster::inspect::Facts;
 use verdikt_kind::profile::profiles;
 use verdikt_scenario::plain::counted;
@@ -17,7 +17,7 @@ pub(super) fn is_own(facts: &Facts) -> bool {
 
 /// Names the cluster that a run is about to use. Where it is not a kind cluster, asks whether it may be used, unless
 /// `yes` says so already.
-pub(super) fn ask(connection: &Connection, facts: &Facts, yes: bool) -> Result<(), Failure> {
+pub(super) fn ask(connection: &ApiConnection, facts: &Facts, yes: bool) -> Result<(), Failure> {
     let what = match facts.kind_cluster() {
         Some(name) => format!("kind cluster {name}"),
         None => format!("{}, not a kind cluster", connection.server()),

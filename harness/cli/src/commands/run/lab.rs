@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 
 use verdikt_lab::enter::Obstacle;
-use verdikt_lab::namespace::ProbeProgram;
+use verdikt_lab::namespace::ProbeExecutable;
 use verdikt_runner::backend::reason;
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::{RunOptions, Sink};
@@ -39,6 +39,6 @@ pub(crate) fn no_lab(obstacle: &Obstacle) -> Failure {
 }
 
 /// This program is its own probe.
-pub(crate) fn probe() -> io::Result<ProbeProgram> {
-    Ok(ProbeProgram { path: std::env::current_exe()?, arguments: vec![OsString::from(PROBE)] })
+pub(crate) fn probe() -> io::Result<ProbeExecutable> {
+    Ok(ProbeExecutable { path: std::env::current_exe()?, arguments: vec![OsString::from(PROBE)] })
 }

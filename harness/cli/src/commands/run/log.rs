@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use verdikt_verdict::event::Event;
 
 use crate::failure::Failure;
-use crate::files::{self, Target};
+use crate::files::{self, PathTarget};
 
 /// What is added to the name of a log that takes the place of an older one when its run ends.
 const PART: &str = ".part";
 
 /// A log that is being written.
-pub(super) struct Log {
+pub(super) struct EventLogWriter {
     /// As the command names it.
     path: PathBuf,
     writer: BufWriter<File>,
@@ -23,15 +23,15 @@ pub(super) struct Log {
     is_whole: bool,
 }
 
-impl Log {
+impl EventLogWriter {
     /// Begins a log. Where one is already, or any other text, it stays until the new one is whole.
     pub(super) fn create(path: &Path) -> Result<Self, Failure> {
         let failed = |error: io::Error| failure(path, &error);
         let replaces = match files::target(path).map_err(failed)? {
-            Target::File(target) if fs::metadata(&target).is_ok_and(|old| old.len() > 0) => {
+            PathTarget::File(target) if fs::metadata(&target).is_ok_and(|old| old.len() > 0) => {
                 Some((part_of(&target), target))
             }
-            Target::File(_) | Target::Stream => None,
+            PathTarget::File(_) | PathTarget::Stream => None,
         };
         let file = File::create(replaces.as_ref().map_or(path, |(part, _)| part)).map_err(failed)?;
         Ok(Self { path: path.to_owned(), writer: BufWriter::new(file), replaces, is_whole: false })

@@ -4,21 +4,21 @@ use std::io;
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use verdikt_report::terminal::{Options, Terminal};
+use verdikt_report::terminal::{Terminal, TerminalOptions};
 use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::plain::Plain;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{CellJudged, Event, StepStarted};
 use verdikt_verdict::run_result::Totals;
 
-use super::log::Log;
-use crate::arguments::Run;
+use super::log::EventLogWriter;
+use crate::arguments::RunArguments;
 use crate::failure::{Failure, What};
 use crate::printer::Printer;
 
 /// Everybody who is told of events.
-pub(super) struct Output {
-    log: Option<Log>,
+pub(super) struct RunOutput {
+    log: Option<EventLogWriter>,
     terminal: Terminal,
     progress: ProgressBar,
     /// What the reports in files are made of; nothing is kept where there are none.
@@ -42,9 +42,14 @@ pub(super) struct Told {
     pub(super) totals: Totals,
 }
 
-impl Output {
+impl RunOutput {
     /// An output for so many scenarios, and what the command wants to have of them.
-    pub(super) fn new(options: Options, scenarios: usize, arguments: &Run, log: Option<Log>) -> Self {
+    pub(super) fn new(
+        options: TerminalOptions,
+        scenarios: usize,
+        arguments: &RunArguments,
+        log: Option<EventLogWriter>,
+    ) -> Self {
         // Nothing is drawn where stderr is no terminal.
         let progress = ProgressBar::with_draw_target(
             u64::try_from(scenarios).ok(),

@@ -8,31 +8,31 @@ use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 
 use verdikt_report::line;
-use verdikt_scenario::diagnostic::Sources;
+use verdikt_scenario::diagnostic::SourceTexts;
 use verdikt_scenario::plain::counted;
-use verdikt_scenario::rewrite::{Change, RewriteError, rewrite};
+use verdikt_scenario::rewrite::{CellChange, RewriteError, rewrite};
 use verdikt_scenario::scenario::Scenario;
 use verdikt_verdict::event::CellJudged;
 use verdikt_verdict::record::expectation;
 
-use crate::arguments::{Run, UpdateMode};
+use crate::arguments::{RunArguments, UpdateMode};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// The tables that were run, as they were read.
-pub(super) struct Tables<'a> {
+pub(super) struct LoadedTables<'a> {
     pub(super) scenarios: &'a [Scenario],
-    pub(super) sources: &'a Sources,
+    pub(super) sources: &'a SourceTexts,
 }
 
 /// The cells of one file that are to say something else.
 struct Changes<'a> {
     scenario: &'a Scenario,
-    changes: Vec<(&'a CellJudged, Change<'a>)>,
+    changes: Vec<(&'a CellJudged, CellChange<'a>)>,
 }
 
 /// Makes sure that there is somebody to ask, before anything runs.
-pub(super) fn check(arguments: &Run) -> Result<(), Failure> {
+pub(super) fn check(arguments: &RunArguments) -> Result<(), Failure> {
     let asks = arguments.update == Some(UpdateMode::Review) && !arguments.check;
     if asks && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Err(Failure::wrong("`--update=review` asks at a terminal, and there is none")
@@ -45,7 +45,7 @@ pub(super) fn check(arguments: &Run) -> Result<(), Failure> {
 pub(super) fn update(
     mode: UpdateMode,
     only_list: bool,
-    tables: &Tables<'_>,
+    tables: &LoadedTables<'_>,
     differing: &[Arc<CellJudged>],
 ) -> Result<usize, Failure> {
     let scenarios: BTreeMap<&str, &Scenario> =
@@ -57,7 +57,7 @@ pub(super) fn update(
             Err(why) => left.push(format!("{}: {why}", cell.name())),
             Ok(to) => {
                 let (step, attempt, source, place) = (&*cell.step, &*cell.attempt, &cell.source, &cell.place);
-                let change = Change { step, attempt, source, place, to };
+                let change = CellChange { step, attempt, source, place, to };
                 let changes = by_file.entry(&scenario.place.file);
                 let changes = changes.or_insert_with(|| Changes { scenario, changes: Vec::new() });
                 changes.changes.push((cell, change));
@@ -87,21 +87,21 @@ pub(super) fn update(
 fn rewritten<'a>(
     text: &str,
     scenario: &Scenario,
-    changes: &[(&'a CellJudged, Change<'_>)],
+    changes: &[(&'a CellJudged, CellChange<'_>)],
     left: &mut Vec<String>,
 ) -> (String, Vec<&'a CellJudged>) {
-    let all: Vec<Change<'_>> = changes.iter().map(|(_, change)| change.clone()).collect();
+    let all: Vec<CellChange<'_>> = changes.iter().map(|(_, change)| change.clone()).collect();
     if let Ok(rewritten) = rewrite(text, scenario, &all) {
         return (rewritten, changes.iter().map(|(cell, _)| *cell).collect());
     }
     // One table that cannot be rewritten keeps no other from it.
-    let mut by_row: BTreeMap<(&str, String), Vec<&(&'a CellJudged, Change<'_>)>> = BTreeMap::new();
+    let mut by_row: BTreeMap<(&str, String), Vec<&(&'a CellJudged, CellChange<'_>)>> = BTreeMap::new();
     for change in changes {
         by_row.entry((change.1.step, change.1.attempt.to_string())).or_default().push(change);
     }
     let (mut good, mut done) = (Vec::new(), Vec::new());
     for row in by_row.values() {
-        let of_row: Vec<Change<'_>> = row.iter().map(|(_, change)| change.clone()).collect();
+        let of_row: Vec<CellChange<'_>> = row.iter().map(|(_, change)| change.clone()).collect();
         match rewrite(text, scenario, &of_row) {
             Ok(_) => {
                 good.extend(of_row);

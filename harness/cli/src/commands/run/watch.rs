@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use verdikt_scenario::loader::Reach;
+use verdikt_scenario::loader::FileReach;
 
 use super::once;
-use crate::arguments::Run;
+use crate::arguments::RunArguments;
 use crate::commands::lab::watch::Watch;
 use crate::commands::runtime;
 use crate::exit;
@@ -16,7 +16,11 @@ use crate::printer::Printer;
 use crate::signals;
 
 /// Runs everything, and then what a saved file belongs to, until a signal ends the process.
-pub(super) fn watch(arguments: &Run, paths: &[PathBuf], printer: &Printer) -> Result<ExitCode, Failure> {
+pub(super) fn watch(
+    arguments: &RunArguments,
+    paths: &[PathBuf],
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
     let failed = |error: notify::Error| Failure::machine("cannot watch files").cause(&error);
     let mut due = paths.to_vec();
     let mut watch = None;
@@ -47,7 +51,7 @@ pub(super) fn watch(arguments: &Run, paths: &[PathBuf], printer: &Printer) -> Re
 }
 
 /// The files that each scenario consists of, by its own.
-fn files_of_scenarios(paths: &[PathBuf], reach: Reach) -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
+fn files_of_scenarios(paths: &[PathBuf], reach: FileReach) -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
     let scenarios = verdikt_manifests::situation::loader(paths, reach).scenarios(paths).scenarios;
     let files = scenarios.iter().map(|scenario| PathBuf::from(&*scenario.place.file));
     files

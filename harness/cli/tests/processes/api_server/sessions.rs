@@ -11,7 +11,8 @@ use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
 use verdikt_probe::wire::{
-    Action, Arrived, Attempt, Bound, FORMAT, Order, Outcome, Report, Stage, Target, Transport,
+    Action, Arrived, Bound, FORMAT, Order, Report, StageTransport, WireAttempt, WireOutcome, WireStage,
+    WireTarget,
 };
 
 use super::{ApiServer, Head, Probe, State};
@@ -129,7 +130,7 @@ fn probe(
 fn obey(server: &ApiServer, (pod, address): (&str, IpAddr), tell: &Sender<Report>, order: Order) {
     let tell = |report| drop(tell.send(report));
     let mut state = server.state();
-    if let Order::Attempt(Attempt { attempt, .. }) = &order
+    if let Order::Attempt(WireAttempt { attempt, .. }) = &order
         && state.breaks_at == Some(*attempt)
     {
         for session in state.sessions.drain(..) {
@@ -145,13 +146,13 @@ fn obey(server: &ApiServer, (pod, address): (&str, IpAddr), tell: &Sender<Report
             state.probes.get_mut(&address).unwrap().servers.insert(port, server_number);
             tell(Report::Serving { server: server_number, port });
         }
-        Order::Attempt(Attempt {
+        Order::Attempt(WireAttempt {
             attempt,
-            action: Action::Http { target: Target::Address(to), port, .. },
+            action: Action::Http { target: WireTarget::Address(to), port, .. },
             ..
         }) => {
             let local = SocketAddr::new(address, 20_000 + u16::try_from(attempt).unwrap());
-            let (stage, transport) = (Stage::Connect, Transport::Tcp);
+            let (stage, transport) = (WireStage::Connect, StageTransport::Tcp);
             tell(Report::Bound(Bound {
                 attempt,
                 stage,
@@ -163,12 +164,12 @@ fn obey(server: &ApiServer, (pod, address): (&str, IpAddr), tell: &Sender<Report
             let arrived =
                 Arrived { server: other.servers[&port], transport, peer: local, attempt: Some(attempt) };
             let _ = other.tell.send(Report::Arrived(arrived));
-            let (outcome, took) = (Outcome::HttpStatus(200), 1);
+            let (outcome, took) = (WireOutcome::HttpStatus(200), 1);
             tell(Report::StageEnded { attempt, outcome: outcome.clone(), addresses: Vec::new(), took });
             tell(Report::Finished { attempt, outcome, took });
         }
-        Order::Attempt(Attempt { attempt, .. }) => {
-            tell(Report::Finished { attempt, outcome: Outcome::TimedOut, took: 1 });
+        Order::Attempt(WireAttempt { attempt, .. }) => {
+            tell(Report::Finished { attempt, outcome: WireOutcome::TimedOut, took: 1 });
         }
         Order::StopServing { .. } => state.asked.push(format!("STOP {pod}")),
         Order::Flush { flush } => tell(Report::Flushed { flush }),

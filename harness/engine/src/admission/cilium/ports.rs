@@ -1,12 +1,12 @@
 //! The fields of `toPorts` and `icmps`: ports, ICMP types, and what a proxy is asked.
 
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::version::CiliumVersion;
 
 use super::super::check::refuse;
 use super::super::schema::{
-    Field, Form, Group, GroupRule, Limit, Object, TextRule, Type, in_versions, list, object, optional,
-    required,
+    Field, Form, GroupRule, KeyGroup, ObjectSchema, SizeLimit, TextRule, Type, in_versions, list, object,
+    optional, required,
 };
 use super::super::text;
 use super::{NAMES, TEXT, form, form_in};
@@ -14,7 +14,7 @@ use crate::behaviour::{self, LONGEST_NAME, MOST_PORTS};
 use crate::refusal::Refusal;
 use crate::versions::ALWAYS;
 
-const FORTY: Limit = Limit { most: MOST_PORTS, fewest: 0, versions: ALWAYS };
+const FORTY: SizeLimit = SizeLimit { most: MOST_PORTS, fewest: 0, versions: ALWAYS };
 
 pub(super) const ICMPS: Type = list(&Type::Object(&object(&[optional(
     "fields",
@@ -46,9 +46,9 @@ const fn protocols(index: usize) -> TextRule {
     form_in(versions, Form::OneOf(words))
 }
 
-pub(super) const PORT_DENY_RULE: Object = object(&[optional("ports", list(&PORT))]);
+pub(super) const PORT_DENY_RULE: ObjectSchema = object(&[optional("ports", list(&PORT))]);
 
-pub(super) const PORT_RULE: Object = Object {
+pub(super) const PORT_RULE: ObjectSchema = ObjectSchema {
     fields: &[
         optional("listener", Type::Object(&LISTENER)),
         optional("originatingTLS", TLS),
@@ -58,7 +58,11 @@ pub(super) const PORT_RULE: Object = Object {
             "serverNames",
             Type::List {
                 element: &SERVER_NAME,
-                most: Limit { most: usize::MAX, fewest: 1, versions: behaviour::schema::SERVER_NAME_LIMITS },
+                most: SizeLimit {
+                    most: usize::MAX,
+                    fewest: 1,
+                    versions: behaviour::schema::SERVER_NAME_LIMITS,
+                },
             },
         ),
         optional("terminatingTLS", TLS),
@@ -80,11 +84,11 @@ const SERVER_NAME: Type = Type::Text(&[
 ]);
 
 /// Checks that the server names are a set, where they have to be one.
-fn distinct_server_names(node: &Node, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
+fn distinct_server_names(node: &YamlNode, path: &str, version: CiliumVersion, refusals: &mut Vec<Refusal>) {
     if !behaviour::schema::SERVER_NAME_LIMITS.contain(version) {
         return;
     }
-    let names = node.get("serverNames").map_or(&[][..], Node::elements);
+    let names = node.get("serverNames").map_or(&[][..], YamlNode::elements);
     for (index, name) in names.iter().enumerate() {
         if let Some(text) = name.text()
             && names[..index].iter().any(|before| before.text() == Some(text))
@@ -96,7 +100,7 @@ fn distinct_server_names(node: &Node, path: &str, version: CiliumVersion, refusa
 
 const NOT_EMPTY: Type = Type::Text(&[form(Form::NotEmpty)]);
 
-const LISTENER: Object = object(&[
+const LISTENER: ObjectSchema = object(&[
     required(
         "envoyConfig",
         Type::Object(&object(&[
@@ -120,7 +124,7 @@ const TLS: Type = Type::Object(&object(&[
     optional("trustedCA", TEXT),
 ]));
 
-const L7_RULES: Object = Object {
+const L7_RULES: ObjectSchema = ObjectSchema {
     fields: &[
         optional("dns", NAMES),
         optional("http", list(&Type::Object(&HTTP))),
@@ -129,12 +133,12 @@ const L7_RULES: Object = Object {
         in_versions("l7proto", TEXT, behaviour::schema::OTHER_L7_RULES),
     ],
     groups: &[
-        Group {
+        KeyGroup {
             rule: GroupRule::OneOf,
             keys: &["http", "kafka", "dns", "l7proto"],
             versions: behaviour::schema::OTHER_L7_RULES,
         },
-        Group {
+        KeyGroup {
             rule: GroupRule::OneOf,
             keys: &["http", "dns"],
             versions: behaviour::schema::ONLY_HTTP_AND_DNS,
@@ -143,7 +147,7 @@ const L7_RULES: Object = Object {
     extra: None,
 };
 
-const KAFKA: Object = object(&[
+const KAFKA: ObjectSchema = object(&[
     optional("apiKey", TEXT),
     optional("apiVersion", TEXT),
     optional("clientID", TEXT),
@@ -151,7 +155,7 @@ const KAFKA: Object = object(&[
     optional("topic", Type::Text(&[form(Form::AtMost(255))])),
 ]);
 
-const HTTP: Object = object(&[
+const HTTP: ObjectSchema = object(&[
     optional(
         "headerMatches",
         list(&Type::Object(&object(&[

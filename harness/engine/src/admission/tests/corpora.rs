@@ -8,12 +8,12 @@ use verdikt_scenario::document::Unlocated;
 
 use super::*;
 
-fn node(object: &Json) -> Node {
+fn node(object: &Json) -> YamlNode {
     let Unlocated(root) = serde_json::from_value(object.clone()).unwrap();
     root
 }
 
-fn messages(object: &Node, validation: FieldValidation) -> Vec<String> {
+fn messages(object: &YamlNode, validation: FieldValidation) -> Vec<String> {
     let admission = admit(object, CiliumVersion::V1_20, validation);
     admission.refusals.into_iter().map(|refusal| refusal.message).collect()
 }

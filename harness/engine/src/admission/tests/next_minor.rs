@@ -7,10 +7,10 @@ use verdikt_scenario::document::Unlocated;
 
 use super::super::schema::Type;
 use super::*;
-use crate::versions::Versions;
+use crate::versions::VersionSpan;
 
 /// Every span of versions in a schema, with where it stands.
-fn spans(schema: &Object, path: &str, found: &mut Vec<(String, Versions)>) {
+fn spans(schema: &ObjectSchema, path: &str, found: &mut Vec<(String, VersionSpan)>) {
     for group in schema.groups {
         found.push((format!("{path}{:?}", group.keys), group.versions));
     }
@@ -22,7 +22,7 @@ fn spans(schema: &Object, path: &str, found: &mut Vec<(String, Versions)>) {
     }
 }
 
-fn spans_of_type(kind: &Type, path: &str, found: &mut Vec<(String, Versions)>) {
+fn spans_of_type(kind: &Type, path: &str, found: &mut Vec<(String, VersionSpan)>) {
     match kind {
         Type::Object(schema) => spans(schema, path, found),
         Type::List { element, most } => {

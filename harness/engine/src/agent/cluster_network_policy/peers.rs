@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 
-use super::super::{Context, element_text, list, refusal, refusal_of};
+use super::super::{ParseContext, element_text, list, refusal, refusal_of};
 use super::selectors;
 use crate::behaviour::LONGEST_NAME;
 use crate::dns::NamePattern;
@@ -17,27 +17,33 @@ pub(super) struct RulePeers<'a> {
     /// The peers that are known.
     pub(super) peers: Peers,
     /// Every name of `domainNames`, with the first peer that has that field and its index.
-    pub(super) domains: Option<(usize, &'a Node, Vec<NamePattern>)>,
+    pub(super) domains: Option<(usize, &'a YamlNode, Vec<NamePattern>)>,
     /// Whether there is a peer of no kind that the agent knows.
     pub(super) has_unknown: bool,
 }
 
 /// Reads the peers of a rule.
 pub(super) fn read_peers<'a>(
-    item: &'a Node,
+    item: &'a YamlNode,
     direction: Direction,
     effect: Effect,
     ports: &Ports,
-    context: &Context<'_>,
+    context: &ParseContext<'_>,
 ) -> Result<RulePeers<'a>, Refusal> {
     let field = if direction == Direction::Ingress { "from" } else { "to" };
     let elements = list(item, field)?.unwrap_or_default();
-    let mut reader =
-        Reader { effect, context, found: Vec::new(), domains: None, names_nobody: false, has_unknown: false };
+    let mut reader = ClusterPeerReader {
+        effect,
+        context,
+        found: Vec::new(),
+        domains: None,
+        names_nobody: false,
+        has_unknown: false,
+    };
     for (index, element) in elements.iter().enumerate() {
         reader.read(index, element, direction)?;
     }
-    let Reader { found, domains, names_nobody, has_unknown, .. } = reader;
+    let ClusterPeerReader { found, domains, names_nobody, has_unknown, .. } = reader;
     let peers = match (elements.is_empty(), found.is_empty()) {
         (true, _) => Peers::Any,
         // A list of nobody leaves a rule without peers, which with ports is about everyone.
@@ -47,19 +53,19 @@ pub(super) fn read_peers<'a>(
     Ok(RulePeers { peers, domains, has_unknown })
 }
 
-struct Reader<'a, 'c> {
+struct ClusterPeerReader<'a, 'c> {
     effect: Effect,
-    context: &'c Context<'c>,
+    context: &'c ParseContext<'c>,
     found: Vec<Peer>,
-    domains: Option<(usize, &'a Node, Vec<NamePattern>)>,
+    domains: Option<(usize, &'a YamlNode, Vec<NamePattern>)>,
     /// Whether there is an empty list of networks or names.
     names_nobody: bool,
     has_unknown: bool,
 }
 
-impl<'a> Reader<'a, '_> {
+impl<'a> ClusterPeerReader<'a, '_> {
     /// Reads a peer, by the first of its fields that the agent looks for.
-    fn read(&mut self, index: usize, element: &'a Node, direction: Direction) -> Result<(), Refusal> {
+    fn read(&mut self, index: usize, element: &'a YamlNode, direction: Direction) -> Result<(), Refusal> {
         let of_egress = |key: &str| element.get(key).filter(|_| direction == Direction::Egress);
         let mut add = |matcher| {
             self.found.push(Peer { matcher, field: PeerField::Peers, index, position: element.position });
@@ -90,7 +96,7 @@ impl<'a> Reader<'a, '_> {
         Ok(())
     }
 
-    fn read_domains(&mut self, index: usize, node: &'a Node) -> Result<(), Refusal> {
+    fn read_domains(&mut self, index: usize, node: &'a YamlNode) -> Result<(), Refusal> {
         if self.effect != Effect::Allow {
             let message = "egress.to.domainNames is only supported for egress.action=Accept";
             return Err(refusal_of(RefusalKind::Combination, node, message));
@@ -108,7 +114,7 @@ impl<'a> Reader<'a, '_> {
 }
 
 /// An element of `networks`: a prefix, whose host bits do not matter, or one address.
-fn network(node: &Node) -> Result<IpNet, Refusal> {
+fn network(node: &YamlNode) -> Result<IpNet, Refusal> {
     let text = element_text(node, "networks")?;
     let prefix = match text.split_once('/') {
         None => text.parse::<IpAddr>().ok().map(IpNet::from),
@@ -126,7 +132,7 @@ fn read_prefix(address: &str, length: &str) -> Option<IpNet> {
 }
 
 /// An element of `domainNames`. Its first star stands for one or more labels.
-fn domain(node: &Node, context: &Context<'_>) -> Result<NamePattern, Refusal> {
+fn domain(node: &YamlNode, context: &ParseContext<'_>) -> Result<NamePattern, Refusal> {
     let text = element_text(node, "domainNames")?;
     let is_pattern = text.starts_with('*');
     let legal = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c) || is_pattern && c == b'*';

@@ -1,26 +1,26 @@
 //! The protocols of a rule.
 
-use verdikt_scenario::document::Node;
+use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::topology::Protocol;
 
 use super::super::ports::{NumberError, is_service_name, parse_number};
 use super::super::{list, number, text};
 use crate::refusal::Refusal;
-use crate::rule::{PortMatcher, PortPath, PortRule, Ports, Reference};
+use crate::rule::{PortMatcher, PortPath, PortRule, Ports, RuleReference};
 
 /// Reads `protocols`; without an element the rule is about all traffic, ICMP included.
-pub(super) fn read_protocols(item: &Node) -> Result<Ports, Refusal> {
+pub(super) fn read_protocols(item: &YamlNode) -> Result<Ports, Refusal> {
     let elements = list(item, "protocols")?.unwrap_or_default();
     if elements.is_empty() {
         return Ok(Ports::All);
     }
-    let rule = |(index, node): (usize, &Node)| {
+    let rule = |(index, node): (usize, &YamlNode)| {
         Ok(PortRule {
             matcher: matcher(node)?,
             proxy: None,
             path: PortPath::Protocols(index),
             position: node.position,
-            reference: Reference::default(),
+            reference: RuleReference::default(),
         })
     };
     Ok(Ports::OneOf(elements.iter().enumerate().map(rule).collect::<Result<_, _>>()?))
@@ -36,7 +36,7 @@ pub(super) fn named(name: &str) -> PortMatcher {
     PortMatcher::Name { protocol: None, name: name.to_owned(), end_port: None }
 }
 
-fn matcher(node: &Node) -> Result<PortMatcher, Refusal> {
+fn matcher(node: &YamlNode) -> Result<PortMatcher, Refusal> {
     let protocols = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("sctp", Protocol::Sctp)];
     for (key, protocol) in protocols {
         if let Some(ports) = node.get(key) {
@@ -47,7 +47,7 @@ fn matcher(node: &Node) -> Result<PortMatcher, Refusal> {
 }
 
 /// A `destinationPort`: a range, or a number.
-fn by_number(port: Option<&Node>, protocol: Protocol) -> Result<PortMatcher, Refusal> {
+fn by_number(port: Option<&YamlNode>, protocol: Protocol) -> Result<PortMatcher, Refusal> {
     let protocol = Some(protocol);
     let range = port.and_then(|port| port.get("range"));
     let (first, end) = match (range, port) {

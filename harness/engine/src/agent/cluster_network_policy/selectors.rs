@@ -1,19 +1,19 @@
 //! The selectors of a `ClusterNetworkPolicy`, which nobody validates: what is no requirement is dropped.
 
 use compact_str::CompactString;
-use verdikt_scenario::document::{Node, Value};
+use verdikt_scenario::document::{Value, YamlNode};
 
 use super::super::selectors::{Keys, imply_cluster};
 use super::super::{list, refusal_of, text};
-use crate::label::{CLUSTER, CLUSTER_NAME, NAMESPACE, Source};
+use crate::label::{CLUSTER, CLUSTER_NAME, LabelSource, NAMESPACE};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::rule::Subject;
 use crate::selector::{Operator, Requirement, Selector};
 
 /// Reads a selector of labels.
-pub(super) fn lenient(node: &Node, keys: Keys) -> Result<Selector, Refusal> {
+pub(super) fn lenient(node: &YamlNode, keys: Keys) -> Result<Selector, Refusal> {
     let mut requirements = Vec::new();
-    for entry in node.get("matchLabels").map_or(&[][..], Node::entries) {
+    for entry in node.get("matchLabels").map_or(&[][..], YamlNode::entries) {
         let value = match &entry.value.value {
             Value::Null => "",
             Value::Text(value) => value,
@@ -23,7 +23,7 @@ pub(super) fn lenient(node: &Node, keys: Keys) -> Result<Selector, Refusal> {
     }
     for expression in list(node, "matchExpressions")?.unwrap_or_default() {
         let values = list(expression, "values")?.unwrap_or_default().iter();
-        let values = || -> Vec<CompactString> { values.filter_map(Node::text).map(Into::into).collect() };
+        let values = || -> Vec<CompactString> { values.filter_map(YamlNode::text).map(Into::into).collect() };
         let operator = match text(expression, "operator")? {
             Some("In") => Operator::In(values()),
             Some("NotIn") => Operator::NotIn(values()),
@@ -37,14 +37,14 @@ pub(super) fn lenient(node: &Node, keys: Keys) -> Result<Selector, Refusal> {
 }
 
 /// Whether nothing is written in a selector.
-fn is_empty(node: &Node) -> bool {
+fn is_empty(node: &YamlNode) -> bool {
     let is_empty =
         |key: &str| node.get(key).is_none_or(|node| node.entries().is_empty() && node.elements().is_empty());
     is_empty("matchLabels") && is_empty("matchExpressions")
 }
 
 /// Pods by the labels of their namespaces. An empty selector is every pod; one without a requirement, everything.
-pub(super) fn of_namespaces(node: &Node) -> Result<Selector, Refusal> {
+pub(super) fn of_namespaces(node: &YamlNode) -> Result<Selector, Refusal> {
     let mut selector = lenient(node, Keys::OfNamespaces)?;
     if is_empty(node) {
         selector.requirements.push(Requirement::implied(NAMESPACE, Operator::Exists));
@@ -53,7 +53,7 @@ pub(super) fn of_namespaces(node: &Node) -> Result<Selector, Refusal> {
 }
 
 /// Pods by their own labels and those of their namespaces.
-pub(super) fn of_pods(node: &Node) -> Result<Selector, Refusal> {
+pub(super) fn of_pods(node: &YamlNode) -> Result<Selector, Refusal> {
     let mut selector = match node.get("podSelector") {
         Some(pods) => lenient(pods, Keys::OfPods)?,
         None => Selector::default(),
@@ -67,18 +67,18 @@ pub(super) fn of_pods(node: &Node) -> Result<Selector, Refusal> {
 }
 
 /// A peer that is pods of the local cluster, unless it names a cluster itself.
-pub(super) fn peer_of_pods(node: &Node, local_cluster: bool) -> Result<Selector, Refusal> {
+pub(super) fn peer_of_pods(node: &YamlNode, local_cluster: bool) -> Result<Selector, Refusal> {
     let mut selector = of_pods(node)?;
     imply_cluster(&mut selector, local_cluster);
     Ok(selector)
 }
 
 /// Nodes by their labels, of the local cluster unless they name one.
-pub(super) fn of_nodes(node: &Node) -> Result<Selector, Refusal> {
+pub(super) fn of_nodes(node: &YamlNode) -> Result<Selector, Refusal> {
     let mut selector = lenient(node, Keys::OfNodes)?;
     if !selector.has_key(|requirement| requirement.key == CLUSTER) {
         selector.requirements.push(Requirement {
-            source: Some(Source::Node),
+            source: Some(LabelSource::Node),
             ..Requirement::implied(CLUSTER, Operator::equals(CLUSTER_NAME))
         });
     }
@@ -94,7 +94,7 @@ pub(super) fn dns_servers() -> Selector {
 }
 
 /// Reads the subject. Without one the agent crashes as soon as there is a rule.
-pub(super) fn subject(spec: &Node, has_rules: bool) -> Result<Subject, Refusal> {
+pub(super) fn subject(spec: &YamlNode, has_rules: bool) -> Result<Subject, Refusal> {
     let node = spec.get("subject");
     let by = |key: &str| node.and_then(|node| node.get(key));
     let selector = match (by("namespaces"), by("pods")) {

@@ -8,7 +8,7 @@ use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding};
 use verdikt_scenario::settings::Routing;
 use verdikt_scenario::topology::{Endpoint, LOCAL_NODE, Port, Protocol, TrafficPolicy};
 
-use super::{ProtocolPort, Question, Trace, Walk, question_text};
+use super::{AttemptWalk, ProtocolPort, ProxyQuestion, Trace, question_text};
 use crate::decide::Traffic;
 use crate::identity::Identity;
 use crate::model::{PolicyModel, SubjectState};
@@ -18,21 +18,21 @@ const RELAYED: Ipv4Addr = Ipv4Addr::new(245, 98, 0, 1);
 
 /// A way through a service: to everyone who may answer or to one of them, and over which node.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Way<'a> {
+pub(super) struct ServiceRoute<'a> {
     pub(super) only: Option<&'a Endpoint>,
     pub(super) relay: Option<&'a HostName>,
 }
 
-impl Walk<'_> {
+impl AttemptWalk<'_> {
     /// Goes to a port of a service.
     pub(super) fn through_service(
         &mut self,
         name: &NamespacedName,
-        way: Way<'_>,
+        way: ServiceRoute<'_>,
         port: ProtocolPort,
-        question: Question<'_>,
+        question: ProxyQuestion<'_>,
     ) {
-        let Way { only, relay } = way;
+        let ServiceRoute { only, relay } = way;
         if let Some(gap) = self.service_gap(name) {
             return self.abstain(question_text(port, &Target::Service(name.clone())), gap);
         }

@@ -103,7 +103,7 @@ fn connections_that_read_nothing_prove_nothing() {
 #[test]
 fn windows_are_wide_enough() {
     let mut memory = memory(FlowSource::Agents);
-    let loss = Loss {
+    let loss = LossWindow {
         reason: LossReason::AgentRing,
         count: Some(1),
         node: String::new(),
@@ -115,7 +115,7 @@ fn windows_are_wide_enough() {
     memory.is_new(&event(1), seconds(8), seconds(8));
     let widened = memory.widen(loss.clone(), seconds(9));
     assert_eq!((widened.from, widened.to), (seconds(5), seconds(9)), "it says when it began");
-    let late = Loss { from: seconds(9), to: Duration::MAX, ..loss };
+    let late = LossWindow { from: seconds(9), to: Duration::MAX, ..loss };
     let widened = memory.widen(late, seconds(9));
     assert_eq!((widened.from, widened.to), (seconds(6), seconds(9) + FUTURE), "times are not believed");
 }

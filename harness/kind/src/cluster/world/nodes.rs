@@ -12,7 +12,7 @@ use crate::profile::Profile;
 
 /// A node of a cluster.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Node {
+pub(super) struct KindNode {
     /// Its name, and its container's.
     pub(super) name: String,
     /// Its own address.
@@ -22,7 +22,7 @@ pub(super) struct Node {
 }
 
 /// All of them.
-pub(super) fn nodes(profile: &Profile) -> Result<Vec<Node>, Error> {
+pub(super) fn nodes(profile: &Profile) -> Result<Vec<KindNode>, Error> {
     let said = kubectl(profile, format!("list the nodes of `{}`", profile.cluster()))
         .arguments(["get", "nodes", "--output", "json"])
         .run()?;
@@ -32,19 +32,19 @@ pub(super) fn nodes(profile: &Profile) -> Result<Vec<Node>, Error> {
 
 /// The nodes of a `NodeList`. Kubernetes says which addresses the pods of a node get, as every profile has
 /// `ipam.mode: kubernetes`: <https://docs.cilium.io/en/stable/network/concepts/ipam/kubernetes/>
-fn read_nodes(json: &str) -> Option<Vec<Node>> {
+fn read_nodes(json: &str) -> Option<Vec<KindNode>> {
     #[derive(Deserialize)]
-    struct List {
+    struct NodeList {
         items: Vec<Item>,
     }
     #[derive(Deserialize)]
     struct Item {
-        metadata: Metadata,
+        metadata: NodeMetadata,
         spec: Spec,
-        status: Status,
+        status: NodeStatus,
     }
     #[derive(Deserialize)]
-    struct Metadata {
+    struct NodeMetadata {
         name: String,
     }
     #[derive(Deserialize)]
@@ -54,7 +54,7 @@ fn read_nodes(json: &str) -> Option<Vec<Node>> {
         pods: Vec<String>,
     }
     #[derive(Deserialize)]
-    struct Status {
+    struct NodeStatus {
         addresses: Vec<Address>,
     }
     #[derive(Deserialize)]
@@ -63,13 +63,13 @@ fn read_nodes(json: &str) -> Option<Vec<Node>> {
         kind: String,
         address: String,
     }
-    let list: List = serde_json::from_str(json).ok()?;
+    let list: NodeList = serde_json::from_str(json).ok()?;
     let node = |Item { metadata, spec, status }| {
         let mut internal = status.addresses.iter().filter(|address| address.kind == "InternalIP");
         let address = internal.find_map(|address| address.address.parse().ok())?;
         // Ranges of IPv6 lead nowhere, as hosts have no such addresses.
         let pods: Vec<Ipv4Net> = spec.pods.iter().filter_map(|range| range.parse().ok()).collect();
-        (!pods.is_empty()).then_some(Node { name: metadata.name, address, pods })
+        (!pods.is_empty()).then_some(KindNode { name: metadata.name, address, pods })
     };
     list.items.into_iter().map(node).collect()
 }
@@ -93,7 +93,7 @@ mod tests {
         );
         let check = |items: &str| {
             let nodes = read_nodes(&format!(r#"{{"items": [{items}]}}"#))?;
-            let text = |node: &Node| format!("{} {} {:?}", node.name, node.address, node.pods);
+            let text = |node: &KindNode| format!("{} {} {:?}", node.name, node.address, node.pods);
             Some(nodes.iter().map(text).collect::<Vec<_>>().join("\n"))
         };
         assert_eq!(check(&both).unwrap(), "one 172.18.0.3 [10.244.0.0/24]");

@@ -5,13 +5,13 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
 
 use super::*;
-use crate::control::{Answer, Refusal};
+use crate::control::{LabAnswer, LabRefusal};
 
 #[test]
 fn a_lab_is_found_and_asked() {
     let lab = RunningLab { pid: std::process::id(), scenario: "three tiers".to_owned() };
     let listener = lab.listen().unwrap();
-    assert!(RunningLab::all().unwrap().contains(&Found { lab: lab.clone(), whose: LabOwner::Ours }));
+    assert!(RunningLab::all().unwrap().contains(&FoundLab { lab: lab.clone(), whose: LabOwner::Ours }));
     let server = std::thread::spawn(move || {
         // One that looks whose it is asks nothing.
         let asked = listener.incoming().find_map(|stream| {
@@ -20,12 +20,12 @@ fn a_lab_is_found_and_asked() {
             Some((stream, line))
         });
         let (mut stream, line) = asked.unwrap();
-        assert_eq!(Ask::from_line(&line).unwrap(), Ask::Inside { endpoint: "a/b".to_owned() });
+        assert_eq!(LabRequest::from_line(&line).unwrap(), LabRequest::Inside { endpoint: "a/b".to_owned() });
         stream.write_all(b"{\"refused\":\"there is no a/b\"}\n").unwrap();
     });
-    let answer = lab.ask(&Ask::Inside { endpoint: "a/b".to_owned() }).unwrap().lines().next();
-    let answer = Answer::from_line(&answer.unwrap().unwrap()).unwrap();
-    assert_eq!(answer, Answer::Refused(Refusal { refused: "there is no a/b".to_owned() }));
+    let answer = lab.ask(&LabRequest::Inside { endpoint: "a/b".to_owned() }).unwrap().lines().next();
+    let answer = LabAnswer::from_line(&answer.unwrap().unwrap()).unwrap();
+    assert_eq!(answer, LabAnswer::Refused(LabRefusal { refused: "there is no a/b".to_owned() }));
     server.join().unwrap();
 }
 
@@ -34,8 +34,8 @@ fn a_lab_is_found_and_asked() {
 fn a_process_under_the_name_of_another() {
     let lab = RunningLab { pid: 1, scenario: "impostor".to_owned() };
     let _listener = lab.listen().unwrap();
-    assert!(RunningLab::all().unwrap().contains(&Found { lab: lab.clone(), whose: LabOwner::NotTheLab }));
-    let error = lab.ask(&Ask::Flows).err().unwrap();
+    assert!(RunningLab::all().unwrap().contains(&FoundLab { lab: lab.clone(), whose: LabOwner::NotTheLab }));
+    let error = lab.ask(&LabRequest::Flows).err().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
 }
 

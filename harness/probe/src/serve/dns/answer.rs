@@ -15,12 +15,12 @@ const USUAL: u16 = 512;
 
 /// A zone whose names have been understood.
 pub(super) struct Names {
-    known: BTreeMap<Name, Known>,
+    known: BTreeMap<Name, KnownName>,
     /// The names that others end with: they exist, without records.
     between: BTreeSet<Name>,
 }
 
-struct Known {
+struct KnownName {
     records: Records,
     alias: Option<Name>,
 }
@@ -36,7 +36,7 @@ impl Names {
             while !above.is_root() && names.between.insert(above.clone()) {
                 above = above.base_name();
             }
-            names.known.insert(name, Known { records: records.clone(), alias });
+            names.known.insert(name, KnownName { records: records.clone(), alias });
         }
         Ok(names)
     }

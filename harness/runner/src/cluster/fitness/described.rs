@@ -25,7 +25,7 @@ pub(super) fn otherwise(facts: &Facts, borrowed: &Borrowed, step: &Step) -> Opti
 
 /// Whether a policy of a step selects nodes by their labels.
 fn selects_nodes(step: &Step) -> bool {
-    let selects = |node: &document::Node| SELECT_NODES.iter().any(|field| has_key(node, field));
+    let selects = |node: &document::YamlNode| SELECT_NODES.iter().any(|field| has_key(node, field));
     step.policies.iter().any(|manifest| has(&manifest.root, &selects))
 }
 

@@ -9,7 +9,7 @@ use verdikt_scenario::topology::{Endpoint, LOCAL_NODE};
 use super::{has, has_key};
 
 /// A setting whose usual value the engine predicts for.
-struct Setting {
+struct PredictedSetting {
     /// Its name in the `ConfigMap` called `cilium-config`.
     name: &'static str,
     /// Whether it has another than its usual value.
@@ -21,56 +21,56 @@ struct Setting {
 }
 
 /// <https://docs.cilium.io/en/stable/cmdref/cilium-agent/>
-const SETTINGS: [Setting; 10] = [
-    Setting {
+const SETTINGS: [PredictedSetting; 10] = [
+    PredictedSetting {
         name: "enable-k8s-networkpolicy",
         is_unusual: is_off,
         matters: |step| has_kind(step, "NetworkPolicy"),
         because: "it has a NetworkPolicy",
     },
-    Setting {
+    PredictedSetting {
         name: "enable-cilium-network-policy",
         is_unusual: is_off,
         matters: |step| has_kind(step, "CiliumNetworkPolicy"),
         because: "it has a CiliumNetworkPolicy",
     },
-    Setting {
+    PredictedSetting {
         name: "enable-cilium-clusterwide-network-policy",
         is_unusual: is_off,
         matters: |step| has_kind(step, "CiliumClusterwideNetworkPolicy"),
         because: "it has a CiliumClusterwideNetworkPolicy",
     },
-    Setting {
+    PredictedSetting {
         name: "enable-l7-proxy",
         is_unusual: is_off,
         matters: |step| has_field(step, "dns"),
         because: "it has DNS rules",
     },
-    Setting {
+    PredictedSetting {
         name: "enable-icmp-rules",
         is_unusual: is_off,
         matters: |step| has_field(step, "icmps"),
         because: "it has ICMP rules",
     },
-    Setting {
+    PredictedSetting {
         name: "enable-non-default-deny-policies",
         is_unusual: is_off,
         matters: |step| has_field(step, "enableDefaultDeny"),
         because: "it has a policy with enableDefaultDeny",
     },
-    Setting {
+    PredictedSetting {
         name: "enable-host-firewall",
         is_unusual: |value| value == "true",
         matters: |step| has_field(step, "nodeSelector"),
         because: "it has a policy for nodes",
     },
-    Setting {
+    PredictedSetting {
         name: "allow-localhost",
         is_unusual: |value| value == "policy",
         matters: |step| is_source(step, LOCAL_NODE),
         because: "it attempts from the node of the pods",
     },
-    Setting {
+    PredictedSetting {
         name: "policy-cidr-match-mode",
         is_unusual: |value| value.split([',', ' ']).any(|mode| mode == "nodes"),
         matters: |step| !step.topology.nodes.is_empty() && CIDR.iter().any(|field| has_field(step, field)),
@@ -78,7 +78,7 @@ const SETTINGS: [Setting; 10] = [
     },
     // Which labels enter identities: the engine knows Cilium's own choice alone.
     // <https://docs.cilium.io/en/stable/operations/performance/scalability/identity-relevant-labels/>
-    Setting {
+    PredictedSetting {
         name: "labels",
         is_unusual: |value| !value.trim().is_empty(),
         matters: |step| !step.policies.is_empty() && step.topology.settings.labels.is_empty(),
@@ -129,7 +129,7 @@ fn unusual(cilium: &CiliumFacts, step: &Step) -> Option<String> {
         let is_said = said(&step.topology.settings).iter().any(|(name, ..)| *name == setting.name);
         let value =
             cilium.config.get(setting.name).filter(|value| !is_said && (setting.is_unusual)(value))?;
-        let Setting { name, because, .. } = setting;
+        let PredictedSetting { name, because, .. } = setting;
         (setting.matters)(step).then(|| format!("{because}, and here Cilium's {name} is {value}"))
     })
 }

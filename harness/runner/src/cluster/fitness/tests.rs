@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use verdikt_cluster::exec::Container;
+use verdikt_cluster::exec::PodContainer;
 use verdikt_cluster::inspect::{AgentPod, CiliumFacts, NodeFacts};
 use verdikt_scenario::loader::load;
 use verdikt_scenario::version::CiliumVersion;
@@ -41,7 +41,7 @@ fn api_servers_behind_a_tunnel() {
 
 /// A cluster of one node with the API server, and of Cilium with these settings.
 fn facts(settings: &[(&str, &str)]) -> Facts {
-    let container = Container {
+    let container = PodContainer {
         namespace: "kube-system".into(),
         pod: "cilium-1".into(),
         container: "cilium-agent".into(),

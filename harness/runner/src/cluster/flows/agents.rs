@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
-use verdikt_cluster::connect::Connection;
-use verdikt_cluster::exec::{Container, ExecError, Lines, output};
+use verdikt_cluster::connect::ApiConnection;
+use verdikt_cluster::exec::{ExecError, OutputLines, PodContainer, output};
 use verdikt_cluster::inspect::nodes;
-use verdikt_hubble::convert::{Observed, observed};
+use verdikt_hubble::convert::{HubbleEvent, observed};
 use verdikt_hubble::json;
 
 use super::{ABSENCE, ANSWER, FlowsError, SourceReport};
@@ -34,37 +34,38 @@ const SINCE: &str = "--since=10s";
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The agent of a node.
-struct Node {
+struct NodeAgent {
     name: String,
-    agent: Container,
-    connection: Connection,
+    agent: PodContainer,
+    connection: ApiConnection,
     begin: SystemTime,
 }
 
 /// Whether an agent tells its flows: nothing may keep verdikt from its pod, which has the program, and it answers.
-pub(super) async fn answers(connection: &Connection, agent: &Container) -> Result<(), ExecError> {
+pub(super) async fn answers(connection: &ApiConnection, agent: &PodContainer) -> Result<(), ExecError> {
     output(connection, agent, &STATUS, ANSWER).await.map(drop)
 }
 
 /// Follows the agent of a node; what it returns goes on until the agent is given up.
 pub(super) async fn follow(
-    connection: &Connection,
-    (node, agent): (&str, &Container),
+    connection: &ApiConnection,
+    (node, agent): (&str, &PodContainer),
     begin: SystemTime,
     tell: UnboundedSender<SourceReport>,
 ) -> Result<impl Future<Output = ()> + Send + use<>, FlowsError> {
-    let lines = Lines::of(connection, agent, &OBSERVE).await.map_err(|error| FlowsError::Agent {
+    let lines = OutputLines::of(connection, agent, &OBSERVE).await.map_err(|error| FlowsError::Agent {
         node: node.to_owned(),
         agent: agent.clone(),
         reason: error.to_string(),
     })?;
-    let node = Node { name: node.to_owned(), agent: agent.clone(), connection: connection.clone(), begin };
+    let node =
+        NodeAgent { name: node.to_owned(), agent: agent.clone(), connection: connection.clone(), begin };
     Ok(node.follow(lines, tell))
 }
 
-impl Node {
+impl NodeAgent {
     /// Tells its flows, and when some may be missing.
-    async fn follow(mut self, mut lines: Lines, tell: UnboundedSender<SourceReport>) {
+    async fn follow(mut self, mut lines: OutputLines, tell: UnboundedSender<SourceReport>) {
         // Nobody listens any more only while the run ends.
         let tell = |told| drop(tell.send(told));
         loop {
@@ -91,7 +92,7 @@ impl Node {
     }
 
     /// The agent again, which may be in another pod by now; none if it stays away.
-    async fn again(&mut self) -> Option<Lines> {
+    async fn again(&mut self) -> Option<OutputLines> {
         let deadline = Instant::now() + ABSENCE;
         let command: Vec<&str> = OBSERVE.into_iter().chain([SINCE]).collect();
         while Instant::now() < deadline {
@@ -102,7 +103,7 @@ impl Node {
                 self.agent = agent.container;
             }
             if answers(&self.connection, &self.agent).await.is_ok()
-                && let Ok(lines) = Lines::of(&self.connection, &self.agent, &command).await
+                && let Ok(lines) = OutputLines::of(&self.connection, &self.agent, &command).await
             {
                 return Some(lines);
             }
@@ -114,9 +115,9 @@ impl Node {
         let lost = |reason: String| Some(SourceReport::Lost(format!("node {}: {reason}", self.name)));
         match json::line(line) {
             Ok(response) => match observed(response, self.begin)? {
-                Observed::Flow(reported) => Some(SourceReport::Flow(Box::new(reported.flow))),
-                Observed::Lost(loss) => lost(loss.to_string()),
-                Observed::Node(_) => None,
+                HubbleEvent::Flow(reported) => Some(SourceReport::Flow(Box::new(reported.flow))),
+                HubbleEvent::Lost(loss) => lost(loss.to_string()),
+                HubbleEvent::Node(_) => None,
             },
             Err(error) => lost(error.to_string()),
         }

@@ -8,13 +8,13 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::UnboundedSender;
-use verdikt_cluster::connect::Connection;
+use verdikt_cluster::connect::ApiConnection;
 use verdikt_cluster::forward;
 use verdikt_cluster::relay::{SERVER_NAME, find};
-use verdikt_hubble::client::{Client, Source, Stream, Tls};
-use verdikt_hubble::convert::{LossReason, NodeState, Observed, observed};
+use verdikt_hubble::client::{FlowServer, HubbleClient, Stream, Tls};
+use verdikt_hubble::convert::{HubbleEvent, LossReason, NodeState, observed};
 use verdikt_hubble::flow_source::FlowSource;
-use verdikt_hubble::stream::{Flows, News, Patience};
+use verdikt_hubble::stream::{FlowStream, News, Patience};
 
 use super::{ANSWER, FlowsError, LAG, PAST, SourceReport};
 
@@ -23,11 +23,11 @@ const NAME: &str = "Relay";
 
 /// Where the Relay of a cluster is, or why it cannot be had. Each connection finds its pod anew, which may be another
 /// one by then.
-pub(super) async fn source(connection: &Connection, namespace: &str) -> Result<Source, String> {
+pub(super) async fn source(connection: &ApiConnection, namespace: &str) -> Result<FlowServer, String> {
     let found = find(connection, namespace).await.map_err(|error| error.to_string())?;
     let by = format!("a port-forward to pod {namespace}/{}", found.port.pod);
     let (connection, namespace) = (connection.clone(), namespace.to_owned());
-    let source = Source::opened(NAME, &by, move || {
+    let source = FlowServer::opened(NAME, &by, move || {
         let (connection, namespace) = (connection.clone(), namespace.clone());
         Box::pin(async move {
             let found = find(&connection, &namespace).await.map_err(io::Error::other)?;
@@ -49,13 +49,13 @@ pub(super) async fn source(connection: &Connection, namespace: &str) -> Result<S
 /// Follows Relay, which answers by then; what it returns goes on until Relay is given up. Only what it says of these
 /// nodes counts.
 pub(super) async fn follow(
-    source: &Source,
+    source: &FlowServer,
     nodes: BTreeSet<String>,
     begin: SystemTime,
     tell: UnboundedSender<SourceReport>,
 ) -> Result<impl Future<Output = ()> + Send + use<>, FlowsError> {
     let mut flows =
-        Flows::follow(std::slice::from_ref(source), FlowSource::Relay, begin, Patience::default());
+        FlowStream::follow(std::slice::from_ref(source), FlowSource::Relay, begin, Patience::default());
     loop {
         match flows.next().await {
             Some(News::Following { .. }) => break,
@@ -82,20 +82,20 @@ const OVERLAP: Duration = Duration::from_secs(10);
 
 /// Asks Relay for flows that it holds back.
 #[derive(Debug)]
-pub(super) struct Past {
-    client: Client,
+pub(super) struct RelayHistory {
+    client: HubbleClient,
     begin: SystemTime,
     since: SystemTime,
     tell: UnboundedSender<SourceReport>,
 }
 
-impl Past {
+impl RelayHistory {
     pub(super) async fn new(
-        source: &Source,
+        source: &FlowServer,
         begin: SystemTime,
         tell: UnboundedSender<SourceReport>,
     ) -> Result<Self, FlowsError> {
-        let client = Client::connect(source, ANSWER).await;
+        let client = HubbleClient::connect(source, ANSWER).await;
         let client = client.map_err(|error| FlowsError::Relay { reason: error.to_string() })?;
         Ok(Self { client, begin, since: begin, tell })
     }
@@ -112,7 +112,7 @@ impl Past {
             let all = async {
                 while let Some(response) = responses.next().await.map_err(|error| error.to_string())? {
                     let response = response.map_err(|error| error.to_string())?;
-                    if let Some(Observed::Flow(reported)) = observed(response, begin) {
+                    if let Some(HubbleEvent::Flow(reported)) = observed(response, begin) {
                         let _ = tell.send(SourceReport::Flow(Box::new(reported.flow)));
                     }
                 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use verdikt_hubble::convert::{Loss, LossReason, NodeChange, NodeState, Reported};
+use verdikt_hubble::convert::{LossReason, LossWindow, NodeChange, NodeState, Reported};
 use verdikt_hubble::stream::News;
 use verdikt_scenario::flow::{FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict};
 
@@ -32,7 +32,7 @@ fn news(words: &str) -> News {
     let (what, about) = words.split_once(' ').unwrap_or((words, ""));
     let lost = |reason: LossReason| {
         let (count, from, to) = (Some(12), Duration::from_secs(1), Duration::from_secs(2));
-        News::Lost(Loss { reason, count, node: about.to_owned(), from, to })
+        News::Lost(LossWindow { reason, count, node: about.to_owned(), from, to })
     };
     let change = |state: NodeState, message: &str| {
         let nodes = about.split(' ').map(str::to_owned).collect();
@@ -58,9 +58,9 @@ fn news(words: &str) -> News {
     }
 }
 
-fn flows() -> Flows {
+fn flows() -> NodeFlows {
     let (_, told) = mpsc::unbounded_channel();
-    Flows { told, away: BTreeMap::new(), past: None, tellers: JoinSet::new() }
+    NodeFlows { told, away: BTreeMap::new(), past: None, tellers: JoinSet::new() }
 }
 
 /// What news of Relay mean to a run, one after the other, and whether flows come then.

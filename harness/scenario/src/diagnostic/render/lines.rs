@@ -7,7 +7,7 @@ const STRIDE: usize = 1024;
 
 /// A text by lines and columns.
 #[derive(Debug)]
-pub(super) struct Lines<'a> {
+pub(super) struct TextLines<'a> {
     text: &'a str,
     /// Where each line begins, in bytes.
     starts: Vec<usize>,
@@ -18,7 +18,7 @@ pub(super) struct Lines<'a> {
     pub(super) steps: usize,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> TextLines<'a> {
     pub(super) fn of(text: &'a str) -> Self {
         let breaks = text.match_indices('\n').map(|(index, _)| index + 1);
         let starts = std::iter::once(0).chain(breaks.filter(|start| *start < text.len())).collect();

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{render, render_in};
-use crate::diagnostic::{Diagnostic, Sources};
+use crate::diagnostic::{Diagnostic, SourceTexts};
 use crate::place::Place;
 
 fn draw(text: &str, line: u32, column: u32, message: &str, help: Option<&str>) -> String {
     let file: Arc<str> = "a.yaml".into();
-    let mut sources = Sources::default();
+    let mut sources = SourceTexts::default();
     sources.add(&file, &text.into());
     let diagnostic = Diagnostic::error(Place { file, line, column }, message);
     render(&[Diagnostic { help: help.map(str::to_owned), ..diagnostic }], &sources, false)
@@ -72,7 +72,7 @@ fn diagnostics_are_sorted_and_drawn_once() {
     let second = Diagnostic::error(at("b.yaml", 1), "second").help("do this");
     let first = Diagnostic::warning(at("a.yaml", 2), "selects-nothing", "first\nand more");
     let all = [second.clone(), first, second];
-    insta::assert_snapshot!(render(&all, &Sources::default(), false), @"
+    insta::assert_snapshot!(render(&all, &SourceTexts::default(), false), @"
     warning[selects-nothing]: first and more
     --> a.yaml
 
@@ -80,8 +80,8 @@ fn diagnostics_are_sorted_and_drawn_once() {
     --> b.yaml
      = help: do this
     ");
-    assert_eq!(render(&[], &Sources::default(), true), "");
-    assert!(render(&all, &Sources::default(), true).contains("\u{1b}["));
+    assert_eq!(render(&[], &SourceTexts::default(), true), "");
+    assert!(render(&all, &SourceTexts::default(), true).contains("\u{1b}["));
 }
 
 proptest! {
@@ -103,7 +103,7 @@ proptest! {
 fn many_mistakes_are_counted_and_the_first_are_drawn() {
     let draw = |mistakes: u32, one_line: bool| {
         let file: Arc<str> = "a.yaml".into();
-        let mut sources = Sources::default();
+        let mut sources = SourceTexts::default();
         let key = format!("key{}: 1,", "é".repeat(100));
         let text = (0..mistakes)
             .map(|_| if one_line { key.clone() } else { format!("{key}\n") })
@@ -117,7 +117,7 @@ fn many_mistakes_are_counted_and_the_first_are_drawn() {
             })
             .collect();
         let drawn = render(&diagnostics, &sources, false);
-        let mut lines = super::Lines::of(&text);
+        let mut lines = super::TextLines::of(&text);
         for diagnostic in &diagnostics[..100] {
             let (number, column) = (diagnostic.place.line as usize, diagnostic.place.column as usize);
             super::excerpt(&mut lines, number, column).unwrap();
@@ -142,19 +142,19 @@ fn mistakes_come_before_warnings_where_there_are_too_many() {
     let warnings = (1..=150).map(|line| Diagnostic::warning(place(line), "code", "legal"));
     let mistakes = (151..=210).map(|line| Diagnostic::error(place(line), "wrong"));
     let all: Vec<Diagnostic> = warnings.chain(mistakes).collect();
-    let drawn = render(&all, &Sources::default(), false);
+    let drawn = render(&all, &SourceTexts::default(), false);
     assert_eq!((drawn.matches("error: wrong").count(), drawn.matches("warning[code]").count()), (60, 40));
     assert!(
         drawn.ends_with("\nand 110 more warnings, which are not shown: correct those above first\n"),
         "{drawn}"
     );
-    assert!(!render(&all[..100], &Sources::default(), false).contains("not shown"));
+    assert!(!render(&all[..100], &SourceTexts::default(), false).contains("not shown"));
 }
 
 #[test]
 fn messages_are_as_wide_as_the_terminal() {
     let file: std::sync::Arc<str> = "s.yaml".into();
-    let mut sources = Sources::default();
+    let mut sources = SourceTexts::default();
     sources.add(&file, &"key: value\n".into());
     let place = Place { file, line: 1, column: 6 };
     let message = "a message that is longer than the terminal is wide, twice over";

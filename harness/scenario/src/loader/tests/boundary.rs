@@ -10,8 +10,8 @@ use nix::unistd::mkfifo;
 
 use super::super::boundary::Boundary;
 use super::super::disk::Disk;
-use super::super::walk::Limits;
-use super::super::{Loaded, Loader, Reach};
+use super::super::walk::WalkLimits;
+use super::super::{FileReach, Loaded, Loader};
 use super::{Folder, GOOD, spoilt};
 
 /// A text that no diagnostic may show.
@@ -51,7 +51,7 @@ fn stranger() -> Folder {
 }
 
 /// What loading the scenario says, a line each; where it says nothing, the scenario is loaded.
-fn said(folder: &Folder, text: &str, reach: Reach) -> String {
+fn said(folder: &Folder, text: &str, reach: FileReach) -> String {
     folder.write("given/s.yaml", text.as_bytes());
     let paths = [folder.path("given/s.yaml")];
     let loaded = Loader::new(&paths, reach).scenarios(&paths);
@@ -81,8 +81,13 @@ fn no_file_outside_is_read_however_it_is_named() {
         "inside-link.yaml",
         "../given/more.yaml",
     ] {
-        write!(told, "include {}: {}", folder.relative(name), said(&folder, &including(name), Reach::Inside))
-            .unwrap();
+        write!(
+            told,
+            "include {}: {}",
+            folder.relative(name),
+            said(&folder, &including(name), FileReach::Inside)
+        )
+        .unwrap();
     }
     let absolute = outside.join("policies/").to_string_lossy().into_owned();
     for name in
@@ -92,7 +97,7 @@ fn no_file_outside_is_read_however_it_is_named() {
             told,
             "policies {}: {}",
             folder.relative(name),
-            said(&folder, &enforcing(name), Reach::Inside)
+            said(&folder, &enforcing(name), FileReach::Inside)
         )
         .unwrap();
     }
@@ -122,11 +127,11 @@ fn what_is_no_file_of_a_disk_is_never_opened() {
     let folder = stranger();
     let mut told = String::new();
     for name in ["device.yaml", "pipe.yaml", "/proc/kmsg", "/proc/self/environ"] {
-        for reach in [Reach::Inside, Reach::Anywhere] {
+        for reach in [FileReach::Inside, FileReach::Anywhere] {
             write!(told, "{name} {reach:?}: {}", said(&folder, &including(name), reach)).unwrap();
         }
     }
-    write!(told, "policies: {}", said(&folder, &enforcing("pipe.yaml"), Reach::Anywhere)).unwrap();
+    write!(told, "policies: {}", said(&folder, &enforcing("pipe.yaml"), FileReach::Anywhere)).unwrap();
     insta::assert_snapshot!(told, @"
     device.yaml Inside: given/s.yaml:4:13: cannot read `given/device.yaml`: it is outside the repository or folder that the command names => move it inside, or allow it with `--allow-outside` if you trust these files
     device.yaml Anywhere: given/s.yaml:4:13: `given/device.yaml` is not a regular file
@@ -167,7 +172,7 @@ fn a_link_may_lead_to_what_the_command_names_elsewhere() {
     let alone = folder.load(&["a/s.yaml"]);
     insta::assert_snapshot!(folder.lines(&alone.diagnostics), @"a/s.yaml:4:13: cannot read `a/more.yaml`: it is outside the repository or folder that the command names => move it inside, or allow it with `--allow-outside` if you trust these files");
     let paths = [folder.path("a/s.yaml"), folder.path("b")];
-    let both = Loader::new(&paths, Reach::Inside).scenarios(&paths[..1]);
+    let both = Loader::new(&paths, FileReach::Inside).scenarios(&paths[..1]);
     assert_eq!((both.scenarios.len(), both.diagnostics.len()), (1, 0));
 }
 
@@ -214,9 +219,9 @@ fn a_walk_stays_inside_and_says_where_it_does_not_go() {
     ");
 }
 
-fn limited(folder: &Folder, limits: Limits) -> Loaded {
+fn limited(folder: &Folder, limits: WalkLimits) -> Loaded {
     let paths = [folder.path("given")];
-    let disk = Disk::new(Boundary::around(&paths, Reach::Inside), limits);
+    let disk = Disk::new(Boundary::around(&paths, FileReach::Inside), limits);
     Loader { disk, read_objects: None }.scenarios(&paths)
 }
 
@@ -228,14 +233,14 @@ fn a_walk_has_limits() {
     for number in 0..20 {
         folder.write(&format!("given/notes/{number}.txt"), b"");
     }
-    let loaded = limited(&folder, Limits { entries: 31, depth: 10 });
+    let loaded = limited(&folder, WalkLimits { entries: 31, depth: 10 });
     assert_eq!(
         (loaded.scenarios.len(), loaded.diagnostics.len()),
         (1, 0),
         "the limits themselves are within"
     );
-    let shallow = limited(&folder, Limits { entries: 1000, depth: 9 });
-    let small = limited(&folder, Limits { entries: 30, depth: 64 });
+    let shallow = limited(&folder, WalkLimits { entries: 1000, depth: 9 });
+    let small = limited(&folder, WalkLimits { entries: 30, depth: 64 });
     let told = folder.lines(&shallow.diagnostics) + &folder.lines(&small.diagnostics);
     insta::assert_snapshot!(told, @"
     given/deep/deep/deep/deep/deep/deep/deep/deep/deep:1:1: `given/deep/deep/deep/deep/deep/deep/deep/deep/deep` is more than 9 folders deep => name this folder by itself

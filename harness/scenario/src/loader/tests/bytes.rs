@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Loader, Reach};
+use super::super::{FileReach, Loader};
 use super::{Folder, GOOD};
 use crate::diagnostic::render;
 
@@ -13,7 +13,8 @@ fn survives(bytes: &[u8]) {
     assert!(!loaded.scenarios.is_empty() || !loaded.diagnostics.is_empty());
     render(&loaded.diagnostics, &loaded.sources, true);
     let paths = [folder.path("")];
-    let policies = Loader::new(&paths, Reach::Inside).policies(&paths, &std::collections::BTreeSet::new());
+    let policies =
+        Loader::new(&paths, FileReach::Inside).policies(&paths, &std::collections::BTreeSet::new());
     render(&policies.diagnostics, &policies.sources, false);
 }
 

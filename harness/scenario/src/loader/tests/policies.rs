@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::super::{LoadedPolicies, Loader, Reach};
+use super::super::{FileReach, LoadedPolicies, Loader};
 use super::{Folder, GOOD, each, lines, spoilt};
 
 fn load_policies(paths: &[PathBuf]) -> LoadedPolicies {
-    Loader::new(paths, Reach::Inside).policies(paths, &BTreeSet::new())
+    Loader::new(paths, FileReach::Inside).policies(paths, &BTreeSet::new())
 }
 
 const HEAD: &str = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\n";
@@ -187,7 +187,7 @@ fn plain_policies_need_no_topology() {
     folder.write("s/s.yaml", GOOD.as_bytes());
     let found = ["p", "q", "s", "", "r"].map(|name| {
         let path = folder.path(name);
-        Loader::new(std::slice::from_ref(&path), Reach::Inside).has_scenario(&path)
+        Loader::new(std::slice::from_ref(&path), FileReach::Inside).has_scenario(&path)
     });
     assert_eq!(found, [false, false, true, true, false]);
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::super::{LoadedPolicies, Loader, Reach};
+use super::super::{FileReach, LoadedPolicies, Loader};
 use super::Folder;
 
 const POLICY: &str = "\
@@ -15,7 +15,7 @@ spec: {endpointSelector: {}, ingress: [{fromEndpoints: [{}]}]}
 
 fn load(folder: &Folder, names: &[&str]) -> LoadedPolicies {
     let paths: Vec<_> = names.iter().map(|name| folder.path(name)).collect();
-    Loader::new(&paths, Reach::Inside).policies(&paths, &BTreeSet::new())
+    Loader::new(&paths, FileReach::Inside).policies(&paths, &BTreeSet::new())
 }
 
 /// The objects that were loaded, what is said of the files, and what is not rendered.

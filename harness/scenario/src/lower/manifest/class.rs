@@ -3,7 +3,7 @@
 //! What is passed over is not checked, so whatever looks like a policy and cannot be read as one is a mistake.
 
 use super::text_at;
-use crate::document::{Node, Value};
+use crate::document::{Value, YamlNode};
 use crate::lower::mistake::Mistake;
 use crate::lower::suggest::nearest;
 use crate::place::Position;
@@ -11,7 +11,7 @@ use crate::policy::PolicyKind;
 
 /// What a document is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
+pub(crate) enum DocumentClass {
     /// A policy of a kind verdikt knows, though perhaps of a version it does not.
     Policy,
     /// Probably meant to be one.
@@ -68,20 +68,20 @@ const ADMIN_GROUP: &str = "policy.networking.k8s.io";
 const GROUPS: [&str; 3] = ["cilium.io", "networking.k8s.io", ADMIN_GROUP];
 
 /// Says what a document is.
-pub(crate) fn classify(root: &Node) -> Class {
+pub(crate) fn classify(root: &YamlNode) -> DocumentClass {
     let group = text_at(root, "apiVersion").map(|version| version.split('/').next().unwrap_or_default());
-    let unclear = |key: &str, mistake: Mistake| Class::Unclear(root.position_near(&[key]), mistake);
+    let unclear = |key: &str, mistake: Mistake| DocumentClass::Unclear(root.position_near(&[key]), mistake);
     let Some(kind) = text_at(root, "kind") else {
         if group.is_some_and(|group| GROUPS.contains(&group))
             || (group.is_none() && looks_like_a_policy(root))
         {
             return unclear("kind", Mistake::new("the object has no `kind`"));
         }
-        return Class::Other;
+        return DocumentClass::Other;
     };
     if is_policy(kind) {
         // Calico, Antrea and others have a `NetworkPolicy` of their own.
-        return if group.is_some_and(is_of_others) { Class::Other } else { Class::Policy };
+        return if group.is_some_and(is_of_others) { DocumentClass::Other } else { DocumentClass::Policy };
     }
     if kind == "List" {
         return list(root, &unclear);
@@ -91,13 +91,13 @@ pub(crate) fn classify(root: &Node) -> Class {
         return unclear("items", Mistake::new(format!("the `items` of a `{kind}` must be a list")));
     }
     if group == Some(ADMIN_GROUP) && NEVER_ENFORCED.contains(&kind) {
-        return Class::NotEnforced(root.position_near(&["kind"]), kind.to_owned());
+        return DocumentClass::NotEnforced(root.position_near(&["kind"]), kind.to_owned());
     }
     if OTHERS_OF_CILIUM.contains(&kind)
         || OTHERS_OF_KUBERNETES.contains(&kind)
         || group.is_some_and(is_of_others) && !is_ours_by_name(kind)
     {
-        return Class::Other;
+        return DocumentClass::Other;
     }
     let no_kind = || Mistake::new(format!("`{kind}` is no kind of policy verdikt knows"));
     let near = nearest(kind, PolicyKind::ALL.into_iter().map(PolicyKind::name));
@@ -110,12 +110,12 @@ pub(crate) fn classify(root: &Node) -> Class {
             let help = "correct the kind; objects of other kinds are skipped, and not checked".to_owned();
             unclear("kind", no_kind().help(help))
         }
-        _ => Class::Other,
+        _ => DocumentClass::Other,
     }
 }
 
 /// Whether a document selects endpoints as policies do.
-fn looks_like_a_policy(root: &Node) -> bool {
+fn looks_like_a_policy(root: &YamlNode) -> bool {
     let has = |keys: &[&str]| keys.iter().any(|key| root.at(&["spec", key]).is_some());
     has(&["endpointSelector", "podSelector"])
         || has(&["subject"]) && has(&["tier"])
@@ -146,13 +146,13 @@ fn is_a_slip(kind: &str, near: &str) -> bool {
 }
 
 /// A list that was not taken apart.
-fn list(root: &Node, unclear: &dyn Fn(&str, Mistake) -> Class) -> Class {
+fn list(root: &YamlNode, unclear: &dyn Fn(&str, Mistake) -> DocumentClass) -> DocumentClass {
     if text_at(root, "apiVersion") != Some("v1") {
         let mistake = Mistake::new("a `List` has `apiVersion: v1`");
         return unclear("apiVersion", mistake.help("without it, nothing in the list is applied".to_owned()));
     }
     match root.get("items") {
-        Some(Node { value: Value::List(_), .. }) | None => Class::Other,
+        Some(YamlNode { value: Value::List(_), .. }) | None => DocumentClass::Other,
         Some(_) => unclear("items", Mistake::new("the `items` of a `List` must be a list")),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Draft, TopologyPart, Winner, winners};
+use super::{TopologyDraft, TopologyPart, Winner, winners};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::topology::{Endpoint, LOCAL_NODE};
 
 /// A host, a node and an endpoint of Cilium's own with the same name could not be told apart in a table.
-pub(super) fn collisions(parts: &[TopologyPart], draft: &Draft, mistakes: &mut Mistakes) {
+pub(super) fn collisions(parts: &[TopologyPart], draft: &TopologyDraft, mistakes: &mut Mistakes) {
     let world = winners(parts, |part| &part.world);
     for (name, Winner { file, position, .. }) in winners(parts, |part| &part.nodes) {
         if world.contains_key(name) && name != LOCAL_NODE {

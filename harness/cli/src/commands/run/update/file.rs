@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::failure::Failure;
-use crate::files::{self, Target};
+use crate::files::{self, PathTarget};
 
 /// The mark that some editors put in front of UTF-8, and that the loader leaves out.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -13,7 +13,9 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 pub(super) fn write(file: &str, read: &str, rewritten: &str) -> Result<(), Failure> {
     let path = Path::new(file);
     let failed = |error: &std::io::Error| Failure::file("rewrite", path, error);
-    if !matches!(files::target(path).map_err(|error| failed(&error))?, Target::File(_)) || file == "<stdin>" {
+    if !matches!(files::target(path).map_err(|error| failed(&error))?, PathTarget::File(_))
+        || file == "<stdin>"
+    {
         return Err(Failure::wrong(format!("cannot rewrite `{file}`: it is no file"))
             .hint("name the scenario's file in place of a pipe"));
     }

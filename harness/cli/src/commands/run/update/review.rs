@@ -3,14 +3,14 @@
 use std::io;
 
 use verdikt_report::line;
-use verdikt_scenario::rewrite::Change;
+use verdikt_scenario::rewrite::CellChange;
 use verdikt_verdict::event::CellJudged;
 
 use crate::printer::Printer;
 
 /// What somebody says to one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Choice {
+enum ReviewChoice {
     Yes,
     No,
     /// To this cell and all that follow.
@@ -19,7 +19,7 @@ enum Choice {
     Quit,
 }
 
-impl Choice {
+impl ReviewChoice {
     fn of(answer: &str) -> Option<Self> {
         match answer.trim() {
             "y" | "yes" => Some(Self::Yes),
@@ -32,7 +32,7 @@ impl Choice {
 }
 
 /// Leaves the changes that somebody chooses.
-pub(super) fn choose<'a, 'c: 'a>(files: impl Iterator<Item = &'a mut Vec<(&'c CellJudged, Change<'c>)>>) {
+pub(super) fn choose<'a, 'c: 'a>(files: impl Iterator<Item = &'a mut Vec<(&'c CellJudged, CellChange<'c>)>>) {
     let files: Vec<_> = files.collect();
     let count: usize = files.iter().map(|changes| changes.len()).sum();
     let (mut number, mut standing) = (0, None);
@@ -40,16 +40,16 @@ pub(super) fn choose<'a, 'c: 'a>(files: impl Iterator<Item = &'a mut Vec<(&'c Ce
         changes.retain(|(cell, change)| {
             number += 1;
             let choice = standing.unwrap_or_else(|| ask(number, count, cell, change));
-            if matches!(choice, Choice::All | Choice::Quit) {
+            if matches!(choice, ReviewChoice::All | ReviewChoice::Quit) {
                 standing = Some(choice);
             }
-            matches!(choice, Choice::Yes | Choice::All)
+            matches!(choice, ReviewChoice::Yes | ReviewChoice::All)
         });
     }
 }
 
 /// Asks about one cell until there is an answer; nobody to answer any more means no.
-fn ask(number: usize, count: usize, cell: &CellJudged, change: &Change<'_>) -> Choice {
+fn ask(number: usize, count: usize, cell: &CellJudged, change: &CellChange<'_>) -> ReviewChoice {
     let place = &cell.place;
     Printer::tell(&format!("\n[{number}/{count}] {}:{}  {}\n", place.file, place.line, line::cell(cell)));
     loop {
@@ -57,9 +57,9 @@ fn ask(number: usize, count: usize, cell: &CellJudged, change: &Change<'_>) -> C
         let mut answer = String::new();
         match io::stdin().read_line(&mut answer) {
             Ok(read) if read > 0 => {}
-            _ => return Choice::Quit,
+            _ => return ReviewChoice::Quit,
         }
-        if let Some(choice) = Choice::of(&answer) {
+        if let Some(choice) = ReviewChoice::of(&answer) {
             return choice;
         }
     }

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a workspace that cannot be read is not tidy")]
 
+mod names;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
