@@ -5,7 +5,7 @@ use std::io;
 use verdikt_probes::probes::ProbeError;
 
 use crate::namespace::NetnsError;
-use crate::rewriting::RewrittenServices;
+use crate::rewriting::RewrittenSockets;
 
 /// Why a lab cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -16,12 +16,12 @@ pub enum LabError {
     /// The datapath or a probe cannot be talked to.
     #[error("the lab's datapath cannot go on")]
     Datapath(#[source] io::Error),
-    /// Something on this machine rewrites the addresses of the lab's services.
+    /// Something on this machine rewrites addresses of the lab.
     #[error(
-        "cannot use the addresses of the lab's services: something on this machine rewrites them under every process \
+        "cannot use the addresses of the lab: something on this machine rewrites them under every process \
          ({0}), as Cilium does where it replaces kube-proxy; run verdikt on another machine, or with `--on model`"
     )]
-    Rewritten(RewrittenServices),
+    Rewritten(RewrittenSockets),
     /// A probe is not as it has to be.
     #[error(transparent)]
     Probe(#[from] ProbeError),

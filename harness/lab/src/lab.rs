@@ -29,7 +29,7 @@ use crate::namespace::{Making, NamespaceMaker, NetnsHandle, NetnsSpec, ProbeExec
 use crate::policy::AddressOwner;
 use crate::proxy::{Judge, Proxies};
 use crate::redirect::Redirects;
-use crate::rewriting::{RewrittenServices, ServiceAddress, rewritten};
+use crate::rewriting::{RewrittenSockets, TriedSocket, rewritten, to_try};
 use crate::services;
 
 /// How long a probe may take to start or to listen.
@@ -46,8 +46,8 @@ pub struct Lab {
     sites: BTreeMap<Endpoint, RunningEndpoint>,
     probes: Probes,
     last_link: usize,
-    /// The ports of services that were found to be as the lab has them.
-    untouched: BTreeSet<ServiceAddress>,
+    /// The sockets that were found to be as the lab has them.
+    untouched: BTreeSet<TriedSocket>,
     flows: mpsc::UnboundedReceiver<Flow>,
     losses: Arc<Losses>,
     // Dropped in this order: the devices must be carried as long as proxies and probes live.
@@ -177,7 +177,7 @@ impl Lab {
             })
             .collect();
         let services = services::of(topology, &self.addresses);
-        self.try_services(&services).await?;
+        self.try_sockets(topology, &services).await?;
         let relays = services::relays(topology, &self.addresses);
         self.carrier.services(services, relays).await.map_err(LabError::Datapath)?;
         self.policy.replace(cluster, by_address, audit);
@@ -189,16 +189,13 @@ impl Lab {
         Ok(())
     }
 
-    /// Tries the ports of services that are new: nothing may rewrite them.
-    async fn try_services(&mut self, services: &ServiceTable) -> Result<(), LabError> {
-        let ports = services
-            .backends
-            .keys()
-            .map(|(address, protocol, port)| (*protocol, SocketAddr::new(*address, *port)));
-        let new: Vec<ServiceAddress> = ports.filter(|port| !self.untouched.contains(port)).collect();
+    /// Tries where services, nodes and hosts outside are reached, as far as it is new: nothing may rewrite it.
+    async fn try_sockets(&mut self, topology: &Topology, services: &ServiceTable) -> Result<(), LabError> {
+        let tried = to_try(topology, &self.addresses, services);
+        let new: Vec<TriedSocket> = tried.difference(&self.untouched).copied().collect();
         let found = rewritten(&self.maker, &new).await.map_err(LabError::Namespace)?;
         if !found.is_empty() {
-            return Err(LabError::Rewritten(RewrittenServices(found)));
+            return Err(LabError::Rewritten(RewrittenSockets(found)));
         }
         self.untouched.extend(new);
         Ok(())

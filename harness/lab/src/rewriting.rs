@@ -1,13 +1,16 @@
-//! Finds out whether something on this machine rewrites the addresses of services in the sockets of its processes.
+//! Finds out whether something on this machine rewrites addresses of the lab in the sockets of its processes.
 //!
 //! Where Cilium replaces kube-proxy, eBPF programs of the root cgroup do that to every process, whatever network
-//! namespace it is in. A socket does not show it, for what it says of its peer is rewritten back: only its packets do.
+//! namespace it is in: to the addresses of its services, inside and outside the cluster, and to the ports that services
+//! have at its nodes. A socket does not show it, for what it says of its peer is rewritten back: only its packets do.
 //! <https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/#socket-loadbalancer-bypass-in-pod-namespace>
+
+mod sockets;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -21,27 +24,29 @@ use verdikt_scenario::topology::Protocol;
 use crate::namespace::{NamespaceMaker, NetnsError, NetnsSpec, NetnsStep};
 use crate::packet::{TCP, Tuple, UDP, parse};
 
-/// From where services are tried.
+pub(crate) use self::sockets::to_try;
+
+/// The first of the addresses from which sockets are tried.
 const HOME_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
 /// See [`HOME_V4`].
 const HOME_V6: Ipv6Addr = Ipv6Addr::new(0xfd98, 0x12, 0, 0, 0, 0, 0, 2);
-/// How many ports of services are tried at the same time: each with three sockets.
+/// How many are tried at the same time: each with two sockets at most.
 const TOGETHER: usize = 100;
 /// How long a packet may take from a socket to the device.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longer than any packet that is sent here.
 const LONGEST: usize = 1500;
 
-/// A port of a service.
-pub(crate) type ServiceAddress = (Protocol, SocketAddr);
+/// Where attempts of the lab go.
+pub(crate) type TriedSocket = (Protocol, SocketAddr);
 
-/// What becomes of packets to a port of a service on this machine, in place of going there.
+/// What becomes of packets to a socket of the lab on this machine, in place of going there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewritten {
     /// The transport.
     pub protocol: Protocol,
-    /// The service's address and port.
-    pub service: SocketAddr,
+    /// The address and port that clients use.
+    pub socket: SocketAddr,
     /// Where they go.
     pub to: RewrittenTo,
 }
@@ -59,20 +64,20 @@ pub enum RewrittenTo {
 
 impl fmt::Display for Rewritten {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { protocol, service, to } = self;
+        let Self { protocol, socket, to } = self;
         match to {
-            RewrittenTo::Socket(socket) => write!(f, "{protocol} {service} becomes {protocol} {socket}"),
-            RewrittenTo::Nowhere => write!(f, "no packet to {protocol} {service} is sent"),
-            RewrittenTo::Refused(kind) => write!(f, "{protocol} {service} is refused to sockets: {kind}"),
+            RewrittenTo::Socket(other) => write!(f, "{protocol} {socket} becomes {protocol} {other}"),
+            RewrittenTo::Nowhere => write!(f, "no packet to {protocol} {socket} is sent"),
+            RewrittenTo::Refused(kind) => write!(f, "{protocol} {socket} is refused to sockets: {kind}"),
         }
     }
 }
 
 /// All that are rewritten; at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RewrittenServices(pub Vec<Rewritten>);
+pub struct RewrittenSockets(pub Vec<Rewritten>);
 
-impl fmt::Display for RewrittenServices {
+impl fmt::Display for RewrittenSockets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(all) = self;
         if let Some(first) = all.first() {
@@ -85,26 +90,26 @@ impl fmt::Display for RewrittenServices {
     }
 }
 
-/// One socket that was told to send something to a service.
+/// One socket of this machine that was told to send something.
 struct Sent {
-    service: ServiceAddress,
+    to: TriedSocket,
     from: io::Result<u16>,
 }
 
-/// Tries ports of services from a namespace of its own; answers those that are rewritten, in their order.
+/// Tries sockets from a namespace of its own; answers those that are rewritten, in their order.
 pub(crate) async fn rewritten(
     maker: &NamespaceMaker,
-    services: &[ServiceAddress],
+    sockets: &[TriedSocket],
 ) -> Result<Vec<Rewritten>, NetnsError> {
     let mut found = Vec::new();
-    for services in services.chunks(TOGETHER) {
+    for sockets in sockets.chunks(TOGETHER) {
         let (tell, told) = oneshot::channel();
         let wanted = NetnsSpec {
-            name: "the trial of services".to_owned(),
-            addresses: vec![HOME_V4.into(), HOME_V6.into()],
+            name: "the trial of sockets".to_owned(),
+            addresses: homes(sockets),
             local_prefixes: Vec::new(),
         };
-        let (name, of_thread) = (wanted.name.clone(), services.to_vec());
+        let (name, of_thread) = (wanted.name.clone(), sockets.to_vec());
         let making = maker.thread(wanted, move || {
             // Nobody waits for it only if the lab has panicked.
             let _ = tell.send(send_all(&of_thread));
@@ -117,70 +122,84 @@ pub(crate) async fn rewritten(
     Ok(found)
 }
 
-/// Sends something to every port in every way that clients do.
-fn send_all(services: &[ServiceAddress]) -> Vec<Sent> {
-    // All sockets stay open, so that no two have the same port.
+/// An address of each family that none of the sockets has: packets to it would not leave the namespace.
+fn homes(sockets: &[TriedSocket]) -> Vec<IpAddr> {
+    // At least one of these is free.
+    let offsets = 0..=u16::try_from(sockets.len()).unwrap_or(u16::MAX);
+    let is_free = |home: &IpAddr| sockets.iter().all(|(_, socket)| socket.ip() != *home);
+    let v4 = |offset: u16| IpAddr::V4((u32::from(HOME_V4) + u32::from(offset)).into());
+    let v6 = |offset: u16| IpAddr::V6((u128::from(HOME_V6) + u128::from(offset)).into());
+    let first = offsets.clone().map(v4).find(is_free);
+    first.into_iter().chain(offsets.map(v6).find(is_free)).collect()
+}
+
+/// Sends something to every socket in every way that clients do.
+fn send_all(sockets: &[TriedSocket]) -> Vec<Sent> {
+    // All clients stay open, so that no two have the same port.
     let mut open = Vec::new();
     let mut sent = Vec::new();
-    for &(protocol, service) in services {
+    for &(protocol, socket) in sockets {
         let ways: &[fn(&SockAddr) -> io::Result<Socket>] = match protocol {
             Protocol::Tcp => &[connect],
             Protocol::Udp => &[send_connected, send_unconnected],
             Protocol::Sctp => &[],
         };
         for way in ways {
-            let from = way(&service.into()).and_then(|socket| {
-                let local = socket.local_addr()?.as_socket();
-                open.push(socket);
+            let from = way(&socket.into()).and_then(|client| {
+                let local = client.local_addr()?.as_socket();
+                open.push(client);
                 local.map(|local| local.port()).ok_or_else(|| io::Error::other("it has no port"))
             });
-            sent.push(Sent { service: (protocol, service), from });
+            sent.push(Sent { to: (protocol, socket), from });
         }
     }
     sent
 }
 
-fn connect(service: &SockAddr) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::from(i32::from(service.family())), Type::STREAM, None)?;
+fn connect(to: &SockAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::from(i32::from(to.family())), Type::STREAM, None)?;
+    // A port of its own: one that is chosen by `connect` can be that of another connection, to another address.
+    let any = to.as_socket_ipv4().map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |_| Ipv4Addr::UNSPECIFIED.into());
+    socket.bind(&SocketAddr::new(any, 0).into())?;
     socket.set_nonblocking(true)?;
-    match socket.connect(service) {
+    match socket.connect(to) {
         Err(error) if error.raw_os_error() != Some(nix::libc::EINPROGRESS) => Err(error),
         _ => Ok(socket),
     }
 }
 
-fn send_connected(service: &SockAddr) -> io::Result<Socket> {
-    let socket = datagrams(service)?;
-    socket.connect(service)?;
+fn send_connected(to: &SockAddr) -> io::Result<Socket> {
+    let socket = datagrams(to)?;
+    socket.connect(to)?;
     socket.send(b"verdikt")?;
     Ok(socket)
 }
 
-fn send_unconnected(service: &SockAddr) -> io::Result<Socket> {
-    let socket = datagrams(service)?;
-    socket.send_to(b"verdikt", service)?;
+fn send_unconnected(to: &SockAddr) -> io::Result<Socket> {
+    let socket = datagrams(to)?;
+    socket.send_to(b"verdikt", to)?;
     Ok(socket)
 }
 
-fn datagrams(service: &SockAddr) -> io::Result<Socket> {
-    Socket::new(Domain::from(i32::from(service.family())), Type::DGRAM, None)
+fn datagrams(to: &SockAddr) -> io::Result<Socket> {
+    Socket::new(Domain::from(i32::from(to.family())), Type::DGRAM, None)
 }
 
 /// Compares what was sent with the packets on the device.
 fn compare(sent: Vec<Sent>, device: &SyncDevice) -> Vec<Rewritten> {
-    let key = |sent: &Sent| Some((number(sent.service.0)?, *sent.from.as_ref().ok()?));
+    let key = |sent: &Sent| Some((number(sent.to.0)?, *sent.from.as_ref().ok()?));
     let expected: Vec<(u8, u16)> = sent.iter().filter_map(key).collect();
     let seen = packets(device, &expected);
     let mut found: Vec<Rewritten> = Vec::new();
     for sent in sent {
-        let (protocol, service) = sent.service;
+        let (protocol, socket) = sent.to;
         let to = match (&sent.from, key(&sent).and_then(|key| seen.get(&key))) {
-            (_, Some(seen)) if *seen == service => continue,
+            (_, Some(seen)) if *seen == socket => continue,
             (_, Some(seen)) => RewrittenTo::Socket(*seen),
             (Err(error), None) => RewrittenTo::Refused(error.kind()),
             (Ok(_), None) => RewrittenTo::Nowhere,
         };
-        let rewritten = Rewritten { protocol, service, to };
+        let rewritten = Rewritten { protocol, socket, to };
         if !found.contains(&rewritten) {
             found.push(rewritten);
         }

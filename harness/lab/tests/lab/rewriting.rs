@@ -1,4 +1,4 @@
-//! A lab beside something that rewrites the addresses of services in every socket of the machine.
+//! A lab beside something that rewrites addresses in every socket of the machine.
 //!
 //! The stand-in is `balancer.py`. It needs root, Python and a cgroup that may have eBPF programs; elsewhere the trials
 //! say so and end.
@@ -11,13 +11,16 @@ use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_lab::error::LabError;
 use verdikt_lab::lab::Lab;
 use verdikt_lab::namespace::ProbeExecutable;
-use verdikt_scenario::topology::{Pod, Port, Protocol, Service, ServicePort, TargetPort, Topology};
+use verdikt_scenario::topology::{
+    LOCAL_NODE, Node, Pod, Port, Protocol, Served, ServedProtocol, Service, ServicePort, TargetPort, Topology,
+};
 
 use crate::support::Trials;
 
 pub(crate) const TRIALS: Trials = &[
     ("rewriting::a_cluster_may_have_its_own_services", a_cluster_may_have_its_own_services),
     ("rewriting::services_that_are_rewritten_are_told", services_that_are_rewritten_are_told),
+    ("rewriting::ports_of_nodes_that_are_rewritten_are_told", ports_of_nodes_that_are_rewritten_are_told),
 ];
 
 /// The first argument of this program where it starts a lab and says what comes of it.
@@ -26,7 +29,7 @@ pub(crate) const ROLE: &str = "lab-with-services";
 /// What `balancer.py` exits with where there can be no stand-in.
 const NOT_HERE: i32 = 77;
 
-/// Starts a lab with a service, and prints what comes of it.
+/// Starts a lab with a service and a node that serves, and prints what comes of it.
 #[expect(clippy::print_stdout, reason = "the trial reads it")]
 pub(crate) fn play() -> ExitCode {
     verdikt_lab::enter::enter().unwrap();
@@ -41,6 +44,9 @@ pub(crate) fn play() -> ExitCode {
     topology.pods.insert("shop/web".parse().unwrap(), Pod::default());
     let service = Service { selects: Some([].into()), ports: ports.into(), ..Service::default() };
     topology.services.insert("shop/front".parse().unwrap(), service);
+    let served = Served { protocol: ServedProtocol::Http, port: Port::new(30080).unwrap(), name: None };
+    let node = Node { address: Some([172, 18, 0, 2].into()), serves: vec![served], ..Node::default() };
+    topology.nodes.insert(LOCAL_NODE.parse().unwrap(), node);
     let cluster =
         PolicyModel::new(&topology, &[], &ModelOptions::default(), &Learned::default()).into_owned();
     let probe = ProbeExecutable { path: std::env::current_exe().unwrap(), arguments: vec!["probe".into()] };
@@ -87,5 +93,10 @@ fn a_cluster_may_have_its_own_services() {
 
 fn services_that_are_rewritten_are_told() {
     let Some(said) = beside("245.96.0.0/16") else { return };
-    assert_snapshot!(said, @"cannot use the addresses of the lab's services: something on this machine rewrites them under every process (tcp 245.96.0.10:53 becomes tcp 10.0.0.7:5353, and 3 more), as Cilium does where it replaces kube-proxy; run verdikt on another machine, or with `--on model`");
+    assert_snapshot!(said, @"cannot use the addresses of the lab: something on this machine rewrites them under every process (tcp 245.96.0.10:53 becomes tcp 10.0.0.7:5353, and 3 more), as Cilium does where it replaces kube-proxy; run verdikt on another machine, or with `--on model`");
+}
+
+fn ports_of_nodes_that_are_rewritten_are_told() {
+    let Some(said) = beside("172.18.0.0/16") else { return };
+    assert_snapshot!(said, @"cannot use the addresses of the lab: something on this machine rewrites them under every process (tcp 172.18.0.2:30080 becomes tcp 10.0.0.7:5353), as Cilium does where it replaces kube-proxy; run verdikt on another machine, or with `--on model`");
 }
