@@ -90,13 +90,20 @@ impl Identity {
         Self { labels, ..Self::default() }
     }
 
-    /// The labels of a node, where Cilium knows them: its own, the one that Kubernetes gives every node, and its cluster.
+    /// The labels of a node, where Cilium knows them: its own, the one that Kubernetes gives every node, and its cluster,
+    /// which has the source of a pod's: a selector of pods that asks for nothing but the cluster matches nodes too.
+    /// <https://github.com/cilium/cilium/blob/main/pkg/node/manager/manager.go>
     pub(crate) fn node_labels<'a>(name: &'a str, node: &'a Node) -> impl Iterator<Item = Label> + 'a {
+        const HOST_NAME: &str = "kubernetes.io/hostname";
         let own = node.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let given = [("kubernetes.io/hostname", name), (CLUSTER, CLUSTER_NAME)];
-        let given = given.into_iter().filter(|(key, _)| !node.labels.contains_key(*key));
+        let given = (!node.labels.contains_key(HOST_NAME)).then_some((HOST_NAME, name));
         let labels = own.chain(given);
-        labels.map(|(key, value)| Label { key: key.into(), source: LabelSource::Node, value: value.into() })
+        let labels = labels.map(|(key, value)| Label {
+            key: key.into(),
+            source: LabelSource::Node,
+            value: value.into(),
+        });
+        labels.chain([Label::kubernetes(CLUSTER, CLUSTER_NAME)])
     }
 
     /// The identity of an endpoint Cilium runs itself.

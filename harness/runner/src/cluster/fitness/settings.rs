@@ -103,7 +103,9 @@ fn unlike_topology(cilium: &CiliumFacts, step: &Step) -> Option<String> {
         (
             "enable-node-selector-labels",
             settings.node_selector_labels,
-            has_policies && has_field(step, "nodes"),
+            // It gives nodes the label of their cluster too, for which selectors of pods ask.
+            !step.policies.is_empty() && !step.topology.nodes.is_empty()
+                || has_policies && has_field(step, "nodes"),
         ),
     ];
     let differs = compared.into_iter().find_map(|(name, wanted, matters)| {
