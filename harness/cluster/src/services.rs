@@ -3,14 +3,15 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use k8s_openapi::api::core::v1::Service as CoreService;
 use serde_json::{Value, json};
-use verdikt_probes::addresses::ExposedPorts;
+use verdikt_probes::addresses::{Addresses, ExposedPorts};
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{
-    Port, Protocol, Service, ServicePort, ServiceType, TargetPort, TrafficPolicy,
+    Port, Protocol, Service, ServicePort, ServiceType, TargetPort, Topology, TrafficPolicy,
 };
 
 use crate::mark::RunId;
@@ -123,6 +124,17 @@ pub(crate) fn exposed_ports(service: &CoreService, nodes: &[IpAddr]) -> Option<E
         ))
     });
     Some(exposed_ports.collect())
+}
+
+/// The headless services of a topology, which have no address: their names lead to those of the endpoints behind them.
+/// <https://kubernetes.io/docs/concepts/services-networking/service/#headless-services>
+pub(crate) fn headless(topology: &Topology, addresses: &Addresses) -> BTreeMap<NamespacedName, Vec<IpAddr>> {
+    let services = topology.services.keys().filter(|name| topology.is_headless(name));
+    let behind = |name: &NamespacedName| {
+        let backends = topology.backends(name);
+        backends.iter().filter_map(|backend| addresses.endpoints.get(backend)).flatten().copied().collect()
+    };
+    services.map(|name| (name.clone(), behind(name))).collect()
 }
 
 /// The endpoints of a service without a selector: the addresses of hosts outside, one family in each slice.

@@ -40,6 +40,8 @@ impl Cluster {
         self.ensure_services(topology).await?;
         self.ensure_pods(&wanted).await?;
         self.learn_addresses(&wanted, &places).await?;
+        let headless = services::headless(topology, &self.addresses);
+        self.addresses.services.extend(headless);
         self.learn_doors(topology).await
     }
 

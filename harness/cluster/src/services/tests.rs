@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use verdikt_scenario::topology::Port;
+use verdikt_scenario::topology::{Endpoint, Pod, Port};
 
 use super::*;
 
@@ -135,4 +135,21 @@ fn doors_of_services() {
         given(json!([{"ip": "192.0.2.7"}])),
         "80/tcp [192.0.2.7:80], 53/udp [192.0.2.7:53]",
     );
+}
+
+#[test]
+fn headless_services_lead_to_their_pods() {
+    let mut topology = Topology::default();
+    let mut addresses = Addresses::default();
+    for (name, address) in [("shop/one", "10.244.0.7"), ("shop/two", "10.244.0.8")] {
+        let labels = [("app".to_owned(), "web".to_owned())].into();
+        topology.pods.insert(name.parse().unwrap(), Pod { labels, ..Pod::default() });
+        addresses.endpoints.insert(Endpoint::Pod(name.parse().unwrap()), vec![address.parse().unwrap()]);
+    }
+    let service = Service { selects: Some([].into()), ..Service::default() };
+    topology.services.insert("shop/usual".parse().unwrap(), service.clone());
+    topology.services.insert("shop/bare".parse().unwrap(), Service { headless: true, ..service });
+    let found: Vec<String> =
+        headless(&topology, &addresses).iter().map(|(name, list)| format!("{name} {list:?}")).collect();
+    assert_eq!(found, ["shop/bare [10.244.0.7, 10.244.0.8]"]);
 }
