@@ -7,6 +7,7 @@ mod exit;
 mod failure;
 mod files;
 mod git;
+mod live;
 mod logging;
 mod printer;
 mod signals;

@@ -15,6 +15,7 @@ use verdikt_scenario::version::CiliumVersion;
 
 use crate::commands::load_scenarios;
 use crate::failure::Failure;
+use crate::live;
 use crate::printer::Printer;
 
 /// A situation, read.
@@ -29,6 +30,8 @@ pub(crate) struct LoadedSituation {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SituationRequest<'a> {
     pub(crate) paths: &'a [PathBuf],
+    /// The context of a cluster that is read in their place.
+    pub(crate) context: Option<&'a str>,
     /// The step of a scenario; none is the last.
     pub(crate) step: Option<&'a str>,
     pub(crate) reach: FileReach,
@@ -47,7 +50,10 @@ enum SituationContent {
 impl LoadedSituation {
     /// Reads what the paths of a command are about.
     pub(crate) fn read(asked: &SituationRequest<'_>, printer: &Printer) -> Result<Self, Failure> {
-        let SituationRequest { paths, step, reach, .. } = *asked;
+        let SituationRequest { paths, context, step, reach, .. } = *asked;
+        if let Some(context) = context {
+            return of_manifests(asked, Plain::line(&format!("context {context}")).into(), printer);
+        }
         let title = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
         let title = Plain::line(&title).into();
         if let [path] = paths
@@ -170,8 +176,11 @@ fn of_manifests(
     title: String,
     printer: &Printer,
 ) -> Result<LoadedSituation, Failure> {
-    let SituationRequest { paths, reach, command, .. } = *asked;
-    let read = verdikt_manifests::read(&mut verdikt_manifests::loader(paths, reach), paths, None);
+    let SituationRequest { paths, context, reach, command, .. } = *asked;
+    let read = match context {
+        Some(context) => live::situation(context)?,
+        None => verdikt_manifests::read(&mut verdikt_manifests::loader(paths, reach), paths, None),
+    };
     if read.mistakes().next().is_some() {
         return Err(Failure::mistakes(read.diagnostics, read.sources));
     }

@@ -222,7 +222,10 @@ pub enum InspectError {
 const KINDS: [&str; 3] = ["ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies", "ciliumendpoints"];
 
 /// The kinds that the API server knows of a version of a group, by the plural of their names.
-async fn kinds_of(connection: &ApiConnection, version: &str) -> Result<BTreeSet<String>, ApiError> {
+pub(crate) async fn kinds_of(
+    connection: &ApiConnection,
+    version: &str,
+) -> Result<BTreeSet<String>, ApiError> {
     let known = connection.client().list_api_group_resources(version);
     match connection.ask(&format!("list the kinds of {version}"), known).await {
         Ok(known) => Ok(known.resources.into_iter().map(|resource| resource.name).collect()),

@@ -3,13 +3,17 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use verdikt_scenario::document::Unlocated;
 use verdikt_scenario::policy::Manifest;
 
 use crate::connect::ApiConnection;
 use crate::error::ApiError;
-use crate::objects::{self, NAMESPACE, POD, POLICIES, ResourceKind, SERVICE, kind};
+use crate::inspect::kinds_of;
+use crate::mark::{OWNER, OWNER_KEY};
+use crate::objects::{self, NAMESPACE, POD, POLICIES, ResourceKind, SERVICE, kind, mark};
 
 /// The kinds that are read besides policies: what a topology is made of.
 const KINDS: [ResourceKind; 10] = [
@@ -31,7 +35,7 @@ pub struct Inventory {
     /// The objects, kind by kind.
     pub manifests: Vec<Manifest>,
     /// The right to list that is missing for each kind that could not be read.
-    pub missing: Vec<String>,
+    pub missing: BTreeSet<String>,
 }
 
 /// Reads the objects of a cluster. It asks for nothing but lists.
@@ -41,8 +45,11 @@ pub async fn inventory(connection: &ApiConnection) -> Result<Inventory, ApiError
     for kind in KINDS.into_iter().chain(POLICIES) {
         let listed = match objects::select(connection, kind, None, None, is_kept).await {
             Err(ApiError::Forbidden { .. }) => {
-                let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
-                inventory.missing.push(format!("list {}{group}", kind.plural));
+                if is_served(connection, kind).await? {
+                    let group =
+                        if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
+                    inventory.missing.insert(format!("list {}{group}", kind.plural));
+                }
                 continue;
             }
             listed => listed?,
@@ -63,8 +70,21 @@ pub async fn inventory(connection: &ApiConnection) -> Result<Inventory, ApiError
     Ok(inventory)
 }
 
-/// Whether an object tells something that no other does: what a controller makes is described by the controller.
+/// Whether the API server knows a kind: who may not list it is told so of one that is unknown too.
+async fn is_served(connection: &ApiConnection, kind: ResourceKind) -> Result<bool, ApiError> {
+    if kind.group.is_empty() {
+        return Ok(true);
+    }
+    let known = kinds_of(connection, &format!("{}/{}", kind.group, kind.version)).await?;
+    Ok(known.contains(kind.plural))
+}
+
+/// Whether an object tells something that no other does: what a controller makes is described by the controller, and
+/// what runs make is gone soon.
 fn is_kept(object: &Value) -> bool {
+    if mark(object, OWNER_KEY) == Some(OWNER) {
+        return false;
+    }
     let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
     let mut controllers =
         owners.into_iter().flatten().filter(|owner| owner["controller"] == Value::Bool(true));
@@ -94,6 +114,9 @@ fn tidy(object: &mut Value, kind: ResourceKind) {
     } else {
         format!("{}/{}", kind.group, kind.version)
     };
+    // First what everybody writes first.
+    let written = std::mem::take(fields);
     fields.insert("apiVersion".to_owned(), version.into());
     fields.insert("kind".to_owned(), kind.kind.into());
+    fields.extend(written.into_iter().filter(|(key, _)| key != "apiVersion" && key != "kind"));
 }

@@ -15,8 +15,12 @@ use crate::situation::SituationRequest;
 #[derive(Debug, Args)]
 pub(crate) struct SituationArguments {
     /// A scenario file, or manifests: files, folders and `-`, the standard input
-    #[arg(required = true)]
+    #[arg(required_unless_present = "context")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Read what a cluster runs, by this context of the kubeconfig, in place of files; no more than the right to list is
+    /// used
+    #[arg(long, value_name = "CONTEXT", conflicts_with_all = ["paths", "step"])]
+    pub(crate) context: Option<String>,
     /// The step of the scenario [default: the last]
     #[arg(long, value_name = "NAME")]
     pub(crate) step: Option<String>,
@@ -30,8 +34,9 @@ pub(crate) struct SituationArguments {
 impl SituationArguments {
     /// What a command asks to be read.
     pub(crate) fn asked(&self, command: &'static str) -> SituationRequest<'_> {
-        let Self { paths, step, files, .. } = self;
-        SituationRequest { paths, step: step.as_deref(), reach: files.reach(), command }
+        let Self { paths, context, step, files, .. } = self;
+        let context = context.as_deref();
+        SituationRequest { paths, context, step: step.as_deref(), reach: files.reach(), command }
     }
 }
 

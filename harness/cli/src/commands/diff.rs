@@ -54,7 +54,7 @@ fn situations(arguments: &DiffArguments, printer: &Printer) -> Result<[LoadedSit
     let DiffArguments { paths, git, step, cilium, files, .. } = arguments;
     let read = |paths: &[PathBuf], step: Option<&str>| {
         LoadedSituation::read(
-            &SituationRequest { paths, step, reach: files.reach(), command: "diff" },
+            &SituationRequest { paths, context: None, step, reach: files.reach(), command: "diff" },
             printer,
         )
     };
@@ -105,7 +105,7 @@ fn of_revisions(
     let repository = Repository::around(paths)?;
     let read = |paths: &[PathBuf]| {
         LoadedSituation::read(
-            &SituationRequest { paths, step, reach: files.reach(), command: "diff" },
+            &SituationRequest { paths, context: None, step, reach: files.reach(), command: "diff" },
             printer,
         )
     };

@@ -6,15 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use verdikt_cluster::connect::{ApiConnection, ContextChoice};
-use verdikt_cluster::inventory::inventory;
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_manifests::Situation;
 use verdikt_manifests::init::{
     FirstScenario, ManifestReference, Predicted, RefusedPolicy, ScenarioDraft, first_scenario,
 };
 use verdikt_manifests::situation::{loader, read};
-use verdikt_runner::backend::reason;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::expect::ExpectedVerdict;
@@ -25,11 +22,11 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 use verdikt_scenario::version::CiliumVersion;
 
 use self::reference::{Given, is_stream};
-use super::run::cluster::wait;
 use crate::arguments::Init;
 use crate::exit;
 use crate::failure::Failure;
 use crate::files;
+use crate::live;
 use crate::printer::Printer;
 
 /// A table of more cells is nothing that anybody reviews.
@@ -83,7 +80,7 @@ fn situation(arguments: &Init, printer: &Printer) -> Result<Situation, Failure> 
     let mut loader = loader(&all, arguments.files.reach());
     let namespace = arguments.namespace.as_ref();
     let mut situation = match &arguments.context {
-        Some(context) => of_cluster(context)?,
+        Some(context) => live::situation(context)?,
         None => read(&mut loader, &arguments.paths, namespace),
     };
     if let Some(remark) = situation.not_rendered("init") {
@@ -107,21 +104,6 @@ fn situation(arguments: &Init, printer: &Printer) -> Result<Situation, Failure> 
     }
     printer.diagnostics(&situation.diagnostics, &situation.sources);
     Ok(situation)
-}
-
-/// What runs in a cluster. Without all of it there is no answer.
-fn of_cluster(context: &str) -> Result<Situation, Failure> {
-    let wanted = ContextChoice { context: Some(context.to_owned()), kubeconfig: None };
-    let failed = |error: &dyn std::error::Error| Failure::machine(reason(error));
-    let inventory = wait(async {
-        let (connection, _) = ApiConnection::open(&wanted).await.map_err(|error| failed(&error))?;
-        inventory(&connection).await.map_err(|error| failed(&error))
-    })?;
-    if !inventory.missing.is_empty() {
-        let message = format!("cannot read context `{}`: rights are missing", Plain::line(context));
-        return Err(Failure::machine(message).hint(format!("grant: {}", inventory.missing.join(", "))));
-    }
-    Ok(Situation::of_cluster(inventory.manifests))
 }
 
 fn draft(

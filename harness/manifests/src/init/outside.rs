@@ -223,9 +223,12 @@ fn parse(text: &str) -> Result<Ipv4Net, ipnet::AddrParseError> {
     whole.map(|cidr| cidr.trunc())
 }
 
-/// A place for a reader of the scenario: file and line.
+/// A place for a reader of the scenario: file and line; what was read of a cluster has no line.
 pub(super) fn place(place: &verdikt_scenario::place::Place) -> String {
-    format!("{}:{}", place.file, place.line)
+    match place.line {
+        0 => place.file.to_string(),
+        line => format!("{}:{line}", place.file),
+    }
 }
 
 /// A host outside that serves nothing.
