@@ -2,6 +2,7 @@
 
 mod cluster;
 mod duration;
+mod help;
 mod init;
 mod logging;
 pub(crate) mod questions;
@@ -28,6 +29,7 @@ pub(crate) use cluster::{
     Clean, ClusterArguments, ClusterCommand, ClusterUp, ImagesArguments, WorldArguments,
 };
 use duration::duration;
+pub(crate) use help::command;
 pub(crate) use init::Init;
 pub(crate) use logging::{LogFormat, Logging};
 pub(crate) use reports::{ReportFile, ReportKind, Reports};

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::FromArgMatches as _;
 use verdikt_memory::say_on_abort;
 use verdikt_probe::limit::Limit;
 
@@ -101,7 +101,7 @@ fn main() -> ExitCode {
 fn parse(config: Config) -> Result<Arguments, clap::Error> {
     let program = std::env::args_os().next().map(PathBuf::from);
     let is_plugin = program.as_deref().and_then(Path::file_stem).is_some_and(|name| name == PLUGIN);
-    let mut command = config.defaults_of(Arguments::command());
+    let mut command = config.defaults_of(arguments::command());
     if is_plugin {
         command = command.bin_name("kubectl verdikt");
     }

@@ -4,6 +4,7 @@ mod containers;
 mod dns;
 mod helm;
 mod images;
+mod stock;
 mod up;
 mod waiting;
 pub mod world;
@@ -15,6 +16,7 @@ use crate::error::Error;
 use crate::profile::{PREFIX, Profile, profiles};
 use crate::program::{Program, ProgramCall};
 
+pub use stock::{Stock, stock};
 pub use up::{Up, up};
 
 /// How a cluster is brought up.

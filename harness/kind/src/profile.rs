@@ -25,7 +25,7 @@ macro_rules! files {
 }
 
 /// Every profile's files, in the order they are listed.
-static FILES: [ProfileFiles; 10] = files![
+static FILES: [ProfileFiles; 14] = files![
     "cilium-1.16",
     "cilium-1.17",
     "cilium-1.18",
@@ -35,8 +35,15 @@ static FILES: [ProfileFiles; 10] = files![
     "dual-stack",
     "two-workers",
     "audit",
+    "wireguard",
+    "host-firewall",
+    "cluster-network-policy",
+    "node-local-dns",
     "gateway",
 ];
+
+/// What is applied once Cilium is installed, by profile: kinds that Cilium itself brings.
+static AFTER: [(&str, &str); 1] = [("node-local-dns", include_str!("../clusters/node-local-dns/after.yaml"))];
 
 /// A kind of cluster.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +79,11 @@ impl Profile {
     /// What is applied before Cilium is installed, by address.
     pub fn manifests(&self) -> &'static [String] {
         &self.entry.manifests
+    }
+
+    /// What is applied after Cilium is installed.
+    pub fn manifest_after(&self) -> Option<&'static str> {
+        AFTER.iter().find(|(name, _)| *name == self.name).map(|(_, manifest)| *manifest)
     }
 
     /// The release of Cilium that is installed.

@@ -30,8 +30,11 @@ pub(crate) enum ClusterCommand {
     },
     /// List the profiles, and which of their clusters exist
     List,
-    /// See whether docker, kind and helm are here and new enough
-    Doctor,
+    /// See whether docker, kind and helm are here and new enough, and what is here of a profile
+    Doctor {
+        /// The profile [default: none, the programs alone]
+        profile: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use verdikt_kind::cluster::{self, KindOptions, Up};
+use verdikt_kind::cluster::{self, KindOptions, Stock, Up};
 use verdikt_kind::doctor::{ProgramFinding, examine};
 use verdikt_kind::error::Error;
 use verdikt_kind::profile::{PREFIX, Profile, profile, profiles};
@@ -24,7 +24,7 @@ pub(crate) fn cluster(
         ClusterCommand::Up(arguments) => up(&arguments),
         ClusterCommand::Down { profile } => down(&profile),
         ClusterCommand::List => list(printer),
-        ClusterCommand::Doctor => doctor(),
+        ClusterCommand::Doctor { profile } => doctor(profile.as_deref()),
     }
 }
 
@@ -84,7 +84,8 @@ fn list(printer: &Printer) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn doctor() -> Result<ExitCode, Failure> {
+fn doctor(profile: Option<&str>) -> Result<ExitCode, Failure> {
+    let profile = profile.map(named).transpose()?;
     let findings = examine();
     let mut text = String::new();
     for ProgramFinding { program, wanted, found } in &findings {
@@ -101,9 +102,35 @@ fn doctor() -> Result<ExitCode, Failure> {
             }
         };
     }
-    Printer::data(&text)?;
     let well = findings.iter().all(|finding| finding.found.is_ok());
+    if let Some(profile) = profile.filter(|_| well) {
+        text.push_str(&stock_of(&profile)?);
+    }
+    Printer::data(&text)?;
     Ok(ExitCode::from(if well { exit::AS_EXPECTED } else { exit::MACHINE_FAILED }))
+}
+
+/// What is here of a profile, as the doctor says it.
+fn stock_of(profile: &Profile) -> Result<String, Failure> {
+    let Stock { cluster_exists, here, missing } = cluster::stock(profile).map_err(|error| failure(&error))?;
+    let mut text = String::new();
+    let all = here.len() + missing.len();
+    let _ = writeln!(
+        text,
+        "images  {:<9}{} of {all} are here",
+        if missing.is_empty() { "ok" } else { "-" },
+        here.len()
+    );
+    for image in missing {
+        let _ = writeln!(text, "                 `cluster up` pulls {image}");
+    }
+    let (name, profile) = (profile.cluster(), profile.name);
+    let _ = if cluster_exists {
+        writeln!(text, "cluster exists   `verdikt cluster up {profile}` sees whether `{name}` is whole")
+    } else {
+        writeln!(text, "cluster -        `verdikt cluster up {profile}` makes `{name}`")
+    };
+    Ok(text)
 }
 
 /// Brings the cluster of a profile up, where it is not.

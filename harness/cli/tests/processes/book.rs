@@ -87,3 +87,16 @@ fn every_link_leads_somewhere() {
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
+
+/// What `SUMMARY.md` does not name is in no book, and no command says so.
+#[test]
+fn the_summary_names_every_page_once() {
+    let book = root().join("docs/src");
+    let summary = fs::read_to_string(book.join("SUMMARY.md")).unwrap();
+    for (page, _) in pages() {
+        let Ok(page) = page.strip_prefix(&book) else { continue };
+        let times = summary.matches(&format!("]({})", page.display())).count();
+        let wanted = usize::from(page != Path::new("SUMMARY.md"));
+        assert_eq!(times, wanted, "SUMMARY.md names {} {times} times", page.display());
+    }
+}

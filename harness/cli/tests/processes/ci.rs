@@ -362,7 +362,7 @@ fn preparing_for_kind() {
     assert_snapshot!(calls, @r"
     sudo sysctl --quiet --write fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288
     verdikt cluster doctor
-    go install sigs.k8s.io/kind@v0.32.0
+    go install sigs.k8s.io/kind@v0.33.0
       GOBIN=HOME/.cache/verdikt/bin
     verdikt cluster doctor
     verdikt cluster list

@@ -27,9 +27,9 @@ fn up() {
     ");
     assert_snapshot!(stand_ins.calls(), @r#"
     kind get clusters
-    docker image inspect --format {{join .RepoDigests " "}} docker.io/kindest/node:v1.36.1
-    docker pull --quiet docker.io/kindest/node@sha256:3489c7674813ba5d8b1a9977baea8a6e553784dab7b84759d1014dbd78f7ebd5
-    docker tag docker.io/kindest/node@sha256:3489c7674813ba5d8b1a9977baea8a6e553784dab7b84759d1014dbd78f7ebd5 docker.io/kindest/node:v1.36.1
+    docker image inspect --format {{join .RepoDigests " "}} docker.io/kindest/node:v1.36.4
+    docker pull --quiet docker.io/kindest/node@sha256:099e049362a1526b2db71494e1947aae99bd16290d7c895f2b7ea312e3cbfaed
+    docker tag docker.io/kindest/node@sha256:099e049362a1526b2db71494e1947aae99bd16290d7c895f2b7ea312e3cbfaed docker.io/kindest/node:v1.36.4
     docker image inspect --format {{join .RepoDigests " "}} quay.io/cilium/cilium:v1.20.2
     docker pull --quiet quay.io/cilium/cilium@sha256:2939231d0d3e3ebddcd80fffa168b7ddcc78fdf0dc864d1c8c126ff523c54f01
     docker tag quay.io/cilium/cilium@sha256:2939231d0d3e3ebddcd80fffa168b7ddcc78fdf0dc864d1c8c126ff523c54f01 quay.io/cilium/cilium:v1.20.2
@@ -42,7 +42,7 @@ fn up() {
     docker image inspect --format {{join .RepoDigests " "}} quay.io/cilium/cilium-envoy:v1.37.6-1789133542-cbec91f666af0bf742da986d43832932dbb26b82
     docker pull --quiet quay.io/cilium/cilium-envoy@sha256:af7382699576b9e65e9184efa52eeca0b58aea70ad6e511bf260c91d9f740463
     docker tag quay.io/cilium/cilium-envoy@sha256:af7382699576b9e65e9184efa52eeca0b58aea70ad6e511bf260c91d9f740463 quay.io/cilium/cilium-envoy:v1.37.6-1789133542-cbec91f666af0bf742da986d43832932dbb26b82
-    kind create cluster --name verdikt-cilium-1.20 --image docker.io/kindest/node:v1.36.1 --config -
+    kind create cluster --name verdikt-cilium-1.20 --image docker.io/kindest/node:v1.36.4 --config -
       < # Cilium 1.20, the newest minor. The node image comes from ../versions.yaml.
     kind load docker-image --name verdikt-cilium-1.20 quay.io/cilium/cilium:v1.20.2 quay.io/cilium/operator-generic:v1.20.2 quay.io/cilium/hubble-relay:v1.20.2 quay.io/cilium/cilium-envoy:v1.37.6-1789133542-cbec91f666af0bf742da986d43832932dbb26b82
     helm upgrade --install cilium cilium --repo https://helm.cilium.io --version 1.20.2 --namespace kube-system --kube-context kind-verdikt-cilium-1.20 --values - --set image.useDigest=false --set operator.image.useDigest=false --set hubble.relay.image.useDigest=false --set envoy.image.useDigest=false --wait --timeout 600s
@@ -61,6 +61,19 @@ fn up_with_manifests() {
     let applied = calls.iter().position(|call| call.contains("standard-install.yaml")).unwrap();
     let installed = calls.iter().position(|call| call.starts_with("helm upgrade")).unwrap();
     assert!(applied < installed, "{calls:#?}");
+}
+
+#[test]
+fn up_with_what_needs_cilium() {
+    let stand_ins = StandIns::well();
+    let ran = stand_ins.verdikt(&["cluster", "up", "node-local-dns"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let calls = stand_ins.calls();
+    let calls: Vec<&str> = calls.lines().collect();
+    let applied = calls.iter().position(|call| call.contains("apply --server-side --filename -")).unwrap();
+    let installed = calls.iter().position(|call| call.starts_with("helm upgrade")).unwrap();
+    assert!(installed < applied, "{calls:#?}");
+    assert!(calls[applied + 1].starts_with("  < # A DNS cache on every node"), "{calls:#?}");
 }
 
 #[test]
@@ -99,7 +112,7 @@ fn up_without_the_internet() {
     docker image inspect --format {{join .RepoDigests " "}} quay.io/cilium/cilium-envoy:v1.37.6-1789133542-cbec91f666af0bf742da986d43832932dbb26b82
     docker pull --quiet mirror:5000/cilium/cilium-envoy@sha256:af7382699576b9e65e9184efa52eeca0b58aea70ad6e511bf260c91d9f740463
     docker tag mirror:5000/cilium/cilium-envoy@sha256:af7382699576b9e65e9184efa52eeca0b58aea70ad6e511bf260c91d9f740463 quay.io/cilium/cilium-envoy:v1.37.6-1789133542-cbec91f666af0bf742da986d43832932dbb26b82
-    kind create cluster --name verdikt-gateway --image docker.io/kindest/node:v1.36.1 --config -
+    kind create cluster --name verdikt-gateway --image docker.io/kindest/node:v1.36.4 --config -
       < # Gateway API with the L7 proxy. The node image comes from ../versions.yaml.
     kind load docker-image --name verdikt-gateway quay.io/cilium/cilium-envoy:v9 quay.io/cilium/cilium:v1.20.2 quay.io/cilium/operator-generic:v1.20.2 quay.io/cilium/hubble-relay:v1.20.2 quay.io/cilium/cilium-envoy:v1.37.6-1789133542-cbec91f666af0bf742da986d43832932dbb26b82
     docker exec --interactive verdikt-gateway-control-plane kubectl --kubeconfig /etc/kubernetes/admin.conf apply --server-side --filename -
@@ -435,7 +448,7 @@ fn every_failure_of_up() {
     # no kind
     error: `kind` is not installed, or not in the PATH
 
-    hint: install kind with `go install sigs.k8s.io/kind@v0.32.0`, `brew install kind`, or as https://kind.sigs.k8s.io/docs/user/quick-start/#installation says; then `verdikt cluster doctor`
+    hint: install kind with `go install sigs.k8s.io/kind@v0.33.0`, `brew install kind`, or as https://kind.sigs.k8s.io/docs/user/quick-start/#installation says; then `verdikt cluster doctor`
 
     # no helm
     error: `helm` is not installed, or not in the PATH
@@ -443,9 +456,9 @@ fn every_failure_of_up() {
     hint: install Helm with `brew install helm`, `snap install helm --classic`, or as https://helm.sh/docs/intro/install/ says; then `verdikt cluster doctor`
 
     # an old kind
-    error: `kind` is 0.20.0; 0.32.0 or newer is needed
+    error: `kind` is 0.20.0; 0.33.0 or newer is needed
 
-    hint: install kind with `go install sigs.k8s.io/kind@v0.32.0`, `brew install kind`, or as https://kind.sigs.k8s.io/docs/user/quick-start/#installation says; then `verdikt cluster doctor`
+    hint: install kind with `go install sigs.k8s.io/kind@v0.33.0`, `brew install kind`, or as https://kind.sigs.k8s.io/docs/user/quick-start/#installation says; then `verdikt cluster doctor`
 
     # a program of that name
     error: `helm` does not tell its version: it says `hello`
@@ -465,13 +478,13 @@ fn every_failure_of_up() {
     hint: let your user use docker: `sudo usermod -aG docker $USER`, then log in again
 
     # an image that cannot be pulled
-    error: cannot pull the image `docker.io/kindest/node@sha256:3489c7674813ba5d8b1a9977baea8a6e553784dab7b84759d1014dbd78f7ebd5`: `docker` exits with 1
+    error: cannot pull the image `docker.io/kindest/node@sha256:099e049362a1526b2db71494e1947aae99bd16290d7c895f2b7ea312e3cbfaed`: `docker` exits with 1
       | Error response from daemon: Get "https://quay.io/v2/": dial tcp: lookup quay.io: no such host
 
     hint: the registry or chart cannot be reached from here: see whether a proxy is needed (HTTPS_PROXY), or work without the internet: `--registry HOST` or `--image-archive FILE`, and `--chart FILE`
 
     # no disk
-    error: cannot pull the image `docker.io/kindest/node@sha256:3489c7674813ba5d8b1a9977baea8a6e553784dab7b84759d1014dbd78f7ebd5`: `docker` exits with 1
+    error: cannot pull the image `docker.io/kindest/node@sha256:099e049362a1526b2db71494e1947aae99bd16290d7c895f2b7ea312e3cbfaed`: `docker` exits with 1
       | failed to register layer: write /usr/bin/x: no space left on device
 
     hint: the disk is full: `docker system df` shows what docker keeps, `docker system prune` frees what nothing uses
@@ -583,6 +596,10 @@ fn list() {
     dual-stack              Cilium 1.20.2    Kubernetes 1.36  -       IPv4 and IPv6 side by side
     two-workers             Cilium 1.20.2    Kubernetes 1.36  -       a control plane and two workers
     audit                   Cilium 1.20.2    Kubernetes 1.36  exists  policy audit mode: what would be denied is let through and reported
+    wireguard               Cilium 1.20.2    Kubernetes 1.36  -       WireGuard between the nodes, for pods and nodes alike
+    host-firewall           Cilium 1.20.2    Kubernetes 1.36  -       policies for nodes: Cilium's host firewall
+    cluster-network-policy  Cilium 1.20.2    Kubernetes 1.36  -       ClusterNetworkPolicy of the Kubernetes Network Policy API
+    node-local-dns          Cilium 1.20.2    Kubernetes 1.36  -       a DNS cache on every node, and queries redirected to it
     gateway                 Cilium 1.20.2    Kubernetes 1.36  -       Gateway API with the L7 proxy
     --- stderr
     note: the cluster `verdikt-old` exists, and there is no profile `old`
@@ -599,9 +616,36 @@ fn doctor() {
     exit code 0
     --- stdout
     docker  ok       28.2.2; 20.10.0 or newer is needed
-    kind    ok       0.32.0; 0.32.0 or newer is needed
+    kind    ok       0.33.0; 0.33.0 or newer is needed
     helm    ok       3.18.4; 3.14.0 or newer is needed
     ");
+    assert_snapshot!(stand_ins.verdikt(&["cluster", "doctor", "wireguard"]), @r"
+    exit code 0
+    --- stdout
+    docker  ok       28.2.2; 20.10.0 or newer is needed
+    kind    ok       0.33.0; 0.33.0 or newer is needed
+    helm    ok       3.18.4; 3.14.0 or newer is needed
+    images  -        0 of 5 are here
+                     `cluster up` pulls docker.io/kindest/node:v1.36.4
+                     `cluster up` pulls quay.io/cilium/cilium:v1.20.2
+                     `cluster up` pulls quay.io/cilium/operator-generic:v1.20.2
+                     `cluster up` pulls quay.io/cilium/hubble-relay:v1.20.2
+                     `cluster up` pulls quay.io/cilium/cilium-envoy:v1.37.6-1789133542-cbec91f666af0bf742da986d43832932dbb26b82
+    cluster -        `verdikt cluster up wireguard` makes `verdikt-wireguard`
+    ");
+    stand_ins.first("kind", "'get clusters') echo verdikt-wireguard ;;");
+    stand_ins.first("docker", "'image inspect'*) exit 0 ;;");
+    assert_snapshot!(stand_ins.verdikt(&["cluster", "doctor", "wireguard"]), @r"
+    exit code 0
+    --- stdout
+    docker  ok       28.2.2; 20.10.0 or newer is needed
+    kind    ok       0.33.0; 0.33.0 or newer is needed
+    helm    ok       3.18.4; 3.14.0 or newer is needed
+    images  ok       5 of 5 are here
+    cluster exists   `verdikt cluster up wireguard` sees whether `verdikt-wireguard` is whole
+    ");
+    let ran = stand_ins.verdikt(&["cluster", "doctor", "wiregard"]);
+    assert!(ran.code == 2 && ran.stderr.contains("did you mean `wireguard`?"), "{ran}");
     stand_ins.without("helm");
     stand_ins.first("kind", "version) echo 'kind v0.20.0 go1.20.4' ;;");
     stand_ins.first("docker", "version*) echo 'Is the docker daemon running?' >&2; exit 1 ;;");
@@ -611,8 +655,8 @@ fn doctor() {
     docker  fails    cannot ask docker for its version: `docker` exits with 1
                        | Is the docker daemon running?
                      start the docker daemon: `sudo systemctl start docker`, or start Docker Desktop; DOCKER_HOST says which daemon is meant, if it is set
-    kind    too old  `kind` is 0.20.0; 0.32.0 or newer is needed
-                     install kind with `go install sigs.k8s.io/kind@v0.32.0`, `brew install kind`, or as https://kind.sigs.k8s.io/docs/user/quick-start/#installation says; then `verdikt cluster doctor`
+    kind    too old  `kind` is 0.20.0; 0.33.0 or newer is needed
+                     install kind with `go install sigs.k8s.io/kind@v0.33.0`, `brew install kind`, or as https://kind.sigs.k8s.io/docs/user/quick-start/#installation says; then `verdikt cluster doctor`
     helm    missing  `helm` is not installed, or not in the PATH
                      install Helm with `brew install helm`, `snap install helm --classic`, or as https://helm.sh/docs/intro/install/ says; then `verdikt cluster doctor`
     ");

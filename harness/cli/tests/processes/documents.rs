@@ -108,6 +108,10 @@ fn a_repository_has_defaults() {
     let stdout = String::from_utf8(ran.stdout).unwrap();
     assert!(stdout.contains("backend model, Cilium 1.18"), "{stdout}");
     let help = project.verdikt(&["run", "--help"]);
+    assert!(
+        help.stdout.contains("Where they run:") && help.stdout.contains("Examples:\n  verdikt run\n"),
+        "{help}"
+    );
     assert!(help.stdout.contains("[default: 1.18]") && help.stdout.contains("[default: tables]"), "{help}");
     let wrong = Project::with(&[("verdikt.toml", "on = 'cluster'\n")]).verdikt(&["check"]);
     assert!(wrong.code == 2 && wrong.stderr.contains("`on` is lab or model"), "{wrong}");

@@ -13,13 +13,13 @@ const WELL: [(&str, &str); 3] = [
         r#"case "$*" in
             version*) echo 28.2.2 ;;
             "image inspect"*) exit 1 ;;
-            "load --input "*) echo "Loaded image: quay.io/cilium/cilium-envoy:v9"; echo "Loaded image: kindest/node:v1.36.1" ;;
+            "load --input "*) echo "Loaded image: quay.io/cilium/cilium-envoy:v9"; echo "Loaded image: kindest/node:v1.36.4" ;;
         esac"#,
     ),
     (
         "kind",
         r#"case "$*" in
-            version) echo "kind v0.32.0 go1.26.1 linux/amd64" ;;
+            version) echo "kind v0.33.0 go1.26.1 linux/amd64" ;;
             "get clusters") echo "No kind clusters found." >&2 ;;
         esac"#,
     ),

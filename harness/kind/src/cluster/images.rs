@@ -62,7 +62,7 @@ pub(super) fn is_same(name: &str, tagged: &str) -> bool {
 }
 
 /// Whether docker has the image. One that was loaded from an archive has no digests to compare.
-fn is_here(tagged: &str, digest: Option<&str>) -> bool {
+pub(super) fn is_here(tagged: &str, digest: Option<&str>) -> bool {
     let digests = ProgramCall::new(Program::Docker, format!("look for the image `{tagged}`"))
         .arguments(["image", "inspect", "--format", "{{join .RepoDigests \" \"}}", tagged])
         .run();

@@ -77,6 +77,7 @@ pub fn up(profile: &Profile, options: &KindOptions, progress: &mut dyn FnMut(&st
     apply(profile, &manifests, progress)?;
     progress(&format!("install Cilium {} and wait until it is ready", profile.release().version));
     helm::install(profile, options, in_nodes).inspect_err(|_| waiting::tell(profile, progress))?;
+    apply_after(profile, progress)?;
     progress("wait for the nodes and the cluster's DNS");
     wait_ready(profile).inspect_err(|_| waiting::tell(profile, progress))?;
     Ok(Up { cluster, context, was_up: false })
@@ -204,20 +205,28 @@ fn apply(profile: &Profile, files: &[String], progress: &mut dyn FnMut(&str)) ->
         return Ok(());
     }
     progress("apply the manifests");
-    let call = |name: &str| {
-        kubectl(profile, format!("apply {name} to `{}`", profile.cluster()))
-            .arguments(["apply", "--server-side", "--filename"])
-            .deadline(READY)
-    };
     if files.is_empty() {
         for address in profile.manifests() {
-            call(&format!("`{address}`")).arguments([address]).run()?;
+            kubectl_apply(profile, &format!("`{address}`")).arguments([address]).run()?;
         }
     }
     for file in files {
-        call("the manifests").arguments(["-"]).input(file.as_str()).run()?;
+        kubectl_apply(profile, "the manifests").arguments(["-"]).input(file.as_str()).run()?;
     }
     Ok(())
+}
+
+/// Applies what the profile has for a cluster with Cilium.
+fn apply_after(profile: &Profile, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let Some(manifest) = profile.manifest_after() else { return Ok(()) };
+    progress("apply the manifests that need Cilium");
+    kubectl_apply(profile, "the manifests").arguments(["-"]).input(manifest).run().map(drop)
+}
+
+fn kubectl_apply(profile: &Profile, what: &str) -> ProgramCall {
+    kubectl(profile, format!("apply {what} to `{}`", profile.cluster()))
+        .arguments(["apply", "--server-side", "--filename"])
+        .deadline(READY)
 }
 
 fn wait_ready(profile: &Profile) -> Result<(), Error> {
