@@ -83,7 +83,7 @@ fn description(of: &Value) -> String {
     of["description"].as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// What a field holds, in words.
+/// What a field holds, as text.
 fn kind(field: &Value) -> String {
     if let Some(name) = field["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
         return format!("[{name}](#{})", name.to_lowercase());

@@ -1,4 +1,4 @@
-//! What becomes of traffic between two ends, per interval of ports.
+//! The outcome of traffic between two ends, per interval of ports.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -36,7 +36,7 @@ pub(crate) enum SideAccess {
     Absent,
 }
 
-/// What becomes of traffic.
+/// The outcome of traffic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
     /// It passes.
@@ -77,7 +77,7 @@ impl Access {
         matches!(self, Self::Allow | Self::Proxy { .. })
     }
 
-    /// What proxies ask of it, in words.
+    /// What proxies ask of it, as text.
     pub fn proxy_text(&self) -> Option<String> {
         let Self::Proxy { egress, ingress } = self else { return None };
         let texts: Vec<String> = egress.iter().chain(ingress).map(ToString::to_string).collect();
@@ -200,7 +200,7 @@ impl<T: Clone + PartialEq> AccessProfile<T> {
 }
 
 impl AccessProfile<SideAccess> {
-    /// What becomes of traffic whose two sides say this.
+    /// The outcome of traffic whose two sides say this.
     pub(crate) fn meet(&self, ingress: &Self) -> AccessProfile<Access> {
         self.zip(ingress, Access::of)
     }

@@ -1,4 +1,4 @@
-//! What becomes of traffic from every group to every other, row by row.
+//! The outcome of traffic from every group to every other, row by row.
 
 use crate::access::{Access, AccessProfile};
 use crate::bits::ones;

@@ -8,7 +8,7 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 use crate::access::{Access, AccessProfile, Interval, transport_word};
 use crate::end::TrafficEnd;
 
-/// What passes of a profile, in words: `tcp 80, 443; udp 53 (dns *.example.com)`. None where nothing passes.
+/// What passes of a profile, as text: `tcp 80, 443; udp 53 (dns *.example.com)`. None where nothing passes.
 pub fn passing(profile: &AccessProfile<Access>) -> Option<String> {
     let mut by_access: Vec<(Option<String>, Vec<Interval>)> = Vec::new();
     for (interval, access) in profile.iter() {

@@ -102,7 +102,7 @@ pub struct Flip {
     pub intervals: Vec<Interval>,
     /// What became of it.
     pub old: Access,
-    /// What becomes of it.
+    /// What happens to it.
     pub new: Access,
     /// The reasons before and after, each pair of them once.
     pub reasons: Vec<(Reason, Reason)>,

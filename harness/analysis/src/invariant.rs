@@ -37,7 +37,7 @@ pub struct Counterexample {
     pub to: TrafficEnd,
     /// The traffic.
     pub interval: Interval,
-    /// What becomes of it, and by which rules.
+    /// What happens to it, and by which rules.
     pub reason: Reason,
     /// In how many more pairs of ends it does not hold either.
     pub more: usize,

@@ -20,7 +20,7 @@ pub struct EndClass {
     pub managed: bool,
 }
 
-/// What becomes of traffic between all ends of a situation.
+/// The outcome of traffic between all ends of a situation.
 #[derive(Clone, Debug)]
 pub struct Matrix {
     /// The ends.
@@ -83,7 +83,7 @@ impl Matrix {
         matrix
     }
 
-    /// What becomes of traffic between two classes.
+    /// The outcome of traffic between two classes.
     pub fn profile(&self, from: usize, to: usize) -> Option<&AccessProfile<Access>> {
         self.cells[from][to].map(|number| &self.profiles[number as usize])
     }

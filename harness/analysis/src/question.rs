@@ -56,7 +56,7 @@ pub fn who(model: &PolicyModel<'_>, attempt: &Attempt) -> Vec<SourceGroup> {
     sources.collect()
 }
 
-/// What becomes of traffic from the addresses that policies name to an endpoint.
+/// The outcome of traffic from the addresses that policies name to an endpoint.
 fn from_outside(
     model: &PolicyModel<'_>,
     target: &Endpoint,

@@ -95,10 +95,10 @@ fn listed(rules: &[Arc<RuleRef>]) -> String {
     }
 }
 
-/// What becomes of traffic, and why.
+/// The outcome of traffic, and why.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Reason {
-    /// What becomes of it.
+    /// What happens to it.
     pub access: Access,
     /// What the source's policy found; left open where the destination's alone denies.
     pub egress: SideReason,
@@ -135,7 +135,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What becomes of traffic between two parties of a model, and why.
+/// The outcome of traffic between two parties of a model, and why.
 pub fn reasons(model: &PolicyModel<'_>, from: &Party, to: &Party) -> AccessProfile<Reason> {
     let entries = |party: &Party, direction| -> Vec<&RuleEntry> {
         party.entries(direction).iter().map(|index| model.entry_at(*index)).collect()

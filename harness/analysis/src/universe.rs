@@ -35,7 +35,7 @@ pub struct Universe<'u, 'm> {
     group_of: BTreeMap<TrafficEnd, usize>,
 }
 
-/// What becomes of traffic between the groups of one situation, side by side.
+/// The outcome of traffic between the groups of one situation, side by side.
 pub(crate) struct Sides {
     /// The class of each group's policy, by direction.
     pub(crate) class_of: [Vec<usize>; 2],
@@ -98,7 +98,7 @@ impl<'u, 'm> Universe<'u, 'm> {
         self.group_of.get(end).copied()
     }
 
-    /// What becomes of traffic between all groups, in each situation.
+    /// The outcome of traffic between all groups, in each situation.
     pub fn cells(&self) -> Cells {
         let mut profiles = Profiles::default();
         let all: Vec<Sides> = (0..self.models.len()).map(|model| self.sides(model, &mut profiles)).collect();

@@ -82,17 +82,18 @@ fn runtime() -> Result<Runtime, Failure> {
     Builder::new_current_thread().enable_all().build().map_err(failed)
 }
 
-/// Tells how much was passed over, so that nobody takes it for checked.
-fn tell_passed_over((documents, files): (usize, usize)) {
+/// Tells how much was skipped, so that nobody takes it for checked.
+fn tell_skipped((documents, files): (usize, usize)) {
     let mut parts = Vec::new();
     if documents > 0 {
-        parts.push(format!("{} of other kinds", counted(documents, "document")));
+        let are = if documents == 1 { "is not a policy" } else { "are not policies" };
+        parts.push(format!("{} that {are}", counted(documents, "document")));
     }
     if files > 0 {
         parts.push(counted(files, "empty file"));
     }
     if !parts.is_empty() {
-        Printer::tell(&format!("passed over, as no policies: {}\n", parts.join(" and ")));
+        Printer::tell(&format!("skipped {}\n", parts.join(" and ")));
     }
 }
 

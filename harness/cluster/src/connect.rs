@@ -56,7 +56,7 @@ pub enum ConnectError {
     },
     /// The program that gets credentials does not do so.
     #[error(
-        "the credentials of context `{context}` cannot be had: {reason}; log in again, or install the program that the kubeconfig names"
+        "cannot load the credentials of context `{context}`: {reason}; log in again, or install the program that the kubeconfig names"
     )]
     Login {
         /// The context.

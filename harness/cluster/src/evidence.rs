@@ -30,7 +30,7 @@ use crate::exec::{self, PodContainer};
 use crate::objects::{
     self, ApiObject, CILIUM_ENDPOINT, EVENT, NAMESPACE, POD, POLICIES, ResourceKind, SERVICE, metadata,
 };
-use crate::settle::Ailing;
+use crate::settle::UnhealthyEndpoint;
 
 /// How much of an agent's log is kept: the last lines, and no more bytes.
 const LOG_LINES: i64 = 2000;
@@ -87,7 +87,7 @@ pub async fn collect(
     let names: BTreeSet<String> = concerned.iter().map(ToString::to_string).collect();
     for (node, agent) in cluster.nodes_in_use() {
         let Some(agent) = agent else { continue };
-        for Ailing { id, .. } in cluster.ailing(&agent, &names).await {
+        for UnhealthyEndpoint { id, .. } in cluster.unhealthy_endpoints(&agent, &names).await {
             if let Some(log) = cluster.log_of_endpoint(&agent, id).await {
                 kept.write(&format!("endpoint-{id}-{node}.json"), &log)?;
             }

@@ -72,7 +72,7 @@ impl StoredPolicies {
     }
 }
 
-/// What came of putting policies in force.
+/// The result of putting policies in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppliedPolicies {
     /// What the API server refused, by the index of the manifest, in its own words. What it had of such an object

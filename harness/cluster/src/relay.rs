@@ -42,7 +42,7 @@ pub enum RelayError {
     },
     /// It speaks TLS, and its authority is not known.
     #[error(
-        "Hubble Relay speaks TLS, and its authority cannot be had: {reason}; allow `get` of the Secret {namespace}/{CERTIFICATES}, or switch it off (`hubble.relay.tls.server.enabled=false`)"
+        "Hubble Relay speaks TLS, and its certificate authority cannot be read: {reason}; allow `get` of the Secret {namespace}/{CERTIFICATES}, or switch it off (`hubble.relay.tls.server.enabled=false`)"
     )]
     Authority {
         /// The namespace of Cilium.
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use crate::fixture::{FixtureAnswer, absent, list, server, status};
 
-    /// Finds Relay with this configuration, pods and secret; what is found, in words.
+    /// Finds Relay with this configuration, pods and secret; what is found, as text.
     async fn check(config: &'static str, pods: Value, secret: fn() -> FixtureAnswer) -> String {
         let (connection, _) = server(move |asked| {
             if asked.path.contains("/pods") {
@@ -148,8 +148,8 @@ mod tests {
         insta::assert_snapshot!(text, @r#"
         relay-1:4245 None
         relay-1:4245 Some("pem")
-        Hubble Relay speaks TLS, and its authority cannot be had: secrets is forbidden: User "u" cannot get resource "secrets"; allow `get` of the Secret kube-system/hubble-relay-server-certs, or switch it off (`hubble.relay.tls.server.enabled=false`)
-        Hubble Relay speaks TLS, and its authority cannot be had: the Secret kube-system/hubble-relay-server-certs has no `ca.crt`; allow `get` of the Secret kube-system/hubble-relay-server-certs, or switch it off (`hubble.relay.tls.server.enabled=false`)
+        Hubble Relay speaks TLS, and its certificate authority cannot be read: secrets is forbidden: User "u" cannot get resource "secrets"; allow `get` of the Secret kube-system/hubble-relay-server-certs, or switch it off (`hubble.relay.tls.server.enabled=false`)
+        Hubble Relay speaks TLS, and its certificate authority cannot be read: the Secret kube-system/hubble-relay-server-certs has no `ca.crt`; allow `get` of the Secret kube-system/hubble-relay-server-certs, or switch it off (`hubble.relay.tls.server.enabled=false`)
         Hubble Relay wants a certificate of its clients, and verdikt has none: switch that off (`hubble.relay.tls.server.mtls=false`)
         no pod of Hubble Relay is ready in kube-system: enable it (`hubble.relay.enabled=true`), or look at the Deployment kube-system/hubble-relay
         "#);

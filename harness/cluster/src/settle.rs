@@ -24,7 +24,7 @@ use crate::error::{ApiError, added};
 use crate::policies::{AppliedPolicies, ClusterRefusal};
 use crate::wait::Late;
 
-pub(crate) use self::cause::Ailing;
+pub(crate) use self::cause::UnhealthyEndpoint;
 
 /// Labels as Cilium writes them: `k8s:app=redis`.
 pub type IdentityLabels = BTreeSet<String>;

@@ -220,7 +220,7 @@ pub fn read_request<'a>(request: &RequestHead<'a>) -> RequestTarget<'a> {
 /// Why a rule does not allow a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mismatch {
-    /// It says something else, in words.
+    /// It says something else, as text.
     Differs(String),
     /// The engine cannot tell, for this reason.
     Unknown(&'static str),

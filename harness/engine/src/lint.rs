@@ -274,7 +274,7 @@ fn values_under<'a>(node: &'a YamlNode, key: &str, found: &mut Vec<&'a YamlNode>
     node.elements().iter().for_each(|element| values_under(element, key, found));
 }
 
-/// The first of some endpoints, in words: `shop/web, shop/api and 3 more`.
+/// The first of some endpoints, as text: `shop/web, shop/api and 3 more`.
 fn listed(endpoints: &[&Endpoint]) -> String {
     let shown: Vec<String> = endpoints.iter().take(3).map(ToString::to_string).collect();
     match endpoints.len().saturating_sub(3) {

@@ -37,16 +37,16 @@ pub enum Effect {
     Pass,
 }
 
-/// One specification: whom it is for, and its entries.
+/// One specification: the endpoints it selects, and its entries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// Whom it is for.
+    /// The endpoints it selects.
     pub subject: Subject,
     /// One entry for each item of its lists.
     pub entries: Vec<RuleEntry>,
 }
 
-/// Whom a rule is for.
+/// The endpoints that a rule selects.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Subject {
     /// Pods, and Cilium's own endpoints.
@@ -66,7 +66,7 @@ pub struct RuleEntry {
     pub precedence: Precedence,
     /// Whether its presence isolates the endpoint in its direction.
     pub isolates: bool,
-    /// Whom it is about.
+    /// The peers it is about.
     pub peers: Peers,
     /// What peers chosen by their labels must fulfil as well, in every entry of this direction and effect that
     /// selects the same endpoint (`fromRequires`, `toRequires`; gone since Cilium 1.19).

@@ -64,7 +64,7 @@ pub struct LossWindow {
     pub count: Option<u64>,
     /// The node, as Hubble or the list of sources names it; empty where nobody says.
     pub node: String,
-    /// The begin of the window, counted from the begin of the run.
+    /// The start of the window, counted from the start of the run.
     pub from: Duration,
     /// Its end.
     pub to: Duration,
@@ -81,11 +81,11 @@ pub enum LossReason {
     AgentRing,
     /// Hubble does not say how.
     Unsaid,
-    /// An event cannot be read; in words.
+    /// An event cannot be read; as text.
     Unreadable(String),
-    /// The stream was cut, and what happened meanwhile may have been overwritten; in words.
+    /// The stream was cut, and what happened meanwhile may have been overwritten; as text.
     Cut(String),
-    /// Relay did not hear the node; in words.
+    /// Relay did not hear the node; as text.
     NodeAway(String),
 }
 
@@ -100,7 +100,7 @@ pub struct NodeChange {
     pub message: String,
 }
 
-/// What a response says, with times counted from the begin of the run, what was before being at the begin. None
+/// What a response says, with times counted from the start of the run, what was before being at the start. None
 /// where it is about nothing that verdikt judges by.
 pub fn observed(response: GetFlowsResponse, begin: SystemTime) -> Option<HubbleEvent> {
     let GetFlowsResponse { flow, node_status, lost_events, node_name, time } = response;
@@ -121,7 +121,7 @@ pub fn observed(response: GetFlowsResponse, begin: SystemTime) -> Option<HubbleE
     node_status.map(|status| HubbleEvent::Node(node_change(status)))
 }
 
-/// The time from the begin of the run to a time by the node's clock.
+/// The time from the start of the run to a time by the node's clock.
 pub(crate) fn since(time: Timestamp, begin: SystemTime) -> Duration {
     let begin = match begin.duration_since(UNIX_EPOCH) {
         Ok(after) => i128::try_from(after.as_nanos()).unwrap_or(i128::MAX),

@@ -1,4 +1,4 @@
-//! Whom to ask: every agent itself, or Relay for all of them.
+//! The source of flows: every agent itself, or Relay for all of them.
 //!
 //! Agents are asked where all of them answer, since Relay holds every event back for about a second. Half of the
 //! agents is no evidence, so that one that does not answer makes it Relay.
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::client::{ClientError, FlowServer, HubbleClient};
 use crate::messages::ServerStatusResponse;
 
-/// Whom to ask.
+/// The source of flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FlowSource {
     /// Every agent itself.
@@ -30,21 +30,21 @@ pub enum FlowSourceChoice {
     Relay {
         /// Where it is.
         source: FlowServer,
-        /// Why not the agents, and whom it hears, in words.
+        /// Why not the agents, and whom it hears, as text.
         because: String,
     },
 }
 
 /// Why nobody can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the flows of the cluster cannot be had: {}", .problems.join("; "))]
+#[error("cannot read the flows of the cluster: {}", .problems.join("; "))]
 pub struct FlowSourceError {
     /// What each of those asked says.
     pub problems: Vec<String>,
 }
 
 /// Decides for the agents if each of them answers, else for Relay if that answers in time. `agents` says of each how its
-/// flows cannot be had, if so, and `relay` where Relay is; it is not asked for where the agents do.
+/// flows cannot be read, if so, and `relay` where Relay is; it is not asked for where the agents do.
 pub async fn choose(
     agents: Vec<Result<(), String>>,
     relay: impl Future<Output = Result<FlowServer, String>>,

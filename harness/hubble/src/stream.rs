@@ -30,7 +30,7 @@ pub enum News {
     Flow {
         /// The flow.
         reported: Box<Reported>,
-        /// When it was received, counted from the begin of the run.
+        /// When it was received, counted from the start of the run.
         received: Duration,
     },
     /// Events may be missing.
@@ -96,7 +96,7 @@ pub struct FlowStream {
 }
 
 impl FlowStream {
-    /// Follows these sources: the agents of all nodes, or Relay. Flows from before the begin of the run are left
+    /// Follows these sources: the agents of all nodes, or Relay. Flows from before the start of the run are left
     /// out. Needs a tokio runtime.
     pub fn follow(
         sources: &[FlowServer],

@@ -61,7 +61,7 @@ impl Drop for Server {
 
 /// Starts a server. Its sockets listen when this returns.
 ///
-/// Errors: why it cannot listen, in words.
+/// Errors: why it cannot listen, as text.
 pub(crate) fn start(home: Home, wanted: &Serve, reporter: &Reporter) -> Result<Server, String> {
     let arrivals = Arrivals { server: wanted.server, reporter: reporter.clone() };
     let port = wanted.port;

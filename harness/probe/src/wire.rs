@@ -6,7 +6,7 @@
 //! cannot be written. Times are whole microseconds.
 //!
 //! A line is at most 1 MiB long. A longer one, and one that is no order, is a [`Report::Misunderstood`] and changes
-//! nothing; empty ones are passed over. When the orders end, the probe gives up all it does and ends without a word.
+//! nothing; empty ones are skipped. When the orders end, the probe gives up all it does and ends without a word.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -144,28 +144,28 @@ pub struct WireAttempt {
 pub enum Action {
     /// Connect, and close as soon as the connection stands.
     Tcp {
-        /// Whom.
+        /// The target.
         target: WireTarget,
         /// On which port.
         port: u16,
     },
     /// Send one datagram and wait for it to come back.
     Udp {
-        /// To whom.
+        /// The target.
         target: WireTarget,
         /// On which port.
         port: u16,
     },
     /// Begin an association, and leave it at that. Needs a raw socket (`CAP_NET_RAW`).
     Sctp {
-        /// With whom.
+        /// The target.
         target: WireTarget,
         /// On which port.
         port: u16,
     },
     /// Send one echo request. Needs a ping socket (`net.ipv4.ping_group_range`) or a raw one (`CAP_NET_RAW`).
     Ping {
-        /// To whom.
+        /// The target.
         target: WireTarget,
     },
     /// Ask the resolver's first server: for IPv4 addresses, and if there are none for IPv6 addresses. A name with
@@ -179,7 +179,7 @@ pub enum Action {
     /// Send a request and read the whole answer. Over TLS any certificate is accepted: what is tried is whether the
     /// server can be reached, not who it is.
     Http {
-        /// To whom.
+        /// The target.
         target: WireTarget,
         /// On which port.
         port: u16,
@@ -196,7 +196,7 @@ pub enum Action {
     },
 }
 
-/// Whom to reach.
+/// The target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WireTarget {
@@ -278,7 +278,7 @@ pub struct Bound {
     pub transport: StageTransport,
     /// Its own address and port; for ICMP the identifier.
     pub local: SocketAddr,
-    /// Whom it addresses; port 0 for ICMP.
+    /// The address it is sent to; port 0 for ICMP.
     pub remote: SocketAddr,
 }
 
@@ -344,7 +344,7 @@ pub enum WireOutcome {
     NameFailed(String),
     /// The HTTP status of the answer.
     HttpStatus(u16),
-    /// The answer cannot be understood, or no TLS can be agreed on, in words.
+    /// The answer cannot be understood, or no TLS can be agreed on, as text.
     Garbled(String),
     /// It could not be made, for this reason.
     NotAttempted(String),

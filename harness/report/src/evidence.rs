@@ -1,4 +1,4 @@
-//! What was seen of an attempt, in words: the client's stages, the server, the flows.
+//! What was seen of an attempt, as text: the client's stages, the server, the flows.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -38,7 +38,7 @@ pub(crate) fn verdict_by(cell: &CellJudged) -> String {
     }
 }
 
-/// What a verdict rests on, in words: `outcome, flow and arrival`.
+/// What a verdict rests on, as text: `outcome, flow and arrival`.
 pub(crate) fn basis(basis: Basis) -> String {
     let words = basis.to_string();
     match words.rsplit_once('+') {

@@ -279,7 +279,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         }
     }
 
-    /// Answers whether any attempt has had the origin and goes to the server. Of several it is the first that has not
+    /// Returns whether any attempt has had the origin and goes to the server. Of several it is the first that has not
     /// arrived yet: each had the port only when the one before had given it up.
     fn arrive(&mut self, origin: PacketOrigin, server: &[SocketAddr]) -> bool {
         let Some(mut numbers) = self.by_origin.get(&origin).cloned() else { return false };

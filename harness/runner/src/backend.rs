@@ -36,7 +36,7 @@ pub trait Backend {
         prediction: &PolicyModel<'_>,
     ) -> impl Future<Output = Result<AppliedStep, BackendError>>;
 
-    /// Begins an attempt. What becomes of it is told by [`Self::next`].
+    /// Begins an attempt. What happens to it is told by [`Self::next`].
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt);
 
     /// Ends an attempt before its time.
@@ -45,7 +45,7 @@ pub trait Backend {
     /// The next thing that happens. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = BackendEvent>;
 
-    /// Asks every server to tell of all that has reached it until now. Answers whether [`BackendEvent::Reported`] will follow it;
+    /// Asks every server to tell of all that has reached it until now. Returns whether [`BackendEvent::Reported`] will follow it;
     /// where it does not, arrivals may come late.
     fn ask_servers(&mut self) -> bool {
         false
@@ -101,7 +101,7 @@ pub enum DatapathKind {
     Lab,
 }
 
-/// What came of a step that was put in force.
+/// The result of a step that was put in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppliedStep {
     /// The objects that were refused, by their index; none where nobody but the engine judges objects.
@@ -149,7 +149,7 @@ pub enum BackendEvent {
         protocol: Option<Protocol>,
         /// Its own address and port.
         local: SocketAddr,
-        /// Whom it addresses.
+        /// The address it is sent to.
         remote: SocketAddr,
     },
     /// The stage has come to something.

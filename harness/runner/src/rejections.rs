@@ -55,7 +55,7 @@ pub(crate) fn agrees(expected: Option<&ExpectedRejection>, refused: Option<&Reje
     }
 }
 
-/// What the engine predicts of an object instead of what was seen of it, in words. What agents refuse without a sign
+/// What the engine predicts of an object instead of what was seen of it, as text. What agents refuse without a sign
 /// at the object cannot be seen.
 pub(crate) fn disagreement(seen: Option<&RejectedObject>, predicted: Option<&Refused>) -> Option<String> {
     match (seen, predicted) {

@@ -44,7 +44,7 @@ pub enum Attempt {
     },
     /// An HTTP request.
     Http {
-        /// Whom to ask.
+        /// The DNS server.
         target: Target,
         /// On which port.
         port: Port,

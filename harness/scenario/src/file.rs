@@ -69,7 +69,7 @@ pub(crate) struct TopologyFile {
     /// What the cluster's Cilium is configured to do, by the names of its Helm values: `policyAuditMode: true`,
     /// `ipv6.enabled: true`; or `values: values.yaml`, the file of values, relative to this file, beside what is said here.
     pub(crate) settings: LocatedMap<Located<SettingWord>>,
-    /// Whom pods ask for names; the service `kube-system/kube-dns` if left out.
+    /// The DNS server of pods; the service `kube-system/kube-dns` if left out.
     pub(crate) dns: Option<DnsFile>,
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct PodFile {
     pub(crate) cluster: Option<Located<String>>,
 }
 
-/// Whom pods ask for names.
+/// The DNS server of pods.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 #[schemars(rename = "Dns")]

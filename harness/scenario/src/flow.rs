@@ -13,7 +13,7 @@ use crate::topology::{Endpoint, Protocol};
 /// One report of a datapath about one packet, query or request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
-    /// When, counted from the begin of the run.
+    /// When, counted from the start of the run.
     pub at: Duration,
     /// What kind of report it is.
     pub kind: FlowKind,
@@ -115,15 +115,15 @@ pub enum DropReason {
     PolicyDeny,
     /// The source address is not the endpoint's own (132).
     InvalidSourceAddress,
-    /// The packet cannot be read (134, 135, 174 …); in words.
+    /// The packet cannot be read (134, 135, 174 …); as text.
     Malformed(String),
     /// Nobody has the destination's address, or nobody is behind the service (169).
     NoDestination,
     /// A proxy refused it.
     RefusedByProxy,
-    /// Another reason of the datapath's; in words.
+    /// Another reason of the datapath's; as text.
     Other(String),
-    /// What the rule needs is not modelled; in words.
+    /// What the rule needs is not modelled; as text.
     NotModelled(String),
 }
 

@@ -34,7 +34,7 @@ pub use crate::lower::attempt::{parse_attempt, parse_source};
 pub use crate::lower::mistake::Mistake;
 pub use crate::lower::suggest::nearest;
 
-/// What came of loading scenarios.
+/// The result of loading scenarios.
 #[derive(Debug, Default)]
 pub struct Loaded {
     /// The scenarios without mistakes, in the order of the paths and, inside folders, of the file names.
@@ -49,7 +49,7 @@ pub struct Loaded {
     pub sources: SourceTexts,
 }
 
-/// What came of loading plain policies.
+/// The result of loading plain policies.
 #[derive(Debug, Default)]
 pub struct LoadedPolicies {
     /// The policies, in the order of the paths.

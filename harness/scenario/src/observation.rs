@@ -28,13 +28,13 @@ pub struct Stage {
     pub protocol: Option<Protocol>,
     /// The client's own address and port (for ICMP the identifier), chosen before the first packet.
     pub local: Option<SocketAddr>,
-    /// Whom it addressed: for a service the service's address.
+    /// The address it is sent to: for a service the service's address.
     pub remote: Option<SocketAddr>,
     /// What it came to.
     pub outcome: Outcome,
     /// The addresses a look-up learned.
     pub addresses: Vec<IpAddr>,
-    /// When it began, counted from the begin of the run.
+    /// When it began, counted from the start of the run.
     pub began: Duration,
     /// How long it took.
     pub took: Duration,
@@ -76,7 +76,7 @@ pub enum Outcome {
     NameFailed(String),
     /// The HTTP status of the answer.
     HttpStatus(u16),
-    /// The answer cannot be understood, in words.
+    /// The answer cannot be understood, as text.
     Garbled(String),
     /// It could not be made, for this reason.
     NotAttempted(String),

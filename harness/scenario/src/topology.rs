@@ -123,7 +123,7 @@ pub struct Topology {
     pub nodes: BTreeMap<HostName, Node>,
     /// Endpoints of Cilium's own that take part.
     pub cilium: BTreeSet<CiliumEndpoint>,
-    /// Whom pods ask for names.
+    /// The DNS server of pods.
     pub dns: Dns,
     /// What the cluster's Cilium is configured to do.
     pub settings: Settings,

@@ -14,9 +14,9 @@ use crate::backend::{Wish, version_of_environment};
 use crate::{events, judged, program};
 
 /// Runs the scenarios of a file, and panics with the report of what is not as expected. A file without scenarios, as
-/// one with policies that a scenario names, is passed over.
+/// one with policies that a scenario names, is skipped.
 ///
-/// Scenarios that cannot run where they should, or that do not hold for the Cilium version, are passed over too: the
+/// Scenarios that cannot run where they should, or that do not hold for the Cilium version, are skipped too: the
 /// output of the test names them.
 ///
 /// # Panics

@@ -162,7 +162,7 @@ pub struct ObjectJudged {
     pub refused: Option<RejectedObject>,
     /// Whether both agree, and the engine agrees.
     pub as_expected: bool,
-    /// What the engine predicts instead, in words, where a cluster judged the object and the engine disagrees.
+    /// What the engine predicts instead, as text, where a cluster judged the object and the engine disagrees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disagreement: Option<String>,
 }

@@ -54,7 +54,7 @@ pub struct Broken {
     pub to: String,
     /// The traffic: `tcp 6379`.
     pub traffic: String,
-    /// What becomes of it.
+    /// What happens to it.
     pub verdict: String,
     /// Why, with the rules.
     pub why: String,

@@ -119,7 +119,7 @@ fn same_passes(shown: &MatrixView<'_>, one: u32, other: u32) -> bool {
     text(one) == text(other)
 }
 
-/// What each profile lets pass, in words, and the symbol for it.
+/// What each profile lets pass, as text, and the symbol for it.
 struct Symbols {
     /// By the number of the profile.
     texts: Vec<Option<String>>,

@@ -26,7 +26,7 @@ fn invariant(demand: Demand, from: EndPattern, to: EndPattern) -> Invariant {
     }
 }
 
-/// What is found, in words.
+/// What is found, as text.
 fn found_under(enforcement: Enforcement, policies: &[&str], invariant: &Invariant) -> String {
     let (topology, manifests) =
         (topology(), manifests(&policies.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()));

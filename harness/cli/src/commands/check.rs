@@ -103,7 +103,7 @@ fn summary(found: &CheckFindings, arguments: &CheckArguments) -> ExitCode {
         counted(errors, "mistake"),
         counted(warnings, "warning"),
     ));
-    super::tell_passed_over(found.passed_over);
+    super::tell_skipped(found.passed_over);
     ExitCode::from(match (errors, warnings) {
         (0, 0) => exit::AS_EXPECTED,
         (0, _) if !arguments.deny_warnings => exit::AS_EXPECTED,

@@ -23,7 +23,7 @@ use verdikt_scenario::unreachable::Unreachable;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::{CellResult, Verdict, compare};
 
-use super::{load_scenarios, tell_passed_over, tell_unrendered};
+use super::{load_scenarios, tell_skipped, tell_unrendered};
 use crate::arguments::{ExplainArguments, Format};
 use crate::exit;
 use crate::failure::Failure;
@@ -189,7 +189,7 @@ fn other_policies(arguments: &ExplainArguments, printer: &Printer) -> Result<Vec
         ));
     }
     tell_unrendered(&loaded.unrendered, printer);
-    tell_passed_over((loaded.ignored, loaded.empty_files));
+    tell_skipped((loaded.ignored, loaded.empty_files));
     Ok(loaded.manifests)
 }
 

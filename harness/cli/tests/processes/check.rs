@@ -148,7 +148,7 @@ fn nothing_is_passed_over_in_silence() {
       |
       = help: write `cilium.io/v2`
     0 scenarios and 1 policy object checked for Cilium 1.20: 2 mistakes, 0 warnings
-    passed over, as no policies: 1 document of other kinds and 1 empty file
+    skipped 1 document that is not a policy and 1 empty file
     ");
     // A scenario in the same folder changes nothing about that.
     files.push(("p/redis.yaml", GOOD));

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 /// A folder that lasts as long as its test.
 pub(crate) struct Project(TempDir);
 
-/// What came of a process.
+/// The result of a process.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Ran {
     pub(crate) code: i32,

@@ -66,12 +66,12 @@ fn kinds_of_other_projects_are_skipped() {
     check 02-tracing-policy.yaml: exit code 5
     --- stderr
     0 scenarios and 0 policy objects checked for Cilium 1.20: 0 mistakes, 0 warnings
-    passed over, as no policies: 1 document of other kinds
+    skipped 1 document that is not a policy
 
     check 03-calico-policy.yaml: exit code 5
     --- stderr
     0 scenarios and 0 policy objects checked for Cilium 1.20: 0 mistakes, 0 warnings
-    passed over, as no policies: 1 document of other kinds
+    skipped 1 document that is not a policy
     ");
 }
 
@@ -153,6 +153,6 @@ fn the_same_object_in_two_overlays_is_no_mistake() {
     check 05-overlays: exit code 0
     --- stderr
     0 scenarios and 2 policy objects checked for Cilium 1.20: 0 mistakes, 0 warnings
-    passed over, as no policies: 2 documents of other kinds
+    skipped 2 documents that are not policies
     ");
 }

@@ -50,7 +50,7 @@ async fn no_connection_says_what_to_do() {
     the kubeconfig has no context `staging`; it has kind-one, prod and broken
     the kubeconfig cannot be used: failed to load the cluster of context: none
     cannot ask for the version of Kubernetes: the API server at http://127.0.0.1:1 cannot be reached: Connection refused (os error 111)
-    the credentials of context `prod` cannot be had: unable to run auth exec: No such file or directory (os error 2); log in again, or install the program that the kubeconfig names
+    cannot load the credentials of context `prod`: unable to run auth exec: No such file or directory (os error 2); log in again, or install the program that the kubeconfig names
     ");
 }
 

@@ -20,7 +20,7 @@ const MOST: usize = 2;
 
 /// An endpoint that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Ailing {
+pub(crate) struct UnhealthyEndpoint {
     /// Its number at its agent.
     pub(crate) id: u64,
     /// Its pod.
@@ -35,7 +35,9 @@ impl Cluster {
             let of_node = self.pods().filter(|pod| self.node_of(pod) == Some(node.as_str()));
             let pods: BTreeSet<String> = of_node.map(ToString::to_string).collect();
             let mut causes = Vec::new();
-            for Ailing { id, pod } in self.ailing(&agent, &pods).await.into_iter().take(MOST) {
+            for UnhealthyEndpoint { id, pod } in
+                self.unhealthy_endpoints(&agent, &pods).await.into_iter().take(MOST)
+            {
                 let log = self.log_of_endpoint(&agent, id).await.unwrap_or_default();
                 causes.extend(last_failure(&log).map(|said| format!("its agent says of {pod}: {said}")));
             }
@@ -48,9 +50,13 @@ impl Cluster {
     }
 
     /// Those of these pods whose endpoints an agent does not call ready.
-    pub(crate) async fn ailing(&self, agent: &PodContainer, pods: &BTreeSet<String>) -> Vec<Ailing> {
+    pub(crate) async fn unhealthy_endpoints(
+        &self,
+        agent: &PodContainer,
+        pods: &BTreeSet<String>,
+    ) -> Vec<UnhealthyEndpoint> {
         let said = self.say(agent, &["endpoint", "list", "-o", "json"]).await.unwrap_or_default();
-        ailing(&said, pods)
+        unhealthy_endpoints(&said, pods)
     }
 
     /// The log of an endpoint, as its agent writes it.
@@ -65,12 +71,12 @@ impl Cluster {
 }
 
 /// The endpoints of these pods that are in another state than ready.
-pub(super) fn ailing(said: &str, pods: &BTreeSet<String>) -> Vec<Ailing> {
+pub(super) fn unhealthy_endpoints(said: &str, pods: &BTreeSet<String>) -> Vec<UnhealthyEndpoint> {
     let endpoints = serde_json::from_str::<Vec<Value>>(said).unwrap_or_default();
     let ours = endpoints.iter().filter_map(|endpoint| {
         let pod = name_of(endpoint).filter(|pod| pods.contains(pod))?;
         let state = endpoint.pointer("/status/state").and_then(Value::as_str);
-        Some(Ailing { id: endpoint["id"].as_u64()?, pod }).filter(|_| state != Some("ready"))
+        Some(UnhealthyEndpoint { id: endpoint["id"].as_u64()?, pod }).filter(|_| state != Some("ready"))
     });
     ours.collect()
 }

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::agents::{AgentAnswer, has_read, have_realized};
-use super::cause::{ailing, last_failure};
+use super::cause::{last_failure, unhealthy_endpoints};
 use super::identities::{Comparison, are_known, labels};
 use super::validity::verdict;
 
@@ -182,7 +182,9 @@ fn endpoints_that_are_not_ready_ail() {
         endpoint(4, "shop/orders", "waiting-for-identity"),
     ]);
     let pods = ["shop/cart", "shop/search", "shop/orders"].map(str::to_owned).into();
-    let found: Vec<String> =
-        ailing(&said.to_string(), &pods).iter().map(|it| format!("{} {}", it.id, it.pod)).collect();
+    let found: Vec<String> = unhealthy_endpoints(&said.to_string(), &pods)
+        .iter()
+        .map(|it| format!("{} {}", it.id, it.pod))
+        .collect();
     assert_eq!(found, ["1 shop/cart", "4 shop/orders"]);
 }

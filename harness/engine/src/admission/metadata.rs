@@ -55,7 +55,7 @@ fn check_metadata(node: &YamlNode, path: &str, _version: CiliumVersion, refusals
     }
 }
 
-/// A name under a rule, in words, and with a limit to its length.
+/// A name under a rule, as text, and with a limit to its length.
 fn check_name(
     node: Option<&YamlNode>,
     path: &str,

@@ -10,7 +10,7 @@ use crate::refusal::{Refusal, RefusalKind};
 use crate::rule::{Direction, Effect, Entity, Gap, Peer, PeerField, PeerMatcher, Peers};
 use crate::selector::{Operator, Requirement, Selector};
 
-/// Whom an item is about.
+/// The peers of an item.
 #[derive(Debug)]
 pub(super) struct ItemPeers {
     /// The peers; `Any` where the item names none.

@@ -1,4 +1,4 @@
-//! What rules ask for, in words.
+//! What rules ask for, as text.
 
 use std::fmt;
 

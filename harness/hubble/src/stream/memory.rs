@@ -21,7 +21,7 @@ const MOST_REMEMBERED: usize = 65_536;
 /// Events from further ahead have a broken time.
 const FUTURE: Duration = Duration::from_hours(1);
 
-/// What is known of a source. All times are counted from the begin of the run.
+/// What is known of a source. All times are counted from the start of the run.
 #[derive(Debug)]
 pub(super) struct Memory {
     name: String,
@@ -62,7 +62,7 @@ impl Memory {
         self.newest.unwrap_or_default().saturating_sub(DISORDER)
     }
 
-    /// Takes note of an event of this time. Answers whether it is new.
+    /// Takes note of an event of this time. Returns whether it is new.
     pub(super) fn is_new(&mut self, response: &GetFlowsResponse, at: Duration, now: Duration) -> bool {
         if at > now.saturating_add(FUTURE) {
             return true;
@@ -88,7 +88,7 @@ impl Memory {
         self.counters = Some(Counters { seen: status.seen_flows, at: now });
     }
 
-    /// Takes note of what it says at the begin of a connection, of which nothing has been read. Answers with what
+    /// Takes note of what it says when a connection opens, of which nothing has been read. Answers with what
     /// may have been lost before it.
     pub(super) fn connected(&mut self, status: &ServerStatusResponse, now: Duration) -> Option<LossWindow> {
         let Some(before) = self.counters else {

@@ -42,7 +42,7 @@ async fn agents_where_all_answer_else_relay() {
     silent.fall_silent();
     let (good, lonely, silent) = (good.serve(None).await, lonely.serve(None).await, silent.serve(None).await);
     let no_relay = Err("no pod of Hubble Relay is ready");
-    let w2 = Err("the flows of node w2 cannot be had");
+    let w2 = Err("cannot read the flows of node w2");
     let text = [
         chosen(&[Ok(())], Ok(&silent)).await,
         chosen(&[Ok(()), Ok(())], no_relay).await,
@@ -57,12 +57,12 @@ async fn agents_where_all_answer_else_relay() {
     insta::assert_snapshot!(text.join("\n"), @r"
     1 agent
     2 agents
-    Relay, because the flows of node w2 cannot be had; Relay hears 2 nodes, and not 1: w3 (Relay at 127.0.0.1)
-    Relay, because the flows of node w2 cannot be had, and 2 more; Relay hears 2 nodes, and not 1: w3 (Relay at 127.0.0.1)
+    Relay, because cannot read the flows of node w2; Relay hears 2 nodes, and not 1: w3 (Relay at 127.0.0.1)
+    Relay, because cannot read the flows of node w2, and 2 more; Relay hears 2 nodes, and not 1: w3 (Relay at 127.0.0.1)
     Relay, because no agent is known; Relay hears 2 nodes, and not 1: w3 (Relay at 127.0.0.1)
-    the flows of the cluster cannot be had: the flows of node w2 cannot be had; no pod of Hubble Relay is ready
-    the flows of the cluster cannot be had: the flows of node w2 cannot be had; Hubble of Relay at 127.0.0.1 has not answered within 0.3 s
-    the flows of the cluster cannot be had: the flows of node w2 cannot be had; Relay hears no node: look at its log
-    the flows of the cluster cannot be had: no pod of Hubble Relay is ready
+    cannot read the flows of the cluster: cannot read the flows of node w2; no pod of Hubble Relay is ready
+    cannot read the flows of the cluster: cannot read the flows of node w2; Hubble of Relay at 127.0.0.1 has not answered within 0.3 s
+    cannot read the flows of the cluster: cannot read the flows of node w2; Relay hears no node: look at its log
+    cannot read the flows of the cluster: no pod of Hubble Relay is ready
     ");
 }

@@ -159,7 +159,7 @@ impl Drop for Served {
     }
 }
 
-/// The policy verdict of the connection from this port, this many milliseconds after the begin.
+/// The policy verdict of the connection from this port, this many milliseconds after the start.
 pub(crate) fn verdict(begin: SystemTime, milliseconds: u64, port: u32) -> GetFlowsResponse {
     let time = Some(Timestamp::from(begin + Duration::from_millis(milliseconds)));
     let ip = Ip { source: "10.0.0.1".to_owned(), destination: "10.0.0.2".to_owned() };

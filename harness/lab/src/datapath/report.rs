@@ -25,7 +25,7 @@ impl Dropped {
         Self::Because(reason, Some((headers.tuple, protocol)))
     }
 
-    /// There is something odd about it, in words.
+    /// There is something odd about it, as text.
     pub(super) fn odd(words: &str, headers: &Headers) -> Self {
         Self::because(DropReason::Malformed(words.to_owned()), headers)
     }

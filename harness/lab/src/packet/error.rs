@@ -6,7 +6,7 @@ use super::network::{self, Extent};
 use super::rewrite::{set_addresses, set_ports};
 use super::{Headers, ICMP, ICMP_V6, SCTP, TCP, Tuple, UDP, checksum};
 
-/// Where the packet begins that an ICMP error is about, from the begin of the ICMP header.
+/// Where the packet begins that an ICMP error is about, from the start of the ICMP header.
 const HEADER: usize = 8;
 
 /// The packet an ICMP error is about.

@@ -1,4 +1,4 @@
-//! SCTP: acknowledges the begin of an association, and remembers nothing.
+//! SCTP: acknowledges the start of an association, and remembers nothing.
 
 use std::future::pending;
 use std::io;

@@ -90,7 +90,7 @@ async fn batch<B: Backend>(
     evidence
 }
 
-/// Waits until flows come from everywhere, and everything told until then is heard. Answers whether they do.
+/// Waits until flows come from everywhere, and everything told until then is heard. Returns whether they do.
 async fn flows_come<B: Backend>(backend: &mut B, gone: &mut Gone) -> bool {
     let deadline = Instant::now() + ABSENCE;
     loop {

@@ -63,7 +63,7 @@ impl<'a> RunningAttempts<'a> {
         }
     }
 
-    /// It is no longer one of those that load the machine. Answers whether it was until now.
+    /// It is no longer one of those that load the machine. Returns whether it was until now.
     pub(super) fn leave(&mut self) -> bool {
         !std::mem::replace(&mut self.left, true)
     }
@@ -161,7 +161,7 @@ impl<'a> RunningAttempts<'a> {
         server.is_empty() || sockets.is_empty() || server.iter().any(|socket| sockets.contains(socket))
     }
 
-    /// Something of this origin has reached a server. Answers whether that is an arrival of this attempt, and news.
+    /// Something of this origin has reached a server. Returns whether that is an arrival of this attempt, and news.
     pub(super) fn arrive_from(&mut self, origin: PacketOrigin, server: &[SocketAddr]) -> bool {
         let relays = &self.destinations.relays;
         let of_origin = self.stages.iter().rev().find(|stage| origin.is_of(stage, relays));
@@ -197,7 +197,7 @@ impl<'a> RunningAttempts<'a> {
         last.is_some_and(|index| open(index) || may_have_sent(&self.stages[index], flow.at))
     }
 
-    /// Keeps a flow. Answers whether the attempt is to be ended now, which it is once.
+    /// Keeps a flow. Returns whether the attempt is to be ended now, which it is once.
     pub(super) fn keep(&mut self, flow: Flow) -> bool {
         if !self.flows.contains(&flow) {
             self.flows.push(flow);

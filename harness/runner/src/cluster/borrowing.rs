@@ -16,7 +16,7 @@ use verdikt_scenario::version::CiliumVersion;
 
 use crate::backend::BackendError;
 
-/// Why a scenario cannot have these pods, in words: it would change them; none if it can. `audit` is whether the
+/// Why a scenario cannot have these pods, as text: it would change them; none if it can. `audit` is whether the
 /// cluster is in audit mode.
 pub(super) fn unfit(borrowed: &Borrowed, audit: bool, scenario: &Scenario) -> Option<String> {
     let mut before: Option<&Topology> = None;

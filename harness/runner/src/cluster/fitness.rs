@@ -26,7 +26,7 @@ pub const OF_THE_CLUSTER: [&str; 4] = ["default", "kube-node-lease", "kube-publi
 /// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
 const API_SERVER: &str = "kube-apiserver";
 
-/// Why a cluster cannot run a scenario, in words; none if it can.
+/// Why a cluster cannot run a scenario, as text; none if it can.
 pub fn unfit(
     facts: &Facts,
     world: Option<&World>,

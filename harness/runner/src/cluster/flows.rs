@@ -29,7 +29,7 @@ const LAG: Duration = Duration::from_millis(250);
 /// How long Relay may take to tell the flows that it holds back.
 const PAST: Duration = Duration::from_secs(1);
 
-/// Why flows cannot be had.
+/// Why flows cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FlowsError {
     /// The cluster reports no flows.
@@ -39,7 +39,7 @@ pub enum FlowsError {
     #[error(transparent)]
     Nobody(#[from] FlowSourceError),
     /// An agent tells no flows.
-    #[error("the flows of node {node} cannot be had from pod {agent}: {reason}")]
+    #[error("cannot read the flows of node {node} from pod {agent}: {reason}")]
     Agent {
         /// The node.
         node: String,
@@ -49,7 +49,7 @@ pub enum FlowsError {
         reason: String,
     },
     /// Relay tells no flows.
-    #[error("the flows of Relay cannot be had: {reason}")]
+    #[error("cannot read the flows of Relay: {reason}")]
     Relay {
         /// Why.
         reason: String,
@@ -63,7 +63,7 @@ pub async fn choose(connection: &ApiConnection, facts: &Facts) -> Result<FlowSou
     }
     let answers = agents_of(facts).map(|(node, agent)| async move {
         let answer = agents::answers(connection, agent).await;
-        answer.map_err(|error| format!("the flows of node {node} cannot be had: {error}"))
+        answer.map_err(|error| format!("cannot read the flows of node {node}: {error}"))
     });
     let answers = join_all(answers).await;
     let relay = relay::source(connection, &facts.cilium.namespace);

@@ -174,7 +174,7 @@ struct Policies<'a> {
 }
 
 impl Policies<'_> {
-    /// Adds the policies of a file. Answers whether the file is about policies.
+    /// Adds the policies of a file. Returns whether the file is about policies.
     fn add_file(&mut self, disk: &mut Disk, path: &Path, opened: &Opened) -> bool {
         let file = &opened.file;
         let beside = if read::is_stream(path) { None } else { self.kustomizations.beside(disk, path) };
@@ -212,7 +212,7 @@ impl Policies<'_> {
         self.loaded.unrendered.entry(why).or_default().insert(name);
     }
 
-    /// Adds a document if it is a policy. Answers whether it is about policies.
+    /// Adds a document if it is a policy. Returns whether it is about policies.
     fn add(&mut self, mut manifest: Manifest, beside: Option<&Kustomization>) -> bool {
         let file = manifest.file.clone();
         match classify(&manifest.root) {

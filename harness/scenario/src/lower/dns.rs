@@ -1,4 +1,4 @@
-//! Whom the pods of a topology ask for names.
+//! The DNS server that the pods of a topology use.
 
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::did_you_mean;

@@ -1,4 +1,4 @@
-//! Whom the pods of a topology ask for names.
+//! The DNS server that the pods of a topology use.
 
 use super::{DNS_SERVICE, Endpoint, Port, Protocol, Topology};
 use crate::name::NamespacedName;
@@ -6,7 +6,7 @@ use crate::name::NamespacedName;
 /// The port of DNS.
 const DNS_PORT: u16 = 53;
 
-/// Whom pods ask for names: the service of the cluster's DNS server, or a cache on their own node.
+/// The DNS server of pods: the service of the cluster's DNS server, or a cache on their own node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dns {
     /// The service of the DNS server, where it is not `kube-system/kube-dns`.

@@ -12,7 +12,7 @@ use crate::dns::NamePattern;
 use crate::refusal::{Refusal, RefusalKind};
 use crate::rule::{Direction, Effect, Peer, PeerField, PeerMatcher, Peers, Ports};
 
-/// Whom a rule is about.
+/// The peers of a rule.
 pub(super) struct RulePeers<'a> {
     /// The peers that are known.
     pub(super) peers: Peers,

@@ -26,7 +26,7 @@ struct KnownName {
 }
 
 impl Names {
-    /// Errors: a name that is none, in words.
+    /// Errors: a name that is none, as text.
     pub(super) fn of(zone: &Zone) -> Result<Self, String> {
         let mut names = Self { known: BTreeMap::new(), between: BTreeSet::new() };
         for (name, records) in &zone.names {

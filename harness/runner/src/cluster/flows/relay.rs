@@ -21,7 +21,7 @@ use super::{ANSWER, FlowsError, LAG, PAST, SourceReport};
 /// Its name in messages.
 const NAME: &str = "Relay";
 
-/// Where the Relay of a cluster is, or why it cannot be had. Each connection finds its pod anew, which may be another
+/// Where the Relay of a cluster is, or why it cannot be reached. Each connection finds its pod anew, which may be another
 /// one by then.
 pub(super) async fn source(connection: &ApiConnection, namespace: &str) -> Result<FlowServer, String> {
     let found = find(connection, namespace).await.map_err(|error| error.to_string())?;

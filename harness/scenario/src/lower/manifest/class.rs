@@ -1,6 +1,6 @@
 //! Whether a document of a folder is a policy, was meant to be one, or is none of verdikt's business.
 //!
-//! What is passed over is not checked, so whatever looks like a policy and cannot be read as one is a mistake.
+//! What is skipped is not checked, so whatever looks like a policy and cannot be read as one is a mistake.
 
 use super::text_at;
 use crate::document::{Value, YamlNode};
