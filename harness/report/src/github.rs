@@ -104,7 +104,7 @@ fn annotate(
     title: &'static str,
     message: &dyn Fn() -> String,
 ) {
-    let messages = annotations.entry((level, normal(&place.file), place.line, title)).or_default();
+    let messages = annotations.entry((level, place.normal_file(), place.line, title)).or_default();
     messages.count += 1;
     if messages.first.len() < CELLS_NAMED {
         messages.first.push(message());
@@ -158,21 +158,6 @@ impl fmt::Display for AnnotationLevel {
             Self::Notice => "notice",
         })
     }
-}
-
-/// A path as it stands in the repository: without `.` and, where possible, `..`.
-pub(crate) fn normal(file: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in file.split('/') {
-        match (part, parts.last()) {
-            (".", _) => {}
-            ("..", Some(last)) if *last != ".." && !last.is_empty() => {
-                parts.pop();
-            }
-            (part, _) => parts.push(part),
-        }
-    }
-    parts.join("/")
 }
 
 /// A message as a workflow command takes it.

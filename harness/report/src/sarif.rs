@@ -2,7 +2,6 @@
 //! <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use verdikt_scenario::diagnostic::{Diagnostic, Severity};
@@ -115,7 +114,7 @@ fn document(findings: &[SarifResult]) -> String {
 
 fn result(finding: &SarifResult) -> Value {
     let SarifResult { rule, level, message, place } = finding;
-    let mut location = json!({"artifactLocation": {"uri": uri(&place.file)}});
+    let mut location = json!({"artifactLocation": {"uri": place.file_uri()}});
     if place.line > 0 {
         location["region"] = json!({"startLine": place.line, "startColumn": place.column.max(1)});
     }
@@ -125,21 +124,6 @@ fn result(finding: &SarifResult) -> Value {
         "message": {"text": message},
         "locations": [{"physicalLocation": location}],
     })
-}
-
-/// A path as a relative reference: what a URI does not take is written as its bytes.
-fn uri(path: &str) -> String {
-    let normal = crate::github::normal(path);
-    let mut uri = String::with_capacity(normal.len());
-    for byte in normal.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=@".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            // Writing to a string never fails.
-            let _ = write!(uri, "%{byte:02X}");
-        }
-    }
-    uri
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Where something was written: a file, a line and a column.
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,37 @@ impl Place {
     /// The first character of a file: for what concerns the file as a whole.
     pub fn start_of(file: impl Into<Arc<str>>) -> Self {
         Self { file: file.into(), line: 1, column: 1 }
+    }
+
+    /// The file's path as it stands in the repository: without `.` and, where possible, `..`.
+    pub fn normal_file(&self) -> String {
+        let mut parts: Vec<&str> = Vec::new();
+        for part in self.file.split('/') {
+            match (part, parts.last()) {
+                (".", _) => {}
+                ("..", Some(last)) if *last != ".." && !last.is_empty() => {
+                    parts.pop();
+                }
+                (part, _) => parts.push(part),
+            }
+        }
+        parts.join("/")
+    }
+
+    /// The file as a relative reference: what a URI does not take is written as its bytes.
+    /// <https://www.rfc-editor.org/rfc/rfc3986#section-2.1>
+    pub fn file_uri(&self) -> String {
+        let normal = self.normal_file();
+        let mut uri = String::with_capacity(normal.len());
+        for byte in normal.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=@".contains(&byte) {
+                uri.push(char::from(byte));
+            } else {
+                // Writing to a string never fails.
+                let _ = write!(uri, "%{byte:02X}");
+            }
+        }
+        uri
     }
 }
 

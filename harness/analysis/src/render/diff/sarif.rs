@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 use verdikt_scenario::place::Place;
+use verdikt_scenario::plain::Plain;
 
 use super::{DiffView, isolation, ports};
 use crate::diff::{ChangeKind, TrafficChange};
@@ -58,10 +59,10 @@ fn place(change: &TrafficChange) -> Option<Place> {
 fn result(rule: &str, level: &str, message: &str, place: Option<&Place>) -> Value {
     let location = |place: &Place| {
         json!({"physicalLocation": {
-            "artifactLocation": {"uri": *place.file},
+            "artifactLocation": {"uri": place.file_uri()},
             "region": {"startLine": place.line.max(1), "startColumn": place.column.max(1)},
         }})
     };
     let locations: Vec<Value> = place.into_iter().map(location).collect();
-    json!({"ruleId": rule, "level": level, "message": {"text": message}, "locations": locations})
+    json!({"ruleId": rule, "level": level, "message": {"text": Plain::line(message).as_str()}, "locations": locations})
 }
