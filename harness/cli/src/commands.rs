@@ -74,7 +74,7 @@ fn load_without_mistakes(named: &[PathBuf], paths: &[PathBuf], reach: FileReach)
 }
 
 /// A single-threaded runtime.
-fn runtime() -> Result<Runtime, Failure> {
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
     let failed = |error: io::Error| Failure::machine("cannot start").cause(&error).limited_by(&error);
     // Of the files that it opens, those for signals have to open: that they can is tried before.
     let opened: io::Result<Vec<File>> = (0..FILES_OF_RUNTIME).map(|_| File::open("/")).collect();

@@ -6,7 +6,7 @@ use verdikt_manifests::Situation;
 use verdikt_runner::backend::reason;
 use verdikt_scenario::plain::Plain;
 
-use crate::commands::run::cluster::wait;
+use crate::cluster_use::wait;
 use crate::failure::Failure;
 
 /// Reads what runs in the cluster of a context. A part of it would give wrong answers, so all of it or nothing.

@@ -1,12 +1,14 @@
 //! The `verdikt` binary: words, flags, exit codes. What it does is done below.
 
 mod arguments;
+mod cluster_use;
 mod commands;
 mod config;
 mod exit;
 mod failure;
 mod files;
 mod git;
+mod kind_use;
 mod live;
 mod logging;
 mod printer;

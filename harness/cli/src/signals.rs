@@ -3,7 +3,7 @@
 //! They end it at once, with the exit code for it, until a command holds them: one that has to clean up, or to write
 //! something to its end. It looks for what was asked by itself, and its own exit code is the last word.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,7 +14,6 @@ use signal_hook::flag;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit;
-use crate::failure::Failure;
 
 /// The one set of signals there is.
 static SIGNALS: OnceLock<Signals> = OnceLock::new();
@@ -95,17 +94,6 @@ impl Held {
             if woken || self.is_asked() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-    }
-
-    /// What comes of a wait that a signal ends.
-    pub(crate) async fn or_interrupted<T>(
-        &self,
-        wait: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        tokio::select! {
-            done = wait => done,
-            () = self.asked() => Err(Failure::interrupted()),
-        }
     }
 }
 

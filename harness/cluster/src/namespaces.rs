@@ -106,7 +106,7 @@ pub async fn ensure(
                 return Ok(uid(&found));
             }
             NamespaceOwner::Leaving => {
-                gone(connection, name.as_str(), found.as_ref().map(uid), progress).await?
+                gone(connection, name.as_str(), found.as_ref().map(uid), progress).await?;
             }
             NamespaceOwner::Run(run) => {
                 return Err(NamespaceError::OfAnotherRun { name: name.to_string(), run });

@@ -56,7 +56,7 @@ impl<'a> RunTree<'a> {
                 Event::ScenarioSkipped(event) => skipped.push(event),
                 Event::ScenarioFailed(event) => failed.push(event),
                 Event::ScenarioStarted(started) => {
-                    scenarios.push(ScenarioTree { started, steps: Vec::new() })
+                    scenarios.push(ScenarioTree { started, steps: Vec::new() });
                 }
                 Event::StepStarted(started) => {
                     let (objects, invariants) = (Vec::new(), Vec::new());

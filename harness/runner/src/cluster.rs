@@ -1,5 +1,9 @@
 //! The `cluster` backend: attempts by pods of a Kubernetes cluster, met by the real datapath of Cilium.
 
+pub mod access;
+pub mod notice;
+pub mod session;
+
 mod borrowing;
 mod clusterwide;
 mod fitness;

@@ -7,10 +7,10 @@ use verdikt_cluster::connect::{ApiConnection, ContextChoice};
 use verdikt_kind::cluster::Cleaned;
 use verdikt_runner::backend::reason;
 
-use super::cluster::failure;
-use super::run::cluster::{told, wait};
 use crate::arguments::Clean;
+use crate::cluster_use::{progress_on_terminal, wait};
 use crate::failure::Failure;
+use crate::kind_use::failure;
 use crate::printer::Printer;
 
 pub(crate) fn clean(arguments: &Clean) -> Result<ExitCode, Failure> {
@@ -23,7 +23,8 @@ pub(crate) fn clean(arguments: &Clean) -> Result<ExitCode, Failure> {
         let wanted = ContextChoice { context: context.clone(), kubeconfig: None };
         let failed = |error: &dyn std::error::Error| Failure::machine(reason(error));
         let (connection, _) = ApiConnection::open(&wanted).await.map_err(|error| failed(&error))?;
-        let removed = remove(&connection, &whose, &told()).await.map_err(|error| failed(&error))?;
+        let removed =
+            remove(&connection, &whose, &progress_on_terminal()).await.map_err(|error| failed(&error))?;
         for object in &removed {
             Printer::data(&format!("{object}\n"))?;
         }

@@ -2,19 +2,17 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::time::Instant;
 
-use verdikt_kind::cluster::{self, KindOptions, Stock, Up};
+use verdikt_kind::cluster::{self, Stock, Up};
 use verdikt_kind::doctor::{ProgramFinding, examine};
 use verdikt_kind::error::Error;
-use verdikt_kind::profile::{PREFIX, Profile, profile, profiles};
-use verdikt_kind::program::interrupt_by;
+use verdikt_kind::profile::{PREFIX, Profile, profiles};
 
 use crate::arguments::{ClusterArguments, ClusterCommand, ClusterUp};
 use crate::exit;
 use crate::failure::Failure;
+use crate::kind_use::{bring_up, failure, named, phases};
 use crate::printer::Printer;
-use crate::signals;
 
 pub(crate) fn cluster(
     ClusterArguments { command }: ClusterArguments,
@@ -131,35 +129,4 @@ fn stock_of(profile: &Profile) -> Result<String, Failure> {
         writeln!(text, "cluster -        `verdikt cluster up {profile}` makes `{name}`")
     };
     Ok(text)
-}
-
-/// Brings the cluster of a profile up, where it is not.
-pub(crate) fn bring_up(
-    profile: &Profile,
-    options: &KindOptions,
-    progress: &mut dyn FnMut(&str),
-) -> Result<Up, Failure> {
-    let signals = signals::hold();
-    interrupt_by(signals.flag());
-    let up = cluster::up(profile, options, progress).map_err(|error| failure(&error))?;
-    if signals.is_asked() { Err(Failure::interrupted()) } else { Ok(up) }
-}
-
-/// Tells of phases as they begin, with the seconds since it was made.
-pub(crate) fn phases() -> impl FnMut(&str) {
-    let begun = Instant::now();
-    move |phase| Printer::tell(&format!("{:>6.1} s  {phase}\n", begun.elapsed().as_secs_f64()))
-}
-
-/// The profile of a name.
-pub(crate) fn named(name: &str) -> Result<Profile, Failure> {
-    profile(name).map_err(|error| {
-        Failure::wrong(error.to_string())
-            .hint("`verdikt cluster list` has all profiles, and what each is for")
-    })
-}
-
-pub(crate) fn failure(error: &Error) -> Failure {
-    // Where a limit is the reason, that says what to do.
-    Failure::from_error(error).hint(error.advice()).limited_by(error)
 }

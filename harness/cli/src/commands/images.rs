@@ -8,8 +8,8 @@ use verdikt_kind::image::Image;
 use verdikt_kind::versions::versions;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::run::cluster::probe_image;
 use crate::arguments::ImagesArguments;
+use crate::cluster_use::probe_image;
 use crate::failure::Failure;
 use crate::printer::Printer;
 

@@ -1,7 +1,7 @@
 //! `verdikt run`: evaluates scenarios.
 
 mod chosen_backend;
-pub(crate) mod cluster;
+mod cluster;
 mod consent;
 pub(crate) mod lab;
 mod log;
@@ -117,7 +117,7 @@ fn once(
     let outcome = match backend {
         ChosenBackend::Model(_) => model::run_until(&scenarios, &options, &|| signals.is_asked(), &mut sink),
         ChosenBackend::Lab => lab::run(&scenarios, &options, &signals, &mut sink)?,
-        ChosenBackend::Cluster(session) => session.run(&scenarios, &options, &signals, &mut sink)?,
+        ChosenBackend::Cluster(cluster) => cluster.run(&scenarios, &options, &signals, &mut sink)?,
     };
     remembered.keep();
     let Told { events, differing, totals } = told.end()?;

@@ -46,7 +46,9 @@ fn what_github_does_not_show_is_counted() {
 
 #[test]
 fn paths_and_what_is_escaped() {
-    let check = |file: &str, expected: &str| assert_eq!(property(&Place::start_of(file).normal_file()), expected, "{file}");
+    let check = |file: &str, expected: &str| {
+        assert_eq!(property(&Place::start_of(file).normal_file()), expected, "{file}");
+    };
     check("scenarios/../policies/redis.yaml", "policies/redis.yaml");
     check("./a/./b.yaml", "a/b.yaml");
     check("../shared/x.yaml", "../shared/x.yaml");

@@ -24,7 +24,9 @@ const LISTED: usize = 8;
 pub enum Clusterwide {
     /// They are skipped.
     Skipped,
-    /// They run: the cluster is verdikt's own, or its user has allowed it.
+    /// They run, and what they select beyond their scenario is told: the cluster is somebody else's, who has allowed it.
+    Listed,
+    /// They run: the cluster is verdikt's own.
     Allowed,
 }
 

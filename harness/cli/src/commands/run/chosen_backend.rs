@@ -12,18 +12,19 @@ use verdikt_runner::backend::reason;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::cluster::{ClusterRunSettings, Session, probe_image};
+use super::cluster::{ChosenCluster, Prepared};
 use super::lab::no_lab;
 use crate::arguments::{BackendArgument, RunArguments};
-use crate::commands::cluster::{bring_up, failure, named, phases};
+use crate::cluster_use::probe_image;
 use crate::failure::Failure;
+use crate::kind_use::{bring_up, failure, named, phases};
 use crate::printer::Printer;
 
 pub(super) enum ChosenBackend {
     /// The engine alone, and why it is not the lab where nobody chose it.
     Model(Option<String>),
     Lab,
-    Cluster(Box<Session>),
+    Cluster(Box<ChosenCluster>),
 }
 
 impl ChosenBackend {
@@ -33,15 +34,6 @@ impl ChosenBackend {
         scenarios: &[Scenario],
         printer: &Printer,
     ) -> Result<Self, Failure> {
-        let mut settings = ClusterRunSettings {
-            registry: arguments.registry.clone(),
-            world: arguments.world.place(),
-            borrowed: arguments.borrow.iter().cloned().collect(),
-            clusterwide: arguments.clusterwide,
-            yes: arguments.yes,
-            keep: arguments.keep,
-            evidence: arguments.evidence.clone(),
-        };
         match &arguments.on {
             Some(BackendArgument::Model) => Ok(Self::Model(None)),
             Some(BackendArgument::Lab) => match verdikt_lab::enter::enter() {
@@ -63,7 +55,8 @@ impl ChosenBackend {
                 }
             },
             Some(BackendArgument::Cluster(context)) => {
-                Ok(Self::Cluster(Box::new(Session::open(context.clone(), None, &settings)?)))
+                let cluster = ChosenCluster::open(context.clone(), Prepared::default(), arguments)?;
+                Ok(Self::Cluster(Box::new(cluster)))
             }
             Some(BackendArgument::Kind(name)) => {
                 let profile = named(name)?;
@@ -71,12 +64,12 @@ impl ChosenBackend {
                 let (context, built) = kind(&profile, &mut progress)?;
                 let has_world =
                     |scenario: &Scenario| scenario.steps.iter().any(|step| !step.topology.world.is_empty());
-                if settings.world.is_none() && scenarios.iter().any(has_world) {
-                    settings.world = Some(outside(&profile, &built, &mut progress)?);
-                }
+                let needs_world = arguments.world.place().is_none() && scenarios.iter().any(has_world);
+                let world = needs_world.then(|| outside(&profile, &built, &mut progress)).transpose()?;
                 // With a registry, pods call the image by a name of that registry.
-                let image = settings.registry.is_none().then_some(built.image);
-                Ok(Self::Cluster(Box::new(Session::open(Some(context), image, &settings)?)))
+                let image = arguments.registry.is_none().then_some(built.image);
+                let prepared = Prepared { image, world };
+                Ok(Self::Cluster(Box::new(ChosenCluster::open(Some(context), prepared, arguments)?)))
             }
         }
     }
@@ -93,14 +86,14 @@ impl ChosenBackend {
     pub(super) fn context(&self) -> Option<String> {
         match self {
             Self::Model(_) | Self::Lab => None,
-            Self::Cluster(session) => Some(session.context().to_owned()),
+            Self::Cluster(cluster) => Some(cluster.context().to_owned()),
         }
     }
 
     /// The Cilium version of a run: that of the cluster, or the one that is asked for.
     pub(super) fn version(&self, asked: Option<CiliumVersion>) -> Result<CiliumVersion, Failure> {
-        let Self::Cluster(session) = self else { return Ok(asked.unwrap_or_default()) };
-        let is = session.version();
+        let Self::Cluster(cluster) = self else { return Ok(asked.unwrap_or_default()) };
+        let is = cluster.version();
         match asked.filter(|asked| *asked != is) {
             None => Ok(is),
             Some(asked) => Err(Failure::wrong(format!("the cluster runs Cilium {is}, and not {asked}"))

@@ -1,0 +1,126 @@
+//! Whether a cluster can be used: the connection, what its credentials allow, and what it is.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use verdikt_cluster::borrow::{self, BorrowError, Borrowed};
+use verdikt_cluster::connect::{ApiConnection, ConnectError, ContextChoice};
+use verdikt_cluster::error::ApiError;
+use verdikt_cluster::inspect::{Facts, InspectError, inspect};
+use verdikt_cluster::permissions::{self, Missing};
+use verdikt_scenario::name::NamespaceName;
+
+/// Why a cluster cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    /// There is no connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The API server does not answer a question.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// It is not known what the cluster is.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
+    /// A namespace cannot be borrowed.
+    #[error(transparent)]
+    Borrow(BorrowError),
+    /// The credentials allow too little.
+    #[error("the credentials of context `{context}` do not allow{scope}: {}", list(missing))]
+    Rights {
+        /// The context of the kubeconfig.
+        context: String,
+        /// What they are needed for.
+        scope: RightsScope,
+        /// What is not allowed.
+        missing: Vec<Missing>,
+    },
+}
+
+/// What rights are needed for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RightsScope {
+    /// Every run.
+    Run,
+    /// Every run, in the namespace of Cilium.
+    Cilium(String),
+    /// Scenarios with clusterwide policies.
+    Clusterwide,
+    /// A namespace that is borrowed.
+    Borrowed(NamespaceName),
+}
+
+impl AccessError {
+    /// What to do, where the error's text does not say it.
+    pub fn advice(&self) -> Option<String> {
+        let Self::Rights { scope, .. } = self else { return None };
+        Some(match scope {
+            RightsScope::Run => {
+                "an administrator can apply clusters/rbac.yaml, which allows what verdikt needs".to_owned()
+            }
+            RightsScope::Cilium(namespace) => {
+                format!("an administrator can create the Role verdikt-cilium of clusters/rbac.yaml in {namespace}")
+            }
+            RightsScope::Clusterwide => {
+                "an administrator can bind the ClusterRole verdikt-clusterwide of clusters/rbac.yaml; `--filter` \
+                 chooses other scenarios"
+                    .to_owned()
+            }
+            RightsScope::Borrowed(name) => {
+                format!("an administrator can bind the ClusterRole verdikt-borrow of clusters/rbac.yaml in {name}")
+            }
+        })
+    }
+}
+
+impl fmt::Display for RightsScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run => Ok(()),
+            Self::Cilium(namespace) => write!(f, " in the namespace {namespace}"),
+            Self::Clusterwide => f.write_str(", which scenarios with clusterwide policies need"),
+            Self::Borrowed(namespace) => write!(f, " in the namespace {namespace}"),
+        }
+    }
+}
+
+/// Connects to the cluster of a context, the current one if none is named, and looks at what is there.
+pub async fn look(context: Option<String>) -> Result<(ApiConnection, Facts), AccessError> {
+    let choice = ContextChoice { context, kubeconfig: None };
+    let (connection, kubernetes) = ApiConnection::open(&choice).await?;
+    require(&connection, RightsScope::Run, permissions::missing(&connection).await?)?;
+    let facts = inspect(&connection, &kubernetes).await?;
+    let namespace = &facts.cilium.namespace;
+    let missing = permissions::missing_of_cilium(&connection, namespace).await?;
+    require(&connection, RightsScope::Cilium(namespace.clone()), missing)?;
+    Ok((connection, facts))
+}
+
+/// Looks whether clusterwide policies may be made.
+pub(super) async fn require_clusterwide(connection: &ApiConnection) -> Result<(), AccessError> {
+    let missing = permissions::missing_clusterwide(connection).await?;
+    require(connection, RightsScope::Clusterwide, missing)
+}
+
+/// Looks at the namespaces that are somebody else's.
+pub(super) async fn look_at_borrowed(
+    connection: &ApiConnection,
+    names: &BTreeSet<NamespaceName>,
+) -> Result<Borrowed, AccessError> {
+    for name in names {
+        let missing = permissions::missing_to_borrow(connection, name.as_str()).await?;
+        require(connection, RightsScope::Borrowed(name.clone()), missing)?;
+    }
+    borrow::look(connection, names).await.map_err(AccessError::Borrow)
+}
+
+fn require(connection: &ApiConnection, scope: RightsScope, missing: Vec<Missing>) -> Result<(), AccessError> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(AccessError::Rights { context: connection.context().to_owned(), scope, missing })
+}
+
+fn list(missing: &[Missing]) -> String {
+    missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,46 @@
+//! What a session with a cluster tells besides the events of its run.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use verdikt_cluster::objects::ApiObject;
+
+use super::ClusterwideReach;
+
+/// Something that whoever runs scenarios on a cluster should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The cluster is near a limit, with what to do.
+    NearLimit(String),
+    /// Policies that are not the scenarios' are in force in the namespaces that are borrowed.
+    ForeignPolicies(BTreeSet<ApiObject>),
+    /// What a clusterwide policy selects beyond its scenario.
+    Clusterwide(ClusterwideReach),
+    /// The run ends, because other runs are no longer kept off.
+    LeaseLost(String),
+    /// What the run made is not all removed.
+    Leftovers(String),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NearLimit(limit) => write!(f, "near a limit: {limit}"),
+            Self::ForeignPolicies(policies) => {
+                let list: Vec<String> = policies.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "policies of others stay in force, and the engine does not know them; those that select pods of a \
+                     scenario may change its verdicts ({}): {}",
+                    list.len(),
+                    list.join(", ")
+                )
+            }
+            Self::Clusterwide(reach) => write!(f, "clusterwide: {reach}"),
+            Self::LeaseLost(reason) => write!(f, "the run ends: {reason}"),
+            Self::Leftovers(reason) => {
+                write!(f, "something is left in the cluster: `verdikt clean` removes it; {reason}")
+            }
+        }
+    }
+}

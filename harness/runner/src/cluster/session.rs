@@ -1,0 +1,273 @@
+//! A run's session with a cluster: the lease that keeps other runs off, the scenarios side by side, and the clean-up.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use verdikt_cluster::borrow::{self, Borrowed};
+use verdikt_cluster::clean::{CleanScope, clean};
+use verdikt_cluster::cluster::ClusterOptions;
+use verdikt_cluster::connect::ApiConnection;
+use verdikt_cluster::error::ApiError;
+use verdikt_cluster::image::ProbeImage;
+use verdikt_cluster::inspect::Facts;
+use verdikt_cluster::lease::{Lease, LeaseError};
+use verdikt_cluster::mark::{RunId, RunIdError};
+use verdikt_cluster::namespaces::NamespaceError;
+use verdikt_cluster::others::others;
+use verdikt_cluster::wait::WaitProgress;
+use verdikt_cluster::world::World;
+use verdikt_cluster::{limits, namespaces};
+use verdikt_hubble::flow_source::FlowSourceChoice;
+use verdikt_scenario::name::NamespaceName;
+use verdikt_scenario::scenario::Scenario;
+use verdikt_scenario::version::CiliumVersion;
+use verdikt_verdict::run_result::RunResult;
+
+use super::access::{AccessError, look_at_borrowed, require_clusterwide};
+use super::notice::Notice;
+use super::{
+    ClusterBackend, ClusterRunOptions, Clusterwide, FlowsError, Resources, asks_for_names, choose_flows,
+    has_clusterwide_policies, reach, unfit,
+};
+use crate::backend::{BackendError, reason};
+use crate::plan::{RunOptions, Sink};
+use crate::run::{BackendChoice, run_on};
+
+/// How long the pods of a scenario may take to be ready.
+const PODS: Duration = Duration::from_mins(2);
+/// How long cleaning up at the end may take: longer than an API server takes to restart.
+const SHUTDOWN: Duration = Duration::from_secs(30);
+/// Before it is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long giving back the lease may take; it ends by itself.
+const RELEASE: Duration = Duration::from_secs(5);
+
+/// How a run uses a cluster.
+#[derive(Clone, Debug)]
+pub struct SessionSettings {
+    /// The image of the probes.
+    pub image: ProbeImage,
+    /// Where hosts outside the cluster are.
+    pub world: Option<World>,
+    /// The namespaces that are somebody else's and are used all the same.
+    pub borrowed: BTreeSet<NamespaceName>,
+    /// Whether scenarios with clusterwide policies run.
+    pub clusterwide: Clusterwide,
+    /// Whether what is made stays.
+    pub keep: bool,
+    /// Where what may explain failures is kept.
+    pub evidence: Option<PathBuf>,
+    /// Who is told what is no event of the run.
+    pub tell: fn(&Notice),
+}
+
+/// Why a session cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The cluster cannot be used.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// Its flows cannot be read.
+    #[error(transparent)]
+    Flows(#[from] FlowsError),
+    /// The run cannot be named.
+    #[error(transparent)]
+    RunId(#[from] RunIdError),
+    /// The namespace of verdikt's own objects cannot be used.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// Another run is there, or it cannot be known.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// It was asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<ApiError> for SessionError {
+    fn from(error: ApiError) -> Self {
+        Self::Access(error.into())
+    }
+}
+
+/// A cluster that can be used.
+pub struct ClusterSession {
+    connection: ApiConnection,
+    facts: Facts,
+    flows: FlowSourceChoice,
+    run: RunId,
+    borrowed: Borrowed,
+    settings: SessionSettings,
+}
+
+impl ClusterSession {
+    /// Prepares to use a cluster that [`look`](super::access::look) found. Makes nothing there.
+    pub async fn open(
+        connection: ApiConnection,
+        facts: Facts,
+        settings: SessionSettings,
+    ) -> Result<Self, SessionError> {
+        let borrowed = look_at_borrowed(&connection, &settings.borrowed).await?;
+        if !settings.borrowed.is_empty() {
+            let foreign = borrow::policies(&connection, &settings.borrowed).await?;
+            if !foreign.is_empty() {
+                (settings.tell)(&Notice::ForeignPolicies(foreign));
+            }
+        }
+        for limit in limits::near(&connection, &facts).await {
+            (settings.tell)(&Notice::NearLimit(limit));
+        }
+        let flows = choose_flows(&connection, &facts).await?;
+        let run = run_id()?;
+        Ok(Self { connection, facts, flows, run, borrowed, settings })
+    }
+
+    /// The Cilium it runs.
+    pub fn version(&self) -> CiliumVersion {
+        self.facts.cilium.version
+    }
+
+    /// The context of the kubeconfig.
+    pub fn context(&self) -> &str {
+        self.connection.context()
+    }
+
+    /// Runs scenarios there, those that do not conflict side by side, while no other run is there. Ends early once
+    /// a future that `asked` makes is ready. An error of the sink is the inner one.
+    pub async fn run<A: Future<Output = ()>>(
+        &self,
+        scenarios: &[Scenario],
+        options: &RunOptions,
+        asked: impl Fn() -> A,
+        progress: &WaitProgress,
+        sink: Sink<'_>,
+    ) -> Result<io::Result<RunResult>, SessionError> {
+        let unfit = |scenario: &Scenario| self.unfit(scenario);
+        let is_run =
+            |scenario: &Scenario| scenario.cilium.contains(options.version) && unfit(scenario).is_none();
+        let lease = tokio::select! {
+            lease = self.begin(scenarios.iter().filter(|scenario| is_run(scenario)), progress) => lease?,
+            () = asked() => return Err(SessionError::Interrupted),
+        };
+        let open = async |index: usize| self.backend(index, &scenarios[index], options, progress).await;
+        let resources = |scenario: &Scenario| {
+            if is_run(scenario) { Resources::of(scenario) } else { Resources::default() }
+        };
+        let resources: Vec<Resources> = scenarios.iter().map(resources).collect();
+        let conflict = |one: usize, other: usize| resources[one].conflicts_with(&resources[other]);
+        let name = self.name();
+        let choice = BackendChoice { name: &name, unfit: &unfit, conflict: &conflict };
+        let stop = async {
+            tokio::select! {
+                () = asked() => {}
+                reason = lease.lost() => (self.settings.tell)(&Notice::LeaseLost(reason)),
+            }
+        };
+        let result = run_on(choice, scenarios, options, open, stop, sink).await;
+        self.end(lease, progress).await;
+        Ok(result)
+    }
+
+    /// The cluster as reports name it.
+    fn name(&self) -> String {
+        format!(
+            "cluster {} (Kubernetes {}, Cilium {}, flows of {})",
+            self.connection.context(),
+            self.facts.kubernetes,
+            self.facts.cilium.full_version,
+            self.flows
+        )
+    }
+
+    /// Why a scenario cannot run there; none if it can.
+    fn unfit(&self, scenario: &Scenario) -> Option<String> {
+        let SessionSettings { world, clusterwide, .. } = &self.settings;
+        unfit(&self.facts, world.as_ref(), &self.borrowed, *clusterwide, scenario)
+    }
+
+    /// A backend for one scenario, which has an index in the run.
+    async fn backend(
+        &self,
+        index: usize,
+        scenario: &Scenario,
+        options: &RunOptions,
+        progress: &WaitProgress,
+    ) -> Result<ClusterBackend, BackendError> {
+        let mut world = self.settings.world.clone();
+        // The server of the names is one for all: whoever needs it is there without others that do.
+        if let Some(world) = world.as_mut().filter(|_| !asks_for_names(scenario)) {
+            world.dns = None;
+        }
+        let options_here = ClusterOptions {
+            run: self.run.scenario(index),
+            image: self.settings.image.clone(),
+            borrowed: self.settings.borrowed.clone(),
+            world,
+            pod_deadline: PODS,
+            progress: progress.about(&scenario.name),
+        };
+        let run_options = ClusterRunOptions {
+            timeout: options.timeout,
+            keep: self.settings.keep,
+            evidence: self.settings.evidence.clone(),
+            flows: self.flows.clone(),
+        };
+        ClusterBackend::open(self.connection.clone(), self.facts.clone(), options_here, run_options).await
+    }
+
+    /// Tells what clusterwide policies select, looks whether they may be made, and keeps other runs off from then on.
+    async fn begin(
+        &self,
+        runs: impl Iterator<Item = &Scenario>,
+        progress: &WaitProgress,
+    ) -> Result<Lease, SessionError> {
+        let clusterwide: Vec<&Scenario> =
+            runs.filter(|scenario| has_clusterwide_policies(scenario)).collect();
+        if self.settings.clusterwide == Clusterwide::Listed {
+            let others = others(&self.connection).await?;
+            for reach in clusterwide.iter().flat_map(|it| reach(&self.facts, &others, it, self.version())) {
+                (self.settings.tell)(&Notice::Clusterwide(reach));
+            }
+        }
+        if !clusterwide.is_empty() {
+            require_clusterwide(&self.connection).await?;
+        }
+        namespaces::ensure_system(&self.connection, progress).await?;
+        Ok(Lease::take(&self.connection, &self.run).await?)
+    }
+
+    /// Removes what scenarios that failed or were interrupted have left, and lets other runs come, whatever is left.
+    async fn end(&self, lease: Lease, progress: &WaitProgress) {
+        let cleaned = if self.settings.keep { Ok(()) } else { self.clean(progress).await };
+        let released = timeout(RELEASE, lease.release()).await;
+        let released = released.unwrap_or(Ok(())).map_err(|error| error.to_string());
+        if let Err(reason) = cleaned.and(released) {
+            (self.settings.tell)(&Notice::Leftovers(reason));
+        }
+    }
+
+    /// Removes what is left; tries again while the API server is away, as after a restart.
+    async fn clean(&self, progress: &WaitProgress) -> Result<(), String> {
+        let scope = CleanScope::Run(self.run.clone());
+        let deadline = Instant::now() + SHUTDOWN;
+        loop {
+            match timeout_at(deadline, clean(&self.connection, &scope, progress)).await {
+                Ok(Ok(_)) => return Ok(()),
+                Ok(Err(error)) if error.may_pass() && Instant::now() + PAUSE < deadline => {
+                    sleep(PAUSE).await;
+                }
+                Ok(Err(error)) => return Err(reason(&error)),
+                Err(_) => return Err(format!("it was not gone within {} s", SHUTDOWN.as_secs())),
+            }
+        }
+    }
+}
+
+fn run_id() -> Result<RunId, RunIdError> {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    format!("{seconds}-{}", std::process::id()).parse()
+}
