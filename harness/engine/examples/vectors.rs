@@ -380,7 +380,7 @@ fn topology(case: &Case) -> Result<(Topology, Learned), Box<dyn Error>> {
     }
     for external in &case.externals {
         let names = external.names.iter().map(|name| name.parse()).collect::<Result<BTreeSet<_>, _>>()?;
-        learned.names.extend(names.iter().cloned());
+        learned.names.insert(external.name.parse()?, names.clone());
         let host = WorldHost {
             address: external.ip,
             names,

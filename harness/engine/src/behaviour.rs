@@ -67,6 +67,8 @@ switches! {
     label_sources_have_no_blank: since(V1_18),
     /// `**.` at the beginning of a DNS pattern stands for several labels, and `**` for every name.
     multi_level_dns_patterns: since(V1_19),
+    /// A star in a server name stands for characters of a label, `**.` before it for several labels.
+    server_name_patterns: since(V1_18),
     /// `fromRequires` and `toRequires` are still evaluated.
     requires: before(V1_19),
     /// Named ports of egress rules are those each destination declares, not one table for the cluster.

@@ -60,6 +60,15 @@ impl NamePattern {
         Self { text: pattern.to_owned(), shape }
     }
 
+    /// A server name of TLS: before stars meant anything there, each name is compared as it is.
+    pub fn server(name: &str, behaviour: &Behaviour) -> Self {
+        if !behaviour.server_name_patterns {
+            return Self::exact(name);
+        }
+        // `**.` came to server names a version before it came to DNS patterns.
+        Self::pattern(name, &Behaviour { multi_level_dns_patterns: true, ..*behaviour })
+    }
+
     /// The name, if it stands for one alone.
     pub fn name(&self) -> Option<&str> {
         match &self.shape {

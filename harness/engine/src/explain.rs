@@ -1,6 +1,7 @@
 //! From a decision to a finding: the rules behind it, and for a denial the rule that came nearest.
 
 mod dns_rules;
+mod server_names;
 
 use std::collections::BTreeSet;
 use std::mem::discriminant;
@@ -20,6 +21,8 @@ use crate::rule::{
     Direction, Effect, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy, RuleEntry,
 };
 pub(crate) use dns_rules::Query;
+pub use server_names::Hello;
+pub(crate) use server_names::UNSEEN_NAME;
 
 /// What is not known of a datagram that the DNS proxy gets and that asks nothing.
 pub const NO_QUERY: &str = "what the DNS proxy makes of a datagram that is no query";
@@ -114,6 +117,7 @@ impl PolicyModel<'_> {
                     }
                 }
                 Some(Proxy::Unmodelled(what)) => unknown = unknown.or(Some((what.gap(), matched))),
+                Some(Proxy::ServerNames(_)) => unknown = unknown.or(Some((server_names::MIXED, matched))),
                 Some(Proxy::Dns(_)) => {
                     unknown = unknown.or(Some(("what the DNS proxy makes of HTTP", matched)));
                 }
@@ -150,6 +154,9 @@ impl PolicyModel<'_> {
         decision.allowed.iter().find_map(|matched| match matched.proxy() {
             Some(Proxy::Unmodelled(what)) => {
                 Some(Finding::Unknown { gap: what.gap().to_owned(), rule: Some(self.rule_of(matched)) })
+            }
+            Some(Proxy::ServerNames(_)) => {
+                Some(Finding::Unknown { gap: UNSEEN_NAME.to_owned(), rule: Some(self.rule_of(matched)) })
             }
             Some(Proxy::Dns(_)) if matches!(traffic, Traffic::Port(Protocol::Udp, _)) => {
                 Some(Finding::Unknown { gap: NO_QUERY.to_owned(), rule: Some(self.rule_of(matched)) })

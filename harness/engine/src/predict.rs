@@ -2,14 +2,16 @@
 
 mod walk;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use verdikt_scenario::attempt::{Attempt, Request, Target};
-use verdikt_scenario::name::DnsName;
+use verdikt_scenario::attempt::{Attempt, Request, Scheme, Target};
+use verdikt_scenario::name::{DnsName, HostName};
 use verdikt_scenario::prediction::Prediction;
-use verdikt_scenario::topology::{Endpoint, Port, Protocol};
+use verdikt_scenario::topology::{Endpoint, Port, Protocol, Resolved};
 
 use crate::model::{Learned, PolicyModel};
+use crate::ruling::Hello;
 use walk::{AttemptWalk, ProxyQuestion};
 
 /// A cluster in the course of a step: as it is when the first attempt is made, and when all names are known.
@@ -52,7 +54,9 @@ impl<'a> PolicyModel<'a> {
     ) -> StepModel<'a> {
         let mut learned = self.learned.clone();
         for (source, attempt) in attempts {
-            learned.names.extend(self.teaches(source, attempt));
+            if let Some((host, name)) = self.teaches(source, attempt) {
+                learned.names.entry(host).or_default().insert(name);
+            }
         }
         let last = (learned != self.learned).then(|| self.knowing(&learned));
         StepModel { first: self, last, learned }
@@ -63,17 +67,18 @@ impl<'a> PolicyModel<'a> {
     pub fn knowing(&self, learned: &Learned) -> Self {
         let mut cluster = self.clone();
         cluster.learned = learned.clone();
-        for (name, names) in self.topology.names_of_hosts() {
-            let names = names.iter().filter(|name| learned.names.contains(*name));
-            if let Some(subject) = cluster.subjects.get_mut(&Endpoint::World(name.clone())) {
+        for host in self.topology.world.keys() {
+            let names = learned.names.get(host).into_iter().flatten();
+            if let Some(subject) = cluster.subjects.get_mut(&Endpoint::World(host.clone())) {
                 Arc::make_mut(subject).identity.names = names.map(|name| name.as_str().to_owned()).collect();
             }
         }
         cluster
     }
 
-    /// The name an attempt teaches the DNS proxy, if its query passes there.
-    fn teaches(&self, source: &Endpoint, attempt: &Attempt) -> Option<DnsName> {
+    /// The name an attempt teaches the DNS proxy, if its query passes there, and the host outside whose address is in the
+    /// answer.
+    fn teaches(&self, source: &Endpoint, attempt: &Attempt) -> Option<(HostName, DnsName)> {
         let (name, protocol) = match attempt {
             Attempt::Dns { name, protocol } => (name, *protocol),
             _ => match attempt.target()? {
@@ -81,9 +86,10 @@ impl<'a> PolicyModel<'a> {
                 _ => return None,
             },
         };
+        let Some(Resolved::World(host)) = self.topology.resolve(name) else { return None };
         let mut walk = AttemptWalk::new(self, source);
         let through_proxy = walk.query(name, protocol);
-        (through_proxy && !walk.has_ended()).then(|| name.clone())
+        (through_proxy && !walk.has_ended()).then(|| (host, name.clone()))
     }
 
     /// What becomes of one attempt, with what the DNS proxy knew before the step.
@@ -99,7 +105,10 @@ impl<'a> PolicyModel<'a> {
             Attempt::Ping { target } => walk.reach(target, None, ProxyQuestion::Reach),
             Attempt::Http { target, port, request } => {
                 let authority = authority(target, *port, request);
-                let question = ProxyQuestion::Http(request, authority.as_deref());
+                let question = match request.scheme {
+                    Scheme::Http => ProxyQuestion::Http(request, authority.as_deref()),
+                    Scheme::Https => ProxyQuestion::Hello(Hello::Tls(server_name(authority.as_deref()))),
+                };
                 walk.reach(target, Some((Protocol::Tcp, *port)), question);
             }
         }
@@ -127,7 +136,7 @@ fn authority(target: &Target, port: Port, request: &Request) -> Option<String> {
         return Some(value.clone());
     }
     match target {
-        Target::Name(name) if port.get() == 80 => Some(name.to_string()),
+        Target::Name(name) if port.get() == request.scheme.default_port() => Some(name.to_string()),
         Target::Name(name) => Some(format!("{name}:{port}")),
         Target::Endpoint(_)
         | Target::PodOfSharedName(_)
@@ -135,4 +144,11 @@ fn authority(target: &Target, port: Port, request: &Request) -> Option<String> {
         | Target::Backend { .. }
         | Target::Over { .. } => None,
     }
+}
+
+/// The name that a client of TLS tells the server: that of the host it asks for, unless that is an address.
+fn server_name(authority: Option<&str>) -> Option<&str> {
+    let authority = authority?;
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    (!host.starts_with('[') && host.parse::<IpAddr>().is_err()).then_some(host)
 }

@@ -247,6 +247,8 @@ pub enum Proxy {
     Http(Vec<HttpRule>),
     /// DNS queries: one of the patterns must match.
     Dns(Vec<NamePattern>),
+    /// Connections of TLS: one of the patterns must match the server name that the client tells.
+    ServerNames(Vec<NamePattern>),
     /// Something the engine does not model.
     Unmodelled(Unmodelled),
 }
@@ -254,8 +256,6 @@ pub enum Proxy {
 /// What a proxy may judge and the engine does not model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unmodelled {
-    /// TLS server names.
-    ServerNames,
     /// Requests inside TLS that the proxy ends or starts.
     InsideTls,
     /// Kafka rules.
@@ -270,7 +270,6 @@ impl Unmodelled {
     /// What the engine does not know: completes "does not know …".
     pub fn gap(self) -> &'static str {
         match self {
-            Self::ServerNames => "which server name a TLS client sends",
             Self::InsideTls => "what a proxy sees inside TLS",
             Self::Kafka => "what Kafka rules allow",
             Self::GenericL7 => "what generic L7 rules allow",
@@ -285,6 +284,7 @@ impl Proxy {
         match self {
             Self::Http(rules) => rules.iter().map(|rule| format!("http {rule}")).collect(),
             Self::Dns(patterns) => patterns.iter().map(|pattern| format!("dns {pattern}")).collect(),
+            Self::ServerNames(names) => names.iter().map(|name| format!("tls {name}")).collect(),
             Self::Unmodelled(what) => vec![format!("unknown: {}", what.gap())],
         }
     }
@@ -292,10 +292,10 @@ impl Proxy {
     /// Whether the agent surely merges what two rules ask at one port for one peer.
     pub(crate) fn merges_with(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Http(_), Self::Http(_)) | (Self::Dns(_), Self::Dns(_)) => true,
-            (Self::Unmodelled(one), Self::Unmodelled(other)) => {
-                one == other && matches!(one, Unmodelled::ServerNames | Unmodelled::Kafka)
-            }
+            (Self::Http(_), Self::Http(_))
+            | (Self::Dns(_), Self::Dns(_))
+            | (Self::ServerNames(_), Self::ServerNames(_)) => true,
+            (Self::Unmodelled(one), Self::Unmodelled(other)) => one == other && *one == Unmodelled::Kafka,
             _ => false,
         }
     }
@@ -303,7 +303,7 @@ impl Proxy {
     /// Whether the agent merges what a later entry of the same rule asks into this: HTTP rules into server names, but
     /// not the other way round.
     pub(crate) fn takes_in(&self, later: &Self) -> bool {
-        matches!((self, later), (Self::Unmodelled(Unmodelled::ServerNames), Self::Http(_)))
+        matches!((self, later), (Self::ServerNames(_), Self::Http(_)))
     }
 }
 

@@ -7,8 +7,8 @@ use verdikt_scenario::prediction::{Finding, RuleRef};
 use verdikt_scenario::topology::Endpoint;
 
 use crate::decide::{Decision, Match, SideVerdict, Traffic};
-pub use crate::explain::NO_QUERY;
 use crate::explain::Query;
+pub use crate::explain::{Hello, NO_QUERY};
 pub use crate::http::{JudgedTarget, RequestHead, RequestTarget, normalize, read_request, read_target};
 use crate::identity::Identity;
 use crate::label::Label;
@@ -50,6 +50,8 @@ pub enum ProxyKind {
     Dns,
     /// HTTP.
     Http,
+    /// The beginning of TLS.
+    Tls,
 }
 
 /// Hubble's `policy_match_type`.
@@ -118,6 +120,11 @@ impl PolicyModel<'_> {
         })
     }
 
+    /// Whether an endpoint answers nothing.
+    pub fn is_silent(&self, endpoint: &Endpoint) -> bool {
+        self.topology.silent.contains(endpoint)
+    }
+
     /// Whether two endpoints are in the network of one node: what they send each other meets no policy.
     pub fn are_one_node(&self, one: &Endpoint, other: &Endpoint) -> bool {
         let node = self.topology.node_of(one);
@@ -173,6 +180,26 @@ impl PolicyModel<'_> {
         }
     }
 
+    /// What a proxy finds about the beginning of a connection that was sent there.
+    pub fn rule_on_hello(
+        &self,
+        subject: &Endpoint,
+        direction: Direction,
+        peer: &Identity,
+        traffic: Traffic,
+        hello: Hello<'_>,
+    ) -> Finding {
+        match self.asked(subject, direction, peer, traffic) {
+            Some((state, decision))
+                if !matches!(decision.verdict, SideVerdict::Allow { redirected: true }) =>
+            {
+                self.finding(state, direction, peer, traffic, &decision)
+            }
+            Some((_, decision)) => self.hello_finding(&decision, hello),
+            None => Finding::NotIsolated,
+        }
+    }
+
     /// What the DNS proxy finds about a query that was sent there.
     pub fn rule_on_query(
         &self,
@@ -216,8 +243,10 @@ fn proxy_kind(decision: &Decision<'_>) -> Option<ProxyKind> {
     }
     let mut proxies = decision.allowed.iter().filter_map(Match::proxy);
     let dns = proxies.clone().any(|proxy| matches!(proxy, Proxy::Dns(_)));
-    let http = proxies.any(|proxy| matches!(proxy, Proxy::Http(_)));
-    if dns { Some(ProxyKind::Dns) } else { http.then_some(ProxyKind::Http) }
+    let http = proxies.clone().any(|proxy| matches!(proxy, Proxy::Http(_)));
+    let names = proxies.any(|proxy| matches!(proxy, Proxy::ServerNames(_)));
+    let kinds = [(dns, ProxyKind::Dns), (http, ProxyKind::Http), (names, ProxyKind::Tls)];
+    kinds.into_iter().find(|(is_asked, _)| *is_asked).map(|(_, kind)| kind)
 }
 
 fn match_kind(peers: &Peers, ports: &Ports, port: Option<&PortMatcher>) -> MatchKind {

@@ -83,7 +83,7 @@ fn attempt(text: &str) -> Attempt {
     if word == "tcp" {
         return Attempt::Connect { protocol: Protocol::Tcp, target, port };
     }
-    let request = Request { method: "GET".to_owned(), path: format!("/{path}"), headers: Vec::new() };
+    let request = Request { method: "GET".to_owned(), path: format!("/{path}"), ..Request::default() };
     Attempt::Http { target, port, request }
 }
 
@@ -125,6 +125,11 @@ fn shown(prediction: &Prediction) -> String {
 
 fn check(policies: &str, source: &str, attempt_text: &str) -> String {
     check_with(policies, ModelOptions::default(), &Learned::default(), source, attempt_text)
+}
+
+fn learned_api() -> Learned {
+    let names = ["api.example.test".parse().unwrap()].into();
+    Learned { names: [("api".parse().unwrap(), names)].into() }
 }
 
 fn check_with(policies: &str, options: ModelOptions, learned: &Learned, source: &str, text: &str) -> String {
@@ -239,7 +244,7 @@ fn an_address_is_open_once_its_name_was_looked_up() {
     ingress of kube-system/coredns, from shop/web, udp port 53: not isolated
     egress of shop/web, to api, tcp port 80: allowed by shop/by-name spec.egress[0] (policy.yaml:8:5)
     ");
-    let learned = Learned { names: ["api.example.test".parse().unwrap()].into() };
+    let learned = learned_api();
     let text = check_with(BY_NAME, ModelOptions::default(), &learned, "shop/web", "tcp api:80");
     assert!(text.starts_with("allow\n"), "{text}");
 }
@@ -249,7 +254,7 @@ fn a_cluster_that_forgets_its_names_is_as_one_that_never_knew_any() {
     let (topology, manifests) = (topology(), manifests(BY_NAME));
     let with = |learned: &Learned| PolicyModel::new(&topology, &manifests, &ModelOptions::default(), learned);
     let shown = |cluster: &PolicyModel<'_>| format!("{cluster:?}");
-    let (none, one) = (Learned::default(), Learned { names: ["api.example.test".parse().unwrap()].into() });
+    let (none, one) = (Learned::default(), learned_api());
     assert_ne!(shown(&with(&one)), shown(&with(&none)));
     assert_eq!(shown(&with(&one).knowing(&none)), shown(&with(&none)));
 }

@@ -102,7 +102,7 @@ fn attempt(command: &[String]) -> Attempt {
     let url = command.iter().find_map(|word| word.strip_prefix("http://")).unwrap();
     let (authority, path) = url.split_once('/').unwrap();
     let (target, port) = target(authority);
-    let request = Request { method: "GET".to_owned(), path: format!("/{path}"), headers: Vec::new() };
+    let request = Request { method: "GET".to_owned(), path: format!("/{path}"), ..Request::default() };
     Attempt::Http { target, port, request }
 }
 

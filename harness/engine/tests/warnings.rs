@@ -406,3 +406,26 @@ fn policies_without_a_namespace_stand_for_their_folder() {
     assert!(!cut("a/p.yaml", "a/dns.yaml"));
     assert!(cut("a/p.yaml", "b/dns.yaml"));
 }
+
+#[test]
+fn a_policy_for_a_pod_of_the_host_network() {
+    let labels = [("app".to_owned(), "exporter".to_owned())].into();
+    let pod = |host_network: Option<&str>| Pod {
+        labels: BTreeMap::clone(&labels),
+        host_network: host_network.and_then(|node| node.parse().ok()),
+        ..Pod::default()
+    };
+    let shown = |pod: Pod, code: &str| {
+        let mut topology = Topology::default();
+        topology.add_namespace("shop".parse().unwrap());
+        topology.pods.insert("shop/exporter".parse().unwrap(), pod);
+        shown(
+            code,
+            Some(&topology),
+            cilium("{endpointSelector: {matchLabels: {app: exporter}}, ingress: [{}]}"),
+        )
+    };
+    assert_snapshot!(shown(pod(Some("host")), "host-network-pods"), @"");
+    assert_eq!(shown(pod(Some("host")), "selects-nothing"), "");
+    assert_eq!(shown(pod(None), "host-network-pods"), "");
+}

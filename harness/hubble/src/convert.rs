@@ -177,7 +177,7 @@ fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<
     let direction = match (direction, kind) {
         (Some(direction), _) => direction,
         // Of these it does not tell who denied what.
-        (None, FlowKind::Drop | FlowKind::Proxy) => FlowDirection::Egress,
+        (None, FlowKind::Drop | FlowKind::Proxy | FlowKind::Trace) => FlowDirection::Egress,
         (None, FlowKind::PolicyVerdict) => return Err(about("a direction")),
     };
     let ip = flow.ip.as_ref().ok_or_else(|| about("addresses"))?;
@@ -228,6 +228,7 @@ fn name_of(kind: FlowKind) -> &'static str {
     match kind {
         FlowKind::PolicyVerdict => "a policy verdict",
         FlowKind::Drop => "a drop",
+        FlowKind::Trace => "a trace",
         FlowKind::Proxy => "a proxy's report",
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use verdikt_engine::model::PolicyModel;
+use verdikt_scenario::name::DnsName;
 
 use crate::policy::{AddressOwner, PolicyVersion};
 
@@ -87,6 +88,16 @@ impl CurrentPolicy {
         let mut state = self.state();
         let before = state.names.len();
         state.names.retain(|(address, _), until| *until > now || stands(*address));
+        if state.names.len() != before {
+            self.renew(&mut state);
+        }
+    }
+
+    /// Forgets some names, whatever stands.
+    pub fn forget_names(&self, expired: &BTreeSet<DnsName>) {
+        let mut state = self.state();
+        let before = state.names.len();
+        state.names.retain(|(_, name), _| !expired.iter().any(|expired| expired.as_str() == name));
         if state.names.len() != before {
             self.renew(&mut state);
         }

@@ -15,6 +15,7 @@ use verdikt_probes::names::{resolver, zone};
 use verdikt_probes::probes::{ProbeEvent, Probes};
 use verdikt_probes::servers::servers;
 use verdikt_scenario::flow::Flow;
+use verdikt_scenario::name::DnsName;
 use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 
 use crate::addresses::{all_endpoints, next};
@@ -68,6 +69,7 @@ impl Drop for Lab {
 #[derive(Debug)]
 struct RunningEndpoint {
     link: LinkId,
+    /// The addresses of its device.
     addresses: Vec<IpAddr>,
     /// The process of its probe.
     pid: u32,
@@ -145,7 +147,8 @@ impl Lab {
             .sites
             .iter()
             .filter(|(endpoint, site)| {
-                !wanted.contains(endpoint) || addresses.endpoints.get(endpoint) != Some(&site.addresses)
+                let addresses = device_addresses(&addresses, topology, endpoint);
+                !wanted.contains(endpoint) || addresses != site.addresses
             })
             .map(|(endpoint, _)| endpoint.clone())
             .collect();
@@ -160,11 +163,12 @@ impl Lab {
                 let identity = self.identities.number(endpoint);
                 self.carrier.identify(site.link, identity).await.map_err(LabError::Datapath)?;
             } else {
-                entering.push((endpoint, self.make(endpoint)));
+                let addresses = device_addresses(&self.addresses, topology, endpoint);
+                entering.push((endpoint, addresses.clone(), self.make(endpoint, addresses)));
             }
         }
-        for (endpoint, made) in entering {
-            self.enter(endpoint, made.await.map_err(LabError::Namespace)?).await?;
+        for (endpoint, addresses, made) in entering {
+            self.enter(endpoint, addresses, made.await.map_err(LabError::Namespace)?).await?;
         }
         let by_address = self
             .addresses
@@ -189,6 +193,11 @@ impl Lab {
         Ok(())
     }
 
+    /// Forgets what the DNS proxy has learned of some names.
+    pub fn forget_names(&self, expired: &BTreeSet<DnsName>) {
+        self.policy.forget_names(expired);
+    }
+
     /// Tries where services, nodes and hosts outside are reached, as far as it is new: nothing may rewrite it.
     async fn try_sockets(&mut self, topology: &Topology, services: &ServiceTable) -> Result<(), LabError> {
         let tried = to_try(topology, &self.addresses, services);
@@ -209,14 +218,17 @@ impl Lab {
         }
     }
 
-    fn make(&self, endpoint: &Endpoint) -> Making<NetnsHandle> {
-        let addresses = self.addresses.endpoints.get(endpoint).cloned().unwrap_or_default();
+    fn make(&self, endpoint: &Endpoint, addresses: Vec<IpAddr>) -> Making<NetnsHandle> {
         let wanted = NetnsSpec { name: endpoint.to_string(), addresses, local_prefixes: Vec::new() };
         self.maker.make(wanted, self.probe.clone())
     }
 
-    async fn enter(&mut self, endpoint: &Endpoint, site: NetnsHandle) -> Result<(), LabError> {
-        let addresses = self.addresses.endpoints.get(endpoint).cloned().unwrap_or_default();
+    async fn enter(
+        &mut self,
+        endpoint: &Endpoint,
+        addresses: Vec<IpAddr>,
+        site: NetnsHandle,
+    ) -> Result<(), LabError> {
         let NetnsHandle { device, pid, orders, reports, process } = site;
         let input = pipe::Sender::from_owned_fd(orders).map_err(LabError::Datapath)?;
         let output = pipe::Receiver::from_owned_fd(reports).map_err(LabError::Datapath)?;
@@ -312,6 +324,13 @@ impl Lab {
     pub fn probe_pid(&self, endpoint: &Endpoint) -> Option<u32> {
         self.sites.get(endpoint).map(|site| site.pid)
     }
+}
+
+/// The addresses that the device of an endpoint has: none where the endpoint is silent, so that the kernel drops what
+/// comes without a word.
+fn device_addresses(addresses: &Addresses, topology: &Topology, endpoint: &Endpoint) -> Vec<IpAddr> {
+    let own = addresses.endpoints.get(endpoint).filter(|_| !topology.silent.contains(endpoint));
+    own.cloned().unwrap_or_default()
 }
 
 /// How many packets the queues of a process's namespace had no room for; none if the process has ended.

@@ -1,14 +1,14 @@
 //! The policy in force, as datapath and proxies ask it: the engine's, with what the DNS proxy has learned.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::identity::Identity;
 use verdikt_engine::model::PolicyModel;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{RequestHead, Ruling};
+use verdikt_engine::ruling::{Hello, RequestHead, Ruling};
 use verdikt_scenario::prediction::Finding;
 use verdikt_scenario::topology::Endpoint;
 
@@ -69,6 +69,11 @@ impl PolicyVersion {
         owner.map_or((None, WORLD), |owner| (Some(owner.endpoint.clone()), owner.identity))
     }
 
+    /// Whether an endpoint answers nothing.
+    pub fn is_silent(&self, endpoint: &Endpoint) -> bool {
+        self.cluster.is_silent(endpoint)
+    }
+
     /// What Cilium knows of the owner of an address: its endpoint's identity, or that of an address outside.
     pub fn identity(&self, address: IpAddr) -> Identity {
         let names = || self.names.get(&address).into_iter().flatten().cloned().collect::<Vec<_>>();
@@ -87,6 +92,20 @@ impl PolicyVersion {
         self.cluster.rule_on(subject, direction, &self.identity(peer), traffic)
     }
 
+    /// Whether an endpoint is a gateway that leads requests on.
+    pub fn is_gateway(&self, endpoint: &Endpoint) -> bool {
+        self.cluster.is_gateway(endpoint)
+    }
+
+    /// Where the gateway leads a request: to the first of those behind the route that has an address of the family.
+    pub fn route(&self, authority: Option<&str>, path: &str, client: IpAddr) -> Option<SocketAddr> {
+        self.cluster.behind_route(authority, path).into_iter().find_map(|(backend, port)| {
+            let mut own = self.endpoints.iter().filter(|(_, owner)| owner.endpoint == backend);
+            let (address, _) = own.find(|(address, _)| address.is_ipv4() == client.is_ipv4())?;
+            Some(SocketAddr::new(*address, port.get()))
+        })
+    }
+
     /// What the HTTP proxy finds about a request.
     pub fn request(
         &self,
@@ -97,6 +116,18 @@ impl PolicyVersion {
         request: &RequestHead<'_>,
     ) -> Finding {
         self.cluster.rule_on_request(subject, direction, &self.identity(peer), traffic, request)
+    }
+
+    /// What a proxy finds about the beginning of a connection.
+    pub fn hello(
+        &self,
+        subject: &Endpoint,
+        direction: Direction,
+        peer: IpAddr,
+        traffic: Traffic,
+        hello: Hello<'_>,
+    ) -> Finding {
+        self.cluster.rule_on_hello(subject, direction, &self.identity(peer), traffic, hello)
     }
 
     /// What the DNS proxy finds about a query.

@@ -1,4 +1,4 @@
-//! The proxies that judge what a packet does not show: DNS queries and HTTP requests.
+//! The proxies that judge what a packet does not show: DNS queries, HTTP requests, and the server names of TLS.
 //!
 //! They live in a namespace and a thread of their own. The datapath hands them connections under tokens, see
 //! [`crate::redirect`]; their own connections to the servers leave from the tokens' siblings.
@@ -6,6 +6,7 @@
 mod dns;
 mod http;
 mod judge;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,7 +21,7 @@ use tun_rs::SyncDevice;
 
 use crate::losses::LossCause;
 use crate::namespace::{NamespaceMaker, NetnsError, NetnsSpec, NetnsStep};
-use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect};
+use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect, TLS_PORT};
 pub(crate) use judge::Judge;
 
 /// How many connections of one client each listener has at once: a flood takes no more.
@@ -82,12 +83,18 @@ async fn serve(
 ) -> io::Result<()> {
     for address in [IpAddr::V4(PROXY_V4), IpAddr::V6(PROXY_V6)] {
         let requests = TcpListener::bind((address, HTTP_PORT)).await?;
+        let hellos = TcpListener::bind((address, TLS_PORT)).await?;
         let queries = TcpListener::bind((address, DNS_PORT)).await?;
         let datagrams = UdpSocket::bind((address, DNS_PORT)).await?;
-        let (http, tcp, udp) = (Arc::clone(&judge), Arc::clone(&judge), Arc::clone(&judge));
+        let [http, tls, tcp, udp] = std::array::from_fn(|_| Arc::clone(&judge));
         tokio::spawn(accept(
             requests,
             move |stream, redirect| http::connection(stream, redirect, Arc::clone(&http)),
+            Arc::clone(&judge),
+        ));
+        tokio::spawn(accept(
+            hellos,
+            move |stream, redirect| tls::connection(stream, redirect, Arc::clone(&tls)),
             Arc::clone(&judge),
         ));
         tokio::spawn(accept(
@@ -148,12 +155,12 @@ impl Shares {
     }
 }
 
-/// A connection to the server that a client meant, from where the datapath knows it.
-async fn upstream(redirect: &Redirect) -> io::Result<TcpStream> {
-    let socket = if redirect.server.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+/// A connection to a server for a client, from where the datapath knows it.
+async fn upstream(redirect: &Redirect, server: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if server.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(redirect.upstream())?;
-    socket.connect(redirect.server).await
+    socket.connect(server).await
 }
 
 /// A socket for datagrams to the server that a client meant.

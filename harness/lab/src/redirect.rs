@@ -19,6 +19,8 @@ pub const PROXY_V4: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 pub const PROXY_V6: Ipv6Addr = Ipv6Addr::new(0xfd98, 0x12, 0, 0, 0, 0, 0, 1);
 /// The port of the HTTP proxy.
 pub const HTTP_PORT: u16 = 15_001;
+/// The port of the proxy that reads the beginning of TLS.
+pub const TLS_PORT: u16 = 15_443;
 /// The port of the DNS proxy, UDP and TCP.
 pub const DNS_PORT: u16 = 15_053;
 

@@ -57,7 +57,7 @@ async fn answered(
         Action::Http { target, port, method, path, headers, tls } => {
             let host = http::host(target, *port, *tls);
             let request = http::request(progress.attempt(), &host, method, path, headers)?;
-            let tls = tls.then(|| tls::TlsClient::of(target)).transpose()?;
+            let tls = tls.then(|| tls::TlsClient::of(target, headers)).transpose()?;
             let address = address(progress, resolver, target).await?;
             http::make(progress, SocketAddr::new(address, *port), request, tls).await
         }

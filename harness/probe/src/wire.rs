@@ -189,7 +189,7 @@ pub enum Action {
         path: String,
         /// The headers; a `Host` replaces the one made from target and port.
         headers: Vec<(String, String)>,
-        /// Whether over TLS. A name that is asked for is told to the server before the handshake is encrypted (SNI), an
+        /// Whether over TLS. A name that is asked for, by a `Host` or the target, is told to the server before the handshake is encrypted (SNI), an
         /// address is not. <https://www.rfc-editor.org/rfc/rfc6066#section-3>
         #[serde(default)]
         tls: bool,

@@ -5,6 +5,9 @@ use verdikt_scenario::topology::{DNS_POD, Endpoint, ServedProtocol, Topology};
 
 /// The servers of an endpoint, without their numbers. Its DNS servers know the names of `zone`.
 pub fn servers(topology: &Topology, endpoint: &Endpoint, zone: &Zone) -> Vec<Serve> {
+    if topology.silent.contains(endpoint) {
+        return Vec::new();
+    }
     let declared = topology.serves(endpoint).iter().map(|served| (served.protocol, served.port.get()));
     // The cluster's DNS server answers even where the topology does not speak of it.
     let implicit = matches!(endpoint, Endpoint::Pod(pod) if pod.to_string() == DNS_POD && !topology.pods.contains_key(pod));
@@ -15,6 +18,7 @@ pub fn servers(topology: &Topology, endpoint: &Endpoint, zone: &Zone) -> Vec<Ser
         .map(|(protocol, port)| {
             let (speaks, zone) = match protocol {
                 ServedProtocol::Http => (Speaks::Http, Zone::default()),
+                ServedProtocol::Https => (Speaks::Https, Zone::default()),
                 ServedProtocol::Tcp => (Speaks::Tcp, Zone::default()),
                 ServedProtocol::Udp => (Speaks::Udp, Zone::default()),
                 ServedProtocol::Sctp => (Speaks::Sctp, Zone::default()),

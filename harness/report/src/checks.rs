@@ -36,6 +36,7 @@ fn asked(check: &Check) -> String {
         EnforcementPoint::Ingress => format!("ingress of {endpoint}"),
         EnforcementPoint::Dns => format!("DNS proxy of {endpoint},"),
         EnforcementPoint::Http => format!("HTTP proxy of {endpoint},"),
+        EnforcementPoint::Tls => format!("proxy of {endpoint} for TLS,"),
     }
 }
 
@@ -102,10 +103,10 @@ impl Chain {
                     (EnforcementPoint::Egress | EnforcementPoint::Ingress, false) => {
                         format!("no rule allows it, and {endpoint} is isolated at {point} (default deny) by")
                     }
-                    (EnforcementPoint::Dns | EnforcementPoint::Http, true) => {
+                    (EnforcementPoint::Dns | EnforcementPoint::Http | EnforcementPoint::Tls, true) => {
                         "no rule of the proxy allows it".to_owned()
                     }
-                    (EnforcementPoint::Dns | EnforcementPoint::Http, false) => {
+                    (EnforcementPoint::Dns | EnforcementPoint::Http | EnforcementPoint::Tls, false) => {
                         "no rule of the proxy allows it; it was sent there by".to_owned()
                     }
                 };
@@ -166,7 +167,7 @@ fn not_isolated(check: &Check) -> String {
         EnforcementPoint::Egress | EnforcementPoint::Ingress => {
             format!("allowed: no policy isolates {} at {}", check.endpoint, check.point)
         }
-        EnforcementPoint::Dns | EnforcementPoint::Http => {
+        EnforcementPoint::Dns | EnforcementPoint::Http | EnforcementPoint::Tls => {
             "allowed: no rule restricts what passes the proxy".to_owned()
         }
     }

@@ -67,6 +67,9 @@ pub fn flow(flow: &Flow) -> String {
             let status = status.map_or_else(String::new, |status| format!(" {status}"));
             format!(" http {} {}{}{status}", plain(method), plain(host), plain(path))
         }
+        Some(ProxyRequest::Tls { server_name }) => {
+            format!(" tls {}", server_name.as_deref().map_or("without a server name".into(), plain))
+        }
     };
     let policies = match flow.policies.as_slice() {
         [] => String::new(),

@@ -36,7 +36,7 @@ pub(crate) fn tcp(target: &str, port: u16) -> Attempt {
 }
 
 pub(crate) fn get(target: &str, port: u16, path: &str) -> Attempt {
-    let request = Request { method: "GET".to_owned(), path: path.to_owned(), headers: Vec::new() };
+    let request = Request { method: "GET".to_owned(), path: path.to_owned(), ..Request::default() };
     let target = Target::Service(target.parse().unwrap());
     Attempt::Http { target, port: port.try_into().unwrap(), request }
 }

@@ -123,9 +123,10 @@ impl LegendEntry<'_> {
             Self::DefaultDeny(EnforcementPoint::Egress | EnforcementPoint::Ingress, rules) => {
                 ("default deny", *rules)
             }
-            Self::DefaultDeny(EnforcementPoint::Dns | EnforcementPoint::Http, rules) => {
-                ("no match in", *rules)
-            }
+            Self::DefaultDeny(
+                EnforcementPoint::Dns | EnforcementPoint::Http | EnforcementPoint::Tls,
+                rules,
+            ) => ("no match in", *rules),
             Self::LocalHost | Self::Version(..) | Self::Again(_) => ("", &[][..]),
         };
         if rules.is_empty() {
@@ -145,7 +146,10 @@ impl LegendEntry<'_> {
             Self::LocalHost => "the node's own traffic to its pods needs no rule".to_owned(),
             Self::Version(version, because) => format!("Cilium {version} differs: {because}"),
             Self::Again(why) => why.clone(),
-            Self::DefaultDeny(point @ (EnforcementPoint::Dns | EnforcementPoint::Http), _) => {
+            Self::DefaultDeny(
+                point @ (EnforcementPoint::Dns | EnforcementPoint::Http | EnforcementPoint::Tls),
+                _,
+            ) => {
                 format!("no rule of the {} proxy allows it", point.to_string().to_uppercase())
             }
             Self::DefaultDeny(point, _) => {

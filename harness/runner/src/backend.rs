@@ -130,6 +130,8 @@ pub struct Destinations {
     pub backends: BTreeMap<SocketAddr, Endpoint>,
     /// Whether a server there tells of what reaches it.
     pub tells: bool,
+    /// Whether nobody there answers anything.
+    pub unanswered: bool,
     /// Who may answer a look-up.
     pub dns_servers: DnsServers,
     /// The addresses of nodes that may stand in the place of the client's.

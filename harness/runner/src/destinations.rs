@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{Endpoint, Port, Protocol, Resolved, Topology};
+use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol, Resolved, Topology};
 
 use verdikt_verdict::correlate::DnsServers;
 
@@ -51,8 +51,19 @@ pub(crate) fn destinations(
         sockets_of(&backend, port).into_iter().map(move |socket| (socket, backend.clone()))
     });
     let backends = backends.collect();
+    let gateway = Endpoint::Cilium(CiliumEndpoint::Ingress);
+    let is_gateway =
+        !topology.routes.is_empty() && attempt.target().and_then(Target::endpoint) == Some(&gateway);
     let sockets = match attempt.target() {
         None => dns(),
+        Some(Target::Endpoint(endpoint)) if is_gateway => {
+            let route = match attempt {
+                Attempt::Http { request, .. } => topology.route(request.host(), &request.path),
+                _ => None,
+            };
+            let behind = route.map(|route| behind(&route.service, protocol, route.port));
+            at(endpoint).into_iter().chain(behind.into_iter().flatten()).collect()
+        }
         Some(Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint)) => at(endpoint),
         Some(
             target @ (Target::Service(service)
@@ -73,10 +84,12 @@ pub(crate) fn destinations(
         },
     };
     let relay = attempt.target().and_then(|target| target.relay(source, topology)).map(Endpoint::Node);
+    let relay = relay.or_else(|| is_gateway.then_some(gateway));
     let relays = relay.and_then(|relay| addresses.get(&relay)).cloned().unwrap_or_default();
     let own = at(source);
     // A pod that reaches itself arrives under another address, and an echo is answered by the kernel.
     let itself = sockets.iter().any(|socket| own.iter().any(|own| own.ip() == socket.ip()));
-    let tells = !matches!(attempt, Attempt::Ping { .. }) && !sockets.is_empty() && !itself;
-    Destinations { sockets, backends, tells, dns_servers: DnsServers::Anybody, relays }
+    let unanswered = topology.is_unanswered(attempt);
+    let tells = !matches!(attempt, Attempt::Ping { .. }) && !sockets.is_empty() && !itself && !unanswered;
+    Destinations { sockets, backends, tells, unanswered, dns_servers: DnsServers::Anybody, relays }
 }

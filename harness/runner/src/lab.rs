@@ -67,6 +67,7 @@ impl Backend for LabBackend {
         // Which names are known is for the lab's own DNS proxy to say.
         let cluster = prediction.knowing(&Learned::default()).into_owned();
         self.topology = step.topology.clone();
+        self.lab.forget_names(&step.expired);
         self.lab.apply(&step.topology, cluster, step.enforcement.audit).await.map_err(BackendError::new)?;
         Ok(AppliedStep::default())
     }

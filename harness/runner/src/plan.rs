@@ -127,7 +127,8 @@ impl StepHistory {
         policies: &[Manifest],
         version: CiliumVersion,
     ) -> PolicyModel<'a> {
-        PolicyModel::after(&self.in_force, &step.topology, policies, &options(step, version), &self.learned)
+        let learned = self.learned.without(&step.expired);
+        PolicyModel::after(&self.in_force, &step.topology, policies, &options(step, version), &learned)
     }
 }
 

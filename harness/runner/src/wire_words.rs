@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use verdikt_probe::wire;
 use verdikt_probes::addresses::Addresses;
-use verdikt_scenario::attempt::{Attempt, Target};
+use verdikt_scenario::attempt::{Attempt, Scheme, Target};
 use verdikt_scenario::name::DnsName;
 use verdikt_scenario::observation::{Outcome, StageKind};
 use verdikt_scenario::topology::{Endpoint, Port, Protocol};
@@ -74,7 +74,7 @@ pub(crate) fn order(
                 method: request.method.clone(),
                 path: request.path.clone(),
                 headers: request.headers.clone(),
-                tls: false,
+                tls: request.scheme == Scheme::Https,
             }
         }
     };

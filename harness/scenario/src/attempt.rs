@@ -7,6 +7,7 @@
 //! | `icmp database/redis` | an echo request |
 //! | `http GET backend/api:8080/path` | an HTTP request to a pod or through a service |
 //! | `http GET api.example.test/ X-Token=abc Host=a.test` | by name, with headers |
+//! | `https GET api.example.test/` | over TLS: the server is told the name before anything is encrypted |
 //! | `dns api.example.test`, `dns+tcp api.example.test` | a query to the cluster's DNS server |
 //! | `tcp shop/web:80 via shop/web-1` | through a service to this one of its backends |
 //! | `tcp pod:shop/web:80`, `tcp service:shop/web:80` | where a pod and a service share a name: without a word in front it is the service |
@@ -60,15 +61,62 @@ pub enum Attempt {
     },
 }
 
+/// How a request is carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// As it is.
+    #[default]
+    Http,
+    /// Inside TLS. The host that the request names is told as the server's name (SNI), unless it is an address.
+    /// <https://www.rfc-editor.org/rfc/rfc6066#section-3>
+    Https,
+}
+
+impl Scheme {
+    /// Whether it is the plain one, which event logs leave out.
+    fn is_plain(&self) -> bool {
+        *self == Self::Http
+    }
+
+    /// The port of URLs that name none.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        })
+    }
+}
+
 /// An HTTP request.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Request {
+    /// How it is carried.
+    #[serde(default, skip_serializing_if = "Scheme::is_plain")]
+    pub scheme: Scheme,
     /// The method, in the case written.
     pub method: String,
     /// The path with its query, beginning with `/`.
     pub path: String,
     /// Headers in the order written; a `Host` header replaces the authority.
     pub headers: Vec<(String, String)>,
+}
+
+impl Request {
+    /// The host that a header names.
+    pub fn host(&self) -> Option<&str> {
+        let header = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
+        header.map(|(_, host)| host.as_str())
+    }
 }
 
 /// Who is to be reached.
@@ -263,7 +311,8 @@ impl fmt::Display for Attempt {
             Self::Connect { protocol, target, port } => write!(f, "{protocol} {target}:{port}")?,
             Self::Ping { target } => write!(f, "icmp {target}")?,
             Self::Http { target, port, request } => {
-                write!(f, "http {} {target}:{port}{}", request.method, request.path)?;
+                let Request { scheme, method, path, .. } = request;
+                write!(f, "{scheme} {method} {target}:{port}{path}")?;
                 request.headers.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))?;
             }
             Self::Dns { name, protocol: Protocol::Tcp } => write!(f, "dns+tcp {name}")?,

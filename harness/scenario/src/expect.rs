@@ -17,7 +17,7 @@ pub enum ExpectedVerdict {
     Allow,
     /// `deny`: somewhere.
     Deny,
-    /// `deny egress`, `deny ingress`, `deny dns` or `deny http`: exactly there.
+    /// `deny egress`, `deny ingress`, `deny dns`, `deny http` or `deny tls`: exactly there.
     DenyAt(EnforcementPoint),
     /// `audit`: a policy would deny it, and audit mode let it pass.
     Audit,
@@ -76,8 +76,17 @@ impl fmt::Display for Expected {
 }
 
 /// The words there are, for messages and suggestions.
-pub const VERDICT_WORDS: [&str; 8] =
-    ["allow", "deny", "deny egress", "deny ingress", "deny dns", "deny http", "audit", "redirect"];
+pub const VERDICT_WORDS: [&str; 9] = [
+    "allow",
+    "deny",
+    "deny egress",
+    "deny ingress",
+    "deny dns",
+    "deny http",
+    "deny tls",
+    "audit",
+    "redirect",
+];
 
 impl FromStr for Expected {
     type Err = String;
@@ -95,6 +104,7 @@ impl FromStr for Expected {
             "deny ingress" => ExpectedVerdict::DenyAt(EnforcementPoint::Ingress),
             "deny dns" => ExpectedVerdict::DenyAt(EnforcementPoint::Dns),
             "deny http" => ExpectedVerdict::DenyAt(EnforcementPoint::Http),
+            "deny tls" => ExpectedVerdict::DenyAt(EnforcementPoint::Tls),
             "audit" => ExpectedVerdict::Audit,
             "redirect" => ExpectedVerdict::Redirect,
             _ => return Err(words.to_owned()),

@@ -66,6 +66,10 @@ pub(crate) struct TopologyFile {
     pub(crate) nodes: LocatedMap<NodeFile>,
     /// Cilium's own endpoints that take part.
     pub(crate) cilium: Vec<Located<CiliumEndpointWord>>,
+    /// Where the gateway's listener leads requests, as an Ingress or HTTPRoute says it: what a path begins with, with a host
+    /// before it or without, and a service and its port: `{/: shop/web:80, api.example.test/v1: shop/api:80}`. Without
+    /// any, the gateway answers itself.
+    pub(crate) routes: LocatedMap<Located<String>>,
     /// What the cluster's Cilium is configured to do, by the names of its Helm values: `policyAuditMode: true`,
     /// `ipv6.enabled: true`; or `values: values.yaml`, the file of values, relative to this file, beside what is said here.
     pub(crate) settings: LocatedMap<Located<SettingWord>>,
@@ -89,13 +93,16 @@ pub(crate) struct NamespaceFile {
 pub(crate) struct PodFile {
     /// Its labels.
     pub(crate) labels: LocatedMap<Located<String>>,
-    /// What it serves: `http 80`, `tcp 6379`, `udp 53`, `sctp 9`, `dns 53`, with the name of the port where it
+    /// What it serves: `http 80`, `https 443`, `tcp 6379`, `udp 53`, `sctp 9`, `dns 53`, with the name of the port where it
     /// has one: `http 3000 as web`; a range of ports: `tcp 8000-8010`.
     pub(crate) serves: Vec<Located<String>>,
     /// Its service account; `default` if left out.
     pub(crate) service_account: Option<Located<String>>,
     /// The only part it takes in attempts; both if left out.
     pub(crate) only: Option<PartWord>,
+    /// Whether it takes what comes and answers nothing: a client of what policies allow sees a timeout, and the verdict
+    /// is `allow` all the same. It is a target only, on any port unless it says what it serves.
+    pub(crate) silent: Option<Located<bool>>,
     /// Whether it is in the network of its node: to policies it is the node then, and its labels mean nothing.
     pub(crate) host_network: bool,
     /// The node of a pod with `hostNetwork`; `host` if left out.
@@ -164,6 +171,9 @@ pub(crate) struct WorldHostFile {
     pub(crate) serves: Vec<Located<String>>,
     /// The only part it takes in attempts; both if left out.
     pub(crate) only: Option<PartWord>,
+    /// Whether it takes what comes and answers nothing: a client of what policies allow sees a timeout, and the verdict
+    /// is `allow` all the same. It is a target only, on any port unless it says what it serves.
+    pub(crate) silent: Option<Located<bool>>,
     /// Whether it runs the Kubernetes API server, as a managed one does.
     pub(crate) api_server: bool,
 }
@@ -244,6 +254,14 @@ pub(crate) struct StepFile {
     /// Pods that are gone from this step on.
     #[serde(default)]
     pub(crate) remove: Vec<Located<String>>,
+    /// Names of hosts outside that lead to another one from this step on: `api.example.test: new`. What was learned of
+    /// them stays known until they are `expired`.
+    #[serde(default)]
+    pub(crate) names: LocatedMap<Located<String>>,
+    /// Names whose answers have outlived their TTL since the step before, while no connection stood: what the DNS proxy
+    /// has learned of them is forgotten.
+    #[serde(default)]
+    pub(crate) expired: Vec<Located<String>>,
     /// How policies are enforced in this step; `default` if left out.
     #[serde(default)]
     pub(crate) mode: ModeWord,

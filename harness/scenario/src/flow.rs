@@ -47,6 +47,8 @@ pub enum FlowKind {
     Drop,
     /// A proxy judged a query or request.
     Proxy,
+    /// A packet was delivered, whatever policies are in force.
+    Trace,
 }
 
 /// What became of a packet.
@@ -154,6 +156,11 @@ pub enum ProxyRequest {
         host: String,
         /// The status, if it was answered.
         status: Option<u16>,
+    },
+    /// The beginning of a TLS connection.
+    Tls {
+        /// The server name that the client tells, if it tells one.
+        server_name: Option<String>,
     },
 }
 

@@ -8,8 +8,10 @@ mod dns;
 mod invariants;
 pub(crate) mod manifest;
 pub(crate) mod mistake;
+mod names_over_time;
 mod pod_place;
 pub(crate) mod policies;
+mod routes;
 pub(crate) mod served;
 mod service_reach;
 pub(crate) mod services;
@@ -70,6 +72,7 @@ pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
         }
         let before = mistakes.errors();
         changes::apply(&raw.value, file, &mut draft, mistakes);
+        names_over_time::apply(&raw.value, drafts.last(), file, &mut draft, mistakes);
         is_sound &= mistakes.errors() == before;
         drafts.push(draft.clone());
     }
@@ -143,6 +146,7 @@ fn step(
     Step {
         name: content.step.value.clone(),
         place: content.step.position.in_file(file),
+        expired: content.expired.iter().filter_map(|name| name.value.parse().ok()).collect(),
         enforcement: enforcement(content, &draft.topology.settings),
         field_validation: content.field_validation.into(),
         policies: in_force.manifests.into_iter().map(|(manifest, _)| manifest).collect(),

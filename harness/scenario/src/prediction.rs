@@ -78,6 +78,8 @@ pub enum EnforcementPoint {
     Dns,
     /// The HTTP proxy.
     Http,
+    /// The proxy that reads the server names of TLS.
+    Tls,
 }
 
 impl fmt::Display for EnforcementPoint {
@@ -87,6 +89,7 @@ impl fmt::Display for EnforcementPoint {
             Self::Ingress => "ingress",
             Self::Dns => "dns",
             Self::Http => "http",
+            Self::Tls => "tls",
         })
     }
 }

@@ -1,11 +1,12 @@
 //! A scenario, loaded: everything resolved, every name checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::attempt::Attempt;
 use crate::expect::Expectation;
 use crate::invariant::Invariant;
+use crate::name::DnsName;
 use crate::place::Place;
 use crate::policy::{Manifest, Refuser};
 use crate::topology::{Endpoint, Topology};
@@ -37,6 +38,8 @@ pub struct Step {
     pub place: Place,
     /// The topology as it is in this step, with the changes of all steps so far.
     pub topology: Topology,
+    /// Names of which what was learned is forgotten as it begins.
+    pub expired: BTreeSet<DnsName>,
     /// What is enforced.
     pub enforcement: Enforcement,
     /// What happens to fields the API server does not know.

@@ -2,8 +2,10 @@
 
 mod api_server;
 mod dns;
+mod routes;
 mod served;
 mod service;
+mod silent;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::api_server::{API_SERVER_PORT, API_SERVER_SERVICE, is_own_service};
 pub use self::dns::Dns;
+pub use self::routes::GatewayRoute;
 pub use self::served::{Served, ServedProtocol};
 pub use self::service::{Service, ServicePort, ServiceType, TargetPort, TrafficPolicy};
 use crate::name::{DnsName, HostName, NamespaceName, NamespacedName};
@@ -123,6 +126,10 @@ pub struct Topology {
     pub nodes: BTreeMap<HostName, Node>,
     /// Endpoints of Cilium's own that take part.
     pub cilium: BTreeSet<CiliumEndpoint>,
+    /// Where the gateway leads requests.
+    pub routes: Vec<GatewayRoute>,
+    /// Endpoints that take what comes, and answer nothing.
+    pub silent: BTreeSet<Endpoint>,
     /// The DNS server of pods.
     pub dns: Dns,
     /// What the cluster's Cilium is configured to do.
@@ -259,22 +266,6 @@ impl Topology {
         let other = self.other_node().filter(|_| has_relays);
         let nodes = LOCAL_NODE.parse().ok().into_iter().chain(other);
         nodes.filter(|name| !self.nodes.contains_key(name)).collect()
-    }
-
-    /// The DNS names that lead to each host outside: its own, and those of services that are aliases of them.
-    pub fn names_of_hosts(&self) -> BTreeMap<&HostName, Vec<DnsName>> {
-        let mut aliases: BTreeMap<&DnsName, Vec<DnsName>> = BTreeMap::new();
-        for (name, service) in &self.services {
-            let Some(alias) = &service.external_name else { continue };
-            if let Ok(own) = format!("{}.{}.svc.{CLUSTER_DOMAIN}", name.name, name.namespace).parse() {
-                aliases.entry(alias).or_default().push(own);
-            }
-        }
-        let names = |host: &WorldHost| {
-            let of_services = host.names.iter().filter_map(|name| aliases.get(name)).flatten();
-            host.names.iter().chain(&host.aliases).chain(of_services).cloned().collect()
-        };
-        self.world.iter().map(|(name, host)| (name, names(host))).collect()
     }
 
     fn host_or_node(&self, name: &HostName) -> Endpoint {

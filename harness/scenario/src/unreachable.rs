@@ -1,10 +1,11 @@
 //! Attempts that meet no policy, whatever the policies are: the datapath drops them for another reason.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::attempt::{Attempt, Target};
-use crate::name::NamespacedName;
-use crate::topology::{Endpoint, Resolved, Service, Topology};
+use crate::name::{HostName, NamespacedName};
+use crate::topology::{Endpoint, LOCAL_NODE, Resolved, Service, ServiceType, Topology, TrafficPolicy};
 
 /// Why an attempt never gets as far as a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +19,57 @@ pub enum Unreachable {
         /// Whether the service is open to hosts outside, and only its name leads to the wrong address.
         by_name: bool,
     },
+    /// A host outside is in none of the ranges that the service's load balancer lets in, and Cilium drops what it sends there.
+    /// <https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/#loadbalancer-source-ranges-checks>
+    OutOfRanges {
+        /// The service.
+        service: NamespacedName,
+        /// The address of the host.
+        address: IpAddr,
+    },
+    /// A node runs nothing behind a service that keeps to the node of the client.
+    /// <https://kubernetes.io/docs/concepts/services-networking/service-traffic-policy/>
+    NobodyOnNode {
+        /// The service.
+        service: NamespacedName,
+        /// The node.
+        node: HostName,
+    },
 }
 
 impl Unreachable {
     /// Why this attempt of `source` never gets as far as a policy; none if it does.
     pub fn of(topology: &Topology, source: &Endpoint, attempt: &Attempt) -> Option<Self> {
-        let Endpoint::World(_) = source else { return None };
+        match source {
+            Endpoint::World(host) => Self::from_outside(topology, host, attempt),
+            Endpoint::Node(node) if node.as_str() != LOCAL_NODE => Self::from_node(topology, node, attempt),
+            Endpoint::Pod(_) | Endpoint::Node(_) | Endpoint::Cilium(_) => None,
+        }
+    }
+
+    /// The service that an attempt leads to, by its address or name.
+    fn service_of(topology: &Topology, attempt: &Attempt) -> Option<NamespacedName> {
+        let target = attempt.target()?;
+        target.service().cloned().or_else(|| match target {
+            Target::Name(name) => match topology.resolve(name)? {
+                Resolved::Service(service) => Some(service),
+                Resolved::World(_) => None,
+            },
+            _ => None,
+        })
+    }
+
+    fn from_node(topology: &Topology, node: &HostName, attempt: &Attempt) -> Option<Self> {
+        let service = Self::service_of(topology, attempt)?;
+        let known = topology.services.get(&service)?;
+        let keeps = known.internal_traffic_policy == TrafficPolicy::Local && !known.headless;
+        // The pods of a topology are on the one node that is local; nodes and hosts outside may be behind a service too.
+        let is_there = |backend: &Endpoint| topology.node_of(backend) == Some(node);
+        let nobody = keeps && !topology.backends(&service).iter().any(is_there);
+        nobody.then(|| Self::NobodyOnNode { service, node: node.clone() })
+    }
+
+    fn from_outside(topology: &Topology, host: &HostName, attempt: &Attempt) -> Option<Self> {
         let is_open = |service: &NamespacedName| {
             let service = topology.services.get(service);
             service.is_some_and(Service::is_open_outside)
@@ -31,7 +77,15 @@ impl Unreachable {
         match attempt.target()? {
             Target::Service(service) | Target::Backend { service, .. } | Target::Over { service, .. } => {
                 let service = service.clone();
-                (!is_open(&service)).then_some(Self::ClusterAddress { service, by_name: false })
+                if !is_open(&service) {
+                    return Some(Self::ClusterAddress { service, by_name: false });
+                }
+                let address = topology.world.get(host)?.address;
+                let known = topology.services.get(&service)?;
+                let is_let_in = known.source_ranges.is_empty()
+                    || known.service_type != ServiceType::LoadBalancer
+                    || known.source_ranges.iter().any(|range| range.contains(&address));
+                (!is_let_in).then_some(Self::OutOfRanges { service, address })
             }
             Target::Name(name) => match topology.resolve(name)? {
                 // Its name leads to what is behind it.
@@ -48,7 +102,23 @@ impl Unreachable {
 
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::ClusterAddress { service, by_name } = self;
+        let (service, by_name) = match self {
+            Self::ClusterAddress { service, by_name } => (service, by_name),
+            Self::OutOfRanges { service, address } => {
+                return write!(
+                    f,
+                    "the load balancer of service {service} lets in none of {address}'s packets \
+                     (loadBalancerSourceRanges), whatever policies say"
+                );
+            }
+            Self::NobodyOnNode { service, node } => {
+                return write!(
+                    f,
+                    "{node} runs nothing behind service {service}, which leads no client to another node \
+                     (internalTrafficPolicy: Local)"
+                );
+            }
+        };
         write!(
             f,
             "no host outside reaches the address that service {service} has in the cluster (Cilium drops such packets: \
@@ -94,7 +164,10 @@ mod tests {
             let port = Port::new(80).unwrap();
             let attempt = Attempt::Connect { protocol: Protocol::Tcp, target, port };
             let found = Unreachable::of(&topology, source, &attempt);
-            let by_name = found.map(|Unreachable::ClusterAddress { by_name, .. }| by_name);
+            let by_name = found.map(|found| match found {
+                Unreachable::ClusterAddress { by_name, .. } => by_name,
+                other => panic!("{other}"),
+            });
             assert_eq!(by_name, expected, "{attempt}");
         };
         let service = |name: &str| Target::Service(name.parse().unwrap());
@@ -109,5 +182,45 @@ mod tests {
         check(&office, Target::Endpoint(pod.clone()), None);
         check(&pod, service("shop/inner"), None);
         check(&pod, named("open"), None);
+    }
+
+    /// What a load balancer or node does not lead on never meets a policy.
+    #[test]
+    fn services_keep_clients_out_by_themselves() {
+        let mut topology = Topology::default();
+        for (name, address) in [("office", "203.0.113.1"), ("stranger", "198.51.100.1")] {
+            let host = WorldHost {
+                address: address.parse().unwrap(),
+                names: BTreeSet::new(),
+                aliases: BTreeSet::new(),
+                serves: Vec::new(),
+                api_server: false,
+            };
+            topology.world.insert(name.parse().unwrap(), host);
+        }
+        let source_ranges = ["203.0.113.0/24".parse().unwrap()].into();
+        let balanced =
+            Service { service_type: ServiceType::LoadBalancer, source_ranges, ..Service::default() };
+        topology.services.insert("shop/front".parse().unwrap(), balanced);
+        let internal_traffic_policy = TrafficPolicy::Local;
+        let backends = ["near".parse().unwrap()].into();
+        let local = Service { internal_traffic_policy, backends, ..Service::default() };
+        topology.services.insert("shop/agent".parse().unwrap(), local);
+        for node in ["host", "near", "far"] {
+            topology.nodes.insert(node.parse().unwrap(), crate::topology::Node::default());
+        }
+        let found = |source: Endpoint, service: &str| {
+            let target = Target::Service(service.parse().unwrap());
+            let attempt = Attempt::Connect { protocol: Protocol::Tcp, target, port: Port::new(80).unwrap() };
+            Unreachable::of(&topology, &source, &attempt)
+        };
+        let [office, stranger] = ["office", "stranger"].map(|name| Endpoint::World(name.parse().unwrap()));
+        let [host, near, far] = ["host", "near", "far"].map(|name| Endpoint::Node(name.parse().unwrap()));
+        assert_eq!(found(office, "shop/front"), None);
+        assert!(matches!(found(stranger, "shop/front"), Some(Unreachable::OutOfRanges { .. })));
+        assert_eq!(found(far.clone(), "shop/front"), None);
+        assert_eq!(found(host, "shop/agent"), None);
+        assert_eq!(found(near, "shop/agent"), None);
+        assert!(matches!(found(far, "shop/agent"), Some(Unreachable::NobodyOnNode { .. })));
     }
 }

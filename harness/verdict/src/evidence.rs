@@ -25,6 +25,9 @@ pub struct Evidence {
     /// Whether the attempt is a look-up and nothing more: then that there is no such name is an answer like any other.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub looks_up: bool,
+    /// Whether nobody there answers anything: then an attempt that nothing has denied has timed out, and was allowed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unanswered: bool,
     /// What was seen before, each time that the attempt was made again because that told no verdict. It counts for
     /// nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -51,6 +54,7 @@ impl Evidence {
             audit: false,
             led_to: None,
             looks_up: false,
+            unanswered: false,
             again: Vec::new(),
         }
     }

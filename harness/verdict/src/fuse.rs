@@ -99,6 +99,7 @@ fn with_more(flows: &FlowEvidence, audit: bool) -> Vec<FlowEvidence> {
                 EnforcementPoint::Ingress,
                 EnforcementPoint::Dns,
                 EnforcementPoint::Http,
+                EnforcementPoint::Tls,
             ]
             .map(FlowEvidence::Denied)
             .into();
@@ -174,6 +175,7 @@ fn conclude(evidence: &Evidence, flows: FlowEvidence) -> Fused {
                 let basis = Basis { outcome: true, flow: true, arrival: arrival == Arrival::NotSeen };
                 Fused { verdict: Verdict::Denied(point), basis }
             }
+            (None, _) if evidence.unanswered => unanswered(&flows, &seen),
             (None, _) => inconclusive(format!("{seen}, and {}", why_unclear(&flows, arrived))),
         },
     }
@@ -181,6 +183,16 @@ fn conclude(evidence: &Evidence, flows: FlowEvidence) -> Fused {
 
 fn inconclusive(reason: String) -> Fused {
     Fused { verdict: Verdict::Inconclusive(reason), basis: Basis::default() }
+}
+
+/// The verdict of a failure where nobody answers anything: what the datapath has let pass was allowed.
+fn unanswered(flows: &FlowEvidence, seen: &str) -> Fused {
+    let verdict = match flows {
+        FlowEvidence::Passed => Verdict::Allowed,
+        FlowEvidence::Audited(point) => Verdict::Audited(*point),
+        _ => return inconclusive(format!("{seen}, and {}", why_unclear(flows, false))),
+    };
+    Fused { verdict, basis: Basis { outcome: false, flow: true, arrival: false } }
 }
 
 /// When the first packet was denied, seen from the answer. Before it, the policy may have come into force while the
@@ -207,8 +219,8 @@ fn why_unclear(flows: &FlowEvidence, arrived: bool) -> String {
     }
 }
 
-/// What the HTTP proxy answers before it asks any rule: a redirect, or that it cannot read the request. No server sees
-/// such requests.
+/// What a proxy answers without a word to the datapath: a redirect, that it cannot read the request, or the end of a
+/// connection that does not begin as its rules want. No server sees such requests.
 fn answered_by_proxy(evidence: &Evidence, flows: &FlowEvidence) -> Option<Fused> {
     let by_proxy = *flows == FlowEvidence::Passed
         && evidence.observation.arrival == Arrival::NotSeen
@@ -222,8 +234,17 @@ fn answered_by_proxy(evidence: &Evidence, flows: &FlowEvidence) -> Option<Fused>
             let reason = "the HTTP proxy rejected the request before it asked any rule (400)";
             Some(inconclusive(reason.to_owned()))
         }
+        Outcome::Reset | Outcome::Garbled(_) if by_proxy && is_asked(evidence) => {
+            let basis = Basis { outcome: true, flow: true, arrival: true };
+            Some(Fused { verdict: Verdict::Denied(EnforcementPoint::Tls), basis })
+        }
         _ => None,
     }
+}
+
+/// Whether the client had its connection, and asked something on it.
+fn is_asked(evidence: &Evidence) -> bool {
+    evidence.observation.stages.last().is_some_and(|stage| stage.kind == StageKind::Request)
 }
 
 /// Whether a proxy took the connection that the client made.
@@ -290,10 +311,13 @@ fn read(flows: &[Flow]) -> FlowEvidence {
     // Of several denials the first on the way decides: egress before ingress, a packet before what it carries.
     let way = |flow: &&Flow| (flow.direction == FlowDirection::Ingress, flow.request.is_some());
     if let Some(denial) = flows.iter().filter(|flow| is_denial(flow)).min_by_key(way) {
+        // A proxy of the source speaks as the client, a gateway as itself.
         let to_proxy = |flow: &Flow| {
+            let is_same = PacketOrigin::of_flow(flow) == PacketOrigin::of_flow(denial);
+            let direction = if is_same { FlowDirection::Egress } else { FlowDirection::Ingress };
             flow.verdict == FlowVerdict::Redirected
-                && flow.direction == FlowDirection::Egress
-                && PacketOrigin::of_flow(flow) == PacketOrigin::of_flow(denial)
+                && flow.direction == direction
+                && flow.protocol == denial.protocol
         };
         return match point(denial) {
             EnforcementPoint::Ingress if flows.iter().any(to_proxy) => FlowEvidence::DeniedBehindProxy,
@@ -316,6 +340,7 @@ fn point(flow: &Flow) -> EnforcementPoint {
     match (&flow.request, flow.direction) {
         (Some(ProxyRequest::Dns { .. }), _) => EnforcementPoint::Dns,
         (Some(ProxyRequest::Http { .. }), _) => EnforcementPoint::Http,
+        (Some(ProxyRequest::Tls { .. }), _) => EnforcementPoint::Tls,
         (None, FlowDirection::Egress) => EnforcementPoint::Egress,
         (None, FlowDirection::Ingress) => EnforcementPoint::Ingress,
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use verdikt_scenario::attempt::{Attempt, Request, Target};
+use verdikt_scenario::attempt::{Attempt, Request, Scheme, Target};
 use verdikt_scenario::flow::{
     DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
 };
@@ -175,7 +175,16 @@ fn evidence(outcome: &Outcome, flows: Vec<Flow>, lost: Option<&str>) -> Evidence
     let again = lost.map(|lost| Before { outcome: outcome.clone(), reason: text(lost) });
     let led_to = lost.map(|_| Endpoint::Pod("shop/web".parse().unwrap()));
     let (lost, audit) = (lost.map(text), lost.is_some());
-    Evidence { observation, flows, lost, audit, led_to, looks_up: audit, again: again.into_iter().collect() }
+    Evidence {
+        observation,
+        flows,
+        lost,
+        audit,
+        led_to,
+        looks_up: audit,
+        unanswered: false,
+        again: again.into_iter().collect(),
+    }
 }
 
 fn outcomes() -> Vec<Outcome> {
@@ -206,6 +215,7 @@ fn attempts() -> Vec<Attempt> {
         .collect();
     attempts.push(Attempt::Ping { target: target() });
     let request = Request {
+        scheme: Scheme::Http,
         method: text("GET"),
         path: text("/a?b=\"c\""),
         headers: vec![(text("X-Token"), text("1 2")), (text("X-Token"), String::new())],

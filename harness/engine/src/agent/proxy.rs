@@ -56,7 +56,10 @@ pub(super) fn proxy(
         (_, Some(patterns)) => Some(Proxy::Dns(patterns)),
         _ if kind("kafka").is_some() => Some(Proxy::Unmodelled(Unmodelled::Kafka)),
         _ if other.is_some() => Some(Proxy::Unmodelled(Unmodelled::GenericL7)),
-        _ if !names.is_empty() => Some(Proxy::Unmodelled(Unmodelled::ServerNames)),
+        _ if !names.is_empty() => {
+            let names = names.iter().filter_map(YamlNode::text);
+            Some(Proxy::ServerNames(names.map(|name| NamePattern::server(name, context.behaviour)).collect()))
+        }
         _ if listener => Some(Proxy::Unmodelled(Unmodelled::Listener)),
         _ => None,
     })

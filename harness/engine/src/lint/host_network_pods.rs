@@ -3,10 +3,13 @@
 //! <https://docs.cilium.io/en/stable/security/policy/#hostnetwork-pods>
 
 use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::policy::PolicyKind;
+use verdikt_scenario::topology::Labels;
 
 use super::LintContext;
-use crate::rule::{PeerField, PeerMatcher, Peers, Subject};
+use crate::identity::Identity;
+use crate::rule::{PeerField, PeerMatcher, Peers, Rule, Subject};
 use crate::selector::{Operator, Selector};
 
 /// Labels of pods that run in the network of their node everywhere.
@@ -25,6 +28,15 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         {
             let message =
                 format!("pods with {label} are in the network of their node, where no policy selects them");
+            let help = "what nodes may do is the affair of the host firewall: `nodeSelector` in a clusterwide policy";
+            let place = context.place(first, first.origin.position);
+            warnings.push(Diagnostic::warning(place, "host-network-pods", message).help(help));
+        }
+        if let Subject::Endpoints(selector) = &rule.subject
+            && let Some(pod) = selected_in_vain(context, rule, selector)
+        {
+            let message =
+                format!("{pod} is in the network of its node, where no policy selects it (hostNetwork)");
             let help = "what nodes may do is the affair of the host firewall: `nodeSelector` in a clusterwide policy";
             let place = context.place(first, first.origin.position);
             warnings.push(Diagnostic::warning(place, "host-network-pods", message).help(help));
@@ -54,6 +66,23 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
         }
     }
     warnings
+}
+
+/// A pod of the host network that a policy means and does not select, where it selects nobody else.
+pub(super) fn selected_in_vain(
+    context: &LintContext<'_>,
+    rule: &Rule,
+    selector: &Selector,
+) -> Option<NamespacedName> {
+    let topology = context.topology.filter(|_| context.selected(rule).is_empty())?;
+    let mut pods = topology.pods.iter().filter(|(_, pod)| pod.host_network.is_some());
+    let found = pods.find(|(name, pod)| {
+        let none = Labels::new();
+        let labels = topology.namespaces.get(&name.namespace).unwrap_or(&none);
+        let (behaviour, filter) = (&context.model.behaviour, &topology.settings.labels);
+        selector.selects(&Identity::pod(&name.namespace, labels, pod, behaviour, filter))
+    });
+    found.map(|(name, _)| name.clone())
 }
 
 /// The label of a selector that only pods of the host network have, unless the topology has others.

@@ -5,7 +5,7 @@ use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::Topology;
 
-use super::{LintContext, filtered_label, foreign_namespace, nearest};
+use super::{LintContext, filtered_label, foreign_namespace, host_network_pods, nearest};
 use crate::label::{LabelSource, NAMESPACE_LABELS};
 use crate::rule::{Effect, Peer, PeerField, PeerMatcher, Peers, Rule, RuleEntry, Subject};
 use crate::selector::Selector;
@@ -56,6 +56,8 @@ fn subject(
     let help = if reserved && object.policy_kind() == Some(PolicyKind::CiliumNetworkPolicy) {
         "endpoints with reserved labels have no namespace: make it a CiliumClusterwideNetworkPolicy"
             .to_owned()
+    } else if host_network_pods::selected_in_vain(context, rule, selector).is_some() {
+        return None;
     } else if is_seldom(selector) || is_joined_by_label(selector) || is_filtered(context, selector) {
         return None;
     } else {

@@ -25,10 +25,8 @@ impl PolicyModel<'_> {
             let identity = self.pod_identity(&name, &pod);
             endpoints.push((Endpoint::Pod(name), identity));
         }
-        let names = topology.names_of_hosts();
         for (name, host) in &topology.world {
-            let names = names.get(name).into_iter().flatten();
-            let names = names.filter(|name| self.learned.names.contains(*name));
+            let names = self.learned.names.get(name).into_iter().flatten();
             let names = names.map(|name| name.as_str().to_owned()).collect();
             endpoints.push((Endpoint::World(name.clone()), self.world_identity(host.address, names)));
         }

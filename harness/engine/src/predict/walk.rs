@@ -1,5 +1,6 @@
 //! One attempt on its way: DNS, the service's address, egress, ingress, proxies.
 
+mod gateway;
 mod service;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use crate::http::RequestHead;
 use crate::identity::Identity;
 use crate::model::{PolicyModel, SubjectState};
 use crate::rule::Direction;
+use crate::ruling::Hello;
 
 /// What an attempt asks of the proxies on its way.
 #[derive(Clone, Copy)]
@@ -25,6 +27,8 @@ pub(super) enum ProxyQuestion<'a> {
     Reach,
     /// An HTTP request, with its authority if that is known.
     Http(&'a Request, Option<&'a str>),
+    /// The beginning of TLS.
+    Hello(Hello<'a>),
     /// A DNS query.
     Dns(&'a DnsName),
 }
@@ -133,6 +137,9 @@ impl<'m> AttemptWalk<'m> {
             Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
                 let traffic = self.traffic(endpoint, port);
                 self.cross(endpoint, &[], traffic, question);
+                if *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress) {
+                    self.through_gateway(question);
+                }
             }
             Target::Service(service) | Target::Backend { service, .. } | Target::Over { service, .. } => {
                 let relay = target.relay(self.source, &self.model.topology);
@@ -296,6 +303,17 @@ impl<'m> AttemptWalk<'m> {
         }
         let model = self.model;
         let (point, text, finding) = match question {
+            ProxyQuestion::Http(..) if PolicyModel::reads_server_names(decision) => {
+                let finding = model.hello_finding(decision, Hello::Plain);
+                (EnforcementPoint::Tls, "what the client sends".to_owned(), finding)
+            }
+            ProxyQuestion::Hello(hello) => {
+                let text = match hello {
+                    Hello::Tls(Some(name)) => format!("TLS with the server name {name}"),
+                    Hello::Tls(None) | Hello::Plain => "TLS without a server name".to_owned(),
+                };
+                (EnforcementPoint::Tls, text, model.hello_finding(decision, hello))
+            }
             ProxyQuestion::Http(request, authority) => {
                 let head = RequestHead {
                     method: &request.method,

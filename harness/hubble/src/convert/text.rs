@@ -14,6 +14,7 @@ impl fmt::Display for Reported {
         let kind = match flow.kind {
             FlowKind::PolicyVerdict => "policy-verdict",
             FlowKind::Drop => "drop",
+            FlowKind::Trace => "trace",
             FlowKind::Proxy => "proxy",
         };
         write!(f, "{:.6} {}: ", flow.at.as_secs_f64(), plain(&self.node))?;
@@ -58,6 +59,10 @@ fn request(f: &mut fmt::Formatter<'_>, request: &ProxyRequest) -> fmt::Result {
         ProxyRequest::Http { method, path, host, status } => {
             write!(f, " http {} {}{}", plain(method), plain(host), plain(path))?;
             status.iter().try_for_each(|status| write!(f, " {status}"))
+        }
+        ProxyRequest::Tls { server_name } => {
+            f.write_str(" tls")?;
+            server_name.iter().try_for_each(|name| write!(f, " {}", plain(name)))
         }
     }
 }

@@ -62,6 +62,17 @@ impl Datapath {
                 judged.route = Route::Proxy(ProxyKind::Http, direction);
                 break;
             }
+            // Whatever the gateway's policy lets in is for its proxy.
+            if leg.transport() == Some(Protocol::Tcp)
+                && direction == Direction::Ingress
+                && self.policy.is_gateway(subject)
+            {
+                let route = Route::Proxy(ProxyKind::Http, direction);
+                let side = SideJudgement { verdict: FlowVerdict::Redirected, drop_reason: None, route };
+                judged.flows.push(self.verdict_flow(leg, direction, &ruling, &side, at));
+                judged.route = route;
+                break;
+            }
             let Some(side) = self.side(&ruling, direction, leg.protocol()) else { continue };
             judged.flows.push(self.verdict_flow(leg, direction, &ruling, &side, at));
             judged.route = side.route;
@@ -95,6 +106,9 @@ impl Datapath {
             SideVerdict::NotEnforced => return None,
             SideVerdict::LocalHost | SideVerdict::Allow { redirected: false } => pass,
             SideVerdict::Allow { redirected: true } => match (ruling.proxy, protocol) {
+                (Some(ProxyKind::Tls), FlowProtocol::Port(Protocol::Udp | Protocol::Sctp)) => {
+                    unknown("what a proxy for TLS makes of datagrams")
+                }
                 (Some(kind), FlowProtocol::Port(_)) => SideJudgement {
                     verdict: FlowVerdict::Redirected,
                     drop_reason: None,
@@ -136,6 +150,17 @@ impl Datapath {
             ..taken.clone()
         };
         [taken, refused]
+    }
+
+    /// The flow that tells of a packet's delivery, where its destination answers nothing and so nobody else tells of it.
+    pub(super) fn delivery(&self, leg: &Leg, at: Duration) -> Option<Flow> {
+        let link = self.owner(leg.truth.destination)?;
+        let endpoint = self.links.get(&link)?.endpoint()?;
+        let side = SideJudgement { verdict: FlowVerdict::Forwarded, drop_reason: None, route: Route::Pass };
+        self.policy.is_silent(endpoint).then(|| Flow {
+            kind: FlowKind::Trace,
+            ..self.verdict_flow(leg, Direction::Ingress, &Ruling::not_enforced(), &side, at)
+        })
     }
 
     fn verdict_flow(

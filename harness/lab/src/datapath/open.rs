@@ -18,7 +18,7 @@ use super::report::Dropped;
 use super::services::own_service_client;
 use super::{Datapath, Effects, LinkId, LinkOwner};
 use crate::packet::{Headers, PacketContent, Tuple};
-use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect};
+use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect, TLS_PORT};
 
 /// Why Cilium drops what a host outside sends to the address that a service has in the cluster.
 const OF_THE_CLUSTER: &str = "Is a ClusterIP";
@@ -74,6 +74,7 @@ impl Datapath {
                 let mut outgoing = start.leg.truth;
                 let to = self.owner(outgoing.destination);
                 let to = to.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
+                effects.flows.extend(self.delivery(&start.leg, at));
                 if start.to_itself {
                     outgoing.source = own_service_client(outgoing.source);
                 }
@@ -164,15 +165,31 @@ impl Datapath {
             _ => None,
         };
         let redirect = self.redirects.of(tuple.source).filter(|redirect| {
+            let is_gateway =
+                redirect.direction == Direction::Ingress && self.policy.is_gateway(&redirect.subject);
             redirect.upstream() == source
-                && redirect.server == destination
+                && (redirect.server == destination || is_gateway)
                 && Some(redirect.protocol) == protocol
         });
         let redirect = redirect.ok_or_else(|| Dropped::because(DropReason::InvalidSourceAddress, headers))?;
+        if redirect.server != destination {
+            return self.start_behind_gateway(&redirect, headers);
+        }
         let client = self.owner(redirect.client.ip());
         let client = client.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
         let truth = Tuple { source: redirect.client.ip(), source_port: redirect.client.port(), ..tuple };
         let leg = Leg { client, truth, icmp_kind: None, via: Some(redirect) };
+        Ok(Start { leg, service: None, to_itself: false })
+    }
+
+    /// From the gateway: a connection of its own, under the port of the client that it is for.
+    fn start_behind_gateway(&self, redirect: &Redirect, headers: &Headers) -> Result<Start, Dropped> {
+        let gateway = redirect.server.ip();
+        let client =
+            self.owner(gateway).ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
+        let truth = Tuple { source_port: redirect.client.port(), ..headers.tuple };
+        let truth = self.relayed(truth, gateway, headers)?;
+        let leg = Leg { client, truth, icmp_kind: None, via: None };
         Ok(Start { leg, service: None, to_itself: false })
     }
 
@@ -214,6 +231,7 @@ impl Datapath {
             destination_port: match kind {
                 ProxyKind::Dns => DNS_PORT,
                 ProxyKind::Http => HTTP_PORT,
+                ProxyKind::Tls => TLS_PORT,
             },
             protocol: truth.protocol,
         };

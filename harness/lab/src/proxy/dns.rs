@@ -151,7 +151,8 @@ pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, j
 }
 
 async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &Judge) -> io::Result<()> {
-    let connect = async || timeout(CONNECT, upstream(redirect)).await.map_err(io::Error::from)?;
+    let connect =
+        async || timeout(CONNECT, upstream(redirect, redirect.server)).await.map_err(io::Error::from)?;
     // Connected for the first query that may pass: one that is refused reaches no server.
     let mut server: Option<TcpStream> = None;
     let mut asked = false;

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +22,11 @@ use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
 use verdikt_engine::ruling::{RequestHead, normalize};
 
 use super::judge::{Judge, ProxyDecision};
-use super::upstream;
+use super::{tls, upstream};
 use crate::redirect::Redirect;
 
 /// How long a client may take for the head of a request, counted from the answer before it: as long as Cilium keeps an
@@ -37,19 +39,46 @@ const PARTING: Duration = Duration::from_secs(2);
 
 type Body = BoxBody<Bytes, hyper::Error>;
 
-/// The connection to the server: begun with the client's, so that the server's policy meets it at once.
+/// The connection to the server: begun with the client's, so that the server's policy meets it at once; behind the
+/// gateway with the first request, which says to whom.
 struct UpstreamConnection {
     sender: Mutex<Option<SendRequest<Incoming>>>,
     connected: watch::Receiver<bool>,
+    /// Tells of the connection when it stands; none when it has begun, or is not to.
+    pending: Mutex<Option<watch::Sender<bool>>>,
+    /// The task that makes and carries it.
+    connecting: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl UpstreamConnection {
+    /// Begins the connection, unless it has begun.
+    async fn begin(self: &Arc<Self>, redirect: &Arc<Redirect>, to: SocketAddr) {
+        if let Some(told) = self.pending.lock().await.take() {
+            let connecting = tokio::spawn(connect(Arc::clone(redirect), to, Arc::clone(self), told));
+            *self.connecting.lock().await = Some(connecting);
+        }
+    }
+
+    /// Ends the connection, wherever it is.
+    async fn end(&self) {
+        if let Some(connecting) = self.connecting.lock().await.take() {
+            connecting.abort();
+        }
+    }
 }
 
 /// Serves one client's connection.
 pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge: Arc<Judge>) {
     let (told, connected) = watch::channel(false);
-    let server = Arc::new(UpstreamConnection { sender: Mutex::new(None), connected });
-    let connecting = judge
-        .admits(&redirect)
-        .then(|| tokio::spawn(connect(Arc::clone(&redirect), Arc::clone(&server), told)));
+    let (pending, connecting) = (Mutex::new(Some(told)), Mutex::new(None));
+    let server = Arc::new(UpstreamConnection { sender: Mutex::new(None), connected, pending, connecting });
+    if judge.admits(&redirect) && !judge.is_gateway(&redirect) {
+        server.begin(&redirect, redirect.server).await;
+    }
+    if let Ok(true) = tokio::time::timeout(HEAD, tls::begins(&client)).await {
+        server.end().await;
+        return tls::refuse(client, &redirect, &judge).await;
+    }
     let service = service_fn(|request| {
         let (redirect, judge, server) = (Arc::clone(&redirect), Arc::clone(&judge), Arc::clone(&server));
         async move { Ok::<_, Infallible>(serve(request, &redirect, &judge, &server).await) }
@@ -65,18 +94,22 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
     // What is no request is answered with 400; the client may close or reset whenever it likes.
     let _ = serving.await;
     // A client that connects and asks nothing has met the server's policy as any other has. An error says that the
-    // server cannot be reached.
+    // server cannot be reached, or is not to be.
+    drop(server.pending.lock().await.take());
     let mut reached = server.connected.clone();
     let _ = tokio::time::timeout(PARTING, reached.wait_for(|reached| *reached)).await;
-    if let Some(connecting) = connecting {
-        connecting.abort();
-    }
+    server.end().await;
 }
 
 /// Connects to the server and carries the connection until it ends.
-async fn connect(redirect: Arc<Redirect>, server: Arc<UpstreamConnection>, told: watch::Sender<bool>) {
+async fn connect(
+    redirect: Arc<Redirect>,
+    to: SocketAddr,
+    server: Arc<UpstreamConnection>,
+    told: watch::Sender<bool>,
+) {
     // When this returns without success, whoever waits for the connection sees that nobody tells of it any more.
-    let Ok(Ok(stream)) = tokio::time::timeout(CONNECT, upstream(&redirect)).await else { return };
+    let Ok(Ok(stream)) = tokio::time::timeout(CONNECT, upstream(&redirect, to)).await else { return };
     let mut builder = client::Builder::new();
     builder.preserve_header_case(true);
     let Ok((sender, carried)) = builder.handshake(TokioIo::new(stream)).await else { return };
@@ -88,20 +121,28 @@ async fn connect(redirect: Arc<Redirect>, server: Arc<UpstreamConnection>, told:
 
 async fn serve(
     mut request: Request<Incoming>,
-    redirect: &Redirect,
+    redirect: &Arc<Redirect>,
     judge: &Judge,
-    server: &UpstreamConnection,
+    server: &Arc<UpstreamConnection>,
 ) -> Response<Body> {
     if let Err(reason) = make_plain(&mut request) {
         return last(StatusCode::BAD_REQUEST, reason);
     }
     let is_tunnel = request.method() == Method::CONNECT;
     match judged(&request, redirect, judge) {
-        ProxyDecision::Passes => match forward(request, server).await {
-            Some(response) => response,
+        ProxyDecision::Passes => {
+            if judge.is_gateway(redirect) {
+                let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+                let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+                let Some(to) = judge.route(redirect, host, path) else {
+                    return own(StatusCode::NOT_FOUND, "");
+                };
+                server.begin(redirect, to).await;
+            }
             // There is no other connection to the server than this one.
-            None => last(StatusCode::SERVICE_UNAVAILABLE, "the server cannot be reached\r\n"),
-        },
+            let unreached = || last(StatusCode::SERVICE_UNAVAILABLE, "the server cannot be reached\r\n");
+            forward(request, server).await.unwrap_or_else(unreached)
+        }
         ProxyDecision::Refused => own(StatusCode::FORBIDDEN, "Access denied\r\n"),
         ProxyDecision::Redirected(to) => moved(&to),
         ProxyDecision::Rejected => last(StatusCode::BAD_REQUEST, "a request that is none\r\n"),

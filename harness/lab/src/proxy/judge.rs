@@ -1,13 +1,13 @@
 //! What the proxies ask and tell: the policy in force, the names they learn, the flows.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{NO_QUERY, RequestHead, RequestTarget, read_request};
+use verdikt_engine::ruling::{Hello, NO_QUERY, RequestHead, RequestTarget, read_request};
 use verdikt_scenario::flow::{
     DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
 };
@@ -80,6 +80,21 @@ impl Judge {
         !ruling.verdict.denies()
     }
 
+    /// Whether a connection has come to the gateway, which leads its requests on.
+    pub(super) fn is_gateway(&self, redirect: &Redirect) -> bool {
+        redirect.direction == Direction::Ingress && self.policy.get().is_gateway(&redirect.subject)
+    }
+
+    /// Where the gateway leads a request.
+    pub(super) fn route(
+        &self,
+        redirect: &Redirect,
+        authority: Option<&str>,
+        path: &str,
+    ) -> Option<SocketAddr> {
+        self.policy.get().route(authority, path, redirect.client.ip())
+    }
+
     /// Tells that a client of the DNS proxy asks nothing.
     pub(super) fn no_query(&self, redirect: &Redirect) {
         let finding = Finding::Unknown { gap: NO_QUERY.to_owned(), rule: None };
@@ -108,6 +123,18 @@ impl Judge {
             return ProxyDecision::Rejected;
         }
         judgement
+    }
+
+    /// Judges the beginning of a connection, and tells so.
+    pub(super) fn hello(&self, redirect: &Redirect, hello: Hello<'_>) -> ProxyDecision {
+        let policy = self.policy.get();
+        let finding =
+            policy.hello(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect), hello);
+        let server_name = match hello {
+            Hello::Tls(name) => name.map(str::to_owned),
+            Hello::Plain => None,
+        };
+        self.tell(redirect, &finding, ProxyRequest::Tls { server_name })
     }
 
     /// Takes note that a name leads to addresses. When this returns, every later packet is judged so.

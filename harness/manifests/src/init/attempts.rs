@@ -112,7 +112,7 @@ fn at(kind: &str, written: Option<&Place>) -> String {
 
 fn transport(served: ServedProtocol) -> Protocol {
     match served {
-        ServedProtocol::Http | ServedProtocol::Tcp => Protocol::Tcp,
+        ServedProtocol::Http | ServedProtocol::Https | ServedProtocol::Tcp => Protocol::Tcp,
         ServedProtocol::Udp | ServedProtocol::Dns => Protocol::Udp,
         ServedProtocol::Sctp => Protocol::Sctp,
     }

@@ -22,16 +22,16 @@ pub(crate) struct TlsClient {
 }
 
 impl TlsClient {
-    /// A client that tells the server the name it is asked for by, and no address.
+    /// A client that tells the server the name it is asked for by, and no address: that of the header `Host`, or of the
+    /// target.
     ///
     /// Errors: [`WireOutcome::NotAttempted`], where a name cannot be told.
-    pub(crate) fn of(target: &WireTarget) -> Result<Self, WireOutcome> {
-        let name = match target {
-            WireTarget::Address(address) => ServerName::from(*address),
-            WireTarget::Name(name) => ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
-                .map_err(|_| {
-                    WireOutcome::NotAttempted(format!("{name:?} cannot be the server name of TLS"))
-                })?,
+    pub(crate) fn of(target: &WireTarget, headers: &[(String, String)]) -> Result<Self, WireOutcome> {
+        let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
+        let name = match (host, target) {
+            (Some((_, host)), _) => named(host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name))?,
+            (None, WireTarget::Address(address)) => ServerName::from(*address),
+            (None, WireTarget::Name(name)) => named(name)?,
         };
         let provider = Arc::new(ring::default_provider());
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -54,6 +54,12 @@ impl TlsClient {
             _ => failed(&error),
         })
     }
+}
+
+/// A name, or address, that TLS can tell.
+fn named(name: &str) -> Result<ServerName<'static>, WireOutcome> {
+    ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
+        .map_err(|_| WireOutcome::NotAttempted(format!("{name:?} cannot be the server name of TLS")))
 }
 
 /// What a client has seen where TLS, or the connection beneath it, came to an end.

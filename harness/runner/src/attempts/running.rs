@@ -236,13 +236,13 @@ impl<'a> RunningAttempts<'a> {
             (false, true) => Arrival::NotSeen,
             (false, false) => Arrival::Unknown,
         };
-        let led_to = self.led_to();
+        let (led_to, unanswered) = (self.led_to(), self.destinations.unanswered);
         let outcome = self.finished.unwrap_or_else(Self::unanswered);
         let mut stages = self.stages;
         if let Some(stage) = stages.last_mut().filter(|_| self.open) {
             stage.outcome = outcome.clone();
         }
         let observation = Observation { outcome, stages, arrival };
-        Evidence { lost: lost.cloned(), led_to, ..Evidence::new(observation, self.flows) }
+        Evidence { lost: lost.cloned(), led_to, unanswered, ..Evidence::new(observation, self.flows) }
     }
 }

@@ -36,6 +36,7 @@ pub fn unfit(
 ) -> Option<String> {
     let step = || scenario.steps.iter().find_map(|step| unfit_step(facts, world, borrowed, step));
     step()
+        .or_else(|| names_over_time(scenario))
         .or_else(|| clusterwide::unfit(allowed, scenario))
         .or_else(|| borrowing::unfit(borrowed, facts.cilium.audit(), scenario))
 }
@@ -96,6 +97,9 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
     if step.table.iter().any(|row| is_sctp(&row.attempt)) {
         return Some("it attempts SCTP, for which a pod without capabilities has no right".to_owned());
     }
+    if let Some(endpoint) = topology.silent.first() {
+        return Some(format!("its {endpoint} answers nothing, and on a cluster every pod and host answers"));
+    }
     if !topology.cilium.is_empty() {
         return Some("it attempts as Cilium's own endpoints, which is nobody else's right".to_owned());
     }
@@ -119,6 +123,21 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
         );
     }
     None
+}
+
+/// Names that change while a scenario runs are for the DNS servers of hosts outside to say.
+fn names_over_time(scenario: &Scenario) -> Option<String> {
+    if let Some(name) = scenario.steps.iter().find_map(|step| step.expired.first()) {
+        return Some(format!("the answers for {name} expire in it, and nobody waits for that on a cluster"));
+    }
+    let names = |step: &Step| {
+        let hosts = step.topology.world.values();
+        hosts.map(|host| (host.names.clone(), host.aliases.clone())).collect::<Vec<_>>()
+    };
+    let changes = scenario.steps.windows(2).any(|steps| names(&steps[0]) != names(&steps[1]));
+    changes.then(|| {
+        "its names lead elsewhere from one of its steps on, which no DNS server of a cluster does".to_owned()
+    })
 }
 
 fn unfit_world(world: Option<&World>, topology: &Topology) -> Option<String> {
@@ -173,9 +192,9 @@ fn is_sctp(attempt: &Attempt) -> bool {
     matches!(attempt, Attempt::Connect { protocol: Protocol::Sctp, .. })
 }
 
-/// Whether a document has a list called `http` anywhere.
+/// Whether a document has a list called `http` or `serverNames` anywhere.
 fn has_http_rules(root: &YamlNode) -> bool {
-    has(root, &|node| has_key(node, "http"))
+    has(root, &|node| has_key(node, "http") || has_key(node, "serverNames"))
 }
 
 fn has_key(node: &YamlNode, key: &str) -> bool {

@@ -219,7 +219,7 @@ impl JsonSchema for SourceNames {
 const ATTEMPTS: [&str; 4] = [
     r"^(tcp|udp|sctp)\s+\S+:\S+(\s+over\s+\S+)?(\s+via\s+\S+)?$",
     r"^icmp\s+\S+(\s+via\s+\S+)?$",
-    r"^http\s+[A-Z]+\s+\S+(\s+\S+=\S*)*(\s+over\s+\S+)?(\s+via\s+\S+)?$",
+    r"^https?\s+[A-Z]+\s+\S+(\s+\S+=\S*)*(\s+over\s+\S+)?(\s+via\s+\S+)?$",
     r"^dns(\+tcp)?\s+\S+$",
 ];
 

@@ -4,7 +4,7 @@ use super::attempt::resolve;
 use super::mistake::Mistake;
 use super::services::target_served;
 use super::suggest::listed;
-use crate::attempt::Target;
+use crate::attempt::{Scheme, Target};
 use crate::name::NamespacedName;
 use crate::topology::{DNS_POD, Endpoint, Port, Protocol, Resolved, ServedProtocol, ServicePort, Topology};
 
@@ -13,22 +13,24 @@ pub(super) fn reachable(
     target: &Target,
     protocol: Protocol,
     port: Port,
-    http: bool,
+    scheme: Option<Scheme>,
     topology: &Topology,
 ) -> Result<(), Mistake> {
     match target {
         Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
-            endpoint_answers(endpoint, protocol, port, http, topology)
+            endpoint_answers(endpoint, protocol, port, scheme, topology)
         }
         Target::Service(name)
         | Target::Backend { service: name, .. }
-        | Target::Over { service: name, .. } => service_answers(name, protocol, port, http, topology),
+        | Target::Over { service: name, .. } => service_answers(name, protocol, port, scheme, topology),
         Target::Name(name) => match resolve(name, topology)? {
             Resolved::Service(name) if topology.is_headless(&name) => {
-                somebody_answers(&name, protocol, port, http, topology)
+                somebody_answers(&name, protocol, port, scheme, topology)
             }
-            Resolved::Service(name) => service_answers(&name, protocol, port, http, topology),
-            Resolved::World(host) => endpoint_answers(&Endpoint::World(host), protocol, port, http, topology),
+            Resolved::Service(name) => service_answers(&name, protocol, port, scheme, topology),
+            Resolved::World(host) => {
+                endpoint_answers(&Endpoint::World(host), protocol, port, scheme, topology)
+            }
         },
     }
 }
@@ -38,40 +40,51 @@ fn somebody_answers(
     name: &NamespacedName,
     protocol: Protocol,
     port: Port,
-    http: bool,
+    scheme: Option<Scheme>,
     topology: &Topology,
 ) -> Result<(), Mistake> {
     let mut answers = topology
         .backends(name)
         .into_iter()
-        .map(|endpoint| endpoint_answers(&endpoint, protocol, port, http, topology));
+        .map(|endpoint| endpoint_answers(&endpoint, protocol, port, scheme, topology));
     let nobody = || Err(Mistake::new(format!("nothing stands behind service `{name}` in this step")));
     let first = answers.next().unwrap_or_else(nobody);
     if first.is_ok() || answers.any(|answer| answer.is_ok()) { Ok(()) } else { first }
 }
 
-fn wanted(protocol: Protocol, port: Port, http: bool) -> String {
-    if http { format!("http {port}") } else { format!("{protocol} {port}") }
+fn wanted(protocol: Protocol, port: Port, scheme: Option<Scheme>) -> String {
+    scheme.map_or_else(|| format!("{protocol} {port}"), |scheme| format!("{scheme} {port}"))
+}
+
+/// The server that a request needs.
+fn speaking(scheme: Scheme) -> ServedProtocol {
+    match scheme {
+        Scheme::Http => ServedProtocol::Http,
+        Scheme::Https => ServedProtocol::Https,
+    }
 }
 
 pub(super) fn endpoint_answers(
     endpoint: &Endpoint,
     protocol: Protocol,
     port: Port,
-    http: bool,
+    scheme: Option<Scheme>,
     topology: &Topology,
 ) -> Result<(), Mistake> {
-    let is_dns = endpoint.to_string() == DNS_POD && port.get() == 53 && protocol != Protocol::Sctp && !http;
+    let is_dns =
+        endpoint.to_string() == DNS_POD && port.get() == 53 && protocol != Protocol::Sctp && scheme.is_none();
     let serves = topology.serves(endpoint);
     let answers = |served: &crate::topology::Served| {
         served.port == port
             && served.protocol.answers(protocol)
-            && (!http || served.protocol == ServedProtocol::Http)
+            && scheme.is_none_or(|scheme| served.protocol == speaking(scheme))
     };
-    if is_dns || serves.iter().any(answers) {
+    // Nothing answers at any port of an endpoint that answers nothing.
+    let is_silent = serves.is_empty() && topology.silent.contains(endpoint);
+    if is_dns || is_silent || serves.iter().any(answers) {
         return Ok(());
     }
-    let message = format!("`{endpoint}` does not serve {}", wanted(protocol, port, http));
+    let message = format!("`{endpoint}` does not serve {}", wanted(protocol, port, scheme));
     let offered = topology.services.iter().find(|(name, service)| {
         service.ports.iter().any(|offered| offered.port == port) && topology.backends(name).contains(endpoint)
     });
@@ -95,15 +108,15 @@ fn service_answers(
     name: &NamespacedName,
     protocol: Protocol,
     port: Port,
-    http: bool,
+    scheme: Option<Scheme>,
     topology: &Topology,
 ) -> Result<(), Mistake> {
     let Some(service) = topology.services.get(name) else {
         // The only service that nobody has to declare is the one in front of the DNS server.
-        if port.get() == 53 && protocol != Protocol::Sctp && !http {
+        if port.get() == 53 && protocol != Protocol::Sctp && scheme.is_none() {
             return Ok(());
         }
-        let message = format!("service `{name}` does not offer {}", wanted(protocol, port, http));
+        let message = format!("service `{name}` does not offer {}", wanted(protocol, port, scheme));
         return Err(Mistake::new(message).help("it offers `53` over UDP and TCP".to_owned()));
     };
     let offered = service.ports.iter().find(|offered| offered.port == port && offered.protocol == protocol);
@@ -116,12 +129,16 @@ fn service_answers(
     }
     let answers = |endpoint: &Endpoint| {
         target_served(topology, endpoint, protocol, &offered.target)
-            .is_some_and(|port| endpoint_answers(endpoint, protocol, port, http, topology).is_ok())
+            .is_some_and(|port| endpoint_answers(endpoint, protocol, port, scheme, topology).is_ok())
     };
     if backends.iter().any(answers) {
         return Ok(());
     }
-    let what = if http { "HTTP" } else { "anything" };
+    let what = match scheme {
+        None => "anything",
+        Some(Scheme::Http) => "HTTP",
+        Some(Scheme::Https) => "HTTPS",
+    };
     Err(Mistake::new(format!("nobody behind port {port} of service `{name}` serves {what} in this step")))
 }
 

@@ -12,16 +12,16 @@ use super::backend::{over, split_over, split_via, through};
 use super::mistake::Mistake;
 use super::served;
 use super::suggest::did_you_mean;
-use crate::attempt::{Attempt, Target};
+use crate::attempt::{Attempt, Scheme, Target};
 use crate::name::{DnsName, HostName, NamespacedName};
 use crate::topology::{
     CLUSTER_DOMAIN, CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, Protocol, Resolved, Service, Topology,
 };
 
-/// How a URL begins.
-const HTTP: &str = "http://";
+/// How URLs begin, with what carries their requests.
+const URLS: [(&str, Scheme); 2] = [("http://", Scheme::Http), ("https://", Scheme::Https)];
 
-const KINDS: [&str; 7] = ["tcp", "udp", "sctp", "icmp", "http", "dns", "dns+tcp"];
+const KINDS: [&str; 8] = ["tcp", "udp", "sctp", "icmp", "http", "https", "dns", "dns+tcp"];
 
 /// Reads an attempt as an author writes it, `tcp database/redis:6379`, and checks that it can be made: the target
 /// exists and serves the port.
@@ -47,7 +47,8 @@ fn parse_plain(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
         "udp" => connect(Protocol::Udp, rest, topology),
         "sctp" => connect(Protocol::Sctp, rest, topology),
         "icmp" => ping(rest, topology),
-        "http" => http(rest, topology),
+        "http" => http(Scheme::Http, rest, topology),
+        "https" => http(Scheme::Https, rest, topology),
         "dns" => Ok(Attempt::Dns { name: dns_name(rest)?, protocol: Protocol::Udp }),
         "dns+tcp" => Ok(Attempt::Dns { name: dns_name(rest)?, protocol: Protocol::Tcp }),
         _ if served::IN_TLS.contains(&kind) => Err(served::in_tls(kind)),
@@ -94,9 +95,10 @@ pub fn parse_source(text: &str, topology: &Topology) -> Result<Endpoint, Mistake
 pub(crate) fn target_text(text: &str) -> &str {
     let mut words = text.split_whitespace();
     let kind = words.next().unwrap_or_default();
-    let target = if kind == "http" { words.nth(1) } else { words.next() };
+    let target = if ["http", "https"].contains(&kind) { words.nth(1) } else { words.next() };
     let target = target.unwrap_or_default();
-    let (_, target) = split_prefix(target.strip_prefix(HTTP).unwrap_or(target));
+    let of_url = URLS.iter().find_map(|(begin, _)| target.strip_prefix(begin));
+    let (_, target) = split_prefix(of_url.unwrap_or(target));
     let target = target.split_once(':').map_or(target, |(name, _)| name);
     let slashes = target.match_indices('/').nth(1);
     slashes.map_or(target, |(second, _)| &target[..second])
@@ -231,7 +233,7 @@ fn connect(protocol: Protocol, text: &str, topology: &Topology) -> Result<Attemp
     };
     let target = not_the_gateway(target(prefix, name, topology)?)?;
     let port = served::port(port)?;
-    reachable(&target, protocol, port, false, topology)?;
+    reachable(&target, protocol, port, None, topology)?;
     Ok(Attempt::Connect { protocol, target, port })
 }
 

@@ -94,6 +94,10 @@ pub(super) fn through(attempt: &Attempt, via: &str, topology: &Topology) -> Resu
             "`{via}` has no port of the name that port {port} of service `{service}` leads to"
         ))
     })?;
-    endpoint_answers(backend, protocol, own, matches!(attempt, Attempt::Http { .. }), topology)?;
+    let scheme = match attempt {
+        Attempt::Http { request, .. } => Some(request.scheme),
+        _ => None,
+    };
+    endpoint_answers(backend, protocol, own, scheme, topology)?;
     Ok(attempt.through(backend.clone()))
 }

@@ -9,23 +9,22 @@ use crate::file::{Located, LocatedMap};
 use crate::name::{PortName, is_dns_subdomain};
 use crate::topology::{Labels, Port, Protocol, Served, ServedProtocol, TargetPort};
 
-const PROTOCOLS: [(&str, ServedProtocol); 5] = [
+const PROTOCOLS: [(&str, ServedProtocol); 6] = [
     ("http", ServedProtocol::Http),
+    ("https", ServedProtocol::Https),
     ("tcp", ServedProtocol::Tcp),
     ("udp", ServedProtocol::Udp),
     ("sctp", ServedProtocol::Sctp),
     ("dns", ServedProtocol::Dns),
 ];
 
-/// What is told inside TLS, which scenarios have no word for.
-pub(crate) const IN_TLS: [&str; 3] = ["https", "tls", "grpcs"];
+/// What is told inside TLS and is no request of HTTP, which scenarios have no word for.
+pub(crate) const IN_TLS: [&str; 2] = ["tls", "grpcs"];
 
-/// The mistake of a word for what is told inside TLS. A word that is near it would not be the same: HTTP rules judge
-/// plain HTTP, and break what is not.
+/// The mistake of a word for what is told inside TLS.
 pub(crate) fn in_tls(word: &str) -> Mistake {
-    let message = format!("`{word}` cannot be told in a scenario: there is no word for what is inside TLS");
-    let help =
-        "write `tcp`: the proxy does not see requests inside TLS, and HTTP rules break such connections";
+    let message = format!("`{word}` cannot be told in a scenario: what is inside TLS is HTTP here");
+    let help = "write `https`: policies see the server name alone, whatever is inside";
     Mistake::new(message).help(help.to_owned())
 }
 

@@ -1,24 +1,25 @@
 //! From topology files to one topology: includes merged, names checked, addresses given out.
 
 mod collisions;
+mod silent;
+mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use self::collisions::collisions;
+use self::silent::Silence;
+use self::world::world;
 use super::mistake::{Mistake, Mistakes};
 use super::served::{all_served, label_key, labels};
 use super::services;
 use super::suggest::did_you_mean;
-use super::{dns, pod_place};
+use super::{dns, pod_place, routes};
 use crate::file::{Located, LocatedMap, NamespaceFile, PartWord, PodFile, SettingWord, TopologyFile};
-use crate::name::{DnsName, HostName, NamespaceName, NamespacedName, is_dns_subdomain};
+use crate::name::{HostName, NamespaceName, NamespacedName, is_dns_subdomain};
 use crate::place::Position;
-use crate::topology::{
-    CLUSTER_DOMAIN, DNS_NAMESPACE, Endpoint, LOCAL_NODE, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Topology,
-    WorldHost,
-};
+use crate::topology::{DNS_NAMESPACE, Endpoint, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Topology};
 
 /// The labels by which Kubernetes names the roles of a node.
 /// <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane>
@@ -114,6 +115,7 @@ pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Topology
     }
     draft.topology.add_api_server_service();
     dns::lower(parts, &mut draft, mistakes);
+    routes::lower(parts, &mut draft, mistakes);
     draft
 }
 
@@ -242,6 +244,8 @@ pub(crate) fn pod(
                 host_network: place.host_network.or(of_manifest.host_network),
                 cluster: place.cluster.or(of_manifest.cluster),
             };
+            let silence = Silence { written: value.silent.as_ref(), only: value.only, file };
+            silent::declare(Endpoint::Pod(name.clone()), &silence, draft, mistakes);
             draft.topology.pods.insert(name, pod);
         }
         Err(error) => {
@@ -301,55 +305,6 @@ fn host_name(
     kept
 }
 
-fn world(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
-    let hosts = winners(parts, |part| &part.world);
-    let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
-    let mut addresses: BTreeMap<&str, IpAddr> = BTreeMap::new();
-    for (name, Winner { file, value, .. }) in &hosts {
-        let Some(written) = &value.address else { continue };
-        let Some(address) = mistakes.keep(file, written.position, address(&written.value)) else { continue };
-        let node = draft.topology.nodes.iter().find(|(_, node)| node.address == Some(address));
-        let owner = owners.get(&address).copied().or(node.map(|(node, _)| node.as_str()));
-        if let Some(owner) = owner {
-            let message = format!("`{owner}` has the address {address} already");
-            mistakes.add(file, written.position, Mistake::new(message));
-        }
-        owners.entry(address).or_insert(name);
-        addresses.insert(name, address);
-    }
-    let mut free = (1..=254).map(|last| IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)));
-    let mut names: BTreeMap<DnsName, &str> = BTreeMap::new();
-    for (name, Winner { file, position, value }) in &hosts {
-        let (serves, understood) = all_served(&value.serves, file, mistakes);
-        if !understood {
-            draft.broken.insert((*name).to_owned());
-        }
-        let own_names = dns_names(name, &value.names, file, &mut names, mistakes);
-        let aliases = dns_names(name, &value.aliases, file, &mut names, mistakes);
-        if let Some(first) = value.aliases.first().filter(|_| own_names.is_empty()) {
-            let mistake = Mistake::new(format!("`{}` is an alias of a host without a name", first.value));
-            mistakes.add(file, first.position, mistake.help("give the host `names`".to_owned()));
-        }
-        let address = addresses.get(name).copied().or_else(|| free.find(|next| !owners.contains_key(next)));
-        let Some(address) = address else {
-            mistakes.add(file, *position, Mistake::new("192.0.2.0/24 has no address left for this host"));
-            continue;
-        };
-        if *name == LOCAL_NODE {
-            let mistake =
-                Mistake::new("`host` is the node that runs the pods, and no host outside the cluster");
-            mistakes.add(file, *position, mistake.help("give the host another name".to_owned()));
-        }
-        if let Some(name) = host_name(name, file, *position, draft, mistakes) {
-            let api_server = value.api_server;
-            draft
-                .topology
-                .world
-                .insert(name, WorldHost { address, names: own_names, aliases, serves, api_server });
-        }
-    }
-}
-
 pub(super) fn address(text: &str) -> Result<IpAddr, Mistake> {
     let bad = || Mistake::new(format!("`{text}` is not the address of a host"));
     let Ok(address) = text.parse::<IpAddr>() else {
@@ -362,29 +317,6 @@ pub(super) fn address(text: &str) -> Result<IpAddr, Mistake> {
         );
     }
     Ok(address)
-}
-
-fn dns_names<'a>(
-    host: &'a str,
-    written: &[Located<String>],
-    file: &Arc<str>,
-    owners: &mut BTreeMap<DnsName, &'a str>,
-    mistakes: &mut Mistakes,
-) -> BTreeSet<DnsName> {
-    let mut names = BTreeSet::new();
-    for Located { value: text, position } in written {
-        let Some(name) = mistakes.keep(file, *position, text.parse::<DnsName>()) else { continue };
-        if name.as_str().ends_with(&format!(".{CLUSTER_DOMAIN}")) {
-            let message = format!("`{name}` is a name of the cluster, and leads to no host outside it");
-            mistakes.add(file, *position, Mistake::new(message));
-        }
-        if let Some(owner) = owners.insert(name.clone(), host) {
-            let message = format!("`{name}` leads to `{owner}` already");
-            mistakes.add(file, *position, Mistake::new(message));
-        }
-        names.insert(name);
-    }
-    names
 }
 
 /// A host outside the cluster or a node that the topology has.

@@ -13,6 +13,8 @@ use crate::name::PortName;
 pub enum ServedProtocol {
     /// HTTP/1.1 over TCP.
     Http,
+    /// HTTP/1.1 over TLS, with a certificate of its own.
+    Https,
     /// A TCP echo.
     Tcp,
     /// A UDP echo.
@@ -27,7 +29,7 @@ impl ServedProtocol {
     /// Whether a server of this kind answers on the transport protocol.
     pub fn answers(self, protocol: Protocol) -> bool {
         match self {
-            Self::Http | Self::Tcp => protocol == Protocol::Tcp,
+            Self::Http | Self::Https | Self::Tcp => protocol == Protocol::Tcp,
             Self::Udp => protocol == Protocol::Udp,
             Self::Sctp => protocol == Protocol::Sctp,
             Self::Dns => matches!(protocol, Protocol::Tcp | Protocol::Udp),
@@ -39,6 +41,7 @@ impl fmt::Display for ServedProtocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Http => "http",
+            Self::Https => "https",
             Self::Tcp => "tcp",
             Self::Udp => "udp",
             Self::Sctp => "sctp",

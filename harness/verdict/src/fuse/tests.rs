@@ -311,6 +311,21 @@ fn no_such_name_is_an_answer_to_a_look_up() {
     assert_eq!(shown(&fuse(&evidence)), "allow ofa");
 }
 
+/// Where nobody answers anything, a flow alone tells what was allowed; without one nothing is.
+#[test]
+fn an_attempt_that_nobody_can_answer_is_allowed_by_its_flow() {
+    let check = |flows: &[Flow], expected: &str| {
+        let mut evidence = evidence(&Outcome::TimedOut, flows, Arrival::Unknown, None);
+        evidence.unanswered = true;
+        assert_eq!(shown(&fuse(&evidence)), expected, "{flows:?}");
+    };
+    let egress = |verdict| judged(verdict, FlowDirection::Egress);
+    check(&[egress(FlowVerdict::Forwarded)], "allow f");
+    check(&[egress(FlowVerdict::Audit)], "audit egress f");
+    check(&[egress(FlowVerdict::Dropped)], "deny egress of");
+    check(&[], "?");
+}
+
 /// Nothing denies but a drop of the attempt's own, nothing allows but a success.
 #[test]
 fn no_verdict_without_its_proof() {

@@ -2,27 +2,30 @@
 
 use super::super::answers::reachable;
 use super::super::mistake::Mistake;
+use super::super::routes::routed;
 use super::super::served;
-use super::{HTTP, find_source, split_prefix, target};
-use crate::attempt::{Attempt, Request};
-use crate::topology::{Protocol, Topology};
+use super::{URLS, find_source, split_prefix, target};
+use crate::attempt::{Attempt, Request, Scheme};
+use crate::topology::{CiliumEndpoint, Endpoint, Protocol, Topology};
 
 /// Reads an HTTP attempt without its first word.
-pub(super) fn http(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
-    let form = || "write `http GET namespace/name:8080/path Header=value`".to_owned();
+pub(super) fn http(scheme: Scheme, text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
+    let form = || format!("write `{scheme} GET namespace/name:8080/path Header=value`");
     let mut words = text.split_whitespace();
     let (Some(method), Some(url)) = (words.next(), words.next()) else {
         return Err(Mistake::new("the HTTP attempt has no target").help(form()));
     };
     if !is_token(method) || method.bytes().any(|c| c.is_ascii_lowercase()) {
         let mistake = Mistake::new(format!("`{method}` is no HTTP method"));
-        return Err(mistake.help("methods are written in capitals: `http GET …`".to_owned()));
+        return Err(mistake.help(format!("methods are written in capitals: `{scheme} GET …`")));
     }
     let (prefix, url) = split_prefix(url);
-    if url.starts_with("https://") {
-        return Err(served::in_tls("https"));
+    let of_url = URLS.iter().find_map(|(begin, carried)| Some((url.strip_prefix(begin)?, *carried)));
+    if let Some((rest, other)) = of_url.filter(|(_, carried)| *carried != scheme) {
+        let mistake = Mistake::new(format!("`{url}` is no address of {scheme}"));
+        return Err(mistake.help(format!("write `{other} {method} {rest}`")));
     }
-    let split = match url.strip_prefix(HTTP) {
+    let split = match of_url.map(|(rest, _)| rest) {
         // A URL as programs take it: what ends its authority is the first slash.
         Some(rest) => Some(rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash))),
         None => split_url(url, topology),
@@ -32,7 +35,7 @@ pub(super) fn http(text: &str, topology: &Topology) -> Result<Attempt, Mistake> 
     };
     let (name, port) = match authority.rsplit_once(':') {
         Some((name, port)) => (name, served::port(port)?),
-        None => (authority, served::port("80")?),
+        None => (authority, served::port(&scheme.default_port().to_string())?),
     };
     let mut headers = Vec::new();
     for word in words {
@@ -44,8 +47,13 @@ pub(super) fn http(text: &str, topology: &Topology) -> Result<Attempt, Mistake> 
         headers.push((name.to_owned(), value.to_owned()));
     }
     let target = target(prefix, name, topology)?;
-    reachable(&target, Protocol::Tcp, port, true, topology)?;
-    let request = Request { method: method.to_owned(), path: path.to_owned(), headers };
+    if scheme == Scheme::Https && target.endpoint() == Some(&Endpoint::Cilium(CiliumEndpoint::Ingress)) {
+        let mistake = Mistake::new("the gateway's listener speaks plain HTTP here");
+        return Err(mistake.help(format!("write `http {method} {name}:80{path}`")));
+    }
+    reachable(&target, Protocol::Tcp, port, Some(scheme), topology)?;
+    let request = Request { scheme, method: method.to_owned(), path: path.to_owned(), headers };
+    routed(&target, &request, topology)?;
     Ok(Attempt::Http { target, port, request })
 }
 

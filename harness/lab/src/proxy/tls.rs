@@ -1,0 +1,102 @@
+//! The proxy that reads how a connection begins: it lets those pass whose server name a rule allows, and resets others.
+//!
+//! <https://docs.cilium.io/en/stable/security/policy/language/#tls-server-name-indication-sni>
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::rustls::server::Acceptor;
+use verdikt_engine::ruling::Hello;
+
+use super::judge::{Judge, ProxyDecision};
+use super::upstream;
+use crate::redirect::Redirect;
+
+/// The first byte of TLS: a record of the handshake.
+/// <https://www.rfc-editor.org/rfc/rfc8446#section-5.1>
+const HANDSHAKE: u8 = 22;
+/// How long a client may take to begin: as long as Envoy waits for it.
+const BEGIN: Duration = Duration::from_secs(15);
+/// How long a server may take to accept a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// More than the beginning of any client.
+const LONGEST: usize = 64 * 1024;
+
+/// What a client has sent to begin.
+struct Beginning {
+    bytes: Vec<u8>,
+    is_tls: bool,
+    server_name: Option<String>,
+}
+
+/// Serves one client's connection.
+pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, judge: Arc<Judge>) {
+    // A client that sends nothing has begun nothing, and nobody judges it.
+    let Ok(Ok(Some(begun))) = timeout(BEGIN, read(&mut client)).await else { return };
+    let hello = match begun.is_tls {
+        true => Hello::Tls(begun.server_name.as_deref()),
+        false => Hello::Plain,
+    };
+    if judge.hello(&redirect, hello) != ProxyDecision::Passes {
+        return reset(&client);
+    }
+    let Ok(Ok(mut server)) = timeout(CONNECT, upstream(&redirect, redirect.server)).await else {
+        return reset(&client);
+    };
+    if server.write_all(&begun.bytes).await.is_ok() {
+        // Either side may close or reset whenever it likes.
+        let _ = copy_bidirectional(&mut client, &mut server).await;
+    }
+}
+
+/// Whether a client begins TLS where plain HTTP is wanted.
+pub(super) async fn begins(client: &TcpStream) -> bool {
+    let mut first = [0];
+    matches!(client.peek(&mut first).await, Ok(1) if first[0] == HANDSHAKE)
+}
+
+/// Refuses TLS where nothing but plain HTTP can be read, and tells so.
+pub(super) async fn refuse(mut client: TcpStream, redirect: &Redirect, judge: &Judge) {
+    if let Ok(Ok(Some(begun))) = timeout(BEGIN, read(&mut client)).await {
+        judge.hello(redirect, Hello::Tls(begun.server_name.as_deref()));
+    }
+    reset(&client);
+}
+
+/// Reads until it is clear how a client begins; none where it closes before.
+async fn read(client: &mut TcpStream) -> io::Result<Option<Beginning>> {
+    let (mut bytes, mut acceptor) = (Vec::new(), Acceptor::default());
+    let mut buffer = [0; 4096];
+    loop {
+        let length = client.read(&mut buffer).await?;
+        if length == 0 {
+            return Ok(None);
+        }
+        let mut new = &buffer[..length];
+        bytes.extend_from_slice(new);
+        let plain = |bytes| Ok(Some(Beginning { bytes, is_tls: false, server_name: None }));
+        if bytes.first() != Some(&HANDSHAKE) || bytes.len() > LONGEST {
+            return plain(bytes);
+        }
+        while !new.is_empty() && acceptor.read_tls(&mut new)? > 0 {}
+        match acceptor.accept() {
+            Ok(None) => {}
+            Ok(Some(accepted)) => {
+                let server_name = accepted.client_hello().server_name().map(str::to_ascii_lowercase);
+                return Ok(Some(Beginning { bytes, is_tls: true, server_name }));
+            }
+            Err(_) => return plain(bytes),
+        }
+    }
+}
+
+/// Lets the end of a connection be a reset.
+fn reset(client: &TcpStream) {
+    // Where it cannot be set, the client sees a close, which tells it as much.
+    let _ = SockRef::from(client).set_linger(Some(Duration::ZERO));
+}

@@ -1,0 +1,71 @@
+//! Names that lead elsewhere from a step on, and names whose answers are too old.
+
+use std::sync::Arc;
+
+use super::mistake::{Mistake, Mistakes};
+use super::suggest::did_you_mean;
+use super::topology::TopologyDraft;
+use crate::file::StepFile;
+use crate::name::{DnsName, HostName};
+use crate::topology::{Resolved, Topology};
+
+/// Applies what a step says of names. `before` is the topology of the step before; none at the first.
+pub(super) fn apply(
+    step: &StepFile,
+    before: Option<&TopologyDraft>,
+    file: &Arc<str>,
+    draft: &mut TopologyDraft,
+    mistakes: &mut Mistakes,
+) {
+    for name in &step.expired {
+        let known = host_of(&name.value, &draft.topology).and_then(|_| {
+            let nothing = || Mistake::new("no step comes before this one, and nothing has been learned");
+            before.map(|_| ()).ok_or_else(nothing)
+        });
+        mistakes.keep(file, name.position, known);
+    }
+    for (name, host) in &step.names {
+        let Some((parsed, old)) = mistakes.keep(file, name.position, host_of(&name.value, &draft.topology))
+        else {
+            continue;
+        };
+        let Some(new) = mistakes.keep(file, host.position, known_host(&host.value, &draft.topology)) else {
+            continue;
+        };
+        if old == new {
+            let mistake = Mistake::new(format!("`{parsed}` leads to `{new}` already"));
+            mistakes.add(file, host.position, mistake.help("leave it out".to_owned()));
+            continue;
+        }
+        let world = &mut draft.topology.world;
+        if let Some(old) = world.get_mut(&old) {
+            old.names.remove(&parsed);
+            old.aliases.remove(&parsed);
+        }
+        if let Some(new) = world.get_mut(&new) {
+            new.names.insert(parsed);
+        }
+    }
+}
+
+/// A name that leads to a host outside, and the host.
+fn host_of(text: &str, topology: &Topology) -> Result<(DnsName, HostName), Mistake> {
+    let name = text.parse::<DnsName>()?;
+    if let Some(Resolved::World(host)) = topology.resolve(&name) {
+        return Ok((name, host));
+    }
+    let known = topology.world.values().flat_map(|host| host.names.iter().chain(&host.aliases));
+    let known: Vec<&str> = known.map(DnsName::as_str).collect();
+    let help = did_you_mean(text, "the names of hosts outside are", &known);
+    Err(Mistake::new(format!("`{name}` leads to no host outside")).help(help))
+}
+
+fn known_host(text: &str, topology: &Topology) -> Result<HostName, Mistake> {
+    let name = text.parse::<HostName>()?;
+    if topology.world.contains_key(&name) {
+        return Ok(name);
+    }
+    let known: Vec<&str> = topology.world.keys().map(HostName::as_str).collect();
+    let help = did_you_mean(text, "the hosts outside are", &known);
+    Err(Mistake::new(format!("no host outside is called `{name}`")).help(help))
+}

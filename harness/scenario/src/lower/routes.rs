@@ -1,0 +1,77 @@
+//! The routes of the gateway.
+
+use super::mistake::{Mistake, Mistakes};
+use super::served::port;
+use super::suggest::{did_you_mean, listed};
+use super::topology::{TopologyDraft, TopologyPart, Winner, winners};
+use crate::attempt::{Request, Target};
+use crate::name::{DnsName, NamespacedName};
+use crate::topology::{CiliumEndpoint, Endpoint, GatewayRoute, Port, Protocol, Topology};
+
+/// Reads the routes of every file; the later file wins.
+pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
+    for (key, Winner { file, position, value }) in winners(parts, |part| &part.routes) {
+        if !draft.topology.cilium.contains(&CiliumEndpoint::Ingress) {
+            let mistake = Mistake::new(format!("`{key}` is a route, and the topology has no gateway"));
+            mistakes.add(file, position, mistake.help("add `cilium: [ingress]`".to_owned()));
+            continue;
+        }
+        let of_service = value.value.rsplit_once(':').map_or(value.value.as_str(), |(name, _)| name);
+        if draft.broken.contains(of_service) {
+            continue;
+        }
+        let to = mistakes.keep(file, value.position, destination(&value.value, &draft.topology));
+        if let Some((service, port)) = to
+            && let Some((host, prefix)) = mistakes.keep(file, position, begins_with(key))
+        {
+            draft.topology.routes.push(GatewayRoute { host, prefix, service, port });
+        }
+    }
+}
+
+/// The host, if there is one, and what the path begins with.
+fn begins_with(text: &str) -> Result<(Option<DnsName>, String), Mistake> {
+    let Some(slash) = text.find('/') else {
+        let mistake = Mistake::new(format!("`{text}` is no route: it has no path"));
+        return Err(mistake.help(format!("write `{text}/`")));
+    };
+    let (host, prefix) = text.split_at(slash);
+    let host = if host.is_empty() { None } else { Some(host.parse()?) };
+    Ok((host, prefix.to_owned()))
+}
+
+/// `namespace/service:port`, of a service that offers the port.
+fn destination(text: &str, topology: &Topology) -> Result<(NamespacedName, Port), Mistake> {
+    let Some((name, number)) = text.rsplit_once(':') else {
+        let mistake = Mistake::new(format!("`{text}` has no port"));
+        return Err(mistake.help(format!("write `{text}:80`")));
+    };
+    let (service, port) = (name.parse::<NamespacedName>()?, port(number)?);
+    let Some(known) = topology.services.get(&service) else {
+        let known: Vec<String> = topology.services.keys().map(ToString::to_string).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let help = did_you_mean(name, "the services are", &known);
+        return Err(Mistake::new(format!("no service is called `{service}`")).help(help));
+    };
+    if known.ports.iter().any(|offered| offered.port == port && offered.protocol == Protocol::Tcp) {
+        return Ok((service, port));
+    }
+    let offers: Vec<String> =
+        known.ports.iter().map(|offered| format!("{}/{}", offered.port, offered.protocol)).collect();
+    let help = format!("it offers {}", listed(offers.iter().map(String::as_str)));
+    Err(Mistake::new(format!("service `{service}` does not offer tcp {port}")).help(help))
+}
+
+/// A mistake where a request comes to a gateway of which no route takes it.
+pub(super) fn routed(target: &Target, request: &Request, topology: &Topology) -> Result<(), Mistake> {
+    let gateway = Endpoint::Cilium(CiliumEndpoint::Ingress);
+    let is_routed = topology.routes.is_empty()
+        || target.endpoint() != Some(&gateway)
+        || topology.route(request.host(), &request.path).is_some();
+    if is_routed {
+        return Ok(());
+    }
+    let known: Vec<String> = topology.routes.iter().map(ToString::to_string).collect();
+    let help = format!("its routes are for {}", listed(known.iter().map(String::as_str)));
+    Err(Mistake::new(format!("no route of the gateway leads `{}` anywhere", request.path)).help(help))
+}

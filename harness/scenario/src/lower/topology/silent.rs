@@ -1,0 +1,38 @@
+//! Endpoints that take what comes, and answer nothing.
+
+use std::sync::Arc;
+
+use super::TopologyDraft;
+use crate::file::{Located, PartWord};
+use crate::lower::mistake::{Mistake, Mistakes};
+use crate::topology::Endpoint;
+
+/// What a file says of whether an endpoint answers.
+pub(super) struct Silence<'a> {
+    /// `silent`, if it is there.
+    pub(super) written: Option<&'a Located<bool>>,
+    /// `only`, if it is there.
+    pub(super) only: Option<PartWord>,
+    /// The file.
+    pub(super) file: &'a Arc<str>,
+}
+
+/// Takes on record whether an endpoint is silent: then it is a target and nothing more.
+pub(super) fn declare(
+    endpoint: Endpoint,
+    silence: &Silence<'_>,
+    draft: &mut TopologyDraft,
+    mistakes: &mut Mistakes,
+) {
+    let Some(written) = silence.written.filter(|written| written.value) else {
+        draft.topology.silent.remove(&endpoint);
+        return;
+    };
+    if silence.only == Some(PartWord::Source) {
+        let message = format!("`{endpoint}` is silent and a source: it would hear no answer");
+        let help = "leave `silent` out, or `only`".to_owned();
+        mistakes.add(silence.file, written.position, Mistake::new(message).help(help));
+    }
+    draft.only.insert(endpoint.to_string(), PartWord::Target);
+    draft.topology.silent.insert(endpoint);
+}

@@ -1,0 +1,87 @@
+//! Hosts outside the cluster: their names and addresses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use super::silent::{self, Silence};
+use super::{TopologyDraft, TopologyPart, Winner, address, all_served, host_name, winners};
+use crate::file::Located;
+use crate::lower::mistake::{Mistake, Mistakes};
+use crate::name::DnsName;
+use crate::topology::{CLUSTER_DOMAIN, Endpoint, LOCAL_NODE, WorldHost};
+
+/// Adds the hosts outside; the next free address of 192.0.2.0/24 is for those that give none.
+pub(super) fn world(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
+    let hosts = winners(parts, |part| &part.world);
+    let mut owners: BTreeMap<IpAddr, &str> = BTreeMap::new();
+    let mut addresses: BTreeMap<&str, IpAddr> = BTreeMap::new();
+    for (name, Winner { file, value, .. }) in &hosts {
+        let Some(written) = &value.address else { continue };
+        let Some(address) = mistakes.keep(file, written.position, address(&written.value)) else { continue };
+        let node = draft.topology.nodes.iter().find(|(_, node)| node.address == Some(address));
+        let owner = owners.get(&address).copied().or(node.map(|(node, _)| node.as_str()));
+        if let Some(owner) = owner {
+            let message = format!("`{owner}` has the address {address} already");
+            mistakes.add(file, written.position, Mistake::new(message));
+        }
+        owners.entry(address).or_insert(name);
+        addresses.insert(name, address);
+    }
+    let mut free = (1..=254).map(|last| IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)));
+    let mut names: BTreeMap<DnsName, &str> = BTreeMap::new();
+    for (name, Winner { file, position, value }) in &hosts {
+        let (serves, understood) = all_served(&value.serves, file, mistakes);
+        if !understood {
+            draft.broken.insert((*name).to_owned());
+        }
+        let own_names = dns_names(name, &value.names, file, &mut names, mistakes);
+        let aliases = dns_names(name, &value.aliases, file, &mut names, mistakes);
+        if let Some(first) = value.aliases.first().filter(|_| own_names.is_empty()) {
+            let mistake = Mistake::new(format!("`{}` is an alias of a host without a name", first.value));
+            mistakes.add(file, first.position, mistake.help("give the host `names`".to_owned()));
+        }
+        let address = addresses.get(name).copied().or_else(|| free.find(|next| !owners.contains_key(next)));
+        let Some(address) = address else {
+            mistakes.add(file, *position, Mistake::new("192.0.2.0/24 has no address left for this host"));
+            continue;
+        };
+        if *name == LOCAL_NODE {
+            let mistake =
+                Mistake::new("`host` is the node that runs the pods, and no host outside the cluster");
+            mistakes.add(file, *position, mistake.help("give the host another name".to_owned()));
+        }
+        if let Some(name) = host_name(name, file, *position, draft, mistakes) {
+            let api_server = value.api_server;
+            let silence = Silence { written: value.silent.as_ref(), only: value.only, file };
+            silent::declare(Endpoint::World(name.clone()), &silence, draft, mistakes);
+            draft
+                .topology
+                .world
+                .insert(name, WorldHost { address, names: own_names, aliases, serves, api_server });
+        }
+    }
+}
+
+fn dns_names<'a>(
+    host: &'a str,
+    written: &[Located<String>],
+    file: &Arc<str>,
+    owners: &mut BTreeMap<DnsName, &'a str>,
+    mistakes: &mut Mistakes,
+) -> BTreeSet<DnsName> {
+    let mut names = BTreeSet::new();
+    for Located { value: text, position } in written {
+        let Some(name) = mistakes.keep(file, *position, text.parse::<DnsName>()) else { continue };
+        if name.as_str().ends_with(&format!(".{CLUSTER_DOMAIN}")) {
+            let message = format!("`{name}` is a name of the cluster, and leads to no host outside it");
+            mistakes.add(file, *position, Mistake::new(message));
+        }
+        if let Some(owner) = owners.insert(name.clone(), host) {
+            let message = format!("`{name}` leads to `{owner}` already");
+            mistakes.add(file, *position, Mistake::new(message));
+        }
+        names.insert(name);
+    }
+    names
+}

@@ -1,0 +1,31 @@
+//! Attempts that nobody answers, although nothing denies them.
+
+use super::{Endpoint, Resolved, Topology};
+use crate::attempt::{Attempt, Target};
+
+impl Topology {
+    /// Whether an attempt leads to endpoints that answer nothing, and to no other.
+    pub fn is_unanswered(&self, attempt: &Attempt) -> bool {
+        let through = |service| match (attempt.protocol(), attempt.port()) {
+            (Some(protocol), Some(port)) => {
+                self.behind(service, protocol, port).into_iter().map(|(backend, _)| backend).collect()
+            }
+            _ => self.backends(service),
+        };
+        let ends: Vec<Endpoint> = match attempt.target() {
+            None => return false,
+            Some(Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint)) => vec![endpoint.clone()],
+            Some(Target::Backend { backend, .. } | Target::Over { backend: Some(backend), .. }) => {
+                vec![backend.clone()]
+            }
+            Some(Target::Service(service) | Target::Over { service, backend: None, .. }) => through(service),
+            Some(Target::Name(name)) => match self.resolve(name) {
+                Some(Resolved::World(host)) => vec![Endpoint::World(host)],
+                Some(Resolved::Service(service)) if self.is_headless(&service) => self.backends(&service),
+                Some(Resolved::Service(service)) => through(&service),
+                None => Vec::new(),
+            },
+        };
+        !ends.is_empty() && ends.iter().all(|end| self.silent.contains(end))
+    }
+}
