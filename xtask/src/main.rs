@@ -7,6 +7,7 @@ mod docs;
 mod licences;
 mod manifests;
 mod packages;
+mod refresh;
 mod sbom;
 
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ enum Task {
         #[arg(default_value = "dist")]
         folder: PathBuf,
     },
+    /// Bring clusters/versions.yaml to the newest charts and images, from their sources
+    Refresh(refresh::Refresh),
 }
 
 #[derive(Debug, clap::Args)]
@@ -56,5 +59,6 @@ fn main() -> anyhow::Result<()> {
         Task::Dist(Dist { target, out, built }) => dist::dist(&target, &out, built.as_deref()),
         Task::Docs { check } => docs::docs(if check { docs::Pages::Check } else { docs::Pages::Write }),
         Task::Manifests { folder } => manifests::write(&folder),
+        Task::Refresh(options) => refresh::refresh(&options),
     }
 }

@@ -50,3 +50,5 @@ pub fn json_schema_text() -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod validator;
