@@ -4,13 +4,14 @@ mod compile;
 mod conflict;
 mod endpoints;
 mod index;
+mod learned;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use verdikt_scenario::name::{DnsName, HostName, NamespacedName};
+use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind};
 use verdikt_scenario::precedence::Tier;
 use verdikt_scenario::prediction::RuleRef;
@@ -27,6 +28,7 @@ use crate::label::{CLUSTER, CLUSTER_NAME};
 use crate::resolve::CidrGroups;
 use crate::rule::{Direction, Rule, RuleEntry, Subject};
 use index::RuleIndex;
+pub use learned::Learned;
 
 /// For which Cilium, and under which settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,26 +70,6 @@ impl AddressFamilies {
             Self::Ipv4 => false,
             Self::Both => true,
         }
-    }
-}
-
-/// The names the DNS proxy of the node has learned. They belong to the agent, not to a policy, and stay known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Learned {
-    /// Of each host outside, the names asked for whose answers held its address.
-    pub names: BTreeMap<HostName, BTreeSet<DnsName>>,
-}
-
-impl Learned {
-    /// The same without some names.
-    #[must_use]
-    pub fn without(&self, expired: &BTreeSet<DnsName>) -> Self {
-        let mut left = self.clone();
-        for names in left.names.values_mut() {
-            names.retain(|name| !expired.contains(name));
-        }
-        left.names.retain(|_, names| !names.is_empty());
-        left
     }
 }
 
