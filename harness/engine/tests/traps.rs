@@ -146,7 +146,7 @@ fn word(cluster: &PolicyModel<'_>, flow: &TrapFlow) -> &'static str {
 fn every_trap_is_answered_as_recorded() {
     let traps: Vec<Trap> = serde_json::from_str(include_str!("fixtures/traps.json")).unwrap();
     let topology = topology();
-    let names = topology.world.values().flat_map(|host| host.names.iter().cloned()).collect();
+    let names = topology.world.iter().map(|(name, host)| (name.clone(), host.names.clone())).collect();
     let learned = Learned { names };
     let mut wrong = Vec::new();
     for trap in &traps {
