@@ -4,6 +4,7 @@ mod cluster;
 mod duration;
 mod help;
 mod init;
+mod lab;
 mod logging;
 pub(crate) mod questions;
 mod reports;
@@ -31,6 +32,7 @@ pub(crate) use cluster::{
 use duration::duration;
 pub(crate) use help::command;
 pub(crate) use init::Init;
+pub(crate) use lab::{LabArguments, LabCommand, LabExec, LabFlows};
 pub(crate) use logging::{LogFormat, Logging};
 pub(crate) use reports::{ReportFile, ReportKind, Reports};
 
@@ -303,56 +305,6 @@ pub(crate) struct ExplainArguments {
     pub(crate) cilium: CiliumVersion,
     #[command(flatten)]
     pub(crate) files: FileArguments,
-}
-
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct LabArguments {
-    #[command(subcommand)]
-    pub(crate) command: Option<LabCommand>,
-    /// The scenario file
-    pub(crate) scenario: Option<PathBuf>,
-    /// The step whose topology and policies are brought up [default: the last]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) step: Option<String>,
-    /// The Cilium version
-    #[arg(long, value_name = "VERSION", default_value_t)]
-    pub(crate) cilium: CiliumVersion,
-    #[command(flatten)]
-    pub(crate) files: FileArguments,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum LabCommand {
-    /// Run a program of this machine inside an endpoint of a running lab of your own: with the endpoint's network, names
-    /// and policies. Everything else is yours: the program runs as you, with your environment, and sees the files and the
-    /// processes of this machine. As root it has what root has in a container: it reads and writes every file, and can
-    /// ping and capture packets; it cannot change networks, mounts or the kernel
-    Exec(LabExec),
-    /// Follow the flows of a running lab
-    Flows(LabFlows),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LabExec {
-    /// The lab, by its scenario's name [default: the only one that runs]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) lab: Option<String>,
-    /// The endpoint, as the scenario names it: frontend/frontend
-    pub(crate) endpoint: String,
-    /// The program and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
-    pub(crate) program: Vec<std::ffi::OsString>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LabFlows {
-    /// The lab, by its scenario's name [default: the only one that runs]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) lab: Option<String>,
-    /// One JSON object a line
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,19 +1,23 @@
 //! What a question is about: a topology, the policies in force, and the settings, from a scenario's step or from
 //! manifests.
 
+mod manifests;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_runner::model::model_of_step;
-use verdikt_scenario::loader::FileReach;
+use verdikt_scenario::diagnostic::Severity;
+use verdikt_scenario::loader::{FileReach, Loader};
+use verdikt_scenario::place::Place;
 use verdikt_scenario::plain::Plain;
 use verdikt_scenario::policy::Manifest;
-use verdikt_scenario::scenario::Scenario;
+use verdikt_scenario::scenario::{FieldValidation, Scenario, Step};
 use verdikt_scenario::topology::Topology;
-use verdikt_scenario::version::CiliumVersion;
+use verdikt_scenario::version::{CiliumVersion, VersionRange};
 
-use crate::commands::load_scenarios;
 use crate::failure::Failure;
 use crate::live;
 use crate::printer::Printer;
@@ -23,6 +27,8 @@ use crate::printer::Printer;
 pub(crate) struct LoadedSituation {
     /// Where it comes from, for titles.
     pub(crate) title: String,
+    /// The files that it was read from.
+    pub(crate) files: BTreeSet<PathBuf>,
     content: SituationContent,
 }
 
@@ -43,7 +49,7 @@ pub(crate) struct SituationRequest<'a> {
 enum SituationContent {
     /// A step of a scenario, by its index.
     Step(Box<Scenario>, usize),
-    /// Manifests.
+    /// Manifests, or a topology file with policies.
     Manifests(Box<Topology>, Vec<Manifest>),
 }
 
@@ -52,42 +58,82 @@ impl LoadedSituation {
     pub(crate) fn read(asked: &SituationRequest<'_>, printer: &Printer) -> Result<Self, Failure> {
         let SituationRequest { paths, context, step, reach, .. } = *asked;
         if let Some(context) = context {
-            return of_manifests(asked, Plain::line(&format!("context {context}")).into(), printer);
+            let title = Plain::line(&format!("context {context}")).into();
+            return manifests::of(live::situation(context)?, asked.command, title, printer);
         }
         let title = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
         let title = Plain::line(&title).into();
+        // One loader for all: a stream can be read only once.
+        let mut loader = verdikt_manifests::loader(paths, reach);
         if let [path] = paths
             && !path.is_dir()
-            && verdikt_manifests::loader(paths, reach).has_scenario(path)
+            && loader.has_scenario(path)
         {
-            return Self::of_scenario(path, step, reach, printer);
+            return Self::of_scenario(&mut loader, path, step, printer);
         }
         if let Some(step) = step {
             return Err(Failure::wrong(format!("there is no step `{step}`: manifests have none"))
                 .hint("name the file of a scenario, or leave `--step` out"));
         }
-        of_manifests(asked, title, printer)
+        manifests::read(asked, &mut loader, title, printer)
     }
 
     fn of_scenario(
+        loader: &mut Loader,
         path: &Path,
         step: Option<&str>,
-        reach: FileReach,
         printer: &Printer,
     ) -> Result<Self, Failure> {
-        let mut loaded = load_scenarios(&[path.to_owned()], reach, printer)?;
+        let mut loaded = loader.scenarios(&[path.to_owned()]);
+        if loaded.diagnostics.iter().any(|found| found.severity == Severity::Error) {
+            return Err(Failure::mistakes(loaded.diagnostics, loaded.sources));
+        }
+        printer.diagnostics(&loaded.diagnostics, &loaded.sources);
         let (Some(scenario), true) = (loaded.scenarios.pop(), loaded.scenarios.is_empty()) else {
             return Err(Failure::wrong(format!("`{}` holds more than one scenario", path.display()))
                 .hint("name the file of one"));
         };
         let index = step_index(&scenario, step)?;
-        Ok(Self::of_step(scenario, index))
+        Ok(Self { files: loaded.used, ..Self::of_step(scenario, index) })
     }
 
     /// A step of a scenario.
     pub(crate) fn of_step(scenario: Scenario, index: usize) -> Self {
         let title = format!("{}/{}", scenario.name, scenario.steps[index].name);
-        Self { title: Plain::line(&title).into(), content: SituationContent::Step(Box::new(scenario), index) }
+        let (title, files) = (Plain::line(&title).into(), BTreeSet::new());
+        Self { title, files, content: SituationContent::Step(Box::new(scenario), index) }
+    }
+
+    /// The same as a scenario, by this name where it is none, and the index of its step. Manifests are one of a single step
+    /// without a table.
+    pub(crate) fn into_scenario(self, name: &str) -> (Scenario, usize) {
+        let (topology, policies) = match self.content {
+            SituationContent::Step(scenario, index) => return (*scenario, index),
+            SituationContent::Manifests(topology, policies) => (*topology, policies),
+        };
+        let place = Place::start_of(self.title);
+        let step = Step {
+            name: "as they are".to_owned(),
+            place: place.clone(),
+            expired: BTreeSet::new(),
+            enforcement: topology.settings.enforcement,
+            field_validation: FieldValidation::default(),
+            policies,
+            rejected: Vec::new(),
+            sources: topology.sources(),
+            table: Vec::new(),
+            differences: Vec::new(),
+            topology,
+        };
+        let scenario = Scenario {
+            name: name.to_owned(),
+            about: String::new(),
+            place,
+            cilium: VersionRange::all(),
+            invariants: Vec::new(),
+            steps: vec![step],
+        };
+        (scenario, 0)
     }
 
     /// The same situation, whose files have other names.
@@ -136,7 +182,8 @@ impl LoadedSituation {
             SituationContent::Manifests(..) => None,
         };
         of_step.unwrap_or_else(|| {
-            let options = ModelOptions { version, ..ModelOptions::default() };
+            let enforcement = self.topology().settings.enforcement;
+            let options = ModelOptions { version, enforcement, ..ModelOptions::default() };
             PolicyModel::new(self.topology(), self.policies(), &options, &Learned::default())
         })
     }
@@ -167,40 +214,5 @@ pub(crate) fn step_index(scenario: &Scenario, name: Option<&str>) -> Result<usiz
         let names: Vec<String> = scenario.steps.iter().map(|step| format!("`{}`", step.name)).collect();
         Failure::wrong(format!("the scenario {} has no step `{name}`", scenario.name))
             .hint(format!("its steps are {}", names.join(", ")))
-    })
-}
-
-/// Reads manifests.
-fn of_manifests(
-    asked: &SituationRequest<'_>,
-    title: String,
-    printer: &Printer,
-) -> Result<LoadedSituation, Failure> {
-    let SituationRequest { paths, context, reach, command, .. } = *asked;
-    let read = match context {
-        Some(context) => live::situation(context)?,
-        None => verdikt_manifests::read(&mut verdikt_manifests::loader(paths, reach), paths, None),
-    };
-    if read.mistakes().next().is_some() {
-        return Err(Failure::mistakes(read.diagnostics, read.sources));
-    }
-    if let Some(remark) = read.not_rendered(command) {
-        return Err(Failure::wrong(remark));
-    }
-    printer.diagnostics(&read.diagnostics, &read.sources);
-    if let Some(path) = read.without.first() {
-        let shown = Plain::line(&path.display().to_string());
-        return Err(Failure::nothing(format!("`{shown}` has no manifest"))
-            .hint("manifests are in .yaml, .yml and .json files; `-` is the standard input"));
-    }
-    if read.topology.pods.is_empty() && read.policies.is_empty() {
-        return Err(Failure::nothing(format!("{title} has neither workloads nor policies")));
-    }
-    if read.topology.pods.is_empty() {
-        printer.note(&format!("{title} has no workloads: there are only the ends that policies name"));
-    }
-    Ok(LoadedSituation {
-        title,
-        content: SituationContent::Manifests(Box::new(read.topology), read.policies),
     })
 }

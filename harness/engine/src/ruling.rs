@@ -160,6 +160,21 @@ impl PolicyModel<'_> {
         Ruling { verdict: decision.verdict, match_kind, proxy, rules, gap }
     }
 
+    /// What the policy of `subject` finds about a packet of or to a peer, with every rule behind it. Endpoints without
+    /// a policy find nothing.
+    pub fn finding_on(
+        &self,
+        subject: &Endpoint,
+        direction: Direction,
+        peer: &Identity,
+        traffic: Traffic,
+    ) -> Finding {
+        match self.asked(subject, direction, peer, traffic) {
+            Some((state, decision)) => self.finding(state, direction, peer, traffic, &decision),
+            None => Finding::NotIsolated,
+        }
+    }
+
     /// What the HTTP proxy finds about a request on a connection that was sent there.
     pub fn rule_on_request(
         &self,

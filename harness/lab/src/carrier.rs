@@ -21,6 +21,8 @@ use crate::redirect::Redirects;
 const MTU: usize = 1500;
 /// After so many packets of one device the others have their turn.
 const BATCH: usize = 32;
+/// The most packets of one device that [`Carrier::catch_up`] waits for: more than its queue holds.
+const MOST_WAITING: usize = 4096;
 /// How often idle connections are looked for.
 const EXPIRY: Duration = Duration::from_secs(1);
 
@@ -35,6 +37,7 @@ enum CarrierCommand {
     Detach(LinkId, oneshot::Sender<()>),
     Identify(LinkId, u32, oneshot::Sender<()>),
     Services(ServiceTable, Relays, oneshot::Sender<()>),
+    CatchUp(oneshot::Sender<()>),
 }
 
 /// What the tasks of the thread share.
@@ -102,6 +105,11 @@ impl Carrier {
         self.ask(|answer| CarrierCommand::Services(services, relays, answer)).await
     }
 
+    /// Returns when every packet that was sent before is judged, and its flows are told.
+    pub(crate) async fn catch_up(&self) -> io::Result<()> {
+        self.ask(CarrierCommand::CatchUp).await
+    }
+
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> CarrierCommand) -> io::Result<T> {
         let (sender, answer) = oneshot::channel();
         self.commands.send(command(sender)).map_err(|_| gone())?;
@@ -154,6 +162,27 @@ async fn obey(shared: &Rc<RefCell<Shared>>, command: CarrierCommand) {
             datapath.set_relays(relays);
             datapath.set_services(services);
             let _ = answer.send(());
+        }
+        CarrierCommand::CatchUp(answer) => {
+            catch_up(shared);
+            let _ = answer.send(());
+        }
+    }
+}
+
+/// Carries the packets that wait at the devices.
+fn catch_up(shared: &Rc<RefCell<Shared>>) {
+    let mut buffer = [0; MTU];
+    let devices: Vec<(LinkId, Rc<AsyncDevice>)> = {
+        let state = shared.borrow();
+        state.devices.iter().map(|(link, (device, _))| (*link, Rc::clone(device))).collect()
+    };
+    for (link, device) in devices {
+        // One that sends without end has its turn again.
+        for _ in 0..MOST_WAITING {
+            // What a device loses, the task that carries it tells.
+            let Ok(length) = device.try_recv(&mut buffer) else { break };
+            shared.borrow_mut().packet(link, &mut buffer[..length]);
         }
     }
 }

@@ -7,10 +7,12 @@
 mod running;
 
 use std::io;
+use std::time::Duration;
 
 pub use running::{FoundLab, LabOwner, RunningLab};
 use serde::{Deserialize, Serialize};
 use verdikt_scenario::flow::Flow;
+use verdikt_scenario::prediction::Finding;
 
 /// What a client wants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +22,12 @@ pub enum LabRequest {
     Inside {
         /// The endpoint as in the scenario.
         endpoint: String,
+        /// Ports on which the lab serves nothing there, as long as the client stays.
+        #[serde(default)]
+        ports: Vec<u16>,
     },
-    /// Every flow from now on. Answered by [`Following`], and then by [`Flow`]s until the lab ends.
+    /// Every flow from now on. Answered by [`FollowingFlows`], and then by [`FollowedFlow`]s until the lab ends. A client that
+    /// writes no more gets all flows of what was sent until then, and the end.
     Flows,
 }
 
@@ -43,6 +49,22 @@ pub struct EndpointEntry {
 pub struct FollowingFlows {
     /// The scenario whose flows follow.
     pub following: String,
+    /// The moment from which flows count their time, counted from the start of 1970.
+    pub since_1970: Duration,
+    /// The endpoints of the lab.
+    pub endpoints: Vec<String>,
+}
+
+/// A flow, and what the lab knows of it besides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowedFlow {
+    /// The flow.
+    #[serde(flatten)]
+    pub flow: Flow,
+    /// Whether it is of an attempt of the table, and of no other program.
+    pub of_table: bool,
+    /// What stops it, with the rules.
+    pub stopped_by: Option<Finding>,
 }
 
 /// Why a lab does not do what it is asked; a fragment for people.
@@ -63,7 +85,7 @@ pub enum LabAnswer {
     /// See [`LabRequest::Flows`].
     Following(FollowingFlows),
     /// See [`LabRequest::Flows`].
-    Flow(Box<Flow>),
+    Flow(Box<FollowedFlow>),
 }
 
 impl LabRequest {

@@ -21,6 +21,11 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::sethostname;
 
+/// How often a connection is tried again before it is given up, in a network.
+const CONNECTION_TRIES: &str = "/proc/sys/net/ipv4/tcp_syn_retries";
+/// Denied packets vanish: so often that a connection in vain is given up after 7 s, and not after two minutes.
+const MOST_TRIES: &str = "2";
+
 /// What to run, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramInside {
@@ -86,11 +91,18 @@ pub enum EndpointExecError {
     },
 }
 
+/// Ends this process as soon as the one that started it has ended.
+pub fn end_with_parent() -> io::Result<()> {
+    Ok(prctl::set_pdeathsig(Signal::SIGKILL)?)
+}
+
 /// Becomes the program. Returns only if that fails, and the process must end then. To be called while the process
 /// has only one thread: the kernel lets no other enter a user namespace.
 pub fn run_inside(inside: ProgramInside) -> Result<Infallible, EndpointExecError> {
     let failed = |what| move |source: nix::Error| EndpointExecError::Enter { what, source: source.into() };
     enter(inside.lab, inside.probe)?;
+    // Where it cannot be set, who connects in vain waits longer.
+    let _ = fs::write(CONNECTION_TRIES, MOST_TRIES);
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS)
         .map_err(failed("have files and a name of its own"))?;
     files::replace(&inside.resolv_conf, &inside.hosts)

@@ -16,6 +16,7 @@ use verdikt_probes::probes::{ProbeEvent, Probes};
 use verdikt_probes::servers::servers;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::name::DnsName;
+use verdikt_scenario::prediction::Finding;
 use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 
 use crate::addresses::{all_endpoints, next};
@@ -49,6 +50,8 @@ pub struct Lab {
     last_link: usize,
     /// The sockets that were found to be as the lab has them.
     untouched: BTreeSet<TriedSocket>,
+    /// The ports of endpoints on which other programs serve.
+    taken: BTreeSet<(Endpoint, u16)>,
     flows: mpsc::UnboundedReceiver<Flow>,
     losses: Arc<Losses>,
     // Dropped in this order: the devices must be carried as long as proxies and probes live.
@@ -124,6 +127,7 @@ impl Lab {
             probes: Probes::default(),
             last_link: link.0,
             untouched: BTreeSet::new(),
+            taken: BTreeSet::new(),
             flows,
             losses,
             proxies,
@@ -251,11 +255,45 @@ impl Lab {
 
     /// Brings what the endpoints serve, and how they resolve names, up to date; waits until all of it is so.
     async fn configure(&mut self, topology: &Topology) -> Result<(), LabError> {
-        let (addresses, zone) = (&self.addresses, zone(topology, &self.addresses));
+        let (addresses, zone, taken) = (&self.addresses, zone(topology, &self.addresses), &self.taken);
         let wanted = |endpoint: &Endpoint| {
-            (servers(topology, endpoint, &zone), resolver(topology, endpoint, &zone, addresses))
+            let mut servers = servers(topology, endpoint, &zone);
+            servers.retain(|server| !taken.contains(&(endpoint.clone(), server.port)));
+            (servers, resolver(topology, endpoint, &zone, addresses))
         };
         Ok(self.probes.configure(wanted, PROBE_DEADLINE).await?)
+    }
+
+    /// Serves nothing on these ports of endpoints, so that other programs can, and again on all others. Returns when that
+    /// is so.
+    pub async fn leave_ports(
+        &mut self,
+        topology: &Topology,
+        taken: BTreeSet<(Endpoint, u16)>,
+    ) -> Result<(), LabError> {
+        let endpoints: BTreeSet<Endpoint> =
+            taken.symmetric_difference(&self.taken).map(|(endpoint, _)| endpoint.clone()).collect();
+        self.taken = taken;
+        self.configure(topology).await?;
+        for endpoint in endpoints {
+            self.probes.wait_for(&endpoint, PROBE_DEADLINE).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether another program serves on a port of an endpoint.
+    pub fn is_taken(&self, endpoint: &Endpoint, port: u16) -> bool {
+        self.taken.contains(&(endpoint.clone(), port))
+    }
+
+    /// Returns when every packet that was sent before is judged: [`Self::next`] tells of its flows.
+    pub async fn catch_up(&self) -> Result<(), LabError> {
+        self.carrier.catch_up().await.map_err(LabError::Datapath)
+    }
+
+    /// What stops the traffic of a flow, by the policy in force.
+    pub fn why_stopped(&self, flow: &Flow) -> Option<Finding> {
+        self.policy.get().why_stopped(flow)
     }
 
     /// Tells the probe of an endpoint something; false if the lab has no such endpoint.

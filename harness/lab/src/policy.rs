@@ -1,5 +1,7 @@
 //! The policy in force, as datapath and proxies ask it: the engine's, with what the DNS proxy has learned.
 
+mod explain;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

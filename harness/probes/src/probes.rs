@@ -207,6 +207,28 @@ impl Probes {
         }
     }
 
+    /// Returns when the probe of an endpoint has done what it was told until now, within `patience`. Not to be called
+    /// while a flush is under way.
+    pub async fn wait_for(&mut self, endpoint: &Endpoint, patience: Duration) -> Result<(), ProbeError> {
+        if !self.is_there(endpoint) {
+            return Ok(());
+        }
+        self.flush += 1;
+        self.flushing = BTreeSet::from([endpoint.clone()]);
+        self.tell(endpoint, Order::Flush { flush: self.flush });
+        let deadline = Instant::now() + patience;
+        while !self.flushing.is_empty() {
+            let Ok(heard) = tokio::time::timeout_at(deadline.into(), self.heard.recv()).await else {
+                return Err(ProbeError::Late { endpoints: vec![endpoint.clone()], after: patience });
+            };
+            if let Some((speaker, heard)) = heard {
+                self.hear(speaker, heard);
+            }
+        }
+        self.waiting.retain(|event| *event != ProbeEvent::Flushed);
+        Ok(())
+    }
+
     /// The next thing that happens. Cancel-safe.
     pub async fn next(&mut self) -> ProbeEvent {
         loop {

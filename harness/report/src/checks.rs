@@ -17,14 +17,15 @@ const INDENT: usize = 3;
 pub(crate) fn chain(prediction: &Prediction, paint: Paint, width: usize) -> Vec<String> {
     let mut chain = Chain { paint, width, lines: Vec::new() };
     for (index, check) in prediction.checks.iter().enumerate() {
-        let number = format!("{}. ", index + 1);
-        let question = plain(&format!("{} {}", asked(check), check.question));
-        for (at, line) in wrap(&question, width.saturating_sub(INDENT)).iter().enumerate() {
-            let lead = if at == 0 { number.clone() } else { " ".repeat(number.len()) };
-            chain.lines.push(format!("{lead}{line}"));
-        }
-        chain.finding(check, prediction.answer);
+        chain.check(&format!("{}. ", index + 1), check, prediction.answer);
     }
+    chain.lines
+}
+
+/// One check of many, without a number.
+pub(crate) fn alone(check: &Check, answer: Answer, paint: Paint, width: usize) -> Vec<String> {
+    let mut chain = Chain { paint, width, lines: Vec::new() };
+    chain.check("", check, answer);
     chain.lines
 }
 
@@ -47,6 +48,15 @@ struct Chain {
 }
 
 impl Chain {
+    fn check(&mut self, number: &str, check: &Check, answer: Answer) {
+        let question = plain(&format!("{} {}", asked(check), check.question));
+        for (at, line) in wrap(&question, self.width.saturating_sub(INDENT)).iter().enumerate() {
+            let lead = if at == 0 { number.to_owned() } else { " ".repeat(number.len()) };
+            self.lines.push(format!("{lead}{line}"));
+        }
+        self.finding(check, answer);
+    }
+
     fn finding(&mut self, check: &Check, answer: Answer) {
         let denied = denied_words(check.point, answer);
         let (endpoint, point) = (&check.endpoint, check.point);

@@ -15,6 +15,7 @@ pub mod junit;
 pub mod line;
 pub mod markdown;
 pub mod sarif;
+pub mod stopped;
 pub mod terminal;
 pub mod text;
 

@@ -1,5 +1,7 @@
 //! The `lab` backend: attempts by real sockets in network namespaces of this machine.
 
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -32,6 +34,8 @@ pub struct LabBackend {
     timeout: Duration,
     in_flight: InFlight,
     follower: Option<mpsc::UnboundedSender<Flow>>,
+    /// From where the attempts of the step were made, and when the last of them ended.
+    attempted: (BTreeSet<SocketAddr>, Duration),
 }
 
 impl LabBackend {
@@ -44,6 +48,7 @@ impl LabBackend {
             timeout,
             in_flight: InFlight::default(),
             follower: None,
+            attempted: (BTreeSet::new(), Duration::ZERO),
         })
     }
 
@@ -55,6 +60,31 @@ impl LabBackend {
     /// The lab itself.
     pub fn lab(&self) -> &Lab {
         &self.lab
+    }
+
+    /// Serves nothing on these ports of endpoints, so that other programs can, and again on all others. Returns when that
+    /// is so.
+    pub async fn leave_ports(&mut self, taken: BTreeSet<(Endpoint, u16)>) -> Result<(), BackendError> {
+        self.lab.leave_ports(&self.topology, taken).await.map_err(BackendError::new)
+    }
+
+    /// Returns when every packet that was sent before is judged, and who follows the flows is sent all of them.
+    pub async fn catch_up(&mut self) -> Result<(), BackendError> {
+        self.lab.catch_up().await.map_err(BackendError::new)?;
+        loop {
+            tokio::select! {
+                biased;
+                _ = tokio::task::unconstrained(self.next()) => {}
+                () = std::future::ready(()) => return Ok(()),
+            }
+        }
+    }
+
+    /// Whether a flow is of one of the attempts of the step, now that these are over.
+    pub fn is_of_attempt(&self, flow: &Flow) -> bool {
+        let (sockets, end) = &self.attempted;
+        let ends = [&flow.source, &flow.destination];
+        flow.at <= *end && ends.iter().any(|end| sockets.contains(&end.socket()))
     }
 }
 
@@ -68,6 +98,7 @@ impl Backend for LabBackend {
         let cluster = prediction.knowing(&Learned::default()).into_owned();
         self.topology = step.topology.clone();
         self.lab.forget_names(&step.expired);
+        self.attempted.0.clear();
         self.lab.apply(&step.topology, cluster, step.enforcement.audit).await.map_err(BackendError::new)?;
         Ok(AppliedStep::default())
     }
@@ -101,9 +132,13 @@ impl Backend for LabBackend {
                 LabEvent::Gone(endpoint, reason) => return BackendEvent::Gone(endpoint, reason),
                 LabEvent::Report(endpoint, report) => {
                     let server = |number| self.lab.server(&endpoint, number);
-                    if let Some(signal) = self.in_flight.heard(report, server) {
-                        return signal;
+                    let Some(signal) = self.in_flight.heard(report, server) else { continue };
+                    match &signal {
+                        BackendEvent::Bound { local, .. } => drop(self.attempted.0.insert(*local)),
+                        BackendEvent::Finished { .. } => self.attempted.1 = self.now(),
+                        _ => {}
                     }
+                    return signal;
                 }
             }
         }
@@ -135,7 +170,14 @@ impl Backend for LabBackend {
             }
             _ => found.relays.clone(),
         };
-        Destinations { dns_servers: DnsServers::Known(self.lab.dns_servers(&self.topology)), relays, ..found }
+        // The program that serves there tells nobody what reaches it.
+        let is_taken = |socket: &SocketAddr| {
+            let at = addresses.endpoints.iter().find(|(_, list)| list.contains(&socket.ip()));
+            at.is_some_and(|(endpoint, _)| self.lab.is_taken(endpoint, socket.port()))
+        };
+        let tells = found.tells && !found.sockets.iter().any(is_taken);
+        let dns_servers = DnsServers::Known(self.lab.dns_servers(&self.topology));
+        Destinations { tells, dns_servers, relays, ..found }
     }
 
     fn now(&self) -> Duration {

@@ -215,12 +215,14 @@ impl StepRun<'_> {
             sink(event)
         };
         // A sink that fails belongs to a run that is over; there is nobody to tell.
-        let begun = cells.is_empty()
-            || this.begin(&cells.skipped, asked.model.cluster(), &applied, &mut sink).is_ok();
+        // A step without a table has its objects all the same.
+        let is_told = !cells.is_empty() || step.table.is_empty();
+        let begun =
+            !is_told || this.begin(&cells.skipped, asked.model.cluster(), &applied, &mut sink).is_ok();
         let mut gone = Gone::new();
         let evidence = attempt(step, &asked.attempts, backend, options, attempts, &mut gone).await;
         debug!(gone = gone.len(), "all attempts are made");
-        if !cells.is_empty() && begun {
+        if is_told && begun {
             let observed = ObservedStep::Evidence(backend.datapath(), evidence);
             let _ = this.end(&cells.wanted, &asked, &observed, &mut sink);
         }

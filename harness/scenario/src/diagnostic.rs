@@ -90,6 +90,11 @@ impl SourceTexts {
         Self { texts: texts.collect() }
     }
 
+    /// The names of the files.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.texts.keys().map(AsRef::as_ref)
+    }
+
     /// The file that a rendered object comes from, where kustomize or Helm has written it beside it.
     pub fn origin(&self, place: &Place) -> Option<&str> {
         origin::origin(self.text(&place.file)?, place.line)

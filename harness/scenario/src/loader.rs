@@ -12,6 +12,7 @@ mod plain;
 mod read;
 mod rendering;
 mod text;
+mod topology;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ use crate::objects::ReadObjects;
 use crate::place::Place;
 use crate::policy::Manifest;
 use crate::scenario::Scenario;
+use crate::topology::Topology;
 
 pub use self::boundary::FileReach;
 pub use self::rendering::{AllUnrendered, Unrendered, unrendered_text};
@@ -45,6 +47,17 @@ pub struct Loaded {
     pub is_empty: bool,
     /// Where the files are that the scenarios consist of: their own, and what these refer to.
     pub used: BTreeSet<PathBuf>,
+    /// The texts of the files that were read.
+    pub sources: SourceTexts,
+}
+
+/// The result of loading a topology file.
+#[derive(Debug)]
+pub struct LoadedTopology {
+    /// What it says. Nothing may be evaluated if there is a mistake.
+    pub topology: Topology,
+    /// Every mistake and warning, sorted by place.
+    pub diagnostics: Vec<Diagnostic>,
     /// The texts of the files that were read.
     pub sources: SourceTexts,
 }

@@ -18,6 +18,7 @@ mod growth;
 mod init;
 mod install;
 mod lab;
+mod lab_of_manifests;
 mod labs_of_others;
 mod limits;
 mod logging;

@@ -6,25 +6,33 @@ use std::time::{Duration, Instant};
 
 use crate::project::{GOOD, Project};
 
-struct Lab {
+pub(crate) struct Lab {
     process: Child,
     output: BufReader<ChildStdout>,
-    told: String,
+    pub(crate) told: String,
 }
 
 impl Lab {
-    fn start(project: &Project, arguments: &[&str]) -> Self {
-        let mut command = project.command(&[&["lab", "redis.yaml"], arguments].concat());
+    pub(crate) fn start(project: &Project, arguments: &[&str]) -> Self {
+        let mut command = project.command(&[&["lab"], arguments].concat());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
         Self { process, output, told: String::new() }
     }
 
     /// Reads on until it has said this.
-    fn until(&mut self, text: &str) {
+    pub(crate) fn until(&mut self, text: &str) {
         while !self.told.contains(text) {
             assert!(self.output.read_line(&mut self.told).unwrap() > 0, "{text}: {}", self.told);
         }
+    }
+}
+
+impl Lab {
+    /// The address of an endpoint, as the lab shows it.
+    pub(crate) fn address(&self, endpoint: &str) -> String {
+        let line = self.told.lines().find_map(|line| line.trim().strip_prefix(endpoint)).unwrap();
+        line.split_whitespace().next().unwrap().to_owned()
     }
 }
 
@@ -43,7 +51,7 @@ fn send(signal: &str, process: &Child) {
 fn programs_policies_and_flows() {
     let scenario = GOOD.replace("scenario: redis", "scenario: playground");
     let project = Project::with(&[("redis.yaml", &scenario)]);
-    let mut lab = Lab::start(&project, &["--step", "locked down"]);
+    let mut lab = Lab::start(&project, &["redis.yaml", "--step", "locked down"]);
     lab.until("Ctrl-C ends the lab");
     let inside = |source: &str, script: &str| {
         project.verdikt(&["lab", "exec", "--lab", "playground", source, "--", "bash", "-c", script])
@@ -54,8 +62,7 @@ fn programs_policies_and_flows() {
     assert_eq!((ran.code, ran.stderr.as_str()), (7, ""), "{ran}");
     assert!(ran.stdout.starts_with("cart\n") && ran.stdout.contains("nameserver 245.96.0.10"), "{ran}");
 
-    let address = lab.told.lines().find_map(|line| line.trim().strip_prefix("database/redis")).unwrap();
-    let connect = format!("exec 3<>/dev/tcp/{}/6379 && echo connected", address.trim());
+    let connect = format!("exec 3<>/dev/tcp/{}/6379 && echo connected", lab.address("database/redis"));
     let mut flows = project.command(&["lab", "flows", "--lab", "playground", "--json"]);
     let mut flows = flows.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut told = String::new();
@@ -66,6 +73,7 @@ fn programs_policies_and_flows() {
     let mut seen = |source: &str, port: &str, verdict: &str| {
         lines.any(|line| {
             let flow: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(flow["of_table"], false, "{line}");
             let text = |pointer: &str| flow.pointer(pointer).map(ToString::to_string).unwrap_or_default();
             line.contains(source) && line.contains(port) && text("/verdict").contains(verdict)
         })
@@ -74,9 +82,10 @@ fn programs_policies_and_flows() {
     assert!(seen("cart", "6379", "forwarded"));
     let denied = inside("shop/stock", &format!("timeout 0.2 bash -c '{connect}'"));
     assert_eq!((denied.code, denied.stdout.as_str()), (124, ""), "{denied}");
+    let told = "ingress of database/redis from shop/stock, tcp port 6379\n   denied: no rule allows it";
+    assert!(denied.stderr.starts_with(told), "{denied}");
+    assert!(denied.stderr.contains("redis.yaml:26  CiliumNetworkPolicy database/cart-only"), "{denied}");
     assert!(seen("stock", "6379", "dropped"));
-    send("-TERM", &flows);
-    assert_eq!(flows.wait().unwrap().code(), Some(4));
 
     // What is saved is put in force at once; what is wrong is not.
     let path = project.path("redis.yaml");
@@ -88,6 +97,10 @@ fn programs_policies_and_flows() {
         lab.told
     );
     assert_eq!(inside("shop/stock", &connect).stdout, "connected\n");
+    // The table was attempted meanwhile, and its flows are not told.
+    assert!(seen("stock", "6379", "forwarded"));
+    send("-TERM", &flows);
+    assert_eq!(flows.wait().unwrap().code(), Some(4));
 
     // To be ended is how a lab ends.
     for (signal, next) in [("-INT", true), ("-TERM", true), ("-HUP", false)] {
@@ -102,7 +115,7 @@ fn programs_policies_and_flows() {
         let ran = inside("shop/cart", "true");
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
         if next {
-            lab = Lab::start(&project, &[]);
+            lab = Lab::start(&project, &["redis.yaml"]);
             lab.until("Ctrl-C ends the lab");
         }
     }

@@ -1,6 +1,6 @@
 //! Labs that run on this machine: found by the names of their sockets, and believed only if the kernel agrees.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufReader, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
@@ -64,8 +64,8 @@ impl RunningLab {
         UnixListener::bind_addr(&SocketAddr::from_abstract_name(self.socket())?)
     }
 
-    /// Asks the lab, if it is this user's; the answers are lines of JSON.
-    pub fn ask(&self, ask: &LabRequest) -> io::Result<impl BufRead + use<>> {
+    /// Asks the lab, if it is this user's; the answers are lines of JSON. The lab knows how long its client stays.
+    pub fn ask(&self, ask: &LabRequest) -> io::Result<BufReader<UnixStream>> {
         let (mut stream, whose) = self.connect()?;
         if whose != LabOwner::Ours {
             let why = "who listens there is another user's, or not the lab";

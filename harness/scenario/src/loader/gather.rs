@@ -18,6 +18,7 @@ use crate::lower::topology::{TopologyPart, ValuesFile};
 use crate::lower::{self, Input, manifest};
 use crate::name::NamespaceName;
 use crate::objects::ReadObjects;
+use crate::place::Position;
 use crate::policy::Manifest;
 use crate::scenario::Scenario;
 use crate::schema::check;
@@ -108,6 +109,31 @@ pub(super) fn scenario(
     let scenario = lower::lower(&input, mistakes);
     let is_good = mistakes.0.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
     is_good.then_some(scenario)
+}
+
+/// The parts of a topology file, and of those that it includes, as far as they have no mistakes.
+pub(super) fn parts_of_file(
+    reader: &mut FileReader<'_>,
+    folder: &Path,
+    opened: &Rc<Opened>,
+    mistakes: &mut Mistakes,
+) -> Vec<TopologyPart> {
+    let mut includes = Includes {
+        reader,
+        parts: Vec::new(),
+        above: Vec::new(),
+        done: BTreeSet::from([opened.canonical.clone()]),
+        is_whole: true,
+        mistakes,
+    };
+    let place = Located { value: opened.file.to_string(), position: Position::default() };
+    includes.topology(&place, &opened.file, &folder.join(file_name(&opened.canonical)), opened);
+    includes.parts
+}
+
+/// The name of a file in its folder.
+fn file_name(path: &Path) -> &Path {
+    path.file_name().map_or(path, Path::new)
 }
 
 fn read_shape<T: serde::de::DeserializeOwned>(

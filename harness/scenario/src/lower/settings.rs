@@ -81,7 +81,7 @@ const UNMODELLED: [&str; 7] = [
 ];
 
 /// Reads the settings of every file; the later file wins.
-pub(super) fn lower(
+pub(crate) fn lower(
     parts: &[TopologyPart],
     versions: &VersionRange,
     draft: &mut TopologyDraft,

@@ -1,27 +1,146 @@
-//! `verdikt lab exec`: becomes a program inside an endpoint of a running lab.
+//! `verdikt lab exec`: runs a program inside an endpoint of a running lab, and tells what policies deny it.
+//!
+//! Two processes: one becomes the program, for only a process of a single thread can enter the lab's user namespace. The
+//! other one waits for it, follows the flows, and ends as it ends.
 
-use std::io::BufRead;
-use std::process::ExitCode;
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Command, ExitCode, ExitStatus};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
-use verdikt_lab::control::{LabAnswer, LabRequest};
-use verdikt_lab::exec::{EndpointExecError, ProgramInside, run_inside};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::signal::unix::{SignalKind, signal};
+use verdikt_lab::control::{EndpointEntry, LabAnswer, LabRequest, RunningLab};
+use verdikt_lab::exec::{EndpointExecError, ProgramInside, end_with_parent, run_inside};
 
+use super::denials::ToldDenials;
 use super::running::{find, gone};
+use super::shell::Shell;
 use crate::arguments::LabExec;
+use crate::commands::runtime;
 use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::signals;
 
-pub(super) fn exec(arguments: &LabExec) -> Result<ExitCode, Failure> {
+/// How long the last flows of a program that has ended may take.
+const LAST_FLOWS: Duration = Duration::from_secs(5);
+/// What shells add to the number of the signal that ended a program.
+const BY_SIGNAL: i32 = 128;
+
+pub(super) fn exec(arguments: &LabExec, printer: &Printer) -> Result<ExitCode, Failure> {
     let lab = find(arguments.lab.as_deref())?;
-    let ask = LabRequest::Inside { endpoint: arguments.endpoint.clone() };
+    if arguments.becoming {
+        return become_program(&lab, arguments);
+    }
+    // Who holds the connection has the ports.
+    let (_ports, _) = inside(&lab, &arguments.endpoint, &arguments.ports)?;
+    let followed = follow(&lab, &arguments.endpoint, printer)?;
+    let failed = |error: &dyn std::fmt::Display| Failure::machine("cannot run the program").cause(error);
+    let held = signals::hold();
+    end_with_parent().map_err(|error| failed(&error))?;
+    let status = runtime()?.block_on(run(&lab, arguments)).map_err(|error| failed(&error))?;
+    followed.finish();
+    drop(held);
+    let code = status.code().or_else(|| status.signal().map(|signal| BY_SIGNAL + signal));
+    Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)))
+}
+
+/// Runs the program to its end, and passes on the signals that are for it.
+async fn run(lab: &RunningLab, arguments: &LabExec) -> io::Result<ExitStatus> {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0("verdikt").args(["lab", "exec", "--becoming", "--lab", &lab.scenario]);
+    command.arg(&arguments.endpoint).arg("--");
+    if arguments.program.is_empty() {
+        Shell::of_user().prepare(&mut command, &arguments.endpoint);
+    } else {
+        command.args(&arguments.program);
+    }
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut child = command.spawn()?;
+    let pid = Pid::from_raw(child.id().cast_signed());
+    let mut waiting = tokio::task::spawn_blocking(move || child.wait());
+    loop {
+        let asked = tokio::select! {
+            ended = &mut waiting => return ended.map_err(io::Error::other)?,
+            _ = terminate.recv() => Signal::SIGTERM,
+            _ = hang_up.recv() => Signal::SIGHUP,
+            // A terminal interrupts all of its processes by itself.
+            _ = interrupt.recv() => if io::stdin().is_terminal() { continue } else { Signal::SIGINT },
+        };
+        // One that has ended needs no signal.
+        let _ = kill(pid, asked);
+    }
+}
+
+/// What it takes to get inside, and the connection that keeps the ports free.
+fn inside(
+    lab: &RunningLab,
+    endpoint: &str,
+    ports: &[u16],
+) -> Result<(BufReader<UnixStream>, EndpointEntry), Failure> {
+    let ask = LabRequest::Inside { endpoint: endpoint.to_owned(), ports: ports.to_vec() };
     let mut line = String::new();
-    lab.ask(&ask).and_then(|mut answers| answers.read_line(&mut line)).map_err(|error| gone(&error))?;
-    let inside = match LabAnswer::from_line(&line) {
-        Ok(LabAnswer::Inside(inside)) => inside,
-        Ok(LabAnswer::Refused(refusal)) => return Err(Failure::wrong(refusal.refused)),
-        Ok(LabAnswer::Following(_) | LabAnswer::Flow(_)) | Err(_) => {
-            return Err(Failure::machine("the lab is of another version of verdikt"));
+    let mut answers = lab.ask(&ask).map_err(|error| gone(&error))?;
+    answers.read_line(&mut line).map_err(|error| gone(&error))?;
+    match LabAnswer::from_line(&line) {
+        Ok(LabAnswer::Inside(inside)) => Ok((answers, inside)),
+        Ok(LabAnswer::Refused(refusal)) => Err(Failure::wrong(refusal.refused)),
+        Ok(LabAnswer::Following(_) | LabAnswer::Flow(_)) | Err(_) => Err(other_version()),
+    }
+}
+
+fn other_version() -> Failure {
+    Failure::machine("the lab is of another version of verdikt")
+}
+
+/// The flows of a lab, told by a thread as long as a program runs.
+struct Followed {
+    writes: UnixStream,
+    told: Receiver<()>,
+}
+
+/// Follows the flows of a lab, and tells those of an endpoint that policies stop.
+fn follow(lab: &RunningLab, endpoint: &str, printer: &Printer) -> Result<Followed, Failure> {
+    let mut answers = lab.ask(&LabRequest::Flows).map_err(|error| gone(&error))?;
+    let writes = answers.get_ref().try_clone().map_err(|error| gone(&error))?;
+    let mut line = String::new();
+    // From this line on no flow is missed.
+    answers.read_line(&mut line).map_err(|error| gone(&error))?;
+    let Ok(LabAnswer::Following(_)) = LabAnswer::from_line(&line) else { return Err(other_version()) };
+    let mut denials = ToldDenials::of(endpoint, printer);
+    let (tells, told) = channel();
+    std::thread::spawn(move || {
+        // The lab's end is the end of its flows.
+        for line in answers.lines().map_while(Result::ok) {
+            if let Ok(LabAnswer::Flow(flow)) = LabAnswer::from_line(&line) {
+                denials.tell(&flow);
+            }
         }
-    };
+        // Nobody waits for it any more only after a long time.
+        let _ = tells.send(());
+    });
+    Ok(Followed { writes, told })
+}
+
+impl Followed {
+    /// The program has ended: tells what is left to tell.
+    fn finish(self) {
+        // A lab that has ended has told all.
+        if self.writes.shutdown(Shutdown::Write).is_ok() {
+            let _ = self.told.recv_timeout(LAST_FLOWS);
+        }
+    }
+}
+
+/// Becomes the program.
+fn become_program(lab: &RunningLab, arguments: &LabExec) -> Result<ExitCode, Failure> {
+    let (_, inside) = inside(lab, &arguments.endpoint, &[])?;
     let [program, rest @ ..] = arguments.program.as_slice() else {
         return Err(Failure::wrong("no program is given"));
     };

@@ -1,14 +1,26 @@
 //! What a running lab tells other processes: how to get inside, and its flows.
 
 use std::io;
+use std::time::{Duration, SystemTime};
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::unix::OwnedWriteHalf;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use verdikt_lab::control::{EndpointEntry, LabAnswer, LabRefusal, LabRequest, RunningLab};
+use verdikt_lab::control::{
+    EndpointEntry, FollowedFlow, FollowingFlows, LabAnswer, LabRefusal, LabRequest, RunningLab,
+};
 use verdikt_runner::lab::LabBackend;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::topology::{Endpoint, Topology};
+
+use super::clients::answer;
+
+/// A client that has asked something.
+pub(super) struct Asked {
+    pub(super) ask: LabRequest,
+    pub(super) read: BufReader<OwnedReadHalf>,
+    pub(super) write: OwnedWriteHalf,
+}
 
 /// Listens as a lab.
 pub(super) fn listen(scenario: &str) -> io::Result<UnixListener> {
@@ -19,7 +31,7 @@ pub(super) fn listen(scenario: &str) -> io::Result<UnixListener> {
 }
 
 /// A client and what it asks. Only the lab's own user may ask; others are told so.
-pub(super) async fn asked(stream: UnixStream) -> Option<(LabRequest, OwnedWriteHalf)> {
+pub(super) async fn asked(stream: UnixStream) -> Option<Asked> {
     let own = nix::unistd::geteuid().as_raw();
     let peer = stream.peer_cred().ok()?.uid();
     let (read, mut write) = stream.into_split();
@@ -28,24 +40,41 @@ pub(super) async fn asked(stream: UnixStream) -> Option<(LabRequest, OwnedWriteH
         let _ = answer(&mut write, &refuse("the lab belongs to another user".to_owned())).await;
         return None;
     }
-    let line = BufReader::new(read).lines().next_line().await.ok()??;
-    Some((LabRequest::from_line(&line).ok()?, write))
+    let (mut read, mut line) = (BufReader::new(read), String::new());
+    read.read_line(&mut line).await.ok()?;
+    Some(Asked { ask: LabRequest::from_line(&line).ok()?, read, write })
 }
 
-/// Answers with one line.
-pub(super) async fn answer(write: &mut OwnedWriteHalf, answer: &LabAnswer) -> io::Result<()> {
-    write.write_all(&answer.to_line()?).await
+/// That flows follow.
+pub(super) fn following(backend: &LabBackend, scenario: &str) -> LabAnswer {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let lab = backend.lab();
+    LabAnswer::Following(FollowingFlows {
+        following: scenario.to_owned(),
+        since_1970: now.saturating_sub(lab.begin().elapsed()),
+        endpoints: lab.addresses().endpoints.keys().map(ToString::to_string).collect(),
+    })
+}
+
+/// A flow with what the lab knows of it.
+pub(super) fn followed(backend: &LabBackend, flow: Flow) -> FollowedFlow {
+    let (of_table, stopped_by) = (backend.is_of_attempt(&flow), backend.lab().why_stopped(&flow));
+    FollowedFlow { flow, of_table, stopped_by }
+}
+
+/// The endpoint that a client names.
+pub(super) fn endpoint(backend: &LabBackend, wanted: &str) -> Result<Endpoint, LabAnswer> {
+    let endpoints = backend.lab().addresses().endpoints.keys();
+    endpoints.clone().find(|endpoint| endpoint.to_string() == wanted).cloned().ok_or_else(|| {
+        let names: Vec<String> = endpoints.map(ToString::to_string).collect();
+        refuse(format!("the lab has no `{wanted}`; it has {}", names.join(", ")))
+    })
 }
 
 /// What it takes to get inside an endpoint.
-pub(super) fn inside(backend: &LabBackend, topology: &Topology, wanted: &str) -> LabAnswer {
+pub(super) fn inside(backend: &LabBackend, topology: &Topology, endpoint: &Endpoint) -> LabAnswer {
     let lab = backend.lab();
-    let endpoints = lab.addresses().endpoints.keys();
-    let Some(endpoint) = endpoints.clone().find(|endpoint| endpoint.to_string() == wanted) else {
-        let names: Vec<String> = endpoints.map(ToString::to_string).collect();
-        return refuse(format!("the lab has no `{wanted}`; it has {}", names.join(", ")));
-    };
-    let Some(pid) = lab.probe_pid(endpoint) else { return refuse(format!("{wanted} is gone")) };
+    let Some(pid) = lab.probe_pid(endpoint) else { return refuse(format!("{endpoint} is gone")) };
     let resolution = lab.resolution(topology, endpoint);
     LabAnswer::Inside(EndpointEntry {
         pid,
@@ -55,7 +84,8 @@ pub(super) fn inside(backend: &LabBackend, topology: &Topology, wanted: &str) ->
     })
 }
 
-fn refuse(refused: String) -> LabAnswer {
+/// That the lab does not do something.
+pub(super) fn refuse(refused: String) -> LabAnswer {
     LabAnswer::Refused(LabRefusal { refused })
 }
 
@@ -65,17 +95,4 @@ fn hostname(endpoint: &Endpoint) -> String {
         Endpoint::Pod(pod) => pod.name.to_string(),
         other => other.to_string(),
     }
-}
-
-/// Sends a flow to everyone who follows; forgets those who have gone.
-pub(super) async fn broadcast(followers: &mut Vec<OwnedWriteHalf>, flow: Flow) {
-    let told = LabAnswer::Flow(Box::new(flow));
-    let mut staying = Vec::new();
-    for mut follower in followers.drain(..) {
-        let slow = std::time::Duration::from_millis(100);
-        if matches!(tokio::time::timeout(slow, answer(&mut follower, &told)).await, Ok(Ok(()))) {
-            staying.push(follower);
-        }
-    }
-    *followers = staying;
 }

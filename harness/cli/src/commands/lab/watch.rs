@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 /// Editors save in several steps; what follows within this time belongs together.
 const TOGETHER: Duration = Duration::from_millis(60);
@@ -17,6 +18,9 @@ pub(crate) struct Watch {
     watcher: ManuallyDrop<RecommendedWatcher>,
     folders: BTreeSet<PathBuf>,
     changes: mpsc::UnboundedReceiver<PathBuf>,
+    /// The names of the files that were changed, and when they are told unless others follow.
+    changed: BTreeSet<String>,
+    due: Option<Instant>,
 }
 
 impl Watch {
@@ -35,41 +39,64 @@ impl Watch {
                 let _ = tells.send(path);
             }
         })?;
-        Ok(Self { watcher: ManuallyDrop::new(watcher), folders: BTreeSet::new(), changes })
+        Ok(Self {
+            watcher: ManuallyDrop::new(watcher),
+            folders: BTreeSet::new(),
+            changes,
+            changed: BTreeSet::new(),
+            due: None,
+        })
     }
 
     /// Watches these files from now on. Their folders are watched, for many editors put a new file in an old one's
     /// place.
     pub(crate) fn files<'a>(&mut self, files: impl Iterator<Item = &'a Path>) -> notify::Result<()> {
-        for file in files {
-            let folder = match file.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-                _ => PathBuf::from("."),
-            };
-            if !self.folders.contains(&folder) {
-                self.watcher.watch(&folder, RecursiveMode::NonRecursive)?;
-                self.folders.insert(folder);
+        self.folders(&files.map(folder_of).collect())
+    }
+
+    /// Watches the files of these folders from now on, and those that will be there.
+    pub(crate) fn folders(&mut self, folders: &BTreeSet<PathBuf>) -> notify::Result<()> {
+        for folder in folders {
+            if !self.folders.contains(folder) {
+                self.watcher.watch(folder, RecursiveMode::NonRecursive)?;
+                self.folders.insert(folder.clone());
             }
         }
         Ok(())
     }
 
-    /// The names of the files that were changed together. Cancel-safe until the first is known.
+    /// The names of the files that were changed together. Cancel-safe.
     pub(crate) async fn changed(&mut self) -> BTreeSet<String> {
-        let mut names = BTreeSet::new();
-        let Some(first) = self.changes.recv().await else { return std::future::pending().await };
-        names.extend(name(&first));
-        while let Ok(Some(path)) = tokio::time::timeout(TOGETHER, self.changes.recv()).await {
-            names.extend(name(&path));
+        loop {
+            let path = match self.due {
+                None => self.changes.recv().await,
+                Some(due) => {
+                    let Ok(path) = timeout_at(due, self.changes.recv()).await else {
+                        self.due = None;
+                        return std::mem::take(&mut self.changed);
+                    };
+                    path
+                }
+            };
+            let Some(path) = path else { return std::future::pending().await };
+            self.due = Some(Instant::now() + TOGETHER);
+            self.changed.extend(name(&path));
         }
-        names
+    }
+}
+
+/// The folder of a file.
+pub(crate) fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
     }
 }
 
 fn name(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_string_lossy();
-    let policy = Path::new(name.as_ref()).extension().is_some_and(|extension| {
-        extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml")
+    let is_read = Path::new(name.as_ref()).extension().is_some_and(|extension| {
+        ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
     });
-    policy.then(|| name.into_owned())
+    is_read.then(|| name.into_owned())
 }

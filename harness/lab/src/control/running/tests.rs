@@ -20,10 +20,17 @@ fn a_lab_is_found_and_asked() {
             Some((stream, line))
         });
         let (mut stream, line) = asked.unwrap();
-        assert_eq!(LabRequest::from_line(&line).unwrap(), LabRequest::Inside { endpoint: "a/b".to_owned() });
+        assert_eq!(
+            LabRequest::from_line(&line).unwrap(),
+            LabRequest::Inside { endpoint: "a/b".to_owned(), ports: Vec::new() }
+        );
         stream.write_all(b"{\"refused\":\"there is no a/b\"}\n").unwrap();
     });
-    let answer = lab.ask(&LabRequest::Inside { endpoint: "a/b".to_owned() }).unwrap().lines().next();
+    let answer = lab
+        .ask(&LabRequest::Inside { endpoint: "a/b".to_owned(), ports: Vec::new() })
+        .unwrap()
+        .lines()
+        .next();
     let answer = LabAnswer::from_line(&answer.unwrap().unwrap()).unwrap();
     assert_eq!(answer, LabAnswer::Refused(LabRefusal { refused: "there is no a/b".to_owned() }));
     server.join().unwrap();

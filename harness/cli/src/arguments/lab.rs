@@ -1,0 +1,119 @@
+//! The words of `verdikt lab`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use verdikt_scenario::flow::FlowVerdict;
+use verdikt_scenario::name::NamespaceName;
+use verdikt_scenario::version::CiliumVersion;
+
+use super::FileArguments;
+use crate::situation::SituationRequest;
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct LabArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<LabCommand>,
+    /// A scenario file, a topology file with policies or without, or manifests: files, folders and `-`, the standard input
+    // Not by the name that `verdikt.toml` gives a default to.
+    #[arg(id = "subject", value_name = "PATHS")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The step of the scenario whose topology and policies are brought up [default: the last]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) step: Option<String>,
+    /// The Cilium version
+    #[arg(long, value_name = "VERSION", default_value_t)]
+    pub(crate) cilium: CiliumVersion,
+    #[command(flatten)]
+    pub(crate) files: FileArguments,
+}
+
+impl LabArguments {
+    /// What the command asks to be read.
+    pub(crate) fn asked(&self) -> SituationRequest<'_> {
+        let Self { paths, step, files, .. } = self;
+        SituationRequest { paths, context: None, step: step.as_deref(), reach: files.reach(), command: "lab" }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabCommand {
+    /// Run a program of this machine inside an endpoint of a running lab of your own: with the endpoint's network, names
+    /// and policies. What of its traffic a policy denies is told on the standard error, with the rule. Everything else is
+    /// yours: the program runs as you, with your environment, and sees the files and the processes of this machine. As
+    /// root it has what root has in a container: it reads and writes every file, and can ping and capture packets; it
+    /// cannot change networks, mounts or the kernel
+    Exec(LabExec),
+    /// Follow the flows of a running lab, but for those of the table's attempts
+    Flows(LabFlows),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabExec {
+    /// The lab, by its scenario's name [default: the only one that runs]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) lab: Option<String>,
+    /// A port of the endpoint that the program serves itself: what the lab serves there gives way as long as it runs; may
+    /// be given more than once
+    #[arg(long = "take-port", value_name = "PORT")]
+    pub(crate) ports: Vec<u16>,
+    /// Become the program, at the word of another process of verdikt
+    #[arg(long, hide = true)]
+    pub(crate) becoming: bool,
+    /// The endpoint, as the scenario names it: frontend/frontend
+    pub(crate) endpoint: String,
+    /// The program and its arguments [default: your shell, with the endpoint in its prompt]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROGRAM")]
+    pub(crate) program: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LabFlows {
+    /// The lab, by its scenario's name [default: the only one that runs]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) lab: Option<String>,
+    /// Only flows from or to this endpoint, as the scenario names it; may be given more than once
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(crate) endpoint: Vec<String>,
+    /// Only flows from or to pods of this namespace; may be given more than once
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Vec<NamespaceName>,
+    /// Only flows with this verdict; may be given more than once
+    #[arg(long, value_name = "VERDICT")]
+    pub(crate) verdict: Vec<VerdictOfFlow>,
+    /// Flows of the table's attempts too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A verdict of flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerdictOfFlow {
+    /// It passed
+    Forwarded,
+    /// It went to a proxy
+    Redirected,
+    /// It vanished, or a proxy refused it
+    Dropped,
+    /// A policy denies it, and audit mode let it pass
+    Audit,
+    /// It is not known what Cilium would do
+    Error,
+}
+
+impl From<VerdictOfFlow> for FlowVerdict {
+    fn from(verdict: VerdictOfFlow) -> Self {
+        match verdict {
+            VerdictOfFlow::Forwarded => Self::Forwarded,
+            VerdictOfFlow::Redirected => Self::Redirected,
+            VerdictOfFlow::Dropped => Self::Dropped,
+            VerdictOfFlow::Audit => Self::Audit,
+            VerdictOfFlow::Error => Self::Error,
+        }
+    }
+}

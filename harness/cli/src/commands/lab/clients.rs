@@ -1,0 +1,108 @@
+//! The clients of a running lab that stay: those who follow its flows, and those whose programs serve ports.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use verdikt_lab::control::{FollowedFlow, LabAnswer};
+use verdikt_scenario::topology::Endpoint;
+
+/// How long a client may take for one flow before it is forgotten.
+const SLOW: Duration = Duration::from_millis(100);
+
+/// A client, as long as it stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ClientId(u64);
+
+/// Everyone who stays.
+pub(super) struct Clients {
+    last: u64,
+    followers: BTreeMap<ClientId, OwnedWriteHalf>,
+    /// Whose programs serve which ports.
+    takers: BTreeMap<ClientId, (BTreeSet<(Endpoint, u16)>, OwnedWriteHalf)>,
+    /// Ports that programs did not give back.
+    kept: BTreeSet<(Endpoint, u16)>,
+    leaving: mpsc::UnboundedSender<ClientId>,
+}
+
+impl Clients {
+    /// No one yet. Those who leave are told there.
+    pub(super) fn new(leaving: mpsc::UnboundedSender<ClientId>) -> Self {
+        let (followers, takers, kept) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { last: 0, followers, takers, kept, leaving }
+    }
+
+    /// A client that follows the flows.
+    pub(super) fn follow(&mut self, read: BufReader<OwnedReadHalf>, write: OwnedWriteHalf) {
+        let id = self.stay(read);
+        self.followers.insert(id, write);
+    }
+
+    /// A client whose program serves these ports.
+    pub(super) fn take(
+        &mut self,
+        ports: BTreeSet<(Endpoint, u16)>,
+        read: BufReader<OwnedReadHalf>,
+        write: OwnedWriteHalf,
+    ) {
+        let id = self.stay(read);
+        self.takers.insert(id, (ports, write));
+    }
+
+    fn stay(&mut self, mut read: BufReader<OwnedReadHalf>) -> ClientId {
+        self.last += 1;
+        let (id, leaving) = (ClientId(self.last), self.leaving.clone());
+        tokio::spawn(async move {
+            // What it writes besides is nothing that a lab understands; an error is an end as well.
+            let mut ignored = [0; 64];
+            while matches!(read.read(&mut ignored).await, Ok(length) if length > 0) {}
+            // Nobody listens any more only while the lab ends.
+            let _ = leaving.send(id);
+        });
+        id
+    }
+
+    /// Forgets a client, whose connection ends. Answers whether ports are free again.
+    pub(super) fn leave(&mut self, id: ClientId) -> bool {
+        self.followers.remove(&id);
+        self.takers.remove(&id).is_some()
+    }
+
+    /// Whether a client follows the flows.
+    pub(super) fn follows(&self, id: ClientId) -> bool {
+        self.followers.contains_key(&id)
+    }
+
+    /// The ports on which programs serve.
+    pub(super) fn taken(&self) -> BTreeSet<(Endpoint, u16)> {
+        let of_takers = self.takers.values().flat_map(|(ports, _)| ports.iter());
+        of_takers.chain(&self.kept).cloned().collect()
+    }
+
+    /// Takes note that some ports are not given back.
+    pub(super) fn keep(&mut self, ports: BTreeSet<(Endpoint, u16)>) {
+        self.kept.extend(ports);
+    }
+
+    /// Sends a flow to everyone who follows; forgets those who have gone, or are too slow.
+    pub(super) async fn broadcast(&mut self, flow: FollowedFlow) {
+        let told = LabAnswer::Flow(Box::new(flow));
+        let mut gone = Vec::new();
+        for (id, follower) in &mut self.followers {
+            if !matches!(tokio::time::timeout(SLOW, answer(follower, &told)).await, Ok(Ok(()))) {
+                gone.push(*id);
+            }
+        }
+        for id in gone {
+            self.followers.remove(&id);
+        }
+    }
+}
+
+/// Answers with one line.
+pub(super) async fn answer(write: &mut OwnedWriteHalf, answer: &LabAnswer) -> io::Result<()> {
+    write.write_all(&answer.to_line()?).await
+}

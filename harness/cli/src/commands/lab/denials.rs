@@ -1,0 +1,48 @@
+//! What policies deny a program that runs inside an endpoint, told once each, as it happens.
+
+use std::collections::BTreeSet;
+
+use verdikt_lab::control::FollowedFlow;
+use verdikt_report::stopped::{stopped, traffic};
+use verdikt_scenario::flow::{FlowProtocol, FlowVerdict};
+use verdikt_scenario::topology::Protocol;
+
+use crate::printer::Printer;
+
+/// After how long a connection whose packets vanish is given up there.
+const GIVEN_UP: &str = "about 7 s";
+
+/// The denials that are told already.
+pub(super) struct ToldDenials {
+    endpoint: String,
+    colour: bool,
+    told: BTreeSet<String>,
+    is_waiting_told: bool,
+}
+
+impl ToldDenials {
+    /// Those of an endpoint.
+    pub(super) fn of(endpoint: &str, printer: &Printer) -> Self {
+        let (endpoint, colour) = (endpoint.to_owned(), printer.colour_for_people());
+        Self { endpoint, colour, told: BTreeSet::new(), is_waiting_told: false }
+    }
+
+    /// Tells of a flow, if something stops it that the endpoint sends, and it is not told yet.
+    pub(super) fn tell(&mut self, followed: &FollowedFlow) {
+        let FollowedFlow { flow, of_table, stopped_by } = followed;
+        let is_own = flow.source.endpoint.as_ref().is_some_and(|source| source.to_string() == self.endpoint);
+        let passes = matches!(flow.verdict, FlowVerdict::Forwarded | FlowVerdict::Redirected);
+        if *of_table || !is_own || passes || !self.told.insert(traffic(flow)) {
+            return;
+        }
+        let mut text = stopped(flow, stopped_by.as_ref(), self.colour, Printer::width());
+        let vanishes = flow.verdict == FlowVerdict::Dropped && flow.request.is_none();
+        if vanishes && flow.protocol == FlowProtocol::Port(Protocol::Tcp) && !self.is_waiting_told {
+            self.is_waiting_told = true;
+            text.push_str("   denied packets vanish: who connects waits, and gives up after ");
+            text.push_str(GIVEN_UP);
+            text.push('\n');
+        }
+        Printer::tell(&text);
+    }
+}

@@ -1,0 +1,60 @@
+//! What a lab is about: a step of a scenario, or manifests without a table.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use verdikt_scenario::scenario::{Scenario, Step};
+
+use super::watch::folder_of;
+use crate::arguments::LabArguments;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::situation::LoadedSituation;
+
+/// What a lab is about, read.
+pub(super) struct LabSubject {
+    pub(super) scenario: Scenario,
+    step: usize,
+    /// The files that it was read from.
+    files: BTreeSet<PathBuf>,
+}
+
+impl LabSubject {
+    /// Reads it.
+    pub(super) fn read(arguments: &LabArguments, printer: &Printer) -> Result<Self, Failure> {
+        let situation = LoadedSituation::read(&arguments.asked(), printer)?;
+        let files = situation.files.clone();
+        let (scenario, step) = situation.into_scenario(&name_of(&arguments.paths));
+        if scenario.steps[step].topology.pods.is_empty() {
+            return Err(Failure::nothing("there are no pods to bring up")
+                .hint("name manifests with workloads, or a topology file, beside the policies"));
+        }
+        Ok(Self { scenario, step, files })
+    }
+
+    /// The step that is brought up.
+    pub(super) fn step(&self) -> &Step {
+        &self.scenario.steps[self.step]
+    }
+
+    /// The folders in which a saved file may change it; none where some of it can be read only once.
+    pub(super) fn folders(&self, arguments: &LabArguments) -> Option<BTreeSet<PathBuf>> {
+        if arguments.paths.iter().any(|path| is_stream(path)) {
+            return None;
+        }
+        let named = arguments.paths.iter().filter(|path| path.is_dir()).cloned();
+        Some(self.files.iter().map(|file| folder_of(file)).chain(named).collect())
+    }
+}
+
+fn is_stream(path: &Path) -> bool {
+    path == Path::new("-") || !(path.is_file() || path.is_dir())
+}
+
+/// The name of a lab of manifests: that of the first file or folder.
+fn name_of(paths: &[PathBuf]) -> String {
+    let first = paths.first().filter(|path| !is_stream(path));
+    let whole = first.and_then(|path| path.canonicalize().ok());
+    let name = whole.as_deref().and_then(Path::file_stem).map(|name| name.to_string_lossy().into_owned());
+    name.unwrap_or_else(|| "stdin".to_owned())
+}

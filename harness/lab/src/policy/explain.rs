@@ -1,0 +1,47 @@
+//! Why the policy in force stops what a flow reports.
+
+use verdikt_engine::decide::Traffic;
+use verdikt_engine::rule::Direction;
+use verdikt_engine::ruling::{Hello, RequestHead};
+use verdikt_scenario::flow::{Flow, FlowDirection, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest};
+use verdikt_scenario::prediction::Finding;
+
+use super::PolicyVersion;
+
+impl PolicyVersion {
+    /// What stops the traffic of a flow, with the rules; none where it passed, or something else than policy stopped it.
+    pub fn why_stopped(&self, flow: &Flow) -> Option<Finding> {
+        let is_stopped =
+            matches!(flow.verdict, FlowVerdict::Dropped | FlowVerdict::Audit | FlowVerdict::Error);
+        if !is_stopped || flow.kind == FlowKind::Drop {
+            return None;
+        }
+        let (subject, direction, peer) = match flow.direction {
+            FlowDirection::Egress => (&flow.source, Direction::Egress, &flow.destination),
+            FlowDirection::Ingress => (&flow.destination, Direction::Ingress, &flow.source),
+        };
+        let (subject, peer) = (subject.endpoint.as_ref()?, peer.address);
+        let traffic = match flow.protocol {
+            FlowProtocol::Port(protocol) => Traffic::Port(protocol, flow.destination.port?),
+            FlowProtocol::Icmp { v6, kind } => Traffic::Icmp { v6, kind },
+            FlowProtocol::Other(_) => return None,
+        };
+        let finding = match &flow.request {
+            None => self.cluster.finding_on(subject, direction, &self.identity(peer), traffic),
+            Some(ProxyRequest::Dns { name, .. }) => self.query(subject, direction, peer, traffic, name),
+            Some(ProxyRequest::Http { method, path, host, .. }) => {
+                let request = RequestHead { method, path, authority: Some(host), headers: &[] };
+                self.request(subject, direction, peer, traffic, &request)
+            }
+            Some(ProxyRequest::Tls { server_name }) => {
+                self.hello(subject, direction, peer, traffic, Hello::Tls(server_name.as_deref()))
+            }
+        };
+        // Another policy may have come into force since.
+        let stops = matches!(
+            finding,
+            Finding::Denied { .. } | Finding::NoRuleAllows { .. } | Finding::Unknown { .. }
+        );
+        stops.then_some(finding)
+    }
+}
