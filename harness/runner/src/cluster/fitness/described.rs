@@ -20,7 +20,31 @@ pub(super) fn otherwise(facts: &Facts, borrowed: &Borrowed, step: &Step) -> Opti
     let topology = &step.topology;
     let api_server = || if speaks_of_api_server(step) { api_server(facts, borrowed, topology) } else { None };
     let labels = || if selects_nodes(step) { node_labels(facts, borrowed, topology) } else { None };
-    api_server().or_else(labels).or_else(|| taken_address(facts, topology))
+    let addresses = || {
+        // Only then are nodes known to policies by their addresses.
+        let matter = topology.settings.cidr_matches_nodes && !step.policies.is_empty();
+        matter.then(|| node_address(facts, borrowed, topology)).flatten()
+    };
+    api_server().or_else(labels).or_else(addresses).or_else(|| taken_address(facts, topology))
+}
+
+/// A node that has another address than the topology says.
+fn node_address(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Option<String> {
+    let lent = topology.pods.keys().filter_map(|pod| borrowed.pods.get(pod)?.node.as_deref());
+    let places = choose_places(facts, topology, &lent.collect()).ok()?;
+    places.nodes.iter().find_map(|(name, node)| {
+        let described = topology.nodes.get(name)?.address?;
+        let actual = &facts.nodes.get(node)?.addresses;
+        if actual.contains(&described) {
+            return None;
+        }
+        let actual: Vec<String> = actual.iter().map(ToString::to_string).collect();
+        Some(format!(
+            "in its settings ranges of addresses match nodes, and its node {name} has the address {described}; that would \
+             be {node}, which has {}",
+            actual.join(", ")
+        ))
+    })
 }
 
 /// Whether a policy of a step selects nodes by their labels.

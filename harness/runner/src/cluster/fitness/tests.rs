@@ -181,6 +181,27 @@ fn hosts_outside_have_addresses_of_their_own() {
 }
 
 #[test]
+fn where_ranges_match_nodes_their_addresses_are_those_of_the_cluster() {
+    let check = |node: &str, settings: &str| {
+        let topology = format!("  settings: {settings}\n  nodes: {{host: {node}}}\n");
+        let step = step(&topology, "tcp shop/web:80", &policy("ingress: [{fromCIDR: [172.30.0.0/16]}]"));
+        let found = described::otherwise(&facts(&[]), &Borrowed::default(), &step);
+        found.unwrap_or_else(|| "fits".to_owned())
+    };
+    let matching = "{policyCIDRMatchMode: nodes}";
+    let seen = [
+        check("{address: 172.30.0.2}", matching),
+        check("{address: 172.30.0.3}", matching),
+        check("{address: 172.30.0.3}", "{}"),
+    ];
+    insta::assert_snapshot!(seen.join("\n"), @"
+    fits
+    in its settings ranges of addresses match nodes, and its node host has the address 172.30.0.3; that would be node1, which has 172.30.0.2
+    fits
+    ");
+}
+
+#[test]
 fn settings_under_which_policies_mean_something_else() {
     let check = |setting: (&str, &str), topology: &str, rules: &str| {
         let step = step(topology, "tcp shop/web:80", &policy(rules));
