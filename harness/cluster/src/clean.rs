@@ -21,7 +21,8 @@ use crate::wait::WaitProgress;
 /// Whose things are removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CleanScope {
-    /// Those of one run, which is over, or of one scenario, which is over. What belongs to no run stays.
+    /// Those of one run, which is over, or of one scenario, which is over: all but its namespaces. What belongs to no run
+    /// stays.
     Run(RunId),
     /// Those of every run, if none is under way.
     AllRuns,
@@ -81,8 +82,13 @@ pub async fn clean(
             remove(connection, kind, &found, &mut removed).await?;
         }
     }
-    // With a namespace goes all that is in it.
-    let spaces = objects::marked(connection, NAMESPACE, run).await?;
+    // With a namespace goes all that is in it. That takes many seconds, so those of a scenario are emptied, and stay for
+    // the scenarios after it until the run is over.
+    let spaces = if run.is_some_and(|run| *run != run.whole()) {
+        Vec::new()
+    } else {
+        objects::marked(connection, NAMESPACE, run).await?
+    };
     let going: BTreeSet<&str> = spaces.iter().filter_map(|space| metadata(space, "name")).collect();
     let stays = |found: &Value| metadata(found, "namespace").is_some_and(|space| !going.contains(space));
     for kind in [POD, SERVICE, ENDPOINT_SLICE, SERVICE_ACCOUNT] {

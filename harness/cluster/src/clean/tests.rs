@@ -83,6 +83,23 @@ async fn policies_go_first_and_namespaces_last() {
     insta::assert_snapshot!(selected, @"GET /apis/cilium.io/v2/ciliumclusterwidenetworkpolicies?limit=500&labelSelector=verdikt.dev%2Fowner%3Dverdikt%2Cverdikt.dev%2Frun%3Drun-1");
 }
 
+/// The next scenario may want the same namespace, and to remove one takes longer than most scenarios.
+#[tokio::test]
+async fn the_namespaces_of_a_scenario_are_emptied_and_stay() {
+    let (connection, log) = server(full);
+    let whose = CleanScope::Run("run-1".parse::<RunId>().unwrap().scenario(3));
+    clean(&connection, &whose, &WaitProgress::default()).await.unwrap();
+    let text = log.text();
+    let asked: Vec<&str> =
+        text.lines().filter(|line| line.contains("/services/") && line.starts_with("DELETE")).collect();
+    let asked: Vec<&str> = asked.iter().map(|line| line.split(" {").next().unwrap_or_default()).collect();
+    assert_eq!(
+        asked,
+        ["DELETE /api/v1/namespaces/shop/services/api", "DELETE /api/v1/namespaces/default/services/api"]
+    );
+    assert!(!text.contains("DELETE /api/v1/namespaces/shop {"), "{text}");
+}
+
 /// What the other scenarios and the run itself have stays, the lease with it.
 #[tokio::test]
 async fn one_scenario_removes_its_own() {

@@ -168,8 +168,8 @@ impl ClusterSession {
             }
         };
         let result = run_on(choice, scenarios, options, open, stop, sink).await;
-        self.end(lease, progress).await;
-        Ok(result)
+        let nothing_is_left = self.end(lease, progress).await;
+        Ok(result.map(|result| if nothing_is_left { result } else { RunResult::Failed }))
     }
 
     /// The cluster as reports name it.
@@ -240,13 +240,17 @@ impl ClusterSession {
         Ok(Lease::take(&self.connection, &self.run).await?)
     }
 
-    /// Removes what scenarios that failed or were interrupted have left, and lets other runs come, whatever is left.
-    async fn end(&self, lease: Lease, progress: &WaitProgress) {
+    /// Removes what scenarios have left, and lets other runs come, whatever is left. False if something is.
+    async fn end(&self, lease: Lease, progress: &WaitProgress) -> bool {
         let cleaned = if self.settings.keep { Ok(()) } else { self.clean(progress).await };
         let released = timeout(RELEASE, lease.release()).await;
         let released = released.unwrap_or(Ok(())).map_err(|error| error.to_string());
-        if let Err(reason) = cleaned.and(released) {
-            (self.settings.tell)(&Notice::Leftovers(reason));
+        match cleaned.and(released) {
+            Ok(()) => true,
+            Err(reason) => {
+                (self.settings.tell)(&Notice::Leftovers(reason));
+                false
+            }
         }
     }
 
