@@ -81,7 +81,7 @@ impl fmt::Display for SideReason {
 
 /// A rule with its place: `database/redis spec.ingress[0] redis.yaml:7`.
 pub fn rule_text(rule: &RuleRef) -> String {
-    format!("{} {} {}:{}", rule.object.short(), rule.path, rule.place.file, rule.place.line)
+    format!("{} {} {}", rule.object.short(), rule.path, rule.place.line_of_file())
 }
 
 /// The most rules that a sentence names.

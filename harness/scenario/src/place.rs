@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct Place {
     /// The file as the user named it, or as it was found from there.
     pub file: Arc<str>,
-    /// Line, from 1.
+    /// Line, from 1; 0 where the value was never written in a file.
     pub line: u32,
     /// Column, from 1.
     pub column: u32,
@@ -55,9 +55,22 @@ impl Place {
     }
 }
 
+impl Place {
+    /// File and line, for readers; what was never written in a file has no line.
+    pub fn line_of_file(&self) -> String {
+        match self.line {
+            0 => self.file.to_string(),
+            line => format!("{}:{line}", self.file),
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}:{}", self.file, self.column),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::topology::{DNS_SERVICE, Endpoint, Protocol, Served, ServedProtocol, Topology};
 
-use super::outside::{ELSEWHERE, ELSEWHERE_NAME, Outside, example, place};
+use super::outside::{ELSEWHERE, ELSEWHERE_NAME, Outside, example};
 use super::policies::{Clause, PolicyPort};
 use crate::Situation;
 
@@ -107,7 +107,7 @@ pub(super) fn suggest(
 }
 
 fn at(kind: &str, written: Option<&Place>) -> String {
-    written.map_or_else(|| kind.to_owned(), |written| format!("{kind}, {}", place(written)))
+    written.map_or_else(|| kind.to_owned(), |written| format!("{kind}, {}", written.line_of_file()))
 }
 
 fn transport(served: ServedProtocol) -> Protocol {
@@ -174,8 +174,9 @@ impl Suggestions<'_> {
             }
         }
         let queries = clauses.iter().flat_map(|clause| clause.queries.iter().chain(&clause.names));
-        let queried: Vec<(String, String)> =
-            queries.filter_map(|name| Some((example(name)?.0.to_string(), place(&name.place)))).collect();
+        let queried: Vec<(String, String)> = queries
+            .filter_map(|name| Some((example(name)?.0.to_string(), name.place.line_of_file())))
+            .collect();
         for (name, comment) in queried {
             // A name that leads nowhere has no answer that says whether the query was allowed.
             if name.parse().is_ok_and(|name| self.topology.resolve(&name).is_some()) {

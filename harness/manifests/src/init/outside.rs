@@ -70,9 +70,9 @@ impl Outside {
     fn add_name(&mut self, name: &Name, ports: &BTreeSet<Port>) {
         let Some((dns_name, host_name)) = example(name) else { return };
         let comment = if name.is_pattern {
-            format!("a name like {}, {}", name.text, place(&name.place))
+            format!("a name like {}, {}", name.text, name.place.line_of_file())
         } else {
-            place(&name.place)
+            name.place.line_of_file()
         };
         if let Some(known) = self.hosts.get_mut(&host_name) {
             serve(&mut known.outside, ports);
@@ -88,7 +88,7 @@ impl Outside {
         // Addresses of IPv6 would make the whole cluster dual stack.
         let Ok(cidr) = parse(&block.cidr) else { return };
         let except: Vec<Ipv4Net> = block.except.iter().filter_map(|text| parse(text).ok()).collect();
-        let at = place(&block.place);
+        let at = block.place.line_of_file();
         if cidr.prefix_len() > 0 {
             self.add_in(cidr, &except, "in", &format!("inside {cidr}, {at}"), ports, is_ingress);
         }
@@ -221,14 +221,6 @@ pub(super) fn example(name: &Name) -> Option<(DnsName, HostName)> {
 fn parse(text: &str) -> Result<Ipv4Net, ipnet::AddrParseError> {
     let whole = if text.contains('/') { text.parse::<Ipv4Net>() } else { format!("{text}/32").parse() };
     whole.map(|cidr| cidr.trunc())
-}
-
-/// A place for a reader of the scenario: file and line; what was read of a cluster has no line.
-pub(super) fn place(place: &verdikt_scenario::place::Place) -> String {
-    match place.line {
-        0 => place.file.to_string(),
-        line => format!("{}:{line}", place.file),
-    }
 }
 
 /// A host outside that serves nothing.
