@@ -117,7 +117,9 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
     if remote >= usable.max(1) {
         return Some(format!("it needs {} nodes, and the cluster has {usable}", remote + 1));
     }
-    if !cilium.http_proxy() && step.policies.iter().any(|manifest| has_http_rules(&manifest.root)) {
+    // Without proxies agents refuse such rules, which takes none.
+    let needs_proxy = topology.settings.l7_proxy && !cilium.http_proxy();
+    if needs_proxy && step.policies.iter().any(|manifest| has_http_rules(&manifest.root)) {
         return Some(
             "it has HTTP rules, and the cluster has no HTTP proxy (DaemonSet cilium-envoy)".to_owned(),
         );

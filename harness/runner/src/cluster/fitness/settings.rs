@@ -8,6 +8,10 @@ use verdikt_scenario::topology::{Endpoint, LOCAL_NODE};
 
 use super::{has, has_key};
 
+/// Whether `enableDefaultDeny` counts. Agents had the option for two years before they read it, so what a cluster's does
+/// where it is off is not known.
+const NON_DEFAULT_DENY: &str = "enable-non-default-deny-policies";
+
 /// A setting whose usual value the engine predicts for.
 struct PredictedSetting {
     /// Its name in the `ConfigMap` called `cilium-config`.
@@ -53,10 +57,11 @@ const SETTINGS: [PredictedSetting; 10] = [
         because: "it has ICMP rules",
     },
     PredictedSetting {
-        name: "enable-non-default-deny-policies",
+        name: NON_DEFAULT_DENY,
         is_unusual: is_off,
         matters: |step| has_field(step, "enableDefaultDeny"),
-        because: "it has a policy with enableDefaultDeny",
+        because: "it has a policy with enableDefaultDeny, which agents before the fix \
+                  https://github.com/cilium/cilium/pull/48391 heed all the same",
     },
     PredictedSetting {
         name: "enable-host-firewall",
@@ -128,7 +133,8 @@ fn unlike_topology(cilium: &CiliumFacts, step: &Step) -> Option<String> {
 /// What the cluster's Cilium is told that the engine does not take for granted.
 fn unusual(cilium: &CiliumFacts, step: &Step) -> Option<String> {
     SETTINGS.iter().find_map(|setting| {
-        let is_said = said(&step.topology.settings).iter().any(|(name, ..)| *name == setting.name);
+        let mut said = said(&step.topology.settings).into_iter();
+        let is_said = said.any(|(name, ..)| name == setting.name && name != NON_DEFAULT_DENY);
         let value =
             cilium.config.get(setting.name).filter(|value| !is_said && (setting.is_unusual)(value))?;
         let PredictedSetting { name, because, .. } = setting;
@@ -142,7 +148,7 @@ fn said(settings: &Settings) -> Vec<(&'static str, String)> {
     let switches = [
         ("enable-l7-proxy", settings.l7_proxy, usual.l7_proxy),
         ("enable-k8s-networkpolicy", settings.network_policy, usual.network_policy),
-        ("enable-non-default-deny-policies", settings.non_default_deny, usual.non_default_deny),
+        (NON_DEFAULT_DENY, settings.non_default_deny, usual.non_default_deny),
         ("enable-node-selector-labels", settings.node_selector_labels, usual.node_selector_labels),
         ("enable-k8s-cluster-network-policy", settings.cluster_network_policy, usual.cluster_network_policy),
         ("enable-host-firewall", settings.host_firewall, usual.host_firewall),

@@ -241,7 +241,7 @@ fn settings_under_which_policies_mean_something_else() {
     enable-l7-proxy=false, egress: [{toPorts: [{ports: [{port: "53", protocol: UDP}], rules: {dns: [{matchPattern: "*"}]}}]}] => it has DNS rules, and here Cilium's enable-l7-proxy is false
     enable-l7-proxy=false, ingress: [{}] => fits
     enable-icmp-rules=false, ingress: [{icmps: [{fields: [{type: 8}]}]}] => it has ICMP rules, and here Cilium's enable-icmp-rules is false
-    enable-non-default-deny-policies=false, ingress: [{}], enableDefaultDeny: {ingress: false} => it has a policy with enableDefaultDeny, and here Cilium's enable-non-default-deny-policies is false
+    enable-non-default-deny-policies=false, ingress: [{}], enableDefaultDeny: {ingress: false} => it has a policy with enableDefaultDeny, which agents before the fix https://github.com/cilium/cilium/pull/48391 heed all the same, and here Cilium's enable-non-default-deny-policies is false
     enable-host-firewall=true, ingress: [{}] => fits
     allow-localhost=policy, ingress: [{}] => it attempts from the node of the pods, and here Cilium's allow-localhost is policy
     allow-localhost=policy, ingress: [{}] => fits
