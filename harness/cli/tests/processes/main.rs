@@ -14,6 +14,7 @@ mod documents;
 mod endings;
 mod engine;
 mod explain;
+mod foreign_clients;
 mod growth;
 mod init;
 mod install;
