@@ -7,14 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::document::YamlNode;
-use verdikt_scenario::name::{NamespaceName, NamespacedName};
+use verdikt_scenario::name::{HostName, NamespaceName, NamespacedName};
 use verdikt_scenario::objects::ManifestTopology;
 use verdikt_scenario::place::{Place, Position};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{CiliumEndpoint, NAMESPACE_NAME_LABEL, Topology};
 
 use crate::field::{self, Unusable};
+use crate::node::node;
 use crate::service::{ReadService, service};
+use crate::slices::{self, EndpointSlice, UnselectiveService, endpoint_slice, endpoints};
 use crate::workload::{Workload, controller, pod_template, workload};
 
 /// The namespace of what names none and is told none: that of `kubectl apply` with a new kubeconfig.
@@ -66,6 +68,8 @@ struct ManifestReader<'a> {
     workloads: Vec<FoundWorkload<'a>>,
     selectors: BTreeMap<NamespacedName, Place>,
     ports: Vec<PortPlace>,
+    unselective: BTreeMap<NamespacedName, UnselectiveService>,
+    slices: BTreeMap<NamespacedName, Vec<EndpointSlice>>,
     /// The first object that names no namespace, and how many there are.
     without_namespace: Option<(Place, usize)>,
 }
@@ -78,6 +82,9 @@ impl<'a> ManifestReader<'a> {
         let read = match (group, kind) {
             ("", "Namespace") => self.add_namespace_object(manifest),
             ("", "Service") => self.add_service(manifest),
+            ("", "Node") => self.add_node(manifest),
+            ("", "Endpoints") => self.add_endpoints(manifest),
+            ("discovery.k8s.io", "EndpointSlice") => self.add_slice(manifest),
             ("", "PodTemplate") => {
                 self.count(kind.to_owned());
                 Ok(())
@@ -157,6 +164,11 @@ impl<'a> ManifestReader<'a> {
         let (name, place) = self.name(manifest)?;
         let (service, positions) = match service(&manifest.root)? {
             ReadService::Service(service, positions) => (service, positions),
+            ReadService::Unselective(found) => {
+                self.objects.places.services.entry(name.clone()).or_insert(place);
+                self.unselective.insert(name, found);
+                return Ok(());
+            }
             ReadService::Skipped(why) => {
                 self.count(format!("Service ({why})"));
                 return Ok(());
@@ -167,8 +179,10 @@ impl<'a> ManifestReader<'a> {
             self.mistake(place, format!("Service {name} is there twice"), Some(help));
             return Ok(());
         }
-        let selector = manifest.place(manifest.root.position_near(&["spec", "selector"]));
-        self.selectors.insert(name.clone(), selector);
+        if service.selects.is_some() {
+            let selector = manifest.place(manifest.root.position_near(&["spec", "selector"]));
+            self.selectors.insert(name.clone(), selector);
+        }
         let places = positions.into_iter().enumerate().map(|(index, position)| PortPlace {
             service: name.clone(),
             index,
@@ -177,6 +191,36 @@ impl<'a> ManifestReader<'a> {
         self.ports.extend(places);
         self.objects.places.services.insert(name.clone(), place);
         self.objects.topology.services.insert(name, service);
+        Ok(())
+    }
+
+    fn add_node(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
+        let (text, at) = object_name(manifest)?;
+        // The names of hosts and nodes have no dots, so that none is taken for a DNS name.
+        let name = text.replace('.', "-");
+        let name: HostName = name.parse().map_err(|error| Unusable::Wrong(at, format!("{error}")))?;
+        let found = node(&manifest.root)?;
+        if self.objects.topology.nodes.get(&name).is_some_and(|first| *first != found) {
+            let message = format!("Node {text} is there twice");
+            self.mistake(manifest.place(at), message, Some("name the files of one cluster alone".to_owned()));
+        }
+        self.objects.topology.nodes.insert(name, found);
+        Ok(())
+    }
+
+    fn add_slice(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
+        let (NamespacedName { namespace, .. }, _) = self.name(manifest)?;
+        let (service, slice) = endpoint_slice(&manifest.root)?;
+        match service.and_then(|service| service.parse().ok()) {
+            Some(name) => self.slices.entry(NamespacedName { namespace, name }).or_default().push(slice),
+            None => self.count("EndpointSlice (of no service)".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn add_endpoints(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
+        let (name, _) = self.name(manifest)?;
+        self.slices.entry(name).or_default().extend(endpoints(&manifest.root)?);
         Ok(())
     }
 
@@ -203,6 +247,20 @@ impl<'a> ManifestReader<'a> {
 
     fn finish(mut self) -> ManifestTopology {
         self.name_workloads();
+        let unselective = std::mem::take(&mut self.unselective);
+        for name in self.slices.keys().filter(|name| !unselective.contains_key(*name)) {
+            // The pods that a selector finds say it already.
+            let of_pods = self.objects.topology.services.contains_key(name);
+            let what = if of_pods {
+                "Endpoints (of a service with a selector)"
+            } else {
+                "Endpoints (of no service)"
+            };
+            *self.objects.skipped.entry(what.to_owned()).or_default() += 1;
+        }
+        for _ in 0..slices::join(&mut self.objects.topology, unselective, &self.slices) {
+            self.count("Service (without a selector, and without endpoints)".to_owned());
+        }
         behind::hold_ports_against_pods(&mut self.objects, &self.ports, &self.selectors);
         let topology = &self.objects.topology;
         let used =

@@ -29,9 +29,11 @@
 mod convert;
 mod field;
 pub mod init;
+mod node;
 mod ports;
 mod service;
 pub mod situation;
+mod slices;
 mod workload;
 
 pub use convert::objects;

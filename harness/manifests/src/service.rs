@@ -1,17 +1,21 @@
 //! Services: names in front of workloads.
 
 use verdikt_scenario::document::{Value, YamlNode};
+use verdikt_scenario::name::DnsName;
 use verdikt_scenario::place::Position;
 use verdikt_scenario::topology::{Port, Service, ServicePort, ServiceType, TargetPort, TrafficPolicy};
 
 use crate::field::{self, Unusable};
 use crate::ports;
+use crate::slices::UnselectiveService;
 
 /// What a Service object is.
 #[derive(Clone, Debug)]
 pub(crate) enum ReadService {
     /// A service of the topology, and where each of its ports says what it leads to.
     Service(Service, Vec<Position>),
+    /// One that says nothing of what is behind it.
+    Unselective(UnselectiveService),
     /// One that the topology has no words for, and why.
     Skipped(&'static str),
 }
@@ -19,23 +23,21 @@ pub(crate) enum ReadService {
 /// Reads a Service object.
 pub(crate) fn service(root: &YamlNode) -> Result<ReadService, Unusable> {
     let service_type = match field::optional_text(root, &["spec", "type"])? {
-        Some("ExternalName") => return Ok(ReadService::Skipped("ExternalName")),
+        Some("ExternalName") => return external(root),
         Some("NodePort") => ServiceType::NodePort,
         Some("LoadBalancer") => ServiceType::LoadBalancer,
         _ => ServiceType::ClusterIp,
     };
     let labels = field::labels(root.at(&["metadata", "labels"]))?;
     let selects = field::labels(root.at(&["spec", "selector"]))?;
-    if selects.is_empty() {
-        return Ok(ReadService::Skipped("without a selector"));
-    }
     let headless = field::optional_text(root, &["spec", "clusterIP"])? == Some("None");
-    let (mut all, mut positions) = (Vec::new(), Vec::new());
+    let (mut all, mut positions, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for port in root.at(&["spec", "ports"]).map_or(&[][..], YamlNode::elements) {
         let read = service_port(port, headless)?;
         if !all.iter().any(|other: &ServicePort| (other.port, other.protocol) == (read.port, read.protocol)) {
             all.push(read);
             positions.push(port.position_near(&["targetPort"]));
+            names.push(field::optional_text(port, &["name"])?.unwrap_or_default().to_owned());
         }
     }
     if all.is_empty() {
@@ -43,9 +45,24 @@ pub(crate) fn service(root: &YamlNode) -> Result<ReadService, Unusable> {
     }
     // Nobody outside reaches a service without an address of its own.
     let service_type = if headless { ServiceType::ClusterIp } else { service_type };
-    let selects = Some(selects);
+    let is_selective = !selects.is_empty();
+    let selects = Some(selects).filter(|_| is_selective);
     let service = Service { service_type, labels, selects, ports: all, headless, ..reach(root)? };
+    if !is_selective {
+        return Ok(ReadService::Unselective(UnselectiveService { service, names }));
+    }
     Ok(ReadService::Service(service, positions))
+}
+
+/// A service that is a name for another one outside.
+fn external(root: &YamlNode) -> Result<ReadService, Unusable> {
+    let labels = field::labels(root.at(&["metadata", "labels"]))?;
+    let name = field::optional_text(root, &["spec", "externalName"])?;
+    let Some(Ok(name)) = name.map(|name| name.trim_end_matches('.').to_lowercase().parse::<DnsName>()) else {
+        return Ok(ReadService::Skipped("ExternalName without a name"));
+    };
+    let service = Service { labels, external_name: Some(name), ..Service::default() };
+    Ok(ReadService::Service(service, Vec::new()))
 }
 
 /// What a Service object says of how it is reached.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::policy::Refuser;
 use verdikt_scenario::topology::{
-    CiliumEndpoint, Endpoint, Labels, NAMESPACE_NAME_LABEL, Pod, Protocol, Served, Service, ServicePort,
-    ServiceType, TargetPort, Topology, TrafficPolicy,
+    CiliumEndpoint, Endpoint, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Protocol, Served, Service,
+    ServicePort, ServiceType, TargetPort, Topology, TrafficPolicy, WorldHost,
 };
 
 use super::outside::Outside;
@@ -49,7 +49,8 @@ pub(super) fn scenario(
         }
         ManifestReference::Inline => inline(&mut out, topology, outside),
     }
-    around(&mut out, outside);
+    let is_inline = *draft.reference == ManifestReference::Inline;
+    around(&mut out, outside, is_inline.then_some(topology));
     out.push_str("steps:\n- step: as it is\n");
     in_force(&mut out, draft, refused);
     out.push_str("  expect:\n");
@@ -113,33 +114,54 @@ fn all_served(serves: &[Served]) -> String {
     serves.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The hosts outside, and what of Cilium and of the nodes takes part.
-fn around(out: &mut String, outside: &Outside) {
+/// The hosts outside, and what of Cilium and of the nodes takes part; with those of manifests that stand nowhere else.
+fn around(out: &mut String, outside: &Outside, of_manifests: Option<&Topology>) {
     line(out, 2, "world:");
     for (name, host) in &outside.hosts {
-        let mut keys = vec![format!("address: {}", host.outside.address)];
-        if !host.outside.names.is_empty() {
-            let names: Vec<String> = host.outside.names.iter().map(ToString::to_string).collect();
-            keys.push(format!("names: [{}]", names.join(", ")));
-        }
-        if !host.outside.serves.is_empty() {
-            keys.push(format!("serves: [{}]", all_served(&host.outside.serves)));
-        }
         let comment = host.comment.replace(char::is_control, " ");
-        line(out, 4, &format!("# {comment}\n{name}: {{{}}}", keys.join(", ")));
+        line(out, 4, &format!("# {comment}\n{name}: {{{}}}", host_text(&host.outside)));
     }
+    let of_manifests = of_manifests.into_iter();
+    let hosts = of_manifests.clone().flat_map(|topology| &topology.world);
+    for (name, host) in hosts.filter(|(name, _)| !outside.hosts.contains_key(*name)) {
+        line(out, 4, &format!("# behind a service\n{name}: {{{}}}", host_text(host)));
+    }
+    let others = of_manifests.flat_map(|topology| &topology.nodes);
+    let others: Vec<_> = others.filter(|(name, _)| !outside.nodes.contains_key(*name)).collect();
     if !outside.nodes.is_empty() {
-        line(out, 2, "# policies speak of these\nnodes:");
-        for (name, node) in &outside.nodes {
-            let mut keys: Vec<String> =
-                node.api_server.then(|| "apiServer: true".to_owned()).into_iter().collect();
-            if !node.serves.is_empty() {
-                keys.push(format!("serves: [{}]", all_served(&node.serves)));
-            }
-            line(out, 4, &format!("{name}: {{{}}}", keys.join(", ")));
-        }
+        line(out, 2, "# policies speak of these");
+    }
+    if !outside.nodes.is_empty() || !others.is_empty() {
+        line(out, 2, "nodes:");
+    }
+    for (name, node) in outside.nodes.iter().chain(others) {
+        line(out, 4, &format!("{name}: {{{}}}", node_text(node)));
     }
     cilium(out, outside.cilium.iter().copied());
+}
+
+fn host_text(host: &WorldHost) -> String {
+    let mut keys = vec![format!("address: {}", host.address)];
+    if !host.names.is_empty() {
+        let names: Vec<String> = host.names.iter().map(ToString::to_string).collect();
+        keys.push(format!("names: [{}]", names.join(", ")));
+    }
+    if !host.serves.is_empty() {
+        keys.push(format!("serves: [{}]", all_served(&host.serves)));
+    }
+    keys.join(", ")
+}
+
+fn node_text(node: &Node) -> String {
+    let mut keys: Vec<String> = node.api_server.then(|| "apiServer: true".to_owned()).into_iter().collect();
+    keys.extend(node.address.map(|address| format!("address: {address}")));
+    if !node.labels.is_empty() {
+        keys.push(format!("labels: {}", labels(&node.labels)));
+    }
+    if !node.serves.is_empty() {
+        keys.push(format!("serves: [{}]", all_served(&node.serves)));
+    }
+    keys.join(", ")
 }
 
 fn cilium(out: &mut String, endpoints: impl Iterator<Item = CiliumEndpoint>) {
@@ -231,6 +253,10 @@ fn service_text(service: &Service, backends: &[Endpoint], topology: &Topology) -
         keys.push(format!("labels: {}", labels(&service.labels)));
     }
     keys.extend(service.selects.as_ref().map(|selects| format!("selects: {}", labels(selects))));
+    if !service.backends.is_empty() {
+        let hosts: Vec<&str> = service.backends.iter().map(HostName::as_str).collect();
+        keys.push(format!("backends: [{}]", hosts.join(", ")));
+    }
     let ports: Vec<String> = service
         .ports
         .iter()

@@ -123,9 +123,50 @@ items:
         pod shop/function:  []
         pod shop/web: app=web tier=front [http 8080 as http]
         service shop/db: ClusterIP 5432/tcp -> 5432 selects app=db
+        service shop/outside: another name of db.example.test
         service shop/web: LoadBalancer 80/tcp -> http, 81/tcp -> 8080 selects app=web
-        skipped 1 Service (ExternalName)
-        skipped 1 Service (without a selector)
+        skipped 1 Service (without a selector, and without endpoints)
+        ");
+}
+
+#[test]
+fn slices_say_what_is_behind_a_service_without_a_selector() {
+    assert_snapshot!(becomes("
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Service, metadata: {name: db, namespace: shop}, spec: {ports: [{name: sql, port: 80}, {name: metrics, port: 90}]}}
+- apiVersion: discovery.k8s.io/v1
+  kind: EndpointSlice
+  metadata: {name: db-1, namespace: shop, labels: {kubernetes.io/service-name: db}}
+  addressType: IPv4
+  ports: [{name: sql, port: 5432}, {name: metrics, protocol: TCP, port: 9187}]
+  endpoints: [{addresses: [198.51.100.7]}, {addresses: [10.0.0.9], targetRef: {kind: Pod, name: a}}]
+- apiVersion: discovery.k8s.io/v1
+  kind: EndpointSlice
+  metadata: {name: db-2, namespace: shop, labels: {kubernetes.io/service-name: db}}
+  addressType: IPv4
+  ports: [{name: sql, port: 5432}]
+  endpoints: [{addresses: [10.1.0.4]}]
+- {apiVersion: v1, kind: Service, metadata: {name: old, namespace: shop}, spec: {ports: [{port: 389, protocol: UDP}]}}
+- apiVersion: v1
+  kind: Endpoints
+  metadata: {name: old, namespace: shop}
+  subsets: [{addresses: [{ip: 198.51.100.7}], ports: [{port: 1389, protocol: UDP}]}]
+- {apiVersion: v1, kind: Endpoints, metadata: {name: nobody, namespace: shop}, subsets: []}
+- {apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: lost, namespace: shop}, endpoints: []}
+- apiVersion: v1
+  kind: Node
+  metadata: {name: a.example.test, labels: {zone: one, node-role.kubernetes.io/control-plane: ''}}
+  status: {addresses: [{type: Hostname, address: a}, {type: InternalIP, address: 10.1.0.4}]}
+"), @r"
+        namespace shop: kubernetes.io/metadata.name=shop
+        service shop/db: ClusterIP 80/tcp -> 5432, 90/tcp -> 9187 to a-example-test, shop-db-198-51-100-7
+        service shop/old: ClusterIP 389/udp -> 1389 to shop-db-198-51-100-7
+        host outside shop-db-198-51-100-7: 198.51.100.7 [tcp 5432, tcp 9187, udp 1389]
+        node a-example-test with the API server: 10.1.0.4 node-role.kubernetes.io/control-plane= zone=one [tcp 5432]
+        skipped 1 EndpointSlice (of no service)
+        skipped 1 Endpoints (of no service)
         ");
 }
 

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use verdikt_manifests::{Situation, loader, read};
 use verdikt_scenario::loader::FileReach;
-use verdikt_scenario::topology::{Service, TargetPort};
+use verdikt_scenario::name::HostName;
+use verdikt_scenario::topology::{Served, Service, TargetPort};
 
 /// A folder with files.
 struct Folder(tempfile::TempDir);
@@ -64,6 +65,16 @@ fn told(situation: &Situation, folder: &Path) -> String {
     for (name, service) in &situation.topology.services {
         writeln!(out, "service {name}: {}", offered(service)).unwrap();
     }
+    for (name, host) in &situation.topology.world {
+        writeln!(out, "host outside {name}: {} [{}]", host.address, served(&host.serves)).unwrap();
+    }
+    for (name, node) in &situation.topology.nodes {
+        let labels: Vec<String> = node.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let address = node.address.map_or("no address".to_owned(), |address| address.to_string());
+        let role = if node.api_server { " with the API server" } else { "" };
+        writeln!(out, "node {name}{role}: {address} {} [{}]", labels.join(" "), served(&node.serves))
+            .unwrap();
+    }
     for endpoint in &situation.topology.cilium {
         writeln!(out, "cilium {endpoint:?}").unwrap();
     }
@@ -87,7 +98,14 @@ fn told(situation: &Situation, folder: &Path) -> String {
     out.replace(&format!("{}/", folder.display()), "").replace(&folder.display().to_string(), "FOLDER")
 }
 
+fn served(serves: &[Served]) -> String {
+    serves.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 fn offered(service: &Service) -> String {
+    if let Some(name) = &service.external_name {
+        return format!("another name of {name}");
+    }
     let ports: Vec<String> = service
         .ports
         .iter()
@@ -96,6 +114,10 @@ fn offered(service: &Service) -> String {
             TargetPort::Name(target) => format!("{}/{} -> {target}", port.port, port.protocol),
         })
         .collect();
+    if !service.backends.is_empty() {
+        let hosts: Vec<&str> = service.backends.iter().map(HostName::as_str).collect();
+        return format!("{} {} to {}", service.service_type, ports.join(", "), hosts.join(", "));
+    }
     let selects = service.selects.iter().flatten().map(|(key, value)| format!("{key}={value}"));
     format!("{} {} selects {}", service.service_type, ports.join(", "), selects.collect::<Vec<_>>().join(" "))
 }

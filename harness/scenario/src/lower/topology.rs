@@ -125,6 +125,8 @@ fn take_objects(objects: &Topology, into: &mut Topology) {
     into.namespaces.extend(all.namespaces);
     into.pods.extend(all.pods);
     into.services.extend(all.services);
+    into.world.extend(all.world);
+    into.nodes.extend(all.nodes);
     into.cilium.extend(all.cilium);
 }
 
