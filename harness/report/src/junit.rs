@@ -99,9 +99,13 @@ fn invariant_case(judged: &InvariantJudged) -> TestCase {
         let kind = if judged.is_unknown() { NonSuccessKind::Error } else { NonSuccessKind::Failure };
         status = TestCaseStatus::non_success(kind);
         status.set_type("invariant").set_message(judged.to_string());
+        if let Some(seen) = judged.evidence() {
+            status.set_description(evidence::lines(seen).join("\n"));
+        }
     }
     let step = StepName { scenario: &judged.scenario, step: &judged.step };
-    case(&judged.scenario, format!("{step}/{}", judged.invariant), status)
+    let attempted = if judged.is_of_attempts() { " (attempted)" } else { "" };
+    case(&judged.scenario, format!("{step}/{}{attempted}", judged.invariant), status)
 }
 
 fn failed_suite(failed: &ScenarioFailed) -> TestSuite {

@@ -164,7 +164,14 @@ fn differences<'a>(step: &'a StepTree<'_>, setting: CellSetting<'a>) -> impl Ite
     let objects = objects.map(|sentence| format!("\n- **{}**\n", inline(&sentence)));
     let cells = step.cells.iter().filter(|cell| cell.result != CellResult::AsExpected);
     let invariants = step.invariants.iter().filter(|judged| !judged.is_as_expected());
-    let invariants = invariants.map(|judged| format!("\n- **{}**\n", inline(&judged.to_string())));
+    let invariants = invariants.map(|judged| {
+        let seen = judged.evidence().map(evidence::lines).unwrap_or_default();
+        let mut text = format!("\n- **{}**\n", inline(&judged.to_string()));
+        for line in seen {
+            let _ = writeln!(text, "  - {}", inline(&line));
+        }
+        text
+    });
     objects.chain(invariants).chain(cells.map(move |cell| {
         let summary = format!("{}: {}", cell.name(), words::result(cell.result));
         let lines = difference::lines(cell, setting).join("\n");

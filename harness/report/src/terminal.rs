@@ -15,6 +15,7 @@ use verdikt_verdict::evidence::Basis;
 use verdikt_verdict::invariant::InvariantJudged;
 
 use crate::difference::CellSetting;
+use crate::evidence;
 use crate::line;
 use crate::paint::{Paint, Tone};
 use crate::text::{plain, width, wrap};
@@ -265,7 +266,11 @@ impl Terminal {
         let paint = self.paint();
         let place = words::place(&judged.place);
         let text = plain(&format!("{}/{}: {judged} ({place})", judged.scenario, judged.step));
-        let lines = after_word(word, &text, self.options.width, |word| paint.paint(tone, word));
+        let mut lines = after_word(word, &text, self.options.width, |word| paint.paint(tone, word));
+        for seen in judged.evidence().map(evidence::lines).unwrap_or_default() {
+            let wrapped = wrap(&seen, self.options.width.saturating_sub(4));
+            lines.extend(wrapped.iter().map(|line| format!("    {line}")));
+        }
         let inside = self.options.width.saturating_sub(2);
         self.remarkable.extend(after_word(word, &text, inside, |word| paint.paint(tone, word)));
         let Some(scenario) = &mut self.scenario else { return [vec![String::new()], lines].concat() };

@@ -1,5 +1,10 @@
 //! Holds the invariants of a scenario against a step.
 
+#[cfg(feature = "probes")]
+pub(crate) mod attempted;
+#[cfg(feature = "probes")]
+mod pairs;
+
 use verdikt_analysis::invariant::{Counterexample, Proof, prove};
 use verdikt_engine::model::PolicyModel;
 use verdikt_scenario::invariant::Invariant;
@@ -12,22 +17,34 @@ pub(crate) fn judged(
     step: &Step,
     model: &PolicyModel<'_>,
 ) -> impl Iterator<Item = InvariantJudged> {
-    let judge = |(invariant, found): (&Invariant, Proof)| InvariantJudged {
+    let judge = |(invariant, found): (&Invariant, Proof)| {
+        let found = match found {
+            Proof::Holds { pairs } => InvariantProof::Holds { pairs },
+            Proof::Broken(example) => InvariantProof::Broken(Box::new(broken(*example))),
+            Proof::Unknown(gap) => InvariantProof::Unknown { gap },
+        };
+        judged_as(scenario, step, invariant, found)
+    };
+    let proofs = prove(model, &scenario.invariants);
+    let judged: Vec<InvariantJudged> = scenario.invariants.iter().zip(proofs).map(judge).collect();
+    judged.into_iter()
+}
+
+fn judged_as(
+    scenario: &Scenario,
+    step: &Step,
+    invariant: &Invariant,
+    found: InvariantProof,
+) -> InvariantJudged {
+    InvariantJudged {
         scenario: scenario.name.clone(),
         step: step.name.clone(),
         invariant: invariant.to_string(),
         because: invariant.because.clone(),
         place: invariant.place.clone(),
         known_broken: invariant.broken_at.contains(&step.name),
-        found: match found {
-            Proof::Holds { pairs } => InvariantProof::Holds { pairs },
-            Proof::Broken(example) => InvariantProof::Broken(Box::new(broken(*example))),
-            Proof::Unknown(gap) => InvariantProof::Unknown { gap },
-        },
-    };
-    let proofs = prove(model, &scenario.invariants);
-    let judged: Vec<InvariantJudged> = scenario.invariants.iter().zip(proofs).map(judge).collect();
-    judged.into_iter()
+        found,
+    }
 }
 
 fn broken(example: Counterexample) -> Broken {

@@ -83,7 +83,7 @@ fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io
         info!(policies = step.policies.len(), cells = cells.wanted.len(), "the step is predicted");
         if !cells.is_empty() {
             this.begin(&cells.skipped, asked.model.cluster(), &AppliedStep::default(), sink)?;
-            this.end(&cells.wanted, &asked, &ObservedStep::Nothing, sink)?;
+            this.end(&cells.wanted, &asked, &ObservedStep::Nothing, Vec::new(), sink)?;
         }
         past = asked.left;
     }

@@ -17,6 +17,7 @@ use verdikt_verdict::event::{
     CellJudged, CellSkipped, Event, ObjectJudged, RejectedObject, RunOrigin, ScenarioSkipped,
     ScenarioStarted, StepFinished, StepStarted,
 };
+use verdikt_verdict::invariant::InvariantJudged;
 
 use crate::backend::AppliedStep;
 use crate::cell::{JudgedCell, ObservedStep, PredictedAttempt, judge_cell};
@@ -217,12 +218,13 @@ impl StepUnderWay<'_> {
     }
 
     /// Tells the verdicts of the step's cells one by one, from what was observed or, where nothing was, from the
-    /// predictions; and ends the step.
+    /// predictions; then what was attempted of its invariants; and ends the step.
     pub(crate) fn end(
         &self,
         cells: &[WantedCell<'_>],
         predicted: &PredictedStep<'_>,
         observed: &ObservedStep,
+        invariants: Vec<InvariantJudged>,
         sink: Sink<'_>,
     ) -> io::Result<()> {
         let Self { scenario, step, version, began } = *self;
@@ -259,6 +261,7 @@ impl StepUnderWay<'_> {
                 result,
             })))?;
         }
+        invariants.into_iter().try_for_each(|judged| sink(Event::InvariantJudged(Box::new(judged))))?;
         let (scenario, step, took) = (scenario.name.clone(), step.name.clone(), began.took());
         sink(Event::StepFinished(StepFinished { scenario, step, took }))
     }

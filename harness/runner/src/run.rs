@@ -14,10 +14,11 @@ use verdikt_verdict::event::{Event, RunFinished, ScenarioFailed};
 use verdikt_verdict::run_result::{RunResult, Totals};
 
 use crate::attempts::Gone;
-use crate::attempts::step::attempt;
+use crate::attempts::step::{attempt, attempt_options};
 use crate::backend::{Backend, BackendError, reason};
 use crate::cell::ObservedStep;
 use crate::filter::StepCells;
+use crate::invariants::attempted::AttemptedInvariants;
 use crate::model::begin_run;
 use crate::plan::{Plan, RunOptions, Sink, StepHistory, StepUnderWay, begin, predict_step};
 
@@ -221,10 +222,16 @@ impl StepRun<'_> {
             !is_told || this.begin(&cells.skipped, asked.model.cluster(), &applied, &mut sink).is_ok();
         let mut gone = Gone::new();
         let evidence = attempt(step, &asked.attempts, backend, options, attempts, &mut gone).await;
+        let invariants = if is_told && begun {
+            let attempted = AttemptedInvariants { scenario, step, predicted: &asked, cells: &evidence };
+            attempted.judge(backend, &attempt_options(step, options, attempts), &mut gone).await
+        } else {
+            Vec::new()
+        };
         debug!(gone = gone.len(), "all attempts are made");
         if is_told && begun {
             let observed = ObservedStep::Evidence(backend.datapath(), evidence);
-            let _ = this.end(&cells.wanted, &asked, &observed, &mut sink);
+            let _ = this.end(&cells.wanted, &asked, &observed, invariants, &mut sink);
         }
         if unexpected {
             backend.keep_evidence(&scenario.name, &step.name).await?;
@@ -242,6 +249,7 @@ fn is_unexpected(event: &Event) -> bool {
     match event {
         Event::CellJudged(cell) => cell.result != CellResult::AsExpected,
         Event::ObjectJudged(object) => !object.as_expected,
+        Event::InvariantJudged(judged) => judged.is_of_attempts() && !judged.is_as_expected(),
         _ => false,
     }
 }

@@ -46,7 +46,7 @@ pub enum Event {
     ObjectJudged(ObjectJudged),
     /// A cell of the step's table is left out.
     CellSkipped(CellSkipped),
-    /// An invariant was held against the step.
+    /// An invariant was held against the step: by the policy model when it begins, and by attempts before it ends.
     InvariantJudged(Box<InvariantJudged>),
     /// A cell of the step's table has its verdict.
     CellJudged(Arc<CellJudged>),

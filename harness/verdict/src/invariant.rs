@@ -4,8 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::place::Place;
 use verdikt_scenario::prediction::RuleRef;
+use verdikt_scenario::topology::Endpoint;
+
+use crate::compare::Verdict;
+use crate::evidence::Evidence;
 
 /// An invariant was held against a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +32,7 @@ pub struct InvariantJudged {
     pub found: InvariantProof,
 }
 
-/// What the policy model says of an invariant.
+/// What the policy model says of an invariant, or attempts of the pairs that have a port which is served.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InvariantProof {
@@ -43,6 +48,30 @@ pub enum InvariantProof {
         /// What is not modelled: completes "does not know …".
         gap: String,
     },
+    /// Every attempt is as the invariant demands.
+    Attempted {
+        /// How many were made.
+        attempts: usize,
+    },
+    /// An attempt is not as the invariant demands.
+    BrokenByAttempt(Box<AttemptedPair>),
+    /// The evidence of an attempt tells no verdict.
+    Untold(Box<AttemptedPair>),
+}
+
+/// One attempt that an invariant speaks of, and what was seen of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptedPair {
+    /// The source.
+    pub from: Endpoint,
+    /// The attempt.
+    pub attempt: Attempt,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What was seen.
+    pub evidence: Evidence,
+    /// How many more attempts came to the like.
+    pub more: usize,
 }
 
 /// The smallest case in which an invariant does not hold.
@@ -69,21 +98,42 @@ impl InvariantJudged {
     pub fn is_as_expected(&self) -> bool {
         match self.found {
             InvariantProof::Holds { .. } => !self.known_broken,
-            InvariantProof::Broken(_) => self.known_broken,
-            InvariantProof::Unknown { .. } => false,
+            InvariantProof::Broken(_) | InvariantProof::BrokenByAttempt(_) => self.known_broken,
+            // What serves no port may be what it is known not to hold for.
+            InvariantProof::Attempted { .. } => true,
+            InvariantProof::Unknown { .. } | InvariantProof::Untold(_) => false,
         }
     }
 
-    /// Whether the engine does not know.
+    /// Whether the engine does not know, or the evidence does not tell.
     pub fn is_unknown(&self) -> bool {
-        matches!(self.found, InvariantProof::Unknown { .. })
+        matches!(self.found, InvariantProof::Unknown { .. } | InvariantProof::Untold(_))
+    }
+
+    /// What was seen of the attempt that it does not hold for, or that tells nothing.
+    pub fn evidence(&self) -> Option<&Evidence> {
+        match &self.found {
+            InvariantProof::BrokenByAttempt(pair) | InvariantProof::Untold(pair) => Some(&pair.evidence),
+            InvariantProof::Holds { .. }
+            | InvariantProof::Broken(_)
+            | InvariantProof::Unknown { .. }
+            | InvariantProof::Attempted { .. } => None,
+        }
+    }
+
+    /// Whether attempts say so, and not the policy model.
+    pub fn is_of_attempts(&self) -> bool {
+        matches!(
+            self.found,
+            InvariantProof::Attempted { .. } | InvariantProof::BrokenByAttempt(_) | InvariantProof::Untold(_)
+        )
     }
 
     /// The line to blame: that of the rule that decides, or of the invariant.
     pub fn blamed(&self) -> &Place {
         match &self.found {
             InvariantProof::Broken(broken) => broken.rules.first().map_or(&self.place, |rule| &rule.place),
-            InvariantProof::Holds { .. } | InvariantProof::Unknown { .. } => &self.place,
+            _ => &self.place,
         }
     }
 }
@@ -103,7 +153,26 @@ impl fmt::Display for InvariantJudged {
             InvariantProof::Unknown { gap } => {
                 write!(f, "{}: the engine does not know {gap}", self.invariant)
             }
+            InvariantProof::Attempted { attempts } => {
+                write!(f, "{} holds for {attempts} attempts", self.invariant)
+            }
+            InvariantProof::BrokenByAttempt(pair) => {
+                let (invariant, because) = (&self.invariant, &self.because);
+                write!(f, "{invariant} does not hold for a real attempt: {pair}. Why it must: {because}")
+            }
+            InvariantProof::Untold(pair) => write!(f, "{}: an attempt tells nothing: {pair}", self.invariant),
         }
+    }
+}
+
+impl fmt::Display for AttemptedPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, attempt, verdict, more, .. } = self;
+        write!(f, "{attempt} from {from}: {verdict}")?;
+        if let Verdict::Inconclusive(why) = verdict {
+            write!(f, ", {why}")?;
+        }
+        if *more > 0 { write!(f, "; and {more} more attempts") } else { Ok(()) }
     }
 }
 

@@ -73,7 +73,8 @@ impl Totals {
             }
             Event::CellSkipped(_) => self.skipped_cells += 1,
             Event::InvariantJudged(judged) => {
-                self.invariants += 1;
+                // What is attempted was proven before.
+                self.invariants += usize::from(!judged.is_of_attempts());
                 if judged.is_unknown() {
                     self.invariants_unknown += 1;
                 } else if !judged.is_as_expected() {

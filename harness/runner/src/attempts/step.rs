@@ -29,8 +29,7 @@ pub(crate) async fn attempt<B: Backend>(
     last: &Cell<u64>,
     gone: &mut Gone,
 ) -> Vec<CellEvidence> {
-    let attempt_options =
-        AttemptOptions { patience: options.timeout * STAGES, audit: step.enforcement.audit, last };
+    let attempt_options = attempt_options(step, options, last);
     let datapath = backend.datapath();
     let attempts: Vec<StepAttempt<'_>> = all_cells(step)
         .flat_map(|cell| {
@@ -69,6 +68,15 @@ pub(crate) async fn attempt<B: Backend>(
         of_cells[made.cell].0.extend(evidence.into_iter().map(|evidence| (made.place, evidence)));
     }
     of_cells
+}
+
+/// How the attempts of a step are made.
+pub(crate) fn attempt_options<'a>(
+    step: &Step,
+    options: &RunOptions,
+    last: &'a Cell<u64>,
+) -> AttemptOptions<'a> {
+    AttemptOptions { patience: options.timeout * STAGES, audit: step.enforcement.audit, last }
 }
 
 /// An attempt of a step.

@@ -4,6 +4,7 @@
 
 mod backends;
 mod cycle;
+mod invariants;
 mod many;
 mod model;
 mod retry;
