@@ -205,6 +205,8 @@ impl InvariantQuestion<'_, '_> {
         for (interval, reason) in found.iter() {
             let passes = match reason.access {
                 Access::Unknown => None,
+                // Which end denies is not said, and one of them may be audited.
+                Access::Deny(_) if self.model.audits_some() => None,
                 Access::Deny(_) => Some(audit),
                 Access::Allow | Access::Proxy { .. } => Some(true),
             };

@@ -87,6 +87,10 @@ switches! {
     limits_name_length: since(V1_19),
     /// Objects of the kind `ClusterNetworkPolicy` are read, where the settings say so.
     cluster_network_policies: since(V1_20),
+    /// Protocols beside TCP, UDP, SCTP and ICMP are known, where the settings say so.
+    knows_extended_protocols: since(V1_19),
+    /// All that IANA counts among those that tunnel are, and not VRRP and IGMP alone.
+    knows_tunnelling_protocols: since(V1_20),
     /// Of the entries that allow traffic, the most specific one decides whether it goes to a proxy; since 1.17 one
     /// entry with a proxy is enough.
     most_specific_decides_redirect: before(V1_17),

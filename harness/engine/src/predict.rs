@@ -79,7 +79,7 @@ impl<'a> PolicyModel<'a> {
     /// The name an attempt teaches the DNS proxy, if its query passes there, and the host outside whose address is in the
     /// answer.
     fn teaches(&self, source: &Endpoint, attempt: &Attempt) -> Option<(HostName, DnsName)> {
-        let (name, protocol) = match attempt {
+        let (name, protocol) = match attempt.plain() {
             Attempt::Dns { name, protocol } => (name, *protocol),
             _ => match attempt.target()? {
                 Target::Name(name) => (name, Protocol::Udp),
@@ -94,8 +94,8 @@ impl<'a> PolicyModel<'a> {
 
     /// What becomes of one attempt, with what the DNS proxy knew before the step.
     pub fn predict(&self, source: &Endpoint, attempt: &Attempt) -> Prediction {
-        let mut walk = AttemptWalk::new(self, source);
-        match attempt {
+        let mut walk = AttemptWalk::new(self, source).over(attempt.family());
+        match attempt.plain() {
             Attempt::Dns { name, protocol } => {
                 walk.query(name, *protocol);
             }
@@ -111,6 +111,8 @@ impl<'a> PolicyModel<'a> {
                 };
                 walk.reach(target, Some((Protocol::Tcp, *port)), question);
             }
+            // What is tried over a family is never of a family again.
+            Attempt::OfFamily { .. } => {}
         }
         walk.into_prediction()
     }

@@ -120,6 +120,16 @@ impl PolicyModel<'_> {
         })
     }
 
+    /// Whether what the policies of an endpoint deny passes, and is reported.
+    pub fn audits(&self, endpoint: &Endpoint) -> bool {
+        self.options.enforcement.audit || self.topology.audited.contains(endpoint)
+    }
+
+    /// Whether some endpoints are audited, and others not.
+    pub fn audits_some(&self) -> bool {
+        !self.options.enforcement.audit && !self.topology.audited.is_empty()
+    }
+
     /// Whether an endpoint answers nothing.
     pub fn is_silent(&self, endpoint: &Endpoint) -> bool {
         self.topology.silent.contains(endpoint)

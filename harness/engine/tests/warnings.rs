@@ -425,7 +425,7 @@ fn a_policy_for_a_pod_of_the_host_network() {
             cilium("{endpointSelector: {matchLabels: {app: exporter}}, ingress: [{}]}"),
         )
     };
-    assert_snapshot!(shown(pod(Some("host")), "host-network-pods"), @"");
+    assert_snapshot!(shown(pod(Some("host")), "host-network-pods"), @"warning at 64: shop/exporter is in the network of its node, where no policy selects it (hostNetwork) => what nodes may do is the affair of the host firewall: `nodeSelector` in a clusterwide policy");
     assert_eq!(shown(pod(Some("host")), "selects-nothing"), "");
     assert_eq!(shown(pod(None), "host-network-pods"), "");
 }

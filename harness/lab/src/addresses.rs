@@ -31,7 +31,9 @@ const DNS_SERVICE_V6: Ipv6Addr = Ipv6Addr::new(0xfd76, 0x6572, 0x6469, 0x96, 0, 
 pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
     let dual_stack = topology.is_dual_stack();
     let of_nodes = topology.nodes.values().filter_map(|node| node.address);
-    let given: BTreeSet<IpAddr> = topology.world.values().map(|host| host.address).chain(of_nodes).collect();
+    let second = topology.second_addresses.values().copied();
+    let first = topology.world.values().map(|host| host.address);
+    let given: BTreeSet<IpAddr> = first.chain(second).chain(of_nodes).collect();
     let held = before.endpoints.values().chain(before.services.values()).chain(before.backends.values());
     let held = held.chain(before.relays.values()).flatten();
     let mut used: BTreeSet<IpAddr> = held.copied().chain(given).collect();
@@ -51,7 +53,12 @@ pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
         let addresses = match &endpoint {
             Endpoint::World(name) => {
                 let given = topology.world.get(name).map(|host| host.address);
-                pick(Pool::World, kept_or_given(before, &endpoint, given).as_ref())
+                let mut addresses = kept_or_given(before, &endpoint, given);
+                if let (Some([_]), Some(second)) = (addresses.as_deref(), topology.second_addresses.get(name))
+                {
+                    addresses.iter_mut().for_each(|addresses| addresses.push(*second));
+                }
+                pick(Pool::World, addresses.as_ref())
             }
             Endpoint::Node(name) => {
                 let given = topology.nodes.get(name).and_then(|node| node.address);

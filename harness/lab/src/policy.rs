@@ -55,9 +55,9 @@ impl PolicyVersion {
         self.revision
     }
 
-    /// Whether denials of packets are reported only.
-    pub fn audit(&self) -> bool {
-        self.audit
+    /// Whether denials of an endpoint's packets are reported only.
+    pub fn audits(&self, endpoint: &Endpoint) -> bool {
+        self.audit || self.cluster.audits(endpoint)
     }
 
     /// The endpoint that has an address.

@@ -205,6 +205,13 @@ pub enum WireTarget {
     /// A name, to be resolved first; with a final dot as it is, else by the resolver's rules. No look-up is made for
     /// one of its `hosts`. Of several addresses the first is taken that there is a route to.
     Name(String),
+    /// The same, over one family of addresses alone.
+    NameOverFamily {
+        /// The name.
+        name: String,
+        /// Whether over IPv6, and not over IPv4.
+        v6: bool,
+    },
 }
 
 /// What a probe answers.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use verdikt_scenario::attempt::Target;
+use verdikt_scenario::attempt::{IpFamily, Target};
 use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::topology::{Endpoint, Port, Protocol, Topology};
 
@@ -37,6 +37,25 @@ pub struct NodeRelay {
 pub type ExposedPorts = BTreeMap<(Protocol, Port), Vec<SocketAddr>>;
 
 impl Addresses {
+    /// Those of one family alone.
+    #[must_use]
+    pub fn of_family(&self, family: IpFamily) -> Self {
+        fn only<K: Ord + Clone>(
+            all: &BTreeMap<K, Vec<IpAddr>>,
+            family: IpFamily,
+        ) -> BTreeMap<K, Vec<IpAddr>> {
+            let of_family = |list: &Vec<IpAddr>| list.iter().copied().filter(|it| family.has(*it)).collect();
+            all.iter().map(|(key, list)| (key.clone(), of_family(list))).collect()
+        }
+        Self {
+            endpoints: only(&self.endpoints, family),
+            services: only(&self.services, family),
+            backends: only(&self.backends, family),
+            exposed_ports: self.exposed_ports.clone(),
+            relays: only(&self.relays, family),
+        }
+    }
+
     /// The one of these addresses that `source` uses, in a family that it has. A host outside uses the family of its
     /// own first address, the one that policies see; everything else the first of the target's.
     pub fn reachable(&self, source: &Endpoint, addresses: &[IpAddr]) -> Option<IpAddr> {

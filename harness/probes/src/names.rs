@@ -37,11 +37,12 @@ fn behind(topology: &Topology, service: &NamespacedName, addresses: &Addresses) 
 /// The names of the world hosts alone.
 pub fn world_zone(topology: &Topology) -> Zone {
     let mut zone = Zone::default();
-    for host in topology.world.values() {
+    for (outside, host) in &topology.world {
         for name in &host.names {
             let records = zone.names.entry(name.to_string()).or_default();
             records.ttl = TTL;
             records.addresses.push(host.address);
+            records.addresses.extend(topology.second_addresses.get(outside));
         }
         for alias in &host.aliases {
             let first = host.names.first().map(ToString::to_string);

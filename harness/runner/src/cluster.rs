@@ -268,9 +268,11 @@ fn is_told_of_a_node(
     sockets: &[SocketAddr],
     addresses: &Addresses,
 ) -> bool {
-    let carries_number = match attempt {
+    let carries_number = match attempt.plain() {
         Attempt::Http { .. } | Attempt::Connect { protocol: Protocol::Udp, .. } => true,
-        Attempt::Connect { .. } | Attempt::Ping { .. } | Attempt::Dns { .. } => false,
+        Attempt::Connect { .. } | Attempt::Ping { .. } | Attempt::Dns { .. } | Attempt::OfFamily { .. } => {
+            false
+        }
     };
     let mut outside =
         addresses.endpoints.iter().filter(|(endpoint, _)| matches!(endpoint, Endpoint::World(_)));

@@ -20,10 +20,7 @@ pub(crate) fn destinations(
     addresses: &BTreeMap<Endpoint, Vec<IpAddr>>,
     behind: impl Fn(&NamespacedName, Protocol, Port) -> Vec<SocketAddr>,
 ) -> Destinations {
-    let protocol = match attempt {
-        Attempt::Connect { protocol, .. } | Attempt::Dns { protocol, .. } => *protocol,
-        Attempt::Ping { .. } | Attempt::Http { .. } => Protocol::Tcp,
-    };
+    let protocol = attempt.protocol().unwrap_or(Protocol::Tcp);
     let port = attempt.port();
     let at = |endpoint: &Endpoint| -> Vec<SocketAddr> {
         let addresses = addresses.get(endpoint).into_iter().flatten();
@@ -57,7 +54,7 @@ pub(crate) fn destinations(
     let sockets = match attempt.target() {
         None => dns(),
         Some(Target::Endpoint(endpoint)) if is_gateway => {
-            let route = match attempt {
+            let route = match attempt.plain() {
                 Attempt::Http { request, .. } => topology.route(request.host(), &request.path),
                 _ => None,
             };
@@ -90,6 +87,7 @@ pub(crate) fn destinations(
     // A pod that reaches itself arrives under another address, and an echo is answered by the kernel.
     let itself = sockets.iter().any(|socket| own.iter().any(|own| own.ip() == socket.ip()));
     let unanswered = topology.is_unanswered(attempt);
-    let tells = !matches!(attempt, Attempt::Ping { .. }) && !sockets.is_empty() && !itself && !unanswered;
+    let tells =
+        !matches!(attempt.plain(), Attempt::Ping { .. }) && !sockets.is_empty() && !itself && !unanswered;
     Destinations { sockets, backends, tells, unanswered, dns_servers: DnsServers::Anybody, relays }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use verdikt_probe::wire;
 use verdikt_probes::addresses::Addresses;
-use verdikt_scenario::attempt::{Attempt, Scheme, Target};
+use verdikt_scenario::attempt::{Attempt, IpFamily, Scheme, Target};
 use verdikt_scenario::name::DnsName;
 use verdikt_scenario::observation::{Outcome, StageKind};
 use verdikt_scenario::topology::{Endpoint, Port, Protocol};
@@ -20,11 +20,18 @@ pub(crate) fn order(
     timeout: Duration,
     known: &Addresses,
 ) -> Result<wire::Order, String> {
+    let of_family = attempt.family().map(|family| known.of_family(family));
+    let known = of_family.as_ref().unwrap_or(known);
     let of_endpoint = |endpoint: &Endpoint| {
         known.endpoints.get(endpoint).and_then(|addresses| known.reachable(source, addresses))
     };
     let none = |target: &Target| format!("{target} has no address that {source} can reach");
-    let by_name = |name: &DnsName| wire::WireTarget::Name(format!("{name}."));
+    let by_name = |name: &DnsName| match attempt.family() {
+        None => wire::WireTarget::Name(format!("{name}.")),
+        Some(family) => {
+            wire::WireTarget::NameOverFamily { name: format!("{name}."), v6: family == IpFamily::V6 }
+        }
+    };
     let socket = |target: &Target, protocol: Protocol, port: Port| {
         let found = match target {
             // The names of a table are whole, and are asked for as they are.
@@ -44,7 +51,7 @@ pub(crate) fn order(
         let found = found.map(|found| (wire::WireTarget::Address(found.ip()), found.port()));
         found.ok_or_else(|| none(target))
     };
-    let action = match attempt {
+    let action = match attempt.plain() {
         Attempt::Connect { protocol, target: to, port } => {
             let (target, port) = socket(to, *protocol, *port)?;
             match protocol {
@@ -77,6 +84,8 @@ pub(crate) fn order(
                 tls: request.scheme == Scheme::Https,
             }
         }
+        // What is tried over a family is never of a family again.
+        Attempt::OfFamily { .. } => return Err("it names two families of addresses".to_owned()),
     };
     let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     Ok(wire::Order::Attempt(wire::WireAttempt { attempt: number.0, action, timeout }))

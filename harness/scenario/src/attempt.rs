@@ -11,6 +11,7 @@
 //! | `dns api.example.test`, `dns+tcp api.example.test` | a query to the cluster's DNS server |
 //! | `tcp shop/web:80 via shop/web-1` | through a service to this one of its backends |
 //! | `tcp pod:shop/web:80`, `tcp service:shop/web:80` | where a pod and a service share a name: without a word in front it is the service |
+//! | `tcp6 shop/web:80`, `icmp4 shop/web`, `https6 GET api.example.test/` | over IPv6, over IPv4 alone |
 //! | `tcp shop/web:80 over far` | from outside, by way of this node |
 //!
 //! An attempt through a service stands for one to every backend, and what is expected of it is expected of each. Hosts
@@ -18,6 +19,7 @@
 //! `externalTrafficPolicy` matters.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
@@ -59,6 +61,39 @@ pub enum Attempt {
         /// UDP, unless the author wants TCP.
         protocol: Protocol,
     },
+    /// One of the others, over one family of addresses alone.
+    OfFamily {
+        /// The family.
+        family: IpFamily,
+        /// What is tried over it; never of a family again.
+        attempt: Box<Attempt>,
+    },
+}
+
+/// A family of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IpFamily {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl IpFamily {
+    /// Whether an address is of it.
+    pub fn has(self, address: IpAddr) -> bool {
+        address.is_ipv4() == (self == Self::V4)
+    }
+}
+
+impl fmt::Display for IpFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
+    }
 }
 
 /// How a request is carried.
@@ -210,11 +245,28 @@ impl Target {
 }
 
 impl Attempt {
+    /// What is tried, whatever the family of addresses.
+    pub fn plain(&self) -> &Self {
+        match self {
+            Self::OfFamily { attempt, .. } => attempt,
+            other => other,
+        }
+    }
+
+    /// The only family of addresses that it is made over; any, if none.
+    pub fn family(&self) -> Option<IpFamily> {
+        match self {
+            Self::OfFamily { family, .. } => Some(*family),
+            _ => None,
+        }
+    }
+
     /// Who is to be reached; none for a DNS query, which goes to the cluster's DNS server.
     pub fn target(&self) -> Option<&Target> {
         match self {
             Self::Connect { target, .. } | Self::Ping { target } | Self::Http { target, .. } => Some(target),
             Self::Dns { .. } => None,
+            Self::OfFamily { attempt, .. } => attempt.target(),
         }
     }
 
@@ -224,6 +276,7 @@ impl Attempt {
             Self::Connect { port, .. } | Self::Http { port, .. } => Some(*port),
             Self::Dns { .. } => NonZeroU16::new(53),
             Self::Ping { .. } => None,
+            Self::OfFamily { attempt, .. } => attempt.port(),
         }
     }
 
@@ -233,6 +286,7 @@ impl Attempt {
             Self::Connect { protocol, .. } | Self::Dns { protocol, .. } => Some(*protocol),
             Self::Http { .. } => Some(Protocol::Tcp),
             Self::Ping { .. } => None,
+            Self::OfFamily { attempt, .. } => attempt.protocol(),
         }
     }
 
@@ -287,6 +341,7 @@ impl Attempt {
                 *target = other;
             }
             Self::Dns { .. } => {}
+            Self::OfFamily { attempt, .. } => **attempt = attempt.with_target(other),
         }
         attempt
     }
@@ -317,6 +372,12 @@ impl fmt::Display for Attempt {
             }
             Self::Dns { name, protocol: Protocol::Tcp } => write!(f, "dns+tcp {name}")?,
             Self::Dns { name, .. } => write!(f, "dns {name}")?,
+            Self::OfFamily { family, attempt } => {
+                let text = attempt.to_string();
+                let (kind, rest) = text.split_once(' ').unwrap_or((&text, ""));
+                let digit = if *family == IpFamily::V4 { 4 } else { 6 };
+                return write!(f, "{kind}{digit} {rest}");
+            }
         }
         if let Some(node) = self.target().and_then(Target::node) {
             write!(f, " over {node}")?;

@@ -163,6 +163,8 @@ pub(crate) struct ServiceFile {
 pub(crate) struct WorldHostFile {
     /// Its address; the next free one of 192.0.2.0/24 if left out.
     pub(crate) address: Option<Located<String>>,
+    /// Its IPv6 address beside that one.
+    pub(crate) ipv6: Option<Located<String>>,
     /// The DNS names that lead to it.
     pub(crate) names: Vec<Located<String>>,
     /// DNS names that are aliases (CNAME) of the first of its names.
@@ -262,6 +264,10 @@ pub(crate) struct StepFile {
     /// has learned of them is forgotten.
     #[serde(default)]
     pub(crate) expired: Vec<Located<String>>,
+    /// Pods whose endpoints are in audit mode by themselves in this step (`PolicyAuditMode=Enabled` of the endpoint): what
+    /// their own policies deny passes.
+    #[serde(default)]
+    pub(crate) audit: Vec<Located<String>>,
     /// How policies are enforced in this step; `default` if left out.
     #[serde(default)]
     pub(crate) mode: ModeWord,

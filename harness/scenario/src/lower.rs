@@ -2,6 +2,7 @@
 
 mod answers;
 pub(crate) mod attempt;
+mod audited;
 mod backend;
 pub(crate) mod changes;
 mod dns;
@@ -72,6 +73,7 @@ pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
         }
         let before = mistakes.errors();
         changes::apply(&raw.value, file, &mut draft, mistakes);
+        draft.topology.audited = audited::lower(&raw.value, file, &draft, mistakes);
         names_over_time::apply(&raw.value, drafts.last(), file, &mut draft, mistakes);
         is_sound &= mistakes.errors() == before;
         drafts.push(draft.clone());

@@ -22,6 +22,11 @@ pub struct Settings {
     pub l7_proxy: bool,
     /// Whether `enableDefaultDeny` counts (`enableNonDefaultDenyPolicies`).
     pub non_default_deny: bool,
+    /// Whether peers without a cluster are of the local one (`clustermesh.policyDefaultLocalCluster`); none is as the
+    /// version has it.
+    pub local_cluster_peers: Option<bool>,
+    /// Whether rules may be for protocols beside TCP, UDP, SCTP and ICMP (`extendedIPProtocols.enabled`).
+    pub extended_protocols: bool,
     /// How packets get from node to node (`routingMode`).
     pub routing: Routing,
     /// Whether the cluster has IPv6 beside IPv4, also where no host outside has (`ipv6.enabled`).
@@ -42,6 +47,8 @@ impl Default for Settings {
             host_firewall: false,
             l7_proxy: true,
             non_default_deny: true,
+            local_cluster_peers: None,
+            extended_protocols: false,
             routing: Routing::Native,
             ipv6: false,
             labels: Vec::new(),

@@ -21,6 +21,7 @@ pub use self::dns::Dns;
 pub use self::routes::GatewayRoute;
 pub use self::served::{Served, ServedProtocol};
 pub use self::service::{Service, ServicePort, ServiceType, TargetPort, TrafficPolicy};
+use crate::attempt::IpFamily;
 use crate::name::{DnsName, HostName, NamespaceName, NamespacedName};
 use crate::settings::Settings;
 
@@ -126,6 +127,10 @@ pub struct Topology {
     pub nodes: BTreeMap<HostName, Node>,
     /// Endpoints of Cilium's own that take part.
     pub cilium: BTreeSet<CiliumEndpoint>,
+    /// The IPv6 addresses that hosts outside have beside their first one.
+    pub second_addresses: BTreeMap<HostName, IpAddr>,
+    /// Endpoints in audit mode, where not all are.
+    pub audited: BTreeSet<Endpoint>,
     /// Where the gateway leads requests.
     pub routes: Vec<GatewayRoute>,
     /// Endpoints that take what comes, and answer nothing.
@@ -226,7 +231,16 @@ impl Topology {
 
     /// Whether the cluster has addresses of both families.
     pub fn is_dual_stack(&self) -> bool {
-        self.settings.ipv6 || self.world.values().any(|host| host.address.is_ipv6())
+        self.settings.ipv6
+            || !self.second_addresses.is_empty()
+            || self.world.values().any(|host| host.address.is_ipv6())
+    }
+
+    /// The address of a family that a host outside has, if the author gives it one.
+    pub fn world_address(&self, host: &HostName, family: IpFamily) -> Option<IpAddr> {
+        let first = self.world.get(host).map(|host| host.address);
+        let second = self.second_addresses.get(host).copied();
+        first.into_iter().chain(second).find(|address| family.has(*address))
     }
 
     /// The endpoints behind a service: its pods, or the hosts outside and nodes that it names.

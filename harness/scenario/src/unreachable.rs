@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::attempt::{Attempt, Target};
+use crate::attempt::{Attempt, IpFamily, Target};
 use crate::name::{HostName, NamespacedName};
 use crate::topology::{Endpoint, LOCAL_NODE, Resolved, Service, ServiceType, Topology, TrafficPolicy};
 
@@ -27,6 +27,13 @@ pub enum Unreachable {
         /// The address of the host.
         address: IpAddr,
     },
+    /// A host outside has no address of the family that the attempt is made over.
+    NoAddress {
+        /// The host.
+        host: HostName,
+        /// The family.
+        family: IpFamily,
+    },
     /// A node runs nothing behind a service that keeps to the node of the client.
     /// <https://kubernetes.io/docs/concepts/services-networking/service-traffic-policy/>
     NobodyOnNode {
@@ -40,6 +47,11 @@ pub enum Unreachable {
 impl Unreachable {
     /// Why this attempt of `source` never gets as far as a policy; none if it does.
     pub fn of(topology: &Topology, source: &Endpoint, attempt: &Attempt) -> Option<Self> {
+        if let (Endpoint::World(host), Some(family)) = (source, attempt.family())
+            && topology.world_address(host, family).is_none()
+        {
+            return Some(Self::NoAddress { host: host.clone(), family });
+        }
         match source {
             Endpoint::World(host) => Self::from_outside(topology, host, attempt),
             Endpoint::Node(node) if node.as_str() != LOCAL_NODE => Self::from_node(topology, node, attempt),
@@ -111,6 +123,7 @@ impl fmt::Display for Unreachable {
                      (loadBalancerSourceRanges), whatever policies say"
                 );
             }
+            Self::NoAddress { host, family } => return write!(f, "{host} has no {family} address"),
             Self::NobodyOnNode { service, node } => {
                 return write!(
                     f,

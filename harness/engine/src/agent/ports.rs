@@ -50,12 +50,25 @@ fn port_list(
     if ports.len() > MOST_PORTS {
         return Err(refusal(node, format!("too many ports, the max is {MOST_PORTS}")));
     }
-    let matchers = ports.iter().map(|node| port(node, context.behaviour)).collect::<Result<Vec<_>, _>>()?;
+    let is_other =
+        |port: &&YamlNode| context.settings.extended_protocols && is_extended(port, context.behaviour);
+    // Nobody attempts what such a port is for.
+    if ports.iter().any(|port| is_other(&port)) && node.get("rules").is_some() {
+        return Err(refusal(
+            node,
+            "L7 rules can only apply to TCP (not other protocols) except for DNS rules",
+        ));
+    }
+    let known = ports.iter().enumerate().filter(|(_, port)| !is_other(port));
+    let matchers = known
+        .map(|(position, node)| Ok((position, node, port(node, context.behaviour)?)))
+        .collect::<Result<Vec<_>, Refusal>>()?;
+    let plain: Vec<PortMatcher> = matchers.iter().map(|(.., matcher)| matcher.clone()).collect();
     let proxy = match effect {
-        Effect::Allow => proxy::proxy(node, direction, &matchers, context)?.map(Arc::new),
+        Effect::Allow => proxy::proxy(node, direction, &plain, context)?.map(Arc::new),
         Effect::Deny | Effect::Pass => None,
     };
-    for (position, (matcher, port)) in matchers.into_iter().zip(ports).enumerate() {
+    for (position, port, matcher) in matchers {
         rules.push(PortRule {
             matcher,
             proxy: proxy.clone(),
@@ -65,6 +78,15 @@ fn port_list(
         });
     }
     Ok(())
+}
+
+/// Whether a port is for a protocol beside those of attempts.
+/// <https://docs.cilium.io/en/stable/security/policy/language/#extended-ip-protocols>
+fn is_extended(port: &YamlNode, behaviour: &Behaviour) -> bool {
+    let written = port.get("protocol").and_then(YamlNode::text).unwrap_or_default();
+    let is_one_of = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(written));
+    behaviour.knows_extended_protocols && is_one_of(&["VRRP", "IGMP"])
+        || behaviour.knows_tunnelling_protocols && is_one_of(&["GRE", "IPIP", "IPV6", "ESP", "AH"])
 }
 
 fn port(node: &YamlNode, behaviour: &Behaviour) -> Result<PortMatcher, Refusal> {

@@ -115,7 +115,10 @@ impl<'a> PolicyModel<'a> {
         options: ModelOptions,
         learned: &Learned,
     ) -> Self {
-        let behaviour = Behaviour::of(options.version);
+        let mut behaviour = Behaviour::of(options.version);
+        if let Some(local) = topology.settings.local_cluster_peers {
+            behaviour.peers_are_of_the_local_cluster = local;
+        }
         let dual_stack = options.families.are_both(topology);
         let mut objects: Vec<ManifestSummary> = manifests.iter().map(ManifestSummary::of).collect();
         let groups = CidrGroups::read(groups_in_force(&objects, stored, before));

@@ -6,7 +6,7 @@ mod service;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use verdikt_scenario::attempt::{Request, Target};
+use verdikt_scenario::attempt::{IpFamily, Request, Target};
 use verdikt_scenario::name::DnsName;
 use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Prediction};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol, Resolved};
@@ -51,6 +51,8 @@ impl Default for Trace {
 pub(super) struct AttemptWalk<'m> {
     model: &'m PolicyModel<'m>,
     source: &'m Endpoint,
+    /// The only family of addresses that it uses.
+    family: Option<IpFamily>,
     /// The node whose address stands in the place of the source's.
     relay: Option<Endpoint>,
     trace: Trace,
@@ -71,12 +73,30 @@ struct WalkSide<'a> {
 impl<'m> AttemptWalk<'m> {
     /// Starts at a source.
     pub(super) fn new(model: &'m PolicyModel<'m>, source: &'m Endpoint) -> Self {
-        Self { model, source, relay: None, trace: Trace::default() }
+        Self { model, source, family: None, relay: None, trace: Trace::default() }
+    }
+
+    /// The same over one family of addresses alone.
+    pub(super) fn over(self, family: Option<IpFamily>) -> Self {
+        Self { family, ..self }
+    }
+
+    /// The identity that an end has by the address that is used; a host outside has one for each.
+    fn identity_of(&self, endpoint: &Endpoint, subject: &'m SubjectState) -> Cow<'m, Identity> {
+        let identity = &subject.identity;
+        let address = match (self.family, endpoint) {
+            (Some(family), Endpoint::World(host)) => self.model.topology.world_address(host, family),
+            _ => None,
+        };
+        match address.filter(|address| identity.address != Some(*address)) {
+            Some(address) => Cow::Owned(self.model.world_identity(address, identity.names.clone())),
+            None => Cow::Borrowed(identity),
+        }
     }
 
     /// Goes on after the checks of another walk.
     pub(super) fn after(model: &'m PolicyModel<'m>, source: &'m Endpoint, checks: Vec<Check>) -> Self {
-        Self { model, source, relay: None, trace: Trace { checks, ..Trace::default() } }
+        Self { model, source, family: None, relay: None, trace: Trace { checks, ..Trace::default() } }
     }
 
     /// Whether something has ended it.
@@ -190,7 +210,8 @@ impl<'m> AttemptWalk<'m> {
         let address = |endpoint: &Endpoint| {
             self.model.subjects.get(endpoint).and_then(|subject| subject.identity.address)
         };
-        let v6 = matches!(address(target).or_else(|| address(self.source)), Some(IpAddr::V6(_)));
+        let by_address = || matches!(address(target).or_else(|| address(self.source)), Some(IpAddr::V6(_)));
+        let v6 = self.family.map_or_else(by_address, |family| family == IpFamily::V6);
         Traffic::Icmp { v6, kind: if v6 { 128 } else { 8 } }
     }
 
@@ -229,7 +250,7 @@ impl<'m> AttemptWalk<'m> {
             self.abstain(format!("to {destination}, {}", traffic_text(traffic)), gap);
             return false;
         }
-        let mut peer = Cow::Borrowed(&to.identity);
+        let mut peer = self.identity_of(destination, to);
         if !names.is_empty() {
             peer.to_mut().names.extend(names.iter().map(|name| name.as_str().to_owned()));
         }
@@ -247,7 +268,7 @@ impl<'m> AttemptWalk<'m> {
                 Some((relay, subject)) => {
                     (format!("from {relay}, for {source}, {what}"), Cow::Owned(model.seen_of(subject)))
                 }
-                None => (format!("from {source}, {what}"), Cow::Borrowed(&from.identity)),
+                None => (format!("from {source}, {what}"), self.identity_of(source, from)),
             };
             let direction = Direction::Ingress;
             let side = WalkSide { direction, endpoint: destination, subject: to, peer: &client, traffic };
@@ -278,9 +299,7 @@ impl<'m> AttemptWalk<'m> {
         let finding = model.finding(subject, direction, peer, traffic, &decision);
         self.note(point, endpoint.clone(), text, finding);
         match decision.verdict {
-            verdict
-                if verdict.denies() && model.options.enforcement.audit && point != EnforcementPoint::Http =>
-            {
+            verdict if verdict.denies() && model.audits(endpoint) && point != EnforcementPoint::Http => {
                 self.trace.audited.get_or_insert(point);
             }
             verdict if verdict.denies() => self.trace.end = Some(Answer::Deny(point)),

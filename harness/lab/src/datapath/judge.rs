@@ -73,7 +73,7 @@ impl Datapath {
                 judged.route = route;
                 break;
             }
-            let Some(side) = self.side(&ruling, direction, leg.protocol()) else { continue };
+            let Some(side) = self.side(subject, &ruling, direction, leg.protocol()) else { continue };
             judged.flows.push(self.verdict_flow(leg, direction, &ruling, &side, at));
             judged.route = side.route;
             if side.route != Route::Pass {
@@ -84,10 +84,16 @@ impl Datapath {
     }
 
     /// None where nothing is enforced.
-    fn side(&self, ruling: &Ruling, direction: Direction, protocol: FlowProtocol) -> Option<SideJudgement> {
+    fn side(
+        &self,
+        subject: &Endpoint,
+        ruling: &Ruling,
+        direction: Direction,
+        protocol: FlowProtocol,
+    ) -> Option<SideJudgement> {
         let pass = SideJudgement { verdict: FlowVerdict::Forwarded, drop_reason: None, route: Route::Pass };
         let denied = |reason| {
-            if self.policy.audit() {
+            if self.policy.audits(subject) {
                 SideJudgement { verdict: FlowVerdict::Audit, drop_reason: None, route: Route::Pass }
             } else {
                 SideJudgement {

@@ -86,7 +86,9 @@ pub(crate) fn host(target: &WireTarget, port: u16, tls: bool) -> String {
     let host = match target {
         WireTarget::Address(IpAddr::V4(address)) => address.to_string(),
         WireTarget::Address(IpAddr::V6(address)) => format!("[{address}]"),
-        WireTarget::Name(name) => name.strip_suffix('.').unwrap_or(name).to_owned(),
+        WireTarget::Name(name) | WireTarget::NameOverFamily { name, .. } => {
+            name.strip_suffix('.').unwrap_or(name).to_owned()
+        }
     };
     let usual = if tls { USUAL_PORT_OF_TLS } else { USUAL_PORT };
     if port == usual { host } else { format!("{host}:{port}") }

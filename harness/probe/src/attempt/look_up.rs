@@ -11,21 +11,39 @@ use super::query;
 use crate::socket;
 use crate::wire::{Resolver, WireOutcome, WireTarget};
 
+/// The types of records asked for, in their order: IPv4, and if there are none IPv6.
+const EITHER: &[RecordType] = &[RecordType::A, RecordType::AAAA];
+
+/// What is asked for, whom, and over what.
+struct NameQuestion<'a> {
+    kinds: &'a [RecordType],
+    servers: &'a [SocketAddr],
+    tcp: bool,
+}
+
 /// The address to reach a target by. Of several ones it is the first that there is a route to.
 pub(crate) async fn address(
     progress: &mut AttemptProgress,
     resolver: &Resolver,
     target: &WireTarget,
 ) -> Result<IpAddr, WireOutcome> {
-    let name = match target {
+    let (name, kinds) = match target {
         WireTarget::Address(address) => return Ok(*address),
-        WireTarget::Name(name) => name,
+        WireTarget::Name(name) => (name, EITHER),
+        WireTarget::NameOverFamily { name, v6: false } => (name, &EITHER[..1]),
+        WireTarget::NameOverFamily { name, v6: true } => (name, &EITHER[1..]),
     };
     let plain = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let addresses = match resolver.hosts.get(&plain) {
         Some(known) => known.clone(),
-        None => look_up(progress, resolver, name, &resolver.servers, false).await?,
+        None => {
+            let question = NameQuestion { kinds, servers: &resolver.servers, tcp: false };
+            look_up(progress, resolver, name, &question).await?
+        }
     };
+    let is_meant =
+        |address: &IpAddr| kinds.contains(&if address.is_ipv4() { RecordType::A } else { RecordType::AAAA });
+    let addresses: Vec<IpAddr> = addresses.into_iter().filter(is_meant).collect();
     let reachable = addresses.iter().find(|address| socket::reserved(progress.home(), **address).is_ok());
     reachable.or(addresses.first()).copied().ok_or(WireOutcome::NoSuchName)
 }
@@ -38,7 +56,8 @@ pub(crate) async fn by_first_server(
     tcp: bool,
 ) -> Result<WireOutcome, WireOutcome> {
     let first = resolver.servers.get(..1).unwrap_or_default();
-    look_up(progress, resolver, name, first, tcp).await.map(|_| WireOutcome::Answered)
+    let question = NameQuestion { kinds: EITHER, servers: first, tcp };
+    look_up(progress, resolver, name, &question).await.map(|_| WireOutcome::Answered)
 }
 
 /// The addresses of a name: never none.
@@ -46,12 +65,11 @@ async fn look_up(
     progress: &mut AttemptProgress,
     resolver: &Resolver,
     name: &str,
-    servers: &[SocketAddr],
-    tcp: bool,
+    question: &NameQuestion<'_>,
 ) -> Result<Vec<IpAddr>, WireOutcome> {
     let mut worst = WireOutcome::NoSuchName;
     for candidate in candidates(name, resolver)? {
-        match addresses_of(progress, resolver, &candidate, servers, tcp).await {
+        match addresses_of(progress, resolver, &candidate, question).await {
             Ok(addresses) => return Ok(addresses),
             Err(WireOutcome::NoSuchName) => {}
             Err(WireOutcome::NameRefused) if !resolver.refused_ends => worst = WireOutcome::NameRefused,
@@ -95,16 +113,16 @@ fn candidates(name: &str, resolver: &Resolver) -> Result<Vec<Name>, WireOutcome>
     Ok(names)
 }
 
-/// The addresses of one name: of IPv4, or if there are none of IPv6.
+/// The addresses of one name: those of the first type asked for that it has.
 async fn addresses_of(
     progress: &mut AttemptProgress,
     resolver: &Resolver,
     name: &Name,
-    servers: &[SocketAddr],
-    tcp: bool,
+    question: &NameQuestion<'_>,
 ) -> Result<Vec<IpAddr>, WireOutcome> {
-    for kind in [RecordType::A, RecordType::AAAA] {
-        let answer = ask_in_order(progress, resolver, name, kind, servers, tcp).await?;
+    let NameQuestion { kinds, servers, tcp } = question;
+    for kind in *kinds {
+        let answer = ask_in_order(progress, resolver, name, *kind, servers, *tcp).await?;
         match answer.outcome() {
             WireOutcome::Answered if !answer.addresses.is_empty() => return Ok(answer.addresses),
             WireOutcome::Answered => {}

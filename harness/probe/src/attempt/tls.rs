@@ -31,7 +31,7 @@ impl TlsClient {
         let name = match (host, target) {
             (Some((_, host)), _) => named(host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name))?,
             (None, WireTarget::Address(address)) => ServerName::from(*address),
-            (None, WireTarget::Name(name)) => named(name)?,
+            (None, WireTarget::Name(name) | WireTarget::NameOverFamily { name, .. }) => named(name)?,
         };
         let provider = Arc::new(ring::default_provider());
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))

@@ -166,12 +166,14 @@ impl<'a> RunningAttempts<'a> {
         let relays = &self.destinations.relays;
         let of_origin = self.stages.iter().rev().find(|stage| origin.is_of(stage, relays));
         let Some(stage) = of_origin else { return false };
-        let counts = match self.attempt {
+        let counts = match self.attempt.plain() {
             Attempt::Dns { .. } => true,
             // A request says itself to which attempt it belongs; its connection may end at a proxy.
             Attempt::Http { .. } => false,
             // The query before a connection is no arrival of the attempt.
-            Attempt::Connect { .. } | Attempt::Ping { .. } => stage.kind != StageKind::LookUp,
+            Attempt::Connect { .. } | Attempt::Ping { .. } | Attempt::OfFamily { .. } => {
+                stage.kind != StageKind::LookUp
+            }
         };
         let news = counts && !self.arrived;
         if news {
@@ -218,7 +220,7 @@ impl<'a> RunningAttempts<'a> {
         let at_proxy = tcp()
             .any(|flow| flow.verdict == FlowVerdict::Redirected && flow.direction == FlowDirection::Egress);
         let judged = tcp().any(|flow| flow.kind == FlowKind::Proxy);
-        let asks = matches!(self.attempt, Attempt::Http { .. });
+        let asks = matches!(self.attempt.plain(), Attempt::Http { .. });
         self.flows.iter().any(dropped) && (!asks || !at_proxy || judged)
     }
 

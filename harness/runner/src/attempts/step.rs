@@ -76,7 +76,11 @@ pub(crate) fn attempt_options<'a>(
     options: &RunOptions,
     last: &'a Cell<u64>,
 ) -> AttemptOptions<'a> {
-    AttemptOptions { patience: options.timeout * STAGES, audit: step.enforcement.audit, last }
+    AttemptOptions {
+        patience: options.timeout * STAGES,
+        audit: step.enforcement.audit || !step.topology.audited.is_empty(),
+        last,
+    }
 }
 
 /// An attempt of a step.

@@ -97,6 +97,12 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
     if step.table.iter().any(|row| is_sctp(&row.attempt)) {
         return Some("it attempts SCTP, for which a pod without capabilities has no right".to_owned());
     }
+    if let Some(host) = topology.second_addresses.keys().next() {
+        return Some(format!("its host {host} has two addresses, and hosts outside have one here"));
+    }
+    if let Some(endpoint) = topology.audited.first() {
+        return Some(format!("its {endpoint} is audited by itself, which is set inside its node's agent"));
+    }
     if let Some(endpoint) = topology.silent.first() {
         return Some(format!("its {endpoint} answers nothing, and on a cluster every pod and host answers"));
     }
@@ -191,7 +197,7 @@ fn speaks_of_api_server(step: &Step) -> bool {
 }
 
 fn is_sctp(attempt: &Attempt) -> bool {
-    matches!(attempt, Attempt::Connect { protocol: Protocol::Sctp, .. })
+    matches!(attempt.plain(), Attempt::Connect { protocol: Protocol::Sctp, .. })
 }
 
 /// Whether a document has a list called `http` or `serverNames` anywhere.

@@ -1,10 +1,12 @@
 //! From the words of an attempt, or of a source, to what they mean in a topology.
 
+mod family;
 mod http;
 mod names;
 
 use std::collections::BTreeSet;
 
+use self::family::{of_family, split_family};
 use self::http::http;
 use self::names::{in_own_namespace, relative};
 use super::answers::reachable;
@@ -28,13 +30,18 @@ const KINDS: [&str; 8] = ["tcp", "udp", "sctp", "icmp", "http", "https", "dns", 
 pub fn parse_attempt(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
     let (text, via) = split_via(text.trim());
     let (text, node) = split_over(text);
-    let attempt = parse_plain(text, topology)?;
+    let (family, text) = split_family(text);
+    let attempt = parse_plain(&text, topology)?;
     let attempt = match node {
         Some(node) => over(&attempt, node, topology)?,
         None => attempt,
     };
-    match via {
-        Some(via) => through(&attempt, via, topology),
+    let attempt = match via {
+        Some(via) => through(&attempt, via, topology)?,
+        None => attempt,
+    };
+    match family {
+        Some(family) => of_family(attempt, family, topology),
         None => Ok(attempt),
     }
 }
@@ -94,7 +101,7 @@ pub fn parse_source(text: &str, topology: &Topology) -> Result<Endpoint, Mistake
 /// The name of the target inside the words of an attempt, as far as it can be told.
 pub(crate) fn target_text(text: &str) -> &str {
     let mut words = text.split_whitespace();
-    let kind = words.next().unwrap_or_default();
+    let kind = words.next().unwrap_or_default().trim_end_matches(['4', '6']);
     let target = if ["http", "https"].contains(&kind) { words.nth(1) } else { words.next() };
     let target = target.unwrap_or_default();
     let of_url = URLS.iter().find_map(|(begin, _)| target.strip_prefix(begin));

@@ -94,7 +94,7 @@ pub(super) fn through(attempt: &Attempt, via: &str, topology: &Topology) -> Resu
             "`{via}` has no port of the name that port {port} of service `{service}` leads to"
         ))
     })?;
-    let scheme = match attempt {
+    let scheme = match attempt.plain() {
         Attempt::Http { request, .. } => Some(request.scheme),
         _ => None,
     };

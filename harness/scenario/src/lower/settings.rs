@@ -31,7 +31,7 @@ const fn known(
 }
 
 /// <https://docs.cilium.io/en/stable/helm-reference/>
-const KNOWN: [KnownSetting; 14] = [
+const KNOWN: [KnownSetting; 16] = [
     known("policyEnforcementMode", |settings, value| {
         mode(value).map(|mode| settings.enforcement.mode = mode)
     }),
@@ -54,6 +54,18 @@ const KNOWN: [KnownSetting; 14] = [
         })
     },
     KnownSetting {
+        since: Some(CiliumVersion::V1_18),
+        ..known("clustermesh.policyDefaultLocalCluster", |settings, value| {
+            switch(value).map(|on| settings.local_cluster_peers = Some(on))
+        })
+    },
+    KnownSetting {
+        since: Some(CiliumVersion::V1_19),
+        ..known("extendedIPProtocols.enabled", |settings, value| {
+            switch(value).map(|on| settings.extended_protocols = on)
+        })
+    },
+    KnownSetting {
         since: Some(CiliumVersion::V1_20),
         ..known("k8sClusterNetworkPolicy.enabled", |settings, value| {
             switch(value).map(|on| settings.cluster_network_policy = on)
@@ -70,8 +82,7 @@ const KNOWN: [KnownSetting; 14] = [
 ];
 
 /// Settings that change verdicts in ways that verdikt does not model.
-const UNMODELLED: [&str; 7] = [
-    "extendedIPProtocols.enabled",
+const UNMODELLED: [&str; 6] = [
     "authentication.enabled",
     "encryption.strictMode.enabled",
     "localRedirectPolicies.enabled",

@@ -156,6 +156,12 @@ fn said(settings: &Settings) -> Vec<(&'static str, String)> {
     ];
     let switches = switches.into_iter().filter(|(_, value, usual)| value != usual);
     let mut said: Vec<_> = switches.map(|(name, value, _)| (name, value.to_string())).collect();
+    if settings.extended_protocols {
+        said.push(("enable-extended-ip-protocols", "true".to_owned()));
+    }
+    if let Some(local) = settings.local_cluster_peers {
+        said.push(("policy-default-local-cluster", local.to_string()));
+    }
     if settings.cidr_matches_nodes {
         said.push(("policy-cidr-match-mode", "nodes".to_owned()));
     }

@@ -53,6 +53,19 @@ pub(super) fn world(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
         }
         if let Some(name) = host_name(name, file, *position, draft, mistakes) {
             let api_server = value.api_server;
+            if let Some(written) = &value.ipv6 {
+                let second = second_address(&written.value, address).and_then(|second| {
+                    match owners.insert(second, &written.value) {
+                        None => Ok(second),
+                        Some(_) => {
+                            Err(Mistake::new(format!("another host has the address {second} already")))
+                        }
+                    }
+                });
+                if let Some(second) = mistakes.keep(file, written.position, second) {
+                    draft.topology.second_addresses.insert(name.clone(), second);
+                }
+            }
             let silence = Silence { written: value.silent.as_ref(), only: value.only, file };
             silent::declare(Endpoint::World(name.clone()), &silence, draft, mistakes);
             draft
@@ -60,6 +73,18 @@ pub(super) fn world(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
                 .world
                 .insert(name, WorldHost { address, names: own_names, aliases, serves, api_server });
         }
+    }
+}
+
+/// The IPv6 address of a host that has an IPv4 address.
+fn second_address(text: &str, first: IpAddr) -> Result<IpAddr, Mistake> {
+    let second = address(text)?;
+    match (first, second) {
+        (IpAddr::V4(_), IpAddr::V6(_)) => Ok(second),
+        (IpAddr::V6(_), _) => {
+            Err(Mistake::new(format!("the host's address, {first}, is an IPv6 address already")))
+        }
+        (_, IpAddr::V4(_)) => Err(Mistake::new(format!("`{text}` is no IPv6 address"))),
     }
 }
 
