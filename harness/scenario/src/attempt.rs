@@ -110,6 +110,7 @@ pub enum Scheme {
 
 impl Scheme {
     /// Whether it is the plain one, which event logs leave out.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
     fn is_plain(&self) -> bool {
         *self == Self::Http
     }

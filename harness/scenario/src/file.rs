@@ -66,7 +66,7 @@ pub(crate) struct TopologyFile {
     pub(crate) nodes: LocatedMap<NodeFile>,
     /// Cilium's own endpoints that take part.
     pub(crate) cilium: Vec<Located<CiliumEndpointWord>>,
-    /// Where the gateway's listener leads requests, as an Ingress or HTTPRoute says it: what a path begins with, with a host
+    /// Where the gateway's listener leads requests, as an `Ingress` or `HTTPRoute` says it: what a path begins with, with a host
     /// before it or without, and a service and its port: `{/: shop/web:80, api.example.test/v1: shop/api:80}`. Without
     /// any, the gateway answers itself.
     pub(crate) routes: LocatedMap<Located<String>>,

@@ -56,9 +56,11 @@ fn subject(
     let help = if reserved && object.policy_kind() == Some(PolicyKind::CiliumNetworkPolicy) {
         "endpoints with reserved labels have no namespace: make it a CiliumClusterwideNetworkPolicy"
             .to_owned()
-    } else if host_network_pods::selected_in_vain(context, rule, selector).is_some() {
-        return None;
-    } else if is_seldom(selector) || is_joined_by_label(selector) || is_filtered(context, selector) {
+    } else if host_network_pods::selected_in_vain(context, rule, selector).is_some()
+        || is_seldom(selector)
+        || is_joined_by_label(selector)
+        || is_filtered(context, selector)
+    {
         return None;
     } else {
         nearest::advice(context, selector, None)

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{Port, Topology};
 use crate::name::{DnsName, NamespacedName};
 
-/// A rule of an Ingress or HTTPRoute: requests with such a host and path go to a service.
+/// A rule of an `Ingress` or `HTTPRoute`: requests with such a host and path go to a service.
 /// <https://gateway-api.sigs.k8s.io/reference/spec/#pathmatchtype>
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GatewayRoute {
