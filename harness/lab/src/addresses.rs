@@ -54,9 +54,9 @@ pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
             Endpoint::World(name) => {
                 let given = topology.world.get(name).map(|host| host.address);
                 let mut addresses = kept_or_given(before, &endpoint, given);
-                if let (Some([_]), Some(second)) = (addresses.as_deref(), topology.second_addresses.get(name))
-                {
-                    addresses.iter_mut().for_each(|addresses| addresses.push(*second));
+                let second = topology.second_addresses.get(name);
+                if let (Some(first), Some(second)) = (addresses.as_mut().filter(|it| it.len() == 1), second) {
+                    first.push(*second);
                 }
                 pick(Pool::World, addresses.as_ref())
             }

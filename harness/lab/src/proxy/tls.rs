@@ -38,10 +38,7 @@ struct Beginning {
 pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, judge: Arc<Judge>) {
     // A client that sends nothing has begun nothing, and nobody judges it.
     let Ok(Ok(Some(begun))) = timeout(BEGIN, read(&mut client)).await else { return };
-    let hello = match begun.is_tls {
-        true => Hello::Tls(begun.server_name.as_deref()),
-        false => Hello::Plain,
-    };
+    let hello = if begun.is_tls { Hello::Tls(begun.server_name.as_deref()) } else { Hello::Plain };
     if judge.hello(&redirect, hello) != ProxyDecision::Passes {
         return reset(&client);
     }

@@ -34,12 +34,11 @@ pub(crate) async fn address(
         WireTarget::NameOverFamily { name, v6: true } => (name, &EITHER[1..]),
     };
     let plain = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    let addresses = match resolver.hosts.get(&plain) {
-        Some(known) => known.clone(),
-        None => {
-            let question = NameQuestion { kinds, servers: &resolver.servers, tcp: false };
-            look_up(progress, resolver, name, &question).await?
-        }
+    let addresses = if let Some(known) = resolver.hosts.get(&plain) {
+        known.clone()
+    } else {
+        let question = NameQuestion { kinds, servers: &resolver.servers, tcp: false };
+        look_up(progress, resolver, name, &question).await?
     };
     let is_meant =
         |address: &IpAddr| kinds.contains(&if address.is_ipv4() { RecordType::A } else { RecordType::AAAA });
