@@ -90,13 +90,13 @@ impl Identity {
         Self { labels, ..Self::default() }
     }
 
-    /// The labels of a node, where Cilium knows them: its own, the one that Kubernetes gives every node, and its cluster,
-    /// which has the source of a pod's: a selector of pods that asks for nothing but the cluster matches nodes too.
+    /// The labels of a node, where Cilium knows them: its own, the one that Kubernetes gives every node, and its cluster.
+    /// The latter it has as pods have it too: a selector of pods that asks for nothing but the cluster matches nodes.
     /// <https://github.com/cilium/cilium/blob/main/pkg/node/manager/manager.go>
     pub(crate) fn node_labels<'a>(name: &'a str, node: &'a Node) -> impl Iterator<Item = Label> + 'a {
-        const HOST_NAME: &str = "kubernetes.io/hostname";
         let own = node.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let given = (!node.labels.contains_key(HOST_NAME)).then_some((HOST_NAME, name));
+        let given = [("kubernetes.io/hostname", name), (CLUSTER, CLUSTER_NAME)];
+        let given = given.into_iter().filter(|(key, _)| !node.labels.contains_key(*key));
         let labels = own.chain(given);
         let labels = labels.map(|(key, value)| Label {
             key: key.into(),

@@ -88,7 +88,7 @@ struct LintContext<'a> {
 /// policy is for are silent without a topology.
 ///
 /// ```
-/// use verdikt_engine::model::Options;
+/// use verdikt_engine::model::ModelOptions;
 /// use verdikt_engine::lint::lint;
 /// use verdikt_engine::refusal::RefusalKind;
 /// use verdikt_scenario::document;
@@ -102,7 +102,7 @@ struct LintContext<'a> {
 /// ";
 /// let root = document::parse(text)?.remove(0);
 /// let manifests = [Manifest { file: "lockdown.yaml".into(), root }];
-/// let findings = lint(None, &manifests, &Options::default());
+/// let findings = lint(None, &manifests, &ModelOptions::default());
 /// assert_eq!(findings.refusals[0].object, 0);
 /// assert_eq!(findings.refusals[0].kind, RefusalKind::NoDirection);
 /// # Ok::<(), verdikt_scenario::document::DocumentError>(())

@@ -76,7 +76,7 @@ impl AddressFamilies {
 /// The policies in force over one topology, compiled: every endpoint with its identity and the entries that select it.
 ///
 /// ```
-/// use verdikt_engine::model::{PolicyModel, Learned, Options};
+/// use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 /// use verdikt_scenario::attempt::{Attempt, Target};
 /// use verdikt_scenario::document;
 /// use verdikt_scenario::policy::Manifest;
@@ -96,7 +96,7 @@ impl AddressFamilies {
 /// ";
 /// let root = document::parse(text)?.remove(0);
 /// let manifests = [Manifest { file: "isolate.yaml".into(), root }];
-/// let model = PolicyModel::new(&topology, &manifests, &Options::default(), &Learned::default());
+/// let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
 ///
 /// let (cart, web) = (Endpoint::Pod("shop/cart".parse()?), Endpoint::Pod("shop/web".parse()?));
 /// let port = Port::new(80).ok_or("0 is not a port")?;

@@ -6,10 +6,10 @@
 //! ```no_run
 //! use std::path::PathBuf;
 //! use verdikt_manifests::{loader, read};
-//! use verdikt_scenario::loader::Reach;
+//! use verdikt_scenario::loader::FileReach;
 //!
 //! let paths = [PathBuf::from("deploy/")]; // the arguments of a command; `-` is the standard input
-//! let situation = read(&mut loader(&paths, Reach::Inside), &paths, None);
+//! let situation = read(&mut loader(&paths, FileReach::Inside), &paths, None);
 //! if let Some(remark) = situation.not_rendered("matrix") {
 //!     // Nothing can be said of what a tool has yet to render: tell how, and end with exit code 2.
 //!     println!("{remark}");

@@ -27,6 +27,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// More than the beginning of any client.
 const LONGEST: usize = 64 * 1024;
 
+/// The answer to what is no request.
+const NOT_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
 /// What a client has sent to begin.
 struct Beginning {
     bytes: Vec<u8>,
@@ -57,12 +60,14 @@ pub(super) async fn begins(client: &TcpStream) -> bool {
     matches!(client.peek(&mut first).await, Ok(1) if first[0] == HANDSHAKE)
 }
 
-/// Refuses TLS where nothing but plain HTTP can be read, and tells so.
+/// Refuses TLS where nothing but plain HTTP can be read, and tells so. As Envoy does, it answers as to a request that is
+/// none.
 pub(super) async fn refuse(mut client: TcpStream, redirect: &Redirect, judge: &Judge) {
     if let Ok(Ok(Some(begun))) = timeout(BEGIN, read(&mut client)).await {
         judge.hello(redirect, Hello::Tls(begun.server_name.as_deref()));
     }
-    reset(&client);
+    // The client may close or reset whenever it likes.
+    let _ = client.write_all(NOT_HTTP).await;
 }
 
 /// Reads until it is clear how a client begins; none where it closes before.

@@ -20,10 +20,10 @@ type Allowed<'a> = BTreeMap<(&'a str, u32), Vec<&'a str>>;
 /// above it, and warns of comments that give no reason. Answers how many were taken out.
 ///
 /// ```
-/// use verdikt_scenario::diagnostic::{Diagnostic, Sources, take_allowed};
+/// use verdikt_scenario::diagnostic::{Diagnostic, SourceTexts, take_allowed};
 /// use verdikt_scenario::place::Position;
 ///
-/// let mut sources = Sources::default();
+/// let mut sources = SourceTexts::default();
 /// sources.add(&"p.yaml".into(), &"spec: {}  # verdikt: allow ignored because it is a sketch\n".into());
 /// let place = Position { line: 1, column: 1 }.in_file(&"p.yaml".into());
 /// let mut diagnostics = vec![Diagnostic::warning(place, "ignored", "nothing of this counts")];

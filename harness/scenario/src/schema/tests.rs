@@ -57,7 +57,7 @@ fn the_schema_knows_attempts_and_verdicts() {
     for attempt in ["tcp a/b:80", "http GET a/b:80/x Host=y via a/c", "dns+tcp api.shop", "icmp host"] {
         assert!(is_valid(attempt, all()), "{attempt}");
     }
-    for attempt in ["tcp a/b", "https GET a/b/", "http get a/b:80/", "ping a/b", "dns"] {
+    for attempt in ["tcp a/b", "htps GET a/b/", "http get a/b:80/", "ping a/b", "dns"] {
         assert!(!is_valid(attempt, all()), "{attempt}");
     }
     for words in ["deny egress", "audit", "deny http by shop/web"] {

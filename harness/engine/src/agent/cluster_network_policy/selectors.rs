@@ -5,7 +5,7 @@ use verdikt_scenario::document::{Value, YamlNode};
 
 use super::super::selectors::{Keys, imply_cluster};
 use super::super::{list, refusal_of, text};
-use crate::label::{CLUSTER, CLUSTER_NAME, NAMESPACE};
+use crate::label::{CLUSTER, CLUSTER_NAME, LabelSource, NAMESPACE};
 use crate::refusal::{Refusal, RefusalKind};
 use crate::rule::Subject;
 use crate::selector::{Operator, Requirement, Selector};
@@ -77,7 +77,10 @@ pub(super) fn peer_of_pods(node: &YamlNode, local_cluster: bool) -> Result<Selec
 pub(super) fn of_nodes(node: &YamlNode) -> Result<Selector, Refusal> {
     let mut selector = lenient(node, Keys::OfNodes)?;
     if !selector.has_key(|requirement| requirement.key == CLUSTER) {
-        selector.requirements.push(Requirement::implied(CLUSTER, Operator::equals(CLUSTER_NAME)));
+        selector.requirements.push(Requirement {
+            source: Some(LabelSource::Node),
+            ..Requirement::implied(CLUSTER, Operator::equals(CLUSTER_NAME))
+        });
     }
     Ok(selector)
 }

@@ -91,7 +91,7 @@ fn attempts_that_cannot_be_made() {
     ? tpc data/redis:6379\n    : {allow: others}
       s.yaml:18:7: `tpc` is no kind of attempt => did you mean `tcp`?
     ? data/redis:6379\n    : {allow: others}
-      s.yaml:18:7: `data/redis:6379` is no kind of attempt => an attempt begins with: `tcp`, `udp`, `sctp`, `icmp`, `http`, `dns` and `dns+tcp`
+      s.yaml:18:7: `data/redis:6379` is no kind of attempt => an attempt begins with: `tcp`, `udp`, `sctp`, `icmp`, `http`, `https`, `dns` and `dns+tcp`
     ? tcp data/redis\n    : {allow: others}
       s.yaml:18:7: the tcp attempt has no port => write `tcp data/redis:PORT`
     ? tcp data/reddis:6379\n    : {allow: others}
@@ -200,7 +200,7 @@ fn verdicts_and_sources() {
     {deny https: others}
       s.yaml:18:27: `deny https` is no verdict => did you mean `deny http`?
     {reject: [client], allow: others}
-      s.yaml:18:27: `reject` is no verdict => the verdicts are: `allow`, `deny`, `deny egress`, `deny ingress`, `deny dns`, `deny http`, `audit` and `redirect`
+      s.yaml:18:27: `reject` is no verdict => the verdicts are: `allow`, `deny`, `deny egress`, `deny ingress`, `deny dns`, `deny http`, `deny tls`, `audit` and `redirect`
     {allow by lockdown: others}
       s.yaml:18:27: no policy of this step is called `lockdown` => its policies are: none
     data/lokdown: others
@@ -357,9 +357,9 @@ fn urls_and_relative_names() {
     tcp fornt:8080: {allow: others}
       s.yaml:18:5: no host or node is called `fornt` => did you mean `shop/front`?
     https GET shop/front:8080/: {allow: others}
-      s.yaml:18:5: `https` cannot be told in a scenario: there is no word for what is inside TLS => write `tcp`: the proxy does not see requests inside TLS, and HTTP rules break such connections
+      s.yaml:18:5: nobody behind port 8080 of service `shop/front` serves HTTPS in this step
     http GET https://front.shop/: {allow: others}
-      s.yaml:18:5: `https` cannot be told in a scenario: there is no word for what is inside TLS => write `tcp`: the proxy does not see requests inside TLS, and HTTP rules break such connections
+      s.yaml:18:5: `https://front.shop/` is no address of http => write `https GET front.shop/`
     ");
     let one = GOOD.replace("  namespaces: {shop: {}, data: {}}", "  namespaces: {shop: {}}");
     let one = one.replace("data/redis", "shop/redis").replace("data/lockdown", "shop/lockdown");

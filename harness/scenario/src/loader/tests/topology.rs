@@ -46,13 +46,13 @@ fn what_is_served() {
         ("serves: [tcp 6379]", "serves: [tcp 6379, http 6379]"),
         ("serves: [tcp 6379]", "serves: [tcp 6379 as a, tcp 80 as a]"),
         ("serves: [tcp 6379]", "serves: [tcp 6379, udp 6379, dns 53]"),
-    ]), @"
+    ]), @r"
     serves: [tcp]
       s.yaml:8:49: `tcp` does not say what is served => write `http 80` or `http 3000 as web`
     serves: [tpc 6379]
       s.yaml:8:49: `tpc` is nothing a pod or host can serve => did you mean `tcp`?
     serves: [https 6379]
-      s.yaml:8:49: `https` cannot be told in a scenario: there is no word for what is inside TLS => write `tcp`: the proxy does not see requests inside TLS, and HTTP rules break such connections
+      nothing
     serves: [tcp 0]
       s.yaml:8:49: `0` is no port: ports are numbers from 1 to 65535
     serves: [tcp 65536]
