@@ -8,6 +8,7 @@ mod lab;
 mod logging;
 pub(crate) mod questions;
 mod reports;
+mod settings;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -35,6 +36,7 @@ pub(crate) use init::Init;
 pub(crate) use lab::{LabArguments, LabCommand, LabExec, LabFlows};
 pub(crate) use logging::{LogFormat, Logging};
 pub(crate) use reports::{ReportFile, ReportKind, Reports};
+pub(crate) use settings::SettingsArguments;
 
 /// Tells whether network policies do what their authors think.
 #[derive(Debug, Parser)]
@@ -268,6 +270,8 @@ pub(crate) struct CheckArguments {
     pub(crate) format: Format,
     #[command(flatten)]
     pub(crate) reports: Reports,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArguments,
     #[command(flatten)]
     pub(crate) files: FileArguments,
 }

@@ -61,6 +61,8 @@ pub(crate) struct Checkout {
     revision: String,
     /// The paths asked for, in the folder.
     pub(crate) paths: Vec<PathBuf>,
+    /// The file of settings that was asked for, in the folder.
+    pub(crate) settings: Option<PathBuf>,
     /// The paths asked for, for titles.
     pub(crate) title: String,
     /// What was left out.
@@ -100,8 +102,18 @@ impl Repository {
         }
     }
 
-    /// Reads paths as they are in a revision.
-    pub(crate) fn read(&self, revision: &str, paths: &[PathBuf]) -> Result<Checkout, Failure> {
+    /// Whether a path lies in the repository.
+    pub(crate) fn holds(&self, path: &Path) -> bool {
+        self.inside(path).is_ok()
+    }
+
+    /// Reads paths, and perhaps a file of settings, as they are in a revision.
+    pub(crate) fn read(
+        &self,
+        revision: &str,
+        paths: &[PathBuf],
+        settings: Option<&Path>,
+    ) -> Result<Checkout, Failure> {
         let commit = self.commit(revision)?;
         let failed =
             |error: std::io::Error| Failure::machine("cannot keep the files of a revision").cause(&error);
@@ -109,10 +121,12 @@ impl Repository {
         // Scenarios may refer to files of the whole repository, as in the work tree.
         fs::create_dir(folder.path().join(".git")).map_err(failed)?;
         let inside: Vec<PathBuf> = paths.iter().map(|path| self.inside(path)).collect::<Result<_, _>>()?;
+        let settings = settings.map(|file| self.inside(file)).transpose()?;
         let mut remarks = Vec::new();
         let entries = listed(&self.root, &commit)?;
-        let wanted: Vec<_> = entries.iter().filter(|entry| is_wanted(&entry.path, &inside)).collect();
-        for path in &inside {
+        let is_asked = |file: &Path| is_wanted(file, &inside) || settings.as_deref() == Some(file);
+        let wanted: Vec<_> = entries.iter().filter(|entry| is_asked(&entry.path)).collect();
+        for path in inside.iter().chain(&settings) {
             if !path.as_os_str().is_empty() && !wanted.iter().any(|entry| entry.path.starts_with(path)) {
                 let shown = Plain::line(&path.display().to_string());
                 return Err(Failure::wrong(format!("there is no `{shown}` in {}", Plain::line(revision)))
@@ -142,7 +156,8 @@ impl Repository {
             .collect();
         let title = Plain::line(&format!("{} in {revision}", names.join(" "))).into();
         let paths = inside.iter().map(|path| folder.path().join(path)).collect();
-        Ok(Checkout { folder, revision: revision.to_owned(), paths, title, remarks })
+        let settings = settings.map(|file| folder.path().join(file));
+        Ok(Checkout { folder, revision: revision.to_owned(), paths, settings, title, remarks })
     }
 
     /// Says how many of the files compared are not committed as they are, if any.

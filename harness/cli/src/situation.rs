@@ -40,6 +40,9 @@ pub(crate) struct SituationRequest<'a> {
     pub(crate) context: Option<&'a str>,
     /// The step of a scenario; none is the last.
     pub(crate) step: Option<&'a str>,
+    /// The file of Helm values that says what Cilium is configured to do.
+    pub(crate) settings: Option<&'a Path>,
+    pub(crate) version: CiliumVersion,
     pub(crate) reach: FileReach,
     /// The name of the command.
     pub(crate) command: &'static str,
@@ -56,15 +59,18 @@ enum SituationContent {
 impl LoadedSituation {
     /// Reads what the paths of a command are about.
     pub(crate) fn read(asked: &SituationRequest<'_>, printer: &Printer) -> Result<Self, Failure> {
-        let SituationRequest { paths, context, step, reach, .. } = *asked;
+        let SituationRequest { paths, context, step, settings, version, reach, .. } = *asked;
+        // One loader for all: a stream can be read only once.
+        let mut loader = verdikt_manifests::loader(&paths_with(paths, settings), reach);
+        take_settings(&mut loader, settings, version, printer)?;
         if let Some(context) = context {
             let title = Plain::line(&format!("context {context}")).into();
-            return manifests::of(live::situation(context)?, asked.command, title, printer);
+            let mut read = live::situation(context)?;
+            read.topology.settings = loader.settings().cloned().unwrap_or(read.topology.settings);
+            return manifests::of(read, asked.command, title, printer);
         }
         let title = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
         let title = Plain::line(&title).into();
-        // One loader for all: a stream can be read only once.
-        let mut loader = verdikt_manifests::loader(paths, reach);
         if let [path] = paths
             && !path.is_dir()
             && loader.has_scenario(path)
@@ -204,6 +210,27 @@ impl LoadedSituation {
             printer.note(&format!("{} has no policies: nothing is denied", self.title));
         }
     }
+}
+
+/// The paths of a command, and beside them the file of settings that it names.
+pub(crate) fn paths_with(paths: &[PathBuf], settings: Option<&Path>) -> Vec<PathBuf> {
+    paths.iter().cloned().chain(settings.map(Path::to_owned)).collect()
+}
+
+/// Has a loader take what Cilium is configured to do from a file of Helm values.
+pub(crate) fn take_settings(
+    loader: &mut Loader,
+    file: Option<&Path>,
+    version: CiliumVersion,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    let loaded = loader.take_settings(file, version);
+    if loaded.diagnostics.iter().any(|found| found.severity == Severity::Error) {
+        return Err(Failure::mistakes(loaded.diagnostics, loaded.sources));
+    }
+    printer.diagnostics(&loaded.diagnostics, &loaded.sources);
+    Ok(())
 }
 
 /// The index of a step by its name; that of the last if no name is given.

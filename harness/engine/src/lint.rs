@@ -80,6 +80,8 @@ struct LintContext<'a> {
     topology: Option<&'a Topology>,
     manifests: &'a [Manifest],
     options: &'a ModelOptions,
+    /// Whether it is known what Cilium is configured to do.
+    knows_settings: bool,
     /// The policies compiled over the topology, or over an empty one.
     model: &'a PolicyModel<'a>,
 }
@@ -113,7 +115,18 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Model
         Settings { cluster_network_policy: true, node_selector_labels: true, ..Settings::default() };
     let empty = Topology { settings, ..Topology::default() };
     let model = PolicyModel::new(topology.unwrap_or(&empty), manifests, options, &Learned::default());
-    let context = LintContext { topology, manifests, options, model: &model };
+    let knows_settings = topology.is_some();
+    all_findings(&LintContext { topology, manifests, options, knows_settings, model: &model })
+}
+
+/// The same of policies without a topology, where it is known what Cilium is configured to do.
+pub fn lint_under(settings: &Settings, manifests: &[Manifest], options: &ModelOptions) -> Findings {
+    let empty = Topology { settings: settings.clone(), ..Topology::default() };
+    let model = PolicyModel::new(&empty, manifests, options, &Learned::default());
+    all_findings(&LintContext { topology: None, manifests, options, knows_settings: true, model: &model })
+}
+
+fn all_findings(context: &LintContext<'_>) -> Findings {
     let lints: [fn(&LintContext<'_>) -> Vec<Diagnostic>; 34] = [
         ignored::lint,
         selects_nothing::lint,
@@ -150,10 +163,10 @@ pub fn lint(topology: Option<&Topology>, manifests: &[Manifest], options: &Model
         domain_names_replace::lint,
         pass_lags::lint,
     ];
-    let mut warnings: Vec<Diagnostic> = lints.iter().flat_map(|lint| lint(&context)).collect();
+    let mut warnings: Vec<Diagnostic> = lints.iter().flat_map(|lint| lint(context)).collect();
     warnings.sort();
     warnings.dedup();
-    Findings { refusals: refused::refusals(&context), warnings }
+    Findings { refusals: refused::refusals(context), warnings }
 }
 
 impl LintContext<'_> {

@@ -39,6 +39,8 @@ pub struct ScenarioDraft<'a> {
     pub situation: &'a Situation,
     /// How the scenario gets at them.
     pub reference: &'a ManifestReference,
+    /// The file of Helm values that says what Cilium is configured to do, as the scenario names it.
+    pub values: Option<&'a str>,
     /// The scenario's name.
     pub name: &'a str,
     /// The command that makes it, for its reader.

@@ -45,7 +45,11 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
 /// Reads files, folders and the standard input (`-`) as one set of manifests. What names no namespace is in the
 /// one given, or in `default`.
 pub fn read(loader: &mut Loader, paths: &[PathBuf], namespace: Option<&NamespaceName>) -> Situation {
-    Situation::of(loader.manifests(paths, namespace), namespace)
+    let mut situation = Situation::of(loader.manifests(paths, namespace), namespace);
+    if let Some(settings) = loader.settings() {
+        situation.topology.settings = settings.clone();
+    }
+    situation
 }
 
 impl Situation {

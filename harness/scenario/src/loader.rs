@@ -11,6 +11,7 @@ mod manifests;
 mod plain;
 mod read;
 mod rendering;
+mod settings;
 mod text;
 mod topology;
 mod walk;
@@ -23,6 +24,7 @@ use self::disk::Disk;
 use self::walk::WalkLimits;
 use crate::diagnostic::{Diagnostic, SourceTexts};
 use crate::lower::mistake::Mistakes;
+use crate::lower::settings::GivenSettings;
 use crate::name::NamespaceName;
 use crate::objects::ReadObjects;
 use crate::place::Place;
@@ -62,6 +64,15 @@ pub struct LoadedTopology {
     pub sources: SourceTexts,
 }
 
+/// The result of loading a file of Helm values.
+#[derive(Debug)]
+pub struct LoadedSettings {
+    /// Every mistake and warning, sorted by place. Nothing may be evaluated if there is a mistake.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The texts of the files that were read.
+    pub sources: SourceTexts,
+}
+
 /// The result of loading plain policies.
 #[derive(Debug, Default)]
 pub struct LoadedPolicies {
@@ -95,12 +106,15 @@ pub fn load(paths: &[PathBuf]) -> Loaded {
 pub struct Loader {
     disk: Disk,
     read_objects: Option<ReadObjects>,
+    /// What the command says of Cilium's configuration.
+    given: Option<GivenSettings>,
 }
 
 impl Loader {
     /// A loader for the paths that a command names.
     pub fn new(paths: &[PathBuf], reach: FileReach) -> Self {
-        Self { disk: Disk::new(Boundary::around(paths, reach), WalkLimits::default()), read_objects: None }
+        let disk = Disk::new(Boundary::around(paths, reach), WalkLimits::default());
+        Self { disk, read_objects: None, given: None }
     }
 
     /// The same, which also reads topologies that are manifests (`topology: {manifests: [...]}`).
@@ -139,7 +153,8 @@ impl Loader {
                 if seen.insert(opened.canonical.clone()) {
                     let mut mistakes = Mistakes::default();
                     let folder = disk::folder_of_named(file);
-                    let mut reader = gather::FileReader { disk, read_objects: self.read_objects };
+                    let (read_objects, given) = (self.read_objects, self.given.as_ref());
+                    let mut reader = gather::FileReader { disk, read_objects, given };
                     loaded.scenarios.extend(gather::scenario(&mut reader, &folder, &opened, &mut mistakes));
                     loaded.diagnostics.append(&mut mistakes.0);
                 }

@@ -32,6 +32,7 @@ use crate::topology::Topology;
 use crate::version::{CiliumVersion, VersionRange};
 
 use mistake::{Mistake, Mistakes};
+use settings::{GivenSettings, SettingVersions};
 use topology::{TopologyDraft, TopologyPart};
 
 /// A scenario file with everything it refers to.
@@ -42,6 +43,8 @@ pub(crate) struct Input<'a> {
     pub(crate) content: &'a ScenarioFile,
     /// The topology files, in the order of rising precedence; the scenario's own is the last.
     pub(crate) parts: &'a [TopologyPart],
+    /// The settings that the command is given.
+    pub(crate) given: Option<&'a GivenSettings>,
     /// The manifests that follow in the scenario file.
     pub(crate) inline: &'a [Manifest],
     /// The manifests of every policy file and folder that a step names; entries that cannot be read are missing.
@@ -57,7 +60,7 @@ pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
     let cilium = cilium.unwrap_or_else(VersionRange::all);
     let before = mistakes.errors();
     let mut draft = topology::lower(input.parts, mistakes);
-    settings::lower(input.parts, &cilium, &mut draft, mistakes);
+    settings::lower(input.parts, input.given, SettingVersions::OfScenario(&cilium), &mut draft, mistakes);
     let mut is_sound = mistakes.errors() == before;
     if content.steps.value.is_empty() {
         mistakes.add(file, content.steps.position, Mistake::new("a scenario has at least one step"));

@@ -6,7 +6,7 @@ use clap::Args;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::FileArguments;
+use super::{FileArguments, SettingsArguments};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: helm template shop | verdikt init - --policies policies/")]
@@ -36,6 +36,8 @@ pub(crate) struct Init {
     /// The Cilium version to predict for
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(crate) cilium: CiliumVersion,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArguments,
     #[command(flatten)]
     pub(crate) files: FileArguments,
 }

@@ -8,7 +8,7 @@ use verdikt_scenario::flow::FlowVerdict;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::FileArguments;
+use super::{FileArguments, SettingsArguments};
 use crate::situation::SituationRequest;
 
 #[derive(Debug, Args)]
@@ -27,14 +27,24 @@ pub(crate) struct LabArguments {
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(crate) cilium: CiliumVersion,
     #[command(flatten)]
+    pub(crate) settings: SettingsArguments,
+    #[command(flatten)]
     pub(crate) files: FileArguments,
 }
 
 impl LabArguments {
     /// What the command asks to be read.
     pub(crate) fn asked(&self) -> SituationRequest<'_> {
-        let Self { paths, step, files, .. } = self;
-        SituationRequest { paths, context: None, step: step.as_deref(), reach: files.reach(), command: "lab" }
+        let Self { command: _, paths, step, cilium, settings, files } = self;
+        SituationRequest {
+            paths,
+            context: None,
+            step: step.as_deref(),
+            settings: settings.file(),
+            version: *cilium,
+            reach: files.reach(),
+            command: "lab",
+        }
     }
 }
 

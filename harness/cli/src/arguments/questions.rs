@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use verdikt_analysis::render::table::FoldMode;
 use verdikt_scenario::version::{CiliumVersion, VersionError};
 
-use super::FileArguments;
+use super::{FileArguments, SettingsArguments};
 use crate::situation::SituationRequest;
 
 /// What a question is about.
@@ -28,15 +28,24 @@ pub(crate) struct SituationArguments {
     #[arg(long, value_name = "VERSION", default_value_t)]
     pub(crate) cilium: CiliumVersion,
     #[command(flatten)]
+    pub(crate) settings: SettingsArguments,
+    #[command(flatten)]
     pub(crate) files: FileArguments,
 }
 
 impl SituationArguments {
     /// What a command asks to be read.
     pub(crate) fn asked(&self, command: &'static str) -> SituationRequest<'_> {
-        let Self { paths, context, step, files, .. } = self;
-        let context = context.as_deref();
-        SituationRequest { paths, context, step: step.as_deref(), reach: files.reach(), command }
+        let Self { paths, context, step, cilium, settings, files } = self;
+        SituationRequest {
+            paths,
+            context: context.as_deref(),
+            step: step.as_deref(),
+            settings: settings.file(),
+            version: *cilium,
+            reach: files.reach(),
+            command,
+        }
     }
 }
 
@@ -145,6 +154,10 @@ pub(crate) struct DiffArguments {
     /// How it is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: DiffFormat,
+    /// What Cilium is configured to do: a file of Helm values, as `helm get values cilium` prints them. Twice: that of BASE
+    /// and that of HEAD. With `--git` the file is read as it is in each revision, where it is in the repository
+    #[arg(long, value_name = "VALUES")]
+    pub(crate) settings: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) files: FileArguments,
 }

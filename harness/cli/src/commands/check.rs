@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use verdikt_engine::lint::{Findings, lint};
+use verdikt_engine::lint::{Findings, lint, lint_under};
 use verdikt_engine::model::ModelOptions;
 use verdikt_report::diagnostics::{self, Checked};
 use verdikt_runner::warnings::{StepFindings, findings};
@@ -15,6 +15,7 @@ use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::plain::counted;
 use verdikt_scenario::scenario::Scenario;
+use verdikt_scenario::settings::Settings;
 use verdikt_scenario::version::CiliumVersion;
 
 use self::unsaid::unsaid;
@@ -23,6 +24,7 @@ use crate::arguments::{CheckArguments, Format};
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::situation::{paths_with, take_settings};
 
 /// What was found.
 #[derive(Default)]
@@ -41,15 +43,18 @@ struct CheckFindings {
 pub(crate) fn check(arguments: &CheckArguments, printer: &Printer) -> Result<ExitCode, Failure> {
     let paths = paths_or_default(&arguments.paths)?;
     reports::check(&arguments.reports)?;
-    let mut loader = verdikt_manifests::situation::loader(&paths, arguments.files.reach());
+    let (version, settings) = (arguments.cilium, arguments.settings.file());
+    let mut loader = verdikt_manifests::loader(&paths_with(&paths, settings), arguments.files.reach());
+    take_settings(&mut loader, settings, version, printer)?;
+    let settings = loader.settings().cloned();
+    let given = LintOptions { version, settings: settings.as_ref() };
     let (scenarios, policies): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.into_iter().partition(|path| loader.has_scenario(path));
-    let version = arguments.cilium;
     let mut found = CheckFindings::default();
     if !scenarios.is_empty() {
         let used = check_scenarios(loader.scenarios(&scenarios), version, &mut found);
         // What no scenario names must not go unseen in the same folder.
-        check_policies(loader.policies(&scenarios, &used), version, Set::Rest, &mut found);
+        check_policies(loader.policies(&scenarios, &used), given, Set::Rest, &mut found);
     }
     let loaded = loader.policies(&policies, &BTreeSet::new());
     let without = loaded.without.iter().map(|path| {
@@ -60,7 +65,7 @@ pub(crate) fn check(arguments: &CheckArguments, printer: &Printer) -> Result<Exi
     let without: Vec<Diagnostic> = without.collect();
     // A file that was named is wrong; a folder may be empty.
     let only_folders = loaded.without.iter().all(|path| path.is_dir());
-    check_policies(loaded, version, Set::Whole, &mut found);
+    check_policies(loaded, given, Set::Whole, &mut found);
     let is_empty = only_folders && found.diagnostics.is_empty() && found.scenarios + found.policies == 0;
     found.diagnostics.extend(without);
     found.allowed = take_allowed(&mut found.diagnostics, &found.sources);
@@ -136,9 +141,21 @@ enum Set {
     Rest,
 }
 
-fn check_policies(loaded: LoadedPolicies, version: CiliumVersion, set: Set, found: &mut CheckFindings) {
-    let options = ModelOptions { version, ..ModelOptions::default() };
-    let Findings { refusals, warnings } = lint(None, &loaded.manifests, &options);
+/// What policies without a topology are checked for.
+#[derive(Clone, Copy)]
+struct LintOptions<'a> {
+    version: CiliumVersion,
+    settings: Option<&'a Settings>,
+}
+
+fn check_policies(loaded: LoadedPolicies, given: LintOptions<'_>, set: Set, found: &mut CheckFindings) {
+    let LintOptions { version, settings } = given;
+    let enforcement = settings.map(|settings| settings.enforcement).unwrap_or_default();
+    let options = ModelOptions { version, enforcement, ..ModelOptions::default() };
+    let Findings { refusals, warnings } = match settings {
+        Some(settings) => lint_under(settings, &loaded.manifests, &options),
+        None => lint(None, &loaded.manifests, &options),
+    };
     found.diagnostics.extend(unsaid(refusals, &loaded));
     if set == Set::Whole {
         found.diagnostics.extend(warnings);

@@ -1,11 +1,14 @@
 //! `verdikt diff`: what differs between two situations.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use verdikt_analysis::diff::{ChangeKind, ComparedSituation, Diff};
 use verdikt_analysis::render::diff::{DiffView, json, markdown, sarif, text};
+use verdikt_scenario::plain::Plain;
+use verdikt_scenario::version::CiliumVersion;
 
+use crate::arguments::FileArguments;
 use crate::arguments::questions::{DiffArguments, DiffFormat, FailOn};
 use crate::exit;
 use crate::failure::Failure;
@@ -49,24 +52,46 @@ pub(crate) fn diff(arguments: &DiffArguments, printer: &Printer) -> Result<ExitC
     Ok(ExitCode::from(code))
 }
 
+/// What is read for one side of a comparison.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    paths: &'a [PathBuf],
+    step: Option<&'a str>,
+    settings: Option<&'a Path>,
+    version: CiliumVersion,
+}
+
+impl Side<'_> {
+    fn read(self, files: FileArguments, printer: &Printer) -> Result<LoadedSituation, Failure> {
+        let Self { paths, step, settings, version } = self;
+        let reach = files.reach();
+        let asked =
+            SituationRequest { paths, context: None, step, settings, version, reach, command: "diff" };
+        LoadedSituation::read(&asked, printer)
+    }
+}
+
 /// The two situations that are compared.
 fn situations(arguments: &DiffArguments, printer: &Printer) -> Result<[LoadedSituation; 2], Failure> {
-    let DiffArguments { paths, git, step, cilium, files, .. } = arguments;
-    let read = |paths: &[PathBuf], step: Option<&str>| {
-        LoadedSituation::read(
-            &SituationRequest { paths, context: None, step, reach: files.reach(), command: "diff" },
-            printer,
-        )
-    };
-    let one_step = step.first().map(String::as_str);
-    if let Some(revisions) = git {
-        return of_revisions(arguments, &revisions.parse()?, printer);
+    let DiffArguments { paths, git, step, cilium, settings, files, .. } = arguments;
+    if settings.len() > 2 {
+        return Err(Failure::wrong("`--settings` is given at most twice"));
     }
-    if let [first, second] = step.as_slice() {
-        let [path] = paths.as_slice() else {
+    let base = Side {
+        paths,
+        step: step.first().map(String::as_str),
+        settings: settings.first().map(PathBuf::as_path),
+        version: cilium.base,
+    };
+    let head = Side { settings: settings.last().map(PathBuf::as_path), version: cilium.head, ..base };
+    if let Some(revisions) = git {
+        return of_revisions(arguments, base, &revisions.parse()?, printer);
+    }
+    if let [_, second] = step.as_slice() {
+        if paths.len() != 1 {
             return Err(Failure::wrong("two steps are of one scenario").hint("name one scenario file"));
-        };
-        let base = read(std::slice::from_ref(path), Some(first))?;
+        }
+        let base = base.read(*files, printer)?;
         let scenario = base.scenario().cloned().unwrap_or_else(|| unreachable!("only a scenario has steps"));
         let index = step_index(&scenario, Some(second))?;
         return Ok([base, LoadedSituation::of_step(scenario, index)]);
@@ -74,25 +99,34 @@ fn situations(arguments: &DiffArguments, printer: &Printer) -> Result<[LoadedSit
     if step.len() > 2 {
         return Err(Failure::wrong("`--step` is given at most twice"));
     }
-    if cilium.differ() {
-        return Ok([read(paths, one_step)?, read(paths, one_step)?]);
-    }
     match paths.as_slice() {
-        [base, head] => {
-            Ok([read(std::slice::from_ref(base), one_step)?, read(std::slice::from_ref(head), one_step)?])
+        [one, other] if !cilium.differ() => {
+            let base = Side { paths: std::slice::from_ref(one), ..base };
+            let head = Side { paths: std::slice::from_ref(other), ..head };
+            Ok([base.read(*files, printer)?, head.read(*files, printer)?])
+        }
+        _ if cilium.differ() => Ok([base.read(*files, printer)?, head.read(*files, printer)?]),
+        [_] if settings.len() == 2 => {
+            let [mut base, mut head] = [base.read(*files, printer)?, head.read(*files, printer)?];
+            for (situation, settings) in [&mut base, &mut head].into_iter().zip(settings) {
+                let shown = Plain::line(&settings.display().to_string());
+                situation.title = format!("{} with the settings of {shown}", situation.title);
+            }
+            Ok([base, head])
         }
         _ => Err(Failure::wrong("two situations are compared: BASE and HEAD")
-            .hint("or one, with `--git REV`, `--cilium 1.18..1.20`, or `--step` twice")),
+            .hint("or one, with `--git REV`, `--cilium 1.18..1.20`, or `--step` or `--settings` twice")),
     }
 }
 
 /// The paths as they are in one revision, and in another or in the work tree.
 fn of_revisions(
     arguments: &DiffArguments,
+    side: Side<'_>,
     revisions: &Revisions,
     printer: &Printer,
 ) -> Result<[LoadedSituation; 2], Failure> {
-    let DiffArguments { paths, step, files, cilium, .. } = arguments;
+    let DiffArguments { paths, step, files, cilium, settings, .. } = arguments;
     if cilium.differ() {
         return Err(Failure::wrong(
             "two revisions are compared for one Cilium version, and `--cilium` has two",
@@ -101,17 +135,16 @@ fn of_revisions(
     if step.len() > 1 {
         return Err(Failure::wrong("`--git` compares one step, and `--step` is given twice"));
     }
-    let step = step.first().map(String::as_str);
+    if settings.len() > 1 {
+        return Err(Failure::wrong("`--git` reads one file of settings, and `--settings` is given twice"));
+    }
     let repository = Repository::around(paths)?;
-    let read = |paths: &[PathBuf]| {
-        LoadedSituation::read(
-            &SituationRequest { paths, context: None, step, reach: files.reach(), command: "diff" },
-            printer,
-        )
-    };
+    // Settings that are kept beside the policies change with them.
+    let of_repository = side.settings.filter(|file| repository.holds(file));
     let of_revision = |revision: &str| {
-        let checkout = repository.read(revision, paths)?;
-        let situation = read(&checkout.paths);
+        let checkout = repository.read(revision, paths, of_repository)?;
+        let settings = checkout.settings.as_deref().or(side.settings);
+        let situation = Side { paths: &checkout.paths, settings, ..side }.read(*files, printer);
         let situation = situation.map_err(|failure| failure.renamed(|file| checkout.name_of(file)))?;
         let mut situation = situation.renamed(|file| checkout.name_of(file));
         if situation.scenario().is_none() {
@@ -131,8 +164,7 @@ fn of_revisions(
     if let Some(remark) = repository.uncommitted(paths)? {
         printer.note(&remark);
     }
-    let head = read(paths)?;
-    Ok([base, head])
+    Ok([base, side.read(*files, printer)?])
 }
 
 fn fails(answer: &Diff, what: FailOn) -> bool {

@@ -28,6 +28,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::live;
 use crate::printer::Printer;
+use crate::situation::{paths_with, take_settings};
 
 /// A table of more cells is nothing that anybody reviews.
 const MOST_CELLS: usize = 200_000;
@@ -53,12 +54,14 @@ pub(crate) fn init(arguments: &Init, printer: &Printer) -> Result<ExitCode, Fail
     let situation = situation(arguments, printer)?;
     let folder = if is_for_stdout { PathBuf::from(".") } else { arguments.output.clone() };
     let is_cluster = arguments.context.is_some();
-    let given = Given { paths: &arguments.paths, policies: &arguments.policies, is_cluster };
+    let settings = arguments.settings.file();
+    let given = Given { paths: &arguments.paths, policies: &arguments.policies, settings, is_cluster };
     if !is_for_stdout {
         fs::create_dir_all(&folder).map_err(|error| Failure::file("make", &folder, &error))?;
     }
     let reference = given.reference(&folder, &situation.policies)?;
-    let first = draft(arguments, &situation, &reference, &name)?;
+    let written = ReferenceText { manifests: &reference, values: given.values(&folder)? };
+    let first = draft(arguments, &situation, &written, &name)?;
     if is_for_stdout {
         Printer::data(&first.text)?;
     } else {
@@ -76,11 +79,17 @@ pub(crate) fn init(arguments: &Init, printer: &Printer) -> Result<ExitCode, Fail
 
 /// What the paths of the command say; whatever is wrong with them fails.
 fn situation(arguments: &Init, printer: &Printer) -> Result<Situation, Failure> {
-    let all: Vec<PathBuf> = arguments.paths.iter().chain(&arguments.policies).cloned().collect();
-    let mut loader = loader(&all, arguments.files.reach());
+    let settings = arguments.settings.file();
+    let named: Vec<PathBuf> = arguments.paths.iter().chain(&arguments.policies).cloned().collect();
+    let mut loader = loader(&paths_with(&named, settings), arguments.files.reach());
+    take_settings(&mut loader, settings, arguments.cilium, printer)?;
     let namespace = arguments.namespace.as_ref();
     let mut situation = match &arguments.context {
-        Some(context) => live::situation(context)?,
+        Some(context) => {
+            let mut situation = live::situation(context)?;
+            situation.topology.settings = loader.settings().cloned().unwrap_or(situation.topology.settings);
+            situation
+        }
         None => read(&mut loader, &arguments.paths, namespace),
     };
     if let Some(remark) = situation.not_rendered("init") {
@@ -106,10 +115,16 @@ fn situation(arguments: &Init, printer: &Printer) -> Result<Situation, Failure> 
     Ok(situation)
 }
 
+/// How the scenario gets at what is in files.
+struct ReferenceText<'a> {
+    manifests: &'a ManifestReference,
+    values: Option<String>,
+}
+
 fn draft(
     arguments: &Init,
     situation: &Situation,
-    reference: &ManifestReference,
+    written: &ReferenceText<'_>,
     name: &str,
 ) -> Result<FirstScenario, Failure> {
     let no_namespace = |diagnostic: &Diagnostic| diagnostic.code.as_deref() == Some("no-namespace");
@@ -118,7 +133,8 @@ fn draft(
     let command = reference::command(arguments);
     let draft = ScenarioDraft {
         situation,
-        reference,
+        reference: written.manifests,
+        values: written.values.as_deref(),
         name,
         command: &command,
         namespace: named.or(default),
@@ -142,7 +158,8 @@ fn predict(
     cells: &[(Endpoint, Attempt)],
     version: CiliumVersion,
 ) -> Predicted {
-    let options = ModelOptions { version, ..ModelOptions::default() };
+    let enforcement = topology.settings.enforcement;
+    let options = ModelOptions { version, enforcement, ..ModelOptions::default() };
     let model = PolicyModel::new(topology, policies, &options, &Learned::default());
     let refusals = model.judgements().iter().enumerate();
     let refused = refusals

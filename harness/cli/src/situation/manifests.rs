@@ -7,6 +7,7 @@ use verdikt_manifests::situation::Situation as Manifests;
 use verdikt_scenario::diagnostic::{Severity, SourceTexts};
 use verdikt_scenario::loader::Loader;
 use verdikt_scenario::plain::Plain;
+use verdikt_scenario::version::CiliumVersion;
 
 use super::{LoadedSituation, SituationContent, SituationRequest};
 use crate::failure::Failure;
@@ -19,12 +20,12 @@ pub(super) fn read(
     title: String,
     printer: &Printer,
 ) -> Result<LoadedSituation, Failure> {
-    let SituationRequest { paths, command, .. } = *asked;
+    let SituationRequest { paths, command, version, .. } = *asked;
     let (topologies, paths): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.iter().cloned().partition(|path| loader.has_topology(path));
     let mut read = verdikt_manifests::read(loader, &paths, None);
     check(&read, command)?;
-    add_topology(&mut read, &topologies, loader, printer)?;
+    add_topology(&mut read, (&topologies, version), loader, printer)?;
     of(read, command, title, printer)
 }
 
@@ -67,7 +68,7 @@ pub(super) fn of(
 /// Reads a topology file, whose words win over what the manifests say.
 fn add_topology(
     read: &mut Manifests,
-    topologies: &[PathBuf],
+    (topologies, version): (&[PathBuf], CiliumVersion),
     loader: &mut Loader,
     printer: &Printer,
 ) -> Result<(), Failure> {
@@ -80,7 +81,7 @@ fn add_topology(
                 .hint("let one of them `include` the other, and name that one"));
         }
     };
-    let added = loader.topology(path, std::mem::take(&mut read.topology));
+    let added = loader.topology(path, std::mem::take(&mut read.topology), version);
     if added.diagnostics.iter().any(|found| found.severity == Severity::Error) {
         return Err(Failure::mistakes(added.diagnostics, added.sources));
     }

@@ -33,6 +33,7 @@ mod reading;
 mod replay;
 mod repositories;
 mod run;
+mod settings;
 mod shared_cluster;
 mod stand_ins;
 mod strangers_text;

@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 
 use crate::project::{GOOD, Project};
 
-const WORKLOADS: &str = "
+pub(crate) const WORKLOADS: &str = "
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: shop}
@@ -29,7 +29,7 @@ metadata: {name: database, namespace: shop}
 spec: {selector: {app: db}, ports: [{port: 5432}]}
 ";
 
-const CLOSED: &str = "
+pub(crate) const CLOSED: &str = "
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata: {name: db, namespace: shop}
@@ -57,7 +57,7 @@ fn folder() -> Project {
 }
 
 /// `git` in the folder of a project, as somebody whose configuration is not that of this machine.
-fn git(project: &Project, arguments: &[&str]) {
+pub(crate) fn git(project: &Project, arguments: &[&str]) {
     let who = ["-c", "user.name=A", "-c", "user.email=a@example.test", "-c", "init.defaultBranch=main"];
     let ran = Command::new("git").args(who).args(arguments).current_dir(project.path("")).output().unwrap();
     assert!(ran.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&ran.stderr));

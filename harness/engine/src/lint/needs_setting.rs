@@ -6,7 +6,7 @@ use verdikt_scenario::policy::{Manifest, PolicyKind};
 use super::LintContext;
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
-    if context.topology.is_some() {
+    if context.knows_settings {
         return Vec::new();
     }
     let judged = context.manifests.iter().zip(context.model.judgements());

@@ -37,6 +37,9 @@ pub(super) fn scenario(
     if let Some(namespace) = draft.namespace {
         line(&mut out, 2, &format!("# of what names none\nnamespace: {}", scalar(namespace)));
     }
+    if let Some(values) = draft.values {
+        line(&mut out, 2, &format!("settings: {{values: {}}}", scalar(values)));
+    }
     match draft.reference {
         ManifestReference::Paths { manifests, .. } => {
             line(&mut out, 2, &format!("manifests: {}", list(manifests.iter().map(|path| scalar(path)), 2)));

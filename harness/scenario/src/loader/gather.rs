@@ -7,18 +7,18 @@ use std::sync::Arc;
 
 use super::disk::{Disk, Opened};
 use super::manifests;
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::document::YamlNode;
 use crate::file::deserialize::from_node;
 use crate::file::{Located, ScenarioFile, SettingWord, TopologyFile};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::policies::is_path;
-use crate::lower::settings::VALUES;
+use crate::lower::settings::{GivenSettings, VALUES};
 use crate::lower::topology::{TopologyPart, ValuesFile};
 use crate::lower::{self, Input, manifest};
 use crate::name::NamespaceName;
 use crate::objects::ReadObjects;
-use crate::place::Position;
+use crate::place::{Place, Position};
 use crate::policy::Manifest;
 use crate::scenario::Scenario;
 use crate::schema::check;
@@ -36,6 +36,7 @@ pub(super) fn is_scenario(document: &YamlNode) -> bool {
 pub(super) struct FileReader<'a> {
     pub(super) disk: &'a mut Disk,
     pub(super) read_objects: Option<ReadObjects>,
+    pub(super) given: Option<&'a GivenSettings>,
 }
 
 /// Loads the scenario of a file, which names others from a folder; none if it has mistakes.
@@ -105,7 +106,8 @@ pub(super) fn scenario(
             entries.insert(entry.value.clone(), manifests);
         }
     }
-    let input = Input { file, content: &content, parts: &parts, inline: &inline, entries: &entries };
+    let given = reader.given;
+    let input = Input { file, content: &content, parts: &parts, given, inline: &inline, entries: &entries };
     let scenario = lower::lower(&input, mistakes);
     let is_good = mistakes.0.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
     is_good.then_some(scenario)
@@ -235,22 +237,27 @@ impl Includes<'_, '_> {
             }
         };
         self.reader.disk.used.insert(opened.canonical.clone());
-        let documents = match &opened.documents {
-            Ok(documents) => documents,
-            Err(diagnostic) => {
-                self.mistakes.0.push(diagnostic.clone());
-                return None;
-            }
-        };
-        let [root] = &documents[..] else {
-            let message =
-                format!("`{}` has {} documents, and a file of values has one", opened.file, documents.len());
-            self.mistakes.add(file, named.position, Mistake::new(message));
-            return None;
-        };
-        let values = read_shape(root, &opened.file, self.mistakes)?;
-        Some(ValuesFile { file: Arc::clone(&opened.file), values })
+        values_of(&opened, &named.position.in_file(file), self.mistakes)
     }
+}
+
+/// The Helm values of a file that is named at a place.
+pub(super) fn values_of(opened: &Opened, named: &Place, mistakes: &mut Mistakes) -> Option<ValuesFile> {
+    let documents = match &opened.documents {
+        Ok(documents) => documents,
+        Err(diagnostic) => {
+            mistakes.0.push(diagnostic.clone());
+            return None;
+        }
+    };
+    let [root] = &documents[..] else {
+        let message =
+            format!("`{}` has {} documents, and a file of values has one", opened.file, documents.len());
+        mistakes.0.push(Diagnostic::error(named.clone(), message));
+        return None;
+    };
+    let values = read_shape(root, &opened.file, mistakes)?;
+    Some(ValuesFile { file: Arc::clone(&opened.file), values })
 }
 
 /// The namespace of what names none in the manifests of a topology and in the policies of its scenario.

@@ -8,9 +8,10 @@ use super::{LoadedTopology, Loader, at_file, disk, tidy};
 use crate::diagnostic::Severity;
 use crate::document::YamlNode;
 use crate::lower::mistake::Mistakes;
+use crate::lower::settings::SettingVersions;
 use crate::lower::{self, topology::TopologyPart};
 use crate::topology::Topology;
-use crate::version::VersionRange;
+use crate::version::CiliumVersion;
 
 /// The words of a topology that no Kubernetes object and no other file begins with.
 const WORDS: [&str; 7] = ["include", "manifests", "namespaces", "pods", "world", "nodes", "cilium"];
@@ -32,8 +33,8 @@ impl Loader {
         !files.of_folder && documents.is_some_and(|all| matches!(&all[..], [only] if is_topology(only)))
     }
 
-    /// Loads a topology file, which adds to what objects say and wins key by key.
-    pub fn topology(&mut self, path: &Path, objects: Topology) -> LoadedTopology {
+    /// Loads a topology file, which adds to what objects say and wins key by key, for a version of Cilium.
+    pub fn topology(&mut self, path: &Path, objects: Topology, version: CiliumVersion) -> LoadedTopology {
         let mut mistakes = Mistakes::default();
         let mut parts = Vec::new();
         let files = self.disk.files_of_named(path, super::is_scenario_file);
@@ -43,13 +44,15 @@ impl Loader {
                 let file: Arc<str> = Arc::clone(&opened.file);
                 let content = TopologyPart { file, content: Arc::default(), objects, values: None };
                 let folder = disk::folder_of_named(path);
-                let mut reader = FileReader { disk: &mut self.disk, read_objects: self.read_objects };
+                let (read_objects, given) = (self.read_objects, self.given.as_ref());
+                let mut reader = FileReader { disk: &mut self.disk, read_objects, given };
                 parts.push(content);
                 parts.extend(gather::parts_of_file(&mut reader, &folder, &opened, &mut mistakes));
             }
         }
         let mut draft = lower::topology::lower(&parts, &mut mistakes);
-        lower::settings::lower(&parts, &VersionRange::all(), &mut draft, &mut mistakes);
+        let (given, versions) = (self.given.as_ref(), SettingVersions::OfCommand(version));
+        lower::settings::lower(&parts, given, versions, &mut draft, &mut mistakes);
         if mistakes.0.iter().all(|found| found.severity != Severity::Error) {
             lower::services::check(&parts, &[&draft.topology], &draft.broken, &mut mistakes);
         }

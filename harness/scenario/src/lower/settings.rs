@@ -1,5 +1,7 @@
 //! Settings of Cilium by the names that its Helm chart has for them, nested or with dots.
 
+mod values;
+
 use std::sync::Arc;
 
 use super::mistake::{Mistake, Mistakes};
@@ -91,41 +93,111 @@ const UNMODELLED: [&str; 6] = [
     "dnsProxy.dnsRejectResponseCode",
 ];
 
-/// Reads the settings of every file; the later file wins.
+/// The versions that settings have to be known to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum SettingVersions<'a> {
+    /// Those that a scenario holds for.
+    OfScenario(&'a VersionRange),
+    /// The one that a command asks about.
+    OfCommand(CiliumVersion),
+}
+
+impl SettingVersions<'_> {
+    /// The first of them that is older than another.
+    fn older_than(self, since: CiliumVersion) -> Option<CiliumVersion> {
+        CiliumVersion::ALL.into_iter().find(|version| {
+            *version < since
+                && match self {
+                    Self::OfScenario(range) => range.contains(*version),
+                    Self::OfCommand(asked) => asked == *version,
+                }
+        })
+    }
+
+    /// What to do where they are older than another.
+    fn help(self, since: CiliumVersion) -> String {
+        match self {
+            Self::OfScenario(_) => {
+                format!("say that the scenario holds for later ones: `cilium: '>={since}'`")
+            }
+            Self::OfCommand(_) => format!("leave it out, or ask about a later one: `--cilium {since}`"),
+        }
+    }
+}
+
+/// The settings that a command is given beside its files.
+#[derive(Clone, Debug)]
+pub(crate) struct GivenSettings {
+    /// The file of Helm values that they stand in.
+    pub(crate) values: ValuesFile,
+    /// What they come to.
+    pub(crate) settings: Settings,
+}
+
+/// Reads the settings of a file of Helm values.
+pub(crate) fn given(
+    values: ValuesFile,
+    versions: SettingVersions<'_>,
+    mistakes: &mut Mistakes,
+) -> GivenSettings {
+    let mut settings = Settings::default();
+    values::take(&values, versions, &mut settings, mistakes);
+    GivenSettings { values, settings }
+}
+
+/// Reads the settings of every file; the later file wins, and none may say something else than what is given.
 pub(crate) fn lower(
     parts: &[TopologyPart],
-    versions: &VersionRange,
+    given: Option<&GivenSettings>,
+    versions: SettingVersions<'_>,
     draft: &mut TopologyDraft,
     mistakes: &mut Mistakes,
 ) {
+    let mut of_command = Vec::new();
+    if let Some(GivenSettings { values, settings }) = given {
+        draft.topology.settings = settings.clone();
+        flatten("", &values.values, &mut of_command);
+    }
+    let of_command = given.map(|given| (&*given.values.file, &of_command[..]));
     for part in parts {
         let mut of_values = Vec::new();
-        if let Some(ValuesFile { file, values }) = &part.values {
-            flatten("", values, &mut of_values);
+        if let Some(values) = &part.values {
+            of_values = values::take(values, versions, &mut draft.topology.settings, mistakes);
             for (name, position, value) in &of_values {
-                // A file of values has much that no policy depends on.
-                if KNOWN.iter().any(|known| known.name == name) {
-                    let taken = take(name, value, versions, &mut draft.topology.settings);
-                    mistakes.keep(file, *position, taken);
-                }
+                let agrees = against(name, value, of_command);
+                mistakes.keep(&values.file, *position, agrees);
             }
         }
+        let of_part = part.values.as_ref().map(|values| (&*values.file, &of_values[..]));
         let mut own = Vec::new();
         flatten("", &part.content.settings, &mut own);
         for (name, position, value) in own.into_iter().filter(|(name, ..)| name != VALUES) {
-            let other = of_values.iter().find(|(other, ..)| *other == name);
-            let taken = match (other, &part.values) {
-                (Some((_, at, other)), Some(values)) if differ(&name, value, other) => {
-                    let mistake = Mistake::new(format!("`{name}` has another value in `{}`", values.file));
-                    Err(mistake.help(format!("line {} has it: leave one of them out", at.line)))
-                }
-                _ => take(&name, value, versions, &mut draft.topology.settings),
-            };
+            let agrees = against(&name, value, of_part).and_then(|()| against(&name, value, of_command));
+            let taken = agrees.and_then(|()| take(&name, value, versions, &mut draft.topology.settings));
             mistakes.keep(&part.file, position, taken);
         }
         if draft.topology.settings.cidr_matches_nodes {
             needs_addresses(part, &part.file, mistakes);
         }
+    }
+}
+
+/// A setting with its name and place.
+type FlatSetting<'a> = (String, Position, &'a SettingWord);
+
+/// A mistake where another file gives a setting another value.
+fn against(
+    name: &str,
+    value: &SettingWord,
+    other: Option<(&str, &[FlatSetting<'_>])>,
+) -> Result<(), Mistake> {
+    let Some((file, others)) = other else { return Ok(()) };
+    match others.iter().find(|(known, ..)| known == name) {
+        Some((_, at, other)) if differ(name, value, other) => {
+            let mistake = Mistake::new(format!("`{name}` has another value in `{file}`"));
+            Err(mistake.help(format!("line {} has it: leave one of them out", at.line)))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -140,11 +212,7 @@ fn differ(name: &str, one: &SettingWord, other: &SettingWord) -> bool {
 }
 
 /// Nested keys as one with dots, unless a setting is a table itself.
-fn flatten<'a>(
-    prefix: &str,
-    table: &'a LocatedMap<Located<SettingWord>>,
-    flat: &mut Vec<(String, Position, &'a SettingWord)>,
-) {
+fn flatten<'a>(prefix: &str, table: &'a LocatedMap<Located<SettingWord>>, flat: &mut Vec<FlatSetting<'a>>) {
     for (key, value) in table {
         let name = format!("{prefix}{}", key.value);
         match &value.value {
@@ -157,7 +225,7 @@ fn flatten<'a>(
 fn take(
     name: &str,
     value: &SettingWord,
-    versions: &VersionRange,
+    versions: SettingVersions<'_>,
     into: &mut Settings,
 ) -> Result<(), Mistake> {
     if UNMODELLED.contains(&name) {
@@ -176,14 +244,9 @@ fn take(
         ))
         .help(help));
     };
-    let ignorant = |since: CiliumVersion| {
-        CiliumVersion::ALL.into_iter().find(|version| versions.contains(*version) && *version < since)
-    };
-    if let Some((since, version)) = known.since.and_then(|since| Some((since, ignorant(since)?))) {
+    if let Some((since, version)) = known.since.and_then(|since| Some((since, versions.older_than(since)?))) {
         let mistake = Mistake::new(format!("Cilium {version} does not know the setting `{name}`"));
-        return Err(
-            mistake.help(format!("say that the scenario holds for later ones: `cilium: '>={since}'`"))
-        );
+        return Err(mistake.help(versions.help(since)));
     }
     (known.set)(into, value).map_err(|wanted| {
         Mistake::new(format!("the setting `{name}` has another value than it can have"))

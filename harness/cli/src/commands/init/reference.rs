@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use verdikt_manifests::init::ManifestReference;
+use verdikt_scenario::plain::Plain;
 use verdikt_scenario::policy::Manifest;
 
 use super::any_stream;
@@ -17,6 +18,8 @@ const NAMELESS: &str = "manifests";
 pub(super) struct Given<'a> {
     pub(super) paths: &'a [PathBuf],
     pub(super) policies: &'a [PathBuf],
+    /// The file of Helm values.
+    pub(super) settings: Option<&'a Path>,
     /// Whether a cluster takes the place of the paths.
     pub(super) is_cluster: bool,
 }
@@ -50,6 +53,19 @@ impl Given<'_> {
         Ok(ManifestReference::Paths { manifests: manifests?, policies: with_policies })
     }
 
+    /// How a scenario in a folder names the file of Helm values.
+    pub(super) fn values(&self, folder: &Path) -> Result<Option<String>, Failure> {
+        let Some(file) = self.settings else { return Ok(None) };
+        if is_stream(file) {
+            let shown = Plain::line(&file.display().to_string());
+            return Err(Failure::wrong(format!(
+                "the scenario has to name the settings, and `{shown}` is no file"
+            ))
+            .hint("keep the values in a file: `helm get values cilium > values.yaml`"));
+        }
+        Ok(Some(relative(&canonical(folder)?, &canonical(file)?)))
+    }
+
     /// Whether a scenario in a folder may name all of them: they lie in its repository.
     pub(super) fn is_reachable_from(&self, folder: &Path) -> bool {
         let repository = |path: &Path| {
@@ -57,8 +73,10 @@ impl Given<'_> {
             path.ancestors().find(|above| above.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
         };
         let of_folder = repository(folder);
-        let named = self.paths.iter().chain(self.policies);
-        named.into_iter().all(|path| is_stream(path) || of_folder.is_some() && repository(path) == of_folder)
+        let paths = self.paths.iter().chain(self.policies).map(PathBuf::as_path);
+        paths
+            .chain(self.settings)
+            .all(|path| is_stream(path) || of_folder.is_some() && repository(path) == of_folder)
     }
 }
 
@@ -114,6 +132,7 @@ pub(super) fn command(arguments: &Init) -> String {
         words.push("--policies".to_owned());
         words.extend(arguments.policies.iter().map(|path| path.display().to_string()));
     }
+    words.extend(arguments.settings.file().map(|file| format!("--settings {}", file.display())));
     words.extend(arguments.context.iter().map(|context| format!("--context {context}")));
     words.extend(arguments.namespace.iter().map(|namespace| format!("--namespace {namespace}")));
     words.join(" ")

@@ -222,7 +222,7 @@ fn a_walk_stays_inside_and_says_where_it_does_not_go() {
 fn limited(folder: &Folder, limits: WalkLimits) -> Loaded {
     let paths = [folder.path("given")];
     let disk = Disk::new(Boundary::around(&paths, FileReach::Inside), limits);
-    Loader { disk, read_objects: None }.scenarios(&paths)
+    Loader { disk, read_objects: None, given: None }.scenarios(&paths)
 }
 
 #[test]

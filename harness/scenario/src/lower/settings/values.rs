@@ -1,0 +1,39 @@
+//! The settings in a file of Helm values, among much that no policy depends on.
+
+use super::{FlatSetting, KNOWN, SettingVersions, flatten, take as take_setting};
+use crate::lower::mistake::{Mistake, Mistakes};
+use crate::lower::topology::ValuesFile;
+use crate::settings::Settings;
+
+/// Names this long are not another of Helm's by two letters: `ipv4.enabled` is none that was meant to be `ipv6.enabled`.
+const LONG: usize = 13;
+
+/// Takes over the settings that verdikt knows, and answers all that stand there.
+pub(super) fn take<'a>(
+    file: &'a ValuesFile,
+    versions: SettingVersions<'_>,
+    into: &mut Settings,
+    mistakes: &mut Mistakes,
+) -> Vec<FlatSetting<'a>> {
+    let mut all = Vec::new();
+    flatten("", &file.values, &mut all);
+    for (name, position, value) in &all {
+        let taken = match KNOWN.iter().find(|known| known.name == name || is_slip(name, known.name)) {
+            Some(known) if known.name != name => {
+                let mistake = Mistake::new(format!("Cilium has no setting `{name}`"));
+                Err(mistake.help(format!("did you mean `{}`?", known.name)))
+            }
+            Some(_) => take_setting(name, value, versions, into),
+            None => Ok(()),
+        };
+        mistakes.keep(&file.file, *position, taken);
+    }
+    all
+}
+
+/// Whether a name was meant to be that of a setting.
+fn is_slip(name: &str, known: &str) -> bool {
+    name != known
+        && (name.eq_ignore_ascii_case(known)
+            || (known.len() >= LONG && strsim::osa_distance(name, known) <= 2))
+}
