@@ -199,6 +199,21 @@ impl<T: Clone + PartialEq> AccessProfile<T> {
     }
 }
 
+/// The longest intervals of a transport that none of some spans begins or ends within.
+pub(crate) fn pieces(
+    transport: TrafficKind,
+    spans: impl IntoIterator<Item = (u16, u16)>,
+) -> impl Iterator<Item = Interval> {
+    let (least, most) = transport.bounds();
+    let mut starts = BTreeSet::from([least]);
+    for (first, last) in spans {
+        starts.insert(first);
+        starts.extend(last.checked_add(1).filter(|next| *next <= most));
+    }
+    let ends: Vec<u16> = starts.iter().skip(1).map(|next| next - 1).chain([most]).collect();
+    starts.into_iter().zip(ends).map(move |(first, last)| Interval { transport, first, last })
+}
+
 impl AccessProfile<SideAccess> {
     /// The outcome of traffic whose two sides say this.
     pub(crate) fn meet(&self, ingress: &Self) -> AccessProfile<Access> {
@@ -226,6 +241,15 @@ mod tests {
             }
         }
         profile
+    }
+
+    #[test]
+    fn spans_cut_a_transport_where_they_begin_and_after_they_end() {
+        let spans = [(443, 443), (80, 90), (85, 443), (65535, 65535)];
+        let cut: Vec<String> =
+            pieces(TrafficKind::Ports(Protocol::Tcp), spans).map(|piece| piece.to_string()).collect();
+        let expected = ["1-79", "80-84", "85-90", "91-442", "443", "444-65534", "65535"];
+        assert_eq!(cut, expected.map(|ports| format!("tcp {ports}")));
     }
 
     #[test]

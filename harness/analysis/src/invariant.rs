@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use verdikt_engine::model::PolicyModel;
 use verdikt_engine::party::TrafficKind;
 use verdikt_scenario::invariant::{Demand, EndPattern, Invariant};
-use verdikt_scenario::topology::{Endpoint, Port, Protocol};
+use verdikt_scenario::topology::{DNS_PORT, Endpoint, Port, Protocol};
 
 use crate::access::{Access, AccessProfile, Interval};
 use crate::end::TrafficEnd;
@@ -164,7 +164,8 @@ impl InvariantQuestion<'_, '_> {
         match demand {
             _ if self.invariant.to == EndPattern::Dns => {
                 let servers = self.model.topology().dns_servers(Protocol::Udp).into_iter();
-                let ports: BTreeSet<u16> = servers.map(|(_, port)| port.map_or(53, Port::get)).collect();
+                let ports: BTreeSet<u16> =
+                    servers.map(|(_, port)| port.map_or(DNS_PORT, Port::get)).collect();
                 let ports = ports.into_iter().map(|port| span(Protocol::Udp, port, port)).collect();
                 vec![(ports, to.to_vec())]
             }

@@ -1,6 +1,5 @@
 //! Why: the rules behind what becomes of traffic between two parties, interval by interval.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use verdikt_engine::party::{Party, TrafficKind};
 use verdikt_engine::rule::{Direction, RuleEntry};
 use verdikt_scenario::prediction::{Finding, RuleRef};
 
-use crate::access::{Access, AccessProfile, Interval};
+use crate::access::{Access, AccessProfile, pieces};
 use crate::sides::{access, spans};
 
 /// What one side found.
@@ -143,17 +142,10 @@ pub fn reasons(model: &PolicyModel<'_>, from: &Party, to: &Party) -> AccessProfi
     let (egress, ingress) = (entries(from, Direction::Egress), entries(to, Direction::Ingress));
     let mut profile = AccessProfile::empty();
     for transport in TrafficKind::ALL {
-        let (least, most) = transport.bounds();
-        let mut starts = BTreeSet::from([least]);
-        for (entries, direction) in [(&egress, Direction::Egress), (&ingress, Direction::Ingress)] {
-            for (first, last) in spans(model, entries, transport, to.identity(), direction).iter().flatten() {
-                starts.insert(*first);
-                starts.extend(last.checked_add(1).filter(|next| *next <= most));
-            }
-        }
-        let ends = starts.iter().skip(1).map(|next| next - 1).chain([most]);
-        for (first, last) in starts.iter().copied().zip(ends) {
-            profile.push(Interval { transport, first, last }, reason(model, from, to, transport, first));
+        let of_side = |entries, direction| spans(model, entries, transport, to.identity(), direction);
+        let both = [of_side(&egress, Direction::Egress), of_side(&ingress, Direction::Ingress)].concat();
+        for piece in pieces(transport, both.into_iter().flatten()) {
+            profile.push(piece, reason(model, from, to, transport, piece.first));
         }
     }
     profile

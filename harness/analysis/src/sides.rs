@@ -1,6 +1,6 @@
 //! One side of the traffic: what the policy of a party says of every peer, peers that it treats alike together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use verdikt_engine::decide::SideVerdict;
 use verdikt_engine::identity::Identity;
@@ -8,7 +8,7 @@ use verdikt_engine::model::PolicyModel;
 use verdikt_engine::party::{Party, SideDecision, TrafficKind};
 use verdikt_engine::rule::{Direction, Gap, PortMatcher, Ports, RuleEntry};
 
-use crate::access::{AccessProfile, Interval, ProxyRules, SideAccess};
+use crate::access::{AccessProfile, ProxyRules, SideAccess, pieces};
 use crate::bits::Bits;
 use crate::intern::Interner;
 
@@ -132,14 +132,8 @@ impl PeerIndex<'_, '_> {
         let mut profile = AccessProfile::empty();
         for transport in TrafficKind::ALL {
             let spans = spans(self.model, &entries, transport, destination, direction);
-            let (least, most) = transport.bounds();
-            let mut starts: BTreeSet<u16> = BTreeSet::from([least]);
-            for (first, last) in spans.iter().flatten() {
-                starts.insert(*first);
-                starts.extend(last.checked_add(1).filter(|next| *next <= most));
-            }
-            let ends = starts.iter().skip(1).map(|next| next - 1).chain([most]);
-            for (first, last) in starts.iter().copied().zip(ends) {
+            for piece in pieces(transport, spans.iter().flatten().copied()) {
+                let first = piece.first;
                 let covers =
                     |span: &Option<(u16, u16)>| span.is_some_and(|(from, to)| from <= first && first <= to);
                 let matching = spans.iter().enumerate().filter(|(_, span)| covers(span));
@@ -147,7 +141,7 @@ impl PeerIndex<'_, '_> {
                 let access = judged.entry(matching).or_insert_with(|| {
                     access(&self.model.judge(party, direction, peer, transport.traffic(first)))
                 });
-                profile.push(Interval { transport, first, last }, access.clone());
+                profile.push(piece, access.clone());
             }
         }
         profile

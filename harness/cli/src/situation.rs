@@ -67,7 +67,7 @@ impl LoadedSituation {
             let title = Plain::line(&format!("context {context}")).into();
             let mut read = live::situation(context)?;
             read.topology.settings = loader.settings().cloned().unwrap_or(read.topology.settings);
-            return manifests::of(read, asked.command, title, printer);
+            return manifests::of_cluster(read, asked.command, title, printer);
         }
         let title = paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
         let title = Plain::line(&title).into();

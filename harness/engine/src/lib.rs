@@ -18,7 +18,6 @@ pub mod in_force;
 pub mod judgement;
 pub mod label;
 pub mod lint;
-pub mod matrix;
 pub mod model;
 pub mod party;
 pub mod refusal;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use verdikt_engine::decide::{SideVerdict, Traffic};
-use verdikt_engine::matrix::{CellVerdict, VerdictMatrix};
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
@@ -262,25 +261,6 @@ proptest! {
         for (source, destination, (egress, ingress)) in verdicts(&policies) {
             if let (Endpoint::Pod(_), Endpoint::Pod(_)) = (&source, &destination) {
                 prop_assert!(!denied(egress) && !denied(ingress), "{source} -> {destination}");
-            }
-        }
-    }
-
-    /// The matrix of all pairs says what each pair says by itself.
-    #[test]
-    fn the_matrix_agrees_with_each_pair(policies in proptest::collection::vec(any_policy(), 0..5)) {
-        let topology = topology();
-        let manifests: Vec<Manifest> = policies.iter().map(|policy| manifest(policy)).collect();
-        let cluster = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
-        let ports = [(Protocol::Tcp, 80), (Protocol::Udp, 443)];
-        let matrix = VerdictMatrix::new(&cluster, &ports);
-        for source in topology.sources() {
-            for destination in topology.sources() {
-                for (index, (protocol, port)) in ports.into_iter().enumerate() {
-                    let (egress, ingress) = cluster.sides(&source, &destination, Traffic::Port(protocol, port));
-                    let expected = if denied(egress) || denied(ingress) { CellVerdict::Deny } else { CellVerdict::Allow };
-                    prop_assert_eq!(matrix.cell(&source, &destination, index), Some(expected));
-                }
             }
         }
     }

@@ -6,50 +6,60 @@ use std::net::{IpAddr, SocketAddr};
 use verdikt_probes::addresses::Addresses;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::settings::Routing;
-use verdikt_scenario::topology::{Endpoint, Port, Protocol, Service, Topology};
+use verdikt_scenario::topology::{DNS_PORT, Endpoint, Port, Protocol, Service, Topology};
 
 use crate::datapath::{Relays, ServiceTable};
 
 /// Every port of every service, in each family its address and a backend have.
 pub fn of(topology: &Topology, addresses: &Addresses) -> ServiceTable {
     let mut table = ServiceTable::default();
-    for (name, list) in &addresses.services {
-        if is_open(topology, name) {
-            table.open.extend(list);
+    for lead in leads(topology, addresses) {
+        if lead.is_open {
+            table.open.extend(lead.addresses);
         }
-        for (protocol, port) in ports(topology, name) {
-            let backends = addresses.behind(topology, name, protocol, port);
-            for address in list {
-                table.backends.insert((*address, protocol, port.get()), of_family(address, &backends));
-            }
-        }
-    }
-    for ((name, backend), list) in &addresses.backends {
-        if is_open(topology, name) {
-            table.open.extend(list);
-        }
-        let own = addresses.endpoints.get(backend).map_or(&[][..], Vec::as_slice);
-        for (protocol, port) in ports(topology, name) {
-            let mut backends = addresses.behind(topology, name, protocol, port);
-            backends.retain(|socket| own.contains(&socket.ip()));
-            for address in list {
-                table.backends.insert((*address, protocol, port.get()), of_family(address, &backends));
-            }
-        }
-    }
-    for (relay, list) in &addresses.relays {
-        table.open.extend(list);
-        let backend = relay.backend.as_ref();
-        let own = backend.map(|backend| addresses.endpoints.get(backend).cloned().unwrap_or_default());
-        for (protocol, port) in ports(topology, &relay.service) {
-            let mut backends = addresses.behind(topology, &relay.service, protocol, port);
-            backends.retain(|socket| own.as_ref().is_none_or(|own| own.contains(&socket.ip())));
-            for address in list {
+        for (protocol, port) in ports(topology, lead.service) {
+            let mut backends = addresses.behind(topology, lead.service, protocol, port);
+            backends.retain(|socket| lead.to_alone.is_none_or(|own| own.contains(&socket.ip())));
+            for address in lead.addresses {
                 table.backends.insert((*address, protocol, port.get()), of_family(address, &backends));
             }
         }
     }
     table
+}
+
+/// Addresses that lead to the backends of a service.
+struct Lead<'a> {
+    service: &'a NamespacedName,
+    addresses: &'a [IpAddr],
+    /// The addresses of the one backend that they lead to; none where they lead to all.
+    to_alone: Option<&'a [IpAddr]>,
+    /// Whether hosts outside reach the service by them.
+    is_open: bool,
+}
+
+/// The addresses of services, then those of their backends alone, then those over nodes.
+fn leads<'a>(topology: &'a Topology, addresses: &'a Addresses) -> impl Iterator<Item = Lead<'a>> {
+    let own = |backend: &Endpoint| addresses.endpoints.get(backend).map_or(&[][..], Vec::as_slice);
+    let all = addresses.services.iter().map(|(service, list)| Lead {
+        service,
+        addresses: list,
+        to_alone: None,
+        is_open: is_open(topology, service),
+    });
+    let single = addresses.backends.iter().map(move |((service, backend), list)| Lead {
+        service,
+        addresses: list,
+        to_alone: Some(own(backend)),
+        is_open: is_open(topology, service),
+    });
+    let over_nodes = addresses.relays.iter().map(move |(relay, list)| Lead {
+        service: &relay.service,
+        addresses: list,
+        to_alone: relay.backend.as_ref().map(own),
+        is_open: true,
+    });
+    all.chain(single).chain(over_nodes)
 }
 
 /// Whether hosts outside reach a service. The lab has no ports of nodes: they use its address.
@@ -82,7 +92,7 @@ fn of_family(address: &IpAddr, backends: &[SocketAddr]) -> Vec<SocketAddr> {
 fn ports(topology: &Topology, name: &NamespacedName) -> Vec<(Protocol, Port)> {
     match topology.services.get(name) {
         Some(service) => service.ports.iter().map(|port| (port.protocol, port.port)).collect(),
-        None => Port::new(53)
+        None => Port::new(DNS_PORT)
             .map(|port| [(Protocol::Udp, port), (Protocol::Tcp, port)])
             .into_iter()
             .flatten()

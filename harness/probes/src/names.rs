@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use verdikt_probe::wire::{Records, Resolver, Zone};
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{CLUSTER_DOMAIN, Endpoint, Protocol, Topology};
+use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_PORT, Endpoint, Protocol, Topology};
 
 use crate::addresses::Addresses;
 
@@ -61,7 +61,7 @@ pub fn resolver(topology: &Topology, endpoint: &Endpoint, zone: &Zone, addresses
             Some(cache) => addresses.endpoints.get(cache),
             None => topology.dns_service().and_then(|service| addresses.services.get(&service)),
         };
-        let sockets = list.into_iter().flatten().map(|address| SocketAddr::new(*address, 53));
+        let sockets = list.into_iter().flatten().map(|address| SocketAddr::new(*address, DNS_PORT));
         sockets.collect::<Vec<_>>()
     };
     let servers = match endpoint {

@@ -1,7 +1,7 @@
 //! What the probe of an endpoint serves.
 
 use verdikt_probe::wire::{Serve, Speaks, Zone};
-use verdikt_scenario::topology::{DNS_POD, Endpoint, ServedProtocol, Topology};
+use verdikt_scenario::topology::{DNS_POD, DNS_PORT, Endpoint, ServedProtocol, Topology};
 
 /// The servers of an endpoint, without their numbers. Its DNS servers know the names of `zone`.
 pub fn servers(topology: &Topology, endpoint: &Endpoint, zone: &Zone) -> Vec<Serve> {
@@ -12,8 +12,8 @@ pub fn servers(topology: &Topology, endpoint: &Endpoint, zone: &Zone) -> Vec<Ser
     // The cluster's DNS server answers even where the topology does not speak of it.
     let implicit = matches!(endpoint, Endpoint::Pod(pod) if pod.to_string() == DNS_POD && !topology.pods.contains_key(pod));
     let is_cache = topology.dns.cache.as_ref() == Some(endpoint)
-        && !topology.serves(endpoint).iter().any(|served| served.port.get() == 53);
-    let servers = declared.chain((implicit || is_cache).then_some((ServedProtocol::Dns, 53)));
+        && !topology.serves(endpoint).iter().any(|served| served.port.get() == DNS_PORT);
+    let servers = declared.chain((implicit || is_cache).then_some((ServedProtocol::Dns, DNS_PORT)));
     servers
         .map(|(protocol, port)| {
             let (speaks, zone) = match protocol {

@@ -4,11 +4,8 @@ use std::io;
 
 use tracing::{info, info_span};
 use verdikt_engine::model::PolicyModel;
-use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::policy::Manifest;
-use verdikt_scenario::prediction::Prediction;
 use verdikt_scenario::scenario::Scenario;
-use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::{Event, FORMAT, RunFinished, RunStarted};
 use verdikt_verdict::run_result::{RunResult, Totals};
@@ -88,19 +85,6 @@ fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io
         past = asked.left;
     }
     Ok(())
-}
-
-/// What becomes of attempts in one step, each by itself, with what the DNS proxy has learned in the steps before.
-/// `policies` replace those of the step.
-pub fn predict(
-    scenario: &Scenario,
-    step: usize,
-    policies: Option<&[Manifest]>,
-    attempts: &[(Endpoint, Attempt)],
-    version: CiliumVersion,
-) -> Vec<Prediction> {
-    let Some(model) = model_of_step(scenario, step, policies, version) else { return Vec::new() };
-    attempts.iter().map(|(source, attempt)| model.predict(source, attempt)).collect()
 }
 
 /// The policies in force at the beginning of a step, with what the DNS proxy has learned in the steps before; none if

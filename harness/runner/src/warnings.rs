@@ -10,7 +10,7 @@ use verdikt_scenario::expect::{Expectation, ExpectedVerdict};
 use verdikt_scenario::name::{DnsName, NamespacedName};
 use verdikt_scenario::prediction::Answer;
 use verdikt_scenario::scenario::{Row, Scenario, Step};
-use verdikt_scenario::topology::{CLUSTER_DOMAIN, Endpoint, Protocol};
+use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_PORT, Endpoint, Protocol};
 use verdikt_scenario::version::CiliumVersion;
 
 use crate::filter::{Filter, wanted};
@@ -100,7 +100,7 @@ fn warning(row: &Row, name: &DnsName, denied: &[&Endpoint]) -> Diagnostic {
 /// The service that an attempt names by its short form, other than the one in front of the DNS server.
 fn service_of(attempt: &Attempt) -> Option<&NamespacedName> {
     let (Target::Service(service) | Target::Backend { service, .. }) = attempt.target()? else { return None };
-    (attempt.port().is_none_or(|port| port.get() != 53)).then_some(service)
+    (attempt.port().is_none_or(|port| port.get() != DNS_PORT)).then_some(service)
 }
 
 fn name_of(service: &NamespacedName) -> Option<DnsName> {

@@ -25,7 +25,7 @@ use std::num::NonZeroU16;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{DnsName, HostName, NamespacedName};
-use crate::topology::{Endpoint, LOCAL_NODE, Port, Protocol, Topology};
+use crate::topology::{DNS_PORT, Endpoint, LOCAL_NODE, Port, Protocol, Topology};
 
 /// One try, without its source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -275,7 +275,7 @@ impl Attempt {
     pub fn port(&self) -> Option<Port> {
         match self {
             Self::Connect { port, .. } | Self::Http { port, .. } => Some(*port),
-            Self::Dns { .. } => NonZeroU16::new(53),
+            Self::Dns { .. } => NonZeroU16::new(DNS_PORT),
             Self::Ping { .. } => None,
             Self::OfFamily { attempt, .. } => attempt.port(),
         }

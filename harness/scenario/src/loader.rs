@@ -49,6 +49,8 @@ pub struct Loaded {
     pub is_empty: bool,
     /// Where the files are that the scenarios consist of: their own, and what these refer to.
     pub used: BTreeSet<PathBuf>,
+    /// The same of each scenario without mistakes, by its own file as it was named.
+    pub used_by: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
     /// The texts of the files that were read.
     pub sources: SourceTexts,
 }
@@ -153,9 +155,15 @@ impl Loader {
                 if seen.insert(opened.canonical.clone()) {
                     let mut mistakes = Mistakes::default();
                     let folder = disk::folder_of_named(file);
+                    let before = std::mem::take(&mut disk.used);
                     let (read_objects, given) = (self.read_objects, self.given.as_ref());
                     let mut reader = gather::FileReader { disk, read_objects, given };
-                    loaded.scenarios.extend(gather::scenario(&mut reader, &folder, &opened, &mut mistakes));
+                    if let Some(scenario) = gather::scenario(&mut reader, &folder, &opened, &mut mistakes) {
+                        let file = PathBuf::from(&*scenario.place.file);
+                        loaded.used_by.insert(file, disk.used.clone());
+                        loaded.scenarios.push(scenario);
+                    }
+                    disk.used.extend(before);
                     loaded.diagnostics.append(&mut mistakes.0);
                 }
             }

@@ -158,6 +158,8 @@ pub const DNS_POD: &str = "kube-system/coredns";
 pub const DNS_LABELS: [(&str, &str); 1] = [("k8s-app", "kube-dns")];
 /// The service in front of the DNS server.
 pub const DNS_SERVICE: &str = "kube-system/kube-dns";
+/// The port on which it is asked, and every other DNS server.
+pub const DNS_PORT: u16 = 53;
 /// The cluster's domain, in which services have their names.
 pub const CLUSTER_DOMAIN: &str = "cluster.local";
 
@@ -297,7 +299,7 @@ impl Topology {
     ) -> Vec<(Endpoint, Option<Port>)> {
         let Some(known) = self.services.get(service) else {
             // The cluster's DNS server is there even where the topology does not speak of it.
-            let is_dns = service.to_string() == DNS_SERVICE && port.get() == 53;
+            let is_dns = service.to_string() == DNS_SERVICE && port.get() == DNS_PORT;
             let pod = is_dns.then(|| DNS_POD.parse().ok()).flatten();
             return pod.map(|pod| (Endpoint::Pod(pod), Some(port))).into_iter().collect();
         };

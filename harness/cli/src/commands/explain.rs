@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use verdikt_engine::judgement::Refused;
-use verdikt_engine::model::{Learned, PolicyModel};
+use verdikt_engine::model::PolicyModel;
 use verdikt_report::explain::{ExplainStyle, Explained, ExplainedCell, explain as explained, json};
 use verdikt_report::text::wrap;
-use verdikt_runner::model::predict;
+use verdikt_runner::model::model_of_step;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::diagnostic::Severity;
@@ -17,7 +17,7 @@ use verdikt_scenario::loader::{Loader, parse_attempt, parse_source};
 use verdikt_scenario::plain::{Plain, counted};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::{Answer, Prediction};
-use verdikt_scenario::scenario::{Scenario, Step};
+use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::unreachable::Unreachable;
 use verdikt_scenario::version::CiliumVersion;
@@ -44,11 +44,14 @@ pub(crate) fn explain(arguments: &ExplainArguments, printer: &Printer) -> Result
     let step = &scenario.steps[index];
     let others = if policies.is_empty() { None } else { Some(other_policies(arguments, printer)?) };
     let cells = cells(step, from.as_deref(), attempt.as_deref())?;
-    let mut explained_cells = predict_each(scenario, index, others.as_deref(), &cells, *cilium);
+    let Some(model) = model_of_step(scenario, index, others.as_deref(), *cilium) else {
+        unreachable!("the step was looked up in this scenario");
+    };
+    let mut explained_cells = predict_each(&model, &cells);
     if from.is_none() && attempt.is_none() {
         explained_cells = worth_explaining(step, explained_cells, *cilium)?;
     }
-    let notes = refused(step, others.as_deref().unwrap_or(&step.policies), *cilium);
+    let notes = refused(&model, others.as_deref().unwrap_or(&step.policies));
     let abstains = explained_cells.iter().any(|(.., prediction)| prediction.answer == Answer::Abstain);
     let code = ExitCode::from(if abstains { exit::INCONCLUSIVE } else { exit::AS_EXPECTED });
     if *format == Format::Json {
@@ -121,25 +124,24 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 /// What the engine says of each cell; of one that goes through a service to several backends by each of them, where the
 /// answer differs.
 fn predict_each(
-    scenario: &Scenario,
-    step: usize,
-    policies: Option<&[Manifest]>,
+    model: &PolicyModel<'_>,
     cells: &[(Endpoint, Attempt)],
-    version: CiliumVersion,
 ) -> Vec<(Endpoint, Attempt, Prediction)> {
-    let topology = &scenario.steps[step].topology;
     let to_each = |(source, attempt): &(Endpoint, Attempt)| -> Vec<(Endpoint, Attempt)> {
-        attempt.to_each_backend(topology).into_iter().map(|attempt| (source.clone(), attempt)).collect()
-    };
-    let attempts: Vec<Vec<(Endpoint, Attempt)>> = cells.iter().map(to_each).collect();
-    let mut predictions = predict(scenario, step, policies, &attempts.concat(), version).into_iter();
-    let mut explained = Vec::new();
-    for (cell, attempts) in cells.iter().zip(attempts) {
-        let mut of_cell: Vec<(Endpoint, Attempt, Prediction)> = attempts
+        attempt
+            .to_each_backend(model.topology())
             .into_iter()
-            .zip(predictions.by_ref())
-            .map(|((source, attempt), prediction)| (source, attempt, prediction))
-            .collect();
+            .map(|attempt| (source.clone(), attempt))
+            .collect()
+    };
+    let mut explained = Vec::new();
+    for cell in cells {
+        let predict = |(source, attempt): (Endpoint, Attempt)| {
+            let prediction = model.predict(&source, &attempt);
+            (source, attempt, prediction)
+        };
+        let mut of_cell: Vec<(Endpoint, Attempt, Prediction)> =
+            to_each(cell).into_iter().map(predict).collect();
         if of_cell.windows(2).all(|pair| pair[0].2.answer == pair[1].2.answer) {
             of_cell.truncate(1);
             for (_, attempt, _) in &mut of_cell {
@@ -159,10 +161,8 @@ fn replaced(paths: &[PathBuf], objects: usize) -> String {
 }
 
 /// A sentence for every object that is refused, and so has no part in the answer.
-fn refused(step: &Step, policies: &[Manifest], version: CiliumVersion) -> Vec<String> {
-    let options = verdikt_runner::options(step, version);
-    let cluster = PolicyModel::new(&step.topology, policies, &options, &Learned::default());
-    let judged = policies.iter().zip(cluster.judgements());
+fn refused(model: &PolicyModel<'_>, policies: &[Manifest]) -> Vec<String> {
+    let judged = policies.iter().zip(model.judgements());
     let refused = judged.filter_map(|(manifest, judgement)| Some((manifest, judgement.refused()?)));
     let note = |(manifest, refused): (&Manifest, &Refused)| {
         format!(

@@ -26,7 +26,7 @@ pub(super) fn read(
     let mut read = verdikt_manifests::read(loader, &paths, None);
     check(&read, command)?;
     add_topology(&mut read, (&topologies, version), loader, printer)?;
-    of(read, command, title, printer)
+    of(read, title, printer)
 }
 
 /// Fails where manifests have mistakes, or are not rendered.
@@ -40,14 +40,19 @@ fn check(read: &Manifests, command: &str) -> Result<(), Failure> {
     }
 }
 
-/// A situation of what was read, unless there is nothing to ask about.
-pub(super) fn of(
+/// A situation of what a cluster holds.
+pub(super) fn of_cluster(
     read: Manifests,
     command: &str,
     title: String,
     printer: &Printer,
 ) -> Result<LoadedSituation, Failure> {
     check(&read, command)?;
+    of(read, title, printer)
+}
+
+/// A situation of what was read without mistakes, unless there is nothing to ask about.
+fn of(read: Manifests, title: String, printer: &Printer) -> Result<LoadedSituation, Failure> {
     printer.diagnostics(&read.diagnostics, &read.sources);
     if let Some(path) = read.without.first() {
         let shown = Plain::line(&path.display().to_string());

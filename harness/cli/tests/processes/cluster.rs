@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use insta::assert_snapshot;
+use rstest::rstest;
 
 use crate::project::{GOOD, Project};
 use crate::stand_ins::{INSTALLED, StandIns};
@@ -51,29 +52,19 @@ fn up() {
     "#);
 }
 
-#[test]
-fn up_with_manifests() {
+/// What Cilium finds there has to be there before it; what runs over Cilium's network comes after it.
+#[rstest]
+#[case::before_cilium("gateway", &["standard-install.yaml", "helm upgrade"])]
+#[case::after_cilium("node-local-dns", &[
+    "helm upgrade", "apply --server-side --filename -\n  < # A DNS cache on every node",
+])]
+fn up_with_manifests(#[case] profile: &str, #[case] in_order: &[&str]) {
     let stand_ins = StandIns::well();
-    let ran = stand_ins.verdikt(&["cluster", "up", "gateway"]);
+    let ran = stand_ins.verdikt(&["cluster", "up", profile]);
     assert_eq!(ran.code, 0, "{ran}");
     let calls = stand_ins.calls();
-    let calls: Vec<&str> = calls.lines().collect();
-    let applied = calls.iter().position(|call| call.contains("standard-install.yaml")).unwrap();
-    let installed = calls.iter().position(|call| call.starts_with("helm upgrade")).unwrap();
-    assert!(applied < installed, "{calls:#?}");
-}
-
-#[test]
-fn up_with_what_needs_cilium() {
-    let stand_ins = StandIns::well();
-    let ran = stand_ins.verdikt(&["cluster", "up", "node-local-dns"]);
-    assert_eq!(ran.code, 0, "{ran}");
-    let calls = stand_ins.calls();
-    let calls: Vec<&str> = calls.lines().collect();
-    let applied = calls.iter().position(|call| call.contains("apply --server-side --filename -")).unwrap();
-    let installed = calls.iter().position(|call| call.starts_with("helm upgrade")).unwrap();
-    assert!(installed < applied, "{calls:#?}");
-    assert!(calls[applied + 1].starts_with("  < # A DNS cache on every node"), "{calls:#?}");
+    let places: Vec<Option<usize>> = in_order.iter().map(|call| calls.find(call)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} in {calls}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use verdikt_probe::wire::{Resolver, Serve, Speaks};
 use verdikt_probes::names::world_zone;
 use verdikt_probes::probes::Probes;
-use verdikt_scenario::topology::{Endpoint, Topology};
+use verdikt_scenario::topology::{DNS_PORT, Endpoint, Topology};
 
 use super::configure::PROBE_DEADLINE;
 use super::{Cluster, ClusterError};
@@ -17,7 +17,6 @@ use crate::world::World;
 /// How messages call the server of the names.
 const SERVER: &str = "world-dns";
 /// The port of DNS servers.
-const DNS_PORT: u16 = 53;
 /// How long an agent of Cilium may take to forget a name.
 const ANSWER: Duration = Duration::from_secs(15);
 

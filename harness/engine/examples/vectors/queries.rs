@@ -12,7 +12,9 @@ use verdikt_scenario::scenario::FieldValidation;
 use verdikt_scenario::topology::Protocol;
 use verdikt_scenario::version::CiliumVersion;
 
-use super::{Case, Counts, endpoint};
+use super::Counts;
+use super::case::Case;
+use super::topology::endpoint;
 
 /// A pod, a server, a protocol, a port, a name, and the answer.
 pub(super) type Query = (String, String, QueryProtocol, u16, String, Answer);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::PolicyKind;
-use verdikt_scenario::topology::{DNS_NAMESPACE, Endpoint, NAMESPACE_NAME_LABEL, Protocol};
+use verdikt_scenario::topology::{DNS_NAMESPACE, DNS_PORT, Endpoint, NAMESPACE_NAME_LABEL, Protocol};
 
 use super::{LintContext, listed};
 use crate::decide::{SideVerdict, Traffic};
@@ -39,7 +39,7 @@ fn servers<'a>(context: &LintContext<'a>) -> Vec<DnsServer<'a>> {
 
 /// What to do, in the words of the policy's kind.
 fn help(context: &LintContext<'_>, entry: &RuleEntry, servers: &[DnsServer<'_>]) -> String {
-    let port = servers.first().map_or(53, |server| server.port);
+    let port = servers.first().map_or(DNS_PORT, |server| server.port);
     let peer = match context.model.objects[entry.origin.object].kind() {
         Some(PolicyKind::NetworkPolicy) => format!(
             "`podSelector: {{matchLabels: {{k8s-app: kube-dns}}}}` with `namespaceSelector: {{matchLabels: \
@@ -91,7 +91,7 @@ fn may_resolve(entry: &RuleEntry, servers: &[DnsServer<'_>]) -> bool {
         Ports::All => servers.iter().any(reaches),
         Ports::OneOf(ports) => ports.iter().any(|port| match port.matcher {
             PortMatcher::Range { first, last, .. } => {
-                (first..=last).contains(&53) && last - first < u16::MAX
+                (first..=last).contains(&DNS_PORT) && last - first < u16::MAX
                     || servers.iter().any(|server| (first..=last).contains(&server.port) && reaches(server))
             }
             PortMatcher::Name { .. } => servers.iter().any(reaches),

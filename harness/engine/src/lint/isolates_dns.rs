@@ -1,13 +1,11 @@
 //! Policies that isolate the cluster's DNS server, and do not let anybody ask it.
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::topology::{DNS_POD, Endpoint, Protocol};
+use verdikt_scenario::topology::{DNS_POD, DNS_PORT, Endpoint, Protocol};
 
 use super::LintContext;
 use crate::decide::Traffic;
 use crate::rule::{Direction, Effect};
-
-const PORT: u16 = 53;
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let Ok(server) = DNS_POD.parse().map(Endpoint::Pod) else { return Vec::new() };
@@ -22,7 +20,7 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
     let entries = || side.entries.iter().map(|index| context.model.entry(*index));
     let admits = entries().filter(|entry| entry.effect == Effect::Allow).any(|entry| {
         [Protocol::Udp, Protocol::Tcp].iter().any(|protocol| {
-            let traffic = Traffic::Port(*protocol, PORT);
+            let traffic = Traffic::Port(*protocol, DNS_PORT);
             entry.ports.matching(traffic, &state.identity, context.model, Direction::Ingress).next().is_some()
         })
     });

@@ -42,34 +42,36 @@ impl AttemptedInvariants<'_> {
         options: &AttemptOptions<'_>,
         gone: &mut Gone,
     ) -> Vec<InvariantJudged> {
-        let spoken: Vec<BTreeSet<Pair>> = self.scenario.invariants.iter().map(|it| self.pairs(it)).collect();
-        let mut evidence = self.of_table();
+        let spoken: Vec<BTreeSet<Pair>> =
+            self.scenario.invariants.iter().map(|invariant| pairs(invariant, self.step)).collect();
         let all: BTreeSet<&Pair> = spoken.iter().flatten().collect();
-        let all = all.into_iter().map(|(source, attempt)| (source, attempt));
-        let missing: Vec<(&Endpoint, &Attempt)> = all.filter(|pair| !evidence.contains_key(pair)).collect();
-        if !missing.is_empty() {
-            let made = attempt_all(backend, &missing, options, gone).await;
-            evidence.extend(missing.into_iter().zip(made));
+        let known: BTreeSet<&Pair> = all.into_iter().filter(|pair| self.is_known(pair)).collect();
+        let mut evidence = self.of_table();
+        let ends = known.iter().map(|(source, attempt)| (source, attempt));
+        let missing: Vec<(&Endpoint, &Attempt)> = ends.filter(|pair| !evidence.contains_key(pair)).collect();
+        let made =
+            if missing.is_empty() { Vec::new() } else { attempt_all(backend, &missing, options, gone).await };
+        evidence.extend(missing.into_iter().zip(&made));
+        let mut judged = Vec::new();
+        for (invariant, spoken) in self.scenario.invariants.iter().zip(&spoken) {
+            let pairs: Vec<&Pair> = spoken.iter().filter(|pair| known.contains(pair)).collect();
+            if !pairs.is_empty() {
+                judged.push(self.judge_one(invariant, &pairs, &evidence));
+            }
         }
-        let judged = self.scenario.invariants.iter().zip(&spoken).filter(|(_, pairs)| !pairs.is_empty());
-        judged.map(|(invariant, pairs)| self.judge_one(invariant, pairs, &evidence)).collect()
+        judged
     }
 
-    /// The attempts that an invariant speaks of, and of which the engine knows what becomes of them: of others it has said
-    /// that it does not.
-    fn pairs(&self, invariant: &Invariant) -> BTreeSet<Pair> {
-        let mut pairs = pairs(invariant, self.step);
-        pairs.retain(|(source, attempt)| {
-            let prediction = self.predicted.model.predict(source, attempt);
-            prediction.answer != Answer::Abstain && !prediction.is_chance()
-        });
-        pairs
+    /// Whether the engine knows what becomes of an attempt: of others it has said that it does not.
+    fn is_known(&self, (source, attempt): &Pair) -> bool {
+        let prediction = self.predicted.model.predict(source, attempt);
+        prediction.answer != Answer::Abstain && !prediction.is_chance()
     }
 
     /// The evidence of the table's cells, as far as each stands for one attempt.
-    fn of_table(&self) -> BTreeMap<(&Endpoint, &Attempt), Evidence> {
+    fn of_table(&self) -> BTreeMap<(&Endpoint, &Attempt), &Evidence> {
         let cells = all_cells(self.step).filter_map(|cell| match self.cells.get(cell.index)?.0.as_slice() {
-            [(_, evidence)] => Some(((cell.source, &cell.row.attempt), evidence.clone())),
+            [(_, evidence)] => Some(((cell.source, &cell.row.attempt), evidence)),
             _ => None,
         });
         cells.collect()
@@ -78,12 +80,12 @@ impl AttemptedInvariants<'_> {
     fn judge_one(
         &self,
         invariant: &Invariant,
-        pairs: &BTreeSet<Pair>,
-        evidence: &BTreeMap<(&Endpoint, &Attempt), Evidence>,
+        pairs: &[&Pair],
+        evidence: &BTreeMap<(&Endpoint, &Attempt), &Evidence>,
     ) -> InvariantJudged {
         let (mut broken, mut untold): (Vec<Seen<'_>>, Vec<Seen<'_>>) = (Vec::new(), Vec::new());
-        for pair in pairs {
-            let Some(evidence) = evidence.get(&(&pair.0, &pair.1)) else { continue };
+        for &pair in pairs {
+            let Some(&evidence) = evidence.get(&(&pair.0, &pair.1)) else { continue };
             let verdict = fuse(evidence).verdict;
             let kept = match (&verdict, invariant.demand) {
                 (Verdict::Inconclusive(_), _) => &mut untold,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::invariant::{EndPattern, Invariant};
 use verdikt_scenario::scenario::Step;
-use verdikt_scenario::topology::{Endpoint, Port, Protocol, Topology};
+use verdikt_scenario::topology::{DNS_PORT, Endpoint, Port, Protocol, Topology};
 
 /// One attempt that an invariant speaks of.
 pub(super) type Pair = (Endpoint, Attempt);
@@ -52,7 +52,7 @@ fn served(invariant: &Invariant, topology: &Topology) -> Vec<(Endpoint, Protocol
 
 fn is_dns_port(topology: &Topology, port: Port) -> bool {
     let servers = topology.dns_servers(Protocol::Udp).into_iter();
-    servers.map(|(_, port)| port.map_or(53, Port::get)).any(|known| known == port.get())
+    servers.map(|(_, port)| port.map_or(DNS_PORT, Port::get)).any(|known| known == port.get())
 }
 
 /// Whether a policy may select an endpoint: between two others none decides.

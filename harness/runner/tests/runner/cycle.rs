@@ -30,7 +30,16 @@ pub(crate) async fn play_steps(
     script: &Script,
     steps: &str,
 ) -> (Vec<CellJudged>, Vec<Event>, RunResult, Duration) {
-    let scenarios = scenarios(test, &[scenario("one", ">=1.16", steps, CART_ONLY)]);
+    play_file(test, script, scenario("one", ">=1.16", steps, CART_ONLY)).await
+}
+
+/// Runs one scenario; answers its cells, all events, what the run comes to, and the virtual time it took.
+pub(crate) async fn play_file(
+    test: &str,
+    script: &Script,
+    file: String,
+) -> (Vec<CellJudged>, Vec<Event>, RunResult, Duration) {
+    let scenarios = scenarios(test, &[file]);
     let (mut events, began) = (Vec::new(), Instant::now());
     let options = options(CiliumVersion::V1_20, &[]);
     let mut sink = |event: Event| {

@@ -1,15 +1,11 @@
 //! Invariants held against real attempts: those of the table count, and what it leaves out is attempted too.
 
-use std::future::pending;
-
-use verdikt_runner::run::{BackendChoice, run_on};
-use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 use verdikt_verdict::run_result::RunResult;
 
-use crate::cycle::{CART, STOCK};
+use crate::cycle::{CART, STOCK, play_file};
 use crate::scripted::Script;
-use crate::support::{CART_ONLY, TABLE, options, scenario, scenarios, summary};
+use crate::support::{CART_ONLY, TABLE, scenario, summary};
 
 const INVARIANTS: &str = "
 invariants:
@@ -24,16 +20,7 @@ steps:
 async fn play(test: &str, script: &Script) -> (String, Vec<Event>, RunResult) {
     let steps = format!("- step: locked\n  policies: [cart-only]{TABLE}");
     let file = scenario("one", ">=1.16", &steps, CART_ONLY).replace("\nsteps:\n", INVARIANTS);
-    let scenarios = scenarios(test, &[file]);
-    let mut events = Vec::new();
-    let options = options(CiliumVersion::V1_20, &[]);
-    let mut sink = |event: Event| {
-        events.push(event);
-        Ok(())
-    };
-    let open = async |_| Ok(script.open());
-    let choice = BackendChoice::of_all("scripted");
-    let result = run_on(choice, &scenarios, &options, open, pending(), &mut sink).await.unwrap();
+    let (_, events, result, _) = play_file(test, script, file).await;
     let summary = summary(&events);
     let said = summary.lines().map(str::trim).filter(|line| line.contains("->"));
     (said.collect::<Vec<_>>().join("\n"), events, result)

@@ -6,7 +6,9 @@ use super::services::target_served;
 use super::suggest::listed;
 use crate::attempt::{Scheme, Target};
 use crate::name::NamespacedName;
-use crate::topology::{DNS_POD, Endpoint, Port, Protocol, Resolved, ServedProtocol, ServicePort, Topology};
+use crate::topology::{
+    DNS_POD, DNS_PORT, Endpoint, Port, Protocol, Resolved, ServedProtocol, ServicePort, Topology,
+};
 
 /// Whether someone answers on the port.
 pub(super) fn reachable(
@@ -71,8 +73,10 @@ pub(super) fn endpoint_answers(
     scheme: Option<Scheme>,
     topology: &Topology,
 ) -> Result<(), Mistake> {
-    let is_dns =
-        endpoint.to_string() == DNS_POD && port.get() == 53 && protocol != Protocol::Sctp && scheme.is_none();
+    let is_dns = endpoint.to_string() == DNS_POD
+        && port.get() == DNS_PORT
+        && protocol != Protocol::Sctp
+        && scheme.is_none();
     let serves = topology.serves(endpoint);
     let answers = |served: &crate::topology::Served| {
         served.port == port

@@ -1,10 +1,7 @@
 //! The DNS server that the pods of a topology use.
 
-use super::{DNS_SERVICE, Endpoint, Port, Protocol, Topology};
+use super::{DNS_PORT, DNS_SERVICE, Endpoint, Port, Protocol, Topology};
 use crate::name::NamespacedName;
-
-/// The port of DNS.
-const DNS_PORT: u16 = 53;
 
 /// The DNS server of pods: the service of the cluster's DNS server, or a cache on their own node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use verdikt_scenario::loader::FileReach;
-
 use super::once;
 use crate::arguments::RunArguments;
 use crate::commands::lab::watch::Watch;
@@ -31,7 +29,8 @@ pub(super) fn watch(
         if signals::hold().is_asked() {
             return Ok(ExitCode::from(exit::MACHINE_FAILED));
         }
-        let files = files_of_scenarios(paths, arguments.files.reach());
+        let mut loader = verdikt_manifests::situation::loader(paths, arguments.files.reach());
+        let files = loader.scenarios(paths).used_by;
         // Not before the first run: a process with a second thread cannot enter a user namespace.
         let watch: &mut Watch = match &mut watch {
             Some(watch) => watch,
@@ -48,20 +47,6 @@ pub(super) fn watch(
             due = paths.to_vec();
         }
     }
-}
-
-/// The files that each scenario consists of, by its own.
-fn files_of_scenarios(paths: &[PathBuf], reach: FileReach) -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
-    let scenarios = verdikt_manifests::situation::loader(paths, reach).scenarios(paths).scenarios;
-    let files = scenarios.iter().map(|scenario| PathBuf::from(&*scenario.place.file));
-    files
-        .map(|file| {
-            let used = verdikt_manifests::situation::loader(paths, reach)
-                .scenarios(std::slice::from_ref(&file))
-                .used;
-            (file, used)
-        })
-        .collect()
 }
 
 /// The scenarios that have a file of one of these names.
