@@ -83,35 +83,7 @@ pub(crate) fn future_pods(
     namespace: &NamespaceName,
     fixed: &Labels,
 ) -> Option<Vec<FuturePod>> {
-    let mut wanted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let bare = model.future_pod(namespace, &Pod::default());
-    let mut names = BTreeSet::new();
-    for rule in model.rules() {
-        let selected = match &rule.subject {
-            Subject::Endpoints(selector) => add(&mut wanted, selector, &bare),
-            Subject::Nodes(_) => false,
-        };
-        for entry in &rule.entries {
-            if let Peers::OneOf(peers) = &entry.peers {
-                for peer in peers {
-                    if let PeerMatcher::Selector(selector) = &peer.matcher {
-                        add(&mut wanted, selector, &bare);
-                    }
-                }
-            }
-            for selector in &entry.requires {
-                add(&mut wanted, selector, &bare);
-            }
-            // What others call ports of theirs at egress may be ports of this pod as well.
-            let by_name = matchers(entry).filter_map(|matcher| match matcher {
-                PortMatcher::Name { name, .. } => Some(name.clone()),
-                _ => None,
-            });
-            if selected || entry.direction == verdikt_engine::rule::Direction::Egress {
-                names.extend(by_name);
-            }
-        }
-    }
+    let ToldApart { wanted, port_names } = told_apart(model, namespace);
     let mut pods = vec![FuturePod {
         namespace: namespace.clone(),
         labels: fixed.clone(),
@@ -137,13 +109,53 @@ pub(crate) fn future_pods(
             return None;
         }
     }
-    if !names.is_empty() {
-        let port_names: Vec<(String, u16)> = names.into_iter().zip(NAMED_PORT..).collect();
+    if !port_names.is_empty() {
+        let port_names: Vec<(String, u16)> = port_names.into_iter().zip(NAMED_PORT..).collect();
         let more = pods.iter().map(|pod| FuturePod { port_names: port_names.clone(), ..pod.clone() });
         let more: Vec<FuturePod> = more.collect();
         pods.extend(more);
     }
     Some(pods)
+}
+
+/// By what policies tell pods of a namespace apart.
+struct ToldApart {
+    /// The values that they name, by the key of the label.
+    wanted: BTreeMap<String, BTreeSet<String>>,
+    port_names: BTreeSet<String>,
+}
+
+fn told_apart(model: &PolicyModel<'_>, namespace: &NamespaceName) -> ToldApart {
+    let mut wanted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let bare = model.future_pod(namespace, &Pod::default());
+    let mut port_names = BTreeSet::new();
+    for rule in model.rules() {
+        let selected = match &rule.subject {
+            Subject::Endpoints(selector) => add(&mut wanted, selector, &bare),
+            Subject::Nodes(_) => false,
+        };
+        for entry in &rule.entries {
+            if let Peers::OneOf(peers) = &entry.peers {
+                for peer in peers {
+                    if let PeerMatcher::Selector(selector) = &peer.matcher {
+                        add(&mut wanted, selector, &bare);
+                    }
+                }
+            }
+            for selector in &entry.requires {
+                add(&mut wanted, selector, &bare);
+            }
+            // What others call ports of theirs at egress may be ports of this pod as well.
+            let by_name = matchers(entry).filter_map(|matcher| match matcher {
+                PortMatcher::Name { name, .. } => Some(name.clone()),
+                _ => None,
+            });
+            if selected || entry.direction == verdikt_engine::rule::Direction::Egress {
+                port_names.extend(by_name);
+            }
+        }
+    }
+    ToldApart { wanted, port_names }
 }
 
 /// Adds what a selector asks of the labels of pods, if it may select any in the namespace of a pod without labels.

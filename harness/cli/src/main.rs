@@ -72,33 +72,37 @@ fn main() -> ExitCode {
         printer.failure(&failure);
         return ExitCode::from(failure.code);
     }
-    let result = match arguments.command {
-        Command::Run(run) => commands::run::run(&run, &printer),
-        Command::Check(check) => commands::check::check(&check, &printer),
-        Command::Init(init) => commands::init::init(&init, &printer),
-        Command::Explain(explain) => commands::explain::explain(&explain, &printer),
-        Command::Matrix(matrix) => commands::matrix::matrix(&matrix, &printer),
-        Command::Who(who) => commands::questions::who(&who, &printer),
-        Command::Reach(reach) => commands::questions::reach(&reach, &printer),
-        Command::Diff(diff) => commands::diff::diff(&diff, &printer),
-        Command::Replay(replay) => commands::replay::replay(&replay, &printer),
-        Command::Lab(lab) => commands::lab::lab(&lab, &printer),
+    match obey(arguments.command, &printer) {
+        Ok(code) => code,
+        Err(failure) => {
+            printer.failure(&failure);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Does what the command says.
+fn obey(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Run(run) => commands::run::run(&run, printer),
+        Command::Check(check) => commands::check::check(&check, printer),
+        Command::Init(init) => commands::init::init(&init, printer),
+        Command::Explain(explain) => commands::explain::explain(&explain, printer),
+        Command::Matrix(matrix) => commands::matrix::matrix(&matrix, printer),
+        Command::Who(who) => commands::questions::who(&who, printer),
+        Command::Reach(reach) => commands::questions::reach(&reach, printer),
+        Command::Diff(diff) => commands::diff::diff(&diff, printer),
+        Command::Replay(replay) => commands::replay::replay(&replay, printer),
+        Command::Lab(lab) => commands::lab::lab(&lab, printer),
         Command::Clean(clean) => commands::clean::clean(&clean),
-        Command::Cluster(cluster) => commands::cluster::cluster(cluster, &printer),
+        Command::Cluster(cluster) => commands::cluster::cluster(cluster, printer),
         Command::Images(images) => commands::images::images(&images),
         Command::Schema => commands::schema::schema(),
         Command::ExplainWarning { code } => commands::explain_warning::explain_warning(&code),
         Command::Completions { shell } => commands::documents::completions(shell),
         Command::Man { folder } => commands::documents::manual(&folder),
         Command::Probe { address, patience } => {
-            return verdikt_probe::probe::main(address, patience.map(Duration::from_secs));
-        }
-    };
-    match result {
-        Ok(code) => code,
-        Err(failure) => {
-            printer.failure(&failure);
-            ExitCode::from(failure.code)
+            Ok(verdikt_probe::probe::main(address, patience.map(Duration::from_secs)))
         }
     }
 }

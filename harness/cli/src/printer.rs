@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 use nix::errno::Errno;
-use verdikt_scenario::diagnostic::{Diagnostic, SourceTexts, render_in};
+use verdikt_scenario::diagnostic::{Diagnostic, RenderStyle, SourceTexts, render_in};
 
 use crate::arguments::Colour;
 use crate::failure::{Failure, What};
@@ -118,7 +118,8 @@ impl Printer {
     /// Shows what is wrong with files.
     pub(crate) fn diagnostics(&self, diagnostics: &[Diagnostic], sources: &SourceTexts) {
         if !diagnostics.is_empty() {
-            Self::tell(&render_in(diagnostics, sources, self.colour_for_people, Self::width_for_people()));
+            let style = RenderStyle { colour: self.colour_for_people, width: Self::width_for_people() };
+            Self::tell(&render_in(diagnostics, sources, style));
         }
     }
 

@@ -110,13 +110,19 @@ pub struct CiliumFacts {
 }
 
 impl CiliumFacts {
-    fn is_on(&self, option: &str, otherwise: bool) -> bool {
-        self.config.get(option).map_or(otherwise, |value| value == "true")
+    /// Whether an option is on that is off unless it is set.
+    fn is_on(&self, option: &str) -> bool {
+        self.config.get(option).is_some_and(|value| value == "true")
+    }
+
+    /// Whether an option is off that is on unless it is set.
+    fn is_off(&self, option: &str) -> bool {
+        self.config.get(option).is_some_and(|value| value != "true")
     }
 
     /// Whether agents offer flows.
     pub fn hubble(&self) -> bool {
-        self.is_on("enable-hubble", false)
+        self.is_on("enable-hubble")
     }
 
     /// The port on which agents offer flows to the network.
@@ -126,22 +132,22 @@ impl CiliumFacts {
 
     /// Whether that port speaks TLS.
     pub fn hubble_tls(&self) -> bool {
-        !self.is_on("hubble-disable-tls", false)
+        !self.is_on("hubble-disable-tls")
     }
 
     /// Whether HTTP and DNS rules are enforced.
     pub fn l7_proxy(&self) -> bool {
-        self.is_on("enable-l7-proxy", true)
+        !self.is_off("enable-l7-proxy")
     }
 
     /// Whether HTTP rules can be enforced: agents without a proxy beside them have one inside, unless told otherwise.
     pub fn http_proxy(&self) -> bool {
-        self.l7_proxy() && (self.envoy || !self.is_on("external-envoy-proxy", false))
+        self.l7_proxy() && (self.envoy || !self.is_on("external-envoy-proxy"))
     }
 
     /// Whether denials are only reported.
     pub fn audit(&self) -> bool {
-        self.is_on("policy-audit-mode", false)
+        self.is_on("policy-audit-mode")
     }
 
     /// The addresses that clients get which reach their own pod through a service.

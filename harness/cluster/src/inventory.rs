@@ -13,19 +13,19 @@ use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::inspect::kinds_of;
 use crate::mark::{OWNER, OWNER_KEY};
-use crate::objects::{self, NAMESPACE, POD, POLICIES, ResourceKind, SERVICE, kind, mark};
+use crate::objects::{self, NAMESPACE, POD, POLICIES, ResourceKind, SERVICE, mark, namespaced};
 
 /// The kinds that are read besides policies: what a topology is made of.
 const KINDS: [ResourceKind; 10] = [
     NAMESPACE,
     SERVICE,
-    kind("Deployment", "apps", "v1", "deployments", true),
-    kind("StatefulSet", "apps", "v1", "statefulsets", true),
-    kind("DaemonSet", "apps", "v1", "daemonsets", true),
-    kind("ReplicaSet", "apps", "v1", "replicasets", true),
-    kind("ReplicationController", "", "v1", "replicationcontrollers", true),
-    kind("Job", "batch", "v1", "jobs", true),
-    kind("CronJob", "batch", "v1", "cronjobs", true),
+    namespaced("Deployment", "apps", "v1", "deployments"),
+    namespaced("StatefulSet", "apps", "v1", "statefulsets"),
+    namespaced("DaemonSet", "apps", "v1", "daemonsets"),
+    namespaced("ReplicaSet", "apps", "v1", "replicasets"),
+    namespaced("ReplicationController", "", "v1", "replicationcontrollers"),
+    namespaced("Job", "batch", "v1", "jobs"),
+    namespaced("CronJob", "batch", "v1", "cronjobs"),
     POD,
 ];
 

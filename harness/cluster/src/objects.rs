@@ -29,36 +29,46 @@ pub struct ResourceKind {
     pub namespaced: bool,
 }
 
-pub(crate) const fn kind(
+/// A kind whose objects live in namespaces.
+pub(crate) const fn namespaced(
     kind: &'static str,
     group: &'static str,
     version: &'static str,
     plural: &'static str,
-    namespaced: bool,
 ) -> ResourceKind {
-    ResourceKind { kind, group, version, plural, namespaced }
+    ResourceKind { kind, group, version, plural, namespaced: true }
+}
+
+/// A kind whose objects live in no namespace.
+const fn clusterwide(
+    kind: &'static str,
+    group: &'static str,
+    version: &'static str,
+    plural: &'static str,
+) -> ResourceKind {
+    ResourceKind { kind, group, version, plural, namespaced: false }
 }
 
 /// Namespaces.
-pub const NAMESPACE: ResourceKind = kind("Namespace", "", "v1", "namespaces", false);
+pub const NAMESPACE: ResourceKind = clusterwide("Namespace", "", "v1", "namespaces");
 /// Pods.
-pub const POD: ResourceKind = kind("Pod", "", "v1", "pods", true);
+pub const POD: ResourceKind = namespaced("Pod", "", "v1", "pods");
 /// Events: what Kubernetes and others tell of an object.
-pub const EVENT: ResourceKind = kind("Event", "", "v1", "events", true);
+pub const EVENT: ResourceKind = namespaced("Event", "", "v1", "events");
 /// Services.
-pub const SERVICE: ResourceKind = kind("Service", "", "v1", "services", true);
+pub const SERVICE: ResourceKind = namespaced("Service", "", "v1", "services");
 /// Service accounts.
-pub const SERVICE_ACCOUNT: ResourceKind = kind("ServiceAccount", "", "v1", "serviceaccounts", true);
+pub const SERVICE_ACCOUNT: ResourceKind = namespaced("ServiceAccount", "", "v1", "serviceaccounts");
 /// Endpoint slices.
 pub const ENDPOINT_SLICE: ResourceKind =
-    kind("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices", true);
+    namespaced("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices");
 /// Leases.
-pub const LEASE: ResourceKind = kind("Lease", "coordination.k8s.io", "v1", "leases", true);
+pub const LEASE: ResourceKind = namespaced("Lease", "coordination.k8s.io", "v1", "leases");
 /// Cilium's identities.
 pub const CILIUM_IDENTITY: ResourceKind =
-    kind("CiliumIdentity", "cilium.io", "v2", "ciliumidentities", false);
+    clusterwide("CiliumIdentity", "cilium.io", "v2", "ciliumidentities");
 /// Cilium's endpoints.
-pub const CILIUM_ENDPOINT: ResourceKind = kind("CiliumEndpoint", "cilium.io", "v2", "ciliumendpoints", true);
+pub const CILIUM_ENDPOINT: ResourceKind = namespaced("CiliumEndpoint", "cilium.io", "v2", "ciliumendpoints");
 
 /// The kinds of policies, clusterwide ones first: in this order they are removed.
 pub const POLICIES: [ResourceKind; 6] = [
@@ -74,7 +84,13 @@ pub const POLICIES: [ResourceKind; 6] = [
 /// A kind of policy in one of the versions of its API.
 const fn policy(policy: PolicyKind, version: usize) -> ResourceKind {
     let version = policy.versions()[version];
-    kind(policy.name(), policy.group(), version, policy.plural(), policy.is_namespaced())
+    ResourceKind {
+        kind: policy.name(),
+        group: policy.group(),
+        version,
+        plural: policy.plural(),
+        namespaced: policy.is_namespaced(),
+    }
 }
 
 impl ResourceKind {

@@ -106,16 +106,11 @@ where
 {
     use kube::runtime::WatchStreamExt;
     let begin = Instant::now();
-    let count = watched.len();
+    let mut listed = ListedObjects::new(watched.len());
     let streams = watched.into_iter().enumerate().map(|(index, (api, config))| {
         kube::runtime::watcher(api, config).default_backoff().map(move |event| (index, event)).boxed()
     });
     let mut events = stream::select_all(streams);
-    let mut seen = Seen::new();
-    // What a watch that begins again lists replaces what it had before.
-    let mut listing: BTreeMap<usize, Seen<K>> = BTreeMap::new();
-    let mut owned: BTreeMap<(String, String), usize> = BTreeMap::new();
-    let mut complete = vec![false; count];
     let mut last = "nothing yet".to_owned();
     loop {
         let next = tokio::time::timeout_at((begin + wait.deadline).into(), events.next()).await;
@@ -123,23 +118,7 @@ where
             return Err(Late::Deadline { last, after: wait.deadline });
         };
         match event {
-            Ok(Event::Init) => drop(listing.insert(index, Seen::new())),
-            Ok(Event::InitApply(object)) => {
-                listing.entry(index).or_default().insert(key(&object), object);
-            }
-            Ok(Event::InitDone) => {
-                seen.retain(|key, _| owned.get(key) != Some(&index));
-                for (key, object) in listing.remove(&index).unwrap_or_default() {
-                    owned.insert(key.clone(), index);
-                    seen.insert(key, object);
-                }
-                complete[index] = true;
-            }
-            Ok(Event::Apply(object)) => {
-                owned.insert(key(&object), index);
-                seen.insert(key(&object), object);
-            }
-            Ok(Event::Delete(object)) => drop(seen.remove(&key(&object))),
+            Ok(event) => listed.follow(index, event),
             Err(error) => {
                 let error = failure(connection, wait.what, &error);
                 if let Some(error @ (ApiError::Forbidden { .. } | ApiError::Credentials { .. })) = error {
@@ -149,10 +128,10 @@ where
                 continue;
             }
         }
-        if !complete.iter().all(|complete| *complete) {
+        if !listed.are_complete() {
             continue;
         }
-        match look(&seen) {
+        match look(&listed.seen) {
             WaitState::Done(answer) => return Ok(answer),
             WaitState::NotYet(seen) if seen == last => {}
             WaitState::NotYet(seen) => {
@@ -161,6 +140,51 @@ where
             }
             WaitState::Never(why) => return Err(Late::Failed(why)),
         }
+    }
+}
+
+/// The objects that several watches have listed so far.
+struct ListedObjects<K> {
+    seen: Seen<K>,
+    /// What a watch that begins again lists replaces what it had before.
+    listing: BTreeMap<usize, Seen<K>>,
+    /// The watch that each object is of.
+    owned: BTreeMap<(String, String), usize>,
+    /// The watches that have listed everything once.
+    complete: Vec<bool>,
+}
+
+impl<K: kube::Resource> ListedObjects<K> {
+    fn new(watches: usize) -> Self {
+        let (listing, owned) = (BTreeMap::new(), BTreeMap::new());
+        Self { seen: Seen::new(), listing, owned, complete: vec![false; watches] }
+    }
+
+    /// Takes in an event of the watch with this number.
+    fn follow(&mut self, watch: usize, event: Event<K>) {
+        match event {
+            Event::Init => drop(self.listing.insert(watch, Seen::new())),
+            Event::InitApply(object) => {
+                self.listing.entry(watch).or_default().insert(key(&object), object);
+            }
+            Event::InitDone => {
+                self.seen.retain(|key, _| self.owned.get(key) != Some(&watch));
+                for (key, object) in self.listing.remove(&watch).unwrap_or_default() {
+                    self.owned.insert(key.clone(), watch);
+                    self.seen.insert(key, object);
+                }
+                self.complete[watch] = true;
+            }
+            Event::Apply(object) => {
+                self.owned.insert(key(&object), watch);
+                self.seen.insert(key(&object), object);
+            }
+            Event::Delete(object) => drop(self.seen.remove(&key(&object))),
+        }
+    }
+
+    fn are_complete(&self) -> bool {
+        self.complete.iter().all(|complete| *complete)
     }
 }
 

@@ -1,6 +1,7 @@
 //! On what an endpoint fails to be a peer, in the words of the policy's author: what is no pod is named, with the word
 //! that policies have for it.
 
+use ipnet::IpNet;
 use verdikt_scenario::policy::PolicyKind;
 
 use crate::identity::Identity;
@@ -71,27 +72,11 @@ pub(crate) fn peer_miss(peer: &Peer, identity: &Identity, author: Author) -> Str
         PeerMatcher::Entity(entity) => {
             format!("peer: it does not belong to the entity {}", entity.word())
         }
-        PeerMatcher::Cidr { within, except } => {
-            let Some(address) = identity.address else {
-                return "peer: CIDR rules match no endpoint of the cluster".to_owned();
-            };
-            if let Some(prefix) = except.iter().find(|prefix| prefix.contains(&address)) {
-                return format!("peer: {address} is excepted by {prefix}");
-            }
-            let listed: Vec<String> = within.iter().map(ToString::to_string).collect();
-            let listed =
-                if listed.is_empty() { "any prefix of the group".to_owned() } else { listed.join(" or ") };
-            format!("peer: {address} is not inside {listed}")
-        }
-        PeerMatcher::CidrGroups { selector, except } => {
-            let excepted = identity
-                .address
-                .and_then(|address| Some((address, except.iter().find(|prefix| prefix.contains(&address))?)));
-            match excepted {
-                Some((address, prefix)) => format!("peer: {address} is excepted by {prefix}"),
-                None => format!("peer: no CIDR group with {selector} contains it"),
-            }
-        }
+        PeerMatcher::Cidr { within, except } => cidr_miss(within, except, identity),
+        PeerMatcher::CidrGroups { selector, except } => match excepted(except, identity) {
+            Some(miss) => miss,
+            None => format!("peer: no CIDR group with {selector} contains it"),
+        },
         PeerMatcher::Name(pattern) => match (identity.address, identity.names.as_slice()) {
             (None, _) => format!("peer: toFQDNs `{pattern}` matches no endpoint of the cluster"),
             (Some(address), []) => {
@@ -102,6 +87,24 @@ pub(crate) fn peer_miss(peer: &Peer, identity: &Identity, author: Author) -> Str
             }
         },
     }
+}
+
+fn cidr_miss(within: &[IpNet], except: &[IpNet], identity: &Identity) -> String {
+    let Some(address) = identity.address else {
+        return "peer: CIDR rules match no endpoint of the cluster".to_owned();
+    };
+    if let Some(miss) = excepted(except, identity) {
+        return miss;
+    }
+    let listed: Vec<String> = within.iter().map(ToString::to_string).collect();
+    let listed = if listed.is_empty() { "any prefix of the group".to_owned() } else { listed.join(" or ") };
+    format!("peer: {address} is not inside {listed}")
+}
+
+fn excepted(except: &[IpNet], identity: &Identity) -> Option<String> {
+    let address = identity.address?;
+    let prefix = except.iter().find(|prefix| prefix.contains(&address))?;
+    Some(format!("peer: {address} is excepted by {prefix}"))
 }
 
 /// What an endpoint is that is no pod and no host outside, and the entity by which policies know it.

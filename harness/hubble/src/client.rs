@@ -101,7 +101,8 @@ impl HubbleClient {
             grpc.ready().await.map_err(|error| error::connecting(&self.source, &error))?;
             let codec = MessageCodec::<_, ServerStatusResponse>::default();
             let response = grpc.unary(Request::new(ServerStatusRequest {}), path, codec).await;
-            let response = response.map_err(|status| error::answered(&self.source, &status, true))?;
+            let response = response
+                .map_err(|status| error::answered(&self.source, &status, error::AskedBefore::Nothing))?;
             response.into_inner().map_err(|error| ClientError::Failed {
                 server: self.source.to_string(),
                 reason: error.to_string(),
@@ -200,7 +201,7 @@ impl Responses {
             };
             return message.map_err(|status| {
                 self.state = ResponseState::Failed;
-                error::answered(&self.source, &status, false)
+                error::answered(&self.source, &status, error::AskedBefore::Something)
             });
         }
     }

@@ -153,20 +153,9 @@ fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<
     } else {
         i32::try_from(flow.drop_reason).unwrap_or(0)
     };
-    let direction = match TrafficDirection::try_from(flow.traffic_direction) {
-        Ok(TrafficDirection::Ingress) => Some(FlowDirection::Ingress),
-        Ok(TrafficDirection::Egress) => Some(FlowDirection::Egress),
-        Ok(TrafficDirection::Unknown) | Err(_) => None,
-    };
+    let direction = direction_of(flow.traffic_direction);
     let request = flow.l7.as_ref().and_then(request::request);
-    let kind = match flow.event_type.map_or(0, |event| event.kind) {
-        event_type::POLICY_VERDICT => FlowKind::PolicyVerdict,
-        event_type::DROP if reason::is_policy(number) && direction.is_some() => FlowKind::PolicyVerdict,
-        // Packets without addresses are of no attempt.
-        event_type::DROP if flow.ip.is_some() => FlowKind::Drop,
-        event_type::L7 if request.is_some() => FlowKind::Proxy,
-        _ => return Ok(None),
-    };
+    let Some(kind) = flow_kind(&flow, number, direction) else { return Ok(None) };
     let is_reply = match &flow.l7 {
         Some(l7) => request::is_response(l7),
         None => flow.is_reply.unwrap_or(false),
@@ -202,12 +191,6 @@ fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<
         (FlowDirection::Ingress, false) => &flow.ingress_allowed_by,
         (FlowDirection::Ingress, true) => &flow.ingress_denied_by,
     };
-    let drop_reason = match (verdict, kind) {
-        (FlowVerdict::Dropped, FlowKind::Proxy) => Some(DropReason::RefusedByProxy),
-        (FlowVerdict::Dropped, _) => Some(reason::meaning(number)),
-        (FlowVerdict::Error, _) => Some(DropReason::Other("the proxy failed".to_owned())),
-        (FlowVerdict::Forwarded | FlowVerdict::Redirected | FlowVerdict::Audit, _) => None,
-    };
     let flow = Flow {
         at,
         kind,
@@ -216,12 +199,41 @@ fn reported(flow: messages::Flow, node: String, at: Option<Duration>) -> Result<
         source,
         destination,
         protocol,
-        drop_reason,
+        drop_reason: drop_reason(verdict, kind, number),
         match_type: flow.policy_match_type,
         policies: policies.iter().filter_map(short_name).collect(),
         request,
     };
     Ok(Some(HubbleEvent::Flow(Box::new(Reported { flow, is_reply, node, source_names, destination_names }))))
+}
+
+fn direction_of(number: i32) -> Option<FlowDirection> {
+    match TrafficDirection::try_from(number) {
+        Ok(TrafficDirection::Ingress) => Some(FlowDirection::Ingress),
+        Ok(TrafficDirection::Egress) => Some(FlowDirection::Egress),
+        Ok(TrafficDirection::Unknown) | Err(_) => None,
+    }
+}
+
+/// What an event tells of; none of what is no flow to verdikt. `number` is that of the drop reason.
+fn flow_kind(flow: &messages::Flow, number: i32, direction: Option<FlowDirection>) -> Option<FlowKind> {
+    match flow.event_type.map_or(0, |event| event.kind) {
+        event_type::POLICY_VERDICT => Some(FlowKind::PolicyVerdict),
+        event_type::DROP if reason::is_policy(number) && direction.is_some() => Some(FlowKind::PolicyVerdict),
+        // Packets without addresses are of no attempt.
+        event_type::DROP if flow.ip.is_some() => Some(FlowKind::Drop),
+        event_type::L7 if flow.l7.as_ref().and_then(request::request).is_some() => Some(FlowKind::Proxy),
+        _ => None,
+    }
+}
+
+fn drop_reason(verdict: FlowVerdict, kind: FlowKind, number: i32) -> Option<DropReason> {
+    match (verdict, kind) {
+        (FlowVerdict::Dropped, FlowKind::Proxy) => Some(DropReason::RefusedByProxy),
+        (FlowVerdict::Dropped, _) => Some(reason::meaning(number)),
+        (FlowVerdict::Error, _) => Some(DropReason::Other("the proxy failed".to_owned())),
+        (FlowVerdict::Forwarded | FlowVerdict::Redirected | FlowVerdict::Audit, _) => None,
+    }
 }
 
 fn name_of(kind: FlowKind) -> &'static str {

@@ -16,6 +16,7 @@ use verdikt_lab::policy::{AddressOwner, PolicyVersion};
 use verdikt_lab::redirect::Redirects;
 use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{Endpoint, Pod, Protocol, Topology};
 
 const POLICY: &str = "{apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: {name: guard, namespace: shop}, \
@@ -87,7 +88,7 @@ fn datapath() -> Result<Datapath, Box<dyn Error>> {
         (*address, AddressOwner { endpoint: endpoint.clone(), identity: 1000 })
     });
     let (cluster, owners) = (Arc::new(cluster.into_owned()), Arc::new(owners.collect()));
-    let policy = PolicyVersion::new(cluster, owners, BTreeMap::new(), 1, false);
+    let policy = PolicyVersion::new(cluster, owners, BTreeMap::new(), 1, Enforcement::default());
     let mut datapath = Datapath::new(Arc::new(Redirects::default()), Arc::new(policy));
     for (index, (address, endpoint)) in endpoints.into_iter().enumerate() {
         let owner = LinkOwner::Endpoint { endpoint, addresses: vec![address], identity: 1000 };

@@ -22,6 +22,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use verdikt_probes::addresses::{Addresses, NodeRelay};
+use verdikt_scenario::attempt::IpFamily;
 use verdikt_scenario::topology::{DNS_POD, Endpoint, LOCAL_NODE, Topology};
 
 const DNS_SERVICE_V4: Ipv4Addr = Ipv4Addr::new(245, 96, 0, 10);
@@ -36,56 +37,27 @@ pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
     let given: BTreeSet<IpAddr> = first.chain(second).chain(of_nodes).collect();
     let held = before.endpoints.values().chain(before.services.values()).chain(before.backends.values());
     let held = held.chain(before.relays.values()).flatten();
-    let mut used: BTreeSet<IpAddr> = held.copied().chain(given).collect();
-    let mut pick = |pool: Pool, before: Option<&Vec<IpAddr>>| {
-        let mut addresses = before.cloned().unwrap_or_default();
-        if addresses.is_empty() {
-            addresses.extend(pool.first_free(false, &used));
-        }
-        if let ([only], true) = (addresses.as_slice(), dual_stack) {
-            addresses.extend(pool.first_free(only.is_ipv4(), &used));
-        }
-        used.extend(&addresses);
-        addresses
-    };
+    let mut free = FreeAddresses { dual_stack, used: held.copied().chain(given).collect() };
     let mut next = Addresses::default();
     for endpoint in all_endpoints(topology) {
-        let addresses = match &endpoint {
-            Endpoint::World(name) => {
-                let given = topology.world.get(name).map(|host| host.address);
-                let mut addresses = kept_or_given(before, &endpoint, given);
-                let second = topology.second_addresses.get(name);
-                if let (Some(first), Some(second)) = (addresses.as_mut().filter(|it| it.len() == 1), second) {
-                    first.push(*second);
-                }
-                pick(Pool::World, addresses.as_ref())
-            }
-            Endpoint::Node(name) => {
-                let given = topology.nodes.get(name).and_then(|node| node.address);
-                pick(Pool::Nodes, kept_or_given(before, &endpoint, given).as_ref())
-            }
-            Endpoint::Pod(name) if topology.pods.get(name).is_some_and(|pod| pod.host_network.is_some()) => {
-                pick(Pool::Nodes, before.endpoints.get(&endpoint))
-            }
-            Endpoint::Pod(_) | Endpoint::Cilium(_) => pick(Pool::Pods, before.endpoints.get(&endpoint)),
-        };
+        let addresses = of_endpoint(&endpoint, before, topology, &mut free);
         next.endpoints.insert(endpoint, addresses);
     }
     for service in topology.services.keys() {
         let backends = topology.backends(service);
         for backend in backends.iter().filter(|_| backends.len() > 1) {
             let key = (service.clone(), backend.clone());
-            let addresses = pick(Pool::Backends, before.backends.get(&key));
+            let addresses = free.pick(Pool::Backends, before.backends.get(&key));
             next.backends.insert(key, addresses);
         }
     }
     for relay in relays(topology) {
-        let addresses = pick(Pool::Relays, before.relays.get(&relay));
+        let addresses = free.pick(Pool::Relays, before.relays.get(&relay));
         next.relays.insert(relay, addresses);
     }
     let dns = topology.dns_service();
     for service in topology.services.keys().filter(|service| Some(*service) != dns.as_ref()) {
-        let addresses = pick(Pool::Services, before.services.get(service));
+        let addresses = free.pick(Pool::Services, before.services.get(service));
         next.services.insert(service.clone(), addresses);
     }
     if let Some(dns) = dns {
@@ -93,6 +65,57 @@ pub fn next(before: &Addresses, topology: &Topology) -> Addresses {
         next.services.insert(dns, [IpAddr::V4(DNS_SERVICE_V4)].into_iter().chain(v6).collect());
     }
     next
+}
+
+/// The addresses that nothing has.
+struct FreeAddresses {
+    /// Whether everything has one of each family.
+    dual_stack: bool,
+    used: BTreeSet<IpAddr>,
+}
+
+impl FreeAddresses {
+    /// What something had before, or addresses that are free, of each family that the topology has.
+    fn pick(&mut self, pool: Pool, before: Option<&Vec<IpAddr>>) -> Vec<IpAddr> {
+        let mut addresses = before.cloned().unwrap_or_default();
+        if addresses.is_empty() {
+            addresses.extend(pool.first_free(IpFamily::V4, &self.used));
+        }
+        if let ([only], true) = (addresses.as_slice(), self.dual_stack) {
+            let other = if only.is_ipv4() { IpFamily::V6 } else { IpFamily::V4 };
+            addresses.extend(pool.first_free(other, &self.used));
+        }
+        self.used.extend(&addresses);
+        addresses
+    }
+}
+
+fn of_endpoint(
+    endpoint: &Endpoint,
+    before: &Addresses,
+    topology: &Topology,
+    free: &mut FreeAddresses,
+) -> Vec<IpAddr> {
+    let kept = before.endpoints.get(endpoint);
+    match endpoint {
+        Endpoint::World(name) => {
+            let given = topology.world.get(name).map(|host| host.address);
+            let mut addresses = kept_or_given(before, endpoint, given);
+            let second = topology.second_addresses.get(name);
+            if let (Some(first), Some(second)) = (addresses.as_mut().filter(|it| it.len() == 1), second) {
+                first.push(*second);
+            }
+            free.pick(Pool::World, addresses.as_ref())
+        }
+        Endpoint::Node(name) => {
+            let given = topology.nodes.get(name).and_then(|node| node.address);
+            free.pick(Pool::Nodes, kept_or_given(before, endpoint, given).as_ref())
+        }
+        Endpoint::Pod(name) if topology.pods.get(name).is_some_and(|pod| pod.host_network.is_some()) => {
+            free.pick(Pool::Nodes, kept)
+        }
+        Endpoint::Pod(_) | Endpoint::Cilium(_) => free.pick(Pool::Pods, kept),
+    }
 }
 
 /// What an endpoint had keeps its place only if the scenario gives it no other address.
@@ -146,17 +169,17 @@ enum Pool {
 }
 
 impl Pool {
-    fn first_free(self, v6: bool, used: &BTreeSet<IpAddr>) -> Option<IpAddr> {
+    fn first_free(self, family: IpFamily, used: &BTreeSet<IpAddr>) -> Option<IpAddr> {
         let numbers = match self {
             // The first addresses are the node's, the first services the cluster's own.
             Self::Pods => 10..=u16::MAX - 1,
             Self::Services | Self::Backends | Self::Relays => 256..=u16::MAX - 1,
             Self::Nodes | Self::World => 2..=254,
         };
-        numbers.map(|number| self.address(v6, number)).find(|address| !used.contains(address))
+        numbers.map(|number| self.address(family, number)).find(|address| !used.contains(address))
     }
 
-    fn address(self, v6: bool, number: u16) -> IpAddr {
+    fn address(self, family: IpFamily, number: u16) -> IpAddr {
         let [high, low] = number.to_be_bytes();
         let (v4, prefix) = match self {
             Self::Pods => (Ipv4Addr::new(10, 244, high, low), [0xfd00, 0x10, 0x244, 0]),
@@ -167,7 +190,10 @@ impl Pool {
             Self::World => (Ipv4Addr::new(198, 51, 100, low), [0xfd00, 0x198, 0x51, 0]),
         };
         let [one, two, three, four] = prefix;
-        if v6 { Ipv6Addr::new(one, two, three, four, 0, 0, 0, number).into() } else { v4.into() }
+        match family {
+            IpFamily::V4 => v4.into(),
+            IpFamily::V6 => Ipv6Addr::new(one, two, three, four, 0, 0, 0, number).into(),
+        }
     }
 }
 

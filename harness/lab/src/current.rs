@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use verdikt_engine::model::PolicyModel;
 use verdikt_scenario::name::DnsName;
+use verdikt_scenario::scenario::Enforcement;
 
 use crate::policy::{AddressOwner, PolicyVersion};
 
@@ -24,7 +25,7 @@ struct LabState {
     policy: Arc<PolicyVersion>,
     cluster: Arc<PolicyModel<'static>>,
     endpoints: Arc<BTreeMap<IpAddr, AddressOwner>>,
-    audit: bool,
+    enforcement: Enforcement,
     /// By address and name, until when it is known.
     names: BTreeMap<(IpAddr, String), Duration>,
 }
@@ -34,12 +35,13 @@ impl CurrentPolicy {
     pub fn new(
         cluster: PolicyModel<'static>,
         endpoints: BTreeMap<IpAddr, AddressOwner>,
-        audit: bool,
+        enforcement: Enforcement,
     ) -> Self {
         let (cluster, endpoints) = (Arc::new(cluster), Arc::new(endpoints));
         let policy =
-            PolicyVersion::new(Arc::clone(&cluster), Arc::clone(&endpoints), BTreeMap::new(), 0, audit);
-        let state = LabState { policy: Arc::new(policy), cluster, endpoints, audit, names: BTreeMap::new() };
+            PolicyVersion::new(Arc::clone(&cluster), Arc::clone(&endpoints), BTreeMap::new(), 0, enforcement);
+        let state =
+            LabState { policy: Arc::new(policy), cluster, endpoints, enforcement, names: BTreeMap::new() };
         Self { revision: AtomicU64::new(0), state: Mutex::new(state) }
     }
 
@@ -58,12 +60,12 @@ impl CurrentPolicy {
         &self,
         cluster: PolicyModel<'static>,
         endpoints: BTreeMap<IpAddr, AddressOwner>,
-        audit: bool,
+        enforcement: Enforcement,
     ) {
         let mut state = self.state();
         state.cluster = Arc::new(cluster);
         state.endpoints = Arc::new(endpoints);
-        state.audit = audit;
+        state.enforcement = enforcement;
         self.renew(&mut state);
     }
 
@@ -110,7 +112,7 @@ impl CurrentPolicy {
         }
         let revision = state.policy.revision() + 1;
         let (cluster, endpoints) = (Arc::clone(&state.cluster), Arc::clone(&state.endpoints));
-        state.policy = Arc::new(PolicyVersion::new(cluster, endpoints, names, revision, state.audit));
+        state.policy = Arc::new(PolicyVersion::new(cluster, endpoints, names, revision, state.enforcement));
         self.revision.store(revision, Ordering::Release);
     }
 

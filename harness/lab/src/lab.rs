@@ -17,6 +17,7 @@ use verdikt_probes::servers::servers;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::name::DnsName;
 use verdikt_scenario::prediction::Finding;
+use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 
 use crate::addresses::{all_endpoints, next};
@@ -105,7 +106,7 @@ impl Lab {
             PolicyModel::new(&Topology::default(), &[], &ModelOptions::default(), &Learned::default())
                 .into_owned(),
             BTreeMap::new(),
-            false,
+            Enforcement::default(),
         ));
         let redirects = Arc::new(Redirects::default());
         let losses = Arc::new(Losses::default());
@@ -142,7 +143,7 @@ impl Lab {
         &mut self,
         topology: &Topology,
         cluster: PolicyModel<'static>,
-        audit: bool,
+        enforcement: Enforcement,
     ) -> Result<(), LabError> {
         let addresses = next(&self.addresses, topology);
         let wanted = all_endpoints(topology);
@@ -188,7 +189,7 @@ impl Lab {
         self.try_sockets(topology, &services).await?;
         let relays = services::relays(topology, &self.addresses);
         self.carrier.services(services, relays).await.map_err(LabError::Datapath)?;
-        self.policy.replace(cluster, by_address, audit);
+        self.policy.replace(cluster, by_address, enforcement);
         self.configure(topology).await?;
         // What was lost while all of this was made belongs to no attempt.
         for site in self.sites.values_mut() {

@@ -12,6 +12,7 @@ use verdikt_engine::model::PolicyModel;
 use verdikt_engine::rule::Direction;
 use verdikt_engine::ruling::{Hello, RequestHead, Ruling};
 use verdikt_scenario::prediction::Finding;
+use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::Endpoint;
 
 /// The identity of an address outside the cluster that nobody has.
@@ -35,7 +36,7 @@ pub struct PolicyVersion {
     /// The names learned for an address outside the cluster.
     names: BTreeMap<IpAddr, BTreeSet<String>>,
     revision: u64,
-    audit: bool,
+    enforcement: Enforcement,
 }
 
 impl PolicyVersion {
@@ -45,9 +46,9 @@ impl PolicyVersion {
         endpoints: Arc<BTreeMap<IpAddr, AddressOwner>>,
         names: BTreeMap<IpAddr, BTreeSet<String>>,
         revision: u64,
-        audit: bool,
+        enforcement: Enforcement,
     ) -> Self {
-        Self { cluster, endpoints, names, revision, audit }
+        Self { cluster, endpoints, names, revision, enforcement }
     }
 
     /// Grows with every change.
@@ -57,7 +58,7 @@ impl PolicyVersion {
 
     /// Whether denials of an endpoint's packets are reported only.
     pub fn audits(&self, endpoint: &Endpoint) -> bool {
-        self.audit || self.cluster.audits(endpoint)
+        self.enforcement.audit || self.cluster.audits(endpoint)
     }
 
     /// The endpoint that has an address.

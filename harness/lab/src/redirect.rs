@@ -54,18 +54,19 @@ impl Redirect {
 
     /// From where the connection reaches the proxy: 198.18.0.0/16 (not .0.x), or `fd98:12::/64`.
     pub fn token(&self) -> SocketAddr {
-        SocketAddr::new(address(self.client.is_ipv4(), 18, self.number), self.client.port())
+        SocketAddr::new(address(self.client.ip(), 18, self.number), self.client.port())
     }
 
     /// From where the proxy's connection to the server leaves: 198.19.0.0/16, or `fd98:13::/64`.
     pub fn upstream(&self) -> SocketAddr {
-        SocketAddr::new(address(self.client.is_ipv4(), 19, self.number), self.client.port())
+        SocketAddr::new(address(self.client.ip(), 19, self.number), self.client.port())
     }
 }
 
-fn address(v4: bool, range: u8, number: u16) -> IpAddr {
+/// An address of the same family as another one.
+fn address(like: IpAddr, range: u8, number: u16) -> IpAddr {
     let [high, low] = number.to_be_bytes();
-    if v4 {
+    if like.is_ipv4() {
         Ipv4Addr::new(198, range, high, low).into()
     } else {
         Ipv6Addr::new(0xfd98, u16::from(range), 0, 0, 0, 0, 1, number).into()

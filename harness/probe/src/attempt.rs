@@ -19,6 +19,7 @@ mod udp;
 pub(crate) use progress::AttemptProgress;
 
 use look_up::address;
+use query::QueryTransport;
 
 /// Makes an attempt, and tells what it came to.
 pub(crate) async fn make(
@@ -53,7 +54,10 @@ async fn answered(
             let address = address(progress, resolver, target).await?;
             ping::make(progress, address).await
         }
-        Action::Dns { name, tcp } => look_up::by_first_server(progress, resolver, name, *tcp).await,
+        Action::Dns { name, tcp } => {
+            let transport = if *tcp { QueryTransport::Tcp } else { QueryTransport::Udp };
+            look_up::by_first_server(progress, resolver, name, transport).await
+        }
         Action::Http { target, port, method, path, headers, tls } => {
             let host = http::host(target, *port, *tls);
             let request = http::request(progress.attempt(), &host, method, path, headers)?;

@@ -41,6 +41,29 @@ fn asked(check: &Check) -> String {
     }
 }
 
+/// Why nothing lets it pass, up to the rules that isolate.
+fn no_rule_allows(check: &Check, isolated_by: &[Arc<RuleRef>]) -> String {
+    let (endpoint, point) = (&check.endpoint, check.point);
+    // The proxy of Cilium's own is an endpoint too, and keeps to its policy of both directions itself.
+    let of_gateway =
+        point == EnforcementPoint::Http && *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress);
+    match (point, isolated_by.is_empty()) {
+        (EnforcementPoint::Http, false) if of_gateway => {
+            format!("no rule allows it, and {endpoint} is isolated (default deny) by")
+        }
+        (EnforcementPoint::Egress | EnforcementPoint::Ingress, false) => {
+            format!("no rule allows it, and {endpoint} is isolated at {point} (default deny) by")
+        }
+        (_, true) if of_gateway || matches!(point, EnforcementPoint::Egress | EnforcementPoint::Ingress) => {
+            format!("no rule allows it, and every endpoint is isolated in this mode, {endpoint} too")
+        }
+        (EnforcementPoint::Dns | EnforcementPoint::Http | EnforcementPoint::Tls, false) => {
+            "no rule of the proxy allows it; it was sent there by".to_owned()
+        }
+        (_, true) => "no rule of the proxy allows it".to_owned(),
+    }
+}
+
 struct Chain {
     paint: Paint,
     width: usize,
@@ -59,7 +82,6 @@ impl Chain {
 
     fn finding(&mut self, check: &Check, answer: Answer) {
         let denied = denied_words(check.point, answer);
-        let (endpoint, point) = (&check.endpoint, check.point);
         match &check.finding {
             Finding::NotIsolated => self.sentence(Tone::Allow, &not_isolated(check)),
             Finding::LocalHost => {
@@ -93,34 +115,7 @@ impl Chain {
                 self.rules(by);
             }
             Finding::NoRuleAllows { isolated_by, nearest } => {
-                // The proxy of Cilium's own is an endpoint too, and keeps to its policy of both directions itself.
-                let of_gateway =
-                    point == EnforcementPoint::Http && *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress);
-                let cause = match (point, isolated_by.is_empty()) {
-                    (EnforcementPoint::Http, true) if of_gateway => {
-                        format!(
-                            "no rule allows it, and every endpoint is isolated in this mode, {endpoint} too"
-                        )
-                    }
-                    (EnforcementPoint::Http, false) if of_gateway => {
-                        format!("no rule allows it, and {endpoint} is isolated (default deny) by")
-                    }
-                    (EnforcementPoint::Egress | EnforcementPoint::Ingress, true) => {
-                        format!(
-                            "no rule allows it, and every endpoint is isolated in this mode, {endpoint} too"
-                        )
-                    }
-                    (EnforcementPoint::Egress | EnforcementPoint::Ingress, false) => {
-                        format!("no rule allows it, and {endpoint} is isolated at {point} (default deny) by")
-                    }
-                    (EnforcementPoint::Dns | EnforcementPoint::Http | EnforcementPoint::Tls, true) => {
-                        "no rule of the proxy allows it".to_owned()
-                    }
-                    (EnforcementPoint::Dns | EnforcementPoint::Http | EnforcementPoint::Tls, false) => {
-                        "no rule of the proxy allows it; it was sent there by".to_owned()
-                    }
-                };
-                self.sentence(Tone::Deny, &format!("{denied}: {cause}"));
+                self.sentence(Tone::Deny, &format!("{denied}: {}", no_rule_allows(check, isolated_by)));
                 self.rules(isolated_by);
                 if let Some(miss) = nearest {
                     self.sentence(Tone::Plain, "the nearest rule that allows something is");

@@ -8,6 +8,7 @@ use verdikt_scenario::topology::Endpoint;
 
 use crate::checks;
 use crate::evidence;
+use crate::explain::ExplainStyle;
 use crate::paint::Paint;
 use crate::text::plain;
 use crate::words;
@@ -21,11 +22,11 @@ pub fn traffic(flow: &Flow) -> String {
 }
 
 /// A flow that something stops, in lines: what was asked, and what was found.
-pub fn stopped(flow: &Flow, by: Option<&Finding>, colour: bool, width: usize) -> String {
+pub fn stopped(flow: &Flow, by: Option<&Finding>, style: ExplainStyle) -> String {
     let Some((check, answer)) = by.and_then(|finding| check(flow, finding)) else {
         return format!("{}\n", evidence::flow(flow));
     };
-    let mut lines = checks::alone(&check, answer, Paint { colour }, width);
+    let mut lines = checks::alone(&check, answer, Paint { colour: style.colour }, style.width);
     lines.push(String::new());
     lines.join("\n")
 }

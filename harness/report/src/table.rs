@@ -169,11 +169,11 @@ impl Drawing {
     fn lines(&self, columns: Range<usize>) -> Vec<String> {
         let header =
             self.headers[columns.clone()].iter().map(|lines| (lines.as_slice(), Tone::Heading)).collect();
-        let mut lines = self.row(&[], header, columns.clone(), true);
+        let mut lines = self.row(&[], header, columns.clone(), RowPart::Header);
         for (label, cells) in self.labels.iter().zip(&self.cells) {
             let cells: Vec<_> =
                 cells[columns.clone()].iter().map(|(lines, tone)| (lines.as_slice(), *tone)).collect();
-            lines.extend(self.row(label, cells, columns.clone(), false));
+            lines.extend(self.row(label, cells, columns.clone(), RowPart::Body));
         }
         lines
     }
@@ -184,7 +184,7 @@ impl Drawing {
         label: &[String],
         cells: Vec<(&[String], Tone)>,
         columns: Range<usize>,
-        bottom: bool,
+        part: RowPart,
     ) -> Vec<String> {
         let height = cells.iter().map(|(lines, _)| lines.len()).chain([label.len()]).max().unwrap_or(0);
         let widths: Vec<usize> =
@@ -193,7 +193,10 @@ impl Drawing {
         let line = |at: usize| {
             let (mut line, mut missing) = (String::new(), 0);
             for ((lines, tone), room) in parts.iter().zip(&widths) {
-                let skipped = if bottom { height - lines.len() } else { 0 };
+                let skipped = match part {
+                    RowPart::Header => height - lines.len(),
+                    RowPart::Body => 0,
+                };
                 let text = at.checked_sub(skipped).and_then(|at| lines.get(at)).map_or("", String::as_str);
                 if !text.is_empty() {
                     line.push_str(&" ".repeat(missing));
@@ -206,6 +209,13 @@ impl Drawing {
         };
         (0..height).map(line).collect()
     }
+}
+
+/// Which part of a table a row is in.
+#[derive(Clone, Copy)]
+enum RowPart {
+    Header,
+    Body,
 }
 
 /// The lines of a header or label, each folded.

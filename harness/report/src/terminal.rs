@@ -9,7 +9,8 @@ use verdikt_scenario::plain::counted;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
 use verdikt_verdict::event::{
-    CellJudged, CellSkipped, Event, ObjectJudged, RunStarted, ScenarioStarted, StepStarted,
+    CellJudged, CellSkipped, Event, ObjectJudged, RunStarted, ScenarioFailed, ScenarioSkipped,
+    ScenarioStarted, StepStarted,
 };
 use verdikt_verdict::evidence::Basis;
 use verdikt_verdict::invariant::InvariantJudged;
@@ -157,25 +158,8 @@ impl Terminal {
                 Vec::new()
             }
             Event::ScenarioStarted(scenario) => self.scenario_started(scenario),
-            Event::ScenarioSkipped(skipped) => {
-                let mut lines = self.scenario_over();
-                let line = format!("{}: {}", plain(&skipped.scenario), plain(&skipped.because));
-                if self.options.detail == Detail::Tables {
-                    lines.push(String::new());
-                }
-                lines.extend(after_word("skipped", &line, self.options.width, str::to_owned));
-                lines
-            }
-            Event::ScenarioFailed(failed) => {
-                self.step = None;
-                let shown = self.scenario.take();
-                let line = plain(&format!("{}: {}", failed.scenario, failed.reason));
-                self.remarkable.push(format!("FAILED        {line}"));
-                let paint = |word: &str| self.paint().paint(Tone::Differs, word);
-                let mut lines = after_word("FAILED", &line, self.options.width, paint);
-                lines.extend(shown.map_or_else(Vec::new, |shown| shown.lines));
-                lines
-            }
+            Event::ScenarioSkipped(skipped) => self.scenario_skipped(skipped),
+            Event::ScenarioFailed(failed) => self.scenario_failed(failed),
             Event::StepStarted(started) => {
                 let (objects, skipped, cells) = (Vec::new(), Vec::new(), Vec::new());
                 let (started, counts) = (started.clone(), Counts::default());
@@ -228,6 +212,27 @@ impl Terminal {
         self.run = Some(run.clone());
         let line = format!("verdikt {}, backend {}, Cilium {}", run.verdikt, run.backend, run.cilium);
         if self.options.detail == Detail::Tables { vec![plain(&line)] } else { Vec::new() }
+    }
+
+    fn scenario_skipped(&mut self, skipped: &ScenarioSkipped) -> Vec<String> {
+        let mut lines = self.scenario_over();
+        let line = format!("{}: {}", plain(&skipped.scenario), plain(&skipped.because));
+        if self.options.detail == Detail::Tables {
+            lines.push(String::new());
+        }
+        lines.extend(after_word("skipped", &line, self.options.width, str::to_owned));
+        lines
+    }
+
+    fn scenario_failed(&mut self, failed: &ScenarioFailed) -> Vec<String> {
+        self.step = None;
+        let shown = self.scenario.take();
+        let line = plain(&format!("{}: {}", failed.scenario, failed.reason));
+        self.remarkable.push(format!("FAILED        {line}"));
+        let paint = |word: &str| self.paint().paint(Tone::Differs, word);
+        let mut lines = after_word("FAILED", &line, self.options.width, paint);
+        lines.extend(shown.map_or_else(Vec::new, |shown| shown.lines));
+        lines
     }
 
     fn scenario_started(&mut self, scenario: &ScenarioStarted) -> Vec<String> {

@@ -15,20 +15,27 @@ pub(crate) fn plain(text: &str) -> String {
 
 /// Breaks a text at its spaces into lines of at most `limit` columns; longer words stay whole.
 pub fn wrap(text: &str, limit: usize) -> Vec<String> {
-    broken(text, limit, false)
+    broken(text, limit, LongWord::Whole)
 }
 
 /// Breaks a text into lines of at most `limit` columns: at spaces, in a long word after a slash or the like, and anywhere
 /// where that does not help.
 pub(crate) fn fold(text: &str, limit: usize) -> Vec<String> {
-    broken(text, limit, true)
+    broken(text, limit, LongWord::Broken)
 }
 
-fn broken(text: &str, limit: usize, words_too: bool) -> Vec<String> {
+/// What becomes of a word that is longer than a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LongWord {
+    Whole,
+    Broken,
+}
+
+fn broken(text: &str, limit: usize, long: LongWord) -> Vec<String> {
     let mut lines = WrappedLines { limit, done: Vec::new(), line: String::new() };
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         lines.space_for(word);
-        if !words_too {
+        if long == LongWord::Whole {
             lines.line.push_str(word);
             continue;
         }

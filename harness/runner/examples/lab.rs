@@ -81,7 +81,7 @@ struct Measured {
 fn run(path: &PathBuf) -> Result<Measured, Box<dyn Error>> {
     let loaded = load(std::slice::from_ref(path));
     if !loaded.diagnostics.is_empty() {
-        return Err(render(&loaded.diagnostics, &loaded.sources, false).into());
+        return Err(render(&loaded.diagnostics, &loaded.sources).into());
     }
     let probe = ProbeExecutable { path: std::env::current_exe()?, arguments: vec!["probe".into()] };
     let options = RunOptions::default();

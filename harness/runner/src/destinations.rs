@@ -21,73 +21,103 @@ pub(crate) fn destinations(
     behind: impl Fn(&NamespacedName, Protocol, Port) -> Vec<SocketAddr>,
 ) -> Destinations {
     let protocol = attempt.protocol().unwrap_or(Protocol::Tcp);
-    let port = attempt.port();
-    let at = |endpoint: &Endpoint| -> Vec<SocketAddr> {
-        let addresses = addresses.get(endpoint).into_iter().flatten();
-        addresses.map(|address| SocketAddr::new(*address, port.map_or(0, Port::get))).collect()
-    };
-    let through =
-        |service: &NamespacedName| port.map(|port| behind(service, protocol, port)).unwrap_or_default();
-    let sockets_of = |endpoint: &Endpoint, port: Port| -> Vec<SocketAddr> {
-        let own = addresses.get(endpoint).into_iter().flatten();
-        own.map(|address| SocketAddr::new(*address, port.get())).collect()
-    };
-    let dns = || {
-        let servers =
-            topology.dns_servers(protocol).into_iter().filter_map(|(server, port)| Some((server, port?)));
-        servers.flat_map(|(server, port)| sockets_of(&server, port)).collect()
-    };
-    let backends = match attempt.target() {
-        Some(Target::Service(service) | Target::Over { service, backend: None, .. }) => {
-            port.map(|port| topology.behind(service, protocol, port))
-        }
-        _ => None,
-    };
-    let backends = backends.into_iter().flatten().filter_map(|(backend, port)| Some((backend, port?)));
-    let backends = backends.flat_map(|(backend, port)| {
-        sockets_of(&backend, port).into_iter().map(move |socket| (socket, backend.clone()))
-    });
-    let backends = backends.collect();
+    let sought = SoughtTarget { attempt, protocol, topology, addresses, behind };
+    let (sockets, backends) = (sought.sockets(), sought.backends());
     let gateway = Endpoint::Cilium(CiliumEndpoint::Ingress);
-    let is_gateway =
-        !topology.routes.is_empty() && attempt.target().and_then(Target::endpoint) == Some(&gateway);
-    let sockets = match attempt.target() {
-        None => dns(),
-        Some(Target::Endpoint(endpoint)) if is_gateway => {
-            let route = match attempt.plain() {
-                Attempt::Http { request, .. } => topology.route(request.host(), &request.path),
-                _ => None,
-            };
-            let behind = route.map(|route| behind(&route.service, protocol, route.port));
-            at(endpoint).into_iter().chain(behind.into_iter().flatten()).collect()
-        }
-        Some(Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint)) => at(endpoint),
-        Some(
-            target @ (Target::Service(service)
-            | Target::Backend { service, .. }
-            | Target::Over { service, .. }),
-        ) => {
-            let own = target.backend().map(|backend| addresses.get(backend).map_or(&[][..], Vec::as_slice));
-            let is_meant = |socket: &SocketAddr| own.is_none_or(|own| own.contains(&socket.ip()));
-            through(service).into_iter().filter(is_meant).collect()
-        }
-        Some(Target::Name(name)) => match topology.resolve(name) {
-            Some(Resolved::Service(service)) if topology.is_headless(&service) => {
-                topology.backends(&service).iter().flat_map(at).collect()
-            }
-            Some(Resolved::Service(service)) => through(&service),
-            Some(Resolved::World(host)) => at(&Endpoint::World(host)),
-            None => Vec::new(),
-        },
-    };
     let relay = attempt.target().and_then(|target| target.relay(source, topology)).map(Endpoint::Node);
-    let relay = relay.or_else(|| is_gateway.then_some(gateway));
+    let relay = relay.or_else(|| sought.is_gateway().then_some(gateway));
     let relays = relay.and_then(|relay| addresses.get(&relay)).cloned().unwrap_or_default();
-    let own = at(source);
+    let own = sought.at(source);
     // A pod that reaches itself arrives under another address, and an echo is answered by the kernel.
     let itself = sockets.iter().any(|socket| own.iter().any(|own| own.ip() == socket.ip()));
     let unanswered = topology.is_unanswered(attempt);
     let tells =
         !matches!(attempt.plain(), Attempt::Ping { .. }) && !sockets.is_empty() && !itself && !unanswered;
     Destinations { sockets, backends, tells, unanswered, dns_servers: DnsServers::Anybody, relays }
+}
+
+/// The target of an attempt, and what its sockets are looked up in.
+struct SoughtTarget<'a, F> {
+    attempt: &'a Attempt,
+    protocol: Protocol,
+    topology: &'a Topology,
+    addresses: &'a BTreeMap<Endpoint, Vec<IpAddr>>,
+    behind: F,
+}
+
+impl<F: Fn(&NamespacedName, Protocol, Port) -> Vec<SocketAddr>> SoughtTarget<'_, F> {
+    fn sockets(&self) -> Vec<SocketAddr> {
+        match self.attempt.target() {
+            None => {
+                let servers = self.topology.dns_servers(self.protocol).into_iter();
+                let servers = servers.filter_map(|(server, port)| Some((server, port?)));
+                servers.flat_map(|(server, port)| self.sockets_of(&server, port)).collect()
+            }
+            Some(Target::Endpoint(endpoint)) if self.is_gateway() => {
+                self.at(endpoint).into_iter().chain(self.behind_gateway()).collect()
+            }
+            Some(Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint)) => self.at(endpoint),
+            Some(
+                target @ (Target::Service(service)
+                | Target::Backend { service, .. }
+                | Target::Over { service, .. }),
+            ) => {
+                let own = target.backend();
+                let own = own.map(|backend| self.addresses.get(backend).map_or(&[][..], Vec::as_slice));
+                let is_meant = |socket: &SocketAddr| own.is_none_or(|own| own.contains(&socket.ip()));
+                self.through(service).into_iter().filter(is_meant).collect()
+            }
+            Some(Target::Name(name)) => match self.topology.resolve(name) {
+                Some(Resolved::Service(service)) if self.topology.is_headless(&service) => {
+                    self.topology.backends(&service).iter().flat_map(|backend| self.at(backend)).collect()
+                }
+                Some(Resolved::Service(service)) => self.through(&service),
+                Some(Resolved::World(host)) => self.at(&Endpoint::World(host)),
+                None => Vec::new(),
+            },
+        }
+    }
+
+    /// The sockets of each backend, where the target is a service that may lead to any.
+    fn backends(&self) -> BTreeMap<SocketAddr, Endpoint> {
+        let (Some(Target::Service(service) | Target::Over { service, backend: None, .. }), Some(port)) =
+            (self.attempt.target(), self.attempt.port())
+        else {
+            return BTreeMap::new();
+        };
+        let backends = self.topology.behind(service, self.protocol, port).into_iter();
+        let backends = backends.filter_map(|(backend, port)| Some((backend, port?)));
+        let sockets = backends.flat_map(|(backend, port)| {
+            self.sockets_of(&backend, port).into_iter().map(move |socket| (socket, backend.clone()))
+        });
+        sockets.collect()
+    }
+
+    fn is_gateway(&self) -> bool {
+        let target = self.attempt.target().and_then(Target::endpoint);
+        !self.topology.routes.is_empty() && target == Some(&Endpoint::Cilium(CiliumEndpoint::Ingress))
+    }
+
+    fn behind_gateway(&self) -> Vec<SocketAddr> {
+        let Attempt::Http { request, .. } = self.attempt.plain() else { return Vec::new() };
+        let route = self.topology.route(request.host(), &request.path);
+        route.map(|route| (self.behind)(&route.service, self.protocol, route.port)).unwrap_or_default()
+    }
+
+    fn through(&self, service: &NamespacedName) -> Vec<SocketAddr> {
+        let port = self.attempt.port();
+        port.map(|port| (self.behind)(service, self.protocol, port)).unwrap_or_default()
+    }
+
+    /// An endpoint under the port that is tried.
+    fn at(&self, endpoint: &Endpoint) -> Vec<SocketAddr> {
+        let addresses = self.addresses.get(endpoint).into_iter().flatten();
+        let port = self.attempt.port().map_or(0, Port::get);
+        addresses.map(|address| SocketAddr::new(*address, port)).collect()
+    }
+
+    fn sockets_of(&self, endpoint: &Endpoint, port: Port) -> Vec<SocketAddr> {
+        let own = self.addresses.get(endpoint).into_iter().flatten();
+        own.map(|address| SocketAddr::new(*address, port.get())).collect()
+    }
 }

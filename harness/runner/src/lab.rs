@@ -99,7 +99,7 @@ impl Backend for LabBackend {
         self.topology = step.topology.clone();
         self.lab.forget_names(&step.expired);
         self.attempted.0.clear();
-        self.lab.apply(&step.topology, cluster, step.enforcement.audit).await.map_err(BackendError::new)?;
+        self.lab.apply(&step.topology, cluster, step.enforcement).await.map_err(BackendError::new)?;
         Ok(AppliedStep::default())
     }
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
+use std::ops::ControlFlow;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
@@ -65,61 +66,74 @@ pub async fn run_on<B: Backend>(
     };
     let began = options.clock.begin();
     begin_run(choice.name, options, &mut tell)?;
-    let interrupted = {
-        let (mut waiting, mut queues): (Vec<_>, VecDeque<_>) = (0..scenarios.len())
-            .map(|index| {
-                let (events, queue) = mpsc::unbounded_channel();
-                ((index, events), queue)
-            })
-            .unzip();
-        let mut running = FuturesUnordered::new();
-        let mut under_way = BTreeSet::new();
-        let mut may_begin = true;
-        tokio::pin!(stop);
-        loop {
-            while may_begin {
-                let met = |index: usize| under_way.iter().any(|other| (choice.conflict)(index, *other));
-                let next = waiting.iter().position(|(index, _)| !met(*index));
-                match next.filter(|_| under_way.len() < options.parallel.max(1)) {
-                    None => may_begin = false,
-                    Some(next) => {
-                        let (index, events) = waiting.remove(next);
-                        under_way.insert(index);
-                        let (scenario, opened) = (&scenarios[index], open(index));
-                        running.push(async move {
-                            run_scenario(scenario, options, choice.unfit, opened, events).await;
-                            index
-                        });
-                    }
-                }
-            }
-            // The queue of a scenario that is over ends; the next one's turn comes.
-            let Some(first) = queues.front_mut() else { break false };
-            tokio::select! {
-                biased;
-                event = first.recv() => match event {
-                    Some(event) => tell(event)?,
-                    None => drop(queues.pop_front()),
-                },
-                Some(index) = running.next(), if !running.is_empty() => {
-                    under_way.remove(&index);
-                    may_begin = true;
-                }
-                () = &mut stop => {
-                    drop(running);
-                    for mut queue in queues {
-                        while let Ok(event) = queue.try_recv() {
-                            tell(event)?;
-                        }
-                    }
-                    break true;
+    let outcome = match run_all(choice, scenarios, options, open, stop, &mut tell).await? {
+        ControlFlow::Break(Interruption) => RunResult::Interrupted,
+        ControlFlow::Continue(()) => RunResult::of(&totals),
+    };
+    sink(Event::RunFinished(RunFinished { totals, outcome, took: began.took() }))?;
+    Ok(outcome)
+}
+
+/// The end of a run before all of it was done.
+struct Interruption;
+
+async fn run_all<B: Backend>(
+    choice: BackendChoice<'_>,
+    scenarios: &[Scenario],
+    options: &RunOptions,
+    open: impl AsyncFn(usize) -> Result<B, BackendError>,
+    stop: impl Future<Output = ()>,
+    tell: Sink<'_>,
+) -> io::Result<ControlFlow<Interruption>> {
+    let (mut waiting, mut queues): (Vec<_>, VecDeque<_>) = (0..scenarios.len())
+        .map(|index| {
+            let (events, queue) = mpsc::unbounded_channel();
+            ((index, events), queue)
+        })
+        .unzip();
+    let mut running = FuturesUnordered::new();
+    let mut under_way = BTreeSet::new();
+    let mut may_begin = true;
+    tokio::pin!(stop);
+    loop {
+        while may_begin {
+            let met = |index: usize| under_way.iter().any(|other| (choice.conflict)(index, *other));
+            let next = waiting.iter().position(|(index, _)| !met(*index));
+            match next.filter(|_| under_way.len() < options.parallel.max(1)) {
+                None => may_begin = false,
+                Some(next) => {
+                    let (index, events) = waiting.remove(next);
+                    under_way.insert(index);
+                    let (scenario, opened) = (&scenarios[index], open(index));
+                    running.push(async move {
+                        run_scenario(scenario, options, choice.unfit, opened, events).await;
+                        index
+                    });
                 }
             }
         }
-    };
-    let outcome = if interrupted { RunResult::Interrupted } else { RunResult::of(&totals) };
-    sink(Event::RunFinished(RunFinished { totals, outcome, took: began.took() }))?;
-    Ok(outcome)
+        // The queue of a scenario that is over ends; the next one's turn comes.
+        let Some(first) = queues.front_mut() else { return Ok(ControlFlow::Continue(())) };
+        tokio::select! {
+            biased;
+            event = first.recv() => match event {
+                Some(event) => tell(event)?,
+                None => drop(queues.pop_front()),
+            },
+            Some(index) = running.next(), if !running.is_empty() => {
+                under_way.remove(&index);
+                may_begin = true;
+            }
+            () = &mut stop => break,
+        }
+    }
+    drop(running);
+    for mut queue in queues {
+        while let Ok(event) = queue.try_recv() {
+            tell(event)?;
+        }
+    }
+    Ok(ControlFlow::Break(Interruption))
 }
 
 async fn run_scenario<B: Backend>(

@@ -22,59 +22,22 @@ pub(crate) fn order(
 ) -> Result<wire::Order, String> {
     let of_family = attempt.family().map(|family| known.of_family(family));
     let known = of_family.as_ref().unwrap_or(known);
-    let of_endpoint = |endpoint: &Endpoint| {
-        known.endpoints.get(endpoint).and_then(|addresses| known.reachable(source, addresses))
-    };
-    let none = |target: &Target| format!("{target} has no address that {source} can reach");
-    let by_name = |name: &DnsName| match attempt.family() {
-        None => wire::WireTarget::Name(format!("{name}.")),
-        Some(family) => {
-            wire::WireTarget::NameOverFamily { name: format!("{name}."), v6: family == IpFamily::V6 }
-        }
-    };
-    let socket = |target: &Target, protocol: Protocol, port: Port| {
-        let found = match target {
-            // The names of a table are whole, and are asked for as they are.
-            Target::Name(name) => return Ok((by_name(name), port.get())),
-            Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
-                of_endpoint(endpoint).map(|it| SocketAddr::new(it, port.get()))
-            }
-            Target::Backend { service, backend } if known.backends.is_empty() => {
-                return Err(format!(
-                    "no client can choose {backend} among what is behind {service}; only the model and the lab can"
-                ));
-            }
-            Target::Service(_) | Target::Backend { .. } | Target::Over { .. } => {
-                known.way_through(source, target, protocol, port)
-            }
-        };
-        let found = found.map(|found| (wire::WireTarget::Address(found.ip()), found.port()));
-        found.ok_or_else(|| none(target))
-    };
+    let targets = WireTargets { source, family: attempt.family(), known };
     let action = match attempt.plain() {
         Attempt::Connect { protocol, target: to, port } => {
-            let (target, port) = socket(to, *protocol, *port)?;
+            let (target, port) = targets.socket(to, *protocol, *port)?;
             match protocol {
                 Protocol::Tcp => wire::Action::Tcp { target, port },
                 Protocol::Udp => wire::Action::Udp { target, port },
                 Protocol::Sctp => wire::Action::Sctp { target, port },
             }
         }
-        Attempt::Ping { target } => {
-            let address = match target {
-                Target::Name(name) => Ok(by_name(name)),
-                Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
-                    of_endpoint(endpoint).map(wire::WireTarget::Address).ok_or(target)
-                }
-                Target::Service(_) | Target::Backend { .. } | Target::Over { .. } => Err(target),
-            };
-            wire::Action::Ping { target: address.map_err(none)? }
-        }
+        Attempt::Ping { target } => wire::Action::Ping { target: targets.host(target)? },
         Attempt::Dns { name, protocol } => {
             wire::Action::Dns { name: format!("{name}."), tcp: *protocol == Protocol::Tcp }
         }
         Attempt::Http { target: to, port, request } => {
-            let (target, port) = socket(to, Protocol::Tcp, *port)?;
+            let (target, port) = targets.socket(to, Protocol::Tcp, *port)?;
             wire::Action::Http {
                 target,
                 port,
@@ -89,6 +52,71 @@ pub(crate) fn order(
     };
     let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     Ok(wire::Order::Attempt(wire::WireAttempt { attempt: number.0, action, timeout }))
+}
+
+/// What targets are to the probe of a source.
+struct WireTargets<'a> {
+    source: &'a Endpoint,
+    /// The family that the attempt is bound to.
+    family: Option<IpFamily>,
+    known: &'a Addresses,
+}
+
+impl WireTargets<'_> {
+    fn socket(
+        &self,
+        target: &Target,
+        protocol: Protocol,
+        port: Port,
+    ) -> Result<(wire::WireTarget, u16), String> {
+        let found = match target {
+            // The names of a table are whole, and are asked for as they are.
+            Target::Name(name) => return Ok((self.by_name(name), port.get())),
+            Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
+                self.address(endpoint).map(|address| SocketAddr::new(address, port.get()))
+            }
+            Target::Backend { service, backend } if self.known.backends.is_empty() => {
+                return Err(format!(
+                    "no client can choose {backend} among what is behind {service}; only the model and the lab can"
+                ));
+            }
+            Target::Service(_) | Target::Backend { .. } | Target::Over { .. } => {
+                self.known.way_through(self.source, target, protocol, port)
+            }
+        };
+        let found = found.map(|found| (wire::WireTarget::Address(found.ip()), found.port()));
+        found.ok_or_else(|| self.unreachable(target))
+    }
+
+    /// The target of an echo request, which has no port.
+    fn host(&self, target: &Target) -> Result<wire::WireTarget, String> {
+        match target {
+            Target::Name(name) => Ok(self.by_name(name)),
+            Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
+                self.address(endpoint).map(wire::WireTarget::Address).ok_or_else(|| self.unreachable(target))
+            }
+            Target::Service(_) | Target::Backend { .. } | Target::Over { .. } => {
+                Err(self.unreachable(target))
+            }
+        }
+    }
+
+    fn by_name(&self, name: &DnsName) -> wire::WireTarget {
+        let name = format!("{name}.");
+        match self.family {
+            None => wire::WireTarget::Name(name),
+            Some(family) => wire::WireTarget::NameOverFamily { name, v6: family == IpFamily::V6 },
+        }
+    }
+
+    fn address(&self, endpoint: &Endpoint) -> Option<IpAddr> {
+        let addresses = self.known.endpoints.get(endpoint)?;
+        self.known.reachable(self.source, addresses)
+    }
+
+    fn unreachable(&self, target: &Target) -> String {
+        format!("{target} has no address that {} can reach", self.source)
+    }
 }
 
 /// What a probe's report means to a run; none if nothing. `server` says where the probe's server of a number listens.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::place::Place;
 
 pub use allow::take_allowed;
-pub use render::{render, render_in};
+pub use render::{RenderStyle, render, render_in};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

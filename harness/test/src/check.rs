@@ -44,7 +44,7 @@ fn run(file: &Path) -> Result<Vec<String>, String> {
     let Loaded { scenarios, mut diagnostics, sources, .. } = loader.scenarios(&files);
     diagnostics.extend(verdikt_runner::mistakes(&scenarios, version));
     if !diagnostics.is_empty() {
-        return Err(diagnostic::render(&diagnostics, &sources, false));
+        return Err(diagnostic::render(&diagnostics, &sources));
     }
     let mut notes = Vec::new();
     let events = match wish {

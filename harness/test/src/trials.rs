@@ -131,11 +131,7 @@ pub(crate) fn trials(suite: &Suite, backend: SuiteBackend, arguments: &Arguments
         trials.push(Trial::test("the scenarios load without a mistake", move || {
             let mistakes = verdikt_runner::mistakes(&runs.scenarios, version);
             let problems: Vec<_> = diagnostics.into_iter().chain(mistakes).collect();
-            if problems.is_empty() {
-                Ok(())
-            } else {
-                Err(diagnostic::render(&problems, &sources, false).into())
-            }
+            if problems.is_empty() { Ok(()) } else { Err(diagnostic::render(&problems, &sources).into()) }
         }));
     }
     for &version in &suite.besides {

@@ -73,7 +73,7 @@ pub fn needs_lost_flow(evidence: &Evidence) -> bool {
         return false;
     }
     let flows = read(&evidence.flows);
-    let with_more = with_more(&flows, evidence.audit);
+    let with_more = with_more(&flows, evidence);
     let known = conclude(evidence, flows).verdict;
     let mut others = with_more.into_iter().map(|flows| conclude(evidence, flows).verdict);
     others.any(|other| !matches!(other, Verdict::Inconclusive(_)) && other != known)
@@ -91,7 +91,7 @@ pub fn may_tell_more(evidence: &Evidence) -> Option<String> {
 }
 
 /// What these flows and more may tell together. A packet that was denied gets nowhere else.
-fn with_more(flows: &FlowEvidence, audit: bool) -> Vec<FlowEvidence> {
+fn with_more(flows: &FlowEvidence, evidence: &Evidence) -> Vec<FlowEvidence> {
     match flows {
         FlowEvidence::Silent | FlowEvidence::Passed | FlowEvidence::Dropped(_) | FlowEvidence::Audited(_) => {
             let mut more: Vec<FlowEvidence> = [
@@ -104,7 +104,7 @@ fn with_more(flows: &FlowEvidence, audit: bool) -> Vec<FlowEvidence> {
             .map(FlowEvidence::Denied)
             .into();
             more.push(FlowEvidence::DeniedBehindProxy);
-            if audit && !matches!(flows, FlowEvidence::Audited(_)) {
+            if evidence.audit && !matches!(flows, FlowEvidence::Audited(_)) {
                 more.push(FlowEvidence::Audited(EnforcementPoint::Ingress));
             }
             more
@@ -120,7 +120,6 @@ fn with_more(flows: &FlowEvidence, audit: bool) -> Vec<FlowEvidence> {
 fn conclude(evidence: &Evidence, flows: FlowEvidence) -> Fused {
     let outcome = &evidence.observation.outcome;
     let arrival = evidence.observation.arrival;
-    let arrived = arrival == Arrival::Arrived;
     let seen = format!("the client saw: {outcome}");
     if let Some(fused) = answered_by_proxy(evidence, &flows) {
         return fused;
@@ -139,33 +138,8 @@ fn conclude(evidence: &Evidence, flows: FlowEvidence) -> Fused {
             Fused { verdict: Verdict::Denied(EnforcementPoint::Http), basis }
         }
         (ClientEvidence::Answered | ClientEvidence::Served, flows, arrival) => {
-            match (denied(&flows), arrival) {
-                (Some(point), _) => {
-                    let when = when_denied(evidence).unwrap_or_default();
-                    inconclusive(format!("{seen}, although its packets were denied at {point}{when}"))
-                }
-                // A connection on which nothing is asked ends in the proxy.
-                (None, Arrival::NotSeen)
-                    if *outcome == Outcome::Answered
-                        && flows == FlowEvidence::Passed
-                        && is_taken_by_proxy(evidence) =>
-                {
-                    let basis = Basis { outcome: true, flow: true, arrival: false };
-                    Fused { verdict: Verdict::Allowed, basis }
-                }
-                (None, Arrival::NotSeen) => inconclusive(format!("{seen}, and no server saw it")),
-                (None, _) => {
-                    let flow = !matches!(flows, FlowEvidence::Silent | FlowEvidence::Dropped(_));
-                    let basis = Basis { outcome: true, flow, arrival: arrived };
-                    let verdict = match flows {
-                        FlowEvidence::Audited(point) => Verdict::Audited(point),
-                        _ => Verdict::Allowed,
-                    };
-                    Fused { verdict, basis }
-                }
-            }
+            of_answer(evidence, &flows, arrival, &seen)
         }
-
         (ClientEvidence::Refused | ClientEvidence::Failed, flows, arrival) => match (denied(&flows), arrival)
         {
             (Some(point), Arrival::Arrived) => inconclusive(format!(
@@ -176,8 +150,37 @@ fn conclude(evidence: &Evidence, flows: FlowEvidence) -> Fused {
                 Fused { verdict: Verdict::Denied(point), basis }
             }
             (None, _) if evidence.unanswered => unanswered(&flows, &seen),
-            (None, _) => inconclusive(format!("{seen}, and {}", why_unclear(&flows, arrived))),
+            (None, _) => inconclusive(format!("{seen}, and {}", why_unclear(&flows, arrival))),
         },
+    }
+}
+
+/// The verdict of an attempt that was answered.
+fn of_answer(evidence: &Evidence, flows: &FlowEvidence, arrival: Arrival, seen: &str) -> Fused {
+    match (denied(flows), arrival) {
+        (Some(point), _) => {
+            let when = when_denied(evidence).unwrap_or_default();
+            inconclusive(format!("{seen}, although its packets were denied at {point}{when}"))
+        }
+        // A connection on which nothing is asked ends in the proxy.
+        (None, Arrival::NotSeen)
+            if evidence.observation.outcome == Outcome::Answered
+                && *flows == FlowEvidence::Passed
+                && is_taken_by_proxy(evidence) =>
+        {
+            let basis = Basis { outcome: true, flow: true, arrival: false };
+            Fused { verdict: Verdict::Allowed, basis }
+        }
+        (None, Arrival::NotSeen) => inconclusive(format!("{seen}, and no server saw it")),
+        (None, _) => {
+            let flow = !matches!(flows, FlowEvidence::Silent | FlowEvidence::Dropped(_));
+            let basis = Basis { outcome: true, flow, arrival: arrival == Arrival::Arrived };
+            let verdict = match flows {
+                FlowEvidence::Audited(point) => Verdict::Audited(*point),
+                _ => Verdict::Allowed,
+            };
+            Fused { verdict, basis }
+        }
     }
 }
 
@@ -190,7 +193,7 @@ fn unanswered(flows: &FlowEvidence, seen: &str) -> Fused {
     let verdict = match flows {
         FlowEvidence::Passed => Verdict::Allowed,
         FlowEvidence::Audited(point) => Verdict::Audited(*point),
-        _ => return inconclusive(format!("{seen}, and {}", why_unclear(flows, false))),
+        _ => return inconclusive(format!("{seen}, and {}", why_unclear(flows, Arrival::NotSeen))),
     };
     Fused { verdict, basis: Basis { outcome: false, flow: true, arrival: false } }
 }
@@ -211,10 +214,10 @@ fn when_denied(evidence: &Evidence) -> Option<String> {
 }
 
 /// Why a failure is no denial.
-fn why_unclear(flows: &FlowEvidence, arrived: bool) -> String {
+fn why_unclear(flows: &FlowEvidence, arrival: Arrival) -> String {
     match flows {
         FlowEvidence::Dropped(reason) => format!("its packet was dropped: {reason}"),
-        _ if arrived => "it reached its server, and the answer was lost".to_owned(),
+        _ if arrival == Arrival::Arrived => "it reached its server, and the answer was lost".to_owned(),
         _ => "no flow says that a policy denied it".to_owned(),
     }
 }

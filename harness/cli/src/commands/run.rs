@@ -32,6 +32,7 @@ use self::chosen_backend::ChosenBackend;
 use self::log::EventLogWriter;
 use self::output::{RunOutput, Told};
 use self::remembered::Remembered;
+use self::update::UpdateEffect;
 use super::{load_without_mistakes, paths_or_default, reports};
 use crate::arguments::{Reports, RunArguments};
 use crate::exit;
@@ -93,13 +94,25 @@ fn once(
         return Err(Failure::nothing("there is nothing to run").hint(hint));
     }
     if *list {
-        for name in names {
-            Printer::data(&format!("{name}\n"))?;
-        }
+        names.try_for_each(|name| Printer::data(&format!("{name}\n")))?;
         return Ok(ExitCode::SUCCESS);
     }
     drop(names);
     options.warnings = warnings(&loaded, &scenarios, cilium, &options.filters);
+    let tables = update::LoadedTables { scenarios: &scenarios, sources: &loaded.sources };
+    evaluate(arguments, backend, &tables, &options, printer)
+}
+
+/// Runs what was loaded, writes every report, and rewrites tables where that is wanted.
+fn evaluate(
+    arguments: &RunArguments,
+    backend: ChosenBackend,
+    loaded: &update::LoadedTables<'_>,
+    options: &RunOptions,
+    printer: &Printer,
+) -> Result<ExitCode, Failure> {
+    let RunArguments { output, events: log, .. } = arguments;
+    let scenarios = loaded.scenarios;
     let shown = TerminalOptions {
         width: Printer::width(),
         colour: printer.colour,
@@ -115,9 +128,9 @@ fn once(
         told.tell(event)
     };
     let outcome = match backend {
-        ChosenBackend::Model(_) => model::run_until(&scenarios, &options, &|| signals.is_asked(), &mut sink),
-        ChosenBackend::Lab => lab::run(&scenarios, &options, &signals, &mut sink)?,
-        ChosenBackend::Cluster(cluster) => cluster.run(&scenarios, &options, &signals, &mut sink)?,
+        ChosenBackend::Model(_) => model::run_until(scenarios, options, &|| signals.is_asked(), &mut sink),
+        ChosenBackend::Lab => lab::run(scenarios, options, &signals, &mut sink)?,
+        ChosenBackend::Cluster(cluster) => cluster.run(scenarios, options, &signals, &mut sink)?,
     };
     remembered.keep();
     let Told { events, differing, totals } = told.end()?;
@@ -127,8 +140,8 @@ fn once(
     let left = match arguments.update.filter(|_| outcome != RunResult::Interrupted) {
         None => outcome,
         Some(mode) => {
-            let tables = update::LoadedTables { scenarios: &scenarios, sources: &loaded.sources };
-            let recorded = update::update(mode, arguments.check, &tables, &differing)?;
+            let effect = if arguments.check { UpdateEffect::List } else { UpdateEffect::Write };
+            let recorded = update::update(mode, effect, loaded, &differing)?;
             RunResult::of(&Totals { differing: totals.differing - recorded, ..totals })
         }
     };

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a workspace that cannot be read is not tidy")]
 
+mod functions;
 mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -272,8 +273,13 @@ fn pure_packages_depend_on_nothing_that_does_io() {
     none(&broken, "pure packages do no I/O: move what needs this dependency to `runner` or `cli`");
 }
 
-/// Every path below `std` that the text names, those in braces one by one.
-fn std_paths(text: &str) -> Vec<String> {
+/// What stands before the unit tests at the end of a file.
+fn production(text: &str) -> &str {
+    text.split_once("#[cfg(test)]\nmod tests {").map_or(text, |(production, _)| production)
+}
+
+/// Every path below one that the text names, such as `std::`; those in braces one by one.
+fn paths_below(text: &str, head: &str) -> Vec<String> {
     fn expand(prefix: &str, rest: &str, found: &mut Vec<String>) {
         let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
         let path = format!("{prefix}{}", &rest[..end]);
@@ -301,9 +307,11 @@ fn std_paths(text: &str) -> Vec<String> {
         }
     }
     let mut found = Vec::new();
-    for (index, _) in text.match_indices("std::") {
-        let inside_a_word = text[..index].ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        if !inside_a_word {
+    for (index, _) in text.match_indices(head) {
+        // A path may begin with `::std`, and `super::super` is one.
+        let before = text[..index].trim_end_matches(if head == "std::" { "::" } else { "" });
+        let is_inside = before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+        if !is_inside {
             expand("", &text[index..], &mut found);
         }
     }
@@ -317,7 +325,7 @@ fn reaches(path: &str, forbidden: &str) -> bool {
 
 #[test]
 fn std_paths_are_found_however_they_are_written() {
-    let check = |text: &str, expected: &[&str]| assert_eq!(std_paths(text), expected, "{text}");
+    let check = |text: &str, expected: &[&str]| assert_eq!(paths_below(text, "std::"), expected, "{text}");
     check("use std::fs;", &["std::fs"]);
     check("let x = std::env::var(\"X\");", &["std::env::var"]);
     check(
@@ -342,7 +350,7 @@ fn pure_packages_name_nothing_that_does_io() {
             continue;
         }
         let loader = LOADER.iter().any(|part| source.path.starts_with(part));
-        for path in std_paths(&source.text) {
+        for path in paths_below(&source.text, "std::") {
             let forbidden = IMPURE_PATHS.iter().find(|forbidden| reaches(&path, forbidden));
             if forbidden.is_some_and(|forbidden| !loader || !PATHS_OF_THE_LOADER.contains(forbidden)) {
                 broken.push(format!("{}: {path}", source.path));
@@ -489,15 +497,12 @@ fn differences_between_versions_stand_in_one_table() {
         let rest = &line[line.find("V1_")? + 3..];
         rest.starts_with(|c: char| c.is_ascii_digit()).then(|| line.trim().to_owned())
     };
-    // Unit tests stand at the ends of files.
-    let production = |source: Source| Source {
-        text: source.text.split("#[cfg(test)]").next().unwrap_or_default().to_owned(),
-        ..source
-    };
     let others = sources()
         .into_iter()
         .filter(|source| source.is_production() && !NAME_VERSIONS.contains(&source.path.as_str()));
-    let broken: Vec<String> = others.flat_map(|source| lines(&production(source), names_version)).collect();
+    let without_tests = |source: Source| Source { text: production(&source.text).to_owned(), ..source };
+    let broken: Vec<String> =
+        others.flat_map(|source| lines(&without_tests(source), names_version)).collect();
     none(&broken, "write the difference into `engine/src/behaviour.rs`, and ask for it by its name");
 }
 

@@ -41,7 +41,7 @@ pub(super) fn rule(spec: &YamlNode, context: &ParseContext<'_>) -> Result<Rule, 
             read_rule(item, origin, Precedence::of(tier, priority, index), context, &mut entries)?;
         }
     }
-    Ok(Rule { subject: subject(spec, !entries.is_empty())?, entries })
+    Ok(Rule { subject: subject(spec, &entries)?, entries })
 }
 
 /// Reads a rule: an entry for its peers, one for what is denied because a peer is not known, and one for the DNS

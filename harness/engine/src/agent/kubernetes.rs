@@ -147,7 +147,7 @@ fn peer_selector(
         }
     }
     let mut selector = Selector { requirements };
-    imply_cluster(&mut selector, context.behaviour.peers_are_of_the_local_cluster);
+    imply_cluster(&mut selector, context.behaviour);
     Ok(selector)
 }
 

@@ -3,7 +3,7 @@
 use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::loader::nearest;
 
-use super::selectors::{Keys, imply_peer, selector};
+use super::selectors::{ImpliedNamespace, Keys, imply_peer, selector};
 use super::{ParseContext, cidr, element_text, list, proxy, refusal, refusal_of};
 use crate::label::LabelSource;
 use crate::refusal::{Refusal, RefusalKind};
@@ -105,8 +105,12 @@ impl PeerReader<'_> {
     fn read_selector(&self, element: &YamlNode) -> Result<Selector, Refusal> {
         let ParseContext { behaviour, namespace, .. } = *self.context;
         let mut selector = selector(element, Keys::WithSource, behaviour)?;
-        let local_cluster = behaviour.peers_are_of_the_local_cluster;
-        imply_peer(&mut selector, namespace, self.subject_is_init, local_cluster);
+        let namespace = match namespace {
+            Some(namespace) => ImpliedNamespace::OfPolicy(namespace),
+            None if self.subject_is_init => ImpliedNamespace::None,
+            None => ImpliedNamespace::Any,
+        };
+        imply_peer(&mut selector, namespace, behaviour);
         Ok(selector)
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use verdikt_scenario::attempt::IpFamily;
 use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::topology::Protocol;
 
@@ -177,16 +178,16 @@ fn icmp_list(node: &YamlNode, index: usize, rules: &mut Vec<PortRule>) -> Result
         return Err(refusal(node, format!("too many types, the max is {MOST_PORTS}")));
     }
     for (position, field) in fields.iter().enumerate() {
-        let v6 = match text(field, "family")? {
-            None | Some("" | "IPv4") => false,
-            Some("IPv6") => true,
+        let family = match text(field, "family")? {
+            None | Some("" | "IPv4") => IpFamily::V4,
+            Some("IPv6") => IpFamily::V6,
             Some(other) => {
                 return Err(refusal(field, format!("invalid family {other:?}, must be IPv4 or IPv6")));
             }
         };
-        let kind = icmp_type(field, v6)?;
+        let kind = icmp_type(field, family)?;
         // The type is kept where a port is, and port 0 stands for every port.
-        let matcher = PortMatcher::Icmp { v6, kind: (kind != 0).then_some(kind) };
+        let matcher = PortMatcher::Icmp { v6: family == IpFamily::V6, kind: (kind != 0).then_some(kind) };
         rules.push(PortRule {
             matcher,
             proxy: None,
@@ -198,17 +199,20 @@ fn icmp_list(node: &YamlNode, index: usize, rules: &mut Vec<PortRule>) -> Result
     Ok(())
 }
 
-fn icmp_type(field: &YamlNode, v6: bool) -> Result<u8, Refusal> {
+fn icmp_type(field: &YamlNode, family: IpFamily) -> Result<u8, Refusal> {
+    let (family, names): (_, &[(&str, u8)]) = match family {
+        IpFamily::V4 => ("IPv4", &ICMPV4_TYPES),
+        IpFamily::V6 => ("IPv6", &ICMPV6_TYPES),
+    };
     let node = field.get("type").ok_or_else(|| refusal(field, "type must be specified"))?;
     let number = match &node.value {
         Value::Integer(number) => u8::try_from(*number).ok(),
-        Value::Text(text) => text.parse().ok().or_else(|| {
-            let names: &[(&str, u8)] = if v6 { &ICMPV6_TYPES } else { &ICMPV4_TYPES };
-            names.iter().find(|(name, _)| *name == text.as_str()).map(|(_, number)| *number)
-        }),
+        Value::Text(text) => text
+            .parse()
+            .ok()
+            .or_else(|| names.iter().find(|(name, _)| *name == text.as_str()).map(|(_, number)| *number)),
         _ => None,
     };
-    let family = if v6 { "IPv6" } else { "IPv4" };
     number.ok_or_else(|| refusal(node, format!("not an ICMP type of {family}")))
 }
 

@@ -162,13 +162,19 @@ fn is_qualified(text: &str) -> bool {
         && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(&c))
 }
 
+/// The namespace that a peer selector implies where it names none.
+#[derive(Clone, Copy)]
+pub(super) enum ImpliedNamespace<'n> {
+    /// That of the policy.
+    OfPolicy(&'n str),
+    /// Whichever, but one.
+    Any,
+    /// Not even that there is one.
+    None,
+}
+
 /// Adds what a peer selector implies: the policy's namespace (or any namespace at all), and the local cluster.
-pub(super) fn imply_peer(
-    selector: &mut Selector,
-    namespace: Option<&str>,
-    subject_is_init: bool,
-    local_cluster: bool,
-) {
+pub(super) fn imply_peer(selector: &mut Selector, namespace: ImpliedNamespace<'_>, behaviour: &Behaviour) {
     if selector.has_key(|requirement| requirement.source == Some(LabelSource::Reserved)) {
         return;
     }
@@ -176,7 +182,7 @@ pub(super) fn imply_peer(
         |requirement: &Requirement| matches!(requirement.source, None | Some(LabelSource::Kubernetes));
     if !selector.has_key(|requirement| from_kubernetes(requirement) && requirement.key == NAMESPACE) {
         match namespace {
-            Some(namespace) => {
+            ImpliedNamespace::OfPolicy(namespace) => {
                 let spans_namespaces = selector.has_key(|requirement| {
                     from_kubernetes(requirement) && requirement.key.starts_with(NAMESPACE_LABELS)
                 });
@@ -185,21 +191,21 @@ pub(super) fn imply_peer(
                     selector.requirements.push(Requirement::implied(NAMESPACE, operator));
                 }
             }
-            None if !subject_is_init => {
+            ImpliedNamespace::Any => {
                 selector.requirements.push(Requirement::implied(NAMESPACE, Operator::Exists));
             }
-            None => {}
+            ImpliedNamespace::None => {}
         }
     }
-    imply_cluster(selector, local_cluster);
+    imply_cluster(selector, behaviour);
 }
 
 /// Adds the local cluster to a peer selector that names no cluster.
-pub(super) fn imply_cluster(selector: &mut Selector, local_cluster: bool) {
+pub(super) fn imply_cluster(selector: &mut Selector, behaviour: &Behaviour) {
     let names_cluster = selector.has_key(|requirement| {
         matches!(requirement.source, None | Some(LabelSource::Kubernetes)) && requirement.key == CLUSTER
     });
-    if local_cluster && !names_cluster {
+    if behaviour.peers_are_of_the_local_cluster && !names_cluster {
         let operator = Operator::equals(CLUSTER_NAME);
         selector.requirements.push(Requirement::implied(CLUSTER, operator));
     }

@@ -144,7 +144,7 @@ impl Writer<'_> {
         }
         self.out.push(')');
         let closed = self.levels.pop().unwrap_or_default();
-        self.set_atom(closed.start, closed.repetitions, false);
+        self.set_atom(closed.start, closed.repetitions);
         Ok(())
     }
 
@@ -152,15 +152,16 @@ impl Writer<'_> {
     fn atom<'r>(&mut self, text: &str, rest: &'r str) -> &'r str {
         let start = self.out.len();
         self.out.push_str(text);
-        self.set_atom(start, 1, false);
+        self.set_atom(start, 1);
         rest
     }
 
-    fn set_atom(&mut self, start: usize, repetitions: u64, repeated: bool) {
+    /// Makes what was written since `start` the atom that may be repeated.
+    fn set_atom(&mut self, start: usize, repetitions: u64) {
         let end = self.out.len();
         let level = self.level();
         level.repetitions = level.repetitions.max(repetitions);
-        level.atom = Some(Atom { start, end, repeated, repetitions });
+        level.atom = Some(Atom { start, end, repeated: false, repetitions });
     }
 
     /// Repeats the atom before. `after` follows the operator; answers what follows its question mark too.
@@ -195,7 +196,10 @@ impl Writer<'_> {
             self.out.push(')');
         }
         self.out.push_str(operator.strip_suffix('?').filter(|rest| !rest.is_empty()).unwrap_or(operator));
-        self.set_atom(atom.start, repetitions, true);
+        self.set_atom(atom.start, repetitions);
+        if let Some(atom) = &mut self.level().atom {
+            atom.repeated = true;
+        }
         self.out.push_str(&between);
         Ok(after)
     }

@@ -63,16 +63,27 @@ fn of_spec(spec: &YamlNode, manifest: &Manifest, context: &LintContext<'_>, warn
         }
         let isolates =
             spec.at(&["enableDefaultDeny", section]).is_none_or(|node| node.value != Value::Boolean(false));
-        for (list, denies) in [(section, false), (deny, true)] {
+        let allow = if isolates { ItemEffect::AllowAndIsolate } else { ItemEffect::Allow };
+        for (list, effect) in [(section, allow), (deny, ItemEffect::Deny)] {
             for item in spec.get(list).map_or(&[][..], YamlNode::elements) {
-                of_item(item, denies, isolates, &mut warn);
+                of_item(item, effect, &mut warn);
             }
         }
     }
 }
 
+/// What an item is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ItemEffect {
+    Allow,
+    /// By being there at all, it isolates too.
+    AllowAndIsolate,
+    Deny,
+}
+
 /// Lists of an item that are empty, or of no use in a deny rule.
-fn of_item(item: &YamlNode, denies: bool, isolates: bool, warn: &mut impl FnMut(&YamlNode, String, &str)) {
+fn of_item(item: &YamlNode, effect: ItemEffect, warn: &mut impl FnMut(&YamlNode, String, &str)) {
+    let denies = effect == ItemEffect::Deny;
     let list = |key: &str| item.get(key).filter(|node| matches!(node.value, Value::List(_)));
     let is_empty = |node: &&YamlNode| node.elements().is_empty();
     for key in ["toFQDNs", "toServices", "toGroups", "fromGroups"] {
@@ -92,7 +103,7 @@ fn of_item(item: &YamlNode, denies: bool, isolates: bool, warn: &mut impl FnMut(
             let Some(list) = list(&key).filter(is_empty) else { continue };
             // Alone in an allow rule it is one more way to isolate, and may be meant as such.
             let alone = !denies && ports.is_empty() && item.get("icmps").is_none_or(|icmps| is_empty(&icmps));
-            let (effect, help) = match (denies, alone && isolates) {
+            let (effect, help) = match (denies, alone && effect == ItemEffect::AllowAndIsolate) {
                 (true, _) => ("denies nothing", "name the peers, or leave the list out if everyone is meant"),
                 (false, false) => {
                     ("allows nothing", "name the peers, or leave the list out if everyone is meant")

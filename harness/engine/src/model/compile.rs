@@ -8,7 +8,8 @@ use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::name::HostName;
 use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind, Refuser};
 use verdikt_scenario::settings::Settings;
-use verdikt_scenario::topology::Topology;
+use verdikt_scenario::topology::{Endpoint, Topology};
+use verdikt_scenario::version::CiliumVersion;
 
 use super::endpoints::{external_api_servers, share_port_names};
 use super::index::RuleIndex;
@@ -76,6 +77,25 @@ impl Agent<'_> {
         Some(Refusal { kind, part, message: message.to_owned(), position: object.position })
     }
 
+    /// Adds the rules of a version that is in force because the one after it is refused. It was taken once; only the
+    /// services and groups around it may have changed.
+    fn keep(
+        &self,
+        kept: &Manifest,
+        version: CiliumVersion,
+        objects: &mut Vec<ManifestSummary>,
+        rules: &mut Vec<Rule>,
+    ) {
+        let object = ManifestSummary::of(kept);
+        let stored = admission::prune(&kept.root, version);
+        if let Ok(ParsedObject { rules: kept, hidden: None }) =
+            self.read(objects.len(), &object.reference, &stored)
+        {
+            rules.extend(kept);
+            objects.push(object);
+        }
+    }
+
     /// Judges an object, and adds its rules if it is taken.
     fn judge(
         &self,
@@ -131,15 +151,7 @@ impl<'a> PolicyModel<'a> {
             judged.map(|(index, (object, stored))| agent.judge(index, object, stored, &mut rules)).collect();
         let refused = manifests.iter().zip(&judgements).filter(|(_, it)| **it != ObjectVerdict::Accepted);
         for kept in refused.filter_map(|(manifest, _)| before.version(&manifest.object())) {
-            // It was taken once; only the services and groups around it may have changed.
-            let object = ManifestSummary::of(kept);
-            let stored = admission::prune(&kept.root, options.version);
-            if let Ok(ParsedObject { rules: kept, hidden: None }) =
-                agent.read(objects.len(), &object.reference, &stored)
-            {
-                rules.extend(kept);
-                objects.push(object);
-            }
+            agent.keep(kept, options.version, &mut objects, &mut rules);
         }
         let mut model = Self {
             topology: Cow::Borrowed(topology),
@@ -163,19 +175,23 @@ impl<'a> PolicyModel<'a> {
         {
             share_port_names(&mut endpoints);
         }
-        // Endpoints of one identity share their policy, but for nodes, which may have other labels.
+        model.subjects = model.select(endpoints);
+        model
+    }
+
+    /// The policy of each endpoint. Those of one identity share it, but for nodes, which may have other labels.
+    fn select(&self, endpoints: Vec<(Endpoint, Identity)>) -> BTreeMap<Endpoint, Arc<SubjectState>> {
         let mut by_identity: BTreeMap<(Identity, Option<HostName>), Arc<SubjectState>> = BTreeMap::new();
         let subjects = endpoints.into_iter().map(|(endpoint, identity)| {
-            let node = model.topology.node_of(&endpoint).cloned();
+            let node = self.topology.node_of(&endpoint).cloned();
             let known = by_identity.entry((identity, node));
             let state = known.or_insert_with_key(|(identity, node)| {
-                Arc::new(model.select_entries(&endpoint, identity.clone(), node.clone()))
+                Arc::new(self.select_entries(&endpoint, identity.clone(), node.clone()))
             });
             let state = Arc::clone(state);
             (endpoint, state)
         });
-        model.subjects = subjects.collect();
-        model
+        subjects.collect()
     }
 }
 

@@ -51,8 +51,15 @@ pub(super) fn connecting(source: &FlowServer, error: &tonic::transport::Error) -
         .unwrap_or_else(|| ClientError::Unreachable { server: source.to_string(), reason: reason(error) })
 }
 
+/// What was asked on a connection before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum AskedBefore {
+    Nothing,
+    Something,
+}
+
 /// An answer that is an error; of the first question on a connection it may say what the server is.
-pub(super) fn answered(source: &FlowServer, status: &Status, first: bool) -> ClientError {
+pub(super) fn answered(source: &FlowServer, status: &Status, asked: AskedBefore) -> ClientError {
     if let Some(error) = of_tls(source, status) {
         return error;
     }
@@ -66,7 +73,7 @@ pub(super) fn answered(source: &FlowServer, status: &Status, first: bool) -> Cli
         (Code::Unavailable, Some(_)) => ClientError::Unreachable { server, reason: reason(status) },
         (_, Some(cause)) => {
             let hint = match source.tls {
-                None if first => "; the port may be another program's, or want TLS",
+                None if asked == AskedBefore::Nothing => "; the port may be another program's, or want TLS",
                 _ => "",
             };
             ClientError::Failed { server, reason: reason(cause) + hint }

@@ -9,7 +9,7 @@ use crate::messages::{Dns, Http, L7Type, Layer7};
 /// The query or request of a proxy's report; none for what verdikt does not attempt.
 pub(super) fn request(l7: &Layer7) -> Option<ProxyRequest> {
     match (&l7.dns, &l7.http) {
-        (Some(query), _) => Some(dns(query, is_response(l7))),
+        (Some(query), _) => Some(dns(query, l7)),
         (None, Some(request)) => Some(http(request)),
         (None, None) => None,
     }
@@ -19,12 +19,12 @@ pub(super) fn is_response(l7: &Layer7) -> bool {
     l7.kind == L7Type::Response as i32
 }
 
-fn dns(dns: &Dns, answered: bool) -> ProxyRequest {
+fn dns(dns: &Dns, l7: &Layer7) -> ProxyRequest {
     let addresses: Vec<IpAddr> = dns.ips.iter().filter_map(|address| address.parse().ok()).collect();
     ProxyRequest::Dns {
         name: dns.query.strip_suffix('.').unwrap_or(&dns.query).to_owned(),
         kind: dns.qtypes.join(","),
-        code: answered.then(|| code(dns.rcode)),
+        code: is_response(l7).then(|| code(dns.rcode)),
         ttl: (!addresses.is_empty()).then_some(dns.ttl),
         addresses,
     }

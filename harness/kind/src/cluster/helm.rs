@@ -79,8 +79,17 @@ pub(super) fn remove(profile: &Profile) -> Result<(), Error> {
         .map(drop)
 }
 
-/// Installs Cilium and waits until it is ready. Images that were loaded into the nodes are known there by tag alone.
-pub(super) fn install(profile: &Profile, options: &KindOptions, loaded: bool) -> Result<(), Error> {
+/// Where the nodes have the images of Cilium from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ImageSource {
+    /// They were loaded into them, and are known there by tag alone.
+    Loaded,
+    /// They fetch them from a registry.
+    Registry,
+}
+
+/// Installs Cilium and waits until it is ready.
+pub(super) fn install(profile: &Profile, options: &KindOptions, images: ImageSource) -> Result<(), Error> {
     let release = profile.release();
     let call = ProgramCall::new(
         Program::Helm,
@@ -92,7 +101,7 @@ pub(super) fn install(profile: &Profile, options: &KindOptions, loaded: bool) ->
         None => call.arguments(["cilium", "--repo", &versions().charts, "--version", &release.chart]),
     };
     let mut call = call.arguments(place(profile)).arguments(["--values", "-"]);
-    if loaded {
+    if images == ImageSource::Loaded {
         call = call.arguments(
             IMAGES.iter().flat_map(|image| ["--set".to_owned(), format!("{image}.useDigest=false")]),
         );

@@ -4,6 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::helm::ImageSource;
 use super::{KindOptions, clusters, delete, helm, images, waiting};
 use crate::doctor;
 use crate::error::Error;
@@ -74,9 +75,10 @@ pub fn up(profile: &Profile, options: &KindOptions, progress: &mut dyn FnMut(&st
         create(profile, &loaded.node, options, progress)?;
     }
     let in_nodes = load(profile, options, &loaded.names, progress)?;
+    let images = if in_nodes { ImageSource::Loaded } else { ImageSource::Registry };
     apply(profile, &manifests, progress)?;
     progress(&format!("install Cilium {} and wait until it is ready", profile.release().version));
-    helm::install(profile, options, in_nodes).inspect_err(|_| waiting::tell(profile, progress))?;
+    helm::install(profile, options, images).inspect_err(|_| waiting::tell(profile, progress))?;
     apply_after(profile, progress)?;
     progress("wait for the nodes and the cluster's DNS");
     wait_ready(profile).inspect_err(|_| waiting::tell(profile, progress))?;

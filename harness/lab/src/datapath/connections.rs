@@ -104,10 +104,13 @@ impl Connections {
 
     /// Makes room for one more connection of a client's link, at the cost of its oldest. False if all of those
     /// are in use.
-    pub(super) fn make_room(&mut self, client: LinkId, redirected: bool, at: Duration) -> bool {
-        let limit = if redirected { LIMIT.redirected } else { LIMIT.direct };
+    pub(super) fn make_room(&mut self, client: LinkId, kind: QueueKind, at: Duration) -> bool {
+        let limit = match kind {
+            QueueKind::Direct => LIMIT.direct,
+            QueueKind::Redirected => LIMIT.redirected,
+        };
         for _ in 0..SPARED {
-            let queue = queue(&mut self.queues, client, redirected);
+            let queue = queue(&mut self.queues, client, kind);
             if queue.alive < limit {
                 return true;
             }
@@ -122,7 +125,7 @@ impl Connections {
                 self.forget(slot);
             }
         }
-        queue(&mut self.queues, client, redirected).alive < limit
+        queue(&mut self.queues, client, kind).alive < limit
     }
 
     /// Adds a connection. Others that cannot be told from it, in either direction, give way.
@@ -138,7 +141,7 @@ impl Connections {
             ConnectionSlot(self.slots.len() - 1)
         });
         self.last += 1;
-        let queue = queue(&mut self.queues, connection.leg.client, connection.redirect.is_some());
+        let queue = queue(&mut self.queues, connection.leg.client, QueueKind::of(&connection));
         queue.alive += 1;
         queue.order.push_back((slot, self.last));
         for (key, way) in keys.into_iter().zip([ConnectionDirection::Original, ConnectionDirection::Reply]) {
@@ -158,7 +161,7 @@ impl Connections {
                 self.by_key.remove(&key);
             }
         }
-        let queue = queue(&mut self.queues, connection.leg.client, connection.redirect.is_some());
+        let queue = queue(&mut self.queues, connection.leg.client, QueueKind::of(&connection));
         queue.alive = queue.alive.saturating_sub(1);
         let Some(redirect) = connection.redirect else { return };
         self.redirects.remove(redirect.number);
@@ -229,9 +232,25 @@ fn tidy(queue: &mut Queue, slots: &[Option<(u64, TrackedConnection)>]) {
     queue.order.retain(|(slot, number)| slots[slot.0].as_ref().is_some_and(|(current, _)| current == number));
 }
 
-fn queue(queues: &mut FxHashMap<LinkId, Queues>, client: LinkId, redirected: bool) -> &mut Queue {
+/// Whether a connection goes to a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum QueueKind {
+    Direct,
+    Redirected,
+}
+
+impl QueueKind {
+    fn of(connection: &TrackedConnection) -> Self {
+        if connection.redirect.is_some() { Self::Redirected } else { Self::Direct }
+    }
+}
+
+fn queue(queues: &mut FxHashMap<LinkId, Queues>, client: LinkId, kind: QueueKind) -> &mut Queue {
     let queues = queues.entry(client).or_default();
-    if redirected { &mut queues.redirected } else { &mut queues.direct }
+    match kind {
+        QueueKind::Direct => &mut queues.direct,
+        QueueKind::Redirected => &mut queues.redirected,
+    }
 }
 
 fn keys(connection: &TrackedConnection) -> [ConnectionKey; 2] {

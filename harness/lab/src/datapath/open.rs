@@ -10,7 +10,7 @@ use verdikt_scenario::flow::DropReason;
 use verdikt_scenario::topology::{Endpoint, Protocol};
 
 use super::connection::{Leg, Life, TrackedConnection};
-use super::connections::ConnectionKey;
+use super::connections::{ConnectionKey, QueueKind};
 use super::forward::Next;
 use super::judge::{JudgedRoute, Route};
 use super::link::Link;
@@ -43,20 +43,8 @@ impl Datapath {
         at: Duration,
         effects: &mut Effects,
     ) -> Result<Next, Dropped> {
-        // The first fragment begins a connection, or nothing does.
-        if headers.content == PacketContent::LaterFragment {
-            return Err(Dropped::Silently);
-        }
-        let revision = self.policy.revision();
-        let kind = headers.content.icmp_kind();
-        let link = self.links.get(&from).ok_or(Dropped::Silently)?;
-        if link.denials.has(&headers.tuple, kind, revision, at) {
-            return Err(Dropped::Silently);
-        }
-        let start = match link.owner {
-            LinkOwner::Endpoint { .. } => self.start(from, headers)?,
-            LinkOwner::Proxy => self.start_upstream(headers)?,
-        };
+        let start = self.start(from, headers, at)?;
+        let (revision, kind) = (self.policy.revision(), headers.content.icmp_kind());
         let judged = if start.to_itself {
             JudgedRoute { route: Route::Pass, flows: Vec::new() }
         } else {
@@ -71,13 +59,7 @@ impl Datapath {
                 return Err(Dropped::Silently);
             }
             Route::Pass => {
-                let mut outgoing = start.leg.truth;
-                let to = self.owner(outgoing.destination);
-                let to = to.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
-                effects.flows.extend(self.delivery(&start.leg, at));
-                if start.to_itself {
-                    outgoing.source = own_service_client(outgoing.source);
-                }
+                let (to, outgoing) = self.pass(&start, headers, at, effects)?;
                 (to, outgoing, None)
             }
             Route::Proxy(kind, direction) => {
@@ -85,17 +67,10 @@ impl Datapath {
                 (to, outgoing, Some(redirect))
             }
         };
-        // Echo requests are answered by echo replies; of other ICMP messages each is judged on its own.
-        if !matches!(
-            headers.content,
-            PacketContent::Tcp(_)
-                | PacketContent::Udp
-                | PacketContent::Sctp
-                | PacketContent::Echo { request: true, .. }
-        ) {
+        if !begins_connection(headers.content) {
             return Ok((to, outgoing));
         }
-        if redirect.is_none() && !self.connections.make_room(start.leg.client, false, at) {
+        if redirect.is_none() && !self.connections.make_room(start.leg.client, QueueKind::Direct, at) {
             return Err(Dropped::odd("its endpoint has too many connections", headers));
         }
         self.connections.add(TrackedConnection {
@@ -113,8 +88,42 @@ impl Datapath {
         Ok((to, outgoing))
     }
 
+    /// To the owner of the destination, as the policy lets it.
+    fn pass(
+        &self,
+        start: &Start,
+        headers: &Headers,
+        at: Duration,
+        effects: &mut Effects,
+    ) -> Result<Next, Dropped> {
+        let mut outgoing = start.leg.truth;
+        let to = self.owner(outgoing.destination);
+        let to = to.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
+        effects.flows.extend(self.delivery(&start.leg, at));
+        if start.to_itself {
+            outgoing.source = own_service_client(outgoing.source);
+        }
+        Ok((to, outgoing))
+    }
+
+    /// The connection that a packet may begin, unless it is denied already.
+    fn start(&self, from: LinkId, headers: &Headers, at: Duration) -> Result<Start, Dropped> {
+        // The first fragment begins a connection, or nothing does.
+        if headers.content == PacketContent::LaterFragment {
+            return Err(Dropped::Silently);
+        }
+        let link = self.links.get(&from).ok_or(Dropped::Silently)?;
+        if link.denials.has(&headers.tuple, headers.content.icmp_kind(), self.policy.revision(), at) {
+            return Err(Dropped::Silently);
+        }
+        match link.owner {
+            LinkOwner::Endpoint { .. } => self.start_of_endpoint(from, headers),
+            LinkOwner::Proxy => self.start_upstream(headers),
+        }
+    }
+
     /// From an endpoint: to a service's backend, if it is a service's address.
-    fn start(&self, from: LinkId, headers: &Headers) -> Result<Start, Dropped> {
+    fn start_of_endpoint(&self, from: LinkId, headers: &Headers) -> Result<Start, Dropped> {
         let tuple = headers.tuple;
         let leg = |truth| Leg { client: from, truth, icmp_kind: headers.content.icmp_kind(), via: None };
         if !self.services.has_address(tuple.destination) {
@@ -207,7 +216,7 @@ impl Datapath {
         let subject = self.subject(leg, direction).cloned().ok_or_else(nobody)?;
         let protocol = leg.transport().ok_or_else(nobody)?;
         let too_many = || Dropped::odd("its endpoint has too many connections to the proxies", headers);
-        if !self.connections.make_room(leg.client, true, at) {
+        if !self.connections.make_room(leg.client, QueueKind::Redirected, at) {
             return Err(too_many());
         }
         // The room may have been that of the connection a proxy does this for.
@@ -237,4 +246,16 @@ impl Datapath {
         };
         Ok((proxy, outgoing, redirect))
     }
+}
+
+/// Whether packets that follow belong to a connection. Echo requests are answered by echo replies; of other ICMP messages
+/// each is judged on its own.
+fn begins_connection(content: PacketContent) -> bool {
+    matches!(
+        content,
+        PacketContent::Tcp(_)
+            | PacketContent::Udp
+            | PacketContent::Sctp
+            | PacketContent::Echo { request: true, .. }
+    )
 }

@@ -15,6 +15,7 @@ use verdikt_lab::redirect::Redirects;
 use verdikt_scenario::document;
 use verdikt_scenario::flow::{DropReason, Flow, FlowKind};
 use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{Endpoint, Node, Pod, Protocol, Topology, WorldHost};
 
 /// Name, addresses. Pods have a label `app` with their name.
@@ -228,7 +229,13 @@ fn policy(topology: &Topology, policies: &[&str], revision: u64, audit: bool) ->
         [(v4.parse().unwrap(), owner.clone()), (v6.parse().unwrap(), owner)]
     });
     let (cluster, owners) = (Arc::new(cluster.into_owned()), Arc::new(addresses.collect()));
-    Arc::new(PolicyVersion::new(cluster, owners, BTreeMap::new(), revision, audit))
+    Arc::new(PolicyVersion::new(
+        cluster,
+        owners,
+        BTreeMap::new(),
+        revision,
+        Enforcement { audit, ..Enforcement::default() },
+    ))
 }
 
 /// A policy of the namespace, by its name, the pod it is for, and the rest of its spec in flow style.

@@ -11,6 +11,7 @@ use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_lab::error::LabError;
 use verdikt_lab::lab::Lab;
 use verdikt_lab::namespace::ProbeExecutable;
+use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{
     LOCAL_NODE, Node, Pod, Port, Protocol, Served, ServedProtocol, Service, ServicePort, TargetPort, Topology,
 };
@@ -53,7 +54,7 @@ pub(crate) fn play() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let up: Result<(), LabError> = runtime.block_on(async {
         let mut lab = Lab::start(probe, Instant::now()).await?;
-        lab.apply(&topology, cluster, false).await
+        lab.apply(&topology, cluster, Enforcement::default()).await
     });
     match up {
         Ok(()) => println!("the lab is up"),

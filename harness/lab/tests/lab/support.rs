@@ -16,6 +16,7 @@ use verdikt_probe::wire::Order;
 use verdikt_scenario::document;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::policy::Manifest;
+use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{Endpoint, Pod, Topology, WorldHost};
 
 /// The name of a trial, and what it does.
@@ -83,7 +84,11 @@ impl Bench {
         for judgement in cluster.judgements() {
             assert!(format!("{judgement:?}").starts_with("Accepted"), "{judgement:?}");
         }
-        let applied = self.lab.apply(&self.topology, cluster.into_owned(), audit);
+        let applied = self.lab.apply(
+            &self.topology,
+            cluster.into_owned(),
+            Enforcement { audit, ..Enforcement::default() },
+        );
         self.runtime.block_on(applied).unwrap();
     }
 

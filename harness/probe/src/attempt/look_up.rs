@@ -7,7 +7,7 @@ use hickory_proto::op::{Query, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 
 use super::progress::{AttemptProgress, Brings};
-use super::query;
+use super::query::{self, QueryTransport};
 use crate::socket;
 use crate::wire::{Resolver, WireOutcome, WireTarget};
 
@@ -18,7 +18,7 @@ const EITHER: &[RecordType] = &[RecordType::A, RecordType::AAAA];
 struct NameQuestion<'a> {
     kinds: &'a [RecordType],
     servers: &'a [SocketAddr],
-    tcp: bool,
+    transport: QueryTransport,
 }
 
 /// The address to reach a target by. Of several ones it is the first that there is a route to.
@@ -37,7 +37,7 @@ pub(crate) async fn address(
     let addresses = if let Some(known) = resolver.hosts.get(&plain) {
         known.clone()
     } else {
-        let question = NameQuestion { kinds, servers: &resolver.servers, tcp: false };
+        let question = NameQuestion { kinds, servers: &resolver.servers, transport: QueryTransport::Udp };
         look_up(progress, resolver, name, &question).await?
     };
     let is_meant =
@@ -52,10 +52,10 @@ pub(crate) async fn by_first_server(
     progress: &mut AttemptProgress,
     resolver: &Resolver,
     name: &str,
-    tcp: bool,
+    transport: QueryTransport,
 ) -> Result<WireOutcome, WireOutcome> {
     let first = resolver.servers.get(..1).unwrap_or_default();
-    let question = NameQuestion { kinds: EITHER, servers: first, tcp };
+    let question = NameQuestion { kinds: EITHER, servers: first, transport };
     look_up(progress, resolver, name, &question).await.map(|_| WireOutcome::Answered)
 }
 
@@ -119,9 +119,9 @@ async fn addresses_of(
     name: &Name,
     question: &NameQuestion<'_>,
 ) -> Result<Vec<IpAddr>, WireOutcome> {
-    let NameQuestion { kinds, servers, tcp } = question;
+    let NameQuestion { kinds, servers, transport } = question;
     for kind in *kinds {
-        let answer = ask_in_order(progress, resolver, name, *kind, servers, *tcp).await?;
+        let answer = ask_in_order(progress, resolver, name, *kind, servers, *transport).await?;
         match answer.outcome() {
             WireOutcome::Answered if !answer.addresses.is_empty() => return Ok(answer.addresses),
             WireOutcome::Answered => {}
@@ -140,11 +140,11 @@ async fn ask_in_order(
     name: &Name,
     kind: RecordType,
     servers: &[SocketAddr],
-    tcp: bool,
+    transport: QueryTransport,
 ) -> Result<query::QueryAnswer, WireOutcome> {
     let mut said = Err(WireOutcome::NotAttempted("there is no DNS server to ask".to_owned()));
     for server in servers {
-        said = query::ask(progress, *server, &Query::query(name.clone(), kind), tcp).await;
+        said = query::ask(progress, *server, &Query::query(name.clone(), kind), transport).await;
         match said.as_ref().map_or_else(WireOutcome::clone, Brings::outcome) {
             WireOutcome::NameRefused if !resolver.refused_ends => {}
             WireOutcome::NameFailed(_)

@@ -42,14 +42,23 @@ impl Brings for QueryAnswer {
     }
 }
 
+/// How a query is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QueryTransport {
+    /// Over UDP, and again over TCP if the answer is truncated.
+    Udp,
+    /// Over TCP at once.
+    Tcp,
+}
+
 /// Asks over UDP, and again over TCP if the answer is truncated; or over TCP at once.
 pub(crate) async fn ask(
     progress: &mut AttemptProgress,
     server: SocketAddr,
     query: &Query,
-    tcp: bool,
+    transport: QueryTransport,
 ) -> Result<QueryAnswer, WireOutcome> {
-    if !tcp {
+    if transport == QueryTransport::Udp {
         let answer = over_udp(progress, server, query).await?;
         if !answer.truncated {
             return Ok(answer);

@@ -7,7 +7,7 @@ use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::plain::counted;
 use verdikt_verdict::event::{RunFinished, RunStarted};
 use verdikt_verdict::evidence::Basis;
-use verdikt_verdict::run_result::RunResult;
+use verdikt_verdict::run_result::{RunResult, Totals};
 
 use crate::left_out;
 use crate::paint::{Paint, Tone};
@@ -39,7 +39,6 @@ pub(super) fn lines(run: &RunFinished, end: &RunEnd<'_>, paint: Paint, width: us
         lines.extend(warnings.iter().flat_map(|warning| warning_lines(warning, width, paint)));
         lines.push(String::new());
     }
-    let totals = run.totals;
     let (tone, words) = match run.outcome {
         RunResult::AsExpected => (Tone::Allow, "as expected"),
         RunResult::Differs => (Tone::Differs, "DIFFERS"),
@@ -48,6 +47,19 @@ pub(super) fn lines(run: &RunFinished, end: &RunEnd<'_>, paint: Paint, width: us
         RunResult::Inconclusive => (Tone::Inconclusive, "inconclusive"),
         RunResult::NothingToRun => (Tone::Inconclusive, "nothing to run"),
     };
+    if !bases.is_empty() {
+        lines.extend(wrap(&evidence(bases), width).iter().map(|line| paint.paint(Tone::Quiet, line)));
+    }
+    if let Some(started) = started {
+        lines.extend(wrap(&backend(started), width).iter().map(|line| paint.paint(Tone::Quiet, line)));
+    }
+    let counts = wrap(&format!("{words}: {}", counts(&run.totals).join(", ")), width);
+    lines.extend(counts.iter().map(|line| paint.paint(tone, line)));
+    lines
+}
+
+/// The sums, in words.
+fn counts(totals: &Totals) -> Vec<String> {
     let mut counts = vec![
         counted(totals.scenarios, "scenario"),
         counted(totals.steps, "step"),
@@ -82,15 +94,7 @@ pub(super) fn lines(run: &RunFinished, end: &RunEnd<'_>, paint: Paint, width: us
             counts.push(words);
         }
     }
-    if !bases.is_empty() {
-        lines.extend(wrap(&evidence(bases), width).iter().map(|line| paint.paint(Tone::Quiet, line)));
-    }
-    if let Some(started) = started {
-        lines.extend(wrap(&backend(started), width).iter().map(|line| paint.paint(Tone::Quiet, line)));
-    }
-    let counts = wrap(&format!("{words}: {}", counts.join(", ")), width);
-    lines.extend(counts.iter().map(|line| paint.paint(tone, line)));
-    lines
+    counts
 }
 
 /// Where the run took place, and why not in the lab where nobody chose otherwise.

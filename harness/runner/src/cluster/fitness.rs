@@ -13,6 +13,7 @@ use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::name::HostName;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
+use verdikt_scenario::settings::Routing;
 use verdikt_scenario::topology::{
     API_SERVER_SERVICE, DNS_POD, Dns, Endpoint, LOCAL_NODE, Pod, Protocol, Topology, is_own_service,
 };
@@ -44,39 +45,44 @@ pub fn unfit(
 fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &Step) -> Option<String> {
     let cilium = &facts.cilium;
     let topology = &step.topology;
-    let mode = match step.enforcement.mode {
+    unfit_mode(cilium.enforcement(), step.enforcement.mode)
+        .or_else(|| settings::otherwise(cilium, step))
+        .or_else(|| unfit_world(world, topology))
+        .or_else(|| described::otherwise(facts, borrowed, step))
+        .or_else(|| unfit_targets(step))
+        .or_else(|| settings::unlike(cilium, &topology.settings))
+        .or_else(|| unfit_pods(topology))
+        .or_else(|| unfit_api_server(facts, step))
+        .or_else(|| unfit_endpoints(step))
+        .or_else(|| own_namespace(step))
+        .or_else(|| too_few_nodes(facts, topology))
+        .or_else(|| no_proxy(facts, step))
+}
+
+fn unfit_mode(here: &str, wanted: EnforcementMode) -> Option<String> {
+    let wanted = match wanted {
         EnforcementMode::Default => "default",
         EnforcementMode::Always => "always",
         EnforcementMode::Never => "never",
     };
-    if mode != cilium.enforcement() {
-        return Some(format!(
-            "it needs Cilium's enable-policy to be {mode}, and here it is {}",
-            cilium.enforcement()
-        ));
-    }
-    let otherwise = || described::otherwise(facts, borrowed, step);
-    let reason =
-        settings::otherwise(cilium, step).or_else(|| unfit_world(world, topology)).or_else(otherwise);
-    if reason.is_some() {
-        return reason;
-    }
-    if let Some((host, target)) = step.table.iter().find_map(|row| hidden_client(topology, row)) {
+    let reason = || format!("it needs Cilium's enable-policy to be {wanted}, and here it is {here}");
+    (wanted != here).then(reason)
+}
+
+/// Targets that are the cluster's own, or are reached as no client can choose.
+fn unfit_targets(step: &Step) -> Option<String> {
+    if let Some((host, target)) = step.table.iter().find_map(|row| hidden_client(&step.topology, row)) {
         return Some(format!(
             "its host {host} attempts {target}, whose externalTrafficPolicy is Cluster, and no client can choose a node \
              that puts its own address in the place of the client's"
         ));
     }
-    if let Some(attempt) =
-        step.table.iter().map(|row| &row.attempt).find(|attempt| goes_to_api_server(attempt))
-    {
-        return Some(format!(
-            "it attempts `{attempt}`, and what is behind that service is the cluster's own"
-        ));
-    }
-    if let Some(reason) = settings::unlike(cilium, &topology.settings) {
-        return Some(reason);
-    }
+    let attempt = step.table.iter().map(|row| &row.attempt).find(|attempt| goes_to_api_server(attempt))?;
+    Some(format!("it attempts `{attempt}`, and what is behind that service is the cluster's own"))
+}
+
+/// Pods elsewhere than in networks of their own, and pods that ask another DNS server.
+fn unfit_pods(topology: &Topology) -> Option<String> {
     if topology.dns != Dns::default() {
         return Some(
             "its pods ask another DNS server than kube-system/kube-dns, which is the cluster's to say"
@@ -84,16 +90,23 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
         );
     }
     let elsewhere = |pod: &Pod| pod.cluster.is_some() || pod.host_network.is_some();
-    if let Some((name, pod)) = topology.pods.iter().find(|(_, pod)| elsewhere(pod)) {
-        let place = if pod.cluster.is_some() { "in another cluster" } else { "in the network of a node" };
-        return Some(format!("its pod {name} is {place}, where no scenario makes pods"));
-    }
-    if let Some(node) = hidden_api_server(cilium.tunnels(), step) {
-        return Some(format!(
-            "it has a policy for the entity {API_SERVER}, and its node {node} reaches pods through Cilium's tunnel, by \
-             an address that is no API server's"
-        ));
-    }
+    let (name, pod) = topology.pods.iter().find(|(_, pod)| elsewhere(pod))?;
+    let place = if pod.cluster.is_some() { "in another cluster" } else { "in the network of a node" };
+    Some(format!("its pod {name} is {place}, where no scenario makes pods"))
+}
+
+fn unfit_api_server(facts: &Facts, step: &Step) -> Option<String> {
+    let routing = if facts.cilium.tunnels() { Routing::Tunnel } else { Routing::Native };
+    let node = hidden_api_server(routing, step)?;
+    Some(format!(
+        "it has a policy for the entity {API_SERVER}, and its node {node} reaches pods through Cilium's tunnel, by \
+         an address that is no API server's"
+    ))
+}
+
+/// Endpoints that are to do what no pod of a scenario can.
+fn unfit_endpoints(step: &Step) -> Option<String> {
+    let topology = &step.topology;
     if step.table.iter().any(|row| is_sctp(&row.attempt)) {
         return Some("it attempts SCTP, for which a pod without capabilities has no right".to_owned());
     }
@@ -106,31 +119,36 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
     if let Some(endpoint) = topology.silent.first() {
         return Some(format!("its {endpoint} answers nothing, and on a cluster every pod and host answers"));
     }
-    if !topology.cilium.is_empty() {
-        return Some("it attempts as Cilium's own endpoints, which is nobody else's right".to_owned());
-    }
+    let own = "it attempts as Cilium's own endpoints, which is nobody else's right";
+    (!topology.cilium.is_empty()).then(|| own.to_owned())
+}
+
+/// What it would put into a namespace that is the cluster's own.
+fn own_namespace(step: &Step) -> Option<String> {
+    let topology = &step.topology;
     let pods = topology.pods.keys().filter(|pod| pod.to_string() != DNS_POD);
     let services = topology.services.keys().filter(|service| !is_own_service(service));
     if let Some(name) = pods.chain(services).find(|name| OF_THE_CLUSTER.contains(&name.namespace.as_str())) {
         return Some(format!("it puts {name} into a namespace that is the cluster's own"));
     }
-    let in_policies = step.policies.iter().filter_map(|manifest| manifest.object().namespace);
-    if let Some(namespace) = in_policies.into_iter().find(|name| OF_THE_CLUSTER.contains(&name.as_str())) {
-        return Some(format!("it has a policy in the namespace {namespace}, which is the cluster's own"));
-    }
+    let mut in_policies = step.policies.iter().filter_map(|manifest| manifest.object().namespace);
+    let namespace = in_policies.find(|name| OF_THE_CLUSTER.contains(&name.as_str()))?;
+    Some(format!("it has a policy in the namespace {namespace}, which is the cluster's own"))
+}
+
+fn too_few_nodes(facts: &Facts, topology: &Topology) -> Option<String> {
     let remote = topology.nodes.keys().filter(|name| name.as_str() != LOCAL_NODE).count();
     let usable = facts.nodes.values().filter(|node| node.ready && node.agent.is_some()).count();
-    if remote >= usable.max(1) {
-        return Some(format!("it needs {} nodes, and the cluster has {usable}", remote + 1));
-    }
-    // Without proxies agents refuse such rules, which takes none.
-    let needs_proxy = topology.settings.l7_proxy && !cilium.http_proxy();
-    if needs_proxy && step.policies.iter().any(|manifest| has_http_rules(&manifest.root)) {
-        return Some(
-            "it has HTTP rules, and the cluster has no HTTP proxy (DaemonSet cilium-envoy)".to_owned(),
-        );
-    }
-    None
+    let too_few = || format!("it needs {} nodes, and the cluster has {usable}", remote + 1);
+    (remote >= usable.max(1)).then(too_few)
+}
+
+/// HTTP rules where there is no proxy. Where the step says so itself, agents refuse such rules, which takes none.
+fn no_proxy(facts: &Facts, step: &Step) -> Option<String> {
+    let needs_proxy = step.topology.settings.l7_proxy && !facts.cilium.http_proxy();
+    let needs_proxy = needs_proxy && step.policies.iter().any(|manifest| has_http_rules(&manifest.root));
+    let reason = "it has HTTP rules, and the cluster has no HTTP proxy (DaemonSet cilium-envoy)";
+    needs_proxy.then(|| reason.to_owned())
 }
 
 /// Names that change while a scenario runs are for the DNS servers of hosts outside to say.
@@ -174,8 +192,8 @@ fn goes_to_api_server(attempt: &Attempt) -> bool {
 
 /// A remote node with the API server that attempts something where a policy speaks of the API server: only the address
 /// at which the API server is reached carries its label.
-fn hidden_api_server(tunnels: bool, step: &Step) -> Option<&HostName> {
-    if !tunnels || !speaks_of_api_server(step) {
+fn hidden_api_server(routing: Routing, step: &Step) -> Option<&HostName> {
+    if routing == Routing::Native || !speaks_of_api_server(step) {
         return None;
     }
     let mut sources = step.table.iter().flat_map(|row| &row.cells);

@@ -23,17 +23,26 @@ const MOST_DRAWN: usize = 100;
 
 /// Draws diagnostics, sorted by place and each once, with an empty line between them; of very many, the first mistakes
 /// and then the first warnings. The text ends with a line break unless there is nothing to draw.
-pub fn render(diagnostics: &[Diagnostic], sources: &SourceTexts, colour: bool) -> String {
-    render_in(diagnostics, sources, colour, usize::MAX)
+pub fn render(diagnostics: &[Diagnostic], sources: &SourceTexts) -> String {
+    render_in(diagnostics, sources, RenderStyle { colour: false, width: usize::MAX })
 }
 
-/// The same with messages and advice broken into lines of so many columns.
-pub fn render_in(diagnostics: &[Diagnostic], sources: &SourceTexts, colour: bool, width: usize) -> String {
+/// How diagnostics look.
+#[derive(Clone, Copy, Debug)]
+pub struct RenderStyle {
+    /// Whether there are colours.
+    pub colour: bool,
+    /// The columns of a line, into which messages and advice are broken.
+    pub width: usize,
+}
+
+/// The same in some style.
+pub fn render_in(diagnostics: &[Diagnostic], sources: &SourceTexts, style: RenderStyle) -> String {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort();
     sorted.dedup();
     let more = cut(&mut sorted);
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let renderer = if style.colour { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(LONGEST_LINE + 40);
     let mut files = BTreeMap::new();
     let mut drawn: Vec<String> = Vec::new();
@@ -41,7 +50,7 @@ pub fn render_in(diagnostics: &[Diagnostic], sources: &SourceTexts, colour: bool
         let file: &str = &diagnostic.place.file;
         let lines = files.entry(file).or_insert_with(|| sources.text(file).map(TextLines::of));
         let rendered_from = sources.origin(&diagnostic.place);
-        drawn.push(draw(diagnostic, lines.as_mut(), rendered_from, &renderer, width));
+        drawn.push(draw(diagnostic, lines.as_mut(), rendered_from, &renderer, style.width));
     }
     drawn.extend(more);
     if drawn.is_empty() { String::new() } else { format!("{}\n", drawn.join("\n\n")) }

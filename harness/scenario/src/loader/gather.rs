@@ -49,22 +49,7 @@ pub(super) fn scenario(
     let file = &opened.file;
     reader.disk.used.insert(opened.canonical.clone());
     mistakes.0.extend_from_slice(&opened.remarks);
-    let documents = match &opened.documents {
-        Ok(documents) => documents,
-        Err(diagnostic) => {
-            mistakes.0.push(diagnostic.clone());
-            return None;
-        }
-    };
-    let first = documents.first().filter(|document| is_scenario(document));
-    let Some((root, following)) = first.and_then(|_| documents.split_first()) else {
-        let mistake = Mistake::new("this file is no scenario");
-        let position =
-            documents.first().map_or(crate::place::Position { line: 1, column: 1 }, |node| node.position);
-        let help = "a scenario begins with `scenario: NAME`".to_owned();
-        mistakes.add(file, position, mistake.help(help));
-        return None;
-    };
+    let (root, following) = documents_of(opened, mistakes)?;
     let mut inline: Vec<Manifest> =
         following.iter().flat_map(|node| manifest::expand(node.clone(), file)).collect();
     let misfits = check::scenario(root, file);
@@ -111,6 +96,26 @@ pub(super) fn scenario(
     let scenario = lower::lower(&input, mistakes);
     let is_good = mistakes.0.iter().all(|diagnostic| diagnostic.severity != Severity::Error);
     is_good.then_some(scenario)
+}
+
+/// The document of a scenario, and those that follow it; none if the file is no scenario.
+fn documents_of<'o>(opened: &'o Opened, mistakes: &mut Mistakes) -> Option<(&'o YamlNode, &'o [YamlNode])> {
+    let documents = match &opened.documents {
+        Ok(documents) => documents,
+        Err(diagnostic) => {
+            mistakes.0.push(diagnostic.clone());
+            return None;
+        }
+    };
+    let found = documents.split_first().filter(|(document, _)| is_scenario(document));
+    if found.is_none() {
+        let mistake = Mistake::new("this file is no scenario");
+        let position =
+            documents.first().map_or(crate::place::Position { line: 1, column: 1 }, |node| node.position);
+        let help = "a scenario begins with `scenario: NAME`".to_owned();
+        mistakes.add(&opened.file, position, mistake.help(help));
+    }
+    found
 }
 
 /// The parts of a topology file, and of those that it includes, as far as they have no mistakes.

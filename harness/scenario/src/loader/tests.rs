@@ -98,7 +98,7 @@ impl Folder {
 fn check(files: &[(&str, &str)]) -> String {
     let folder = Folder::new(files);
     let loaded = folder.load(&[files[0].0]);
-    folder.relative(&render(&loaded.diagnostics, &loaded.sources, false))
+    folder.relative(&render(&loaded.diagnostics, &loaded.sources))
 }
 
 /// What loading the first of the files says, a line each.

@@ -162,14 +162,23 @@ fn is_broken(context: &TableContext<'_>, text: &str) -> bool {
     broken.contains(target_text(text)) || names.into_iter().any(|name| broken.contains(name))
 }
 
+/// Where an attempt leads, as far as its sources matter.
+struct RowTarget<'a> {
+    endpoint: Option<&'a Endpoint>,
+    /// Whether it leads to a host outside the cluster.
+    leaves_cluster: bool,
+}
+
 fn cells(
     context: &TableContext<'_>,
     attempt: Option<&Attempt>,
     verdicts: &LocatedMap<SourceNames>,
     mistakes: &mut Mistakes,
 ) -> AttemptCells {
-    let target = attempt.and_then(Attempt::target).and_then(Target::endpoint);
-    let leaves = attempt.is_some_and(|attempt| leaves_cluster(context, attempt));
+    let target = RowTarget {
+        endpoint: attempt.and_then(Attempt::target).and_then(Target::endpoint),
+        leaves_cluster: attempt.is_some_and(|attempt| leaves_cluster(context, attempt)),
+    };
     let mut cells =
         AttemptCells { named: BTreeMap::new(), patterned: BTreeMap::new(), others: None, complete: true };
     for (words, sources) in verdicts {
@@ -187,48 +196,14 @@ fn cells(
                 continue;
             }
             if source.value.contains('*') {
-                add_pattern(context, source, target, expectation.as_ref(), (&mut cells, mistakes));
+                add_pattern(context, source, target.endpoint, expectation.as_ref(), (&mut cells, mistakes));
                 continue;
             }
-            let found = if mistakes.are_many() {
-                let unknown = || Mistake::new(format!("no source is called `{}`", source.value));
-                find_source(&source.value, &context.draft.topology).ok_or_else(unknown)
-            } else {
-                parse_source(&source.value, &context.draft.topology)
+            let Some(endpoint) = known_source(context, source, mistakes) else {
+                cells.complete = false;
+                continue;
             };
-            let endpoint = match found {
-                Ok(endpoint) => endpoint,
-                Err(mistake) => {
-                    cells.complete = false;
-                    if !context.draft.broken.contains(&source.value) {
-                        let help = if strsim::osa_distance(&source.value, OTHERS) <= 1 {
-                            Some(format!("did you mean `{OTHERS}`?"))
-                        } else {
-                            mistake.help.clone()
-                        };
-                        let mistake = mistake.help(help);
-                        mistakes.add(context.file, source.position, mistake);
-                    }
-                    continue;
-                }
-            };
-            if Some(&endpoint) == target {
-                let message = format!("`{endpoint}` is the target, and no source of this attempt");
-                mistakes.add(context.file, source.position, Mistake::new(message));
-                continue;
-            }
-            if context.draft.only.get(&source.value) == Some(&PartWord::Target) {
-                let mistake = Mistake::new(format!("`{endpoint}` is a target only, and attempts nothing"));
-                let help = "take `only: target` away from it".to_owned();
-                mistakes.add(context.file, source.position, mistake.help(help));
-                continue;
-            }
-            if leaves && is_outside(&endpoint) {
-                let message =
-                    format!("`{endpoint}` is outside the cluster, as the target is: no policy decides");
-                let place = source.position.in_file(context.file);
-                let warning = Diagnostic::warning(place, "no-policy-decides", message);
-                mistakes.0.push(warning.help("leave it out: there is no such cell"));
+            if !is_source_of(context, source, &endpoint, &target, mistakes) {
                 continue;
             }
             if let Some(first) = cells.named.get(&endpoint) {
@@ -243,6 +218,58 @@ fn cells(
         }
     }
     cells
+}
+
+/// The endpoint of this name; none after the mistake was told.
+fn known_source(
+    context: &TableContext<'_>,
+    source: &Located<String>,
+    mistakes: &mut Mistakes,
+) -> Option<Endpoint> {
+    let found = if mistakes.are_many() {
+        let unknown = || Mistake::new(format!("no source is called `{}`", source.value));
+        find_source(&source.value, &context.draft.topology).ok_or_else(unknown)
+    } else {
+        parse_source(&source.value, &context.draft.topology)
+    };
+    found
+        .map_err(|mistake| {
+            if !context.draft.broken.contains(&source.value) {
+                let help = if strsim::osa_distance(&source.value, OTHERS) <= 1 {
+                    Some(format!("did you mean `{OTHERS}`?"))
+                } else {
+                    mistake.help.clone()
+                };
+                mistakes.add(context.file, source.position, mistake.help(help));
+            }
+        })
+        .ok()
+}
+
+/// Whether an endpoint may be a source of an attempt with this target; tells why not.
+fn is_source_of(
+    context: &TableContext<'_>,
+    source: &Located<String>,
+    endpoint: &Endpoint,
+    target: &RowTarget<'_>,
+    mistakes: &mut Mistakes,
+) -> bool {
+    if Some(endpoint) == target.endpoint {
+        let message = format!("`{endpoint}` is the target, and no source of this attempt");
+        mistakes.add(context.file, source.position, Mistake::new(message));
+    } else if context.draft.only.get(&source.value) == Some(&PartWord::Target) {
+        let mistake = Mistake::new(format!("`{endpoint}` is a target only, and attempts nothing"));
+        let help = "take `only: target` away from it".to_owned();
+        mistakes.add(context.file, source.position, mistake.help(help));
+    } else if target.leaves_cluster && is_outside(endpoint) {
+        let message = format!("`{endpoint}` is outside the cluster, as the target is: no policy decides");
+        let place = source.position.in_file(context.file);
+        let warning = Diagnostic::warning(place, "no-policy-decides", message);
+        mistakes.0.push(warning.help("leave it out: there is no such cell"));
+    } else {
+        return true;
+    }
+    false
 }
 
 /// Adds the sources that a pattern stands for: in `shop/*` and `*/web` a star stands for any text.

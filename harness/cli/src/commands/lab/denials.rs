@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use verdikt_lab::control::FollowedFlow;
+use verdikt_report::explain::ExplainStyle;
 use verdikt_report::stopped::{stopped, traffic};
 use verdikt_scenario::flow::{FlowProtocol, FlowVerdict};
 use verdikt_scenario::topology::Protocol;
@@ -35,7 +36,8 @@ impl ToldDenials {
         if *of_table || !is_own || passes || !self.told.insert(traffic(flow)) {
             return;
         }
-        let mut text = stopped(flow, stopped_by.as_ref(), self.colour, Printer::width());
+        let style = ExplainStyle { colour: self.colour, width: Printer::width() };
+        let mut text = stopped(flow, stopped_by.as_ref(), style);
         let vanishes = flow.verdict == FlowVerdict::Dropped && flow.request.is_none();
         if vanishes && flow.protocol == FlowProtocol::Port(Protocol::Tcp) && !self.is_waiting_told {
             self.is_waiting_told = true;

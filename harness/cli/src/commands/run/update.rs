@@ -25,6 +25,15 @@ pub(super) struct LoadedTables<'a> {
     pub(super) sources: &'a SourceTexts,
 }
 
+/// What becomes of the cells that differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum UpdateEffect {
+    /// They are listed.
+    List,
+    /// They are rewritten.
+    Write,
+}
+
 /// The cells of one file that are to say something else.
 struct Changes<'a> {
     scenario: &'a Scenario,
@@ -44,7 +53,7 @@ pub(super) fn check(arguments: &RunArguments) -> Result<(), Failure> {
 /// Rewrites the cells that differ, or only lists them. Answers how many of them the tables now have as they were seen.
 pub(super) fn update(
     mode: UpdateMode,
-    only_list: bool,
+    effect: UpdateEffect,
     tables: &LoadedTables<'_>,
     differing: &[Arc<CellJudged>],
 ) -> Result<usize, Failure> {
@@ -64,7 +73,7 @@ pub(super) fn update(
             }
         }
     }
-    if mode == UpdateMode::Review && !only_list {
+    if mode == UpdateMode::Review && effect == UpdateEffect::Write {
         review::choose(by_file.values_mut().map(|changes| &mut changes.changes));
     }
     let mut recorded = Vec::new();
@@ -74,13 +83,16 @@ pub(super) fn update(
         if done.is_empty() {
             continue;
         }
-        if !only_list {
+        if effect == UpdateEffect::Write {
             file::write(file, text, &rewritten)?;
         }
         recorded.extend(done);
     }
-    tell(&recorded, &left, only_list)?;
-    Ok(if only_list { 0 } else { recorded.len() })
+    tell(&recorded, &left, effect)?;
+    Ok(match effect {
+        UpdateEffect::List => 0,
+        UpdateEffect::Write => recorded.len(),
+    })
 }
 
 /// The text with all changes that can be made, and these; the others are left.
@@ -124,12 +136,12 @@ fn not_rewritten(cell: &CellJudged, why: &RewriteError) -> String {
 }
 
 /// Lists what was rewritten, and what is left.
-fn tell(recorded: &[&CellJudged], left: &[String], only_list: bool) -> Result<(), Failure> {
+fn tell(recorded: &[&CellJudged], left: &[String], effect: UpdateEffect) -> Result<(), Failure> {
     let mut lines = vec![String::new()];
-    lines.push(match (recorded.len(), only_list) {
+    lines.push(match (recorded.len(), effect) {
         (0, _) => "nothing to rewrite".to_owned(),
-        (count, true) => format!("{} would be rewritten:", counted(count, "cell")),
-        (count, false) => format!("{} rewritten:", counted(count, "cell")),
+        (count, UpdateEffect::List) => format!("{} would be rewritten:", counted(count, "cell")),
+        (count, UpdateEffect::Write) => format!("{} rewritten:", counted(count, "cell")),
     });
     lines.extend(recorded.iter().map(|cell| {
         let place = &cell.place;

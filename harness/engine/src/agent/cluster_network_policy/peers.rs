@@ -71,8 +71,7 @@ impl<'a> ClusterPeerReader<'a, '_> {
             self.found.push(Peer { matcher, field: PeerField::Peers, index, position: element.position });
         };
         if let Some(pods) = element.get("pods") {
-            let local_cluster = self.context.behaviour.peers_are_of_the_local_cluster;
-            add(PeerMatcher::Selector(selectors::peer_of_pods(pods, local_cluster)?));
+            add(PeerMatcher::Selector(selectors::peer_of_pods(pods, self.context.behaviour)?));
         } else if let Some(namespaces) = element.get("namespaces") {
             add(PeerMatcher::Selector(selectors::of_namespaces(namespaces)?));
         } else if let Some(nodes) = of_egress("nodes") {

@@ -5,9 +5,10 @@ use verdikt_scenario::document::{Value, YamlNode};
 
 use super::super::selectors::{Keys, imply_cluster};
 use super::super::{list, refusal_of, text};
+use crate::behaviour::Behaviour;
 use crate::label::{CLUSTER, CLUSTER_NAME, LabelSource, NAMESPACE};
 use crate::refusal::{Refusal, RefusalKind};
-use crate::rule::Subject;
+use crate::rule::{RuleEntry, Subject};
 use crate::selector::{Operator, Requirement, Selector};
 
 /// Reads a selector of labels.
@@ -67,9 +68,9 @@ pub(super) fn of_pods(node: &YamlNode) -> Result<Selector, Refusal> {
 }
 
 /// A peer that is pods of the local cluster, unless it names a cluster itself.
-pub(super) fn peer_of_pods(node: &YamlNode, local_cluster: bool) -> Result<Selector, Refusal> {
+pub(super) fn peer_of_pods(node: &YamlNode, behaviour: &Behaviour) -> Result<Selector, Refusal> {
     let mut selector = of_pods(node)?;
-    imply_cluster(&mut selector, local_cluster);
+    imply_cluster(&mut selector, behaviour);
     Ok(selector)
 }
 
@@ -93,14 +94,14 @@ pub(super) fn dns_servers() -> Selector {
     }
 }
 
-/// Reads the subject. Without one the agent crashes as soon as there is a rule.
-pub(super) fn subject(spec: &YamlNode, has_rules: bool) -> Result<Subject, Refusal> {
+/// Reads the subject of rules. Without one the agent crashes as soon as there is a rule.
+pub(super) fn subject(spec: &YamlNode, rules: &[RuleEntry]) -> Result<Subject, Refusal> {
     let node = spec.get("subject");
     let by = |key: &str| node.and_then(|node| node.get(key));
     let selector = match (by("namespaces"), by("pods")) {
         (Some(namespaces), _) => of_namespaces(namespaces)?,
         (None, Some(pods)) => of_pods(pods)?,
-        (None, None) if has_rules => {
+        (None, None) if !rules.is_empty() => {
             return Err(refusal_of(RefusalKind::Crash, node.unwrap_or(spec), "panic: no subject"));
         }
         (None, None) => {

@@ -24,19 +24,19 @@ fn step(topology: &str, attempt: &str, policies: &str) -> Step {
 
 #[test]
 fn api_servers_behind_a_tunnel() {
-    let check = |tunnels: bool, node: &str, entity: &str, expected: Option<&str>| {
+    let check = |routing, node: &str, entity: &str, expected: Option<&str>| {
         let topology = format!("  nodes: {{{node}: {{apiServer: true}}}}\n");
         let policies = format!(
             "  policies: [guard]\n---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: guard, \
              namespace: shop}}\nspec:\n  endpointSelector: {{}}\n  ingress: [{{fromEntities: [{entity}]}}]\n"
         );
         let step = step(&topology, "tcp shop/web:80", &policies);
-        assert_eq!(hidden_api_server(tunnels, &step).map(HostName::as_str), expected, "{node} {entity}");
+        assert_eq!(hidden_api_server(routing, &step).map(HostName::as_str), expected, "{node} {entity}");
     };
-    check(true, "control-plane", "kube-apiserver", Some("control-plane"));
-    check(false, "control-plane", "kube-apiserver", None);
-    check(true, "control-plane", "remote-node", None);
-    check(true, "host", "kube-apiserver", None);
+    check(Routing::Tunnel, "control-plane", "kube-apiserver", Some("control-plane"));
+    check(Routing::Native, "control-plane", "kube-apiserver", None);
+    check(Routing::Tunnel, "control-plane", "remote-node", None);
+    check(Routing::Tunnel, "host", "kube-apiserver", None);
 }
 
 /// A cluster of one node with the API server, and of Cilium with these settings.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{render, render_in};
+use super::{RenderStyle, render, render_in};
 use crate::diagnostic::{Diagnostic, SourceTexts};
 use crate::place::Place;
 
@@ -13,7 +13,7 @@ fn draw(text: &str, line: u32, column: u32, message: &str, help: Option<&str>) -
     let mut sources = SourceTexts::default();
     sources.add(&file, &text.into());
     let diagnostic = Diagnostic::error(Place { file, line, column }, message);
-    render(&[Diagnostic { help: help.map(str::to_owned), ..diagnostic }], &sources, false)
+    render(&[Diagnostic { help: help.map(str::to_owned), ..diagnostic }], &sources)
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn diagnostics_are_sorted_and_drawn_once() {
     let second = Diagnostic::error(at("b.yaml", 1), "second").help("do this");
     let first = Diagnostic::warning(at("a.yaml", 2), "selects-nothing", "first\nand more");
     let all = [second.clone(), first, second];
-    insta::assert_snapshot!(render(&all, &SourceTexts::default(), false), @"
+    insta::assert_snapshot!(render(&all, &SourceTexts::default()), @"
     warning[selects-nothing]: first and more
     --> a.yaml
 
@@ -80,8 +80,9 @@ fn diagnostics_are_sorted_and_drawn_once() {
     --> b.yaml
      = help: do this
     ");
-    assert_eq!(render(&[], &SourceTexts::default(), true), "");
-    assert!(render(&all, &SourceTexts::default(), true).contains("\u{1b}["));
+    assert_eq!(render(&[], &SourceTexts::default()), "");
+    let style = RenderStyle { colour: true, width: 100 };
+    assert!(render_in(&all, &SourceTexts::default(), style).contains("\u{1b}["));
 }
 
 proptest! {
@@ -116,7 +117,7 @@ fn many_mistakes_are_counted_and_the_first_are_drawn() {
                 Diagnostic::error(Place { file: Arc::clone(&file), line, column }, "x".repeat(5000))
             })
             .collect();
-        let drawn = render(&diagnostics, &sources, false);
+        let drawn = render(&diagnostics, &sources);
         let mut lines = super::TextLines::of(&text);
         for diagnostic in &diagnostics[..100] {
             let (number, column) = (diagnostic.place.line as usize, diagnostic.place.column as usize);
@@ -142,13 +143,13 @@ fn mistakes_come_before_warnings_where_there_are_too_many() {
     let warnings = (1..=150).map(|line| Diagnostic::warning(place(line), "code", "legal"));
     let mistakes = (151..=210).map(|line| Diagnostic::error(place(line), "wrong"));
     let all: Vec<Diagnostic> = warnings.chain(mistakes).collect();
-    let drawn = render(&all, &SourceTexts::default(), false);
+    let drawn = render(&all, &SourceTexts::default());
     assert_eq!((drawn.matches("error: wrong").count(), drawn.matches("warning[code]").count()), (60, 40));
     assert!(
         drawn.ends_with("\nand 110 more warnings, which are not shown: correct those above first\n"),
         "{drawn}"
     );
-    assert!(!render(&all[..100], &SourceTexts::default(), false).contains("not shown"));
+    assert!(!render(&all[..100], &SourceTexts::default()).contains("not shown"));
 }
 
 #[test]
@@ -159,7 +160,7 @@ fn messages_are_as_wide_as_the_terminal() {
     let place = Place { file, line: 1, column: 6 };
     let message = "a message that is longer than the terminal is wide, twice over";
     let warning = Diagnostic::warning(place, "long", message).help("advice that is just as long as that");
-    insta::assert_snapshot!(render_in(&[warning], &sources, false, 40), @"
+    insta::assert_snapshot!(render_in(&[warning], &sources, RenderStyle { colour: false, width: 40 }), @"
     warning[long]: a message that is longer
                    than the terminal is
                    wide, twice over

@@ -57,7 +57,7 @@ fn said(folder: &Folder, text: &str, reach: FileReach) -> String {
     let loaded = Loader::new(&paths, reach).scenarios(&paths);
     assert_eq!(loaded.scenarios.len(), usize::from(loaded.diagnostics.is_empty()));
     let lines = folder.lines(&loaded.diagnostics);
-    let drawn = crate::diagnostic::render(&loaded.diagnostics, &loaded.sources, false);
+    let drawn = crate::diagnostic::render(&loaded.diagnostics, &loaded.sources);
     assert!(!drawn.contains("secret"), "{drawn}");
     if lines.is_empty() { "nothing\n".to_owned() } else { lines }
 }

@@ -11,11 +11,11 @@ fn survives(bytes: &[u8]) {
     folder.write("s.yaml", bytes);
     let loaded = folder.load(&["s.yaml", ""]);
     assert!(!loaded.scenarios.is_empty() || !loaded.diagnostics.is_empty());
-    render(&loaded.diagnostics, &loaded.sources, true);
+    render(&loaded.diagnostics, &loaded.sources);
     let paths = [folder.path("")];
     let policies =
         Loader::new(&paths, FileReach::Inside).policies(&paths, &std::collections::BTreeSet::new());
-    render(&policies.diagnostics, &policies.sources, false);
+    render(&policies.diagnostics, &policies.sources);
 }
 
 /// Texts that mean something to YAML or to a scenario.

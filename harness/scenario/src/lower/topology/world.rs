@@ -54,17 +54,13 @@ pub(super) fn world(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
         if let Some(name) = host_name(name, file, *position, draft, mistakes) {
             let api_server = value.api_server;
             if let Some(written) = &value.ipv6 {
-                let second = second_address(&written.value, address).and_then(|second| {
-                    match owners.insert(second, &written.value) {
-                        None => Ok(second),
-                        Some(_) => {
-                            Err(Mistake::new(format!("another host has the address {second} already")))
-                        }
-                    }
+                let second = second_address(&written.value, address);
+                let second = second.and_then(|second| match owners.insert(second, &written.value) {
+                    None => Ok(second),
+                    Some(_) => Err(Mistake::new(format!("another host has the address {second} already"))),
                 });
-                if let Some(second) = mistakes.keep(file, written.position, second) {
-                    draft.topology.second_addresses.insert(name.clone(), second);
-                }
+                let second = mistakes.keep(file, written.position, second);
+                draft.topology.second_addresses.extend(second.map(|second| (name.clone(), second)));
             }
             let silence = Silence { written: value.silent.as_ref(), only: value.only, file };
             silent::declare(Endpoint::World(name.clone()), &silence, draft, mistakes);
