@@ -5,6 +5,7 @@
 //! every file is reported.
 
 mod boundary;
+mod decode;
 mod disk;
 mod gather;
 mod manifests;

@@ -12,7 +12,7 @@ macro_rules! pages {
     };
 }
 
-pub(crate) const PAGES: [(&str, &str); 47] = pages![
+pub(crate) const PAGES: [(&str, &str); 48] = pages![
     "allow-without-reason",
     "api-server-port",
     "baseline-opens",
@@ -47,6 +47,7 @@ pub(crate) const PAGES: [(&str, &str); 47] = pages![
     "nodes-beside-cidr",
     "not-enforced",
     "not-looked-up",
+    "not-utf8",
     "outside",
     "pass-lags",
     "peer-selects-nothing",

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::boundary::Boundary;
+use super::decode::{self, DecodedText};
 use super::walk::{self, WalkLimits, WalkedFiles};
 use super::{read, rendering, text};
 use crate::diagnostic::{Diagnostic, SourceTexts};
@@ -72,8 +73,8 @@ impl Disk {
         if let Some(opened) = self.opened.get(path) {
             return Ok(Rc::clone(opened));
         }
-        let text = text::decode(path, read::stream(path)?)?;
-        Ok(self.parse(text, read::name_of_stream(path), path.to_owned()))
+        let text = decode::decode(path, &read::stream(path)?)?;
+        Ok(self.parse(&text, read::name_of_stream(path), path.to_owned()))
     }
 
     /// Reads a file, or remembers it.
@@ -83,9 +84,9 @@ impl Disk {
             return Ok(Rc::clone(opened));
         }
         self.boundary.check(path, &canonical)?;
-        let text = text::decode(path, read::file(path, &canonical)?)?;
+        let text = decode::decode(path, &read::file(path, &canonical)?)?;
         let name = display_of(path, &canonical);
-        Ok(self.parse(text, name, canonical))
+        Ok(self.parse(&text, name, canonical))
     }
 
     /// Remembers that a scenario consists of some files too.
@@ -93,8 +94,8 @@ impl Disk {
         self.used.extend(paths.iter().filter_map(|path| fs::canonicalize(path).ok()));
     }
 
-    fn parse(&mut self, text: String, name: String, canonical: PathBuf) -> Rc<Opened> {
-        let (text, file): (Arc<str>, Arc<str>) = (text.into(), name.into());
+    fn parse(&mut self, decoded: &DecodedText, name: String, canonical: PathBuf) -> Rc<Opened> {
+        let (text, file): (Arc<str>, Arc<str>) = (decoded.text.as_str().into(), name.into());
         self.sources.add(&file, &text);
         let in_place = |error: DocumentError| {
             let diagnostic = Diagnostic::error(error.position.in_file(&file), error.message);
@@ -103,8 +104,9 @@ impl Disk {
         let (documents, remarks) = match document::parse_all(&text) {
             Ok(ParsedText { documents, duplicates, unread }) => {
                 let unread = unread.into_iter().map(|position| text::unread(position.in_file(&file)));
-                let remarks = duplicates.into_iter().map(in_place).chain(unread).collect();
-                match text::refused(&documents, &text) {
+                let replaced = decoded.not_utf8.and_then(|_| decode::replaced(&documents, &file));
+                let remarks = duplicates.into_iter().map(in_place).chain(unread).chain(replaced).collect();
+                match text::refused(&documents, decoded) {
                     Some(error) => (Err(in_place(error)), Vec::new()),
                     None => (Ok(documents), remarks),
                 }

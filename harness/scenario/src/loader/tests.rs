@@ -3,6 +3,7 @@
 mod boundary;
 mod bytes;
 mod disk;
+mod kubectl;
 mod policies;
 mod rendering;
 mod situations;

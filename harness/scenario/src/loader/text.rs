@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use super::decode::{DecodedText, SAVE_AS_UTF8};
 use super::gather;
 use crate::diagnostic::Diagnostic;
 use crate::document::{DocumentError, LARGEST_FILE, YamlNode, refused_directive, refused_tab};
@@ -49,23 +50,6 @@ pub(super) fn too_large(path: &Path, bytes: Option<u64>) -> Mistake {
     Mistake::new(message).help("split it into several files".to_owned())
 }
 
-/// The text of a file: UTF-8, without a byte order mark.
-pub(super) fn decode(path: &Path, bytes: Vec<u8>) -> Result<String, Mistake> {
-    if bytes.contains(&0) {
-        return Err(Mistake::new(format!("`{}` is a binary file", display(path))));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
-        Mistake::new(format!("`{}` is not UTF-8 text, from line {line} on", display(path)))
-            .help("save it as UTF-8".to_owned())
-    })?;
-    Ok(match text.strip_prefix('\u{feff}') {
-        Some(rest) => rest.to_owned(),
-        None => text,
-    })
-}
-
 /// What to do about a tab that indents.
 pub(super) const NO_TABS: &str = "indent with spaces: YAML takes no tabs there";
 
@@ -87,11 +71,16 @@ pub(super) fn unread(place: Place) -> Diagnostic {
     Diagnostic::warning(place, "unread", message).help("write `---` in place of `...` to separate documents")
 }
 
-/// Why kubectl refuses a text that is YAML; it never sees scenarios.
-pub(super) fn refused(documents: &[YamlNode], text: &str) -> Option<DocumentError> {
+/// Why a text that is YAML is refused: by kubectl, or, of a scenario, because it is not UTF-8.
+pub(super) fn refused(documents: &[YamlNode], decoded: &DecodedText) -> Option<DocumentError> {
     if documents.first().is_some_and(gather::is_scenario) {
-        return None;
+        return decoded.not_utf8.map(|position| DocumentError {
+            message: "the scenario is not UTF-8".to_owned(),
+            help: Some(SAVE_AS_UTF8.into()),
+            position,
+        });
     }
+    let text = &decoded.text;
     let refused = |why: &str, help: &'static str, position| DocumentError {
         message: format!("kubectl refuses the whole file: {why}"),
         help: Some(help.into()),

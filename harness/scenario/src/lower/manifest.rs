@@ -18,20 +18,42 @@ fn text_at<'a>(root: &'a YamlNode, key: &str) -> Option<&'a str> {
     root.get(key).and_then(YamlNode::text)
 }
 
-/// The manifests of a document: itself, or the items of a `List` or of a list of policies.
+/// The manifests of a document: itself, or the items of a `List` or of a list of policies. A list of which kubectl applies
+/// nothing stays whole.
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#collections>
 pub(crate) fn expand(root: YamlNode, file: &std::sync::Arc<str>) -> Vec<Manifest> {
     let items_are = items_are(&root);
     let is_list = items_are.is_some()
         || text_at(&root, "kind") == Some("List") && text_at(&root, "apiVersion") == Some("v1");
-    let has_items = root.get("items").is_none_or(|items| matches!(items.value, Value::List(_)));
-    if !is_list || !has_items {
+    if !is_list || refused_items(&root).is_some() {
         return vec![Manifest { file: file.clone(), root }];
     }
     let Value::Map(entries) = root.value else { return Vec::new() };
     let items = entries.into_iter().find(|entry| entry.key == "items").map(|entry| entry.value.value);
     let Some(Value::List(items)) = items else { return Vec::new() };
-    items.into_iter().flat_map(|item| expand(typed(item, items_are.as_ref()), file)).collect()
+    let typed = items.into_iter().map(|item| typed(item, items_are.as_ref()));
+    typed.map(|root| Manifest { file: file.clone(), root }).collect()
+}
+
+/// Why kubectl applies nothing of a list.
+fn refused_items(root: &YamlNode) -> Option<(Position, Mistake)> {
+    let kind = text_at(root, "kind").unwrap_or("List");
+    let Some(items) = root.get("items").filter(|items| matches!(items.value, Value::List(_))) else {
+        let position = root.position_near(&["items"]);
+        return Some((position, Mistake::new(format!("the `items` of a `{kind}` must be a list"))));
+    };
+    items.elements().iter().find_map(|item| {
+        let what = match &item.value {
+            Value::Map(_) if item.get("items").is_some() => "is a list itself",
+            Value::Map(_) => return None,
+            _ => "is no object",
+        };
+        let mistake = Mistake::new(format!("kubectl applies nothing of this `{kind}`: this item {what}"));
+        Some((
+            item.position,
+            mistake.help("put every object into one list, or into a document of its own".to_owned()),
+        ))
+    })
 }
 
 /// The version and kind of the items of a list of policies, such as a `NetworkPolicyList`.

@@ -31,13 +31,13 @@ fn paths_that_hold_no_scenario() {
     binary.yaml:1:1: `binary.yaml` is a binary file
     empty:1:1: this folder has no scenario => a scenario is a .yaml or .yml file that begins with `scenario: NAME`
     gone.yaml:1:1: there is no file or folder `gone.yaml`
-    latin.yaml:1:1: `latin.yaml` is not UTF-8 text, from line 2 on => save it as UTF-8
+    latin.yaml:2:11: the scenario is not UTF-8 => save the file as UTF-8
     mixed/typo.yaml:1:1: `about` is missing in the scenario
     mixed/typo.yaml:1:1: `scenario` is missing in the scenario
     mixed/typo.yaml:1:1: unknown key `scenaro` => did you mean `scenario`?
     nothing.yaml:1:1: this file is no scenario => a scenario begins with `scenario: NAME`
     policy.yaml:1:1: this file is no scenario => a scenario begins with `scenario: NAME`
-    utf16.yaml:1:1: `utf16.yaml` is a binary file
+    utf16.yaml:1:1: this file is no scenario => a scenario begins with `scenario: NAME`
     ");
     assert_eq!(loaded.scenarios.len(), 1);
 }

@@ -249,7 +249,7 @@ fn documents_that_were_meant_to_be_policies() {
     apiVersion: cilium.io/v2, kind: CiliumLocalRedirectPolicy
       passed over
     apiVersion: cilium.io/v2, kind: CiliumNetworkPolicyList
-      taken
+      p.yaml:1:1: the `items` of a `CiliumNetworkPolicyList` must be a list
     apiVersion: v2, kind: List
       p.yaml:1:13: a `List` has `apiVersion: v1` => without it, nothing in the list is applied
     apiVersion: v1, kind: List, items: {}

@@ -2,8 +2,8 @@
 //!
 //! What is skipped is not checked, so whatever looks like a policy and cannot be read as one is a mistake.
 
-use super::text_at;
-use crate::document::{Value, YamlNode};
+use super::{refused_items, text_at};
+use crate::document::YamlNode;
 use crate::lower::mistake::Mistake;
 use crate::lower::suggest::nearest;
 use crate::place::Position;
@@ -87,8 +87,7 @@ pub(crate) fn classify(root: &YamlNode) -> DocumentClass {
         return list(root, &unclear);
     }
     if kind.strip_suffix("List").is_some_and(is_policy) {
-        // Lists of policies are taken apart, but for those without a list.
-        return unclear("items", Mistake::new(format!("the `items` of a `{kind}` must be a list")));
+        return whole_list(root);
     }
     if group == Some(ADMIN_GROUP) && NEVER_ENFORCED.contains(&kind) {
         return DocumentClass::NotEnforced(root.position_near(&["kind"]), kind.to_owned());
@@ -151,8 +150,11 @@ fn list(root: &YamlNode, unclear: &dyn Fn(&str, Mistake) -> DocumentClass) -> Do
         let mistake = Mistake::new("a `List` has `apiVersion: v1`");
         return unclear("apiVersion", mistake.help("without it, nothing in the list is applied".to_owned()));
     }
-    match root.get("items") {
-        Some(YamlNode { value: Value::List(_), .. }) | None => DocumentClass::Other,
-        Some(_) => unclear("items", Mistake::new("the `items` of a `List` must be a list")),
-    }
+    whole_list(root)
+}
+
+/// A list that was not taken apart for what its items are.
+fn whole_list(root: &YamlNode) -> DocumentClass {
+    refused_items(root)
+        .map_or(DocumentClass::Other, |(position, mistake)| DocumentClass::Unclear(position, mistake))
 }
