@@ -57,7 +57,8 @@ switches! {
     /// In a cluster of both families the label `reserved:world` selects addresses that no prefix of a policy holds, and
     /// a deny rule for it wins over every rule that allows an address outside.
     world_label_is_of_both_families: before(V1_17),
-    /// Port 0 with an end is a range that begins at 0; otherwise it is every port.
+    /// To the policy engine, port 0 with an end is a range that begins at 0. The datapath takes that for every port too.
+    /// <https://github.com/cilium/cilium/blob/v1.18.3/pkg/maps/policymap/policymap.go> (`NewKeyFromPolicyKey`)
     port_zero_begins_a_range: since(V1_17).before(V1_20),
     /// A `k8sServiceSelector` that is empty, or has a key with a source, selects no service.
     plain_service_selectors: since(V1_17).before(V1_19),

@@ -42,10 +42,11 @@ pub struct ModelOptions {
     /// Nothing is known of the ports that peers declare by name, as in a policy engine that runs without any
     /// endpoints; egress rules by port name then match nothing.
     pub peer_port_names_unknown: bool,
-    /// Identities are made of labels alone, as in a policy engine that runs without agents: pods of one identity may
-    /// declare unlike port names. Since Cilium 1.20 agents make the declared names a part of identities.
+    /// A policy engine that runs without agents and their datapath. Identities are made of labels alone: pods of one identity
+    /// may declare unlike port names, which since Cilium 1.20 agents make a part of identities; and ranges that begin at
+    /// port 0 end where they say.
     /// <https://github.com/cilium/cilium/commit/31d9b6bd17>
-    pub identities_of_labels_alone: bool,
+    pub engine_alone: bool,
     /// Which families of addresses the cluster has.
     pub families: AddressFamilies,
 }

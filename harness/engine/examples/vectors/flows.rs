@@ -37,7 +37,7 @@ pub(super) fn run(mut case: Case, version: CiliumVersion, counts: &mut Counts) -
         enforcement: Enforcement { mode, ..Enforcement::default() },
         // Where no endpoints were around the recorded engine, it knew none of their ports.
         peer_port_names_unknown: !case.named_ports,
-        identities_of_labels_alone: true,
+        engine_alone: true,
         families: if case.single_stack { AddressFamilies::Ipv4 } else { AddressFamilies::Both },
         ..ModelOptions::default()
     };

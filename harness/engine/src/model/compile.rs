@@ -139,6 +139,7 @@ impl<'a> PolicyModel<'a> {
         if let Some(local) = topology.settings.local_cluster_peers {
             behaviour.peers_are_of_the_local_cluster = local;
         }
+        behaviour.port_zero_begins_a_range &= options.engine_alone;
         let dual_stack = options.families.are_both(topology);
         let mut objects: Vec<ManifestSummary> = manifests.iter().map(ManifestSummary::of).collect();
         let groups = CidrGroups::read(groups_in_force(&objects, stored, before));
@@ -170,7 +171,7 @@ impl<'a> PolicyModel<'a> {
         let mut endpoints = model.endpoints();
         let mut entries = model.rules.iter().flat_map(|rule| &rule.entries);
         if behaviour.egress_port_names_per_destination
-            && options.identities_of_labels_alone
+            && options.engine_alone
             && entries.any(|entry| entry.ports.name_ports())
         {
             share_port_names(&mut endpoints);
