@@ -251,6 +251,7 @@ impl Backend for ClusterBackend {
         let connection = self.cluster.connection().clone();
         let whose = CleanScope::Run(self.cluster.run().clone());
         let progress = self.cluster.progress().clone();
+        self.cluster.forget_names().await;
         drop(self.cluster);
         if !self.run_options.keep {
             clean(&connection, &whose, &progress).await.map_err(BackendError::new)?;

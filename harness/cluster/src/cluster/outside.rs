@@ -63,19 +63,32 @@ impl Cluster {
             zone.names.keys().filter(|name| !self.known_names.contains(*name)).cloned().collect();
         let serve = Serve { server: 0, speaks: Speaks::Dns, port: DNS_PORT, zone };
         self.names.configure(|_| (vec![serve.clone()], Resolver::default()), PROBE_DEADLINE).await?;
-        for agent in self.facts.nodes.values().filter_map(|node| node.agent.as_ref()) {
-            for name in &fresh {
+        self.forget(&fresh).await;
+        self.known_names.extend(fresh);
+        Ok(())
+    }
+
+    /// Makes Cilium forget every name that it was told: up to 1.18 its agents keep the names of pods that are gone until their
+    /// time is over, and the next scenario may have other names at the same addresses.
+    /// <https://github.com/cilium/cilium/blob/v1.18.3/pkg/fqdn/namemanager/gc.go> (`doGC`)
+    pub async fn forget_names(&self) {
+        self.forget(&self.known_names).await;
+    }
+
+    async fn forget(&self, names: &BTreeSet<String>) {
+        let agents = self.facts.nodes.values().filter_map(|node| node.agent.as_ref());
+        let each = agents.map(|agent| async {
+            for name in names {
                 // Without its final dot it would match nothing.
                 let whole = format!("{name}.");
                 let command = ["cilium-dbg", "fqdn", "cache", "clean", "--force", "--matchpattern", &whole];
                 // An agent that cannot be asked may know nothing.
                 if let Err(error) = exec::output(&self.connection, &agent.container, &command, ANSWER).await {
-                    self.options.progress.tell(format!("{name} may be known from an earlier run: {error}"));
+                    self.options.progress.tell(format!("{name} may stay known: {error}"));
                 }
             }
-        }
-        self.known_names.extend(fresh);
-        Ok(())
+        });
+        futures_util::future::join_all(each).await;
     }
 }
 
