@@ -1,14 +1,33 @@
 //! The outcome of traffic from every group to every other, row by row.
 
-use crate::access::{Access, AccessProfile};
+use std::collections::BTreeMap;
+
+use crate::access::{Access, AccessProfile, SideAccess};
 use crate::bits::ones;
-use crate::universe::{Profiles, Sides};
+use crate::intern::Interner;
+use crate::sides::PeerClass;
 
 /// How many sources are looked at together: as many as a word of a set has.
 const BLOCK: usize = 64;
 
 /// Pairs of profiles up to this many have their result in a table.
 const MOST_IN_TABLE: usize = 1 << 22;
+
+/// The outcome of traffic between the groups of one situation, side by side.
+pub(crate) struct Sides {
+    /// The class of each group's policy, by direction.
+    pub(crate) class_of: [Vec<usize>; 2],
+    /// What each class says of every group.
+    pub(crate) parts: [Vec<Vec<PeerClass>>; 2],
+}
+
+/// Profiles by number, shared by all situations of a universe.
+#[derive(Default)]
+pub(crate) struct Profiles {
+    pub(crate) sides: Interner<AccessProfile<SideAccess>>,
+    pub(crate) pairs: Interner<AccessProfile<Access>>,
+    pub(crate) met: BTreeMap<(u32, u32), u32>,
+}
 
 /// The cells of all situations of a universe.
 pub struct Cells {

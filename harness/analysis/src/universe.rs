@@ -9,9 +9,9 @@ use verdikt_engine::party::{EntryIndex, Party};
 use verdikt_engine::rule::{Direction, PortMatcher};
 use verdikt_scenario::topology::Endpoint;
 
-use crate::access::{Access, AccessProfile, SideAccess};
+use crate::access::{AccessProfile, SideAccess};
 use crate::bits::Bits;
-use crate::cells::Cells;
+use crate::cells::{Cells, Profiles, Sides};
 use crate::end::{Blocks, TrafficEnd, outside, party_of};
 use crate::intern::Interner;
 use crate::partition::Partition;
@@ -33,22 +33,6 @@ pub struct Universe<'u, 'm> {
     pub(crate) models: Vec<&'u PolicyModel<'m>>,
     groups: Vec<EndGroup>,
     group_of: BTreeMap<TrafficEnd, usize>,
-}
-
-/// The outcome of traffic between the groups of one situation, side by side.
-pub(crate) struct Sides {
-    /// The class of each group's policy, by direction.
-    pub(crate) class_of: [Vec<usize>; 2],
-    /// What each class says of every group.
-    pub(crate) parts: [Vec<Vec<PeerClass>>; 2],
-}
-
-/// Profiles by number, shared by all situations of a universe.
-#[derive(Default)]
-pub(crate) struct Profiles {
-    pub(crate) sides: Interner<AccessProfile<SideAccess>>,
-    pub(crate) pairs: Interner<AccessProfile<Access>>,
-    pub(crate) met: BTreeMap<(u32, u32), u32>,
 }
 
 /// A situation's parties, one for each unit: ends of one identity are one unit.

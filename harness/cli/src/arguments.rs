@@ -24,8 +24,8 @@ use verdikt_scenario::loader::FileReach;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::version::CiliumVersion;
 
-use crate::commands::explain_warning;
-use crate::{exit, version};
+use crate::printer::Colour;
+use crate::{exit, version, warning_pages};
 use cluster::borrowable;
 pub(crate) use cluster::{
     Clean, ClusterArguments, ClusterCommand, ClusterUp, ImagesArguments, WorldArguments,
@@ -62,17 +62,6 @@ fn help_of_cilium() -> String {
     format!("The Cilium version to predict for: {all} [default: {newest}, or that of the cluster]")
 }
 
-/// When to use colours.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Colour {
-    /// On a terminal
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
-}
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Evaluate scenarios: each step's table, expected against predicted, with the rule behind every verdict
@@ -106,7 +95,7 @@ pub(crate) enum Command {
     /// Tell what a warning of `check` means, and what to write instead
     ExplainWarning {
         /// The code, as the warning has it in brackets
-        #[arg(value_parser = PossibleValuesParser::new(explain_warning::codes()))]
+        #[arg(value_parser = PossibleValuesParser::new(warning_pages::codes()))]
         code: String,
     },
     /// Print the completions of a shell

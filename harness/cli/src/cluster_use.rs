@@ -8,9 +8,9 @@ use verdikt_cluster::image;
 use verdikt_cluster::wait::WaitProgress;
 use verdikt_runner::backend::reason;
 
-use crate::commands::runtime;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::runtime::runtime;
 
 /// The image of the probes, of this program or the one beside it.
 pub(crate) fn probe_image(registry: Option<&str>) -> Result<image::Built, Failure> {

@@ -16,13 +16,8 @@ pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schema;
 
-mod reports;
-
-use std::fs::File;
-use std::io;
 use std::path::PathBuf;
 
-use tokio::runtime::{Builder, Runtime};
 use verdikt_manifests::situation::loader;
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::loader::{AllUnrendered, FileReach, Loaded};
@@ -33,9 +28,6 @@ use crate::printer::Printer;
 
 /// The folder that is meant where no path is given.
 const DEFAULT_FOLDER: &str = "scenarios";
-
-/// More files than a runtime opens.
-const FILES_OF_RUNTIME: usize = 16;
 
 /// The paths a command is about.
 fn paths_or_default(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
@@ -71,15 +63,6 @@ fn load_without_mistakes(named: &[PathBuf], paths: &[PathBuf], reach: FileReach)
         return Err(Failure::mistakes(loaded.diagnostics, loaded.sources));
     }
     Ok(loaded)
-}
-
-/// A single-threaded runtime.
-pub(crate) fn runtime() -> Result<Runtime, Failure> {
-    let failed = |error: io::Error| Failure::machine("cannot start").cause(&error).limited_by(&error);
-    // Of the files that it opens, those for signals have to open: that they can is tried before.
-    let opened: io::Result<Vec<File>> = (0..FILES_OF_RUNTIME).map(|_| File::open("/")).collect();
-    drop(opened.map_err(failed)?);
-    Builder::new_current_thread().enable_all().build().map_err(failed)
 }
 
 /// Tells how much was skipped, so that nobody takes it for checked.

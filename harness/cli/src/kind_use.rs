@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use verdikt_kind::call::interrupt_by;
 use verdikt_kind::cluster::{self, KindOptions, Up};
 use verdikt_kind::error::Error;
 use verdikt_kind::profile::{Profile, profile};
-use verdikt_kind::program::interrupt_by;
 
 use crate::failure::Failure;
 use crate::printer::Printer;

@@ -13,12 +13,17 @@ mod failure;
 mod files;
 mod git;
 mod kind_use;
+mod lab_use;
 mod live;
 mod logging;
 mod printer;
+mod reports;
+mod runtime;
 mod signals;
 mod situation;
 mod version;
+mod warning_pages;
+mod watch;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::path::{Path, PathBuf};
@@ -29,10 +34,10 @@ use clap::FromArgMatches as _;
 use verdikt_memory::say_on_abort;
 use verdikt_probe::limit::Limit;
 
-use crate::arguments::{Arguments, Colour, Command};
+use crate::arguments::{Arguments, Command};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::printer::Printer;
+use crate::printer::{Colour, Printer};
 
 /// The command that becomes a pod's probe.
 const PROBE: &str = "probe";

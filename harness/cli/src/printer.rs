@@ -8,10 +8,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
 use nix::errno::Errno;
 use verdikt_scenario::diagnostic::{Diagnostic, RenderStyle, SourceTexts, render_in};
 
-use crate::arguments::Colour;
 use crate::failure::{Failure, What};
 
 use guard::{guard_json, guard_text};
@@ -21,6 +21,17 @@ const DEFAULT_WIDTH: usize = 100;
 
 /// How the outputs of this process may look: decided once.
 static LOOKS: OnceLock<Printer> = OnceLock::new();
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
 
 /// Where the output goes, and how it may look.
 #[derive(Clone, Debug)]

@@ -129,11 +129,3 @@ fn cannot_decode(node: &YamlNode, field: &str, wanted: &str) -> Refusal {
         format!("cannot decode {field}: {wanted} is wanted, and {} is given", node.value.type_name()),
     )
 }
-
-/// The selector of a `k8sServiceSelector`.
-pub(crate) fn selector_of_service(
-    node: &YamlNode,
-    behaviour: &Behaviour,
-) -> Result<crate::selector::Selector, Refusal> {
-    selectors::selector(node, selectors::Keys::WithSource, behaviour)
-}

@@ -103,12 +103,13 @@ impl<'a> Surroundings<'a> {
     }
 
     /// What an element of `toServices` stands for: the pods a service selects (their ports do not matter), or
-    /// the addresses behind a service without a selector.
+    /// the addresses behind a service without a selector. `read` reads the selector of a service selector.
     /// <https://docs.cilium.io/en/stable/security/policy/language/#services-based>
     pub(crate) fn service_peers(
         &self,
         element: &YamlNode,
         behaviour: &Behaviour,
+        read: impl Fn(&YamlNode) -> Result<Selector, Refusal>,
     ) -> Result<Vec<PeerMatcher>, Refusal> {
         let mut matchers = Vec::new();
         if let Some(reference) = element.get("k8sService") {
@@ -126,7 +127,7 @@ impl<'a> Surroundings<'a> {
         if let Some(reference) = element.get("k8sServiceSelector") {
             let namespace = reference.get("namespace").and_then(YamlNode::text).unwrap_or_default();
             let selector = match reference.get("selector") {
-                Some(node) => crate::agent::selector_of_service(node, behaviour)?,
+                Some(node) => read(node)?,
                 None => Selector::default(),
             };
             let is_plain = !selector.requirements.is_empty()

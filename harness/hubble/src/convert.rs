@@ -10,7 +10,6 @@
 //! | access log of the DNS or HTTP proxy | [`FlowKind::Proxy`], an answer with the ends of its question |
 //! | traces and the rest | nothing |
 
-pub(crate) mod reason;
 mod request;
 mod text;
 
@@ -22,6 +21,7 @@ use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowEnd, FlowKind,
 use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, LOCAL_NODE, Protocol};
 
+use crate::drop_reason as reason;
 pub use crate::messages::NodeState;
 use crate::messages::{
     self, GetFlowsResponse, Layer4, LostEvent, LostEventSource, NodeStatusEvent, Policy, Ports,

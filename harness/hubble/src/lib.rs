@@ -23,7 +23,9 @@
 
 pub mod client;
 pub mod convert;
+mod drop_reason;
 pub mod flow_source;
 pub mod json;
+mod json_fields;
 pub mod messages;
 pub mod stream;

@@ -10,7 +10,7 @@ use prost::{Enumeration, Message};
 use prost_types::{FieldMask, Timestamp};
 use serde::Deserialize;
 
-use crate::json;
+use crate::json_fields;
 
 pub use flow::*;
 
@@ -89,7 +89,7 @@ pub struct GetFlowsResponse {
     pub node_name: String,
     /// When.
     #[prost(message, optional, tag = "1001")]
-    #[serde(deserialize_with = "json::timestamp")]
+    #[serde(deserialize_with = "json_fields::timestamp")]
     pub time: Option<Timestamp>,
 }
 
@@ -135,7 +135,7 @@ pub struct ServerStatusResponse {
 pub struct NodeStatusEvent {
     /// What has become of them: a [`NodeState`].
     #[prost(enumeration = "NodeState", tag = "1")]
-    #[serde(deserialize_with = "json::node_state")]
+    #[serde(deserialize_with = "json_fields::node_state")]
     pub state_change: i32,
     /// Their names.
     #[prost(string, repeated, tag = "2")]
@@ -167,19 +167,19 @@ pub enum NodeState {
 pub struct LostEvent {
     /// Where: a [`LostEventSource`].
     #[prost(enumeration = "LostEventSource", tag = "1")]
-    #[serde(deserialize_with = "json::lost_event_source")]
+    #[serde(deserialize_with = "json_fields::lost_event_source")]
     pub source: i32,
     /// How many.
     #[prost(uint64, tag = "2")]
-    #[serde(deserialize_with = "json::number")]
+    #[serde(deserialize_with = "json_fields::number")]
     pub num_events_lost: u64,
     /// When the first was; older versions do not say.
     #[prost(message, optional, tag = "4")]
-    #[serde(deserialize_with = "json::timestamp")]
+    #[serde(deserialize_with = "json_fields::timestamp")]
     pub first: Option<Timestamp>,
     /// When the last was.
     #[prost(message, optional, tag = "5")]
-    #[serde(deserialize_with = "json::timestamp")]
+    #[serde(deserialize_with = "json_fields::timestamp")]
     pub last: Option<Timestamp>,
 }
 

@@ -106,6 +106,13 @@ const SAID: [(&[&str], &str); 17] = [
 const START_DOCKER: &str = "start the docker daemon: `sudo systemctl start docker`, or start Docker Desktop; DOCKER_HOST \
                             says which daemon is meant, if it is set";
 
+impl Error {
+    /// What to do next.
+    pub fn advice(&self) -> String {
+        of(self)
+    }
+}
+
 /// What to do next.
 pub(crate) fn of(error: &Error) -> String {
     match error {

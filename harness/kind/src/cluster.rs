@@ -12,9 +12,10 @@ pub mod world;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::call::ProgramCall;
 use crate::error::Error;
 use crate::profile::{PREFIX, Profile, profiles};
-use crate::program::{Program, ProgramCall};
+use crate::program::Program;
 
 pub use stock::{Stock, stock};
 pub use up::{Up, up};
@@ -98,4 +99,16 @@ fn delete(cluster: &str) -> Result<(), Error> {
         .cleans_up()
         .run()
         .map(drop)
+}
+
+/// `kubectl` of the control plane, so that this machine needs none.
+fn kubectl(profile: &Profile, doing: String) -> ProgramCall {
+    ProgramCall::new(Program::Docker, doing).arguments([
+        "exec",
+        "--interactive",
+        &profile.control_plane(),
+        "kubectl",
+        "--kubeconfig",
+        "/etc/kubernetes/admin.conf",
+    ])
 }

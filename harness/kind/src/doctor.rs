@@ -1,7 +1,8 @@
 //! Whether this machine has the programs that clusters need.
 
+use crate::call::ProgramCall;
 use crate::error::Error;
-use crate::program::{Program, ProgramCall};
+use crate::program::Program;
 use crate::versions::{VersionNumber, versions};
 
 /// What was found out about one program.

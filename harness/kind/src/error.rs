@@ -3,7 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::advice;
 use crate::program::Program;
 use crate::versions::VersionNumber;
 
@@ -117,11 +116,4 @@ fn failed(status: Option<i32>, said: &str) -> String {
     }
     let said = said.replace('\n', "\n  | ");
     format!("{how}\n  | {said}")
-}
-
-impl Error {
-    /// What to do next.
-    pub fn advice(&self) -> String {
-        advice::of(self)
-    }
 }

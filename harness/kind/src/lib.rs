@@ -15,5 +15,6 @@ pub mod program;
 pub mod versions;
 
 mod advice;
+pub mod call;
 mod install;
 mod version_number;

@@ -130,3 +130,8 @@ impl NetnsStep {
         }
     }
 }
+
+/// The length of a prefix that has but one address.
+fn whole(address: &IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}

@@ -11,6 +11,7 @@ pub mod limit;
 mod mark;
 pub mod probe;
 mod random;
+mod reports;
 mod sctp;
 mod serve;
 mod socket;

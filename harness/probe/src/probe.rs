@@ -12,18 +12,17 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout;
 
 use crate::attempt::{self, AttemptProgress};
+use crate::reports::{self, Reporter, microseconds};
 use crate::serve::{self, Server};
 use crate::socket::Home;
 use crate::wire::{FORMAT, Order, Report, Resolver, Serve, WireAttempt, WireOutcome};
 
 pub(crate) mod orders;
 mod process;
-pub(crate) mod reports;
 
 pub use process::main;
 
 use orders::{InputLines, Line};
-use reports::Reporter;
 
 /// How long the reports that are left may take when the orders have ended.
 const LAST_REPORTS: Duration = Duration::from_millis(100);
@@ -198,9 +197,4 @@ impl Probe {
     fn misunderstood(&self, reason: String) {
         self.reporter.tell(Report::Misunderstood { reason });
     }
-}
-
-/// A duration as reports have it.
-pub(crate) fn microseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::failure;
-use crate::probe::reports::Reporter;
+use crate::reports::Reporter;
 use crate::socket::Home;
 use crate::wire::{Arrived, Report, Serve, Speaks, StageTransport};
 

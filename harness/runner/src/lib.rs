@@ -32,6 +32,7 @@ mod destinations;
 mod in_flight;
 mod invariants;
 mod rejections;
+mod step_under_way;
 #[cfg(feature = "probes")]
 mod wire_words;
 

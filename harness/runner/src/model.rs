@@ -12,7 +12,8 @@ use verdikt_verdict::run_result::{RunResult, Totals};
 
 use crate::backend::AppliedStep;
 use crate::cell::ObservedStep;
-use crate::plan::{RunOptions, Sink, StepHistory, StepUnderWay, begin, predict_step};
+use crate::plan::{RunOptions, Sink, StepHistory, begin, predict_step};
+use crate::step_under_way::StepUnderWay;
 
 /// The name of the backend in reports.
 pub const NAME: &str = "model";

@@ -21,7 +21,8 @@ use crate::cell::ObservedStep;
 use crate::filter::StepCells;
 use crate::invariants::attempted::AttemptedInvariants;
 use crate::model::begin_run;
-use crate::plan::{Plan, RunOptions, Sink, StepHistory, StepUnderWay, begin, predict_step};
+use crate::plan::{Plan, RunOptions, Sink, StepHistory, begin, predict_step};
+use crate::step_under_way::StepUnderWay;
 
 /// Where scenarios are run. They are named by their indices.
 #[derive(Clone, Copy)]

@@ -19,11 +19,11 @@
 //! `externalTrafficPolicy` matters.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::ip_family::IpFamily;
 use crate::name::{DnsName, HostName, NamespacedName};
 use crate::topology::{DNS_PORT, Endpoint, LOCAL_NODE, Port, Protocol, Topology};
 
@@ -68,32 +68,6 @@ pub enum Attempt {
         /// What is tried over it; never of a family again.
         attempt: Box<Attempt>,
     },
-}
-
-/// A family of addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum IpFamily {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl IpFamily {
-    /// Whether an address is of it.
-    pub fn has(self, address: IpAddr) -> bool {
-        address.is_ipv4() == (self == Self::V4)
-    }
-}
-
-impl fmt::Display for IpFamily {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::V4 => "IPv4",
-            Self::V6 => "IPv6",
-        })
-    }
 }
 
 /// How a request is carried.

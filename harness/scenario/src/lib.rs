@@ -57,5 +57,9 @@ pub mod topology;
 pub mod unreachable;
 pub mod version;
 
+mod enforcement;
 mod file;
+mod ip_family;
 mod lower;
+mod rendering;
+mod unanswered;

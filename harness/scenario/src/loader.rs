@@ -8,11 +8,12 @@ mod boundary;
 mod decode;
 mod disk;
 mod gather;
+mod kustomization;
 mod manifests;
 mod plain;
 mod read;
-mod rendering;
 mod settings;
+mod shown_path;
 mod text;
 mod topology;
 mod walk;
@@ -34,10 +35,10 @@ use crate::scenario::Scenario;
 use crate::topology::Topology;
 
 pub use self::boundary::FileReach;
-pub use self::rendering::{AllUnrendered, Unrendered, unrendered_text};
 pub use crate::lower::attempt::{parse_attempt, parse_source};
 pub use crate::lower::mistake::Mistake;
 pub use crate::lower::suggest::nearest;
+pub use crate::rendering::{AllUnrendered, Unrendered, unrendered_text};
 
 /// The result of loading scenarios.
 #[derive(Debug, Default)]
@@ -146,7 +147,7 @@ impl Loader {
                     }
                 };
                 let is_scenario = match &opened.documents {
-                    Ok(documents) => documents.first().is_some_and(gather::is_scenario),
+                    Ok(documents) => documents.first().is_some_and(text::is_scenario),
                     Err(_) => !opened.is_template,
                 };
                 if files.of_folder && !is_scenario {
@@ -158,7 +159,7 @@ impl Loader {
                     let folder = disk::folder_of_named(file);
                     let before = std::mem::take(&mut disk.used);
                     let (read_objects, given) = (self.read_objects, self.given.as_ref());
-                    let mut reader = gather::FileReader { disk, read_objects, given };
+                    let mut reader = disk::FileReader { disk, read_objects, given };
                     if let Some(scenario) = gather::scenario(&mut reader, &folder, &opened, &mut mistakes) {
                         let file = PathBuf::from(&*scenario.place.file);
                         loaded.used_by.insert(file, disk.used.clone());
@@ -204,7 +205,7 @@ impl Loader {
         files.paths.iter().any(|file| {
             let Ok(opened) = disk.open_of(&files, file) else { return false };
             if let Ok(documents) = &opened.documents {
-                return documents.first().is_some_and(gather::is_scenario);
+                return documents.first().is_some_and(text::is_scenario);
             }
             // Which of both it was meant to be, its text may tell.
             let text = disk.sources.text(&opened.file);

@@ -5,17 +5,12 @@ pub(crate) mod attempt;
 mod audited;
 mod backend;
 pub(crate) mod changes;
-mod dns;
 mod invariants;
 pub(crate) mod manifest;
 pub(crate) mod mistake;
 mod names_over_time;
-mod pod_place;
 pub(crate) mod policies;
-mod routes;
 pub(crate) mod served;
-mod service_reach;
-pub(crate) mod services;
 pub(crate) mod settings;
 pub(crate) mod suggest;
 pub(crate) mod table;
@@ -84,7 +79,7 @@ pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
     let topologies: Vec<&Topology> = drafts.iter().map(|draft| &draft.topology).collect();
     if !topologies.is_empty() {
         let before = mistakes.errors();
-        services::check(input.parts, &topologies, &draft.broken, mistakes);
+        topology::services::check(input.parts, &topologies, &draft.broken, mistakes);
         is_sound &= mistakes.errors() == before;
     }
     let invariants = invariants::lower(&content.invariants, (&names, &topologies), file, mistakes);

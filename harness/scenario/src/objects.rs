@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
-use crate::loader::AllUnrendered;
 use crate::name::{NamespaceName, NamespacedName};
 use crate::place::Place;
 use crate::policy::Manifest;
+use crate::rendering::AllUnrendered;
 use crate::topology::Topology;
 
 /// A topology made of Kubernetes objects, and what of them is not in it.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::attempt::Attempt;
+pub use crate::enforcement::{Enforcement, EnforcementMode};
 use crate::expect::Expectation;
 use crate::invariant::Invariant;
 use crate::name::DnsName;
@@ -101,28 +102,6 @@ pub struct ExpectedRejection {
     pub saying: String,
     /// Where the author wrote it.
     pub place: Place,
-}
-
-/// How policies are enforced in a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Enforcement {
-    /// Which endpoints are isolated.
-    pub mode: EnforcementMode,
-    /// Whether denials are only reported.
-    pub audit: bool,
-}
-
-/// Cilium's `enable-policy`.
-/// <https://docs.cilium.io/en/stable/security/policy/intro/#policy-enforcement-modes>
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EnforcementMode {
-    /// An endpoint is isolated in a direction once a rule of that direction selects it.
-    #[default]
-    Default,
-    /// Every endpoint is isolated.
-    Always,
-    /// Nothing is enforced.
-    Never,
 }
 
 /// What the API server does with fields it does not know.

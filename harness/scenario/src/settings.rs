@@ -1,6 +1,6 @@
 //! What Cilium is configured to do, as far as it changes verdicts.
 
-use crate::scenario::Enforcement;
+use crate::enforcement::Enforcement;
 
 /// Settings of a cluster's Cilium.
 #[derive(Clone, Debug, PartialEq, Eq)]

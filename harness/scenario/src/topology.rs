@@ -5,7 +5,6 @@ mod dns;
 mod routes;
 mod served;
 mod service;
-mod silent;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -21,7 +20,7 @@ pub use self::dns::Dns;
 pub use self::routes::GatewayRoute;
 pub use self::served::{Served, ServedProtocol};
 pub use self::service::{Service, ServicePort, ServiceType, TargetPort, TrafficPolicy};
-use crate::attempt::IpFamily;
+use crate::ip_family::IpFamily;
 use crate::name::{DnsName, HostName, NamespaceName, NamespacedName};
 use crate::settings::Settings;
 

@@ -8,6 +8,10 @@ use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 
+/// The first argument of a probe. No harness has it.
+#[cfg(feature = "lab")]
+pub(crate) const PROBE: &str = "verdikt-test=probe";
+
 /// The events of scenarios in the policy model.
 pub(crate) fn of_model(scenarios: &[Scenario], version: CiliumVersion) -> Vec<Event> {
     collect(|sink| model::run(scenarios, &options(version), sink).map(drop))
@@ -19,7 +23,7 @@ pub(crate) fn of_lab(scenario: &Scenario, version: CiliumVersion) -> Result<Vec<
     use verdikt_runner::lab::{LabBackend, NAME};
     use verdikt_runner::run::{BackendChoice, run_on};
 
-    let (options, probe) = (options(version), crate::role::probe()?);
+    let (options, probe) = (options(version), probe()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let open = async |_| LabBackend::open(probe.clone(), options.timeout).await;
     let scenarios = std::slice::from_ref(scenario);
@@ -42,4 +46,13 @@ fn collect(run: impl FnOnce(&mut dyn FnMut(Event) -> io::Result<()>) -> io::Resu
     // A run fails only where its sink does, and the one above never does.
     assert!(ran.is_ok());
     events
+}
+
+/// This program as a probe.
+#[cfg(feature = "lab")]
+fn probe() -> io::Result<verdikt_lab::namespace::ProbeExecutable> {
+    Ok(verdikt_lab::namespace::ProbeExecutable {
+        path: std::env::current_exe()?,
+        arguments: vec![PROBE.into()],
+    })
 }

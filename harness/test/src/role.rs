@@ -6,7 +6,6 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -16,17 +15,15 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::SIGPIPE;
 use signal_hook::flag::register;
 use verdikt_lab::enter::enter;
-use verdikt_lab::namespace::ProbeExecutable;
 use verdikt_manifests::loader;
 use verdikt_runner::backend::reason;
 use verdikt_scenario::loader::FileReach;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 
-use crate::events;
+use crate::events::{self, PROBE};
 
-/// The first arguments of these roles. No harness has them.
-const PROBE: &str = "verdikt-test=probe";
+/// The first argument of the lab of a file. No harness has it, nor that of a probe.
 const LAB: &str = "verdikt-test=lab";
 /// How the lab of a file ends where there can be none.
 const NO_LAB: i32 = 64;
@@ -62,11 +59,6 @@ fn arguments() -> Vec<OsString> {
 fn keep_broken_pipes() {
     // Without it the process would end, and whoever started it would say so.
     let _ = register(SIGPIPE, Arc::new(AtomicBool::new(false)));
-}
-
-/// This program as a probe.
-pub(crate) fn probe() -> io::Result<ProbeExecutable> {
-    Ok(ProbeExecutable { path: std::env::current_exe()?, arguments: vec![PROBE.into()] })
 }
 
 /// What the lab of a file came to.

@@ -2,13 +2,8 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use libtest_mimic::Arguments;
 use verdikt_scenario::version::CiliumVersion;
-
-use crate::backend::{Wish, version_of_environment};
-use crate::trials::{SuiteBackend, trials};
 
 /// What is one test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,28 +71,5 @@ impl Suite {
     #[must_use]
     pub fn program<Word: Into<OsString>>(self, words: impl IntoIterator<Item = Word>) -> Self {
         Self { program: words.into_iter().map(Into::into).collect(), ..self }
-    }
-
-    /// Runs the tests that the command line asks for.
-    #[expect(clippy::print_stderr, reason = "a test program that cannot begin says why")]
-    pub fn run(mut self) -> ExitCode {
-        let arguments = Arguments::from_args();
-        let chosen = version_of_environment().and_then(|version| Ok((version, Wish::of_environment()?)));
-        let (version, wish) = match chosen {
-            Ok(chosen) => chosen,
-            Err(error) => {
-                eprintln!("{error}");
-                return ExitCode::FAILURE;
-            }
-        };
-        self.version = version.or(self.version);
-        let backend = if arguments.list { Ok(SuiteBackend::Model) } else { SuiteBackend::choose(wish) };
-        match backend {
-            Ok(backend) => libtest_mimic::run(&arguments, trials(&self, backend, &arguments)).exit_code(),
-            Err(reason) => {
-                eprintln!("cannot run scenarios: {reason}");
-                ExitCode::FAILURE
-            }
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The tests of a suite, each of which runs its scenario unless another one has.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -14,7 +15,7 @@ use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 
-use crate::backend::Wish;
+use crate::backend::{Wish, version_of_environment};
 use crate::judged::{TestSubject, all, completion};
 use crate::suite::{Granularity, Suite};
 use crate::{events, program};
@@ -104,8 +105,33 @@ impl Runs {
 /// One test of a scenario: its name, and what it is about.
 type Named = (String, TestSubject);
 
+impl Suite {
+    /// Runs the tests that the command line asks for.
+    #[expect(clippy::print_stderr, reason = "a test program that cannot begin says why")]
+    pub fn run(mut self) -> ExitCode {
+        let arguments = Arguments::from_args();
+        let chosen = version_of_environment().and_then(|version| Ok((version, Wish::of_environment()?)));
+        let (version, wish) = match chosen {
+            Ok(chosen) => chosen,
+            Err(error) => {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
+        };
+        self.version = version.or(self.version);
+        let backend = if arguments.list { Ok(SuiteBackend::Model) } else { SuiteBackend::choose(wish) };
+        match backend {
+            Ok(backend) => libtest_mimic::run(&arguments, trials(&self, backend, &arguments)).exit_code(),
+            Err(reason) => {
+                eprintln!("cannot run scenarios: {reason}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
 /// The tests of a suite.
-pub(crate) fn trials(suite: &Suite, backend: SuiteBackend, arguments: &Arguments) -> Vec<Trial> {
+fn trials(suite: &Suite, backend: SuiteBackend, arguments: &Arguments) -> Vec<Trial> {
     let Loaded { scenarios, diagnostics, sources, .. } =
         loader(&suite.paths, FileReach::Inside).scenarios(&suite.paths);
     let version = suite.version.unwrap_or_default();

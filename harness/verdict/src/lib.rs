@@ -17,3 +17,4 @@ pub mod invariant;
 pub mod record;
 pub mod run_result;
 pub mod timestamp;
+mod totals;

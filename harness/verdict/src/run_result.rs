@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::compare::CellResult;
-use crate::event::Event;
 use crate::exit::Exit;
 
 /// What a run counted.
@@ -50,53 +48,6 @@ pub struct Totals {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a field so")]
 fn is_zero(number: &usize) -> bool {
     *number == 0
-}
-
-impl Totals {
-    /// Counts the events of a run.
-    pub fn of<'a>(events: impl IntoIterator<Item = &'a Event>) -> Self {
-        let mut totals = Self::default();
-        events.into_iter().for_each(|event| totals.add(event));
-        totals
-    }
-
-    /// Counts one event.
-    pub fn add(&mut self, event: &Event) {
-        match event {
-            Event::ScenarioStarted(_) => self.scenarios += 1,
-            Event::ScenarioSkipped(_) => self.skipped += 1,
-            Event::ScenarioFailed(_) => self.failed += 1,
-            Event::StepStarted(_) => self.steps += 1,
-            Event::ObjectJudged(judged) => {
-                self.objects += 1;
-                self.objects_differing += usize::from(!judged.as_expected);
-            }
-            Event::CellSkipped(_) => self.skipped_cells += 1,
-            Event::InvariantJudged(judged) => {
-                // What is attempted was proven before.
-                self.invariants += usize::from(!judged.is_of_attempts());
-                if judged.is_unknown() {
-                    self.invariants_unknown += 1;
-                } else if !judged.is_as_expected() {
-                    self.invariants_differing += 1;
-                }
-            }
-            Event::CellJudged(judged) => {
-                self.cells += 1;
-                let evidence = judged.evidence.as_ref();
-                self.retried += usize::from(evidence.is_some_and(|evidence| !evidence.again.is_empty()));
-                match judged.result {
-                    CellResult::AsExpected => {}
-                    CellResult::Differs | CellResult::DecidedByAnother | CellResult::Contradicted => {
-                        self.differing += 1;
-                    }
-                    CellResult::Inconclusive => self.inconclusive += 1,
-                }
-            }
-            Event::Warned(_) => self.warnings += 1,
-            Event::RunStarted(_) | Event::StepFinished(_) | Event::RunFinished(_) => {}
-        }
-    }
 }
 
 /// What a run comes to. Of several things the one that leaves the most unknown: where the machine or the cluster failed

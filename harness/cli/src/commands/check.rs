@@ -19,11 +19,12 @@ use verdikt_scenario::settings::Settings;
 use verdikt_scenario::version::CiliumVersion;
 
 use self::unsaid::unsaid;
-use super::{paths_or_default, reports, tell_unrendered};
+use super::{paths_or_default, tell_unrendered};
 use crate::arguments::{CheckArguments, Format};
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::reports;
 use crate::situation::{paths_with, take_settings};
 
 /// What was found.

@@ -13,7 +13,6 @@ mod shell;
 mod shown;
 mod subject;
 mod told;
-pub(super) mod watch;
 
 use std::process::ExitCode;
 

@@ -8,10 +8,10 @@ use verdikt_report::terminal::{Terminal, TerminalOptions};
 use verdikt_verdict::event::{Event, FORMAT};
 use verdikt_verdict::run_result::{RunResult, Totals};
 
-use super::reports;
 use crate::arguments::Replay;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::reports;
 use crate::signals;
 
 pub(crate) fn replay(arguments: &Replay, printer: &Printer) -> Result<ExitCode, Failure> {

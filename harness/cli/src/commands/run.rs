@@ -33,11 +33,12 @@ use self::log::EventLogWriter;
 use self::output::{RunOutput, Told};
 use self::remembered::Remembered;
 use self::update::UpdateEffect;
-use super::{load_without_mistakes, paths_or_default, reports};
+use super::{load_without_mistakes, paths_or_default};
 use crate::arguments::{Reports, RunArguments};
 use crate::exit;
 use crate::failure::{Failure, What};
 use crate::printer::Printer;
+use crate::reports;
 use crate::signals;
 
 /// How the report writes the command that repeats one cell.

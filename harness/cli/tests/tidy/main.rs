@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a workspace that cannot be read is not tidy")]
 
 mod functions;
+mod modules;
 mod names;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -91,7 +91,9 @@ impl PeerReader<'_> {
             PeerField::Fqdns if allows => add(PeerMatcher::Name(proxy::name(element, context)?)),
             // The services of deny rules are never looked up.
             PeerField::Services if allows => {
-                context.surroundings.service_peers(element, context.behaviour)?.into_iter().for_each(add);
+                let read = |node: &YamlNode| selector(node, Keys::WithSource, context.behaviour);
+                let peers = context.surroundings.service_peers(element, context.behaviour, read)?;
+                peers.into_iter().for_each(add);
             }
             PeerField::Nodes => {
                 return Err(refusal(element, format!("{word} needs node selector labels to be enabled")));

@@ -5,7 +5,7 @@ use prost::{Enumeration, Message};
 use prost_types::Timestamp;
 use serde::Deserialize;
 
-use crate::json;
+use crate::json_fields;
 
 /// A flow.
 #[derive(Clone, PartialEq, Message, Deserialize)]
@@ -13,11 +13,11 @@ use crate::json;
 pub struct Flow {
     /// When the datapath reported it, by the node's clock.
     #[prost(message, optional, tag = "1")]
-    #[serde(deserialize_with = "json::timestamp")]
+    #[serde(deserialize_with = "json_fields::timestamp")]
     pub time: Option<Timestamp>,
     /// A [`Verdict`].
     #[prost(enumeration = "Verdict", tag = "2")]
-    #[serde(deserialize_with = "json::verdict")]
+    #[serde(deserialize_with = "json_fields::verdict")]
     pub verdict: i32,
     /// Why it was dropped, by number; replaced by `drop_reason_desc`.
     #[prost(uint32, tag = "3")]
@@ -52,14 +52,14 @@ pub struct Flow {
     pub event_type: Option<CiliumEventType>,
     /// Whose policy judged: a [`TrafficDirection`].
     #[prost(enumeration = "TrafficDirection", tag = "22")]
-    #[serde(deserialize_with = "json::traffic_direction")]
+    #[serde(deserialize_with = "json_fields::traffic_direction")]
     pub traffic_direction: i32,
     /// On what the deciding rule matched.
     #[prost(uint32, tag = "23")]
     pub policy_match_type: u32,
     /// Why it was dropped, by number.
     #[prost(int32, tag = "25")]
-    #[serde(deserialize_with = "json::drop_reason")]
+    #[serde(deserialize_with = "json_fields::drop_reason")]
     pub drop_reason_desc: i32,
     /// Whether it goes back to the client, if that is known.
     #[prost(message, optional, tag = "26")]
@@ -227,7 +227,7 @@ pub struct CiliumEventType {
 pub struct Layer7 {
     /// An [`L7Type`].
     #[prost(enumeration = "L7Type", tag = "1")]
-    #[serde(rename = "type", deserialize_with = "json::l7_type")]
+    #[serde(rename = "type", deserialize_with = "json_fields::l7_type")]
     pub kind: i32,
     /// DNS.
     #[prost(message, optional, tag = "100")]

@@ -1,7 +1,8 @@
 //! Containers of ours beside those of kind: found by their labels.
 
+use crate::call::ProgramCall;
 use crate::error::Error;
-use crate::program::{Program, ProgramCall};
+use crate::program::Program;
 
 /// The label of every container that verdikt makes.
 pub(super) const OURS: &str = "verdikt.dev/owner=verdikt";

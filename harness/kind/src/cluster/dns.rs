@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use serde_json::json;
 
-use super::up::{GRACE, READY, kubectl};
+use super::kubectl;
+use super::up::{GRACE, READY};
 use crate::error::Error;
 use crate::profile::Profile;
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::KindOptions;
+use crate::call::ProgramCall;
 use crate::error::Error;
 use crate::profile::Profile;
-use crate::program::{Program, ProgramCall};
+use crate::program::Program;
 use crate::versions::versions;
 
 /// How much longer than Helm itself we wait for Helm to say what it waited for.

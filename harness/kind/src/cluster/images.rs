@@ -4,10 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::KindOptions;
+use crate::call::ProgramCall;
 use crate::error::Error;
 use crate::image::Image;
 use crate::profile::Profile;
-use crate::program::{Program, ProgramCall};
+use crate::program::Program;
 
 /// How long one image may take.
 const DEADLINE: Duration = Duration::from_mins(15);

@@ -5,11 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::helm::ImageSource;
-use super::{KindOptions, clusters, delete, helm, images, waiting};
+use super::{KindOptions, clusters, delete, helm, images, kubectl, waiting};
+use crate::call::ProgramCall;
 use crate::doctor;
 use crate::error::Error;
 use crate::profile::Profile;
-use crate::program::{Program, ProgramCall};
+use crate::program::Program;
 
 /// How much longer than a program itself we wait for it to say what it waited for.
 pub(super) const GRACE: Duration = Duration::from_secs(15);
@@ -243,16 +244,4 @@ fn wait_ready(profile: &Profile) -> Result<(), Error> {
     wait("the nodes", &["--for=condition=Ready", "nodes", "--all"])?;
     wait("the DNS", &["--for=condition=Available", "--namespace", "kube-system", "deployment/coredns"])?;
     Ok(())
-}
-
-/// `kubectl` of the control plane, so that this machine needs none.
-pub(super) fn kubectl(profile: &Profile, doing: String) -> ProgramCall {
-    ProgramCall::new(Program::Docker, doing).arguments([
-        "exec",
-        "--interactive",
-        &profile.control_plane(),
-        "kubectl",
-        "--kubeconfig",
-        "/etc/kubernetes/admin.conf",
-    ])
 }

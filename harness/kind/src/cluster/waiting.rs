@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::up::kubectl;
+use super::kubectl;
 use crate::profile::Profile;
 
 /// How many pods are told of.

@@ -2,7 +2,6 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::net::IpAddr;
 
 use tun_rs::{DeviceBuilder, SyncDevice};
 
@@ -64,9 +63,4 @@ fn set(setting: &str, values: &[&str]) {
     let Ok(mut file) = OpenOptions::new().write(true).open(path) else { return };
     // The one that is taken ends the search; that none is, is no failure.
     let _ = values.iter().any(|value| file.write_all(value.as_bytes()).is_ok());
-}
-
-/// The length of a prefix that has but one address.
-pub(super) fn whole(address: &IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
 }

@@ -15,7 +15,7 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
-use super::device::whole;
+use super::whole;
 
 /// The index of the loopback device in every namespace.
 const LOOPBACK: u32 = 1;

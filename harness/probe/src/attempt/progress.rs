@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use crate::probe::microseconds;
-use crate::probe::reports::Reporter;
+use crate::reports::{Reporter, microseconds};
 use crate::socket::Home;
 use crate::wire::{Bound, Report, StageTransport, WireOutcome, WireStage};
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::text::display;
+use super::shown_path::display;
 use crate::diagnostic::Diagnostic;
 use crate::document::{Value, YamlNode};
 use crate::lower::mistake::Mistake;

@@ -10,10 +10,13 @@ use std::sync::Arc;
 use super::boundary::Boundary;
 use super::decode::{self, DecodedText};
 use super::walk::{self, WalkLimits, WalkedFiles};
-use super::{read, rendering, text};
+use super::{read, text};
 use crate::diagnostic::{Diagnostic, SourceTexts};
 use crate::document::{self, DocumentError, ParsedText, YamlNode};
 use crate::lower::mistake::Mistake;
+use crate::lower::settings::GivenSettings;
+use crate::objects::ReadObjects;
+use crate::rendering;
 
 /// A file that was read.
 #[derive(Debug)]
@@ -39,6 +42,13 @@ pub(super) struct Disk {
     pub(super) sources: SourceTexts,
     /// The places of the files that scenarios consist of.
     pub(super) used: BTreeSet<PathBuf>,
+}
+
+/// What reads the files that scenarios refer to.
+pub(super) struct FileReader<'a> {
+    pub(super) disk: &'a mut Disk,
+    pub(super) read_objects: Option<ReadObjects>,
+    pub(super) given: Option<&'a GivenSettings>,
 }
 
 impl Disk {

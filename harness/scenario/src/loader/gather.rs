@@ -5,39 +5,23 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::disk::{Disk, Opened};
+use super::disk::{FileReader, Opened};
 use super::manifests;
+use super::text::is_scenario;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::document::YamlNode;
 use crate::file::deserialize::from_node;
 use crate::file::{Located, ScenarioFile, SettingWord, TopologyFile};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::policies::is_path;
-use crate::lower::settings::{GivenSettings, VALUES};
+use crate::lower::settings::VALUES;
 use crate::lower::topology::{TopologyPart, ValuesFile};
 use crate::lower::{self, Input, manifest};
 use crate::name::NamespaceName;
-use crate::objects::ReadObjects;
 use crate::place::{Place, Position};
 use crate::policy::Manifest;
 use crate::scenario::Scenario;
 use crate::schema::check;
-
-/// Whether a document is a scenario, or was meant to be one.
-pub(super) fn is_scenario(document: &YamlNode) -> bool {
-    let has = |key: &str| document.entries().iter().any(|entry| entry.key == key);
-    let is_object = has("apiVersion") || has("kind");
-    // A first word with a slip in it, beside words that nothing else has.
-    let meant = || document.entries().iter().any(|entry| strsim::osa_distance(&entry.key, "scenario") <= 2);
-    has("scenario") || (has("steps") && !is_object && (has("topology") || meant()))
-}
-
-/// What reads the files that scenarios refer to.
-pub(super) struct FileReader<'a> {
-    pub(super) disk: &'a mut Disk,
-    pub(super) read_objects: Option<ReadObjects>,
-    pub(super) given: Option<&'a GivenSettings>,
-}
 
 /// Loads the scenario of a file, which names others from a folder; none if it has mistakes.
 pub(super) fn scenario(

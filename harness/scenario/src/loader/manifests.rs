@@ -3,10 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::disk::Disk;
-use super::gather::FileReader;
+use super::disk::{Disk, FileReader};
 use super::plain;
-use super::rendering::AllUnrendered;
 use super::text;
 use super::walk::WalkedFiles;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -16,6 +14,7 @@ use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::policies::is_policy_file;
 use crate::name::NamespaceName;
 use crate::policy::Manifest;
+use crate::rendering::AllUnrendered;
 use crate::topology::Topology;
 
 /// The scenario or topology file that names others, and the folder from which it does.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, Opened};
-use super::gather::is_scenario;
-use super::rendering::{self, Kustomization, Kustomizations, Unrendered};
+use super::kustomization::{Kustomization, Kustomizations};
+use super::text::is_scenario;
 use super::{LoadedPolicies, at_file, read, tidy};
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Value, YamlNode};
@@ -15,6 +15,7 @@ use crate::lower::policies::is_policy_file;
 use crate::name::NamespaceName;
 use crate::place::{Place, Position};
 use crate::policy::Manifest;
+use crate::rendering::{self, Unrendered};
 
 /// Loads the policies of some paths, but for those of the files at the places `besides`.
 pub(super) fn load(

@@ -4,17 +4,11 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::decode::{DecodedText, SAVE_AS_UTF8};
-use super::gather;
+pub(super) use super::shown_path::display;
 use crate::diagnostic::Diagnostic;
 use crate::document::{DocumentError, LARGEST_FILE, YamlNode, refused_directive, refused_tab};
 use crate::lower::mistake::Mistake;
 use crate::place::{Place, Position};
-
-/// A path as it is shown: without `./`.
-pub(super) fn display(path: &Path) -> String {
-    let parts: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
-    if parts.as_os_str().is_empty() { ".".to_owned() } else { parts.to_string_lossy().into_owned() }
-}
 
 /// A path without `x/../`.
 pub(super) fn without_detours(path: &Path) -> PathBuf {
@@ -73,7 +67,7 @@ pub(super) fn unread(place: Place) -> Diagnostic {
 
 /// Why a text that is YAML is refused: by kubectl, or, of a scenario, because it is not UTF-8.
 pub(super) fn refused(documents: &[YamlNode], decoded: &DecodedText) -> Option<DocumentError> {
-    if documents.first().is_some_and(gather::is_scenario) {
+    if documents.first().is_some_and(is_scenario) {
         return decoded.not_utf8.map(|position| DocumentError {
             message: "the scenario is not UTF-8".to_owned(),
             help: Some(SAVE_AS_UTF8.into()),
@@ -98,4 +92,13 @@ pub(super) fn refused(documents: &[YamlNode], decoded: &DecodedText) -> Option<D
     refused_directive(text)
         .map(|position| refused("it cuts a directive off from its document", "take this line out", position))
         .or_else(tab)
+}
+
+/// Whether a document is a scenario, or was meant to be one.
+pub(super) fn is_scenario(document: &YamlNode) -> bool {
+    let has = |key: &str| document.entries().iter().any(|entry| entry.key == key);
+    let is_object = has("apiVersion") || has("kind");
+    // A first word with a slip in it, beside words that nothing else has.
+    let meant = || document.entries().iter().any(|entry| strsim::osa_distance(&entry.key, "scenario") <= 2);
+    has("scenario") || (has("steps") && !is_object && (has("topology") || meant()))
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::gather::{self, FileReader, is_scenario};
+use super::disk::FileReader;
+use super::gather;
+use super::text::is_scenario;
 use super::{LoadedTopology, Loader, at_file, disk, tidy};
 use crate::diagnostic::Severity;
 use crate::document::YamlNode;
@@ -54,7 +56,7 @@ impl Loader {
         let (given, versions) = (self.given.as_ref(), SettingVersions::OfCommand(version));
         lower::settings::lower(&parts, given, versions, &mut draft, &mut mistakes);
         if mistakes.0.iter().all(|found| found.severity != Severity::Error) {
-            lower::services::check(&parts, &[&draft.topology], &draft.broken, &mut mistakes);
+            lower::topology::services::check(&parts, &[&draft.topology], &draft.broken, &mut mistakes);
         }
         let mut diagnostics = mistakes.0;
         tidy(&mut diagnostics);

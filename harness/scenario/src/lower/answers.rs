@@ -1,13 +1,13 @@
 //! Whether somebody answers what an attempt asks for.
 
-use super::attempt::resolve;
 use super::mistake::Mistake;
-use super::services::target_served;
-use super::suggest::listed;
+use super::suggest::{did_you_mean, listed};
+use super::topology::services::target_served;
 use crate::attempt::{Scheme, Target};
-use crate::name::NamespacedName;
+use crate::name::{DnsName, NamespacedName};
 use crate::topology::{
-    DNS_POD, DNS_PORT, Endpoint, Port, Protocol, Resolved, ServedProtocol, ServicePort, Topology,
+    CLUSTER_DOMAIN, DNS_POD, DNS_PORT, Endpoint, Port, Protocol, Resolved, ServedProtocol, ServicePort,
+    Topology,
 };
 
 /// Whether someone answers on the port.
@@ -161,4 +161,20 @@ fn port_not_offered(
         backends.iter().any(|endpoint| topology.serves(endpoint).iter().any(|served| served.port == port));
     let help = if behind { format!("{port} is the port of what is behind it; {offers}") } else { offers };
     Mistake::new(format!("service `{name}` does not offer {protocol} {port}")).help(help)
+}
+
+/// What a name leads to.
+pub(super) fn resolve(name: &DnsName, topology: &Topology) -> Result<Resolved, Mistake> {
+    topology.resolve(name).ok_or_else(|| {
+        let names: Vec<&str> =
+            topology.world.values().flat_map(|host| host.names.iter().map(DnsName::as_str)).collect();
+        let services = topology
+            .services
+            .keys()
+            .map(|service| format!("{}.{}.svc.{}", service.name, service.namespace, CLUSTER_DOMAIN));
+        let services: Vec<String> = services.collect();
+        let known: Vec<&str> = names.into_iter().chain(services.iter().map(String::as_str)).collect();
+        let help = did_you_mean(name.as_str(), "the names that lead somewhere are", &known);
+        Mistake::new(format!("`{name}` leads nowhere in this topology")).help(help)
+    })
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use self::family::{of_family, split_family};
 use self::http::http;
 use self::names::{in_own_namespace, relative};
-use super::answers::reachable;
+use super::answers::{reachable, resolve};
 use super::backend::{over, split_over, split_via, through};
 use super::mistake::Mistake;
 use super::served;
@@ -275,19 +275,4 @@ fn ping(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
         return Err(mistake.help("ping a pod behind it".to_owned()));
     }
     Ok(Attempt::Ping { target })
-}
-
-pub(super) fn resolve(name: &DnsName, topology: &Topology) -> Result<Resolved, Mistake> {
-    topology.resolve(name).ok_or_else(|| {
-        let names: Vec<&str> =
-            topology.world.values().flat_map(|host| host.names.iter().map(DnsName::as_str)).collect();
-        let services = topology
-            .services
-            .keys()
-            .map(|service| format!("{}.{}.svc.{}", service.name, service.namespace, CLUSTER_DOMAIN));
-        let services: Vec<String> = services.collect();
-        let known: Vec<&str> = names.into_iter().chain(services.iter().map(String::as_str)).collect();
-        let help = did_you_mean(name.as_str(), "the names that lead somewhere are", &known);
-        Mistake::new(format!("`{name}` leads nowhere in this topology")).help(help)
-    })
 }

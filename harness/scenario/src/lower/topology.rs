@@ -1,6 +1,11 @@
 //! From topology files to one topology: includes merged, names checked, addresses given out.
 
 mod collisions;
+mod dns;
+mod pod_place;
+pub(crate) mod routes;
+mod service_reach;
+pub(crate) mod services;
 mod silent;
 mod world;
 
@@ -13,9 +18,7 @@ use self::silent::Silence;
 use self::world::world;
 use super::mistake::{Mistake, Mistakes};
 use super::served::{all_served, label_key, labels};
-use super::services;
 use super::suggest::did_you_mean;
-use super::{dns, pod_place, routes};
 use crate::file::{Located, LocatedMap, NamespaceFile, PartWord, PodFile, SettingWord, TopologyFile};
 use crate::name::{HostName, NamespaceName, NamespacedName, is_dns_subdomain};
 use crate::place::Position;

@@ -21,9 +21,9 @@ use super::denials::ToldDenials;
 use super::running::{find, gone};
 use super::shell::Shell;
 use crate::arguments::LabExec;
-use crate::commands::runtime;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::runtime::runtime;
 use crate::signals;
 
 /// How long the last flows of a program that has ended may take.

@@ -21,13 +21,13 @@ use super::clients::{ClientId, Clients, answer};
 use super::shown::{Verdicts, changes, in_force, refusals, show, verdicts, welcome};
 use super::subject::LabSubject;
 use super::told::{self, Asked};
-use super::watch::Watch;
 use crate::arguments::LabArguments;
-use crate::commands::run::lab::{no_lab, probe};
-use crate::commands::runtime;
 use crate::failure::Failure;
+use crate::lab_use::{no_lab, probe};
 use crate::printer::Printer;
+use crate::runtime::runtime;
 use crate::signals;
+use crate::watch::Watch;
 
 pub(super) fn play(arguments: &LabArguments, printer: &Printer) -> Result<ExitCode, Failure> {
     let subject = LabSubject::read(arguments, printer)?;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use verdikt_scenario::scenario::{Scenario, Step};
 
-use super::watch::folder_of;
 use crate::arguments::LabArguments;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::situation::LoadedSituation;
+use crate::watch::folder_of;
 
 /// What a lab is about, read.
 pub(super) struct LabSubject {

@@ -13,11 +13,11 @@ use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 
 use super::cluster::{ChosenCluster, Prepared};
-use super::lab::no_lab;
 use crate::arguments::{BackendArgument, RunArguments};
 use crate::cluster_use::probe_image;
 use crate::failure::Failure;
 use crate::kind_use::{bring_up, failure, named, phases};
+use crate::lab_use::no_lab;
 use crate::printer::Printer;
 
 pub(super) enum ChosenBackend {

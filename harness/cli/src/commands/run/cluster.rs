@@ -19,9 +19,9 @@ use verdikt_verdict::run_result::RunResult;
 use super::consent;
 use crate::arguments::RunArguments;
 use crate::cluster_use::{probe_image, progress_on_terminal};
-use crate::commands::runtime;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::runtime::runtime;
 use crate::signals::Held;
 
 /// What is there already of what a cluster needs.

@@ -1,20 +1,16 @@
 //! `verdikt run --on lab`: the runner over labs, until it is done or interrupted.
 
-use std::ffi::OsString;
 use std::io;
 
-use verdikt_lab::enter::Obstacle;
-use verdikt_lab::namespace::ProbeExecutable;
-use verdikt_runner::backend::reason;
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::{RunOptions, Sink};
 use verdikt_runner::run::{BackendChoice, run_on};
 use verdikt_scenario::scenario::Scenario;
 use verdikt_verdict::run_result::RunResult;
 
-use crate::PROBE;
-use crate::commands::runtime;
 use crate::failure::Failure;
+use crate::lab_use::probe;
+use crate::runtime::runtime;
 use crate::signals::Held;
 
 /// Runs scenarios there. An error of the sink is the inner one.
@@ -30,15 +26,4 @@ pub(super) fn run(
         let open = async |_| LabBackend::open(probe.clone(), options.timeout).await;
         run_on(BackendChoice::of_all(NAME), scenarios, options, open, signals.asked(), sink).await
     }))
-}
-
-/// Why there can be no lab.
-pub(crate) fn no_lab(obstacle: &Obstacle) -> Failure {
-    let failure = Failure::machine("there can be no lab here").cause(&reason(obstacle));
-    failure.limited_by(obstacle)
-}
-
-/// This program is its own probe.
-pub(crate) fn probe() -> io::Result<ProbeExecutable> {
-    Ok(ProbeExecutable { path: std::env::current_exe()?, arguments: vec![OsString::from(PROBE)] })
 }

@@ -6,12 +6,12 @@ use std::process::ExitCode;
 
 use super::once;
 use crate::arguments::RunArguments;
-use crate::commands::lab::watch::Watch;
-use crate::commands::runtime;
 use crate::exit;
 use crate::failure::Failure;
 use crate::printer::Printer;
+use crate::runtime::runtime;
 use crate::signals;
+use crate::watch::Watch;
 
 /// Runs everything, and then what a saved file belongs to, until a signal ends the process.
 pub(super) fn watch(

@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde::Deserialize;
 
 use crate::cluster::containers::unreadable;
-use crate::cluster::up::kubectl;
+use crate::cluster::kubectl;
 use crate::error::Error;
 use crate::profile::Profile;
 

@@ -2,10 +2,10 @@
 
 use super::super::answers::reachable;
 use super::super::mistake::Mistake;
-use super::super::routes::routed;
 use super::super::served;
 use super::{URLS, find_source, split_prefix, target};
 use crate::attempt::{Attempt, Request, Scheme};
+use crate::lower::topology::routes::routed;
 use crate::topology::{CiliumEndpoint, Endpoint, Protocol, Topology};
 
 /// Reads an HTTP attempt without its first word.

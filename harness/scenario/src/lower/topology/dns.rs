@@ -1,8 +1,8 @@
 //! The DNS server that the pods of a topology use.
 
-use super::mistake::{Mistake, Mistakes};
-use super::suggest::did_you_mean;
-use super::topology::{TopologyDraft, TopologyPart};
+use super::{TopologyDraft, TopologyPart};
+use crate::lower::mistake::{Mistake, Mistakes};
+use crate::lower::suggest::did_you_mean;
 use crate::name::NamespacedName;
 use crate::topology::{Dns, Endpoint, LOCAL_NODE, Topology};
 

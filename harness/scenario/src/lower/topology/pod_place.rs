@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::mistake::{Mistake, Mistakes};
-use super::suggest::did_you_mean;
-use super::topology::TopologyDraft;
+use super::TopologyDraft;
 use crate::file::{Located, PodFile};
+use crate::lower::mistake::{Mistake, Mistakes};
+use crate::lower::suggest::did_you_mean;
 use crate::name::{HostName, is_dns_label};
 use crate::topology::{LOCAL_NODE, Pod};
 

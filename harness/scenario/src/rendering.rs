@@ -3,13 +3,9 @@
 //! verdikt runs no such tool: the files may be a stranger's.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::path::Path;
 
-use super::disk::Disk;
-use super::text;
 use crate::document::{Value, YamlNode};
-use crate::lower::policies::is_policy_file;
 
 /// Why some files are not checked as they will be applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,7 +81,7 @@ impl Unrendered {
 }
 
 /// Whether a text that is no YAML is a template.
-pub(super) fn is_template(text: &str) -> bool {
+pub(crate) fn is_template(text: &str) -> bool {
     text.lines().any(|line| {
         let line = line.trim_start();
         line.split_once("{{").is_some_and(|(_, rest)| rest.contains("}}"))
@@ -95,21 +91,25 @@ pub(super) fn is_template(text: &str) -> bool {
 }
 
 /// Whether a text says anything of policies, so that a mistake in it matters.
-pub(super) fn names_policies(text: &str) -> bool {
+pub(crate) fn names_policies(text: &str) -> bool {
     ["NetworkPolicy", "CiliumCIDRGroup", "cilium.io/", "networking.k8s.io"]
         .iter()
         .any(|word| text.contains(word))
 }
 
 /// The chart of a template, or its own name if it is in none.
-pub(super) fn chart_of(file: &str) -> String {
+pub(crate) fn chart_of(file: &str) -> String {
     let mut above = Path::new(file).ancestors().skip(1);
     let templates = above.find(|above| above.file_name().is_some_and(|name| name == "templates"));
-    templates.and_then(Path::parent).map_or_else(|| file.to_owned(), text::display)
+    match templates.and_then(Path::parent) {
+        None => file.to_owned(),
+        Some(chart) if chart.as_os_str().is_empty() => ".".to_owned(),
+        Some(chart) => chart.to_string_lossy().into_owned(),
+    }
 }
 
 /// What is not rendered in a policy: in its names and in what it says, not in its annotations.
-pub(super) fn unrendered(policy: &YamlNode) -> Option<Unrendered> {
+pub(crate) fn unrendered(policy: &YamlNode) -> Option<Unrendered> {
     let parts = [&["metadata", "name"][..], &["metadata", "namespace"], &["spec"], &["specs"]];
     parts.iter().filter_map(|path| policy.at(path)).find_map(in_value)
 }
@@ -153,93 +153,6 @@ fn is_capital_word(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_uppercase())
         && text.contains('_')
         && text.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_')
-}
-
-/// What a `kustomization.yaml` says of the files beside it.
-#[derive(Debug)]
-pub(super) struct Kustomization {
-    /// Its folder, as it is shown.
-    pub(super) folder: String,
-    /// The namespace of everything.
-    pub(super) namespace: Option<String>,
-    /// The files beside it that are parts of objects.
-    pub(super) patches: BTreeSet<String>,
-    /// Whether what is applied is more than the files beside it, in a namespace.
-    changes: bool,
-    /// The folders that it takes resources from.
-    takes: Vec<String>,
-}
-
-/// What changes objects in a way that a topology or a policy can show.
-const CHANGES: [&str; 12] = [
-    "patches",
-    "patchesStrategicMerge",
-    "patchesJson6902",
-    "namePrefix",
-    "nameSuffix",
-    "commonLabels",
-    "labels",
-    "components",
-    "replacements",
-    "transformers",
-    "helmCharts",
-    "bases",
-];
-
-/// The kustomizations that were looked for.
-#[derive(Debug, Default)]
-pub(super) struct Kustomizations(BTreeMap<PathBuf, Option<Rc<Kustomization>>>);
-
-impl Kustomizations {
-    /// The kustomization in the folder of a file.
-    pub(super) fn beside(&mut self, disk: &mut Disk, file: &Path) -> Option<Rc<Kustomization>> {
-        let folder = file.parent()?;
-        if let Some(known) = self.0.get(folder) {
-            return known.clone();
-        }
-        let names = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
-        let paths = names.map(|name| folder.join(name));
-        let found = paths.iter().filter(|path| path.is_file()).find_map(|path| {
-            let opened = disk.open(path).ok()?;
-            let root = opened.documents.as_ref().ok()?.first()?;
-            Some(Rc::new(kustomization(folder, root)))
-        });
-        self.0.insert(folder.to_owned(), found.clone());
-        found
-    }
-
-    /// The folders to build: those with a kustomization that changes something, and that no other takes in.
-    pub(super) fn to_build(&self) -> BTreeSet<String> {
-        let all = || self.0.values().flatten();
-        let taken: BTreeSet<&str> = all().flat_map(|one| &one.takes).map(String::as_str).collect();
-        let changed: BTreeSet<&str> =
-            all().filter(|one| one.changes).map(|one| one.folder.as_str()).collect();
-        let roots = changed.iter().filter(|folder| !taken.contains(**folder));
-        let roots: BTreeSet<String> = roots.map(ToString::to_string).collect();
-        // Some that take in each other have none that stands above.
-        if roots.is_empty() { changed.into_iter().map(str::to_owned).collect() } else { roots }
-    }
-}
-
-fn kustomization(folder: &Path, root: &YamlNode) -> Kustomization {
-    let listed = |key: &str| root.get(key).map_or(&[][..], YamlNode::elements).iter();
-    let path = |patch: &YamlNode| patch.get("path").and_then(YamlNode::text).map(str::to_owned);
-    let named = listed("patchesStrategicMerge").filter_map(|patch| patch.text().map(str::to_owned));
-    let patches = listed("patches").chain(listed("patchesJson6902")).filter_map(path).chain(named);
-    let resources =
-        ["resources", "bases", "components"].into_iter().flat_map(listed).filter_map(YamlNode::text);
-    // What is no file beside it is a folder, or far away.
-    let elsewhere: Vec<&str> = resources
-        .filter(|name| name.starts_with("..") || name.contains("://") || !is_policy_file(name))
-        .collect();
-    let shown = |name: &&str| text::display(&text::without_detours(&folder.join(name)));
-    Kustomization {
-        folder: text::display(folder),
-        namespace: root.get("namespace").and_then(YamlNode::text).map(str::to_owned),
-        patches: patches.map(|path| path.trim_start_matches("./").to_owned()).collect(),
-        changes: !elsewhere.is_empty() || CHANGES.iter().any(|key| root.get(key).is_some()),
-        takes: elsewhere.iter().map(shown).collect(),
-    }
 }
 
 #[cfg(test)]

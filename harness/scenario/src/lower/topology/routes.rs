@@ -1,10 +1,10 @@
 //! The routes of the gateway.
 
-use super::mistake::{Mistake, Mistakes};
-use super::served::port;
-use super::suggest::{did_you_mean, listed};
-use super::topology::{TopologyDraft, TopologyPart, Winner, winners};
+use super::{TopologyDraft, TopologyPart, Winner, winners};
 use crate::attempt::{Request, Target};
+use crate::lower::mistake::{Mistake, Mistakes};
+use crate::lower::served::port;
+use crate::lower::suggest::{did_you_mean, listed};
 use crate::name::{DnsName, NamespacedName};
 use crate::topology::{CiliumEndpoint, Endpoint, GatewayRoute, Port, Protocol, Topology};
 
@@ -63,7 +63,7 @@ fn destination(text: &str, topology: &Topology) -> Result<(NamespacedName, Port)
 }
 
 /// A mistake where a request comes to a gateway of which no route takes it.
-pub(super) fn routed(target: &Target, request: &Request, topology: &Topology) -> Result<(), Mistake> {
+pub(crate) fn routed(target: &Target, request: &Request, topology: &Topology) -> Result<(), Mistake> {
     let gateway = Endpoint::Cilium(CiliumEndpoint::Ingress);
     let is_routed = topology.routes.is_empty()
         || target.endpoint() != Some(&gateway)

@@ -1,7 +1,7 @@
 //! Attempts that nobody answers, although nothing denies them.
 
-use super::{Endpoint, Resolved, Topology};
 use crate::attempt::{Attempt, Target};
+use crate::topology::{Endpoint, Resolved, Topology};
 
 impl Topology {
     /// Whether an attempt leads to endpoints that answer nothing, and to no other.

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::mistake::{Mistake, Mistakes};
-use super::suggest::did_you_mean;
-use super::topology::{TopologyDraft, Winner, address};
+use super::{TopologyDraft, Winner, address};
 use crate::file::{Located, ServiceFile, ServiceTypeWord, TrafficPolicyWord};
+use crate::lower::mistake::{Mistake, Mistakes};
+use crate::lower::suggest::did_you_mean;
 use crate::name::DnsName;
 use crate::place::Position;
 use crate::topology::{Service, TrafficPolicy};

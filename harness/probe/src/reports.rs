@@ -1,6 +1,7 @@
 //! Writing reports: everything that has something to report has a [`Reporter`], and one task writes.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
@@ -63,4 +64,9 @@ pub(crate) async fn write(
         }
     }
     Ok(())
+}
+
+/// A duration as reports have it.
+pub(crate) fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::mistake::{Mistake, Mistakes};
-use super::served::{labels, service_port, target_port};
 use super::service_reach;
-use super::suggest::listed;
-use super::topology::{TopologyDraft, TopologyPart, Winner, known_backend, known_namespace, winners};
+use super::{TopologyDraft, TopologyPart, Winner, known_backend, known_namespace, winners};
 use crate::file::{ServiceFile, ServiceTypeWord};
+use crate::lower::mistake::{Mistake, Mistakes};
+use crate::lower::served::{labels, service_port, target_port};
+use crate::lower::suggest::listed;
 use crate::name::{HostName, NamespacedName};
 use crate::topology::{
     Endpoint, Labels, Port, Protocol, Service, ServicePort, ServiceType, TargetPort, Topology,
