@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result, ensure};
 pub(crate) const DEFAULT_TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The profile of `Cargo.toml` for releases.
 const PROFILE: &str = "dist";
+/// The probe, as package and program.
+pub(crate) const PROBE: &str = "verdikt-probe";
 /// What a build of this workspace must not inherit: it would bring what only tests need.
 const UNIFICATION: [&str; 2] = ["CARGO_RESOLVER_FEATURE_UNIFICATION", "CARGO_UNSTABLE_FEATURE_UNIFICATION"];
 
@@ -57,16 +59,26 @@ pub(crate) fn commit() -> Result<Commit> {
     })
 }
 
-/// Builds `verdikt` and its probe for a platform; the folder they are in.
+/// The packages whose programs an archive holds; each program is called as its package. The probe lives in Linux alone.
+pub(crate) fn packages_of(target: &str) -> &'static [&'static str] {
+    if target.contains("linux") { &["verdikt", PROBE] } else { &["verdikt"] }
+}
+
+/// Builds `verdikt`, and in Linux its probe, for a platform; the folder they are in.
 pub(crate) fn build(target: &str, commit: &Commit) -> Result<PathBuf> {
     let folder = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let mut command = cargo();
     command.args(["build", "--locked", "--profile", PROFILE, "--target", target]);
-    command.args(["--package", "verdikt", "--package", "verdikt-probe"]);
+    for package in packages_of(target) {
+        command.args(["--package", package]);
+    }
     command.env("VERDIKT_COMMIT", &commit.hash).env("VERDIKT_COMMIT_DATE", &commit.date);
-    // One file each, for any Linux and for an image with nothing else in it; at fixed addresses, for a lab starts it often.
+    // One file each, that needs nothing else of a system.
     if target.ends_with("-linux-gnu") {
+        // At fixed addresses, for a lab starts it often.
         command.env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static");
+    } else if target.ends_with("-msvc") {
+        command.env("RUSTFLAGS", "-C target-feature=+crt-static");
     }
     let status = command.status().context("cannot start cargo")?;
     ensure!(status.success(), "the build for {target} ended with {status}");

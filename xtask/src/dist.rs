@@ -1,14 +1,15 @@
 //! `cargo xtask dist`: a release archive, which holds everything that verdikt needs, and its checksum.
 
+use std::env::consts::EXE_SUFFIX;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
 use crate::archive::{ArchiveEntry, Mode, sha256, tar_gz};
-use crate::build::{build, commit, root, text_of};
-use crate::{licences, packages, sbom};
+use crate::build::{PROBE, build, commit, packages_of, root, text_of};
+use crate::{Dist, licences, packages, sbom};
 
 /// The shells that there are completions for, and the files that these look for.
 const COMPLETIONS: [(&str, &str); 4] =
@@ -23,16 +24,17 @@ const TEXTS: [(&str, &str); 4] = [
 /// How large an archive may be: a download of a second or two.
 const MOST_BYTES: usize = 12 << 20;
 
-/// Builds the archive of a platform in `out`.
-pub(crate) fn dist(target: &str, out: &Path, built: Option<&Path>) -> Result<()> {
+/// Builds the archive of a platform.
+pub(crate) fn dist(options: &Dist) -> Result<()> {
+    let (target, out) = (options.target.as_str(), options.out.as_path());
     let commit = commit()?;
-    let folder = match built {
-        Some(folder) => folder.to_owned(),
+    let folder = match &options.built {
+        Some(folder) => folder.clone(),
         None => build(target, &commit)?,
     };
     let packages = packages::packages(target)?;
     let name = format!("verdikt-{target}");
-    let mut entries = programs(target, &folder)?;
+    let mut entries = programs(target, &folder, options.probe.as_deref())?;
     let mut add = |path: &str, text: String| {
         entries.push((path.to_owned(), ArchiveEntry::File(Mode::Text, text.into_bytes())));
     };
@@ -58,25 +60,33 @@ pub(crate) fn dist(target: &str, out: &Path, built: Option<&Path>) -> Result<()>
     Ok(())
 }
 
-fn programs(target: &str, folder: &Path) -> Result<Vec<(String, ArchiveEntry)>> {
-    let mut entries = Vec::new();
-    for program in ["verdikt", "verdikt-probe"] {
-        // The probe lives in Linux alone.
-        if program == "verdikt-probe" && !target.contains("linux") {
-            continue;
-        }
-        let path = folder.join(program);
-        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        entries.push((program.to_owned(), ArchiveEntry::File(Mode::Program, bytes)));
+/// The programs of an archive. `probe` is that of Linux, where the platform has none of its own.
+fn programs(target: &str, folder: &Path, probe: Option<&Path>) -> Result<Vec<(String, ArchiveEntry)>> {
+    let suffix = if target.contains("windows") { ".exe" } else { "" };
+    let mut files: Vec<(String, PathBuf)> = packages_of(target)
+        .iter()
+        .map(|program| format!("{program}{suffix}"))
+        .map(|program| (program.clone(), folder.join(program)))
+        .collect();
+    if let Some(probe) = probe {
+        files.push((PROBE.to_owned(), probe.to_owned()));
     }
-    // `kubectl verdikt`: <https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/>.
-    entries.push(("kubectl-verdikt".to_owned(), ArchiveEntry::Link("verdikt")));
+    let mut entries = Vec::new();
+    for (name, path) in files {
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        entries.push((name, ArchiveEntry::File(Mode::Program, bytes)));
+    }
+    // `kubectl verdikt`: <https://kubernetes.io/docs/tasks/extend-kubectl/kubectl-plugins/>. Who makes links in Windows needs
+    // a right for it: there it is called by its own name.
+    if suffix.is_empty() {
+        entries.push(("kubectl-verdikt".to_owned(), ArchiveEntry::Link("verdikt")));
+    }
     Ok(entries)
 }
 
 /// Completions and manual pages, as the program itself writes them.
 fn documents(folder: &Path) -> Result<Vec<(String, String)>> {
-    let program = folder.join("verdikt");
+    let program = folder.join(format!("verdikt{EXE_SUFFIX}"));
     let mut documents = Vec::new();
     for (shell, file) in COMPLETIONS {
         let text = text_of(Command::new(&program).args(["completions", shell]))?;

@@ -42,21 +42,24 @@ enum Task {
 }
 
 #[derive(Debug, clap::Args)]
-struct Dist {
+pub(crate) struct Dist {
     /// The platform
     #[arg(long, default_value = build::DEFAULT_TARGET)]
-    target: String,
+    pub(crate) target: String,
     /// The folder for archive and checksum
     #[arg(long, default_value = "dist")]
-    out: PathBuf,
+    pub(crate) out: PathBuf,
     /// Take the programs from this folder instead of building them
     #[arg(long)]
-    built: Option<PathBuf>,
+    pub(crate) built: Option<PathBuf>,
+    /// The probe of Linux, for the pods of clusters, where the platform has none of its own
+    #[arg(long)]
+    pub(crate) probe: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<()> {
     match XtaskArguments::parse().task {
-        Task::Dist(Dist { target, out, built }) => dist::dist(&target, &out, built.as_deref()),
+        Task::Dist(options) => dist::dist(&options),
         Task::Docs { check } => docs::docs(if check { docs::Pages::Check } else { docs::Pages::Write }),
         Task::Manifests { folder } => manifests::write(&folder),
         Task::Refresh(options) => refresh::refresh(&options),

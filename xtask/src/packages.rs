@@ -6,10 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
-use crate::build::{cargo, root, text_of};
-
-/// The packages whose programs are released.
-const RELEASED: [&str; 2] = ["verdikt", "verdikt-probe"];
+use crate::build::{cargo, packages_of, root, text_of};
 
 /// A package of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +76,7 @@ fn built(target: &str) -> Result<BTreeSet<String>> {
     command.args([
         "tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--target", target,
     ]);
-    for package in RELEASED {
+    for package in packages_of(target) {
         command.args(["--package", package]);
     }
     // `name v1.2.3`, with more behind it for packages of the workspace and macros.

@@ -9,7 +9,10 @@ pub(crate) mod explain;
 pub(crate) mod explain_warning;
 pub(crate) mod images;
 pub(crate) mod init;
+#[cfg(target_os = "linux")]
 pub(crate) mod lab;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use crate::lab_use::elsewhere as lab;
 pub(crate) mod matrix;
 pub(crate) mod questions;
 pub(crate) mod replay;

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use verdikt_probe::limit::Limit;
+use verdikt_platform::limit::Limit;
 use verdikt_scenario::diagnostic::{Diagnostic, SourceTexts};
 use verdikt_scenario::loader::Mistake;
 use verdikt_scenario::plain::Plain;

@@ -2,10 +2,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
+use verdikt_platform::files::keep_owner;
 
 /// How many links may lead to a file.
 const MOST_LINKS: usize = 40;
@@ -35,7 +34,7 @@ pub(crate) fn target(path: &Path) -> io::Result<PathTarget> {
         }
     }
     match fs::metadata(&path) {
-        Ok(there) if there.is_dir() => Err(Errno::EISDIR.into()),
+        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(there) if !there.is_file() => Ok(PathTarget::Stream),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(PathTarget::File(path)),
@@ -104,7 +103,7 @@ impl Beside {
         };
         if let Ok(old) = fs::metadata(target) {
             // Nobody but root gives files away; then the new file is the writer's, as any new file.
-            let _ = fchown(&beside.file, Some(old.uid()), Some(old.gid()));
+            let _ = keep_owner(&beside.file, &old);
             beside.file.set_permissions(old.permissions())?;
         }
         Ok(beside)

@@ -8,13 +8,13 @@ mod tree;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use verdikt_platform::files::path_of_bytes;
 use verdikt_scenario::plain::Plain;
 
 use crate::failure::Failure;
@@ -166,7 +166,7 @@ impl Repository {
         // Not `git status`, which runs the filters that a repository may configure.
         let others = run(&self.root, &["ls-files", "-z", "--others", "--exclude-standard", "--full-name"])?;
         let others = others.unwrap_or_default();
-        let new = others.split(|byte| *byte == 0).map(|path| PathBuf::from(OsStr::from_bytes(path)));
+        let new = others.split(|byte| *byte == 0).map(path_of_bytes);
         let mut files =
             new.filter(|path| path.extension().is_some_and(is_yaml) && is_wanted(path, &inside)).count();
         let mut objects = GitObjects::open(&self.root)?;

@@ -1,22 +1,13 @@
-//! What every command that brings up a lab needs.
+//! What the commands over the lab have in common. It lives in Linux; on other systems the same names say so.
 
-use std::ffi::OsString;
-use std::io;
+#[cfg(not(target_os = "linux"))]
+pub(crate) mod elsewhere;
+#[cfg(target_os = "linux")]
+mod linux;
+mod no_lab;
 
-use verdikt_lab::enter::Obstacle;
-use verdikt_lab::namespace::ProbeExecutable;
-use verdikt_runner::backend::reason;
-
-use crate::PROBE;
-use crate::failure::Failure;
-
-/// Why there can be no lab.
-pub(crate) fn no_lab(obstacle: &Obstacle) -> Failure {
-    let failure = Failure::machine("there can be no lab here").cause(&reason(obstacle));
-    failure.limited_by(obstacle)
-}
-
-/// This program is its own probe.
-pub(crate) fn probe() -> io::Result<ProbeExecutable> {
-    Ok(ProbeExecutable { path: std::env::current_exe()?, arguments: vec![OsString::from(PROBE)] })
-}
+#[cfg(not(target_os = "linux"))]
+pub(crate) use elsewhere::{enter, probe_main, run};
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{enter, probe, probe_main, run};
+pub(crate) use no_lab::no_lab;

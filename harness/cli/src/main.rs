@@ -4,6 +4,11 @@
 // and 437 MB become 3.5 s and 400 MB) and nothing off runs of the set, and costs every pod of a lab 0.3 MB and a quarter more
 // at its start.
 
+#![cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, unused_imports, reason = "the lab alone uses it, and the lab lives in Linux")
+)]
+
 mod arguments;
 mod cluster_use;
 mod commands;
@@ -31,8 +36,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::FromArgMatches as _;
-use verdikt_memory::say_on_abort;
-use verdikt_probe::limit::Limit;
+use verdikt_platform::abort::say_on_abort;
+use verdikt_platform::limit::Limit;
 
 use crate::arguments::{Arguments, Command};
 use crate::config::Config;
@@ -47,7 +52,7 @@ const PLUGIN: &str = "kubectl-verdikt";
 fn main() -> ExitCode {
     // A lab starts this for each pod: without the whole command line it begins in half the time.
     if std::env::args_os().skip(1).eq([PROBE]) {
-        return verdikt_probe::probe::main(None, None);
+        return lab_use::probe_main(None, None);
     }
     // So ends a program that is given no more memory. That it is not told is no reason to end.
     let _ = say_on_abort(&format!("error: cannot go on: {}", Limit::of_memory()), exit::MACHINE_FAILED);
@@ -107,7 +112,7 @@ fn obey(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
         Command::Completions { shell } => commands::documents::completions(shell),
         Command::Man { folder } => commands::documents::manual(&folder),
         Command::Probe { address, patience } => {
-            Ok(verdikt_probe::probe::main(address, patience.map(Duration::from_secs)))
+            Ok(lab_use::probe_main(address, patience.map(Duration::from_secs)))
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use nix::errno::Errno;
+use verdikt_platform::files::is_hang_up;
 use verdikt_scenario::diagnostic::{Diagnostic, RenderStyle, SourceTexts, render_in};
 
 use crate::failure::{Failure, What};
@@ -102,7 +102,7 @@ impl Printer {
         let mut stdout = io::stdout().lock();
         stdout.write_all(guarded.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| {
             // What is left of a terminal that was closed.
-            let hung_up = error.raw_os_error() == Some(Errno::EIO as i32);
+            let hung_up = is_hang_up(&error);
             if hung_up && LOOKS.get().is_some_and(|looks| looks.is_terminal) {
                 return Failure::output(&io::ErrorKind::BrokenPipe.into());
             }

@@ -3,14 +3,19 @@
 //! They end it at once, with the exit code for it, until a command holds them: one that has to clean up, or to write
 //! something to its end. It looks for what was asked by itself, and its own exit code is the last word.
 
+#[cfg(unix)]
 use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+#[cfg(unix)]
 use std::task::Poll;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+#[cfg(unix)]
+use signal_hook::consts::SIGHUP;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
+#[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit;
@@ -45,7 +50,14 @@ pub(crate) fn install() -> io::Result<()> {
     Ok(())
 }
 
+/// The signals that are listened to.
+#[cfg(not(unix))]
+fn numbers() -> Vec<i32> {
+    vec![SIGINT, SIGTERM]
+}
+
 /// The signals that are listened to. Whoever starts a command so that it outlives its terminal (`nohup`) means it.
+#[cfg(unix)]
 fn numbers() -> Vec<i32> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -85,7 +97,17 @@ impl Held {
         Arc::clone(&self.asked)
     }
 
+    /// Waits until somebody asks the process to end.
+    #[cfg(not(unix))]
+    pub(crate) async fn asked(&self) {
+        // Where nobody can be listened to, nobody asks.
+        if self.numbers.is_empty() || tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     /// Waits until a signal asks the process to end.
+    #[cfg(unix)]
     pub(crate) async fn asked(&self) {
         let mut streams: Vec<Signal> =
             self.numbers.iter().filter_map(|number| signal(SignalKind::from_raw(*number)).ok()).collect();

@@ -19,13 +19,13 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use verdikt_probe::wire::Order;
 use verdikt_probes::addresses::Addresses;
 use verdikt_probes::probes::{ProbeError, ProbeEvent, Probes};
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::FieldValidation;
 use verdikt_scenario::topology::{Endpoint, Topology};
+use verdikt_wire::Order;
 
 use crate::borrow::{self, BorrowError, Borrowed};
 use crate::connect::ApiConnection;

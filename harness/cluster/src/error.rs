@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use verdikt_probe::limit::Limit;
+use verdikt_platform::limit::Limit;
 
 /// Why the API server did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -21,7 +21,6 @@ use verdikt_cluster::settle::{self, Settled};
 use verdikt_cluster::wait::WaitProgress;
 use verdikt_cluster::world::World;
 use verdikt_cluster::{evidence, inspect, namespaces};
-use verdikt_probe::wire::{Action, Order, Report, WireAttempt, WireOutcome, WireTarget};
 use verdikt_probes::probes::ProbeEvent;
 use verdikt_scenario::document;
 use verdikt_scenario::name::{HostName, NamespacedName};
@@ -31,6 +30,7 @@ use verdikt_scenario::topology::{
     Endpoint, Node, Pod, Protocol, Served, ServedProtocol, Service, ServicePort, ServiceType, TargetPort,
     Topology, WorldHost,
 };
+use verdikt_wire::{Action, Order, Report, WireAttempt, WireOutcome, WireTarget};
 
 const TIMEOUT: u32 = 700;
 

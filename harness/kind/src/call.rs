@@ -2,7 +2,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write as _};
-use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -11,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tracing::debug;
+use verdikt_platform::programs::shield_from_interrupts;
 
 use crate::error::Error;
 use crate::program::Program;
@@ -86,7 +86,7 @@ impl ProgramCall {
         }
         let mut command = Command::new(self.program.name());
         // An interrupt of the terminal is for this process, which ends the program.
-        command.process_group(0);
+        shield_from_interrupts(&mut command);
         debug!(program = self.program.name(), arguments = ?self.arguments, "start a program");
         command.args(&self.arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });

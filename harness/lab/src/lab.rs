@@ -9,7 +9,6 @@ use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tracing::debug;
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
-use verdikt_probe::wire::{Order, Report};
 use verdikt_probes::addresses::Addresses;
 use verdikt_probes::names::{resolver, zone};
 use verdikt_probes::probes::{ProbeEvent, Probes};
@@ -19,6 +18,7 @@ use verdikt_scenario::name::DnsName;
 use verdikt_scenario::prediction::Finding;
 use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
+use verdikt_wire::{Order, Report};
 
 use crate::addresses::{all_endpoints, next};
 use crate::carrier::Carrier;

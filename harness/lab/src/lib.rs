@@ -6,6 +6,8 @@
 //!
 //! Must not know: Kubernetes, or what a scenario expects.
 
+#![cfg(target_os = "linux")]
+
 pub mod addresses;
 pub mod control;
 pub mod current;

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use verdikt_probe::wire::Resolver;
 use verdikt_scenario::topology::Endpoint;
+use verdikt_wire::Resolver;
 
 /// How a program resolves names, as the text of two files.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::wire::{Action, Resolver, WireOutcome};
+use verdikt_wire::{Action, Resolver, WireOutcome};
 
 mod echo;
 mod http;

@@ -4,7 +4,7 @@ use std::io;
 
 use nix::errno::Errno;
 
-use crate::wire::WireOutcome;
+use verdikt_wire::WireOutcome;
 
 /// What an error of a socket that has its address means for the attempt.
 ///

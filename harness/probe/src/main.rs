@@ -2,10 +2,19 @@
 //! `--patience SECONDS` lets it end if nobody gives it an order for that long.
 
 use std::io::{self, Write};
+#[cfg(target_os = "linux")]
 use std::net::IpAddr;
 use std::process::ExitCode;
+#[cfg(target_os = "linux")]
 use std::time::Duration;
 
+#[cfg(not(target_os = "linux"))]
+fn main() -> ExitCode {
+    let _ = writeln!(io::stderr(), "verdikt-probe: it lives in Linux alone");
+    ExitCode::from(2)
+}
+
+#[cfg(target_os = "linux")]
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((address, patience)) = read(&arguments) else {
@@ -18,6 +27,7 @@ fn main() -> ExitCode {
     verdikt_probe::probe::main(address, patience)
 }
 
+#[cfg(target_os = "linux")]
 fn read(arguments: &[String]) -> Option<(Option<IpAddr>, Option<Duration>)> {
     let (mut address, mut patience) = (None, None);
     for argument in arguments.chunks(2) {

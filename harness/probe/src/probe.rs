@@ -15,7 +15,7 @@ use crate::attempt::{self, AttemptProgress};
 use crate::reports::{self, Reporter, microseconds};
 use crate::serve::{self, Server};
 use crate::socket::Home;
-use crate::wire::{FORMAT, Order, Report, Resolver, Serve, WireAttempt, WireOutcome};
+use verdikt_wire::{FORMAT, Order, Report, Resolver, Serve, WireAttempt, WireOutcome};
 
 pub(crate) mod orders;
 mod process;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::wire::Report;
+use verdikt_wire::Report;
 
 /// How many reports are written at once at most.
 const AT_ONCE: usize = 64;

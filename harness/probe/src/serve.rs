@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use crate::failure;
 use crate::reports::Reporter;
 use crate::socket::Home;
-use crate::wire::{Arrived, Report, Serve, Speaks, StageTransport};
+use verdikt_wire::{Arrived, Report, Serve, Speaks, StageTransport};
 
 mod connections;
 mod dns;

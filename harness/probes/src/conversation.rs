@@ -3,8 +3,8 @@
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use verdikt_probe::wire::{Order, Report};
 use verdikt_scenario::topology::Endpoint;
+use verdikt_wire::{Order, Report};
 
 /// What is heard of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use verdikt_probe::wire::{Records, Resolver, Zone};
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_PORT, Endpoint, Protocol, Topology};
+use verdikt_wire::{Records, Resolver, Zone};
 
 use crate::addresses::Addresses;
 

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use verdikt_probe::wire::{FORMAT, Order, Report, Resolver, Serve};
 use verdikt_scenario::topology::Endpoint;
+use verdikt_wire::{FORMAT, Order, Report, Resolver, Serve};
 
 use crate::addresses::Addresses;
 use crate::conversation::{Conversation, ConversationEvent, Speaker};

@@ -1,7 +1,7 @@
 //! What the probe of an endpoint serves.
 
-use verdikt_probe::wire::{Serve, Speaks, Zone};
 use verdikt_scenario::topology::{DNS_POD, DNS_PORT, Endpoint, ServedProtocol, Topology};
+use verdikt_wire::{Serve, Speaks, Zone};
 
 /// The servers of an endpoint, without their numbers. Its DNS servers know the names of `zone`.
 pub fn servers(topology: &Topology, endpoint: &Endpoint, zone: &Zone) -> Vec<Serve> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use verdikt_engine::model::PolicyModel;
 #[cfg(feature = "probes")]
-use verdikt_probe::limit::Limit;
+use verdikt_platform::limit::Limit;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::observation::{Outcome, StageKind};

@@ -24,13 +24,13 @@ use verdikt_cluster::inspect::Facts;
 use verdikt_cluster::policies::ClusterRefusal;
 use verdikt_cluster::settle::SettleGoal;
 use verdikt_engine::model::PolicyModel;
-use verdikt_probe::wire;
 use verdikt_probes::addresses::Addresses;
 use verdikt_probes::probes::ProbeEvent;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 use verdikt_verdict::event::RejectedObject;
+use verdikt_wire as wire;
 
 use self::flows::NodeFlows;
 use self::itself::with_true_client;

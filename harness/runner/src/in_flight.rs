@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use verdikt_probe::wire;
 use verdikt_scenario::observation::Outcome;
 use verdikt_scenario::topology::Endpoint;
+use verdikt_wire as wire;
 
 use crate::backend::{AttemptNumber, BackendEvent};
 use crate::wire_words::signal;

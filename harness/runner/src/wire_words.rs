@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use verdikt_probe::wire;
 use verdikt_probes::addresses::Addresses;
 use verdikt_scenario::attempt::{Attempt, IpFamily, Scheme, Target};
 use verdikt_scenario::name::DnsName;
 use verdikt_scenario::observation::{Outcome, StageKind};
 use verdikt_scenario::topology::{Endpoint, Port, Protocol};
+use verdikt_wire as wire;
 
 use crate::backend::{AttemptNumber, BackendEvent};
 

@@ -68,7 +68,7 @@ fn run(file: &Path) -> Result<Vec<String>, String> {
 }
 
 /// The events of a run on this machine.
-#[cfg(feature = "lab")]
+#[cfg(all(feature = "lab", target_os = "linux"))]
 fn here(
     wish: &Wish,
     file: &Path,
@@ -91,7 +91,7 @@ fn here(
 }
 
 /// The events of a run on this machine.
-#[cfg(not(feature = "lab"))]
+#[cfg(not(all(feature = "lab", target_os = "linux")))]
 fn here(
     wish: &Wish,
     file: &Path,

@@ -18,7 +18,7 @@ pub(crate) fn of_model(scenarios: &[Scenario], version: CiliumVersion) -> Vec<Ev
 }
 
 /// The events of a scenario in the lab.
-#[cfg(feature = "lab")]
+#[cfg(all(feature = "lab", target_os = "linux"))]
 pub(crate) fn of_lab(scenario: &Scenario, version: CiliumVersion) -> Result<Vec<Event>, io::Error> {
     use verdikt_runner::lab::{LabBackend, NAME};
     use verdikt_runner::run::{BackendChoice, run_on};

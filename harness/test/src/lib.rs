@@ -47,7 +47,7 @@ mod check;
 mod events;
 mod judged;
 mod program;
-#[cfg(feature = "lab")]
+#[cfg(all(feature = "lab", target_os = "linux"))]
 mod role;
 mod suite;
 mod trials;

@@ -24,7 +24,7 @@ use crate::{events, program};
 #[derive(Clone, Debug)]
 pub(crate) enum SuiteBackend {
     Model,
-    #[cfg(feature = "lab")]
+    #[cfg(all(feature = "lab", target_os = "linux"))]
     Lab,
     /// As `verdikt run --on` takes it.
     Cluster(String),
@@ -32,7 +32,7 @@ pub(crate) enum SuiteBackend {
 
 impl SuiteBackend {
     /// The backend that is wished for. To be asked while the process has a single thread.
-    #[cfg(feature = "lab")]
+    #[cfg(all(feature = "lab", target_os = "linux"))]
     #[expect(clippy::print_stderr, reason = "a test that runs with less than it could says so")]
     pub(crate) fn choose(wish: Wish) -> Result<Self, String> {
         use verdikt_lab::enter::enter;
@@ -52,7 +52,7 @@ impl SuiteBackend {
     }
 
     /// The backend that is wished for.
-    #[cfg(not(feature = "lab"))]
+    #[cfg(not(all(feature = "lab", target_os = "linux")))]
     pub(crate) fn choose(wish: Wish) -> Result<Self, String> {
         match wish {
             Wish::Model | Wish::Best => Ok(Self::Model),
@@ -87,7 +87,7 @@ impl Runs {
         let events = match &self.backend {
             SuiteBackend::Model => self.of_each[index]
                 .get_or_init(|| Ok(events::of_model(std::slice::from_ref(scenario), self.version()))),
-            #[cfg(feature = "lab")]
+            #[cfg(all(feature = "lab", target_os = "linux"))]
             SuiteBackend::Lab => self.of_each[index].get_or_init(|| {
                 events::of_lab(scenario, self.version())
                     .map_err(|error| format!("cannot run in the lab: {error}"))

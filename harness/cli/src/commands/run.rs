@@ -3,7 +3,6 @@
 mod chosen_backend;
 mod cluster;
 mod consent;
-pub(crate) mod lab;
 mod log;
 mod output;
 mod remembered;
@@ -37,6 +36,7 @@ use super::{load_without_mistakes, paths_or_default};
 use crate::arguments::{Reports, RunArguments};
 use crate::exit;
 use crate::failure::{Failure, What};
+use crate::lab_use;
 use crate::printer::Printer;
 use crate::reports;
 use crate::signals;
@@ -130,7 +130,7 @@ fn evaluate(
     };
     let outcome = match backend {
         ChosenBackend::Model(_) => model::run_until(scenarios, options, &|| signals.is_asked(), &mut sink),
-        ChosenBackend::Lab => lab::run(scenarios, options, &signals, &mut sink)?,
+        ChosenBackend::Lab => lab_use::run(scenarios, options, &signals, &mut sink)?,
         ChosenBackend::Cluster(cluster) => cluster.run(scenarios, options, &signals, &mut sink)?,
     };
     remembered.keep();

@@ -1,8 +1,8 @@
 //! The files of a commit.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
+
+use verdikt_platform::files::path_of_bytes;
 
 use super::run;
 use crate::failure::Failure;
@@ -45,7 +45,7 @@ fn entry(line: &[u8]) -> Option<TreeEntry> {
         "160000" => FileKind::Module,
         _ => FileKind::File,
     };
-    let path = PathBuf::from(OsStr::from_bytes(&line[tab + 1..]));
+    let path = path_of_bytes(&line[tab + 1..]);
     let is_plain =
         |part: Component<'_>| matches!(part, Component::Normal(name) if !name.eq_ignore_ascii_case(".git"));
     path.components().all(is_plain).then(|| TreeEntry { kind, object: object.to_owned(), path })

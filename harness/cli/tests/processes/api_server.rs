@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
 use serde_json::{Value, json};
-use verdikt_probe::wire::Report;
+use verdikt_wire::Report;
 
 /// Where the lease of a run is; giving it back is the last that a run does.
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/verdikt-system/leases/verdikt";

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use verdikt_kind::cluster::world::{HostProgram, world};
 use verdikt_kind::profile::profile;
-use verdikt_probe::wire::{Action, Order, Report, Serve, Speaks, WireAttempt, WireOutcome, WireTarget, Zone};
+use verdikt_wire::{Action, Order, Report, Serve, Speaks, WireAttempt, WireOutcome, WireTarget, Zone};
 
 use crate::project::Project;
 

@@ -19,19 +19,23 @@ use verdikt_scenario::version::CiliumVersion;
 const EDGES: &[(&str, &[&str])] = &[
     ("verdikt-unify", &[]),
     ("xtask", &[]),
-    ("verdikt-memory", &[]),
+    ("verdikt-platform", &[]),
+    ("verdikt-wire", &[]),
     ("verdikt-scenario", &[]),
     ("verdikt-engine", &["verdikt-scenario"]),
     ("verdikt-manifests", &["verdikt-scenario"]),
     ("verdikt-analysis", &["verdikt-engine", "verdikt-scenario"]),
     ("verdikt-verdict", &["verdikt-scenario"]),
     ("verdikt-report", &["verdikt-scenario", "verdikt-verdict"]),
-    ("verdikt-probe", &[]),
-    ("verdikt-probes", &["verdikt-probe", "verdikt-scenario"]),
-    ("verdikt-kind", &["verdikt-scenario"]),
+    ("verdikt-probe", &["verdikt-wire"]),
+    ("verdikt-probes", &["verdikt-probe", "verdikt-scenario", "verdikt-wire"]),
+    ("verdikt-kind", &["verdikt-platform", "verdikt-scenario"]),
     ("verdikt-hubble", &["verdikt-scenario"]),
-    ("verdikt-lab", &["verdikt-probes", "verdikt-engine", "verdikt-probe", "verdikt-scenario"]),
-    ("verdikt-cluster", &["verdikt-probes", "verdikt-probe", "verdikt-scenario"]),
+    (
+        "verdikt-lab",
+        &["verdikt-engine", "verdikt-probe", "verdikt-probes", "verdikt-scenario", "verdikt-wire"],
+    ),
+    ("verdikt-cluster", &["verdikt-platform", "verdikt-probes", "verdikt-scenario", "verdikt-wire"]),
     (
         "verdikt-runner",
         &[
@@ -41,9 +45,11 @@ const EDGES: &[(&str, &[&str])] = &[
             "verdikt-engine",
             "verdikt-hubble",
             "verdikt-lab",
+            "verdikt-platform",
             "verdikt-probe",
             "verdikt-scenario",
             "verdikt-verdict",
+            "verdikt-wire",
         ],
     ),
     (
@@ -55,12 +61,13 @@ const EDGES: &[(&str, &[&str])] = &[
             "verdikt-kind",
             "verdikt-lab",
             "verdikt-manifests",
-            "verdikt-memory",
+            "verdikt-platform",
             "verdikt-probe",
             "verdikt-report",
             "verdikt-runner",
             "verdikt-scenario",
             "verdikt-verdict",
+            "verdikt-wire",
         ],
     ),
     (
@@ -103,7 +110,7 @@ const LOADER: [&str; 2] = ["harness/scenario/src/loader.rs", "harness/scenario/s
 const PATHS_OF_THE_LOADER: [&str; 2] = ["std::fs", "std::env"];
 
 /// The only package with unsafe code, which the lints of the workspace forbid.
-const UNSAFE: &str = "verdikt-memory";
+const UNSAFE: &str = "verdikt-platform";
 
 const MOST_LINES: usize = 400;
 const MOST_LINES_IN_THE_MIDDLE: usize = 150;

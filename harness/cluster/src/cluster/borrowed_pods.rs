@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use serde_json::Value;
-use verdikt_probe::wire::{Order, Resolver};
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::Endpoint;
+use verdikt_wire::{Order, Resolver};
 
 use super::{Cluster, ClusterError};
 use crate::borrow::{self, Borrowed, BorrowedPod};

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use verdikt_probe::wire::Speaks;
 use verdikt_probes::names::{resolver, zone};
 use verdikt_probes::servers::servers;
 use verdikt_scenario::topology::{Endpoint, Topology};
+use verdikt_wire::Speaks;
 
 use super::{Cluster, ClusterError};
 

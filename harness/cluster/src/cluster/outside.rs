@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use verdikt_probe::wire::{Resolver, Serve, Speaks};
 use verdikt_probes::names::world_zone;
 use verdikt_probes::probes::Probes;
 use verdikt_scenario::topology::{DNS_PORT, Endpoint, Topology};
+use verdikt_wire::{Resolver, Serve, Speaks};
 
 use super::configure::PROBE_DEADLINE;
 use super::{Cluster, ClusterError};

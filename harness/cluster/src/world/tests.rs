@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use verdikt_probe::wire::Resolver;
 use verdikt_probes::probes::ProbeEvent;
 use verdikt_scenario::topology::{Endpoint, WorldHost};
+use verdikt_wire::Resolver;
 
 use super::*;
 

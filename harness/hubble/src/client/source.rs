@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tonic::codegen::Service;
 use tonic::codegen::http::Uri;
 
@@ -98,11 +98,21 @@ impl FlowServer {
             }
             ServerTransport::Unix(path) => {
                 let path = path.clone();
-                Box::pin(async move { Ok(Box::new(UnixStream::connect(path).await?) as Box<dyn Stream>) })
+                Box::pin(async move { connect_to_socket(&path).await })
             }
             ServerTransport::Opened { open, .. } => open(),
         }
     }
+}
+
+#[cfg(unix)]
+async fn connect_to_socket(path: &Path) -> io::Result<Box<dyn Stream>> {
+    Ok(Box::new(tokio::net::UnixStream::connect(path).await?))
+}
+
+#[cfg(not(unix))]
+async fn connect_to_socket(_: &Path) -> io::Result<Box<dyn Stream>> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// `worker-2 at 172.30.0.2:4244`.

@@ -12,12 +12,12 @@ use tokio::runtime::Runtime;
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_lab::lab::{Lab, LabEvent};
 use verdikt_lab::namespace::ProbeExecutable;
-use verdikt_probe::wire::Order;
 use verdikt_scenario::document;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{Endpoint, Pod, Topology, WorldHost};
+use verdikt_wire::Order;
 
 /// The name of a trial, and what it does.
 pub(crate) type Trials = &'static [(&'static str, fn())];

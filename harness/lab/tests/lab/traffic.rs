@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use verdikt_lab::lab::LabEvent;
-use verdikt_probe::wire::{Action, Order, WireAttempt, WireTarget};
 use verdikt_scenario::flow::{FlowKind, FlowVerdict};
 use verdikt_scenario::topology::Endpoint;
+use verdikt_wire::{Action, Order, WireAttempt, WireTarget};
 
 use crate::support::{Bench, DEADLINE, SILENCE, Trials, rest, rules};
 

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::progress::{AttemptProgress, Brings, Over};
 use super::{tcp, tls};
 use crate::failure;
-use crate::wire::{ATTEMPT_HEADER, StageTransport, WireOutcome, WireStage, WireTarget};
+use verdikt_wire::{ATTEMPT_HEADER, StageTransport, WireOutcome, WireStage, WireTarget};
 
 /// The ports that a `Host` header does not name, without TLS and with it.
 const USUAL_PORT: u16 = 80;

@@ -9,7 +9,7 @@ use hickory_proto::rr::{Name, RecordType};
 use super::progress::{AttemptProgress, Brings};
 use super::query::{self, QueryTransport};
 use crate::socket;
-use crate::wire::{Resolver, WireOutcome, WireTarget};
+use verdikt_wire::{Resolver, WireOutcome, WireTarget};
 
 /// The types of records asked for, in their order: IPv4, and if there are none IPv6.
 const EITHER: &[RecordType] = &[RecordType::A, RecordType::AAAA];

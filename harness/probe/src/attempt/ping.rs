@@ -12,7 +12,7 @@ use super::progress::{AttemptProgress, Over};
 use crate::failure;
 use crate::mark;
 use crate::socket::{self, Home};
-use crate::wire::{StageTransport, WireOutcome, WireStage};
+use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 
 /// Sends one echo request, and wants its reply.
 pub(crate) async fn make(

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::reports::{Reporter, microseconds};
 use crate::socket::Home;
-use crate::wire::{Bound, Report, StageTransport, WireOutcome, WireStage};
+use verdikt_wire::{Bound, Report, StageTransport, WireOutcome, WireStage};
 
 /// An attempt between its stages.
 pub(crate) struct AttemptProgress {

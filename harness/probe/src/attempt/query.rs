@@ -12,7 +12,7 @@ use tokio::net::TcpSocket;
 use super::progress::{AttemptProgress, Brings, Over};
 use crate::failure;
 use crate::socket;
-use crate::wire::{StageTransport, WireOutcome, WireStage};
+use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 
 /// The longest answer over UDP that is read, in bytes. The query allows one of 512.
 const LONGEST: usize = 4096;

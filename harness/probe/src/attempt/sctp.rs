@@ -10,7 +10,7 @@ use crate::failure;
 use crate::random;
 use crate::sctp::{PROTOCOL, Packet, Says};
 use crate::socket;
-use crate::wire::{StageTransport, WireOutcome, WireStage};
+use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 
 /// Sends one `INIT`, and wants it acknowledged.
 pub(crate) async fn make(

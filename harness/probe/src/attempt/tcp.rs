@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::progress::{AttemptProgress, Brings, Over};
 use crate::failure;
 use crate::socket;
-use crate::wire::{StageTransport, WireOutcome, WireStage};
+use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 
 /// How long the other side of a connection may take to close it.
 const CLOSING: Duration = Duration::from_secs(1);

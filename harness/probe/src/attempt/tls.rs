@@ -13,7 +13,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use crate::failure;
-use crate::wire::{WireOutcome, WireTarget};
+use verdikt_wire::{WireOutcome, WireTarget};
 
 /// The client's side of a connection to be.
 pub(crate) struct TlsClient {

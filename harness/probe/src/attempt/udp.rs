@@ -8,7 +8,7 @@ use super::progress::{AttemptProgress, Over};
 use crate::failure;
 use crate::mark;
 use crate::socket;
-use crate::wire::{StageTransport, WireOutcome, WireStage};
+use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 
 /// Sends one datagram, and wants the same one back.
 pub(crate) async fn make(

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::wire::Order;
+use verdikt_wire::Order;
 
 /// The longest line that is read, in bytes.
 const LONGEST: usize = 1 << 20;

@@ -11,8 +11,8 @@ use super::{Arrivals, Server, StartedServer, connections};
 use crate::mark;
 use crate::socket::datagrams::Datagrams;
 use crate::socket::{self, Home};
-use crate::wire::{StageTransport, Zone};
 use answer::Names;
+use verdikt_wire::{StageTransport, Zone};
 
 mod answer;
 

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Arrivals, Server, StartedServer, connections, tls};
 use crate::socket::{self, Home};
-use crate::wire::{ATTEMPT_HEADER, StageTransport};
+use verdikt_wire::{ATTEMPT_HEADER, StageTransport};
 
 /// Reports each connection as it is accepted, and each request when its head has come.
 pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {

@@ -11,7 +11,7 @@ use super::{Arrivals, Server, StartedServer};
 use crate::random;
 use crate::sctp::{PROTOCOL, Packet, Says};
 use crate::socket::{self, Home};
-use crate::wire::StageTransport;
+use verdikt_wire::StageTransport;
 
 /// Reports each begin before it is acknowledged. Other ports are left alone: nobody refuses for them.
 ///

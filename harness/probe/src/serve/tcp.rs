@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 use super::{Arrivals, Server, StartedServer, connections};
 use crate::socket::{self, Home};
-use crate::wire::StageTransport;
+use verdikt_wire::StageTransport;
 
 /// Reports each connection as it is accepted.
 pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {

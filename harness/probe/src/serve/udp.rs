@@ -4,7 +4,7 @@ use super::{Arrivals, Server, StartedServer};
 use crate::mark;
 use crate::socket::Home;
 use crate::socket::datagrams::Datagrams;
-use crate::wire::StageTransport;
+use verdikt_wire::StageTransport;
 
 /// Reports each datagram before it is answered.
 pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use verdikt_probe::wire::{
+use verdikt_wire::{
     Action, Arrived, Order, Report, Serve, Speaks, StageTransport, WireOutcome, WireStage, WireTarget, Zone,
 };
 

@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, UdpSocket};
 
-use verdikt_probe::wire::{Action, Order, Report, Resolver, WireOutcome, WireTarget};
+use verdikt_wire::{Action, Order, Report, Resolver, WireOutcome, WireTarget};
 
 use crate::failures::full;
 use crate::process::{LONG, LOOPBACK, Probe, by_name, get, tcp, udp};
@@ -49,7 +49,7 @@ fn a_number_in_use_is_refused_and_free_again_when_its_attempt_has_finished() {
     let action = udp(silent.local_addr().unwrap());
     let attempt = probe.begin(action.clone(), LONG);
     let Report::Bound(_) = probe.next() else { panic!("not bound") };
-    let again = Order::Attempt(verdikt_probe::wire::WireAttempt { attempt, action, timeout: LONG });
+    let again = Order::Attempt(verdikt_wire::WireAttempt { attempt, action, timeout: LONG });
     probe.order(&again);
     match probe.next() {
         Report::Finished { outcome: WireOutcome::NotAttempted(reason), .. } => {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 
 use socket2::{Domain, Socket, Type};
-use verdikt_probe::wire::{Action, WireOutcome, WireTarget};
+use verdikt_wire::{Action, WireOutcome, WireTarget};
 
 use crate::process::{LONG, LOOPBACK, PROGRAM, Probe, SHORT, get, sctp, tcp, udp};
 

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use socket2::SockRef;
-use verdikt_probe::wire::{Action, WireOutcome, WireTarget};
+use verdikt_wire::{Action, WireOutcome, WireTarget};
 
 use crate::process::{LONG, LOOPBACK, Probe, SHORT, by_name, get};
 
@@ -124,7 +124,7 @@ fn a_request_says_what_it_is_told_to() {
         let (port, served) = serve(answer);
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let mut probe = Probe::start();
-        probe.resolve(verdikt_probe::wire::Resolver {
+        probe.resolve(verdikt_wire::Resolver {
             hosts: [("api.test".to_owned(), vec![LOOPBACK])].into(),
             ..Default::default()
         });

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use socket2::SockRef;
-use verdikt_probe::wire::{Action, Arrived, Resolver, Speaks, StageTransport, WireOutcome, WireTarget, Zone};
+use verdikt_wire::{Action, Arrived, Resolver, Speaks, StageTransport, WireOutcome, WireTarget, Zone};
 
 use crate::process::{LONG, LOOPBACK, Probe, SHORT, by_name, get, get_over_tls};
 

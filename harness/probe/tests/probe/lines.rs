@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::os::unix::process::ExitStatusExt;
 use std::thread;
 
-use verdikt_probe::wire::{Report, Speaks, Zone};
+use verdikt_wire::{Report, Speaks, Zone};
 
 use crate::process::{LONG, LOOPBACK, Probe, tcp, udp};
 

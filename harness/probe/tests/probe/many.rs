@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::sync::Arc;
 
-use verdikt_probe::wire::{Order, Report, Speaks, WireOutcome, WireTarget, Zone};
+use verdikt_wire::{Order, Report, Speaks, WireOutcome, WireTarget, Zone};
 
 use crate::process::{LONG, LOOPBACK, PROGRAM, Probe, get, get_over_tls, tcp, udp};
 
@@ -125,7 +125,7 @@ fn without_sockets_nothing_is_attempted_and_nothing_breaks() {
         }
     }
     assert!(bound > 8 && refused > 32, "{bound} bound, {refused} refused");
-    probe.order(&Order::Serve(verdikt_probe::wire::Serve {
+    probe.order(&Order::Serve(verdikt_wire::Serve {
         server: 1,
         speaks: Speaks::Tcp,
         port: 0,

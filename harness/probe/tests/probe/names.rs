@@ -5,9 +5,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::thread;
 
-use verdikt_probe::wire::{
-    Action, Arrived, Records, Report, Resolver, Speaks, StageTransport, WireOutcome, Zone,
-};
+use verdikt_wire::{Action, Arrived, Records, Report, Resolver, Speaks, StageTransport, WireOutcome, Zone};
 
 use crate::process::{LONG, LOOPBACK, Probe, SHORT, by_name, dns, get};
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use verdikt_probe::wire::{
+use verdikt_wire::{
     Action, Arrived, Bound, FORMAT, Order, Report, Resolver, Serve, Speaks, WireAttempt, WireOutcome,
     WireTarget, Zone,
 };

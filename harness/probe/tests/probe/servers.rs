@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use verdikt_probe::wire::{Arrived, Order, Records, Report, Serve, Speaks, StageTransport, Zone};
+use verdikt_wire::{Arrived, Order, Records, Report, Serve, Speaks, StageTransport, Zone};
 
 use crate::process::{LOOPBACK, Probe};
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::process::{Command, Stdio};
 
-use verdikt_probe::wire::{Order, Report, Serve, Speaks, WireOutcome, WireTarget, Zone};
+use verdikt_wire::{Order, Report, Serve, Speaks, WireOutcome, WireTarget, Zone};
 
 use crate::process::{LONG, PROGRAM, Probe, get, tcp, udp};
 

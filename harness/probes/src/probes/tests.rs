@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use tokio::io::AsyncWriteExt;
-use verdikt_probe::wire::{Action, Speaks, WireAttempt, WireOutcome, WireTarget, Zone};
+use verdikt_wire::{Action, Speaks, WireAttempt, WireOutcome, WireTarget, Zone};
 
 use super::*;
 

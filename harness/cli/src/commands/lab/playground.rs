@@ -23,7 +23,7 @@ use super::subject::LabSubject;
 use super::told::{self, Asked};
 use crate::arguments::LabArguments;
 use crate::failure::Failure;
-use crate::lab_use::{no_lab, probe};
+use crate::lab_use::{enter, no_lab, probe};
 use crate::printer::Printer;
 use crate::runtime::runtime;
 use crate::signals;
@@ -31,7 +31,7 @@ use crate::watch::Watch;
 
 pub(super) fn play(arguments: &LabArguments, printer: &Printer) -> Result<ExitCode, Failure> {
     let subject = LabSubject::read(arguments, printer)?;
-    verdikt_lab::enter::enter().map_err(|obstacle| no_lab(&obstacle))?;
+    enter().map_err(|obstacle| no_lab(&obstacle))?;
     runtime()?.block_on(keep_up(arguments, subject, printer))
 }
 

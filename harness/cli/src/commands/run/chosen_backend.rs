@@ -7,7 +7,7 @@ use verdikt_cluster::world::World;
 use verdikt_kind::cluster::world::{ADDRESSES, DNS, HostProgram, world};
 use verdikt_kind::cluster::{KindOptions, load_archive};
 use verdikt_kind::profile::Profile;
-use verdikt_probe::limit::Limit;
+use verdikt_platform::limit::Limit;
 use verdikt_runner::backend::reason;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
@@ -17,7 +17,7 @@ use crate::arguments::{BackendArgument, RunArguments};
 use crate::cluster_use::probe_image;
 use crate::failure::Failure;
 use crate::kind_use::{bring_up, failure, named, phases};
-use crate::lab_use::no_lab;
+use crate::lab_use;
 use crate::printer::Printer;
 
 pub(super) enum ChosenBackend {
@@ -36,18 +36,18 @@ impl ChosenBackend {
     ) -> Result<Self, Failure> {
         match &arguments.on {
             Some(BackendArgument::Model) => Ok(Self::Model(None)),
-            Some(BackendArgument::Lab) => match verdikt_lab::enter::enter() {
-                Ok(_) => Ok(Self::Lab),
+            Some(BackendArgument::Lab) => match lab_use::enter() {
+                Ok(()) => Ok(Self::Lab),
                 Err(obstacle) => {
                     let hint = "`--on model` evaluates with the engine alone";
                     // The limit says itself what to do.
-                    Err(no_lab(&obstacle).hint(hint).limited_by(&obstacle))
+                    Err(lab_use::no_lab(&obstacle).hint(hint).limited_by(&obstacle))
                 }
             },
-            None => match verdikt_lab::enter::enter() {
-                Ok(_) => Ok(Self::Lab),
+            None => match lab_use::enter() {
+                Ok(()) => Ok(Self::Lab),
                 // What runs out may be there again: that is nothing a machine cannot have.
-                Err(obstacle) if Limit::of(&obstacle).is_some() => Err(no_lab(&obstacle)),
+                Err(obstacle) if Limit::of(&obstacle).is_some() => Err(lab_use::no_lab(&obstacle)),
                 Err(obstacle) => {
                     let why = reason(&obstacle);
                     printer.note(&format!("model instead of lab: {why}"));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::Role;
 use tungstenite::{Message, WebSocket};
-use verdikt_probe::wire::{
+use verdikt_wire::{
     Action, Arrived, Bound, FORMAT, Order, Report, StageTransport, WireAttempt, WireOutcome, WireStage,
     WireTarget,
 };

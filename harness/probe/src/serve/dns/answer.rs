@@ -7,7 +7,7 @@ use hickory_proto::rr::rdata::CNAME;
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder};
 
-use crate::wire::{Records, Zone};
+use verdikt_wire::{Records, Zone};
 
 /// The largest answer over UDP to a query that does not say how large it may be.
 /// <https://www.rfc-editor.org/rfc/rfc1035#section-4.2.1>

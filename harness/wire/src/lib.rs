@@ -7,6 +7,8 @@
 //!
 //! A line is at most 1 MiB long. A longer one, and one that is no order, is a [`Report::Misunderstood`] and changes
 //! nothing; empty ones are skipped. When the orders end, the probe gives up all it does and ends without a word.
+//!
+//! Must not know: how either side carries lines, scenario files, or the system that a probe runs on.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
