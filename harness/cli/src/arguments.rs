@@ -90,8 +90,8 @@ pub(crate) enum Command {
     Clean(Clean),
     /// List every container image that the profiles need
     Images(ImagesArguments),
-    /// Print the JSON Schema of scenario files
-    Schema,
+    /// Print the JSON Schema of scenario files, or of the event log
+    Schema(SchemaArguments),
     /// Tell what a warning of `check` means, and what to write instead
     ExplainWarning {
         /// The code, as the warning has it in brackets
@@ -122,6 +122,14 @@ pub(crate) enum Command {
     },
 }
 
+/// What is described.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArguments {
+    /// The lines of the event log that `run --events FILE` writes, in place of scenario files
+    #[arg(long)]
+    pub(crate) events: bool,
+}
+
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct RunArguments {
@@ -148,7 +156,8 @@ pub(crate) struct RunArguments {
     /// Use a cluster that is not a kind cluster without asking
     #[arg(long, env = "VERDIKT_YES", value_parser = FalseyValueParser::new())]
     pub(crate) yes: bool,
-    /// Keep the objects, endpoint states and probe logs of every step that is not as expected on a cluster there
+    /// Keep the log of the run there, and the objects, endpoint states and probe logs of every step that is not as expected
+    /// on a cluster
     #[arg(long, value_name = "FOLDER")]
     pub(crate) evidence: Option<PathBuf>,
     /// Leave what was made in a cluster; `verdikt clean` removes it

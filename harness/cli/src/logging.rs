@@ -1,12 +1,15 @@
 //! The log: what happens during a command, for people who look for a cause. Verdicts are never read from it.
 
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Mutex;
 
 use tracing_subscriber::filter::{LevelFilter, ParseError, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{Layer as _, fmt};
+use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::arguments::{LogFormat, Logging};
 use crate::failure::Failure;
@@ -15,29 +18,48 @@ use crate::printer::Printer;
 /// The variable that says what is logged: a level, or levels of crates, as in `info,verdikt_cluster=debug`.
 const VARIABLE: &str = "VERDIKT_LOG";
 
-/// Starts the log, if the command line or the environment asks for one.
-pub(crate) fn start(logging: &Logging, printer: &Printer) -> Result<(), Failure> {
-    let Some(targets) =
-        targets(logging.verbose, std::env::var(VARIABLE).ok().as_deref()).map_err(|error| {
-            Failure::wrong(format!(
-                "cannot read {VARIABLE}: {error}; write a level, or `info,verdikt_cluster=debug`"
-            ))
-        })?
-    else {
-        return Ok(());
-    };
-    let registry = tracing_subscriber::registry();
-    match logging.log_format {
+/// The file of the evidence folder that has the log.
+const FILE: &str = "log.jsonl";
+
+/// A layer of the log, whatever it writes.
+type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Starts the log, if the command line or the environment asks for one. In a folder of evidence it is kept as JSON lines,
+/// down to requests and waits, whatever is shown.
+pub(crate) fn start(logging: &Logging, evidence: Option<&Path>, printer: &Printer) -> Result<(), Failure> {
+    let shown = targets(logging.verbose, std::env::var(VARIABLE).ok().as_deref()).map_err(|error| {
+        Failure::wrong(format!(
+            "cannot read {VARIABLE}: {error}; write a level, or `info,verdikt_cluster=debug`"
+        ))
+    })?;
+    let shown = shown.map(|targets| shown_layer(logging.log_format, targets, printer));
+    let layers: Vec<LogLayer> = shown.into_iter().chain(evidence.map(kept_layer).transpose()?).collect();
+    if !layers.is_empty() {
+        tracing_subscriber::registry().with(layers).init();
+    }
+    Ok(())
+}
+
+fn shown_layer(format: LogFormat, targets: Targets, printer: &Printer) -> LogLayer {
+    match format {
         LogFormat::Text => {
             let layer = fmt::layer().with_ansi(printer.colour_for_people()).with_writer(GuardedLines);
-            registry.with(layer.with_filter(targets)).init();
+            layer.with_filter(targets).boxed()
         }
         LogFormat::Json => {
             let layer = fmt::layer().json().with_ansi(false).with_writer(GuardedLines);
-            registry.with(layer.with_filter(targets)).init();
+            layer.with_filter(targets).boxed()
         }
     }
-    Ok(())
+}
+
+/// Makes the folder, if it is not there, and the log in it.
+fn kept_layer(folder: &Path) -> Result<LogLayer, Failure> {
+    let path = folder.join(FILE);
+    let file = fs::create_dir_all(folder).and_then(|()| File::create(&path));
+    let file = file.map_err(|error| Failure::file("write the log", &path, &error))?;
+    let layer = fmt::layer().json().with_ansi(false).with_writer(Mutex::new(file));
+    Ok(layer.with_filter(of_ours(LevelFilter::DEBUG)).boxed())
 }
 
 /// What is logged: nothing, or what the variable says, or what so many `-v` ask for.
@@ -51,10 +73,14 @@ fn targets(verbose: u8, variable: Option<&str>) -> Result<Option<Targets>, Parse
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    // What libraries say of themselves explains no verdict; the variable asks for it by name.
+    Ok(Some(of_ours(level)))
+}
+
+/// What libraries say of themselves explains no verdict; the variable asks for it by name.
+fn of_ours(level: LevelFilter) -> Targets {
     let ours =
         ["verdikt", "verdikt_runner", "verdikt_lab", "verdikt_cluster", "verdikt_hubble", "verdikt_kind"];
-    Ok(Some(Targets::new().with_targets(ours.map(|target| (target, level)))))
+    Targets::new().with_targets(ours.map(|target| (target, level)))
 }
 
 /// Writes each line where words for people go, through the guard of the printer.

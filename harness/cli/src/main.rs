@@ -78,7 +78,7 @@ fn main() -> ExitCode {
         printer.failure(&Failure::machine("cannot listen to signals").cause(&error));
         return ExitCode::from(exit::MACHINE_FAILED);
     }
-    if let Err(failure) = logging::start(&arguments.logging, &printer) {
+    if let Err(failure) = logging::start(&arguments.logging, evidence_folder(&arguments.command), &printer) {
         printer.failure(&failure);
         return ExitCode::from(failure.code);
     }
@@ -88,6 +88,14 @@ fn main() -> ExitCode {
             printer.failure(&failure);
             ExitCode::from(failure.code)
         }
+    }
+}
+
+/// The folder in which a run keeps its evidence.
+fn evidence_folder(command: &Command) -> Option<&Path> {
+    match command {
+        Command::Run(run) => run.evidence.as_deref(),
+        _ => None,
     }
 }
 
@@ -107,7 +115,7 @@ fn obey(command: Command, printer: &Printer) -> Result<ExitCode, Failure> {
         Command::Clean(clean) => commands::clean::clean(&clean),
         Command::Cluster(cluster) => commands::cluster::cluster(cluster, printer),
         Command::Images(images) => commands::images::images(&images),
-        Command::Schema => commands::schema::schema(),
+        Command::Schema(schema) => commands::schema::schema(&schema),
         Command::ExplainWarning { code } => commands::explain_warning::explain_warning(&code),
         Command::Completions { shell } => commands::documents::completions(shell),
         Command::Man { folder } => commands::documents::manual(&folder),

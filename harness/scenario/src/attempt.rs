@@ -21,6 +21,7 @@
 use std::fmt;
 use std::num::NonZeroU16;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::ip_family::IpFamily;
@@ -28,7 +29,7 @@ use crate::name::{DnsName, HostName, NamespacedName};
 use crate::topology::{DNS_PORT, Endpoint, LOCAL_NODE, Port, Protocol, Topology};
 
 /// One try, without its source.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attempt {
     /// Reach a port: connect, or send a datagram and wait for the answer.
@@ -71,7 +72,9 @@ pub enum Attempt {
 }
 
 /// How a request is carried.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Scheme {
     /// As it is.
@@ -108,7 +111,7 @@ impl fmt::Display for Scheme {
 }
 
 /// An HTTP request.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Request {
     /// How it is carried.
     #[serde(default, skip_serializing_if = "Scheme::is_plain")]
@@ -130,7 +133,7 @@ impl Request {
 }
 
 /// Who is to be reached.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// An endpoint, by its address.

@@ -4,13 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::place::Place;
 use crate::prediction::EnforcementPoint;
 
 /// The verdict of one cell, as the author expects it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExpectedVerdict {
     /// `allow`.
@@ -38,7 +39,7 @@ impl fmt::Display for ExpectedVerdict {
 }
 
 /// A policy as a cell names it: `database/lockdown`, or `lockdown` for a clusterwide one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct PolicyName(pub Arc<str>);
 
@@ -49,7 +50,7 @@ impl fmt::Display for PolicyName {
 }
 
 /// The verdict words of a cell, with the policy that decides where the author names one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Expected {
     /// The verdict.
     pub verdict: ExpectedVerdict,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::name::NamespacedName;
@@ -12,7 +13,7 @@ use crate::precedence::Precedence;
 use crate::topology::Endpoint;
 
 /// What the engine says of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Prediction {
     /// The answer.
     pub answer: Answer,
@@ -39,7 +40,7 @@ impl Prediction {
 }
 
 /// The answer in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// It passes.
@@ -67,7 +68,7 @@ impl fmt::Display for Answer {
 }
 
 /// Where an attempt can be denied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EnforcementPoint {
     /// The egress policy of the source.
@@ -95,7 +96,7 @@ impl fmt::Display for EnforcementPoint {
 }
 
 /// One policy check of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// Where.
     pub point: EnforcementPoint,
@@ -109,7 +110,7 @@ pub struct Check {
 }
 
 /// What a check found. Rules are shared: a table has many more findings than there are rules.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {
     /// The endpoint has no policy of this kind, or none that isolates it: everything passes.
@@ -169,7 +170,7 @@ pub enum Finding {
 }
 
 /// A rule that allows nothing of this attempt, and on what it failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Miss {
     /// The rule.
     pub rule: Arc<RuleRef>,
@@ -178,7 +179,7 @@ pub struct Miss {
 }
 
 /// One rule of one policy object.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct RuleRef {
     /// The object.
     pub object: ObjectRef,

@@ -13,6 +13,7 @@ use std::num::NonZeroU16;
 use std::ops::Bound;
 use std::sync::LazyLock;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::api_server::{API_SERVER_PORT, API_SERVER_SERVICE, is_own_service};
@@ -31,7 +32,7 @@ pub type Labels = BTreeMap<String, String>;
 pub type Port = NonZeroU16;
 
 /// A transport protocol with ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// TCP.
@@ -102,7 +103,7 @@ pub struct Node {
 }
 
 /// An endpoint that Cilium runs itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CiliumEndpoint {
     /// The proxy of Cilium's Ingress and Gateway API: what a backend sees as its client.
@@ -163,7 +164,7 @@ pub const DNS_PORT: u16 = 53;
 pub const CLUSTER_DOMAIN: &str = "cluster.local";
 
 /// Anything that can be an end of traffic.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
     /// A pod.

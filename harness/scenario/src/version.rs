@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A minor version of Cilium whose decisions verdikt knows.
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 /// assert!(version < CiliumVersion::default());
 /// # Ok::<(), verdikt_scenario::version::VersionError>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct CiliumVersion {
     minor: u8,

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use verdikt_scenario::expect::{Expected, ExpectedVerdict};
 use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding, Prediction, RuleRef};
 
 /// What the harness concludes about one cell.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// It passed.
@@ -53,7 +54,7 @@ impl fmt::Display for Verdict {
 }
 
 /// Whether a cell is as its author expects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CellResult {
     /// It is.

@@ -5,8 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema};
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::cell_name::CellName;
 use verdikt_scenario::diagnostic::Diagnostic;
@@ -27,7 +29,7 @@ use crate::timestamp::Timestamp;
 pub const FORMAT: u32 = 4;
 
 /// Something that happened in a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// The run begins.
@@ -57,7 +59,7 @@ pub enum Event {
 }
 
 /// The run begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunStarted {
     /// [`FORMAT`].
     pub format: u32,
@@ -76,7 +78,7 @@ pub struct RunStarted {
 }
 
 /// Which run a log is of. Empty where the same run is to give the same log.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunOrigin {
     /// What no other run is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,7 +95,7 @@ pub struct RunOrigin {
 }
 
 /// A scenario begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioStarted {
     /// Its name.
     pub scenario: String,
@@ -104,7 +106,7 @@ pub struct ScenarioStarted {
 }
 
 /// A scenario is left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioSkipped {
     /// Its name.
     pub scenario: String,
@@ -115,7 +117,7 @@ pub struct ScenarioSkipped {
 }
 
 /// A scenario cannot go on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioFailed {
     /// Its name.
     pub scenario: String,
@@ -126,7 +128,7 @@ pub struct ScenarioFailed {
 }
 
 /// A step begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepStarted {
     /// The scenario.
     pub scenario: String,
@@ -146,7 +148,7 @@ pub struct StepStarted {
 }
 
 /// A policy object was judged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectJudged {
     /// The scenario.
     pub scenario: String,
@@ -168,7 +170,7 @@ pub struct ObjectJudged {
 }
 
 /// Who refuses an object, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RejectedObject {
     /// Who.
     pub by: Refuser,
@@ -177,7 +179,7 @@ pub struct RejectedObject {
 }
 
 /// A cell is left out: nothing is attempted, and it is neither as expected nor otherwise.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CellSkipped {
     /// The scenario.
     pub scenario: String,
@@ -206,7 +208,8 @@ impl CellSkipped {
 /// A cell has its verdict. In the log it also has its `name`, as a filter takes it, and how long the attempt `took`.
 ///
 /// Runs have a million of them: what several have in common they share.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(transform = with_derived)]
 pub struct CellJudged {
     /// The scenario.
     pub scenario: Arc<str>,
@@ -241,7 +244,7 @@ pub struct CellJudged {
 }
 
 /// A step is over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StepFinished {
     /// The scenario.
     pub scenario: String,
@@ -253,7 +256,7 @@ pub struct StepFinished {
 }
 
 /// The run is over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunFinished {
     /// What was counted.
     pub totals: Totals,
@@ -275,6 +278,15 @@ impl CellJudged {
     pub fn took(&self) -> Option<Duration> {
         self.evidence.as_ref().and_then(|evidence| evidence.observation.took())
     }
+}
+
+/// Adds what the log says beside the fields.
+fn with_derived(schema: &mut Schema) {
+    let Some(Value::Object(properties)) = schema.get_mut("properties") else { return };
+    let name = json!({"description": "Its name, as a filter takes it.", "type": "string"});
+    properties.insert("name".to_owned(), name);
+    let took = json!({"description": "How long the attempt took.", "$ref": "#/$defs/Duration"});
+    properties.insert("took".to_owned(), took);
 }
 
 impl Serialize for CellJudged {

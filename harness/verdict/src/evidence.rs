@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use verdikt_scenario::flow::{Flow, FlowKind, FlowVerdict};
 use verdikt_scenario::observation::{Observation, Outcome};
 use verdikt_scenario::topology::Endpoint;
 
 /// Everything seen of one attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// What client and server saw.
     pub observation: Observation,
@@ -35,7 +36,7 @@ pub struct Evidence {
 }
 
 /// What was seen of an attempt before it was made again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Before {
     /// What the client saw.
     pub outcome: Outcome,
@@ -71,7 +72,7 @@ pub fn is_denial(flow: &Flow) -> bool {
 }
 
 /// The evidence a verdict rests on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Basis {
     /// What the client saw.
     pub outcome: bool,

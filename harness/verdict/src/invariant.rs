@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::place::Place;
@@ -13,7 +14,7 @@ use crate::compare::Verdict;
 use crate::evidence::Evidence;
 
 /// An invariant was held against a step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InvariantJudged {
     /// The scenario.
     pub scenario: String,
@@ -33,7 +34,7 @@ pub struct InvariantJudged {
 }
 
 /// What the policy model says of an invariant, or attempts of the pairs that have a port which is served.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InvariantProof {
     /// It holds.
@@ -60,7 +61,7 @@ pub enum InvariantProof {
 }
 
 /// One attempt that an invariant speaks of, and what was seen of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptedPair {
     /// The source.
     pub from: Endpoint,
@@ -75,7 +76,7 @@ pub struct AttemptedPair {
 }
 
 /// The smallest case in which an invariant does not hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Broken {
     /// The source.
     pub from: String,

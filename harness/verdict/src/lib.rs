@@ -16,5 +16,6 @@ pub mod fuse;
 pub mod invariant;
 pub mod record;
 pub mod run_result;
+pub mod schema;
 pub mod timestamp;
 mod totals;

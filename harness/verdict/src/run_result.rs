@@ -1,11 +1,12 @@
 //! What a run comes to.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
 
 /// What a run counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Totals {
     /// Scenarios evaluated.
     pub scenarios: usize,
@@ -54,7 +55,7 @@ fn is_zero(number: &usize) -> bool {
 /// nothing is known, and what differs beside it may have the same cause; a verdict that differs is news about the
 /// policies, which a missing verdict elsewhere does not take back. Only [`RunResult::of`] decides it, except that a run was
 /// interrupted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunResult {
     /// Every cell and object is as expected.

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use boon::{Compiler, SchemaIndex, Schemas};
 use proptest::prelude::*;
 use verdikt_scenario::attempt::{Attempt, Request, Scheme, Target};
 use verdikt_scenario::flow::{
@@ -25,13 +26,55 @@ use verdikt_verdict::event::{
 use verdikt_verdict::evidence::{Before, Evidence};
 use verdikt_verdict::fuse::{Fused, fuse};
 use verdikt_verdict::run_result::{RunResult, Totals};
+use verdikt_verdict::schema::event_schema;
 use verdikt_verdict::timestamp::Timestamp;
 
 fn check(event: &Event) -> String {
     let line = event.to_line().unwrap();
     assert!(!line.contains(['\n', '\r']), "more than one line: {line}");
     assert_eq!(&Event::from_line(&line).unwrap(), event, "{line}");
+    SCHEMA.with(|schema| schema.check(&line));
     line
+}
+
+thread_local! {
+    static SCHEMA: EventSchema = EventSchema::compile();
+}
+
+/// The schema of the log, as a validator that is not ours applies it.
+struct EventSchema {
+    schemas: Schemas,
+    index: SchemaIndex,
+}
+
+impl EventSchema {
+    fn compile() -> Self {
+        // Nothing is read from there.
+        const PLACE: &str = "http://localhost/events.json";
+        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+        compiler.add_resource(PLACE, event_schema()).unwrap();
+        let index = compiler.compile(PLACE, &mut schemas).unwrap();
+        Self { schemas, index }
+    }
+
+    fn check(&self, line: &str) {
+        let line = serde_json::from_str(line).unwrap();
+        let valid = self.schemas.validate(&line, self.index);
+        assert!(valid.is_ok(), "{line}: {:#}", valid.unwrap_err());
+    }
+}
+
+#[test]
+fn the_schema_tells_events_from_others() {
+    let refused = |line: &str| {
+        SCHEMA.with(|schema| {
+            schema.schemas.validate(&serde_json::from_str(line).unwrap(), schema.index).is_err()
+        })
+    };
+    let line = check(&run_started());
+    assert!(refused(r#"{"event": "run-started"}"#), "fields are missing");
+    assert!(refused(&line.replace("run-started", "run-begun")), "no event is called so");
+    assert!(refused(&line.replace("\"1.18\"", "18")), "a version is a text");
 }
 
 fn text(words: &str) -> String {

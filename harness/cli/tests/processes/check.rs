@@ -177,6 +177,26 @@ fn warnings_fail_where_they_are_denied() {
     assert_eq!((denied.code, &denied.stdout, &denied.stderr), (1, &ran.stdout, &ran.stderr));
 }
 
+/// A log of a run is as the schema says, to a validator that is not ours.
+#[test]
+fn the_schema_of_events_fits_a_log() {
+    const PLACE: &str = "http://localhost/events.json";
+    let project = Project::with(&[("redis.yaml", GOOD)]);
+    let ran = project.verdikt(&["run", "redis.yaml", "--on", "model", "--events", "log.jsonl"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let schema = project.verdikt(&["schema", "--events"]);
+    assert_eq!((schema.code, schema.stderr.as_str()), (0, ""));
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.add_resource(PLACE, serde_json::from_str(&schema.stdout).unwrap()).unwrap();
+    let index = compiler.compile(PLACE, &mut schemas).unwrap();
+    let log = std::fs::read_to_string(project.path("log.jsonl")).unwrap();
+    assert!(log.lines().count() > 4, "{log}");
+    for line in log.lines() {
+        let event = serde_json::from_str(line).unwrap();
+        assert!(schemas.validate(&event, index).is_ok(), "{line}");
+    }
+}
+
 /// The schema is JSON, and an editor finds the keys of a scenario in it.
 #[test]
 fn the_schema_is_printed() {

@@ -25,6 +25,18 @@ fn json_lines_say_scenario_and_step() {
     assert!(!steps.is_empty(), "{ran}");
 }
 
+/// Whatever is shown: nothing here.
+#[test]
+fn evidence_has_the_log() {
+    let project = Project::with(&[("redis.yaml", GOOD)]);
+    let ran = project.verdikt(&["run", "redis.yaml", "--on", "model", "--quiet", "--evidence", "kept/here"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let log = std::fs::read_to_string(project.path("kept/here/log.jsonl")).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<serde_json::Value> = lines.collect();
+    assert!(lines.iter().any(|line| line["span"]["name"].is_string()), "{log}");
+}
+
 #[test]
 fn a_wrong_variable_says_what_to_write() {
     let ran = run(&[], "verdikt_runner=loud");
