@@ -172,6 +172,7 @@ impl Repository {
         let mut objects = GitObjects::open(&self.root)?;
         for entry in listed(&self.root, &self.commit("HEAD")?)? {
             if entry.kind == FileKind::File && is_wanted(&entry.path, &inside) {
+                // One that cannot be read is not what was committed.
                 let now = fs::read(self.root.join(&entry.path)).ok();
                 files += usize::from(now != Some(objects.read(&entry.object)?));
             }

@@ -46,6 +46,7 @@ pub(crate) fn install() -> io::Result<()> {
         )?;
         flag::register(*number, Arc::clone(&signals.asked))?;
     }
+    // Who installs them twice installs the same ones.
     let _ = SIGNALS.set(signals);
     Ok(())
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
+use tracing::warn;
 
 /// Editors save in several steps; what follows within this time belongs together.
 const TOGETHER: Duration = Duration::from_millis(60);
@@ -30,7 +31,10 @@ impl Watch {
         drop(std::thread::Builder::new().spawn(|| ())?.join());
         let (tells, changes) = mpsc::unbounded_channel();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            let Ok(event) = event else { return };
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => return warn!(%error, "a saved file may go unnoticed"),
+            };
             if matches!(event.kind, EventKind::Access(_)) {
                 return;
             }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tracing::warn;
 use verdikt_scenario::topology::Endpoint;
 
 use crate::cluster::Cluster;
@@ -44,7 +45,10 @@ impl Cluster {
 
 /// The numbers of the endpoints of these pods.
 fn endpoints(said: &str, pods: &[String]) -> Vec<String> {
-    let Ok(Value::Array(endpoints)) = serde_json::from_str::<Value>(said) else { return Vec::new() };
+    let Ok(Value::Array(endpoints)) = serde_json::from_str::<Value>(said) else {
+        warn!("the agent's list of endpoints cannot be read: their audit mode stays as it is");
+        return Vec::new();
+    };
     let ours = endpoints.iter().filter(|endpoint| {
         let name = endpoint.pointer("/status/external-identifiers/pod-name").and_then(Value::as_str);
         name.is_some_and(|name| pods.iter().any(|pod| pod == name))

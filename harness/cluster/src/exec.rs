@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use self::session::{SessionEnd, SessionOutput, end};
 use crate::connect::ApiConnection;
 use crate::error::ApiError;
+use tracing::debug;
 
 /// The longest output that is read: an endpoint list of a full node has less than this.
 const MOST_OUTPUT: u64 = 64 << 20;
@@ -71,9 +72,10 @@ pub async fn output(
     deadline: Duration,
 ) -> Result<String, ExecError> {
     let running = run(connection, container, command);
-    tokio::time::timeout(deadline, running).await.unwrap_or_else(|_| {
+    let said = tokio::time::timeout(deadline, running).await.unwrap_or_else(|_| {
         Err(ExecError::Late { command: command.join(" "), container: container.clone(), after: deadline })
-    })
+    });
+    said.inspect_err(|error| debug!(%error, "a command in a pod says nothing"))
 }
 
 async fn start(
@@ -115,7 +117,10 @@ async fn text(stream: Option<impl AsyncRead + Unpin>, end: &SessionEnd) -> Strin
     let mut bytes = Vec::new();
     if let Some(stream) = stream {
         // A stream that breaks ends the output; whether the command succeeded is told by its status.
-        let _ = SessionOutput::new(stream, end.clone()).take(MOST_OUTPUT).read_to_end(&mut bytes).await;
+        let read = SessionOutput::new(stream, end.clone()).take(MOST_OUTPUT).read_to_end(&mut bytes).await;
+        if let Err(error) = read {
+            debug!(%error, "the output of a command breaks off");
+        }
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -6,6 +6,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tracing::warn;
 use verdikt_scenario::document::Unlocated;
 use verdikt_scenario::policy::Manifest;
 
@@ -57,7 +58,13 @@ pub async fn inventory(connection: &ApiConnection) -> Result<Inventory, ApiError
         let is_second_version = kind.plural == "ciliumcidrgroups" && kind.version != "v2";
         for mut object in listed {
             tidy(&mut object, kind);
-            let Ok(Unlocated(root)) = serde_json::from_value(object) else { continue };
+            let Unlocated(root) = match serde_json::from_value(object) {
+                Ok(root) => root,
+                Err(error) => {
+                    warn!(%error, kind = kind.kind, "an object of the cluster cannot be read");
+                    continue;
+                }
+            };
             let manifest = Manifest { file: std::sync::Arc::clone(&file), root };
             // A kind that two versions serve has the same objects in both.
             if !is_second_version

@@ -16,6 +16,7 @@ use crate::error::ApiError;
 use crate::exec::{self, PodContainer};
 use crate::inspect::{CiliumFacts, Facts};
 use crate::objects::{self, CILIUM_IDENTITY};
+use tracing::debug;
 
 /// From which part of a limit on it is said.
 const NEAR: f64 = 0.8;
@@ -122,7 +123,8 @@ pub(crate) async fn pressure(connection: &ApiConnection, agent: &PodContainer) -
 }
 
 fn policy_map_pressure(said: &str) -> Option<f64> {
-    let metrics = serde_json::from_str::<Vec<Value>>(said).ok()?;
+    let metrics = serde_json::from_str::<Vec<Value>>(said);
+    let metrics = metrics.inspect_err(|error| debug!(%error, "the agent's metrics cannot be read")).ok()?;
     let of_policy = metrics.iter().filter(|metric| {
         let map = metric.pointer("/labels/map_name").and_then(Value::as_str).unwrap_or_default();
         map.strip_prefix("cilium_").unwrap_or(map).starts_with("policy_")

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{AttachParams, AttachedProcess, LogParams};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tracing::debug;
 use verdikt_probes::probes::Probes;
 use verdikt_scenario::topology::Endpoint;
 
@@ -117,8 +118,11 @@ async fn exit_reason(mut process: AttachedProcess, end: SessionEnd) -> Option<St
     let mut said = String::new();
     if let Some(complaints) = process.stderr() {
         // A stream that breaks ends the complaints.
-        let _ =
+        let read =
             SessionOutput::new(complaints, end.clone()).take(MOST_COMPLAINTS).read_to_string(&mut said).await;
+        if let Err(error) = read {
+            debug!(%error, "the complaints of a probe break off");
+        }
     }
     let said = Some(said.trim().to_owned()).filter(|said| !said.is_empty());
     if said.is_some() {

@@ -14,6 +14,7 @@ use std::process::Stdio;
 use ipnet::IpNet;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tracing::debug;
 use verdikt_probes::probes::Probes;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
@@ -99,7 +100,9 @@ async fn exit_reason(mut child: Child) -> Option<String> {
     let mut said = String::new();
     if let Some(complaints) = child.stderr.take() {
         // What cannot be read is no complaint.
-        let _ = complaints.take(MOST_COMPLAINTS).read_to_string(&mut said).await;
+        if let Err(error) = complaints.take(MOST_COMPLAINTS).read_to_string(&mut said).await {
+            debug!(%error, "the complaints of a program break off");
+        }
     }
     let said = said.trim();
     if !said.is_empty() {

@@ -81,6 +81,10 @@ impl ProgramCall {
 
     /// What the program wrote to its standard output, if it succeeded.
     pub(crate) fn run(self) -> Result<String, Error> {
+        self.answer().inspect_err(|error| debug!(%error, "a program fails"))
+    }
+
+    fn answer(self) -> Result<String, Error> {
         if self.is_over() {
             return Err(Error::Interrupted { doing: self.doing });
         }
@@ -95,7 +99,9 @@ impl ProgramCall {
             Ok(read) => read,
             Err(source) => {
                 // What it was to say nobody could read.
-                let _ = kill(&mut child);
+                if let Err(error) = kill(&mut child) {
+                    debug!(%error, "a program goes on that nobody reads");
+                }
                 return Err(self.not_started(source));
             }
         };
@@ -142,7 +148,9 @@ fn carry(child: &mut Child, input: Option<Vec<u8>>) -> io::Result<Receiver<(usiz
             let mut bytes = Vec::new();
             if let Some(mut from) = from {
                 // What was read before an error is all there is.
-                let _ = from.read_to_end(&mut bytes);
+                if let Err(error) = from.read_to_end(&mut bytes) {
+                    debug!(%error, "the output of a program breaks off");
+                }
             }
             send.send((number, String::from_utf8_lossy(&bytes).into_owned()))
         });

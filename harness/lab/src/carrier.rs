@@ -138,12 +138,16 @@ async fn follow(shared: Rc<RefCell<Shared>>, mut commands: mpsc::UnboundedReceiv
     }
 }
 
-// An answer that nobody waits for any more is no mistake.
+fn reply<T>(answer: oneshot::Sender<T>, with: T) {
+    // What nobody waits for any more is lost to nobody.
+    let _ = answer.send(with);
+}
+
 async fn obey(shared: &Rc<RefCell<Shared>>, command: CarrierCommand) {
     match command {
         CarrierCommand::Attach(link, owner, device, answer) => {
             let attached = connect(shared, link, owner, device).await;
-            let _ = answer.send(attached);
+            reply(answer, attached);
         }
         CarrierCommand::Detach(link, answer) => {
             let mut state = shared.borrow_mut();
@@ -151,21 +155,21 @@ async fn obey(shared: &Rc<RefCell<Shared>>, command: CarrierCommand) {
                 task.abort();
             }
             state.datapath.detach(link);
-            let _ = answer.send(());
+            reply(answer, ());
         }
         CarrierCommand::Identify(link, identity, answer) => {
             shared.borrow_mut().datapath.identify(link, identity);
-            let _ = answer.send(());
+            reply(answer, ());
         }
         CarrierCommand::Services(services, relays, answer) => {
             let datapath = &mut shared.borrow_mut().datapath;
             datapath.set_relays(relays);
             datapath.set_services(services);
-            let _ = answer.send(());
+            reply(answer, ());
         }
         CarrierCommand::CatchUp(answer) => {
             catch_up(shared);
-            let _ = answer.send(());
+            reply(answer, ());
         }
     }
 }

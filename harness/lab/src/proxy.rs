@@ -23,6 +23,7 @@ use crate::losses::LossCause;
 use crate::namespace::{NamespaceMaker, NetnsError, NetnsSpec, NetnsStep};
 use crate::redirect::{DNS_PORT, HTTP_PORT, PROXY_V4, PROXY_V6, Redirect, TLS_PORT};
 pub(crate) use judge::Judge;
+use tracing::debug;
 
 /// How many connections of one client each listener has at once: a flood takes no more.
 const CONNECTIONS: usize = 1024;
@@ -51,15 +52,20 @@ impl Proxies {
             ],
         };
         // Each connection has two sockets. Where no more are allowed, fewer connections are served at once.
-        let _ = getrlimit(Resource::RLIMIT_NOFILE)
+        let raised = getrlimit(Resource::RLIMIT_NOFILE)
             .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+        if let Err(error) = raised {
+            debug!(%error, "the proxies get no more open files");
+        }
         let (stop, stopped) = oneshot::channel();
         let (ready, mut listening) = mpsc::unbounded_channel();
         let judge = Arc::new(judge);
         let making = maker.thread(wanted, move || {
             // Sockets may have any IPv4 address that a route calls local, but of IPv6 only those of devices. Where
             // there is no IPv6, there is no such setting.
-            let _ = std::fs::write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1");
+            if let Err(error) = std::fs::write("/proc/sys/net/ipv6/ip_nonlocal_bind", "1") {
+                debug!(%error, "the proxies have no IPv6");
+            }
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let served = runtime.and_then(|runtime| runtime.block_on(serve(judge, &ready, stopped)));
             if let Err(error) = served {
@@ -104,6 +110,7 @@ async fn serve(
         ));
         tokio::spawn(dns::datagrams(datagrams, udp));
     }
+    // Whoever started them waits for it, or the lab ends already.
     let _ = ready.send(Ok(()));
     // An error says that the other side was dropped, which means the same.
     let _ = stopped.await;
@@ -132,7 +139,10 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
                 });
             }
             // Too many open files, or a client that has gone already: the next one may do better.
-            Err(_) => tokio::time::sleep(PAUSE).await,
+            Err(error) => {
+                debug!(%error, "a proxy cannot take a connection");
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 }

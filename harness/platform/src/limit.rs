@@ -4,6 +4,8 @@
 mod kind;
 #[cfg(unix)]
 mod number;
+#[cfg(unix)]
+mod resource;
 #[cfg(target_os = "linux")]
 mod start;
 

@@ -39,6 +39,7 @@ impl Reporter {
     /// Reports, and returns when the report has left.
     pub(crate) async fn tell_first(&self, report: Report) {
         let (written, leaves) = oneshot::channel();
+        // When nobody writes any more, nobody waits either.
         let _ = self.queue.send(WaitingReport { report, written: Some(written) });
         let _ = leaves.await;
     }

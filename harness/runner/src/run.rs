@@ -157,6 +157,8 @@ async fn run_scenario<B: Backend>(
     if let Err(error) = run.await {
         let reason = reason(&error);
         let (scenario, place) = (scenario.name.clone(), scenario.place.clone());
+        // As above: it is in the log all the same.
+        warn!(reason, "the scenario has failed");
         let _ = events.send(Event::ScenarioFailed(ScenarioFailed { scenario, place, reason }));
     }
 }
@@ -246,6 +248,7 @@ impl StepRun<'_> {
         debug!(gone = gone.len(), "all attempts are made");
         if is_told && begun {
             let observed = ObservedStep::Evidence(backend.datapath(), evidence);
+            // As when it began: a sink that fails belongs to a run that is over.
             let _ = this.end(&cells.wanted, &asked, &observed, invariants, &mut sink);
         }
         if unexpected {

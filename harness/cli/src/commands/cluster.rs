@@ -87,6 +87,7 @@ fn doctor(profile: Option<&str>) -> Result<ExitCode, Failure> {
     let findings = examine();
     let mut text = String::new();
     for ProgramFinding { program, wanted, found } in &findings {
+        // A text takes every line.
         let _ = match found {
             Ok(version) => writeln!(text, "{program:<8}ok       {version}; {wanted} or newer is needed"),
             Err(error) => {
@@ -123,6 +124,7 @@ fn stock_of(profile: &Profile) -> Result<String, Failure> {
         let _ = writeln!(text, "                 `cluster up` pulls {image}");
     }
     let (name, profile) = (profile.cluster(), profile.name);
+    // A text takes every line.
     let _ = if cluster_exists {
         writeln!(text, "cluster exists   `verdikt cluster up {profile}` sees whether `{name}` is whole")
     } else {

@@ -17,7 +17,7 @@ const TAKE_BOOLEANS: &[(&str, &str)] = &[
     ("scenario/src/file/words.rs", "visit_bool"),
     // What the command line or the terminal says.
     ("cli/src/commands/lab/shown.rs", "welcome"),
-    ("cli/src/commands/reports.rs", "write_diagnostics"),
+    ("cli/src/reports.rs", "write_diagnostics"),
     ("cli/src/commands/run/consent.rs", "ask"),
     ("cli/src/printer/guard.rs", "guard_line"),
     ("cli/src/printer/guard.rs", "guard_text"),

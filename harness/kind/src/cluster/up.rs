@@ -11,6 +11,7 @@ use crate::doctor;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::program::Program;
+use tracing::warn;
 
 /// How much longer than a program itself we wait for it to say what it waited for.
 pub(super) const GRACE: Duration = Duration::from_secs(15);
@@ -139,7 +140,9 @@ fn create(
     if let Err(Error::TimedOut { .. } | Error::Interrupted { .. }) = &created {
         // kind removes what it began if it fails, and cannot if it is stopped. That it was stopped is the news.
         progress(&format!("remove what there is of `{cluster}`"));
-        let _ = delete(&cluster);
+        if let Err(error) = delete(&cluster) {
+            warn!(%error, cluster, "what there is of a cluster stays");
+        }
     }
     created.map(drop)
 }

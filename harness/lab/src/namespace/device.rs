@@ -7,6 +7,7 @@ use tun_rs::{DeviceBuilder, SyncDevice};
 
 use super::route::{self, Routes};
 use super::{NetnsError, NetnsSpec, NetnsStep};
+use tracing::debug;
 
 /// The name of the device in every namespace.
 const NAME: &str = "eth0";
@@ -60,7 +61,10 @@ pub(crate) fn open() -> io::Result<SyncDevice> {
 
 fn set(setting: &str, values: &[&str]) {
     let path = format!("/proc/sys/net/{setting}");
-    let Ok(mut file) = OpenOptions::new().write(true).open(path) else { return };
+    let mut file = match OpenOptions::new().write(true).open(&path) {
+        Ok(file) => file,
+        Err(error) => return debug!(%error, path, "there is no such setting"),
+    };
     // The one that is taken ends the search; that none is, is no failure.
     let _ = values.iter().any(|value| file.write_all(value.as_bytes()).is_ok());
 }

@@ -19,6 +19,7 @@ use super::judge::{Judge, ProxyDecision};
 use super::{Shares, upstream, upstream_datagrams};
 use crate::losses::LossCause;
 use crate::redirect::Redirect;
+use tracing::debug;
 
 /// After how long without a message a client is forgotten.
 const IDLE: Duration = Duration::from_secs(10);
@@ -147,7 +148,9 @@ async fn answer_client(socket: &UdpSocket, answer: &[u8], token: SocketAddr, jud
 /// Serves queries that come over a connection, one after the other.
 pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, judge: Arc<Judge>) {
     // Either side may close or reset whenever it likes.
-    let _ = serve_connection(&mut client, &redirect, &judge).await;
+    if let Err(error) = serve_connection(&mut client, &redirect, &judge).await {
+        debug!(%error, "a client's connection to the DNS proxy has ended");
+    }
 }
 
 async fn serve_connection(client: &mut TcpStream, redirect: &Redirect, judge: &Judge) -> io::Result<()> {

@@ -23,6 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
+use tracing::debug;
 use verdikt_engine::ruling::{RequestHead, normalize};
 
 use super::judge::{Judge, ProxyDecision};
@@ -92,7 +93,9 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
         .serve_connection(TokioIo::new(client), service)
         .with_upgrades();
     // What is no request is answered with 400; the client may close or reset whenever it likes.
-    let _ = serving.await;
+    if let Err(error) = serving.await {
+        debug!(%error, "a client's connection to the HTTP proxy has ended");
+    }
     // A client that connects and asks nothing has met the server's policy as any other has. An error says that the
     // server cannot be reached, or is not to be.
     drop(server.pending.lock().await.take());
@@ -109,14 +112,23 @@ async fn connect(
     told: watch::Sender<bool>,
 ) {
     // When this returns without success, whoever waits for the connection sees that nobody tells of it any more.
-    let Ok(Ok(stream)) = tokio::time::timeout(CONNECT, upstream(&redirect, to)).await else { return };
+    let stream = match tokio::time::timeout(CONNECT, upstream(&redirect, to)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return debug!(%error, %to, "the HTTP proxy cannot reach a server"),
+        Err(_) => return debug!(%to, "a server does not take the connection of the HTTP proxy in time"),
+    };
     let mut builder = client::Builder::new();
     builder.preserve_header_case(true);
-    let Ok((sender, carried)) = builder.handshake(TokioIo::new(stream)).await else { return };
+    let (sender, carried) = match builder.handshake(TokioIo::new(stream)).await {
+        Ok(connection) => connection,
+        Err(error) => return debug!(%error, %to, "the HTTP proxy cannot speak with a server"),
+    };
     *server.sender.lock().await = Some(sender);
     told.send_replace(true);
     // The server may close or reset whenever it likes.
-    let _ = carried.with_upgrades().await;
+    if let Err(error) = carried.with_upgrades().await {
+        debug!(%error, %to, "the connection of the HTTP proxy to a server has ended");
+    }
 }
 
 async fn serve(
@@ -244,8 +256,9 @@ async fn forward(mut request: Request<Incoming>, server: &UpstreamConnection) ->
     let upgrading = hyper::upgrade::on(&mut request);
     let mut sender = server.sender.lock().await;
     let sender = sender.as_mut()?;
-    sender.ready().await.ok()?;
-    let mut response = sender.send_request(request).await.ok()?;
+    let not_answered = |error: &hyper::Error| debug!(%error, "a server has not answered the HTTP proxy");
+    sender.ready().await.inspect_err(not_answered).ok()?;
+    let mut response = sender.send_request(request).await.inspect_err(not_answered).ok()?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         if !wanted {
             return None;

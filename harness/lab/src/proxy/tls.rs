@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::rustls::server::Acceptor;
+use tracing::debug;
 use verdikt_engine::ruling::Hello;
 
 use super::judge::{Judge, ProxyDecision};
@@ -46,6 +47,7 @@ pub(super) async fn connection(mut client: TcpStream, redirect: Arc<Redirect>, j
         return reset(&client);
     }
     let Ok(Ok(mut server)) = timeout(CONNECT, upstream(&redirect, redirect.server)).await else {
+        debug!(server = %redirect.server, "the TLS proxy cannot reach a server");
         return reset(&client);
     };
     if server.write_all(&begun.bytes).await.is_ok() {

@@ -5,9 +5,10 @@ use std::error::Error;
 use std::io;
 
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::resource::Resource;
 
 use super::Limit;
+use super::resource::soft;
 
 /// The limit that an error itself is about.
 pub(super) fn of(error: &(dyn Error + 'static)) -> Option<Limit> {
@@ -27,10 +28,4 @@ pub(super) fn of(error: &(dyn Error + 'static)) -> Option<Limit> {
 /// The limit that a failed allocation has met.
 pub(super) fn of_memory() -> Limit {
     soft(Resource::RLIMIT_AS).map_or(Limit::Memory, Limit::AddressSpace)
-}
-
-/// The soft limit of a resource; none if there is none.
-pub(super) fn soft(resource: Resource) -> Option<u64> {
-    let (soft, _) = getrlimit(resource).ok()?;
-    (soft != nix::libc::RLIM_INFINITY).then_some(soft)
 }

@@ -7,7 +7,7 @@ use nix::sys::resource::Resource;
 use nix::unistd::geteuid;
 
 use super::Limit;
-use super::number::soft;
+use super::resource::soft;
 
 /// A thread takes about so much address space: its stack, and what its memory grows into.
 const OF_A_THREAD: u64 = 80 << 20;

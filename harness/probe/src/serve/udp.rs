@@ -16,6 +16,7 @@ pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer 
             let Ok((text, ends)) = datagrams.receive().await else { continue };
             arrivals.tell(StageTransport::Udp, ends.peer, mark::attempt(text));
             let text = text.to_owned();
+            // As above.
             let _ = datagrams.answer(ends, &text).await;
         }
     };

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use tokio::net::UnixStream;
 use tokio::net::unix::SocketAddr;
 use tokio::sync::mpsc;
+use tracing::warn;
 use verdikt_lab::control::{LabAnswer, LabRequest};
 use verdikt_runner::backend::{Backend as _, reason};
 use verdikt_runner::lab::LabBackend;
@@ -84,7 +85,10 @@ async fn keep_up(
 }
 
 fn accept(accepted: std::io::Result<(UnixStream, SocketAddr)>, asks: &mpsc::UnboundedSender<Asked>) {
-    let Ok((stream, _)) = accepted else { return };
+    let stream = match accepted {
+        Ok((stream, _)) => stream,
+        Err(error) => return warn!(%error, "a client of the lab cannot be heard"),
+    };
     let asks = asks.clone();
     tokio::spawn(async move {
         if let Some(ask) = told::asked(stream).await {
@@ -183,6 +187,7 @@ impl Playground<'_> {
         match ask {
             LabRequest::Flows => {
                 let following = told::following(&self.backend, &self.subject.scenario.name);
+                // A client that has gone needs no answer.
                 let _ = answer(&mut write, &following).await;
                 self.clients.follow(read, write);
             }
@@ -194,6 +199,7 @@ impl Playground<'_> {
                 match inside {
                     Ok((endpoint, ports)) => {
                         let topology = &self.subject.step().topology;
+                        // As above.
                         let _ = answer(&mut write, &told::inside(&self.backend, topology, &endpoint)).await;
                         if !ports.is_empty() {
                             self.clients.take(ports, read, write);

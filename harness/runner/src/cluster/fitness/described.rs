@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use tracing::debug;
 use verdikt_cluster::borrow::Borrowed;
-use verdikt_cluster::cluster::choose_places;
+use verdikt_cluster::cluster::{NodePlaces, choose_places};
 use verdikt_cluster::inspect::Facts;
 use verdikt_scenario::document;
 use verdikt_scenario::scenario::Step;
@@ -28,10 +29,16 @@ pub(super) fn otherwise(facts: &Facts, borrowed: &Borrowed, step: &Step) -> Opti
     api_server().or_else(labels).or_else(addresses).or_else(|| taken_address(facts, topology))
 }
 
+/// Which nodes the step would have; none where it has none, for which the scenario fails as it begins.
+fn node_places(facts: &Facts, topology: &Topology, lent: &BTreeSet<&str>) -> Option<NodePlaces> {
+    let places = choose_places(facts, topology, lent);
+    places.inspect_err(|error| debug!(%error, "the step finds no place")).ok()
+}
+
 /// A node that has another address than the topology says.
 fn node_address(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Option<String> {
     let lent = topology.pods.keys().filter_map(|pod| borrowed.pods.get(pod)?.node.as_deref());
-    let places = choose_places(facts, topology, &lent.collect()).ok()?;
+    let places = node_places(facts, topology, &lent.collect())?;
     places.nodes.iter().find_map(|(name, node)| {
         let described = topology.nodes.get(name)?.address?;
         let actual = &facts.nodes.get(node)?.addresses;
@@ -57,7 +64,7 @@ fn selects_nodes(step: &Step) -> bool {
 fn node_labels(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Option<String> {
     let keys: BTreeSet<&String> = topology.nodes.values().flat_map(|node| node.labels.keys()).collect();
     let lent = topology.pods.keys().filter_map(|pod| borrowed.pods.get(pod)?.node.as_deref());
-    let places = choose_places(facts, topology, &lent.collect()).ok()?;
+    let places = node_places(facts, topology, &lent.collect())?;
     places.nodes.iter().find_map(|(name, node)| {
         let described = &topology.nodes.get(name)?.labels;
         let actual = &facts.nodes.get(node)?.labels;
@@ -79,7 +86,7 @@ fn api_server(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Option
     let borrowed = topology.pods.keys().filter_map(|pod| borrowed.pods.get(pod)?.node.as_deref());
     let borrowed_on: BTreeSet<&str> = borrowed.collect();
     // A cluster with too few nodes has a reason of its own.
-    let places = choose_places(facts, topology, &borrowed_on).ok()?;
+    let places = node_places(facts, topology, &borrowed_on)?;
     places.nodes.iter().find_map(|(name, node)| {
         let described: &Node = topology.nodes.get(name)?;
         let runs = facts.nodes.get(node).is_some_and(|facts_of| facts.runs_api_server(facts_of));

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
+use tracing::debug;
 use verdikt_cluster::connect::ApiConnection;
 use verdikt_cluster::exec::{ExecError, OutputLines, PodContainer, output};
 use verdikt_cluster::inspect::nodes;
@@ -97,15 +98,19 @@ impl NodeAgent {
         let command: Vec<&str> = OBSERVE.into_iter().chain([SINCE]).collect();
         while Instant::now() < deadline {
             tokio::time::sleep(PAUSE).await;
-            if let Ok(mut found) = nodes(&self.connection, &self.agent.namespace).await
-                && let Some(agent) = found.remove(&self.name).and_then(|node| node.agent)
-            {
-                self.agent = agent.container;
+            match nodes(&self.connection, &self.agent.namespace).await {
+                Ok(mut found) => {
+                    if let Some(agent) = found.remove(&self.name).and_then(|node| node.agent) {
+                        self.agent = agent.container;
+                    }
+                }
+                Err(error) => debug!(%error, node = %self.name, "cannot look for the agent of a node"),
             }
-            if answers(&self.connection, &self.agent).await.is_ok()
-                && let Ok(lines) = OutputLines::of(&self.connection, &self.agent, &command).await
-            {
-                return Some(lines);
+            if answers(&self.connection, &self.agent).await.is_ok() {
+                match OutputLines::of(&self.connection, &self.agent, &command).await {
+                    Ok(lines) => return Some(lines),
+                    Err(error) => debug!(%error, node = %self.name, "the agent of a node tells no flows yet"),
+                }
             }
         }
         None

@@ -113,6 +113,7 @@ impl RelayHistory {
                 while let Some(response) = responses.next().await.map_err(|error| error.to_string())? {
                     let response = response.map_err(|error| error.to_string())?;
                     if let Some(HubbleEvent::Flow(reported)) = observed(response, begin) {
+                        // Nobody listens any more only while the run ends.
                         let _ = tell.send(SourceReport::Flow(Box::new(reported.flow)));
                     }
                 }
@@ -120,6 +121,7 @@ impl RelayHistory {
             };
             let late = || format!("it has not told them within {} s", PAST.as_secs_f64());
             if let Err(reason) = tokio::time::timeout(PAST, all).await.unwrap_or_else(|_| Err(late())) {
+                // As above.
                 let _ = tell.send(SourceReport::Lost(format!("Relay holds flows back: {reason}")));
             }
         }
