@@ -35,7 +35,7 @@ use crate::scenario::Scenario;
 use crate::topology::Topology;
 
 pub use self::boundary::FileReach;
-pub use crate::lower::attempt::{parse_attempt, parse_source};
+pub use crate::lower::attempt::{as_source_means_it, parse_attempt, parse_source};
 pub use crate::lower::mistake::Mistake;
 pub use crate::lower::suggest::nearest;
 pub use crate::rendering::{AllUnrendered, Unrendered, unrendered_text};

@@ -122,8 +122,12 @@ fn members_of(
     member: impl Fn(&Attempt, &Endpoint, &Expectation) -> ChangedMember,
 ) -> Vec<Vec<ChangedMember>> {
     let mut tables = Vec::new();
-    for row in step.table.iter().filter(|row| is_changed(&row.attempt)) {
-        tables.push(row.cells.iter().map(|(source, cell)| member(&row.attempt, source, cell)).collect());
+    // A name that means another service in each namespace is one key of the file and several rows.
+    for rows in step.table.chunk_by(|one, other| one.place == other.place) {
+        if rows.iter().any(|row| is_changed(&row.attempt)) {
+            let cells = rows.iter().flat_map(|row| row.cells.iter().map(move |cell| (&row.attempt, cell)));
+            tables.push(cells.map(|(attempt, (source, cell))| member(attempt, source, cell)).collect());
+        }
     }
     for difference in &step.differences {
         let mut by_attempt: BTreeMap<&Attempt, Vec<ChangedMember>> = BTreeMap::new();

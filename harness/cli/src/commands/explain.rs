@@ -13,7 +13,7 @@ use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::cell_name::StepName;
 use verdikt_scenario::diagnostic::Severity;
 use verdikt_scenario::expect::Expected;
-use verdikt_scenario::loader::{Loader, parse_attempt, parse_source};
+use verdikt_scenario::loader::{Loader, as_source_means_it, parse_attempt, parse_source};
 use verdikt_scenario::plain::{Plain, counted};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::{Answer, Prediction};
@@ -200,7 +200,11 @@ fn cells(
     attempt: Option<&str>,
 ) -> Result<Vec<(Endpoint, Attempt)>, Failure> {
     let source = from.map(|text| parse_source(text, &step.topology)).transpose()?;
-    let attempt = attempt.map(|text| parse_attempt(text, &step.topology)).transpose()?;
+    let attempt = attempt.map(|text| match &source {
+        Some(source) => as_source_means_it(text, source, &step.topology),
+        None => text.to_owned(),
+    });
+    let attempt = attempt.map(|text| parse_attempt(&text, &step.topology)).transpose()?;
     if let (Some(source), Some(attempt)) = (&source, &attempt) {
         if reaches_itself(source, attempt) {
             return Err(Failure::wrong(format!("{source} would reach itself, which no policy ever sees"))

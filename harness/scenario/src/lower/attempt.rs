@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 
 use self::family::{of_family, split_family};
 use self::http::http;
+pub use self::names::as_source_means_it;
+pub(crate) use self::names::{OwnAttempt, by_namespace};
 use self::names::{in_own_namespace, relative};
 use super::answers::{reachable, resolve};
 use super::backend::{over, split_over, split_via, through};

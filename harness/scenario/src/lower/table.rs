@@ -1,10 +1,12 @@
 //! Tables: from verdicts and their sources to one cell for every source of every attempt.
 
+mod attempts;
+mod replaced;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::attempt::{find_source, may_lead_somewhere, parse_attempt, parse_source, target_text};
-use super::backend::{split_over, split_via};
+use super::attempt::{find_source, parse_source};
 use super::mistake::{Mistake, Mistakes};
 use super::policies::StepPolicies;
 use super::suggest::{did_you_mean, listed};
@@ -14,7 +16,10 @@ use crate::diagnostic::Diagnostic;
 use crate::expect::{Expectation, Expected, VERDICT_WORDS};
 use crate::file::{ExpectFile, Located, LocatedMap, PartWord, SourceNames};
 use crate::scenario::Row;
-use crate::topology::{Endpoint, Resolved};
+use crate::topology::Endpoint;
+
+use self::attempts::{ReadAttempt, attempts, leaves_cluster, sources};
+pub(crate) use self::replaced::replaced_cells;
 
 /// What a table is read against.
 pub(crate) struct TableContext<'a> {
@@ -43,127 +48,32 @@ pub(crate) fn rows(context: &TableContext<'_>, table: &ExpectFile, mistakes: &mu
     let mut rows: Vec<Row> = Vec::new();
     let mut seen: BTreeMap<Attempt, u32> = BTreeMap::new();
     for (key, verdicts) in table {
-        let attempt = attempt(context, key, mistakes);
-        let cells = cells(context, attempt.as_ref(), verdicts, mistakes);
-        let Some(attempt) = attempt else { continue };
-        if let Some(line) = seen.get(&attempt) {
+        let attempts = attempts(context, key, mistakes);
+        let cells = cells(context, &attempts, verdicts, mistakes);
+        let lines: Vec<u32> = attempts.iter().filter_map(|read| seen.get(&read.attempt)).copied().collect();
+        if let Some(line) = lines.first() {
             let message = format!("the attempt `{}` is in the table already", key.value);
             let help = format!("line {line} has it: bring the cells together there");
             mistakes.add(context.file, key.position, Mistake::new(message).help(help));
             continue;
         }
-        seen.insert(attempt.clone(), key.position.line);
-        let cells = total(context, key, &attempt, cells, mistakes);
-        rows.push(Row { attempt, place: key.position.in_file(context.file), cells });
+        seen.extend(attempts.iter().map(|read| (read.attempt.clone(), key.position.line)));
+        let cells = total(context, key, &attempts, cells, mistakes);
+        rows.extend(attempts.into_iter().map(|read| {
+            let own = cells.iter().filter(|(source, _)| read.is_made_by(source)).cloned().collect();
+            Row { attempt: read.attempt, place: key.position.in_file(context.file), cells: own }
+        }));
     }
     rows
-}
-
-/// The cells of a partial table, which replace cells of the step's.
-pub(crate) fn replaced_cells(
-    context: &TableContext<'_>,
-    table: &ExpectFile,
-    rows: &[Row],
-    mistakes: &mut Mistakes,
-) -> Vec<(Attempt, Endpoint, Expectation)> {
-    let mut replaced = Vec::new();
-    let mut seen: BTreeMap<Attempt, u32> = BTreeMap::new();
-    for (key, verdicts) in table {
-        let attempt = attempt(context, key, mistakes);
-        let cells = cells(context, attempt.as_ref(), verdicts, mistakes);
-        let Some(attempt) = attempt else { continue };
-        if let Some(line) = seen.get(&attempt) {
-            let message = format!("the attempt `{}` is in this difference already", key.value);
-            let help = format!("line {line} has it: bring the cells together there");
-            mistakes.add(context.file, key.position, Mistake::new(message).help(help));
-            continue;
-        }
-        seen.insert(attempt.clone(), key.position.line);
-        let Some(row) = rows.iter().find(|row| row.attempt == attempt) else {
-            let known: Vec<String> = rows.iter().map(|row| row.attempt.to_string()).collect();
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            let message = format!("the step's `expect` has no attempt `{}`", key.value);
-            let help = did_you_mean(&attempt.to_string(), "its attempts are", &known);
-            mistakes.add(context.file, key.position, Mistake::new(message).help(help));
-            continue;
-        };
-        let AttemptCells { mut named, patterned, others, .. } = cells;
-        for (source, expectation) in patterned {
-            named.entry(source).or_insert(expectation);
-        }
-        if let Some(others) = others {
-            for (source, _) in &row.cells {
-                named.entry(source.clone()).or_insert_with(|| others.clone());
-            }
-        }
-        replaced.extend(named.into_iter().map(|(source, cell)| (attempt.clone(), source, cell)));
-    }
-    replaced
-}
-
-/// Every source of an attempt: all of the topology but the target itself, and those of which no policy decides.
-fn sources(context: &TableContext<'_>, attempt: &Attempt) -> Vec<Endpoint> {
-    let target = attempt.target().and_then(Target::endpoint);
-    let leaves = leaves_cluster(context, attempt);
-    let is_decided = |source: &&Endpoint| Some(*source) != target && !(leaves && is_outside(source));
-    context.sources.iter().filter(is_decided).cloned().collect()
-}
-
-/// Whether an attempt leads to a host outside the cluster: if it comes from another one, no policy decides.
-fn leaves_cluster(context: &TableContext<'_>, attempt: &Attempt) -> bool {
-    match attempt.target() {
-        Some(Target::Endpoint(target)) => is_outside(target),
-        Some(Target::Name(name)) => {
-            matches!(context.draft.topology.resolve(name), Some(Resolved::World(_)))
-        }
-        _ => false,
-    }
 }
 
 fn is_outside(endpoint: &Endpoint) -> bool {
     matches!(endpoint, Endpoint::World(_))
 }
 
-fn attempt(context: &TableContext<'_>, key: &Located<String>, mistakes: &mut Mistakes) -> Option<Attempt> {
-    if mistakes.are_many() && !may_lead_somewhere(&key.value, &context.draft.topology) {
-        if !context.draft.broken.contains(target_text(&key.value)) {
-            let message = format!("the attempt `{}` leads nowhere", key.value);
-            mistakes.add(context.file, key.position, Mistake::new(message));
-        }
-        return None;
-    }
-    match parse_attempt(&key.value, &context.draft.topology) {
-        Ok(attempt) => {
-            if let Some(target) = attempt.target().and_then(Target::endpoint)
-                && context.draft.only.get(&target.to_string()) == Some(&PartWord::Source)
-            {
-                let mistake =
-                    Mistake::new(format!("`{target}` is a source only, and no attempt leads to it"));
-                let help = "take `only: source` away from it".to_owned();
-                mistakes.add(context.file, key.position, mistake.help(help));
-                return None;
-            }
-            Some(attempt)
-        }
-        Err(_) if is_broken(context, &key.value) => None,
-        Err(mistake) => {
-            mistakes.add(context.file, key.position, mistake);
-            None
-        }
-    }
-}
-
-/// Whether an attempt speaks of something that was not understood, which has been said already.
-fn is_broken(context: &TableContext<'_>, text: &str) -> bool {
-    let (text, via) = split_via(text.trim());
-    let (text, node) = split_over(text);
-    let broken = &context.draft.broken;
-    let names = [via, node].into_iter().flatten();
-    broken.contains(target_text(text)) || names.into_iter().any(|name| broken.contains(name))
-}
-
 /// Where an attempt leads, as far as its sources matter.
 struct RowTarget<'a> {
+    attempts: &'a [ReadAttempt],
     endpoint: Option<&'a Endpoint>,
     /// Whether it leads to a host outside the cluster.
     leaves_cluster: bool,
@@ -171,13 +81,15 @@ struct RowTarget<'a> {
 
 fn cells(
     context: &TableContext<'_>,
-    attempt: Option<&Attempt>,
+    attempts: &[ReadAttempt],
     verdicts: &LocatedMap<SourceNames>,
     mistakes: &mut Mistakes,
 ) -> AttemptCells {
+    let first = attempts.first().map(|read| &read.attempt);
     let target = RowTarget {
-        endpoint: attempt.and_then(Attempt::target).and_then(Target::endpoint),
-        leaves_cluster: attempt.is_some_and(|attempt| leaves_cluster(context, attempt)),
+        attempts,
+        endpoint: first.and_then(Attempt::target).and_then(Target::endpoint),
+        leaves_cluster: first.is_some_and(|attempt| leaves_cluster(context, attempt)),
     };
     let mut cells =
         AttemptCells { named: BTreeMap::new(), patterned: BTreeMap::new(), others: None, complete: true };
@@ -260,6 +172,10 @@ fn is_source_of(
     } else if context.draft.only.get(&source.value) == Some(&PartWord::Target) {
         let mistake = Mistake::new(format!("`{endpoint}` is a target only, and attempts nothing"));
         let help = "take `only: target` away from it".to_owned();
+        mistakes.add(context.file, source.position, mistake.help(help));
+    } else if !target.attempts.is_empty() && !target.attempts.iter().any(|read| read.is_made_by(endpoint)) {
+        let mistake = Mistake::new(format!("`{endpoint}` looks the name up where no service has it"));
+        let help = "name the namespace of the service too, or leave the source out".to_owned();
         mistakes.add(context.file, source.position, mistake.help(help));
     } else if target.leaves_cluster && is_outside(endpoint) {
         let message = format!("`{endpoint}` is outside the cluster, as the target is: no policy decides");
@@ -345,7 +261,7 @@ fn expected(
 fn total(
     context: &TableContext<'_>,
     key: &Located<String>,
-    attempt: &Attempt,
+    attempts: &[ReadAttempt],
     cells: AttemptCells,
     mistakes: &mut Mistakes,
 ) -> Vec<(Endpoint, Expectation)> {
@@ -353,8 +269,11 @@ fn total(
     for (source, expectation) in patterned {
         named.entry(source).or_insert(expectation);
     }
-    let sources = sources(context, attempt);
-    let leaves = leaves_cluster(context, attempt) && context.sources.iter().any(is_outside);
+    let Some(ReadAttempt { attempt, only_of }) = attempts.first() else { return Vec::new() };
+    let sources = sources(context, attempts);
+    // A table of hosts outside, or of one namespace's name, has not all sources.
+    let leaves =
+        only_of.is_some() || leaves_cluster(context, attempt) && context.sources.iter().any(is_outside);
     let unnamed: Vec<&Endpoint> = sources.iter().filter(|source| !named.contains_key(*source)).collect();
     match &others {
         Some(others) if unnamed.is_empty() && complete && !leaves => {

@@ -77,6 +77,23 @@ fn table(table: &str, to: &[(&str, &str)]) -> String {
     table.to_owned()
 }
 
+/// A name that means another service in each namespace is one key of the file and several rows.
+#[test]
+fn rows_that_share_a_key() {
+    let text = "scenario: s\nabout: Why.\ntopology:\n  namespaces: {a: {}, b: {}}\n  pods:\n    \
+                a/one: {labels: {app: api}, serves: [tcp 80]}\n    a/two: {}\n    b/one: {labels: {app: api}, serves: [tcp 80]}\n  \
+                services: {a/api: {selects: {app: api}, ports: {80: 80}}, b/api: {selects: {app: api}, ports: {80: 80}}}\n\
+                steps:\n- step: first\n  expect:\n    tcp api:80: {allow: others}\n";
+    let scenario = scenario(text);
+    let step = &scenario.steps[0];
+    let (source, cell) = &step.table[0].cells[1];
+    let to = "deny egress".parse().unwrap();
+    let change =
+        CellChange { step: "first", attempt: &step.table[0].attempt, source, place: &cell.place, to };
+    let after = rewrite(text, &scenario, &[change]).unwrap();
+    assert_eq!(after, text.replace("{allow: others}", "{allow: others, deny egress: a/two}"));
+}
+
 #[test]
 fn in_brackets() {
     let check = |before: &str, to: &[(&str, &str)], after: &str| {

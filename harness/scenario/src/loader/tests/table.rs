@@ -1,6 +1,6 @@
 //! Attempts, verdicts and sources.
 
-use super::{Folder, GOOD, check, each, spoilt};
+use super::{Folder, GOOD, check, each, lines, spoilt};
 
 const OPEN: &str = "tcp data/redis:6379: {allow: others}";
 
@@ -326,6 +326,38 @@ fn patterns_that_cannot_be() {
     ");
 }
 
+/// A name alone is looked up in the namespace of whoever asks: one key, and a row for each namespace that has the service.
+#[test]
+fn a_name_alone_in_several_namespaces() {
+    let with_two =
+        spoilt("\n  world:", "\n    data/front: {selects: {app: redis}, ports: {8080: 6379}}\n  world:");
+    let tried = |name: &str, verdicts: &str| {
+        with_two.replacen(
+            "tcp data/redis:6379: {allow: others}",
+            &format!("tcp {name}:8080: {{{verdicts}}}"),
+            1,
+        )
+    };
+    let rows = |verdicts: &str| {
+        let folder = Folder::new(&[("s.yaml", &tried("front", verdicts))]);
+        let loaded = folder.load(&["s.yaml"]);
+        let rows = loaded.scenarios[0].steps[0].table.iter().map(|row| {
+            let cells = row.cells.iter().map(|(source, cell)| format!("{source} {}", cell.expected.verdict));
+            format!("{}: {}", row.attempt, cells.collect::<Vec<_>>().join(", "))
+        });
+        rows.collect::<Vec<_>>()
+    };
+    let expected = [
+        "tcp front.data.svc.cluster.local:8080: data/redis allow",
+        "tcp front.shop.svc.cluster.local:8080: shop/web deny egress, shop/api allow",
+    ];
+    assert_eq!(rows("allow: others, deny egress: shop/web"), expected);
+    assert_eq!(rows("allow: [data/*, shop/api], deny egress: shop/web"), expected);
+    let mistakes = |verdicts: &str| lines(&[("s.yaml", &tried("front", verdicts))]);
+    insta::assert_snapshot!(mistakes("allow: [shop/web, shop/api]"), @"s.yaml:19:5: `data/redis` has no verdict for `tcp front:8080` => name every source, or write `others`");
+    insta::assert_snapshot!(mistakes("allow: others, deny egress: client"), @"s.yaml:19:50: `client` looks the name up where no service has it => name the namespace of the service too, or leave the source out");
+}
+
 /// What a program would write: a URL, and names as a pod's search list completes them.
 #[test]
 fn urls_and_relative_names() {
@@ -353,7 +385,7 @@ fn urls_and_relative_names() {
     tcp front.shop.svc:8080: {allow: others}
       nothing
     tcp front:8080: {allow: others}
-      s.yaml:18:5: `front` means a service of the namespace of whoever looks it up => name the namespace too: `front.shop`
+      nothing
     tcp fornt:8080: {allow: others}
       s.yaml:18:5: no host or node is called `fornt` => did you mean `shop/front`?
     https GET shop/front:8080/: {allow: others}

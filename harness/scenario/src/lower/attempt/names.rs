@@ -2,8 +2,49 @@
 
 use super::super::mistake::Mistake;
 use super::super::suggest::listed;
-use crate::name::{DnsName, NamespacedName};
-use crate::topology::{CLUSTER_DOMAIN, Resolved, Topology};
+use super::{find_source, target_text};
+use crate::name::{DnsName, NamespaceName, NamespacedName};
+use crate::topology::{CLUSTER_DOMAIN, Endpoint, Resolved, Topology};
+
+/// An attempt on a service by its name alone, as the pods of one namespace mean it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnAttempt {
+    /// The namespace.
+    pub(crate) namespace: NamespaceName,
+    /// The attempt, with the whole name of the service.
+    pub(crate) text: String,
+}
+
+/// What an attempt on a service by its name alone (`tcp api:80`) means in each namespace that has pods and such a service.
+/// Empty for every other attempt, and where all pods mean the same one.
+pub(crate) fn by_namespace(text: &str, topology: &Topology) -> Vec<OwnAttempt> {
+    let name = target_text(text);
+    // In a URL the first slash ends the name.
+    let name = if text.contains("://") { name.split('/').next().unwrap_or_default() } else { name };
+    let is_query = text.trim_start().starts_with("dns");
+    let is_bare =
+        !is_query && !name.is_empty() && !name.contains(['/', '.']) && find_source(name, topology).is_none();
+    if !is_bare || in_own_namespace(name, topology).is_ok() {
+        return Vec::new();
+    }
+    // A part of the text, and not what else is spelt so.
+    let start = name.as_ptr().addr() - text.as_ptr().addr();
+    let named = topology.services.keys().filter(|service| service.name.as_str() == name);
+    let used = named.filter(|service| topology.pods_of(&service.namespace).next().is_some());
+    used.map(|service| {
+        let whole = format!("{name}.{}.svc.{CLUSTER_DOMAIN}", service.namespace);
+        let text = format!("{}{whole}{}", &text[..start], &text[start + name.len()..]);
+        OwnAttempt { namespace: service.namespace.clone(), text }
+    })
+    .collect()
+}
+
+/// The same attempt as a source means it: a pod looks in its own namespace first.
+pub fn as_source_means_it(text: &str, source: &Endpoint, topology: &Topology) -> String {
+    let Endpoint::Pod(pod) = source else { return text.to_owned() };
+    let own = by_namespace(text, topology).into_iter().find(|own| own.namespace == pod.namespace);
+    own.map_or_else(|| text.to_owned(), |own| own.text)
+}
 
 /// The whole name of a service that a text names as a pod's search list completes it: `api.shop`, `api.shop.svc`.
 pub(super) fn relative(text: &str, topology: &Topology) -> Option<DnsName> {

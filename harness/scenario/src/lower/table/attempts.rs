@@ -1,0 +1,102 @@
+//! The attempts that the keys of a table say, and who makes them.
+
+use super::{TableContext, is_outside};
+use crate::attempt::{Attempt, Target};
+use crate::file::{Located, PartWord};
+use crate::lower::attempt::{OwnAttempt, by_namespace, may_lead_somewhere, parse_attempt, target_text};
+use crate::lower::backend::{split_over, split_via};
+use crate::lower::mistake::{Mistake, Mistakes};
+use crate::name::NamespaceName;
+use crate::topology::{Endpoint, Resolved};
+
+/// An attempt, and whose it is: that on a service by its name alone means another service in each namespace.
+pub(super) struct ReadAttempt {
+    pub(super) attempt: Attempt,
+    pub(super) only_of: Option<NamespaceName>,
+}
+
+impl ReadAttempt {
+    /// Whether a source means this attempt by the key.
+    pub(super) fn is_made_by(&self, source: &Endpoint) -> bool {
+        self.only_of.as_ref().is_none_or(|own| matches!(source, Endpoint::Pod(pod) if pod.namespace == *own))
+    }
+}
+
+/// The attempt that a key says, or those that it means in several namespaces; none where it cannot be understood.
+pub(super) fn attempts(
+    context: &TableContext<'_>,
+    key: &Located<String>,
+    mistakes: &mut Mistakes,
+) -> Vec<ReadAttempt> {
+    let own = by_namespace(&key.value, &context.draft.topology);
+    if own.is_empty() {
+        let attempt = attempt(context, key, mistakes);
+        return attempt.into_iter().map(|attempt| ReadAttempt { attempt, only_of: None }).collect();
+    }
+    let read = own.into_iter().filter_map(|OwnAttempt { namespace, text }| {
+        let whole = Located { value: text, position: key.position };
+        Some(ReadAttempt { attempt: attempt(context, &whole, mistakes)?, only_of: Some(namespace) })
+    });
+    read.collect()
+}
+
+fn attempt(context: &TableContext<'_>, key: &Located<String>, mistakes: &mut Mistakes) -> Option<Attempt> {
+    if mistakes.are_many() && !may_lead_somewhere(&key.value, &context.draft.topology) {
+        if !context.draft.broken.contains(target_text(&key.value)) {
+            let message = format!("the attempt `{}` leads nowhere", key.value);
+            mistakes.add(context.file, key.position, Mistake::new(message));
+        }
+        return None;
+    }
+    match parse_attempt(&key.value, &context.draft.topology) {
+        Ok(attempt) => {
+            if let Some(target) = attempt.target().and_then(Target::endpoint)
+                && context.draft.only.get(&target.to_string()) == Some(&PartWord::Source)
+            {
+                let mistake =
+                    Mistake::new(format!("`{target}` is a source only, and no attempt leads to it"));
+                let help = "take `only: source` away from it".to_owned();
+                mistakes.add(context.file, key.position, mistake.help(help));
+                return None;
+            }
+            Some(attempt)
+        }
+        Err(_) if is_broken(context, &key.value) => None,
+        Err(mistake) => {
+            mistakes.add(context.file, key.position, mistake);
+            None
+        }
+    }
+}
+
+/// Whether an attempt speaks of something that was not understood, which has been said already.
+fn is_broken(context: &TableContext<'_>, text: &str) -> bool {
+    let (text, via) = split_via(text.trim());
+    let (text, node) = split_over(text);
+    let broken = &context.draft.broken;
+    let names = [via, node].into_iter().flatten();
+    broken.contains(target_text(text)) || names.into_iter().any(|name| broken.contains(name))
+}
+
+/// Every source of an attempt: all of the topology but the target itself, and those of which no policy decides.
+pub(super) fn sources(context: &TableContext<'_>, attempts: &[ReadAttempt]) -> Vec<Endpoint> {
+    let is_decided = |source: &&Endpoint| {
+        attempts.iter().any(|read| {
+            let target = read.attempt.target().and_then(Target::endpoint);
+            let leaves = leaves_cluster(context, &read.attempt);
+            read.is_made_by(source) && Some(*source) != target && !(leaves && is_outside(source))
+        })
+    };
+    context.sources.iter().filter(is_decided).cloned().collect()
+}
+
+/// Whether an attempt leads to a host outside the cluster: if it comes from another one, no policy decides.
+pub(super) fn leaves_cluster(context: &TableContext<'_>, attempt: &Attempt) -> bool {
+    match attempt.target() {
+        Some(Target::Endpoint(target)) => is_outside(target),
+        Some(Target::Name(name)) => {
+            matches!(context.draft.topology.resolve(name), Some(Resolved::World(_)))
+        }
+        _ => false,
+    }
+}
