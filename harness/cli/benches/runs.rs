@@ -5,13 +5,15 @@
 //! texts. CPU time is that of all threads, in user space and in the kernel, so that a machine with other work tells nearly
 //! the same; memory is the most that was resident.
 
+mod measured;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use nix::sys::resource::{Usage, UsageWho, getrusage};
+use measured::{Cost, cost, was_measuring};
 
 /// A synthetic cluster, and how it is run.
 struct Workload {
@@ -58,15 +60,10 @@ const WORKLOADS: [Workload; 12] = [
     workload("many pods: terminal", [10_000, 5_000, 10, 1], &[]),
 ];
 
-/// The first argument of the process that measures one other process: the system counts only processes that ended.
-const MEASURE: &str = "--measure";
-
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [first, program, rest @ ..] = arguments.as_slice()
-        && first == MEASURE
-    {
-        return measure(program, rest);
+    if was_measuring(&arguments)? {
+        return Ok(());
     }
     let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let mut out = std::io::stdout().lock();
@@ -81,19 +78,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (number, documents) in policies.chunks(DOCUMENTS).enumerate() {
             fs::write(folder.path().join(format!("policies/{number:04}.yaml")), documents.concat())?;
         }
-        let output = Command::new(std::env::current_exe()?)
-            .args([MEASURE, env!("CARGO_BIN_EXE_verdikt"), "run", "scenario.yaml", "--on", "model"])
-            .args(workload.arguments)
-            .current_dir(folder.path())
-            .stderr(Stdio::inherit())
-            .output()?;
-        let text = String::from_utf8(output.stdout)?;
-        let [microseconds, kilobytes] = text
-            .split_whitespace()
-            .map(str::parse::<usize>)
-            .collect::<Result<Vec<_>, _>>()?
-            .try_into()
-            .map_err(|_| format!("{}: {text}", workload.name))?;
+        let run = [&["run", "scenario.yaml", "--on", "model"], workload.arguments].concat();
+        let Cost { microseconds, kilobytes } = cost(&run, folder.path(), Stdio::inherit())?;
         let cells = workload.targets * workload.ports * (workload.pods - 1);
         writeln!(
             out,
@@ -107,22 +93,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             kilobytes * 1_024 / cells,
         )?;
     }
-    Ok(())
-}
-
-/// Runs a program, and prints its CPU time in microseconds and the most memory it had in kilobytes.
-fn measure(program: &str, arguments: &[String]) -> Result<(), Box<dyn Error>> {
-    let status = Command::new(program).args(arguments).stdout(Stdio::null()).status()?;
-    // Cells that differ are no failure here.
-    if !matches!(status.code(), Some(0 | 1)) {
-        return Err(format!("{program} {}: {status}", arguments.join(" ")).into());
-    }
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let seconds = |usage: &Usage| {
-        let (user, system) = (usage.user_time(), usage.system_time());
-        (user.tv_sec() + system.tv_sec()) * 1_000_000 + user.tv_usec() + system.tv_usec()
-    };
-    writeln!(std::io::stdout(), "{} {}", seconds(&usage), usage.max_rss())?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 
+use verdikt_scenario::attempt::Target;
 use verdikt_scenario::plain::counted;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::compare::CellResult;
@@ -17,6 +18,7 @@ use verdikt_verdict::run_result::{RunResult, Totals};
 use crate::difference::{self, CellSetting};
 use crate::evidence;
 use crate::left_out;
+use crate::merge::{MergedPlace, merge};
 use crate::object;
 use crate::step_table::StepTable;
 use crate::text::plain;
@@ -189,22 +191,35 @@ fn folded_step(step: &StepTree<'_>) -> String {
     )
 }
 
-/// The table of a step: a row for each source, a column for each attempt; and what was attempted again.
+/// The table of a step: a row for each source, a column for all attempts that come to the same; and what was attempted
+/// again.
 fn table(step: &StepTree<'_>) -> String {
     let cells = step.cells.iter().map(|cell| (&*cell.attempt, &cell.source, *cell));
     let StepTable { attempts, rows } = StepTable::of(&step.started.sources, cells);
+    let texts: Vec<Vec<Option<String>>> =
+        rows.iter().map(|(_, cells)| cells.iter().map(|cell| cell.map(shown)).collect()).collect();
+    let columns = merge(attempts.len(), rows.len(), |row, column| match &texts[row][column] {
+        Some(text) => MergedPlace::Cell(text),
+        None if attempts[column].target().and_then(Target::endpoint) == Some(rows[row].0) => {
+            MergedPlace::Itself
+        }
+        None => MergedPlace::Missing,
+    });
     let mut text = String::new();
     if !attempts.is_empty() {
         text.push_str("\n| from |");
-        for attempt in &attempts {
-            let _ = write!(text, " {} |", code(&attempt.to_string()));
+        for column in &columns {
+            let names: Vec<String> =
+                column.iter().map(|attempt| code(&attempts[*attempt].to_string())).collect();
+            let _ = write!(text, " {} |", names.join("<br>"));
         }
-        let _ = writeln!(text, "\n|{}", " --- |".repeat(attempts.len() + 1));
+        let _ = writeln!(text, "\n|{}", " --- |".repeat(columns.len() + 1));
     }
-    for (source, cells) in rows {
+    for ((source, _), cells) in rows.iter().zip(&texts) {
         let _ = write!(text, "| {} |", code(&source.to_string()));
-        for cell in cells {
-            let _ = write!(text, " {} |", cell.map_or_else(String::new, shown));
+        for column in &columns {
+            let cell = column.iter().find_map(|attempt| cells[*attempt].as_deref());
+            let _ = write!(text, " {} |", cell.unwrap_or_default());
         }
         text.push('\n');
     }

@@ -96,6 +96,17 @@ fn a_run_as_expected() {
     ");
 }
 
+/// Attempts that come to the same for every source are one column.
+#[test]
+fn columns_that_say_the_same() {
+    let first = cells().remove(0);
+    let mut second = first.clone();
+    second.attempt = crate::fixture::tcp("database/mysql", 3306).into();
+    let text = markdown(&run(Vec::new(), vec![first, second]));
+    let head = "| from | `tcp database/redis:6379`<br>`tcp database/mysql:3306` |\n| --- | --- |\n";
+    assert!(text.contains(&format!("{head}| `backend/api-0` | allow |\n")), "{text}");
+}
+
 #[test]
 fn every_outcome_has_its_title() {
     let [passing, failing, unclear] = [0, 5, 10].map(|index: usize| cells().remove(index));
