@@ -8,7 +8,7 @@ macro_rules! pages {
 }
 
 /// Every code with its page.
-pub(crate) const PAGES: [(&str, &str); 48] = pages![
+pub(crate) const PAGES: [(&str, &str); 50] = pages![
     "allow-without-reason",
     "api-server-port",
     "baseline-opens",
@@ -27,6 +27,7 @@ pub(crate) const PAGES: [(&str, &str); 48] = pages![
     "foreign-namespace",
     "fqdn-of-pods",
     "fqdn-without-dns",
+    "gateway-without-routes",
     "hidden-client",
     "host-network-pods",
     "http-method",
@@ -48,6 +49,7 @@ pub(crate) const PAGES: [(&str, &str); 48] = pages![
     "pass-lags",
     "peer-selects-nothing",
     "policy-types",
+    "route-without-service",
     "selects-nothing",
     "service-port",
     "service-without-pods",

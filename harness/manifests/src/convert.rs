@@ -2,6 +2,7 @@
 
 mod behind;
 mod names;
+mod routes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,19 +12,19 @@ use verdikt_scenario::name::{HostName, NamespaceName, NamespacedName};
 use verdikt_scenario::objects::ManifestTopology;
 use verdikt_scenario::place::{Place, Position};
 use verdikt_scenario::policy::Manifest;
-use verdikt_scenario::topology::{CiliumEndpoint, NAMESPACE_NAME_LABEL, Topology};
+use verdikt_scenario::topology::{NAMESPACE_NAME_LABEL, Topology};
 
 use crate::field::{self, Unusable};
-use crate::node::node;
+use crate::gateway::{gateway, http_route, ingress};
+use crate::node::{node, node_name};
 use crate::service::{ReadService, service};
 use crate::slices::{self, EndpointSlice, UnselectiveService, endpoint_slice, endpoints};
 use crate::workload::{Workload, controller, pod_template, workload};
 
+use self::routes::{Entrances, FoundIngress, FoundRoute, JoinedRoutes};
+
 /// The namespace of what names none and is told none: that of `kubectl apply` with a new kubeconfig.
 pub(crate) const DEFAULT_NAMESPACE: &str = "default";
-
-/// The class of the gateways and ingresses that Cilium runs itself.
-const CILIUM_CLASS: &str = "cilium";
 
 /// Makes a topology of objects that are no policies. Those without a namespace are in the one given, or in `default`.
 pub fn objects(manifests: &[Manifest], namespace: Option<&NamespaceName>) -> ManifestTopology {
@@ -70,6 +71,7 @@ struct ManifestReader<'a> {
     ports: Vec<PortPlace>,
     unselective: BTreeMap<NamespacedName, UnselectiveService>,
     slices: BTreeMap<NamespacedName, Vec<EndpointSlice>>,
+    entrances: Entrances,
     /// The first object that names no namespace, and how many there are.
     without_namespace: Option<(Place, usize)>,
 }
@@ -89,8 +91,9 @@ impl<'a> ManifestReader<'a> {
                 self.count(kind.to_owned());
                 Ok(())
             }
-            ("networking.k8s.io", "Ingress") => self.add_entrance(manifest, "ingressClassName"),
-            ("gateway.networking.k8s.io", "Gateway") => self.add_entrance(manifest, "gatewayClassName"),
+            ("networking.k8s.io", "Ingress") => self.add_ingress(manifest),
+            ("gateway.networking.k8s.io", "Gateway") => self.add_gateway(manifest),
+            ("gateway.networking.k8s.io", "HTTPRoute") => self.add_route(manifest),
             _ => {
                 if let Some(template) = pod_template(&manifest.root, kind) {
                     workload(template).and_then(|found| self.add_workload(manifest, kind, found))
@@ -163,8 +166,12 @@ impl<'a> ManifestReader<'a> {
     fn add_service(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
         let (name, place) = self.name(manifest)?;
         let (service, positions) = match service(&manifest.root)? {
-            ReadService::Service(service, positions) => (service, positions),
+            ReadService::Service { service, positions, names } => {
+                self.entrances.port_names.insert(name.clone(), names);
+                (service, positions)
+            }
             ReadService::Unselective(found) => {
+                self.entrances.port_names.insert(name.clone(), found.names.clone());
                 self.objects.places.services.entry(name.clone()).or_insert(place);
                 self.unselective.insert(name, found);
                 return Ok(());
@@ -196,9 +203,8 @@ impl<'a> ManifestReader<'a> {
 
     fn add_node(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
         let (text, at) = object_name(manifest)?;
-        // The names of hosts and nodes have no dots, so that none is taken for a DNS name.
-        let name = text.replace('.', "-");
-        let name: HostName = name.parse().map_err(|error| Unusable::Wrong(at, format!("{error}")))?;
+        let name: HostName =
+            node_name(text).parse().map_err(|error| Unusable::Wrong(at, format!("{error}")))?;
         let found = node(&manifest.root)?;
         if self.objects.topology.nodes.get(&name).is_some_and(|first| *first != found) {
             let message = format!("Node {text} is there twice");
@@ -224,12 +230,28 @@ impl<'a> ManifestReader<'a> {
         Ok(())
     }
 
-    /// A gateway or ingress: what is behind it sees the proxy of Cilium as its client, if Cilium runs it.
-    fn add_entrance(&mut self, manifest: &Manifest, class: &str) -> Result<(), Unusable> {
-        if field::optional_text(&manifest.root, &["spec", class])? == Some(CILIUM_CLASS) {
-            self.objects.topology.cilium.insert(CiliumEndpoint::Ingress);
+    /// A gateway: what is behind it sees the proxy of Cilium as its client, if Cilium runs it.
+    fn add_gateway(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
+        let (name, place) = self.name(manifest)?;
+        match gateway(&manifest.root)? {
+            Some(found) => drop(self.entrances.gateways.insert(name, (found, place))),
+            None => self.count("Gateway (of another class than Cilium's)".to_owned()),
         }
-        self.count(if class == "ingressClassName" { "Ingress" } else { "Gateway" }.to_owned());
+        Ok(())
+    }
+
+    fn add_route(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
+        let (name, place) = self.name(manifest)?;
+        self.entrances.routes.push(FoundRoute { name, place, route: http_route(&manifest.root)? });
+        Ok(())
+    }
+
+    fn add_ingress(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
+        let (name, place) = self.name(manifest)?;
+        match ingress(&manifest.root)? {
+            Some(rules) => self.entrances.ingresses.push(FoundIngress { name, place, rules }),
+            None => self.count("Ingress (of another class than Cilium's)".to_owned()),
+        }
         Ok(())
     }
 
@@ -262,9 +284,13 @@ impl<'a> ManifestReader<'a> {
             self.count("Service (without a selector, and without endpoints)".to_owned());
         }
         behind::hold_ports_against_pods(&mut self.objects, &self.ports, &self.selectors);
+        let JoinedRoutes { skipped, warnings } = self.entrances.join(&mut self.objects.topology);
+        for what in skipped {
+            self.count(what);
+        }
+        self.objects.diagnostics.extend(warnings);
         let topology = &self.objects.topology;
-        let used =
-            topology.pods.keys().chain(topology.services.keys()).chain(self.objects.host_network.keys());
+        let used = topology.pods.keys().chain(topology.services.keys());
         let used: BTreeSet<NamespaceName> = used.map(|name| name.namespace.clone()).collect();
         for namespace in used {
             self.objects.topology.add_namespace(namespace);

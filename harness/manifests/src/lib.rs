@@ -28,6 +28,7 @@
 
 mod convert;
 mod field;
+mod gateway;
 pub mod init;
 mod node;
 mod ports;

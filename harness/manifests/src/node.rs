@@ -9,6 +9,12 @@ use crate::field::{self, Unusable};
 /// <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane>
 const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 
+/// The name of a node as the topology has it: the names of hosts and nodes have no dots, so that none is taken for a DNS
+/// name.
+pub(crate) fn node_name(text: &str) -> String {
+    text.replace('.', "-")
+}
+
 /// A node with its labels and the address that it has in the cluster.
 pub(crate) fn node(root: &YamlNode) -> Result<Node, Unusable> {
     let labels = field::labels(root.at(&["metadata", "labels"]))?;

@@ -12,8 +12,14 @@ use crate::slices::UnselectiveService;
 /// What a Service object is.
 #[derive(Clone, Debug)]
 pub(crate) enum ReadService {
-    /// A service of the topology, and where each of its ports says what it leads to.
-    Service(Service, Vec<Position>),
+    /// A service of the topology.
+    Service {
+        service: Service,
+        /// Where each of its ports says what it leads to.
+        positions: Vec<Position>,
+        /// The name of each port.
+        names: Vec<String>,
+    },
     /// One that says nothing of what is behind it.
     Unselective(UnselectiveService),
     /// One that the topology has no words for, and why.
@@ -51,7 +57,7 @@ pub(crate) fn service(root: &YamlNode) -> Result<ReadService, Unusable> {
     if !is_selective {
         return Ok(ReadService::Unselective(UnselectiveService { service, names }));
     }
-    Ok(ReadService::Service(service, positions))
+    Ok(ReadService::Service { service, positions, names })
 }
 
 /// A service that is a name for another one outside.
@@ -62,7 +68,7 @@ fn external(root: &YamlNode) -> Result<ReadService, Unusable> {
         return Ok(ReadService::Skipped("ExternalName without a name"));
     };
     let service = Service { labels, external_name: Some(name), ..Service::default() };
-    Ok(ReadService::Service(service, Vec::new()))
+    Ok(ReadService::Service { service, positions: Vec::new(), names: Vec::new() })
 }
 
 /// What a Service object says of how it is reached.

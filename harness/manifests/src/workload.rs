@@ -12,6 +12,8 @@ pub(crate) struct Workload {
     pub(crate) pod: Pod,
     /// Whether its pods are in the network of their node.
     pub(crate) host_network: bool,
+    /// The node that it is on, if it says so.
+    pub(crate) node_name: Option<String>,
 }
 
 /// The pods of a workload, as it describes them: labels and specification.
@@ -51,7 +53,8 @@ pub(crate) fn workload(template: PodTemplate<'_>) -> Result<Workload, Unusable> 
     let service_account = account.filter(|account| !account.is_empty()).map(str::to_owned);
     let serves = ports::served(spec)?;
     let host_network = matches!(spec.get("hostNetwork"), Some(YamlNode { value: Value::Boolean(true), .. }));
-    Ok(Workload { pod: Pod { labels, service_account, serves, ..Pod::default() }, host_network })
+    let node_name = field::optional_text(spec, &["nodeName"])?.map(str::to_owned);
+    Ok(Workload { pod: Pod { labels, service_account, serves, ..Pod::default() }, host_network, node_name })
 }
 
 /// Whether an object is made by a controller that is an object itself: it is the same endpoint.

@@ -16,7 +16,7 @@ pub struct ManifestTopology {
     pub topology: Topology,
     /// Where each of these was written.
     pub places: ObjectPlaces,
-    /// Workloads in the network of their node, which policies know as the node: they are no pods of the topology.
+    /// The pods in the network of their node, which policies know as the node.
     pub host_network: BTreeMap<NamespacedName, Place>,
     /// How many objects of each kind are not in the topology.
     pub skipped: BTreeMap<String, usize>,

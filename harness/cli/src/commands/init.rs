@@ -205,7 +205,7 @@ fn tell(first: &FirstScenario, situation: &Situation, printer: &Printer) {
     if on_nodes > 0 {
         let workloads = counted(on_nodes, "workload");
         printer.note(&format!(
-            "not in the topology: {workloads} in the network of their nodes, which policies know as the node"
+            "{workloads} in the network of their nodes: to policies they are the node, whatever their labels"
         ));
     }
     if first.left_out > 0 {

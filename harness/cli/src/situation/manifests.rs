@@ -54,6 +54,11 @@ pub(super) fn of_cluster(
 /// A situation of what was read without mistakes, unless there is nothing to ask about.
 fn of(read: Manifests, title: String, printer: &Printer) -> Result<LoadedSituation, Failure> {
     printer.diagnostics(&read.diagnostics, &read.sources);
+    let skipped: Vec<String> =
+        read.objects.skipped.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    if !skipped.is_empty() {
+        printer.note(&format!("skipped: {}", Plain::line(&skipped.join(", "))));
+    }
     if let Some(path) = read.without.first() {
         let shown = Plain::line(&path.display().to_string());
         return Err(Failure::nothing(format!("`{shown}` has no manifest"))

@@ -207,6 +207,29 @@ fn every_format_of_a_matrix_says_the_same() {
     }
 }
 
+/// What is no part of an answer is counted.
+#[test]
+fn objects_that_are_skipped_are_told() {
+    let project = folder();
+    project
+        .write("deploy/secret.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: a, namespace: shop}}");
+    for command in [&["matrix"][..], &["reach", "shop/web"]] {
+        let ran = project.verdikt(&[command, &["deploy"]].concat());
+        assert!(ran.code == 0 && ran.stderr.contains("note: skipped: 1 Secret"), "{ran}");
+    }
+}
+
+/// A folder with nothing but a kustomization has a command to pipe.
+#[test]
+fn a_kustomization_alone() {
+    let overlay = Project::with(&[("overlays/prod/kustomization.yaml", "resources: [../../base]\n")]);
+    for command in ["check", "matrix"] {
+        let ran = overlay.verdikt(&[command, "overlays"]);
+        let piped = format!("`kustomize build overlays/prod | verdikt {command} -`");
+        assert!(ran.code != 0 && ran.stderr.contains(&piped), "{ran}");
+    }
+}
+
 /// The work tree against a revision: what is not committed counts, and is told.
 #[test]
 fn a_change_that_is_not_committed() {

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_scenario::diagnostic::Diagnostic;
-use verdikt_scenario::name::{NamespaceName, NamespacedName};
+use verdikt_scenario::name::{HostName, NamespaceName, NamespacedName};
 use verdikt_scenario::objects::WorkloadPlace;
+use verdikt_scenario::topology::LOCAL_NODE;
 
 use super::{FoundWorkload, ManifestReader, twice};
+use crate::node::node_name;
 use crate::workload::rank;
 
 impl ManifestReader<'_> {
@@ -29,6 +31,13 @@ impl ManifestReader<'_> {
             self.name_workload(found, &mut places);
         }
         self.objects.places.workloads = places;
+    }
+
+    /// The node of a workload: the one that it names, or that of all pods.
+    fn node_of(&self, named: Option<&str>) -> Option<HostName> {
+        let named = named.and_then(|name| node_name(name).parse().ok());
+        let known = named.filter(|name| self.objects.topology.nodes.contains_key(name));
+        known.or_else(|| LOCAL_NODE.parse().ok())
     }
 
     fn name_workload(
@@ -65,11 +74,12 @@ impl ManifestReader<'_> {
             name = renamed;
         }
         places.insert(name.clone(), WorkloadPlace { kind: kind.to_owned(), place: place.clone() });
+        let mut pod = workload.pod;
         if workload.host_network {
-            self.objects.host_network.insert(name, place);
-        } else {
-            self.objects.topology.pods.insert(name, workload.pod);
+            pod.host_network = self.node_of(workload.node_name.as_deref());
+            self.objects.host_network.insert(name.clone(), place);
         }
+        self.objects.topology.pods.insert(name, pod);
     }
 }
 

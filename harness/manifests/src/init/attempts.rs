@@ -102,6 +102,7 @@ pub(super) fn suggest(
         all.add_requests(clause);
     }
     all.all.sort_by(|a, b| a.namespace.cmp(&b.namespace));
+    all.add_routed();
     all.add_outside(clauses, outside);
     all.all
 }
@@ -157,6 +158,15 @@ impl Suggestions<'_> {
                     self.add(&text, "what HTTP rules speak of", Some(&name.namespace));
                 }
             }
+        }
+    }
+
+    /// A request for each route of the gateway.
+    fn add_routed(&mut self) {
+        for route in &self.topology.routes {
+            let host = route.host.as_ref().map(|host| format!(" Host={host}")).unwrap_or_default();
+            let comment = format!("a route to service {}", route.service);
+            self.add(&format!("http GET ingress:80{}{host}", route.prefix), &comment, None);
         }
     }
 

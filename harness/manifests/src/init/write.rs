@@ -1,12 +1,12 @@
 //! A first scenario as text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::policy::Refuser;
 use verdikt_scenario::topology::{
-    CiliumEndpoint, Endpoint, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Protocol, Served, Service,
+    CiliumEndpoint, Endpoint, LOCAL_NODE, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Protocol, Served, Service,
     ServicePort, ServiceType, TargetPort, Topology, TrafficPolicy, WorldHost,
 };
 
@@ -50,7 +50,7 @@ pub(super) fn scenario(
                 }
             }
         }
-        ManifestReference::Inline => inline(&mut out, topology, outside),
+        ManifestReference::Inline => inline(&mut out, topology),
     }
     let is_inline = *draft.reference == ManifestReference::Inline;
     around(&mut out, outside, is_inline.then_some(topology));
@@ -124,6 +124,7 @@ fn around(out: &mut String, outside: &Outside, of_manifests: Option<&Topology>) 
         let comment = host.comment.replace(char::is_control, " ");
         line(out, 4, &format!("# {comment}\n{name}: {{{}}}", host_text(&host.outside)));
     }
+    let own = of_manifests.map(|topology| topology.cilium.clone()).unwrap_or_default();
     let of_manifests = of_manifests.into_iter();
     let hosts = of_manifests.clone().flat_map(|topology| &topology.world);
     for (name, host) in hosts.filter(|(name, _)| !outside.hosts.contains_key(*name)) {
@@ -140,7 +141,8 @@ fn around(out: &mut String, outside: &Outside, of_manifests: Option<&Topology>) 
     for (name, node) in outside.nodes.iter().chain(others) {
         line(out, 4, &format!("{name}: {{{}}}", node_text(node)));
     }
-    cilium(out, outside.cilium.iter().copied());
+    let own: BTreeSet<CiliumEndpoint> = own.union(&outside.cilium).copied().collect();
+    cilium(out, own.into_iter());
 }
 
 fn host_text(host: &WorldHost) -> String {
@@ -186,7 +188,7 @@ fn labels(labels: &Labels) -> String {
 }
 
 /// A topology that came through a pipe.
-fn inline(out: &mut String, topology: &Topology, outside: &Outside) {
+fn inline(out: &mut String, topology: &Topology) {
     line(out, 2, "namespaces:");
     for (name, own) in &topology.namespaces {
         let mut own = own.clone();
@@ -213,8 +215,11 @@ fn inline(out: &mut String, topology: &Topology, outside: &Outside) {
             );
         }
     }
-    if outside.cilium.is_empty() {
-        cilium(out, topology.cilium.iter().copied());
+    if !topology.routes.is_empty() {
+        line(out, 2, "routes:");
+    }
+    for route in &topology.routes {
+        line(out, 4, &format!("{}: {}:{}", scalar(&route.to_string()), route.service, route.port));
     }
 }
 
@@ -224,6 +229,10 @@ fn pod_text(pod: &Pod) -> String {
         keys.push(format!("labels: {}", labels(&pod.labels)));
     }
     keys.extend(pod.service_account.as_ref().map(|account| format!("serviceAccount: {}", scalar(account))));
+    if let Some(node) = &pod.host_network {
+        keys.push("hostNetwork: true".to_owned());
+        keys.extend((node.as_str() != LOCAL_NODE).then(|| format!("node: {node}")));
+    }
     if !pod.serves.is_empty() {
         keys.push(format!("serves: [{}]", all_served(&pod.serves)));
     }

@@ -190,8 +190,7 @@ fn what_is_neither_topology_nor_policy_is_counted() {
         namespace data: kubernetes.io/metadata.name=data
         cilium Ingress
         policy NetworkPolicy data/f
-        skipped 1 Gateway
-        skipped 1 Ingress
+        skipped 1 Gateway (of another class than Cilium's)
         skipped 2 Secret
         skipped 1 Widget
         skipped 1 document without a kind
@@ -199,15 +198,21 @@ fn what_is_neither_topology_nor_policy_is_counted() {
 }
 
 #[test]
-fn workloads_in_the_network_of_their_node_are_no_pods() {
+fn workloads_in_the_network_of_their_node_are_on_it() {
     assert_snapshot!(becomes("
 apiVersion: apps/v1
 kind: DaemonSet
 metadata: {name: exporter, namespace: metrics}
 spec: {template: {metadata: {labels: {app: exporter}}, spec: {hostNetwork: true, containers: [{name: c, ports: [{containerPort: 9100}]}]}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: far, namespace: metrics, labels: {app: far}}, spec: {hostNetwork: true, nodeName: a.example.test, containers: [{name: c}]}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: a.example.test}}
 "), @r"
         namespace metrics: kubernetes.io/metadata.name=metrics
-        on its node: metrics/exporter
+        pod metrics/exporter: app=exporter [tcp 9100] on node host
+        pod metrics/far: app=far [] on node a-example-test
+        node a-example-test: no address  []
         ");
 }
 

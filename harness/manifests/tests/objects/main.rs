@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where an input is not what it should be")]
 
 mod bad_input;
+mod gateways;
 mod kinds;
 mod scenarios;
 mod sets;
@@ -60,7 +61,8 @@ fn told(situation: &Situation, folder: &Path) -> String {
         let account =
             pod.service_account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
         let serves: Vec<String> = pod.serves.iter().map(ToString::to_string).collect();
-        writeln!(out, "pod {name}: {}{account} [{}]", labels.join(" "), serves.join(", ")).unwrap();
+        let node = pod.host_network.as_ref().map(|node| format!(" on node {node}")).unwrap_or_default();
+        writeln!(out, "pod {name}: {}{account} [{}]{node}", labels.join(" "), serves.join(", ")).unwrap();
     }
     for (name, service) in &situation.topology.services {
         writeln!(out, "service {name}: {}", offered(service)).unwrap();
@@ -78,8 +80,8 @@ fn told(situation: &Situation, folder: &Path) -> String {
     for endpoint in &situation.topology.cilium {
         writeln!(out, "cilium {endpoint:?}").unwrap();
     }
-    for name in situation.objects.host_network.keys() {
-        writeln!(out, "on its node: {name}").unwrap();
+    for route in &situation.topology.routes {
+        writeln!(out, "route {route}: {}:{}", route.service, route.port).unwrap();
     }
     for policy in &situation.policies {
         writeln!(out, "policy {}", policy.object()).unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::disk::{Disk, Opened};
 use super::kustomization::{Kustomization, Kustomizations};
 use super::text::is_scenario;
-use super::{LoadedPolicies, at_file, read, tidy};
+use super::{LoadedPolicies, at_file, read, text, tidy};
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Value, YamlNode};
 use crate::lower::manifest::{self, class::DocumentClass, class::classify};
@@ -132,7 +132,16 @@ fn gather<'a>(
         // A file of objects of other kinds is what somebody meant it to be.
         let is_foreign = !files.of_folder && policies.foreign > foreign;
         if has_none && !is_foreign {
-            policies.loaded.without.push(path.clone());
+            let to_build = policies.kustomizations.to_build();
+            let of_path = Path::new(&text::display(path)).to_owned();
+            let of_path: Vec<String> =
+                to_build.into_iter().filter(|folder| Path::new(folder).starts_with(&of_path)).collect();
+            if of_path.is_empty() {
+                policies.loaded.without.push(path.clone());
+            }
+            for folder in of_path {
+                policies.unrendered(Unrendered::Kustomization, folder);
+            }
         }
     }
     policies

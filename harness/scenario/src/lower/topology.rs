@@ -131,6 +131,7 @@ fn take_objects(objects: &Topology, into: &mut Topology) {
     into.world.extend(all.world);
     into.nodes.extend(all.nodes);
     into.cilium.extend(all.cilium);
+    into.routes.extend(all.routes);
 }
 
 /// Takes on record where the endpoints of all files are declared. What the file that wins says of an endpoint counts.

@@ -24,7 +24,9 @@ pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
         if let Some((service, port)) = to
             && let Some((host, prefix)) = mistakes.keep(file, position, begins_with(key))
         {
-            draft.topology.routes.push(GatewayRoute { host, prefix, service, port });
+            let routes = &mut draft.topology.routes;
+            routes.retain(|other| (&other.host, &other.prefix) != (&host, &prefix));
+            routes.push(GatewayRoute { host, prefix, service, port });
         }
     }
 }
