@@ -26,15 +26,39 @@ pub enum ExpectedVerdict {
     Redirect,
 }
 
+impl ExpectedVerdict {
+    /// Every verdict that a table can name.
+    pub const ALL: [Self; 9] = [
+        Self::Allow,
+        Self::Deny,
+        Self::DenyAt(EnforcementPoint::Egress),
+        Self::DenyAt(EnforcementPoint::Ingress),
+        Self::DenyAt(EnforcementPoint::Dns),
+        Self::DenyAt(EnforcementPoint::Http),
+        Self::DenyAt(EnforcementPoint::Tls),
+        Self::Audit,
+        Self::Redirect,
+    ];
+
+    /// The words for it in a table.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::DenyAt(EnforcementPoint::Egress) => "deny egress",
+            Self::DenyAt(EnforcementPoint::Ingress) => "deny ingress",
+            Self::DenyAt(EnforcementPoint::Dns) => "deny dns",
+            Self::DenyAt(EnforcementPoint::Http) => "deny http",
+            Self::DenyAt(EnforcementPoint::Tls) => "deny tls",
+            Self::Audit => "audit",
+            Self::Redirect => "redirect",
+        }
+    }
+}
+
 impl fmt::Display for ExpectedVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Allow => f.pad("allow"),
-            Self::Deny => f.pad("deny"),
-            Self::DenyAt(point) => f.pad(&format!("deny {point}")),
-            Self::Audit => f.pad("audit"),
-            Self::Redirect => f.pad("redirect"),
-        }
+        f.pad(self.words())
     }
 }
 
@@ -77,17 +101,15 @@ impl fmt::Display for Expected {
 }
 
 /// The words there are, for messages and suggestions.
-pub const VERDICT_WORDS: [&str; 9] = [
-    "allow",
-    "deny",
-    "deny egress",
-    "deny ingress",
-    "deny dns",
-    "deny http",
-    "deny tls",
-    "audit",
-    "redirect",
-];
+pub const VERDICT_WORDS: [&str; ExpectedVerdict::ALL.len()] = {
+    let mut words = [""; ExpectedVerdict::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = ExpectedVerdict::ALL[at].words();
+        at += 1;
+    }
+    words
+};
 
 impl FromStr for Expected {
     type Err = String;
@@ -98,18 +120,8 @@ impl FromStr for Expected {
             Some((words, by)) => (words.trim(), Some(PolicyName(by.trim().into()))),
             None => (text.trim(), None),
         };
-        let verdict = match words {
-            "allow" => ExpectedVerdict::Allow,
-            "deny" => ExpectedVerdict::Deny,
-            "deny egress" => ExpectedVerdict::DenyAt(EnforcementPoint::Egress),
-            "deny ingress" => ExpectedVerdict::DenyAt(EnforcementPoint::Ingress),
-            "deny dns" => ExpectedVerdict::DenyAt(EnforcementPoint::Dns),
-            "deny http" => ExpectedVerdict::DenyAt(EnforcementPoint::Http),
-            "deny tls" => ExpectedVerdict::DenyAt(EnforcementPoint::Tls),
-            "audit" => ExpectedVerdict::Audit,
-            "redirect" => ExpectedVerdict::Redirect,
-            _ => return Err(words.to_owned()),
-        };
+        let verdict = ExpectedVerdict::ALL.into_iter().find(|verdict| verdict.words() == words);
+        let verdict = verdict.ok_or_else(|| words.to_owned())?;
         Ok(Self { verdict, by })
     }
 }

@@ -71,14 +71,15 @@ pub enum CellResult {
 
 /// Compares an expectation with a verdict; the prediction tells which policy decided.
 pub fn compare(expected: &Expected, verdict: &Verdict, prediction: &Prediction) -> CellResult {
-    let matches = match (expected.verdict, verdict) {
-        (_, Verdict::Inconclusive(_)) => return CellResult::Inconclusive,
-        (ExpectedVerdict::Allow, Verdict::Allowed)
-        | (ExpectedVerdict::Deny, Verdict::Denied(_))
-        | (ExpectedVerdict::Audit, Verdict::Audited(_))
-        | (ExpectedVerdict::Redirect, Verdict::Redirected) => true,
-        (ExpectedVerdict::DenyAt(expected), Verdict::Denied(actual)) => expected == *actual,
-        _ => false,
+    if matches!(verdict, Verdict::Inconclusive(_)) {
+        return CellResult::Inconclusive;
+    }
+    let matches = match expected.verdict {
+        ExpectedVerdict::Allow => *verdict == Verdict::Allowed,
+        ExpectedVerdict::Deny => matches!(verdict, Verdict::Denied(_)),
+        ExpectedVerdict::DenyAt(point) => *verdict == Verdict::Denied(point),
+        ExpectedVerdict::Audit => matches!(verdict, Verdict::Audited(_)),
+        ExpectedVerdict::Redirect => *verdict == Verdict::Redirected,
     };
     match (&expected.by, matches) {
         (_, false) => CellResult::Differs,

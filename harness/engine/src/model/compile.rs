@@ -60,7 +60,9 @@ impl Agent<'_> {
                 Some(refusal) => Ok(ParsedObject { hidden: Some(refusal), ..ParsedObject::default() }),
                 None => agent::cluster_network_policy(stored, &context),
             },
-            _ => agent::cilium_policy(stored, &context),
+            Some(PolicyKind::CiliumNetworkPolicy | PolicyKind::CiliumClusterwideNetworkPolicy) | None => {
+                agent::cilium_policy(stored, &context)
+            }
         }
     }
 
