@@ -1,5 +1,8 @@
 //! The hosts outside the cluster, and their names.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;

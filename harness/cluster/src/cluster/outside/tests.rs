@@ -1,0 +1,67 @@
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::cluster::ClusterOptions;
+use crate::exec::PodContainer;
+use crate::fixture::{absent, server};
+use crate::image::{ProbeImage, Pull};
+use crate::inspect::{AgentPod, CiliumFacts, Facts, NodeFacts};
+use crate::wait::WaitProgress;
+
+/// A node, whose agent is in the pod of this name.
+fn node(agent: Option<&str>) -> NodeFacts {
+    let container = |pod: &str| PodContainer {
+        namespace: "kube-system".to_owned(),
+        pod: pod.to_owned(),
+        container: "cilium-agent".to_owned(),
+    };
+    let agent = agent.map(|pod| AgentPod { container: container(pod), ready: true });
+    NodeFacts { agent, ..NodeFacts::default() }
+}
+
+#[tokio::test]
+async fn every_agent_forgets_every_name_that_was_told() {
+    let (connection, log) = server(|_| absent());
+    let nodes = [("one", node(Some("cilium-1"))), ("two", node(Some("cilium-2"))), ("three", node(None))];
+    let facts = Facts {
+        kubernetes: "v1.36.1".to_owned(),
+        nodes: nodes.map(|(name, node)| (name.to_owned(), node)).into(),
+        api_servers: BTreeSet::new(),
+        cilium: CiliumFacts {
+            namespace: "kube-system".to_owned(),
+            full_version: "1.18.3".to_owned(),
+            version: "1.18".parse().unwrap(),
+            config: BTreeMap::new(),
+            kinds: BTreeSet::new(),
+            relay: None,
+            envoy: false,
+        },
+        dns_service: Vec::new(),
+        dns_pods: Vec::new(),
+    };
+    let (listener, mut told) = mpsc::unbounded_channel();
+    let options = ClusterOptions {
+        run: "run".parse().unwrap(),
+        image: ProbeImage { reference: "probe".to_owned(), command: Vec::new(), pull: Pull::Never },
+        borrowed: BTreeSet::new(),
+        world: None,
+        pod_deadline: Duration::from_secs(1),
+        progress: WaitProgress::to(listener),
+    };
+    let mut cluster = Cluster::open(connection, facts, options, Instant::now()).await.unwrap();
+    cluster.known_names.extend(["api.example.test", "www.example.test"].map(str::to_owned));
+    cluster.forget_names().await;
+    let mut asked: Vec<String> = log.text().lines().map(|line| line.replace("&command=", " ")).collect();
+    asked.sort();
+    insta::assert_snapshot!(asked.join("\n"), @"
+    GET /api/v1/namespaces/kube-system/pods/cilium-1/exec?&stdout=true&stderr=true&container=cilium-agent cilium-dbg fqdn cache clean --force --matchpattern api.example.test.
+    GET /api/v1/namespaces/kube-system/pods/cilium-1/exec?&stdout=true&stderr=true&container=cilium-agent cilium-dbg fqdn cache clean --force --matchpattern www.example.test.
+    GET /api/v1/namespaces/kube-system/pods/cilium-2/exec?&stdout=true&stderr=true&container=cilium-agent cilium-dbg fqdn cache clean --force --matchpattern api.example.test.
+    GET /api/v1/namespaces/kube-system/pods/cilium-2/exec?&stdout=true&stderr=true&container=cilium-agent cilium-dbg fqdn cache clean --force --matchpattern www.example.test.
+    ");
+    // Agents that cannot be asked are told of.
+    assert_eq!(std::iter::from_fn(|| told.try_recv().ok()).count(), 4);
+}
