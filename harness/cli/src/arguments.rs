@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use clap::builder::{FalseyValueParser, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
 use verdikt_kind::profile::{DEFAULT, profile};
 use verdikt_report::terminal::Detail;
 use verdikt_runner::filter::Filter;
@@ -25,7 +26,7 @@ use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::version::CiliumVersion;
 
 use crate::printer::Colour;
-use crate::{exit, version, warning_pages};
+use crate::{cell_completion, exit, version, warning_pages};
 use cluster::borrowable;
 pub(crate) use cluster::{
     Clean, ClusterArguments, ClusterCommand, ClusterUp, ImagesArguments, WorldArguments,
@@ -173,7 +174,7 @@ pub(crate) struct RunArguments {
     pub(crate) cilium: Option<CiliumVersion>,
     /// Only cells whose name `scenario/step/attempt/source` contains this text, or matches it where it has stars;
     /// may be given more than once
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", add = ArgValueCompleter::new(cell_completion::complete))]
     pub(crate) filter: Vec<Filter>,
     /// Only the cells that were not as expected in the last run from this folder
     #[arg(long, conflicts_with = "filter")]

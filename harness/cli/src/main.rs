@@ -10,8 +10,10 @@
 )]
 
 mod arguments;
+mod cell_completion;
 mod cluster_use;
 mod commands;
+mod completions;
 mod config;
 mod exit;
 mod failure;
@@ -24,6 +26,7 @@ mod logging;
 mod printer;
 mod reports;
 mod runtime;
+mod shell;
 mod signals;
 mod situation;
 mod version;
@@ -53,6 +56,9 @@ fn main() -> ExitCode {
     // A lab starts this for each pod: without the whole command line it begins in half the time.
     if std::env::args_os().skip(1).eq([PROBE]) {
         return lab_use::probe_main(None, None);
+    }
+    if completions::answer() {
+        return ExitCode::SUCCESS;
     }
     // So ends a program that is given no more memory. That it is not told is no reason to end.
     let _ = say_on_abort(&format!("error: cannot go on: {}", Limit::of_memory()), exit::MACHINE_FAILED);

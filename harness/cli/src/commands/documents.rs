@@ -3,20 +3,15 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap_complete::{Shell, generate};
+use clap_complete::Shell;
 
 use crate::arguments::command;
+use crate::completions::print_script;
 use crate::failure::Failure;
-use crate::printer::Printer;
-
-/// The name under which shells know the program.
-const PROGRAM: &str = "verdikt";
 
 /// Prints the completions of a shell.
 pub(crate) fn completions(shell: Shell) -> Result<ExitCode, Failure> {
-    let mut text = Vec::new();
-    generate(shell, &mut command(), PROGRAM, &mut text);
-    Printer::data(&String::from_utf8_lossy(&text))?;
+    print_script(shell)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -11,14 +11,48 @@ use rstest::rstest;
 use crate::project::{GOOD, Project};
 
 #[rstest]
-#[case::bash("bash", "complete -F _verdikt")]
+#[case::bash("bash", "_clap_complete_verdikt verdikt")]
 #[case::zsh("zsh", "#compdef verdikt")]
-#[case::fish("fish", "complete -c verdikt")]
+#[case::fish("fish", "complete --keep-order --exclusive --command verdikt")]
 #[case::powershell("powershell", "Register-ArgumentCompleter")]
-fn completions(#[case] shell: &str, #[case] expected: &str) {
+fn scripts_of_shells(#[case] shell: &str, #[case] expected: &str) {
     let ran = Project::with::<&str>(&[]).verdikt(&["completions", shell]);
     assert_eq!(ran.code, 0, "{ran}");
-    assert!(ran.stdout.contains(expected) && ran.stdout.contains("deny-warnings"), "{ran}");
+    assert!(ran.stdout.contains(expected) && ran.stdout.contains("VERDIKT_COMPLETE"), "{ran}");
+}
+
+/// What a real bash offers for a word: the last of those given.
+fn offered(project: &Project, words: &[&str]) -> Vec<String> {
+    let script = r#"
+        source <(verdikt completions bash)
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_TYPE=9
+        _clap_complete_verdikt verdikt "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+        printf '%s\n' "${COMPREPLY[@]}"
+    "#;
+    let folder = Path::new(env!("CARGO_BIN_EXE_verdikt")).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .args(["--norc", "-c", script, "bash"])
+        .args(words)
+        .env("PATH", path)
+        .current_dir(project.path(""))
+        .output()
+        .unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[rstest]
+#[case::a_flag(&["verdikt", "run", "--deny-w"], &["--deny-warnings"])]
+#[case::a_scenario(&["verdikt", "run", "--filter", ""], &["redis/"])]
+#[case::a_step(&["verdikt", "run", "--filter", r"redis/l"], &[r"redis/locked\ down/"])]
+#[case::a_cell(
+    &["verdikt", "run", "--filter", r"redis/locked\ down/tcp\ database/redis\:6379/shop/c"],
+    &[r"redis/locked\ down/tcp\ database/redis\:6379/shop/cart"]
+)]
+#[case::a_path(&["verdikt", "check", "scena"], &["scenarios/"])]
+fn words_go_on(#[case] words: &[&str], #[case] expected: &[&str]) {
+    assert_eq!(offered(&Project::with(&[("scenarios/redis.yaml", GOOD)]), words), expected);
 }
 
 #[test]

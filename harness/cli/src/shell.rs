@@ -1,0 +1,46 @@
+//! The shell that asks how a word goes on.
+
+/// Names the shell, in the environment of a program that is asked.
+pub(crate) const VARIABLE: &str = "VERDIKT_COMPLETE";
+
+/// Whether words are as they were typed, with their backslashes: other shells take them away and put them back themselves.
+pub(crate) fn keeps_backslashes() -> bool {
+    std::env::var(VARIABLE).is_ok_and(|shell| shell == "bash")
+}
+
+/// A word as it has to be typed. Bash takes a colon for the end of a word.
+pub(crate) fn escape(word: &str) -> String {
+    let mut text = String::with_capacity(word.len());
+    for c in word.chars() {
+        if c.is_ascii() && !c.is_ascii_alphanumeric() && !"/-_.,+@%".contains(c) {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text
+}
+
+/// A word as it is meant.
+pub(crate) fn unescape(word: &str) -> String {
+    let mut text = String::with_capacity(word.len());
+    let mut characters = word.chars();
+    while let Some(c) = characters.next() {
+        if c == '\\' { text.extend(characters.next()) } else { text.push(c) }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_escaped_is_meant_again() {
+        for word in
+            ["three-tier/locked down/tcp database/redis:6379/client", r"a\/b/it's (not) $HOME", "größe"]
+        {
+            assert_eq!(unescape(&escape(word)), word);
+        }
+        assert_eq!(escape("tcp shop/web:80"), r"tcp\ shop/web\:80");
+    }
+}
