@@ -2,8 +2,6 @@
 //!
 //! The script of a shell starts this program with [`VARIABLE`] for each word that is completed, and the words behind `--`.
 
-use std::io::Write as _;
-
 use clap_complete::Shell;
 use clap_complete::env::{EnvCompleter, Shells};
 
@@ -26,8 +24,7 @@ pub(crate) fn answer() -> bool {
         shell.write_complete(&mut command(), words, folder.as_deref(), &mut text).is_ok()
     });
     if answered {
-        // A shell that is gone has no use for it.
-        let _ = std::io::stdout().write_all(&text);
+        Printer::shell(&text);
     }
     true
 }

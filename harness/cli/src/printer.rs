@@ -88,6 +88,11 @@ impl Printer {
         Self::write(&guard_text(text, LOOKS.get().is_some_and(|looks| looks.colour)))
     }
 
+    /// Prints what a shell reads and shows by its own rules. Whoever does not listen any more misses nothing.
+    pub(crate) fn shell(text: &[u8]) {
+        let _ = io::stdout().lock().write_all(text);
+    }
+
     /// Prints JSON.
     pub(crate) fn json(text: &str) -> Result<(), Failure> {
         Self::write(&guard_json(text))

@@ -1,14 +1,17 @@
 //! Hearing of saved files.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{ErrorKind, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
+
+use crate::failure::Failure;
 
 /// Editors save in several steps; what follows within this time belongs together.
 const TOGETHER: Duration = Duration::from_millis(60);
@@ -26,9 +29,9 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Watches nothing yet.
-    pub(crate) fn start() -> notify::Result<Self> {
+    pub(crate) fn start() -> Result<Self, Failure> {
         // That its thread does not start the watcher does not tell.
-        drop(std::thread::Builder::new().spawn(|| ())?.join());
+        drop(std::thread::Builder::new().spawn(|| ()).map_err(|error| cannot_watch(error.into()))?.join());
         let (tells, changes) = mpsc::unbounded_channel();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let event = match event {
@@ -42,7 +45,8 @@ impl Watch {
                 // Nobody listens any more only while the lab ends.
                 let _ = tells.send(path);
             }
-        })?;
+        });
+        let watcher = watcher.map_err(cannot_watch)?;
         Ok(Self {
             watcher: ManuallyDrop::new(watcher),
             folders: BTreeSet::new(),
@@ -54,15 +58,15 @@ impl Watch {
 
     /// Watches these files from now on. Their folders are watched, for many editors put a new file in an old one's
     /// place.
-    pub(crate) fn files<'a>(&mut self, files: impl Iterator<Item = &'a Path>) -> notify::Result<()> {
+    pub(crate) fn files<'a>(&mut self, files: impl Iterator<Item = &'a Path>) -> Result<(), Failure> {
         self.folders(&files.map(folder_of).collect())
     }
 
     /// Watches the files of these folders from now on, and those that will be there.
-    pub(crate) fn folders(&mut self, folders: &BTreeSet<PathBuf>) -> notify::Result<()> {
+    pub(crate) fn folders(&mut self, folders: &BTreeSet<PathBuf>) -> Result<(), Failure> {
         for folder in folders {
             if !self.folders.contains(folder) {
-                self.watcher.watch(folder, RecursiveMode::NonRecursive)?;
+                self.watcher.watch(folder, RecursiveMode::NonRecursive).map_err(cannot_watch)?;
                 self.folders.insert(folder.clone());
             }
         }
@@ -87,6 +91,15 @@ impl Watch {
             self.changed.extend(name(&path));
         }
     }
+}
+
+/// Why files cannot be watched. The library does not name the system's error as its cause.
+fn cannot_watch(error: notify::Error) -> Failure {
+    let error = match error.kind {
+        ErrorKind::Io(error) => error,
+        _ => io::Error::other(error),
+    };
+    Failure::machine("cannot watch files").cause(&error).limited_by(&error)
 }
 
 /// The folder of a file.

@@ -123,7 +123,7 @@ fn every_wrong_command() {
 
     $ verdikt run redis.yaml --report json=.
     error: cannot write the report `.`
-      caused by: Is a directory (os error 21)
+      caused by: is a directory
 
     $ verdikt run redis.yaml --events nowhere/a.log
     error: cannot write the event log `nowhere/a.log`

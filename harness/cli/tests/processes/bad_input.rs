@@ -131,8 +131,8 @@ fn bytes_that_are_no_text() {
       s.yaml
     ");
     assert_snapshot!(check(b"scenario: caf\xe9\n"), @r"
-    error: `s.yaml` is not UTF-8 text, from line 1 on
-      s.yaml
+    error: the scenario is not UTF-8
+      s.yaml:1:14
     ");
 }
 

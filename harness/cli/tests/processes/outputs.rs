@@ -122,7 +122,7 @@ fn what_cannot_be_written_is_named() {
 
     # --events .
     error: cannot write the event log `.`
-      caused by: Is a directory (os error 21)
+      caused by: is a directory
 
     # --events /dev/full
     error: cannot write the event log `/dev/full`

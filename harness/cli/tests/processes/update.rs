@@ -1,10 +1,13 @@
 //! `verdikt run --update`: tables that say what was seen, and files of which nothing else changes.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::process::Stdio;
 
 use insta::assert_snapshot;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::project::{GOOD, Project, differing};
 
@@ -91,12 +94,16 @@ fn a_file_that_changes_meanwhile() {
     let project = Project::with(&[("redis.yaml", differing())]);
     let pipe = project.path("log");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+    // Its log is longer than this pipe: the run cannot end before somebody reads it, and has read the scenario once it begins.
+    let mut reader =
+        fs::OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&pipe).unwrap();
+    fcntl(&reader, FcntlArg::F_SETPIPE_SZ(4096)).unwrap();
+    fcntl(&reader, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
     let mut command = project.command(&["run", "redis.yaml", "--update", "--quiet", "--events", "log"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // The run waits for a reader of its log, and has read the scenario by then.
-    let reader = fs::File::open(&pipe).unwrap();
+    poll(&mut [PollFd::new(reader.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
     fs::write(project.path("redis.yaml"), format!("{}# saved\n", differing())).unwrap();
-    std::io::copy(&mut &reader, &mut std::io::sink()).unwrap();
+    std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_snapshot!(String::from_utf8(output.stderr).unwrap(), @"
     error: cannot rewrite `redis.yaml`: it was changed while the run was under way

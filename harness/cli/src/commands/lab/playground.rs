@@ -53,7 +53,7 @@ async fn keep_up(
     let (tells, flows) = mpsc::unbounded_channel();
     backend.follow(tells);
     let listener = told::listen(&subject.scenario.name).map_err(|error| cannot_start(&error))?;
-    let mut watch = Watch::start().map_err(|error| cannot_watch(&error))?;
+    let mut watch = Watch::start()?;
     let (leaving, mut left) = mpsc::unbounded_channel();
     let (asks, mut asked) = mpsc::unbounded_channel();
     let mut playground = Playground {
@@ -96,10 +96,6 @@ fn accept(accepted: std::io::Result<(UnixStream, SocketAddr)>, asks: &mpsc::Unbo
             let _ = asks.send(ask);
         }
     });
-}
-
-fn cannot_watch(error: &notify::Error) -> Failure {
-    Failure::machine("files cannot be watched").cause(error).limited_by(error)
 }
 
 /// A lab that runs, and what is kept from one save to the next.
@@ -172,7 +168,7 @@ impl Playground<'_> {
     /// Watches the files of the step. Answers whether they can be.
     fn watch_files(&self, watch: &mut Watch) -> Result<bool, Failure> {
         let Some(folders) = self.subject.folders(self.arguments) else { return Ok(false) };
-        watch.folders(&folders).map_err(|error| cannot_watch(&error))?;
+        watch.folders(&folders)?;
         Ok(true)
     }
 

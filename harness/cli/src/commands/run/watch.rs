@@ -19,7 +19,6 @@ pub(super) fn watch(
     paths: &[PathBuf],
     printer: &Printer,
 ) -> Result<ExitCode, Failure> {
-    let failed = |error: notify::Error| Failure::machine("cannot watch files").cause(&error);
     let mut due = paths.to_vec();
     let mut watch = None;
     loop {
@@ -34,11 +33,11 @@ pub(super) fn watch(
         // Not before the first run: a process with a second thread cannot enter a user namespace.
         let watch: &mut Watch = match &mut watch {
             Some(watch) => watch,
-            none => none.insert(Watch::start().map_err(failed)?),
+            none => none.insert(Watch::start()?),
         };
         let every = files.values().flatten().map(PathBuf::as_path);
         let named = paths.iter().filter(|path| path.is_file()).map(PathBuf::as_path);
-        watch.files(every.chain(named)).map_err(failed)?;
+        watch.files(every.chain(named))?;
         Printer::tell("waiting for a file to be saved; Ctrl-C ends\n");
         let changed = runtime()?.block_on(watch.changed());
         due = affected(&files, &changed);
