@@ -9,6 +9,7 @@ mod up;
 mod waiting;
 pub mod world;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +32,9 @@ pub struct KindOptions {
     pub chart: Option<String>,
     /// Files that are applied in place of the profile's manifests.
     pub manifests: Vec<PathBuf>,
+    /// What Cilium is to have beside the profile's values: names of Helm values, with dots, each with its value in JSON. None
+    /// leaves a Cilium that is installed as it is.
+    pub settings: Option<BTreeMap<String, String>>,
     /// How long creating the nodes, and installing Cilium, may take, each.
     pub timeout: Duration,
 }
@@ -42,6 +46,7 @@ impl Default for KindOptions {
             registry: None,
             chart: None,
             manifests: Vec::new(),
+            settings: None,
             timeout: Duration::from_mins(10),
         }
     }

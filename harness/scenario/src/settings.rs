@@ -1,5 +1,7 @@
 //! What Cilium is configured to do, as far as it changes verdicts.
 
+mod helm;
+
 use crate::enforcement::Enforcement;
 
 /// Settings of a cluster's Cilium.

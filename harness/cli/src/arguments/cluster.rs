@@ -62,6 +62,7 @@ pub(crate) struct ClusterUp {
 impl ClusterUp {
     pub(crate) fn options(&self) -> KindOptions {
         KindOptions {
+            settings: None,
             image_archives: self.image_archive.clone(),
             registry: self.registry.clone(),
             chart: self.chart.clone(),

@@ -18,6 +18,7 @@ mod foreign_clients;
 mod growth;
 mod init;
 mod install;
+mod kind_settings;
 mod lab;
 mod lab_of_manifests;
 mod labs_of_others;

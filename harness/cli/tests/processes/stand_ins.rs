@@ -26,6 +26,7 @@ const WELL: [(&str, &str); 3] = [
     (
         "helm",
         r#"case "$*" in version*) echo "v3.18.4+gd80839c" ;; list*) echo "[]" ;;
+            "get values"*) echo "{}" ;;
             "show chart"*) printf 'apiVersion: v2\nname: cilium\nversion: 1.20.2\n' ;; esac"#,
     ),
 ];

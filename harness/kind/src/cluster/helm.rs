@@ -1,8 +1,10 @@
 //! Cilium in a cluster, through Helm.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::KindOptions;
 use crate::call::ProgramCall;
@@ -16,6 +18,9 @@ const GRACE: Duration = Duration::from_secs(15);
 
 /// The images of the chart that are named by digest unless told otherwise.
 const IMAGES: [&str; 4] = ["image", "operator.image", "hubble.relay.image", "envoy.image"];
+
+/// Has Cilium's pods start again whenever its configuration changes.
+const ROLL_OUT: &str = "rollOutCiliumPods";
 
 /// What is installed under the name `cilium`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -70,6 +75,72 @@ pub(super) fn installed(profile: &Profile) -> Result<Option<Installed>, Error> {
     Ok(releases.into_iter().next())
 }
 
+/// What an earlier run has installed Cilium with, beside the profile's values.
+pub(super) struct InstalledValues {
+    /// Settings as [`KindOptions::settings`] has them.
+    pub(super) settings: BTreeMap<String, String>,
+    pub(super) images: ImageSource,
+}
+
+/// Reads what Cilium was installed with.
+pub(super) fn installed_values(profile: &Profile) -> Result<InstalledValues, Error> {
+    let said =
+        ProgramCall::new(Program::Helm, format!("read the values of Cilium in `{}`", profile.cluster()))
+            .arguments(["get", "values", "cilium", "--output", "json"])
+            .arguments(place(profile))
+            .run()?;
+    let mut values = flat(serde_json::from_str(&said).map_err(|_| unreadable(&said))?);
+    let known = values_of(profile)?;
+    let digest = format!("{}.useDigest", IMAGES[0]);
+    let images = match values.get(&digest).map(String::as_str) {
+        Some("false") => ImageSource::Loaded,
+        _ => ImageSource::Registry,
+    };
+    // What somebody else has set by hand is theirs.
+    if !values.contains_key(ROLL_OUT) {
+        values.clear();
+    }
+    values.retain(|name, value| {
+        known.get(name) != Some(value) && !name.ends_with(".useDigest") && name != ROLL_OUT
+    });
+    Ok(InstalledValues { settings: values, images })
+}
+
+/// Nested values as one with dots.
+fn flat(values: Value) -> BTreeMap<String, String> {
+    let mut flat = BTreeMap::new();
+    let mut left = vec![(String::new(), values)];
+    while let Some((name, value)) = left.pop() {
+        match value {
+            Value::Object(table) => {
+                let prefix = if name.is_empty() { name } else { name + "." };
+                left.extend(table.into_iter().map(|(key, value)| (format!("{prefix}{key}"), value)));
+            }
+            other => drop(flat.insert(name, other.to_string())),
+        }
+    }
+    flat
+}
+
+/// Settings without those that the profile has anyway.
+pub(super) fn beside_profile(
+    profile: &Profile,
+    settings: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let (known, mut settings) = (values_of(profile)?, settings.clone());
+    settings.retain(|name, value| known.get(name) != Some(value));
+    Ok(settings)
+}
+
+/// The values of a profile, each in JSON, by its name with dots.
+fn values_of(profile: &Profile) -> Result<BTreeMap<String, String>, Error> {
+    serde_saphyr::from_str(profile.values).map(flat).map_err(|_| unreadable(profile.values))
+}
+
+fn unreadable(said: &str) -> Error {
+    Error::Answer { program: Program::Helm, said: said.trim().to_owned() }
+}
+
 /// Removes an installation that was interrupted, or that failed.
 pub(super) fn remove(profile: &Profile) -> Result<(), Error> {
     ProgramCall::new(Program::Helm, format!("remove a half-installed Cilium from `{}`", profile.cluster()))
@@ -106,6 +177,13 @@ pub(super) fn install(profile: &Profile, options: &KindOptions, images: ImageSou
         call = call.arguments(
             IMAGES.iter().flat_map(|image| ["--set".to_owned(), format!("{image}.useDigest=false")]),
         );
+    }
+    if let Some(settings) = &options.settings {
+        // Agents read their configuration when they start.
+        call = call.arguments(["--set".to_owned(), format!("{ROLL_OUT}=true")]);
+        for (name, value) in settings {
+            call = call.arguments(["--set-json".to_owned(), format!("{name}={value}")]);
+        }
     }
     call.arguments(["--wait", "--timeout", &format!("{}s", options.timeout.as_secs())])
         .input(profile.values)

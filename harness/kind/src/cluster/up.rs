@@ -60,6 +60,7 @@ pub fn up(profile: &Profile, options: &KindOptions, progress: &mut dyn FnMut(&st
                 });
             }
             Some(found) if found.status == "deployed" => {
+                reconfigure(profile, options, progress)?;
                 wait_ready(profile).inspect_err(|_| waiting::tell(profile, progress))?;
                 return Ok(Up { cluster, context, was_up: true });
             }
@@ -85,6 +86,21 @@ pub fn up(profile: &Profile, options: &KindOptions, progress: &mut dyn FnMut(&st
     progress("wait for the nodes and the cluster's DNS");
     wait_ready(profile).inspect_err(|_| waiting::tell(profile, progress))?;
     Ok(Up { cluster, context, was_up: false })
+}
+
+/// Gives a Cilium that is installed the settings that are asked for, and takes those of an earlier run away.
+fn reconfigure(
+    profile: &Profile,
+    options: &KindOptions,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(), Error> {
+    let Some(settings) = &options.settings else { return Ok(()) };
+    let installed = helm::installed_values(profile)?;
+    if installed.settings == helm::beside_profile(profile, settings)? {
+        return Ok(());
+    }
+    progress("install Cilium again, with the settings of the scenarios");
+    helm::install(profile, options, installed.images).inspect_err(|_| waiting::tell(profile, progress))
 }
 
 /// What docker has for a cluster.

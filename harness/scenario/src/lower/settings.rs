@@ -312,3 +312,45 @@ fn labels(value: &SettingWord) -> Result<Vec<LabelRule>, &'static str> {
     let SettingWord::Text(text) = value else { return Err(WANTED) };
     text.split_whitespace().map(|rule| LabelRule::parse(rule).ok_or(WANTED)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// What a cluster is given for a scenario is what the scenario says.
+    #[rstest]
+    #[case::nothing(&[])]
+    #[case::switches(&[
+        ("policyAuditMode", SettingWord::Boolean(true)),
+        ("hostFirewall.enabled", SettingWord::Boolean(true)),
+        ("l7Proxy", SettingWord::Boolean(false)),
+        ("clustermesh.policyDefaultLocalCluster", SettingWord::Boolean(false)),
+    ])]
+    #[case::words(&[
+        ("policyCIDRMatchMode", SettingWord::Text("nodes".to_owned())),
+        ("policyEnforcementMode", SettingWord::Text("always".to_owned())),
+        ("routingMode", SettingWord::Text("tunnel".to_owned())),
+        ("labels", SettingWord::Text("k8s:app.kubernetes.io/ k8s:!version".to_owned())),
+    ])]
+    fn helm_values_say_the_same(#[case] written: &[(&str, SettingWord)]) {
+        let read = |name: &str, value: &SettingWord, into: &mut Settings| {
+            let versions = SettingVersions::OfCommand(CiliumVersion::default());
+            assert!(take(name, value, versions, into).is_ok(), "{name}");
+        };
+        let mut settings = Settings::default();
+        for (name, value) in written {
+            read(name, value, &mut settings);
+        }
+        let mut again = Settings::default();
+        for (name, json) in settings.helm_values() {
+            let word = match serde_json::from_str(&json).unwrap() {
+                serde_json::Value::Bool(on) => SettingWord::Boolean(on),
+                other => SettingWord::Text(other.as_str().unwrap().to_owned()),
+            };
+            read(name, &word, &mut again);
+        }
+        assert_eq!(again, settings);
+    }
+}

@@ -1,5 +1,6 @@
 //! Where a run takes place: as wished, or in the lab if there can be one.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use verdikt_cluster::image::Built;
@@ -61,7 +62,8 @@ impl ChosenBackend {
             Some(BackendArgument::Kind(name)) => {
                 let profile = named(name)?;
                 let mut progress = phases();
-                let (context, built) = kind(&profile, &mut progress)?;
+                let settings = settings_of(scenarios, printer);
+                let (context, built) = kind(&profile, settings, &mut progress)?;
                 let has_world =
                     |scenario: &Scenario| scenario.steps.iter().any(|step| !step.topology.world.is_empty());
                 let needs_world = arguments.world.place().is_none() && scenarios.iter().any(has_world);
@@ -102,9 +104,30 @@ impl ChosenBackend {
     }
 }
 
+/// What the Cilium of a cluster is to have for scenarios, as Helm values. Where they want different things, it has what its
+/// profile says, and those that want something else are skipped with that reason.
+fn settings_of(scenarios: &[Scenario], printer: &Printer) -> BTreeMap<String, String> {
+    let steps = scenarios.iter().flat_map(|scenario| &scenario.steps);
+    let wanted: BTreeSet<_> = steps.map(|step| step.topology.settings.helm_values()).collect();
+    if wanted.len() > 1 {
+        printer.note(
+            "the scenarios want different settings of Cilium: it keeps those of the profile; run scenarios with other settings \
+             by themselves",
+        );
+        return BTreeMap::new();
+    }
+    let wanted = wanted.into_iter().next().unwrap_or_default();
+    wanted.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 /// Brings the cluster of a profile up, with the probe's image on its nodes; its context, and the image.
-fn kind(profile: &Profile, progress: &mut dyn FnMut(&str)) -> Result<(String, Built), Failure> {
-    let up = bring_up(profile, &KindOptions::default(), progress)?;
+fn kind(
+    profile: &Profile,
+    settings: BTreeMap<String, String>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(String, Built), Failure> {
+    let options = KindOptions { settings: Some(settings), ..KindOptions::default() };
+    let up = bring_up(profile, &options, progress)?;
     progress("load the image of the probe");
     let built = probe_image(None)?;
     // In a place of this process's own: the archive has to be a file.
