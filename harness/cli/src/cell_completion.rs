@@ -8,7 +8,7 @@ use clap_complete::CompletionCandidate;
 use verdikt_manifests::situation::load;
 use verdikt_runner::plan::{RunOptions, cell_names};
 
-use crate::shell::{escape, keeps_backslashes, unescape};
+use crate::shell::{meant, offered};
 
 /// Where scenarios are, unless the command line names others.
 const DEFAULT_FOLDER: &str = "scenarios";
@@ -18,13 +18,11 @@ const PARTS: usize = 2;
 /// What a filter that begins so may go on with.
 pub(crate) fn complete(begun: &OsStr) -> Vec<CompletionCandidate> {
     let Some(begun) = begun.to_str() else { return Vec::new() };
-    let begun = if keeps_backslashes() { unescape(begun) } else { begun.to_owned() };
+    let begun = meant(begun);
     let scenarios = load(&paths()).scenarios;
     let names = cell_names(&scenarios, &RunOptions::default()).collect();
     let candidates = candidates(&names, &begun).into_iter();
-    candidates
-        .map(|name| CompletionCandidate::new(if keeps_backslashes() { escape(&name) } else { name }))
-        .collect()
+    candidates.map(|name| CompletionCandidate::new(offered(&name))).collect()
 }
 
 /// The paths of the command line, as far as it is typed.

@@ -3,13 +3,26 @@
 /// Names the shell, in the environment of a program that is asked.
 pub(crate) const VARIABLE: &str = "VERDIKT_COMPLETE";
 
-/// Whether words are as they were typed, with their backslashes: other shells take them away and put them back themselves.
-pub(crate) fn keeps_backslashes() -> bool {
-    std::env::var(VARIABLE).is_ok_and(|shell| shell == "bash")
+/// A word that a shell asks about, as it is meant. Most shells hand it on as it was typed, with a quote that is still open.
+pub(crate) fn meant(word: &str) -> String {
+    if is_one_of(&["bash", "fish", "zsh"]) {
+        unescape(word.trim_start_matches(['\'', '"']))
+    } else {
+        word.to_owned()
+    }
+}
+
+/// A word as a shell wants it offered. All but bash escape it themselves.
+pub(crate) fn offered(word: &str) -> String {
+    if is_one_of(&["bash"]) { escape(word) } else { word.to_owned() }
+}
+
+fn is_one_of(shells: &[&str]) -> bool {
+    std::env::var(VARIABLE).is_ok_and(|shell| shells.contains(&shell.as_str()))
 }
 
 /// A word as it has to be typed. Bash takes a colon for the end of a word.
-pub(crate) fn escape(word: &str) -> String {
+fn escape(word: &str) -> String {
     let mut text = String::with_capacity(word.len());
     for c in word.chars() {
         if c.is_ascii() && !c.is_ascii_alphanumeric() && !"/-_.,+@%".contains(c) {
@@ -21,7 +34,7 @@ pub(crate) fn escape(word: &str) -> String {
 }
 
 /// A word as it is meant.
-pub(crate) fn unescape(word: &str) -> String {
+fn unescape(word: &str) -> String {
     let mut text = String::with_capacity(word.len());
     let mut characters = word.chars();
     while let Some(c) = characters.next() {
