@@ -9,7 +9,7 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 
 /// The first argument of a probe. No harness has it.
-#[cfg(feature = "lab")]
+#[cfg(all(feature = "lab", target_os = "linux"))]
 pub(crate) const PROBE: &str = "verdikt-test=probe";
 
 /// The events of scenarios in the policy model.
@@ -49,7 +49,7 @@ fn collect(run: impl FnOnce(&mut dyn FnMut(Event) -> io::Result<()>) -> io::Resu
 }
 
 /// This program as a probe.
-#[cfg(feature = "lab")]
+#[cfg(all(feature = "lab", target_os = "linux"))]
 fn probe() -> io::Result<verdikt_lab::namespace::ProbeExecutable> {
     Ok(verdikt_lab::namespace::ProbeExecutable {
         path: std::env::current_exe()?,
