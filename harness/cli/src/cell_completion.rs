@@ -8,10 +8,9 @@ use clap_complete::CompletionCandidate;
 use verdikt_manifests::situation::load;
 use verdikt_runner::plan::{RunOptions, cell_names};
 
+use crate::files::DEFAULT_FOLDER;
 use crate::shell::{meant, offered};
 
-/// Where scenarios are, unless the command line names others.
-const DEFAULT_FOLDER: &str = "scenarios";
 /// How many parts of a name are completed one by one.
 const PARTS: usize = 2;
 

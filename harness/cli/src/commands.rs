@@ -27,10 +27,8 @@ use verdikt_scenario::loader::{AllUnrendered, FileReach, Loaded};
 use verdikt_scenario::plain::counted;
 
 use crate::failure::Failure;
+use crate::files::DEFAULT_FOLDER;
 use crate::printer::Printer;
-
-/// The folder that is meant where no path is given.
-const DEFAULT_FOLDER: &str = "scenarios";
 
 /// The paths a command is about.
 fn paths_or_default(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {

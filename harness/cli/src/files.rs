@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use verdikt_platform::files::keep_owner;
 
+/// The folder that is meant where no path is given.
+pub(crate) const DEFAULT_FOLDER: &str = "scenarios";
 /// How many links may lead to a file.
 const MOST_LINKS: usize = 40;
 /// How many names are tried for what is made beside a file.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use verdikt_lab::enter::Obstacle;
 use verdikt_lab::namespace::ProbeExecutable;
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::{RunOptions, Sink};
@@ -17,8 +18,6 @@ use crate::PROBE;
 use crate::failure::Failure;
 use crate::runtime::runtime;
 use crate::signals::Held;
-
-use verdikt_lab::enter::Obstacle;
 
 /// Lets this process make network namespaces.
 pub(crate) fn enter() -> Result<(), Obstacle> {
