@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::policy::ObjectRef;
+use verdikt_scenario::policy::{ObjectRef, PolicyKind};
 use verdikt_scenario::topology::{Endpoint, Labels};
 
 use crate::identity::Identity;
+use crate::judgement::ObjectVerdict;
 use crate::label::Label;
 use crate::model::PolicyModel;
 use crate::rule::Subject;
@@ -21,7 +22,61 @@ pub struct Selected {
     pub nodes: BTreeSet<String>,
 }
 
+/// Whom policies without a namespace select, in whichever topology.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterwideSubjects {
+    selectors: BTreeSet<Selector>,
+    /// Whether it may be anybody: of a policy that is refused it is not known, and a node is in everybody's way.
+    everybody: bool,
+}
+
+impl ClusterwideSubjects {
+    /// Adds whom other policies select.
+    pub fn extend(&mut self, other: Self) {
+        self.selectors.extend(other.selectors);
+        self.everybody |= other.everybody;
+    }
+
+    /// Whether any of these identities is selected, or may be although nobody knows; never where there is no policy.
+    pub fn select_any<'a>(&self, identities: impl IntoIterator<Item = &'a Identity>) -> bool {
+        let selects = |identity| self.selectors.iter().any(|selector| selector.selects(identity));
+        self.everybody || identities.into_iter().any(selects)
+    }
+}
+
 impl PolicyModel<'_> {
+    /// Finds whom the policies without a namespace select.
+    pub fn clusterwide_subjects(&self) -> ClusterwideSubjects {
+        let is_clusterwide = |object: &ObjectRef| match object.policy_kind() {
+            Some(PolicyKind::CiliumCidrGroup) => false,
+            Some(kind) => !kind.is_namespaced(),
+            None => true,
+        };
+        let mut subjects = ClusterwideSubjects::default();
+        for (object, judgement) in self.objects.iter().zip(self.judgements()) {
+            subjects.everybody |= is_clusterwide(&object.reference) && *judgement != ObjectVerdict::Accepted;
+        }
+        for rule in &*self.rules {
+            let object = rule.entries.first().map(|entry| &self.objects[entry.origin.object].reference);
+            if !object.is_none_or(is_clusterwide) {
+                continue;
+            }
+            match &rule.subject {
+                Subject::Endpoints(selector) => drop(subjects.selectors.insert(selector.clone())),
+                Subject::Nodes(_) => subjects.everybody = true,
+            }
+        }
+        subjects
+    }
+
+    /// The identities of the pods of the topology.
+    pub fn pod_identities(&self) -> impl Iterator<Item = (&NamespacedName, &Identity)> {
+        self.subjects.iter().filter_map(|(endpoint, subject)| match endpoint {
+            Endpoint::Pod(name) => Some((name, &subject.identity)),
+            _ => None,
+        })
+    }
+
     /// Finds the pods of the topology and, of nodes with these labels, those that each policy selects which is not
     /// refused.
     pub fn selected(&self, nodes: &BTreeMap<String, Labels>) -> BTreeMap<ObjectRef, Selected> {
@@ -39,10 +94,8 @@ impl PolicyModel<'_> {
     }
 
     fn selected_pods(&self, selector: &Selector) -> impl Iterator<Item = NamespacedName> {
-        self.subjects.iter().filter_map(|(endpoint, subject)| match endpoint {
-            Endpoint::Pod(name) if selector.selects(&subject.identity) => Some(name.clone()),
-            _ => None,
-        })
+        let selected = self.pod_identities().filter(|(_, identity)| selector.selects(identity));
+        selected.map(|(name, _)| name.clone())
     }
 }
 

@@ -3,13 +3,15 @@
 //! | in common | because |
 //! |---|---|
 //! | a namespace, of the topology or of a policy | both would make it, and their policies would add up |
-//! | nothing, and one has a policy without a namespace | it may select the pods of everybody |
+//! | a policy object without a namespace | both would make it |
+//! | a pod of one that a policy without a namespace of the other selects, or may select | it would decide there too |
 //! | nodes | both would serve in the network of the same node |
 //! | an address of a host outside | one probe lives at an address, and what Cilium learns of it outlives a pod |
 //! | DNS names of hosts outside | one server answers for all of them |
 //!
-//! Audit mode is set for pods, and the enforcement mode is never changed, so they are nobody else's. Scenarios that do
-//! not conflict see more load, and other identities, revisions and flows, none of which is about their pods.
+//! The cluster's own DNS server counts as a pod of every scenario that looks up names. Audit mode is set for pods, and the
+//! enforcement mode is never changed, so they are nobody else's. Scenarios that do not conflict see more load, and other
+//! identities, revisions and flows, none of which is about their pods.
 
 #[cfg(test)]
 mod tests;
@@ -17,10 +19,17 @@ mod tests;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use verdikt_engine::identity::Identity;
+use verdikt_engine::model::{Learned, PolicyModel};
+use verdikt_engine::selected::ClusterwideSubjects;
 use verdikt_scenario::attempt::{Attempt, Target};
-use verdikt_scenario::policy::PolicyKind;
+use verdikt_scenario::name::DnsName;
+use verdikt_scenario::policy::{ObjectRef, PolicyKind};
 use verdikt_scenario::scenario::{Scenario, Step};
-use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_NAMESPACE};
+use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_NAMESPACE, DNS_POD};
+use verdikt_scenario::version::CiliumVersion;
+
+use crate::rejections::options;
 
 /// The namespace of a policy that names none.
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/>
@@ -30,8 +39,12 @@ const DEFAULT_NAMESPACE: &str = "default";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resources {
     namespaces: BTreeSet<String>,
-    /// Whether it has policies without a namespace.
-    clusterwide: bool,
+    /// Its policies without a namespace.
+    clusterwide: BTreeSet<ObjectRef>,
+    /// Whom those select.
+    subjects: ClusterwideSubjects,
+    /// Those of its pods, and of those that it uses.
+    identities: BTreeSet<Identity>,
     nodes: bool,
     /// Those of hosts outside.
     addresses: BTreeSet<IpAddr>,
@@ -39,14 +52,15 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// That of a scenario. One that is not run has the default one, which conflicts with none.
-    pub fn of(scenario: &Scenario) -> Self {
+    /// That of a scenario, for a Cilium of this version. One that is not run has the default one, which conflicts with
+    /// none.
+    pub fn of(scenario: &Scenario, version: CiliumVersion) -> Self {
         let mut resources = Self { names: asks_for_names(scenario), ..Self::default() };
-        scenario.steps.iter().for_each(|step| resources.add(step));
+        scenario.steps.iter().for_each(|step| resources.add(step, version));
         resources
     }
 
-    fn add(&mut self, step: &Step) {
+    fn add(&mut self, step: &Step, version: CiliumVersion) {
         let topology = &step.topology;
         // The cluster's own DNS server is in every topology, and nobody changes it.
         let made = topology.namespaces.keys().map(ToString::to_string).filter(|name| name != DNS_NAMESPACE);
@@ -56,9 +70,15 @@ impl Resources {
             if object.policy_kind().is_some_and(PolicyKind::is_namespaced) {
                 self.namespaces.insert(object.namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()));
             } else {
-                self.clusterwide = true;
+                // Whatever it says of a namespace is nothing to the API server.
+                self.clusterwide.insert(ObjectRef { namespace: None, ..object });
             }
         }
+        let model = PolicyModel::new(topology, &step.policies, &options(step, version), &Learned::default());
+        self.subjects.extend(model.clusterwide_subjects());
+        let looks_up = step.table.iter().any(|row| name_of(&row.attempt).is_some());
+        let used = model.pod_identities().filter(|(name, _)| looks_up || name.to_string() != DNS_POD);
+        self.identities.extend(used.map(|(_, identity)| identity.clone()));
         self.nodes |= !topology.nodes.is_empty();
         self.addresses.extend(topology.world.values().map(|host| host.address));
     }
@@ -66,11 +86,13 @@ impl Resources {
     /// Whether two scenarios may not be there at the same time.
     pub fn conflicts_with(&self, other: &Self) -> bool {
         let is_there = |one: &Self| *one != Self::default();
-        let rules_over = |one: &Self, other: &Self| one.clusterwide && is_there(other);
+        let rules_over =
+            |one: &Self, other: &Self| is_there(other) && one.subjects.select_any(&other.identities);
         rules_over(self, other)
             || rules_over(other, self)
             || (self.nodes && other.nodes)
             || (self.names && other.names)
+            || !self.clusterwide.is_disjoint(&other.clusterwide)
             || !self.namespaces.is_disjoint(&other.namespaces)
             || !self.addresses.is_disjoint(&other.addresses)
     }
@@ -79,20 +101,22 @@ impl Resources {
 /// Whether a scenario needs the server that answers for the names of hosts outside: to find a host, or to be told that
 /// there is none.
 pub fn asks_for_names(scenario: &Scenario) -> bool {
-    let asked = |attempt: &Attempt| {
-        let name = match attempt {
-            Attempt::Dns { name, .. } => Some(name),
-            other => match other.target() {
-                Some(Target::Name(name)) => Some(name),
-                _ => None,
-            },
-        };
-        name.is_some_and(|name| !is_of_the_cluster(name.as_str()))
-    };
+    let asked = |attempt: &Attempt| name_of(attempt).is_some_and(|name| !is_of_the_cluster(name.as_str()));
     scenario.steps.iter().any(|step| {
         step.topology.world.values().any(|host| !host.names.is_empty())
             || step.table.iter().any(|row| asked(&row.attempt))
     })
+}
+
+/// The name that an attempt looks up.
+pub(super) fn name_of(attempt: &Attempt) -> Option<&DnsName> {
+    match attempt.plain() {
+        Attempt::Dns { name, .. } => Some(name),
+        other => match other.target() {
+            Some(Target::Name(name)) => Some(name),
+            _ => None,
+        },
+    }
 }
 
 fn is_of_the_cluster(name: &str) -> bool {

@@ -155,7 +155,7 @@ impl ClusterSession {
         };
         let open = async |index: usize| self.backend(index, &scenarios[index], options, progress).await;
         let resources = |scenario: &Scenario| {
-            if is_run(scenario) { Resources::of(scenario) } else { Resources::default() }
+            if is_run(scenario) { Resources::of(scenario, options.version) } else { Resources::default() }
         };
         let resources: Vec<Resources> = scenarios.iter().map(resources).collect();
         let conflict = |one: usize, other: usize| resources[one].conflicts_with(&resources[other]);

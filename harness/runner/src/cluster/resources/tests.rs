@@ -9,11 +9,21 @@ use super::*;
 /// A step that is over before the one that matters.
 const FIRST: &str = "- step: first\n  expect: {tcp shop/api:80: {allow: others}}\n";
 
-fn policy(kind: &str, namespace: &str) -> String {
+fn policy(kind: &str, namespace: &str, spec: &str) -> String {
     format!(
         "---\napiVersion: cilium.io/v2\nkind: {kind}\nmetadata: {{name: closed{namespace}}}\n\
-         spec: {{endpointSelector: {{}}, ingress: [{{}}]}}\n"
+         spec: {{{spec}, ingress: [{{}}]}}\n"
     )
+}
+
+/// A clusterwide policy of its own name.
+fn clusterwide(name: &str, spec: &str) -> String {
+    policy("CiliumClusterwideNetworkPolicy", "", spec).replace("closed", name)
+}
+
+/// Whoever has a label.
+fn labelled(key: &str, value: &str) -> String {
+    format!("endpointSelector: {{matchLabels: {{{key}: {value}}}}}")
 }
 
 /// Scenarios by their names: each has two pods in its own namespace, and what is written here.
@@ -26,15 +36,26 @@ fn written() -> Vec<(&'static str, String)> {
         );
         (name, text.replace("shop", namespace))
     };
-    let closed = "- step: closed\n  policies: [closed]\n  expect: {tcp shop/api:80: {allow: others}}\n";
+    let step = |policy: &str| {
+        format!("- step: closed\n  policies: [{policy}]\n  expect: {{tcp shop/api:80: {{allow: others}}}}\n")
+    };
+    let closed = &step("closed");
+    let everybody = "endpointSelector: {}";
+    let ruled = |name: &'static str, spec: &str| make(name, "", &step(name), &clusterwide(name, spec));
     let host = |address: &str, more: &str| format!("  world: {{client: {{address: {address}{more}}}}}\n");
     let named = ", names: [a.example.test]";
     let asks = |name: &str| format!("- step: asks\n  expect: {{dns {name}: {{allow: others}}}}\n");
     vec![
         make("plain", "", "", ""),
         make("same-namespace", "", "", ""),
-        make("policy", "", closed, &policy("CiliumNetworkPolicy", ", namespace: shop")),
-        make("clusterwide", "", closed, &policy("CiliumClusterwideNetworkPolicy", "")),
+        make("policy", "", closed, &policy("CiliumNetworkPolicy", ", namespace: shop", everybody)),
+        ruled("clusterwide", everybody),
+        ruled("of-one-namespace", &labelled("io.kubernetes.pod.namespace", "plain")),
+        ruled("of-the-dns-server", &labelled("k8s-app", "kube-dns")),
+        ruled("of-nodes", "nodeSelector: {matchLabels: {rack: one}}"),
+        ruled("of-its-own", &labelled("app", "cart")),
+        ruled("refused", "endpoints: {}"),
+        make("of-that-name", "", &step("of-its-own"), &clusterwide("of-its-own", &labelled("app", "other"))),
         make("nodes", "  nodes: {host: {}}\n", "", ""),
         make("more-nodes", "  nodes: {host: {}}\n", "", ""),
         make("host", &host("203.0.113.1", ""), "", ""),
@@ -56,7 +77,8 @@ fn who_meets_whom() {
     let paths: Vec<PathBuf> = written().iter().map(write).collect();
     let loaded = load(&paths);
     assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
-    let resources: Vec<Resources> = loaded.scenarios.iter().map(Resources::of).collect();
+    let resources: Vec<Resources> =
+        loaded.scenarios.iter().map(|it| Resources::of(it, CiliumVersion::default())).collect();
     let mut text = String::new();
     for (scenario, one) in loaded.scenarios.iter().zip(&resources) {
         let others = loaded.scenarios.iter().zip(&resources);
@@ -72,16 +94,22 @@ fn who_meets_whom() {
         assert!(!one.conflicts_with(&Resources::default()), "one that is not run conflicts with none");
     }
     insta::assert_snapshot!(text, @"
-    plain: same-namespace, clusterwide
-    same-namespace: plain, clusterwide
-    policy: clusterwide
-    clusterwide: plain, same-namespace, policy, nodes, more-nodes, host, same-address, named, asks, asks-the-cluster
-    nodes: clusterwide, more-nodes
-    more-nodes: clusterwide, nodes
-    host: clusterwide, same-address
-    same-address: clusterwide, host
-    named: clusterwide, asks
-    asks: clusterwide, named
-    asks-the-cluster: clusterwide
+    plain: same-namespace, clusterwide, of-one-namespace, of-nodes, refused
+    same-namespace: plain, clusterwide, of-one-namespace, of-nodes, refused
+    policy: clusterwide, of-nodes, refused
+    clusterwide: plain, same-namespace, policy, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, refused, of-that-name, nodes, more-nodes, host, same-address, named, asks, asks-the-cluster
+    of-one-namespace: plain, same-namespace, clusterwide, of-nodes, refused
+    of-the-dns-server: clusterwide, of-nodes, refused, asks, asks-the-cluster
+    of-nodes: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-its-own, refused, of-that-name, nodes, more-nodes, host, same-address, named, asks, asks-the-cluster
+    of-its-own: clusterwide, of-nodes, refused, of-that-name
+    refused: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, of-that-name, nodes, more-nodes, host, same-address, named, asks, asks-the-cluster
+    of-that-name: clusterwide, of-nodes, of-its-own, refused
+    nodes: clusterwide, of-nodes, refused, more-nodes
+    more-nodes: clusterwide, of-nodes, refused, nodes
+    host: clusterwide, of-nodes, refused, same-address
+    same-address: clusterwide, of-nodes, refused, host
+    named: clusterwide, of-nodes, refused, asks
+    asks: clusterwide, of-the-dns-server, of-nodes, refused, named
+    asks-the-cluster: clusterwide, of-the-dns-server, of-nodes, refused
     ");
 }
