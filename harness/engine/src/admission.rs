@@ -18,6 +18,7 @@ use std::borrow::Cow;
 use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::scenario::FieldValidation;
+use verdikt_scenario::topology::ApiChannel;
 use verdikt_scenario::version::CiliumVersion;
 
 use schema::ObjectSchema;
@@ -36,7 +37,17 @@ pub struct Admission<'a> {
 
 /// Judges an object as the API server of a cluster with this Cilium version does.
 pub fn admit(object: &YamlNode, version: CiliumVersion, field_validation: FieldValidation) -> Admission<'_> {
-    let kind = match served_kind(object, version) {
+    admit_by(ApiChannel::default(), object, version, field_validation)
+}
+
+/// The same, where the network policy API is of a channel.
+pub fn admit_by(
+    channel: ApiChannel,
+    object: &YamlNode,
+    version: CiliumVersion,
+    field_validation: FieldValidation,
+) -> Admission<'_> {
+    let kind = match served_kind(object, version, channel) {
         Ok(kind) => kind,
         Err(message) => {
             let (kind, part) = (RefusalKind::NotServed, RefusedPart::Identity);
@@ -54,7 +65,12 @@ pub fn admit(object: &YamlNode, version: CiliumVersion, field_validation: FieldV
 
 /// The object without the fields the API server does not know and without nulls; borrowed if there are none.
 pub fn prune(object: &YamlNode, version: CiliumVersion) -> Cow<'_, YamlNode> {
-    match kind_of(object) {
+    prune_by(ApiChannel::default(), object, version)
+}
+
+/// The same, where the network policy API is of a channel.
+pub fn prune_by(channel: ApiChannel, object: &YamlNode, version: CiliumVersion) -> Cow<'_, YamlNode> {
+    match kind_of(object, channel) {
         Some(kind) => prune::prune(object, kind, version),
         None => Cow::Borrowed(object),
     }
@@ -75,6 +91,9 @@ static KINDS: [KindSchema; 5] = [
     KindSchema { kind: PolicyKind::ClusterNetworkPolicy, schema: &cluster_network_policy::POLICY },
 ];
 
+static STANDARD_CLUSTER_NETWORK_POLICY: KindSchema =
+    KindSchema { kind: PolicyKind::ClusterNetworkPolicy, schema: &cluster_network_policy::STANDARD_POLICY };
+
 impl KindSchema {
     /// A null in an object of a custom resource is dropped; in a kind of Kubernetes' own it is an empty value.
     /// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#defaulting-and-nullable>
@@ -89,17 +108,24 @@ impl KindSchema {
     }
 }
 
-fn kind_of(object: &YamlNode) -> Option<&'static KindSchema> {
+fn kind_of(object: &YamlNode, channel: ApiChannel) -> Option<&'static KindSchema> {
     let name: PolicyKind = object.get("kind")?.text()?.parse().ok()?;
+    if (name, channel) == (PolicyKind::ClusterNetworkPolicy, ApiChannel::Standard) {
+        return Some(&STANDARD_CLUSTER_NETWORK_POLICY);
+    }
     KINDS.iter().find(|kind| kind.kind == name)
 }
 
 /// The kind of an object, or why the API server has none such.
-fn served_kind(object: &YamlNode, version: CiliumVersion) -> Result<&'static KindSchema, String> {
+fn served_kind(
+    object: &YamlNode,
+    version: CiliumVersion,
+    channel: ApiChannel,
+) -> Result<&'static KindSchema, String> {
     let text = |key: &str| object.get(key).and_then(YamlNode::text).ok_or_else(|| format!("{key} not set"));
     let (api_version, name) = (text("apiVersion")?, text("kind")?);
     let missing = || format!("no matches for kind {name:?} in version {api_version:?}");
-    kind_of(object).filter(|kind| kind.is_served_as(api_version, version)).ok_or_else(missing)
+    kind_of(object, channel).filter(|kind| kind.is_served_as(api_version, version)).ok_or_else(missing)
 }
 
 #[cfg(test)]

@@ -230,7 +230,9 @@ impl<'a> PolicyModel<'a> {
         options: &ModelOptions,
         learned: &Learned,
     ) -> Self {
-        let stored: Vec<_> = manifests.iter().map(|manifest| compile::admit(manifest, *options)).collect();
+        let channel = topology.network_policy_api;
+        let stored = manifests.iter().map(|manifest| compile::admit(manifest, *options, channel));
+        let stored: Vec<_> = stored.collect();
         Self::compile(topology, manifests, &stored, before, *options, learned)
     }
 
@@ -241,8 +243,10 @@ impl<'a> PolicyModel<'a> {
         options: &ModelOptions,
         learned: &Learned,
     ) -> Self {
-        let stored: Vec<_> =
-            manifests.iter().map(|manifest| Ok(admission::prune(&manifest.root, options.version))).collect();
+        let (version, channel) = (options.version, topology.network_policy_api);
+        let stored =
+            manifests.iter().map(|manifest| Ok(admission::prune_by(channel, &manifest.root, version)));
+        let stored: Vec<_> = stored.collect();
         Self::compile(topology, manifests, &stored, &InForce::default(), *options, learned)
     }
 

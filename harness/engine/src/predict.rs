@@ -103,6 +103,10 @@ impl<'a> PolicyModel<'a> {
                 walk.reach(target, Some((*protocol, *port)), ProxyQuestion::Reach);
             }
             Attempt::Ping { target } => walk.reach(target, None, ProxyQuestion::Reach),
+            Attempt::IcmpMessage { target, kind } => {
+                walk = walk.sending(Some(*kind));
+                walk.reach(target, None, ProxyQuestion::Reach);
+            }
             Attempt::Http { target, port, request } => {
                 let authority = authority(target, *port, request);
                 let question = match request.scheme {

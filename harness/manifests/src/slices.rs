@@ -138,7 +138,7 @@ fn host(
     let mut host = WorldHost {
         address,
         names: BTreeSet::new(),
-        aliases: BTreeSet::new(),
+        aliases: [].into(),
         serves: Vec::new(),
         api_server: false,
     };

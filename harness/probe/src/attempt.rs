@@ -7,6 +7,7 @@ use verdikt_wire::{Action, Resolver, WireOutcome};
 
 mod echo;
 mod http;
+mod icmp;
 mod look_up;
 mod ping;
 mod progress;
@@ -53,6 +54,10 @@ async fn answered(
         Action::Ping { target } => {
             let address = address(progress, resolver, target).await?;
             ping::make(progress, address).await
+        }
+        Action::Icmp { target, kind } => {
+            let address = address(progress, resolver, target).await?;
+            icmp::make(progress, address, *kind).await
         }
         Action::Dns { name, tcp } => {
             let transport = if *tcp { QueryTransport::Tcp } else { QueryTransport::Udp };

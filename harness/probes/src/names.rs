@@ -1,5 +1,6 @@
 //! The names of a topology: what its DNS servers answer, and how its endpoints resolve.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use verdikt_scenario::name::NamespacedName;
@@ -44,12 +45,26 @@ pub fn world_zone(topology: &Topology) -> Zone {
             records.addresses.push(host.address);
             records.addresses.extend(topology.second_addresses.get(outside));
         }
-        for alias in &host.aliases {
-            let first = host.names.first().map(ToString::to_string);
-            zone.names.insert(alias.to_string(), Records { addresses: Vec::new(), alias: first, ttl: TTL });
+        for (alias, name) in &host.aliases {
+            let alias_of = Some(name.to_string());
+            zone.names
+                .insert(alias.to_string(), Records { addresses: Vec::new(), alias: alias_of, ttl: TTL });
         }
     }
     zone
+}
+
+/// The addresses at the end of a chain of aliases.
+fn behind_aliases(zone: &Zone, name: &str) -> Vec<IpAddr> {
+    let mut seen = BTreeSet::new();
+    let mut last = name;
+    while let Some(records) = zone.names.get(last) {
+        match &records.alias {
+            Some(alias) if seen.insert(last) => last = alias,
+            _ => return records.addresses.clone(),
+        }
+    }
+    Vec::new()
 }
 
 /// How an endpoint resolves names. Pods ask the cluster's DNS server; others have resolvers of their own, which no
@@ -77,13 +92,7 @@ pub fn resolver(topology: &Topology, endpoint: &Endpoint, zone: &Zone, addresses
         _ => None,
     };
     let Some(pod) = pod else {
-        let of_alias = |records: &Records| {
-            let alias = zone.names.get(records.alias.as_ref()?)?;
-            Some(alias.addresses.clone())
-        };
-        let hosts = zone.names.iter().map(|(name, records)| {
-            (name.clone(), of_alias(records).unwrap_or_else(|| records.addresses.clone()))
-        });
+        let hosts = zone.names.keys().map(|name| (name.clone(), behind_aliases(zone, name)));
         return Resolver { hosts: hosts.collect(), servers, ..Resolver::default() };
     };
     Resolver {

@@ -271,9 +271,11 @@ fn is_told_of_a_node(
 ) -> bool {
     let carries_number = match attempt.plain() {
         Attempt::Http { .. } | Attempt::Connect { protocol: Protocol::Udp, .. } => true,
-        Attempt::Connect { .. } | Attempt::Ping { .. } | Attempt::Dns { .. } | Attempt::OfFamily { .. } => {
-            false
-        }
+        Attempt::Connect { .. }
+        | Attempt::Ping { .. }
+        | Attempt::IcmpMessage { .. }
+        | Attempt::Dns { .. }
+        | Attempt::OfFamily { .. } => false,
     };
     let mut outside =
         addresses.endpoints.iter().filter(|(endpoint, _)| matches!(endpoint, Endpoint::World(_)));

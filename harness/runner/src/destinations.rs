@@ -31,8 +31,10 @@ pub(crate) fn destinations(
     // A pod that reaches itself arrives under another address, and an echo is answered by the kernel.
     let itself = sockets.iter().any(|socket| own.iter().any(|own| own.ip() == socket.ip()));
     let unanswered = topology.is_unanswered(attempt);
-    let tells =
-        !matches!(attempt.plain(), Attempt::Ping { .. }) && !sockets.is_empty() && !itself && !unanswered;
+    let tells = !matches!(attempt.plain(), Attempt::Ping { .. } | Attempt::IcmpMessage { .. })
+        && !sockets.is_empty()
+        && !itself
+        && !unanswered;
     Destinations { sockets, backends, tells, unanswered, dns_servers: DnsServers::Anybody, relays }
 }
 

@@ -33,6 +33,9 @@ pub(crate) fn order(
             }
         }
         Attempt::Ping { target } => wire::Action::Ping { target: targets.host(target)? },
+        Attempt::IcmpMessage { target, kind } => {
+            wire::Action::Icmp { target: targets.host(target)?, kind: *kind }
+        }
         Attempt::Dns { name, protocol } => {
             wire::Action::Dns { name: format!("{name}."), tcp: *protocol == Protocol::Tcp }
         }
@@ -88,7 +91,7 @@ impl WireTargets<'_> {
         found.ok_or_else(|| self.unreachable(target))
     }
 
-    /// The target of an echo request, which has no port.
+    /// The target of an ICMP message, which has no port.
     fn host(&self, target: &Target) -> Result<wire::WireTarget, String> {
         match target {
             Target::Name(name) => Ok(self.by_name(name)),

@@ -5,6 +5,7 @@
 //! | `tcp database/redis:6379` | a TCP connection to a pod |
 //! | `udp client:53`, `sctp a/b:9` | a datagram there and back, an SCTP association |
 //! | `icmp database/redis` | an echo request |
+//! | `icmp Timestamp database/redis`, `icmp6 1 database/redis` | an ICMP message of another type, by its name in policies or its number |
 //! | `http GET backend/api:8080/path` | an HTTP request to a pod or through a service |
 //! | `http GET api.example.test/ X-Token=abc Host=a.test` | by name, with headers |
 //! | `https GET api.example.test/` | over TLS: the server is told the name before anything is encrypted |
@@ -24,6 +25,7 @@ use std::num::NonZeroU16;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::icmp::echo_request;
 pub use crate::ip_family::IpFamily;
 use crate::name::{DnsName, HostName, NamespacedName};
 use crate::topology::{DNS_PORT, Endpoint, LOCAL_NODE, Port, Protocol, Topology};
@@ -45,6 +47,13 @@ pub enum Attempt {
     Ping {
         /// Who is to answer.
         target: Target,
+    },
+    /// An ICMP message other than an echo request; always of a family, in which its type has its number.
+    IcmpMessage {
+        /// Who is to get it.
+        target: Target,
+        /// Its type.
+        kind: u8,
     },
     /// An HTTP request.
     Http {
@@ -242,29 +251,41 @@ impl Attempt {
     /// Who is to be reached; none for a DNS query, which goes to the cluster's DNS server.
     pub fn target(&self) -> Option<&Target> {
         match self {
-            Self::Connect { target, .. } | Self::Ping { target } | Self::Http { target, .. } => Some(target),
+            Self::Connect { target, .. }
+            | Self::Ping { target }
+            | Self::IcmpMessage { target, .. }
+            | Self::Http { target, .. } => Some(target),
             Self::Dns { .. } => None,
             Self::OfFamily { attempt, .. } => attempt.target(),
         }
     }
 
-    /// The port tried; none for a ping.
+    /// The port tried; none for ICMP.
     pub fn port(&self) -> Option<Port> {
         match self {
             Self::Connect { port, .. } | Self::Http { port, .. } => Some(*port),
             Self::Dns { .. } => NonZeroU16::new(DNS_PORT),
-            Self::Ping { .. } => None,
+            Self::Ping { .. } | Self::IcmpMessage { .. } => None,
             Self::OfFamily { attempt, .. } => attempt.port(),
         }
     }
 
-    /// The protocol of the port tried; none for a ping.
+    /// The protocol of the port tried; none for ICMP.
     pub fn protocol(&self) -> Option<Protocol> {
         match self {
             Self::Connect { protocol, .. } | Self::Dns { protocol, .. } => Some(*protocol),
             Self::Http { .. } => Some(Protocol::Tcp),
-            Self::Ping { .. } => None,
+            Self::Ping { .. } | Self::IcmpMessage { .. } => None,
             Self::OfFamily { attempt, .. } => attempt.protocol(),
+        }
+    }
+
+    /// The type of the ICMP message that it sends over a family, if it sends one.
+    pub fn icmp_type(&self, family: IpFamily) -> Option<u8> {
+        match self.plain() {
+            Self::Ping { .. } => Some(echo_request(family)),
+            Self::IcmpMessage { kind, .. } => Some(*kind),
+            _ => None,
         }
     }
 
@@ -315,7 +336,10 @@ impl Attempt {
     pub(crate) fn with_target(&self, other: Target) -> Self {
         let mut attempt = self.clone();
         match &mut attempt {
-            Self::Connect { target, .. } | Self::Ping { target } | Self::Http { target, .. } => {
+            Self::Connect { target, .. }
+            | Self::Ping { target }
+            | Self::IcmpMessage { target, .. }
+            | Self::Http { target, .. } => {
                 *target = other;
             }
             Self::Dns { .. } => {}
@@ -343,6 +367,7 @@ impl fmt::Display for Attempt {
         match self {
             Self::Connect { protocol, target, port } => write!(f, "{protocol} {target}:{port}")?,
             Self::Ping { target } => write!(f, "icmp {target}")?,
+            Self::IcmpMessage { target, kind } => write!(f, "icmp {kind} {target}")?,
             Self::Http { target, port, request } => {
                 let Request { scheme, method, path, .. } = request;
                 write!(f, "{scheme} {method} {target}:{port}{path}")?;

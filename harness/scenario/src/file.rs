@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 pub(crate) use located::{Located, LocatedMap};
 pub(crate) use words::{
-    CiliumEndpointWord, FieldValidationWord, ModeWord, PartWord, RefuserWord, ServiceTypeWord, SettingWord,
-    SourceNames, TargetPortWord, TrafficPolicyWord,
+    ApiChannelWord, CiliumEndpointWord, FieldValidationWord, ModeWord, PartWord, RefuserWord,
+    ServiceTypeWord, SettingWord, SourceNames, TargetPortWord, TrafficPolicyWord,
 };
 
 /// A verdikt scenario: a small topology, and steps that put policies in force and state what every attempt
@@ -75,6 +75,8 @@ pub(crate) struct TopologyFile {
     pub(crate) settings: LocatedMap<Located<SettingWord>>,
     /// The DNS server of pods; the service `kube-system/kube-dns` if left out.
     pub(crate) dns: Option<DnsFile>,
+    /// Which definition of `ClusterNetworkPolicy` the API server has; the experimental one if left out.
+    pub(crate) network_policy_api: Option<ApiChannelWord>,
 }
 
 /// A namespace.
@@ -167,7 +169,8 @@ pub(crate) struct WorldHostFile {
     pub(crate) ipv6: Option<Located<String>>,
     /// The DNS names that lead to it.
     pub(crate) names: Vec<Located<String>>,
-    /// DNS names that are aliases (CNAME) of the first of its names.
+    /// DNS names that are aliases (CNAME) of the first of its names, or lead there over other aliases:
+    /// `www.example.test -> shop.cdn.test`.
     pub(crate) aliases: Vec<Located<String>>,
     /// What it serves, as for a pod.
     pub(crate) serves: Vec<Located<String>>,

@@ -39,6 +39,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod expect;
 pub mod flow;
+pub mod icmp;
 pub mod invariant;
 pub mod loader;
 pub mod name;

@@ -1,5 +1,6 @@
 //! The topology: namespaces, pods, services, nodes, and hosts outside the cluster.
 
+mod api_channel;
 mod api_server;
 mod dns;
 mod routes;
@@ -16,6 +17,7 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::api_channel::ApiChannel;
 pub use self::api_server::{API_SERVER_PORT, API_SERVER_SERVICE, is_own_service};
 pub use self::dns::Dns;
 pub use self::routes::GatewayRoute;
@@ -81,8 +83,8 @@ pub struct WorldHost {
     pub address: IpAddr,
     /// The DNS names that lead to it.
     pub names: BTreeSet<DnsName>,
-    /// DNS names that are aliases of the first of its names.
-    pub aliases: BTreeSet<DnsName>,
+    /// DNS names that are aliases, each with the name that it is an alias of: one of its names, or another alias.
+    pub aliases: BTreeMap<DnsName, DnsName>,
     /// What it serves.
     pub serves: Vec<Served>,
     /// Whether it runs the Kubernetes API server, as a managed one outside the cluster.
@@ -137,6 +139,8 @@ pub struct Topology {
     pub silent: BTreeSet<Endpoint>,
     /// The DNS server of pods.
     pub dns: Dns,
+    /// The channel of the network policy API that the API server has.
+    pub network_policy_api: ApiChannel,
     /// What the cluster's Cilium is configured to do.
     pub settings: Settings,
 }
@@ -336,9 +340,22 @@ impl Topology {
 
     /// The host outside that answers to a DNS name.
     fn host_of_name(&self, name: &DnsName) -> Option<HostName> {
-        let hosts =
-            self.world.iter().find(|(_, host)| host.names.contains(name) || host.aliases.contains(name));
+        let last = self.behind_aliases(name)?;
+        let hosts = self.world.iter().find(|(_, host)| host.names.contains(last));
         hosts.map(|(host, _)| host.clone())
+    }
+
+    /// The name at the end of a chain of aliases; none where the chain is a circle.
+    fn behind_aliases<'a>(&'a self, name: &'a DnsName) -> Option<&'a DnsName> {
+        let mut seen = BTreeSet::new();
+        let mut last = name;
+        while let Some(next) = self.world.values().find_map(|host| host.aliases.get(last)) {
+            if !seen.insert(last) {
+                return None;
+            }
+            last = next;
+        }
+        Some(last)
     }
 }
 

@@ -4,8 +4,11 @@ use crate::attempt::{Attempt, Target};
 use crate::topology::{Endpoint, Resolved, Topology};
 
 impl Topology {
-    /// Whether an attempt leads to endpoints that answer nothing, and to no other.
+    /// Whether an attempt leads to endpoints that answer nothing, and to no other, or is a message that needs no answer.
     pub fn is_unanswered(&self, attempt: &Attempt) -> bool {
+        if matches!(attempt.plain(), Attempt::IcmpMessage { .. }) {
+            return true;
+        }
         let through = |service| match (attempt.protocol(), attempt.port()) {
             (Some(protocol), Some(port)) => {
                 self.behind(service, protocol, port).into_iter().map(|(backend, _)| backend).collect()

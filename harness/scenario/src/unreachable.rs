@@ -205,7 +205,7 @@ mod tests {
             let host = WorldHost {
                 address: address.parse().unwrap(),
                 names: BTreeSet::new(),
-                aliases: BTreeSet::new(),
+                aliases: [].into(),
                 serves: Vec::new(),
                 api_server: false,
             };

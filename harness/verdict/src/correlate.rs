@@ -8,7 +8,7 @@ use verdikt_scenario::observation::{Stage, StageKind};
 use verdikt_scenario::topology::Protocol;
 
 /// What an attempt's packets are known by: the protocol, and the client's own address and port. For an echo, which
-/// flows know by its addresses alone, the port is 0.
+/// flows know by its addresses alone, the port is 0; for another ICMP message it is the message's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PacketOrigin {
     /// None is ICMP.
@@ -21,7 +21,8 @@ impl PacketOrigin {
     /// Of a stage; none before its socket is known.
     pub fn of_stage(stage: &Stage) -> Option<Self> {
         let local = stage.local?;
-        let port = if stage.protocol.is_some() { local.port() } else { 0 };
+        let of_message = || stage.remote.map_or(0, |remote| remote.port());
+        let port = if stage.protocol.is_some() { local.port() } else { of_message() };
         Some(Self { protocol: stage.protocol, client: SocketAddr::new(local.ip(), port) })
     }
 
@@ -38,12 +39,20 @@ impl PacketOrigin {
 
     /// Of a flow of the original direction; none for what no attempt sends.
     pub fn of_flow(flow: &Flow) -> Option<Self> {
-        let protocol = match flow.protocol {
-            FlowProtocol::Port(protocol) => Some(protocol),
-            FlowProtocol::Icmp { v6: false, kind: 8 } | FlowProtocol::Icmp { v6: true, kind: 128 } => None,
-            FlowProtocol::Icmp { .. } | FlowProtocol::Other(_) => return None,
-        };
-        Some(Self { protocol, client: flow.source.socket() })
+        let client = flow.source.socket();
+        let of_message =
+            |port: u8| Self { protocol: None, client: SocketAddr::new(client.ip(), port.into()) };
+        match flow.protocol {
+            FlowProtocol::Port(protocol) => Some(Self { protocol: Some(protocol), client }),
+            FlowProtocol::Icmp { v6: false, kind: 8 } | FlowProtocol::Icmp { v6: true, kind: 128 } => {
+                Some(of_message(0))
+            }
+            // Echoes are answered by the kernel, and no attempt sends replies.
+            FlowProtocol::Icmp { v6: false, kind: 0 }
+            | FlowProtocol::Icmp { v6: true, kind: 129 }
+            | FlowProtocol::Other(_) => None,
+            FlowProtocol::Icmp { kind, .. } => Some(of_message(kind)),
+        }
     }
 }
 

@@ -257,6 +257,7 @@ fn attempts() -> Vec<Attempt> {
         .chain(protocols.map(|protocol| Attempt::Dns { name: "api.example.test".parse().unwrap(), protocol }))
         .collect();
     attempts.push(Attempt::Ping { target: target() });
+    attempts.push(Attempt::IcmpMessage { target: target(), kind: 13 });
     let request = Request {
         scheme: Scheme::Http,
         method: text("GET"),

@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 /// The version of this format. Both sides refuse another one.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The request header that carries an attempt's number to the server.
 pub const ATTEMPT_HEADER: &str = "x-verdikt-attempt";
@@ -170,6 +170,14 @@ pub enum Action {
         /// The target.
         target: WireTarget,
     },
+    /// Send one ICMP message of this type, to which nobody has to answer. Needs a raw socket (`CAP_NET_RAW`).
+    Icmp {
+        /// The target.
+        target: WireTarget,
+        /// The type.
+        #[serde(rename = "type")]
+        kind: u8,
+    },
     /// Ask the resolver's first server: for IPv4 addresses, and if there are none for IPv6 addresses. A name with
     /// a final dot is asked as it is, any other by the resolver's rules; its `hosts` are not looked at.
     Dns {
@@ -287,7 +295,7 @@ pub struct Bound {
     pub transport: StageTransport,
     /// Its own address and port; for ICMP the identifier.
     pub local: SocketAddr,
-    /// The address it is sent to; port 0 for ICMP.
+    /// The address it is sent to; the port is 0 for an echo request, and the type of another ICMP message.
     pub remote: SocketAddr,
 }
 

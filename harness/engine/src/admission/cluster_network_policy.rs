@@ -1,4 +1,4 @@
-//! The fields of a `ClusterNetworkPolicy`, as the experimental channel of its project defines them.
+//! The fields of a `ClusterNetworkPolicy`, as the two channels of its project define them.
 //!
 //! <https://network-policy-api.sigs.k8s.io/reference/spec/>
 
@@ -33,7 +33,7 @@ const fn checked(fields: &'static [super::schema::Field], extra: Extra) -> Objec
     ObjectSchema { fields, groups: &[], extra: Some(extra) }
 }
 
-/// `ClusterNetworkPolicy`.
+/// `ClusterNetworkPolicy` of the experimental channel.
 pub(super) const POLICY: ObjectSchema = object(&[
     optional("apiVersion", TEXT),
     optional("kind", TEXT),
@@ -42,10 +42,27 @@ pub(super) const POLICY: ObjectSchema = object(&[
     optional("status", Type::Anything),
 ]);
 
+/// `ClusterNetworkPolicy` of the standard channel, whose egress peers are neither nodes nor domain names.
+pub(super) const STANDARD_POLICY: ObjectSchema = object(&[
+    optional("apiVersion", TEXT),
+    optional("kind", TEXT),
+    required("metadata", METADATA),
+    required("spec", Type::Object(&STANDARD_SPEC)),
+    optional("status", Type::Anything),
+]);
+
 const RULES_LIMIT: SizeLimit = SizeLimit { most: 25, fewest: 0, versions: ALWAYS };
 
 const SPEC: ObjectSchema = object(&[
     optional("egress", Type::List { element: &Type::Object(&EGRESS), most: RULES_LIMIT }),
+    optional("ingress", Type::List { element: &Type::Object(&INGRESS), most: RULES_LIMIT }),
+    required("priority", Type::Integer(0, 1000)),
+    required("subject", Type::Object(&one_of(&[optional("namespaces", SELECTOR), optional("pods", PODS)]))),
+    required("tier", Type::Text(&[form(Form::OneOf(&["Admin", "Baseline"]))])),
+]);
+
+const STANDARD_SPEC: ObjectSchema = object(&[
+    optional("egress", Type::List { element: &Type::Object(&STANDARD_EGRESS), most: RULES_LIMIT }),
     optional("ingress", Type::List { element: &Type::Object(&INGRESS), most: RULES_LIMIT }),
     required("priority", Type::Integer(0, 1000)),
     required("subject", Type::Object(&one_of(&[optional("namespaces", SELECTOR), optional("pods", PODS)]))),
@@ -81,6 +98,23 @@ const EGRESS_PEER: ObjectSchema = checked(
         optional("namespaces", SELECTOR),
         optional("networks", some(&Type::Text(&[form(Form::AtMost(43))]))),
         optional("nodes", SELECTOR),
+        optional("pods", PODS),
+    ],
+    egress_peer,
+);
+
+/// It has no check of port names beside networks.
+const STANDARD_EGRESS: ObjectSchema = object(&[
+    required("action", ACTION),
+    optional("name", NAME),
+    optional("protocols", PROTOCOLS),
+    required("to", some(&Type::Object(&STANDARD_EGRESS_PEER))),
+]);
+
+const STANDARD_EGRESS_PEER: ObjectSchema = checked(
+    &[
+        optional("namespaces", SELECTOR),
+        optional("networks", some(&Type::Text(&[form(Form::AtMost(43))]))),
         optional("pods", PODS),
     ],
     egress_peer,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use verdikt_scenario::attempt::IpFamily;
 use verdikt_scenario::document::{Value, YamlNode};
+use verdikt_scenario::icmp::type_of_name;
 use verdikt_scenario::topology::Protocol;
 
 use super::{ParseContext, list, number, proxy, refusal, refusal_of, text};
@@ -200,70 +201,14 @@ fn icmp_list(node: &YamlNode, index: usize, rules: &mut Vec<PortRule>) -> Result
 }
 
 fn icmp_type(field: &YamlNode, family: IpFamily) -> Result<u8, Refusal> {
-    let (family, names): (_, &[(&str, u8)]) = match family {
-        IpFamily::V4 => ("IPv4", &ICMPV4_TYPES),
-        IpFamily::V6 => ("IPv6", &ICMPV6_TYPES),
-    };
     let node = field.get("type").ok_or_else(|| refusal(field, "type must be specified"))?;
     let number = match &node.value {
         Value::Integer(number) => u8::try_from(*number).ok(),
-        Value::Text(text) => text
-            .parse()
-            .ok()
-            .or_else(|| names.iter().find(|(name, _)| *name == text.as_str()).map(|(_, number)| *number)),
+        Value::Text(text) => text.parse().ok().or_else(|| type_of_name(text, family)),
         _ => None,
     };
     number.ok_or_else(|| refusal(node, format!("not an ICMP type of {family}")))
 }
-
-/// <https://www.iana.org/assignments/icmp-parameters/icmp-parameters.xhtml>
-const ICMPV4_TYPES: [(&str, u8); 14] = [
-    ("EchoReply", 0),
-    ("DestinationUnreachable", 3),
-    ("Redirect", 5),
-    ("Echo", 8),
-    ("EchoRequest", 8),
-    ("RouterAdvertisement", 9),
-    ("RouterSelection", 10),
-    ("TimeExceeded", 11),
-    ("ParameterProblem", 12),
-    ("Timestamp", 13),
-    ("TimestampReply", 14),
-    ("Photuris", 40),
-    ("ExtendedEchoRequest", 42),
-    ("ExtendedEchoReply", 43),
-];
-
-/// <https://www.iana.org/assignments/icmpv6-parameters/icmpv6-parameters.xhtml>
-const ICMPV6_TYPES: [(&str, u8); 27] = [
-    ("DestinationUnreachable", 1),
-    ("PacketTooBig", 2),
-    ("TimeExceeded", 3),
-    ("ParameterProblem", 4),
-    ("EchoRequest", 128),
-    ("EchoReply", 129),
-    ("MulticastListenerQuery", 130),
-    ("MulticastListenerReport", 131),
-    ("MulticastListenerDone", 132),
-    ("RouterSolicitation", 133),
-    ("RouterAdvertisement", 134),
-    ("NeighborSolicitation", 135),
-    ("NeighborAdvertisement", 136),
-    ("RedirectMessage", 137),
-    ("RouterRenumbering", 138),
-    ("ICMPNodeInformationQuery", 139),
-    ("ICMPNodeInformationResponse", 140),
-    ("InverseNeighborDiscoverySolicitation", 141),
-    ("InverseNeighborDiscoveryAdvertisement", 142),
-    ("HomeAgentAddressDiscoveryRequest", 144),
-    ("HomeAgentAddressDiscoveryReply", 145),
-    ("MobilePrefixSolicitation", 146),
-    ("MobilePrefixAdvertisement", 147),
-    ("DuplicateAddressRequestCodeSuffix", 157),
-    ("DuplicateAddressConfirmationCodeSuffix", 158),
-    ("ExtendedEchoRequest", 160),
-    ("ExtendedEchoReply", 161),
-];
 
 #[cfg(test)]
 mod tests {

@@ -19,7 +19,9 @@ pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
 
 fn of_object(manifest: &Manifest, context: &LintContext<'_>) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
-    let strict = admission::admit(&manifest.root, context.options.version, FieldValidation::Strict);
+    let channel = context.model.topology.network_policy_api;
+    let version = context.options.version;
+    let strict = admission::admit_by(channel, &manifest.root, version, FieldValidation::Strict);
     for refusal in &strict.refusals {
         let RefusalKind::UnknownField { path, meant } = &refusal.kind else { continue };
         let message = format!("the API server drops the field {path:?}, which it does not know");

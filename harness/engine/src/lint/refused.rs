@@ -27,8 +27,8 @@ fn of_object(
 ) -> Vec<RefusedObject> {
     let mut reasons = match refused.by {
         Refuser::ApiServer => {
-            let options = context.options;
-            admission::admit(&manifest.root, options.version, options.field_validation).refusals
+            let (options, channel) = (context.options, context.model.topology.network_policy_api);
+            admission::admit_by(channel, &manifest.root, options.version, options.field_validation).refusals
         }
         Refuser::Agent => vec![Refusal {
             kind: refused.kind.clone(),

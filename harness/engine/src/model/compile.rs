@@ -8,7 +8,7 @@ use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::name::HostName;
 use verdikt_scenario::policy::{Manifest, ObjectRef, PolicyKind, Refuser};
 use verdikt_scenario::settings::Settings;
-use verdikt_scenario::topology::{Endpoint, Topology};
+use verdikt_scenario::topology::{ApiChannel, Endpoint, Topology};
 use verdikt_scenario::version::CiliumVersion;
 
 use super::endpoints::{external_api_servers, share_port_names};
@@ -32,6 +32,7 @@ struct Agent<'a> {
     behaviour: &'a Behaviour,
     dual_stack: bool,
     settings: &'a Settings,
+    channel: ApiChannel,
     surroundings: &'a Surroundings<'a>,
 }
 
@@ -43,7 +44,7 @@ impl Agent<'_> {
             kind,
             Some(PolicyKind::CiliumClusterwideNetworkPolicy | PolicyKind::ClusterNetworkPolicy)
         );
-        let Self { behaviour, dual_stack, settings, surroundings } = *self;
+        let Self { behaviour, dual_stack, settings, surroundings, .. } = *self;
         let namespace = (!is_clusterwide).then(|| reference.namespace.as_deref().unwrap_or("default"));
         let context =
             ParseContext { object: index, namespace, behaviour, dual_stack, settings, surroundings };
@@ -89,7 +90,7 @@ impl Agent<'_> {
         rules: &mut Vec<Rule>,
     ) {
         let object = ManifestSummary::of(kept);
-        let stored = admission::prune(&kept.root, version);
+        let stored = admission::prune_by(self.channel, &kept.root, version);
         if let Ok(ParsedObject { rules: kept, hidden: None }) =
             self.read(objects.len(), &object.reference, &stored)
         {
@@ -147,7 +148,13 @@ impl<'a> PolicyModel<'a> {
         let groups = CidrGroups::read(groups_in_force(&objects, stored, before));
         let surroundings = Surroundings::new(topology, groups.clone());
         let settings = &topology.settings;
-        let agent = Agent { behaviour: &behaviour, dual_stack, settings, surroundings: &surroundings };
+        let agent = Agent {
+            behaviour: &behaviour,
+            dual_stack,
+            settings,
+            channel: topology.network_policy_api,
+            surroundings: &surroundings,
+        };
         let mut rules = Vec::new();
         let judged = objects.iter().zip(stored).enumerate();
         let judgements: Vec<ObjectVerdict> =
@@ -213,8 +220,9 @@ fn groups_in_force<'n>(
 }
 
 /// Asks the API server to store a manifest; a refusal names all of its reasons.
-pub(super) fn admit(manifest: &Manifest, options: ModelOptions) -> StoredManifest<'_> {
-    let admission = admission::admit(&manifest.root, options.version, options.field_validation);
+pub(super) fn admit(manifest: &Manifest, options: ModelOptions, channel: ApiChannel) -> StoredManifest<'_> {
+    let ModelOptions { version, field_validation, .. } = options;
+    let admission = admission::admit_by(channel, &manifest.root, version, field_validation);
     let messages: Vec<&str> = admission.refusals.iter().map(|refusal| refusal.message.as_str()).collect();
     let message = messages.join("; ");
     match admission.refusals.into_iter().next() {

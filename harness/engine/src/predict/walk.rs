@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use verdikt_scenario::attempt::{IpFamily, Request, Target};
+use verdikt_scenario::icmp::echo_request;
 use verdikt_scenario::name::DnsName;
 use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Prediction};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol, Resolved};
@@ -53,6 +54,8 @@ pub(super) struct AttemptWalk<'m> {
     source: &'m Endpoint,
     /// The only family of addresses that it uses.
     family: Option<IpFamily>,
+    /// The type of the ICMP message that it sends, if not an echo request.
+    icmp_type: Option<u8>,
     /// The node whose address stands in the place of the source's.
     relay: Option<Endpoint>,
     trace: Trace,
@@ -73,12 +76,17 @@ struct WalkSide<'a> {
 impl<'m> AttemptWalk<'m> {
     /// Starts at a source.
     pub(super) fn new(model: &'m PolicyModel<'m>, source: &'m Endpoint) -> Self {
-        Self { model, source, family: None, relay: None, trace: Trace::default() }
+        Self { model, source, family: None, icmp_type: None, relay: None, trace: Trace::default() }
     }
 
     /// The same over one family of addresses alone.
     pub(super) fn over(self, family: Option<IpFamily>) -> Self {
         Self { family, ..self }
+    }
+
+    /// The same with an ICMP message of this type, where it sends any.
+    pub(super) fn sending(self, icmp_type: Option<u8>) -> Self {
+        Self { icmp_type, ..self }
     }
 
     /// The identity that an end has by the address that is used; a host outside has one for each.
@@ -96,7 +104,7 @@ impl<'m> AttemptWalk<'m> {
 
     /// Goes on after the checks of another walk.
     pub(super) fn after(model: &'m PolicyModel<'m>, source: &'m Endpoint, checks: Vec<Check>) -> Self {
-        Self { model, source, family: None, relay: None, trace: Trace { checks, ..Trace::default() } }
+        Self { trace: Trace { checks, ..Trace::default() }, ..Self::new(model, source) }
     }
 
     /// Whether something has ended it.
@@ -212,7 +220,8 @@ impl<'m> AttemptWalk<'m> {
         };
         let by_address = || matches!(address(target).or_else(|| address(self.source)), Some(IpAddr::V6(_)));
         let v6 = self.family.map_or_else(by_address, |family| family == IpFamily::V6);
-        Traffic::Icmp { v6, kind: if v6 { 128 } else { 8 } }
+        let family = if v6 { IpFamily::V6 } else { IpFamily::V4 };
+        Traffic::Icmp { v6, kind: self.icmp_type.unwrap_or_else(|| echo_request(family)) }
     }
 
     /// Meets the egress policy of the source, then the ingress policy of the destination, with the proxies of each.

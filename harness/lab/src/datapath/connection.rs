@@ -9,7 +9,7 @@ use verdikt_scenario::flow::FlowProtocol;
 use verdikt_scenario::topology::Protocol;
 
 use super::LinkId;
-use crate::packet::{PacketContent, SCTP, TCP, Tuple, UDP};
+use crate::packet::{ICMP, ICMP_V6, PacketContent, SCTP, TCP, Tuple, UDP};
 use crate::redirect::Redirect;
 
 /// Idle times after which Cilium forgets a connection.
@@ -53,6 +53,13 @@ impl Leg {
 
     pub(super) fn protocol(&self) -> FlowProtocol {
         flow_protocol(&self.truth, self.icmp_kind)
+    }
+
+    /// Whether it is an ICMP message that asks nothing.
+    pub(super) fn needs_no_answer(&self) -> bool {
+        let of_echoes =
+            matches!((self.truth.protocol, self.icmp_kind), (ICMP, Some(0 | 8)) | (ICMP_V6, Some(128 | 129)));
+        self.icmp_kind.is_some() && !of_echoes
     }
 
     /// The transport; none for one without ports.

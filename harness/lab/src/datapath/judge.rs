@@ -158,12 +158,12 @@ impl Datapath {
         [taken, refused]
     }
 
-    /// The flow that tells of a packet's delivery, where its destination answers nothing and so nobody else tells of it.
+    /// The flow that tells of a packet's delivery, where nothing is answered to it and so nobody else tells of it.
     pub(super) fn delivery(&self, leg: &Leg, at: Duration) -> Option<Flow> {
         let link = self.owner(leg.truth.destination)?;
         let endpoint = self.links.get(&link)?.endpoint()?;
         let side = SideJudgement { verdict: FlowVerdict::Forwarded, drop_reason: None, route: Route::Pass };
-        self.policy.is_silent(endpoint).then(|| Flow {
+        (self.policy.is_silent(endpoint) || leg.needs_no_answer()).then(|| Flow {
             kind: FlowKind::Trace,
             ..self.verdict_flow(leg, Direction::Ingress, &Ruling::not_enforced(), &side, at)
         })

@@ -225,5 +225,5 @@ fn parse(text: &str) -> Result<Ipv4Net, ipnet::AddrParseError> {
 
 /// A host outside that serves nothing.
 fn outside_host(address: IpAddr, names: BTreeSet<DnsName>) -> WorldHost {
-    WorldHost { address, names, aliases: BTreeSet::new(), api_server: false, serves: Vec::new() }
+    WorldHost { address, names, aliases: [].into(), api_server: false, serves: Vec::new() }
 }

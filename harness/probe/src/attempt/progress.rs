@@ -1,5 +1,6 @@
 //! How far an attempt has come: its stages, each reported as it begins and as it ends.
 
+use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -44,6 +45,7 @@ pub(crate) trait Brings {
 }
 
 impl Brings for () {}
+impl Brings for Infallible {}
 
 impl AttemptProgress {
     pub(crate) fn new(

@@ -171,9 +171,10 @@ impl<'a> RunningAttempts<'a> {
             // A request says itself to which attempt it belongs; its connection may end at a proxy.
             Attempt::Http { .. } => false,
             // The query before a connection is no arrival of the attempt.
-            Attempt::Connect { .. } | Attempt::Ping { .. } | Attempt::OfFamily { .. } => {
-                stage.kind != StageKind::LookUp
-            }
+            Attempt::Connect { .. }
+            | Attempt::Ping { .. }
+            | Attempt::IcmpMessage { .. }
+            | Attempt::OfFamily { .. } => stage.kind != StageKind::LookUp,
         };
         let news = counts && !self.arrived;
         if news {

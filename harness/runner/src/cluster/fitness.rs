@@ -110,6 +110,10 @@ fn unfit_endpoints(step: &Step) -> Option<String> {
     if step.table.iter().any(|row| is_sctp(&row.attempt)) {
         return Some("it attempts SCTP, for which a pod without capabilities has no right".to_owned());
     }
+    if step.table.iter().any(|row| is_icmp_message(&row.attempt)) {
+        let reason = "it sends ICMP messages other than echo requests, for which a pod without capabilities has no right";
+        return Some(reason.to_owned());
+    }
     if let Some(host) = topology.second_addresses.keys().next() {
         return Some(format!("its host {host} has two addresses, and hosts outside have one here"));
     }
@@ -216,6 +220,10 @@ fn speaks_of_api_server(step: &Step) -> bool {
 
 fn is_sctp(attempt: &Attempt) -> bool {
     matches!(attempt.plain(), Attempt::Connect { protocol: Protocol::Sctp, .. })
+}
+
+fn is_icmp_message(attempt: &Attempt) -> bool {
+    matches!(attempt.plain(), Attempt::IcmpMessage { .. })
 }
 
 /// Whether a document has a list called `http` or `serverNames` anywhere.

@@ -12,7 +12,7 @@ use super::{Located, LocatedMap};
 use crate::expect::VERDICT_WORDS;
 use crate::policy::Refuser;
 use crate::scenario::{Enforcement, EnforcementMode, FieldValidation};
-use crate::topology::{CiliumEndpoint, ServiceType, TrafficPolicy};
+use crate::topology::{ApiChannel, CiliumEndpoint, ServiceType, TrafficPolicy};
 
 /// An endpoint of Cilium's own.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
@@ -30,6 +30,26 @@ impl From<CiliumEndpointWord> for CiliumEndpoint {
         match word {
             CiliumEndpointWord::Ingress => Self::Ingress,
             CiliumEndpointWord::Health => Self::Health,
+        }
+    }
+}
+
+/// Which definition of `ClusterNetworkPolicy` an API server has.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(rename = "ApiChannel")]
+pub(crate) enum ApiChannelWord {
+    /// That with all fields.
+    Experimental,
+    /// That without `nodes` and `domainNames`.
+    Standard,
+}
+
+impl From<ApiChannelWord> for ApiChannel {
+    fn from(word: ApiChannelWord) -> Self {
+        match word {
+            ApiChannelWord::Experimental => Self::Experimental,
+            ApiChannelWord::Standard => Self::Standard,
         }
     }
 }
@@ -218,7 +238,7 @@ impl JsonSchema for SourceNames {
 /// What the keys of a table look like; what they mean depends on the topology.
 const ATTEMPTS: [&str; 4] = [
     r"^(tcp|udp|sctp)[46]?\s+\S+:\S+(\s+over\s+\S+)?(\s+via\s+\S+)?$",
-    r"^icmp[46]?\s+\S+(\s+via\s+\S+)?$",
+    r"^icmp(4|6|v6)?\s+(\w+\s+)?\S+(\s+via\s+\S+)?$",
     r"^https?[46]?\s+[A-Z]+\s+\S+(\s+\S+=\S*)*(\s+over\s+\S+)?(\s+via\s+\S+)?$",
     r"^dns(\+tcp)?\s+\S+$",
 ];

@@ -1,5 +1,6 @@
 //! Loading, seen from outside: every kind of mistake, with its place and advice.
 
+mod bad_situations;
 mod boundary;
 mod bytes;
 mod disk;

@@ -2,24 +2,27 @@
 
 mod family;
 mod http;
+mod icmp;
 mod names;
+mod nodes;
 
 use std::collections::BTreeSet;
 
 use self::family::{of_family, split_family};
 use self::http::http;
+use self::icmp::icmp;
 pub use self::names::as_source_means_it;
 pub(crate) use self::names::{OwnAttempt, by_namespace};
 use self::names::{in_own_namespace, relative};
-use super::answers::{reachable, resolve};
+use super::answers::reachable;
 use super::backend::{over, split_over, split_via, through};
 use super::mistake::Mistake;
 use super::served;
 use super::suggest::did_you_mean;
-use crate::attempt::{Attempt, Scheme, Target};
+use crate::attempt::{Attempt, IpFamily, Scheme, Target};
 use crate::name::{DnsName, HostName, NamespacedName};
 use crate::topology::{
-    CLUSTER_DOMAIN, CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, Protocol, Resolved, Service, Topology,
+    CLUSTER_DOMAIN, CiliumEndpoint, DNS_POD, DNS_SERVICE, Endpoint, Protocol, Service, Topology,
 };
 
 /// How URLs begin, with what carries their requests.
@@ -33,7 +36,7 @@ pub fn parse_attempt(text: &str, topology: &Topology) -> Result<Attempt, Mistake
     let (text, via) = split_via(text.trim());
     let (text, node) = split_over(text);
     let (family, text) = split_family(text);
-    let attempt = parse_plain(&text, topology)?;
+    let attempt = parse_plain(&text, family, topology)?;
     let attempt = match node {
         Some(node) => over(&attempt, node, topology)?,
         None => attempt,
@@ -42,20 +45,24 @@ pub fn parse_attempt(text: &str, topology: &Topology) -> Result<Attempt, Mistake
         Some(via) => through(&attempt, via, topology)?,
         None => attempt,
     };
-    match family {
-        Some(family) => of_family(attempt, family, topology),
-        None => Ok(attempt),
-    }
+    // The types of ICMP messages are numbered by family.
+    let family = family.or_else(|| matches!(attempt, Attempt::IcmpMessage { .. }).then_some(IpFamily::V4));
+    let attempt = match family {
+        Some(family) => of_family(attempt, family, topology)?,
+        None => attempt,
+    };
+    nodes::have_addresses(&attempt, topology)?;
+    Ok(attempt)
 }
 
-fn parse_plain(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
+fn parse_plain(text: &str, family: Option<IpFamily>, topology: &Topology) -> Result<Attempt, Mistake> {
     let (kind, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let rest = rest.trim();
     match kind {
         "tcp" => connect(Protocol::Tcp, rest, topology),
         "udp" => connect(Protocol::Udp, rest, topology),
         "sctp" => connect(Protocol::Sctp, rest, topology),
-        "icmp" => ping(rest, topology),
+        "icmp" => icmp(rest, family.unwrap_or(IpFamily::V4), topology),
         "http" => http(Scheme::Http, rest, topology),
         "https" => http(Scheme::Https, rest, topology),
         "dns" => Ok(Attempt::Dns { name: dns_name(rest)?, protocol: Protocol::Udp }),
@@ -93,18 +100,19 @@ pub fn parse_source(text: &str, topology: &Topology) -> Result<Endpoint, Mistake
         return Err(Mistake::new(format!("`{text}` is a service, and services attempt nothing")).help(help));
     }
     let what = if text.contains('/') { "pod" } else { "source" };
-    Err(Mistake::new(format!("no {what} is called `{text}`")).help(did_you_mean(
-        text,
-        "the sources are",
-        &known,
-    )))
+    let help = of_cilium(text).unwrap_or_else(|| did_you_mean(text, "the sources are", &known));
+    Err(Mistake::new(format!("no {what} is called `{text}`")).help(help))
 }
 
 /// The name of the target inside the words of an attempt, as far as it can be told.
 pub(crate) fn target_text(text: &str) -> &str {
     let mut words = text.split_whitespace();
     let kind = words.next().unwrap_or_default().trim_end_matches(['4', '6']);
-    let target = if ["http", "https"].contains(&kind) { words.nth(1) } else { words.next() };
+    let target = match kind {
+        "http" | "https" => words.nth(1),
+        "icmp" | "icmpv" => icmp::target_of_words(words),
+        _ => words.next(),
+    };
     let target = target.unwrap_or_default();
     let of_url = URLS.iter().find_map(|(begin, _)| target.strip_prefix(begin));
     let (_, target) = split_prefix(of_url.unwrap_or(target));
@@ -183,7 +191,13 @@ fn target(prefix: Option<Prefix>, text: &str, topology: &Topology) -> Result<Tar
 fn no_target(text: &str, what: &str, known: impl Iterator<Item = String>, they_are: &str) -> Mistake {
     let known: Vec<String> = known.collect();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    Mistake::new(format!("no {what} is called `{text}`")).help(did_you_mean(text, they_are, &known))
+    let help = of_cilium(text).unwrap_or_else(|| did_you_mean(text, they_are, &known));
+    Mistake::new(format!("no {what} is called `{text}`")).help(help)
+}
+
+/// What to do about an endpoint of Cilium's own that the topology leaves out.
+fn of_cilium(text: &str) -> Option<String> {
+    ["ingress", "health"].contains(&text).then(|| format!("add it to the topology: `cilium: [{text}]`"))
 }
 
 fn target_of_any_kind(text: &str, topology: &Topology) -> Result<Target, Mistake> {
@@ -253,28 +267,4 @@ fn not_the_gateway(target: Target) -> Result<Target, Mistake> {
     }
     let mistake = Mistake::new("the gateway decides about requests, and takes every connection");
     Err(mistake.help("write `http GET ingress:80/`".to_owned()))
-}
-
-fn ping(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
-    let (prefix, text) = split_prefix(text);
-    if let Some((name, port)) = text.rsplit_once(':') {
-        let mistake = Mistake::new(format!("a ping has no port, and this one has `{port}`"));
-        return Err(mistake.help(format!("write `icmp {name}`")));
-    }
-    let target = not_the_gateway(target(prefix, text, topology)?)?;
-    let service = match &target {
-        Target::Endpoint(_) | Target::PodOfSharedName(_) => return Ok(Attempt::Ping { target }),
-        Target::Service(name)
-        | Target::Backend { service: name, .. }
-        | Target::Over { service: name, .. } => Some(name.clone()),
-        Target::Name(name) => match resolve(name, topology)? {
-            Resolved::Service(name) => Some(name).filter(|name| !topology.is_headless(name)),
-            Resolved::World(_) => None,
-        },
-    };
-    if let Some(service) = service {
-        let mistake = Mistake::new(format!("`{service}` is a service, and its address answers no ping"));
-        return Err(mistake.help("ping a pod behind it".to_owned()));
-    }
-    Ok(Attempt::Ping { target })
 }

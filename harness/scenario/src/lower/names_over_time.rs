@@ -38,7 +38,7 @@ pub(super) fn apply(
             continue;
         }
         let world = &mut draft.topology.world;
-        if let Some(old) = world.get_mut(&old) {
+        for old in world.values_mut() {
             old.names.remove(&parsed);
             old.aliases.remove(&parsed);
         }
@@ -54,7 +54,7 @@ fn host_of(text: &str, topology: &Topology) -> Result<(DnsName, HostName), Mista
     if let Some(Resolved::World(host)) = topology.resolve(&name) {
         return Ok((name, host));
     }
-    let known = topology.world.values().flat_map(|host| host.names.iter().chain(&host.aliases));
+    let known = topology.world.values().flat_map(|host| host.names.iter().chain(host.aliases.keys()));
     let known: Vec<&str> = known.map(DnsName::as_str).collect();
     let help = did_you_mean(text, "the names of hosts outside are", &known);
     Err(Mistake::new(format!("`{name}` leads to no host outside")).help(help))

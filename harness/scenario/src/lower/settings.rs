@@ -1,9 +1,10 @@
 //! Settings of Cilium by the names that its Helm chart has for them, nested or with dots.
 
+mod contradiction;
+pub(super) mod node_addresses;
 mod values;
 
-use std::sync::Arc;
-
+use self::contradiction::against;
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::did_you_mean;
 use super::topology::{TopologyDraft, TopologyPart, ValuesFile};
@@ -145,7 +146,8 @@ pub(crate) fn given(
     GivenSettings { values, settings }
 }
 
-/// Reads the settings of every file; the later file wins, and none may say something else than what is given.
+/// Reads the settings of every file; the later file wins, and none may say something else than what is given, or than it says
+/// itself.
 pub(crate) fn lower(
     parts: &[TopologyPart],
     given: Option<&GivenSettings>,
@@ -171,45 +173,22 @@ pub(crate) fn lower(
         let of_part = part.values.as_ref().map(|values| (&*values.file, &of_values[..]));
         let mut own = Vec::new();
         flatten("", &part.content.settings, &mut own);
-        for (name, position, value) in own.into_iter().filter(|(name, ..)| name != VALUES) {
-            let agrees = against(&name, value, of_part).and_then(|()| against(&name, value, of_command));
-            let taken = agrees.and_then(|()| take(&name, value, versions, &mut draft.topology.settings));
-            mistakes.keep(&part.file, position, taken);
+        own.retain(|(name, ..)| name != VALUES);
+        for (index, (name, position, value)) in own.iter().enumerate() {
+            let before = Some((&*part.file, &own[..index]));
+            let others = [of_part, of_command, before];
+            let agrees = others.into_iter().try_for_each(|other| against(name, value, other));
+            let taken = agrees.and_then(|()| take(name, value, versions, &mut draft.topology.settings));
+            mistakes.keep(&part.file, *position, taken);
         }
-        if draft.topology.settings.cidr_matches_nodes {
-            needs_addresses(part, &part.file, mistakes);
-        }
+    }
+    if draft.topology.settings.cidr_matches_nodes {
+        node_addresses::check(parts, &draft.topology, mistakes);
     }
 }
 
 /// A setting with its name and place.
 type FlatSetting<'a> = (String, Position, &'a SettingWord);
-
-/// A mistake where another file gives a setting another value.
-fn against(
-    name: &str,
-    value: &SettingWord,
-    other: Option<(&str, &[FlatSetting<'_>])>,
-) -> Result<(), Mistake> {
-    let Some((file, others)) = other else { return Ok(()) };
-    match others.iter().find(|(known, ..)| known == name) {
-        Some((_, at, other)) if differ(name, value, other) => {
-            let mistake = Mistake::new(format!("`{name}` has another value in `{file}`"));
-            Err(mistake.help(format!("line {} has it: leave one of them out", at.line)))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Whether two values of a setting mean something else.
-fn differ(name: &str, one: &SettingWord, other: &SettingWord) -> bool {
-    let Some(known) = KNOWN.iter().find(|known| known.name == name) else { return false };
-    let [one, other] = [one, other].map(|value| {
-        let mut settings = Settings::default();
-        (known.set)(&mut settings, value).is_ok().then_some(settings)
-    });
-    one != other
-}
 
 /// Nested keys as one with dots, unless a setting is a table itself.
 fn flatten<'a>(prefix: &str, table: &'a LocatedMap<Located<SettingWord>>, flat: &mut Vec<FlatSetting<'a>>) {
@@ -252,20 +231,6 @@ fn take(
         Mistake::new(format!("the setting `{name}` has another value than it can have"))
             .help(format!("give it {wanted}"))
     })
-}
-
-/// A node without an address is matched by no range.
-fn needs_addresses(part: &TopologyPart, file: &Arc<str>, mistakes: &mut Mistakes) {
-    for (name, node) in &part.content.nodes {
-        if node.address.is_none() {
-            let message = format!(
-                "node `{}` has no address, and ranges match nodes here (policyCIDRMatchMode)",
-                name.value
-            );
-            let help = "give it `address: 192.0.2.10`, or one of its own".to_owned();
-            mistakes.add(file, name.position, Mistake::new(message).help(help));
-        }
-    }
 }
 
 fn switch(value: &SettingWord) -> Result<bool, &'static str> {

@@ -116,6 +116,8 @@ pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Topology
     for (name, winner) in winners(parts, |part| &part.services) {
         services::lower(name, &winner, &mut draft, mistakes);
     }
+    let channel = parts.iter().rev().find_map(|part| part.content.network_policy_api);
+    draft.topology.network_policy_api = channel.map(Into::into).unwrap_or_default();
     draft.topology.add_api_server_service();
     dns::lower(parts, &mut draft, mistakes);
     routes::lower(parts, &mut draft, mistakes);

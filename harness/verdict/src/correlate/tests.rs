@@ -108,6 +108,12 @@ fn a_flow_is_of_the_stage_whose_packets_it_tells_of() {
     check(ping, &[], "icmp6-128 fd00::1 -> fd00::2", true);
     check(ping, &[], "icmp6-8 fd00::1 -> fd00::2", false);
     check(ping, &[], "icmp6-135 fd00::1 -> fd00::2", false);
+    // Another message has its type in place of a port.
+    let timestamp = "connect icmp 10.0.0.1:1 -> 10.0.0.2:13";
+    check(timestamp, &[], "icmp13 10.0.0.1 -> 10.0.0.2", true);
+    check(timestamp, &[], "icmp13 10.0.0.1 -> 10.0.0.3", false);
+    check(timestamp, &[], "icmp14 10.0.0.1 -> 10.0.0.2", false);
+    check(timestamp, &[], "icmp8 10.0.0.1 -> 10.0.0.2", false);
 }
 
 #[test]

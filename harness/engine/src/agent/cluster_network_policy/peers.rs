@@ -100,6 +100,10 @@ impl<'a> ClusterPeerReader<'a, '_> {
             let message = "egress.to.domainNames is only supported for egress.action=Accept";
             return Err(refusal_of(RefusalKind::Combination, node, message));
         }
+        if !self.context.settings.l7_proxy {
+            let message = "egress.to.domainNames is not supported since the L7 proxy is not enabled";
+            return Err(refusal(node, message));
+        }
         let (_, _, names) = self.domains.get_or_insert_with(|| (index, node, Vec::new()));
         self.names_nobody |= node.elements().is_empty();
         for element in node.elements() {

@@ -103,7 +103,7 @@ impl AttemptWalk<'_> {
         let mut answers = Vec::new();
         let mut first: Option<Trace> = None;
         for backend in backends {
-            let mut branch = Self::new(self.model, self.source).over(self.family);
+            let mut branch = Self::new(self.model, self.source).over(self.family).sending(self.icmp_type);
             follow(&mut branch, backend);
             answers.push(branch.trace.end.or(branch.trace.audited.map(Answer::Audit)));
             first.get_or_insert(branch.trace);

@@ -4,7 +4,7 @@ use verdikt_cluster::inspect::CiliumFacts;
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::settings::{LabelRule, Settings};
-use verdikt_scenario::topology::{Endpoint, LOCAL_NODE};
+use verdikt_scenario::topology::{ApiChannel, Endpoint, LOCAL_NODE};
 
 use super::{has, has_key};
 
@@ -120,6 +120,12 @@ fn unlike_topology(cilium: &CiliumFacts, step: &Step) -> Option<String> {
         (matters && here != wanted)
             .then(|| format!("it needs Cilium's {name} to be {wanted}, and here it is {here}"))
     });
+    if has_policies && step.topology.network_policy_api != ApiChannel::default() {
+        return Some(
+            "it needs the standard channel of the network policy API, and which one is here is not known"
+                .to_owned(),
+        );
+    }
     let is_known = cilium.kinds.contains(PolicyKind::ClusterNetworkPolicy.plural());
     differs.or_else(|| {
         (has_policies && !is_known).then(|| {

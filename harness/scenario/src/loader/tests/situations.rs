@@ -179,6 +179,10 @@ fn where_pods_are_and_whom_they_ask() {
         (topology, "  nodes: {host: {}}\n  dns: {service: shop/nothing}"),
         ("client: {}", "client: {aliases: [www.example.test]}"),
         ("names: [pay.example.test]", "names: [pay.example.test], aliases: [pay.example.test]"),
+        ("names: [pay.example.test]", "names: [pay.example.test], aliases: [a.test -> b.test -> c.test, d.test -> b.test]"),
+        ("names: [pay.example.test]", "names: [pay.example.test], aliases: [a.test -> b.test, b.test -> c.test]"),
+        ("names: [pay.example.test]", "names: [pay.example.test], aliases: [a.test -> b.test -> a.test]"),
+        ("names: [pay.example.test]", "names: [pay.example.test], aliases: [a.test ->]"),
     ]), @r"
     {labels: {app: web}, serves: [http 80 as web], cluster: west}
       nothing
@@ -216,6 +220,14 @@ fn where_pods_are_and_whom_they_ask() {
       s.yaml:12:24: `www.example.test` is an alias of a host without a name => give the host `names`
     names: [pay.example.test], aliases: [pay.example.test]
       s.yaml:13:71: `pay.example.test` leads to `pay` already
+    names: [pay.example.test], aliases: [a.test -> b.test -> c.test, d.test -> b.test]
+      nothing
+    names: [pay.example.test], aliases: [a.test -> b.test, b.test -> c.test]
+      s.yaml:13:89: `b.test` is an alias of `pay.example.test` already => write the longer chain first
+    names: [pay.example.test], aliases: [a.test -> b.test -> a.test]
+      s.yaml:13:71: `a.test` is an alias of itself
+    names: [pay.example.test], aliases: [a.test ->]
+      s.yaml:13:71: `` is not a lower-case DNS name without a final dot, at most 253 characters, such as `api.example.test`
     ");
 }
 
@@ -248,7 +260,7 @@ fn settings() {
     nodes: {host: {}}\n  settings: {policyEnforcementMode: sometimes}
       s.yaml:15:14: the setting `policyEnforcementMode` has another value than it can have => give it `default`, `always` or `never`
     nodes: {host: {}}\n  settings: {policyCIDRMatchMode: nodes}
-      s.yaml:14:11: node `host` has no address, and ranges match nodes here (policyCIDRMatchMode) => give it `address: 192.0.2.10`, or one of its own
+      s.yaml:14:11: node `host` has no address, and ranges match nodes here (policyCIDRMatchMode) => give it one: `nodes: {host: {address: 192.0.2.10}}`
     nodes: {host: {}}\n  settings: {policyCIDRMatchMode: pods}
       s.yaml:15:14: the setting `policyCIDRMatchMode` has another value than it can have => give it `nodes`, or nothing
     nodes: {host: {}}\n  settings: {enableNonDefaultDenyPolicies: false}

@@ -143,7 +143,7 @@ fn attempts_that_cannot_be_made() {
     ? udp kube-system/coredns:54\n    : {allow: others}
       s.yaml:18:7: `kube-system/coredns` does not serve udp 54 => it serves `dns 53`
     ? tcp ingress:80\n    : {allow: others}
-      s.yaml:18:7: no host or node is called `ingress` => the targets are: `client`, `data/redis`, `host`, `pay`, `pay.example.test`, `shop/api`, `shop/front` and `shop/web`
+      s.yaml:18:7: no host or node is called `ingress` => add it to the topology: `cilium: [ingress]`
     ");
 }
 

@@ -10,6 +10,9 @@ use crate::topology::{Endpoint, Resolved, Topology};
 /// Takes the family off the kind of an attempt: `tcp6`, `icmp4`.
 pub(super) fn split_family(text: &str) -> (Option<IpFamily>, Cow<'_, str>) {
     let (kind, rest) = text.split_at(text.find(char::is_whitespace).unwrap_or(text.len()));
+    if kind == "icmpv6" {
+        return (Some(IpFamily::V6), Cow::Owned(format!("icmp{rest}")));
+    }
     let found = [('4', IpFamily::V4), ('6', IpFamily::V6)]
         .into_iter()
         .find_map(|(digit, family)| Some((family, kind.strip_suffix(digit)?)));

@@ -100,7 +100,8 @@ fn contradiction(name: &str, value: &ServiceFile) -> Option<(Position, Mistake)>
 /// A name that leads to a host outside the cluster.
 fn alias_of(text: &str, draft: &TopologyDraft) -> Result<DnsName, Mistake> {
     let name = text.parse::<DnsName>()?;
-    let names = || draft.topology.world.values().flat_map(|host| &host.names);
+    let hosts = || draft.topology.world.values();
+    let names = || hosts().flat_map(|host| host.names.iter().chain(host.aliases.keys()));
     if names().any(|known| *known == name) {
         return Ok(name);
     }

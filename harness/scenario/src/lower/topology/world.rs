@@ -1,5 +1,7 @@
 //! Hosts outside the cluster: their names and addresses.
 
+mod aliases;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -36,11 +38,7 @@ pub(super) fn world(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
             draft.broken.insert((*name).to_owned());
         }
         let own_names = dns_names(name, &value.names, file, &mut names, mistakes);
-        let aliases = dns_names(name, &value.aliases, file, &mut names, mistakes);
-        if let Some(first) = value.aliases.first().filter(|_| own_names.is_empty()) {
-            let mistake = Mistake::new(format!("`{}` is an alias of a host without a name", first.value));
-            mistakes.add(file, first.position, mistake.help("give the host `names`".to_owned()));
-        }
+        let aliases = aliases::of_host(name, value, file, &mut names, mistakes);
         let address = addresses.get(name).copied().or_else(|| free.find(|next| !owners.contains_key(next)));
         let Some(address) = address else {
             mistakes.add(file, *position, Mistake::new("192.0.2.0/24 has no address left for this host"));
@@ -93,16 +91,25 @@ fn dns_names<'a>(
 ) -> BTreeSet<DnsName> {
     let mut names = BTreeSet::new();
     for Located { value: text, position } in written {
-        let Some(name) = mistakes.keep(file, *position, text.parse::<DnsName>()) else { continue };
-        if name.as_str().ends_with(&format!(".{CLUSTER_DOMAIN}")) {
-            let message = format!("`{name}` is a name of the cluster, and leads to no host outside it");
-            mistakes.add(file, *position, Mistake::new(message));
-        }
+        let Some(name) = mistakes.keep(file, *position, outside_name(text)) else { continue };
         if let Some(owner) = owners.insert(name.clone(), host) {
-            let message = format!("`{name}` leads to `{owner}` already");
-            mistakes.add(file, *position, Mistake::new(message));
+            mistakes.add(file, *position, leads_already(&name, owner));
         }
         names.insert(name);
     }
     names
+}
+
+/// A name that the cluster does not have itself.
+fn outside_name(text: &str) -> Result<DnsName, Mistake> {
+    let name = text.parse::<DnsName>()?;
+    if name.as_str().ends_with(&format!(".{CLUSTER_DOMAIN}")) {
+        let message = format!("`{name}` is a name of the cluster, and leads to no host outside it");
+        return Err(Mistake::new(message));
+    }
+    Ok(name)
+}
+
+fn leads_already(name: &DnsName, owner: &str) -> Mistake {
+    Mistake::new(format!("`{name}` leads to `{owner}` already"))
 }

@@ -1,0 +1,40 @@
+//! ICMP messages other than echo requests: they are sent, and nobody has to answer.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+
+use socket2::{Protocol, Type};
+
+use super::echo::Echo;
+use super::progress::{AttemptProgress, Over};
+use crate::failure;
+use crate::socket;
+use verdikt_wire::{StageTransport, WireOutcome, WireStage};
+
+/// Sends one message, and hears what the system says of it until its time is over.
+pub(crate) async fn make(
+    progress: &mut AttemptProgress,
+    address: IpAddr,
+    kind: u8,
+) -> Result<WireOutcome, WireOutcome> {
+    let protocol = if address.is_ipv4() { Protocol::ICMPV4 } else { Protocol::ICMPV6 };
+    let portless = SocketAddr::new(address, 0);
+    let (socket, local) = socket::connected(progress.home(), portless, Type::RAW, protocol)
+        .map_err(|error| failure::not_made(&error))?;
+    let remote = SocketAddr::new(address, kind.into());
+    let over = Over { stage: WireStage::Connect, transport: StageTransport::Icmp, local, remote };
+    // Whoever gets it looks at nothing but its type: it quotes no packet, and asks nothing.
+    let message = Echo { kind, identifier: 0, text: &[] }.bytes();
+    let sending = async {
+        failure::sent(socket.send(&message).await).map_err(|error| failure::outcome(&error))?;
+        let mut heard = [0; 2048];
+        loop {
+            // A raw socket also hears what others are sent; only errors are about this message.
+            socket.recv(&mut heard).await.map_err(|error| failure::outcome(&error))?;
+        }
+    };
+    let ended: Result<Infallible, WireOutcome> = progress.stage(over, sending).await;
+    match ended {
+        Err(outcome) => Err(outcome),
+    }
+}

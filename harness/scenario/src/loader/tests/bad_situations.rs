@@ -1,0 +1,151 @@
+//! Situations that cannot be: each is a mistake with its place, its reason and what to do.
+
+use rstest::rstest;
+
+use super::{GOOD, lines};
+
+/// What is said of a topology with these further keys, of which the table has this attempt.
+fn said(topology: &str, attempt: &str, values: &str) -> String {
+    let text = GOOD
+        .replacen("about:", "cilium: '>=1.18'\nabout:", 1)
+        .replacen("  nodes: {host: {}}\n", topology, 1)
+        .replacen("tcp data/redis:6379: {allow: others}", &format!("{attempt}: {{allow: others}}"), 1)
+        .replacen("allow: [shop/api, host]", "allow: [shop/api]", 1);
+    lines(&[("s.yaml", &text), ("values.yaml", values)])
+}
+
+const REDIS: &str = "tcp data/redis:6379";
+
+#[rstest]
+#[case::that_does_not_exist(
+    "  settings: {policyAuditMod: true}\n",
+    "",
+    "s.yaml:15:14: no setting of Cilium that matters to policies is called `policyAuditMod` => did you mean \
+     `policyAuditMode`?"
+)]
+#[case::that_the_version_does_not_know(
+    "  settings: {k8sClusterNetworkPolicy: {enabled: true}}\n",
+    "",
+    "s.yaml:15:40: Cilium 1.18 does not know the setting `k8sClusterNetworkPolicy.enabled` => say that the scenario \
+     holds for later ones: `cilium: '>=1.20'`"
+)]
+#[case::of_values_that_the_version_does_not_know(
+    "  settings: {values: values.yaml}\n",
+    "policyDenyResponse: icmp\n",
+    "values.yaml:1:1: Cilium 1.18 does not know the setting `policyDenyResponse` => say that the scenario holds for \
+     later ones: `cilium: '>=1.19'`"
+)]
+#[case::that_values_contradict(
+    "  settings: {values: values.yaml, hostFirewall.enabled: true}\n",
+    "hostFirewall: {enabled: false}\n",
+    "s.yaml:15:35: `hostFirewall.enabled` has another value in `values.yaml` => line 1 has it: leave one of them out"
+)]
+#[case::that_values_contradict_by_its_other_name(
+    "  settings: {values: values.yaml, enablePolicy: never}\n",
+    "policyEnforcementMode: always\n",
+    "s.yaml:15:35: `enablePolicy` has another value in `values.yaml` => line 1 has it: leave one of them out"
+)]
+#[case::that_contradicts_itself(
+    "  settings: {hostFirewall.enabled: true, hostFirewall: {enabled: false}}\n",
+    "",
+    "s.yaml:15:57: `hostFirewall.enabled` has another value in `s.yaml` => line 15 has it: leave one of them out"
+)]
+#[case::said_twice_alike("  settings: {hostFirewall.enabled: true, hostFirewall: {enabled: true}}\n", "", "")]
+fn a_setting(#[case] topology: &str, #[case] values: &str, #[case] expected: &str) {
+    assert_eq!(said(topology, REDIS, values).trim_end(), expected);
+}
+
+#[rstest]
+#[case::that_the_topology_leaves_out(
+    "",
+    "http GET ingress:80/",
+    "s.yaml:18:5: no host or node is called `ingress` => add it to the topology: `cilium: [ingress]`"
+)]
+#[case::without_a_route_for_the_path(
+    "  cilium: [ingress]\n  routes: {/api: shop/front:8080}\n",
+    "http GET ingress:80/v1",
+    "s.yaml:20:5: no route of the gateway leads `/v1` anywhere => its routes are for `/api`"
+)]
+#[case::whose_route_leads_nowhere(
+    "  cilium: [ingress]\n  routes: {/: shop/back:8080}\n",
+    "http GET ingress:80/",
+    "s.yaml:16:15: no service is called `shop/back` => the services are: `shop/front`"
+)]
+#[case::that_routes_need(
+    "  routes: {/: shop/front:8080}\n",
+    REDIS,
+    "s.yaml:15:12: `/` is a route, and the topology has no gateway => add `cilium: [ingress]`"
+)]
+fn a_gateway(#[case] topology: &str, #[case] attempt: &str, #[case] expected: &str) {
+    assert_eq!(said(topology, attempt, "").trim_end(), expected);
+}
+
+#[rstest]
+#[case::by_its_name("icmp Timestamp shop/web", "")]
+#[case::by_its_number("icmp4 13 shop/web", "")]
+#[case::of_neither(
+    "icmp Timestamps shop/web",
+    "s.yaml:19:5: `Timestamps` is no type of an ICMP message of IPv4 => write a number, or a name as in policies: `icmp \
+     Timestamp shop/web`"
+)]
+#[case::an_echo_request("icmp 8 shop/web", "s.yaml:19:5: type 8 is an echo request => leave the type out")]
+#[case::an_echo_reply(
+    "icmp EchoReply shop/web",
+    "s.yaml:19:5: type 0 answers an echo request, and passes with it => attempt the request: leave the type out"
+)]
+#[case::for_neighbours(
+    "icmpv6 NeighborSolicitation shop/web",
+    "s.yaml:19:5: type 135 is for neighbours on one wire, and no policy judges it"
+)]
+#[case::of_the_other_family(
+    "icmp6 Timestamp shop/web",
+    "s.yaml:19:5: `Timestamp` is no type of an ICMP message of IPv6 => write a number, or a name as in policies: `icmp \
+     Timestamp shop/web`"
+)]
+#[case::to_a_service(
+    "icmp 13 shop/front",
+    "s.yaml:19:5: `shop/front` is a service, and its address answers no ping => ping a pod behind it"
+)]
+fn an_icmp_message(#[case] attempt: &str, #[case] expected: &str) {
+    assert_eq!(said("  settings: {ipv6.enabled: true}\n", attempt, "").trim_end(), expected);
+}
+
+const RANGES: &str = "  settings: {policyCIDRMatchMode: nodes, ipv6.enabled: true}\n";
+
+#[rstest]
+#[case::of_the_topology(
+    "  nodes: {far: {}}\n",
+    REDIS,
+    "s.yaml:14:11: node `far` has no address, and ranges match nodes here (policyCIDRMatchMode) => give it one: \
+     `nodes: {far: {address: 192.0.2.10}}`"
+)]
+#[case::of_a_family("  nodes: {far: {address: 192.0.2.10, serves: [tcp 80]}}\n", "tcp4 far:80", "")]
+#[case::of_the_other_family(
+    "  nodes: {far: {address: 192.0.2.10, serves: [tcp 80]}}\n",
+    "tcp6 far:80",
+    "s.yaml:19:5: node `far` has no IPv6 address, and ranges match nodes here (policyCIDRMatchMode) => attempt it over \
+     the family of its address, or leave the family out"
+)]
+#[case::of_a_pod_in_its_network(
+    "  include: [agent.yaml]\n",
+    REDIS,
+    "agent.yaml:3:3: node `host` has no address, and ranges match nodes here (policyCIDRMatchMode) => give it one: \
+     `nodes: {host: {address: 192.0.2.10}}`"
+)]
+#[case::over_which_hosts_outside_come(
+    "  include: [open.yaml]\n",
+    "tcp shop/open:8080",
+    "s.yaml:19:5: node `remote-node` has no address, and ranges match nodes here (policyCIDRMatchMode) => give it one: \
+     `nodes: {remote-node: {address: 192.0.2.10}}`"
+)]
+fn a_node_without_the_address(#[case] nodes: &str, #[case] attempt: &str, #[case] expected: &str) {
+    let text = GOOD
+        .replacen("  nodes: {host: {}}\n", &format!("{nodes}{RANGES}"), 1)
+        .replacen("tcp data/redis:6379: {allow: others}", &format!("{attempt}: {{allow: others}}"), 1)
+        .replacen("allow: [shop/api, host]", "allow: [shop/api]", 1);
+    let agent = "namespaces: {shop: {}}\npods:\n  shop/agent: {hostNetwork: true, serves: [tcp 9100]}\n";
+    let open = "namespaces: {shop: {}}\npods: {shop/api: {labels: {app: api}}}\n\
+                services: {shop/open: {type: NodePort, selects: {app: api}, ports: {8080: 3000}}}\n";
+    let said = lines(&[("s.yaml", &text), ("agent.yaml", agent), ("open.yaml", open)]);
+    assert_eq!(said.trim_end(), expected);
+}
