@@ -172,6 +172,14 @@ impl CiliumFacts {
         self.config.get("routing-mode").is_none_or(|mode| mode == "tunnel")
     }
 
+    /// Whether Cilium itself leads ports of nodes to pods, in the place of kube-proxy and other plugins.
+    /// <https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/#container-hostport-support>
+    pub fn leads_host_ports(&self) -> bool {
+        let replaces = self.config.get("kube-proxy-replacement");
+        replaces.is_some_and(|value| ["true", "strict"].contains(&value.as_str()))
+            || self.is_on("enable-host-port")
+    }
+
     /// The name of the cluster in identities.
     pub fn cluster_name(&self) -> &str {
         self.config.get("cluster-name").map_or("default", String::as_str)

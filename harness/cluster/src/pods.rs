@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use serde_json::{Map, Value, json};
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{self, Protocol, Served};
+use verdikt_scenario::topology::{self, Protocol, Served, ServicePort, TargetPort};
 
 use crate::image::ProbeImage;
 use crate::mark::{RunId, SYSTEM_NAMESPACE};
@@ -54,7 +54,7 @@ pub fn manifest(
     let mut spec = common(image);
     spec["serviceAccountName"] = json!(pod.service_account.as_deref().unwrap_or("default"));
     let container = &mut spec["containers"][0];
-    container["ports"] = ports(&pod.serves);
+    container["ports"] = ports(pod);
     container["securityContext"] = confined().into();
     spec["securityContext"] = unprivileged().into();
     // Both are safe ones, which need no permission of the kubelet: ports below 1024, and pings without a raw socket.
@@ -146,16 +146,24 @@ fn common(image: &ProbeImage) -> Value {
 }
 
 /// The ports a pod declares: named ones are what policies and services mean by the name.
-fn ports(serves: &[Served]) -> Value {
+fn ports(pod: &topology::Pod) -> Value {
+    let host_port = |served: &Served, protocol: Protocol| {
+        let is_it = |led: &&ServicePort| match &led.target {
+            TargetPort::Number(number) => *number == served.port,
+            TargetPort::Name(name) => served.name.as_ref() == Some(name),
+        };
+        let mut led = pod.host_ports.iter().filter(|led| led.protocol == protocol);
+        led.find(is_it).map(|led| led.port.get())
+    };
     let transports = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp];
-    let each = serves.iter().flat_map(|served| {
-        let answered: Vec<&str> = transports
-            .iter()
-            .filter(|protocol| served.protocol.answers(**protocol))
-            .map(|protocol| services::protocol(*protocol))
-            .collect();
-        answered.into_iter().enumerate().map(move |(index, protocol)| {
-            let mut port = json!({"containerPort": served.port.get(), "protocol": protocol});
+    let each = pod.serves.iter().flat_map(move |served| {
+        let answered = transports.into_iter().filter(move |protocol| served.protocol.answers(*protocol));
+        answered.enumerate().map(move |(index, protocol)| {
+            let word = services::protocol(protocol);
+            let mut port = json!({"containerPort": served.port.get(), "protocol": word});
+            if let Some(of_host) = host_port(served, protocol) {
+                port["hostPort"] = json!(of_host);
+            }
             // A name may stand once in a pod: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#ports>
             if let (Some(name), 0) = (&served.name, index) {
                 port["name"] = json!(name.as_str());

@@ -137,7 +137,7 @@ pub(crate) fn headless(topology: &Topology, addresses: &Addresses) -> BTreeMap<N
     services.map(|name| (name.clone(), behind(name))).collect()
 }
 
-/// The endpoints of a service without a selector: the addresses of hosts outside, one family in each slice.
+/// The endpoints of a service without a selector: the addresses of hosts outside and of nodes, one family in each slice.
 /// <https://kubernetes.io/docs/concepts/services-networking/service/#services-without-selectors>
 pub fn slices(name: &NamespacedName, service: &Service, hosts: &[IpAddr], run: &RunId) -> Vec<Value> {
     let families = [("IPv4", true), ("IPv6", false)];

@@ -6,8 +6,8 @@ use verdikt_scenario::policy::PolicyKind;
 
 use crate::identity::Identity;
 use crate::label::{CLUSTER, NAMESPACE, NAMESPACE_LABELS};
-use crate::rule::{Direction, Peer, PeerMatcher};
-use crate::selector::{Operator, Requirement};
+use crate::rule::{Direction, Peer, PeerField, PeerMatcher};
+use crate::selector::{Operator, Requirement, Selector};
 
 /// Who wrote a peer, and for which direction.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,9 @@ impl Author {
 
 /// On what an identity fails to be a peer.
 pub(crate) fn peer_miss(peer: &Peer, identity: &Identity, author: Author) -> String {
+    if let (PeerField::Nodes, PeerMatcher::Selector(selector)) = (peer.field, &peer.matcher) {
+        return node_miss(selector, identity, author);
+    }
     let by_labels = matches!(peer.matcher, PeerMatcher::Selector(_));
     match (&peer.matcher, known_as(identity)) {
         (
@@ -87,6 +90,18 @@ pub(crate) fn peer_miss(peer: &Peer, identity: &Identity, author: Author) -> Str
             }
         },
     }
+}
+
+/// On what an identity fails to be one of the nodes that `fromNodes` or `toNodes` selects.
+fn node_miss(selector: &Selector, identity: &Identity, author: Author) -> String {
+    if !identity.is_reserved("remote-node") {
+        let word = PeerField::Nodes.word(author.direction).unwrap_or_default();
+        return format!("peer: {word} selects other nodes alone, by their labels");
+    }
+    let failed = selector.requirements.iter().filter(|requirement| !requirement.holds(identity));
+    let wanted: Vec<String> =
+        failed.map(|requirement| requirement_miss(requirement, identity, author)).collect();
+    format!("peer: {}", wanted.join(", "))
 }
 
 fn cidr_miss(within: &[IpNet], except: &[IpNet], identity: &Identity) -> String {

@@ -73,6 +73,7 @@ impl Requirement {
             Some(("k8s", key)) => (Some(LabelSource::Kubernetes), key),
             Some(("reserved", key)) => (Some(LabelSource::Reserved), key),
             Some(("cidrgroup", key)) => (Some(LabelSource::CidrGroup), key),
+            Some(("node", key)) => (Some(LabelSource::Node), key),
             Some(("cidr", key)) => (Some(LabelSource::Cidr), key),
             Some((_, key)) => (Some(LabelSource::Other), key),
         }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::lint::lint;
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
+use verdikt_engine::refusal::RefusalKind;
 use verdikt_scenario::document;
 use verdikt_scenario::loader::parse_attempt;
 use verdikt_scenario::policy::Manifest;
@@ -146,4 +147,25 @@ fn a_rule_for_addresses_behind_a_service_that_hides_them_is_warned_of() {
     assert_eq!(warnings("ingress: [{fromEntities: [remote-node, world]}]", &topology), "");
     topology.services.values_mut().next().unwrap().external_traffic_policy = TrafficPolicy::Local;
     assert_eq!(warnings("ingress: [{fromCIDR: [203.0.113.0/24]}]", &topology), "");
+}
+
+/// Nodes as peers are for clusters that know the labels of nodes.
+#[test]
+fn nodes_by_their_labels_need_the_setting() {
+    let refused = |on: bool, list: &str| {
+        let mut topology = topology();
+        topology.settings.node_selector_labels = on;
+        let options = ModelOptions::default();
+        let manifests = [manifest(list)];
+        let model = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
+        let refused = model.judgements().first().and_then(|judgement| judgement.refused());
+        refused.map(|refused| refused.kind.clone())
+    };
+    for list in [
+        "ingress: [{fromNodes: [{matchLabels: {pool: work}}]}]",
+        "egressDeny: [{toNodes: [{matchExpressions: [{key: 'node:pool', operator: Exists}]}]}]",
+    ] {
+        assert_eq!(refused(false, list), Some(RefusalKind::NodeLabelsOff), "{list}");
+        assert_eq!(refused(true, list), None, "{list}");
+    }
 }

@@ -1,12 +1,13 @@
 //! The services of a topology as the datapath knows them: address and port to the backends'. A service with several
 //! backends has, beside its own address, one for each of them.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use verdikt_probes::addresses::Addresses;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::settings::Routing;
-use verdikt_scenario::topology::{DNS_PORT, Endpoint, Port, Protocol, Service, Topology};
+use verdikt_scenario::topology::{DNS_PORT, Endpoint, LOCAL_NODE, Port, Protocol, Service, Topology};
 
 use crate::datapath::{Relays, ServiceTable};
 
@@ -25,7 +26,26 @@ pub fn of(topology: &Topology, addresses: &Addresses) -> ServiceTable {
             }
         }
     }
+    table.host_ports = host_ports(topology, addresses);
     table
+}
+
+/// The ports of the node that lead to pods, in each family that both have.
+fn host_ports(topology: &Topology, addresses: &Addresses) -> BTreeMap<(IpAddr, Protocol, u16), SocketAddr> {
+    let own = |endpoint: &Endpoint| addresses.endpoints.get(endpoint).map_or(&[][..], Vec::as_slice);
+    let Ok(node) = LOCAL_NODE.parse().map(Endpoint::Node) else { return BTreeMap::new() };
+    let all = topology.pods.values().flat_map(|pod| &pod.host_ports);
+    let led = all.filter_map(|led| {
+        let (pod, port) = topology.behind_host_port(&node, led.protocol, led.port)?;
+        Some((led, pod, port))
+    });
+    led.flat_map(|(led, pod, port)| {
+        own(&node).iter().filter_map(move |address| {
+            let same = own(&pod).iter().find(|own| own.is_ipv4() == address.is_ipv4())?;
+            Some(((*address, led.protocol, led.port.get()), SocketAddr::new(*same, port.get())))
+        })
+    })
+    .collect()
 }
 
 /// Addresses that lead to the backends of a service.
@@ -102,8 +122,6 @@ fn ports(topology: &Topology, name: &NamespacedName) -> Vec<(Protocol, Port)> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use verdikt_scenario::topology::{Pod, Service, ServicePort, ServiceType, TargetPort};
 
     use super::*;

@@ -94,7 +94,8 @@ pub fn first_scenario(draft: &ScenarioDraft<'_>, predict: Predict<'_>) -> Option
     let clauses = policies::clauses(&draft.situation.policies);
     let mut topology = draft.situation.topology.clone();
     let changed = attempts::serve_http(&mut topology, &clauses);
-    let outside = Outside::of(&clauses);
+    let mut outside = Outside::of(&clauses);
+    outside.add_host_of_ports(&topology);
     outside.add_to(&mut topology);
     let suggested = attempts::suggest(draft.situation, &topology, &clauses, &outside);
     let (table, refused) = table::predict(&topology, suggested, draft.most_cells, predict);

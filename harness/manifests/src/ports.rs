@@ -1,13 +1,18 @@
 //! What the containers of a pod declare to serve.
 
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+
 use verdikt_scenario::document::{Value, YamlNode};
 use verdikt_scenario::name::PortName;
-use verdikt_scenario::topology::{Port, Protocol, Served, ServedProtocol};
+use verdikt_scenario::topology::{Port, Protocol, Served, ServedProtocol, ServicePort, TargetPort};
 
 use crate::field::{Unusable, text};
 
 /// The port of DNS.
 const DNS: u16 = 53;
+/// The ports that services of type `NodePort` have.
+const NODE_PORTS: RangeInclusive<u16> = 30_000..=32_767;
 
 /// The ports of all containers, those that start before and stay included.
 pub(crate) fn served(pod: &YamlNode) -> Result<Vec<Served>, Unusable> {
@@ -18,6 +23,28 @@ pub(crate) fn served(pod: &YamlNode) -> Result<Vec<Served>, Unusable> {
     for container in elements("containers").chain(elements("initContainers").filter(stays)) {
         for declared in container.get("ports").map_or(&[][..], YamlNode::elements) {
             add(&mut all, one(declared)?);
+        }
+    }
+    Ok(all)
+}
+
+/// The ports of the node that lead to a pod with these containers. Cilium keeps those of a loopback address to the node
+/// itself, and takes none of the range of services.
+pub(crate) fn of_host(pod: &YamlNode) -> Result<Vec<ServicePort>, Unusable> {
+    let mut all: Vec<ServicePort> = Vec::new();
+    for container in pod.get("containers").map_or(&[][..], YamlNode::elements) {
+        for declared in container.get("ports").map_or(&[][..], YamlNode::elements) {
+            let at = declared.get("hostPort").zip(declared.get("containerPort"));
+            let Some((host, own)) = at.filter(|(host, _)| host.value != Value::Integer(0)) else { continue };
+            let (port, own) = (number(host, "`hostPort`")?, number(own, "`containerPort`")?);
+            let protocol = protocol(declared)?;
+            let address = declared.get("hostIP").and_then(YamlNode::text);
+            let is_loopback =
+                address.and_then(|it| it.parse().ok()).is_some_and(|it: IpAddr| it.is_loopback());
+            let is_there = all.iter().any(|other| (other.port, other.protocol) == (port, protocol));
+            if !is_loopback && !is_there && !NODE_PORTS.contains(&port.get()) {
+                all.push(ServicePort { port, protocol, target: TargetPort::Number(own) });
+            }
         }
     }
     Ok(all)

@@ -54,7 +54,10 @@ pub(crate) fn workload(template: PodTemplate<'_>) -> Result<Workload, Unusable> 
     let serves = ports::served(spec)?;
     let host_network = matches!(spec.get("hostNetwork"), Some(YamlNode { value: Value::Boolean(true), .. }));
     let node_name = field::optional_text(spec, &["nodeName"])?.map(str::to_owned);
-    Ok(Workload { pod: Pod { labels, service_account, serves, ..Pod::default() }, host_network, node_name })
+    // In the network of its node a pod serves its ports there by itself.
+    let host_ports = if host_network { Vec::new() } else { ports::of_host(spec)? };
+    let pod = Pod { labels, service_account, serves, host_ports, ..Pod::default() };
+    Ok(Workload { pod, host_network, node_name })
 }
 
 /// Whether an object is made by a controller that is an object itself: it is the same endpoint.

@@ -4,10 +4,11 @@ use serde::Serialize;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::prediction::{Answer, Check, Prediction};
 use verdikt_scenario::topology::Endpoint;
+use verdikt_scenario::unreachable::Unreachable;
 
 use crate::checks;
 use crate::paint::{Paint, Tone};
-use crate::text::plain;
+use crate::text::{plain, wrap};
 
 /// How an explanation looks.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,25 @@ pub fn explain(source: &Endpoint, attempt: &Attempt, prediction: &Prediction, lo
     lines.join("\n")
 }
 
+/// Why an attempt meets no policy, as text of several lines, with a line's end after the last.
+pub fn explain_unreachable(
+    source: &Endpoint,
+    attempt: &Attempt,
+    because: &Unreachable,
+    look: ExplainStyle,
+) -> String {
+    let paint = Paint { colour: look.colour };
+    let head = paint.paint(Tone::Heading, &format!("{source} -> {}", plain(&attempt.to_string())));
+    let mut lines = vec![format!("{head}: {}", paint.paint(Tone::Deny, UNREACHABLE))];
+    let because = wrap(&plain(&because.to_string()), look.width.saturating_sub(2));
+    lines.extend(because.into_iter().map(|line| format!("  {line}")));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// The answer about an attempt that never gets as far as a policy.
+const UNREACHABLE: &str = "no policy sees it";
+
 /// What an explanation is about.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explained<'a> {
@@ -59,6 +79,9 @@ pub struct ExplainedCell<'a> {
     source: String,
     answer: String,
     checks: &'a [Check],
+    /// Why no policy sees it, where none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<String>,
 }
 
 impl<'a> ExplainedCell<'a> {
@@ -69,6 +92,18 @@ impl<'a> ExplainedCell<'a> {
             source: source.to_string(),
             answer: prediction.answer.to_string(),
             checks: &prediction.checks,
+            because: None,
+        }
+    }
+
+    /// One attempt that meets no policy.
+    pub fn unreachable(source: &Endpoint, attempt: &Attempt, because: &Unreachable) -> Self {
+        Self {
+            attempt: attempt.to_string(),
+            source: source.to_string(),
+            answer: UNREACHABLE.to_owned(),
+            checks: &[],
+            because: Some(because.to_string()),
         }
     }
 }

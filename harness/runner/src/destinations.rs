@@ -58,7 +58,12 @@ impl<F: Fn(&NamespacedName, Protocol, Port) -> Vec<SocketAddr>> SoughtTarget<'_,
             Some(Target::Endpoint(endpoint)) if self.is_gateway() => {
                 self.at(endpoint).into_iter().chain(self.behind_gateway()).collect()
             }
-            Some(Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint)) => self.at(endpoint),
+            Some(Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint)) => {
+                match self.topology.led_by_host_port(self.attempt) {
+                    Some((pod, port)) => self.sockets_of(&pod, port),
+                    None => self.at(endpoint),
+                }
+            }
             Some(
                 target @ (Target::Service(service)
                 | Target::Backend { service, .. }

@@ -98,6 +98,9 @@ pub(crate) struct PodFile {
     /// What it serves: `http 80`, `https 443`, `tcp 6379`, `udp 53`, `sctp 9`, `dns 53`, with the name of the port where it
     /// has one: `http 3000 as web`; a range of ports: `tcp 8000-8010`.
     pub(crate) serves: Vec<Located<String>>,
+    /// Ports of its node that lead to it, as a container's `hostPort` says it, and the port of its own: `{80: 8080}`, with
+    /// `/udp` or `/sctp` unless it is TCP. Attempts name the node: `tcp host:80`.
+    pub(crate) host_ports: LocatedMap<Located<TargetPortWord>>,
     /// Its service account; `default` if left out.
     pub(crate) service_account: Option<Located<String>>,
     /// The only part it takes in attempts; both if left out.

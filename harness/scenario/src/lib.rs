@@ -60,6 +60,7 @@ pub mod version;
 
 mod enforcement;
 mod file;
+mod host_port;
 mod ip_family;
 mod lower;
 mod rendering;

@@ -3,6 +3,7 @@
 mod api_channel;
 mod api_server;
 mod dns;
+mod host_ports;
 mod routes;
 mod served;
 mod service;
@@ -74,6 +75,8 @@ pub struct Pod {
     pub cluster: Option<String>,
     /// What it serves.
     pub serves: Vec<Served>,
+    /// Ports of its node that lead to it.
+    pub host_ports: Vec<ServicePort>,
 }
 
 /// A host outside the cluster.

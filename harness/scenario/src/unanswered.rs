@@ -17,7 +17,10 @@ impl Topology {
         };
         let ends: Vec<Endpoint> = match attempt.target() {
             None => return false,
-            Some(Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint)) => vec![endpoint.clone()],
+            Some(Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint)) => {
+                let led = self.led_by_host_port(attempt).map(|(pod, _)| pod);
+                vec![led.unwrap_or_else(|| endpoint.clone())]
+            }
             Some(Target::Backend { backend, .. } | Target::Over { backend: Some(backend), .. }) => {
                 vec![backend.clone()]
             }

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use verdikt_engine::judgement::Refused;
 use verdikt_engine::model::PolicyModel;
-use verdikt_report::explain::{ExplainStyle, Explained, ExplainedCell, explain as explained, json};
+use verdikt_report::explain::{
+    ExplainStyle, Explained, ExplainedCell, explain as explained, explain_unreachable, json,
+};
 use verdikt_report::text::wrap;
 use verdikt_runner::model::model_of_step;
 use verdikt_scenario::attempt::{Attempt, Target};
@@ -43,7 +45,9 @@ pub(crate) fn explain(arguments: &ExplainArguments, printer: &Printer) -> Result
     let index = step_index(scenario, step.as_deref())?;
     let step = &scenario.steps[index];
     let others = if policies.is_empty() { None } else { Some(other_policies(arguments, printer)?) };
-    let cells = cells(step, from.as_deref(), attempt.as_deref())?;
+    let asked = cells(step, from.as_deref(), attempt.as_deref())?;
+    let why = |(source, attempt): &(Endpoint, Attempt)| Unreachable::of(&step.topology, source, attempt);
+    let (unseen, cells): (Vec<_>, Vec<_>) = asked.into_iter().partition(|cell| why(cell).is_some());
     let Some(model) = model_of_step(scenario, index, others.as_deref(), *cilium) else {
         unreachable!("the step was looked up in this scenario");
     };
@@ -57,6 +61,9 @@ pub(crate) fn explain(arguments: &ExplainArguments, printer: &Printer) -> Result
     if *format == Format::Json {
         let cells = explained_cells.iter();
         let cells = cells.map(|(source, attempt, said)| ExplainedCell::new(source, attempt, said));
+        let unseen =
+            unseen.iter().filter_map(|cell| Some(ExplainedCell::unreachable(&cell.0, &cell.1, &why(cell)?)));
+        let cells = cells.chain(unseen);
         let (scenario, step, cilium) = (&*scenario.name, &*step.name, cilium.to_string());
         let explained = Explained { scenario, step, cilium, not_in_force: &notes, cells: cells.collect() };
         let text = json(&explained);
@@ -76,6 +83,10 @@ pub(crate) fn explain(arguments: &ExplainArguments, printer: &Printer) -> Result
             format!("\n{}", explained(source, attempt, prediction, look))
         }),
     );
+    text.extend(unseen.iter().filter_map(|cell| {
+        let (source, attempt) = cell;
+        Some(format!("\n{}", explain_unreachable(source, attempt, &why(cell)?, look)))
+    }));
     Printer::data(&text)?;
     Ok(code)
 }
@@ -210,16 +221,15 @@ fn cells(
             return Err(Failure::wrong(format!("{source} would reach itself, which no policy ever sees"))
                 .hint("what a pod sends to its own address stays inside the pod; ask from another source"));
         }
-        if let Some(because) = Unreachable::of(&step.topology, source, attempt) {
-            return Err(Failure::wrong(format!("no policy ever sees this attempt: {because}")));
-        }
         return Ok(vec![(source.clone(), attempt.clone())]);
     }
+    let is_asked = source.is_some() || attempt.is_some();
     let in_table =
         step.table.iter().flat_map(|row| row.cells.iter().map(|(source, _)| (source, &row.attempt)));
     let asked: Vec<(Endpoint, Attempt)> = in_table
         .filter(|(from, _)| source.as_ref().is_none_or(|source| source == *from))
-        .filter(|(from, tried)| Unreachable::of(&step.topology, from, tried).is_none())
+        // What nobody asks for is left out as it is of a run.
+        .filter(|(from, tried)| is_asked || Unreachable::of(&step.topology, from, tried).is_none())
         .filter(|(_, tried)| attempt.as_ref().is_none_or(|attempt| attempt == *tried))
         .map(|(source, attempt)| (source.clone(), attempt.clone()))
         .collect();

@@ -155,3 +155,35 @@ fn what_cannot_be_answered() {
     hint: what a pod sends to its own address stays inside the pod; ask from another source
     ");
 }
+
+/// What a load balancer keeps out meets no policy, and the answer says so.
+#[test]
+fn an_attempt_that_no_policy_sees() {
+    let balanced = "scenario: balanced
+about: A load balancer lets its partners in.
+topology:
+  namespaces: {shop: {}}
+  pods: {shop/web: {labels: {app: web}, serves: [tcp 8080]}}
+  services:
+    shop/front: {type: LoadBalancer, externalTrafficPolicy: Local, loadBalancerSourceRanges: [203.0.113.0/24], selects: {app: web}, ports: {80: 8080}}
+  world: {stranger: {address: 198.51.100.7, only: source}}
+steps:
+- step: open
+  expect:
+    tcp shop/front:80: {allow: others}
+";
+    let project = Project::with(&[("balanced.yaml", balanced)]);
+    let asked = ["explain", "balanced.yaml", "--from", "stranger", "--attempt", "tcp shop/front:80"];
+    assert_snapshot!(project.verdikt(&asked), @r"
+    exit code 0
+    --- stdout
+    balanced/open, Cilium 1.20
+
+    stranger -> tcp shop/front:80: no policy sees it
+      the load balancer of service shop/front lets in none of 198.51.100.7's packets
+      (loadBalancerSourceRanges), whatever policies say
+    ");
+    let json = project.verdikt(&[&asked[..], &["--format", "json"]].concat());
+    assert!(json.stdout.contains("\"answer\": \"no policy sees it\""), "{json}");
+    assert!(json.stdout.contains("loadBalancerSourceRanges"), "{json}");
+}

@@ -37,12 +37,21 @@ impl Cluster {
         self.ensure_namespaces(topology).await?;
         self.ensure_accounts(topology).await?;
         self.ensure_world(topology).await?;
+        self.learn_nodes(&places);
         self.ensure_services(topology).await?;
         self.ensure_pods(&wanted).await?;
         self.learn_addresses(&wanted, &places).await?;
         let headless = services::headless(topology, &self.addresses);
         self.addresses.services.extend(headless);
         self.learn_doors(topology).await
+    }
+
+    /// Takes over the addresses of the nodes that take part, which may be behind services.
+    fn learn_nodes(&mut self, places: &NodePlaces) {
+        for (name, node) in &places.nodes {
+            let addresses = self.facts.nodes.get(node).map(|node| node.addresses.clone()).unwrap_or_default();
+            self.addresses.endpoints.insert(Endpoint::Node(name.clone()), addresses);
+        }
     }
 
     /// The pods to be, by the endpoints they are: those of the topology but the cluster's own DNS, and one for each
@@ -126,10 +135,8 @@ impl Cluster {
             let object = ApiObject::named(objects::SERVICE, name);
             wanted.insert(object, services::manifest(name, service, &self.options.run));
             if service.selects.is_none() {
-                let hosts = service
-                    .backends
-                    .iter()
-                    .filter_map(|host| self.addresses.endpoints.get(&Endpoint::World(host.clone())));
+                let backends = topology.backends(name);
+                let hosts = backends.iter().filter_map(|backend| self.addresses.endpoints.get(backend));
                 let hosts: Vec<_> = hosts.flatten().copied().collect();
                 for slice in services::slices(name, service, &hosts, &self.options.run) {
                     let slice_name = metadata(&slice, "name").unwrap_or_default().to_owned();
@@ -237,10 +244,6 @@ impl Cluster {
                     self.addresses.endpoints.insert((*endpoint).clone(), pods::addresses(&pod));
                 }
             }
-        }
-        for (name, node) in &places.nodes {
-            let addresses = self.facts.nodes.get(node).map(|node| node.addresses.clone()).unwrap_or_default();
-            self.addresses.endpoints.insert(Endpoint::Node(name.clone()), addresses);
         }
         if let Ok(dns) = DNS_POD.parse() {
             self.addresses.endpoints.insert(Endpoint::Pod(dns), self.facts.dns_pods.clone());

@@ -25,6 +25,11 @@ fn a_pod_satisfies_the_restricted_profile() {
             served(topology::ServedProtocol::Http, 80, Some("web")),
             served(topology::ServedProtocol::Dns, 53, Some("dns")),
         ],
+        host_ports: vec![topology::ServicePort {
+            port: topology::Port::new(8080).unwrap(),
+            protocol: Protocol::Tcp,
+            target: topology::TargetPort::Name("web".parse().unwrap()),
+        }],
         ..topology::Pod::default()
     };
     let placement = Placement { node: "worker".to_owned(), tolerate: false };
@@ -62,6 +67,7 @@ fn a_pod_satisfies_the_restricted_profile() {
         ports:
         - containerPort: 80
           protocol: TCP
+          hostPort: 8080
           name: web
         - containerPort: 53
           protocol: TCP

@@ -3,7 +3,7 @@
 use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::loader::nearest;
 
-use super::selectors::{ImpliedNamespace, Keys, imply_peer, selector};
+use super::selectors::{ImpliedNamespace, Keys, imply_node, imply_peer, selector};
 use super::{ParseContext, cidr, element_text, list, proxy, refusal, refusal_of};
 use crate::label::LabelSource;
 use crate::refusal::{Refusal, RefusalKind};
@@ -95,8 +95,14 @@ impl PeerReader<'_> {
                 let peers = context.surroundings.service_peers(element, context.behaviour, read)?;
                 peers.into_iter().for_each(add);
             }
+            PeerField::Nodes if !context.settings.node_selector_labels => {
+                let message = format!("{word} can only be applied when node selector labels are enabled");
+                return Err(refusal_of(RefusalKind::NodeLabelsOff, element, message));
+            }
             PeerField::Nodes => {
-                return Err(refusal(element, format!("{word} needs node selector labels to be enabled")));
+                let mut selector = selector(element, Keys::WithSource, context.behaviour)?;
+                imply_node(&mut selector, context.behaviour);
+                add(PeerMatcher::Selector(selector));
             }
             PeerField::Groups | PeerField::Fqdns | PeerField::Services | PeerField::Peers => {}
         }

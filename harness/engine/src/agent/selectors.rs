@@ -200,6 +200,14 @@ pub(super) fn imply_peer(selector: &mut Selector, namespace: ImpliedNamespace<'_
     imply_cluster(selector, behaviour);
 }
 
+/// Adds what a selector of `fromNodes` and `toNodes` implies: a node other than that of the subject, and the local cluster.
+/// <https://github.com/cilium/cilium/blob/v1.18.3/pkg/k8s/apis/cilium.io/utils/utils.go> (`parseToCiliumIngressCommonRule`)
+pub(super) fn imply_node(selector: &mut Selector, behaviour: &Behaviour) {
+    let remote = Requirement::implied("remote-node", Operator::Exists);
+    selector.requirements.push(Requirement { source: Some(LabelSource::Reserved), ..remote });
+    imply_cluster(selector, behaviour);
+}
+
 /// Adds the local cluster to a peer selector that names no cluster.
 pub(super) fn imply_cluster(selector: &mut Selector, behaviour: &Behaviour) {
     let names_cluster = selector.has_key(|requirement| {

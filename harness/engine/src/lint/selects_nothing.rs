@@ -99,11 +99,14 @@ fn peer(context: &LintContext<'_>, entry: &RuleEntry, peer: &Peer) -> Option<Dia
                 return None;
             }
             let message = format!("this peer of {} is no endpoint of the topology", context.name(entry));
-            Some(Diagnostic::warning(place, PEER, message).help(nearest::advice(
-                context,
-                selector,
-                peer.field.word(entry.direction),
-            )))
+            let help = if peer.field == PeerField::Nodes {
+                // A topology names other nodes only where they take part.
+                subjects_of_other_nodes(context)?;
+                format!("no node other than that of the pods has {selector}")
+            } else {
+                nearest::advice(context, selector, peer.field.word(entry.direction))
+            };
+            Some(Diagnostic::warning(place, PEER, message).help(help))
         }
         PeerMatcher::Cidr { within, .. } if within.is_empty() => {
             let group = context.peer_node(entry, peer)?.get("cidrGroupRef")?.text()?;
@@ -112,6 +115,12 @@ fn peer(context: &LintContext<'_>, entry: &RuleEntry, peer: &Peer) -> Option<Dia
         }
         _ => None,
     }
+}
+
+/// Nothing, where the topology has nodes other than that of the pods.
+fn subjects_of_other_nodes(context: &LintContext<'_>) -> Option<()> {
+    let mut subjects = context.model.subjects.values();
+    subjects.any(|subject| subject.identity.is_reserved("remote-node")).then_some(())
 }
 
 /// The services that an entry names and the topology does not have.

@@ -1,6 +1,7 @@
 //! One attempt on its way: DNS, the service's address, egress, ingress, proxies.
 
 mod gateway;
+mod host_port;
 mod service;
 
 use std::borrow::Cow;
@@ -163,6 +164,9 @@ impl<'m> AttemptWalk<'m> {
     pub(super) fn reach(&mut self, target: &Target, port: ProtocolPort, question: ProxyQuestion<'_>) {
         match target {
             Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
+                if self.through_host_port(endpoint, port, question) {
+                    return;
+                }
                 let traffic = self.traffic(endpoint, port);
                 self.cross(endpoint, &[], traffic, question);
                 if *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress) {

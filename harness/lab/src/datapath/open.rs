@@ -126,14 +126,17 @@ impl Datapath {
     fn start_of_endpoint(&self, from: LinkId, headers: &Headers) -> Result<Start, Dropped> {
         let tuple = headers.tuple;
         let leg = |truth| Leg { client: from, truth, icmp_kind: headers.content.icmp_kind(), via: None };
-        if !self.services.has_address(tuple.destination) {
+        let transport = leg(tuple).transport();
+        let port = transport.map(|protocol| (tuple.destination, protocol, tuple.destination_port));
+        let is_service = self.services.has_address(tuple.destination);
+        if !is_service && !port.is_some_and(|port| self.services.leads(port)) {
             return Ok(Start { leg: leg(tuple), service: None, to_itself: false });
         }
         let client = self.links.get(&from).and_then(Link::endpoint);
-        if matches!(client, Some(Endpoint::World(_))) && !self.services.is_open(tuple.destination) {
+        let is_outside = matches!(client, Some(Endpoint::World(_)));
+        if is_service && is_outside && !self.services.is_open(tuple.destination) {
             return Err(Dropped::because(DropReason::Other(OF_THE_CLUSTER.to_owned()), headers));
         }
-        let transport = leg(tuple).transport();
         let backend = transport.and_then(|protocol| self.services.backend(&tuple, protocol));
         let backend = backend.ok_or_else(|| Dropped::because(DropReason::NoDestination, headers))?;
         let truth = Tuple { destination: backend.ip(), destination_port: backend.port(), ..tuple };

@@ -33,9 +33,10 @@ pub(super) struct Services {
 
 impl Services {
     pub(super) fn new(services: ServiceTable) -> Self {
-        let ServiceTable { backends, open } = services;
+        let ServiceTable { backends, open, host_ports } = services;
         let addresses = backends.keys().map(|(address, ..)| *address).collect();
-        let of_the_family = backends.into_iter().map(|(key, mut backends)| {
+        let of_pods = host_ports.into_iter().map(|(key, pod)| (key, vec![pod]));
+        let of_the_family = backends.into_iter().chain(of_pods).map(|(key, mut backends)| {
             backends.retain(|backend| backend.is_ipv4() == key.0.is_ipv4());
             (key, backends)
         });
@@ -45,6 +46,11 @@ impl Services {
     /// Whether an address is a service's.
     pub(super) fn has_address(&self, address: IpAddr) -> bool {
         self.addresses.contains(&address)
+    }
+
+    /// Whether a port of an address leads elsewhere.
+    pub(super) fn leads(&self, port: (IpAddr, Protocol, u16)) -> bool {
+        self.backends.contains_key(&port)
     }
 
     /// Whether hosts outside are led through this address.

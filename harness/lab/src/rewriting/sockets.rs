@@ -19,6 +19,7 @@ pub(crate) fn to_try(
     let of_services = services
         .backends
         .keys()
+        .chain(services.host_ports.keys())
         .map(|(address, protocol, port)| (*protocol, SocketAddr::new(*address, *port)));
     let own = addresses.endpoints.iter().filter(|(endpoint, _)| may_be_balanced(topology, endpoint));
     of_services.chain(own.flat_map(|(endpoint, list)| served(topology, endpoint, list))).collect()

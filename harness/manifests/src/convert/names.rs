@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::name::{HostName, NamespaceName, NamespacedName};
 use verdikt_scenario::objects::WorkloadPlace;
-use verdikt_scenario::topology::LOCAL_NODE;
+use verdikt_scenario::topology::{LOCAL_NODE, Pod, Port, Protocol};
 
 use super::{FoundWorkload, ManifestReader, twice};
 use crate::node::node_name;
@@ -79,7 +79,19 @@ impl ManifestReader<'_> {
             pod.host_network = self.node_of(workload.node_name.as_deref());
             self.objects.host_network.insert(name.clone(), place);
         }
+        self.leave_to_first(&mut pod);
         self.objects.topology.pods.insert(name, pod);
+    }
+
+    /// Takes the ports of the node from a pod that another one has already: such pods are on nodes of their own.
+    fn leave_to_first(&mut self, pod: &mut Pod) {
+        let others = self.objects.topology.pods.values().flat_map(|other| &other.host_ports);
+        let taken: BTreeSet<(Protocol, Port)> = others.map(|led| (led.protocol, led.port)).collect();
+        let before = pod.host_ports.len();
+        pod.host_ports.retain(|led| !taken.contains(&(led.protocol, led.port)));
+        for _ in pod.host_ports.len()..before {
+            self.count("hostPort (that another pod has too, on another node)".to_owned());
+        }
     }
 }
 

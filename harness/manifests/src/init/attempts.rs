@@ -6,7 +6,9 @@ use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::loader::parse_attempt;
 use verdikt_scenario::name::{NamespaceName, NamespacedName};
 use verdikt_scenario::place::Place;
-use verdikt_scenario::topology::{DNS_SERVICE, Endpoint, Protocol, Served, ServedProtocol, Topology};
+use verdikt_scenario::topology::{
+    DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, Served, ServedProtocol, Topology,
+};
 
 use super::outside::{ELSEWHERE, ELSEWHERE_NAME, Outside, example};
 use super::policies::{Clause, PolicyPort};
@@ -96,6 +98,10 @@ pub(super) fn suggest(
             if !covered.contains(&(Endpoint::Pod(name.clone()), protocol, Some(served.port))) {
                 all.add(&format!("{protocol} pod:{name}:{}", served.port), &comment, Some(&name.namespace));
             }
+        }
+        for led in &pod.host_ports {
+            let text = format!("{} {LOCAL_NODE}:{}", led.protocol, led.port);
+            all.add(&text, &format!("hostPort, {comment}"), Some(&name.namespace));
         }
     }
     for clause in clauses.iter().filter(|clause| clause.is_ingress && !clause.http.is_empty()) {

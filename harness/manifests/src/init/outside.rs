@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::Ipv4Net;
 use verdikt_scenario::name::{DnsName, HostName};
 use verdikt_scenario::topology::{
-    CLUSTER_DOMAIN, CiliumEndpoint, Node, Port, Protocol, Served, ServedProtocol, Topology, WorldHost,
+    CLUSTER_DOMAIN, CiliumEndpoint, LOCAL_NODE, Node, Port, Protocol, Served, ServedProtocol, Topology,
+    WorldHost,
 };
 
 use super::blocks;
@@ -58,6 +59,14 @@ impl Outside {
         }
         outside.add_elsewhere(clauses);
         outside
+    }
+
+    /// Adds the node of the pods, where ports of it lead to some.
+    pub(super) fn add_host_of_ports(&mut self, topology: &Topology) {
+        let is_led = topology.pods.values().any(|pod| !pod.host_ports.is_empty());
+        if let Some(name) = LOCAL_NODE.parse().ok().filter(|_| is_led) {
+            self.nodes.entry(name).or_default();
+        }
     }
 
     /// Adds the hosts and nodes to a topology.

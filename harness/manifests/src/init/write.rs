@@ -236,6 +236,9 @@ fn pod_text(pod: &Pod) -> String {
     if !pod.serves.is_empty() {
         keys.push(format!("serves: [{}]", all_served(&pod.serves)));
     }
+    if !pod.host_ports.is_empty() {
+        keys.push(format!("hostPorts: {{{}}}", led_ports(pod.host_ports.iter())));
+    }
     keys.join(", ")
 }
 
@@ -269,22 +272,22 @@ fn service_text(service: &Service, backends: &[Endpoint], topology: &Topology) -
         let hosts: Vec<&str> = service.backends.iter().map(HostName::as_str).collect();
         keys.push(format!("backends: [{}]", hosts.join(", ")));
     }
-    let ports: Vec<String> = service
-        .ports
-        .iter()
-        .filter(is_served)
-        .map(|port| {
-            let protocol =
-                if port.protocol == Protocol::Tcp { String::new() } else { format!("/{}", port.protocol) };
-            let target = match &port.target {
-                TargetPort::Number(number) => number.to_string(),
-                TargetPort::Name(name) => scalar(name.as_str()),
-            };
-            format!("{}{protocol}: {target}", port.port)
-        })
-        .collect();
-    keys.push(format!("ports: {{{}}}", ports.join(", ")));
+    keys.push(format!("ports: {{{}}}", led_ports(service.ports.iter().filter(is_served))));
     keys.join(", ")
+}
+
+/// Ports, each with the one of the pod that it leads to.
+fn led_ports<'a>(ports: impl Iterator<Item = &'a ServicePort>) -> String {
+    let entries = ports.map(|port| {
+        let protocol =
+            if port.protocol == Protocol::Tcp { String::new() } else { format!("/{}", port.protocol) };
+        let target = match &port.target {
+            TargetPort::Number(number) => number.to_string(),
+            TargetPort::Name(name) => scalar(name.as_str()),
+        };
+        format!("{}{protocol}: {target}", port.port)
+    });
+    entries.collect::<Vec<_>>().join(", ")
 }
 
 /// The policies of the step, and those that are refused.

@@ -84,6 +84,34 @@ spec:
 }
 
 #[test]
+fn ports_of_the_node_lead_to_pods() {
+    let pod = |name: &str, own: &str, ports: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: edge}}\nspec: {{{own}containers: [{{name: c, \
+             ports: [{ports}]}}]}}\n"
+        )
+    };
+    let text = [
+        pod("a", "", "{containerPort: 8080, hostPort: 80}, {containerPort: 53, protocol: UDP, hostPort: 53}"),
+        pod("b", "", "{containerPort: 80, hostPort: 80}, {containerPort: 81, hostPort: 0}"),
+        pod(
+            "c",
+            "",
+            "{containerPort: 82, hostPort: 82, hostIP: 127.0.0.1}, {containerPort: 83, hostPort: 30083}",
+        ),
+        pod("d", "hostNetwork: true, ", "{containerPort: 84, hostPort: 84}"),
+    ];
+    assert_snapshot!(becomes(&text.concat()), @r"
+        namespace edge: kubernetes.io/metadata.name=edge
+        pod edge/a:  [tcp 8080, dns 53] at 80/tcp of the node at 53/udp of the node
+        pod edge/b:  [tcp 80, tcp 81]
+        pod edge/c:  [tcp 82, tcp 83]
+        pod edge/d:  [tcp 84] on node host
+        skipped 1 hostPort (that another pod has too, on another node)
+        ");
+}
+
+#[test]
 fn services_lead_to_ports_by_number_and_by_name() {
     assert_snapshot!(becomes("
 apiVersion: v1

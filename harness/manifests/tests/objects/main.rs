@@ -62,7 +62,10 @@ fn told(situation: &Situation, folder: &Path) -> String {
             pod.service_account.as_ref().map(|account| format!(" as {account}")).unwrap_or_default();
         let serves: Vec<String> = pod.serves.iter().map(ToString::to_string).collect();
         let node = pod.host_network.as_ref().map(|node| format!(" on node {node}")).unwrap_or_default();
-        writeln!(out, "pod {name}: {}{account} [{}]{node}", labels.join(" "), serves.join(", ")).unwrap();
+        let led = pod.host_ports.iter().map(|led| format!(" at {}/{} of the node", led.port, led.protocol));
+        let led: String = led.collect();
+        writeln!(out, "pod {name}: {}{account} [{}]{node}{led}", labels.join(" "), serves.join(", "))
+            .unwrap();
     }
     for (name, service) in &situation.topology.services {
         writeln!(out, "service {name}: {}", offered(service)).unwrap();

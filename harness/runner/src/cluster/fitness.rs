@@ -6,7 +6,7 @@ mod settings;
 mod tests;
 
 use verdikt_cluster::borrow::Borrowed;
-use verdikt_cluster::inspect::Facts;
+use verdikt_cluster::inspect::{CiliumFacts, Facts};
 use verdikt_cluster::world::World;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::document::YamlNode;
@@ -15,7 +15,8 @@ use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
 use verdikt_scenario::settings::Routing;
 use verdikt_scenario::topology::{
-    API_SERVER_SERVICE, DNS_POD, Dns, Endpoint, LOCAL_NODE, Pod, Protocol, Topology, is_own_service,
+    API_SERVER_SERVICE, DNS_POD, Dns, Endpoint, LOCAL_NODE, Pod, Protocol, ServiceType, Topology,
+    is_own_service,
 };
 
 use super::{Clusterwide, borrowing, clusterwide};
@@ -52,6 +53,7 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
         .or_else(|| unfit_targets(step))
         .or_else(|| settings::unlike(cilium, &topology.settings))
         .or_else(|| unfit_pods(topology))
+        .or_else(|| unfit_host_ports(cilium, topology))
         .or_else(|| unfit_api_server(facts, step))
         .or_else(|| unfit_endpoints(step))
         .or_else(|| own_namespace(step))
@@ -77,8 +79,23 @@ fn unfit_targets(step: &Step) -> Option<String> {
              that puts its own address in the place of the client's"
         ));
     }
+    if let Some((host, target)) = step.table.iter().find_map(|row| unrouted_client(&step.topology, row)) {
+        return Some(format!(
+            "its host {host} attempts {target} by its externalIPs, and nothing says who leads them to a node; give the              service `type: NodePort` too"
+        ));
+    }
     let attempt = step.table.iter().map(|row| &row.attempt).find(|attempt| goes_to_api_server(attempt))?;
     Some(format!("it attempts `{attempt}`, and what is behind that service is the cluster's own"))
+}
+
+/// Ports of the node that lead to pods, where another program than Cilium leads them: what it translates meets policies
+/// under other addresses.
+fn unfit_host_ports(cilium: &CiliumFacts, topology: &Topology) -> Option<String> {
+    let led = topology.pods.iter().find(|(_, pod)| !pod.host_ports.is_empty());
+    let (name, _) = led.filter(|_| !cilium.leads_host_ports())?;
+    Some(format!(
+        "its pod {name} has ports of the node, and here Cilium does not lead them (kube-proxy-replacement)"
+    ))
 }
 
 /// Pods elsewhere than in networks of their own, and pods that ask another DNS server.
@@ -185,6 +202,16 @@ fn hidden_client<'a>(topology: &Topology, row: &'a Row) -> Option<(&'a Endpoint,
     let target = row.attempt.target()?;
     let mut sources = row.cells.iter().map(|(source, _)| source);
     sources.find(|source| target.relay(source, topology).is_some()).map(|source| (source, target))
+}
+
+/// A host outside that attempts a service which is open to it by external addresses alone.
+fn unrouted_client<'a>(topology: &Topology, row: &'a Row) -> Option<(&'a Endpoint, &'a Target)> {
+    let target = row.attempt.target()?;
+    let service = topology.services.get(target.service()?)?;
+    let unrouted = service.service_type == ServiceType::ClusterIp && service.is_open_outside();
+    let mut sources = row.cells.iter().map(|(source, _)| source);
+    let outside = sources.find(|source| unrouted && matches!(source, Endpoint::World(_)))?;
+    Some((outside, target))
 }
 
 fn goes_to_api_server(attempt: &Attempt) -> bool {

@@ -73,6 +73,9 @@ pub(super) fn endpoint_answers(
     scheme: Option<Scheme>,
     topology: &Topology,
 ) -> Result<(), Mistake> {
+    if let Some((pod, own)) = topology.behind_host_port(endpoint, protocol, port) {
+        return endpoint_answers(&pod, protocol, own, scheme, topology);
+    }
     let is_dns = endpoint.to_string() == DNS_POD
         && port.get() == DNS_PORT
         && protocol != Protocol::Sctp

@@ -2,6 +2,7 @@
 
 mod collisions;
 mod dns;
+mod host_ports;
 mod pod_place;
 pub(crate) mod routes;
 mod service_reach;
@@ -245,13 +246,17 @@ pub(crate) fn pod(
             let place = pod_place::lower(value, file, draft, mistakes);
             // Of a pod that a manifest has, what is not said stays.
             let of_manifest = draft.topology.pods.remove(&name).unwrap_or_default();
-            let pod = Pod {
+            let mut pod = Pod {
                 labels: if value.labels.0.is_empty() { of_manifest.labels } else { labels },
                 service_account: service_account.or(of_manifest.service_account),
                 serves: if value.serves.is_empty() { of_manifest.serves } else { serves },
                 host_network: place.host_network.or(of_manifest.host_network),
                 cluster: place.cluster.or(of_manifest.cluster),
+                host_ports: of_manifest.host_ports,
             };
+            if !value.host_ports.0.is_empty() {
+                pod.host_ports = host_ports::lower(&name, &pod, value, file, draft, mistakes);
+            }
             let silence = Silence { written: value.silent.as_ref(), only: value.only, file };
             silent::declare(Endpoint::Pod(name.clone()), &silence, draft, mistakes);
             draft.topology.pods.insert(name, pod);

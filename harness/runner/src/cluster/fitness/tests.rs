@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use verdikt_cluster::exec::PodContainer;
-use verdikt_cluster::inspect::{AgentPod, CiliumFacts, NodeFacts};
+use verdikt_cluster::inspect::{AgentPod, NodeFacts};
 use verdikt_scenario::loader::load;
 use verdikt_scenario::version::CiliumVersion;
 
@@ -111,6 +111,20 @@ fn api_servers_are_described() {
     host: {}, does not, toEntities: [kube-apiserver] => fits
     host: {}, runs it, toEntities: [world] => fits
     "#);
+}
+
+#[test]
+fn ports_of_nodes_are_led_by_cilium() {
+    let step = step(
+        "    shop/proxy: {serves: [tcp 80], hostPorts: {8080: 80}}\n  nodes: {host: {}}\n",
+        "tcp host:8080",
+        "",
+    );
+    let check = |settings: &[(&str, &str)]| unfit_host_ports(&facts(settings).cilium, &step.topology);
+    assert_eq!(check(&[("kube-proxy-replacement", "true")]), None);
+    assert_eq!(check(&[("kube-proxy-replacement", "false"), ("enable-host-port", "true")]), None);
+    let reason = "its pod shop/proxy has ports of the node, and here Cilium does not lead them (kube-proxy-replacement)";
+    assert_eq!(check(&[("kube-proxy-replacement", "false")]).as_deref(), Some(reason));
 }
 
 #[test]

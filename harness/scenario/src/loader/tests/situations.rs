@@ -232,6 +232,47 @@ fn where_pods_are_and_whom_they_ask() {
 }
 
 #[test]
+fn ports_of_the_node_that_lead_to_pods() {
+    let pod = "{labels: {app: web}, serves: [http 80 as web]}";
+    let with = |words: &str| format!("{{labels: {{app: web}}, serves: [http 80 as web], {words}}}");
+    let changes = [
+        "hostPorts: {80: web, 81/udp: 80}",
+        "hostPorts: {80: 8080}",
+        "hostPorts: {80: web, 80/tcp: 80}",
+        "hostPorts: {30080: 80}",
+        "hostPorts: {0: 80, 80/icmp: 80, 81: 0}",
+        "hostNetwork: true, hostPorts: {8080: 80}",
+        "cluster: west, hostPorts: {8080: 80}",
+        "hostPorts: {8080: 80}}\n    shop/cart: {serves: [tcp 80], hostPorts: {8080: 80}",
+        "hostPorts: {8080: 80}}\n    shop/cart: {hostNetwork: true, serves: [tcp 8080]",
+    ];
+    let changes: Vec<(&str, String)> = changes.iter().map(|words| (pod, with(words))).collect();
+    let changes: Vec<(&str, &str)> = changes.iter().map(|(from, to)| (*from, to.as_str())).collect();
+    insta::assert_snapshot!(each(&changes), @r"
+    {labels: {app: web}, serves: [http 80 as web], hostPorts: {80: web, 81/udp: 80}}
+      s.yaml:6:91: `shop/web` does not serve udp port 80 => let it serve the port: `serves: [udp 80]`
+    {labels: {app: web}, serves: [http 80 as web], hostPorts: {80: 8080}}
+      s.yaml:6:78: `shop/web` does not serve tcp port 8080 => let it serve the port: `serves: [tcp 8080]`
+    {labels: {app: web}, serves: [http 80 as web], hostPorts: {80: web, 80/tcp: 80}}
+      s.yaml:6:83: port 80/tcp is there twice
+    {labels: {app: web}, serves: [http 80 as web], hostPorts: {30080: 80}}
+      s.yaml:6:74: Cilium ignores 30080 as a port of the node for a pod: it is one for services => use a port outside of 30000-32767
+    {labels: {app: web}, serves: [http 80 as web], hostPorts: {0: 80, 80/icmp: 80, 81: 0}}
+      s.yaml:6:74: `0` is no port: ports are numbers from 1 to 65535
+      s.yaml:6:81: `icmp` is no protocol of a service => the protocols of a service are: `tcp`, `udp` and `sctp`
+      s.yaml:6:98: `0` is no port: ports are numbers from 1 to 65535
+    {labels: {app: web}, serves: [http 80 as web], hostNetwork: true, hostPorts: {8080: 80}}
+      s.yaml:6:93: a pod in the network of its node serves its ports there by itself => leave `hostPorts` or `hostNetwork` out
+    {labels: {app: web}, serves: [http 80 as web], cluster: west, hostPorts: {8080: 80}}
+      s.yaml:6:89: the nodes of another cluster are not modelled => leave `hostPorts` or `cluster` out
+    {labels: {app: web}, serves: [http 80 as web], hostPorts: {8080: 80}}\n    shop/cart: {serves: [tcp 80], hostPorts: {8080: 80}}
+      s.yaml:6:74: port 8080/tcp of the node is that of shop/cart => give the pod another port: a topology has one node for its pods
+    {labels: {app: web}, serves: [http 80 as web], hostPorts: {8080: 80}}\n    shop/cart: {hostNetwork: true, serves: [tcp 8080]}
+      s.yaml:6:74: port 8080/tcp of the node is that of shop/cart => give the pod another port: a topology has one node for its pods
+    ");
+}
+
+#[test]
 fn settings() {
     let topology = "  nodes: {host: {}}";
     let with = |settings: &str| format!("  nodes: {{host: {{}}}}\n  settings: {settings}");

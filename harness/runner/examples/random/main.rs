@@ -10,6 +10,11 @@
 //!
 //! writes what the model predicts into the tables, and holds a cluster against them. Every fourth file has policies
 //! without a namespace, the node, and names of hosts outside: on a cluster it runs alone.
+//!
+//! A fifth argument, `everything`, draws from every word of topologies instead. Such files are for the lab:
+//! `verdikt run FOLDER --on lab` holds it against what the model predicts.
+
+mod everything;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -55,29 +60,49 @@ impl Shape {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [seed, scenarios, steps, folder] = arguments.as_slice() else {
-        return Err("cannot write situations: the arguments are SEED SCENARIOS STEPS FOLDER".into());
+    let (arguments, of_everything) = match arguments.as_slice() {
+        [arguments @ .., last] if last == "everything" => (arguments, true),
+        arguments => (arguments, false),
+    };
+    let [seed, scenarios, steps, folder] = arguments else {
+        return Err(
+            "cannot write situations: the arguments are SEED SCENARIOS STEPS FOLDER [everything]".into()
+        );
     };
     let (seed, scenarios, steps): (u64, usize, usize) = (seed.parse()?, scenarios.parse()?, steps.parse()?);
     for number in 0..scenarios {
         let path = Path::new(folder).join(format!("random-{seed}-{number}.yaml"));
-        fs::write(path, scenario(seed, Shape::new(number), steps)?)?;
+        let mut runner = runner(seed, number)?;
+        let text = if of_everything {
+            everything::scenario(seed, number, steps, &mut runner)?
+        } else {
+            scenario(seed, Shape::new(number), steps, &mut runner)?
+        };
+        fs::write(path, text)?;
     }
     Ok(())
 }
 
-/// A scenario of so many steps, each with policies of its own.
-fn scenario(seed: u64, shape: Shape, steps: usize) -> Result<String, Box<dyn Error>> {
+/// What draws for one scenario of a seed.
+fn runner(seed: u64, number: usize) -> Result<TestRunner, Box<dyn Error>> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    bytes[8..16].copy_from_slice(&u64::try_from(shape.number)?.to_le_bytes());
-    let mut runner =
-        TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    bytes[8..16].copy_from_slice(&u64::try_from(number)?.to_le_bytes());
+    Ok(TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)))
+}
+
+/// A scenario of so many steps, each with policies of its own.
+fn scenario(
+    seed: u64,
+    shape: Shape,
+    steps: usize,
+    runner: &mut TestRunner,
+) -> Result<String, Box<dyn Error>> {
     let policies = proptest::collection::vec(policy(shape), 1..6);
     let mut text = head(seed, shape);
     let mut manifests = String::new();
     for step in 0..steps {
-        let drawn = policies.new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
+        let drawn = policies.new_tree(runner).map_err(|reason| reason.to_string())?.current();
         let names: Vec<String> = (0..drawn.len()).map(|index| format!("s{step}p{index}")).collect();
         writeln!(text, "- step: \"{step}\"\n  policies: [{}]\n  expect:", names.join(", "))?;
         for attempt in attempts(shape) {
