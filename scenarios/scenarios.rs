@@ -1,7 +1,7 @@
 //! Runs the scenario set: one test for every step, named `scenario/step`, and one for the whole set under each
 //! older Cilium version.
 //!
-//! On a cluster, as `VERDIKT_ON` names one, the scenarios that the filter leaves run by the `verdikt` of this workspace.
+//! On a cluster, as `VERDIKT_ON` names one, the scenarios that the filter leaves are one run.
 
 use std::process::ExitCode;
 
@@ -9,8 +9,5 @@ use verdikt_test::{CiliumVersion, Suite};
 
 fn main() -> ExitCode {
     let older = CiliumVersion::ALL.into_iter().filter(|version| *version != CiliumVersion::default());
-    Suite::new(env!("CARGO_MANIFEST_DIR"), &["."])
-        .also_under(older)
-        .program([env!("CARGO"), "run", "--quiet", "--package", "verdikt", "--"])
-        .run()
+    Suite::new(env!("CARGO_MANIFEST_DIR"), &["."]).also_under(older).run()
 }

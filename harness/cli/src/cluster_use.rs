@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::{self, IsTerminal as _};
 
 use tokio::sync::mpsc;
-use verdikt_cluster::image;
+use verdikt_cluster::image::{self, ProbeProgram};
 use verdikt_cluster::wait::WaitProgress;
 use verdikt_runner::backend::reason;
 
@@ -14,9 +14,14 @@ use crate::runtime::runtime;
 
 /// The image of the probes, of this program or the one beside it.
 pub(crate) fn probe_image(registry: Option<&str>) -> Result<image::Built, Failure> {
+    image::build(&probe_programs()?, registry).map_err(|error| Failure::machine(reason(&error)))
+}
+
+/// The programs that may be the probe: this one, and those beside it.
+pub(crate) fn probe_programs() -> Result<Vec<ProbeProgram>, Failure> {
     let running = std::env::current_exe()
         .map_err(|error| Failure::machine("cannot find this program").cause(&error))?;
-    image::build(&image::candidates(&running), registry).map_err(|error| Failure::machine(reason(&error)))
+    Ok(image::candidates(&running))
 }
 
 /// Tells on a terminal what is waited for.

@@ -60,6 +60,7 @@ fn numbers() -> Vec<i32> {
 /// The signals that are listened to. Whoever starts a command so that it outlives its terminal (`nohup`) means it.
 #[cfg(unix)]
 fn numbers() -> Vec<i32> {
+    // Where it cannot be read, nothing is taken for ignored.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();

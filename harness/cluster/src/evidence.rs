@@ -88,7 +88,8 @@ pub async fn collect(
     for (node, agent) in cluster.nodes_in_use() {
         let Some(agent) = agent else { continue };
         for UnhealthyEndpoint { id, .. } in cluster.unhealthy_endpoints(&agent, &names).await {
-            if let Some(log) = cluster.log_of_endpoint(&agent, id).await {
+            let log = cluster.log_of_endpoint(&agent, id).await;
+            if !log.is_empty() {
                 kept.write(&format!("endpoint-{id}-{node}.json"), &log)?;
             }
         }

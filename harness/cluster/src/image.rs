@@ -120,18 +120,22 @@ pub fn build(programs: &[ProbeProgram], registry: Option<&str>) -> Result<Built,
     Err(unfit.unwrap_or_else(nothing))
 }
 
-/// The programs that may be the probe: `verdikt-probe` beside the running program, one that Cargo has built to be static
-/// in the same folder of targets, and the running program itself.
+/// The programs that may be the probe: those near the running program, and this program itself.
 pub fn candidates(running: &Path) -> Vec<ProbeProgram> {
+    let itself = ProbeProgram { path: running.to_owned(), arguments: vec!["probe".to_owned()] };
+    probes_near(running).into_iter().chain([itself]).collect()
+}
+
+/// The probes near a program: `verdikt-probe` beside it, and one that Cargo has built to be static in the same folder of
+/// targets.
+pub fn probes_near(running: &Path) -> Vec<ProbeProgram> {
     let beside = running.with_file_name(PROBE);
     let built = running
         .ancestors()
         .nth(2)
         .map(|target| target.join(format!("{ARCH}-unknown-linux-gnu")).join("release").join(PROBE));
     let probes = std::iter::once(beside).chain(built);
-    let probes = probes.map(|path| ProbeProgram { path, arguments: Vec::new() });
-    let itself = ProbeProgram { path: running.to_owned(), arguments: vec!["probe".to_owned()] };
-    probes.chain([itself]).collect()
+    probes.map(|path| ProbeProgram { path, arguments: Vec::new() }).collect()
 }
 
 fn archive(

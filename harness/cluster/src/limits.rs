@@ -52,7 +52,9 @@ impl CiliumFacts {
 /// Which limits the cluster is near, a sentence each. What cannot be learned is not told.
 pub async fn near(connection: &ApiConnection, facts: &Facts) -> Vec<String> {
     let cilium = &facts.cilium;
-    let identities = identities(connection).await.unwrap_or_default();
+    let identities = identities(connection).await;
+    let identities = identities.inspect_err(|error| debug!(%error, "cannot count the identities"));
+    let identities = identities.unwrap_or_default();
     let agents = facts.nodes.iter().filter_map(|(name, node)| {
         let agent = node.agent.as_ref().filter(|agent| agent.ready)?;
         Some((name, &agent.container))
@@ -118,7 +120,8 @@ fn is_near(count: usize, limit: usize) -> bool {
 /// The fullest policy map of an agent's endpoints: which part of it their policy needs. None where the agent does not say.
 pub(crate) async fn pressure(connection: &ApiConnection, agent: &PodContainer) -> Option<f64> {
     let command = ["cilium-dbg", "metrics", "list", "-p", "bpf_map_pressure", "-o", "json"];
-    let said = exec::output(connection, agent, &command, ANSWER).await.ok()?;
+    let said = exec::output(connection, agent, &command, ANSWER).await;
+    let said = said.inspect_err(|error| debug!(%error, "cannot ask an agent for its metrics")).ok()?;
     policy_map_pressure(&said)
 }
 

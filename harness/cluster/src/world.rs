@@ -27,6 +27,15 @@ pub const DOMAIN: &str = "test";
 /// How much of what a probe complains of is kept.
 const MOST_COMPLAINTS: u64 = 4096;
 
+/// Reads a range of addresses, or one address.
+pub fn range(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from).ok();
+    text.parse()
+        .ok()
+        .or_else(address)
+        .ok_or_else(|| "it is neither an address nor a range such as 203.0.113.0/24".to_owned())
+}
+
 /// Where hosts outside the cluster are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct World {
@@ -108,5 +117,7 @@ async fn exit_reason(mut child: Child) -> Option<String> {
     if !said.is_empty() {
         return Some(said.to_owned());
     }
-    child.wait().await.ok().map(|status| status.to_string())
+    let ended = child.wait().await;
+    let ended = ended.inspect_err(|error| debug!(%error, "cannot learn how a program ended"));
+    ended.ok().map(|status| status.to_string())
 }

@@ -94,6 +94,7 @@ async fn read(
     loop {
         match lines.next_line().await {
             Ok(Some(line)) => match serde_json::from_str(&line) {
+                // Whoever listened goes only when the conversation ends.
                 Ok(report) => drop(heard.send((speaker.clone(), ConversationEvent::Report(report)))),
                 Err(error) => return format!("it says what no probe says: {error}"),
             },

@@ -1,6 +1,7 @@
 //! The `cluster` backend: attempts by pods of a Kubernetes cluster, met by the real datapath of Cilium.
 
 pub mod access;
+pub mod kind;
 pub mod notice;
 pub mod session;
 

@@ -71,12 +71,12 @@ pub(crate) fn begin_run(backend: &str, options: &RunOptions, sink: Sink<'_>) -> 
 }
 
 fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io::Result<()> {
-    let _scenario = info_span!("scenario", name = %scenario.name).entered();
+    let _scenario = info_span!("scenario", scenario = %scenario.name).entered();
     let Some(plan) = begin(scenario, options, |_| None, sink)? else { return Ok(()) };
     let mut past = StepHistory::default();
     for (step, cells) in plan.steps {
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
-        let _step = info_span!("step", name = %step.name).entered();
+        let _step = info_span!("step", step = %step.name).entered();
         let asked = predict_step(step, options.version, &past);
         info!(policies = step.policies.len(), cells = cells.wanted.len(), "the step is predicted");
         if !cells.is_empty() {

@@ -153,7 +153,7 @@ async fn run_scenario<B: Backend>(
         // What went wrong first is what matters.
         ran.and(backend.close().await)
     };
-    let run = run.instrument(info_span!("scenario", name = %scenario.name));
+    let run = run.instrument(info_span!("scenario", scenario = %scenario.name));
     if let Err(error) = run.await {
         let reason = reason(&error);
         let (scenario, place) = (scenario.name.clone(), scenario.place.clone());
@@ -174,7 +174,7 @@ async fn run_steps<B: Backend>(
     let last = Cell::new(0);
     for (step, cells) in &plan.steps {
         let run = StepRun { scenario, step, options, attempts: &last };
-        let span = info_span!("step", name = %step.name);
+        let span = info_span!("step", step = %step.name);
         past = run.evaluate(cells, backend, &past, sink).instrument(span).await?;
     }
     Ok(())

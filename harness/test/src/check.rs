@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use verdikt_manifests::loader;
-use verdikt_runner::backend::reason;
 use verdikt_scenario::diagnostic;
 use verdikt_scenario::loader::{FileReach, Loaded};
 use verdikt_scenario::scenario::Scenario;
@@ -11,7 +10,8 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 
 use crate::backend::{Wish, version_of_environment};
-use crate::{events, judged, program};
+use crate::cluster::{self, ClusterRun};
+use crate::{events, judged};
 
 /// Runs the scenarios of a file, and panics with the report of what is not as expected. A file without scenarios, as
 /// one with policies that a scenario names, is skipped.
@@ -50,7 +50,8 @@ fn run(file: &Path) -> Result<Vec<String>, String> {
     let events = match wish {
         Wish::Model => events::of_model(&scenarios, version),
         Wish::Cluster(on) => {
-            program::events(&program::program(&[]), &on, asked, &files).map_err(|error| reason(&error))?
+            let (on, version, scenarios, sources) = (&*on, asked, &*scenarios, &sources);
+            cluster::events(ClusterRun { on, version, scenarios, sources })?
         }
         Wish::Best | Wish::Lab => here(&wish, file, &scenarios, version, &mut notes)?,
     };

@@ -33,7 +33,8 @@ pub(crate) fn of_lab(scenario: &Scenario, version: CiliumVersion) -> Result<Vec<
     }))
 }
 
-fn options(version: CiliumVersion) -> RunOptions {
+/// How scenarios run.
+pub(crate) fn options(version: CiliumVersion) -> RunOptions {
     RunOptions { version, ..RunOptions::default() }
 }
 

@@ -36,17 +36,23 @@
 //! | not set | the lab; the policy model where there can be no lab |
 //! | `lab` | real sockets in network namespaces of this machine (feature `lab`, on by default) |
 //! | `model` | the policy model alone |
-//! | `kind[:PROFILE]`, `cluster[:CONTEXT]` | a cluster with Cilium, by the installed program `verdikt` (or the one that `VERDIKT_PROGRAM` names) |
+//! | `kind[:PROFILE]`, `cluster[:CONTEXT]` | a cluster with Cilium (feature `cluster`) |
 //!
-//! `VERDIKT_CILIUM` chooses the Cilium version. Without the feature `lab` this crate needs neither sockets nor TLS.
+//! `VERDIKT_CILIUM` chooses the Cilium version. Without the feature `lab` this crate needs no sockets, without `cluster`
+//! no client of Kubernetes, and without both no TLS.
+//!
+//! On clusters, `VERDIKT_YES=1` allows one that is not a kind cluster, and `VERDIKT_CLUSTERWIDE=1` policies that are in force
+//! for everybody there; `VERDIKT_WORLD`, `VERDIKT_WORLD_ADDRESSES` and `VERDIKT_WORLD_DNS` say where hosts outside are, as
+//! those options of `verdikt run` do. Pods run the static program `verdikt-probe`, which is looked for in the `PATH`;
+//! `VERDIKT_PROBE` names another one, and `VERDIKT_REGISTRY` the registry from which nodes get its image.
 //!
 //! Must not know: how a command line of `verdikt` is read.
 
 mod backend;
 mod check;
+mod cluster;
 mod events;
 mod judged;
-mod program;
 #[cfg(all(feature = "lab", target_os = "linux"))]
 mod role;
 mod suite;

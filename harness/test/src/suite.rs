@@ -1,6 +1,5 @@
 //! The tests of a set of scenarios, and the program that runs them.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use verdikt_scenario::version::CiliumVersion;
@@ -24,13 +23,13 @@ pub struct Suite {
     pub(crate) granularity: Granularity,
     pub(crate) version: Option<CiliumVersion>,
     pub(crate) besides: Vec<CiliumVersion>,
-    pub(crate) program: Vec<OsString>,
 }
 
 impl Suite {
     /// A test for every step of the scenarios in these files and folders, relative to `root`: the folder of the
     /// package, `env!("CARGO_MANIFEST_DIR")`.
     pub fn new(root: impl AsRef<Path>, paths: &[impl AsRef<Path>]) -> Self {
+        // Without it, messages have whole paths.
         let here = std::env::current_dir().unwrap_or_default();
         let paths = paths.iter().map(|path| {
             let path = root.as_ref().join(path);
@@ -45,7 +44,6 @@ impl Suite {
             granularity: Granularity::default(),
             version: None,
             besides: Vec::new(),
-            program: Vec::new(),
         }
     }
 
@@ -65,11 +63,5 @@ impl Suite {
     #[must_use]
     pub fn also_under(self, versions: impl IntoIterator<Item = CiliumVersion>) -> Self {
         Self { besides: versions.into_iter().collect(), ..self }
-    }
-
-    /// Sets the program, with its first arguments, that runs scenarios on clusters.
-    #[must_use]
-    pub fn program<Word: Into<OsString>>(self, words: impl IntoIterator<Item = Word>) -> Self {
-        Self { program: words.into_iter().map(Into::into).collect(), ..self }
     }
 }

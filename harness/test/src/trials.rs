@@ -1,24 +1,23 @@
 //! The tests of a suite, each of which runs its scenario unless another one has.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use verdikt_manifests::loader;
-use verdikt_runner::backend::reason;
 use verdikt_runner::plan::{RunOptions, cell_names};
 use verdikt_scenario::cell_name::StepName;
-use verdikt_scenario::diagnostic;
+use verdikt_scenario::diagnostic::{self, SourceTexts};
 use verdikt_scenario::loader::{FileReach, Loaded};
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 
 use crate::backend::{Wish, version_of_environment};
+use crate::cluster::{self, ClusterRun};
+use crate::events;
 use crate::judged::{TestSubject, all, completion};
 use crate::suite::{Granularity, Suite};
-use crate::{events, program};
 
 /// Where the tests of a suite run.
 #[derive(Clone, Debug)]
@@ -36,6 +35,7 @@ impl SuiteBackend {
     #[expect(clippy::print_stderr, reason = "a test that runs with less than it could says so")]
     pub(crate) fn choose(wish: Wish) -> Result<Self, String> {
         use verdikt_lab::enter::enter;
+        use verdikt_runner::backend::reason;
 
         match wish {
             Wish::Model => Ok(Self::Model),
@@ -68,12 +68,12 @@ struct Runs {
     backend: SuiteBackend,
     /// As the suite or the environment asks for it.
     version: Option<CiliumVersion>,
-    program: Vec<std::ffi::OsString>,
+    sources: SourceTexts,
     /// On this machine, scenario by scenario.
     of_each: Vec<OnceLock<Result<Vec<Event>, String>>>,
-    /// On a cluster, all scenarios of these files at once.
-    files: Vec<PathBuf>,
-    of_all: OnceLock<Result<Vec<Event>, String>>,
+    /// On a cluster, all that have a test that is wanted, in one run.
+    wanted: Vec<Scenario>,
+    of_wanted: OnceLock<Result<Vec<Event>, String>>,
 }
 
 impl Runs {
@@ -92,10 +92,9 @@ impl Runs {
                 events::of_lab(scenario, self.version())
                     .map_err(|error| format!("cannot run in the lab: {error}"))
             }),
-            SuiteBackend::Cluster(on) => self.of_all.get_or_init(|| {
-                let program = program::program(&self.program);
-                let events = program::events(&program, on, self.version, &self.files);
-                events.map_err(|error| reason(&error))
+            SuiteBackend::Cluster(on) => self.of_wanted.get_or_init(|| {
+                let (version, scenarios, sources) = (self.version, &self.wanted, &self.sources);
+                cluster::events(ClusterRun { on, version, scenarios, sources })
             }),
         };
         events.as_deref().map_err(Failed::from)
@@ -140,16 +139,15 @@ fn trials(suite: &Suite, backend: SuiteBackend, arguments: &Arguments) -> Vec<Tr
         scenarios.iter().map(|scenario| tests_of(scenario, suite.granularity, version)).collect();
     let wanted =
         scenarios.iter().zip(&tests).filter(|(_, tests)| tests.iter().any(|(name, _)| is_wanted(name)));
-    let mut files: Vec<PathBuf> = wanted.map(|(scenario, _)| PathBuf::from(&*scenario.place.file)).collect();
-    files.dedup();
+    let wanted = wanted.map(|(scenario, _)| scenario.clone()).collect();
     let runs = Arc::new(Runs {
         of_each: scenarios.iter().map(|_| OnceLock::new()).collect(),
         scenarios,
         backend,
         version: suite.version,
-        program: suite.program.clone(),
-        files,
-        of_all: OnceLock::new(),
+        sources,
+        wanted,
+        of_wanted: OnceLock::new(),
     });
     let mut trials = Vec::new();
     {
@@ -157,7 +155,11 @@ fn trials(suite: &Suite, backend: SuiteBackend, arguments: &Arguments) -> Vec<Tr
         trials.push(Trial::test("the scenarios load without a mistake", move || {
             let mistakes = verdikt_runner::mistakes(&runs.scenarios, version);
             let problems: Vec<_> = diagnostics.into_iter().chain(mistakes).collect();
-            if problems.is_empty() { Ok(()) } else { Err(diagnostic::render(&problems, &sources).into()) }
+            if problems.is_empty() {
+                Ok(())
+            } else {
+                Err(diagnostic::render(&problems, &runs.sources).into())
+            }
         }));
     }
     for &version in &suite.besides {

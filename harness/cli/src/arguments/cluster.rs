@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use verdikt_cluster::mark::SYSTEM_NAMESPACE;
+use verdikt_cluster::world::range;
 use verdikt_kind::cluster::KindOptions;
 use verdikt_kind::profile::DEFAULT;
 use verdikt_runner::cluster::OF_THE_CLUSTER;
@@ -141,13 +142,4 @@ pub(crate) fn borrowable(text: &str) -> Result<NamespaceName, String> {
         return Err("it is verdikt's own".to_owned());
     }
     Ok(name)
-}
-
-/// A range of addresses, or one.
-fn range(text: &str) -> Result<IpNet, String> {
-    let address = || text.parse::<IpAddr>().map(IpNet::from).ok();
-    text.parse()
-        .ok()
-        .or_else(address)
-        .ok_or_else(|| "it is neither an address nor a range such as 203.0.113.0/24".to_owned())
 }

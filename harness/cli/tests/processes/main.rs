@@ -34,6 +34,7 @@ mod reading;
 mod replay;
 mod repositories;
 mod run;
+mod scenarios_as_tests;
 mod settings;
 mod shared_cluster;
 mod stand_ins;

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
 use verdikt_scenario::version::CiliumVersion;
@@ -45,6 +46,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "verdikt-cluster",
             "verdikt-engine",
             "verdikt-hubble",
+            "verdikt-kind",
             "verdikt-lab",
             "verdikt-platform",
             "verdikt-probe",
@@ -67,6 +69,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "verdikt-report",
             "verdikt-runner",
             "verdikt-scenario",
+            "verdikt-test",
             "verdikt-verdict",
             "verdikt-wire",
         ],
@@ -74,6 +77,8 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "verdikt-test",
         &[
+            "verdikt-cluster",
+            "verdikt-kind",
             "verdikt-lab",
             "verdikt-manifests",
             "verdikt-probe",
@@ -280,6 +285,35 @@ fn pure_packages_depend_on_nothing_that_does_io() {
         broken.extend(impure.map(|(_, way)| way.clone()));
     }
     none(&broken, "pure packages do no I/O: move what needs this dependency to `runner` or `cli`");
+}
+
+/// Whoever tests scenarios without clusters builds no client of Kubernetes, and without the lab, whose attempts speak TLS, no
+/// TLS either.
+#[test]
+fn the_crate_for_tests_is_lean_without_its_feature_for_clusters() {
+    let tree = |features: &[&str]| {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["tree", "--offline", "--locked", "--package", "verdikt-test", "--edges", "normal"]);
+        // As in a workspace where nothing else asks for features.
+        command.env_remove("CARGO_RESOLVER_FEATURE_UNIFICATION");
+        command.args(["--prefix", "none"]).args(features);
+        let listed = command.current_dir(root()).output().unwrap();
+        assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+        let listed = String::from_utf8(listed.stdout).unwrap();
+        listed.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect::<BTreeSet<_>>()
+    };
+    let of_clusters = ["kube", "kube-client", "tonic", "verdikt-cluster", "verdikt-hubble"];
+    let of_both = ["rustls"];
+    let (with_lab, alone) = (tree(&[]), tree(&["--no-default-features"]));
+    let heavy = of_clusters.iter().filter(|name| with_lab.contains(**name));
+    let heavy = heavy.chain(of_both.iter().filter(|name| alone.contains(**name)));
+    let heavy: Vec<String> = heavy.map(ToString::to_string).collect();
+    none(&heavy, "put these behind the feature `cluster` of verdikt-test");
+    let with_clusters = tree(&["--no-default-features", "--features", "cluster"]);
+    assert!(
+        of_clusters.iter().chain(&of_both).all(|name| with_clusters.contains(*name)),
+        "{with_clusters:?}"
+    );
 }
 
 /// What stands before the unit tests at the end of a file.

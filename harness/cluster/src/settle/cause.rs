@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
+use tracing::debug;
 
 use super::agents::name_of;
 use crate::cluster::Cluster;
@@ -38,7 +39,7 @@ impl Cluster {
             for UnhealthyEndpoint { id, pod } in
                 self.unhealthy_endpoints(&agent, &pods).await.into_iter().take(MOST)
             {
-                let log = self.log_of_endpoint(&agent, id).await.unwrap_or_default();
+                let log = self.log_of_endpoint(&agent, id).await;
                 causes.extend(last_failure(&log).map(|said| format!("its agent says of {pod}: {said}")));
             }
             let pressure = limits::pressure(self.connection(), &agent).await;
@@ -55,18 +56,23 @@ impl Cluster {
         agent: &PodContainer,
         pods: &BTreeSet<String>,
     ) -> Vec<UnhealthyEndpoint> {
-        let said = self.say(agent, &["endpoint", "list", "-o", "json"]).await.unwrap_or_default();
+        let said = self.say(agent, &["endpoint", "list", "-o", "json"]).await;
         unhealthy_endpoints(&said, pods)
     }
 
-    /// The log of an endpoint, as its agent writes it.
-    pub(crate) async fn log_of_endpoint(&self, agent: &PodContainer, id: u64) -> Option<String> {
+    /// The log of an endpoint, as its agent writes it; nothing where the agent cannot be asked.
+    pub(crate) async fn log_of_endpoint(&self, agent: &PodContainer, id: u64) -> String {
         self.say(agent, &["endpoint", "log", &id.to_string(), "-o", "json"]).await
     }
 
-    async fn say(&self, agent: &PodContainer, question: &[&str]) -> Option<String> {
+    /// What an agent says to a question; nothing where it cannot be asked.
+    async fn say(&self, agent: &PodContainer, question: &[&str]) -> String {
         let command: Vec<&str> = std::iter::once("cilium-dbg").chain(question.iter().copied()).collect();
-        exec::output(self.connection(), agent, &command, ANSWER).await.ok()
+        let said = exec::output(self.connection(), agent, &command, ANSWER).await;
+        said.unwrap_or_else(|error| {
+            debug!(%error, ?question, "cannot ask an agent");
+            String::new()
+        })
     }
 }
 

@@ -19,7 +19,7 @@ const NONE: Option<&str> = None;
 pub(super) fn replace(resolv_conf: &str, hosts: &str) -> io::Result<()> {
     // What is mounted here shall not appear on the machine, nor the reverse.
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE)?;
-    // Links are followed while all of the machine can be seen.
+    // Links are followed while all of the machine can be seen. A file that cannot be read says nothing.
     let switch = fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
     let texts = [
         ("/etc/resolv.conf", resolv_conf.to_owned()),

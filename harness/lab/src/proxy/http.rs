@@ -251,6 +251,7 @@ fn judged(request: &Request<Incoming>, redirect: &Redirect, judge: &Judge) -> Pr
 /// Sends a request on; none if the server cannot be reached.
 async fn forward(mut request: Request<Incoming>, server: &UpstreamConnection) -> Option<Response<Body>> {
     let mut connected = server.connected.clone();
+    // Whoever connects is gone only with the connection of the client.
     connected.wait_for(|connected| *connected).await.ok()?;
     let wanted = upgrade(request.headers()).is_some();
     let upgrading = hyper::upgrade::on(&mut request);

@@ -31,6 +31,7 @@ pub(super) fn of_start() -> Limit {
 
 /// Whether the user's processes are not limited. The root of a user namespace may be anybody outside.
 fn is_root_of_machine() -> bool {
+    // Where it cannot be read, nobody is taken for root.
     let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let mut numbers = map.split_whitespace();
     geteuid().is_root() && (numbers.next(), numbers.next()) == (Some("0"), Some("0"))
@@ -53,7 +54,7 @@ fn full_group(root: &Path, own: &str) -> Option<u64> {
         groups.map(Path::to_owned).find_map(|group| {
             let number = |file: &str| fs::read_to_string(group.join(file)).ok()?.trim().parse::<u64>().ok();
             let most = number("pids.max")?;
-            // Those that have ended since may have made room.
+            // Those that have ended since may have made room. A group without the file has refused nobody.
             let refused = fs::read_to_string(group.join("pids.events")).unwrap_or_default();
             let is_full = number("pids.current").is_some_and(|current| current >= most);
             (is_full || refused.lines().any(|line| line.starts_with("max ") && line != "max 0"))

@@ -8,7 +8,9 @@ use verdikt_cluster::connect::{ApiConnection, ConnectError, ContextChoice};
 use verdikt_cluster::error::ApiError;
 use verdikt_cluster::inspect::{Facts, InspectError, inspect};
 use verdikt_cluster::permissions::{self, Missing};
+use verdikt_kind::profile::profiles;
 use verdikt_scenario::name::NamespaceName;
+use verdikt_scenario::plain::counted;
 
 /// Why a cluster cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +96,26 @@ pub async fn look(context: Option<String>) -> Result<(ApiConnection, Facts), Acc
     let missing = permissions::missing_of_cilium(&connection, namespace).await?;
     require(&connection, RightsScope::Cilium(namespace.clone()), missing)?;
     Ok((connection, facts))
+}
+
+/// Whether a cluster is verdikt's own: the kind cluster of a profile.
+pub fn is_own(facts: &Facts) -> bool {
+    facts.kind_cluster().is_some_and(|name| profiles().any(|profile| profile.cluster() == name))
+}
+
+/// Names the cluster that a run is about to use, for people.
+pub fn name_for_people(connection: &ApiConnection, facts: &Facts) -> String {
+    let what = match facts.kind_cluster() {
+        Some(name) => format!("kind cluster {name}"),
+        None => format!("{}, not a kind cluster", connection.server()),
+    };
+    format!(
+        "context {}: {what}, Kubernetes {}, Cilium {}, {}",
+        connection.context(),
+        facts.kubernetes,
+        facts.cilium.full_version,
+        counted(facts.nodes.len(), "node")
+    )
 }
 
 /// Looks whether clusterwide policies may be made.

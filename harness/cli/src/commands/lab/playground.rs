@@ -201,6 +201,7 @@ impl Playground<'_> {
                             self.clients.take(ports, read, write);
                         }
                     }
+                    // As above.
                     Err(refusal) => drop(answer(&mut write, &refusal).await),
                 }
             }

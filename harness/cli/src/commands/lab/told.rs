@@ -41,6 +41,7 @@ pub(super) async fn asked(stream: UnixStream) -> Option<Asked> {
         return None;
     }
     let (mut read, mut line) = (BufReader::new(read), String::new());
+    // One who goes before asking has nothing to be told.
     read.read_line(&mut line).await.ok()?;
     Some(Asked { ask: LabRequest::from_line(&line).ok()?, read, write })
 }

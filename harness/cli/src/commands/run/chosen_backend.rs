@@ -1,25 +1,24 @@
 //! Where a run takes place: as wished, or in the lab if there can be one.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 
-use verdikt_cluster::image::Built;
 use verdikt_cluster::world::World;
-use verdikt_kind::cluster::world::{ADDRESSES, DNS, HostProgram, world};
-use verdikt_kind::cluster::{KindOptions, load_archive};
+use verdikt_kind::call::interrupt_by;
 use verdikt_kind::profile::Profile;
 use verdikt_platform::limit::Limit;
 use verdikt_runner::backend::reason;
+use verdikt_runner::cluster::kind::{self, KindCluster, KindClusterError};
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 
 use super::cluster::{ChosenCluster, Prepared};
 use crate::arguments::{BackendArgument, RunArguments};
-use crate::cluster_use::probe_image;
+use crate::cluster_use::probe_programs;
 use crate::failure::Failure;
-use crate::kind_use::{bring_up, failure, named, phases};
+use crate::kind_use::{self, named, phases};
 use crate::lab_use;
 use crate::printer::Printer;
+use crate::signals;
 
 pub(super) enum ChosenBackend {
     /// The engine alone, and why it is not the lab where nobody chose it.
@@ -61,17 +60,11 @@ impl ChosenBackend {
             }
             Some(BackendArgument::Kind(name)) => {
                 let profile = named(name)?;
-                let mut progress = phases();
-                let settings = settings_of(scenarios, printer);
-                let (context, built) = kind(&profile, settings, &mut progress)?;
-                let has_world =
-                    |scenario: &Scenario| scenario.steps.iter().any(|step| !step.topology.world.is_empty());
-                let needs_world = arguments.world.place().is_none() && scenarios.iter().any(has_world);
-                let world = needs_world.then(|| outside(&profile, &built, &mut progress)).transpose()?;
+                let (cluster, world) = kind_cluster(&profile, scenarios, arguments, printer)?;
                 // With a registry, pods call the image by a name of that registry.
-                let image = arguments.registry.is_none().then_some(built.image);
+                let image = arguments.registry.is_none().then_some(cluster.built.image);
                 let prepared = Prepared { image, world };
-                Ok(Self::Cluster(Box::new(ChosenCluster::open(Some(context), prepared, arguments)?)))
+                Ok(Self::Cluster(Box::new(ChosenCluster::open(Some(cluster.context), prepared, arguments)?)))
             }
         }
     }
@@ -104,48 +97,36 @@ impl ChosenBackend {
     }
 }
 
-/// What the Cilium of a cluster is to have for scenarios, as Helm values. Where they want different things, it has what its
-/// profile says, and those that want something else are skipped with that reason.
-fn settings_of(scenarios: &[Scenario], printer: &Printer) -> BTreeMap<String, String> {
-    let steps = scenarios.iter().flat_map(|scenario| &scenario.steps);
-    let wanted: BTreeSet<_> = steps.map(|step| step.topology.settings.helm_values()).collect();
-    if wanted.len() > 1 {
+/// Brings the cluster of a profile up for scenarios, and says where hosts outside it are.
+fn kind_cluster(
+    profile: &Profile,
+    scenarios: &[Scenario],
+    arguments: &RunArguments,
+    printer: &Printer,
+) -> Result<(KindCluster, Option<World>), Failure> {
+    let signals = signals::hold();
+    interrupt_by(signals.flag());
+    let settings = kind::settings(scenarios).unwrap_or_else(|| {
         printer.note(
             "the scenarios want different settings of Cilium: it keeps those of the profile; run scenarios with other settings \
              by themselves",
         );
-        return BTreeMap::new();
+        BTreeMap::new()
+    });
+    let mut progress = phases();
+    let cluster = kind::bring_up(profile, settings, &probe_programs()?, &mut progress).map_err(failure)?;
+    let needs_world = arguments.world.place().is_none() && kind::have_hosts_outside(scenarios);
+    let world = needs_world.then(|| kind::hosts_outside(profile, &cluster.built, &mut progress));
+    let world = world.transpose().map_err(failure)?;
+    if signals.is_asked() { Err(Failure::interrupted()) } else { Ok((cluster, world)) }
+}
+
+fn failure(error: KindClusterError) -> Failure {
+    match error {
+        KindClusterError::Kind(error) => kind_use::failure(&error),
+        KindClusterError::Image(error) => Failure::machine(reason(&error)),
+        KindClusterError::Archive { path, source } => {
+            Failure::file("write the image of the probe", &path, &source)
+        }
     }
-    let wanted = wanted.into_iter().next().unwrap_or_default();
-    wanted.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// Brings the cluster of a profile up, with the probe's image on its nodes; its context, and the image.
-fn kind(
-    profile: &Profile,
-    settings: BTreeMap<String, String>,
-    progress: &mut dyn FnMut(&str),
-) -> Result<(String, Built), Failure> {
-    let options = KindOptions { settings: Some(settings), ..KindOptions::default() };
-    let up = bring_up(profile, &options, progress)?;
-    progress("load the image of the probe");
-    let built = probe_image(None)?;
-    // In a place of this process's own: the archive has to be a file.
-    let archive = std::env::temp_dir().join(format!("verdikt-probe-{}.tar", std::process::id()));
-    std::fs::write(&archive, &built.archive)
-        .map_err(|error| Failure::file("write the image of the probe", &archive, &error))?;
-    let loaded = load_archive(profile, &archive).map_err(|error| failure(&error));
-    // A file that stays is small, and the system's to remove.
-    let _ = std::fs::remove_file(&archive);
-    loaded?;
-    Ok((up.context, built))
-}
-
-/// Where hosts outside the cluster of a profile are: in a container beside its nodes.
-fn outside(profile: &Profile, built: &Built, progress: &mut dyn FnMut(&str)) -> Result<World, Failure> {
-    let id = built.image.reference.rsplit(':').next().unwrap_or_default();
-    let probe = HostProgram { id, program: &built.program.path, arguments: &built.program.arguments };
-    let command = world(profile, &probe, progress).map_err(|error| failure(&error))?;
-    let addresses = ADDRESSES.map(Into::into).to_vec();
-    Ok(World { command, addresses, dns: Some(IpAddr::V4(DNS)) })
 }

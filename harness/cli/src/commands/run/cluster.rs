@@ -8,7 +8,7 @@ use verdikt_cluster::image::ProbeImage;
 use verdikt_cluster::world::World;
 use verdikt_runner::backend::reason;
 use verdikt_runner::cluster::Clusterwide;
-use verdikt_runner::cluster::access::{AccessError, look};
+use verdikt_runner::cluster::access::{AccessError, is_own, look};
 use verdikt_runner::cluster::notice::Notice;
 use verdikt_runner::cluster::session::{ClusterSession, SessionError, SessionSettings};
 use verdikt_runner::plan::{RunOptions, Sink};
@@ -54,7 +54,7 @@ impl ChosenCluster {
             Some(image) => image,
             None => probe_image(arguments.registry.as_deref())?.image,
         };
-        let clusterwide = match (consent::is_own(&facts), arguments.clusterwide) {
+        let clusterwide = match (is_own(&facts), arguments.clusterwide) {
             (true, _) => Clusterwide::Allowed,
             (false, true) => Clusterwide::Listed,
             (false, false) => Clusterwide::Skipped,

@@ -4,32 +4,19 @@ use std::io::{self, IsTerminal as _};
 
 use verdikt_cluster::connect::ApiConnection;
 use verdikt_cluster::inspect::Facts;
-use verdikt_kind::profile::profiles;
-use verdikt_scenario::plain::counted;
+use verdikt_runner::cluster::access::name_for_people;
 
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Whether a cluster is verdikt's own: the kind cluster of a profile.
-pub(super) fn is_own(facts: &Facts) -> bool {
-    facts.kind_cluster().is_some_and(|name| profiles().any(|profile| profile.cluster() == name))
-}
-
 /// Names the cluster that a run is about to use. Where it is not a kind cluster, asks whether it may be used, unless
 /// `yes` says so already.
 pub(super) fn ask(connection: &ApiConnection, facts: &Facts, yes: bool) -> Result<(), Failure> {
-    let what = match facts.kind_cluster() {
-        Some(name) => format!("kind cluster {name}"),
-        None => format!("{}, not a kind cluster", connection.server()),
-    };
-    let (context, nodes) = (connection.context(), counted(facts.nodes.len(), "node"));
-    Printer::tell(&format!(
-        "using context {context}: {what}, Kubernetes {}, Cilium {}, {nodes}\n",
-        facts.kubernetes, facts.cilium.full_version
-    ));
+    Printer::tell(&format!("using {}\n", name_for_people(connection, facts)));
     if yes || facts.kind_cluster().is_some() {
         return Ok(());
     }
+    let context = connection.context();
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::wrong(format!(
             "cannot use context {context} without being told to: it is not a kind cluster, and nobody can be asked here"
