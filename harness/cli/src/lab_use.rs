@@ -9,5 +9,5 @@ mod no_lab;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::{enter, probe_main, run};
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{enter, probe, probe_main, run};
+pub(crate) use linux::{enter, probe_main, run};
 pub(crate) use no_lab::no_lab;

@@ -47,16 +47,10 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::printer::{Colour, Printer};
 
-/// The command that becomes a pod's probe.
-const PROBE: &str = "probe";
 /// The name of the program as a plugin of kubectl.
 const PLUGIN: &str = "kubectl-verdikt";
 
 fn main() -> ExitCode {
-    // A lab starts this for each pod: without the whole command line it begins in half the time.
-    if std::env::args_os().skip(1).eq([PROBE]) {
-        return lab_use::probe_main(None, None);
-    }
     if completions::answer() {
         return ExitCode::SUCCESS;
     }

@@ -34,8 +34,8 @@ pub enum LabRequest {
 /// What it takes to run a program inside an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointEntry {
-    /// A process that lives there.
-    pub pid: u32,
+    /// A thread of the lab that lives there.
+    pub thread: u32,
     /// Its `/etc/resolv.conf`.
     pub resolv_conf: String,
     /// Its `/etc/hosts`.

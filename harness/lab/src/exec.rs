@@ -21,17 +21,21 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::sethostname;
 
-/// How often a connection is tried again before it is given up, in a network.
-const CONNECTION_TRIES: &str = "/proc/sys/net/ipv4/tcp_syn_retries";
-/// Denied packets vanish: so often that a connection in vain is given up after 7 s, and not after two minutes.
-const MOST_TRIES: &str = "2";
+/// Settings of a network that are comforts of its programs, and their values.
+/// <https://docs.kernel.org/networking/ip-sysctl.html>
+const COMFORTS: [(&str, &str); 2] = [
+    // Denied packets vanish: a connection in vain is given up after 7 s, and not after two minutes.
+    ("/proc/sys/net/ipv4/tcp_syn_retries", "2"),
+    // Servers on low ports.
+    ("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"),
+];
 
 /// What to run, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramInside {
     /// The process of the lab.
     pub lab: u32,
-    /// The process whose namespaces are the endpoint's: its probe.
+    /// The thread of the lab whose network is the endpoint's: its probe.
     pub probe: u32,
     /// The text of `/etc/resolv.conf`.
     pub resolv_conf: String,
@@ -49,15 +53,15 @@ pub struct ProgramInside {
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointExecError {
     /// The endpoint's probe is no more.
-    #[error("the endpoint is gone: its probe, process {probe}, has ended")]
+    #[error("the endpoint is gone: its probe, thread {probe} of the lab, has ended")]
     Gone {
-        /// The probe's process.
+        /// The probe's thread.
         probe: u32,
     },
-    /// The process is none of the lab's, or has no network of its own.
-    #[error("process {probe} is no endpoint of the lab, process {lab}")]
+    /// The thread has no network of its own.
+    #[error("thread {probe} of the lab, process {lab}, is no endpoint")]
     NoEndpoint {
-        /// The process that should be the endpoint's probe.
+        /// The thread that should be the endpoint's probe.
         probe: u32,
         /// The lab's.
         lab: u32,
@@ -101,8 +105,10 @@ pub fn end_with_parent() -> io::Result<()> {
 pub fn run_inside(inside: ProgramInside) -> Result<Infallible, EndpointExecError> {
     let failed = |what| move |source: nix::Error| EndpointExecError::Enter { what, source: source.into() };
     enter(inside.lab, inside.probe)?;
-    // Where it cannot be set, who connects in vain waits longer.
-    let _ = fs::write(CONNECTION_TRIES, MOST_TRIES);
+    for (setting, value) in COMFORTS {
+        // Where it cannot be set, it is done without.
+        let _ = fs::write(setting, value);
+    }
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS)
         .map_err(failed("have files and a name of its own"))?;
     files::replace(&inside.resolv_conf, &inside.hosts)
@@ -123,16 +129,16 @@ pub fn run_inside(inside: ProgramInside) -> Result<Infallible, EndpointExecError
     })
 }
 
-/// Enters the user namespace, if it is another one, and the network of a process that the lab has started.
+/// Enters the user namespace, if it is another one, and the network of a thread of the lab.
 fn enter(lab: u32, probe: u32) -> Result<(), EndpointExecError> {
     let failed_open = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => EndpointExecError::Gone { probe },
         io::ErrorKind::PermissionDenied => EndpointExecError::Foreign,
         _ => EndpointExecError::Enter { what: "find the endpoint's network", source },
     };
-    // All is asked of this one process: another may get its number once it has ended.
-    let process = File::open(format!("/proc/{probe}")).map_err(failed_open)?;
-    let below = |path: &str| format!("/proc/self/fd/{}/{path}", process.as_raw_fd());
+    // All is asked of this one thread: another may get its number once it has ended.
+    let thread = File::open(format!("/proc/{lab}/task/{probe}")).map_err(failed_open)?;
+    let below = |path: &str| format!("/proc/self/fd/{}/{path}", thread.as_raw_fd());
     let open = |kind: &str| File::open(below(&format!("ns/{kind}"))).map_err(failed_open);
     let failed = |what| {
         move |source: nix::Error| match source {
@@ -142,13 +148,12 @@ fn enter(lab: u32, probe: u32) -> Result<(), EndpointExecError> {
     };
     // Both are opened before either is entered: what was ours to see is seen with the rights we came with.
     let (user, network) = (open("user")?, open("net")?);
-    let stat = fs::read_to_string(below("stat")).map_err(failed_open)?;
     let same = |metadata: io::Result<Metadata>, other: io::Result<Metadata>| {
         let place = |metadata: Metadata| (metadata.dev(), metadata.ino());
         Ok::<_, io::Error>(place(metadata?) == place(other?))
     };
     let machines = same(network.metadata(), fs::metadata("/proc/self/ns/net"));
-    if parent(&stat) != Some(lab) || machines.map_err(failed_open)? {
+    if machines.map_err(failed_open)? {
         return Err(EndpointExecError::NoEndpoint { probe, lab });
     }
     let inside = same(user.metadata(), fs::metadata("/proc/self/ns/user"));
@@ -156,9 +161,4 @@ fn enter(lab: u32, probe: u32) -> Result<(), EndpointExecError> {
         setns(user, CloneFlags::CLONE_NEWUSER).map_err(failed("enter the lab's user namespace"))?;
     }
     setns(network, CloneFlags::CLONE_NEWNET).map_err(failed("enter the endpoint's network"))
-}
-
-/// The parent of a process, from its `stat`: after its name in parentheses and its state.
-fn parent(stat: &str) -> Option<u32> {
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }

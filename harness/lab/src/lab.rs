@@ -5,7 +5,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tracing::debug;
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
@@ -28,7 +27,7 @@ use crate::error::LabError;
 use crate::identities::Identities;
 use crate::losses::{LossCause, Losses, Lost, dropped_by_queues};
 use crate::names::{self, Resolution};
-use crate::namespace::{Making, NamespaceMaker, NetnsHandle, NetnsSpec, ProbeExecutable, Process};
+use crate::namespace::{Making, NamespaceMaker, NetnsHandle, NetnsSpec, ProbeWork};
 use crate::policy::AddressOwner;
 use crate::proxy::{Judge, Proxies};
 use crate::redirect::Redirects;
@@ -41,7 +40,7 @@ const PROBE_DEADLINE: Duration = Duration::from_secs(10);
 /// A topology that lives.
 #[derive(Debug)]
 pub struct Lab {
-    probe: ProbeExecutable,
+    probe: ProbeWork,
     begin: Instant,
     addresses: Addresses,
     identities: Identities,
@@ -62,24 +61,16 @@ pub struct Lab {
     maker: NamespaceMaker,
 }
 
-impl Drop for Lab {
-    fn drop(&mut self) {
-        let sites = std::mem::take(&mut self.sites);
-        self.maker.end(sites.into_values().map(|site| site.process).collect());
-    }
-}
-
 /// An endpoint that lives.
 #[derive(Debug)]
 struct RunningEndpoint {
     link: LinkId,
     /// The addresses of its device.
     addresses: Vec<IpAddr>,
-    /// The process of its probe.
-    pid: u32,
+    /// The thread of its probe.
+    thread: u32,
     /// How many packets its queues had no room for when that was last counted.
     dropped: u64,
-    process: Process,
 }
 
 /// Something a lab tells while attempts are made.
@@ -99,7 +90,7 @@ pub enum LabEvent {
 
 impl Lab {
     /// A lab without any endpoint yet. Times of flows are counted from `begin`.
-    pub async fn start(probe: ProbeExecutable, begin: Instant) -> Result<Self, LabError> {
+    pub async fn start(probe: ProbeWork, begin: Instant) -> Result<Self, LabError> {
         let maker = NamespaceMaker::start().map_err(LabError::Namespace)?;
         let (tells, flows) = mpsc::unbounded_channel();
         let policy = Arc::new(CurrentPolicy::new(
@@ -193,7 +184,7 @@ impl Lab {
         self.configure(topology).await?;
         // What was lost while all of this was made belongs to no attempt.
         for site in self.sites.values_mut() {
-            site.dropped = dropped(site.pid).unwrap_or(site.dropped);
+            site.dropped = dropped(site.thread).unwrap_or(site.dropped);
         }
         Ok(())
     }
@@ -225,7 +216,7 @@ impl Lab {
 
     fn make(&self, endpoint: &Endpoint, addresses: Vec<IpAddr>) -> Making<NetnsHandle> {
         let wanted = NetnsSpec { name: endpoint.to_string(), addresses, local_prefixes: Vec::new() };
-        self.maker.make(wanted, self.probe.clone())
+        self.maker.make(wanted, self.probe)
     }
 
     async fn enter(
@@ -234,15 +225,15 @@ impl Lab {
         addresses: Vec<IpAddr>,
         site: NetnsHandle,
     ) -> Result<(), LabError> {
-        let NetnsHandle { device, pid, orders, reports, process } = site;
-        let input = pipe::Sender::from_owned_fd(orders).map_err(LabError::Datapath)?;
-        let output = pipe::Receiver::from_owned_fd(reports).map_err(LabError::Datapath)?;
-        self.probes.add(endpoint.clone(), output, input, std::future::ready(None));
+        let NetnsHandle { device, thread, stream, failed } = site;
+        let (output, input) = tokio::io::split(stream);
+        let why = async { failed.await.ok().map(|error| error.to_string()) };
+        self.probes.add(endpoint.clone(), output, input, why);
         self.last_link += 1;
         let link = LinkId(self.last_link);
         let owner = self.owner(endpoint);
         self.carrier.attach(link, owner, device).await.map_err(LabError::Datapath)?;
-        let occupied = RunningEndpoint { link, addresses, pid, dropped: 0, process };
+        let occupied = RunningEndpoint { link, addresses, thread, dropped: 0 };
         self.sites.insert(endpoint.clone(), occupied);
         Ok(())
     }
@@ -250,7 +241,6 @@ impl Lab {
     async fn leave(&mut self, endpoint: &Endpoint) -> Result<(), LabError> {
         let Some(occupied) = self.sites.remove(endpoint) else { return Ok(()) };
         self.probes.remove(endpoint);
-        self.maker.end(vec![occupied.process]);
         self.carrier.detach(occupied.link).await.map_err(LabError::Datapath)
     }
 
@@ -330,7 +320,7 @@ impl Lab {
     pub fn count_losses(&mut self) {
         for site in self.sites.values_mut() {
             // A probe that has ended is told of by itself.
-            let Some(dropped) = dropped(site.pid) else { continue };
+            let Some(dropped) = dropped(site.thread) else { continue };
             self.losses.add_several(LossCause::Queue, dropped.saturating_sub(site.dropped));
             site.dropped = dropped;
         }
@@ -359,9 +349,9 @@ impl Lab {
         self.begin
     }
 
-    /// The process of an endpoint's probe.
-    pub fn probe_pid(&self, endpoint: &Endpoint) -> Option<u32> {
-        self.sites.get(endpoint).map(|site| site.pid)
+    /// The thread of an endpoint's probe, which lives in its network.
+    pub fn probe_thread(&self, endpoint: &Endpoint) -> Option<u32> {
+        self.sites.get(endpoint).map(|site| site.thread)
     }
 }
 
@@ -372,8 +362,8 @@ fn device_addresses(addresses: &Addresses, topology: &Topology, endpoint: &Endpo
     own.cloned().unwrap_or_default()
 }
 
-/// How many packets the queues of a process's namespace had no room for; none if the process has ended.
-fn dropped(pid: u32) -> Option<u64> {
-    let devices = std::fs::read_to_string(format!("/proc/{pid}/net/dev")).ok()?;
+/// How many packets the queues of a thread's namespace had no room for; none if the thread has ended.
+fn dropped(thread: u32) -> Option<u64> {
+    let devices = std::fs::read_to_string(format!("/proc/self/task/{thread}/net/dev")).ok()?;
     Some(dropped_by_queues(&devices))
 }

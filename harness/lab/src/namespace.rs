@@ -1,21 +1,19 @@
-//! Network namespaces with one TUN device each, and the processes and threads that live in them.
+//! Network namespaces with one TUN device each, and the threads that live in them.
 //!
 //! One thread, the maker, moves from new namespace to new namespace and starts what shall live there. Nothing has
-//! a name outside this process: the namespaces end with the file descriptors and the processes that hold them.
+//! a name outside this process: the namespaces end with the file descriptors and the threads that hold them.
 
 mod device;
 mod maker;
 mod route;
 
-use std::ffi::OsString;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
-use std::process::Child;
 
 pub(crate) use device::open as open_device;
 pub use maker::{Making, NamespaceMaker};
+use tokio::io::DuplexStream;
+use tokio::sync::oneshot;
 use tun_rs::SyncDevice;
 
 /// A namespace to be made.
@@ -29,46 +27,20 @@ pub struct NetnsSpec {
     pub local_prefixes: Vec<(IpAddr, u8)>,
 }
 
-/// The program that becomes the probe.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProbeExecutable {
-    /// The executable.
-    pub path: PathBuf,
-    /// Its arguments.
-    pub arguments: Vec<OsString>,
-}
+/// The work of a probe's thread: follows the orders that it reads, and writes its reports, until the other end of the stream
+/// is dropped.
+pub type ProbeWork = fn(DuplexStream) -> io::Result<()>;
 
-/// A namespace with a probe. The probe ends when this is dropped.
+/// A namespace with a probe, which ends when the stream to it is dropped.
 pub struct NetnsHandle {
     /// Its device: every packet that is read comes from the namespace, every packet written goes into it.
     pub device: SyncDevice,
-    /// The probe's process number.
-    pub pid: u32,
-    /// The probe's standard input.
-    pub orders: OwnedFd,
-    /// The probe's standard output.
-    pub reports: OwnedFd,
-    /// The probe's process.
-    pub process: Process,
-}
-
-/// A process that is killed, and waited for, when this is dropped.
-#[derive(Debug)]
-pub struct Process(Child);
-
-impl Process {
-    fn kill(&mut self) {
-        // It fails only for a process that has been waited for.
-        let _ = self.0.kill();
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-        // As the kill.
-        let _ = self.0.wait();
-    }
+    /// The number of the probe's thread.
+    pub thread: u32,
+    /// Orders one way, reports the other.
+    pub stream: DuplexStream,
+    /// Told why the probe has ended, if something failed.
+    pub failed: oneshot::Receiver<io::Error>,
 }
 
 /// What can go wrong with a namespace.
@@ -81,17 +53,6 @@ pub enum NetnsError {
         name: String,
         /// What cannot be done.
         step: NetnsStep,
-        /// The system's reason.
-        #[source]
-        source: io::Error,
-    },
-    /// The probe cannot be started.
-    #[error("the probe of {name} cannot be started from {path}")]
-    Probe {
-        /// Whose probe.
-        name: String,
-        /// The executable.
-        path: PathBuf,
         /// The system's reason.
         #[source]
         source: io::Error,

@@ -19,8 +19,10 @@ use verdikt_wire::{FORMAT, Order, Report, Resolver, Serve, WireAttempt, WireOutc
 
 pub(crate) mod orders;
 mod process;
+mod thread;
 
 pub use process::main;
+pub use thread::over;
 
 use orders::{InputLines, Line};
 

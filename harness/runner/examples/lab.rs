@@ -6,11 +6,10 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use verdikt_lab::namespace::ProbeExecutable;
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::RunOptions;
 use verdikt_runner::run::{BackendChoice, run_on};
@@ -25,9 +24,6 @@ const PODS: usize = 100;
 const POLICIES: usize = 50;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    if std::env::args().nth(1).as_deref() == Some("probe") {
-        return Ok(verdikt_probe::probe::main(None, None));
-    }
     // Before there are threads.
     verdikt_lab::enter::enter()?;
     let folder = tempfile::tempdir()?;
@@ -59,11 +55,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         run.allowed.len() + run.denied.len(),
         run.took
     ))?;
-    say(&format!(
-        "  memory: {} MB for the lab and the engine, {} MB with all probes",
-        run.own_memory / 1024,
-        run.memory / 1024
-    ))?;
+    say(&format!("  memory: {} MB", run.memory / 1024))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -73,7 +65,6 @@ struct Measured {
     took: Duration,
     allowed: Vec<Duration>,
     denied: Vec<Duration>,
-    own_memory: u64,
     memory: u64,
 }
 
@@ -83,11 +74,10 @@ fn run(path: &PathBuf) -> Result<Measured, Box<dyn Error>> {
     if !loaded.diagnostics.is_empty() {
         return Err(render(&loaded.diagnostics, &loaded.sources).into());
     }
-    let probe = ProbeExecutable { path: std::env::current_exe()?, arguments: vec!["probe".into()] };
     let options = RunOptions::default();
     let begun = Instant::now();
     let mut up = Duration::ZERO;
-    let (mut allowed, mut denied, mut memory) = (Vec::new(), Vec::new(), (0, 0));
+    let (mut allowed, mut denied, mut memory) = (Vec::new(), Vec::new(), 0);
     let mut sink = |event: Event| {
         match &event {
             Event::StepStarted(_) => up = begun.elapsed(),
@@ -102,7 +92,7 @@ fn run(path: &PathBuf) -> Result<Measured, Box<dyn Error>> {
         Ok(())
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let open = async |_| LabBackend::open(probe.clone(), options.timeout).await;
+    let open = async |_| LabBackend::open(verdikt_probe::probe::over, options.timeout).await;
     let outcome = runtime.block_on(run_on(
         BackendChoice::of_all(NAME),
         &loaded.scenarios,
@@ -115,28 +105,14 @@ fn run(path: &PathBuf) -> Result<Measured, Box<dyn Error>> {
     if outcome != RunResult::AsExpected {
         return Err(format!("the run came to {outcome:?}").into());
     }
-    let (own_memory, memory) = memory;
-    Ok(Measured { up, attempting: took.saturating_sub(up), took, allowed, denied, own_memory, memory })
+    Ok(Measured { up, attempting: took.saturating_sub(up), took, allowed, denied, memory })
 }
 
-/// The memory of this process, and of it and its probes, in KiB; what they share counts once.
-fn memory_in_use() -> io::Result<(u64, u64)> {
-    let program = std::env::current_exe()?;
-    let mut sum = 0;
-    for entry in fs::read_dir("/proc")? {
-        let process = entry?.path();
-        // Probes are this program too. Other processes may end while they are looked at.
-        if fs::read_link(process.join("exe")).is_ok_and(|started| started == program) {
-            sum += memory_of(&process);
-        }
-    }
-    Ok((memory_of(Path::new("/proc/self")), sum))
-}
-
-fn memory_of(process: &Path) -> u64 {
-    let rollup = fs::read_to_string(process.join("smaps_rollup")).unwrap_or_default();
+/// The memory of this process, its probes included, in KiB.
+fn memory_in_use() -> io::Result<u64> {
+    let rollup = fs::read_to_string("/proc/self/smaps_rollup")?;
     let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+    Ok(line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0))
 }
 
 fn say(text: &str) -> io::Result<()> {

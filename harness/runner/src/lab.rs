@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use verdikt_engine::model::{Learned, PolicyModel};
 use verdikt_lab::lab::{Lab, LabEvent};
-use verdikt_lab::namespace::ProbeExecutable;
+use verdikt_lab::namespace::ProbeWork;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::scenario::Step;
@@ -39,8 +39,8 @@ pub struct LabBackend {
 }
 
 impl LabBackend {
-    /// An empty lab. `probe` is the program that becomes the probes.
-    pub async fn open(probe: ProbeExecutable, timeout: Duration) -> Result<Self, BackendError> {
+    /// An empty lab. `probe` is what each of its probes does.
+    pub async fn open(probe: ProbeWork, timeout: Duration) -> Result<Self, BackendError> {
         let lab = Lab::start(probe, Instant::now()).await.map_err(BackendError::new)?;
         Ok(Self {
             lab,

@@ -8,10 +8,6 @@ use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 
-/// The first argument of a probe. No harness has it.
-#[cfg(all(feature = "lab", target_os = "linux"))]
-pub(crate) const PROBE: &str = "verdikt-test=probe";
-
 /// The events of scenarios in the policy model.
 pub(crate) fn of_model(scenarios: &[Scenario], version: CiliumVersion) -> Vec<Event> {
     collect(|sink| model::run(scenarios, &options(version), sink).map(drop))
@@ -23,9 +19,9 @@ pub(crate) fn of_lab(scenario: &Scenario, version: CiliumVersion) -> Result<Vec<
     use verdikt_runner::lab::{LabBackend, NAME};
     use verdikt_runner::run::{BackendChoice, run_on};
 
-    let (options, probe) = (options(version), probe()?);
+    let options = options(version);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let open = async |_| LabBackend::open(probe.clone(), options.timeout).await;
+    let open = async |_| LabBackend::open(verdikt_probe::probe::over, options.timeout).await;
     let scenarios = std::slice::from_ref(scenario);
     Ok(collect(|sink| {
         let choice = BackendChoice::of_all(NAME);
@@ -47,13 +43,4 @@ fn collect(run: impl FnOnce(&mut dyn FnMut(Event) -> io::Result<()>) -> io::Resu
     // A run fails only where its sink does, and the one above never does.
     assert!(ran.is_ok());
     events
-}
-
-/// This program as a probe.
-#[cfg(all(feature = "lab", target_os = "linux"))]
-fn probe() -> io::Result<verdikt_lab::namespace::ProbeExecutable> {
-    Ok(verdikt_lab::namespace::ProbeExecutable {
-        path: std::env::current_exe()?,
-        arguments: vec![PROBE.into()],
-    })
 }

@@ -1,14 +1,14 @@
-//! What a test program is when it is started again: the probe of a lab's endpoint, or the lab of one file.
+//! What a test program is when it is started again: the lab of one file.
 //!
-//! A lab starts its own program for every endpoint, and a process can enter a user namespace only while it has a single
-//! thread. The programs of the usual test harness leave neither to us: their `main` is the harness's, which has threads
-//! before the first test begins. So a constructor looks at the command line before `main`.
+//! A process can enter a user namespace only while it has a single thread. The programs of the usual test harness do not
+//! leave that to us: their `main` is the harness's, which has threads before the first test begins. So a constructor looks
+//! at the command line before `main`.
 
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -21,9 +21,9 @@ use verdikt_scenario::loader::FileReach;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::Event;
 
-use crate::events::{self, PROBE};
+use crate::events;
 
-/// The first argument of the lab of a file. No harness has it, nor that of a probe.
+/// The first argument of the lab of a file. No harness has it.
 const LAB: &str = "verdikt-test=lab";
 /// How the lab of a file ends where there can be none.
 const NO_LAB: i32 = 64;
@@ -35,10 +35,6 @@ ctor::declarative::ctor! {
     fn before_main() {
         let arguments = arguments();
         let code = match arguments.get(1).and_then(|argument| argument.to_str()) {
-            Some(PROBE) => {
-                keep_broken_pipes();
-                i32::from(verdikt_probe::probe::main(None, None) != ExitCode::SUCCESS)
-            }
             Some(LAB) => {
                 keep_broken_pipes();
                 lab_of_file(&arguments[2..])

@@ -1,20 +1,17 @@
 //! Labs in network namespaces of this machine.
 
-use std::ffi::OsString;
 use std::io;
 use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use verdikt_lab::enter::Obstacle;
-use verdikt_lab::namespace::ProbeExecutable;
 use verdikt_runner::lab::{LabBackend, NAME};
 use verdikt_runner::plan::{RunOptions, Sink};
 use verdikt_runner::run::{BackendChoice, run_on};
 use verdikt_scenario::scenario::Scenario;
 use verdikt_verdict::run_result::RunResult;
 
-use crate::PROBE;
 use crate::failure::Failure;
 use crate::runtime::runtime;
 use crate::signals::Held;
@@ -32,16 +29,10 @@ pub(crate) fn run(
     sink: Sink<'_>,
 ) -> Result<io::Result<RunResult>, Failure> {
     let runtime = runtime()?;
-    let probe = probe().map_err(|error| Failure::machine("cannot find this program").cause(&error))?;
     Ok(runtime.block_on(async {
-        let open = async |_| LabBackend::open(probe.clone(), options.timeout).await;
+        let open = async |_| LabBackend::open(verdikt_probe::probe::over, options.timeout).await;
         run_on(BackendChoice::of_all(NAME), scenarios, options, open, signals.asked(), sink).await
     }))
-}
-
-/// This program is its own probe.
-pub(crate) fn probe() -> io::Result<ProbeExecutable> {
-    Ok(ProbeExecutable { path: std::env::current_exe()?, arguments: vec![OsString::from(PROBE)] })
 }
 
 /// Becomes the probe of a pod.

@@ -1,23 +1,25 @@
 //! The thread that makes namespaces and starts what lives in them.
 
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt as _;
 use std::pin::Pin;
-use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
 use nix::sched::{CloneFlags, unshare};
+use nix::unistd::gettid;
+use tokio::io::duplex;
 use tokio::sync::oneshot;
 use tun_rs::SyncDevice;
 
 use super::device::configure;
-use super::{NetnsError, NetnsHandle, NetnsSpec, NetnsStep, ProbeExecutable, Process};
+use super::{NetnsError, NetnsHandle, NetnsSpec, NetnsStep, ProbeWork};
 
-/// Makes namespaces, in the order in which they are asked for. Probes end with the thread that started them, so this
-/// must live as long as they shall. The thread ends by itself when this is dropped and all is done.
+/// How many bytes of orders, and of reports, may be on their way to and from a probe.
+const STREAM: usize = 16 << 10;
+
+/// Makes namespaces, in the order in which they are asked for. The thread ends by itself when this is dropped and all is
+/// done; what it has started lives on.
 #[derive(Debug)]
 pub struct NamespaceMaker {
     jobs: mpsc::Sender<Job>,
@@ -58,15 +60,8 @@ impl NamespaceMaker {
     }
 
     /// Makes a namespace with a probe in it.
-    pub fn make(&self, wanted: NetnsSpec, probe: ProbeExecutable) -> Making<NetnsHandle> {
-        self.inside(wanted, move |wanted, device| start(wanted, &probe, device))
-    }
-
-    /// Kills processes at once, and lets the thread wait for their ends.
-    pub fn end(&self, mut processes: Vec<Process>) {
-        processes.iter_mut().for_each(Process::kill);
-        // Without the thread they are waited for here.
-        let _ = self.jobs.send(Box::new(move || drop(processes)));
+    pub fn make(&self, wanted: NetnsSpec, work: ProbeWork) -> Making<NetnsHandle> {
+        self.inside(wanted, move |wanted, device| start(wanted, work, device))
     }
 
     /// Makes a namespace with a thread in it that does `work`; answers its device and the thread.
@@ -108,17 +103,21 @@ impl NamespaceMaker {
     }
 }
 
-fn start(wanted: &NetnsSpec, probe: &ProbeExecutable, device: SyncDevice) -> Result<NetnsHandle, NetnsError> {
-    let failed =
-        |source: io::Error| NetnsError::Probe { name: wanted.name.clone(), path: probe.path.clone(), source };
-    let mut command = Command::new(&probe.path);
-    command.args(&probe.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-    // An interrupt of the terminal is for the lab, which ends its probes when it has told what it knows.
-    command.process_group(0);
-    let mut child = command.spawn().map_err(failed)?;
-    let pipes = child.stdin.take().zip(child.stdout.take());
-    let (orders, reports) = pipes.ok_or_else(|| failed(io::Error::other("it has no pipes")))?;
-    let pid = child.id();
-    let (orders, reports) = (OwnedFd::from(orders), OwnedFd::from(reports));
-    Ok(NetnsHandle { device, pid, orders, reports, process: Process(child) })
+/// Starts the probe in a thread, which begins in the namespace of the one that starts it.
+fn start(wanted: &NetnsSpec, work: ProbeWork, device: SyncDevice) -> Result<NetnsHandle, NetnsError> {
+    let (stream, other) = duplex(STREAM);
+    let (number, numbered) = mpsc::sync_channel(1);
+    let (fails, failed) = oneshot::channel();
+    let thread = std::thread::Builder::new().name(wanted.name.clone()).spawn(move || {
+        // Who waits for one has it as long as the lab lives.
+        let _ = number.send(gettid().as_raw().unsigned_abs());
+        if let Err(error) = work(other) {
+            // Nobody waits for it any more when the endpoint leaves.
+            let _ = fails.send(error);
+        }
+    });
+    let began = thread.and_then(|_| numbered.recv().map_err(io::Error::other));
+    let step = NetnsStep::Thread;
+    let thread = began.map_err(|source| NetnsError::Make { name: wanted.name.clone(), step, source })?;
+    Ok(NetnsHandle { device, thread, stream, failed })
 }

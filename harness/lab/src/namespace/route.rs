@@ -9,7 +9,9 @@ use netlink_packet_core::{
     NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{
+    AfSpecInet6, AfSpecUnspec, In6AddrGenMode, LinkAttribute, LinkFlags, LinkMessage,
+};
 use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteProtocol, RouteScope, RouteType};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
@@ -29,6 +31,16 @@ const QUEUE: u32 = 8192;
 /// Longer than an answer to a message of ours.
 const ANSWERS: usize = 16 * 1024;
 
+/// What IPv6 a new namespace has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NewIpv6 {
+    /// The kernel has none.
+    None,
+    /// It is switched off.
+    Off,
+    On,
+}
+
 /// Where packets go in a namespace.
 pub(super) struct Routes<'a> {
     /// The index of the device to everywhere else.
@@ -37,6 +49,8 @@ pub(super) struct Routes<'a> {
     pub(super) addresses: &'a [IpAddr],
     /// Prefixes whose every address is the namespace's own.
     pub(super) local_prefixes: &'a [(IpAddr, u8)],
+    /// What there was of IPv6 before.
+    pub(super) ipv6: NewIpv6,
 }
 
 /// Brings the devices up and gives them addresses and routes.
@@ -60,7 +74,11 @@ pub(super) fn build(routes: &Routes<'_>) -> io::Result<()> {
 }
 
 fn messages(routes: &Routes<'_>) -> Vec<RouteNetlinkMessage> {
-    let mut messages = vec![up(LOOPBACK), up(routes.device)];
+    let mut messages = vec![up(LOOPBACK)];
+    if routes.ipv6 != NewIpv6::None {
+        messages.push(without_own_address(routes.device));
+    }
+    messages.push(up(routes.device));
     messages.extend(routes.addresses.iter().map(|address| own(routes.device, *address)));
     // The kernel makes an IPv6 address's route to itself later, in a thread of its own; until then packets to the
     // address are lost, and a denial would be seen where there is none.
@@ -72,6 +90,15 @@ fn messages(routes: &Routes<'_>) -> Vec<RouteNetlinkMessage> {
         |family: &AddressFamily| routes.addresses.iter().any(|address| family_of(address) == *family);
     messages.extend(families.into_iter().filter(present).map(|family| everything(routes.device, family)));
     messages
+}
+
+/// Lets the kernel give a device no IPv6 address by itself, for which it would ask others: no packets but those of attempts.
+fn without_own_address(device: u32) -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = device;
+    let inet6 = AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)]);
+    message.attributes = vec![LinkAttribute::AfSpecUnspec(vec![inet6])];
+    RouteNetlinkMessage::SetLink(message)
 }
 
 fn up(device: u32) -> RouteNetlinkMessage {

@@ -1,6 +1,4 @@
 //! Real sockets through a real lab: every trial has a small cluster of its own, whose ends are sockets of this test.
-//!
-//! The probes of the endpoints are this program too.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -18,9 +16,6 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some("probe") {
-        return verdikt_probe::probe::main(None, None);
-    }
     if std::env::args().nth(1).as_deref() == Some(rewriting::ROLE) {
         return rewriting::play();
     }

@@ -10,7 +10,6 @@ use insta::assert_snapshot;
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_lab::error::LabError;
 use verdikt_lab::lab::Lab;
-use verdikt_lab::namespace::ProbeExecutable;
 use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{
     LOCAL_NODE, Node, Pod, Port, Protocol, Served, ServedProtocol, Service, ServicePort, TargetPort, Topology,
@@ -50,10 +49,9 @@ pub(crate) fn play() -> ExitCode {
     topology.nodes.insert(LOCAL_NODE.parse().unwrap(), node);
     let cluster =
         PolicyModel::new(&topology, &[], &ModelOptions::default(), &Learned::default()).into_owned();
-    let probe = ProbeExecutable { path: std::env::current_exe().unwrap(), arguments: vec!["probe".into()] };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let up: Result<(), LabError> = runtime.block_on(async {
-        let mut lab = Lab::start(probe, Instant::now()).await?;
+        let mut lab = Lab::start(verdikt_probe::probe::over, Instant::now()).await?;
         lab.apply(&topology, cluster, Enforcement::default()).await
     });
     match up {

@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, setns};
 use tokio::runtime::Runtime;
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_lab::lab::{Lab, LabEvent};
-use verdikt_lab::namespace::ProbeExecutable;
+use verdikt_lab::namespace::ProbeWork;
 use verdikt_scenario::document;
 use verdikt_scenario::flow::Flow;
 use verdikt_scenario::policy::Manifest;
@@ -39,6 +39,11 @@ impl Bench {
     /// With endpoints `web`, a pod of the namespace `shop` with a label `app` of the same name, or
     /// `site=203.0.113.10`, a host outside; and with policies, written as YAML documents.
     pub(crate) fn new(endpoints: &str, policies: &[String]) -> Self {
+        Self::with_probes(verdikt_probe::probe::over, endpoints, policies)
+    }
+
+    /// The same whose probes do this.
+    pub(crate) fn with_probes(probe: ProbeWork, endpoints: &str, policies: &[String]) -> Self {
         let mut topology = Topology::default();
         for word in endpoints.split(' ') {
             match word.split_once('=') {
@@ -62,8 +67,6 @@ impl Bench {
         }
         topology.namespaces.insert("shop".parse().unwrap(), [].into());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let path = std::env::current_exe().unwrap();
-        let probe = ProbeExecutable { path, arguments: vec!["probe".into()] };
         let lab = runtime.block_on(Lab::start(probe, Instant::now())).unwrap();
         let mut bench = Self { topology, lab, runtime };
         bench.apply(policies, false);
@@ -95,7 +98,7 @@ impl Bench {
     fn endpoint(&self, name: &str) -> Endpoint {
         let host = name.parse().map(Endpoint::World);
         match host {
-            Ok(host) if self.lab.probe_pid(&host).is_some() => host,
+            Ok(host) if self.lab.probe_thread(&host).is_some() => host,
             _ => Endpoint::Pod(format!("shop/{name}").parse().unwrap()),
         }
     }
@@ -119,9 +122,9 @@ impl Bench {
         name: &str,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> JoinHandle<T> {
-        let pid = self.pid(name);
+        let probe = self.lab.probe_thread(&self.endpoint(name)).unwrap();
         thread::spawn(move || {
-            let namespace = File::open(format!("/proc/{pid}/ns/net")).unwrap();
+            let namespace = File::open(format!("/proc/self/task/{probe}/ns/net")).unwrap();
             setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
             work()
         })
@@ -158,11 +161,6 @@ impl Bench {
         stream.set_read_timeout(Some(DEADLINE))?;
         stream.set_nodelay(true)?;
         Ok(stream)
-    }
-
-    /// The process of an endpoint's probe.
-    pub(crate) fn pid(&self, name: &str) -> u32 {
-        self.lab.probe_pid(&self.endpoint(name)).unwrap()
     }
 
     /// Tells an endpoint's probe something.

@@ -2,10 +2,11 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use tokio::io::{DuplexStream, split};
+use tokio::sync::Notify;
 use verdikt_lab::lab::LabEvent;
 use verdikt_scenario::flow::{FlowKind, FlowVerdict};
 use verdikt_scenario::topology::Endpoint;
@@ -175,22 +176,37 @@ fn ten_thousand_connections() {
     serving.join().unwrap();
 }
 
+/// Ends the probe of `other`.
+static DEATH: Notify = Notify::const_new();
+
+/// A probe that may die, if it is that of `other`.
+fn mortal(stream: DuplexStream) -> std::io::Result<()> {
+    let (input, output) = split(stream);
+    let is_mortal = thread::current().name() == Some("shop/other");
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        tokio::select! {
+            ended = verdikt_probe::probe::run(input, output) => ended,
+            () = DEATH.notified(), if is_mortal => Err(std::io::Error::other("its time has come")),
+        }
+    })
+}
+
 fn a_pod_that_dies_takes_nobody_along() {
     let policies = [ingress(&port(80))];
-    let mut bench = Bench::new("web api other", &policies);
+    let mut bench = Bench::with_probes(mortal, "web api other", &policies);
     echo(bench.listener("api:80"));
     let mut kept = bench.connect("web", "api:80").unwrap();
     // Nobody answers there, so that it is in the middle of its attempt.
     let action = Action::Tcp { target: WireTarget::Address(bench.address("api")), port: 99 };
     bench.tell("other", Order::Attempt(WireAttempt { attempt: 1, action, timeout: 60_000 }));
     bench.flow(|flow| flow.destination.port == Some(99));
-    let killed = Command::new("kill").args(["-9", &bench.pid("other").to_string()]).status().unwrap();
-    assert!(killed.success());
+    DEATH.notify_one();
     let gone = bench.signal(|signal| match signal {
         LabEvent::Gone(endpoint, reason) => Some((endpoint, reason)),
         _ => None,
     });
-    assert_eq!(gone, (Endpoint::Pod("shop/other".parse().unwrap()), "the stream to it has ended".to_owned()));
+    let why = "the stream to it has ended: its time has come".to_owned();
+    assert_eq!(gone, (Endpoint::Pod("shop/other".parse().unwrap()), why));
     assert!(lives(&mut kept, DEADLINE));
     bench.apply(&policies, false);
     assert!(lives(&mut kept, DEADLINE));

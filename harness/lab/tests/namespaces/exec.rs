@@ -37,9 +37,8 @@ fn inside() {
     let before = machine();
     let holder = Holder::start(role(&["hold", "2"]));
     let site = &holder.sites[1];
-    let probe = site.probe.to_string();
     let check = |arguments: &[&str], told: &str, code: i32| {
-        let mut command = role(&[&["exec", probe.as_str()], arguments].concat());
+        let mut command = role(&holder.exec(1, arguments));
         command.current_dir("/usr").env("GIVEN", "to it");
         assert_eq!(run(command), (told.to_owned(), Some(code)), "{arguments:?}");
     };
@@ -57,23 +56,22 @@ fn inside() {
     check(&["./no/such/program"], "there is no program `./no/such/program` on this machine\n", 2);
     let denied = "Permission denied (os error 13)";
     check(&["/etc/passwd"], &format!("the program `/etc/passwd` cannot be started: {denied}\n"), 2);
-    let gone = "the endpoint is gone: its probe, process 4194305, has ended\n";
-    assert_eq!(run(role(&["exec", "4194305", "true"])), (gone.to_owned(), Some(2)));
     // What is not the lab's is not entered, nor what would be the machine's own network.
-    let other = |probe: u32| format!("process {probe} is no endpoint of the lab, process");
-    let outside = std::process::id();
-    let (told, code) = run(role(&["exec", &outside.to_string(), "true"]));
-    assert!(told.starts_with(&other(outside)) && code == Some(2), "{told}");
-    let (told, code) = run(role(&["exec-of", "1", &probe, "true"]));
-    assert!(told.starts_with(&other(site.probe)) && code == Some(2), "{told}");
+    let lab = holder.process.id();
+    let of = |lab: u32, probe: u32| run(role(&["exec", &lab.to_string(), &probe.to_string(), "true"]));
+    let gone =
+        |probe: u32| format!("the endpoint is gone: its probe, thread {probe} of the lab, has ended\n");
+    assert_eq!(of(lab, 4_194_305), (gone(4_194_305), Some(2)));
+    assert_eq!(of(1, site.probe), (gone(site.probe), Some(2)));
+    let other = format!("thread {lab} of the lab, process {lab}, is no endpoint\n");
+    assert_eq!(of(lab, lab), (other, Some(2)));
     assert!(machine() == before, "the machine has changed");
 }
 
 /// Root inside has what root has in a container.
 fn rights_inside() {
     let holder = Holder::start(role(&["hold", "1"]));
-    let probe = holder.sites[0].probe.to_string();
-    let (told, code) = run(role(&["exec", probe.as_str(), "grep", "^Cap", "/proc/self/status"]));
+    let (told, code) = run(role(&holder.exec(0, &["grep", "^Cap", "/proc/self/status"])));
     assert_eq!(code, Some(0), "{told}");
     let sets: Vec<(&str, u64)> = told
         .lines()
@@ -89,7 +87,7 @@ fn rights_inside() {
         assert_eq!(mask & !allowed, 0, "{name}: {told}");
         assert!(allowed == 0 || mask & 1 << 13 != 0, "{name}, to ping: {told}");
     }
-    let (told, code) = run(role(&["exec", probe.as_str(), "unshare", "--net", "true"]));
+    let (told, code) = run(role(&holder.exec(0, &["unshare", "--net", "true"])));
     assert!(code != Some(0) && told.contains("not permitted"), "{told}");
 }
 
@@ -97,8 +95,8 @@ fn ends_with_its_shell() {
     let holder = Holder::start(role(&["hold", "1"]));
     let program = std::env::current_exe().unwrap();
     let mut shell = Command::new("sh");
-    shell.args(["-c", "\"$@\" & echo $!; wait", "sh"]).arg(program).args([ROLE, "exec"]);
-    shell.arg(holder.sites[0].probe.to_string()).args(["sleep", "1000"]);
+    shell.args(["-c", "\"$@\" & echo $!; wait", "sh"]).arg(program).arg(ROLE);
+    shell.args(holder.exec(0, &["sleep", "1000"]));
     let mut shell = shell.stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -113,15 +111,14 @@ fn ends_with_its_shell() {
 
 fn inside_without_root() {
     let (_directory, copy) = copy_for_all();
-    let nobody = |arguments: &[&str]| -> Vec<OsString> {
+    let nobody = |arguments: &[String]| -> Vec<OsString> {
         let role = [copy.clone().into_os_string(), ROLE.into()];
         as_nobody().into_iter().chain(role).chain(arguments.iter().map(OsString::from)).collect()
     };
-    let holder = Holder::start(in_own_mounts(&device("666"), &nobody(&["hold", "1"])));
+    let holder = Holder::start(in_own_mounts(&device("666"), &nobody(&["hold", "1"].map(str::to_owned))));
     let site = &holder.sites[0];
-    let probe = site.probe.to_string();
     let check = |program: &[&str], told: &str| {
-        let arguments = nobody(&[&["exec", probe.as_str()], program].concat());
+        let arguments = nobody(&holder.exec(0, program));
         let mut command = Command::new(&arguments[0]);
         command.args(&arguments[1..]);
         assert_eq!(run(command), (told.to_owned(), Some(0)), "{program:?}");
@@ -136,8 +133,7 @@ fn foreign() {
     let holder = Holder::start(role(&["hold", "1"]));
     let arguments = as_nobody();
     let mut command = Command::new(&arguments[0]);
-    command.args(&arguments[1..]).arg(copy).args([ROLE, "exec"]);
-    command.arg(holder.sites[0].probe.to_string()).arg("true");
+    command.args(&arguments[1..]).arg(copy).arg(ROLE).args(holder.exec(0, &["true"]));
     let told = "the lab belongs to another user; run this as the user who runs the lab\n";
     assert_eq!(run(command), (told.to_owned(), Some(2)));
 }

@@ -4,19 +4,18 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
-use verdikt_lab::namespace::{NamespaceMaker, ProbeExecutable};
+use verdikt_lab::namespace::NamespaceMaker;
 
 use crate::process::{Holder, Test, lives, network_of, processes, role, until};
-use crate::roles::{chain, site, wanted};
+use crate::roles::site;
 
-pub(crate) const TESTS: [Test; 6] = [
+pub(crate) const TESTS: [Test; 5] = [
     ("each site has a network of its own", each_its_own),
     ("a hundred sites come and go", || come_and_go(100)),
     ("a killed lab leaves nothing", killed),
     ("a dropped site ends its probe", dropped_site),
     // The kernel gives the numbers of namespaces anew, so nobody can look whether one is still there.
     ("namespaces are given back", given_back),
-    ("a probe that does not start", no_probe),
 ];
 
 /// A variable of the environment that tells a test's processes from others.
@@ -39,7 +38,6 @@ fn come_and_go(count: usize) {
     holder.output.read_to_string(&mut told).unwrap();
     print!("{told}");
     assert!(holder.process.wait().unwrap().success());
-    // It has waited for its probes: nothing has to be waited for here.
     assert!(!holder.sites.iter().any(|site| lives(site.probe)));
 }
 
@@ -52,12 +50,15 @@ fn killed() {
         let mut holder = command.spawn().unwrap();
         // One line for each site that is there.
         let mut told = BufReader::new(holder.stdout.take().unwrap()).lines();
-        let lines: Vec<String> = told.by_ref().take(known).map(Result::unwrap).collect();
+        let number = |line: String| line.split_once(' ').unwrap().0.parse().unwrap();
+        let probes: Vec<u32> = told.by_ref().take(known).map(|line| number(line.unwrap())).collect();
         // A program that has just been started shows its environment a moment later.
-        until("the mark of it and its probes", || marked(&mark) > lines.len());
+        until("the mark of it", || marked(&mark) == 1);
+        assert!(probes.iter().all(|probe| lives(*probe)));
         holder.kill().unwrap();
         holder.wait().unwrap();
-        until("the end of the probes", || marked(&mark) == 0);
+        assert_eq!(marked(&mark), 0);
+        assert!(!probes.iter().any(|probe| lives(*probe)));
     }
 }
 
@@ -74,13 +75,13 @@ fn marked(mark: &str) -> usize {
 fn dropped_site() {
     let maker = NamespaceMaker::start().unwrap();
     let (one, other) = (site(&maker, 0).unwrap(), site(&maker, 1).unwrap());
-    let (gone, stays) = (one.pid, other.pid);
+    let (gone, stays) = (one.thread, other.thread);
     drop(one);
-    assert!(!lives(gone));
-    assert!(lives(stays));
+    until("the end of the probe", || !lives(gone));
     drop(maker);
+    assert!(lives(stays));
     drop(other);
-    assert!(!lives(stays));
+    until("the end of the other", || !lives(stays));
 }
 
 fn given_back() {
@@ -90,16 +91,4 @@ fn given_back() {
     let full = "the namespace of site 6 cannot be made: No space left on device (os error 28)";
     let rounds: Vec<String> = (0..5).map(|round| format!("round {round}: {full}")).collect();
     assert_eq!(told.lines().collect::<Vec<_>>(), rounds);
-}
-
-fn no_probe() {
-    let maker = NamespaceMaker::start().unwrap();
-    let check = |path: &str| {
-        let probe = ProbeExecutable { path: path.into(), arguments: Vec::new() };
-        chain(&maker.make(wanted(0), probe).wait().err().unwrap())
-    };
-    insta::assert_snapshot!(check("/no/such/probe"), @"the probe of site 0 cannot be started from /no/such/probe: No such file or directory (os error 2)");
-    insta::assert_snapshot!(check("/etc/passwd"), @"the probe of site 0 cannot be started from /etc/passwd: Permission denied (os error 13)");
-    // The maker goes on.
-    assert!(lives(site(&maker, 1).unwrap().pid));
 }

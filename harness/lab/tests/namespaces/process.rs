@@ -1,6 +1,6 @@
 //! The tests' own processes.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -13,7 +13,7 @@ pub(crate) const ROLE: &str = "--role";
 pub(crate) type Test = (&'static str, fn());
 
 /// This program in a role.
-pub(crate) fn role(arguments: &[&str]) -> Command {
+pub(crate) fn role(arguments: &[impl AsRef<OsStr>]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg(ROLE).args(arguments);
     command
@@ -63,6 +63,13 @@ pub(crate) struct Held {
 }
 
 impl Holder {
+    /// The arguments of the role that becomes a program inside one of its sites.
+    pub(crate) fn exec(&self, site: usize, program: &[&str]) -> Vec<String> {
+        let numbers = [self.process.id(), self.sites[site].probe].map(|number| number.to_string());
+        let words = program.iter().map(|word| (*word).to_owned());
+        std::iter::once("exec".to_owned()).chain(numbers).chain(words).collect()
+    }
+
     pub(crate) fn start(mut command: Command) -> Self {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
@@ -95,17 +102,11 @@ pub(crate) fn network_of(process: &str) -> Option<String> {
     Some(link.to_string_lossy().into_owned())
 }
 
-/// Whether there is such a process, and it has not ended.
+/// Whether there is such a process or thread, and it has not ended.
 pub(crate) fn lives(process: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // After the name in parentheses comes the state; a zombie has ended.
     stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next()).is_some_and(|state| state != 'Z')
-}
-
-/// The parent of a process.
-pub(crate) fn parent_of(process: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// All processes there are.

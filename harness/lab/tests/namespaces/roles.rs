@@ -7,11 +7,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use nix::sched::{CloneFlags, unshare};
+use tokio::io::{AsyncReadExt as _, DuplexStream};
 use verdikt_lab::enter::{Entered, enter};
 use verdikt_lab::exec::{ProgramInside, run_inside};
-use verdikt_lab::namespace::{NamespaceMaker, NetnsError, NetnsHandle, NetnsSpec, ProbeExecutable};
+use verdikt_lab::namespace::{NamespaceMaker, NetnsError, NetnsHandle, NetnsSpec};
 
-use crate::process::{network_of, parent_of, until};
+use crate::process::{network_of, until};
 
 /// The texts that a program inside sees.
 pub(crate) const RESOLV_CONF: &str = "nameserver 10.96.0.10\nsearch one.svc.cluster.local\n";
@@ -27,12 +28,7 @@ pub(crate) fn play(arguments: &[OsString]) -> ExitCode {
         ["enter", directory] => tell_entered(Path::new(directory)),
         ["hold", count] => hold(count.parse().unwrap()),
         ["limits"] => limits(),
-        ["exec", probe, program, ..] => {
-            let probe = probe.parse().unwrap();
-            // Whoever has started it holds the sites; there is none of a process that has gone.
-            exec(parent_of(probe).unwrap_or_default(), probe, program, &arguments[3..])
-        }
-        ["exec-of", lab, probe, program, ..] => {
+        ["exec", lab, probe, program, ..] => {
             exec(lab.parse().unwrap(), probe.parse().unwrap(), program, &arguments[4..])
         }
         _ => panic!("there is no role {texts:?}"),
@@ -41,7 +37,13 @@ pub(crate) fn play(arguments: &[OsString]) -> ExitCode {
 
 /// A site with two addresses and a probe that does nothing.
 pub(crate) fn site(maker: &NamespaceMaker, number: u8) -> Result<NetnsHandle, NetnsError> {
-    maker.make(wanted(number), ProbeExecutable { path: "/bin/cat".into(), arguments: Vec::new() }).wait()
+    maker.make(wanted(number), idle).wait()
+}
+
+/// A probe that waits for its end.
+fn idle(mut stream: DuplexStream) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(stream.read_to_end(&mut Vec::new())).map(drop)
 }
 
 /// See [`site`].
@@ -88,7 +90,7 @@ fn hold(count: u8) -> ExitCode {
     let begin = std::time::Instant::now();
     let make = |number| {
         let site = site(&maker, number).unwrap();
-        println!("{} {}", site.pid, network_of(&site.pid.to_string()).unwrap());
+        println!("{} {}", site.thread, network_of(&format!("self/task/{}", site.thread)).unwrap());
         site
     };
     let sites: Vec<NetnsHandle> = (0..count).map(make).collect();

@@ -146,7 +146,7 @@ fn become_program(lab: &RunningLab, arguments: &LabExec) -> Result<ExitCode, Fai
     };
     let failed = run_inside(ProgramInside {
         lab: lab.pid,
-        probe: inside.pid,
+        probe: inside.thread,
         resolv_conf: inside.resolv_conf,
         hosts: inside.hosts,
         hostname: inside.hostname,

@@ -24,7 +24,7 @@ use super::subject::LabSubject;
 use super::told::{self, Asked};
 use crate::arguments::LabArguments;
 use crate::failure::Failure;
-use crate::lab_use::{enter, no_lab, probe};
+use crate::lab_use::{enter, no_lab};
 use crate::printer::Printer;
 use crate::runtime::runtime;
 use crate::signals;
@@ -47,8 +47,7 @@ async fn keep_up(
 ) -> Result<ExitCode, Failure> {
     let signals = signals::hold();
     let options = RunOptions { version: arguments.cilium, ..RunOptions::default() };
-    let program = probe().map_err(|error| cannot_start(&error))?;
-    let backend = LabBackend::open(program, options.timeout).await;
+    let backend = LabBackend::open(verdikt_probe::probe::over, options.timeout).await;
     let mut backend = backend.map_err(|error| Failure::from_error(&error))?;
     let (tells, flows) = mpsc::unbounded_channel();
     backend.follow(tells);

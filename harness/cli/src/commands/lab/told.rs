@@ -75,10 +75,10 @@ pub(super) fn endpoint(backend: &LabBackend, wanted: &str) -> Result<Endpoint, L
 /// What it takes to get inside an endpoint.
 pub(super) fn inside(backend: &LabBackend, topology: &Topology, endpoint: &Endpoint) -> LabAnswer {
     let lab = backend.lab();
-    let Some(pid) = lab.probe_pid(endpoint) else { return refuse(format!("{endpoint} is gone")) };
+    let Some(thread) = lab.probe_thread(endpoint) else { return refuse(format!("{endpoint} is gone")) };
     let resolution = lab.resolution(topology, endpoint);
     LabAnswer::Inside(EndpointEntry {
-        pid,
+        thread,
         resolv_conf: resolution.resolv_conf,
         hosts: resolution.hosts,
         hostname: hostname(endpoint),
