@@ -2,6 +2,7 @@
 
 mod walk;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -21,9 +22,22 @@ pub struct StepModel<'a> {
     /// None where the step teaches the DNS proxy nothing.
     last: Option<PolicyModel<'a>>,
     learned: Learned,
+    /// The attempts of the step before whose connections go through a proxy.
+    proxied: BTreeSet<(Endpoint, Attempt)>,
 }
 
 impl<'a> StepModel<'a> {
+    /// The same after a step in which a proxy has taken the connections of these attempts.
+    #[must_use]
+    pub fn after_proxies(self, proxied: BTreeSet<(Endpoint, Attempt)>) -> Self {
+        Self { proxied, ..self }
+    }
+
+    /// Whether a proxy takes what an attempt sends.
+    pub fn is_proxied(&self, source: &Endpoint, attempt: &Attempt) -> bool {
+        self.first.walk(source, attempt).is_proxied()
+    }
+
     /// The cluster as it is when the first attempt is made.
     pub fn cluster(&self) -> &PolicyModel<'a> {
         &self.first
@@ -38,6 +52,14 @@ impl<'a> StepModel<'a> {
     /// before it, the engine abstains.
     pub fn predict(&self, source: &Endpoint, attempt: &Attempt) -> Prediction {
         let first = self.first.predict(source, attempt);
+        if let Some(made) = attempt.kept()
+            && self.proxied.contains(&(source.clone(), made.clone()))
+        {
+            let mut walk = AttemptWalk::after(&self.first, source, Vec::new());
+            let gap = "what becomes of a connection that a proxy has taken".to_owned();
+            walk.abstain(attempt.to_string(), gap);
+            return walk.into_prediction();
+        }
         let by_name = matches!(attempt.target(), Some(Target::Name(_)));
         match self.last.as_ref().filter(|_| by_name).map(|last| last.predict(source, attempt)) {
             Some(last) if last.answer != first.answer => order_dependent(&self.first, source, attempt, first),
@@ -59,7 +81,7 @@ impl<'a> PolicyModel<'a> {
             }
         }
         let last = (learned != self.learned).then(|| self.knowing(&learned));
-        StepModel { first: self, last, learned }
+        StepModel { first: self, last, learned, proxied: BTreeSet::new() }
     }
 
     /// The same cluster, where the DNS proxy knows these names and no others.
@@ -94,7 +116,15 @@ impl<'a> PolicyModel<'a> {
 
     /// What becomes of one attempt, with what the DNS proxy knew before the step.
     pub fn predict(&self, source: &Endpoint, attempt: &Attempt) -> Prediction {
+        self.walk(source, attempt).into_prediction()
+    }
+
+    /// The walk of one attempt.
+    fn walk<'m>(&'m self, source: &'m Endpoint, attempt: &'m Attempt) -> AttemptWalk<'m> {
         let mut walk = AttemptWalk::new(self, source).over(attempt.family());
+        if attempt.kept().is_some() {
+            walk = walk.on_connection();
+        }
         match attempt.plain() {
             Attempt::Dns { name, protocol } => {
                 walk.query(name, *protocol);
@@ -115,10 +145,10 @@ impl<'a> PolicyModel<'a> {
                 };
                 walk.reach(target, Some((Protocol::Tcp, *port)), question);
             }
-            // What is tried over a family is never of a family again.
-            Attempt::OfFamily { .. } => {}
+            // Neither is ever plain.
+            Attempt::OfFamily { .. } | Attempt::Kept { .. } => {}
         }
-        walk.into_prediction()
+        walk
     }
 }
 

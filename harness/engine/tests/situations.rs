@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use rstest::rstest;
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::lint::lint;
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
@@ -13,6 +14,7 @@ use verdikt_scenario::document;
 use verdikt_scenario::loader::parse_attempt;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::Answer;
+use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{
     Endpoint, Node, Pod, Port, Protocol, Served, ServedProtocol, Service, ServicePort, ServiceType,
     TargetPort, Topology, TrafficPolicy, WorldHost,
@@ -168,4 +170,43 @@ fn nodes_by_their_labels_need_the_setting() {
         assert_eq!(refused(false, list), Some(RefusalKind::NodeLabelsOff), "{list}");
         assert_eq!(refused(true, list), None, "{list}");
     }
+}
+
+const AT_A_PROXY: &str = "ingress: [{fromEntities: [world], toPorts: [{ports: [{port: \"8080\", protocol: TCP}], \
+                          rules: {http: [{}]}}]}]";
+
+/// Policies judge what a client says on a connection that stands as they judge a new one. Audit mode reports nothing of it,
+/// and what becomes of it where a proxy comes in between, or goes, is not known.
+#[rstest]
+#[case::still_allowed("ingress: [{fromEntities: [world]}]", false, "allow")]
+#[case::no_longer_allowed("ingress: [{fromEntities: [cluster]}]", false, "deny ingress")]
+#[case::denied("ingress: [{}], ingressDeny: [{fromEntities: [world]}]", false, "deny ingress")]
+#[case::audited("ingress: [{fromEntities: [cluster]}]", true, "allow")]
+#[case::to_a_proxy(AT_A_PROXY, false, "abstains")]
+fn a_connection_that_stands(#[case] list: &str, #[case] audit: bool, #[case] expected: &str) {
+    let (topology, manifests) = (topology(), [manifest(list)]);
+    let enforcement = Enforcement { audit, ..Enforcement::default() };
+    let options = ModelOptions { enforcement, ..ModelOptions::default() };
+    let model = PolicyModel::new(&topology, &manifests, &options, &Learned::default());
+    let attempt = parse_attempt("tcp shop/web:8080 kept", &topology).unwrap();
+    assert_eq!(attempt.to_string(), "tcp shop/web:8080 kept");
+    let client = Endpoint::World("client".parse().unwrap());
+    assert_eq!(model.predict(&client, &attempt).answer.to_string(), expected);
+}
+
+#[test]
+fn a_connection_that_a_proxy_has_taken() {
+    let (topology, client) = (topology(), Endpoint::World("client".parse().unwrap()));
+    let kept = parse_attempt("tcp shop/web:8080 kept", &topology).unwrap();
+    let made = kept.kept().unwrap();
+    let step = |list: &str| {
+        let model =
+            PolicyModel::new(&topology, &[manifest(list)], &ModelOptions::default(), &Learned::default());
+        model.in_step([])
+    };
+    let (proxied, plain) = (step(AT_A_PROXY), step("ingress: [{fromEntities: [world]}]"));
+    assert!(proxied.is_proxied(&client, made) && !plain.is_proxied(&client, made));
+    assert_eq!(plain.predict(&client, &kept).answer, Answer::Allow);
+    let after = plain.after_proxies([(client.clone(), made.clone())].into());
+    assert_eq!(after.predict(&client, &kept).answer, Answer::Abstain);
 }

@@ -334,7 +334,7 @@ impl Lab {
     /// The addresses and ports of the cluster's DNS servers.
     pub fn dns_servers(&self, topology: &Topology) -> Vec<SocketAddr> {
         let protocols = [Protocol::Udp, Protocol::Tcp].into_iter();
-        protocols.flat_map(|protocol| self.addresses.dns_servers(topology, protocol)).collect()
+        protocols.flat_map(|protocol| self.addresses.all_dns_servers(topology, protocol)).collect()
     }
 
     /// How programs inside an endpoint resolve names: the same as its probe.

@@ -8,6 +8,7 @@ use verdikt_wire::{Action, Resolver, WireOutcome};
 mod echo;
 mod http;
 mod icmp;
+mod kept;
 mod look_up;
 mod ping;
 mod progress;
@@ -17,6 +18,7 @@ mod tcp;
 mod tls;
 mod udp;
 
+pub(crate) use kept::KeptConnections;
 pub(crate) use progress::AttemptProgress;
 
 use look_up::address;
@@ -26,9 +28,10 @@ use query::QueryTransport;
 pub(crate) async fn make(
     action: Action,
     resolver: Arc<Resolver>,
+    kept: KeptConnections,
     mut progress: AttemptProgress,
 ) -> WireOutcome {
-    let made = answered(&action, &resolver, &mut progress).await;
+    let made = answered(&action, &resolver, &kept, &mut progress).await;
     made.unwrap_or_else(|outcome| outcome)
 }
 
@@ -36,6 +39,7 @@ pub(crate) async fn make(
 async fn answered(
     action: &Action,
     resolver: &Resolver,
+    kept: &KeptConnections,
     progress: &mut AttemptProgress,
 ) -> Result<WireOutcome, WireOutcome> {
     match action {
@@ -43,6 +47,11 @@ async fn answered(
             let address = address(progress, resolver, target).await?;
             tcp::make(progress, SocketAddr::new(address, *port)).await
         }
+        Action::Keep { target, port, name } => {
+            let address = address(progress, resolver, target).await?;
+            kept::begin(progress, kept, SocketAddr::new(address, *port), name).await
+        }
+        Action::Kept { name } => kept::make(progress, kept, name).await,
         Action::Udp { target, port } => {
             let address = address(progress, resolver, target).await?;
             udp::make(progress, SocketAddr::new(address, *port)).await
@@ -61,7 +70,7 @@ async fn answered(
         }
         Action::Dns { name, tcp } => {
             let transport = if *tcp { QueryTransport::Tcp } else { QueryTransport::Udp };
-            look_up::by_first_server(progress, resolver, name, transport).await
+            look_up::ask_for(progress, resolver, name, transport).await
         }
         Action::Http { target, port, method, path, headers, tls } => {
             let host = http::host(target, *port, *tls);

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout;
 
-use crate::attempt::{self, AttemptProgress};
+use crate::attempt::{self, AttemptProgress, KeptConnections};
 use crate::reports::{self, Reporter, microseconds};
 use crate::serve::{self, Server};
 use crate::socket::Home;
@@ -71,6 +71,7 @@ struct Probe {
     home: Home,
     reporter: Reporter,
     resolver: Arc<Resolver>,
+    kept: KeptConnections,
     servers: BTreeMap<u64, Server>,
     in_flight: BTreeMap<u64, AttemptInFlight>,
     attempts: JoinSet<(u64, WireOutcome)>,
@@ -82,6 +83,7 @@ impl Probe {
             home,
             reporter,
             resolver: Arc::default(),
+            kept: KeptConnections::default(),
             servers: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             attempts: JoinSet::new(),
@@ -175,7 +177,7 @@ impl Probe {
             ended,
         );
         let since = Instant::now();
-        let made = attempt::make(wanted.action, Arc::clone(&self.resolver), progress);
+        let made = attempt::make(wanted.action, Arc::clone(&self.resolver), self.kept.clone(), progress);
         let task = self.attempts.spawn(async move { (number, made.await) }).id();
         self.in_flight.insert(number, AttemptInFlight { task, end: Some(end), since });
     }

@@ -123,9 +123,14 @@ impl Addresses {
         Some(SocketAddr::new(self.reachable(source, addresses)?, port.get()))
     }
 
-    /// Addresses and ports of those who answer the queries of pods.
+    /// Addresses and ports of those who answer the queries of pods first.
     pub fn dns_servers(&self, topology: &Topology, protocol: Protocol) -> Vec<SocketAddr> {
         self.sockets(topology.dns_servers(protocol))
+    }
+
+    /// The same of all their servers, in the order in which they are asked.
+    pub fn all_dns_servers(&self, topology: &Topology, protocol: Protocol) -> Vec<SocketAddr> {
+        topology.all_dns_servers(protocol).into_iter().flat_map(|ends| self.sockets(ends)).collect()
     }
 
     /// Addresses and ports behind one port of a service, in the order of the endpoints.

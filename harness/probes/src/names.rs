@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
 use verdikt_scenario::name::NamespacedName;
-use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_PORT, Endpoint, Protocol, Topology};
+use verdikt_scenario::topology::{CLUSTER_DOMAIN, DNS_PORT, Endpoint, Nameserver, Protocol, Topology};
 use verdikt_wire::{Records, Resolver, Zone};
 
 use crate::addresses::Addresses;
@@ -67,6 +67,15 @@ fn behind_aliases(zone: &Zone, name: &str) -> Vec<IpAddr> {
     Vec::new()
 }
 
+/// Where a server is asked.
+fn of_nameserver(server: &Nameserver, addresses: &Addresses) -> Vec<SocketAddr> {
+    let list = match server {
+        Nameserver::Service(service) => addresses.services.get(service),
+        Nameserver::Endpoint(endpoint) => addresses.endpoints.get(endpoint),
+    };
+    list.into_iter().flatten().map(|address| SocketAddr::new(*address, DNS_PORT)).collect()
+}
+
 /// How an endpoint resolves names. Pods ask the cluster's DNS server; others have resolvers of their own, which no
 /// policy of the cluster touches.
 /// <https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-s-dns-config>
@@ -84,13 +93,18 @@ pub fn resolver(topology: &Topology, endpoint: &Endpoint, zone: &Zone, addresses
         Endpoint::World(_) => addresses.dns_servers(topology, Protocol::Udp),
         Endpoint::Pod(_) | Endpoint::Node(_) | Endpoint::Cilium(_) => of_service(),
     };
-    let of_servers: Vec<IpAddr> = servers.iter().map(SocketAddr::ip).collect();
-    let chosen = addresses.reachable(endpoint, &of_servers);
-    let servers: Vec<SocketAddr> = servers.into_iter().filter(|server| Some(server.ip()) == chosen).collect();
     let pod = match endpoint {
         Endpoint::Pod(pod) if topology.asks_cluster_dns(endpoint) => Some(pod),
         _ => None,
     };
+    let reached = |servers: Vec<SocketAddr>| {
+        let of_servers: Vec<IpAddr> = servers.iter().map(SocketAddr::ip).collect();
+        let chosen = addresses.reachable(endpoint, &of_servers);
+        servers.into_iter().filter(move |server| Some(server.ip()) == chosen)
+    };
+    let further = topology.dns.nameservers.iter().filter(|_| pod.is_some());
+    let further = further.flat_map(|server| reached(of_nameserver(server, addresses)));
+    let servers: Vec<SocketAddr> = reached(servers).chain(further).collect();
     let Some(pod) = pod else {
         let hosts = zone.names.keys().map(|name| (name.clone(), behind_aliases(zone, name)));
         return Resolver { hosts: hosts.collect(), servers, ..Resolver::default() };

@@ -1,6 +1,6 @@
 //! What the runner needs of a place where steps run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -35,6 +35,12 @@ pub trait Backend {
         step: &Step,
         prediction: &PolicyModel<'_>,
     ) -> impl Future<Output = Result<AppliedStep, BackendError>>;
+
+    /// Keeps the connections of these attempts from now on, for those that use them in the step after.
+    fn keep_connections(&mut self, attempts: BTreeSet<Attempt>) {
+        // A backend that makes connections says so.
+        let _ = attempts;
+    }
 
     /// Begins an attempt. What happens to it is told by [`Self::next`].
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt);
@@ -135,6 +141,8 @@ pub struct Destinations {
     pub unanswered: bool,
     /// Who may answer a look-up.
     pub dns_servers: DnsServers,
+    /// Whether another of them is asked where one says nothing.
+    pub asks_on: bool,
     /// The addresses of nodes that may stand in the place of the client's.
     pub relays: Vec<IpAddr>,
 }

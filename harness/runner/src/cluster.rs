@@ -40,7 +40,7 @@ use crate::backend::{
 };
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
-use crate::wire_words::order;
+use crate::wire_words::{KnownToOrders, order};
 
 pub use self::clusterwide::{Clusterwide, ClusterwideReach, has_clusterwide_policies, reach};
 pub use self::fitness::{OF_THE_CLUSTER, unfit};
@@ -63,6 +63,8 @@ pub struct ClusterBackend {
     cluster: Cluster,
     flows: NodeFlows,
     topology: Topology,
+    /// The attempts whose connections are kept.
+    kept: BTreeSet<Attempt>,
     run_options: ClusterRunOptions,
     /// Whether the pods are in audit mode.
     audit: bool,
@@ -106,6 +108,7 @@ impl ClusterBackend {
             cluster,
             flows,
             topology,
+            kept: BTreeSet::new(),
             run_options,
             audit,
             retriggers: 0,
@@ -147,11 +150,15 @@ impl Backend for ClusterBackend {
         Ok(AppliedStep { refused: Some(refused), settled: Some(settled_after) })
     }
 
+    fn keep_connections(&mut self, attempts: BTreeSet<Attempt>) {
+        self.kept = attempts;
+    }
+
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
-        let told = order(number, source, attempt, self.run_options.timeout, self.cluster.addresses())
-            .and_then(|order| {
-                if self.cluster.tell(source, order) { Ok(()) } else { Err(format!("{source} has no probe")) }
-            });
+        let known = KnownToOrders { addresses: self.cluster.addresses(), kept: &self.kept };
+        let told = order(number, source, attempt, self.run_options.timeout, known).and_then(|order| {
+            if self.cluster.tell(source, order) { Ok(()) } else { Err(format!("{source} has no probe")) }
+        });
         self.in_flight.begin(number, source, told);
     }
 
@@ -276,7 +283,8 @@ fn is_told_of_a_node(
         | Attempt::Ping { .. }
         | Attempt::IcmpMessage { .. }
         | Attempt::Dns { .. }
-        | Attempt::OfFamily { .. } => false,
+        | Attempt::OfFamily { .. }
+        | Attempt::Kept { .. } => false,
     };
     let mut outside =
         addresses.endpoints.iter().filter(|(endpoint, _)| matches!(endpoint, Endpoint::World(_)));

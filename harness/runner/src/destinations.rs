@@ -28,14 +28,16 @@ pub(crate) fn destinations(
     let relay = relay.or_else(|| sought.is_gateway().then_some(gateway));
     let relays = relay.and_then(|relay| addresses.get(&relay)).cloned().unwrap_or_default();
     let own = sought.at(source);
-    // A pod that reaches itself arrives under another address, and an echo is answered by the kernel.
+    // A pod that reaches itself arrives under another address, an echo is answered by the kernel, and a connection that
+    // is kept has arrived before.
     let itself = sockets.iter().any(|socket| own.iter().any(|own| own.ip() == socket.ip()));
     let unanswered = topology.is_unanswered(attempt);
-    let tells = !matches!(attempt.plain(), Attempt::Ping { .. } | Attempt::IcmpMessage { .. })
-        && !sockets.is_empty()
-        && !itself
-        && !unanswered;
-    Destinations { sockets, backends, tells, unanswered, dns_servers: DnsServers::Anybody, relays }
+    let is_seen = attempt.kept().is_none()
+        && !matches!(attempt.plain(), Attempt::Ping { .. } | Attempt::IcmpMessage { .. });
+    let tells = is_seen && !sockets.is_empty() && !itself && !unanswered;
+    let asks_on = !topology.dns.nameservers.is_empty();
+    let dns_servers = DnsServers::Anybody;
+    Destinations { sockets, backends, tells, unanswered, dns_servers, asks_on, relays }
 }
 
 /// The target of an attempt, and what its sockets are looked up in.
@@ -51,7 +53,7 @@ impl<F: Fn(&NamespacedName, Protocol, Port) -> Vec<SocketAddr>> SoughtTarget<'_,
     fn sockets(&self) -> Vec<SocketAddr> {
         match self.attempt.target() {
             None => {
-                let servers = self.topology.dns_servers(self.protocol).into_iter();
+                let servers = self.topology.all_dns_servers(self.protocol).into_iter().flatten();
                 let servers = servers.filter_map(|(server, port)| Some((server, port?)));
                 servers.flat_map(|(server, port)| self.sockets_of(&server, port)).collect()
             }

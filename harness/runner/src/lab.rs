@@ -21,7 +21,7 @@ use crate::backend::{
 };
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
-use crate::wire_words::order;
+use crate::wire_words::{KnownToOrders, order};
 
 /// The name of the backend in reports.
 pub const NAME: &str = "lab";
@@ -32,6 +32,8 @@ pub struct LabBackend {
     lab: Lab,
     topology: Topology,
     timeout: Duration,
+    /// The attempts whose connections are kept.
+    kept: BTreeSet<Attempt>,
     in_flight: InFlight,
     follower: Option<mpsc::UnboundedSender<Flow>>,
     /// From where the attempts of the step were made, and when the last of them ended.
@@ -46,6 +48,7 @@ impl LabBackend {
             lab,
             topology: Topology::default(),
             timeout,
+            kept: BTreeSet::new(),
             in_flight: InFlight::default(),
             follower: None,
             attempted: (BTreeSet::new(), Duration::ZERO),
@@ -103,8 +106,13 @@ impl Backend for LabBackend {
         Ok(AppliedStep::default())
     }
 
+    fn keep_connections(&mut self, attempts: BTreeSet<Attempt>) {
+        self.kept = attempts;
+    }
+
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt) {
-        let told = order(number, source, attempt, self.timeout, self.lab.addresses()).and_then(|order| {
+        let known = KnownToOrders { addresses: self.lab.addresses(), kept: &self.kept };
+        let told = order(number, source, attempt, self.timeout, known).and_then(|order| {
             if self.lab.tell(source, order) { Ok(()) } else { Err(format!("the lab has no {source}")) }
         });
         self.in_flight.begin(number, source, told);

@@ -77,7 +77,7 @@ fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io
     for (step, cells) in plan.steps {
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
         let _step = info_span!("step", step = %step.name).entered();
-        let asked = predict_step(step, options.version, &past);
+        let asked = predict_step(scenario, step, options.version, &past);
         info!(policies = step.policies.len(), cells = cells.wanted.len(), "the step is predicted");
         if !cells.is_empty() {
             this.begin(&cells.skipped, asked.model.cluster(), &AppliedStep::default(), sink)?;
@@ -98,7 +98,7 @@ pub fn model_of_step<'a>(
 ) -> Option<PolicyModel<'a>> {
     let (before, from_here) = scenario.steps.split_at_checked(step)?;
     let step = from_here.first()?;
-    let past =
-        before.iter().fold(StepHistory::default(), |past, step| predict_step(step, version, &past).left);
+    let left = |past, step| predict_step(scenario, step, version, &past).left;
+    let past = before.iter().fold(StepHistory::default(), left);
     Some(past.cluster(step, policies.unwrap_or(&step.policies), version))
 }

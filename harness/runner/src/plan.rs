@@ -1,5 +1,6 @@
 //! What a run has to do: which cells of which steps, and what its objects come to.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::{Scenario, Step};
+use verdikt_scenario::topology::Endpoint;
 use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::event::{Event, RunOrigin, ScenarioSkipped, ScenarioStarted};
 
@@ -110,6 +112,8 @@ pub struct StepHistory {
     learned: Learned,
     /// The versions of the objects that are in force.
     in_force: InForce,
+    /// The attempts whose connections are kept and go through a proxy.
+    proxied: BTreeSet<(Endpoint, Attempt)>,
 }
 
 impl StepHistory {
@@ -125,6 +129,14 @@ impl StepHistory {
     }
 }
 
+/// The attempts of a step whose connections the step after uses.
+pub(crate) fn kept_connections(scenario: &Scenario, step: &Step) -> BTreeSet<Attempt> {
+    let mut steps = scenario.steps.iter().skip_while(|other| other.name != step.name).skip(1);
+    let after = steps.next().map_or(&[][..], |after| &after.table);
+    let has = |attempt: &Attempt| step.table.iter().any(|row| row.attempt == *attempt);
+    Attempt::kept_by(after.iter().map(|row| &row.attempt), has)
+}
+
 /// What the engine says of a step. All cells are predicted, wanted or not: what one of them looks up may matter to
 /// another.
 pub(crate) struct PredictedStep<'a> {
@@ -137,6 +149,7 @@ pub(crate) struct PredictedStep<'a> {
 
 /// Asks the engine about a step.
 pub(crate) fn predict_step<'a>(
+    scenario: &Scenario,
     step: &'a Step,
     version: CiliumVersion,
     past: &StepHistory,
@@ -149,8 +162,13 @@ pub(crate) fn predict_step<'a>(
         all_cells(step)
             .flat_map(|cell| attempts[cell.row_index].iter().map(move |attempt| (cell.source, attempt))),
     );
+    let kept = kept_connections(scenario, step);
+    let proxied = all_cells(step).filter(|cell| kept.contains(&cell.row.attempt));
+    let proxied = proxied.filter(|cell| model.is_proxied(cell.source, &cell.row.attempt));
+    let proxied = proxied.map(|cell| (cell.source.clone(), cell.row.attempt.clone())).collect();
     let learned = model.learned().clone();
-    PredictedStep { model, attempts, left: StepHistory { learned, in_force } }
+    let model = model.after_proxies(past.proxied.clone());
+    PredictedStep { model, attempts, left: StepHistory { learned, in_force, proxied } }
 }
 
 impl PredictedStep<'_> {

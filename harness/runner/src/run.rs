@@ -21,7 +21,7 @@ use crate::cell::ObservedStep;
 use crate::filter::StepCells;
 use crate::invariants::attempted::AttemptedInvariants;
 use crate::model::begin_run;
-use crate::plan::{Plan, RunOptions, Sink, StepHistory, begin, predict_step};
+use crate::plan::{Plan, RunOptions, Sink, StepHistory, begin, kept_connections, predict_step};
 use crate::step_under_way::StepUnderWay;
 
 /// Where scenarios are run. They are named by their indices.
@@ -215,7 +215,8 @@ impl StepRun<'_> {
     ) -> Result<StepHistory, BackendError> {
         let Self { scenario, step, options, attempts } = *self;
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
-        let asked = predict_step(step, options.version, past);
+        let asked = predict_step(scenario, step, options.version, past);
+        backend.keep_connections(kept_connections(scenario, step));
         let applied = match backend.apply(step, asked.model.cluster()).await {
             Ok(applied) => applied,
             Err(error) => {

@@ -1,5 +1,6 @@
 //! Attempts and what becomes of them, in the words of the probes.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -12,21 +13,32 @@ use verdikt_wire as wire;
 
 use crate::backend::{AttemptNumber, BackendEvent};
 
+/// What orders are made of beside an attempt.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownToOrders<'a> {
+    pub(crate) addresses: &'a Addresses,
+    /// The attempts whose connections are kept.
+    pub(crate) kept: &'a BTreeSet<Attempt>,
+}
+
 /// What the probe of a source is told to try; the reason if it cannot be tried.
 pub(crate) fn order(
     number: AttemptNumber,
     source: &Endpoint,
     attempt: &Attempt,
     timeout: Duration,
-    known: &Addresses,
+    known: KnownToOrders<'_>,
 ) -> Result<wire::Order, String> {
-    let of_family = attempt.family().map(|family| known.of_family(family));
-    let known = of_family.as_ref().unwrap_or(known);
+    let keep = known.kept.contains(attempt);
+    let of_family = attempt.family().map(|family| known.addresses.of_family(family));
+    let known = of_family.as_ref().unwrap_or(known.addresses);
     let targets = WireTargets { source, family: attempt.family(), known };
-    let action = match attempt.plain() {
+    let action = match attempt.kept().unwrap_or(attempt).plain() {
+        _ if attempt.kept().is_some() => wire::Action::Kept { name: name_of_kept(attempt) },
         Attempt::Connect { protocol, target: to, port } => {
             let (target, port) = targets.socket(to, *protocol, *port)?;
             match protocol {
+                Protocol::Tcp if keep => wire::Action::Keep { target, port, name: name_of_kept(attempt) },
                 Protocol::Tcp => wire::Action::Tcp { target, port },
                 Protocol::Udp => wire::Action::Udp { target, port },
                 Protocol::Sctp => wire::Action::Sctp { target, port },
@@ -50,11 +62,18 @@ pub(crate) fn order(
                 tls: request.scheme == Scheme::Https,
             }
         }
-        // What is tried over a family is never of a family again.
-        Attempt::OfFamily { .. } => return Err("it names two families of addresses".to_owned()),
+        // Neither is ever plain.
+        Attempt::OfFamily { .. } | Attempt::Kept { .. } => {
+            return Err("it names two families of addresses".to_owned());
+        }
     };
     let timeout = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
     Ok(wire::Order::Attempt(wire::WireAttempt { attempt: number.0, action, timeout }))
+}
+
+/// The name under which a probe keeps the connection of an attempt.
+fn name_of_kept(attempt: &Attempt) -> String {
+    attempt.kept().unwrap_or(attempt).to_string()
 }
 
 /// What targets are to the probe of a source.

@@ -14,21 +14,26 @@
 //! | `tcp pod:shop/web:80`, `tcp service:shop/web:80` | where a pod and a service share a name: without a word in front it is the service |
 //! | `tcp6 shop/web:80`, `icmp4 shop/web`, `https6 GET api.example.test/` | over IPv6, over IPv4 alone |
 //! | `tcp shop/web:80 over far` | from outside, by way of this node |
+//! | `tcp database/redis:6379 kept` | something said on the connection that this attempt has made in the step before |
 //!
 //! An attempt through a service stands for one to every backend, and what is expected of it is expected of each. Hosts
 //! outside come in over a node that runs none of the backends, unless the attempt names a node: there the service's
 //! `externalTrafficPolicy` matters.
 
+mod target;
+
+use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU16;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::target::Target;
 use crate::icmp::echo_request;
 pub use crate::ip_family::IpFamily;
-use crate::name::{DnsName, HostName, NamespacedName};
-use crate::topology::{DNS_PORT, Endpoint, LOCAL_NODE, Port, Protocol, Topology};
+use crate::name::DnsName;
+use crate::topology::{DNS_PORT, Endpoint, Port, Protocol, Topology};
 
 /// One try, without its source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -76,6 +81,11 @@ pub enum Attempt {
         /// The family.
         family: IpFamily,
         /// What is tried over it; never of a family again.
+        attempt: Box<Attempt>,
+    },
+    /// Something said on the connection that the same attempt of the step before has left.
+    Kept {
+        /// The attempt that has made the connection; never a kept one.
         attempt: Box<Attempt>,
     },
 }
@@ -141,101 +151,11 @@ impl Request {
     }
 }
 
-/// Who is to be reached.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Target {
-    /// An endpoint, by its address.
-    Endpoint(Endpoint),
-    /// A pod whose name a service has too, by its address. Shown as `pod:namespace/name`.
-    PodOfSharedName(Endpoint),
-    /// A service, by its cluster address.
-    Service(NamespacedName),
-    /// A service, and this one of the endpoints behind it. Shown as the service alone: an [`Attempt`] adds the rest.
-    Backend {
-        /// The service.
-        service: NamespacedName,
-        /// The endpoint that is to answer.
-        backend: Endpoint,
-    },
-    /// A service, which hosts outside reach over this node. Shown as the service alone, as a backend is.
-    Over {
-        /// The service.
-        service: NamespacedName,
-        /// The node.
-        node: HostName,
-        /// The endpoint that is to answer, where the attempt names one.
-        backend: Option<Endpoint>,
-    },
-    /// A DNS name: the attempt resolves it first, as an application would.
-    Name(DnsName),
-}
-
-impl Target {
-    /// The endpoint itself, where the target is one: it is no source of its own attempt.
-    pub fn endpoint(&self) -> Option<&Endpoint> {
-        match self {
-            Self::Endpoint(endpoint) | Self::PodOfSharedName(endpoint) => Some(endpoint),
-            Self::Service(_) | Self::Backend { .. } | Self::Over { .. } | Self::Name(_) => None,
-        }
-    }
-
-    /// The service, where the target is one by its address.
-    pub fn service(&self) -> Option<&NamespacedName> {
-        match self {
-            Self::Service(service) | Self::Backend { service, .. } | Self::Over { service, .. } => {
-                Some(service)
-            }
-            Self::Endpoint(_) | Self::PodOfSharedName(_) | Self::Name(_) => None,
-        }
-    }
-
-    /// The endpoint behind a service that is to answer, where the target names one.
-    pub fn backend(&self) -> Option<&Endpoint> {
-        match self {
-            Self::Backend { backend, .. } => Some(backend),
-            Self::Over { backend, .. } => backend.as_ref(),
-            Self::Endpoint(_) | Self::PodOfSharedName(_) | Self::Service(_) | Self::Name(_) => None,
-        }
-    }
-
-    /// The node by which hosts outside reach a service, where the target names one.
-    pub fn node(&self) -> Option<&HostName> {
-        match self {
-            Self::Over { node, .. } => Some(node),
-            _ => None,
-        }
-    }
-
-    /// The node whose address stands in the place of the client's: where a host outside reaches a service over a node
-    /// that runs none of its pods, and the service does not keep to the node.
-    pub fn relay(&self, source: &Endpoint, topology: &Topology) -> Option<HostName> {
-        let service = topology.services.get(self.service()?)?;
-        let relays = matches!(source, Endpoint::World(_)) && service.hides_clients();
-        let node = relays.then(|| self.node().cloned().or_else(|| topology.other_node())).flatten()?;
-        (node.as_str() != LOCAL_NODE).then_some(node)
-    }
-
-    /// The same service, this one of the endpoints behind it.
-    fn with_backend(&self, backend: Option<Endpoint>) -> Self {
-        match (self, backend) {
-            (Self::Service(service) | Self::Backend { service, .. }, Some(backend)) => {
-                Self::Backend { service: service.clone(), backend }
-            }
-            (Self::Service(service) | Self::Backend { service, .. }, None) => Self::Service(service.clone()),
-            (Self::Over { service, node, .. }, backend) => {
-                Self::Over { service: service.clone(), node: node.clone(), backend }
-            }
-            (Self::Endpoint(_) | Self::PodOfSharedName(_) | Self::Name(_), _) => self.clone(),
-        }
-    }
-}
-
 impl Attempt {
     /// What is tried, whatever the family of addresses.
     pub fn plain(&self) -> &Self {
         match self {
-            Self::OfFamily { attempt, .. } => attempt,
+            Self::OfFamily { attempt, .. } | Self::Kept { attempt } => attempt.plain(),
             other => other,
         }
     }
@@ -244,8 +164,31 @@ impl Attempt {
     pub fn family(&self) -> Option<IpFamily> {
         match self {
             Self::OfFamily { family, .. } => Some(*family),
+            Self::Kept { attempt } => attempt.family(),
             _ => None,
         }
+    }
+
+    /// The attempt of the step before whose connection it uses, if it makes none itself.
+    pub fn kept(&self) -> Option<&Self> {
+        match self {
+            Self::Kept { attempt } => Some(attempt),
+            _ => None,
+        }
+    }
+
+    /// The attempts of a step whose connections the step after uses: those that it names, or that this step has kept
+    /// already.
+    pub fn kept_by<'a>(
+        after: impl IntoIterator<Item = &'a Self>,
+        step: impl Fn(&Self) -> bool,
+    ) -> BTreeSet<Self> {
+        let kept = after.into_iter().filter_map(Self::kept);
+        kept.map(|made| {
+            let again = Self::Kept { attempt: Box::new(made.clone()) };
+            if step(&again) { again } else { made.clone() }
+        })
+        .collect()
     }
 
     /// Who is to be reached; none for a DNS query, which goes to the cluster's DNS server.
@@ -256,7 +199,7 @@ impl Attempt {
             | Self::IcmpMessage { target, .. }
             | Self::Http { target, .. } => Some(target),
             Self::Dns { .. } => None,
-            Self::OfFamily { attempt, .. } => attempt.target(),
+            Self::OfFamily { attempt, .. } | Self::Kept { attempt } => attempt.target(),
         }
     }
 
@@ -266,7 +209,7 @@ impl Attempt {
             Self::Connect { port, .. } | Self::Http { port, .. } => Some(*port),
             Self::Dns { .. } => NonZeroU16::new(DNS_PORT),
             Self::Ping { .. } | Self::IcmpMessage { .. } => None,
-            Self::OfFamily { attempt, .. } => attempt.port(),
+            Self::OfFamily { attempt, .. } | Self::Kept { attempt } => attempt.port(),
         }
     }
 
@@ -276,7 +219,7 @@ impl Attempt {
             Self::Connect { protocol, .. } | Self::Dns { protocol, .. } => Some(*protocol),
             Self::Http { .. } => Some(Protocol::Tcp),
             Self::Ping { .. } | Self::IcmpMessage { .. } => None,
-            Self::OfFamily { attempt, .. } => attempt.protocol(),
+            Self::OfFamily { attempt, .. } | Self::Kept { attempt } => attempt.protocol(),
         }
     }
 
@@ -343,22 +286,11 @@ impl Attempt {
                 *target = other;
             }
             Self::Dns { .. } => {}
-            Self::OfFamily { attempt, .. } => **attempt = attempt.with_target(other),
+            Self::OfFamily { attempt, .. } | Self::Kept { attempt } => {
+                **attempt = attempt.with_target(other);
+            }
         }
         attempt
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Endpoint(endpoint) => endpoint.fmt(f),
-            Self::PodOfSharedName(endpoint) => write!(f, "pod:{endpoint}"),
-            Self::Service(name) | Self::Backend { service: name, .. } | Self::Over { service: name, .. } => {
-                name.fmt(f)
-            }
-            Self::Name(name) => name.fmt(f),
-        }
     }
 }
 
@@ -373,6 +305,7 @@ impl fmt::Display for Attempt {
                 write!(f, "{scheme} {method} {target}:{port}{path}")?;
                 request.headers.iter().try_for_each(|(name, value)| write!(f, " {name}={value}"))?;
             }
+            Self::Kept { attempt } => return write!(f, "{attempt} kept"),
             Self::Dns { name, protocol: Protocol::Tcp } => write!(f, "dns+tcp {name}")?,
             Self::Dns { name, .. } => write!(f, "dns {name}")?,
             Self::OfFamily { family, attempt } => {

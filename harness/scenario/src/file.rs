@@ -125,6 +125,9 @@ pub(crate) struct DnsFile {
     pub(crate) service: Option<Located<String>>,
     /// The cache on the pods' own node that answers in its place: `host`, where it is in the node's network, or a pod.
     pub(crate) cache: Option<Located<String>>,
+    /// Further servers, as in the `dnsConfig` of a pod: services, hosts outside or nodes, asked in this order where the one
+    /// before says nothing, cannot be reached, refuses or fails.
+    pub(crate) nameservers: Vec<Located<String>>,
 }
 
 /// A service: a name and an address in front of pods, or of hosts outside the cluster.

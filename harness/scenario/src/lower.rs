@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use crate::file::{Located, ModeWord, ScenarioFile, StepFile};
 use crate::policy::Manifest;
-use crate::scenario::{Difference, Enforcement, Scenario, Step};
+use crate::scenario::{Difference, Enforcement, Row, Scenario, Step};
 use crate::settings::Settings;
 use crate::topology::Topology;
 use crate::version::{CiliumVersion, VersionRange};
@@ -90,18 +90,23 @@ pub(crate) fn lower(input: &Input<'_>, mistakes: &mut Mistakes) -> Scenario {
         drafts.clear();
     }
     let steps = content.steps.value.iter().zip(drafts);
-    let steps: Vec<Step> = steps.map(|(raw, draft)| step(input, raw, draft, &cilium, mistakes)).collect();
+    let mut lowered: Vec<Step> = Vec::new();
+    for (raw, draft) in steps {
+        let before = lowered.last().map(|step| step.table.as_slice());
+        let step = step(input, (raw, draft, before), &cilium, mistakes);
+        lowered.push(step);
+    }
     if is_sound {
         policies::check_unused(input, mistakes);
     }
     let (name, about) = (content.scenario.value.clone(), content.about.value.clone());
-    Scenario { name, about, place: content.scenario.position.in_file(file), cilium, invariants, steps }
+    let place = content.scenario.position.in_file(file);
+    Scenario { name, about, place, cilium, invariants, steps: lowered }
 }
 
 fn step(
     input: &Input<'_>,
-    raw: &Located<StepFile>,
-    draft: TopologyDraft,
+    (raw, draft, before): (&Located<StepFile>, TopologyDraft, Option<&[Row]>),
     cilium: &VersionRange,
     mistakes: &mut Mistakes,
 ) -> Step {
@@ -114,7 +119,7 @@ fn step(
         mistakes.add(file, content.expect.position, mistake);
     }
     let sources = draft.sources();
-    let against = table::TableContext { file, draft: &draft, sources: &sources, in_force: &in_force };
+    let against = table::TableContext { file, draft: &draft, sources: &sources, in_force: &in_force, before };
     let table = table::rows(&against, &content.expect.value, mistakes);
     let mut differences: Vec<Difference> = Vec::new();
     for difference in &content.differs {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::api_channel::ApiChannel;
 pub use self::api_server::{API_SERVER_PORT, API_SERVER_SERVICE, is_own_service};
-pub use self::dns::Dns;
+pub use self::dns::{Dns, Nameserver};
 pub use self::routes::GatewayRoute;
 pub use self::served::{Served, ServedProtocol};
 pub use self::service::{Service, ServicePort, ServiceType, TargetPort, TrafficPolicy};

@@ -8,10 +8,12 @@
 //! pass. What [`needs_lost_flow`] is inconclusive. A drop for another reason than policy is no denial, and takes
 //! nothing from a success.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use verdikt_scenario::flow::{DropReason, Flow, FlowDirection, FlowKind, FlowVerdict, ProxyRequest};
-use verdikt_scenario::observation::{Arrival, Outcome, StageKind};
+use verdikt_scenario::observation::{Arrival, Outcome, Stage, StageKind};
 use verdikt_scenario::prediction::EnforcementPoint;
 use verdikt_scenario::topology::Protocol;
 
@@ -62,7 +64,7 @@ pub fn fuse(evidence: &Evidence) -> Fused {
             let outcome = &evidence.observation.outcome;
             inconclusive(format!("the client saw: {outcome}, and flows may be missing: {lost}"))
         }
-        _ => conclude(evidence, read(&evidence.flows)),
+        _ => conclude(evidence, read(&counted(evidence))),
     }
 }
 
@@ -72,7 +74,7 @@ pub fn needs_lost_flow(evidence: &Evidence) -> bool {
     if evidence.lost.is_none() {
         return false;
     }
-    let flows = read(&evidence.flows);
+    let flows = read(&counted(evidence));
     let with_more = with_more(&flows, evidence);
     let known = conclude(evidence, flows).verdict;
     let mut others = with_more.into_iter().map(|flows| conclude(evidence, flows).verdict);
@@ -83,11 +85,30 @@ pub fn needs_lost_flow(evidence: &Evidence) -> bool {
 /// datapath does not model. What anybody expects is nothing to it.
 pub fn may_tell_more(evidence: &Evidence) -> Option<String> {
     match fuse(evidence).verdict {
-        Verdict::Inconclusive(reason) if !matches!(read(&evidence.flows), FlowEvidence::NotModelled(_)) => {
+        Verdict::Inconclusive(reason)
+            if !matches!(read(&counted(evidence)), FlowEvidence::NotModelled(_)) =>
+        {
             Some(reason)
         }
         _ => None,
     }
+}
+
+/// The flows that count: those of a query do not, where the client got no answer and another server has given one.
+fn counted(evidence: &Evidence) -> Cow<'_, [Flow]> {
+    let stages = &evidence.observation.stages;
+    let is_answered = |stage: &Stage| stage.kind == StageKind::LookUp && stage.outcome == Outcome::Answered;
+    let Some(answered) = stages.iter().rposition(is_answered) else { return Cow::Borrowed(&evidence.flows) };
+    let overcome: BTreeSet<PacketOrigin> = stages[..answered]
+        .iter()
+        .filter(|stage| stage.kind == StageKind::LookUp && stage.outcome != Outcome::Answered)
+        .filter_map(PacketOrigin::of_stage)
+        .collect();
+    if overcome.is_empty() {
+        return Cow::Borrowed(&evidence.flows);
+    }
+    let counts = |flow: &&Flow| PacketOrigin::of_flow(flow).is_none_or(|origin| !overcome.contains(&origin));
+    Cow::Owned(evidence.flows.iter().filter(counts).cloned().collect())
 }
 
 /// What these flows and more may tell together. A packet that was denied gets nowhere else.

@@ -151,6 +151,20 @@ pub enum Action {
         /// On which port.
         port: u16,
     },
+    /// Connect, and keep the connection under a name; another one of that name is closed.
+    Keep {
+        /// The target.
+        target: WireTarget,
+        /// On which port.
+        port: u16,
+        /// The name.
+        name: String,
+    },
+    /// Say something on a connection that is kept, and wait for it to come back. It is kept still.
+    Kept {
+        /// The connection's name.
+        name: String,
+    },
     /// Send one datagram and wait for it to come back.
     Udp {
         /// The target.
@@ -178,7 +192,7 @@ pub enum Action {
         #[serde(rename = "type")]
         kind: u8,
     },
-    /// Ask the resolver's first server: for IPv4 addresses, and if there are none for IPv6 addresses. A name with
+    /// Ask the resolver's servers: for IPv4 addresses, and if there are none for IPv6 addresses. A name with
     /// a final dot is asked as it is, any other by the resolver's rules; its `hosts` are not looked at.
     Dns {
         /// For what.

@@ -1,7 +1,9 @@
 //! One attempt on its way: DNS, the service's address, egress, ingress, proxies.
 
+mod enforce;
 mod gateway;
 mod host_port;
+mod query;
 mod service;
 
 use std::borrow::Cow;
@@ -14,9 +16,7 @@ use verdikt_scenario::prediction::{Answer, Check, EnforcementPoint, Finding, Pre
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Port, Protocol, Resolved};
 
 use self::service::ServiceRoute;
-use crate::decide::{Decision, SideVerdict, Traffic};
-use crate::explain::Query;
-use crate::http::RequestHead;
+use crate::decide::Traffic;
 use crate::identity::Identity;
 use crate::model::{PolicyModel, SubjectState};
 use crate::rule::Direction;
@@ -40,12 +40,14 @@ struct Trace {
     /// Most attempts meet two.
     checks: Vec<Check>,
     audited: Option<EnforcementPoint>,
+    /// Whether a proxy takes what is sent.
+    is_proxied: bool,
     end: Option<Answer>,
 }
 
 impl Default for Trace {
     fn default() -> Self {
-        Self { checks: Vec::with_capacity(2), audited: None, end: None }
+        Self { checks: Vec::with_capacity(2), audited: None, is_proxied: false, end: None }
     }
 }
 
@@ -57,6 +59,8 @@ pub(super) struct AttemptWalk<'m> {
     family: Option<IpFamily>,
     /// The type of the ICMP message that it sends, if not an echo request.
     icmp_type: Option<u8>,
+    /// Whether it is made on a connection that stands already.
+    is_kept: bool,
     /// The node whose address stands in the place of the source's.
     relay: Option<Endpoint>,
     trace: Trace,
@@ -77,7 +81,8 @@ struct WalkSide<'a> {
 impl<'m> AttemptWalk<'m> {
     /// Starts at a source.
     pub(super) fn new(model: &'m PolicyModel<'m>, source: &'m Endpoint) -> Self {
-        Self { model, source, family: None, icmp_type: None, relay: None, trace: Trace::default() }
+        let (family, icmp_type, relay) = (None, None, None);
+        Self { model, source, family, icmp_type, is_kept: false, relay, trace: Trace::default() }
     }
 
     /// The same over one family of addresses alone.
@@ -88,6 +93,11 @@ impl<'m> AttemptWalk<'m> {
     /// The same with an ICMP message of this type, where it sends any.
     pub(super) fn sending(self, icmp_type: Option<u8>) -> Self {
         Self { icmp_type, ..self }
+    }
+
+    /// The same on a connection that stands already.
+    pub(super) fn on_connection(self) -> Self {
+        Self { is_kept: true, ..self }
     }
 
     /// The identity that an end has by the address that is used; a host outside has one for each.
@@ -108,6 +118,11 @@ impl<'m> AttemptWalk<'m> {
         Self { trace: Trace { checks, ..Trace::default() }, ..Self::new(model, source) }
     }
 
+    /// Whether a proxy takes what is sent.
+    pub(super) fn is_proxied(&self) -> bool {
+        self.trace.is_proxied
+    }
+
     /// Whether something has ended it.
     pub(super) fn has_ended(&self) -> bool {
         self.trace.end.is_some()
@@ -116,12 +131,14 @@ impl<'m> AttemptWalk<'m> {
     /// What the attempt comes to.
     pub(super) fn into_prediction(mut self) -> Prediction {
         self.trace.checks.shrink_to_fit();
-        let passed = self.trace.audited.map_or(Answer::Allow, Answer::Audit);
+        // Of a connection that stands, audit mode reports nothing.
+        let audited = self.trace.audited.filter(|_| !self.is_kept);
+        let passed = audited.map_or(Answer::Allow, Answer::Audit);
         Prediction { answer: self.trace.end.unwrap_or(passed), checks: self.trace.checks }
     }
 
     /// Ends the walk with something the engine does not know.
-    fn abstain(&mut self, question: String, gap: String) {
+    pub(super) fn abstain(&mut self, question: String, gap: String) {
         self.end_with(question, Finding::Unknown { gap, rule: None });
     }
 
@@ -137,27 +154,6 @@ impl<'m> AttemptWalk<'m> {
 
     fn note(&mut self, point: EnforcementPoint, endpoint: Endpoint, question: String, finding: Finding) {
         self.trace.checks.push(Check { point, endpoint, question, finding });
-    }
-
-    /// Asks the cluster's DNS server. Returns whether the DNS proxy saw it. Only pods ask that server; others have
-    /// resolvers of their own.
-    pub(super) fn query(&mut self, name: &DnsName, protocol: Protocol) -> bool {
-        let Some(service) = self.model.topology.dns_service() else { return false };
-        let Some(servers) = service::with_ports(self.model.topology.dns_servers(protocol)) else {
-            let gap =
-                format!("who answers DNS over {protocol}: {service} has no such port, or nobody behind it");
-            self.abstain(format!("query {name}"), gap);
-            return false;
-        };
-        let mut through_proxy = false;
-        self.each_backend(&servers, |branch, (server, port)| {
-            if server == branch.source {
-                return branch.reach_itself(&service);
-            }
-            let traffic = Traffic::Port(protocol, port.get());
-            through_proxy |= branch.cross(server, &[], traffic, ProxyQuestion::Dns(name));
-        });
-        through_proxy
     }
 
     /// Goes to a target, through DNS if it is a name.
@@ -288,97 +284,6 @@ impl<'m> AttemptWalk<'m> {
             self.enforce(&side, text, question);
         }
         through_dns_proxy
-    }
-
-    /// Meets the policy of one side and the proxies that it leads to. Returns whether the DNS proxy judged.
-    fn enforce(&mut self, side: &WalkSide<'_>, text: String, question: ProxyQuestion<'_>) -> bool {
-        let model = self.model;
-        let WalkSide { direction, endpoint, subject, peer, traffic } = *side;
-        let decision = model.decide(subject, direction, peer, traffic);
-        // The proxy of Cilium's Ingress keeps to its own policy itself, in both directions: it answers 403, and audit
-        // mode does not reach it.
-        let is_gateway = *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress);
-        let in_proxy =
-            is_gateway && matches!(traffic, Traffic::Port(Protocol::Tcp, _)) && decision.verdict.denies();
-        let point = match direction {
-            _ if in_proxy => EnforcementPoint::Http,
-            Direction::Egress => EnforcementPoint::Egress,
-            Direction::Ingress => EnforcementPoint::Ingress,
-        };
-        if !decision.passed.is_empty() {
-            let by = decision.passed.iter().map(|matched| model.rule_of(matched)).collect();
-            self.note(point, endpoint.clone(), text.clone(), Finding::PassedOn { by });
-        }
-        let finding = model.finding(subject, direction, peer, traffic, &decision);
-        self.note(point, endpoint.clone(), text, finding);
-        match decision.verdict {
-            verdict if verdict.denies() && model.audits(endpoint) && point != EnforcementPoint::Http => {
-                self.trace.audited.get_or_insert(point);
-            }
-            verdict if verdict.denies() => self.trace.end = Some(Answer::Deny(point)),
-            SideVerdict::Unknown | SideVerdict::Conflict => self.trace.end = Some(Answer::Abstain),
-            _ => {}
-        }
-        !self.has_ended() && self.ask_proxies(side, question, &decision)
-    }
-
-    /// Asks the proxies that a decision leads to. Returns whether the DNS proxy judged.
-    fn ask_proxies(
-        &mut self,
-        side: &WalkSide<'_>,
-        question: ProxyQuestion<'_>,
-        decision: &Decision<'_>,
-    ) -> bool {
-        let WalkSide { endpoint, subject, peer, traffic, .. } = *side;
-        if decision.verdict != (SideVerdict::Allow { redirected: true }) {
-            return false;
-        }
-        let model = self.model;
-        let (point, text, finding) = match question {
-            ProxyQuestion::Http(..) if PolicyModel::reads_server_names(decision) => {
-                let finding = model.hello_finding(decision, Hello::Plain);
-                (EnforcementPoint::Tls, "what the client sends".to_owned(), finding)
-            }
-            ProxyQuestion::Hello(hello) => {
-                let text = match hello {
-                    Hello::Tls(Some(name)) => format!("TLS with the server name {name}"),
-                    Hello::Tls(None) | Hello::Plain => "TLS without a server name".to_owned(),
-                };
-                (EnforcementPoint::Tls, text, model.hello_finding(decision, hello))
-            }
-            ProxyQuestion::Http(request, authority) => {
-                let head = RequestHead {
-                    method: &request.method,
-                    path: &request.path,
-                    authority,
-                    headers: &request.headers,
-                };
-                let text = format!("{} {}", request.method, request.path);
-                (EnforcementPoint::Http, text, model.http_finding(decision, &head))
-            }
-            ProxyQuestion::Dns(name) => {
-                let query = Query { subject, server: peer, traffic, name: name.as_str() };
-                let Some(finding) = model.dns_finding(decision, &query) else { return false };
-                (EnforcementPoint::Dns, format!("query {name}"), finding)
-            }
-            ProxyQuestion::Reach => match model.reach_finding(decision, traffic) {
-                Some(finding) => (EnforcementPoint::Http, traffic_text(traffic), finding),
-                None => return false,
-            },
-        };
-        self.trace.end = match &finding {
-            Finding::Unknown { .. } | Finding::Chance { .. } => Some(Answer::Abstain),
-            Finding::Redirected { .. } => Some(Answer::Redirect),
-            Finding::NoRuleAllows { .. } | Finding::Denied { .. } => Some(Answer::Deny(point)),
-            Finding::Allowed { .. }
-            | Finding::PassedOn { .. }
-            | Finding::LocalHost
-            | Finding::NotIsolated
-            | Finding::Itself { .. }
-            | Finding::OutsideCluster => None,
-        };
-        self.note(point, endpoint.clone(), text, finding);
-        point == EnforcementPoint::Dns
     }
 }
 

@@ -47,15 +47,14 @@ pub(crate) async fn address(
     reachable.or(addresses.first()).copied().ok_or(WireOutcome::NoSuchName)
 }
 
-/// Asks the first server for a name.
-pub(crate) async fn by_first_server(
+/// Asks the servers for a name.
+pub(crate) async fn ask_for(
     progress: &mut AttemptProgress,
     resolver: &Resolver,
     name: &str,
     transport: QueryTransport,
 ) -> Result<WireOutcome, WireOutcome> {
-    let first = resolver.servers.get(..1).unwrap_or_default();
-    let question = NameQuestion { kinds: EITHER, servers: first, transport };
+    let question = NameQuestion { kinds: EITHER, servers: &resolver.servers, transport };
     look_up(progress, resolver, name, &question).await.map(|_| WireOutcome::Answered)
 }
 

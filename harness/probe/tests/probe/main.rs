@@ -7,6 +7,7 @@ mod ended;
 mod failures;
 mod http;
 mod https;
+mod kept;
 mod lines;
 mod many;
 mod names;

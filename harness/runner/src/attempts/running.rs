@@ -174,7 +174,8 @@ impl<'a> RunningAttempts<'a> {
             Attempt::Connect { .. }
             | Attempt::Ping { .. }
             | Attempt::IcmpMessage { .. }
-            | Attempt::OfFamily { .. } => stage.kind != StageKind::LookUp,
+            | Attempt::OfFamily { .. }
+            | Attempt::Kept { .. } => stage.kind != StageKind::LookUp,
         };
         let news = counts && !self.arrived;
         if news {
@@ -216,6 +217,7 @@ impl<'a> RunningAttempts<'a> {
         let dropped = |flow: &Flow| {
             flow.kind == FlowKind::PolicyVerdict
                 && matches!(flow.verdict, FlowVerdict::Dropped | FlowVerdict::Error)
+                && !(self.destinations.asks_on && self.is_of_query(flow))
         };
         let tcp = || self.flows.iter().filter(|flow| flow.protocol == FlowProtocol::Port(Protocol::Tcp));
         let at_proxy = tcp()
@@ -223,6 +225,13 @@ impl<'a> RunningAttempts<'a> {
         let judged = tcp().any(|flow| flow.kind == FlowKind::Proxy);
         let asks = matches!(self.attempt.plain(), Attempt::Http { .. });
         self.flows.iter().any(dropped) && (!asks || !at_proxy || judged)
+    }
+
+    /// Whether a flow is of a query before the attempt's own packets, or of a DNS attempt.
+    fn is_of_query(&self, flow: &Flow) -> bool {
+        let origin = PacketOrigin::of_flow(flow);
+        let mut queries = self.stages.iter().filter(|stage| stage.kind == StageKind::LookUp);
+        queries.any(|stage| PacketOrigin::of_stage(stage) == origin)
     }
 
     /// Which backend of a service it was led to: the server's word, or else where its packets went.

@@ -237,7 +237,7 @@ impl JsonSchema for SourceNames {
 
 /// What the keys of a table look like; what they mean depends on the topology.
 const ATTEMPTS: [&str; 4] = [
-    r"^(tcp|udp|sctp)[46]?\s+\S+:\S+(\s+over\s+\S+)?(\s+via\s+\S+)?$",
+    r"^(tcp|udp|sctp)[46]?\s+\S+:\S+(\s+over\s+\S+)?(\s+via\s+\S+)?(\s+kept)?$",
     r"^icmp(4|6|v6)?\s+(\w+\s+)?\S+(\s+via\s+\S+)?$",
     r"^https?[46]?\s+[A-Z]+\s+\S+(\s+\S+=\S*)*(\s+over\s+\S+)?(\s+via\s+\S+)?$",
     r"^dns(\+tcp)?\s+\S+$",

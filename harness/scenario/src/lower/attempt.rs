@@ -3,6 +3,7 @@
 mod family;
 mod http;
 mod icmp;
+mod kept;
 mod names;
 mod nodes;
 
@@ -15,7 +16,7 @@ pub use self::names::as_source_means_it;
 pub(crate) use self::names::{OwnAttempt, by_namespace};
 use self::names::{in_own_namespace, relative};
 use super::answers::reachable;
-use super::backend::{over, split_over, split_via, through};
+use super::backend::{over, split_kept, split_over, split_via, through};
 use super::mistake::Mistake;
 use super::served;
 use super::suggest::did_you_mean;
@@ -33,7 +34,8 @@ const KINDS: [&str; 8] = ["tcp", "udp", "sctp", "icmp", "http", "https", "dns", 
 /// Reads an attempt as an author writes it, `tcp database/redis:6379`, and checks that it can be made: the target
 /// exists and serves the port.
 pub fn parse_attempt(text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
-    let (text, via) = split_via(text.trim());
+    let (text, is_kept) = split_kept(text.trim());
+    let (text, via) = split_via(text);
     let (text, node) = split_over(text);
     let (family, text) = split_family(text);
     let attempt = parse_plain(&text, family, topology)?;
@@ -52,7 +54,7 @@ pub fn parse_attempt(text: &str, topology: &Topology) -> Result<Attempt, Mistake
         None => attempt,
     };
     nodes::have_addresses(&attempt, topology)?;
-    Ok(attempt)
+    if is_kept { kept::on_connection(attempt, topology) } else { Ok(attempt) }
 }
 
 fn parse_plain(text: &str, family: Option<IpFamily>, topology: &Topology) -> Result<Attempt, Mistake> {

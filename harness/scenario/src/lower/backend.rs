@@ -17,6 +17,12 @@ pub(super) fn split_over(text: &str) -> (&str, Option<&str>) {
     split_word(text, "over")
 }
 
+/// Splits `tcp shop/web:80 kept` into the attempt, and whether it is on a connection that is kept.
+pub(super) fn split_kept(text: &str) -> (&str, bool) {
+    let attempt = text.strip_suffix("kept").filter(|attempt| attempt.ends_with(char::is_whitespace));
+    attempt.map_or((text, false), |attempt| (attempt.trim_end(), true))
+}
+
 fn split_word<'a>(text: &'a str, word: &str) -> (&'a str, Option<&'a str>) {
     let split = || {
         let (before, name) = text.rsplit_once(char::is_whitespace)?;

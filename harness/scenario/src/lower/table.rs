@@ -18,7 +18,7 @@ use crate::file::{ExpectFile, Located, LocatedMap, PartWord, SourceNames};
 use crate::scenario::Row;
 use crate::topology::Endpoint;
 
-use self::attempts::{ReadAttempt, attempts, leaves_cluster, sources};
+use self::attempts::{ReadAttempt, attempts, is_connected, leaves_cluster, sources};
 pub(crate) use self::replaced::replaced_cells;
 
 /// What a table is read against.
@@ -31,6 +31,8 @@ pub(crate) struct TableContext<'a> {
     pub(crate) sources: &'a [Endpoint],
     /// The policies of the step.
     pub(crate) in_force: &'a StepPolicies,
+    /// The table of the step before.
+    pub(crate) before: Option<&'a [Row]>,
 }
 
 /// The cells of one attempt, as far as they are understood.
@@ -177,6 +179,10 @@ fn is_source_of(
         let mistake = Mistake::new(format!("`{endpoint}` looks the name up where no service has it"));
         let help = "name the namespace of the service too, or leave the source out".to_owned();
         mistakes.add(context.file, source.position, mistake.help(help));
+    } else if !target.attempts.iter().all(|read| is_connected(context, &read.attempt, endpoint)) {
+        let message =
+            format!("`{endpoint}` has no connection to keep: the step before does not allow it one");
+        mistakes.add(context.file, source.position, Mistake::new(message).help("leave it out".to_owned()));
     } else if target.leaves_cluster && is_outside(endpoint) {
         let message = format!("`{endpoint}` is outside the cluster, as the target is: no policy decides");
         let place = source.position.in_file(context.file);
@@ -272,8 +278,9 @@ fn total(
     let Some(ReadAttempt { attempt, only_of }) = attempts.first() else { return Vec::new() };
     let sources = sources(context, attempts);
     // A table of hosts outside, or of one namespace's name, has not all sources.
-    let leaves =
-        only_of.is_some() || leaves_cluster(context, attempt) && context.sources.iter().any(is_outside);
+    let leaves = only_of.is_some()
+        || attempt.kept().is_some()
+        || leaves_cluster(context, attempt) && context.sources.iter().any(is_outside);
     let unnamed: Vec<&Endpoint> = sources.iter().filter(|source| !named.contains_key(*source)).collect();
     match &others {
         Some(others) if unnamed.is_empty() && complete && !leaves => {

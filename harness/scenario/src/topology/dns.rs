@@ -11,6 +11,18 @@ pub struct Dns {
     /// The cache that answers in its place: the node itself, where the cache is in the node's network, or a pod.
     /// <https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/>
     pub cache: Option<Endpoint>,
+    /// The servers that are asked in their order where the one before says nothing, cannot be reached, refuses or fails.
+    /// <https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#pod-dns-config>
+    pub nameservers: Vec<Nameserver>,
+}
+
+/// A DNS server that pods ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nameserver {
+    /// Those behind a service.
+    Service(NamespacedName),
+    /// A host outside the cluster, or a node.
+    Endpoint(Endpoint),
 }
 
 impl Topology {
@@ -19,13 +31,25 @@ impl Topology {
         self.dns.service.clone().or_else(|| DNS_SERVICE.parse().ok())
     }
 
-    /// Who answers the queries of pods, each with its port; none where a port is not declared.
+    /// Who answers the queries of pods first, each with its port; none where a port is not declared.
     pub fn dns_servers(&self, protocol: Protocol) -> Vec<(Endpoint, Option<Port>)> {
         if let Some(cache) = &self.dns.cache {
             return vec![(cache.clone(), Port::new(DNS_PORT))];
         }
         let service = self.dns_service().zip(Port::new(DNS_PORT));
         service.map(|(service, port)| self.behind(&service, protocol, port)).unwrap_or_default()
+    }
+
+    /// Who answers the queries of pods, of each of their servers in the order in which they are asked.
+    pub fn all_dns_servers(&self, protocol: Protocol) -> Vec<Vec<(Endpoint, Option<Port>)>> {
+        let port = Port::new(DNS_PORT);
+        let further = self.dns.nameservers.iter().map(|server| match server {
+            Nameserver::Service(service) => {
+                port.map(|port| self.behind(service, protocol, port)).unwrap_or_default()
+            }
+            Nameserver::Endpoint(endpoint) => vec![(endpoint.clone(), port)],
+        });
+        std::iter::once(self.dns_servers(protocol)).chain(further).collect()
     }
 
     /// Whether an endpoint asks the cluster's DNS server for names: pods in networks of their own do.

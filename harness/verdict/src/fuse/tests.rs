@@ -311,6 +311,35 @@ fn no_such_name_is_an_answer_to_a_look_up() {
     assert_eq!(shown(&fuse(&evidence)), "allow ofa");
 }
 
+/// A query that policies deny counts for nothing where another server has answered the next one.
+#[test]
+fn another_dns_server_has_answered() {
+    let stage = |port: u16, outcome: Outcome| Stage {
+        kind: StageKind::LookUp,
+        protocol: Some(Protocol::Udp),
+        local: Some(([10, 0, 0, 1], port).into()),
+        remote: None,
+        outcome,
+        addresses: Vec::new(),
+        began: Duration::ZERO,
+        took: Duration::ZERO,
+    };
+    let denied = look_up(judged(FlowVerdict::Dropped, FlowDirection::Egress));
+    let refused = look_up(by_proxy(FlowVerdict::Dropped, query()));
+    let check = |outcome: &Outcome, flow: &Flow, stages: Vec<Stage>, expected: &str| {
+        let mut evidence = evidence(outcome, std::slice::from_ref(flow), Arrival::Unknown, None);
+        evidence.observation.stages = stages;
+        assert_eq!(shown(&fuse(&evidence)), expected, "{:?}", evidence.observation);
+    };
+    let answered = Outcome::Answered;
+    let then = |first: Outcome| vec![stage(40_001, first), stage(40_002, Outcome::Answered)];
+    check(&answered, &denied, then(Outcome::TimedOut), "allow o");
+    check(&answered, &refused, then(Outcome::NameRefused), "allow o");
+    check(&Outcome::TimedOut, &denied, vec![stage(40_001, Outcome::TimedOut)], "deny egress of");
+    let before = vec![stage(40_002, Outcome::Answered), stage(40_001, Outcome::TimedOut)];
+    check(&Outcome::TimedOut, &denied, before, "deny egress of");
+}
+
 /// Where nobody answers anything, a flow alone tells what was allowed; without one nothing is.
 #[test]
 fn an_attempt_that_nobody_can_answer_is_allowed_by_its_flow() {

@@ -110,6 +110,93 @@ fn an_icmp_message(#[case] attempt: &str, #[case] expected: &str) {
     assert_eq!(said("  settings: {ipv6.enabled: true}\n", attempt, "").trim_end(), expected);
 }
 
+#[rstest]
+#[case::of_the_step_before("tcp data/redis:6379 kept: {allow: [shop/web, shop/api, client, pay]}", "")]
+#[case::of_somebody_else(
+    "tcp data/redis:6379 kept: {allow: [shop/web, host]}",
+    "s.yaml:23:50: no source is called `host` => the sources are: `data/other`, `data/redis`, `shop/api`, `shop/web`, `client` and `pay`"
+)]
+#[case::to_a_server_that_says_nothing_back(
+    "tcp shop/web:80 kept: {allow: others}",
+    "s.yaml:23:5: `shop/web` does not serve plain TCP on port 80, and says nothing back => let it serve `tcp 80`"
+)]
+#[case::that_the_step_before_does_not_make(
+    "tcp data/other:7000 kept: {allow: others}",
+    "s.yaml:23:5: the step before makes no such connection, and none is kept => attempt `tcp data/other:7000` in the step \
+     before"
+)]
+#[case::to_a_service(
+    "tcp shop/front:8080 kept: {allow: others}",
+    "s.yaml:23:5: only TCP connections to an endpoint are kept => write `tcp` and the pod, host or node: `tcp shop/web:80 \
+     kept`"
+)]
+#[case::of_another_protocol(
+    "icmp data/redis kept: {allow: others}",
+    "s.yaml:23:5: only TCP connections to an endpoint are kept => write `tcp` and the pod, host or node: `tcp shop/web:80 \
+     kept`"
+)]
+fn a_kept_connection(#[case] cell: &str, #[case] expected: &str) {
+    let text = GOOD
+        .replacen("  nodes: {host: {}}\n", "  nodes: {}\n", 1)
+        .replacen("  services:", "    data/other: {labels: {app: other}, serves: [tcp 7000], only: target}\n  services:", 1)
+        .replacen("    tcp data/redis:6379:\n      allow: [shop/api, host]\n      deny ingress by data/lockdown: others\n", &format!("    {cell}\n"), 1);
+    assert_eq!(lines(&[("s.yaml", &text)]).trim_end(), expected);
+}
+
+#[rstest]
+#[case::a_service("data/dns", "")]
+#[case::a_host_outside("resolver", "")]
+#[case::a_service_without_the_port(
+    "shop/front",
+    "s.yaml:18:23: service `shop/front` does not offer port 53, on which pods ask for names => give it `ports: {53/udp: 53, \
+     53: 53}`"
+)]
+#[case::a_host_that_serves_something_else(
+    "pay",
+    "s.yaml:18:23: `pay` serves no DNS on port 53, on which pods ask for names => let it serve `dns 53`"
+)]
+#[case::of_no_such_name(
+    "resolvre",
+    "s.yaml:18:23: `resolvre` is no host outside and no node => did you mean `resolver`?"
+)]
+fn a_further_dns_server(#[case] server: &str, #[case] expected: &str) {
+    let text = GOOD
+        .replacen(
+            "    data/redis:",
+            "    data/dns: {labels: {app: dns}, serves: [dns 53]}\n    data/redis:",
+            1,
+        )
+        .replacen(
+            "  services:\n",
+            "  services:\n    data/dns: {selects: {app: dns}, ports: {53/udp: 53, 53: 53}}\n",
+            1,
+        )
+        .replacen("  world:\n", "  world:\n    resolver: {serves: [dns 53]}\n", 1)
+        .replacen(
+            "  nodes: {host: {}}\n",
+            &format!("  nodes: {{host: {{}}}}\n  dns: {{nameservers: [{server}]}}\n"),
+            1,
+        );
+    assert_eq!(lines(&[("s.yaml", &text)]).trim_end(), expected);
+}
+
+#[test]
+fn a_connection_that_was_never_made() {
+    let text = GOOD
+        .replacen("---\napiVersion", "- step: later\n  policies: [lockdown]\n  expect:\n    tcp data/redis:6379 kept: {allow: [host, shop/api], deny: shop/web}\n---\napiVersion", 1);
+    assert_eq!(
+        lines(&[("s.yaml", &text)]).trim_end(),
+        "s.yaml:28:63: `shop/web` has no connection to keep: the step before does not allow it one => leave it out"
+    );
+    let first =
+        GOOD.replacen("tcp data/redis:6379: {allow: others}", "tcp data/redis:6379 kept: {allow: others}", 1);
+    assert_eq!(
+        lines(&[("s.yaml", &first)]).trim_end(),
+        "s.yaml:18:5: no step comes before this one, and no connection is kept => attempt `tcp data/redis:6379` in the step \
+         before"
+    );
+}
+
 const RANGES: &str = "  settings: {policyCIDRMatchMode: nodes, ipv6.enabled: true}\n";
 
 #[rstest]

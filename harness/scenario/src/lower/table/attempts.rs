@@ -2,11 +2,13 @@
 
 use super::{TableContext, is_outside};
 use crate::attempt::{Attempt, Target};
+use crate::expect::ExpectedVerdict;
 use crate::file::{Located, PartWord};
 use crate::lower::attempt::{OwnAttempt, by_namespace, may_lead_somewhere, parse_attempt, target_text};
-use crate::lower::backend::{split_over, split_via};
+use crate::lower::backend::{split_kept, split_over, split_via};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::name::NamespaceName;
+use crate::scenario::Row;
 use crate::topology::{Endpoint, Resolved};
 
 /// An attempt, and whose it is: that on a service by its name alone means another service in each namespace.
@@ -59,6 +61,7 @@ fn attempt(context: &TableContext<'_>, key: &Located<String>, mistakes: &mut Mis
                 mistakes.add(context.file, key.position, mistake.help(help));
                 return None;
             }
+            mistakes.keep(context.file, key.position, is_made_before(context, &attempt))?;
             Some(attempt)
         }
         Err(_) if is_broken(context, &key.value) => None,
@@ -71,7 +74,8 @@ fn attempt(context: &TableContext<'_>, key: &Located<String>, mistakes: &mut Mis
 
 /// Whether an attempt speaks of something that was not understood, which has been said already.
 fn is_broken(context: &TableContext<'_>, text: &str) -> bool {
-    let (text, via) = split_via(text.trim());
+    let (text, _) = split_kept(text.trim());
+    let (text, via) = split_via(text);
     let (text, node) = split_over(text);
     let broken = &context.draft.broken;
     let names = [via, node].into_iter().flatten();
@@ -84,7 +88,10 @@ pub(super) fn sources(context: &TableContext<'_>, attempts: &[ReadAttempt]) -> V
         attempts.iter().any(|read| {
             let target = read.attempt.target().and_then(Target::endpoint);
             let leaves = leaves_cluster(context, &read.attempt);
-            read.is_made_by(source) && Some(*source) != target && !(leaves && is_outside(source))
+            read.is_made_by(source)
+                && Some(*source) != target
+                && !(leaves && is_outside(source))
+                && is_connected(context, &read.attempt, source)
         })
     };
     context.sources.iter().filter(is_decided).cloned().collect()
@@ -99,4 +106,31 @@ pub(super) fn leaves_cluster(context: &TableContext<'_>, attempt: &Attempt) -> b
         }
         _ => false,
     }
+}
+
+/// The row of the step before that has made the connections which an attempt uses.
+fn row_before<'a>(context: &TableContext<'a>, made: &Attempt) -> Option<&'a Row> {
+    let rows = context.before?;
+    let kept = rows.iter().find(|row| row.attempt.kept() == Some(made));
+    kept.or_else(|| rows.iter().find(|row| row.attempt == *made))
+}
+
+/// Whether the step before makes the connections that an attempt uses.
+fn is_made_before(context: &TableContext<'_>, attempt: &Attempt) -> Result<(), Mistake> {
+    let Some(made) = attempt.kept().filter(|made| row_before(context, made).is_none()) else { return Ok(()) };
+    let message = match context.before {
+        None => "no step comes before this one, and no connection is kept".to_owned(),
+        Some(_) => "the step before makes no such connection, and none is kept".to_owned(),
+    };
+    Err(Mistake::new(message).help(format!("attempt `{made}` in the step before")))
+}
+
+/// Whether a source has a connection to keep, where the attempt uses one: the step before has let it through.
+pub(super) fn is_connected(context: &TableContext<'_>, attempt: &Attempt, source: &Endpoint) -> bool {
+    let Some(made) = attempt.kept() else { return true };
+    let cells = row_before(context, made).map_or(&[][..], |row| &row.cells);
+    cells.iter().any(|(other, expectation)| {
+        let verdict = expectation.expected.verdict;
+        other == source && matches!(verdict, ExpectedVerdict::Allow | ExpectedVerdict::Audit)
+    })
 }

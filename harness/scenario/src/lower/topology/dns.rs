@@ -1,10 +1,10 @@
-//! The DNS server that the pods of a topology use.
+//! The DNS servers that the pods of a topology use.
 
 use super::{TopologyDraft, TopologyPart};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::suggest::did_you_mean;
-use crate::name::NamespacedName;
-use crate::topology::{Dns, Endpoint, LOCAL_NODE, Topology};
+use crate::name::{HostName, NamespacedName};
+use crate::topology::{DNS_PORT, Dns, Endpoint, LOCAL_NODE, Nameserver, Served, ServedProtocol, Topology};
 
 /// Reads the DNS server and cache of the last file that has any.
 pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
@@ -16,7 +16,12 @@ pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
         let cache = written.cache.as_ref().and_then(|cache| {
             mistakes.keep(&part.file, cache.position, known_cache(&cache.value, &draft.topology))
         });
-        draft.topology.dns = Dns { service, cache };
+        let further = written.nameservers.iter();
+        let nameservers = further.filter_map(|server| {
+            mistakes.keep(&part.file, server.position, known_server(&server.value, &draft.topology))
+        });
+        let nameservers = nameservers.collect();
+        draft.topology.dns = Dns { service, cache, nameservers };
     }
 }
 
@@ -35,6 +40,32 @@ fn known_service(text: &str, topology: &Topology) -> Result<NamespacedName, Mist
     let mistake =
         Mistake::new(format!("service `{name}` does not offer port 53, on which pods ask for names"));
     Err(mistake.help("give it `ports: {53/udp: 53, 53: 53}`".to_owned()))
+}
+
+/// A service that offers DNS, or a host outside or a node that serves it.
+fn known_server(text: &str, topology: &Topology) -> Result<Nameserver, Mistake> {
+    if text.contains('/') {
+        return known_service(text, topology).map(Nameserver::Service);
+    }
+    let name = text.parse::<HostName>()?;
+    let endpoint = if topology.world.contains_key(&name) {
+        Endpoint::World(name)
+    } else if topology.nodes.contains_key(&name) {
+        Endpoint::Node(name)
+    } else {
+        let known: Vec<&str> =
+            topology.world.keys().chain(topology.nodes.keys()).map(HostName::as_str).collect();
+        let help = did_you_mean(text, "the hosts outside and the nodes are", &known);
+        return Err(Mistake::new(format!("`{text}` is no host outside and no node")).help(help));
+    };
+    let serves_dns =
+        |served: &Served| served.protocol == ServedProtocol::Dns && served.port.get() == DNS_PORT;
+    if topology.silent.contains(&endpoint) || topology.serves(&endpoint).iter().any(serves_dns) {
+        return Ok(Nameserver::Endpoint(endpoint));
+    }
+    let mistake =
+        Mistake::new(format!("`{text}` serves no DNS on port {DNS_PORT}, on which pods ask for names"));
+    Err(mistake.help(format!("let it serve `dns {DNS_PORT}`")))
 }
 
 /// The node of the pods, or a pod of it.
