@@ -175,6 +175,10 @@ pub struct Cluster {
     stored: StoredPolicies,
     /// Every label that was ever predicted, by pod.
     predicted: BTreeMap<NamespacedName, BTreeSet<String>>,
+    /// The labels by which Cilium knows the pods, if nothing has changed since it was asked.
+    identified: Option<BTreeMap<NamespacedName, BTreeSet<String>>>,
+    /// The topology that lives, if all of it does.
+    populated: Option<Topology>,
     /// What the agents see after every policy of the step before.
     canaries: Vec<(ApiObject, String)>,
     /// The node that runs the pods, and those whose network a probe is in.
@@ -210,6 +214,8 @@ impl Cluster {
             uids: BTreeMap::new(),
             stored: StoredPolicies::default(),
             predicted: BTreeMap::new(),
+            identified: None,
+            populated: None,
             canaries: Vec::new(),
             pods_on: None,
             in_use: BTreeSet::new(),
@@ -221,7 +227,11 @@ impl Cluster {
     /// Returns when every server listens but those of nodes: see [`Self::serve_on_nodes`].
     pub async fn apply(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         self.stop_serving_on_nodes();
-        self.populate(topology).await?;
+        if self.populated.as_ref() != Some(topology) {
+            (self.populated, self.identified) = (None, None);
+            self.populate(topology).await?;
+            self.populated = Some(topology.clone());
+        }
         self.configure(topology, OnNodes::Silent).await
     }
 
@@ -354,10 +364,16 @@ impl Cluster {
         &self.predicted
     }
 
+    /// Whether Cilium was seen to know the pods by these labels, and nothing has changed since.
+    pub(crate) fn are_identified(&self, labels: &BTreeMap<NamespacedName, BTreeSet<String>>) -> bool {
+        self.identified.as_ref() == Some(labels)
+    }
+
     pub(crate) fn remember(&mut self, predicted: &BTreeMap<NamespacedName, BTreeSet<String>>) {
         for (pod, labels) in predicted {
             self.predicted.entry(pod.clone()).or_default().extend(labels.iter().cloned());
         }
+        self.identified = Some(predicted.clone());
     }
 
     /// Looks again where the Cilium agents are.

@@ -70,6 +70,11 @@ impl StoredPolicies {
     pub fn objects(&self) -> impl Iterator<Item = &ApiObject> {
         self.objects.keys()
     }
+
+    /// The objects with their UIDs.
+    pub(crate) fn uids(&self) -> impl Iterator<Item = (&ApiObject, &String)> {
+        self.objects.iter().map(|(object, version)| (object, &version.uid))
+    }
 }
 
 /// The result of putting policies in force.

@@ -47,7 +47,7 @@ pub struct Settled {
     pub refused: BTreeMap<usize, ClusterRefusal>,
     /// When every object was judged.
     pub judged: Duration,
-    /// When every pod had its labels.
+    /// When every pod had its labels; zero where they are those of the step before.
     pub identified: Duration,
     /// When every endpoint had realized the policy; none where no agent could be asked.
     pub realized: Option<Duration>,
@@ -97,6 +97,11 @@ struct Countdown {
 }
 
 impl Countdown {
+    /// A part of the time that another one leaves, after which something else is tried.
+    fn round(of: Self) -> Self {
+        Self { begin: Instant::now(), deadline: agents::ROUND.min(of.left()) }
+    }
+
     fn left(self) -> Duration {
         self.deadline.saturating_sub(self.begin.elapsed())
     }
@@ -114,21 +119,34 @@ impl Cluster {
 
     async fn settle_in_time(&mut self, wanted: SettleGoal<'_>) -> Result<Settled, SettleError> {
         let clock = Countdown { begin: Instant::now(), deadline: wanted.deadline };
-        let judged = async {
-            let refused = self.judged(wanted.applied, clock).await?;
+        let touched = &wanted.applied.touched;
+        let judged = async |this: &Self| {
+            let refused = this.judged(wanted.applied, clock).await?;
             Ok::<_, SettleError>((refused, clock.begin.elapsed()))
         };
-        let identified = async {
-            // The agent knows seconds before it tells the API server, and for pods of one node its word is the datapath's.
-            tokio::select! {
-                told = self.identified(wanted.identities, clock) => told?,
-                () = self.identified_by_agent(wanted.identities, clock) => {}
-            }
-            Ok::<_, SettleError>(clock.begin.elapsed())
+        let ((refused, judged), identified, read) = if self.are_identified(wanted.identities) {
+            // Nothing but policies may have changed, so all is asked at once.
+            let canaries = self.create_canaries(touched).await?;
+            let read = async { Ok(self.read(&canaries, Countdown::round(clock)).await) };
+            let (judged, read) = tokio::try_join!(judged(self), read)?;
+            (judged, Duration::ZERO, read)
+        } else {
+            let identified = async {
+                // The agent knows seconds before it tells the API server, and for pods of one node its word is the
+                // datapath's.
+                tokio::select! {
+                    told = self.identified(wanted.identities, clock) => told?,
+                    () = self.identified_by_agent(wanted.identities, clock) => {}
+                }
+                Ok::<_, SettleError>(clock.begin.elapsed())
+            };
+            let (judged, identified) = tokio::try_join!(judged(self), identified)?;
+            // Endpoints learn of new identities as well, so what they must have comes after.
+            let canaries = self.create_canaries(touched).await?;
+            (judged, identified, self.read(&canaries, Countdown::round(clock)).await)
         };
-        let ((refused, judged), identified) = tokio::try_join!(judged, identified)?;
         self.remember(wanted.identities);
-        let (realized, unasked) = match self.realized(&wanted.applied.touched, clock).await? {
+        let (realized, unasked) = match self.realized(read, touched, clock).await? {
             Ok(()) => (Some(clock.begin.elapsed()), None),
             Err(reason) => (None, Some(reason)),
         };

@@ -10,7 +10,9 @@ mod clusterwide;
 mod fitness;
 mod flows;
 mod itself;
+mod renaming;
 mod resources;
+mod schedule;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -45,7 +47,7 @@ use crate::wire_words::{KnownToOrders, order};
 pub use self::clusterwide::{Clusterwide, ClusterwideReach, has_clusterwide_policies, reach};
 pub use self::fitness::{OF_THE_CLUSTER, unfit};
 pub use self::flows::{FlowsError, choose as choose_flows};
-pub use self::resources::{Resources, asks_for_names};
+pub use self::resources::asks_for_names;
 pub use verdikt_hubble::flow_source::FlowSourceChoice;
 
 /// Attempts from this number on are no attempts of a table.
@@ -72,6 +74,8 @@ pub struct ClusterBackend {
     /// The addresses by which pods reach themselves through services.
     own_service_clients: Vec<IpAddr>,
     in_flight: InFlight,
+    /// Whether everything that was made is known, so that nothing has to be looked for to remove it.
+    is_all_known: bool,
 }
 
 /// How a cluster is used.
@@ -114,6 +118,7 @@ impl ClusterBackend {
             retriggers: 0,
             own_service_clients,
             in_flight,
+            is_all_known: true,
         })
     }
 }
@@ -125,6 +130,7 @@ impl Backend for ClusterBackend {
         prediction: &PolicyModel<'_>,
     ) -> Result<AppliedStep, BackendError> {
         self.topology = step.topology.clone();
+        self.is_all_known = false;
         let version = self.cluster.facts().cilium.version;
         borrowing::check(self.cluster.borrowed(), &step.topology, version)?;
         self.cluster.apply(&step.topology).await.map_err(BackendError::new)?;
@@ -147,6 +153,7 @@ impl Backend for ClusterBackend {
             (*index, RejectedObject { by: refusal.by, message: refusal.message.clone() })
         };
         let refused = applied.refused.iter().chain(&settled.refused).map(said).collect();
+        self.is_all_known = true;
         Ok(AppliedStep { refused: Some(refused), settled: Some(settled_after) })
     }
 
@@ -256,14 +263,18 @@ impl Backend for ClusterBackend {
     }
 
     async fn close(self) -> Result<(), BackendError> {
+        self.cluster.forget_names().await;
+        if self.run_options.keep {
+            return Ok(());
+        }
+        if self.is_all_known {
+            return self.cluster.remove_all().await.map_err(BackendError::new);
+        }
         let connection = self.cluster.connection().clone();
         let whose = CleanScope::Run(self.cluster.run().clone());
         let progress = self.cluster.progress().clone();
-        self.cluster.forget_names().await;
         drop(self.cluster);
-        if !self.run_options.keep {
-            clean(&connection, &whose, &progress).await.map_err(BackendError::new)?;
-        }
+        clean(&connection, &whose, &progress).await.map_err(BackendError::new)?;
         Ok(())
     }
 }

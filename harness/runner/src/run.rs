@@ -31,14 +31,18 @@ pub struct BackendChoice<'a> {
     pub name: &'a str,
     /// Why there can be no backend for a scenario.
     pub unfit: &'a dyn Fn(&Scenario) -> Option<String>,
-    /// Whether two scenarios conflict: they may not run at the same time.
-    pub conflict: &'a dyn Fn(usize, usize) -> bool,
+    /// Which one begins next.
+    pub next: &'a NextScenario<'a>,
 }
+
+/// Says which of those that wait, in the order of their indices, may begin beside those under way; none if all have to
+/// wait.
+pub type NextScenario<'a> = dyn Fn(&[usize], &BTreeSet<usize>) -> Option<usize> + 'a;
 
 impl<'a> BackendChoice<'a> {
     /// One that fits every scenario, and keeps them apart by itself.
     pub fn of_all(name: &'a str) -> Self {
-        Self { name, unfit: &|_| None, conflict: &|_, _| false }
+        Self { name, unfit: &|_| None, next: &|waiting, _| waiting.first().copied() }
     }
 }
 
@@ -49,8 +53,8 @@ impl fmt::Debug for BackendChoice<'_> {
 }
 
 /// Runs scenarios over backends that `open` makes, one for each scenario, by its index. Whenever there is room, the
-/// first one starts that conflicts with none of those under way. Events come in the order of the scenarios whatever the order in
-/// which they begin, those of the first unfinished one as they happen. When `stop` ends, so does the run, with what is
+/// one starts that the choice names. Events come in the order of the scenarios whatever the order in which they begin,
+/// those of the first unfinished one as they happen. When `stop` ends, so does the run, with what is
 /// known so far.
 pub async fn run_on<B: Backend>(
     choice: BackendChoice<'_>,
@@ -86,32 +90,33 @@ async fn run_all<B: Backend>(
     stop: impl Future<Output = ()>,
     tell: Sink<'_>,
 ) -> io::Result<ControlFlow<Interruption>> {
-    let (mut waiting, mut queues): (Vec<_>, VecDeque<_>) = (0..scenarios.len())
-        .map(|index| {
+    let (mut events, mut queues): (Vec<_>, VecDeque<_>) = (0..scenarios.len())
+        .map(|_| {
             let (events, queue) = mpsc::unbounded_channel();
-            ((index, events), queue)
+            (Some(events), queue)
         })
         .unzip();
+    let mut waiting: Vec<usize> = (0..scenarios.len()).collect();
     let mut running = FuturesUnordered::new();
     let mut under_way = BTreeSet::new();
     let mut may_begin = true;
     tokio::pin!(stop);
     loop {
         while may_begin {
-            let met = |index: usize| under_way.iter().any(|other| (choice.conflict)(index, *other));
-            let next = waiting.iter().position(|(index, _)| !met(*index));
-            match next.filter(|_| under_way.len() < options.parallel.max(1)) {
-                None => may_begin = false,
-                Some(next) => {
-                    let (index, events) = waiting.remove(next);
-                    under_way.insert(index);
-                    let (scenario, opened) = (&scenarios[index], open(index));
-                    running.push(async move {
-                        run_scenario(scenario, options, choice.unfit, opened, events).await;
-                        index
-                    });
-                }
-            }
+            let is_room = under_way.len() < options.parallel.max(1);
+            let next = if is_room { (choice.next)(&waiting, &under_way) } else { None };
+            let next = next.and_then(|index| Some((index, events.get_mut(index)?.take()?)));
+            let Some((index, events)) = next else {
+                may_begin = false;
+                continue;
+            };
+            waiting.retain(|other| *other != index);
+            under_way.insert(index);
+            let (scenario, opened) = (&scenarios[index], open(index));
+            running.push(async move {
+                run_scenario(scenario, options, choice.unfit, opened, events).await;
+                index
+            });
         }
         // The queue of a scenario that is over ends; the next one's turn comes.
         let Some(first) = queues.front_mut() else { return Ok(ControlFlow::Continue(())) };

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
-use super::populate::pod_object;
+use super::populate::{AT_ONCE, pod_object};
 use super::{Cluster, ClusterError};
 use crate::error::ApiError;
 use crate::objects::{self, ApiObject, metadata};
@@ -64,6 +65,23 @@ impl Cluster {
             self.namespaces.remove(&name);
         }
         Ok(())
+    }
+
+    /// Removes all that was made for the scenario but its namespaces: policies first, so that nothing that stays is cut
+    /// off by what goes.
+    pub async fn remove_all(self) -> Result<(), ApiError> {
+        let canaries = self.canaries.iter().map(|(object, uid)| (object, uid));
+        self.remove_each(self.stored.uids().chain(canaries)).await?;
+        self.remove_each(&self.uids).await
+    }
+
+    async fn remove_each<'a>(
+        &self,
+        objects: impl IntoIterator<Item = (&'a ApiObject, &'a String)>,
+    ) -> Result<(), ApiError> {
+        let removed =
+            stream::iter(objects).map(|(object, uid)| objects::delete(&self.connection, object, uid));
+        removed.buffer_unordered(AT_ONCE).try_fold((), async |(), _| Ok(())).await
     }
 
     /// Removes an object that was made; nothing of the same name that somebody else has made.

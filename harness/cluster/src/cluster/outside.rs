@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use verdikt_probes::names::world_zone;
 use verdikt_probes::probes::Probes;
 use verdikt_scenario::topology::{DNS_PORT, Endpoint, Topology};
@@ -19,7 +20,8 @@ use crate::world::World;
 
 /// How messages call the server of the names.
 const SERVER: &str = "world-dns";
-/// The port of DNS servers.
+/// How many agents are asked at once.
+const AT_ONCE: usize = 4;
 /// How long an agent of Cilium may take to forget a name.
 const ANSWER: Duration = Duration::from_secs(15);
 
@@ -71,8 +73,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Makes Cilium forget every name that it was told: up to 1.18 its agents keep the names of pods that are gone until their
-    /// time is over, and the next scenario may have other names at the same addresses.
+    /// Makes Cilium forget every name that it was told: before 1.20 its agents keep the names of pods that are gone until
+    /// their time is over, since then for up to a minute, and the next scenario may have other names at the same addresses.
     /// <https://github.com/cilium/cilium/blob/v1.18.3/pkg/fqdn/namemanager/gc.go> (`doGC`)
     pub async fn forget_names(&self) {
         self.forget(&self.known_names).await;
@@ -80,18 +82,17 @@ impl Cluster {
 
     async fn forget(&self, names: &BTreeSet<String>) {
         let agents = self.facts.nodes.values().filter_map(|node| node.agent.as_ref());
-        let each = agents.map(|agent| async {
-            for name in names {
-                // Without its final dot it would match nothing.
-                let whole = format!("{name}.");
-                let command = ["cilium-dbg", "fqdn", "cache", "clean", "--force", "--matchpattern", &whole];
-                // An agent that cannot be asked may know nothing.
-                if let Err(error) = exec::output(&self.connection, &agent.container, &command, ANSWER).await {
-                    self.options.progress.tell(format!("{name} may stay known: {error}"));
-                }
+        let each = agents.flat_map(|agent| names.iter().map(move |name| (agent, name)));
+        let each = stream::iter(each).for_each_concurrent(AT_ONCE, async |(agent, name)| {
+            // Without its final dot it would match nothing.
+            let whole = format!("{name}.");
+            let command = ["cilium-dbg", "fqdn", "cache", "clean", "--force", "--matchpattern", &whole];
+            // An agent that cannot be asked may know nothing.
+            if let Err(error) = exec::output(&self.connection, &agent.container, &command, ANSWER).await {
+                self.options.progress.tell(format!("{name} may stay known: {error}"));
             }
         });
-        futures_util::future::join_all(each).await;
+        each.await;
     }
 }
 

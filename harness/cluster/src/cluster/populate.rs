@@ -25,7 +25,7 @@ use crate::services;
 use crate::wait::{self, Late, Wait, WaitState};
 
 /// How many objects are made at once.
-const AT_ONCE: usize = 8;
+pub(super) const AT_ONCE: usize = 8;
 
 impl Cluster {
     /// Makes the objects of a topology, removes those it no longer has, and starts the probes.
@@ -104,7 +104,7 @@ impl Cluster {
             }
             match objects::create(&self.connection, &object, &body, FieldValidation::Strict).await {
                 Err(error) if error.is_conflict() => {}
-                made => drop(made?),
+                made => self.remember_uid(object.clone(), &made?),
             }
             self.furniture.insert(object, body);
         }

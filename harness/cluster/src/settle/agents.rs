@@ -1,7 +1,7 @@
 //! What the agents say: which policies they have read, and which revision each endpoint has realized.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use verdikt_scenario::topology::Endpoint;
@@ -15,7 +15,7 @@ use crate::objects::ApiObject;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// How long endpoints may take before another canary is created.
-const ROUND: Duration = Duration::from_secs(3);
+pub(super) const ROUND: Duration = Duration::from_secs(3);
 /// How long an agent may take for one answer.
 const ANSWER: Duration = Duration::from_secs(15);
 
@@ -27,58 +27,83 @@ pub(super) enum AgentAnswer {
     No(String),
 }
 
+/// The agents that were asked, each with the revision of its policy that holds all canaries; the reason if one cannot be
+/// asked.
+pub(super) type NodeRevisions = Result<Vec<NodeRevision>, String>;
+
+/// An agent, and the revision in which it has the policies.
+pub(super) struct NodeRevision {
+    node: String,
+    agent: PodContainer,
+    revision: u64,
+}
+
 impl Cluster {
-    /// Waits until the agents of all nodes that run pods of the topology have read the policies, and until each
-    /// endpoint has realized that revision. The reason if an agent cannot be asked.
+    /// Waits until each endpoint has realized the revision in which the agents of all nodes that run pods of the topology
+    /// had read the policies. The reason if an agent cannot be asked.
     ///
     /// An endpoint that an agent has just made may say an old revision although its policy is the newest: it says the
     /// one in which the policy of its identity was computed. The next change of any policy brings it up to date, so
     /// there is always a canary, and after a while another one.
     pub(super) async fn realized(
         &mut self,
+        read: Result<NodeRevisions, SettleError>,
         touched: &BTreeSet<ApiObject>,
         clock: Countdown,
     ) -> Result<Result<(), String>, SettleError> {
+        let mut read = read;
         loop {
-            let canaries = self.create_canaries(touched).await?;
-            let round = Countdown { begin: Instant::now(), deadline: ROUND.min(clock.left()) };
-            match self.realized_behind(&canaries, round).await {
+            let round = Countdown::round(clock);
+            let realized = match read {
+                Ok(Ok(revisions)) => self.realized_at(&revisions, round).await.map(Ok),
+                Ok(Err(reason)) => Ok(Err(reason)),
+                Err(error) => Err(error),
+            };
+            match realized {
                 Err(SettleError::Late { what, last, .. }) if clock.left().is_zero() => {
                     return Err(SettleError::deadline(&what, last, clock.deadline));
                 }
                 // An agent that was restarted has another pod.
                 Err(SettleError::Late { .. }) => self.find_agents().await?,
-                other => return other,
+                other => return other.map(|realized| realized.and_then(|realized| realized)),
             }
+            let canaries = self.create_canaries(touched).await?;
+            read = self.read(&canaries, Countdown::round(clock)).await;
         }
     }
 
-    async fn realized_behind(
+    /// Waits until the agents of all nodes that run pods of the topology have read the canaries, and with them whatever
+    /// came before.
+    pub(super) async fn read(
         &self,
         canaries: &[String],
         clock: Countdown,
+    ) -> Result<NodeRevisions, SettleError> {
+        let asked = self.nodes_in_use().into_iter().map(|(node, agent)| async move {
+            let Some(agent) = agent else { return Ok(Err(format!("node {node} has no Cilium agent"))) };
+            let what = format!("wait until the agent of node {node} has read the policies");
+            let read = |said: &str| has_read(said, canaries);
+            let revision = self.ask_until(&what, &agent, &["policy", "get", "-o", "json"], clock, read).await;
+            Ok::<_, SettleError>(revision?.map(|revision| NodeRevision { node, agent, revision }))
+        });
+        let revisions = futures_util::future::try_join_all(asked).await?;
+        Ok(revisions.into_iter().collect())
+    }
+
+    async fn realized_at(
+        &self,
+        revisions: &[NodeRevision],
+        clock: Countdown,
     ) -> Result<Result<(), String>, SettleError> {
         let host = self.sites().any(|endpoint| matches!(endpoint, Endpoint::Node(_)));
-        let asked = self.nodes_in_use().into_iter().map(|(node, agent)| {
+        let asked = revisions.iter().map(|NodeRevision { node, agent, revision }| async move {
             let of_node = self.pods().filter(|pod| self.node_of(pod) == Some(node.as_str()));
             let pods: BTreeSet<String> = of_node.map(ToString::to_string).collect();
-            async move {
-                let Some(agent) = agent else { return Ok(Err(format!("node {node} has no Cilium agent"))) };
-                let what = format!("wait until the agent of node {node} has read the policies");
-                let read = |said: &str| has_read(said, canaries);
-                let revision =
-                    self.ask_until(&what, &agent, &["policy", "get", "-o", "json"], clock, read).await;
-                let revision = match revision? {
-                    Ok(revision) => revision,
-                    Err(reason) => return Ok(Err(reason)),
-                };
-                let what =
-                    format!("wait until every pod of node {node} has the policy (revision {revision})");
-                let realized = |said: &str| have_realized(said, revision, &pods, host);
-                let realized =
-                    self.ask_until(&what, &agent, &["endpoint", "list", "-o", "json"], clock, realized);
-                realized.await.map(|realized| realized.map(drop))
-            }
+            let what = format!("wait until every pod of node {node} has the policy (revision {revision})");
+            let realized = |said: &str| have_realized(said, *revision, &pods, host);
+            let question = ["endpoint", "list", "-o", "json"];
+            let realized = self.ask_until(&what, agent, &question, clock, realized).await;
+            realized.map(|realized| realized.map(drop))
         });
         let answers: Vec<Result<(), String>> = futures_util::future::try_join_all(asked).await?;
         Ok(answers.into_iter().collect())

@@ -5,9 +5,10 @@
 //! step are in.
 
 use std::collections::BTreeSet;
-use verdikt_scenario::scenario::FieldValidation;
 
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
+use verdikt_scenario::scenario::FieldValidation;
 
 use super::SettleError;
 use crate::cluster::Cluster;
@@ -55,19 +56,21 @@ impl Cluster {
         let touched = touched.iter().map(|object| canary_kind(object.kind.kind));
         let kinds: BTreeSet<&str> = touched.chain([ALWAYS]).collect();
         let (connection, run) = (self.connection().clone(), self.run().clone());
-        for (old, uid) in self.take_canaries() {
-            objects::delete(&connection, &old, &uid).await?;
-        }
+        let old = self.take_canaries();
+        let removed = old.iter().map(|(old, uid)| objects::delete(&connection, old, uid));
         let number = self.next_canary();
-        let mut uids = Vec::new();
-        for kind in POLICIES.iter().filter(|kind| kinds.contains(kind.kind)) {
+        let made = POLICIES.iter().filter(|kind| kinds.contains(kind.kind)).map(|kind| {
             let object =
                 ApiObject::new(*kind, Some(SYSTEM_NAMESPACE), &format!("verdikt-canary-{run}-{number}"));
-            let made =
-                objects::create(&connection, &object, &manifest(&object, &run), FieldValidation::Strict)
-                    .await?;
-            let uid = metadata(&made, "uid").unwrap_or_default().to_owned();
-            uids.push(uid.clone());
+            let (connection, body) = (&connection, manifest(&object, &run));
+            async move {
+                let made = objects::create(connection, &object, &body, FieldValidation::Strict).await?;
+                Ok((object, metadata(&made, "uid").unwrap_or_default().to_owned()))
+            }
+        });
+        let (_, made) = tokio::try_join!(try_join_all(removed), try_join_all(made))?;
+        let uids = made.iter().map(|(_, uid)| uid.clone()).collect();
+        for (object, uid) in made {
             self.keep_canary(object, uid);
         }
         Ok(uids)

@@ -5,8 +5,8 @@
 //! | a namespace, of the topology or of a policy | both would make it, and their policies would add up |
 //! | a policy object without a namespace | both would make it |
 //! | a pod of one that a policy without a namespace of the other selects, or may select | it would decide there too |
-//! | nodes | both would serve in the network of the same node |
-//! | an address of a host outside | one probe lives at an address, and what Cilium learns of it outlives a pod |
+//! | nodes, on which one of them serves | whoever reaches a node reaches its servers |
+//! | an address outside at which one of them serves | two servers cannot be there, and what is learned of it outlives a pod |
 //! | DNS names of hosts outside | one server answers for all of them |
 //!
 //! The cluster's own DNS server counts as a pod of every scenario that looks up names. Audit mode is set for pods, and the
@@ -37,7 +37,7 @@ const DEFAULT_NAMESPACE: &str = "default";
 
 /// What a scenario needs of a cluster in any of its steps, as far as others may need it too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Resources {
+pub(super) struct Resources {
     namespaces: BTreeSet<String>,
     /// Its policies without a namespace.
     clusterwide: BTreeSet<ObjectRef>,
@@ -46,15 +46,39 @@ pub struct Resources {
     /// Those of its pods, and of those that it uses.
     identities: BTreeSet<Identity>,
     nodes: bool,
-    /// Those of hosts outside.
+    serves_on_nodes: bool,
+    /// Those of hosts outside, and those that services take there.
     addresses: BTreeSet<IpAddr>,
+    /// Those of them at which something serves, or to which a name leads.
+    serving: BTreeSet<IpAddr>,
     names: bool,
 }
 
+/// Something that one scenario has at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Claim<'a> {
+    /// A namespace.
+    Namespace(&'a str),
+    /// An address outside, at which it serves.
+    Address(IpAddr),
+    /// The server of names outside.
+    Names,
+    /// The networks of nodes, in which it serves.
+    Nodes,
+}
+
 impl Resources {
+    /// What it needs for itself, but for policies.
+    pub(super) fn claims(&self) -> impl Iterator<Item = Claim<'_>> {
+        let namespaces = self.namespaces.iter().map(|name| Claim::Namespace(name));
+        let addresses = self.serving.iter().copied().map(Claim::Address);
+        let names = self.names.then_some(Claim::Names);
+        namespaces.chain(addresses).chain(names).chain(self.serves_on_nodes.then_some(Claim::Nodes))
+    }
+
     /// That of a scenario, for a Cilium of this version. One that is not run has the default one, which conflicts with
     /// none.
-    pub fn of(scenario: &Scenario, version: CiliumVersion) -> Self {
+    pub(super) fn of(scenario: &Scenario, version: CiliumVersion) -> Self {
         let mut resources = Self { names: asks_for_names(scenario), ..Self::default() };
         scenario.steps.iter().for_each(|step| resources.add(step, version));
         resources
@@ -80,21 +104,37 @@ impl Resources {
         let used = model.pod_identities().filter(|(name, _)| looks_up || name.to_string() != DNS_POD);
         self.identities.extend(used.map(|(_, identity)| identity.clone()));
         self.nodes |= !topology.nodes.is_empty();
+        let takes_ports = topology.pods.values().any(|pod| !pod.host_ports.is_empty());
+        self.nodes |= takes_ports;
+        self.serves_on_nodes |= takes_ports || topology.nodes.values().any(|node| !node.serves.is_empty());
         self.addresses.extend(topology.world.values().map(|host| host.address));
+        let serving =
+            topology.world.values().filter(|host| !host.serves.is_empty() || !host.names.is_empty());
+        self.serving.extend(serving.map(|host| host.address));
+        let taken = topology.services.values().flat_map(|service| &service.external_ips);
+        self.addresses.extend(taken.clone());
+        self.serving.extend(taken);
+    }
+
+    /// Whether two scenarios have an address in common at which not both are clients alone.
+    fn shares_an_address_with(&self, other: &Self) -> bool {
+        let mut shared = self.addresses.intersection(&other.addresses);
+        shared.any(|address| self.serving.contains(address) || other.serving.contains(address))
     }
 
     /// Whether two scenarios may not be there at the same time.
-    pub fn conflicts_with(&self, other: &Self) -> bool {
+    pub(super) fn conflicts_with(&self, other: &Self) -> bool {
         let is_there = |one: &Self| *one != Self::default();
         let rules_over =
             |one: &Self, other: &Self| is_there(other) && one.subjects.select_any(&other.identities);
         rules_over(self, other)
             || rules_over(other, self)
-            || (self.nodes && other.nodes)
+            || (self.serves_on_nodes && other.nodes)
+            || (self.nodes && other.serves_on_nodes)
             || (self.names && other.names)
             || !self.clusterwide.is_disjoint(&other.clusterwide)
             || !self.namespaces.is_disjoint(&other.namespaces)
-            || !self.addresses.is_disjoint(&other.addresses)
+            || self.shares_an_address_with(other)
     }
 }
 

@@ -29,8 +29,10 @@ use verdikt_verdict::run_result::RunResult;
 
 use super::access::{AccessError, look_at_borrowed, require_clusterwide};
 use super::notice::Notice;
+use super::renaming::RenamedBackend;
+use super::schedule::{ClusterSchedule, ScheduleOptions};
 use super::{
-    ClusterBackend, ClusterRunOptions, Clusterwide, FlowsError, Resources, asks_for_names, choose_flows,
+    ClusterBackend, ClusterRunOptions, Clusterwide, FlowsError, asks_for_names, choose_flows,
     has_clusterwide_policies, reach, unfit,
 };
 use crate::backend::{BackendError, reason};
@@ -153,14 +155,15 @@ impl ClusterSession {
             lease = self.begin(scenarios.iter().filter(|scenario| is_run(scenario)), progress) => lease?,
             () = asked() => return Err(SessionError::Interrupted),
         };
-        let open = async |index: usize| self.backend(index, &scenarios[index], options, progress).await;
-        let resources = |scenario: &Scenario| {
-            if is_run(scenario) { Resources::of(scenario, options.version) } else { Resources::default() }
+        let schedule = ClusterSchedule::new(scenarios, &self.schedule_options(options, &is_run));
+        let open = async |index: usize| {
+            let names = schedule.renaming(index).unwrap_or_default();
+            let backend = self.backend(index, &scenarios[index], options, progress).await?;
+            Ok(RenamedBackend::new(backend, names, options.version))
         };
-        let resources: Vec<Resources> = scenarios.iter().map(resources).collect();
-        let conflict = |one: usize, other: usize| resources[one].conflicts_with(&resources[other]);
+        let next = |waiting: &[usize], under_way: &BTreeSet<usize>| schedule.next(waiting, under_way);
         let name = self.name();
-        let choice = BackendChoice { name: &name, unfit: &unfit, conflict: &conflict };
+        let choice = BackendChoice { name: &name, unfit: &unfit, next: &next };
         let stop = async {
             tokio::select! {
                 () = asked() => {}
@@ -170,6 +173,19 @@ impl ClusterSession {
         let result = run_on(choice, scenarios, options, open, stop, sink).await;
         let nothing_is_left = self.end(lease, progress).await;
         Ok(result.map(|result| if nothing_is_left { result } else { RunResult::Failed }))
+    }
+
+    /// How many scenarios side by side may have the same namespaces under other names: none where what is made stays for
+    /// somebody to look at.
+    fn schedule_options<'a>(
+        &'a self,
+        options: &RunOptions,
+        is_run: &'a dyn Fn(&Scenario) -> bool,
+    ) -> ScheduleOptions<'a> {
+        let sets = if self.settings.keep { 1 } else { options.parallel };
+        let outside = self.settings.world.as_ref().map_or(&[][..], |world| &world.addresses);
+        let borrowed = &self.settings.borrowed;
+        ScheduleOptions { is_run, sets, outside, borrowed, version: options.version }
     }
 
     /// The cluster as reports name it.

@@ -1,6 +1,7 @@
 //! Several scenarios and steps: the order of events, failures, and interruptions.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::future::{pending, ready};
 use std::io;
@@ -129,7 +130,11 @@ async fn those_that_meet_are_not_run_at_once() {
         let (one, other) = (names[one], names[other]);
         one == "alone" || other == "alone" || one[..1] == other[..1]
     };
-    let choice = BackendChoice { conflict: &conflict, ..BackendChoice::of_all("scripted") };
+    let next = |waiting: &[usize], under_way: &BTreeSet<usize>| {
+        let fits = |index: &&usize| !under_way.iter().any(|other| conflict(**index, *other));
+        waiting.iter().find(fits).copied()
+    };
+    let choice = BackendChoice { next: &next, ..BackendChoice::of_all("scripted") };
     let run_with = async |parallel: usize| {
         // Each takes 600 ms.
         let (begun, scripts) = (RefCell::default(), vec![good(SLOW_CART, STOCK); names.len()]);

@@ -58,8 +58,10 @@ fn written() -> Vec<(&'static str, String)> {
         make("of-that-name", "", &step("of-its-own"), &clusterwide("of-its-own", &labelled("app", "other"))),
         make("nodes", "  nodes: {host: {}}\n", "", ""),
         make("more-nodes", "  nodes: {host: {}}\n", "", ""),
+        make("serving-nodes", "  nodes: {host: {serves: [tcp 90]}}\n", "", ""),
         make("host", &host("203.0.113.1", ""), "", ""),
         make("same-address", &host("203.0.113.1", ""), "", ""),
+        make("serving-there", &host("203.0.113.1", ", serves: [tcp 80]"), "", ""),
         make("named", &host("203.0.113.2", named), "", ""),
         make("asks", "", &asks("nobody.example.test"), ""),
         make("asks-the-cluster", "", &asks("api.shop.svc.cluster.local"), ""),
@@ -97,17 +99,19 @@ fn who_meets_whom() {
     plain: same-namespace, clusterwide, of-one-namespace, of-nodes, refused
     same-namespace: plain, clusterwide, of-one-namespace, of-nodes, refused
     policy: clusterwide, of-nodes, refused
-    clusterwide: plain, same-namespace, policy, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, refused, of-that-name, nodes, more-nodes, host, same-address, named, asks, asks-the-cluster
+    clusterwide: plain, same-namespace, policy, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, refused, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, named, asks, asks-the-cluster
     of-one-namespace: plain, same-namespace, clusterwide, of-nodes, refused
     of-the-dns-server: clusterwide, of-nodes, refused, asks, asks-the-cluster
-    of-nodes: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-its-own, refused, of-that-name, nodes, more-nodes, host, same-address, named, asks, asks-the-cluster
+    of-nodes: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-its-own, refused, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, named, asks, asks-the-cluster
     of-its-own: clusterwide, of-nodes, refused, of-that-name
-    refused: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, of-that-name, nodes, more-nodes, host, same-address, named, asks, asks-the-cluster
+    refused: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, named, asks, asks-the-cluster
     of-that-name: clusterwide, of-nodes, of-its-own, refused
-    nodes: clusterwide, of-nodes, refused, more-nodes
-    more-nodes: clusterwide, of-nodes, refused, nodes
-    host: clusterwide, of-nodes, refused, same-address
-    same-address: clusterwide, of-nodes, refused, host
+    nodes: clusterwide, of-nodes, refused, serving-nodes
+    more-nodes: clusterwide, of-nodes, refused, serving-nodes
+    serving-nodes: clusterwide, of-nodes, refused, nodes, more-nodes
+    host: clusterwide, of-nodes, refused, serving-there
+    same-address: clusterwide, of-nodes, refused, serving-there
+    serving-there: clusterwide, of-nodes, refused, host, same-address
     named: clusterwide, of-nodes, refused, asks
     asks: clusterwide, of-the-dns-server, of-nodes, refused, named
     asks-the-cluster: clusterwide, of-the-dns-server, of-nodes, refused
