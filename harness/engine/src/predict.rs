@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use verdikt_scenario::attempt::{Attempt, Request, Scheme, Target};
+use verdikt_scenario::attempt::{Attempt, IpFamily, Request, Scheme, Target};
 use verdikt_scenario::name::{DnsName, HostName};
 use verdikt_scenario::prediction::Prediction;
 use verdikt_scenario::topology::{Endpoint, Port, Protocol, Resolved};
@@ -76,9 +76,10 @@ impl<'a> PolicyModel<'a> {
     ) -> StepModel<'a> {
         let mut learned = self.learned.clone();
         for (source, attempt) in attempts {
-            if let Some((host, name)) = self.teaches(source, attempt) {
-                learned.names.entry(host).or_default().insert(name);
-            }
+            let Some((host, address, name)) = self.teaches(source, attempt) else { continue };
+            let is_second = self.topology.second_addresses.get(&host) == Some(&address);
+            let table = if is_second { &mut learned.second_names } else { &mut learned.names };
+            table.entry(host).or_default().insert(name);
         }
         let last = (learned != self.learned).then(|| self.knowing(&learned));
         StepModel { first: self, last, learned, proxied: BTreeSet::new() }
@@ -98,9 +99,9 @@ impl<'a> PolicyModel<'a> {
         cluster
     }
 
-    /// The name an attempt teaches the DNS proxy, if its query passes there, and the host outside whose address is in the
-    /// answer.
-    fn teaches(&self, source: &Endpoint, attempt: &Attempt) -> Option<(HostName, DnsName)> {
+    /// The name an attempt teaches the DNS proxy, if its query passes there, and the host outside with the address that is in
+    /// the answer. Where a host has two, clients that keep to no family ask for the one of IPv4 alone.
+    fn teaches(&self, source: &Endpoint, attempt: &Attempt) -> Option<(HostName, IpAddr, DnsName)> {
         let (name, protocol) = match attempt.plain() {
             Attempt::Dns { name, protocol } => (name, *protocol),
             _ => match attempt.target()? {
@@ -109,9 +110,14 @@ impl<'a> PolicyModel<'a> {
             },
         };
         let Some(Resolved::World(host)) = self.topology.resolve(name) else { return None };
+        let of_family = |family| self.topology.world_address(&host, family);
+        let address = match attempt.family() {
+            Some(family) => of_family(family),
+            None => of_family(IpFamily::V4).or_else(|| of_family(IpFamily::V6)),
+        }?;
         let mut walk = AttemptWalk::new(self, source);
         let through_proxy = walk.query(name, protocol);
-        (through_proxy && !walk.has_ended()).then(|| (host, name.clone()))
+        (through_proxy && !walk.has_ended()).then(|| (host, address, name.clone()))
     }
 
     /// What becomes of one attempt, with what the DNS proxy knew before the step.

@@ -129,7 +129,7 @@ fn check(policies: &str, source: &str, attempt_text: &str) -> String {
 
 fn learned_api() -> Learned {
     let names = ["api.example.test".parse().unwrap()].into();
-    Learned { names: [("api".parse().unwrap(), names)].into() }
+    Learned { names: [("api".parse().unwrap(), names)].into(), ..Learned::default() }
 }
 
 fn check_with(policies: &str, options: ModelOptions, learned: &Learned, source: &str, text: &str) -> String {

@@ -147,7 +147,7 @@ fn every_trap_is_answered_as_recorded() {
     let traps: Vec<Trap> = serde_json::from_str(include_str!("fixtures/traps.json")).unwrap();
     let topology = topology();
     let names = topology.world.iter().map(|(name, host)| (name.clone(), host.names.clone())).collect();
-    let learned = Learned { names };
+    let learned = Learned { names, ..Learned::default() };
     let mut wrong = Vec::new();
     for trap in &traps {
         let manifests: Vec<Manifest> =

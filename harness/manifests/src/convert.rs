@@ -17,6 +17,7 @@ use verdikt_scenario::topology::{NAMESPACE_NAME_LABEL, Topology};
 use crate::field::{self, Unusable};
 use crate::gateway::{gateway, http_route, ingress};
 use crate::node::{node, node_name};
+use crate::redirect::{self, LocalRedirect, local_redirect};
 use crate::service::{ReadService, service};
 use crate::slices::{self, EndpointSlice, UnselectiveService, endpoint_slice, endpoints};
 use crate::workload::{Workload, controller, pod_template, workload};
@@ -72,6 +73,7 @@ struct ManifestReader<'a> {
     unselective: BTreeMap<NamespacedName, UnselectiveService>,
     slices: BTreeMap<NamespacedName, Vec<EndpointSlice>>,
     entrances: Entrances,
+    redirects: Vec<(NamespaceName, LocalRedirect)>,
     /// The first object that names no namespace, and how many there are.
     without_namespace: Option<(Place, usize)>,
 }
@@ -94,6 +96,7 @@ impl<'a> ManifestReader<'a> {
             ("networking.k8s.io", "Ingress") => self.add_ingress(manifest),
             ("gateway.networking.k8s.io", "Gateway") => self.add_gateway(manifest),
             ("gateway.networking.k8s.io", "HTTPRoute") => self.add_route(manifest),
+            ("cilium.io", "CiliumLocalRedirectPolicy") => self.add_redirect(manifest),
             _ => {
                 if let Some(template) = pod_template(&manifest.root, kind) {
                     workload(template).and_then(|found| self.add_workload(manifest, kind, found))
@@ -246,6 +249,12 @@ impl<'a> ManifestReader<'a> {
         Ok(())
     }
 
+    fn add_redirect(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
+        let (name, _) = self.name(manifest)?;
+        self.redirects.push((name.namespace, local_redirect(&manifest.root)?));
+        Ok(())
+    }
+
     fn add_ingress(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
         let (name, place) = self.name(manifest)?;
         match ingress(&manifest.root)? {
@@ -289,6 +298,9 @@ impl<'a> ManifestReader<'a> {
             self.count(what);
         }
         self.objects.diagnostics.extend(warnings);
+        for what in redirect::join(&std::mem::take(&mut self.redirects), &mut self.objects.topology) {
+            self.count(what.to_owned());
+        }
         let topology = &self.objects.topology;
         let used = topology.pods.keys().chain(topology.services.keys());
         let used: BTreeSet<NamespaceName> = used.map(|name| name.namespace.clone()).collect();

@@ -32,6 +32,7 @@ mod gateway;
 pub mod init;
 mod node;
 mod ports;
+mod redirect;
 mod service;
 pub mod situation;
 mod slices;

@@ -173,8 +173,9 @@ impl Backend for LabBackend {
                 addresses.behind(&self.topology, service, protocol, port)
             });
         let relays = match self.topology.settings.routing {
+            // The gateway speaks under its own address all the same.
             Routing::Tunnel if !found.relays.is_empty() => {
-                addresses.relays.values().flatten().copied().collect()
+                addresses.relays.values().flatten().chain(&found.relays).copied().collect()
             }
             _ => found.relays.clone(),
         };

@@ -149,14 +149,14 @@ fn conclude(evidence: &Evidence, flows: FlowEvidence) -> Fused {
         (ClientEvidence::NotAttempted, ..) => inconclusive(outcome.to_string()),
         (_, FlowEvidence::NotModelled(gap), _) => inconclusive(format!("the datapath does not know {gap}")),
 
-        (ClientEvidence::Answered, FlowEvidence::DeniedBehindProxy, Arrival::NotSeen) => {
-            let basis = Basis { outcome: false, flow: true, arrival: true };
-            Fused { verdict: Verdict::Denied(EnforcementPoint::Ingress), basis }
-        }
         // The proxy accepts a connection in the server's place before it judges anything on it.
-        (ClientEvidence::Answered, FlowEvidence::Denied(EnforcementPoint::Http), Arrival::NotSeen) => {
-            let basis = Basis { outcome: false, flow: true, arrival: true };
-            Fused { verdict: Verdict::Denied(EnforcementPoint::Http), basis }
+        (ClientEvidence::Answered, FlowEvidence::DeniedBehindProxy, arrival) if is_not_its(evidence) => {
+            denied_behind_proxy(EnforcementPoint::Ingress, arrival)
+        }
+        (ClientEvidence::Answered, FlowEvidence::Denied(EnforcementPoint::Http), arrival)
+            if is_not_its(evidence) =>
+        {
+            denied_behind_proxy(EnforcementPoint::Http, arrival)
         }
         (ClientEvidence::Answered | ClientEvidence::Served, flows, arrival) => {
             of_answer(evidence, &flows, arrival, &seen)
@@ -174,6 +174,21 @@ fn conclude(evidence: &Evidence, flows: FlowEvidence) -> Fused {
             (None, _) => inconclusive(format!("{seen}, and {}", why_unclear(&flows, arrival))),
         },
     }
+}
+
+/// Whether it was not the server that answered: nothing has reached it, or it answers nothing and tells nothing.
+fn is_not_its(evidence: &Evidence) -> bool {
+    match evidence.observation.arrival {
+        Arrival::NotSeen => true,
+        Arrival::Unknown => evidence.unanswered,
+        Arrival::Arrived => false,
+    }
+}
+
+/// A denial on a connection that a proxy had accepted in the server's place.
+fn denied_behind_proxy(point: EnforcementPoint, arrival: Arrival) -> Fused {
+    let basis = Basis { outcome: false, flow: true, arrival: arrival == Arrival::NotSeen };
+    Fused { verdict: Verdict::Denied(point), basis }
 }
 
 /// The verdict of an attempt that was answered.
@@ -277,11 +292,17 @@ fn is_taken_by_proxy(evidence: &Evidence) -> bool {
     let connected =
         last.filter(|stage| stage.kind != StageKind::LookUp && stage.protocol == Some(Protocol::Tcp));
     let origin = connected.and_then(PacketOrigin::of_stage);
-    let taken = |flow: &Flow| {
-        flow.verdict == FlowVerdict::Redirected
-            && flow.request.is_none()
-            && PacketOrigin::of_flow(flow) == origin
+    // A node that puts its own address in the place of the client's keeps the port where it is free.
+    let is_its = |flow: &Flow| {
+        let of_flow = PacketOrigin::of_flow(flow);
+        let is_relayed = flow.direction == FlowDirection::Ingress
+            && of_flow.zip(origin).is_some_and(|(one, own)| {
+                one.protocol == own.protocol && one.client.port() == own.client.port()
+            });
+        of_flow == origin || is_relayed
     };
+    let taken =
+        |flow: &Flow| flow.verdict == FlowVerdict::Redirected && flow.request.is_none() && is_its(flow);
     origin.is_some() && evidence.flows.iter().any(taken)
 }
 

@@ -7,8 +7,10 @@ use verdikt_scenario::name::{DnsName, HostName};
 /// The names the DNS proxy of the node has learned. They belong to the agent, not to a policy, and stay known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Learned {
-    /// Of each host outside, the names asked for whose answers held its address.
+    /// Of each host outside, the names asked for whose answers held its address, the first where it has two.
     pub names: BTreeMap<HostName, BTreeSet<DnsName>>,
+    /// The same of second addresses, which answers to queries for the other family hold.
+    pub second_names: BTreeMap<HostName, BTreeSet<DnsName>>,
 }
 
 impl Learned {
@@ -16,10 +18,18 @@ impl Learned {
     #[must_use]
     pub fn without(&self, expired: &BTreeSet<DnsName>) -> Self {
         let mut left = self.clone();
-        for names in left.names.values_mut() {
-            names.retain(|name| !expired.contains(name));
+        for table in [&mut left.names, &mut left.second_names] {
+            for names in table.values_mut() {
+                names.retain(|name| !expired.contains(name));
+            }
+            table.retain(|_, names| !names.is_empty());
         }
-        left.names.retain(|_, names| !names.is_empty());
         left
+    }
+
+    /// The names of the second address of a host.
+    pub(crate) fn of_second(&self, host: &HostName) -> Vec<String> {
+        let names = self.second_names.get(host).into_iter().flatten();
+        names.map(|name| name.as_str().to_owned()).collect()
     }
 }

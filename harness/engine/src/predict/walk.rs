@@ -103,12 +103,12 @@ impl<'m> AttemptWalk<'m> {
     /// The identity that an end has by the address that is used; a host outside has one for each.
     fn identity_of(&self, endpoint: &Endpoint, subject: &'m SubjectState) -> Cow<'m, Identity> {
         let identity = &subject.identity;
-        let address = match (self.family, endpoint) {
-            (Some(family), Endpoint::World(host)) => self.model.topology.world_address(host, family),
-            _ => None,
+        let (Some(family), Endpoint::World(host)) = (self.family, endpoint) else {
+            return Cow::Borrowed(identity);
         };
+        let address = self.model.topology.world_address(host, family);
         match address.filter(|address| identity.address != Some(*address)) {
-            Some(address) => Cow::Owned(self.model.world_identity(address, identity.names.clone())),
+            Some(second) => Cow::Owned(self.model.world_identity(second, self.model.learned.of_second(host))),
             None => Cow::Borrowed(identity),
         }
     }

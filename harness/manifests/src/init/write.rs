@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::policy::Refuser;
 use verdikt_scenario::topology::{
-    CiliumEndpoint, Endpoint, LOCAL_NODE, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Protocol, Served, Service,
-    ServicePort, ServiceType, TargetPort, Topology, TrafficPolicy, WorldHost,
+    CiliumEndpoint, Dns, Endpoint, LOCAL_NODE, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Protocol, Served,
+    Service, ServicePort, ServiceType, TargetPort, Topology, TrafficPolicy, WorldHost,
 };
 
 use super::outside::Outside;
@@ -215,11 +215,22 @@ fn inline(out: &mut String, topology: &Topology) {
             );
         }
     }
+    dns(out, &topology.dns);
     if !topology.routes.is_empty() {
         line(out, 2, "routes:");
     }
     for route in &topology.routes {
         line(out, 4, &format!("{}: {}:{}", scalar(&route.to_string()), route.service, route.port));
+    }
+}
+
+/// Who answers the queries of pods, where it is not the usual service.
+fn dns(out: &mut String, dns: &Dns) {
+    let service = dns.service.as_ref().map(|service| format!("service: {service}"));
+    let cache = dns.cache.as_ref().map(|cache| format!("cache: {cache}"));
+    let keys: Vec<String> = service.into_iter().chain(cache).collect();
+    if !keys.is_empty() {
+        line(out, 2, &format!("dns: {{{}}}", keys.join(", ")));
     }
 }
 

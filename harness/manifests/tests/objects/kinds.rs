@@ -272,3 +272,34 @@ items:
         pod shop/web: app=web []
         ");
 }
+
+/// Of local redirect policies those of the DNS server say who answers the queries of pods.
+#[test]
+fn queries_are_redirected_to_a_pod_of_the_own_node() {
+    let cache = "apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: node-local-dns, namespace: kube-system}
+spec: {template: {metadata: {labels: {k8s-app: node-local-dns}}, spec: {containers: [{name: c}]}}}
+";
+    let policy = |frontend: &str, app: &str| {
+        format!(
+            "---\napiVersion: cilium.io/v2\nkind: CiliumLocalRedirectPolicy\nmetadata: {{name: r, namespace: kube-system}}\nspec: \
+             {{redirectFrontend: {{{frontend}}}, redirectBackend: {{localEndpointSelector: {{matchLabels: {{k8s-app: {app}}}}}, \
+             toPorts: [{{port: \"53\", protocol: UDP}}]}}}}\n"
+        )
+    };
+    let said = |frontend: &str, app: &str| {
+        let told = becomes(&format!("{cache}{}", policy(frontend, app)));
+        told.lines().skip(2).collect::<Vec<_>>().join("\n")
+    };
+    let service = "serviceMatcher: {serviceName: kube-dns, namespace: kube-system}";
+    assert_snapshot!(said(service, "node-local-dns"), @"queries go to kube-system/node-local-dns");
+    let address = "addressMatcher: {ip: 169.254.20.10, toPorts: [{port: \"53\", protocol: UDP}]}";
+    assert_snapshot!(said(address, "node-local-dns"), @"queries go to kube-system/node-local-dns");
+    assert_snapshot!(said(service, "nobody"), @"skipped 1 CiliumLocalRedirectPolicy (that selects no workload)");
+    let metadata = "addressMatcher: {ip: 169.254.169.254, toPorts: [{port: \"80\", protocol: TCP}]}";
+    assert_snapshot!(
+        said(metadata, "node-local-dns"),
+        @"skipped 1 CiliumLocalRedirectPolicy (of another service than that of DNS)"
+    );
+}

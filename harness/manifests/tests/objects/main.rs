@@ -80,6 +80,9 @@ fn told(situation: &Situation, folder: &Path) -> String {
         writeln!(out, "node {name}{role}: {address} {} [{}]", labels.join(" "), served(&node.serves))
             .unwrap();
     }
+    if let Some(cache) = &situation.topology.dns.cache {
+        writeln!(out, "queries go to {cache}").unwrap();
+    }
     for endpoint in &situation.topology.cilium {
         writeln!(out, "cilium {endpoint:?}").unwrap();
     }

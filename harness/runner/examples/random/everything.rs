@@ -35,11 +35,12 @@ tcp host:9101
 icmp far
 tcp a/db:9001
 tcp a/front:8000
-tcp a/front:8000 over far
-tcp a/front:8000 over host
+tcp a/open:8000 over far
+tcp a/open:8000 over host
 tcp a/back:5432
 http GET b/site:80/x
-tcp b/nodes:9101
+tcp b/nodes:9101 via host
+tcp b/nodes:9101 via far
 tcp peers.b.svc.cluster.local:8080
 https GET alias.b.svc.cluster.local/
 https GET api.random.test/
@@ -70,11 +71,16 @@ pub(super) fn scenario(
     let mut text = drawn(runner, head(seed, number, &settings))?;
     let policies = proptest::collection::vec(policy(&settings), 1..6);
     let mut manifests = String::new();
+    let mut host = "server";
     for step in 0..steps {
         let policies = drawn(runner, &policies)?;
         let names: Vec<String> = (0..policies.len()).map(|index| format!("s{step}p{index}")).collect();
         writeln!(text, "- step: \"{step}\"\n  policies: [{}]", names.join(", "))?;
         text += &drawn(runner, circumstances(step))?;
+        if step > 0 && drawn(runner, proptest::bool::weighted(0.4))? {
+            host = if host == "server" { "other" } else { "server" };
+            writeln!(text, "  names: {{api.random.test: {host}}}")?;
+        }
         text += "  expect:\n";
         for attempt in ATTEMPTS.lines() {
             writeln!(text, "    {attempt}: {{allow: others}}")?;
@@ -128,6 +134,7 @@ fn head(seed: u64, number: usize, settings: &[&'static str]) -> impl Strategy<Va
              \x20   b/there: {{labels: {{app: agent}}, hostNetwork: true, node: far, serves: [tcp 9100]}}\n\
              \x20 services:\n\
              \x20   a/front: {{type: {kind}, externalTrafficPolicy: {outside}{ranges}, selects: {{app: web}}, ports: {{8000: web}}}}\n\
+             \x20   a/open: {{type: NodePort, selects: {{app: web}}, ports: {{8000: web}}}}\n\
              \x20   a/back: {{internalTrafficPolicy: {inside}, selects: {{app: db}}, ports: {{5432: 5432}}}}\n\
              \x20   b/site: {{selects: {{app: web}}, ports: {{80: web}}}}\n\
              \x20   b/peers: {{headless: true, selects: {{app: web}}}}\n\
@@ -144,15 +151,13 @@ fn head(seed: u64, number: usize, settings: &[&'static str]) -> impl Strategy<Va
     })
 }
 
-/// What else happens in a step: a mode, pods in audit mode, names that move or are forgotten, labels that change.
+/// What else happens in a step: a mode, pods in audit mode, names that are forgotten, labels that change.
 fn circumstances(step: usize) -> impl Strategy<Value = String> {
     let mode = prop_oneof![5 => Just(""), 1 => Just("  mode: audit\n"), 1 => Just("  mode: always\n")];
     let audit =
         prop_oneof![3 => Just(""), 1 => Just("  audit: [a/web]\n"), 1 => Just("  audit: [b/web, b/job]\n")];
     let names = prop_oneof![
         2 => Just(""),
-        1 => Just("  names: {api.random.test: other}\n"),
-        1 => Just("  names: {api.random.test: server}\n"),
         1 => Just("  expired: [api.random.test]\n"),
     ];
     let labels = prop_oneof![3 => Just(""), 1 => Just("  labels: {pod a/db: {tier: front}}\n"), 1 => Just("  labels: {namespace b: {team: a}}\n")];

@@ -23,7 +23,7 @@ use super::suggest::did_you_mean;
 use crate::file::{Located, LocatedMap, NamespaceFile, PartWord, PodFile, SettingWord, TopologyFile};
 use crate::name::{HostName, NamespaceName, NamespacedName, is_dns_subdomain};
 use crate::place::Position;
-use crate::topology::{DNS_NAMESPACE, Endpoint, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Topology};
+use crate::topology::{DNS_NAMESPACE, Dns, Endpoint, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Topology};
 
 /// The labels by which Kubernetes names the roles of a node.
 /// <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane>
@@ -135,6 +135,9 @@ fn take_objects(objects: &Topology, into: &mut Topology) {
     into.nodes.extend(all.nodes);
     into.cilium.extend(all.cilium);
     into.routes.extend(all.routes);
+    if all.dns != Dns::default() {
+        into.dns = all.dns;
+    }
 }
 
 /// Takes on record where the endpoints of all files are declared. What the file that wins says of an endpoint counts.

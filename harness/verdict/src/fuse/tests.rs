@@ -299,6 +299,17 @@ fn what_ends_in_a_proxy() {
     check(request, Outcome::HttpStatus(200), &taken, Arrival::NotSeen, "?");
     let refused = [taken[0].clone(), by_proxy(FlowVerdict::Dropped, self::request())];
     check(connect, Outcome::Answered, &refused, Arrival::NotSeen, "deny http fa");
+    check(connect, Outcome::Answered, &refused, Arrival::Unknown, "?");
+    // A server that answers nothing does not tell what reached it: it was the proxy that answered.
+    let mut silent = evidence(&Outcome::Answered, &refused, Arrival::Unknown, None);
+    silent.unanswered = true;
+    assert_eq!(shown(&fuse(&silent)), "deny http f");
+    // A node that hides its clients hands their connections to the proxy under its own address.
+    let over_a_node = Flow {
+        source: FlowEnd { address: "10.0.0.9".parse().unwrap(), ..taken[0].source.clone() },
+        ..taken[0].clone()
+    };
+    check(connect, Outcome::Answered, &[over_a_node], Arrival::NotSeen, "allow of");
 }
 
 /// A look-up that is answered "no such name" was let pass; an attempt by such a name was not made.
