@@ -1,12 +1,14 @@
 //! From a decision to a finding: the rules behind it, and for a denial the rule that came nearest.
 
 mod dns_rules;
+mod inside_tls;
 mod server_names;
 
 use std::collections::BTreeSet;
 use std::mem::discriminant;
 use std::sync::Arc;
 
+use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::prediction::{Finding, Miss, RuleRef};
 use verdikt_scenario::topology::Protocol;
@@ -22,7 +24,7 @@ use crate::rule::{
 };
 pub(crate) use dns_rules::Query;
 pub use server_names::Hello;
-pub(crate) use server_names::UNSEEN_NAME;
+pub(crate) use server_names::{INSIDE_TLS, UNSEEN_NAME};
 
 /// What is not known of a datagram that the DNS proxy gets and that asks nothing.
 pub const NO_QUERY: &str = "what the DNS proxy makes of a datagram that is no query";
@@ -67,7 +69,12 @@ impl PolicyModel<'_> {
 
     /// What the HTTP proxy finds. Where releases of it read the request differently, and the rules would not decide
     /// alike, the engine does not know.
-    pub(crate) fn http_finding(&self, decision: &Decision<'_>, request: &RequestHead<'_>) -> Finding {
+    pub(crate) fn http_finding(
+        &self,
+        decision: &Decision<'_>,
+        request: &RequestHead<'_>,
+        scheme: Scheme,
+    ) -> Finding {
         let target = match read_request(request) {
             RequestTarget::Judged(target) => target,
             RequestTarget::Redirected(to) => {
@@ -80,7 +87,7 @@ impl PolicyModel<'_> {
             RequestTarget::Unknown(gap) => return self.unjudged(decision, gap.to_owned()),
         };
         let readings = Reading::all(request, &target);
-        let mut findings = readings.iter().map(|reading| self.finding_of_reading(decision, reading));
+        let mut findings = readings.iter().map(|reading| self.finding_of_reading(decision, reading, scheme));
         let Some(first) = findings.next() else { return self.finding_on_miss(decision, None) };
         if findings.all(|other| discriminant(&other) == discriminant(&first)) {
             let passes = !matches!(first, Finding::NoRuleAllows { .. } | Finding::Unknown { .. });
@@ -99,15 +106,22 @@ impl PolicyModel<'_> {
 
     /// What the rules say of a request that is read in one way: it passes if any allow entry of the connection allows
     /// it, and an entry without HTTP rules allows every request.
-    fn finding_of_reading(&self, decision: &Decision<'_>, reading: &Reading<'_>) -> Finding {
+    fn finding_of_reading(&self, decision: &Decision<'_>, reading: &Reading<'_>, scheme: Scheme) -> Finding {
         let mut unknown = None;
         let mut nearest = None;
         for matched in &decision.allowed {
+            if let Some(gap) = inside_tls::gap(matched.proxy(), scheme) {
+                unknown = unknown.or(Some((gap, matched)));
+                continue;
+            }
             match matched.proxy() {
                 None => return Finding::Allowed { by: vec![self.rule_of(matched)] },
-                Some(Proxy::Http(rules)) => {
+                Some(Proxy::Http(rules) | Proxy::HttpInTls { rules, .. }) => {
                     for rule in rules {
                         match rule.allows(reading) {
+                            Ok(()) if inside_tls::goes_on_in_plain(matched.proxy()) => {
+                                unknown = unknown.or(Some((inside_tls::IN_PLAIN, matched)));
+                            }
                             Ok(()) => return Finding::Allowed { by: vec![self.rule_of(matched)] },
                             Err(Mismatch::Unknown(gap)) => unknown = unknown.or(Some((gap, matched))),
                             Err(Mismatch::Differs(on)) => {

@@ -12,7 +12,6 @@ use verdikt_scenario::prediction::Prediction;
 use verdikt_scenario::topology::{Endpoint, Port, Protocol, Resolved};
 
 use crate::model::{Learned, PolicyModel};
-use crate::ruling::Hello;
 use walk::{AttemptWalk, ProxyQuestion};
 
 /// A cluster in the course of a step: as it is when the first attempt is made, and when all names are known.
@@ -147,7 +146,7 @@ impl<'a> PolicyModel<'a> {
                 let authority = authority(target, *port, request);
                 let question = match request.scheme {
                     Scheme::Http => ProxyQuestion::Http(request, authority.as_deref()),
-                    Scheme::Https => ProxyQuestion::Hello(Hello::Tls(server_name(authority.as_deref()))),
+                    Scheme::Https => ProxyQuestion::Https(request, authority.as_deref()),
                 };
                 walk.reach(target, Some((Protocol::Tcp, *port)), question);
             }

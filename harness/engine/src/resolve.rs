@@ -87,6 +87,12 @@ impl CidrGroups {
 }
 
 impl<'a> Surroundings<'a> {
+    /// Whether the cluster has a secret.
+    pub(crate) fn has_secret(&self, namespace: &str, name: &str) -> bool {
+        let mut secrets = self.topology.secrets.iter();
+        secrets.any(|secret| secret.namespace.as_str() == namespace && secret.name.as_str() == name)
+    }
+
     /// Collects what policies may refer to.
     pub(crate) fn new(topology: &'a Topology, groups: CidrGroups) -> Self {
         Self { topology, dns: implicit_dns_service(topology), groups }

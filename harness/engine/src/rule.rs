@@ -245,6 +245,13 @@ impl PartialEq for RuleReference {
 pub enum Proxy {
     /// HTTP requests: one of the rules must match.
     Http(Vec<HttpRule>),
+    /// HTTP requests inside TLS, which the proxy ends: one of the rules must match.
+    HttpInTls {
+        /// The rules.
+        rules: Vec<HttpRule>,
+        /// Whether the proxy begins TLS again on the way to the server.
+        begins_again: bool,
+    },
     /// DNS queries: one of the patterns must match.
     Dns(Vec<NamePattern>),
     /// Connections of TLS: one of the patterns must match the server name that the client tells.
@@ -258,6 +265,8 @@ pub enum Proxy {
 pub enum Unmodelled {
     /// Requests inside TLS that the proxy ends or starts.
     InsideTls,
+    /// TLS that the proxy ends with a secret of which nothing is known.
+    UnknownSecret,
     /// Kafka rules.
     Kafka,
     /// Generic L7 rules.
@@ -271,6 +280,9 @@ impl Unmodelled {
     pub fn gap(self) -> &'static str {
         match self {
             Self::InsideTls => "what a proxy sees inside TLS",
+            Self::UnknownSecret => {
+                "whether the secret is there with which the proxy ends TLS, or begins it; name it under `secrets` of the topology"
+            }
             Self::Kafka => "what Kafka rules allow",
             Self::GenericL7 => "what generic L7 rules allow",
             Self::Listener => "what a listener of one's own does",
@@ -283,6 +295,7 @@ impl Proxy {
     pub fn lines(&self) -> Vec<String> {
         match self {
             Self::Http(rules) => rules.iter().map(|rule| format!("http {rule}")).collect(),
+            Self::HttpInTls { rules, .. } => rules.iter().map(|rule| format!("https {rule}")).collect(),
             Self::Dns(patterns) => patterns.iter().map(|pattern| format!("dns {pattern}")).collect(),
             Self::ServerNames(names) => names.iter().map(|name| format!("tls {name}")).collect(),
             Self::Unmodelled(what) => vec![format!("unknown: {}", what.gap())],

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::prediction::{Finding, RuleRef};
 use verdikt_scenario::topology::Endpoint;
 
 use crate::decide::{Decision, Match, SideVerdict, Traffic};
-use crate::explain::Query;
 pub use crate::explain::{Hello, NO_QUERY};
+use crate::explain::{INSIDE_TLS, Query};
 pub use crate::http::{JudgedTarget, RequestHead, RequestTarget, normalize, read_request, read_target};
 use crate::identity::Identity;
 use crate::label::Label;
@@ -200,7 +201,7 @@ impl PolicyModel<'_> {
             {
                 self.finding(state, direction, peer, traffic, &decision)
             }
-            Some((_, decision)) => self.http_finding(&decision, request),
+            Some((_, decision)) => self.http_finding(&decision, request, Scheme::Http),
             None => Finding::NotIsolated,
         }
     }
@@ -246,6 +247,7 @@ impl PolicyModel<'_> {
     fn reach_gap(decision: &Decision<'_>) -> Option<String> {
         decision.allowed.iter().find_map(|matched| match matched.proxy() {
             Some(Proxy::Unmodelled(what)) => Some(what.gap().to_owned()),
+            Some(Proxy::HttpInTls { .. }) => Some(INSIDE_TLS.to_owned()),
             _ => None,
         })
     }

@@ -210,3 +210,47 @@ fn a_connection_that_a_proxy_has_taken() {
     let after = plain.after_proxies([(client.clone(), made.clone())].into());
     assert_eq!(after.predict(&client, &kept).answer, Answer::Abstain);
 }
+
+/// Rules for requests inside TLS that the proxy ends, where its secrets are there; what else is not known.
+#[rstest]
+#[case::a_path_of_the_rule("https GET partner:443/v1/a", "terminating originating", &["tls/own", "tls/public"], "allow")]
+#[case::another_path("https GET partner:443/v2", "terminating originating", &["tls/own", "tls/public"], "deny http")]
+#[case::another_method("https POST partner:443/v1/a", "terminating originating", &["tls/own", "tls/public"], "deny http")]
+#[case::without_a_secret("https GET partner:443/v2", "terminating originating", &["tls/own"], "abstains")]
+#[case::in_plain_to_the_server("https GET partner:443/v1/a", "terminating", &["tls/own"], "abstains")]
+#[case::denied_before_the_server("https GET partner:443/v2", "terminating", &["tls/own"], "deny http")]
+#[case::without_an_end("https GET partner:443/v2", "originating", &["tls/public"], "abstains")]
+#[case::no_tls("https GET partner:443/v1/a", "", &[], "deny tls")]
+#[case::plain_http("http GET partner:80/v1/a", "terminating originating", &["tls/own", "tls/public"], "abstains")]
+fn http_rules_inside_tls(
+    #[case] attempt: &str,
+    #[case] tls: &str,
+    #[case] secrets: &[&str],
+    #[case] expected: &str,
+) {
+    let mut topology = topology();
+    topology.secrets = secrets.iter().map(|secret| secret.parse().unwrap()).collect();
+    let served = |protocol, port| Served { protocol, port: Port::new(port).unwrap(), name: None };
+    let partner = WorldHost {
+        address: "203.0.113.60".parse().unwrap(),
+        names: [].into(),
+        serves: vec![served(ServedProtocol::Https, 443), served(ServedProtocol::Http, 80)],
+        aliases: [].into(),
+        api_server: false,
+    };
+    topology.world.insert("partner".parse().unwrap(), partner);
+    let words = [("terminating", "own"), ("originating", "public")];
+    let words = words.into_iter().filter(|(word, _)| tls.contains(word));
+    let words =
+        words.map(|(word, name)| format!("{word}TLS: {{secret: {{namespace: tls, name: {name}}}}}, "));
+    let list = format!(
+        "egress: [{{toCIDR: [203.0.113.60/32], toPorts: [{{ports: [{{port: \"443\", protocol: TCP}}, {{port: \"80\", \
+         protocol: TCP}}], {}rules: {{http: [{{method: GET, path: \"/v1/.*\"}}]}}}}]}}]",
+        words.collect::<String>()
+    );
+    let manifests = [manifest(&list)];
+    let model = PolicyModel::new(&topology, &manifests, &ModelOptions::default(), &Learned::default());
+    let web = Endpoint::Pod("shop/web".parse().unwrap());
+    let attempt = parse_attempt(attempt, &topology).unwrap();
+    assert_eq!(model.predict(&web, &attempt).answer.to_string(), expected);
+}

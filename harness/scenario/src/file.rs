@@ -75,6 +75,9 @@ pub(crate) struct TopologyFile {
     pub(crate) settings: LocatedMap<Located<SettingWord>>,
     /// The DNS server of pods; the service `kube-system/kube-dns` if left out.
     pub(crate) dns: Option<DnsFile>,
+    /// Secrets that the cluster has, by `namespace/name`: certificates with which policies end TLS and begin it again. The
+    /// model does not know what becomes of policies that name others.
+    pub(crate) secrets: Vec<Located<String>>,
     /// Which definition of `ClusterNetworkPolicy` the API server has; the experimental one if left out.
     pub(crate) network_policy_api: Option<ApiChannelWord>,
 }

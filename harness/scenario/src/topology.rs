@@ -142,6 +142,8 @@ pub struct Topology {
     pub silent: BTreeSet<Endpoint>,
     /// The DNS server of pods.
     pub dns: Dns,
+    /// Secrets with certificates that the cluster has.
+    pub secrets: BTreeSet<NamespacedName>,
     /// The channel of the network policy API that the API server has.
     pub network_policy_api: ApiChannel,
     /// What the cluster's Cilium is configured to do.

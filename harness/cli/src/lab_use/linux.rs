@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use verdikt_lab::enter::Obstacle;
-use verdikt_runner::lab::{LabBackend, NAME};
+use verdikt_runner::lab::{LabBackend, choice};
 use verdikt_runner::plan::{RunOptions, Sink};
-use verdikt_runner::run::{BackendChoice, run_on};
+use verdikt_runner::run::run_on;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_verdict::run_result::RunResult;
 
@@ -31,7 +31,7 @@ pub(crate) fn run(
     let runtime = runtime()?;
     Ok(runtime.block_on(async {
         let open = async |_| LabBackend::open(verdikt_probe::probe::over, options.timeout).await;
-        run_on(BackendChoice::of_all(NAME), scenarios, options, open, signals.asked(), sink).await
+        run_on(choice(), scenarios, options, open, signals.asked(), sink).await
     }))
 }
 

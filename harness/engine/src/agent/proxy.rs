@@ -51,6 +51,7 @@ pub(super) fn proxy(
         .transpose()?;
     let tls = ["terminatingTLS", "originatingTLS"].iter().any(|key| node.get(key).is_some());
     Ok(match (http, dns) {
+        (Some(rules), _) if tls => Some(in_tls(node, rules, context)?),
         _ if tls => Some(Proxy::Unmodelled(Unmodelled::InsideTls)),
         (Some(rules), _) => Some(Proxy::Http(rules)),
         (_, Some(patterns)) => Some(Proxy::Dns(patterns)),
@@ -62,6 +63,23 @@ pub(super) fn proxy(
         }
         _ if listener => Some(Proxy::Unmodelled(Unmodelled::Listener)),
         _ => None,
+    })
+}
+
+/// HTTP rules at a port where the proxy ends TLS, with secrets that the cluster has.
+fn in_tls(node: &YamlNode, rules: Vec<HttpRule>, context: &ParseContext<'_>) -> Result<Proxy, Refusal> {
+    let mut are_known = node.get("terminatingTLS").is_some();
+    for tls in ["terminatingTLS", "originatingTLS"].iter().filter_map(|key| node.get(key)) {
+        let secret = tls.get("secret");
+        let of_secret = |key: &str| secret.map_or(Ok(None), |secret| text(secret, key));
+        let (namespace, name) = (of_secret("namespace")?.unwrap_or("default"), of_secret("name")?);
+        are_known &= name.is_some_and(|name| context.surroundings.has_secret(namespace, name));
+    }
+    let begins_again = node.get("originatingTLS").is_some();
+    Ok(if are_known {
+        Proxy::HttpInTls { rules, begins_again }
+    } else {
+        Proxy::Unmodelled(Unmodelled::UnknownSecret)
     })
 }
 

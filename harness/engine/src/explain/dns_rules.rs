@@ -50,7 +50,9 @@ impl PolicyModel<'_> {
             let patterns = match matched.proxy() {
                 None => return Some(Finding::Allowed { by: vec![self.rule_of(matched)] }),
                 Some(Proxy::Dns(patterns)) => patterns,
-                Some(Proxy::Http(_) | Proxy::ServerNames(_) | Proxy::Unmodelled(_)) => continue,
+                Some(
+                    Proxy::Http(_) | Proxy::HttpInTls { .. } | Proxy::ServerNames(_) | Proxy::Unmodelled(_),
+                ) => continue,
             };
             if patterns.iter().any(|pattern| pattern.matches(name)) {
                 return Some(Finding::Allowed { by: vec![self.rule_of(matched)] });

@@ -16,6 +16,9 @@ pub(crate) const UNSEEN_NAME: &str =
 /// What is not known where server names and HTTP rules meet at one port.
 pub(super) const MIXED: &str = "what HTTP rules and server names make together of a connection";
 
+/// What is not known where nobody reads what a proxy would find inside TLS.
+pub(crate) const INSIDE_TLS: &str = "what the client asks inside the TLS that the proxy ends";
+
 /// How a client begins a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hello<'a> {
@@ -47,6 +50,7 @@ impl PolicyModel<'_> {
                 },
                 Some(Proxy::Http(_)) => "TLS: HTTP rules read plain HTTP alone".to_owned(),
                 Some(Proxy::Dns(_)) => return unknown("what the DNS proxy makes of TLS"),
+                Some(Proxy::HttpInTls { .. }) => return unknown(INSIDE_TLS),
                 Some(Proxy::Unmodelled(what)) => return unknown(what.gap()),
             };
             nearest.get_or_insert_with(|| Miss { rule: self.rule_of(matched), on });

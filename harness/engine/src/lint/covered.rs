@@ -83,7 +83,10 @@ fn cover_ports(wide: &Ports, narrow: &Ports) -> bool {
 
 fn covers_port(wide: &PortRule, narrow: &PortRule) -> bool {
     let is_free = wide.proxy.is_none()
-        && !matches!(narrow.proxy.as_deref(), Some(Proxy::Dns(_) | Proxy::Unmodelled(_)));
+        && !matches!(
+            narrow.proxy.as_deref(),
+            Some(Proxy::Dns(_) | Proxy::HttpInTls { .. } | Proxy::Unmodelled(_))
+        );
     let contains = match (&wide.matcher, &narrow.matcher) {
         (
             PortMatcher::Range { protocol, first, last },

@@ -20,7 +20,6 @@ use crate::decide::Traffic;
 use crate::identity::Identity;
 use crate::model::{PolicyModel, SubjectState};
 use crate::rule::Direction;
-use crate::ruling::Hello;
 
 /// What an attempt asks of the proxies on its way.
 #[derive(Clone, Copy)]
@@ -29,8 +28,8 @@ pub(super) enum ProxyQuestion<'a> {
     Reach,
     /// An HTTP request, with its authority if that is known.
     Http(&'a Request, Option<&'a str>),
-    /// The beginning of TLS.
-    Hello(Hello<'a>),
+    /// The same inside TLS, whose beginning tells the host of the authority.
+    Https(&'a Request, Option<&'a str>),
     /// A DNS query.
     Dns(&'a DnsName),
 }

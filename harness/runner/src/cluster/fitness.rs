@@ -131,6 +131,9 @@ fn unfit_endpoints(step: &Step) -> Option<String> {
         let reason = "it sends ICMP messages other than echo requests, for which a pod without capabilities has no right";
         return Some(reason.to_owned());
     }
+    if let Some(secret) = topology.secrets.first() {
+        return Some(format!("its policies end TLS with the secret {secret}, which is nobody's to make"));
+    }
     if let Some(host) = topology.second_addresses.keys().next() {
         return Some(format!("its host {host} has two addresses, and hosts outside have one here"));
     }

@@ -117,6 +117,12 @@ pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Topology
     for (name, winner) in winners(parts, |part| &part.services) {
         services::lower(name, &winner, &mut draft, mistakes);
     }
+    for part in parts {
+        let secrets = part.content.secrets.iter();
+        let secrets = secrets
+            .filter_map(|it| mistakes.keep(&part.file, it.position, it.value.parse::<NamespacedName>()));
+        draft.topology.secrets.extend(secrets.collect::<Vec<_>>());
+    }
     let channel = parts.iter().rev().find_map(|part| part.content.network_policy_api);
     draft.topology.network_policy_api = channel.map(Into::into).unwrap_or_default();
     draft.topology.add_api_server_service();

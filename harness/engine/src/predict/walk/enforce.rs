@@ -3,6 +3,7 @@
 use verdikt_scenario::prediction::{Answer, EnforcementPoint, Finding};
 use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Protocol};
 
+use super::super::server_name;
 use super::{AttemptWalk, ProxyQuestion, WalkSide, traffic_text};
 use crate::decide::{Decision, SideVerdict, Traffic};
 use crate::explain::Query;
@@ -67,14 +68,15 @@ impl AttemptWalk<'_> {
                 let finding = model.hello_finding(decision, Hello::Plain);
                 (EnforcementPoint::Tls, "what the client sends".to_owned(), finding)
             }
-            ProxyQuestion::Hello(hello) => {
-                let text = match hello {
-                    Hello::Tls(Some(name)) => format!("TLS with the server name {name}"),
-                    Hello::Tls(None) | Hello::Plain => "TLS without a server name".to_owned(),
+            ProxyQuestion::Https(_, authority) if !PolicyModel::ends_tls(decision) => {
+                let name = server_name(authority);
+                let text = match name {
+                    Some(name) => format!("TLS with the server name {name}"),
+                    None => "TLS without a server name".to_owned(),
                 };
-                (EnforcementPoint::Tls, text, model.hello_finding(decision, hello))
+                (EnforcementPoint::Tls, text, model.hello_finding(decision, Hello::Tls(name)))
             }
-            ProxyQuestion::Http(request, authority) => {
+            ProxyQuestion::Http(request, authority) | ProxyQuestion::Https(request, authority) => {
                 let head = RequestHead {
                     method: &request.method,
                     path: &request.path,
@@ -82,7 +84,7 @@ impl AttemptWalk<'_> {
                     headers: &request.headers,
                 };
                 let text = format!("{} {}", request.method, request.path);
-                (EnforcementPoint::Http, text, model.http_finding(decision, &head))
+                (EnforcementPoint::Http, text, model.http_finding(decision, &head, request.scheme))
             }
             ProxyQuestion::Dns(name) => {
                 let query = Query { subject, server: peer, traffic, name: name.as_str() };

@@ -4,7 +4,9 @@ use super::{TopologyDraft, TopologyPart};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::suggest::did_you_mean;
 use crate::name::{HostName, NamespacedName};
-use crate::topology::{DNS_PORT, Dns, Endpoint, LOCAL_NODE, Nameserver, Served, ServedProtocol, Topology};
+use crate::topology::{
+    DNS_PORT, DNS_SERVICE, Dns, Endpoint, LOCAL_NODE, Nameserver, Served, ServedProtocol, Topology,
+};
 
 /// Reads the DNS server and cache of the last file that has any.
 pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
@@ -44,6 +46,10 @@ fn known_service(text: &str, topology: &Topology) -> Result<NamespacedName, Mist
 
 /// A service that offers DNS, or a host outside or a node that serves it.
 fn known_server(text: &str, topology: &Topology) -> Result<Nameserver, Mistake> {
+    // Every cluster has it, also where the topology does not speak of it.
+    if text == DNS_SERVICE {
+        return Ok(Nameserver::Service(text.parse()?));
+    }
     if text.contains('/') {
         return known_service(text, topology).map(Nameserver::Service);
     }
