@@ -53,7 +53,7 @@ impl Cells {
         self.profiles.pairs.get(number)
     }
 
-    /// Shows the row of every group in turn, one for each situation: what becomes of its traffic to every group, by the
+    /// Shows the row of every group in turn, one for each situation: the verdicts on its traffic to every group, by the
     /// number of the profile.
     pub fn each_row(&mut self, mut visit: impl FnMut(&mut Self, usize, &[Vec<u32>])) {
         let mut rows = vec![vec![0; self.size]; self.sides.len()];

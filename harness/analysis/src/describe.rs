@@ -1,4 +1,4 @@
-//! Ends, ports and profiles in words.
+//! Ends, ports and profiles as text for people.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +33,7 @@ pub fn passing(profile: &AccessProfile<Access>) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// Intervals in words. ICMP is ICMP whatever the family where both are the same.
+/// Intervals as text. ICMP is ICMP whatever the family where both are the same.
 pub fn ports(intervals: &[Interval]) -> String {
     let mut by_transport: BTreeMap<TrafficKind, Vec<(u16, u16)>> = BTreeMap::new();
     for interval in intervals {
@@ -70,7 +70,7 @@ pub fn ports(intervals: &[Interval]) -> String {
     parts.join(", ")
 }
 
-/// Some ends in words: those of a namespace together, with a star for all of its pods.
+/// Names some ends for people: those of a namespace together, with a star for all of its pods.
 pub fn ends(ends: &[TrafficEnd], topologies: &[&Topology], most: usize) -> String {
     let mut pods: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut others = Vec::new();

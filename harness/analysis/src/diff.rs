@@ -46,7 +46,7 @@ pub enum ChangeKind {
     Unproxied,
     /// It is judged by a proxy under other rules.
     ProxyRules,
-    /// The engine does not know what becomes of it, before or after.
+    /// The engine abstains, before or after.
     Unknown,
 }
 
@@ -95,7 +95,7 @@ impl fmt::Display for ChangeKind {
     }
 }
 
-/// What becomes of the traffic in some intervals, before and after.
+/// The verdicts on the traffic in some intervals, before and after.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Flip {
     /// The intervals.

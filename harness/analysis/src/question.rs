@@ -22,7 +22,7 @@ pub struct SourceGroup {
     pub ends: Vec<TrafficEnd>,
     /// Whether their attempts pass.
     pub passes: bool,
-    /// What becomes of their attempts: `allow`, `deny ingress`, `abstains`.
+    /// The verdicts on their attempts: `allow`, `deny ingress`, `abstains`.
     pub verdict: String,
     /// Why, a line for each check on the way.
     pub why: Vec<String>,
@@ -90,7 +90,7 @@ fn why(prediction: &Prediction) -> Vec<String> {
 pub struct DestinationGroup {
     /// The destinations, in order.
     pub ends: Vec<TrafficEnd>,
-    /// What becomes of the traffic to them, and why.
+    /// The verdicts on the traffic to them, and why.
     pub reasons: AccessProfile<Reason>,
 }
 
@@ -100,7 +100,7 @@ impl DestinationGroup {
         self.reasons.iter().any(|(_, reason)| !matches!(reason.access, Access::Deny(_)))
     }
 
-    /// Whether the engine does not know what becomes of some of the traffic.
+    /// Whether the engine abstains for some of the traffic.
     pub fn has_unknown(&self) -> bool {
         self.reasons.iter().any(|(_, reason)| reason.access == Access::Unknown)
     }

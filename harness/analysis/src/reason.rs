@@ -1,4 +1,4 @@
-//! Why: the rules behind what becomes of traffic between two parties, interval by interval.
+//! Why: the rules behind the verdicts on traffic between two parties, interval by interval.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! All ends of traffic of one or two situations, in groups that no policy tells apart, and what becomes of traffic
+//! All ends of traffic of one or two situations, in groups that no policy tells apart, and the verdicts on traffic
 //! between any two of these.
 
 use std::collections::{BTreeMap, BTreeSet};

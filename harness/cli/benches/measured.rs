@@ -23,7 +23,7 @@ pub(crate) fn was_measuring(arguments: &[String]) -> Result<bool, Box<dyn Error>
         return Ok(false);
     }
     let status = Command::new(program).args(rest).stdout(Stdio::null()).status()?;
-    // Cells that differ are no failure here.
+    // Cells that differ are not a failure here.
     if !matches!(status.code(), Some(0 | 1)) {
         return Err(format!("{program} {}: {status}", rest.join(" ")).into());
     }

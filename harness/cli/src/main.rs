@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     if completions::answer() {
         return ExitCode::SUCCESS;
     }
-    // So ends a program that is given no more memory. That it is not told is no reason to end.
+    // So ends a program that is given no more memory. That it is not told is not a reason to end.
     let _ = say_on_abort(&format!("error: cannot go on: {}", Limit::of_memory()), exit::MACHINE_FAILED);
     std::panic::set_hook(Box::new(|panic| Printer::tell(&format!("{panic}\n{}", backtrace()))));
     let config = match Config::read() {

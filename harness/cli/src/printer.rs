@@ -14,9 +14,9 @@ use verdikt_scenario::diagnostic::{Diagnostic, RenderStyle, SourceTexts, render_
 
 use crate::failure::{Failure, What};
 
-use guard::{guard_json, guard_text};
+use guard::{OwnStyles, guard_json, guard_text};
 
-/// The columns of an output that is no terminal.
+/// The columns of an output that is not a terminal.
 const DEFAULT_WIDTH: usize = 100;
 
 /// How the outputs of this process may look: decided once.
@@ -85,7 +85,7 @@ impl Printer {
 
     /// Prints text.
     pub(crate) fn data(text: &str) -> Result<(), Failure> {
-        Self::write(&guard_text(text, LOOKS.get().is_some_and(|looks| looks.colour)))
+        Self::write(&guard_text(text, own_styles(|looks| looks.colour)))
     }
 
     /// Prints what a shell reads and shows by its own rules. Whoever does not listen any more misses nothing.
@@ -117,7 +117,7 @@ impl Printer {
 
     /// Tells people something. If nobody can hear it, the command goes on.
     pub(crate) fn tell(text: &str) {
-        let guarded = guard_text(text, LOOKS.get().is_some_and(|looks| looks.colour_for_people));
+        let guarded = guard_text(text, own_styles(|looks| looks.colour_for_people));
         let _ = io::stderr().lock().write_all(guarded.as_bytes());
     }
 
@@ -190,4 +190,9 @@ fn indented(text: &str) -> String {
         out.push_str(line);
     }
     out
+}
+
+/// Whether a text that goes to a place with these looks keeps its styles.
+fn own_styles(shows_colours: impl Fn(&Printer) -> bool) -> OwnStyles {
+    if LOOKS.get().is_some_and(shows_colours) { OwnStyles::Kept } else { OwnStyles::Escaped }
 }

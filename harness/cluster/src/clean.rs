@@ -66,7 +66,7 @@ impl CleanError {
     }
 }
 
-/// Removes what runs left; returns when it has gone, with what it was. Nothing to remove is no error.
+/// Removes what runs left; returns when it has gone, with what it was. Nothing to remove is not an error.
 pub async fn clean(
     connection: &ApiConnection,
     scope: &CleanScope,

@@ -250,7 +250,7 @@ impl Cluster {
         }
     }
 
-    /// Makes these the policies of the scenario. What the API server refuses is told, and is no error.
+    /// Makes these the policies of the scenario. What the API server refuses is told, and is not an error.
     pub async fn put_in_force(
         &mut self,
         manifests: &[Manifest],

@@ -177,7 +177,7 @@ fn read(wanted: &ContextChoice) -> Result<Kubeconfig, ConnectError> {
         KubeconfigError::Parse(error) => {
             let place = error.location().map(|it| format!(" in line {}, column {}", it.line(), it.column()));
             let place = place.unwrap_or_default();
-            ConnectError::Kubeconfig { reason: format!("it is no YAML that describes contexts{place}") }
+            ConnectError::Kubeconfig { reason: format!("it is not YAML that describes contexts{place}") }
         }
         other => ConnectError::Kubeconfig { reason: full(&other) },
     })

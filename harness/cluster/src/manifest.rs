@@ -48,7 +48,7 @@ pub(crate) fn marked(kind: ResourceKind, mut body: Value, run: &RunId) -> Value 
     if marks.is_null() {
         *marks = Value::Object(Map::new());
     }
-    // What is no map there is refused by the API server, in its own words.
+    // What is not a map there is refused by the API server, in its own words.
     if let Some(marks) = marks.as_object_mut() {
         marks.extend(run.marks().into_iter().map(|(key, value)| (key, Value::String(value))));
     }

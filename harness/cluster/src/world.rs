@@ -108,7 +108,7 @@ impl RunningProbe {
 async fn exit_reason(mut child: Child) -> Option<String> {
     let mut said = String::new();
     if let Some(complaints) = child.stderr.take() {
-        // What cannot be read is no complaint.
+        // What cannot be read is not a complaint.
         if let Err(error) = complaints.take(MOST_COMPLAINTS).read_to_string(&mut said).await {
             debug!(%error, "the complaints of a program break off");
         }

@@ -160,6 +160,20 @@ fn add_client(topology: &mut Topology, address: IpAddr) -> Endpoint {
     Endpoint::World(name)
 }
 
+/// What would be kept of a step that is not as expected.
+async fn print_evidence(cluster: &Cluster) {
+    let folder = tempfile::tempdir().unwrap();
+    let begin = Instant::now();
+    let files = evidence::collect(cluster, folder.path(), &BTreeSet::new()).await.unwrap();
+    println!("evidence in {:?}", begin.elapsed());
+    for file in &files {
+        println!("  {} {}", file.file_name().unwrap().display(), std::fs::metadata(file).unwrap().len());
+    }
+    if let Ok(missing) = std::fs::read_to_string(folder.path().join("missing.txt")) {
+        println!("{missing}");
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs a cluster with Cilium and the probe's image in VERDIKT_TEST_IMAGE"]
 async fn steps_on_a_real_cluster() {
@@ -247,16 +261,7 @@ async fn steps_on_a_real_cluster() {
     live.step("without policies again", &[]).await;
     assert_eq!(live.attempt(&cart, to_orders, 80).await, WireOutcome::Answered);
 
-    let folder = tempfile::tempdir().unwrap();
-    let begin = Instant::now();
-    let files = evidence::collect(&live.cluster, folder.path(), &BTreeSet::new()).await.unwrap();
-    println!("evidence in {:?}", begin.elapsed());
-    for file in &files {
-        println!("  {} {}", file.file_name().unwrap().display(), std::fs::metadata(file).unwrap().len());
-    }
-    if let Ok(missing) = std::fs::read_to_string(folder.path().join("missing.txt")) {
-        println!("{missing}");
-    }
+    print_evidence(&live.cluster).await;
     let begin = Instant::now();
     drop(live);
     lease.release().await.unwrap();

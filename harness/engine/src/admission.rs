@@ -26,7 +26,7 @@ use schema::ObjectSchema;
 use crate::behaviour;
 use crate::refusal::{Refusal, RefusalKind, RefusedPart};
 
-/// What becomes of an object at the API server.
+/// Whether the API server stores an object, and in which form.
 #[derive(Clone, Debug)]
 pub struct Admission<'a> {
     /// Why it is refused; it is stored if there is no reason.

@@ -27,7 +27,7 @@ pub use server_names::Hello;
 pub(crate) use server_names::{INSIDE_TLS, UNSEEN_NAME};
 
 /// What is not known of a datagram that the DNS proxy gets and that asks nothing.
-pub const NO_QUERY: &str = "what the DNS proxy makes of a datagram that is no query";
+pub const NO_QUERY: &str = "what the DNS proxy makes of a datagram that is not a query";
 
 impl PolicyModel<'_> {
     /// What a decision of one side found.
@@ -159,8 +159,8 @@ impl PolicyModel<'_> {
         }
     }
 
-    /// What becomes of a connection that only wants to be established: the HTTP and DNS proxies take every one. What else
-    /// a proxy asks is not modelled, nor what the DNS proxy makes of a datagram that is no query.
+    /// Predicts a connection that only wants to be established: the HTTP and DNS proxies take every one. What else
+    /// a proxy asks is not modelled, nor what the DNS proxy makes of a datagram that is not a query.
     pub(crate) fn reach_finding(&self, decision: &Decision<'_>, traffic: Traffic) -> Option<Finding> {
         if decision.allowed.iter().any(|matched| matched.proxy().is_none()) {
             return None;

@@ -64,7 +64,7 @@ impl PartialEq for Pattern {
 /// Why a pattern cannot be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PatternError {
-    /// It is no regular expression; the words are those of the agent.
+    /// It is not a regular expression; the words are those of the agent.
     Refused(String),
     /// What the proxy makes of it is not known.
     Unknown,

@@ -115,15 +115,15 @@ impl Identity {
         Self { labels: vec![Label::reserved(key)], ..Self::default() }
     }
 
-    /// The identity of an address outside the cluster. Where the cluster has both address families, the world
-    /// has one identity for each.
-    pub fn world(address: IpAddr, names: Vec<String>, dual_stack: bool) -> Self {
-        let key = match (dual_stack, address) {
-            (false, _) => "world",
-            (true, IpAddr::V4(_)) => "world-ipv4",
-            (true, IpAddr::V6(_)) => "world-ipv6",
-        };
-        Self { labels: vec![Label::reserved(key)], address: Some(address), names, ..Self::default() }
+    /// The identity of an address outside a cluster that has one address family.
+    pub fn world(address: IpAddr, names: Vec<String>) -> Self {
+        Self { labels: vec![Label::reserved("world")], address: Some(address), names, ..Self::default() }
+    }
+
+    /// The identity of an address outside a cluster that has both address families: the world has one for each.
+    pub fn world_of_family(address: IpAddr, names: Vec<String>) -> Self {
+        let key = if address.is_ipv4() { "world-ipv4" } else { "world-ipv6" };
+        Self { labels: vec![Label::reserved(key)], ..Self::world(address, names) }
     }
 
     /// The same identity with more labels.

@@ -5,7 +5,7 @@ use verdikt_scenario::policy::Refuser;
 
 use crate::refusal::RefusalKind;
 
-/// What becomes of one object.
+/// Whether one object is in force, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ObjectVerdict {
     /// It is stored and enforced.
@@ -14,7 +14,7 @@ pub enum ObjectVerdict {
     Refused(Refused),
 }
 
-/// A refusal, with its reason in words close to those of who refuses.
+/// A refusal, with its reason close to the text of who refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// Who refuses it.

@@ -115,7 +115,7 @@ pub struct PolicyModel<'a> {
     pub(crate) behaviour: Behaviour,
     pub(crate) dual_stack: bool,
     pub(crate) groups: CidrGroups,
-    /// The addresses of API servers that are no nodes.
+    /// The addresses of API servers that are not nodes.
     pub(crate) api_servers: BTreeSet<IpAddr>,
     pub(crate) objects: Arc<[ManifestSummary]>,
     pub(crate) rules: Arc<[Rule]>,

@@ -1,4 +1,4 @@
-//! On what an endpoint fails to be a peer, in the words of the policy's author: what is no pod is named, with the word
+//! On what an endpoint fails to be a peer, in the words of the policy's author: what is not a pod is named, with the word
 //! that policies have for it.
 
 use ipnet::IpNet;
@@ -122,7 +122,7 @@ fn excepted(except: &[IpNet], identity: &Identity) -> Option<String> {
     Some(format!("peer: {address} is excepted by {prefix}"))
 }
 
-/// What an endpoint is that is no pod and no host outside, and the entity by which policies know it.
+/// What an endpoint is that is not a pod and no host outside, and the entity by which policies know it.
 /// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
 fn known_as(identity: &Identity) -> Option<(&'static str, &'static str)> {
     let known = [

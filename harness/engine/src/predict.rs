@@ -47,7 +47,7 @@ impl<'a> StepModel<'a> {
         &self.learned
     }
 
-    /// What becomes of one attempt of the step. Where an attempt by name depends on whether another pod's look-up came
+    /// Predicts one attempt of the step. Where an attempt by name depends on whether another pod's look-up came
     /// before it, the engine abstains.
     pub fn predict(&self, source: &Endpoint, attempt: &Attempt) -> Prediction {
         let first = self.first.predict(source, attempt);
@@ -119,7 +119,7 @@ impl<'a> PolicyModel<'a> {
         (through_proxy && !walk.has_ended()).then(|| (host, address, name.clone()))
     }
 
-    /// What becomes of one attempt, with what the DNS proxy knew before the step.
+    /// Predicts one attempt, with what the DNS proxy knew before the step.
     pub fn predict(&self, source: &Endpoint, attempt: &Attempt) -> Prediction {
         self.walk(source, attempt).into_prediction()
     }

@@ -11,7 +11,7 @@ pub struct Refusal {
     pub kind: RefusalKind,
     /// Which part of the object it is about.
     pub part: RefusedPart,
-    /// The reason in words close to those of who refuses it.
+    /// The reason, close to the text of who refuses it.
     pub message: String,
     /// Where in the object's file.
     pub position: Position,
@@ -73,7 +73,7 @@ impl RefusalKind {
                 return Some(format!("did you mean `{meant}`?").into());
             }
             Self::NoDirection => {
-                "an empty list is no default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing"
+                "an empty list is not a default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing"
             }
             Self::UnknownField { meant: None, .. } => {
                 "correct the name of the field; without strict validation it would be dropped silently"

@@ -103,7 +103,8 @@ impl PolicyModel<'_> {
         let world = is_plain.then(|| Label::reserved("world"));
         let api_server = self.api_servers.contains(&address).then(|| Label::reserved("kube-apiserver"));
         let more = self.groups.labels_of(address, &self.behaviour).into_iter().chain(world).chain(api_server);
-        Identity::world(address, names, self.dual_stack).carrying(more)
+        let world = if self.dual_stack { Identity::world_of_family } else { Identity::world };
+        world(address, names).carrying(more)
     }
 
     /// Whether a prefix of some rule holds an address.

@@ -126,7 +126,7 @@ fn sound_policies_cause_none() {
 
 #[test]
 fn refused_and_ignored() {
-    assert_snapshot!(check("{endpointSelector: {}, ingress: []}"), @"5:26 refused: CiliumNetworkPolicy shop/p is refused by the agent, and nothing of it is enforced: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny => an empty list is no default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing");
+    assert_snapshot!(check("{endpointSelector: {}, ingress: []}"), @"5:26 refused: CiliumNetworkPolicy shop/p is refused by the agent, and nothing of it is enforced: rule must have at least one of Ingress, IngressDeny, Egress, EgressDeny => an empty list is not a default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and allow nothing");
     assert_snapshot!(check("{endpointSelector: {}, ingress: [], egress: [{}]}"), @"5:35 ignored: `ingress: []` has no effect: it does not isolate => write `ingress: [{}]` to isolate, or leave it out");
     assert_snapshot!(check("{endpointSelector: {}, ingress: [{from: []}]}"), @r#"5:37 ignored: the API server drops the field "spec.ingress[0].from", which it does not know => correct its name; what remains may allow or deny more than you mean"#);
     assert_snapshot!(check_clusterwide("{nodeSelector: {}, ingress: [{}]}"), @"5:18 ignored: a policy for nodes is enforced by the host firewall alone, which is off by default => switch the host firewall on, or select pods with `endpointSelector`");
@@ -136,7 +136,7 @@ fn refused_and_ignored() {
 #[test]
 fn selectors_that_select_nothing() {
     assert_snapshot!(check("{endpointSelector: {matchLabels: {app: webb}}, ingress: [{}]}"), @"5:22 selects-nothing: CiliumNetworkPolicy shop/p selects no endpoint of the topology => shop/web comes nearest: app=webb is wanted, its app is web");
-    assert_snapshot!(check("{endpointSelector: {}, ingress: [{fromEndpoints: [{matchLabels: {app: cart}}]}]}"), @"5:53 peer-selects-nothing: this peer of CiliumNetworkPolicy shop/p is no endpoint of the topology => shop/api comes nearest: app=cart is wanted, its app is api");
+    assert_snapshot!(check("{endpointSelector: {}, ingress: [{fromEndpoints: [{matchLabels: {app: cart}}]}]}"), @"5:53 peer-selects-nothing: this peer of CiliumNetworkPolicy shop/p is not an endpoint of the topology => shop/api comes nearest: app=cart is wanted, its app is api");
     assert_eq!(check_alone("{endpointSelector: {matchLabels: {app: webb}}, ingress: [{}]}"), "");
 }
 
@@ -215,7 +215,7 @@ fn advice_on_selectors() {
             "{{endpointSelector: {{}}, ingress: [{{fromEndpoints: [{{matchLabels: {{{labels}}}}}]}}]}}"
         ))
     };
-    assert_snapshot!(from("app: ledger"), @"5:53 peer-selects-nothing: this peer of CiliumNetworkPolicy shop/p is no endpoint of the topology => bank/ledger has these labels; without a namespace, a peer is of the policy's own: add `k8s:io.kubernetes.pod.namespace: bank`");
+    assert_snapshot!(from("app: ledger"), @"5:53 peer-selects-nothing: this peer of CiliumNetworkPolicy shop/p is not an endpoint of the topology => bank/ledger has these labels; without a namespace, a peer is of the policy's own: add `k8s:io.kubernetes.pod.namespace: bank`");
     assert_eq!(from("app: ledger, k8s:io.kubernetes.pod.namespace: bank"), "");
     let pods = "{podSelector: {}, ingress: [{from: [{podSelector: {matchLabels: {app: ledger}}}]}]}";
     assert!(
@@ -223,7 +223,7 @@ fn advice_on_selectors() {
             .contains("namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: bank}}")
     );
     assert!(from("pod-template-hash: abc").starts_with("5:68 filtered-label:"));
-    assert_snapshot!(from("\"team:app\": web"), @"5:53 peer-selects-nothing: this peer of CiliumNetworkPolicy shop/p is no endpoint of the topology => labels of pods have the source k8s: write `app` without what precedes its colon");
+    assert_snapshot!(from("\"team:app\": web"), @"5:53 peer-selects-nothing: this peer of CiliumNetworkPolicy shop/p is not an endpoint of the topology => labels of pods have the source k8s: write `app` without what precedes its colon");
     assert_eq!(from("\"reserved:remote-node\": \"\""), "");
     let of =
         |selector: &str| format!("{{endpointSelector: {{matchLabels: {{{selector}}}}}, ingress: [{{}}]}}");
@@ -265,7 +265,7 @@ fn lists_that_say_nothing() {
     assert_snapshot!(ingress("{fromEndpoints: [], icmps: [{fields: [{type: 8}]}]}"), @"5:52 ignored: `fromEndpoints: []` is nobody, so the rule allows nothing => name the peers, or leave the list out if everyone is meant");
     assert_eq!(ingress("{fromEndpoints: [{}]}"), "");
     assert_eq!(ingress("{}"), "");
-    assert_snapshot!(ingress("{toPorts: [{ports: [{port: \"80\", protocol: TCP}], rules: {http: []}}]}"), @"5:100 ignored: `http: []` is no rule: every request passes => write the rules, or leave the list out");
+    assert_snapshot!(ingress("{toPorts: [{ports: [{port: \"80\", protocol: TCP}], rules: {http: []}}]}"), @"5:100 ignored: `http: []` is not a rule: every request passes => write the rules, or leave the list out");
     let deny = "{endpointSelector: {}, enableDefaultDeny: {egress: false}, egressDeny: [{toServices: [{k8sService: {serviceName: front, namespace: shop}}], toPorts: [{ports: [{port: \"3000\"}]}]}]}";
     assert_snapshot!(check(deny), @"5:88 ignored: services are looked up for allow rules only: this denies its ports to everyone => deny the pods behind the service with `toEndpoints`");
     assert_eq!(check(&deny.replace("egressDeny", "egress")), "");

@@ -177,7 +177,7 @@ fn a_default_deny_names_who_caused_it_and_the_nearest_rule() {
     ");
 }
 
-/// The author of a policy of Kubernetes reads its own words, and what a source is that is no pod.
+/// The author of a policy of Kubernetes reads its own words, and what a source is that is not a pod.
 #[test]
 fn a_miss_is_told_in_the_words_of_the_policy() {
     let nearest = |policy: &str, source: &str| {
@@ -364,7 +364,7 @@ fn what_is_not_modelled_is_not_guessed_and_stays_confined() {
     assert_eq!(answer("bank/ledger", "tcp shop/web:5432"), "allow");
 }
 
-/// What stands behind the service of the API server is the API server, also where that is no node.
+/// What stands behind the service of the API server is the API server, also where that is not a node.
 #[test]
 fn an_api_server_outside_the_cluster_belongs_to_its_entity() {
     let mut topology = topology();

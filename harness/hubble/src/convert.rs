@@ -215,7 +215,7 @@ fn direction_of(number: i32) -> Option<FlowDirection> {
     }
 }
 
-/// What an event tells of; none of what is no flow to verdikt. `number` is that of the drop reason.
+/// What an event tells of; none of what is not a flow to verdikt. `number` is that of the drop reason.
 fn flow_kind(flow: &messages::Flow, number: i32, direction: Option<FlowDirection>) -> Option<FlowKind> {
     match flow.event_type.map_or(0, |event| event.kind) {
         event_type::POLICY_VERDICT => Some(FlowKind::PolicyVerdict),

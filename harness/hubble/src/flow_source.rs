@@ -1,7 +1,7 @@
 //! The source of flows: every agent itself, or Relay for all of them.
 //!
 //! Agents are asked where all of them answer, since Relay holds every event back for about a second. Half of the
-//! agents is no evidence, so that one that does not answer makes it Relay.
+//! agents is not evidence, so that one that does not answer makes it Relay.
 
 use std::fmt;
 use std::time::Duration;

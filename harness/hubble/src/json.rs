@@ -8,7 +8,7 @@ use crate::messages::{Flow, GetFlowsResponse};
 /// Why a line cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
-    /// It is no JSON, or a field is of another type.
+    /// It is not JSON, or a field is of another type.
     #[error("not an event of Hubble")]
     Json(#[from] serde_json::Error),
     /// It has neither a flow nor anything else.

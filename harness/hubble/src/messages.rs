@@ -17,7 +17,7 @@ pub use flow::*;
 /// What to send: `observer.Observer/GetFlows`.
 #[derive(Clone, PartialEq, Message)]
 pub struct GetFlowsRequest {
-    /// How many events at most; 0 with `follow` is no limit.
+    /// How many events at most; 0 with `follow` means no limit.
     #[prost(uint64, tag = "1")]
     pub number: u64,
     /// Whether to go on when all events of the ring have been sent.

@@ -23,7 +23,7 @@ use following::FollowedServer;
 /// How many news wait to be taken before the sources are held back.
 const WAITING: usize = 1024;
 
-/// Something that a source tells, or that becomes of it.
+/// Something that a source tells, or that happens to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// A flow.

@@ -31,7 +31,7 @@ impl TryFrom<String> for VersionNumber {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Self::of_word(&text).ok_or_else(|| format!("`{text}` is no version"))
+        Self::of_word(&text).ok_or_else(|| format!("`{text}` is not a version"))
     }
 }
 

@@ -108,7 +108,7 @@ mod tests {
         for (minor, release) in &versions.cilium {
             let minor = minor.to_string();
             for version in [&release.version, &release.chart] {
-                assert!(version.starts_with(&format!("{minor}.")), "{version} is no patch of {minor}");
+                assert!(version.starts_with(&format!("{minor}.")), "{version} is not a patch of {minor}");
             }
             assert!(versions.kubernetes.contains_key(&release.kubernetes), "Kubernetes of Cilium {minor}");
         }

@@ -43,7 +43,7 @@ pub struct ServiceTable {
     pub backends: BTreeMap<(IpAddr, Protocol, u16), Vec<SocketAddr>>,
     /// The addresses that hosts outside may use too.
     pub open: BTreeSet<IpAddr>,
-    /// What stands behind single ports of addresses that are no service's: those of the node that lead to pods.
+    /// What stands behind single ports of addresses that do not belong to services: those of the node that lead to pods.
     pub host_ports: BTreeMap<(IpAddr, Protocol, u16), SocketAddr>,
 }
 

@@ -59,7 +59,7 @@ pub enum EndpointExecError {
         probe: u32,
     },
     /// The thread has no network of its own.
-    #[error("thread {probe} of the lab, process {lab}, is no endpoint")]
+    #[error("thread {probe} of the lab, process {lab}, is not an endpoint")]
     NoEndpoint {
         /// The thread that should be the endpoint's probe.
         probe: u32,

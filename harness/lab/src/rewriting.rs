@@ -40,7 +40,7 @@ const LONGEST: usize = 1500;
 /// Where attempts of the lab go.
 pub(crate) type TriedSocket = (Protocol, SocketAddr);
 
-/// What becomes of packets to a socket of the lab on this machine, in place of going there.
+/// Where packets to a socket of the lab on this machine go in place of that socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewritten {
     /// The transport.

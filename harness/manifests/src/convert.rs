@@ -27,7 +27,7 @@ use self::routes::{Entrances, FoundIngress, FoundRoute, JoinedRoutes};
 /// The namespace of what names none and is told none: that of `kubectl apply` with a new kubeconfig.
 pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 
-/// Makes a topology of objects that are no policies. Those without a namespace are in the one given, or in `default`.
+/// Makes a topology of objects that are not policies. Those without a namespace are in the one given, or in `default`.
 pub fn objects(manifests: &[Manifest], namespace: Option<&NamespaceName>) -> ManifestTopology {
     let mut reader = ManifestReader { namespace, ..ManifestReader::default() };
     for manifest in manifests {

@@ -80,7 +80,7 @@ pub(crate) fn host(text: Option<&str>) -> Result<Option<DnsName>, Inexpressible>
     match text {
         None | Some("") => Ok(None),
         Some(name) if name.starts_with('*') => Err("with a wildcard in its host"),
-        Some(name) => name.parse().map(Some).map_err(|_| "with a host that is no name"),
+        Some(name) => name.parse().map(Some).map_err(|_| "with a host that is not a name"),
     }
 }
 
@@ -155,7 +155,7 @@ fn http_rule(rule: &YamlNode, own: Option<&str>) -> Result<Result<RouteRule, Ine
     }
     let [backend] = elements(rule, &["backendRefs"]) else { return Ok(Err("to several services, or none")) };
     if !matches!(field::optional_text(backend, &["kind"])?, None | Some("Service")) {
-        return Ok(Err("to something that is no service"));
+        return Ok(Err("to something that is not a service"));
     }
     let namespace = field::optional_text(backend, &["namespace"])?;
     if namespace.is_some() && namespace != own {
@@ -201,7 +201,7 @@ pub(crate) fn ingress(root: &YamlNode) -> Result<Option<IngressRules>, Unusable>
             }
             rules.push(match path.get("backend") {
                 Some(backend) => ingress_backend(backend, text.to_owned())?.map(|rule| (host.clone(), rule)),
-                None => Err("to something that is no service"),
+                None => Err("to something that is not a service"),
             });
         }
     }
@@ -209,7 +209,7 @@ pub(crate) fn ingress(root: &YamlNode) -> Result<Option<IngressRules>, Unusable>
 }
 
 fn ingress_backend(backend: &YamlNode, prefix: String) -> Result<Result<RouteRule, Inexpressible>, Unusable> {
-    let Some(service) = backend.get("service") else { return Ok(Err("to something that is no service")) };
+    let Some(service) = backend.get("service") else { return Ok(Err("to something that is not a service")) };
     let number = service.at(&["port", "number"]).map(|port| &port.value);
     let port = match number {
         Some(Value::Integer(number)) => u16::try_from(*number).ok().map(RoutePort::Number),

@@ -37,9 +37,10 @@ pub(crate) fn service(root: &YamlNode) -> Result<ReadService, Unusable> {
     let labels = field::labels(root.at(&["metadata", "labels"]))?;
     let selects = field::labels(root.at(&["spec", "selector"]))?;
     let headless = field::optional_text(root, &["spec", "clusterIP"])? == Some("None");
+    let translation = if headless { PortTranslation::Absent } else { PortTranslation::ToTarget };
     let (mut all, mut positions, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for port in root.at(&["spec", "ports"]).map_or(&[][..], YamlNode::elements) {
-        let read = service_port(port, headless)?;
+        let read = service_port(port, translation)?;
         if !all.iter().any(|other: &ServicePort| (other.port, other.protocol) == (read.port, read.protocol)) {
             all.push(read);
             positions.push(port.position_near(&["targetPort"]));
@@ -90,17 +91,24 @@ fn reach(root: &YamlNode) -> Result<Service, Unusable> {
     })
 }
 
-fn service_port(node: &YamlNode, headless: bool) -> Result<ServicePort, Unusable> {
+/// How the port of a service is translated on the way to its pods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PortTranslation {
+    /// It becomes the target port.
+    ToTarget,
+    /// The name of a headless service leads to the pods themselves, where nothing translates ports.
+    Absent,
+}
+
+fn service_port(node: &YamlNode, translation: PortTranslation) -> Result<ServicePort, Unusable> {
     let Some(port) = node.get("port") else {
         return Err(Unusable::Wrong(node.position, "the port has no `port`".to_owned()));
     };
     let port: Port = ports::number(port, "`port`")?;
     let protocol = ports::protocol(node)?;
     let target = match node.get("targetPort") {
-        // The name of a headless service leads to the pods themselves, where nothing translates ports.
-        _ if headless => TargetPort::Number(port),
-        None => TargetPort::Number(port),
-        Some(target) => target_port(target)?,
+        Some(target) if translation == PortTranslation::ToTarget => target_port(target)?,
+        Some(_) | None => TargetPort::Number(port),
     };
     Ok(ServicePort { port, protocol, target })
 }

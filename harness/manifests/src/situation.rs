@@ -56,7 +56,7 @@ impl Situation {
     /// The situation of manifests that are read already.
     pub fn of(loaded: LoadedPolicies, namespace: Option<&NamespaceName>) -> Self {
         let LoadedPolicies { manifests, others, unrendered, without, mut diagnostics, sources, .. } = loaded;
-        // Objects that are no policies are something too.
+        // Objects that are not policies are something too.
         let without = if others.is_empty() { without } else { Vec::new() };
         let mut objects = convert::objects(&others, namespace);
         for (why, names) in unrendered {

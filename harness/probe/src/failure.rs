@@ -47,7 +47,7 @@ pub(crate) fn not_made(error: &io::Error) -> WireOutcome {
     }
 }
 
-/// An error in words that go on a sentence.
+/// Completes a sentence with an error.
 pub(crate) fn words(error: &io::Error) -> String {
     let text = match error.raw_os_error() {
         Some(number) => Errno::from_raw(number).desc().to_owned(),

@@ -295,7 +295,7 @@ impl Probes {
         Ok(())
     }
 
-    /// What has begun: a server, or where there is none the probe itself. What is no news of a beginning waits.
+    /// What has begun: a server, or where there is none the probe itself. What is not news of a beginning waits.
     fn hear_of_beginning(
         &mut self,
         (endpoint, number): Speaker,

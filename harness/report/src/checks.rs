@@ -1,4 +1,4 @@
-//! The checks of a prediction in words: who was asked what, the finding, and the rules behind it.
+//! The checks of a prediction as text: who was asked what, the finding, and the rules behind it.
 
 use std::sync::Arc;
 

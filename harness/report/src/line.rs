@@ -82,7 +82,7 @@ fn decider(cell: &CellJudged) -> Option<&Arc<RuleRef>> {
     })
 }
 
-/// Where the policy has to be asked: what passes although it should be denied at one point is no matter of the rules at
+/// Where the policy has to be asked: what passes although it should be denied at one point is not a matter of the rules at
 /// another.
 pub(crate) fn asked(cell: &CellJudged) -> Option<EnforcementPoint> {
     match (cell.expected.verdict, &cell.verdict) {

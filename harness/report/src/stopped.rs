@@ -1,4 +1,4 @@
-//! Flows that a policy stops, in words: whose policy, what it was asked, and the rules.
+//! Flows that a policy stops, as text: whose policy, what it was asked, and the rules.
 
 use std::sync::Arc;
 

@@ -148,7 +148,7 @@ impl Drawing {
             .rows
             .iter()
             .map(|(_, cells)| {
-                cells.iter().map(|cell| cell_lines(cell.as_ref(), grid.missing, folding.two_lines)).collect()
+                cells.iter().map(|cell| cell_lines(cell.as_ref(), grid.missing, folding)).collect()
             })
             .collect();
         let (mut headers, mut column_widths) = (Vec::new(), Vec::new());
@@ -227,11 +227,11 @@ fn widest(lines: &[String]) -> usize {
     lines.iter().map(|line| width(line)).max().unwrap_or(0)
 }
 
-fn cell_lines(cell: Option<&TableCell>, missing: &str, two_lines: bool) -> (Vec<String>, Tone) {
+fn cell_lines(cell: Option<&TableCell>, missing: &str, folding: LineFolding) -> (Vec<String>, Tone) {
     match cell {
         None => (vec![missing.to_owned()], Tone::Quiet),
         Some(TableCell { text, more: None, tone }) => (vec![text.clone()], *tone),
-        Some(TableCell { text, more: Some(more), tone }) if two_lines => {
+        Some(TableCell { text, more: Some(more), tone }) if folding.two_lines => {
             (vec![text.clone(), format!("  {more}")], *tone)
         }
         Some(TableCell { text, more: Some(more), tone }) => (vec![format!("{text} {more}")], *tone),

@@ -24,7 +24,7 @@ pub(crate) fn fold(text: &str, limit: usize) -> Vec<String> {
     broken(text, limit, LongWord::Broken)
 }
 
-/// What becomes of a word that is longer than a line.
+/// How a word that is longer than a line is broken.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LongWord {
     Whole,

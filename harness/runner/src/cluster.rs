@@ -50,7 +50,7 @@ pub use self::flows::{FlowsError, choose as choose_flows};
 pub use self::resources::asks_for_names;
 pub use verdikt_hubble::flow_source::FlowSourceChoice;
 
-/// Attempts from this number on are no attempts of a table.
+/// Attempts from this number on are not attempts of a table.
 const FIRST_RETRIGGER: u64 = 1 << 63;
 /// How long they may take, in milliseconds.
 const RETRIGGER_TIMEOUT: u32 = 300;

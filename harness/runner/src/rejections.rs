@@ -1,4 +1,4 @@
-//! Objects that an author expects to be refused, held against what becomes of them.
+//! Objects that an author expects to be refused, held against what API server and agent do.
 
 use verdikt_engine::judgement::{ObjectVerdict, Refused};
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};

@@ -15,7 +15,7 @@ pub struct Shard {
     count: usize,
 }
 
-/// A text is no shard.
+/// A text is not a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a shard is written 2/5: the second of five parts")]
 pub struct ShardError;

@@ -1,4 +1,4 @@
-//! Attempts and what becomes of them, in the words of the probes.
+//! Attempts and their outcomes, in the words of the probes.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};

@@ -67,7 +67,7 @@ impl fmt::Display for CellName<'_> {
     }
 }
 
-/// What becomes of the slashes of a part.
+/// How the slashes of a part are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slashes {
     /// They belong to the part, as in `database/redis`.

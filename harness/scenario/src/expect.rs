@@ -114,7 +114,7 @@ pub const VERDICT_WORDS: [&str; ExpectedVerdict::ALL.len()] = {
 impl FromStr for Expected {
     type Err = String;
 
-    /// The error is the text that is no verdict, without the `by` part.
+    /// The error is the text that is not a verdict, without the `by` part.
     fn from_str(text: &str) -> Result<Self, String> {
         let (words, by) = match text.split_once(" by ") {
             Some((words, by)) => (words.trim(), Some(PolicyName(by.trim().into()))),

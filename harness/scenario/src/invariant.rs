@@ -177,19 +177,18 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::matches;
 
-    #[test]
-    fn stars_stand_for_any_characters() {
-        for (pattern, text, expected) in [
-            ("*", "", true),
-            ("*", "shop", true),
-            ("shop-*", "shop-1", true),
-            ("shop-*", "shop", false),
-            ("*-db-*", "a-db-1", true),
-            ("shop", "shops", false),
-        ] {
-            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
-        }
+    #[rstest]
+    #[case::nothing("*", "", true)]
+    #[case::everything("*", "shop", true)]
+    #[case::at_the_end("shop-*", "shop-1", true)]
+    #[case::not_the_rest("shop-*", "shop", false)]
+    #[case::two("*-db-*", "a-db-1", true)]
+    #[case::none_is_the_text_itself("shop", "shops", false)]
+    fn stars_stand_for_any_characters(#[case] pattern: &str, #[case] text: &str, #[case] expected: bool) {
+        assert_eq!(matches(pattern, text), expected);
     }
 }

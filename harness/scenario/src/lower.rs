@@ -126,7 +126,7 @@ fn step(
         let difference = &difference.value;
         check_text(&difference.because, "`because`", file, mistakes);
         if let Some(see) = difference.see.as_ref().filter(|see| !see.value.starts_with("https://")) {
-            let message = format!("`{}` is no address that begins with `https://`", see.value);
+            let message = format!("`{}` is not an address that begins with `https://`", see.value);
             mistakes.add(file, see.position, Mistake::new(message));
         }
         let range = version_range(&difference.cilium, file, mistakes);

@@ -179,33 +179,55 @@ impl fmt::Display for NamespacedName {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
-    #[test]
-    fn names_follow_their_rules() {
-        let check = |ok: bool, parsed: bool, text: &str| assert_eq!(ok, parsed, "{text}");
-        for (text, ok) in
-            [("a", true), ("a-b", true), ("", false), ("-a", false), ("A", false), ("a.b", false)]
-        {
-            check(ok, text.parse::<NamespaceName>().is_ok(), text);
-        }
-        for (text, ok) in [("a.b", true), ("a..b", false), ("a_b", false), ("pod-1", true)] {
-            check(ok, text.parse::<ObjectName>().is_ok(), text);
-        }
-        for (text, ok) in [
-            ("api.example.test", true),
-            ("localhost", false),
-            ("_x.a", true),
-            ("A.b", false),
-            ("a.b.", false),
-        ] {
-            check(ok, text.parse::<DnsName>().is_ok(), text);
-        }
-        for (text, ok) in [("http", true), ("80", false), ("a--b", false), ("a-very-long-name", false)] {
-            check(ok, text.parse::<PortName>().is_ok(), text);
-        }
-        for (text, ok) in [("a/b", true), ("a", false), ("a/b/c", false), ("/b", false)] {
-            check(ok, text.parse::<NamespacedName>().is_ok(), text);
-        }
+    #[rstest]
+    #[case::one_letter("a", true)]
+    #[case::inner_hyphen("a-b", true)]
+    #[case::empty("", false)]
+    #[case::leading_hyphen("-a", false)]
+    #[case::capital("A", false)]
+    #[case::dot("a.b", false)]
+    fn namespace_names(#[case] text: &str, #[case] is_one: bool) {
+        assert_eq!(text.parse::<NamespaceName>().is_ok(), is_one);
+    }
+
+    #[rstest]
+    #[case::inner_dot("a.b", true)]
+    #[case::hyphen_and_digit("pod-1", true)]
+    #[case::two_dots("a..b", false)]
+    #[case::underscore("a_b", false)]
+    fn object_names(#[case] text: &str, #[case] is_one: bool) {
+        assert_eq!(text.parse::<ObjectName>().is_ok(), is_one);
+    }
+
+    #[rstest]
+    #[case::three_labels("api.example.test", true)]
+    #[case::underscore("_x.a", true)]
+    #[case::one_label("localhost", false)]
+    #[case::capital("A.b", false)]
+    #[case::last_dot("a.b.", false)]
+    fn dns_names(#[case] text: &str, #[case] is_one: bool) {
+        assert_eq!(text.parse::<DnsName>().is_ok(), is_one);
+    }
+
+    #[rstest]
+    #[case::letters("http", true)]
+    #[case::digits_alone("80", false)]
+    #[case::two_hyphens("a--b", false)]
+    #[case::too_long("a-very-long-name", false)]
+    fn port_names(#[case] text: &str, #[case] is_one: bool) {
+        assert_eq!(text.parse::<PortName>().is_ok(), is_one);
+    }
+
+    #[rstest]
+    #[case::both("a/b", true)]
+    #[case::no_namespace("a", false)]
+    #[case::too_many("a/b/c", false)]
+    #[case::empty_namespace("/b", false)]
+    fn namespaced_names(#[case] text: &str, #[case] is_one: bool) {
+        assert_eq!(text.parse::<NamespacedName>().is_ok(), is_one);
     }
 }

@@ -46,5 +46,5 @@ pub struct WorkloadPlace {
     pub place: Place,
 }
 
-/// Makes a topology of objects that are no policies. Those without a namespace are in the one given, or in `default`.
+/// Makes a topology of objects that are not policies. Those without a namespace are in the one given, or in `default`.
 pub type ReadObjects = fn(&[Manifest], Option<&NamespaceName>) -> ManifestTopology;

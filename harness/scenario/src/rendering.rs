@@ -80,7 +80,7 @@ impl Unrendered {
     }
 }
 
-/// Whether a text that is no YAML is a template.
+/// Whether a text that is not YAML is a template.
 pub(crate) fn is_template(text: &str) -> bool {
     text.lines().any(|line| {
         let line = line.trim_start();
@@ -157,18 +157,31 @@ fn is_capital_word(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
-    #[test]
-    fn what_stands_for_a_value() {
-        let check = |text: &str, expected: bool| {
-            assert_eq!(unrendered_text(text) == Some(Unrendered::Variables), expected, "{text}");
-        };
-        for text in ["${NAME}", "a-${NAME:=b}", "$(NAME)", "<your-cidr>", "__NAME__", "NODE_IP/32"] {
-            check(text, true);
-        }
-        for text in ["10.0.0.0/8", "A_B", "/a/<b>", "(?P<x>a)", "^(a)$", "__", "ENV_A/x", "fd00::/8"] {
-            check(text, false);
-        }
+    #[rstest]
+    #[case::of_a_shell("${NAME}")]
+    #[case::with_a_default("a-${NAME:=b}")]
+    #[case::of_make("$(NAME)")]
+    #[case::for_a_reader("<your-cidr>")]
+    #[case::underlined("__NAME__")]
+    #[case::in_an_address("NODE_IP/32")]
+    fn what_stands_for_a_value(#[case] text: &str) {
+        assert_eq!(unrendered_text(text), Some(Unrendered::Variables));
+    }
+
+    #[rstest]
+    #[case::an_address("10.0.0.0/8")]
+    #[case::an_address_of_six("fd00::/8")]
+    #[case::capitals("A_B")]
+    #[case::brackets_in_a_path("/a/<b>")]
+    #[case::a_named_group("(?P<x>a)")]
+    #[case::an_anchored_group("^(a)$")]
+    #[case::two_underscores("__")]
+    #[case::capitals_in_a_path("ENV_A/x")]
+    fn what_is_a_value(#[case] text: &str) {
+        assert_ne!(unrendered_text(text), Some(Unrendered::Variables));
     }
 }

@@ -161,7 +161,7 @@ pub const REMOTE_NODE: &str = "remote-node";
 
 /// The namespace of the cluster's DNS server.
 pub const DNS_NAMESPACE: &str = "kube-system";
-/// The pod that is the cluster's DNS server. Every topology has it, though it is no source of a table unless named.
+/// The pod that is the cluster's DNS server. Every topology has it, though it is not a source of a table unless named.
 pub const DNS_POD: &str = "kube-system/coredns";
 /// The labels by which policies know the DNS server.
 pub const DNS_LABELS: [(&str, &str); 1] = [("k8s-app", "kube-dns")];

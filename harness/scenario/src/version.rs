@@ -100,7 +100,7 @@ impl TryFrom<String> for CiliumVersion {
     }
 }
 
-/// Why a text is no version or range of versions.
+/// Why a text is not a version or range of versions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
     /// Not one of the versions verdikt knows.
@@ -184,22 +184,31 @@ impl fmt::Display for VersionRange {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
-    #[test]
-    fn ranges() {
-        let check = |text: &str, expected: &str| {
-            let range: VersionRange = text.parse().unwrap();
-            let held: Vec<String> =
-                CiliumVersion::ALL.iter().filter(|v| range.contains(**v)).map(ToString::to_string).collect();
-            assert_eq!(held.join(" "), expected, "{text}");
-        };
-        check("1.18", "1.18");
-        check("<1.18", "1.16 1.17");
-        check(">=1.17 <1.20", "1.17 1.18 1.19");
-        check("v1.20.3", "1.20");
-        for text in ["", "1.15", ">1.20", "latest", "==1.18.x", "~1.18", "1.18 1.19"] {
-            assert!(text.parse::<VersionRange>().is_err(), "{text}");
-        }
+    #[rstest]
+    #[case::one("1.18", "1.18")]
+    #[case::before("<1.18", "1.16 1.17")]
+    #[case::between(">=1.17 <1.20", "1.17 1.18 1.19")]
+    #[case::a_patch("v1.20.3", "1.20")]
+    fn ranges(#[case] text: &str, #[case] expected: &str) {
+        let range: VersionRange = text.parse().unwrap();
+        let held: Vec<String> =
+            CiliumVersion::ALL.iter().filter(|v| range.contains(**v)).map(ToString::to_string).collect();
+        assert_eq!(held.join(" "), expected);
+    }
+
+    #[rstest]
+    #[case::nothing("")]
+    #[case::an_unknown_minor("1.15")]
+    #[case::beyond_the_newest(">1.20")]
+    #[case::a_word("latest")]
+    #[case::a_star("==1.18.x")]
+    #[case::an_operator_of_others("~1.18")]
+    #[case::two_versions("1.18 1.19")]
+    fn what_is_no_range(#[case] text: &str) {
+        assert!(text.parse::<VersionRange>().is_err());
     }
 }

@@ -39,7 +39,7 @@ fn run(file: &Path) -> Result<Vec<String>, String> {
     let files = [file.to_owned()];
     let mut loader = loader(&files, FileReach::Inside);
     if file.is_file() && !loader.has_scenario(file) {
-        return Ok(vec![format!("{} is no scenario", file.display())]);
+        return Ok(vec![format!("{} is not a scenario", file.display())]);
     }
     let Loaded { scenarios, mut diagnostics, sources, .. } = loader.scenarios(&files);
     diagnostics.extend(verdikt_runner::mistakes(&scenarios, version));

@@ -13,9 +13,9 @@ const WIDTH: usize = 100;
 pub(crate) enum TestSubject {
     /// A whole scenario.
     Scenario,
-    /// A step: its cells, and what becomes of its objects.
+    /// A step: its cells, and whether its objects are taken or refused as expected.
     Step(String),
-    /// What becomes of the objects of a step.
+    /// Whether the objects of a step are taken or refused as expected.
     Objects(String),
     /// A cell, by its name.
     Cell(String),
@@ -38,10 +38,20 @@ impl TestSubject {
         }
     }
 
-    /// Whether it may be about no cell at all.
-    fn may_be_empty(&self) -> bool {
-        matches!(self, Self::Objects(_))
+    /// What it means if it is about no cell at all.
+    fn empty_result(&self) -> EmptyResult {
+        match self {
+            Self::Objects(_) => EmptyResult::Passes,
+            Self::Scenario | Self::Step(_) | Self::Cell(_) => EmptyResult::Fails,
+        }
     }
+}
+
+/// What it means if nothing ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EmptyResult {
+    Passes,
+    Fails,
 }
 
 /// Judges a subject by the events of a run that contains its scenario.
@@ -78,18 +88,18 @@ pub(crate) fn completion(
     if !ended {
         return Err(Failed::from("the run ended before it had a verdict on this"));
     }
-    verdict(&of_it, subject.may_be_empty()).map(|()| Completion::Completed)
+    verdict(&of_it, subject.empty_result()).map(|()| Completion::Completed)
 }
 
 /// Fails with a report unless all that the events tell is as expected.
 pub(crate) fn all(events: &[Event]) -> Result<(), Failed> {
-    verdict(&events.iter().collect::<Vec<_>>(), false)
+    verdict(&events.iter().collect::<Vec<_>>(), EmptyResult::Fails)
 }
 
-fn verdict(events: &[&Event], may_be_empty: bool) -> Result<(), Failed> {
+fn verdict(events: &[&Event], empty: EmptyResult) -> Result<(), Failed> {
     match RunResult::of(&Totals::of(events.iter().copied())) {
         RunResult::AsExpected => Ok(()),
-        RunResult::NothingToRun if may_be_empty => Ok(()),
+        RunResult::NothingToRun if empty == EmptyResult::Passes => Ok(()),
         _ => Err(Failed::from(report(events))),
     }
 }

@@ -12,7 +12,7 @@ pub enum Granularity {
     /// A step of a scenario.
     #[default]
     Step,
-    /// A cell of a step's table. Each step has one test beside, `scenario/step`, of what becomes of its objects.
+    /// A cell of a step's table. Each step has one test beside, `scenario/step`, whether its objects are taken or refused as expected.
     Cell,
 }
 

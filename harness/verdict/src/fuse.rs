@@ -5,7 +5,7 @@
 //!
 //! Flows that may be missing take nothing from what was seen: a denial that was reported stays one, and a success
 //! too, unless a flow alone tells it from something else: the answer by which a proxy denies, or what audit mode let
-//! pass. What [`needs_lost_flow`] is inconclusive. A drop for another reason than policy is no denial, and takes
+//! pass. What [`needs_lost_flow`] is inconclusive. A drop for another reason than policy is not a denial, and takes
 //! nothing from a success.
 
 use std::borrow::Cow;
@@ -249,7 +249,7 @@ fn when_denied(evidence: &Evidence) -> Option<String> {
     })
 }
 
-/// Why a failure is no denial.
+/// Why a failure is not a denial.
 fn why_unclear(flows: &FlowEvidence, arrival: Arrival) -> String {
     match flows {
         FlowEvidence::Dropped(reason) => format!("its packet was dropped: {reason}"),

@@ -5,7 +5,7 @@
 //! [`Report::StageEnded`]. What cannot even be bound has no stage: a missing route, too few sockets, a request that
 //! cannot be written. Times are whole microseconds.
 //!
-//! A line is at most 1 MiB long. A longer one, and one that is no order, is a [`Report::Misunderstood`] and changes
+//! A line is at most 1 MiB long. A longer one, and one that is not an order, is a [`Report::Misunderstood`] and changes
 //! nothing; empty ones are skipped. When the orders end, the probe gives up all it does and ends without a word.
 //!
 //! Must not know: how either side carries lines, scenario files, or the system that a probe runs on.

@@ -40,7 +40,7 @@ impl Web {
 
     /// The body of an address, as text.
     pub(super) fn text(&self, address: &str) -> Result<String> {
-        String::from_utf8(self.get(address)?).with_context(|| format!("{address} is no text"))
+        String::from_utf8(self.get(address)?).with_context(|| format!("{address} is not text"))
     }
 
     /// What an address answers of a body that is not wanted.

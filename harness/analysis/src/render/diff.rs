@@ -26,7 +26,7 @@ use crate::reason::{Reason, rule_text};
 pub struct DiffView<'a> {
     /// What differs.
     pub diff: &'a Diff,
-    /// The two situations in words: `base/, Cilium 1.20`.
+    /// Names the two situations for people: `base/, Cilium 1.20`.
     pub titles: [&'a str; 2],
     /// Their topologies.
     pub topologies: [&'a Topology; 2],

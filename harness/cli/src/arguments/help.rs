@@ -13,7 +13,7 @@ const HEADINGS: [(&str, &str, &[&str]); 5] = [
         "On clusters",
         &["registry", "command", "addresses", "dns", "borrow", "clusterwide", "yes", "keep", "evidence"],
     ),
-    ("run", "What becomes of differences", &["update", "check", "deny_warnings"]),
+    ("run", "Cells that differ", &["update", "check", "deny_warnings"]),
     ("run", "What is printed and written", &["quiet", "tables", "reports", "events"]),
 ];
 

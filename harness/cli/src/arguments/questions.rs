@@ -203,7 +203,7 @@ pub(crate) enum FailOn {
     Unproxied,
     /// Traffic that is judged by a proxy under other rules
     ProxyRules,
-    /// Traffic of which it is not known what becomes of it
+    /// Traffic for which the policy model abstains
     Unknown,
     /// Ends that are isolated, or no longer
     Isolation,

@@ -217,8 +217,7 @@ fn tell(first: &FirstScenario, situation: &Situation, printer: &Printer) {
         ));
     }
     for attempt in &first.unknown {
-        printer
-            .note(&format!("left out, because the policy model does not know what becomes of it: {attempt}"));
+        printer.note(&format!("left out, because the policy model abstains: {attempt}"));
     }
 }
 

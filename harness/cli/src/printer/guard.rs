@@ -9,20 +9,27 @@ use verdikt_scenario::plain::steers;
 /// The most letters between `##` and `[` of a runner's command.
 const LONGEST_WORD: usize = 16;
 
-/// Text for people. Line ends stay; what steers is written as its number, and commands are broken by a backslash. With
-/// `colours`, the styles that verdikt itself writes stay too.
-pub(super) fn guard_text(text: &str, colours: bool) -> String {
+/// Whether the styles that verdikt itself writes are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OwnStyles {
+    Kept,
+    /// Written as numbers, like those of others.
+    Escaped,
+}
+
+/// Text for people. Line ends stay; what steers is written as its number, and commands are broken by a backslash.
+pub(super) fn guard_text(text: &str, styles: OwnStyles) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
-        guard_line(line, colours, &mut out);
+        guard_line(line, styles, &mut out);
     }
     out
 }
 
-fn guard_line(line: &str, colours: bool, out: &mut String) {
+fn guard_line(line: &str, styles: OwnStyles, out: &mut String) {
     let (mut rest, mut before, mut at_start) = (line, None, true);
     while let Some(c) = rest.chars().next() {
-        let style = if colours && c == '\u{1b}' { style_length(rest) } else { None };
+        let style = if styles == OwnStyles::Kept && c == '\u{1b}' { style_length(rest) } else { None };
         if let Some(length) = style {
             out.push_str(&rest[..length]);
             rest = &rest[length..];
@@ -83,11 +90,13 @@ fn style_length(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{guard_json, guard_text};
+    use super::{OwnStyles, guard_json, guard_text};
 
     #[test]
     fn commands_of_runners_are_broken() {
-        let check = |text: &str, expected: &str| assert_eq!(guard_text(text, false), expected, "{text:?}");
+        let check = |text: &str, expected: &str| {
+            assert_eq!(guard_text(text, OwnStyles::Escaped), expected, "{text:?}");
+        };
         check("::error::x\n", "\\::error::x\n");
         check("a\n \t\u{a0}::error file=x::y", "a\n \t\u{a0}\\::error file=x::y");
         check("a ::error::x\n", "a ::error::x\n");
@@ -102,7 +111,9 @@ mod tests {
     /// Line ends that readers know and `\n` is not, and characters that some skip: nothing hides a command.
     #[test]
     fn commands_cannot_hide() {
-        let check = |text: &str, expected: &str| assert_eq!(guard_text(text, false), expected, "{text:?}");
+        let check = |text: &str, expected: &str| {
+            assert_eq!(guard_text(text, OwnStyles::Escaped), expected, "{text:?}");
+        };
         check("a\r::error::x", r"a\r::error::x");
         check("a\u{85}::error::x", r"a\u{85}::error::x");
         check("a\u{2028}::error::x", r"a\u{2028}::error::x");
@@ -114,13 +125,14 @@ mod tests {
 
     #[test]
     fn only_styles_of_our_own_stay() {
-        let check = |text: &str, expected: &str| assert_eq!(guard_text(text, true), expected, "{text:?}");
+        let check =
+            |text: &str, expected: &str| assert_eq!(guard_text(text, OwnStyles::Kept), expected, "{text:?}");
         check("\u{1b}[1m\u{1b}[31ma\u{1b}[0m\u{1b}[1;92mb", "\u{1b}[1m\u{1b}[31ma\u{1b}[0m\u{1b}[1;92mb");
         check("\u{1b}[31m::error::x", "\u{1b}[31m\\::error::x");
         // Hidden, black, and on a ground of its own.
         check("\u{1b}[8ma\u{1b}[30mb\u{1b}[41mc", r"\u{1b}[8ma\u{1b}[30mb\u{1b}[41mc");
         check("\u{1b}[2J\u{1b}]0;owned\u{7}\u{1b}", r"\u{1b}[2J\u{1b}]0;owned\u{7}\u{1b}");
-        assert_eq!(guard_text("\u{1b}[31ma", false), r"\u{1b}[31ma");
+        assert_eq!(guard_text("\u{1b}[31ma", OwnStyles::Escaped), r"\u{1b}[31ma");
     }
 
     #[test]

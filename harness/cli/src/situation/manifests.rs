@@ -1,4 +1,4 @@
-//! Situations that are no scenarios: manifests, and topology files with policies.
+//! Situations that are not scenarios: manifests, and topology files with policies.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,172 +1,163 @@
 //! Commands that are wrong: exit code 2, nothing on stdout, and what to do.
 
-use std::fmt::Write as _;
-
 use insta::assert_snapshot;
+use rstest::rstest;
 
 use crate::project::{GOOD, Project};
 
-#[test]
-#[expect(clippy::too_many_lines, reason = "there are many wrong commands")]
-fn every_wrong_command() {
-    let project = Project::with(&[("redis.yaml", GOOD)]);
-    let mut text = String::new();
-    for arguments in [
-        &["run"][..],
-        &["check"],
-        &["run", "nowhere.yaml"],
-        &["run", "redis.yaml", "--on", "lab:default"],
-        &["run", "redis.yaml", "--on", "cluster:"],
-        &["run", "redis.yaml", "--on", "kind:default"],
-        &["run", "redis.yaml", "--on", "elsewhere"],
-        &["run", "redis.yaml", "--borrow", "kube-system"],
-        &["run", "redis.yaml", "--borrow", "verdikt-system"],
-        &["run", "redis.yaml", "--parallel", "0"],
-        &["run", "redis.yaml", "--timeout", "3000"],
-        &["run", "redis.yaml", "--cilium", "1.2"],
-        &["run", "redis.yaml", "--report", "html=a.html"],
-        &["run", "redis.yaml", "--report", "html"],
-        &["run", "redis.yaml", "--report", "junit="],
-        &["run", "redis.yaml", "--report", "junit=nowhere/a.xml"],
-        &["run", "redis.yaml", "--report", "json=."],
-        &["run", "redis.yaml", "--events", "nowhere/a.log"],
-        &["explain", "redis.yaml", "--step", "locked"],
-        &["explain", "redis.yaml", "--from", "shop/card"],
-        &["explain", "redis.yaml", "--attempt", "tcp database/redis"],
-        &["explain", "redis.yaml", "--attempt", "tcp database/reddis:6379", "--from", "shop/cart"],
-        &["explain", "redis.yaml", "--policies", "nowhere.yaml"],
-        &["replay", "nowhere.log"],
-        &["walk"],
-    ] {
-        let ran = project.verdikt(arguments);
-        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}\n{ran}");
-        writeln!(text, "$ verdikt {}\n{}\n", arguments.join(" "), ran.stderr.trim_end()).unwrap();
-    }
-    assert_snapshot!(text, @r"
-    $ verdikt run
-    error: no path is given, and there is no folder `scenarios` here
+#[rstest]
+#[case::no_paths(
+    &["run"],
+    r"error: no path is given, and there is no folder `scenarios` here
 
-    hint: name scenario files or folders, or go to a folder that has `scenarios`
+hint: name scenario files or folders, or go to a folder that has `scenarios`"
+)]
+#[case::no_paths_to_check(
+    &["check"],
+    r"error: no path is given, and there is no folder `scenarios` here
 
-    $ verdikt check
-    error: no path is given, and there is no folder `scenarios` here
+hint: name scenario files or folders, or go to a folder that has `scenarios`"
+)]
+#[case::no_such_path(
+    &["run", "nowhere.yaml"],
+    r"error: there is no file or folder `nowhere.yaml`
+--> nowhere.yaml"
+)]
+#[case::lab_with_a_profile(
+    &["run", "redis.yaml", "--on", "lab:default"],
+    r"error: invalid value 'lab:default' for '--on <BACKEND>': there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`
 
-    hint: name scenario files or folders, or go to a folder that has `scenarios`
+For more information, try '--help'."
+)]
+#[case::cluster_without_a_context(
+    &["run", "redis.yaml", "--on", "cluster:"],
+    r"error: invalid value 'cluster:' for '--on <BACKEND>': there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`
 
-    $ verdikt run nowhere.yaml
-    error: there is no file or folder `nowhere.yaml`
-    --> nowhere.yaml
+For more information, try '--help'."
+)]
+#[case::no_such_profile(
+    &["run", "redis.yaml", "--on", "kind:default"],
+    r"error: invalid value 'kind:default' for '--on <BACKEND>': there is no profile `default`
 
-    $ verdikt run redis.yaml --on lab:default
-    error: invalid value 'lab:default' for '--on <BACKEND>': there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`
+For more information, try '--help'."
+)]
+#[case::no_such_backend(
+    &["run", "redis.yaml", "--on", "elsewhere"],
+    r"error: invalid value 'elsewhere' for '--on <BACKEND>': there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`
 
-    For more information, try '--help'.
+For more information, try '--help'."
+)]
+#[case::borrow_of_the_clusters_own(
+    &["run", "redis.yaml", "--borrow", "kube-system"],
+    r"error: invalid value 'kube-system' for '--borrow <NAMESPACE>': it is the cluster's own, and what is in it is nobody's to use
 
-    $ verdikt run redis.yaml --on cluster:
-    error: invalid value 'cluster:' for '--on <BACKEND>': there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`
+For more information, try '--help'."
+)]
+#[case::borrow_of_ours(
+    &["run", "redis.yaml", "--borrow", "verdikt-system"],
+    r"error: invalid value 'verdikt-system' for '--borrow <NAMESPACE>': it is verdikt's own
 
-    For more information, try '--help'.
+For more information, try '--help'."
+)]
+#[case::nothing_in_parallel(
+    &["run", "redis.yaml", "--parallel", "0"],
+    r"error: invalid value '0' for '--parallel <NUMBER>': number would be zero for non-zero type
 
-    $ verdikt run redis.yaml --on kind:default
-    error: invalid value 'kind:default' for '--on <BACKEND>': there is no profile `default`
+For more information, try '--help'."
+)]
+#[case::timeout_without_a_unit(
+    &["run", "redis.yaml", "--timeout", "3000"],
+    r"error: invalid value '3000' for '--timeout <DURATION>': the unit is missing: a duration is written as `500ms`, `3s` or `2m`
 
-    For more information, try '--help'.
+For more information, try '--help'."
+)]
+#[case::no_such_version(
+    &["run", "redis.yaml", "--cilium", "1.2"],
+    r"error: invalid value '1.2' for '--cilium <VERSION>': `1.2` is not a Cilium version verdikt knows; it knows 1.16, 1.17, 1.18, 1.19 and 1.20
 
-    $ verdikt run redis.yaml --on elsewhere
-    error: invalid value 'elsewhere' for '--on <BACKEND>': there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`
+For more information, try '--help'."
+)]
+#[case::no_such_report(
+    &["run", "redis.yaml", "--report", "html=a.html"],
+    r"error: invalid value 'html=a.html' for '--report <KIND=FILE>': unknown report `html` (expected junit, json, markdown, github or sarif, as in `junit=FILE`)
 
-    For more information, try '--help'.
+For more information, try '--help'."
+)]
+#[case::report_without_a_file(
+    &["run", "redis.yaml", "--report", "html"],
+    r"error: invalid value 'html' for '--report <KIND=FILE>': unknown report `html` (expected junit, json, markdown, github or sarif, as in `junit=FILE`)
 
-    $ verdikt run redis.yaml --borrow kube-system
-    error: invalid value 'kube-system' for '--borrow <NAMESPACE>': it is the cluster's own, and what is in it is nobody's to use
+For more information, try '--help'."
+)]
+#[case::report_with_an_empty_file(
+    &["run", "redis.yaml", "--report", "junit="],
+    r"error: invalid value 'junit=' for '--report <KIND=FILE>': the name of the file is missing
 
-    For more information, try '--help'.
+For more information, try '--help'."
+)]
+#[case::report_in_no_folder(
+    &["run", "redis.yaml", "--report", "junit=nowhere/a.xml"],
+    r"error: cannot write the report `nowhere/a.xml`
+  caused by: No such file or directory (os error 2)"
+)]
+#[case::report_in_place_of_a_folder(
+    &["run", "redis.yaml", "--report", "json=."],
+    r"error: cannot write the report `.`
+  caused by: is a directory"
+)]
+#[case::events_in_no_folder(
+    &["run", "redis.yaml", "--events", "nowhere/a.log"],
+    r"error: cannot write the event log `nowhere/a.log`
+  caused by: No such file or directory (os error 2)"
+)]
+#[case::no_such_step(
+    &["explain", "redis.yaml", "--step", "locked"],
+    r"error: the scenario redis has no step `locked`
 
-    $ verdikt run redis.yaml --borrow verdikt-system
-    error: invalid value 'verdikt-system' for '--borrow <NAMESPACE>': it is verdikt's own
+hint: its steps are `open`, `locked down`"
+)]
+#[case::no_such_source(
+    &["explain", "redis.yaml", "--from", "shop/card"],
+    r"error: no pod is called `shop/card`
 
-    For more information, try '--help'.
+hint: did you mean `shop/cart`?"
+)]
+#[case::attempt_without_a_port(
+    &["explain", "redis.yaml", "--attempt", "tcp database/redis"],
+    r"error: the tcp attempt has no port
 
-    $ verdikt run redis.yaml --parallel 0
-    error: invalid value '0' for '--parallel <NUMBER>': number would be zero for non-zero type
+hint: write `tcp database/redis:PORT`"
+)]
+#[case::no_such_target(
+    &["explain", "redis.yaml", "--attempt", "tcp database/reddis:6379", "--from", "shop/cart"],
+    r"error: no pod or service is called `database/reddis`
 
-    For more information, try '--help'.
+hint: did you mean `database/redis`?"
+)]
+#[case::no_such_policies(
+    &["explain", "redis.yaml", "--policies", "nowhere.yaml"],
+    r"error: there is no file or folder `nowhere.yaml`
+--> nowhere.yaml"
+)]
+#[case::no_such_log(
+    &["replay", "nowhere.log"],
+    r"error: cannot read the event log `nowhere.log`
+  caused by: No such file or directory (os error 2)"
+)]
+#[case::no_such_command(
+    &["walk"],
+    r"error: unrecognized subcommand 'walk'
 
-    $ verdikt run redis.yaml --timeout 3000
-    error: invalid value '3000' for '--timeout <DURATION>': the unit is missing: a duration is written as `500ms`, `3s` or `2m`
+Usage: verdikt [OPTIONS] <COMMAND>
 
-    For more information, try '--help'.
-
-    $ verdikt run redis.yaml --cilium 1.2
-    error: invalid value '1.2' for '--cilium <VERSION>': `1.2` is not a Cilium version verdikt knows; it knows 1.16, 1.17, 1.18, 1.19 and 1.20
-
-    For more information, try '--help'.
-
-    $ verdikt run redis.yaml --report html=a.html
-    error: invalid value 'html=a.html' for '--report <KIND=FILE>': unknown report `html` (expected junit, json, markdown, github or sarif, as in `junit=FILE`)
-
-    For more information, try '--help'.
-
-    $ verdikt run redis.yaml --report html
-    error: invalid value 'html' for '--report <KIND=FILE>': unknown report `html` (expected junit, json, markdown, github or sarif, as in `junit=FILE`)
-
-    For more information, try '--help'.
-
-    $ verdikt run redis.yaml --report junit=
-    error: invalid value 'junit=' for '--report <KIND=FILE>': the name of the file is missing
-
-    For more information, try '--help'.
-
-    $ verdikt run redis.yaml --report junit=nowhere/a.xml
-    error: cannot write the report `nowhere/a.xml`
-      caused by: No such file or directory (os error 2)
-
-    $ verdikt run redis.yaml --report json=.
-    error: cannot write the report `.`
-      caused by: is a directory
-
-    $ verdikt run redis.yaml --events nowhere/a.log
-    error: cannot write the event log `nowhere/a.log`
-      caused by: No such file or directory (os error 2)
-
-    $ verdikt explain redis.yaml --step locked
-    error: the scenario redis has no step `locked`
-
-    hint: its steps are `open`, `locked down`
-
-    $ verdikt explain redis.yaml --from shop/card
-    error: no pod is called `shop/card`
-
-    hint: did you mean `shop/cart`?
-
-    $ verdikt explain redis.yaml --attempt tcp database/redis
-    error: the tcp attempt has no port
-
-    hint: write `tcp database/redis:PORT`
-
-    $ verdikt explain redis.yaml --attempt tcp database/reddis:6379 --from shop/cart
-    error: no pod or service is called `database/reddis`
-
-    hint: did you mean `database/redis`?
-
-    $ verdikt explain redis.yaml --policies nowhere.yaml
-    error: there is no file or folder `nowhere.yaml`
-    --> nowhere.yaml
-
-    $ verdikt replay nowhere.log
-    error: cannot read the event log `nowhere.log`
-      caused by: No such file or directory (os error 2)
-
-    $ verdikt walk
-    error: unrecognized subcommand 'walk'
-
-    Usage: verdikt [OPTIONS] <COMMAND>
-
-    For more information, try '--help'.
-    ");
+For more information, try '--help'."
+)]
+fn a_wrong_command(#[case] arguments: &[&str], #[case] expected: &str) {
+    let ran = Project::with(&[("redis.yaml", GOOD)]).verdikt(arguments);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
+    assert_eq!(ran.stderr.trim_end(), expected, "{ran}");
 }
 
-/// Nothing is written where a report cannot be.
 #[test]
 fn a_report_that_cannot_be_written_ends_the_run_before_it_begins() {
     let project = Project::with(&[("redis.yaml", GOOD)]);

@@ -104,13 +104,13 @@ fn neither_scenarios_nor_policies() {
     error: there is neither a scenario nor a policy here
       empty
     run nothing.yaml: 2
-    error: this file is no scenario
+    error: this file is not a scenario
       nothing.yaml:1:1
     check nothing.yaml: 2
     error: there is neither a scenario nor a policy here
       nothing.yaml:1:1
     run list.yaml: 2
-    error: this file is no scenario
+    error: this file is not a scenario
       list.yaml:1:1
     check list.yaml: 2
     error: there is neither a scenario nor a policy here
@@ -196,7 +196,7 @@ fn words_that_mean_nothing() {
       s.yaml:14:14
     ");
     assert_snapshot!(check(with("deny ingress by", "deny inwards by")), @r"
-    error: `deny inwards` is no verdict
+    error: `deny inwards` is not a verdict
       s.yaml:18:7
     ");
     assert_snapshot!(check(with("about:", "cilium: \">=1.30\"\nabout:")), @r"
@@ -208,7 +208,7 @@ fn words_that_mean_nothing() {
 #[test]
 fn policies_that_are_none() {
     assert_snapshot!(check(with("kind: CiliumNetworkPolicy", "kind: CiliumNetworkPolicies")), @r"
-    error: `CiliumNetworkPolicies` is no kind of policy verdikt knows
+    error: `CiliumNetworkPolicies` is not a kind of policy verdikt knows
       s.yaml:21:7
     ");
     assert_snapshot!(check(with("apiVersion: cilium.io/v2", "apiVersion: cilium.io/v3")), @r"

@@ -31,7 +31,7 @@ fn mistakes_are_all_told_at_once() {
     assert_snapshot!(ran, @r"
     exit code 2
     --- stderr
-    error: `alow` is no verdict
+    error: `alow` is not a verdict
       --> redis.yaml:12:31
        |
     12 |     tcp database/redis:6379: {alow: others}
@@ -85,8 +85,8 @@ spec:
     6 |   ingress: []
       |   ^^^^^^^^
       |
-      = help: an empty list is no default deny: write `ingress: [{}]` and `egress: [{}]` to isolate and
-              allow nothing
+      = help: an empty list is not a default deny: write `ingress: [{}]` and `egress: [{}]` to isolate
+              and allow nothing
 
     error: `Several` is not an object name (lower-case letters, digits, inner hyphens and dots, at
            most 253 characters)
@@ -132,7 +132,7 @@ fn nothing_is_passed_over_in_silence() {
     assert_snapshot!(ran, @r"
     exit code 2
     --- stderr
-    error: `CiliumNetworkpolicy` is no kind of policy verdikt knows
+    error: `CiliumNetworkpolicy` is not a kind of policy verdikt knows
      --> p/a.yaml:2:7
       |
     2 | kind: CiliumNetworkpolicy

@@ -219,7 +219,7 @@ fn a_pull_request_is_compared_with_its_base() {
     gh pr comment 7 --edit-last --create-if-none --body-file OUT/comment.md
     ");
     assert_eq!(project.read("summary"), "compared\n");
-    // A fork may not write one, which is no reason to fail.
+    // A fork may not write one, which is not a reason to fail.
     assert_eq!(commands(&ran).len(), 1, "{ran}");
 }
 

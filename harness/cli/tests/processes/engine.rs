@@ -5,7 +5,7 @@
 //!
 //! `VERDIKT_TEST_PROBE=FILE cargo test -p verdikt --test processes -- --ignored engine::`
 //!
-//! Nothing is pulled, and no container that it did not make is touched. A container that is no cluster takes the place of
+//! Nothing is pulled, and no container that it did not make is touched. A container that is not a cluster takes the place of
 //! the node of the profile `audit`, whose cluster must not be there: its `kubectl` answers from files.
 
 use std::fs;

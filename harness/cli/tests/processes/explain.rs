@@ -122,7 +122,7 @@ fn policies_that_have_no_part_in_the_answer() {
     assert_snapshot!(ask("misspelt"), @r"
     exit code 2
     --- stderr
-    error: `CiliumNetworkpolicy` is no kind of policy verdikt knows
+    error: `CiliumNetworkpolicy` is not a kind of policy verdikt knows
      --> misspelt/a.yaml:2:7
       |
     2 | kind: CiliumNetworkpolicy
@@ -139,7 +139,7 @@ fn policies_that_have_no_part_in_the_answer() {
     ");
 }
 
-/// An abstention is no answer, and a pod that reaches itself is no question.
+/// An abstention is not an answer, and a pod that reaches itself is not a question.
 #[test]
 fn what_cannot_be_answered() {
     let mutual =

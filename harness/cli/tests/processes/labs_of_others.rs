@@ -106,7 +106,7 @@ impl Drop for Lab {
     }
 }
 
-/// Root is no exception, in either role: another user's lab could lead it anywhere.
+/// Root is not an exception, in either role: another user's lab could lead it anywhere.
 #[test]
 fn a_lab_of_another_user() {
     for (owner, number, asker) in [(&NOBODY[..], "65534", &[][..]), (&[], "0", &NOBODY)] {

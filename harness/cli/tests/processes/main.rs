@@ -10,6 +10,7 @@ mod boundary;
 mod check;
 mod ci;
 mod cluster;
+mod cluster_failures;
 mod documents;
 mod endings;
 mod engine;

@@ -207,7 +207,7 @@ fn every_format_of_a_matrix_says_the_same() {
     }
 }
 
-/// What is no part of an answer is counted.
+/// What is not a part of an answer is counted.
 #[test]
 fn objects_that_are_skipped_are_told() {
     let project = folder();
@@ -405,7 +405,7 @@ fn invariants_with_mistakes() {
       |
       = help: did you mean `dns`?
 
-    error: `tcp 0` is no port
+    error: `tcp 0` is not a port
      --> deny/scenario.yaml:9:43
       |
     9 | - always: {from: shpo/*, to: dsn, ports: [tcp 0]}

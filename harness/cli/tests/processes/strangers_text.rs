@@ -74,7 +74,7 @@ fn a_log() {
     let shown = [r"\u{1b}[2J\u{1b}]0;owned\u{7} %0A::error file=x::pwn", r"\u{202e}abc\u{2028}"];
     check(&project.verdikt(&["replay", "hostile", "--tables"]), &shown);
     check(&project.verdikt(&["replay", "hostile", "--tables"]), &[r"st\u{202e}ep"]);
-    // What is no event is in the cause.
+    // What is not an event is in the cause.
     let first = log.lines().next().unwrap();
     fs::write(project.path("garbled"), format!("{first}\n{}\n{first}\n", lines[2])).unwrap();
     let ran = project.verdikt(&["replay", "garbled"]);

@@ -72,7 +72,7 @@ fn files_that_cannot_be_rewritten() {
     let mut command = project.command(&["run", "-", "--update", "--quiet"]);
     let output = command.stdin(fs::File::open(&file).unwrap()).output().unwrap();
     assert_snapshot!(String::from_utf8(output.stderr).unwrap(), @"
-    error: cannot rewrite `<stdin>`: it is no file
+    error: cannot rewrite `<stdin>`: it is not a file
 
     hint: name the scenario's file in place of a pipe
     ");

@@ -1,5 +1,7 @@
 //! No error is dropped without a word: it is logged, or a comment says why nobody misses it.
 
+use rstest::rstest;
+
 use crate::{none, production, sources};
 
 /// How many lines above a statement the reason may stand why its error is dropped.
@@ -66,29 +68,23 @@ fn dropped_errors_have_a_reason() {
     none(&broken, "log the error, or say above it why nobody misses it");
 }
 
-#[test]
-fn dropped_errors_are_found() {
-    for (text, expected) in [
-        ("let _ = tell.send(report);", true),
-        ("let _ = write!(text, \"{name}\");", false),
-        ("fs::remove_file(path).ok();", true),
-        ("fs::remove_file(path)\n    .ok();", true),
-        ("let text = fs::read_to_string(path).ok();", false),
-        ("self.text = fs::read_to_string(path).ok();", false),
-        ("let text = fs::read_to_string(path).unwrap_or_default();", true),
-        ("let text = fs::read_to_string(path)\n    .unwrap_or_default();", true),
-        (
-            "// A file that is not there says nothing.\nlet text = fs::read_to_string(path).unwrap_or_default();",
-            false,
-        ),
-        ("let text = names.get(name).cloned().unwrap_or_default();", false),
-        ("let said = ask(agent).await.unwrap_or_default();", true),
-        ("let said = ask(agent).await?.name.unwrap_or_default();", false),
-        ("let said = ask(agent).await.ok()?;", true),
-        ("let said = ask(agent).await.inspect_err(log).ok()?;", false),
-        ("let tell = |told| drop(tell.send(told));", true),
-        ("if let Ok(text) = fs::read_to_string(path) {", false),
-    ] {
-        assert_eq!(!dropped(text).is_empty(), expected, "{text}");
-    }
+#[rstest]
+#[case::a_name_for_nothing("let _ = tell.send(report);", true)]
+#[case::a_text_takes_all("let _ = write!(text, \"{name}\");", false)]
+#[case::a_statement("fs::remove_file(path).ok();", true)]
+#[case::a_statement_of_two_lines("fs::remove_file(path)\n    .ok();", true)]
+#[case::a_value("let text = fs::read_to_string(path).ok();", false)]
+#[case::a_field("self.text = fs::read_to_string(path).ok();", false)]
+#[case::a_default("let text = fs::read_to_string(path).unwrap_or_default();", true)]
+#[case::a_default_on_its_own_line("let text = fs::read_to_string(path)\n    .unwrap_or_default();", true)]
+#[case::a_reason("// None says nothing.\nlet text = fs::read_to_string(path).unwrap_or_default();", false)]
+#[case::a_default_of_an_option("let text = names.get(name).cloned().unwrap_or_default();", false)]
+#[case::a_default_for_an_answer("let said = ask(agent).await.unwrap_or_default();", true)]
+#[case::an_error_handed_on("let said = ask(agent).await?.name.unwrap_or_default();", false)]
+#[case::an_answer_if_any("let said = ask(agent).await.ok()?;", true)]
+#[case::an_error_that_is_logged("let said = ask(agent).await.inspect_err(log).ok()?;", false)]
+#[case::a_drop("let tell = |told| drop(tell.send(told));", true)]
+#[case::a_condition("if let Ok(text) = fs::read_to_string(path) {", false)]
+fn dropped_errors_are_found(#[case] text: &str, #[case] expected: bool) {
+    assert_eq!(!dropped(text).is_empty(), expected);
 }

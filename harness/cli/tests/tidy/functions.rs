@@ -7,6 +7,7 @@
 use crate::{Source, none, production, sources};
 
 const MOST_LINES: usize = 60;
+const MOST_LINES_OF_TESTS: usize = 100;
 const MOST_ARGUMENTS: usize = 8;
 
 /// The functions that take a boolean all the same, by the end of the path and the name. No call of them says `true` or
@@ -15,29 +16,24 @@ const TAKE_BOOLEANS: &[(&str, &str)] = &[
     // The trait of serde has it so.
     ("scenario/src/document.rs", "visit_bool"),
     ("scenario/src/file/words.rs", "visit_bool"),
-    // What the command line or the terminal says.
-    ("cli/src/commands/lab/shown.rs", "welcome"),
-    ("cli/src/reports.rs", "write_diagnostics"),
+    // `--yes`, and `--deny-warnings`, as the command line has them.
     ("cli/src/commands/run/consent.rs", "ask"),
-    ("cli/src/printer/guard.rs", "guard_line"),
-    ("cli/src/printer/guard.rs", "guard_text"),
+    ("cli/src/reports.rs", "write_diagnostics"),
     ("report/src/diagnostics.rs", "junit"),
-    ("report/src/table.rs", "cell_lines"),
+    // Whether somebody follows, whether all cells are as expected: found out where they are called.
+    ("cli/src/commands/lab/shown.rs", "welcome"),
     ("report/src/terminal/step.rs", "shown_cell"),
-    ("test/src/judged.rs", "verdict"),
-    // What the scenario, the policy or the cluster's settings say.
+    // `policyAuditMode`, which is on or off in a scenario, in the settings of Cilium and of each endpoint.
     ("cluster/src/audit.rs", "audit"),
+    ("runner/src/cluster/borrowing.rs", "unfit"),
+    // Whether policies select nodes too: found out where it is called.
     ("cluster/src/settle/agents.rs", "have_realized"),
-    ("engine/src/agent/proxy.rs", "check_ports"),
-    ("engine/src/identity.rs", "world"),
+    // Whether the Cilium of this version has labels of topology in identities: a field of its behaviour.
     ("engine/src/label.rs", "enters_identity"),
     ("engine/src/label.rs", "is_identity_relevant"),
-    ("manifests/src/init/outside.rs", "add"),
-    ("manifests/src/init/outside.rs", "add_block"),
-    ("manifests/src/init/outside.rs", "add_in"),
-    ("manifests/src/service.rs", "service_port"),
+    // The field of an order that says whether the attempt speaks TLS.
     ("probe/src/attempt/http.rs", "host"),
-    ("runner/src/cluster/borrowing.rs", "unfit"),
+    // Handed down a tree of nodes: whether one above is shared.
     ("scenario/src/rewrite/tree.rs", "table"),
 ];
 
@@ -130,6 +126,26 @@ fn functions_are_short() {
     let long =
         broken(|_, function| (function.lines > MOST_LINES).then(|| format!("{} lines", function.lines)));
     none(&long, &format!("divide these functions, {MOST_LINES} lines are the most: one job for each"));
+}
+
+/// What a test expects counts too: a long text stands in a file of its own, beside the test.
+#[test]
+fn tests_are_short() {
+    let mut broken = Vec::new();
+    for source in sources().iter().filter(|source| source.is_rust()) {
+        let skipped = if source.is_production() { production(&source.text) } else { "" };
+        let before = skipped.lines().count();
+        for function in functions(&source.text[skipped.len()..]) {
+            if function.lines > MOST_LINES_OF_TESTS {
+                let line = before + function.line;
+                broken.push(format!("{}:{line}: {}: {} lines", source.path, function.name, function.lines));
+            }
+        }
+    }
+    none(
+        &broken,
+        &format!("divide these tests, {MOST_LINES_OF_TESTS} lines are the most: one question for each"),
+    );
 }
 
 #[test]

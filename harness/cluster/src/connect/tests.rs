@@ -45,7 +45,7 @@ async fn no_connection_says_what_to_do() {
     }
     insta::assert_snapshot!(lines.join("\n"), @"
     there is no kubeconfig at FOLDER/missing: set KUBECONFIG, or create a cluster with `verdikt cluster up`
-    the kubeconfig cannot be used: it is no YAML that describes contexts in line 3, column 9
+    the kubeconfig cannot be used: it is not YAML that describes contexts in line 3, column 9
     the kubeconfig has no current context; name one of its contexts: kind-one, prod and broken
     the kubeconfig has no context `staging`; it has kind-one, prod and broken
     the kubeconfig cannot be used: failed to load the cluster of context: none

@@ -8,7 +8,7 @@ const INTERPRETER: u32 = 3;
 /// The processor a static Linux program is for, as container runtimes call it; else why it is none.
 pub(super) fn architecture(program: &[u8]) -> Result<&'static str, String> {
     if program.len() < HEADER || !program.starts_with(b"\x7fELF") {
-        return Err("it is no Linux program".to_owned());
+        return Err("it is not a Linux program".to_owned());
     }
     if program[4] != 2 || program[5] != 1 {
         return Err("it is not for a 64-bit little-endian processor".to_owned());

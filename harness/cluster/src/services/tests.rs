@@ -4,10 +4,10 @@ use verdikt_scenario::topology::{Endpoint, Pod, Port};
 
 use super::*;
 
-#[test]
-fn services_and_slices() {
+/// A service of two ports.
+fn service(service_type: ServiceType, selects: Option<BTreeMap<String, String>>) -> Service {
     let port = |number| Port::new(number).unwrap();
-    let service = |service_type, selects| Service {
+    Service {
         service_type,
         labels: BTreeMap::from([("tier".to_owned(), "front".to_owned())]),
         selects,
@@ -22,7 +22,11 @@ fn services_and_slices() {
             },
         ],
         ..Service::default()
-    };
+    }
+}
+
+#[test]
+fn services() {
     let (name, run) = ("shop/api".parse().unwrap(), "run-1".parse().unwrap());
     let selects = Some(BTreeMap::from([("app".to_owned(), "api".to_owned())]));
     let with_pods =
@@ -58,7 +62,11 @@ fn services_and_slices() {
         (&open["spec"]["type"], &open["spec"]["externalTrafficPolicy"]),
         (&json!("NodePort"), &json!("Local"))
     );
+}
 
+#[test]
+fn slices_have_the_addresses_outside() {
+    let (name, run) = ("shop/api".parse().unwrap(), "run-1".parse().unwrap());
     let outside = service(ServiceType::ClusterIp, None);
     assert!(manifest(&name, &outside, &run)["spec"].get("selector").is_none());
     let hosts = ["203.0.113.10".parse().unwrap(), "2001:db8::1".parse().unwrap()];

@@ -50,7 +50,7 @@ fn hosts_need_an_address_and_their_names_a_server() {
     ");
 }
 
-/// What becomes of a probe that is started like this.
+/// Starts a probe like this, and tells how it ends.
 async fn started(command: &str) -> String {
     let mut probes = Probes::default();
     let running = world(command, None).start("127.0.0.7".parse().unwrap()).unwrap();

@@ -27,7 +27,7 @@ pub(super) enum QueryProtocol {
     Udp,
 }
 
-/// What becomes of a query.
+/// What the DNS proxy does with a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Answer {

@@ -35,7 +35,7 @@ fn check_selector(node: &YamlNode, path: &str, _version: CiliumVersion, refusals
     }
     let expressions = node.get("matchExpressions").map_or(&[][..], YamlNode::elements);
     for (index, expression) in expressions.iter().enumerate() {
-        // What is no mapping was refused for that.
+        // What is not a mapping was refused for that.
         if matches!(expression.value, Value::Map(_)) {
             check_expression(expression, &format!("{path}.matchExpressions[{index}]"), refusals);
         }

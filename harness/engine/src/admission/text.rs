@@ -98,7 +98,7 @@ pub(super) fn is_canonical_cidr(text: &str) -> bool {
     is_plain && !is_mapped && address.parse::<IpAddr>().is_ok() && is_cidr(text)
 }
 
-/// The pattern of an element of `domainNames`, with its slip: `A-z` holds some characters that are no letters.
+/// The pattern of an element of `domainNames`, with its slip: `A-z` holds some characters that are not letters.
 pub(super) const DOMAIN: &str =
     r"^(\*\.)?([a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.)+[a-zA-z0-9]([-a-zA-Z0-9_]*[a-zA-Z0-9])?\.?$";
 
@@ -132,18 +132,26 @@ pub(super) fn is_icmp_type(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rstest::rstest;
 
     use super::*;
 
-    #[test]
-    fn oddly_anchored_ports() {
-        let check = |text: &str, expected: bool| assert_eq!(is_port(text), expected, "{text}");
-        for text in ["80", "70000", "80-90", "http_x", "http", "0x50", "8_0", "a-1"] {
-            check(text, true);
-        }
-        for text in ["", "-1", "http-", "a--1", "_"] {
-            check(text, false);
-        }
+    #[rstest]
+    #[case::a_number("80", true)]
+    #[case::a_number_too_large("70000", true)]
+    #[case::a_range("80-90", true)]
+    #[case::an_underscore("http_x", true)]
+    #[case::letters("http", true)]
+    #[case::hexadecimal("0x50", true)]
+    #[case::an_underscore_in_digits("8_0", true)]
+    #[case::a_hyphen("a-1", true)]
+    #[case::nothing("", false)]
+    #[case::a_leading_hyphen("-1", false)]
+    #[case::a_hyphen_at_the_end("http-", false)]
+    #[case::two_hyphens("a--1", false)]
+    #[case::an_underscore_alone("_", false)]
+    fn oddly_anchored_ports(#[case] text: &str, #[case] expected: bool) {
+        assert_eq!(is_port(text), expected);
     }
 
     /// A text that is often almost of the form.
@@ -178,14 +186,21 @@ mod tests {
         }
     }
 
+    #[rstest]
+    #[case::two_labels("a.test", true)]
+    #[case::a_dot_at_the_end("a.test.", true)]
+    #[case::an_underscore("a_b", true)]
+    #[case::nothing("", false)]
+    #[case::a_dot_alone(".", false)]
+    #[case::two_dots("a..b", false)]
+    #[case::a_pattern("*.test", false)]
+    #[case::a_dollar("a$.test", false)]
+    fn match_names(#[case] text: &str, #[case] expected: bool) {
+        assert_eq!(is_match_name(text), expected);
+    }
+
     #[test]
-    fn names_and_patterns() {
-        for text in ["a.test", "a.test.", "a_b"] {
-            assert!(is_match_name(text), "{text}");
-        }
-        for text in ["", ".", "a..b", "*.test", "a$.test"] {
-            assert!(!is_match_name(text), "{text}");
-        }
+    fn two_stars_are_a_pattern() {
         assert!(is_match_pattern("**.test"));
     }
 }

@@ -155,10 +155,10 @@ pub(super) fn parse_number(text: &str) -> Result<u16, NumberError> {
     u16::from_str_radix(&plain, radix).map_err(|_| NumberError::Range)
 }
 
-/// Why a text is no number of a port.
+/// Why a text is not a number of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NumberError {
-    /// It is no number.
+    /// It is not a number.
     Syntax,
     /// It is too large.
     Range,

@@ -42,7 +42,8 @@ pub(super) fn proxy(
         if !context.settings.l7_proxy {
             return Err(refusal(rules, "L7 policy is not supported since L7 proxy is not enabled"));
         }
-        check_ports(rules, dns.is_some(), direction, ports, context)?;
+        let kind = if dns.is_some() { ProxyRuleKind::Dns } else { ProxyRuleKind::Other };
+        check_ports(rules, kind, direction, ports, context)?;
     }
     let http =
         http.map(|node| node.elements().iter().map(http_rule).collect::<Result<_, _>>()).transpose()?;
@@ -83,13 +84,21 @@ fn in_tls(node: &YamlNode, rules: Vec<HttpRule>, context: &ParseContext<'_>) -> 
     })
 }
 
+/// For which proxy rules are, as far as the agent makes a difference of their ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ProxyRuleKind {
+    Dns,
+    Other,
+}
+
 fn check_ports(
     rules: &YamlNode,
-    dns: bool,
+    kind: ProxyRuleKind,
     direction: Direction,
     ports: &[PortMatcher],
     context: &ParseContext<'_>,
 ) -> Result<(), Refusal> {
+    let dns = kind == ProxyRuleKind::Dns;
     if dns && direction == Direction::Ingress {
         return Err(refusal(rules, "L7 protocol DNS is not supported on ingress yet"));
     }
@@ -135,7 +144,7 @@ fn http_rule(node: &YamlNode) -> Result<HttpRule, Refusal> {
             }
             // The agent does not check the host; a pattern that does not compile is refused by the proxy later.
             Some(Err(PatternError::Refused(_))) => {
-                rule.unknown = Some("what the proxy does with a host that is no regular expression");
+                rule.unknown = Some("what the proxy does with a host that is not a regular expression");
                 continue;
             }
             Some(Err(PatternError::Unknown)) => {

@@ -169,6 +169,8 @@ fn without_parameters(segment: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     fn check(target: &str, expected: &str) {
@@ -232,17 +234,24 @@ mod tests {
         check("http://store.test:80", "store.test:80 /");
     }
 
-    #[test]
-    fn what_is_no_path_is_rejected() {
-        for target in ["*", "", "/a#b", "/a%00", "/a?b#c", "x"] {
-            check(target, "rejected");
-        }
+    #[rstest]
+    #[case::a_star("*")]
+    #[case::nothing("")]
+    #[case::a_fragment("/a#b")]
+    #[case::a_zero_byte("/a%00")]
+    #[case::a_fragment_after_the_query("/a?b#c")]
+    #[case::no_slash("x")]
+    fn what_is_no_path_is_rejected(#[case] target: &str) {
+        check(target, "rejected");
     }
 
-    #[test]
-    fn unusual_characters_are_not_guessed() {
-        for target in ["/ä", "/a b", "/a|b", "/a^b", "/\u{7f}"] {
-            check(target, "unknown");
-        }
+    #[rstest]
+    #[case::beyond_ascii("/ä")]
+    #[case::a_space("/a b")]
+    #[case::a_bar("/a|b")]
+    #[case::a_caret("/a^b")]
+    #[case::a_control_character("/\u{7f}")]
+    fn unusual_characters_are_not_guessed(#[case] target: &str) {
+        check(target, "unknown");
     }
 }

@@ -15,7 +15,7 @@ const CODE: &str = "cidr-for-pods";
 const USUAL: [&str; 6] =
     ["10.244.0.0/16", "10.42.0.0/16", "10.43.0.0/16", "10.96.0.0/12", "10.0.0.0/16", "100.64.0.0/10"];
 
-/// The ranges that are no address of the public internet. What is in them and no host of the topology is probably
+/// The ranges that are not addresses of the public internet. What is in them and no host of the topology is probably
 /// in the cluster. <https://www.rfc-editor.org/rfc/rfc1918>
 const PRIVATE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"];
 

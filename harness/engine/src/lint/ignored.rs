@@ -125,7 +125,11 @@ fn of_item(item: &YamlNode, effect: ItemEffect, warn: &mut impl FnMut(&YamlNode,
             let Some(list) = rules.get(key).filter(|node| node.value == Value::List(Vec::new())) else {
                 continue;
             };
-            warn(list, format!("`{key}: []` is no rule: {effect}"), "write the rules, or leave the list out");
+            warn(
+                list,
+                format!("`{key}: []` is not a rule: {effect}"),
+                "write the rules, or leave the list out",
+            );
         }
     }
 }

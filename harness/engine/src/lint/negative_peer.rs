@@ -13,7 +13,7 @@ use crate::selector::{Operator, Requirement, Selector};
 const CODE: &str = "negative-peer";
 
 pub(super) fn lint(context: &LintContext<'_>) -> Vec<Diagnostic> {
-    let world = Identity::world(IpAddr::V4(Ipv4Addr::UNSPECIFIED), Vec::new(), false);
+    let world = Identity::world(IpAddr::V4(Ipv4Addr::UNSPECIFIED), Vec::new());
     let mut warnings = Vec::new();
     for (_, entry) in context.entries().filter(|(_, entry)| entry.effect == Effect::Allow) {
         let Peers::OneOf(peers) = &entry.peers else { continue };

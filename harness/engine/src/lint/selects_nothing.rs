@@ -98,7 +98,7 @@ fn peer(context: &LintContext<'_>, entry: &RuleEntry, peer: &Peer) -> Option<Dia
             if subjects.any(|subject| selector.selects(&subject.identity)) || is_filtered(context, selector) {
                 return None;
             }
-            let message = format!("this peer of {} is no endpoint of the topology", context.name(entry));
+            let message = format!("this peer of {} is not an endpoint of the topology", context.name(entry));
             let help = if peer.field == PeerField::Nodes {
                 // A topology names other nodes only where they take part.
                 subjects_of_other_nodes(context)?;

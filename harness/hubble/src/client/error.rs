@@ -35,7 +35,7 @@ pub enum ClientError {
         /// How long it had.
         within: Duration,
     },
-    /// It answers with an error, or with what is no answer of Hubble.
+    /// It answers with an error, or with what is not an answer of Hubble.
     #[error("Hubble of {server} answers with an error: {reason}")]
     Failed {
         /// The server.

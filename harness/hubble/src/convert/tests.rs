@@ -134,7 +134,7 @@ fn response(flow: messages::Flow) -> GetFlowsResponse {
     GetFlowsResponse { flow: Some(flow), ..GetFlowsResponse::default() }
 }
 
-/// What becomes of a flow after a change.
+/// Converts a flow after a change.
 fn changed(change: impl FnOnce(&mut messages::Flow)) -> String {
     let mut flow = denied();
     change(&mut flow);

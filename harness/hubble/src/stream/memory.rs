@@ -2,7 +2,7 @@
 //!
 //! After a cut the source is asked again from the last event on. Nothing is missing then if its ring still held
 //! that event, which follows from its counters: it has not been started anew, and since it was last asked for
-//! them fewer events have passed than half of what the ring holds (the other half is room for what is no flow).
+//! them fewer events have passed than half of what the ring holds (the other half is room for what is not a flow).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

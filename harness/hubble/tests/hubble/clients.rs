@@ -64,7 +64,7 @@ async fn every_transport_carries_it() {
     unix.abort();
 }
 
-/// What a server is that is no good, as the client says it.
+/// What a server is that is not good, as the client says it.
 async fn problem(source: &FlowServer) -> String {
     let asked = async {
         let client = HubbleClient::connect(source, SHORT).await?;

@@ -42,7 +42,7 @@ async fn served(authority: &Authority, name: &str, wants: bool) -> Served {
     Agent::new().serve(Some(config)).await
 }
 
-/// What becomes of a connection.
+/// What the datapath does with a connection.
 async fn connect(served: &Served, authority: &Authority, identity: Option<ClientCertificate>) -> String {
     let tls = Tls { authorities: authority.pem(), server_name: NAME.to_owned(), identity };
     let source = FlowServer::tcp("node1", &served.address.to_string()).with_tls(tls);

@@ -108,7 +108,7 @@ impl RunningLab {
 }
 
 /// A lab from a line of `/proc/net/unix`, whose last column shows an abstract name after an `@`. A name may have any
-/// bytes; one that is no text is no lab's.
+/// bytes; one that is not text belongs to no lab.
 fn parse(line: &[u8]) -> Option<RunningLab> {
     let (_, name) = str::from_utf8(line).ok()?.split_once('@')?;
     let (pid, scenario) = name.strip_prefix(PREFIX)?.split_once('/')?;

@@ -14,7 +14,7 @@ use verdikt_scenario::topology::{CiliumEndpoint, Endpoint, Protocol};
 use super::Datapath;
 use super::connection::Leg;
 
-/// What becomes of a connection.
+/// What the datapath does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// It goes on to its destination.

@@ -200,13 +200,13 @@ async fn write_message(stream: &mut TcpStream, message: &[u8]) -> io::Result<()>
     stream.write_all(&[&length.to_be_bytes(), message].concat()).await
 }
 
-/// What becomes of a message of a client.
+/// What the DNS proxy does with a message of a client.
 enum DnsVerdict {
     /// It goes to the server.
     Forward(Box<Message>),
     /// It gets this answer.
     Answer(Vec<u8>),
-    /// It is no query.
+    /// It is not a query.
     Nothing,
 }
 

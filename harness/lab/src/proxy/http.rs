@@ -92,7 +92,7 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
         .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(client), service)
         .with_upgrades();
-    // What is no request is answered with 400; the client may close or reset whenever it likes.
+    // What is not a request is answered with 400; the client may close or reset whenever it likes.
     if let Err(error) = serving.await {
         debug!(%error, "a client's connection to the HTTP proxy has ended");
     }

@@ -28,7 +28,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// More than the beginning of any client.
 const LONGEST: usize = 64 * 1024;
 
-/// The answer to what is no request.
+/// The answer to what is not a request.
 const NOT_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// What a client has sent to begin.

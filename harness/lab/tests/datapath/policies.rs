@@ -230,7 +230,7 @@ fn what_is_not_modelled_is_an_error_and_passes_nowhere() {
 #[test]
 fn reserved_identities_have_ciliums_numbers() {
     let node = |name, api_server| Identity::node(name, &Node { api_server, ..Node::default() });
-    let world = |address: &str, dual| Identity::world(address.parse().unwrap(), Vec::new(), dual);
+    let address = |text: &str| text.parse().unwrap();
     for (identity, number) in [
         (node("host", false), 1),
         (node("host", true), 1),
@@ -238,9 +238,9 @@ fn reserved_identities_have_ciliums_numbers() {
         (node("other", true), 7),
         (Identity::cilium(CiliumEndpoint::Health), 4),
         (Identity::cilium(CiliumEndpoint::Ingress), 8),
-        (world("192.0.2.1", false), 2),
-        (world("192.0.2.1", true), 9),
-        (world("2001:db8::1", true), 10),
+        (Identity::world(address("192.0.2.1"), Vec::new()), 2),
+        (Identity::world_of_family(address("192.0.2.1"), Vec::new()), 9),
+        (Identity::world_of_family(address("2001:db8::1"), Vec::new()), 10),
     ] {
         assert_eq!(reserved(&identity), Some(number), "{identity:?}");
     }

@@ -62,7 +62,7 @@ fn what_a_service_does_not_offer_goes_nowhere() {
     ");
 }
 
-/// As Cilium drops it, with its reason, which is no denial.
+/// As Cilium drops it, with its reason, which is not a denial.
 #[test]
 fn a_host_outside_reaches_only_services_that_are_open_to_it() {
     let mut lab = Lab::new(&[]);

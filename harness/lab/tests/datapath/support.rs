@@ -394,7 +394,7 @@ pub(crate) fn verify(packet: &[u8]) {
     assert!(checksums_are_right(packet), "the checksums of {}", read(packet));
 }
 
-/// Whether the checksums of a packet are right, as far as it is no fragment and has no extension headers.
+/// Whether the checksums of a packet are right, as far as it is not a fragment and has no extension headers.
 pub(crate) fn checksums_are_right(packet: &[u8]) -> bool {
     let (protocol, transport, addresses) = if packet[0] >> 4 == 4 {
         let transport = usize::from(packet[0] & 15) * 4;

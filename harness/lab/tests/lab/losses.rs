@@ -1,4 +1,4 @@
-//! What the lab itself loses is told, and is no verdict.
+//! What the lab itself loses is told, and is not a verdict.
 
 use std::net::UdpSocket;
 

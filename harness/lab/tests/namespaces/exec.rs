@@ -63,7 +63,7 @@ fn inside() {
         |probe: u32| format!("the endpoint is gone: its probe, thread {probe} of the lab, has ended\n");
     assert_eq!(of(lab, 4_194_305), (gone(4_194_305), Some(2)));
     assert_eq!(of(1, site.probe), (gone(site.probe), Some(2)));
-    let other = format!("thread {lab} of the lab, process {lab}, is no endpoint\n");
+    let other = format!("thread {lab} of the lab, process {lab}, is not an endpoint\n");
     assert_eq!(of(lab, lab), (other, Some(2)));
     assert!(machine() == before, "the machine has changed");
 }

@@ -10,7 +10,7 @@ use verdikt_scenario::topology::{
     DNS_SERVICE, Endpoint, LOCAL_NODE, Protocol, Served, ServedProtocol, Topology,
 };
 
-use super::outside::{ELSEWHERE, ELSEWHERE_NAME, Outside, example};
+use super::outside::{ELSEWHERE, ELSEWHERE_NAME, HostRole, Outside, example};
 use super::policies::{Clause, PolicyPort};
 use crate::Situation;
 
@@ -177,7 +177,7 @@ impl Suggestions<'_> {
     }
 
     fn add_outside(&mut self, clauses: &[Clause], outside: &Outside) {
-        for (name, host) in outside.hosts.iter().filter(|(_, host)| host.is_target) {
+        for (name, host) in outside.hosts.iter().filter(|(_, host)| host.role == HostRole::Target) {
             let named = host.outside.names.first().filter(|_| name.as_str() != ELSEWHERE);
             let target = named.map_or_else(|| name.to_string(), ToString::to_string);
             for served in &host.outside.serves {

@@ -19,8 +19,23 @@ pub(super) struct Host {
     pub(super) outside: WorldHost,
     /// For its reader.
     pub(super) comment: String,
-    /// Whether attempts from the cluster lead there.
-    pub(super) is_target: bool,
+    pub(super) role: HostRole,
+}
+
+/// What a host outside is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum HostRole {
+    /// It attempts to reach the cluster, and serves nothing.
+    Source,
+    /// Attempts from the cluster lead there too.
+    Target,
+}
+
+impl HostRole {
+    /// That of a host in the peers of a clause.
+    fn of_peer(clause: &Clause) -> Self {
+        if clause.is_ingress { Self::Source } else { Self::Target }
+    }
 }
 
 /// The hosts outside, and the nodes that policies speak of.
@@ -51,7 +66,7 @@ impl Outside {
                 outside.add_name(name, &ports);
             }
             for block in &clause.blocks {
-                outside.add_block(block, &ports, clause.is_ingress);
+                outside.add_block(block, &ports, HostRole::of_peer(clause));
             }
             for entity in &clause.entities {
                 outside.add_entity(entity);
@@ -89,21 +104,21 @@ impl Outside {
         }
         let Some(address) = self.free(&[]) else { return };
         let host = outside_host(address, BTreeSet::from([dns_name]));
-        self.add(host_name, host, ports, comment, true);
+        self.add(host_name, host, ports, comment, HostRole::Target);
     }
 
     /// Adds a host inside a block, and one in each of its exceptions.
-    fn add_block(&mut self, block: &Block, ports: &BTreeSet<Port>, is_ingress: bool) {
+    fn add_block(&mut self, block: &Block, ports: &BTreeSet<Port>, role: HostRole) {
         // Addresses of IPv6 would make the whole cluster dual stack.
         let Ok(cidr) = parse(&block.cidr) else { return };
         let except: Vec<Ipv4Net> = block.except.iter().filter_map(|text| parse(text).ok()).collect();
         let at = block.place.line_of_file();
         if cidr.prefix_len() > 0 {
-            self.add_in(cidr, &except, "in", &format!("inside {cidr}, {at}"), ports, is_ingress);
+            self.add_in(cidr, &except, "in", &format!("inside {cidr}, {at}"), ports, role);
         }
         for exception in &except {
             let comment = format!("in the exception {exception} of {cidr}, {at}");
-            self.add_in(*exception, &[], "except", &comment, ports, is_ingress);
+            self.add_in(*exception, &[], "except", &comment, ports, role);
         }
     }
 
@@ -114,19 +129,19 @@ impl Outside {
         prefix: &str,
         comment: &str,
         ports: &BTreeSet<Port>,
-        is_ingress: bool,
+        role: HostRole,
     ) {
         let text = format!("{prefix}-{cidr}").replace(['.', '/'], "-");
         let Ok(name) = text.parse::<HostName>() else { return };
         if let Some(known) = self.hosts.get_mut(&name) {
             serve(&mut known.outside, ports);
-            known.is_target |= !is_ingress;
+            known.role = known.role.max(role);
             return;
         }
         let Some(address) = blocks::inside(cidr, except, &self.used) else { return };
         self.used.insert(address);
         let host = outside_host(IpAddr::V4(address), BTreeSet::new());
-        self.add(name, host, ports, comment.to_owned(), !is_ingress);
+        self.add(name, host, ports, comment.to_owned(), role);
     }
 
     fn add_entity(&mut self, entity: &str) {
@@ -161,13 +176,13 @@ impl Outside {
         let mut ports: BTreeSet<Port> = self
             .hosts
             .values()
-            .filter(|host| host.is_target)
+            .filter(|host| host.role == HostRole::Target)
             .flat_map(|host| &host.outside.serves)
             .map(|served| served.port)
             .collect();
         ports.extend(Port::new(HTTPS));
         let host = outside_host(address, BTreeSet::from([dns_name]));
-        self.add(name, host, &ports, "a host that no policy names".to_owned(), true);
+        self.add(name, host, &ports, "a host that no policy names".to_owned(), HostRole::Target);
     }
 
     fn add(
@@ -176,12 +191,12 @@ impl Outside {
         mut host: WorldHost,
         ports: &BTreeSet<Port>,
         comment: String,
-        is_target: bool,
+        role: HostRole,
     ) {
-        if is_target {
+        if role == HostRole::Target {
             serve(&mut host, ports);
         }
-        self.hosts.insert(name, Host { outside: host, comment, is_target });
+        self.hosts.insert(name, Host { outside: host, comment, role });
     }
 
     /// An address in none of some blocks.

@@ -127,6 +127,6 @@ fn ingresses() {
     skipped 1 Ingress (of another class than Cilium's)
     skipped 2 rule of Ingress (by more than the beginning of a path)
     skipped 1 rule of Ingress (of a path that another leads elsewhere)
-    skipped 1 rule of Ingress (to something that is no service)
+    skipped 1 rule of Ingress (to something that is not a service)
     ");
 }

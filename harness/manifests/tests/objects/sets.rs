@@ -58,6 +58,6 @@ fn near_misses_of_policies_stay_mistakes() {
     assert_snapshot!(folder.told(&["web.yaml"]), @r"
         namespace shop: kubernetes.io/metadata.name=shop
         pod shop/web: app=web [tcp 8080]
-        web.yaml:12:7: error: `NetworkPolcy` is no kind of policy verdikt knows => did you mean `NetworkPolicy`?
+        web.yaml:12:7: error: `NetworkPolcy` is not a kind of policy verdikt knows => did you mean `NetworkPolicy`?
         ");
 }

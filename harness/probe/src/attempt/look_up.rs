@@ -91,8 +91,8 @@ fn candidates(name: &str, resolver: &Resolver) -> Result<Vec<Name>, WireOutcome>
             name
         })
     };
-    let as_it_is =
-        absolute(name).map_err(|error| WireOutcome::NotAttempted(format!("{name:?} is no name: {error}")))?;
+    let as_it_is = absolute(name)
+        .map_err(|error| WireOutcome::NotAttempted(format!("{name:?} is not a name: {error}")))?;
     if name.ends_with('.') {
         return Ok(vec![as_it_is]);
     }

@@ -63,7 +63,7 @@ async fn over_udp(mut datagrams: Datagrams, names: Arc<Names>, arrivals: Arrival
         let Ok((text, ends)) = datagrams.receive().await else { continue };
         let attempt = mark::attempt(text);
         arrivals.tell(StageTransport::Udp, ends.peer, attempt);
-        // What is no query and wants to know whether it arrives is answered as by any server of datagrams.
+        // What is not a query and wants to know whether it arrives is answered as by any server of datagrams.
         let answer = names.answer_datagram(text).or_else(|| attempt.map(|_| text.to_owned()));
         if let Some(answer) = answer {
             let _ = datagrams.answer(ends, &answer).await;

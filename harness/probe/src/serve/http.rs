@@ -39,7 +39,7 @@ pub(super) fn start_over_tls(home: Home, port: u16, arrivals: Arrivals) -> Start
         arrivals.tell(StageTransport::Tcp, peer, None);
         let (accepting, arrivals) = (acceptor.accept(stream), arrivals.clone());
         async move {
-            // What is no TLS is answered with an alert.
+            // What is not TLS is answered with an alert.
             if let Ok(stream) = accepting.await {
                 serve(stream, peer, arrivals).await;
             }
@@ -54,7 +54,7 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr, ar
         arrivals.tell(StageTransport::Tcp, peer, attempt(&request));
         answer(peer, request)
     });
-    // A client that has said all is answered all the same. What is no request is answered with 400; the other side may
+    // A client that has said all is answered all the same. What is not a request is answered with 400; the other side may
     // close or reset whenever it likes.
     let _ = http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), answer).await;
 }

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rstest::rstest;
 use socket2::SockRef;
 use verdikt_wire::{Action, WireOutcome, WireTarget};
 
@@ -66,21 +67,18 @@ fn whole_answers_have_a_status() {
     );
 }
 
-#[test]
-fn what_is_no_whole_answer_is_garbled() {
-    for pieces in [
-        &[][..],
-        &["HTT"],
-        &["hello\r\n\r\n"],
-        &["HTTP/1.1 2000 OK\r\n\r\n"],
-        &["HTTP/1.1 200 OK\r\ncontent-length"],
-        &["HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"],
-        &["HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab"],
-        &["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "9\r\nhalf"],
-        &["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "zz\r\nhi\r\n0\r\n\r\n"],
-    ] {
-        check(pieces, "garbled");
-    }
+#[rstest]
+#[case::nothing(&[])]
+#[case::three_letters(&["HTT"])]
+#[case::no_status_line(&["hello\r\n\r\n"])]
+#[case::a_status_of_four_digits(&["HTTP/1.1 2000 OK\r\n\r\n"])]
+#[case::half_a_header(&["HTTP/1.1 200 OK\r\ncontent-length"])]
+#[case::half_a_body(&["HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"])]
+#[case::two_lengths(&["HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab"])]
+#[case::half_a_chunk(&["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "9\r\nhalf"])]
+#[case::no_size_of_a_chunk(&["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "zz\r\nhi\r\n0\r\n\r\n"])]
+fn what_is_no_whole_answer_is_garbled(#[case] pieces: &'static [&'static str]) {
+    check(pieces, "garbled");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is no order, and how the probe ends.
+//! What is not an order, and how the probe ends.
 
 use std::net::UdpSocket;
 use std::os::unix::process::ExitStatusExt;

@@ -1,4 +1,4 @@
-//! The servers, for clients that are no probes.
+//! The servers, for clients that are not probes.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, TcpListener, TcpStream, UdpSocket};
@@ -60,7 +60,7 @@ fn http_requests_of_a_connection_are_answered_one_by_one() {
         &[None],
     );
     check_http(&format!("HEAD / HTTP/1.1\r\nhost: a\r\n\r\n{get}\r\n"), &["200", "200"], &[None, None]);
-    // What is no request is refused, and reaches nobody.
+    // What is not a request is refused, and reaches nobody.
     check_http("hello\r\n\r\n", &["400"], &[]);
     check_http(&format!("{get}content-length: 1\r\ncontent-length: 2\r\n\r\nab"), &["400"], &[]);
     check_http("", &[], &[]);
@@ -154,7 +154,7 @@ fn dns_answers_fit_what_the_asker_can_take() {
     assert_eq!((ask(port, &query(1, 28, None)).1, ask(port, &query(1, 16, None)).1), (0, 0));
     // A status request is not implemented.
     assert_eq!(ask(port, &query(0x10, 1, None)).1, 4);
-    // What is no query is not answered, and does no harm.
+    // What is not a query is not answered, and does no harm.
     let socket = UdpSocket::bind((LOOPBACK, 0)).unwrap();
     for text in [&b""[..], b"x", &[0xff; 600], &query(0x80, 1, None)] {
         socket.send_to(text, (LOOPBACK, port)).unwrap();
@@ -227,5 +227,5 @@ fn what_cannot_serve_says_why() {
         Report::NotServing { reason, .. } => reason,
         other => panic!("{other:?}"),
     };
-    assert!(reason.starts_with("cannot listen on port 0: \"a..b\" is no name"), "{reason}");
+    assert!(reason.starts_with("cannot listen on port 0: \"a..b\" is not a name"), "{reason}");
 }

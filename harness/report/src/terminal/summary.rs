@@ -58,7 +58,7 @@ pub(super) fn lines(run: &RunFinished, end: &RunEnd<'_>, paint: Paint, width: us
     lines
 }
 
-/// The sums, in words.
+/// The sums, as text.
 fn counts(totals: &Totals) -> Vec<String> {
     let mut counts = vec![
         counted(totals.scenarios, "scenario"),

@@ -170,7 +170,7 @@ impl<'a> RunningAttempts<'a> {
             Attempt::Dns { .. } => true,
             // A request says itself to which attempt it belongs; its connection may end at a proxy.
             Attempt::Http { .. } => false,
-            // The query before a connection is no arrival of the attempt.
+            // The query before a connection is not an arrival of the attempt.
             Attempt::Connect { .. }
             | Attempt::Ping { .. }
             | Attempt::IcmpMessage { .. }

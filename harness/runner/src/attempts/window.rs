@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// With so few in flight a machine is not asked too much.
 const LEAST: usize = 8;
-/// More is no quicker, and a server's backlog holds but 1024 connections.
+/// More is not quicker, and a server's backlog holds but 1024 connections.
 const MOST: usize = 256;
 /// An answer that takes longer is slow.
 const SLOW: Duration = Duration::from_millis(300);

@@ -174,7 +174,7 @@ impl NodeFlows {
         }
     }
 
-    /// What it means to a run; none if it is no news.
+    /// What it means to a run; none if it is not news.
     fn signal(&mut self, told: SourceReport) -> Option<BackendEvent> {
         let now = Instant::now();
         match told {

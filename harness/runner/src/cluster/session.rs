@@ -63,7 +63,7 @@ pub struct SessionSettings {
     pub keep: bool,
     /// Where what may explain failures is kept.
     pub evidence: Option<PathBuf>,
-    /// Who is told what is no event of the run.
+    /// Who is told what is not an event of the run.
     pub tell: fn(&Notice),
 }
 

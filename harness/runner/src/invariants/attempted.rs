@@ -62,7 +62,7 @@ impl AttemptedInvariants<'_> {
         judged
     }
 
-    /// Whether the engine knows what becomes of an attempt: of others it has said that it does not.
+    /// Whether the engine predicts an attempt: for others it has said that it abstains.
     fn is_known(&self, (source, attempt): &Pair) -> bool {
         let prediction = self.predicted.model.predict(source, attempt);
         prediction.answer != Answer::Abstain && !prediction.is_chance()

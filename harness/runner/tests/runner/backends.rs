@@ -184,7 +184,7 @@ async fn chance_decides_nothing() {
     }
 }
 
-/// What was never seen is no agreement, although all that was seen is as expected.
+/// What was never seen is not an agreement, although all that was seen is as expected.
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_was_not_seen_is_inconclusive() {
     let first: Leads = |_| Some(0);

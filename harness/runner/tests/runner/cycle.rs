@@ -203,7 +203,7 @@ async fn what_becomes_of_an_allowed_attempt() {
         "bound; bound; arrived; stage answered; stage refused; answered; refused",
         "bound; lost; arrived; answered",
         "bound; arrived; HTTP 403",
-        // The query before a connection is no arrival.
+        // The query before a connection is not an arrival.
         "look-up; arrived; stage answered; connect; answered",
         "look-up; egress redirected; dns forwarded; stage answered; connect; ingress forwarded; arrived; answered",
         "look-up; egress redirected; dns dropped; name refused",

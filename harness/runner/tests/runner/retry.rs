@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use rstest::rstest;
 use verdikt_verdict::run_result::RunResult;
 
 use crate::cycle::{CART, STOCK, line, play_steps};
@@ -41,7 +42,7 @@ async fn what_needs_a_lost_flow_is_made_again() {
     assert_eq!(outcome, RunResult::AsExpected);
 }
 
-/// A loss that goes on is no verdict, and a run without differences ends with the code for that.
+/// A loss that goes on is not a verdict, and a run without differences ends with the code for that.
 #[tokio::test(start_paused = true)]
 async fn a_loss_that_does_not_end_is_inconclusive() {
     let plays = [CART, ("shop/stock", "bound; lost; timed out")];
@@ -64,20 +65,23 @@ async fn begun(test: &str, words: &'static str) -> (String, bool) {
 }
 
 /// What fails without a reason, and what contradicts itself, is made three times.
+#[rstest]
+#[case::timed_out("all-1", "bound; timed out")]
+#[case::refused("all-2", "bound; refused")]
+#[case::not_arrived("all-3", "bound; answered")]
+#[case::answered_and_denied("all-4", "bound; answered; ingress dropped")]
+#[case::gone_for_no_policy("all-5", "bound; vanished dropped; timed out")]
+#[case::lost("all-6", "bound; lost; egress forwarded; ingress forwarded; arrived; timed out")]
+#[case::nothing("all-7", "bound")]
 #[tokio::test(start_paused = true)]
-async fn what_tells_no_verdict_is_made_again() {
-    for words in [
-        "bound; timed out",
-        "bound; refused",
-        "bound; answered",
-        "bound; answered; ingress dropped",
-        "bound; vanished dropped; timed out",
-        "bound; lost; egress forwarded; ingress forwarded; arrived; timed out",
-        "bound",
-    ] {
-        let thrice = "1: shop/cart, 2: shop/stock, 3: shop/stock, 4: shop/stock".to_owned();
-        assert_eq!(begun("again-all", words).await, (thrice, true), "{words}");
-    }
+async fn what_tells_no_verdict_is_made_again(#[case] test: &str, #[case] words: &'static str) {
+    let thrice = "1: shop/cart, 2: shop/stock, 3: shop/stock, 4: shop/stock".to_owned();
+    assert_eq!(begun(&format!("again-{test}"), words).await, (thrice, true));
+}
+
+/// The verdict of the second time counts.
+#[tokio::test(start_paused = true)]
+async fn what_is_made_again_may_tell_a_verdict() {
     let (text, outcome) = check("again-red", "default", &[CART, ("#2", "bound; timed out"), STOCK]).await;
     insta::assert_snapshot!(text, @r"
     shop/cart: allow (by outcome+flow+arrival, 2 flows), AsExpected
@@ -89,21 +93,16 @@ async fn what_tells_no_verdict_is_made_again() {
 }
 
 /// Nothing else is: no verdict, as expected or not, nor what the datapath does not model, nor what nobody can attempt.
+#[rstest]
+#[case::allowed("none-1", CART.1)]
+#[case::denied("none-2", "bound; lost; ingress dropped")]
+#[case::answered("none-3", "bound; lost; arrived; answered")]
+#[case::not_modelled("none-4", "lost; bound; ingress dropped; egress unknown")]
+#[case::not_attempted("none-5", "lost; gone")]
 #[tokio::test(start_paused = true)]
-async fn nothing_else_is_made_again() {
-    for words in [
-        CART.1,
-        "bound; lost; ingress dropped",
-        "bound; lost; arrived; answered",
-        "lost; bound; ingress dropped; egress unknown",
-        "lost; gone",
-    ] {
-        assert_eq!(
-            begun("again-none", words).await,
-            ("1: shop/cart, 2: shop/stock".to_owned(), false),
-            "{words}"
-        );
-    }
+async fn nothing_else_is_made_again(#[case] test: &str, #[case] words: &'static str) {
+    let once = "1: shop/cart, 2: shop/stock".to_owned();
+    assert_eq!(begun(&format!("again-{test}"), words).await, (once, false));
 }
 
 /// Whatever comes of the second time counts, and a difference is not attempted once more.

@@ -25,7 +25,7 @@ pub(super) fn budget() -> Option<Budget> {
         max_recorded_anchor_events: COPIES,
         max_depth: DEPTH,
         flow_nesting_limit: DEPTH,
-        // An anchor that a thousand rules use is no bomb; what they stand for is counted.
+        // An anchor that a thousand rules use is not a bomb; what they stand for is counted.
         enforce_alias_anchor_ratio: false,
     }
 }

@@ -15,7 +15,7 @@ use crate::place::Position;
 pub(super) struct DecodedText {
     /// The text, without a byte order mark.
     pub(super) text: String,
-    /// From where on the file is no UTF-8: such a file cannot be rewritten.
+    /// From where on the file is not UTF-8: such a file cannot be rewritten.
     pub(super) not_utf8: Option<Position>,
 }
 

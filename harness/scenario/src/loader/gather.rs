@@ -82,7 +82,7 @@ pub(super) fn scenario(
     is_good.then_some(scenario)
 }
 
-/// The document of a scenario, and those that follow it; none if the file is no scenario.
+/// The document of a scenario, and those that follow it; none if the file is not a scenario.
 fn documents_of<'o>(opened: &'o Opened, mistakes: &mut Mistakes) -> Option<(&'o YamlNode, &'o [YamlNode])> {
     let documents = match &opened.documents {
         Ok(documents) => documents,
@@ -93,7 +93,7 @@ fn documents_of<'o>(opened: &'o Opened, mistakes: &mut Mistakes) -> Option<(&'o 
     };
     let found = documents.split_first().filter(|(document, _)| is_scenario(document));
     if found.is_none() {
-        let mistake = Mistake::new("this file is no scenario");
+        let mistake = Mistake::new("this file is not a scenario");
         let position =
             documents.first().map_or(crate::place::Position { line: 1, column: 1 }, |node| node.position);
         let help = "a scenario begins with `scenario: NAME`".to_owned();

@@ -82,7 +82,7 @@ fn kustomization(folder: &Path, root: &YamlNode) -> Kustomization {
     let patches = listed("patches").chain(listed("patchesJson6902")).filter_map(path).chain(named);
     let resources =
         ["resources", "bases", "components"].into_iter().flat_map(listed).filter_map(YamlNode::text);
-    // What is no file beside it is a folder, or far away.
+    // What is not a file beside it is a folder, or far away.
     let elsewhere: Vec<&str> = resources
         .filter(|name| name.starts_with("..") || name.contains("://") || !is_policy_file(name))
         .collect();

@@ -147,7 +147,7 @@ fn gather<'a>(
     policies
 }
 
-/// Whether a file is no YAML, no template, and nothing that is about policies.
+/// Whether a file is neither YAML nor a template nor about policies.
 fn is_unreadable(disk: &Disk, opened: &Opened) -> bool {
     let text = disk.sources.text(&opened.file);
     opened.documents.is_err() && !opened.is_template && !text.is_some_and(rendering::names_policies)

@@ -47,7 +47,7 @@ pub(super) fn too_large(path: &Path, bytes: Option<u64>) -> Mistake {
 /// What to do about a tab that indents.
 pub(super) const NO_TABS: &str = "indent with spaces: YAML takes no tabs there";
 
-/// The tab that indents a line, because of which a text is no YAML from a place on: in that line or the next one.
+/// The tab that indents a line, because of which a text is not YAML from a place on: in that line or the next one.
 pub(super) fn tab(text: &str, position: Position) -> Option<Position> {
     let line = usize::try_from(position.line).ok()?.checked_sub(1)?;
     let lines = (position.line..).zip(text.lines().skip(line)).take(2);

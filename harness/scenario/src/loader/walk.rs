@@ -150,7 +150,7 @@ impl FolderWalk<'_> {
         Ok(())
     }
 
-    /// Build tools leave such links in repositories, so they are no mistake.
+    /// Build tools leave such links in repositories, so they are not a mistake.
     fn link_outside(&mut self, path: &Path) {
         let name = text::display(path);
         let message = format!(

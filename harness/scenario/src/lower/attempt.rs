@@ -72,7 +72,7 @@ fn parse_plain(text: &str, family: Option<IpFamily>, topology: &Topology) -> Res
         _ if served::IN_TLS.contains(&kind) => Err(served::in_tls(kind)),
         _ => {
             let help = did_you_mean(kind, "an attempt begins with", &KINDS);
-            Err(Mistake::new(format!("`{kind}` is no kind of attempt")).help(help))
+            Err(Mistake::new(format!("`{kind}` is not a kind of attempt")).help(help))
         }
     }
 }

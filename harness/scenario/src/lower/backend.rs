@@ -77,7 +77,7 @@ pub(super) fn through(attempt: &Attempt, via: &str, topology: &Topology) -> Resu
         }
         (target, ..) => {
             let what = match target {
-                Some(target) => format!("`{target}` is no service"),
+                Some(target) => format!("`{target}` is not a service"),
                 None => "a query asks the cluster's DNS server".to_owned(),
             };
             let mistake =

@@ -10,7 +10,7 @@ use crate::file::{InvariantEnds, InvariantFile, Located};
 use crate::invariant::{Demand, EndPattern, Invariant, PortSpan};
 use crate::topology::{Labels, Protocol, Topology};
 
-/// The words for ends that are no names.
+/// The words for ends that are not names.
 const WORDS: [&str; 2] = ["world", "dns"];
 
 /// The invariants of a scenario, for the topologies of its steps.
@@ -102,7 +102,7 @@ impl InvariantContext<'_> {
         };
         let labels: Option<Labels> = rest.split(',').map(label).collect();
         labels.map(|labels| EndPattern::All { namespace, labels }).ok_or_else(|| {
-            Mistake::new(format!("`{rest}` is no list of labels"))
+            Mistake::new(format!("`{rest}` is not a list of labels"))
                 .help("write `database/app=redis,tier=data`".to_owned())
         })
     }
@@ -122,7 +122,7 @@ impl InvariantContext<'_> {
     fn ports(&self, wanted: &InvariantEnds, mistakes: &mut Mistakes) -> Vec<PortSpan> {
         let parsed = wanted.ports.iter().filter_map(|text| {
             let span = parse_ports(&text.value).ok_or_else(|| {
-                Mistake::new(format!("`{}` is no port", text.value))
+                Mistake::new(format!("`{}` is not a port", text.value))
                     .help("write `tcp 6379`, or `udp 8000-8999` for all between them".to_owned())
             });
             mistakes.keep(self.file, text.position, span)

@@ -46,7 +46,7 @@ fn refused_items(root: &YamlNode) -> Option<(Position, Mistake)> {
         let what = match &item.value {
             Value::Map(_) if item.get("items").is_some() => "is a list itself",
             Value::Map(_) => return None,
-            _ => "is no object",
+            _ => "is not an object",
         };
         let mistake = Mistake::new(format!("kubectl applies nothing of this `{kind}`: this item {what}"));
         Some((
@@ -88,7 +88,7 @@ pub(crate) fn check(manifest: &Manifest, mistakes: &mut Mistakes) {
     let mut add = |position: Position, mistake: Mistake| mistakes.add(&manifest.file, position, mistake);
     let root = &manifest.root;
     if !matches!(root.value, Value::Map(_)) {
-        let mistake = Mistake::new("this document is no Kubernetes object");
+        let mistake = Mistake::new("this document is not a Kubernetes object");
         return add(
             root.position,
             mistake.help("an object is a mapping with `apiVersion` and `kind`".to_owned()),
@@ -159,7 +159,7 @@ fn known(kind: &str, version: &str) -> Result<(), (&'static str, Mistake)> {
         };
         return Err((
             "kind",
-            Mistake::new(format!("`{kind}` is no kind of policy verdikt knows")).help(help),
+            Mistake::new(format!("`{kind}` is not a kind of policy verdikt knows")).help(help),
         ));
     };
     let served: Vec<String> = known.api_versions().collect();

@@ -18,7 +18,7 @@ const PROTOCOLS: [(&str, ServedProtocol); 6] = [
     ("dns", ServedProtocol::Dns),
 ];
 
-/// What is told inside TLS and is no request of HTTP, which scenarios have no word for.
+/// What is told inside TLS and is not a request of HTTP, which scenarios have no word for.
 pub(crate) const IN_TLS: [&str; 2] = ["tls", "grpcs"];
 
 /// The mistake of a word for what is told inside TLS.
@@ -32,7 +32,7 @@ pub(crate) fn in_tls(word: &str) -> Mistake {
 pub(crate) fn port(text: &str) -> Result<Port, Mistake> {
     let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     let number = if digits { text.parse::<Port>().ok() } else { None };
-    number.ok_or_else(|| Mistake::new(format!("`{text}` is no port: ports are numbers from 1 to 65535")))
+    number.ok_or_else(|| Mistake::new(format!("`{text}` is not a port: ports are numbers from 1 to 65535")))
 }
 
 /// How many ports a range may have: each has a server of its own.
@@ -64,7 +64,7 @@ pub(crate) fn served(text: &str) -> Result<Vec<Served>, Mistake> {
         None => (port(number)?, port(number)?),
     };
     if last < first || last.get() - first.get() >= LARGEST_RANGE {
-        let mistake = Mistake::new(format!("`{number}` is no range of 2 to {LARGEST_RANGE} ports"));
+        let mistake = Mistake::new(format!("`{number}` is not a range of 2 to {LARGEST_RANGE} ports"));
         return Err(mistake.help("write the lower port first".to_owned()));
     }
     if name.is_some() && first != last {
@@ -119,7 +119,7 @@ pub(crate) fn service_port(text: &str) -> Result<(Port, Protocol), Mistake> {
         "sctp" => Protocol::Sctp,
         _ => {
             let help = did_you_mean(protocol, "the protocols of a service are", &["tcp", "udp", "sctp"]);
-            return Err(Mistake::new(format!("`{protocol}` is no protocol of a service")).help(help));
+            return Err(Mistake::new(format!("`{protocol}` is not a protocol of a service")).help(help));
         }
     };
     Ok((port(number)?, protocol))

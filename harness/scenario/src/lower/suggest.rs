@@ -6,7 +6,7 @@ const MOST_COMPARED: usize = 1000;
 /// The candidate nearest to a text, if one is near enough to be a slip of the fingers, or is the text with its
 /// namespace.
 pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Longer texts are no slips, and comparing them costs the product of their lengths.
+    // Longer texts are not slips, and comparing them costs the product of their lengths.
     if text.is_empty() || text.len() > 256 {
         return None;
     }

@@ -248,7 +248,7 @@ fn expected(
 ) -> Option<Expected> {
     let expected = words.value.parse::<Expected>().map_err(|words| {
         let help = did_you_mean(&words, "the verdicts are", &VERDICT_WORDS);
-        Mistake::new(format!("`{words}` is no verdict")).help(help)
+        Mistake::new(format!("`{words}` is not a verdict")).help(help)
     });
     let expected = mistakes.keep(context.file, words.position, expected)?;
     if let Some(by) = &expected.by {

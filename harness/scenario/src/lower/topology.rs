@@ -29,7 +29,7 @@ use crate::topology::{DNS_NAMESPACE, Dns, Endpoint, Labels, NAMESPACE_NAME_LABEL
 /// <https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane>
 const NODE_ROLE_LABEL: &str = "node-role.kubernetes.io/";
 
-/// The word that stands for every source not named, and so is no name.
+/// The word that stands for every source not named, and so is not a name.
 pub(crate) const OTHERS: &str = "others";
 
 /// A topology file that a scenario uses: its own, or one it includes.
@@ -315,7 +315,7 @@ fn host_name(
 ) -> Option<HostName> {
     let parsed = match name.parse::<HostName>() {
         Ok(_) if name == OTHERS => {
-            Err(Mistake::new("`others` stands for every source not named, and is no name"))
+            Err(Mistake::new("`others` stands for every source not named, and is not a name"))
         }
         Ok(name) => Ok(name),
         Err(error) => Err(error.into()),
@@ -350,5 +350,5 @@ pub(crate) fn known_backend(text: &str, draft: &TopologyDraft) -> Result<HostNam
     }
     let hosts: Vec<&str> = world.keys().chain(nodes.keys()).map(HostName::as_str).collect();
     let help = did_you_mean(text, "the hosts outside the cluster and the nodes are", &hosts);
-    Err(Mistake::new(format!("`{text}` is no host outside the cluster and no node")).help(help))
+    Err(Mistake::new(format!("`{text}` is neither a host outside the cluster nor a node")).help(help))
 }

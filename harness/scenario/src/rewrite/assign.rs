@@ -9,16 +9,16 @@ use crate::expect::{Expected, ExpectedVerdict};
 use crate::lower::topology::OTHERS;
 use crate::place::Position;
 
-/// What becomes of a mapping from verdicts to sources.
+/// How a mapping from verdicts to sources is rewritten.
 #[derive(Debug)]
 pub(super) struct Assignment {
-    /// What becomes of each entry that is there.
+    /// How each entry that is there is rewritten.
     pub(super) entries: Vec<EntryChange>,
     /// The entries to add: a verdict and its sources.
     pub(super) new: Vec<(String, Vec<String>)>,
 }
 
-/// What becomes of an entry.
+/// How an entry is rewritten.
 #[derive(Clone, Debug)]
 pub(super) struct EntryChange {
     /// Other words for its verdict.

@@ -68,7 +68,7 @@ fn rewritten(text: &str, to: &[(&str, &str)]) -> Result<String, RewriteError> {
     rewrite(text, &scenario, &changes)
 }
 
-/// What becomes of a table, which is all that may change.
+/// The table after a rewrite, which is all that may change.
 fn table(table: &str, to: &[(&str, &str)]) -> String {
     let text = rewritten(&format!("{HEAD}{table}{TAIL}"), to).unwrap();
     let table = text.strip_prefix(HEAD).and_then(|text| text.strip_suffix(TAIL));

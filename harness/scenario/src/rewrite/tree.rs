@@ -67,7 +67,7 @@ impl TextNode {
     }
 }
 
-/// The first document of a text; none if it is no YAML.
+/// The first document of a text; none if it is not YAML.
 pub(super) fn parse(text: &str) -> Option<TextNode> {
     let is_part =
         |event: &Result<(Event<'_>, Span), ScanError>| !matches!(event, Ok((Event::Comment(..), _)));

@@ -134,7 +134,7 @@ impl SchemaCheck<'_> {
                 || format!("the words known here are {}", listed(words.iter().copied())),
                 |near| format!("did you mean `{near}`?"),
             );
-            self.report(node.position, format!("`{text}` is no word for {what}"), Some(help));
+            self.report(node.position, format!("`{text}` is not a word for {what}"), Some(help));
         }
     }
 

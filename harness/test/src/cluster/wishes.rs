@@ -32,8 +32,7 @@ impl ClusterWishes {
     }
 }
 
-/// The programs that may be the probe: the one that the environment names, or those near this program and in the `PATH`, and
-/// this program itself.
+/// The programs that may be the probe: the one that the environment names, or those near this program and in the `PATH`.
 pub(super) fn probe_programs(running: &Path) -> Vec<ProbeProgram> {
     let probe = |path: PathBuf| ProbeProgram { path, arguments: Vec::new() };
     if let Some(named) = env::var_os(PROBE_PROGRAM) {
@@ -43,9 +42,6 @@ pub(super) fn probe_programs(running: &Path) -> Vec<ProbeProgram> {
     let mut programs = running.parent().map(probes_near).unwrap_or_default();
     let folders = env::var_os("PATH").unwrap_or_default();
     programs.extend(env::split_paths(&folders).map(|folder| probe(folder.join(INSTALLED))));
-    #[cfg(all(feature = "lab", target_os = "linux"))]
-    programs
-        .push(ProbeProgram { path: running.to_owned(), arguments: vec![crate::events::PROBE.to_owned()] });
     programs
 }
 
@@ -58,7 +54,7 @@ fn world(command: String) -> Result<World, ClusterRunError> {
         addresses: addresses.map_err(|why| ClusterRunError::Variable { variable: WORLD_ADDRESSES, why })?,
         dns: dns.transpose().map_err(|_| ClusterRunError::Variable {
             variable: WORLD_DNS,
-            why: "it is no IP address".to_owned(),
+            why: "it is not an IP address".to_owned(),
         })?,
     })
 }

@@ -59,7 +59,7 @@ impl Given<'_> {
         if is_stream(file) {
             let shown = Plain::line(&file.display().to_string());
             return Err(Failure::wrong(format!(
-                "the scenario has to name the settings, and `{shown}` is no file"
+                "the scenario has to name the settings, and `{shown}` is not a file"
             ))
             .hint("keep the values in a file: `helm get values cilium > values.yaml`"));
         }

@@ -12,7 +12,7 @@ use verdikt_verdict::event::{Event, ObjectJudged};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// The verdicts of a step, by attempt and source in words.
+/// The verdicts of a step, by attempt and source as they are written.
 pub(super) type Verdicts = BTreeMap<(String, String), String>;
 
 /// The verdicts among events.

@@ -50,7 +50,7 @@ impl RunOutput {
         arguments: &RunArguments,
         log: Option<EventLogWriter>,
     ) -> Self {
-        // Nothing is drawn where stderr is no terminal.
+        // Nothing is drawn where stderr is not a terminal.
         let progress = ProgressBar::with_draw_target(
             u64::try_from(scenarios).ok(),
             ProgressDrawTarget::stderr_with_hz(10),

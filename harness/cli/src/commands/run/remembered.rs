@@ -45,7 +45,7 @@ impl Remembered {
         }
     }
 
-    /// Keeps it in place of what was kept before. That it cannot be kept is no reason to fail a run.
+    /// Keeps it in place of what was kept before. That it cannot be kept is not a reason to fail a run.
     pub(super) fn keep(&self) {
         let Some(file) = file() else { return };
         let _ = if self.names.is_empty() {

@@ -25,7 +25,7 @@ pub(super) struct LoadedTables<'a> {
     pub(super) sources: &'a SourceTexts,
 }
 
-/// What becomes of the cells that differ.
+/// What `--update` did with the cells that differ.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum UpdateEffect {
     /// They are listed.

@@ -77,7 +77,7 @@ pub(crate) enum PortNameReading {
     EveryPort,
 }
 
-/// Reads a `destinationNamedPort`. What is no name of a port is a number, and what is no number is every port.
+/// Reads a `destinationNamedPort`. What is not a name of a port is a number, and what is not a number is every port.
 pub(crate) fn read_port_name(name: &str) -> PortNameReading {
     if is_service_name(name) {
         return PortNameReading::Name;

@@ -1,4 +1,4 @@
-//! The selectors of a `ClusterNetworkPolicy`, which nobody validates: what is no requirement is dropped.
+//! The selectors of a `ClusterNetworkPolicy`, which nobody validates: what is not a requirement is dropped.
 
 use compact_str::CompactString;
 use verdikt_scenario::document::{Value, YamlNode};

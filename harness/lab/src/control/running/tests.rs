@@ -46,7 +46,7 @@ fn a_process_under_the_name_of_another() {
     assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
 }
 
-/// Names that are no text, and processes that take no connections, keep nobody from finding others.
+/// Names that are not text, and processes that take no connections, keep nobody from finding others.
 #[test]
 fn names_of_any_bytes_harm_nobody() {
     let pid = std::process::id();

@@ -41,14 +41,14 @@ impl Names {
         Ok(names)
     }
 
-    /// The answer to a datagram, cut as the asker can take it; none if it is no query.
+    /// The answer to a datagram, cut as the asker can take it; none if it is not a query.
     pub(super) fn answer_datagram(&self, text: &[u8]) -> Option<Vec<u8>> {
         let query = Message::from_vec(text).ok()?;
         let largest = query.edns.as_ref().map_or(USUAL, |edns| edns.max_payload().max(USUAL));
         written(&self.answer(&query)?, largest)
     }
 
-    /// The answer to a query on a connection; none if it is no query.
+    /// The answer to a query on a connection; none if it is not a query.
     pub(super) fn answer_stream(&self, text: &[u8]) -> Option<Vec<u8>> {
         written(&self.answer(&Message::from_vec(text).ok()?)?, u16::MAX)
     }
@@ -103,7 +103,7 @@ impl Names {
 }
 
 fn absolute(text: &str) -> Result<Name, String> {
-    let mut name = Name::from_ascii(text).map_err(|error| format!("{text:?} is no name: {error}"))?;
+    let mut name = Name::from_ascii(text).map_err(|error| format!("{text:?} is not a name: {error}"))?;
     name.set_fqdn(true);
     Ok(name)
 }

@@ -85,7 +85,7 @@ fn a_gateway(#[case] topology: &str, #[case] attempt: &str, #[case] expected: &s
 #[case::by_its_number("icmp4 13 shop/web", "")]
 #[case::of_neither(
     "icmp Timestamps shop/web",
-    "s.yaml:19:5: `Timestamps` is no type of an ICMP message of IPv4 => write a number, or a name as in policies: `icmp \
+    "s.yaml:19:5: `Timestamps` is not a type of an ICMP message of IPv4 => write a number, or a name as in policies: `icmp \
      Timestamp shop/web`"
 )]
 #[case::an_echo_request("icmp 8 shop/web", "s.yaml:19:5: type 8 is an echo request => leave the type out")]
@@ -99,7 +99,7 @@ fn a_gateway(#[case] topology: &str, #[case] attempt: &str, #[case] expected: &s
 )]
 #[case::of_the_other_family(
     "icmp6 Timestamp shop/web",
-    "s.yaml:19:5: `Timestamp` is no type of an ICMP message of IPv6 => write a number, or a name as in policies: `icmp \
+    "s.yaml:19:5: `Timestamp` is not a type of an ICMP message of IPv6 => write a number, or a name as in policies: `icmp \
      Timestamp shop/web`"
 )]
 #[case::to_a_service(

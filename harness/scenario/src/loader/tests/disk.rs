@@ -35,9 +35,9 @@ fn paths_that_hold_no_scenario() {
     mixed/typo.yaml:1:1: `about` is missing in the scenario
     mixed/typo.yaml:1:1: `scenario` is missing in the scenario
     mixed/typo.yaml:1:1: unknown key `scenaro` => did you mean `scenario`?
-    nothing.yaml:1:1: this file is no scenario => a scenario begins with `scenario: NAME`
-    policy.yaml:1:1: this file is no scenario => a scenario begins with `scenario: NAME`
-    utf16.yaml:1:1: this file is no scenario => a scenario begins with `scenario: NAME`
+    nothing.yaml:1:1: this file is not a scenario => a scenario begins with `scenario: NAME`
+    policy.yaml:1:1: this file is not a scenario => a scenario begins with `scenario: NAME`
+    utf16.yaml:1:1: this file is not a scenario => a scenario begins with `scenario: NAME`
     ");
     assert_eq!(loaded.scenarios.len(), 1);
 }

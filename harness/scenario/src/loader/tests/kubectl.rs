@@ -184,9 +184,9 @@ fn lists_of_lists() {
       NetworkPolicy a/behind ["-", "-"] -
       p.yaml:4:3: kubectl applies nothing of this `List`: this item is a list itself => put every object into one list, or into a document of its own
     null beside a policy (kubectl: nothing of it)
-      p.yaml:4:3: kubectl applies nothing of this `List`: this item is no object => put every object into one list, or into a document of its own
+      p.yaml:4:3: kubectl applies nothing of this `List`: this item is not an object => put every object into one list, or into a document of its own
     text beside a policy (kubectl: nothing of it)
-      p.yaml:4:3: kubectl applies nothing of this `List`: this item is no object => put every object into one list, or into a document of its own
+      p.yaml:4:3: kubectl applies nothing of this `List`: this item is not an object => put every object into one list, or into a document of its own
     no items (kubectl: refuses it)
       p.yaml:1:1: the `items` of a `List` must be a list
     null as items (kubectl: refuses it)

@@ -35,9 +35,9 @@ fn documents_that_are_no_policies() {
 
       s.yaml:26:1: the object has no `kind`
     kind: CiliumNetworkPolice
-      s.yaml:27:7: `CiliumNetworkPolice` is no kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
+      s.yaml:27:7: `CiliumNetworkPolice` is not a kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
     kind: Deployment
-      s.yaml:27:7: `Deployment` is no kind of policy verdikt knows => verdikt knows `NetworkPolicy`, `CiliumNetworkPolicy`, `CiliumClusterwideNetworkPolicy`, `CiliumCIDRGroup` and `ClusterNetworkPolicy`
+      s.yaml:27:7: `Deployment` is not a kind of policy verdikt knows => verdikt knows `NetworkPolicy`, `CiliumNetworkPolicy`, `CiliumClusterwideNetworkPolicy`, `CiliumCIDRGroup` and `ClusterNetworkPolicy`
     apiVersion: cilium.io/v1
       s.yaml:26:13: there is no CiliumNetworkPolicy in `cilium.io/v1` => write `cilium.io/v2`
     apiVersion: networking.k8s.io/v1
@@ -65,7 +65,7 @@ fn documents_that_are_no_policies() {
     kind: CiliumClusterwideNetworkPolicy
       s.yaml:28:39: a CiliumClusterwideNetworkPolicy has no namespace => leave `metadata.namespace` out
     ---\njust text\n---
-      s.yaml:26:1: this document is no Kubernetes object => an object is a mapping with `apiVersion` and `kind`
+      s.yaml:26:1: this document is not a Kubernetes object => an object is a mapping with `apiVersion` and `kind`
     ");
     let twice = format!("{GOOD}---\n{HEAD}metadata: {{name: lockdown, namespace: data}}\nspec: {{}}\n");
     insta::assert_snapshot!(lines(&[("s.yaml", &twice)]), @"s.yaml:33:18: CiliumNetworkPolicy data/lockdown is there twice => it is also at s.yaml:28:18");
@@ -144,7 +144,7 @@ fn refusals() {
     policies: [lockdown]\n  rejected: {data/lokdown: {by: agent, saying: x}}
       s.yaml:21:14: no policy of this step is called `data/lokdown` => did you mean `data/lockdown`?
     policies: [lockdown]\n  rejected: {data/lockdown: {by: agnet, saying: x}}
-      s.yaml:21:34: `agnet` is no word for `by` => did you mean `agent`?
+      s.yaml:21:34: `agnet` is not a word for `by` => did you mean `agent`?
     policies: [lockdown]\n  rejected: {data/lockdown: {by: agent, saying: ''}}
       s.yaml:21:49: `saying` is empty, and every refusal says something
     policies: [lockdown]\n  rejected: {data/lockdown: {by: agent}}
@@ -225,23 +225,23 @@ fn documents_that_were_meant_to_be_policies() {
     ];
     insta::assert_snapshot!(heads.map(say).join("\n"), @"
     apiVersion: cilium.io/v2, kind: CiliumNetworkpolicy
-      p.yaml:2:7: `CiliumNetworkpolicy` is no kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
+      p.yaml:2:7: `CiliumNetworkpolicy` is not a kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
     apiVersion: cilium.io/v2, kind: Cnp
-      p.yaml:2:7: `Cnp` is no kind of policy verdikt knows => correct the kind; objects of other kinds are skipped, and not checked
+      p.yaml:2:7: `Cnp` is not a kind of policy verdikt knows => correct the kind; objects of other kinds are skipped, and not checked
     apiVersion: cilium.io/v2
       p.yaml:1:1: the object has no `kind`
     kind: CiliumNetwrkPolicy
-      p.yaml:1:7: `CiliumNetwrkPolicy` is no kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
+      p.yaml:1:7: `CiliumNetwrkPolicy` is not a kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
     metadta: {}
       p.yaml:1:1: the object has no `kind`
     apiVersion: cilum.io/v2, kind: CiliumNetwrkPolicy
-      p.yaml:2:7: `CiliumNetwrkPolicy` is no kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
+      p.yaml:2:7: `CiliumNetwrkPolicy` is not a kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
     apiVersion: cilium.io/v1, kind: CiliumNetworkPolicy
       p.yaml:1:13: there is no CiliumNetworkPolicy in `cilium.io/v1` => write `cilium.io/v2`
     apiVersion: networking.k8s.io/v1beta1, kind: NetworkPolicy
       p.yaml:1:13: there is no NetworkPolicy in `networking.k8s.io/v1beta1` => write `networking.k8s.io/v1`
     apiVersion: networking.k8s.io/v1, kind: NetworkPolicies
-      p.yaml:2:7: `NetworkPolicies` is no kind of policy verdikt knows => did you mean `NetworkPolicy`?
+      p.yaml:2:7: `NetworkPolicies` is not a kind of policy verdikt knows => did you mean `NetworkPolicy`?
     apiVersion: networking.k8s.io/v1, kind: Ingress
       passed over
     apiVersion: policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy
@@ -255,7 +255,7 @@ fn documents_that_were_meant_to_be_policies() {
     apiVersion: v1, kind: List, items: {}
       p.yaml:3:8: the `items` of a `List` must be a list
     apiVersion: v1, kind: NetworkPolcy
-      p.yaml:2:7: `NetworkPolcy` is no kind of policy verdikt knows => did you mean `NetworkPolicy`?
+      p.yaml:2:7: `NetworkPolcy` is not a kind of policy verdikt knows => did you mean `NetworkPolicy`?
     apiVersion: crd.projectcalico.org/v1, kind: GlobalNetworkPolicy
       passed over
     apiVersion: apps/v1, kind: Deployment

@@ -93,7 +93,7 @@ fn kinds_of_other_projects() {
     crd.antrea.io/v1beta1 NetworkPolicy: 1 ignored, 0 mistaken
     networking.gke.io/v1alpha1 NetworkPolicys: 1 ignored, 0 mistaken
     networking.k8s.io/v1 IngressClass: 1 ignored, 0 mistaken
-    networking.k8s.io/v1 NetworkPolciy: p.yaml:2:7: `NetworkPolciy` is no kind of policy verdikt knows => did you mean `NetworkPolicy`?
+    networking.k8s.io/v1 NetworkPolciy: p.yaml:2:7: `NetworkPolciy` is not a kind of policy verdikt knows => did you mean `NetworkPolicy`?
     0 ignored, 0 mistaken
     extensions/v1beta1 NetworkPolicy: NetworkPolicy b/a
     p.yaml:1:13: there is no NetworkPolicy in `extensions/v1beta1` => write `networking.k8s.io/v1`
@@ -105,12 +105,12 @@ fn kinds_of_other_projects() {
     p.yaml:1:13: there is no NetworkPolicy in `netwrking.k8s.io/v1` => write `networking.k8s.io/v1`
     0 ignored, 1 mistaken
     networking.k8s.io/v1 Networking: 1 ignored, 0 mistaken
-    cilium.io/v2 CiliumNetworkPolicies: p.yaml:2:7: `CiliumNetworkPolicies` is no kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
+    cilium.io/v2 CiliumNetworkPolicies: p.yaml:2:7: `CiliumNetworkPolicies` is not a kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
     0 ignored, 0 mistaken
     ciliun.io/v2 CiliumNetworkPolicy: CiliumNetworkPolicy b/a
     p.yaml:1:13: there is no CiliumNetworkPolicy in `ciliun.io/v2` => write `cilium.io/v2`
     0 ignored, 1 mistaken
-    example.org/v1 CiliumNetworkPolcy: p.yaml:2:7: `CiliumNetworkPolcy` is no kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
+    example.org/v1 CiliumNetworkPolcy: p.yaml:2:7: `CiliumNetworkPolcy` is not a kind of policy verdikt knows => did you mean `CiliumNetworkPolicy`?
     0 ignored, 0 mistaken
     ");
 }

@@ -33,7 +33,7 @@ fn how_services_are_reached() {
     {externalTrafficPolicy: Cluster, selects: {app: api}, ports
       s.yaml:10:41: `externalTrafficPolicy` means nothing for service `shop/front`: no host outside reaches a service of type ClusterIP => give the service `type: NodePort` or `LoadBalancer`, or leave the policy out
     {type: NodePort, externalTrafficPolicy: local, selects: {app: api}, ports
-      s.yaml:10:57: `local` is no word for `externalTrafficPolicy` => did you mean `Local`?
+      s.yaml:10:57: `local` is not a word for `externalTrafficPolicy` => did you mean `Local`?
     {externalIPs: [203.0.113.80], externalTrafficPolicy: Cluster, selects: {app: api}, ports
       nothing
     {externalIPs: [203.0.113.0/24], selects: {app: api}, ports
@@ -201,15 +201,15 @@ fn where_pods_are_and_whom_they_ask() {
     {labels: {app: web}, serves: [http 80 as web, tcp 8000-8010]}
       nothing
     {labels: {app: web}, serves: [http 80 as web, tcp 8010-8000]}
-      s.yaml:6:61: `8010-8000` is no range of 2 to 100 ports => write the lower port first
+      s.yaml:6:61: `8010-8000` is not a range of 2 to 100 ports => write the lower port first
     {labels: {app: web}, serves: [http 80 as web, tcp 8000-9000]}
-      s.yaml:6:61: `8000-9000` is no range of 2 to 100 ports => write the lower port first
+      s.yaml:6:61: `8000-9000` is not a range of 2 to 100 ports => write the lower port first
     {labels: {app: web}, serves: [http 80 as web, tcp 8000-8010 as many]}
       s.yaml:6:61: `tcp 8000-8010 as many` gives several ports one name
     nodes: {host: {}}\n  dns: {cache: host}
       nothing
     nodes: {host: {}}\n  dns: {cache: far}
-      s.yaml:15:16: `far` is no cache of names on the pods' node => write `host`, or `namespace/name` of a pod
+      s.yaml:15:16: `far` is not a cache of names on the pods' node => write `host`, or `namespace/name` of a pod
     nodes: {host: {}}\n  dns: {cache: shop/wbe}
       s.yaml:15:16: no pod is called `shop/wbe` => did you mean `shop/web`?
     nodes: {host: {}}\n  dns: {service: shop/front}
@@ -258,9 +258,9 @@ fn ports_of_the_node_that_lead_to_pods() {
     {labels: {app: web}, serves: [http 80 as web], hostPorts: {30080: 80}}
       s.yaml:6:74: Cilium ignores 30080 as a port of the node for a pod: it is one for services => use a port outside of 30000-32767
     {labels: {app: web}, serves: [http 80 as web], hostPorts: {0: 80, 80/icmp: 80, 81: 0}}
-      s.yaml:6:74: `0` is no port: ports are numbers from 1 to 65535
-      s.yaml:6:81: `icmp` is no protocol of a service => the protocols of a service are: `tcp`, `udp` and `sctp`
-      s.yaml:6:98: `0` is no port: ports are numbers from 1 to 65535
+      s.yaml:6:74: `0` is not a port: ports are numbers from 1 to 65535
+      s.yaml:6:81: `icmp` is not a protocol of a service => the protocols of a service are: `tcp`, `udp` and `sctp`
+      s.yaml:6:98: `0` is not a port: ports are numbers from 1 to 65535
     {labels: {app: web}, serves: [http 80 as web], hostNetwork: true, hostPorts: {8080: 80}}
       s.yaml:6:93: a pod in the network of its node serves its ports there by itself => leave `hostPorts` or `hostNetwork` out
     {labels: {app: web}, serves: [http 80 as web], cluster: west, hostPorts: {8080: 80}}

@@ -70,7 +70,7 @@ fn differences_between_versions() {
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x}
       s.yaml:26:14: this difference has no cells and no rejections
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x, see: elsewhere, expect: {tcp data/redis:6379: {allow: client}}}
-      s.yaml:26:40: `elsewhere` is no address that begins with `https://`
+      s.yaml:26:40: `elsewhere` is not an address that begins with `https://`
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x, expect: {tcp shop/web:80: {allow: client}}}
       s.yaml:26:44: the step's `expect` has no attempt `tcp shop/web:80` => its attempts are: `tcp data/redis:6379`
     deny ingress by data/lockdown: others\n  differs:\n  - {cilium: '<1.19', because: x, expect: {tcp data/redis:6379: {allow: [cleint, data/redis]}}}

@@ -28,7 +28,7 @@ steps:
     s.yaml:6:42: `serves` must be a list, and this is text => write it in brackets: `[…]`
     s.yaml:8:9: `step` must be text, and this is a whole number => write it in quotes
     s.yaml:9:3: unknown key `polices` => did you mean `policies`?
-    s.yaml:10:9: `audti` is no word for `mode` => did you mean `audit`?
+    s.yaml:10:9: `audti` is not a word for `mode` => did you mean `audit`?
     s.yaml:11:32: `allow` must be text or a list, and this is a whole number => write it in quotes
     s.yaml:12:3: `step` is missing in an entry of `steps`
     s.yaml:12:9: `expect` must be a mapping, and this is nothing => name at least one attempt below it: `tcp database/redis:6379: {allow: others}`

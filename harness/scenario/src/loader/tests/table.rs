@@ -89,9 +89,9 @@ fn attempts_that_cannot_be_made() {
         "tcp ingress:80",
     ]), @r"
     ? tpc data/redis:6379\n    : {allow: others}
-      s.yaml:18:7: `tpc` is no kind of attempt => did you mean `tcp`?
+      s.yaml:18:7: `tpc` is not a kind of attempt => did you mean `tcp`?
     ? data/redis:6379\n    : {allow: others}
-      s.yaml:18:7: `data/redis:6379` is no kind of attempt => an attempt begins with: `tcp`, `udp`, `sctp`, `icmp`, `http`, `https`, `dns` and `dns+tcp`
+      s.yaml:18:7: `data/redis:6379` is not a kind of attempt => an attempt begins with: `tcp`, `udp`, `sctp`, `icmp`, `http`, `https`, `dns` and `dns+tcp`
     ? tcp data/redis\n    : {allow: others}
       s.yaml:18:7: the tcp attempt has no port => write `tcp data/redis:PORT`
     ? tcp data/reddis:6379\n    : {allow: others}
@@ -103,7 +103,7 @@ fn attempts_that_cannot_be_made() {
     ? tcp data/redis:6380\n    : {allow: others}
       s.yaml:18:7: `data/redis` does not serve tcp 6380 => it serves `tcp 6379`
     ? tcp data/redis:http\n    : {allow: others}
-      s.yaml:18:7: `http` is no port: ports are numbers from 1 to 65535
+      s.yaml:18:7: `http` is not a port: ports are numbers from 1 to 65535
     ? tcp shop/api:8080\n    : {allow: others}
       s.yaml:18:7: `shop/api` does not serve tcp 8080 => 8080 is the port of service `shop/front` in front of it; it serves `http 3000`
     ? tcp shop/front:3000\n    : {allow: others}
@@ -121,13 +121,13 @@ fn attempts_that_cannot_be_made() {
     ? http GET data/redis:6379/\n    : {allow: others}
       s.yaml:18:7: `data/redis` does not serve http 6379 => it serves `tcp 6379`
     ? http get shop/web/\n    : {allow: others}
-      s.yaml:18:7: `get` is no HTTP method => methods are written in capitals: `http GET …`
+      s.yaml:18:7: `get` is not an HTTP method => methods are written in capitals: `http GET …`
     ? http GET shop/web\n    : {allow: others}
       s.yaml:18:7: `shop/web` has no path => write `http GET namespace/name:8080/path Header=value`
     ? http GET\n    : {allow: others}
       s.yaml:18:7: the HTTP attempt has no target => write `http GET namespace/name:8080/path Header=value`
     ? http GET shop/web/ nonsense\n    : {allow: others}
-      s.yaml:18:7: `nonsense` is no header => write `Name=value`
+      s.yaml:18:7: `nonsense` is not a header => write `Name=value`
     ? http GET nobody.example.test/\n    : {allow: others}
       s.yaml:18:7: `nobody.example.test` leads nowhere in this topology => the names that lead somewhere are: `pay.example.test` and `front.shop.svc.cluster.local`
     ? http GET pay.example.tset:443/\n    : {allow: others}
@@ -162,11 +162,11 @@ fn backends_that_cannot_answer() {
     ? tcp shop/front:8080 via shop/apy\n    : {allow: others}
       s.yaml:18:7: `shop/apy` is not behind service `shop/front` => did you mean `shop/api`?
     ? tcp shop/front:8080 via\n    : {allow: others}
-      s.yaml:18:7: `8080 via` is no port: ports are numbers from 1 to 65535
+      s.yaml:18:7: `8080 via` is not a port: ports are numbers from 1 to 65535
     ? tcp data/redis:6379 via shop/api\n    : {allow: others}
-      s.yaml:18:7: `data/redis` is no service, and only a service leads to one of several backends => name the service by its namespace and name, or leave out `via`
+      s.yaml:18:7: `data/redis` is not a service, and only a service leads to one of several backends => name the service by its namespace and name, or leave out `via`
     ? tcp front.shop.svc.cluster.local:8080 via shop/api\n    : {allow: others}
-      s.yaml:18:7: `front.shop.svc.cluster.local` is no service, and only a service leads to one of several backends => name the service by its namespace and name, or leave out `via`
+      s.yaml:18:7: `front.shop.svc.cluster.local` is not a service, and only a service leads to one of several backends => name the service by its namespace and name, or leave out `via`
     ? dns pay.example.test via shop/api\n    : {allow: others}
       s.yaml:18:7: a query asks the cluster's DNS server, and only a service leads to one of several backends => name the service by its namespace and name, or leave out `via`
     ");
@@ -196,11 +196,11 @@ fn verdicts_and_sources() {
         (OPEN, "tcp data/redis:6379: {allow: others}\n    tcp  data/redis:6379: {deny: others}"),
     ]), @r"
     {alow: others}
-      s.yaml:18:27: `alow` is no verdict => did you mean `allow`?
+      s.yaml:18:27: `alow` is not a verdict => did you mean `allow`?
     {deny https: others}
-      s.yaml:18:27: `deny https` is no verdict => did you mean `deny http`?
+      s.yaml:18:27: `deny https` is not a verdict => did you mean `deny http`?
     {reject: [client], allow: others}
-      s.yaml:18:27: `reject` is no verdict => the verdicts are: `allow`, `deny`, `deny egress`, `deny ingress`, `deny dns`, `deny http`, `deny tls`, `audit` and `redirect`
+      s.yaml:18:27: `reject` is not a verdict => the verdicts are: `allow`, `deny`, `deny egress`, `deny ingress`, `deny dns`, `deny http`, `deny tls`, `audit` and `redirect`
     {allow by lockdown: others}
       s.yaml:18:27: no policy of this step is called `lockdown` => its policies are: none
     data/lokdown: others
@@ -243,7 +243,7 @@ fn a_broken_pod_brings_no_further_mistakes() {
         ("shop/api:", "shop/Api:"),
     ]), @"
     data/redis: {labels: {app: redis}, serves: [tcp x]}
-      s.yaml:8:49: `x` is no port: ports are numbers from 1 to 65535
+      s.yaml:8:49: `x` is not a port: ports are numbers from 1 to 65535
     shop/Api:
       s.yaml:7:5: `Api` is not an object name (lower-case letters, digits, inner hyphens and dots, at most 253 characters)
     ");
@@ -391,7 +391,7 @@ fn urls_and_relative_names() {
     https GET shop/front:8080/: {allow: others}
       s.yaml:18:5: nobody behind port 8080 of service `shop/front` serves HTTPS in this step
     http GET https://front.shop/: {allow: others}
-      s.yaml:18:5: `https://front.shop/` is no address of http => write `https GET front.shop/`
+      s.yaml:18:5: `https://front.shop/` is not an address of http => write `https GET front.shop/`
     ");
     let one = GOOD.replace("  namespaces: {shop: {}, data: {}}", "  namespaces: {shop: {}}");
     let one = one.replace("data/redis", "shop/redis").replace("data/lockdown", "shop/lockdown");
@@ -437,6 +437,6 @@ fn sources_that_are_none() {
       s.yaml:18:5: `data/redis` is a source only, and no attempt leads to it => take `only: source` away from it
       s.yaml:22:5: `data/redis` is a source only, and no attempt leads to it => take `only: source` away from it
     client: {only: both}
-      s.yaml:12:20: `both` is no word for `only` => the words known here are `source` and `target`
+      s.yaml:12:20: `both` is not a word for `only` => the words known here are `source` and `target`
     ");
 }

@@ -54,9 +54,9 @@ fn what_is_served() {
     serves: [https 6379]
       nothing
     serves: [tcp 0]
-      s.yaml:8:49: `0` is no port: ports are numbers from 1 to 65535
+      s.yaml:8:49: `0` is not a port: ports are numbers from 1 to 65535
     serves: [tcp 65536]
-      s.yaml:8:49: `65536` is no port: ports are numbers from 1 to 65535
+      s.yaml:8:49: `65536` is not a port: ports are numbers from 1 to 65535
     serves: [tcp 6379 as 'no name']
       s.yaml:8:49: `tcp 6379 as 'no name'` does not say what is served => write `http 80` or `http 3000 as web`
     serves: [tcp 6379, tcp 80 as Web]
@@ -101,7 +101,7 @@ fn services() {
     {selects: {app: api}, backends: [pay],
       s.yaml:10:5: service `shop/front` has a selector and backends => keep `selects` or `backends`
     {backends: [pya], ports: {80: 443}}
-      s.yaml:10:29: `pya` is no host outside the cluster and no node => did you mean `pay`?
+      s.yaml:10:29: `pya` is neither a host outside the cluster nor a node => did you mean `pay`?
     {backends: [pay], ports: {80: 443}}
       nothing
     {type: NodePort, backends: [pay], ports: {80: 443}}
@@ -109,7 +109,7 @@ fn services() {
     {type: LoadBalancer, selects: {app: api},
       nothing
     {type: Nodeport, selects: {app: api},
-      s.yaml:10:24: `Nodeport` is no word for `type` => did you mean `NodePort`?
+      s.yaml:10:24: `Nodeport` is not a word for `type` => did you mean `NodePort`?
     ports: {}
       s.yaml:10:5: service `shop/front` offers no port => give it `ports: {80: 8080}`
     ports: {8080: 3001}
@@ -119,12 +119,12 @@ fn services() {
     ports: {8080/udp: 3000}
       s.yaml:10:47: nobody behind service `shop/front` serves udp port 3000 => what is behind it serves `http 3000`
     ports: {http: 3000, 80/icmp: 3000}
-      s.yaml:10:47: `http` is no port: ports are numbers from 1 to 65535
-      s.yaml:10:59: `icmp` is no protocol of a service => the protocols of a service are: `tcp`, `udp` and `sctp`
+      s.yaml:10:47: `http` is not a port: ports are numbers from 1 to 65535
+      s.yaml:10:59: `icmp` is not a protocol of a service => the protocols of a service are: `tcp`, `udp` and `sctp`
     ports: {8080: 3000, 8080/tcp: 3000}
       s.yaml:10:59: port 8080/tcp is offered twice
     ports: {8080: 70000}
-      s.yaml:10:53: `70000` is no port: ports are numbers from 1 to 65535
+      s.yaml:10:53: `70000` is not a port: ports are numbers from 1 to 65535
     shop/web:
       nothing
     nowhere/front:
@@ -163,7 +163,7 @@ fn hosts_and_nodes() {
       s.yaml:12:51: `a.b.svc.cluster.local` is a name of the cluster, and leads to no host outside it
     client: {}\n    a.b: {}\n    others: {}
       s.yaml:13:5: `a.b` is not a host name (lower-case letters, digits and inner hyphens, no dots, at most 63 characters)
-      s.yaml:14:5: `others` stands for every source not named, and is no name
+      s.yaml:14:5: `others` stands for every source not named, and is not a name
     client: {}\n    host: {}
       s.yaml:13:5: `host` is the node that runs the pods, and no host outside the cluster => give the host another name
     nodes: {host: {}, client: {}}
@@ -171,7 +171,7 @@ fn hosts_and_nodes() {
     nodes: {host: {}, health: {}}\n  cilium: [health]
       s.yaml:14:21: `health` is also one of Cilium's own endpoints => give it another name, or take the endpoint off the list `cilium`
     nodes: {host: {}}\n  cilium: [helth]
-      s.yaml:15:12: `helth` is no word for an entry of `cilium` => did you mean `health`?
+      s.yaml:15:12: `helth` is not a word for an entry of `cilium` => did you mean `health`?
     "#);
 }
 

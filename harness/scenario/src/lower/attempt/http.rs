@@ -16,13 +16,13 @@ pub(super) fn http(scheme: Scheme, text: &str, topology: &Topology) -> Result<At
         return Err(Mistake::new("the HTTP attempt has no target").help(form()));
     };
     if !is_token(method) || method.bytes().any(|c| c.is_ascii_lowercase()) {
-        let mistake = Mistake::new(format!("`{method}` is no HTTP method"));
+        let mistake = Mistake::new(format!("`{method}` is not an HTTP method"));
         return Err(mistake.help(format!("methods are written in capitals: `{scheme} GET …`")));
     }
     let (prefix, url) = split_prefix(url);
     let of_url = URLS.iter().find_map(|(begin, carried)| Some((url.strip_prefix(begin)?, *carried)));
     if let Some((rest, other)) = of_url.filter(|(_, carried)| *carried != scheme) {
-        let mistake = Mistake::new(format!("`{url}` is no address of {scheme}"));
+        let mistake = Mistake::new(format!("`{url}` is not an address of {scheme}"));
         return Err(mistake.help(format!("write `{other} {method} {rest}`")));
     }
     let split = match of_url.map(|(rest, _)| rest) {
@@ -41,7 +41,7 @@ pub(super) fn http(scheme: Scheme, text: &str, topology: &Topology) -> Result<At
     for word in words {
         let header = word.split_once('=').filter(|(name, _)| is_token(name));
         let Some((name, value)) = header else {
-            let mistake = Mistake::new(format!("`{word}` is no header"));
+            let mistake = Mistake::new(format!("`{word}` is not a header"));
             return Err(mistake.help("write `Name=value`".to_owned()));
         };
         headers.push((name.to_owned(), value.to_owned()));

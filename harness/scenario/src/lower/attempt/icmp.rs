@@ -23,7 +23,7 @@ pub(super) fn target_of_words<'a>(mut words: impl Iterator<Item = &'a str>) -> O
 /// The type of a message that a client can send of itself, and that policies judge.
 fn message_type(text: &str, family: IpFamily) -> Result<u8, Mistake> {
     let Some(kind) = text.parse().ok().or_else(|| type_of_name(text, family)) else {
-        let mistake = Mistake::new(format!("`{text}` is no type of an ICMP message of {family}"));
+        let mistake = Mistake::new(format!("`{text}` is not a type of an ICMP message of {family}"));
         let help = "write a number, or a name as in policies: `icmp Timestamp shop/web`".to_owned();
         return Err(mistake.help(help));
     };

@@ -22,7 +22,7 @@ pub(crate) enum DocumentClass {
     Other,
 }
 
-/// The kinds of `cilium.io` that are no network policies: of Cilium, and of Tetragon.
+/// The kinds of `cilium.io` that are not network policies: of Cilium, and of Tetragon.
 /// <https://github.com/cilium/cilium/tree/main/pkg/k8s/apis/cilium.io>,
 /// <https://github.com/cilium/tetragon/tree/main/pkg/k8s/apis/cilium.io>
 const OTHERS_OF_CILIUM: [&str; 26] = [
@@ -54,7 +54,7 @@ const OTHERS_OF_CILIUM: [&str; 26] = [
     "TracingPolicyNamespaced",
 ];
 
-/// The kinds of `networking.k8s.io` that are no network policies.
+/// The kinds of `networking.k8s.io` that are not network policies.
 const OTHERS_OF_KUBERNETES: [&str; 4] = ["IPAddress", "Ingress", "IngressClass", "ServiceCIDR"];
 
 /// The kinds before `ClusterNetworkPolicy`, which no version of Cilium enforces.
@@ -98,7 +98,7 @@ pub(crate) fn classify(root: &YamlNode) -> DocumentClass {
     {
         return DocumentClass::Other;
     }
-    let no_kind = || Mistake::new(format!("`{kind}` is no kind of policy verdikt knows"));
+    let no_kind = || Mistake::new(format!("`{kind}` is not a kind of policy verdikt knows"));
     let near = nearest(kind, PolicyKind::ALL.into_iter().map(PolicyKind::name));
     match near {
         // Other projects have kinds with similar names; a slip of a letter or two is none of them.
@@ -118,7 +118,7 @@ fn looks_like_a_policy(root: &YamlNode) -> bool {
     let has = |keys: &[&str]| keys.iter().any(|key| root.at(&["spec", key]).is_some());
     has(&["endpointSelector", "podSelector"])
         || has(&["subject"]) && has(&["tier"])
-        // Much of what is no policy selects nodes.
+        // Much of what is not a policy selects nodes.
         || has(&["nodeSelector"]) && has(&["ingress", "ingressDeny", "egress", "egressDeny"])
 }
 

@@ -80,7 +80,7 @@ fn known_cache(text: &str, topology: &Topology) -> Result<Endpoint, Mistake> {
         return Ok(Endpoint::Node(text.parse()?));
     }
     let name = text.parse::<NamespacedName>().map_err(|_| {
-        Mistake::new(format!("`{text}` is no cache of names on the pods' node"))
+        Mistake::new(format!("`{text}` is not a cache of names on the pods' node"))
             .help(format!("write `{LOCAL_NODE}`, or `namespace/name` of a pod"))
     })?;
     let Some(pod) = topology.pods.get(&name) else {

@@ -34,7 +34,7 @@ pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
 /// The host, if there is one, and what the path begins with.
 fn begins_with(text: &str) -> Result<(Option<DnsName>, String), Mistake> {
     let Some(slash) = text.find('/') else {
-        let mistake = Mistake::new(format!("`{text}` is no route: it has no path"));
+        let mistake = Mistake::new(format!("`{text}` is not a route: it has no path"));
         return Err(mistake.help(format!("write `{text}/`")));
     };
     let (host, prefix) = text.split_at(slash);

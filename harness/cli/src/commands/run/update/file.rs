@@ -16,7 +16,7 @@ pub(super) fn write(file: &str, read: &str, rewritten: &str) -> Result<(), Failu
     if !matches!(files::target(path).map_err(|error| failed(&error))?, PathTarget::File(_))
         || file == "<stdin>"
     {
-        return Err(Failure::wrong(format!("cannot rewrite `{file}`: it is no file"))
+        return Err(Failure::wrong(format!("cannot rewrite `{file}`: it is not a file"))
             .hint("name the scenario's file in place of a pipe"));
     }
     let bytes = fs::read(path).map_err(|error| failed(&error))?;
