@@ -164,9 +164,10 @@ pub(crate) struct RunArguments {
     /// Leave what was made in a cluster; `verdikt clean` removes it
     #[arg(long)]
     pub(crate) keep: bool,
-    /// How many scenarios run at the same time; on a cluster, of those that have nothing in common
-    #[arg(long, value_name = "NUMBER", default_value = "4")]
-    pub(crate) parallel: std::num::NonZeroU8,
+    /// How many scenarios run at the same time; on a cluster, of those that have nothing in common [default: 4; on a
+    /// cluster, as many as its smallest node carries: 4 for each core, and one for every 12 pods]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) parallel: Option<std::num::NonZeroU8>,
     /// After how long a connection, query or request times out: `500ms`, `3s`, `2m`
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
     pub(crate) timeout: Duration,

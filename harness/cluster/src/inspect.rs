@@ -1,5 +1,6 @@
 //! What a cluster is: its nodes, its Cilium, what its agents are told.
 
+mod capacity;
 mod cilium;
 #[cfg(test)]
 mod tests;
@@ -76,6 +77,8 @@ pub struct NodeFacts {
     pub ready: bool,
     /// Whether pods without tolerations may run on it.
     pub schedulable: bool,
+    /// How many scenarios it carries at once, if it says what it has.
+    pub scenarios: Option<usize>,
     /// Its Cilium agent.
     pub agent: Option<AgentPod>,
 }

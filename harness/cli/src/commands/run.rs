@@ -173,7 +173,7 @@ fn run_options(
     Ok(RunOptions {
         version,
         filters: if arguments.failed { Remembered::filters()? } else { arguments.filter.clone() },
-        parallel: arguments.parallel.get().into(),
+        parallel: arguments.parallel.map_or_else(|| backend.scenarios_at_once(), |it| it.get().into()),
         timeout: arguments.timeout,
         clock: Clock::System,
         origin: origin(backend.context()),

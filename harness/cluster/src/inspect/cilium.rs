@@ -7,7 +7,7 @@ use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use verdikt_scenario::version::CiliumVersion;
 
-use super::{AgentPod, NodeFacts};
+use super::{AgentPod, NodeFacts, capacity};
 use crate::exec::PodContainer;
 use crate::pods;
 
@@ -79,6 +79,7 @@ fn node_facts(node: &Node) -> NodeFacts {
         addresses: internal.filter_map(|address| address.address.parse().ok()).collect(),
         ready: conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True"),
         schedulable: !spec.unschedulable.unwrap_or_default() && !tainted,
+        scenarios: capacity::scenarios(&status.allocatable.unwrap_or_default()),
         agent: None,
     }
 }

@@ -114,8 +114,8 @@ async fn a_cluster_with_cilium() {
     insta::assert_snapshot!(check(healthy).await, @r#"
     1.18.3 is 1.18
     prod always audit true l7 false hubble true Some(4244) tls true relay Some((10.96.7.7, 443))
-    control: NodeFacts { labels: {"node-role.kubernetes.io/control-plane": ""}, machine: Some("kind://docker/shop/control"), addresses: [172.18.0.2], ready: false, schedulable: false, agent: None }
-    worker: NodeFacts { labels: {}, machine: None, addresses: [172.18.0.3], ready: true, schedulable: true, agent: Some(AgentPod { container: PodContainer { namespace: "kube-system", pod: "cilium-new", container: "cilium-agent" }, ready: true }) }
+    control: NodeFacts { labels: {"node-role.kubernetes.io/control-plane": ""}, machine: Some("kind://docker/shop/control"), addresses: [172.18.0.2], ready: false, schedulable: false, scenarios: None, agent: None }
+    worker: NodeFacts { labels: {}, machine: None, addresses: [172.18.0.3], ready: true, schedulable: true, scenarios: None, agent: Some(AgentPod { container: PodContainer { namespace: "kube-system", pod: "cilium-new", container: "cilium-agent" }, ready: true }) }
     API server on ["control"]
     DNS [10.96.0.10] [10.244.0.3]
     "#);

@@ -133,6 +133,11 @@ impl ClusterSession {
         self.facts.cilium.version
     }
 
+    /// How many scenarios it carries at once.
+    pub fn scenarios_at_once(&self) -> usize {
+        self.facts.scenarios_at_once()
+    }
+
     /// The context of the kubeconfig.
     pub fn context(&self) -> &str {
         self.connection.context()

@@ -8,6 +8,7 @@ use verdikt_kind::profile::Profile;
 use verdikt_platform::limit::Limit;
 use verdikt_runner::backend::reason;
 use verdikt_runner::cluster::kind::{self, KindCluster, KindClusterError};
+use verdikt_runner::plan::RunOptions;
 use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::version::CiliumVersion;
 
@@ -82,6 +83,14 @@ impl ChosenBackend {
         match self {
             Self::Model(_) | Self::Lab => None,
             Self::Cluster(cluster) => Some(cluster.context().to_owned()),
+        }
+    }
+
+    /// How many scenarios run at the same time, unless somebody says it.
+    pub(super) fn scenarios_at_once(&self) -> usize {
+        match self {
+            Self::Model(_) | Self::Lab => RunOptions::default().parallel,
+            Self::Cluster(cluster) => cluster.scenarios_at_once(),
         }
     }
 

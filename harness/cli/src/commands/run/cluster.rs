@@ -77,6 +77,11 @@ impl ChosenCluster {
         self.session.version()
     }
 
+    /// How many scenarios it carries at once.
+    pub(super) fn scenarios_at_once(&self) -> usize {
+        self.session.scenarios_at_once()
+    }
+
     /// The context of the kubeconfig.
     pub(super) fn context(&self) -> &str {
         self.session.context()
