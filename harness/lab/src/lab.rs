@@ -227,6 +227,7 @@ impl Lab {
     ) -> Result<(), LabError> {
         let NetnsHandle { device, thread, stream, failed } = site;
         let (output, input) = tokio::io::split(stream);
+        // A probe that ends well sends no reason.
         let why = async { failed.await.ok().map(|error| error.to_string()) };
         self.probes.add(endpoint.clone(), output, input, why);
         self.last_link += 1;

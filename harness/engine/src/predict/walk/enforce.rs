@@ -96,18 +96,23 @@ impl AttemptWalk<'_> {
                 None => return false,
             },
         };
-        self.trace.end = match &finding {
-            Finding::Unknown { .. } | Finding::Chance { .. } => Some(Answer::Abstain),
-            Finding::Redirected { .. } => Some(Answer::Redirect),
-            Finding::NoRuleAllows { .. } | Finding::Denied { .. } => Some(Answer::Deny(point)),
-            Finding::Allowed { .. }
-            | Finding::PassedOn { .. }
-            | Finding::LocalHost
-            | Finding::NotIsolated
-            | Finding::Itself { .. }
-            | Finding::OutsideCluster => None,
-        };
+        self.trace.end = answer_of_proxy(&finding, point);
         self.note(point, endpoint.clone(), text, finding);
         point == EnforcementPoint::Dns
+    }
+}
+
+/// How an attempt ends at a proxy that finds this; none if it goes on.
+fn answer_of_proxy(finding: &Finding, point: EnforcementPoint) -> Option<Answer> {
+    match finding {
+        Finding::Unknown { .. } | Finding::Chance { .. } => Some(Answer::Abstain),
+        Finding::Redirected { .. } => Some(Answer::Redirect),
+        Finding::NoRuleAllows { .. } | Finding::Denied { .. } => Some(Answer::Deny(point)),
+        Finding::Allowed { .. }
+        | Finding::PassedOn { .. }
+        | Finding::LocalHost
+        | Finding::NotIsolated
+        | Finding::Itself { .. }
+        | Finding::OutsideCluster => None,
     }
 }
