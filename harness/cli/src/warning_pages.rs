@@ -1,4 +1,5 @@
-//! The pages of the book about warnings, by the codes of the warnings.
+//! The pages of the book about warnings, by the codes of the warnings. `../warnings` is a link to `docs/src/warnings`;
+//! `docs/src/warnings.md` and `docs/src/SUMMARY.md` list the codes too.
 
 /// The pages by their codes, in order.
 macro_rules! pages {

@@ -1,6 +1,8 @@
-//! Policies that are legal and almost surely not what was meant: one file for each kind of warning.
+//! Policies that are legal and almost surely not what was meant: one file for each kind of warning, and beside them
+//! `refused`, which finds mistakes, and `nearest`, which words advice on selectors.
 //!
-//! A warning names the place and the mend. Sound policies cause none; where a lint cannot be sure, it is silent.
+//! A warning names the place and the mend. Sound policies cause none; where a lint cannot be sure, it is silent. What is
+//! right or wrong by what the files do not say is a hint.
 
 mod api_server_port;
 mod baseline_opens;
@@ -12,7 +14,7 @@ mod deny_isolates;
 mod deny_stops_probes;
 mod dns_one_label;
 mod dns_peer_namespace;
-mod domain_names_replace;
+mod dns_rules_replaced;
 mod egress_cuts_dns;
 mod equal_priorities;
 mod filtered_label;
@@ -160,7 +162,7 @@ fn all_findings(context: &LintContext<'_>) -> Findings {
         misread_value::lint,
         baseline_opens::lint,
         equal_priorities::lint,
-        domain_names_replace::lint,
+        dns_rules_replaced::lint,
         pass_lags::lint,
     ];
     let mut warnings: Vec<Diagnostic> = lints.iter().flat_map(|lint| lint(context)).collect();

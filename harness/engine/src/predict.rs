@@ -14,7 +14,7 @@ use verdikt_scenario::topology::{Endpoint, Port, Protocol, Resolved};
 use crate::model::{Learned, PolicyModel};
 use walk::{AttemptWalk, ProxyQuestion};
 
-/// A cluster in the course of a step: as it is when the first attempt is made, and when all names are known.
+/// A policy model in the course of a step: as it is when the first attempt is made, and when all names are known.
 #[derive(Clone, Debug)]
 pub struct StepModel<'a> {
     first: PolicyModel<'a>,
@@ -37,7 +37,7 @@ impl<'a> StepModel<'a> {
         self.first.walk(source, attempt).is_proxied()
     }
 
-    /// The cluster as it is when the first attempt is made.
+    /// The model as it is when the first attempt is made.
     pub fn cluster(&self) -> &PolicyModel<'a> {
         &self.first
     }
@@ -68,7 +68,7 @@ impl<'a> StepModel<'a> {
 }
 
 impl<'a> PolicyModel<'a> {
-    /// The cluster in a step with these attempts. Attempts by address go first; then those that ask the DNS server.
+    /// The model in a step with these attempts. Attempts by address go first; then those that ask the DNS server.
     pub fn in_step<'b>(
         self,
         attempts: impl IntoIterator<Item = (&'b Endpoint, &'b Attempt)>,
@@ -84,7 +84,7 @@ impl<'a> PolicyModel<'a> {
         StepModel { first: self, last, learned, proxied: BTreeSet::new() }
     }
 
-    /// The same cluster, where the DNS proxy knows these names and no others.
+    /// The same model, where the DNS proxy knows these names and no others.
     #[must_use]
     pub fn knowing(&self, learned: &Learned) -> Self {
         let mut cluster = self.clone();

@@ -1,4 +1,5 @@
-//! Each warning: a policy that causes it, and a near one that does not.
+//! Everything that is found about a policy, refusals too, without severities: a policy that causes each finding, and a near
+//! one that does not.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 

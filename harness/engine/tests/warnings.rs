@@ -1,4 +1,5 @@
-//! Warnings and hints that public reports asked for: each with an input that causes it, and a near one that does not.
+//! Warnings and hints of one code at a time, with their severities: each with an input that causes it, and a near one that
+//! does not.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 

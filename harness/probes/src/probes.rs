@@ -243,7 +243,7 @@ impl Probes {
         }
     }
 
-    /// Keeps the signals for what a probe says; none for a probe that was sent away.
+    /// Keeps the events of what a probe says; none for a probe that was sent away.
     fn hear(&mut self, (endpoint, number): Speaker, heard: ConversationEvent) {
         let member = self.members.get_mut(&endpoint).filter(|member| member.number == number);
         let Some(member) = member else { return };

@@ -1,4 +1,4 @@
-//! From the events of a run to text: for the terminal, as `JUnit` XML, JSON, Markdown and annotations on
+//! From the events of a run to text: for the terminal, as `JUnit` XML, JSON, Markdown, SARIF and annotations on
 //! GitHub; and one prediction explained.
 //!
 //! Every report is made from the [`Event`](verdikt_verdict::event::Event)s alone, so that a log gives the same

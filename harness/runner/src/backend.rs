@@ -28,8 +28,8 @@ impl fmt::Display for AttemptNumber {
 
 /// One topology of one scenario, living through its steps.
 pub trait Backend {
-    /// Makes the step's topology and policies the ones in force. Returns when they are. `prediction` is what the
-    /// engine makes of both.
+    /// Makes the step's topology and policies the ones in force. Returns when they are. `prediction` is the
+    /// policy model of both.
     fn apply(
         &mut self,
         step: &Step,

@@ -117,7 +117,7 @@ pub struct StepHistory {
 }
 
 impl StepHistory {
-    /// The cluster of the step that follows, with these policies.
+    /// The policy model of the step that follows, with these policies.
     pub(crate) fn cluster<'a>(
         &self,
         step: &'a Step,

@@ -21,7 +21,7 @@ use crate::invariants;
 use crate::plan::{PredictedStep, Sink};
 use crate::rejections::{agrees, disagreement};
 
-/// A step under way, and who is told of it.
+/// A step under way, since when, and for which version of Cilium.
 #[derive(Clone, Copy)]
 pub(crate) struct StepUnderWay<'a> {
     pub(crate) scenario: &'a Scenario,

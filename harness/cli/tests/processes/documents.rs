@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rstest::rstest;
@@ -88,7 +88,8 @@ fn a_plugin_of_kubectl() {
 fn every_warning_has_a_page() {
     let harness = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut codes = BTreeSet::new();
-    let mut folders = ["engine", "scenario", "manifests"].map(|name| harness.join(name).join("src")).to_vec();
+    let mut folders =
+        ["engine", "manifests", "runner", "scenario"].map(|name| harness.join(name).join("src")).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -126,10 +127,30 @@ fn every_warning_has_a_page() {
     let project = Project::with::<&str>(&[]);
     for code in &codes {
         let ran = project.verdikt(&["explain-warning", code]);
-        assert!(ran.code == 0 && ran.stdout.starts_with(&format!("# {code}\n")), "{ran}");
+        assert!(
+            ran.code == 0 && ran.stdout.starts_with(&format!("# {code}\n")),
+            "write docs/src/warnings/{code}.md, and its lines in warning_pages.rs, SUMMARY.md and warnings.md: {ran}"
+        );
     }
     let ran = project.verdikt(&["explain-warning", "no-such"]);
     assert!(ran.code == 2 && ran.stderr.contains("possible values: allow-without-reason"), "{ran}");
+}
+
+/// The list of warnings has every page, in their order, by its first sentence.
+#[test]
+fn the_list_of_warnings_is_that_of_the_pages() {
+    let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src");
+    let mut pages: Vec<_> =
+        fs::read_dir(book.join("warnings")).unwrap().map(|it| it.unwrap().path()).collect();
+    pages.sort();
+    let row = |page: &PathBuf| {
+        let (code, text) = (page.file_stem().unwrap().to_str().unwrap(), fs::read_to_string(page).unwrap());
+        let says = text.lines().nth(2).unwrap().split('.').next().unwrap();
+        format!("| [`{code}`](warnings/{code}.md) | {says} |")
+    };
+    let list = fs::read_to_string(book.join("warnings.md")).unwrap();
+    let rows: Vec<&str> = list.lines().filter(|line| line.starts_with("| [")).collect();
+    assert_eq!(rows, pages.iter().map(row).collect::<Vec<_>>());
 }
 
 #[test]

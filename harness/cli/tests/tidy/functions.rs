@@ -168,7 +168,10 @@ fn boolean(function: &Function<'_>) -> Option<String> {
 #[test]
 fn functions_take_no_booleans() {
     let bare = broken(|source, function| boolean(function).filter(|_| !is_exception(source, function)));
-    none(&bare, "say what `true` means by an enum, for who reads the call");
+    none(
+        &bare,
+        "say what `true` means by an enum, for who reads the call; what no call can write as a literal stands in `TAKE_BOOLEANS`",
+    );
 }
 
 #[test]
