@@ -124,6 +124,8 @@ fn with_policy(spec: &str) -> String {
 #[case::requests(with_policy(
     "{endpointSelector: {matchLabels: {app: web}}, ingress: [{fromEndpoints: [{}], toPorts: [{ports: [{port: \"8080\"}], rules: {http: [{method: GET, path: \"/api/.*\"}, {method: POST, path: /new}]}}]}]}"
 ))]
+#[case::ports_of_the_node(WEB.replace("{containerPort: 8080, name", "{containerPort: 8080, hostPort: 80, name"))]
+#[case::a_cache_of_the_own_node(format!("{WEB}---\napiVersion: apps/v1\nkind: DaemonSet\nmetadata: {{name: cache, namespace: kube-system}}\nspec: {{template: {{metadata: {{labels: {{k8s-app: cache}}}}, spec: {{containers: [{{name: c}}]}}}}}}\n---\napiVersion: cilium.io/v2\nkind: CiliumLocalRedirectPolicy\nmetadata: {{name: dns, namespace: kube-system}}\nspec: {{redirectFrontend: {{serviceMatcher: {{serviceName: kube-dns, namespace: kube-system}}}}, redirectBackend: {{localEndpointSelector: {{matchLabels: {{k8s-app: cache}}}}}}}}\n"))]
 #[case::refused_by_the_agent(with_policy("{endpointSelector: {}, ingress: [], egress: []}"))]
 #[case::refused_by_the_api_server(with_policy("{endpointSelector: {}, ingres: []}"))]
 #[case::replicas_that_differ(WEB.replace("{name: cli, namespace: shop}", "{name: web-2, namespace: shop, labels: {app: web, v: two}}").replace("name: cli", "name: c").replace("matchLabels: {app: web}}", "matchLabels: {v: two}}").replace("[{name: c}]", "[{name: c, ports: [{containerPort: 8080, name: http}]}]"))]
