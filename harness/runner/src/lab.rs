@@ -112,9 +112,10 @@ impl Backend for LabBackend {
         // Which names are known is for the lab's own DNS proxy to say.
         let cluster = prediction.knowing(&Learned::default()).into_owned();
         self.topology = step.topology.clone();
-        self.lab.forget_names(&step.expired);
         self.attempted.0.clear();
         self.lab.apply(&step.topology, cluster, step.enforcement).await.map_err(BackendError::new)?;
+        // Not before the servers give the answers of this step: a late one of the step before would be learned again.
+        self.lab.forget_names(&step.expired);
         Ok(AppliedStep::default())
     }
 
