@@ -310,14 +310,14 @@ impl Ports {
         &'a self,
         traffic: Traffic,
         destination: &Identity,
-        cluster: &PolicyModel<'_>,
+        model: &PolicyModel<'_>,
         direction: Direction,
     ) -> impl Iterator<Item = Option<&'a PortRule>> {
         let (all, rules) = match self {
             Self::All => (Some(None), &[][..]),
             Self::OneOf(rules) => (None, &rules[..]),
         };
-        let matching = move |rule: &&PortRule| rule.matcher.matches(traffic, destination, cluster, direction);
+        let matching = move |rule: &&PortRule| rule.matcher.matches(traffic, destination, model, direction);
         all.into_iter().chain(rules.iter().filter(matching).map(Some))
     }
 }
@@ -328,7 +328,7 @@ impl PortMatcher {
         &self,
         traffic: Traffic,
         destination: &Identity,
-        cluster: &PolicyModel<'_>,
+        model: &PolicyModel<'_>,
         direction: Direction,
     ) -> bool {
         match (self, traffic) {
@@ -336,9 +336,9 @@ impl PortMatcher {
                 protocol.is_none_or(|protocol| protocol == actual) && (*first..=*last).contains(&port)
             }
             (Self::Name { protocol, name, end_port }, Traffic::Port(actual, port)) => {
-                let end_port = end_port.filter(|_| cluster.named_ports_have_ends(direction));
+                let end_port = end_port.filter(|_| model.named_ports_have_ends(direction));
                 protocol.is_none_or(|protocol| protocol == actual)
-                    && cluster
+                    && model
                         .resolve_port_name(name, actual, destination, direction)
                         .is_some_and(|first| (first..=end_port.unwrap_or(first).max(first)).contains(&port))
             }

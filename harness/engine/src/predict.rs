@@ -38,7 +38,7 @@ impl<'a> StepModel<'a> {
     }
 
     /// The model as it is when the first attempt is made.
-    pub fn cluster(&self) -> &PolicyModel<'a> {
+    pub fn first(&self) -> &PolicyModel<'a> {
         &self.first
     }
 
@@ -87,15 +87,15 @@ impl<'a> PolicyModel<'a> {
     /// The same model, where the DNS proxy knows these names and no others.
     #[must_use]
     pub fn knowing(&self, learned: &Learned) -> Self {
-        let mut cluster = self.clone();
-        cluster.learned = learned.clone();
+        let mut model = self.clone();
+        model.learned = learned.clone();
         for host in self.topology.world.keys() {
             let names = learned.names.get(host).into_iter().flatten();
-            if let Some(subject) = cluster.subjects.get_mut(&Endpoint::World(host.clone())) {
+            if let Some(subject) = model.subjects.get_mut(&Endpoint::World(host.clone())) {
                 Arc::make_mut(subject).identity.names = names.map(|name| name.as_str().to_owned()).collect();
             }
         }
-        cluster
+        model
     }
 
     /// The name an attempt teaches the DNS proxy, if its query passes there, and the host outside with the address that is in

@@ -23,7 +23,7 @@ pub struct CurrentPolicy {
 #[derive(Debug)]
 struct LabState {
     policy: Arc<PolicyVersion>,
-    cluster: Arc<PolicyModel<'static>>,
+    model: Arc<PolicyModel<'static>>,
     endpoints: Arc<BTreeMap<IpAddr, AddressOwner>>,
     enforcement: Enforcement,
     /// By address and name, until when it is known.
@@ -33,15 +33,15 @@ struct LabState {
 impl CurrentPolicy {
     /// The first policy.
     pub fn new(
-        cluster: PolicyModel<'static>,
+        model: PolicyModel<'static>,
         endpoints: BTreeMap<IpAddr, AddressOwner>,
         enforcement: Enforcement,
     ) -> Self {
-        let (cluster, endpoints) = (Arc::new(cluster), Arc::new(endpoints));
+        let (model, endpoints) = (Arc::new(model), Arc::new(endpoints));
         let policy =
-            PolicyVersion::new(Arc::clone(&cluster), Arc::clone(&endpoints), BTreeMap::new(), 0, enforcement);
+            PolicyVersion::new(Arc::clone(&model), Arc::clone(&endpoints), BTreeMap::new(), 0, enforcement);
         let state =
-            LabState { policy: Arc::new(policy), cluster, endpoints, enforcement, names: BTreeMap::new() };
+            LabState { policy: Arc::new(policy), model, endpoints, enforcement, names: BTreeMap::new() };
         Self { revision: AtomicU64::new(0), state: Mutex::new(state) }
     }
 
@@ -58,12 +58,12 @@ impl CurrentPolicy {
     /// Puts another policy in force. What was learned stays known.
     pub fn replace(
         &self,
-        cluster: PolicyModel<'static>,
+        model: PolicyModel<'static>,
         endpoints: BTreeMap<IpAddr, AddressOwner>,
         enforcement: Enforcement,
     ) {
         let mut state = self.state();
-        state.cluster = Arc::new(cluster);
+        state.model = Arc::new(model);
         state.endpoints = Arc::new(endpoints);
         state.enforcement = enforcement;
         self.renew(&mut state);
@@ -111,8 +111,8 @@ impl CurrentPolicy {
             names.entry(*address).or_default().insert(name.clone());
         }
         let revision = state.policy.revision() + 1;
-        let (cluster, endpoints) = (Arc::clone(&state.cluster), Arc::clone(&state.endpoints));
-        state.policy = Arc::new(PolicyVersion::new(cluster, endpoints, names, revision, state.enforcement));
+        let (model, endpoints) = (Arc::clone(&state.model), Arc::clone(&state.endpoints));
+        state.policy = Arc::new(PolicyVersion::new(model, endpoints, names, revision, state.enforcement));
         self.revision.store(revision, Ordering::Release);
     }
 

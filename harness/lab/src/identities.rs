@@ -22,10 +22,10 @@ pub struct Identities {
 
 impl Identities {
     /// Gives numbers to the endpoints of a cluster; identities seen before keep theirs.
-    pub fn extend(&mut self, endpoints: &BTreeSet<Endpoint>, cluster: &PolicyModel<'_>) {
+    pub fn extend(&mut self, endpoints: &BTreeSet<Endpoint>, model: &PolicyModel<'_>) {
         self.endpoints.clear();
         for endpoint in endpoints {
-            let Some(identity) = cluster.identity(endpoint) else { continue };
+            let Some(identity) = model.identity(endpoint) else { continue };
             let number = reserved(identity).unwrap_or_else(|| {
                 let next = FIRST + u32::try_from(self.numbers.len()).unwrap_or(u32::MAX - FIRST);
                 *self.numbers.entry(identity.clone()).or_insert(next)

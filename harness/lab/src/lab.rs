@@ -133,7 +133,7 @@ impl Lab {
     pub async fn apply(
         &mut self,
         topology: &Topology,
-        cluster: PolicyModel<'static>,
+        model: PolicyModel<'static>,
         enforcement: Enforcement,
     ) -> Result<(), LabError> {
         let addresses = next(&self.addresses, topology);
@@ -152,7 +152,7 @@ impl Lab {
             self.leave(&endpoint).await?;
         }
         self.addresses = addresses;
-        self.identities.extend(&wanted, &cluster);
+        self.identities.extend(&wanted, &model);
         let mut entering = Vec::new();
         for endpoint in &wanted {
             if let Some(site) = self.sites.get(endpoint) {
@@ -180,7 +180,7 @@ impl Lab {
         self.try_sockets(topology, &services).await?;
         let relays = services::relays(topology, &self.addresses);
         self.carrier.services(services, relays).await.map_err(LabError::Datapath)?;
-        self.policy.replace(cluster, by_address, enforcement);
+        self.policy.replace(model, by_address, enforcement);
         self.configure(topology).await?;
         // What was lost while all of this was made belongs to no attempt.
         for site in self.sites.values_mut() {

@@ -30,7 +30,7 @@ pub struct AddressOwner {
 /// One version of the policy; never changes. What was judged by an older [`Self::revision`] is judged anew.
 #[derive(Debug)]
 pub struct PolicyVersion {
-    cluster: Arc<PolicyModel<'static>>,
+    model: Arc<PolicyModel<'static>>,
     /// Who has an address.
     endpoints: Arc<BTreeMap<IpAddr, AddressOwner>>,
     /// The names learned for an address outside the cluster.
@@ -42,13 +42,13 @@ pub struct PolicyVersion {
 impl PolicyVersion {
     /// A version of the policy.
     pub fn new(
-        cluster: Arc<PolicyModel<'static>>,
+        model: Arc<PolicyModel<'static>>,
         endpoints: Arc<BTreeMap<IpAddr, AddressOwner>>,
         names: BTreeMap<IpAddr, BTreeSet<String>>,
         revision: u64,
         enforcement: Enforcement,
     ) -> Self {
-        Self { cluster, endpoints, names, revision, enforcement }
+        Self { model, endpoints, names, revision, enforcement }
     }
 
     /// Grows with every change.
@@ -58,7 +58,7 @@ impl PolicyVersion {
 
     /// Whether denials of an endpoint's packets are reported only.
     pub fn audits(&self, endpoint: &Endpoint) -> bool {
-        self.enforcement.audit || self.cluster.audits(endpoint)
+        self.enforcement.audit || self.model.audits(endpoint)
     }
 
     /// The endpoint that has an address.
@@ -74,35 +74,35 @@ impl PolicyVersion {
 
     /// Whether an endpoint answers nothing.
     pub fn is_silent(&self, endpoint: &Endpoint) -> bool {
-        self.cluster.is_silent(endpoint)
+        self.model.is_silent(endpoint)
     }
 
     /// What Cilium knows of the owner of an address: its endpoint's identity, or that of an address outside.
     pub fn identity(&self, address: IpAddr) -> Identity {
         let names = || self.names.get(&address).into_iter().flatten().cloned().collect::<Vec<_>>();
-        match self.endpoint(address).map(|endpoint| (endpoint, self.cluster.identity(endpoint))) {
-            Some((Endpoint::World(_), _)) | None => self.cluster.world_identity(address, names()),
+        match self.endpoint(address).map(|endpoint| (endpoint, self.model.identity(endpoint))) {
+            Some((Endpoint::World(_), _)) | None => self.model.world_identity(address, names()),
             Some((_, Some(identity))) => identity.clone(),
-            Some((_, None)) => self.cluster.world_identity(address, Vec::new()),
+            Some((_, None)) => self.model.world_identity(address, Vec::new()),
         }
     }
 
     /// What the policy of `subject` says of a packet of (ingress) or to (egress) the owner of an address.
     pub fn packet(&self, subject: &Endpoint, direction: Direction, peer: IpAddr, traffic: Traffic) -> Ruling {
-        if self.endpoint(peer).is_some_and(|peer| self.cluster.are_one_node(subject, peer)) {
+        if self.endpoint(peer).is_some_and(|peer| self.model.are_one_node(subject, peer)) {
             return Ruling::not_enforced();
         }
-        self.cluster.rule_on(subject, direction, &self.identity(peer), traffic)
+        self.model.rule_on(subject, direction, &self.identity(peer), traffic)
     }
 
     /// Whether an endpoint is a gateway that leads requests on.
     pub fn is_gateway(&self, endpoint: &Endpoint) -> bool {
-        self.cluster.is_gateway(endpoint)
+        self.model.is_gateway(endpoint)
     }
 
     /// Where the gateway leads a request: to the first of those behind the route that has an address of the family.
     pub fn route(&self, authority: Option<&str>, path: &str, client: IpAddr) -> Option<SocketAddr> {
-        self.cluster.behind_route(authority, path).into_iter().find_map(|(backend, port)| {
+        self.model.behind_route(authority, path).into_iter().find_map(|(backend, port)| {
             let mut own = self.endpoints.iter().filter(|(_, owner)| owner.endpoint == backend);
             let (address, _) = own.find(|(address, _)| address.is_ipv4() == client.is_ipv4())?;
             Some(SocketAddr::new(*address, port.get()))
@@ -118,7 +118,7 @@ impl PolicyVersion {
         traffic: Traffic,
         request: &RequestHead<'_>,
     ) -> Finding {
-        self.cluster.rule_on_request(subject, direction, &self.identity(peer), traffic, request)
+        self.model.rule_on_request(subject, direction, &self.identity(peer), traffic, request)
     }
 
     /// What a proxy finds about the beginning of a connection.
@@ -130,7 +130,7 @@ impl PolicyVersion {
         traffic: Traffic,
         hello: Hello<'_>,
     ) -> Finding {
-        self.cluster.rule_on_hello(subject, direction, &self.identity(peer), traffic, hello)
+        self.model.rule_on_hello(subject, direction, &self.identity(peer), traffic, hello)
     }
 
     /// What the DNS proxy finds about a query.
@@ -142,6 +142,6 @@ impl PolicyVersion {
         traffic: Traffic,
         name: &str,
     ) -> Finding {
-        self.cluster.rule_on_query(subject, direction, &self.identity(peer), traffic, name)
+        self.model.rule_on_query(subject, direction, &self.identity(peer), traffic, name)
     }
 }

@@ -110,10 +110,10 @@ impl Backend for LabBackend {
         prediction: &PolicyModel<'_>,
     ) -> Result<AppliedStep, BackendError> {
         // Which names are known is for the lab's own DNS proxy to say.
-        let cluster = prediction.knowing(&Learned::default()).into_owned();
+        let model = prediction.knowing(&Learned::default()).into_owned();
         self.topology = step.topology.clone();
         self.attempted.0.clear();
-        self.lab.apply(&step.topology, cluster, step.enforcement).await.map_err(BackendError::new)?;
+        self.lab.apply(&step.topology, model, step.enforcement).await.map_err(BackendError::new)?;
         // Not before the servers give the answers of this step: a late one of the step before would be learned again.
         self.lab.forget_names(&step.expired);
         Ok(AppliedStep::default())

@@ -80,7 +80,7 @@ fn run_scenario(scenario: &Scenario, options: &RunOptions, sink: Sink<'_>) -> io
         let asked = predict_step(scenario, step, options.version, &past);
         info!(policies = step.policies.len(), cells = cells.wanted.len(), "the step is predicted");
         if !cells.is_empty() {
-            this.begin(&cells.skipped, asked.model.cluster(), &AppliedStep::default(), sink)?;
+            this.begin(&cells.skipped, asked.model.first(), &AppliedStep::default(), sink)?;
             this.end(&cells.wanted, &asked, &ObservedStep::Nothing, Vec::new(), sink)?;
         }
         past = asked.left;
@@ -100,5 +100,5 @@ pub fn model_of_step<'a>(
     let step = from_here.first()?;
     let left = |past, step| predict_step(scenario, step, version, &past).left;
     let past = before.iter().fold(StepHistory::default(), left);
-    Some(past.cluster(step, policies.unwrap_or(&step.policies), version))
+    Some(past.model(step, policies.unwrap_or(&step.policies), version))
 }

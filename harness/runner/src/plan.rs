@@ -118,7 +118,7 @@ pub struct StepHistory {
 
 impl StepHistory {
     /// The policy model of the step that follows, with these policies.
-    pub(crate) fn cluster<'a>(
+    pub(crate) fn model<'a>(
         &self,
         step: &'a Step,
         policies: &[Manifest],
@@ -154,11 +154,11 @@ pub(crate) fn predict_step<'a>(
     version: CiliumVersion,
     past: &StepHistory,
 ) -> PredictedStep<'a> {
-    let cluster = past.cluster(step, &step.policies, version);
-    let in_force = past.in_force.then(&step.policies, cluster.judgements());
+    let first = past.model(step, &step.policies, version);
+    let in_force = past.in_force.then(&step.policies, first.judgements());
     let attempts: Vec<Vec<Attempt>> =
         step.table.iter().map(|row| row.attempt.to_each_backend(&step.topology)).collect();
-    let model = cluster.in_step(
+    let model = first.in_step(
         all_cells(step)
             .flat_map(|cell| attempts[cell.row_index].iter().map(move |attempt| (cell.source, attempt))),
     );

@@ -30,9 +30,9 @@ fn mistakes_of(step: &Step, version: CiliumVersion) -> Vec<Diagnostic> {
         return Vec::new();
     }
     let options = options(step, version);
-    let cluster = PolicyModel::new(&step.topology, &step.policies, &options, &Learned::default());
+    let model = PolicyModel::new(&step.topology, &step.policies, &options, &Learned::default());
     let accepted =
-        |rejection: &&ExpectedRejection| cluster.judgements()[rejection.policy] == ObjectVerdict::Accepted;
+        |rejection: &&ExpectedRejection| model.judgements()[rejection.policy] == ObjectVerdict::Accepted;
     let mistake = |rejection: &ExpectedRejection| {
         let object = step.policies[rejection.policy].object();
         let message =

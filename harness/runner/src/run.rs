@@ -222,7 +222,7 @@ impl StepRun<'_> {
         let this = StepUnderWay { scenario, step, version: options.version, began: options.clock.begin() };
         let asked = predict_step(scenario, step, options.version, past);
         backend.keep_connections(kept_connections(scenario, step));
-        let applied = match backend.apply(step, asked.model.cluster()).await {
+        let applied = match backend.apply(step, asked.model.first()).await {
             Ok(applied) => applied,
             Err(error) => {
                 // What went wrong first is what matters.
@@ -241,8 +241,7 @@ impl StepRun<'_> {
         // A sink that fails belongs to a run that is over; there is nobody to tell.
         // A step without a table has its objects all the same.
         let is_told = !cells.is_empty() || step.table.is_empty();
-        let begun =
-            !is_told || this.begin(&cells.skipped, asked.model.cluster(), &applied, &mut sink).is_ok();
+        let begun = !is_told || this.begin(&cells.skipped, asked.model.first(), &applied, &mut sink).is_ok();
         let mut gone = Gone::new();
         let evidence = attempt(step, &asked.attempts, backend, options, attempts, &mut gone).await;
         let invariants = if is_told && begun {

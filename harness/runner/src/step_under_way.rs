@@ -35,7 +35,7 @@ impl StepUnderWay<'_> {
     pub(crate) fn begin(
         &self,
         skipped: &[SkippedCell<'_>],
-        cluster: &PolicyModel<'_>,
+        model: &PolicyModel<'_>,
         applied: &AppliedStep,
         sink: Sink<'_>,
     ) -> io::Result<()> {
@@ -48,7 +48,7 @@ impl StepUnderWay<'_> {
             started: began.at(),
             settled: applied.settled,
         }))?;
-        objects(scenario, step, cluster, applied, version)
+        objects(scenario, step, model, applied, version)
             .into_iter()
             .try_for_each(|judged| sink(Event::ObjectJudged(judged)))?;
         skipped.iter().try_for_each(|cell| {
@@ -62,7 +62,7 @@ impl StepUnderWay<'_> {
                 because: cell.because.to_string(),
             }))
         })?;
-        invariants::judged(scenario, step, cluster)
+        invariants::judged(scenario, step, model)
             .try_for_each(|judged| sink(Event::InvariantJudged(Box::new(judged))))
     }
 
@@ -119,13 +119,13 @@ impl StepUnderWay<'_> {
 fn objects(
     scenario: &Scenario,
     step: &Step,
-    cluster: &PolicyModel<'_>,
+    model: &PolicyModel<'_>,
     applied: &AppliedStep,
     version: CiliumVersion,
 ) -> Vec<ObjectJudged> {
     let rejections = step.rejections(version);
     let judged =
-        step.policies.iter().zip(cluster.judgements()).enumerate().map(|(index, (manifest, judgement))| {
+        step.policies.iter().zip(model.judgements()).enumerate().map(|(index, (manifest, judgement))| {
             let expected = rejections.iter().find(|rejection| rejection.policy == index);
             let predicted = judgement.refused();
             let of_engine = |refused: &Refused| refusal(refused.by, &refused.message);

@@ -100,12 +100,3 @@ fn the_summary_names_every_page_once() {
         assert_eq!(times, wanted, "SUMMARY.md names {} {times} times", page.display());
     }
 }
-
-#[test]
-fn the_list_of_warnings_names_every_page() {
-    let list = fs::read_to_string(root().join("docs/src/warnings.md")).unwrap();
-    let pages = fs::read_dir(root().join("docs/src/warnings")).unwrap();
-    let pages = pages.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let missing: Vec<String> = pages.filter(|name| !list.contains(&format!("(warnings/{name})"))).collect();
-    assert!(missing.is_empty(), "docs/src/warnings.md lacks {}", missing.join(", "));
-}

@@ -27,7 +27,7 @@ impl PolicyVersion {
             FlowProtocol::Other(_) => return None,
         };
         let finding = match &flow.request {
-            None => self.cluster.finding_on(subject, direction, &self.identity(peer), traffic),
+            None => self.model.finding_on(subject, direction, &self.identity(peer), traffic),
             Some(ProxyRequest::Dns { name, .. }) => self.query(subject, direction, peer, traffic, name),
             Some(ProxyRequest::Http { method, path, host, .. }) => {
                 let request = RequestHead { method, path, authority: Some(host), headers: &[] };
