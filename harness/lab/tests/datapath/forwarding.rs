@@ -38,7 +38,7 @@ fn pings_and_their_answers() {
     db> pong db web 7 => web: pong db web 7
     web> ping web6 db6 7 => db: ping web6 db6 7
     db> pong db6 web6 7 => web: pong db6 web6 7
-    web> timestamp web db => db: icmp type 13 web db
+    web> timestamp web db => db: icmp type 13 web db; Ingress Forwarded icmp web#1000 db#1001 match 0
     ");
 }
 
