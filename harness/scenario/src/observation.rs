@@ -67,7 +67,7 @@ pub enum Outcome {
     Unreachable,
     /// Nothing was heard for the attempt's whole time.
     TimedOut,
-    /// It was ended before its time, because the datapath had already reported it dropped.
+    /// It was ended before its time, because the datapath had already reported what comes of it.
     Ended,
     /// The DNS server or proxy refused the query.
     NameRefused,
@@ -118,7 +118,7 @@ impl fmt::Display for Outcome {
             Self::Reset => f.pad("reset"),
             Self::Unreachable => f.pad("unreachable"),
             Self::TimedOut => f.pad("timed out"),
-            Self::Ended => f.pad("ended when its packet was dropped"),
+            Self::Ended => f.pad("ended when its flow was seen"),
             Self::NameRefused => f.pad("name refused"),
             Self::NoSuchName => f.pad("no such name"),
             Self::NameFailed(code) => f.pad(&format!("name failed: {code}")),

@@ -142,6 +142,8 @@ async fn ask_in_order(
     transport: QueryTransport,
 ) -> Result<query::QueryAnswer, WireOutcome> {
     let mut said = Err(WireOutcome::NotAttempted("there is no DNS server to ask".to_owned()));
+    // All of them together have the time that one alone has.
+    let whole = progress.divide_time(servers.len());
     for server in servers {
         said = query::ask(progress, *server, &Query::query(name.clone(), kind), transport).await;
         match said.as_ref().map_or_else(WireOutcome::clone, Brings::outcome) {
@@ -155,5 +157,6 @@ async fn ask_in_order(
             _ => break,
         }
     }
+    progress.give_time(whole);
     said
 }

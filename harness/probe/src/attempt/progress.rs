@@ -68,6 +68,19 @@ impl AttemptProgress {
         self.home
     }
 
+    /// Gives each stage from here on this part of the time that one has; returns the whole time, for
+    /// [`Self::give_time`].
+    pub(crate) fn divide_time(&mut self, stages: usize) -> Duration {
+        let whole = self.timeout;
+        self.timeout = whole / u32::try_from(stages.max(1)).unwrap_or(u32::MAX);
+        whole
+    }
+
+    /// Gives each stage from here on this time.
+    pub(crate) fn give_time(&mut self, time: Duration) {
+        self.timeout = time;
+    }
+
     /// Goes through a stage: `work` sends its first packet when the stage has been reported, and is given up when its
     /// time is over or the attempt is to end.
     ///

@@ -98,7 +98,10 @@ impl<'a> RunningAttempts<'a> {
             Some(Outcome::Answered | Outcome::HttpStatus(_)) => {
                 self.arrived || !self.destinations.tells || self.flows.iter().any(is_denial)
             }
-            Some(_) => self.flows.iter().any(|flow| is_denial(flow) || flow.verdict == FlowVerdict::Error),
+            Some(_) => {
+                let tells = |flow: &Flow| is_denial(flow) || flow.verdict == FlowVerdict::Error;
+                self.is_delivered() || self.flows.iter().any(tells)
+            }
         }
     }
 
@@ -206,7 +209,7 @@ impl<'a> RunningAttempts<'a> {
         if !self.flows.contains(&flow) {
             self.flows.push(flow);
         }
-        let end = !self.ended && !self.is_finished() && self.is_lost();
+        let end = !self.ended && !self.is_finished() && (self.is_lost() || self.is_delivered());
         self.ended |= end;
         end
     }
@@ -225,6 +228,18 @@ impl<'a> RunningAttempts<'a> {
         let judged = tcp().any(|flow| flow.kind == FlowKind::Proxy);
         let asks = matches!(self.attempt.plain(), Attempt::Http { .. });
         self.flows.iter().any(dropped) && (!asks || !at_proxy || judged)
+    }
+
+    /// Whether nothing but its timeout can come of it although it is allowed: a packet of its own has reached those who answer
+    /// nothing. A proxy on its way answers in their place.
+    fn is_delivered(&self) -> bool {
+        let delivered = |flow: &Flow| {
+            flow.kind == FlowKind::Trace
+                && flow.direction == FlowDirection::Ingress
+                && !self.is_of_query(flow)
+        };
+        let redirected = |flow: &Flow| flow.verdict == FlowVerdict::Redirected;
+        self.destinations.unanswered && self.flows.iter().any(delivered) && !self.flows.iter().any(redirected)
     }
 
     /// Whether a flow is of a query before the attempt's own packets, or of a DNS attempt.

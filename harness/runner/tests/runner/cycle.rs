@@ -100,7 +100,7 @@ async fn a_denied_attempt_ends_with_its_own_flow() {
     assert_eq!((outcome, took), (RunResult::AsExpected, Duration::ZERO), "nothing waits for a timeout");
     let stock = cells[1].evidence.as_ref().unwrap();
     assert_eq!(stock.observation.stages.len(), 1);
-    assert_eq!(stock.observation.stages[0].outcome.to_string(), "ended when its packet was dropped");
+    assert_eq!(stock.observation.stages[0].outcome.to_string(), "ended when its flow was seen");
 }
 
 /// What the stock may play, which the engine predicts denied at ingress.
@@ -159,7 +159,7 @@ async fn what_becomes_of_a_denied_attempt() {
     bound; ingress forwarded; arrived; timed out
       shop/stock: inconclusive: the client saw: timed out, and it reached its server, and the answer was lost (by nothing, 1 flows), Inconclusive, 1500 ms
     bound; ingress dropped; arrived
-      shop/stock: inconclusive: the client saw: ended when its packet was dropped, and it reached its server although its packets were denied at ingress (by nothing, 1 flows), Inconclusive, ended, 0 ms
+      shop/stock: inconclusive: the client saw: ended when its flow was seen, and it reached its server although its packets were denied at ingress (by nothing, 1 flows), Inconclusive, ended, 0 ms
     bound; answered; ingress dropped
       shop/stock: inconclusive: the client saw: answered, although its packets were denied at ingress, the first of them 3.0 ms before that (by nothing, 1 flows), Inconclusive, 0 ms
     bound; egress redirected; answered; after 20; ingress dropped

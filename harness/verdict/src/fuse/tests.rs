@@ -480,7 +480,7 @@ fn reasons_say_what_was_seen() {
     the client saw: name refused, and no flow says that a policy denied it
     the client saw: name failed: ServFail, and no flow says that a policy denied it
     the client saw: timed out, and no flow says that a policy denied it
-    the client saw: ended when its packet was dropped, and it reached its server although its packets were denied at egress
+    the client saw: ended when its flow was seen, and it reached its server although its packets were denied at egress
     the client saw: HTTP 403, and it reached its server although its packets were denied at http
     the client saw: answered, although its packets were denied at egress
     the client saw: answered, and no server saw it
