@@ -17,7 +17,7 @@ use verdikt_scenario::topology::Endpoint;
 use verdikt_verdict::correlate::PacketOrigin;
 use verdikt_verdict::evidence::Evidence;
 
-use self::running::RunningAttempts;
+use self::running::RunningAttempt;
 use self::window::InFlightWindow;
 use crate::backend::{AttemptNumber, Backend, BackendEvent, Flowing};
 
@@ -54,7 +54,7 @@ struct Batch<'a, 'b, B> {
     backend: &'b mut B,
     pace: Pace,
     window: InFlightWindow,
-    running: BTreeMap<AttemptNumber, RunningAttempts<'a>>,
+    running: BTreeMap<AttemptNumber, RunningAttempt<'a>>,
     /// How many of those that have begun are not finished.
     unfinished: usize,
     /// How many of those that have begun are not explained.
@@ -111,7 +111,7 @@ async fn make<B: Backend>(
 impl<'a, B: Backend> Batch<'a, '_, B> {
     fn begin(&mut self, (number, source, attempt): NumberedAttempt<'a>) {
         let destinations = self.backend.destinations(source, attempt);
-        let mut running = RunningAttempts::new(source, attempt, destinations, self.backend.now());
+        let mut running = RunningAttempt::new(source, attempt, destinations, self.backend.now());
         if let Some(reason) = self.gone.get(source) {
             running.finish(not_attempted(source, reason));
             self.running.insert(number, running);
@@ -194,7 +194,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         while let Some((_, number)) = self.deadlines.pop_front_if(|(at, _)| *at <= now) {
             if self.running.get(&number).is_some_and(|running| !running.is_finished()) {
                 self.backend.end(number);
-                self.change(number, |running, _| running.finish(RunningAttempts::unanswered()));
+                self.change(number, |running, _| running.finish(RunningAttempt::unanswered()));
             }
         }
     }
@@ -203,7 +203,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
     fn change<T>(
         &mut self,
         number: AttemptNumber,
-        change: impl FnOnce(&mut RunningAttempts<'a>, Duration) -> T,
+        change: impl FnOnce(&mut RunningAttempt<'a>, Duration) -> T,
     ) -> Option<T> {
         let running = self.running.get_mut(&number)?;
         let (finished, explained, now) = (running.is_finished(), running.is_explained(), self.backend.now());

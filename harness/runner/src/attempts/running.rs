@@ -17,7 +17,7 @@ use crate::backend::Destinations;
     clippy::struct_excessive_bools,
     reason = "what may be known of an attempt, each apart from the others"
 )]
-pub(super) struct RunningAttempts<'a> {
+pub(super) struct RunningAttempt<'a> {
     pub(super) source: &'a Endpoint,
     attempt: &'a Attempt,
     destinations: Destinations,
@@ -39,7 +39,7 @@ pub(super) struct RunningAttempts<'a> {
     left: bool,
 }
 
-impl<'a> RunningAttempts<'a> {
+impl<'a> RunningAttempt<'a> {
     pub(super) fn new(
         source: &'a Endpoint,
         attempt: &'a Attempt,
