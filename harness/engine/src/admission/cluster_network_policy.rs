@@ -7,7 +7,9 @@ use verdikt_scenario::version::CiliumVersion;
 
 use super::check::refuse;
 use super::metadata::METADATA;
-use super::schema::{Extra, Form, ObjectSchema, SizeLimit, TextRule, Type, list, object, optional, required};
+use super::schema::{
+    Extra, Field, Form, ObjectSchema, SizeLimit, TextRule, Type, list, object, optional, required,
+};
 use super::text;
 use crate::refusal::Refusal;
 use crate::versions::ALWAYS;
@@ -24,12 +26,12 @@ const fn some(element: &'static Type) -> Type {
 }
 
 /// A mapping of which exactly one key must be there.
-const fn one_of(fields: &'static [super::schema::Field]) -> ObjectSchema {
+const fn one_of(fields: &'static [Field]) -> ObjectSchema {
     ObjectSchema { fields, groups: &[], extra: Some(one_property) }
 }
 
 /// A mapping with a check that its fields cannot say.
-const fn checked(fields: &'static [super::schema::Field], extra: Extra) -> ObjectSchema {
+const fn checked(fields: &'static [Field], extra: Extra) -> ObjectSchema {
     ObjectSchema { fields, groups: &[], extra: Some(extra) }
 }
 
@@ -53,20 +55,27 @@ pub(super) const STANDARD_POLICY: ObjectSchema = object(&[
 
 const RULES_LIMIT: SizeLimit = SizeLimit { most: 25, fewest: 0, versions: ALWAYS };
 
+const INGRESS_RULES: Field =
+    optional("ingress", Type::List { element: &Type::Object(&INGRESS), most: RULES_LIMIT });
+const PRIORITY: Field = required("priority", Type::Integer(0, 1000));
+const SUBJECT: Field =
+    required("subject", Type::Object(&one_of(&[optional("namespaces", SELECTOR), optional("pods", PODS)])));
+const TIER: Field = required("tier", Type::Text(&[form(Form::OneOf(&["Admin", "Baseline"]))]));
+
 const SPEC: ObjectSchema = object(&[
     optional("egress", Type::List { element: &Type::Object(&EGRESS), most: RULES_LIMIT }),
-    optional("ingress", Type::List { element: &Type::Object(&INGRESS), most: RULES_LIMIT }),
-    required("priority", Type::Integer(0, 1000)),
-    required("subject", Type::Object(&one_of(&[optional("namespaces", SELECTOR), optional("pods", PODS)]))),
-    required("tier", Type::Text(&[form(Form::OneOf(&["Admin", "Baseline"]))])),
+    INGRESS_RULES,
+    PRIORITY,
+    SUBJECT,
+    TIER,
 ]);
 
 const STANDARD_SPEC: ObjectSchema = object(&[
     optional("egress", Type::List { element: &Type::Object(&STANDARD_EGRESS), most: RULES_LIMIT }),
-    optional("ingress", Type::List { element: &Type::Object(&INGRESS), most: RULES_LIMIT }),
-    required("priority", Type::Integer(0, 1000)),
-    required("subject", Type::Object(&one_of(&[optional("namespaces", SELECTOR), optional("pods", PODS)]))),
-    required("tier", Type::Text(&[form(Form::OneOf(&["Admin", "Baseline"]))])),
+    INGRESS_RULES,
+    PRIORITY,
+    SUBJECT,
+    TIER,
 ]);
 
 const ACTION: Type = Type::Text(&[form(Form::OneOf(&["Accept", "Deny", "Pass"]))]);
