@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use tracing::warn;
 use verdikt_scenario::topology::Endpoint;
@@ -12,8 +13,14 @@ use verdikt_scenario::topology::Endpoint;
 use crate::cluster::Cluster;
 use crate::exec::{self, ExecError};
 
-/// How long an agent may take for one answer.
-const DEADLINE: Duration = Duration::from_secs(15);
+/// How long an agent may take to list its endpoints.
+const ANSWER: Duration = Duration::from_secs(15);
+/// How long it may take to change one: it waits while that gets another identity, which it delays by up to 30 s of its own
+/// will.
+/// <https://github.com/cilium/cilium/blob/main/pkg/endpoint/endpoint.go> (`Update`)
+const CHANGE: Duration = Duration::from_mins(1);
+/// How many endpoints are changed at once.
+const AT_ONCE: usize = 8;
 
 impl Cluster {
     /// Turns audit mode of every pod that the run has made on or off. Settling waits until it is so.
@@ -24,22 +31,24 @@ impl Cluster {
             return Ok(());
         };
         let list = ["cilium-dbg", "endpoint", "list", "-o", "json"];
-        let said = exec::output(self.connection(), &agent, &list, DEADLINE).await?;
+        let said = exec::output(self.connection(), &agent, &list, ANSWER).await?;
         let value = if on { "PolicyAuditMode=Enabled" } else { "PolicyAuditMode=Disabled" };
         let ours: Vec<String> = self
             .pods()
             .filter(|pod| !self.is_borrowed(&Endpoint::Pod((*pod).clone())))
             .map(ToString::to_string)
             .collect();
-        for id in endpoints(&said, &ours) {
+        let (connection, agent) = (self.connection(), &agent);
+        // Each takes a second or more, in which the agent waits.
+        let changed = stream::iter(endpoints(&said, &ours)).map(|id| async move {
             let set = ["cilium-dbg", "endpoint", "config", &id, value];
-            match exec::output(self.connection(), &agent, &set, DEADLINE).await {
+            match exec::output(connection, agent, &set, CHANGE).await {
                 // That of a pod that had the name before, and has gone since.
-                Err(ExecError::Failed { reason, .. }) if reason.contains("[404]") => {}
-                other => drop(other?),
+                Err(ExecError::Failed { reason, .. }) if reason.contains("[404]") => Ok(()),
+                other => other.map(drop),
             }
-        }
-        Ok(())
+        });
+        changed.buffer_unordered(AT_ONCE).try_collect().await
     }
 }
 

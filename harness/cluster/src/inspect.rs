@@ -2,6 +2,7 @@
 
 mod capacity;
 mod cilium;
+mod load_balancing;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,8 @@ use verdikt_scenario::version::CiliumVersion;
 use crate::connect::ApiConnection;
 use crate::error::{ApiError, list};
 use crate::exec::{self, ExecError, PodContainer};
+
+pub use self::load_balancing::LoadBalancing;
 
 /// The namespace of the cluster's own pods.
 pub const KUBE_SYSTEM: &str = "kube-system";
@@ -41,6 +44,8 @@ pub struct Facts {
     pub dns_service: Vec<IpAddr>,
     /// The addresses of the pods behind it.
     pub dns_pods: Vec<IpAddr>,
+    /// Whether services of type `LoadBalancer` get an address.
+    pub load_balancing: LoadBalancing,
 }
 
 impl Facts {
@@ -282,6 +287,7 @@ pub async fn inspect(connection: &ApiConnection, kubernetes: &str) -> Result<Fac
     let nodes = cilium::nodes(&all_nodes(connection).await?, &agents, &namespace);
     let api_servers = api_servers(connection).await?;
     let (dns_service, dns_pods) = dns(connection).await?;
+    let load_balancing = load_balancing::load_balancing(connection, nodes.values()).await?;
 
     let answering = nodes.values().filter_map(|node| node.agent.as_ref()).find(|agent| agent.ready);
     let Some(answering) = answering else {
@@ -297,7 +303,8 @@ pub async fn inspect(connection: &ApiConnection, kubernetes: &str) -> Result<Fac
     let relay = relay.as_ref().and_then(cilium::service_address);
     let envoy = daemon_sets.items.iter().any(|set| set.metadata.name.as_deref() == Some("cilium-envoy"));
     let cilium = CiliumFacts { namespace, full_version, version, config, kinds, relay, envoy };
-    Ok(Facts { kubernetes: kubernetes.to_owned(), nodes, api_servers, cilium, dns_service, dns_pods })
+    let kubernetes = kubernetes.to_owned();
+    Ok(Facts { kubernetes, nodes, api_servers, cilium, dns_service, dns_pods, load_balancing })
 }
 
 /// The nodes with their agents. `namespace` is that of Cilium.

@@ -40,7 +40,7 @@ pub(crate) const fn namespaced(
 }
 
 /// A kind whose objects live in no namespace.
-const fn clusterwide(
+pub(crate) const fn clusterwide(
     kind: &'static str,
     group: &'static str,
     version: &'static str,

@@ -58,15 +58,17 @@ pub const EVERYWHERE: &[AccessRule] = &[
     rule("cilium.io", "ciliumclusterwidenetworkpolicies", &["list"]),
     rule("cilium.io", "ciliumendpoints", &["list", "watch"]),
     rule("cilium.io", "ciliumidentities", &["list"]),
+    rule("cilium.io", "ciliumloadbalancerippools", &["list"]),
     rule("cilium.io", "ciliumnetworkpolicies", &["create", "delete", "get", "list", "update", "watch"]),
     rule("cilium.io", "ciliumnetworkpolicies/status", &["patch"]),
     rule("discovery.k8s.io", "endpointslices", &["create", "delete", "list", "patch"]),
+    rule("metallb.io", "ipaddresspools", &["list"]),
     rule("networking.k8s.io", "networkpolicies", &["create", "delete", "get", "list", "update"]),
     rule("policy.networking.k8s.io", "clusternetworkpolicies", &["list"]),
 ];
 
 /// What only helps: without it a message says less.
-const OPTIONAL: &[&str] = &["events", "ciliumidentities"];
+const OPTIONAL: &[&str] = &["events", "ciliumidentities", "ciliumloadbalancerippools", "ipaddresspools"];
 
 /// What it needs in its own namespace: the Role `verdikt`.
 pub const IN_SYSTEM: &[AccessRule] =

@@ -10,6 +10,7 @@ mod agents;
 mod canary;
 mod cause;
 mod identities;
+mod own_pods;
 #[cfg(test)]
 mod tests;
 mod validity;

@@ -490,6 +490,28 @@ fn white_space_is_tidy() {
     );
 }
 
+/// A text that goes on after a line break without `\\` holds the indentation of its next line.
+#[test]
+fn texts_hold_no_indentation() {
+    let indented = |line: &str| {
+        let line = line.trim_start();
+        let is_gap = |(at, gap): (usize, &str)| {
+            let before = line[..at].chars().next_back();
+            let after = line[at + gap.len()..].trim_start().chars().next();
+            let is_prose = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || ",;".contains(c));
+            !line[..at].ends_with("\\n") && is_prose(before) && is_prose(after)
+        };
+        let is_broken = !line.starts_with("//") && line.match_indices("   ").any(is_gap);
+        is_broken.then(|| "three spaces inside a text".to_owned())
+    };
+    let sources = sources();
+    let of_users = sources.iter().filter(|source| source.is_production());
+    let ours = of_users
+        .map(|source| Source { path: source.path.clone(), text: production(&source.text).to_owned() });
+    let broken: Vec<String> = ours.flat_map(|source| lines(&source, indented)).collect();
+    none(&broken, "end the line before with `\\`, or join the words with one space");
+}
+
 /// All that is printed goes through the guard of `printer`, but for the lines that a probe reports.
 #[test]
 fn only_the_printer_prints() {

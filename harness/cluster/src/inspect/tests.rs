@@ -121,6 +121,33 @@ async fn a_cluster_with_cilium() {
     "#);
 }
 
+#[tokio::test]
+async fn services_get_addresses_where_something_gives_them() {
+    let found = async |machine: Option<&str>, path: &'static str, items: Value| {
+        let (connection, _) = server(move |asked| match asked.path.split('?').next() {
+            Some(asked) if asked == path => list(&items),
+            Some("/api/v1/services") => list(&json!([])),
+            _ => absent(),
+        });
+        let node = NodeFacts { machine: machine.map(str::to_owned), ..NodeFacts::default() };
+        load_balancing::load_balancing(&connection, [&node].into_iter()).await.unwrap()
+    };
+    let pool = || json!([{"metadata": {"name": "pool"}}]);
+    let service = |status: Value| json!([{"metadata": {"name": "web"}, "status": status}]);
+    let balanced = json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}});
+    assert_eq!(found(None, "", json!([])).await, LoadBalancing::Absent);
+    assert_eq!(found(None, "/api/v1/services", service(json!({}))).await, LoadBalancing::Absent);
+    for (machine, path, items) in [
+        (Some("aws:///eu-west-1a/i-0123"), "", json!([])),
+        (None, "/api/v1/services", service(balanced)),
+        (None, "/apis/cilium.io/v2/ciliumloadbalancerippools", pool()),
+        (None, "/apis/cilium.io/v2alpha1/ciliumloadbalancerippools", pool()),
+        (None, "/apis/metallb.io/v1beta1/ipaddresspools", pool()),
+    ] {
+        assert_eq!(found(machine, path, items).await, LoadBalancing::Possible, "{machine:?} {path}");
+    }
+}
+
 #[test]
 fn kind_clusters() {
     let check = |machines: &[Option<&str>], expected: Option<&str>| {
@@ -143,6 +170,7 @@ fn kind_clusters() {
             },
             dns_service: Vec::new(),
             dns_pods: Vec::new(),
+            load_balancing: LoadBalancing::Possible,
         };
         assert_eq!(facts.kind_cluster(), expected, "{machines:?}");
     };

@@ -83,6 +83,7 @@ async fn identities_are_counted_by_one_small_request() {
         cilium: cilium(&[]),
         dns_service: Vec::new(),
         dns_pods: Vec::new(),
+        load_balancing: crate::inspect::LoadBalancing::default(),
     };
     let told = near(&connection, &facts).await;
     assert!(told[0].starts_with("the cluster has 14200 identities"), "{told:?}");

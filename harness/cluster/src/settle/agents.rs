@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use verdikt_scenario::topology::Endpoint;
 
+use super::own_pods::OwnPods;
 use super::{Countdown, SettleError};
 use crate::cluster::Cluster;
 use crate::exec::{self, ExecError, PodContainer};
@@ -97,8 +98,7 @@ impl Cluster {
     ) -> Result<Result<(), String>, SettleError> {
         let host = self.sites().any(|endpoint| matches!(endpoint, Endpoint::Node(_)));
         let asked = revisions.iter().map(|NodeRevision { node, agent, revision }| async move {
-            let of_node = self.pods().filter(|pod| self.node_of(pod) == Some(node.as_str()));
-            let pods: BTreeSet<String> = of_node.map(ToString::to_string).collect();
+            let pods = self.own_pods(Some(node));
             let what = format!("wait until every pod of node {node} has the policy (revision {revision})");
             let realized = |said: &str| have_realized(said, *revision, &pods, host);
             let question = ["endpoint", "list", "-o", "json"];
@@ -162,21 +162,17 @@ pub(super) fn has_read(said: &str, canaries: &[String]) -> AgentAnswer {
 }
 
 /// Whether each of these pods, and the node itself, has realized a revision.
-pub(super) fn have_realized(said: &str, revision: u64, pods: &BTreeSet<String>, host: bool) -> AgentAnswer {
+pub(super) fn have_realized(said: &str, revision: u64, pods: &OwnPods, host: bool) -> AgentAnswer {
     let Ok(Value::Array(endpoints)) = serde_json::from_str::<Value>(said) else {
         return AgentAnswer::No("the agent's endpoints cannot be understood".to_owned());
     };
-    let names: BTreeSet<String> = endpoints.iter().filter_map(name_of).collect();
-    if let Some(pod) = pods.difference(&names).next() {
+    let found: BTreeSet<String> = endpoints.iter().filter_map(|endpoint| pods.name_of(endpoint)).collect();
+    if let Some(pod) = pods.0.keys().find(|pod| !found.contains(*pod)) {
         return AgentAnswer::No(format!("the agent has no endpoint of {pod}"));
     }
     for endpoint in &endpoints {
-        let name = name_of(endpoint);
-        let ours = name.as_ref().is_some_and(|name| pods.contains(name)) || (host && is_host(endpoint));
-        if !ours {
-            continue;
-        }
-        let name = name.unwrap_or_else(|| "the node".to_owned());
+        let node = || (host && is_host(endpoint)).then(|| "the node".to_owned());
+        let Some(name) = pods.name_of(endpoint).or_else(node) else { continue };
         let state = endpoint.pointer("/status/state").and_then(Value::as_str).unwrap_or("unknown");
         let realized = endpoint.pointer("/status/policy/realized/policy-revision").and_then(Value::as_u64);
         match realized {
@@ -190,15 +186,6 @@ pub(super) fn have_realized(said: &str, revision: u64, pods: &BTreeSet<String>, 
         }
     }
     AgentAnswer::Yes(revision)
-}
-
-/// The pod of an endpoint.
-pub(super) fn name_of(endpoint: &Value) -> Option<String> {
-    let of = endpoint.pointer("/status/external-identifiers")?;
-    let named =
-        |namespace: &str, pod: &str| Some(format!("{}/{}", of[namespace].as_str()?, of[pod].as_str()?));
-    let named = named("k8s-namespace", "k8s-pod-name");
-    named.or_else(|| of["pod-name"].as_str().map(str::to_owned)).filter(|name| name != "/")
 }
 
 fn is_host(endpoint: &Value) -> bool {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tracing::debug;
 
-use super::agents::name_of;
+use super::own_pods::name_of;
 use crate::cluster::Cluster;
 use crate::exec::{self, PodContainer};
 use crate::limits;

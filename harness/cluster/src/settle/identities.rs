@@ -8,7 +8,8 @@ use kube::core::DynamicObject;
 use serde_json::Value;
 use verdikt_scenario::name::NamespacedName;
 
-use super::agents::{AgentAnswer, name_of};
+use super::agents::AgentAnswer;
+use super::own_pods::OwnPods;
 use super::validity::untyped;
 use super::{Countdown, IdentityLabels, SettleError};
 use crate::cluster::Cluster;
@@ -72,9 +73,10 @@ impl Cluster {
         let watched = namespaces.into_iter().map(|namespace| {
             (untyped(self, CILIUM_ENDPOINT, Some(namespace)), kube::runtime::watcher::Config::default())
         });
+        let pods = self.own_pods(None);
         let what = "wait until Cilium knows every pod by its labels";
         let wait = Wait { what, deadline: clock.left(), progress: self.progress() };
-        wait::until(self.connection(), wait, watched.collect(), |seen| look(seen, &wanted))
+        wait::until(self.connection(), wait, watched.collect(), |seen| look(seen, &wanted, &pods))
             .await
             .map_err(|late| SettleError::late(what, late))
     }
@@ -90,10 +92,11 @@ impl Cluster {
         let agent = self.pods_on().and_then(|node| self.nodes_in_use().remove(node)).flatten();
         let together = self.pods().all(|pod| self.node_of(pod) == self.pods_on());
         if let Some(agent) = agent.filter(|_| together) {
-            let wanted = self.compared(wanted);
+            let (wanted, pods) = (self.compared(wanted), self.own_pods(None));
             let what = "wait until the agent knows every pod by its labels";
             let question = ["endpoint", "list", "-o", "json"];
-            let told = self.ask_until(what, &agent, &question, clock, |said| are_known(said, &wanted)).await;
+            let are_known = |said: &str| are_known(said, &wanted, &pods);
+            let told = self.ask_until(what, &agent, &question, clock, are_known).await;
             if matches!(told, Ok(Ok(_))) {
                 return;
             }
@@ -115,10 +118,14 @@ impl Cluster {
 }
 
 /// Whether an agent knows the pods by their labels.
-pub(super) fn are_known(said: &str, wanted: &BTreeMap<(String, String), Comparison<'_>>) -> AgentAnswer {
+pub(super) fn are_known(
+    said: &str,
+    wanted: &BTreeMap<(String, String), Comparison<'_>>,
+    pods: &OwnPods,
+) -> AgentAnswer {
     let endpoints = serde_json::from_str::<Vec<Value>>(said).unwrap_or_default();
     let known: BTreeMap<String, IdentityLabels> =
-        endpoints.iter().filter_map(|endpoint| Some((name_of(endpoint)?, labels(endpoint)))).collect();
+        endpoints.iter().filter_map(|endpoint| Some((pods.name_of(endpoint)?, labels(endpoint)))).collect();
     for ((namespace, pod), comparison) in wanted {
         let name = format!("{namespace}/{pod}");
         let Some(actual) = known.get(&name) else {
@@ -131,9 +138,14 @@ pub(super) fn are_known(said: &str, wanted: &BTreeMap<(String, String), Comparis
     AgentAnswer::Yes(0)
 }
 
-fn look(seen: &Seen<DynamicObject>, wanted: &BTreeMap<(String, String), Comparison<'_>>) -> WaitState<()> {
+fn look(
+    seen: &Seen<DynamicObject>,
+    wanted: &BTreeMap<(String, String), Comparison<'_>>,
+    pods: &OwnPods,
+) -> WaitState<()> {
     for (key, comparison) in wanted {
-        let Some(endpoint) = seen.get(key) else {
+        let name = format!("{}/{}", key.0, key.1);
+        let Some(endpoint) = seen.get(key).filter(|endpoint| pods.has(&name, &endpoint.data)) else {
             return WaitState::NotYet(format!("there is no CiliumEndpoint {}/{}", key.0, key.1));
         };
         if let Some(wrong) = comparison.differs(&labels(&endpoint.data)) {

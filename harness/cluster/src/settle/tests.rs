@@ -1,10 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde_json::json;
 
 use super::agents::{AgentAnswer, has_read, have_realized};
 use super::cause::{last_failure, unhealthy_endpoints};
 use super::identities::{Comparison, are_known, labels};
+use super::own_pods::OwnPods;
 use super::validity::verdict;
 
 fn show(answer: AgentAnswer) -> String {
@@ -12,6 +14,17 @@ fn show(answer: AgentAnswer) -> String {
         AgentAnswer::Yes(revision) => format!("yes, revision {revision}"),
         AgentAnswer::No(last) => last,
     }
+}
+
+/// Pods with an address each.
+fn own_pods(pods: &[(&str, &str)]) -> OwnPods {
+    let pods =
+        pods.iter().map(|(name, address)| ((*name).to_owned(), vec![address.parse::<IpAddr>().unwrap()]));
+    OwnPods(pods.collect())
+}
+
+fn networking(address: &str) -> serde_json::Value {
+    json!({"addressing": [{"ipv4": address}]})
 }
 
 #[test]
@@ -38,11 +51,16 @@ fn an_agent_has_read_what_its_policy_holds() {
 
 #[test]
 fn every_pod_must_have_realized_the_revision() {
-    let endpoint = |pod: &str, state: &str, revision: u64| {
+    let endpoint_at = |address: &str, pod: &str, state: &str, revision: u64| {
         json!({"id": 7, "status": {
+            "networking": networking(address),
             "external-identifiers": {"k8s-namespace": "shop", "k8s-pod-name": pod, "pod-name": format!("shop/{pod}")},
             "state": state, "policy": {"realized": {"policy-revision": revision}},
         }})
+    };
+    let endpoint = |pod: &str, state: &str, revision: u64| {
+        let address = if pod == "cart" { "10.0.0.1" } else { "10.0.0.2" };
+        endpoint_at(address, pod, state, revision)
     };
     let host = |revision: u64| {
         json!({"id": 1, "status": {
@@ -50,7 +68,8 @@ fn every_pod_must_have_realized_the_revision() {
             "state": "ready", "policy": {"realized": {"policy-revision": revision}},
         }})
     };
-    let pods = BTreeSet::from(["shop/cart".to_owned(), "shop/search".to_owned()]);
+    let pods = own_pods(&[("shop/cart", "10.0.0.1"), ("shop/search", "10.0.0.2")]);
+    let before = endpoint_at("10.0.0.9", "cart", "disconnecting", 3);
     let check = |endpoints: serde_json::Value, with_host: bool| {
         show(have_realized(&endpoints.to_string(), 12, &pods, with_host))
     };
@@ -59,6 +78,8 @@ fn every_pod_must_have_realized_the_revision() {
         check(json!([cart, search, endpoint("other", "regenerating", 1)]), false),
         check(json!([cart, search, host(11)]), false),
         check(json!([cart, search, host(11)]), true),
+        check(json!([cart, search, before]), false),
+        check(json!([before, search]), false),
         check(json!([cart]), false),
         check(json!([cart, endpoint("search", "ready", 11)]), false),
         check(json!([cart, endpoint("search", "regenerating", 12)]), false),
@@ -68,6 +89,8 @@ fn every_pod_must_have_realized_the_revision() {
     yes, revision 12
     yes, revision 12
     the node has realized revision 11 and is in state ready
+    yes, revision 12
+    the agent has no endpoint of shop/cart
     the agent has no endpoint of shop/search
     shop/search has realized revision 11 and is in state ready
     shop/search has realized revision 12 and is in state regenerating
@@ -108,18 +131,33 @@ fn an_agent_knows_pods_by_their_labels() {
     let labels = BTreeSet::from(["k8s:app=cart".to_owned()]);
     let comparison = Comparison { wanted: &labels, before: None };
     let wanted = BTreeMap::from([(("shop".to_owned(), "cart".to_owned()), comparison)]);
-    let check = |labels: serde_json::Value| {
-        let endpoint = json!({"status": {
-            "external-identifiers": {"pod-name": "shop/cart"}, "identity": {"labels": labels},
-        }});
-        show(are_known(&json!([endpoint]).to_string(), &wanted))
+    let pods = own_pods(&[("shop/cart", "10.0.0.1")]);
+    let endpoint = |address: &str, label: &str| {
+        json!({"status": {
+            "external-identifiers": {"pod-name": "shop/cart"}, "identity": {"labels": [label]},
+            "networking": networking(address),
+        }})
     };
-    let seen =
-        [check(json!(["k8s:app=cart"])), check(json!(["k8s:app=old"])), show(are_known("[]", &wanted))];
+    let check =
+        |endpoints: &[serde_json::Value]| show(are_known(&json!(endpoints).to_string(), &wanted, &pods));
+    let (own, before) = (endpoint("10.0.0.1", "k8s:app=cart"), endpoint("10.0.0.9", "k8s:app=cart"));
+    let initial = endpoint("10.0.0.1", "reserved:init");
+    let seen = [
+        check(std::slice::from_ref(&own)),
+        check(&[endpoint("10.0.0.1", "k8s:app=old")]),
+        check(&[]),
+        // The pod that had the name before may still be there.
+        check(&[initial, before.clone()]),
+        check(std::slice::from_ref(&before)),
+        check(&[own, endpoint("10.0.0.9", "k8s:app=old")]),
+    ];
     insta::assert_snapshot!(seen.join("\n"), @"
     yes, revision 0
     shop/cart: its identity lacks k8s:app=cart
     the agent has no endpoint of shop/cart
+    shop/cart: its identity lacks k8s:app=cart
+    the agent has no endpoint of shop/cart
+    yes, revision 0
     ");
 }
 

@@ -1,7 +1,8 @@
 //! Attempts until their evidence tells a verdict: those whose evidence tells none are made again.
 //!
 //! What was seen decides about that, and not what anybody expects: no difference is ever attempted again. The last
-//! evidence counts, and what was seen before is told with it.
+//! evidence counts, and what was seen before is told with it. So is a denial that may have been of a packet that came
+//! too early, if the second packet is not denied.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -10,11 +11,13 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::topology::Endpoint;
+use verdikt_verdict::compare::Verdict;
+use verdikt_verdict::early::may_be_too_early;
 use verdikt_verdict::evidence::{Before, Evidence};
-use verdikt_verdict::fuse::{may_tell_more, needs_lost_flow};
+use verdikt_verdict::fuse::{fuse, may_tell_more, needs_lost_flow};
 
 use super::{Gone, Pace, make};
-use crate::backend::{AttemptNumber, Backend, BackendEvent, Flowing};
+use crate::backend::{AttemptNumber, Backend, BackendEvent, DatapathKind, Flowing};
 
 /// How often an attempt is made at most.
 const MOST: usize = 3;
@@ -45,6 +48,9 @@ pub(crate) async fn attempt_all<B: Backend>(
     gone: &mut Gone,
 ) -> Vec<Evidence> {
     let mut evidence = batch(backend, attempts, AT_FIRST, options, gone).await;
+    if backend.datapath() == DatapathKind::Cilium {
+        make_early_ones_again(backend, attempts, &mut evidence, options, gone).await;
+    }
     for _ in 1..MOST {
         let can = |index: usize| !gone.contains_key(attempts[index].0);
         let mut untold: Vec<(usize, String)> = (0..evidence.len())
@@ -61,12 +67,40 @@ pub(crate) async fn attempt_all<B: Backend>(
         let again: Vec<(&Endpoint, &Attempt)> = untold.iter().map(|(index, _)| attempts[*index]).collect();
         let new = batch(backend, &again, AGAIN_AT_FIRST, options, gone).await;
         for ((index, reason), new) in untold.into_iter().zip(new) {
-            let old = std::mem::replace(&mut evidence[index], new);
-            let before = Before { outcome: old.observation.outcome, reason };
-            evidence[index].again = old.again.into_iter().chain([before]).collect();
+            replace(&mut evidence[index], new, reason);
         }
     }
     evidence
+}
+
+/// Puts new evidence in the place of what was seen before, and keeps the reason.
+fn replace(evidence: &mut Evidence, new: Evidence, reason: String) {
+    let old = std::mem::replace(evidence, new);
+    let before = Before { outcome: old.observation.outcome, reason };
+    evidence.again = old.again.into_iter().chain([before]).collect();
+}
+
+/// Makes those once more whose denied packet may have come too early; a second denial changes nothing.
+async fn make_early_ones_again<B: Backend>(
+    backend: &mut B,
+    attempts: &[(&Endpoint, &Attempt)],
+    evidence: &mut [Evidence],
+    options: &AttemptOptions<'_>,
+    gone: &mut Gone,
+) {
+    let early = |index: usize| Some((index, may_be_too_early(&evidence[index])?));
+    let early: Vec<(usize, &str)> = (0..evidence.len()).filter_map(early).collect();
+    if early.is_empty() {
+        return;
+    }
+    let again: Vec<(&Endpoint, &Attempt)> = early.iter().map(|(index, _)| attempts[*index]).collect();
+    let new = batch(backend, &again, AT_FIRST, options, gone).await;
+    for ((index, reason), new) in early.into_iter().zip(new) {
+        let (first, second) = (fuse(&evidence[index]).verdict, fuse(&new).verdict);
+        if second != first && !matches!(second, Verdict::Inconclusive(_)) {
+            replace(&mut evidence[index], new, reason.to_owned());
+        }
+    }
 }
 
 async fn batch<B: Backend>(

@@ -6,7 +6,7 @@ mod settings;
 mod tests;
 
 use verdikt_cluster::borrow::Borrowed;
-use verdikt_cluster::inspect::{CiliumFacts, Facts};
+use verdikt_cluster::inspect::{CiliumFacts, Facts, LoadBalancing};
 use verdikt_cluster::world::World;
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::document::YamlNode;
@@ -54,6 +54,7 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
         .or_else(|| settings::unlike(cilium, &topology.settings))
         .or_else(|| unfit_pods(topology))
         .or_else(|| unfit_host_ports(cilium, topology))
+        .or_else(|| unbalanced(facts.load_balancing, borrowed, topology))
         .or_else(|| unfit_api_server(facts, step))
         .or_else(|| unfit_endpoints(step))
         .or_else(|| own_namespace(step))
@@ -81,7 +82,8 @@ fn unfit_targets(step: &Step) -> Option<String> {
     }
     if let Some((host, target)) = step.table.iter().find_map(|row| unrouted_client(&step.topology, row)) {
         return Some(format!(
-            "its host {host} attempts {target} by its externalIPs, and nothing says who leads them to a node; give the              service `type: NodePort` too"
+            "its host {host} attempts {target} by its externalIPs, and nothing says who leads them to a node; give the \
+             service `type: NodePort` too"
         ));
     }
     let attempt = step.table.iter().map(|row| &row.attempt).find(|attempt| goes_to_api_server(attempt))?;
@@ -95,6 +97,17 @@ fn unfit_host_ports(cilium: &CiliumFacts, topology: &Topology) -> Option<String>
     let (name, _) = led.filter(|_| !cilium.leads_host_ports())?;
     Some(format!(
         "its pod {name} has ports of the node, and here Cilium does not lead them (kube-proxy-replacement)"
+    ))
+}
+
+/// Services that wait for an address which nobody gives.
+fn unbalanced(balancing: LoadBalancing, borrowed: &Borrowed, topology: &Topology) -> Option<String> {
+    let made = topology.services.iter().filter(|(name, _)| !borrowed.services.contains_key(name));
+    let mut balanced = made.filter(|(_, service)| service.service_type == ServiceType::LoadBalancer);
+    let (name, _) = balanced.next().filter(|_| balancing == LoadBalancing::Absent)?;
+    Some(format!(
+        "its service {name} is of type LoadBalancer, and here nothing gives such services an address (Cilium's LB IPAM, \
+         MetalLB, a cloud)"
     ))
 }
 

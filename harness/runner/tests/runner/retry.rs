@@ -99,10 +99,27 @@ async fn what_is_made_again_may_tell_a_verdict() {
 #[case::answered("none-3", "bound; lost; arrived; answered")]
 #[case::not_modelled("none-4", "lost; bound; ingress dropped; egress unknown")]
 #[case::not_attempted("none-5", "lost; gone")]
+#[case::query_denied("none-6", "look-up; egress dropped")]
+#[case::look_up_unanswered("none-7", "look-up; stage timed out; connect; egress dropped")]
 #[tokio::test(start_paused = true)]
 async fn nothing_else_is_made_again(#[case] test: &str, #[case] words: &'static str) {
     let once = "1: shop/cart, 2: shop/stock".to_owned();
     assert_eq!(begun(&format!("again-{test}"), words).await, (once, false));
+}
+
+/// A packet that was denied right after its name was looked up may have come before its address was known: the second one
+/// tells.
+#[tokio::test(start_paused = true)]
+async fn a_denial_after_a_look_up_is_made_again_once() {
+    let denied = "look-up; stage answered; connect; egress dropped";
+    let plays = [("#1", denied), ("#2", denied), CART, ("shop/stock", denied)];
+    let (text, _) = check("again-early", "default", &plays).await;
+    insta::assert_snapshot!(text, @r"
+    shop/cart: allow (by outcome+flow+arrival, 2 flows), AsExpected
+      before: ended when its flow was seen, its first packet was denied at egress right after its name was looked up, before Cilium had told the pod's policy the address
+    shop/stock: deny egress (by outcome+flow+arrival, 1 flows), Differs
+    1: shop/cart, 2: shop/stock, 3: shop/cart, 4: shop/stock; 0 ms
+    ");
 }
 
 /// Whatever comes of the second time counts, and a difference is not attempted once more.

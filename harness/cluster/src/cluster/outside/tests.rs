@@ -41,6 +41,7 @@ async fn every_agent_forgets_every_name_that_was_told() {
         },
         dns_service: Vec::new(),
         dns_pods: Vec::new(),
+        load_balancing: crate::inspect::LoadBalancing::default(),
     };
     let (listener, mut told) = mpsc::unbounded_channel();
     let options = ClusterOptions {

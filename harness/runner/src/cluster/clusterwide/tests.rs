@@ -75,6 +75,7 @@ fn what_clusterwide_policies_select_beyond_the_scenario() {
         cilium,
         dns_service: Vec::new(),
         dns_pods: Vec::new(),
+        load_balancing: verdikt_cluster::inspect::LoadBalancing::default(),
     };
     let policies = [
         clusterwide("all", "endpointSelector: {}, ingress: [{}]"),

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use verdikt_cluster::exec::PodContainer;
-use verdikt_cluster::inspect::{AgentPod, NodeFacts};
+use verdikt_cluster::inspect::{AgentPod, LoadBalancing, NodeFacts};
 use verdikt_scenario::loader::load;
 use verdikt_scenario::version::CiliumVersion;
 
@@ -70,6 +70,7 @@ fn facts(settings: &[(&str, &str)]) -> Facts {
         cilium,
         dns_service: Vec::new(),
         dns_pods: Vec::new(),
+        load_balancing: LoadBalancing::Possible,
     }
 }
 
@@ -125,6 +126,20 @@ fn ports_of_nodes_are_led_by_cilium() {
     assert_eq!(check(&[("kube-proxy-replacement", "false"), ("enable-host-port", "true")]), None);
     let reason = "its pod shop/proxy has ports of the node, and here Cilium does not lead them (kube-proxy-replacement)";
     assert_eq!(check(&[("kube-proxy-replacement", "false")]).as_deref(), Some(reason));
+}
+
+#[test]
+fn services_get_addresses_from_whoever_gives_them() {
+    let service = "  services:\n    shop/web: {selects: {app: web}, ports: {80: 80}, type: TYPE}\n";
+    let check = |kind: &str, balancing| {
+        let step = step(&service.replace("TYPE", kind), "tcp shop/web:80", "");
+        unbalanced(balancing, &Borrowed::default(), &step.topology)
+    };
+    assert_eq!(check("LoadBalancer", LoadBalancing::Possible), None);
+    assert_eq!(check("NodePort", LoadBalancing::Absent), None);
+    let reason = "its service shop/web is of type LoadBalancer, and here nothing gives such services an address \
+                  (Cilium's LB IPAM, MetalLB, a cloud)";
+    assert_eq!(check("LoadBalancer", LoadBalancing::Absent).as_deref(), Some(reason));
 }
 
 #[test]
