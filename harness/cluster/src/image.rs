@@ -26,7 +26,7 @@ const NO_REGISTRY: &str = "localhost";
 pub struct ProbeImage {
     /// Its name, as pods give it.
     pub reference: String,
-    /// What its containers run: a probe of [`verdikt_probe`].
+    /// What its containers run: a probe of `verdikt_probe`.
     pub command: Vec<String>,
     /// Whether nodes may get it from a registry.
     pub pull: Pull,

@@ -18,7 +18,7 @@ use verdikt_scenario::prediction::Finding;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub enum LabRequest {
-    /// What it takes to run a program inside an endpoint. Answered by one [`Inside`] or [`LabRefusal`].
+    /// What it takes to run a program inside an endpoint. Answered by one [`EndpointEntry`] or [`LabRefusal`].
     Inside {
         /// The endpoint as in the scenario.
         endpoint: String,

@@ -1,7 +1,7 @@
 //! The local backend: every endpoint of a topology is a network namespace of this machine, and a datapath in user
 //! space carries their packets and applies the policy the engine compiled.
 //!
-//! [`namespace`] makes the namespaces, [`datapath`] judges and moves packets, [`proxy`] judges queries and
+//! [`namespace`] makes the namespaces, [`datapath`] judges and moves packets, `proxy` judges queries and
 //! requests, [`policy`] is what both ask.
 //!
 //! Must not know: Kubernetes, or what a scenario expects.

@@ -19,7 +19,7 @@ mod tls;
 mod udp;
 
 pub(crate) use kept::KeptConnections;
-pub(crate) use progress::AttemptProgress;
+pub(crate) use progress::{AttemptProgress, Ending};
 
 use look_up::address;
 use query::QueryTransport;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::timeout;
 
-use crate::attempt::{self, AttemptProgress, KeptConnections};
+use crate::attempt::{self, AttemptProgress, Ending, KeptConnections};
 use crate::reports::{self, Reporter, microseconds};
 use crate::serve::{self, Server};
 use crate::socket::Home;
@@ -62,8 +62,7 @@ async fn run_at(
 /// An attempt in flight.
 struct AttemptInFlight {
     task: Id,
-    /// Until it has been told to end.
-    end: Option<oneshot::Sender<()>>,
+    endings: mpsc::UnboundedSender<Ending>,
     since: Instant,
 }
 
@@ -129,12 +128,8 @@ impl Probe {
             },
             Order::Resolve(resolver) => self.resolver = Arc::new(resolver),
             Order::Attempt(wanted) => self.attempt(wanted),
-            // One that is not in flight has finished: its report crossed the order.
-            Order::End { attempt } => {
-                if let Some(end) = self.in_flight.get_mut(&attempt).and_then(|known| known.end.take()) {
-                    let _ = end.send(());
-                }
-            }
+            Order::End { attempt } => self.end(attempt, Ending::Attempt),
+            Order::EndStage { attempt, local } => self.end(attempt, Ending::Stage(local)),
             Order::Flush { flush } => {
                 for server in self.servers.values() {
                     server.accept_waiting().await;
@@ -168,18 +163,25 @@ impl Probe {
             self.reporter.tell(Report::Finished { attempt: number, outcome, took: 0 });
             return;
         }
-        let (end, ended) = oneshot::channel();
+        let (endings, told) = mpsc::unbounded_channel();
         let progress = AttemptProgress::new(
             number,
             self.home,
             Duration::from_millis(wanted.timeout.into()),
             self.reporter.clone(),
-            ended,
+            told,
         );
         let since = Instant::now();
         let made = attempt::make(wanted.action, Arc::clone(&self.resolver), self.kept.clone(), progress);
         let task = self.attempts.spawn(async move { (number, made.await) }).id();
-        self.in_flight.insert(number, AttemptInFlight { task, end: Some(end), since });
+        self.in_flight.insert(number, AttemptInFlight { task, endings, since });
+    }
+
+    /// One that is not in flight has finished: its report crossed the order.
+    fn end(&self, number: u64, ending: Ending) {
+        if let Some(known) = self.in_flight.get(&number) {
+            let _ = known.endings.send(ending);
+        }
     }
 
     /// Reports that an attempt is over, when its number is free again.

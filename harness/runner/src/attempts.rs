@@ -19,7 +19,7 @@ use verdikt_verdict::evidence::Evidence;
 
 use self::running::RunningAttempt;
 use self::window::InFlightWindow;
-use crate::backend::{AttemptNumber, Backend, BackendEvent, Flowing};
+use crate::backend::{AttemptNumber, Backend, BackendEvent, EndScope, Flowing};
 
 pub(crate) mod backends;
 pub(crate) mod retry;
@@ -193,7 +193,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         }
         while let Some((_, number)) = self.deadlines.pop_front_if(|(at, _)| *at <= now) {
             if self.running.get(&number).is_some_and(|running| !running.is_finished()) {
-                self.backend.end(number);
+                self.backend.end(number, EndScope::Attempt);
                 self.change(number, |running, _| running.finish(RunningAttempt::unanswered()));
             }
         }
@@ -311,8 +311,8 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         match owner.copied() {
             None => self.early.entry(origin).or_default().push(flow),
             Some(number) => {
-                if self.change(number, |running, _| running.keep(flow)) == Some(true) {
-                    self.backend.end(number);
+                if let Some(scope) = self.change(number, |running, _| running.keep(flow)).flatten() {
+                    self.backend.end(number, scope);
                 }
             }
         }

@@ -45,8 +45,8 @@ pub trait Backend {
     /// Begins an attempt. What happens to it is told by [`Self::next`].
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt);
 
-    /// Ends an attempt before its time.
-    fn end(&mut self, number: AttemptNumber);
+    /// Ends an attempt, or what it waits for, before its time.
+    fn end(&mut self, number: AttemptNumber, scope: EndScope);
 
     /// The next thing that happens. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = BackendEvent>;
@@ -97,6 +97,15 @@ pub trait Backend {
     {
         std::future::ready(Ok(()))
     }
+}
+
+/// What of an attempt is to end before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndScope {
+    /// All of it.
+    Attempt,
+    /// The stage with this socket, if the attempt is in it; the attempt goes on as if nothing had been heard.
+    Stage(SocketAddr),
 }
 
 /// Whose datapath a backend has.

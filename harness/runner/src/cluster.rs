@@ -38,7 +38,7 @@ use verdikt_wire as wire;
 use self::flows::NodeFlows;
 use self::itself::with_true_client;
 use crate::backend::{
-    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, Flowing,
+    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, EndScope, Flowing,
 };
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
@@ -169,8 +169,8 @@ impl Backend for ClusterBackend {
         self.in_flight.begin(number, source, told);
     }
 
-    fn end(&mut self, number: AttemptNumber) {
-        self.in_flight.end(number, |source, order| self.cluster.tell(source, order));
+    fn end(&mut self, number: AttemptNumber, scope: EndScope) {
+        self.in_flight.end(number, scope, |source, order| self.cluster.tell(source, order));
     }
 
     async fn next(&mut self) -> BackendEvent {

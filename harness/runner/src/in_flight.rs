@@ -7,7 +7,7 @@ use verdikt_scenario::observation::Outcome;
 use verdikt_scenario::topology::Endpoint;
 use verdikt_wire as wire;
 
-use crate::backend::{AttemptNumber, BackendEvent};
+use crate::backend::{AttemptNumber, BackendEvent, EndScope};
 use crate::wire_words::signal;
 
 /// The attempts of a backend that are not over.
@@ -31,10 +31,20 @@ impl InFlight {
         }
     }
 
-    /// Ends an attempt before its time, unless it is over: `tell` brings the order to the probe that makes it.
-    pub(crate) fn end(&self, number: AttemptNumber, tell: impl FnOnce(&Endpoint, wire::Order) -> bool) {
+    /// Ends an attempt or a stage of it before its time, unless it is over: `tell` brings the order to the probe that makes it.
+    pub(crate) fn end(
+        &self,
+        number: AttemptNumber,
+        scope: EndScope,
+        tell: impl FnOnce(&Endpoint, wire::Order) -> bool,
+    ) {
+        let attempt = number.0;
         if let Some(source) = self.sources.get(&number) {
-            tell(source, wire::Order::End { attempt: number.0 });
+            let order = match scope {
+                EndScope::Attempt => wire::Order::End { attempt },
+                EndScope::Stage(local) => wire::Order::EndStage { attempt, local },
+            };
+            tell(source, order);
         }
     }
 

@@ -17,7 +17,7 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 use verdikt_verdict::correlate::DnsServers;
 
 use crate::backend::{
-    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, DatapathKind, Destinations,
+    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, DatapathKind, Destinations, EndScope,
 };
 use crate::destinations::destinations;
 use crate::in_flight::InFlight;
@@ -131,8 +131,8 @@ impl Backend for LabBackend {
         self.in_flight.begin(number, source, told);
     }
 
-    fn end(&mut self, number: AttemptNumber) {
-        self.in_flight.end(number, |source, order| self.lab.tell(source, order));
+    fn end(&mut self, number: AttemptNumber, scope: EndScope) {
+        self.in_flight.end(number, scope, |source, order| self.lab.tell(source, order));
     }
 
     async fn next(&mut self) -> BackendEvent {

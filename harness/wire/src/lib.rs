@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 /// The version of this format. Both sides refuse another one.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// The request header that carries an attempt's number to the server.
 pub const ATTEMPT_HEADER: &str = "x-verdikt-attempt";
@@ -42,6 +42,14 @@ pub enum Order {
     End {
         /// The attempt.
         attempt: u64,
+    },
+    /// End what an attempt waits for at this socket, with [`WireOutcome::Ended`] for the stage: the attempt goes on as if
+    /// nothing had been heard for the whole time. An attempt that is not in that stage goes on as it is.
+    EndStage {
+        /// The attempt.
+        attempt: u64,
+        /// Where the stage was bound.
+        local: SocketAddr,
     },
     /// Report everything that has reached a server until now, and then [`Report::Flushed`].
     Flush {
@@ -365,7 +373,7 @@ pub enum WireOutcome {
     Unreachable,
     /// Nothing was heard for the whole time.
     TimedOut,
-    /// It was ended by [`Order::End`].
+    /// It was ended by [`Order::End`] or [`Order::EndStage`].
     Ended,
     /// The DNS server or proxy refused the query.
     NameRefused,

@@ -212,7 +212,7 @@ pub struct Policy {
 #[derive(Clone, Copy, PartialEq, Eq, Message, Deserialize)]
 #[serde(default)]
 pub struct CiliumEventType {
-    /// One of [`event_type`].
+    /// One of [`event_type`](super::event_type).
     #[prost(int32, tag = "1")]
     #[serde(rename = "type")]
     pub kind: i32,

@@ -148,6 +148,7 @@ async fn ask_in_order(
         said = query::ask(progress, *server, &Query::query(name.clone(), kind), transport).await;
         match said.as_ref().map_or_else(WireOutcome::clone, Brings::outcome) {
             WireOutcome::NameRefused if !resolver.refused_ends => {}
+            WireOutcome::Ended if !progress.is_ended() => {}
             WireOutcome::NameFailed(_)
             | WireOutcome::Refused
             | WireOutcome::Reset

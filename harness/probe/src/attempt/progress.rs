@@ -5,7 +5,7 @@ use std::future::{Future, pending};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::reports::{Reporter, microseconds};
@@ -18,8 +18,18 @@ pub(crate) struct AttemptProgress {
     home: Home,
     timeout: Duration,
     reporter: Reporter,
-    /// Comes when the attempt is to end; none when it has come.
-    end: Option<oneshot::Receiver<()>>,
+    endings: mpsc::UnboundedReceiver<Ending>,
+    /// Whether the whole attempt has been ended.
+    ended: bool,
+}
+
+/// What is to end before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The attempt.
+    Attempt,
+    /// The stage that is bound there.
+    Stage(SocketAddr),
 }
 
 /// What a stage runs over.
@@ -53,9 +63,9 @@ impl AttemptProgress {
         home: Home,
         timeout: Duration,
         reporter: Reporter,
-        end: oneshot::Receiver<()>,
+        endings: mpsc::UnboundedReceiver<Ending>,
     ) -> Self {
-        Self { attempt, home, timeout, reporter, end: Some(end) }
+        Self { attempt, home, timeout, reporter, endings, ended: false }
     }
 
     /// The attempt's number.
@@ -66,6 +76,11 @@ impl AttemptProgress {
     /// Where its probe lives.
     pub(crate) fn home(&self) -> Home {
         self.home
+    }
+
+    /// Whether it has been ended, and not only one of its stages.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended
     }
 
     /// Gives each stage from here on this part of the time that one has; returns the whole time, for
@@ -82,7 +97,7 @@ impl AttemptProgress {
     }
 
     /// Goes through a stage: `work` sends its first packet when the stage has been reported, and is given up when its
-    /// time is over or the attempt is to end.
+    /// time is over or it is to end.
     ///
     /// Errors: what the client saw instead of an answer.
     pub(crate) async fn stage<T: Brings>(
@@ -104,7 +119,7 @@ impl AttemptProgress {
                     () = sleep(timeout) => Err(WireOutcome::TimedOut),
                 }
             } => came,
-            () = told(&mut self.end) => Err(WireOutcome::Ended),
+            () = told(&mut self.endings, &mut self.ended, local) => Err(WireOutcome::Ended),
         };
         let took = microseconds(since.elapsed());
         let (outcome, addresses) = match &came {
@@ -116,13 +131,20 @@ impl AttemptProgress {
     }
 }
 
-/// Returns when the attempt is to end, and each time it is asked later.
-async fn told(end: &mut Option<oneshot::Receiver<()>>) {
-    if let Some(end) = end
-        && end.await.is_err()
-    {
-        // Nobody can say so any more.
-        return pending().await;
+/// Returns when the stage at this socket is to end: at once where the attempt has been ended.
+async fn told(endings: &mut mpsc::UnboundedReceiver<Ending>, ended: &mut bool, local: SocketAddr) {
+    while !*ended {
+        match endings.recv().await {
+            // Nobody can say so any more.
+            None => return pending().await,
+            Some(Ending::Attempt) => *ended = true,
+            Some(Ending::Stage(at)) if is_same(at, local) => return,
+            Some(Ending::Stage(_)) => {}
+        }
     }
-    *end = None;
+}
+
+/// A socket of IPv4 may be written as one of IPv6.
+fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port() && one.ip().to_canonical() == other.ip().to_canonical()
 }

@@ -5,7 +5,9 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::thread;
 
-use verdikt_wire::{Action, Arrived, Records, Report, Resolver, Speaks, StageTransport, WireOutcome, Zone};
+use verdikt_wire::{
+    Action, Arrived, Bound, Order, Records, Report, Resolver, Speaks, StageTransport, WireOutcome, Zone,
+};
 
 use crate::process::{LONG, LOOPBACK, Probe, SHORT, by_name, dns, get};
 
@@ -343,4 +345,23 @@ fn the_next_server_is_asked_for_a_target_as_for_a_query() {
         LONG,
         "look-up udp 127.0.0.1: refused\nlook-up udp 127.0.0.1: name-refused\nname-refused",
     );
+}
+
+/// What names a socket that the attempt has left comes too late.
+#[test]
+fn the_next_server_is_asked_when_a_query_is_ended() {
+    let mut probe = Probe::start();
+    let silent = UdpSocket::bind((LOOPBACK, 0)).unwrap();
+    probe.resolve(Resolver {
+        servers: vec![silent.local_addr().unwrap(), odd(answers)],
+        ..Resolver::default()
+    });
+    let attempt = probe.begin(dns("a.test."), LONG);
+    let report = probe.next();
+    let Report::Bound(Bound { local, .. }) = &report else { panic!("{report:?}") };
+    for _ in 0..2 {
+        probe.order(&Order::EndStage { attempt, local: *local });
+    }
+    let text = probe.finished_after(attempt, vec![report]).text(&BTreeMap::new());
+    assert_eq!(text, "look-up udp 127.0.0.1: ended\nlook-up udp 127.0.0.1: answered 192.0.2.9\nanswered\n");
 }

@@ -10,7 +10,7 @@ use verdikt_scenario::topology::{Endpoint, Protocol};
 use verdikt_verdict::correlate::{PacketOrigin, is_of_stage, may_have_sent};
 use verdikt_verdict::evidence::{Evidence, is_denial};
 
-use crate::backend::Destinations;
+use crate::backend::{Destinations, EndScope};
 
 /// One attempt on its way.
 #[expect(
@@ -204,24 +204,33 @@ impl<'a> RunningAttempt<'a> {
         last.is_some_and(|index| open(index) || may_have_sent(&self.stages[index], flow.at))
     }
 
-    /// Keeps a flow. Returns whether the attempt is to be ended now, which it is once.
-    pub(super) fn keep(&mut self, flow: Flow) -> bool {
-        if !self.flows.contains(&flow) {
-            self.flows.push(flow);
+    /// Keeps a flow. Returns what is to be ended now, each once.
+    pub(super) fn keep(&mut self, flow: Flow) -> Option<EndScope> {
+        if self.flows.contains(&flow) {
+            return None;
         }
-        let end = !self.ended && !self.is_finished() && (self.is_lost() || self.is_delivered());
-        self.ended |= end;
-        end
+        let unanswered = self.unanswered_query(&flow);
+        self.flows.push(flow);
+        if self.ended || self.is_finished() {
+            return None;
+        }
+        self.ended = self.is_lost() || self.is_delivered();
+        if self.ended { Some(EndScope::Attempt) } else { unanswered.map(EndScope::Stage) }
+    }
+
+    /// The socket that waits in vain for the answer of a DNS server, where another server is asked after it.
+    fn unanswered_query(&self, flow: &Flow) -> Option<SocketAddr> {
+        let asking = self.stages.last().filter(|stage| self.open && stage.kind == StageKind::LookUp)?;
+        let origin = PacketOrigin::of_stage(asking);
+        let lost = |flow: &Flow| is_drop(flow) && PacketOrigin::of_flow(flow) == origin;
+        let is_news = lost(flow) && !self.flows.iter().any(lost);
+        (self.destinations.asks_on && is_news).then_some(asking.local)?
     }
 
     /// Whether nothing but its timeout can come of it: one of its packets was dropped. What a proxy refuses gets an
     /// answer; and while a proxy has the client's request, its own judgement may come before the server's.
     fn is_lost(&self) -> bool {
-        let dropped = |flow: &Flow| {
-            flow.kind == FlowKind::PolicyVerdict
-                && matches!(flow.verdict, FlowVerdict::Dropped | FlowVerdict::Error)
-                && !(self.destinations.asks_on && self.is_of_query(flow))
-        };
+        let dropped = |flow: &Flow| is_drop(flow) && !(self.destinations.asks_on && self.is_of_query(flow));
         let tcp = || self.flows.iter().filter(|flow| flow.protocol == FlowProtocol::Port(Protocol::Tcp));
         let at_proxy = tcp()
             .any(|flow| flow.verdict == FlowVerdict::Redirected && flow.direction == FlowDirection::Egress);
@@ -272,4 +281,9 @@ impl<'a> RunningAttempt<'a> {
         let observation = Observation { outcome, stages, arrival };
         Evidence { lost: lost.cloned(), led_to, unanswered, ..Evidence::new(observation, self.flows) }
     }
+}
+
+/// Whether a policy dropped the packet.
+fn is_drop(flow: &Flow) -> bool {
+    flow.kind == FlowKind::PolicyVerdict && matches!(flow.verdict, FlowVerdict::Dropped | FlowVerdict::Error)
 }

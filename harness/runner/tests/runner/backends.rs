@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use verdikt_engine::model::PolicyModel;
 use verdikt_runner::backend::{
-    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations,
+    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, EndScope,
 };
 use verdikt_runner::plan::RunOptions;
 use verdikt_runner::run::{BackendChoice, run_on};
@@ -77,7 +77,7 @@ impl Backend for Chooses {
         self.play(number, (self.leads)(number.0));
     }
 
-    fn end(&mut self, _: AttemptNumber) {}
+    fn end(&mut self, _: AttemptNumber, _: EndScope) {}
 
     async fn next(&mut self) -> BackendEvent {
         match self.queue.pop_front() {

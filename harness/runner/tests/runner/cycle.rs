@@ -264,6 +264,20 @@ async fn an_allow_rests_on_the_outcome_where_servers_tell_nothing() {
     assert_eq!((outcome, took), (RunResult::AsExpected, Duration::ZERO));
 }
 
+/// The client asks the next server, and a drop that is told twice ends nothing twice.
+#[tokio::test(start_paused = true)]
+async fn a_dropped_query_ends_alone_where_another_server_is_asked() {
+    let words = "look-up; egress dropped; after 1; egress dropped; stage timed out; look-up; stage answered; connect; \
+                 ingress forwarded; arrived; answered";
+    let mut script = Script::new(&[("shop/cart", words), STOCK]);
+    script.asks_on = true;
+    let (cells, ..) = play("asks-on", &script).await;
+    assert_eq!(line(&cells[0]), "shop/cart: allow (by outcome+flow+arrival, 3 flows), AsExpected");
+    let ended: Vec<String> =
+        script.told.borrow().iter().filter(|told| told.starts_with("end")).cloned().collect();
+    assert_eq!(ended, ["end the stage of 1 at 10.0.0.1:50001", "end 2"]);
+}
+
 /// Attempts have their ports one after the other: a flow is of the attempt that had the port at its time, however late
 /// it is told.
 #[tokio::test(start_paused = true)]

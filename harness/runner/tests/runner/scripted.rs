@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use verdikt_engine::model::PolicyModel;
 use verdikt_runner::backend::{
-    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, Flowing,
+    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, EndScope, Flowing,
 };
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::{
@@ -49,6 +49,8 @@ pub(crate) struct Script {
     pub(crate) hangs: Option<&'static str>,
     /// Whether servers tell of what arrives.
     pub(crate) silent_servers: bool,
+    /// Whether clients ask another DNS server where one says nothing.
+    pub(crate) asks_on: bool,
     /// After how long servers that are asked have told everything; none if they cannot be asked.
     pub(crate) reported_after: Option<Duration>,
     /// What the backend was told, in order.
@@ -150,7 +152,11 @@ impl Backend for Scripted {
         }
     }
 
-    fn end(&mut self, number: AttemptNumber) {
+    fn end(&mut self, number: AttemptNumber, scope: EndScope) {
+        if let EndScope::Stage(local) = scope {
+            self.tell(format!("end the stage of {number} at {local}"));
+            return;
+        }
         self.tell(format!("end {number}"));
         for signal in Self::over(number, Outcome::Ended) {
             self.play(Instant::now(), signal);
@@ -190,7 +196,8 @@ impl Backend for Scripted {
 
     fn destinations(&self, _: &Endpoint, _: &Attempt) -> Destinations {
         let sockets = vec![SERVER.parse().unwrap()];
-        Destinations { sockets, tells: !self.script.silent_servers, ..Destinations::default() }
+        let Script { silent_servers, asks_on, .. } = self.script;
+        Destinations { sockets, tells: !silent_servers, asks_on, ..Destinations::default() }
     }
 
     fn now(&self) -> Duration {

@@ -18,7 +18,7 @@ pub enum Target {
     PodOfSharedName(Endpoint),
     /// A service, by its cluster address.
     Service(NamespacedName),
-    /// A service, and this one of the endpoints behind it. Shown as the service alone: an [`Attempt`] adds the rest.
+    /// A service, and this one of the endpoints behind it. Shown as the service alone: an [`Attempt`](super::Attempt) adds the rest.
     Backend {
         /// The service.
         service: NamespacedName,

@@ -173,6 +173,6 @@ fn obey(server: &ApiServer, (pod, address): (&str, IpAddr), tell: &Sender<Report
         }
         Order::StopServing { .. } => state.asked.push(format!("STOP {pod}")),
         Order::Flush { flush } => tell(Report::Flushed { flush }),
-        Order::Resolve(_) | Order::End { .. } => {}
+        Order::Resolve(_) | Order::End { .. } | Order::EndStage { .. } => {}
     }
 }

@@ -12,7 +12,8 @@ use verdikt_verdict::event::RejectedObject;
 
 use super::Renaming;
 use crate::backend::{
-    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, DatapathKind, Destinations, Flowing,
+    AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, DatapathKind, Destinations, EndScope,
+    Flowing,
 };
 use crate::rejections::options;
 
@@ -55,8 +56,8 @@ impl<B: Backend> Backend for RenamedBackend<B> {
         self.inner.begin(number, &self.renaming.endpoint(source), &self.renaming.attempt(attempt));
     }
 
-    fn end(&mut self, number: AttemptNumber) {
-        self.inner.end(number);
+    fn end(&mut self, number: AttemptNumber, scope: EndScope) {
+        self.inner.end(number, scope);
     }
 
     async fn next(&mut self) -> BackendEvent {
