@@ -23,8 +23,9 @@ use crate::rule::{
     Direction, Effect, Peer, PeerMatcher, Peers, PortMatcher, PortRule, Ports, Proxy, RuleEntry,
 };
 pub(crate) use dns_rules::Query;
+pub use inside_tls::TlsInterception;
 pub use server_names::Hello;
-pub(crate) use server_names::{INSIDE_TLS, UNSEEN_NAME};
+pub(crate) use server_names::UNSEEN_NAME;
 
 /// What is not known of a datagram that the DNS proxy gets and that asks nothing.
 pub const NO_QUERY: &str = "what the DNS proxy makes of a datagram that is not a query";

@@ -8,8 +8,8 @@ use verdikt_scenario::prediction::{Finding, RuleRef};
 use verdikt_scenario::topology::Endpoint;
 
 use crate::decide::{Decision, Match, SideVerdict, Traffic};
-pub use crate::explain::{Hello, NO_QUERY};
-use crate::explain::{INSIDE_TLS, Query};
+use crate::explain::Query;
+pub use crate::explain::{Hello, NO_QUERY, TlsInterception};
 pub use crate::http::{JudgedTarget, RequestHead, RequestTarget, normalize, read_request, read_target};
 use crate::identity::Identity;
 use crate::label::Label;
@@ -187,7 +187,19 @@ impl PolicyModel<'_> {
         }
     }
 
-    /// What the HTTP proxy finds about a request on a connection that was sent there.
+    /// What the HTTP proxy does with the TLS of a connection that was sent there.
+    pub fn tls_interception(
+        &self,
+        subject: &Endpoint,
+        direction: Direction,
+        peer: &Identity,
+        traffic: Traffic,
+    ) -> TlsInterception {
+        let asked = self.asked(subject, direction, peer, traffic);
+        asked.map_or(TlsInterception::LeavesIt, |(_, decision)| Self::interception(&decision))
+    }
+
+    /// What the HTTP proxy finds about a request on a connection that was sent there, in TLS or not.
     pub fn rule_on_request(
         &self,
         subject: &Endpoint,
@@ -195,6 +207,7 @@ impl PolicyModel<'_> {
         peer: &Identity,
         traffic: Traffic,
         request: &RequestHead<'_>,
+        scheme: Scheme,
     ) -> Finding {
         match self.asked(subject, direction, peer, traffic) {
             Some((state, decision))
@@ -202,7 +215,7 @@ impl PolicyModel<'_> {
             {
                 self.finding(state, direction, peer, traffic, &decision)
             }
-            Some((_, decision)) => self.http_finding(&decision, request, Scheme::Http),
+            Some((_, decision)) => self.http_finding(&decision, request, scheme),
             None => Finding::NotIsolated,
         }
     }
@@ -248,7 +261,6 @@ impl PolicyModel<'_> {
     fn reach_gap(decision: &Decision<'_>) -> Option<String> {
         decision.allowed.iter().find_map(|matched| match matched.proxy() {
             Some(Proxy::Unmodelled(what)) => Some(what.gap().to_owned()),
-            Some(Proxy::HttpInTls { .. }) => Some(INSIDE_TLS.to_owned()),
             _ => None,
         })
     }
@@ -271,7 +283,7 @@ fn proxy_kind(decision: &Decision<'_>) -> Option<ProxyKind> {
     }
     let mut proxies = decision.allowed.iter().filter_map(Match::proxy);
     let dns = proxies.clone().any(|proxy| matches!(proxy, Proxy::Dns(_)));
-    let http = proxies.clone().any(|proxy| matches!(proxy, Proxy::Http(_)));
+    let http = proxies.clone().any(|proxy| matches!(proxy, Proxy::Http(_) | Proxy::HttpInTls { .. }));
     let names = proxies.any(|proxy| matches!(proxy, Proxy::ServerNames(_)));
     let kinds = [(dns, ProxyKind::Dns), (http, ProxyKind::Http), (names, ProxyKind::Tls)];
     kinds.into_iter().find(|(is_asked, _)| *is_asked).map(|(_, kind)| kind)

@@ -13,11 +13,11 @@ use verdikt_engine::refusal::RefusalKind;
 use verdikt_scenario::document;
 use verdikt_scenario::loader::parse_attempt;
 use verdikt_scenario::policy::Manifest;
-use verdikt_scenario::prediction::Answer;
+use verdikt_scenario::prediction::{Answer, EnforcementPoint};
 use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::{
-    Endpoint, Node, Pod, Port, Protocol, Served, ServedProtocol, Service, ServicePort, ServiceType,
-    TargetPort, Topology, TrafficPolicy, WorldHost,
+    CiliumEndpoint, Endpoint, Nameserver, Node, Pod, Port, Protocol, Served, ServedProtocol, Service,
+    ServicePort, ServiceType, TargetPort, Topology, TrafficPolicy, WorldHost,
 };
 
 /// A pod behind a node port, a client outside, and two other nodes, of which one runs the API server.
@@ -253,4 +253,43 @@ fn http_rules_inside_tls(
     let web = Endpoint::Pod("shop/web".parse().unwrap());
     let attempt = parse_attempt(attempt, &topology).unwrap();
     assert_eq!(model.predict(&web, &attempt).answer.to_string(), expected);
+}
+
+/// An attempt's answer under one policy for all endpoints of a namespace.
+fn answer(topology: &Topology, source: &str, attempt: &str, policy: &str) -> Answer {
+    let manifest = Manifest { file: Arc::from("p.yaml"), root: document::parse(policy).unwrap().remove(0) };
+    let manifests = [manifest];
+    let attempt = parse_attempt(attempt, topology).unwrap();
+    let model = PolicyModel::new(topology, &manifests, &ModelOptions::default(), &Learned::default());
+    let sources = topology.sources();
+    let source = sources.iter().find(|endpoint| endpoint.to_string() == source).unwrap();
+    model.predict(source, &attempt).answer
+}
+
+#[rstest]
+#[case::a_pod("shop/web", true)]
+#[case::a_node("far", false)]
+#[case::a_host_outside("client", false)]
+#[case::a_pod_of_the_host_network("shop/here", false)]
+fn pods_alone_ask_further_dns_servers(#[case] source: &str, #[case] is_answered: bool) {
+    let mut topology = topology();
+    let here = Pod { host_network: "far".parse().ok(), ..Pod::default() };
+    topology.pods.insert("shop/here".parse().unwrap(), here);
+    let resolver = Endpoint::World("client".parse().unwrap());
+    topology.dns.nameservers = vec![Nameserver::Endpoint(resolver)];
+    let policy = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: p, namespace: kube-system}\n\
+                  spec: {endpointSelector: {}, ingress: [{fromEntities: [none]}]}\n";
+    let answer = answer(&topology, source, "dns www.example.test", policy);
+    assert_eq!(answer == Answer::Allow, is_answered, "{source}: {answer:?}");
+}
+
+#[test]
+fn connections_that_the_gateway_keeps_are_left_open() {
+    let mut topology = topology();
+    topology.cilium.insert(CiliumEndpoint::Ingress);
+    let policy = "apiVersion: cilium.io/v2\nkind: CiliumClusterwideNetworkPolicy\nmetadata: {name: p}\n\
+                  spec: {endpointSelector: {}, egress: [{}]}\n";
+    let of_gateway = |attempt: &str| answer(&topology, "ingress", attempt, policy);
+    assert_eq!(of_gateway("tcp shop/web:8080"), Answer::Deny(EnforcementPoint::Http));
+    assert_eq!(of_gateway("tcp shop/web:8080 kept"), Answer::Abstain);
 }

@@ -10,7 +10,8 @@ use verdikt_engine::decide::Traffic;
 use verdikt_engine::identity::Identity;
 use verdikt_engine::model::PolicyModel;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{Hello, RequestHead, Ruling};
+use verdikt_engine::ruling::{Hello, RequestHead, Ruling, TlsInterception};
+use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::prediction::Finding;
 use verdikt_scenario::scenario::Enforcement;
 use verdikt_scenario::topology::Endpoint;
@@ -117,8 +118,20 @@ impl PolicyVersion {
         peer: IpAddr,
         traffic: Traffic,
         request: &RequestHead<'_>,
+        scheme: Scheme,
     ) -> Finding {
-        self.model.rule_on_request(subject, direction, &self.identity(peer), traffic, request)
+        self.model.rule_on_request(subject, direction, &self.identity(peer), traffic, request, scheme)
+    }
+
+    /// What the HTTP proxy does with the TLS of a connection.
+    pub fn tls_interception(
+        &self,
+        subject: &Endpoint,
+        direction: Direction,
+        peer: IpAddr,
+        traffic: Traffic,
+    ) -> TlsInterception {
+        self.model.tls_interception(subject, direction, &self.identity(peer), traffic)
     }
 
     /// What a proxy finds about the beginning of a connection.

@@ -5,6 +5,7 @@
 
 mod dns;
 mod http;
+mod interception;
 mod judge;
 mod tls;
 

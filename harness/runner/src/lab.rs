@@ -10,7 +10,7 @@ use verdikt_lab::lab::{Lab, LabEvent};
 use verdikt_lab::namespace::ProbeWork;
 use verdikt_scenario::attempt::Attempt;
 use verdikt_scenario::flow::Flow;
-use verdikt_scenario::scenario::{Scenario, Step};
+use verdikt_scenario::scenario::Step;
 use verdikt_scenario::settings::Routing;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
@@ -29,13 +29,7 @@ pub const NAME: &str = "lab";
 
 /// The lab as a place for scenarios.
 pub fn choice() -> BackendChoice<'static> {
-    BackendChoice { unfit: &unfit, ..BackendChoice::of_all(NAME) }
-}
-
-/// Why the lab cannot run a scenario: none of its proxies ends TLS.
-fn unfit(scenario: &Scenario) -> Option<String> {
-    let secret = scenario.steps.iter().find_map(|step| step.topology.secrets.first())?;
-    Some(format!("its policies end TLS with the secret {secret}, and no proxy of the lab does"))
+    BackendChoice::of_all(NAME)
 }
 
 /// One scenario's lab.

@@ -7,6 +7,7 @@ use verdikt_engine::decide::Traffic;
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
 use verdikt_engine::rule::Direction;
 use verdikt_engine::ruling::{RequestHead, RequestTarget, read_request};
+use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::document::Unlocated;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::prediction::Finding;
@@ -56,7 +57,8 @@ pub(super) fn run(
             RequestTarget::Redirected(_) => "redirect",
             RequestTarget::Unknown(_) => "unknown",
             RequestTarget::Judged(_) => {
-                match cluster.rule_on_request(&server, Direction::Ingress, client, traffic, &head) {
+                let direction = Direction::Ingress;
+                match cluster.rule_on_request(&server, direction, client, traffic, &head, Scheme::Http) {
                     Finding::Allowed { .. } => "allow",
                     Finding::NoRuleAllows { .. } => "deny",
                     _ => "unknown",

@@ -32,10 +32,26 @@ pub(super) fn goes_on_in_plain(proxy: Option<&Proxy>) -> bool {
     matches!(proxy, Some(Proxy::HttpInTls { begins_again: false, .. }))
 }
 
+/// What a proxy does with the TLS of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsInterception {
+    /// It does not end it.
+    LeavesIt,
+    /// It ends it, and goes on in plain.
+    Ends,
+    /// It ends it, and begins it again to the server.
+    BeginsAgain,
+}
+
 impl PolicyModel<'_> {
-    /// Whether a proxy ends the TLS of a connection.
-    pub(crate) fn ends_tls(decision: &Decision<'_>) -> bool {
-        let mut proxies = decision.allowed.iter().filter_map(Match::proxy);
-        proxies.any(|proxy| matches!(proxy, Proxy::HttpInTls { .. }))
+    /// What the proxies of a decision do with TLS. One rule that begins it again is enough.
+    pub(crate) fn interception(decision: &Decision<'_>) -> TlsInterception {
+        let proxies = decision.allowed.iter().filter_map(Match::proxy);
+        let of_each = proxies.map(|proxy| match proxy {
+            Proxy::HttpInTls { begins_again: true, .. } => TlsInterception::BeginsAgain,
+            Proxy::HttpInTls { begins_again: false, .. } => TlsInterception::Ends,
+            _ => TlsInterception::LeavesIt,
+        });
+        of_each.max().unwrap_or(TlsInterception::LeavesIt)
     }
 }

@@ -17,7 +17,7 @@ pub(crate) const UNSEEN_NAME: &str =
 pub(super) const MIXED: &str = "what HTTP rules and server names make together of a connection";
 
 /// What is not known where nobody reads what a proxy would find inside TLS.
-pub(crate) const INSIDE_TLS: &str = "what the client asks inside the TLS that the proxy ends";
+const INSIDE_TLS: &str = "what the client asks inside the TLS that the proxy ends";
 
 /// How a client begins a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{Hello, RequestHead};
+use verdikt_engine::ruling::{Hello, RequestHead, TlsInterception};
+use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::flow::{Flow, FlowDirection, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest};
 use verdikt_scenario::prediction::Finding;
 
@@ -31,7 +32,11 @@ impl PolicyVersion {
             Some(ProxyRequest::Dns { name, .. }) => self.query(subject, direction, peer, traffic, name),
             Some(ProxyRequest::Http { method, path, host, .. }) => {
                 let request = RequestHead { method, path, authority: Some(host), headers: &[] };
-                self.request(subject, direction, peer, traffic, &request)
+                let scheme = match self.tls_interception(subject, direction, peer, traffic) {
+                    TlsInterception::LeavesIt => Scheme::Http,
+                    TlsInterception::Ends | TlsInterception::BeginsAgain => Scheme::Https,
+                };
+                self.request(subject, direction, peer, traffic, &request, scheme)
             }
             Some(ProxyRequest::Tls { server_name }) => {
                 self.hello(subject, direction, peer, traffic, Hello::Tls(server_name.as_deref()))

@@ -20,14 +20,17 @@ use hyper::server::conn::http1 as server;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio_rustls::rustls::pki_types::ServerName;
 use tracing::debug;
-use verdikt_engine::ruling::{RequestHead, normalize};
+use verdikt_engine::ruling::{RequestHead, TlsInterception, normalize};
+use verdikt_scenario::attempt::Scheme;
 
 use super::judge::{Judge, ProxyDecision};
-use super::{tls, upstream};
+use super::{interception, tls, upstream};
 use crate::redirect::Redirect;
 
 /// How long a client may take for the head of a request, counted from the answer before it: as long as Cilium keeps an
@@ -39,6 +42,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const PARTING: Duration = Duration::from_secs(2);
 
 type Body = BoxBody<Bytes, hyper::Error>;
+/// Tells what is spoken with the server: TLS with a server of this name, or plain HTTP.
+type Spoken = oneshot::Receiver<Option<ServerName<'static>>>;
 
 /// The connection to the server: begun with the client's, so that the server's policy meets it at once; behind the
 /// gateway with the first request, which says to whom.
@@ -52,10 +57,10 @@ struct UpstreamConnection {
 }
 
 impl UpstreamConnection {
-    /// Begins the connection, unless it has begun.
-    async fn begin(self: &Arc<Self>, redirect: &Arc<Redirect>, to: SocketAddr) {
+    /// Begins the connection, unless it has begun. What is to be spoken on it may be known later.
+    async fn begin(self: &Arc<Self>, redirect: &Arc<Redirect>, to: SocketAddr, spoken: Spoken) {
         if let Some(told) = self.pending.lock().await.take() {
-            let connecting = tokio::spawn(connect(Arc::clone(redirect), to, Arc::clone(self), told));
+            let connecting = tokio::spawn(connect(Arc::clone(redirect), to, Arc::clone(self), told, spoken));
             *self.connecting.lock().await = Some(connecting);
         }
     }
@@ -73,16 +78,51 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
     let (told, connected) = watch::channel(false);
     let (pending, connecting) = (Mutex::new(Some(told)), Mutex::new(None));
     let server = Arc::new(UpstreamConnection { sender: Mutex::new(None), connected, pending, connecting });
+    let (speak, spoken) = oneshot::channel();
     if judge.admits(&redirect) && !judge.is_gateway(&redirect) {
-        server.begin(&redirect, redirect.server).await;
+        server.begin(&redirect, redirect.server, spoken).await;
     }
     if let Ok(true) = tokio::time::timeout(HEAD, tls::begins(&client)).await {
-        server.end().await;
-        return tls::refuse(client, &redirect, &judge).await;
+        let interception = judge.tls_interception(&redirect);
+        if interception == TlsInterception::LeavesIt {
+            server.end().await;
+            return tls::refuse(client, &redirect, &judge).await;
+        }
+        let client = match interception::end(client).await {
+            Ok(client) => client,
+            Err(error) => {
+                debug!(%error, "a client does not go on with TLS that the HTTP proxy ends");
+                return server.end().await;
+            }
+        };
+        let name = interception::server_name(&client, &redirect);
+        // An error says that there is no connection to the server.
+        let _ = speak.send(Some(name).filter(|_| interception == TlsInterception::BeginsAgain));
+        requests(client, Scheme::Https, &redirect, &judge, &server).await;
+    } else {
+        // The same.
+        let _ = speak.send(None);
+        requests(client, Scheme::Http, &redirect, &judge, &server).await;
     }
+    // A client that connects and asks nothing has met the server's policy as any other has. An error says that the
+    // server cannot be reached, or is not to be.
+    drop(server.pending.lock().await.take());
+    let mut reached = server.connected.clone();
+    let _ = tokio::time::timeout(PARTING, reached.wait_for(|reached| *reached)).await;
+    server.end().await;
+}
+
+/// Answers a client's requests until it is done.
+async fn requests(
+    client: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    scheme: Scheme,
+    redirect: &Arc<Redirect>,
+    judge: &Arc<Judge>,
+    server: &Arc<UpstreamConnection>,
+) {
     let service = service_fn(|request| {
-        let (redirect, judge, server) = (Arc::clone(&redirect), Arc::clone(&judge), Arc::clone(&server));
-        async move { Ok::<_, Infallible>(serve(request, &redirect, &judge, &server).await) }
+        let (redirect, judge, server) = (Arc::clone(redirect), Arc::clone(judge), Arc::clone(server));
+        async move { Ok::<_, Infallible>(serve(request, scheme, &redirect, &judge, &server).await) }
     });
     let serving = server::Builder::new()
         .preserve_header_case(true)
@@ -96,12 +136,6 @@ pub(super) async fn connection(client: TcpStream, redirect: Arc<Redirect>, judge
     if let Err(error) = serving.await {
         debug!(%error, "a client's connection to the HTTP proxy has ended");
     }
-    // A client that connects and asks nothing has met the server's policy as any other has. An error says that the
-    // server cannot be reached, or is not to be.
-    drop(server.pending.lock().await.take());
-    let mut reached = server.connected.clone();
-    let _ = tokio::time::timeout(PARTING, reached.wait_for(|reached| *reached)).await;
-    server.end().await;
 }
 
 /// Connects to the server and carries the connection until it ends.
@@ -110,6 +144,7 @@ async fn connect(
     to: SocketAddr,
     server: Arc<UpstreamConnection>,
     told: watch::Sender<bool>,
+    spoken: Spoken,
 ) {
     // When this returns without success, whoever waits for the connection sees that nobody tells of it any more.
     let stream = match tokio::time::timeout(CONNECT, upstream(&redirect, to)).await {
@@ -117,6 +152,25 @@ async fn connect(
         Ok(Err(error)) => return debug!(%error, %to, "the HTTP proxy cannot reach a server"),
         Err(_) => return debug!(%to, "a server does not take the connection of the HTTP proxy in time"),
     };
+    // An error says that the client has ended without a beginning.
+    let Ok(spoken) = spoken.await else { return };
+    match spoken {
+        None => carry(stream, to, server, told).await,
+        Some(name) => match tokio::time::timeout(CONNECT, interception::begin(stream, name)).await {
+            Ok(Ok(stream)) => carry(stream, to, server, told).await,
+            Ok(Err(error)) => debug!(%error, %to, "the HTTP proxy cannot begin TLS with a server"),
+            Err(_) => debug!(%to, "a server does not go on with the TLS of the HTTP proxy in time"),
+        },
+    }
+}
+
+/// Speaks HTTP on a connection to the server until it ends.
+async fn carry(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    to: SocketAddr,
+    server: Arc<UpstreamConnection>,
+    told: watch::Sender<bool>,
+) {
     let mut builder = client::Builder::new();
     builder.preserve_header_case(true);
     let (sender, carried) = match builder.handshake(TokioIo::new(stream)).await {
@@ -133,6 +187,7 @@ async fn connect(
 
 async fn serve(
     mut request: Request<Incoming>,
+    scheme: Scheme,
     redirect: &Arc<Redirect>,
     judge: &Judge,
     server: &Arc<UpstreamConnection>,
@@ -141,7 +196,7 @@ async fn serve(
         return last(StatusCode::BAD_REQUEST, reason);
     }
     let is_tunnel = request.method() == Method::CONNECT;
-    match judged(&request, redirect, judge) {
+    match judged(&request, scheme, redirect, judge) {
         ProxyDecision::Passes => {
             if judge.is_gateway(redirect) {
                 let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
@@ -149,7 +204,10 @@ async fn serve(
                 let Some(to) = judge.route(redirect, host, path) else {
                     return own(StatusCode::NOT_FOUND, "");
                 };
-                server.begin(redirect, to).await;
+                let (speak, spoken) = oneshot::channel();
+                // The receiver is here.
+                let _ = speak.send(None);
+                server.begin(redirect, to, spoken).await;
             }
             // There is no other connection to the server than this one.
             let unreached = || last(StatusCode::SERVICE_UNAVAILABLE, "the server cannot be reached\r\n");
@@ -233,7 +291,7 @@ fn stay_with_http1(headers: &mut HeaderMap) {
     }
 }
 
-fn judged(request: &Request<Incoming>, redirect: &Redirect, judge: &Judge) -> ProxyDecision {
+fn judged(request: &Request<Incoming>, scheme: Scheme, redirect: &Redirect, judge: &Judge) -> ProxyDecision {
     let headers: Vec<(String, String)> = request
         .headers()
         .iter()
@@ -245,7 +303,7 @@ fn judged(request: &Request<Incoming>, redirect: &Redirect, judge: &Judge) -> Pr
         authority: request.headers().get(HOST).and_then(|host| host.to_str().ok()),
         headers: &headers,
     };
-    judge.request(redirect, &head)
+    judge.request(redirect, &head, scheme)
 }
 
 /// Sends a request on; none if the server cannot be reached.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use verdikt_engine::decide::Traffic;
 use verdikt_engine::rule::Direction;
-use verdikt_engine::ruling::{Hello, NO_QUERY, RequestHead, RequestTarget, read_request};
+use verdikt_engine::ruling::{Hello, NO_QUERY, RequestHead, RequestTarget, TlsInterception, read_request};
+use verdikt_scenario::attempt::Scheme;
 use verdikt_scenario::flow::{
     DropReason, Flow, FlowDirection, FlowEnd, FlowKind, FlowProtocol, FlowVerdict, ProxyRequest,
 };
@@ -80,6 +81,12 @@ impl Judge {
         !ruling.verdict.denies()
     }
 
+    /// What becomes of the TLS that a client begins.
+    pub(super) fn tls_interception(&self, redirect: &Redirect) -> TlsInterception {
+        let policy = self.policy.get();
+        policy.tls_interception(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect))
+    }
+
     /// Whether a connection has come to the gateway, which leads its requests on.
     pub(super) fn is_gateway(&self, redirect: &Redirect) -> bool {
         redirect.direction == Direction::Ingress && self.policy.get().is_gateway(&redirect.subject)
@@ -104,10 +111,15 @@ impl Judge {
     }
 
     /// Judges a request, and tells so. Of one that is answered before any rule is asked, nobody tells.
-    pub(super) fn request(&self, redirect: &Redirect, head: &RequestHead<'_>) -> ProxyDecision {
+    pub(super) fn request(
+        &self,
+        redirect: &Redirect,
+        head: &RequestHead<'_>,
+        scheme: Scheme,
+    ) -> ProxyDecision {
         let policy = self.policy.get();
-        let finding =
-            policy.request(&redirect.subject, redirect.direction, redirect.peer(), traffic(redirect), head);
+        let Redirect { subject, direction, .. } = redirect;
+        let finding = policy.request(subject, *direction, redirect.peer(), traffic(redirect), head, scheme);
         if let Finding::Redirected { to, .. } = finding {
             return ProxyDecision::Redirected(to);
         }

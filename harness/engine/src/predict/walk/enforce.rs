@@ -10,7 +10,7 @@ use crate::explain::Query;
 use crate::http::RequestHead;
 use crate::model::PolicyModel;
 use crate::rule::Direction;
-use crate::ruling::Hello;
+use crate::ruling::{Hello, TlsInterception};
 
 impl AttemptWalk<'_> {
     /// Meets the policy of one side and the proxies that it leads to. Returns whether the DNS proxy judged.
@@ -23,6 +23,11 @@ impl AttemptWalk<'_> {
         let is_gateway = *endpoint == Endpoint::Cilium(CiliumEndpoint::Ingress);
         let in_proxy =
             is_gateway && matches!(traffic, Traffic::Port(Protocol::Tcp, _)) && decision.verdict.denies();
+        if in_proxy && self.is_kept {
+            let gap = "what the gateway's proxy does with connections that stand".to_owned();
+            self.abstain(text, gap);
+            return false;
+        }
         let point = match direction {
             _ if in_proxy => EnforcementPoint::Http,
             Direction::Egress => EnforcementPoint::Egress,
@@ -68,7 +73,9 @@ impl AttemptWalk<'_> {
                 let finding = model.hello_finding(decision, Hello::Plain);
                 (EnforcementPoint::Tls, "what the client sends".to_owned(), finding)
             }
-            ProxyQuestion::Https(_, authority) if !PolicyModel::ends_tls(decision) => {
+            ProxyQuestion::Https(_, authority)
+                if PolicyModel::interception(decision) == TlsInterception::LeavesIt =>
+            {
                 let name = server_name(authority);
                 let text = match name {
                     Some(name) => format!("TLS with the server name {name}"),

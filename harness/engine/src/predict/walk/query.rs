@@ -15,7 +15,10 @@ impl AttemptWalk<'_> {
     pub(in crate::predict) fn query(&mut self, name: &DnsName, protocol: Protocol) -> bool {
         let Some(service) = self.model.topology.dns_service() else { return false };
         let mut denied = None;
-        for servers in self.model.topology.all_dns_servers(protocol) {
+        let topology = &self.model.topology;
+        // What pods are told besides the cluster's server, nobody else knows.
+        let known = if topology.asks_cluster_dns(self.source) { usize::MAX } else { 1 };
+        for servers in topology.all_dns_servers(protocol).into_iter().take(known) {
             let Some(servers) = service::with_ports(servers) else {
                 let gap = format!(
                     "who answers DNS over {protocol}: {service} has no such port, or nobody behind it"
