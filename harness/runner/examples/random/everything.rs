@@ -32,6 +32,7 @@ icmp a/web
 http GET host:8088/x
 udp host:88
 tcp host:9101
+tcp far:9101
 icmp far
 tcp a/db:9001
 tcp a/front:8000
@@ -45,6 +46,8 @@ tcp peers.b.svc.cluster.local:8080
 https GET alias.b.svc.cluster.local/
 https GET api.random.test/
 https GET www.random.test/
+https GET server:443/x
+https POST b/web:443/
 https GET b/web:443/ Host=api.random.test
 tcp server:443
 udp server:443
@@ -58,7 +61,19 @@ tcp b/here:9100
 tcp b/there:9100
 tcp b/hung:8080
 dns api.random.test
-dns+tcp www.random.test";
+dns+tcp www.random.test
+icmp Timestamp a/web
+icmp DestinationUnreachable a/db
+icmp 11 server
+tcp store:6379
+tcp store.random.test:6379";
+
+/// Attempts of every step but the first: on connections that the step before has made.
+const KEPT: &str = "tcp a/db:9001 kept
+tcp host:9101 kept
+tcp far:9101 kept
+tcp b/there:9100 kept
+tcp store:6379 kept";
 
 /// A scenario of so many steps, each with policies of its own.
 pub(super) fn scenario(
@@ -82,11 +97,12 @@ pub(super) fn scenario(
             writeln!(text, "  names: {{api.random.test: {host}}}")?;
         }
         text += "  expect:\n";
-        for attempt in ATTEMPTS.lines() {
+        let kept = if step > 0 { KEPT } else { "" };
+        for attempt in ATTEMPTS.lines().chain(kept.lines()) {
             writeln!(text, "    {attempt}: {{allow: others}}")?;
         }
         if settings.contains(&FAMILIES) {
-            text += "    tcp4 server:443: {allow: others}\n    tcp6 server:443: {allow: others}\n    icmp6 a/web: {allow: others}\n";
+            text += "    tcp4 server:443: {allow: others}\n    tcp6 server:443: {allow: others}\n    icmp6 a/web: {allow: others}\n    icmp6 PacketTooBig a/db: {allow: others}\n";
         }
         for (name, policy) in names.iter().zip(policies) {
             writeln!(manifests, "---\n{}", policy.replace("NAME", name))?;
@@ -114,8 +130,15 @@ fn head(seed: u64, number: usize, settings: &[&'static str]) -> impl Strategy<Va
         select(vec!["Cluster", "Local"]),
         select(vec!["Cluster", "Local"]),
         any::<bool>(),
+        select(vec![
+            "",
+            "",
+            "",
+            "  dns: {nameservers: [b/names]}\n",
+            "  dns: {nameservers: [resolver, b/names]}\n",
+        ]),
     );
-    ways.prop_map(move |(kind, outside, inside, has_ranges)| {
+    ways.prop_map(move |(kind, outside, inside, has_ranges, dns)| {
         let ranges = if has_ranges && kind == "LoadBalancer" {
             ", loadBalancerSourceRanges: [198.51.100.0/29]"
         } else {
@@ -128,6 +151,7 @@ fn head(seed: u64, number: usize, settings: &[&'static str]) -> impl Strategy<Va
              \x20   a/db: {{labels: {{app: db, tier: data}}, serves: [tcp 5432, tcp 9000-9002]}}\n\
              \x20   b/web: {{labels: {{app: web, tier: front}}, serves: [http 8080 as web, https 443]}}\n\
              \x20   b/job: {{labels: {{app: job}}, only: source}}\n\
+             \x20   b/names: {{labels: {{app: names}}, serves: [dns 53], only: target}}\n\
              \x20   b/hung: {{labels: {{app: hung}}, serves: [tcp 8080], silent: true}}\n\
              \x20   b/west: {{labels: {{app: web}}, cluster: west, only: source}}\n\
              \x20   b/here: {{labels: {{app: agent}}, hostNetwork: true, serves: [tcp 9100]}}\n\
@@ -139,12 +163,15 @@ fn head(seed: u64, number: usize, settings: &[&'static str]) -> impl Strategy<Va
              \x20   b/site: {{selects: {{app: web}}, ports: {{80: web}}}}\n\
              \x20   b/peers: {{headless: true, selects: {{app: web}}}}\n\
              \x20   b/nodes: {{backends: [host, far], ports: {{9101: 9101}}}}\n\
+             \x20   b/names: {{selects: {{app: names}}, ports: {{53/udp: 53, 53: 53}}}}\n\
              \x20   b/alias: {{externalName: api.random.test}}\n\
              \x20 routes: {{/: b/site:80, shop.random.test/v1: a/front:8000}}\n  cilium: [ingress, health]\n  world:\n\
              \x20   client: {{address: 198.51.100.2, only: source}}\n    far-client: {{address: 198.51.100.99, only: source}}\n\
              \x20   server: {{address: 203.0.113.11{second}, names: [api.random.test], aliases: [www.random.test], serves: [https 443, udp 443]}}\n\
              \x20   other: {{address: 203.0.113.40, serves: [https 443, udp 443]}}\n    gone: {{address: 203.0.113.12, silent: true}}\n\
-             \x20 nodes:\n    host: {{address: 192.0.2.20, labels: {{pool: work}}, serves: [tcp 9101]}}\n\
+             \x20   store: {{address: 203.0.113.63, names: [store.random.test], serves: [tcp 6379], only: target}}\n\
+             \x20   resolver: {{address: 203.0.113.53, serves: [dns 53], only: target}}\n\
+             {dns}  secrets: [a/tls]\n  nodes:\n    host: {{address: 192.0.2.20, labels: {{pool: work}}, serves: [tcp 9101]}}\n\
              \x20   far: {{address: 192.0.2.21, labels: {{pool: rest}}, serves: [tcp 9101]}}\n\
              \x20   control: {{apiServer: true, address: 192.0.2.22, roles: [control-plane], serves: [tcp 6443]}}\nsteps:\n"
         )
@@ -217,7 +244,7 @@ fn policy(settings: &[&str]) -> BoxedStrategy<String> {
 fn selector() -> BoxedStrategy<String> {
     prop_oneof![
         3 => Just("{}".to_owned()),
-        4 => "(web|db|job|hung|agent)".prop_map(|app| format!("{{matchLabels: {{app: {app}}}}}")),
+        4 => "(web|db|job|hung|agent|names)".prop_map(|app| format!("{{matchLabels: {{app: {app}}}}}")),
         1 => "(front|data)".prop_map(|tier| format!("{{matchLabels: {{tier: {tier}}}}}")),
         2 => "(a|b|kube-system)".prop_map(|name| format!("{{matchLabels: {{k8s:io.kubernetes.pod.namespace: {name}}}}}")),
         1 => "(a|b)".prop_map(|team| format!("{{matchLabels: {{io.cilium.k8s.namespace.labels.team: {team}}}}}")),
@@ -237,8 +264,14 @@ fn section(name: &'static str, nodes: u32) -> impl Strategy<Value = String> {
         allows => peers(word, nodes).prop_map(|peers| {
             joined(&[&peers, "toPorts: [{ports: [{port: \"443\", protocol: TCP}], serverNames: [api.random.test]}]"])
         }),
+        2 * allows => (peers(word, nodes), "(method: GET|path: /x|path: /)")
+            .prop_map(|(peers, rule)| joined(&[&peers, &IN_TLS.replace("RULE", &rule)])),
         3 * egress => Just(DNS.to_owned()),
-        2 * egress => "(matchName: api\\.random\\.test|matchPattern: '\\*\\.random\\.test')"
+        egress => "(names|resolver)".prop_map(|server| NAMES.replace("PEERS", match server.as_str() {
+            "names" => "toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: b, app: names}}]",
+            _ => "toCIDR: [203.0.113.53/32]",
+        })),
+        2 * egress => "(matchName: api\\.random\\.test|matchName: store\\.random\\.test|matchPattern: '\\*\\.random\\.test')"
             .prop_map(|name| format!("{{toFQDNs: [{{{name}}}]}}")),
         egress => Just("{toServices: [{k8sService: {serviceName: nodes, namespace: b}}]}".to_owned()),
     ];
@@ -253,6 +286,14 @@ fn plain_section(name: &'static str, nodes: u32) -> impl Strategy<Value = String
 
 const DNS: &str = "{toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: kube-system, k8s-app: kube-dns}}], \
                    toPorts: [{ports: [{port: \"53\", protocol: ANY}], rules: {dns: [{matchPattern: '*'}]}}]}";
+
+/// A rule for one of the servers that pods ask after the cluster's own.
+const NAMES: &str = "{PEERS, toPorts: [{ports: [{port: \"53\", protocol: ANY}], rules: {dns: [{matchName: www.random.test}]}}]}";
+
+/// Rules for requests inside TLS that the proxy ends.
+const IN_TLS: &str = "toPorts: [{ports: [{port: \"443\", protocol: TCP}], \
+                      terminatingTLS: {secret: {namespace: a, name: tls}}, \
+                      originatingTLS: {secret: {namespace: a, name: tls}}, rules: {http: [{RULE}]}}]";
 
 fn plain_item(word: &'static str, nodes: u32) -> impl Strategy<Value = String> {
     (peers(word, nodes), ports()).prop_map(|(peers, ports)| joined(&[&peers, &ports]))
@@ -281,12 +322,15 @@ fn peers(word: &'static str, nodes: u32) -> BoxedStrategy<String> {
 fn ports() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => Just(String::new()),
-        4 => ("(8080|443|5432|9100|9101|6443|8088|80)", "(TCP|UDP|ANY)").prop_map(|(port, protocol)| {
+        4 => ("(8080|443|5432|6379|53|9001|9100|9101|6443|8088|80)", "(TCP|UDP|ANY)").prop_map(|(port, protocol)| {
             format!("toPorts: [{{ports: [{{port: \"{port}\", protocol: {protocol}}}]}}]")
         }),
         1 => Just("toPorts: [{ports: [{port: \"5000\", endPort: 9100, protocol: TCP}]}]".to_owned()),
         1 => Just("toPorts: [{ports: [{port: web, protocol: TCP}]}]".to_owned()),
-        1 => Just("icmps: [{fields: [{type: 8, family: IPv4}]}]".to_owned()),
+        1 => "(8|Timestamp|DestinationUnreachable|11|0)"
+            .prop_map(|kind| format!("icmps: [{{fields: [{{type: {kind}, family: IPv4}}]}}]")),
+        1 => "(128|PacketTooBig)"
+            .prop_map(|kind| format!("icmps: [{{fields: [{{type: {kind}, family: IPv6}}]}}]")),
     ]
 }
 
