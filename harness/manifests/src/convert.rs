@@ -18,6 +18,7 @@ use crate::field::{self, Unusable};
 use crate::gateway::{gateway, http_route, ingress};
 use crate::node::{node, node_name};
 use crate::redirect::{self, LocalRedirect, local_redirect};
+use crate::secret::is_for_tls;
 use crate::service::{ReadService, service};
 use crate::slices::{self, EndpointSlice, UnselectiveService, endpoint_slice, endpoints};
 use crate::workload::{Workload, controller, pod_template, workload};
@@ -88,6 +89,7 @@ impl<'a> ManifestReader<'a> {
             ("", "Service") => self.add_service(manifest),
             ("", "Node") => self.add_node(manifest),
             ("", "Endpoints") => self.add_endpoints(manifest),
+            ("", "Secret") => self.add_secret(manifest),
             ("discovery.k8s.io", "EndpointSlice") => self.add_slice(manifest),
             ("", "PodTemplate") => {
                 self.count(kind.to_owned());
@@ -230,6 +232,17 @@ impl<'a> ManifestReader<'a> {
     fn add_endpoints(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
         let (name, _) = self.name(manifest)?;
         self.slices.entry(name).or_default().extend(endpoints(&manifest.root)?);
+        Ok(())
+    }
+
+    /// A secret that may be a certificate or an authority for the TLS of policies.
+    fn add_secret(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
+        if is_for_tls(&manifest.root)? {
+            let (name, _) = self.name(manifest)?;
+            self.objects.topology.secrets.insert(name);
+        } else {
+            self.count("Secret (without a certificate)".to_owned());
+        }
         Ok(())
     }
 

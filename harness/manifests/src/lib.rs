@@ -33,6 +33,7 @@ pub mod init;
 mod node;
 mod ports;
 mod redirect;
+mod secret;
 mod service;
 pub mod situation;
 mod slices;

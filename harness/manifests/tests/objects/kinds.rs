@@ -219,9 +219,33 @@ fn what_is_neither_topology_nor_policy_is_counted() {
         cilium Ingress
         policy NetworkPolicy data/f
         skipped 1 Gateway (of another class than Cilium's)
-        skipped 2 Secret
+        skipped 2 Secret (without a certificate)
         skipped 1 Widget
         skipped 1 document without a kind
+        ");
+}
+
+#[test]
+fn secrets_with_certificates_are_those_of_policies() {
+    assert_snapshot!(becomes("
+{apiVersion: v1, kind: Secret, metadata: {name: certificate, namespace: shop}, type: kubernetes.io/tls}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: authority, namespace: shop}, stringData: {ca.crt: text}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: opaque, namespace: shop}, type: Opaque, data: {tls.crt: 'ENC[AES]', tls.key: 'ENC[AES]'}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: password, namespace: shop}, type: Opaque, data: {password: dGV4dA==}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: token, namespace: shop}, type: kubernetes.io/service-account-token, data: {ca.crt: dGV4dA==}}
+---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: f, namespace: data}, spec: {podSelector: {}}}
+"), @r"
+        namespace data: kubernetes.io/metadata.name=data
+        secret shop/authority
+        secret shop/certificate
+        secret shop/opaque
+        policy NetworkPolicy data/f
+        skipped 2 Secret (without a certificate)
         ");
 }
 

@@ -83,6 +83,9 @@ fn told(situation: &Situation, folder: &Path) -> String {
     if let Some(cache) = &situation.topology.dns.cache {
         writeln!(out, "queries go to {cache}").unwrap();
     }
+    for secret in &situation.topology.secrets {
+        writeln!(out, "secret {secret}").unwrap();
+    }
     for endpoint in &situation.topology.cilium {
         writeln!(out, "cilium {endpoint:?}").unwrap();
     }

@@ -9,7 +9,7 @@ use verdikt_cluster::borrow::Borrowed;
 use verdikt_cluster::inspect::{CiliumFacts, Facts, LoadBalancing};
 use verdikt_cluster::world::World;
 use verdikt_scenario::attempt::{Attempt, Target};
-use verdikt_scenario::document::YamlNode;
+use verdikt_scenario::document::{Entry, YamlNode};
 use verdikt_scenario::name::HostName;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
@@ -144,8 +144,8 @@ fn unfit_endpoints(step: &Step) -> Option<String> {
         let reason = "it sends ICMP messages other than echo requests, for which a pod without capabilities has no right";
         return Some(reason.to_owned());
     }
-    if let Some(secret) = topology.secrets.first() {
-        return Some(format!("its policies end TLS with the secret {secret}, which is nobody's to make"));
+    if let Some(policy) = step.policies.iter().find(|policy| names_secret(&policy.root)) {
+        return Some(format!("its {} ends TLS with a secret, which is nobody's to make", policy.object()));
     }
     if let Some(host) = topology.second_addresses.keys().next() {
         return Some(format!("its host {host} has two addresses, and hosts outside have one here"));
@@ -158,6 +158,13 @@ fn unfit_endpoints(step: &Step) -> Option<String> {
     }
     let own = "it attempts as Cilium's own endpoints, which is nobody else's right";
     (!topology.cilium.is_empty()).then(|| own.to_owned())
+}
+
+/// Whether a policy refers to a secret for TLS.
+fn names_secret(node: &YamlNode) -> bool {
+    let for_tls = ["terminatingTLS", "originatingTLS"];
+    let is_named = |entry: &Entry| for_tls.contains(&&*entry.key) || names_secret(&entry.value);
+    node.entries().iter().any(is_named) || node.elements().iter().any(names_secret)
 }
 
 /// What it would put into a namespace that is the cluster's own.

@@ -141,6 +141,7 @@ fn take_objects(objects: &Topology, into: &mut Topology) {
     into.nodes.extend(all.nodes);
     into.cilium.extend(all.cilium);
     into.routes.extend(all.routes);
+    into.secrets.extend(all.secrets);
     if all.dns != Dns::default() {
         into.dns = all.dns;
     }

@@ -39,6 +39,24 @@ fn api_servers_behind_a_tunnel() {
     check(Routing::Tunnel, "host", "kube-apiserver", None);
 }
 
+#[test]
+fn secrets_that_a_policy_names() {
+    let policies = |more: &str| {
+        format!(
+            "  policies: [guard]\n---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: guard, \
+             namespace: shop}}\nspec:\n  endpointSelector: {{}}\n  egress: [{{toEntities: [world], toPorts: [{{ports: [{{port: \
+             \"443\", protocol: TCP}}]{more}, rules: {{http: [{{}}]}}}}]}}]\n"
+        )
+    };
+    let unfit = |more: &str| {
+        unfit_endpoints(&step("  secrets: [shop/certificate]\n", "tcp shop/web:80", &policies(more)))
+    };
+    assert_eq!(unfit(""), None);
+    let reason = unfit(", terminatingTLS: {secret: {namespace: shop, name: certificate}}");
+    let expected = "its CiliumNetworkPolicy shop/guard ends TLS with a secret, which is nobody's to make";
+    assert_eq!(reason.as_deref(), Some(expected));
+}
+
 /// A cluster of one node with the API server, and of Cilium with these settings.
 fn facts(settings: &[(&str, &str)]) -> Facts {
     let container = PodContainer {
