@@ -121,6 +121,7 @@ fn step(
     let sources = draft.sources();
     let against = table::TableContext { file, draft: &draft, sources: &sources, in_force: &in_force, before };
     let table = table::rows(&against, &content.expect.value, mistakes);
+    names_over_time::hold_against_kept(&content.expired, &table, &draft.topology, file, mistakes);
     let mut differences: Vec<Difference> = Vec::new();
     for difference in &content.differs {
         let difference = &difference.value;

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use super::mistake::{Mistake, Mistakes};
 use super::suggest::did_you_mean;
 use super::topology::TopologyDraft;
-use crate::file::StepFile;
+use crate::attempt::Target;
+
+use crate::file::{Located, StepFile};
 use crate::name::{DnsName, HostName};
-use crate::topology::{Resolved, Topology};
+use crate::scenario::Row;
+use crate::topology::{Endpoint, Resolved, Topology};
 
 /// Applies what a step says of names. `before` is the topology of the step before; none at the first.
 pub(super) fn apply(
@@ -45,6 +48,30 @@ pub(super) fn apply(
         if let Some(new) = world.get_mut(&new) {
             new.names.insert(parsed);
         }
+    }
+}
+
+/// A mistake for each name that is to be too old while a connection to its host is kept.
+/// <https://pkg.go.dev/github.com/cilium/cilium/pkg/fqdn>
+pub(super) fn hold_against_kept(
+    expired: &[Located<String>],
+    table: &[Row],
+    topology: &Topology,
+    file: &Arc<str>,
+    mistakes: &mut Mistakes,
+) {
+    for name in expired {
+        let Ok((parsed, host)) = host_of(&name.value, topology) else { continue };
+        let host = Endpoint::World(host);
+        let mut kept = table.iter().filter_map(|row| row.attempt.kept());
+        let Some(made) = kept.find(|made| made.target().and_then(Target::endpoint) == Some(&host)) else {
+            continue;
+        };
+        let message = format!(
+            "`{parsed}` does not get too old while a connection to `{host}` is kept: Cilium keeps the names of open connections"
+        );
+        let help = format!("leave `expired` out, or connect anew: `{made}`");
+        mistakes.add(file, name.position, Mistake::new(message).help(help));
     }
 }
 

@@ -144,6 +144,26 @@ fn a_kept_connection(#[case] cell: &str, #[case] expected: &str) {
 }
 
 #[rstest]
+#[case::to_its_host(
+    "tcp pay:443 kept",
+    "s.yaml:23:13: `pay.example.test` does not get too old while a connection to `pay` is kept: Cilium keeps the names of open \
+     connections => leave `expired` out, or connect anew: `tcp pay:443`"
+)]
+#[case::to_another_host("tcp other:443 kept", "")]
+#[case::of_an_attempt_anew("tcp pay:443", "")]
+fn a_name_that_is_too_old_beside_a_kept_connection(#[case] attempt: &str, #[case] expected: &str) {
+    let (head, policies) = GOOD.split_once("  nodes: ").unwrap();
+    let head = head.replacen("serves: [http 443]", "serves: [tcp 443]", 1);
+    let (_, policies) = policies.split_once("---\n").unwrap();
+    let text = format!(
+        "{head}    other: {{serves: [tcp 443]}}\nsteps:\n- step: one\n  policies: [lockdown]\n  expect:\n    tcp pay:443: {{allow: \
+         others}}\n    tcp other:443: {{allow: others}}\n- step: two\n  policies: [lockdown]\n  expired: [pay.example.test]\n  \
+         expect:\n    {attempt}: {{allow: others}}\n---\n{policies}"
+    );
+    assert_eq!(lines(&[("s.yaml", &text)]).trim_end(), expected);
+}
+
+#[rstest]
 #[case::a_service("data/dns", "")]
 #[case::a_host_outside("resolver", "")]
 #[case::a_service_without_the_port(
