@@ -7,6 +7,7 @@ mod errors;
 mod functions;
 mod modules;
 mod names;
+mod scenario_words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
