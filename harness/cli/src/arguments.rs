@@ -36,7 +36,7 @@ pub(crate) use help::command;
 pub(crate) use init::Init;
 pub(crate) use lab::{LabArguments, LabCommand, LabExec, LabFlows};
 pub(crate) use logging::{LogFormat, Logging};
-pub(crate) use reports::{ReportFile, ReportKind, Reports};
+pub(crate) use reports::{ReportFile, Reports};
 pub(crate) use settings::SettingsArguments;
 
 /// Tells whether network policies do what their authors think.

@@ -3,12 +3,11 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use verdikt_report::diagnostics::{self, Checked};
-use verdikt_report::{github, json, junit, markdown, sarif};
-use verdikt_scenario::diagnostic::Diagnostic;
+use verdikt_report::diagnostics::CheckReport;
+use verdikt_report::format::{ReportError, ReportFormat};
 use verdikt_verdict::event::Event;
 
-use crate::arguments::{ReportFile, ReportKind, Reports};
+use crate::arguments::{ReportFile, Reports};
 use crate::failure::Failure;
 use crate::files;
 use crate::printer::Printer;
@@ -32,35 +31,21 @@ pub(crate) fn check(reports: &Reports) -> Result<(), Failure> {
 
 /// Writes every report of a run.
 pub(crate) fn write(reports: &Reports, events: &[Event]) -> Result<(), Failure> {
-    each(reports, |kind| match kind {
-        ReportKind::Junit => junit::junit(events).map_err(|error| error.to_string()),
-        ReportKind::Json => json::json(events).map_err(|error| error.to_string()),
-        ReportKind::Markdown => Ok(markdown::markdown(events)),
-        ReportKind::Github => Ok(github::github(events)),
-        ReportKind::Sarif => Ok(sarif::sarif(events)),
-    })
+    each(reports, |format| format.of_run(events))
 }
 
-/// Writes every report of what is wrong with files. `denied` says whether warnings are as bad as mistakes.
-pub(crate) fn write_diagnostics(
+/// Writes every report of what is wrong with files.
+pub(crate) fn write_diagnostics(reports: &Reports, found: &CheckReport<'_>) -> Result<(), Failure> {
+    each(reports, |format| format.of_check(found))
+}
+
+fn each(
     reports: &Reports,
-    checked: Checked,
-    found: &[Diagnostic],
-    denied: bool,
+    text: impl Fn(&ReportFormat) -> Result<String, ReportError>,
 ) -> Result<(), Failure> {
-    each(reports, |kind| match kind {
-        ReportKind::Junit => diagnostics::junit(checked, found, denied).map_err(|error| error.to_string()),
-        ReportKind::Json => diagnostics::json(checked, found).map_err(|error| error.to_string()),
-        ReportKind::Markdown => Ok(diagnostics::markdown(checked, found)),
-        ReportKind::Github => Ok(github::diagnostics(found)),
-        ReportKind::Sarif => Ok(sarif::diagnostics(found)),
-    })
-}
-
-fn each(reports: &Reports, text: impl Fn(ReportKind) -> Result<String, String>) -> Result<(), Failure> {
     for report in &reports.files {
         let failed = |cause: &dyn Display| Failure::file("write the report", &report.path, cause);
-        let text = text(report.kind).map_err(|cause| failed(&cause))?;
+        let text = text(report.format).map_err(|cause| failed(&cause))?;
         if report.is_stdout() {
             Printer::report(&text)?;
         } else {

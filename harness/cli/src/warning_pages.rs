@@ -4,12 +4,12 @@
 /// The pages by their codes, in order.
 macro_rules! pages {
     ($($code:literal),* $(,)?) => {
-        [$(($code, include_str!(concat!("../warnings/", $code, ".md")))),*]
+        &[$(($code, include_str!(concat!("../warnings/", $code, ".md")))),*]
     };
 }
 
 /// Every code with its page.
-pub(crate) const PAGES: [(&str, &str); 50] = pages![
+pub(crate) const PAGES: &[(&str, &str)] = pages![
     "allow-without-reason",
     "api-server-port",
     "baseline-opens",
@@ -63,6 +63,6 @@ pub(crate) const PAGES: [(&str, &str); 50] = pages![
 ];
 
 /// The codes, as the command line takes them.
-pub(crate) fn codes() -> [&'static str; PAGES.len()] {
-    PAGES.map(|(code, _)| code)
+pub(crate) fn codes() -> Vec<&'static str> {
+    PAGES.iter().map(|(code, _)| *code).collect()
 }

@@ -83,7 +83,7 @@ struct KindSchema {
     schema: &'static ObjectSchema,
 }
 
-static KINDS: [KindSchema; 5] = [
+static KINDS: &[KindSchema] = &[
     KindSchema { kind: PolicyKind::NetworkPolicy, schema: &kubernetes::NETWORK_POLICY },
     KindSchema { kind: PolicyKind::CiliumNetworkPolicy, schema: &cilium::POLICY },
     KindSchema { kind: PolicyKind::CiliumClusterwideNetworkPolicy, schema: &cilium::POLICY },

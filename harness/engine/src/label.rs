@@ -77,8 +77,8 @@ pub fn is_identity_relevant(key: &str, topology_labels: bool) -> bool {
 /// The same, with rules of the cluster's own beside Cilium's. Where one of them includes something, what no rule names is
 /// left out.
 pub fn enters_identity(key: &str, topology_labels: bool, rules: &[LabelRule]) -> bool {
-    const INCLUDED: [&str; 5] = [NAMESPACE, NAMESPACE_LABELS, "app.kubernetes.io", CLUSTER, SERVICE_ACCOUNT];
-    const EXCLUDED: [&str; 13] = [
+    const INCLUDED: &[&str] = &[NAMESPACE, NAMESPACE_LABELS, "app.kubernetes.io", CLUSTER, SERVICE_ACCOUNT];
+    const EXCLUDED: &[&str] = &[
         "io.kubernetes",
         "kubernetes.io",
         "statefulset.kubernetes.io/pod-name",
@@ -101,8 +101,8 @@ pub fn enters_identity(key: &str, topology_labels: bool, rules: &[LabelRule]) ->
         let rules = rules.iter().filter(|rule| rule.excluded == excluded && key.starts_with(&rule.prefix));
         rules.map(|rule| rule.prefix.len()).max()
     };
-    let included = longest(&INCLUDED).max(own(false));
-    let excluded = longest(&EXCLUDED).max(beta).max(topology).max(own(true));
+    let included = longest(INCLUDED).max(own(false));
+    let excluded = longest(EXCLUDED).max(beta).max(topology).max(own(true));
     let lists_all = rules.iter().any(|rule| !rule.excluded);
     if (included, excluded) == (None, None) { !lists_all } else { included >= excluded }
 }

@@ -1,5 +1,4 @@
-//! Policies that are legal and almost surely not what was meant: one file for each kind of warning, and beside them
-//! `refused`, which finds mistakes, and `nearest`, which words advice on selectors.
+//! Policies that are legal and almost surely not what was meant: one file for each kind of warning.
 //!
 //! A warning names the place and the mend. Sound policies cause none; where a lint cannot be sure, it is silent. What is
 //! right or wrong by what the files do not say is a hint.
@@ -30,13 +29,11 @@ mod ignored;
 mod isolates_dns;
 mod misread_value;
 mod names_share_address;
-mod nearest;
 mod needs_setting;
 mod negative_peer;
 mod nodes_beside_cidr;
 mod pass_lags;
 mod policy_types;
-mod refused;
 mod selects_nothing;
 mod service_port;
 mod takes_gateway;
@@ -49,9 +46,47 @@ use verdikt_scenario::settings::Settings;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
 use crate::model::{Learned, ManifestSummary, ModelOptions, PolicyModel};
-use crate::refusal::{RefusalKind, RefusedPart};
+use crate::refused_objects::{self, RefusedObject};
 use crate::rule::{EntryOrigin, Peer, Rule, RuleEntry, Subject};
 use crate::selector::{Operator, Requirement};
+
+/// Every lint.
+const LINTS: &[fn(&LintContext<'_>) -> Vec<Diagnostic>] = &[
+    ignored::lint,
+    selects_nothing::lint,
+    foreign_namespace::lint,
+    service_port::lint,
+    fqdn_without_dns::lint,
+    fqdn_of_pods::lint,
+    dns_one_label::lint,
+    cidr_for_pods::lint,
+    clusterwide_peer::lint,
+    egress_cuts_dns::lint,
+    deny_isolates::lint,
+    hidden_client::lint,
+    http_method::lint,
+    policy_types::lint,
+    api_server_port::lint,
+    dns_peer_namespace::lint,
+    filtered_label::lint,
+    http_on_tls_port::lint,
+    takes_gateway::lint,
+    cidr_for_node::lint,
+    covered::lint,
+    deny_stops_probes::lint,
+    host_network_pods::lint,
+    http_path::lint,
+    isolates_dns::lint,
+    names_share_address::lint,
+    negative_peer::lint,
+    nodes_beside_cidr::lint,
+    needs_setting::lint,
+    misread_value::lint,
+    baseline_opens::lint,
+    equal_priorities::lint,
+    dns_rules_replaced::lint,
+    pass_lags::lint,
+];
 
 /// What is wrong with some policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,19 +96,6 @@ pub struct Findings {
     pub refusals: Vec<RefusedObject>,
     /// What is legal and almost surely wrong, in the order of the places.
     pub warnings: Vec<Diagnostic>,
-}
-
-/// A reason why an object is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefusedObject {
-    /// The index of the object among the manifests.
-    pub object: usize,
-    /// What is wrong.
-    pub kind: RefusalKind,
-    /// Which part of the object it is about.
-    pub part: RefusedPart,
-    /// The mistake as its author reads it.
-    pub mistake: Diagnostic,
 }
 
 /// What a lint looks at.
@@ -129,46 +151,11 @@ pub fn lint_under(settings: &Settings, manifests: &[Manifest], options: &ModelOp
 }
 
 fn all_findings(context: &LintContext<'_>) -> Findings {
-    let lints: [fn(&LintContext<'_>) -> Vec<Diagnostic>; 34] = [
-        ignored::lint,
-        selects_nothing::lint,
-        foreign_namespace::lint,
-        service_port::lint,
-        fqdn_without_dns::lint,
-        fqdn_of_pods::lint,
-        dns_one_label::lint,
-        cidr_for_pods::lint,
-        clusterwide_peer::lint,
-        egress_cuts_dns::lint,
-        deny_isolates::lint,
-        hidden_client::lint,
-        http_method::lint,
-        policy_types::lint,
-        api_server_port::lint,
-        dns_peer_namespace::lint,
-        filtered_label::lint,
-        http_on_tls_port::lint,
-        takes_gateway::lint,
-        cidr_for_node::lint,
-        covered::lint,
-        deny_stops_probes::lint,
-        host_network_pods::lint,
-        http_path::lint,
-        isolates_dns::lint,
-        names_share_address::lint,
-        negative_peer::lint,
-        nodes_beside_cidr::lint,
-        needs_setting::lint,
-        misread_value::lint,
-        baseline_opens::lint,
-        equal_priorities::lint,
-        dns_rules_replaced::lint,
-        pass_lags::lint,
-    ];
-    let mut warnings: Vec<Diagnostic> = lints.iter().flat_map(|lint| lint(context)).collect();
+    let mut warnings: Vec<Diagnostic> = LINTS.iter().flat_map(|lint| lint(context)).collect();
     warnings.sort();
     warnings.dedup();
-    Findings { refusals: refused::refusals(context), warnings }
+    let refusals = refused_objects::refused_objects(context.manifests, *context.options, context.model);
+    Findings { refusals, warnings }
 }
 
 impl LintContext<'_> {

@@ -33,7 +33,7 @@ use crate::messages::{
 const EVENT_TYPES: [i32; 3] = [event_type::POLICY_VERDICT, event_type::DROP, event_type::L7];
 
 /// The fields of a flow that are read.
-const FIELDS: [&str; 21] = [
+const FIELDS: &[&str] = &[
     "time",
     "uuid",
     "verdict",
@@ -129,7 +129,7 @@ impl HubbleClient {
             since: ask.since.map(Into::into),
             field_mask: ask
                 .only_what_is_read
-                .then(|| FieldMask { paths: FIELDS.map(str::to_owned).to_vec() }),
+                .then(|| FieldMask { paths: FIELDS.iter().map(|&field| field.to_owned()).collect() }),
             ..GetFlowsRequest::default()
         };
         self.get_flows(request)

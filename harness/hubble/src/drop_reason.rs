@@ -11,7 +11,7 @@ pub(crate) const AUTH_REQUIRED: i32 = 189;
 
 /// The names by number.
 /// <https://docs.cilium.io/en/stable/_api/v1/flow/README/#dropreason>
-const NAMES: [(i32, &str); 71] = [
+const NAMES: &[(i32, &str)] = &[
     (130, "INVALID_SOURCE_MAC"),
     (131, "INVALID_DESTINATION_MAC"),
     (132, "INVALID_SOURCE_IP"),

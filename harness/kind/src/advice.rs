@@ -13,7 +13,7 @@ const NO_DAEMON: [&str; 3] = [
 ];
 
 /// What programs say, in lower case, with what to do about it. The first that is found counts.
-const SAID: [(&[&str], &str); 17] = [
+const SAID: &[(&[&str], &str)] = &[
     (
         &["permission denied while trying to connect"],
         "let your user use docker: `sudo usermod -aG docker $USER`, then log in again",

@@ -16,7 +16,7 @@ type ProfileFiles = (&'static str, &'static str, &'static str);
 
 macro_rules! files {
     ($($name:literal),* $(,)?) => {
-        [$((
+        &[$((
             $name,
             include_str!(concat!("../clusters/", $name, "/kind.yaml")),
             include_str!(concat!("../clusters/", $name, "/values.yaml")),
@@ -25,7 +25,7 @@ macro_rules! files {
 }
 
 /// Every profile's files, in the order they are listed.
-static FILES: [ProfileFiles; 14] = files![
+static FILES: &[ProfileFiles] = files![
     "cilium-1.16",
     "cilium-1.17",
     "cilium-1.18",

@@ -71,7 +71,7 @@ pub(crate) fn controller(root: &YamlNode) -> Option<(&str, &str)> {
 }
 
 /// The kinds that Kubernetes runs itself, in the order in which they keep a name that several have.
-const BUILT_IN: [&str; 8] = [
+const BUILT_IN: &[&str] = &[
     "Deployment",
     "StatefulSet",
     "DaemonSet",

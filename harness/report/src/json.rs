@@ -20,7 +20,11 @@ use verdikt_verdict::timestamp::Timestamp;
 use crate::tree::RunTree;
 use crate::words;
 
-/// The version of the document's format.
+mod diagnostics;
+
+pub use self::diagnostics::diagnostics;
+
+/// The version of the format of both documents.
 pub const FORMAT: u32 = 1;
 
 #[derive(Serialize)]

@@ -22,6 +22,10 @@ use crate::object;
 use crate::tree::{RunTree, ScenarioTree};
 use crate::words;
 
+mod diagnostics;
+
+pub use self::diagnostics::diagnostics;
+
 /// The XML document of a run.
 pub fn junit(events: &[Event]) -> Result<String, SerializeError> {
     let run = RunTree::of(events);

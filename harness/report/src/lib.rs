@@ -9,6 +9,7 @@
 pub mod diagnostics;
 pub mod evidence;
 pub mod explain;
+pub mod format;
 pub mod github;
 pub mod json;
 pub mod junit;

@@ -25,7 +25,10 @@ use crate::text::plain;
 use crate::tree::{RunTree, StepTree};
 use crate::words;
 
+mod diagnostics;
 mod short;
+
+pub use self::diagnostics::diagnostics;
 
 /// The most bytes of a document, below the 1 MiB that GitHub takes for a step.
 const MOST: usize = 900_000;

@@ -15,7 +15,7 @@ use crate::text::plain;
 use crate::tree::RunTree;
 
 /// The kinds of results, each with what it means. Warnings have their own codes besides.
-const RULES: [(&str, &str); 6] = [
+const RULES: &[(&str, &str)] = &[
     ("mistake", "A scenario or a policy is wrong."),
     ("differs", "A verdict is not the one that a table expects."),
     ("inconclusive", "The evidence does not tell a verdict."),
@@ -87,7 +87,7 @@ fn of_cell(cell: &CellJudged) -> Option<SarifResult> {
 fn document(findings: &[SarifResult]) -> String {
     let mut rules: BTreeMap<String, Option<&str>> =
         findings.iter().map(|finding| (finding.rule.clone(), None)).collect();
-    for (rule, meaning) in RULES {
+    for &(rule, meaning) in RULES {
         rules.entry(rule.to_owned()).and_modify(|known| *known = Some(meaning));
     }
     let rules: Vec<Value> = rules

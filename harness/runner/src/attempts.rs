@@ -156,8 +156,8 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
             };
             // Without one there is room, and whatever waits has begun.
             let Some(until) = until else { continue };
-            if let Ok(signal) = tokio::time::timeout_at(until, self.backend.next()).await {
-                self.hear(signal);
+            if let Ok(event) = tokio::time::timeout_at(until, self.backend.next()).await {
+                self.hear(event);
             }
         }
     }
@@ -167,13 +167,13 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
     async fn hear_the_rest(&mut self) {
         let told = Instant::now() + self.backend.flush();
         while Instant::now() < told
-            && let Ok(signal) = tokio::time::timeout_at(told, self.backend.next()).await
+            && let Ok(event) = tokio::time::timeout_at(told, self.backend.next()).await
         {
-            self.hear(signal);
+            self.hear(event);
         }
         let drained = Instant::now() + LATE;
-        while let Some(signal) = tokio::task::unconstrained(self.backend.next()).now_or_never() {
-            self.hear(signal);
+        while let Some(event) = tokio::task::unconstrained(self.backend.next()).now_or_never() {
+            self.hear(event);
             if Instant::now() >= drained {
                 break;
             }
@@ -220,8 +220,8 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         Some(changed)
     }
 
-    fn hear(&mut self, signal: BackendEvent) {
-        match signal {
+    fn hear(&mut self, event: BackendEvent) {
+        match event {
             BackendEvent::Bound { number, stage, protocol, local, remote } => {
                 let bound =
                     self.change(number, |running, now| running.bind(stage, protocol, (local, remote), now));

@@ -156,7 +156,8 @@ pub struct Destinations {
     pub relays: Vec<IpAddr>,
 }
 
-/// Something that happens while attempts are made.
+/// Something that happens while attempts are made: what a probe reports, in the runner's words (`wire_words.rs`), or what
+/// the source of the flows reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BackendEvent {
     /// A stage of an attempt is about to send.

@@ -174,20 +174,20 @@ impl Backend for ClusterBackend {
     }
 
     async fn next(&mut self) -> BackendEvent {
-        if let Some(signal) = self.in_flight.refused() {
-            return signal;
+        if let Some(event) = self.in_flight.refused() {
+            return event;
         }
         loop {
             tokio::select! {
                 biased;
-                signal = self.flows.next() => return signal,
+                event = self.flows.next() => return event,
                 heard = self.cluster.next() => match heard {
                     ProbeEvent::Flushed => return BackendEvent::Reported,
                     ProbeEvent::Gone(endpoint, reason) => return BackendEvent::Gone(endpoint, reason),
                     ProbeEvent::Report(endpoint, report) => {
                         let server = |number| self.cluster.server(&endpoint, number);
-                        if let Some(signal) = self.in_flight.heard(report, server).filter(is_of_the_table) {
-                            return with_true_client(signal, &self.own_service_clients);
+                        if let Some(event) = self.in_flight.backend_event(report, server).filter(is_of_the_table) {
+                            return with_true_client(event, &self.own_service_clients);
                         }
                     }
                 },
@@ -303,9 +303,9 @@ fn is_told_of_a_node(
     matches!(source, Endpoint::Pod(_)) && is_outside && !carries_number
 }
 
-/// Whether a signal is about an attempt of a table, or about none.
-fn is_of_the_table(signal: &BackendEvent) -> bool {
-    match signal {
+/// Whether an event is about an attempt of a table, or about none.
+fn is_of_the_table(event: &BackendEvent) -> bool {
+    match event {
         BackendEvent::Bound { number, .. }
         | BackendEvent::StageEnded { number, .. }
         | BackendEvent::Finished { number, .. }

@@ -8,7 +8,7 @@ use verdikt_scenario::topology::Endpoint;
 use verdikt_wire as wire;
 
 use crate::backend::{AttemptNumber, BackendEvent, EndScope};
-use crate::wire_words::signal;
+use crate::wire_words;
 
 /// The attempts of a backend that are not over.
 #[derive(Debug, Default)]
@@ -53,17 +53,17 @@ impl InFlight {
         self.refused.pop_front()
     }
 
-    /// What a probe's report means to a run; none if nothing. What it says to be finished is over. `server` says where
-    /// the probe's server of a number listens.
-    pub(crate) fn heard(
+    /// Translates a probe's report, and forgets the attempt that it finishes; none for reports that are about no attempt.
+    /// `server` says where the probe's server of a number listens.
+    pub(crate) fn backend_event(
         &mut self,
         report: wire::Report,
         server: impl Fn(u64) -> Vec<SocketAddr>,
     ) -> Option<BackendEvent> {
-        let signal = signal(report, server)?;
-        if let BackendEvent::Finished { number, .. } = &signal {
+        let event = wire_words::backend_event(report, server)?;
+        if let BackendEvent::Finished { number, .. } = &event {
             self.sources.remove(number);
         }
-        Some(signal)
+        Some(event)
     }
 }

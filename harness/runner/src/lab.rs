@@ -130,8 +130,8 @@ impl Backend for LabBackend {
     }
 
     async fn next(&mut self) -> BackendEvent {
-        if let Some(signal) = self.in_flight.refused() {
-            return signal;
+        if let Some(event) = self.in_flight.refused() {
+            return event;
         }
         loop {
             match self.lab.next().await {
@@ -147,13 +147,13 @@ impl Backend for LabBackend {
                 LabEvent::Gone(endpoint, reason) => return BackendEvent::Gone(endpoint, reason),
                 LabEvent::Report(endpoint, report) => {
                     let server = |number| self.lab.server(&endpoint, number);
-                    let Some(signal) = self.in_flight.heard(report, server) else { continue };
-                    match &signal {
+                    let Some(event) = self.in_flight.backend_event(report, server) else { continue };
+                    match &event {
                         BackendEvent::Bound { local, .. } => drop(self.attempted.0.insert(*local)),
                         BackendEvent::Finished { .. } => self.attempted.1 = self.now(),
                         _ => {}
                     }
-                    return signal;
+                    return event;
                 }
             }
         }

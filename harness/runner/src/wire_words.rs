@@ -141,8 +141,11 @@ impl WireTargets<'_> {
     }
 }
 
-/// What a probe's report means to a run; none if nothing. `server` says where the probe's server of a number listens.
-pub(crate) fn signal(report: wire::Report, server: impl Fn(u64) -> Vec<SocketAddr>) -> Option<BackendEvent> {
+/// Translates a probe's report to a backend event; none for reports that are about no attempt. `server` says where the probe's server of a number listens.
+pub(crate) fn backend_event(
+    report: wire::Report,
+    server: impl Fn(u64) -> Vec<SocketAddr>,
+) -> Option<BackendEvent> {
     Some(match report {
         wire::Report::Bound(bound) => BackendEvent::Bound {
             number: AttemptNumber(bound.attempt),

@@ -13,14 +13,14 @@ pub fn echo_request(family: IpFamily) -> u8 {
 /// The type that policies call so.
 pub fn type_of_name(name: &str, family: IpFamily) -> Option<u8> {
     let names = match family {
-        IpFamily::V4 => ICMPV4_TYPES.as_slice(),
-        IpFamily::V6 => ICMPV6_TYPES.as_slice(),
+        IpFamily::V4 => ICMPV4_TYPES,
+        IpFamily::V6 => ICMPV6_TYPES,
     };
     names.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
 }
 
 /// <https://www.iana.org/assignments/icmp-parameters/icmp-parameters.xhtml>
-const ICMPV4_TYPES: [(&str, u8); 14] = [
+const ICMPV4_TYPES: &[(&str, u8)] = &[
     ("EchoReply", 0),
     ("DestinationUnreachable", 3),
     ("Redirect", 5),
@@ -38,7 +38,7 @@ const ICMPV4_TYPES: [(&str, u8); 14] = [
 ];
 
 /// <https://www.iana.org/assignments/icmpv6-parameters/icmpv6-parameters.xhtml>
-const ICMPV6_TYPES: [(&str, u8); 27] = [
+const ICMPV6_TYPES: &[(&str, u8)] = &[
     ("DestinationUnreachable", 1),
     ("PacketTooBig", 2),
     ("TimeExceeded", 3),

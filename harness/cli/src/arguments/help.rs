@@ -5,7 +5,7 @@ use clap::{Command, CommandFactory as _};
 use super::Arguments;
 
 /// Headings of a command, each with the names of its arguments. What is in none stays under `Options`.
-const HEADINGS: [(&str, &str, &[&str]); 5] = [
+const HEADINGS: &[(&str, &str, &[&str])] = &[
     ("run", "Which cells run", &["filter", "failed", "shard", "list", "watch"]),
     ("run", "Where they run", &["on", "cilium", "parallel", "timeout"]),
     (
@@ -18,7 +18,7 @@ const HEADINGS: [(&str, &str, &[&str]); 5] = [
 ];
 
 /// Examples, by command.
-const EXAMPLES: [(&str, &[&str]); 10] = [
+const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "run",
         &[
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn every_argument_of_a_heading_exists() {
         let command = command();
-        for (name, heading, arguments) in HEADINGS {
+        for &(name, heading, arguments) in HEADINGS {
             let command = command.find_subcommand(name).unwrap();
             for id in arguments {
                 let argument = command.get_arguments().find(|argument| argument.get_id() == id);

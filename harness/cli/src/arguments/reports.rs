@@ -4,17 +4,37 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use verdikt_report::format::{REPORT_FORMATS, ReportFormat};
 
 /// How a command writes the standard output as a file.
 const STANDARD_OUTPUT: &str = "-";
 
+fn help() -> String {
+    let kinds = REPORT_FORMATS.iter().map(|ReportFormat { word, note, .. }| {
+        let note = note.map_or_else(String::new, |note| format!(" ({note})"));
+        format!("{word}=FILE{note}")
+    });
+    format!(
+        "Write a report at the end: {}. `-` is the standard output, where nothing else is printed then; so is leaving \
+         `=FILE` out. May be given more than once",
+        one_of(kinds)
+    )
+}
+
+/// The members of a list of which one is to be chosen: `a, b or c`.
+fn one_of(words: impl Iterator<Item = String>) -> String {
+    let words: Vec<String> = words.collect();
+    match words.split_last() {
+        Some((last, first)) if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => words.concat(),
+    }
+}
+
 /// Reports in files.
 #[derive(Debug, Args)]
 pub(crate) struct Reports {
-    /// Write a report at the end: junit=FILE, json=FILE, markdown=FILE, sarif=FILE, or github=FILE (annotations as workflow
-    /// commands). `-` is the standard output, where nothing else is printed then; so is leaving `=FILE` out. May be given
-    /// more than once
-    #[arg(id = "reports", long = "report", value_name = "KIND=FILE")]
+    // Its help names every format.
+    #[arg(id = "reports", long = "report", value_name = "KIND=FILE", help = help())]
     pub(crate) files: Vec<ReportFile>,
 }
 
@@ -28,7 +48,7 @@ impl Reports {
 /// A report and where it goes.
 #[derive(Clone, Debug)]
 pub(crate) struct ReportFile {
-    pub(crate) kind: ReportKind,
+    pub(crate) format: &'static ReportFormat,
     pub(crate) path: PathBuf,
 }
 
@@ -39,35 +59,32 @@ impl ReportFile {
     }
 }
 
-/// The formats of reports in files.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum ReportKind {
-    Junit,
-    Json,
-    Markdown,
-    Github,
-    Sarif,
-}
-
 impl FromStr for ReportFile {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (kind, path) = text.split_once('=').unwrap_or((text, STANDARD_OUTPUT));
-        let kind = match kind {
-            "junit" => ReportKind::Junit,
-            "json" => ReportKind::Json,
-            "markdown" => ReportKind::Markdown,
-            "github" => ReportKind::Github,
-            "sarif" => ReportKind::Sarif,
-            _ => {
-                let known = "expected junit, json, markdown, github or sarif, as in `junit=FILE`";
-                return Err(format!("unknown report `{kind}` ({known})"));
-            }
+        let Some(format) = REPORT_FORMATS.iter().find(|format| format.word == kind) else {
+            let words = one_of(REPORT_FORMATS.iter().map(|format| format.word.to_owned()));
+            return Err(format!("unknown report `{kind}` (expected {words}, as in `junit=FILE`)"));
         };
         if path.is_empty() {
             return Err("the name of the file is missing".to_owned());
         }
-        Ok(Self { kind, path: path.into() })
+        Ok(Self { format, path: path.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::REPORT_FORMATS;
+
+    #[test]
+    fn the_page_of_commands_names_every_format() {
+        let page = include_str!("../../../../docs/src/commands.md");
+        for format in REPORT_FORMATS {
+            let word = format!("`{}=FILE`", format.word);
+            assert!(page.contains(&word), "write {word} in docs/src/commands.md");
+        }
     }
 }

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use verdikt_engine::lint::{Findings, lint, lint_under};
 use verdikt_engine::model::ModelOptions;
-use verdikt_report::diagnostics::{self, Checked};
+use verdikt_report::diagnostics::{CheckReport, Checked};
+use verdikt_report::json;
 use verdikt_runner::warnings::{StepFindings, findings};
 use verdikt_scenario::diagnostic::{Diagnostic, Severity, SourceTexts, take_allowed};
 use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies};
@@ -74,14 +75,16 @@ pub(crate) fn check(arguments: &CheckArguments, printer: &Printer) -> Result<Exi
     found.diagnostics.dedup();
     tell_unrendered(&found.unrendered, printer);
     let checked = Checked { scenarios: found.scenarios, policies: found.policies };
-    reports::write_diagnostics(&arguments.reports, checked, &found.diagnostics, arguments.deny_warnings)?;
+    let warnings_denied = arguments.deny_warnings;
+    let report = CheckReport { checked, diagnostics: &found.diagnostics, warnings_denied };
+    reports::write_diagnostics(&arguments.reports, &report)?;
     if is_empty && !found.diagnostics.is_empty() {
         return Err(Failure::nothing_in(found.diagnostics, found.sources));
     }
     match arguments.format {
         Format::Text => printer.diagnostics(&found.diagnostics, &found.sources),
         Format::Json => Printer::json(
-            &diagnostics::json(checked, &found.diagnostics)
+            &json::diagnostics(&report)
                 .map_err(|error| Failure::machine("cannot write the answer as JSON").cause(&error))?,
         )?,
     }

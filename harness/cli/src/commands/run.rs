@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use verdikt_report::diagnostics::Checked;
+use verdikt_report::diagnostics::{CheckReport, Checked};
 use verdikt_report::terminal::TerminalOptions;
 use verdikt_runner::clock::Clock;
 use verdikt_runner::filter::Filter;
@@ -157,9 +157,9 @@ fn reported(failure: Failure, arguments: &RunArguments) -> Failure {
     match &failure.what {
         What::Mistakes(mistakes, _) if !arguments.list => {
             let reports = &arguments.output.reports;
-            let written =
-                reports::write_diagnostics(reports, Checked::default(), mistakes, arguments.deny_warnings);
-            written.err().unwrap_or(failure)
+            let (checked, warnings_denied) = (Checked::default(), arguments.deny_warnings);
+            let found = CheckReport { checked, diagnostics: mistakes, warnings_denied };
+            reports::write_diagnostics(reports, &found).err().unwrap_or(failure)
         }
         _ => failure,
     }

@@ -79,13 +79,13 @@ For more information, try '--help'."
 )]
 #[case::no_such_report(
     &["run", "redis.yaml", "--report", "html=a.html"],
-    r"error: invalid value 'html=a.html' for '--report <KIND=FILE>': unknown report `html` (expected junit, json, markdown, github or sarif, as in `junit=FILE`)
+    r"error: invalid value 'html=a.html' for '--report <KIND=FILE>': unknown report `html` (expected junit, json, markdown, sarif or github, as in `junit=FILE`)
 
 For more information, try '--help'."
 )]
 #[case::report_without_a_file(
     &["run", "redis.yaml", "--report", "html"],
-    r"error: invalid value 'html' for '--report <KIND=FILE>': unknown report `html` (expected junit, json, markdown, github or sarif, as in `junit=FILE`)
+    r"error: invalid value 'html' for '--report <KIND=FILE>': unknown report `html` (expected junit, json, markdown, sarif or github, as in `junit=FILE`)
 
 For more information, try '--help'."
 )]

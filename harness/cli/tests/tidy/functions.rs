@@ -16,10 +16,8 @@ const TAKE_BOOLEANS: &[(&str, &str)] = &[
     // The trait of serde has it so.
     ("scenario/src/document.rs", "visit_bool"),
     ("scenario/src/file/words.rs", "visit_bool"),
-    // `--yes`, and `--deny-warnings`, as the command line has them.
+    // `--yes`, as the command line has it.
     ("cli/src/commands/run/consent.rs", "ask"),
-    ("cli/src/reports.rs", "write_diagnostics"),
-    ("report/src/diagnostics.rs", "junit"),
     // Whether somebody follows, whether all cells are as expected: found out where they are called.
     ("cli/src/commands/lab/shown.rs", "welcome"),
     ("report/src/terminal/step.rs", "shown_cell"),

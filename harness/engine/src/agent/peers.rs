@@ -40,7 +40,7 @@ impl PeerReader<'_> {
         let mut found = Vec::new();
         let mut nobody = false;
         let mut gap = None;
-        for field in PeerField::OF_CILIUM {
+        for &field in PeerField::OF_CILIUM {
             let Some(word) = field.word(self.direction) else { continue };
             let Some(elements) = list(item, word)? else { continue };
             nobody |= elements.is_empty() && field.is_nobody_when_empty();

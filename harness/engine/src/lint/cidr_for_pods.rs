@@ -12,8 +12,8 @@ use crate::rule::{Direction, Effect, Entity, Peer, PeerField, PeerMatcher, Peers
 const CODE: &str = "cidr-for-pods";
 
 /// The ranges from which clusters take the addresses of pods and services, by the defaults of common installers.
-const USUAL: [&str; 6] =
-    ["10.244.0.0/16", "10.42.0.0/16", "10.43.0.0/16", "10.96.0.0/12", "10.0.0.0/16", "100.64.0.0/10"];
+const USUAL: &[&str] =
+    &["10.244.0.0/16", "10.42.0.0/16", "10.43.0.0/16", "10.96.0.0/12", "10.0.0.0/16", "100.64.0.0/10"];
 
 /// The ranges that are not addresses of the public internet. What is in them and no host of the topology is probably
 /// in the cluster. <https://www.rfc-editor.org/rfc/rfc1918>
@@ -60,7 +60,7 @@ fn inside(context: &LintContext<'_>, entry: &RuleEntry, within: &[IpNet]) -> Opt
         let ranges: Vec<IpNet> = ranges.iter().filter_map(|text| text.parse().ok()).collect();
         within.iter().all(|prefix| ranges.iter().any(|range| range.contains(prefix)))
     };
-    if all_in(&USUAL) || within.iter().any(|prefix| prefix.to_string() == PRIVATE[0]) {
+    if all_in(USUAL) || within.iter().any(|prefix| prefix.to_string() == PRIVATE[0]) {
         let severity = if context.topology.is_some() { Severity::Warning } else { Severity::Hint };
         let message =
             format!("{first} is where pods and services usually live, and CIDR rules match neither");

@@ -10,7 +10,7 @@ use crate::rule::{Effect, PeerMatcher, Peers};
 use crate::selector::{Operator, Selector};
 
 /// Labels that nothing but the cluster's DNS server has.
-const LABELS: [(&str, &str); 5] = [
+const LABELS: &[(&str, &str)] = &[
     ("k8s-app", "kube-dns"),
     ("k8s-app", "coredns"),
     ("k8s-app", "node-local-dns"),

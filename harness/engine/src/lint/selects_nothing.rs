@@ -5,10 +5,11 @@ use verdikt_scenario::document::YamlNode;
 use verdikt_scenario::policy::PolicyKind;
 use verdikt_scenario::topology::Topology;
 
-use super::{LintContext, filtered_label, foreign_namespace, host_network_pods, nearest};
+use super::{LintContext, filtered_label, foreign_namespace, host_network_pods};
 use crate::label::{LabelSource, NAMESPACE_LABELS};
 use crate::rule::{Effect, Peer, PeerField, PeerMatcher, Peers, Rule, RuleEntry, Subject};
 use crate::selector::Selector;
+use crate::selector_advice;
 
 const PEER: &str = "peer-selects-nothing";
 
@@ -63,7 +64,7 @@ fn subject(
     {
         return None;
     } else {
-        nearest::advice(context, selector, None)
+        selector_advice::advice(context.model, selector, None)
     };
     let node =
         ["endpointSelector", "podSelector", "subject"].iter().find_map(|key| spec.get(key)).unwrap_or(spec);
@@ -104,7 +105,7 @@ fn peer(context: &LintContext<'_>, entry: &RuleEntry, peer: &Peer) -> Option<Dia
                 subjects_of_other_nodes(context)?;
                 format!("no node other than that of the pods has {selector}")
             } else {
-                nearest::advice(context, selector, peer.field.word(entry.direction))
+                selector_advice::advice(context.model, selector, peer.field.word(entry.direction))
             };
             Some(Diagnostic::warning(place, PEER, message).help(help))
         }

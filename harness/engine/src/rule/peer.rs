@@ -21,7 +21,7 @@ pub enum PeerField {
 
 impl PeerField {
     /// The fields of Cilium's policies.
-    pub(crate) const OF_CILIUM: [Self; 8] = [
+    pub(crate) const OF_CILIUM: &[Self] = &[
         Self::Endpoints,
         Self::Cidr,
         Self::CidrSet,
@@ -79,7 +79,7 @@ pub enum Entity {
 
 impl Entity {
     /// Every entity with the word for it.
-    pub const WORDS: [(&'static str, Self); 13] = [
+    pub const WORDS: &[(&'static str, Self)] = &[
         ("all", Self::All),
         ("world", Self::World),
         ("world-ipv4", Self::WorldIpv4),

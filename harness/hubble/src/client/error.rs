@@ -98,7 +98,7 @@ fn reason(error: &(dyn Error + 'static)) -> String {
 
 /// The names of alerts by which a server refuses a client's certificate.
 /// <https://www.iana.org/assignments/tls-parameters/tls-parameters.xhtml#tls-parameters-6>
-const CERTIFICATE_ALERTS: [&str; 8] = [
+const CERTIFICATE_ALERTS: &[&str] = &[
     "AccessDenied",
     "BadCertificate",
     "CertificateExpired",

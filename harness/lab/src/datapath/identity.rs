@@ -8,7 +8,7 @@ use verdikt_engine::identity::Identity;
 pub const WORLD: u32 = 2;
 
 /// Reserved labels and their numbers; the first that an identity has, counts.
-const RESERVED: [(&str, u32); 8] = [
+const RESERVED: &[(&str, u32)] = &[
     ("host", 1),
     ("kube-apiserver", 7),
     ("remote-node", 6),

@@ -6,7 +6,7 @@ use caps::{CapSet, Capability, CapsHashSet};
 /// What root keeps: what it has in a container, but for making devices and giving rights to files. Enough to read and
 /// write any file, to become another user, to ping and to capture packets; too little to change the endpoint's network,
 /// mounts, the kernel, or other users' programs by looking into them.
-const KEPT: [Capability; 11] = [
+const KEPT: &[Capability] = &[
     Capability::CAP_AUDIT_WRITE,
     Capability::CAP_CHOWN,
     Capability::CAP_DAC_OVERRIDE,

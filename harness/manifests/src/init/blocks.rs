@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 /// What no host outside has: pods of most clusters and of the lab, what leads nowhere, what is reserved.
-const NOT_OUTSIDE: [&str; 7] = [
+const NOT_OUTSIDE: &[&str] = &[
     "0.0.0.0/8",
     "10.244.0.0/16",
     "127.0.0.0/8",

@@ -1,6 +1,7 @@
 use verdikt_scenario::place::Place;
 
 use super::*;
+use crate::{json, junit, markdown};
 
 fn found() -> Vec<Diagnostic> {
     let place = |file: &str, line| Place { file: file.into(), line, column: 5 };
@@ -11,11 +12,13 @@ fn found() -> Vec<Diagnostic> {
     ]
 }
 
-const CHECKED: Checked = Checked { scenarios: 1, policies: 2 };
+fn report(diagnostics: &[Diagnostic]) -> CheckReport<'_> {
+    CheckReport { checked: Checked { scenarios: 1, policies: 2 }, diagnostics, warnings_denied: false }
+}
 
 #[test]
 fn as_json() {
-    insta::assert_snapshot!(json(CHECKED, &found()).unwrap(), @r#"
+    insta::assert_snapshot!(json::diagnostics(&report(&found())).unwrap(), @r#"
     {
       "format": 1,
       "verdikt": "0.1.0",
@@ -54,7 +57,7 @@ fn as_json() {
 
 #[test]
 fn as_markdown() {
-    insta::assert_snapshot!(markdown(CHECKED, &found()), @r"
+    insta::assert_snapshot!(markdown::diagnostics(&report(&found())), @r"
     ## verdikt: 1 mistake, 1 warning
 
     1 scenario and 2 policy objects checked.
@@ -72,7 +75,7 @@ fn as_markdown() {
 
 #[test]
 fn as_junit() {
-    insta::assert_snapshot!(junit(CHECKED, &found(), false).unwrap(), @r#"
+    insta::assert_snapshot!(junit::diagnostics(&report(&found())).unwrap(), @r#"
     <?xml version="1.0" encoding="UTF-8"?>
     <testsuites name="verdikt check" tests="2" skipped="0" failures="1" errors="0">
         <testsuite name="s.yaml" tests="1" skipped="0" errors="0" failures="1">
@@ -89,9 +92,11 @@ fn as_junit() {
         </testsuite>
     </testsuites>
     "#);
-    let denied = junit(CHECKED, &found(), true).unwrap();
+    let found = found();
+    let denied = CheckReport { warnings_denied: true, ..report(&found) };
+    let denied = junit::diagnostics(&denied).unwrap();
     assert!(denied.contains(r#"failures="2""#), "{denied}");
-    insta::assert_snapshot!(junit(CHECKED, &[], true).unwrap(), @r#"
+    insta::assert_snapshot!(junit::diagnostics(&report(&[])).unwrap(), @r#"
     <?xml version="1.0" encoding="UTF-8"?>
     <testsuites name="verdikt check" tests="1" skipped="0" failures="0" errors="0">
         <testsuite name="nothing found" tests="1" skipped="0" errors="0" failures="0">

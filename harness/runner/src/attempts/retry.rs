@@ -131,7 +131,7 @@ async fn flows_come<B: Backend>(backend: &mut B, gone: &mut Gone) -> bool {
         let told = match backend.flowing() {
             Flowing::Yes => tokio::task::unconstrained(backend.next()).now_or_never(),
             Flowing::NotNow(_) => match tokio::time::timeout_at(deadline, backend.next()).await {
-                Ok(signal) => Some(signal),
+                Ok(event) => Some(event),
                 Err(_) => return false,
             },
             Flowing::NoMore(_) => return false,

@@ -164,8 +164,8 @@ impl NodeFlows {
         loop {
             match self.told.recv().await {
                 Some(told) => {
-                    if let Some(signal) = self.signal(told) {
-                        return signal;
+                    if let Some(event) = self.backend_event(told) {
+                        return event;
                     }
                 }
                 // Everybody was given up, which has been told.
@@ -174,8 +174,8 @@ impl NodeFlows {
         }
     }
 
-    /// What it means to a run; none if it is not news.
-    fn signal(&mut self, told: SourceReport) -> Option<BackendEvent> {
+    /// Translates the report of a flow source to a backend event; none if it changes nothing.
+    fn backend_event(&mut self, told: SourceReport) -> Option<BackendEvent> {
         let now = Instant::now();
         match told {
             SourceReport::Flow(flow) => Some(BackendEvent::Flow(flow)),

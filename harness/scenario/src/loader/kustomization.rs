@@ -25,7 +25,7 @@ pub(super) struct Kustomization {
 }
 
 /// What changes objects in a way that a topology or a policy can show.
-const CHANGES: [&str; 12] = [
+const CHANGES: &[&str] = &[
     "patches",
     "patchesStrategicMerge",
     "patchesJson6902",

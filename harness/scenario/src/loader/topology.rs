@@ -16,7 +16,7 @@ use crate::topology::Topology;
 use crate::version::CiliumVersion;
 
 /// The words of a topology that no Kubernetes object and no other file begins with.
-const WORDS: [&str; 7] = ["include", "manifests", "namespaces", "pods", "world", "nodes", "cilium"];
+const WORDS: &[&str] = &["include", "manifests", "namespaces", "pods", "world", "nodes", "cilium"];
 
 /// Whether a document is a topology.
 fn is_topology(document: &YamlNode) -> bool {

@@ -29,7 +29,7 @@ use crate::topology::{
 /// How URLs begin, with what carries their requests.
 const URLS: [(&str, Scheme); 2] = [("http://", Scheme::Http), ("https://", Scheme::Https)];
 
-const KINDS: [&str; 8] = ["tcp", "udp", "sctp", "icmp", "http", "https", "dns", "dns+tcp"];
+const KINDS: &[&str] = &["tcp", "udp", "sctp", "icmp", "http", "https", "dns", "dns+tcp"];
 
 /// Reads an attempt as an author writes it, `tcp database/redis:6379`, and checks that it can be made: the target
 /// exists and serves the port.
@@ -71,7 +71,7 @@ fn parse_plain(text: &str, family: Option<IpFamily>, topology: &Topology) -> Res
         "dns+tcp" => Ok(Attempt::Dns { name: dns_name(rest)?, protocol: Protocol::Tcp }),
         _ if served::IN_TLS.contains(&kind) => Err(served::in_tls(kind)),
         _ => {
-            let help = did_you_mean(kind, "an attempt begins with", &KINDS);
+            let help = did_you_mean(kind, "an attempt begins with", KINDS);
             Err(Mistake::new(format!("`{kind}` is not a kind of attempt")).help(help))
         }
     }

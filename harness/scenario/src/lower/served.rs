@@ -9,7 +9,7 @@ use crate::file::{Located, LocatedMap};
 use crate::name::{PortName, is_dns_subdomain};
 use crate::topology::{Labels, Port, Protocol, Served, ServedProtocol, TargetPort};
 
-const PROTOCOLS: [(&str, ServedProtocol); 6] = [
+const PROTOCOLS: &[(&str, ServedProtocol)] = &[
     ("http", ServedProtocol::Http),
     ("https", ServedProtocol::Https),
     ("tcp", ServedProtocol::Tcp),
@@ -54,7 +54,7 @@ pub(crate) fn served(text: &str) -> Result<Vec<Served>, Mistake> {
         if IN_TLS.contains(&protocol) {
             return Err(in_tls(protocol));
         }
-        let words = PROTOCOLS.map(|(word, _)| word);
+        let words: Vec<&str> = PROTOCOLS.iter().map(|(word, _)| *word).collect();
         let message = format!("`{protocol}` is nothing a pod or host can serve");
         return Err(Mistake::new(message).help(did_you_mean(protocol, "it can serve", &words)));
     };

@@ -34,7 +34,7 @@ const fn known(
 }
 
 /// <https://docs.cilium.io/en/stable/helm-reference/>
-const KNOWN: [KnownSetting; 16] = [
+const KNOWN: &[KnownSetting] = &[
     known("policyEnforcementMode", |settings, value| {
         mode(value).map(|mode| settings.enforcement.mode = mode)
     }),
@@ -85,7 +85,7 @@ const KNOWN: [KnownSetting; 16] = [
 ];
 
 /// Settings that change verdicts in ways that verdikt does not model.
-const UNMODELLED: [&str; 6] = [
+const UNMODELLED: &[&str] = &[
     "authentication.enabled",
     "encryption.strictMode.enabled",
     "localRedirectPolicies.enabled",
@@ -216,7 +216,7 @@ fn take(
         return Err(mistake.help("leave it out if the scenario does not depend on it".to_owned()));
     }
     let Some(known) = KNOWN.iter().find(|known| known.name == name) else {
-        let names = KNOWN.map(|known| known.name);
+        let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
         let help = did_you_mean(name, "the settings are", &names);
         return Err(Mistake::new(format!(
             "no setting of Cilium that matters to policies is called `{name}`"

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use verdikt_engine::lint::RefusedObject;
 use verdikt_engine::refusal::RefusedPart;
+use verdikt_engine::refused_objects::RefusedObject;
 use verdikt_scenario::diagnostic::{Diagnostic, Severity};
 use verdikt_scenario::loader::LoadedPolicies;
 

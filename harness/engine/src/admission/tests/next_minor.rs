@@ -39,7 +39,7 @@ fn spans_of_type(kind: &Type, path: &str, found: &mut Vec<(String, VersionSpan)>
 #[test]
 fn no_table_ends_with_the_newest_minor() {
     let mut found = Vec::new();
-    for kind in &KINDS {
+    for kind in KINDS {
         for api in kind.kind.api_versions() {
             found.push((format!("{} {api}", kind.kind), behaviour::schema::serves(kind.kind, &api)));
         }

@@ -3,7 +3,7 @@
 use super::{SyntaxError, consumed, error, literal};
 
 /// Classes by a letter after a backslash, as what stands between brackets. They know ASCII alone.
-const PERL: [(char, &str); 6] = [
+const PERL: &[(char, &str)] = &[
     ('d', "0-9"),
     ('D', "^0-9"),
     ('s', r"\t\n\x0C\r\x20"),
@@ -13,13 +13,13 @@ const PERL: [(char, &str); 6] = [
 ];
 
 /// Classes by a POSIX name.
-const POSIX: [&str; 14] = [
+const POSIX: &[&str] = &[
     "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
     "upper", "word", "xdigit",
 ];
 
 /// The general categories of Unicode.
-const CATEGORIES: [&str; 36] = [
+const CATEGORIES: &[&str] = &[
     "C", "Cc", "Cf", "Co", "Cs", "L", "Ll", "Lm", "Lo", "Lt", "Lu", "M", "Mc", "Me", "Mn", "N", "Nd", "Nl",
     "No", "P", "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "S", "Sc", "Sk", "Sm", "So", "Z", "Zl", "Zp", "Zs",
 ];

@@ -25,7 +25,7 @@ struct PredictedSetting {
 }
 
 /// <https://docs.cilium.io/en/stable/cmdref/cilium-agent/>
-const SETTINGS: [PredictedSetting; 10] = [
+const SETTINGS: &[PredictedSetting] = &[
     PredictedSetting {
         name: "enable-k8s-networkpolicy",
         is_unusual: is_off,
@@ -92,7 +92,7 @@ const SETTINGS: [PredictedSetting; 10] = [
 ];
 
 /// Where policies name ranges of addresses.
-const CIDR: [&str; 5] = ["fromCIDR", "fromCIDRSet", "toCIDR", "toCIDRSet", "ipBlock"];
+const CIDR: &[&str] = &["fromCIDR", "fromCIDRSet", "toCIDR", "toCIDRSet", "ipBlock"];
 
 /// Why a step does not mean on this Cilium what it usually means; none if it does.
 pub(super) fn otherwise(cilium: &CiliumFacts, step: &Step) -> Option<String> {

@@ -16,7 +16,7 @@ use super::{ABSENCE, ANSWER, FlowsError, SourceReport};
 /// What an agent's pod runs to say whether its flows can be had.
 const STATUS: [&str; 2] = ["hubble", "status"];
 /// What an agent's pod runs.
-const OBSERVE: [&str; 10] = [
+const OBSERVE: &[&str] = &[
     "hubble",
     "observe",
     "--follow",
@@ -54,7 +54,7 @@ pub(super) async fn follow(
     begin: SystemTime,
     tell: UnboundedSender<SourceReport>,
 ) -> Result<impl Future<Output = ()> + Send + use<>, FlowsError> {
-    let lines = OutputLines::of(connection, agent, &OBSERVE).await.map_err(|error| FlowsError::Agent {
+    let lines = OutputLines::of(connection, agent, OBSERVE).await.map_err(|error| FlowsError::Agent {
         node: node.to_owned(),
         agent: agent.clone(),
         reason: error.to_string(),
@@ -95,7 +95,7 @@ impl NodeAgent {
     /// The agent again, which may be in another pod by now; none if it stays away.
     async fn again(&mut self) -> Option<OutputLines> {
         let deadline = Instant::now() + ABSENCE;
-        let command: Vec<&str> = OBSERVE.into_iter().chain([SINCE]).collect();
+        let command: Vec<&str> = OBSERVE.iter().copied().chain([SINCE]).collect();
         while Instant::now() < deadline {
             tokio::time::sleep(PAUSE).await;
             match nodes(&self.connection, &self.agent.namespace).await {

@@ -65,26 +65,27 @@ fn flows() -> NodeFlows {
 
 /// What news of Relay mean to a run, one after the other, and whether flows come then.
 #[test]
-fn what_relay_says_becomes_signals() {
+fn what_relay_says_becomes_events() {
     let nodes: BTreeSet<String> = ["w1".to_owned(), "w2".to_owned()].into();
     let mut text = String::new();
     let mut check = |all: &[&str]| {
         let (mut heard, mut flows) = (RelayReport { nodes: nodes.clone(), away: BTreeSet::new() }, flows());
         for words in all {
             let told = heard.told(news(words));
-            let signals = told.into_iter().filter_map(|told| flows.signal(told)).map(|signal| match signal {
-                BackendEvent::Flow(_) => "flow".to_owned(),
-                BackendEvent::Lost(reason) => format!("lost ({reason})"),
-                BackendEvent::Regained => "regained".to_owned(),
-                other => panic!("{other:?}"),
-            });
-            let signals: Vec<String> = signals.collect();
+            let events =
+                told.into_iter().filter_map(|told| flows.backend_event(told)).map(|event| match event {
+                    BackendEvent::Flow(_) => "flow".to_owned(),
+                    BackendEvent::Lost(reason) => format!("lost ({reason})"),
+                    BackendEvent::Regained => "regained".to_owned(),
+                    other => panic!("{other:?}"),
+                });
+            let events: Vec<String> = events.collect();
             let flowing = match flows.flowing() {
                 Flowing::Yes => "flowing".to_owned(),
                 Flowing::NotNow(reason) => format!("not now ({reason})"),
                 Flowing::NoMore(reason) => format!("no more ({reason})"),
             };
-            writeln!(text, "{words}: {} -> {flowing}", signals.join(", ")).unwrap();
+            writeln!(text, "{words}: {} -> {flowing}", events.join(", ")).unwrap();
         }
         text.push('\n');
     };
@@ -133,15 +134,18 @@ fn what_relay_says_becomes_signals() {
 fn what_stays_away_is_not_waited_for() {
     let mut flows = flows();
     let away = |from: &str| SourceReport::Away { from: from.to_owned(), reason: format!("{from} is away") };
-    flows.signal(away("w1"));
-    flows.signal(away("w2"));
+    flows.backend_event(away("w1"));
+    flows.backend_event(away("w2"));
     assert_eq!(flows.flowing(), Flowing::NotNow("w1 is away".to_owned()));
     flows.away.get_mut("w2").unwrap().until = Instant::now();
     assert_eq!(flows.flowing(), Flowing::NoMore("w2 is away".to_owned()));
     // Away is away, however often that is told.
-    flows.signal(away("w2"));
+    flows.backend_event(away("w2"));
     assert_eq!(flows.flowing(), Flowing::NoMore("w2 is away".to_owned()));
-    assert_eq!(flows.signal(SourceReport::Back { from: "w2".to_owned() }), Some(BackendEvent::Regained));
-    assert_eq!(flows.signal(SourceReport::Back { from: "w2".to_owned() }), None);
+    assert_eq!(
+        flows.backend_event(SourceReport::Back { from: "w2".to_owned() }),
+        Some(BackendEvent::Regained)
+    );
+    assert_eq!(flows.backend_event(SourceReport::Back { from: "w2".to_owned() }), None);
     assert_eq!(flows.flowing(), Flowing::NotNow("w1 is away".to_owned()));
 }

@@ -25,7 +25,7 @@ pub(crate) enum DocumentClass {
 /// The kinds of `cilium.io` that are not network policies: of Cilium, and of Tetragon.
 /// <https://github.com/cilium/cilium/tree/main/pkg/k8s/apis/cilium.io>,
 /// <https://github.com/cilium/tetragon/tree/main/pkg/k8s/apis/cilium.io>
-const OTHERS_OF_CILIUM: [&str; 26] = [
+const OTHERS_OF_CILIUM: &[&str] = &[
     "CiliumBGPAdvertisement",
     "CiliumBGPClusterConfig",
     "CiliumBGPNodeConfig",

@@ -1,21 +1,20 @@
 //! Warnings and hints of one code at a time, with their severities: each with an input that causes it, and a near one that
 //! does not.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
-
 use std::collections::BTreeMap;
 
 use insta::assert_snapshot;
 use verdikt_engine::lint::lint;
 use verdikt_engine::model::ModelOptions;
 use verdikt_scenario::diagnostic::{Diagnostic, Severity};
-use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{
     Node, Pod, Port, Protocol, Served, ServedProtocol, Service, ServicePort, ServiceType, TargetPort,
     Topology, WorldHost,
 };
 use verdikt_scenario::version::CiliumVersion;
+
+use crate::manifest;
 
 fn policy(kind: &str, namespace: &str, spec: &str) -> Manifest {
     let api = if kind == "NetworkPolicy" { "networking.k8s.io/v1" } else { "cilium.io/v2" };
@@ -24,9 +23,7 @@ fn policy(kind: &str, namespace: &str, spec: &str) -> Manifest {
     } else {
         format!(", namespace: {namespace}")
     };
-    let text =
-        format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: p{namespace}}}\nspec:\n  {spec}\n");
-    Manifest { file: "p.yaml".into(), root: document::parse(&text).unwrap().remove(0) }
+    manifest(api, kind, &format!("p{namespace}"), spec)
 }
 
 fn found(topology: Option<&Topology>, manifest: Manifest, version: CiliumVersion) -> Vec<Diagnostic> {
@@ -396,7 +393,7 @@ fn policies_without_a_namespace_stand_for_their_folder() {
         let text = format!(
             "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: p}}\nspec: {{endpointSelector: {{}}, egress: [{egress}]}}"
         );
-        Manifest { file: file.into(), root: document::parse(&text).unwrap().remove(0) }
+        Manifest { file: file.into(), root: verdikt_scenario::document::parse(&text).unwrap().remove(0) }
     };
     let cut = |one: &str, other: &str| {
         let dns = "{toEndpoints: [{matchLabels: {k8s-app: kube-dns, k8s:io.kubernetes.pod.namespace: kube-system}}], toPorts: [{ports: [{port: \"53\"}]}]}";

@@ -1,19 +1,19 @@
-//! Why a selector selects nobody, as advice: what its author probably meant.
+//! Advice on a selector that selects no endpoint: what its author probably meant.
 
 use verdikt_scenario::topology::{Endpoint, NAMESPACE_NAME_LABEL};
 
-use super::LintContext;
 use crate::identity::Identity;
 use crate::label::{LabelSource, NAMESPACE};
+use crate::model::PolicyModel;
 use crate::selector::{Operator, Requirement, Selector};
 
 /// What to do about a selector without endpoints: the reason that holds whatever pods there are, or the pod that
 /// fails on least and on what. `peer` is the field of a peer, and none for a subject.
-pub(super) fn advice(context: &LintContext<'_>, selector: &Selector, peer: Option<&str>) -> String {
+pub(crate) fn advice(model: &PolicyModel<'_>, selector: &Selector, peer: Option<&str>) -> String {
     if let Some(reason) = selector.requirements.iter().find_map(never_held) {
         return reason;
     }
-    let subjects = context.model.subjects.iter();
+    let subjects = model.subjects.iter();
     let pods = subjects.filter(|(endpoint, _)| matches!(endpoint, Endpoint::Pod(_)));
     let missed = pods.map(|(endpoint, subject)| {
         let failed = selector.requirements.iter().filter(|requirement| !requirement.holds(&subject.identity));

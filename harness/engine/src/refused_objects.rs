@@ -1,33 +1,54 @@
-//! Objects that the API server or the agent refuses.
+//! Objects that the API server or the agent refuses, as mistakes with their places.
 
 use std::collections::BTreeSet;
 
 use verdikt_scenario::diagnostic::Diagnostic;
 use verdikt_scenario::policy::{Manifest, PolicyKind, Refuser};
 
-use super::{LintContext, RefusedObject};
 use crate::admission;
 use crate::judgement::Refused;
-use crate::refusal::{Refusal, RefusedPart};
+use crate::model::{ModelOptions, PolicyModel};
+use crate::refusal::{Refusal, RefusalKind, RefusedPart};
 
-/// Finds every refused object, once for each of its reasons.
-pub(super) fn refusals(context: &LintContext<'_>) -> Vec<RefusedObject> {
-    let judged = context.manifests.iter().zip(context.model.judgements()).enumerate();
+/// A reason why an object is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedObject {
+    /// The index of the object among the manifests.
+    pub object: usize,
+    /// What is wrong.
+    pub kind: RefusalKind,
+    /// Which part of the object it is about.
+    pub part: RefusedPart,
+    /// The mistake as its author reads it.
+    pub mistake: Diagnostic,
+}
+
+/// Finds every refused object of a model's manifests, once for each of its reasons.
+pub(crate) fn refused_objects(
+    manifests: &[Manifest],
+    options: ModelOptions,
+    model: &PolicyModel<'_>,
+) -> Vec<RefusedObject> {
+    let judged = manifests.iter().zip(model.judgements()).enumerate();
     let refused =
         judged.filter_map(|(object, (manifest, judgement))| Some((object, manifest, judgement.refused()?)));
-    refused.flat_map(|(object, manifest, refused)| of_object(context, object, manifest, refused)).collect()
+    let reasons = |(object, manifest, refused)| {
+        let reasons = reasons(manifest, options, model, refused);
+        mistakes(object, manifest, refused, reasons)
+    };
+    refused.flat_map(reasons).collect()
 }
 
 /// Every reason to refuse an object; the agent gives one alone.
-fn of_object(
-    context: &LintContext<'_>,
-    object: usize,
+fn reasons(
     manifest: &Manifest,
+    options: ModelOptions,
+    model: &PolicyModel<'_>,
     refused: &Refused,
-) -> Vec<RefusedObject> {
+) -> Vec<Refusal> {
     let mut reasons = match refused.by {
         Refuser::ApiServer => {
-            let (options, channel) = (context.options, context.model.topology.network_policy_api);
+            let channel = model.topology.network_policy_api;
             admission::admit_by(channel, &manifest.root, options.version, options.field_validation).refusals
         }
         Refuser::Agent => vec![Refusal {
@@ -40,6 +61,16 @@ fn of_object(
     // What several rules say of one field is one mistake.
     let mut seen = BTreeSet::new();
     reasons.retain(|reason| seen.insert(reason.position));
+    reasons
+}
+
+/// The mistakes that the reasons to refuse an object are.
+fn mistakes(
+    object: usize,
+    manifest: &Manifest,
+    refused: &Refused,
+    reasons: Vec<Refusal>,
+) -> Vec<RefusedObject> {
     let (name, by) = (manifest.object(), refused.by);
     let unseen = match (refused.hidden, name.policy_kind()) {
         (true, Some(PolicyKind::ClusterNetworkPolicy)) => ", which shows nowhere",

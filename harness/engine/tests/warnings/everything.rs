@@ -1,22 +1,21 @@
 //! Everything that is found about a policy, refusals too, without severities: a policy that causes each finding, and a near
 //! one that does not.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
-
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use insta::assert_snapshot;
+use rstest::rstest;
 use verdikt_engine::lint::{Findings, lint};
 use verdikt_engine::model::ModelOptions;
 use verdikt_scenario::diagnostic::Severity;
-use verdikt_scenario::document;
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::FieldValidation;
 use verdikt_scenario::topology::{
     Pod, Port, Protocol, Served, ServedProtocol, Service, ServicePort, TargetPort, Topology, WorldHost,
 };
 use verdikt_scenario::version::CiliumVersion;
+
+use crate::manifest;
 
 fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -84,11 +83,6 @@ fn check_folder(one: &str, other: &str) -> String {
     shown(None, &manifests, CiliumVersion::default())
 }
 
-fn manifest(api: &str, kind: &str, metadata: &str, spec: &str) -> Manifest {
-    let text = format!("apiVersion: {api}\nkind: {kind}\nmetadata: {{name: {metadata}}}\nspec:\n  {spec}\n");
-    Manifest { file: Arc::from("p.yaml"), root: document::parse(&text).unwrap().remove(0) }
-}
-
 fn shown(topology: Option<&Topology>, manifests: &[Manifest], version: CiliumVersion) -> String {
     let options =
         ModelOptions { version, field_validation: FieldValidation::Ignore, ..ModelOptions::default() };
@@ -109,20 +103,19 @@ fn shown(topology: Option<&Topology>, manifests: &[Manifest], version: CiliumVer
 const DNS: &str = "{toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: kube-system, k8s-app: kube-dns}}], \
                    toPorts: [{ports: [{port: \"53\", protocol: ANY}], rules: {dns: [{matchPattern: \"*\"}]}}]}";
 
-#[test]
-fn sound_policies_cause_none() {
-    let to_name =
-        format!("{{endpointSelector: {{}}, egress: [{{toFQDNs: [{{matchName: a.test}}]}}, {DNS}]}}");
-    for spec in [
-        "{endpointSelector: {}, ingress: [{}], egress: [{}]}",
-        "{endpointSelector: {matchLabels: {app: api}}, ingress: [{fromEndpoints: [{matchLabels: {app: web}}], toPorts: [{ports: [{port: \"3000\"}]}]}]}",
-        "{endpointSelector: {}, ingress: [{fromCIDR: [203.0.113.0/24]}]}",
-        "{endpointSelector: {}, enableDefaultDeny: {ingress: false}, ingressDeny: [{fromEntities: [world]}]}",
-        &to_name,
-    ] {
-        assert_eq!(check(spec), "", "{spec}");
-        assert_eq!(check_alone(spec), "", "{spec}");
-    }
+#[rstest]
+#[case::everyone("{endpointSelector: {}, ingress: [{}], egress: [{}]}")]
+#[case::port_of_a_pod(
+    "{endpointSelector: {matchLabels: {app: api}}, ingress: [{fromEndpoints: [{matchLabels: {app: web}}], toPorts: [{ports: [{port: \"3000\"}]}]}]}"
+)]
+#[case::block_of_a_host("{endpointSelector: {}, ingress: [{fromCIDR: [203.0.113.0/24]}]}")]
+#[case::deny_that_does_not_isolate(
+    "{endpointSelector: {}, enableDefaultDeny: {ingress: false}, ingressDeny: [{fromEntities: [world]}]}"
+)]
+#[case::name_beside_dns(&format!("{{endpointSelector: {{}}, egress: [{{toFQDNs: [{{matchName: a.test}}]}}, {DNS}]}}"))]
+fn sound_policies_cause_none(#[case] spec: &str) {
+    assert_eq!(check(spec), "");
+    assert_eq!(check_alone(spec), "");
 }
 
 #[test]
