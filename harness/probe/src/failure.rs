@@ -4,6 +4,7 @@ use std::io;
 
 use nix::errno::Errno;
 
+use verdikt_platform::limit::Limit;
 use verdikt_wire::WireOutcome;
 
 /// What an error of a socket that has its address means for the attempt.
@@ -47,8 +48,11 @@ pub(crate) fn not_made(error: &io::Error) -> WireOutcome {
     }
 }
 
-/// Completes a sentence with an error.
+/// Completes a sentence with an error, or with the limit that it is about.
 pub(crate) fn words(error: &io::Error) -> String {
+    if let Some(limit) = Limit::of(error) {
+        return limit.to_string();
+    }
     let text = match error.raw_os_error() {
         Some(number) => Errno::from_raw(number).desc().to_owned(),
         None => error.to_string(),

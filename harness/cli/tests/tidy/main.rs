@@ -30,7 +30,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("verdikt-analysis", &["verdikt-engine", "verdikt-scenario"]),
     ("verdikt-verdict", &["verdikt-scenario"]),
     ("verdikt-report", &["verdikt-scenario", "verdikt-verdict"]),
-    ("verdikt-probe", &["verdikt-wire"]),
+    ("verdikt-probe", &["verdikt-platform", "verdikt-wire"]),
     ("verdikt-probes", &["verdikt-probe", "verdikt-scenario", "verdikt-wire"]),
     ("verdikt-kind", &["verdikt-platform", "verdikt-scenario"]),
     ("verdikt-hubble", &["verdikt-scenario"]),
