@@ -123,7 +123,7 @@ pub(crate) enum Command {
     },
 }
 
-/// What is described.
+/// What the schema describes.
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArguments {
     /// The lines of the event log that `run --events FILE` writes, in place of scenario files

@@ -1,4 +1,4 @@
-//! How the name of a cell goes on: by its scenario first, then its step, then to its end.
+//! Completion of cell names: the scenario first, then the step, then the rest.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -11,10 +11,10 @@ use verdikt_runner::plan::{RunOptions, cell_names};
 use crate::files::DEFAULT_FOLDER;
 use crate::shell::{meant, offered};
 
-/// How many parts of a name are completed one by one.
+/// How many parts of a name are completed separately.
 const PARTS: usize = 2;
 
-/// What a filter that begins so may go on with.
+/// The completions of a filter.
 pub(crate) fn complete(begun: &OsStr) -> Vec<CompletionCandidate> {
     let Some(begun) = begun.to_str() else { return Vec::new() };
     let begun = meant(begun);
@@ -24,14 +24,14 @@ pub(crate) fn complete(begun: &OsStr) -> Vec<CompletionCandidate> {
     candidates.map(|name| CompletionCandidate::new(offered(&name))).collect()
 }
 
-/// The paths of the command line, as far as it is typed.
+/// The paths on the command line typed so far.
 fn paths() -> Vec<PathBuf> {
     let words = std::env::args_os().skip_while(|word| word != "--").skip(2).map(PathBuf::from);
     let named: Vec<PathBuf> = words.filter(|path| path.exists()).collect();
     if named.is_empty() { vec![PathBuf::from(DEFAULT_FOLDER)] } else { named }
 }
 
-/// The beginnings of names that begin so, to the end of the next part.
+/// The names with this beginning, each up to the end of its next part.
 fn candidates(names: &BTreeSet<String>, begun: &str) -> BTreeSet<String> {
     let going_on = names.range(begun.to_owned()..).take_while(|name| name.starts_with(begun));
     going_on
@@ -40,7 +40,7 @@ fn candidates(names: &BTreeSet<String>, begun: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Behind the slashes that end the first parts of a name. One behind a backslash is of the part.
+/// The positions behind the slashes between the first parts of a name. An escaped slash belongs to its part.
 fn part_ends(name: &str) -> impl Iterator<Item = usize> {
     let mut escaped = false;
     let slashes = name.char_indices().filter_map(move |(at, c)| {

@@ -54,7 +54,7 @@ pub(crate) fn load_scenarios(
     Ok(loaded)
 }
 
-/// Loads the scenarios of some of the paths that a command names, of which nothing but warnings may be told.
+/// Loads the scenarios of some of a command's paths, and shows only their warnings.
 fn load_without_mistakes(named: &[PathBuf], paths: &[PathBuf], reach: FileReach) -> Result<Loaded, Failure> {
     let loaded = loader(named, reach).scenarios(paths);
     if loaded.is_empty {
@@ -66,7 +66,7 @@ fn load_without_mistakes(named: &[PathBuf], paths: &[PathBuf], reach: FileReach)
     Ok(loaded)
 }
 
-/// Tells how much was skipped, so that nobody takes it for checked.
+/// Prints how much was skipped, so that it is not taken for checked.
 fn tell_skipped((documents, files): (usize, usize)) {
     let mut parts = Vec::new();
     if documents > 0 {
@@ -81,7 +81,7 @@ fn tell_skipped((documents, files): (usize, usize)) {
     }
 }
 
-/// Remarks on what is not checked as it will be applied, with what to do.
+/// Prints what is not checked in the form in which it will be applied, with what to do.
 fn tell_unrendered(unrendered: &AllUnrendered, printer: &Printer) {
     for (why, names) in unrendered {
         printer.note(&why.remark(names, "check"));

@@ -10,10 +10,10 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shell::VARIABLE;
 
-/// The name under which shells know the program.
+/// The name of the program in shells.
 const PROGRAM: &str = "verdikt";
 
-/// Answers a shell that asks how a word goes on; whether one did.
+/// Answers a shell that asks for completions. Returns whether one asked.
 pub(crate) fn answer() -> bool {
     let Some(shell) = std::env::var(VARIABLE).ok() else { return false };
     let shells = Shells::builtins();

@@ -13,7 +13,7 @@ use verdikt_scenario::plain::Plain;
 
 use crate::exit;
 
-/// A failure that is somebody's to mend, and no bug.
+/// A failure that the user can mend, as opposed to a bug.
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// The exit code.
@@ -28,7 +28,7 @@ pub(crate) enum What {
     Mistakes(Vec<Diagnostic>, SourceTexts),
     /// A sentence.
     Message { message: String, cause: Option<String>, hint: Option<String> },
-    /// Nothing: whoever reads the output has gone.
+    /// Nothing: the reader of the output has gone.
     OutputClosed,
 }
 
@@ -78,7 +78,7 @@ impl Failure {
         Self { code: exit::WRONG_INPUT, what: What::Mistakes(diagnostics, sources) }
     }
 
-    /// Nothing is wrong but that there is nothing to do, which has its places.
+    /// There is nothing to do, and the diagnostics say where.
     pub(crate) fn nothing_in(diagnostics: Vec<Diagnostic>, sources: SourceTexts) -> Self {
         Self { code: exit::NOTHING_TO_RUN, ..Self::mistakes(diagnostics, sources) }
     }
@@ -88,7 +88,7 @@ impl Failure {
         Self::wrong(format!("cannot {doing} `{}`", Plain::line(&path.display().to_string()))).cause(cause)
     }
 
-    /// Writing what the command has to say failed.
+    /// The output of the command cannot be written.
     pub(crate) fn output(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self { code: exit::AS_EXPECTED, what: What::OutputClosed };
@@ -96,7 +96,7 @@ impl Failure {
         Self { code: exit::MACHINE_FAILED, ..Self::wrong("cannot write the output").cause(error) }
     }
 
-    /// The same, whose files have other names.
+    /// The same failure with other names for its files.
     pub(crate) fn renamed(mut self, rename: impl Fn(&Arc<str>) -> Arc<str>) -> Self {
         if let What::Mistakes(diagnostics, sources) = &mut self.what {
             for diagnostic in diagnostics {

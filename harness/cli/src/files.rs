@@ -1,4 +1,4 @@
-//! Files that are whole or not there: new contents are made beside the old ones and take their place at once.
+//! Atomic writing of files: new contents are written beside the old ones and replace them when they are complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use verdikt_platform::files::keep_owner;
 
-/// The folder that is meant where no path is given.
+/// The folder for a path without one.
 pub(crate) const DEFAULT_FOLDER: &str = "scenarios";
 /// How many links may lead to a file.
 const MOST_LINKS: usize = 40;

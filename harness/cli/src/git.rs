@@ -1,7 +1,7 @@
 //! Files as they are in a revision of a git repository.
 //!
-//! `git` itself reads them, object by object: it is told to run no hook, filter, pager or helper of the repository, and to
-//! fetch nothing. The work tree, the index and the references stay as they are.
+//! `git` itself reads them, object by object, with every hook, filter, pager and helper of the repository switched off, and
+//! without fetching. The work tree, the index and the references stay as they are.
 
 mod objects;
 mod tree;
@@ -54,7 +54,7 @@ pub(crate) struct Repository {
     root: PathBuf,
 }
 
-/// The files of a revision, in a folder that goes when this does.
+/// The files of a revision, in a temporary folder that is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Checkout {
     folder: TempDir,
@@ -160,7 +160,7 @@ impl Repository {
         Ok(Checkout { folder, revision: revision.to_owned(), paths, settings, title, remarks })
     }
 
-    /// Says how many of the files compared are not committed as they are, if any.
+    /// How many of the compared files have uncommitted changes, if any.
     pub(crate) fn uncommitted(&self, paths: &[PathBuf]) -> Result<Option<String>, Failure> {
         let inside: Vec<PathBuf> = paths.iter().map(|path| self.inside(path)).collect::<Result<_, _>>()?;
         // Not `git status`, which runs the filters that a repository may configure.
@@ -182,7 +182,7 @@ impl Repository {
             .then(|| format!("the work tree has {files} {noun} not committed: compared as they are now")))
     }
 
-    /// The commit that a revision is.
+    /// The commit that a revision names.
     fn commit(&self, revision: &str) -> Result<String, Failure> {
         let shown = Plain::line(revision);
         let asked = format!("{revision}^{{commit}}");
@@ -218,8 +218,8 @@ impl Repository {
     }
 }
 
-/// Whether a file of a revision may be part of what the paths are about: it lies in one of them; beside a file that is
-/// one, all files that scenarios and renderers read matter as well.
+/// Whether a file of a revision may matter to the paths: it lies in one of them, or beside one that is a file and is of a
+/// kind that scenarios and renderers read.
 fn is_wanted(file: &Path, paths: &[PathBuf]) -> bool {
     let is_named = |path: &PathBuf| file.starts_with(path);
     let looks_like_file = |path: &PathBuf| path.extension().is_some_and(is_yaml);
@@ -230,14 +230,14 @@ fn is_yaml(extension: &OsStr) -> bool {
     ["yaml", "yml", "json"].iter().any(|known| extension == OsStr::new(known))
 }
 
-/// The folder of a path, or the next one above it that is there.
+/// The folder of a path, or the nearest one above it that exists.
 fn existing_folder(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let folder = absolute.ancestors().find(|above| above.is_dir());
     folder.map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
-/// `git`, so that it runs nothing that the repository names.
+/// Prepares a call of `git` that runs nothing that the repository configures.
 fn command(folder: &Path) -> Command {
     let mut command = Command::new("git");
     command
@@ -251,7 +251,7 @@ fn command(folder: &Path) -> Command {
     command
 }
 
-/// Runs `git` in a folder: what it prints, or why it fails.
+/// Runs `git` in a folder, and returns what it prints.
 fn run<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Result<Result<Vec<u8>, String>, Failure> {
     let ran = command(folder).args(arguments).output().map_err(|error| {
         Failure::machine("cannot run `git`").cause(&error).hint("`--git` needs the program `git` in PATH")

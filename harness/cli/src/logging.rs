@@ -15,7 +15,7 @@ use crate::arguments::{LogFormat, Logging};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// The variable that says what is logged: a level, or levels of crates, as in `info,verdikt_cluster=debug`.
+/// The environment variable with the level of the log, or levels of crates, as in `info,verdikt_cluster=debug`.
 const VARIABLE: &str = "VERDIKT_LOG";
 
 /// The file of the evidence folder that has the log.
@@ -76,14 +76,14 @@ fn targets(verbose: u8, variable: Option<&str>) -> Result<Option<Targets>, Parse
     Ok(Some(of_ours(level)))
 }
 
-/// What libraries say of themselves explains no verdict; the variable asks for it by name.
+/// Leaves out the messages of libraries, which explain no verdict; the variable can name them.
 fn of_ours(level: LevelFilter) -> Targets {
     let ours =
         ["verdikt", "verdikt_runner", "verdikt_lab", "verdikt_cluster", "verdikt_hubble", "verdikt_kind"];
     Targets::new().with_targets(ours.map(|target| (target, level)))
 }
 
-/// Writes each line where words for people go, through the guard of the printer.
+/// Writes each line to the standard error, through the printer's guard.
 #[derive(Clone, Copy, Debug)]
 struct GuardedLines;
 

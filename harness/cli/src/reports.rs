@@ -1,4 +1,4 @@
-//! Reports in files, made from the events of a run. An older one stays until the new one is whole.
+//! Reports in files, made from the events of a run. An older file stays until the new one is complete.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::printer::Printer;
 
-/// Where a file is or will be, however it is written.
+/// The canonical path of a file, which need not exist yet.
 pub(crate) fn place_of(path: &Path) -> PathBuf {
     let in_folder = || {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

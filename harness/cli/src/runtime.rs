@@ -1,4 +1,4 @@
-//! What runs everything that waits.
+//! The asynchronous runtime of the commands.
 
 use std::fs::File;
 use std::io;

@@ -1,9 +1,9 @@
-//! The shell that asks how a word goes on.
+//! How each shell quotes the word that it asks to complete.
 
-/// Names the shell, in the environment of a program that is asked.
+/// The environment variable that names the shell.
 pub(crate) const VARIABLE: &str = "VERDIKT_COMPLETE";
 
-/// A word that a shell asks about, as it is meant. Most shells hand it on as it was typed, with a quote that is still open.
+/// Unquotes a word that a shell asks to complete. Most shells pass it as it was typed, with a quote that is still open.
 pub(crate) fn meant(word: &str) -> String {
     if is_one_of(&["bash", "fish", "zsh"]) {
         unescape(word.trim_start_matches(['\'', '"']))
@@ -12,7 +12,7 @@ pub(crate) fn meant(word: &str) -> String {
     }
 }
 
-/// A word as a shell wants it offered. All but bash escape it themselves.
+/// Quotes a completion for a shell. All but bash quote it themselves.
 pub(crate) fn offered(word: &str) -> String {
     if is_one_of(&["bash"]) { escape(word) } else { word.to_owned() }
 }
@@ -21,7 +21,7 @@ fn is_one_of(shells: &[&str]) -> bool {
     std::env::var(VARIABLE).is_ok_and(|shell| shells.contains(&shell.as_str()))
 }
 
-/// A word as it has to be typed. Bash takes a colon for the end of a word.
+/// Quotes a word for bash, which takes a colon for the end of a word.
 fn escape(word: &str) -> String {
     let mut text = String::with_capacity(word.len());
     for c in word.chars() {
@@ -33,7 +33,7 @@ fn escape(word: &str) -> String {
     text
 }
 
-/// A word as it is meant.
+/// Removes quotes and escapes from a word.
 fn unescape(word: &str) -> String {
     let mut text = String::with_capacity(word.len());
     let mut characters = word.chars();

@@ -1,7 +1,7 @@
 //! The signals that ask this process to end: an interrupt, a termination, and the end of its terminal.
 //!
-//! They end it at once, with the exit code for it, until a command holds them: one that has to clean up, or to write
-//! something to its end. It looks for what was asked by itself, and its own exit code is the last word.
+//! They end it at once, with the exit code for it, unless a command holds them because it has to clean up or to finish
+//! writing. Such a command polls for the signal, and its own exit code counts.
 
 #[cfg(unix)]
 use std::future::poll_fn;
@@ -20,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit;
 
-/// The one set of signals there is.
+/// The signals of the process.
 static SIGNALS: OnceLock<Signals> = OnceLock::new();
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(crate) fn install() -> io::Result<()> {
         at_once: Arc::new(AtomicBool::new(true)),
     };
     for number in &signals.numbers {
-        // In this order: an end at once needs no note of it.
+        // In this order: a process that ends at once needs no flag.
         flag::register_conditional_shutdown(
             *number,
             exit::MACHINE_FAILED.into(),
@@ -46,7 +46,7 @@ pub(crate) fn install() -> io::Result<()> {
         )?;
         flag::register(*number, Arc::clone(&signals.asked))?;
     }
-    // Who installs them twice installs the same ones.
+    // Installing them a second time changes nothing.
     let _ = SIGNALS.set(signals);
     Ok(())
 }
@@ -57,10 +57,10 @@ fn numbers() -> Vec<i32> {
     vec![SIGINT, SIGTERM]
 }
 
-/// The signals that are listened to. Whoever starts a command so that it outlives its terminal (`nohup`) means it.
+/// The signals that are listened to. A hang-up that is ignored from the start (`nohup`) stays ignored.
 #[cfg(unix)]
 fn numbers() -> Vec<i32> {
-    // Where it cannot be read, nothing is taken for ignored.
+    // If it cannot be read, no signal is taken for ignored.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
@@ -94,15 +94,15 @@ impl Held {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// What is set once a signal has asked the process to end.
+    /// The flag that is set once a signal has asked the process to end.
     pub(crate) fn flag(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.asked)
     }
 
-    /// Waits until somebody asks the process to end.
+    /// Waits until a signal asks the process to end.
     #[cfg(not(unix))]
     pub(crate) async fn asked(&self) {
-        // Where nobody can be listened to, nobody asks.
+        // Without a listener no signal arrives.
         if self.numbers.is_empty() || tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }

@@ -1,4 +1,4 @@
-//! What a question is about: a topology, the policies in force, and the settings, from a scenario's step or from
+//! The situation that a question is about: a topology, the policies in force, and the settings, from a scenario's step or from
 //! manifests.
 
 mod manifests;
@@ -22,7 +22,7 @@ use crate::failure::Failure;
 use crate::live;
 use crate::printer::Printer;
 
-/// A situation, read.
+/// A situation that was read from files, standard input or a cluster.
 #[derive(Debug)]
 pub(crate) struct LoadedSituation {
     /// Where it comes from, for titles.
@@ -32,11 +32,11 @@ pub(crate) struct LoadedSituation {
     content: SituationContent,
 }
 
-/// What a command asks to be read.
+/// The sources of a situation, as a command names them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SituationRequest<'a> {
     pub(crate) paths: &'a [PathBuf],
-    /// The context of a cluster that is read in their place.
+    /// The context of a cluster to read instead of files.
     pub(crate) context: Option<&'a str>,
     /// The step of a scenario; none is the last.
     pub(crate) step: Option<&'a str>,
@@ -57,7 +57,7 @@ enum SituationContent {
 }
 
 impl LoadedSituation {
-    /// Reads what the paths of a command are about.
+    /// Reads a situation from the paths of a command.
     pub(crate) fn read(asked: &SituationRequest<'_>, printer: &Printer) -> Result<Self, Failure> {
         let SituationRequest { paths, context, step, settings, version, reach, .. } = *asked;
         // One loader for all: a stream can be read only once.
@@ -142,7 +142,7 @@ impl LoadedSituation {
         (scenario, 0)
     }
 
-    /// The same situation, whose files have other names.
+    /// The same situation with other names for its files.
     #[must_use]
     pub(crate) fn renamed(mut self, rename: impl Fn(&Arc<str>) -> Arc<str>) -> Self {
         let policies: Vec<&mut Manifest> = match &mut self.content {
@@ -173,7 +173,7 @@ impl LoadedSituation {
         }
     }
 
-    /// The policies that somebody wants to be in force.
+    /// The policies of the situation, refused ones too.
     pub(crate) fn policies(&self) -> &[Manifest] {
         match &self.content {
             SituationContent::Step(scenario, index) => &scenario.steps[*index].policies,
@@ -194,7 +194,7 @@ impl LoadedSituation {
         })
     }
 
-    /// Tells of every policy that is refused, and so has no part in an answer.
+    /// Prints every policy that is refused, and therefore not part of an answer.
     pub(crate) fn tell_refused(&self, model: &PolicyModel<'_>, printer: &Printer) {
         let judged = self.policies().iter().zip(model.judgements());
         for (manifest, refused) in judged.filter_map(|(manifest, it)| Some((manifest, it.refused()?))) {

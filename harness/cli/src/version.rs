@@ -1,4 +1,4 @@
-//! Which verdikt this is.
+//! The version of verdikt.
 
 use verdikt_scenario::version::CiliumVersion;
 

@@ -152,9 +152,13 @@ fn a_rule_for_addresses_behind_a_service_that_hides_them_is_warned_of() {
 }
 
 /// Nodes as peers are for clusters that know the labels of nodes.
-#[test]
-fn nodes_by_their_labels_need_the_setting() {
-    let refused = |on: bool, list: &str| {
+#[rstest]
+#[case::from_nodes("ingress: [{fromNodes: [{matchLabels: {pool: work}}]}]")]
+#[case::deny_to_nodes(
+    "egressDeny: [{toNodes: [{matchExpressions: [{key: 'node:pool', operator: Exists}]}]}]"
+)]
+fn nodes_by_their_labels_need_the_setting(#[case] list: &str) {
+    let refused = |on: bool| {
         let mut topology = topology();
         topology.settings.node_selector_labels = on;
         let options = ModelOptions::default();
@@ -163,13 +167,8 @@ fn nodes_by_their_labels_need_the_setting() {
         let refused = model.judgements().first().and_then(|judgement| judgement.refused());
         refused.map(|refused| refused.kind.clone())
     };
-    for list in [
-        "ingress: [{fromNodes: [{matchLabels: {pool: work}}]}]",
-        "egressDeny: [{toNodes: [{matchExpressions: [{key: 'node:pool', operator: Exists}]}]}]",
-    ] {
-        assert_eq!(refused(false, list), Some(RefusalKind::NodeLabelsOff), "{list}");
-        assert_eq!(refused(true, list), None, "{list}");
-    }
+    assert_eq!(refused(false), Some(RefusalKind::NodeLabelsOff));
+    assert_eq!(refused(true), None);
 }
 
 const AT_A_PROXY: &str = "ingress: [{fromEntities: [world], toPorts: [{ports: [{port: \"8080\", protocol: TCP}], \

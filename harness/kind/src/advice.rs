@@ -5,14 +5,14 @@ use crate::install;
 use crate::program::Program;
 use crate::versions::versions;
 
-/// What docker says where its daemon cannot be asked.
+/// What docker prints if its daemon cannot be reached.
 const NO_DAEMON: [&str; 3] = [
     "cannot connect to the docker daemon",
     "failed to connect to the docker api",
     "is the docker daemon running",
 ];
 
-/// What programs say, in lower case, with what to do about it. The first that is found counts.
+/// What programs print on failure, in lower case, with the advice for it. The first match counts.
 const SAID: &[(&[&str], &str)] = &[
     (
         &["permission denied while trying to connect"],
@@ -42,7 +42,7 @@ const SAID: &[(&[&str], &str)] = &[
     ),
     (
         &["already exist for a cluster", "node(s) already exist"],
-        "what is left of an earlier cluster is in the way: take it down with `verdikt cluster down`, and up again",
+        "parts of an earlier cluster are left: remove them with `verdikt cluster down`, and bring it up again",
     ),
     (
         &["is already in use by container"],

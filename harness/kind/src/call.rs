@@ -15,15 +15,15 @@ use verdikt_platform::programs::shield_from_interrupts;
 use crate::error::Error;
 use crate::program::Program;
 
-/// How much of what a failing program said is repeated: its last lines.
+/// How many of the last lines of a failing program's output are repeated.
 const LINES_SAID: usize = 12;
-/// How often it is looked whether calls are to end while a program runs.
+/// How often a running call looks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What is set when whoever runs this process wants it to end.
+/// The flag that is set when this process should end.
 static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// Ends every program that is under way, and starts no other one, once this is set. Only the first flag counts.
+/// Registers the flag that ends every running program and keeps others from starting. Only the first flag counts.
 pub fn interrupt_by(flag: Arc<AtomicBool>) {
     let _ = INTERRUPTED.set(flag);
 }
@@ -44,7 +44,7 @@ pub(crate) struct ProgramCall {
 }
 
 impl ProgramCall {
-    /// A call that does something, as in `cannot create the cluster`, and takes a minute at most.
+    /// Makes a call with a timeout of a minute; `what` completes the message `cannot …`, as in `create the cluster`.
     pub(crate) fn new(program: Program, doing: impl Into<String>) -> Self {
         let deadline = Duration::from_mins(1);
         Self { program, arguments: Vec::new(), input: None, deadline, doing: doing.into(), cleans_up: false }
@@ -58,7 +58,7 @@ impl ProgramCall {
         self
     }
 
-    /// What the program reads on its standard input.
+    /// Sets what the program reads on its standard input.
     pub(crate) fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = Some(input.into());
         self
@@ -69,7 +69,7 @@ impl ProgramCall {
         self
     }
 
-    /// A call that is made even after an interruption, for it removes what was begun.
+    /// Lets the call run even after an interruption, because it cleans up.
     pub(crate) fn cleans_up(mut self) -> Self {
         self.cleans_up = true;
         self
@@ -79,7 +79,7 @@ impl ProgramCall {
         !self.cleans_up && is_interrupted()
     }
 
-    /// What the program wrote to its standard output, if it succeeded.
+    /// Runs the program and returns what it wrote to its standard output.
     pub(crate) fn run(self) -> Result<String, Error> {
         self.answer().inspect_err(|error| debug!(%error, "a program fails"))
     }
@@ -100,7 +100,7 @@ impl ProgramCall {
             Err(source) => {
                 // What it was to say nobody could read.
                 if let Err(error) = kill(&mut child) {
-                    debug!(%error, "a program goes on that nobody reads");
+                    debug!(%error, "cannot end a program whose output is not needed any more");
                 }
                 return Err(self.not_started(source));
             }

@@ -1,4 +1,4 @@
-//! Clusters: up, down, which there are, and what is outside of them.
+//! kind clusters: bringing them up and down, listing them, and the hosts outside of them.
 
 mod containers;
 mod dns;
@@ -26,16 +26,16 @@ pub use up::{Up, up};
 pub struct KindOptions {
     /// Archives with images, as `docker save` writes them. What they hold is not pulled.
     pub image_archives: Vec<PathBuf>,
-    /// The registry that has every image in place of the images' own.
+    /// The registry to pull every image from, in place of the images' own.
     pub registry: Option<String>,
     /// The chart `cilium`, an archive or an `oci://` address, in place of the one from its repository.
     pub chart: Option<String>,
     /// Files that are applied in place of the profile's manifests.
     pub manifests: Vec<PathBuf>,
-    /// What Cilium is to have beside the profile's values: names of Helm values, with dots, each with its value in JSON. None
-    /// leaves a Cilium that is installed as it is.
+    /// The Helm values to add to the profile's, by their dotted names, each in JSON. None leaves an installed Cilium as it
+    /// is.
     pub settings: Option<BTreeMap<String, String>>,
-    /// How long creating the nodes, and installing Cilium, may take, each.
+    /// The time limit of each of the two long phases: creating the nodes, and installing Cilium.
     pub timeout: Duration,
 }
 
@@ -66,7 +66,7 @@ pub fn load_archive(profile: &Profile, archive: &Path) -> Result<(), Error> {
     images::load_archive_into_nodes(profile, archive)
 }
 
-/// Removes the cluster of a profile, and the container of the hosts outside of it; whether there was a cluster.
+/// Removes the cluster of a profile, and the container of the hosts outside of it. Returns whether there was a cluster.
 pub fn down(profile: &Profile) -> Result<bool, Error> {
     let cluster = profile.cluster();
     containers::remove_all(&containers::of_cluster(&cluster))?;
@@ -77,14 +77,14 @@ pub fn down(profile: &Profile) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// What was removed from this machine, by name, and what was not.
+/// The names of what was removed from this machine, and of what was not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cleaned {
     /// The containers of hosts outside.
     pub containers: Vec<String>,
     /// The clusters of profiles.
     pub clusters: Vec<String>,
-    /// Clusters that have a name of ours and no profile: they stay.
+    /// Clusters whose name begins like verdikt's and names no profile: they stay.
     pub others: Vec<String>,
 }
 
@@ -106,7 +106,7 @@ fn delete(cluster: &str) -> Result<(), Error> {
         .map(drop)
 }
 
-/// `kubectl` of the control plane, so that this machine needs none.
+/// Calls `kubectl` in the control plane's container, so that this machine needs none.
 fn kubectl(profile: &Profile, doing: String) -> ProgramCall {
     ProgramCall::new(Program::Docker, doing).arguments([
         "exec",

@@ -5,18 +5,18 @@ use crate::error::Error;
 use crate::program::Program;
 use crate::versions::{VersionNumber, versions};
 
-/// What was found out about one program.
+/// The result of the check of one program.
 #[derive(Debug)]
 pub struct ProgramFinding {
     /// The program.
     pub program: Program,
-    /// The oldest version that will do.
+    /// The oldest supported version.
     pub wanted: VersionNumber,
-    /// Its version, or why it will not do.
+    /// Its version, or why it cannot be used.
     pub found: Result<VersionNumber, Error>,
 }
 
-/// Looks at every program.
+/// Checks every program.
 pub fn examine() -> [ProgramFinding; 3] {
     Program::ALL.map(|program| {
         let least = versions().programs;
@@ -29,7 +29,7 @@ pub fn examine() -> [ProgramFinding; 3] {
     })
 }
 
-/// The first program that will not do fails.
+/// Fails with the first program that cannot be used.
 pub(crate) fn require_all() -> Result<(), Error> {
     examine().into_iter().try_for_each(|finding| finding.found.map(drop))
 }

@@ -1,4 +1,4 @@
-//! Why a cluster does not come up, and what to do about it.
+//! Errors of bringing clusters up and down, each with advice.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::program::Program;
 use crate::versions::VersionNumber;
 
-/// Why a cluster does not come up, or go.
+/// Why a cluster cannot be brought up or down.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A program is not installed.
@@ -19,18 +19,18 @@ pub enum Error {
         program: Program,
         /// Its version.
         found: VersionNumber,
-        /// The oldest that will do.
+        /// The oldest supported version.
         wanted: VersionNumber,
     },
-    /// A program does not tell its version.
+    /// A program does not print its version.
     #[error("`{program}` does not tell its version: it says `{said}`")]
     NoVersion {
         /// The program.
         program: Program,
-        /// What it said in place of a version.
+        /// What it printed instead.
         said: String,
     },
-    /// A program is there and cannot be started.
+    /// A program is installed and cannot be started.
     #[error("cannot start `{program}`")]
     NotStarted {
         /// The program.
@@ -47,7 +47,7 @@ pub enum Error {
         program: Program,
         /// Its exit code; none if a signal ended it.
         status: Option<i32>,
-        /// The last lines it said.
+        /// The last lines of its output.
         said: String,
     },
     /// A program did not end in time.
@@ -57,7 +57,7 @@ pub enum Error {
         doing: String,
         /// The program.
         program: Program,
-        /// How long it was waited for.
+        /// The timeout.
         seconds: u64,
     },
     /// A signal ended it.
@@ -66,7 +66,7 @@ pub enum Error {
         /// What was to be done.
         doing: String,
     },
-    /// The cluster that is there is another one than the profile describes.
+    /// The existing cluster does not match the profile.
     #[error("the cluster `{cluster}` has {found}; the profile has {wanted}")]
     Differs {
         /// The cluster.
@@ -78,7 +78,7 @@ pub enum Error {
         /// The profile.
         profile: &'static str,
     },
-    /// The chart that was given is another one than the profile describes.
+    /// The given chart does not match the profile.
     #[error("the chart `{chart}` is {found}; the profile `{profile}` has cilium {wanted}")]
     Chart {
         /// The chart, as it was named.
@@ -90,7 +90,7 @@ pub enum Error {
         /// The profile.
         profile: &'static str,
     },
-    /// The answer of a program is not what it should be.
+    /// A program printed something unexpected.
     #[error("`{program}` answers with something that cannot be read: `{said}`")]
     Answer {
         /// The program.
@@ -108,7 +108,7 @@ pub enum Error {
     },
 }
 
-/// How a program failed, and what it said.
+/// Formats how a program failed, with the last lines of its output.
 fn failed(status: Option<i32>, said: &str) -> String {
     let how = status.map_or_else(|| "was killed".to_owned(), |status| format!("exits with {status}"));
     if said.is_empty() {

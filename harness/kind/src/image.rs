@@ -13,7 +13,7 @@ pub struct Image {
     pub name: String,
     /// The tag; none where only the chart knows it.
     pub tag: Option<String>,
-    /// The digest of the image for all platforms, `sha256:…`; none where nobody could read it.
+    /// The digest of the image for all platforms, `sha256:…`; none if it could not be read.
     pub digest: Option<String>,
     /// Whether the digest was read at its source: a release's notes, or the registry.
     pub verified: bool,
@@ -25,7 +25,7 @@ impl Image {
         Some(format!("{}:{}", self.name, self.tag.as_ref()?))
     }
 
-    /// What to pull: by digest if there is one, from another registry if one is given. None where neither tag nor
+    /// The reference to pull: by digest if there is one, from another registry if one is given. None where neither tag nor
     /// digest is known. In another registry the repository is the same: `quay.io/cilium/cilium` is
     /// `HOST/cilium/cilium`.
     pub fn pulled_as(&self, registry: Option<&str>) -> Option<String> {
@@ -45,7 +45,7 @@ impl Image {
 }
 
 impl fmt::Display for Image {
-    /// All that is known: `quay.io/cilium/cilium:v1.20.2@sha256:…`.
+    /// The full reference, as far as it is known: `quay.io/cilium/cilium:v1.20.2@sha256:…`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
         if let Some(tag) = &self.tag {

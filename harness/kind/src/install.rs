@@ -1,9 +1,9 @@
-//! How the programs are installed.
+//! Advice on installing the programs.
 
 use crate::program::Program;
 use crate::versions::versions;
 
-/// How to get a program that will do.
+/// Advice on how to get a supported version of a program.
 pub(crate) fn how(program: Program) -> String {
     let least = versions().programs;
     match program {

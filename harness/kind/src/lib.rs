@@ -1,4 +1,4 @@
-//! kind clusters with Cilium: which there are (profiles), and how they come up and go.
+//! kind clusters with Cilium: their profiles, and bringing them up and down.
 //!
 //! A [`profile`](profile::Profile) is a kind configuration with the Helm values of Cilium; all of them are part of
 //! the binary, so that it works outside the repository. [`up`](cluster::up) and [`down`](cluster::down) run the

@@ -5,10 +5,10 @@ use verdikt_scenario::version::CiliumVersion;
 use crate::image::Image;
 use crate::versions::{ProfileEntry, Release, versions};
 
-/// What the names of all our clusters begin with. Clusters with other names are never touched.
+/// The prefix of the names of verdikt's clusters. Clusters with other names are never touched.
 pub const PREFIX: &str = "verdikt-";
 
-/// The profile that is meant where none is named.
+/// The default profile.
 pub const DEFAULT: &str = "cilium-1.20";
 
 /// The files of a profile: its name, kind's configuration, Helm's values.
@@ -42,7 +42,7 @@ static FILES: &[ProfileFiles] = files![
     "gateway",
 ];
 
-/// What is applied once Cilium is installed, by profile: kinds that Cilium itself brings.
+/// The manifests that are applied once Cilium is installed, by profile: those of kinds that Cilium itself brings.
 static AFTER: [(&str, &str); 1] = [("node-local-dns", include_str!("../clusters/node-local-dns/after.yaml"))];
 
 /// A kind of cluster.
@@ -66,7 +66,7 @@ pub struct UnknownProfile {
 }
 
 impl Profile {
-    /// What it is for: a sentence fragment.
+    /// Its purpose: a sentence fragment.
     pub fn about(&self) -> &'static str {
         &self.entry.about
     }
@@ -76,12 +76,12 @@ impl Profile {
         self.entry.cilium
     }
 
-    /// What is applied before Cilium is installed, by address.
+    /// The addresses of the manifests that are applied before Cilium is installed.
     pub fn manifests(&self) -> &'static [String] {
         &self.entry.manifests
     }
 
-    /// What is applied after Cilium is installed.
+    /// The manifests that are applied after Cilium is installed.
     pub fn manifest_after(&self) -> Option<&'static str> {
         AFTER.iter().find(|(name, _)| *name == self.name).map(|(_, manifest)| *manifest)
     }
@@ -120,7 +120,7 @@ pub fn profiles() -> impl Iterator<Item = Profile> {
     })
 }
 
-/// The profile of a name.
+/// Finds a profile by its name.
 pub fn profile(name: &str) -> Result<Profile, UnknownProfile> {
     profiles().find(|profile| profile.name == name).ok_or_else(|| {
         let distance = |known: &str| strsim::damerau_levenshtein(known, name);

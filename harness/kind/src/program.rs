@@ -9,12 +9,12 @@ pub enum Program {
     Docker,
     /// Kubernetes in containers.
     Kind,
-    /// The installer of charts.
+    /// The installer of Helm charts.
     Helm,
 }
 
 impl Program {
-    /// All of them, in the order they are needed.
+    /// Every program, in the order they are needed.
     pub const ALL: [Self; 3] = [Self::Docker, Self::Kind, Self::Helm];
 
     pub(crate) fn name(self) -> &'static str {

@@ -10,12 +10,12 @@ use serde::Deserialize;
 pub struct VersionNumber([u32; 3]);
 
 impl VersionNumber {
-    /// The first version number in what a program says: `kind v0.32.0 go1.26.1 linux/amd64`.
+    /// Finds the first version number in a program's output: `kind v0.32.0 go1.26.1 linux/amd64`.
     pub(crate) fn first_in(text: &str) -> Option<Self> {
         text.split_whitespace().find_map(Self::of_word)
     }
 
-    /// A word that is a version, with or without a leading `v`; what follows the patch is ignored: `v3.18.4+gd80839c`.
+    /// Parses a word as a version, with or without a leading `v`; what follows the patch is ignored: `v3.18.4+gd80839c`.
     fn of_word(word: &str) -> Option<Self> {
         let mut parts = word.strip_prefix('v').unwrap_or(word).splitn(3, '.');
         let mut number = || {

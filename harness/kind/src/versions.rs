@@ -1,4 +1,4 @@
-//! The versions and images of every profile, as `clusters/versions.yaml` has them.
+//! The versions and images of every profile, read from `clusters/versions.yaml`.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ pub use crate::version_number::VersionNumber;
 /// The file.
 pub const FILE: &str = include_str!("../clusters/versions.yaml");
 
-/// What the file says.
+/// The content of the file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VersionsFile {
@@ -81,9 +81,9 @@ impl ReleaseImages {
 pub struct ProfileEntry {
     /// The Cilium minor.
     pub cilium: CiliumVersion,
-    /// What it is for: a sentence fragment.
+    /// Its purpose: a sentence fragment.
     pub about: String,
-    /// What is applied before Cilium is installed, by address.
+    /// The addresses of the manifests that are applied before Cilium is installed.
     #[serde(default)]
     pub manifests: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! The checks of a prediction as text: who was asked what, the finding, and the rules behind it.
+//! The checks of a prediction as text: the question, the finding, and the rules behind it.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub(crate) fn alone(check: &Check, answer: Answer, paint: Paint, width: usize) -
     chain.lines
 }
 
-/// Whose policy is asked.
+/// The enforcement point of a check, with its endpoint.
 fn asked(check: &Check) -> String {
     let endpoint = &check.endpoint;
     match check.point {
@@ -41,7 +41,7 @@ fn asked(check: &Check) -> String {
     }
 }
 
-/// Why nothing lets it pass, up to the rules that isolate.
+/// Why no rule allows it, up to the rules that isolate.
 fn no_rule_allows(check: &Check, isolated_by: &[Arc<RuleRef>]) -> String {
     let (endpoint, point) = (&check.endpoint, check.point);
     // The proxy of Cilium's own is an endpoint too, and keeps to its policy of both directions itself.

@@ -15,7 +15,7 @@ use crate::text::{plain, wrap};
 pub struct ExplainStyle {
     /// Whether there are colours.
     pub colour: bool,
-    /// The columns there are; places and rules stay whole.
+    /// The width in columns; places and rules are never broken.
     pub width: usize,
 }
 
@@ -38,7 +38,7 @@ pub fn explain(source: &Endpoint, attempt: &Attempt, prediction: &Prediction, lo
     lines.join("\n")
 }
 
-/// Why an attempt meets no policy, as text of several lines, with a line's end after the last.
+/// Explains why no policy applies to an attempt, as text of several lines, with a line's end after the last.
 pub fn explain_unreachable(
     source: &Endpoint,
     attempt: &Attempt,
@@ -54,7 +54,7 @@ pub fn explain_unreachable(
     lines.join("\n")
 }
 
-/// The answer about an attempt that never gets as far as a policy.
+/// The answer for an attempt that no policy applies to.
 const UNREACHABLE: &str = "no policy sees it";
 
 /// What an explanation is about.
@@ -79,7 +79,7 @@ pub struct ExplainedCell<'a> {
     source: String,
     answer: String,
     checks: &'a [Check],
-    /// Why no policy sees it, where none does.
+    /// Why no policy applies to it, if none does.
     #[serde(skip_serializing_if = "Option::is_none")]
     because: Option<String>,
 }
@@ -96,7 +96,7 @@ impl<'a> ExplainedCell<'a> {
         }
     }
 
-    /// One attempt that meets no policy.
+    /// One attempt that no policy applies to.
     pub fn unreachable(source: &Endpoint, attempt: &Attempt, because: &Unreachable) -> Self {
         Self {
             attempt: attempt.to_string(),

@@ -1,4 +1,4 @@
-//! What became of a policy object, where there is something to say: it was refused, or should have been.
+//! Policy objects that were refused, or should have been, as sentences.
 
 use verdikt_verdict::event::{ObjectJudged, RejectedObject};
 

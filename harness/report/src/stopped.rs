@@ -1,4 +1,4 @@
-//! Flows that a policy stops, as text: whose policy, what it was asked, and the rules.
+//! Flows that a policy stops, as text: the enforcement point, the question, and the rules.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub fn traffic(flow: &Flow) -> String {
     format!("{} -> {}{port} {protocol} {direction} {verdict} {request}", name(source), name(destination))
 }
 
-/// A flow that something stops, in lines: what was asked, and what was found.
+/// A stopped flow in lines: the question, and the finding.
 pub fn stopped(flow: &Flow, by: Option<&Finding>, style: ExplainStyle) -> String {
     let Some((check, answer)) = by.and_then(|finding| check(flow, finding)) else {
         return format!("{}\n", evidence::flow(flow));

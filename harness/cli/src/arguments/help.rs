@@ -1,4 +1,4 @@
-//! What `--help` says beside the flags themselves: under which heading a flag stands, and examples.
+//! The headings and examples of `--help`.
 
 use clap::{Command, CommandFactory as _};
 
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// The words of a command, as a shell takes them.
+    /// Splits a command into words as a shell does.
     fn words(example: &str) -> Vec<String> {
         let mut words = Vec::new();
         for (index, part) in example.split('\'').enumerate() {

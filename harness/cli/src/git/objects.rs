@@ -1,4 +1,4 @@
-//! The contents of files, by one `git` that stays as long as there are some to read.
+//! The contents of files, read by one long-running `git cat-file`.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
@@ -64,7 +64,7 @@ impl GitObjects {
 
 impl Drop for GitObjects {
     fn drop(&mut self) {
-        // It ends when nobody asks any more.
+        // It ends when its standard input closes.
         self.ask = None;
         let _ = self.child.wait();
     }

@@ -33,8 +33,7 @@ pub(super) fn listed(root: &Path, commit: &str) -> Result<Vec<TreeEntry>, Failur
     Ok(tree.split(|byte| *byte == 0).filter_map(entry).collect())
 }
 
-/// `MODE TYPE OBJECT<tab>PATH`. Entries that lead out of the folder that they are in, which only somebody evil makes,
-/// are none.
+/// Parses `MODE TYPE OBJECT<tab>PATH`. Entries that lead out of their folder are left out: only an attacker makes them.
 fn entry(line: &[u8]) -> Option<TreeEntry> {
     let tab = line.iter().position(|byte| *byte == b'\t')?;
     let head = std::str::from_utf8(&line[..tab]).ok()?;

@@ -21,7 +21,7 @@ pub(crate) fn enter() -> Result<(), Obstacle> {
     verdikt_lab::enter::enter().map(drop)
 }
 
-/// Runs scenarios in labs, until they are done or a signal asks for the end. An error of the sink is the inner one.
+/// Runs scenarios in labs until they are done or a signal asks for the end. The inner error is one of the sink.
 pub(crate) fn run(
     scenarios: &[Scenario],
     options: &RunOptions,

@@ -1,4 +1,4 @@
-//! Why there can be no lab.
+//! Why a lab cannot run on this machine.
 
 use std::error::Error;
 

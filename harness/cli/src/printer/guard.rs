@@ -1,4 +1,4 @@
-//! The last thing that happens to text before it is printed: nothing in it steers a terminal or a CI runner.
+//! Escapes everything in printed text that could control a terminal or a CI runner.
 //!
 //! Runners take commands from the output of a job. GitHub's parses every line that starts with `::` after white space,
 //! and `##[` anywhere in one, whatever stands before it; Azure's takes `##vso[` and `TeamCity`'s `##teamcity[` likewise:
@@ -17,7 +17,7 @@ pub(super) enum OwnStyles {
     Escaped,
 }
 
-/// Text for people. Line ends stay; what steers is written as its number, and commands are broken by a backslash.
+/// Escapes text for people. Line ends stay; control characters become their numbers, and a backslash breaks commands.
 pub(super) fn guard_text(text: &str, styles: OwnStyles) -> String {
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -52,7 +52,7 @@ fn guard_line(line: &str, styles: OwnStyles, out: &mut String) {
     }
 }
 
-/// JSON. Only inside its strings can be what steers, so that the escapes of strings keep every value as it is.
+/// Escapes JSON. Control characters occur only inside strings, whose escapes keep every value as it is.
 pub(super) fn guard_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let (mut rest, mut before, mut escaped) = (json, None, false);

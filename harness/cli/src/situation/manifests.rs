@@ -40,7 +40,7 @@ fn check(read: &Manifests, command: &str) -> Result<(), Failure> {
     }
 }
 
-/// A situation of what a cluster holds.
+/// Makes a situation of the objects of a cluster.
 pub(super) fn of_cluster(
     read: Manifests,
     command: &str,
@@ -51,7 +51,7 @@ pub(super) fn of_cluster(
     of(read, title, printer)
 }
 
-/// A situation of what was read without mistakes, unless there is nothing to ask about.
+/// Makes a situation of manifests without mistakes; fails if it has no endpoint.
 fn of(read: Manifests, title: String, printer: &Printer) -> Result<LoadedSituation, Failure> {
     printer.diagnostics(&read.diagnostics, &read.sources);
     let skipped: Vec<String> =
@@ -75,7 +75,7 @@ fn of(read: Manifests, title: String, printer: &Printer) -> Result<LoadedSituati
     Ok(LoadedSituation { title, files, content })
 }
 
-/// Reads a topology file, whose words win over what the manifests say.
+/// Reads a topology file, which takes precedence over the manifests.
 fn add_topology(
     read: &mut Manifests,
     (topologies, version): (&[PathBuf], CiliumVersion),
@@ -101,7 +101,7 @@ fn add_topology(
     Ok(())
 }
 
-/// The files of these names; a stream is none.
+/// The paths that are files, and not the standard input.
 fn files_of(sources: &SourceTexts) -> BTreeSet<PathBuf> {
     sources.files().map(PathBuf::from).filter(|file| file.is_file()).collect()
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
+use rstest::rstest;
 
 use crate::project::{GOOD, Project, Ran};
 
@@ -70,15 +71,13 @@ fn no_command_reads_or_shows_a_file_outside() {
 }
 
 /// It reads, and so shows lines of, whatever the user may read.
-#[test]
-fn the_user_may_allow_files_outside() {
+#[rstest]
+fn the_user_may_allow_files_outside(#[values("run", "check", "explain")] command: &str) {
     let project = stranger("../outside/more.yaml", "");
-    for command in ["run", "check", "explain"] {
-        assert_eq!(project.wide(&[command, "given/s.yaml"]).code, 2);
-        let ran = project.wide(&[command, "given/s.yaml", "--allow-outside"]);
-        // The bank is a source that the table lacks, so the file was read.
-        assert!(ran.stderr.contains("`bank` has no verdict"), "{ran}");
-    }
+    assert_eq!(project.wide(&[command, "given/s.yaml"]).code, 2);
+    let ran = project.wide(&[command, "given/s.yaml", "--allow-outside"]);
+    // The bank is a source that the table lacks, so the file was read.
+    assert!(ran.stderr.contains("`bank` has no verdict"), "{ran}");
 }
 
 /// The kernel's log would be waited for, and taken from whoever reads it; the others never end.

@@ -159,20 +159,18 @@ fn up_waits_for_nodes_that_have_just_been_started() {
     assert!(calls.rfind("/readyz") < calls.find("helm list"), "{calls}");
 }
 
-#[test]
-fn up_goes_on_where_it_stopped() {
-    for status in ["pending-install", "failed"] {
-        let stand_ins = StandIns::well();
-        stand_ins.first("kind", r#""get clusters") echo verdikt-cilium-1.20 ;;"#);
-        stand_ins.first("helm", &INSTALLED.replace("deployed", status));
-        let ran = stand_ins.verdikt(&["cluster", "up"]);
-        assert_eq!(ran.code, 0, "{status}\n{ran}");
-        let calls = stand_ins.calls();
-        assert!(!calls.contains("create cluster"), "{status}\n{calls}");
-        let [removed, installed] =
-            ["helm uninstall cilium", "helm upgrade --install"].map(|call| calls.find(call).unwrap());
-        assert!(removed < installed, "{status}\n{calls}");
-    }
+#[rstest]
+fn up_goes_on_where_it_stopped(#[values("pending-install", "failed")] status: &str) {
+    let stand_ins = StandIns::well();
+    stand_ins.first("kind", r#""get clusters") echo verdikt-cilium-1.20 ;;"#);
+    stand_ins.first("helm", &INSTALLED.replace("deployed", status));
+    let ran = stand_ins.verdikt(&["cluster", "up"]);
+    assert_eq!(ran.code, 0, "{status}\n{ran}");
+    let calls = stand_ins.calls();
+    assert!(!calls.contains("create cluster"), "{status}\n{calls}");
+    let [removed, installed] =
+        ["helm uninstall cilium", "helm upgrade --install"].map(|call| calls.find(call).unwrap());
+    assert!(removed < installed, "{status}\n{calls}");
 }
 
 #[test]

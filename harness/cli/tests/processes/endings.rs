@@ -6,6 +6,8 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rstest::rstest;
+
 use crate::project::{GOOD, Project};
 
 /// How long may be waited for what is to come at once.
@@ -52,30 +54,30 @@ fn until_said(output: &mut BufReader<ChildStdout>, said: &str) -> String {
 
 const REPORTS: [&str; 6] = ["--events", "log", "--report", "json=a.json", "--report", "junit=a.xml"];
 
-#[test]
-fn a_signal_ends_a_run_within_a_second() {
-    for signal in ["-INT", "-TERM", "-HUP"] {
-        let project = many(400);
-        let (mut process, mut output) =
-            start(&project, signal, &[&["--parallel", "1"], &REPORTS[..]].concat());
-        let mut text = until_said(&mut output, "redis-003/open");
-        let began = Instant::now();
-        send(signal, &process);
-        output.read_to_string(&mut text).unwrap();
-        let status = process.wait().unwrap();
-        assert!(began.elapsed() < Duration::from_secs(1), "{signal}: {:?}", began.elapsed());
-        assert_eq!(status.code(), Some(4), "{signal}: {text}");
-        // What is known so far is told, and nothing after it.
-        assert!(text.contains("ok            redis-002/locked down: 2 cells"), "{text}");
-        assert!(text.contains("\ninterrupted: ") && !text.contains("redis-399"), "{text}");
-        assert!(!text.contains("FAILED"), "{text}");
-        let log = project.read("log");
-        let last = log.lines().last().unwrap();
-        assert!(last.contains("\"event\":\"run-finished\"") && last.contains("\"interrupted\""), "{last}");
-        is_interrupted(&project);
-        assert_eq!(project.verdikt(&["replay", "log", "--tables"]).stdout, text);
-        until_gone(signal);
-    }
+#[rstest]
+#[case::interrupt("-INT")]
+#[case::termination("-TERM")]
+#[case::hang_up("-HUP")]
+fn a_signal_ends_a_run_within_a_second(#[case] signal: &str) {
+    let project = many(400);
+    let (mut process, mut output) = start(&project, signal, &[&["--parallel", "1"], &REPORTS[..]].concat());
+    let mut text = until_said(&mut output, "redis-003/open");
+    let began = Instant::now();
+    send(signal, &process);
+    output.read_to_string(&mut text).unwrap();
+    let status = process.wait().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1), "{signal}: {:?}", began.elapsed());
+    assert_eq!(status.code(), Some(4), "{signal}: {text}");
+    // What is known so far is told, and nothing after it.
+    assert!(text.contains("ok            redis-002/locked down: 2 cells"), "{text}");
+    assert!(text.contains("\ninterrupted: ") && !text.contains("redis-399"), "{text}");
+    assert!(!text.contains("FAILED"), "{text}");
+    let log = project.read("log");
+    let last = log.lines().last().unwrap();
+    assert!(last.contains("\"event\":\"run-finished\"") && last.contains("\"interrupted\""), "{last}");
+    is_interrupted(&project);
+    assert_eq!(project.verdikt(&["replay", "log", "--tables"]).stdout, text);
+    until_gone(signal);
 }
 
 /// The reports are whole, and say that the run was interrupted.
@@ -86,38 +88,38 @@ fn is_interrupted(project: &Project) {
 }
 
 /// The engine alone, caught while it waits for its reader.
-#[test]
-fn a_signal_ends_a_run_of_the_model() {
-    for signal in ["-INT", "-TERM", "-HUP"] {
-        let project = many(400);
-        let mut command = project.command(&[&["run", "--tables"], &REPORTS[..]].concat());
-        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut output = BufReader::new(process.stdout.take().unwrap());
-        let mut text = until_said(&mut output, "redis-003/open");
-        send(signal, &process);
-        output.read_to_string(&mut text).unwrap();
-        assert_eq!(process.wait().unwrap().code(), Some(4), "{signal}: {text}");
-        assert!(text.contains("\ninterrupted: ") && !text.contains("redis-399"), "{signal}: {text}");
-        is_interrupted(&project);
-        assert_eq!(project.verdikt(&["replay", "log", "--tables"]).stdout, text);
-    }
+#[rstest]
+#[case::interrupt("-INT")]
+#[case::termination("-TERM")]
+#[case::hang_up("-HUP")]
+fn a_signal_ends_a_run_of_the_model(#[case] signal: &str) {
+    let project = many(400);
+    let mut command = project.command(&[&["run", "--tables"], &REPORTS[..]].concat());
+    let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(process.stdout.take().unwrap());
+    let mut text = until_said(&mut output, "redis-003/open");
+    send(signal, &process);
+    output.read_to_string(&mut text).unwrap();
+    assert_eq!(process.wait().unwrap().code(), Some(4), "{signal}: {text}");
+    assert!(text.contains("\ninterrupted: ") && !text.contains("redis-399"), "{signal}: {text}");
+    is_interrupted(&project);
+    assert_eq!(project.verdikt(&["replay", "log", "--tables"]).stdout, text);
 }
 
 /// A command that has nothing to clean up ends at once, and says by its exit code that it was interrupted.
-#[test]
-fn a_signal_ends_what_only_reads() {
-    for (signal, arguments) in
-        [("-TERM", &["replay", "pipe"][..]), ("-HUP", &["replay", "pipe"]), ("-INT", &["replay", "pipe"])]
-    {
-        let project = Project::with::<&str>(&[]);
-        assert!(Command::new("mkfifo").arg(project.path("pipe")).status().unwrap().success());
-        let mut process = project.command(arguments).stderr(Stdio::piped()).spawn().unwrap();
-        // It has opened the log, which nobody ever writes.
-        let writer = fs::OpenOptions::new().write(true).open(project.path("pipe")).unwrap();
-        send(signal, &process);
-        assert_eq!(process.wait().unwrap().code(), Some(4), "{signal}");
-        drop(writer);
-    }
+#[rstest]
+#[case::interrupt("-INT")]
+#[case::termination("-TERM")]
+#[case::hang_up("-HUP")]
+fn a_signal_ends_what_only_reads(#[case] signal: &str) {
+    let project = Project::with::<&str>(&[]);
+    assert!(Command::new("mkfifo").arg(project.path("pipe")).status().unwrap().success());
+    let mut process = project.command(&["replay", "pipe"]).stderr(Stdio::piped()).spawn().unwrap();
+    // It has opened the log, which nobody ever writes.
+    let writer = fs::OpenOptions::new().write(true).open(project.path("pipe")).unwrap();
+    send(signal, &process);
+    assert_eq!(process.wait().unwrap().code(), Some(4));
+    drop(writer);
 }
 
 /// As `nohup` has it.

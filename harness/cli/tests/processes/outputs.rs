@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
+use rstest::rstest;
 
 use crate::project::{GOOD, Project};
 use crate::stand_ins::StandIns;
@@ -153,16 +154,16 @@ fn what_cannot_be_written_is_named() {
 }
 
 /// A cluster is long in coming: what is wrong with the command is said before.
-#[test]
-fn nothing_runs_for_an_output_that_cannot_be_written() {
-    for output in [["--events", "nowhere/log"], ["--report", "json=nowhere/a.json"]] {
-        let stand_ins = StandIns::well();
-        fs::write(stand_ins.0.path("redis.yaml"), GOOD).unwrap();
-        let ran = stand_ins.verdikt(&[&["run", "redis.yaml", "--on", "kind"], &output[..]].concat());
-        assert_eq!(ran.code, 2, "{ran}");
-        assert!(ran.stderr.contains("nowhere/"), "{ran}");
-        assert_eq!(stand_ins.calls(), "", "{ran}");
-    }
+#[rstest]
+#[case::event_log(["--events", "nowhere/log"])]
+#[case::report(["--report", "json=nowhere/a.json"])]
+fn nothing_runs_for_an_output_that_cannot_be_written(#[case] output: [&str; 2]) {
+    let stand_ins = StandIns::well();
+    fs::write(stand_ins.0.path("redis.yaml"), GOOD).unwrap();
+    let ran = stand_ins.verdikt(&[&["run", "redis.yaml", "--on", "kind"], &output[..]].concat());
+    assert_eq!(ran.code, 2, "{ran}");
+    assert!(ran.stderr.contains("nowhere/"), "{ran}");
+    assert_eq!(stand_ins.calls(), "", "{ran}");
 }
 
 /// The log is written as things happen, so that a reader sees them.

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use insta::assert_snapshot;
+use rstest::rstest;
 
 use crate::project::{GOOD, Project};
 
@@ -192,42 +193,37 @@ fn two_steps_of_a_scenario() {
     ");
 }
 
-#[test]
-fn every_format_of_a_matrix_says_the_same() {
+#[rstest]
+#[case::csv("csv", "shop/web,shop/db,tcp,5432,5432,allow,")]
+#[case::json("json", "\"service\": \"shop/database\"")]
+#[case::mermaid("mermaid", "-->|\"tcp 5432\"|")]
+#[case::dot("dot", "[label=\"tcp 5432\"]")]
+#[case::html("html", "<td class=\"some\">tcp 5432</td>")]
+fn every_format_of_a_matrix_says_the_same(#[case] format: &str, #[case] text: &str) {
     let project = folder();
-    for (format, text) in [
-        ("csv", "shop/web,shop/db,tcp,5432,5432,allow,"),
-        ("json", "\"service\": \"shop/database\""),
-        ("mermaid", "-->|\"tcp 5432\"|"),
-        ("dot", "[label=\"tcp 5432\"]"),
-        ("html", "<td class=\"some\">tcp 5432</td>"),
-    ] {
-        let ran = project.verdikt(&["matrix", "deploy", "--format", format]);
-        assert!(ran.code == 0 && ran.stdout.contains(text), "{format}: {ran}");
-    }
+    let ran = project.verdikt(&["matrix", "deploy", "--format", format]);
+    assert!(ran.code == 0 && ran.stdout.contains(text), "{format}: {ran}");
 }
 
 /// What is not a part of an answer is counted.
-#[test]
-fn objects_that_are_skipped_are_told() {
+#[rstest]
+#[case::matrix(&["matrix"])]
+#[case::reach(&["reach", "shop/web"])]
+fn objects_that_are_skipped_are_told(#[case] command: &[&str]) {
     let project = folder();
     project
         .write("deploy/secret.yaml", "{apiVersion: v1, kind: Secret, metadata: {name: a, namespace: shop}}");
-    for command in [&["matrix"][..], &["reach", "shop/web"]] {
-        let ran = project.verdikt(&[command, &["deploy"]].concat());
-        assert!(ran.code == 0 && ran.stderr.contains("note: skipped: 1 Secret"), "{ran}");
-    }
+    let ran = project.verdikt(&[command, &["deploy"]].concat());
+    assert!(ran.code == 0 && ran.stderr.contains("note: skipped: 1 Secret"), "{ran}");
 }
 
 /// A folder with nothing but a kustomization has a command to pipe.
-#[test]
-fn a_kustomization_alone() {
+#[rstest]
+fn a_kustomization_alone(#[values("check", "matrix")] command: &str) {
     let overlay = Project::with(&[("overlays/prod/kustomization.yaml", "resources: [../../base]\n")]);
-    for command in ["check", "matrix"] {
-        let ran = overlay.verdikt(&[command, "overlays"]);
-        let piped = format!("`kustomize build overlays/prod | verdikt {command} -`");
-        assert!(ran.code != 0 && ran.stderr.contains(&piped), "{ran}");
-    }
+    let ran = overlay.verdikt(&[command, "overlays"]);
+    let piped = format!("`kustomize build overlays/prod | verdikt {command} -`");
+    assert!(ran.code != 0 && ran.stderr.contains(&piped), "{ran}");
 }
 
 /// The work tree against a revision: what is not committed counts, and is told.

@@ -4,24 +4,25 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use insta::assert_snapshot;
+use rstest::rstest;
 
 use crate::project::{GOOD, Project, differing};
 
-#[test]
-fn a_log_shows_what_the_run_showed() {
-    for (scenario, code) in [(GOOD.to_owned(), 0), (differing(), 1)] {
-        let project = Project::with(&[("redis.yaml", scenario)]);
-        let reports = |name: &str| [format!("junit={name}.xml"), format!("json={name}.json")];
-        let [junit, json] = reports("a");
-        let ran =
-            project.verdikt(&["run", "redis.yaml", "--events", "log", "--report", &junit, "--report", &json]);
-        let [junit, json] = reports("b");
-        let replayed = project.verdikt(&["replay", "log", "--report", &junit, "--report", &json]);
-        assert_eq!(ran.code, code);
-        assert!(ran == replayed, "{ran}\n{replayed}");
-        assert_eq!(project.read("a.xml"), project.read("b.xml"));
-        assert_eq!(project.read("a.json"), project.read("b.json"));
-    }
+#[rstest]
+#[case::as_expected(GOOD.to_owned(), 0)]
+#[case::differing(differing(), 1)]
+fn a_log_shows_what_the_run_showed(#[case] scenario: String, #[case] code: i32) {
+    let project = Project::with(&[("redis.yaml", scenario)]);
+    let reports = |name: &str| [format!("junit={name}.xml"), format!("json={name}.json")];
+    let [junit, json] = reports("a");
+    let ran =
+        project.verdikt(&["run", "redis.yaml", "--events", "log", "--report", &junit, "--report", &json]);
+    let [junit, json] = reports("b");
+    let replayed = project.verdikt(&["replay", "log", "--report", &junit, "--report", &json]);
+    assert_eq!(ran.code, code);
+    assert!(ran == replayed, "{ran}\n{replayed}");
+    assert_eq!(project.read("a.xml"), project.read("b.xml"));
+    assert_eq!(project.read("a.json"), project.read("b.json"));
 }
 
 #[test]
@@ -122,15 +123,15 @@ fn an_outcome_is_that_of_the_run() {
 }
 
 /// What was not evaluated is neither as expected nor different.
-#[test]
-fn a_log_that_breaks_off_is_inconclusive() {
-    for (scenario, code) in [(GOOD.to_owned(), 3), (differing(), 1)] {
-        let project = Project::with(&[("redis.yaml", scenario)]);
-        project.verdikt(&["run", "redis.yaml", "--events", "log"]);
-        let log = project.read("log");
-        let (without_last, _) = log.trim_end().rsplit_once('\n').unwrap();
-        fs::write(project.path("short"), without_last).unwrap();
-        let ran = project.verdikt(&["replay", "short"]);
-        assert_eq!(ran.code, code, "{ran}");
-    }
+#[rstest]
+#[case::as_expected(GOOD.to_owned(), 3)]
+#[case::differing(differing(), 1)]
+fn a_log_that_breaks_off_is_inconclusive(#[case] scenario: String, #[case] code: i32) {
+    let project = Project::with(&[("redis.yaml", scenario)]);
+    project.verdikt(&["run", "redis.yaml", "--events", "log"]);
+    let log = project.read("log");
+    let (without_last, _) = log.trim_end().rsplit_once('\n').unwrap();
+    fs::write(project.path("short"), without_last).unwrap();
+    let ran = project.verdikt(&["replay", "short"]);
+    assert_eq!(ran.code, code, "{ran}");
 }

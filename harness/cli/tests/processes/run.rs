@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
+use rstest::rstest;
 
 use crate::project::{GOOD, Project, differing};
 
@@ -250,18 +251,19 @@ fn without_times(text: &str) -> String {
 }
 
 /// Whoever reads the output may go at any time.
-#[test]
-fn a_closed_pipe_is_no_panic() {
+#[rstest]
+#[case::run(&["run", "redis.yaml"])]
+#[case::list(&["run", "redis.yaml", "--list"])]
+#[case::schema(&["schema"])]
+fn a_closed_pipe_is_no_panic(#[case] arguments: &[&str]) {
     let project = Project::with(&[("redis.yaml", GOOD)]);
-    for arguments in [&["run", "redis.yaml"][..], &["run", "redis.yaml", "--list"], &["schema"]] {
-        // The reader has gone before the process begins, so that its first line already fails.
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let process = project.command(arguments).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
-        let output = process.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
-        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{arguments:?}");
-    }
+    // The reader has gone before the process begins, so that its first line already fails.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let process = project.command(arguments).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{arguments:?}");
 }
 
 /// One file by two names is one file.

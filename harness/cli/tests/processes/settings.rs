@@ -76,14 +76,17 @@ fn settings_of_revisions() {
 )]
 #[case::too_new("extendedIPProtocols: {enabled: true}\n", "1.18", "a later one: `--cilium 1.19`")]
 #[case::two_documents("a: 1\n---\nb: 2\n", "1.20", "has 2 documents")]
-fn settings_that_cannot_be(#[case] values: &str, #[case] version: &str, #[case] expected: &str) {
+fn settings_that_cannot_be(
+    #[case] values: &str,
+    #[case] version: &str,
+    #[case] expected: &str,
+    #[values("check", "matrix")] command: &str,
+) {
     let project = project();
     project.write("bad.yaml", values);
-    for command in ["check", "matrix"] {
-        let ran = project.verdikt(&[command, "deploy", "--settings", "bad.yaml", "--cilium", version]);
-        assert!(ran.code == 2 && ran.stdout.is_empty(), "{ran}");
-        assert!(ran.stderr.contains(expected) && ran.stderr.contains("bad.yaml:"), "{ran}");
-    }
+    let ran = project.verdikt(&[command, "deploy", "--settings", "bad.yaml", "--cilium", version]);
+    assert!(ran.code == 2 && ran.stdout.is_empty(), "{ran}");
+    assert!(ran.stderr.contains(expected) && ran.stderr.contains("bad.yaml:"), "{ran}");
 }
 
 /// What Helm has many of and no policy depends on.

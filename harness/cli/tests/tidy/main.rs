@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a workspace that cannot be read is not tidy")]
 
+mod cases;
 mod errors;
 mod functions;
 mod modules;

@@ -1,4 +1,4 @@
-//! Containers of ours beside those of kind: found by their labels.
+//! verdikt's own containers beside those of kind, found by their labels.
 
 use crate::call::ProgramCall;
 use crate::error::Error;
@@ -7,12 +7,12 @@ use crate::program::Program;
 /// The label of every container that verdikt makes.
 pub(super) const OURS: &str = "verdikt.dev/owner=verdikt";
 
-/// What those beside one cluster are labelled with.
+/// The label of the containers beside one cluster.
 pub(super) fn of_cluster(cluster: &str) -> String {
     format!("verdikt.dev/cluster={cluster}")
 }
 
-/// Removes those with a label; their names, in order.
+/// Removes the containers with a label, and returns their names in order.
 pub(super) fn remove_all(label: &str) -> Result<Vec<String>, Error> {
     let listed = docker("list the containers of verdikt".to_owned())
         .arguments(["container", "ls", "--all", "--filter", &format!("label={label}")])
@@ -26,7 +26,7 @@ pub(super) fn remove_all(label: &str) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// Removes containers, running or not, with what they wrote.
+/// Removes containers, running or not, with their volumes.
 pub(super) fn remove(names: &[String]) -> Result<(), Error> {
     docker(format!("remove the container `{}`", names.join("`, `")))
         .arguments(["container", "rm", "--force", "--volumes"])
@@ -54,13 +54,13 @@ pub(super) fn docker(doing: String) -> ProgramCall {
     ProgramCall::new(Program::Docker, doing)
 }
 
-/// The words of an answer, where there are as many as there should be.
+/// Splits an answer into the expected number of words.
 pub(super) fn words<const COUNT: usize>(said: &str) -> Result<[&str; COUNT], Error> {
     let words: Vec<&str> = said.split_whitespace().collect();
     words.try_into().map_err(|_| unreadable(said))
 }
 
-/// An answer that is not what it should be.
+/// The error for an unexpected answer.
 pub(super) fn unreadable(said: &str) -> Error {
     Error::Answer { program: Program::Docker, said: said.trim().chars().take(200).collect() }
 }

@@ -1,4 +1,4 @@
-//! The cluster's DNS server asks another one for names of hosts outside.
+//! Forwards the names of hosts outside from the cluster's DNS server to another one.
 
 use std::net::Ipv4Addr;
 
@@ -9,14 +9,14 @@ use super::up::{GRACE, READY};
 use crate::error::Error;
 use crate::profile::Profile;
 
-/// What is ours in the server's configuration lies between these lines.
+/// The lines between which verdikt's part of the server's configuration stands.
 const BEGIN: &str = "# Begin of what verdikt added: names of hosts outside the cluster.";
 const END: &str = "# End of what verdikt added.";
 
-/// The annotation of the server's pods that says with which addition they started: another one makes new pods.
+/// The annotation of the server's pods with the addition they started with: a changed value restarts them.
 const ANNOTATION: &str = "verdikt.dev/world-dns";
 
-/// Makes sure that the cluster's DNS server asks at an address for names in the domain `test`, and returns when it does.
+/// Has the cluster's DNS server forward names in the domain `test` to an address, and returns when it does.
 pub(super) fn forward(
     profile: &Profile,
     address: Ipv4Addr,
@@ -49,7 +49,7 @@ pub(super) fn forward(
         .map(drop)
 }
 
-/// The configuration with our addition; none if it has it. <https://coredns.io/plugins/forward/>
+/// Adds verdikt's part to the configuration; none if it is there already. <https://coredns.io/plugins/forward/>
 fn with_addition(before: &str, address: Ipv4Addr) -> Option<String> {
     let addition = format!("{BEGIN}\ntest:53 {{\n    errors\n    forward . {address}\n}}\n{END}\n");
     let mut after = String::new();

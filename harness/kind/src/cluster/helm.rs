@@ -13,33 +13,33 @@ use crate::profile::Profile;
 use crate::program::Program;
 use crate::versions::versions;
 
-/// How much longer than Helm itself we wait for Helm to say what it waited for.
+/// How much longer than Helm's own timeout verdikt waits, so that Helm can say what it waited for.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// The images of the chart that are named by digest unless told otherwise.
+/// The images of the chart that are named by digest by default.
 const IMAGES: [&str; 4] = ["image", "operator.image", "hubble.relay.image", "envoy.image"];
 
-/// Has Cilium's pods start again whenever its configuration changes.
+/// The values that restart Cilium's pods whenever its configuration changes.
 const ROLL_OUT: &str = "rollOutCiliumPods";
 
-/// What is installed under the name `cilium`.
+/// The Helm release `cilium`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Installed {
     /// The chart with its version: `cilium-1.20.2`.
     pub(super) chart: String,
-    /// What became of it: `deployed`, `failed`, `pending-install`.
+    /// Its status: `deployed`, `failed`, `pending-install`.
     pub(super) status: String,
 }
 
-/// A chart, as `helm show chart` tells of it.
+/// A chart, as `helm show chart` prints it.
 #[derive(Deserialize)]
 struct Chart {
     name: String,
     version: String,
 }
 
-/// Makes sure that the chart that was given is the profile's: a cluster with another one is another cluster, which later
-/// calls would want to be replaced.
+/// Checks that the given chart is the profile's. A cluster with another one would not match the profile, and later calls
+/// would refuse it.
 pub(super) fn require_chart(profile: &Profile, options: &KindOptions) -> Result<(), Error> {
     let Some(chart) = &options.chart else { return Ok(()) };
     let said = ProgramCall::new(Program::Helm, format!("read the chart `{chart}`"))
@@ -55,7 +55,7 @@ pub(super) fn require_chart(profile: &Profile, options: &KindOptions) -> Result<
     Ok(())
 }
 
-/// What is installed in the cluster, if anything.
+/// Reads the Helm release of the cluster, if there is one.
 pub(super) fn installed(profile: &Profile) -> Result<Option<Installed>, Error> {
     let said = ProgramCall::new(Program::Helm, format!("ask for Cilium in `{}`", profile.cluster()))
         .arguments([
@@ -75,14 +75,14 @@ pub(super) fn installed(profile: &Profile) -> Result<Option<Installed>, Error> {
     Ok(releases.into_iter().next())
 }
 
-/// What an earlier run has installed Cilium with, beside the profile's values.
+/// The settings that an earlier run has installed Cilium with, beside the profile's values.
 pub(super) struct InstalledValues {
-    /// Settings as [`KindOptions::settings`] has them.
+    /// The settings, in the form of [`KindOptions::settings`].
     pub(super) settings: BTreeMap<String, String>,
     pub(super) images: ImageSource,
 }
 
-/// Reads what Cilium was installed with.
+/// Reads the settings that Cilium was installed with.
 pub(super) fn installed_values(profile: &Profile) -> Result<InstalledValues, Error> {
     let said =
         ProgramCall::new(Program::Helm, format!("read the values of Cilium in `{}`", profile.cluster()))
@@ -106,7 +106,7 @@ pub(super) fn installed_values(profile: &Profile) -> Result<InstalledValues, Err
     Ok(InstalledValues { settings: values, images })
 }
 
-/// Nested values as one with dots.
+/// Flattens nested values to dotted names.
 fn flat(values: Value) -> BTreeMap<String, String> {
     let mut flat = BTreeMap::new();
     let mut left = vec![(String::new(), values)];
@@ -122,7 +122,7 @@ fn flat(values: Value) -> BTreeMap<String, String> {
     flat
 }
 
-/// Settings without those that the profile has anyway.
+/// Leaves out the settings that the profile has anyway.
 pub(super) fn beside_profile(
     profile: &Profile,
     settings: &BTreeMap<String, String>,
@@ -151,12 +151,12 @@ pub(super) fn remove(profile: &Profile) -> Result<(), Error> {
         .map(drop)
 }
 
-/// Where the nodes have the images of Cilium from.
+/// Where the nodes get the images of Cilium from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ImageSource {
-    /// They were loaded into them, and are known there by tag alone.
+    /// They were loaded into the nodes, which know them by tag alone.
     Loaded,
-    /// They fetch them from a registry.
+    /// The nodes pull them from a registry.
     Registry,
 }
 

@@ -1,4 +1,4 @@
-//! Images: onto this machine, and into the nodes of a cluster.
+//! Pulling images onto this machine, and loading them into the nodes of a cluster.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::image::Image;
 use crate::profile::Profile;
 use crate::program::Program;
 
-/// How long one image may take.
+/// The timeout of one image.
 const DEADLINE: Duration = Duration::from_mins(15);
 
 /// How `docker load` begins the lines that name what it loaded.
 const LOADED: &str = "Loaded image: ";
 
-/// Loads the archives into docker; the names of the images they held.
+/// Loads the archives into docker, and returns the names of their images.
 pub(super) fn load_archives(options: &KindOptions) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     for archive in &options.image_archives {
@@ -30,8 +30,8 @@ pub(super) fn load_archives(options: &KindOptions) -> Result<Vec<String>, Error>
     Ok(names)
 }
 
-/// Makes sure that docker has an image by its tag; that name. None where its tag is not known. What archives held is
-/// taken as it is.
+/// Makes sure that docker has an image under its tag, and returns that name; none if the tag is not known. Images from
+/// archives are taken as they are.
 pub(super) fn fetch(
     image: &Image,
     from_archives: &[String],
@@ -56,7 +56,7 @@ pub(super) fn fetch(
     Ok(Some(tagged))
 }
 
-/// Whether two names are of one image: docker leaves out its own registry.
+/// Whether two names mean the same image: docker leaves out its own registry.
 pub(super) fn is_same(name: &str, tagged: &str) -> bool {
     let short = |name: &str| name.strip_prefix("docker.io/").unwrap_or(name).to_owned();
     short(name) == short(tagged)

@@ -1,4 +1,4 @@
-//! What this machine has of a profile before it is brought up.
+//! Which parts of a profile this machine has before its cluster is brought up.
 
 use std::iter::once;
 
@@ -6,7 +6,7 @@ use super::{clusters, images};
 use crate::error::Error;
 use crate::profile::Profile;
 
-/// What is here of a profile, and what is not.
+/// Which parts of a profile this machine has, and which are missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stock {
     /// Whether its cluster exists.

@@ -1,4 +1,4 @@
-//! A cluster comes up, in phases of which each can be repeated.
+//! Bringing a cluster up, in phases that can each be repeated.
 
 use std::fs;
 use std::thread;
@@ -13,7 +13,7 @@ use crate::profile::Profile;
 use crate::program::Program;
 use tracing::warn;
 
-/// How much longer than a program itself we wait for it to say what it waited for.
+/// How much longer than a program's own timeout verdikt waits, so that the program can say what it waited for.
 pub(super) const GRACE: Duration = Duration::from_secs(15);
 
 /// How long the cluster's DNS and nodes may take once Cilium is ready.
@@ -22,7 +22,7 @@ pub(super) const READY: Duration = Duration::from_mins(3);
 /// How long the API server of nodes that have just been started may take to answer.
 const STARTED: Duration = Duration::from_mins(1);
 
-/// What `kubectl` says of an API server that has been started and does not yet serve, one after the other.
+/// What `kubectl` prints, one after the other, while an API server starts.
 const STARTING: [&str; 3] = ["was refused", "(Forbidden)", "(InternalError)"];
 
 /// A cluster that is up.
@@ -36,8 +36,8 @@ pub struct Up {
     pub was_up: bool,
 }
 
-/// Brings the cluster of a profile up, or makes sure that the one that is up is the profile's. Each phase is told as
-/// it begins. What an earlier, interrupted call has done is not done again.
+/// Brings the cluster of a profile up, or checks that the running one matches the profile. Reports each phase when it
+/// begins. Phases that an earlier, interrupted call has finished are skipped.
 pub fn up(profile: &Profile, options: &KindOptions, progress: &mut dyn FnMut(&str)) -> Result<Up, Error> {
     progress("check docker, kind and helm");
     doctor::require_all()?;
@@ -88,7 +88,7 @@ pub fn up(profile: &Profile, options: &KindOptions, progress: &mut dyn FnMut(&st
     Ok(Up { cluster, context, was_up: false })
 }
 
-/// Gives a Cilium that is installed the settings that are asked for, and takes those of an earlier run away.
+/// Gives an installed Cilium the settings of this run, and removes those of an earlier one.
 fn reconfigure(
     profile: &Profile,
     options: &KindOptions,
@@ -103,11 +103,11 @@ fn reconfigure(
     helm::install(profile, options, installed.images).inspect_err(|_| waiting::tell(profile, progress))
 }
 
-/// What docker has for a cluster.
+/// The images that docker has for a cluster.
 struct Fetched {
     /// The name of the node image.
     node: String,
-    /// The names of the images that belong into the nodes.
+    /// The names of the images to load into the nodes.
     names: Vec<String>,
 }
 
@@ -163,7 +163,7 @@ fn create(
     created.map(drop)
 }
 
-/// Copies the images into the nodes; whether they are there. Where the nodes can pull them, they may do so.
+/// Copies the images into the nodes. Returns whether they are there; nodes that can pull them may do so.
 fn load(
     profile: &Profile,
     options: &KindOptions,
@@ -184,7 +184,7 @@ fn load(
     }
 }
 
-/// Writes the cluster's context to the kubeconfig, where it may be missing.
+/// Writes the cluster's context to the kubeconfig if it is missing.
 fn take_context(profile: &Profile) -> Result<(), Error> {
     ProgramCall::new(Program::Kind, format!("write the context `{}` to the kubeconfig", profile.context()))
         .arguments(["export", "kubeconfig", "--name", &profile.cluster()])
@@ -192,8 +192,8 @@ fn take_context(profile: &Profile) -> Result<(), Error> {
         .map(drop)
 }
 
-/// Waits for an API server that is just starting, as after a restart of docker. One that will never answer is the news of
-/// whoever asks it next.
+/// Waits for an API server that is just starting, as after a restart of docker. If it never answers, the next call that
+/// needs it fails.
 #[expect(clippy::disallowed_methods, reason = "between two calls of a program, until a deadline")]
 fn wait_for_api(profile: &Profile, progress: &mut dyn FnMut(&str)) {
     let until = Instant::now() + STARTED;
@@ -238,7 +238,7 @@ fn apply(profile: &Profile, files: &[String], progress: &mut dyn FnMut(&str)) ->
     Ok(())
 }
 
-/// Applies what the profile has for a cluster with Cilium.
+/// Applies the manifests that the profile has for after the installation of Cilium.
 fn apply_after(profile: &Profile, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
     let Some(manifest) = profile.manifest_after() else { return Ok(()) };
     progress("apply the manifests that need Cilium");

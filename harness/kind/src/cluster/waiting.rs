@@ -5,11 +5,11 @@ use serde::Deserialize;
 use super::kubectl;
 use crate::profile::Profile;
 
-/// How many pods are told of.
+/// How many pods are named.
 const PODS: usize = 6;
 
-/// Tells of each pod that is not ready, with the last line of a container that ends again and again. What cannot be found
-/// out is not told: something else has failed, and that is the news.
+/// Describes each pod that is not ready, with the last line of a container that keeps ending. Leaves out what cannot be
+/// read: this only explains another failure.
 pub(super) fn tell(profile: &Profile, progress: &mut dyn FnMut(&str)) {
     let call = |arguments: &[&str]| {
         kubectl(profile, format!("ask for the pods of `{}`", profile.cluster())).arguments(arguments).run()

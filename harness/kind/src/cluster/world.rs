@@ -1,7 +1,7 @@
 //! Hosts outside a cluster: one container beside its nodes, to which they route the addresses of all hosts.
 //!
-//! The container does nothing by itself: each probe that is started in it is one host. Everything that a restart of it or
-//! of a node loses is set again by the next call.
+//! The container only waits: each probe that is started in it is one host. The next call restores whatever a restart of
+//! the container or of a node loses.
 
 mod nodes;
 
@@ -17,9 +17,9 @@ use super::dns;
 use crate::error::Error;
 use crate::profile::{PREFIX, Profile};
 
-/// The addresses of hosts outside: those for documents, which are nobody's. <https://www.rfc-editor.org/rfc/rfc5737>
+/// The addresses of hosts outside: blocks reserved for documentation, which no real host has. <https://www.rfc-editor.org/rfc/rfc5737>
 ///
-/// Of IPv6 there are none.
+/// None for IPv6.
 pub const ADDRESSES: [Ipv4Net; 3] = [
     Ipv4Net::new_assert(Ipv4Addr::new(192, 0, 2, 0), 24),
     Ipv4Net::new_assert(Ipv4Addr::new(198, 51, 100, 0), 24),
@@ -29,19 +29,19 @@ pub const ADDRESSES: [Ipv4Net; 3] = [
 /// The one of them at which the cluster's DNS server asks for names in the domain `test`.
 pub const DNS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 253);
 
-/// The program that becomes a host outside.
+/// The program that acts as a host outside.
 #[derive(Clone, Copy, Debug)]
 pub struct HostProgram<'a> {
-    /// What tells it from every other program: digits and letters.
+    /// A hash that identifies it: digits and letters.
     pub id: &'a str,
-    /// Where it lies.
+    /// Its path.
     pub program: &'a Path,
-    /// What it must be given to be a probe.
+    /// The arguments that make it a probe.
     pub arguments: &'a [String],
 }
 
-/// Makes sure that hosts outside can be; the command that starts the probe of one, to which `--address ADDRESS` is to be
-/// added. What is there already stays as it is.
+/// Sets up what hosts outside need, and keeps what is there already. Returns the command that starts the probe of a host
+/// once `--address ADDRESS` is added to it.
 pub fn world(
     profile: &Profile,
     probe: &HostProgram<'_>,
@@ -72,8 +72,8 @@ fn container(profile: &Profile) -> String {
     format!("{PREFIX}world-{}", profile.name)
 }
 
-/// Starts the container, if it does not run; its address. It has the image of the nodes, which is here and has `ip`, and
-/// is on their network.
+/// Starts the container, if it does not run, and returns its address. It uses the image of the nodes, which is present
+/// and has `ip`, and is on their network.
 fn start(profile: &Profile, name: &str) -> Result<Ipv4Addr, Error> {
     let control_plane = profile.control_plane();
     let said = docker(format!("look at the node `{control_plane}`"))
@@ -110,7 +110,8 @@ fn look(name: &str) -> [&str; 5] {
     ["container", "inspect", "--format", format, name]
 }
 
-/// Puts the probe's program into the container, if it is not there; where it is. It gets its name when it is whole.
+/// Copies the probe's program into the container, if it is not there, and returns its path. It is renamed to it once it
+/// is complete.
 fn put(name: &str, probe: &HostProgram<'_>) -> Result<String, Error> {
     let path = format!("/verdikt-probe-{}", probe.id);
     let there = docker(format!("look for the probe in `{name}`"))

@@ -1,5 +1,5 @@
-//! The document of a run in which more differs than a summary may hold: what differs without any table, an equal share
-//! for every step, and what is not shown counted.
+//! The document of a run with more differences than a summary can hold: the differences without tables, an equal share for
+//! every step, and the number of those that are left out.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use super::{MOST, differences, heading, not_run, tables_left_out};
 use crate::difference::CellSetting;
 use crate::tree::{RunTree, StepTree};
 
-/// What a line about what is left out takes at most.
+/// The most bytes of a line about what is left out.
 const LINE: usize = 200;
 
 /// The document, with `head` in front. So many steps are `folded`, as they are as expected.
@@ -55,7 +55,7 @@ pub(super) fn document(
     text
 }
 
-/// As much of a step as so many bytes hold; none if that is not even its name.
+/// As much of a step as fits into so many bytes; none if not even its name does.
 fn step_within(step: &StepTree<'_>, setting: CellSetting<'_>, bytes: usize) -> Option<String> {
     let mut text = heading(step);
     let mut shown = 0;

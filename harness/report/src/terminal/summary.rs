@@ -1,4 +1,4 @@
-//! The end of a run: what was not as expected, and what it comes to.
+//! The end of a run: what was not as expected, and the totals.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use crate::paint::{Paint, Tone};
 use crate::text::{plain, wrap};
 use crate::words;
 
-/// What the end of a run says beyond its sums.
+/// What the end of a run shows beside its totals.
 pub(super) struct RunEnd<'a> {
     /// Which run it is.
     pub(super) run: Option<&'a RunStarted>,
@@ -25,7 +25,7 @@ pub(super) struct RunEnd<'a> {
     pub(super) bases: &'a BTreeMap<Basis, usize>,
 }
 
-/// What to look at again, where it was run, and the sums.
+/// Shows what was not as expected, the backend, and the totals.
 pub(super) fn lines(run: &RunFinished, end: &RunEnd<'_>, paint: Paint, width: usize) -> Vec<String> {
     let RunEnd { run: started, remarkable, warnings, bases } = end;
     let mut lines = vec![String::new()];
@@ -58,7 +58,7 @@ pub(super) fn lines(run: &RunFinished, end: &RunEnd<'_>, paint: Paint, width: us
     lines
 }
 
-/// The sums, as text.
+/// The totals, as text.
 fn counts(totals: &Totals) -> Vec<String> {
     let mut counts = vec![
         counted(totals.scenarios, "scenario"),
@@ -97,7 +97,7 @@ fn counts(totals: &Totals) -> Vec<String> {
     counts
 }
 
-/// Where the run took place, and why not in the lab where nobody chose otherwise.
+/// The backend of the run, and why it is not the lab if no backend was chosen.
 fn backend(started: &RunStarted) -> String {
     let instead = started.instead_of_lab.as_ref();
     let instead = instead.map_or_else(String::new, |reason| format!(" instead of lab ({})", plain(reason)));
@@ -114,7 +114,7 @@ fn warning_lines(warning: &Diagnostic, width: usize, paint: Paint) -> Vec<String
     lines.map(|(at, line)| format!("{}{}", indent(at), paint.paint(Tone::Inconclusive, &line))).collect()
 }
 
-/// How many verdicts rest on what: `evidence: 12 cells by outcome and arrival, 3 by outcome and flow`.
+/// How many verdicts rest on which evidence: `evidence: 12 cells by outcome and arrival, 3 by outcome and flow`.
 fn evidence(bases: &BTreeMap<Basis, usize>) -> String {
     let mut bases: Vec<(&Basis, &usize)> = bases.iter().collect();
     bases.sort_by_key(|(_, count)| Reverse(**count));

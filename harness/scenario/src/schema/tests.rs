@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rstest::rstest;
+
 use super::json_schema_text;
 use super::validator::SchemaValidator;
 use crate::loader::load;
@@ -41,33 +43,46 @@ fn every_shipped_scenario_fits_the_schema() {
     }
 }
 
+/// Whether a scenario with one row in its table fits the schema.
+fn row_is_valid(attempt: &str, verdicts: &serde_json::Value) -> bool {
+    SchemaValidator::new().is_valid(&serde_json::json!({
+        "scenario": "s",
+        "about": "Why.",
+        "topology": {},
+        "steps": [{"step": "one", "expect": {attempt: verdicts}}],
+    }))
+}
+
 /// An editor marks what the loader refuses, as far as a schema can.
-#[test]
-fn the_schema_knows_attempts_and_verdicts() {
-    let validator = SchemaValidator::new();
-    let is_valid = |attempt: &str, verdicts: serde_json::Value| {
-        validator.is_valid(&serde_json::json!({
-            "scenario": "s",
-            "about": "Why.",
-            "topology": {},
-            "steps": [{"step": "one", "expect": {attempt: verdicts}}],
-        }))
-    };
-    let all = || serde_json::json!({"allow": "others"});
-    for attempt in ["tcp a/b:80", "http GET a/b:80/x Host=y via a/c", "dns+tcp api.shop", "icmp host"] {
-        assert!(is_valid(attempt, all()), "{attempt}");
-    }
-    for attempt in ["tcp a/b", "htps GET a/b/", "http get a/b:80/", "ping a/b", "dns"] {
-        assert!(!is_valid(attempt, all()), "{attempt}");
-    }
-    for words in ["deny egress", "audit", "deny http by shop/web"] {
-        assert!(is_valid("icmp a/b", serde_json::json!({words: ["a/c"]})), "{words}");
-    }
-    for words in ["alow", "deny egres", "deny by"] {
-        assert!(!is_valid("icmp a/b", serde_json::json!({words: ["a/c"]})), "{words}");
-    }
-    let topology = serde_json::json!({"namespaces": {"a": {}}, "pods": {"a/b": {"serves": ["tcp 80"]}}});
-    assert!(validator.is_valid(&topology));
-    assert!(!validator.is_valid(&serde_json::json!({"namespaces": {}, "podz": {}})));
-    assert!(!validator.is_valid(&serde_json::json!({"apiVersion": "v1"})));
+#[rstest]
+#[case::tcp("tcp a/b:80", true)]
+#[case::http_with_a_header_and_a_backend("http GET a/b:80/x Host=y via a/c", true)]
+#[case::dns_over_tcp("dns+tcp api.shop", true)]
+#[case::icmp("icmp host", true)]
+#[case::tcp_without_a_port("tcp a/b", false)]
+#[case::misspelt_https("htps GET a/b/", false)]
+#[case::method_in_lower_case("http get a/b:80/", false)]
+#[case::unknown_protocol("ping a/b", false)]
+#[case::dns_without_a_name("dns", false)]
+fn the_schema_knows_attempts(#[case] attempt: &str, #[case] valid: bool) {
+    assert_eq!(row_is_valid(attempt, &serde_json::json!({"allow": "others"})), valid);
+}
+
+#[rstest]
+#[case::deny_egress("deny egress", true)]
+#[case::audit("audit", true)]
+#[case::deny_by_a_policy("deny http by shop/web", true)]
+#[case::misspelt_allow("alow", false)]
+#[case::misspelt_egress("deny egres", false)]
+#[case::deny_by_nobody("deny by", false)]
+fn the_schema_knows_verdicts(#[case] words: &str, #[case] valid: bool) {
+    assert_eq!(row_is_valid("icmp a/b", &serde_json::json!({words: ["a/c"]})), valid);
+}
+
+#[rstest]
+#[case::topology(serde_json::json!({"namespaces": {"a": {}}, "pods": {"a/b": {"serves": ["tcp 80"]}}}), true)]
+#[case::misspelt_word(serde_json::json!({"namespaces": {}, "podz": {}}), false)]
+#[case::kubernetes_object(serde_json::json!({"apiVersion": "v1"}), false)]
+fn the_schema_knows_topologies(#[case] document: serde_json::Value, #[case] valid: bool) {
+    assert_eq!(SchemaValidator::new().is_valid(&document), valid);
 }

@@ -1,4 +1,4 @@
-//! The nodes of a cluster, and where their pods are.
+//! The nodes of a cluster, and the addresses of their pods.
 
 use std::net::Ipv4Addr;
 
@@ -17,11 +17,11 @@ pub(super) struct KindNode {
     pub(super) name: String,
     /// Its own address.
     pub(super) address: Ipv4Addr,
-    /// Those of its pods.
+    /// The blocks of its pods' addresses.
     pub(super) pods: Vec<Ipv4Net>,
 }
 
-/// All of them.
+/// Lists the nodes of a cluster.
 pub(super) fn nodes(profile: &Profile) -> Result<Vec<KindNode>, Error> {
     let said = kubectl(profile, format!("list the nodes of `{}`", profile.cluster()))
         .arguments(["get", "nodes", "--output", "json"])
@@ -30,7 +30,7 @@ pub(super) fn nodes(profile: &Profile) -> Result<Vec<KindNode>, Error> {
     nodes.ok_or_else(|| unreadable(&said))
 }
 
-/// The nodes of a `NodeList`. Kubernetes says which addresses the pods of a node get, as every profile has
+/// Reads the nodes of a `NodeList`. Kubernetes assigns the addresses of a node's pods, because every profile has
 /// `ipam.mode: kubernetes`: <https://docs.cilium.io/en/stable/network/concepts/ipam/kubernetes/>
 fn read_nodes(json: &str) -> Option<Vec<KindNode>> {
     #[derive(Deserialize)]

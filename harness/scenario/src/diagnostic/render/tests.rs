@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use rstest::rstest;
 
 use super::{RenderStyle, render, render_in};
 use crate::diagnostic::{Diagnostic, SourceTexts};
@@ -100,9 +101,11 @@ proptest! {
 }
 
 /// What ten times the mistakes cost is little more: the text is walked once, and only the first are drawn.
-#[test]
-fn many_mistakes_are_counted_and_the_first_are_drawn() {
-    let draw = |mistakes: u32, one_line: bool| {
+#[rstest]
+#[case::one_a_line(false)]
+#[case::all_in_one_line(true)]
+fn many_mistakes_are_counted_and_the_first_are_drawn(#[case] one_line: bool) {
+    let draw = |mistakes: u32| {
         let file: Arc<str> = "a.yaml".into();
         let mut sources = SourceTexts::default();
         let key = format!("key{}: 1,", "é".repeat(100));
@@ -125,15 +128,11 @@ fn many_mistakes_are_counted_and_the_first_are_drawn() {
         }
         (drawn, lines.steps, text.len())
     };
-    for one_line in [false, true] {
-        let (few, many) = (draw(1000, one_line), draw(10_000, one_line));
-        assert!(many.0.len() < few.0.len() + 1000, "{} and {} bytes are drawn", few.0.len(), many.0.len());
-        assert!(many.1 <= 2 * many.2 + 200 * 1024, "{} steps over {} bytes", many.1, many.2);
-        assert!(
-            many.0.ends_with("\nand 9900 more mistakes, which are not shown: correct those above first\n")
-        );
-        assert_eq!(many.0.matches("--> a.yaml:").count(), 100);
-    }
+    let (few, many) = (draw(1000), draw(10_000));
+    assert!(many.0.len() < few.0.len() + 1000, "{} and {} bytes are drawn", few.0.len(), many.0.len());
+    assert!(many.1 <= 2 * many.2 + 200 * 1024, "{} steps over {} bytes", many.1, many.2);
+    assert!(many.0.ends_with("\nand 9900 more mistakes, which are not shown: correct those above first\n"));
+    assert_eq!(many.0.matches("--> a.yaml:").count(), 100);
 }
 
 #[test]

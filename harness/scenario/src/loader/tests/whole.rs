@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use rstest::rstest;
+
 use super::{Folder, GOOD};
 use crate::scenario::Scenario;
 use crate::schema::validator::SchemaValidator;
@@ -233,14 +235,17 @@ fn everything_is_understood() {
     "#);
 }
 
+#[rstest]
+#[case::good(GOOD)]
+#[case::everything(EVERYTHING)]
+fn the_schema_accepts_what_the_loader_accepts(#[case] text: &str) {
+    let first = text.split("---\n").next().unwrap();
+    let value: serde_json::Value = serde_saphyr::from_str(first).unwrap();
+    assert_eq!(SchemaValidator::new().errors_of(&value), None);
+}
+
 #[test]
-fn the_schema_accepts_what_the_loader_accepts() {
-    let validator = SchemaValidator::new();
-    for text in [GOOD, EVERYTHING] {
-        let first = text.split("---\n").next().unwrap();
-        let value: serde_json::Value = serde_saphyr::from_str(first).unwrap();
-        assert_eq!(validator.errors_of(&value), None);
-    }
+fn the_schema_refuses_a_misspelt_word() {
     let bad: serde_json::Value = serde_saphyr::from_str("{scenario: x, abuot: y}").unwrap();
-    assert!(!validator.is_valid(&bad));
+    assert!(!SchemaValidator::new().is_valid(&bad));
 }
