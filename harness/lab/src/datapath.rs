@@ -45,6 +45,17 @@ pub struct ServiceTable {
     pub open: BTreeSet<IpAddr>,
     /// What stands behind single ports of addresses that do not belong to services: those of the node that lead to pods.
     pub host_ports: BTreeMap<(IpAddr, Protocol, u16), SocketAddr>,
+    /// Where local redirect policies lead some clients, whatever else stands behind an address.
+    pub redirected: BTreeMap<(IpAddr, Protocol, u16), RedirectedPort>,
+}
+
+/// A port that a local redirect policy leads clients away from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RedirectedPort {
+    /// The addresses of those that are led.
+    pub clients: BTreeSet<IpAddr>,
+    /// Where they are led to.
+    pub backends: Vec<SocketAddr>,
 }
 
 /// The addresses of services by which clients come in over a node, each with the address of that node: what the backends

@@ -1,15 +1,17 @@
 //! The services of a topology as the datapath knows them: address and port to the backends'. A service with several
 //! backends has, beside its own address, one for each of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use verdikt_probes::addresses::Addresses;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::settings::Routing;
-use verdikt_scenario::topology::{DNS_PORT, Endpoint, LOCAL_NODE, Port, Protocol, Service, Topology};
+use verdikt_scenario::topology::{
+    DNS_PORT, Endpoint, LOCAL_NODE, Port, Protocol, RedirectFrontend, Service, Topology,
+};
 
-use crate::datapath::{Relays, ServiceTable};
+use crate::datapath::{RedirectedPort, Relays, ServiceTable};
 
 /// Every port of every service, in each family its address and a backend have.
 pub fn of(topology: &Topology, addresses: &Addresses) -> ServiceTable {
@@ -27,7 +29,43 @@ pub fn of(topology: &Topology, addresses: &Addresses) -> ServiceTable {
         }
     }
     table.host_ports = host_ports(topology, addresses);
+    table.redirected = redirected(topology, addresses);
     table
+}
+
+/// The ports that local redirect policies lead pods away from, each with those pods and where they are led.
+fn redirected(
+    topology: &Topology,
+    addresses: &Addresses,
+) -> BTreeMap<(IpAddr, Protocol, u16), RedirectedPort> {
+    let own = |endpoint: &Endpoint| addresses.endpoints.get(endpoint).map_or(&[][..], Vec::as_slice);
+    let mut ports = BTreeMap::new();
+    let every_port = topology.redirects.iter().flat_map(|(name, redirect)| {
+        redirect.ports.iter().map(move |led| (redirect, led, topology.redirect_backends(name, redirect, led)))
+    });
+    for (redirect, led, backends) in every_port {
+        let fronts: Vec<IpAddr> = match &redirect.frontend {
+            RedirectFrontend::Address(address) => vec![*address],
+            RedirectFrontend::Service(service) => {
+                let of_all = addresses.services.get(service).into_iter();
+                let of_each = addresses.backends.iter().filter(|((name, _), _)| name == service);
+                of_all.chain(of_each.map(|(_, list)| list)).flatten().copied().collect()
+            }
+        };
+        let clients = addresses.endpoints.iter();
+        let clients = clients.filter(|(client, _)| topology.is_led(client, redirect, &backends));
+        let clients: BTreeSet<IpAddr> = clients.flat_map(|(_, list)| list).copied().collect();
+        let sockets = backends.iter().flat_map(|(backend, port)| {
+            own(backend).iter().map(|address| SocketAddr::new(*address, port.get()))
+        });
+        let sockets: Vec<SocketAddr> = sockets.collect();
+        for front in fronts {
+            let backends = of_family(&front, &sockets);
+            let redirected = RedirectedPort { clients: clients.clone(), backends };
+            ports.entry((front, led.protocol, led.port.get())).or_insert(redirected);
+        }
+    }
+    ports
 }
 
 /// The ports of the node that lead to pods, in each family that both have.

@@ -17,7 +17,7 @@ use verdikt_scenario::topology::{NAMESPACE_NAME_LABEL, Topology};
 use crate::field::{self, Unusable};
 use crate::gateway::{gateway, http_route, ingress};
 use crate::node::{node, node_name};
-use crate::redirect::{self, LocalRedirect, local_redirect};
+use crate::redirect::{self, FoundRedirect, local_redirect};
 use crate::secret::is_for_tls;
 use crate::service::{ReadService, service};
 use crate::slices::{self, EndpointSlice, UnselectiveService, endpoint_slice, endpoints};
@@ -74,7 +74,7 @@ struct ManifestReader<'a> {
     unselective: BTreeMap<NamespacedName, UnselectiveService>,
     slices: BTreeMap<NamespacedName, Vec<EndpointSlice>>,
     entrances: Entrances,
-    redirects: Vec<(NamespaceName, LocalRedirect)>,
+    redirects: Vec<(NamespacedName, FoundRedirect)>,
     /// The first object that names no namespace, and how many there are.
     without_namespace: Option<(Place, usize)>,
 }
@@ -264,7 +264,7 @@ impl<'a> ManifestReader<'a> {
 
     fn add_redirect(&mut self, manifest: &Manifest) -> Result<(), Unusable> {
         let (name, _) = self.name(manifest)?;
-        self.redirects.push((name.namespace, local_redirect(&manifest.root)?));
+        self.redirects.push((name, local_redirect(&manifest.root)?));
         Ok(())
     }
 
@@ -311,8 +311,9 @@ impl<'a> ManifestReader<'a> {
             self.count(what);
         }
         self.objects.diagnostics.extend(warnings);
-        for what in redirect::join(&std::mem::take(&mut self.redirects), &mut self.objects.topology) {
-            self.count(what.to_owned());
+        let names = &self.entrances.port_names;
+        for what in redirect::join(&self.redirects, names, &mut self.objects.topology) {
+            *self.objects.skipped.entry(what.to_owned()).or_default() += 1;
         }
         let topology = &self.objects.topology;
         let used = topology.pods.keys().chain(topology.services.keys());

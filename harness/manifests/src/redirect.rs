@@ -1,70 +1,167 @@
-//! Local redirect policies: pods that answer clients of their own node in the place of a service. For policies the pod is the
-//! destination then. Of services in general a topology has no such word; it has for the DNS server of pods.
+//! Local redirect policies: pods that answer clients of their own node in the place of a service or an address outside. For
+//! policies the pod is the destination then. That of the DNS server is the `cache` of the topology.
 //!
 //! <https://docs.cilium.io/en/stable/network/kubernetes/local-redirect-policy/>
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use verdikt_scenario::document::{Value, YamlNode};
-use verdikt_scenario::name::{NamespaceName, NamespacedName};
-use verdikt_scenario::topology::{DNS_PORT, DNS_SERVICE, Endpoint, Labels, Topology, has_labels};
+use verdikt_scenario::name::NamespacedName;
+use verdikt_scenario::topology::{
+    DNS_PORT, DNS_SERVICE, Endpoint, Labels, LocalRedirect, Port, Protocol, RedirectFrontend, Service,
+    ServicePort, TargetPort, Topology, has_labels,
+};
 
 use crate::field::{self, Unusable};
+use crate::ports;
 
 /// What a `CiliumLocalRedirectPolicy` leads elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LocalRedirect {
-    /// The service whose clients it is about; none where it is about those of an address.
-    service: Option<NamespacedName>,
-    /// Whether it is about the port of DNS.
-    takes_dns_port: bool,
+pub(crate) struct FoundRedirect {
+    /// Whose clients it leads elsewhere; none where that cannot be told.
+    frontend: Option<RedirectFrontend>,
+    /// The ports that it is about; none where it is about all of a service.
+    of_clients: Option<Vec<RedirectPort>>,
+    /// The ports of the pods that answer.
+    of_pods: Vec<RedirectPort>,
     /// The labels of the pods that answer.
     selects: Labels,
+    /// Whether the pods that answer are not led.
+    spares_backends: bool,
+}
+
+/// A port, with the name by which a policy pairs it with another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct RedirectPort {
+    port: Port,
+    protocol: Protocol,
+    name: String,
 }
 
 /// Reads a `CiliumLocalRedirectPolicy`.
-pub(crate) fn local_redirect(root: &YamlNode) -> Result<LocalRedirect, Unusable> {
-    let frontend = ["spec", "redirectFrontend"];
-    let matcher = |kind: &str| root.at(&[frontend[0], frontend[1], kind]);
-    let by_service = matcher("serviceMatcher");
+pub(crate) fn local_redirect(root: &YamlNode) -> Result<FoundRedirect, Unusable> {
+    let matcher = |kind: &str| root.at(&["spec", "redirectFrontend", kind]);
+    let (by_service, by_address) = (matcher("serviceMatcher"), matcher("addressMatcher"));
     let service = by_service.and_then(|matcher| {
         let text = |key: &str| matcher.get(key).and_then(YamlNode::text);
         format!("{}/{}", text("namespace")?, text("serviceName")?).parse().ok()
     });
-    let ports = by_service.or_else(|| matcher("addressMatcher")).and_then(|matcher| matcher.get("toPorts"));
-    let is_dns = |port: &YamlNode| match port.get("port").map(|port| &port.value) {
-        Some(Value::Text(text)) => text.parse() == Ok(DNS_PORT),
-        Some(Value::Integer(number)) => *number == i64::from(DNS_PORT),
-        _ => false,
-    };
-    // A service is redirected at every port, where none is named.
-    let takes_dns_port = ports.is_none_or(|ports| ports.elements().iter().any(is_dns));
-    let selector = ["spec", "redirectBackend", "localEndpointSelector", "matchLabels"];
-    Ok(LocalRedirect { service, takes_dns_port, selects: field::labels(root.at(&selector))? })
+    let address = by_address.and_then(|it| it.get("ip")).and_then(YamlNode::text);
+    let address = address.and_then(|text| text.parse::<IpAddr>().ok());
+    let frontend = service.map(RedirectFrontend::Service).or_else(|| address.map(RedirectFrontend::Address));
+    let of_clients = by_service.or(by_address).and_then(|matcher| matcher.get("toPorts"));
+    let backend = |key: &str| root.at(&["spec", "redirectBackend", key]);
+    let selector = backend("localEndpointSelector").and_then(|selector| selector.get("matchLabels"));
+    let spares = root.at(&["spec", "skipRedirectFromBackend"]).map(|it| &it.value);
+    Ok(FoundRedirect {
+        frontend,
+        of_clients: of_clients.map(named_ports).transpose()?,
+        of_pods: backend("toPorts").map(named_ports).transpose()?.unwrap_or_default(),
+        selects: field::labels(selector)?,
+        spares_backends: spares == Some(&Value::Boolean(true)),
+    })
 }
 
-/// Lets the pod that one of the policies chooses answer the queries of pods. Answers what each of the others is about.
+fn named_ports(list: &YamlNode) -> Result<Vec<RedirectPort>, Unusable> {
+    let one = |node: &YamlNode| {
+        let name = field::optional_text(node, &["name"])?.unwrap_or_default().to_owned();
+        let port = node.get("port");
+        let text = port.and_then(YamlNode::text).and_then(|text| text.parse().ok());
+        let port = match (text, port) {
+            (Some(port), _) => port,
+            (None, Some(port)) => ports::number(port, "`port`")?,
+            (None, None) => return Err(Unusable::Wrong(node.position, "the port has no `port`".to_owned())),
+        };
+        Ok(RedirectPort { port, protocol: ports::protocol(node)?, name })
+    };
+    list.elements().iter().map(one).collect()
+}
+
+impl FoundRedirect {
+    /// Whether it leads the queries of pods elsewhere.
+    fn takes_queries(&self, topology: &Topology) -> bool {
+        let is_dns = |port: &RedirectPort| port.port.get() == DNS_PORT;
+        let has_port = self.of_clients.as_ref().is_none_or(|ports| ports.iter().any(is_dns));
+        let of_dns = match &self.frontend {
+            Some(RedirectFrontend::Service(service)) => {
+                let offers = |service: &Service| service.ports.iter().any(|port| port.port.get() == DNS_PORT);
+                service.to_string() == DNS_SERVICE || topology.services.get(service).is_some_and(offers)
+            }
+            Some(RedirectFrontend::Address(_)) => true,
+            None => false,
+        };
+        has_port && of_dns
+    }
+
+    /// The ports that it is about, each with that of the pods: the only one, or that of the same name.
+    fn pairs(&self, offered: &[RedirectPort]) -> Vec<ServicePort> {
+        let of_clients = self.of_clients.as_deref().unwrap_or(offered);
+        let own = |port: &RedirectPort| match (of_clients, self.of_pods.as_slice()) {
+            ([_], [only]) => Some(only),
+            (_, of_pods) => of_pods.iter().find(|own| !own.name.is_empty() && own.name == port.name),
+        };
+        let paired = of_clients.iter().filter_map(|port| {
+            let target = own(port).filter(|own| own.protocol == port.protocol)?.port;
+            let target = TargetPort::Number(target);
+            Some(ServicePort { port: port.port, protocol: port.protocol, target })
+        });
+        paired.collect()
+    }
+}
+
+/// Takes the policies into the topology. `port_names` are the names of the ports of services, in their order. Answers what each
+/// of those is that are not taken.
 pub(crate) fn join(
-    redirects: &[(NamespaceName, LocalRedirect)],
+    redirects: &[(NamespacedName, FoundRedirect)],
+    port_names: &BTreeMap<NamespacedName, Vec<String>>,
     topology: &mut Topology,
 ) -> Vec<&'static str> {
     let mut skipped = Vec::new();
-    for (namespace, redirect) in redirects {
-        let service = redirect.service.as_ref();
-        let is_usual = service.is_none_or(|service| service.to_string() == DNS_SERVICE);
-        let is_known = service.is_some_and(|service| topology.services.contains_key(service));
-        if !redirect.takes_dns_port || !(is_usual || is_known) {
-            skipped.push("CiliumLocalRedirectPolicy (of another service than that of DNS)");
-            continue;
-        }
+    for (name, redirect) in redirects {
         let pod = topology
-            .pods_of(namespace)
+            .pods_of(&name.namespace)
             .find(|(_, pod)| !redirect.selects.is_empty() && has_labels(&pod.labels, &redirect.selects))
             .map(|(name, pod)| (name.clone(), pod.host_network.clone()));
-        let Some((name, node)) = pod else {
+        let (Some((pod, node)), Some(frontend)) = (pod, &redirect.frontend) else {
             skipped.push("CiliumLocalRedirectPolicy (that selects no workload)");
             continue;
         };
-        topology.dns.cache = Some(node.map_or(Endpoint::Pod(name), Endpoint::Node));
-        topology.dns.service = service.filter(|_| !is_usual).cloned();
+        let service = match frontend {
+            RedirectFrontend::Service(service) => Some(service),
+            RedirectFrontend::Address(_) => None,
+        };
+        if redirect.takes_queries(topology) {
+            topology.dns.cache = Some(node.map_or(Endpoint::Pod(pod), Endpoint::Node));
+            topology.dns.service = service.filter(|service| service.to_string() != DNS_SERVICE).cloned();
+            continue;
+        }
+        let ports = redirect.pairs(&offered(service, port_names, topology));
+        if ports.is_empty() {
+            skipped.push("CiliumLocalRedirectPolicy (without ports that belong together)");
+            continue;
+        }
+        let led = LocalRedirect {
+            frontend: frontend.clone(),
+            selects: redirect.selects.clone(),
+            ports,
+            spares_backends: redirect.spares_backends,
+        };
+        topology.redirects.insert(name.clone(), led);
     }
     skipped
+}
+
+/// The ports that a service offers, with their names.
+fn offered(
+    service: Option<&NamespacedName>,
+    port_names: &BTreeMap<NamespacedName, Vec<String>>,
+    topology: &Topology,
+) -> Vec<RedirectPort> {
+    let known = service.and_then(|name| Some((topology.services.get(name)?, port_names.get(name)?)));
+    let Some((service, names)) = known else { return Vec::new() };
+    let named = service.ports.iter().zip(names);
+    named
+        .map(|(it, name)| RedirectPort { port: it.port, protocol: it.protocol, name: name.clone() })
+        .collect()
 }

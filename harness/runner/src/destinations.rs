@@ -21,7 +21,7 @@ pub(crate) fn destinations(
     behind: impl Fn(&NamespacedName, Protocol, Port) -> Vec<SocketAddr>,
 ) -> Destinations {
     let protocol = attempt.protocol().unwrap_or(Protocol::Tcp);
-    let sought = SoughtTarget { attempt, protocol, topology, addresses, behind };
+    let sought = SoughtTarget { source, attempt, protocol, topology, addresses, behind };
     let (sockets, backends) = (sought.sockets(), sought.backends());
     let gateway = Endpoint::Cilium(CiliumEndpoint::Ingress);
     let relay = attempt.target().and_then(|target| target.relay(source, topology)).map(Endpoint::Node);
@@ -31,7 +31,7 @@ pub(crate) fn destinations(
     // A pod that reaches itself arrives under another address, an echo is answered by the kernel, and a connection that
     // is kept has arrived before.
     let itself = sockets.iter().any(|socket| own.iter().any(|own| own.ip() == socket.ip()));
-    let unanswered = topology.is_unanswered(attempt);
+    let unanswered = topology.is_unanswered(attempt) && sought.redirected().is_none();
     let is_seen = attempt.kept().is_none()
         && !matches!(attempt.plain(), Attempt::Ping { .. } | Attempt::IcmpMessage { .. });
     let tells = is_seen && !sockets.is_empty() && !itself && !unanswered;
@@ -42,6 +42,7 @@ pub(crate) fn destinations(
 
 /// The target of an attempt, and what its sockets are looked up in.
 struct SoughtTarget<'a, F> {
+    source: &'a Endpoint,
     attempt: &'a Attempt,
     protocol: Protocol,
     topology: &'a Topology,
@@ -51,6 +52,9 @@ struct SoughtTarget<'a, F> {
 
 impl<F: Fn(&NamespacedName, Protocol, Port) -> Vec<SocketAddr>> SoughtTarget<'_, F> {
     fn sockets(&self) -> Vec<SocketAddr> {
+        if let Some(backends) = self.redirected() {
+            return backends.iter().flat_map(|(pod, port)| self.sockets_of(pod, *port)).collect();
+        }
         match self.attempt.target() {
             None => {
                 let servers = self.topology.all_dns_servers(self.protocol).into_iter().flatten();
@@ -87,6 +91,19 @@ impl<F: Fn(&NamespacedName, Protocol, Port) -> Vec<SocketAddr>> SoughtTarget<'_,
         }
     }
 
+    /// Where a local redirect policy leads the source, if one does.
+    fn redirected(&self) -> Option<Vec<(Endpoint, Port)>> {
+        let port = self.attempt.port()?;
+        let to = |target: &Target| self.topology.redirected(self.source, target, self.protocol, port);
+        match self.attempt.target()? {
+            Target::Name(name) => match self.topology.resolve(name)? {
+                Resolved::Service(service) => to(&Target::Service(service)),
+                Resolved::World(host) => to(&Target::Endpoint(Endpoint::World(host))),
+            },
+            target => to(target),
+        }
+    }
+
     /// The sockets of each backend, where the target is a service that may lead to any.
     fn backends(&self) -> BTreeMap<SocketAddr, Endpoint> {
         let (Some(Target::Service(service) | Target::Over { service, backend: None, .. }), Some(port)) =
@@ -94,8 +111,11 @@ impl<F: Fn(&NamespacedName, Protocol, Port) -> Vec<SocketAddr>> SoughtTarget<'_,
         else {
             return BTreeMap::new();
         };
-        let backends = self.topology.behind(service, self.protocol, port).into_iter();
-        let backends = backends.filter_map(|(backend, port)| Some((backend, port?)));
+        let behind = || {
+            let backends = self.topology.behind(service, self.protocol, port).into_iter();
+            backends.filter_map(|(backend, port)| Some((backend, port?))).collect()
+        };
+        let backends = self.redirected().unwrap_or_else(behind).into_iter();
         let sockets = backends.flat_map(|(backend, port)| {
             self.sockets_of(&backend, port).into_iter().map(move |socket| (socket, backend.clone()))
         });

@@ -70,6 +70,9 @@ pub(crate) struct TopologyFile {
     /// before it or without, and a service and its port: `{/: shop/web:80, api.example.test/v1: shop/api:80}`. Without
     /// any, the gateway answers itself.
     pub(crate) routes: LocatedMap<Located<String>>,
+    /// Local redirect policies, by `namespace/name`: pods that answer the clients of their own node in the place of a service or of
+    /// a host outside.
+    pub(crate) redirects: LocatedMap<RedirectFile>,
     /// What the cluster's Cilium is configured to do, by the names of its Helm values: `policyAuditMode: true`,
     /// `ipv6.enabled: true`; or `values: values.yaml`, the file of values, relative to this file, beside what is said here.
     pub(crate) settings: LocatedMap<Located<SettingWord>>,
@@ -131,6 +134,22 @@ pub(crate) struct DnsFile {
     /// Further servers, as in the `dnsConfig` of a pod: services, hosts outside or nodes, asked in this order where the one
     /// before says nothing, cannot be reached, refuses or fails.
     pub(crate) nameservers: Vec<Located<String>>,
+}
+
+/// A local redirect policy.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "Redirect")]
+pub(crate) struct RedirectFile {
+    /// Whose clients are led elsewhere: a service of type `ClusterIP`, or a host outside, of which the address counts.
+    pub(crate) from: Located<String>,
+    /// The labels of the pods of the policy's namespace that answer.
+    pub(crate) selects: LocatedMap<Located<String>>,
+    /// Each port that clients ask, and the port of the pods: `{80: 8181}`; with `/udp` unless it is TCP.
+    pub(crate) ports: LocatedMap<Located<TargetPortWord>>,
+    /// Whether the pods that answer reach the service or host itself.
+    #[serde(default)]
+    pub(crate) skip_redirect_from_backend: bool,
 }
 
 /// A service: a name and an address in front of pods, or of hosts outside the cluster.

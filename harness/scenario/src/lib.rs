@@ -63,5 +63,6 @@ mod file;
 mod host_port;
 mod ip_family;
 mod lower;
+mod redirected;
 mod rendering;
 mod unanswered;

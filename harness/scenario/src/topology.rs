@@ -4,6 +4,8 @@ mod api_channel;
 mod api_server;
 mod dns;
 mod host_ports;
+mod names;
+mod redirects;
 mod routes;
 mod served;
 mod service;
@@ -21,6 +23,8 @@ use serde::{Deserialize, Serialize};
 pub use self::api_channel::ApiChannel;
 pub use self::api_server::{API_SERVER_PORT, API_SERVER_SERVICE, is_own_service};
 pub use self::dns::{Dns, Nameserver};
+pub use self::names::Resolved;
+pub use self::redirects::{LocalRedirect, RedirectFrontend};
 pub use self::routes::GatewayRoute;
 pub use self::served::{Served, ServedProtocol};
 pub use self::service::{Service, ServicePort, ServiceType, TargetPort, TrafficPolicy};
@@ -138,6 +142,8 @@ pub struct Topology {
     pub audited: BTreeSet<Endpoint>,
     /// Where the gateway leads requests.
     pub routes: Vec<GatewayRoute>,
+    /// Where local redirect policies lead the pods of the node, by the name of each.
+    pub redirects: BTreeMap<NamespacedName, LocalRedirect>,
     /// Endpoints that take what comes, and answer nothing.
     pub silent: BTreeSet<Endpoint>,
     /// The DNS server of pods.
@@ -329,39 +335,6 @@ impl Topology {
             })
             .collect()
     }
-
-    /// Who answers to a DNS name: a service of the cluster, or a world host.
-    pub fn resolve(&self, name: &DnsName) -> Option<Resolved> {
-        if let Some(service) = service_of_name(name) {
-            let known = self.services.contains_key(&service) || service.to_string() == DNS_SERVICE;
-            let alias = self.services.get(&service).and_then(|service| service.external_name.as_ref());
-            return match alias {
-                Some(alias) => self.host_of_name(alias).map(Resolved::World),
-                None => known.then_some(Resolved::Service(service)),
-            };
-        }
-        self.host_of_name(name).map(Resolved::World)
-    }
-
-    /// The host outside that answers to a DNS name.
-    fn host_of_name(&self, name: &DnsName) -> Option<HostName> {
-        let last = self.behind_aliases(name)?;
-        let hosts = self.world.iter().find(|(_, host)| host.names.contains(last));
-        hosts.map(|(host, _)| host.clone())
-    }
-
-    /// The name at the end of a chain of aliases; none where the chain is a circle.
-    fn behind_aliases<'a>(&'a self, name: &'a DnsName) -> Option<&'a DnsName> {
-        let mut seen = BTreeSet::new();
-        let mut last = name;
-        while let Some(next) = self.world.values().find_map(|host| host.aliases.get(last)) {
-            if !seen.insert(last) {
-                return None;
-            }
-            last = next;
-        }
-        Some(last)
-    }
 }
 
 /// What an endpoint of Cilium's own serves: the gateway's listener, and the health endpoint's answers.
@@ -378,21 +351,4 @@ fn served_by_cilium(endpoint: CiliumEndpoint) -> &'static [Served] {
         CiliumEndpoint::Ingress => &SERVED[..1],
         CiliumEndpoint::Health => &SERVED[1..],
     }
-}
-
-/// What a DNS name leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Resolved {
-    /// A service of the cluster.
-    Service(NamespacedName),
-    /// A host outside.
-    World(HostName),
-}
-
-/// `api.backend.svc.cluster.local` names the service `backend/api`.
-/// <https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/>
-fn service_of_name(name: &DnsName) -> Option<NamespacedName> {
-    let rest = name.as_str().strip_suffix(CLUSTER_DOMAIN)?.strip_suffix(".svc.")?;
-    let (service, namespace) = rest.split_once('.')?;
-    Some(NamespacedName { namespace: namespace.parse().ok()?, name: service.parse().ok()? })
 }

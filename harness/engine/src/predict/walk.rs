@@ -3,6 +3,7 @@
 mod enforce;
 mod gateway;
 mod host_port;
+mod local_redirect;
 mod query;
 mod service;
 
@@ -62,6 +63,8 @@ pub(super) struct AttemptWalk<'m> {
     is_kept: bool,
     /// The node whose address stands in the place of the source's.
     relay: Option<Endpoint>,
+    /// Whether a local redirect policy leads to the destination.
+    is_redirected: bool,
     trace: Trace,
 }
 
@@ -81,7 +84,8 @@ impl<'m> AttemptWalk<'m> {
     /// Starts at a source.
     pub(super) fn new(model: &'m PolicyModel<'m>, source: &'m Endpoint) -> Self {
         let (family, icmp_type, relay) = (None, None, None);
-        Self { model, source, family, icmp_type, is_kept: false, relay, trace: Trace::default() }
+        let (is_kept, is_redirected, trace) = (false, false, Trace::default());
+        Self { model, source, family, icmp_type, is_kept, relay, is_redirected, trace }
     }
 
     /// The same over one family of addresses alone.
@@ -157,6 +161,9 @@ impl<'m> AttemptWalk<'m> {
 
     /// Goes to a target, through DNS if it is a name.
     pub(super) fn reach(&mut self, target: &Target, port: ProtocolPort, question: ProxyQuestion<'_>) {
+        if self.through_redirect(target, port, question) {
+            return;
+        }
         match target {
             Target::Endpoint(endpoint) | Target::PodOfSharedName(endpoint) => {
                 if self.through_host_port(endpoint, port, question) {
@@ -194,10 +201,16 @@ impl<'m> AttemptWalk<'m> {
                 });
             }
             Some(Resolved::Service(service)) => {
-                self.through_service(&service, ServiceRoute::default(), port, question);
+                let target = Target::Service(service.clone());
+                if !self.through_redirect(&target, port, question) {
+                    self.through_service(&service, ServiceRoute::default(), port, question);
+                }
             }
             Some(Resolved::World(host)) => {
                 let endpoint = Endpoint::World(host);
+                if self.through_redirect(&Target::Endpoint(endpoint.clone()), port, question) {
+                    return;
+                }
                 let names = if taught { std::slice::from_ref(name) } else { &[] };
                 let traffic = self.traffic(&endpoint, port);
                 self.cross(&endpoint, names, traffic, question);
@@ -264,7 +277,8 @@ impl<'m> AttemptWalk<'m> {
         }
         let mut through_dns_proxy = false;
         if from.is_managed {
-            let text = format!("to {destination}, {}", traffic_text(traffic));
+            let led = if self.is_redirected { ", where a local redirect policy leads" } else { "" };
+            let text = format!("to {destination}, {}{led}", traffic_text(traffic));
             let direction = Direction::Egress;
             let side = WalkSide { direction, endpoint: source, subject: from, peer: &peer, traffic };
             through_dns_proxy = self.enforce(&side, text, question);

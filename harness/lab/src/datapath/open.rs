@@ -129,7 +129,8 @@ impl Datapath {
         let transport = leg(tuple).transport();
         let port = transport.map(|protocol| (tuple.destination, protocol, tuple.destination_port));
         let is_service = self.services.has_address(tuple.destination);
-        if !is_service && !port.is_some_and(|port| self.services.leads(port)) {
+        let leads = |port| self.services.leads(port) || self.services.redirects(tuple.source, port);
+        if !is_service && !port.is_some_and(leads) {
             return Ok(Start { leg: leg(tuple), service: None, to_itself: false });
         }
         let client = self.links.get(&from).and_then(Link::endpoint);

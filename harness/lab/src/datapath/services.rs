@@ -1,13 +1,13 @@
 //! Services: addresses in front of backends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, BuildHasherDefault};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustc_hash::{FxHashMap, FxHasher};
 use verdikt_scenario::topology::Protocol;
 
-use super::ServiceTable;
+use super::{RedirectedPort, ServiceTable};
 use crate::packet::Tuple;
 
 /// The address under which a pod that reaches itself through its service sees its client.
@@ -29,18 +29,19 @@ pub(super) struct Services {
     addresses: BTreeSet<IpAddr>,
     /// Those that hosts outside may use.
     open: BTreeSet<IpAddr>,
+    redirected: BTreeMap<(IpAddr, Protocol, u16), RedirectedPort>,
 }
 
 impl Services {
     pub(super) fn new(services: ServiceTable) -> Self {
-        let ServiceTable { backends, open, host_ports } = services;
+        let ServiceTable { backends, open, host_ports, redirected } = services;
         let addresses = backends.keys().map(|(address, ..)| *address).collect();
         let of_pods = host_ports.into_iter().map(|(key, pod)| (key, vec![pod]));
         let of_the_family = backends.into_iter().chain(of_pods).map(|(key, mut backends)| {
             backends.retain(|backend| backend.is_ipv4() == key.0.is_ipv4());
             (key, backends)
         });
-        Self { backends: of_the_family.collect(), addresses, open }
+        Self { backends: of_the_family.collect(), addresses, open, redirected }
     }
 
     /// Whether an address is a service's.
@@ -58,15 +59,28 @@ impl Services {
         self.open.contains(&address)
     }
 
-    /// Whether a backend stands behind a port of a service.
+    /// Whether a backend stands behind a port, for some client.
     pub(super) fn has(&self, service: (IpAddr, Protocol, u16), backend: (IpAddr, u16)) -> bool {
         let backend = SocketAddr::from(backend);
-        self.backends.get(&service).is_some_and(|backends| backends.contains(&backend))
+        let redirected = self.redirected.get(&service).map(|port| &port.backends);
+        self.backends.get(&service).into_iter().chain(redirected).any(|backends| backends.contains(&backend))
+    }
+
+    /// The backends that a local redirect policy leads a client to, if one does.
+    fn redirected(&self, client: IpAddr, port: (IpAddr, Protocol, u16)) -> Option<&[SocketAddr]> {
+        let redirected = self.redirected.get(&port).filter(|port| port.clients.contains(&client))?;
+        Some(&redirected.backends)
+    }
+
+    /// Whether a local redirect policy leads a client away from a port.
+    pub(super) fn redirects(&self, client: IpAddr, port: (IpAddr, Protocol, u16)) -> bool {
+        self.redirected(client, port).is_some()
     }
 
     /// The backend for a connection: always the same for the same client port.
     pub(super) fn backend(&self, tuple: &Tuple, protocol: Protocol) -> Option<SocketAddr> {
-        let backends = self.backends.get(&(tuple.destination, protocol, tuple.destination_port))?;
+        let port = (tuple.destination, protocol, tuple.destination_port);
+        let backends = self.redirected(tuple.source, port).or_else(|| Some(self.backends.get(&port)?))?;
         if backends.is_empty() {
             return None;
         }

@@ -322,8 +322,38 @@ spec: {template: {metadata: {labels: {k8s-app: node-local-dns}}, spec: {containe
     assert_snapshot!(said(address, "node-local-dns"), @"queries go to kube-system/node-local-dns");
     assert_snapshot!(said(service, "nobody"), @"skipped 1 CiliumLocalRedirectPolicy (that selects no workload)");
     let metadata = "addressMatcher: {ip: 169.254.169.254, toPorts: [{port: \"80\", protocol: TCP}]}";
-    assert_snapshot!(
-        said(metadata, "node-local-dns"),
-        @"skipped 1 CiliumLocalRedirectPolicy (of another service than that of DNS)"
-    );
+    assert_snapshot!(said(metadata, "node-local-dns"), @"skipped 1 CiliumLocalRedirectPolicy (without ports that belong together)");
+}
+
+/// Ports belong together where there is one of each, or by their names; those of a service without any of the policy's own are all.
+#[test]
+fn services_and_addresses_are_redirected_to_pods_of_the_own_node() {
+    let manifests = "apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: agent, namespace: mesh}
+spec: {template: {metadata: {labels: {app: agent}}, spec: {containers: [{name: c, ports: [{containerPort: 8181}, {containerPort: 9090}]}]}}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: front, namespace: mesh}, spec: {selector: {app: front}, ports: [{port: 80, name: web}, {port: 90, name: admin}]}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: front, namespace: mesh}, spec: {template: {metadata: {labels: {app: front}}, spec: {containers: [{name: c, ports: [{containerPort: 80}, {containerPort: 90}]}]}}}}
+";
+    let policy = |frontend: &str, ports: &str| {
+        format!(
+            "---\napiVersion: cilium.io/v2\nkind: CiliumLocalRedirectPolicy\nmetadata: {{name: r, namespace: mesh}}\nspec: \
+             {{skipRedirectFromBackend: true, redirectFrontend: {{{frontend}}}, redirectBackend: {{localEndpointSelector: \
+             {{matchLabels: {{app: agent}}}}, toPorts: [{ports}]}}}}\n"
+        )
+    };
+    let said = |frontend: &str, ports: &str| {
+        let told = becomes(&format!("{manifests}{}", policy(frontend, ports)));
+        let lines = told.lines().filter(|line| line.contains("leads") || line.contains("skipped"));
+        lines.collect::<Vec<_>>().join("; ")
+    };
+    let named = "{port: \"8181\", protocol: TCP, name: web}, {port: \"9090\", protocol: TCP, name: admin}";
+    let service = "serviceMatcher: {serviceName: front, namespace: mesh}";
+    let address = "addressMatcher: {ip: 169.254.169.254, toPorts: [{port: \"80\", protocol: TCP}]}";
+    assert_snapshot!(said(service, named), @"mesh/r leads 80/tcp -> 8181, 90/tcp -> 9090 of mesh/front, but for themselves");
+    assert_snapshot!(said(service, "{port: \"8181\", protocol: TCP, name: web}"), @"mesh/r leads 80/tcp -> 8181 of mesh/front, but for themselves");
+    assert_snapshot!(said(address, "{port: \"8181\", protocol: TCP}"), @"mesh/r leads 80/tcp -> 8181 of 169.254.169.254, but for themselves");
+    assert_snapshot!(said(address, named), @"skipped 1 CiliumLocalRedirectPolicy (without ports that belong together)");
 }

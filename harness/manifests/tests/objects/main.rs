@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use verdikt_manifests::{Situation, loader, read};
 use verdikt_scenario::loader::FileReach;
 use verdikt_scenario::name::HostName;
-use verdikt_scenario::topology::{Served, Service, TargetPort};
+use verdikt_scenario::topology::{RedirectFrontend, Served, Service, ServicePort, TargetPort};
 
 /// A folder with files.
 struct Folder(tempfile::TempDir);
@@ -83,6 +83,14 @@ fn told(situation: &Situation, folder: &Path) -> String {
     if let Some(cache) = &situation.topology.dns.cache {
         writeln!(out, "queries go to {cache}").unwrap();
     }
+    for (name, redirect) in &situation.topology.redirects {
+        let from = match &redirect.frontend {
+            RedirectFrontend::Service(service) => service.to_string(),
+            RedirectFrontend::Address(address) => address.to_string(),
+        };
+        let spared = if redirect.spares_backends { ", but for themselves" } else { "" };
+        writeln!(out, "{name} leads {} of {from}{spared}", led(&redirect.ports)).unwrap();
+    }
     for secret in &situation.topology.secrets {
         writeln!(out, "secret {secret}").unwrap();
     }
@@ -113,22 +121,23 @@ fn served(serves: &[Served]) -> String {
     serves.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+fn led(ports: &[ServicePort]) -> String {
+    let ports = ports.iter().map(|port| match &port.target {
+        TargetPort::Number(target) => format!("{}/{} -> {target}", port.port, port.protocol),
+        TargetPort::Name(target) => format!("{}/{} -> {target}", port.port, port.protocol),
+    });
+    ports.collect::<Vec<_>>().join(", ")
+}
+
 fn offered(service: &Service) -> String {
     if let Some(name) = &service.external_name {
         return format!("another name of {name}");
     }
-    let ports: Vec<String> = service
-        .ports
-        .iter()
-        .map(|port| match &port.target {
-            TargetPort::Number(target) => format!("{}/{} -> {target}", port.port, port.protocol),
-            TargetPort::Name(target) => format!("{}/{} -> {target}", port.port, port.protocol),
-        })
-        .collect();
+    let ports = led(&service.ports);
     if !service.backends.is_empty() {
         let hosts: Vec<&str> = service.backends.iter().map(HostName::as_str).collect();
-        return format!("{} {} to {}", service.service_type, ports.join(", "), hosts.join(", "));
+        return format!("{} {} to {}", service.service_type, ports, hosts.join(", "));
     }
     let selects = service.selects.iter().flatten().map(|(key, value)| format!("{key}={value}"));
-    format!("{} {} selects {}", service.service_type, ports.join(", "), selects.collect::<Vec<_>>().join(" "))
+    format!("{} {} selects {}", service.service_type, ports, selects.collect::<Vec<_>>().join(" "))
 }

@@ -57,6 +57,9 @@ http GET ingress:80/
 http GET ingress:80/v1 Host=shop.random.test
 http GET health:4240/
 tcp default/kubernetes:443
+http GET metadata:80/x
+tcp metadata:80
+tcp b/site:81
 tcp b/here:9100
 tcp b/there:9100
 tcp b/hung:8080
@@ -68,14 +71,14 @@ icmp 11 server
 tcp store:6379
 tcp store.random.test:6379";
 
-/// Attempts of every step but the first: on connections that the step before has made.
-const KEPT: &str = "tcp a/db:9001 kept
-tcp host:9101 kept
-tcp far:9101 kept
-tcp b/there:9100 kept
-tcp store:6379 kept";
+/// Attempts whose connections are made before any policy is in force, and kept for the first step that has some.
+const KEPT: &str = "tcp a/db:9001
+tcp host:9101
+tcp far:9101
+tcp b/there:9100
+tcp store:6379";
 
-/// A scenario of so many steps, each with policies of its own.
+/// A scenario of so many steps, each with policies of its own, after one without any.
 pub(super) fn scenario(
     seed: u64,
     number: usize,
@@ -87,6 +90,9 @@ pub(super) fn scenario(
     let policies = proptest::collection::vec(policy(&settings), 1..6);
     let mut manifests = String::new();
     let mut host = "server";
+    let row = |attempt: &str| format!("    {attempt}: {{allow: others}}\n");
+    text += "- step: open\n  expect:\n";
+    text.extend(KEPT.lines().map(row));
     for step in 0..steps {
         let policies = drawn(runner, &policies)?;
         let names: Vec<String> = (0..policies.len()).map(|index| format!("s{step}p{index}")).collect();
@@ -97,9 +103,9 @@ pub(super) fn scenario(
             writeln!(text, "  names: {{api.random.test: {host}}}")?;
         }
         text += "  expect:\n";
-        let kept = if step > 0 { KEPT } else { "" };
-        for attempt in ATTEMPTS.lines().chain(kept.lines()) {
-            writeln!(text, "    {attempt}: {{allow: others}}")?;
+        text.extend(ATTEMPTS.lines().map(row));
+        if step == 0 {
+            text.extend(KEPT.lines().map(|made| row(&format!("{made} kept"))));
         }
         if settings.contains(&FAMILIES) {
             text += "    tcp4 server:443: {allow: others}\n    tcp6 server:443: {allow: others}\n    icmp6 a/web: {allow: others}\n    icmp6 PacketTooBig a/db: {allow: others}\n";
@@ -139,6 +145,7 @@ fn head(seed: u64, number: usize, settings: &[&'static str]) -> impl Strategy<Va
         ]),
     );
     ways.prop_map(move |(kind, outside, inside, has_ranges, dns)| {
+        let spared = if has_ranges { ", skipRedirectFromBackend: true" } else { "" };
         let ranges = if has_ranges && kind == "LoadBalancer" {
             ", loadBalancerSourceRanges: [198.51.100.0/29]"
         } else {
@@ -160,7 +167,7 @@ fn head(seed: u64, number: usize, settings: &[&'static str]) -> impl Strategy<Va
              \x20   a/front: {{type: {kind}, externalTrafficPolicy: {outside}{ranges}, selects: {{app: web}}, ports: {{8000: web}}}}\n\
              \x20   a/open: {{type: NodePort, selects: {{app: web}}, ports: {{8000: web}}}}\n\
              \x20   a/back: {{internalTrafficPolicy: {inside}, selects: {{app: db}}, ports: {{5432: 5432}}}}\n\
-             \x20   b/site: {{selects: {{app: web}}, ports: {{80: web}}}}\n\
+             \x20   b/site: {{selects: {{app: web}}, ports: {{80: web, 81: web}}}}\n\
              \x20   b/peers: {{headless: true, selects: {{app: web}}}}\n\
              \x20   b/nodes: {{backends: [host, far], ports: {{9101: 9101}}}}\n\
              \x20   b/names: {{selects: {{app: names}}, ports: {{53/udp: 53, 53: 53}}}}\n\
@@ -171,6 +178,10 @@ fn head(seed: u64, number: usize, settings: &[&'static str]) -> impl Strategy<Va
              \x20   other: {{address: 203.0.113.40, serves: [https 443, udp 443]}}\n    gone: {{address: 203.0.113.12, silent: true}}\n\
              \x20   store: {{address: 203.0.113.63, names: [store.random.test], serves: [tcp 6379], only: target}}\n\
              \x20   resolver: {{address: 203.0.113.53, serves: [dns 53], only: target}}\n\
+             \x20   metadata: {{address: 169.254.169.254, serves: [http 80], only: target}}\n\
+             \x20 redirects:\n\
+             \x20   a/metadata: {{from: metadata, selects: {{app: web}}, ports: {{80: web}}{spared}}}\n\
+             \x20   a/site: {{from: b/site, selects: {{app: db}}, ports: {{81: 9000}}}}\n\
              {dns}  secrets: [a/tls]\n  nodes:\n    host: {{address: 192.0.2.20, labels: {{pool: work}}, serves: [tcp 9101]}}\n\
              \x20   far: {{address: 192.0.2.21, labels: {{pool: rest}}, serves: [tcp 9101]}}\n\
              \x20   control: {{apiServer: true, address: 192.0.2.22, roles: [control-plane], serves: [tcp 6443]}}\nsteps:\n"

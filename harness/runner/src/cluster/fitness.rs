@@ -144,6 +144,9 @@ fn unfit_endpoints(step: &Step) -> Option<String> {
         let reason = "it sends ICMP messages other than echo requests, for which a pod without capabilities has no right";
         return Some(reason.to_owned());
     }
+    if let Some(name) = topology.redirects.keys().next() {
+        return Some(format!("it has the local redirect policy {name}, which is the cluster's to say"));
+    }
     if let Some(policy) = step.policies.iter().find(|policy| names_secret(&policy.root)) {
         return Some(format!("its {} ends TLS with a secret, which is nobody's to make", policy.object()));
     }

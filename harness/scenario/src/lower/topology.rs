@@ -4,6 +4,7 @@ mod collisions;
 mod dns;
 mod host_ports;
 mod pod_place;
+mod redirects;
 pub(crate) mod routes;
 mod service_reach;
 pub(crate) mod services;
@@ -127,6 +128,7 @@ pub(crate) fn lower(parts: &[TopologyPart], mistakes: &mut Mistakes) -> Topology
     draft.topology.network_policy_api = channel.map(Into::into).unwrap_or_default();
     draft.topology.add_api_server_service();
     dns::lower(parts, &mut draft, mistakes);
+    redirects::lower(parts, &mut draft, mistakes);
     routes::lower(parts, &mut draft, mistakes);
     draft
 }
@@ -141,6 +143,7 @@ fn take_objects(objects: &Topology, into: &mut Topology) {
     into.nodes.extend(all.nodes);
     into.cilium.extend(all.cilium);
     into.routes.extend(all.routes);
+    into.redirects.extend(all.redirects);
     into.secrets.extend(all.secrets);
     if all.dns != Dns::default() {
         into.dns = all.dns;

@@ -256,3 +256,74 @@ fn a_node_without_the_address(#[case] nodes: &str, #[case] attempt: &str, #[case
     let said = lines(&[("s.yaml", &text), ("agent.yaml", agent), ("open.yaml", open)]);
     assert_eq!(said.trim_end(), expected);
 }
+
+#[rstest]
+#[case::of_a_host("data/r: {from: pay, selects: {app: redis}, ports: {443: 6379}}", "")]
+#[case::of_a_service("data/r: {from: shop/front, selects: {app: redis}, ports: {8080: 6379}}", "")]
+#[case::of_nobody(
+    "data/r: {from: pya, selects: {app: redis}, ports: {443: 6379}}",
+    "s.yaml:15:20: no host outside is called `pya` => did you mean `pay`?"
+)]
+#[case::to_pods_of_another_namespace(
+    "shop/r: {from: pay, selects: {app: redis}, ports: {443: 6379}}",
+    "s.yaml:15:5: local redirect policy `shop/r` matches no pod of `shop` on the node `host` => pods of its own namespace alone \
+     answer, and those of the node of their clients"
+)]
+#[case::to_a_port_that_nobody_serves(
+    "data/r: {from: pay, selects: {app: redis}, ports: {443: 80}}",
+    "s.yaml:15:5: `data/redis` answers for a local redirect policy, and serves no tcp port 80 => let it serve `tcp 80`"
+)]
+#[case::without_pods(
+    "data/r: {from: pay, selects: {}, ports: {443: 6379}}",
+    "s.yaml:15:5: local redirect policy `data/r` selects no pods => name the labels of the pods that answer: `selects: {app: \
+     agent}`"
+)]
+#[case::without_ports(
+    "data/r: {from: pay, selects: {app: redis}, ports: {}}",
+    "s.yaml:15:20: this local redirect policy is for no port => give it `ports: {80: 8080}`"
+)]
+fn a_local_redirect_policy(#[case] redirect: &str, #[case] expected: &str) {
+    let redirects = format!("  redirects:\n    {redirect}\n  nodes:");
+    let text = GOOD.replacen("  nodes:", &redirects, 1);
+    assert_eq!(lines(&[("s.yaml", &text)]).trim_end(), expected);
+}
+
+/// What a new user guesses, and is told.
+#[rstest]
+#[case::the_flag_of_a_setting(
+    "  settings: {policy-cidr-match-mode: nodes}\n",
+    "tcp shop/web:80",
+    "s.yaml:15:14: no setting of Cilium that matters to policies is called `policy-cidr-match-mode` => did you mean \
+     `policyCIDRMatchMode`?"
+)]
+#[case::the_gateway(
+    "",
+    "http GET gateway:80/",
+    "s.yaml:18:5: no host or node is called `gateway` => the gateway is called `ingress`; add it to the topology: `cilium: [ingress]`"
+)]
+#[case::a_ping(
+    "",
+    "ping shop/web",
+    "s.yaml:18:5: `ping` is not a kind of attempt => write `icmp namespace/pod`"
+)]
+#[case::the_service_of_the_api_server(
+    "",
+    "tcp kubernetes.default:443",
+    "s.yaml:18:5: `kubernetes.default` leads nowhere in this topology => say where the API server is, and the service is there: `nodes: \
+     {control: {apiServer: true, serves: [tcp 6443]}}`"
+)]
+#[case::the_address_of_a_dns_server(
+    "  dns: {nameservers: [8.8.8.8]}\n",
+    "tcp shop/web:80",
+    "s.yaml:15:23: `8.8.8.8` is an address, and DNS servers are named => make it a host outside: `world: {resolver: {address: \
+     8.8.8.8, serves: [dns 53]}}`"
+)]
+#[case::a_route_to_a_pod(
+    "  cilium: [ingress]\n  routes: {/: shop/web:80}\n",
+    "tcp shop/web:80",
+    "s.yaml:16:15: `shop/web` is a pod, and routes lead to services => put a service before it: `services: {namespace/name: \
+     {selects: {…}, ports: {80: 80}}}`"
+)]
+fn a_guess(#[case] topology: &str, #[case] attempt: &str, #[case] expected: &str) {
+    assert_eq!(said(topology, attempt, "").trim_end(), expected);
+}

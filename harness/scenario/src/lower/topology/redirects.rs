@@ -1,0 +1,120 @@
+//! Local redirect policies.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::{TopologyDraft, TopologyPart, Winner, known_namespace, winners};
+use crate::file::RedirectFile;
+use crate::lower::mistake::{Mistake, Mistakes};
+use crate::lower::served::{labels, service_port, target_port};
+use crate::lower::suggest::did_you_mean;
+use crate::lower::topology::services::target_served;
+use crate::name::{HostName, NamespacedName};
+use crate::topology::{LocalRedirect, RedirectFrontend, ServicePort, ServiceType, Topology};
+
+/// Reads the local redirect policies of every file; the later file wins.
+pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
+    for (key, Winner { file, position, value }) in winners(parts, |part| &part.redirects) {
+        let name = key.parse::<NamespacedName>().map_err(Mistake::from);
+        let name = name.and_then(|name| known_namespace(&name.namespace, draft).map(|_| name));
+        let name = mistakes.keep(file, position, name);
+        let from = &value.from;
+        let frontend = if draft.broken.contains(&from.value) {
+            None
+        } else {
+            mistakes.keep(file, from.position, frontend(&from.value, &draft.topology))
+        };
+        let selects = labels(&value.selects, file, mistakes);
+        let ports = ports(value, file, mistakes);
+        let (Some(name), Some(frontend)) = (name, frontend) else { continue };
+        let redirect =
+            LocalRedirect { frontend, selects, ports, spares_backends: value.skip_redirect_from_backend };
+        if let Some(mistake) = answer_mistake(&name, &redirect, draft) {
+            mistakes.add(file, position, mistake);
+        }
+        draft.topology.redirects.insert(name, redirect);
+    }
+}
+
+/// A service by which only the cluster comes, or the address of a host outside.
+fn frontend(text: &str, topology: &Topology) -> Result<RedirectFrontend, Mistake> {
+    if text.parse::<IpAddr>().is_ok() {
+        let mistake = Mistake::new(format!("`{text}` is an address, and what clients ask is named"));
+        let help =
+            format!("make it a host outside, and name that: `world: {{metadata: {{address: {text}}}}}`");
+        return Err(mistake.help(help));
+    }
+    if !text.contains('/') {
+        let name = text.parse::<HostName>()?;
+        let known: Vec<&str> = topology.world.keys().map(HostName::as_str).collect();
+        let help = || did_you_mean(text, "the hosts outside are", &known);
+        let host = topology.world.get(&name);
+        let host =
+            host.ok_or_else(|| Mistake::new(format!("no host outside is called `{name}`")).help(help()))?;
+        return Ok(RedirectFrontend::Address(host.address));
+    }
+    let name = text.parse::<NamespacedName>()?;
+    let Some(service) = topology.services.get(&name) else {
+        let known: Vec<String> = topology.services.keys().map(ToString::to_string).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let help = did_you_mean(text, "the services are", &known);
+        return Err(Mistake::new(format!("no service is called `{name}`")).help(help));
+    };
+    if service.service_type == ServiceType::ClusterIp && !service.headless && service.external_name.is_none()
+    {
+        return Ok(RedirectFrontend::Service(name));
+    }
+    let mistake = Mistake::new(format!(
+        "service `{name}` has no address that a local redirect policy takes: it is not of type ClusterIP, or has none"
+    ));
+    Err(mistake.help("name a service of type `ClusterIP`, or a host outside".to_owned()))
+}
+
+fn ports(value: &RedirectFile, file: &Arc<str>, mistakes: &mut Mistakes) -> Vec<ServicePort> {
+    if value.ports.0.is_empty() {
+        let mistake = Mistake::new("this local redirect policy is for no port");
+        mistakes.add(file, value.from.position, mistake.help("give it `ports: {80: 8080}`".to_owned()));
+    }
+    let read = value.ports.0.iter().filter_map(|(key, target)| {
+        let offered = mistakes.keep(file, key.position, service_port(&key.value));
+        let target = mistakes.keep(file, target.position, target_port(&target.value));
+        let ((port, protocol), target) = offered.zip(target)?;
+        Some(ServicePort { port, protocol, target })
+    });
+    read.collect()
+}
+
+/// What is wrong with the pods that are to answer.
+fn answer_mistake(name: &NamespacedName, redirect: &LocalRedirect, draft: &TopologyDraft) -> Option<Mistake> {
+    let topology = &draft.topology;
+    let siblings = format!("{}/", name.namespace);
+    if draft.broken.iter().any(|other| other.starts_with(&siblings)) {
+        return None;
+    }
+    if redirect.selects.is_empty() {
+        let mistake = Mistake::new(format!("local redirect policy `{name}` selects no pods"));
+        return Some(
+            mistake.help("name the labels of the pods that answer: `selects: {app: agent}`".to_owned()),
+        );
+    }
+    for led in &redirect.ports {
+        let backends = topology.redirect_backends(name, redirect, led);
+        if backends.is_empty() {
+            let message = format!(
+                "local redirect policy `{name}` matches no pod of `{}` on the node `host`",
+                name.namespace
+            );
+            let help = "pods of its own namespace alone answer, and those of the node of their clients";
+            return Some(Mistake::new(message).help(help.to_owned()));
+        }
+        let serves = |pod| target_served(topology, pod, led.protocol, &led.target).is_some();
+        if let Some((pod, port)) = backends.iter().find(|(pod, _)| !serves(pod)) {
+            let message = format!(
+                "`{pod}` answers for a local redirect policy, and serves no {} port {port}",
+                led.protocol
+            );
+            return Some(Mistake::new(message).help(format!("let it serve `{} {port}`", led.protocol)));
+        }
+    }
+    None
+}

@@ -1,0 +1,46 @@
+//! Attempts that a local redirect policy leads elsewhere.
+
+use crate::attempt::Target;
+use crate::topology::{Endpoint, Port, Protocol, RedirectFrontend, Topology};
+
+impl Topology {
+    /// Where a local redirect policy leads what a source sends to a port of a target: the pods that answer, each with its
+    /// port. None where there is no such policy for the port, no such pod on the node, or the source is no pod of it.
+    pub fn redirected(
+        &self,
+        source: &Endpoint,
+        target: &Target,
+        protocol: Protocol,
+        port: Port,
+    ) -> Option<Vec<(Endpoint, Port)>> {
+        self.redirects.iter().find_map(|(name, redirect)| {
+            let led = redirect.ports.iter().find(|led| (led.protocol, led.port) == (protocol, port))?;
+            if !self.is_frontend(&redirect.frontend, target) {
+                return None;
+            }
+            let backends = self.redirect_backends(name, redirect, led);
+            self.is_led(source, redirect, &backends).then_some(backends)
+        })
+    }
+
+    /// Whether a local redirect policy leads pods of the node away from a port of a target.
+    pub fn is_redirected(&self, target: &Target, protocol: Protocol, port: Port) -> bool {
+        self.redirects.iter().any(|(name, redirect)| {
+            let mut led = redirect.ports.iter().filter(|led| (led.protocol, led.port) == (protocol, port));
+            self.is_frontend(&redirect.frontend, target)
+                && led.any(|led| !self.redirect_backends(name, redirect, led).is_empty())
+        })
+    }
+
+    fn is_frontend(&self, frontend: &RedirectFrontend, target: &Target) -> bool {
+        match (frontend, target) {
+            (RedirectFrontend::Service(own), Target::Service(service) | Target::Backend { service, .. }) => {
+                own == service
+            }
+            (RedirectFrontend::Address(own), Target::Endpoint(Endpoint::World(host))) => {
+                self.world.get(host).is_some_and(|host| host.address == *own)
+            }
+            _ => false,
+        }
+    }
+}
