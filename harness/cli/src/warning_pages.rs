@@ -50,6 +50,7 @@ pub(crate) const PAGES: &[(&str, &str)] = pages![
     "pass-lags",
     "peer-selects-nothing",
     "policy-types",
+    "redirected-address",
     "route-without-service",
     "selects-nothing",
     "service-port",

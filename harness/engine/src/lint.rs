@@ -34,6 +34,7 @@ mod negative_peer;
 mod nodes_beside_cidr;
 mod pass_lags;
 mod policy_types;
+mod redirected_address;
 mod selects_nothing;
 mod service_port;
 mod takes_gateway;
@@ -86,6 +87,7 @@ const LINTS: &[fn(&LintContext<'_>) -> Vec<Diagnostic>] = &[
     equal_priorities::lint,
     dns_rules_replaced::lint,
     pass_lags::lint,
+    redirected_address::lint,
 ];
 
 /// What is wrong with some policies.

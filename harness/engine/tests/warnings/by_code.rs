@@ -9,8 +9,8 @@ use verdikt_engine::model::ModelOptions;
 use verdikt_scenario::diagnostic::{Diagnostic, Severity};
 use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::topology::{
-    Node, Pod, Port, Protocol, Served, ServedProtocol, Service, ServicePort, ServiceType, TargetPort,
-    Topology, WorldHost,
+    LocalRedirect, Node, Pod, Port, Protocol, RedirectFrontend, Served, ServedProtocol, Service, ServicePort,
+    ServiceType, TargetPort, Topology, WorldHost,
 };
 use verdikt_scenario::version::CiliumVersion;
 
@@ -426,4 +426,31 @@ fn a_policy_for_a_pod_of_the_host_network() {
     assert_snapshot!(shown(pod(Some("host")), "host-network-pods"), @"warning at 64: shop/exporter is in the network of its node, where no policy selects it (hostNetwork) => what nodes may do is the affair of the host firewall: `nodeSelector` in a clusterwide policy");
     assert_eq!(shown(pod(Some("host")), "selects-nothing"), "");
     assert_eq!(shown(pod(None), "host-network-pods"), "");
+}
+
+#[test]
+fn an_address_that_pods_are_led_away_from() {
+    let with = topology(|topology| {
+        let labels = [("app".to_owned(), "agent".to_owned())];
+        let redirect = LocalRedirect {
+            frontend: RedirectFrontend::Address("169.254.169.254".parse().unwrap()),
+            selects: labels.into(),
+            ports: vec![ServicePort {
+                port: Port::new(80).unwrap(),
+                protocol: Protocol::Tcp,
+                target: TargetPort::Number(Port::new(8181).unwrap()),
+            }],
+            spares_backends: false,
+        };
+        topology.redirects.insert("iam/metadata".parse().unwrap(), redirect);
+    });
+    let to = |block: &str, more: &str| {
+        cilium(&format!("{{endpointSelector: {{}}, egress: [{{toCIDR: [{block}]{more}}}]}}"))
+    };
+    assert_snapshot!(shown("redirected-address", Some(&with), to("169.254.169.254/32", "")), @"warning at 45: pods of the node are led away from 169.254.169.254 before policies are asked, by the local redirect policy iam/metadata => allow the pods that answer, at their own port: those of iam with `app: agent`");
+    let port = |port: u16| format!(", toPorts: [{{ports: [{{port: \"{port}\", protocol: TCP}}]}}]");
+    assert_ne!(shown("redirected-address", Some(&with), to("169.254.169.254/32", &port(80))), "");
+    assert_eq!(shown("redirected-address", Some(&with), to("169.254.169.254/32", &port(8080))), "");
+    assert_eq!(shown("redirected-address", Some(&with), to("0.0.0.0/0", "")), "");
+    assert_eq!(shown("redirected-address", None, to("169.254.169.254/32", "")), "");
 }
