@@ -1,7 +1,7 @@
 //! Whether somebody answers what an attempt asks for.
 
 use super::mistake::Mistake;
-use super::suggest::{did_you_mean, listed};
+use super::suggest::{did_you_mean, listed, of_api_server};
 use super::topology::services::target_served;
 use crate::attempt::{Scheme, Target};
 use crate::name::{DnsName, NamespacedName};
@@ -177,7 +177,8 @@ pub(super) fn resolve(name: &DnsName, topology: &Topology) -> Result<Resolved, M
             .map(|service| format!("{}.{}.svc.{}", service.name, service.namespace, CLUSTER_DOMAIN));
         let services: Vec<String> = services.collect();
         let known: Vec<&str> = names.into_iter().chain(services.iter().map(String::as_str)).collect();
-        let help = did_you_mean(name.as_str(), "the names that lead somewhere are", &known);
+        let known = || did_you_mean(name.as_str(), "the names that lead somewhere are", &known);
+        let help = of_api_server(name.as_str()).unwrap_or_else(known);
         Mistake::new(format!("`{name}` leads nowhere in this topology")).help(help)
     })
 }

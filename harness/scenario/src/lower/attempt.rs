@@ -19,7 +19,7 @@ use super::answers::reachable;
 use super::backend::{over, split_kept, split_over, split_via, through};
 use super::mistake::Mistake;
 use super::served;
-use super::suggest::did_you_mean;
+use super::suggest::{did_you_mean, of_api_server};
 use crate::attempt::{Attempt, IpFamily, Scheme, Target};
 use crate::name::{DnsName, HostName, NamespacedName};
 use crate::topology::{
@@ -30,6 +30,15 @@ use crate::topology::{
 const URLS: [(&str, Scheme); 2] = [("http://", Scheme::Http), ("https://", Scheme::Https)];
 
 const KINDS: &[&str] = &["tcp", "udp", "sctp", "icmp", "http", "https", "dns", "dns+tcp"];
+
+/// What others call attempts, and how they are written here.
+const OTHER_KINDS: &[(&str, &str)] = &[
+    ("ping", "icmp namespace/pod"),
+    ("icmpv4", "icmp4 namespace/pod"),
+    ("websocket", "http GET namespace/pod:80/path Connection=Upgrade Upgrade=websocket"),
+    ("ws", "http GET namespace/pod:80/path Connection=Upgrade Upgrade=websocket"),
+    ("wss", "https GET namespace/pod:443/path Connection=Upgrade Upgrade=websocket"),
+];
 
 /// Reads an attempt as an author writes it, `tcp database/redis:6379`, and checks that it can be made: the target
 /// exists and serves the port.
@@ -71,7 +80,11 @@ fn parse_plain(text: &str, family: Option<IpFamily>, topology: &Topology) -> Res
         "dns+tcp" => Ok(Attempt::Dns { name: dns_name(rest)?, protocol: Protocol::Tcp }),
         _ if served::IN_TLS.contains(&kind) => Err(served::in_tls(kind)),
         _ => {
-            let help = did_you_mean(kind, "an attempt begins with", KINDS);
+            let help = || did_you_mean(kind, "an attempt begins with", KINDS);
+            let help = OTHER_KINDS
+                .iter()
+                .find(|(other, _)| *other == kind)
+                .map_or_else(help, |(_, write)| format!("write `{write}`"));
             Err(Mistake::new(format!("`{kind}` is not a kind of attempt")).help(help))
         }
     }
@@ -193,13 +206,23 @@ fn target(prefix: Option<Prefix>, text: &str, topology: &Topology) -> Result<Tar
 fn no_target(text: &str, what: &str, known: impl Iterator<Item = String>, they_are: &str) -> Mistake {
     let known: Vec<String> = known.collect();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    let help = of_cilium(text).unwrap_or_else(|| did_you_mean(text, they_are, &known));
+    let help = of_cilium(text).or_else(|| of_api_server(text));
+    let help = help.unwrap_or_else(|| did_you_mean(text, they_are, &known));
     Mistake::new(format!("no {what} is called `{text}`")).help(help)
 }
 
 /// What to do about an endpoint of Cilium's own that the topology leaves out.
 fn of_cilium(text: &str) -> Option<String> {
-    ["ingress", "health"].contains(&text).then(|| format!("add it to the topology: `cilium: [{text}]`"))
+    let own = match text {
+        "gateway" => "ingress",
+        text => text,
+    };
+    let help = || format!("add it to the topology: `cilium: [{own}]`");
+    match text {
+        "gateway" => Some(format!("the gateway is called `ingress`; {}", help())),
+        "ingress" | "health" => Some(help()),
+        _ => None,
+    }
 }
 
 fn target_of_any_kind(text: &str, topology: &Topology) -> Result<Target, Mistake> {
@@ -244,6 +267,7 @@ fn addressed(name: &NamespacedName, service: &Service) -> Result<(), Mistake> {
 fn targets(topology: &Topology) -> Vec<String> {
     let pods = topology.pods.keys().chain(topology.services.keys()).map(ToString::to_string);
     let hosts = topology.world.keys().chain(topology.nodes.keys()).map(ToString::to_string);
+    let hosts = hosts.chain(topology.cilium.iter().map(|own| Endpoint::Cilium(*own).to_string()));
     let names = topology.world.values().flat_map(|host| host.names.iter().map(ToString::to_string));
     // A host and a name it answers to may be called the same.
     let targets: BTreeSet<String> = pods.chain(hosts).chain(names).collect();

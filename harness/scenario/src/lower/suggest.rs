@@ -1,5 +1,10 @@
 //! Suggestions: the name an author probably meant.
 
+use crate::topology::API_SERVER_SERVICE;
+
+/// How many hyphens a word may have more than another one that is spelled alike.
+const MOST_HYPHENS: usize = 8;
+
 /// How many candidates are compared; a scenario's topology is far smaller.
 const MOST_COMPARED: usize = 1000;
 
@@ -17,7 +22,7 @@ pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         if near { strsim::osa_distance(text, candidate) } else { usize::MAX }
     };
     let distance = |candidate: &str| {
-        if candidate.eq_ignore_ascii_case(text) {
+        if is_spelled_alike(candidate, text) {
             return 0;
         }
         let whole = compare(candidate);
@@ -34,6 +39,15 @@ pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// Whether two words differ in capitals and hyphens alone: `policy-cidr-match-mode` and `policyCIDRMatchMode`.
+fn is_spelled_alike(one: &str, other: &str) -> bool {
+    let letters = |text: &str| {
+        let plain = text.bytes().filter(|letter| !matches!(letter, b'-' | b'_'));
+        plain.map(|letter| letter.to_ascii_lowercase()).collect::<Vec<u8>>()
+    };
+    one.len().abs_diff(other.len()) <= MOST_HYPHENS && letters(one) == letters(other)
 }
 
 /// Names as they stand in a sentence: `a`, `b` and `c`. Of many, the first twelve.
@@ -58,4 +72,16 @@ pub(crate) fn did_you_mean(text: &str, what: &str, candidates: &[&str]) -> Strin
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("{what}: {}", listed(candidates.iter().copied())),
     }
+}
+
+/// What to do about the service of the API server, where the topology has no API server.
+pub(crate) fn of_api_server(text: &str) -> Option<String> {
+    let names = [
+        API_SERVER_SERVICE,
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+    ];
+    let help = "say where the API server is, and the service is there: `nodes: {control: {apiServer: true, serves: [tcp 6443]}}`";
+    names.contains(&text).then(|| help.to_owned())
 }

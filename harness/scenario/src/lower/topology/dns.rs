@@ -1,5 +1,7 @@
 //! The DNS servers that the pods of a topology use.
 
+use std::net::IpAddr;
+
 use super::{TopologyDraft, TopologyPart};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::suggest::did_you_mean;
@@ -52,6 +54,12 @@ fn known_server(text: &str, topology: &Topology) -> Result<Nameserver, Mistake> 
     }
     if text.contains('/') {
         return known_service(text, topology).map(Nameserver::Service);
+    }
+    if text.parse::<IpAddr>().is_ok() {
+        let mistake = Mistake::new(format!("`{text}` is an address, and DNS servers are named"));
+        let help =
+            format!("make it a host outside: `world: {{resolver: {{address: {text}, serves: [dns 53]}}}}`");
+        return Err(mistake.help(help));
     }
     let name = text.parse::<HostName>()?;
     let endpoint = if topology.world.contains_key(&name) {

@@ -50,6 +50,12 @@ fn destination(text: &str, topology: &Topology) -> Result<(NamespacedName, Port)
     };
     let (service, port) = (name.parse::<NamespacedName>()?, port(number)?);
     let Some(known) = topology.services.get(&service) else {
+        if topology.pods.contains_key(&service) {
+            let mistake = Mistake::new(format!("`{service}` is a pod, and routes lead to services"));
+            let help =
+                "put a service before it: `services: {namespace/name: {selects: {…}, ports: {80: 80}}}`";
+            return Err(mistake.help(help.to_owned()));
+        }
         let known: Vec<String> = topology.services.keys().map(ToString::to_string).collect();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let help = did_you_mean(name, "the services are", &known);
