@@ -9,6 +9,7 @@
 mod agents;
 mod canary;
 mod cause;
+mod forgotten;
 mod identities;
 mod own_pods;
 #[cfg(test)]

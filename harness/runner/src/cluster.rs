@@ -17,8 +17,9 @@ mod schedule;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use tracing::debug;
 use verdikt_cluster::clean::{CleanScope, clean};
 use verdikt_cluster::cluster::{Cluster, ClusterOptions, is_served_by_node};
 use verdikt_cluster::connect::ApiConnection;
@@ -36,6 +37,7 @@ use verdikt_verdict::event::RejectedObject;
 use verdikt_wire as wire;
 
 use self::flows::NodeFlows;
+use self::flows::shared::SharedFlows;
 use self::itself::with_true_client;
 use crate::backend::{
     AppliedStep, AttemptNumber, Backend, BackendError, BackendEvent, Destinations, EndScope, Flowing,
@@ -88,23 +90,36 @@ pub struct ClusterRunOptions {
     /// The folder for what may explain a step that is not as expected: a folder for each scenario, and in it one for
     /// each step.
     pub evidence: Option<PathBuf>,
-    /// Whose flows are followed, as [`choose_flows`] says.
-    pub flows: FlowSourceChoice,
+}
+
+/// The pods of a scenario that waits for others.
+pub(crate) struct PodsAhead<'a, T> {
+    /// Its first topology.
+    pub(crate) topology: &'a Topology,
+    /// Its turn.
+    pub(crate) turn: T,
 }
 
 impl ClusterBackend {
-    /// No topology yet, in a cluster that is as [`Cluster::open`] wants it.
-    pub async fn open(
+    /// No topology yet, in a cluster that is as [`Cluster::open`] wants it. Where others are under way that have what the
+    /// scenario needs, its pods are made meanwhile.
+    pub(crate) async fn open(
         connection: ApiConnection,
         facts: Facts,
-        options: ClusterOptions,
-        run_options: ClusterRunOptions,
+        (options, run_options): (ClusterOptions, ClusterRunOptions),
+        flows: &SharedFlows,
+        ahead: Option<PodsAhead<'_, impl Future<Output = ()>>>,
     ) -> Result<Self, BackendError> {
-        let (begin, at) = (Instant::now(), SystemTime::now());
-        let flows = NodeFlows::follow(&connection, &facts, &run_options.flows, at)
-            .await
-            .map_err(BackendError::new)?;
-        let cluster = Cluster::open(connection, facts, options, begin).await.map_err(BackendError::new)?;
+        let cluster = Cluster::open(connection, facts, options, flows.begin()).await;
+        let mut cluster = cluster.map_err(BackendError::new)?;
+        if let Some(PodsAhead { topology, turn }) = ahead {
+            // Its first step meets the same obstacle, and tells.
+            if let Err(error) = cluster.make_pods(topology).await {
+                debug!(%error, "cannot make pods ahead");
+            }
+            turn.await;
+        }
+        let flows = flows.subscribe(cluster.facts()).await.map_err(BackendError::new)?;
         let audit = cluster.facts().cilium.audit();
         let own_service_clients = cluster.facts().cilium.own_service_clients();
         let (topology, in_flight) = (Topology::default(), InFlight::default());

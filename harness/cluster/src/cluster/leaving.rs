@@ -68,10 +68,13 @@ impl Cluster {
     }
 
     /// Removes all that was made for the scenario but its namespaces: policies first, so that nothing that stays is cut
-    /// off by what goes.
+    /// off by what goes. Clusterwide ones are forgotten then, so that they do not meet whoever comes next.
     pub async fn remove_all(self) -> Result<(), ApiError> {
         let canaries = self.canaries.iter().map(|(object, uid)| (object, uid));
         self.remove_each(self.stored.uids().chain(canaries)).await?;
+        let clusterwide = self.stored.uids().filter(|(object, _)| !object.kind.namespaced);
+        let clusterwide: Vec<String> = clusterwide.map(|(_, uid)| uid.clone()).collect();
+        self.wait_forgotten(&clusterwide).await;
         self.remove_each(&self.uids).await
     }
 

@@ -46,6 +46,17 @@ impl Cluster {
         self.learn_doors(topology).await
     }
 
+    /// Makes the pods of a topology and starts their probes, before anything else of it is there.
+    pub async fn make_pods(&mut self, topology: &Topology) -> Result<(), ClusterError> {
+        let borrowed_on = self.borrowed_on(topology.pods.keys().cloned().map(Endpoint::Pod));
+        let places = choose_places(&self.facts, topology, &borrowed_on)?;
+        let wanted = self.wanted_pods(topology, &places);
+        self.ensure_namespaces(topology).await?;
+        self.ensure_accounts(topology).await?;
+        self.ensure_pods(&wanted).await?;
+        self.learn_addresses(&wanted, &places).await
+    }
+
     /// Takes over the addresses of the nodes that take part, which may be behind services.
     fn learn_nodes(&mut self, places: &NodePlaces) {
         for (name, node) in &places.nodes {
@@ -70,14 +81,17 @@ impl Cluster {
     }
 
     async fn ensure_namespaces(&mut self, topology: &Topology) -> Result<(), ClusterError> {
-        for (name, labels) in &topology.namespaces {
-            if self.options.borrowed.contains(name) || !is_used(topology, name) {
-                continue;
-            }
-            let run = &self.options.run;
-            let uid = namespaces::ensure(&self.connection, name, labels, run, &self.options.progress).await?;
-            self.namespaces.insert(name.clone(), uid);
-        }
+        let ours = topology
+            .namespaces
+            .iter()
+            .filter(|(name, _)| !self.options.borrowed.contains(*name) && is_used(topology, name));
+        let (connection, run, progress) = (&self.connection, &self.options.run, &self.options.progress);
+        let ensured = stream::iter(ours).map(|(name, labels)| async move {
+            let uid = namespaces::ensure(connection, name, labels, run, progress).await?;
+            Ok::<_, ClusterError>((name.clone(), uid))
+        });
+        let ensured: Vec<(NamespaceName, String)> = ensured.buffer_unordered(AT_ONCE).try_collect().await?;
+        self.namespaces.extend(ensured);
         Ok(())
     }
 
@@ -180,21 +194,22 @@ impl Cluster {
     }
 
     async fn ensure_pods(&mut self, wanted: &BTreeMap<Endpoint, Value>) -> Result<(), ClusterError> {
-        let mut making = Vec::new();
-        for (endpoint, pod) in wanted {
-            let is_borrowed = self.is_borrowed(endpoint);
-            match self.pods.get_mut(endpoint) {
-                _ if is_borrowed => {}
-                Some(present) if present == pod => {}
-                Some(present) => {
-                    let change = pods::label_change(&labels_of(present), &labels_of(pod));
-                    objects::merge(&self.connection, &pod_object(pod), &change).await?;
-                    *present = pod.clone();
-                }
-                None => making.push(pod),
-            }
-        }
+        let ours = || wanted.iter().filter(|(endpoint, _)| !self.is_borrowed(endpoint));
+        let making: Vec<&Value> =
+            ours().filter(|(endpoint, _)| !self.pods.contains_key(*endpoint)).map(|(_, pod)| pod).collect();
+        let present = ours().filter_map(|(endpoint, pod)| Some((endpoint, pod, self.pods.get(endpoint)?)));
+        let changing: Vec<(&Endpoint, &Value, Value)> = present
+            .filter(|(_, pod, present)| pod != present)
+            .map(|(endpoint, pod, present)| {
+                (endpoint, pod, pods::label_change(&labels_of(present), &labels_of(pod)))
+            })
+            .collect();
         let connection = &self.connection;
+        let changed = stream::iter(changing).map(|(endpoint, pod, change)| async move {
+            objects::merge(connection, &pod_object(pod), &change).await?;
+            Ok::<_, ApiError>((endpoint.clone(), pod.clone()))
+        });
+        let changed: Vec<(Endpoint, Value)> = changed.buffer_unordered(AT_ONCE).try_collect().await?;
         let made = stream::iter(making).map(|pod| async move {
             let object = pod_object(pod);
             match objects::create(connection, &object, pod, FieldValidation::Strict).await {
@@ -204,7 +219,9 @@ impl Cluster {
                 Ok(made) => Ok((object, made)),
             }
         });
-        for (object, made) in made.buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await? {
+        let made = made.buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
+        self.pods.extend(changed);
+        for (object, made) in made {
             self.remember_uid(object, &made);
         }
         Ok(())

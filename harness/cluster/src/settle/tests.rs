@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::agents::{AgentAnswer, has_read, have_realized};
 use super::cause::{last_failure, unhealthy_endpoints};
+use super::forgotten::has_forgotten;
 use super::identities::{Comparison, are_known, labels};
 use super::own_pods::OwnPods;
 use super::validity::verdict;
@@ -45,6 +46,18 @@ fn an_agent_has_read_what_its_policy_holds() {
     yes, revision 12
     the agent has not read the last changes of 1 kinds of policies
     the agent's policy has no revision
+    the agent's policy cannot be understood
+    ");
+}
+
+#[test]
+fn an_agent_has_forgotten_what_its_policy_no_longer_holds() {
+    let said = r#"{"policy": "[{\"labels\": [{\"key\": \"io.cilium.k8s.policy.uid\", \"value\": \"u-1\"}]}]", "revision": 12}"#;
+    let check = |said: &str, uid: &str| show(has_forgotten(said, &[uid.to_owned()]));
+    let seen = [check(said, "u-1"), check(said, "u-2"), check("Error: Cannot get policy", "u-1")];
+    insta::assert_snapshot!(seen.join("\n"), @"
+    the agent still has a policy that was removed
+    yes, revision 0
     the agent's policy cannot be understood
     ");
 }

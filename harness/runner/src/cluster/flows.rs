@@ -2,6 +2,7 @@
 
 mod agents;
 mod relay;
+pub(super) mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use tokio::task::JoinSet;
 use verdikt_cluster::connect::ApiConnection;
 use verdikt_cluster::exec::PodContainer;
 use verdikt_cluster::inspect::Facts;
+use verdikt_hubble::client::FlowServer;
 use verdikt_hubble::flow_source::{self, FlowSourceChoice, FlowSourceError};
 use verdikt_scenario::flow::Flow;
 
@@ -113,29 +115,18 @@ struct Absence {
 }
 
 impl NodeFlows {
-    /// Follows whom was chosen. Times are counted from `begin`, by the clocks of the nodes.
-    pub(super) async fn follow(
-        connection: &ApiConnection,
-        facts: &Facts,
-        choice: &FlowSourceChoice,
-        begin: SystemTime,
-    ) -> Result<Self, FlowsError> {
+    /// What agents tell.
+    fn of_agents(told: mpsc::UnboundedReceiver<SourceReport>) -> Self {
+        Self { told, away: BTreeMap::new(), past: None, tellers: JoinSet::new() }
+    }
+
+    /// What Relay tells. Times are counted from `begin`, by the clocks of the nodes.
+    async fn of_relay(facts: &Facts, source: &FlowServer, begin: SystemTime) -> Result<Self, FlowsError> {
         let (tell, told) = mpsc::unbounded_channel();
         let mut tellers = JoinSet::new();
-        let past = match choice {
-            FlowSourceChoice::Agents { .. } => {
-                for (node, agent) in agents_of(facts) {
-                    let followed = agents::follow(connection, (node, agent), begin, tell.clone());
-                    tellers.spawn(followed.await?);
-                }
-                None
-            }
-            FlowSourceChoice::Relay { source, .. } => {
-                let nodes = agents_of(facts).map(|(node, _)| node.clone()).collect();
-                tellers.spawn(relay::follow(source, nodes, begin, tell.clone()).await?);
-                Some(RelayHistory::new(source, begin, tell).await?)
-            }
-        };
+        let nodes = agents_of(facts).map(|(node, _)| node.clone()).collect();
+        tellers.spawn(relay::follow(source, nodes, begin, tell.clone()).await?);
+        let past = Some(RelayHistory::new(source, begin, tell).await?);
         Ok(Self { told, away: BTreeMap::new(), past, tellers })
     }
 

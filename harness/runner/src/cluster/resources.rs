@@ -47,6 +47,8 @@ pub(super) struct Resources {
     identities: BTreeSet<Identity>,
     nodes: bool,
     serves_on_nodes: bool,
+    /// Whether its pods take ports of nodes as soon as they are there.
+    takes_ports: bool,
     /// Those of hosts outside, and those that services take there.
     addresses: BTreeSet<IpAddr>,
     /// Those of them at which something serves, or to which a name leads.
@@ -106,6 +108,7 @@ impl Resources {
         self.nodes |= !topology.nodes.is_empty();
         let takes_ports = topology.pods.values().any(|pod| !pod.host_ports.is_empty());
         self.nodes |= takes_ports;
+        self.takes_ports |= takes_ports;
         self.serves_on_nodes |= takes_ports || topology.nodes.values().any(|node| !node.serves.is_empty());
         self.addresses.extend(topology.world.values().map(|host| host.address));
         let serving =
@@ -122,6 +125,20 @@ impl Resources {
         shared.any(|address| self.serving.contains(address) || other.serving.contains(address))
     }
 
+    /// Whether its pods can be there while the other scenario is: no policy of either is in force for both, as those of one
+    /// that waits come later.
+    pub(super) fn can_wait_beside(&self, other: &Self) -> bool {
+        !self.takes_ports && self.namespaces.is_disjoint(&other.namespaces)
+    }
+
+    /// Whether two scenarios need the same thing for themselves.
+    pub(super) fn shares_a_claim_with(&self, other: &Self) -> bool {
+        (self.serves_on_nodes && other.nodes)
+            || (self.nodes && other.serves_on_nodes)
+            || (self.names && other.names)
+            || self.shares_an_address_with(other)
+    }
+
     /// Whether two scenarios may not be there at the same time.
     pub(super) fn conflicts_with(&self, other: &Self) -> bool {
         let is_there = |one: &Self| *one != Self::default();
@@ -129,12 +146,9 @@ impl Resources {
             |one: &Self, other: &Self| is_there(other) && one.subjects.select_any(&other.identities);
         rules_over(self, other)
             || rules_over(other, self)
-            || (self.serves_on_nodes && other.nodes)
-            || (self.nodes && other.serves_on_nodes)
-            || (self.names && other.names)
+            || self.shares_a_claim_with(other)
             || !self.clusterwide.is_disjoint(&other.clusterwide)
             || !self.namespaces.is_disjoint(&other.namespaces)
-            || self.shares_an_address_with(other)
     }
 }
 

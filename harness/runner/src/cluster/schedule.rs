@@ -2,8 +2,9 @@
 //!
 //! Those of a scenario that depends on their names are always called so; others get other names where that lets them run
 //! beside more. Scenarios that have to wait for one another go first, those of the longest chain before others: what is
-//! left for the end runs side by side.
+//! left for the end runs side by side. The pods of a few that wait are made meanwhile.
 
+mod begun;
 #[cfg(test)]
 mod tests;
 
@@ -13,11 +14,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use tokio::sync::Notify;
 use verdikt_scenario::name::NamespaceName;
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::Topology;
 use verdikt_scenario::version::CiliumVersion;
 
+use self::begun::{Beginning, BegunScenarios, Overlap};
 use super::renaming::Renaming;
 use super::resources::{Claim, Resources};
 
@@ -34,8 +37,10 @@ pub(super) struct ClusterSchedule<'a> {
     candidates: Vec<Candidate<'a>>,
     /// The first to begin first.
     order: Vec<usize>,
-    /// The set of names of each that has begun.
-    chosen: RefCell<BTreeMap<usize, usize>>,
+    /// Those that have begun.
+    begun: RefCell<BegunScenarios>,
+    /// Told when one of them need not wait any more.
+    let_in: Notify,
 }
 
 /// What a schedule needs to know of a run.
@@ -89,7 +94,8 @@ impl<'a> Candidate<'a> {
 impl<'a> ClusterSchedule<'a> {
     pub(super) fn new(scenarios: &'a [Scenario], options: &ScheduleOptions<'_>) -> Self {
         let candidates: Vec<_> = scenarios.iter().map(|it| Candidate::new(it, options)).collect();
-        let mut schedule = Self { candidates, order: Vec::new(), chosen: RefCell::default() };
+        let (begun, let_in) = (RefCell::default(), Notify::new());
+        let mut schedule = Self { candidates, order: Vec::new(), begun, let_in };
         let times: Vec<Duration> = scenarios.iter().map(expected_time).collect();
         let claims: Vec<_> = schedule.candidates.iter().map(Candidate::claims).collect();
         let order = longest_chain_first(&times, &claims);
@@ -99,43 +105,58 @@ impl<'a> ClusterSchedule<'a> {
 
     /// The next of the waiting scenarios, in the order of their indices, beside those under way; none if it has to wait.
     pub(super) fn next(&self, waiting: &[usize], under_way: &BTreeSet<usize>) -> Option<usize> {
-        let mut chosen = self.chosen.borrow_mut();
-        chosen.retain(|index, _| under_way.contains(index));
+        let mut begun = self.begun.borrow_mut();
+        begun.keep(under_way);
+        let overlap = |one, other| self.overlap(one, other);
+        if begun.let_in(&self.order, overlap) {
+            self.let_in.notify_waiters();
+        }
         let waits = |index: &&usize| waiting.binary_search(index).is_ok();
         let sets = |index: usize| self.candidates[index].sets.len().max(1);
-        let conflict = |one, other| self.conflict(one, other);
-        let order = self.order.iter().filter(waits).copied();
-        let (index, set) = first_that_fits(order, sets, &chosen, conflict)?;
-        chosen.insert(index, set);
+        let order: Vec<usize> = self.order.iter().filter(waits).copied().collect();
+        let (index, set, beginning) = begun.first_that_fits(&order, sets, overlap)?;
+        match beginning {
+            Beginning::InForce => begun.in_force.insert(index, set),
+            Beginning::Ahead => begun.ahead.insert(index, set),
+        };
         Some(index)
+    }
+
+    /// Whether the pods of a scenario are to be made before its turn comes.
+    pub(super) fn is_ahead(&self, index: usize) -> bool {
+        self.begun.borrow().ahead.contains_key(&index)
+    }
+
+    /// Waits until a scenario that has begun may have all it needs.
+    pub(super) async fn turn(&self, index: usize) {
+        loop {
+            let let_in = self.let_in.notified();
+            tokio::pin!(let_in);
+            let_in.as_mut().enable();
+            if !self.is_ahead(index) {
+                return;
+            }
+            let_in.await;
+        }
     }
 
     /// The names that the namespaces of a scenario under way have; none if it is not run.
     pub(super) fn renaming(&self, index: usize) -> Option<Renaming> {
-        let set = *self.chosen.borrow().get(&index)?;
+        let begun = self.begun.borrow();
+        let set = *begun.in_force.get(&index).or_else(|| begun.ahead.get(&index))?;
         self.candidates[index].sets.get(set).map(|(renaming, _)| renaming.clone())
     }
 
-    /// Whether two scenarios, each with a set of names, may not be there at the same time.
-    fn conflict(&self, one: (usize, usize), other: (usize, usize)) -> bool {
+    fn overlap(&self, one: (usize, usize), other: (usize, usize)) -> Overlap {
         let resources = |(index, set): (usize, usize)| self.candidates[index].resources(set);
-        let both = resources(one).zip(resources(other));
-        both.is_some_and(|(one, other)| one.conflicts_with(other))
+        let Some((one, other)) = resources(one).zip(resources(other)) else { return Overlap::None };
+        match one.conflicts_with(other) {
+            false => Overlap::None,
+            true if !one.can_wait_beside(other) => Overlap::Pods,
+            true if one.shares_a_claim_with(other) => Overlap::Claim,
+            true => Overlap::Policies,
+        }
     }
-}
-
-/// The first scenario that conflicts with none of those that have begun, with the first set of names in which it does
-/// not.
-fn first_that_fits(
-    mut order: impl Iterator<Item = usize>,
-    sets: impl Fn(usize) -> usize,
-    begun: &BTreeMap<usize, usize>,
-    conflict: impl Fn((usize, usize), (usize, usize)) -> bool,
-) -> Option<(usize, usize)> {
-    order.find_map(|index| {
-        let fits = |set: &usize| !begun.iter().any(|(other, its)| conflict((index, *set), (*other, *its)));
-        (0..sets(index)).find(fits).map(|set| (index, set))
-    })
 }
 
 /// The scenarios in the order in which they should begin: those first that share something of which all the scenarios that

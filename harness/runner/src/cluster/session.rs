@@ -28,14 +28,15 @@ use verdikt_scenario::version::CiliumVersion;
 use verdikt_verdict::run_result::RunResult;
 
 use super::access::{AccessError, look_at_borrowed, require_clusterwide};
+use super::flows::shared::SharedFlows;
 use super::notice::Notice;
 use super::renaming::RenamedBackend;
 use super::schedule::{ClusterSchedule, ScheduleOptions};
 use super::{
-    ClusterBackend, ClusterRunOptions, Clusterwide, FlowsError, asks_for_names, choose_flows,
+    ClusterBackend, ClusterRunOptions, Clusterwide, FlowsError, PodsAhead, asks_for_names, choose_flows,
     has_clusterwide_policies, reach, unfit,
 };
-use crate::backend::{BackendError, reason};
+use crate::backend::reason;
 use crate::plan::{RunOptions, Sink};
 use crate::run::{BackendChoice, run_on};
 
@@ -156,6 +157,7 @@ impl ClusterSession {
         let unfit = |scenario: &Scenario| self.unfit(scenario);
         let is_run =
             |scenario: &Scenario| scenario.cilium.contains(options.version) && unfit(scenario).is_none();
+        let flows = SharedFlows::follow(&self.connection, &self.facts, self.flows.clone()).await?;
         let lease = tokio::select! {
             lease = self.begin(scenarios.iter().filter(|scenario| is_run(scenario)), progress) => lease?,
             () = asked() => return Err(SessionError::Interrupted),
@@ -163,7 +165,13 @@ impl ClusterSession {
         let schedule = ClusterSchedule::new(scenarios, &self.schedule_options(options, &is_run));
         let open = async |index: usize| {
             let names = schedule.renaming(index).unwrap_or_default();
-            let backend = self.backend(index, &scenarios[index], options, progress).await?;
+            let scenario = names.scenario(&scenarios[index]);
+            let topology = scenario.steps.first().map(|step| &step.topology);
+            let ahead = topology.filter(|_| schedule.is_ahead(index));
+            let ahead = ahead.map(|topology| PodsAhead { topology, turn: schedule.turn(index) });
+            let uses = self.uses(index, &scenarios[index], options, progress);
+            let (connection, facts) = (self.connection.clone(), self.facts.clone());
+            let backend = ClusterBackend::open(connection, facts, uses, &flows, ahead).await?;
             Ok(RenamedBackend::new(backend, names, options.version))
         };
         let next = |waiting: &[usize], under_way: &BTreeSet<usize>| schedule.next(waiting, under_way);
@@ -210,20 +218,20 @@ impl ClusterSession {
         unfit(&self.facts, world.as_ref(), &self.borrowed, *clusterwide, scenario)
     }
 
-    /// A backend for one scenario, which has an index in the run.
-    async fn backend(
+    /// How a scenario, which has an index in the run, uses the cluster.
+    fn uses(
         &self,
         index: usize,
         scenario: &Scenario,
         options: &RunOptions,
         progress: &WaitProgress,
-    ) -> Result<ClusterBackend, BackendError> {
+    ) -> (ClusterOptions, ClusterRunOptions) {
         let mut world = self.settings.world.clone();
         // The server of the names is one for all: whoever needs it is there without others that do.
         if let Some(world) = world.as_mut().filter(|_| !asks_for_names(scenario)) {
             world.dns = None;
         }
-        let options_here = ClusterOptions {
+        let of_cluster = ClusterOptions {
             run: self.run.scenario(index),
             image: self.settings.image.clone(),
             borrowed: self.settings.borrowed.clone(),
@@ -231,13 +239,12 @@ impl ClusterSession {
             pod_deadline: PODS,
             progress: progress.about(&scenario.name),
         };
-        let run_options = ClusterRunOptions {
+        let of_run = ClusterRunOptions {
             timeout: options.timeout,
             keep: self.settings.keep,
             evidence: self.settings.evidence.clone(),
-            flows: self.flows.clone(),
         };
-        ClusterBackend::open(self.connection.clone(), self.facts.clone(), options_here, run_options).await
+        (of_cluster, of_run)
     }
 
     /// Tells what clusterwide policies select, looks whether they may be made, and keeps other runs off from then on.

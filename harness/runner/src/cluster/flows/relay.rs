@@ -97,7 +97,7 @@ impl RelayHistory {
     ) -> Result<Self, FlowsError> {
         let client = HubbleClient::connect(source, ANSWER).await;
         let client = client.map_err(|error| FlowsError::Relay { reason: error.to_string() })?;
-        Ok(Self { client, begin, since: begin, tell })
+        Ok(Self { client, begin, since: SystemTime::now(), tell })
     }
 
     /// Tells all flows since the last time, when the newest of now can be read; some twice. Where they are not told in

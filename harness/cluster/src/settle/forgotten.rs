@@ -1,0 +1,45 @@
+//! Waiting until agents have forgotten clusterwide policies, which concern the pods of whoever comes next.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::Countdown;
+use super::agents::AgentAnswer;
+use crate::cluster::Cluster;
+
+/// How long agents may take before nobody waits for them any more.
+const FORGET: Duration = Duration::from_secs(10);
+
+impl Cluster {
+    /// Waits until the agents of the nodes that run pods of the scenario have none of these policies, by their UIDs. One
+    /// that cannot be asked is not waited for.
+    pub(crate) async fn wait_forgotten(&self, uids: &[String]) {
+        let clock = Countdown { begin: Instant::now(), deadline: FORGET };
+        let agents = self.nodes_in_use().into_iter().filter_map(|(node, agent)| Some((node, agent?)));
+        for (node, agent) in agents.filter(|_| !uids.is_empty()) {
+            let what = format!("wait until the agent of node {node} has forgotten the clusterwide policies");
+            let question = ["policy", "get", "-o", "json"];
+            let asked =
+                self.ask_until(&what, &agent, &question, clock, |said| has_forgotten(said, uids)).await;
+            let reason = match asked {
+                Ok(Ok(_)) => continue,
+                Ok(Err(reason)) => reason,
+                Err(error) => error.to_string(),
+            };
+            self.progress().tell(reason);
+        }
+    }
+}
+
+/// Whether an agent's policy holds none of these objects.
+pub(super) fn has_forgotten(said: &str, uids: &[String]) -> AgentAnswer {
+    let said = serde_json::from_str::<Value>(said).unwrap_or_default();
+    match said["policy"].as_str() {
+        Some(policy) if uids.iter().any(|uid| policy.contains(uid.as_str())) => {
+            AgentAnswer::No("the agent still has a policy that was removed".to_owned())
+        }
+        Some(_) => AgentAnswer::Yes(0),
+        None => AgentAnswer::No("the agent's policy cannot be understood".to_owned()),
+    }
+}
