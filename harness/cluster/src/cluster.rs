@@ -36,6 +36,7 @@ use crate::inspect::{self, Facts};
 use crate::mark::RunId;
 use crate::namespaces::NamespaceError;
 use crate::objects::{ApiObject, POD};
+use crate::pods::is_in_host_network;
 use crate::policies::{self, AppliedPolicies, PolicyContext, PolicyError, StoredPolicies};
 use crate::wait::{Late, WaitProgress};
 use crate::world::World;
@@ -243,8 +244,8 @@ impl Cluster {
 
     /// Ends the servers of nodes: no attempt is to come before the next step.
     pub fn stop_serving_on_nodes(&mut self) {
-        let is_node = |endpoint: &&Endpoint| matches!(endpoint, Endpoint::Node(_));
-        let nodes: Vec<Endpoint> = self.probes.endpoints().filter(is_node).cloned().collect();
+        let is_on_node = |endpoint: &&Endpoint| self.is_on_node(endpoint);
+        let nodes: Vec<Endpoint> = self.probes.endpoints().filter(is_on_node).cloned().collect();
         for node in nodes {
             self.probes.stop_serving(&node);
         }
@@ -324,12 +325,18 @@ impl Cluster {
         self.begin
     }
 
-    /// The pods of this scenario by the endpoints they are, without probes of nodes.
+    /// The pods of this scenario that are endpoints of Cilium, as those in the network of a node are not.
     pub fn pods(&self) -> impl Iterator<Item = &NamespacedName> {
-        self.pods.keys().filter_map(|endpoint| match endpoint {
+        let own = self.pods.iter().filter(|(_, pod)| !is_in_host_network(pod));
+        own.filter_map(|(endpoint, _)| match endpoint {
             Endpoint::Pod(name) => Some(name),
             _ => None,
         })
+    }
+
+    /// Whether a probe is in the network of a node.
+    pub(crate) fn is_on_node(&self, endpoint: &Endpoint) -> bool {
+        self.pods.get(endpoint).is_some_and(is_in_host_network)
     }
 
     /// The pods that were made, whether they got ready or not, with those of nodes.

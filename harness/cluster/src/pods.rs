@@ -107,6 +107,39 @@ pub(crate) fn unprivileged() -> Map<String, Value> {
 
 /// The pod whose probe acts for a node: in the node's own network.
 pub fn node_manifest(name: &str, image: &ProbeImage, run: &RunId, node: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"namespace": SYSTEM_NAMESPACE, "name": name, "annotations": run.marks()},
+        "spec": in_host_network(image, node),
+    })
+}
+
+/// A pod of the topology that is in the network of its node, which no profile of Pod Security but `privileged` allows.
+pub fn host_network_manifest(
+    name: &NamespacedName,
+    pod: &topology::Pod,
+    image: &ProbeImage,
+    run: &RunId,
+    node: &str,
+) -> Value {
+    let mut spec = in_host_network(image, node);
+    spec["serviceAccountName"] = json!(pod.service_account.as_deref().unwrap_or("default"));
+    spec["containers"][0]["ports"] = ports(pod);
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "namespace": name.namespace.as_str(),
+            "name": name.name.as_str(),
+            "labels": pod.labels,
+            "annotations": run.marks(),
+        },
+        "spec": spec,
+    })
+}
+
+fn in_host_network(image: &ProbeImage, node: &str) -> Value {
     let mut spec = common(image);
     spec["hostNetwork"] = json!(true);
     spec["securityContext"] = json!({"seccompProfile": {"type": "RuntimeDefault"}});
@@ -118,12 +151,19 @@ pub fn node_manifest(name: &str, image: &ProbeImage, run: &RunId, node: &str) ->
         "runAsUser": 0,
     });
     Placement { node: node.to_owned(), tolerate: true }.write(&mut spec);
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"namespace": SYSTEM_NAMESPACE, "name": name, "annotations": run.marks()},
-        "spec": spec,
-    })
+    spec
+}
+
+/// Whether a pod that was made has no network of its own, and so is no endpoint of Cilium.
+pub(crate) fn is_in_host_network(pod: &Value) -> bool {
+    pod.pointer("/spec/hostNetwork").and_then(Value::as_bool).unwrap_or_default()
+}
+
+/// The node of a pod that was made.
+pub(crate) fn placed_on(pod: &Value) -> Option<&str> {
+    let terms =
+        "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
+    pod.pointer(terms)?.pointer("/0/matchFields/0/values/0")?.as_str()
 }
 
 fn common(image: &ProbeImage) -> Value {

@@ -221,7 +221,9 @@ impl Backend for ClusterBackend {
         let lag = self.flows.flush();
         let addresses = self.cluster.addresses();
         let node = self.cluster.facts().nodes.values().flat_map(|node| &node.addresses).copied();
-        let pods = self.cluster.sites().filter(|site| matches!(site, Endpoint::Pod(_)));
+        let is_pod =
+            |site: &&Endpoint| matches!(site, Endpoint::Pod(_)) && self.topology.node_of(site).is_none();
+        let pods = self.cluster.sites().filter(is_pod);
         let pairs = pods.flat_map(|pod| node.clone().map(move |address| (pod, address)));
         let mut reachable = pairs.filter(|(pod, node)| addresses.reachable(pod, &[*node]).is_some());
         let Some((pod, address)) = reachable.next() else { return lag };

@@ -13,7 +13,7 @@ use super::{Cluster, ClusterError};
 use crate::borrow::{self, Borrowed, BorrowedPod};
 use crate::exec::PodContainer;
 use crate::objects::{self, ApiObject, POD, metadata};
-use crate::pods::PodObstacle;
+use crate::pods::{PodObstacle, placed_on};
 use crate::probe;
 use crate::wait::{self, Wait, WaitState};
 
@@ -46,7 +46,10 @@ impl Cluster {
     pub(crate) fn node_of(&self, pod: &NamespacedName) -> Option<&str> {
         match self.borrowed.pods.get(pod) {
             Some(borrowed_pod) => borrowed_pod.node.as_deref(),
-            None => self.pods_on(),
+            None => {
+                let made = self.pods.get(&Endpoint::Pod(pod.clone()));
+                made.and_then(placed_on).or_else(|| self.pods_on())
+            }
         }
     }
 

@@ -37,7 +37,7 @@ impl Cluster {
         let borrowed: BTreeSet<Endpoint> = self.borrowed.pods.keys().cloned().map(Endpoint::Pod).collect();
         let wanted = |endpoint: &Endpoint| {
             let mut servers = servers(topology, endpoint, &zone);
-            let is_silent = on_nodes == OnNodes::Silent && matches!(endpoint, Endpoint::Node(_));
+            let is_silent = on_nodes == OnNodes::Silent && topology.node_of(endpoint).is_some();
             if is_silent || borrowed.contains(endpoint) {
                 // In somebody else's pod its own program serves.
                 servers.clear();

@@ -70,7 +70,14 @@ impl Cluster {
     fn wanted_pods(&self, topology: &Topology, places: &NodePlaces) -> BTreeMap<Endpoint, Value> {
         let (image, run) = (&self.options.image, &self.options.run);
         let pods = topology.pods.iter().filter(|(name, _)| name.to_string() != DNS_POD).map(|(name, pod)| {
-            (Endpoint::Pod(name.clone()), pods::manifest(name, pod, image, run, Some(&places.pods)))
+            let manifest = match &pod.host_network {
+                None => pods::manifest(name, pod, image, run, Some(&places.pods)),
+                Some(node) => {
+                    let node = places.nodes.get(node).unwrap_or(&places.pods.node);
+                    pods::host_network_manifest(name, pod, image, run, node)
+                }
+            };
+            (Endpoint::Pod(name.clone()), manifest)
         });
         let nodes = places.nodes.iter().map(|(name, node)| {
             // These of all scenarios are in one namespace.

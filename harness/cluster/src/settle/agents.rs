@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::Value;
-use verdikt_scenario::topology::Endpoint;
 
 use super::own_pods::OwnPods;
 use super::{Countdown, SettleError};
@@ -96,7 +95,7 @@ impl Cluster {
         revisions: &[NodeRevision],
         clock: Countdown,
     ) -> Result<Result<(), String>, SettleError> {
-        let host = self.sites().any(|endpoint| matches!(endpoint, Endpoint::Node(_)));
+        let host = self.sites().any(|endpoint| self.is_on_node(endpoint));
         let asked = revisions.iter().map(|NodeRevision { node, agent, revision }| async move {
             let pods = self.own_pods(Some(node));
             let what = format!("wait until every pod of node {node} has the policy (revision {revision})");

@@ -98,8 +98,11 @@ fn unlike(borrowed: &Borrowed, topology: &Topology, version: CiliumVersion) -> O
 }
 
 fn unlike_pod(wanted: &Pod, borrowed_pod: &BorrowedPod, version: CiliumVersion) -> Option<String> {
-    if borrowed_pod.in_host_network {
+    if borrowed_pod.in_host_network && wanted.host_network.is_none() {
         return Some("lives in the network of its node, where no policy selects it by its labels".to_owned());
+    }
+    if !borrowed_pod.in_host_network && wanted.host_network.is_some() {
+        return Some("has a network of its own, and is not in that of its node".to_owned());
     }
     if let Some(label) = missing(&wanted.labels, &borrowed_pod.labels) {
         return Some(format!("has no label {label}"));

@@ -15,8 +15,7 @@ use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
 use verdikt_scenario::settings::Routing;
 use verdikt_scenario::topology::{
-    API_SERVER_SERVICE, DNS_POD, Dns, Endpoint, LOCAL_NODE, Pod, Protocol, ServiceType, Topology,
-    is_own_service,
+    API_SERVER_SERVICE, DNS_POD, Dns, Endpoint, LOCAL_NODE, Protocol, ServiceType, Topology, is_own_service,
 };
 
 use super::{Clusterwide, borrowing, clusterwide};
@@ -27,6 +26,9 @@ pub const OF_THE_CLUSTER: [&str; 4] = ["default", "kube-node-lease", "kube-publi
 /// The entity of the API server.
 /// <https://docs.cilium.io/en/stable/security/policy/language/#entities-based>
 const API_SERVER: &str = "kube-apiserver";
+
+/// The label of a namespace that says which profile of Pod Security holds there.
+const ENFORCED_PROFILE: &str = "pod-security.kubernetes.io/enforce";
 
 /// Why a cluster cannot run a scenario, as text; none if it can.
 pub fn unfit(
@@ -53,6 +55,7 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
         .or_else(|| unfit_targets(step))
         .or_else(|| settings::unlike(cilium, &topology.settings))
         .or_else(|| unfit_pods(topology))
+        .or_else(|| forbidden_pods(topology))
         .or_else(|| unfit_host_ports(cilium, topology))
         .or_else(|| unbalanced(facts.load_balancing, borrowed, topology))
         .or_else(|| unfit_api_server(facts, step))
@@ -111,7 +114,7 @@ fn unbalanced(balancing: LoadBalancing, borrowed: &Borrowed, topology: &Topology
     ))
 }
 
-/// Pods elsewhere than in networks of their own, and pods that ask another DNS server.
+/// Pods of other clusters, and pods that ask another DNS server.
 fn unfit_pods(topology: &Topology) -> Option<String> {
     if topology.dns != Dns::default() {
         return Some(
@@ -119,10 +122,22 @@ fn unfit_pods(topology: &Topology) -> Option<String> {
                 .to_owned(),
         );
     }
-    let elsewhere = |pod: &Pod| pod.cluster.is_some() || pod.host_network.is_some();
-    let (name, pod) = topology.pods.iter().find(|(_, pod)| elsewhere(pod))?;
-    let place = if pod.cluster.is_some() { "in another cluster" } else { "in the network of a node" };
-    Some(format!("its pod {name} is {place}, where no scenario makes pods"))
+    let (name, _) = topology.pods.iter().find(|(_, pod)| pod.cluster.is_some())?;
+    Some(format!("its pod {name} is in another cluster, where no scenario makes pods"))
+}
+
+/// Pods in the network of a node, where the labels of their namespace forbid it.
+/// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline>
+fn forbidden_pods(topology: &Topology) -> Option<String> {
+    let on_nodes = topology.pods.iter().filter(|(_, pod)| pod.host_network.is_some());
+    let mut forbidden = on_nodes.filter_map(|(name, _)| {
+        let profile = topology.namespaces.get(&name.namespace)?.get(ENFORCED_PROFILE)?;
+        ["baseline", "restricted"].contains(&profile.as_str()).then_some((name, profile))
+    });
+    let (name, profile) = forbidden.next()?;
+    Some(format!(
+        "its pod {name} is in the network of a node, which its namespace forbids ({ENFORCED_PROFILE}: {profile})"
+    ))
 }
 
 fn unfit_api_server(facts: &Facts, step: &Step) -> Option<String> {

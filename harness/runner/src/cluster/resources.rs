@@ -106,8 +106,10 @@ impl Resources {
         let used = model.pod_identities().filter(|(name, _)| looks_up || name.to_string() != DNS_POD);
         self.identities.extend(used.map(|(_, identity)| identity.clone()));
         self.nodes |= !topology.nodes.is_empty();
-        let takes_ports = topology.pods.values().any(|pod| !pod.host_ports.is_empty());
-        self.nodes |= takes_ports;
+        let on_nodes = || topology.pods.values().filter(|pod| pod.host_network.is_some());
+        let takes_ports = topology.pods.values().any(|pod| !pod.host_ports.is_empty())
+            || on_nodes().any(|pod| !pod.serves.is_empty());
+        self.nodes |= takes_ports || on_nodes().next().is_some();
         self.takes_ports |= takes_ports;
         self.serves_on_nodes |= takes_ports || topology.nodes.values().any(|node| !node.serves.is_empty());
         self.addresses.extend(topology.world.values().map(|host| host.address));
