@@ -3,11 +3,13 @@
 //! It is set for each endpoint by itself, so that nothing else in the cluster is opened.
 //! <https://docs.cilium.io/en/stable/security/policy-creation/#policy-audit-mode>
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use tracing::warn;
+use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::topology::Endpoint;
 
 use crate::cluster::Cluster;
@@ -22,26 +24,44 @@ const CHANGE: Duration = Duration::from_mins(1);
 /// How many endpoints are changed at once.
 const AT_ONCE: usize = 8;
 
+/// How denials are enforced at a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditMode {
+    /// They are only reported.
+    Audited,
+    /// They are.
+    Enforced,
+}
+
+impl AuditMode {
+    /// What an agent calls it.
+    fn option(self) -> &'static str {
+        match self {
+            Self::Audited => "PolicyAuditMode=Enabled",
+            Self::Enforced => "PolicyAuditMode=Disabled",
+        }
+    }
+}
+
 impl Cluster {
-    /// Turns audit mode of every pod that the run has made on or off. Settling waits until it is so.
-    pub async fn audit(&self, on: bool) -> Result<(), ExecError> {
+    /// Gives pods that the run has made these modes. Settling waits until it is so.
+    pub async fn audit(&self, modes: &BTreeMap<NamespacedName, AuditMode>) -> Result<(), ExecError> {
         let Some((_, Some(agent))) =
             self.nodes_in_use().into_iter().find(|(node, _)| self.pods_on() == Some(node.as_str()))
         else {
             return Ok(());
         };
+        let ours = modes.iter().filter(|(pod, _)| !self.is_borrowed(&Endpoint::Pod((*pod).clone())));
+        let ours: BTreeMap<String, AuditMode> = ours.map(|(pod, mode)| (pod.to_string(), *mode)).collect();
+        if ours.is_empty() {
+            return Ok(());
+        }
         let list = ["cilium-dbg", "endpoint", "list", "-o", "json"];
         let said = exec::output(self.connection(), &agent, &list, ANSWER).await?;
-        let value = if on { "PolicyAuditMode=Enabled" } else { "PolicyAuditMode=Disabled" };
-        let ours: Vec<String> = self
-            .pods()
-            .filter(|pod| !self.is_borrowed(&Endpoint::Pod((*pod).clone())))
-            .map(ToString::to_string)
-            .collect();
         let (connection, agent) = (self.connection(), &agent);
         // Each takes a second or more, in which the agent waits.
-        let changed = stream::iter(endpoints(&said, &ours)).map(|id| async move {
-            let set = ["cilium-dbg", "endpoint", "config", &id, value];
+        let changed = stream::iter(endpoints(&said, &ours)).map(|(id, mode)| async move {
+            let set = ["cilium-dbg", "endpoint", "config", &id, mode.option()];
             match exec::output(connection, agent, &set, CHANGE).await {
                 // That of a pod that had the name before, and has gone since.
                 Err(ExecError::Failed { reason, .. }) if reason.contains("[404]") => Ok(()),
@@ -52,15 +72,15 @@ impl Cluster {
     }
 }
 
-/// The numbers of the endpoints of these pods.
-fn endpoints(said: &str, pods: &[String]) -> Vec<String> {
+/// The numbers of the endpoints of these pods, each with the mode that it is to have.
+fn endpoints(said: &str, pods: &BTreeMap<String, AuditMode>) -> Vec<(String, AuditMode)> {
     let Ok(Value::Array(endpoints)) = serde_json::from_str::<Value>(said) else {
         warn!("the agent's list of endpoints cannot be read: their audit mode stays as it is");
         return Vec::new();
     };
-    let ours = endpoints.iter().filter(|endpoint| {
+    let ours = endpoints.iter().filter_map(|endpoint| {
         let name = endpoint.pointer("/status/external-identifiers/pod-name").and_then(Value::as_str);
-        name.is_some_and(|name| pods.iter().any(|pod| pod == name))
+        Some((endpoint["id"].as_u64()?.to_string(), *pods.get(name?)?))
     });
-    ours.filter_map(|endpoint| endpoint["id"].as_u64()).map(|id| id.to_string()).collect()
+    ours.collect()
 }

@@ -236,21 +236,6 @@ impl Cluster {
         self.configure(topology, OnNodes::Silent).await
     }
 
-    /// Lets the nodes of the topology serve, now that the policies are in force: whoever reaches a node reaches its
-    /// servers, so they listen while attempts are made and no longer. Returns when they do.
-    pub async fn serve_on_nodes(&mut self, topology: &Topology) -> Result<(), ClusterError> {
-        self.configure(topology, OnNodes::Serving).await
-    }
-
-    /// Ends the servers of nodes: no attempt is to come before the next step.
-    pub fn stop_serving_on_nodes(&mut self) {
-        let is_on_node = |endpoint: &&Endpoint| self.is_on_node(endpoint);
-        let nodes: Vec<Endpoint> = self.probes.endpoints().filter(is_on_node).cloned().collect();
-        for node in nodes {
-            self.probes.stop_serving(&node);
-        }
-    }
-
     /// Makes these the policies of the scenario. What the API server refuses is told, and is not an error.
     pub async fn put_in_force(
         &mut self,

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use verdikt_cluster::audit::AuditMode;
 use verdikt_cluster::clean::{self, CleanScope};
 use verdikt_cluster::cluster::{Cluster, ClusterOptions};
 use verdikt_cluster::connect::{ApiConnection, ContextChoice};
@@ -230,10 +231,10 @@ async fn steps_on_a_real_cluster() {
     assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, WireOutcome::TimedOut);
     assert_eq!(live.attempt(&cart, to_service.clone(), 8080).await, WireOutcome::TimedOut);
 
-    live.cluster.audit(true).await.unwrap();
+    live.cluster.audit(&modes(&live.cluster, AuditMode::Audited)).await.unwrap();
     live.step("closed, audited", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
     assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, WireOutcome::Answered);
-    live.cluster.audit(false).await.unwrap();
+    live.cluster.audit(&modes(&live.cluster, AuditMode::Enforced)).await.unwrap();
     live.step("closed, not audited", &policy("{fromEndpoints: [{matchLabels: {app: search}}]}")).await;
     assert_eq!(live.attempt(&cart, to_orders.clone(), 80).await, WireOutcome::TimedOut);
 
@@ -268,4 +269,9 @@ async fn steps_on_a_real_cluster() {
     let removed = clean::clean(&connection, &CleanScope::Run(run), &progress).await.unwrap();
     println!("cleaned in {:?}: {removed:?}", begin.elapsed());
     assert!(clean::clean(&connection, &CleanScope::AllRuns, &progress).await.unwrap().len() <= 1);
+}
+
+/// The same mode for every pod.
+fn modes(cluster: &Cluster, mode: AuditMode) -> BTreeMap<NamespacedName, AuditMode> {
+    cluster.pods().map(|pod| (pod.clone(), mode)).collect()
 }

@@ -14,12 +14,13 @@ mod renaming;
 mod resources;
 mod schedule;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tracing::debug;
+use verdikt_cluster::audit::AuditMode;
 use verdikt_cluster::clean::{CleanScope, clean};
 use verdikt_cluster::cluster::{Cluster, ClusterOptions, is_served_by_node};
 use verdikt_cluster::connect::ApiConnection;
@@ -31,6 +32,7 @@ use verdikt_engine::model::PolicyModel;
 use verdikt_probes::addresses::Addresses;
 use verdikt_probes::probes::ProbeEvent;
 use verdikt_scenario::attempt::Attempt;
+use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::scenario::Step;
 use verdikt_scenario::topology::{Endpoint, Protocol, Topology};
 use verdikt_verdict::event::RejectedObject;
@@ -70,8 +72,8 @@ pub struct ClusterBackend {
     /// The attempts whose connections are kept.
     kept: BTreeSet<Attempt>,
     run_options: ClusterRunOptions,
-    /// Whether the pods are in audit mode.
-    audit: bool,
+    /// How denials are enforced at each pod, where it is known to be otherwise than new pods are.
+    modes: BTreeMap<NamespacedName, AuditMode>,
     retriggers: u64,
     /// The addresses by which pods reach themselves through services.
     own_service_clients: Vec<IpAddr>,
@@ -120,7 +122,6 @@ impl ClusterBackend {
             turn.await;
         }
         let flows = flows.subscribe(cluster.facts()).await.map_err(BackendError::new)?;
-        let audit = cluster.facts().cilium.audit();
         let own_service_clients = cluster.facts().cilium.own_service_clients();
         let (topology, in_flight) = (Topology::default(), InFlight::default());
         Ok(Self {
@@ -129,12 +130,34 @@ impl ClusterBackend {
             topology,
             kept: BTreeSet::new(),
             run_options,
-            audit,
+            modes: BTreeMap::new(),
             retriggers: 0,
             own_service_clients,
             in_flight,
             is_all_known: true,
         })
+    }
+}
+
+impl ClusterBackend {
+    /// Gives each pod the mode that a step says, where it has another one.
+    async fn audit(&mut self, step: &Step) -> Result<(), BackendError> {
+        let mode = |is_audited: bool| if is_audited { AuditMode::Audited } else { AuditMode::Enforced };
+        let of_new = mode(self.cluster.facts().cilium.audit());
+        let wanted = self.cluster.pods().map(|pod| {
+            let by_itself = step.topology.audited.contains(&Endpoint::Pod(pod.clone()));
+            (pod.clone(), mode(step.enforcement.audit || by_itself))
+        });
+        let wanted: BTreeMap<NamespacedName, AuditMode> = wanted.collect();
+        let has = |pod: &NamespacedName| *self.modes.get(pod).unwrap_or(&of_new);
+        let other = wanted.iter().filter(|(pod, mode)| has(pod) != **mode);
+        let other: BTreeMap<NamespacedName, AuditMode> =
+            other.map(|(pod, mode)| (pod.clone(), *mode)).collect();
+        if !other.is_empty() {
+            self.cluster.audit(&other).await.map_err(BackendError::new)?;
+        }
+        self.modes = wanted;
+        Ok(())
     }
 }
 
@@ -154,10 +177,7 @@ impl Backend for ClusterBackend {
             .put_in_force(&step.policies, step.field_validation)
             .await
             .map_err(BackendError::new)?;
-        if self.audit != step.enforcement.audit {
-            self.audit = step.enforcement.audit;
-            self.cluster.audit(self.audit).await.map_err(BackendError::new)?;
-        }
+        self.audit(step).await?;
         let identities = prediction.pod_labels();
         let wanted = SettleGoal { applied: &applied, identities: &identities, deadline: SETTLE };
         let begin = Instant::now();

@@ -44,13 +44,11 @@ impl Cluster {
 
     /// The node that runs a pod of the topology.
     pub(crate) fn node_of(&self, pod: &NamespacedName) -> Option<&str> {
-        match self.borrowed.pods.get(pod) {
-            Some(borrowed_pod) => borrowed_pod.node.as_deref(),
-            None => {
-                let made = self.pods.get(&Endpoint::Pod(pod.clone()));
-                made.and_then(placed_on).or_else(|| self.pods_on())
-            }
+        if let Some(borrowed_pod) = self.borrowed.pods.get(pod) {
+            return borrowed_pod.node.as_deref();
         }
+        let made = self.pods.get(&Endpoint::Pod(pod.clone()));
+        made.and_then(placed_on).or_else(|| self.pods_on())
     }
 
     /// Starts the probes of somebody else's pods that have none, one after the other: each changes its pod.

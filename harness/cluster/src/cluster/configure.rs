@@ -27,6 +27,21 @@ pub(super) enum OnNodes {
 }
 
 impl Cluster {
+    /// Lets the nodes of the topology serve, now that the policies are in force: whoever reaches a node reaches its
+    /// servers, so they listen while attempts are made and no longer. Returns when they do.
+    pub async fn serve_on_nodes(&mut self, topology: &Topology) -> Result<(), ClusterError> {
+        self.configure(topology, OnNodes::Serving).await
+    }
+
+    /// Ends the servers of nodes: no attempt is to come before the next step.
+    pub fn stop_serving_on_nodes(&mut self) {
+        let is_on_node = |endpoint: &&Endpoint| self.is_on_node(endpoint);
+        let nodes: Vec<Endpoint> = self.probes.endpoints().filter(is_on_node).cloned().collect();
+        for node in nodes {
+            self.probes.stop_serving(&node);
+        }
+    }
+
     /// Brings what the endpoints serve, and how they resolve names, up to date; waits until all of it is so.
     pub(super) async fn configure(
         &mut self,

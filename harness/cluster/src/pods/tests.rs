@@ -106,6 +106,24 @@ fn a_pod_satisfies_the_restricted_profile() {
 }
 
 #[test]
+fn a_pod_of_the_host_network_has_its_labels_and_its_node() {
+    let labels = BTreeMap::from([("app".to_owned(), "proxy".to_owned())]);
+    let pod = topology::Pod { labels, ..topology::Pod::default() };
+    let (name, run) = ("edge/proxy".parse().unwrap(), "run-1".parse().unwrap());
+    let on_node = host_network_manifest(&name, &pod, &image(), &run, "worker");
+    let placement = Placement { node: "other".to_owned(), tolerate: false };
+    let of_its_own = manifest(&name, &pod, &image(), &run, Some(&placement));
+    let check = |pod: &Value| (is_in_host_network(pod), placed_on(pod).map(str::to_owned));
+    assert_eq!(check(&on_node), (true, Some("worker".to_owned())));
+    assert_eq!(check(&of_its_own), (false, Some("other".to_owned())));
+    assert_eq!(on_node["metadata"], of_its_own["metadata"]);
+    let root = &on_node["spec"]["containers"][0]["securityContext"];
+    let node = node_manifest("node-host", &image(), &run, "worker");
+    assert_eq!(root, &node["spec"]["containers"][0]["securityContext"]);
+    serde_json::from_value::<Pod>(on_node).unwrap();
+}
+
+#[test]
 fn the_probe_of_a_node_lives_in_its_network() {
     let manifest = node_manifest("node-host", &image(), &"run-1".parse().unwrap(), "worker");
     insta::assert_snapshot!(serde_saphyr::to_string(&manifest).unwrap(), @"

@@ -11,7 +11,7 @@ use verdikt_engine::behaviour::Behaviour;
 use verdikt_engine::label::is_identity_relevant;
 use verdikt_scenario::name::NamespacedName;
 use verdikt_scenario::scenario::Scenario;
-use verdikt_scenario::topology::{Labels, Pod, Service, ServiceType, Topology};
+use verdikt_scenario::topology::{Endpoint, Labels, Pod, Service, ServiceType, Topology};
 use verdikt_scenario::version::CiliumVersion;
 
 use crate::backend::BackendError;
@@ -22,8 +22,11 @@ pub(super) fn unfit(borrowed: &Borrowed, audit: bool, scenario: &Scenario) -> Op
     let mut before: Option<&Topology> = None;
     for step in &scenario.steps {
         let topology = &step.topology;
+        let is_audited = |pod: &NamespacedName| {
+            step.enforcement.audit || topology.audited.contains(&Endpoint::Pod(pod.clone()))
+        };
         let mut pods = topology.pods.keys().filter(|pod| borrowed.pods.contains_key(*pod));
-        if let Some(pod) = pods.next().filter(|_| step.enforcement.audit != audit) {
+        if let Some(pod) = pods.find(|pod| is_audited(pod) != audit) {
             return Some(format!(
                 "its step \"{}\" changes the audit mode, and pod {pod} is not verdikt's",
                 step.name

@@ -168,9 +168,6 @@ fn unfit_endpoints(step: &Step) -> Option<String> {
     if let Some(host) = topology.second_addresses.keys().next() {
         return Some(format!("its host {host} has two addresses, and hosts outside have one here"));
     }
-    if let Some(endpoint) = topology.audited.first() {
-        return Some(format!("its {endpoint} is audited by itself, which is set inside its node's agent"));
-    }
     if let Some(endpoint) = topology.silent.first() {
         return Some(format!("its {endpoint} answers nothing, and on a cluster every pod and host answers"));
     }

@@ -46,14 +46,30 @@ pub(super) struct Resources {
     /// Those of its pods, and of those that it uses.
     identities: BTreeSet<Identity>,
     nodes: bool,
-    serves_on_nodes: bool,
-    /// Whether its pods take ports of nodes as soon as they are there.
-    takes_ports: bool,
+    serves_on_nodes: NodeServers,
     /// Those of hosts outside, and those that services take there.
     addresses: BTreeSet<IpAddr>,
     /// Those of them at which something serves, or to which a name leads.
     serving: BTreeSet<IpAddr>,
     names: bool,
+}
+
+/// Servers in the networks of nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum NodeServers {
+    /// None.
+    #[default]
+    None,
+    /// Those that listen while attempts are made.
+    WhileAttempted,
+    /// Those whose ports are taken as soon as their pods are there.
+    WithTheirPods,
+}
+
+impl NodeServers {
+    fn are_any(self) -> bool {
+        self != Self::None
+    }
 }
 
 /// Something that one scenario has at a time.
@@ -75,7 +91,7 @@ impl Resources {
         let namespaces = self.namespaces.iter().map(|name| Claim::Namespace(name));
         let addresses = self.serving.iter().copied().map(Claim::Address);
         let names = self.names.then_some(Claim::Names);
-        namespaces.chain(addresses).chain(names).chain(self.serves_on_nodes.then_some(Claim::Nodes))
+        namespaces.chain(addresses).chain(names).chain(self.serves_on_nodes.are_any().then_some(Claim::Nodes))
     }
 
     /// That of a scenario, for a Cilium of this version. One that is not run has the default one, which conflicts with
@@ -110,8 +126,12 @@ impl Resources {
         let takes_ports = topology.pods.values().any(|pod| !pod.host_ports.is_empty())
             || on_nodes().any(|pod| !pod.serves.is_empty());
         self.nodes |= takes_ports || on_nodes().next().is_some();
-        self.takes_ports |= takes_ports;
-        self.serves_on_nodes |= takes_ports || topology.nodes.values().any(|node| !node.serves.is_empty());
+        let nodes_serve = topology.nodes.values().any(|node| !node.serves.is_empty());
+        self.serves_on_nodes = self.serves_on_nodes.max(match (takes_ports, nodes_serve) {
+            (true, _) => NodeServers::WithTheirPods,
+            (false, true) => NodeServers::WhileAttempted,
+            (false, false) => NodeServers::None,
+        });
         self.addresses.extend(topology.world.values().map(|host| host.address));
         let serving =
             topology.world.values().filter(|host| !host.serves.is_empty() || !host.names.is_empty());
@@ -130,13 +150,13 @@ impl Resources {
     /// Whether its pods can be there while the other scenario is: no policy of either is in force for both, as those of one
     /// that waits come later.
     pub(super) fn can_wait_beside(&self, other: &Self) -> bool {
-        !self.takes_ports && self.namespaces.is_disjoint(&other.namespaces)
+        self.serves_on_nodes != NodeServers::WithTheirPods && self.namespaces.is_disjoint(&other.namespaces)
     }
 
     /// Whether two scenarios need the same thing for themselves.
     pub(super) fn shares_a_claim_with(&self, other: &Self) -> bool {
-        (self.serves_on_nodes && other.nodes)
-            || (self.nodes && other.serves_on_nodes)
+        (self.serves_on_nodes.are_any() && other.nodes)
+            || (self.nodes && other.serves_on_nodes.are_any())
             || (self.names && other.names)
             || self.shares_an_address_with(other)
     }

@@ -20,7 +20,7 @@ use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_scenario::topology::Topology;
 use verdikt_scenario::version::CiliumVersion;
 
-use self::begun::{Beginning, BegunScenarios, Overlap};
+use self::begun::{BegunScenarios, Overlap, StartKind};
 use super::renaming::Renaming;
 use super::resources::{Claim, Resources};
 
@@ -114,10 +114,10 @@ impl<'a> ClusterSchedule<'a> {
         let waits = |index: &&usize| waiting.binary_search(index).is_ok();
         let sets = |index: usize| self.candidates[index].sets.len().max(1);
         let order: Vec<usize> = self.order.iter().filter(waits).copied().collect();
-        let (index, set, beginning) = begun.first_that_fits(&order, sets, overlap)?;
-        match beginning {
-            Beginning::InForce => begun.in_force.insert(index, set),
-            Beginning::Ahead => begun.ahead.insert(index, set),
+        let (index, set, start) = begun.first_that_fits(&order, sets, overlap)?;
+        match start {
+            StartKind::InForce => begun.in_force.insert(index, set),
+            StartKind::Ahead => begun.ahead.insert(index, set),
         };
         Some(index)
     }

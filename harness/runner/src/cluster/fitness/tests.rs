@@ -147,6 +147,23 @@ fn ports_of_nodes_are_led_by_cilium() {
 }
 
 #[test]
+fn pods_of_the_host_network_are_made_where_their_namespace_lets_them() {
+    let check = |profile: &str| {
+        let mut topology = step("    shop/proxy: {hostNetwork: true}\n", "tcp shop/web:80", "").topology;
+        let label = ("pod-security.kubernetes.io/enforce".to_owned(), profile.to_owned());
+        topology
+            .namespaces
+            .values_mut()
+            .for_each(|labels| drop(labels.insert(label.0.clone(), label.1.clone())));
+        forbidden_pods(&topology)
+    };
+    assert_eq!(check("privileged"), None);
+    let reason = "its pod shop/proxy is in the network of a node, which its namespace forbids \
+                  (pod-security.kubernetes.io/enforce: restricted)";
+    assert_eq!(check("restricted").as_deref(), Some(reason));
+}
+
+#[test]
 fn services_get_addresses_from_whoever_gives_them() {
     let service = "  services:\n    shop/web: {selects: {app: web}, ports: {80: 80}, type: TYPE}\n";
     let check = |kind: &str, balancing| {

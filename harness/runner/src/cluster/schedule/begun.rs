@@ -16,7 +16,7 @@ pub(super) struct BegunScenarios {
 
 /// How a scenario can begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Beginning {
+pub(super) enum StartKind {
     /// With all it needs.
     InForce,
     /// With its pods alone.
@@ -70,7 +70,7 @@ impl BegunScenarios {
         order: &[usize],
         sets: impl Fn(usize) -> usize,
         overlap: impl Fn((usize, usize), (usize, usize)) -> Overlap,
-    ) -> Option<(usize, usize, Beginning)> {
+    ) -> Option<(usize, usize, StartKind)> {
         let begin = |index: usize, set: usize, patient: bool| {
             let with = |(other, its): (&usize, &usize)| overlap((index, set), (*other, *its));
             let in_force: Vec<Overlap> = self.in_force.iter().map(with).collect();
@@ -79,10 +79,10 @@ impl BegunScenarios {
             if beside.clone().any(|overlap| overlap == Overlap::Pods) {
                 None
             } else if in_force.iter().all(|overlap| *overlap == Overlap::None) {
-                Some(Beginning::InForce)
+                Some(StartKind::InForce)
             } else {
                 let may_wait = self.ahead.len() < AHEAD && (has(Overlap::Claim) || patient);
-                may_wait.then_some(Beginning::Ahead)
+                may_wait.then_some(StartKind::Ahead)
             }
         };
         let first = |patient: bool| {
@@ -90,7 +90,7 @@ impl BegunScenarios {
                 let each =
                     (0..sets(*index)).filter_map(|set| Some((*index, set, begin(*index, set, patient)?)));
                 // Those that need not wait come first.
-                each.min_by_key(|(.., beginning)| *beginning)
+                each.min_by_key(|(.., start)| *start)
             })
         };
         first(false).or_else(|| first(true))

@@ -71,10 +71,10 @@ proptest! {
                 let of_those_in_force = with(&begun.in_force);
                 let is_free = of_those_in_force.iter().all(|overlap| *overlap == Overlap::None);
                 prop_assert!(of_those_in_force.iter().all(|overlap| *overlap != Overlap::Pods));
-                prop_assert_eq!(is_free, how == Beginning::InForce);
+                prop_assert_eq!(is_free, how == StartKind::InForce);
                 match how {
-                    Beginning::InForce => begun.in_force.insert(index, set),
-                    Beginning::Ahead => begun.ahead.insert(index, set),
+                    StartKind::InForce => begun.in_force.insert(index, set),
+                    StartKind::Ahead => begun.ahead.insert(index, set),
                 };
                 prop_assert!(begun.ahead.len() <= AHEAD);
             }
@@ -91,16 +91,16 @@ proptest! {
 
 /// Of two scenarios `ask` each other wait for a claim, `rules` concerns everybody, and `free` nobody.
 #[rstest]
-#[case::first_of_its_chain("ask", "", "ask free", Some((1, Beginning::Ahead)))]
-#[case::enough_wait("ask", "ask ask", "ask free", Some((4, Beginning::InForce)))]
-#[case::policies_come_last("free", "", "rules free", Some((2, Beginning::InForce)))]
-#[case::policies_wait_where_nothing_else_can_begin("free", "", "rules rules", Some((1, Beginning::Ahead)))]
+#[case::first_of_its_chain("ask", "", "ask free", Some((1, StartKind::Ahead)))]
+#[case::enough_wait("ask", "ask ask", "ask free", Some((4, StartKind::InForce)))]
+#[case::policies_come_last("free", "", "rules free", Some((2, StartKind::InForce)))]
+#[case::policies_wait_where_nothing_else_can_begin("free", "", "rules rules", Some((1, StartKind::Ahead)))]
 #[case::nothing("ask", "ask ask", "ask", None)]
 fn pods_are_made_ahead_for_those_whose_turn_comes(
     #[case] in_force: &'static str,
     #[case] ahead: &'static str,
     #[case] waiting: &'static str,
-    #[case] expected: Option<(usize, Beginning)>,
+    #[case] expected: Option<(usize, StartKind)>,
 ) {
     let mut kinds: Vec<&'static str> = Vec::new();
     let mut number = |words: &'static str| {
@@ -120,7 +120,7 @@ fn pods_are_made_ahead_for_those_whose_turn_comes(
     };
     let waiting: Vec<usize> = waiting.collect();
     let found = begun.first_that_fits(&waiting, |_| 1, overlap);
-    assert_eq!(found.map(|(index, _, beginning)| (index, beginning)), expected);
+    assert_eq!(found.map(|(index, _, start)| (index, start)), expected);
 }
 
 #[rstest]
