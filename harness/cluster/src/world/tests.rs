@@ -68,7 +68,7 @@ async fn started(command: &str) -> String {
 #[tokio::test]
 async fn a_command_that_fails_is_told() {
     let lines = [
-        started("printf '{\"report\":\"ready\",\"format\":3}\n' #").await,
+        started("printf '{\"report\":\"ready\",\"format\":4}\n' #").await,
         started("echo").await,
         started("no-such-program").await,
     ];

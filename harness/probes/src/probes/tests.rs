@@ -90,7 +90,7 @@ async fn a_probe_that_ends_is_gone() {
         said("", Some("OOMKilled")).await,
         said("exec failed\n", None).await,
         said("{\"report\":\"ready\",\"format\":99}\n", None).await,
-        said("{\"report\":\"ready\",\"format\":3}\n", None).await,
+        said("{\"report\":\"ready\",\"format\":4}\n", None).await,
     ];
     insta::assert_snapshot!(lines.join("\n"), @"
     the probe of client has ended: the stream to it has ended
@@ -145,7 +145,7 @@ async fn a_flush_asks_nobody_who_cannot_answer() {
     let (mut says, reports) = tokio::io::duplex(1024);
     probes.add(client(), reports, orders, std::future::ready(None));
     says.write_all(
-        b"{\"report\":\"ready\",\"format\":3}\n{\"report\":\"serving\",\"server\":3,\"port\":1}\n",
+        b"{\"report\":\"ready\",\"format\":4}\n{\"report\":\"serving\",\"server\":3,\"port\":1}\n",
     )
     .await
     .unwrap();

@@ -49,7 +49,8 @@ fn secrets_that_a_policy_names() {
         )
     };
     let unfit = |more: &str| {
-        unfit_endpoints(&step("  secrets: [shop/certificate]\n", "tcp shop/web:80", &policies(more)))
+        let topology = "    shop/client: {}\n  secrets: [shop/certificate]\n";
+        unfit_endpoints(&step(topology, "tcp shop/web:80", &policies(more)))
     };
     assert_eq!(unfit(""), None);
     let reason = unfit(", terminatingTLS: {secret: {namespace: shop, name: certificate}}");
