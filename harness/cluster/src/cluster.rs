@@ -178,6 +178,8 @@ pub struct Cluster {
     predicted: BTreeMap<NamespacedName, BTreeSet<String>>,
     /// The labels by which Cilium knows the pods, if nothing has changed since it was asked.
     identified: Option<BTreeMap<NamespacedName, BTreeSet<String>>>,
+    /// The topology whose pods were made before anything else of it, if nothing has been made since.
+    made_ahead: Option<Topology>,
     /// The topology that lives, if all of it does.
     populated: Option<Topology>,
     /// What the agents see after every policy of the step before.
@@ -216,6 +218,7 @@ impl Cluster {
             stored: StoredPolicies::default(),
             predicted: BTreeMap::new(),
             identified: None,
+            made_ahead: None,
             populated: None,
             canaries: Vec::new(),
             pods_on: None,

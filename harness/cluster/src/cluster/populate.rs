@@ -33,14 +33,19 @@ impl Cluster {
         let borrowed_on = self.borrowed_on(topology.pods.keys().cloned().map(Endpoint::Pod));
         let places = choose_places(&self.facts, topology, &borrowed_on)?;
         let wanted = self.wanted_pods(topology, &places);
-        self.remove_leaving(topology, &wanted).await?;
-        self.ensure_namespaces(topology).await?;
-        self.ensure_accounts(topology).await?;
+        let are_made = self.made_ahead.take().as_ref() == Some(topology);
+        if !are_made {
+            self.remove_leaving(topology, &wanted).await?;
+            self.ensure_namespaces(topology).await?;
+            self.ensure_accounts(topology).await?;
+        }
         self.ensure_world(topology).await?;
         self.learn_nodes(&places);
         self.ensure_services(topology).await?;
-        self.ensure_pods(&wanted).await?;
-        self.learn_addresses(&wanted, &places).await?;
+        if !are_made {
+            self.ensure_pods(&wanted).await?;
+            self.learn_addresses(&wanted, &places).await?;
+        }
         let headless = services::headless(topology, &self.addresses);
         self.addresses.services.extend(headless);
         self.learn_doors(topology).await
@@ -54,7 +59,9 @@ impl Cluster {
         self.ensure_namespaces(topology).await?;
         self.ensure_accounts(topology).await?;
         self.ensure_pods(&wanted).await?;
-        self.learn_addresses(&wanted, &places).await
+        self.learn_addresses(&wanted, &places).await?;
+        self.made_ahead = Some(topology.clone());
+        Ok(())
     }
 
     /// Takes over the addresses of the nodes that take part, which may be behind services.
