@@ -22,7 +22,6 @@ const TAKE_BOOLEANS: &[(&str, &str)] = &[
     ("cli/src/commands/lab/shown.rs", "welcome"),
     ("report/src/terminal/step.rs", "shown_cell"),
     // `policyAuditMode`, which is on or off in a scenario, in the settings of Cilium and of each endpoint.
-    ("cluster/src/audit.rs", "audit"),
     ("runner/src/cluster/borrowing.rs", "unfit"),
     // Whether policies select nodes too: found out where it is called.
     ("cluster/src/settle/agents.rs", "have_realized"),

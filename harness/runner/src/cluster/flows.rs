@@ -3,6 +3,7 @@
 mod agents;
 mod relay;
 pub(super) mod shared;
+mod subscribers;
 #[cfg(test)]
 mod tests;
 

@@ -11,7 +11,7 @@ use verdikt_cluster::inspect::nodes;
 use verdikt_hubble::convert::{HubbleEvent, observed};
 use verdikt_hubble::json;
 
-use super::shared::Subscribers;
+use super::subscribers::Subscribers;
 use super::{ABSENCE, ANSWER, FlowsError, SourceReport};
 
 /// What an agent's pod runs to say whether its flows can be had.
