@@ -292,3 +292,17 @@ fn connections_that_the_gateway_keeps_are_left_open() {
     assert_eq!(of_gateway("tcp shop/web:8080"), Answer::Deny(EnforcementPoint::Http));
     assert_eq!(of_gateway("tcp shop/web:8080 kept"), Answer::Abstain);
 }
+
+/// Cilium's listener is not configured for tunnels, whatever the rules say: the server never sees one.
+#[test]
+fn a_tunnel_through_http_rules_is_not_allowed() {
+    let mut topology = topology();
+    let web = topology.pods.values_mut().next().unwrap();
+    web.serves[0].protocol = ServedProtocol::Http;
+    let policy = "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: p, namespace: shop}\n\
+                  spec: {endpointSelector: {}, ingress: [{toPorts: [{ports: [{port: \"8080\", protocol: TCP}], rules: {http: \
+                  [{}]}}]}]}\n";
+    let of_client = |attempt: &str| answer(&topology, "client", attempt, policy);
+    assert_eq!(of_client("http GET shop/web:8080/"), Answer::Allow);
+    assert_eq!(of_client("http CONNECT shop/web:8080/"), Answer::Abstain);
+}
