@@ -299,7 +299,8 @@ impl Backend for ClusterBackend {
         collect(&self.cluster, &folder, &BTreeSet::new()).await.map(drop).map_err(BackendError::new)
     }
 
-    async fn close(self) -> Result<(), BackendError> {
+    async fn close(mut self) -> Result<(), BackendError> {
+        self.cluster.leave_outside();
         self.cluster.forget_names().await;
         if self.run_options.keep {
             return Ok(());

@@ -73,6 +73,15 @@ impl Cluster {
         Ok(())
     }
 
+    /// Ends the hosts outside and the server of their names, before anything else of a scenario goes: the next one may have
+    /// the same addresses, and what still listens there would be in its way.
+    pub fn leave_outside(&mut self) {
+        let is_outside = |endpoint: &&Endpoint| matches!(endpoint, Endpoint::World(_));
+        let hosts: Vec<Endpoint> = self.probes.endpoints().filter(is_outside).cloned().collect();
+        hosts.iter().for_each(|host| self.probes.remove(host));
+        self.names = Probes::default();
+    }
+
     /// Makes Cilium forget every name that it was told: before 1.20 its agents keep the names of pods that are gone until
     /// their time is over, since then for up to a minute, and the next scenario may have other names at the same addresses.
     /// <https://github.com/cilium/cilium/blob/v1.18.3/pkg/fqdn/namemanager/gc.go> (`doGC`)
