@@ -150,8 +150,8 @@ pub(crate) struct RunArguments {
     /// used as they are, by an ephemeral container in each such pod; may be given more than once
     #[arg(long, value_name = "NAMESPACE", value_parser = borrowable)]
     pub(crate) borrow: Vec<NamespaceName>,
-    /// Run scenarios with clusterwide policies on a cluster too: these are in force for everybody there while their
-    /// steps last. Whom they select beyond the scenario is listed first. Clusters of `--on kind` need no such word
+    /// Run scenarios with clusterwide policies on a cluster too: these are in force for every pod there while their
+    /// steps last. The pods that they select beyond the scenario are listed first. Clusters of `--on kind` do not need this
     #[arg(long, env = "VERDIKT_CLUSTERWIDE", value_parser = FalseyValueParser::new())]
     pub(crate) clusterwide: bool,
     /// Use a cluster that is not a kind cluster without asking

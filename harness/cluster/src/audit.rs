@@ -1,6 +1,6 @@
 //! Audit mode of the pods of a run: denials are reported, and the traffic passes.
 //!
-//! It is set for each endpoint by itself, so that nothing else in the cluster is opened.
+//! It is set for each endpoint alone, so that nothing else in the cluster is opened.
 //! <https://docs.cilium.io/en/stable/security/policy-creation/#policy-audit-mode>
 
 use std::collections::BTreeMap;

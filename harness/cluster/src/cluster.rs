@@ -141,7 +141,7 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
-    /// What it means that pods were waited for in vain.
+    /// Explains a wait for pods that has timed out.
     fn unready(late: Late) -> Self {
         match late {
             Late::Api(error) => error.into(),
@@ -239,7 +239,7 @@ impl Cluster {
         self.configure(topology, OnNodes::Silent).await
     }
 
-    /// Makes these the policies of the scenario. What the API server refuses is told, and is not an error.
+    /// Puts the policies of the scenario in force. Refusals of the API server are returned, and are not errors.
     pub async fn put_in_force(
         &mut self,
         manifests: &[Manifest],
@@ -272,7 +272,7 @@ impl Cluster {
             tokio::select! {
                 biased;
                 signal = self.probes.next() => return signal,
-                // What it is asked is not news.
+                // The queries that it is asked are not reported.
                 told = self.names.next() => if let ProbeEvent::Gone(..) = told { return told },
             }
         }

@@ -75,7 +75,7 @@ pub async fn output(
     let said = tokio::time::timeout(deadline, running).await.unwrap_or_else(|_| {
         Err(ExecError::Late { command: command.join(" "), container: container.clone(), after: deadline })
     });
-    said.inspect_err(|error| debug!(%error, "a command in a pod says nothing"))
+    said.inspect_err(|error| debug!(%error, "a command in a pod failed"))
 }
 
 async fn start(

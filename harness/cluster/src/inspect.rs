@@ -1,4 +1,4 @@
-//! What a cluster is: its nodes, its Cilium, what its agents are told.
+//! Facts about a cluster: its nodes, its Cilium, and the configuration of its agents.
 
 mod capacity;
 mod cilium;
@@ -74,7 +74,7 @@ impl NodeFacts {
 pub struct NodeFacts {
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// The machine that it is, as whoever provides it says: `kind://docker/verdikt-cilium-1.20/…`.
+    /// The machine that it runs on, as its provider names it: `kind://docker/verdikt-cilium-1.20/…`.
     pub machine: Option<String>,
     /// Its addresses inside the cluster.
     pub addresses: Vec<IpAddr>,
@@ -194,7 +194,7 @@ impl CiliumFacts {
     }
 }
 
-/// Why a cluster is none that verdikt can use.
+/// Why verdikt cannot use a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InspectError {
     /// The API server does not answer.
@@ -349,7 +349,7 @@ async fn dns(connection: &ApiConnection) -> Result<(Vec<IpAddr>, Vec<IpAddr>), A
     let ips =
         spec.map(|spec| spec.cluster_ips.or_else(|| spec.cluster_ip.map(|ip| vec![ip])).unwrap_or_default());
     let service = ips.unwrap_or_default().iter().filter_map(|ip| ip.parse().ok()).collect();
-    // A pod that is on its way out, as after a restart, still has its address, and nobody listens there.
+    // A terminating pod, as after a restart, still has its address, and nothing listens there.
     let stays = |pod: &&Pod| pod.metadata.deletion_timestamp.is_none();
     let pods = pods.items.iter().filter(stays).flat_map(crate::pods::addresses).collect();
     Ok((service, pods))

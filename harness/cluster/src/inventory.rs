@@ -95,7 +95,7 @@ fn is_kept(object: &Value) -> bool {
     let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array);
     let mut controllers =
         owners.into_iter().flatten().filter(|owner| owner["controller"] == Value::Bool(true));
-    // The pods that a node runs by itself have their node as owner.
+    // Static pods have their node as owner.
     controllers.all(|owner| owner["kind"] == "Node")
 }
 

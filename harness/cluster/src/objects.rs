@@ -251,7 +251,7 @@ async fn patch(
 }
 
 /// Asks for an object to be removed, at once and with all that depends on it: the one with this UID, and no later one of
-/// the same name, which may be somebody else's. False if it was not there.
+/// the same name, which may not be verdikt's. False if it was not there.
 pub async fn delete(connection: &ApiConnection, object: &ApiObject, uid: &str) -> Result<bool, ApiError> {
     let mut options = json!({
         "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background", "preconditions": {"uid": uid},

@@ -1,4 +1,4 @@
-//! Pods that are not verdikt's: whom a clusterwide policy may concern.
+//! Pods that are not verdikt's, which a clusterwide policy may select.
 
 #[cfg(test)]
 mod tests;

@@ -240,7 +240,7 @@ pub enum PodObstacle {
     Failed(String),
 }
 
-/// Whether what a container waits for may come by itself.
+/// Whether a container may become ready without anybody's help.
 #[derive(Clone, Copy)]
 enum Comes {
     Perhaps,

@@ -24,13 +24,13 @@ pub enum PolicyError {
     /// The API server does not do what it is asked.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// There is such an object, of somebody else.
+    /// There is such an object that is not verdikt's.
     #[error("{object} exists and is not verdikt's: rename it in the scenario, or remove it from the cluster")]
     Foreign {
         /// The object.
         object: String,
     },
-    /// It would go where somebody else's pods are.
+    /// It would select pods that are not verdikt's.
     #[error(
         "{object} would act in the namespace {namespace}, which is not verdikt's: use a namespace of the scenario, or allow its use with `--borrow`"
     )]
@@ -157,7 +157,7 @@ pub async fn apply(
     Ok(applied)
 }
 
-/// Refuses to act where somebody else's pods are. A namespace that does not exist is left to the API server.
+/// Refuses to act in a namespace with pods that are not verdikt's. One that does not exist is left to the API server.
 async fn guard(
     connection: &ApiConnection,
     object: &ApiObject,

@@ -25,7 +25,7 @@ pub(crate) fn protocol(protocol: Protocol) -> &'static str {
     }
 }
 
-/// A protocol of a service's port, which is TCP where none is said; none if it is another.
+/// A protocol of a service's port, TCP by default; none if it is another.
 pub(crate) fn protocol_of(written: Option<&str>) -> Option<Protocol> {
     match written {
         None | Some("TCP") => Some(Protocol::Tcp),
@@ -35,7 +35,7 @@ pub(crate) fn protocol_of(written: Option<&str>) -> Option<Protocol> {
     }
 }
 
-/// The type of a service, which is `ClusterIP` where none is said.
+/// The type of a service, `ClusterIP` by default.
 pub(crate) fn type_of(written: Option<&str>) -> ServiceType {
     match written {
         Some("NodePort") => ServiceType::NodePort,

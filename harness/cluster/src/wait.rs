@@ -53,7 +53,7 @@ impl WaitProgress {
     }
 }
 
-/// A wait: for what, how long, and where it is told.
+/// A wait: its condition, its time limit, and where it is reported.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait<'a> {
     /// What is waited for: completes "cannot …".

@@ -48,7 +48,7 @@ pub struct World {
 }
 
 impl World {
-    /// Why the hosts of a topology cannot be there; none if they can.
+    /// Why the hosts of a topology cannot be made; none if they can.
     pub fn unfit(&self, topology: &Topology) -> Option<String> {
         topology.world.iter().find_map(|(name, host)| {
             let address = host.address;
@@ -108,7 +108,7 @@ impl RunningProbe {
 async fn exit_reason(mut child: Child) -> Option<String> {
     let mut said = String::new();
     if let Some(complaints) = child.stderr.take() {
-        // What cannot be read is not a complaint.
+        // Output that cannot be read is not a complaint.
         if let Err(error) = complaints.take(MOST_COMPLAINTS).read_to_string(&mut said).await {
             debug!(%error, "the complaints of a program break off");
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> ExitCode {
-    let _ = writeln!(io::stderr(), "verdikt-probe: it lives in Linux alone");
+    let _ = writeln!(io::stderr(), "verdikt-probe: it runs on Linux only");
     ExitCode::from(2)
 }
 

@@ -1,6 +1,6 @@
 //! One batch of attempts: from their beginning to all evidence about them.
 //!
-//! Not all of them are in flight at once: a [`InFlightWindow`] follows how quickly the machine answers. The batch ends when every
+//! Not all of them are in flight at once: an [`InFlightWindow`] follows how quickly the machine answers. The batch ends when every
 //! server has told what has reached it.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -27,14 +27,14 @@ mod running;
 pub(crate) mod step;
 mod window;
 
-/// How long flows may come after the last attempt has finished, and arrivals where servers cannot be asked for them.
+/// How long to wait for flows after the last attempt has finished, and for arrivals if servers cannot be asked for them.
 const LATE: Duration = Duration::from_millis(500);
 /// How long an attempt may take beyond what its stages may, and servers to tell what has reached them.
 const SPARE: Duration = Duration::from_secs(10);
-/// An attempt that has been silent so long costs nothing while it waits: another one may begin.
+/// After this time without an event an attempt only waits, and another one may begin.
 const SILENT: Duration = Duration::from_secs(1);
 
-/// Endpoints that can attempt nothing any more, each with the reason.
+/// Endpoints that cannot make attempts any more, each with the reason.
 pub(crate) type Gone = BTreeMap<Endpoint, String>;
 
 /// An attempt to be made.
@@ -64,17 +64,17 @@ struct Batch<'a, 'b, B> {
     deadlines: VecDeque<(Instant, AttemptNumber)>,
     /// The attempts that had an origin, in the order in which they had it.
     by_origin: BTreeMap<PacketOrigin, Vec<AttemptNumber>>,
-    /// What came before the attempt it belongs to had told its port.
+    /// Flows and arrivals that came before the attempt they belong to reported its port.
     early: BTreeMap<PacketOrigin, Vec<Flow>>,
     early_arrivals: BTreeMap<PacketOrigin, Vec<Vec<SocketAddr>>>,
-    /// Whether servers have been asked and have not told everything.
+    /// Whether servers have been asked and have not reported everything.
     asked: bool,
     lost: Option<String>,
     gone: &'b mut Gone,
 }
 
-/// Makes attempts, and hears of them until everything is known. Answers their evidence, in their order. Endpoints that
-/// go are added to `gone`; what is there attempts nothing.
+/// Makes attempts, and collects their evidence until everything is known. Returns it in their order. Endpoints that fail
+/// are added to `gone`; those already there make no attempts.
 async fn make<B: Backend>(
     backend: &mut B,
     attempts: &[NumberedAttempt<'_>],
@@ -267,7 +267,7 @@ impl<'a, B: Backend> Batch<'a, '_, B> {
         }
     }
 
-    /// Gives what came too early to whom it belongs.
+    /// Assigns what came too early to its attempt.
     fn catch_up(&mut self, origin: PacketOrigin) {
         for flow in self.early.remove(&origin).unwrap_or_default() {
             self.belongs(flow);

@@ -1,4 +1,4 @@
-//! What the runner needs of a place where steps run.
+//! The interface between the runner and the backends where steps run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,7 +16,7 @@ use verdikt_scenario::topology::{Endpoint, Protocol};
 use verdikt_verdict::correlate::DnsServers;
 use verdikt_verdict::event::RejectedObject;
 
-/// The number of an attempt, unique in a backend's life.
+/// The number of an attempt, unique within a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AttemptNumber(pub u64);
 
@@ -26,10 +26,10 @@ impl fmt::Display for AttemptNumber {
     }
 }
 
-/// One topology of one scenario, living through its steps.
+/// A backend with the topology of one scenario, which changes from step to step.
 pub trait Backend {
-    /// Makes the step's topology and policies the ones in force. Returns when they are. `prediction` is the
-    /// policy model of both.
+    /// Puts the step's topology and policies in force, and returns when they are. `prediction` is the policy model of
+    /// both.
     fn apply(
         &mut self,
         step: &Step,
@@ -42,44 +42,44 @@ pub trait Backend {
         let _ = attempts;
     }
 
-    /// Begins an attempt. What happens to it is told by [`Self::next`].
+    /// Begins an attempt, whose events [`Self::next`] returns.
     fn begin(&mut self, number: AttemptNumber, source: &Endpoint, attempt: &Attempt);
 
     /// Ends an attempt, or what it waits for, before its time.
     fn end(&mut self, number: AttemptNumber, scope: EndScope);
 
-    /// The next thing that happens. Cancel-safe.
+    /// Waits for the next event. Cancel-safe.
     fn next(&mut self) -> impl Future<Output = BackendEvent>;
 
-    /// Asks every server to tell of all that has reached it until now. Returns whether [`BackendEvent::Reported`] will follow it;
-    /// where it does not, arrivals may come late.
+    /// Asks every server to report everything that has reached it. Returns whether [`BackendEvent::Reported`] will follow; if
+    /// not, arrivals may come late.
     fn ask_servers(&mut self) -> bool {
         false
     }
 
-    /// All attempts have ended: makes the datapath tell what it may still hold back. Answers how long that may take.
+    /// Makes the datapath report the flows that it may still hold back, after all attempts have ended. Returns how long that
+    /// may take.
     fn flush(&mut self) -> Duration {
         Duration::ZERO
     }
 
-    /// Whether flows come from everywhere now. Where they do not, and will, [`Self::next`] tells when.
+    /// Whether flows arrive from everywhere now. If some do not but will, [`Self::next`] reports when they do.
     fn flowing(&self) -> Flowing {
         Flowing::Yes
     }
 
-    /// Whose datapath it is.
+    /// The kind of its datapath.
     fn datapath(&self) -> DatapathKind {
         DatapathKind::Cilium
     }
 
-    /// Where an attempt may arrive, by its true addresses and ports; empty where no server of the backend can
-    /// tell of it.
+    /// Where an attempt may arrive, by its true addresses and ports; empty if no server of the backend can report it.
     fn destinations(&self, source: &Endpoint, attempt: &Attempt) -> Destinations;
 
-    /// The time, counted as that of flows is.
+    /// The time, on the clock of the flows.
     fn now(&self) -> Duration;
 
-    /// The step was not as expected, or could not be put in force: keeps what may explain it.
+    /// Saves what may explain a step that was not as expected, or could not be put in force.
     fn keep_evidence(
         &mut self,
         scenario: &str,
@@ -90,7 +90,7 @@ pub trait Backend {
         std::future::ready(Ok(()))
     }
 
-    /// Gives back what it used.
+    /// Releases what the backend uses.
     fn close(self) -> impl Future<Output = Result<(), BackendError>>
     where
         Self: Sized,
@@ -108,7 +108,7 @@ pub enum EndScope {
     Stage(SocketAddr),
 }
 
-/// Whose datapath a backend has.
+/// The kind of a backend's datapath.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatapathKind {
     /// Cilium's, which knows nothing of the engine, and leads a client to whichever backend of a service it likes.
@@ -120,20 +120,20 @@ pub enum DatapathKind {
 /// The result of a step that was put in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppliedStep {
-    /// The objects that were refused, by their index; none where nobody but the engine judges objects.
+    /// The objects that were refused, by their index; none if only the engine judges objects.
     pub refused: Option<BTreeMap<usize, RejectedObject>>,
-    /// How long the datapath took to have the step, where there was something to wait for.
+    /// How long the datapath took to settle, if there was something to wait for.
     pub settled: Option<Duration>,
 }
 
-/// Whether flows come.
+/// Whether flows arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Flowing {
     /// From everywhere.
     Yes,
     /// Some do not, for this reason, and may again.
     NotNow(String),
-    /// Some do not, for this reason, and nobody waits for them any more.
+    /// Some do not, for this reason, and will not be waited for.
     NoMore(String),
 }
 
@@ -144,15 +144,15 @@ pub struct Destinations {
     pub sockets: Vec<SocketAddr>,
     /// Which backend of the target, if that is a service, has each of them.
     pub backends: BTreeMap<SocketAddr, Endpoint>,
-    /// Whether a server there tells of what reaches it.
+    /// Whether a server there reports what reaches it.
     pub tells: bool,
-    /// Whether nobody there answers anything.
+    /// Whether nothing there answers.
     pub unanswered: bool,
-    /// Who may answer a look-up.
+    /// The servers that may answer a look-up.
     pub dns_servers: DnsServers,
-    /// Whether another of them is asked where one says nothing.
+    /// Whether the next of them is asked if one does not answer.
     pub asks_on: bool,
-    /// The addresses of nodes that may stand in the place of the client's.
+    /// The addresses of nodes that may replace the client's address.
     pub relays: Vec<IpAddr>,
 }
 
@@ -173,13 +173,13 @@ pub enum BackendEvent {
         /// The address it is sent to.
         remote: SocketAddr,
     },
-    /// The stage has come to something.
+    /// A stage of an attempt has ended.
     StageEnded {
         /// The attempt.
         number: AttemptNumber,
-        /// What.
+        /// The outcome.
         outcome: Outcome,
-        /// What a look-up learned.
+        /// The addresses that a look-up returned.
         addresses: Vec<IpAddr>,
         /// How long it took.
         took: Duration,
@@ -188,36 +188,36 @@ pub enum BackendEvent {
     Finished {
         /// The attempt.
         number: AttemptNumber,
-        /// What it came to.
+        /// The outcome.
         outcome: Outcome,
     },
     /// Something reached a server.
     Arrived {
         /// The transport; none is ICMP.
         protocol: Option<Protocol>,
-        /// Who sent it, as the server sees it.
+        /// The sender, as the server sees it.
         peer: SocketAddr,
         /// Where the server listens, as far as that is known.
         server: Vec<SocketAddr>,
-        /// The attempt it says to be part of.
+        /// The number of the attempt that it carries.
         number: Option<AttemptNumber>,
     },
-    /// Whatever had reached a server at the last [`Backend::ask_servers`] has been told.
+    /// Everything that had reached a server at the last [`Backend::ask_servers`] has been reported.
     Reported,
-    /// The datapath reports.
+    /// The datapath reports a flow.
     Flow(Box<Flow>),
-    /// Flows of until now may be missing, for this reason; those from now on too, while [`Backend::flowing`] says so.
+    /// Earlier flows may be missing, for this reason, and later ones too while [`Backend::flowing`] says so.
     Lost(String),
-    /// Flows come again from where they did not.
+    /// Flows arrive again from where they were missing.
     Regained,
-    /// An endpoint can attempt nothing any more, for this reason.
+    /// An endpoint cannot make attempts any more, for this reason.
     Gone(Endpoint, String),
 }
 
 /// Why a backend cannot go on; names the object and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// The backend says why.
+    /// The backend failed.
     #[error("{message}")]
     Broken {
         /// Why.

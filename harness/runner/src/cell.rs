@@ -1,4 +1,4 @@
-//! One cell: what was predicted and seen of the attempts it stands for, and its verdict.
+//! One cell: the predictions and the evidence of its attempts, and its verdict.
 //!
 //! A cell of an attempt through a service stands for one attempt to each of its backends, and is as expected only if
 //! each of them is. The first that is not decides.
@@ -20,7 +20,7 @@ pub(crate) struct PredictedAttempt {
     pub(crate) prediction: Prediction,
 }
 
-/// What was seen of the cells of a step.
+/// The observations of the cells of a step.
 pub(crate) enum ObservedStep {
     /// Nothing: the predictions are the verdicts.
     Nothing,
@@ -29,15 +29,15 @@ pub(crate) enum ObservedStep {
     Evidence(DatapathKind, Vec<CellEvidence>),
 }
 
-/// What was seen of one cell: evidence in the order of its attempts, each with the place of its attempt among them. An
-/// attempt has several where it was made several times and not all of them came to the same.
+/// The observations of one cell: evidence in the order of its attempts, each with the index of its attempt. An attempt has
+/// several where it was made several times with different verdicts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct CellEvidence(pub(crate) Vec<(usize, Evidence)>);
 
 /// The verdict of a cell.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct JudgedCell {
-    /// The backend that it is about, where the attempts of the cell go to several, and it is not as expected.
+    /// The backend whose attempt decides, if the cell has attempts to several and is not as expected.
     pub(crate) via: Option<Endpoint>,
     pub(crate) prediction: Prediction,
     pub(crate) evidence: Option<Box<Evidence>>,

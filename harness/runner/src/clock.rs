@@ -1,20 +1,20 @@
-//! Where a run takes the time from, for its log.
+//! The source of the times in a run's log.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use verdikt_verdict::timestamp::Timestamp;
 
-/// What tells the time.
+/// A source of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Clock {
-    /// Nothing: events have no times, so that the same run gives the same events.
+    /// None: events have no times, so that the same run gives the same events.
     #[default]
     None,
     /// The machine's clock.
     System,
 }
 
-/// Something that has begun.
+/// The start of something whose duration is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Began {
     at: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! The `cluster` backend: attempts by pods of a Kubernetes cluster, met by the real datapath of Cilium.
+//! The `cluster` backend: attempts by pods of a Kubernetes cluster, through Cilium's own datapath.
 
 pub mod access;
 pub mod kind;
@@ -58,7 +58,7 @@ pub use verdikt_hubble::flow_source::FlowSourceChoice;
 const FIRST_RETRIGGER: u64 = 1 << 63;
 /// How long they may take, in milliseconds.
 const RETRIGGER_TIMEOUT: u32 = 300;
-/// A port on which nobody listens.
+/// A port on which nothing listens.
 const DISCARD: u16 = 9;
 /// How long a step may take to settle.
 const SETTLE: Duration = Duration::from_mins(1);
@@ -87,9 +87,9 @@ pub struct ClusterBackend {
 pub struct ClusterRunOptions {
     /// After how long a stage of an attempt times out.
     pub timeout: Duration,
-    /// Whether what is made stays there.
+    /// Whether the objects of the run stay in the cluster.
     pub keep: bool,
-    /// The folder for what may explain a step that is not as expected: a folder for each scenario, and in it one for
+    /// The folder of evidence on steps that are not as expected: a folder for each scenario, and in it one for
     /// each step.
     pub evidence: Option<PathBuf>,
 }
@@ -103,7 +103,7 @@ pub(crate) struct PodsAhead<'a, T> {
 }
 
 impl ClusterBackend {
-    /// No topology yet, in a cluster that is as [`Cluster::open`] wants it. Where others are under way that have what the
+    /// Makes a backend without a topology, in a cluster that [`Cluster::open`] accepts. Where others are under way that have what the
     /// scenario needs, its pods are made meanwhile.
     pub(crate) async fn open(
         connection: ApiConnection,
@@ -236,7 +236,7 @@ impl Backend for ClusterBackend {
     }
 
     /// An agent of Cilium shows its newest event only when the next one is there, so one is provoked: a connection
-    /// from a pod to its node, whatever becomes of it.
+    /// from a pod to its node, with any outcome.
     fn flush(&mut self) -> Duration {
         let lag = self.flows.flush();
         let addresses = self.cluster.addresses();

@@ -1,4 +1,4 @@
-//! Which cells of a run are wanted.
+//! Filters: which cells of a run are selected.
 
 use std::convert::Infallible;
 use std::str::FromStr;
@@ -57,9 +57,9 @@ impl Filter {
 /// A cell to evaluate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WantedCell<'a> {
-    /// Its place among all cells of the step.
+    /// Its index among all cells of the step.
     pub(crate) index: usize,
-    /// The place of its row in the table.
+    /// The index of its row in the table.
     pub(crate) row_index: usize,
     pub(crate) row: &'a Row,
     pub(crate) source: &'a Endpoint,
@@ -93,12 +93,12 @@ pub(crate) fn name(scenario: &Scenario, step: &Step, cell: &WantedCell<'_>) -> S
     CellName { scenario: &scenario.name, step: &step.name, attempt: &row.attempt, source }.to_string()
 }
 
-/// What a run has to say of a step.
+/// The cells of a step that a run reports.
 #[derive(Debug)]
 pub(crate) struct StepCells<'a> {
     /// The cells to evaluate.
     pub(crate) wanted: Vec<WantedCell<'a>>,
-    /// Those that would be wanted if anybody could attempt them.
+    /// The selected cells that cannot be attempted.
     pub(crate) skipped: Vec<SkippedCell<'a>>,
 }
 
@@ -109,13 +109,13 @@ impl<'a> StepCells<'a> {
         Self { wanted, skipped }
     }
 
-    /// Whether there is nothing to say.
+    /// Whether there are no cells to report.
     pub(crate) fn is_empty(&self) -> bool {
         self.wanted.is_empty() && self.skipped.is_empty()
     }
 }
 
-/// A cell that nobody can attempt, and why.
+/// A cell that cannot be attempted, and why.
 #[derive(Debug)]
 pub(crate) struct SkippedCell<'a> {
     pub(crate) row: &'a Row,

@@ -1,4 +1,4 @@
-//! Holds the invariants of a scenario against a step.
+//! Checks the invariants of a scenario at a step.
 
 #[cfg(feature = "probes")]
 pub(crate) mod attempted;
@@ -11,7 +11,7 @@ use verdikt_scenario::invariant::Invariant;
 use verdikt_scenario::scenario::{Scenario, Step};
 use verdikt_verdict::invariant::{Broken, InvariantJudged, InvariantProof};
 
-/// What the model of a step says of every invariant, in their order.
+/// The results of the step's policy model for every invariant, in their order.
 pub(crate) fn judged(
     scenario: &Scenario,
     step: &Step,

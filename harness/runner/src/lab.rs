@@ -27,7 +27,7 @@ use crate::wire_words::{KnownToOrders, order};
 /// The name of the backend in reports.
 pub const NAME: &str = "lab";
 
-/// The lab as a place for scenarios.
+/// The lab as a backend of runs.
 pub fn choice() -> BackendChoice<'static> {
     BackendChoice::of_all(NAME)
 }
@@ -47,7 +47,7 @@ pub struct LabBackend {
 }
 
 impl LabBackend {
-    /// An empty lab. `probe` is what each of its probes does.
+    /// Makes an empty lab. `probe` is what each of its probes runs.
     pub async fn open(probe: ProbeWork, timeout: Duration) -> Result<Self, BackendError> {
         let lab = Lab::start(probe, Instant::now()).await.map_err(BackendError::new)?;
         Ok(Self {
@@ -61,7 +61,7 @@ impl LabBackend {
         })
     }
 
-    /// Sends every flow from now on there too.
+    /// Sends every flow from now on to this subscriber too.
     pub fn follow(&mut self, follower: mpsc::UnboundedSender<Flow>) {
         self.follower = Some(follower);
     }

@@ -23,7 +23,7 @@ pub fn run(scenarios: &[Scenario], options: &RunOptions, sink: Sink<'_>) -> io::
     run_until(scenarios, options, &|| false, sink)
 }
 
-/// Evaluates scenarios until `stop` says so; what is known then is told.
+/// Evaluates scenarios until `stop` asks for the end; the results so far are reported.
 pub fn run_until(
     scenarios: &[Scenario],
     options: &RunOptions,
@@ -57,7 +57,7 @@ pub fn run_until(
     Ok(outcome)
 }
 
-/// Tells that a run begins, and what it warns of.
+/// Reports the start of a run and its warnings.
 pub(crate) fn begin_run(backend: &str, options: &RunOptions, sink: Sink<'_>) -> io::Result<()> {
     sink(Event::RunStarted(RunStarted {
         format: FORMAT,

@@ -1,4 +1,4 @@
-//! What a run has to do: which cells of which steps, and what its objects come to.
+//! The plan of a run: which cells of which steps, with their predictions.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -25,19 +25,19 @@ use crate::rejections::options;
 pub struct RunOptions {
     /// The Cilium version.
     pub version: CiliumVersion,
-    /// Cells are wanted that one of these wants; all, if there is none.
+    /// The filters: a cell is selected if one of them matches; all cells without any.
     pub filters: Vec<Filter>,
     /// How many scenarios run at the same time, where they need time. At least one.
     pub parallel: usize,
     /// After how long a stage of an attempt times out.
     pub timeout: Duration,
-    /// What tells the times of the log.
+    /// The source of the times in the log.
     pub clock: Clock,
-    /// What the log says of the run itself.
+    /// The log's data about the run itself.
     pub origin: RunOrigin,
-    /// Why it does not take place in the lab, where nobody chose another backend.
+    /// Why it does not use the lab, if no backend was chosen.
     pub instead_of_lab: Option<String>,
-    /// What to warn of, once each.
+    /// The warnings, each once.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn begin<'a>(
     Ok(Some(Plan { scenario, steps }))
 }
 
-/// What the steps before one have left behind.
+/// What earlier steps leave for the next one.
 #[derive(Clone, Debug, Default)]
 pub struct StepHistory {
     /// What the DNS proxy has learned, as the engine says.
@@ -137,7 +137,7 @@ pub(crate) fn kept_connections(scenario: &Scenario, step: &Step) -> BTreeSet<Att
     Attempt::kept_by(after.iter().map(|row| &row.attempt), has)
 }
 
-/// What the engine says of a step. All cells are predicted, wanted or not: what one of them looks up may matter to
+/// The engine's predictions for a step. All cells are predicted, selected or not: what one of them looks up may matter to
 /// another.
 pub(crate) struct PredictedStep<'a> {
     pub(crate) model: StepModel<'a>,
@@ -147,7 +147,7 @@ pub(crate) struct PredictedStep<'a> {
     pub(crate) left: StepHistory,
 }
 
-/// Asks the engine about a step.
+/// Predicts a step.
 pub(crate) fn predict_step<'a>(
     scenario: &Scenario,
     step: &'a Step,

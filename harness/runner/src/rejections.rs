@@ -1,4 +1,4 @@
-//! Objects that an author expects to be refused, held against what API server and agent do.
+//! Compares the objects that an author expects to be refused with what API server and agent refuse.
 
 use verdikt_engine::judgement::{ObjectVerdict, Refused};
 use verdikt_engine::model::{Learned, ModelOptions, PolicyModel};
@@ -55,7 +55,7 @@ pub(crate) fn agrees(expected: Option<&ExpectedRejection>, refused: Option<&Reje
     }
 }
 
-/// What the engine predicts of an object instead of what was seen of it, as text. What agents refuse without a sign
+/// The engine's prediction for an object, as text, where it differs from what was observed. What agents refuse without a sign
 /// at the object cannot be seen.
 pub(crate) fn disagreement(seen: Option<&RejectedObject>, predicted: Option<&Refused>) -> Option<String> {
     match (seen, predicted) {

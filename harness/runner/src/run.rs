@@ -24,12 +24,12 @@ use crate::model::begin_run;
 use crate::plan::{Plan, RunOptions, Sink, StepHistory, begin, kept_connections, predict_step};
 use crate::step_under_way::StepUnderWay;
 
-/// Where scenarios are run. They are named by their indices.
+/// A kind of backend that runs scenarios, which are named by their indices.
 #[derive(Clone, Copy)]
 pub struct BackendChoice<'a> {
     /// Its name in reports.
     pub name: &'a str,
-    /// Why there can be no backend for a scenario.
+    /// Why a scenario cannot be run, if it cannot.
     pub unfit: &'a dyn Fn(&Scenario) -> Option<String>,
     /// Which one begins next.
     pub next: &'a NextScenario<'a>,
@@ -40,7 +40,7 @@ pub struct BackendChoice<'a> {
 pub type NextScenario<'a> = dyn Fn(&[usize], &BTreeSet<usize>) -> Option<usize> + 'a;
 
 impl<'a> BackendChoice<'a> {
-    /// One that fits every scenario, and keeps them apart by itself.
+    /// A backend that accepts every scenario and may run any two at once.
     pub fn of_all(name: &'a str) -> Self {
         Self { name, unfit: &|_| None, next: &|waiting, _| waiting.first().copied() }
     }
@@ -79,7 +79,7 @@ pub async fn run_on<B: Backend>(
     Ok(outcome)
 }
 
-/// The end of a run before all of it was done.
+/// The early end of a run.
 struct Interruption;
 
 async fn run_all<B: Backend>(
@@ -199,7 +199,7 @@ pub struct StepRun<'a> {
 }
 
 impl StepRun<'_> {
-    /// Makes the step the one in force and attempts its whole table. Answers what it leaves to the
+    /// Puts the step in force and attempts its whole table. Returns what it leaves to the
     /// step after.
     pub async fn run<B: Backend>(
         &self,
@@ -267,7 +267,7 @@ impl StepRun<'_> {
     }
 }
 
-/// Whether an event tells of something that is not as expected.
+/// Whether an event reports something that is not as expected.
 fn is_unexpected(event: &Event) -> bool {
     match event {
         Event::CellJudged(cell) => cell.result != CellResult::AsExpected,

@@ -1,4 +1,4 @@
-//! A step under way: what is told as it begins and ends.
+//! A step under way: the events of its beginning and end.
 
 use std::io;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::invariants;
 use crate::plan::{PredictedStep, Sink};
 use crate::rejections::{agrees, disagreement};
 
-/// A step under way, since when, and for which version of Cilium.
+/// A step under way, with its start and version of Cilium.
 #[derive(Clone, Copy)]
 pub(crate) struct StepUnderWay<'a> {
     pub(crate) scenario: &'a Scenario,
@@ -31,7 +31,7 @@ pub(crate) struct StepUnderWay<'a> {
 }
 
 impl StepUnderWay<'_> {
-    /// Tells that the step begins, what became of its objects, and which cells are left out.
+    /// Reports the start of the step, the result of its objects, and the cells that are skipped.
     pub(crate) fn begin(
         &self,
         skipped: &[SkippedCell<'_>],
@@ -66,7 +66,7 @@ impl StepUnderWay<'_> {
             .try_for_each(|judged| sink(Event::InvariantJudged(Box::new(judged))))
     }
 
-    /// Tells the verdicts of the step's cells one by one, from what was observed or, where nothing was, from the
+    /// Reports the verdicts of the step's cells one by one, from what was observed or, where nothing was, from the
     /// predictions; then what was attempted of its invariants; and ends the step.
     pub(crate) fn end(
         &self,

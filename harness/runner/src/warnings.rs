@@ -1,4 +1,4 @@
-//! What is wrong with the policies of a step, and what is legal and almost surely not what was meant.
+//! Mistakes in the policies of a step, and warnings of legal ones that are almost surely wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +19,7 @@ use crate::rejections::options;
 /// How many sources a warning names.
 const NAMED: usize = 3;
 
-/// What there is to say of a step before it is run.
+/// The findings about a step before it is run.
 #[derive(Clone, Debug, Default)]
 pub struct StepFindings {
     /// Objects that are refused although nobody expects it.
@@ -28,7 +28,7 @@ pub struct StepFindings {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Looks through a step.
+/// Checks the policies of a step.
 pub fn findings(step: &Step, version: CiliumVersion) -> StepFindings {
     let expected: BTreeSet<usize> =
         step.rejections(version).iter().map(|rejection| rejection.policy).collect();
@@ -40,7 +40,7 @@ pub fn findings(step: &Step, version: CiliumVersion) -> StepFindings {
     StepFindings { mistakes, warnings }
 }
 
-/// What to warn of before a run: of the steps that the filters want, each warning once, in the order of places.
+/// The warnings before a run: of the steps that the filters want, each warning once, in the order of places.
 pub fn warnings(scenarios: &[Scenario], version: CiliumVersion, filters: &[Filter]) -> Vec<Diagnostic> {
     let applicable = scenarios.iter().filter(|scenario| scenario.cilium.contains(version));
     let steps = applicable.flat_map(|scenario| {

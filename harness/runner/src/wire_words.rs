@@ -1,4 +1,4 @@
-//! Attempts and their outcomes, in the words of the probes.
+//! Translation of attempts and outcomes to and from the probes' messages.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -13,7 +13,7 @@ use verdikt_wire as wire;
 
 use crate::backend::{AttemptNumber, BackendEvent};
 
-/// What orders are made of beside an attempt.
+/// What an order needs beside its attempt.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KnownToOrders<'a> {
     pub(crate) addresses: &'a Addresses,
@@ -21,7 +21,7 @@ pub(crate) struct KnownToOrders<'a> {
     pub(crate) kept: &'a BTreeSet<Attempt>,
 }
 
-/// What the probe of a source is told to try; the reason if it cannot be tried.
+/// The order for the probe of a source; the reason if the attempt cannot be made.
 pub(crate) fn order(
     number: AttemptNumber,
     source: &Endpoint,
@@ -76,7 +76,7 @@ fn name_of_kept(attempt: &Attempt) -> String {
     attempt.kept().unwrap_or(attempt).to_string()
 }
 
-/// What targets are to the probe of a source.
+/// Translates targets for the probe of a source.
 struct WireTargets<'a> {
     source: &'a Endpoint,
     /// The family that the attempt is bound to.
@@ -99,7 +99,7 @@ impl WireTargets<'_> {
             }
             Target::Backend { service, backend } if self.known.backends.is_empty() => {
                 return Err(format!(
-                    "no client can choose {backend} among what is behind {service}; only the model and the lab can"
+                    "no client can choose {backend} among the backends of {service}; only the model and the lab can"
                 ));
             }
             Target::Service(_) | Target::Backend { .. } | Target::Over { .. } => {

@@ -136,7 +136,7 @@ impl WorldArguments {
 pub(crate) fn borrowable(text: &str) -> Result<NamespaceName, String> {
     let name: NamespaceName = text.parse().map_err(|error| format!("{error}"))?;
     if OF_THE_CLUSTER.contains(&text) {
-        return Err("it is the cluster's own, and what is in it is nobody's to use".to_owned());
+        return Err("it belongs to the cluster itself: name a namespace of your own".to_owned());
     }
     if text == SYSTEM_NAMESPACE {
         return Err("it is verdikt's own".to_owned());

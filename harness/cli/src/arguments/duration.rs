@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The units there are, each with its milliseconds.
 const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 
-/// Reads a duration that is longer than nothing and no longer than a day.
+/// Reads a duration that is longer than 0 and no longer than a day.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
@@ -17,7 +17,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let milliseconds = unit.and_then(|unit| number.parse::<u64>().ok()?.checked_mul(unit));
     match milliseconds {
         None => Err(forms.to_owned()),
-        Some(0) => Err("it has to be longer than nothing".to_owned()),
+        Some(0) => Err("it must be longer than 0".to_owned()),
         Some(long) if long > 86_400_000 => Err("it has to be no longer than a day, `24h`".to_owned()),
         Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
     }
@@ -45,7 +45,7 @@ mod tests {
         wrong("", "`3s`");
         wrong("s", "`3s`");
         wrong("-3s", "`3s`");
-        wrong("0s", "longer than nothing");
+        wrong("0s", "longer than 0");
         wrong("25h", "no longer than a day");
         wrong("99999999999999999999h", "`3s`");
     }

@@ -61,7 +61,7 @@ fn table(rows: &[ImageRow]) -> String {
     for (minor, role, image) in rows {
         let note = match (&image.tag, &image.digest, image.verified) {
             (None, ..) => "  (the chart knows the tag)",
-            (_, None, _) => "  (nobody could read the digest)",
+            (_, None, _) => "  (the digest could not be read)",
             (_, _, false) => "  (the digest was not read at its source)",
             (_, _, true) => "",
         };

@@ -212,7 +212,7 @@ fn check_files(reports: &Reports, log: Option<&Path>) -> Result<(), Failure> {
     let part = log.map(log::part_of);
     for path in reports.files.iter().map(|report| report.path.as_path()).chain(log).chain(part.as_deref()) {
         if !seen.insert(reports::place_of(path)) {
-            return Err(Failure::wrong(format!("`{}` is to be written twice", path.display()))
+            return Err(Failure::wrong(format!("`{}` would be written twice", path.display()))
                 .hint("give every report and the event log a file of its own"));
         }
     }

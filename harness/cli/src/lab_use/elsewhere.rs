@@ -52,6 +52,6 @@ pub(crate) fn lab(_: &LabArguments, _: &Printer) -> Result<ExitCode, Failure> {
 
 /// Fails, as [`enter`] does.
 pub(crate) fn probe_main(_: Option<IpAddr>, _: Option<Duration>) -> ExitCode {
-    Printer::tell("error: the probe lives in Linux alone\n");
+    Printer::tell("error: the probe runs on Linux only\n");
     ExitCode::from(exit::MACHINE_FAILED)
 }

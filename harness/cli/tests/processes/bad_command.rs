@@ -49,7 +49,7 @@ For more information, try '--help'."
 )]
 #[case::borrow_of_the_clusters_own(
     &["run", "redis.yaml", "--borrow", "kube-system"],
-    r"error: invalid value 'kube-system' for '--borrow <NAMESPACE>': it is the cluster's own, and what is in it is nobody's to use
+    r"error: invalid value 'kube-system' for '--borrow <NAMESPACE>': it belongs to the cluster itself: name a namespace of your own
 
 For more information, try '--help'."
 )]
@@ -184,7 +184,7 @@ fn two_outputs_in_one_file() {
     assert_snapshot!(ran, @r"
     exit code 2
     --- stderr
-    error: `out` is to be written twice
+    error: `out` would be written twice
 
     hint: give every report and the event log a file of its own
     ");

@@ -142,12 +142,12 @@ fn what_cannot_be_written_is_named() {
       caused by: No space left on device (os error 28)
 
     # --report json=a.json --events a.json
-    error: `a.json` is to be written twice
+    error: `a.json` would be written twice
 
     hint: give every report and the event log a file of its own
 
     # --report json=log.part --events log
-    error: `log.part` is to be written twice
+    error: `log.part` would be written twice
 
     hint: give every report and the event log a file of its own
     ");

@@ -272,7 +272,7 @@ fn outputs_that_are_the_same_file_by_another_name() {
     let project = Project::with(&[("redis.yaml", GOOD)]);
     let ran = project.verdikt(&["run", "redis.yaml", "--events", "x", "--report", "json=./x"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
-    assert!(ran.stderr.contains("is to be written twice"), "{ran}");
+    assert!(ran.stderr.contains("would be written twice"), "{ran}");
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn a_cluster_that_is_not_kind_is_not_used_unasked() {
     let ended = run(&server, shop("allow"), &[("VERDIKT_YES", "no")]);
     assert!(!ended.status.success());
     assert!(
-        text(&ended.stderr).contains("without being told to: set VERDIKT_YES=1 if "),
+        text(&ended.stderr).contains("without confirmation: set VERDIKT_YES=1 if "),
         "{}",
         text(&ended.stderr)
     );

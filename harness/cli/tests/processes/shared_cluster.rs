@@ -50,7 +50,7 @@ fn a_cluster_that_is_not_kind_is_not_used_unasked() {
     let ran = run(&server, &[]);
     assert_eq!(ran.code, 2, "{ran}");
     assert!(ran.stderr.starts_with("using context stand-in: http://ADDRESS, not a kind cluster, "), "{ran}");
-    assert!(ran.stderr.contains("error: cannot use context stand-in without being told to: "), "{ran}");
+    assert!(ran.stderr.contains("error: cannot use context stand-in without confirmation: "), "{ran}");
     assert!(ran.stderr.contains("hint: give `--yes`, or set VERDIKT_YES=1, "), "{ran}");
     assert_eq!(changes(&server), Vec::<String>::new());
 }
@@ -61,7 +61,7 @@ fn policies_for_everybody_are_skipped() {
     let ran = run(&server, &["--yes"]);
     let told: Vec<&str> = ran.stdout.split_whitespace().collect();
     let reason =
-        "it has a policy that is in force for everybody on the cluster, CiliumClusterwideNetworkPolicy all;";
+        "it has a policy that is in force for every pod of the cluster, CiliumClusterwideNetworkPolicy all;";
     assert!(told.join(" ").contains(reason), "{ran}");
     assert!(!changes(&server).iter().any(|line| line.contains(CLUSTERWIDE)), "{:#?}", server.asked());
 }

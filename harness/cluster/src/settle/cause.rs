@@ -60,12 +60,12 @@ impl Cluster {
         unhealthy_endpoints(&said, pods)
     }
 
-    /// The log of an endpoint, as its agent writes it; nothing where the agent cannot be asked.
+    /// The log of an endpoint, from its agent; empty if the agent cannot be asked.
     pub(crate) async fn log_of_endpoint(&self, agent: &PodContainer, id: u64) -> String {
         self.say(agent, &["endpoint", "log", &id.to_string(), "-o", "json"]).await
     }
 
-    /// What an agent says to a question; nothing where it cannot be asked.
+    /// The output of a command of an agent; empty if it cannot be asked.
     async fn say(&self, agent: &PodContainer, question: &[&str]) -> String {
         let command: Vec<&str> = std::iter::once("cilium-dbg").chain(question.iter().copied()).collect();
         let said = exec::output(self.connection(), agent, &command, ANSWER).await;

@@ -78,7 +78,7 @@ fn look(
     WaitState::Done(refused)
 }
 
-/// The condition `Valid`; none as long as there is none.
+/// The condition `Valid`, once there is one.
 pub(super) fn verdict(object: &Value) -> Option<Result<(), String>> {
     let conditions = object.pointer("/status/conditions")?.as_array()?;
     let valid = conditions.iter().find(|condition| condition["type"] == "Valid")?;

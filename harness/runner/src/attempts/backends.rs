@@ -1,7 +1,7 @@
 //! Attempts through a service whose backend the datapath chooses: made until every backend has been seen.
 //!
-//! No client of a cluster can say which backend of a service is to answer, but who answered can be told: by its server, or
-//! by where the packets went. What was seen of a backend counts for the attempts to that backend alone.
+//! No client of a cluster can choose the backend of a service, but the backend that answered can be recognized: by its
+//! server, or by the destination of the packets. Evidence of a backend counts for the attempts to that backend alone.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ const ROUNDS: usize = 10;
 struct Through<'a> {
     source: &'a Endpoint,
     attempt: Attempt,
-    /// Every backend that is wanted, with what was seen of it.
+    /// Every wanted backend, with its evidence.
     seen: BTreeMap<&'a Endpoint, Vec<Evidence>>,
     /// How often it was made.
     tries: usize,
@@ -34,8 +34,8 @@ struct Through<'a> {
     unplaced: Option<Evidence>,
 }
 
-/// Makes attempts to backends of services through the services. Answers the evidence of each, in their order: one of its
-/// backend at least, and one more for each other verdict that was seen there; or why there is none. Endpoints that go are
+/// Makes attempts to backends of services through the services. Returns the evidence of each, in their order: at least one
+/// of its backend, and one more for each other verdict that was seen there; or why there is none. Endpoints that go are
 /// added to `gone`.
 pub(crate) async fn see_each_backend<B: Backend>(
     backend: &mut B,
@@ -87,7 +87,7 @@ impl<'a> Through<'a> {
         self.seen.values().any(Vec::is_empty) && !cannot && !gone.contains_key(self.source)
     }
 
-    /// Keeps evidence for its backend, unless what is kept says the same, or says something where this says nothing.
+    /// Keeps evidence for its backend, unless the kept one has the same verdict, or has a verdict and this one has none.
     fn keep(&mut self, evidence: Evidence) {
         self.tries += 1;
         let Some(led_to) = &evidence.led_to else {
@@ -114,7 +114,7 @@ impl<'a> Through<'a> {
         }
     }
 
-    /// The evidence that there is of a backend that was not seen.
+    /// The evidence for a backend that was not seen.
     fn unseen(&self, wanted: &Endpoint) -> Evidence {
         let last = self.unplaced.clone();
         if let Some(last) = last.filter(|last| is_not_attempted(&last.observation.outcome)) {

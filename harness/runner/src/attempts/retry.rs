@@ -1,7 +1,7 @@
-//! Attempts until their evidence tells a verdict: those whose evidence tells none are made again.
+//! Repeats the attempts whose evidence tells no verdict.
 //!
-//! What was seen decides about that, and not what anybody expects: no difference is ever attempted again. The last
-//! evidence counts, and what was seen before is told with it. So is a denial that may have been of a packet that came
+//! Only the evidence decides about that, never the expectation: a difference is not attempted again. The last evidence
+//! counts, and the earlier one is reported with it. So is a denial that may have been of a packet that came
 //! too early, if the second packet is not denied.
 
 use std::cell::Cell;
@@ -19,13 +19,13 @@ use verdikt_verdict::fuse::{fuse, may_tell_more, needs_lost_flow};
 use super::{Gone, Pace, make};
 use crate::backend::{AttemptNumber, Backend, BackendEvent, DatapathKind, Flowing};
 
-/// How often an attempt is made at most.
+/// The most times that an attempt is made.
 const MOST: usize = 3;
 /// How many attempts are in flight at first.
 const AT_FIRST: usize = 64;
-/// The same for those that are made again: fewer, for load may be why they have to.
+/// The same for repeated attempts: fewer, because load may be the reason for the repetition.
 const AGAIN_AT_FIRST: usize = 16;
-/// How long flows may stay away before nothing is made again.
+/// How long flows may be missing before attempts are not repeated any more.
 const ABSENCE: Duration = Duration::from_mins(1);
 
 /// How attempts are made.
@@ -73,14 +73,14 @@ pub(crate) async fn attempt_all<B: Backend>(
     evidence
 }
 
-/// Puts new evidence in the place of what was seen before, and keeps the reason.
+/// Replaces the earlier evidence by the new one, and keeps the reason for the repetition.
 fn replace(evidence: &mut Evidence, new: Evidence, reason: String) {
     let old = std::mem::replace(evidence, new);
     let before = Before { outcome: old.observation.outcome, reason };
     evidence.again = old.again.into_iter().chain([before]).collect();
 }
 
-/// Makes those once more whose denied packet may have come too early; a second denial changes nothing.
+/// Repeats the attempts whose packet may have been denied because it came too early; a second denial changes nothing.
 async fn make_early_ones_again<B: Backend>(
     backend: &mut B,
     attempts: &[(&Endpoint, &Attempt)],

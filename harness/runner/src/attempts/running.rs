@@ -1,4 +1,4 @@
-//! One attempt on its way: what has been seen of it so far.
+//! One attempt in flight: what has been observed of it so far.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -12,28 +12,25 @@ use verdikt_verdict::evidence::{Evidence, is_denial};
 
 use crate::backend::{Destinations, EndScope};
 
-/// One attempt on its way.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "what may be known of an attempt, each apart from the others"
-)]
+/// One attempt in flight.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about an attempt")]
 pub(super) struct RunningAttempt<'a> {
     pub(super) source: &'a Endpoint,
     attempt: &'a Attempt,
     destinations: Destinations,
-    /// When it began; nothing before is of its packets.
+    /// When it began; flows from before are not of its packets.
     began: Duration,
     stages: Vec<Stage>,
     /// Whether the last of the stages has not ended.
     open: bool,
     flows: Vec<Flow>,
     arrived: bool,
-    /// Where the server listens that told of it.
+    /// The sockets of the server that reported it.
     arrived_at: Vec<SocketAddr>,
     finished: Option<Outcome>,
     /// Whether its backend was told to end it.
     ended: bool,
-    /// When it was first heard of.
+    /// When it was first reported.
     heard: Option<Duration>,
     /// Whether it has left the window.
     left: bool,
@@ -63,12 +60,12 @@ impl<'a> RunningAttempt<'a> {
         }
     }
 
-    /// It is no longer one of those that load the machine. Returns whether it was until now.
+    /// Takes it out of those that load the machine. Returns whether it was one of them.
     pub(super) fn leave(&mut self) -> bool {
         !std::mem::replace(&mut self.left, true)
     }
 
-    /// How long it took until it was first heard of.
+    /// How long it took until the first report.
     pub(super) fn answered_after(&self) -> Option<Duration> {
         self.heard.map(|heard| heard.saturating_sub(self.began))
     }
@@ -81,16 +78,16 @@ impl<'a> RunningAttempt<'a> {
         heard.unwrap_or_else(|| now.saturating_sub(self.began))
     }
 
-    /// What an attempt comes to of which nothing is heard.
+    /// The outcome of an attempt without any report.
     pub(super) fn unanswered() -> Outcome {
-        Outcome::NotAttempted("its probe has not said what became of it".to_owned())
+        Outcome::NotAttempted("its probe has not reported how it ended".to_owned())
     }
 
     pub(super) fn is_finished(&self) -> bool {
         self.finished.is_some()
     }
 
-    /// Whether everything that must come for a verdict has come.
+    /// Whether all evidence that a verdict needs has arrived.
     pub(super) fn is_explained(&self) -> bool {
         match &self.finished {
             None => false,
@@ -105,7 +102,7 @@ impl<'a> RunningAttempt<'a> {
         }
     }
 
-    /// A stage has its socket. Answers what its packets are known by; nothing if it is known already.
+    /// Records the socket of a stage. Returns the origin of its packets; none if it is known already.
     pub(super) fn bind(
         &mut self,
         kind: StageKind,
@@ -139,7 +136,7 @@ impl<'a> RunningAttempt<'a> {
         origins
     }
 
-    /// The stage that is open has come to something.
+    /// Records the outcome of the open stage.
     pub(super) fn end_stage(&mut self, outcome: Outcome, addresses: Vec<IpAddr>, took: Duration) {
         if let Some(stage) = self.stages.last_mut().filter(|_| self.open) {
             (stage.outcome, stage.addresses, stage.took) = (outcome, addresses, took);
@@ -147,24 +144,24 @@ impl<'a> RunningAttempt<'a> {
         }
     }
 
-    /// It is over; what is said again changes nothing.
+    /// Records that it is over; a second report changes nothing.
     pub(super) fn finish(&mut self, outcome: Outcome) {
         self.finished.get_or_insert(outcome);
     }
 
-    /// Its request or datagram has reached a server, and says so itself.
+    /// Records that its request or datagram, which carries its number, has reached a server.
     pub(super) fn arrive(&mut self, server: Vec<SocketAddr>) {
         self.arrived = true;
         self.arrived_at = server;
     }
 
-    /// Whether it may arrive at a server that listens there; where that is not known, it may.
+    /// Whether it may arrive at a server with this socket; true if its destination is not known.
     pub(super) fn goes_to(&self, server: &[SocketAddr]) -> bool {
         let sockets = &self.destinations.sockets;
         server.is_empty() || sockets.is_empty() || server.iter().any(|socket| sockets.contains(socket))
     }
 
-    /// Something of this origin has reached a server. Returns whether that is an arrival of this attempt, and news.
+    /// Records that something of this origin has reached a server. Returns whether that is this attempt's, and new.
     pub(super) fn arrive_from(&mut self, origin: PacketOrigin, server: &[SocketAddr]) -> bool {
         let relays = &self.destinations.relays;
         let of_origin = self.stages.iter().rev().find(|stage| origin.is_of(stage, relays));
@@ -204,7 +201,7 @@ impl<'a> RunningAttempt<'a> {
         last.is_some_and(|index| open(index) || may_have_sent(&self.stages[index], flow.at))
     }
 
-    /// Keeps a flow. Returns what is to be ended now, each once.
+    /// Keeps a flow. Returns what should be ended now, each once.
     pub(super) fn keep(&mut self, flow: Flow) -> Option<EndScope> {
         if self.flows.contains(&flow) {
             return None;
@@ -218,7 +215,7 @@ impl<'a> RunningAttempt<'a> {
         if self.ended { Some(EndScope::Attempt) } else { unanswered.map(EndScope::Stage) }
     }
 
-    /// The socket that waits in vain for the answer of a DNS server, where another server is asked after it.
+    /// The socket of a query whose answer will not come, if another DNS server is asked after it.
     fn unanswered_query(&self, flow: &Flow) -> Option<SocketAddr> {
         let asking = self.stages.last().filter(|stage| self.open && stage.kind == StageKind::LookUp)?;
         let origin = PacketOrigin::of_stage(asking);
@@ -258,14 +255,14 @@ impl<'a> RunningAttempt<'a> {
         queries.any(|stage| PacketOrigin::of_stage(stage) == origin)
     }
 
-    /// Which backend of a service it was led to: the server's word, or else where its packets went.
+    /// The backend of a service that it reached: as the server reports, or else by the destination of its packets.
     fn led_to(&self) -> Option<Endpoint> {
         let of_flows = self.flows.iter().map(|flow| flow.destination.socket());
         let mut sockets = self.arrived_at.iter().copied().chain(of_flows);
         sockets.find_map(|socket| self.destinations.backends.get(&socket).cloned())
     }
 
-    /// What was seen of it, with why flows may be missing.
+    /// Its evidence, with why flows may be missing.
     pub(super) fn into_evidence(self, lost: Option<&String>) -> Evidence {
         let arrival = match (self.arrived, self.destinations.tells) {
             (true, _) => Arrival::Arrived,

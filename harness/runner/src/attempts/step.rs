@@ -19,7 +19,7 @@ use crate::plan::RunOptions;
 const STAGES: u32 = 4;
 
 /// Makes the attempts of a step: first those by address, then those that ask the DNS server, for these may teach
-/// its proxy names. Answers the evidence of every cell in the order of the table. Cells that are not wanted are
+/// its proxy names. Returns the evidence of every cell in the order of the table. Cells that are not wanted are
 /// attempted too: what they look up stays known in the steps to come.
 pub(crate) async fn attempt<B: Backend>(
     step: &Step,
@@ -85,9 +85,9 @@ pub(crate) fn attempt_options<'a>(
 
 /// An attempt of a step.
 struct StepAttempt<'a> {
-    /// The place of its cell in the step.
+    /// The index of its cell in the step.
     cell: usize,
-    /// Its place among the attempts of the cell.
+    /// Its index among the attempts of the cell.
     place: usize,
     source: &'a Endpoint,
     attempt: &'a Attempt,
@@ -100,7 +100,7 @@ enum AttemptRoute {
     Direct,
     /// Through a service, which leads to one of several backends.
     AnyBackend,
-    /// By a name that the DNS server is asked for.
+    /// By a name that is looked up first.
     Asking,
 }
 

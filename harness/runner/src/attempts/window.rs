@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-/// With so few in flight a machine is not asked too much.
+/// The smallest window: so few attempts do not overload a machine.
 const LEAST: usize = 8;
-/// More is not quicker, and a server's backlog holds but 1024 connections.
+/// The largest window: more is not quicker, and a server's backlog holds only 1024 connections.
 const MOST: usize = 256;
-/// An answer that takes longer is slow.
+/// The longest time of a quick answer.
 const SLOW: Duration = Duration::from_millis(300);
 
 /// A bound on what is in flight, which follows how quickly answers come.
@@ -27,7 +27,7 @@ pub(super) struct InFlightWindow {
 }
 
 impl InFlightWindow {
-    /// A window that begins with this size.
+    /// Makes a window with this initial size.
     pub(super) fn of(size: usize) -> Self {
         Self { size: size.clamp(LEAST, MOST), in_flight: 0, opening: true, quick: 0, before: 0 }
     }
@@ -37,12 +37,12 @@ impl InFlightWindow {
         self.in_flight < self.size
     }
 
-    /// One more has begun.
+    /// Counts one more attempt in flight.
     pub(super) fn begin(&mut self) {
         self.in_flight += 1;
     }
 
-    /// One is answered, after this time, or has nothing more to be answered.
+    /// Takes an attempt out of the window that was answered after this time, or needs no answer any more.
     pub(super) fn end(&mut self, took: Duration) {
         self.in_flight = self.in_flight.saturating_sub(1);
         let is_before = self.before > 0;

@@ -34,8 +34,8 @@ pub enum Clusterwide {
 pub(super) fn unfit(clusterwide: Clusterwide, scenario: &Scenario) -> Option<String> {
     let policy = scenario.steps.iter().flat_map(of_step).next()?.object();
     let reason = format!(
-        "it has a policy that is in force for everybody on the cluster, {policy}; `--clusterwide` lists whom it \
-         selects, and runs it"
+        "it has a policy that is in force for every pod of the cluster, {policy}; `--clusterwide` lists the pods \
+         that it selects, and runs it"
     );
     (clusterwide == Clusterwide::Skipped).then_some(reason)
 }

@@ -85,12 +85,14 @@ fn unfit_targets(step: &Step) -> Option<String> {
     }
     if let Some((host, target)) = step.table.iter().find_map(|row| unrouted_client(&step.topology, row)) {
         return Some(format!(
-            "its host {host} attempts {target} by its externalIPs, and nothing says who leads them to a node; give the \
+            "its host {host} attempts {target} by its externalIPs, and verdikt cannot route them to a node; give the \
              service `type: NodePort` too"
         ));
     }
     let attempt = step.table.iter().map(|row| &row.attempt).find(|attempt| goes_to_api_server(attempt))?;
-    Some(format!("it attempts `{attempt}`, and what is behind that service is the cluster's own"))
+    Some(format!(
+        "it attempts `{attempt}`, which reaches the API server of the cluster and no pod of the scenario"
+    ))
 }
 
 /// Ports of the node that lead to pods, where another program than Cilium leads them: what it translates meets policies
@@ -118,12 +120,12 @@ fn unbalanced(balancing: LoadBalancing, borrowed: &Borrowed, topology: &Topology
 fn unfit_pods(topology: &Topology) -> Option<String> {
     if topology.dns != Dns::default() {
         return Some(
-            "its pods ask another DNS server than kube-system/kube-dns, which is the cluster's to say"
+            "its pods ask another DNS server than kube-system/kube-dns, which is configured for the whole cluster"
                 .to_owned(),
         );
     }
     let (name, _) = topology.pods.iter().find(|(_, pod)| pod.cluster.is_some())?;
-    Some(format!("its pod {name} is in another cluster, where no scenario makes pods"))
+    Some(format!("its pod {name} is in another cluster, where verdikt cannot create pods"))
 }
 
 /// Pods in the network of a node, where the labels of their namespace forbid it.
@@ -145,7 +147,7 @@ fn unfit_api_server(facts: &Facts, step: &Step) -> Option<String> {
     let node = hidden_api_server(routing, step)?;
     Some(format!(
         "it has a policy for the entity {API_SERVER}, and its node {node} reaches pods through Cilium's tunnel, by \
-         an address that is no API server's"
+         an address without the label of the API server"
     ))
 }
 
@@ -153,17 +155,22 @@ fn unfit_api_server(facts: &Facts, step: &Step) -> Option<String> {
 fn unfit_endpoints(step: &Step) -> Option<String> {
     let topology = &step.topology;
     if step.table.iter().any(|row| is_sctp(&row.attempt)) {
-        return Some("it attempts SCTP, for which a pod without capabilities has no right".to_owned());
+        return Some("it attempts SCTP, which needs capabilities that its pods do not have".to_owned());
     }
     if step.table.iter().any(|row| is_icmp_message(&row.attempt)) {
-        let reason = "it sends ICMP messages other than echo requests, for which a pod without capabilities has no right";
+        let reason = "it sends ICMP messages other than echo requests, which needs capabilities that its pods do not have";
         return Some(reason.to_owned());
     }
     if let Some(name) = topology.redirects.keys().next() {
-        return Some(format!("it has the local redirect policy {name}, which is the cluster's to say"));
+        return Some(format!(
+            "it has the local redirect policy {name}, which is configured for the whole cluster"
+        ));
     }
     if let Some(policy) = step.policies.iter().find(|policy| names_secret(&policy.root)) {
-        return Some(format!("its {} ends TLS with a secret, which is nobody's to make", policy.object()));
+        return Some(format!(
+            "its {} ends TLS with a secret, which verdikt cannot create on a cluster",
+            policy.object()
+        ));
     }
     if let Some(host) = topology.second_addresses.keys().next() {
         return Some(format!("its host {host} has two addresses, and hosts outside have one here"));
@@ -171,7 +178,7 @@ fn unfit_endpoints(step: &Step) -> Option<String> {
     if let Some(endpoint) = topology.silent.first() {
         return Some(format!("its {endpoint} answers nothing, and on a cluster every pod and host answers"));
     }
-    let own = "it attempts as Cilium's own endpoints, which is nobody else's right";
+    let own = "it attempts from Cilium's own endpoints, where verdikt cannot run a probe";
     (!topology.cilium.is_empty()).then(|| own.to_owned())
 }
 
@@ -213,7 +220,7 @@ fn no_proxy(facts: &Facts, step: &Step) -> Option<String> {
 /// Names that change while a scenario runs are for the DNS servers of hosts outside to say.
 fn names_over_time(scenario: &Scenario) -> Option<String> {
     if let Some(name) = scenario.steps.iter().find_map(|step| step.expired.first()) {
-        return Some(format!("the answers for {name} expire in it, and nobody waits for that on a cluster"));
+        return Some(format!("the answers for {name} expire in it, which would take too long on a cluster"));
     }
     let names = |step: &Step| {
         let hosts = step.topology.world.values();
@@ -221,7 +228,8 @@ fn names_over_time(scenario: &Scenario) -> Option<String> {
     };
     let changes = scenario.steps.windows(2).any(|steps| names(&steps[0]) != names(&steps[1]));
     changes.then(|| {
-        "its names lead elsewhere from one of its steps on, which no DNS server of a cluster does".to_owned()
+        "its names get other addresses at one of its steps, which the DNS server of a cluster cannot do"
+            .to_owned()
     })
 }
 
@@ -229,7 +237,7 @@ fn unfit_world(world: Option<&World>, topology: &Topology) -> Option<String> {
     match (world, topology.world.keys().next()) {
         (Some(world), _) => world.unfit(topology),
         (None, Some(host)) => Some(format!(
-            "it has hosts outside the cluster, as {host}, and nothing says where: see `--world`"
+            "it has hosts outside the cluster, such as {host}, and their addresses are not known: see `--world`"
         )),
         (None, None) => None,
     }

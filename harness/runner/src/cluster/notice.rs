@@ -1,4 +1,4 @@
-//! What a session with a cluster tells besides the events of its run.
+//! Notices of a session with a cluster, beside the events of its run.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,7 +7,7 @@ use verdikt_cluster::objects::ApiObject;
 
 use super::ClusterwideReach;
 
-/// Something that whoever runs scenarios on a cluster should know.
+/// Something that the user of a cluster run should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The cluster is near a limit, with what to do.
@@ -16,9 +16,9 @@ pub enum Notice {
     ForeignPolicies(BTreeSet<ApiObject>),
     /// What a clusterwide policy selects beyond its scenario.
     Clusterwide(ClusterwideReach),
-    /// The run ends, because other runs are no longer kept off.
+    /// The run ends, because it has lost the lease that keeps other runs away.
     LeaseLost(String),
-    /// What the run made is not all removed.
+    /// Not everything that the run made is removed.
     Leftovers(String),
 }
 

@@ -29,7 +29,7 @@ pub(super) use self::backend::RenamedBackend;
 
 /// The range from which hosts without an address of the author's have theirs.
 const MOVABLE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(192, 0, 2, 0), 24);
-/// How far apart two addresses of one host are.
+/// The distance between two addresses of one host.
 const APART: usize = 32;
 
 /// The names that the namespaces of a scenario have on the cluster, and where its hosts outside are.

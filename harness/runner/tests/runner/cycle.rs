@@ -173,9 +173,9 @@ async fn what_becomes_of_a_denied_attempt() {
     bound; reset; after 600; ingress dropped
       shop/stock: inconclusive: the client saw: reset, and no flow says that a policy denied it (by nothing, 0 flows), Inconclusive, 1500 ms
     bound
-      shop/stock: inconclusive: not attempted: its probe has not said what became of it (by nothing, 0 flows), Inconclusive, ended, 66000 ms
+      shop/stock: inconclusive: not attempted: its probe has not reported how it ended (by nothing, 0 flows), Inconclusive, ended, 66000 ms
 
-      shop/stock: inconclusive: not attempted: its probe has not said what became of it (by nothing, 0 flows), Inconclusive, ended, 66000 ms
+      shop/stock: inconclusive: not attempted: its probe has not reported how it ended (by nothing, 0 flows), Inconclusive, ended, 66000 ms
     bound; lost; timed out
       shop/stock: inconclusive: the client saw: timed out, and flows may be missing: the stream was cut (by nothing, 0 flows), Inconclusive, 1500 ms
     lost; bound; ingress dropped

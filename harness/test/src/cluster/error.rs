@@ -29,7 +29,7 @@ pub(super) enum ClusterRunError {
     )]
     Image(#[from] ImageError),
     #[error(
-        "cannot use {0} without being told to: set {YES}=1 if verdikt may make namespaces, pods and policies there"
+        "cannot use {0} without confirmation: set {YES}=1 if verdikt may make namespaces, pods and policies there"
     )]
     Unasked(String),
     #[error(

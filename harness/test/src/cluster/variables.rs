@@ -2,7 +2,7 @@
 
 /// Allows a cluster that is not a kind cluster.
 pub(super) const YES: &str = "VERDIKT_YES";
-/// Allows policies that are in force for everybody on the cluster.
+/// Allows policies that are in force for every pod of the cluster.
 pub(super) const CLUSTERWIDE: &str = "VERDIKT_CLUSTERWIDE";
 /// Where hosts outside the cluster are.
 pub(super) const WORLD: &str = "VERDIKT_WORLD";

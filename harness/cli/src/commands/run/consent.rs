@@ -19,7 +19,7 @@ pub(super) fn ask(connection: &ApiConnection, facts: &Facts, yes: bool) -> Resul
     let context = connection.context();
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::wrong(format!(
-            "cannot use context {context} without being told to: it is not a kind cluster, and nobody can be asked here"
+            "cannot use context {context} without confirmation: it is not a kind cluster, and there is no terminal to ask at"
         ))
         .hint("give `--yes`, or set VERDIKT_YES=1, if verdikt may make namespaces, pods and policies there"));
     }

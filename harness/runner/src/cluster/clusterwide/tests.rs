@@ -40,7 +40,7 @@ fn scenarios_with_clusterwide_policies_need_leave() {
         "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: own, namespace: shop}\nspec: \
          {endpointSelector: {}, ingress: [{}]}\n",
     );
-    insta::assert_snapshot!(unfit(Clusterwide::Skipped, &all).unwrap(), @"it has a policy that is in force for everybody on the cluster, CiliumClusterwideNetworkPolicy all; `--clusterwide` lists whom it selects, and runs it");
+    insta::assert_snapshot!(unfit(Clusterwide::Skipped, &all).unwrap(), @"it has a policy that is in force for every pod of the cluster, CiliumClusterwideNetworkPolicy all; `--clusterwide` lists the pods that it selects, and runs it");
     assert_eq!(unfit(Clusterwide::Allowed, &all), None);
     assert_eq!(unfit(Clusterwide::Skipped, &own), None);
 }

@@ -54,7 +54,8 @@ fn secrets_that_a_policy_names() {
     };
     assert_eq!(unfit(""), None);
     let reason = unfit(", terminatingTLS: {secret: {namespace: shop, name: certificate}}");
-    let expected = "its CiliumNetworkPolicy shop/guard ends TLS with a secret, which is nobody's to make";
+    let expected =
+        "its CiliumNetworkPolicy shop/guard ends TLS with a secret, which verdikt cannot create on a cluster";
     assert_eq!(reason.as_deref(), Some(expected));
 }
 
