@@ -18,3 +18,4 @@ mod reports;
 mod sctp;
 mod serve;
 mod socket;
+pub mod tls;

@@ -9,14 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::server::Acceptor;
-use tokio_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme, client::Resumption,
-};
 use tokio_rustls::{LazyConfigAcceptor, TlsConnector, client, server};
+use verdikt_probe::tls;
 
 use crate::redirect::Redirect;
 
@@ -30,7 +26,7 @@ pub(super) async fn end(client: TcpStream) -> io::Result<server::TlsStream<TcpSt
     let ending = async {
         let begun = LazyConfigAcceptor::new(Acceptor::default(), client).await?;
         let name = begun.client_hello().server_name().unwrap_or(NO_NAME).to_owned();
-        begun.into_stream(Arc::new(certified(name)?)).await
+        begun.into_stream(Arc::new(tls::server(vec![name])?)).await
     };
     tokio::time::timeout(BEGIN, ending).await?
 }
@@ -47,67 +43,6 @@ pub(super) async fn begin(
     server: TcpStream,
     name: ServerName<'static>,
 ) -> io::Result<client::TlsStream<TcpStream>> {
-    let provider = Arc::new(ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
-        .with_no_client_auth();
-    config.resumption = Resumption::disabled();
+    let config = tls::client().map_err(io::Error::other)?;
     TlsConnector::from(Arc::new(config)).connect(name, server).await
-}
-
-/// Takes part with a new key, and a certificate that is signed with it.
-fn certified(name: String) -> io::Result<ServerConfig> {
-    let made = rcgen::generate_simple_self_signed([name]).map_err(io::Error::other)?;
-    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key.into())
-        .map_err(io::Error::other)?;
-    // A ticket that nobody reads before closing would reset the connection.
-    config.send_tls13_tickets = 0;
-    Ok(config)
-}
-
-/// Takes every server for the one that the proxy means.
-#[derive(Debug)]
-struct AnyServer(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

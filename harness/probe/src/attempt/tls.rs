@@ -6,13 +6,10 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::client::Resumption;
-use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use tokio_rustls::rustls::Error;
+use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::failure;
+use crate::{failure, tls};
 use verdikt_wire::{WireOutcome, WireTarget};
 
 /// The client's side of a connection to be.
@@ -33,15 +30,8 @@ impl TlsClient {
             (None, WireTarget::Address(address)) => ServerName::from(*address),
             (None, WireTarget::Name(name) | WireTarget::NameOverFamily { name, .. }) => named(name)?,
         };
-        let provider = Arc::new(ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| WireOutcome::NotAttempted(format!("no TLS can be spoken: {error}")))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
-            .with_no_client_auth();
-        // No attempt may depend on what another has agreed on.
-        config.resumption = Resumption::disabled();
+        let config = tls::client()
+            .map_err(|error| WireOutcome::NotAttempted(format!("no TLS can be spoken: {error}")))?;
         Ok(Self { connector: Arc::new(config).into(), name })
     }
 
@@ -76,43 +66,4 @@ pub(crate) fn failed(error: &io::Error) -> WireOutcome {
 /// The reason of TLS for an error of its stream; none where the connection has one.
 pub(crate) fn reason(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
-}
-
-/// Takes every server for the one it says it is.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
