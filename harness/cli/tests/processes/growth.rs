@@ -90,6 +90,7 @@ fn requests_and_sessions_do_not_grow_with_the_number_of_attempts() {
     GET /api/v1/namespaces/kube-system/pods/cilium-1/exec cilium-dbg metrics list -p bpf_map_pressure -o json
     GET /api/v1/namespaces/kube-system/pods/cilium-1/exec cilium-dbg policy get -o json
     GET /api/v1/namespaces/kube-system/pods/cilium-1/exec hubble observe --follow --output jsonpb --type policy-verdict --type drop --type%3Dl7
+    GET /api/v1/namespaces/kube-system/pods/cilium-1/exec hubble observe --help
     GET /api/v1/namespaces/kube-system/pods/cilium-1/exec hubble status
     GET /api/v1/namespaces/shop/pods/cart/exec %2Fverdikt
     GET /api/v1/namespaces/shop/pods/stock/exec %2Fverdikt

@@ -71,7 +71,7 @@ fn policy(state: &State) -> String {
 
 /// Every pod by its labels, with everything realized.
 fn endpoints(state: &State) -> String {
-    let each = state.pods().map(|(_, pod)| {
+    let each = state.pods().map(|(address, pod)| {
         let metadata = &pod["metadata"];
         let namespace = metadata["namespace"].as_str().unwrap();
         let space = &state.objects[&format!("/api/v1/namespaces/{namespace}")]["metadata"]["labels"];
@@ -88,6 +88,7 @@ fn endpoints(state: &State) -> String {
             "state": "ready",
             "external-identifiers": {"k8s-namespace": namespace, "k8s-pod-name": metadata["name"]},
             "identity": {"labels": labels},
+            "networking": {"addressing": [{"ipv4": address}]},
             "policy": {"realized": {"policy-revision": 1}},
         }})
     });
