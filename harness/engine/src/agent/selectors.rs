@@ -105,6 +105,10 @@ fn expression(
     Ok(keys.requirement(key, operator))
 }
 
+/// How a key is refused whose name is no qualified name.
+const UNQUALIFIED_NAME: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end \
+                                with an alphanumeric character";
+
 /// A key is an optional source and a qualified name.
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
 fn check_key(key: &str, path: &str, node: &YamlNode, behaviour: &Behaviour) -> Result<(), Refusal> {
@@ -115,10 +119,12 @@ fn check_key(key: &str, path: &str, node: &YamlNode, behaviour: &Behaviour) -> R
     };
     if let Some(source) = source {
         let is_alphanumeric = !source.is_empty() && source.bytes().all(|c| c.is_ascii_alphanumeric());
-        if behaviour.label_sources_are_alphanumeric && !is_alphanumeric
-            || behaviour.label_sources_have_no_blank && source.contains(' ')
-        {
-            return invalid("source part must consist of alphanumeric characters");
+        if behaviour.label_sources_are_alphanumeric && !is_alphanumeric {
+            return invalid("label source should be a non empty string with only alphanumeric characters");
+        }
+        // Without a rule for sources, they are checked as the beginning of the name.
+        if behaviour.label_sources_have_no_blank && source.contains(' ') {
+            return invalid(UNQUALIFIED_NAME);
         }
     }
     if name.is_empty() {
@@ -128,9 +134,7 @@ fn check_key(key: &str, path: &str, node: &YamlNode, behaviour: &Behaviour) -> R
         return invalid("name part must be no more than 63 characters");
     }
     if !is_qualified(name) {
-        return invalid(
-            "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
-        );
+        return invalid(UNQUALIFIED_NAME);
     }
     let is_prefix = |prefix: &str| verdikt_scenario::name::is_dns_subdomain(prefix);
     if prefix.is_some_and(|prefix| !is_prefix(prefix)) {

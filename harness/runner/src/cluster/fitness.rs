@@ -15,7 +15,8 @@ use verdikt_scenario::policy::Manifest;
 use verdikt_scenario::scenario::{EnforcementMode, Row, Scenario, Step};
 use verdikt_scenario::settings::Routing;
 use verdikt_scenario::topology::{
-    API_SERVER_SERVICE, DNS_POD, Dns, Endpoint, LOCAL_NODE, Protocol, ServiceType, Topology, is_own_service,
+    API_SERVER_SERVICE, DNS_POD, Dns, Endpoint, LOCAL_NODE, Protocol, ServicePort, ServiceType, TargetPort,
+    Topology, is_own_service,
 };
 
 use super::{Clusterwide, borrowing, clusterwide};
@@ -121,6 +122,15 @@ fn unfit_pods(topology: &Topology) -> Option<String> {
     if topology.dns != Dns::default() {
         return Some(
             "its pods ask another DNS server than kube-system/kube-dns, which is configured for the whole cluster"
+                .to_owned(),
+        );
+    }
+    let dns = topology.dns_service().and_then(|name| topology.services.get(&name));
+    let leads_elsewhere = |port: &ServicePort| port.target != TargetPort::Number(port.port);
+    if dns.is_some_and(|dns| dns.ports.iter().any(leads_elsewhere)) {
+        return Some(
+            "the pods of its DNS server listen on another port than their service, and verdikt does not look on which \
+             port those of the cluster do"
                 .to_owned(),
         );
     }

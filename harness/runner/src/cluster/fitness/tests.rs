@@ -13,7 +13,7 @@ fn step(topology: &str, attempt: &str, policies: &str) -> Step {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scenario.yaml");
     let text = format!(
-        "scenario: fitness\nabout: Why.\ntopology:\n  namespaces: {{shop: {{}}}}\n  pods:\n    shop/web: {{labels: {{app: \
+        "scenario: fitness\nabout: Why.\ntopology:\n  namespaces: {{shop: {{}}, kube-system: {{}}}}\n  pods:\n    shop/web: {{labels: {{app: \
          web}}, serves: [http 80]}}\n{topology}steps:\n- step: one\n  expect:\n    {attempt}: {{allow: others}}\n{policies}"
     );
     fs::write(&path, text).unwrap();
@@ -37,6 +37,19 @@ fn api_servers_behind_a_tunnel() {
     check(Routing::Native, "control-plane", "kube-apiserver", None);
     check(Routing::Tunnel, "control-plane", "remote-node", None);
     check(Routing::Tunnel, "host", "kube-apiserver", None);
+}
+
+#[test]
+fn dns_servers_listen_where_those_of_the_cluster_do() {
+    let check = |port: &str| {
+        let topology = "    kube-system/coredns: {labels: {k8s-app: kube-dns}, serves: [dns PORT]}
+  services: {kube-system/kube-dns: {selects: {k8s-app: kube-dns}, ports: {53/udp: PORT, 53: PORT}}}\n";
+        unfit_pods(&step(&topology.replace("PORT", port), "tcp shop/web:80", "").topology)
+    };
+    assert_eq!(check("53"), None);
+    let reason = "the pods of its DNS server listen on another port than their service, and verdikt does not look on \
+                  which port those of the cluster do";
+    assert_eq!(check("8053").as_deref(), Some(reason));
 }
 
 #[test]
