@@ -66,17 +66,7 @@ pub fn manifest(
     if let Some(placement) = placement {
         placement.write(&mut spec);
     }
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "namespace": name.namespace.as_str(),
-            "name": name.name.as_str(),
-            "labels": pod.labels,
-            "annotations": run.marks(),
-        },
-        "spec": spec,
-    })
+    of_topology(name, pod, run, &spec)
 }
 
 /// What the `restricted` profile wants of a container.
@@ -126,6 +116,10 @@ pub fn host_network_manifest(
     let mut spec = in_host_network(image, node);
     spec["serviceAccountName"] = json!(pod.service_account.as_deref().unwrap_or("default"));
     spec["containers"][0]["ports"] = ports(pod);
+    of_topology(name, pod, run, &spec)
+}
+
+fn of_topology(name: &NamespacedName, pod: &topology::Pod, run: &RunId, spec: &Value) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Pod",

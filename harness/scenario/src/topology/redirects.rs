@@ -35,10 +35,8 @@ impl Topology {
     pub fn is_led(&self, source: &Endpoint, redirect: &LocalRedirect, backends: &[(Endpoint, Port)]) -> bool {
         let Endpoint::Pod(name) = source else { return false };
         let is_elsewhere = |pod: &Pod| pod.host_network.is_some() || pod.cluster.is_some();
-        let answers_itself = backends.iter().any(|(pod, _)| pod == source);
-        !backends.is_empty()
-            && !self.pods.get(name).is_some_and(is_elsewhere)
-            && !(redirect.spares_backends && answers_itself)
+        let is_spared = redirect.spares_backends && backends.iter().any(|(pod, _)| pod == source);
+        !(backends.is_empty() || is_spared || self.pods.get(name).is_some_and(is_elsewhere))
     }
 
     /// The pods of the node that answer at a port, each with its own.

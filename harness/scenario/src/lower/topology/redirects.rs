@@ -16,7 +16,7 @@ use crate::topology::{LocalRedirect, RedirectFrontend, ServicePort, ServiceType,
 pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes: &mut Mistakes) {
     for (key, Winner { file, position, value }) in winners(parts, |part| &part.redirects) {
         let name = key.parse::<NamespacedName>().map_err(Mistake::from);
-        let name = name.and_then(|name| known_namespace(&name.namespace, draft).map(|_| name));
+        let name = name.and_then(|name| known_namespace(&name.namespace, draft).map(|()| name));
         let name = mistakes.keep(file, position, name);
         let from = &value.from;
         let frontend = if draft.broken.contains(&from.value) {
