@@ -78,7 +78,9 @@ impl Cluster {
     pub fn leave_outside(&mut self) {
         let is_outside = |endpoint: &&Endpoint| matches!(endpoint, Endpoint::World(_));
         let hosts: Vec<Endpoint> = self.probes.endpoints().filter(is_outside).cloned().collect();
-        hosts.iter().for_each(|host| self.probes.remove(host));
+        for host in &hosts {
+            self.probes.remove(host);
+        }
         self.names = Probes::default();
     }
 
