@@ -37,6 +37,7 @@ pub(super) fn serve(server: &ApiServer, head: &Head, mut stream: TcpStream) -> i
     let text = head.text();
     let said = match text.split_once("/exec ").map_or("", |(_, command)| command) {
         "hubble status" => "Healthcheck: Ok".to_owned(),
+        "hubble observe --help" => "Usage: hubble observe [--follow]".to_owned(),
         command if command.starts_with("hubble observe") => {
             wait(reading);
             return Ok(());
