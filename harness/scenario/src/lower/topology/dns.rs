@@ -7,7 +7,7 @@ use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::suggest::did_you_mean;
 use crate::name::{HostName, NamespacedName};
 use crate::topology::{
-    DNS_PORT, DNS_SERVICE, Dns, Endpoint, LOCAL_NODE, Nameserver, Served, ServedProtocol, Topology,
+    DNS_PORT, DNS_SERVICE, Dns, Endpoint, LOCAL_NODE, Nameserver, Served, ServedProtocol, Service, Topology,
 };
 
 /// Reads the DNS server and cache of the last file that has any.
@@ -29,8 +29,11 @@ pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
     }
 }
 
-/// A service that offers DNS.
-fn known_service(text: &str, topology: &Topology) -> Result<NamespacedName, Mistake> {
+/// A service of the topology by its name, `namespace/name`.
+pub(super) fn service_called<'a>(
+    text: &str,
+    topology: &'a Topology,
+) -> Result<(NamespacedName, &'a Service), Mistake> {
     let name = text.parse::<NamespacedName>()?;
     let Some(service) = topology.services.get(&name) else {
         let known: Vec<String> = topology.services.keys().map(ToString::to_string).collect();
@@ -38,6 +41,12 @@ fn known_service(text: &str, topology: &Topology) -> Result<NamespacedName, Mist
         let help = did_you_mean(text, "the services are", &known);
         return Err(Mistake::new(format!("no service is called `{name}`")).help(help));
     };
+    Ok((name, service))
+}
+
+/// A service that offers DNS.
+fn known_service(text: &str, topology: &Topology) -> Result<NamespacedName, Mistake> {
+    let (name, service) = service_called(text, topology)?;
     if service.ports.iter().any(|port| port.port.get() == 53) {
         return Ok(name);
     }

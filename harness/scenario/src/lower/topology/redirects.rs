@@ -8,6 +8,7 @@ use crate::file::RedirectFile;
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::served::{labels, service_port, target_port};
 use crate::lower::suggest::did_you_mean;
+use crate::lower::topology::dns::service_called;
 use crate::lower::topology::services::target_served;
 use crate::name::{HostName, NamespacedName};
 use crate::topology::{LocalRedirect, RedirectFrontend, ServicePort, ServiceType, Topology};
@@ -53,13 +54,7 @@ fn frontend(text: &str, topology: &Topology) -> Result<RedirectFrontend, Mistake
             host.ok_or_else(|| Mistake::new(format!("no host outside is called `{name}`")).help(help()))?;
         return Ok(RedirectFrontend::Address(host.address));
     }
-    let name = text.parse::<NamespacedName>()?;
-    let Some(service) = topology.services.get(&name) else {
-        let known: Vec<String> = topology.services.keys().map(ToString::to_string).collect();
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let help = did_you_mean(text, "the services are", &known);
-        return Err(Mistake::new(format!("no service is called `{name}`")).help(help));
-    };
+    let (name, service) = service_called(text, topology)?;
     if service.service_type == ServiceType::ClusterIp && !service.headless && service.external_name.is_none()
     {
         return Ok(RedirectFrontend::Service(name));
