@@ -46,6 +46,7 @@ use verdikt_scenario::policy::{Manifest, PolicyKind};
 use verdikt_scenario::settings::Settings;
 use verdikt_scenario::topology::{Endpoint, Topology};
 
+pub use self::egress_cuts_dns::CODE as EGRESS_CUTS_DNS;
 use crate::model::{Learned, ManifestSummary, ModelOptions, PolicyModel};
 use crate::refused_objects::{self, RefusedObject};
 use crate::rule::{EntryOrigin, Peer, Rule, RuleEntry, Subject};

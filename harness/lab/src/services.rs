@@ -33,7 +33,7 @@ pub fn of(topology: &Topology, addresses: &Addresses) -> ServiceTable {
     table
 }
 
-/// The ports that local redirect policies lead pods away from, each with those pods and where they are led.
+/// The ports that local redirect policies lead clients of the node away from, each with those and where they are led.
 fn redirected(
     topology: &Topology,
     addresses: &Addresses,

@@ -6,7 +6,9 @@ mod attempts;
 mod blocks;
 mod outside;
 mod policies;
+mod redirects;
 mod table;
+mod words;
 mod write;
 mod yaml;
 

@@ -141,6 +141,10 @@ pub(crate) fn join(
             skipped.push("CiliumLocalRedirectPolicy (without ports that belong together)");
             continue;
         }
+        if is_led_already(frontend, &ports, topology) {
+            skipped.push("CiliumLocalRedirectPolicy (for a port that another one leads elsewhere: which holds is left to chance)");
+            continue;
+        }
         let led = LocalRedirect {
             frontend: frontend.clone(),
             selects: redirect.selects.clone(),
@@ -150,6 +154,13 @@ pub(crate) fn join(
         topology.redirects.insert(name.clone(), led);
     }
     skipped
+}
+
+/// Whether a policy for one of these ports is there already.
+fn is_led_already(frontend: &RedirectFrontend, ports: &[ServicePort], topology: &Topology) -> bool {
+    let all = topology.redirects.values().filter(|other| other.frontend == *frontend);
+    let mut led = all.flat_map(|other| &other.ports);
+    led.any(|other| ports.iter().any(|port| (port.port, port.protocol) == (other.port, other.protocol)))
 }
 
 /// The ports that a service offers, with their names.

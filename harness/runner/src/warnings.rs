@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use verdikt_engine::lint::{Findings, lint};
+use verdikt_engine::lint::{EGRESS_CUTS_DNS, Findings, lint};
 use verdikt_engine::model::{Learned, PolicyModel};
 use verdikt_scenario::attempt::{Attempt, Target};
 use verdikt_scenario::diagnostic::Diagnostic;
@@ -28,14 +28,20 @@ pub struct StepFindings {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Checks the policies of a step.
-pub fn findings(step: &Step, version: CiliumVersion) -> StepFindings {
+/// Checks the policies of a step. That they cut off the DNS server is told of those in files of their own, which are deployed
+/// as they are, and of all where the scenario looks up a name: one that stands beside its policies and looks up none is about
+/// something else.
+pub fn findings(scenario: &Scenario, step: &Step, version: CiliumVersion) -> StepFindings {
     let expected: BTreeSet<usize> =
         step.rejections(version).iter().map(|rejection| rejection.policy).collect();
     let Findings { refusals, mut warnings } =
         lint(Some(&step.topology), &step.policies, &options(step, version));
     let unexpected = refusals.into_iter().filter(|refusal| !expected.contains(&refusal.object));
     let mistakes = unexpected.map(|refusal| refusal.mistake).collect();
+    if !looks_up_names(scenario) {
+        let is_of_names = |warning: &Diagnostic| warning.code.as_deref() == Some(EGRESS_CUTS_DNS);
+        warnings.retain(|warning| !(is_of_names(warning) && warning.place.file == scenario.place.file));
+    }
     warnings.extend(not_looked_up(step, version));
     StepFindings { mistakes, warnings }
 }
@@ -45,10 +51,20 @@ pub fn warnings(scenarios: &[Scenario], version: CiliumVersion, filters: &[Filte
     let applicable = scenarios.iter().filter(|scenario| scenario.cilium.contains(version));
     let steps = applicable.flat_map(|scenario| {
         let is_wanted = |step: &&Step| filters.is_empty() || !wanted(scenario, step, filters).is_empty();
-        scenario.steps.iter().filter(is_wanted)
+        scenario.steps.iter().filter(is_wanted).map(move |step| (scenario, step))
     });
-    let warnings: BTreeSet<Diagnostic> = steps.flat_map(|step| findings(step, version).warnings).collect();
+    let warnings: BTreeSet<Diagnostic> =
+        steps.flat_map(|(scenario, step)| findings(scenario, step, version).warnings).collect();
     warnings.into_iter().collect()
+}
+
+/// Whether an attempt of a scenario looks up a name.
+fn looks_up_names(scenario: &Scenario) -> bool {
+    let mut rows = scenario.steps.iter().flat_map(|step| &step.table);
+    rows.any(|row| match row.attempt.plain() {
+        Attempt::Dns { .. } => true,
+        attempt => matches!(attempt.target(), Some(Target::Name(_))),
+    })
 }
 
 /// Attempts that name a service by its short form, and so look up no name, where a program that asks for the name would

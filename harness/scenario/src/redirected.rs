@@ -5,7 +5,7 @@ use crate::topology::{Endpoint, Port, Protocol, RedirectFrontend, Topology};
 
 impl Topology {
     /// Where a local redirect policy leads what a source sends to a port of a target: the pods that answer, each with its
-    /// port. None where there is no such policy for the port, no such pod on the node, or the source is no pod of it.
+    /// port. None where there is no such policy for the port, no such pod on the node, or the source is not on it.
     pub fn redirected(
         &self,
         source: &Endpoint,
@@ -20,15 +20,6 @@ impl Topology {
             }
             let backends = self.redirect_backends(name, redirect, led);
             self.is_led(source, redirect, &backends).then_some(backends)
-        })
-    }
-
-    /// Whether a local redirect policy leads pods of the node away from a port of a target.
-    pub fn is_redirected(&self, target: &Target, protocol: Protocol, port: Port) -> bool {
-        self.redirects.iter().any(|(name, redirect)| {
-            let mut led = redirect.ports.iter().filter(|led| (led.protocol, led.port) == (protocol, port));
-            self.is_frontend(&redirect.frontend, target)
-                && led.any(|led| !self.redirect_backends(name, redirect, led).is_empty())
         })
     }
 

@@ -1,6 +1,7 @@
 //! The JSON Schema of the scenario format, generated from the types, for editors and for the structural check.
 
 pub(crate) mod check;
+mod guesses;
 
 use std::sync::OnceLock;
 

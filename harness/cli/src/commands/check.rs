@@ -15,7 +15,6 @@ use verdikt_scenario::diagnostic::{Diagnostic, Severity, SourceTexts, take_allow
 use verdikt_scenario::loader::{AllUnrendered, Loaded, LoadedPolicies};
 use verdikt_scenario::place::Place;
 use verdikt_scenario::plain::counted;
-use verdikt_scenario::scenario::Scenario;
 use verdikt_scenario::settings::Settings;
 use verdikt_scenario::version::CiliumVersion;
 
@@ -128,9 +127,10 @@ fn check_scenarios(loaded: Loaded, version: CiliumVersion, found: &mut CheckFind
     found.sources.extend(&loaded.sources);
     found.scenarios += loaded.scenarios.len();
     let applicable = loaded.scenarios.iter().filter(|scenario| scenario.cilium.contains(version));
-    for step in applicable.flat_map(|scenario: &Scenario| &scenario.steps) {
+    let steps = applicable.flat_map(|scenario| scenario.steps.iter().map(move |step| (scenario, step)));
+    for (scenario, step) in steps {
         found.policies += step.policies.len();
-        let StepFindings { mistakes, warnings } = findings(step, version);
+        let StepFindings { mistakes, warnings } = findings(scenario, step, version);
         found.diagnostics.extend(mistakes.into_iter().chain(warnings));
     }
     loaded.used

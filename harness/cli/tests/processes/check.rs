@@ -1,6 +1,7 @@
 //! `verdikt check` and `verdikt schema`.
 
 use insta::assert_snapshot;
+use rstest::rstest;
 
 use crate::project::{GOOD, Project, differing};
 
@@ -175,6 +176,36 @@ fn warnings_fail_where_they_are_denied() {
     ");
     let denied = project.verdikt(&["check", "policies", "--deny-warnings"]);
     assert_eq!((denied.code, &denied.stdout, &denied.stderr), (1, &ran.stdout, &ran.stderr));
+}
+
+const TO_THE_BANK: &str = "
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: to-bank, namespace: shop}
+spec: {endpointSelector: {}, egress: [{toEndpoints: [{matchLabels: {app: bank}}]}]}
+";
+
+/// Policies of files are deployed; those beside a scenario are warned of for what it is about.
+#[rstest]
+#[case::of_a_scenario_that_looks_up_none("tcp shop/web:80", "to-bank", TO_THE_BANK, 0)]
+#[case::of_one_that_does("dns api.example.test", "to-bank", TO_THE_BANK, 1)]
+#[case::of_one_that_does_by_a_target("tcp api.example.test:80", "to-bank", TO_THE_BANK, 1)]
+#[case::of_a_file_of_its_own("tcp shop/web:80", "to-bank.yaml", "", 1)]
+fn names_that_no_policy_lets_resolve(
+    #[case] attempt: &str,
+    #[case] policy: &str,
+    #[case] beside: &str,
+    #[case] warnings: usize,
+) {
+    let scenario = format!(
+        "scenario: names\nabout: Egress of its own.\ntopology:\n  namespaces: {{shop: {{}}}}\n  pods:\n    shop/web: {{serves: \
+         [tcp 80]}}\n    shop/cart: {{}}\n  world: {{api: {{names: [api.example.test], serves: [tcp 80]}}}}\nsteps:\n- step: \
+         one\n  policies: [{policy}]\n  expect: {{{attempt}: {{deny: others}}}}\n---{beside}"
+    );
+    let project = Project::with(&[("s.yaml", scenario.as_str()), ("to-bank.yaml", TO_THE_BANK)]);
+    let said = |arguments: &[&str]| project.verdikt(arguments).to_string();
+    assert_eq!(said(&["check", "s.yaml"]).matches("egress-cuts-dns").count(), warnings);
+    assert_eq!(said(&["run", "--on", "model", "s.yaml"]).matches("egress-cuts-dns").count(), warnings);
 }
 
 /// A log of a run is as the schema says, to a validator that is not ours.

@@ -14,6 +14,7 @@ mod cluster_failures;
 mod documents;
 mod endings;
 mod engine;
+mod engines_of_cilium;
 mod explain;
 mod foreign_clients;
 mod growth;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use insta::assert_snapshot;
+use rstest::rstest;
 
 use crate::project::{Project, Ran};
 
@@ -155,4 +156,17 @@ fn the_same_object_in_two_overlays_is_no_mistake() {
     0 scenarios and 2 policy objects checked for Cilium 1.20: 0 mistakes, 0 warnings
     skipped 2 documents that are not policies
     ");
+}
+
+/// A folder as it is deployed, whose kustomization gives the namespace; a name that nobody has; a connection alone where HTTP rules
+/// are.
+#[rstest]
+fn what_is_deployed_is_run(
+    #[values("12-real-folder/scenario.yaml", "11-nxdomain.yaml", "15-tcp-to-an-http-port.yaml")] name: &str,
+    #[values("model", "lab")] place: &str,
+) {
+    let project = Project::with::<&str>(&[]);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reading");
+    let output = project.command(&["run", "--on", place, name]).current_dir(&folder).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

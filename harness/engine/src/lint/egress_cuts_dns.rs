@@ -11,7 +11,8 @@ use crate::decide::{SideVerdict, Traffic};
 use crate::identity::Identity;
 use crate::rule::{Direction, Effect, Entity, PeerMatcher, Peers, PortMatcher, Ports, RuleEntry};
 
-const CODE: &str = "egress-cuts-dns";
+/// The code of these warnings.
+pub const CODE: &str = "egress-cuts-dns";
 
 /// A DNS server of the cluster: one behind its service, with the port that policies see.
 struct DnsServer<'a> {

@@ -6,12 +6,14 @@ use std::fmt::Write as _;
 use verdikt_scenario::name::{HostName, NamespacedName};
 use verdikt_scenario::policy::Refuser;
 use verdikt_scenario::topology::{
-    CiliumEndpoint, Dns, Endpoint, LOCAL_NODE, Labels, NAMESPACE_NAME_LABEL, Node, Pod, Protocol, Served,
-    Service, ServicePort, ServiceType, TargetPort, Topology, TrafficPolicy, WorldHost,
+    CiliumEndpoint, Dns, Endpoint, LOCAL_NODE, NAMESPACE_NAME_LABEL, Node, Pod, Served, Service, ServicePort,
+    ServiceType, TargetPort, Topology, TrafficPolicy, WorldHost,
 };
 
 use super::outside::Outside;
+use super::redirects::redirects;
 use super::table::{DraftRow, DraftTable};
+use super::words::{labels, led_ports};
 use super::yaml::{self, scalar};
 use super::{ManifestReference, RefusedPolicy, ScenarioDraft};
 
@@ -50,7 +52,7 @@ pub(super) fn scenario(
                 }
             }
         }
-        ManifestReference::Inline => inline(&mut out, topology),
+        ManifestReference::Inline => inline(&mut out, topology, outside),
     }
     let is_inline = *draft.reference == ManifestReference::Inline;
     around(&mut out, outside, is_inline.then_some(topology));
@@ -181,14 +183,8 @@ fn cilium(out: &mut String, endpoints: impl Iterator<Item = CiliumEndpoint>) {
     }
 }
 
-fn labels(labels: &Labels) -> String {
-    let labels: Vec<String> =
-        labels.iter().map(|(key, value)| format!("{}: {}", scalar(key), scalar(value))).collect();
-    format!("{{{}}}", labels.join(", "))
-}
-
 /// A topology that came through a pipe.
-fn inline(out: &mut String, topology: &Topology) {
+fn inline(out: &mut String, topology: &Topology, outside: &Outside) {
     line(out, 2, "namespaces:");
     for (name, own) in &topology.namespaces {
         let mut own = own.clone();
@@ -224,6 +220,10 @@ fn inline(out: &mut String, topology: &Topology) {
     }
     for route in &topology.routes {
         line(out, 4, &format!("{}: {}:{}", scalar(&route.to_string()), route.service, route.port));
+    }
+    let redirects = redirects(topology, outside);
+    if !redirects.is_empty() {
+        line(out, 2, &format!("redirects:\n  {}", redirects.join("\n  ")));
     }
 }
 
@@ -288,20 +288,6 @@ fn service_text(service: &Service, backends: &[Endpoint], topology: &Topology) -
     }
     keys.push(format!("ports: {{{}}}", led_ports(service.ports.iter().filter(is_served))));
     keys.join(", ")
-}
-
-/// Ports, each with the one of the pod that it leads to.
-fn led_ports<'a>(ports: impl Iterator<Item = &'a ServicePort>) -> String {
-    let entries = ports.map(|port| {
-        let protocol =
-            if port.protocol == Protocol::Tcp { String::new() } else { format!("/{}", port.protocol) };
-        let target = match &port.target {
-            TargetPort::Number(number) => number.to_string(),
-            TargetPort::Name(name) => scalar(name.as_str()),
-        };
-        format!("{}{protocol}: {target}", port.port)
-    });
-    entries.collect::<Vec<_>>().join(", ")
 }
 
 /// The policies of the step, and those that are refused.

@@ -1,5 +1,7 @@
 //! Whether somebody answers what an attempt asks for.
 
+use std::net::IpAddr;
+
 use super::mistake::Mistake;
 use super::suggest::{did_you_mean, listed, of_api_server};
 use super::topology::services::target_served;
@@ -177,8 +179,19 @@ pub(super) fn resolve(name: &DnsName, topology: &Topology) -> Result<Resolved, M
             .map(|service| format!("{}.{}.svc.{}", service.name, service.namespace, CLUSTER_DOMAIN));
         let services: Vec<String> = services.collect();
         let known: Vec<&str> = names.into_iter().chain(services.iter().map(String::as_str)).collect();
-        let known = || did_you_mean(name.as_str(), "the names that lead somewhere are", &known);
-        let help = of_api_server(name.as_str()).unwrap_or_else(known);
+        let nothing = || "names lead to services and to hosts outside, and there are neither".to_owned();
+        let near = || did_you_mean(name.as_str(), "the names that lead somewhere are", &known);
+        let other = || if known.is_empty() { nothing() } else { near() };
+        let help = of_address(name.as_str()).or_else(|| of_api_server(name.as_str())).unwrap_or_else(other);
         Mistake::new(format!("`{name}` leads nowhere in this topology")).help(help)
     })
+}
+
+/// What to do about an address where a name is wanted.
+fn of_address(text: &str) -> Option<String> {
+    let address: IpAddr = text.parse().ok()?;
+    Some(format!(
+        "attempts name what they are for: make it a host outside, `world: {{far: {{address: {address}, serves: [tcp 443]}}}}`, or \
+         name the pod, service or node that has it"
+    ))
 }

@@ -277,10 +277,23 @@ fn targets(topology: &Topology) -> Vec<String> {
 fn connect(protocol: Protocol, text: &str, topology: &Topology) -> Result<Attempt, Mistake> {
     let (prefix, text) = split_prefix(text);
     let Some((name, port)) = text.rsplit_once(':') else {
-        let help = format!("write `{protocol} {}:PORT`", if text.is_empty() { "TARGET" } else { text });
+        let (port, name) = match text.split_once(char::is_whitespace) {
+            Some((port, name)) if port.parse::<u16>().is_ok() => (port, name.trim()),
+            _ => ("PORT", if text.is_empty() { "TARGET" } else { text }),
+        };
+        let help = format!("write `{protocol} {name}:{port}`");
         return Err(Mistake::new(format!("the {protocol} attempt has no port")).help(help));
     };
     let target = not_the_gateway(target(prefix, name, topology)?)?;
+    if let Some((port, more)) = port.split_once(char::is_whitespace) {
+        let mistake = Mistake::new(format!("`{more}` says nothing after a port"));
+        let begun = format!("{protocol} {name}:{port}");
+        return Err(mistake.help(if more.starts_with("keep") {
+            format!("something said on the connection of the step before is `{begun} kept`")
+        } else {
+            format!("after it may stand the backend of a service, a node and `kept`: `{begun} via namespace/pod`, `{begun} over host`")
+        }));
+    }
     let port = served::port(port)?;
     reachable(&target, protocol, port, None, topology)?;
     Ok(Attempt::Connect { protocol, target, port })

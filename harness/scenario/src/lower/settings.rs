@@ -217,7 +217,12 @@ fn take(
     }
     let Some(known) = KNOWN.iter().find(|known| known.name == name) else {
         let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
-        let help = did_you_mean(name, "the settings are", &names);
+        let switch = format!("{name}.enabled");
+        let help = if names.contains(&switch.as_str()) {
+            format!("did you mean `{switch}`?")
+        } else {
+            did_you_mean(name, "the settings are", &names)
+        };
         return Err(Mistake::new(format!(
             "no setting of Cilium that matters to policies is called `{name}`"
         ))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::json_schema;
+use super::{guesses, json_schema};
 use crate::diagnostic::Diagnostic;
 use crate::document::{Entry, Value, YamlNode};
 use crate::lower::suggest::{listed, nearest};
@@ -109,10 +109,9 @@ impl SchemaCheck<'_> {
             match own.or(of_pattern).or_else(|| schema.get("additionalProperties")) {
                 None => {}
                 Some(Json::Bool(false)) => {
-                    let help = nearest(&entry.key, known()).map_or_else(
-                        || format!("the keys known here are {}", listed(known())),
-                        |near| format!("did you mean `{near}`?"),
-                    );
+                    let near = || nearest(&entry.key, known()).map(|near| format!("did you mean `{near}`?"));
+                    let help = guesses::of_key(&entry.key, known()).map(str::to_owned).or_else(near);
+                    let help = help.unwrap_or_else(|| format!("the keys known here are {}", listed(known())));
                     self.misfits.unknown.push(entry.position);
                     self.report(entry.position, format!("unknown key `{}`", entry.key), Some(help));
                 }
@@ -130,10 +129,10 @@ impl SchemaCheck<'_> {
     fn word(&mut self, words: &[&str], node: &YamlNode, what: &str) {
         let Some(text) = node.text() else { return self.wrong_type(&["string"], node, what) };
         if !words.contains(&text) {
-            let help = nearest(text, words.iter().copied()).map_or_else(
-                || format!("the words known here are {}", listed(words.iter().copied())),
-                |near| format!("did you mean `{near}`?"),
-            );
+            let near = || nearest(text, words.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let help = guesses::of_word(text, words).map(str::to_owned).or_else(near);
+            let help =
+                help.unwrap_or_else(|| format!("the words known here are {}", listed(words.iter().copied())));
             self.report(node.position, format!("`{text}` is not a word for {what}"), Some(help));
         }
     }
@@ -154,7 +153,13 @@ impl SchemaCheck<'_> {
             "null" if what == "`steps`" => Some("write at least one step below it: `- step: NAME`"),
             "null" if wanted.contains(&"object") => Some("write `{}` where there is nothing to say"),
             "null" if wanted.contains(&"array") => Some("write `[]` where there is nothing to say"),
-            "string" if wanted == ["array"] => Some("write it in brackets: `[…]`"),
+            "string" | "integer" | "object" | "array" if guesses::of_shape(what).is_some() => {
+                guesses::of_shape(what)
+            }
+            "string" | "object" if wanted == ["array"] => Some("write it in brackets: `[…]`"),
+            "array" if wanted == ["object"] => {
+                Some("write it in braces, each name with what it is: `{name: …}`")
+            }
             _ => None,
         };
         self.report(node.position, message, help.map(str::to_owned));

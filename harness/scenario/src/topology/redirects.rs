@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use super::{Endpoint, LOCAL_NODE, Labels, Pod, Port, ServicePort, TargetPort, Topology, has_labels};
-use crate::name::NamespacedName;
+use crate::name::{HostName, NamespacedName};
 
 /// A `CiliumLocalRedirectPolicy`. The pods that answer are of its own namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,13 +30,22 @@ pub enum RedirectFrontend {
 }
 
 impl Topology {
-    /// Whether a source is led to those that answer: a pod of the node with a network of its own, unless it answers itself and is
-    /// spared. The cluster's DNS server asks as a pod too, also where the topology does not speak of it.
+    /// Whether a source is led to those that answer: a pod of the node, or the node itself, whose sockets are translated like
+    /// those of pods; pods with a network of their own that answer are spared on request. The cluster's DNS server asks as a pod too,
+    /// also where the topology does not speak of it.
     pub fn is_led(&self, source: &Endpoint, redirect: &LocalRedirect, backends: &[(Endpoint, Port)]) -> bool {
-        let Endpoint::Pod(name) = source else { return false };
-        let is_elsewhere = |pod: &Pod| pod.host_network.is_some() || pod.cluster.is_some();
-        let is_spared = redirect.spares_backends && backends.iter().any(|(pod, _)| pod == source);
-        !(backends.is_empty() || is_spared || self.pods.get(name).is_some_and(is_elsewhere))
+        let is_local = |node: &HostName| node.as_str() == LOCAL_NODE;
+        let (is_of_the_node, has_own_network) = match source {
+            Endpoint::Pod(name) => self.pods.get(name).map_or((true, true), |pod| {
+                let node = pod.host_network.as_ref();
+                (pod.cluster.is_none() && node.is_none_or(is_local), node.is_none())
+            }),
+            Endpoint::Node(name) => (is_local(name), false),
+            Endpoint::World(_) | Endpoint::Cilium(_) => (false, false),
+        };
+        let answers = || backends.iter().any(|(pod, _)| pod == source);
+        let is_spared = redirect.spares_backends && has_own_network && answers();
+        is_of_the_node && !backends.is_empty() && !is_spared
     }
 
     /// The pods of the node that answer at a port, each with its own.

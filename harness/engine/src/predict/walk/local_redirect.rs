@@ -2,9 +2,8 @@
 
 use verdikt_scenario::attempt::Target;
 use verdikt_scenario::prediction::{EnforcementPoint, Finding};
-use verdikt_scenario::topology::LOCAL_NODE;
 
-use super::{AttemptWalk, ProtocolPort, ProxyQuestion, question_text};
+use super::{AttemptWalk, ProtocolPort, ProxyQuestion};
 use crate::decide::Traffic;
 
 impl AttemptWalk<'_> {
@@ -19,15 +18,7 @@ impl AttemptWalk<'_> {
     ) -> bool {
         let topology = &self.model.topology;
         let Some((protocol, port)) = port else { return false };
-        let Some(backends) = topology.redirected(self.source, target, protocol, port) else {
-            let is_of_the_node = topology.node_of(self.source).is_some_and(|it| it.as_str() == LOCAL_NODE);
-            let is_open = is_of_the_node && topology.is_redirected(target, protocol, port);
-            if is_open {
-                let gap = "whether a local redirect policy leads what is sent in the node's own network";
-                self.abstain(question_text(Some((protocol, port)), target), gap.to_owned());
-            }
-            return is_open;
-        };
+        let Some(backends) = topology.redirected(self.source, target, protocol, port) else { return false };
         let is_kept = self.is_kept;
         self.each_backend(&backends, |branch, (backend, own)| {
             branch.is_kept = is_kept;

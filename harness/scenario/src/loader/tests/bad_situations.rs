@@ -282,6 +282,11 @@ fn a_node_without_the_address(#[case] nodes: &str, #[case] attempt: &str, #[case
     "data/r: {from: pay, selects: {app: redis}, ports: {}}",
     "s.yaml:15:20: this local redirect policy is for no port => give it `ports: {80: 8080}`"
 )]
+#[case::beside_another_one(
+    "data/r: {from: pay, selects: {app: redis}, ports: {443: 6379}}\n    data/s: {from: pay, selects: {app: redis}, ports: {443: 6379}}",
+    "s.yaml:16:5: local redirect policies `data/r` and `data/s` are both for tcp port 443 of `pay`: which of them holds depends on \
+     which Cilium reads first => take the port out of one of them, or let `data/r` select all that answer"
+)]
 fn a_local_redirect_policy(#[case] redirect: &str, #[case] expected: &str) {
     let redirects = format!("  redirects:\n    {redirect}\n  nodes:");
     let text = GOOD.replacen("  nodes:", &redirects, 1);
@@ -324,6 +329,77 @@ fn a_local_redirect_policy(#[case] redirect: &str, #[case] expected: &str) {
     "s.yaml:16:15: `shop/web` is a pod, and routes lead to services => put a service before it: `services: {namespace/name: \
      {selects: {…}, ports: {80: 80}}}`"
 )]
+#[case::to_keep_a_connection(
+    "",
+    "tcp shop/web:80 keep",
+    "s.yaml:18:5: `keep` says nothing after a port => something said on the connection of the step before is `tcp shop/web:80 \
+     kept`"
+)]
+#[case::a_port_before_its_target(
+    "",
+    "tcp 80 shop/web",
+    "s.yaml:18:5: the tcp attempt has no port => write `tcp shop/web:80`"
+)]
+#[case::an_address(
+    "",
+    "tcp 198.51.100.7:443",
+    "s.yaml:18:5: `198.51.100.7` leads nowhere in this topology => attempts name what they are for: make it a host outside, \
+     `world: {far: {address: 198.51.100.7, serves: [tcp 443]}}`, or name the pod, service or node that has it"
+)]
+#[case::an_echo(
+    "",
+    "icmp echo shop/web",
+    "s.yaml:18:5: `echo` is not a type of an ICMP message of IPv4 => an echo request has no word of its own: write `icmp shop/web`"
+)]
+#[case::a_switch_without_its_end(
+    "  settings: {hostFirewall: true}\n",
+    "tcp shop/web:80",
+    "s.yaml:15:14: no setting of Cilium that matters to policies is called `hostFirewall` => did you mean `hostFirewall.enabled`?"
+)]
+#[case::a_list_of_routes(
+    "  routes: [shop/front:8080]\n",
+    "tcp shop/web:80",
+    "s.yaml:15:11: `routes` must be a mapping, and this is a list => write each path with a service and its port: `{/: shop/web:80}`"
+)]
+#[case::secrets_with_what_is_in_them(
+    "  secrets: {shop/certificate: {}}\n",
+    "tcp shop/web:80",
+    "s.yaml:15:12: `secrets` must be a list, and this is a mapping => name them: `[shop/certificate]`; what is in them, manifests say"
+)]
+#[case::the_server_of_names(
+    "  dns: {server: shop/front}\n",
+    "tcp shop/web:80",
+    "s.yaml:15:9: unknown key `server` => name the server's service, `service: kube-system/kube-dns`, or further servers, \
+     `nameservers: […]`"
+)]
 fn a_guess(#[case] topology: &str, #[case] attempt: &str, #[case] expected: &str) {
     assert_eq!(said(topology, attempt, "").trim_end(), expected);
+}
+
+/// What newcomers know from manifests, at the place of a service or of a pod.
+#[rstest]
+#[case::an_alias_by_its_type(
+    "shop/front: {",
+    "shop/front: {type: ExternalName, ",
+    "`ExternalName` is not a word for `type` => leave it out, and say of what it is an alias: `externalName: api.example.test`"
+)]
+#[case::no_address_of_its_own(
+    "shop/front: {",
+    "shop/front: {clusterIP: None, ",
+    "unknown key `clusterIP` => a service without an address of its own is `headless: true`; leave it out of others"
+)]
+#[case::a_list_of_host_ports(
+    "shop/web: {",
+    "shop/web: {hostPorts: [80], ",
+    "`hostPorts` must be a mapping, and this is a list => write each port of the node with the pod's own: `{80: 8080}`"
+)]
+#[case::ports_of_a_pod(
+    "shop/web: {",
+    "shop/web: {ports: [80], ",
+    "unknown key `ports` => what it listens on is `serves: [tcp 8080]`"
+)]
+fn a_word_of_manifests(#[case] place: &str, #[case] written: &str, #[case] expected: &str) {
+    assert!(GOOD.contains(place), "{GOOD}");
+    let said = lines(&[("s.yaml", &GOOD.replacen(place, written, 1))]);
+    assert_eq!(said.trim_end().split_once(": ").unwrap().1, expected);
 }

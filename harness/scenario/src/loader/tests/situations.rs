@@ -313,7 +313,7 @@ fn settings() {
     nodes: {host: {}}\n  settings: {routingMode: vxlan}
       s.yaml:15:14: the setting `routingMode` has another value than it can have => give it `native` or `tunnel`
     nodes: {host: {}}\n  settings: [a]
-      s.yaml:15:13: `settings` must be a mapping, and this is a list
+      s.yaml:15:13: `settings` must be a mapping, and this is a list => write it in braces, each name with what it is: `{name: …}`
     ");
 }
 

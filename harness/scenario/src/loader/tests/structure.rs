@@ -23,7 +23,7 @@ steps:
     insta::assert_snapshot!(lines(&[("s.yaml", text)]), @"
     s.yaml:1:1: `about` is missing in the scenario
     s.yaml:2:1: unknown key `abuot` => did you mean `about`?
-    s.yaml:4:15: `namespaces` must be a mapping, and this is a list
+    s.yaml:4:15: `namespaces` must be a mapping, and this is a list => write it in braces, each name with what it is: `{name: …}`
     s.yaml:6:16: unknown key `label` => did you mean `labels`?
     s.yaml:6:42: `serves` must be a list, and this is text => write it in brackets: `[…]`
     s.yaml:8:9: `step` must be text, and this is a whole number => write it in quotes

@@ -162,7 +162,7 @@ fn backends_that_cannot_answer() {
     ? tcp shop/front:8080 via shop/apy\n    : {allow: others}
       s.yaml:18:7: `shop/apy` is not behind service `shop/front` => did you mean `shop/api`?
     ? tcp shop/front:8080 via\n    : {allow: others}
-      s.yaml:18:7: `8080 via` is not a port: ports are numbers from 1 to 65535
+      s.yaml:18:7: `via` says nothing after a port => after it may stand the backend of a service, a node and `kept`: `tcp shop/front:8080 via namespace/pod`, `tcp shop/front:8080 over host`
     ? tcp data/redis:6379 via shop/api\n    : {allow: others}
       s.yaml:18:7: `data/redis` is not a service, and only a service leads to one of several backends => name the service by its namespace and name, or leave out `via`
     ? tcp front.shop.svc.cluster.local:8080 via shop/api\n    : {allow: others}

@@ -24,8 +24,14 @@ pub(super) fn target_of_words<'a>(mut words: impl Iterator<Item = &'a str>) -> O
 fn message_type(text: &str, family: IpFamily) -> Result<u8, Mistake> {
     let Some(kind) = text.parse().ok().or_else(|| type_of_name(text, family)) else {
         let mistake = Mistake::new(format!("`{text}` is not a type of an ICMP message of {family}"));
-        let help = "write a number, or a name as in policies: `icmp Timestamp shop/web`".to_owned();
-        return Err(mistake.help(help));
+        let is_echo =
+            ["echo", "ping", "echorequest", "echo-request"].contains(&text.to_ascii_lowercase().as_str());
+        let help = if is_echo {
+            "an echo request has no word of its own: write `icmp shop/web`"
+        } else {
+            "write a number, or a name as in policies: `icmp Timestamp shop/web`"
+        };
+        return Err(mistake.help(help.to_owned()));
     };
     if kind == echo_request(family) {
         let mistake = Mistake::new(format!("type {kind} is an echo request"));

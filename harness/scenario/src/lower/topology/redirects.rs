@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{TopologyDraft, TopologyPart, Winner, known_namespace, winners};
-use crate::file::RedirectFile;
+use crate::file::{Located, RedirectFile};
 use crate::lower::mistake::{Mistake, Mistakes};
 use crate::lower::served::{labels, service_port, target_port};
 use crate::lower::suggest::did_you_mean;
@@ -30,7 +30,9 @@ pub(super) fn lower(parts: &[TopologyPart], draft: &mut TopologyDraft, mistakes:
         let (Some(name), Some(frontend)) = (name, frontend) else { continue };
         let redirect =
             LocalRedirect { frontend, selects, ports, spares_backends: value.skip_redirect_from_backend };
-        if let Some(mistake) = answer_mistake(&name, &redirect, draft) {
+        let mistake = answer_mistake(&name, &redirect, draft);
+        let mistake = mistake.or_else(|| rival_mistake(&name, &redirect, from, &draft.topology));
+        if let Some(mistake) = mistake {
             mistakes.add(file, position, mistake);
         }
         draft.topology.redirects.insert(name, redirect);
@@ -112,4 +114,34 @@ fn answer_mistake(name: &NamespacedName, redirect: &LocalRedirect, draft: &Topol
         }
     }
     None
+}
+
+/// That another policy leads the same clients elsewhere. Of two for a service the agent keeps the one that it has read last, of
+/// two for an address the first; up to 1.17 it refuses the second.
+/// <https://github.com/cilium/cilium/blob/v1.19.0/pkg/loadbalancer/redirectpolicy/controller.go>
+fn rival_mistake(
+    name: &NamespacedName,
+    redirect: &LocalRedirect,
+    from: &Located<String>,
+    topology: &Topology,
+) -> Option<Mistake> {
+    let is_for = |other: &LocalRedirect, led: &ServicePort| {
+        other.frontend == redirect.frontend
+            && other.ports.iter().any(|own| (own.port, own.protocol) == (led.port, led.protocol))
+    };
+    let others = || topology.redirects.iter().filter(|(other, _)| *other != name);
+    let mut clashes = redirect.ports.iter().filter_map(|led| {
+        let (other, _) = others().find(|(_, other)| is_for(other, led))?;
+        Some((other, led))
+    });
+    let (other, led) = clashes.next()?;
+    let message = format!(
+        "local redirect policies `{other}` and `{name}` are both for {} port {} of `{}`: which of them holds depends on which Cilium \
+         reads first",
+        led.protocol, led.port, from.value
+    );
+    Some(
+        Mistake::new(message)
+            .help(format!("take the port out of one of them, or let `{other}` select all that answer")),
+    )
 }

@@ -1,0 +1,70 @@
+//! What newcomers write in place of the format's words, and what to write instead.
+
+/// Keys that are none, each with one that stands where it was meant, and what to do.
+const KEYS: &[(&str, &str, &str)] = &[
+    (
+        "clusterIP",
+        "headless",
+        "a service without an address of its own is `headless: true`; leave it out of others",
+    ),
+    (
+        "clusterIPs",
+        "headless",
+        "a service without an address of its own is `headless: true`; leave it out of others",
+    ),
+    ("selector", "selects", "did you mean `selects`?"),
+    ("ports", "serves", "what it listens on is `serves: [tcp 8080]`"),
+    ("containers", "serves", "what it listens on is `serves: [tcp 8080]`"),
+    (
+        "server",
+        "nameservers",
+        "name the server's service, `service: kube-system/kube-dns`, or further servers, `nameservers: […]`",
+    ),
+    ("to", "skipRedirectFromBackend", "the labels of the pods that answer are `selects: {app: agent}`"),
+    (
+        "address",
+        "skipRedirectFromBackend",
+        "what clients ask is `from`, the name of a service or a host outside",
+    ),
+    ("ip", "address", "did you mean `address`?"),
+    ("ip", "skipRedirectFromBackend", "what clients ask is `from`, the name of a service or a host outside"),
+];
+
+/// Words that are none, each with one that is, and what to do.
+const WORDS: &[(&str, &str, &str)] = &[
+    (
+        "ExternalName",
+        "ClusterIP",
+        "leave it out, and say of what it is an alias: `externalName: api.example.test`",
+    ),
+    ("Headless", "ClusterIP", "leave it out, and write `headless: true`"),
+    ("gateway", "ingress", "did you mean `ingress`?"),
+];
+
+/// What is written as something else, by the names that messages have for it.
+const SHAPES: &[(&str, &str)] = &[
+    ("`hostPorts`", "write each port of the node with the pod's own: `{80: 8080}`"),
+    ("`ports`", "write each port with the one of the pods behind it: `{80: 8080}`"),
+    ("`routes`", "write each path with a service and its port: `{/: shop/web:80}`"),
+    ("`labels`", "write each label with its value: `{app: web}`"),
+    ("`selects`", "write each label with its value: `{app: web}`"),
+    ("`dns`", "say what it is: `{cache: host}`, `{service: openshift-dns/dns-default}`"),
+    ("`secrets`", "name them: `[shop/certificate]`; what is in them, manifests say"),
+];
+
+/// What to do about a key that is none of those known here.
+pub(super) fn of_key<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Option<&'static str> {
+    let known: Vec<&str> = known.collect();
+    KEYS.iter().find(|(own, beside, _)| *own == key && known.contains(beside)).map(|(.., help)| *help)
+}
+
+/// What to do about a word that is none of those known here.
+pub(super) fn of_word(word: &str, known: &[&str]) -> Option<&'static str> {
+    let mut words = WORDS.iter();
+    words.find(|(own, beside, _)| *own == word && known.contains(beside)).map(|(.., help)| *help)
+}
+
+/// What to do about a value of another shape.
+pub(super) fn of_shape(what: &str) -> Option<&'static str> {
+    SHAPES.iter().find(|(own, _)| *own == what).map(|(_, help)| *help)
+}
