@@ -71,29 +71,29 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Write a first scenario from Kubernetes manifests, with the table that the policy model predicts
     Init(Init),
-    /// Tell why an attempt is allowed or denied
+    /// Explain why an attempt is allowed or denied
     Explain(ExplainArguments),
-    /// Tell who reaches what: every end against every other, on every port
+    /// Show who reaches what: every endpoint against every other, on every port
     Matrix(questions::MatrixArguments),
-    /// Tell who may make an attempt, and by which rules
+    /// Show which sources are allowed to make an attempt, and by which rules
     Who(questions::Who),
-    /// Tell what a source reaches, and by which rules
+    /// Show what a source reaches, and by which rules
     Reach(questions::ReachArguments),
-    /// Tell what differs between two situations: traffic that flips, ends that are isolated, objects that are refused
+    /// Compare two sets of policies: traffic that is opened or closed, endpoints that become isolated, objects that are refused
     Diff(questions::DiffArguments),
     /// Render the reports of an earlier run from its event log
     Replay(Replay),
-    /// Keep a scenario's topology up, to run programs inside its pods and to change its policies
+    /// Start a lab with the pods of a scenario or of manifests, to run programs inside them and to change policies
     Lab(LabArguments),
     /// Bring kind clusters with Cilium up and down, each from a profile
     Cluster(ClusterArguments),
-    /// Remove what runs left in a cluster
+    /// Remove what runs left behind in a cluster
     Clean(Clean),
     /// List every container image that the profiles need
     Images(ImagesArguments),
     /// Print the JSON Schema of scenario files, or of the event log
     Schema(SchemaArguments),
-    /// Tell what a warning of `check` means, and what to write instead
+    /// Explain what a warning of `check` means, and what to write instead
     ExplainWarning {
         /// The code, as the warning has it in brackets
         #[arg(value_parser = PossibleValuesParser::new(warning_pages::codes()))]
@@ -136,54 +136,54 @@ pub(crate) struct SchemaArguments {
 pub(crate) struct RunArguments {
     /// Scenario files and folders; `-` is the standard input [default: scenarios/]
     pub(crate) paths: Vec<PathBuf>,
-    /// Where the steps run: lab (real sockets in namespaces of this machine), model (the engine alone),
-    /// kind[:PROFILE] (a kind cluster, brought up if it is not) or cluster[:CONTEXT] (any cluster with Cilium)
-    /// [default: lab, or model where there can be no lab]
+    /// Where the steps run: lab (real sockets in network namespaces of this machine), model (the policy model alone),
+    /// kind[:PROFILE] (a kind cluster, which is created if needed) or cluster[:CONTEXT] (any cluster with Cilium)
+    /// [default: lab, or model where the lab cannot run]
     #[arg(long, value_name = "BACKEND")]
     pub(crate) on: Option<BackendArgument>,
-    /// The registry from which the nodes of a cluster get the image of the probe; see `verdikt images --probe`
+    /// The registry from which the nodes of a cluster pull the image of the probe; see `verdikt images --probe`
     #[arg(long, value_name = "HOST")]
     pub(crate) registry: Option<String>,
     #[command(flatten)]
     pub(crate) world: WorldArguments,
-    /// A namespace of a cluster that is somebody else's: pods and services of the scenarios that are there already are
-    /// used as they are, by an ephemeral container in each such pod; may be given more than once
+    /// An existing namespace of a cluster to use: its pods and services that the scenarios name are used as they are, with an
+    /// ephemeral container in each such pod; may be given more than once
     #[arg(long, value_name = "NAMESPACE", value_parser = borrowable)]
     pub(crate) borrow: Vec<NamespaceName>,
-    /// Run scenarios with clusterwide policies on a cluster too: these are in force for every pod there while their
-    /// steps last. The pods that they select beyond the scenario are listed first. Clusters of `--on kind` do not need this
+    /// Run scenarios with clusterwide policies on a cluster too: these apply to every pod there while their steps last. The
+    /// pods that they select outside the scenario are listed first. Clusters of `--on kind` do not need this
     #[arg(long, env = "VERDIKT_CLUSTERWIDE", value_parser = FalseyValueParser::new())]
     pub(crate) clusterwide: bool,
     /// Use a cluster that is not a kind cluster without asking
     #[arg(long, env = "VERDIKT_YES", value_parser = FalseyValueParser::new())]
     pub(crate) yes: bool,
-    /// Keep the log of the run there, and the objects, endpoint states and probe logs of every step that is not as expected
-    /// on a cluster
+    /// Save the log of the run there, and from a cluster the objects, endpoint states and agent logs of every step that is
+    /// not as expected
     #[arg(long, value_name = "FOLDER")]
     pub(crate) evidence: Option<PathBuf>,
-    /// Leave what was made in a cluster; `verdikt clean` removes it
+    /// Keep everything that the run creates in a cluster; `verdikt clean` removes it
     #[arg(long)]
     pub(crate) keep: bool,
-    /// How many scenarios run at the same time; on a cluster, of those that have nothing in common [default: 4; on a
-    /// cluster, as many as its smallest node carries: 4 for each core, and one for every 12 pods]
+    /// How many scenarios run at the same time; on a cluster, only those that do not conflict [default: 4; on a cluster, as
+    /// many as its smallest node can run: 4 for each core, and one for every 12 pods]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) parallel: Option<std::num::NonZeroU8>,
-    /// After how long a connection, query or request times out: `500ms`, `3s`, `2m`
+    /// The timeout of a connection, query or request: `500ms`, `3s`, `2m`
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = duration)]
     pub(crate) timeout: Duration,
     #[arg(long, value_name = "VERSION", help = help_of_cilium())]
     pub(crate) cilium: Option<CiliumVersion>,
-    /// Only cells whose name `scenario/step/attempt/source` contains this text, or matches it where it has stars;
-    /// may be given more than once
+    /// Only cells whose name `scenario/step/attempt/source` contains this text, or matches it if it has stars; may be given
+    /// more than once
     #[arg(long, value_name = "TEXT", add = ArgValueCompleter::new(cell_completion::complete))]
     pub(crate) filter: Vec<Filter>,
     /// Only the cells that were not as expected in the last run from this folder
     #[arg(long, conflicts_with = "filter")]
     pub(crate) failed: bool,
-    /// Run again whenever a file is saved, and then only the scenarios that it belongs to
+    /// Run again whenever a file is saved, but only the scenarios that use it
     #[arg(long, conflicts_with_all = ["list", "reports", "events", "update"])]
     pub(crate) watch: bool,
-    /// Only one of several parts of the scenarios, for machines that share them: 2/5 is the second of five
+    /// Only one part of the scenarios, to divide them among several machines: 2/5 is the second of five
     #[arg(long, value_name = "PART/PARTS")]
     pub(crate) shard: Option<Shard>,
     /// Only list the names of the cells
@@ -192,8 +192,8 @@ pub(crate) struct RunArguments {
     /// Exit with 1 if there is a warning
     #[arg(long)]
     pub(crate) deny_warnings: bool,
-    /// Rewrite the cells that differ in place, so that the tables say what was seen: all of them, or those chosen one by
-    /// one (`--update=review`). Nothing else in the files changes
+    /// Rewrite the cells that differ in place, so that the tables have the actual verdicts: all of them, or those chosen one
+    /// by one (`--update=review`). Nothing else in the files changes
     #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     pub(crate) update: Option<UpdateMode>,
     /// With `--update`: write nothing, list what would be rewritten, and exit with 1 if anything would be
@@ -203,8 +203,8 @@ pub(crate) struct RunArguments {
     pub(crate) files: FileArguments,
     #[command(flatten)]
     pub(crate) output: OutputArguments,
-    /// Write the event log, one JSON object a line, as things happen. If FILE has a text already, that stays until the
-    /// run has ended, and the log is in FILE.part meanwhile
+    /// Write the event log as the run goes on, one JSON object a line. If FILE exists, it is replaced when the run has ended;
+    /// until then the log is in FILE.part
     #[arg(long, value_name = "FILE")]
     pub(crate) events: Option<PathBuf>,
 }
@@ -221,7 +221,7 @@ pub(crate) enum UpdateMode {
 /// Which files may be read.
 #[derive(Clone, Copy, Debug, Args)]
 pub(crate) struct FileArguments {
-    /// Let scenarios and links name files outside the paths given and the git repositories they lie in
+    /// Allow scenarios and links to name files outside the given paths and their git repositories
     #[arg(long)]
     allow_outside: bool,
 }
@@ -235,10 +235,10 @@ impl FileArguments {
 /// How results are shown.
 #[derive(Debug, Args)]
 pub(crate) struct OutputArguments {
-    /// Only what is not as expected, without tables
+    /// Print only what is not as expected, without tables
     #[arg(long, short, conflicts_with = "tables")]
     pub(crate) quiet: bool,
-    /// The table of every step, and not only of those that are not as expected
+    /// Print the table of every step, not only of those that are not as expected
     #[arg(long)]
     pub(crate) tables: bool,
     #[command(flatten)]
@@ -265,7 +265,7 @@ pub(crate) struct CheckArguments {
     /// Exit with 1 if there is a warning
     #[arg(long)]
     pub(crate) deny_warnings: bool,
-    /// How what is found is printed
+    /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: Format,
     #[command(flatten)]
@@ -301,7 +301,7 @@ pub(crate) struct ExplainArguments {
     /// Policy files and folders in place of the step's own
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) policies: Vec<PathBuf>,
-    /// How the answer is printed
+    /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: Format,
     /// The Cilium version
@@ -341,11 +341,12 @@ impl FromStr for BackendArgument {
             None if text == "lab" => Ok(Self::Lab),
             None if text == "kind" => Ok(Self::Kind(DEFAULT.to_owned())),
             None if text == "cluster" => Ok(Self::Cluster(None)),
-            Some(("kind", name)) => {
-                profile(name).map(|profile| Self::Kind(profile.name.to_owned())).map_err(|error| error.to_string())
-            }
+            Some(("kind", name)) => profile(name)
+                .map(|profile| Self::Kind(profile.name.to_owned()))
+                .map_err(|error| error.to_string()),
             Some(("cluster", context)) if !context.is_empty() => Ok(Self::Cluster(Some(context.to_owned()))),
-            _ => Err("there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`".to_owned()),
+            _ => Err("unknown backend (expected `lab`, `model`, `kind[:PROFILE]` or `cluster[:CONTEXT]`)"
+                .to_owned()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the commands over kind clusters have in common: profiles, progress, failures.
+//! Shared by the commands about kind clusters: profiles, progress, failures.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::signals;
 
-/// Brings the cluster of a profile up, where it is not.
+/// Brings the cluster of a profile up if it is not.
 pub(crate) fn bring_up(
     profile: &Profile,
     options: &KindOptions,
@@ -23,22 +23,22 @@ pub(crate) fn bring_up(
     if signals.is_asked() { Err(Failure::interrupted()) } else { Ok(up) }
 }
 
-/// Tells of phases as they begin, with the seconds since it was made.
+/// Prints phases as they start, with the seconds since this call.
 pub(crate) fn phases() -> impl FnMut(&str) {
     let begun = Instant::now();
     move |phase| Printer::tell(&format!("{:>6.1} s  {phase}\n", begun.elapsed().as_secs_f64()))
 }
 
-/// The profile of a name.
+/// Finds a profile by name.
 pub(crate) fn named(name: &str) -> Result<Profile, Failure> {
     profile(name).map_err(|error| {
         Failure::wrong(error.to_string())
-            .hint("`verdikt cluster list` has all profiles, and what each is for")
+            .hint("`verdikt cluster list` shows all profiles and what each is for")
     })
 }
 
-/// A failure of docker, kind, helm or a cluster of theirs.
+/// A failure of docker, kind, helm or a kind cluster.
 pub(crate) fn failure(error: &Error) -> Failure {
-    // Where a limit is the reason, that says what to do.
+    // If a limit is the reason, its advice replaces this hint.
     Failure::from_error(error).hint(error.advice()).limited_by(error)
 }

@@ -1,4 +1,4 @@
-//! What the commands over the lab have in common. It lives in Linux; on other systems the same names say so.
+//! Shared by the commands that use the lab, which runs on Linux only; on other systems the same functions fail.
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) mod elsewhere;

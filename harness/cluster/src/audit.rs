@@ -1,6 +1,6 @@
 //! Audit mode of the pods of a run: denials are reported, and the traffic passes.
 //!
-//! It is set for each endpoint alone, so that nothing else in the cluster is opened.
+//! It is set per endpoint, so that no other pod of the cluster is opened.
 //! <https://docs.cilium.io/en/stable/security/policy-creation/#policy-audit-mode>
 
 use std::collections::BTreeMap;
@@ -15,26 +15,26 @@ use verdikt_scenario::topology::Endpoint;
 use crate::cluster::Cluster;
 use crate::exec::{self, ExecError};
 
-/// How long an agent may take to list its endpoints.
+/// The timeout for an agent to list its endpoints.
 const ANSWER: Duration = Duration::from_secs(15);
-/// How long it may take to change one: it waits while that gets another identity, which it delays by up to 30 s of its own
-/// will.
+/// The timeout for an agent to change an endpoint. The agent blocks while the endpoint gets a new identity, and delays
+/// that by up to 30 s.
 /// <https://github.com/cilium/cilium/blob/main/pkg/endpoint/endpoint.go> (`Update`)
 const CHANGE: Duration = Duration::from_mins(1);
 /// How many endpoints are changed at once.
 const AT_ONCE: usize = 8;
 
-/// How denials are enforced at a pod.
+/// Whether denials are enforced at a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditMode {
-    /// They are only reported.
+    /// Denied traffic passes, and the denial is reported.
     Audited,
-    /// They are.
+    /// Denied traffic is dropped.
     Enforced,
 }
 
 impl AuditMode {
-    /// What an agent calls it.
+    /// The endpoint option that `cilium-dbg` takes for it.
     fn option(self) -> &'static str {
         match self {
             Self::Audited => "PolicyAuditMode=Enabled",
@@ -44,7 +44,7 @@ impl AuditMode {
 }
 
 impl Cluster {
-    /// Gives pods that the run has made these modes. Settling waits until it is so.
+    /// Sets the modes of pods that the run has created. Settling waits until the agents have applied them.
     pub async fn audit(&self, modes: &BTreeMap<NamespacedName, AuditMode>) -> Result<(), ExecError> {
         let Some((_, Some(agent))) =
             self.nodes_in_use().into_iter().find(|(node, _)| self.pods_on() == Some(node.as_str()))
@@ -59,11 +59,11 @@ impl Cluster {
         let list = ["cilium-dbg", "endpoint", "list", "-o", "json"];
         let said = exec::output(self.connection(), &agent, &list, ANSWER).await?;
         let (connection, agent) = (self.connection(), &agent);
-        // Each takes a second or more, in which the agent waits.
+        // The agent takes a second or more for each.
         let changed = stream::iter(endpoints(&said, &ours)).map(|(id, mode)| async move {
             let set = ["cilium-dbg", "endpoint", "config", &id, mode.option()];
             match exec::output(connection, agent, &set, CHANGE).await {
-                // That of a pod that had the name before, and has gone since.
+                // The endpoint of an earlier pod of the same name is gone.
                 Err(ExecError::Failed { reason, .. }) if reason.contains("[404]") => Ok(()),
                 other => other.map(drop),
             }
@@ -72,10 +72,10 @@ impl Cluster {
     }
 }
 
-/// The numbers of the endpoints of these pods, each with the mode that it is to have.
+/// The endpoint IDs of these pods, each with the mode to set.
 fn endpoints(said: &str, pods: &BTreeMap<String, AuditMode>) -> Vec<(String, AuditMode)> {
     let Ok(Value::Array(endpoints)) = serde_json::from_str::<Value>(said) else {
-        warn!("the agent's list of endpoints cannot be read: their audit mode stays as it is");
+        warn!("cannot read the agent's list of endpoints: their audit mode stays as it is");
         return Vec::new();
     };
     let ours = endpoints.iter().filter_map(|endpoint| {

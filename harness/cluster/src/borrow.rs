@@ -1,6 +1,6 @@
-//! What a run borrows: namespaces that are somebody else's, with the pods and services that are there already.
+//! What a run borrows: existing namespaces that verdikt did not create, with their pods and services.
 //!
-//! Nothing of it is changed but one thing: a pod gets an ephemeral container, which is a probe.
+//! The only change to them is that a pod gets an ephemeral container with a probe.
 //! <https://kubernetes.io/docs/concepts/workloads/pods/ephemeral-containers/>
 
 #[cfg(test)]
@@ -23,11 +23,11 @@ use crate::objects::{
 use crate::pods;
 use crate::services::{protocol_of, type_of};
 
-/// How long a probe in somebody's pod waits for its first order, in seconds: a run that is killed before it speaks to
-/// the probe leaves nothing that runs for ever.
+/// How long a probe in a borrowed pod waits for its first order, in seconds. A run that is killed before it connects to
+/// the probe leaves no process behind.
 const PATIENCE: u32 = 60;
 
-/// What there is in the namespaces that a run borrows, without what verdikt has made there.
+/// The contents of the namespaces that a run borrows, without what verdikt has created there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Borrowed {
     /// The namespaces, with their labels.
@@ -38,33 +38,33 @@ pub struct Borrowed {
     pub services: BTreeMap<NamespacedName, BorrowedService>,
 }
 
-/// Somebody's pod.
+/// An existing pod that a run uses as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BorrowedPod {
-    /// What tells it from a later pod of the same name.
+    /// Its UID, which a later pod of the same name does not have.
     pub uid: String,
     /// Its labels.
     pub labels: Labels,
     /// Its service account.
     pub service_account: String,
-    /// The node that runs it; none before there is one.
+    /// The node that runs it; none before it is scheduled.
     pub node: Option<String>,
-    /// Whether it lives in the network of its node, and so is none of Cilium's endpoints.
+    /// Whether it uses the network of its node, and so is not an endpoint of Cilium.
     pub in_host_network: bool,
 }
 
-/// Somebody's service.
+/// An existing service that a run uses as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BorrowedService {
     /// Its addresses in the cluster.
     pub addresses: Vec<IpAddr>,
-    /// How far it reaches.
+    /// Its type.
     pub service_type: ServiceType,
     /// Its labels.
     pub labels: Labels,
     /// The pods behind it; none for a service without a selector.
     pub selects: Option<Labels>,
-    /// What it offers.
+    /// Its ports.
     pub ports: Vec<ServicePort>,
 }
 
@@ -77,14 +77,14 @@ pub enum BorrowError {
     /// It is not there.
     #[error("there is no namespace {0} to borrow")]
     Absent(NamespaceName),
-    /// It is nobody else's.
+    /// verdikt created it.
     #[error(
         "the namespace {0} is verdikt's own: it needs no borrowing; `verdikt clean` removes what runs left"
     )]
     Ours(NamespaceName),
 }
 
-/// Looks at the namespaces that a run borrows.
+/// Reads the namespaces that a run borrows.
 pub async fn look(
     connection: &ApiConnection,
     namespaces: &BTreeSet<NamespaceName>,
@@ -109,7 +109,7 @@ pub async fn look(
     Ok(borrowed)
 }
 
-/// The policies of others that may be in force in these namespaces: theirs, and those of the whole cluster.
+/// The policies that verdikt did not create and that may be in force in these namespaces, clusterwide ones included.
 pub async fn policies(
     connection: &ApiConnection,
     namespaces: &BTreeSet<NamespaceName>,
@@ -131,7 +131,7 @@ pub async fn policies(
     Ok(found)
 }
 
-/// Whether an object is not verdikt's.
+/// Whether an object was not created by verdikt.
 pub(crate) fn is_foreign(object: &Value) -> bool {
     mark(object, OWNER_KEY) != Some(OWNER)
 }
@@ -175,7 +175,7 @@ fn service_port(port: &Value) -> Option<ServicePort> {
     Some(ServicePort { port: number(&port["port"])?, protocol, target })
 }
 
-/// The name of the next probe's container in a pod: no container of a pod ever leaves its list.
+/// The name of the next probe's container in a pod. It must be new: ephemeral containers are never removed from a pod.
 pub(crate) fn next_name(pod: &Value, run: &RunId) -> String {
     let present = pod.pointer("/spec/ephemeralContainers").and_then(Value::as_array).map_or(0, Vec::len);
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
@@ -183,14 +183,14 @@ pub(crate) fn next_name(pod: &Value, run: &RunId) -> String {
     format!("verdikt-{run}-{present}")
 }
 
-/// The change that gives somebody's pod a probe, and no later pod of the same name.
+/// The patch that adds a probe to a borrowed pod. The UID keeps it from a later pod of the same name.
 ///
-/// The probe begins at once and ends with the first session to it: `stdinOnce` ends its orders then, also when this
+/// The probe starts at once and ends with the first session to it: `stdinOnce` closes its input then, also when this
 /// process is killed.
 pub(crate) fn addition(uid: &str, name: &str, image: &ProbeImage) -> Value {
     let patience = ["--patience".to_owned(), PATIENCE.to_string()];
     let command: Vec<&String> = image.command.iter().chain(&patience).collect();
-    // Whose pod it is may not ask as much of its containers.
+    // The pod's own containers may be less restricted.
     let security: Map<String, Value> = pods::confined().into_iter().chain(pods::unprivileged()).collect();
     json!({
         "metadata": {"uid": uid},
@@ -206,7 +206,7 @@ pub(crate) fn addition(uid: &str, name: &str, image: &ProbeImage) -> Value {
     })
 }
 
-/// What Kubernetes says of an ephemeral container of a pod.
+/// The state of an ephemeral container of a pod.
 pub(crate) fn state(pod: &k8s_openapi::api::core::v1::Pod, name: &str) -> pods::PodObstacle {
     let containers = pod.status.as_ref().and_then(|status| status.ephemeral_container_statuses.as_ref());
     let Some(container) = containers.into_iter().flatten().find(|container| container.name == name) else {
@@ -220,5 +220,5 @@ pub(crate) fn state(pod: &k8s_openapi::api::core::v1::Pod, name: &str) -> pods::
         return pods::PodObstacle::Failed(pods::ended([container]));
     }
     pods::waiting(container)
-        .unwrap_or_else(|| pods::PodObstacle::Waiting("its probe has not begun".to_owned()))
+        .unwrap_or_else(|| pods::PodObstacle::Waiting("its probe has not started".to_owned()))
 }

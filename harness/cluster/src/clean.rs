@@ -1,4 +1,5 @@
-//! Removing what runs left: found by its [mark](crate::mark), policies first, so that nothing that stays is cut off by what goes.
+//! Removes what runs left behind, which is found by its [mark](crate::mark). Policies go first, so that no policy cuts
+//! off a pod that is still there.
 
 #[cfg(test)]
 mod tests;
@@ -18,15 +19,14 @@ use crate::objects::{
 };
 use crate::wait::WaitProgress;
 
-/// Whose things are removed.
+/// Whose objects are removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CleanScope {
-    /// Those of one run, which is over, or of one scenario, which is over: all but its namespaces. What belongs to no run
-    /// stays.
+    /// Those of one finished run, or of one finished scenario (all but its namespaces). What belongs to no run stays.
     Run(RunId),
-    /// Those of every run, if none is under way.
+    /// Those of every run; fails if one is under way.
     AllRuns,
-    /// Those of every run, also of one that is under way.
+    /// Those of every run, even of one that is under way.
     AllRunsForced,
 }
 
@@ -40,7 +40,7 @@ impl CleanScope {
     }
 }
 
-/// Why not everything is removed.
+/// Why not everything could be removed.
 #[derive(Debug, thiserror::Error)]
 pub enum CleanError {
     /// The API server does not do what it is asked.
@@ -49,13 +49,13 @@ pub enum CleanError {
     /// A run is under way.
     #[error(transparent)]
     Held(#[from] LeaseError),
-    /// A namespace does not go away.
+    /// A namespace stays in deletion.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
 }
 
 impl CleanError {
-    /// Whether the API server may do it if it is asked again.
+    /// Whether trying again may succeed.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Api(error)
@@ -66,7 +66,7 @@ impl CleanError {
     }
 }
 
-/// Removes what runs left; returns when it has gone, with what it was. Nothing to remove is not an error.
+/// Removes what runs left behind and waits until it is gone. Returns the removed objects; none is not an error.
 pub async fn clean(
     connection: &ApiConnection,
     scope: &CleanScope,
@@ -82,8 +82,8 @@ pub async fn clean(
             remove(connection, kind, &found, &mut removed).await?;
         }
     }
-    // With a namespace goes all that is in it. That takes many seconds, so those of a scenario are emptied, and stay for
-    // the scenarios after it until the run is over.
+    // Removing a namespace removes its contents, but takes many seconds. So those of a scenario are only emptied, and
+    // stay until the run is over for the scenarios after it.
     let spaces = if run.is_some_and(|run| *run != run.whole()) {
         Vec::new()
     } else {
@@ -93,7 +93,7 @@ pub async fn clean(
     let stays = |found: &Value| metadata(found, "namespace").is_some_and(|space| !going.contains(space));
     for kind in [POD, SERVICE, ENDPOINT_SLICE, SERVICE_ACCOUNT] {
         for found in objects::marked(connection, kind, run).await?.iter().filter(|it| stays(it)) {
-            // Kubernetes removes the slices of a service with it, and they carry the service's labels.
+            // Kubernetes removes the slices that it made for a service, which carry the labels of that service.
             if kind != ENDPOINT_SLICE || found.pointer("/metadata/ownerReferences").is_none() {
                 remove(connection, kind, found, &mut removed).await?;
             }
@@ -119,7 +119,7 @@ async fn remove(
 ) -> Result<(), ApiError> {
     let object =
         ApiObject::new(kind, metadata(found, "namespace"), metadata(found, "name").unwrap_or_default());
-    // Two versions of one kind list the same objects.
+    // A kind that is served in two versions lists its objects twice.
     let uid = metadata(found, "uid").unwrap_or_default();
     if objects::delete(connection, &object, uid).await? {
         removed.insert(object);
@@ -127,7 +127,8 @@ async fn remove(
     Ok(())
 }
 
-/// The lease of a run that was killed: it would keep others off until it ends. That of a scenario's run stays.
+/// Removes the lease of a killed run, which would keep others waiting until it expires. A scenario leaves the lease of
+/// its run alone.
 async fn release(
     connection: &ApiConnection,
     scope: &CleanScope,

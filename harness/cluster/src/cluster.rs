@@ -1,4 +1,4 @@
-//! A topology that lives on a cluster, through all steps of its scenario.
+//! The objects of a scenario's topology on a cluster, kept up to date from step to step.
 
 mod borrowed_pods;
 mod configure;
@@ -44,22 +44,22 @@ use crate::world::World;
 /// How a scenario uses a cluster.
 #[derive(Clone, Debug)]
 pub struct ClusterOptions {
-    /// Its mark, which all has that is made for it.
+    /// The mark of everything that is created for it.
     pub run: RunId,
     /// The image of its probes.
     pub image: ProbeImage,
-    /// Namespaces that are not verdikt's and may be used all the same: pods and services that are there are used as
-    /// they are, others and policies are added and removed again; the namespaces themselves are left as they are.
+    /// Existing namespaces that the scenario may use. Their pods and services are used as they are; pods, services and
+    /// policies that the scenario adds are removed again; the namespaces themselves do not change.
     pub borrowed: BTreeSet<NamespaceName>,
-    /// Where hosts outside the cluster are; none if there is no such place.
+    /// Where probes for hosts outside the cluster run; none if there is no such machine.
     pub world: Option<World>,
     /// How long pods may take to be ready.
     pub pod_deadline: Duration,
-    /// Where waits tell what they wait for.
+    /// Receives messages about what is being waited for.
     pub progress: WaitProgress,
 }
 
-/// Why a cluster cannot go on.
+/// Why a step cannot be set up on the cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     /// The API server does not do what it is asked.
@@ -84,7 +84,7 @@ pub enum ClusterError {
         /// Those there are.
         names: Vec<String>,
     },
-    /// The topology has nodes, and its pods are not all on one of the cluster's.
+    /// The topology has nodes, and its borrowed pods are not all on one node.
     #[error(
         "the topology has nodes, so its pods must be on one node, and the borrowed ones are on {}",
         list(nodes)
@@ -93,7 +93,7 @@ pub enum ClusterError {
         /// Where they are.
         nodes: Vec<String>,
     },
-    /// A pod does not get ready in time.
+    /// A pod is not ready in time.
     #[error("not every pod was ready after {} s: {last}{}", after.as_secs(), added(events))]
     Unready {
         /// What was last seen of the first of them.
@@ -111,7 +111,7 @@ pub enum ClusterError {
         /// What the events about the pods say.
         events: Vec<String>,
     },
-    /// There is something else of the name.
+    /// An object of that name already exists.
     #[error(
         "{object} exists already: rename it in the scenario, or remove what runs left with `verdikt clean`"
     )]
@@ -119,29 +119,29 @@ pub enum ClusterError {
         /// The object.
         object: String,
     },
-    /// A service account or service does not get what it needs.
-    #[error("{object} does not get ready: {reason}")]
+    /// A service account or service does not become ready.
+    #[error("{object} does not become ready: {reason}")]
     Object {
         /// The object.
         object: String,
         /// What was last seen.
         reason: String,
     },
-    /// There can be no probe outside the cluster.
-    #[error("`{command}` cannot be started: {reason}")]
+    /// A probe outside the cluster does not start.
+    #[error("cannot start `{command}`: {reason}")]
     Outside {
-        /// What starts such probes.
+        /// The command that starts such probes.
         command: String,
         /// Why not.
         reason: String,
     },
-    /// A probe is not as it has to be.
+    /// A probe fails.
     #[error(transparent)]
     Probe(#[from] ProbeError),
 }
 
 impl ClusterError {
-    /// Explains a wait for pods that has timed out.
+    /// The error for pods that were not ready in time.
     fn unready(late: Late) -> Self {
         match late {
             Late::Api(error) => error.into(),
@@ -151,7 +151,7 @@ impl ClusterError {
     }
 }
 
-/// A topology that lives. Its probes end with it; its objects are left to [`crate::clean`].
+/// The topology of one scenario on a cluster. Dropping it ends its probes; [`crate::clean`] removes its objects.
 #[derive(Debug)]
 pub struct Cluster {
     connection: ApiConnection,
@@ -159,41 +159,41 @@ pub struct Cluster {
     options: ClusterOptions,
     borrowed: Borrowed,
     begin: Instant,
-    /// The namespaces that are the run's, with their UIDs.
+    /// The namespaces that the run created, with their UIDs.
     namespaces: BTreeMap<NamespaceName, String>,
     addresses: Addresses,
     probes: Probes,
-    /// The one that answers for the names of hosts outside.
+    /// The probe that serves the DNS names of hosts outside.
     names: Probes,
-    /// The names it has answered for.
+    /// The names that it has served so far.
     known_names: BTreeSet<String>,
-    /// The pods that have probes, as they were made, or would have been if they were not there already.
+    /// The pods that have probes, as they were sent to the API server. For borrowed pods: as they would have been sent.
     pods: BTreeMap<Endpoint, Value>,
-    /// The service accounts, services and slices that were made, as they were sent.
-    furniture: BTreeMap<ApiObject, Value>,
-    /// The UIDs of what was made.
+    /// The service accounts, services and slices that were created, as they were sent.
+    created: BTreeMap<ApiObject, Value>,
+    /// The UIDs of the created objects.
     uids: BTreeMap<ApiObject, String>,
     stored: StoredPolicies,
-    /// Every label that was ever predicted, by pod.
+    /// All labels ever predicted for each pod.
     predicted: BTreeMap<NamespacedName, BTreeSet<String>>,
-    /// The labels by which Cilium knows the pods, if nothing has changed since it was asked.
+    /// The identity labels that Cilium reported for the pods; none once something has changed.
     identified: Option<BTreeMap<NamespacedName, BTreeSet<String>>>,
-    /// The topology whose pods were made before anything else of it, if nothing has been made since.
+    /// The topology whose pods were created in advance; none once anything else was created.
     made_ahead: Option<Topology>,
-    /// The topology that lives, if all of it does.
+    /// The topology that is fully created; none while it is being changed.
     populated: Option<Topology>,
-    /// What the agents see after every policy of the step before.
+    /// The canaries of the step before, with their UIDs.
     canaries: Vec<(ApiObject, String)>,
-    /// The node that runs the pods, and those whose network a probe is in.
+    /// The node that runs the pods.
     pods_on: Option<String>,
+    /// The nodes that run a probe, in a pod or in their own network.
     in_use: BTreeSet<String>,
     last_canary: u64,
 }
 
 impl Cluster {
-    /// A cluster with no endpoint yet. The run must hold its [lease](crate::lease::Lease), and the
-    /// [namespace of what belongs to no scenario](crate::namespaces::ensure_system) must exist. Times are counted from
-    /// `begin`.
+    /// Creates a cluster without endpoints. The run must hold its [lease](crate::lease::Lease), and the
+    /// [system namespace](crate::namespaces::ensure_system) must exist. Times are relative to `begin`.
     pub async fn open(
         connection: ApiConnection,
         facts: Facts,
@@ -213,7 +213,7 @@ impl Cluster {
             names: Probes::default(),
             known_names: BTreeSet::new(),
             pods: BTreeMap::new(),
-            furniture: BTreeMap::new(),
+            created: BTreeMap::new(),
             uids: BTreeMap::new(),
             stored: StoredPolicies::default(),
             predicted: BTreeMap::new(),
@@ -227,8 +227,8 @@ impl Cluster {
         })
     }
 
-    /// Makes this topology the one that lives. What stays of the topology before lives on, with its connections.
-    /// Returns when every server listens but those of nodes: see [`Self::serve_on_nodes`].
+    /// Changes the cluster to this topology. Pods that both topologies have keep running, with their connections.
+    /// Returns when every server listens, except those of nodes: see [`Self::serve_on_nodes`].
     pub async fn apply(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         self.stop_serving_on_nodes();
         if self.populated.as_ref() != Some(topology) {
@@ -239,7 +239,7 @@ impl Cluster {
         self.configure(topology, OnNodes::Silent).await
     }
 
-    /// Puts the policies of the scenario in force. Refusals of the API server are returned, and are not errors.
+    /// Applies the policies of a step. Policies that the API server refuses are part of the result, not an error.
     pub async fn put_in_force(
         &mut self,
         manifests: &[Manifest],
@@ -251,28 +251,28 @@ impl Cluster {
         Ok(policies::apply(&self.connection, &mut self.stored, manifests, validation, context).await?)
     }
 
-    /// Tells the probe of an endpoint something; false if there is no such endpoint.
+    /// Sends an order to the probe of an endpoint. Returns false if there is no such endpoint.
     pub fn tell(&self, endpoint: &Endpoint, order: Order) -> bool {
         self.probes.tell(endpoint, order)
     }
 
-    /// Asks every server to tell of all that has reached it until now; [`ProbeEvent::Flushed`] follows it.
+    /// Asks every server to report all that has reached it so far; [`ProbeEvent::Flushed`] follows.
     pub fn flush(&mut self) {
         self.probes.flush();
     }
 
-    /// Where a server of an endpoint listens, by its number.
+    /// The sockets on which a server of an endpoint listens, by the server's number.
     pub fn server(&self, endpoint: &Endpoint, server: u64) -> Vec<SocketAddr> {
         self.probes.server(endpoint, server, &self.addresses)
     }
 
-    /// The next thing that happens. Cancel-safe.
+    /// Waits for the next event. Cancel-safe.
     pub async fn next(&mut self) -> ProbeEvent {
         loop {
             tokio::select! {
                 biased;
                 signal = self.probes.next() => return signal,
-                // The queries that it is asked are not reported.
+                // Queries to the name server are not part of any attempt.
                 told = self.names.next() => if let ProbeEvent::Gone(..) = told { return told },
             }
         }
@@ -293,12 +293,12 @@ impl Cluster {
         &self.connection
     }
 
-    /// The mark of what is made for it.
+    /// The mark of what is created for the scenario.
     pub fn run(&self) -> &RunId {
         &self.options.run
     }
 
-    /// Where waits tell what they wait for.
+    /// Receives messages about what is being waited for.
     pub fn progress(&self) -> &WaitProgress {
         &self.options.progress
     }
@@ -308,12 +308,12 @@ impl Cluster {
         &self.stored
     }
 
-    /// When times begin.
+    /// The start of the clock.
     pub fn begin(&self) -> Instant {
         self.begin
     }
 
-    /// The pods of this scenario that are endpoints of Cilium, as those in the network of a node are not.
+    /// The pods of this scenario that are endpoints of Cilium: all but those in the network of a node.
     pub fn pods(&self) -> impl Iterator<Item = &NamespacedName> {
         let own = self.pods.iter().filter(|(_, pod)| !is_in_host_network(pod));
         own.filter_map(|(endpoint, _)| match endpoint {
@@ -322,19 +322,19 @@ impl Cluster {
         })
     }
 
-    /// Whether a probe is in the network of a node.
+    /// Whether the probe of an endpoint runs in the network of a node.
     pub(crate) fn is_on_node(&self, endpoint: &Endpoint) -> bool {
         self.pods.get(endpoint).is_some_and(is_in_host_network)
     }
 
-    /// The pods that were made, whether they got ready or not, with those of nodes.
+    /// The pods that were created, ready or not, including those that stand for nodes.
     pub(crate) fn made_pods(&self) -> impl Iterator<Item = NamespacedName> {
         let pods = self.uids.keys().filter(|object| object.kind == POD);
         pods.filter_map(|pod| format!("{}/{}", pod.namespace.as_ref()?, pod.name).parse().ok())
     }
 
     /// The endpoints that have a probe.
-    pub fn sites(&self) -> impl Iterator<Item = &Endpoint> {
+    pub fn endpoints_with_probes(&self) -> impl Iterator<Item = &Endpoint> {
         self.probes.endpoints()
     }
 
@@ -359,7 +359,7 @@ impl Cluster {
         &self.predicted
     }
 
-    /// Whether Cilium was seen to know the pods by these labels, and nothing has changed since.
+    /// Whether Cilium reported these identity labels for the pods, and nothing has changed since.
     pub(crate) fn are_identified(&self, labels: &BTreeMap<NamespacedName, BTreeSet<String>>) -> bool {
         self.identified.as_ref() == Some(labels)
     }
@@ -371,7 +371,7 @@ impl Cluster {
         self.identified = Some(predicted.clone());
     }
 
-    /// Looks again where the Cilium agents are.
+    /// Looks up the pods of the Cilium agents again.
     pub(crate) async fn find_agents(&mut self) -> Result<(), ApiError> {
         self.facts.nodes = inspect::nodes(&self.connection, &self.facts.cilium.namespace).await?;
         Ok(())
@@ -385,7 +385,7 @@ impl Cluster {
         self.canaries.push((canary, uid));
     }
 
-    /// A number that no canary has had.
+    /// The next unused canary number.
     pub(crate) fn next_canary(&mut self) -> u64 {
         self.last_canary += 1;
         self.last_canary

@@ -1,4 +1,4 @@
-//! The connection to the cluster of a kubeconfig's context.
+//! The connection to the cluster of a kubeconfig context.
 
 #[cfg(test)]
 mod tests;
@@ -11,17 +11,17 @@ use tracing::debug;
 
 use crate::error::{ApiError, ApiRequest, innermost, list};
 
-/// How long the API server may take for one answer.
+/// The timeout of one request.
 pub const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
-/// How long connecting may take.
+/// The timeout for connecting.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Which cluster.
+/// Selects the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContextChoice {
-    /// The context; none is the current one.
+    /// The context; none means the current one.
     pub context: Option<String>,
-    /// The kubeconfig; none is that of `KUBECONFIG`, else `~/.kube/config`.
+    /// The kubeconfig; none means that of `KUBECONFIG`, or `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
 }
 
@@ -35,12 +35,12 @@ pub enum ConnectError {
         path: PathBuf,
     },
     /// The kubeconfig cannot be read.
-    #[error("the kubeconfig cannot be used: {reason}")]
+    #[error("cannot use the kubeconfig: {reason}")]
     Kubeconfig {
         /// Why.
         reason: String,
     },
-    /// The kubeconfig does not say which cluster is meant.
+    /// The kubeconfig has no current context.
     #[error("the kubeconfig has no current context; name one of its contexts: {}", list(known))]
     NoContext {
         /// The contexts it has.
@@ -54,7 +54,7 @@ pub enum ConnectError {
         /// Those it has.
         known: Vec<String>,
     },
-    /// The program that gets credentials does not do so.
+    /// The credential plugin fails.
     #[error(
         "cannot load the credentials of context `{context}`: {reason}; log in again, or install the program that the kubeconfig names"
     )]
@@ -64,12 +64,12 @@ pub enum ConnectError {
         /// Why.
         reason: String,
     },
-    /// The API server does not talk to us.
+    /// The API server does not answer, or refuses.
     #[error(transparent)]
     Api(ApiError),
 }
 
-/// An API server that answers.
+/// A connection to an API server that answers.
 #[derive(Clone)]
 pub struct ApiConnection {
     client: kube::Client,
@@ -88,7 +88,7 @@ impl std::fmt::Debug for ApiConnection {
 }
 
 impl ApiConnection {
-    /// The connection to a cluster whose API server has answered, and the Kubernetes version it runs.
+    /// Connects to a cluster. Returns the connection and the Kubernetes version of its API server.
     pub async fn open(wanted: &ContextChoice) -> Result<(Self, String), ConnectError> {
         let kubeconfig = read(wanted)?;
         let context = choose(&kubeconfig, wanted.context.as_deref())?;
@@ -107,7 +107,7 @@ impl ApiConnection {
         Ok((connection, version))
     }
 
-    /// A connection over a client of the caller's making.
+    /// A connection over an existing client.
     pub fn over(client: kube::Client, server: &str, context: &str, deadline: Duration) -> Self {
         Self { client, server: server.to_owned(), context: context.to_owned(), deadline }
     }
@@ -122,7 +122,7 @@ impl ApiConnection {
         }
     }
 
-    /// The answer to one call, at most [`REQUEST_DEADLINE`] later. `what` completes "cannot …".
+    /// Awaits one call, at most for [`REQUEST_DEADLINE`]. `what` completes "cannot …".
     pub(crate) async fn ask<T>(
         &self,
         what: &str,
@@ -137,7 +137,7 @@ impl ApiConnection {
         let took = began.elapsed();
         match &answer {
             Ok(_) => debug!(what, ?took, "asked the API server"),
-            Err(error) => debug!(what, ?took, %error, "the API server did not answer as hoped"),
+            Err(error) => debug!(what, ?took, %error, "a request to the API server failed"),
         }
         answer
     }
@@ -173,7 +173,7 @@ fn read(wanted: &ContextChoice) -> Result<Kubeconfig, ConnectError> {
             ConnectError::NoKubeconfig { path }
         }
         KubeconfigError::FindPath => ConnectError::NoKubeconfig { path: "~/.kube/config".into() },
-        // The parser shows the line, which may hold a password.
+        // The parser's message shows the line, which may contain a password.
         KubeconfigError::Parse(error) => {
             let place = error.location().map(|it| format!(" in line {}, column {}", it.line(), it.column()));
             let place = place.unwrap_or_default();
@@ -197,7 +197,7 @@ fn login(context: String, error: &dyn std::error::Error) -> ConnectError {
     ConnectError::Login { context, reason: error.to_string() }
 }
 
-/// What an error says, with what its causes add.
+/// An error with all of its causes as text.
 fn full(error: &dyn std::error::Error) -> String {
     let (own, cause) = (error.to_string(), innermost(error));
     if own.contains(&cause) { own } else { format!("{own}: {cause}") }

@@ -1,4 +1,4 @@
-//! What a conversation with the API server can end in.
+//! Errors of requests to the API server.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use verdikt_platform::limit::Limit;
 /// Why the API server did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
-    /// It could not be reached, or the connection broke.
-    #[error("cannot {what}: the API server at {server} cannot be reached: {reason}")]
+    /// It is not reachable, or the connection broke.
+    #[error("cannot {what}: cannot reach the API server at {server}: {reason}")]
     Unreachable {
         /// What was asked.
         what: String,
@@ -25,10 +25,10 @@ pub enum ApiError {
         what: String,
         /// The address of the server.
         server: String,
-        /// How long it was waited for.
+        /// The timeout.
         after: Duration,
     },
-    /// It does not know who asks (401).
+    /// It does not accept the credentials (401).
     #[error(
         "cannot {what}: the API server at {server} does not accept the credentials of context `{context}`; they may have expired: log in again, or renew the client certificate or token"
     )]
@@ -40,7 +40,7 @@ pub enum ApiError {
         /// The context.
         context: String,
     },
-    /// Who asks may not do it (403).
+    /// The credentials do not allow it (403).
     #[error("cannot {what}: {reason}; grant it, for example with clusters/rbac.yaml")]
     Forbidden {
         /// What was asked.
@@ -48,7 +48,7 @@ pub enum ApiError {
         /// What the server says.
         reason: String,
     },
-    /// The object, or the kind of object, is not there (404).
+    /// The object, or its kind, does not exist (404).
     #[error("cannot {what}: {reason}")]
     Absent {
         /// What was asked.
@@ -66,8 +66,8 @@ pub enum ApiError {
         /// The HTTP status.
         status: u16,
     },
-    /// The answer cannot be understood.
-    #[error("cannot {what}: the answer of the API server at {server} cannot be understood: {reason}")]
+    /// The answer is malformed.
+    #[error("cannot {what}: cannot read the answer of the API server at {server}: {reason}")]
     Garbled {
         /// What was asked.
         what: String,
@@ -79,17 +79,17 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// Whether the object is not there.
+    /// Whether the object does not exist.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent { .. })
     }
 
-    /// Whether another change came first (409).
+    /// Whether it conflicts with another change (409).
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Refused { status: 409, .. })
     }
 
-    /// Whether the server may answer if it is asked again: it restarts, or the network is gone for a moment.
+    /// Whether a retry may succeed, as while the server restarts or the network is interrupted.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Slow { .. } => true,
@@ -99,7 +99,7 @@ impl ApiError {
     }
 }
 
-/// Who was asked what; the rest of an error's text.
+/// The request that failed: the parts of an error's text that the response does not have.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ApiRequest<'a> {
     pub(crate) what: &'a str,
@@ -108,7 +108,7 @@ pub(crate) struct ApiRequest<'a> {
 }
 
 impl ApiRequest<'_> {
-    /// What a failed call means.
+    /// Classifies a failed call.
     pub(crate) fn failed(self, error: &kube::Error) -> ApiError {
         let (what, server) = (self.what.to_owned(), self.server.to_owned());
         match error {
@@ -117,7 +117,7 @@ impl ApiRequest<'_> {
                 let reason = reason.map_or_else(|| format!("HTTP status {}", status.code), Clone::clone);
                 match status.code {
                     401 => ApiError::Credentials { what, server, context: self.context.to_owned() },
-                    // Admission refuses with the same status: webhooks, quotas, the profiles of Pod Security.
+                    // Webhooks, quotas and Pod Security refuse with the same status.
                     403 if reason.contains("User ") && reason.contains(" cannot ") => {
                         ApiError::Forbidden { what, reason }
                     }
@@ -140,7 +140,7 @@ impl ApiRequest<'_> {
     }
 }
 
-/// The text of the error at the bottom: the ones above it only say that something failed.
+/// The text of the innermost error: those around it only say that something failed.
 pub(crate) fn innermost(error: &dyn Error) -> String {
     let mut error = error;
     while let Some(source) = error.source() {
@@ -149,7 +149,7 @@ pub(crate) fn innermost(error: &dyn Error) -> String {
     error.to_string()
 }
 
-/// What others say, added to a message.
+/// Further messages as a suffix: `; a; b`.
 pub(crate) fn added(said: &[String]) -> String {
     said.iter().flat_map(|said| ["; ", said]).collect()
 }

@@ -1,15 +1,15 @@
-//! What explains a failure, collected before it is cleaned away.
+//! Collects what helps to explain a failure, before the objects of the scenario are removed.
 //!
 //! | file | what |
 //! |---|---|
-//! | `policies.yaml` | the policies of the scenario, as the API server has them, with what Cilium says of each |
+//! | `policies.yaml` | the policies of the scenario as the API server has them, with Cilium's status of each |
 //! | `topology.yaml` | the namespaces, services and pods of the scenario |
-//! | `ciliumendpoints.yaml` | how Cilium knows the pods concerned |
-//! | `events.yaml` | what Kubernetes tells of the scenario's pods |
-//! | `endpoints-NODE.json` | what the agent of a node has realized for them |
-//! | `endpoint-ID-NODE.json` | what befell an endpoint that is not ready |
-//! | `agent-NODE.log` | the end of the agent's log |
-//! | `missing.txt` | what could not be had, and why |
+//! | `ciliumendpoints.yaml` | the `CiliumEndpoint` of each pod concerned |
+//! | `events.yaml` | the events about the scenario's pods |
+//! | `endpoints-NODE.json` | the endpoints of these pods as the node's agent lists them |
+//! | `endpoint-ID-NODE.json` | the log of an endpoint that is not ready |
+//! | `agent-NODE.log` | the last lines of the agent's log |
+//! | `missing.txt` | what could not be collected, and why |
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -32,13 +32,13 @@ use crate::objects::{
 };
 use crate::settle::UnhealthyEndpoint;
 
-/// How much of an agent's log is kept: the last lines, and no more bytes.
+/// How much of an agent's log is kept: its last lines, up to this many bytes.
 const LOG_LINES: i64 = 2000;
 const LOG_BYTES: i64 = 4 << 20;
-/// How long an agent may take for its endpoints.
+/// The timeout for an agent to list its endpoints.
 const EXEC_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Why evidence cannot be kept.
+/// Why evidence cannot be saved.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}", path.display())]
 pub struct EvidenceError {
@@ -49,8 +49,9 @@ pub struct EvidenceError {
     source: io::Error,
 }
 
-/// Collects the evidence of one failed step into a folder, which is made: of the pods concerned, or of all. What the
-/// cluster does not give is named in `missing.txt`; only a folder that cannot be written is an error. The files.
+/// Collects the evidence of one failed step into a folder, which is created: about the pods concerned, or about all.
+/// Returns the files. What cannot be collected is named in `missing.txt`; only a folder that cannot be written is an
+/// error.
 pub async fn collect(
     cluster: &Cluster,
     folder: &Path,
@@ -71,7 +72,7 @@ pub async fn collect(
     for kind in [NAMESPACE, SERVICE] {
         topology.extend(kept.take(&format!("{}s", kind.kind), ours(cluster, kind).await));
     }
-    // What is in somebody else's pods is theirs, and may be secret.
+    // Borrowed pods may contain secrets of their owners.
     let made =
         all.iter().filter(|pod| !cluster.is_borrowed(&Endpoint::Pod((*pod).clone()))).cloned().collect();
     topology.extend(kept.take("Pods", each(cluster, POD, &made).await));
@@ -109,7 +110,7 @@ pub async fn collect(
     Ok(kept.files)
 }
 
-/// What is kept so far.
+/// The files written so far.
 struct Kept<'a> {
     folder: &'a Path,
     files: Vec<PathBuf>,
@@ -145,13 +146,13 @@ impl Kept<'_> {
     }
 }
 
-/// An object as YAML, without the book-keeping of its fields.
+/// An object as YAML, without its managed fields.
 fn document(object: &Value) -> String {
     let mut object = object.clone();
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
     }
-    // JSON is YAML too.
+    // JSON is valid YAML.
     let mut text = serde_saphyr::to_string(&object).unwrap_or_else(|_| object.to_string());
     if !text.ends_with('\n') {
         text.push('\n');
@@ -164,7 +165,7 @@ async fn ours(cluster: &Cluster, kind: ResourceKind) -> Result<Vec<Value>, ApiEr
     Ok(found.into_iter().map(|object| named(object, kind)).collect())
 }
 
-/// Lists leave out what their elements are.
+/// Adds kind and version to an element of a list, which lacks both.
 fn named(mut object: Value, kind: ResourceKind) -> Value {
     let version = if kind.group.is_empty() {
         kind.version.to_owned()

@@ -1,4 +1,4 @@
-//! Commands in containers that run already.
+//! Runs commands in running containers.
 
 pub(crate) mod session;
 
@@ -14,9 +14,9 @@ use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use tracing::debug;
 
-/// The longest output that is read: an endpoint list of a full node has less than this.
+/// The longest output that is read. The endpoint list of a full node is shorter.
 const MOST_OUTPUT: u64 = 64 << 20;
-/// Room for what the other side sends before it is read.
+/// The size of the buffer for output that is not yet read.
 const BUFFER: usize = 256 << 10;
 
 /// A container.
@@ -36,10 +36,10 @@ impl std::fmt::Display for PodContainer {
     }
 }
 
-/// Why a command has no output.
+/// Why a command failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExecError {
-    /// It could not be started.
+    /// It did not start.
     #[error(transparent)]
     Api(#[from] ApiError),
     /// It failed.
@@ -47,9 +47,9 @@ pub enum ExecError {
     Failed {
         /// The command.
         command: String,
-        /// Where.
+        /// The container.
         container: PodContainer,
-        /// What it wrote to standard error, or what the kubelet says.
+        /// What it wrote to standard error, or the kubelet's message.
         reason: String,
     },
     /// It took too long.
@@ -57,14 +57,14 @@ pub enum ExecError {
     Late {
         /// The command.
         command: String,
-        /// Where.
+        /// The container.
         container: PodContainer,
-        /// How long it had.
+        /// The timeout.
         after: Duration,
     },
 }
 
-/// The standard output of a command that ends on its own.
+/// Runs a command to its end and returns its standard output.
 pub async fn output(
     connection: &ApiConnection,
     container: &PodContainer,
@@ -116,16 +116,16 @@ async fn run(
 async fn text(stream: Option<impl AsyncRead + Unpin>, end: &SessionEnd) -> String {
     let mut bytes = Vec::new();
     if let Some(stream) = stream {
-        // A stream that breaks ends the output; whether the command succeeded is told by its status.
+        // A broken stream ends the output; the status says whether the command succeeded.
         let read = SessionOutput::new(stream, end.clone()).take(MOST_OUTPUT).read_to_end(&mut bytes).await;
         if let Err(error) = read {
-            debug!(%error, "the output of a command breaks off");
+            debug!(%error, "the output of a command is incomplete");
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The lines that a command in a container prints, as it prints them. Dropping it ends the command.
+/// The output lines of a running command. Dropping it ends the command.
 pub struct OutputLines {
     process: AttachedProcess,
     end: SessionEnd,
@@ -155,13 +155,13 @@ impl OutputLines {
         Ok(Self { process, end, printed: BufReader::new(out).lines(), command: command.join(" ") })
     }
 
-    /// The next line, or why there is no more. Cancel-safe.
+    /// Waits for the next line; the error says why there are no more. Cancel-safe.
     pub async fn next(&mut self) -> Result<String, String> {
         match self.printed.next_line().await {
             Ok(Some(line)) => Ok(line),
             Ok(None) => {
-                let complaints = text(self.process.stderr(), &self.end).await;
-                let said = complaints.trim().lines().last().map(|said| format!(": {said}"));
+                let error_output = text(self.process.stderr(), &self.end).await;
+                let said = error_output.trim().lines().last().map(|said| format!(": {said}"));
                 Err(format!("`{}` has ended{}", self.command, said.unwrap_or_default()))
             }
             Err(error) => Err(format!("the connection to `{}` broke: {error}", self.command)),

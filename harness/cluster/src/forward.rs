@@ -1,4 +1,4 @@
-//! Connections to ports of pods, through the API server.
+//! Port-forwards to pods, through the API server.
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -20,8 +20,8 @@ pub struct PodPort {
     pub port: u16,
 }
 
-/// The port that containers call `port_name`, of a pod with this label that is ready; none where no pod is. Pods that
-/// do not name their ports have it at `otherwise`.
+/// Finds the port named `port_name` of a ready pod with this label; none if no pod is ready. `otherwise` is the port of
+/// pods that do not name their ports.
 pub async fn find(
     connection: &ApiConnection,
     namespace: &str,
@@ -43,7 +43,7 @@ pub async fn find(
     Ok(named.min_by(|one, other| one.pod.cmp(&other.pod)))
 }
 
-/// A connection to a port of a pod. It breaks with the pod, and with the connection to the API server.
+/// Opens a connection to a port of a pod. It breaks with the pod, and with the connection to the API server.
 pub async fn open(
     connection: &ApiConnection,
     to: &PodPort,
@@ -52,7 +52,8 @@ pub async fn open(
     let pods: Api<Pod> = Api::namespaced(connection.client().clone(), namespace);
     let what = format!("forward to port {port} of pod {namespace}/{pod}");
     let mut forwarder = connection.ask(&what, pods.portforward(pod, &[*port])).await?;
-    let nothing = || ApiError::Absent { what: what.clone(), reason: "nothing is forwarded".to_owned() };
+    let nothing =
+        || ApiError::Absent { what: what.clone(), reason: "the API server opened no stream".to_owned() };
     forwarder.take_stream(*port).ok_or_else(nothing)
 }
 

@@ -1,4 +1,4 @@
-//! The image of the probe: one static program from scratch, as an archive that container runtimes load.
+//! Builds the image of the probe: one static program and nothing else, as an archive that container runtimes load.
 
 mod elf;
 #[cfg(test)]
@@ -12,38 +12,38 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// Where the program lies in the image.
+/// The path of the program in the image.
 const PROGRAM: &str = "verdikt";
-/// The program that is a probe and nothing else.
+/// The file name of the probe's own program.
 const PROBE: &str = "verdikt-probe";
 /// The name of the image, without registry and tag.
 const NAME: &str = "verdikt-probe";
-/// The registry of an image that is loaded into nodes: none answers to this name.
+/// The registry in the name of an image that is loaded into nodes, so that no registry is asked.
 const NO_REGISTRY: &str = "localhost";
 
-/// The image every probe's pod runs.
+/// The image that every pod with a probe runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeImage {
-    /// Its name, as pods give it.
+    /// Its name in pod specs.
     pub reference: String,
-    /// What its containers run: a probe of `verdikt_probe`.
+    /// The command of its containers, which starts a probe.
     pub command: Vec<String>,
-    /// Whether nodes may get it from a registry.
+    /// Whether nodes may pull it from a registry.
     pub pull: Pull,
 }
 
-/// Where a node gets an image from.
+/// When a node pulls an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pull {
-    /// It has it already.
+    /// Never: the image is on the node.
     #[default]
     Never,
-    /// From a registry, if it does not have it.
+    /// If the image is not on the node.
     IfNotPresent,
 }
 
 impl Pull {
-    /// As pods have it.
+    /// The value of `imagePullPolicy`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Never => "Never",
@@ -52,12 +52,12 @@ impl Pull {
     }
 }
 
-/// A program that is a probe.
+/// A program that can be started as a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeProgram {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// What it must be given to be a probe.
+    /// The arguments that start it as a probe.
     pub arguments: Vec<String>,
 }
 
@@ -73,8 +73,8 @@ pub enum ImageError {
         #[source]
         source: io::Error,
     },
-    /// A program that runs in no image from scratch.
-    #[error("{} cannot be the probe of a cluster: {reason}; build one with `RUSTFLAGS=\"-C target-feature=+crt-static\" cargo build --release -p verdikt-probe --target {ARCH}-unknown-linux-gnu`", path.display())]
+    /// The program does not run without other files.
+    #[error("cannot use {} as the probe of a cluster: {reason}; build one with `RUSTFLAGS=\"-C target-feature=+crt-static\" cargo build --release -p verdikt-probe --target {ARCH}-unknown-linux-gnu`", path.display())]
     Unfit {
         /// The program.
         path: PathBuf,
@@ -83,22 +83,22 @@ pub enum ImageError {
     },
 }
 
-/// An image that is built.
+/// An image with its archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Built {
-    /// How pods use it.
+    /// The image as pods use it.
     pub image: ProbeImage,
     /// The program in it.
     pub program: ProbeProgram,
     /// The digest of its manifest: `sha256:…`.
     pub digest: String,
-    /// The processor it is for, as container runtimes call it: `amd64`.
+    /// Its architecture, as container runtimes call it: `amd64`.
     pub architecture: &'static str,
-    /// The archive: an OCI layout that `docker load` takes too.
+    /// The archive: an OCI layout that `docker load` accepts too.
     pub archive: Vec<u8>,
 }
 
-/// The image of the first of these programs that exists and is static. The same program gives the same bytes.
+/// Builds the image of the first of these programs that exists and is static. The same program gives the same bytes.
 pub fn build(programs: &[ProbeProgram], registry: Option<&str>) -> Result<Built, ImageError> {
     let mut unfit = None;
     for program in programs {
@@ -120,14 +120,13 @@ pub fn build(programs: &[ProbeProgram], registry: Option<&str>) -> Result<Built,
     Err(unfit.unwrap_or_else(nothing))
 }
 
-/// The programs that may be the probe: those near the running program, and this program itself.
+/// The programs that may serve as the probe: those near the running program, and the running program itself.
 pub fn candidates(running: &Path) -> Vec<ProbeProgram> {
     let itself = ProbeProgram { path: running.to_owned(), arguments: vec!["probe".to_owned()] };
     probes_near(running).into_iter().chain([itself]).collect()
 }
 
-/// The probes near a program: `verdikt-probe` beside it, and one that Cargo has built to be static in the same folder of
-/// targets.
+/// The probes near a program: `verdikt-probe` beside it, and a static one that Cargo has built in the same target folder.
 pub fn probes_near(running: &Path) -> Vec<ProbeProgram> {
     let beside = running.with_file_name(PROBE);
     let built = running
@@ -164,7 +163,7 @@ fn archive(
     })
     .to_string();
     let digest = digest(manifest.as_bytes());
-    // The tag says what is inside: a node that has an image of this name has this one.
+    // The tag is part of the digest: a node that has an image of this name has this very image.
     let tag = digest.trim_start_matches("sha256:")[..12].to_owned();
     let reference = format!("{}/{NAME}:{tag}", registry.unwrap_or(NO_REGISTRY));
     let mut listed = blob("application/vnd.oci.image.manifest.v1+json", manifest.as_bytes());
@@ -210,7 +209,7 @@ fn blob(media_type: &str, bytes: &[u8]) -> Value {
     json!({"mediaType": media_type, "digest": digest(bytes), "size": bytes.len()})
 }
 
-/// A tar archive that depends on nothing but its files: no times, no owners.
+/// A reproducible tar archive, without times and owners.
 fn tar_of(files: &[(String, &[u8], u32)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (path, bytes, mode) in files {
@@ -220,7 +219,7 @@ fn tar_of(files: &[(String, &[u8], u32)]) -> Vec<u8> {
         header.set_mtime(0);
         header.set_uid(0);
         header.set_gid(0);
-        builder.append_data(&mut header, path, *bytes).expect("short paths and memory take every file");
+        builder.append_data(&mut header, path, *bytes).expect("writing a short path to memory cannot fail");
     }
-    builder.into_inner().expect("memory takes every archive")
+    builder.into_inner().expect("writing to memory cannot fail")
 }

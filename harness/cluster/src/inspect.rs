@@ -1,4 +1,4 @@
-//! Facts about a cluster: its nodes, its Cilium, and the configuration of its agents.
+//! Collects facts about a cluster: its nodes, its Cilium, and the configuration of its agents.
 
 mod capacity;
 mod cilium;
@@ -25,18 +25,18 @@ pub use self::load_balancing::LoadBalancing;
 
 /// The namespace of the cluster's own pods.
 pub const KUBE_SYSTEM: &str = "kube-system";
-/// How long an agent may take to say its version.
+/// The timeout for an agent to print its version.
 const EXEC_DEADLINE: Duration = Duration::from_secs(15);
 
-/// What was found in a cluster.
+/// Facts about a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// The version of Kubernetes, as its API server calls it: `v1.36.2`.
     pub kubernetes: String,
     /// The nodes, by name.
     pub nodes: BTreeMap<String, NodeFacts>,
-    /// Where the API server is reached, as the cluster's own service of it says: an address of each node that runs one,
-    /// or addresses of none.
+    /// The endpoint addresses of the service `kubernetes`: addresses of the nodes that run an API server, or, for a managed
+    /// control plane, of no node.
     pub api_servers: BTreeSet<IpAddr>,
     /// Its Cilium.
     pub cilium: CiliumFacts,
@@ -54,7 +54,7 @@ impl Facts {
         node.addresses.iter().any(|address| self.api_servers.contains(address))
     }
 
-    /// The name of the kind cluster that this is; none if it is not one. Every node of kind says so of its machine.
+    /// The name of the kind cluster; none if it is not one. kind puts it into the provider ID of every node.
     /// <https://github.com/kubernetes-sigs/kind/blob/main/pkg/cluster/internal/kubeadm/config.go>
     pub fn kind_cluster(&self) -> Option<&str> {
         let mut names = self.nodes.values().map(NodeFacts::kind_cluster);
@@ -74,7 +74,7 @@ impl NodeFacts {
 pub struct NodeFacts {
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// The machine that it runs on, as its provider names it: `kind://docker/verdikt-cilium-1.20/…`.
+    /// Its provider ID: `kind://docker/verdikt-cilium-1.20/…`.
     pub machine: Option<String>,
     /// Its addresses inside the cluster.
     pub addresses: Vec<IpAddr>,
@@ -82,7 +82,7 @@ pub struct NodeFacts {
     pub ready: bool,
     /// Whether pods without tolerations may run on it.
     pub schedulable: bool,
-    /// How many scenarios it carries at once, if it says what it has.
+    /// How many scenarios it can run at once; none if it does not report its capacity.
     pub scenarios: Option<usize>,
     /// Its Cilium agent.
     pub agent: Option<AgentPod>,
@@ -102,43 +102,43 @@ pub struct AgentPod {
 pub struct CiliumFacts {
     /// Its namespace.
     pub namespace: String,
-    /// Its full version, as it calls itself: `1.18.3`.
+    /// Its full version: `1.18.3`.
     pub full_version: String,
     /// The minor version.
     pub version: CiliumVersion,
     /// Everything in `cilium-config`.
     pub config: BTreeMap<String, String>,
-    /// Kinds of Cilium's API group, and of that of `ClusterNetworkPolicy`, that the API server knows, by the plural of
-    /// their names.
+    /// The kinds of Cilium's API group, and of the group of `ClusterNetworkPolicy`, that the API server serves, by plural
+    /// name.
     pub kinds: BTreeSet<String>,
     /// The Service of Hubble Relay, if there is one: its address and port.
     pub relay: Option<(IpAddr, u16)>,
-    /// Whether a proxy for HTTP runs beside the agents, in a `DaemonSet` of its own.
+    /// Whether Envoy runs in a `DaemonSet` of its own.
     pub envoy: bool,
 }
 
 impl CiliumFacts {
-    /// Whether an option is on that is off unless it is set.
+    /// Whether an option with the default `false` is on.
     fn is_on(&self, option: &str) -> bool {
         self.config.get(option).is_some_and(|value| value == "true")
     }
 
-    /// Whether an option is off that is on unless it is set.
+    /// Whether an option with the default `true` is off.
     fn is_off(&self, option: &str) -> bool {
         self.config.get(option).is_some_and(|value| value != "true")
     }
 
-    /// Whether agents offer flows.
+    /// Whether Hubble is on.
     pub fn hubble(&self) -> bool {
         self.is_on("enable-hubble")
     }
 
-    /// The port on which agents offer flows to the network.
+    /// The port on which agents serve flows to other nodes.
     pub fn hubble_port(&self) -> Option<u16> {
         self.config.get("hubble-listen-address")?.rsplit(':').next()?.parse().ok()
     }
 
-    /// Whether that port speaks TLS.
+    /// Whether that port uses TLS.
     pub fn hubble_tls(&self) -> bool {
         !self.is_on("hubble-disable-tls")
     }
@@ -148,7 +148,7 @@ impl CiliumFacts {
         !self.is_off("enable-l7-proxy")
     }
 
-    /// Whether HTTP rules can be enforced: agents without a proxy beside them have one inside, unless told otherwise.
+    /// Whether HTTP rules can be enforced. Agents without a separate Envoy have one built in unless configured otherwise.
     pub fn http_proxy(&self) -> bool {
         self.l7_proxy() && (self.envoy || !self.is_on("external-envoy-proxy"))
     }
@@ -158,7 +158,7 @@ impl CiliumFacts {
         self.is_on("policy-audit-mode")
     }
 
-    /// The addresses that clients get which reach their own pod through a service.
+    /// The source addresses of pods that reach themselves through a service.
     /// <https://docs.cilium.io/en/stable/cmdref/cilium-agent/>
     pub fn own_service_clients(&self) -> Vec<IpAddr> {
         let usual = [
@@ -169,18 +169,18 @@ impl CiliumFacts {
         usual.into_iter().map(|(name, address)| set(name).unwrap_or(address)).collect()
     }
 
-    /// Which endpoints are isolated: `default`, `always` or `never`.
+    /// The policy enforcement mode: `default`, `always` or `never`.
     pub fn enforcement(&self) -> &str {
         self.config.get("enable-policy").map_or("default", String::as_str)
     }
 
-    /// Whether nodes reach pods of each other through a tunnel, and so by an address of their own for it.
+    /// Whether nodes reach pods of other nodes through a tunnel, from the tunnel's own address.
     /// <https://docs.cilium.io/en/stable/network/concepts/routing/>
     pub fn tunnels(&self) -> bool {
         self.config.get("routing-mode").is_none_or(|mode| mode == "tunnel")
     }
 
-    /// Whether Cilium itself leads ports of nodes to pods, in the place of kube-proxy and other plugins.
+    /// Whether Cilium itself implements `hostPort`, in place of kube-proxy and other plugins.
     /// <https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/#container-hostport-support>
     pub fn leads_host_ports(&self) -> bool {
         let replaces = self.config.get("kube-proxy-replacement");
@@ -200,18 +200,18 @@ pub enum InspectError {
     /// The API server does not answer.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// An agent does not say its version.
+    /// An agent does not report its version.
     #[error(transparent)]
     Exec(#[from] ExecError),
-    /// There is no Cilium.
+    /// The cluster does not run Cilium.
     #[error("context `{context}` has no Cilium: there is no DaemonSet labelled k8s-app=cilium{}; verdikt tests policies on Cilium only", other.as_ref().map(|other| format!(", and its network is that of {other}")).unwrap_or_default())]
     NoCilium {
         /// The context.
         context: String,
-        /// Whose network it has instead.
+        /// The network that it runs instead.
         other: Option<String>,
     },
-    /// The kinds of Cilium's policies are not known.
+    /// CRDs of Cilium are missing.
     #[error(
         "the API server of context `{context}` does not know {}: the CRDs of Cilium are missing; its operator creates them, look at its log",
         list(missing)
@@ -222,12 +222,12 @@ pub enum InspectError {
         /// Those that are missing.
         missing: Vec<String>,
     },
-    /// A version that verdikt does not know.
+    /// It runs a version that verdikt does not know.
     #[error("context `{context}` runs Cilium {found}; verdikt knows {}", list(CiliumVersion::ALL))]
     Version {
         /// The context.
         context: String,
-        /// What it runs.
+        /// The version.
         found: String,
     },
     /// No agent runs.
@@ -240,10 +240,10 @@ pub enum InspectError {
     },
 }
 
-/// The kinds that every Cilium has and verdikt needs.
+/// The kinds that verdikt needs and every version of Cilium has.
 const KINDS: [&str; 3] = ["ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies", "ciliumendpoints"];
 
-/// The kinds that the API server knows of a version of a group, by the plural of their names.
+/// The kinds that the API server serves of one version of a group, by plural name.
 pub(crate) async fn kinds_of(
     connection: &ApiConnection,
     version: &str,
@@ -256,7 +256,7 @@ pub(crate) async fn kinds_of(
     }
 }
 
-/// Looks at a cluster. `kubernetes` is its version, as [`ApiConnection::open`] found it.
+/// Collects the facts about a cluster. `kubernetes` is its version, as [`ApiConnection::open`] found it.
 pub async fn inspect(connection: &ApiConnection, kubernetes: &str) -> Result<Facts, InspectError> {
     let context = || connection.context().to_owned();
     let client = || connection.client().clone();
@@ -307,7 +307,7 @@ pub async fn inspect(connection: &ApiConnection, kubernetes: &str) -> Result<Fac
     Ok(Facts { kubernetes, nodes, api_servers, cilium, dns_service, dns_pods, load_balancing })
 }
 
-/// The nodes with their agents. `namespace` is that of Cilium.
+/// Lists the nodes with their agents. `namespace` is that of Cilium.
 pub async fn nodes(
     connection: &ApiConnection,
     namespace: &str,
@@ -328,7 +328,7 @@ async fn all_nodes(connection: &ApiConnection) -> Result<Vec<Node>, ApiError> {
     Ok(connection.ask("list the nodes", nodes.list(&ListParams::default())).await?.items)
 }
 
-/// Where the service `kubernetes` leads.
+/// The endpoint addresses of the service `kubernetes`.
 /// <https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/#directly-accessing-the-rest-api>
 async fn api_servers(connection: &ApiConnection) -> Result<BTreeSet<IpAddr>, ApiError> {
     let slices: Api<EndpointSlice> = Api::namespaced(connection.client().clone(), "default");
@@ -349,7 +349,7 @@ async fn dns(connection: &ApiConnection) -> Result<(Vec<IpAddr>, Vec<IpAddr>), A
     let ips =
         spec.map(|spec| spec.cluster_ips.or_else(|| spec.cluster_ip.map(|ip| vec![ip])).unwrap_or_default());
     let service = ips.unwrap_or_default().iter().filter_map(|ip| ip.parse().ok()).collect();
-    // A terminating pod, as after a restart, still has its address, and nothing listens there.
+    // A terminating pod, as after a restart, still has its address, but nothing listens there.
     let stays = |pod: &&Pod| pod.metadata.deletion_timestamp.is_none();
     let pods = pods.items.iter().filter(stays).flat_map(crate::pods::addresses).collect();
     Ok((service, pods))

@@ -1,4 +1,4 @@
-//! What a cluster runs, as manifests: workloads, services, namespaces and policies, read and nothing else.
+//! Reads what a cluster runs as manifests: workloads, services, namespaces and policies. Never writes.
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +16,7 @@ use crate::inspect::kinds_of;
 use crate::mark::{OWNER, OWNER_KEY};
 use crate::objects::{self, NAMESPACE, POD, POLICIES, ResourceKind, SERVICE, mark, namespaced};
 
-/// The kinds that are read besides policies: what a topology is made of.
+/// The kinds that are read besides policies: those that make up a topology.
 const KINDS: [ResourceKind; 10] = [
     NAMESPACE,
     SERVICE,
@@ -35,11 +35,11 @@ const KINDS: [ResourceKind; 10] = [
 pub struct Inventory {
     /// The objects, kind by kind.
     pub manifests: Vec<Manifest>,
-    /// The right to list that is missing for each kind that could not be read.
+    /// The missing rights, one for each kind that could not be listed.
     pub missing: BTreeSet<String>,
 }
 
-/// Reads the objects of a cluster. It asks for nothing but lists.
+/// Reads the objects of a cluster. It only needs the verb `list`.
 pub async fn inventory(connection: &ApiConnection) -> Result<Inventory, ApiError> {
     let mut inventory = Inventory::default();
     let file = format!("context {}", connection.context()).into();
@@ -61,12 +61,12 @@ pub async fn inventory(connection: &ApiConnection) -> Result<Inventory, ApiError
             let Unlocated(root) = match serde_json::from_value(object) {
                 Ok(root) => root,
                 Err(error) => {
-                    warn!(%error, kind = kind.kind, "an object of the cluster cannot be read");
+                    warn!(%error, kind = kind.kind, "cannot read an object of the cluster");
                     continue;
                 }
             };
             let manifest = Manifest { file: std::sync::Arc::clone(&file), root };
-            // A kind that two versions serve has the same objects in both.
+            // A kind that is served in two versions has the same objects in both.
             if !is_second_version
                 || inventory.manifests.iter().all(|other| other.object() != manifest.object())
             {
@@ -77,7 +77,7 @@ pub async fn inventory(connection: &ApiConnection) -> Result<Inventory, ApiError
     Ok(inventory)
 }
 
-/// Whether the API server knows a kind: who may not list it is told so of one that is unknown too.
+/// Whether the API server serves a kind. It answers 403 for unknown kinds too.
 async fn is_served(connection: &ApiConnection, kind: ResourceKind) -> Result<bool, ApiError> {
     if kind.group.is_empty() {
         return Ok(true);
@@ -86,8 +86,8 @@ async fn is_served(connection: &ApiConnection, kind: ResourceKind) -> Result<boo
     Ok(known.contains(kind.plural))
 }
 
-/// Whether an object tells something that no other does: what a controller makes is described by the controller, and
-/// what runs make is gone soon.
+/// Whether an object is kept: not what a controller created, which its controller describes, and not what verdikt
+/// created.
 fn is_kept(object: &Value) -> bool {
     if mark(object, OWNER_KEY) == Some(OWNER) {
         return false;
@@ -99,7 +99,7 @@ fn is_kept(object: &Value) -> bool {
     controllers.all(|owner| owner["kind"] == "Node")
 }
 
-/// Adds what a list leaves out, and leaves out what nobody wrote.
+/// Adds kind and version, which lists leave out, and removes what the API server added.
 fn tidy(object: &mut Value, kind: ResourceKind) {
     let Value::Object(fields) = object else { return };
     fields.remove("status");
@@ -121,7 +121,7 @@ fn tidy(object: &mut Value, kind: ResourceKind) {
     } else {
         format!("{}/{}", kind.group, kind.version)
     };
-    // First what everybody writes first.
+    // `apiVersion`, `kind` and `metadata` come first, as in any manifest.
     let written = std::mem::take(fields);
     fields.insert("apiVersion".to_owned(), version.into());
     fields.insert("kind".to_owned(), kind.kind.into());

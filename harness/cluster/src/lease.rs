@@ -1,6 +1,6 @@
-//! The lease that keeps two runs on one cluster apart.
+//! The lease that keeps two runs from using one cluster at the same time.
 //!
-//! Whoever holds the Lease `verdikt-system/verdikt` may use the cluster, as long as it is renewed.
+//! The run that holds and renews the Lease `verdikt-system/verdikt` may use the cluster.
 //! <https://kubernetes.io/docs/concepts/architecture/leases/>
 
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::mark::{FIELD_MANAGER, RunId, SYSTEM_NAMESPACE};
 
 /// The name of the lease.
 pub const NAME: &str = "verdikt";
-/// How long a lease holds without being renewed: longer than an API server takes to restart.
+/// How long a lease is valid without renewal: longer than an API server takes to restart.
 pub const DURATION: Duration = Duration::from_secs(30);
 /// How often it is renewed.
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -30,17 +30,17 @@ pub enum LeaseError {
     /// The API server does not do what it is asked.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// Another run uses it.
+    /// Another run uses the cluster.
     #[error("the cluster is in use by run {holder}, which last renewed its lease {seconds} s ago: wait until it has ended; should it have died, the lease ends {} s after its last renewal", DURATION.as_secs())]
     Held {
-        /// Who.
+        /// The other run.
         holder: String,
-        /// How long ago its last renewal was.
+        /// The seconds since its last renewal.
         seconds: u64,
     },
 }
 
-/// A lease that is held, and renewed as long as this lives.
+/// A lease that is held, and renewed until it is dropped.
 #[derive(Debug)]
 pub struct Lease {
     connection: ApiConnection,
@@ -86,7 +86,7 @@ fn held_by(run: &RunId, now: Timestamp, before: Option<&Object>) -> Object {
     }
 }
 
-/// Who holds a lease at this time, and for how many seconds it has not been renewed; none if anybody may take it.
+/// The holder of a lease and the seconds since its last renewal; none if the lease is free or expired.
 fn holder(lease: &Object, now: Timestamp) -> Option<(String, u64)> {
     let spec = lease.spec.as_ref()?;
     let holder = spec.holder_identity.clone().filter(|holder| !holder.is_empty())?;
@@ -97,11 +97,11 @@ fn holder(lease: &Object, now: Timestamp) -> Option<(String, u64)> {
 }
 
 impl Lease {
-    /// Takes the lease: a free one, one that has ended, or one of the same run. The namespace must exist.
+    /// Acquires the lease if it is free, expired, or held by the same run. The namespace must exist.
     pub async fn take(connection: &ApiConnection, run: &RunId) -> Result<Self, LeaseError> {
         loop {
             match put(connection, run).await {
-                // Another run was faster: see whether it holds the lease now.
+                // Another run was faster: read the lease again.
                 Err(LeaseError::Api(error)) if error.is_conflict() => {}
                 other => break other?,
             }
@@ -111,23 +111,22 @@ impl Lease {
         Ok(Self { connection: connection.clone(), run: run.clone(), lost, renewing })
     }
 
-    /// Ends when the lease has been lost, with the reason: from then on the cluster may be another run's.
-    /// Cancel-safe.
+    /// Waits until the lease is lost, and returns the reason: another run may use the cluster from then on. Cancel-safe.
     pub async fn lost(&self) -> String {
         let mut lost = self.lost.clone();
         let reason = lost.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
         match reason {
             Some(reason) => reason,
-            // Only a lease that is given back is not renewed any more.
+            // The renewal ends without a reason only when the lease is released.
             None => std::future::pending().await,
         }
     }
 
-    /// Gives the lease back.
+    /// Releases the lease.
     pub async fn release(self) -> Result<(), ApiError> {
         self.renewing.abort();
         let leases = api(&self.connection);
-        let what = format!("give back the lease {SYSTEM_NAMESPACE}/{NAME}");
+        let what = format!("release the lease {SYSTEM_NAMESPACE}/{NAME}");
         let Some(lease) = self.connection.ask(&what, leases.get_opt(NAME)).await? else { return Ok(()) };
         if lease.spec.and_then(|spec| spec.holder_identity).as_deref() != Some(self.run.as_str()) {
             return Ok(());
@@ -142,7 +141,7 @@ impl Lease {
     }
 }
 
-/// Makes sure that no run is under way.
+/// Fails if a run holds the lease.
 pub(crate) async fn free(connection: &ApiConnection) -> Result<(), LeaseError> {
     let leases = api(connection);
     let found = connection.ask("read the lease of the cluster", leases.get_opt(NAME)).await?;
@@ -183,10 +182,10 @@ async fn renew(connection: ApiConnection, run: RunId, lost: watch::Sender<Option
         ticks.tick().await;
         match put(&connection, &run).await {
             Ok(()) => renewed = tokio::time::Instant::now(),
-            // As long as the lease lasts nobody else can have taken it.
+            // Nobody else can have acquired it before it expires.
             Err(LeaseError::Api(_)) if renewed.elapsed() < DURATION => {}
             Err(error) => {
-                // Nobody asks any more when the run ends.
+                // The receiver is gone once the run ends.
                 let _ = lost.send(Some(error.to_string()));
                 return;
             }

@@ -1,9 +1,16 @@
-//! Everything that touches Kubernetes: steps on the real datapath of a cluster with Cilium.
+//! Everything that talks to the Kubernetes API: runs the steps of scenarios on a cluster with Cilium.
 //!
-//! [`connect`] finds the cluster of a kubeconfig, [`inspect`] says what it is and what is missing, [`limits`] how near it is to its limits, [`lease`] keeps two
-//! runs apart, [`borrow`] tells what is somebody else's and used as it is, [`cluster::Cluster`] brings a topology to
-//! life and puts policies in force, [`settle`] waits until the datapath has them, [`evidence`] collects what explains a
-//! failure, and [`clean`] removes what any run ever left.
+//! | module | job |
+//! |---|---|
+//! | [`connect`] | connects to the cluster of a kubeconfig context |
+//! | [`inspect`] | collects facts about the cluster and its Cilium, and reports what is missing |
+//! | [`limits`] | warns when the cluster is near one of Cilium's limits |
+//! | [`lease`] | keeps two runs from using one cluster at the same time |
+//! | [`borrow`] | reads the existing pods and services that a run uses without changing them |
+//! | [`cluster`] | creates a topology and applies the policies of a step ([`cluster::Cluster`]) |
+//! | [`settle`] | waits until the datapath enforces them |
+//! | [`evidence`] | collects what helps to explain a failure |
+//! | [`clean`] | removes everything that any run left behind |
 //!
 //! Must not know: what a policy means, flows, or verdicts.
 

@@ -1,7 +1,7 @@
-//! How near a cluster is to the limits of Cilium that runs meet: identities, and the entries of policy maps.
+//! Warns when a cluster is near the limits of Cilium that runs reach: identities, and the entries of policy maps.
 //!
-//! Beyond them nothing is refused. Endpoints keep the policy they had and are "not ready", new pods wait for an identity,
-//! and only the agent's log names the reason; so it is said before a run.
+//! Beyond a limit nothing is refused. Endpoints keep their old policy and are "not ready", new pods wait for an identity,
+//! and only the agent's log names the reason; so users are warned before a run.
 
 #[cfg(test)]
 mod tests;
@@ -18,19 +18,18 @@ use crate::inspect::{CiliumFacts, Facts};
 use crate::objects::{self, CILIUM_IDENTITY};
 use tracing::debug;
 
-/// From which part of a limit on it is said.
+/// The share of a limit from which on users are warned.
 const NEAR: f64 = 0.8;
-/// The identities below this are reserved.
+/// The first identity that is not reserved.
 /// <https://docs.cilium.io/en/stable/security/network/identity/>
 const FIRST_IDENTITY: usize = 256;
-/// The bits that a cluster's number and an identity have together, of which the identity gets 16 where up to 255
-/// clusters can be connected.
+/// The number of identities by the setting `max-connected-clusters`. Cluster ID and identity share 24 bits.
 /// <https://docs.cilium.io/en/stable/network/clustermesh/clustermesh/>
 const IDENTITIES: [(&str, usize); 2] = [("255", 1 << 16), ("511", 1 << 15)];
-/// The entries that an endpoint's policy map has, unless the cluster says otherwise.
+/// The default number of entries of an endpoint's policy map.
 /// <https://docs.cilium.io/en/stable/network/ebpf/maps/>
 const POLICY_MAP: usize = 16384;
-/// How many agents are asked at once, and how long each may take.
+/// How many agents are asked at once, and the timeout of each.
 const AT_ONCE: usize = 8;
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -41,7 +40,7 @@ impl CiliumFacts {
         told.unwrap_or(POLICY_MAP)
     }
 
-    /// How many identities the cluster can have beside the reserved ones; none where it is not known.
+    /// How many identities the cluster can have beside the reserved ones; none if unknown.
     fn most_identities(&self) -> Option<usize> {
         let clusters = self.config.get("max-connected-clusters").map_or("255", String::as_str);
         let found = IDENTITIES.iter().find(|(known, _)| *known == clusters)?;
@@ -49,7 +48,7 @@ impl CiliumFacts {
     }
 }
 
-/// Which limits the cluster is near, a sentence each. What cannot be learned is not told.
+/// The limits that the cluster is near, one sentence each. Leaves out what cannot be found out.
 pub async fn near(connection: &ApiConnection, facts: &Facts) -> Vec<String> {
     let cilium = &facts.cilium;
     let identities = identities(connection).await;
@@ -71,12 +70,12 @@ pub async fn near(connection: &ApiConnection, facts: &Facts) -> Vec<String> {
         .collect()
 }
 
-/// How many identities the cluster has; none where Cilium keeps them elsewhere.
+/// How many identities the cluster has; none if Cilium does not store them as objects.
 async fn identities(connection: &ApiConnection) -> Result<Option<usize>, ApiError> {
     objects::count(connection, CILIUM_IDENTITY).await
 }
 
-/// What it means that there are so many identities; nothing while they are few.
+/// The warning about a number of identities; none while they are few.
 fn too_many(count: usize, cilium: &CiliumFacts) -> Option<String> {
     let entries = cilium.policy_map_entries();
     if let Some(most) = cilium.most_identities().filter(|most| is_near(count, *most)) {
@@ -94,7 +93,7 @@ fn too_many(count: usize, cilium: &CiliumFacts) -> Option<String> {
     })
 }
 
-/// What it means that an endpoint of a node needs this part of its policy map; nothing while it is small.
+/// The warning about a policy map that is filled to this share; none while it is small.
 pub(crate) fn overflow(node: &str, pressure: f64, cilium: &CiliumFacts) -> Option<String> {
     let entries = cilium.policy_map_entries();
     let percent = (pressure * 100.0).round();
@@ -117,7 +116,7 @@ fn is_near(count: usize, limit: usize) -> bool {
     count as f64 >= limit as f64 * NEAR
 }
 
-/// The fullest policy map of an agent's endpoints: which part of it their policy needs. None where the agent does not say.
+/// How full the fullest policy map of an agent's endpoints is, where 1.0 is full. None if the agent does not report it.
 pub(crate) async fn pressure(connection: &ApiConnection, agent: &PodContainer) -> Option<f64> {
     let command = ["cilium-dbg", "metrics", "list", "-p", "bpf_map_pressure", "-o", "json"];
     let said = exec::output(connection, agent, &command, ANSWER).await;
@@ -127,7 +126,7 @@ pub(crate) async fn pressure(connection: &ApiConnection, agent: &PodContainer) -
 
 fn policy_map_pressure(said: &str) -> Option<f64> {
     let metrics = serde_json::from_str::<Vec<Value>>(said);
-    let metrics = metrics.inspect_err(|error| debug!(%error, "the agent's metrics cannot be read")).ok()?;
+    let metrics = metrics.inspect_err(|error| debug!(%error, "cannot read the agent's metrics")).ok()?;
     let of_policy = metrics.iter().filter(|metric| {
         let map = metric.pointer("/labels/map_name").and_then(Value::as_str).unwrap_or_default();
         map.strip_prefix("cilium_").unwrap_or(map).starts_with("policy_")

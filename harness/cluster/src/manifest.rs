@@ -1,4 +1,4 @@
-//! Policies as the author wrote them, as the API server gets them.
+//! Converts policies for the API server, exactly as the author wrote them.
 
 use serde_json::{Map, Number, Value};
 use verdikt_scenario::document::{self, YamlNode};
@@ -10,7 +10,7 @@ use crate::objects::{ApiObject, POLICIES, ResourceKind};
 /// The namespace of an object that names none: <https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/>
 pub(crate) const DEFAULT_NAMESPACE: &str = "default";
 
-/// A document, value by value: nothing is added, dropped or put right.
+/// Converts a document value by value: nothing is added, dropped or corrected.
 pub(crate) fn json(node: &YamlNode) -> Value {
     match &node.value {
         document::Value::Null => Value::Null,
@@ -26,7 +26,7 @@ pub(crate) fn json(node: &YamlNode) -> Value {
     }
 }
 
-/// Which object a manifest means; else what `kubectl` would say.
+/// The object of a manifest; the error is what `kubectl` would print.
 pub(crate) fn object(manifest: &Manifest) -> Result<ApiObject, String> {
     let reference = manifest.object();
     let version = manifest.root.get("apiVersion").and_then(YamlNode::text).unwrap_or_default();
@@ -40,7 +40,7 @@ pub(crate) fn object(manifest: &Manifest) -> Result<ApiObject, String> {
     Ok(ApiObject::new(*kind, Some(namespace), &reference.name))
 }
 
-/// The same document with the run's mark in its metadata, where no policy looks at it.
+/// Adds the run's mark to a document's metadata.
 pub(crate) fn marked(kind: ResourceKind, mut body: Value, run: &RunId) -> Value {
     let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) else { return body };
     let place = if kind.is_marked_by_annotations() { "annotations" } else { "labels" };
@@ -48,7 +48,7 @@ pub(crate) fn marked(kind: ResourceKind, mut body: Value, run: &RunId) -> Value 
     if marks.is_null() {
         *marks = Value::Object(Map::new());
     }
-    // What is not a map there is refused by the API server, in its own words.
+    // The API server refuses what is not a map there.
     if let Some(marks) = marks.as_object_mut() {
         marks.extend(run.marks().into_iter().map(|(key, value)| (key, Value::String(value))));
     }

@@ -1,11 +1,10 @@
-//! How everything verdikt makes in a cluster is marked, so that it is found again.
+//! The marks on everything that verdikt creates in a cluster, by which it is found again.
 //!
-//! A mark says who made an object, in which run and for which scenario. It stands in labels, by which the API server
-//! selects, except where Cilium makes labels part of identities: those of a namespace and of a pod become labels of the
-//! pod's identity, and those of a CIDR group labels of the identities of its addresses
+//! A mark says who created an object, in which run and for which scenario. It is in labels, by which the API server
+//! selects, except where Cilium makes labels part of identities: labels of namespaces and pods become labels of the pod's
+//! identity, and those of a CIDR group become labels of the identities of its addresses
 //! (<https://docs.cilium.io/en/stable/operations/performance/scalability/identity-relevant-labels/>). A mark there would
-//! give every run identities of its own, which fill the policy maps of everybody's endpoints, so it stands in
-//! annotations, which enter none.
+//! give every run new identities, which fill the policy maps of all endpoints. There the mark is in annotations.
 //!
 //! Annotations are not selected by the API server: such objects are found by reading the metadata of all of their kind,
 //! 500 a request. A marker object with labels in each namespace would be selected, but it is made after its namespace,
@@ -16,19 +15,19 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// The key of the mark that says which run made an object.
+/// The key of the mark that says which run created an object.
 pub const RUN_KEY: &str = "verdikt.dev/run";
-/// The key of the mark that says for which scenario of its run: a number. It stands where [`RUN_KEY`] does.
+/// The key of the mark that says for which scenario of its run, by number. It stands beside [`RUN_KEY`].
 pub const SCENARIO_KEY: &str = "verdikt.dev/scenario";
-/// The key of the mark that says that verdikt made an object.
+/// The key of the mark that says that verdikt created an object.
 pub const OWNER_KEY: &str = "verdikt.dev/owner";
 /// The value of [`OWNER_KEY`].
 pub const OWNER: &str = "verdikt";
-/// The label selector of all that any run ever marked with labels.
+/// The label selector of everything that any run marked with labels.
 pub const OWNED: &str = "verdikt.dev/owner=verdikt";
-/// Who changes fields, as the API server records it.
+/// The field manager that the API server records for changes.
 pub const FIELD_MANAGER: &str = "verdikt";
-/// The namespace of what belongs to no scenario.
+/// The system namespace: it holds verdikt's objects that belong to no scenario.
 pub const SYSTEM_NAMESPACE: &str = "verdikt-system";
 
 /// A run, or one scenario of it. Its name takes at most 63 letters, digits, `-`, `_` and `.`, as a label's value.
@@ -38,7 +37,7 @@ pub struct RunId {
     scenario: Option<usize>,
 }
 
-/// Why a text names no run.
+/// Why a text cannot name a run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` cannot name a run: it takes at most 63 letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit"
@@ -51,32 +50,32 @@ impl RunId {
         &self.name
     }
 
-    /// One scenario of the run, by a number that no other one has.
+    /// One scenario of the run, by its unique number.
     #[must_use]
     pub fn scenario(&self, number: usize) -> Self {
         Self { name: self.name.clone(), scenario: Some(number) }
     }
 
-    /// The run that a scenario belongs to, as a whole.
+    /// The whole run that a scenario belongs to.
     #[must_use]
     pub fn whole(&self) -> Self {
         Self { name: self.name.clone(), scenario: None }
     }
 
-    /// The mark of what is made for it, as labels or annotations.
+    /// The mark of what is created for it, as labels or annotations.
     pub fn marks(&self) -> BTreeMap<String, String> {
         let scenario = self.scenario.map(|number| (SCENARIO_KEY, number.to_string()));
         let marks = [(OWNER_KEY, OWNER.to_owned()), (RUN_KEY, self.name.clone())];
         marks.into_iter().chain(scenario).map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
-    /// The label selector of what was made for it and carries labels; for a run, that of all its scenarios too.
+    /// The label selector of what was created for it and is marked with labels. That of a run includes its scenarios.
     pub fn selector(&self) -> String {
         let marks = self.marks();
         marks.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
     }
 
-    /// Whether a mark says that something was made for it; for a run, or for one of its scenarios.
+    /// Whether a mark says that an object was created for it, or, of a whole run, for one of its scenarios.
     pub fn made<'a>(&self, mark: impl Fn(&str) -> Option<&'a str>) -> bool {
         self.marks().iter().all(|(key, value)| mark(key) == Some(value.as_str()))
     }
@@ -97,7 +96,7 @@ impl FromStr for RunId {
     }
 }
 
-/// As part of the names of objects: those of two scenarios differ.
+/// As part of the names of objects, unique for each scenario.
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scenario {

@@ -1,4 +1,4 @@
-//! The namespaces of a run: they carry the scenario's own names, and nobody else's are touched.
+//! The namespaces of a run. They have the names of the scenario; namespaces that verdikt did not create are not touched.
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +22,7 @@ pub enum NamespaceError {
     /// The API server does not do what it is asked.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// It is somebody else's.
+    /// It exists, and verdikt did not create it.
     #[error(
         "the namespace {name} exists and is not verdikt's: rename it in the scenario, remove it from the cluster, or allow its use with `--borrow`"
     )]
@@ -40,28 +40,28 @@ pub enum NamespaceError {
         /// The run.
         run: String,
     },
-    /// It is being removed and does not go away.
+    /// It is being removed, and is not gone in time.
     #[error("the namespace {name} is still being removed: {last}")]
     Stuck {
         /// The namespace.
         name: String,
-        /// What holds it.
+        /// What delays the removal.
         last: String,
     },
 }
 
-/// Whose a namespace is.
+/// The owner of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum NamespaceOwner {
-    /// Nobody's: it does not exist.
+    /// It does not exist.
     Nobody,
-    /// This run's.
+    /// This run.
     Us,
-    /// It is ours and being removed.
+    /// verdikt, and it is being removed.
     Leaving,
-    /// That of another run of verdikt.
+    /// Another run of verdikt.
     Run(String),
-    /// Somebody else's.
+    /// Not verdikt.
     Other,
 }
 
@@ -74,7 +74,7 @@ fn owner(found: Option<&Value>, run: &RunId) -> NamespaceOwner {
         return NamespaceOwner::Leaving;
     }
     match mark(found, RUN_KEY) {
-        // What another scenario of the run has left is the run's too.
+        // A namespace of another scenario of this run belongs to the run too.
         Some(other) if other != run.as_str() => NamespaceOwner::Run(other.to_owned()),
         _ => NamespaceOwner::Us,
     }
@@ -84,7 +84,8 @@ fn object(name: &str) -> ApiObject {
     ApiObject::new(NAMESPACE, None, name)
 }
 
-/// Makes sure that a namespace of this run exists and has these labels, beside those of Kubernetes; its UID.
+/// Creates a namespace of this run if it does not exist, and sets its labels, beside those of Kubernetes. Returns its
+/// UID.
 pub async fn ensure(
     connection: &ApiConnection,
     name: &NamespaceName,
@@ -96,7 +97,7 @@ pub async fn ensure(
         let found = objects::get(connection, &object(name.as_str())).await?;
         match owner(found.as_ref(), run) {
             NamespaceOwner::Nobody => match create(connection, name.as_str(), labels, &run.marks()).await {
-                // Somebody was faster: look whose it is.
+                // Somebody else created it first: look who owns it.
                 Err(error) if error.is_conflict() => {}
                 created => return Ok(uid(&created?)),
             },
@@ -133,7 +134,7 @@ async fn create(
     objects::create(connection, &object(name), &body, FieldValidation::Strict).await
 }
 
-/// Gives a namespace of the run these labels and the mark of the scenario, if it has others.
+/// Sets the labels of a namespace of the run, and the mark of the scenario, where they differ.
 async fn change(
     connection: &ApiConnection,
     found: &Value,
@@ -142,8 +143,8 @@ async fn change(
     run: &RunId,
 ) -> Result<(), ApiError> {
     let present = labels_of(found);
-    // Kubernetes and security tools label namespaces too: only what a step before wanted is taken away, and that is
-    // what stands beside the labels with a name of Kubernetes'.
+    // Kubernetes and security tools label namespaces too. Only labels of earlier steps are removed: those whose keys do
+    // not belong to Kubernetes.
     let ours = |key: &&String| !key.contains("kubernetes.io/");
     let before: Labels =
         present.iter().filter(|(key, _)| ours(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -161,13 +162,13 @@ async fn change(
     objects::merge(connection, &object(name.as_str()), &change).await.map(drop)
 }
 
-/// Makes sure that the namespace of what belongs to no scenario exists.
+/// Creates the system namespace if it does not exist.
 pub async fn ensure_system(
     connection: &ApiConnection,
     progress: &WaitProgress,
 ) -> Result<(), NamespaceError> {
     let owned = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
-    // Probes of nodes live in the network of their node, which no other profile allows.
+    // Probes that stand for nodes use the network of their node, which no other profile allows.
     let labels = owned("pod-security.kubernetes.io/enforce", "privileged");
     let marks = owned(OWNER_KEY, OWNER);
     loop {
@@ -176,7 +177,7 @@ pub async fn ensure_system(
                 Err(error) if error.is_conflict() => {}
                 created => return created.map(drop).map_err(Into::into),
             },
-            // An administrator may have made it, with the permissions, and then it stays.
+            // An administrator may have created it together with the permissions; it is used as it is.
             Some(found) if mark(&found, OWNER_KEY).is_none() => {
                 return Err(NamespaceError::Foreign { name: SYSTEM_NAMESPACE.to_owned() });
             }
@@ -188,7 +189,7 @@ pub async fn ensure_system(
     }
 }
 
-/// Waits until a namespace that is being removed has gone: the one with this UID, and none that has taken its name.
+/// Waits until a namespace that is being removed is gone. The UID tells it from a new one of the same name.
 pub(crate) async fn gone(
     connection: &ApiConnection,
     name: &str,

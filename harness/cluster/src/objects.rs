@@ -1,4 +1,4 @@
-//! Objects as the API server takes and gives them: JSON, untyped.
+//! Reads and writes objects of the API server as untyped JSON.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,7 +23,7 @@ pub struct ResourceKind {
     pub group: &'static str,
     /// The version of the group.
     pub version: &'static str,
-    /// What paths call it.
+    /// Its plural name, as in paths.
     pub plural: &'static str,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
@@ -53,7 +53,7 @@ pub(crate) const fn clusterwide(
 pub const NAMESPACE: ResourceKind = clusterwide("Namespace", "", "v1", "namespaces");
 /// Pods.
 pub const POD: ResourceKind = namespaced("Pod", "", "v1", "pods");
-/// Events: what Kubernetes and others tell of an object.
+/// Events.
 pub const EVENT: ResourceKind = namespaced("Event", "", "v1", "events");
 /// Services.
 pub const SERVICE: ResourceKind = namespaced("Service", "", "v1", "services");
@@ -70,14 +70,14 @@ pub const CILIUM_IDENTITY: ResourceKind =
 /// Cilium's endpoints.
 pub const CILIUM_ENDPOINT: ResourceKind = namespaced("CiliumEndpoint", "cilium.io", "v2", "ciliumendpoints");
 
-/// The kinds of policies, clusterwide ones first: in this order they are removed.
+/// The kinds of policies, clusterwide ones first: they are removed in this order.
 pub const POLICIES: [ResourceKind; 6] = [
     policy(PolicyKind::ClusterNetworkPolicy, 0),
     policy(PolicyKind::CiliumClusterwideNetworkPolicy, 0),
     policy(PolicyKind::CiliumNetworkPolicy, 0),
     policy(PolicyKind::NetworkPolicy, 0),
     policy(PolicyKind::CiliumCidrGroup, 0),
-    // Older clusters know it by this version only.
+    // Older clusters serve only this version.
     policy(PolicyKind::CiliumCidrGroup, 1),
 ];
 
@@ -94,7 +94,7 @@ const fn policy(policy: PolicyKind, version: usize) -> ResourceKind {
 }
 
 impl ResourceKind {
-    /// Whether the [mark](crate::mark) of its objects stands in annotations, because their labels enter identities.
+    /// Whether the [mark](crate::mark) of its objects is in annotations, because their labels become part of identities.
     pub(crate) fn is_marked_by_annotations(self) -> bool {
         matches!(self.plural, "namespaces" | "pods" | "ciliumcidrgroups")
     }
@@ -132,7 +132,7 @@ impl fmt::Display for ApiObject {
 }
 
 impl ApiObject {
-    /// An object of a kind; the namespace counts only where the kind has one.
+    /// An object of a kind; the namespace is ignored for clusterwide kinds.
     pub fn new(kind: ResourceKind, namespace: Option<&str>, name: &str) -> Self {
         let namespace = namespace.filter(|_| kind.namespaced).map(str::to_owned);
         Self { kind, namespace, name: name.to_owned() }
@@ -168,7 +168,7 @@ async fn call(
     connection.ask(what, async { connection.client().request::<Value>(request?).await }).await
 }
 
-/// An object; none if it is not there.
+/// Reads an object; none if it does not exist.
 pub async fn get(connection: &ApiConnection, object: &ApiObject) -> Result<Option<Value>, ApiError> {
     let request = Request::get(object.path());
     match call(connection, &format!("read {object}"), request, &Value::Null).await {
@@ -178,7 +178,7 @@ pub async fn get(connection: &ApiConnection, object: &ApiObject) -> Result<Optio
     }
 }
 
-/// Makes an object; what the API server made of it.
+/// Creates an object. Returns it as the API server stored it.
 pub async fn create(
     connection: &ApiConnection,
     object: &ApiObject,
@@ -192,7 +192,7 @@ pub async fn create(
     call(connection, &format!("create {object}"), request, body).await
 }
 
-/// Replaces an object; the body carries the version it replaces.
+/// Replaces an object; the body contains the resource version that it replaces.
 pub async fn replace(
     connection: &ApiConnection,
     object: &ApiObject,
@@ -206,7 +206,7 @@ pub async fn replace(
     call(connection, &format!("change {object}"), request, body).await
 }
 
-/// Changes the fields of an object's status that are given; null removes one.
+/// Changes the given fields of an object's status; null removes a field.
 pub async fn merge_status(
     connection: &ApiConnection,
     object: &ApiObject,
@@ -216,7 +216,7 @@ pub async fn merge_status(
     patch(connection, &what, (object, "/status"), "merge", change).await
 }
 
-/// Changes the fields that are given; null removes one.
+/// Changes the given fields of an object; null removes a field.
 pub async fn merge(
     connection: &ApiConnection,
     object: &ApiObject,
@@ -225,7 +225,7 @@ pub async fn merge(
     patch(connection, &format!("change {object}"), (object, ""), "merge", change).await
 }
 
-/// Gives a pod what is in the change: ephemeral containers, which a pod takes in no other way.
+/// Adds ephemeral containers to a pod, by the subresource that is the only way to do so.
 /// <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/>
 pub(crate) async fn add_container(
     connection: &ApiConnection,
@@ -236,7 +236,7 @@ pub(crate) async fn add_container(
     patch(connection, &what, (pod, "/ephemeralcontainers"), "strategic-merge", change).await
 }
 
-/// Changes an object, or a part of it by a path of its own, in one of the manners that Kubernetes has for it.
+/// Patches an object or one of its subresources, with one of the patch types of Kubernetes.
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#patch-and-apply>
 async fn patch(
     connection: &ApiConnection,
@@ -250,8 +250,8 @@ async fn patch(
     call(connection, what, request, change).await
 }
 
-/// Asks for an object to be removed, at once and with all that depends on it: the one with this UID, and no later one of
-/// the same name, which may not be verdikt's. False if it was not there.
+/// Removes an object and its dependents without a grace period. The UID keeps it from a later object of the same name,
+/// which may not be verdikt's. Returns false if it did not exist.
 pub async fn delete(connection: &ApiConnection, object: &ApiObject, uid: &str) -> Result<bool, ApiError> {
     let mut options = json!({
         "kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background", "preconditions": {"uid": uid},
@@ -262,14 +262,14 @@ pub async fn delete(connection: &ApiConnection, object: &ApiObject, uid: &str) -
     let request = Request::delete(object.path()).header("content-type", "application/json");
     match call(connection, &format!("remove {object}"), request, &options).await {
         Ok(_) => Ok(true),
-        // There is nothing of the name, or something else.
+        // No object has the name, or another one has it.
         Err(error) if error.is_absent() || error.is_conflict() => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// The objects of a kind that were made for a run, or for any; in one namespace or in all. Of those whose marks are
-/// annotations, namespaces and pods come as their metadata.
+/// Lists the objects of a kind that were created for a run, or for any run. Namespaces and pods are reduced to their
+/// metadata.
 pub async fn marked(
     connection: &ApiConnection,
     kind: ResourceKind,
@@ -279,7 +279,7 @@ pub async fn marked(
         let selector = run.map_or_else(|| OWNED.to_owned(), RunId::selector);
         return list(connection, kind, None, Some(&selector)).await;
     }
-    // Policies are kept as evidence, and clusters have few of such kinds.
+    // Policies are read whole, as evidence; clusters have few of them.
     let form = if POLICIES.contains(&kind) { WHOLE } else { METADATA };
     pages(connection, kind, form, (None, None), |object| match run {
         Some(run) => run.made(|key| mark(object, key)),
@@ -288,8 +288,8 @@ pub async fn marked(
     .await
 }
 
-/// Every object of a kind, in one namespace or in all, that a label selector selects. A kind the API server does not
-/// know has none.
+/// Lists the objects of a kind that a label selector selects, in one namespace or in all. Returns none for a kind that
+/// the API server does not serve.
 pub async fn list(
     connection: &ApiConnection,
     kind: ResourceKind,
@@ -299,7 +299,7 @@ pub async fn list(
     select(connection, kind, namespace, selector, |_| true).await
 }
 
-/// The same, of those that are to be kept: a large cluster has more than fit into memory.
+/// Lists the objects for which `keep` holds, page by page: a large cluster has more than fit into memory.
 pub async fn select(
     connection: &ApiConnection,
     kind: ResourceKind,
@@ -310,7 +310,7 @@ pub async fn select(
     pages(connection, kind, WHOLE, (namespace, selector), keep).await
 }
 
-/// What is asked for: objects as they are, or their metadata alone, which is what a list of them is for.
+/// The media types for whole objects, and for their metadata alone.
 /// <https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches>
 const WHOLE: &str = "application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
@@ -344,7 +344,7 @@ async fn pages(
     }
 }
 
-/// How many objects of a kind there are, without reading them; none if the API server does not know the kind.
+/// Counts the objects of a kind without reading them; none if the API server does not serve the kind.
 pub(crate) async fn count(connection: &ApiConnection, kind: ResourceKind) -> Result<Option<usize>, ApiError> {
     let request = Request::get(format!("{}?limit=1", kind.collection(None))).header("accept", METADATA);
     let page = match call(connection, &format!("count {}", kind.plural), request, &Value::Null).await {
@@ -356,7 +356,7 @@ pub(crate) async fn count(connection: &ApiConnection, kind: ResourceKind) -> Res
     Ok(Some(first.saturating_add(usize::try_from(others).unwrap_or(usize::MAX))))
 }
 
-/// A text as part of a query.
+/// Percent-encodes a text for a query.
 fn encode(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
     text.bytes()
@@ -364,7 +364,7 @@ fn encode(text: &str) -> String {
         .collect()
 }
 
-/// A text in an object's metadata.
+/// A text field of an object's metadata.
 pub(crate) fn metadata<'a>(object: &'a Value, field: &str) -> Option<&'a str> {
     object.get("metadata")?.get(field)?.as_str()
 }
@@ -374,7 +374,7 @@ pub(crate) fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get("metadata")?.get("labels")?.get(key)?.as_str()
 }
 
-/// The mark of an object: an annotation, or else a label.
+/// A mark of an object: an annotation, or otherwise a label.
 pub(crate) fn mark<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     let annotation = object.get("metadata")?.get("annotations").and_then(|it| it.get(key)?.as_str());
     annotation.or_else(|| label(object, key))

@@ -1,4 +1,4 @@
-//! Pods that are not verdikt's, which a clusterwide policy may select.
+//! Lists the pods that verdikt did not create, which a clusterwide policy may select.
 
 #[cfg(test)]
 mod tests;
@@ -11,7 +11,7 @@ use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::objects::{self, NAMESPACE, POD, labels_of, metadata, namespaced_name};
 
-/// Looks at the pods that are endpoints of Cilium, with the labels of their namespaces, as a topology.
+/// Reads the pods that are endpoints of Cilium, with the labels of their namespaces, as a topology.
 pub async fn others(connection: &ApiConnection) -> Result<Topology, ApiError> {
     let mut others = Topology::default();
     for namespace in objects::select(connection, NAMESPACE, None, None, |_| true).await? {
@@ -28,7 +28,7 @@ pub async fn others(connection: &ApiConnection) -> Result<Topology, ApiError> {
     Ok(others)
 }
 
-/// Whether a pod has a network of its own, and has not ended.
+/// Whether a pod is an endpoint of Cilium: it has its own network, and has not ended.
 fn has_endpoint(pod: &Value) -> bool {
     let in_host_network = pod.pointer("/spec/hostNetwork").and_then(Value::as_bool).unwrap_or_default();
     let phase = pod.pointer("/status/phase").and_then(Value::as_str);

@@ -1,4 +1,4 @@
-//! What verdikt may do in a cluster, and what it must be allowed.
+//! The permissions that verdikt needs in a cluster, and which of them are missing.
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +16,7 @@ use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::mark::SYSTEM_NAMESPACE;
 
-/// How many reviews are asked for at once.
+/// How many access reviews are requested at once.
 const AT_ONCE: usize = 16;
 
 /// Verbs on a resource.
@@ -40,11 +40,11 @@ const fn named(rule: AccessRule, name: &'static str) -> AccessRule {
     AccessRule { name: Some(name), ..rule }
 }
 
-/// What every run needs in all namespaces, as it makes some: the `ClusterRole` `verdikt` of `clusters/rbac.yaml`, which
-/// holds the rules of this module and no others.
+/// What every run needs in all namespaces, because it creates namespaces: the `ClusterRole` `verdikt` of
+/// `clusters/rbac.yaml`, which has exactly the rules of this module.
 ///
-/// Policies are replaced, all else is patched. A WebSocket opens a session with GET, and newer API servers ask for
-/// `create` all the same. <https://kubernetes.io/docs/reference/access-authn-authz/authorization/>
+/// Policies are replaced, all else is patched. Sessions are opened by a WebSocket's GET, for which newer API servers
+/// require `create` too. <https://kubernetes.io/docs/reference/access-authn-authz/authorization/>
 pub const EVERYWHERE: &[AccessRule] = &[
     rule("", "events", &["list"]),
     rule("", "namespaces", &["create", "delete", "get", "list", "patch", "watch"]),
@@ -67,10 +67,10 @@ pub const EVERYWHERE: &[AccessRule] = &[
     rule("policy.networking.k8s.io", "clusternetworkpolicies", &["list"]),
 ];
 
-/// What only helps: without it a message says less.
+/// Optional resources: without them messages say less.
 const OPTIONAL: &[&str] = &["events", "ciliumidentities", "ciliumloadbalancerippools", "ipaddresspools"];
 
-/// What it needs in its own namespace: the Role `verdikt`.
+/// What it needs in the system namespace: the Role `verdikt`.
 pub const IN_SYSTEM: &[AccessRule] =
     &[rule("coordination.k8s.io", "leases", &["create", "delete", "get", "update"])];
 
@@ -81,14 +81,13 @@ pub const OF_CILIUM: &[AccessRule] = &[
     rule("", "pods/log", &["get"]),
 ];
 
-/// What is only needed there where the agents do not tell their flows, and Hubble Relay is asked.
+/// What it also needs there if flows come from Hubble Relay, because an agent does not serve them.
 pub const FALLBACK: &[AccessRule] = &[
     named(rule("", "configmaps", &["get"]), "hubble-relay-config"),
     rule("", "pods/portforward", &["create", "get"]),
 ];
 
-/// What verdikt needs besides in a namespace that is somebody else's and that a run borrows: the `ClusterRole`
-/// `verdikt-borrow`, which an administrator grants there.
+/// What it also needs in a borrowed namespace: the `ClusterRole` `verdikt-borrow`, which an administrator binds there.
 pub const BORROWING: &[AccessRule] = &[
     rule("", "pods", &["get"]),
     rule("", "pods/attach", &["create", "get"]),
@@ -96,7 +95,7 @@ pub const BORROWING: &[AccessRule] = &[
     rule("", "pods/log", &["get"]),
 ];
 
-/// What it needs besides for clusterwide policies: the `ClusterRole` `verdikt-clusterwide`.
+/// What it also needs for clusterwide policies: the `ClusterRole` `verdikt-clusterwide`.
 pub const CLUSTERWIDE: &[AccessRule] = &[
     rule(
         "cilium.io",
@@ -111,7 +110,7 @@ pub const CLUSTERWIDE: &[AccessRule] = &[
     ),
 ];
 
-/// Something that is not allowed.
+/// A missing permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Missing {
     /// The API group; empty for the core.
@@ -129,7 +128,7 @@ impl fmt::Display for Missing {
     }
 }
 
-/// What every run needs and the credentials do not allow, before it is known where Cilium is.
+/// The permissions missing for any run, except those in the namespace of Cilium, which is not known yet.
 pub async fn missing(connection: &ApiConnection) -> Result<Vec<Missing>, ApiError> {
     let mut missing = missing_of(connection, EVERYWHERE, None).await?;
     missing.retain(|it| !OPTIONAL.contains(&it.resource));
@@ -137,7 +136,7 @@ pub async fn missing(connection: &ApiConnection) -> Result<Vec<Missing>, ApiErro
     Ok(missing)
 }
 
-/// What of [`OF_CILIUM`] they do not allow in its namespace.
+/// The permissions of [`OF_CILIUM`] missing in the namespace of Cilium.
 pub async fn missing_of_cilium(
     connection: &ApiConnection,
     namespace: &str,
@@ -145,7 +144,7 @@ pub async fn missing_of_cilium(
     missing_of(connection, OF_CILIUM, Some(namespace)).await
 }
 
-/// What of [`BORROWING`] they do not allow in a namespace.
+/// The permissions of [`BORROWING`] missing in a namespace.
 pub async fn missing_to_borrow(
     connection: &ApiConnection,
     namespace: &str,
@@ -153,7 +152,7 @@ pub async fn missing_to_borrow(
     missing_of(connection, BORROWING, Some(namespace)).await
 }
 
-/// What of [`CLUSTERWIDE`] they do not allow.
+/// The missing permissions of [`CLUSTERWIDE`].
 pub async fn missing_clusterwide(connection: &ApiConnection) -> Result<Vec<Missing>, ApiError> {
     missing_of(connection, CLUSTERWIDE, None).await
 }
@@ -174,7 +173,7 @@ async fn missing_of(
             let review = review(wanted, name, namespace);
             let parameters = PostParams::default();
             let answer =
-                connection.ask("review the own permissions", reviews.create(&parameters, &review)).await?;
+                connection.ask("review verdikt's permissions", reviews.create(&parameters, &review)).await?;
             Ok::<_, ApiError>((wanted, answer.status.is_some_and(|status| status.allowed)))
         }
     });

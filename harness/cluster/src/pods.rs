@@ -1,4 +1,4 @@
-//! Pods as verdikt makes them, and what Kubernetes says of them.
+//! Builds the manifests of pods, and reads the status of pods.
 
 #[cfg(test)]
 mod tests;
@@ -15,17 +15,17 @@ use crate::image::ProbeImage;
 use crate::mark::{RunId, SYSTEM_NAMESPACE};
 use crate::services;
 
-/// The container of a pod that is its probe.
+/// The name of the probe's container.
 pub const PROBE_CONTAINER: &str = "probe";
 /// The user the probe runs as. <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
 const USER: u32 = 65532;
 
-/// Where pods go.
+/// The node for pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
     /// The node.
     pub node: String,
-    /// Whether pods must tolerate what keeps others from it.
+    /// Whether pods need tolerations for its taints.
     pub tolerate: bool,
 }
 
@@ -43,7 +43,7 @@ impl Placement {
     }
 }
 
-/// A pod of the topology: exactly its labels, since they are its identity, and the `restricted` profile.
+/// A pod of the topology, with exactly its labels, since they make up its identity, under the `restricted` profile.
 pub fn manifest(
     name: &NamespacedName,
     pod: &topology::Pod,
@@ -57,7 +57,7 @@ pub fn manifest(
     container["ports"] = ports(pod);
     container["securityContext"] = confined().into();
     spec["securityContext"] = unprivileged().into();
-    // Both are safe ones, which need no permission of the kubelet: ports below 1024, and pings without a raw socket.
+    // Ports below 1024, and pings without a raw socket. Both are safe sysctls, which the kubelet allows by default.
     // https://kubernetes.io/docs/tasks/administer-cluster/sysctl-cluster/#safe-and-unsafe-sysctls
     spec["securityContext"]["sysctls"] = json!([
         {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"},
@@ -69,7 +69,7 @@ pub fn manifest(
     of_topology(name, pod, run, &spec)
 }
 
-/// What the `restricted` profile wants of a container.
+/// The security context that the `restricted` profile requires of a container.
 /// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted>
 pub(crate) fn confined() -> Map<String, Value> {
     [
@@ -82,7 +82,7 @@ pub(crate) fn confined() -> Map<String, Value> {
     .collect()
 }
 
-/// What it wants of a pod, or of a container in a pod that does not say so.
+/// The security context that it requires of a pod, or of a container in a pod without it.
 pub(crate) fn unprivileged() -> Map<String, Value> {
     [
         ("runAsNonRoot", json!(true)),
@@ -95,7 +95,7 @@ pub(crate) fn unprivileged() -> Map<String, Value> {
     .collect()
 }
 
-/// The pod whose probe acts for a node: in the node's own network.
+/// The pod that stands for a node: its probe is in the network of the node.
 pub fn node_manifest(name: &str, image: &ProbeImage, run: &RunId, node: &str) -> Value {
     json!({
         "apiVersion": "v1",
@@ -105,7 +105,7 @@ pub fn node_manifest(name: &str, image: &ProbeImage, run: &RunId, node: &str) ->
     })
 }
 
-/// A pod of the topology that is in the network of its node, which no profile of Pod Security but `privileged` allows.
+/// A pod of the topology in the network of its node, which only the Pod Security profile `privileged` allows.
 pub fn host_network_manifest(
     name: &NamespacedName,
     pod: &topology::Pod,
@@ -137,7 +137,7 @@ fn in_host_network(image: &ProbeImage, node: &str) -> Value {
     let mut spec = common(image);
     spec["hostNetwork"] = json!(true);
     spec["securityContext"] = json!({"seccompProfile": {"type": "RuntimeDefault"}});
-    // The node's network has no sysctls of its own: root may listen and ping, and nothing else.
+    // A pod cannot set sysctls of the node's network: it runs as root, with the capabilities to listen and ping only.
     spec["containers"][0]["securityContext"] = json!({
         "allowPrivilegeEscalation": false,
         "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE", "NET_RAW"]},
@@ -148,12 +148,12 @@ fn in_host_network(image: &ProbeImage, node: &str) -> Value {
     spec
 }
 
-/// Whether a pod that was made has no network of its own, and so is no endpoint of Cilium.
+/// Whether a created pod uses the network of its node, and so is not an endpoint of Cilium.
 pub(crate) fn is_in_host_network(pod: &Value) -> bool {
     pod.pointer("/spec/hostNetwork").and_then(Value::as_bool).unwrap_or_default()
 }
 
-/// The node of a pod that was made.
+/// The node of a created pod.
 pub(crate) fn placed_on(pod: &Value) -> Option<&str> {
     let terms =
         "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
@@ -171,15 +171,14 @@ fn common(image: &ProbeImage) -> Value {
             "image": image.reference,
             "imagePullPolicy": image.pull.as_str(),
             "command": image.command,
-            // The first process is a probe whose orders never come and never end; the probe that is talked to is
-            // started beside it.
+            // The first process is a probe that never gets an order; the probe that is used is started beside it.
             "stdin": true,
             "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"memory": "128Mi"}},
         }],
     })
 }
 
-/// The ports a pod declares: named ones are what policies and services mean by the name.
+/// The ports that a pod declares, by which policies and services find named ports.
 fn ports(pod: &topology::Pod) -> Value {
     let host_port = |served: &Served, protocol: Protocol| {
         let is_it = |led: &&ServicePort| match &led.target {
@@ -198,7 +197,7 @@ fn ports(pod: &topology::Pod) -> Value {
             if let Some(of_host) = host_port(served, protocol) {
                 port["hostPort"] = json!(of_host);
             }
-            // A name may stand once in a pod: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#ports>
+            // Port names are unique in a pod: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#ports>
             if let (Some(name), 0) = (&served.name, index) {
                 port["name"] = json!(name.as_str());
             }
@@ -223,25 +222,25 @@ pub fn is_ready(pod: &Pod) -> bool {
     conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-/// What keeps a pod from being ready.
+/// Whether a pod is ready, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PodObstacle {
-    /// Nothing.
+    /// It is ready.
     Ready,
-    /// It may yet become so; what was last seen.
+    /// It may become ready; what was last seen.
     Waiting(String),
-    /// It never will; why, and what to do.
+    /// It will not become ready; why, and what to do.
     Failed(String),
 }
 
-/// Whether a container may become ready without anybody's help.
+/// Whether a container may become ready without help.
 #[derive(Clone, Copy)]
 enum Comes {
     Perhaps,
     Never,
 }
 
-/// What to do about reasons for which a container waits.
+/// Advice for the reasons why a container waits.
 /// <https://github.com/kubernetes/kubernetes/blob/master/pkg/kubelet/images/types.go>
 const ADVICE: [(&str, Comes, &str); 6] = [
     (
@@ -259,7 +258,7 @@ const ADVICE: [(&str, Comes, &str); 6] = [
 const PULL: &str =
     "can the node reach the registry, and is the image there (`verdikt images --probe FILE` writes it)?";
 
-/// What Kubernetes says of a pod.
+/// The state of a pod.
 pub fn state(pod: &Pod) -> PodObstacle {
     if is_ready(pod) && !addresses(pod).is_empty() {
         return PodObstacle::Ready;
@@ -287,7 +286,7 @@ pub fn state(pod: &Pod) -> PodObstacle {
     PodObstacle::Waiting(format!("it is in phase {phase} and not ready"))
 }
 
-/// What a container waits for; none if it does not wait.
+/// Why a container waits; none if it does not wait.
 pub(crate) fn waiting(container: &ContainerStatus) -> Option<PodObstacle> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let reason = waiting.reason.as_deref().unwrap_or("waiting");
@@ -301,7 +300,7 @@ pub(crate) fn waiting(container: &ContainerStatus) -> Option<PodObstacle> {
     })
 }
 
-/// How the first of these containers that has ended did so.
+/// How the first ended of these containers ended.
 pub(crate) fn ended<'a>(containers: impl IntoIterator<Item = &'a ContainerStatus>) -> String {
     let mut states = containers.into_iter().filter_map(|container| container.state.as_ref());
     let ended = states.find_map(|state| state.terminated.as_ref());
@@ -311,7 +310,7 @@ pub(crate) fn ended<'a>(containers: impl IntoIterator<Item = &'a ContainerStatus
     })
 }
 
-/// The change that gives a pod these labels instead of those: keys no longer wanted become null.
+/// The patch from one set of labels to another: keys that are not wanted become null.
 pub(crate) fn label_change(from: &BTreeMap<String, String>, to: &BTreeMap<String, String>) -> Value {
     let gone = from.keys().filter(|key| !to.contains_key(*key)).map(|key| (key.clone(), Value::Null));
     let wanted = to.iter().map(|(key, value)| (key.clone(), json!(value)));

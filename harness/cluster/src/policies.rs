@@ -1,4 +1,4 @@
-//! The policies in force: each step's set, and nothing that a step no longer lists.
+//! Applies the policies of each step, and removes those that the step does not have.
 
 #[cfg(test)]
 mod tests;
@@ -15,22 +15,22 @@ use crate::manifest;
 use crate::mark::{OWNER, OWNER_KEY, RunId};
 use crate::objects::{self, ApiObject, mark, metadata};
 
-/// How often a change is tried again that another one came before.
+/// How often a change is retried after a conflict.
 const CONFLICTS: u32 = 5;
 
-/// Why policies cannot be put in force.
+/// Why policies cannot be applied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// The API server does not do what it is asked.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// There is such an object that is not verdikt's.
+    /// The object exists, and verdikt did not create it.
     #[error("{object} exists and is not verdikt's: rename it in the scenario, or remove it from the cluster")]
     Foreign {
         /// The object.
         object: String,
     },
-    /// It would select pods that are not verdikt's.
+    /// It would select pods that verdikt did not create.
     #[error(
         "{object} would act in the namespace {namespace}, which is not verdikt's: use a namespace of the scenario, or allow its use with `--borrow`"
     )]
@@ -47,17 +47,17 @@ pub enum PolicyError {
 pub struct ClusterRefusal {
     /// Who refused it.
     pub by: Refuser,
-    /// In which words.
+    /// The message.
     pub message: String,
 }
 
-/// The policies that the API server has of a run.
+/// The policies of a run that the API server has stored.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoredPolicies {
     objects: BTreeMap<ApiObject, Version>,
 }
 
-/// A version of an object, as it was sent.
+/// An object as it was last sent.
 #[derive(Clone, Debug, PartialEq)]
 struct Version {
     uid: String,
@@ -77,33 +77,32 @@ impl StoredPolicies {
     }
 }
 
-/// The result of putting policies in force.
+/// The result of applying policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AppliedPolicies {
-    /// What the API server refused, by the index of the manifest, in its own words. What it had of such an object
-    /// stays.
+    /// The refusals of the API server, by the index of the manifest. The stored version of a refused object stays.
     pub refused: BTreeMap<usize, ClusterRefusal>,
-    /// The objects of the manifests that it took, by index.
+    /// The objects of the manifests that it accepted, by index.
     pub stored: BTreeMap<usize, ApiObject>,
-    /// The objects that were made, changed or removed.
+    /// The objects that were created, changed or removed.
     pub touched: BTreeSet<ApiObject>,
 }
 
-/// Where policies may be put.
+/// Where policies may be created.
 #[derive(Clone, Copy, Debug)]
 pub struct PolicyContext<'a> {
-    /// The namespaces of the run, and those it may use.
+    /// The namespaces of the run, and those that it borrows.
     pub namespaces: &'a BTreeSet<String>,
     /// The run.
     pub run: &'a RunId,
 }
 
-/// Makes these the policies of the run. Each document is sent as it was written; an object that is already stored
-/// with these very values is left alone.
+/// Makes these the policies of the run. Each document is sent as it was written; an object that is already stored with
+/// the same values is not sent again.
 ///
-/// Objects are created and replaced as by `kubectl create` and `kubectl replace`: server-side apply refuses unknown
-/// fields whatever the validation asked for, so a document that the API server would take, dropping them, could not be
-/// tried.
+/// Objects are created and replaced as by `kubectl create` and `kubectl replace`. Server-side apply refuses unknown
+/// fields whatever field validation is asked for, so it could not test documents whose unknown fields the API server
+/// drops.
 pub async fn apply(
     connection: &ApiConnection,
     stored: &mut StoredPolicies,
@@ -157,7 +156,7 @@ pub async fn apply(
     Ok(applied)
 }
 
-/// Refuses to act in a namespace with pods that are not verdikt's. One that does not exist is left to the API server.
+/// Refuses namespaces that the run neither created nor borrows. One that does not exist is left to the API server.
 async fn guard(
     connection: &ApiConnection,
     object: &ApiObject,
@@ -174,7 +173,7 @@ async fn guard(
     Err(PolicyError::ForeignNamespace { object: object.to_string(), namespace: namespace.clone() })
 }
 
-/// Creates or replaces an object; its UID, or the words in which the API server refused it.
+/// Creates or replaces an object. Returns its UID, or the message with which the API server refused it.
 async fn put(
     connection: &ApiConnection,
     object: &ApiObject,
@@ -200,7 +199,7 @@ async fn put(
             {
                 Ok(Err(reason))
             }
-            // The namespace, or the kind, is not there.
+            // The namespace or the kind does not exist.
             Err(ApiError::Absent { reason, .. }) => Ok(Err(reason)),
             Err(error) => Err(error.into()),
         };
@@ -221,7 +220,7 @@ async fn replace(
         metadata.insert("resourceVersion".to_owned(), json!(version));
     }
     let replaced = objects::replace(connection, object, &body, validation).await?;
-    // The verdict on the version before still stands there, and would be taken for that on this one.
+    // The status still has the condition of the version before, which would be taken for that of this one.
     if replaced.pointer("/status/conditions").is_some() {
         objects::merge_status(connection, object, &json!({"status": {"conditions": null}})).await?;
     }

@@ -1,4 +1,4 @@
-//! The probe of a pod: one session carries all its orders and reports.
+//! Starts the probe of a pod, and connects to it: one session carries all its orders and reports.
 
 use std::io::Cursor;
 use std::time::Duration;
@@ -18,29 +18,29 @@ use crate::error::ApiError;
 use crate::exec::PodContainer;
 use crate::exec::session::{SessionEnd, SessionOutput, end};
 
-/// Room for what one side sends before the other reads it.
+/// The size of the buffers of a session.
 const BUFFER: usize = 256 << 10;
-/// How much of what a probe complains of is kept.
-const MOST_COMPLAINTS: u64 = 4096;
-/// How long a probe that runs may take to say so.
-const FIRST_WORD: Duration = Duration::from_secs(15);
+/// How much of a probe's standard error is kept, in bytes.
+const MOST_ERROR_OUTPUT: u64 = 4096;
+/// The timeout for a running probe to report that it is ready.
+const READY: Duration = Duration::from_secs(15);
 
-/// A probe that was started.
+/// A started probe.
 pub(crate) struct StartedProbe {
     output: Box<dyn AsyncRead + Send + Unpin>,
     input: Box<dyn AsyncWrite + Send + Unpin>,
-    /// When it has ended: why, if anybody says so.
+    /// Resolves when it has ended, with the reason if there is one.
     exit_reason: BoxFuture<'static, Option<String>>,
 }
 
 impl StartedProbe {
-    /// Lets it be the probe of an endpoint.
+    /// Makes it the probe of an endpoint.
     pub(crate) fn join(self, probes: &mut Probes, endpoint: Endpoint) {
         probes.add(endpoint, self.output, self.input, self.exit_reason);
     }
 }
 
-/// Starts the probe of a pod that runs, by one session that lasts as long as the probe.
+/// Starts the probe of a running pod, in a session that lasts as long as the probe.
 pub(crate) async fn start(
     connection: &ApiConnection,
     container: &PodContainer,
@@ -52,27 +52,27 @@ pub(crate) async fn start(
     talk(connection, what, process)
 }
 
-/// Begins the session with a probe that is a container of its own, and ends with the session.
+/// Attaches to a probe that is a container of its own, and that ends with this session.
 pub(crate) async fn attach(
     connection: &ApiConnection,
     container: &PodContainer,
 ) -> Result<StartedProbe, ApiError> {
     let pods: Api<Pod> = Api::namespaced(connection.client().clone(), &container.namespace);
-    let said = first_word(connection, &pods, container).await?;
+    let said = first_report(connection, &pods, container).await?;
     let what = format!("attach to the probe of pod {container}");
     let process = connection.ask(&what, pods.attach(&container.pod, &session(container))).await?;
     let StartedProbe { output, input, exit_reason } = talk(connection, what, process)?;
     Ok(StartedProbe { output: Box::new(Cursor::new(said).chain(output)), input, exit_reason })
 }
 
-/// The line with which a probe begins: who attaches hears nothing of what was said before, but it is in the log. It is
-/// the only one before the first order.
-async fn first_word(
+/// Reads a probe's first report from the container's log, because attaching shows only later output. It is the only
+/// report before the first order.
+async fn first_report(
     connection: &ApiConnection,
     pods: &Api<Pod>,
     container: &PodContainer,
 ) -> Result<String, ApiError> {
-    let what = format!("read what the probe of pod {container} says");
+    let what = format!("read the first report of the probe of pod {container}");
     let parameters =
         LogParams { container: Some(container.container.clone()), follow: true, ..LogParams::default() };
     let log = connection.ask(&what, pods.log_stream(&container.pod, &parameters)).await?;
@@ -82,11 +82,11 @@ async fn first_word(
         server: connection.server().to_owned(),
         reason,
     };
-    match tokio::time::timeout(FIRST_WORD, lines.next()).await {
+    match tokio::time::timeout(READY, lines.next()).await {
         Ok(Some(Ok(line))) => Ok(format!("{line}\n")),
         Ok(Some(Err(error))) => Err(garbled(error.to_string())),
-        Ok(None) => Err(garbled("its log ends with nothing said".to_owned())),
-        Err(_) => Err(garbled(format!("it said nothing within {} s", FIRST_WORD.as_secs()))),
+        Ok(None) => Err(garbled("its log ends without a report".to_owned())),
+        Err(_) => Err(garbled(format!("it did not report within {} s", READY.as_secs()))),
     }
 }
 
@@ -116,12 +116,14 @@ fn talk(
 
 async fn exit_reason(mut process: AttachedProcess, end: SessionEnd) -> Option<String> {
     let mut said = String::new();
-    if let Some(complaints) = process.stderr() {
-        // A stream that breaks ends the complaints.
-        let read =
-            SessionOutput::new(complaints, end.clone()).take(MOST_COMPLAINTS).read_to_string(&mut said).await;
+    if let Some(error_output) = process.stderr() {
+        // A broken stream ends the output.
+        let read = SessionOutput::new(error_output, end.clone())
+            .take(MOST_ERROR_OUTPUT)
+            .read_to_string(&mut said)
+            .await;
         if let Err(error) = read {
-            debug!(%error, "the complaints of a probe break off");
+            debug!(%error, "the error output of a probe is incomplete");
         }
     }
     let said = Some(said.trim().to_owned()).filter(|said| !said.is_empty());

@@ -1,4 +1,4 @@
-//! Hubble Relay: where it is, and what a connection to it needs.
+//! Finds Hubble Relay and the certificate authority for connections to it.
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
@@ -11,28 +11,28 @@ use crate::forward::{self, PodPort};
 const LABEL: &str = "k8s-app=hubble-relay";
 const PORT_NAME: &str = "grpc";
 const PORT: u16 = 4245;
-/// The Secret with the certificates of its server.
+/// The Secret with its server certificate.
 const CERTIFICATES: &str = "hubble-relay-server-certs";
-/// A name that the certificate of its server is for: it is for all of `*.hubble-relay.cilium.io`.
+/// A name that its server certificate is valid for: the certificate is for `*.hubble-relay.cilium.io`.
 /// <https://docs.cilium.io/en/stable/observability/hubble/configuration/tls/>
 pub const SERVER_NAME: &str = "verdikt.hubble-relay.cilium.io";
 
-/// A Relay that runs.
+/// A running Relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relay {
     /// Where it listens.
     pub port: PodPort,
-    /// The certificate, in PEM, by which its own is known; none where it speaks without TLS.
+    /// The certificate authority of its certificate, in PEM; none if it does not use TLS.
     pub authority: Option<String>,
 }
 
-/// Why there is no Relay to speak to.
+/// Why Relay cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RelayError {
     /// The API server does not answer.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// None runs.
+    /// No pod of it is ready.
     #[error(
         "no pod of Hubble Relay is ready in {namespace}: enable it (`hubble.relay.enabled=true`), or look at the Deployment {namespace}/hubble-relay"
     )]
@@ -40,9 +40,9 @@ pub enum RelayError {
         /// The namespace of Cilium.
         namespace: String,
     },
-    /// It speaks TLS, and its authority is not known.
+    /// It uses TLS, and its certificate authority cannot be read.
     #[error(
-        "Hubble Relay speaks TLS, and its certificate authority cannot be read: {reason}; allow `get` of the Secret {namespace}/{CERTIFICATES}, or switch it off (`hubble.relay.tls.server.enabled=false`)"
+        "cannot read the certificate authority of Hubble Relay, which uses TLS: {reason}; allow `get` of the Secret {namespace}/{CERTIFICATES}, or switch TLS off (`hubble.relay.tls.server.enabled=false`)"
     )]
     Authority {
         /// The namespace of Cilium.
@@ -50,9 +50,9 @@ pub enum RelayError {
         /// Why not.
         reason: String,
     },
-    /// It wants a certificate of its clients.
+    /// It requires a client certificate.
     #[error(
-        "Hubble Relay wants a certificate of its clients, and verdikt has none: switch that off (`hubble.relay.tls.server.mtls=false`)"
+        "cannot use Hubble Relay: it requires a client certificate, and verdikt has none; switch that off (`hubble.relay.tls.server.mtls=false`)"
     )]
     Mutual,
 }
@@ -86,7 +86,7 @@ async fn authority(connection: &ApiConnection, namespace: &str) -> Result<String
     let secrets: Api<Secret> = Api::namespaced(connection.client().clone(), namespace);
     let what = format!("read the Secret {namespace}/{CERTIFICATES}");
     let secret = connection.ask(&what, secrets.get(CERTIFICATES)).await.map_err(|error| match error {
-        // What verdikt is granted otherwise has no part in secrets.
+        // clusters/rbac.yaml grants no other secret.
         ApiError::Forbidden { reason, .. } => reason,
         error => error.to_string(),
     })?;
@@ -148,9 +148,9 @@ mod tests {
         insta::assert_snapshot!(text, @r#"
         relay-1:4245 None
         relay-1:4245 Some("pem")
-        Hubble Relay speaks TLS, and its certificate authority cannot be read: secrets is forbidden: User "u" cannot get resource "secrets"; allow `get` of the Secret kube-system/hubble-relay-server-certs, or switch it off (`hubble.relay.tls.server.enabled=false`)
-        Hubble Relay speaks TLS, and its certificate authority cannot be read: the Secret kube-system/hubble-relay-server-certs has no `ca.crt`; allow `get` of the Secret kube-system/hubble-relay-server-certs, or switch it off (`hubble.relay.tls.server.enabled=false`)
-        Hubble Relay wants a certificate of its clients, and verdikt has none: switch that off (`hubble.relay.tls.server.mtls=false`)
+        cannot read the certificate authority of Hubble Relay, which uses TLS: secrets is forbidden: User "u" cannot get resource "secrets"; allow `get` of the Secret kube-system/hubble-relay-server-certs, or switch TLS off (`hubble.relay.tls.server.enabled=false`)
+        cannot read the certificate authority of Hubble Relay, which uses TLS: the Secret kube-system/hubble-relay-server-certs has no `ca.crt`; allow `get` of the Secret kube-system/hubble-relay-server-certs, or switch TLS off (`hubble.relay.tls.server.enabled=false`)
+        cannot use Hubble Relay: it requires a client certificate, and verdikt has none; switch that off (`hubble.relay.tls.server.mtls=false`)
         no pod of Hubble Relay is ready in kube-system: enable it (`hubble.relay.enabled=true`), or look at the Deployment kube-system/hubble-relay
         "#);
     }

@@ -1,4 +1,4 @@
-//! Services as verdikt makes them.
+//! Builds the manifests of services and endpoint slices.
 
 #[cfg(test)]
 mod tests;
@@ -25,7 +25,7 @@ pub(crate) fn protocol(protocol: Protocol) -> &'static str {
     }
 }
 
-/// A protocol of a service's port, TCP by default; none if it is another.
+/// Reads the protocol of a service port, TCP by default; none if it is unknown.
 pub(crate) fn protocol_of(written: Option<&str>) -> Option<Protocol> {
     match written {
         None | Some("TCP") => Some(Protocol::Tcp),
@@ -35,7 +35,7 @@ pub(crate) fn protocol_of(written: Option<&str>) -> Option<Protocol> {
     }
 }
 
-/// The type of a service, `ClusterIP` by default.
+/// Reads the type of a service, `ClusterIP` by default.
 pub(crate) fn type_of(written: Option<&str>) -> ServiceType {
     match written {
         Some("NodePort") => ServiceType::NodePort,
@@ -44,7 +44,7 @@ pub(crate) fn type_of(written: Option<&str>) -> ServiceType {
     }
 }
 
-/// Services with several ports must name them.
+/// The name of a service port: services with several ports must name them.
 /// <https://kubernetes.io/docs/concepts/services-networking/service/#multi-port-services>
 fn port_name(port: &ServicePort) -> String {
     format!("{}-{}", port.protocol, port.port)
@@ -101,8 +101,8 @@ pub fn manifest(name: &NamespacedName, service: &Service, run: &RunId) -> Value 
     })
 }
 
-/// Where hosts outside reach a service: the addresses that its load balancer gave, or else its ports of these nodes. None
-/// while a load balancer has given no address.
+/// The addresses and ports at which hosts outside reach a service: those of its load balancer, or else its node ports on
+/// these nodes. None while the load balancer has assigned no address.
 pub(crate) fn exposed_ports(service: &CoreService, nodes: &[IpAddr]) -> Option<ExposedPorts> {
     let spec = service.spec.as_ref()?;
     let is_balanced = type_of(spec.type_.as_deref()) == ServiceType::LoadBalancer;
@@ -126,7 +126,7 @@ pub(crate) fn exposed_ports(service: &CoreService, nodes: &[IpAddr]) -> Option<E
     Some(exposed_ports.collect())
 }
 
-/// The headless services of a topology, which have no address: their names lead to those of the endpoints behind them.
+/// The headless services of a topology, with the addresses of their endpoints, to which their names resolve.
 /// <https://kubernetes.io/docs/concepts/services-networking/service/#headless-services>
 pub(crate) fn headless(topology: &Topology, addresses: &Addresses) -> BTreeMap<NamespacedName, Vec<IpAddr>> {
     let services = topology.services.keys().filter(|name| topology.is_headless(name));
@@ -137,7 +137,7 @@ pub(crate) fn headless(topology: &Topology, addresses: &Addresses) -> BTreeMap<N
     services.map(|name| (name.clone(), behind(name))).collect()
 }
 
-/// The endpoints of a service without a selector: the addresses of hosts outside and of nodes, one family in each slice.
+/// The endpoint slices of a service without a selector: addresses of hosts outside and of nodes, one slice per family.
 /// <https://kubernetes.io/docs/concepts/services-networking/service/#services-without-selectors>
 pub fn slices(name: &NamespacedName, service: &Service, hosts: &[IpAddr], run: &RunId) -> Vec<Value> {
     let families = [("IPv4", true), ("IPv6", false)];

@@ -1,10 +1,13 @@
-//! Waiting until the datapath has what the API server has.
+//! Waits until the datapath enforces the policies that the API server has stored.
 //!
-//! Four things must be true before anything is attempted, and each is asked of the one who knows: Cilium's operator has
-//! judged each object (its condition `Valid`), each pod has the predicted labels as its identity (its
-//! `CiliumEndpoint`, or its agent's word), the agent of each node has read every change, and each endpoint has realized
-//! that revision of the policy. Whether an attempt would now meet it is shown by a first attempt, which is
-//! the caller's.
+//! Four things must be true before any attempt is made:
+//!
+//! 1. Cilium's operator has validated each object: its condition `Valid`.
+//! 2. Each pod has the predicted labels as its identity: its `CiliumEndpoint`, or its agent's list of endpoints.
+//! 3. The agent of each node has read every change.
+//! 4. Each endpoint has realized that revision of the policy.
+//!
+//! Whether an attempt really meets the new policy only a first attempt shows, which the caller makes.
 
 mod agents;
 mod canary;
@@ -31,29 +34,29 @@ pub(crate) use self::cause::UnhealthyEndpoint;
 /// Labels as Cilium writes them: `k8s:app=redis`.
 pub type IdentityLabels = BTreeSet<String>;
 
-/// What must be true.
+/// What to wait for.
 #[derive(Clone, Copy, Debug)]
 pub struct SettleGoal<'a> {
-    /// The policies, as the API server took them.
+    /// The policies as the API server accepted them.
     pub applied: &'a AppliedPolicies,
     /// The labels predicted for each pod.
     pub identities: &'a BTreeMap<NamespacedName, IdentityLabels>,
-    /// How long all of it may take.
+    /// The timeout of the whole wait.
     pub deadline: Duration,
 }
 
-/// How settling went. Times are counted from its begin.
+/// The result of settling. Times are relative to its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settled {
     /// What Cilium refused, by the index of the manifest.
     pub refused: BTreeMap<usize, ClusterRefusal>,
-    /// When every object was judged.
+    /// When every object was validated.
     pub judged: Duration,
-    /// When every pod had its labels; zero where they are those of the step before.
+    /// When every pod had its labels; zero if they have not changed since the step before.
     pub identified: Duration,
-    /// When every endpoint had realized the policy; none where no agent could be asked.
+    /// When every endpoint had realized the policy; none if no agent could be asked.
     pub realized: Option<Duration>,
-    /// Why agents could not be asked.
+    /// Why an agent could not be asked.
     pub unasked: Option<String>,
 }
 
@@ -64,15 +67,15 @@ pub enum SettleError {
     #[error(transparent)]
     Api(#[from] ApiError),
     /// It took too long.
-    #[error("{what}: not so after {:.1} s: {last}{}", after.as_secs_f64(), added(causes))]
+    #[error("{what}: timed out after {:.1} s: {last}{}", after.as_secs_f64(), added(causes))]
     Late {
         /// What was waited for.
         what: String,
         /// What was last seen.
         last: String,
-        /// How long it was waited for.
+        /// The timeout.
         after: Duration,
-        /// What those say who may know why.
+        /// Possible causes, as the agents report them.
         causes: Vec<String>,
     },
 }
@@ -99,7 +102,7 @@ struct Countdown {
 }
 
 impl Countdown {
-    /// A part of the time that another one leaves, after which something else is tried.
+    /// A deadline for one try, within the remaining time of another deadline.
     fn round(of: Self) -> Self {
         Self { begin: Instant::now(), deadline: agents::ROUND.min(of.left()) }
     }
@@ -127,15 +130,15 @@ impl Cluster {
             Ok::<_, SettleError>((refused, clock.begin.elapsed()))
         };
         let ((refused, judged), identified, read) = if self.are_identified(wanted.identities) {
-            // Nothing but policies may have changed, so all is asked at once.
+            // Only policies may have changed, so all waits run at once.
             let canaries = self.create_canaries(touched).await?;
             let read = async { Ok(self.read(&canaries, Countdown::round(clock)).await) };
             let (judged, read) = tokio::try_join!(judged(self), read)?;
             (judged, Duration::ZERO, read)
         } else {
             let identified = async {
-                // The agent knows seconds before it tells the API server, and for pods of one node its word is the
-                // datapath's.
+                // The agent knows its identities seconds before it updates the `CiliumEndpoint`, and for pods of one
+                // node it is the authority.
                 tokio::select! {
                     told = self.identified(wanted.identities, clock) => told?,
                     () = self.identified_by_agent(wanted.identities, clock) => {}
@@ -143,7 +146,7 @@ impl Cluster {
                 Ok::<_, SettleError>(clock.begin.elapsed())
             };
             let (judged, identified) = tokio::try_join!(judged(self), identified)?;
-            // Endpoints learn of new identities as well, so what they must have comes after.
+            // New identities change the policy of endpoints too, so its revision is waited for afterwards.
             let canaries = self.create_canaries(touched).await?;
             (judged, identified, self.read(&canaries, Countdown::round(clock)).await)
         };

@@ -1,4 +1,4 @@
-//! Waiting for objects of a cluster to be in some state: by watching them, with a deadline.
+//! Waits for objects of a cluster to reach a state, by watching them, with a deadline.
 
 #[cfg(test)]
 mod tests;
@@ -17,24 +17,24 @@ use tracing::debug;
 use crate::connect::ApiConnection;
 use crate::error::{ApiError, ApiRequest};
 
-/// How long a namespace may take to go: its pods end at once, but controllers remove what is in it one by one.
+/// The timeout for a namespace to be removed: its pods end at once, but controllers remove its contents one by one.
 pub(crate) const GONE_DEADLINE: Duration = Duration::from_mins(2);
 
-/// Where waits tell what they wait for: one line each time something was seen. Nobody has to listen.
+/// Receives messages about what is being waited for: one line whenever something was seen. The listener is optional.
 #[derive(Clone, Debug, Default)]
 pub struct WaitProgress {
     listener: Option<mpsc::UnboundedSender<String>>,
-    /// What the waits are for.
+    /// The prefix of each message.
     subject: Option<String>,
 }
 
 impl WaitProgress {
-    /// Tells there.
+    /// Sends the messages to this listener.
     pub fn to(listener: mpsc::UnboundedSender<String>) -> Self {
         Self { listener: Some(listener), subject: None }
     }
 
-    /// Tells in the same place, and says each time what the waits are for.
+    /// The same listener with a prefix for each message.
     #[must_use]
     pub fn about(&self, subject: &str) -> Self {
         Self { listener: self.listener.clone(), subject: Some(subject.to_owned()) }
@@ -47,13 +47,13 @@ impl WaitProgress {
                 Some(subject) => format!("{subject}: {text}"),
                 None => text,
             };
-            // One who has stopped listening misses nothing.
+            // A listener that is gone needs no messages.
             let _ = listener.send(text);
         }
     }
 }
 
-/// A wait: its condition, its time limit, and where it is reported.
+/// A wait: what for, how long, and where it is reported.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait<'a> {
     /// What is waited for: completes "cannot …".
@@ -65,27 +65,27 @@ pub(crate) struct Wait<'a> {
 /// Objects by namespace and name.
 pub(crate) type Seen<K> = BTreeMap<(String, String), K>;
 
-/// What is watched: objects of a kind, all or those that a field or label selects.
+/// What to watch: all objects of a kind, or those that a field or label selects.
 pub(crate) type Watched<K> = (Api<K>, watcher::Config);
 
-/// What looking at the objects came to.
+/// The state of the watched objects.
 pub(crate) enum WaitState<T> {
     /// They are as wanted.
     Done(T),
     /// Not yet; what was seen.
     NotYet(String),
-    /// They never will be; why.
+    /// They will never be as wanted; why.
     Never(String),
 }
 
-/// Why the objects are not as wanted.
+/// Why a wait failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Late {
-    /// They may not be watched.
+    /// The objects cannot be watched.
     Api(ApiError),
-    /// It took too long; what was last seen, and how long it was waited for.
+    /// It took too long; what was last seen, and the timeout.
     Deadline { last: String, after: Duration },
-    /// They never will be; why.
+    /// The objects will never be as wanted; why.
     Failed(String),
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn named<K>(api: Api<K>, name: &str) -> Watched<K> {
     (api, watcher::Config::default().fields(&format!("metadata.name={name}")))
 }
 
-/// Watches until the objects are as wanted. A watch that breaks is begun again until the deadline.
+/// Watches until the objects are as wanted. A broken watch is restarted until the deadline.
 pub(crate) async fn until<K, T>(
     connection: &ApiConnection,
     wait: Wait<'_>,
@@ -146,11 +146,11 @@ where
 /// The objects that several watches have listed so far.
 struct ListedObjects<K> {
     seen: Seen<K>,
-    /// What a watch that begins again lists replaces what it had before.
+    /// The objects that a restarted watch has listed so far; they replace its earlier objects.
     listing: BTreeMap<usize, Seen<K>>,
-    /// The watch that each object is of.
+    /// The watch that each object belongs to.
     owned: BTreeMap<(String, String), usize>,
-    /// The watches that have listed everything once.
+    /// Which watches have listed everything once.
     complete: Vec<bool>,
 }
 
@@ -160,7 +160,7 @@ impl<K: kube::Resource> ListedObjects<K> {
         Self { seen: Seen::new(), listing, owned, complete: vec![false; watches] }
     }
 
-    /// Takes in an event of the watch with this number.
+    /// Applies an event of the watch with this number.
     fn follow(&mut self, watch: usize, event: Event<K>) {
         match event {
             Event::Init => drop(self.listing.insert(watch, Seen::new())),
@@ -194,7 +194,7 @@ fn failure(connection: &ApiConnection, what: &str, error: &watcher::Error) -> Op
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
         | watcher::Error::WatchFailed(error) => Some(asked.failed(error)),
-        // The history the watch asks for is gone: it begins anew.
+        // The resource version of the watch is too old: it starts again.
         _ => None,
     }
 }

@@ -1,8 +1,8 @@
 //! Hosts outside the cluster: probes that verdikt starts by a command, on a machine to which the cluster's nodes route
 //! the addresses of the hosts.
 //!
-//! One probe is one host, and lives at the host's address. One more answers for the DNS names of the hosts, where the
-//! cluster's DNS server asks for the names in [`DOMAIN`].
+//! Each probe is one host and uses the host's address. One more probe serves the DNS names of the hosts: the cluster's
+//! DNS server forwards queries for [`DOMAIN`] to it.
 
 #[cfg(test)]
 mod tests;
@@ -20,12 +20,12 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 
 use crate::error::list;
 
-/// The domain whose names the cluster's DNS server must ask for there. It is nobody's:
+/// The domain that the cluster's DNS server must forward. It is reserved:
 /// <https://www.rfc-editor.org/rfc/rfc2606#section-2>
 pub const DOMAIN: &str = "test";
 
-/// How much of what a probe complains of is kept.
-const MOST_COMPLAINTS: u64 = 4096;
+/// How much of a probe's standard error is kept, in bytes.
+const MOST_ERROR_OUTPUT: u64 = 4096;
 
 /// Reads a range of addresses, or one address.
 pub fn range(text: &str) -> Result<IpNet, String> {
@@ -36,19 +36,19 @@ pub fn range(text: &str) -> Result<IpNet, String> {
         .ok_or_else(|| "it is neither an address nor a range such as 203.0.113.0/24".to_owned())
 }
 
-/// Where hosts outside the cluster are.
+/// Where probes for hosts outside the cluster run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct World {
-    /// What starts a probe there, for a shell: `ssh gateway verdikt-probe`. `--address ADDRESS` is added.
+    /// The shell command that starts a probe there: `ssh gateway verdikt-probe`. `--address ADDRESS` is added.
     pub command: String,
-    /// The addresses that lead there.
+    /// The addresses that are routed there.
     pub addresses: Vec<IpNet>,
-    /// The one of them at which the cluster's DNS server asks for the names in [`DOMAIN`]; none if it does not ask.
+    /// The one of them to which the cluster's DNS server forwards [`DOMAIN`]; none if it does not.
     pub dns: Option<IpAddr>,
 }
 
 impl World {
-    /// Why the hosts of a topology cannot be made; none if they can.
+    /// Why the hosts of a topology cannot run there; none if they can.
     pub fn unfit(&self, topology: &Topology) -> Option<String> {
         topology.world.iter().find_map(|(name, host)| {
             let address = host.address;
@@ -70,7 +70,7 @@ impl World {
         })
     }
 
-    /// Starts the probe that lives at an address.
+    /// Starts a probe at an address.
     pub(crate) fn start(&self, address: IpAddr) -> io::Result<RunningProbe> {
         let mut child = Command::new("sh")
             .args(["-c", &format!("exec {} --address {address}", self.command)])
@@ -90,7 +90,7 @@ fn is_in_domain(name: &str) -> bool {
     name == DOMAIN || name.strip_suffix(DOMAIN).is_some_and(|rest| rest.ends_with('.'))
 }
 
-/// A probe that was started. It ends with its process.
+/// A started probe. It ends with its process.
 pub(crate) struct RunningProbe {
     output: ChildStdout,
     input: ChildStdin,
@@ -98,19 +98,19 @@ pub(crate) struct RunningProbe {
 }
 
 impl RunningProbe {
-    /// Lets it be the probe of an endpoint.
+    /// Makes it the probe of an endpoint.
     pub(crate) fn join(self, probes: &mut Probes, endpoint: Endpoint) {
         probes.add(endpoint, self.output, self.input, exit_reason(self.child));
     }
 }
 
-/// What the program complained of, or how it ended.
+/// Waits for the end of the program, and returns its error output or how it ended.
 async fn exit_reason(mut child: Child) -> Option<String> {
     let mut said = String::new();
-    if let Some(complaints) = child.stderr.take() {
-        // Output that cannot be read is not a complaint.
-        if let Err(error) = complaints.take(MOST_COMPLAINTS).read_to_string(&mut said).await {
-            debug!(%error, "the complaints of a program break off");
+    if let Some(error_output) = child.stderr.take() {
+        // Error output that cannot be read is left out.
+        if let Err(error) = error_output.take(MOST_ERROR_OUTPUT).read_to_string(&mut said).await {
+            debug!(%error, "the error output of a program is incomplete");
         }
     }
     let said = said.trim();

@@ -38,7 +38,7 @@ const SAID: &[(&[&str], &str)] = &[
             "could not locate any control plane nodes",
             "failed to get cluster internal",
         ],
-        "the cluster was never whole, or is no more: take it down with `verdikt cluster down`, and up again",
+        "the cluster is incomplete or gone: take it down with `verdikt cluster down`, and up again",
     ),
     (
         &["already exist for a cluster", "node(s) already exist"],
@@ -68,7 +68,7 @@ const SAID: &[(&[&str], &str)] = &[
     ),
     (
         &["toomanyrequests", "rate limit"],
-        "the registry answers no more for now: `docker login` raises its limit; or name a mirror with `--registry HOST`",
+        "the registry's rate limit is reached: `docker login` raises it; or name a mirror with `--registry HOST`",
     ),
     (
         &[
@@ -81,16 +81,16 @@ const SAID: &[(&[&str], &str)] = &[
             "is not a valid chart repository",
             "network is unreachable",
         ],
-        "the registry or chart cannot be reached from here: see whether a proxy is needed (HTTPS_PROXY), or work without \
+        "cannot reach the registry or chart: check whether a proxy is needed (HTTPS_PROXY), or work without \
          the internet: `--registry HOST` or `--image-archive FILE`, and `--chart FILE`",
     ),
     (
         &["manifest unknown", "not found: manifest", "no such manifest", "pull access denied"],
-        "the registry does not have this image: `verdikt images` lists what it must have, by digest",
+        "the registry does not have this image: `verdikt images` lists all that it must have, by digest",
     ),
     (
         &["does not appear to be a gzipped archive", ".tgz\" not found"],
-        "name a chart that is there, and that `helm pull` wrote",
+        "name an existing chart that `helm pull` wrote",
     ),
     (
         &[
@@ -99,7 +99,7 @@ const SAID: &[(&[&str], &str)] = &[
             "unrecognized image format",
             "no such file or directory",
         ],
-        "name an archive that is there, and that `docker save` wrote",
+        "name an existing archive that `docker save` wrote",
     ),
 ];
 
@@ -120,12 +120,12 @@ pub(crate) fn of(error: &Error) -> String {
             format!("{}; then `verdikt cluster doctor`", install::how(*program))
         }
         Error::NotStarted { program, .. } => {
-            format!("see whether `{program}` runs by itself: `{program} version`")
+            format!("check whether `{program}` runs by itself: `{program} version`")
         }
         Error::Failed { program, said, .. } => of_failure(*program, said),
-        Error::Interrupted { .. } => "the same command goes on where it stopped".to_owned(),
+        Error::Interrupted { .. } => "run the same command again: it continues where it stopped".to_owned(),
         Error::TimedOut { program: Program::Docker, .. } => {
-            "see whether the docker daemon answers: `docker info`; a slow network may need the images beforehand: \
+            "check whether the docker daemon answers: `docker info`; on a slow network load the images beforehand: \
              `--image-archive FILE`"
                 .to_owned()
         }
@@ -142,7 +142,7 @@ pub(crate) fn of(error: &Error) -> String {
             versions().charts
         ),
         Error::Answer { program, .. } => {
-            format!("see whether `{program}` is the program that verdikt expects: `verdikt cluster doctor`")
+            format!("check whether `{program}` is the program that verdikt expects: `verdikt cluster doctor`")
         }
         Error::File { .. } => "name a file that can be read".to_owned(),
     }
@@ -155,7 +155,7 @@ fn of_failure(program: Program, said: &str) -> String {
         return (*advice).to_owned();
     }
     match program {
-        Program::Docker => "see what the docker daemon has to say: `docker info`".to_owned(),
+        Program::Docker => "check the docker daemon: `docker info`".to_owned(),
         Program::Kind => "`kind create cluster --retain -v 1` with the profile's kind.yaml keeps the nodes, and `kind \
                           export logs` says what happened in them"
             .to_owned(),

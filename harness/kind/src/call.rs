@@ -17,7 +17,7 @@ use crate::program::Program;
 
 /// How many of the last lines of a failing program's output are repeated.
 const LINES_SAID: usize = 12;
-/// How often a running call looks whether it should end.
+/// How often a running call checks whether it should end.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The flag that is set when this process should end.
@@ -44,7 +44,7 @@ pub(crate) struct ProgramCall {
 }
 
 impl ProgramCall {
-    /// Makes a call with a timeout of a minute; `what` completes the message `cannot …`, as in `create the cluster`.
+    /// Makes a call with a timeout of a minute; `doing` completes the message `cannot …`, as in `create the cluster`.
     pub(crate) fn new(program: Program, doing: impl Into<String>) -> Self {
         let deadline = Duration::from_mins(1);
         Self { program, arguments: Vec::new(), input: None, deadline, doing: doing.into(), cleans_up: false }
@@ -98,7 +98,7 @@ impl ProgramCall {
         let read = match carry(&mut child, self.input.clone()) {
             Ok(read) => read,
             Err(source) => {
-                // What it was to say nobody could read.
+                // Nobody would read its output.
                 if let Err(error) = kill(&mut child) {
                     debug!(%error, "cannot end a program whose output is not needed any more");
                 }
@@ -149,7 +149,7 @@ fn carry(child: &mut Child, input: Option<Vec<u8>>) -> io::Result<Receiver<(usiz
             if let Some(mut from) = from {
                 // What was read before an error is all there is.
                 if let Err(error) = from.read_to_end(&mut bytes) {
-                    debug!(%error, "the output of a program breaks off");
+                    debug!(%error, "the output of a program is incomplete");
                 }
             }
             send.send((number, String::from_utf8_lossy(&bytes).into_owned()))

@@ -23,7 +23,7 @@ pub enum Error {
         wanted: VersionNumber,
     },
     /// A program does not print its version.
-    #[error("`{program}` does not tell its version: it says `{said}`")]
+    #[error("cannot read the version of `{program}`: it prints `{said}`")]
     NoVersion {
         /// The program.
         program: Program,
@@ -91,7 +91,7 @@ pub enum Error {
         profile: &'static str,
     },
     /// A program printed something unexpected.
-    #[error("`{program}` answers with something that cannot be read: `{said}`")]
+    #[error("cannot read the output of `{program}`: `{said}`")]
     Answer {
         /// The program.
         program: Program,
@@ -112,7 +112,7 @@ pub enum Error {
 fn failed(status: Option<i32>, said: &str) -> String {
     let how = status.map_or_else(|| "was killed".to_owned(), |status| format!("exits with {status}"));
     if said.is_empty() {
-        return format!("{how} and says nothing");
+        return format!("{how} without any output");
     }
     let said = said.replace('\n', "\n  | ");
     format!("{how}\n  | {said}")

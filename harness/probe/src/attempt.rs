@@ -1,4 +1,4 @@
-//! Attempts, by what they try.
+//! Makes attempts, one module for each kind.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) use progress::{AttemptProgress, Ending};
 use look_up::address;
 use query::QueryTransport;
 
-/// Makes an attempt, and tells what it came to.
+/// Makes an attempt, and returns its outcome.
 pub(crate) async fn make(
     action: Action,
     resolver: Arc<Resolver>,
@@ -35,7 +35,7 @@ pub(crate) async fn make(
     made.unwrap_or_else(|outcome| outcome)
 }
 
-/// The outcome of an attempt that was answered; the error is that of any other.
+/// Makes an attempt. The error is the outcome of an attempt that was not answered.
 async fn answered(
     action: &Action,
     resolver: &Resolver,

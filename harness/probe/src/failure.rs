@@ -1,4 +1,4 @@
-//! What a client has seen when the system answers with an error.
+//! Maps errors of the system to outcomes.
 
 use std::io;
 
@@ -7,13 +7,13 @@ use nix::errno::Errno;
 use verdikt_platform::limit::Limit;
 use verdikt_wire::WireOutcome;
 
-/// What an error of a socket that has its address means for the attempt.
+/// The outcome for an error of a bound socket.
 ///
-/// The system turns ICMP messages into error numbers: <https://man7.org/linux/man-pages/man7/icmp.7.html>.
+/// The kernel maps ICMP messages to error numbers: <https://man7.org/linux/man-pages/man7/icmp.7.html>.
 pub(crate) fn outcome(error: &io::Error) -> WireOutcome {
     let Some(number) = error.raw_os_error() else { return WireOutcome::NotAttempted(words(error)) };
     match Errno::from_raw(number) {
-        // A protocol that nobody speaks there is told by ENOPROTOOPT.
+        // ENOPROTOOPT: the host does not support the protocol.
         Errno::ECONNREFUSED | Errno::ENOPROTOOPT => WireOutcome::Refused,
         Errno::ECONNRESET | Errno::EPIPE => WireOutcome::Reset,
         Errno::EHOSTUNREACH
@@ -27,8 +27,8 @@ pub(crate) fn outcome(error: &io::Error) -> WireOutcome {
     }
 }
 
-/// Whether a datagram was sent. One that the sender's own machine drops on its way out, as a datapath there does, is
-/// lost like any other: its answer does not come.
+/// Checks that a datagram was sent. One that the sender's own machine drops, as Cilium does at egress, counts as sent:
+/// it is lost like any other.
 pub(crate) fn sent(result: io::Result<usize>) -> io::Result<()> {
     match result {
         Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => Ok(()),
@@ -36,10 +36,9 @@ pub(crate) fn sent(result: io::Result<usize>) -> io::Result<()> {
     }
 }
 
-/// What an error means where no socket could be made.
+/// The outcome for an error when opening a socket.
 pub(crate) fn not_made(error: &io::Error) -> WireOutcome {
-    // Only the routing table can say so before the first packet. Where there is no address to send from, there is none
-    // to answer to either.
+    // Before the first packet these errors come from the routing table, or from the lack of an own address of the family.
     let unreachable = [Errno::EHOSTUNREACH, Errno::ENETUNREACH, Errno::ENETDOWN, Errno::EADDRNOTAVAIL];
     if error.raw_os_error().is_some_and(|number| unreachable.contains(&Errno::from_raw(number))) {
         WireOutcome::Unreachable
@@ -48,7 +47,7 @@ pub(crate) fn not_made(error: &io::Error) -> WireOutcome {
     }
 }
 
-/// Completes a sentence with an error, or with the limit that it is about.
+/// An error as text, or the system limit that caused it.
 pub(crate) fn words(error: &io::Error) -> String {
     if let Some(limit) = Limit::of(error) {
         return limit.to_string();

@@ -1,9 +1,9 @@
-//! The probe that runs beside a pod's traffic: it serves what the pod serves, and attempts what it is told.
+//! The probe: a process in a pod or network namespace that serves the pod's ports and makes attempts.
 //!
-//! It is told by [`Order`](verdikt_wire::Order)s, one JSON object a line, and answers with [`Report`](verdikt_wire::Report)s. It ends when its
-//! orders end.
+//! It reads [`Order`](verdikt_wire::Order)s, one JSON object a line, and writes [`Report`](verdikt_wire::Report)s. It ends
+//! at the end of its input.
 //!
-//! It lives in Linux alone; elsewhere this crate is empty.
+//! It runs on Linux only; elsewhere this crate is empty.
 //!
 //! Must not know: Kubernetes, scenario files, or what a policy is.
 

@@ -1,5 +1,5 @@
-//! The probe as a program: orders on standard input, reports on standard output. `--address ADDRESS` lets it live there;
-//! `--patience SECONDS` lets it end if nobody gives it an order for that long.
+//! The probe as a program: orders on standard input, reports on standard output. With `--address ADDRESS` it only uses that
+//! address; with `--patience SECONDS` it ends if no first order arrives within that time.
 
 use std::io::{self, Write};
 #[cfg(target_os = "linux")]
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> ExitCode {
-    let _ = writeln!(io::stderr(), "verdikt-probe: it runs on Linux only");
+    let _ = writeln!(io::stderr(), "verdikt-probe: it only runs on Linux");
     ExitCode::from(2)
 }
 
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let Some((address, patience)) = read(&arguments) else {
         let _ = writeln!(
             io::stderr(),
-            "verdikt-probe: it takes nothing but `--address ADDRESS` and `--patience SECONDS`"
+            "verdikt-probe: unknown arguments (expected `--address ADDRESS` or `--patience SECONDS`)"
         );
         return ExitCode::from(2);
     };

@@ -1,13 +1,13 @@
-//! The text by which a datagram says which attempt it belongs to.
+//! The text that identifies the attempt in a datagram.
 
 const BEFORE: &str = "verdikt attempt ";
 
-/// What an attempt sends.
+/// The text that an attempt sends.
 pub(crate) fn text(attempt: u64) -> Vec<u8> {
     format!("{BEFORE}{attempt}").into_bytes()
 }
 
-/// The attempt that sent this; none if no attempt did.
+/// The number of the attempt that sent this text; none if no attempt did.
 pub(crate) fn attempt(text: &[u8]) -> Option<u64> {
     str::from_utf8(text).ok()?.strip_prefix(BEFORE)?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! The probe: follows orders until they end.
+//! The probe's main loop: follows orders until its input ends.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -26,20 +26,19 @@ pub use thread::over;
 
 use orders::{InputLines, Line};
 
-/// How long the reports that are left may take when the orders have ended.
+/// The timeout for the remaining reports at the end.
 const LAST_REPORTS: Duration = Duration::from_millis(100);
 
-/// Follows the orders in `input` and reports to `output`, until `input` ends. Wants a tokio runtime with its I/O and
-/// time.
+/// Follows the orders in `input` and reports to `output`, until `input` ends. Needs a tokio runtime with I/O and time.
 ///
-/// When it returns, every server and every attempt has been given up.
+/// When it returns, all servers and attempts have ended.
 ///
 /// Errors: those of `input` and `output`.
 pub async fn run(input: impl AsyncRead + Unpin, output: impl AsyncWrite + Unpin) -> io::Result<()> {
     run_at(Home::default(), None, input, output).await
 }
 
-/// The same for a probe that lives at one address, and does not wait longer for its first order than this.
+/// The same for a probe that uses one address only, and that waits at most this long for its first order.
 async fn run_at(
     home: Home,
     patience: Option<Duration>,
@@ -94,7 +93,7 @@ impl Probe {
         mut lines: InputLines<impl AsyncRead + Unpin>,
         patience: Option<Duration>,
     ) -> io::Result<()> {
-        // There is nothing else to wait for yet.
+        // Before the first order there are no attempts to wait for.
         let mut line = match patience {
             Some(patience) => timeout(patience, lines.next()).await.unwrap_or(Ok(None))?,
             None => lines.next().await?,
@@ -177,14 +176,14 @@ impl Probe {
         self.in_flight.insert(number, AttemptInFlight { task, endings, since });
     }
 
-    /// One that is not in flight has finished: its report crossed the order.
+    /// Ends an attempt or a stage of it. An attempt that is not in flight has finished: its report crossed the order.
     fn end(&self, number: u64, ending: Ending) {
         if let Some(known) = self.in_flight.get(&number) {
             let _ = known.endings.send(ending);
         }
     }
 
-    /// Reports that an attempt is over, when its number is free again.
+    /// Reports the end of an attempt, after which its number can be used again.
     fn finish(&mut self, number: u64, outcome: WireOutcome) {
         if let Some(known) = self.in_flight.remove(&number) {
             let took = microseconds(known.since.elapsed());
@@ -192,7 +191,7 @@ impl Probe {
         }
     }
 
-    /// The same for one whose task has panicked.
+    /// The same for an attempt whose task has panicked.
     fn finish_broken(&mut self, panic: &JoinError) {
         let found = self.in_flight.iter().find(|(_, known)| known.task == panic.id());
         if let Some(number) = found.map(|(number, _)| *number) {

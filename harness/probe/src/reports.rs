@@ -1,4 +1,4 @@
-//! Writing reports: everything that has something to report has a [`Reporter`], and one task writes.
+//! Writes reports: servers and attempts have a [`Reporter`] each, and one task writes.
 
 use std::io;
 use std::time::Duration;
@@ -14,38 +14,38 @@ const AT_ONCE: usize = 64;
 /// A report that waits to be written.
 pub(crate) struct WaitingReport {
     report: Report,
-    /// Told when it has been written.
+    /// Notified when it has been written.
     written: Option<oneshot::Sender<()>>,
 }
 
-/// Takes reports, without bound: a slow reader loses none.
+/// Queues reports, without bound: a slow reader loses none.
 #[derive(Clone)]
 pub(crate) struct Reporter {
     queue: mpsc::UnboundedSender<WaitingReport>,
 }
 
-/// A reporter, and what [`write`] wants.
+/// Creates a reporter, and the receiver for [`write`].
 pub(crate) fn channel() -> (Reporter, mpsc::UnboundedReceiver<WaitingReport>) {
     let (queue, reports) = mpsc::unbounded_channel();
     (Reporter { queue }, reports)
 }
 
 impl Reporter {
-    /// Reports. When nobody writes any more, nobody reads either.
+    /// Queues a report. It is dropped if the writer is gone, for then the reader is gone too.
     pub(crate) fn tell(&self, report: Report) {
         let _ = self.queue.send(WaitingReport { report, written: None });
     }
 
-    /// Reports, and returns when the report has left.
+    /// Queues a report, and returns when it has been written.
     pub(crate) async fn tell_first(&self, report: Report) {
         let (written, leaves) = oneshot::channel();
-        // When nobody writes any more, nobody waits either.
+        // As above.
         let _ = self.queue.send(WaitingReport { report, written: Some(written) });
         let _ = leaves.await;
     }
 }
 
-/// Writes reports in their order, until every [`Reporter`] is gone.
+/// Writes reports in order, until every [`Reporter`] is dropped.
 pub(crate) async fn write(
     mut reports: mpsc::UnboundedReceiver<WaitingReport>,
     mut output: impl AsyncWrite + Unpin,
@@ -67,7 +67,7 @@ pub(crate) async fn write(
     Ok(())
 }
 
-/// A duration as reports have it.
+/// A duration in microseconds, for reports.
 pub(crate) fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,25 +1,25 @@
 //! The packets that begin an SCTP association. <https://www.rfc-editor.org/rfc/rfc9260#section-3>
 //!
-//! Written here because the system's own SCTP is a module that most machines do not have.
+//! Implemented here because most machines lack the kernel module for SCTP.
 
-/// The protocol's number.
+/// The IP protocol number.
 pub(crate) const PROTOCOL: i32 = 132;
 
-/// The bytes of the common header.
+/// The length of the common header.
 const HEADER: usize = 12;
 
-/// Where the checksum stands.
+/// The position of the checksum.
 const CHECKSUM: std::ops::Range<usize> = 8..12;
 
-/// The numbers of the chunks.
+/// The types of chunks.
 const INIT: u8 = 1;
 const INIT_ACK: u8 = 2;
 const ABORT: u8 = 6;
 
-/// The parameter that an `INIT ACK` cannot be without, and one that says nothing.
+/// The parameter that an `INIT ACK` must have, with an empty cookie.
 const STATE_COOKIE: [u8; 8] = [0, 7, 0, 8, 0, 0, 0, 0];
 
-/// The room for what is received, and the numbers of streams, that are offered.
+/// The advertised receive window and numbers of streams.
 const WINDOW: u32 = 65_536;
 const STREAMS: u16 = 1;
 
@@ -30,25 +30,25 @@ pub(crate) struct Packet {
     pub(crate) from: u16,
     /// The port of the receiver.
     pub(crate) to: u16,
-    /// The tag that the receiver wants to see.
+    /// The verification tag that the receiver expects.
     pub(crate) tag: u32,
-    /// What it says.
+    /// Its content.
     pub(crate) says: Says,
 }
 
-/// What a packet says, as far as beginning an association goes.
+/// The content of a packet, as far as it is needed to start an association.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Says {
-    /// Begin an association in which I want to see this tag.
+    /// Requests an association with this tag for packets to the sender.
     Init(u32),
-    /// Agreed: I want to see this tag.
+    /// Accepts it, with this tag for packets to the sender.
     InitAck(u32),
-    /// There is no association.
+    /// Refuses or ends an association.
     Abort,
 }
 
 impl Packet {
-    /// Its bytes.
+    /// Encodes it.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.extend(self.from.to_be_bytes());
@@ -65,7 +65,7 @@ impl Packet {
         bytes
     }
 
-    /// Reads a packet; none if it is damaged or says something else.
+    /// Decodes a packet; none if it is damaged or has other content.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         let (header, chunks) = bytes.split_first_chunk::<HEADER>()?;
         let [a, b, c, d, t0, t1, t2, t3, sum @ ..] = *header;
@@ -82,7 +82,7 @@ impl Packet {
     }
 }
 
-/// The value of the chunks that begin an association. The first number of a sender's data is its tag, as is usual.
+/// The value of `INIT` and `INIT ACK` chunks. The initial sequence number is the tag, as usual.
 fn first(tag: u32) -> Vec<u8> {
     let mut value = Vec::new();
     value.extend(tag.to_be_bytes());
@@ -100,7 +100,7 @@ fn chunk(bytes: &mut Vec<u8>, kind: u8, value: &[u8]) {
     bytes.extend(value);
 }
 
-/// What the first chunk says that says something of the beginning.
+/// The content of the first chunk that is about starting an association.
 fn says(mut chunks: &[u8]) -> Option<Says> {
     loop {
         let ([kind, _, high, low], _) = chunks.split_first_chunk::<4>()?;
@@ -111,13 +111,13 @@ fn says(mut chunks: &[u8]) -> Option<Says> {
             INIT => return tag().map(Says::Init),
             INIT_ACK => return tag().map(Says::InitAck),
             ABORT => return Some(Says::Abort),
-            // The next one begins at a multiple of four bytes.
+            // Chunks are padded to a multiple of four bytes.
             _ => chunks = chunks.get(length.next_multiple_of(4)..)?,
         }
     }
 }
 
-/// The Castagnoli checksum of a packet, whose own four bytes count as nothing.
+/// The CRC-32C of a packet, where the checksum field itself counts as zero.
 /// <https://www.rfc-editor.org/rfc/rfc9260#appendix-A>
 fn checksum(packet: &[u8]) -> u32 {
     const POLYNOMIAL: u32 = 0x82f6_3b78;

@@ -1,4 +1,4 @@
-//! Servers, by what they speak.
+//! Servers, one module for each protocol.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,15 +19,15 @@ mod tcp;
 mod tls;
 mod udp;
 
-/// A server that serves until it is stopped or dropped.
+/// A running server; dropping it stops it.
 pub(crate) struct Server {
     port: u16,
     task: JoinHandle<()>,
-    /// Asks for every connection that waits to be accepted; none where nothing waits without being told.
+    /// Makes the server accept all pending connections; none for servers without connections.
     fences: Option<Fences>,
 }
 
-/// Each is told when every connection has been accepted that waited when it was sent.
+/// Each fence is notified when all connections that were pending when it was sent have been accepted.
 type Fences = mpsc::UnboundedSender<oneshot::Sender<()>>;
 
 impl Server {
@@ -36,17 +36,17 @@ impl Server {
         self.port
     }
 
-    /// Returns when every connection that has been made until now is accepted and told of: the system makes them before
-    /// the server hears of it.
+    /// Waits until every connection that exists now is accepted and reported: the kernel completes connections before the
+    /// server accepts them.
     pub(crate) async fn accept_waiting(&self) {
         let (accepted, all) = oneshot::channel();
         if self.fences.as_ref().is_some_and(|fences| fences.send(accepted).is_ok()) {
-            // An error says that the server has ended, and accepts nothing any more.
+            // An error means that the server has ended.
             let _ = all.await;
         }
     }
 
-    /// Closes its sockets: its port is free when this returns.
+    /// Stops it. Its sockets are closed when this returns.
     pub(crate) async fn stop(mut self) {
         self.task.abort();
         let _ = (&mut self.task).await;
@@ -80,18 +80,18 @@ pub(crate) fn start(home: Home, wanted: &Serve, reporter: &Reporter) -> Result<S
 type StartedServer = io::Result<Server>;
 
 impl Server {
-    /// One that tells of everything before it answers.
+    /// A server that reports everything before it answers.
     fn new(port: u16, task: JoinHandle<()>) -> Self {
         Self { port, task, fences: None }
     }
 
-    /// One whose connections stand before it tells of them.
+    /// A server whose connections exist before it reports them.
     fn accepting(port: u16, task: JoinHandle<()>, fences: Fences) -> Self {
         Self { port, task, fences: Some(fences) }
     }
 }
 
-/// Reports what reaches a server.
+/// Reports arrivals at a server.
 #[derive(Clone)]
 struct Arrivals {
     server: u64,

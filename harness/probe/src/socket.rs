@@ -1,4 +1,4 @@
-//! Sockets that know their own address before they send, and listeners for both families.
+//! Sockets that are bound to a known address before they send, and listeners for both families.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -13,13 +13,13 @@ mod home;
 
 pub(crate) use home::Home;
 
-/// How many connections may wait to be accepted.
+/// The backlog of listeners.
 const BACKLOG: i32 = 1024;
 
-/// The address from which a probe sends to another one, found without sending, with a port that no other such
-/// socket gets while this one lives.
+/// Finds the source address for a remote address without sending anything, and reserves a port there while the socket
+/// exists.
 pub(crate) fn reserved(home: Home, remote: IpAddr) -> io::Result<(Socket, SocketAddr)> {
-    // Any port of the other side will do.
+    // The remote port does not matter.
     let remote = SocketAddr::new(remote, 9);
     let socket = Socket::new(Domain::for_address(remote), Type::DGRAM, Some(Protocol::UDP))?;
     home.leave_from(&socket, remote.ip())?;
@@ -28,7 +28,7 @@ pub(crate) fn reserved(home: Home, remote: IpAddr) -> io::Result<(Socket, Socket
     Ok((socket, local))
 }
 
-/// A TCP socket that will connect to `remote`, and its own address and port.
+/// Opens a TCP socket for a connection to `remote`. Returns it with its own address and port.
 pub(crate) fn unconnected(home: Home, remote: SocketAddr) -> io::Result<(TcpSocket, SocketAddr)> {
     let (_, source) = reserved(home, remote.ip())?;
     let socket = if remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
@@ -37,8 +37,8 @@ pub(crate) fn unconnected(home: Home, remote: SocketAddr) -> io::Result<(TcpSock
     Ok((socket, local))
 }
 
-/// A socket that exchanges datagrams of a protocol with `remote` alone, and its own address; its port is what the
-/// protocol has instead. ICMP messages about what it sends are errors of the next call.
+/// Opens a datagram socket that is connected to `remote`. Returns it with its own address, whose port is the
+/// protocol's identifier. ICMP errors about its packets are errors of the next call.
 pub(crate) fn connected(
     home: Home,
     remote: SocketAddr,
@@ -60,7 +60,7 @@ pub(crate) fn connected(
     Ok((UdpSocket::from_std(socket.into())?, local))
 }
 
-/// A raw socket, which needs a capability.
+/// Opens a raw socket, which needs `CAP_NET_RAW`.
 pub(crate) fn raw(domain: Domain, protocol: Protocol) -> io::Result<Socket> {
     Socket::new(domain, Type::RAW, Some(protocol)).map_err(|error| match error.kind() {
         io::ErrorKind::PermissionDenied => io::Error::other("raw sockets are not allowed (CAP_NET_RAW)"),
@@ -68,15 +68,14 @@ pub(crate) fn raw(domain: Domain, protocol: Protocol) -> io::Result<Socket> {
     })
 }
 
-/// A listener for TCP on the probe's own address, or on every address of both families, or of IPv4 where there is no
-/// IPv6.
+/// Opens a TCP listener on the probe's address, or on all addresses of both families (of IPv4 if there is no IPv6).
 pub(crate) fn listener(home: Home, port: u16) -> io::Result<TcpListener> {
     let socket = at_home(home, port, Type::STREAM, Protocol::TCP, |socket| socket.set_reuse_address(true))?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }
 
-/// Bound to a port of the probe's own address, or of every address. `prepare` is called before.
+/// Binds a socket to a port of the probe's address, or of all addresses. `prepare` is called before.
 fn at_home(
     home: Home,
     port: u16,
@@ -119,8 +118,8 @@ fn local_of(socket: &Socket) -> io::Result<SocketAddr> {
     socket.local_addr()?.as_socket().ok_or_else(|| io::Error::other("the socket has no internet address"))
 }
 
-/// The part of an IPv4 packet after its header, whose length stands in its first byte in words of four bytes: raw
-/// sockets of IPv4 have it, those of IPv6 do not.
+/// Strips the IPv4 header, which raw sockets of IPv4 return and those of IPv6 do not. Its length is in the first byte,
+/// in words of four bytes.
 pub(crate) fn without_ipv4_header(packet: &[u8], peer: SocketAddr) -> &[u8] {
     if peer.is_ipv6() {
         return packet;
@@ -129,7 +128,7 @@ pub(crate) fn without_ipv4_header(packet: &[u8], peer: SocketAddr) -> &[u8] {
     packet.get(header..).unwrap_or_default()
 }
 
-/// An address without the IPv6 form that sockets of both families give IPv4 addresses.
+/// Converts an IPv4-mapped IPv6 address to IPv4.
 pub(crate) fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }

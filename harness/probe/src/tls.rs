@@ -1,4 +1,4 @@
-//! TLS among those who need not trust each other: whether a server is reached is what counts, not who it says it is.
+//! TLS without trust, because attempts only test whether a server is reached, not its identity.
 
 use std::io;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme};
 
-/// A client that takes every server for the one it says it is. Each connection goes through a whole handshake: none depends
-/// on what another has agreed on.
+/// A client configuration that accepts every server. Sessions are not resumed, so that connections do not depend on
+/// earlier ones.
 ///
-/// Errors: the library knows no version of TLS with these algorithms.
+/// Errors: the library supports no version of TLS with these algorithms.
 pub fn client() -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -24,9 +24,9 @@ pub fn client() -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
-/// A server with a new key, and a certificate for these names that is signed with it.
+/// A server configuration with a new key and a self-signed certificate for these names.
 ///
-/// Errors: a name cannot stand in a certificate, or the system has no random numbers.
+/// Errors: a name is not valid in a certificate, or the system has no random numbers.
 pub fn server(names: Vec<String>) -> io::Result<ServerConfig> {
     let made = rcgen::generate_simple_self_signed(names).map_err(io::Error::other)?;
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
@@ -36,12 +36,12 @@ pub fn server(names: Vec<String>) -> io::Result<ServerConfig> {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key.into())
         .map_err(io::Error::other)?;
-    // A ticket that nobody reads before closing would reset the connection.
+    // Closing a connection with an unread ticket would reset it.
     config.send_tls13_tickets = 0;
     Ok(config)
 }
 
-/// Takes every server for the one it says it is.
+/// Accepts every server.
 #[derive(Debug)]
 struct AnyServer(Arc<CryptoProvider>);
 

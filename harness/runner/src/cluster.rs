@@ -54,16 +54,16 @@ pub use self::flows::{FlowsError, choose as choose_flows};
 pub use self::resources::asks_for_names;
 pub use verdikt_hubble::flow_source::FlowSourceChoice;
 
-/// Attempts from this number on are not attempts of a table.
+/// The first number of retrigger connections, which are not attempts of a table.
 const FIRST_RETRIGGER: u64 = 1 << 63;
-/// How long they may take, in milliseconds.
+/// Their timeout, in milliseconds.
 const RETRIGGER_TIMEOUT: u32 = 300;
-/// A port on which nothing listens.
+/// The port for them, on which nothing listens.
 const DISCARD: u16 = 9;
-/// How long a step may take to settle.
+/// The timeout for a step to settle.
 const SETTLE: Duration = Duration::from_mins(1);
 
-/// A scenario's topology in a cluster.
+/// The backend for one scenario on a cluster.
 #[derive(Debug)]
 pub struct ClusterBackend {
     cluster: Cluster,
@@ -72,39 +72,38 @@ pub struct ClusterBackend {
     /// The attempts whose connections are kept.
     kept: BTreeSet<Attempt>,
     run_options: ClusterRunOptions,
-    /// How denials are enforced at each pod, where it is known to be otherwise than new pods are.
+    /// The audit modes of pods that have another mode than new pods.
     modes: BTreeMap<NamespacedName, AuditMode>,
     retriggers: u64,
-    /// The addresses by which pods reach themselves through services.
+    /// The source addresses of pods that reach themselves through a service.
     own_service_clients: Vec<IpAddr>,
     in_flight: InFlight,
-    /// Whether everything that was made is known, so that nothing has to be looked for to remove it.
+    /// Whether all created objects are known, so that they can be removed without listing.
     is_all_known: bool,
 }
 
 /// How a cluster is used.
 #[derive(Clone, Debug)]
 pub struct ClusterRunOptions {
-    /// After how long a stage of an attempt times out.
+    /// The timeout of each stage of an attempt.
     pub timeout: Duration,
     /// Whether the objects of the run stay in the cluster.
     pub keep: bool,
-    /// The folder of evidence on steps that are not as expected: a folder for each scenario, and in it one for
-    /// each step.
+    /// The folder for evidence about steps that are not as expected: it gets a folder for each scenario and step.
     pub evidence: Option<PathBuf>,
 }
 
-/// The pods of a scenario that waits for others.
+/// The topology of a scenario that waits for others, and whose pods are created in the meantime.
 pub(crate) struct PodsAhead<'a, T> {
     /// Its first topology.
     pub(crate) topology: &'a Topology,
-    /// Its turn.
+    /// Resolves when the scenario may go on.
     pub(crate) turn: T,
 }
 
 impl ClusterBackend {
-    /// Makes a backend without a topology, in a cluster that [`Cluster::open`] accepts. Where others are under way that have what the
-    /// scenario needs, its pods are made meanwhile.
+    /// Creates a backend without a topology, on a cluster that [`Cluster::open`] accepts. If the scenario has to wait for
+    /// others, its pods are created in the meantime.
     pub(crate) async fn open(
         connection: ApiConnection,
         facts: Facts,
@@ -115,9 +114,9 @@ impl ClusterBackend {
         let cluster = Cluster::open(connection, facts, options, flows.begin()).await;
         let mut cluster = cluster.map_err(BackendError::new)?;
         if let Some(PodsAhead { topology, turn }) = ahead {
-            // Its first step meets the same obstacle, and tells.
+            // The first step fails for the same reason, and reports it.
             if let Err(error) = cluster.make_pods(topology).await {
-                debug!(%error, "cannot make pods ahead");
+                debug!(%error, "cannot create pods in advance");
             }
             turn.await;
         }
@@ -140,7 +139,7 @@ impl ClusterBackend {
 }
 
 impl ClusterBackend {
-    /// Gives each pod the mode that a step says, where it has another one.
+    /// Sets the audit modes that a step asks for, where they differ.
     async fn audit(&mut self, step: &Step) -> Result<(), BackendError> {
         let mode = |is_audited: bool| if is_audited { AuditMode::Audited } else { AuditMode::Enforced };
         let of_new = mode(self.cluster.facts().cilium.audit());
@@ -235,15 +234,15 @@ impl Backend for ClusterBackend {
         true
     }
 
-    /// An agent of Cilium shows its newest event only when the next one is there, so one is provoked: a connection
-    /// from a pod to its node, with any outcome.
+    /// Hubble in an agent shows its latest event only when the next one arrives, so this makes one: a connection from a
+    /// pod to its node, with any outcome.
     fn flush(&mut self) -> Duration {
         let lag = self.flows.flush();
         let addresses = self.cluster.addresses();
         let node = self.cluster.facts().nodes.values().flat_map(|node| &node.addresses).copied();
         let is_pod =
             |site: &&Endpoint| matches!(site, Endpoint::Pod(_)) && self.topology.node_of(site).is_none();
-        let pods = self.cluster.sites().filter(is_pod);
+        let pods = self.cluster.endpoints_with_probes().filter(is_pod);
         let pairs = pods.flat_map(|pod| node.clone().map(move |address| (pod, address)));
         let mut reachable = pairs.filter(|(pod, node)| addresses.reachable(pod, &[*node]).is_some());
         let Some((pod, address)) = reachable.next() else { return lag };
@@ -268,11 +267,12 @@ impl Backend for ClusterBackend {
             destinations(source, attempt, &self.topology, &addresses.endpoints, |service, protocol, port| {
                 addresses.behind(&self.topology, service, protocol, port)
             });
-        // The cluster's own DNS server tells nothing, nor does a program of somebody else's.
+        // The cluster's own DNS server and the programs of borrowed pods report no arrivals.
         let ours = |socket: &SocketAddr| {
-            let sites = self.cluster.sites().filter(|site| !self.cluster.is_borrowed(site));
-            sites
-                .filter_map(|site| addresses.endpoints.get(site))
+            let serving =
+                self.cluster.endpoints_with_probes().filter(|endpoint| !self.cluster.is_borrowed(endpoint));
+            serving
+                .filter_map(|endpoint| addresses.endpoints.get(endpoint))
                 .flatten()
                 .any(|address| *address == socket.ip())
         };
@@ -317,8 +317,8 @@ impl Backend for ClusterBackend {
     }
 }
 
-/// Whether a server takes the attempt for one of the source's node, whose address Cilium gives to what leaves the
-/// cluster, and the attempt does not carry its number.
+/// Whether a server sees the address of the source's node in place of the source's, because Cilium masquerades what
+/// leaves the cluster, while the attempt does not carry its number.
 /// <https://docs.cilium.io/en/stable/network/concepts/masquerading/>
 fn is_told_of_a_node(
     source: &Endpoint,
@@ -341,7 +341,7 @@ fn is_told_of_a_node(
     matches!(source, Endpoint::Pod(_)) && is_outside && !carries_number
 }
 
-/// Whether an event is about an attempt of a table, or about none.
+/// Whether an event is not about a retrigger connection.
 fn is_of_the_table(event: &BackendEvent) -> bool {
     match event {
         BackendEvent::Bound { number, .. }

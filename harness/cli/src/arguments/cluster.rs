@@ -22,40 +22,40 @@ pub(crate) struct ClusterArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterCommand {
-    /// Bring a cluster up, or see whether the one that is up is whole; prints its context
+    /// Create a cluster, or check and complete the existing one; prints its context
     Up(ClusterUp),
     /// Remove a cluster
     Down {
         /// The profile
         profile: String,
     },
-    /// List the profiles, and which of their clusters exist
+    /// List the profiles, and whether their clusters exist
     List,
-    /// See whether docker, kind and helm are here and new enough, and what is here of a profile
+    /// Check that docker, kind and helm are installed and new enough, and which images of a profile are on this machine
     Doctor {
-        /// The profile [default: none, the programs alone]
+        /// The profile [default: check the programs only]
         profile: Option<String>,
     },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ClusterUp {
-    /// The profile; `verdikt cluster list` has all
+    /// The profile; `verdikt cluster list` shows all of them
     #[arg(default_value = DEFAULT)]
     pub(crate) profile: String,
-    /// Take images from an archive that `docker save` wrote; may be given more than once
+    /// Use the images of an archive that `docker save` wrote; may be given more than once
     #[arg(long, value_name = "FILE")]
     pub(crate) image_archive: Vec<PathBuf>,
     /// Pull images from this registry: `HOST/cilium/cilium` in place of `quay.io/cilium/cilium`
     #[arg(long, value_name = "HOST")]
     pub(crate) registry: Option<String>,
-    /// Take Cilium's chart from a file or an oci:// address
+    /// Use this chart of Cilium: a file or an oci:// address
     #[arg(long, value_name = "CHART")]
     pub(crate) chart: Option<String>,
     /// Apply a file in place of the profile's manifests; may be given more than once
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Vec<PathBuf>,
-    /// How long creating the nodes, and installing Cilium, may take, each: `90s`, `10m`
+    /// The timeout for creating the nodes, and for installing Cilium: `90s`, `10m`
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = super::duration::duration)]
     pub(crate) timeout: Duration,
 }
@@ -75,13 +75,13 @@ impl ClusterUp {
 
 #[derive(Debug, Args)]
 pub(crate) struct ImagesArguments {
-    /// Write the image of verdikt's own probe there, as an archive that container runtimes load, and print its name
+    /// Write the image of verdikt's probe to this file, as an archive that container runtimes load, and print its name
     #[arg(long, value_name = "FILE", conflicts_with_all = ["cilium", "json"])]
     pub(crate) probe: Option<PathBuf>,
-    /// The registry that is to have it
+    /// The registry in the name of the probe's image
     #[arg(long, value_name = "HOST", requires = "probe")]
     pub(crate) registry: Option<String>,
-    /// Only those of one Cilium version
+    /// Only the images of one Cilium version
     #[arg(long, value_name = "VERSION")]
     pub(crate) cilium: Option<CiliumVersion>,
     /// As JSON
@@ -94,22 +94,22 @@ pub(crate) struct Clean {
     /// The context of the kubeconfig [default: the current one]
     #[arg(long, value_name = "CONTEXT")]
     pub(crate) context: Option<String>,
-    /// Also what belongs to a run that is under way
+    /// Also remove what belongs to a run that is still going on
     #[arg(long)]
     pub(crate) force: bool,
-    /// Instead, remove what verdikt made on this machine: the kind clusters of its profiles, and its containers
+    /// Instead, remove what verdikt created on this machine: the kind clusters of its profiles, and its containers
     #[arg(long, conflicts_with_all = ["context", "force"])]
     pub(crate) local: bool,
 }
 
-/// Where hosts outside a cluster are. Beside a kind cluster there is room for them without a word.
+/// Where probes for hosts outside a cluster run. Kind clusters need none of these options.
 #[derive(Debug, Args)]
 pub(crate) struct WorldArguments {
-    /// A command that starts verdikt's probe outside the cluster, for hosts of `world`: 'ssh gateway verdikt-probe';
-    /// it is given `--address ADDRESS` [default with kind: a container beside the nodes]
+    /// The command that starts verdikt's probe outside the cluster, for hosts of `world`: 'ssh gateway verdikt-probe';
+    /// `--address ADDRESS` is added to it [default with kind: a container beside the nodes]
     #[arg(long = "world", env = "VERDIKT_WORLD", value_name = "COMMAND", requires = "addresses")]
     command: Option<String>,
-    /// The addresses that lead there, from the cluster's nodes and pods: 203.0.113.0/24,198.51.100.7
+    /// The addresses that the cluster's nodes route there: 203.0.113.0/24,198.51.100.7
     #[arg(
         id = "addresses",
         long = "world-addresses",
@@ -120,7 +120,7 @@ pub(crate) struct WorldArguments {
         value_parser = range
     )]
     addresses: Vec<IpNet>,
-    /// The address there at which the cluster's DNS server asks for names in the domain `test`
+    /// The one of these addresses to which the cluster's DNS server forwards queries for the domain `test`
     #[arg(long = "world-dns", env = "VERDIKT_WORLD_DNS", value_name = "ADDRESS", requires = "command")]
     dns: Option<IpAddr>,
 }
@@ -132,14 +132,14 @@ impl WorldArguments {
     }
 }
 
-/// A namespace that may be somebody else's.
+/// Parses the name of a namespace that may be borrowed.
 pub(crate) fn borrowable(text: &str) -> Result<NamespaceName, String> {
     let name: NamespaceName = text.parse().map_err(|error| format!("{error}"))?;
     if OF_THE_CLUSTER.contains(&text) {
         return Err("it belongs to the cluster itself: name a namespace of your own".to_owned());
     }
     if text == SYSTEM_NAMESPACE {
-        return Err("it is verdikt's own".to_owned());
+        return Err("it is verdikt's own namespace: name another one".to_owned());
     }
     Ok(name)
 }

@@ -17,8 +17,8 @@ pub(crate) struct Init {
     /// The policies in force, files and folders [default: those among the manifests]
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub(crate) policies: Vec<PathBuf>,
-    /// Read what a cluster runs, by this context of the kubeconfig, in place of manifests; no more than the right to list
-    /// is used
+    /// Read the objects of a cluster, by this context of the kubeconfig, in place of manifests; this only needs the right to
+    /// list them
     #[arg(long, value_name = "CONTEXT", conflicts_with = "paths")]
     pub(crate) context: Option<String>,
     /// The folder of the scenario; `-` is the standard output
@@ -27,10 +27,10 @@ pub(crate) struct Init {
     /// The name of the scenario and its file [default: that of the first path]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// The namespace of what names none [default: default]
+    /// The namespace of objects without one [default: default]
     #[arg(long, value_name = "NAMESPACE")]
     pub(crate) namespace: Option<NamespaceName>,
-    /// Replace a scenario that is there
+    /// Replace an existing scenario
     #[arg(long)]
     pub(crate) force: bool,
     /// The Cilium version to predict for

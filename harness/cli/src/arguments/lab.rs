@@ -16,11 +16,11 @@ use crate::situation::SituationRequest;
 pub(crate) struct LabArguments {
     #[command(subcommand)]
     pub(crate) command: Option<LabCommand>,
-    /// A scenario file, a topology file with policies or without, or manifests: files, folders and `-`, the standard input
+    /// A scenario file; a topology file, with or without policies; or manifests: files, folders and `-`, the standard input
     // Not by the name that `verdikt.toml` gives a default to.
     #[arg(id = "subject", value_name = "PATHS")]
     pub(crate) paths: Vec<PathBuf>,
-    /// The step of the scenario whose topology and policies are brought up [default: the last]
+    /// The step of the scenario whose topology and policies are used [default: the last]
     #[arg(long, value_name = "NAME")]
     pub(crate) step: Option<String>,
     /// The Cilium version
@@ -50,26 +50,26 @@ impl LabArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LabCommand {
-    /// Run a program of this machine inside an endpoint of a running lab of your own: with the endpoint's network, names
-    /// and policies. What of its traffic a policy denies is told on the standard error, with the rule. Everything else is
-    /// yours: the program runs as you, with your environment, and sees the files and the processes of this machine. As
-    /// root it has what root has in a container: it reads and writes every file, and can ping and capture packets; it
-    /// cannot change networks, mounts or the kernel
+    /// Run a program of this machine inside a pod or other endpoint of your running lab: it has the endpoint's network, DNS
+    /// and policies. Each denial of its traffic is printed to standard error, with the rule. Otherwise nothing changes: the
+    /// program runs as you, with your environment, and sees the files and processes of this machine. As root it has the
+    /// rights of root in a container: it can read and write every file, ping and capture packets, but cannot change networks,
+    /// mounts or the kernel
     Exec(LabExec),
-    /// Follow the flows of a running lab, but for those of the table's attempts
+    /// Follow the flows of a running lab, without those of the table's attempts
     Flows(LabFlows),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LabExec {
-    /// The lab, by its scenario's name [default: the only one that runs]
+    /// The lab, by its scenario's name [default: the only running lab]
     #[arg(long, value_name = "NAME")]
     pub(crate) lab: Option<String>,
-    /// A port of the endpoint that the program serves itself: what the lab serves there gives way as long as it runs; may
-    /// be given more than once
+    /// A port of the endpoint that the program serves itself: the lab stops serving it while the program runs; may be given
+    /// more than once
     #[arg(long = "take-port", value_name = "PORT")]
     pub(crate) ports: Vec<u16>,
-    /// Become the program, at the word of another process of verdikt
+    /// Become the program, as another process of verdikt asks
     #[arg(long, hide = true)]
     pub(crate) becoming: bool,
     /// The endpoint, as the scenario names it: frontend/frontend
@@ -81,7 +81,7 @@ pub(crate) struct LabExec {
 
 #[derive(Debug, Args)]
 pub(crate) struct LabFlows {
-    /// The lab, by its scenario's name [default: the only one that runs]
+    /// The lab, by its scenario's name [default: the only running lab]
     #[arg(long, value_name = "NAME")]
     pub(crate) lab: Option<String>,
     /// Only flows from or to this endpoint, as the scenario names it; may be given more than once
@@ -93,7 +93,7 @@ pub(crate) struct LabFlows {
     /// Only flows with this verdict; may be given more than once
     #[arg(long, value_name = "VERDICT")]
     pub(crate) verdict: Vec<VerdictOfFlow>,
-    /// Flows of the table's attempts too
+    /// Also flows of the table's attempts
     #[arg(long)]
     pub(crate) all: bool,
     /// One JSON object a line
@@ -108,11 +108,11 @@ pub(crate) enum VerdictOfFlow {
     Forwarded,
     /// It went to a proxy
     Redirected,
-    /// It vanished, or a proxy refused it
+    /// It was dropped, or a proxy refused it
     Dropped,
     /// A policy denies it, and audit mode let it pass
     Audit,
-    /// It is not known what Cilium would do
+    /// The policy model does not know what Cilium would do
     Error,
 }
 

@@ -5,10 +5,10 @@ use clap::{ArgAction, Args, ValueEnum};
 /// What is logged, and how.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Logging {
-    /// Log what happens on stderr: -v steps, -vv requests and waits, -vvv attempts; `VERDIKT_LOG` says it by crate
+    /// Log to standard error: -v steps, -vv requests and waits, -vvv attempts; `VERDIKT_LOG` sets levels by crate
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// How lines of the log are written
+    /// The format of log lines
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
 }

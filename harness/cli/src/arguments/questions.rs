@@ -17,8 +17,8 @@ pub(crate) struct SituationArguments {
     /// A scenario file, or manifests: files, folders and `-`, the standard input
     #[arg(required_unless_present = "context")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Read what a cluster runs, by this context of the kubeconfig, in place of files; no more than the right to list is
-    /// used
+    /// Read the objects of a cluster, by this context of the kubeconfig, in place of files; this only needs the right to
+    /// list them
     #[arg(long, value_name = "CONTEXT", conflicts_with_all = ["paths", "step"])]
     pub(crate) context: Option<String>,
     /// The step of the scenario [default: the last]
@@ -56,8 +56,8 @@ pub(crate) struct MatrixArguments {
     /// How it is written
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub(crate) format: MatrixFormat,
-    /// What is a row of the table: ends that no answer tells apart, or all pods of a namespace; auto takes the first
-    /// where it fits
+    /// The rows of the table: groups of endpoints with the same answers, or all pods of a namespace; auto takes groups if the
+    /// table fits
     #[arg(long, value_name = "ROWS", default_value = "auto")]
     pub(crate) fold: Fold,
 }
@@ -65,7 +65,7 @@ pub(crate) struct MatrixArguments {
 /// How a matrix is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MatrixFormat {
-    /// A dense table with a letter for each thing that can become of traffic
+    /// A dense table with a letter for each verdict
     Table,
     /// Comma-separated values, a line for each interval of ports that is not denied
     Csv,
@@ -75,7 +75,7 @@ pub(crate) enum MatrixFormat {
     Mermaid,
     /// A graph of Graphviz
     Dot,
-    /// A page
+    /// An HTML page
     Html,
 }
 
@@ -84,7 +84,7 @@ pub(crate) enum MatrixFormat {
 pub(crate) enum Fold {
     /// Groups where they fit, else namespaces
     Auto,
-    /// Ends that no answer tells apart
+    /// Endpoints with the same answers
     Groups,
     /// Pods by namespace
     Namespaces,
@@ -133,16 +133,15 @@ pub(crate) enum AnswerFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArguments {
-    /// What to compare: BASE and HEAD, each a folder or file of manifests or a scenario; or one situation, where another
-    /// option says in what the two differ
+    /// What to compare: BASE and HEAD, each a folder or file of manifests or a scenario; or only one of them, if another option
+    /// says what differs
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Compare the paths as they are in a revision of their git repository with the files as they are now, or with those
     /// of another revision: `origin/main`, `v1.2..v1.3`. Only `git` reads the repository; the work tree stays as it is
     #[arg(long, value_name = "REV[..REV]")]
     pub(crate) git: Option<String>,
-    /// Compare two steps of a scenario: give it twice. Once: the step that is meant in the scenarios compared [default:
-    /// the last]
+    /// Given twice: compare two steps of a scenario. Given once: the step of the compared scenarios [default: the last]
     #[arg(long, value_name = "NAME")]
     pub(crate) step: Vec<String>,
     /// The Cilium version, or two of them to compare: 1.18..1.20
@@ -203,9 +202,9 @@ pub(crate) enum FailOn {
     Unproxied,
     /// Traffic that is judged by a proxy under other rules
     ProxyRules,
-    /// Traffic for which the policy model abstains
+    /// Traffic for which the policy model has no answer
     Unknown,
-    /// Ends that are isolated, or no longer
+    /// Endpoints that become isolated, or cease to be
     Isolation,
     /// Objects that are refused
     Refused,

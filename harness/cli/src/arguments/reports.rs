@@ -15,8 +15,8 @@ fn help() -> String {
         format!("{word}=FILE{note}")
     });
     format!(
-        "Write a report at the end: {}. `-` is the standard output, where nothing else is printed then; so is leaving \
-         `=FILE` out. May be given more than once",
+        "Write a report at the end: {}. `-` is the standard output, and so is leaving `=FILE` out; nothing else is printed \
+         there then. May be given more than once",
         one_of(kinds)
     )
 }
@@ -69,7 +69,7 @@ impl FromStr for ReportFile {
             return Err(format!("unknown report `{kind}` (expected {words}, as in `junit=FILE`)"));
         };
         if path.is_empty() {
-            return Err("the name of the file is missing".to_owned());
+            return Err("the file name is missing: write it after `=`, as in `junit=junit.xml`".to_owned());
         }
         Ok(Self { format, path: path.into() })
     }

@@ -7,8 +7,8 @@ use clap::Args;
 /// What Cilium is configured to do.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct SettingsArguments {
-    /// What Cilium is configured to do: a file of Helm values, as `helm get values cilium` prints them. What scenarios and
-    /// topologies say themselves may not be something else
+    /// The settings of Cilium: a file of Helm values, as `helm get values cilium` prints them. Scenarios and topologies must
+    /// not contradict it
     #[arg(long = "settings", value_name = "VALUES")]
     file: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `verdikt clean`: removes what runs left in a cluster, or all that verdikt made on this machine.
+//! `verdikt clean`: removes what runs left behind in a cluster, or all that verdikt created on this machine.
 
 use std::process::ExitCode;
 
@@ -29,7 +29,7 @@ pub(crate) fn clean(arguments: &Clean) -> Result<ExitCode, Failure> {
             Printer::data(&format!("{object}\n"))?;
         }
         if removed.is_empty() {
-            Printer::tell(&format!("nothing of any run is left in {}\n", connection.context()));
+            Printer::tell(&format!("nothing to remove in {}\n", connection.context()));
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -39,7 +39,7 @@ fn clean_machine() -> Result<ExitCode, Failure> {
     let Cleaned { containers, clusters, others } =
         verdikt_kind::cluster::clean().map_err(|error| failure(&error))?;
     if containers.is_empty() && clusters.is_empty() {
-        Printer::tell("nothing of verdikt is left on this machine\n");
+        Printer::tell("nothing to remove on this machine\n");
     }
     let containers = containers.iter().map(|name| format!("container {name}\n"));
     for line in containers.chain(clusters.iter().map(|name| format!("cluster {name}\n"))) {
@@ -47,7 +47,7 @@ fn clean_machine() -> Result<ExitCode, Failure> {
     }
     for name in others {
         Printer::tell(&format!(
-            "the cluster `{name}` is of no profile, and stays: `kind delete cluster --name {name}` removes it\n"
+            "the cluster `{name}` belongs to no profile, and stays: `kind delete cluster --name {name}` removes it\n"
         ));
     }
     Ok(ExitCode::SUCCESS)

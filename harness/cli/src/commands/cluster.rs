@@ -1,4 +1,4 @@
-//! `verdikt cluster`: kind clusters come up and go.
+//! `verdikt cluster`: creates, lists and removes kind clusters.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ fn up(arguments: &ClusterUp) -> Result<ExitCode, Failure> {
     let mut progress = phases();
     let Up { cluster, context, was_up } = bring_up(&profile, &arguments.options(), &mut progress)?;
     progress(&if was_up {
-        format!("the cluster `{cluster}` was up already, and is whole")
+        format!("the cluster `{cluster}` is already up, and complete")
     } else {
         format!("the cluster `{cluster}` is up")
     });
@@ -55,7 +55,7 @@ fn list(printer: &Printer) -> Result<ExitCode, Failure> {
     let clusters = match cluster::clusters() {
         Ok(clusters) => clusters,
         Err(error) => {
-            printer.note(&format!("which clusters exist is not known: {error}"));
+            printer.note(&format!("cannot list the clusters: {error}"));
             Vec::new()
         }
     };
@@ -87,7 +87,7 @@ fn doctor(profile: Option<&str>) -> Result<ExitCode, Failure> {
     let findings = examine();
     let mut text = String::new();
     for ProgramFinding { program, wanted, found } in &findings {
-        // A text takes every line.
+        // Writing to text cannot fail.
         let _ = match found {
             Ok(version) => writeln!(text, "{program:<8}ok       {version}; {wanted} or newer is needed"),
             Err(error) => {
@@ -109,14 +109,14 @@ fn doctor(profile: Option<&str>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(if well { exit::AS_EXPECTED } else { exit::MACHINE_FAILED }))
 }
 
-/// What is here of a profile, as the doctor says it.
+/// The lines of the doctor about a profile.
 fn stock_of(profile: &Profile) -> Result<String, Failure> {
     let Stock { cluster_exists, here, missing } = cluster::stock(profile).map_err(|error| failure(&error))?;
     let mut text = String::new();
     let all = here.len() + missing.len();
     let _ = writeln!(
         text,
-        "images  {:<9}{} of {all} are here",
+        "images  {:<9}{} of {all} are on this machine",
         if missing.is_empty() { "ok" } else { "-" },
         here.len()
     );
@@ -124,11 +124,11 @@ fn stock_of(profile: &Profile) -> Result<String, Failure> {
         let _ = writeln!(text, "                 `cluster up` pulls {image}");
     }
     let (name, profile) = (profile.cluster(), profile.name);
-    // A text takes every line.
+    // Writing to text cannot fail.
     let _ = if cluster_exists {
-        writeln!(text, "cluster exists   `verdikt cluster up {profile}` sees whether `{name}` is whole")
+        writeln!(text, "cluster exists   `verdikt cluster up {profile}` checks whether `{name}` is complete")
     } else {
-        writeln!(text, "cluster -        `verdikt cluster up {profile}` makes `{name}`")
+        writeln!(text, "cluster -        `verdikt cluster up {profile}` creates `{name}`")
     };
     Ok(text)
 }

@@ -1,7 +1,7 @@
-//! `verdikt lab`: keeps a topology up, with its policies in force, until it is interrupted.
+//! `verdikt lab`: runs a topology with its policies until it is interrupted.
 //!
-//! Programs of this machine run inside its pods (`exec`), its flows can be followed (`flows`), and files are put in
-//! force again when they are saved.
+//! Programs of this machine can run inside its pods (`exec`), its flows can be followed (`flows`), and changed files are
+//! applied when they are saved.
 
 mod clients;
 mod denials;

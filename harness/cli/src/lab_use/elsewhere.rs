@@ -1,4 +1,4 @@
-//! Systems without network namespaces, where there can be no lab.
+//! The lab on systems without network namespaces, where it cannot run.
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::signals::Held;
 
-/// This is not Linux.
+/// The reason: this is not Linux.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NotLinux;
 
@@ -30,7 +30,7 @@ impl fmt::Display for NotLinux {
 
 impl Error for NotLinux {}
 
-/// Fails: there is nothing to enter.
+/// Fails: the lab needs Linux.
 pub(crate) fn enter() -> Result<(), NotLinux> {
     Err(NotLinux)
 }

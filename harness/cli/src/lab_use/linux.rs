@@ -1,4 +1,4 @@
-//! Labs in network namespaces of this machine.
+//! The lab on Linux.
 
 use std::io;
 use std::net::IpAddr;
@@ -16,12 +16,12 @@ use crate::failure::Failure;
 use crate::runtime::runtime;
 use crate::signals::Held;
 
-/// Lets this process make network namespaces.
+/// Gives this process the rights to create network namespaces.
 pub(crate) fn enter() -> Result<(), Obstacle> {
     verdikt_lab::enter::enter().map(drop)
 }
 
-/// Runs scenarios in labs until they are done or a signal asks for the end. The inner error is one of the sink.
+/// Runs scenarios in labs until they are done or a signal stops them. The inner error is one of the sink.
 pub(crate) fn run(
     scenarios: &[Scenario],
     options: &RunOptions,

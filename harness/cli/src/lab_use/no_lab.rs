@@ -8,6 +8,6 @@ use crate::failure::Failure;
 
 /// The failure of a command that needs a lab.
 pub(crate) fn no_lab(obstacle: &(impl Error + 'static)) -> Failure {
-    let failure = Failure::machine("there can be no lab here").cause(&reason(obstacle));
+    let failure = Failure::machine("the lab cannot run here").cause(&reason(obstacle));
     failure.limited_by(obstacle)
 }

@@ -64,7 +64,7 @@ impl ApiServer {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let server = Self { state: Arc::default(), address: listener.local_addr().unwrap() };
-        server.state().objects = furniture();
+        server.state().objects = created();
         let accepting = server.clone();
         thread::spawn(move || {
             for connection in listener.incoming() {
@@ -282,7 +282,7 @@ fn most_memory(process: u32) -> u64 {
 }
 
 /// What is there before any run.
-fn furniture() -> BTreeMap<String, Value> {
+fn created() -> BTreeMap<String, Value> {
     let ready = json!([{"type": "Ready", "status": "True"}]);
     let labels = json!({"k8s-app": "cilium"});
     let kinds = ["ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies", "ciliumendpoints"];

@@ -25,13 +25,13 @@ hint: name scenario files or folders, or go to a folder that has `scenarios`"
 )]
 #[case::lab_with_a_profile(
     &["run", "redis.yaml", "--on", "lab:default"],
-    r"error: invalid value 'lab:default' for '--on <BACKEND>': there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`
+    r"error: invalid value 'lab:default' for '--on <BACKEND>': unknown backend (expected `lab`, `model`, `kind[:PROFILE]` or `cluster[:CONTEXT]`)
 
 For more information, try '--help'."
 )]
 #[case::cluster_without_a_context(
     &["run", "redis.yaml", "--on", "cluster:"],
-    r"error: invalid value 'cluster:' for '--on <BACKEND>': there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`
+    r"error: invalid value 'cluster:' for '--on <BACKEND>': unknown backend (expected `lab`, `model`, `kind[:PROFILE]` or `cluster[:CONTEXT]`)
 
 For more information, try '--help'."
 )]
@@ -43,7 +43,7 @@ For more information, try '--help'."
 )]
 #[case::no_such_backend(
     &["run", "redis.yaml", "--on", "elsewhere"],
-    r"error: invalid value 'elsewhere' for '--on <BACKEND>': there is no such backend; there are `lab`, `model`, `kind[:PROFILE]` and `cluster[:CONTEXT]`
+    r"error: invalid value 'elsewhere' for '--on <BACKEND>': unknown backend (expected `lab`, `model`, `kind[:PROFILE]` or `cluster[:CONTEXT]`)
 
 For more information, try '--help'."
 )]
@@ -55,7 +55,7 @@ For more information, try '--help'."
 )]
 #[case::borrow_of_ours(
     &["run", "redis.yaml", "--borrow", "verdikt-system"],
-    r"error: invalid value 'verdikt-system' for '--borrow <NAMESPACE>': it is verdikt's own
+    r"error: invalid value 'verdikt-system' for '--borrow <NAMESPACE>': it is verdikt's own namespace: name another one
 
 For more information, try '--help'."
 )]
@@ -91,7 +91,7 @@ For more information, try '--help'."
 )]
 #[case::report_with_an_empty_file(
     &["run", "redis.yaml", "--report", "junit="],
-    r"error: invalid value 'junit=' for '--report <KIND=FILE>': the name of the file is missing
+    r"error: invalid value 'junit=' for '--report <KIND=FILE>': the file name is missing: write it after `=`, as in `junit=junit.xml`
 
 For more information, try '--help'."
 )]

@@ -53,7 +53,7 @@ hint: install kind with `go install sigs.k8s.io/kind@v0.33.0`, `brew install kin
 #[case::a_program_of_that_name(
     &[First("helm", "version*) echo hello ;;")],
     &[],
-    r"error: `helm` does not tell its version: it says `hello`
+    r"error: cannot read the version of `helm`: it prints `hello`
 
 hint: install Helm with `brew install helm`, `snap install helm --classic`, or as https://helm.sh/docs/intro/install/ says; then `verdikt cluster doctor`"
 )]
@@ -81,7 +81,7 @@ hint: let your user use docker: `sudo usermod -aG docker $USER`, then log in aga
     r#"error: cannot pull the image `docker.io/kindest/node@sha256:099e049362a1526b2db71494e1947aae99bd16290d7c895f2b7ea312e3cbfaed`: `docker` exits with 1
   | Error response from daemon: Get "https://quay.io/v2/": dial tcp: lookup quay.io: no such host
 
-hint: the registry or chart cannot be reached from here: see whether a proxy is needed (HTTPS_PROXY), or work without the internet: `--registry HOST` or `--image-archive FILE`, and `--chart FILE`"#
+hint: cannot reach the registry or chart: check whether a proxy is needed (HTTPS_PROXY), or work without the internet: `--registry HOST` or `--image-archive FILE`, and `--chart FILE`"#
 )]
 #[case::no_disk(
     &[First("docker", "pull*) echo 'failed to register layer: write /usr/bin/x: no space left on device' >&2; exit 1 ;;")],
@@ -97,7 +97,7 @@ hint: the disk is full: `docker system df` shows what docker keeps, `docker syst
     r"error: cannot load the image archive `x.tar`: `docker` exits with 1
   | open x.tar: no such file or directory
 
-hint: name an archive that is there, and that `docker save` wrote"
+hint: name an existing archive that `docker save` wrote"
 )]
 #[case::kind_fails(
     &[First("kind", "create*) echo 'ERROR: failed to create cluster: failed to init node with kubeadm' >&2; exit 1 ;;")],
@@ -132,9 +132,9 @@ hint: replace it: `verdikt cluster down cilium-1.20`, then `verdikt cluster up c
 #[case::helm_answers_nonsense(
     &[First("kind", UP), First("helm", "list*) echo '<html>' ;;")],
     &[],
-    r"error: `helm` answers with something that cannot be read: `<html>`
+    r"error: cannot read the output of `helm`: `<html>`
 
-hint: see whether `helm` is the program that verdikt expects: `verdikt cluster doctor`"
+hint: check whether `helm` is the program that verdikt expects: `verdikt cluster doctor`"
 )]
 #[case::the_nodes_have_stopped(
     &[First("kind", UP), First("helm", INSTALLED), First("docker", "exec*) echo 'Error response from daemon: container 3f2 is not running' >&2; exit 1 ;;")],
@@ -150,7 +150,7 @@ hint: the nodes have stopped: take the cluster down with `verdikt cluster down`,
     r"error: cannot ask for Cilium in `verdikt-cilium-1.20`: `helm` exits with 1
   | Error: kubernetes cluster unreachable
 
-hint: the cluster was never whole, or is no more: take it down with `verdikt cluster down`, and up again"
+hint: the cluster is incomplete or gone: take it down with `verdikt cluster down`, and up again"
 )]
 #[case::another_chart(
     &[First("helm", "'show chart'*) printf 'name: cilium\\nversion: 1.20.0\\n' ;;")],
@@ -165,7 +165,7 @@ hint: fetch that one where the internet is: `helm pull cilium --repo https://hel
     r#"error: cannot read the chart `/x/cilium.tgz`: `helm` exits with 1
   | Error: path "/x/cilium.tgz" not found
 
-hint: name a chart that is there, and that `helm pull` wrote"#
+hint: name an existing chart that `helm pull` wrote"#
 )]
 #[case::an_archive_that_is_cut_off(
     &[First("docker", "load*) echo 'Error processing tar file(exit status 1): unexpected EOF' >&2; exit 1 ;;")],
@@ -173,7 +173,7 @@ hint: name a chart that is there, and that `helm pull` wrote"#
     r"error: cannot load the image archive `x.tar`: `docker` exits with 1
   | Error processing tar file(exit status 1): unexpected EOF
 
-hint: name an archive that is there, and that `docker save` wrote"
+hint: name an existing archive that `docker save` wrote"
 )]
 #[case::no_such_manifest(
     &[],

@@ -73,7 +73,7 @@ fn a_lab_without_a_table(
 
     // What is refused leaves the version before in force, and is shown with its place.
     project.write(&policies, &POLICY.replace("ingress: [{}]", "ingress: []"));
-    lab.until("the version before stays in force\n");
+    lab.until("the old version stays in force\n");
     let refused = format!("{policies}:7:3: CiliumNetworkPolicy shop/nobody is refused by the agent: ");
     assert!(lab.told.contains(&refused), "{}", lab.told);
     assert_eq!(inside(&project, name, &[], "shop/cart", &connect).code, 0);
@@ -88,7 +88,7 @@ fn a_lab_of_the_standard_input() {
     let mut process = command.spawn().unwrap();
     process.stdin.take().unwrap().write_all(WORKLOADS.as_bytes()).unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line == "what was read is in force until Ctrl-C ends the lab"));
+    assert!(lines.any(|line| line == "changed files are not applied; Ctrl-C ends the lab"));
     assert_eq!(inside(&project, "stdin", &[], "shop/web", "hostname").stdout, "web\n");
     process.kill().unwrap();
     process.wait().unwrap();
@@ -107,7 +107,7 @@ fn a_question_about_the_standard_input() {
 }
 
 #[rstest]
-#[case::policies_alone("policies.yaml", POLICY, "there are no pods to bring up")]
+#[case::policies_alone("policies.yaml", POLICY, "there are no pods to start")]
 #[case::nothing("values.yaml", "replicas: 3", "neither workloads nor policies")]
 #[case::mistake("topology.yaml", "pods: {shop/web: {}}", "namespace `shop` is not in the topology")]
 #[case::two("topology.yaml", TOPOLOGY, "are two topologies")]
@@ -149,11 +149,11 @@ fn a_program_serves_in_the_place_of_the_lab() {
     assert!(answered.stdout.starts_with("HTTP/1.0 200"), "{answered}");
     let again = inside(&project, "serving", &["--take-port", "8080"], "shop/web", "true");
     assert_eq!(again.code, 2, "{again}");
-    assert!(again.stderr.contains("another program has taken port 8080 of shop/web"), "{again}");
+    assert!(again.stderr.contains("another program already serves port 8080 of shop/web"), "{again}");
     // The lab serves again as soon as the program has ended.
     drop(program);
     let free = inside(&project, "serving", &["--take-port", "8080"], "shop/web", "true");
-    assert!(free.code == 0 || free.stderr.contains("has taken"), "{free}");
+    assert!(free.code == 0 || free.stderr.contains("already serves"), "{free}");
     let answered = inside(&project, "serving", &[], "shop/cart", &ask);
     assert!(!answered.stdout.starts_with("HTTP"), "{answered}");
 }

@@ -45,8 +45,8 @@ fn a_process_under_the_name_of_a_lab() {
     let project = Project::with::<&str>(&[]);
     for ran in ask(&project, "impostor") {
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
-        let hint = "a process that is not 1 listens as its lab `impostor`, and is not asked anything";
-        assert!(ran.stderr.contains("lab of yours is running") && ran.stderr.contains(hint), "{ran}");
+        let hint = "another process than 1 listens in place of the lab `impostor`, and is ignored";
+        assert!(ran.stderr.contains("you have no running lab") && ran.stderr.contains(hint), "{ran}");
     }
     over.store(true, Ordering::SeqCst);
     UnixStream::connect_addr(&SocketAddr::from_abstract_name(NAME).unwrap()).unwrap();
@@ -60,7 +60,7 @@ fn a_name_that_is_no_text() {
     let project = Project::with::<&str>(&[]);
     for ran in ask(&project, "nothing of the kind") {
         assert_eq!(ran.code, 2, "{ran}");
-        assert!(ran.stderr.contains("lab of yours is running"), "{ran}");
+        assert!(ran.stderr.contains("you have no running lab"), "{ran}");
     }
 }
 
@@ -118,7 +118,7 @@ fn a_lab_of_another_user() {
         for arguments in [&exec[..], &["lab", "flows", "--lab", &name]] {
             let ran = lab.ask_as(asker, arguments);
             assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran}");
-            let hint = format!("hint: the lab `{name}` is of the user {number}: run this as that user");
+            let hint = format!("hint: the lab `{name}` belongs to user {number}: run this as that user");
             assert!(ran.stderr.contains(&hint), "{ran}");
         }
     }

@@ -1,4 +1,4 @@
-//! `verdikt run` of others than root, and where there can be no lab: it says why in one line, and asks the engine.
+//! `verdikt run` of others than root, and where the lab cannot run: it says why in one line, and asks the engine.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -45,7 +45,7 @@ fn a_machine_without_tunnels() {
     let told = "note: model instead of lab: this machine has no /dev/net/tun; load the module `tun`, or give a \
                 container `--device /dev/net/tun`\n";
     check("mount -t tmpfs none /dev/net; exec \"$@\"", 0, "as expected: ", told);
-    let told = "error: there can be no lab here\n  caused by: this machine has no /dev/net/tun; load the module \
+    let told = "error: the lab cannot run here\n  caused by: this machine has no /dev/net/tun; load the module \
                 `tun`, or give a container `--device /dev/net/tun`\n\nhint: `--on model` evaluates with the engine \
                 alone\n";
     check("mount -t tmpfs none /dev/net; exec \"$@\" --on lab", 4, "", told);

@@ -153,14 +153,14 @@ fn every_failure_of_making_room() {
     hint: another run of verdikt may be making it now: try again; if it stays, `verdikt clean --local` removes it
 
     # docker answers nonsense
-    error: `docker` answers with something that cannot be read: `<html> of a proxy`
+    error: cannot read the output of `docker`: `<html> of a proxy`
 
-    hint: see whether `docker` is the program that verdikt expects: `verdikt cluster doctor`
+    hint: check whether `docker` is the program that verdikt expects: `verdikt cluster doctor`
 
     # no nodes
-    error: `docker` answers with something that cannot be read: `{"items": []}`
+    error: cannot read the output of `docker`: `{"items": []}`
 
-    hint: see whether `docker` is the program that verdikt expects: `verdikt cluster doctor`
+    hint: check whether `docker` is the program that verdikt expects: `verdikt cluster doctor`
 
     # no routes
     error: cannot set the routes of `verdikt-world-two-workers`: `docker` exits with 2
@@ -212,7 +212,7 @@ fn clean_removes_what_is_on_this_machine() {
     assert_snapshot!(stand_ins.verdikt(&["clean", "--local"]), @r"
     exit code 0
     --- stderr
-    nothing of verdikt is left on this machine
+    nothing to remove on this machine
     ");
     stand_ins.first("kind", r#""get clusters") printf 'mine\nverdikt-audit\nverdikt-old\n' ;;"#);
     stand_ins.first("docker", r#""container ls"*) printf 'verdikt-world-gateway\nverdikt-world-audit\n' ;;"#);
@@ -223,7 +223,7 @@ fn clean_removes_what_is_on_this_machine() {
     container verdikt-world-gateway
     cluster verdikt-audit
     --- stderr
-    the cluster `verdikt-old` is of no profile, and stays: `kind delete cluster --name verdikt-old` removes it
+    the cluster `verdikt-old` belongs to no profile, and stays: `kind delete cluster --name verdikt-old` removes it
     ");
     assert_snapshot!(stand_ins.calls(), @r"
     kind get clusters

@@ -67,7 +67,7 @@ fn programs_policies_and_flows() {
     let mut flows = flows.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut told = String::new();
     BufReader::new(flows.stderr.take().unwrap()).read_line(&mut told).unwrap();
-    assert_eq!(told, "the flows of `playground` follow; Ctrl-C ends them\n");
+    assert_eq!(told, "following the flows of `playground`; Ctrl-C stops\n");
     let mut lines = BufReader::new(flows.stdout.take().unwrap()).lines().map(Result::unwrap);
     // The flows of these attempts are told as they happen: those of the pod that may, and of the one that may not.
     let mut seen = |source: &str, port: &str, verdict: &str| {

@@ -210,7 +210,7 @@ fn what_becomes_of_a_probe_is_told_by_its_own_container() {
         assert_eq!(format!("{:?}", super::state(&pod, "verdikt-1")), wanted);
     };
     check(json!({"running": {}}), "Ready");
-    check(json!({}), r#"Waiting("its probe has not begun")"#);
+    check(json!({}), r#"Waiting("its probe has not started")"#);
     check(
         json!({"waiting": {"reason": "ContainerCreating"}}),
         r#"Waiting("its container is in state ContainerCreating")"#,

@@ -1,4 +1,4 @@
-//! Pods that are somebody else's: used as they are, and never removed, relabelled or restarted.
+//! Borrowed pods: existing pods that a run uses, and never removes, relabels or restarts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +18,12 @@ use crate::probe;
 use crate::wait::{self, Wait, WaitState};
 
 impl Cluster {
-    /// What the namespaces that are somebody else's had when this cluster was opened.
+    /// The contents of the borrowed namespaces when this cluster was opened.
     pub fn borrowed(&self) -> &Borrowed {
         &self.borrowed
     }
 
-    /// Whether an endpoint is somebody else's pod.
+    /// Whether an endpoint is a borrowed pod.
     pub fn is_borrowed(&self, endpoint: &Endpoint) -> bool {
         self.borrowed_pod(endpoint).is_some()
     }
@@ -35,7 +35,7 @@ impl Cluster {
         }
     }
 
-    /// The nodes of those of these endpoints that are somebody else's pods.
+    /// The nodes that run the borrowed pods among these endpoints.
     pub(super) fn borrowed_on(&self, endpoints: impl Iterator<Item = Endpoint>) -> BTreeSet<&str> {
         let borrowed_pod = endpoints
             .filter_map(|endpoint| self.borrowed_pod(&endpoint).map(|(_, borrowed_pod)| borrowed_pod));
@@ -51,8 +51,8 @@ impl Cluster {
         made.and_then(placed_on).or_else(|| self.pods_on())
     }
 
-    /// Starts the probes of somebody else's pods that have none, one after the other: each changes its pod.
-    pub(super) async fn start_lent(
+    /// Starts a probe in each borrowed pod that has none, one after the other: each changes its pod.
+    pub(super) async fn start_borrowed(
         &mut self,
         wanted: &BTreeMap<Endpoint, Value>,
     ) -> Result<(), ClusterError> {
@@ -64,7 +64,7 @@ impl Cluster {
             };
             let container = self.add_probe(name, borrowed_pod).await?;
             probe::attach(&self.connection, &container).await?.join(&mut self.probes, endpoint.clone());
-            // A probe that is told nothing for a while takes its run for dead. This changes nothing.
+            // A probe that gets no order for a while assumes that its run is dead. This order changes nothing.
             self.probes.tell(endpoint, Order::Resolve(Resolver::default()));
             self.pods.insert(endpoint.clone(), pod.clone());
         }

@@ -14,26 +14,26 @@ use super::{Cluster, ClusterError};
 const API_SERVER: u16 = 6443;
 /// The port of the kubelet.
 const KUBELET: u16 = 10250;
-/// How long a probe may take to start or to listen, once its pod is ready.
+/// The timeout for a probe to start or to listen, once its pod is ready.
 pub(super) const PROBE_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Whether nodes serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OnNodes {
-    /// What the topology says.
+    /// They serve what the topology says.
     Serving,
-    /// Nothing.
+    /// They serve nothing.
     Silent,
 }
 
 impl Cluster {
-    /// Lets the nodes of the topology serve, now that the policies are in force: whoever reaches a node reaches its
-    /// servers, so they listen while attempts are made and no longer. Returns when they do.
+    /// Starts the servers of nodes, now that the policies are in force. Everybody who reaches a node reaches its servers,
+    /// so they only listen while attempts are made. Returns when they listen.
     pub async fn serve_on_nodes(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         self.configure(topology, OnNodes::Serving).await
     }
 
-    /// Ends the servers of nodes: no attempt is to come before the next step.
+    /// Stops the servers of nodes until the next step.
     pub fn stop_serving_on_nodes(&mut self) {
         let is_on_node = |endpoint: &&Endpoint| self.is_on_node(endpoint);
         let nodes: Vec<Endpoint> = self.probes.endpoints().filter(is_on_node).cloned().collect();
@@ -42,7 +42,7 @@ impl Cluster {
         }
     }
 
-    /// Brings what the endpoints serve, and how they resolve names, up to date; waits until all of it is so.
+    /// Updates what the endpoints serve and how they resolve names, and waits until all probes have done so.
     pub(super) async fn configure(
         &mut self,
         topology: &Topology,
@@ -54,10 +54,10 @@ impl Cluster {
             let mut servers = servers(topology, endpoint, &zone);
             let is_silent = on_nodes == OnNodes::Silent && topology.node_of(endpoint).is_some();
             if is_silent || borrowed.contains(endpoint) {
-                // In somebody else's pod its own program serves.
+                // In a borrowed pod its own program serves.
                 servers.clear();
             }
-            // It needs a raw socket, which no probe of a pod has.
+            // SCTP needs a raw socket, which no probe in a pod has.
             servers
                 .retain(|server| server.speaks != Speaks::Sctp && !is_served_by_node(endpoint, server.port));
             (servers, resolver(topology, endpoint, &zone, addresses))
@@ -66,7 +66,7 @@ impl Cluster {
     }
 }
 
-/// Whether a port of an endpoint is one on which every node, or every one with an API server, listens already.
+/// Whether an endpoint is a node whose kubelet or API server already listens on this port.
 /// <https://kubernetes.io/docs/reference/networking/ports-and-protocols/>
 pub fn is_served_by_node(endpoint: &Endpoint, port: u16) -> bool {
     matches!(endpoint, Endpoint::Node(_)) && [API_SERVER, KUBELET].contains(&port)

@@ -1,4 +1,4 @@
-//! The ports that services expose: where hosts outside the cluster reach them.
+//! The addresses and ports at which hosts outside the cluster reach services.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -14,9 +14,8 @@ use crate::services;
 use crate::wait::{self, Late, Wait, WaitState};
 
 impl Cluster {
-    /// Learns where hosts outside reach the services that are open to them, and waits until load balancers have given
-    /// their addresses.
-    pub(super) async fn learn_doors(&mut self, topology: &Topology) -> Result<(), ClusterError> {
+    /// Finds out where hosts outside reach services, and waits until load balancers have assigned their addresses.
+    pub(super) async fn find_exposed_ports(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         let is_open = |name: &NamespacedName| {
             let service = topology.services.get(name).filter(|_| !is_own_service(name));
             service.is_some_and(|service| service.service_type != ServiceType::ClusterIp)
@@ -61,8 +60,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// The addresses of the nodes that run the pods behind a service: the others let nobody in to it, and where they
-    /// would, they would hide who comes.
+    /// The addresses of the nodes that run the pods behind a service. Other nodes do not accept its traffic, or would
+    /// replace the client's address with their own.
     /// <https://kubernetes.io/docs/tutorials/services/source-ip/#source-ip-for-services-with-type-nodeport>
     fn nodes_behind(&self, topology: &Topology, service: &NamespacedName) -> Vec<IpAddr> {
         let backends = topology.backends(service);

@@ -1,4 +1,4 @@
-//! The objects that a step no longer has.
+//! Removes the objects of the step before that a step does not have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::objects::{self, ApiObject, metadata};
 use crate::wait::{self, Late, Wait, WaitState};
 
 impl Cluster {
-    /// Removes what a topology no longer has, and waits until its pods have gone.
+    /// Removes what the new topology does not have, and waits until its pods are gone.
     pub(super) async fn remove_leaving(
         &mut self,
         topology: &Topology,
@@ -44,11 +44,11 @@ impl Cluster {
         self.wait_gone(&removed).await?;
         let services = self.wanted_services(topology);
         let stale: Vec<ApiObject> =
-            self.furniture.keys().filter(|it| !services.contains_key(*it)).cloned().collect();
+            self.created.keys().filter(|it| !services.contains_key(*it)).cloned().collect();
         for object in stale {
             if object.kind != objects::SERVICE_ACCOUNT {
                 self.remove(&object).await?;
-                self.furniture.remove(&object);
+                self.created.remove(&object);
             }
         }
         let gone: Vec<(NamespaceName, String)> = self
@@ -60,15 +60,16 @@ impl Cluster {
         for (name, uid) in gone {
             let object = ApiObject::new(objects::NAMESPACE, None, name.as_str());
             objects::delete(&self.connection, &object, &uid).await?;
-            self.furniture.retain(|object, _| object.namespace.as_deref() != Some(name.as_str()));
+            self.created.retain(|object, _| object.namespace.as_deref() != Some(name.as_str()));
             self.uids.retain(|object, _| object.namespace.as_deref() != Some(name.as_str()));
             self.namespaces.remove(&name);
         }
         Ok(())
     }
 
-    /// Removes all that was made for the scenario but its namespaces: policies first, so that nothing that stays is cut
-    /// off by what goes. Clusterwide ones are forgotten then, so that they do not meet whoever comes next.
+    /// Removes everything that was created for the scenario except its namespaces. Policies go first, so that no policy
+    /// cuts off a pod that is still there. Waits until the agents have dropped clusterwide policies, which could affect the
+    /// next scenario.
     pub async fn remove_all(self) -> Result<(), ApiError> {
         let canaries = self.canaries.iter().map(|(object, uid)| (object, uid));
         self.remove_each(self.stored.uids().chain(canaries)).await?;
@@ -87,7 +88,7 @@ impl Cluster {
         removed.buffer_unordered(AT_ONCE).try_fold((), async |(), _| Ok(())).await
     }
 
-    /// Removes an object that was made; nothing of the same name that somebody else has made.
+    /// Removes an object that this run created, and no other object of the same name.
     async fn remove(&mut self, object: &ApiObject) -> Result<(), ApiError> {
         if let Some(uid) = self.uids.get(object) {
             objects::delete(&self.connection, object, uid).await?;
@@ -96,7 +97,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Remembers an object that was made, so that it is removed and no other.
+    /// Remembers the UID of a created object, so that only this object is removed later.
     pub(super) fn remember_uid(&mut self, object: ApiObject, made: &Value) {
         self.uids.insert(object, metadata(made, "uid").unwrap_or_default().to_owned());
     }
@@ -125,7 +126,7 @@ impl Cluster {
     }
 }
 
-/// Whether a pod can stay: everything but its labels is fixed once it exists.
+/// Whether an existing pod can be kept: only its labels can be changed.
 fn same_but_labels(present: &Value, wanted: &Value) -> bool {
     present.get("spec") == wanted.get("spec")
 }

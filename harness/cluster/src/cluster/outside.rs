@@ -1,4 +1,4 @@
-//! The hosts outside the cluster, and their names.
+//! The hosts outside the cluster, and their DNS names.
 
 #[cfg(test)]
 mod tests;
@@ -18,15 +18,15 @@ use super::{Cluster, ClusterError};
 use crate::exec;
 use crate::world::World;
 
-/// How messages call the server of the names.
+/// The name of the DNS server in messages.
 const SERVER: &str = "world-dns";
 /// How many agents are asked at once.
 const AT_ONCE: usize = 4;
-/// How long an agent of Cilium may take to forget a name.
+/// The timeout for an agent to drop a name from its DNS cache.
 const ANSWER: Duration = Duration::from_secs(15);
 
 impl Cluster {
-    /// Starts the probes of the hosts outside, and lets go of those that are no more.
+    /// Starts the probes of the hosts outside, and stops those that the topology does not have.
     pub(super) async fn ensure_world(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         let leaving: Vec<Endpoint> = self
             .probes
@@ -55,8 +55,7 @@ impl Cluster {
         self.answer_for_names(&world, topology).await
     }
 
-    /// Answers for the names of the hosts, and makes Cilium forget what it has learned of them before: that outlives
-    /// the pods that asked.
+    /// Serves the DNS names of the hosts, and clears them from Cilium's DNS cache, which outlives the pods that asked.
     async fn answer_for_names(&mut self, world: &World, topology: &Topology) -> Result<(), ClusterError> {
         let Some(address) = world.dns else { return Ok(()) };
         let Ok(server) = SERVER.parse().map(Endpoint::World) else { return Ok(()) };
@@ -73,8 +72,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Ends the hosts outside and the server of their names, before anything else of a scenario goes: the next one may have
-    /// the same addresses, and what still listens there would be in its way.
+    /// Stops the hosts outside and their DNS server, before anything else of the scenario is removed. The next scenario may
+    /// use the same addresses and ports.
     pub fn leave_outside(&mut self) {
         let is_outside = |endpoint: &&Endpoint| matches!(endpoint, Endpoint::World(_));
         let hosts: Vec<Endpoint> = self.probes.endpoints().filter(is_outside).cloned().collect();
@@ -84,8 +83,9 @@ impl Cluster {
         self.names = Probes::default();
     }
 
-    /// Makes Cilium forget every name that it was told: before 1.20 its agents keep the names of pods that are gone until
-    /// their time is over, since then for up to a minute, and the next scenario may have other names at the same addresses.
+    /// Clears every name of this scenario from Cilium's DNS cache, because the next scenario may use the addresses for other
+    /// names. Agents before 1.20 keep the names that a deleted pod looked up until their TTL is over, later ones for up to a
+    /// minute.
     /// <https://github.com/cilium/cilium/blob/v1.18.3/pkg/fqdn/namemanager/gc.go> (`doGC`)
     pub async fn forget_names(&self) {
         self.forget(&self.known_names).await;
@@ -95,10 +95,10 @@ impl Cluster {
         let agents = self.facts.nodes.values().filter_map(|node| node.agent.as_ref());
         let each = agents.flat_map(|agent| names.iter().map(move |name| (agent, name)));
         let each = stream::iter(each).for_each_concurrent(AT_ONCE, async |(agent, name)| {
-            // Without its final dot it would match nothing.
+            // The pattern matches only with its final dot.
             let whole = format!("{name}.");
             let command = ["cilium-dbg", "fqdn", "cache", "clean", "--force", "--matchpattern", &whole];
-            // An agent that cannot be asked may know nothing.
+            // An agent that does not answer may have nothing cached.
             if let Err(error) = exec::output(&self.connection, &agent.container, &command, ANSWER).await {
                 self.options.progress.tell(format!("{name} may stay known: {error}"));
             }

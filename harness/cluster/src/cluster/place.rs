@@ -1,4 +1,4 @@
-//! Which nodes of a cluster are the nodes of a topology.
+//! Maps the nodes of a topology to nodes of the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::ClusterError;
 use crate::inspect::{Facts, NodeFacts};
 use crate::pods::Placement;
 
-/// The node that runs the pods, and every node that the topology names.
+/// The cluster's nodes that a topology uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodePlaces {
     /// The node that runs the pods.
@@ -18,9 +18,9 @@ pub struct NodePlaces {
     pub nodes: BTreeMap<HostName, String>,
 }
 
-/// Chooses a node of the cluster for each of the topology's: one that runs the API server where the topology says so,
-/// else one that does not; those that take pods first, in the order of their names. Where pods are somebody else's and
-/// on these nodes already (`borrowed_on`), one of those.
+/// Chooses a node of the cluster for each node of the topology: one with the API server where the topology says so,
+/// otherwise one without. Schedulable nodes come first, then the order of names decides. Pods go to a node of
+/// `borrowed_on`, the nodes of borrowed pods, if there is one.
 pub fn choose_places(
     facts: &Facts,
     topology: &Topology,

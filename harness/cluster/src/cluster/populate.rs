@@ -1,4 +1,4 @@
-//! The objects of a topology: namespaces, service accounts, services, pods.
+//! Creates the objects of a topology: namespaces, service accounts, services, pods.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,11 +24,11 @@ use crate::probe;
 use crate::services;
 use crate::wait::{self, Late, Wait, WaitState};
 
-/// How many objects are made at once.
+/// How many objects are created at once.
 pub(super) const AT_ONCE: usize = 8;
 
 impl Cluster {
-    /// Makes the objects of a topology, removes those it no longer has, and starts the probes.
+    /// Creates the objects of a topology, removes those of the step before that it does not have, and starts the probes.
     pub(super) async fn populate(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         let borrowed_on = self.borrowed_on(topology.pods.keys().cloned().map(Endpoint::Pod));
         let places = choose_places(&self.facts, topology, &borrowed_on)?;
@@ -48,10 +48,10 @@ impl Cluster {
         }
         let headless = services::headless(topology, &self.addresses);
         self.addresses.services.extend(headless);
-        self.learn_doors(topology).await
+        self.find_exposed_ports(topology).await
     }
 
-    /// Makes the pods of a topology and starts their probes, before anything else of it is there.
+    /// Creates the pods of a topology in advance and starts their probes, before its services exist.
     pub async fn make_pods(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         let borrowed_on = self.borrowed_on(topology.pods.keys().cloned().map(Endpoint::Pod));
         let places = choose_places(&self.facts, topology, &borrowed_on)?;
@@ -64,7 +64,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Takes over the addresses of the nodes that take part, which may be behind services.
+    /// Records the addresses of the nodes in use, which services may have as backends.
     fn learn_nodes(&mut self, places: &NodePlaces) {
         for (name, node) in &places.nodes {
             let addresses = self.facts.nodes.get(node).map(|node| node.addresses.clone()).unwrap_or_default();
@@ -72,8 +72,7 @@ impl Cluster {
         }
     }
 
-    /// The pods to be, by the endpoints they are: those of the topology but the cluster's own DNS, and one for each
-    /// node that takes part.
+    /// The pods to create, by endpoint: those of the topology except the cluster's own DNS, and one for each node in use.
     fn wanted_pods(&self, topology: &Topology, places: &NodePlaces) -> BTreeMap<Endpoint, Value> {
         let (image, run) = (&self.options.image, &self.options.run);
         let pods = topology.pods.iter().filter(|(name, _)| name.to_string() != DNS_POD).map(|(name, pod)| {
@@ -87,7 +86,7 @@ impl Cluster {
             (Endpoint::Pod(name.clone()), manifest)
         });
         let nodes = places.nodes.iter().map(|(name, node)| {
-            // These of all scenarios are in one namespace.
+            // The node pods of all scenarios are in one namespace.
             let pod = format!("node-{name}-{run}");
             (Endpoint::Node(name.clone()), pods::node_manifest(&pod, image, run, node))
         });
@@ -109,7 +108,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Makes the service accounts, and waits for those that Kubernetes makes: no pod is admitted before.
+    /// Creates the service accounts, and waits for those that Kubernetes creates: no pod is admitted before.
     async fn ensure_accounts(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         let pods = topology.pods.iter().filter(|(name, _)| name.to_string() != DNS_POD);
         let accounts: BTreeSet<(String, String)> = pods
@@ -127,14 +126,14 @@ impl Cluster {
                 "apiVersion": "v1", "kind": "ServiceAccount",
                 "metadata": {"namespace": namespace, "name": account, "labels": self.options.run.marks()},
             });
-            if self.furniture.contains_key(&object) {
+            if self.created.contains_key(&object) {
                 continue;
             }
             match objects::create(&self.connection, &object, &body, FieldValidation::Strict).await {
                 Err(error) if error.is_conflict() => {}
                 made => self.remember_uid(object.clone(), &made?),
             }
-            self.furniture.insert(object, body);
+            self.created.insert(object, body);
         }
         let namespaces: BTreeSet<&String> = accounts.iter().map(|(namespace, _)| namespace).collect();
         let watched = namespaces.into_iter().map(|namespace| self.all::<ServiceAccount>(namespace)).collect();
@@ -150,7 +149,7 @@ impl Cluster {
             Late::Api(error) => error.into(),
             Late::Deadline { last, .. } | Late::Failed(last) => ClusterError::Object {
                 object: format!("ServiceAccount {last}"),
-                reason: "Kubernetes has not made it; does kube-controller-manager run?".to_owned(),
+                reason: "Kubernetes has not created it; does kube-controller-manager run?".to_owned(),
             },
         })
     }
@@ -178,10 +177,10 @@ impl Cluster {
 
     async fn ensure_services(&mut self, topology: &Topology) -> Result<(), ClusterError> {
         for (object, body) in self.wanted_services(topology) {
-            if self.furniture.get(&object) == Some(&body) {
+            if self.created.get(&object) == Some(&body) {
                 continue;
             }
-            let present = self.furniture.contains_key(&object);
+            let present = self.created.contains_key(&object);
             let made = if present {
                 objects::merge(&self.connection, &object, &body).await?
             } else {
@@ -195,7 +194,7 @@ impl Cluster {
                     self.addresses.services.insert(name, addresses);
                 }
             }
-            self.furniture.insert(object, body);
+            self.created.insert(object, body);
         }
         let borrowed =
             self.borrowed.services.iter().map(|(name, service)| (name.clone(), service.addresses.clone()));
@@ -227,7 +226,7 @@ impl Cluster {
         let made = stream::iter(making).map(|pod| async move {
             let object = pod_object(pod);
             match objects::create(connection, &object, pod, FieldValidation::Strict).await {
-                // What a run before left in a borrowed namespace, or somebody else's.
+                // An earlier run left it in a borrowed namespace, or it was there before.
                 Err(error) if error.is_conflict() => Err(ClusterError::Taken { object: object.to_string() }),
                 Err(error) => Err(error.into()),
                 Ok(made) => Ok((object, made)),
@@ -241,7 +240,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Waits until every pod is ready, learns the addresses, and starts the probes of those that are new.
+    /// Waits until every pod is ready, records its addresses, and starts the probes of new pods.
     async fn learn_addresses(
         &mut self,
         wanted: &BTreeMap<Endpoint, Value>,
@@ -280,7 +279,7 @@ impl Cluster {
             self.addresses.endpoints.insert(Endpoint::Pod(dns), self.facts.dns_pods.clone());
         }
         self.start_probes(wanted).await?;
-        self.start_lent(wanted).await
+        self.start_borrowed(wanted).await
     }
 
     async fn start_probes(&mut self, wanted: &BTreeMap<Endpoint, Value>) -> Result<(), ClusterError> {
@@ -317,7 +316,8 @@ impl Cluster {
     }
 }
 
-/// Whether the topology puts something into a namespace. One that is only named belongs to the cluster and is left alone.
+/// Whether the topology puts something into a namespace. A namespace that is only named belongs to the cluster and stays
+/// as it is.
 fn is_used(topology: &Topology, name: &NamespaceName) -> bool {
     let own = |key: &String| key == NAMESPACE_NAME_LABEL;
     let labelled = topology.namespaces.get(name).is_some_and(|labels| !labels.keys().all(own));
@@ -337,7 +337,7 @@ fn all_ready(
         match seen.get(key).map(|pod| (pod, pods::state(pod))) {
             Some((pod, PodObstacle::Ready)) => ready.push((key.clone(), pod.clone())),
             Some((_, PodObstacle::Failed(why))) => {
-                return WaitState::Never(format!("{name} never gets ready: {why}"));
+                return WaitState::Never(format!("{name} never becomes ready: {why}"));
             }
             Some((_, PodObstacle::Waiting(why))) => waiting.push(format!("{name}: {why}")),
             None => waiting.push(format!("{name} does not exist any more")),

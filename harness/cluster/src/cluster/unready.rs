@@ -1,4 +1,4 @@
-//! Why pods do not get ready: what their own state does not say, the events about them do.
+//! Why pods do not become ready: the events about them say more than their status.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,17 +9,17 @@ use crate::error::ApiError;
 use crate::objects::{self, EVENT, POD};
 use crate::wait::Late;
 
-/// How many events a message tells.
+/// How many events a message lists.
 const MOST: usize = 3;
 
 impl Cluster {
-    /// What it means that pods were waited for in vain.
+    /// The error for pods that were not ready in time, with the events about them.
     pub(super) async fn unready(&self, late: Late) -> ClusterError {
         let error = ClusterError::unready(late);
         if !matches!(error, ClusterError::Unready { .. } | ClusterError::Pod { .. }) {
             return error;
         }
-        // They only add to what is known: without a right to read them there are none.
+        // Events are optional: without the right to read them the message has none.
         let told = told(&self.events().await.unwrap_or_default());
         match error {
             ClusterError::Unready { last, after, .. } => ClusterError::Unready { last, after, events: told },
@@ -28,7 +28,7 @@ impl Cluster {
         }
     }
 
-    /// The events about the pods that were made.
+    /// The events about the created pods.
     pub(crate) async fn events(&self) -> Result<Vec<Value>, ApiError> {
         let pods = self.uids.iter().filter(|(object, _)| object.kind == POD);
         let (namespaces, uids): (BTreeSet<&str>, BTreeSet<&str>) =
@@ -47,7 +47,7 @@ impl Cluster {
     }
 }
 
-/// The newest warnings, a sentence each; one that several pods have counts once.
+/// The newest warnings, one sentence each; a warning about several pods is listed once.
 fn told(events: &[Value]) -> Vec<String> {
     let text =
         |event: &Value, pointer: &str| event.pointer(pointer).and_then(Value::as_str).map(str::to_owned);

@@ -45,11 +45,11 @@ async fn no_connection_says_what_to_do() {
     }
     insta::assert_snapshot!(lines.join("\n"), @"
     there is no kubeconfig at FOLDER/missing: set KUBECONFIG, or create a cluster with `verdikt cluster up`
-    the kubeconfig cannot be used: it is not YAML that describes contexts in line 3, column 9
+    cannot use the kubeconfig: it is not YAML that describes contexts in line 3, column 9
     the kubeconfig has no current context; name one of its contexts: kind-one, prod and broken
     the kubeconfig has no context `staging`; it has kind-one, prod and broken
-    the kubeconfig cannot be used: failed to load the cluster of context: none
-    cannot ask for the version of Kubernetes: the API server at http://127.0.0.1:1 cannot be reached: Connection refused (os error 111)
+    cannot use the kubeconfig: failed to load the cluster of context: none
+    cannot ask for the version of Kubernetes: cannot reach the API server at http://127.0.0.1:1: Connection refused (os error 111)
     cannot load the credentials of context `prod`: unable to run auth exec: No such file or directory (os error 2); log in again, or install the program that the kubeconfig names
     ");
 }

@@ -1,7 +1,7 @@
-//! Sessions that end: what the other side writes is over when the session is, however that comes.
+//! Output streams that end with their exec session, however the session ends.
 //!
-//! A session whose connection breaks leaves its streams open, and nothing comes of them any more. What tells is its
-//! status, which is sent with a session's end and dropped with its connection.
+//! When the connection of a session breaks, its streams stay open although nothing more arrives. The session's status
+//! shows it: it is sent when the session ends and dropped when the connection breaks.
 
 use std::io;
 use std::pin::Pin;
@@ -16,13 +16,13 @@ use tokio::io::{AsyncRead, ReadBuf};
 /// The end of a session: its status; none if its connection broke.
 pub(crate) type SessionEnd = Shared<BoxFuture<'static, Option<Status>>>;
 
-/// The end of a process that has just been started.
+/// A future that resolves when a process that was just started ends.
 pub(crate) fn end(process: &mut AttachedProcess) -> SessionEnd {
     let status = process.take_status();
     async move { status?.await }.boxed().shared()
 }
 
-/// A stream of a session: it ends with the session at the latest.
+/// A stream that ends with its session at the latest.
 pub(crate) struct SessionOutput<R> {
     stream: R,
     end: SessionEnd,
@@ -30,7 +30,7 @@ pub(crate) struct SessionOutput<R> {
 }
 
 impl<R> SessionOutput<R> {
-    /// This stream of the session with this end.
+    /// Wraps a stream of the session with this end.
     pub(crate) fn new(stream: R, end: SessionEnd) -> Self {
         Self { stream, end, over: false }
     }
@@ -50,7 +50,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for SessionOutput<R> {
             ready!(this.end.poll_unpin(context));
             this.over = true;
         }
-        // What was written before the end is there by now, and there will be no more.
+        // Everything written before the end has arrived; nothing more will.
         match Pin::new(&mut this.stream).poll_read(context, to) {
             Poll::Pending => Poll::Ready(Ok(())),
             read @ Poll::Ready(_) => read,

@@ -1,11 +1,11 @@
-//! Which programs run without anything beside them.
+//! Checks that a program is static, so that it runs without other files.
 
 /// The smallest header of a 64-bit program: <https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html>
 const HEADER: usize = 64;
 /// The kind of segment that names a dynamic linker.
 const INTERPRETER: u32 = 3;
 
-/// The processor a static Linux program is for, as container runtimes call it; else why it is none.
+/// The architecture of a static Linux program, as container runtimes call it; the error says why it is not one.
 pub(super) fn architecture(program: &[u8]) -> Result<&'static str, String> {
     if program.len() < HEADER || !program.starts_with(b"\x7fELF") {
         return Err("it is not a Linux program".to_owned());
@@ -20,7 +20,7 @@ pub(super) fn architecture(program: &[u8]) -> Result<&'static str, String> {
     };
     let segments = (number(program, 32, 8), number(program, 54, 2), number(program, 56, 2));
     let (Some(table), Some(size), Some(count)) = segments else {
-        return Err("it is cut off".to_owned());
+        return Err("it is truncated".to_owned());
     };
     for index in 0..count {
         match table.checked_add(index * size).and_then(|at| number(program, at, 4)) {
@@ -28,13 +28,13 @@ pub(super) fn architecture(program: &[u8]) -> Result<&'static str, String> {
                 return Err("it is linked dynamically, and an image from scratch has no libraries".to_owned());
             }
             Some(_) => {}
-            None => return Err("it is cut off".to_owned()),
+            None => return Err("it is truncated".to_owned()),
         }
     }
     Ok(architecture)
 }
 
-/// A little-endian number.
+/// Reads a little-endian number.
 fn number(program: &[u8], at: u64, length: usize) -> Option<u64> {
     let at = usize::try_from(at).ok()?;
     let bytes = program.get(at..at.checked_add(length)?)?;

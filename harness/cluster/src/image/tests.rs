@@ -104,9 +104,9 @@ fn programs_that_need_libraries_are_refused() {
         lines.push(error.replace(&folder.path().display().to_string(), "FOLDER").replace(ARCH, "ARCH"));
     }
     insta::assert_snapshot!(lines.join("\n"), @r#"
-    FOLDER/dynamic cannot be the probe of a cluster: it is linked dynamically, and an image from scratch has no libraries; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
-    FOLDER/other cannot be the probe of a cluster: it is for neither x86-64 nor ARM64; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
-    FOLDER/script cannot be the probe of a cluster: it is not a Linux program; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
-    FOLDER/cut cannot be the probe of a cluster: it is cut off; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
+    cannot use FOLDER/dynamic as the probe of a cluster: it is linked dynamically, and an image from scratch has no libraries; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
+    cannot use FOLDER/other as the probe of a cluster: it is for neither x86-64 nor ARM64; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
+    cannot use FOLDER/script as the probe of a cluster: it is not a Linux program; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
+    cannot use FOLDER/cut as the probe of a cluster: it is truncated; build one with `RUSTFLAGS="-C target-feature=+crt-static" cargo build --release -p verdikt-probe --target ARCH-unknown-linux-gnu`
     "#);
 }

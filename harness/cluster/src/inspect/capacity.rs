@@ -1,4 +1,4 @@
-//! How many scenarios a node carries at once.
+//! How many scenarios a node can run at once.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,17 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::{Facts, NodeFacts};
 
-/// How many scenarios keep a core busy: most of their time is Cilium's own.
+/// How many scenarios keep a core busy. They mostly wait for Cilium.
 const OF_A_CORE: u64 = 4;
-/// How many pods a scenario has at most, but for few.
+/// How many pods a scenario has at most, with few exceptions.
 const PODS: u64 = 12;
-/// More ask too much of one agent.
+/// The most scenarios on one node; more would overload its agent.
 const MOST: u64 = 32;
-/// Of a node that does not say what it has.
+/// The number for a node that does not report its capacity.
 const UNKNOWN: usize = 4;
 
 impl Facts {
-    /// How many scenarios may run at once: as many as the smallest node that may run their pods carries, since all
-    /// may be on that one.
+    /// How many scenarios may run at once: as many as fit on the smallest node, since all of them may be scheduled there.
     pub fn scenarios_at_once(&self) -> usize {
         let usable = |node: &&NodeFacts| {
             node.ready && node.schedulable && node.agent.as_ref().is_some_and(|it| it.ready)
@@ -27,14 +26,14 @@ impl Facts {
     }
 }
 
-/// How many scenarios a node carries by what it has for pods; none if it does not say.
+/// How many scenarios fit on a node by its allocatable resources; none if it does not report them.
 pub(super) fn scenarios(allocatable: &BTreeMap<String, Quantity>) -> Option<usize> {
     let (cores, pods) = (thousandths(allocatable.get("cpu")?)?, thousandths(allocatable.get("pods")?)?);
     let carried = (cores * OF_A_CORE / 1000).min(pods / 1000 / PODS);
     usize::try_from(carried.clamp(1, MOST)).ok()
 }
 
-/// A whole number of something, or of thousandths of it.
+/// Reads a quantity as thousandths: `2` is 2000, `500m` is 500.
 /// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>
 fn thousandths(quantity: &Quantity) -> Option<u64> {
     match quantity.0.strip_suffix('m') {

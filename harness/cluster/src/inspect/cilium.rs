@@ -1,4 +1,4 @@
-//! What objects of the cluster say about its network.
+//! Reads facts about Cilium from objects of the cluster.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,10 +11,10 @@ use super::{AgentPod, NodeFacts, capacity};
 use crate::exec::PodContainer;
 use crate::pods;
 
-/// The container of an agent's pod that has the agent's tools.
+/// The container of the agent in its pod.
 const AGENT_CONTAINER: &str = "cilium-agent";
 
-/// `DaemonSets` of other networks, by how their names begin.
+/// `DaemonSets` of other network plugins, by the beginning of their names.
 const OTHERS: [(&str, &str); 12] = [
     ("antrea", "Antrea"),
     ("aws-node", "the Amazon VPC CNI"),
@@ -43,7 +43,7 @@ pub(super) fn namespace(daemon_sets: &[DaemonSet]) -> Option<String> {
     found.metadata.namespace.clone()
 }
 
-/// Whose network the cluster has, if it is one that is known.
+/// The network plugin of a cluster without Cilium, if it is a known one.
 pub(super) fn other_network(daemon_sets: &[DaemonSet]) -> Option<String> {
     let names = || daemon_sets.iter().filter_map(|set| set.metadata.name.as_deref());
     let found = OTHERS.iter().find(|(prefix, _)| names().any(|name| name.starts_with(prefix)))?;
@@ -57,7 +57,7 @@ pub(super) fn nodes(nodes: &[Node], agents: &[Pod], namespace: &str) -> BTreeMap
         .map(|(name, node)| {
             let on_it =
                 |pod: &&Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(&name);
-            // While an agent is replaced, the old pod is still there.
+            // While an agent is replaced, its old pod still exists.
             let here = agents.iter().filter(on_it).filter_map(|pod| agent(pod, namespace));
             let agent = here.max_by_key(|agent| agent.ready);
             (name, NodeFacts { agent, ..node_facts(node) })
@@ -105,7 +105,7 @@ pub(super) fn version_of_image(agents: &[Pod]) -> Option<String> {
     is_version.then(|| version.to_owned())
 }
 
-/// The version in what `cilium-dbg version` writes: `Client: 1.18.3 5f1e2a3 2026-…`.
+/// The version in the output of `cilium-dbg version`: `Client: 1.18.3 5f1e2a3 2026-…`.
 pub(super) fn version_of_output(output: &str) -> String {
     let mut lines = output.lines().filter_map(|line| line.split_once(':'));
     let daemon = lines.clone().find(|(who, _)| *who == "Daemon");

@@ -1,4 +1,4 @@
-//! Whether something gives addresses to services of type `LoadBalancer`.
+//! Finds out whether services of type `LoadBalancer` get an address.
 
 use k8s_openapi::api::core::v1::Service;
 use kube::Api;
@@ -10,8 +10,7 @@ use crate::connect::ApiConnection;
 use crate::error::ApiError;
 use crate::objects::{self, ResourceKind, clusterwide, namespaced};
 
-/// What gives services addresses by itself, in every version of its API that is served somewhere: Cilium's LB IPAM and
-/// `MetalLB`.
+/// The address pools of Cilium's LB IPAM and `MetalLB`, in every version of their APIs.
 /// <https://docs.cilium.io/en/stable/network/lb-ipam/> <https://metallb.io/configuration/>
 const POOLS: [ResourceKind; 3] = [
     clusterwide("CiliumLoadBalancerIPPool", "cilium.io", "v2", "ciliumloadbalancerippools"),
@@ -19,18 +18,18 @@ const POOLS: [ResourceKind; 3] = [
     namespaced("IPAddressPool", "metallb.io", "v1beta1", "ipaddresspools"),
 ];
 
-/// Whether a cluster gives addresses to services of type `LoadBalancer`.
+/// Whether services of type `LoadBalancer` get an address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LoadBalancing {
-    /// It may.
+    /// They may.
     #[default]
     Possible,
-    /// Nothing there is known to do so.
+    /// Nothing in the cluster is known to assign addresses.
     Absent,
 }
 
-/// Looks for whatever gives addresses. A cloud, a machine of somebody's and a service that has an address may be that, and
-/// so may be what must not be looked at.
+/// Looks for something that assigns addresses: an address pool, a cloud provider, or a service that already has an
+/// address. What the credentials do not allow to read counts as present.
 pub(super) async fn load_balancing<'a>(
     connection: &ApiConnection,
     mut nodes: impl Iterator<Item = &'a NodeFacts>,

@@ -1,4 +1,4 @@
-//! What the agents say: which policies they have read, and which revision each endpoint has realized.
+//! Asks the agents which policies they have read, and which revision each endpoint has realized.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,27 +11,26 @@ use crate::cluster::Cluster;
 use crate::exec::{self, ExecError, PodContainer};
 use crate::objects::ApiObject;
 
-/// The pauses between two questions; there is nothing to watch in an agent.
+/// The first and longest pause between two polls: agents cannot be watched.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// How long endpoints may take before another canary is created.
+/// After how long another canary is created.
 pub(super) const ROUND: Duration = Duration::from_secs(3);
-/// How long an agent may take for one answer.
+/// The timeout of one question to an agent.
 const ANSWER: Duration = Duration::from_secs(15);
 
-/// What one question came to.
+/// The answer of an agent.
 pub(super) enum AgentAnswer {
-    /// All is so; the revision.
+    /// Yes, in this revision.
     Yes(u64),
-    /// Not yet; what was seen.
+    /// Not yet, because of this.
     No(String),
 }
 
-/// The agents that were asked, each with the revision of its policy that holds all canaries; the reason if one cannot be
-/// asked.
+/// Each agent with the revision that contains all canaries; the error says why an agent cannot be asked.
 pub(super) type NodeRevisions = Result<Vec<NodeRevision>, String>;
 
-/// An agent, and the revision in which it has the policies.
+/// An agent, and the revision that contains the policies.
 pub(super) struct NodeRevision {
     node: String,
     agent: PodContainer,
@@ -39,12 +38,12 @@ pub(super) struct NodeRevision {
 }
 
 impl Cluster {
-    /// Waits until each endpoint has realized the revision in which the agents of all nodes that run pods of the topology
-    /// had read the policies. The reason if an agent cannot be asked.
+    /// Waits until each endpoint has realized the revision in which the agents of all nodes with pods of the topology had
+    /// read the policies. The inner error says why an agent cannot be asked.
     ///
-    /// An endpoint that an agent has just made may say an old revision although its policy is the newest: it says the
-    /// one in which the policy of its identity was computed. The next change of any policy brings it up to date, so
-    /// there is always a canary, and after a while another one.
+    /// A new endpoint may report an old revision although its policy is up to date: the one in which the policy of its
+    /// identity was computed. The next change of any policy updates it, so there is always a canary, and after a while
+    /// another one.
     pub(super) async fn realized(
         &mut self,
         read: Result<NodeRevisions, SettleError>,
@@ -63,7 +62,7 @@ impl Cluster {
                 Err(SettleError::Late { what, last, .. }) if clock.left().is_zero() => {
                     return Err(SettleError::deadline(&what, last, clock.deadline));
                 }
-                // An agent that was restarted has another pod.
+                // A restarted agent may be in a new pod.
                 Err(SettleError::Late { .. }) => self.find_agents().await?,
                 other => return other.map(|realized| realized.and_then(|realized| realized)),
             }
@@ -72,8 +71,8 @@ impl Cluster {
         }
     }
 
-    /// Waits until the agents of all nodes that run pods of the topology have read the canaries, and with them whatever
-    /// came before.
+    /// Waits until the agents of all nodes with pods of the topology have read the canaries, and with them all earlier
+    /// changes.
     pub(super) async fn read(
         &self,
         canaries: &[String],
@@ -95,7 +94,7 @@ impl Cluster {
         revisions: &[NodeRevision],
         clock: Countdown,
     ) -> Result<Result<(), String>, SettleError> {
-        let host = self.sites().any(|endpoint| self.is_on_node(endpoint));
+        let host = self.endpoints_with_probes().any(|endpoint| self.is_on_node(endpoint));
         let asked = revisions.iter().map(|NodeRevision { node, agent, revision }| async move {
             let pods = self.own_pods(Some(node));
             let what = format!("wait until every pod of node {node} has the policy (revision {revision})");
@@ -108,7 +107,7 @@ impl Cluster {
         Ok(answers.into_iter().collect())
     }
 
-    /// Asks an agent until the answer is yes; the reason if it cannot be asked.
+    /// Polls an agent until it answers yes. The inner error says why it cannot be asked.
     pub(super) async fn ask_until(
         &self,
         what: &str,
@@ -126,7 +125,7 @@ impl Cluster {
                     AgentAnswer::Yes(revision) => return Ok(Ok(revision)),
                     AgentAnswer::No(last) => last,
                 },
-                // The agent may restart, and its pod with it.
+                // The agent, or its pod, may be restarting.
                 Err(error @ (ExecError::Late { .. } | ExecError::Failed { .. })) => error.to_string(),
                 Err(ExecError::Api(error)) if error.may_pass() || error.is_absent() => error.to_string(),
                 Err(ExecError::Api(error)) => return Ok(Err(error.to_string())),
@@ -144,10 +143,10 @@ impl Cluster {
     }
 }
 
-/// Whether an agent's policy holds these objects.
+/// Whether an agent's policy contains these objects.
 pub(super) fn has_read(said: &str, canaries: &[String]) -> AgentAnswer {
     let Ok(said) = serde_json::from_str::<Value>(said) else {
-        return AgentAnswer::No("the agent's policy cannot be understood".to_owned());
+        return AgentAnswer::No("cannot read the agent's policy".to_owned());
     };
     let policy = said["policy"].as_str().unwrap_or_default();
     let missing = canaries.iter().filter(|uid| !policy.contains(uid.as_str())).count();
@@ -163,7 +162,7 @@ pub(super) fn has_read(said: &str, canaries: &[String]) -> AgentAnswer {
 /// Whether each of these pods, and the node itself, has realized a revision.
 pub(super) fn have_realized(said: &str, revision: u64, pods: &OwnPods, host: bool) -> AgentAnswer {
     let Ok(Value::Array(endpoints)) = serde_json::from_str::<Value>(said) else {
-        return AgentAnswer::No("the agent's endpoints cannot be understood".to_owned());
+        return AgentAnswer::No("cannot read the agent's endpoints".to_owned());
     };
     let found: BTreeSet<String> = endpoints.iter().filter_map(|endpoint| pods.name_of(endpoint)).collect();
     if let Some(pod) = pods.0.keys().find(|pod| !found.contains(*pod)) {

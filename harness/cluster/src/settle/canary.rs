@@ -1,8 +1,8 @@
-//! Canaries: policies that select nothing, made after all others, so that an agent that has read a canary has read them.
+//! Canaries: policies that select nothing and are created after all others, so that an agent that has read a canary has
+//! read them.
 //!
-//! An agent says which objects it has, and which revision its policy has, but not which version of an object. It reads
-//! the changes of a kind in their order, so one canary for each kind that was touched tells that all changes of the
-//! step are in.
+//! An agent reports which objects it has and the revision of its policy, but not the version of an object. It reads the
+//! changes of one kind in order, so one canary of each changed kind shows that it has read all changes of the step.
 
 use std::collections::BTreeSet;
 
@@ -15,14 +15,13 @@ use crate::cluster::Cluster;
 use crate::mark::{RunId, SYSTEM_NAMESPACE};
 use crate::objects::{self, ApiObject, POLICIES, metadata};
 
-/// The label that no pod and no node has.
+/// A label that no pod and no node has.
 const CANARY: &str = "verdikt.dev/canary";
 
 /// The kind of the canary that is always created.
 const ALWAYS: &str = "CiliumNetworkPolicy";
 
-/// The kinds whose changes must be read, each with the kind of its canary. What a CIDR group holds is read with the
-/// policies that name it.
+/// The kind of the canary for changes of a kind. CIDR groups are read together with the policies that name them.
 fn canary_kind(kind: &str) -> &str {
     if kind == "CiliumCIDRGroup" { ALWAYS } else { kind }
 }
@@ -48,7 +47,7 @@ fn manifest(object: &ApiObject, run: &RunId) -> Value {
 }
 
 impl Cluster {
-    /// Makes a canary for each kind that was touched, and one in any case, in place of those before; their UIDs.
+    /// Creates a canary for each changed kind, and at least one, in place of the earlier ones. Returns their UIDs.
     pub(super) async fn create_canaries(
         &mut self,
         touched: &BTreeSet<ApiObject>,

@@ -1,7 +1,7 @@
-//! Why an endpoint does not get its policy, in the words of its agent.
+//! Finds out from the agents why an endpoint does not get its policy.
 //!
-//! What is waited for says that an endpoint is late; the endpoint's log, which only the agent has, says why, and the
-//! agent's metrics whether its policy map has room: an entry that finds none fails with an error that names no map.
+//! The endpoint's log, which only the agent has, names the failure. The agent's metrics show whether the policy map is
+//! full, because the error for an entry without room does not name the map.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,22 +14,22 @@ use crate::cluster::Cluster;
 use crate::exec::{self, PodContainer};
 use crate::limits;
 
-/// How long an agent may take for one answer.
+/// The timeout of one question to an agent.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How many endpoints of a node are asked for their log; one that is late for a reason is seldom alone with it.
+/// How many endpoint logs are read of a node: late endpoints mostly have the same reason.
 const MOST: usize = 2;
 
-/// An endpoint that is not as it should be.
+/// An endpoint that is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UnhealthyEndpoint {
-    /// Its number at its agent.
+    /// Its endpoint ID.
     pub(crate) id: u64,
     /// Its pod.
     pub(crate) pod: String,
 }
 
 impl Cluster {
-    /// What the agents say of the pods that are not ready for traffic; nothing where no agent can be asked.
+    /// The reasons why pods are not ready for traffic, as the agents report them; none if no agent can be asked.
     pub(super) async fn causes(&self) -> Vec<String> {
         let asked = self.nodes_in_use().into_iter().filter_map(|(node, agent)| Some((node, agent?)));
         let asked = asked.map(|(node, agent)| async move {
@@ -50,7 +50,7 @@ impl Cluster {
         causes.into_iter().flatten().collect()
     }
 
-    /// Those of these pods whose endpoints an agent does not call ready.
+    /// The endpoints of these pods that an agent does not list as ready.
     pub(crate) async fn unhealthy_endpoints(
         &self,
         agent: &PodContainer,
@@ -60,12 +60,12 @@ impl Cluster {
         unhealthy_endpoints(&said, pods)
     }
 
-    /// The log of an endpoint, from its agent; empty if the agent cannot be asked.
+    /// Reads the log of an endpoint from its agent; empty if the agent cannot be asked.
     pub(crate) async fn log_of_endpoint(&self, agent: &PodContainer, id: u64) -> String {
         self.say(agent, &["endpoint", "log", &id.to_string(), "-o", "json"]).await
     }
 
-    /// The output of a command of an agent; empty if it cannot be asked.
+    /// Runs a command in an agent's pod and returns its output; empty if that fails.
     async fn say(&self, agent: &PodContainer, question: &[&str]) -> String {
         let command: Vec<&str> = std::iter::once("cilium-dbg").chain(question.iter().copied()).collect();
         let said = exec::output(self.connection(), agent, &command, ANSWER).await;
@@ -76,7 +76,7 @@ impl Cluster {
     }
 }
 
-/// The endpoints of these pods that are in another state than ready.
+/// The endpoints of these pods that are not in state `ready`.
 pub(super) fn unhealthy_endpoints(said: &str, pods: &BTreeSet<String>) -> Vec<UnhealthyEndpoint> {
     let endpoints = serde_json::from_str::<Vec<Value>>(said).unwrap_or_default();
     let ours = endpoints.iter().filter_map(|endpoint| {
@@ -87,7 +87,7 @@ pub(super) fn unhealthy_endpoints(said: &str, pods: &BTreeSet<String>) -> Vec<Un
     ours.collect()
 }
 
-/// The newest failure in an endpoint's log, or else the newest warning; the newest entry comes first.
+/// The latest failure in an endpoint's log, or otherwise the latest warning. The latest entry comes first.
 /// <https://github.com/cilium/cilium/blob/main/pkg/endpoint/status.go>
 pub(super) fn last_failure(log: &str) -> Option<String> {
     let entries = serde_json::from_str::<Vec<Value>>(log).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Waiting until agents have forgotten clusterwide policies, which concern the pods of whoever comes next.
+//! Waits until agents have dropped removed clusterwide policies, which could affect the pods of the next scenario.
 
 use std::time::{Duration, Instant};
 
@@ -8,17 +8,17 @@ use super::Countdown;
 use super::agents::AgentAnswer;
 use crate::cluster::Cluster;
 
-/// How long agents may take before nobody waits for them any more.
+/// The timeout of the wait.
 const FORGET: Duration = Duration::from_secs(10);
 
 impl Cluster {
-    /// Waits until the agents of the nodes that run pods of the scenario have none of these policies, by their UIDs. One
-    /// that cannot be asked is not waited for.
+    /// Waits until the agents of the nodes with pods of the scenario have none of these policies, by UID. Does not wait for
+    /// agents that cannot be asked.
     pub(crate) async fn wait_forgotten(&self, uids: &[String]) {
         let clock = Countdown { begin: Instant::now(), deadline: FORGET };
         let agents = self.nodes_in_use().into_iter().filter_map(|(node, agent)| Some((node, agent?)));
         for (node, agent) in agents.filter(|_| !uids.is_empty()) {
-            let what = format!("wait until the agent of node {node} has forgotten the clusterwide policies");
+            let what = format!("wait until the agent of node {node} has dropped the clusterwide policies");
             let question = ["policy", "get", "-o", "json"];
             let asked =
                 self.ask_until(&what, &agent, &question, clock, |said| has_forgotten(said, uids)).await;
@@ -32,7 +32,7 @@ impl Cluster {
     }
 }
 
-/// Whether an agent's policy holds none of these objects.
+/// Whether an agent's policy contains none of these objects.
 pub(super) fn has_forgotten(said: &str, uids: &[String]) -> AgentAnswer {
     let said = serde_json::from_str::<Value>(said).unwrap_or_default();
     match said["policy"].as_str() {
@@ -40,6 +40,6 @@ pub(super) fn has_forgotten(said: &str, uids: &[String]) -> AgentAnswer {
             AgentAnswer::No("the agent still has a policy that was removed".to_owned())
         }
         Some(_) => AgentAnswer::Yes(0),
-        None => AgentAnswer::No("the agent's policy cannot be understood".to_owned()),
+        None => AgentAnswer::No("cannot read the agent's policy".to_owned()),
     }
 }

@@ -1,6 +1,6 @@
-//! The labels by which Cilium knows the pods: their `CiliumEndpoint`.
+//! Waits until pods have the predicted identity labels, as their `CiliumEndpoint` or their agent reports them.
 //!
-//! Labels of a namespace take some seconds to arrive: the agent waits before it changes an identity.
+//! Labels of a namespace arrive after some seconds: the agent delays changes of an identity.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,19 +16,19 @@ use crate::cluster::Cluster;
 use crate::objects::CILIUM_ENDPOINT;
 use crate::wait::{self, Seen, Wait, WaitState};
 
-/// Labels that no prediction knows: the name of the cluster is its own affair.
+/// The label with the name of the cluster, which predictions do not have.
 const OF_THE_CLUSTER: &str = "k8s:io.cilium.k8s.policy.cluster";
 
-/// Which labels a pod has and which it must have.
+/// The labels that a pod must have and must not have.
 pub(super) struct Comparison<'a> {
     pub(super) wanted: &'a IdentityLabels,
-    /// Those that were ever predicted: what is not wanted any more must have gone. What others put on a namespace is
-    /// theirs.
+    /// All labels that were ever predicted for it. Those that are not wanted now must be gone; labels that others put on
+    /// the namespace are ignored.
     pub(super) before: Option<&'a IdentityLabels>,
 }
 
 impl Comparison<'_> {
-    /// What is wrong; none if nothing.
+    /// How the actual labels differ; none if they are as wanted.
     pub(super) fn differs(&self, actual: &IdentityLabels) -> Option<String> {
         let wanted: BTreeSet<&str> =
             self.wanted.iter().map(|label| plain(label)).filter(|it| counts(it)).collect();
@@ -49,7 +49,7 @@ impl Comparison<'_> {
     }
 }
 
-/// A label without a value is written with and without its sign.
+/// Normalizes a label without a value, which is written with or without `=`.
 fn plain(label: &str) -> &str {
     label.strip_suffix('=').unwrap_or(label)
 }
@@ -83,7 +83,7 @@ impl Cluster {
 }
 
 impl Cluster {
-    /// The same, as the agent of the pods' node says; never, if it cannot be asked or the time is over.
+    /// The same by asking the agent of the pods' node. Never returns if the agent cannot be asked or the time is over.
     pub(super) async fn identified_by_agent(
         &self,
         wanted: &BTreeMap<NamespacedName, IdentityLabels>,
@@ -117,7 +117,7 @@ impl Cluster {
     }
 }
 
-/// Whether an agent knows the pods by their labels.
+/// Whether an agent reports the wanted labels for all pods.
 pub(super) fn are_known(
     said: &str,
     wanted: &BTreeMap<(String, String), Comparison<'_>>,
@@ -155,7 +155,7 @@ fn look(
     WaitState::Done(())
 }
 
-/// The labels of an endpoint, in a `CiliumEndpoint` and in what an agent says.
+/// The identity labels of an endpoint, in a `CiliumEndpoint` or in an agent's list.
 pub(super) fn labels(endpoint: &Value) -> IdentityLabels {
     let labels = endpoint.pointer("/status/identity/labels").and_then(Value::as_array);
     labels.into_iter().flatten().filter_map(|label| Some(label.as_str()?.to_owned())).collect()

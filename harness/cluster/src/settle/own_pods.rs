@@ -1,7 +1,6 @@
-//! Which endpoints of an agent are pods of the topology.
+//! Finds the endpoints of the topology's pods in an agent's list.
 //!
-//! An agent may still have the endpoint of a pod that had the name before: its name says nothing of which of the two it
-//! is, its address does.
+//! An agent may still list the endpoint of a deleted pod of the same name. Their addresses tell the two apart.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -16,12 +15,12 @@ use crate::cluster::Cluster;
 pub(super) struct OwnPods(pub(super) BTreeMap<String, Vec<IpAddr>>);
 
 impl OwnPods {
-    /// The name of the pod that an endpoint is, in a list of an agent; none if it is none of them.
+    /// The name of the pod of an endpoint in an agent's list; none if it is not one of these pods.
     pub(super) fn name_of(&self, endpoint: &Value) -> Option<String> {
         name_of(endpoint).filter(|name| self.has(name, endpoint))
     }
 
-    /// Whether an endpoint of this name is the pod, and not one that had the name before.
+    /// Whether an endpoint of this name belongs to the current pod, not to an earlier one.
     pub(super) fn has(&self, name: &str, endpoint: &Value) -> bool {
         let known = self.0.get(name);
         known.is_some_and(|addresses| addresses_of(endpoint).any(|address| addresses.contains(&address)))
@@ -29,7 +28,7 @@ impl OwnPods {
 }
 
 impl Cluster {
-    /// The pods of the topology that an agent has, or of all nodes.
+    /// The pods of the topology on a node, or on all nodes.
     pub(super) fn own_pods(&self, node: Option<&str>) -> OwnPods {
         let pods = self.pods().filter(|pod| node.is_none() || self.node_of(pod) == node);
         let addressed = pods.map(|pod| {
@@ -49,7 +48,7 @@ pub(super) fn name_of(endpoint: &Value) -> Option<String> {
     named.or_else(|| of["pod-name"].as_str().map(str::to_owned)).filter(|name| name != "/")
 }
 
-/// The addresses of an endpoint, in a `CiliumEndpoint` and in what an agent says.
+/// The addresses of an endpoint, in a `CiliumEndpoint` or in an agent's list.
 fn addresses_of(endpoint: &Value) -> impl Iterator<Item = IpAddr> {
     let pairs = endpoint.pointer("/status/networking/addressing").and_then(Value::as_array);
     let written = pairs.into_iter().flatten().flat_map(|pair| [&pair["ipv4"], &pair["ipv6"]]);

@@ -46,7 +46,7 @@ fn an_agent_has_read_what_its_policy_holds() {
     yes, revision 12
     the agent has not read the last changes of 1 kinds of policies
     the agent's policy has no revision
-    the agent's policy cannot be understood
+    cannot read the agent's policy
     ");
 }
 
@@ -58,7 +58,7 @@ fn an_agent_has_forgotten_what_its_policy_no_longer_holds() {
     insta::assert_snapshot!(seen.join("\n"), @"
     the agent still has a policy that was removed
     yes, revision 0
-    the agent's policy cannot be understood
+    cannot read the agent's policy
     ");
 }
 
@@ -107,7 +107,7 @@ fn every_pod_must_have_realized_the_revision() {
     the agent has no endpoint of shop/search
     shop/search has realized revision 11 and is in state ready
     shop/search has realized revision 12 and is in state regenerating
-    the agent's endpoints cannot be understood
+    cannot read the agent's endpoints
     ");
 }
 

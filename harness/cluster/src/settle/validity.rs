@@ -1,4 +1,4 @@
-//! What Cilium's operator says of the objects: their condition `Valid`.
+//! Waits for the condition `Valid`, which Cilium's operator sets on policies.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use crate::objects::{ApiObject, ResourceKind};
 use crate::policies::{AppliedPolicies, ClusterRefusal};
 use crate::wait::{self, Seen, Wait, WaitState, Watched};
 
-/// The kinds whose objects are judged.
+/// The kinds that have the condition.
 const JUDGED: [&str; 2] = ["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"];
 
-/// Every object of a kind, untyped.
+/// The untyped API of a kind.
 pub(super) fn untyped(cluster: &Cluster, kind: ResourceKind, namespace: Option<&str>) -> Api<DynamicObject> {
     let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
     let resource = ApiResource::from_gvk_with_plural(&gvk, kind.plural);
@@ -28,7 +28,7 @@ pub(super) fn untyped(cluster: &Cluster, kind: ResourceKind, namespace: Option<&
 }
 
 impl Cluster {
-    /// Waits until each object is judged; the refused ones.
+    /// Waits until each object is validated. Returns the refused ones.
     pub(super) async fn judged(
         &self,
         applied: &AppliedPolicies,
@@ -47,7 +47,7 @@ impl Cluster {
             .into_iter()
             .map(|kind| (untyped(self, kind, None), kube::runtime::watcher::Config::default().labels(&ours)))
             .collect();
-        let what = "wait until Cilium has judged every policy";
+        let what = "wait until Cilium has validated every policy";
         let wait = Wait { what, deadline: clock.left(), progress: self.progress() };
         wait::until(self.connection(), wait, watched, |seen| look(seen, &judged))
             .await
@@ -72,13 +72,13 @@ fn look(
                     "{object} has no condition `Valid` yet; does cilium-operator run?"
                 ));
             }
-            None => return WaitState::NotYet(format!("{object} is not there any more")),
+            None => return WaitState::NotYet(format!("{object} does not exist any more")),
         }
     }
     WaitState::Done(refused)
 }
 
-/// The condition `Valid`, once there is one.
+/// The condition `Valid`; none if it is not set yet.
 pub(super) fn verdict(object: &Value) -> Option<Result<(), String>> {
     let conditions = object.pointer("/status/conditions")?.as_array()?;
     let valid = conditions.iter().find(|condition| condition["type"] == "Valid")?;

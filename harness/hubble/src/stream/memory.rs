@@ -148,8 +148,8 @@ impl Memory {
             };
             losses.extend(from.map(|from| {
                 let reason = match change.message.as_str() {
-                    "" => "Relay does not hear it".to_owned(),
-                    message => format!("Relay does not hear it: {message}"),
+                    "" => "Relay is not connected to it".to_owned(),
+                    message => format!("Relay is not connected to it: {message}"),
                 };
                 let from = from.saturating_sub(DISORDER).min(now);
                 LossWindow {

@@ -244,14 +244,14 @@ async fn what_relay_says_of_its_nodes() {
         "following node1",
         r#"nodes ["w1", "w2"] Connected"#,
         r#"nodes ["w1", "w2"] Unavailable"#,
-        "lost ? of w1: Relay does not hear it",
-        "lost ? of w2: Relay does not hear it",
+        "lost ? of w1: Relay is not connected to it",
+        "lost ? of w2: Relay is not connected to it",
         r#"nodes ["w1", "w2"] Connected"#,
-        "lost ? of w1: Relay does not hear it",
-        "lost ? of w2: Relay does not hear it",
+        "lost ? of w1: Relay is not connected to it",
+        "lost ? of w2: Relay is not connected to it",
         r#"nodes ["w1", "w2"] Error"#,
-        "lost ? of w1: Relay does not hear it: refused",
-        "lost ? of w2: Relay does not hear it: refused",
+        "lost ? of w1: Relay is not connected to it: refused",
+        "lost ? of w2: Relay is not connected to it: refused",
     ];
     assert_eq!(take(&mut flows, expected.len()).await, expected);
     relay.cut();

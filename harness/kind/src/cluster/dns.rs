@@ -34,7 +34,7 @@ pub(super) fn forward(
     )
     .run()?;
     if let Some(after) = with_addition(&before, address) {
-        progress("let the cluster's DNS know the hosts outside");
+        progress("forward the names of hosts outside in the cluster's DNS");
         let patch = json!({"data": {"Corefile": after}}).to_string();
         call("change the DNS configuration", &["patch", "configmap/coredns", "--patch", &patch]).run()?;
     }

@@ -47,7 +47,7 @@ pub fn up(profile: &Profile, options: &KindOptions, progress: &mut dyn FnMut(&st
     let context = profile.context();
     let exists = clusters()?.contains(&cluster);
     if exists {
-        progress(&format!("the cluster `{cluster}` exists: see whether it is whole"));
+        progress(&format!("the cluster `{cluster}` exists: check whether it is complete"));
         take_context(profile)?;
         wait_for_api(profile, progress);
         match helm::installed(profile)? {
@@ -121,7 +121,7 @@ fn fetch_images(
     }
     let mut names = images::load_archives(options)?;
     let node_image = profile.node_image();
-    progress("fetch the images that are not here yet");
+    progress("fetch the images that are missing");
     let node = images::fetch(node_image, &names, options)?.unwrap_or_else(|| node_image.to_string());
     names.retain(|name| !images::is_same(name, &node));
     for (_, image) in profile.release().images.by_role() {
@@ -131,7 +131,7 @@ fn fetch_images(
             None if names.iter().any(|name| name.starts_with(&image.name)) => {}
             None => {
                 progress(&format!(
-                    "the tag of `{}` is the chart's: the nodes pull it themselves",
+                    "only the chart knows the tag of `{}`: the nodes pull it themselves",
                     image.name
                 ));
             }
@@ -154,10 +154,10 @@ fn create(
         .deadline(options.timeout)
         .run();
     if let Err(Error::TimedOut { .. } | Error::Interrupted { .. }) = &created {
-        // kind removes what it began if it fails, and cannot if it is stopped. That it was stopped is the news.
-        progress(&format!("remove what there is of `{cluster}`"));
+        // kind cleans up after a failure, but not when it is stopped. A failure to remove the rest is only logged.
+        progress(&format!("remove the unfinished `{cluster}`"));
         if let Err(error) = delete(&cluster) {
-            warn!(%error, cluster, "what there is of a cluster stays");
+            warn!(%error, cluster, "cannot remove an unfinished cluster");
         }
     }
     created.map(drop)

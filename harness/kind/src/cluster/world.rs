@@ -47,7 +47,7 @@ pub fn world(
     probe: &HostProgram<'_>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<String, Error> {
-    progress("make room for hosts outside the cluster");
+    progress("set up hosts outside the cluster");
     let name = container(profile);
     let address = start(profile, &name)?;
     let nodes = nodes(profile)?;

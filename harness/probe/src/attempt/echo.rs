@@ -1,4 +1,4 @@
-//! Echo requests and replies, which the ICMP of both families writes alike but for their numbers and checksums.
+//! Echo requests and replies, which ICMP and `ICMPv6` encode in the same way except for type numbers and checksums.
 //! <https://www.rfc-editor.org/rfc/rfc792> and <https://www.rfc-editor.org/rfc/rfc4443#section-4>
 
 /// The bytes before the text.
@@ -7,15 +7,15 @@ const HEADER: usize = 8;
 /// An echo request or reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Echo<'a> {
-    /// What it is: the numbers are those of [`Family`].
+    /// Its type, one of those of [`Family`].
     pub(crate) kind: u8,
-    /// Whose it is.
+    /// Its identifier.
     pub(crate) identifier: u16,
-    /// What is to come back.
+    /// The data, which the reply repeats.
     pub(crate) text: &'a [u8],
 }
 
-/// The numbers of a family.
+/// The type numbers of a family.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Family {
     /// The type of a request.
@@ -24,14 +24,14 @@ pub(crate) struct Family {
     pub(crate) reply: u8,
 }
 
-/// Those of ICMP.
+/// The type numbers of ICMP.
 pub(crate) const IPV4: Family = Family { request: 8, reply: 0 };
 
-/// Those of ICMP for IPv6.
+/// The type numbers of `ICMPv6`.
 pub(crate) const IPV6: Family = Family { request: 128, reply: 129 };
 
 impl<'a> Echo<'a> {
-    /// Its bytes, with the checksum of ICMP; that of IPv6 is the system's to fill in.
+    /// Encodes it with the checksum of ICMP; the system fills in that of `ICMPv6`.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = vec![self.kind, 0, 0, 0];
         bytes.extend(self.identifier.to_be_bytes());
@@ -42,7 +42,7 @@ impl<'a> Echo<'a> {
         bytes
     }
 
-    /// Reads a message; none if it is shorter than an echo's header.
+    /// Decodes a message; none if it is shorter than the header.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let (header, text) = bytes.split_first_chunk::<HEADER>()?;
         Some(Self { kind: header[0], identifier: u16::from_be_bytes([header[4], header[5]]), text })

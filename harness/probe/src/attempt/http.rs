@@ -1,4 +1,4 @@
-//! HTTP: a connection, TLS on it where that is wanted, a request, and the whole answer.
+//! HTTP: a connection, with TLS or without, a request, and the whole response.
 
 use std::error::Error;
 use std::io;
@@ -18,7 +18,7 @@ use super::{tcp, tls};
 use crate::failure;
 use verdikt_wire::{ATTEMPT_HEADER, StageTransport, WireOutcome, WireStage, WireTarget};
 
-/// The ports that a `Host` header does not name, without TLS and with it.
+/// The default ports without and with TLS, which a `Host` header leaves out.
 const USUAL_PORT: u16 = 80;
 const USUAL_PORT_OF_TLS: u16 = 443;
 
@@ -28,7 +28,7 @@ impl Brings for StatusCode {
     }
 }
 
-/// Connects, sends the request and reads the whole answer.
+/// Connects, sends the request and reads the whole response.
 pub(crate) async fn make(
     progress: &mut AttemptProgress,
     remote: SocketAddr,
@@ -40,7 +40,7 @@ pub(crate) async fn make(
     let exchanging = async {
         match tls {
             None => exchange(stream, request).await,
-            // In a place of its own: it needs some twenty kilobytes, which no other attempt shall take.
+            // Boxed, because it needs some twenty kilobytes, which other attempts should not occupy.
             Some(client) => Box::pin(async { exchange(client.begin(stream).await?, request).await }).await,
         }
     };
@@ -48,9 +48,9 @@ pub(crate) async fn make(
     Ok(status.outcome())
 }
 
-/// The request of an attempt; `host` is its `Host` where the headers have none.
+/// Builds the request of an attempt; `host` is the `Host` header unless the headers have one.
 ///
-/// Errors: [`WireOutcome::NotAttempted`], where something cannot stand in a request.
+/// Errors: [`WireOutcome::NotAttempted`] if a part is not valid in a request.
 pub(crate) fn request(
     attempt: u64,
     host: &str,
@@ -81,7 +81,7 @@ pub(crate) fn request(
     Ok(request)
 }
 
-/// What a request says of whom it asks. <https://www.rfc-editor.org/rfc/rfc9110#name-host-and-authority>
+/// The value of the `Host` header. <https://www.rfc-editor.org/rfc/rfc9110#name-host-and-authority>
 pub(crate) fn host(target: &WireTarget, port: u16, tls: bool) -> String {
     let host = match target {
         WireTarget::Address(IpAddr::V4(address)) => address.to_string(),
@@ -111,16 +111,16 @@ async fn exchange(
     let answered = tokio::select! {
         biased;
         answered = &mut answered => answered,
-        // A connection that is over has handed out all it had.
+        // A closed connection has delivered all that it received.
         _ = &mut connection => answered.await,
     };
     answered.map_err(|error| failed(&error))
 }
 
-/// What a client has seen where no answer came, or half of one.
+/// The outcome of a request without a response, or with an incomplete one.
 fn failed(error: &hyper::Error) -> WireOutcome {
     if error.is_incomplete_message() {
-        return WireOutcome::Garbled("the connection was closed before the whole answer had come".to_owned());
+        return WireOutcome::Garbled("the connection was closed before the response was complete".to_owned());
     }
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(known) = cause {
@@ -128,7 +128,7 @@ fn failed(error: &hyper::Error) -> WireOutcome {
             Some(error) if error.raw_os_error().is_some() => return failure::outcome(error),
             Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return WireOutcome::Garbled(
-                    "the connection was closed in the middle of the answer".to_owned(),
+                    "the connection was closed in the middle of the response".to_owned(),
                 );
             }
             Some(error) if tls::reason(error).is_some() => return tls::failed(error),

@@ -1,4 +1,4 @@
-//! ICMP messages other than echo requests: they are sent, and nobody has to answer.
+//! ICMP messages other than echo requests, which need no answer.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +11,7 @@ use crate::failure;
 use crate::socket;
 use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 
-/// Sends one message, and hears what the system says of it until its time is over.
+/// Sends one message, and waits for an error about it until the timeout.
 pub(crate) async fn make(
     progress: &mut AttemptProgress,
     address: IpAddr,
@@ -23,13 +23,13 @@ pub(crate) async fn make(
         .map_err(|error| failure::not_made(&error))?;
     let remote = SocketAddr::new(address, kind.into());
     let over = Over { stage: WireStage::Connect, transport: StageTransport::Icmp, local, remote };
-    // Whoever gets it looks at nothing but its type: it quotes no packet, and asks nothing.
+    // Only the type of the message matters, so it quotes no packet.
     let message = Echo { kind, identifier: 0, text: &[] }.bytes();
     let sending = async {
         failure::sent(socket.send(&message).await).map_err(|error| failure::outcome(&error))?;
         let mut heard = [0; 2048];
         loop {
-            // A raw socket also hears what others are sent; only errors are about this message.
+            // A raw socket also receives packets for others; only errors are about this message.
             socket.recv(&mut heard).await.map_err(|error| failure::outcome(&error))?;
         }
     };

@@ -19,7 +19,7 @@ use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 pub(crate) struct KeptConnections(Arc<Mutex<BTreeMap<String, TcpConnection>>>);
 
 impl KeptConnections {
-    /// Keeps a connection; one that had the name is closed.
+    /// Keeps a connection; an earlier one of that name is closed.
     fn keep(&self, name: &str, connection: TcpConnection) {
         self.all().insert(name.to_owned(), connection);
     }
@@ -44,7 +44,7 @@ pub(crate) async fn begin(
     Ok(WireOutcome::Answered)
 }
 
-/// Says something on a connection, and wants it back.
+/// Sends a text on a kept connection, and waits for its echo.
 pub(crate) async fn make(
     progress: &mut AttemptProgress,
     kept: &KeptConnections,
@@ -57,14 +57,14 @@ pub(crate) async fn make(
     let over = Over { stage: WireStage::Connect, transport: StageTransport::Tcp, local, remote };
     let text = mark::text(progress.attempt());
     let said = progress.stage(over, exchange(&mut connection.stream, &text)).await;
-    // What has come to nothing now may come through later.
+    // A connection that times out now may work later.
     if matches!(said, Ok(()) | Err(WireOutcome::TimedOut | WireOutcome::Ended)) {
         kept.keep(name, connection);
     }
     said.map(|()| WireOutcome::Answered)
 }
 
-/// What was said before and is still on its way may come back first.
+/// Sends a text and reads until its echo. The echo of an earlier text may come first.
 async fn exchange(stream: &mut TcpStream, text: &[u8]) -> Result<(), WireOutcome> {
     let failed = |error: io::Error| failure::outcome(&error);
     stream.write_all(text).await.map_err(failed)?;

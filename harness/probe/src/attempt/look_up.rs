@@ -1,4 +1,4 @@
-//! Looking up a name as a C library does, by the rules of `/etc/resolv.conf`:
+//! Looks up names as a C library does, by the rules of `/etc/resolv.conf`:
 //! <https://man7.org/linux/man-pages/man5/resolv.conf.5.html>.
 
 use std::net::{IpAddr, SocketAddr};
@@ -14,14 +14,14 @@ use verdikt_wire::{Resolver, WireOutcome, WireTarget};
 /// The types of records asked for, in their order: IPv4, and if there are none IPv6.
 const EITHER: &[RecordType] = &[RecordType::A, RecordType::AAAA];
 
-/// What is asked for, whom, and over what.
+/// The question, the servers, and the transport.
 struct NameQuestion<'a> {
     kinds: &'a [RecordType],
     servers: &'a [SocketAddr],
     transport: QueryTransport,
 }
 
-/// The address to reach a target by. Of several ones it is the first that there is a route to.
+/// Resolves a target to an address: the first one to which there is a route.
 pub(crate) async fn address(
     progress: &mut AttemptProgress,
     resolver: &Resolver,
@@ -47,7 +47,7 @@ pub(crate) async fn address(
     reachable.or(addresses.first()).copied().ok_or(WireOutcome::NoSuchName)
 }
 
-/// Asks the servers for a name.
+/// Looks up a name as an attempt of its own.
 pub(crate) async fn ask_for(
     progress: &mut AttemptProgress,
     resolver: &Resolver,
@@ -58,7 +58,7 @@ pub(crate) async fn ask_for(
     look_up(progress, resolver, name, &question).await.map(|_| WireOutcome::Answered)
 }
 
-/// The addresses of a name: never none.
+/// Looks up the addresses of a name; at least one.
 async fn look_up(
     progress: &mut AttemptProgress,
     resolver: &Resolver,
@@ -96,7 +96,7 @@ fn candidates(name: &str, resolver: &Resolver) -> Result<Vec<Name>, WireOutcome>
     if name.ends_with('.') {
         return Ok(vec![as_it_is]);
     }
-    // What gets too long with a domain cannot be asked for.
+    // Names that are too long with a search domain are skipped.
     let mut names: Vec<Name> = resolver
         .search
         .iter()
@@ -111,7 +111,7 @@ fn candidates(name: &str, resolver: &Resolver) -> Result<Vec<Name>, WireOutcome>
     Ok(names)
 }
 
-/// The addresses of one name: those of the first type asked for that it has.
+/// The addresses of one name, of the first record type that it has.
 async fn addresses_of(
     progress: &mut AttemptProgress,
     resolver: &Resolver,
@@ -124,7 +124,7 @@ async fn addresses_of(
         match answer.outcome() {
             WireOutcome::Answered if !answer.addresses.is_empty() => return Ok(answer.addresses),
             WireOutcome::Answered => {}
-            // The name is there, without addresses of this family.
+            // The name exists, without addresses of this family.
             WireOutcome::NoSuchName if answer.code == ResponseCode::NoError => {}
             outcome => return Err(outcome),
         }
@@ -132,7 +132,7 @@ async fn addresses_of(
     Err(WireOutcome::NoSuchName)
 }
 
-/// What the first server says that is able and willing to say something, or else the last.
+/// Asks the servers in order, and returns the first usable answer, or otherwise the last result.
 async fn ask_in_order(
     progress: &mut AttemptProgress,
     resolver: &Resolver,
@@ -142,7 +142,7 @@ async fn ask_in_order(
     transport: QueryTransport,
 ) -> Result<query::QueryAnswer, WireOutcome> {
     let mut said = Err(WireOutcome::NotAttempted("there is no DNS server to ask".to_owned()));
-    // All of them together have the time that one alone has.
+    // All servers together have the time of one stage.
     let whole = progress.divide_time(servers.len());
     for server in servers {
         said = query::ask(progress, *server, &Query::query(name.clone(), kind), transport).await;

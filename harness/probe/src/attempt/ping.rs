@@ -1,4 +1,4 @@
-//! Ping: an echo request, through the sockets that need no privileges where they may be used, else through a raw one.
+//! Ping: an echo request, over an unprivileged ping socket if allowed, otherwise over a raw socket.
 //! <https://man7.org/linux/man-pages/man7/icmp.7.html>
 
 use std::io;
@@ -14,7 +14,7 @@ use crate::mark;
 use crate::socket::{self, Home};
 use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 
-/// Sends one echo request, and wants its reply.
+/// Sends one echo request, and waits for its reply.
 pub(crate) async fn make(
     progress: &mut AttemptProgress,
     address: IpAddr,
@@ -27,16 +27,16 @@ pub(crate) async fn make(
     Ok(WireOutcome::Answered)
 }
 
-/// A socket for echoes with one address.
+/// A socket for echo requests to one address.
 struct Pinger {
     socket: UdpSocket,
     family: Family,
-    /// Where the socket is a raw one: what reserves its identifier.
+    /// Reserves the identifier of a raw socket.
     reserved: Option<Socket>,
 }
 
 impl Pinger {
-    /// With its own address; the port is the identifier of the echoes.
+    /// Opens the socket. Returns it with its own address; the port is the identifier.
     fn of(home: Home, address: IpAddr) -> io::Result<(Self, SocketAddr)> {
         let (protocol, family) = match address {
             IpAddr::V4(_) => (Protocol::ICMPV4, echo::IPV4),
@@ -68,7 +68,7 @@ impl Pinger {
                 if self.reserved.is_some() {
                     message = socket::without_ipv4_header(message, remote);
                 }
-                // A raw socket also hears what others are sent.
+                // A raw socket also receives replies for others.
                 if Echo::read(message) == Some(wanted) {
                     return Ok(());
                 }

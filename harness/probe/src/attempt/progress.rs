@@ -1,4 +1,4 @@
-//! How far an attempt has come: its stages, each reported as it begins and as it ends.
+//! The stages of an attempt, each reported when it starts and when it ends.
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -12,7 +12,7 @@ use crate::reports::{Reporter, microseconds};
 use crate::socket::Home;
 use verdikt_wire::{Bound, Report, StageTransport, WireOutcome, WireStage};
 
-/// An attempt between its stages.
+/// The state of an attempt between its stages.
 pub(crate) struct AttemptProgress {
     attempt: u64,
     home: Home,
@@ -23,16 +23,16 @@ pub(crate) struct AttemptProgress {
     ended: bool,
 }
 
-/// What is to end before its time.
+/// What to end early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The attempt.
+    /// The whole attempt.
     Attempt,
-    /// The stage that is bound there.
+    /// The stage with this local socket.
     Stage(SocketAddr),
 }
 
-/// What a stage runs over.
+/// The transport of a stage.
 #[derive(Clone, Copy)]
 pub(crate) struct Over {
     pub(crate) stage: WireStage,
@@ -41,14 +41,14 @@ pub(crate) struct Over {
     pub(crate) remote: SocketAddr,
 }
 
-/// What a stage that was answered brings.
+/// The result of a stage that was answered.
 pub(crate) trait Brings {
-    /// What the client saw.
+    /// The outcome.
     fn outcome(&self) -> WireOutcome {
         WireOutcome::Answered
     }
 
-    /// The addresses of a look-up.
+    /// The addresses that a look-up returned.
     fn addresses(&self) -> Vec<IpAddr> {
         Vec::new()
     }
@@ -73,7 +73,7 @@ impl AttemptProgress {
         self.attempt
     }
 
-    /// Where its probe lives.
+    /// The home address of its probe.
     pub(crate) fn home(&self) -> Home {
         self.home
     }
@@ -83,23 +83,21 @@ impl AttemptProgress {
         self.ended
     }
 
-    /// Gives each stage from here on this part of the time that one has; returns the whole time, for
-    /// [`Self::give_time`].
+    /// Divides the timeout of later stages by a number. Returns the undivided timeout, for [`Self::give_time`].
     pub(crate) fn divide_time(&mut self, stages: usize) -> Duration {
         let whole = self.timeout;
         self.timeout = whole / u32::try_from(stages.max(1)).unwrap_or(u32::MAX);
         whole
     }
 
-    /// Gives each stage from here on this time.
+    /// Sets the timeout of later stages.
     pub(crate) fn give_time(&mut self, time: Duration) {
         self.timeout = time;
     }
 
-    /// Goes through a stage: `work` sends its first packet when the stage has been reported, and is given up when its
-    /// time is over or it is to end.
+    /// Runs a stage: reports it, and only then runs `work`, until its timeout or until it is ended early.
     ///
-    /// Errors: what the client saw instead of an answer.
+    /// Errors: the outcome of a stage that was not answered.
     pub(crate) async fn stage<T: Brings>(
         &mut self,
         over: Over,
@@ -131,11 +129,11 @@ impl AttemptProgress {
     }
 }
 
-/// Returns when the stage at this socket is to end: at once where the attempt has been ended.
+/// Waits until the stage with this socket has to end: at once if the attempt has been ended.
 async fn told(endings: &mut mpsc::UnboundedReceiver<Ending>, ended: &mut bool, local: SocketAddr) {
     while !*ended {
         match endings.recv().await {
-            // Nobody can say so any more.
+            // The sender is gone.
             None => return pending().await,
             Some(Ending::Attempt) => *ended = true,
             Some(Ending::Stage(at)) if is_same(at, local) => return,
@@ -144,7 +142,7 @@ async fn told(endings: &mut mpsc::UnboundedReceiver<Ending>, ended: &mut bool, l
     }
 }
 
-/// A socket of IPv4 may be written as one of IPv6.
+/// Whether two sockets are the same. One may be an IPv4-mapped IPv6 address.
 fn is_same(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && one.ip().to_canonical() == other.ip().to_canonical()
 }

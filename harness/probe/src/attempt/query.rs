@@ -1,4 +1,4 @@
-//! One DNS query, and the answer to it. <https://www.rfc-editor.org/rfc/rfc1035>
+//! One DNS query and its answer. <https://www.rfc-editor.org/rfc/rfc1035>
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,16 +14,16 @@ use crate::failure;
 use crate::socket;
 use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 
-/// The longest answer over UDP that is read, in bytes. The query allows one of 512.
+/// The longest answer over UDP that is read, in bytes. The query allows 512.
 const LONGEST: usize = 4096;
 
 /// A server's answer.
 pub(crate) struct QueryAnswer {
-    /// How it answered.
+    /// Its response code.
     pub(crate) code: ResponseCode,
-    /// The addresses of the name, or of what it is an alias of, in the server's order.
+    /// The addresses of the name, through aliases, in the server's order.
     pub(crate) addresses: Vec<IpAddr>,
-    /// Whether something is missing.
+    /// Whether it is truncated.
     pub(crate) truncated: bool,
 }
 
@@ -81,7 +81,7 @@ async fn over_udp(
         let mut buffer = vec![0; LONGEST];
         loop {
             let length = socket.recv(&mut buffer).await.map_err(|error| failure::outcome(&error))?;
-            // What answers another question may be anybody's.
+            // An answer to another question may come from anybody.
             if let Some(answer) = read(&question, &buffer[..length])? {
                 return Ok(answer);
             }
@@ -102,7 +102,7 @@ async fn over_tcp(
     let exchange = async {
         let text = through_tcp(socket, server, &text).await.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
-                WireOutcome::Garbled("the connection was closed before the whole answer had come".to_owned())
+                WireOutcome::Garbled("the connection was closed before the answer was complete".to_owned())
             }
             _ => failure::outcome(&error),
         })?;
@@ -112,7 +112,7 @@ async fn over_tcp(
     progress.stage(over, exchange).await
 }
 
-/// Over TCP, messages follow their lengths.
+/// Sends a query over TCP, where the length precedes each message.
 async fn through_tcp(socket: TcpSocket, server: SocketAddr, text: &[u8]) -> io::Result<Vec<u8>> {
     let mut stream = socket.connect(server).await?;
     let length = u16::try_from(text.len()).map_err(io::Error::other)?;
@@ -122,7 +122,7 @@ async fn through_tcp(socket: TcpSocket, server: SocketAddr, text: &[u8]) -> io::
     Ok(answer)
 }
 
-/// A question with a number nobody can guess, and its bytes.
+/// Builds a query with an unpredictable ID, and encodes it.
 fn message(query: &Query) -> Result<(Message, Vec<u8>), WireOutcome> {
     let mut question = Message::query();
     question.metadata.recursion_desired = true;
@@ -133,12 +133,12 @@ fn message(query: &Query) -> Result<(Message, Vec<u8>), WireOutcome> {
     }
 }
 
-/// Reads an answer; none if it is to another question.
+/// Decodes an answer; none if it is to another question.
 fn read(question: &Message, text: &[u8]) -> Result<Option<QueryAnswer>, WireOutcome> {
     let message = Message::from_vec(text)
         .map_err(|error| WireOutcome::Garbled(format!("not a DNS message: {error}")))?;
     let metadata = &message.metadata;
-    // A server that cannot read the question does not repeat it.
+    // A server that cannot read the question leaves it out.
     let same = message.queries == question.queries
         || (message.queries.is_empty() && metadata.response_code == ResponseCode::FormErr);
     if metadata.message_type != MessageType::Response || metadata.id != question.metadata.id || !same {
@@ -148,7 +148,7 @@ fn read(question: &Message, text: &[u8]) -> Result<Option<QueryAnswer>, WireOutc
     Ok(Some(QueryAnswer { code: metadata.response_code, addresses, truncated: metadata.truncation }))
 }
 
-/// The addresses that an answer has for its question, through the aliases in it.
+/// The addresses in an answer, through the aliases in it.
 fn addresses(query: &Query, answer: &Message) -> Vec<IpAddr> {
     let mut names: Vec<&Name> = vec![query.name()];
     let mut next = 0;

@@ -1,5 +1,4 @@
-//! SCTP: ask for an association. It is not completed: the acknowledgement is the answer, and binds the server to
-//! nothing.
+//! SCTP: requests an association, and stops at the acknowledgement, which creates no state at the server.
 
 use std::net::SocketAddr;
 
@@ -12,7 +11,7 @@ use crate::sctp::{PROTOCOL, Packet, Says};
 use crate::socket;
 use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 
-/// Sends one `INIT`, and wants it acknowledged.
+/// Sends one `INIT`, and waits for its acknowledgement.
 pub(crate) async fn make(
     progress: &mut AttemptProgress,
     remote: SocketAddr,
@@ -31,12 +30,12 @@ pub(crate) async fn make(
         loop {
             let length = socket.recv(&mut buffer).await.map_err(|error| failure::outcome(&error))?;
             let bytes = socket::without_ipv4_header(&buffer[..length], remote);
-            // A raw socket also hears what others are sent.
+            // A raw socket also receives packets for others.
             let answer = Packet::read(bytes)
                 .filter(|packet| packet.from == remote.port() && packet.to == local.port());
             match answer.map(|packet| (packet.tag, packet.says)) {
                 Some((seen, Says::InitAck(_))) if seen == tag => return Ok(()),
-                // Who knows no tag to send, sends back the one that it was sent: none.
+                // A peer without our tag sends back the tag of the INIT, which is zero.
                 Some((seen, Says::Abort)) if seen == tag || seen == 0 => return Err(WireOutcome::Refused),
                 _ => {}
             }

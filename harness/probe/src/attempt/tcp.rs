@@ -1,4 +1,4 @@
-//! TCP: connect, and close.
+//! TCP: connects, and closes the connection.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::failure;
 use crate::socket;
 use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 
-/// How long the other side of a connection may take to close it.
+/// The timeout for the other side to close.
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// A connection with its own address.
@@ -23,7 +23,7 @@ pub(crate) struct TcpConnection {
 
 impl Brings for TcpConnection {}
 
-/// Connects, and closes politely.
+/// Connects, and closes in an orderly way.
 pub(crate) async fn make(
     progress: &mut AttemptProgress,
     remote: SocketAddr,
@@ -48,8 +48,8 @@ pub(crate) async fn connect(
     progress.stage(over, connecting).await
 }
 
-/// Says that nothing follows and waits until the other side does so too. What it sends until then is taken, because a
-/// socket closed on unread bytes resets its connection.
+/// Shuts down the sending side and waits until the other side does so too. Reads what it sends until then, because
+/// closing a socket with unread bytes resets the connection.
 async fn close(mut stream: TcpStream) {
     let mut ignored = [0; 1024];
     if stream.shutdown().await.is_ok() {

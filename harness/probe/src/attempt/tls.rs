@@ -1,4 +1,4 @@
-//! TLS of a client that wants to know whether it reaches a server, not whether that is the one it names.
+//! TLS client that does not verify the server: it only tests whether a server is reached.
 
 use std::io;
 use std::sync::Arc;
@@ -12,17 +12,16 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::{failure, tls};
 use verdikt_wire::{WireOutcome, WireTarget};
 
-/// The client's side of a connection to be.
+/// The client of a TLS connection.
 pub(crate) struct TlsClient {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
 
 impl TlsClient {
-    /// A client that tells the server the name it is asked for by, and no address: that of the header `Host`, or of the
-    /// target.
+    /// Creates a client that sends the server name of the `Host` header or the target, unless that is an address.
     ///
-    /// Errors: [`WireOutcome::NotAttempted`], where a name cannot be told.
+    /// Errors: [`WireOutcome::NotAttempted`] if the name is not a valid server name.
     pub(crate) fn of(target: &WireTarget, headers: &[(String, String)]) -> Result<Self, WireOutcome> {
         let host = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
         let name = match (host, target) {
@@ -30,12 +29,12 @@ impl TlsClient {
             (None, WireTarget::Address(address)) => ServerName::from(*address),
             (None, WireTarget::Name(name) | WireTarget::NameOverFamily { name, .. }) => named(name)?,
         };
-        let config = tls::client()
-            .map_err(|error| WireOutcome::NotAttempted(format!("no TLS can be spoken: {error}")))?;
+        let config =
+            tls::client().map_err(|error| WireOutcome::NotAttempted(format!("cannot use TLS: {error}")))?;
         Ok(Self { connector: Arc::new(config).into(), name })
     }
 
-    /// Goes through the handshake.
+    /// Performs the handshake.
     pub(crate) async fn begin(self, stream: TcpStream) -> Result<TlsStream<TcpStream>, WireOutcome> {
         self.connector.connect(self.name, stream).await.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
@@ -46,13 +45,13 @@ impl TlsClient {
     }
 }
 
-/// A name, or address, that TLS can tell.
+/// Parses a server name or address.
 fn named(name: &str) -> Result<ServerName<'static>, WireOutcome> {
     ServerName::try_from(name.strip_suffix('.').unwrap_or(name).to_owned())
         .map_err(|_| WireOutcome::NotAttempted(format!("{name:?} cannot be the server name of TLS")))
 }
 
-/// What a client has seen where TLS, or the connection beneath it, came to an end.
+/// The outcome of a failed TLS connection.
 pub(crate) fn failed(error: &io::Error) -> WireOutcome {
     match reason(error) {
         None => failure::outcome(error),
@@ -63,7 +62,7 @@ pub(crate) fn failed(error: &io::Error) -> WireOutcome {
     }
 }
 
-/// The reason of TLS for an error of its stream; none where the connection has one.
+/// The TLS error in an I/O error; none if the connection itself failed.
 pub(crate) fn reason(error: &io::Error) -> Option<&Error> {
     error.get_ref()?.downcast_ref()
 }

@@ -1,4 +1,4 @@
-//! UDP: a datagram there and back.
+//! UDP: sends a datagram and waits for its echo.
 
 use std::net::SocketAddr;
 
@@ -10,7 +10,7 @@ use crate::mark;
 use crate::socket;
 use verdikt_wire::{StageTransport, WireOutcome, WireStage};
 
-/// Sends one datagram, and wants the same one back.
+/// Sends one datagram, and waits for the same one.
 pub(crate) async fn make(
     progress: &mut AttemptProgress,
     remote: SocketAddr,
@@ -21,13 +21,15 @@ pub(crate) async fn make(
     let text = mark::text(progress.attempt());
     let exchange = async {
         failure::sent(socket.send(&text).await).map_err(|error| failure::outcome(&error))?;
-        // One that is longer is another one.
+        // One byte more, to recognize longer datagrams.
         let mut answer = vec![0; text.len() + 1];
         let length = socket.recv(&mut answer).await.map_err(|error| failure::outcome(&error))?;
         if answer[..length] == text {
             Ok(())
         } else {
-            Err(WireOutcome::Garbled("another datagram came back than was sent".to_owned()))
+            Err(WireOutcome::Garbled(
+                "the datagram that came back differs from the one that was sent".to_owned(),
+            ))
         }
     };
     progress.stage(over, exchange).await?;

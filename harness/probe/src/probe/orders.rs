@@ -1,4 +1,4 @@
-//! Reading orders: lines of any bytes, which may be too long or no orders at all.
+//! Reads orders, from lines that may be too long or malformed.
 
 use std::io;
 
@@ -9,25 +9,25 @@ use verdikt_wire::Order;
 /// The longest line that is read, in bytes.
 const LONGEST: usize = 1 << 20;
 
-/// How much of a line a complaint repeats, in characters.
+/// How much of a malformed line is repeated in the report, in characters.
 const REPEATED: usize = 200;
 
-/// What a line says.
+/// A line of input.
 pub(crate) enum Line {
     /// An order.
     Order(Box<Order>),
-    /// No order, and why.
+    /// Not an order, with the reason.
     Misunderstood(String),
 }
 
 /// The lines of an input.
 pub(crate) struct InputLines<R> {
     input: R,
-    /// What has been read and not been given out.
+    /// What has been read but not returned.
     buffer: Vec<u8>,
     /// How much of `buffer` is known to have no line end.
     searched: usize,
-    /// Whether the line that `buffer` begins in has been refused.
+    /// Whether `buffer` starts inside a line that was too long.
     skipping: bool,
 }
 
@@ -36,8 +36,7 @@ impl<R: AsyncRead + Unpin> InputLines<R> {
         Self { input, buffer: Vec::new(), searched: 0, skipping: false }
     }
 
-    /// The next line that says something; none at the end, where a line without its end is dropped. May be
-    /// cancelled: nothing is lost.
+    /// Reads the next line that is not empty; none at the end, where an incomplete line is dropped. Cancel-safe.
     pub(crate) async fn next(&mut self) -> io::Result<Option<Line>> {
         loop {
             if let Some(line) = self.buffered() {

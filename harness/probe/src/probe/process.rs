@@ -1,4 +1,4 @@
-//! The probe as a process of its own.
+//! The probe as its own process.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -17,16 +17,16 @@ use crate::failure;
 use crate::socket::Home;
 
 /// Follows the orders on standard input and reports to standard output, until standard input ends or the thread that
-/// started the process does. In a container it does not end with that thread, which has gone before it begins.
+/// started the process ends. In a container only the former counts: that thread has ended before.
 ///
-/// Fails where the streams do; says so on standard error.
+/// Fails if a stream fails, with a message on standard error.
 ///
-/// A probe with an address lives there: its servers listen there alone, and its attempts leave from there, so that
-/// several can share a machine. One with patience ends if nobody gives it an order for that long after its start.
+/// A probe with an address uses no other: its servers listen there, and its attempts are sent from there, so that several
+/// probes can share a machine. A probe with patience ends if no first order arrives within that time.
 pub fn main(address: Option<IpAddr>, patience: Option<Duration>) -> ExitCode {
     match follow(Home::at(address), patience) {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader is gone: so is whom it would be told.
+        // The reader is gone, so nobody needs the reports.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "verdikt-probe: {}", failure::words(&error));
@@ -36,26 +36,25 @@ pub fn main(address: Option<IpAddr>, patience: Option<Duration>) -> ExitCode {
 }
 
 fn follow(home: Home, patience: Option<Duration>) -> io::Result<()> {
-    // A parent outside the process namespace, which has no number here, is the runtime of a container: it leaves what it
-    // has started to another one.
+    // A parent outside the PID namespace (number 0) is a container runtime, which exits after it has started the process.
     if getppid().as_raw() != 0 {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
     }
     allow_many_sockets()?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let followed = runtime.block_on(over_standard_streams(home, patience));
-    // A read of a terminal cannot be given up, and nobody waits for it.
+    // A pending read of a terminal cannot be cancelled.
     runtime.shutdown_background();
     followed
 }
 
-/// Allows as many open files as may be allowed: each attempt in flight has one.
+/// Raises the limit of open files to its maximum, because each attempt in flight has one.
 fn allow_many_sockets() -> io::Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
 }
 
-/// Pipes are waited for with everything else; other streams cost a thread.
+/// Runs over standard input and output. Pipes are polled; other streams need a thread.
 async fn over_standard_streams(home: Home, patience: Option<Duration>) -> io::Result<()> {
     let (input, output) = (io::stdin(), io::stdout());
     let input = pipe::Receiver::from_owned_fd(input.as_fd().try_clone_to_owned()?);

@@ -1,4 +1,4 @@
-//! Accepting connections, for every server that speaks over TCP.
+//! Accepts connections, for all servers over TCP.
 
 use std::future::Future;
 use std::io;
@@ -13,11 +13,11 @@ use tokio::time::sleep;
 
 use crate::socket::plain;
 
-/// How long to wait when no connection can be accepted: most often because too many files are open.
+/// The pause when accepting fails, mostly because too many files are open.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(10);
 
-/// Accepts for ever, and lets `serve` serve each connection. Connections are closed with the future. Each of `fences`
-/// is told when all are accepted that waited when it came.
+/// Accepts connections without end, and runs `serve` for each. Dropping the future closes them. Each of `fences` is
+/// notified when all connections that were pending at that time are accepted.
 pub(super) async fn accept<F>(
     listener: TcpListener,
     mut fences: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
@@ -42,7 +42,7 @@ pub(super) async fn accept<F>(
                         Err(_) => sleep(OUT_OF_SOCKETS).await,
                     }
                 }
-                // Nobody waits for it any more only while the probe ends.
+                // The receiver is gone only while the probe ends.
                 let _ = fence.send(());
             }
             Some(_) = connections.join_next() => {}
@@ -50,7 +50,7 @@ pub(super) async fn accept<F>(
     }
 }
 
-/// A connection that waits to be accepted. The system is asked: what the runtime knows of a listener may be old.
+/// Accepts a pending connection by asking the kernel, because the runtime's readiness may be outdated.
 fn waiting(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (socket, peer) = SockRef::from(listener).accept()?;
     socket.set_nonblocking(true)?;

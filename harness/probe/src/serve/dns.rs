@@ -16,7 +16,7 @@ use verdikt_wire::{StageTransport, Zone};
 
 mod answer;
 
-/// How often a port is chosen that must be free for both.
+/// How often a random port is tried that has to be free for both protocols.
 const CHOICES: usize = 16;
 
 /// Reports each connection as it is accepted, and each query before it is answered.
@@ -30,7 +30,7 @@ pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> S
         tokio::join!(
             over_udp(datagrams, Arc::clone(&names), arrivals.clone()),
             connections::accept(listener, asked, |stream, peer| {
-                // A client that connects and asks nothing has arrived too.
+                // A connection without a query is an arrival too.
                 arrivals.tell(StageTransport::Tcp, peer, None);
                 let (names, arrivals) = (Arc::clone(&names), arrivals.clone());
                 async move {
@@ -59,11 +59,11 @@ fn bind(home: Home, port: u16) -> io::Result<(Datagrams, TcpListener)> {
 
 async fn over_udp(mut datagrams: Datagrams, names: Arc<Names>, arrivals: Arrivals) {
     loop {
-        // What cannot be received, understood or answered is the sender's loss, as with any datagram.
+        // Datagrams that cannot be received, decoded or answered are dropped.
         let Ok((text, ends)) = datagrams.receive().await else { continue };
         let attempt = mark::attempt(text);
         arrivals.tell(StageTransport::Udp, ends.peer, attempt);
-        // What is not a query and wants to know whether it arrives is answered as by any server of datagrams.
+        // An attempt's datagram that is not a query is echoed, as by a UDP server.
         let answer = names.answer_datagram(text).or_else(|| attempt.map(|_| text.to_owned()));
         if let Some(answer) = answer {
             let _ = datagrams.answer(ends, &answer).await;
@@ -71,7 +71,7 @@ async fn over_udp(mut datagrams: Datagrams, names: Arc<Names>, arrivals: Arrival
     }
 }
 
-/// Answers the queries of a connection in their order, each after its length, until one is not understood.
+/// Answers the queries of a connection in order, until one is malformed.
 async fn over_tcp(mut stream: TcpStream, names: &Names, arrived: impl Fn()) -> io::Result<()> {
     loop {
         let mut query = vec![0; stream.read_u16().await?.into()];

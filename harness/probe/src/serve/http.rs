@@ -16,13 +16,13 @@ use super::{Arrivals, Server, StartedServer, connections, tls};
 use crate::socket::{self, Home};
 use verdikt_wire::{ATTEMPT_HEADER, StageTransport};
 
-/// Reports each connection as it is accepted, and each request when its head has come.
+/// Starts a server that reports each connection when it is accepted, and each request when its head has arrived.
 pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
     let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
     let (fences, asked) = mpsc::unbounded_channel();
     let serving = connections::accept(listener, asked, move |stream, peer| {
-        // A client that connects and asks nothing has arrived too.
+        // A connection without a request is an arrival too.
         arrivals.tell(StageTransport::Tcp, peer, None);
         serve(stream, peer, arrivals.clone())
     });
@@ -39,7 +39,7 @@ pub(super) fn start_over_tls(home: Home, port: u16, arrivals: Arrivals) -> Start
         arrivals.tell(StageTransport::Tcp, peer, None);
         let (accepting, arrivals) = (acceptor.accept(stream), arrivals.clone());
         async move {
-            // What is not TLS is answered with an alert.
+            // Other data than TLS is answered with an alert.
             if let Ok(stream) = accepting.await {
                 serve(stream, peer, arrivals).await;
             }
@@ -54,8 +54,8 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr, ar
         arrivals.tell(StageTransport::Tcp, peer, attempt(&request));
         answer(peer, request)
     });
-    // A client that has said all is answered all the same. What is not a request is answered with 400; the other side may
-    // close or reset whenever it likes.
+    // A half-closed connection is answered too, and other data than a request is answered with 400. The client may close
+    // or reset at any time.
     let _ = http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), answer).await;
 }
 
@@ -63,7 +63,7 @@ fn attempt(request: &Request<Incoming>) -> Option<u64> {
     request.headers().get(ATTEMPT_HEADER)?.to_str().ok()?.parse().ok()
 }
 
-/// Answers when the whole request has come: the next one of the connection begins after it.
+/// Answers when the whole request has arrived, so that the next one of the connection can be read.
 async fn answer(peer: SocketAddr, mut request: Request<Incoming>) -> hyper::Result<Response<Full<Bytes>>> {
     while let Some(frame) = request.frame().await {
         frame?;

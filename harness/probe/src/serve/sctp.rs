@@ -1,4 +1,4 @@
-//! SCTP: acknowledges the start of an association, and remembers nothing.
+//! SCTP: acknowledges requests for associations, without any state.
 
 use std::future::pending;
 use std::io;
@@ -13,12 +13,12 @@ use crate::sctp::{PROTOCOL, Packet, Says};
 use crate::socket::{self, Home};
 use verdikt_wire::StageTransport;
 
-/// Reports each begin before it is acknowledged. Other ports are left alone: nobody refuses for them.
+/// Starts a server that reports each request before it acknowledges it. Requests to other ports get no answer.
 ///
-/// Where the system has SCTP of its own, that refuses what reaches it beside this server.
+/// If the kernel supports SCTP itself, it refuses the same requests.
 pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
     let four = listener(home, Domain::IPV4)?;
-    // Where there is no IPv6, nobody will use it.
+    // Without IPv6 on the machine no request uses it.
     let six = listener(home, Domain::IPV6).ok();
     let (_reserved, address) = socket::reserved(Home::default(), IpAddr::from([127, 0, 0, 1]))?;
     let port = if port == 0 { address.port() } else { port };
@@ -53,7 +53,7 @@ async fn acknowledge(socket: &UdpSocket, port: u16, arrivals: &Arrivals) {
         if to == port {
             arrivals.tell(StageTransport::Sctp, SocketAddr::new(peer.ip(), from), None);
             let answer = Packet { from: port, to: from, tag, says: Says::InitAck(random::tag()) };
-            // What cannot be answered is the sender's loss, as with any datagram.
+            // A request that cannot be answered is dropped.
             let _ = socket.send_to(&answer.bytes(), peer).await;
         }
     }

@@ -1,4 +1,4 @@
-//! TCP: sends back what it receives, until the other side closes.
+//! TCP: echoes what it receives, until the other side closes.
 
 use tokio::io;
 use tokio::sync::mpsc;
@@ -7,7 +7,7 @@ use super::{Arrivals, Server, StartedServer, connections};
 use crate::socket::{self, Home};
 use verdikt_wire::StageTransport;
 
-/// Reports each connection as it is accepted.
+/// Starts a server that reports each connection when it is accepted.
 pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
     let listener = socket::listener(home, port)?;
     let port = listener.local_addr()?.port();
@@ -16,7 +16,7 @@ pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer 
         arrivals.tell(StageTransport::Tcp, peer, None);
         async move {
             let (mut from, mut to) = stream.split();
-            // The other side may close or reset whenever it likes.
+            // The client may close or reset at any time.
             let _ = io::copy(&mut from, &mut to).await;
         }
     });

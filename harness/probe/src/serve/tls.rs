@@ -1,4 +1,4 @@
-//! TLS of a server that nobody needs to trust.
+//! TLS of the servers, with a self-signed certificate.
 
 use std::io;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::tls;
 
-/// The names in the certificate: the machine's own, and any.
+/// The names in the certificate.
 const NAMES: [&str; 2] = ["localhost", "*"];
 
-/// Accepts with a new key.
+/// Creates an acceptor with a new key.
 pub(super) fn acceptor() -> io::Result<TlsAcceptor> {
     Ok(Arc::new(tls::server(NAMES.map(str::to_owned).to_vec())?).into())
 }

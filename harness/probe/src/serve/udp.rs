@@ -1,4 +1,4 @@
-//! UDP: sends back what it receives.
+//! UDP: echoes what it receives.
 
 use super::{Arrivals, Server, StartedServer};
 use crate::mark;
@@ -6,13 +6,13 @@ use crate::socket::Home;
 use crate::socket::datagrams::Datagrams;
 use verdikt_wire::StageTransport;
 
-/// Reports each datagram before it is answered.
+/// Starts a server that reports each datagram before it answers.
 pub(super) fn start(home: Home, port: u16, arrivals: Arrivals) -> StartedServer {
     let mut datagrams = Datagrams::bind(home, port)?;
     let port = datagrams.port()?;
     let serving = async move {
         loop {
-            // What cannot be received or answered is the sender's loss, as with any datagram.
+            // Datagrams that cannot be received or answered are dropped.
             let Ok((text, ends)) = datagrams.receive().await else { continue };
             arrivals.tell(StageTransport::Udp, ends.peer, mark::attempt(text));
             let text = text.to_owned();

@@ -1,4 +1,4 @@
-//! A server's datagrams: answered from the address that they were sent to, whatever addresses the host has.
+//! A UDP server socket that answers from the address that a datagram was sent to, on hosts with several addresses.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,24 +18,23 @@ use super::{Home, at_home, plain};
 /// The largest datagram.
 const LARGEST: usize = 65_535;
 
-/// The room for datagrams that have not been read, in bytes: that of the system holds less than 300 of those that come
-/// at once.
+/// The size of the receive buffer in bytes: the default holds less than 300 datagrams.
 const ROOM: usize = 4 << 20;
 
-/// A UDP socket on a port of the probe's own address, or of every address.
+/// A UDP socket on a port of the probe's address, or of all addresses.
 pub(crate) struct Datagrams {
     socket: UdpSocket,
     buffer: Vec<u8>,
 }
 
-/// The ends of a datagram.
+/// The addresses of a datagram.
 #[derive(Clone, Copy)]
 pub(crate) struct DatagramEnds {
-    /// Who sent it.
+    /// The sender.
     pub(crate) peer: SocketAddr,
-    /// Where to.
+    /// The destination.
     to: Option<IpAddr>,
-    /// As the system has the sender.
+    /// The sender in the kernel's format.
     sender: SockaddrStorage,
 }
 
@@ -47,7 +46,7 @@ impl Datagrams {
         } else {
             setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         }
-        // Who may not have more than the system's limit gets that.
+        // Without privileges the system's limit applies.
         if setsockopt(&socket, sockopt::RcvBufForce, &ROOM).is_err() {
             setsockopt(&socket, sockopt::RcvBuf, &ROOM)?;
         }
@@ -58,7 +57,7 @@ impl Datagrams {
         Ok(self.socket.local_addr()?.port())
     }
 
-    /// The next datagram.
+    /// Receives the next datagram.
     pub(crate) async fn receive(&mut self) -> io::Result<(&[u8], DatagramEnds)> {
         let Self { socket, buffer } = self;
         let (length, ends) = socket

@@ -1,4 +1,4 @@
-//! Where a probe lives: on its own machine, or at one address of a machine that others share.
+//! The home address of a probe that shares its machine with other probes.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -6,12 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 use nix::errno::Errno;
 use socket2::Socket;
 
-/// The address that a probe has for itself; without one, every address of its network namespace is its own.
+/// The only address that a probe uses; without one, it uses all addresses of its network namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Home(Option<IpAddr>);
 
 impl Home {
-    /// A probe at this address.
+    /// The home of a probe with this address.
     pub(crate) fn at(address: Option<IpAddr>) -> Self {
         Self(address)
     }
@@ -21,7 +21,7 @@ impl Home {
         self.0
     }
 
-    /// Makes a socket send from here. There is no way to a remote of the other family.
+    /// Binds a socket to the home address. Fails for a remote address of the other family.
     pub(crate) fn leave_from(self, socket: &Socket, remote: IpAddr) -> io::Result<()> {
         match self.0 {
             Some(own) if own.is_ipv4() != remote.is_ipv4() => Err(Errno::ENETUNREACH.into()),

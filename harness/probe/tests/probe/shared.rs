@@ -46,7 +46,7 @@ fn arguments_that_mean_nothing_are_refused() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(
             said,
-            "verdikt-probe: it takes nothing but `--address ADDRESS` and `--patience SECONDS`\n"
+            "verdikt-probe: unknown arguments (expected `--address ADDRESS` or `--patience SECONDS`)\n"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a cluster can be used: the connection, what its credentials allow, and what it is.
+//! Checks whether a cluster can be used: connects, checks the permissions, and collects facts.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,31 +15,31 @@ use verdikt_scenario::plain::counted;
 /// Why a cluster cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
-    /// There is no connection.
+    /// The connection failed.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The API server does not answer a question.
+    /// A request to the API server failed.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// It is not known what the cluster is.
+    /// The facts about the cluster cannot be collected.
     #[error(transparent)]
     Inspect(#[from] InspectError),
     /// A namespace cannot be borrowed.
     #[error(transparent)]
     Borrow(BorrowError),
-    /// The credentials allow too little.
+    /// The credentials lack permissions.
     #[error("the credentials of context `{context}` do not allow{scope}: {}", list(missing))]
     Rights {
         /// The context of the kubeconfig.
         context: String,
-        /// What they are needed for.
+        /// What the permissions are needed for.
         scope: RightsScope,
-        /// What is not allowed.
+        /// The missing permissions.
         missing: Vec<Missing>,
     },
 }
 
-/// What rights are needed for.
+/// What permissions are needed for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RightsScope {
     /// Every run.
@@ -53,7 +53,7 @@ pub enum RightsScope {
 }
 
 impl AccessError {
-    /// What to do, where the error's text does not say it.
+    /// What to do, if the error's text does not say it.
     pub fn advice(&self) -> Option<String> {
         let Self::Rights { scope, .. } = self else { return None };
         Some(match scope {
@@ -86,7 +86,7 @@ impl fmt::Display for RightsScope {
     }
 }
 
-/// Connects to the cluster of a context, the current one if none is named, and looks at what is there.
+/// Connects to the cluster of a context (by default the current one), checks the permissions and collects facts.
 pub async fn look(context: Option<String>) -> Result<(ApiConnection, Facts), AccessError> {
     let choice = ContextChoice { context, kubeconfig: None };
     let (connection, kubernetes) = ApiConnection::open(&choice).await?;
@@ -98,12 +98,12 @@ pub async fn look(context: Option<String>) -> Result<(ApiConnection, Facts), Acc
     Ok((connection, facts))
 }
 
-/// Whether a cluster is verdikt's own: the kind cluster of a profile.
+/// Whether verdikt created the cluster: a kind cluster of a profile.
 pub fn is_own(facts: &Facts) -> bool {
     facts.kind_cluster().is_some_and(|name| profiles().any(|profile| profile.cluster() == name))
 }
 
-/// Names the cluster that a run is about to use, for people.
+/// The line that tells users which cluster a run is about to use.
 pub fn name_for_people(connection: &ApiConnection, facts: &Facts) -> String {
     let what = match facts.kind_cluster() {
         Some(name) => format!("kind cluster {name}"),
@@ -118,13 +118,13 @@ pub fn name_for_people(connection: &ApiConnection, facts: &Facts) -> String {
     )
 }
 
-/// Looks whether clusterwide policies may be made.
+/// Checks the permissions for clusterwide policies.
 pub(super) async fn require_clusterwide(connection: &ApiConnection) -> Result<(), AccessError> {
     let missing = permissions::missing_clusterwide(connection).await?;
     require(connection, RightsScope::Clusterwide, missing)
 }
 
-/// Looks at the namespaces that are somebody else's.
+/// Checks the permissions for the borrowed namespaces, and reads them.
 pub(super) async fn look_at_borrowed(
     connection: &ApiConnection,
     names: &BTreeSet<NamespaceName>,

@@ -1,5 +1,4 @@
-//! Pods and services that are somebody else's: whether a topology describes them as they are, and a scenario leaves them
-//! so.
+//! Checks that a topology describes borrowed pods and services as they are, and that a scenario does not change them.
 
 #[cfg(test)]
 mod tests;
@@ -16,8 +15,8 @@ use verdikt_scenario::version::CiliumVersion;
 
 use crate::backend::BackendError;
 
-/// Why a scenario cannot have these pods, as text: it would change them; none if it can. `audit` is whether the
-/// cluster is in audit mode.
+/// Why a scenario cannot use these pods, as text: it would change them; none if it can. `audit` says whether the cluster
+/// is in audit mode.
 pub(super) fn unfit(borrowed: &Borrowed, audit: bool, scenario: &Scenario) -> Option<String> {
     let mut before: Option<&Topology> = None;
     for step in &scenario.steps {
@@ -40,7 +39,7 @@ pub(super) fn unfit(borrowed: &Borrowed, audit: bool, scenario: &Scenario) -> Op
     None
 }
 
-/// What of somebody else's differs between two steps.
+/// The change to a borrowed object between two steps; none if there is none.
 fn change(borrowed: &Borrowed, before: &Topology, after: &Topology) -> Option<String> {
     let pods = before.pods.iter().filter(|(name, _)| borrowed.pods.contains_key(*name));
     let pod = |(name, pod): (&NamespacedName, &Pod)| match after.pods.get(name) {
@@ -68,7 +67,7 @@ fn change(borrowed: &Borrowed, before: &Topology, after: &Topology) -> Option<St
         .or_else(|| namespaces.into_iter().find_map(changed))
 }
 
-/// Refuses a topology that describes what is somebody else's otherwise than it is, for this Cilium.
+/// Refuses a topology that describes borrowed objects otherwise than they are, for this version of Cilium.
 pub(super) fn check(
     borrowed: &Borrowed,
     topology: &Topology,
@@ -80,7 +79,7 @@ pub(super) fn check(
     }
 }
 
-/// A topology that is not that of the cluster.
+/// A topology that differs from the cluster.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}; the topology has to describe what a run borrows as it is")]
 struct Unlike(String);
@@ -152,7 +151,7 @@ fn unlike_service(
     unknown.map(|(pod, _)| format!("also leads to pod {pod}, which the topology does not have"))
 }
 
-/// The first of the wanted labels that is not there.
+/// The first of the wanted labels that is missing.
 fn missing(wanted: &Labels, present: &Labels) -> Option<String> {
     wanted
         .iter()

@@ -1,4 +1,4 @@
-//! Clusterwide policies: which scenarios have them, and whom they concern beyond their scenario.
+//! Clusterwide policies: which scenarios have them, and what they select outside their scenario.
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +16,7 @@ use verdikt_scenario::version::CiliumVersion;
 
 use crate::rejections::options;
 
-/// How many names are listed of each kind.
+/// How many names are listed for each kind.
 const LISTED: usize = 8;
 
 /// Whether scenarios with clusterwide policies run on a cluster.
@@ -24,9 +24,9 @@ const LISTED: usize = 8;
 pub enum Clusterwide {
     /// They are skipped.
     Skipped,
-    /// They run, and what they select beyond their scenario is told: the cluster is somebody else's, who has allowed it.
+    /// They run, and what they select outside their scenario is listed: the user has allowed it on a shared cluster.
     Listed,
-    /// They run: the cluster is verdikt's own.
+    /// They run: verdikt created the cluster.
     Allowed,
 }
 
@@ -40,12 +40,12 @@ pub(super) fn unfit(clusterwide: Clusterwide, scenario: &Scenario) -> Option<Str
     (clusterwide == Clusterwide::Skipped).then_some(reason)
 }
 
-/// Whether a scenario has policies that may select the pods of everybody.
+/// Whether a scenario has policies that may select pods outside the scenario.
 pub fn has_clusterwide_policies(scenario: &Scenario) -> bool {
     scenario.steps.iter().flat_map(of_step).next().is_some()
 }
 
-/// The clusterwide policies of a step: all kinds that are not known to act in one namespace, or on nobody.
+/// The clusterwide policies of a step: all kinds except namespaced ones and those that select nothing.
 fn of_step(step: &Step) -> impl Iterator<Item = &Manifest> {
     step.policies.iter().filter(|manifest| {
         let kind = manifest.object().policy_kind();
@@ -53,19 +53,19 @@ fn of_step(step: &Step) -> impl Iterator<Item = &Manifest> {
     })
 }
 
-/// What one clusterwide policy of a scenario selects that is not the scenario's.
+/// What one clusterwide policy selects outside its scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterwideReach {
     /// The scenario.
     pub scenario: String,
     /// The policy.
     pub policy: ObjectRef,
-    /// The pods and nodes of others.
+    /// The pods and nodes outside the scenario.
     pub selected: Selected,
 }
 
-/// Finds what the clusterwide policies of a scenario select beyond it, where `others` are the pods that are there
-/// already. A policy that the engine does not read is listed with nothing.
+/// Finds what the clusterwide policies of a scenario select outside it. `others` are the existing pods. A policy that
+/// the engine cannot read selects nothing.
 pub fn reach(
     facts: &Facts,
     others: &Topology,
@@ -99,12 +99,12 @@ impl fmt::Display for ClusterwideReach {
         let pods = listed("pod", pods.iter().map(ToString::to_string));
         let nodes = listed("node", nodes.iter().cloned());
         let all: Vec<String> = pods.into_iter().chain(nodes).collect();
-        let all = if all.is_empty() { "nothing of others".to_owned() } else { all.join("; ") };
+        let all = if all.is_empty() { "nothing outside it".to_owned() } else { all.join("; ") };
         write!(f, "{} of {}: {all}", self.policy, self.scenario)
     }
 }
 
-/// `3 pods (a, b, c)`, with the first of many names; none of nothing.
+/// `3 pods (a, b, c)`, with the first of many names; none for an empty list.
 fn listed(what: &str, names: impl ExactSizeIterator<Item = String>) -> Option<String> {
     let count = names.len();
     let shown: Vec<String> = names.take(LISTED).collect();

@@ -1,4 +1,4 @@
-//! Which scenarios a cluster can run.
+//! Checks whether a cluster can run a scenario.
 
 mod described;
 mod settings;
@@ -21,7 +21,7 @@ use verdikt_scenario::topology::{
 
 use super::{Clusterwide, borrowing, clusterwide};
 
-/// Namespaces that every cluster has and nobody borrows; what is in them is not ours to judge.
+/// Namespaces that every cluster has, and that cannot be borrowed.
 pub const OF_THE_CLUSTER: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
 /// The entity of the API server.
@@ -76,7 +76,7 @@ fn unfit_mode(here: &str, wanted: EnforcementMode) -> Option<String> {
     (wanted != here).then(reason)
 }
 
-/// Targets that are the cluster's own, or are reached as no client can choose.
+/// Targets that belong to the cluster, or whose route no client can choose.
 fn unfit_targets(step: &Step) -> Option<String> {
     if let Some((host, target)) = step.table.iter().find_map(|row| hidden_client(&step.topology, row)) {
         return Some(format!(
@@ -96,8 +96,8 @@ fn unfit_targets(step: &Step) -> Option<String> {
     ))
 }
 
-/// Ports of the node that lead to pods, where another program than Cilium leads them: what it translates meets policies
-/// under other addresses.
+/// Host ports of pods, if not Cilium implements them but another program, whose address translation changes what policies
+/// see.
 fn unfit_host_ports(cilium: &CiliumFacts, topology: &Topology) -> Option<String> {
     let led = topology.pods.iter().find(|(_, pod)| !pod.host_ports.is_empty());
     let (name, _) = led.filter(|_| !cilium.leads_host_ports())?;
@@ -106,7 +106,7 @@ fn unfit_host_ports(cilium: &CiliumFacts, topology: &Topology) -> Option<String>
     ))
 }
 
-/// Services that wait for an address which nobody gives.
+/// Services of type `LoadBalancer`, if nothing assigns addresses.
 fn unbalanced(balancing: LoadBalancing, borrowed: &Borrowed, topology: &Topology) -> Option<String> {
     let made = topology.services.iter().filter(|(name, _)| !borrowed.services.contains_key(name));
     let mut balanced = made.filter(|(_, service)| service.service_type == ServiceType::LoadBalancer);
@@ -117,7 +117,7 @@ fn unbalanced(balancing: LoadBalancing, borrowed: &Borrowed, topology: &Topology
     ))
 }
 
-/// Pods of other clusters, and pods that ask another DNS server.
+/// Pods in other clusters, and pods with another DNS server.
 fn unfit_pods(topology: &Topology) -> Option<String> {
     if topology.dns != Dns::default() {
         return Some(
@@ -138,7 +138,7 @@ fn unfit_pods(topology: &Topology) -> Option<String> {
     Some(format!("its pod {name} is in another cluster, where verdikt cannot create pods"))
 }
 
-/// Pods in the network of a node, where the labels of their namespace forbid it.
+/// Pods in the network of a node, if the Pod Security profile of their namespace forbids it.
 /// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline>
 fn forbidden_pods(topology: &Topology) -> Option<String> {
     let on_nodes = topology.pods.iter().filter(|(_, pod)| pod.host_network.is_some());
@@ -161,7 +161,7 @@ fn unfit_api_server(facts: &Facts, step: &Step) -> Option<String> {
     ))
 }
 
-/// Endpoints that are to do what no pod of a scenario can.
+/// Endpoints that have to do what no pod on a cluster can.
 fn unfit_endpoints(step: &Step) -> Option<String> {
     let topology = &step.topology;
     if step.table.iter().any(|row| is_sctp(&row.attempt)) {
@@ -199,7 +199,7 @@ fn names_secret(node: &YamlNode) -> bool {
     node.entries().iter().any(is_named) || node.elements().iter().any(names_secret)
 }
 
-/// What it would put into a namespace that is the cluster's own.
+/// What the step would create in a namespace of the cluster itself.
 fn own_namespace(step: &Step) -> Option<String> {
     let topology = &step.topology;
     let pods = topology.pods.keys().filter(|pod| pod.to_string() != DNS_POD);
@@ -219,7 +219,7 @@ fn too_few_nodes(facts: &Facts, topology: &Topology) -> Option<String> {
     (remote >= usable.max(1)).then(too_few)
 }
 
-/// HTTP rules where there is no proxy. Where the step says so itself, agents refuse such rules, which takes none.
+/// HTTP rules without an HTTP proxy. A step may say that there is none: agents then refuse such rules.
 fn no_proxy(facts: &Facts, step: &Step) -> Option<String> {
     let needs_proxy = step.topology.settings.l7_proxy && !facts.cilium.http_proxy();
     let needs_proxy = needs_proxy && step.policies.iter().any(|manifest| has_http_rules(&manifest.root));
@@ -227,7 +227,7 @@ fn no_proxy(facts: &Facts, step: &Step) -> Option<String> {
     needs_proxy.then(|| reason.to_owned())
 }
 
-/// Names that change while a scenario runs are for the DNS servers of hosts outside to say.
+/// DNS names that change while a scenario runs, which the DNS server for hosts outside cannot serve.
 fn names_over_time(scenario: &Scenario) -> Option<String> {
     if let Some(name) = scenario.steps.iter().find_map(|step| step.expired.first()) {
         return Some(format!("the answers for {name} expire in it, which would take too long on a cluster"));
@@ -253,14 +253,14 @@ fn unfit_world(world: Option<&World>, topology: &Topology) -> Option<String> {
     }
 }
 
-/// A host outside that attempts a service over a node that would put its own address in the place of the host's.
+/// A host outside that attempts a service over a node that would replace the host's address with its own.
 fn hidden_client<'a>(topology: &Topology, row: &'a Row) -> Option<(&'a Endpoint, &'a Target)> {
     let target = row.attempt.target()?;
     let mut sources = row.cells.iter().map(|(source, _)| source);
     sources.find(|source| target.relay(source, topology).is_some()).map(|source| (source, target))
 }
 
-/// A host outside that attempts a service which is open to it by external addresses alone.
+/// A host outside that attempts a service which it can reach by external IPs only.
 fn unrouted_client<'a>(topology: &Topology, row: &'a Row) -> Option<(&'a Endpoint, &'a Target)> {
     let target = row.attempt.target()?;
     let service = topology.services.get(target.service()?)?;
@@ -277,8 +277,8 @@ fn goes_to_api_server(attempt: &Attempt) -> bool {
         .is_some_and(|service| service.to_string() == API_SERVER_SERVICE)
 }
 
-/// A remote node with the API server that attempts something where a policy speaks of the API server: only the address
-/// at which the API server is reached carries its label.
+/// A remote node with the API server as source, in a step with a policy about the API server: only the address at which
+/// the API server is reached has its label.
 fn hidden_api_server(routing: Routing, step: &Step) -> Option<&HostName> {
     if routing == Routing::Native || !speaks_of_api_server(step) {
         return None;
@@ -292,7 +292,7 @@ fn hidden_api_server(routing: Routing, step: &Step) -> Option<&HostName> {
     })
 }
 
-/// Whether a policy speaks of the API server: by its entity, or by its label as a key.
+/// Whether a policy is about the API server: by its entity, or by its label as a key.
 fn speaks_of_api_server(step: &Step) -> bool {
     let is_it = |text: &str| text.strip_prefix("reserved:").unwrap_or(text) == API_SERVER;
     let speaks = |node: &YamlNode| {
@@ -318,7 +318,7 @@ fn has_key(node: &YamlNode, key: &str) -> bool {
     node.entries().iter().any(|entry| entry.key == key)
 }
 
-/// Whether a node of a document is such, at any depth.
+/// Whether a node of a document is like that, at any depth.
 fn has(node: &YamlNode, is_such: &impl Fn(&YamlNode) -> bool) -> bool {
     is_such(node)
         || node.elements().iter().any(|node| has(node, is_such))

@@ -1,4 +1,4 @@
-//! What Hubble saw: the flows of every node, from its own agent, or from Relay where an agent does not answer.
+//! The flows of every node, from Hubble in its own agent, or from Hubble Relay if an agent does not answer.
 
 mod agents;
 mod relay;
@@ -23,13 +23,13 @@ use verdikt_scenario::flow::Flow;
 use self::relay::RelayHistory;
 use crate::backend::{BackendEvent, Flowing};
 
-/// How long an agent or Relay may take for an answer.
+/// The timeout of one question to an agent or Relay.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How long flows may stay away before nobody waits for them any more.
+/// After how long a source without flows is given up.
 const ABSENCE: Duration = Duration::from_mins(1);
-/// How long a flow may need from the datapath to here, once the next one is made.
+/// How long a flow may take from the datapath to here, once the next one has been made.
 const LAG: Duration = Duration::from_millis(250);
-/// How long Relay may take to tell the flows that it holds back.
+/// The timeout for Relay to send the flows that it holds back.
 const PAST: Duration = Duration::from_secs(1);
 
 /// Why flows cannot be read.
@@ -41,7 +41,7 @@ pub enum FlowsError {
     /// Neither the agents nor Relay answer.
     #[error(transparent)]
     Nobody(#[from] FlowSourceError),
-    /// An agent tells no flows.
+    /// The flows of an agent cannot be read.
     #[error("cannot read the flows of node {node} from pod {agent}: {reason}")]
     Agent {
         /// The node.
@@ -51,7 +51,7 @@ pub enum FlowsError {
         /// Why.
         reason: String,
     },
-    /// Relay tells no flows.
+    /// The flows of Relay cannot be read.
     #[error("cannot read the flows of Relay: {reason}")]
     Relay {
         /// Why.
@@ -59,7 +59,7 @@ pub enum FlowsError {
     },
 }
 
-/// Decides who is asked for flows: the agents, or Relay if one of them does not answer.
+/// Chooses the flow source: the agents, or Relay if one of them does not answer.
 pub async fn choose(connection: &ApiConnection, facts: &Facts) -> Result<FlowSourceChoice, FlowsError> {
     if !facts.cilium.hubble() {
         return Err(FlowsError::Off);
@@ -73,25 +73,25 @@ pub async fn choose(connection: &ApiConnection, facts: &Facts) -> Result<FlowSou
     Ok(flow_source::choose(answers, relay, ANSWER).await?)
 }
 
-/// The agents of the nodes that can be used.
+/// The agents of all usable nodes.
 fn agents_of(facts: &Facts) -> impl Iterator<Item = (&String, &PodContainer)> {
     let usable = facts.nodes.iter().filter(|(_, node)| node.ready);
     let agents = usable.filter_map(|(name, node)| Some((name, node.agent.as_ref()?)));
     agents.filter(|(_, agent)| agent.ready).map(|(name, agent)| (name, &agent.container))
 }
 
-/// What those tell who follow.
+/// A report of a reader of flows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum SourceReport {
     /// A flow.
     Flow(Box<Flow>),
-    /// Flows of until now may be missing, for this reason.
+    /// Earlier flows may be missing, for this reason.
     Lost(String),
-    /// From a node, or Relay, no flows come, for this reason.
+    /// A node, or Relay, sends no flows, for this reason.
     Away { from: String, reason: String },
-    /// They come again.
+    /// It sends flows again.
     Back { from: String },
-    /// They will not come again.
+    /// It will not send flows again.
     GivenUp { from: String, reason: String },
 }
 
@@ -99,48 +99,48 @@ enum SourceReport {
 #[derive(Debug)]
 pub(super) struct NodeFlows {
     told: mpsc::UnboundedReceiver<SourceReport>,
-    /// From where no flows come.
+    /// The sources that send no flows.
     away: BTreeMap<String, Absence>,
-    /// What asks Relay for the flows that it holds back.
+    /// Asks Relay for the flows that it holds back.
     past: Option<RelayHistory>,
-    /// Those who tell; they end with this.
-    tellers: JoinSet<()>,
+    /// The tasks that read flows; they end with this.
+    readers: JoinSet<()>,
 }
 
-/// That no flows come.
+/// The absence of a source.
 #[derive(Debug)]
 struct Absence {
     reason: String,
-    /// Until when they are waited for.
+    /// When it is given up.
     until: Instant,
 }
 
 impl NodeFlows {
-    /// What agents tell.
+    /// The flows of agents.
     fn of_agents(told: mpsc::UnboundedReceiver<SourceReport>) -> Self {
-        Self { told, away: BTreeMap::new(), past: None, tellers: JoinSet::new() }
+        Self { told, away: BTreeMap::new(), past: None, readers: JoinSet::new() }
     }
 
-    /// What Relay tells. Times are counted from `begin`, by the clocks of the nodes.
+    /// The flows of Relay. Times are relative to `begin`, by the clocks of the nodes.
     async fn of_relay(facts: &Facts, source: &FlowServer, begin: SystemTime) -> Result<Self, FlowsError> {
         let (tell, told) = mpsc::unbounded_channel();
-        let mut tellers = JoinSet::new();
+        let mut readers = JoinSet::new();
         let nodes = agents_of(facts).map(|(node, _)| node.clone()).collect();
-        tellers.spawn(relay::follow(source, nodes, begin, tell.clone()).await?);
+        readers.spawn(relay::follow(source, nodes, begin, tell.clone()).await?);
         let past = Some(RelayHistory::new(source, begin, tell).await?);
-        Ok(Self { told, away: BTreeMap::new(), past, tellers })
+        Ok(Self { told, away: BTreeMap::new(), past, readers })
     }
 
-    /// Has everybody tell the flows that are held back, but for the newest of each agent. Answers how long that may
-    /// take, if the next one is made at once.
+    /// Makes the sources send the flows that they hold back, except the latest of each agent. Returns how long that may
+    /// take if the next one is made at once.
     pub(super) fn flush(&mut self) -> Duration {
-        while self.tellers.try_join_next().is_some() {}
+        while self.readers.try_join_next().is_some() {}
         let Some(past) = &mut self.past else { return LAG };
-        self.tellers.spawn(past.tell());
+        self.readers.spawn(past.tell());
         LAG + PAST + LAG
     }
 
-    /// Whether they come from everywhere.
+    /// Whether all sources send flows.
     pub(super) fn flowing(&self) -> Flowing {
         let now = Instant::now();
         let over = self.away.values().find(|absence| absence.until <= now);
@@ -151,7 +151,7 @@ impl NodeFlows {
         }
     }
 
-    /// What is told next. Cancel-safe.
+    /// Waits for the next event. Cancel-safe.
     pub(super) async fn next(&mut self) -> BackendEvent {
         loop {
             match self.told.recv().await {
@@ -160,7 +160,7 @@ impl NodeFlows {
                         return event;
                     }
                 }
-                // Everybody was given up, which has been told.
+                // All sources were given up, which has been reported.
                 None => std::future::pending().await,
             }
         }

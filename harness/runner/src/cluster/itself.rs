@@ -1,10 +1,10 @@
-//! Pods that reach themselves through a service: Cilium gives such a client an address of its own.
+//! Pods that reach themselves through a service: Cilium replaces the source address of such a client.
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::backend::BackendEvent;
 
-/// The arrival with the client's true address, where a server was reached by the pod it is in.
+/// Restores the true source address of an arrival, if a pod reached its own server.
 pub(super) fn with_true_client(event: BackendEvent, own_service_clients: &[IpAddr]) -> BackendEvent {
     match event {
         BackendEvent::Arrived { protocol, peer, server, number }

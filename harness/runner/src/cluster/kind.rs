@@ -1,5 +1,5 @@
-//! Brings up the kind cluster of a profile for a run: its Cilium with the settings of the scenarios, the image of the probe
-//! on its nodes, and hosts outside the cluster beside them.
+//! Brings up the kind cluster of a profile for a run: Cilium with the settings of the scenarios, the probe's image on the
+//! nodes, and a container for hosts outside the cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -24,19 +24,19 @@ pub struct KindCluster {
     pub built: Built,
 }
 
-/// Why there is no kind cluster for a run.
+/// Why the kind cluster of a run is not up.
 #[derive(Debug, thiserror::Error)]
 pub enum KindClusterError {
-    /// docker, kind or helm did not do what they were told.
+    /// docker, kind or helm failed.
     #[error(transparent)]
     Kind(#[from] Error),
-    /// There is no image of the probe.
+    /// The probe's image cannot be built.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// The image cannot be handed to the nodes.
+    /// The archive of the image cannot be written.
     #[error("cannot write the image of the probe to {}", path.display())]
     Archive {
-        /// Where it should be.
+        /// The file.
         path: PathBuf,
         /// Why not.
         #[source]
@@ -44,8 +44,8 @@ pub enum KindClusterError {
     },
 }
 
-/// What Cilium is to have for scenarios, as Helm values. None where they want different things: it has what its profile
-/// says, and scenarios that want something else are skipped with that reason.
+/// The Helm values of Cilium that scenarios need. None if they need different ones: then Cilium keeps those of its profile,
+/// and scenarios that need others are skipped.
 pub fn settings(scenarios: &[Scenario]) -> Option<BTreeMap<String, String>> {
     let steps = scenarios.iter().flat_map(|scenario| &scenario.steps);
     let wanted: BTreeSet<_> = steps.map(|step| step.topology.settings.helm_values()).collect();
@@ -56,8 +56,8 @@ pub fn settings(scenarios: &[Scenario]) -> Option<BTreeMap<String, String>> {
     Some(wanted.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-/// Brings the cluster of a profile up, where it is not, and loads the first of these programs that nodes take. Tells of each
-/// phase as it begins.
+/// Brings the cluster of a profile up if it is not, and loads an image with the first usable of these programs. Reports
+/// each phase when it starts.
 pub fn bring_up(
     profile: &Profile,
     settings: BTreeMap<String, String>,
@@ -68,7 +68,7 @@ pub fn bring_up(
     let up = up(profile, &options, progress)?;
     progress("load the image of the probe");
     let built = build(probes, None)?;
-    // In a place of this process's own: the archive has to be a file.
+    // The archive has to be a file; its name is unique to this process.
     let path = std::env::temp_dir().join(format!("verdikt-probe-{}.tar", std::process::id()));
     if let Err(source) = std::fs::write(&path, &built.archive) {
         return Err(KindClusterError::Archive { path, source });

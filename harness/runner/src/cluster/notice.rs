@@ -1,4 +1,4 @@
-//! Notices of a session with a cluster, beside the events of its run.
+//! Notices for the user of a cluster run that are not events of the run.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,13 +12,13 @@ use super::ClusterwideReach;
 pub enum Notice {
     /// The cluster is near a limit, with what to do.
     NearLimit(String),
-    /// Policies that are not the scenarios' are in force in the namespaces that are borrowed.
+    /// Other policies are in force in the borrowed namespaces.
     ForeignPolicies(BTreeSet<ApiObject>),
-    /// What a clusterwide policy selects beyond its scenario.
+    /// What a clusterwide policy selects outside its scenario.
     Clusterwide(ClusterwideReach),
-    /// The run ends, because it has lost the lease that keeps other runs away.
+    /// The run ends, because it has lost the lease that keeps other runs off the cluster.
     LeaseLost(String),
-    /// Not everything that the run made is removed.
+    /// Not everything that the run created could be removed.
     Leftovers(String),
 }
 

@@ -1,9 +1,9 @@
-//! Namespaces under other names than the author's, and hosts outside at other addresses than they were given, so that
-//! scenarios that would share them run side by side.
+//! Renames namespaces, and moves hosts outside to other addresses, so that scenarios that would share them can run at the
+//! same time.
 //!
-//! Predictions, tables and reports have the author's names. Only a scenario in which no name of a namespace decides anything
-//! can have other ones; its policies are sent as they were written but for `metadata.namespace`. Only hosts whose addresses
-//! are of [`MOVABLE`] can have others, where no policy tells addresses of that range apart.
+//! Predictions, tables and reports have the author's names. Namespaces are only renamed if no verdict of the scenario
+//! depends on their names; its policies are sent as they were written except for `metadata.namespace`. Hosts are only
+//! moved if their addresses are in [`MOVABLE`] and no policy distinguishes addresses of that range.
 
 mod backend;
 #[cfg(test)]
@@ -27,12 +27,12 @@ use super::resources::name_of;
 
 pub(super) use self::backend::RenamedBackend;
 
-/// The range from which hosts without an address of the author's have theirs.
+/// The range of default addresses for hosts outside.
 const MOVABLE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(192, 0, 2, 0), 24);
 /// The distance between two addresses of one host.
 const APART: usize = 32;
 
-/// The names that the namespaces of a scenario have on the cluster, and where its hosts outside are.
+/// The names of a scenario's namespaces on the cluster, and the addresses of its hosts outside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Renaming {
     there: BTreeMap<NamespaceName, NamespaceName>,
@@ -41,8 +41,8 @@ pub(super) struct Renaming {
 }
 
 impl Renaming {
-    /// The names and addresses of a set, of which the first has the author's; none if the scenario depends on those, or
-    /// there is no such set. `outside` is where hosts outside may be.
+    /// The names and addresses of a set, where the first set has the author's; none if the scenario depends on them, or
+    /// there is no such set. `outside` are the ranges for hosts outside.
     pub(super) fn new(scenario: &Scenario, set: usize, outside: &[IpNet]) -> Option<Self> {
         if set == 0 {
             return Some(Self::default());
@@ -66,13 +66,13 @@ impl Renaming {
         (!is_taken && renaming != Self::default()).then_some(renaming)
     }
 
-    /// The scenario as it is on the cluster.
+    /// The scenario with the names and addresses of the cluster.
     pub(super) fn scenario(&self, scenario: &Scenario) -> Scenario {
         let steps = scenario.steps.iter().map(|step| self.step(step)).collect();
         Scenario { steps, ..scenario.clone() }
     }
 
-    /// A step as it is on the cluster, but for its table.
+    /// A step with the names and addresses of the cluster, except for its table.
     fn step(&self, step: &Step) -> Step {
         let policies = step.policies.iter().map(|manifest| self.manifest(manifest)).collect();
         Step { topology: self.topology(&step.topology), policies, ..step.clone() }
@@ -155,12 +155,12 @@ impl Renaming {
         }
     }
 
-    /// An endpoint as the author calls it.
+    /// An endpoint by the author's name.
     fn original_endpoint(&self, endpoint: &Endpoint) -> Endpoint {
         renamed_endpoint(&self.back, endpoint)
     }
 
-    /// A flow between endpoints as the author calls them.
+    /// A flow between endpoints by the author's names.
     fn original_flow(&self, mut flow: Flow) -> Flow {
         let end = |end: &mut FlowEnd| {
             end.endpoint = end.endpoint.as_ref().map(|endpoint| self.original_endpoint(endpoint));
@@ -171,7 +171,7 @@ impl Renaming {
         flow
     }
 
-    /// A text of the cluster with the author's names.
+    /// A text from the cluster with the author's names.
     fn original_text(&self, text: &str) -> String {
         self.back
             .iter()
@@ -179,13 +179,13 @@ impl Renaming {
     }
 }
 
-/// All namespaces that the scenario makes.
+/// All namespaces that the scenario creates.
 fn namespaces(scenario: &Scenario) -> BTreeSet<&NamespaceName> {
     let all = scenario.steps.iter().flat_map(|step| step.topology.namespaces.keys());
     all.filter(|name| name.as_str() != DNS_NAMESPACE).collect()
 }
 
-/// The addresses of hosts outside that may be others, if no policy tells them from the rest of their range.
+/// The addresses of hosts outside that can be moved, because no policy distinguishes them from the rest of their range.
 fn movable_addresses(scenario: &Scenario) -> BTreeSet<IpAddr> {
     let mut policies = scenario.steps.iter().flat_map(|step| &step.policies);
     if policies.any(|manifest| mentions(&manifest.root, &splits_range)) {
@@ -200,7 +200,7 @@ fn is_movable(address: &IpAddr) -> bool {
     matches!(address, IpAddr::V4(address) if MOVABLE.contains(address))
 }
 
-/// The address of a set in place of one of the range; none if there are no more.
+/// The address of a set in place of one of [`MOVABLE`]; none if the range is exhausted.
 fn moved(address: IpAddr, set: usize) -> Option<IpAddr> {
     let IpAddr::V4(address) = address else { return None };
     let [a, b, c, last] = address.octets();
@@ -210,13 +210,13 @@ fn moved(address: IpAddr, set: usize) -> Option<IpAddr> {
     Some(IpAddr::V4(Ipv4Addr::new(a, b, c, other)))
 }
 
-/// Whether a text is a range, or an address, that has a part of [`MOVABLE`] and not all of it.
+/// Whether a text is an address or range that contains a part of [`MOVABLE`] but not all of it.
 fn splits_range(text: &str) -> bool {
     let range = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     matches!(range, Ok(IpNet::V4(range)) if MOVABLE.contains(&range) && range != MOVABLE)
 }
 
-/// Whether no name of a namespace decides anything.
+/// Whether no verdict depends on the name of a namespace.
 fn is_free_of_names(scenario: &Scenario, namespaces: &BTreeSet<&NamespaceName>) -> bool {
     // A number may be written in more than one way.
     namespaces.iter().all(|name| name.as_str().bytes().any(|c| c.is_ascii_alphabetic()))
@@ -234,7 +234,7 @@ fn is_free_topology(topology: &Topology) -> bool {
     topology.routes.is_empty() && topology.cilium.is_empty() && topology.dns == Dns::default()
 }
 
-/// Whether a policy lies in one of the namespaces, or in none, and says nothing of them beside.
+/// Whether a policy is in one of the namespaces, or in none, and does not mention them otherwise.
 fn is_free_policy(manifest: &Manifest, namespaces: &BTreeSet<&NamespaceName>) -> bool {
     let object = manifest.object();
     let lies_there = match (object.policy_kind().map(PolicyKind::is_namespaced), object.namespace) {
@@ -248,7 +248,7 @@ fn is_free_policy(manifest: &Manifest, namespaces: &BTreeSet<&NamespaceName>) ->
     lies_there && entries.all(|entry| is_metadata(&entry.key) || !mentions(&entry.value, &is_named))
 }
 
-/// Whether one of the keys and texts is like this. Descriptions decide nothing.
+/// Whether one of the keys and texts is like this. Descriptions are ignored.
 fn mentions(node: &YamlNode, is_like_this: &dyn Fn(&str) -> bool) -> bool {
     let mention = |entry: &Entry| {
         let is_said = is_like_this(&entry.key) || mentions(&entry.value, is_like_this);
@@ -262,7 +262,7 @@ fn mentions(node: &YamlNode, is_like_this: &dyn Fn(&str) -> bool) -> bool {
     }
 }
 
-/// Whether a name is not found by way of a namespace.
+/// Whether a DNS name does not contain a namespace.
 fn is_free_look_up(name: &DnsName, namespaces: &BTreeSet<&NamespaceName>) -> bool {
     let name = name.as_str();
     let mut labels = name.split('.');

@@ -1,17 +1,17 @@
-//! Which scenarios may not be on a cluster at the same time.
+//! The resources that a scenario needs on a cluster, which decide which scenarios cannot run at the same time.
 //!
-//! | in common | because |
+//! | both have | why they conflict |
 //! |---|---|
-//! | a namespace, of the topology or of a policy | both would make it, and their policies would add up |
-//! | a policy object without a namespace | both would make it |
-//! | a pod of one that a policy without a namespace of the other selects, or may select | it would decide there too |
-//! | nodes, on which one of them serves | whoever reaches a node reaches its servers |
-//! | an address outside at which one of them serves | two servers cannot be there, and what is learned of it outlives a pod |
+//! | a namespace, of the topology or of a policy | both would create it, and their policies would add up |
+//! | a clusterwide policy object | both would create it |
+//! | a pod of one that a clusterwide policy of the other may select | that policy would decide there too |
+//! | nodes, on which one of them serves | everybody who reaches a node reaches its servers |
+//! | an address outside at which one of them serves | there is only one server, and Cilium's DNS cache outlives a pod |
 //! | DNS names of hosts outside | one server answers for all of them |
 //!
-//! The cluster's own DNS server counts as a pod of every scenario that looks up names. Audit mode is set for pods, and the
-//! enforcement mode is never changed, so they are nobody else's. Scenarios that do not conflict see more load, and other
-//! identities, revisions and flows, none of which is about their pods.
+//! The cluster's own DNS server counts as a pod of every scenario that looks up names. Audit mode is set per pod and the
+//! enforcement mode is never changed, so neither causes conflicts. Scenarios that do not conflict still see more load, and
+//! identities, revisions and flows of other pods.
 
 #[cfg(test)]
 mod tests;
@@ -35,21 +35,21 @@ use crate::rejections::options;
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/>
 const DEFAULT_NAMESPACE: &str = "default";
 
-/// What a scenario needs of a cluster in any of its steps, as far as others may need it too.
+/// The resources that a scenario needs in any of its steps, as far as they can be shared with others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Resources {
     namespaces: BTreeSet<String>,
-    /// Its policies without a namespace.
+    /// Its clusterwide policies.
     clusterwide: BTreeSet<ObjectRef>,
-    /// Whom those select.
+    /// What those select.
     subjects: ClusterwideSubjects,
-    /// Those of its pods, and of those that it uses.
+    /// The identities of its pods, and of existing pods that it uses.
     identities: BTreeSet<Identity>,
     nodes: bool,
     serves_on_nodes: NodeServers,
-    /// Those of hosts outside, and those that services take there.
+    /// The addresses of hosts outside, and external addresses of services.
     addresses: BTreeSet<IpAddr>,
-    /// Those of them at which something serves, or to which a name leads.
+    /// The addresses at which something serves, or to which a DNS name resolves.
     serving: BTreeSet<IpAddr>,
     names: bool,
 }
@@ -60,9 +60,9 @@ enum NodeServers {
     /// None.
     #[default]
     None,
-    /// Those that listen while attempts are made.
+    /// Servers that listen only while attempts are made.
     WhileAttempted,
-    /// Those whose ports are taken as soon as their pods are there.
+    /// Servers whose ports are taken as soon as their pods exist.
     WithTheirPods,
 }
 
@@ -72,21 +72,21 @@ impl NodeServers {
     }
 }
 
-/// Something that one scenario has at a time.
+/// A resource that only one scenario can have at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Claim<'a> {
     /// A namespace.
     Namespace(&'a str),
-    /// An address outside, at which it serves.
+    /// An address outside at which it serves.
     Address(IpAddr),
-    /// The server of names outside.
+    /// The DNS server for hosts outside.
     Names,
     /// The networks of nodes, in which it serves.
     Nodes,
 }
 
 impl Resources {
-    /// What it needs for itself, but for policies.
+    /// The resources that it needs for itself, except policies.
     pub(super) fn claims(&self) -> impl Iterator<Item = Claim<'_>> {
         let namespaces = self.namespaces.iter().map(|name| Claim::Namespace(name));
         let addresses = self.serving.iter().copied().map(Claim::Address);
@@ -94,8 +94,8 @@ impl Resources {
         namespaces.chain(addresses).chain(names).chain(self.serves_on_nodes.are_any().then_some(Claim::Nodes))
     }
 
-    /// That of a scenario, for a Cilium of this version. One that is not run has the default one, which conflicts with
-    /// none.
+    /// The resources of a scenario, for this version of Cilium. Skipped scenarios have the default, which conflicts with
+    /// nothing.
     pub(super) fn of(scenario: &Scenario, version: CiliumVersion) -> Self {
         let mut resources = Self { names: asks_for_names(scenario), ..Self::default() };
         scenario.steps.iter().for_each(|step| resources.add(step, version));
@@ -104,7 +104,7 @@ impl Resources {
 
     fn add(&mut self, step: &Step, version: CiliumVersion) {
         let topology = &step.topology;
-        // The cluster's own DNS server is in every topology, and nobody changes it.
+        // The namespace of the cluster's DNS server is in every topology, and no scenario changes it.
         let made = topology.namespaces.keys().map(ToString::to_string).filter(|name| name != DNS_NAMESPACE);
         self.namespaces.extend(made);
         for manifest in &step.policies {
@@ -112,7 +112,7 @@ impl Resources {
             if object.policy_kind().is_some_and(PolicyKind::is_namespaced) {
                 self.namespaces.insert(object.namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()));
             } else {
-                // Whatever it says of a namespace is nothing to the API server.
+                // The API server ignores the namespace of a clusterwide object.
                 self.clusterwide.insert(ObjectRef { namespace: None, ..object });
             }
         }
@@ -141,14 +141,13 @@ impl Resources {
         self.serving.extend(taken);
     }
 
-    /// Whether two scenarios have an address in common at which not both are clients alone.
+    /// Whether two scenarios share an address at which one of them serves.
     fn shares_an_address_with(&self, other: &Self) -> bool {
         let mut shared = self.addresses.intersection(&other.addresses);
         shared.any(|address| self.serving.contains(address) || other.serving.contains(address))
     }
 
-    /// Whether its pods can be there while the other scenario is: no policy of either is in force for both, as those of one
-    /// that waits come later.
+    /// Whether its pods can exist while the other scenario runs. Its policies do not matter yet: they are created later.
     pub(super) fn can_wait_beside(&self, other: &Self) -> bool {
         self.serves_on_nodes != NodeServers::WithTheirPods && self.namespaces.is_disjoint(&other.namespaces)
     }
@@ -161,7 +160,7 @@ impl Resources {
             || self.shares_an_address_with(other)
     }
 
-    /// Whether two scenarios may not be there at the same time.
+    /// Whether two scenarios cannot run at the same time.
     pub(super) fn conflicts_with(&self, other: &Self) -> bool {
         let is_there = |one: &Self| *one != Self::default();
         let rules_over =
@@ -174,8 +173,7 @@ impl Resources {
     }
 }
 
-/// Whether a scenario needs the server that answers for the names of hosts outside: to find a host, or to be told that
-/// there is none.
+/// Whether a scenario needs the DNS server for hosts outside: to find a host, or to get the answer that there is none.
 pub fn asks_for_names(scenario: &Scenario) -> bool {
     let asked = |attempt: &Attempt| name_of(attempt).is_some_and(|name| !is_of_the_cluster(name.as_str()));
     scenario.steps.iter().any(|step| {

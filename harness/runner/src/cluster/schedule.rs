@@ -1,8 +1,8 @@
-//! Which scenario begins next on a cluster, and which names its namespaces have there.
+//! Decides which scenario starts next on a cluster, and which names its namespaces get.
 //!
-//! Those of a scenario that depends on their names are always called so; others get other names where that lets them run
-//! beside more. Scenarios that have to wait for one another go first, those of the longest chain before others: what is
-//! left for the end runs side by side. The pods of a few that wait are made meanwhile.
+//! Namespaces are renamed if that lets more scenarios run at the same time, and if the scenario does not depend on their
+//! names. Scenarios that have to wait for one another start first, the longest chain before others, so that those left
+//! for the end can run at the same time. The pods of a few waiting scenarios are created in advance.
 
 mod begun;
 #[cfg(test)]
@@ -24,40 +24,40 @@ use self::begun::{BegunScenarios, Overlap, StartKind};
 use super::renaming::Renaming;
 use super::resources::{Claim, Resources};
 
-/// What a step takes where nothing changes but policies, and what each pod adds to the first.
+/// The expected time of a step that only changes policies, and the additional time of each pod in the first step.
 const STEP: Duration = Duration::from_millis(1200);
 const POD: Duration = Duration::from_millis(600);
-/// What an agent takes in the mean to give pods another identity when labels of their namespace change: 5 s, and up to 30 s
-/// for each of them that it waits of its own will.
+/// The mean time that an agent takes to give pods new identities when labels of their namespace change: 5 s, and a random
+/// delay of up to 30 s.
 /// <https://github.com/cilium/cilium/blob/main/pkg/endpointmanager/namespace_updater.go> (`ciliumIdentityMaxJitter`)
 const NAMESPACE_LABELS: Duration = Duration::from_secs(20);
 
 /// The scenarios of a run on a cluster, by their indices.
 pub(super) struct ClusterSchedule<'a> {
     candidates: Vec<Candidate<'a>>,
-    /// The first to begin first.
+    /// The order in which they start.
     order: Vec<usize>,
     /// Those that have begun.
     begun: RefCell<BegunScenarios>,
-    /// Told when one of them need not wait any more.
+    /// Notified when one of them may go on.
     let_in: Notify,
 }
 
-/// What a schedule needs to know of a run.
+/// What a schedule needs to know about a run.
 pub(super) struct ScheduleOptions<'a> {
     /// Whether a scenario is run at all.
     pub(super) is_run: &'a dyn Fn(&Scenario) -> bool,
     /// How many sets of names there are.
     pub(super) sets: usize,
-    /// Where hosts outside may be.
+    /// The ranges of addresses for hosts outside.
     pub(super) outside: &'a [IpNet],
-    /// The namespaces that are somebody else's.
+    /// The borrowed namespaces.
     pub(super) borrowed: &'a BTreeSet<NamespaceName>,
-    /// The Cilium of the cluster.
+    /// The version of Cilium on the cluster.
     pub(super) version: CiliumVersion,
 }
 
-/// A scenario, and what it needs with each set of names that it may have; none if it is not run.
+/// A scenario, and the resources that it needs with each possible set of names; none if it is skipped.
 struct Candidate<'a> {
     scenario: &'a Scenario,
     version: CiliumVersion,
@@ -82,7 +82,7 @@ impl<'a> Candidate<'a> {
         Some(resources.get_or_init(|| Resources::of(&renaming.scenario(self.scenario), self.version)))
     }
 
-    /// What it needs with whichever names.
+    /// What it needs with any set of names.
     fn claims(&self) -> BTreeSet<Claim<'_>> {
         let claims =
             |set| self.resources(set).into_iter().flat_map(Resources::claims).collect::<BTreeSet<_>>();
@@ -103,7 +103,7 @@ impl<'a> ClusterSchedule<'a> {
         schedule
     }
 
-    /// The next of the waiting scenarios, in the order of their indices, beside those under way; none if it has to wait.
+    /// The next of the waiting scenarios that can run beside those under way; none if all have to wait.
     pub(super) fn next(&self, waiting: &[usize], under_way: &BTreeSet<usize>) -> Option<usize> {
         let mut begun = self.begun.borrow_mut();
         begun.keep(under_way);
@@ -122,12 +122,12 @@ impl<'a> ClusterSchedule<'a> {
         Some(index)
     }
 
-    /// Whether the pods of a scenario are to be made before its turn comes.
+    /// Whether the pods of a scenario are created before its turn.
     pub(super) fn is_ahead(&self, index: usize) -> bool {
         self.begun.borrow().ahead.contains_key(&index)
     }
 
-    /// Waits until a scenario that has begun may have all it needs.
+    /// Waits until a started scenario may use all resources that it needs.
     pub(super) async fn turn(&self, index: usize) {
         loop {
             let let_in = self.let_in.notified();
@@ -140,7 +140,7 @@ impl<'a> ClusterSchedule<'a> {
         }
     }
 
-    /// The names that the namespaces of a scenario under way have; none if it is not run.
+    /// The names of the namespaces of a running scenario; none if it is skipped.
     pub(super) fn renaming(&self, index: usize) -> Option<Renaming> {
         let begun = self.begun.borrow();
         let set = *begun.in_force.get(&index).or_else(|| begun.ahead.get(&index))?;
@@ -159,8 +159,8 @@ impl<'a> ClusterSchedule<'a> {
     }
 }
 
-/// The scenarios in the order in which they should begin: those first that share something of which all the scenarios that
-/// need it need the longest time.
+/// The order in which scenarios should start: first those that claim the resource whose scenarios take the longest time
+/// together.
 fn longest_chain_first<C: Ord>(times: &[Duration], claims: &[BTreeSet<C>]) -> Vec<usize> {
     let mut chains: BTreeMap<&C, Duration> = BTreeMap::new();
     for (time, claims) in times.iter().zip(claims) {
@@ -177,7 +177,7 @@ fn longest_chain_first<C: Ord>(times: &[Duration], claims: &[BTreeSet<C>]) -> Ve
     order
 }
 
-/// How long a scenario may take; it matters only beside others.
+/// How long a scenario is expected to take, for comparison with others.
 fn expected_time(scenario: &Scenario) -> Duration {
     let mut time = Duration::ZERO;
     let mut before: Option<&Topology> = None;
@@ -193,7 +193,7 @@ fn expected_time(scenario: &Scenario) -> Duration {
     time
 }
 
-/// Whether a namespace that stays has other labels.
+/// Whether the labels of an existing namespace change.
 fn changes_labels(before: &Topology, after: &Topology) -> bool {
     let mut stay =
         before.namespaces.iter().filter_map(|(name, labels)| Some((labels, after.namespaces.get(name)?)));

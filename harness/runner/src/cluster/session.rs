@@ -1,4 +1,4 @@
-//! A run's session with a cluster: the lease that keeps other runs off, the scenarios side by side, and the clean-up.
+//! A run on a cluster: takes the lease that keeps other runs off, runs the scenarios at the same time, and cleans up.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -40,13 +40,13 @@ use crate::backend::reason;
 use crate::plan::{RunOptions, Sink};
 use crate::run::{BackendChoice, run_on};
 
-/// How long the pods of a scenario may take to be ready.
+/// The timeout for the pods of a scenario to be ready.
 const PODS: Duration = Duration::from_mins(2);
-/// How long cleaning up at the end may take: longer than an API server takes to restart.
+/// The timeout for cleaning up at the end: longer than an API server takes to restart.
 const SHUTDOWN: Duration = Duration::from_secs(30);
-/// Before it is tried again.
+/// The pause before it is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long giving back the lease may take; it ends by itself.
+/// The timeout for releasing the lease, which expires anyway.
 const RELEASE: Duration = Duration::from_secs(5);
 
 /// How a run uses a cluster.
@@ -54,21 +54,21 @@ const RELEASE: Duration = Duration::from_secs(5);
 pub struct SessionSettings {
     /// The image of the probes.
     pub image: ProbeImage,
-    /// Where hosts outside the cluster are.
+    /// Where probes for hosts outside the cluster run.
     pub world: Option<World>,
-    /// The namespaces that are somebody else's and are used all the same.
+    /// The borrowed namespaces.
     pub borrowed: BTreeSet<NamespaceName>,
     /// Whether scenarios with clusterwide policies run.
     pub clusterwide: Clusterwide,
-    /// Whether what is made stays.
+    /// Whether the created objects stay.
     pub keep: bool,
-    /// Where what may explain failures is kept.
+    /// The folder for evidence about failures.
     pub evidence: Option<PathBuf>,
-    /// Who is told what is not an event of the run.
+    /// Receives notices that are not events of the run.
     pub tell: fn(&Notice),
 }
 
-/// Why a session cannot begin.
+/// Why a session cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// The cluster cannot be used.
@@ -83,7 +83,7 @@ pub enum SessionError {
     /// The namespace of verdikt's own objects cannot be used.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
-    /// Another run is there, or it cannot be known.
+    /// Another run uses the cluster, or the lease cannot be read.
     #[error(transparent)]
     Lease(#[from] LeaseError),
     /// It was asked to stop.
@@ -108,7 +108,7 @@ pub struct ClusterSession {
 }
 
 impl ClusterSession {
-    /// Prepares to use a cluster that [`look`](super::access::look) found. Makes nothing there.
+    /// Prepares to use a cluster that [`look`](super::access::look) found. Creates nothing there.
     pub async fn open(
         connection: ApiConnection,
         facts: Facts,
@@ -134,7 +134,7 @@ impl ClusterSession {
         self.facts.cilium.version
     }
 
-    /// How many scenarios it carries at once.
+    /// How many scenarios it can run at once.
     pub fn scenarios_at_once(&self) -> usize {
         self.facts.scenarios_at_once()
     }
@@ -144,8 +144,8 @@ impl ClusterSession {
         self.connection.context()
     }
 
-    /// Runs scenarios there, those that do not conflict side by side, while no other run is there. Ends early once
-    /// a future that `asked` makes is ready. An error of the sink is the inner one.
+    /// Runs scenarios there, those that do not conflict at the same time, while holding the lease. Ends early when a future
+    /// that `asked` makes is ready. The inner error is that of the sink.
     pub async fn run<A: Future<Output = ()>>(
         &self,
         scenarios: &[Scenario],
@@ -188,8 +188,7 @@ impl ClusterSession {
         Ok(result.map(|result| if nothing_is_left { result } else { RunResult::Failed }))
     }
 
-    /// How many scenarios side by side may have the same namespaces under other names: none where what is made stays for
-    /// somebody to look at.
+    /// The options of the schedule. Namespaces are not renamed if the created objects stay for the user to look at.
     fn schedule_options<'a>(
         &'a self,
         options: &RunOptions,
@@ -201,7 +200,7 @@ impl ClusterSession {
         ScheduleOptions { is_run, sets, outside, borrowed, version: options.version }
     }
 
-    /// The cluster as reports name it.
+    /// The name of the cluster in reports.
     fn name(&self) -> String {
         format!(
             "cluster {} (Kubernetes {}, Cilium {}, flows of {})",
@@ -212,13 +211,13 @@ impl ClusterSession {
         )
     }
 
-    /// Why a scenario cannot run there; none if it can.
+    /// Why a scenario cannot run on the cluster; none if it can.
     fn unfit(&self, scenario: &Scenario) -> Option<String> {
         let SessionSettings { world, clusterwide, .. } = &self.settings;
         unfit(&self.facts, world.as_ref(), &self.borrowed, *clusterwide, scenario)
     }
 
-    /// How a scenario, which has an index in the run, uses the cluster.
+    /// How the scenario with this index uses the cluster.
     fn uses(
         &self,
         index: usize,
@@ -227,7 +226,7 @@ impl ClusterSession {
         progress: &WaitProgress,
     ) -> (ClusterOptions, ClusterRunOptions) {
         let mut world = self.settings.world.clone();
-        // The server of the names is one for all: whoever needs it is there without others that do.
+        // There is one DNS server for hosts outside, so only scenarios that need it start it, one at a time.
         if let Some(world) = world.as_mut().filter(|_| !asks_for_names(scenario)) {
             world.dns = None;
         }
@@ -247,7 +246,7 @@ impl ClusterSession {
         (of_cluster, of_run)
     }
 
-    /// Tells what clusterwide policies select, looks whether they may be made, and keeps other runs off from then on.
+    /// Lists what clusterwide policies select, checks the permissions for them, and takes the lease.
     async fn begin(
         &self,
         runs: impl Iterator<Item = &Scenario>,
@@ -268,7 +267,7 @@ impl ClusterSession {
         Ok(Lease::take(&self.connection, &self.run).await?)
     }
 
-    /// Removes what scenarios have left, and lets other runs come, whatever is left. False if something is.
+    /// Removes what scenarios left behind, and releases the lease. Returns false if something is left.
     async fn end(&self, lease: Lease, progress: &WaitProgress) -> bool {
         let cleaned = if self.settings.keep { Ok(()) } else { self.clean(progress).await };
         let released = timeout(RELEASE, lease.release()).await;
@@ -282,7 +281,7 @@ impl ClusterSession {
         }
     }
 
-    /// Removes what is left; tries again while the API server is away, as after a restart.
+    /// Removes what is left; tries again while the API server does not answer, as during a restart.
     async fn clean(&self, progress: &WaitProgress) -> Result<(), String> {
         let scope = CleanScope::Run(self.run.clone());
         let deadline = Instant::now() + SHUTDOWN;

@@ -1,4 +1,4 @@
-//! The clients of a running lab that stay: those who follow its flows, and those whose programs serve ports.
+//! The connected clients of a running lab: those that follow its flows, and those whose programs serve ports.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,38 +10,38 @@ use tokio::sync::mpsc;
 use verdikt_lab::control::{FollowedFlow, LabAnswer};
 use verdikt_scenario::topology::Endpoint;
 
-/// How long a client may take for one flow before it is forgotten.
+/// The timeout for a client to accept one flow; slower clients are disconnected.
 const SLOW: Duration = Duration::from_millis(100);
 
-/// A client, as long as it stays.
+/// The number of a connected client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ClientId(u64);
 
-/// Everyone who stays.
+/// The connected clients.
 pub(super) struct Clients {
     last: u64,
     followers: BTreeMap<ClientId, OwnedWriteHalf>,
-    /// Whose programs serve which ports.
+    /// The ports that the programs of clients serve.
     takers: BTreeMap<ClientId, (BTreeSet<(Endpoint, u16)>, OwnedWriteHalf)>,
-    /// Ports that programs did not give back.
+    /// Ports that could not be returned to the lab's own servers.
     kept: BTreeSet<(Endpoint, u16)>,
     leaving: mpsc::UnboundedSender<ClientId>,
 }
 
 impl Clients {
-    /// No one yet. Those who leave are told there.
+    /// Starts without clients. `leaving` receives those that disconnect.
     pub(super) fn new(leaving: mpsc::UnboundedSender<ClientId>) -> Self {
         let (followers, takers, kept) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         Self { last: 0, followers, takers, kept, leaving }
     }
 
-    /// A client that follows the flows.
+    /// Adds a client that follows the flows.
     pub(super) fn follow(&mut self, read: BufReader<OwnedReadHalf>, write: OwnedWriteHalf) {
         let id = self.stay(read);
         self.followers.insert(id, write);
     }
 
-    /// A client whose program serves these ports.
+    /// Adds a client whose program serves these ports.
     pub(super) fn take(
         &mut self,
         ports: BTreeSet<(Endpoint, u16)>,
@@ -56,7 +56,7 @@ impl Clients {
         self.last += 1;
         let (id, leaving) = (ClientId(self.last), self.leaving.clone());
         tokio::spawn(async move {
-            // What it writes besides is nothing that a lab understands; an error is an end as well.
+            // Further input is ignored; an error is a disconnect too.
             let mut ignored = [0; 64];
             while matches!(read.read(&mut ignored).await, Ok(length) if length > 0) {}
             // Nobody listens any more only while the lab ends.
@@ -65,7 +65,7 @@ impl Clients {
         id
     }
 
-    /// Forgets a client, whose connection ends. Answers whether ports are free again.
+    /// Removes a client and closes its connection. Returns whether that frees ports.
     pub(super) fn leave(&mut self, id: ClientId) -> bool {
         self.followers.remove(&id);
         self.takers.remove(&id).is_some()
@@ -76,18 +76,18 @@ impl Clients {
         self.followers.contains_key(&id)
     }
 
-    /// The ports on which programs serve.
+    /// The ports that programs of clients serve.
     pub(super) fn taken(&self) -> BTreeSet<(Endpoint, u16)> {
         let of_takers = self.takers.values().flat_map(|(ports, _)| ports.iter());
         of_takers.chain(&self.kept).cloned().collect()
     }
 
-    /// Takes note that some ports are not given back.
+    /// Records ports that could not be returned to the lab's own servers.
     pub(super) fn keep(&mut self, ports: BTreeSet<(Endpoint, u16)>) {
         self.kept.extend(ports);
     }
 
-    /// Sends a flow to everyone who follows; forgets those who have gone, or are too slow.
+    /// Sends a flow to all followers; disconnects those that are gone or too slow.
     pub(super) async fn broadcast(&mut self, flow: FollowedFlow) {
         let told = LabAnswer::Flow(Box::new(flow));
         let mut gone = Vec::new();
@@ -102,7 +102,7 @@ impl Clients {
     }
 }
 
-/// Answers with one line.
+/// Sends an answer as one line.
 pub(super) async fn answer(write: &mut OwnedWriteHalf, answer: &LabAnswer) -> io::Result<()> {
     write.write_all(&answer.to_line()?).await
 }

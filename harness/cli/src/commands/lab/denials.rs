@@ -1,4 +1,4 @@
-//! What policies deny a program that runs inside an endpoint, told once each, as it happens.
+//! Prints what policies deny to a program that runs inside an endpoint, each denial once, as it happens.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use verdikt_scenario::topology::Protocol;
 
 use crate::printer::Printer;
 
-/// After how long a connection whose packets vanish is given up there.
+/// After how long a TCP connection in the lab is given up if its packets are dropped.
 const GIVEN_UP: &str = "about 7 s";
 
-/// The denials that are told already.
+/// The denials that are already printed.
 pub(super) struct ToldDenials {
     endpoint: String,
     colour: bool,
@@ -22,13 +22,13 @@ pub(super) struct ToldDenials {
 }
 
 impl ToldDenials {
-    /// Those of an endpoint.
+    /// Starts with none for an endpoint.
     pub(super) fn of(endpoint: &str, printer: &Printer) -> Self {
         let (endpoint, colour) = (endpoint.to_owned(), printer.colour_for_people());
         Self { endpoint, colour, told: BTreeSet::new(), is_waiting_told: false }
     }
 
-    /// Tells of a flow, if something stops it that the endpoint sends, and it is not told yet.
+    /// Prints a flow if the endpoint sent it, something stopped it, and it is not printed yet.
     pub(super) fn tell(&mut self, followed: &FollowedFlow) {
         let FollowedFlow { flow, of_table, stopped_by } = followed;
         let is_own = flow.source.endpoint.as_ref().is_some_and(|source| source.to_string() == self.endpoint);
@@ -41,7 +41,7 @@ impl ToldDenials {
         let vanishes = flow.verdict == FlowVerdict::Dropped && flow.request.is_none();
         if vanishes && flow.protocol == FlowProtocol::Port(Protocol::Tcp) && !self.is_waiting_told {
             self.is_waiting_told = true;
-            text.push_str("   denied packets vanish: who connects waits, and gives up after ");
+            text.push_str("   denied packets are dropped silently: the client waits, and gives up after ");
             text.push_str(GIVEN_UP);
             text.push('\n');
         }

@@ -1,7 +1,7 @@
-//! `verdikt lab exec`: runs a program inside an endpoint of a running lab, and tells what policies deny it.
+//! `verdikt lab exec`: runs a program inside an endpoint of a running lab, and prints what policies deny to it.
 //!
-//! Two processes: one becomes the program, for only a process of a single thread can enter the lab's user namespace. The
-//! other one waits for it, follows the flows, and ends as it ends.
+//! It takes two processes: one becomes the program, because only a single-threaded process can enter the lab's user
+//! namespace. The other one waits for it, follows the flows, and exits with its exit code.
 
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _};
 use std::net::Shutdown;
@@ -26,9 +26,9 @@ use crate::printer::Printer;
 use crate::runtime::runtime;
 use crate::signals;
 
-/// How long the last flows of a program that has ended may take.
+/// The timeout for the last flows of a program that has ended.
 const LAST_FLOWS: Duration = Duration::from_secs(5);
-/// What shells add to the number of the signal that ended a program.
+/// The exit code of a program that a signal ended, as shells have it: this plus the number of the signal.
 const BY_SIGNAL: i32 = 128;
 
 pub(super) fn exec(arguments: &LabExec, printer: &Printer) -> Result<ExitCode, Failure> {
@@ -36,7 +36,7 @@ pub(super) fn exec(arguments: &LabExec, printer: &Printer) -> Result<ExitCode, F
     if arguments.becoming {
         return become_program(&lab, arguments);
     }
-    // Who holds the connection has the ports.
+    // The ports are reserved while this connection is open.
     let (_ports, _) = inside(&lab, &arguments.endpoint, &arguments.ports)?;
     let followed = follow(&lab, &arguments.endpoint, printer)?;
     let failed = |error: &dyn std::fmt::Display| Failure::machine("cannot run the program").cause(error);
@@ -49,7 +49,7 @@ pub(super) fn exec(arguments: &LabExec, printer: &Printer) -> Result<ExitCode, F
     Ok(ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)))
 }
 
-/// Runs the program to its end, and passes on the signals that are for it.
+/// Runs the program to its end, and forwards signals to it.
 async fn run(lab: &RunningLab, arguments: &LabExec) -> io::Result<ExitStatus> {
     let mut command = Command::new("/proc/self/exe");
     command.arg0("verdikt").args(["lab", "exec", "--becoming", "--lab", &lab.scenario]);
@@ -70,7 +70,7 @@ async fn run(lab: &RunningLab, arguments: &LabExec) -> io::Result<ExitStatus> {
             ended = &mut waiting => return ended.map_err(io::Error::other)?,
             _ = terminate.recv() => Signal::SIGTERM,
             _ = hang_up.recv() => Signal::SIGHUP,
-            // A terminal interrupts all of its processes by itself.
+            // A terminal sends the interrupt to the program itself.
             _ = interrupt.recv() => if io::stdin().is_terminal() { continue } else { Signal::SIGINT },
         };
         // One that has ended needs no signal.
@@ -78,7 +78,7 @@ async fn run(lab: &RunningLab, arguments: &LabExec) -> io::Result<ExitStatus> {
     }
 }
 
-/// What it takes to get inside, and the connection that keeps the ports free.
+/// Asks the lab how to enter an endpoint. Returns the connection that reserves the ports, and the answer.
 fn inside(
     lab: &RunningLab,
     endpoint: &str,
@@ -99,39 +99,39 @@ fn other_version() -> Failure {
     Failure::machine("the lab is of another version of verdikt")
 }
 
-/// The flows of a lab, told by a thread as long as a program runs.
+/// A thread that prints denied flows while a program runs.
 struct Followed {
     writes: UnixStream,
     told: Receiver<()>,
 }
 
-/// Follows the flows of a lab, and tells those of an endpoint that policies stop.
+/// Follows the flows of a lab, and prints those of an endpoint that policies stop.
 fn follow(lab: &RunningLab, endpoint: &str, printer: &Printer) -> Result<Followed, Failure> {
     let mut answers = lab.ask(&LabRequest::Flows).map_err(|error| gone(&error))?;
     let writes = answers.get_ref().try_clone().map_err(|error| gone(&error))?;
     let mut line = String::new();
-    // From this line on no flow is missed.
+    // All flows after this line arrive.
     answers.read_line(&mut line).map_err(|error| gone(&error))?;
     let Ok(LabAnswer::Following(_)) = LabAnswer::from_line(&line) else { return Err(other_version()) };
     let mut denials = ToldDenials::of(endpoint, printer);
     let (tells, told) = channel();
     std::thread::spawn(move || {
-        // The lab's end is the end of its flows.
+        // The flows end with the lab.
         for line in answers.lines().map_while(Result::ok) {
             if let Ok(LabAnswer::Flow(flow)) = LabAnswer::from_line(&line) {
                 denials.tell(&flow);
             }
         }
-        // Nobody waits for it any more only after a long time.
+        // The receiver is gone only after a timeout.
         let _ = tells.send(());
     });
     Ok(Followed { writes, told })
 }
 
 impl Followed {
-    /// The program has ended: tells what is left to tell.
+    /// Prints the flows that are left after the program has ended.
     fn finish(self) {
-        // A lab that has ended has told all.
+        // A lab that has ended sends nothing more.
         if self.writes.shutdown(Shutdown::Write).is_ok() {
             let _ = self.told.recv_timeout(LAST_FLOWS);
         }
@@ -142,7 +142,7 @@ impl Followed {
 fn become_program(lab: &RunningLab, arguments: &LabExec) -> Result<ExitCode, Failure> {
     let (_, inside) = inside(lab, &arguments.endpoint, &[])?;
     let [program, rest @ ..] = arguments.program.as_slice() else {
-        return Err(Failure::wrong("no program is given"));
+        return Err(Failure::wrong("no program is given: name one after `--`"));
     };
     let failed = run_inside(ProgramInside {
         lab: lab.pid,

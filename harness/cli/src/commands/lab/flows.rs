@@ -21,7 +21,7 @@ pub(super) fn flows(arguments: &LabFlows) -> Result<ExitCode, Failure> {
     let answers = lab.ask(&LabRequest::Flows).map_err(|error| gone(&error))?;
     let mut since = Duration::ZERO;
     for text in answers.lines() {
-        // The lab's end is the end of its flows.
+        // The flows end with the lab.
         let Ok(text) = text else { break };
         let printed = match LabAnswer::from_line(&text) {
             Ok(LabAnswer::Flow(seen)) if is_wanted(arguments, &seen) => print(arguments, since, &seen),
@@ -29,7 +29,7 @@ pub(super) fn flows(arguments: &LabFlows) -> Result<ExitCode, Failure> {
             Ok(LabAnswer::Following(FollowingFlows { following, since_1970, endpoints })) => {
                 check_names(arguments, &endpoints)?;
                 since = since_1970;
-                Printer::tell(&format!("the flows of `{following}` follow; Ctrl-C ends them\n"));
+                Printer::tell(&format!("following the flows of `{following}`; Ctrl-C stops\n"));
                 continue;
             }
             _ => return Err(Failure::machine("the lab is of another version of verdikt")),
@@ -42,7 +42,7 @@ pub(super) fn flows(arguments: &LabFlows) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A flow as JSON has it.
+/// A flow in JSON.
 #[derive(Serialize)]
 struct TimedFlow<'a> {
     time: Option<Timestamp>,
@@ -61,7 +61,7 @@ fn print(arguments: &LabFlows, since: Duration, seen: &FollowedFlow) -> Result<(
     Printer::data(&format!("{time}{}\n", line(&seen.flow, seen.stopped_by.as_ref())))
 }
 
-/// Whether somebody asks for a flow: all filters of one kind are alternatives.
+/// Whether a flow passes the filters: those of one kind are alternatives.
 fn is_wanted(arguments: &LabFlows, seen: &FollowedFlow) -> bool {
     let LabFlows { endpoint, namespace, verdict, all, .. } = arguments;
     let FollowedFlow { flow, of_table, .. } = seen;

@@ -1,4 +1,4 @@
-//! The running lab itself: brings a step up, tells its verdicts, and again whenever a file is saved.
+//! The running lab itself: sets a step up and prints its verdicts, again whenever a file is saved.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -37,7 +37,7 @@ pub(super) fn play(arguments: &LabArguments, printer: &Printer) -> Result<ExitCo
 }
 
 fn cannot_start(error: &std::io::Error) -> Failure {
-    Failure::machine("the lab cannot start").cause(error).limited_by(error)
+    Failure::machine("cannot start the lab").cause(error).limited_by(error)
 }
 
 async fn keep_up(
@@ -86,18 +86,18 @@ async fn keep_up(
 fn accept(accepted: std::io::Result<(UnixStream, SocketAddr)>, asks: &mpsc::UnboundedSender<Asked>) {
     let stream = match accepted {
         Ok((stream, _)) => stream,
-        Err(error) => return warn!(%error, "a client of the lab cannot be heard"),
+        Err(error) => return warn!(%error, "cannot accept a client of the lab"),
     };
     let asks = asks.clone();
     tokio::spawn(async move {
         if let Some(ask) = told::asked(stream).await {
-            // Nobody answers any more only while the lab ends.
+            // The receiver is gone only while the lab ends.
             let _ = asks.send(ask);
         }
     });
 }
 
-/// A lab that runs, and what is kept from one save to the next.
+/// A running lab, and what is kept from one save to the next.
 struct Playground<'a> {
     arguments: &'a LabArguments,
     options: RunOptions,
@@ -113,7 +113,7 @@ struct Playground<'a> {
 }
 
 impl Playground<'_> {
-    /// Puts the step in force for the first time, and tells how it is.
+    /// Applies the step for the first time, and prints the result.
     async fn bring_up(&mut self, printer: &Printer, watch: &mut Watch) -> Result<(), Failure> {
         let events = self.try_out().await?;
         show(&events, printer)?;
@@ -123,7 +123,7 @@ impl Playground<'_> {
         Printer::data(&welcome(&self.backend, self.subject.step(), follows))
     }
 
-    /// Attempts the table of the step, after it was put in force.
+    /// Makes the attempts of the step's table.
     async fn try_out(&mut self) -> Result<Vec<Event>, Failure> {
         let mut events = Vec::new();
         let mut sink = |event| {
@@ -137,7 +137,7 @@ impl Playground<'_> {
         Ok(events)
     }
 
-    /// Reads everything again after files were saved, and puts it in force unless it has mistakes.
+    /// Reads everything again after files were saved, and applies it unless it has mistakes.
     async fn saved(
         &mut self,
         names: &BTreeSet<String>,
@@ -151,7 +151,7 @@ impl Playground<'_> {
             Ok(subject) => self.subject = subject,
             Err(failure) => {
                 printer.failure(&failure);
-                Printer::tell("the policies before stay in force\n");
+                Printer::tell("the old policies stay in force\n");
                 return Ok(());
             }
         }
@@ -164,7 +164,7 @@ impl Playground<'_> {
         self.watch_files(watch).map(|_| ())
     }
 
-    /// Watches the files of the step. Answers whether they can be.
+    /// Watches the files of the step. Returns whether that is possible.
     fn watch_files(&self, watch: &mut Watch) -> Result<bool, Failure> {
         let Some(folders) = self.subject.folders(self.arguments) else { return Ok(false) };
         watch.folders(&folders)?;
@@ -176,9 +176,9 @@ impl Playground<'_> {
         self.clients.broadcast(followed).await;
     }
 
-    /// Does what a client asks.
+    /// Handles a client's request.
     async fn obey(&mut self, Asked { ask, read, mut write }: Asked) {
-        // A client that has gone needs no answer, and whom it does not reach the next flow does not reach either.
+        // A client that is gone needs no answer; it is removed with the next flow.
         match ask {
             LabRequest::Flows => {
                 let following = told::following(&self.backend, &self.subject.scenario.name);
@@ -207,7 +207,7 @@ impl Playground<'_> {
         }
     }
 
-    /// Serves nothing on these ports of an endpoint any more, unless another client has them.
+    /// Stops serving these ports of an endpoint, unless another client has them.
     async fn take_ports(
         &mut self,
         endpoint: &Endpoint,
@@ -216,7 +216,7 @@ impl Playground<'_> {
         let mut taken = self.clients.taken();
         let wanted: BTreeSet<_> = ports.iter().map(|port| (endpoint.clone(), *port)).collect();
         if let Some((_, port)) = wanted.iter().find(|port| taken.contains(port)) {
-            return Err(told::refuse(format!("another program has taken port {port} of {endpoint}")));
+            return Err(told::refuse(format!("another program already serves port {port} of {endpoint}")));
         }
         if !wanted.is_empty() {
             taken.extend(wanted.iter().cloned());
@@ -226,7 +226,7 @@ impl Playground<'_> {
         Ok(wanted)
     }
 
-    /// A client leaves: a follower gets the flows of what was sent until now, and ports are served again.
+    /// Disconnects a client: a follower gets the remaining flows, and its ports are served by the lab again.
     async fn leave(&mut self, client: ClientId) -> Result<(), Failure> {
         if self.clients.follows(client) {
             self.backend.catch_up().await.map_err(|error| Failure::from_error(&error))?;
@@ -239,7 +239,7 @@ impl Playground<'_> {
             let now = self.clients.taken();
             let free: BTreeSet<_> = before.difference(&now).cloned().collect();
             if let Err(error) = self.backend.leave_ports(now).await {
-                Printer::tell(&format!("{}; it stays as it is until the lab ends\n", reason(&error)));
+                Printer::tell(&format!("{}; the port stays free until the lab ends\n", reason(&error)));
                 self.clients.keep(free);
                 let kept = self.backend.leave_ports(self.clients.taken()).await;
                 kept.map_err(|error| Failure::from_error(&error))?;

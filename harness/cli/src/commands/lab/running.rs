@@ -1,4 +1,4 @@
-//! Finding the lab that is meant.
+//! Finds a running lab.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use verdikt_lab::control::{FoundLab, LabOwner, RunningLab};
 
 use crate::failure::Failure;
 
-/// The lab with a name, or the only one that runs. Only labs of one's own count.
+/// The lab with a name, or the only running one. Only the user's own labs count.
 pub(super) fn find(name: Option<&str>) -> Result<RunningLab, Failure> {
     let found = RunningLab::all().map_err(|error| Failure::machine("cannot look for labs").cause(&error))?;
     let (ours, others): (Vec<FoundLab>, Vec<FoundLab>) =
@@ -18,20 +18,23 @@ pub(super) fn find(name: Option<&str>) -> Result<RunningLab, Failure> {
     match (meant.next(), meant.next()) {
         (Some(lab), None) => Ok(lab),
         (Some(_), Some(_)) => Err(Failure::wrong(format!("several labs run: {}", names.join(", ")))
-            .hint("`--lab NAME` says which one is meant; of two with one name end one")),
+            .hint("choose one with `--lab NAME`; if two have the same name, stop one of them")),
         (None, _) => {
             let others: Vec<FoundLab> = others.into_iter().filter(|found| is_meant(&found.lab)).collect();
             Err(if names.is_empty() {
-                Failure::wrong("no lab of yours is running")
+                Failure::wrong("you have no running lab")
             } else {
-                Failure::wrong(format!("no such lab of yours is running; there are {}", names.join(", ")))
+                Failure::wrong(format!(
+                    "you have no running lab of that name; your labs: {}",
+                    names.join(", ")
+                ))
             }
             .hint(advice(&others)))
         }
     }
 }
 
-/// What is said of labs that are not one's own.
+/// The hint about labs of other users.
 fn advice(others: &[FoundLab]) -> String {
     if others.is_empty() {
         return "start one in another terminal: `verdikt lab SCENARIO`".to_owned();
@@ -40,10 +43,10 @@ fn advice(others: &[FoundLab]) -> String {
     for FoundLab { lab, whose } in others {
         let line = match whose {
             LabOwner::OfUser(user) => {
-                format!("the lab `{}` is of the user {user}: run this as that user", lab.scenario)
+                format!("the lab `{}` belongs to user {user}: run this as that user", lab.scenario)
             }
             LabOwner::Ours | LabOwner::NotTheLab => format!(
-                "a process that is not {} listens as its lab `{}`, and is not asked anything",
+                "another process than {} listens in place of the lab `{}`, and is ignored",
                 lab.pid, lab.scenario
             ),
         };

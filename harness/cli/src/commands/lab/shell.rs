@@ -4,26 +4,26 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The shell of every machine.
+/// The shell that every machine has.
 const FALLBACK: &str = "sh";
 
 /// A shell.
 pub(super) struct Shell(OsString);
 
 impl Shell {
-    /// That of the user, if it is on this machine.
+    /// The user's shell, if it exists on this machine.
     pub(super) fn of_user() -> Self {
         let named = std::env::var_os("SHELL").filter(|shell| Path::new(shell).is_file());
         Self(named.unwrap_or_else(|| FALLBACK.into()))
     }
 
-    /// Adds the shell to a command that becomes it inside an endpoint.
+    /// Adds the shell to a command that runs it inside an endpoint.
     pub(super) fn prepare(&self, command: &mut Command, endpoint: &str) {
         let mark = format!("({endpoint}) ");
         command.arg(&self.0).env("VERDIKT_ENDPOINT", endpoint).env("PS1", format!("{mark}$ "));
         let name = PathBuf::from(&self.0);
         if name.file_name().is_some_and(|name| name == "bash") {
-            // The files with which it begins set a prompt of their own, before this.
+            // The shell's startup files set their own prompt before this.
             command.env("PROMPT_COMMAND", format!("PS1=\"{mark}${{PS1#\"{mark}\"}}\""));
         }
     }
@@ -33,7 +33,7 @@ impl Shell {
 mod tests {
     use super::*;
 
-    /// What the shell is given to set its prompt.
+    /// The arguments that set the prompt of the shell.
     fn prompt_of(shell: &str) -> Vec<String> {
         let mut command = Command::new("env");
         Shell(shell.into()).prepare(&mut command, "shop/cart");

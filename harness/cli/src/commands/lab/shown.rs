@@ -1,4 +1,4 @@
-//! What a running lab says to whoever started it.
+//! The output of a running lab.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use verdikt_verdict::event::{Event, ObjectJudged};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// The verdicts of a step, by attempt and source as they are written.
+/// The verdicts of a step, by attempt and source as text.
 pub(super) type Verdicts = BTreeMap<(String, String), String>;
 
 /// The verdicts among events.
@@ -39,12 +39,12 @@ pub(super) fn in_force(events: &[Event], before: &BTreeSet<ObjectRef>) -> BTreeS
     objects(events).filter(stays).map(|judged| judged.object.clone()).collect()
 }
 
-/// A line for every object that is refused, and what is in force instead.
+/// A line for every refused object, with what is in force instead.
 pub(super) fn refusals(events: &[Event], before: &BTreeSet<ObjectRef>) -> Vec<String> {
     let refused = objects(events).filter_map(|judged| Some((judged, judged.refused.as_ref()?)));
     let line = |(judged, refused): (&ObjectJudged, &verdikt_verdict::event::RejectedObject)| {
         let instead = if before.contains(&judged.object) {
-            "the version before stays in force"
+            "the old version stays in force"
         } else {
             "nothing of it is in force"
         };
@@ -54,7 +54,7 @@ pub(super) fn refusals(events: &[Event], before: &BTreeSet<ObjectRef>) -> Vec<St
     refused.map(line).collect()
 }
 
-/// Prints how a step has come out; of one without a table, which objects are refused.
+/// Prints the result of a step: its table, or, of a step without a table, which objects are refused.
 pub(super) fn show(events: &[Event], printer: &Printer) -> Result<(), Failure> {
     if verdicts(events).is_empty() {
         let refused = refusals(events, &BTreeSet::new());
@@ -69,7 +69,7 @@ pub(super) fn show(events: &[Event], printer: &Printer) -> Result<(), Failure> {
     events.iter().try_for_each(|event| Printer::data(&terminal.push(event)))
 }
 
-/// Who is there, and what can be done. `follows` says whether files that are saved are put in force.
+/// Lists the endpoints and what can be done with them. `follows` says whether saved files are applied.
 pub(super) fn welcome(backend: &LabBackend, step: &Step, follows: bool) -> String {
     let addresses = backend.lab().addresses();
     let head = if step.table.is_empty() { None } else { Some(String::new()) };
@@ -88,9 +88,9 @@ pub(super) fn welcome(backend: &LabBackend, step: &Step, follows: bool) -> Strin
     }
     let pod = step.topology.sources().first().map_or_else(|| "POD".to_owned(), ToString::to_string);
     let saved = if follows {
-        "saved files are put in force at once; Ctrl-C ends the lab"
+        "saved files are applied at once; Ctrl-C ends the lab"
     } else {
-        "what was read is in force until Ctrl-C ends the lab"
+        "changed files are not applied; Ctrl-C ends the lab"
     };
     lines.extend([
         String::new(),
@@ -102,7 +102,7 @@ pub(super) fn welcome(backend: &LabBackend, step: &Step, follows: bool) -> Strin
     lines.join("\n") + "\n"
 }
 
-/// What is refused, and a line for every cell whose verdict changed, after what was saved.
+/// After a save: what is refused, and a line for every cell whose verdict changed.
 pub(super) fn changes(
     names: &BTreeSet<String>,
     before: &Verdicts,
@@ -119,7 +119,7 @@ pub(super) fn changes(
         }
     }
     for (attempt, source) in before.keys().filter(|cell| !now.contains_key(*cell)) {
-        lines.push(format!("  {attempt} from {source}: no more in the table"));
+        lines.push(format!("  {attempt} from {source}: removed from the table"));
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let count = match (lines.is_empty(), now.is_empty()) {

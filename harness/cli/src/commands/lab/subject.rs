@@ -1,4 +1,4 @@
-//! What a lab is about: a step of a scenario, or manifests without a table.
+//! What a lab runs: a step of a scenario, or manifests without a table.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,33 +11,33 @@ use crate::printer::Printer;
 use crate::situation::LoadedSituation;
 use crate::watch::folder_of;
 
-/// What a lab is about, read.
+/// What a lab runs.
 pub(super) struct LabSubject {
     pub(super) scenario: Scenario,
     step: usize,
-    /// The files that it was read from.
+    /// Its files.
     files: BTreeSet<PathBuf>,
 }
 
 impl LabSubject {
-    /// Reads it.
+    /// Reads the files.
     pub(super) fn read(arguments: &LabArguments, printer: &Printer) -> Result<Self, Failure> {
         let situation = LoadedSituation::read(&arguments.asked(), printer)?;
         let files = situation.files.clone();
         let (scenario, step) = situation.into_scenario(&name_of(&arguments.paths));
         if scenario.steps[step].topology.pods.is_empty() {
-            return Err(Failure::nothing("there are no pods to bring up")
+            return Err(Failure::nothing("there are no pods to start")
                 .hint("name manifests with workloads, or a topology file, beside the policies"));
         }
         Ok(Self { scenario, step, files })
     }
 
-    /// The step that is brought up.
+    /// The step that the lab runs.
     pub(super) fn step(&self) -> &Step {
         &self.scenario.steps[self.step]
     }
 
-    /// The folders in which a saved file may change it; none where some of it can be read only once.
+    /// The folders to watch for saved files; none if some input can be read only once.
     pub(super) fn folders(&self, arguments: &LabArguments) -> Option<BTreeSet<PathBuf>> {
         if arguments.paths.iter().any(|path| is_stream(path)) {
             return None;
@@ -51,7 +51,7 @@ fn is_stream(path: &Path) -> bool {
     path == Path::new("-") || !(path.is_file() || path.is_dir())
 }
 
-/// The name of a lab of manifests: that of the first file or folder.
+/// The name of a lab of manifests: the name of the first file or folder.
 fn name_of(paths: &[PathBuf]) -> String {
     let first = paths.first().filter(|path| !is_stream(path));
     let whole = first.and_then(|path| path.canonicalize().ok());

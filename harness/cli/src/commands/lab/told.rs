@@ -1,4 +1,4 @@
-//! What a running lab tells other processes: how to get inside, and its flows.
+//! Answers other processes of the user: how to enter an endpoint of the lab, and its flows.
 
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -15,14 +15,14 @@ use verdikt_scenario::topology::{Endpoint, Topology};
 
 use super::clients::answer;
 
-/// A client that has asked something.
+/// A client with its request.
 pub(super) struct Asked {
     pub(super) ask: LabRequest,
     pub(super) read: BufReader<OwnedReadHalf>,
     pub(super) write: OwnedWriteHalf,
 }
 
-/// Listens as a lab.
+/// Opens the socket of a lab.
 pub(super) fn listen(scenario: &str) -> io::Result<UnixListener> {
     let lab = RunningLab { pid: std::process::id(), scenario: RunningLab::name_of(scenario) };
     let listener = lab.listen()?;
@@ -30,23 +30,23 @@ pub(super) fn listen(scenario: &str) -> io::Result<UnixListener> {
     UnixListener::from_std(listener)
 }
 
-/// A client and what it asks. Only the lab's own user may ask; others are told so.
+/// Reads a client's request. Requests of other users are refused.
 pub(super) async fn asked(stream: UnixStream) -> Option<Asked> {
     let own = nix::unistd::geteuid().as_raw();
     let peer = stream.peer_cred().ok()?.uid();
     let (read, mut write) = stream.into_split();
     if peer != own {
-        // One who does not want to hear it has gone.
+        // The client may be gone.
         let _ = answer(&mut write, &refuse("the lab belongs to another user".to_owned())).await;
         return None;
     }
     let (mut read, mut line) = (BufReader::new(read), String::new());
-    // One who goes before asking has nothing to be told.
+    // The client may be gone before it has asked.
     read.read_line(&mut line).await.ok()?;
     Some(Asked { ask: LabRequest::from_line(&line).ok()?, read, write })
 }
 
-/// That flows follow.
+/// The answer before the flows.
 pub(super) fn following(backend: &LabBackend, scenario: &str) -> LabAnswer {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let lab = backend.lab();
@@ -57,7 +57,7 @@ pub(super) fn following(backend: &LabBackend, scenario: &str) -> LabAnswer {
     })
 }
 
-/// A flow with what the lab knows of it.
+/// A flow with what the lab knows about it.
 pub(super) fn followed(backend: &LabBackend, flow: Flow) -> FollowedFlow {
     let (of_table, stopped_by) = (backend.is_of_attempt(&flow), backend.lab().why_stopped(&flow));
     FollowedFlow { flow, of_table, stopped_by }
@@ -72,7 +72,7 @@ pub(super) fn endpoint(backend: &LabBackend, wanted: &str) -> Result<Endpoint, L
     })
 }
 
-/// What it takes to get inside an endpoint.
+/// The answer with how to enter an endpoint.
 pub(super) fn inside(backend: &LabBackend, topology: &Topology, endpoint: &Endpoint) -> LabAnswer {
     let lab = backend.lab();
     let Some(thread) = lab.probe_thread(endpoint) else { return refuse(format!("{endpoint} is gone")) };
@@ -85,12 +85,12 @@ pub(super) fn inside(backend: &LabBackend, topology: &Topology, endpoint: &Endpo
     })
 }
 
-/// That the lab does not do something.
+/// The answer that a request is refused.
 pub(super) fn refuse(refused: String) -> LabAnswer {
     LabAnswer::Refused(LabRefusal { refused })
 }
 
-/// Pods have their own name, as in Kubernetes.
+/// The host name inside an endpoint: pods have their own, as in Kubernetes.
 fn hostname(endpoint: &Endpoint) -> String {
     match endpoint {
         Endpoint::Pod(pod) => pod.name.to_string(),

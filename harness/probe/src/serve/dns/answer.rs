@@ -1,4 +1,4 @@
-//! What a DNS server answers: decided from its zone and the query alone.
+//! The answers of the DNS server, which depend only on its zone and the query.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,14 +9,14 @@ use hickory_proto::serialize::binary::{BinEncodable, BinEncoder};
 
 use verdikt_wire::{Records, Zone};
 
-/// The largest answer over UDP to a query that does not say how large it may be.
+/// The largest answer over UDP to a query without EDNS.
 /// <https://www.rfc-editor.org/rfc/rfc1035#section-4.2.1>
 const USUAL: u16 = 512;
 
-/// A zone whose names have been understood.
+/// A zone with parsed names.
 pub(super) struct Names {
     known: BTreeMap<Name, KnownName>,
-    /// The names that others end with: they exist, without records.
+    /// The parent domains of other names: they exist, without records.
     between: BTreeSet<Name>,
 }
 
@@ -26,7 +26,7 @@ struct KnownName {
 }
 
 impl Names {
-    /// Errors: a name that is none, as text.
+    /// Errors: a name is not valid.
     pub(super) fn of(zone: &Zone) -> Result<Self, String> {
         let mut names = Self { known: BTreeMap::new(), between: BTreeSet::new() };
         for (name, records) in &zone.names {
@@ -41,7 +41,7 @@ impl Names {
         Ok(names)
     }
 
-    /// The answer to a datagram, cut as the asker can take it; none if it is not a query.
+    /// The answer to a datagram, truncated to the size that the client accepts; none if it is not a query.
     pub(super) fn answer_datagram(&self, text: &[u8]) -> Option<Vec<u8>> {
         let query = Message::from_vec(text).ok()?;
         let largest = query.edns.as_ref().map_or(USUAL, |edns| edns.max_payload().max(USUAL));
@@ -71,7 +71,7 @@ impl Names {
         Some(answer)
     }
 
-    /// Follows aliases and adds what it comes by. A name that is not there after an alias is told as the asked one:
+    /// Follows aliases and adds their records. The code is that of the last name:
     /// <https://www.rfc-editor.org/rfc/rfc6604#section-3>.
     fn resolve(&self, question: &Query, answers: &mut Vec<Record>) -> ResponseCode {
         if question.query_class() != DNSClass::IN {
@@ -80,7 +80,7 @@ impl Names {
         let kind = question.query_type();
         let mut seen = BTreeSet::new();
         let mut name = question.name();
-        // A name in a circle of aliases has nothing behind it.
+        // A loop of aliases leads to no address.
         while seen.insert(name) {
             let Some(known) = self.known.get(name) else {
                 let exists = self.between.contains(name);
@@ -92,7 +92,7 @@ impl Names {
             answers.extend(addresses.filter(|record| record.record_type() == kind));
             let Some(alias) = &known.alias else { return ResponseCode::NoError };
             answers.push(record(RData::CNAME(CNAME(alias.clone()))));
-            // Who asks for the alias itself does not want what is behind it.
+            // A query for CNAME is not followed.
             if kind == RecordType::CNAME {
                 break;
             }
@@ -108,7 +108,7 @@ fn absolute(text: &str) -> Result<Name, String> {
     Ok(name)
 }
 
-/// A message in at most `largest` bytes: one that does not fit loses its last records and says so.
+/// Encodes a message in at most `largest` bytes: a longer one loses its last records and is marked as truncated.
 fn written(message: &Message, largest: u16) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut encoder = BinEncoder::new(&mut bytes);

@@ -90,6 +90,6 @@ fn what_clusterwide_policies_select_beyond_the_scenario() {
     CiliumClusterwideNetworkPolicy all of guarded: 11 pods (bank/pod-1, bank/pod-2, kube-system/pod-1, kube-system/pod-2, kube-system/pod-3, kube-system/pod-4, kube-system/pod-5, kube-system/pod-6, …)
     CiliumClusterwideNetworkPolicy bank of guarded: 1 pod (bank/pod-1)
     CiliumClusterwideNetworkPolicy edge of guarded: 1 node (node2)
-    CiliumClusterwideNetworkPolicy nobody of guarded: nothing of others
+    CiliumClusterwideNetworkPolicy nobody of guarded: nothing outside it
     ");
 }

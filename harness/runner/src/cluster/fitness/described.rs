@@ -1,4 +1,4 @@
-//! Whether a cluster's nodes and addresses are as a topology describes them, as far as a verdict may hang on it.
+//! Checks that a cluster's nodes and addresses are as a topology describes them, as far as verdicts depend on it.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -16,26 +16,26 @@ use super::{API_SERVER, has, has_key, speaks_of_api_server};
 /// The fields by which policies select nodes.
 const SELECT_NODES: [&str; 4] = ["fromNodes", "toNodes", "nodeSelector", "nodes"];
 
-/// What the topology of a step says otherwise than the cluster is; none if nothing that matters.
+/// How the topology of a step differs from the cluster; none if no difference matters.
 pub(super) fn otherwise(facts: &Facts, borrowed: &Borrowed, step: &Step) -> Option<String> {
     let topology = &step.topology;
     let api_server = || if speaks_of_api_server(step) { api_server(facts, borrowed, topology) } else { None };
     let labels = || if selects_nodes(step) { node_labels(facts, borrowed, topology) } else { None };
     let addresses = || {
-        // Only then are nodes known to policies by their addresses.
+        // Policies see the addresses of nodes only with this setting.
         let matter = topology.settings.cidr_matches_nodes && !step.policies.is_empty();
         matter.then(|| node_address(facts, borrowed, topology)).flatten()
     };
     api_server().or_else(labels).or_else(addresses).or_else(|| taken_address(facts, topology))
 }
 
-/// Which nodes the step would have; none where it has none, for which the scenario fails as it begins.
+/// The nodes that the step would use; none if there are too few, with which the scenario fails when it starts.
 fn node_places(facts: &Facts, topology: &Topology, lent: &BTreeSet<&str>) -> Option<NodePlaces> {
     let places = choose_places(facts, topology, lent);
     places.inspect_err(|error| debug!(%error, "the step finds no place")).ok()
 }
 
-/// A node that has another address than the topology says.
+/// A node whose address differs from the topology.
 fn node_address(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Option<String> {
     let lent = topology.pods.keys().filter_map(|pod| borrowed.pods.get(pod)?.node.as_deref());
     let places = node_places(facts, topology, &lent.collect())?;
@@ -60,7 +60,7 @@ fn selects_nodes(step: &Step) -> bool {
     step.policies.iter().any(|manifest| has(&manifest.root, &selects))
 }
 
-/// A node that has another label than the topology says, by the keys that the topology names at any node.
+/// A node whose labels differ from the topology, in a key that the topology has at any node.
 fn node_labels(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Option<String> {
     let keys: BTreeSet<&String> = topology.nodes.values().flat_map(|node| node.labels.keys()).collect();
     let lent = topology.pods.keys().filter_map(|pod| borrowed.pods.get(pod)?.node.as_deref());
@@ -81,11 +81,11 @@ fn node_labels(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Optio
     })
 }
 
-/// A node that runs the API server and is described as one that does not, or the other way round.
+/// A node that runs the API server although the topology says that it does not, or the other way round.
 fn api_server(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Option<String> {
     let borrowed = topology.pods.keys().filter_map(|pod| borrowed.pods.get(pod)?.node.as_deref());
     let borrowed_on: BTreeSet<&str> = borrowed.collect();
-    // A cluster with too few nodes has a reason of its own.
+    // Too few nodes are reported elsewhere.
     let places = node_places(facts, topology, &borrowed_on)?;
     places.nodes.iter().find_map(|(name, node)| {
         let described: &Node = topology.nodes.get(name)?;
@@ -104,7 +104,7 @@ fn api_server(facts: &Facts, borrowed: &Borrowed, topology: &Topology) -> Option
     })
 }
 
-/// A host outside with an address that a node or the API server has, and so with another identity.
+/// A host outside with the address of a node or of the API server, and so with another identity.
 fn taken_address(facts: &Facts, topology: &Topology) -> Option<String> {
     topology.world.iter().find_map(|(host, described)| {
         let address: &IpAddr = &described.address;

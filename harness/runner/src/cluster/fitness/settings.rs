@@ -1,4 +1,4 @@
-//! Settings of a cluster's Cilium under which policies do not mean what they usually mean.
+//! Checks for settings of a cluster's Cilium that change what policies mean.
 
 use verdikt_cluster::inspect::CiliumFacts;
 use verdikt_scenario::policy::PolicyKind;
@@ -8,19 +8,19 @@ use verdikt_scenario::topology::{ApiChannel, Endpoint, LOCAL_NODE};
 
 use super::{has, has_key};
 
-/// Whether `enableDefaultDeny` counts. Agents had the option for two years before they read it, so what a cluster's does
-/// where it is off is not known.
+/// The setting that switches `enableDefaultDeny` on. Agents ignored the setting for two years, so the behaviour of a
+/// cluster that has it off is unknown.
 const NON_DEFAULT_DENY: &str = "enable-non-default-deny-policies";
 
-/// A setting whose usual value the engine predicts for.
+/// A setting for whose default value the engine predicts.
 struct PredictedSetting {
     /// Its name in the `ConfigMap` called `cilium-config`.
     name: &'static str,
-    /// Whether it has another than its usual value.
+    /// Whether a value is not the default.
     is_unusual: fn(&str) -> bool,
-    /// Whether that matters to a step.
+    /// Whether the setting matters to a step.
     matters: fn(&Step) -> bool,
-    /// What the step has to which it matters.
+    /// Why it matters: what the step has.
     because: &'static str,
 }
 
@@ -81,7 +81,7 @@ const SETTINGS: &[PredictedSetting] = &[
         matters: |step| !step.topology.nodes.is_empty() && CIDR.iter().any(|field| has_field(step, field)),
         because: "it has nodes, and policies for ranges of addresses",
     },
-    // Which labels enter identities: the engine knows Cilium's own choice alone.
+    // Which labels become part of identities: the engine only knows Cilium's default.
     // <https://docs.cilium.io/en/stable/operations/performance/scalability/identity-relevant-labels/>
     PredictedSetting {
         name: "labels",
@@ -91,15 +91,15 @@ const SETTINGS: &[PredictedSetting] = &[
     },
 ];
 
-/// Where policies name ranges of addresses.
+/// The fields with ranges of addresses.
 const CIDR: &[&str] = &["fromCIDR", "fromCIDRSet", "toCIDR", "toCIDRSet", "ipBlock"];
 
-/// Why a step does not mean on this Cilium what it usually means; none if it does.
+/// Why policies of a step mean something else on this Cilium; none if they do not.
 pub(super) fn otherwise(cilium: &CiliumFacts, step: &Step) -> Option<String> {
     unlike_topology(cilium, step).or_else(|| unusual(cilium, step))
 }
 
-/// What the cluster's Cilium is told otherwise than the topology says.
+/// A setting that differs between the cluster's Cilium and the topology.
 fn unlike_topology(cilium: &CiliumFacts, step: &Step) -> Option<String> {
     let settings = &step.topology.settings;
     let has_policies = has_kind(step, "ClusterNetworkPolicy");
@@ -108,7 +108,7 @@ fn unlike_topology(cilium: &CiliumFacts, step: &Step) -> Option<String> {
         (
             "enable-node-selector-labels",
             settings.node_selector_labels,
-            // It gives nodes the label of their cluster too, for which selectors of pods ask.
+            // It also adds the label of the cluster to nodes, and selectors of pods match by that label.
             !step.policies.is_empty() && !step.topology.nodes.is_empty()
                 || has_policies && has_field(step, "nodes"),
         ),
@@ -136,7 +136,7 @@ fn unlike_topology(cilium: &CiliumFacts, step: &Step) -> Option<String> {
     })
 }
 
-/// What the cluster's Cilium is told that the engine does not take for granted.
+/// A setting of the cluster's Cilium for which the engine does not predict.
 fn unusual(cilium: &CiliumFacts, step: &Step) -> Option<String> {
     SETTINGS.iter().find_map(|setting| {
         let mut said = said(&step.topology.settings).into_iter();
@@ -148,7 +148,7 @@ fn unusual(cilium: &CiliumFacts, step: &Step) -> Option<String> {
     })
 }
 
-/// The settings that a topology has unlike Helm's: their names in the `ConfigMap`, and their values.
+/// The settings of a topology that differ from Helm's defaults: their names in the `ConfigMap`, and their values.
 fn said(settings: &Settings) -> Vec<(&'static str, String)> {
     let usual = Settings::default();
     let switches = [
@@ -174,7 +174,7 @@ fn said(settings: &Settings) -> Vec<(&'static str, String)> {
     said
 }
 
-/// Why a cluster's Cilium is not as a topology says; none if it is.
+/// How the settings of a cluster's Cilium differ from those of a topology; none if they are the same.
 pub(super) fn unlike(cilium: &CiliumFacts, wanted: &Settings) -> Option<String> {
     let labels = cilium.config.get("labels").map_or("", String::as_str);
     let here: Option<Vec<LabelRule>> = labels.split_whitespace().map(LabelRule::parse).collect();

@@ -1,4 +1,4 @@
-//! Flows of the agents themselves: each is followed by a program in its own pod, which reads the agent's ring.
+//! Flows of the agents themselves: the `hubble` program in each agent's pod reads the agent's ring buffer.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,9 +14,9 @@ use verdikt_hubble::json;
 use super::subscribers::Subscribers;
 use super::{ABSENCE, ANSWER, FlowsError, SourceReport};
 
-/// What an agent's pod runs to say whether its flows can be had.
+/// The command that shows whether an agent serves flows.
 const STATUS: [&str; 2] = ["hubble", "status"];
-/// What an agent's pod runs.
+/// The command that prints its flows.
 const OBSERVE: &[&str] = &[
     "hubble",
     "observe",
@@ -29,20 +29,20 @@ const OBSERVE: &[&str] = &[
     "drop",
     "--type=l7",
 ];
-/// What it says of how it can be run.
+/// The command that prints the options of that command.
 const HELP: [&str; 3] = ["hubble", "observe", "--help"];
-/// The option that says what of a flow it tells, by the names that it has had.
+/// The names that the option for the printed fields has had.
 /// <https://github.com/cilium/cilium/blob/main/hubble/cmd/observe/observe.go>
 const FIELD_MASK: [&str; 2] = ["--field-mask", "--experimental-field-mask"];
-/// All that is read of a flow. Two thirds of what it tells otherwise are labels.
+/// The fields that are read. Without the option, two thirds of the output are labels.
 const FIELDS: &str = "time,uuid,verdict,drop_reason,drop_reason_desc,IP,l4,l7,source.identity,source.namespace,\
                       source.pod_name,destination.identity,destination.namespace,destination.pod_name,source_names,\
                       destination_names,node_name,event_type,is_reply,traffic_direction,policy_match_type,\
                       egress_allowed_by,ingress_allowed_by,egress_denied_by,ingress_denied_by";
-/// What it runs besides after a cut: the program itself needs a moment before it reads, and what is told twice counts
-/// once.
+/// The additional option after an interruption, because the program takes a moment to start. Flows that are printed
+/// twice count once.
 const SINCE: &str = "--since=10s";
-/// Before an agent is asked again.
+/// The pause before an agent is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The agent of a node.
@@ -53,7 +53,7 @@ struct NodeAgent {
     begin: SystemTime,
 }
 
-/// Whether an agent tells its flows: nothing may keep verdikt from its pod, which has the program, and it answers.
+/// Checks that the flows of an agent can be read: by running the program in its pod.
 pub(super) async fn answers(connection: &ApiConnection, agent: &PodContainer) -> Result<(), ExecError> {
     output(connection, agent, &STATUS, ANSWER).await.map(drop)
 }
@@ -64,20 +64,20 @@ async fn observe(
     agent: &PodContainer,
     besides: &[&str],
 ) -> Result<OutputLines, ApiError> {
-    // Without its help it tells everything.
+    // Without its help it prints all fields.
     let help = output(connection, agent, &HELP, ANSWER).await.unwrap_or_default();
     let mask = field_mask(&help).map(|option| format!("{option}={FIELDS}"));
     let command: Vec<&str> = OBSERVE.iter().chain(besides).copied().chain(mask.as_deref()).collect();
     OutputLines::of(connection, agent, &command).await
 }
 
-/// The option by which the program tells less of a flow, as its help says; none if it has none.
+/// The option for the printed fields, as the program's help names it; none if it has none.
 fn field_mask(help: &str) -> Option<&'static str> {
     let has = |option: &&str| help.split_whitespace().any(|word| word == *option);
     FIELD_MASK.into_iter().find(has)
 }
 
-/// Follows the agent of a node; what it returns goes on until the agent is given up.
+/// Starts to read the flows of a node's agent. The returned future runs until the agent is given up.
 pub(super) async fn follow(
     connection: &ApiConnection,
     (node, agent): (&str, &PodContainer),
@@ -95,7 +95,7 @@ pub(super) async fn follow(
 }
 
 impl NodeAgent {
-    /// Tells its flows, and when some may be missing.
+    /// Reports its flows, and when some may be missing.
     async fn follow(mut self, mut lines: OutputLines, subscribers: Subscribers) {
         let tell = |told: SourceReport| subscribers.tell(&told);
         loop {
@@ -121,7 +121,7 @@ impl NodeAgent {
         tell(SourceReport::GivenUp { from: self.name, reason });
     }
 
-    /// The agent again, which may be in another pod by now; none if it stays away.
+    /// Connects to the agent again, which may be in another pod by now; none if it stays away.
     async fn again(&mut self) -> Option<OutputLines> {
         let deadline = Instant::now() + ABSENCE;
         while Instant::now() < deadline {
@@ -132,12 +132,12 @@ impl NodeAgent {
                         self.agent = agent.container;
                     }
                 }
-                Err(error) => debug!(%error, node = %self.name, "cannot look for the agent of a node"),
+                Err(error) => debug!(%error, node = %self.name, "cannot find the agent of a node"),
             }
             if answers(&self.connection, &self.agent).await.is_ok() {
                 match observe(&self.connection, &self.agent, &[SINCE]).await {
                     Ok(lines) => return Some(lines),
-                    Err(error) => debug!(%error, node = %self.name, "the agent of a node tells no flows yet"),
+                    Err(error) => debug!(%error, node = %self.name, "the agent of a node sends no flows yet"),
                 }
             }
         }

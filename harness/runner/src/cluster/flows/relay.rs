@@ -1,7 +1,7 @@
-//! Flows of Relay, which hears the agents of all nodes, through a port-forward to its pod.
+//! Flows of Relay, which collects those of all agents, through a port-forward to its pod.
 //!
-//! Relay sorts what it follows: it holds flows back until none has come for a second, or a hundred wait. So it is asked
-//! for them once more when they are needed: what has been is sorted and told at once.
+//! Relay sorts the flows of a stream: it holds them back until none has arrived for a second, or a hundred are waiting.
+//! When flows are needed at once, a second request asks for past flows, which Relay sorts and sends immediately.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,8 +21,8 @@ use super::{ANSWER, FlowsError, LAG, PAST, SourceReport};
 /// Its name in messages.
 const NAME: &str = "Relay";
 
-/// Where the Relay of a cluster is, or why it cannot be reached. Each connection finds its pod anew, which may be another
-/// one by then.
+/// Finds the Relay of a cluster; the error says why it cannot be reached. Each connection looks for its pod again, which
+/// may have been replaced.
 pub(super) async fn source(connection: &ApiConnection, namespace: &str) -> Result<FlowServer, String> {
     let found = find(connection, namespace).await.map_err(|error| error.to_string())?;
     let by = format!("a port-forward to pod {namespace}/{}", found.port.pod);
@@ -46,8 +46,8 @@ pub(super) async fn source(connection: &ApiConnection, namespace: &str) -> Resul
     })
 }
 
-/// Follows Relay, which answers by then; what it returns goes on until Relay is given up. Only what it says of these
-/// nodes counts.
+/// Starts to read flows from Relay, and returns when it answers. The returned future runs until Relay is given up. Only
+/// reports about these nodes count.
 pub(super) async fn follow(
     source: &FlowServer,
     nodes: BTreeSet<String>,
@@ -63,7 +63,7 @@ pub(super) async fn follow(
                 return Err(FlowsError::Relay { reason });
             }
             Some(_) => {}
-            None => return Err(FlowsError::Relay { reason: "it is not asked any more".to_owned() }),
+            None => return Err(FlowsError::Relay { reason: "the reader has ended".to_owned() }),
         }
     }
     let mut heard = RelayReport { nodes, away: BTreeSet::new() };
@@ -77,7 +77,7 @@ pub(super) async fn follow(
     })
 }
 
-/// How far back Relay is asked beyond the last time: the clocks of nodes differ.
+/// How much a request for past flows overlaps with the last one, because the clocks of nodes differ.
 const OVERLAP: Duration = Duration::from_secs(10);
 
 /// Asks Relay for flows that it holds back.
@@ -100,8 +100,8 @@ impl RelayHistory {
         Ok(Self { client, begin, since: SystemTime::now(), tell })
     }
 
-    /// Tells all flows since the last time, when the newest of now can be read; some twice. Where they are not told in
-    /// time they may be missing.
+    /// Reports all flows since the last call, some of them twice, as soon as the latest can be read. Reports that flows may
+    /// be missing if Relay does not send them in time.
     pub(super) fn tell(&mut self) -> impl Future<Output = ()> + Send + use<> {
         let (client, begin, tell) = (self.client.clone(), self.begin, self.tell.clone());
         let now = SystemTime::now();
@@ -119,7 +119,7 @@ impl RelayHistory {
                 }
                 Ok::<_, String>(())
             };
-            let late = || format!("it has not told them within {} s", PAST.as_secs_f64());
+            let late = || format!("it has not sent them within {} s", PAST.as_secs_f64());
             if let Err(reason) = tokio::time::timeout(PAST, all).await.unwrap_or_else(|_| Err(late())) {
                 // As above.
                 let _ = tell.send(SourceReport::Lost(format!("Relay holds flows back: {reason}")));
@@ -128,21 +128,21 @@ impl RelayHistory {
     }
 }
 
-/// What has become of the nodes.
+/// The states of the nodes.
 #[derive(Debug)]
 pub(super) struct RelayReport {
     /// The nodes that count.
     pub(super) nodes: BTreeSet<String>,
-    /// Those of them that Relay does not hear.
+    /// Those of them that Relay is not connected to.
     pub(super) away: BTreeSet<String>,
 }
 
 impl RelayReport {
-    /// What news of Relay mean.
+    /// Maps a message of Relay to reports.
     pub(super) fn told(&mut self, news: News) -> Vec<SourceReport> {
         match news {
             News::Flow { reported, .. } => {
-                // Relay does not say when it hears a node again after an error.
+                // After an error Relay does not report when a node is back.
                 let back = self.back(&reported.node);
                 back.into_iter().chain([SourceReport::Flow(Box::new(reported.flow))]).collect()
             }
@@ -175,11 +175,11 @@ impl RelayReport {
     fn gone(&mut self, node: &str, message: &str) -> Option<SourceReport> {
         let from = self.known(node).filter(|node| self.away.insert(node.clone()))?;
         let why = if message.is_empty() { String::new() } else { format!(": {message}") };
-        let reason = format!("node {from}: Relay does not hear it{why}");
+        let reason = format!("node {from}: Relay is not connected to it{why}");
         Some(SourceReport::Away { from, reason })
     }
 
-    /// A node that counts, by what Relay calls it: its name, in front of which may be its cluster's.
+    /// The node that Relay means, if it counts. Relay may put the name of the cluster before that of the node.
     fn known(&self, node: &str) -> Option<String> {
         let name = node.rsplit('/').next().unwrap_or(node);
         self.nodes.get(name).cloned()

@@ -1,4 +1,4 @@
-//! The flows of agents, read once for all scenarios of a run.
+//! Flows for all scenarios of a run: those of agents are read once and shared.
 
 use std::time::{Instant, SystemTime};
 
@@ -10,20 +10,20 @@ use verdikt_hubble::flow_source::FlowSourceChoice;
 use super::subscribers::Subscribers;
 use super::{FlowsError, NodeFlows, agents, agents_of};
 
-/// The flows of a cluster, which every scenario of a run follows. What reads them ends with this.
+/// The flows of a cluster, for all scenarios of a run. Dropping it ends the readers.
 #[derive(Debug)]
 pub(crate) struct SharedFlows {
     choice: FlowSourceChoice,
-    /// When times begin.
+    /// The start of the clock.
     begin: (Instant, SystemTime),
     subscribers: Subscribers,
-    /// Those who read; they end with this.
+    /// The tasks that read; they end with this.
     _readers: JoinSet<()>,
 }
 
 impl SharedFlows {
-    /// Follows whom was chosen. An agent writes every flow once more for each who follows it, so all scenarios share one
-    /// reader; Relay is followed by each for itself, as it holds flows back until it is asked.
+    /// Starts to read from the chosen flow source. All scenarios share one reader per agent, because an agent writes every
+    /// flow once for each reader. Each scenario has its own connection to Relay, which holds flows back until it is asked.
     pub(crate) async fn follow(
         connection: &ApiConnection,
         facts: &Facts,
@@ -40,12 +40,12 @@ impl SharedFlows {
         Ok(Self { choice, begin, subscribers, _readers: readers })
     }
 
-    /// When the times of flows begin.
+    /// The start of the clock of flows.
     pub(in crate::cluster) fn begin(&self) -> Instant {
         self.begin.0
     }
 
-    /// The flows from now on.
+    /// Subscribes to the flows from now on.
     pub(in crate::cluster) async fn subscribe(&self, facts: &Facts) -> Result<NodeFlows, FlowsError> {
         match &self.choice {
             FlowSourceChoice::Agents { .. } => Ok(NodeFlows::of_agents(self.subscribers.subscribe())),

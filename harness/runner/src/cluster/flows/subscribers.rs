@@ -1,4 +1,4 @@
-//! Those who are told what agents tell, each from when it came.
+//! The subscribers to the reports about agents.
 
 #[cfg(test)]
 mod tests;
@@ -10,19 +10,19 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::SourceReport;
 
-/// Those who are told what agents tell.
+/// The subscribers to the reports about agents. Each gets those since it subscribed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Subscribers(Arc<Mutex<Subscribed>>);
 
 #[derive(Debug, Default)]
 struct Subscribed {
     all: Vec<UnboundedSender<SourceReport>>,
-    /// What was told last of those from whom no flows come.
+    /// The last report about each agent that sends no flows.
     away: BTreeMap<String, SourceReport>,
 }
 
 impl Subscribers {
-    /// Tells everybody, and remembers for those who come later that no flows do.
+    /// Sends a report to all subscribers, and keeps it for later ones if an agent sends no flows.
     pub(super) fn tell(&self, report: &SourceReport) {
         let mut subscribed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match report {
@@ -35,12 +35,12 @@ impl Subscribers {
         subscribed.all.retain(|tell| tell.send(report.clone()).is_ok());
     }
 
-    /// What is told from now on.
+    /// Subscribes to the reports from now on.
     pub(super) fn subscribe(&self) -> UnboundedReceiver<SourceReport> {
         let (tell, told) = mpsc::unbounded_channel();
         let mut subscribed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for report in subscribed.away.values() {
-            // The receiver is here: it is not missed.
+            // The receiver still exists here.
             let _ = tell.send(report.clone());
         }
         subscribed.all.push(tell);

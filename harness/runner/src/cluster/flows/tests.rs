@@ -47,7 +47,7 @@ fn news(words: &str) -> News {
             News::Flow { reported: Box::new(reported), received: Duration::ZERO }
         }
         "lost" => lost(LossReason::KernelRing),
-        "missed" => lost(LossReason::NodeAway("Relay does not hear it".to_owned())),
+        "missed" => lost(LossReason::NodeAway("Relay is not connected to it".to_owned())),
         "connected" => change(NodeState::Connected, ""),
         "unavailable" => change(NodeState::Unavailable, ""),
         "gone" => change(NodeState::Gone, ""),
@@ -60,7 +60,7 @@ fn news(words: &str) -> News {
 
 fn flows() -> NodeFlows {
     let (_, told) = mpsc::unbounded_channel();
-    NodeFlows { told, away: BTreeMap::new(), past: None, tellers: JoinSet::new() }
+    NodeFlows { told, away: BTreeMap::new(), past: None, readers: JoinSet::new() }
 }
 
 /// What news of Relay mean to a run, one after the other, and whether flows come then.
@@ -105,26 +105,26 @@ fn what_relay_says_becomes_events() {
     connected w1:  -> flowing
 
     unavailable other:  -> flowing
-    unavailable w2: lost (node w2: Relay does not hear it) -> not now (node w2: Relay does not hear it)
-    missed w2:  -> not now (node w2: Relay does not hear it)
-    error kind/w2:  -> not now (node w2: Relay does not hear it)
+    unavailable w2: lost (node w2: Relay is not connected to it) -> not now (node w2: Relay is not connected to it)
+    missed w2:  -> not now (node w2: Relay is not connected to it)
+    error kind/w2:  -> not now (node w2: Relay is not connected to it)
     connected kind/w2: regained -> flowing
 
-    gone w1 w2: lost (node w1: Relay does not hear it), lost (node w2: Relay does not hear it) -> not now (node w1: Relay does not hear it)
-    connected w1: regained -> not now (node w2: Relay does not hear it)
-    flow w1: flow -> not now (node w2: Relay does not hear it)
+    gone w1 w2: lost (node w1: Relay is not connected to it), lost (node w2: Relay is not connected to it) -> not now (node w1: Relay is not connected to it)
+    connected w1: regained -> not now (node w2: Relay is not connected to it)
+    flow w1: flow -> not now (node w2: Relay is not connected to it)
     connected w2: regained -> flowing
 
-    error w1: lost (node w1: Relay does not hear it: refused) -> not now (node w1: Relay does not hear it: refused)
-    flow kind/w2: flow -> not now (node w1: Relay does not hear it: refused)
+    error w1: lost (node w1: Relay is not connected to it: refused) -> not now (node w1: Relay is not connected to it: refused)
+    flow kind/w2: flow -> not now (node w1: Relay is not connected to it: refused)
     flow kind/w1: regained, flow -> flowing
-    error w1: lost (node w1: Relay does not hear it: refused) -> not now (node w1: Relay does not hear it: refused)
+    error w1: lost (node w1: Relay is not connected to it: refused) -> not now (node w1: Relay is not connected to it: refused)
 
     cut: lost (Relay was cut) -> not now (Relay was cut)
     following: regained -> flowing
     cut: lost (Relay was cut) -> not now (Relay was cut)
     given up: lost (Relay was given up) -> no more (Relay was given up)
-    unavailable w1: lost (node w1: Relay does not hear it) -> no more (Relay was given up)
+    unavailable w1: lost (node w1: Relay is not connected to it) -> no more (Relay was given up)
     connected w1: regained -> no more (Relay was given up)
     ");
 }

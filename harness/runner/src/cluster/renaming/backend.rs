@@ -1,4 +1,4 @@
-//! A backend whose namespaces have other names than the author's.
+//! A backend that renames namespaces.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::backend::{
 };
 use crate::rejections::options;
 
-/// Speaks with the runner in the author's names, and with a backend in those of the cluster.
+/// Translates between the runner, which uses the author's names, and a backend, which uses those of the cluster.
 #[derive(Debug)]
 pub(crate) struct RenamedBackend<B> {
     inner: B,
@@ -26,7 +26,7 @@ pub(crate) struct RenamedBackend<B> {
 }
 
 impl<B> RenamedBackend<B> {
-    /// Over a backend that runs a Cilium of this version.
+    /// Wraps a backend that runs this version of Cilium.
     pub(crate) fn new(inner: B, renaming: Renaming, version: CiliumVersion) -> Self {
         Self { inner, renaming, version }
     }

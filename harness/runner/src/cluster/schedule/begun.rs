@@ -1,49 +1,49 @@
-//! The scenarios under way: those that have all they need, and those that wait with their pods made.
+//! The started scenarios: those that run, and those that wait with their pods created.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many scenarios may wait with their pods made for others that have what they need.
+/// How many scenarios may wait with their pods created.
 pub(super) const AHEAD: usize = 2;
 
-/// The scenarios that have begun, each with its set of names.
+/// The started scenarios, each with its set of names.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BegunScenarios {
-    /// Those that have all they need.
+    /// Those that have all resources that they need.
     pub(super) in_force: BTreeMap<usize, usize>,
-    /// Those whose pods alone are made.
+    /// Those that only have their pods.
     pub(super) ahead: BTreeMap<usize, usize>,
 }
 
-/// How a scenario can begin.
+/// How a scenario can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum StartKind {
-    /// With all it needs.
+    /// With all resources.
     InForce,
-    /// With its pods alone.
+    /// With its pods only.
     Ahead,
 }
 
-/// What two scenarios, each with a set of names, have in common.
+/// What two scenarios, each with a set of names, share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overlap {
     /// Nothing.
     None,
-    /// A policy of one may concern the other.
+    /// A policy of one may affect the other.
     Policies,
-    /// Something that one of them has at a time; their pods can be there at once.
+    /// A resource that only one of them can have at a time; their pods can exist at the same time.
     Claim,
-    /// Their pods cannot.
+    /// A resource that their pods need.
     Pods,
 }
 
 impl BegunScenarios {
-    /// Forgets those that are over.
+    /// Removes those that have ended.
     pub(super) fn keep(&mut self, under_way: &BTreeSet<usize>) {
         self.in_force.retain(|index, _| under_way.contains(index));
         self.ahead.retain(|index, _| under_way.contains(index));
     }
 
-    /// Gives those that wait what they need, in their order, where nobody else has it. Returns whether one got it.
+    /// Lets waiting scenarios go on, in their order, if the resources that they need are free. Returns whether one goes on.
     pub(super) fn let_in(
         &mut self,
         order: &[usize],
@@ -62,9 +62,9 @@ impl BegunScenarios {
         any
     }
 
-    /// The first scenario that has nothing in common with those in force, or may wait for what it needs, with the first set
-    /// of names with which it does. Those that wait for what another one has for itself come in their turn; those that
-    /// wait for others' policies to be gone may wait long, and only where nothing else can begin.
+    /// The first scenario that can run beside the others, or may wait with its pods created, with the first set of names
+    /// that allows it. Scenarios that wait for a claimed resource get their turn; those that wait until policies of others
+    /// are gone may wait long, and only start if nothing else can.
     pub(super) fn first_that_fits(
         &self,
         order: &[usize],
@@ -89,7 +89,7 @@ impl BegunScenarios {
             order.iter().find_map(|index| {
                 let each =
                     (0..sets(*index)).filter_map(|set| Some((*index, set, begin(*index, set, patient)?)));
-                // Those that need not wait come first.
+                // Those that can run come before those that have to wait.
                 each.min_by_key(|(.., start)| *start)
             })
         };
