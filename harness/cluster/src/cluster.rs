@@ -4,12 +4,14 @@ mod borrowed_pods;
 mod configure;
 mod exposed_ports;
 mod leaving;
+mod name_server;
 mod outside;
 mod place;
 mod populate;
 mod unready;
 
 pub use self::configure::is_served_by_node;
+pub use self::name_server::NameServer;
 pub use self::place::{NodePlaces, choose_places};
 
 use self::configure::OnNodes;
@@ -27,6 +29,7 @@ use verdikt_scenario::scenario::FieldValidation;
 use verdikt_scenario::topology::{Endpoint, Topology};
 use verdikt_wire::Order;
 
+use crate::agent_polls::AgentPolls;
 use crate::borrow::{self, BorrowError, Borrowed};
 use crate::connect::ApiConnection;
 use crate::error::{ApiError, added, list};
@@ -53,6 +56,10 @@ pub struct ClusterOptions {
     pub borrowed: BTreeSet<NamespaceName>,
     /// Where probes for hosts outside the cluster run; none if there is no such machine.
     pub world: Option<World>,
+    /// The DNS server for their names, shared by all scenarios of the run.
+    pub names: NameServer,
+    /// The polls of agents, shared by all scenarios of the run.
+    pub polls: AgentPolls,
     /// How long pods may take to be ready.
     pub pod_deadline: Duration,
     /// Receives messages about what is being waited for.
@@ -163,9 +170,7 @@ pub struct Cluster {
     namespaces: BTreeMap<NamespaceName, String>,
     addresses: Addresses,
     probes: Probes,
-    /// The probe that serves the DNS names of hosts outside.
-    names: Probes,
-    /// The names that it has served so far.
+    /// The DNS names of hosts outside that were served so far.
     known_names: BTreeSet<String>,
     /// The pods that have probes, as they were sent to the API server. For borrowed pods: as they would have been sent.
     pods: BTreeMap<Endpoint, Value>,
@@ -210,7 +215,6 @@ impl Cluster {
             namespaces: BTreeMap::new(),
             addresses: Addresses::default(),
             probes: Probes::default(),
-            names: Probes::default(),
             known_names: BTreeSet::new(),
             pods: BTreeMap::new(),
             created: BTreeMap::new(),
@@ -268,14 +272,7 @@ impl Cluster {
 
     /// Waits for the next event. Cancel-safe.
     pub async fn next(&mut self) -> ProbeEvent {
-        loop {
-            tokio::select! {
-                biased;
-                signal = self.probes.next() => return signal,
-                // Queries to the name server are not part of any attempt.
-                told = self.names.next() => if let ProbeEvent::Gone(..) = told { return told },
-            }
-        }
+        self.probes.next().await
     }
 
     /// The addresses in use.
@@ -296,6 +293,11 @@ impl Cluster {
     /// The mark of what is created for the scenario.
     pub fn run(&self) -> &RunId {
         &self.options.run
+    }
+
+    /// The polls of agents, shared by all scenarios of the run.
+    pub(crate) fn agent_polls(&self) -> &AgentPolls {
+        &self.options.polls
     }
 
     /// Receives messages about what is being waited for.

@@ -8,12 +8,14 @@
 //! | [`lease`] | keeps two runs from using one cluster at the same time |
 //! | [`borrow`] | reads the existing pods and services that a run uses without changing them |
 //! | [`cluster`] | creates a topology and applies the policies of a step ([`cluster::Cluster`]) |
+//! | [`agent_polls`] | asks the agents of Cilium, once for all scenarios that wait for an answer |
 //! | [`settle`] | waits until the datapath enforces them |
 //! | [`evidence`] | collects what helps to explain a failure |
 //! | [`clean`] | removes everything that any run left behind |
 //!
 //! Must not know: what a policy means, flows, or verdicts.
 
+pub mod agent_polls;
 pub mod audit;
 pub mod borrow;
 pub mod clean;

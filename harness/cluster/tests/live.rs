@@ -11,9 +11,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use verdikt_cluster::agent_polls::AgentPolls;
 use verdikt_cluster::audit::AuditMode;
 use verdikt_cluster::clean::{self, CleanScope};
-use verdikt_cluster::cluster::{Cluster, ClusterOptions};
+use verdikt_cluster::cluster::{Cluster, ClusterOptions, NameServer};
 use verdikt_cluster::connect::{ApiConnection, ContextChoice};
 use verdikt_cluster::image::{ProbeImage, Pull};
 use verdikt_cluster::lease::Lease;
@@ -200,6 +201,8 @@ async fn steps_on_a_real_cluster() {
         image: ProbeImage { reference, command: vec![command], pull: Pull::Never },
         borrowed: BTreeSet::new(),
         world: outside.as_ref().map(|(world, _)| world.clone()),
+        names: NameServer::default(),
+        polls: AgentPolls::default(),
         pod_deadline: Duration::from_mins(1),
         progress: progress.clone(),
     };

@@ -15,7 +15,7 @@ use crate::attempt::{self, AttemptProgress, Ending, KeptConnections};
 use crate::reports::{self, Reporter, microseconds};
 use crate::serve::{self, Server};
 use crate::socket::Home;
-use verdikt_wire::{FORMAT, Order, Report, Resolver, Serve, WireAttempt, WireOutcome};
+use verdikt_wire::{FORMAT, Order, Report, Resolver, Serve, WireAttempt, WireOutcome, Zone};
 
 pub(crate) mod orders;
 mod process;
@@ -125,6 +125,7 @@ impl Probe {
                 Some(running) => running.stop().await,
                 None => self.misunderstood(format!("server {server} does not serve")),
             },
+            Order::AnswerFor { server, zone } => self.answer_for(server, &zone),
             Order::Resolve(resolver) => self.resolver = Arc::new(resolver),
             Order::Attempt(wanted) => self.attempt(wanted),
             Order::End { attempt } => self.end(attempt, Ending::Attempt),
@@ -151,6 +152,17 @@ impl Probe {
                 self.servers.insert(server, running);
                 Report::Serving { server, port }
             }
+            Err(reason) => Report::NotServing { server, reason },
+        });
+    }
+
+    fn answer_for(&self, server: u64, zone: &Zone) {
+        let changed = match self.servers.get(&server) {
+            Some(running) => running.answer_for(zone).map(|()| running.port()),
+            None => Err(format!("server {server} does not serve")),
+        };
+        self.reporter.tell(match changed {
+            Ok(port) => Report::Serving { server, port },
             Err(reason) => Report::NotServing { server, reason },
         });
     }

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use crate::failure;
 use crate::reports::Reporter;
 use crate::socket::Home;
-use verdikt_wire::{Arrived, Report, Serve, Speaks, StageTransport};
+use verdikt_wire::{Arrived, Report, Serve, Speaks, StageTransport, Zone};
 
 mod connections;
 mod dns;
@@ -19,12 +19,16 @@ mod tcp;
 mod tls;
 mod udp;
 
+use self::dns::SharedNames;
+
 /// A running server; dropping it stops it.
 pub(crate) struct Server {
     port: u16,
     task: JoinHandle<()>,
     /// Makes the server accept all pending connections; none for servers without connections.
     fences: Option<Fences>,
+    /// The names that a DNS server answers for; none for other servers.
+    names: Option<SharedNames>,
 }
 
 /// Each fence is notified when all connections that were pending when it was sent have been accepted.
@@ -44,6 +48,14 @@ impl Server {
             // An error means that the server has ended.
             let _ = all.await;
         }
+    }
+
+    /// Replaces the names that a DNS server answers for.
+    ///
+    /// Errors: why it does not, as text.
+    pub(crate) fn answer_for(&self, zone: &Zone) -> Result<(), String> {
+        let names = self.names.as_ref().ok_or("it answers no queries")?;
+        names.replace(zone)
     }
 
     /// Stops it. Its sockets are closed when this returns.
@@ -82,12 +94,17 @@ type StartedServer = io::Result<Server>;
 impl Server {
     /// A server that reports everything before it answers.
     fn new(port: u16, task: JoinHandle<()>) -> Self {
-        Self { port, task, fences: None }
+        Self { port, task, fences: None, names: None }
     }
 
     /// A server whose connections exist before it reports them.
     fn accepting(port: u16, task: JoinHandle<()>, fences: Fences) -> Self {
-        Self { port, task, fences: Some(fences) }
+        Self { port, task, fences: Some(fences), names: None }
+    }
+
+    /// A DNS server, which also accepts connections.
+    fn answering(port: u16, task: JoinHandle<()>, fences: Fences, names: SharedNames) -> Self {
+        Self { port, task, fences: Some(fences), names: Some(names) }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use verdikt_scenario::topology::Endpoint;
-use verdikt_wire::{FORMAT, Order, Report, Resolver, Serve};
+use verdikt_wire::{FORMAT, Order, Report, Resolver, Serve, Speaks};
 
 use crate::addresses::Addresses;
 use crate::conversation::{Conversation, ConversationEvent, Speaker};
@@ -98,10 +98,14 @@ struct RunningMember {
 }
 
 impl RunningMember {
-    /// Makes the probe serve and resolve like this; the servers that are new to it. `last` is the last number given.
+    /// Makes the probe serve and resolve like this; the servers that are new to it, or answer for
+    /// other names. `last` is the last number given.
     fn configure(&mut self, wanted: Vec<Serve>, resolver: Resolver, last: &mut u64) -> Vec<u64> {
+        let stays = |served: &Serve| {
+            wanted.iter().any(|serve| serve == served || differ_in_their_names_alone(serve, served))
+        };
         let stale: Vec<u64> =
-            self.servers.iter().filter(|(_, serve)| !wanted.contains(serve)).map(|(id, _)| *id).collect();
+            self.servers.iter().filter(|(_, served)| !stays(served)).map(|(id, _)| *id).collect();
         for server in stale {
             self.servers.remove(&server);
             self.conversation.tell(Order::StopServing { server });
@@ -109,6 +113,13 @@ impl RunningMember {
         let mut fresh = Vec::new();
         for serve in wanted {
             if self.servers.values().any(|served| *served == serve) {
+                continue;
+            }
+            let mut known = self.servers.iter_mut();
+            if let Some((server, served)) = known.find(|(_, it)| differ_in_their_names_alone(it, &serve)) {
+                self.conversation.tell(Order::AnswerFor { server: *server, zone: serve.zone.clone() });
+                *served = serve;
+                fresh.push(*server);
                 continue;
             }
             *last += 1;
@@ -123,6 +134,12 @@ impl RunningMember {
         }
         fresh
     }
+}
+
+/// Whether two are one DNS server that answers for other names. It goes on listening while they change.
+fn differ_in_their_names_alone(one: &Serve, other: &Serve) -> bool {
+    let are_dns = one.speaks == Speaks::Dns && other.speaks == Speaks::Dns;
+    are_dns && one.port == other.port && one.zone != other.zone
 }
 
 impl Default for Probes {

@@ -300,7 +300,7 @@ impl Backend for ClusterBackend {
     }
 
     async fn close(mut self) -> Result<(), BackendError> {
-        self.cluster.leave_outside();
+        self.cluster.leave_outside().await;
         self.cluster.forget_names().await;
         if self.run_options.keep {
             return Ok(());

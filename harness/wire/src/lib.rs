@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 /// The version of this format. Both sides refuse another one.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// The request header that carries an attempt's number to the server.
 pub const ATTEMPT_HEADER: &str = "x-verdikt-attempt";
@@ -32,6 +32,14 @@ pub enum Order {
     StopServing {
         /// The server.
         server: u64,
+    },
+    /// Answer for these names from now on, at a DNS server that listens: no query is lost meanwhile. Answered by
+    /// [`Report::Serving`] or [`Report::NotServing`].
+    AnswerFor {
+        /// The server.
+        server: u64,
+        /// Its names, in place of those before.
+        zone: Zone,
     },
     /// Resolve names like this from now on. Attempts in flight go on with what they began with.
     Resolve(Resolver),

@@ -10,16 +10,12 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use verdikt_probes::names::world_zone;
 use verdikt_probes::probes::Probes;
-use verdikt_scenario::topology::{DNS_PORT, Endpoint, Topology};
-use verdikt_wire::{Resolver, Serve, Speaks};
+use verdikt_scenario::topology::{Endpoint, Topology};
 
-use super::configure::PROBE_DEADLINE;
 use super::{Cluster, ClusterError};
 use crate::exec;
 use crate::world::World;
 
-/// The name of the DNS server in messages.
-const SERVER: &str = "world-dns";
 /// How many agents are asked at once.
 const AT_ONCE: usize = 4;
 /// The timeout for an agent to drop a name from its DNS cache.
@@ -57,30 +53,27 @@ impl Cluster {
 
     /// Serves the DNS names of the hosts, and clears them from Cilium's DNS cache, which outlives the pods that asked.
     async fn answer_for_names(&mut self, world: &World, topology: &Topology) -> Result<(), ClusterError> {
-        let Some(address) = world.dns else { return Ok(()) };
-        let Ok(server) = SERVER.parse().map(Endpoint::World) else { return Ok(()) };
-        if !self.names.is_there(&server) {
-            start(world, address, &mut self.names, server)?;
+        if world.dns.is_none() {
+            return Ok(());
         }
         let zone = world_zone(topology);
         let fresh: BTreeSet<String> =
             zone.names.keys().filter(|name| !self.known_names.contains(*name)).cloned().collect();
-        let serve = Serve { server: 0, speaks: Speaks::Dns, port: DNS_PORT, zone };
-        self.names.configure(|_| (vec![serve.clone()], Resolver::default()), PROBE_DEADLINE).await?;
+        self.options.names.answer_for(zone, &self.options.run, world).await?;
         self.forget(&fresh).await;
         self.known_names.extend(fresh);
         Ok(())
     }
 
-    /// Stops the hosts outside and their DNS server, before anything else of the scenario is removed. The next scenario may
+    /// Stops the hosts outside and gives up their names, before anything else of the scenario is removed. The next scenario may
     /// use the same addresses and ports.
-    pub fn leave_outside(&mut self) {
+    pub async fn leave_outside(&mut self) {
         let is_outside = |endpoint: &&Endpoint| matches!(endpoint, Endpoint::World(_));
         let hosts: Vec<Endpoint> = self.probes.endpoints().filter(is_outside).cloned().collect();
         for host in &hosts {
             self.probes.remove(host);
         }
-        self.names = Probes::default();
+        self.options.names.leave(&self.options.run).await;
     }
 
     /// Clears every name of this scenario from Cilium's DNS cache, because the next scenario may use the addresses for other
@@ -107,7 +100,8 @@ impl Cluster {
     }
 }
 
-fn start(
+/// Starts the probe of an endpoint outside, which lives at an address.
+pub(super) fn start(
     world: &World,
     address: IpAddr,
     probes: &mut Probes,

@@ -1,5 +1,8 @@
 //! Maps the nodes of a topology to nodes of the cluster.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use verdikt_scenario::name::HostName;

@@ -1,14 +1,16 @@
 //! Asks the agents which policies they have read, and which revision each endpoint has realized.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::own_pods::OwnPods;
 use super::{Countdown, SettleError};
+use crate::agent_polls::{AgentQuestion, AgentState};
 use crate::cluster::Cluster;
-use crate::exec::{self, ExecError, PodContainer};
+use crate::exec::{ExecError, PodContainer};
 use crate::objects::ApiObject;
 
 /// The first and longest pause between two polls: agents cannot be watched.
@@ -16,8 +18,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// After how long another canary is created.
 pub(super) const ROUND: Duration = Duration::from_secs(3);
-/// The timeout of one question to an agent.
-const ANSWER: Duration = Duration::from_secs(15);
 
 /// The answer of an agent.
 pub(super) enum AgentAnswer {
@@ -35,6 +35,8 @@ pub(super) struct NodeRevision {
     node: String,
     agent: PodContainer,
     revision: u64,
+    /// What it said then.
+    said: Arc<AgentState>,
 }
 
 impl Cluster {
@@ -81,9 +83,15 @@ impl Cluster {
         let asked = self.nodes_in_use().into_iter().map(|(node, agent)| async move {
             let Some(agent) = agent else { return Ok(Err(format!("node {node} has no Cilium agent"))) };
             let what = format!("wait until the agent of node {node} has read the policies");
-            let read = |said: &str| has_read(said, canaries);
-            let revision = self.ask_until(&what, &agent, &["policy", "get", "-o", "json"], clock, read).await;
-            Ok::<_, SettleError>(revision?.map(|revision| NodeRevision { node, agent, revision }))
+            let read = |said: &AgentState| has_read(&said.policy, canaries);
+            let question = AgentQuestion::PolicyAndEndpoints;
+            let revision = self.ask_until(&what, &agent, question, clock, read).await?;
+            Ok::<_, SettleError>(revision.map(|(revision, said)| NodeRevision {
+                node,
+                agent,
+                revision,
+                said,
+            }))
         });
         let revisions = futures_util::future::try_join_all(asked).await?;
         Ok(revisions.into_iter().collect())
@@ -95,34 +103,37 @@ impl Cluster {
         clock: Countdown,
     ) -> Result<Result<(), String>, SettleError> {
         let host = self.endpoints_with_probes().any(|endpoint| self.is_on_node(endpoint));
-        let asked = revisions.iter().map(|NodeRevision { node, agent, revision }| async move {
+        let asked = revisions.iter().map(|NodeRevision { node, agent, revision, said }| async move {
             let pods = self.own_pods(Some(node));
             let what = format!("wait until every pod of node {node} has the policy (revision {revision})");
-            let realized = |said: &str| have_realized(said, *revision, &pods, host);
-            let question = ["endpoint", "list", "-o", "json"];
-            let realized = self.ask_until(&what, agent, &question, clock, realized).await;
+            let realized = |said: &AgentState| have_realized(&said.endpoints, *revision, &pods, host);
+            // What it said with its policy may be enough.
+            if matches!(realized(said), AgentAnswer::Yes(_)) {
+                return Ok(Ok(()));
+            }
+            let realized = self.ask_until(&what, agent, AgentQuestion::Endpoints, clock, realized).await;
             realized.map(|realized| realized.map(drop))
         });
         let answers: Vec<Result<(), String>> = futures_util::future::try_join_all(asked).await?;
         Ok(answers.into_iter().collect())
     }
 
-    /// Polls an agent until it answers yes. The inner error says why it cannot be asked.
+    /// Polls an agent until it answers yes, and returns its revision with all that it said. The inner error says why it cannot
+    /// be asked.
     pub(super) async fn ask_until(
         &self,
         what: &str,
         agent: &PodContainer,
-        question: &[&str],
+        question: AgentQuestion,
         clock: Countdown,
-        judge: impl Fn(&str) -> AgentAnswer,
-    ) -> Result<Result<u64, String>, SettleError> {
-        let command: Vec<&str> = std::iter::once("cilium-dbg").chain(question.iter().copied()).collect();
+        judge: impl Fn(&AgentState) -> AgentAnswer,
+    ) -> Result<Result<(u64, Arc<AgentState>), String>, SettleError> {
         let mut pause = FIRST_PAUSE;
         let mut told = String::new();
         loop {
-            let last = match exec::output(self.connection(), agent, &command, ANSWER).await {
+            let last = match self.agent_polls().ask(self.connection(), agent, question).await {
                 Ok(said) => match judge(&said) {
-                    AgentAnswer::Yes(revision) => return Ok(Ok(revision)),
+                    AgentAnswer::Yes(revision) => return Ok(Ok((revision, said))),
                     AgentAnswer::No(last) => last,
                 },
                 // The agent, or its pod, may be restarting.

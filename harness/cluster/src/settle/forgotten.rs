@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Countdown;
 use super::agents::AgentAnswer;
+use crate::agent_polls::{AgentQuestion, AgentState};
 use crate::cluster::Cluster;
 
 /// The timeout of the wait.
@@ -19,9 +20,9 @@ impl Cluster {
         let agents = self.nodes_in_use().into_iter().filter_map(|(node, agent)| Some((node, agent?)));
         for (node, agent) in agents.filter(|_| !uids.is_empty()) {
             let what = format!("wait until the agent of node {node} has dropped the clusterwide policies");
-            let question = ["policy", "get", "-o", "json"];
-            let asked =
-                self.ask_until(&what, &agent, &question, clock, |said| has_forgotten(said, uids)).await;
+            let forgotten = |said: &AgentState| has_forgotten(&said.policy, uids);
+            let question = AgentQuestion::PolicyAndEndpoints;
+            let asked = self.ask_until(&what, &agent, question, clock, forgotten).await;
             let reason = match asked {
                 Ok(Ok(_)) => continue,
                 Ok(Err(reason)) => reason,

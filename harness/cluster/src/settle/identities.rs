@@ -12,6 +12,7 @@ use super::agents::AgentAnswer;
 use super::own_pods::OwnPods;
 use super::validity::untyped;
 use super::{Countdown, IdentityLabels, SettleError};
+use crate::agent_polls::{AgentQuestion, AgentState};
 use crate::cluster::Cluster;
 use crate::objects::CILIUM_ENDPOINT;
 use crate::wait::{self, Seen, Wait, WaitState};
@@ -94,9 +95,8 @@ impl Cluster {
         if let Some(agent) = agent.filter(|_| together) {
             let (wanted, pods) = (self.compared(wanted), self.own_pods(None));
             let what = "wait until the agent knows every pod by its labels";
-            let question = ["endpoint", "list", "-o", "json"];
-            let are_known = |said: &str| are_known(said, &wanted, &pods);
-            let told = self.ask_until(what, &agent, &question, clock, are_known).await;
+            let are_known = |said: &AgentState| are_known(&said.endpoints, &wanted, &pods);
+            let told = self.ask_until(what, &agent, AgentQuestion::Endpoints, clock, are_known).await;
             if matches!(told, Ok(Ok(_))) {
                 return;
             }

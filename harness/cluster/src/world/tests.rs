@@ -67,11 +67,8 @@ async fn started(command: &str) -> String {
 
 #[tokio::test]
 async fn a_command_that_fails_is_told() {
-    let lines = [
-        started("printf '{\"report\":\"ready\",\"format\":4}\n' #").await,
-        started("echo").await,
-        started("no-such-program").await,
-    ];
+    let ready = format!("printf '{{\"report\":\"ready\",\"format\":{}}}\n' #", verdikt_wire::FORMAT);
+    let lines = [started(&ready).await, started("echo").await, started("no-such-program").await];
     insta::assert_snapshot!(lines.join("\n"), @r"
     api: the stream to it has ended: exit status: 0
     the probe of api has ended: it says what no probe says: invalid number at line 1 column 2: exit status: 0

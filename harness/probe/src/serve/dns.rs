@@ -1,7 +1,7 @@
 //! DNS over UDP and TCP, on the same port.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,20 +19,38 @@ mod answer;
 /// How often a random port is tried that has to be free for both protocols.
 const CHOICES: usize = 16;
 
+/// The names that a server answers for.
+#[derive(Clone)]
+pub(super) struct SharedNames(Arc<RwLock<Names>>);
+
+impl SharedNames {
+    /// Has it answer for others.
+    pub(super) fn replace(&self, zone: &Zone) -> Result<(), String> {
+        let names = Names::of(zone)?;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = names;
+        Ok(())
+    }
+
+    fn answer<T>(&self, answer: impl FnOnce(&Names) -> T) -> T {
+        answer(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// Reports each connection as it is accepted, and each query before it is answered.
 pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> StartedServer {
     let names = Names::of(zone).map_err(io::Error::other)?;
+    let names = SharedNames(Arc::new(RwLock::new(names)));
     let (datagrams, listener) = bind(home, port)?;
     let port = datagrams.port()?;
     let (fences, asked) = mpsc::unbounded_channel();
+    let shared = names.clone();
     let serving = async move {
-        let names = Arc::new(names);
         tokio::join!(
-            over_udp(datagrams, Arc::clone(&names), arrivals.clone()),
+            over_udp(datagrams, names.clone(), arrivals.clone()),
             connections::accept(listener, asked, |stream, peer| {
                 // A connection without a query is an arrival too.
                 arrivals.tell(StageTransport::Tcp, peer, None);
-                let (names, arrivals) = (Arc::clone(&names), arrivals.clone());
+                let (names, arrivals) = (names.clone(), arrivals.clone());
                 async move {
                     // The other side may close or reset whenever it likes.
                     let _ = over_tcp(stream, &names, || arrivals.tell(StageTransport::Tcp, peer, None)).await;
@@ -40,7 +58,7 @@ pub(super) fn start(home: Home, port: u16, zone: &Zone, arrivals: Arrivals) -> S
             }),
         );
     };
-    Ok(Server::accepting(port, tokio::spawn(serving), fences))
+    Ok(Server::answering(port, tokio::spawn(serving), fences, shared))
 }
 
 fn bind(home: Home, port: u16) -> io::Result<(Datagrams, TcpListener)> {
@@ -57,27 +75,27 @@ fn bind(home: Home, port: u16) -> io::Result<(Datagrams, TcpListener)> {
     }
 }
 
-async fn over_udp(mut datagrams: Datagrams, names: Arc<Names>, arrivals: Arrivals) {
+async fn over_udp(mut datagrams: Datagrams, names: SharedNames, arrivals: Arrivals) {
     loop {
-        // Datagrams that cannot be received, decoded or answered are dropped.
         let Ok((text, ends)) = datagrams.receive().await else { continue };
         let attempt = mark::attempt(text);
         arrivals.tell(StageTransport::Udp, ends.peer, attempt);
         // An attempt's datagram that is not a query is echoed, as by a UDP server.
-        let answer = names.answer_datagram(text).or_else(|| attempt.map(|_| text.to_owned()));
-        if let Some(answer) = answer {
+        let answer = names.answer(|names| names.answer_datagram(text));
+        if let Some(answer) = answer.or_else(|| attempt.map(|_| text.to_owned())) {
+            // Datagrams that cannot be received, decoded or answered are dropped.
             let _ = datagrams.answer(ends, &answer).await;
         }
     }
 }
 
 /// Answers the queries of a connection in order, until one is malformed.
-async fn over_tcp(mut stream: TcpStream, names: &Names, arrived: impl Fn()) -> io::Result<()> {
+async fn over_tcp(mut stream: TcpStream, names: &SharedNames, arrived: impl Fn()) -> io::Result<()> {
     loop {
         let mut query = vec![0; stream.read_u16().await?.into()];
         stream.read_exact(&mut query).await?;
         arrived();
-        let Some(answer) = names.answer_stream(&query) else { return Ok(()) };
+        let Some(answer) = names.answer(|names| names.answer_stream(&query)) else { return Ok(()) };
         let length = u16::try_from(answer.len()).map_err(io::Error::other)?;
         stream.write_all(&[&length.to_be_bytes(), answer.as_slice()].concat()).await?;
     }

@@ -177,6 +177,40 @@ fn dns_answers_many_queries_of_a_connection() {
     assert!(answers.chunks(framed.len()).all(|answer| answer[5] & 15 == 3), "{answers:?}");
 }
 
+#[test]
+fn dns_answers_for_other_names_without_closing() {
+    let mut probe = Probe::start();
+    let (server, port) = probe.serve(Speaks::Dns, Zone::default());
+    let one = query(1, 1, None);
+    let framed = [&u16::try_from(one.len()).unwrap().to_be_bytes()[..], &one].concat();
+    let mut stream = connect(port);
+    let mut ask = || {
+        stream.write_all(&framed).unwrap();
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).unwrap();
+        let mut answer = vec![0; u16::from_be_bytes(length).into()];
+        stream.read_exact(&mut answer).unwrap();
+        answer[3] & 15
+    };
+    assert_eq!(ask(), 3, "there is no such name");
+    let records = Records { addresses: vec![LOOPBACK], alias: None, ttl: 1 };
+    let zone = Zone { names: [("many.test".to_owned(), records)].into() };
+    let mut change = |server: u64, zone: Zone| {
+        probe.order(&Order::AnswerFor { server, zone });
+        probe.next_but_arrivals()
+    };
+    assert_eq!(change(server, zone.clone()), Report::Serving { server, port });
+    assert_eq!(ask(), 0);
+    let broken = Zone { names: [("a..b".to_owned(), Records::default())].into() };
+    assert!(matches!(change(server, broken), Report::NotServing { .. }));
+    assert!(matches!(change(99, zone.clone()), Report::NotServing { .. }));
+    assert_eq!(ask(), 0, "what is refused changes nothing");
+    let (other, _) = probe.serve(Speaks::Udp, Zone::default());
+    probe.order(&Order::AnswerFor { server: other, zone });
+    let reason = "it answers no queries".to_owned();
+    assert_eq!(probe.next_but_arrivals(), Report::NotServing { server: other, reason });
+}
+
 fn start_on(probe: &mut Probe, server: u64, speaks: Speaks, port: u16, zone: Zone) -> Report {
     probe.order(&Order::Serve(Serve { server, speaks, port, zone }));
     probe.next_but_arrivals()

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use tokio::io::AsyncWriteExt;
-use verdikt_wire::{Action, Speaks, WireAttempt, WireOutcome, WireTarget, Zone};
+use verdikt_wire::{Action, Records, Speaks, WireAttempt, WireOutcome, WireTarget, Zone};
 
 use super::*;
 
@@ -65,11 +65,33 @@ async fn what_is_wanted_no_more_stops() {
 }
 
 #[tokio::test]
+async fn a_dns_server_goes_on_while_its_names_change() {
+    let mut probes = one();
+    let port = free_port();
+    let names = |all: &[&str]| {
+        let names = all.iter().map(|name| ((*name).to_owned(), Records::default())).collect();
+        Serve { speaks: Speaks::Dns, zone: Zone { names }, ..serve(port) }
+    };
+    let numbers = |probes: &Probes| probes.members[&client()].servers.keys().copied().collect::<Vec<_>>();
+    configure(&mut probes, &[names(&["a.test"])]).await.unwrap();
+    let before = numbers(&probes);
+    configure(&mut probes, &[names(&["a.test", "b.test"])]).await.unwrap();
+    assert_eq!(numbers(&probes), before);
+    let names_now = &probes.members[&client()].servers[&before[0]].zone.names;
+    assert_eq!(names_now.keys().collect::<Vec<_>>(), ["a.test", "b.test"]);
+}
+
+#[tokio::test]
 async fn a_port_in_use_is_told() {
     let held = std::net::TcpListener::bind("[::]:0").or_else(|_| std::net::TcpListener::bind("0.0.0.0:0"));
     let port = held.as_ref().unwrap().local_addr().unwrap().port();
     let error = configure(&mut one(), &[serve(port)]).await.unwrap_err();
     assert!(error.starts_with(&format!("client cannot serve port {port}: ")), "{error}");
+}
+
+/// How a probe begins.
+fn ready() -> String {
+    format!("{{\"report\":\"ready\",\"format\":{FORMAT}}}\n")
 }
 
 /// What is said of a probe that writes this and ends.
@@ -90,7 +112,7 @@ async fn a_probe_that_ends_is_gone() {
         said("", Some("OOMKilled")).await,
         said("exec failed\n", None).await,
         said("{\"report\":\"ready\",\"format\":99}\n", None).await,
-        said("{\"report\":\"ready\",\"format\":4}\n", None).await,
+        said(&ready(), None).await,
     ];
     insta::assert_snapshot!(lines.join("\n"), @"
     the probe of client has ended: the stream to it has ended
@@ -144,11 +166,8 @@ async fn a_flush_asks_nobody_who_cannot_answer() {
     let (orders, _held) = tokio::io::duplex(1024);
     let (mut says, reports) = tokio::io::duplex(1024);
     probes.add(client(), reports, orders, std::future::ready(None));
-    says.write_all(
-        b"{\"report\":\"ready\",\"format\":4}\n{\"report\":\"serving\",\"server\":3,\"port\":1}\n",
-    )
-    .await
-    .unwrap();
+    let serving = ready() + "{\"report\":\"serving\",\"server\":3,\"port\":1}\n";
+    says.write_all(serving.as_bytes()).await.unwrap();
     configure(&mut probes, &[serve(1)]).await.unwrap();
     probes.flush();
     drop(says);

@@ -56,7 +56,7 @@ fn unfit_step(facts: &Facts, world: Option<&World>, borrowed: &Borrowed, step: &
         .or_else(|| unfit_targets(step))
         .or_else(|| settings::unlike(cilium, &topology.settings))
         .or_else(|| unfit_pods(topology))
-        .or_else(|| forbidden_pods(topology))
+        .or_else(|| forbidden_pods(borrowed, topology))
         .or_else(|| unfit_host_ports(cilium, topology))
         .or_else(|| unbalanced(facts.load_balancing, borrowed, topology))
         .or_else(|| unfit_api_server(facts, step))
@@ -138,12 +138,16 @@ fn unfit_pods(topology: &Topology) -> Option<String> {
     Some(format!("its pod {name} is in another cluster, where verdikt cannot create pods"))
 }
 
-/// Pods in the network of a node, if the Pod Security profile of their namespace forbids it.
+/// Pods to be created in the network of a node, if the Pod Security profile of their namespace forbids it. A borrowed namespace
+/// has the labels that it has on the cluster.
 /// <https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline>
-fn forbidden_pods(topology: &Topology) -> Option<String> {
-    let on_nodes = topology.pods.iter().filter(|(_, pod)| pod.host_network.is_some());
+fn forbidden_pods(borrowed: &Borrowed, topology: &Topology) -> Option<String> {
+    let made = topology.pods.iter().filter(|(name, _)| !borrowed.pods.contains_key(*name));
+    let on_nodes = made.filter(|(_, pod)| pod.host_network.is_some());
     let mut forbidden = on_nodes.filter_map(|(name, _)| {
-        let profile = topology.namespaces.get(&name.namespace)?.get(ENFORCED_PROFILE)?;
+        let labels = borrowed.namespaces.get(&name.namespace);
+        let labels = labels.or_else(|| topology.namespaces.get(&name.namespace))?;
+        let profile = labels.get(ENFORCED_PROFILE)?;
         ["baseline", "restricted"].contains(&profile.as_str()).then_some((name, profile))
     });
     let (name, profile) = forbidden.next()?;

@@ -7,7 +7,7 @@
 //! | a pod of one that a clusterwide policy of the other may select | that policy would decide there too |
 //! | nodes, on which one of them serves | everybody who reaches a node reaches its servers |
 //! | an address outside at which one of them serves | there is only one server, and Cilium's DNS cache outlives a pod |
-//! | DNS names of hosts outside | one server answers for all of them |
+//! | a DNS name of a host outside | one server answers for all scenarios, and knows one answer for each name |
 //!
 //! The cluster's own DNS server counts as a pod of every scenario that looks up names. Audit mode is set per pod and the
 //! enforcement mode is never changed, so neither causes conflicts. Scenarios that do not conflict still see more load, and
@@ -51,7 +51,8 @@ pub(super) struct Resources {
     addresses: BTreeSet<IpAddr>,
     /// The addresses at which something serves, or to which a DNS name resolves.
     serving: BTreeSet<IpAddr>,
-    names: bool,
+    /// Those outside that it has, or looks up.
+    names: BTreeSet<DnsName>,
 }
 
 /// Servers in the networks of nodes.
@@ -79,8 +80,8 @@ pub(super) enum Claim<'a> {
     Namespace(&'a str),
     /// An address outside at which it serves.
     Address(IpAddr),
-    /// The DNS server for hosts outside.
-    Names,
+    /// The DNS name of a host outside.
+    Name(&'a DnsName),
     /// The networks of nodes, in which it serves.
     Nodes,
 }
@@ -90,14 +91,14 @@ impl Resources {
     pub(super) fn claims(&self) -> impl Iterator<Item = Claim<'_>> {
         let namespaces = self.namespaces.iter().map(|name| Claim::Namespace(name));
         let addresses = self.serving.iter().copied().map(Claim::Address);
-        let names = self.names.then_some(Claim::Names);
+        let names = self.names.iter().map(Claim::Name);
         namespaces.chain(addresses).chain(names).chain(self.serves_on_nodes.are_any().then_some(Claim::Nodes))
     }
 
     /// The resources of a scenario, for this version of Cilium. Skipped scenarios have the default, which conflicts with
     /// nothing.
     pub(super) fn of(scenario: &Scenario, version: CiliumVersion) -> Self {
-        let mut resources = Self { names: asks_for_names(scenario), ..Self::default() };
+        let mut resources = Self { names: names_outside(scenario).cloned().collect(), ..Self::default() };
         scenario.steps.iter().for_each(|step| resources.add(step, version));
         resources
     }
@@ -156,7 +157,7 @@ impl Resources {
     pub(super) fn shares_a_claim_with(&self, other: &Self) -> bool {
         (self.serves_on_nodes.are_any() && other.nodes)
             || (self.nodes && other.serves_on_nodes.are_any())
-            || (self.names && other.names)
+            || !self.names.is_disjoint(&other.names)
             || self.shares_an_address_with(other)
     }
 
@@ -175,10 +176,17 @@ impl Resources {
 
 /// Whether a scenario needs the DNS server for hosts outside: to find a host, or to get the answer that there is none.
 pub fn asks_for_names(scenario: &Scenario) -> bool {
-    let asked = |attempt: &Attempt| name_of(attempt).is_some_and(|name| !is_of_the_cluster(name.as_str()));
-    scenario.steps.iter().any(|step| {
-        step.topology.world.values().any(|host| !host.names.is_empty())
-            || step.table.iter().any(|row| asked(&row.attempt))
+    names_outside(scenario).next().is_some()
+}
+
+/// The names of hosts outside, and those that are looked up and are not the cluster's.
+fn names_outside(scenario: &Scenario) -> impl Iterator<Item = &DnsName> {
+    scenario.steps.iter().flat_map(|step| {
+        let hosts = step.topology.world.values();
+        let of_hosts = hosts.flat_map(|host| host.names.iter().chain(host.aliases.keys()));
+        let asked = step.table.iter().filter_map(|row| name_of(&row.attempt));
+        let asked = asked.filter(|name| !is_of_the_cluster(name.as_str()));
+        of_hosts.chain(asked)
     })
 }
 

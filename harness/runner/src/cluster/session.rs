@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, sleep, timeout, timeout_at};
+use verdikt_cluster::agent_polls::AgentPolls;
 use verdikt_cluster::borrow::{self, Borrowed};
 use verdikt_cluster::clean::{CleanScope, clean};
-use verdikt_cluster::cluster::ClusterOptions;
+use verdikt_cluster::cluster::{ClusterOptions, NameServer};
 use verdikt_cluster::connect::ApiConnection;
 use verdikt_cluster::error::ApiError;
 use verdikt_cluster::image::ProbeImage;
@@ -104,6 +105,8 @@ pub struct ClusterSession {
     flows: FlowSourceChoice,
     run: RunId,
     borrowed: Borrowed,
+    names: NameServer,
+    polls: AgentPolls,
     settings: SessionSettings,
 }
 
@@ -126,7 +129,8 @@ impl ClusterSession {
         }
         let flows = choose_flows(&connection, &facts).await?;
         let run = run_id()?;
-        Ok(Self { connection, facts, flows, run, borrowed, settings })
+        let (names, polls) = (NameServer::default(), AgentPolls::default());
+        Ok(Self { connection, facts, flows, run, borrowed, names, polls, settings })
     }
 
     /// The Cilium it runs.
@@ -226,7 +230,7 @@ impl ClusterSession {
         progress: &WaitProgress,
     ) -> (ClusterOptions, ClusterRunOptions) {
         let mut world = self.settings.world.clone();
-        // There is one DNS server for hosts outside, so only scenarios that need it start it, one at a time.
+        // Only scenarios that look up names of hosts outside need their DNS server.
         if let Some(world) = world.as_mut().filter(|_| !asks_for_names(scenario)) {
             world.dns = None;
         }
@@ -235,6 +239,8 @@ impl ClusterSession {
             image: self.settings.image.clone(),
             borrowed: self.settings.borrowed.clone(),
             world,
+            names: self.names.clone(),
+            polls: self.polls.clone(),
             pod_deadline: PODS,
             progress: progress.about(&scenario.name),
         };

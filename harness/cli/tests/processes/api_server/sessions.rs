@@ -174,6 +174,7 @@ fn obey(server: &ApiServer, (pod, address): (&str, IpAddr), tell: &Sender<Report
             tell(Report::Finished { attempt, outcome: WireOutcome::TimedOut, took: 1 });
         }
         Order::StopServing { .. } => state.asked.push(format!("STOP {pod}")),
+        Order::AnswerFor { server, .. } => tell(Report::Serving { server, port: 53 }),
         Order::Flush { flush } => tell(Report::Flushed { flush }),
         Order::Resolve(_) | Order::End { .. } | Order::EndStage { .. } => {}
     }

@@ -4,7 +4,8 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::cluster::ClusterOptions;
+use crate::agent_polls::AgentPolls;
+use crate::cluster::{ClusterOptions, NameServer};
 use crate::exec::PodContainer;
 use crate::fixture::{absent, server};
 use crate::image::{ProbeImage, Pull};
@@ -49,6 +50,8 @@ async fn every_agent_forgets_every_name_that_was_told() {
         image: ProbeImage { reference: "probe".to_owned(), command: Vec::new(), pull: Pull::Never },
         borrowed: BTreeSet::new(),
         world: None,
+        names: NameServer::default(),
+        polls: AgentPolls::default(),
         pod_deadline: Duration::from_secs(1),
         progress: WaitProgress::to(listener),
     };

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use rstest::rstest;
 use verdikt_cluster::exec::PodContainer;
 use verdikt_cluster::inspect::{AgentPod, LoadBalancing, NodeFacts};
 use verdikt_scenario::loader::load;
@@ -161,21 +162,29 @@ fn ports_of_nodes_are_led_by_cilium() {
     assert_eq!(check(&[("kube-proxy-replacement", "false")]).as_deref(), Some(reason));
 }
 
-#[test]
-fn pods_of_the_host_network_are_made_where_their_namespace_lets_them() {
-    let check = |profile: &str| {
-        let mut topology = step("    shop/proxy: {hostNetwork: true}\n", "tcp shop/web:80", "").topology;
-        let label = ("pod-security.kubernetes.io/enforce".to_owned(), profile.to_owned());
-        topology
-            .namespaces
-            .values_mut()
-            .for_each(|labels| drop(labels.insert(label.0.clone(), label.1.clone())));
-        forbidden_pods(&topology)
-    };
-    assert_eq!(check("privileged"), None);
-    let reason = "its pod shop/proxy is in the network of a node, which its namespace forbids \
-                  (pod-security.kubernetes.io/enforce: restricted)";
-    assert_eq!(check("restricted").as_deref(), Some(reason));
+#[rstest]
+#[case::of_the_topology("privileged", None, None)]
+#[case::forbidden_by_the_topology("restricted", None, Some("restricted"))]
+#[case::somebody_elses("", Some("privileged"), None)]
+#[case::forbidden_by_somebody_else("", Some("baseline"), Some("baseline"))]
+#[case::what_the_namespace_has_counts("privileged", Some("baseline"), Some("baseline"))]
+fn pods_of_the_host_network_are_made_where_their_namespace_lets_them(
+    #[case] profile: &str,
+    #[case] of_borrowed: Option<&str>,
+    #[case] expected: Option<&str>,
+) {
+    let label = |profile: &str| ("pod-security.kubernetes.io/enforce".to_owned(), profile.to_owned());
+    let mut topology = step("    shop/proxy: {hostNetwork: true}\n", "tcp shop/web:80", "").topology;
+    topology.namespaces.values_mut().for_each(|labels| labels.extend([label(profile)]));
+    let namespaces = of_borrowed.map(|profile| ("shop".parse().unwrap(), [label(profile)].into()));
+    let borrowed = Borrowed { namespaces: namespaces.into_iter().collect(), ..Borrowed::default() };
+    let reason = expected.map(|profile| {
+        format!(
+            "its pod shop/proxy is in the network of a node, which its namespace forbids \
+             (pod-security.kubernetes.io/enforce: {profile})"
+        )
+    });
+    assert_eq!(forbidden_pods(&borrowed, &topology), reason);
 }
 
 #[test]

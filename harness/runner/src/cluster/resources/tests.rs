@@ -63,7 +63,8 @@ fn written() -> Vec<(&'static str, String)> {
         make("same-address", &host("203.0.113.1", ""), "", ""),
         make("serving-there", &host("203.0.113.1", ", serves: [tcp 80]"), "", ""),
         make("named", &host("203.0.113.2", named), "", ""),
-        make("asks", "", &asks("nobody.example.test"), ""),
+        make("asks", "", &asks("a.example.test"), ""),
+        make("asks-another", "", &asks("nobody.example.test"), ""),
         make("asks-the-cluster", "", &asks("api.shop.svc.cluster.local"), ""),
     ]
 }
@@ -99,12 +100,12 @@ fn who_meets_whom() {
     plain: same-namespace, clusterwide, of-one-namespace, of-nodes, refused
     same-namespace: plain, clusterwide, of-one-namespace, of-nodes, refused
     policy: clusterwide, of-nodes, refused
-    clusterwide: plain, same-namespace, policy, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, refused, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, named, asks, asks-the-cluster
+    clusterwide: plain, same-namespace, policy, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, refused, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, named, asks, asks-another, asks-the-cluster
     of-one-namespace: plain, same-namespace, clusterwide, of-nodes, refused
-    of-the-dns-server: clusterwide, of-nodes, refused, asks, asks-the-cluster
-    of-nodes: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-its-own, refused, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, named, asks, asks-the-cluster
+    of-the-dns-server: clusterwide, of-nodes, refused, asks, asks-another, asks-the-cluster
+    of-nodes: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-its-own, refused, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, named, asks, asks-another, asks-the-cluster
     of-its-own: clusterwide, of-nodes, refused, of-that-name
-    refused: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, named, asks, asks-the-cluster
+    refused: plain, same-namespace, policy, clusterwide, of-one-namespace, of-the-dns-server, of-nodes, of-its-own, of-that-name, nodes, more-nodes, serving-nodes, host, same-address, serving-there, named, asks, asks-another, asks-the-cluster
     of-that-name: clusterwide, of-nodes, of-its-own, refused
     nodes: clusterwide, of-nodes, refused, serving-nodes
     more-nodes: clusterwide, of-nodes, refused, serving-nodes
@@ -114,6 +115,7 @@ fn who_meets_whom() {
     serving-there: clusterwide, of-nodes, refused, host, same-address
     named: clusterwide, of-nodes, refused, asks
     asks: clusterwide, of-the-dns-server, of-nodes, refused, named
+    asks-another: clusterwide, of-the-dns-server, of-nodes, refused
     asks-the-cluster: clusterwide, of-the-dns-server, of-nodes, refused
     ");
 }
