@@ -57,7 +57,7 @@ fn an_exception_outside_of_its_group_is_refused_by_one_version() {
     "1.20",
     "tcp a/p1:80 from a/p0: expected deny egress, allow by a/q replicas-policy.yaml:8\n\
      tcp a/p2:8080 from a/p0: expected deny egress, allow by a/q replicas-policy.yaml:8\n\
-     tcp a/p4:6379 from a/p0: expected allow, deny egress by a/q replicas-policy2.yaml:8"
+     tcp a/p4:6379 from a/p0: expected allow, deny egress by a/q replicas-policy2.yaml:7"
 )]
 fn a_cluster_outweighs_the_engine(#[case] name: &str, #[case] version: &str, #[case] unlike: &str) {
     assert_eq!(run(name, version).1.join("\n"), unlike);
